@@ -1,0 +1,163 @@
+"""The plan: what a stack's configuration means, before anything exists.
+
+Everything here is frozen and complete. Components translate it into resources one to one; reports
+and golden files print it. Maps are keyed by names that the user gave and kept in sorted order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
+
+from config.model import (
+    AddressMode,
+    CloudControllerConfig,
+    DiskConfig,
+    Ipv6Config,
+    KubernetesConfig,
+    NatConfig,
+    Profile,
+    Role,
+    SecurityRuleConfig,
+    SpiderpoolConfig,
+    SpotConfig,
+    TaintConfig,
+    VpcConfig,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class VSwitchPlan:
+    """One vSwitch: a subnet in one zone.
+
+    `key` is `<subnet>-<zone>` and unique in the plan. `gateway` is the third address from the end,
+    as Alibaba Cloud reserves it. `vswitch_id` is set when an existing vSwitch is adopted.
+    """
+
+    key: str
+    subnet: str
+    zone: str
+    cidr: IPv4Network
+    gateway: IPv4Address
+    vswitch_id: str | None
+    ipv6_index: int | None
+    snat: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkPlan:
+    """The VPC, its vSwitches by key, and the ways in and out."""
+
+    vpc: VpcConfig
+    vswitches: Mapping[str, VSwitchPlan]
+    nat: NatConfig
+    ipv6: Ipv6Config
+    ingress: Mapping[str, SecurityRuleConfig]
+    nat_vswitch: str | None
+    """Key of the vSwitch that the NAT gateway stands in; None without a NAT gateway of ours."""
+
+    @property
+    def cidrs(self) -> tuple[IPv4Network, ...]:
+        """All IPv4 ranges of the VPC, the primary one first."""
+        return (self.vpc.cidr, *self.vpc.secondary_cidrs)
+
+
+@dataclass(frozen=True, kw_only=True)
+class InterfacePlan:
+    """One NIC of one node, an ENI.
+
+    `primary` and `pod_addresses` are all known for `pinned`. For `count` and `prefix` the cloud
+    chooses the pod addresses: `pod_addresses` is empty and `pod_address_count` says how many.
+    """
+
+    name: str
+    vswitch: str
+    mode: AddressMode
+    primary: IPv4Address
+    pod_addresses: tuple[IPv4Address, ...]
+    pod_address_count: int
+    prefixes: tuple[IPv4Network, ...] = ()
+    """/28 blocks of `prefix` mode; empty otherwise."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodePlan:
+    """One ECS instance and what Kubernetes is told of it. `name` is the Kubernetes node name."""
+
+    name: str
+    pool: str
+    role: Role
+    zone: str
+    instance_type: str
+    image: str
+    disk: DiskConfig
+    key_pair: str | None
+    spot: SpotConfig
+    charge_type: str
+    deletion_protection: bool
+    ram_role: str | None
+    labels: Mapping[str, str]
+    taints: tuple[TaintConfig, ...]
+    max_pods: int
+    interfaces: Mapping[str, InterfacePlan]
+
+
+@dataclass(frozen=True, kw_only=True)
+class IPPoolPlan:
+    """One SpiderIPPool: the pod addresses of one node's NIC.
+
+    `ips` are canonical: sorted, merged into `a-b` ranges, a single address as itself, as
+    Spiderpool's webhook writes them. Empty when only the cloud knows them (`count`).
+    """
+
+    name: str
+    node: str
+    interface: str
+    ip_version: int
+    subnet: IPv4Network
+    gateway: IPv4Address
+    ips: tuple[str, ...]
+    node_name: str
+    """The Kubernetes node's name: `node`, or what `existing` mode maps it to."""
+    multus_name: str
+    default: bool
+    namespaces: tuple[str, ...] = ()
+    pod_labels: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClusterPlan:
+    """The whole of one stack."""
+
+    name: str
+    profile: Profile
+    region: str
+    account_type: str
+    account_id: str | None
+    cloud_endpoint: str | None
+    resource_group: str | None
+    tags: Mapping[str, str]
+    protect: bool
+    network: NetworkPlan
+    nodes: Mapping[str, NodePlan]
+    ip_pools: Mapping[str, IPPoolPlan]
+    kubernetes: KubernetesConfig
+    spiderpool: SpiderpoolConfig
+    cloud_controller: CloudControllerConfig
+    public_endpoint: bool
+
+    @property
+    def control_planes(self) -> tuple[NodePlan, ...]:
+        """The control-plane nodes, by name; the first one runs `kubeadm init`."""
+        return tuple(n for n in self.nodes.values() if n.role is Role.CONTROL_PLANE)
+
+    @property
+    def workers(self) -> tuple[NodePlan, ...]:
+        """The worker nodes, by name."""
+        return tuple(n for n in self.nodes.values() if n.role is Role.WORKER)
+
+    @property
+    def interface_names(self) -> tuple[str, ...]:
+        """NIC names in use, sorted: one SpiderMultusConfig `ipvlan-<name>` for each."""
+        return tuple(sorted({i for n in self.nodes.values() for i in n.interfaces}))
