@@ -1,0 +1,56 @@
+# `make` lists what there is. `make up` and `make test` need nothing before them but
+# Python >= 3.11, Go >= 1.26, make and bash.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/requirements.stamp
+HOME_DIR := .local
+
+.PHONY: help
+help: ## List the targets.
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(STAMP): requirements.txt requirements-dev.txt operations/venv.sh
+	@bash operations/venv.sh $(VENV)
+
+.PHONY: venv
+venv: $(STAMP) ## Create .venv from the pinned requirements.
+
+.PHONY: up
+up: $(STAMP) ## Deploy the local stack on the local cloud; run again at any time.
+	@$(BIN)/python -m operations local up
+
+.PHONY: down
+down: $(STAMP) ## Destroy the local stack and stop the local cloud.
+	@$(BIN)/python -m operations local down
+
+.PHONY: check
+check: $(STAMP) ## Lint, types, import rules and unit tests: the fast part.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy .
+	$(BIN)/pytest -m unit -n auto -q
+
+.PHONY: test
+test: check ## Everything there is: check, then the engine tier on a local cloud of its own.
+	$(BIN)/python -m toolchain ensure
+	$(BIN)/pytest -m engine -q --durations=15
+
+.PHONY: lock
+lock: $(STAMP) ## Compile requirements*.txt from requirements*.in.
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
+	  --custom-compile-command "make lock" requirements.in -o requirements.txt
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
+	  --custom-compile-command "make lock" requirements-dev.in -o requirements-dev.txt
+
+.PHONY: clean
+clean: ## Stop the local cloud and remove every ignored folder.
+	@if [ -x $(BIN)/python ] && [ -d $(HOME_DIR)/cloud ]; then \
+	  $(BIN)/python -m localcloud stop --home $(HOME_DIR); fi
+	@if [ -d $(HOME_DIR) ]; then chmod -R u+w $(HOME_DIR); fi
+	rm -rf $(HOME_DIR) $(VENV) .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
