@@ -1,0 +1,66 @@
+"""The environment in which pulumi and kubectl see the local cloud and nothing else."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+
+from operations.places import ROOT, Places
+
+LOCAL_PASSPHRASE = "local-cloud-only-not-secret"  # noqa: S105 - opens nothing but the local stack
+"""Passphrase of the local stack: fixed and public, because what it protects exists only here."""
+
+PARALLEL = 64
+"""Resource operations at once. The provider's fixed waits dominate a run, so many can wait."""
+
+_FOREIGN = ("PULUMI_", "ALICLOUD_", "ALIBABA_CLOUD_", "ALIBABACLOUD_")
+"""Prefixes of variables that would point a run at another backend, account or token."""
+
+
+def local_variables(places: Places) -> dict[str, str]:
+    """Return the variables of `.local/env` except PATH, which is put in front of what is there."""
+    return {
+        "PULUMI_HOME": str(places.pulumi_home),
+        "PULUMI_BACKEND_URL": f"file://{places.backend}",
+        "PULUMI_CONFIG_PASSPHRASE": LOCAL_PASSPHRASE,
+        "PULUMI_SKIP_UPDATE_CHECK": "true",
+        "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+        "PULUMI_PARALLEL": str(PARALLEL),
+        "KUBECONFIG": str(places.kubeconfig),
+        "SSL_CERT_FILE": str(places.trust_bundle),
+    }
+
+
+def search_path(places: Places) -> tuple[str, str]:
+    """Return what stands first on PATH: our tools, then the virtual environment."""
+    return (str(places.bin), str(ROOT / ".venv" / "bin"))
+
+
+def env_file(places: Places) -> str:
+    """Return the text of `.local/env`, for bash and any POSIX shell."""
+    lines = [
+        "# Written by `python -m operations local up`; use it with `source`.",
+        "# The passphrase is public on purpose: it opens the local stack and nothing else.",
+        f"export PATH={shlex.quote(':'.join(search_path(places)))}:\"$PATH\"",
+        *(f"export {name}={shlex.quote(value)}" for name, value in local_variables(places).items()),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def run_environment(places: Places, outer: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of a child process.
+
+    Everything of the caller's that would reach another account, backend or cluster is left out,
+    so that a run of the local stack cannot touch them.
+    """
+    kept = {k: v for k, v in outer.items() if not k.startswith(_FOREIGN) and k != "VIRTUAL_ENV"}
+    path = ":".join((*search_path(places), outer.get("PATH", "/usr/bin:/bin")))
+    return {**kept, **local_variables(places), "PATH": path}
+
+
+def write_trust_bundle(places: Places, *, public: Path) -> None:
+    """Write the public CAs of `public` and the emulated cloud's own into one file."""
+    text = f"{public.read_text().rstrip()}\n\n{places.ca.read_text()}"
+    if not places.trust_bundle.exists() or places.trust_bundle.read_text() != text:
+        places.trust_bundle.write_text(text)

@@ -1,0 +1,35 @@
+"""How a command fails: one clear sentence and an exit code, never a traceback."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What a command's exit status means; listed in `docs/operations.md`."""
+
+    OK = 0
+    FAILED = 1
+    """Something that was started failed: Pulumi, the cloud, a build. Its output says why."""
+    REFUSED = 2
+    """The input is wrong: a stack file, an option, a passphrase. Nothing was started."""
+    UNPREPARED = 3
+    """This machine lacks something: a tool, a free port, a permission."""
+    BUSY = 4
+    """Another run holds the stack."""
+    LEFTOVERS = 5
+    """`local down` went through, and yet something is left in the emulated cloud."""
+    INTERRUPTED = 130
+
+
+class OperationError(Exception):
+    """A failure to tell the user: what, why, and the way out, in its message.
+
+    Args:
+        message: Whole sentences; the last one says what to do.
+        code: The exit status of the command.
+    """
+
+    def __init__(self, message: str, *, code: ExitCode = ExitCode.FAILED) -> None:
+        super().__init__(message)
+        self.code = code

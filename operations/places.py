@@ -1,0 +1,74 @@
+"""Where the local stack keeps its things: one ignored folder, and nothing outside it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+PROJECT = "spiderpool-alicloud"
+"""Pulumi's project name and the namespace of its configuration keys."""
+
+ROOT = Path(__file__).resolve().parent.parent
+"""The checkout: where Pulumi.yaml and the stack files stand."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Places:
+    """Paths of one local cloud.
+
+    `home` holds its state; `tools` the built binaries, which several local clouds share.
+    Both are absolute.
+    """
+
+    home: Path
+    tools: Path
+
+    @property
+    def bin(self) -> Path:
+        """Links to pulumi, its plugins, kubectl and the rest."""
+        return self.tools / "bin"
+
+    @property
+    def cloud(self) -> Path:
+        """The emulated cloud's own folder."""
+        return self.home / "cloud"
+
+    @property
+    def ca(self) -> Path:
+        """The private CA that signed the emulated cloud's certificate."""
+        return self.cloud / "tls" / "ca.pem"
+
+    @property
+    def trust_bundle(self) -> Path:
+        """Public CAs and the private one."""
+        return self.home / "trust.pem"
+
+    @property
+    def pulumi_home(self) -> Path:
+        """`PULUMI_HOME`: plugin cache and workspace settings."""
+        return self.home / "pulumi" / "home"
+
+    @property
+    def backend(self) -> Path:
+        """Directory of Pulumi's file backend."""
+        return self.home / "pulumi" / "state"
+
+    @property
+    def secrets(self) -> Path:
+        """The local stack's secrets, mode 0600."""
+        return self.home / "secrets.yaml"
+
+    @property
+    def kubeconfig(self) -> Path:
+        """What `kubectl` reads."""
+        return self.home / "kubeconfig"
+
+    @property
+    def env(self) -> Path:
+        """`source` it, and pulumi and kubectl work by hand."""
+        return self.home / "env"
+
+    @classmethod
+    def of(cls, home: Path, *, tools: Path | None = None) -> Places:
+        """Resolve against the current directory; the tools default to the checkout's own."""
+        return cls(home=home.resolve(), tools=(tools or ROOT / ".local").resolve())
