@@ -42,7 +42,7 @@ def env_file(places: Places) -> str:
     lines = [
         "# Written by `python -m operations local up`; use it with `source`.",
         "# The passphrase is public on purpose: it opens the local stack and nothing else.",
-        f"export PATH={shlex.quote(':'.join(search_path(places)))}:\"$PATH\"",
+        f'export PATH={shlex.quote(":".join(search_path(places)))}:"$PATH"',
         *(f"export {name}={shlex.quote(value)}" for name, value in local_variables(places).items()),
     ]
     return "\n".join(lines) + "\n"
