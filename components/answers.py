@@ -1,0 +1,87 @@
+"""What the cloud answered, held against what was planned. Pure: plain data in, plain data out.
+
+A pool built on an address that its ENI does not hold gives pods that nobody can reach, and nothing
+in Kubernetes would say so. So the program stops instead (design decision D2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from ipaddress import IPv4Address, IPv4Network
+
+import pulumi
+
+from config.model import AddressMode
+from planning.canonical import canonical_ranges, expand
+from planning.model import InterfacePlan, IPPoolPlan
+
+
+def in_order(addresses: Iterable[str] | None) -> tuple[str, ...]:
+    """Sort by value; the cloud gives secondary addresses in no order at all."""
+    return tuple(str(address) for address in sorted(IPv4Address(a) for a in addresses or ()))
+
+
+def addresses_of(prefixes: Iterable[str] | None) -> tuple[str, ...]:
+    """Every address of every /28 block: all sixteen can be given to pods."""
+    return in_order(str(address) for block in prefixes or () for address in IPv4Network(block))
+
+
+def primary_as_planned(node: str, plan: InterfacePlan, answered: str) -> str:
+    """Give `answered` back, or stop the run when it is not the planned primary address."""
+    if pulumi.runtime.is_dry_run() or answered == str(plan.primary):
+        return answered
+    raise pulumi.RunError(
+        f"{node}/{plan.name}: the cloud gave the ENI the primary address {answered}, planned was "
+        f"{plan.primary}. The node's files and certificates were made for the planned one. Run "
+        "`pulumi refresh` and then `pulumi up`; the ENI is replaced."
+    )
+
+
+def pod_addresses_as_planned(
+    node: str, plan: InterfacePlan, answered: Sequence[str]
+) -> tuple[str, ...]:
+    """Give the ENI's pod addresses in order, or stop the run when they are not the planned ones.
+
+    Only the number is held against the plan where the cloud chooses the addresses.
+    """
+    got = in_order(answered)
+    if pulumi.runtime.is_dry_run():
+        return got
+    if plan.mode is AddressMode.COUNT:
+        if len(got) == plan.pod_address_count:
+            return got
+        raise pulumi.RunError(
+            f"{node}/{plan.name}: the cloud gave {len(got)} pod addresses, "
+            f"{plan.pod_address_count} were asked for. Run `pulumi refresh` and then `pulumi up`; "
+            "if it stays so, the instance type's limit or the vSwitch's free addresses are used up."
+        )
+    planned = (
+        addresses_of(str(prefix) for prefix in plan.prefixes)
+        if plan.mode is AddressMode.PREFIX
+        else in_order(str(address) for address in plan.pod_addresses)
+    )
+    if got == planned:
+        return got
+    missing = canonical_ranges(IPv4Address(a) for a in planned if a not in got)
+    extra = canonical_ranges(IPv4Address(a) for a in got if a not in planned)
+    raise pulumi.RunError(
+        f"{node}/{plan.name}: the ENI does not hold the planned pod addresses "
+        f"(missing: {', '.join(missing) or 'none'}; not planned: {', '.join(extra) or 'none'}). "
+        "Pods on such an address would be unreachable. Run `pulumi refresh` and then `pulumi up`, "
+        "which assigns what is missing and takes away what nobody planned."
+    )
+
+
+def pool_ips(pool: IPPoolPlan, held: Sequence[str], siblings: Sequence[IPPoolPlan]) -> list[str]:
+    """The pool's `ips` out of the addresses that its ENI holds, as Spiderpool writes them.
+
+    `siblings` are the other pools on the same ENI: a pool without planned addresses takes what
+    they leave.
+    """
+    if pool.ips:
+        planned = {str(address) for address in expand(pool.ips)}
+        mine = [address for address in held if address in planned]
+    else:
+        taken = {str(address) for other in siblings for address in expand(other.ips)}
+        mine = [address for address in held if address not in taken]
+    return list(canonical_ranges(IPv4Address(address) for address in mine))

@@ -1,0 +1,195 @@
+"""The whole cluster: the components in their order, and what the stack shows of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+
+from components.cloud import cloud_provider
+from components.cloud_controller import CloudController, CloudControllerArgs, ProviderIds
+from components.cloud_controller_role import CloudControllerRole, CloudControllerRoleArgs
+from components.control_plane import ControlPlane, ControlPlaneArgs, kubernetes_provider
+from components.endpoint import Endpoint, EndpointArgs
+from components.network import Network, NetworkArgs
+from components.nodes import Bootstrap, Node, NodeArgs
+from components.spiderpool import Spiderpool, SpiderpoolArgs
+from components.stack import StackInputs
+from config.model import Role
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClusterArgs:
+    """What a `Cluster` is made from."""
+
+    inputs: StackInputs
+
+
+class Cluster(pulumi.ComponentResource):
+    """One cluster, from the VPC to the IP pools.
+
+    Owns: every component below it, and both providers, so that nothing uses a default one.
+
+    In `existing` mode there is no endpoint and no bootstrap: machines boot bare, and what lives
+    inside Kubernetes is made as soon as the stack has the cluster's kubeconfig.
+
+    Deleted in this order: pools, SpiderMultusConfigs, release, cloud controller, nodes, network.
+    """
+
+    network: Network
+    nodes: Mapping[str, Node]
+    """By node name."""
+    endpoint: Endpoint | None
+    kubeconfig: pulumi.Output[str] | None
+    """A secret."""
+    spiderpool: Spiderpool | None
+
+    def __init__(
+        self, name: str, args: ClusterArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("spiderpool-alicloud:cluster:Cluster", name, {}, opts)
+        self._name = name
+        self._inputs = args.inputs
+        self._plan = plan = args.inputs.plan
+        cloud = cloud_provider(name, plan, parent=self)
+        self._child = pulumi.ResourceOptions(parent=self, providers=[cloud])
+
+        self.network = Network(name, NetworkArgs(plan=plan), opts=self._child)
+        self.endpoint = (
+            Endpoint(
+                name,
+                EndpointArgs(plan=plan, vswitch_ids=self.network.vswitch_ids),
+                opts=self._child,
+            )
+            if plan.kubernetes.mode == "kubeadm"
+            else None
+        )
+        self._role = self._make_role()
+        self.nodes = {key: self._make_node(key) for key in plan.nodes}
+        self.kubeconfig, provider = self._make_control_plane()
+        self.spiderpool = None if provider is None else self._make_add_ons(provider)
+        self.register_outputs(self.outputs())
+
+    def outputs(self) -> dict[str, object]:
+        """What the stack shows; addresses that are planned show in a preview too."""
+        shown: dict[str, object] = {
+            "vpcId": self.network.vpc_id,
+            "vswitchIds": dict(self.network.vswitch_ids),
+            "nodes": {key: node.describe() for key, node in self.nodes.items()},
+            "ipPools": {key: self._pool(key) for key in self._plan.ip_pools},
+        }
+        if self.network.nat_address is not None:
+            shown["natAddress"] = self.network.nat_address
+        if self.endpoint is not None:
+            shown["apiEndpoint"] = self.endpoint.url
+        if self.kubeconfig is not None:
+            shown["kubeconfig"] = self.kubeconfig
+        return shown
+
+    def _pool(self, key: str) -> dict[str, object]:
+        pool = self._plan.ip_pools[key]
+        made = None if self.spiderpool is None else self.spiderpool.ip_pools[key]
+        return {
+            "ips": list(pool.ips) if made is None else made,
+            "subnet": str(pool.subnet),
+            "gateway": str(pool.gateway),
+            "nodeName": pool.node_name,
+            "multusName": pool.multus_name,
+        }
+
+    def _make_role(self) -> CloudControllerRole | None:
+        wanted = self._plan.cloud_controller
+        if not wanted.enabled or wanted.credentials != "ram-role":
+            return None
+        return CloudControllerRole(
+            self._name, CloudControllerRoleArgs(plan=self._plan), opts=self._child
+        )
+
+    def _make_node(self, key: str) -> Node:
+        node = self._plan.nodes[key]
+        bootstrap = None
+        if self.endpoint is not None:
+            bootstrap = Bootstrap(
+                secrets=self._inputs.secrets,
+                api_address=self.endpoint.private_address,
+                public_address=self.endpoint.public_address,
+            )
+        takes_role = self._role is not None and node.role is Role.CONTROL_PLANE
+        return Node(
+            f"{self._name}-{key}",
+            NodeArgs(
+                plan=self._plan,
+                node=node,
+                vswitch_ids=self.network.vswitch_ids,
+                security_group_id=self.network.security_group_id,
+                bootstrap=bootstrap,
+                needs=[
+                    entry
+                    for nic in node.interfaces.values()
+                    if (entry := self.network.egress.get(nic.vswitch)) is not None
+                ],
+                ram_role=self._role.role_name if takes_role and self._role else None,
+            ),
+            opts=self._child,
+        )
+
+    def _make_control_plane(
+        self,
+    ) -> tuple[pulumi.Output[str] | None, kubernetes.Provider | None]:
+        needs: list[pulumi.Resource] = [self.network, *self.nodes.values()]
+        if self.endpoint is not None:
+            made = ControlPlane(
+                self._name,
+                ControlPlaneArgs(
+                    plan=self._plan,
+                    endpoint=self.endpoint,
+                    nodes={node.name: self.nodes[node.name] for node in self._plan.control_planes},
+                    secrets=self._inputs.secrets,
+                    needs=[*needs, self.endpoint],
+                ),
+                opts=self._child,
+            )
+            return made.kubeconfig, made.provider
+        given = self._inputs.kubeconfig
+        if given is None:
+            return None, None
+        return given, kubernetes_provider(self._name, given, parent=self, needs=needs)
+
+    def _make_add_ons(self, provider: kubernetes.Provider) -> Spiderpool | None:
+        plan = self._plan
+        inside = pulumi.ResourceOptions(parent=self)
+        before: list[pulumi.Resource] = []
+        if self.endpoint is None:
+            before.append(
+                ProviderIds(self._name, plan=plan, provider=provider, nodes=self.nodes, opts=inside)
+            )
+        if plan.cloud_controller.enabled:
+            before.append(
+                CloudController(
+                    self._name,
+                    CloudControllerArgs(
+                        plan=plan,
+                        provider=provider,
+                        vpc_id=self.network.vpc_id,
+                        vswitch_ids=self.network.vswitch_ids,
+                        access_key=self._inputs.access_key,
+                        needs=[*before, *([] if self._role is None else [self._role])],
+                    ),
+                    opts=inside,
+                )
+            )
+        if not plan.spiderpool.enabled:
+            return None
+        return Spiderpool(
+            self._name,
+            SpiderpoolArgs(
+                plan=plan,
+                provider=provider,
+                secrets=self._inputs.secrets,
+                nodes=self.nodes,
+                needs=before,
+            ),
+            opts=inside,
+        )

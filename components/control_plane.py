@@ -1,0 +1,131 @@
+"""The API server behind its endpoint, and the kubeconfig that says so once it is true."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+from pulumi_alicloud import ecs, slb
+
+from components.endpoint import API_PORT, Endpoint
+from components.nodes import Node
+from components.readiness import READY_WITHIN, until_ready
+from planning.kubeconfig import kubeconfig
+from planning.model import ClusterPlan
+from planning.secrets import ClusterSecrets
+
+
+@dataclass(frozen=True, kw_only=True)
+class ControlPlaneArgs:
+    """What a `ControlPlane` is made from."""
+
+    plan: ClusterPlan
+    endpoint: Endpoint
+    nodes: Mapping[str, Node]
+    """The control planes, by node name."""
+    secrets: pulumi.Output[ClusterSecrets]
+    needs: Sequence[pulumi.Resource]
+    """What must outlive every Kubernetes object: network, endpoint, all nodes. Without it a
+    destroy takes the security rules away first and then finds no API server."""
+    ready_within: float = READY_WITHIN
+    """Seconds to wait for the API server."""
+
+
+class ControlPlane(pulumi.ComponentResource):
+    """The control planes as one API server.
+
+    Owns: the binding of the EIP to the one control plane, or the membership of each in the CLB's
+    server group; the Kubernetes provider.
+
+    Never touches: machines and addresses, which the nodes and the endpoint own.
+
+    Outside previews the kubeconfig resolves only after the API server is ready, so nothing is
+    asked of it too early. `cluster_identifier` is the cluster's name: without it a changed or
+    unknown kubeconfig would replace every Kubernetes resource (pulumi-kubernetes issues 2745 and
+    4019).
+
+    Errors: `pulumi.RunError` when the API server is not ready within `ready_within`.
+    """
+
+    kubeconfig: pulumi.Output[str]
+    """YAML, a secret."""
+    provider: kubernetes.Provider
+
+    def __init__(
+        self, name: str, args: ControlPlaneArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("spiderpool-alicloud:control_plane:ControlPlane", name, {}, opts)
+        self._name = name
+        self._args = args
+        self.kubeconfig = self._when_ready(self._reachable())
+        self.provider = kubernetes_provider(name, self.kubeconfig, parent=self, needs=args.needs)
+        self.register_outputs({"kubeconfig": self.kubeconfig})
+
+    def _reachable(self) -> list[pulumi.Output[str]]:
+        """Whatever has to exist before a packet can reach the API server."""
+        endpoint, nodes = self._args.endpoint, self._args.nodes
+        if endpoint.server_group_id is not None:
+            return [
+                slb.ServerGroupServerAttachment(
+                    f"{self._name}-{node}",
+                    server_group_id=endpoint.server_group_id,
+                    server_id=made.instance_id,
+                    port=API_PORT,
+                    type="ecs",
+                    weight=100,
+                    opts=pulumi.ResourceOptions(parent=self),
+                ).id
+                for node, made in nodes.items()
+            ]
+        (only,) = nodes.values()
+        if endpoint.allocation_id is None:
+            return [only.instance_id]
+        return [
+            ecs.EipAssociation(
+                f"{self._name}-api",
+                allocation_id=endpoint.allocation_id,
+                instance_id=only.instance_id,
+                instance_type="EcsInstance",
+                # An address is bound to one instance at a time.
+                opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
+            ).id
+        ]
+
+    def _when_ready(self, reachable: list[pulumi.Output[str]]) -> pulumi.Output[str]:
+        plan = self._args.plan
+        text = pulumi.Output.all(self._args.secrets, self._args.endpoint.address).apply(
+            lambda known: kubeconfig(plan, secrets=known[0], server_address=known[1])
+        )
+
+        async def wait(known: list[str]) -> str:
+            if pulumi.runtime.is_dry_run():
+                return known[0]
+            return await until_ready(
+                known[0],
+                within=self._args.ready_within,
+                report=lambda line: pulumi.log.info(line, self, ephemeral=True),
+            )
+
+        return pulumi.Output.secret(pulumi.Output.all(text, *reachable).apply(wait))
+
+
+def kubernetes_provider(
+    name: str,
+    config: pulumi.Input[str],
+    *,
+    parent: pulumi.Resource,
+    needs: Sequence[pulumi.Resource] = (),
+) -> kubernetes.Provider:
+    """Make the provider that every Kubernetes resource of the cluster `name` uses.
+
+    Kubernetes resources are deleted before anything in `needs`.
+    """
+    return kubernetes.Provider(
+        name,
+        kubeconfig=config,
+        cluster_identifier=name,
+        enable_server_side_apply=True,
+        opts=pulumi.ResourceOptions(parent=parent, depends_on=list(needs)),
+    )

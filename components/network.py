@@ -1,0 +1,249 @@
+"""The VPC, its vSwitches, the security group, and the ways in and out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pulumi
+from pulumi_alicloud import ecs, vpc
+
+from planning.model import ClusterPlan, VSwitchPlan
+from planning.security import SecurityRule, security_rules
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkArgs:
+    """What a `Network` is made from: the plan says all of it."""
+
+    plan: ClusterPlan
+
+
+class Network(pulumi.ComponentResource):
+    """The network of one cluster.
+
+    Owns: VPC, secondary CIDRs, vSwitches, one security group with its rules, an enhanced NAT
+    gateway with EIP, one SNAT entry for each vSwitch with egress, an IPv6 gateway.
+
+    Never touches: what the plan names by id. An adopted VPC, vSwitch, NAT gateway or EIP is only
+    referred to: no resource stands for it, so it is neither changed nor destroyed. SNAT entries
+    are added to an adopted NAT gateway; an adopted VPC gets no secondary CIDR and no IPv6 gateway.
+
+    Units: bandwidth in Mbit/s. Rules on vSwitch order, `nic_type` and the SNAT entry's wait for
+    its EIP association: terraform-provider-alicloud issues 2399 and 3398, vpc_ipv4_cidr_block.
+    """
+
+    vpc_id: pulumi.Output[str]
+    vswitch_ids: Mapping[str, pulumi.Output[str]]
+    """By vSwitch key, `<subnet>-<zone>`."""
+    security_group_id: pulumi.Output[str]
+    nat_address: pulumi.Output[str] | None
+    """The public address that pods are seen with; None without a NAT gateway."""
+    egress: Mapping[str, vpc.SnatEntry]
+    """By vSwitch key; a machine that must fetch packages at first boot waits for its entry."""
+
+    def __init__(
+        self, name: str, args: NetworkArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("spiderpool-alicloud:network:Network", name, {}, opts)
+        plan = args.plan
+        self._name = name
+        self._plan = plan
+        self._child = pulumi.ResourceOptions(parent=self)
+        self._precious = pulumi.ResourceOptions(parent=self, protect=plan.protect)
+
+        self.vpc_id = self._make_vpc()
+        self.vswitch_ids = self._make_vswitches()
+        self.security_group_id = self._make_security_group(security_rules(plan))
+        self.nat_address, self.egress = self._make_egress()
+        self._make_ipv6_gateway()
+        self.register_outputs(
+            {
+                "vpc_id": self.vpc_id,
+                "vswitch_ids": dict(self.vswitch_ids),
+                "security_group_id": self.security_group_id,
+                "nat_address": self.nat_address,
+            }
+        )
+
+    def _make_vpc(self) -> pulumi.Output[str]:
+        wanted = self._plan.network.vpc
+        if wanted.id is not None:
+            return pulumi.Output.from_input(wanted.id)
+        ipv6 = self._plan.network.ipv6
+        return vpc.Network(
+            self._name,
+            vpc_name=self._name,
+            cidr_block=str(wanted.cidr),
+            enable_ipv6=ipv6.enabled or ipv6.gateway,
+            resource_group_id=self._plan.resource_group,
+            tags=dict(self._plan.tags),
+            opts=self._precious,
+        ).id
+
+    def _make_vswitches(self) -> Mapping[str, pulumi.Output[str]]:
+        wanted = self._plan.network.vpc
+        # An adopted VPC has its secondary CIDRs already.
+        secondary = {
+            cidr: vpc.Ipv4CidrBlock(
+                f"{self._name}-{str(cidr).replace('/', '-')}",
+                vpc_id=self.vpc_id,
+                secondary_cidr_block=str(cidr),
+                opts=self._child,
+            )
+            for cidr in (wanted.secondary_cidrs if wanted.id is None else ())
+        }
+        ids: dict[str, pulumi.Output[str]] = {}
+        for key, vswitch in self._plan.network.vswitches.items():
+            if vswitch.vswitch_id is not None:
+                ids[key] = pulumi.Output.from_input(vswitch.vswitch_id)
+                continue
+            # The provider does not wait for a CIDR to be usable, so the order is ours to give.
+            needs = [block for cidr, block in secondary.items() if vswitch.cidr.subnet_of(cidr)]
+            ids[key] = self._make_vswitch(vswitch, needs)
+        return ids
+
+    def _make_vswitch(
+        self, vswitch: VSwitchPlan, needs: list[vpc.Ipv4CidrBlock]
+    ) -> pulumi.Output[str]:
+        name = f"{self._name}-{vswitch.key}"
+        dual_stack = self._plan.network.ipv6.enabled and vswitch.ipv6_index is not None
+        return vpc.Switch(
+            name,
+            vswitch_name=name,
+            vpc_id=self.vpc_id,
+            cidr_block=str(vswitch.cidr),
+            zone_id=vswitch.zone,
+            enable_ipv6=True if dual_stack else None,
+            ipv6_cidr_block_mask=vswitch.ipv6_index if dual_stack else None,
+            tags=dict(self._plan.tags),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=needs),
+        ).id
+
+    def _make_security_group(self, rules: Mapping[str, SecurityRule]) -> pulumi.Output[str]:
+        group = ecs.SecurityGroup(
+            self._name,
+            security_group_name=self._name,
+            vpc_id=self.vpc_id,
+            security_group_type="normal",
+            resource_group_id=self._plan.resource_group,
+            tags=dict(self._plan.tags),
+            opts=self._child,
+        )
+        for key, rule in rules.items():
+            ecs.SecurityGroupRule(
+                f"{self._name}-{key}",
+                security_group_id=group.id,
+                type=rule.direction,
+                ip_protocol=rule.protocol,
+                port_range=rule.port_range,
+                cidr_ip=None if rule.cidr is None else str(rule.cidr),
+                source_security_group_id=group.id if rule.cidr is None else None,
+                priority=rule.priority,
+                policy="accept",
+                # Unset, the provider writes the text "<nil>" into the rule's id.
+                nic_type="intranet",
+                description=rule.description,
+                opts=self._child,
+            )
+        return group.id
+
+    def _make_egress(self) -> tuple[pulumi.Output[str] | None, Mapping[str, vpc.SnatEntry]]:
+        nat = self._plan.network.nat
+        if not nat.enabled:
+            return None, {}
+        if nat.id is not None:
+            address = pulumi.Output.from_input(str(nat.eip_address))
+            return address, self._make_snat(_snat_table_of(nat.id, self), address, [])
+        gateway = self._make_nat_gateway()
+        name = f"{self._name}-nat"
+        if nat.eip_id is not None:
+            allocation: pulumi.Input[str] = nat.eip_id
+            address = pulumi.Output.from_input(str(nat.eip_address))
+        else:
+            eip = ecs.EipAddress(
+                name,
+                address_name=name,
+                bandwidth=str(nat.bandwidth),
+                internet_charge_type=nat.internet_charge_type,
+                payment_type="PayAsYouGo",
+                resource_group_id=self._plan.resource_group,
+                tags=dict(self._plan.tags),
+                opts=self._precious,
+            )
+            allocation, address = eip.id, eip.ip_address
+        association = ecs.EipAssociation(
+            name,
+            allocation_id=allocation,
+            instance_id=gateway.id,
+            instance_type="Nat",
+            opts=self._child,
+        )
+        return address, self._make_snat(gateway.snat_table_ids, address, [association])
+
+    def _make_nat_gateway(self) -> vpc.NatGateway:
+        network = self._plan.network
+        if network.nat_vswitch is None:
+            raise ValueError("the plan has a NAT gateway of its own but no vSwitch for it")
+        return vpc.NatGateway(
+            self._name,
+            nat_gateway_name=self._name,
+            vpc_id=self.vpc_id,
+            vswitch_id=self.vswitch_ids[network.nat_vswitch],
+            nat_type="Enhanced",
+            payment_type="PayAsYouGo",
+            internet_charge_type="PayByLcu",
+            network_type="internet",
+            deletion_protection=network.nat.deletion_protection,
+            tags=dict(self._plan.tags),
+            opts=self._precious,
+        )
+
+    def _make_snat(
+        self,
+        table: pulumi.Input[str],
+        address: pulumi.Input[str],
+        needs: list[ecs.EipAssociation],
+    ) -> Mapping[str, vpc.SnatEntry]:
+        return {
+            key: vpc.SnatEntry(
+                f"{self._name}-{key}",
+                snat_entry_name=f"{self._name}-{key}",
+                snat_table_id=table,
+                snat_ip=address,
+                source_vswitch_id=self.vswitch_ids[key],
+                opts=pulumi.ResourceOptions(parent=self, depends_on=needs),
+            )
+            for key, vswitch in self._plan.network.vswitches.items()
+            if vswitch.snat
+        }
+
+    def _make_ipv6_gateway(self) -> None:
+        network = self._plan.network
+        if network.ipv6.gateway and network.vpc.id is None:
+            vpc.Ipv6Gateway(
+                self._name,
+                ipv6_gateway_name=self._name,
+                vpc_id=self.vpc_id,
+                resource_group_id=self._plan.resource_group,
+                tags=dict(self._plan.tags),
+                opts=self._child,
+            )
+
+
+def _snat_table_of(nat_gateway_id: str, parent: pulumi.Resource) -> pulumi.Output[str]:
+    found = vpc.get_nat_gateways_output(
+        ids=[nat_gateway_id], opts=pulumi.InvokeOutputOptions(parent=parent)
+    )
+    return found.apply(lambda answer: _first_snat_table(nat_gateway_id, answer))
+
+
+def _first_snat_table(nat_gateway_id: str, answer: vpc.GetNatGatewaysResult) -> str:
+    tables = [table for gateway in answer.gateways for table in gateway.snat_table_ids]
+    if not tables:
+        raise pulumi.RunError(
+            f"network.nat.id: {nat_gateway_id} has no SNAT table, or this account and region do "
+            "not have that NAT gateway. Name an enhanced internet NAT gateway of this region, or "
+            "leave network.nat.id out to get one."
+        )
+    return tables[0]

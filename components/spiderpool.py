@@ -1,0 +1,169 @@
+"""Spiderpool: its chart, and the objects that give every node's addresses to its pods."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+from pulumi_kubernetes.apiextensions import CustomResource
+from pulumi_kubernetes.helm.v3 import Release, RepositoryOptsArgs
+
+from components.answers import pool_ips
+from components.nodes import Node
+from planning.model import ClusterPlan, IPPoolPlan
+from planning.secrets import ClusterSecrets
+from planning.spiderpool import (
+    API_VERSION,
+    NAMESPACE,
+    chart_values,
+    coordinator_spec,
+    ip_pool_spec,
+    multus_config_spec,
+)
+
+_INSTALL_WITHIN = 900
+"""Seconds for the chart's Deployment and DaemonSet: images come over a NAT gateway."""
+_EMPTIED_WITHIN = "20m"
+"""A pool goes when its last address is free; the collector may take ten minutes to see it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpiderpoolArgs:
+    """What `Spiderpool` is made from."""
+
+    plan: ClusterPlan
+    provider: kubernetes.Provider
+    secrets: pulumi.Output[ClusterSecrets]
+    nodes: Mapping[str, Node]
+    """All nodes, by name; pools are built from what their ENIs hold."""
+    needs: Sequence[pulumi.Resource] = ()
+    """What must run before the chart's pods can: the cloud controller, which frees the nodes."""
+
+
+class Spiderpool(pulumi.ComponentResource):
+    """Spiderpool in `kube-system`, with one IP pool for each node and NIC.
+
+    Owns: the Helm release without its hook Jobs, SpiderCoordinator `default`, one
+    SpiderMultusConfig `ipvlan-<nic>` for each NIC name, one SpiderIPPool for each pool of the plan.
+
+    Never touches: addresses on ENIs, objects that the chart makes. The hook Jobs stay off: the one
+    makes a placeholder that refuses the real SpiderMultusConfig (spiderpool issue 2700), the other
+    deletes every Spiderpool object, and neither tolerates taints.
+
+    On the way down pools go before SpiderMultusConfigs, these before the release: the controller
+    must still run to let a pool go. The SpiderCoordinator is left to the cluster's own end: its
+    finalizer is removed by nobody but the chart's hook.
+
+    Errors: `pulumi.RunError` from the nodes when an ENI holds other addresses than planned.
+    """
+
+    ip_pools: Mapping[str, pulumi.Output[list[str]]]
+    """The `ips` of each pool, by name."""
+
+    def __init__(
+        self, name: str, args: SpiderpoolArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("spiderpool-alicloud:spiderpool:Spiderpool", name, {}, opts)
+        self._name = name
+        self._args = args
+        release = self._install()
+        coordinator = self._object(
+            "default",
+            kind="SpiderCoordinator",
+            spec=coordinator_spec(args.plan),
+            opts=self._after(release, retain_on_delete=True),
+        )
+        configs = [
+            self._object(
+                f"ipvlan-{nic}",
+                kind="SpiderMultusConfig",
+                namespace=NAMESPACE,
+                spec=multus_config_spec(args.plan, nic),
+                opts=self._after(release),
+            )
+            for nic in args.plan.interface_names
+        ]
+        self.ip_pools = {
+            pool.name: self._make_pool(pool, [release, coordinator, *configs])
+            for pool in args.plan.ip_pools.values()
+        }
+        self.register_outputs({"ip_pools": dict(self.ip_pools)})
+
+    def _install(self) -> Release:
+        plan = self._args.plan
+        chart = plan.spiderpool.chart
+        return Release(
+            self._name,
+            name="spiderpool",
+            namespace=NAMESPACE,
+            chart=chart.name,
+            version=chart.version,
+            repository_opts=(
+                None if chart.repository is None else RepositoryOptsArgs(repo=chart.repository)
+            ),
+            values=self._args.secrets.apply(partial(_values, plan)),
+            disable_webhooks=True,
+            skip_crds=False,
+            skip_await=False,
+            timeout=_INSTALL_WITHIN,
+            opts=self._after(*self._args.needs),
+        )
+
+    def _make_pool(
+        self, pool: IPPoolPlan, needs: Sequence[pulumi.Resource]
+    ) -> pulumi.Output[list[str]]:
+        held = self._args.nodes[pool.node].interfaces[pool.interface].pod_addresses
+        siblings = [
+            other
+            for other in self._args.plan.ip_pools.values()
+            if other is not pool and (other.node, other.interface) == (pool.node, pool.interface)
+        ]
+        ips = held.apply(lambda addresses: pool_ips(pool, addresses, siblings))
+        self._object(
+            pool.name,
+            kind="SpiderIPPool",
+            # Only the addresses come from the cloud, so only they can be unknown in a preview.
+            spec={**ip_pool_spec(pool, ips=pool.ips), "ips": ips},
+            opts=self._after(*needs, custom_timeouts=pulumi.CustomTimeouts(delete=_EMPTIED_WITHIN)),
+        )
+        return ips
+
+    def _object(
+        self,
+        name: str,
+        *,
+        kind: str,
+        spec: Mapping[str, object],
+        opts: pulumi.ResourceOptions,
+        namespace: str | None = None,
+    ) -> CustomResource:
+        metadata = {"name": name} if namespace is None else {"name": name, "namespace": namespace}
+        return CustomResource(
+            f"{self._name}-{name}",
+            api_version=API_VERSION,
+            kind=kind,
+            metadata=metadata,
+            spec=dict(spec),
+            opts=opts,
+        )
+
+    def _after(
+        self,
+        *needs: pulumi.Resource,
+        retain_on_delete: bool | None = None,
+        custom_timeouts: pulumi.CustomTimeouts | None = None,
+    ) -> pulumi.ResourceOptions:
+        return pulumi.ResourceOptions(
+            parent=self,
+            provider=self._args.provider,
+            depends_on=list(needs),
+            retain_on_delete=retain_on_delete,
+            custom_timeouts=custom_timeouts,
+        )
+
+
+def _values(plan: ClusterPlan, secrets: ClusterSecrets) -> dict[str, object]:
+    return dict(chart_values(plan, secrets=secrets))

@@ -1,0 +1,136 @@
+"""What the program takes from its stack: the configuration as a plan, and the secrets apart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pulumi
+
+from config.load import load
+from config.model import Profile
+from config.report import ConfigError
+from planning.build import build_plan
+from planning.model import ClusterPlan
+from planning.secrets import ClusterSecrets, SecretsError, parse_secrets
+
+NAMESPACE = "spiderpool-alicloud"
+"""Of every configuration key, whatever the project is called."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccessKey:
+    """An AccessKey pair for the cloud controller."""
+
+    id: str = field(repr=False)
+    secret: str = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StackInputs:
+    """Everything a stack gives to the program. Secrets are Outputs, and secret ones."""
+
+    plan: ClusterPlan
+    secrets: pulumi.Output[ClusterSecrets]
+    """Unknown in a preview without secrets; outside previews there is no run without them."""
+    kubeconfig: pulumi.Output[str] | None
+    """Of the cluster that `kubernetes.mode: existing` is about, as soon as there is one."""
+    access_key: pulumi.Output[AccessKey] | None
+    """For `cloudController.credentials: access-key`."""
+
+
+def read_stack() -> StackInputs:
+    """Read the current stack's configuration.
+
+    Raises `pulumi.RunError`, which Pulumi prints without a traceback, with every problem in it.
+    """
+    config = pulumi.Config(NAMESPACE)
+    document = config.get_object("cluster")
+    if not isinstance(document, Mapping):
+        raise pulumi.RunError(
+            f"{NAMESPACE}:cluster is missing from this stack's file, or is not an object. It says "
+            "what the cluster is; start from stacks/Pulumi.dev.yaml, or from docs/examples."
+        )
+    try:
+        plan = build_plan(load(document))
+    except ConfigError as error:
+        raise pulumi.RunError(str(error)) from error
+    return StackInputs(
+        plan=plan,
+        secrets=_secrets(config, plan),
+        kubeconfig=_kubeconfig(config, plan),
+        access_key=_access_key(config, plan),
+    )
+
+
+def _secrets(config: pulumi.Config, plan: ClusterPlan) -> pulumi.Output[ClusterSecrets]:
+    name = config.get("secretsFile")
+    if name is None:
+        text = config.get_secret("secrets")
+        if text is not None:
+            return pulumi.Output.secret(text.apply(_parsed))
+        return _without(f"{NAMESPACE}:secrets is not set")
+    if plan.profile is not Profile.LOCAL:
+        raise pulumi.RunError(
+            f"{NAMESPACE}:secretsFile is for the local profile only: this stack's secrets would "
+            f"lie in clear in {name}. Run `python -m operations secrets init --stack "
+            f"{pulumi.get_stack()}`, which keeps them encrypted in the stack's file."
+        )
+    path = Path(pulumi.get_root_directory(), name)
+    if not path.is_file():
+        return _without(f"{name} ({NAMESPACE}:secretsFile) does not exist")
+    return pulumi.Output.secret(_parsed(path.read_text(encoding="utf-8")))
+
+
+def _parsed(text: str) -> ClusterSecrets:
+    try:
+        return parse_secrets(text)
+    except SecretsError as error:
+        raise pulumi.RunError(f"{NAMESPACE}:secrets: {error}") from error
+
+
+def _without(reason: str) -> pulumi.Output[ClusterSecrets]:
+    way_out = f"Run `python -m operations secrets init --stack {pulumi.get_stack()}`."
+    if not pulumi.runtime.is_dry_run():
+        raise pulumi.RunError(
+            f"{reason}, and a cluster cannot be made without its certificates. {way_out}"
+        )
+    pulumi.log.warn(f"{reason}: what depends on secrets is shown as unknown. {way_out}")
+    unknown: pulumi.Output[ClusterSecrets] = pulumi.Output.from_input(pulumi.UNKNOWN)
+    return pulumi.Output.secret(unknown)
+
+
+def _kubeconfig(config: pulumi.Config, plan: ClusterPlan) -> pulumi.Output[str] | None:
+    if plan.kubernetes.mode != "existing":
+        return None
+    given = config.get_secret("kubeconfig")
+    if given is None:
+        pulumi.log.warn(
+            f"{NAMESPACE}:kubeconfig is not set: network and machines are made, nothing inside "
+            "Kubernetes. Build the cluster on the machines, then run `pulumi config set --secret "
+            f"{NAMESPACE}:kubeconfig` with its kubeconfig on standard input, and `pulumi up`."
+        )
+    return given
+
+
+def _access_key(config: pulumi.Config, plan: ClusterPlan) -> pulumi.Output[AccessKey] | None:
+    wanted = plan.cloud_controller
+    if not wanted.enabled or wanted.credentials != "access-key":
+        return None
+    given = config.get_secret_object("accessKey")
+    if given is None:
+        raise pulumi.RunError(
+            f"cloudController.credentials is access-key, but {NAMESPACE}:accessKey is not set. "
+            f"Run `pulumi config set --secret --path {NAMESPACE}:accessKey.accessKeyId …` and the "
+            "same for accessKeySecret, or use credentials: ram-role, which needs no key."
+        )
+    return pulumi.Output.secret(given.apply(_pair))
+
+
+def _pair(given: object) -> AccessKey:
+    if isinstance(given, Mapping) and set(given) == {"accessKeyId", "accessKeySecret"}:
+        return AccessKey(id=str(given["accessKeyId"]), secret=str(given["accessKeySecret"]))
+    raise pulumi.RunError(
+        f"{NAMESPACE}:accessKey must be an object with exactly accessKeyId and accessKeySecret."
+    )

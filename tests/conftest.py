@@ -1,0 +1,19 @@
+"""What every test stands on: no credentials, no leftovers of the developer's own environment."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+_CLOUD = ("ALICLOUD_", "ALIBABA_CLOUD_", "ALIBABACLOUD_", "PULUMI_", "TF_")
+
+
+@pytest.fixture(autouse=True)
+def _hermetic(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test sees a real account, a real cluster, or a real Pulumi backend."""
+    for name in list(os.environ):
+        if name.startswith(_CLOUD) or name == "KUBECONFIG":
+            monkeypatch.delenv(name)
+    # Text made of an Output by accident raises instead of warning.
+    monkeypatch.setenv("PULUMI_ERROR_OUTPUT_STRING", "true")

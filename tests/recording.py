@@ -1,0 +1,319 @@
+"""A Pulumi engine that only writes down what it is asked, and answers as the cloud would.
+
+`record` runs a program in this process, waits for everything it started, and hands back plain
+data: what was registered, what the stack shows, what was logged. Unknown values read `UNKNOWN`,
+secrets read `Secret(value)`, so tests can assert on both.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address
+from typing import Any
+
+import pulumi
+from google.protobuf import json_format
+from pulumi.runtime import rpc
+from pulumi.runtime.mocks import MockCallArgs, MockMonitor, MockResourceArgs, Mocks, set_mocks
+from pulumi.runtime.settings import SETTINGS, get_root_resource
+from pulumi.runtime.stack import run_pulumi_func
+
+UNKNOWN = "[unknown]"
+"""What stands for a value that the engine does not know yet."""
+
+_SIGNATURE = "4dabf18193072939515e22adb298388d"
+_SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - the engine's mark for a secret
+
+
+@dataclass(frozen=True)
+class Secret:
+    """A value that the engine keeps encrypted; never printed, so never in a failure's output."""
+
+    value: object = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resource:
+    """One registration, as the engine got it."""
+
+    type: str
+    name: str
+    urn: str
+    parent: str
+    """URN; empty for the stack's own children."""
+    custom: bool
+    inputs: Mapping[str, Any]
+    provider: str
+    """URN of the provider, empty when none was named."""
+    dependencies: frozenset[str]
+    protect: bool
+    delete_before_replace: bool
+    retain_on_delete: bool
+    ignore_changes: tuple[str, ...]
+    replace_on_changes: tuple[str, ...]
+    delete_timeout: str
+
+    @property
+    def kind(self) -> str:
+        """The last part of the type token."""
+        return self.type.rsplit(":", 1)[-1]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """What a program did."""
+
+    resources: tuple[Resource, ...]
+    outputs: Mapping[str, Any]
+    """Of the stack."""
+    closed: frozenset[str]
+    """URNs of the components that registered their outputs."""
+    log: str
+
+    def of(self, kind: str) -> dict[str, Resource]:
+        """Resources of one kind (`Instance`, `SpiderIPPool`, …), by logical name."""
+        return {r.name: r for r in self.resources if r.kind == kind}
+
+    def one(self, kind: str) -> Resource:
+        """The only resource of its kind."""
+        (only,) = self.of(kind).values()
+        return only
+
+    def by_urn(self, urn: str) -> Resource:
+        return next(r for r in self.resources if r.urn == urn)
+
+    def needed_by(self, resource: Resource) -> frozenset[str]:
+        """URNs of everything that `resource` outlives none of: dependencies, and theirs."""
+        known = {r.urn: r for r in self.resources}
+        found: set[str] = set()
+        pending = [resource]
+        while pending:
+            current = pending.pop()
+            for urn in current.dependencies | {current.provider, current.parent}:
+                if urn in known and urn not in found:
+                    found.add(urn)
+                    pending.append(known[urn])
+        return frozenset(found)
+
+
+class Cloud(Mocks):
+    """Answers as Alibaba Cloud and Kubernetes do: ids, MACs, addresses, in the cloud's own order.
+
+    Without `ids_known` nothing has an id yet and nothing is computed, as in a first preview.
+    `lies` replaces outputs of one resource, by its logical name.
+    """
+
+    def __init__(
+        self, *, ids_known: bool = True, lies: Mapping[str, Mapping[str, object]] | None = None
+    ) -> None:
+        self._ids_known = ids_known
+        self._lies = lies or {}
+
+    def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
+        kind = args.typ.rsplit(":", 1)[-1]
+        digest = hashlib.sha256(f"{args.typ}/{args.name}".encode()).hexdigest()
+        outputs: dict[str, Any] = dict(args.inputs)
+        if args.typ.startswith("kubernetes:"):
+            metadata = args.inputs.get("metadata") or {}
+            id_ = "/".join(filter(None, [metadata.get("namespace"), metadata.get("name")]))
+            return self._id(id_ or digest[:12]), outputs
+        outputs |= _answer(kind, digest, args.inputs) if self._ids_known else {}
+        outputs |= self._lies.get(args.name, {})
+        return self._id(f"{_PREFIXES.get(kind, kind.lower())}-{digest[:20]}"), outputs
+
+    def call(self, args: MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]] | None]:
+        if args.token.endswith(":getNatGateways"):
+            found = [{"id": i, "snatTableIds": [f"stb-{i}"]} for i in args.args["ids"]]
+            return {"gateways": found}, None
+        raise AssertionError(f"the program asked for {args.token}, which no test expects")
+
+    def _id(self, id_: str) -> str | None:
+        return id_ if self._ids_known else None
+
+
+_PREFIXES = {
+    "EcsNetworkInterface": "eni",
+    "EipAddress": "eip",
+    "Instance": "i",
+    "NatGateway": "ngw",
+    "Network": "vpc",
+    "SecurityGroup": "sg",
+    "Switch": "vsw",
+}
+
+
+def _answer(kind: str, digest: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    number = int(digest[:8], 16)
+    match kind:
+        case "EcsNetworkInterface":
+            primary = inputs["primaryIpAddress"]
+            pinned = inputs.get("privateIpAddresses") or []
+            count = int(inputs.get("secondaryPrivateIpAddressCount") or 0)
+            chosen = [str(IPv4Address(primary) + 64 + offset) for offset in range(count)]
+            return {
+                "mac": "00:16:3e:" + ":".join(digest[i : i + 2] for i in (0, 2, 4)),
+                # The cloud gives a set: never in the order that was asked for.
+                "privateIpAddresses": sorted(pinned or chosen, key=lambda a: a[::-1]),
+                "ipv4Prefixes": inputs.get("ipv4Prefixes") or [],
+            }
+        case "EipAddress":
+            return {"ipAddress": str(IPv4Address("47.98.0.0") + number % 65536)}
+        case "NatGateway":
+            return {"snatTableIds": f"stb-{digest[:20]}"}
+        case "ApplicationLoadBalancer":
+            return {"address": str(IPv4Address("10.255.0.0") + number % 65536)}
+        case _:
+            return {}
+
+
+class Recorder(MockMonitor):
+    """Keeps the raw registrations, which mocks do not show, and refuses a URN twice."""
+
+    def __init__(self, mocks: Mocks) -> None:
+        super().__init__(mocks)
+        self.recorded: list[Resource] = []
+        self.closed: set[str] = set()
+
+    def RegisterResource(self, request: Any) -> Any:  # noqa: ANN401, N802 - gRPC's own names
+        answer = super().RegisterResource(request)  # type: ignore[no-untyped-call]
+        if request.type == "pulumi:pulumi:Stack":
+            return answer
+        if any(known.urn == answer.urn for known in self.recorded):
+            raise AssertionError(f"two resources are called {answer.urn}")
+        parent = request.parent if "pulumi:pulumi:Stack::" not in request.parent else ""
+        self.recorded.append(
+            Resource(
+                type=request.type,
+                name=request.name,
+                urn=answer.urn,
+                parent=parent,
+                custom=request.custom,
+                inputs=plain(json_format.MessageToDict(request.object)),
+                provider=request.provider.rpartition("::")[0],
+                dependencies=frozenset(request.dependencies),
+                protect=request.protect,
+                delete_before_replace=request.deleteBeforeReplace,
+                retain_on_delete=request.retainOnDelete,
+                ignore_changes=tuple(request.ignoreChanges),
+                replace_on_changes=tuple(request.replaceOnChanges),
+                delete_timeout=request.customTimeouts.delete,
+            )
+        )
+        return answer
+
+    def RegisterResourceOutputs(self, request: Any) -> Any:  # noqa: ANN401, N802
+        self.closed.add(request.urn)
+        return super().RegisterResourceOutputs(request)  # type: ignore[no-untyped-call]
+
+
+def plain(value: Any) -> Any:  # noqa: ANN401 - JSON is any of seven things
+    """Wire form to plain data: whole numbers are ints, secrets and unknowns say so."""
+    match value:
+        case dict() if value.get(_SIGNATURE) == _SECRET:
+            return Secret(plain(value["value"]))
+        case dict():
+            return {key: plain(inner) for key, inner in value.items()}
+        case list():
+            return [plain(inner) for inner in value]
+        case float() if value.is_integer():
+            return int(value)
+        case rpc.UNKNOWN:
+            return UNKNOWN
+        case _:
+            return value
+
+
+def secrets_in(value: object) -> Iterator[Secret]:
+    """Every secret inside plain data."""
+    match value:
+        case Secret():
+            yield value
+        case Mapping():
+            for inner in value.values():
+                yield from secrets_in(inner)
+        case list() | tuple():
+            for inner in value:
+                yield from secrets_in(inner)
+
+
+def record(  # noqa: PLR0913 - the ways in which an engine can be set up
+    program: Callable[[], object],
+    *,
+    preview: bool = False,
+    cloud: Cloud | None = None,
+    config: Mapping[str, object] | None = None,
+    secret_keys: Sequence[str] = (),
+    stack: str = "test",
+) -> Run:
+    """Run `program` as stack `stack` and wait for all it registered.
+
+    `config` values that are not text are written as JSON, as the engine hands them over.
+    """
+    logger = logging.getLogger("spiderpool-alicloud.tests")
+    logger.setLevel(logging.DEBUG)
+    logger.propagate = False
+    lines = _Lines()
+    logger.handlers = [lines]
+    monitor = Recorder(cloud or Cloud())
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    try:
+        set_mocks(
+            monitor.mocks,
+            project="spiderpool-alicloud",
+            stack=stack,
+            preview=preview,
+            logger=logger,
+            monitor=monitor,
+        )
+        pulumi.runtime.set_all_config(
+            {
+                key: value if isinstance(value, str) else json.dumps(value)
+                for key, value in (config or {}).items()
+            },
+            list(secret_keys),
+        )
+        SETTINGS.rpc_manager.clear()
+        SETTINGS.outputs.clear()
+
+        async def drained() -> None:
+            def once() -> None:
+                program()
+
+            await run_pulumi_func(once)
+
+        loop.run_until_complete(drained())
+        outputs = loop.run_until_complete(_stack_outputs())
+    finally:
+        pulumi.runtime.set_all_config({}, [])
+        pulumi.runtime.settings.reset_options()
+        asyncio.set_event_loop(None)
+        loop.close()
+    return Run(
+        resources=tuple(sorted(monitor.recorded, key=lambda r: (r.type, r.name))),
+        outputs=outputs,
+        closed=frozenset(monitor.closed),
+        log="\n".join(lines.seen),
+    )
+
+
+async def _stack_outputs() -> Mapping[str, Any]:
+    root = get_root_resource()
+    struct = await rpc.serialize_properties(dict(getattr(root, "outputs", {})), {})
+    shown = plain(json_format.MessageToDict(struct))
+    assert isinstance(shown, dict)
+    return shown
+
+
+class _Lines(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.seen.append(f"{record.levelname}: {record.getMessage()}")
