@@ -85,6 +85,8 @@ class ZoneSubnetConfig(Model):
     """Adopt this vSwitch instead of creating one."""
     ipv6_index: Annotated[int, Field(ge=0, le=255)] | None = None
     """Which /64 of the VPC's /56; never change it."""
+    prefix_reservation: IPv4Network | None = None
+    """The part of the vSwitch that /28 prefixes come from; needed for `mode: prefix`."""
 
 
 class SubnetConfig(Model):
@@ -105,6 +107,9 @@ class NatConfig(Model):
     """Use this EIP (`eip-…`) instead of creating one."""
     eip_address: IPv4Address | None = None
     """The public address of an adopted EIP or NAT gateway."""
+    subnet: DnsLabel | None = None
+    """Where the gateway stands; it takes an address there that the cloud chooses. By default the
+    first vSwitch by name."""
     bandwidth: Mbps = 10
     internet_charge_type: Literal["PayByTraffic", "PayByBandwidth"] = "PayByTraffic"
     deletion_protection: bool | None = None
@@ -208,20 +213,24 @@ class NodePoolConfig(Model):
     count: Annotated[int, Field(ge=0)] | None = None
     nodes: dict[DnsLabel, NodeConfig] = {}
     zones: tuple[str, ...] = ()
-    """Zones to spread over; by default those that all its subnets have."""
+    """Zones to spread over, in turns; needed when the pool's subnets share more than one."""
     instance_type: str
     image: str | None = None
     disk: DiskConfig = DiskConfig()
     key_pair: str | None = None
     labels: dict[str, str] = {}
-    taints: tuple[TaintConfig, ...] = ()
+    taints: tuple[TaintConfig, ...] | None = None
+    """By default control planes take no ordinary pods, and workers take all."""
     spot: SpotConfig = SpotConfig()
     charge_type: Literal["PostPaid", "PrePaid"] = "PostPaid"
     interfaces: dict[Literal["eth0", "eth1"], InterfaceConfig]
     first_block: Annotated[int, Field(ge=0)] | None = None
-    """The pool's first block in every subnet it uses; required with more than one pool."""
-    block_size: Annotated[int, Field(ge=2, le=256)] | None = None
-    """Addresses a node's block holds; a power of two. By default the smallest that fits."""
+    """The pool's first block in every subnet it uses, counted in blocks of its own size; required
+    with more than one pool."""
+    block_size: Annotated[int, Field(ge=2, le=256)] = 16
+    """Addresses in a node's block; a power of two. 16 holds any number of pinned addresses."""
+    prefix_block_size: Annotated[int, Field(ge=16, le=256)] = 256
+    """Addresses in a node's part of a prefix reservation; a power of two. 256 holds any number."""
     deletion_protection: bool | None = None
     ram_role: str | None = None
     """An instance RAM role that exists already; control planes get the CCM's otherwise."""
@@ -296,6 +305,19 @@ class CloudControllerConfig(Model):
     """Default backends of LoadBalancer services; `eni` goes straight to the pods."""
 
 
+class InstanceTypeConfig(Model):
+    """Limits of an instance type that the table lacks or has wrong (`DescribeInstanceTypes`)."""
+
+    enis: Annotated[int, Field(ge=1, le=64)]
+    """ENIs, the primary one included (`EniQuantity`)."""
+    ipv4_per_eni: Annotated[int, Field(ge=1, le=256)]
+    """IPv4 addresses of one ENI, its primary one included (`EniPrivateIpAddressQuantity`)."""
+    ipv6_per_eni: Annotated[int, Field(ge=0, le=256)] = 0
+    """IPv6 addresses of one ENI (`EniIpv6AddressQuantity`)."""
+    second_eni: bool = True
+    """It takes a second ENI at creation."""
+
+
 class ClusterConfig(Model):
     """Everything a stack says about its cluster; a profile's defaults are filled in before."""
 
@@ -312,3 +334,5 @@ class ClusterConfig(Model):
     kubernetes: KubernetesConfig = KubernetesConfig()
     spiderpool: SpiderpoolConfig = SpiderpoolConfig()
     cloud_controller: CloudControllerConfig = CloudControllerConfig()
+    instance_types: dict[str, InstanceTypeConfig] = {}
+    """Limits beside those of the built-in table, or instead of them."""

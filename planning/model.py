@@ -43,6 +43,8 @@ class VSwitchPlan:
     vswitch_id: str | None
     ipv6_index: int | None
     snat: bool
+    prefix_reservation: IPv4Network | None = None
+    """The part of the vSwitch that all /28 prefixes on it come from."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,8 +69,9 @@ class NetworkPlan:
 class InterfacePlan:
     """One NIC of one node, an ENI.
 
-    `primary` and `pod_addresses` are all known for `pinned`. For `count` and `prefix` the cloud
-    chooses the pod addresses: `pod_addresses` is empty and `pod_address_count` says how many.
+    `pinned`: `primary` and `pod_addresses` are all known. `prefix`: the pods' addresses are those
+    of `prefixes`, and `pod_addresses` is empty. `count`: the cloud chooses, `pod_addresses` is
+    empty. `pod_address_count` says how many in each mode.
     """
 
     name: str
@@ -79,6 +82,11 @@ class InterfacePlan:
     pod_address_count: int
     prefixes: tuple[IPv4Network, ...] = ()
     """/28 blocks of `prefix` mode; empty otherwise."""
+
+    @property
+    def planned_pod_addresses(self) -> tuple[IPv4Address, ...]:
+        """Every pod address that is known before the cloud is asked, in order."""
+        return self.pod_addresses + tuple(a for block in self.prefixes for a in block)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,110 @@
+"""What a stack need not say: the defaults of each kind of environment.
+
+A profile is a document of the same shape as a stack file. What the file says is laid over it: maps
+are merged key by key, everything else is replaced. `POOLS` is laid under every node pool, and
+`ROLES` under every pool of that role, because pools are named by the user.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from config.model import Profile, Role
+
+Document = Mapping[str, object]
+
+DEFAULT_IMAGE = "ubuntu_24_04_x64_20G_alibase_20260916.vhd"
+"""Ubuntu 24.04: cgroup v2 and kernel 6.8, which Kubernetes 1.35 and ipvlan want. Pinned, because a
+later image would replace the system disk of every node."""
+
+CLUSTERS: Mapping[Profile, Document] = {
+    Profile.LOCAL: {
+        "cloud": {"endpoint": "127.0.0.1:18443"},
+        "kubernetes": {"endpoint": {"public": True, "allowedCidrs": ["127.0.0.0/8"]}},
+        "spiderpool": {
+            "chart": {
+                "repository": None,
+                "name": ".local/charts/spiderpool",
+                "version": "1.2.2",
+            }
+        },
+    },
+    Profile.DEV: {
+        "network": {"nat": {"bandwidth": 10, "deletionProtection": False}},
+        "kubernetes": {"endpoint": {"public": True}},
+    },
+    Profile.PROD: {
+        "protect": True,
+        "network": {"nat": {"bandwidth": 100, "deletionProtection": True}},
+        "kubernetes": {"endpoint": {"public": False}},
+    },
+}
+
+POOLS: Mapping[Profile, Document] = {
+    Profile.LOCAL: {
+        "image": DEFAULT_IMAGE,
+        "disk": {"category": "cloud_essd", "size": 40, "encrypted": False},
+        "deletionProtection": False,
+    },
+    Profile.DEV: {
+        "image": DEFAULT_IMAGE,
+        "disk": {"category": "cloud_essd_entry", "size": 40, "encrypted": False},
+        "deletionProtection": False,
+    },
+    Profile.PROD: {
+        "image": DEFAULT_IMAGE,
+        "disk": {
+            "category": "cloud_essd",
+            "size": 120,
+            "performanceLevel": "PL1",
+            "encrypted": True,
+        },
+        "deletionProtection": True,
+    },
+}
+
+ROLES: Mapping[Profile, Mapping[Role, Document]] = {
+    Profile.LOCAL: {},
+    Profile.DEV: {},
+    Profile.PROD: {Role.CONTROL_PLANE: {"count": 3}},
+}
+
+
+def with_profile(document: Document) -> dict[str, object]:
+    """The document laid over its profile's defaults; unchanged without a known profile."""
+    name = document.get("profile")
+    if not isinstance(name, str) or name not in tuple(Profile):
+        return dict(document)
+    profile = Profile(name)
+    merged = merge(CLUSTERS[profile], document)
+    pools = merged.get("nodePools")
+    if isinstance(pools, Mapping):
+        merged["nodePools"] = {key: _pool(profile, pool) for key, pool in pools.items()}
+    return merged
+
+
+def merge(under: Document, over: Document) -> dict[str, object]:
+    """`over` laid over `under`; only maps are merged, and an explicit null in `over` wins."""
+    merged = dict(under)
+    for key, value in over.items():
+        below = merged.get(key)
+        if isinstance(value, Mapping) and isinstance(below, Mapping):
+            merged[key] = merge(below, value)
+        else:
+            merged[key] = value
+    return merged
+
+
+def _pool(profile: Profile, pool: object) -> object:
+    if not isinstance(pool, Mapping):
+        return pool
+    under = POOLS[profile]
+    role = pool.get("role", Role.WORKER)
+    if role in tuple(Role) and not ("nodes" in pool or "count" in pool):
+        under = merge(under, ROLES[profile].get(Role(role), {}))
+    disk = pool.get("disk")
+    if isinstance(disk, Mapping) and "category" in disk and isinstance(under["disk"], Mapping):
+        # A performance level belongs to its category; it must not outlive a change of category.
+        kept = {k: v for k, v in under["disk"].items() if k != "performanceLevel"}
+        under = {**under, "disk": kept}
+    return merge(under, pool)

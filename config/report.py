@@ -1,0 +1,66 @@
+"""What is said about a configuration that cannot be used: every problem, in one report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True, order=True)
+class Problem:
+    """One thing that is wrong, told so that it can be put right.
+
+    `path` is written as in the stack file (`nodePools.workers.firstBlock`). `value` is what stands
+    there, or None when nothing does or when it may be a secret. `rule` says what must hold and
+    why, `remedy` what to write instead.
+    """
+
+    path: str
+    value: str | None
+    rule: str
+    remedy: str
+
+    def __str__(self) -> str:
+        """One sentence for the rule, one for the way out."""
+        shown = f"{self.path}: {self.value}" if self.value is not None else self.path
+        return f"{shown}\n    {self.rule}\n    → {self.remedy}"
+
+
+class ConfigError(Exception):
+    """A configuration that cannot be used. `str()` is the whole report, without a secret in it."""
+
+    problems: tuple[Problem, ...]
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(sorted(set(problems), key=_order))
+        super().__init__(self.problems)
+
+    def __str__(self) -> str:
+        """All problems, sorted by path."""
+        count = len(self.problems)
+        head = f"{count} problem{'s' if count != 1 else ''} in this configuration:"
+        return "\n".join((head, *(f"  {problem}" for problem in self.problems)))
+
+    def as_document(self) -> dict[str, object]:
+        """The same for machines."""
+        return {
+            "problems": [
+                {"path": p.path, "value": p.value, "rule": p.rule, "remedy": p.remedy}
+                for p in self.problems
+            ]
+        }
+
+
+def _order(problem: Problem) -> tuple[str, str, str, str]:
+    return (problem.path, problem.rule, problem.value or "", problem.remedy)
+
+
+def path_of(*parts: object) -> str:
+    """A path as the user writes it: keys joined by dots, list places in brackets."""
+    text = ""
+    for part in parts:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        else:
+            text += f".{part}" if text else str(part)
+    return text

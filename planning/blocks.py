@@ -1,0 +1,71 @@
+"""Arithmetic of a vSwitch: what Alibaba Cloud keeps for itself, and a node's block.
+
+Addresses are plain integers in here; thousands of nodes are laid out in a fraction of a second.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
+
+RESERVED_AT_END = 3
+"""The last three addresses of a vSwitch (Alibaba Cloud, "Create and manage a vSwitch")."""
+
+PREFIX_LENGTH = 28
+PREFIX_SIZE = 16
+"""Addresses in one IPv4 prefix of an ENI (Alibaba Cloud, "IP prefixes")."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Addresses from `first` to `last`, both included."""
+
+    first: int
+    last: int
+
+    def __str__(self) -> str:
+        """As a user would write it."""
+        if self.first == self.last:
+            return str(IPv4Address(self.first))
+        return f"{IPv4Address(self.first)}-{IPv4Address(self.last)}"
+
+    def overlaps(self, other: Span) -> bool:
+        """Whether they share an address."""
+        return self.first <= other.last and other.first <= self.last
+
+    def within(self, other: Span) -> bool:
+        """Whether the other one holds all of it."""
+        return other.first <= self.first and self.last <= other.last
+
+
+def span_of(cidr: IPv4Network) -> Span:
+    """All addresses of a network."""
+    return Span(int(cidr.network_address), int(cidr.broadcast_address))
+
+
+def usable(cidr: IPv4Network) -> Span:
+    """What may be handed out: neither the network address nor the last three."""
+    whole = span_of(cidr)
+    return Span(whole.first + 1, whole.last - RESERVED_AT_END)
+
+
+def gateway(cidr: IPv4Network) -> IPv4Address:
+    """The vSwitch's gateway: the third address from the end."""
+    return IPv4Address(int(cidr.broadcast_address) - RESERVED_AT_END + 1)
+
+
+def block(start: int, size: int, index: int) -> Span:
+    """Block number `index` of blocks of `size` addresses that begin at `start`."""
+    first = start + index * size
+    return Span(first, first + size - 1)
+
+
+def last_block(cidr: IPv4Network, size: int) -> int:
+    """The highest block number that holds no reserved address; below 1 when there is none."""
+    free = usable(cidr)
+    return (free.last + 1 - int(cidr.network_address)) // size - 1
+
+
+def prefixes_for(pod_addresses: int) -> int:
+    """How many /28 prefixes hold this many addresses."""
+    return -(-pod_addresses // PREFIX_SIZE)

@@ -1,0 +1,207 @@
+"""From a configuration to the whole plan."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from ipaddress import IPv4Address
+
+from config.members import Member, members_of
+from config.model import (
+    AddressMode,
+    ClusterConfig,
+    InterfaceConfig,
+    NodePoolConfig,
+    Role,
+    TaintConfig,
+)
+from config.profiles import DEFAULT_IMAGE
+from config.report import ConfigError
+from planning.blocks import PREFIX_SIZE, gateway
+from planning.canonical import canonical_ranges, expand
+from planning.capacity import max_pods
+from planning.layout import Placement, lay_out, vswitch_key
+from planning.model import (
+    ClusterPlan,
+    InterfacePlan,
+    IPPoolPlan,
+    NetworkPlan,
+    NodePlan,
+    VSwitchPlan,
+)
+from planning.names import multus_name, pool_name
+
+CONTROL_PLANE_TAINT = TaintConfig(key="node-role.kubernetes.io/control-plane", effect="NoSchedule")
+
+TAG_CLUSTER = "spiderpool-alicloud/cluster"
+TAG_PROFILE = "spiderpool-alicloud/profile"
+
+
+def build_plan(config: ClusterConfig) -> ClusterPlan:
+    """Plan the cluster. Raises `ConfigError` with every problem of its layout."""
+    layout = lay_out(config)
+    if layout.problems:
+        raise ConfigError(layout.problems)
+    network = _network(config)
+    nodes = {
+        member.name: _node(config, member, layout.nodes[member.name])
+        for member in members_of(config).values()
+    }
+    return ClusterPlan(
+        name=config.name,
+        profile=config.profile,
+        region=config.region,
+        account_type=config.cloud.account_type,
+        account_id=config.cloud.account_id,
+        cloud_endpoint=config.cloud.endpoint,
+        resource_group=config.resource_group,
+        tags=dict(
+            sorted(
+                {
+                    **config.tags,
+                    TAG_CLUSTER: config.name,
+                    TAG_PROFILE: config.profile.value,
+                }.items()
+            )
+        ),
+        protect=config.protect,
+        network=network,
+        nodes=nodes,
+        ip_pools=_ip_pools(config, network, nodes),
+        kubernetes=config.kubernetes,
+        spiderpool=config.spiderpool,
+        cloud_controller=config.cloud_controller,
+        public_endpoint=bool(config.kubernetes.endpoint.public)
+        and config.kubernetes.mode == "kubeadm",
+    )
+
+
+def _network(config: ClusterConfig) -> NetworkPlan:
+    vswitches = {
+        vswitch_key(name, zone): VSwitchPlan(
+            key=vswitch_key(name, zone),
+            subnet=name,
+            zone=zone,
+            cidr=vswitch.cidr,
+            gateway=gateway(vswitch.cidr),
+            vswitch_id=vswitch.vswitch_id,
+            ipv6_index=vswitch.ipv6_index if config.network.ipv6.enabled else None,
+            snat=config.network.nat.enabled and subnet.egress,
+            prefix_reservation=vswitch.prefix_reservation,
+        )
+        for name, subnet in config.network.subnets.items()
+        for zone, vswitch in subnet.zones.items()
+    }
+    vswitches = dict(sorted(vswitches.items()))
+    nat = config.network.nat
+    where = [key for key, v in vswitches.items() if nat.subnet in (None, v.subnet)]
+    return NetworkPlan(
+        vpc=config.network.vpc,
+        vswitches=vswitches,
+        nat=nat,
+        ipv6=config.network.ipv6,
+        ingress=dict(sorted(config.network.ingress.items())),
+        nat_vswitch=where[0] if nat.enabled and nat.id is None and where else None,
+    )
+
+
+def _node(config: ClusterConfig, member: Member, placed: Mapping[str, Placement]) -> NodePlan:
+    pool = config.node_pools[member.pool]
+    own = member.own
+    interfaces = {
+        nic: _interface(nic, interface, placed[nic])
+        for nic, interface in sorted(pool.interfaces.items())
+    }
+    return NodePlan(
+        name=member.name,
+        pool=member.pool,
+        role=pool.role,
+        zone=member.zone or "",
+        instance_type=own.instance_type or pool.instance_type,
+        image=own.image or pool.image or DEFAULT_IMAGE,
+        disk=own.disk or pool.disk,
+        key_pair=pool.key_pair,
+        spot=pool.spot,
+        charge_type=pool.charge_type,
+        deletion_protection=pool.deletion_protection or False,
+        ram_role=pool.ram_role,
+        labels=dict(sorted({**pool.labels, **own.labels}.items())),
+        taints=_taints(pool),
+        max_pods=max_pods(pool.role, interfaces.values()),
+        interfaces=interfaces,
+    )
+
+
+def _interface(nic: str, interface: InterfaceConfig, placed: Placement) -> InterfacePlan:
+    if interface.mode is AddressMode.COUNT:
+        count = interface.pod_addresses
+    else:
+        count = len(placed.pod_addresses) + PREFIX_SIZE * len(placed.prefixes)
+    return InterfacePlan(
+        name=nic,
+        vswitch=placed.vswitch,
+        mode=interface.mode,
+        primary=placed.primary,
+        pod_addresses=placed.pod_addresses,
+        pod_address_count=count,
+        prefixes=placed.prefixes,
+    )
+
+
+def _taints(pool: NodePoolConfig) -> tuple[TaintConfig, ...]:
+    if pool.taints is not None:
+        return pool.taints
+    return (CONTROL_PLANE_TAINT,) if pool.role is Role.CONTROL_PLANE else ()
+
+
+def _ip_pools(
+    config: ClusterConfig, network: NetworkPlan, nodes: Mapping[str, NodePlan]
+) -> dict[str, IPPoolPlan]:
+    taken_out = _extra_addresses(config)
+    pools: dict[str, IPPoolPlan] = {}
+    for node in nodes.values():
+        kubernetes_name = config.kubernetes.node_names.get(node.name, node.name)
+        for nic, interface in node.interfaces.items():
+            if interface.pod_address_count == 0:
+                continue
+            vswitch = network.vswitches[interface.vswitch]
+            name = pool_name(node.name, nic)
+            extra = taken_out.get((node.name, nic), frozenset())
+            addresses = interface.planned_pod_addresses
+            pools[name] = IPPoolPlan(
+                name=name,
+                node=node.name,
+                interface=nic,
+                ip_version=4,
+                subnet=vswitch.cidr,
+                gateway=vswitch.gateway,
+                ips=canonical_ranges(a for a in addresses if a not in extra),
+                node_name=kubernetes_name,
+                multus_name=multus_name(nic),
+                default=True,
+            )
+    for name, wanted in config.spiderpool.extra_pools.items():
+        node = nodes[wanted.node]
+        vswitch = network.vswitches[node.interfaces[wanted.interface].vswitch]
+        pools[name] = IPPoolPlan(
+            name=name,
+            node=node.name,
+            interface=wanted.interface,
+            ip_version=4,
+            subnet=vswitch.cidr,
+            gateway=vswitch.gateway,
+            ips=canonical_ranges(expand(wanted.addresses)),
+            node_name=config.kubernetes.node_names.get(node.name, node.name),
+            multus_name=multus_name(wanted.interface),
+            default=True,
+            namespaces=tuple(sorted(wanted.namespaces)),
+            pod_labels=dict(sorted(wanted.pod_labels.items())) or None,
+        )
+    return dict(sorted(pools.items()))
+
+
+def _extra_addresses(config: ClusterConfig) -> dict[tuple[str, str], frozenset[IPv4Address]]:
+    taken: dict[tuple[str, str], frozenset[IPv4Address]] = {}
+    for pool in config.spiderpool.extra_pools.values():
+        where = (pool.node, pool.interface)
+        taken[where] = taken.get(where, frozenset()) | frozenset(expand(pool.addresses))
+    return taken

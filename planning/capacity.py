@@ -1,0 +1,57 @@
+"""How many pods a node can take, and what is left of a vSwitch.
+
+The scheduler knows nothing about free addresses: a pod too many hangs in ContainerCreating. So the
+kubelet's `maxPods` is bound to the addresses of the default NIC, eth0, which every pod takes that
+does not ask for another one. Pods of the host's network take no address but do count in `maxPods`;
+those that surely run on a node are added. Never more than those: each one missing would let one
+pod without an address in. Pods on eth1 alone count too, so eth1 is a choice, not room on top.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from ipaddress import IPv4Network
+
+from config.model import Role
+from planning.blocks import usable
+from planning.model import ClusterPlan, InterfacePlan, NodePlan
+
+DEFAULT_INTERFACE = "eth0"
+"""Pods stand on it unless they ask for another one (`multus.multusCNI.defaultCniCRName`)."""
+
+ON_EVERY_NODE = ("kube-proxy", "spiderpool-agent")
+ON_CONTROL_PLANES = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
+
+
+def host_network_pods(role: Role) -> int:
+    """Pods that surely run on a node of this role without an address of their own."""
+    extra = ON_CONTROL_PLANES if role is Role.CONTROL_PLANE else ()
+    return len(ON_EVERY_NODE) + len(extra)
+
+
+def max_pods(role: Role, interfaces: Iterable[InterfacePlan]) -> int:
+    """The kubelet's `maxPods`: addresses of eth0's pods and the host network's sure ones."""
+    addresses = sum(i.pod_address_count for i in interfaces if i.name == DEFAULT_INTERFACE)
+    return addresses + host_network_pods(role)
+
+
+def pod_capacity(node: NodePlan) -> int:
+    """How many pods with an address of the default NIC fit on a node."""
+    return node.max_pods - host_network_pods(node.role)
+
+
+def usable_addresses(cidr: IPv4Network) -> int:
+    """Addresses of a vSwitch that may be given out."""
+    span = usable(cidr)
+    return max(span.last - span.first + 1, 0)
+
+
+def free_addresses(plan: ClusterPlan) -> dict[str, int]:
+    """By vSwitch key: what is left after all ENIs, and a NAT gateway's own address."""
+    free = {key: usable_addresses(v.cidr) for key, v in plan.network.vswitches.items()}
+    for node in plan.nodes.values():
+        for interface in node.interfaces.values():
+            free[interface.vswitch] -= 1 + interface.pod_address_count
+    if plan.network.nat_vswitch is not None:
+        free[plan.network.nat_vswitch] -= 1
+    return free

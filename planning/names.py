@@ -1,0 +1,23 @@
+"""Names of what Kubernetes gets: made from names that the user gave, never from places in lists."""
+
+from __future__ import annotations
+
+SPIDERPOOL_NAMESPACE = "kube-system"
+
+IPV6 = 6
+
+
+def pool_name(node: str, interface: str, ip_version: int = 4) -> str:
+    """The SpiderIPPool of one node's NIC."""
+    name = f"{node}-{interface}"
+    return f"{name}-v6" if ip_version == IPV6 else name
+
+
+def multus_config_name(interface: str) -> str:
+    """The SpiderMultusConfig of a NIC; the same on every node, as the NIC's name is."""
+    return f"ipvlan-{interface}"
+
+
+def multus_name(interface: str) -> str:
+    """What a pool's `multusName` says: namespace and name."""
+    return f"{SPIDERPOOL_NAMESPACE}/{multus_config_name(interface)}"
