@@ -107,7 +107,7 @@ def _network(config: ClusterConfig) -> NetworkPlan:
 def _node(config: ClusterConfig, member: Member, placed: Mapping[str, Placement]) -> NodePlan:
     pool = config.node_pools[member.pool]
     own = member.own
-    interfaces = {
+    interfaces: dict[str, InterfacePlan] = {
         nic: _interface(nic, interface, placed[nic])
         for nic, interface in sorted(pool.interfaces.items())
     }
