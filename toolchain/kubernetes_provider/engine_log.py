@@ -1,0 +1,53 @@
+"""Messages to the person who runs pulumi, through the engine."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Final
+
+import grpc
+from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc
+
+_SECONDS: Final = 5.0
+
+
+class EngineLog:
+    """The engine's log. Without an address (or an engine) every message is dropped."""
+
+    def __init__(self, address: str | None) -> None:
+        self._channel = grpc.insecure_channel(address) if address else None
+        self._stub = engine_pb2_grpc.EngineStub(self._channel) if self._channel else None
+
+    def info(self, urn: str, message: str) -> None:
+        """Show a message under the resource."""
+        self._send(engine_pb2.INFO, urn, message, ephemeral=False)
+
+    def warning(self, urn: str, message: str) -> None:
+        """Show a warning under the resource."""
+        self._send(engine_pb2.WARNING, urn, message, ephemeral=False)
+
+    def status(self, urn: str, message: str) -> None:
+        """Show a line beside the resource while it is worked on."""
+        self._send(engine_pb2.INFO, urn, message, ephemeral=True)
+
+    def close(self) -> None:
+        """Give the connection back."""
+        if self._channel:
+            self._channel.close()
+
+    def _send(
+        self,
+        severity: engine_pb2.LogSeverity.ValueType,
+        urn: str,
+        message: str,
+        *,
+        ephemeral: bool,
+    ) -> None:
+        if self._stub is None:
+            return
+        request = engine_pb2.LogRequest(
+            severity=severity, urn=urn, message=message, ephemeral=ephemeral
+        )
+        # An engine that is going away is no reason to fail.
+        with contextlib.suppress(grpc.RpcError, ValueError):
+            self._stub.Log(request, timeout=_SECONDS)

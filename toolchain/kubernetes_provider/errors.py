@@ -1,0 +1,63 @@
+"""What can go wrong, in sentences a person can act on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from toolchain.kubernetes_provider.wire import Object
+
+
+class ProviderError(Exception):
+    """A failure whose text is meant for the person who ran pulumi."""
+
+
+class RefusedClusterError(ProviderError):
+    """The kubeconfig leads somewhere this stand-in must not go."""
+
+
+class UnreachableError(ProviderError):
+    """The API server does not answer, or nothing says where it is."""
+
+
+class NoSuchKindError(ProviderError):
+    """The API server does not serve this kind in this version."""
+
+
+class CancelledError(ProviderError):
+    """The engine asked to stop."""
+
+
+class ApiError(ProviderError):
+    """The API server answered with an error.
+
+    ``code`` is the HTTP status, ``reason`` the Kubernetes reason (AlreadyExists, Conflict …),
+    ``causes`` the (type, field, message) triples of ``details.causes``.
+    """
+
+    def __init__(
+        self,
+        *,
+        code: int,
+        reason: str,
+        message: str,
+        causes: tuple[tuple[str, str, str], ...] = (),
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.reason = reason
+        self.causes = causes
+
+    @property
+    def is_webhook_refusal(self) -> bool:
+        """Whether an admission webhook said no (and not the authorizer)."""
+        return "denied the request" in str(self)
+
+
+class NotReadyError(ProviderError):
+    """The object exists, but is not what it should become; ``live`` is its last seen form."""
+
+    def __init__(self, message: str, *, reasons: tuple[str, ...], live: Object) -> None:
+        super().__init__(message)
+        self.reasons = reasons
+        self.live = live

@@ -1,0 +1,405 @@
+"""Kubernetes objects as Pulumi resources: every kind that the API server serves."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING, Final
+
+from toolchain.kubernetes_provider import changes, field_managers, object_options, objects
+from toolchain.kubernetes_provider.discovery import known_scope
+from toolchain.kubernetes_provider.errors import (
+    ApiError,
+    NoSuchKindError,
+    NotReadyError,
+    ProviderError,
+    UnreachableError,
+)
+from toolchain.kubernetes_provider.operations import (
+    Applying,
+    Operations,
+    is_dry_run_unsupported,
+)
+from toolchain.kubernetes_provider.readiness import is_checked_on_read
+from toolchain.kubernetes_provider.resources import (
+    GONE,
+    CheckAsk,
+    Checked,
+    CreateAsk,
+    DeleteAsk,
+    DiffAsk,
+    Difference,
+    Found,
+    InitFailedError,
+    ReadAsk,
+    Session,
+    Subject,
+    UpdateAsk,
+)
+from toolchain.kubernetes_provider.wire import (
+    UNKNOWN,
+    Object,
+    at,
+    contains_unknown,
+    object_at,
+    text_at,
+)
+
+if TYPE_CHECKING:
+    from toolchain.kubernetes_provider.discovery import ServedKind
+
+_FORBIDDEN: Final = 403
+_NOT_FOUND: Final = 404
+_DELETE_UNREACHABLE_HINT: Final = (
+    "If the cluster was deleted, run the operation again with the environment variable "
+    'PULUMI_K8S_DELETE_UNREACHABLE="true": the objects are then dropped from the state'
+)
+
+
+class ObjectResources:
+    """The life of Kubernetes objects and of Patch resources."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    # -- inputs
+
+    def check(self, subject: Subject, ask: CheckAsk) -> Checked:
+        """Name the object, put it into a namespace, and judge its form."""
+        session = self._session
+        if session.connection is None and session.settings.skip_update_unreachable and ask.old:
+            session.log.warning(subject.urn, "the cluster is unreachable; the update is skipped")
+            return Checked(inputs=ask.old)
+        target = objects.from_properties(ask.new)
+        old = objects.from_properties(ask.old)
+        failures = _form_failures(subject, target)
+        if not failures:
+            target, failures = _named(subject, ask, target, old)
+        if not failures:
+            target = self._in_namespace(objects.normalized(target))
+        return Checked(inputs=objects.inputs_property(target, ask.new), failures=tuple(failures))
+
+    def _in_namespace(self, target: Object) -> Object:
+        metadata = object_at(target, "metadata")
+        if "namespace" in metadata or not self._is_namespaced(target):
+            return target
+        return {**target, "metadata": {**metadata, "namespace": self._session.namespace}}
+
+    def _is_namespaced(self, target: Object) -> bool | None:
+        """Return the scope, ``None`` for a custom kind that is not served (yet)."""
+        known = known_scope(text_at(target, "apiVersion"), text_at(target, "kind"))
+        if known is not None:
+            return known
+        served = self._served(target)
+        return served.namespaced if served else None
+
+    def _served(self, target: Object) -> ServedKind | None:
+        if self._session.connection is None:
+            return None
+        try:
+            return self._session.connection.discovery.find(
+                text_at(target, "apiVersion"), text_at(target, "kind")
+            )
+        except (UnreachableError, ApiError):
+            return None
+
+    # -- differences
+
+    def diff(self, subject: Subject, ask: DiffAsk) -> Difference:
+        """Compare the live object, as state has it, with what is wanted."""
+        settings = self._session.settings
+        then = objects.from_state(ask.state, ask.old_inputs)
+        wanted = objects.normalized(objects.from_properties(ask.new))
+        was = objects.pruned_object(then.live, then.inputs)
+        namespace = "" if self._is_namespaced(wanted) is False else self._session.namespace
+        was, wanted = _with_namespace(was, namespace), _with_namespace(wanted, namespace)
+        live_name = text_at(then.live, "metadata", "name")
+        if at(wanted, "metadata", "name"):
+            # A program may come to name what the server or the provider named before.
+            was = {**was, "metadata": {**object_at(was, "metadata"), "name": live_name}}
+        immutable = (
+            (("metadata", "name"), ("metadata", "namespace"))
+            if subject.is_patch
+            else changes.immutable_fields(
+                wanted,
+                secrets_mutable=settings.secrets_mutable,
+                config_maps_mutable=settings.config_maps_mutable,
+            )
+        )
+        found = changes.object_changes(was, wanted, immutable=immutable, ignored=ask.ignored)
+        same_place = text_at(wanted, "metadata", "name") == live_name and (
+            not namespace
+            or text_at(wanted, "metadata", "namespace")
+            == (text_at(then.live, "metadata", "namespace") or namespace)
+        )
+        autonamed = object_options.is_true(wanted, object_options.AUTONAMED)
+        return Difference(
+            changes=tuple(found),
+            delete_before_replace=(
+                any(change.replaces for change in found) and same_place and not autonamed
+            ),
+        )
+
+    # -- making
+
+    def create(self, subject: Subject, ask: CreateAsk) -> Found:
+        """Make the object and wait until it is ready; in a preview ask the server only."""
+        target = objects.normalized(objects.from_properties(ask.inputs))
+        if ask.preview:
+            return Found(resource_id="", state=self._previewed(subject, ask, target))
+        operations = self._operations(subject)
+        manager = _manager_for(target, "")
+        if subject.is_patch or self._session.settings.upsert_existing:
+            live = operations.upsert(target, self._applying(target, manager))
+        else:
+            live = operations.create(target)
+        return self._settled(subject, ask.inputs, target, live, manager, ask.timeout)
+
+    def _settled(  # noqa: PLR0913, PLR0917 - the object, whose it is, and for how long
+        self,
+        subject: Subject,
+        properties: Object,
+        target: Object,
+        live: Object,
+        manager: str,
+        timeout: float,
+    ) -> Found:
+        operations = self._operations(subject)
+        seconds = object_options.timeout_for(target, timeout)
+        try:
+            live = operations.wait_until_ready(target, live, seconds=seconds)
+        except ProviderError as error:
+            # Cancelled, not ready in time, or cut off: the object exists, state must know it.
+            seen = error.live if isinstance(error, NotReadyError) else live
+            found = Found(
+                resource_id=objects.identity(live), state=_state(target, seen, properties, manager)
+            )
+            reasons = error.reasons if isinstance(error, NotReadyError) else (str(error),)
+            raise InitFailedError(str(error), found=found, reasons=reasons) from None
+        self._session.log.status(subject.urn, "")
+        return Found(
+            resource_id=objects.identity(live), state=_state(target, live, properties, manager)
+        )
+
+    def _previewed(self, subject: Subject, ask: CreateAsk, target: Object) -> Object:
+        if subject.is_patch or contains_unknown(target) or not self._can_preview(subject, target):
+            return ask.inputs
+        try:
+            answer = self._operations(subject).create(target, dry_run=True)
+        except ApiError as error:
+            # A name that is taken (by what this replaces), or a namespace still to be made.
+            expected = error.reason == "AlreadyExists" or error.code == _NOT_FOUND
+            if expected or _tells_nothing(error):
+                return ask.inputs
+            raise
+        except NoSuchKindError:
+            return ask.inputs
+        except UnreachableError as error:
+            self._warn_unreachable(subject, str(error))
+            return ask.inputs
+        shown = objects.hidden_in_preview(answer, target)
+        return _state(target, shown, ask.inputs, _manager_for(target, ""))
+
+    def _can_preview(self, subject: Subject, target: Object) -> bool:
+        if self._session.connection is None:
+            self._warn_unreachable(subject, self._session.unreachable)
+            return False
+        return self._served(target) is not None
+
+    def _warn_unreachable(self, subject: Subject, why: str) -> None:
+        self._session.log.warning(
+            subject.urn,
+            f"the configured Kubernetes cluster is unreachable ({why}); the preview shows the "
+            "program's inputs without the API server's judgement",
+        )
+
+    # -- changing
+
+    def update(self, subject: Subject, ask: UpdateAsk) -> Object:
+        """Apply the new inputs server-side and wait until the object is ready again."""
+        then = objects.from_state(ask.state, ask.old_inputs)
+        target = objects.normalized(objects.from_properties(ask.inputs))
+        manager = _manager_for(target, then.field_manager)
+        if ask.preview and (contains_unknown(target) or not self._can_preview(subject, target)):
+            return ask.inputs
+        operations = self._operations(subject)
+        try:
+            live = operations.update(
+                target,
+                self._applying(target, manager),
+                is_patch=subject.is_patch,
+                ignored=ask.ignored,
+                dry_run=ask.preview,
+            )
+        except ApiError as error:
+            if ask.preview and _tells_nothing(error):
+                return ask.inputs
+            if error.code == _NOT_FOUND:
+                raise ProviderError(
+                    f"{objects.describe(target)} is in the state but not in the cluster "
+                    f"({error}). Run pulumi refresh, then it is made again"
+                ) from None
+            raise
+        if ask.preview:
+            return _state(target, live, ask.inputs, manager)
+        found = self._settled(subject, ask.inputs, target, live, manager, ask.timeout)
+        if then.field_manager and then.field_manager != manager and not subject.is_patch:
+            operations.relinquish(target, then.field_manager)
+        return found.state
+
+    def _applying(self, target: Object, manager: str) -> Applying:
+        force = object_options.is_true(target, object_options.PATCH_FORCE)
+        return Applying(manager=manager, force=force or self._session.settings.patch_force)
+
+    # -- reading
+
+    def read(self, subject: Subject, ask: ReadAsk) -> Found:
+        """Return the object with the live values of the fields that its inputs name."""
+        session = self._session
+        if session.connection is None:
+            return self._read_unreachable(subject, ask)
+        operations = self._operations(subject)
+        then = objects.from_state(ask.state, ask.inputs)
+        namespace, name = objects.split_identity(ask.resource_id)
+        target = objects.stub(
+            api_version=text_at(then.inputs, "apiVersion") or subject.api_version,
+            kind=text_at(then.inputs, "kind") or subject.kind,
+            namespace=namespace,
+            name=name,
+        )
+        live = operations.live(target)
+        if live is None:
+            return GONE
+        if then.inputs:
+            inputs = objects.pruned_object(live, then.inputs)
+        else:
+            inputs = objects.importable(live)
+        manager = then.field_manager or _manager_for(inputs, "")
+        found = Found(
+            resource_id=ask.resource_id,
+            state=_state(inputs, live, ask.inputs, manager),
+            inputs=objects.inputs_property(inputs, ask.inputs),
+        )
+        waiting = None
+        if then.inputs and is_checked_on_read(live) and not subject.is_patch:
+            waiting = operations.why_not_ready(then.inputs, live)
+        if waiting:
+            message = f"{objects.describe(live)} is not ready: {waiting.reason}"
+            raise InitFailedError(message, found=found, reasons=(waiting.reason,))
+        return found
+
+    def _read_unreachable(self, subject: Subject, ask: ReadAsk) -> Found:
+        session = self._session
+        session.log.warning(
+            subject.urn,
+            f"the configured Kubernetes cluster is unreachable: {session.unreachable}",
+        )
+        if session.settings.delete_unreachable:
+            session.log.info(
+                subject.urn, "deleteUnreachable is on: the resource is dropped from the state"
+            )
+            return GONE
+        if session.settings.skip_update_unreachable:
+            return Found(resource_id=ask.resource_id, state=ask.state, inputs=ask.inputs)
+        raise UnreachableError(
+            "the state of the resource cannot be read, because the cluster is unreachable "
+            f"({session.unreachable}). {_DELETE_UNREACHABLE_HINT}"
+        )
+
+    # -- deleting
+
+    def delete(self, subject: Subject, ask: DeleteAsk) -> None:
+        """Delete the object and wait for its finalizers; a Patch gives its fields up."""
+        then = objects.from_state(ask.state, ask.old_inputs)
+        target = then.live if text_at(then.live, "metadata", "name") else then.inputs
+        try:
+            operations = self._operations(subject)
+            if subject.is_patch:
+                operations.relinquish(target, then.field_manager)
+                return
+            operations.delete(
+                then.inputs,
+                target,
+                seconds=object_options.timeout_for(then.inputs, ask.timeout),
+            )
+        except UnreachableError as error:
+            self._session.log.warning(subject.urn, str(error))
+            if not self._session.settings.delete_unreachable:
+                raise UnreachableError(f"{error}. {_DELETE_UNREACHABLE_HINT}") from None
+            self._session.log.info(
+                subject.urn, "deleteUnreachable is on: the resource is dropped from the state"
+            )
+
+    def _operations(self, subject: Subject) -> Operations:
+        connection = self._session.connected()
+        return Operations(
+            connection.cluster,
+            connection.discovery,
+            say=lambda message: self._session.log.status(subject.urn, message),
+        )
+
+
+def _state(inputs: Object, live: Object, properties: Object, manager: str) -> Object:
+    return objects.to_state(inputs=inputs, live=live, properties=properties, field_manager=manager)
+
+
+def _manager_for(target: Object, remembered: str) -> str:
+    """Return the field manager: the annotation's, the state's, or a new name."""
+    named = object_options.value_of(target, object_options.PATCH_FIELD_MANAGER)
+    return named or remembered or f"{field_managers.CREATOR}-{secrets.token_hex(4)}"
+
+
+def _tells_nothing(error: ApiError) -> bool:
+    """Tell whether a failed dry run says nothing about the real call.
+
+    The official plugin also passes over a webhook that answers 403; here it is shown, since the
+    real call would fail the same way.
+    """
+    forbidden = error.code == _FORBIDDEN and not error.is_webhook_refusal
+    return forbidden or is_dry_run_unsupported(error)
+
+
+def _with_namespace(target: Object, namespace: str) -> Object:
+    metadata = object_at(target, "metadata")
+    kept: Object = {key: value for key, value in metadata.items() if key != "namespace"}
+    if namespace:
+        kept["namespace"] = metadata.get("namespace") or namespace
+    return {**target, "metadata": kept}
+
+
+def _form_failures(subject: Subject, target: Object) -> list[tuple[str, str]]:
+    if subject.kind.endswith("List") and "items" in target:
+        return [("items", "a list is not a resource; make one resource for each of its items")]
+    found: list[tuple[str, str]] = []
+    metadata = target.get("metadata")
+    if metadata is not None and metadata is not UNKNOWN and not isinstance(metadata, dict):
+        found.append(("metadata", "metadata is not an object"))
+    missing = [key for key in ("apiVersion", "kind") if not target.get(key)]
+    return found + [(key, f"{key} is missing: every Kubernetes object has one") for key in missing]
+
+
+def _named(
+    subject: Subject, ask: CheckAsk, target: Object, old: Object
+) -> tuple[Object, list[tuple[str, str]]]:
+    """Return the target with a name: the program's, the old one of an earlier run, or a new one."""
+    metadata = dict(object_at(target, "metadata"))
+    if metadata.get("name"):
+        return target, []
+    if target.get("metadata") is UNKNOWN:
+        return target, []
+    if subject.is_patch:
+        return target, [
+            ("metadata.name", "a Patch resource needs the name of the object it patches")
+        ]
+    if metadata.get("generateName"):
+        sentence = "generateName does not go with server-side apply; leave it out to be named"
+        return target, [("metadata.generateName", sentence)]
+    was_autonamed = object_options.is_true(old, object_options.AUTONAMED)
+    if was_autonamed:
+        name = text_at(old, "metadata", "name")
+    elif ask.naming_disabled:
+        return target, [("metadata.name", "autonaming is off in this project: write metadata.name")]
+    else:
+        name = ask.proposed_name or ask.unique_name(subject.name)
+    annotations = {**object_at(metadata, "annotations"), object_options.AUTONAMED: "true"}
+    metadata |= {"name": name, "annotations": annotations}
+    return {**target, "metadata": metadata}, []

@@ -1,0 +1,294 @@
+"""Helm releases as Pulumi resources (helm.sh/v3:Release).
+
+State is the inputs with what the cluster says laid over them, as the official plugin keeps it
+(checkpointRelease and setReleaseAttributes in helm_release.go).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from toolchain.kubernetes_provider import changes
+from toolchain.kubernetes_provider.changes import Change
+from toolchain.kubernetes_provider.errors import ProviderError, UnreachableError
+from toolchain.kubernetes_provider.helm import Helm, HelmError, LiveRelease, without_null_options
+from toolchain.kubernetes_provider.objects import INPUTS_KEY, split_identity
+from toolchain.kubernetes_provider.resources import (
+    GONE,
+    CheckAsk,
+    Checked,
+    CreateAsk,
+    DeleteAsk,
+    DiffAsk,
+    Difference,
+    Found,
+    InitFailedError,
+    ReadAsk,
+    Session,
+    Subject,
+    UpdateAsk,
+)
+from toolchain.kubernetes_provider.wire import (
+    UNKNOWN,
+    Object,
+    Secret,
+    Value,
+    contains_unknown,
+    object_at,
+    plain_object,
+    text_at,
+    with_secrets_of,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_DEFAULT_TIMEOUT: Final = 300
+_NOT_INPUTS: Final = frozenset({"compat", "resourceNames", "status", "manifest", "checksum"})
+_IDENTITY: Final = ("name", "namespace")
+_UNSUPPORTED: Final[Mapping[str, str]] = {
+    "valueYamlFiles": "the stand-in reads no values files; put the values into values",
+    "lint": "the stand-in does not lint; run helm lint on the chart",
+    "recreatePods": "helm 3 no longer restarts pods by itself; change a pod annotation instead",
+}
+_UNSUPPORTED_REPOSITORY: Final[Mapping[str, str]] = {
+    "username": "helm takes it on its argument list only, next to the password",
+    "password": "helm takes it on its argument list only, where every process can read it",
+}
+
+
+class ReleaseResources:
+    """The life of Helm releases."""
+
+    def __init__(self, session: Session, helm: Helm) -> None:
+        self._session = session
+        self._helm = helm
+
+    # -- inputs
+
+    def check(self, subject: Subject, ask: CheckAsk) -> Checked:
+        """Name the release and find its chart, whose version becomes the wanted one."""
+        old, new = plain_object(ask.old), plain_object(ask.new)
+        release = without_null_options({k: v for k, v in new.items() if k not in _NOT_INPUTS})
+        failures = [(key, why) for key, why in _UNSUPPORTED.items() if release.get(key)]
+        failures += [
+            (f"repositoryOpts.{key}", why)
+            for key, why in _UNSUPPORTED_REPOSITORY.items()
+            if object_at(release, "repositoryOpts").get(key)
+        ]
+        if not release.get("name"):
+            release["name"] = text_at(old, "name") or ask.unique_name(subject.name)
+        if not release.get("namespace"):
+            release["namespace"] = self._session.namespace
+        if release.get("skipAwait") is not True:
+            release.setdefault("timeout", _DEFAULT_TIMEOUT)
+        if not release.get("chart"):
+            failures.append(("chart", "chart is missing: the name or the folder of a Helm chart"))
+        if not failures and not contains_unknown(release):
+            try:
+                release["version"] = text_at(self._helm.chart(release), "version")
+            except HelmError as error:
+                failures.append(("chart", f"{error}; check the chart's name and repository"))
+        return Checked(inputs=with_secrets_of(release, ask.new), failures=tuple(failures))
+
+    # -- differences
+
+    def diff(self, subject: Subject, ask: DiffAsk) -> Difference:
+        """Compare the release in state (after a refresh: the live one) with what is wanted."""
+        del subject
+        found = changes.three_way(
+            state=_comparable(ask.state),
+            old_inputs=_comparable(_old_inputs(ask.state, ask.old_inputs)),
+            new_inputs=_comparable(ask.new),
+        )
+        return Difference(
+            changes=tuple(
+                Change(path=change.path, kind=change.kind, replaces=change.path[0] in _IDENTITY)
+                for change in found
+                if not changes.is_ignored(change.path, ask.ignored)
+            )
+        )
+
+    # -- making and changing
+
+    def create(self, subject: Subject, ask: CreateAsk) -> Found:
+        """Install the release. A failed one that helm left behind stays in state."""
+        release = plain_object(ask.inputs)
+        if ask.preview:
+            return Found(resource_id="", state=_state(ask.inputs, None))
+        self._session.connected()
+        self._session.log.status(subject.urn, f"helm install {_identity(release)}")
+        try:
+            self._helm.install(release)
+        except HelmError as error:
+            left = self._find(release)
+            if left is None:  # nothing was made, or atomic took it away again
+                raise
+            raise _init_failed(ask.inputs, left, f"helm install failed: {error}") from None
+        self._session.log.status(subject.urn, "")
+        return Found(
+            resource_id=_identity(release), state=_state(ask.inputs, self._required(release))
+        )
+
+    def update(self, subject: Subject, ask: UpdateAsk) -> Object:
+        """Upgrade the release. With ``atomic`` helm rolls a failed upgrade back by itself."""
+        release = plain_object(ask.inputs)
+        if ask.preview:
+            return _state(ask.inputs, None)
+        self._session.connected()
+        before = self._find(release)
+        self._session.log.status(subject.urn, f"helm upgrade {_identity(release)}")
+        try:
+            self._helm.upgrade(release)
+        except HelmError as error:
+            after = self._find(release)
+            if after is None or (before and after.revision == before.revision):
+                raise  # refused before anything was changed
+            message = f"helm upgrade failed: {error}"
+            if release.get("atomic") is True and after.status == "deployed":
+                message += f" (rolled back; revision {after.revision} is deployed)"
+            raise _init_failed(ask.inputs, after, message) from None
+        self._session.log.status(subject.urn, "")
+        return _state(ask.inputs, self._required(release))
+
+    # -- reading and deleting
+
+    def read(self, subject: Subject, ask: ReadAsk) -> Found:
+        """Return the release with its live values; without state (import) everything is live."""
+        session = self._session
+        if session.connection is None:
+            return self._read_unreachable(subject, ask)
+        state = plain_object(ask.state)
+        namespace, name = split_identity(ask.resource_id)
+        name, namespace = text_at(state, "name") or name, text_at(state, "namespace") or namespace
+        live = self._helm.find(name=name, namespace=namespace or session.namespace)
+        if live is None:
+            return GONE
+        inputs: Object = _old_inputs(ask.state, ask.inputs)
+        if not inputs:
+            inputs = {
+                "name": live.name,
+                "namespace": live.namespace,
+                "chart": live.chart,
+                "version": live.version,
+                "values": live.values,
+                "timeout": _DEFAULT_TIMEOUT,
+            }
+        return Found(resource_id=ask.resource_id, state=_state(inputs, live), inputs=inputs)
+
+    def _read_unreachable(self, subject: Subject, ask: ReadAsk) -> Found:
+        session = self._session
+        session.log.warning(
+            subject.urn,
+            f"the configured Kubernetes cluster is unreachable: {session.unreachable}",
+        )
+        if session.settings.delete_unreachable:
+            return GONE
+        if session.settings.skip_update_unreachable:
+            return Found(resource_id=ask.resource_id, state=ask.state, inputs=ask.inputs)
+        raise UnreachableError(
+            "the state of the release cannot be read, because the cluster is unreachable "
+            f"({session.unreachable}). If the cluster was deleted, refresh with the environment "
+            'variable PULUMI_K8S_DELETE_UNREACHABLE="true"'
+        )
+
+    def delete(self, subject: Subject, ask: DeleteAsk) -> None:
+        """Uninstall the release; without a cluster this fails even with deleteUnreachable."""
+        if self._session.connection is None:
+            raise UnreachableError(
+                "a Helm release cannot be uninstalled from an unreachable cluster "
+                f"({self._session.unreachable}). If the cluster was deleted, run pulumi refresh "
+                'with PULUMI_K8S_DELETE_UNREACHABLE="true", or set deletedWith on the release'
+            )
+        release = plain_object(ask.state)
+        self._session.log.status(subject.urn, f"helm uninstall {_identity(release)}")
+        said = self._helm.uninstall(release)
+        kept = [line for line in said.splitlines() if "were kept" in line or line.startswith("[")]
+        if kept:
+            self._session.log.warning(subject.urn, "helm uninstall: " + " ".join(kept))
+
+    def _find(self, release: Object) -> LiveRelease | None:
+        return self._helm.find(
+            name=text_at(release, "name"), namespace=text_at(release, "namespace")
+        )
+
+    def _required(self, release: Object) -> LiveRelease:
+        found = self._find(release)
+        if found is None:
+            raise ProviderError(
+                f"helm reported success, but there is no release {_identity(release)}; another "
+                "process uninstalled it meanwhile. Run the update again"
+            )
+        return found
+
+
+def _identity(release: Object) -> str:
+    namespace, name = text_at(release, "namespace"), text_at(release, "name")
+    return f"{namespace}/{name}" if namespace else name
+
+
+def _comparable(properties: Object) -> Object:
+    bare = plain_object(properties)
+    return without_null_options(
+        {
+            key: value
+            for key, value in bare.items()
+            if key not in _NOT_INPUTS and not key.startswith("__")
+        }
+    )
+
+
+def _old_inputs(state: Object, old_inputs: Object) -> Object:
+    """Return the inputs of the last update with their secret marks."""
+    if old_inputs:
+        return old_inputs
+    remembered = state.get(INPUTS_KEY)
+    inner = remembered.value if isinstance(remembered, Secret) else remembered
+    return inner if isinstance(inner, dict) else {}
+
+
+def _merged(base: Object, over: Object) -> Object:
+    result = dict(base)
+    for key, value in over.items():
+        mine = result.get(key)
+        if isinstance(mine, dict) and isinstance(value, dict):
+            result[key] = _merged(mine, value)
+        else:
+            result[key] = value
+    return result
+
+
+def _state(inputs: Object, live: LiveRelease | None) -> Object:
+    """Return what state keeps; without a live release (a preview) its part is unknown."""
+    state: Object = plain_object(inputs)
+    if live is None:
+        state["resourceNames"] = UNKNOWN
+        state["status"] = UNKNOWN
+    else:
+        # The live values win; keys that only the inputs have stay, as officially merged.
+        state["values"] = _merged(object_at(state, "values"), live.values)
+        state["version"] = live.version
+        names: Object = {key: list[Value](names) for key, names in live.resource_names().items()}
+        state["resourceNames"] = names
+        state["status"] = {
+            "appVersion": live.app_version,
+            "chart": live.chart,
+            "name": live.name,
+            "namespace": live.namespace,
+            "revision": live.revision,
+            "status": live.status,
+            "version": live.version,
+        }
+    marked = with_secrets_of(state, inputs)
+    marked[INPUTS_KEY] = Secret(value=plain_object(inputs))
+    return marked
+
+
+def _init_failed(inputs: Object, left: LiveRelease, message: str) -> InitFailedError:
+    identity = f"{left.namespace}/{left.name}"
+    found = Found(resource_id=identity, state=_state(inputs, left))
+    return InitFailedError(
+        f"Helm release {identity} is in revision {left.revision}, status {left.status}: {message}",
+        found=found,
+        reasons=(message,),
+    )

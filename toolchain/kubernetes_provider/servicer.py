@@ -1,0 +1,448 @@
+"""The provider protocol: gRPC requests in, answers and errors out.
+
+Contract: proto/pulumi/provider.proto. Errors become sentences without secrets; a resource that
+exists but is not right is packed into the status details, so that the engine keeps it in state.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from typing import TYPE_CHECKING, Final, NoReturn, TypeVar
+
+import grpc
+from google.protobuf import any_pb2, empty_pb2, struct_pb2
+from pulumi.runtime.proto import (
+    plugin_pb2,
+    provider_pb2,
+    provider_pb2_grpc,
+    status_pb2,
+)
+
+from toolchain.kubernetes_provider import kubeconfig, settings
+from toolchain.kubernetes_provider.cluster import Cluster
+from toolchain.kubernetes_provider.discovery import Discovery
+from toolchain.kubernetes_provider.engine_log import EngineLog
+from toolchain.kubernetes_provider.errors import ProviderError, UnreachableError
+from toolchain.kubernetes_provider.helm import Helm
+from toolchain.kubernetes_provider.object_resources import ObjectResources
+from toolchain.kubernetes_provider.release_resources import ReleaseResources
+from toolchain.kubernetes_provider.resources import (
+    RELEASE_TYPE,
+    CheckAsk,
+    Connection,
+    CreateAsk,
+    DeleteAsk,
+    DiffAsk,
+    InitFailedError,
+    ReadAsk,
+    Resources,
+    Session,
+    Subject,
+    UpdateAsk,
+)
+from toolchain.kubernetes_provider.wire import UNKNOWN, dump, load, redact, secret_texts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from google.protobuf.message import Message
+
+    from toolchain.kubernetes_provider.changes import Change
+
+VERSION: Final = "4.32.0"
+_STAND_IN: Final = (
+    "Kubernetes resources are served by the local stack's stand-in for pulumi-kubernetes "
+    f"{VERSION}: loopback clusters only"
+)
+_Request = TypeVar("_Request", bound="Message")
+_Answer = TypeVar("_Answer")
+
+
+def _fail(context: grpc.ServicerContext, code: grpc.StatusCode, message: str) -> NoReturn:
+    context.abort(code, message)
+    raise AssertionError  # abort raises
+
+
+def _in_sentences(
+    call: Callable[[Provider, _Request, grpc.ServicerContext], _Answer],
+) -> Callable[[Provider, _Request, grpc.ServicerContext], _Answer]:
+    """Turn what a call raises into a gRPC status without secrets."""
+
+    @functools.wraps(call)
+    def guarded(self: Provider, request: _Request, context: grpc.ServicerContext) -> _Answer:
+        try:
+            return call(self, request, context)
+        except (ProviderError, RuntimeError, ValueError, LookupError, TypeError, OSError) as error:
+            hidden = _hidden_texts(request)
+            if isinstance(error, InitFailedError):
+                _attach_details(context, error, hidden)
+            expected = isinstance(error, ProviderError)
+            text = str(error) if expected else f"{type(error).__name__}: {error} (a bug: report it)"
+            code = grpc.StatusCode.UNKNOWN if expected else grpc.StatusCode.INTERNAL
+            _fail(context, code, redact(text, hidden))
+
+    return guarded
+
+
+def _hidden_texts(request: Message) -> frozenset[str]:
+    bags = [
+        load(value) for _, value in request.ListFields() if isinstance(value, struct_pb2.Struct)
+    ]
+    return secret_texts(bags)
+
+
+def _attach_details(
+    context: grpc.ServicerContext, error: InitFailedError, hidden: frozenset[str]
+) -> None:
+    detail = any_pb2.Any()
+    detail.Pack(
+        provider_pb2.ErrorResourceInitFailed(
+            id=error.found.resource_id,
+            properties=dump(error.found.state),
+            inputs=dump(error.found.inputs) if error.found.inputs else None,
+            reasons=[redact(reason, hidden) for reason in error.reasons],
+        )
+    )
+    status = status_pb2.Status(
+        code=grpc.StatusCode.UNKNOWN.value[0],
+        message=redact(str(error), hidden),
+        details=[detail],
+    )
+    context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
+
+
+class Provider(provider_pb2_grpc.ResourceProviderServicer):
+    """One provider process: configured once, then asked about many resources at the same time."""
+
+    def __init__(self, log: EngineLog) -> None:
+        self._log = log
+        self._session: Session | None = None
+        self._helm: Helm | None = None
+
+    def close(self) -> None:
+        """End what runs and give connections back."""
+        self._cancel()
+        if self._session and self._session.connection:
+            self._session.connection.cluster.close()
+        self._log.close()
+
+    def _cancel(self) -> None:
+        if self._helm:
+            self._helm.cancel()
+        if self._session and self._session.connection:
+            self._session.connection.cluster.cancel()
+
+    def _configured(self) -> Session:
+        if self._session is None:
+            raise ProviderError("the provider was not configured before it was used")
+        return self._session
+
+    def _resources(self, subject: Subject) -> Resources:
+        session = self._configured()
+        if subject.token == RELEASE_TYPE:
+            if self._helm is None:
+                raise ProviderError("the provider was not configured before it was used")
+            return ReleaseResources(session, self._helm)
+        if subject.token.count(":") != 2 or "helm.sh/" in subject.token:  # noqa: PLR2004 - a:b:c
+            raise ProviderError(
+                f"the stand-in for the Kubernetes provider has no resource {subject.token}. It "
+                "knows the kinds that the API server serves, their Patch forms, and "
+                "helm.sh/v3:Release"
+            )
+        return ObjectResources(session)
+
+    # -- the plugin
+
+    def Handshake(  # noqa: N802 - the protocol's name
+        self, request: provider_pb2.ProviderHandshakeRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.ProviderHandshakeResponse:
+        """Say that secrets stay marked and resources come as plain data."""
+        del request, context
+        return provider_pb2.ProviderHandshakeResponse(
+            accept_secrets=True,
+            accept_resources=False,
+            accept_outputs=False,
+            supports_autonaming_configuration=True,
+        )
+
+    def GetPluginInfo(  # noqa: N802
+        self, request: empty_pb2.Empty, context: grpc.ServicerContext
+    ) -> plugin_pb2.PluginInfo:
+        """Return the version of the plugin that this stands in for."""
+        del request, context
+        return plugin_pb2.PluginInfo(version=VERSION)
+
+    def GetSchema(  # noqa: N802
+        self, request: provider_pb2.GetSchemaRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.GetSchemaResponse:
+        """Return a schema without types: the SDK carries its own."""
+        del request, context
+        return provider_pb2.GetSchemaResponse(
+            schema=json.dumps({"name": "kubernetes", "version": VERSION})
+        )
+
+    def Attach(  # noqa: N802
+        self, request: plugin_pb2.PluginAttach, context: grpc.ServicerContext
+    ) -> empty_pb2.Empty:
+        """Send messages to another engine from now on."""
+        del context
+        self._log = EngineLog(request.address)
+        return empty_pb2.Empty()
+
+    def Cancel(  # noqa: N802
+        self, request: empty_pb2.Empty, context: grpc.ServicerContext
+    ) -> empty_pb2.Empty:
+        """End every wait; the calls answer with what they have."""
+        del request, context
+        self._cancel()
+        return empty_pb2.Empty()
+
+    # -- the configuration
+
+    @_in_sentences
+    def CheckConfig(  # noqa: N802
+        self, request: provider_pb2.CheckRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.CheckResponse:
+        """Refuse what the stand-in must not or cannot do, clusters off this machine first."""
+        del context
+        failures = [
+            provider_pb2.CheckFailure(property=name, reason=reason)
+            for name, reason in settings.problems(load(request.news))
+        ]
+        return provider_pb2.CheckResponse(inputs=request.news, failures=failures)
+
+    @_in_sentences
+    def DiffConfig(  # noqa: N802
+        self, request: provider_pb2.DiffRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.DiffResponse:
+        """Tell whether a changed configuration replaces everything behind the provider."""
+        del context
+        old = load(request.old_inputs) or load(request.olds)
+        change = settings.config_change(old, load(request.news))
+        some = provider_pb2.DiffResponse.DIFF_SOME
+        none = provider_pb2.DiffResponse.DIFF_NONE
+        return provider_pb2.DiffResponse(
+            changes=some if change.changed else none,
+            diffs=change.changed,
+            replaces=change.replaces,
+        )
+
+    @_in_sentences
+    def Configure(  # noqa: N802
+        self, request: provider_pb2.ConfigureRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.ConfigureResponse:
+        """Connect to the cluster, or remember why that is not possible."""
+        del context
+        self._log.info(request.urn, _STAND_IN)
+        arguments = load(request.args)
+        chosen = settings.from_arguments(arguments, settings.process_environment())
+        self._session = self._open(chosen, unknown=arguments.get("kubeconfig") is UNKNOWN)
+        connection = self._session.connection
+        self._helm = Helm(
+            connection.cluster.credentials if connection else None,
+            environment=chosen.helm_environment,
+        )
+        return provider_pb2.ConfigureResponse(
+            acceptSecrets=True,
+            supportsPreview=True,
+            acceptResources=False,
+            acceptOutputs=False,
+            supports_autonaming_configuration=True,
+        )
+
+    def _open(self, chosen: settings.Settings, *, unknown: bool) -> Session:
+        def unreachable(why: str) -> Session:
+            return Session(
+                settings=chosen,
+                log=self._log,
+                connection=None,
+                unreachable=why,
+                namespace=chosen.namespace or kubeconfig.DEFAULT_NAMESPACE,
+            )
+
+        if unknown:
+            return unreachable("the kubeconfig is not known yet")
+        text = chosen.kubeconfig or kubeconfig.ambient()
+        if text is None:
+            return unreachable(
+                "no kubeconfig is set on the provider, in KUBECONFIG or in ~/.kube/config"
+            )
+        try:
+            using = kubeconfig.credentials(
+                kubeconfig.parse(text), context=chosen.context, cluster=chosen.cluster
+            )
+        except UnreachableError as error:
+            return unreachable(str(error))
+        cluster = Cluster(using, namespace=chosen.namespace or using.namespace)
+        why = cluster.probe()
+        if why is not None:
+            cluster.close()
+            return unreachable(why)
+        return Session(
+            settings=chosen,
+            log=self._log,
+            connection=Connection(cluster=cluster, discovery=Discovery(cluster)),
+            namespace=cluster.namespace,
+        )
+
+    # -- resources
+
+    @_in_sentences
+    def Check(  # noqa: N802
+        self, request: provider_pb2.CheckRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.CheckResponse:
+        """Complete and judge a resource's inputs."""
+        del context
+        subject = Subject.of(urn=request.urn, token=request.type, name=request.name)
+        naming = request.autonaming if request.HasField("autonaming") else None
+        disabled = provider_pb2.CheckRequest.AutonamingOptions.DISABLE
+        ask = CheckAsk(
+            old=load(request.olds),
+            new=load(request.news),
+            seed=request.randomSeed,
+            proposed_name=naming.proposed_name if naming else "",
+            naming_disabled=naming is not None and naming.mode == disabled,
+        )
+        checked = self._resources(subject).check(subject, ask)
+        return provider_pb2.CheckResponse(
+            inputs=dump(checked.inputs),
+            failures=[
+                provider_pb2.CheckFailure(
+                    property=name, reason=redact(why, secret_texts([ask.new]))
+                )
+                for name, why in checked.failures
+            ],
+        )
+
+    @_in_sentences
+    def Diff(  # noqa: N802
+        self, request: provider_pb2.DiffRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.DiffResponse:
+        """Tell what an update would change and replace."""
+        del context
+        subject = Subject.of(urn=request.urn, token=request.type, name=request.name)
+        ask = DiffAsk(
+            state=load(request.olds),
+            old_inputs=load(request.old_inputs),
+            new=load(request.news),
+            ignored=tuple(request.ignoreChanges),
+        )
+        found = self._resources(subject).diff(subject, ask)
+        some = provider_pb2.DiffResponse.DIFF_SOME
+        none = provider_pb2.DiffResponse.DIFF_NONE
+        return provider_pb2.DiffResponse(
+            changes=some if found.changes else none,
+            diffs=sorted({str(change.path[0]) for change in found.changes if change.path}),
+            replaces=[change.text for change in found.changes if change.replaces],
+            deleteBeforeReplace=found.delete_before_replace,
+            detailedDiff={change.text: _property_diff(change) for change in found.changes},
+            hasDetailedDiff=True,
+        )
+
+    @_in_sentences
+    def Create(  # noqa: N802
+        self, request: provider_pb2.CreateRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.CreateResponse:
+        """Make a resource, or preview it."""
+        del context
+        subject = Subject.of(urn=request.urn, token=request.type, name=request.name)
+        ask = CreateAsk(
+            inputs=load(request.properties), preview=request.preview, timeout=request.timeout
+        )
+        found = self._resources(subject).create(subject, ask)
+        return provider_pb2.CreateResponse(id=found.resource_id, properties=dump(found.state))
+
+    @_in_sentences
+    def Read(  # noqa: N802
+        self, request: provider_pb2.ReadRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.ReadResponse:
+        """Return a resource as it is."""
+        del context
+        subject = Subject.of(urn=request.urn, token=request.type, name=request.name)
+        ask = ReadAsk(
+            resource_id=request.id, state=load(request.properties), inputs=load(request.inputs)
+        )
+        found = self._resources(subject).read(subject, ask)
+        return provider_pb2.ReadResponse(
+            id=found.resource_id, properties=dump(found.state), inputs=dump(found.inputs)
+        )
+
+    @_in_sentences
+    def Update(  # noqa: N802
+        self, request: provider_pb2.UpdateRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.UpdateResponse:
+        """Change a resource in place, or preview it."""
+        del context
+        subject = Subject.of(urn=request.urn, token=request.type, name=request.name)
+        ask = UpdateAsk(
+            state=load(request.olds),
+            old_inputs=load(request.old_inputs),
+            inputs=load(request.news),
+            preview=request.preview,
+            timeout=request.timeout,
+            ignored=tuple(request.ignoreChanges),
+        )
+        state = self._resources(subject).update(subject, ask)
+        return provider_pb2.UpdateResponse(properties=dump(state))
+
+    @_in_sentences
+    def Delete(  # noqa: N802
+        self, request: provider_pb2.DeleteRequest, context: grpc.ServicerContext
+    ) -> empty_pb2.Empty:
+        """Take a resource away."""
+        del context
+        subject = Subject.of(urn=request.urn, token=request.type, name=request.name)
+        ask = DeleteAsk(
+            resource_id=request.id,
+            state=load(request.properties),
+            old_inputs=load(request.old_inputs),
+            timeout=request.timeout,
+        )
+        self._resources(subject).delete(subject, ask)
+        return empty_pb2.Empty()
+
+    # -- what only the official plugin does
+
+    @_in_sentences
+    def Invoke(  # noqa: N802
+        self, request: provider_pb2.InvokeRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.InvokeResponse:
+        """Refuse functions (decodeYaml, template, kustomize)."""
+        del context
+        raise ProviderError(_only_official(f"the function {request.tok}"))
+
+    @_in_sentences
+    def Call(  # noqa: N802
+        self, request: provider_pb2.CallRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.CallResponse:
+        """Refuse methods."""
+        del context
+        raise ProviderError(_only_official(f"the method {request.tok}"))
+
+    @_in_sentences
+    def Construct(  # noqa: N802
+        self, request: provider_pb2.ConstructRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.ConstructResponse:
+        """Refuse components (Chart v4, ConfigFile, ConfigGroup, Directory)."""
+        del context
+        raise ProviderError(_only_official(f"the component {request.type}"))
+
+
+def _only_official(what: str) -> str:
+    return (
+        f"the stand-in for the Kubernetes provider does not have {what}. It has resources only: "
+        "declare the objects one by one, or use helm.sh/v3:Release"
+    )
+
+
+def _property_diff(change: Change) -> provider_pb2.PropertyDiff:
+    diff = provider_pb2.PropertyDiff
+    plain_kind, replacing_kind = {
+        "add": (diff.ADD, diff.ADD_REPLACE),
+        "delete": (diff.DELETE, diff.DELETE_REPLACE),
+        "update": (diff.UPDATE, diff.UPDATE_REPLACE),
+    }[change.kind]
+    return diff(
+        kind=replacing_kind if change.replaces else plain_kind, inputDiff=change.kind == "delete"
+    )
