@@ -1,0 +1,140 @@
+"""`python -m operations`: the commands, their options, and nothing else."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from rich.console import Console
+
+from config.report import ConfigError
+from operations.cluster_report import cluster_tables
+from operations.environment import env_file
+from operations.failure import ExitCode, OperationError
+from operations.holding import held
+from operations.local import EIP_RANGE, LocalCloud
+from operations.places import ROOT, Places
+
+app = typer.Typer(
+    name="operations",
+    help="Commands for people who run spiderpool-alicloud.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+local = typer.Typer(help="The local stack on the local cloud.", no_args_is_help=True)
+app.add_typer(local, name="local")
+
+HomeOption = Annotated[
+    Path, typer.Option("--home", help="Folder of the local cloud's state.", file_okay=False)
+]
+ConfigFileOption = Annotated[
+    Path | None, typer.Option("--config-file", help="Stack file instead of the tracked one.")
+]
+EipOption = Annotated[str, typer.Option("--eip-range", help="Loopback range for emulated EIPs.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="For machines.")]
+
+_HOME = ROOT / ".local"
+
+
+@local.command("up")
+def local_up(
+    home: HomeOption = _HOME,
+    config_file: ConfigFileOption = None,
+    eip_range: EipOption = EIP_RANGE,
+) -> None:
+    """Deploy the local stack; run it again to repair whatever is missing."""
+    cloud = _cloud(home, config_file, eip_range)
+    with _told(), held(cloud.places):
+        cloud.up()
+
+
+@local.command("down")
+def local_down(
+    home: HomeOption = _HOME,
+    config_file: ConfigFileOption = None,
+    eip_range: EipOption = EIP_RANGE,
+) -> None:
+    """Destroy the local stack, check that nothing is left, stop the local cloud."""
+    cloud = _cloud(home, config_file, eip_range)
+    with _told(), held(cloud.places):
+        cloud.down()
+
+
+@local.command("status")
+def local_status(home: HomeOption = _HOME) -> None:
+    """Print what runs and what the stack has, as JSON; starts nothing."""
+    with _told():
+        _print_json(_cloud(home, None, EIP_RANGE).status())
+
+
+@local.command("env")
+def local_env(home: HomeOption = _HOME) -> None:
+    """Print the environment file; `local up` writes it to `.local/env`."""
+    typer.echo(env_file(Places.of(home)), nl=False)
+
+
+@app.command("report")
+def report(
+    home: HomeOption = _HOME,
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the local stack's nodes, NICs, addresses and pools."""
+    with _told():
+        outputs = _cloud(home, None, EIP_RANGE).report()
+        if as_json:
+            _print_json(outputs)
+            return
+        console = Console()
+        for table in cluster_tables(outputs):
+            console.print(table)
+
+
+def _cloud(home: Path, config_file: Path | None, eip_range: str) -> LocalCloud:
+    return LocalCloud(
+        places=Places.of(home),
+        console=Console(),
+        config_file=None if config_file is None else config_file.resolve(),
+        eip_range=eip_range,
+    )
+
+
+def _print_json(document: object) -> None:
+    typer.echo(json.dumps(document, indent=2, sort_keys=True))
+
+
+@contextmanager
+def _told(*, as_json: bool = False) -> Iterator[None]:
+    """Turn failures into a sentence on standard error and an exit code."""
+    signal.signal(signal.SIGTERM, _terminated)
+    try:
+        yield
+    except ConfigError as error:
+        if as_json:
+            _print_json(error.as_document())
+        else:
+            typer.echo(str(error), err=True)
+        raise typer.Exit(ExitCode.REFUSED) from error
+    except OperationError as error:
+        if as_json:
+            _print_json({"problems": [{"rule": str(error)}]})
+        else:
+            typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(error.code) from error
+    except KeyboardInterrupt as interrupt:
+        typer.echo("Interrupted; run the same command again to go on.", err=True)
+        raise typer.Exit(ExitCode.INTERRUPTED) from interrupt
+
+
+def _terminated(_signal: int, _frame: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(app())

@@ -1,0 +1,312 @@
+"""The local stack: the same program on an emulated cloud, up and down with one command each."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import certifi
+from rich.console import Console
+
+from config.model import Profile
+from operations.cluster_report import cluster_tables
+from operations.environment import (
+    LOCAL_PASSPHRASE,
+    env_file,
+    run_environment,
+    write_trust_bundle,
+)
+from operations.failure import ExitCode, OperationError
+from operations.passphrase import opens
+from operations.places import ROOT, Places
+from operations.pulumi_stack import PulumiStack
+from operations.running import Finished, Runner
+from operations.secrets import FileStore, init_secrets
+from operations.stack_file import StackFile, path_of_stack, read_stack_file
+from operations.steps import Progress
+from operations.writing import write_file
+from planning.build import build_plan
+from planning.model import ClusterPlan
+
+STACK = "local"
+EIP_RANGE = "127.66.0.0/16"
+"""Loopback addresses that the emulated cloud hands out as EIPs."""
+
+_TOOLCHAIN = 3600.0
+_START = 300.0
+_UP = 1500.0
+_DOWN = 900.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalCloud:
+    """One local cloud and the stack on it.
+
+    `config_file` and `eip_range` let a second one run beside the first: its stack file names
+    another port.
+    """
+
+    places: Places
+    console: Console
+    config_file: Path | None = None
+    eip_range: str = EIP_RANGE
+    outer: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+
+    def up(self) -> None:
+        """Bring everything up; running again repairs what is missing and changes nothing else."""
+        progress = Progress(self.console)
+        with progress.step("Check the stack file"):
+            stack_file, plan = self._checked()
+            host, port = _endpoint(plan)
+            self._check_machine(host, port)
+        with progress.step("Toolchain", streams=True):
+            self._must(
+                self._runner().run(_module("toolchain", "ensure"), deadline=_TOOLCHAIN),
+                "The toolchain is not complete",
+            )
+        with progress.step("Spiderpool chart"):
+            self._quietly("Could not assemble the chart", *self._at("localcloud.charts"))
+        with progress.step(f"Local cloud on {host}:{port}"):
+            self._start(plan)
+        with progress.step("Secrets"):
+            self._make_secrets(stack_file, plan)
+        stack = self._stack()
+        with progress.step("Stack"):
+            self._prepare(stack, progress)
+        with progress.step("pulumi up", streams=True):
+            stack.up(deadline=_UP)
+        outputs = stack.outputs(secrets=True)
+        self._write_kubeconfig(outputs)
+        self.console.print()
+        for table in cluster_tables(outputs):
+            self.console.print(table)
+        self.console.print(f"Up after {progress.elapsed:.0f} s. Use it:", highlight=False)
+        self.console.print(
+            f"  source {_short(self.places.env)} && kubectl get nodes,spiderippools",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+    def down(self) -> None:
+        """Destroy the stack, check that the emulated cloud is empty, stop it."""
+        progress = Progress(self.console)
+        stack = self._stack()
+        if not self.places.cloud.exists() and not stack.exists():
+            self.console.print("Nothing to take down: there is no local cloud here.")
+            return
+        left: list[str] = []
+        if stack.exists():
+            _, plan = self._checked()
+            host, port = _endpoint(plan)
+            self._check_machine(host, port)
+            with progress.step(f"Local cloud on {host}:{port}"):
+                self._start(plan)
+            with progress.step("Stack"):
+                self._prepare(stack, progress)
+                count = stack.resource_count()
+            if count:
+                with progress.step("pulumi destroy", streams=True):
+                    stack.destroy(deadline=_DOWN)
+            with progress.step("Nothing left in the emulated cloud"):
+                left = self._left()
+        if left:
+            raise OperationError(
+                f"The stack is destroyed, but the emulated cloud still has {', '.join(left)}. "
+                "It keeps running so that you can look at it (`python -m localcloud resources`); "
+                "`make clean` removes it with everything in it.",
+                code=ExitCode.LEFTOVERS,
+            )
+        with progress.step("Stop the local cloud"):
+            self._quietly("The local cloud did not stop", *self._at("localcloud", "stop"))
+            self.places.kubeconfig.unlink(missing_ok=True)
+
+    def status(self) -> Mapping[str, object]:
+        """Return what runs and what the stack has; starts nothing."""
+        stack = self._stack()
+        return {
+            "cloud": self._cloud_status(),
+            "stack": {
+                "name": STACK,
+                "exists": stack.exists(),
+                "resources": stack.resource_count() if stack.exists() else 0,
+            },
+        }
+
+    def report(self) -> Mapping[str, object]:
+        """Return the stack's outputs, secret ones masked."""
+        return self._stack().outputs()
+
+    def _checked(self) -> tuple[StackFile, ClusterPlan]:
+        stack_file = read_stack_file(self.config_file or path_of_stack(STACK))
+        plan = build_plan(stack_file.configuration())
+        if plan.profile is not Profile.LOCAL:
+            raise OperationError(
+                f"{stack_file.path} has profile {plan.profile.value}; the local cloud takes only "
+                "profile: local. Use `pulumi up` with credentials for a real account.",
+                code=ExitCode.REFUSED,
+            )
+        salt = stack_file.encryption_salt
+        if salt is None or not opens(LOCAL_PASSPHRASE, salt):
+            raise OperationError(
+                f"The local stack's passphrase does not open {stack_file.path}: its "
+                "encryptionsalt is missing or was made with another passphrase. Put the line "
+                "back with `git checkout -- stacks/Pulumi.local.yaml`, or remove a secret that "
+                "was set with your own passphrase.",
+                code=ExitCode.REFUSED,
+            )
+        return stack_file, plan
+
+    def _check_machine(self, host: str, port: int) -> None:
+        if sys.platform != "linux":
+            raise OperationError(
+                f"The local cloud boots machines in Linux namespaces, and this is {sys.platform}; "
+                "run it in a Linux machine or container.",
+                code=ExitCode.UNPREPARED,
+            )
+        if not (self.places.bin / "pulumi").exists() and shutil.which("go") is None:
+            raise OperationError(
+                "go is not on PATH, and the toolchain is not built yet; install Go 1.26 or newer "
+                "(https://go.dev/dl) and run `make up` again.",
+                code=ExitCode.UNPREPARED,
+            )
+        if not self._cloud_status().get("running") and not _is_free(host, port):
+            raise OperationError(
+                f"{host}:{port} is in use by another program; stop it (`ss -ltnp` shows which), "
+                "or give the local cloud another port by cloud.endpoint in "
+                f"{self.config_file or path_of_stack(STACK)}.",
+                code=ExitCode.UNPREPARED,
+            )
+
+    def _start(self, plan: ClusterPlan) -> None:
+        _, port = _endpoint(plan)
+        self._quietly(
+            "The local cloud did not start",
+            *self._at("localcloud", "start"),
+            *("--port", str(port), "--region", plan.region, "--eip-range", self.eip_range),
+        )
+        write_trust_bundle(self.places, public=Path(certifi.where()))
+        self.places.backend.mkdir(parents=True, exist_ok=True)
+        self.places.pulumi_home.mkdir(parents=True, exist_ok=True)
+        write_file(self.places.env, env_file(self.places), mode=0o644)
+
+    def _make_secrets(self, stack_file: StackFile, plan: ClusterPlan) -> None:
+        path = self._secrets_path(stack_file)
+        if not path.exists():
+            init_secrets(plan.name, FileStore(path))
+
+    def _secrets_path(self, stack_file: StackFile) -> Path:
+        name = stack_file.secrets_file
+        if name is None:
+            raise OperationError(
+                f"{stack_file.path} names no spiderpool-alicloud:secretsFile, where the local "
+                "stack keeps its secrets; write `.local/secrets.yaml` there.",
+                code=ExitCode.REFUSED,
+            )
+        return ROOT / name
+
+    def _prepare(self, stack: PulumiStack, progress: Progress) -> None:
+        if not stack.exists():
+            stack.init()
+            return
+        lock = stack.lock()
+        if lock is not None and lock.alive:
+            raise OperationError(
+                f"Another pulumi (process {lock.pid}) is working on the local stack; wait for it "
+                "to end, or interrupt it there, and run this again.",
+                code=ExitCode.BUSY,
+            )
+        if lock is not None:
+            stack.unlock()
+            progress.note("An earlier run was cut off; its lock on the stack is released.")
+        if pending := stack.pending_operations():
+            progress.note(f"An earlier run left {pending} operation(s) open; reading the cloud.")
+            stack.forget_pending()
+
+    def _write_kubeconfig(self, outputs: Mapping[str, object]) -> None:
+        kubeconfig = outputs.get("kubeconfig")
+        if isinstance(kubeconfig, str):
+            write_file(self.places.kubeconfig, kubeconfig, mode=0o600)
+
+    def _left(self) -> list[str]:
+        done = self._quietly(
+            "The local cloud did not say what it has", *self._at("localcloud", "resources")
+        )
+        document = json.loads(done.out)
+        return [f"{len(ids)} {kind}" for kind, ids in _alive(document) if ids]
+
+    def _cloud_status(self) -> Mapping[str, object]:
+        if not self.places.cloud.exists():
+            return {"running": False}
+        done = self._quietly(
+            "The local cloud did not say how it is", *self._at("localcloud", "status"), "--json"
+        )
+        document = json.loads(done.out)
+        return document if isinstance(document, dict) else {"running": False}
+
+    def _at(self, module: str, *arguments: str) -> list[str]:
+        return [*_module(module, *arguments), "--home", str(self.places.home)]
+
+    def _quietly(self, what: str, *argv: str) -> Finished:
+        return self._must(self._runner().run(argv, deadline=_START, quiet=True), what)
+
+    @staticmethod
+    def _must(done: Finished, what: str) -> Finished:
+        if done.status == 0:
+            return done
+        said = (done.err.strip() or done.out.strip()).removeprefix("error: ")
+        code = ExitCode.UNPREPARED if done.status == ExitCode.UNPREPARED else ExitCode.FAILED
+        raise OperationError(f"{what}: {said}" if said else f"{what}; see above.", code=code)
+
+    def _stack(self) -> PulumiStack:
+        return PulumiStack(
+            name=STACK,
+            runner=self._runner(),
+            backend=self.places.backend,
+            config_file=self.config_file,
+        )
+
+    def _runner(self) -> Runner:
+        return Runner(env=run_environment(self.places, self.outer))
+
+
+def _module(module: str, *arguments: str) -> list[str]:
+    return [sys.executable, "-m", module, *arguments]
+
+
+def _endpoint(plan: ClusterPlan) -> tuple[str, int]:
+    endpoint = plan.cloud_endpoint or ""
+    host, _, port = endpoint.rpartition(":")
+    if not host or not port.isdigit():
+        raise OperationError(
+            f"cloud.endpoint is {endpoint or 'not set'}; the local cloud needs a loopback address "
+            "with a port, as in 127.0.0.1:18443.",
+            code=ExitCode.REFUSED,
+        )
+    return host, int(port)
+
+
+def _is_free(host: str, port: int) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True
+
+
+def _alive(document: object) -> Iterator[tuple[str, list[object]]]:
+    """Kinds with the ids of what is alive, from `localcloud resources`."""
+    if isinstance(document, Mapping):
+        for kind, ids in document.items():
+            yield str(kind), list(ids) if isinstance(ids, list | Mapping) else []
+
+
+def _short(path: Path) -> str:
+    return os.path.relpath(path)
