@@ -1,11 +1,47 @@
 """The secrets of one cluster: what `operations secrets init` makes once and a stack keeps.
 
-Plain data, never printed: `repr` shows no value. Made outside (planning knows no randomness).
+Plain data, never printed: `repr` shows no value, and no error repeats what was read. Made outside
+(planning knows no randomness). The stored form is one JSON document with camelCase keys.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_pem_private_key,
+    load_pem_public_key,
+)
+
+TOKEN_PATTERN: Final = re.compile(r"[a-z0-9]{6}\.[a-z0-9]{16}")
+"""A bootstrap token, as kubeadm wants it: id, dot, secret."""
+
+_VERSION: Final = 1
+_PAIRS: Final = {
+    "ca": "ca",
+    "frontProxyCa": "front_proxy_ca",
+    "etcdCa": "etcd_ca",
+    "admin": "admin",
+    "webhook": "webhook",
+}
+_TEXTS: Final = {
+    "serviceAccountKey": "service_account_key",
+    "serviceAccountPublicKey": "service_account_public_key",
+    "bootstrapToken": "bootstrap_token",
+    "webhookCa": "webhook_ca",
+}
+_REMEDY: Final = (
+    "make new ones with `python -m operations secrets init`, or restore the stack's own"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,3 +69,164 @@ class ClusterSecrets:
     webhook_ca: str = field(repr=False)
     """PEM certificate of the CA that signed the webhook's certificate."""
     webhook: KeyPair
+
+    @property
+    def ca_hash(self) -> str:
+        """The CA's pin for `kubeadm join`: SHA-256 of its SubjectPublicKeyInfo."""
+        public = x509.load_pem_x509_certificate(self.ca.certificate.encode()).public_key()
+        der = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        return "sha256:" + hashlib.sha256(der).hexdigest()
+
+
+class SecretsError(ValueError):
+    """A secrets document that cannot be used. Says what is wrong, never what was read."""
+
+    def __init__(self, problems: tuple[str, ...]) -> None:
+        self.problems = problems
+        lines = "\n".join(f"  - {problem}" for problem in problems)
+        super().__init__(f"the cluster's secrets cannot be used:\n{lines}\n{_REMEDY}")
+
+
+def dump_secrets(secrets: ClusterSecrets) -> str:
+    """Write the secrets as one JSON document, the same bytes for the same secrets."""
+    document: dict[str, object] = {"version": _VERSION}
+    for key, attribute in _PAIRS.items():
+        pair: KeyPair = getattr(secrets, attribute)
+        document[key] = {"certificate": pair.certificate, "key": pair.key}
+    for key, attribute in _TEXTS.items():
+        document[key] = getattr(secrets, attribute)
+    return json.dumps(document, indent=1) + "\n"
+
+
+def parse_secrets(text: str) -> ClusterSecrets:
+    """Read the document that `dump_secrets` wrote, and check that its parts belong together.
+
+    Raises:
+        SecretsError: with every problem in it: no JSON, a key missing or unknown, no PEM, a key
+            that is not its certificate's, a certificate that another CA signed, a malformed token.
+    """
+    document = _json_object(text)
+    problems = _shape_problems(document)
+    if problems:
+        raise SecretsError(tuple(problems))
+    pairs = {
+        attribute: KeyPair(
+            certificate=_text(document, key, "certificate"), key=_text(document, key, "key")
+        )
+        for key, attribute in _PAIRS.items()
+    }
+    texts = {attribute: _text(document, key) for key, attribute in _TEXTS.items()}
+    secrets = ClusterSecrets(**pairs, **texts)  # type: ignore[arg-type]  # keys are its fields
+    problems = _content_problems(secrets)
+    if problems:
+        raise SecretsError(tuple(problems))
+    return secrets
+
+
+def _json_object(text: str) -> Mapping[str, object]:
+    """Parse without letting the parser's own error, which quotes its input, escape."""
+    where = ""
+    try:
+        document: object = json.loads(text)
+    except json.JSONDecodeError as error:
+        where = f" (line {error.lineno}, column {error.colno})"
+        document = None
+    if not isinstance(document, dict):
+        raise SecretsError((f"the document is not a JSON object{where}",))
+    return document
+
+
+def _text(document: Mapping[str, object], *path: str) -> str:
+    value: object = document
+    for key in path:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value if isinstance(value, str) else ""
+
+
+def _shape_problems(document: Mapping[str, object]) -> list[str]:
+    if document.get("version") != _VERSION:
+        return [f"`version` is not {_VERSION}: another release of this project wrote it"]
+    problems = []
+    for key in _PAIRS:
+        problems += [
+            f"`{key}.{part}` is missing or not a text"
+            for part in ("certificate", "key")
+            if not _text(document, key, part)
+        ]
+    problems += [f"`{key}` is missing or not a text" for key in _TEXTS if not _text(document, key)]
+    unknown = sorted(set(document) - {"version", *_PAIRS, *_TEXTS})
+    if unknown:
+        # A key's name could itself be pasted secret text: say how many, not which.
+        problems.append(f"{len(unknown)} unknown key(s) beside the expected ones")
+    return problems
+
+
+def _content_problems(secrets: ClusterSecrets) -> list[str]:
+    problems: list[str] = []
+    certificates = {
+        key: _certificate(getattr(secrets, attribute).certificate, f"{key}.certificate", problems)
+        for key, attribute in _PAIRS.items()
+    }
+    webhook_ca = _certificate(secrets.webhook_ca, "webhookCa", problems)
+    for key, attribute in _PAIRS.items():
+        certificate = certificates[key]
+        public = _public_half(getattr(secrets, attribute).key, f"{key}.key", problems)
+        if certificate and public and _der(certificate.public_key()) != public:
+            problems.append(f"`{key}.key` is not the key of `{key}.certificate`")
+    _check_issuer("admin", certificates["admin"], "ca", certificates["ca"], problems)
+    _check_issuer("webhook", certificates["webhook"], "webhookCa", webhook_ca, problems)
+    own = _public_half(secrets.service_account_key, "serviceAccountKey", problems)
+    if own and own != _public_key(secrets.service_account_public_key):
+        problems.append("`serviceAccountPublicKey` is not the public half of `serviceAccountKey`")
+    if not TOKEN_PATTERN.fullmatch(secrets.bootstrap_token):
+        problems.append("`bootstrapToken` is not six and sixteen of [a-z0-9] with a dot between")
+    return problems
+
+
+def _certificate(pem: str, name: str, problems: list[str]) -> x509.Certificate | None:
+    try:
+        return x509.load_pem_x509_certificate(pem.encode())
+    except ValueError:
+        problems.append(f"`{name}` is not a PEM certificate")
+        return None
+
+
+def _public_half(pem: str, name: str, problems: list[str]) -> bytes | None:
+    try:
+        key = load_pem_private_key(pem.encode(), password=None)
+    except (ValueError, TypeError):
+        problems.append(f"`{name}` is not a PEM private key without a password")
+        return None
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        problems.append(f"`{name}` is not an ECDSA key")
+        return None
+    return _der(key.public_key())
+
+
+def _public_key(pem: str) -> bytes | None:
+    try:
+        key = load_pem_public_key(pem.encode())
+    except ValueError:
+        return None
+    return _der(key)
+
+
+def _der(key: object) -> bytes:
+    if not isinstance(key, ec.EllipticCurvePublicKey):
+        return b""
+    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def _check_issuer(
+    name: str,
+    certificate: x509.Certificate | None,
+    ca_name: str,
+    ca: x509.Certificate | None,
+    problems: list[str],
+) -> None:
+    if certificate is None or ca is None:
+        return
+    try:
+        certificate.verify_directly_issued_by(ca)
+    except Exception:  # noqa: BLE001  # the library raises InvalidSignature, TypeError, ValueError
+        problems.append(f"`{name}.certificate` was not signed by `{ca_name}`")

@@ -1,0 +1,175 @@
+#!/bin/bash
+# Makes this machine a node of its Kubernetes cluster. cloud-init runs it once, at first boot; it
+# can be run again by hand. Every line that begins with :: is progress, and goes to the console.
+set -euo pipefail
+
+HERE=/etc/spiderpool-alicloud
+METADATA=http://100.100.100.200/latest
+export DEBIAN_FRONTEND=noninteractive
+# shellcheck source=/dev/null
+. "$HERE/node.env"
+
+STEP='start'
+step() {
+  STEP=$*
+  echo ":: $NODE_NAME: $STEP"
+}
+
+refuse() {
+  echo ":: $NODE_NAME: $*" >&2
+  exit 1
+}
+
+finish() {
+  local status=$?
+  if [ "$status" -ne 0 ]; then
+    echo ":: $NODE_NAME: FAILED at: $STEP (exit status $status); this machine is not a node" >&2
+  fi
+}
+trap finish EXIT
+
+retry() { # retry TRIES PAUSE COMMAND...
+  local tries=$1 pause=$2 try=1
+  shift 2
+  until "$@"; do
+    if [ "$try" -ge "$tries" ]; then
+      echo ":: $NODE_NAME: gave up after $try tries: $*" >&2
+      return 1
+    fi
+    try=$((try + 1))
+    sleep "$pause"
+  done
+}
+
+step 'check the operating system'
+command -v apt-get > /dev/null || refuse 'no apt-get here: the image must be Ubuntu 24.04'
+if [ "$(stat -fc %T /sys/fs/cgroup)" != cgroup2fs ]; then
+  refuse 'cgroup v1: Kubernetes 1.35 needs cgroup v2, so choose an image that boots with it'
+fi
+
+step 'configure the NICs'
+nic_is_there() { grep -q "^ *$1:" /proc/net/dev; }
+rm -f /etc/netplan/50-cloud-init.yaml
+netplan apply
+for nic in $NICS; do
+  retry 60 2 nic_is_there "$nic"
+done
+
+step 'load kernel modules and settings'
+printf '%s\n' "$MODULES" | tr ' ' '\n' > /etc/modules-load.d/spiderpool.conf
+for module in $MODULES; do
+  if ! modprobe "$module"; then
+    # Some images leave ipvlan to a package of its own.
+    apt-get -o DPkg::Lock::Timeout=600 update
+    apt-get -o DPkg::Lock::Timeout=600 install -y "linux-modules-extra-$(uname -r)"
+    modprobe "$module"
+  fi
+done
+sysctl --system > /dev/null
+swapoff -a
+[ ! -e /etc/fstab ] || sed -i '/^[^#].*[[:space:]]swap[[:space:]]/s/^/#/' /etc/fstab
+
+step 'ask the metadata service who this is'
+metadata() {
+  local token
+  token=$(curl -sSf --max-time 5 -X PUT -H 'X-aliyun-ecs-metadata-token-ttl-seconds: 300' \
+    "$METADATA/api/token") || return 1
+  curl -sSf --max-time 5 -H "X-aliyun-ecs-metadata-token: $token" "$METADATA/meta-data/$1"
+}
+region=$(retry 60 5 metadata region-id)
+instance=$(retry 60 5 metadata instance-id)
+provider_id="$region.$instance"
+case "$provider_id" in
+  *[!a-z0-9.-]* | .* | *.) refuse "the metadata service answered '$provider_id'" ;;
+esac
+echo ":: $NODE_NAME: $provider_id"
+
+step 'install packages'
+mkdir -p /etc/apt/keyrings
+# The way out may open later than this machine: NAT gateway and SNAT entries are made beside it.
+retry 60 10 curl -sSfL --max-time 60 -o /etc/apt/keyrings/kubernetes.asc "$KUBERNETES_KEY"
+retry 60 10 curl -sSfL --max-time 60 -o /etc/apt/keyrings/docker.asc "$DOCKER_KEY"
+retry 10 15 apt-get -o DPkg::Lock::Timeout=600 update
+retry 5 15 apt-get -o DPkg::Lock::Timeout=600 -o Dpkg::Options::=--force-confold install -y \
+  --no-install-recommends --allow-downgrades --allow-change-held-packages \
+  "kubelet=$KUBERNETES_VERSION-*" "kubeadm=$KUBERNETES_VERSION-*" \
+  "kubectl=$KUBERNETES_VERSION-*" containerd.io chrony conntrack ethtool iptables socat
+
+step 'start the clock and the container runtime'
+systemctl enable chrony containerd kubelet
+systemctl restart chrony
+systemctl restart containerd
+
+step 'find the API server'
+point_endpoint_at() { # the endpoint's name in /etc/hosts; nothing to do with one control plane
+  [ -n "$ENDPOINT_NAME" ] || return 0
+  local others
+  others=$(grep -v " $ENDPOINT_NAME\$" /etc/hosts || true)
+  printf '%s\n%s %s\n' "$others" "$1" "$ENDPOINT_NAME" > /etc/hosts
+}
+ready() { # is this cluster's API server, by its CA, ready on that control plane?
+  [ "$(curl -sSf --max-time 3 --cacert /etc/kubernetes/pki/ca.crt "https://$1:6443/readyz" \
+    2> /dev/null)" = ok ]
+}
+first_ready() {
+  local peer
+  for peer in $PEERS; do
+    if ready "$peer"; then
+      echo "$peer"
+      return
+    fi
+  done
+  return 1
+}
+
+action='join'
+template=kubeadm.yaml.in
+case "$ROLE" in
+  init)
+    # The cluster may be there already, and this a replacement of its first control plane.
+    if peer=$(first_ready); then
+      template=kubeadm-rejoin.yaml.in
+      point_endpoint_at "$peer"
+    else
+      action='init'
+      point_endpoint_at "$OWN_ADDRESS"
+    fi
+    ;;
+  join)
+    # etcd takes one learner at a time: first wait for the control plane before this one.
+    if ! retry 90 10 ready "${PEERS%% *}"; then
+      retry 90 10 first_ready > /dev/null
+    fi
+    point_endpoint_at "$(first_ready)"
+    ;;
+  worker)
+    point_endpoint_at "$ENDPOINT_ADDRESS"
+    ;;
+esac
+
+step "run kubeadm $action"
+if [ -e /etc/kubernetes/kubelet.conf ] && [ -e "$HERE/done" ]; then
+  echo ":: $NODE_NAME: is a node already"
+else
+  again=()
+  if [ -e "$HERE/begun" ]; then
+    again=(--ignore-preflight-errors=all)
+  fi
+  touch "$HERE/begun"
+  (
+    umask 077
+    sed "s/@PROVIDER_ID@/$provider_id/" "$HERE/$template" > "$HERE/kubeadm.yaml"
+  )
+  if [ "$action" = init ]; then
+    kubeadm init --config "$HERE/kubeadm.yaml" --skip-token-print "${again[@]}"
+  else
+    kubeadm join --config "$HERE/kubeadm.yaml" "${again[@]}"
+  fi
+fi
+
+step 'settle'
+if [ "$ROLE" != worker ]; then
+  point_endpoint_at "$OWN_ADDRESS"
+fi
+touch "$HERE/done"
+echo ":: $NODE_NAME: done, kubelet $KUBERNETES_VERSION runs as $provider_id"

@@ -1,0 +1,44 @@
+"""YAML as people would write it: keys in the order given, texts of several lines as blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+import yaml
+
+_WIDTH: Final = 4096
+"""Never fold a line: shell and PEM texts must come back byte for byte."""
+
+
+class _Dumper(yaml.SafeDumper):
+    """Block style for texts with line breaks, no anchors."""
+
+    def ignore_aliases(self, data: object) -> bool:
+        """Write repeated values out: readers of such files expect no anchors."""
+        del data
+        return True
+
+
+def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+    style = "|" if "\n" in value else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+
+
+_Dumper.add_representer(str, _text)
+
+
+def yaml_text(*documents: object) -> str:
+    """One YAML stream of the documents, `---` between them."""
+    return yaml.dump_all(
+        _listed(documents),
+        Dumper=_Dumper,
+        sort_keys=False,
+        default_flow_style=False,
+        width=_WIDTH,
+        allow_unicode=True,
+    )
+
+
+def _listed(documents: Iterable[object]) -> list[object]:
+    return list(documents)

@@ -1,0 +1,43 @@
+"""Where the API server is reached from inside (decision D5).
+
+One control plane: its own private address. Several: a name that each node's /etc/hosts resolves,
+to itself on control planes and to the load balancer on workers, because a CLB drops what a backend
+sends to itself through it (kubeadm#2996).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from planning.model import ClusterPlan, NodePlan
+
+API_PORT: Final = 6443
+PRIMARY_NIC: Final = "eth0"
+
+
+def endpoint_name(plan: ClusterPlan) -> str | None:
+    """The name that stands for the API servers; None with one control plane."""
+    return f"api.{plan.name}.internal" if len(plan.control_planes) > 1 else None
+
+
+def control_plane_endpoint(plan: ClusterPlan, *, api_address: str) -> str:
+    """What kubeadm calls `controlPlaneEndpoint`: host and port, the same on every node for ever."""
+    return f"{endpoint_name(plan) or api_address}:{API_PORT}"
+
+
+def private_address(node: NodePlan) -> str:
+    """The node's own address: its first NIC's primary one, which CCM also reports."""
+    return str(node.interfaces[PRIMARY_NIC].primary)
+
+
+def other_control_planes(plan: ClusterPlan, node: NodePlan) -> tuple[str, ...]:
+    """Private addresses of the other control planes, by name; the node before this one first.
+
+    A new control plane joins through the first of them that answers. Starting with its
+    predecessor lets a fresh cluster's control planes join one after the other: etcd takes one
+    learner at a time.
+    """
+    planes = plan.control_planes
+    names = [plane.name for plane in planes]
+    at = names.index(node.name)
+    return tuple(private_address(plane) for plane in (*reversed(planes[:at]), *planes[at + 1 :]))
