@@ -55,11 +55,7 @@ def pod_addresses_as_planned(
             f"{plan.pod_address_count} were asked for. Run `pulumi refresh` and then `pulumi up`; "
             "if it stays so, the instance type's limit or the vSwitch's free addresses are used up."
         )
-    planned = (
-        addresses_of(str(prefix) for prefix in plan.prefixes)
-        if plan.mode is AddressMode.PREFIX
-        else in_order(str(address) for address in plan.pod_addresses)
-    )
+    planned = in_order(str(address) for address in plan.planned_pod_addresses)
     if got == planned:
         return got
     missing = canonical_ranges(IPv4Address(a) for a in planned if a not in got)

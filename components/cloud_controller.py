@@ -13,7 +13,16 @@ from pulumi_kubernetes.rbac import v1 as rbac
 
 from components.nodes import Node
 from components.stack import AccessKey
-from planning.cloud_controller import cloud_config, manifests
+from planning.cloud_controller import (
+    ACCESS_KEY_ID,
+    ACCESS_KEY_SECRET,
+    ACCESS_KEY_SECRET_NAME,
+    NAMESPACE,
+    SECRET_KEY,
+    SECRET_NAME,
+    cloud_config,
+    manifests,
+)
 from planning.model import ClusterPlan
 
 
@@ -35,7 +44,8 @@ class CloudControllerArgs:
 class CloudController(pulumi.ComponentResource):
     """The cloud controller in `kube-system`, on control planes.
 
-    Owns: ServiceAccount, RBAC, the Secret with its configuration, the Deployment.
+    Owns: ServiceAccount, RBAC, the Secret with its configuration, the one with an AccessKey where
+    the stack gives one, the Deployment.
 
     Never touches: load balancers. The controller makes one for each LoadBalancer Service, and
     takes it away with the Service: Services go before this component does.
@@ -49,9 +59,18 @@ class CloudController(pulumi.ComponentResource):
         super().__init__("spiderpool-alicloud:cloud_controller:CloudController", name, {}, opts)
         self._name = name
         self._args = args
-        configuration = self._make_configuration()
-        for key, manifest in manifests(args.plan).items():
-            self._make(key, manifest, after=configuration)
+        identity = [self._make_configuration()]
+        if args.access_key is not None:
+            identity.append(self._make_credentials(args.access_key))
+        rest = manifests(args.plan)
+        pods = {key for key, manifest in rest.items() if manifest["kind"] == "Deployment"}
+        objects: list[pulumi.Resource] = [
+            *identity,
+            *(self._make(key, rest[key]) for key in sorted(rest.keys() - pods)),
+        ]
+        # The controller has its rights before it starts, and until it has stopped.
+        for key in sorted(pods):
+            self._make(key, rest[key], after=objects)
         self.register_outputs({})
 
     def _make_configuration(self) -> core.Secret:
@@ -61,14 +80,28 @@ class CloudController(pulumi.ComponentResource):
         ).apply(
             lambda ids: cloud_config(plan, vpc_id=ids["vpc_id"], vswitch_ids=ids["vswitch_ids"])
         )
+        return self._make_secret(SECRET_NAME, {SECRET_KEY: text})
+
+    def _make_credentials(self, access_key: pulumi.Output[AccessKey]) -> core.Secret:
+        return self._make_secret(
+            ACCESS_KEY_SECRET_NAME,
+            {
+                ACCESS_KEY_ID: access_key.apply(lambda pair: pair.id),
+                ACCESS_KEY_SECRET: access_key.apply(lambda pair: pair.secret),
+            },
+        )
+
+    def _make_secret(self, name: str, data: Mapping[str, pulumi.Output[str]]) -> core.Secret:
         return core.Secret(
-            f"{self._name}-cloud-config",
-            metadata={"name": "cloud-config", "namespace": "kube-system"},
-            string_data={"cloud-config.conf": text},
+            f"{self._name}-{name}",
+            metadata={"name": name, "namespace": NAMESPACE},
+            string_data=dict(data),
             opts=self._after(*self._args.needs),
         )
 
-    def _make(self, key: str, manifest: Mapping[str, object], *, after: core.Secret) -> None:
+    def _make(
+        self, key: str, manifest: Mapping[str, object], after: Sequence[pulumi.Resource] = ()
+    ) -> pulumi.Resource:
         kind = str(manifest["kind"])
         make = _KINDS.get(kind)
         if make is None:
@@ -78,7 +111,7 @@ class CloudController(pulumi.ComponentResource):
             for field, value in manifest.items()
             if field not in {"apiVersion", "kind"}
         }
-        make(f"{self._name}-{key}", **fields, opts=self._after(*self._args.needs, after))
+        return make(f"{self._name}-{key}", **fields, opts=self._after(*self._args.needs, *after))
 
     def _after(self, *needs: pulumi.Resource) -> pulumi.ResourceOptions:
         return pulumi.ResourceOptions(

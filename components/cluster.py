@@ -123,6 +123,7 @@ class Cluster(pulumi.ComponentResource):
                 plan=self._plan,
                 node=node,
                 vswitch_ids=self.network.vswitch_ids,
+                reservations=self.network.reservations,
                 security_group_id=self.network.security_group_id,
                 bootstrap=bootstrap,
                 needs=[

@@ -102,11 +102,15 @@ class ControlPlane(pulumi.ComponentResource):
         async def wait(known: list[str]) -> str:
             if pulumi.runtime.is_dry_run():
                 return known[0]
-            return await until_ready(
-                known[0],
-                within=self._args.ready_within,
-                report=lambda line: pulumi.log.info(line, self, ephemeral=True),
-            )
+            try:
+                return await until_ready(
+                    known[0],
+                    within=self._args.ready_within,
+                    report=lambda line: pulumi.log.info(line, self, ephemeral=True),
+                )
+            except pulumi.RunError as error:
+                pulumi.log.error(str(error), self)
+                raise
 
         return pulumi.Output.secret(pulumi.Output.all(text, *reachable).apply(wait))
 

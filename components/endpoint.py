@@ -19,7 +19,7 @@ class EndpointArgs:
 
     plan: ClusterPlan
     vswitch_ids: Mapping[str, pulumi.Output[str]]
-    """By vSwitch key; an intranet load balancer stands in the first control plane's."""
+    """By vSwitch key."""
 
 
 class Endpoint(pulumi.ComponentResource):
@@ -97,7 +97,7 @@ class Endpoint(pulumi.ComponentResource):
             self._name,
             load_balancer_name=self._name,
             address_type="intranet",
-            vswitch_id=self._args.vswitch_ids[plan.control_planes[0].interfaces["eth0"].vswitch],
+            vswitch_id=self._args.vswitch_ids[_balancer_vswitch(plan)],
             payment_type="PayAsYouGo",
             instance_charge_type="PayByCLCU",
             delete_protection="on" if plan.protect else "off",
@@ -134,3 +134,9 @@ class Endpoint(pulumi.ComponentResource):
                 opts=child,
             )
         return balancer.address, group.id
+
+
+def _balancer_vswitch(plan: ClusterPlan) -> str:
+    """Where the CLB stands: it takes an address that the cloud chooses, so not among nodes."""
+    beside_nat = plan.network.nat_vswitch
+    return beside_nat or plan.control_planes[0].interfaces["eth0"].vswitch

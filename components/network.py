@@ -22,12 +22,14 @@ class NetworkArgs:
 class Network(pulumi.ComponentResource):
     """The network of one cluster.
 
-    Owns: VPC, secondary CIDRs, vSwitches, one security group with its rules, an enhanced NAT
-    gateway with EIP, one SNAT entry for each vSwitch with egress, an IPv6 gateway.
+    Owns: VPC, secondary CIDRs, vSwitches, the reservations that /28 prefixes come from, one
+    security group with its rules, an enhanced NAT gateway with EIP, one SNAT entry for each
+    vSwitch with egress, an IPv6 gateway.
 
     Never touches: what the plan names by id. An adopted VPC, vSwitch, NAT gateway or EIP is only
     referred to: no resource stands for it, so it is neither changed nor destroyed. SNAT entries
-    are added to an adopted NAT gateway; an adopted VPC gets no secondary CIDR and no IPv6 gateway.
+    are added to an adopted NAT gateway, reservations to an adopted vSwitch; an adopted VPC gets no
+    secondary CIDR and no IPv6 gateway.
 
     Units: bandwidth in Mbit/s. Rules on vSwitch order, `nic_type` and the SNAT entry's wait for
     its EIP association: terraform-provider-alicloud issues 2399 and 3398, vpc_ipv4_cidr_block.
@@ -36,6 +38,8 @@ class Network(pulumi.ComponentResource):
     vpc_id: pulumi.Output[str]
     vswitch_ids: Mapping[str, pulumi.Output[str]]
     """By vSwitch key, `<subnet>-<zone>`."""
+    reservations: Mapping[str, vpc.VswitchCidrReservation]
+    """By vSwitch key: what /28 prefixes of ENIs come from."""
     security_group_id: pulumi.Output[str]
     nat_address: pulumi.Output[str] | None
     """The public address that pods are seen with; None without a NAT gateway."""
@@ -54,6 +58,7 @@ class Network(pulumi.ComponentResource):
 
         self.vpc_id = self._make_vpc()
         self.vswitch_ids = self._make_vswitches()
+        self.reservations = self._make_reservations()
         self.security_group_id = self._make_security_group(security_rules(plan))
         self.nat_address, self.egress = self._make_egress()
         self._make_ipv6_gateway()
@@ -119,6 +124,20 @@ class Network(pulumi.ComponentResource):
             tags=dict(self._plan.tags),
             opts=pulumi.ResourceOptions(parent=self, depends_on=needs),
         ).id
+
+    def _make_reservations(self) -> Mapping[str, vpc.VswitchCidrReservation]:
+        return {
+            key: vpc.VswitchCidrReservation(
+                f"{self._name}-{key}",
+                vswitch_cidr_reservation_name=f"{self._name}-{key}",
+                vswitch_id=self.vswitch_ids[key],
+                cidr_reservation_cidr=str(vswitch.prefix_reservation),
+                cidr_reservation_type="Prefix",
+                opts=self._child,
+            )
+            for key, vswitch in self._plan.network.vswitches.items()
+            if vswitch.prefix_reservation is not None
+        }
 
     def _make_security_group(self, rules: Mapping[str, SecurityRule]) -> pulumi.Output[str]:
         group = ecs.SecurityGroup(

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from functools import partial
 
 import pulumi
-from pulumi_alicloud import ecs, vpc
+from pulumi_alicloud import ecs
 
 from components.answers import addresses_of, pod_addresses_as_planned, primary_as_planned
+from components.failure import telling
 from config.model import AddressMode, Role
-from config.report import ConfigError
 from planning.bootstrap import user_data
 from planning.model import ClusterPlan, InterfacePlan, NodePlan
 from planning.secrets import ClusterSecrets
@@ -36,6 +36,8 @@ class NodeArgs:
     node: NodePlan
     vswitch_ids: Mapping[str, pulumi.Output[str]]
     """By vSwitch key."""
+    reservations: Mapping[str, pulumi.Resource]
+    """By vSwitch key: what its /28 prefixes come from, where there are any."""
     security_group_id: pulumi.Input[str]
     bootstrap: Bootstrap | None
     needs: Sequence[pulumi.Resource] = ()
@@ -58,8 +60,7 @@ class NodeInterface:
 class Node(pulumi.ComponentResource):
     """One ECS instance with ENIs of its own.
 
-    Owns: one ENI for each NIC with its addresses, the reservations of its /28 prefixes, the
-    instance, the attachment of a RAM role.
+    Owns: one ENI for each NIC with its addresses, the instance, the attachment of a RAM role.
 
     Never touches: the network it stands in; a RAM role itself.
 
@@ -88,8 +89,7 @@ class Node(pulumi.ComponentResource):
         self._args = args
         enis = {nic: self._make_eni(plan) for nic, plan in args.node.interfaces.items()}
         self.interfaces = {
-            nic: _as_answered(args.node.name, plan, enis[nic])
-            for nic, plan in args.node.interfaces.items()
+            nic: self._as_answered(plan, enis[nic]) for nic, plan in args.node.interfaces.items()
         }
         instance = self._make_instance(enis)
         self.instance_id = instance.id
@@ -129,17 +129,6 @@ class Node(pulumi.ComponentResource):
     def _make_eni(self, nic: InterfacePlan) -> ecs.EcsNetworkInterface:
         name = f"{self._name}-{nic.name}"
         vswitch_id = self._args.vswitch_ids[nic.vswitch]
-        reservations = [
-            vpc.VswitchCidrReservation(
-                f"{name}-{str(prefix).replace('/', '-')}",
-                vswitch_cidr_reservation_name=name,
-                vswitch_id=vswitch_id,
-                cidr_reservation_cidr=str(prefix),
-                cidr_reservation_type="Prefix",
-                opts=pulumi.ResourceOptions(parent=self),
-            )
-            for prefix in nic.prefixes
-        ]
         pinned = [str(address) for address in nic.pod_addresses]
         counted = nic.mode is AddressMode.COUNT and nic.pod_address_count > 0
         return ecs.EcsNetworkInterface(
@@ -157,8 +146,26 @@ class Node(pulumi.ComponentResource):
             tags=dict(self._args.plan.tags),
             # A second ENI cannot have the first one's addresses while that one still stands.
             opts=pulumi.ResourceOptions(
-                parent=self, delete_before_replace=True, depends_on=reservations
+                parent=self,
+                delete_before_replace=True,
+                depends_on=self._args.reservations.get(nic.vswitch),
             ),
+        )
+
+    def _as_answered(self, plan: InterfacePlan, eni: ecs.EcsNetworkInterface) -> NodeInterface:
+        node = self._args.node.name
+        held: pulumi.Output[Sequence[str]] = (
+            eni.ipv4_prefixes.apply(addresses_of)
+            if plan.mode is AddressMode.PREFIX
+            else eni.private_ip_addresses.apply(lambda addresses: addresses or ())
+        )
+        primary = telling(self, partial(primary_as_planned, node, plan))
+        pods = telling(self, partial(pod_addresses_as_planned, node, plan))
+        return NodeInterface(
+            eni_id=eni.id,
+            mac=eni.mac,
+            primary=eni.primary_ip_address.apply(primary),
+            pod_addresses=held.apply(pods),
         )
 
     def _make_instance(self, enis: Mapping[str, ecs.EcsNetworkInterface]) -> ecs.Instance:
@@ -219,9 +226,8 @@ class Node(pulumi.ComponentResource):
             api_address=bootstrap.api_address,
             public_address=bootstrap.public_address,
         )
-        return pulumi.Output.secret(
-            known.apply(partial(_render, self._args.plan, self._args.node.name))
-        )
+        render = partial(_render, self._args.plan, self._args.node.name)
+        return pulumi.Output.secret(known.apply(telling(self, render)))
 
 
 def _render(plan: ClusterPlan, node: str, known: Mapping[str, object]) -> str:
@@ -229,28 +235,11 @@ def _render(plan: ClusterPlan, node: str, known: Mapping[str, object]) -> str:
     public_address = known["public_address"]
     if not isinstance(secrets, ClusterSecrets) or not isinstance(macs, Mapping):
         raise TypeError("secrets and macs of a node arrived in another shape than they were sent")
-    try:
-        return user_data(
-            plan,
-            node,
-            secrets=secrets,
-            macs=macs,
-            api_address=str(known["api_address"]),
-            public_address=None if public_address is None else str(public_address),
-        )
-    except ConfigError as error:
-        raise pulumi.RunError(str(error)) from error
-
-
-def _as_answered(node: str, plan: InterfacePlan, eni: ecs.EcsNetworkInterface) -> NodeInterface:
-    addresses: pulumi.Output[Sequence[str]] = (
-        eni.ipv4_prefixes.apply(addresses_of)
-        if plan.mode is AddressMode.PREFIX
-        else eni.private_ip_addresses.apply(lambda held: held or ())
-    )
-    return NodeInterface(
-        eni_id=eni.id,
-        mac=eni.mac,
-        primary=eni.primary_ip_address.apply(partial(primary_as_planned, node, plan)),
-        pod_addresses=addresses.apply(partial(pod_addresses_as_planned, node, plan)),
+    return user_data(
+        plan,
+        node,
+        secrets=secrets,
+        macs=macs,
+        api_address=str(known["api_address"]),
+        public_address=None if public_address is None else str(public_address),
     )

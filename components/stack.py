@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
 import pulumi
 
@@ -13,7 +14,9 @@ from config.model import Profile
 from config.report import ConfigError
 from planning.build import build_plan
 from planning.model import ClusterPlan
+from planning.refusals import kubernetes_problems
 from planning.secrets import ClusterSecrets, SecretsError, parse_secrets
+from planning.spiderpool import value_problems
 
 NAMESPACE = "spiderpool-alicloud"
 """Of every configuration key, whatever the project is called."""
@@ -53,7 +56,7 @@ def read_stack() -> StackInputs:
             "what the cluster is; start from stacks/Pulumi.dev.yaml, or from docs/examples."
         )
     try:
-        plan = build_plan(load(document))
+        plan = _plan(document)
     except ConfigError as error:
         raise pulumi.RunError(str(error)) from error
     return StackInputs(
@@ -62,6 +65,14 @@ def read_stack() -> StackInputs:
         kubeconfig=_kubeconfig(config, plan),
         access_key=_access_key(config, plan),
     )
+
+
+def _plan(document: Mapping[str, object]) -> ClusterPlan:
+    plan = build_plan(load(document))
+    # Found here, they are one report; found while a node is made, one for each node.
+    if problems := (*kubernetes_problems(plan), *value_problems(plan)):
+        raise ConfigError(problems)
+    return plan
 
 
 def _secrets(config: pulumi.Config, plan: ClusterPlan) -> pulumi.Output[ClusterSecrets]:
@@ -97,7 +108,7 @@ def _without(reason: str) -> pulumi.Output[ClusterSecrets]:
             f"{reason}, and a cluster cannot be made without its certificates. {way_out}"
         )
     pulumi.log.warn(f"{reason}: what depends on secrets is shown as unknown. {way_out}")
-    unknown: pulumi.Output[ClusterSecrets] = pulumi.Output.from_input(pulumi.UNKNOWN)
+    unknown = cast("pulumi.Output[ClusterSecrets]", pulumi.Output.from_input(pulumi.UNKNOWN))
     return pulumi.Output.secret(unknown)
 
 

@@ -255,7 +255,7 @@ def record(  # noqa: PLR0913 - the ways in which an engine can be set up
     `config` values that are not text are written as JSON, as the engine hands them over.
     """
     logger = logging.getLogger("spiderpool-alicloud.tests")
-    logger.setLevel(logging.DEBUG)
+    logger.setLevel(logging.INFO)
     logger.propagate = False
     lines = _Lines()
     logger.handlers = [lines]
