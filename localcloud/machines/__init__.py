@@ -1,0 +1,9 @@
+"""The machines that the emulated ECS instances boot into, and the VPC between them.
+
+A machine is a set of Linux namespaces with a disk of its own. It boots from its user-data as
+cloud-init would, and runs the real kubeadm, etcd and Kubernetes binaries. Packages, units,
+netplan and the kubelet are simulated; each of those says so by its name.
+
+May import: nothing of ours outside `localcloud`. It learns about instances from the control
+socket of the emulator only.
+"""

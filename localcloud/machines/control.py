@@ -1,0 +1,204 @@
+"""The control API of the emulated cloud, as the machines see it: JSON over a unix socket."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import socket
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interface:
+    """An ENI as attached to an instance. `gateway` is the third from last of the vSwitch."""
+
+    id: str
+    mac: str
+    primary: bool
+    address: str
+    prefix_length: int
+    network: str
+    gateway: str
+    secondary_addresses: tuple[str, ...]
+    ipv6_addresses: tuple[str, ...]
+    vswitch_id: str
+    vpc_id: str
+    security_group_ids: tuple[str, ...]
+
+    @classmethod
+    def read(cls, data: Mapping[str, Any]) -> Self:
+        """Read one entry of an instance's `interfaces`."""
+        return cls(
+            id=data["id"],
+            mac=data["mac"].lower(),
+            primary=bool(data["primary"]),
+            address=data["address"],
+            prefix_length=int(data["prefix_length"]),
+            network=data["network"],
+            gateway=data["gateway"],
+            secondary_addresses=tuple(data.get("secondary_addresses") or ()),
+            ipv6_addresses=tuple(data.get("ipv6_addresses") or ()),
+            vswitch_id=data["vswitch_id"],
+            vpc_id=data["vpc_id"],
+            security_group_ids=tuple(data.get("security_group_ids") or ()),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class IngressRule:
+    """A security group's ingress rule; `source` is a CIDR or a security group id."""
+
+    protocol: str
+    port_from: int
+    port_to: int
+    source: str
+    policy: str
+    priority: int
+
+    @classmethod
+    def read(cls, data: Mapping[str, Any]) -> Self:
+        """Read one entry of an instance's `ingress`."""
+        return cls(
+            protocol=str(data["protocol"]).lower(),
+            port_from=int(data["port_from"]),
+            port_to=int(data["port_to"]),
+            source=str(data["source"]),
+            policy=str(data.get("policy") or "accept").lower(),
+            priority=int(data.get("priority") or 1),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Instance:
+    """An ECS instance as the emulator tells it. `boot` grows by one at each start."""
+
+    id: str
+    name: str
+    hostname: str
+    region: str
+    zone: str
+    status: str
+    boot: int
+    user_data: str
+    image: str
+    instance_type: str
+    ram_role: str | None
+    http_tokens: str
+    tags: tuple[tuple[str, str], ...]
+    interfaces: tuple[Interface, ...]
+    ingress: tuple[IngressRule, ...]
+
+    @property
+    def primary(self) -> Interface | None:
+        """The primary ENI, if it is attached."""
+        return next((nic for nic in self.interfaces if nic.primary), None)
+
+    @classmethod
+    def read(cls, data: Mapping[str, Any]) -> Self:
+        """Read one entry of `instances`."""
+        return cls(
+            id=data["id"],
+            name=data.get("name") or data["id"],
+            hostname=data.get("hostname") or data["id"],
+            region=data["region"],
+            zone=data["zone"],
+            status=data["status"],
+            boot=int(data["boot"]),
+            user_data=data.get("user_data") or "",
+            image=data.get("image") or "",
+            instance_type=data.get("instance_type") or "",
+            ram_role=data.get("ram_role") or None,
+            http_tokens=data.get("http_tokens") or "optional",
+            tags=tuple(sorted((data.get("tags") or {}).items())),
+            interfaces=tuple(Interface.read(nic) for nic in data["interfaces"]),
+            ingress=tuple(IngressRule.read(rule) for rule in data.get("ingress") or ()),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublicAddress:
+    """An EIP and the instance it is bound to, if any."""
+
+    id: str
+    ip: str
+    instance_id: str | None
+
+    @classmethod
+    def read(cls, data: Mapping[str, Any]) -> Self:
+        """Read one entry of `addresses`."""
+        bound = data.get("instance_id") if data.get("instance_type") == "EcsInstance" else None
+        return cls(id=data["id"], ip=data["ip"], instance_id=bound or None)
+
+
+class ControlError(Exception):
+    """The emulator's control socket did not answer as it should."""
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path: Path, timeout: float) -> None:
+        super().__init__("control", timeout=timeout)
+        self._path = path
+
+    def connect(self) -> None:
+        """Connect through the folder's descriptor: a socket's path may hold 107 bytes only."""
+        folder = os.open(self._path.parent, os.O_PATH | os.O_DIRECTORY)
+        try:
+            self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            self.sock.settimeout(self.timeout)
+            self.sock.connect(f"/proc/self/fd/{folder}/{self._path.name}")
+        finally:
+            os.close(folder)
+
+
+class Control:
+    """A client of the control socket. Every method raises ControlError when nobody answers."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def request(
+        self, method: str, target: str, body: object = None, timeout: float = 10.0
+    ) -> tuple[int, dict[str, Any]]:
+        """Send one request; return the status and the JSON document."""
+        connection = _UnixConnection(self._path, timeout)
+        try:
+            sent = None if body is None else json.dumps(body).encode()
+            headers = {} if sent is None else {"Content-Type": "application/json"}
+            connection.request(method, target, sent, headers)
+            answer = connection.getresponse()
+            text = answer.read()
+            document = json.loads(text) if text.strip() else {}
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise ControlError(f"{method} {target} on {self._path}: {error}") from error
+        finally:
+            connection.close()
+        return answer.status, cast("dict[str, Any]", document)
+
+    def health(self) -> dict[str, Any]:
+        """Return what /health says."""
+        return self._document("/health", 10.0)
+
+    def machines(self, after: int, wait: float) -> dict[str, Any]:
+        """Wait up to `wait` seconds for a revision above `after`; return the document."""
+        return self._document(f"/machines?after={after}&wait={wait:g}", wait + 10.0)
+
+    def console(self, instance_id: str, text: str) -> None:
+        """Append to an instance's console output."""
+        self.request("POST", f"/machines/{instance_id}/console", {"text": text})
+
+    def credentials(self, instance_id: str) -> dict[str, Any] | None:
+        """Return the RAM role's credentials, or None where no role is attached."""
+        status, document = self.request("GET", f"/machines/{instance_id}/credentials")
+        return document if status == http.client.OK else None
+
+    def _document(self, target: str, timeout: float) -> dict[str, Any]:
+        status, document = self.request("GET", target, timeout=timeout)
+        if status != http.client.OK:
+            raise ControlError(f"GET {target} on {self._path}: HTTP {status}")
+        return document

@@ -1,0 +1,69 @@
+"""The VPC's network: one bridge for each vSwitch, its gateway, and the service addresses.
+
+Lives in the network namespace of the VPC's process. Routing between vSwitches is the kernel's.
+Security groups are not enforced between machines; only public addresses are filtered.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from pyroute2 import IPRoute
+
+if TYPE_CHECKING:
+    from .control import Interface
+
+METADATA_ADDRESS: Final = "100.100.100.200"
+OPENAPI_ADDRESS: Final = "100.100.0.1"
+"""Where the OpenAPI of the emulated cloud answers inside the VPC, on port 443."""
+
+
+def link_name(prefix: str, name: str) -> str:
+    """Return a link name (at most 15 characters) that `name` alone decides."""
+    return prefix + hashlib.sha256(name.encode()).hexdigest()[: 14 - len(prefix)]
+
+
+class Fabric:
+    """Bridges and veth pairs of one VPC. Not safe for several threads at once."""
+
+    def __init__(self) -> None:
+        self._ip = IPRoute()
+        loopback = self._ip.link_lookup(ifname="lo")[0]
+        self._ip.link("set", index=loopback, state="up")
+        for address in (METADATA_ADDRESS, OPENAPI_ADDRESS):
+            self._ip.addr("replace", index=loopback, address=address, prefixlen=32)
+        Path("/proc/sys/net/ipv4/ip_forward").write_text("1", encoding="ascii")
+
+    def plug(self, interface: Interface, guest_name: str, guest_pid: int) -> None:
+        """Give the network namespace of `guest_pid` the ENI as a link, down and unconfigured."""
+        bridge = self._bridge(interface)
+        port = link_name("eni", interface.id)
+        self.unplug(interface.id)
+        self._ip.link(
+            "add",
+            ifname=port,
+            kind="veth",
+            peer={"ifname": guest_name, "address": interface.mac, "net_ns_pid": guest_pid},
+        )
+        index = self._ip.link_lookup(ifname=port)[0]
+        self._ip.link("set", index=index, master=bridge, state="up")
+
+    def unplug(self, interface_id: str) -> None:
+        """Remove an ENI's link; nothing happens where there is none."""
+        for index in self._ip.link_lookup(ifname=link_name("eni", interface_id)):
+            self._ip.link("del", index=index)
+
+    def _bridge(self, interface: Interface) -> int:
+        name = link_name("vsw", interface.vswitch_id)
+        found = self._ip.link_lookup(ifname=name)
+        if not found:
+            self._ip.link("add", ifname=name, kind="bridge")
+            found = self._ip.link_lookup(ifname=name)
+        index: int = found[0]
+        self._ip.addr(
+            "replace", index=index, address=interface.gateway, prefixlen=interface.prefix_length
+        )
+        self._ip.link("set", index=index, state="up")
+        return index

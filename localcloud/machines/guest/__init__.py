@@ -1,0 +1,1 @@
+"""What runs inside a machine: its first process, cloud-init's part, units, the kubelet."""

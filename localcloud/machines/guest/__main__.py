@@ -1,0 +1,91 @@
+"""A machine's first process: `python -m localcloud.machines.guest FOLDER CHANNEL`.
+
+Started in namespaces of its own by the VPC's process. Builds the root, waits for its NICs, boots.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+from localcloud.machines import channel
+from localcloud.machines.control import Instance
+from localcloud.machines.tools import kubernetes_version
+
+from . import cloudinit, leases, links, rootfs, shims
+from .lines import ENVIRONMENT, say
+from .netplan import NetplanError
+from .services import Services, reap_orphans
+
+
+def main() -> None:
+    """Boot and stay; the VPC's process ends us by force."""
+    folder, end = Path(sys.argv[1]), socket.socket(fileno=int(sys.argv[2]))
+    spec = json.loads((folder / "machine.json").read_text("utf-8"))
+    instance, tools = Instance.read(spec["instance"]), Path(spec["tools"])
+    disk = folder / "disk"
+    rootfs.install(disk, instance.image)
+    version = kubernetes_version(tools)
+    rootfs.enter(disk, tools)
+    os.environ.update(ENVIRONMENT)
+    socket.sethostname(instance.hostname)
+    say(f"machine {instance.id} ({instance.hostname}): kernel {os.uname().release}")
+    os.umask(0o022)
+    shims.install(instance, version)
+    channel.send(end, {"started": True})
+    got = channel.receive(end)
+    if got is None:
+        return
+    leases.write(got[0]["leases"])
+    threading.Thread(target=reap_orphans, daemon=True).start()
+    threading.Thread(target=_boot, args=(instance,), daemon=True).start()
+    while (got := channel.receive(end)) is not None:
+        _change(got[0])
+
+
+def _boot(instance: Instance) -> None:
+    links.loopback_up()
+    if cloudinit.first_boot():
+        _hosts(instance)
+        if instance.primary:
+            cloudinit.network_file("eth0", instance.primary.mac)
+    _network()
+    shims.load_settings()
+    services = Services()
+    services.boot()
+    config = cloudinit.read(instance.user_data)
+    cloudinit.init_stage(config)
+    cloudinit.final_stage(config)
+
+
+def _network() -> None:
+    try:
+        plans = links.apply_netplan(leases.read())
+    except NetplanError as error:
+        say(f"netplan: {error}")
+        return
+    for plan in plans:
+        say(f"network: {plan.name} ({plan.mac}) {' '.join(plan.addresses) or 'no address'}")
+
+
+def _hosts(instance: Instance) -> None:
+    Path("/etc/hostname").write_text(instance.hostname + "\n", encoding="utf-8")
+    own = f"{instance.primary.address} {instance.hostname}\n" if instance.primary else ""
+    Path("/etc/hosts").write_text(
+        "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n" + own, encoding="utf-8"
+    )
+
+
+def _change(message: dict[str, Any]) -> None:
+    """ENIs came or went while the machine runs."""
+    leases.write(message["leases"])
+    _network()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,116 @@
+"""cloud-init's stages on a machine, from its user-data.
+
+Differs from cloud-init in one thing: a first boot that was cut short runs its commands again.
+"""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+from pathlib import Path
+from typing import Final
+
+import yaml
+
+from .cloudconfig import CloudConfig, UserDataError, WrittenFile, decode, parse
+from .lines import run, say
+
+_STATE: Final = Path("/var/lib/cloud/instance")
+_LOG: Final = Path("/var/log/cloud-init-output.log")
+_DONE: Final = _STATE / "boot-finished"
+_FILES_DONE: Final = _STATE / "sem/config_write_files"
+_DISABLED: Final = Path("/etc/cloud/cloud.cfg.d")
+
+
+def first_boot() -> bool:
+    """Say whether the once-for-each-instance parts are still to run."""
+    return not _DONE.exists()
+
+
+def network_file(primary_name: str, primary_mac: str) -> None:
+    """Write the netplan file of the datasource: DHCP on the primary NIC, unless switched off."""
+    for path in _DISABLED.glob("*.cfg"):
+        document = yaml.safe_load(path.read_text("utf-8")) or {}
+        if (document.get("network") or {}).get("config") == "disabled":
+            return
+    definition = {
+        "match": {"macaddress": primary_mac},
+        "dhcp4": True,
+        "set-name": primary_name,
+    }
+    path = Path("/etc/netplan/50-cloud-init.yaml")
+    path.touch(mode=0o600)
+    path.write_text(
+        yaml.safe_dump({"network": {"version": 2, "ethernets": {primary_name: definition}}}),
+        encoding="utf-8",
+    )
+
+
+def read(user_data: str) -> CloudConfig:
+    """Return what the user-data asks for; a bad one is told on the console and asks nothing."""
+    _STATE.mkdir(parents=True, exist_ok=True)
+    if not user_data:
+        say("cloud-init: no user-data")
+        return CloudConfig()
+    try:
+        raw = decode(user_data)
+        kept = _STATE / "user-data.txt"
+        kept.touch(mode=0o600)
+        kept.write_bytes(raw)
+        config = parse(raw)
+    except UserDataError as error:
+        say(f"cloud-init: [WARNING]: {error}")
+        return CloudConfig()
+    if config.ignored_keys:
+        say(f"cloud-init: keys this machine does not act on: {', '.join(config.ignored_keys)}")
+    return config
+
+
+def init_stage(config: CloudConfig) -> None:
+    """Run bootcmd (at every boot) and write_files (once)."""
+    if config.boot_script and (code := _run_script("bootcmd", config.boot_script)):
+        say(f"cloud-init: [WARNING]: Failed to run bootcmd: exit code {code}")
+    if _FILES_DONE.exists():
+        return
+    for file in config.files:
+        try:
+            _write(file)
+        except (OSError, KeyError) as error:
+            say(f"cloud-init: [WARNING]: write_files {file.path}: {error}")
+    _FILES_DONE.parent.mkdir(parents=True, exist_ok=True)
+    _FILES_DONE.touch()
+
+
+def final_stage(config: CloudConfig) -> None:
+    """Run runcmd (once)."""
+    if not first_boot():
+        return
+    code = _run_script("runcmd", config.run_script) if config.run_script else 0
+    if code:
+        say(f"cloud-init: [WARNING]: Failed to run module scripts_user: exit code {code}")
+    say(f"cloud-init: finished {'with errors' if code else 'well'}")
+    _DONE.touch()
+
+
+def _run_script(name: str, text: str) -> int:
+    path = _STATE / "scripts" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(mode=0o700)
+    path.write_text(text, encoding="utf-8", errors="surrogateescape")
+    return run([str(path)], _LOG)
+
+
+def _write(file: WrittenFile) -> None:
+    path = Path(file.path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Created closed, opened to what was asked only when its content stands.
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    with open(descriptor, "ab" if file.append else "wb") as target:
+        if not file.append:
+            target.truncate(0)
+        target.write(file.content)
+    path.chmod(file.mode)
+    user, _, group = file.owner.partition(":")
+    if (user, group or user) != ("root", "root"):
+        os.chown(path, pwd.getpwnam(user).pw_uid, grp.getgrnam(group or user).gr_gid)

@@ -1,0 +1,281 @@
+"""The simulated kubelet's process: flags as kubeadm and the unit give them."""
+
+from __future__ import annotations
+
+import socket
+import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from localcloud.machines.guest import links
+from localcloud.machines.guest.shims import about
+
+from . import bootstrap, hardware, node, settings, static_pods
+from .addresses import Addresses
+from .client import MERGE_PATCH, STRATEGIC_PATCH, Access, ApiError, Client
+from .cluster import Cluster, until_it_works
+from .processes import Processes
+from .services import ServiceProxy
+from .workloads import Workloads, process_of
+
+if TYPE_CHECKING:
+    from .settings import Settings
+
+_CERTIFICATES: Final = Path("/var/lib/kubelet/pki")
+_CNI: Final = Path("/etc/cni/net.d")
+_HEARTBEAT_SECONDS: Final = 10.0
+_ROUND_SECONDS: Final = 1.0
+
+
+def main() -> int:
+    """Run until ended. Returns 1 on settings that the real kubelet refuses."""
+    words = sys.argv[1:]
+    try:
+        flags = settings.parse_flags(words)
+        read = settings.read_document(Path(flags["config"])) if "config" in flags else None
+        loaded = settings.load(words, socket.gethostname(), read)
+    except settings.SettingsError as error:
+        sys.stderr.write(f"E kubelet (simulated): command failed: {error}\n")
+        return 1
+    _serve_health()
+    Kubelet(loaded).run()
+    return 0
+
+
+class Kubelet:
+    """One node's loop."""
+
+    def __init__(self, loaded: Settings) -> None:
+        self._settings = loaded
+        self._processes = Processes()
+        self._pods: dict[str, dict[str, Any]] = {}
+        self._pods_lock = threading.Lock()
+        self._listed = False
+        self._woken = threading.Event()
+        self._manifests: list[dict[str, Any]] = []
+
+    def run(self) -> None:
+        """Run static pods at once; everything else when the API server lets us in."""
+        ready = threading.Event()
+        parts: list[tuple[Client, Workloads]] = []
+
+        def come_in() -> None:
+            parts.append(self._come_in())
+            ready.set()
+
+        threading.Thread(target=come_in, daemon=True).start()
+        last_beat, known_node = 0.0, dict[str, Any]()
+        while True:
+            self._read_manifests()
+            _run_static(self._processes, self._manifests)
+            if not ready.is_set():
+                time.sleep(0.2)
+                continue
+            client, workloads = parts[0]
+            if time.monotonic() - last_beat > _HEARTBEAT_SECONDS or self._cni_changed(known_node):
+                try:
+                    known_node = self._heartbeat(client)
+                    last_beat = time.monotonic()
+                except ApiError as error:
+                    _say(f"heartbeat: {error}")
+                    time.sleep(0.5)
+            if known_node and self._listed:
+                with self._pods_lock:
+                    pods = dict(self._pods)
+                workloads.sync(pods, self._manifests, known_node, _host_ip(known_node))
+            self._woken.wait(_ROUND_SECONDS)
+            self._woken.clear()
+
+    def _read_manifests(self) -> None:
+        folder = Path(self._settings.manifests) if self._settings.manifests else None
+        self._manifests = (
+            static_pods.read(folder, self._settings.hostname) if folder and folder.is_dir() else []
+        )
+
+    def _come_in(self) -> tuple[Client, Workloads]:
+        """Get a certificate if there is none, register the Node, follow its pods."""
+        kubeconfig = Path(self._settings.kubeconfig)
+        if not kubeconfig.exists():
+            first = Path(self._settings.bootstrap_kubeconfig)
+            until_it_works(
+                "bootstrap",
+                lambda: bootstrap.join(self._settings.hostname, first, kubeconfig, _CERTIFICATES),
+                _say,
+            )
+        access = Access.read(kubeconfig)
+        client = Client(access)
+        until_it_works("register", lambda: self._register(client), _say)
+        _say(f"registered node {self._settings.hostname}")
+        cluster = Cluster(access, client, self._settings.hostname)
+        workloads = Workloads(
+            client,
+            cluster,
+            self._processes,
+            Addresses(self._settings.hostname, cluster.client_of),
+            ServiceProxy(cluster.client_of),
+        )
+        threading.Thread(target=self._follow_pods, args=(client,), daemon=True).start()
+        threading.Thread(target=self._keep_lease, args=(client,), daemon=True).start()
+        return client, workloads
+
+    def _register(self, client: Client) -> None:
+        """POST the Node; one that exists gets its labels, as the kubelet reconciles them."""
+        about_machine = about()
+        wanted = node.registration(
+            self._settings,
+            about_machine["kubernetes_version"],
+            hardware.of_instance_type(about_machine["instance_type"]),
+        )
+        self._set_addresses(wanted, wanted)
+        wanted["status"]["conditions"] = node.conditions(
+            {}, _now(), not_ready_reason=self._network_problem()
+        )
+        path = f"/api/v1/nodes/{self._settings.hostname}"
+        present = client.find(path)
+        if present is None:
+            client.request("POST", "/api/v1/nodes", wanted)
+            return
+        if present["spec"].get("providerID") not in {None, "", self._settings.provider_id}:
+            raise ApiError(
+                0,
+                f"Node {self._settings.hostname} is {present['spec']['providerID']}, "
+                f"this machine is {self._settings.provider_id}: delete the Node first",
+            )
+        client.request(
+            "PATCH", path, {"metadata": {"labels": wanted["metadata"]["labels"]}}, MERGE_PATCH
+        )
+
+    def _heartbeat(self, client: Client) -> dict[str, Any]:
+        path = f"/api/v1/nodes/{self._settings.hostname}"
+        present = client.find(path)
+        if present is None:
+            self._register(client)
+            present = client.get(path)
+        changed: dict[str, Any] = {"metadata": {"annotations": {}}, "status": {}}
+        self._set_addresses(changed, present)
+        changed["status"]["conditions"] = node.conditions(
+            present, _now(), not_ready_reason=self._network_problem()
+        )
+        changed["status"]["daemonEndpoints"] = {"kubeletEndpoint": {"Port": 10250}}
+        return client.request("PATCH", f"{path}/status", changed, STRATEGIC_PATCH)
+
+    def _set_addresses(self, target: dict[str, Any], present: dict[str, Any]) -> None:
+        found, annotation = node.address_status(self._settings, present, _look_up)
+        target["status"]["addresses"] = found
+        if annotation:
+            target["metadata"]["annotations"][node.PROVIDED_NODE_IP] = annotation
+
+    def _network_problem(self) -> str | None:
+        if _CNI.is_dir() and any(path.suffix in {".conf", ".conflist"} for path in _CNI.iterdir()):
+            return None
+        return (
+            "container runtime network not ready: NetworkReady=false "
+            "reason:NetworkPluginNotReady message:Network plugin returns error: "
+            "cni plugin not initialized"
+        )
+
+    def _cni_changed(self, known: dict[str, Any]) -> bool:
+        for entry in (known.get("status") or {}).get("conditions") or ():
+            if entry["type"] == "Ready":
+                return bool((entry["status"] == "True") != (self._network_problem() is None))
+        return False
+
+    def _keep_lease(self, client: Client) -> None:
+        name = self._settings.hostname
+        folder = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
+        while True:
+            try:
+                spec = {
+                    "holderIdentity": name,
+                    "leaseDurationSeconds": self._settings.lease_seconds,
+                    "renewTime": time.strftime("%Y-%m-%dT%H:%M:%S.000000Z", time.gmtime()),
+                }
+                if client.find(f"{folder}/{name}") is None:
+                    client.request("POST", folder, {"metadata": {"name": name}, "spec": spec})
+                else:
+                    client.request("PATCH", f"{folder}/{name}", {"spec": spec}, MERGE_PATCH)
+            except ApiError as error:
+                _say(f"lease: {error}")
+            time.sleep(self._settings.lease_seconds / 4)
+
+    def _follow_pods(self, client: Client) -> None:
+        selector = f"/api/v1/pods?fieldSelector=spec.nodeName%3D{self._settings.hostname}"
+        while True:
+            try:
+                listed = client.get(selector)
+                with self._pods_lock:
+                    self._pods = {pod["metadata"]["uid"]: pod for pod in listed["items"]}
+                self._listed = True
+                self._woken.set()
+                version = listed["metadata"]["resourceVersion"]
+                path = f"{selector}&watch=1&timeoutSeconds=60&resourceVersion={version}"
+                for event in client.watch(path):
+                    self._take(event)
+            except ApiError as error:
+                _say(f"pods: {error}")
+                time.sleep(1)
+
+    def _take(self, event: dict[str, Any]) -> None:
+        pod = event["object"]
+        if event["type"] == "ERROR":
+            raise ApiError(int(pod.get("code") or 0), str(pod.get("message")))
+        with self._pods_lock:
+            if event["type"] == "DELETED":
+                self._pods.pop(pod["metadata"]["uid"], None)
+            elif event["type"] in {"ADDED", "MODIFIED"}:
+                self._pods[pod["metadata"]["uid"]] = pod
+        self._woken.set()
+
+
+def _run_static(processes: Processes, manifests: list[dict[str, Any]]) -> None:
+    for pod in manifests:
+        for container in pod["spec"]["containers"]:
+            processes.ensure(process_of(pod, container, {}, ()))
+
+
+def _host_ip(known: dict[str, Any]) -> str:
+    addresses = (known.get("status") or {}).get("addresses") or ()
+    found = next((entry["address"] for entry in addresses if entry["type"] == "InternalIP"), None)
+    return found or links.default_address() or ""
+
+
+def _look_up(name: str) -> str | None:
+    """Return the address of a name as this machine resolves it; of "" the default route's."""
+    if not name:
+        return links.default_address()
+    try:
+        found = socket.getaddrinfo(name, None, socket.AF_INET, socket.SOCK_STREAM)
+    except OSError:
+        return None
+    usable = [entry[4][0] for entry in found if not str(entry[4][0]).startswith("127.")]
+    return str(usable[0]) if usable else None
+
+
+def _serve_health() -> None:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"ok")
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 10248), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"{_now()} kubelet (simulated): {text}\n")
+    sys.stderr.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

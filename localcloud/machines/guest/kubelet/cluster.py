@@ -1,0 +1,132 @@
+"""What the kubelet asks of the API server on behalf of pods: objects, tokens, events."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from .client import Access, ApiError, Client
+from .volumes import decode_secret
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+_RENEW_BEFORE: Final = 600.0
+
+
+class Cluster:
+    """Implements `volumes.Source` with the node's own rights."""
+
+    def __init__(self, access: Access, client: Client, node: str) -> None:
+        self._access = access
+        self._client = client
+        self._node = node
+        self._tokens: dict[tuple[str, str | None], tuple[float, str]] = {}
+        self._told: dict[tuple[str, str], tuple[str, int]] = {}
+
+    def config_map(self, namespace: str, name: str) -> dict[str, str] | None:
+        """Return a ConfigMap's data, None where there is none."""
+        found = self._client.find(f"/api/v1/namespaces/{namespace}/configmaps/{name}")
+        return None if found is None else dict(found.get("data") or {})
+
+    def secret(self, namespace: str, name: str) -> dict[str, bytes] | None:
+        """Return a Secret's data decoded, None where there is none."""
+        found = self._client.find(f"/api/v1/namespaces/{namespace}/secrets/{name}")
+        return None if found is None else decode_secret(found)
+
+    def token(self, pod: Mapping[str, Any], audience: str | None, seconds: int) -> str:
+        """Return a token of the pod's service account, bound to the pod, renewed in time."""
+        key = (pod["metadata"]["uid"], audience)
+        until, text = self._tokens.get(key, (0.0, ""))
+        if until > time.time():
+            return text
+        metadata = pod["metadata"]
+        account = pod["spec"].get("serviceAccountName") or "default"
+        spec: dict[str, Any] = {
+            "expirationSeconds": max(seconds, 3600),
+            "boundObjectRef": {
+                "apiVersion": "v1",
+                "kind": "Pod",
+                "name": metadata["name"],
+                "uid": metadata["uid"],
+            },
+        }
+        if audience:
+            spec["audiences"] = [audience]
+        made = self._client.request(
+            "POST",
+            f"/api/v1/namespaces/{metadata['namespace']}/serviceaccounts/{account}/token",
+            {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec},
+        )
+        text = str(made["status"]["token"])
+        self._tokens[key] = (time.time() + max(seconds, 3600) - _RENEW_BEFORE, text)
+        return text
+
+    def client_of(self, pod: Mapping[str, Any]) -> Client:
+        """Return a client with the rights of the pod's service account."""
+        token = self.token(pod, None, 3607)
+        return Client(Access(server=self._access.server, ca=self._access.ca, token=token))
+
+    def event(self, pod: Mapping[str, Any], kind: str, reason: str, message: str) -> None:
+        """Write an event; one that repeats is counted, not written anew."""
+        metadata = pod["metadata"]
+        key = (metadata["uid"], reason)
+        path = f"/api/v1/namespaces/{metadata['namespace']}/events"
+        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        told = self._told.get(key)
+        name, count = told or (f"{metadata['name']}.{time.time_ns():x}", 0)
+        with contextlib.suppress(ApiError):
+            if told:
+                self._told[key] = (name, count + 1)
+                self._client.request(
+                    "PATCH",
+                    f"{path}/{name}",
+                    {"count": count + 1, "lastTimestamp": now, "message": message},
+                    "application/merge-patch+json",
+                )
+                return
+            self._told[key] = (name, 1)
+            self._client.request(
+                "POST",
+                path,
+                {
+                    "metadata": {"name": name, "namespace": metadata["namespace"]},
+                    "involvedObject": {
+                        "apiVersion": "v1",
+                        "kind": "Pod",
+                        "name": metadata["name"],
+                        "namespace": metadata["namespace"],
+                        "uid": metadata["uid"],
+                    },
+                    "type": kind,
+                    "reason": reason,
+                    "message": message,
+                    "source": {"component": "kubelet", "host": self._node},
+                    "firstTimestamp": now,
+                    "lastTimestamp": now,
+                    "count": 1,
+                },
+            )
+
+    def forget(self, uid: str) -> None:
+        """Drop what is kept for a pod that is gone."""
+        for key in [key for key in self._tokens if key[0] == uid]:
+            del self._tokens[key]
+        for told in [key for key in self._told if key[0] == uid]:
+            del self._told[told]
+
+
+def until_it_works(what: str, work: Callable[[], None], say: Callable[[str], None]) -> None:
+    """Call `work` until it raises no ApiError; a complaint is said when it changes."""
+    last = ""
+    while True:
+        try:
+            work()
+        except ApiError as error:
+            if str(error) != last:
+                say(f"{what}: {error}")
+                last = str(error)
+            time.sleep(1)
+        else:
+            return

@@ -1,0 +1,190 @@
+"""A userspace service proxy in kube-proxy's place: every ClusterIP answers on this machine.
+
+Started when a kube-proxy pod runs here, with that pod's own service account and configuration.
+TCP only. Where a process of this machine listens on the port already (hostNetwork), it answers.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import selectors
+import socket
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from pyroute2.netlink.exceptions import NetlinkError
+
+from localcloud.machines.guest import links
+
+from .client import ApiError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from .client import Client
+
+_SLICES: Final = "/apis/discovery.k8s.io/v1/endpointslices"
+_SERVICES: Final = "/api/v1/services"
+_ROUND_SECONDS: Final = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Port:
+    """A service's address and port, and the backends that are ready."""
+
+    address: str
+    port: int
+    backends: tuple[tuple[str, int], ...]
+
+
+def ports(
+    services: Iterable[Mapping[str, Any]], slices: Sequence[Mapping[str, Any]]
+) -> dict[tuple[str, int], Port]:
+    """Return every TCP port of every ClusterIP (IPv4), by address and port."""
+    found: dict[tuple[str, int], Port] = {}
+    for service in services:
+        metadata, spec = service["metadata"], service["spec"]
+        address = spec.get("clusterIP") or ""
+        if address in {"", "None"} or ":" in address:
+            continue
+        own = [
+            entry
+            for entry in slices
+            if entry["metadata"]["namespace"] == metadata["namespace"]
+            and (entry["metadata"].get("labels") or {}).get("kubernetes.io/service-name")
+            == metadata["name"]
+        ]
+        for port in spec.get("ports") or ():
+            if port.get("protocol", "TCP") == "TCP":
+                backends = tuple(sorted(_backends(own, port.get("name") or "")))
+                found[address, port["port"]] = Port(
+                    address=address, port=port["port"], backends=backends
+                )
+    return found
+
+
+def _backends(slices: Iterable[Mapping[str, Any]], name: str) -> set[tuple[str, int]]:
+    return {
+        (address, port["port"])
+        for entry in slices
+        for port in entry.get("ports") or ()
+        if (port.get("name") or "") == name
+        for endpoint in entry.get("endpoints") or ()
+        if (endpoint.get("conditions") or {}).get("ready") is not False
+        for address in endpoint["addresses"]
+    }
+
+
+class ServiceProxy:
+    """Listens on ClusterIPs while a kube-proxy pod runs on this node."""
+
+    def __init__(self, client_of: Callable[[Mapping[str, Any]], Client]) -> None:
+        self._client_of = client_of
+        self._pod: dict[str, Any] | None = None
+        self._known: dict[tuple[str, int], Port] = {}
+        self._listeners: dict[tuple[str, int], socket.socket] = {}
+        self._local: set[str] = set()
+        self._selector = selectors.DefaultSelector()
+        threading.Thread(target=self._follow, daemon=True).start()
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def pod_is(self, pod: dict[str, Any] | None) -> None:
+        """Name the kube-proxy pod of this node, None when there is none."""
+        self._pod = pod
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables of the service `kubernetes`, for in-cluster configuration."""
+        for (address, port), _ in sorted(self._known.items()):
+            if self._api == (address, port):
+                return {"KUBERNETES_SERVICE_HOST": address, "KUBERNETES_SERVICE_PORT": str(port)}
+        return {}
+
+    _api: tuple[str, int] | None = None
+
+    def _follow(self) -> None:
+        while True:
+            time.sleep(_ROUND_SECONDS)
+            pod = self._pod
+            if pod is None:
+                continue
+            try:
+                client = self._client_of(pod)
+                services = client.get(_SERVICES)["items"]
+                slices = client.get(_SLICES)["items"]
+            except ApiError:
+                continue
+            for service in services:
+                metadata = service["metadata"]
+                if (metadata["namespace"], metadata["name"]) == ("default", "kubernetes"):
+                    self._api = (service["spec"]["clusterIP"], service["spec"]["ports"][0]["port"])
+            self._known = ports(services, slices)
+            self._apply()
+
+    def _apply(self) -> None:
+        wanted = {address for address, _ in self._known}
+        for address in wanted - self._local:
+            with contextlib.suppress(NetlinkError):
+                links.add_local(address)
+            self._local.add(address)
+        for key in self._listeners.keys() - self._known.keys():
+            listener = self._listeners.pop(key)
+            self._selector.unregister(listener)
+            listener.close()
+        for address in self._local - wanted:
+            with contextlib.suppress(NetlinkError):
+                links.remove_local(address)
+        self._local = wanted
+        for key in self._known.keys() - self._listeners.keys():
+            listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                listener.bind(key)
+                listener.listen(64)
+            except OSError:
+                listener.close()
+                continue
+            self._listeners[key] = listener
+            self._selector.register(listener, selectors.EVENT_READ, key)
+
+    def _accept(self) -> None:
+        while True:
+            if not self._listeners:
+                time.sleep(0.1)
+                continue
+            for ready, _ in self._selector.select(1):
+                try:
+                    connection, _ = ready.fileobj.accept()  # type: ignore[union-attr]  # a socket
+                except OSError:
+                    continue
+                threading.Thread(
+                    target=self._serve, args=(connection, ready.data), daemon=True
+                ).start()
+
+    def _serve(self, connection: socket.socket, key: tuple[str, int]) -> None:
+        port = self._known.get(key)
+        backends = list(port.backends) if port else []
+        random.shuffle(backends)
+        with connection:
+            for backend in backends:
+                with contextlib.suppress(OSError), socket.create_connection(backend, 3) as other:
+                    _join(connection, other)
+                    return
+
+
+def _join(one: socket.socket, other: socket.socket) -> None:
+    other.settimeout(None)
+    back = threading.Thread(target=_copy, args=(other, one), daemon=True)
+    back.start()
+    _copy(one, other)
+    back.join()
+
+
+def _copy(source: socket.socket, target: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while data := source.recv(65_536):
+            target.sendall(data)
+    with contextlib.suppress(OSError):
+        target.shutdown(socket.SHUT_WR)

@@ -1,0 +1,182 @@
+"""The kubelet's settings: its command line and its configuration file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+_KNOWN_FLAGS: Final = frozenset(
+    {
+        "address",
+        "bootstrap-kubeconfig",
+        "cert-dir",
+        "cloud-provider",
+        "cluster-dns",
+        "cluster-domain",
+        "config",
+        "config-dir",
+        "container-runtime-endpoint",
+        "feature-gates",
+        "hostname-override",
+        "image-service-endpoint",
+        "kubeconfig",
+        "kube-reserved",
+        "max-pods",
+        "node-ip",
+        "node-labels",
+        "pod-manifest-path",
+        "provider-id",
+        "read-only-port",
+        "register-node",
+        "register-with-taints",
+        "resolv-conf",
+        "root-dir",
+        "rotate-certificates",
+        "runtime-cgroups",
+        "system-reserved",
+        "v",
+    }
+)
+_DEFAULT_MAX_PODS: Final = 110
+
+
+class SettingsError(Exception):
+    """Settings that the real kubelet would end on; the text is its reason."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Taint:
+    """A Node's taint."""
+
+    key: str
+    value: str
+    effect: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What of the kubelet's settings this one acts on."""
+
+    hostname: str
+    kubeconfig: str
+    bootstrap_kubeconfig: str
+    manifests: str
+    external_cloud: bool
+    provider_id: str
+    node_ips: tuple[str, ...]
+    labels: tuple[tuple[str, str], ...]
+    taints: tuple[Taint, ...]
+    max_pods: int
+    lease_seconds: int
+
+
+def parse_flags(words: Sequence[str]) -> dict[str, str]:
+    """Return flag values by name. An unknown flag ends the kubelet, as it does the real one."""
+    found: dict[str, str] = {}
+    rest = list(words)
+    while rest:
+        word = rest.pop(0)
+        if not word.startswith("--"):
+            raise SettingsError(f"unknown command {word}")
+        name, equals, value = word[2:].partition("=")
+        if name not in _KNOWN_FLAGS:
+            raise SettingsError(f"failed to parse kubelet flag: unknown flag: --{name}")
+        if not equals:
+            value = rest.pop(0) if rest and not rest[0].startswith("--") else "true"
+        found[name] = value
+    return found
+
+
+def load(words: Sequence[str], hostname: str, read: Mapping[str, Any] | None) -> Settings:
+    """Join flags and configuration; flags win. `read` is the file's document, None if missing."""
+    flags = parse_flags(words)
+    document = dict(read or {})
+    if "config" in flags and read is None:
+        raise SettingsError(
+            f"failed to load kubelet config file, path: {flags['config']}: no such file or directory"
+        )
+    if document and document.get("kind") != "KubeletConfiguration":
+        raise SettingsError(f"{flags['config']} is no KubeletConfiguration")
+    cloud = flags.get("cloud-provider", "")
+    if cloud not in {"", "external"}:
+        raise SettingsError(
+            f'unsupported value for "cloud-provider": {cloud}, only external is supported'
+        )
+    taints = [_taint(text) for text in _split(flags.get("register-with-taints", ""))]
+    if not taints:
+        taints = [_taint_of(entry) for entry in document.get("registerWithTaints") or ()]
+    max_pods = int(flags.get("max-pods") or document.get("maxPods") or _DEFAULT_MAX_PODS)
+    return Settings(
+        hostname=(flags.get("hostname-override") or hostname).lower(),
+        kubeconfig=flags.get("kubeconfig", ""),
+        bootstrap_kubeconfig=flags.get("bootstrap-kubeconfig", ""),
+        manifests=flags.get("pod-manifest-path") or document.get("staticPodPath") or "",
+        external_cloud=cloud == "external",
+        provider_id=flags.get("provider-id") or document.get("providerID") or "",
+        node_ips=tuple(_split(flags.get("node-ip", ""))),
+        labels=_labels(flags.get("node-labels", "")),
+        taints=tuple(taints),
+        max_pods=max_pods,
+        lease_seconds=int(document.get("nodeLeaseDurationSeconds") or 40),
+    )
+
+
+def read_document(path: Path) -> dict[str, Any] | None:
+    """Return a YAML file's mapping; None where there is no such file."""
+    if not path.exists():
+        return None
+    return yaml.safe_load(path.read_text("utf-8")) or {}
+
+
+def _labels(text: str) -> tuple[tuple[str, str], ...]:
+    pairs = []
+    for entry in _split(text):
+        key, equals, value = entry.partition("=")
+        if not equals:
+            raise SettingsError(f"malformed pair, expect string=string: {entry}")
+        allowed = key.startswith(("kubelet.kubernetes.io/", "node.kubernetes.io/"))
+        domain = key.partition("/")[0] if "/" in key else ""
+        if domain.endswith(("kubernetes.io", "k8s.io")) and not allowed and key not in _OWN_LABELS:
+            raise SettingsError(
+                f"unknown 'kubernetes.io' or 'k8s.io' labels specified with --node-labels: [{key}]"
+            )
+        pairs.append((key, value))
+    return tuple(pairs)
+
+
+_OWN_LABELS: Final = frozenset(
+    {
+        "kubernetes.io/hostname",
+        "kubernetes.io/os",
+        "kubernetes.io/arch",
+        "beta.kubernetes.io/os",
+        "beta.kubernetes.io/arch",
+        "beta.kubernetes.io/instance-type",
+        "failure-domain.beta.kubernetes.io/region",
+        "failure-domain.beta.kubernetes.io/zone",
+        "topology.kubernetes.io/region",
+        "topology.kubernetes.io/zone",
+    }
+)
+
+
+def _taint(text: str) -> Taint:
+    left, colon, effect = text.rpartition(":")
+    key, _, value = left.partition("=")
+    if not colon or effect not in {"NoSchedule", "PreferNoSchedule", "NoExecute"}:
+        raise SettingsError(f"invalid taint spec: {text}")
+    return Taint(key=key, value=value, effect=effect)
+
+
+def _taint_of(entry: Mapping[str, Any]) -> Taint:
+    return Taint(key=entry["key"], value=entry.get("value") or "", effect=entry["effect"])
+
+
+def _split(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]

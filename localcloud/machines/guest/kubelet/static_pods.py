@@ -1,0 +1,72 @@
+"""Static pods: manifests in a folder, and their mirrors in the API server.
+
+Rules: kubelet's `pkg/kubelet/config/file.go`, `common.go` and `pod/mirror_client.go`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+import yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+MIRROR: Final = "kubernetes.io/config.mirror"
+_HASH: Final = "kubernetes.io/config.hash"
+
+
+def read(folder: Path, node: str) -> list[dict[str, Any]]:
+    """Return the pods of every manifest, named for this node. A broken manifest is left out."""
+    found = []
+    for path in sorted(folder.glob("*")):
+        if path.name.startswith(".") or path.suffix not in {".yaml", ".yml", ".json"}:
+            continue
+        try:
+            pod = yaml.safe_load(path.read_text("utf-8"))
+            name = pod["metadata"]["name"]
+            pod["spec"]["containers"][0]["command"]
+        except (OSError, yaml.YAMLError, KeyError, TypeError, IndexError):
+            continue
+        digest = hashlib.md5(  # a name, as the kubelet's own; nothing rests on it
+            json.dumps(pod, sort_keys=True).encode() + node.encode(), usedforsecurity=False
+        ).hexdigest()
+        metadata = pod["metadata"]
+        metadata["name"] = f"{name}-{node}"
+        metadata.setdefault("namespace", "default")
+        metadata["uid"] = digest
+        metadata["annotations"] = (metadata.get("annotations") or {}) | {
+            _HASH: digest,
+            "kubernetes.io/config.source": "file",
+        }
+        pod["spec"]["nodeName"] = node
+        pod["spec"].setdefault("tolerations", [{"effect": "NoExecute", "operator": "Exists"}])
+        found.append(pod)
+    return found
+
+
+def mirror(pod: Mapping[str, Any], node: str, node_uid: str) -> dict[str, Any]:
+    """Return the mirror pod; NodeRestriction wants it owned by its Node."""
+    digest = pod["metadata"]["annotations"][_HASH]
+    metadata = {key: value for key, value in pod["metadata"].items() if key != "uid"}
+    metadata["annotations"] = metadata["annotations"] | {MIRROR: digest}
+    metadata["ownerReferences"] = [
+        {
+            "apiVersion": "v1",
+            "kind": "Node",
+            "name": node,
+            "uid": node_uid,
+            "controller": True,
+        }
+    ]
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": pod["spec"]}
+
+
+def is_mirror_of(present: Mapping[str, Any], pod: Mapping[str, Any]) -> bool:
+    """Say whether the API server's pod mirrors this very manifest."""
+    annotations = present["metadata"].get("annotations") or {}
+    same: bool = annotations.get(MIRROR) == pod["metadata"]["annotations"][_HASH]
+    return same

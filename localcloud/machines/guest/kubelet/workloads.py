@@ -1,0 +1,300 @@
+"""Pods bound to this node, brought to what they ask for.
+
+A container runs for real when the toolchain has its program; every other container is taken to
+run well from the moment its pod has an address.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from . import probes, static_pods, status, volumes
+from .client import STRATEGIC_PATCH, ApiError
+from .pools import NoAddressError
+from .processes import ProcessSpec
+from .status import ContainerFacts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .addresses import Addresses
+    from .client import Client
+    from .cluster import Cluster
+    from .processes import Processes
+    from .services import ServiceProxy
+
+TOOLS: Final = Path("/opt/machine/tools")
+_REAL_IMAGES: Final = frozenset({"spiderpool-controller"})
+_CNI_CONFIGURATION: Final = Path("/etc/cni/net.d/00-multus.conf")
+_RETRY_SECONDS: Final = 3.0
+_LONGEST_GRACE: Final = 3.0
+"""spiderpool-controller ignores SIGTERM and would use up its 30 s at each rollout."""
+
+
+class Workloads:
+    """The pods of one node. One thread calls it."""
+
+    def __init__(
+        self,
+        client: Client,
+        cluster: Cluster,
+        processes: Processes,
+        addresses: Addresses,
+        proxy: ServiceProxy,
+    ) -> None:
+        self._client = client
+        self._cluster = cluster
+        self._processes = processes
+        self._addresses = addresses
+        self._proxy = proxy
+        self._held: dict[str, list[str]] = {}
+        self._not_before: dict[str, float] = {}
+
+    def sync(
+        self,
+        pods: Mapping[str, dict[str, Any]],
+        manifests: list[dict[str, Any]],
+        node: Mapping[str, Any],
+        host_ip: str,
+    ) -> None:
+        """Do one round over every pod. Trouble with one pod never stops the others."""
+        self._name_agents(pods)
+        for pod in manifests:
+            with contextlib.suppress(ApiError):
+                self._mirror(pod, pods, node, host_ip)
+        wanted = {pod["metadata"]["uid"] for pod in manifests} | set(pods)
+        for key in self._processes.keys():
+            if key.partition("_")[0] not in wanted:
+                self._processes.stop(key, 0)
+        for uid, pod in pods.items():
+            if static_pods.MIRROR in (pod["metadata"].get("annotations") or {}):
+                continue
+            if time.monotonic() < self._not_before.get(uid, 0):
+                continue
+            try:
+                self._sync_one(pod, node, host_ip)
+            except ApiError as error:
+                if error.status not in {http.HTTPStatus.NOT_FOUND, http.HTTPStatus.CONFLICT}:
+                    self._not_before[uid] = time.monotonic() + _RETRY_SECONDS
+
+    def _sync_one(self, pod: dict[str, Any], node: Mapping[str, Any], host_ip: str) -> None:
+        uid, phase = pod["metadata"]["uid"], (pod.get("status") or {}).get("phase")
+        if pod["metadata"].get("deletionTimestamp"):
+            self._end(pod)
+            return
+        if phase in {"Succeeded", "Failed"}:
+            self._release(pod)
+            return
+        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        if not pod["spec"].get("hostNetwork") and uid not in self._held:
+            try:
+                self._held[uid] = self._addresses.allocate(pod, node)
+            except NoAddressError as error:
+                self._not_before[uid] = time.monotonic() + _RETRY_SECONDS
+                self._cluster.event(
+                    pod, "Warning", "FailedCreatePodSandBox", f"failed to set up network: {error}"
+                )
+                self._write(pod, status.waiting(pod, host_ip, now))
+                return
+        pod_ips = [host_ip] if pod["spec"].get("hostNetwork") else self._held[uid]
+        if pod["spec"].get("restartPolicy", "Always") != "Always":
+            self._write(pod, status.succeeded(pod, host_ip, pod_ips, now))
+            return
+        facts = {
+            container["name"]: self._container(pod, container, host_ip, pod_ips)
+            for container in pod["spec"]["containers"]
+        }
+        self._write(pod, status.running(pod, facts, host_ip, pod_ips, now))
+        if any(fact.waiting or not fact.ready for fact in facts.values()):
+            self._not_before[uid] = time.monotonic() + 0.5
+
+    def _container(
+        self, pod: dict[str, Any], container: dict[str, Any], host_ip: str, pod_ips: list[str]
+    ) -> ContainerFacts:
+        name = _image_name(container)
+        if name == "spiderpool-agent":
+            _write_cni_configuration()
+        if name not in _REAL_IMAGES:
+            return ContainerFacts(ready=True, started_at=_started(pod, container))
+        if not (TOOLS / name).exists():
+            return ContainerFacts(
+                ready=False,
+                waiting=("ErrImagePull", f"the toolchain of this machine has no {name}"),
+            )
+        try:
+            variables = self._proxy.environment() | volumes.environment(
+                pod, container, self._cluster, host_ip
+            )
+            binds = volumes.mounts(pod, container, self._cluster, host_ip)
+        except volumes.VolumeError as error:
+            self._cluster.event(pod, "Warning", "FailedMount", str(error))
+            return ContainerFacts(ready=False, waiting=("CreateContainerConfigError", str(error)))
+        state = self._processes.ensure(process_of(pod, container, variables, binds))
+        if not state.running:
+            return ContainerFacts(
+                ready=False,
+                restarts=state.restarts,
+                waiting=("CrashLoopBackOff", f"see the machine's /var/log/pods ({name})"),
+            )
+        return ContainerFacts(
+            ready=probes.passes(container.get("readinessProbe"), container, pod_ips[0]),
+            restarts=state.restarts,
+            started_at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(state.started)),
+        )
+
+    def _mirror(
+        self,
+        pod: dict[str, Any],
+        pods: Mapping[str, dict[str, Any]],
+        node: Mapping[str, Any],
+        host_ip: str,
+    ) -> None:
+        """Keep the mirror pod of a manifest and its status."""
+        metadata = pod["metadata"]
+        path = f"/api/v1/namespaces/{metadata['namespace']}/pods"
+        present = next(
+            (
+                other
+                for other in pods.values()
+                if other["metadata"]["name"] == metadata["name"]
+                and other["metadata"]["namespace"] == metadata["namespace"]
+            ),
+            None,
+        )
+        if present is not None and not static_pods.is_mirror_of(present, pod):
+            self._delete(present)
+            return
+        if present is None:
+            made = static_pods.mirror(pod, node["metadata"]["name"], node["metadata"]["uid"])
+            try:
+                present = self._client.request("POST", path, made)
+            except ApiError as error:
+                if error.status != http.HTTPStatus.CONFLICT:
+                    raise
+                return
+        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        facts = {}
+        for container in pod["spec"]["containers"]:
+            state = self._processes.ensure(process_of(pod, container, {}, ()))
+            started = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(state.started))
+            facts[container["name"]] = ContainerFacts(
+                ready=state.running
+                and probes.passes(container.get("readinessProbe"), container, host_ip),
+                restarts=state.restarts,
+                started_at=started if state.running else None,
+                waiting=None if state.running else ("CrashLoopBackOff", ""),
+            )
+        self._write(present, status.running(present, facts, host_ip, [host_ip], now))
+
+    def _name_agents(self, pods: Mapping[str, dict[str, Any]]) -> None:
+        """Tell who acts on this node: the Spiderpool agent for addresses, kube-proxy for services."""
+        agents = {"spiderpool-agent": self._addresses.agent_is, "kube-proxy": self._proxy.pod_is}
+        for image, tell in agents.items():
+            tell(
+                next(
+                    (
+                        pod
+                        for pod in pods.values()
+                        if not pod["metadata"].get("deletionTimestamp")
+                        and any(_image_name(c) == image for c in pod["spec"]["containers"])
+                        and (pod.get("status") or {}).get("phase") == "Running"
+                    ),
+                    None,
+                )
+            )
+
+    def _end(self, pod: dict[str, Any]) -> None:
+        uid = pod["metadata"]["uid"]
+        grace = pod["metadata"].get("deletionGracePeriodSeconds") or 0
+        for key in self._processes.keys():
+            if key.partition("_")[0] == uid:
+                self._processes.stop(key, min(float(grace), _LONGEST_GRACE))
+        self._release(pod)
+        if any(_image_name(c) == "spiderpool-agent" for c in pod["spec"]["containers"]):
+            # multus.multusCNI.uninstall is false: the configuration stays, as it does upstream.
+            self._addresses.agent_is(None)
+        volumes.forget(uid)
+        self._cluster.forget(uid)
+        self._delete(pod)
+
+    def _release(self, pod: dict[str, Any]) -> None:
+        uid = pod["metadata"]["uid"]
+        if pod["spec"].get("hostNetwork"):
+            return
+        status_now = pod.get("status") or {}
+        if self._held.pop(uid, None) or status_now.get("podIP"):
+            try:
+                self._addresses.release(pod)
+            except ApiError as error:
+                if error.status != http.HTTPStatus.NOT_FOUND:
+                    raise
+
+    def _delete(self, pod: Mapping[str, Any]) -> None:
+        metadata = pod["metadata"]
+        with contextlib.suppress(ApiError):
+            self._client.request(
+                "DELETE",
+                f"/api/v1/namespaces/{metadata['namespace']}/pods/{metadata['name']}",
+                {"gracePeriodSeconds": 0, "preconditions": {"uid": metadata["uid"]}},
+            )
+
+    def _write(self, pod: dict[str, Any], wanted: dict[str, Any]) -> None:
+        if status.same(pod.get("status") or {}, wanted):
+            return
+        metadata = pod["metadata"]
+        answer = self._client.request(
+            "PATCH",
+            f"/api/v1/namespaces/{metadata['namespace']}/pods/{metadata['name']}/status",
+            {"metadata": {"uid": metadata["uid"]}, "status": wanted},
+            STRATEGIC_PATCH,
+        )
+        # The watch brings the same later; until then the next round compares with this.
+        pod["status"] = answer["status"]
+
+
+def process_of(
+    pod: Mapping[str, Any],
+    container: Mapping[str, Any],
+    variables: Mapping[str, str],
+    binds: tuple[tuple[str, str], ...],
+) -> ProcessSpec:
+    """Return what runs for a container whose program the toolchain has."""
+    command = [*(container.get("command") or ()), *(container.get("args") or ())]
+    words = [volumes.expand(str(word), variables) for word in command]
+    program = Path(words[0]).name if words else _image_name(container)
+    metadata = pod["metadata"]
+    folder = f"/var/log/pods/{metadata['namespace']}_{metadata['name']}_{metadata['uid']}"
+    return ProcessSpec(
+        key=f"{metadata['uid']}_{container['name']}",
+        arguments=(str(TOOLS / program), *words[1:]),
+        environment=tuple(sorted({"PATH": "/usr/bin:/bin", **variables}.items())),
+        mounts=binds,
+        log=f"{folder}/{container['name']}.log",
+    )
+
+
+def _image_name(container: Mapping[str, Any]) -> str:
+    image = str(container.get("image") or "")
+    return image.partition("@")[0].rpartition("/")[2].partition(":")[0]
+
+
+def _started(pod: Mapping[str, Any], container: Mapping[str, Any]) -> str | None:
+    for entry in (pod.get("status") or {}).get("containerStatuses") or ():
+        if entry["name"] == container["name"]:
+            found: str | None = ((entry.get("state") or {}).get("running") or {}).get("startedAt")
+            return found
+    return None
+
+
+def _write_cni_configuration() -> None:
+    """Do what multus' entrypoint does in the agent's pod: from now on this node has a network."""
+    if not _CNI_CONFIGURATION.exists():
+        _CNI_CONFIGURATION.parent.mkdir(parents=True, exist_ok=True)
+        _CNI_CONFIGURATION.write_text(
+            '{"cniVersion": "0.3.1", "name": "multus-cni-network", "type": "multus"}\n',
+            encoding="utf-8",
+        )

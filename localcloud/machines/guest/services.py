@@ -1,0 +1,287 @@
+"""Services of a machine, started and stopped as `systemctl` asks; held by the first process."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from . import units
+from .lines import python_environment, say
+from .packages import base_units
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+SOCKET: Final = Path("/run/machine/init.sock")
+_LOGS: Final = Path("/var/log/machine")
+_WANTS: Final = Path("/etc/systemd/system/multi-user.target.wants")
+_STOP_SECONDS: Final = 5.0
+_RESTART_SECONDS: Final = 1.0
+_NOT_FOUND: Final = 5
+_NOT_ACTIVE: Final = 3
+_NOT_UNIT_STATUS: Final = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reply:
+    """What `systemctl` prints and its exit code."""
+
+    code: int = 0
+    text: str = ""
+
+
+class _Service:
+    """One running unit."""
+
+    def __init__(self, unit: units.Unit) -> None:
+        self.unit = unit
+        self._stopping = threading.Event()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._ended = threading.Event()
+        self.code = 0
+
+    @property
+    def active(self) -> bool:
+        return (self.unit.oneshot and self.code == 0) or not self._ended.is_set()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid if self._process and not self._ended.is_set() else 0
+
+    def start(self) -> int:
+        """Start; a oneshot unit is waited for and its exit code returned."""
+        if self.unit.oneshot:
+            self.code = self._run_all()
+            self._ended.set()
+            return self.code
+        threading.Thread(target=self._keep, daemon=True).start()
+        return 0
+
+    def stop(self) -> None:
+        """SIGTERM to the main process alone (the kubelet's KillMode), SIGKILL after 5 s."""
+        self._stopping.set()
+        if self._process and not self._ended.is_set():
+            with contextlib.suppress(ProcessLookupError):
+                self._process.send_signal(signal.SIGTERM)
+            if not self._ended.wait(_STOP_SECONDS):
+                with contextlib.suppress(ProcessLookupError):
+                    self._process.kill()
+                self._ended.wait(_STOP_SECONDS)
+
+    def _keep(self) -> None:
+        told = False
+        while not self._stopping.is_set():
+            self.code = self._run_all()
+            if self._stopping.is_set() or not self.unit.restart:
+                break
+            if not told and self.code:
+                say(f"systemd: {self.unit.name}.service: Main process exited, code={self.code}")
+                told = True
+            self._stopping.wait(_RESTART_SECONDS)
+        self._ended.set()
+
+    def _run_all(self) -> int:
+        try:
+            environment = units.environment_of(self.unit)
+        except OSError as error:
+            say(f"systemd: {error}")
+            return 1
+        _LOGS.mkdir(parents=True, exist_ok=True)
+        for command in (*self.unit.before, *self.unit.commands):
+            words = units.arguments(command, environment)
+            with (_LOGS / f"{self.unit.name}.log").open("ab") as log:
+                try:
+                    self._process = subprocess.Popen(
+                        words,
+                        stdin=subprocess.DEVNULL,
+                        stdout=log,
+                        stderr=log,
+                        env=python_environment() | environment,
+                        cwd="/",
+                        start_new_session=True,
+                    )
+                except OSError as error:
+                    say(f"systemd: {self.unit.name}.service: {words[0]}: {error.strerror}")
+                    return 203
+            if (code := self._process.wait()) and not command.startswith("-"):
+                return code
+        return 0
+
+
+class Services:
+    """All units of the machine. Methods may be called from several threads."""
+
+    def __init__(self) -> None:
+        self._running: dict[str, _Service] = {}
+        self._lock = threading.RLock()
+
+    def boot(self) -> None:
+        """Start every enabled unit and answer `systemctl`."""
+        for name, text in base_units().items():
+            path = units.UNIT_FOLDERS[1] / f"{name}.service"
+            if not path.exists():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(text, encoding="utf-8")
+        SOCKET.parent.mkdir(parents=True, exist_ok=True)
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        listener.bind(str(SOCKET))
+        listener.listen(16)
+        threading.Thread(target=self._serve, args=(listener,), daemon=True).start()
+        for link in sorted(_WANTS.glob("*.service")):
+            self.systemctl(["start", link.stem])
+
+    def systemctl(self, words: Sequence[str]) -> Reply:
+        """Do what `systemctl WORDS` does."""
+        verb, names, now = "", [], False
+        for word in words:
+            if word == "--now":
+                now = True
+            elif word.startswith("-"):
+                continue
+            elif not verb:
+                verb = word
+            else:
+                names.append(word.removesuffix(".service"))
+        if verb in {"daemon-reload", "daemon-reexec", "reset-failed", "preset", ""}:
+            return Reply()
+        if verb in {"restart", "start"} and not names:
+            return Reply(code=1, text="Too few arguments.")
+        replies = [self._one(verb, name, now=now) for name in names]
+        return Reply(
+            code=max((reply.code for reply in replies), default=0),
+            text="\n".join(reply.text for reply in replies if reply.text),
+        )
+
+    def _one(self, verb: str, name: str, *, now: bool) -> Reply:
+        with self._lock:
+            service = self._running.get(name)
+        if verb == "is-active":
+            active = service is not None and service.active
+            return Reply(code=0 if active else _NOT_ACTIVE, text="active" if active else "inactive")
+        unit = self._unit(name)
+        if verb == "is-enabled":
+            enabled = (_WANTS / f"{name}.service").is_symlink()
+            return Reply(code=0 if enabled else 1, text="enabled" if enabled else "disabled")
+        if unit is None:
+            if verb in {"disable", "mask", "stop"}:
+                return Reply(code=0 if verb == "mask" else _NOT_FOUND)
+            code = _NOT_UNIT_STATUS if verb == "status" else _NOT_FOUND
+            return Reply(
+                code=code, text=f"Failed to {verb} {name}.service: Unit {name}.service not found."
+            )
+        match verb:
+            case "status":
+                active = service is not None and service.active
+                state = "active (running)" if active else "inactive (dead)"
+                return Reply(
+                    code=0 if active else _NOT_ACTIVE,
+                    text=f"● {name}.service\n     Active: {state}",
+                )
+            case "enable":
+                _WANTS.mkdir(parents=True, exist_ok=True)
+                link = _WANTS / f"{name}.service"
+                if not link.is_symlink():
+                    link.symlink_to(f"/etc/systemd/system/{name}.service")
+                return self._start(unit) if now else Reply()
+            case "disable" | "mask":
+                (_WANTS / f"{name}.service").unlink(missing_ok=True)
+                if now:
+                    self._stop(name)
+                return Reply()
+            case "start":
+                return self._start(unit)
+            case "stop" | "kill":
+                self._stop(name)
+                return Reply()
+            case "try-restart" | "condrestart" if service is None:
+                return Reply()
+            case "restart" | "try-restart" | "condrestart" | "reload" | "reload-or-restart":
+                self._stop(name)
+                return self._start(unit)
+            case "show" | "cat" | "unmask" | "list-units" | "list-unit-files":
+                return Reply(text=f"{name}.service")
+        return Reply(code=1, text=f"Unknown command verb {verb}.")
+
+    def _unit(self, name: str) -> units.Unit | None:
+        for folder in units.UNIT_FOLDERS:
+            path = folder / f"{name}.service"
+            if path.is_file():
+                drop_ins = [
+                    extra
+                    for base in reversed(units.UNIT_FOLDERS)
+                    for extra in sorted((base / f"{name}.service.d").glob("*.conf"))
+                ]
+                texts = [file.read_text("utf-8") for file in (path, *drop_ins)]
+                try:
+                    return units.parse(name, texts)
+                except ValueError as error:
+                    say(f"systemd: {error}")
+        return None
+
+    def _start(self, unit: units.Unit) -> Reply:
+        with self._lock:
+            present = self._running.get(unit.name)
+            if present is not None and present.active and not unit.oneshot:
+                return Reply()
+            service = _Service(unit)
+            self._running[unit.name] = service
+        if code := service.start():
+            return Reply(
+                code=1,
+                text=f"Job for {unit.name}.service failed because the control process exited with "
+                f"error code {code}. See /var/log/machine/{unit.name}.log.",
+            )
+        return Reply()
+
+    def _stop(self, name: str) -> None:
+        with self._lock:
+            service = self._running.pop(name, None)
+        if service is not None:
+            service.stop()
+
+    def _serve(self, listener: socket.socket) -> None:
+        while True:
+            connection, _ = listener.accept()
+            threading.Thread(target=self._answer, args=(connection,), daemon=True).start()
+
+    def _answer(self, connection: socket.socket) -> None:
+        with connection, connection.makefile("rwb") as stream:
+            request: dict[str, Any] = json.loads(stream.readline() or b"{}")
+            reply = self.systemctl(request.get("systemctl") or [])
+            stream.write(json.dumps({"code": reply.code, "text": reply.text}).encode() + b"\n")
+
+
+def ask(words: Sequence[str]) -> Reply:
+    """Hand a `systemctl` command line to the first process. Raises OSError."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.connect(str(SOCKET))
+        with connection.makefile("rwb") as stream:
+            stream.write(json.dumps({"systemctl": list(words)}).encode() + b"\n")
+            stream.flush()
+            answer = json.loads(stream.readline())
+    return Reply(code=answer["code"], text=answer["text"])
+
+
+def reap_orphans() -> None:
+    """Collect processes whose parent died; for ever. A child of ours has a waiter of its own."""
+    before = 0
+    while True:
+        time.sleep(1)
+        with contextlib.suppress(ChildProcessError):
+            found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            if found is None:
+                before = 0
+            elif found.si_pid == before:
+                os.waitpid(before, os.WNOHANG)
+                before = 0
+            else:
+                before = found.si_pid

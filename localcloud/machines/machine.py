@@ -1,0 +1,197 @@
+"""One machine as its VPC's process holds it: power, links, console."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import shutil
+import signal
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+from . import channel
+from .control import ControlError, Instance
+from .privileges import inner_command
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from .control import Control, Interface
+    from .fabric import Fabric
+
+_FIRST_EXTRA_LINK: Final = 6
+_CONSOLE_DELAY: Final = 0.25
+_RESTART_DELAY: Final = 1.0
+
+
+def guest_link_names(interfaces: tuple[Interface, ...]) -> dict[str, str]:
+    """Return the kernel's name of each ENI in the guest, by ENI id.
+
+    The primary is eth0; others come up as ens6, ens7 …, so that naming by MAC has work to do.
+    """
+    others = [nic for nic in interfaces if not nic.primary]
+    names = {nic.id: f"ens{_FIRST_EXTRA_LINK + place}" for place, nic in enumerate(others)}
+    return names | {nic.id: "eth0" for nic in interfaces if nic.primary}
+
+
+class Machine:
+    """Follows what the cloud says about one instance."""
+
+    def __init__(
+        self, folder: Path, fabric: Fabric, control: Control, about: Mapping[str, Any]
+    ) -> None:
+        self._folder = folder
+        self._fabric = fabric
+        self._control = control
+        self._about = dict(about)
+        self._lock = asyncio.Lock()
+        self._process: asyncio.subprocess.Process | None = None
+        self._channel: socket.socket | None = None
+        self._booted = 0
+        self._plugged: dict[str, Interface] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._wanted: tuple[Instance, dict[str, Any]] | None = None
+        self._gone = False
+
+    async def follow(self, instance: Instance, raw: dict[str, Any]) -> None:
+        """Bring power and links to what `instance` says."""
+        async with self._lock:
+            self._wanted = (instance, raw)
+            up = instance.status in {"Starting", "Running"} and instance.primary is not None
+            if self._process and (not up or self._booted != instance.boot):
+                await self._power_off()
+            if up and not self._process:
+                await self._power_on(instance, raw)
+            elif up:
+                await self._follow_links(instance)
+
+    async def remove(self) -> None:
+        """Power off and delete the disk."""
+        async with self._lock:
+            self._gone = True
+            await self._power_off()
+            await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
+
+    async def _power_on(self, instance: Instance, raw: dict[str, Any]) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._folder.chmod(0o700)
+        spec = self._folder / "machine.json"
+        spec.touch(mode=0o600)
+        spec.write_text(json.dumps({"instance": raw, **self._about}), encoding="utf-8")
+        ours, theirs = channel.pair()
+        ours.setblocking(False)  # noqa: FBT003  (the socket module's own signature)
+        self._process = await asyncio.create_subprocess_exec(
+            *inner_command(),
+            sys.executable,
+            "-m",
+            "localcloud.machines.guest",
+            str(self._folder),
+            str(theirs.fileno()),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            pass_fds=(theirs.fileno(),),
+            env={"PYTHONPATH": os.environ.get("PYTHONPATH", ""), "LANG": "C.UTF-8"},
+        )
+        theirs.close()
+        self._channel = ours
+        self._booted = instance.boot
+        self._plugged = {}
+        self._start(self._read_console(self._process))
+        self._start(self._plug_when_started(instance, self._process, ours))
+        self._start(self._notice_end(self._process))
+
+    async def _power_off(self) -> None:
+        """Cut the power: no service is asked to stop (kube-apiserver would take a minute)."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            process.send_signal(signal.SIGKILL)
+        await process.wait()
+        if self._channel:
+            self._channel.close()
+            self._channel = None
+        for interface_id in self._plugged:
+            await asyncio.to_thread(self._fabric.unplug, interface_id)
+
+    async def _plug_when_started(
+        self, instance: Instance, process: asyncio.subprocess.Process, end: socket.socket
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        if not await loop.sock_recv(end, 4096):
+            return
+        async with self._lock:
+            if process is self._process:
+                await self._follow_links(instance)
+
+    async def _follow_links(self, instance: Instance) -> None:
+        if self._process is None or self._channel is None:
+            return
+        wanted = {nic.id: nic for nic in instance.interfaces}
+        names = guest_link_names(instance.interfaces)
+        for interface_id in self._plugged.keys() - wanted.keys():
+            await asyncio.to_thread(self._fabric.unplug, interface_id)
+        for interface_id in wanted.keys() - self._plugged.keys():
+            await asyncio.to_thread(
+                self._fabric.plug, wanted[interface_id], names[interface_id], self._process.pid
+            )
+        if wanted == self._plugged:
+            return
+        self._plugged = wanted
+        leases = [
+            {
+                "mac": nic.mac,
+                "address": nic.address,
+                "prefix_length": nic.prefix_length,
+                "gateway": nic.gateway,
+                "primary": nic.primary,
+            }
+            for nic in instance.interfaces
+        ]
+        with contextlib.suppress(OSError):
+            channel.send(self._channel, {"leases": leases})
+
+    async def _notice_end(self, process: asyncio.subprocess.Process) -> None:
+        await process.wait()
+        await asyncio.sleep(_RESTART_DELAY)
+        async with self._lock:
+            if process is not self._process or self._gone or self._wanted is None:
+                return
+            await self._power_off()
+        await self.follow(*self._wanted)
+
+    async def _read_console(self, process: asyncio.subprocess.Process) -> None:
+        if process.stdout is None:
+            return
+        with (self._folder / "console.log").open("ab", buffering=0) as log:
+            while data := await process.stdout.read(65_536):
+                log.write(data)
+                await asyncio.sleep(_CONSOLE_DELAY)
+                if more := await _read_at_once(process.stdout):
+                    log.write(more)
+                await self._post(data + more)
+
+    async def _post(self, text: bytes) -> None:
+        instance_id = self._folder.name
+        with contextlib.suppress(ControlError):
+            await asyncio.to_thread(
+                self._control.console, instance_id, text.decode("utf-8", "replace")
+            )
+
+    def _start(self, work: Any) -> None:  # noqa: ANN401  (a coroutine of any yield type)
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+async def _read_at_once(stream: asyncio.StreamReader) -> bytes:
+    """Return what has arrived already, or nothing."""
+    try:
+        return await asyncio.wait_for(stream.read(1_000_000), 0.01)
+    except TimeoutError:
+        return b""

@@ -1,0 +1,196 @@
+"""The ECS metadata service, as documents and answers; no sockets in here.
+
+Rules: the metadata pages of the ECS documentation ("view instance metadata", "hardened mode").
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import http
+import ipaddress
+import json
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from .control import Instance, Interface
+
+TOKEN_HEADER: Final = "x-aliyun-ecs-metadata-token"
+TTL_HEADER: Final = "x-aliyun-ecs-metadata-token-ttl-seconds"
+LONGEST_TOKEN_SECONDS: Final = 21_600
+
+Tree = dict[str, "str | Tree"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """An HTTP answer of the metadata service."""
+
+    status: int
+    body: bytes = b""
+
+
+class Tokens:
+    """Session tokens of hardened mode: signed, bound to one instance, not stored."""
+
+    def __init__(self, key: bytes, clock: Callable[[], float] = time.time) -> None:
+        self._key = key
+        self._clock = clock
+
+    def issue(self, instance_id: str, seconds: int) -> str:
+        """Return a token that is good for `seconds`."""
+        until = f"{int(self._clock()) + seconds}"
+        return f"{until}.{self._sign(instance_id, until)}"
+
+    def good(self, instance_id: str, token: str) -> bool:
+        """Say whether this instance was given the token and it has not run out."""
+        until, _, signature = token.partition(".")
+        if not hmac.compare_digest(signature, self._sign(instance_id, until)):
+            return False
+        return until.isdigit() and int(until) > self._clock()
+
+    def _sign(self, instance_id: str, until: str) -> str:
+        mac = hmac.new(self._key, f"{instance_id} {until}".encode(), hashlib.sha256)
+        return base64.urlsafe_b64encode(mac.digest()).decode().rstrip("=")
+
+
+def answer(
+    method: str,
+    path: str,
+    headers: Mapping[str, str],
+    instance: Instance,
+    tokens: Tokens,
+    credentials: Callable[[], dict[str, Any] | None],
+) -> Answer:
+    """Answer one request of `instance`. `headers` has lower-case names.
+
+    `credentials` is asked only when the role's document is.
+    """
+    path = path.partition("?")[0]
+    if path == "/latest/api/token":
+        return _token(method, headers, instance, tokens)
+    if method not in {"GET", "HEAD"}:
+        return Answer(status=http.HTTPStatus.METHOD_NOT_ALLOWED)
+    token = headers.get(TOKEN_HEADER)
+    if token is None and instance.http_tokens == "required":
+        return Answer(
+            status=http.HTTPStatus.FORBIDDEN,
+            body=f"hardened mode: PUT /latest/api/token first, then send {TOKEN_HEADER}\n".encode(),
+        )
+    if token is not None and not tokens.good(instance.id, token):
+        return Answer(status=http.HTTPStatus.UNAUTHORIZED)
+    if path.rstrip("/") == "/latest/user-data":
+        return _user_data(instance)
+    role = instance.ram_role
+    if role and path.rstrip("/") == f"/latest/meta-data/ram/security-credentials/{role}":
+        found = credentials()
+        if found is None:
+            return Answer(status=http.HTTPStatus.NOT_FOUND)
+        return Answer(status=http.HTTPStatus.OK, body=json.dumps(found, indent=2).encode())
+    return _walk(_tree(instance), path)
+
+
+def _token(method: str, headers: Mapping[str, str], instance: Instance, tokens: Tokens) -> Answer:
+    if method != "PUT":
+        return Answer(status=http.HTTPStatus.METHOD_NOT_ALLOWED)
+    asked = headers.get(TTL_HEADER, "")
+    if not asked.isdigit() or not 1 <= int(asked) <= LONGEST_TOKEN_SECONDS:
+        return Answer(
+            status=http.HTTPStatus.BAD_REQUEST,
+            body=f"{TTL_HEADER} must be 1 to {LONGEST_TOKEN_SECONDS}\n".encode(),
+        )
+    return Answer(status=http.HTTPStatus.OK, body=tokens.issue(instance.id, int(asked)).encode())
+
+
+def _user_data(instance: Instance) -> Answer:
+    if not instance.user_data:
+        return Answer(status=http.HTTPStatus.NOT_FOUND)
+    try:
+        raw = base64.b64decode(instance.user_data, validate=True)
+    except binascii.Error:
+        raw = instance.user_data.encode()
+    return Answer(status=http.HTTPStatus.OK, body=raw)
+
+
+def _walk(tree: Tree, path: str) -> Answer:
+    node: str | Tree = tree
+    for step in [part for part in path.split("/") if part]:
+        if not isinstance(node, dict) or step not in node:
+            return Answer(status=http.HTTPStatus.NOT_FOUND)
+        node = node[step]
+    if isinstance(node, str):
+        return Answer(status=http.HTTPStatus.OK, body=node.encode())
+    names = [name if isinstance(child, str) else f"{name}/" for name, child in node.items()]
+    return Answer(status=http.HTTPStatus.OK, body="\n".join(sorted(names)).encode())
+
+
+def _tree(instance: Instance) -> Tree:
+    primary = instance.primary
+    data: Tree = {
+        "hostname": instance.hostname,
+        "image-id": instance.image,
+        "instance-id": instance.id,
+        "instance": {
+            "instance-name": instance.name,
+            "instance-type": instance.instance_type,
+        },
+        "network-type": "vpc",
+        "region-id": instance.region,
+        "zone-id": instance.zone,
+        "dns-conf": {"nameservers": "100.100.2.136\n100.100.2.138"},
+        "ntp-conf": {"ntp-servers": "ntp.cloud.aliyuncs.com"},
+        "network": {
+            "interfaces": {"macs": {nic.mac: _interface(nic) for nic in instance.interfaces}}
+        },
+    }
+    if primary is not None:
+        data |= {
+            "mac": primary.mac,
+            "private-ipv4": primary.address,
+            "vpc-id": primary.vpc_id,
+            "vswitch-id": primary.vswitch_id,
+            "vswitch-cidr-block": _network(primary),
+        }
+    if instance.ram_role:
+        data["ram"] = {"security-credentials": {instance.ram_role: ""}}
+    document = {
+        "instance-id": instance.id,
+        "instance-type": instance.instance_type,
+        "image-id": instance.image,
+        "private-ipv4": primary.address if primary else "",
+        "region-id": instance.region,
+        "zone-id": instance.zone,
+    }
+    return {
+        "latest": {
+            "meta-data": data,
+            "dynamic": {"instance-identity": {"document": json.dumps(document)}},
+        }
+    }
+
+
+def _interface(nic: Interface) -> Tree:
+    network = ipaddress.ip_network(_network(nic))
+    found: Tree = {
+        "gateway": nic.gateway,
+        "netmask": str(network.netmask),
+        "network-interface-id": nic.id,
+        "primary-ip-address": nic.address,
+        "private-ipv4s": json.dumps([nic.address, *nic.secondary_addresses]),
+        "vpc-id": nic.vpc_id,
+        "vswitch-cidr-block": str(network),
+        "vswitch-id": nic.vswitch_id,
+    }
+    if nic.ipv6_addresses:
+        found["ipv6s"] = json.dumps(list(nic.ipv6_addresses))
+    return found
+
+
+def _network(nic: Interface) -> str:
+    return str(ipaddress.ip_network(f"{nic.address}/{nic.prefix_length}", strict=False))

@@ -1,0 +1,61 @@
+"""The metadata service's HTTP front: who asks is known by the source address."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING
+
+from .control import ControlError
+from .fabric import METADATA_ADDRESS
+from .metadata import Answer, Tokens, answer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .control import Control, Instance
+
+
+def serve(find: Callable[[str], Instance | None], control: Control) -> None:
+    """Answer on 100.100.100.200:80 in a thread; `find` gives the instance of an address."""
+    tokens = Tokens(secrets.token_bytes(32))
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def _answer(self) -> None:
+            instance = find(self.client_address[0])
+            if instance is None:
+                self._send(Answer(status=404))
+                return
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            try:
+                said = answer(
+                    self.command,
+                    self.path,
+                    headers,
+                    instance,
+                    tokens,
+                    lambda: control.credentials(instance.id),
+                )
+            except ControlError:
+                said = Answer(status=503)
+            self._send(said)
+
+        def _send(self, said: Answer) -> None:
+            self.send_response(said.status)
+            self.send_header("Content-Type", "text/plain")
+            self.send_header("Content-Length", str(len(said.body)))
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(said.body)
+
+        def log_message(self, *_: object) -> None:
+            """Write nothing: tokens and user-data pass here."""
+
+        do_GET = do_HEAD = do_PUT = do_POST = _answer
+
+    server = ThreadingHTTPServer((METADATA_ADDRESS, 80), Handler)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, name="metadata", daemon=True).start()

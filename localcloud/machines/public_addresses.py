@@ -1,0 +1,100 @@
+"""Listeners on the EIPs: they admit what the security groups do and hand the rest inside."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .ingress import admits, listening_ports
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from .control import IngressRule, Instance, PublicAddress
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opening:
+    """A public port, the machine's address behind it, and the rules that guard it."""
+
+    ip: str
+    port: int
+    address: str
+    vpc_id: str
+    rules: tuple[IngressRule, ...]
+
+
+def openings(
+    instances: Iterable[Instance], addresses: Iterable[PublicAddress]
+) -> dict[tuple[str, int], Opening]:
+    """Return what must listen, by (EIP, port). Only loopback EIPs can be served locally."""
+    by_id = {instance.id: instance for instance in instances}
+    found: dict[tuple[str, int], Opening] = {}
+    for public in addresses:
+        instance = by_id.get(public.instance_id or "")
+        if instance is None or instance.primary is None or instance.status != "Running":
+            continue
+        if not ipaddress.ip_address(public.ip).is_loopback:
+            continue
+        for port in listening_ports(instance.ingress):
+            found[public.ip, port] = Opening(
+                ip=public.ip,
+                port=port,
+                address=instance.primary.address,
+                vpc_id=instance.primary.vpc_id,
+                rules=instance.ingress,
+            )
+    return found
+
+
+class PublicAddresses:
+    """Keeps one listener for each opening; connections go to `forward`."""
+
+    def __init__(
+        self,
+        forward: Callable[[socket.socket, Opening], None],
+        complain: Callable[[str], None],
+    ) -> None:
+        self._forward = forward
+        self._complain = complain
+        self._wanted: dict[tuple[str, int], Opening] = {}
+        self._listeners: dict[tuple[str, int], socket.socket] = {}
+        self._refused: set[tuple[str, int]] = set()
+
+    def follow(self, wanted: dict[tuple[str, int], Opening]) -> None:
+        """Open and close listeners; a port that is taken is said once and tried again later."""
+        self._wanted = wanted
+        loop = asyncio.get_running_loop()
+        for key in self._listeners.keys() - wanted.keys():
+            listener = self._listeners.pop(key)
+            loop.remove_reader(listener)
+            listener.close()
+        for key in wanted.keys() - self._listeners.keys():
+            listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                listener.bind(key)
+                listener.listen(128)
+            except OSError as error:
+                listener.close()
+                if key not in self._refused:
+                    self._complain(f"public address {key[0]}:{key[1]} cannot listen: {error}")
+                self._refused.add(key)
+                continue
+            listener.setblocking(False)  # noqa: FBT003  (the socket module's own signature)
+            self._refused.discard(key)
+            self._listeners[key] = listener
+            loop.add_reader(listener, self._accept, key, listener)
+
+    def _accept(self, key: tuple[str, int], listener: socket.socket) -> None:
+        try:
+            connection, source = listener.accept()
+        except OSError:
+            return
+        with connection:
+            opening = self._wanted.get(key)
+            if opening and admits(opening.rules, source[0], opening.port):
+                self._forward(connection, opening)

@@ -1,0 +1,34 @@
+"""Bytes from one stream to another and back, until both are done."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import Final
+
+_CHUNK: Final = 65_536
+
+
+async def join(
+    one: tuple[asyncio.StreamReader, asyncio.StreamWriter],
+    other: tuple[asyncio.StreamReader, asyncio.StreamWriter],
+) -> None:
+    """Relay in both directions; a half-closed side stays half-closed. Closes both at the end."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(_copy(one[0], other[1]))
+            group.create_task(_copy(other[0], one[1]))
+    except* OSError:
+        pass
+    finally:
+        for _, writer in (one, other):
+            writer.close()
+
+
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while data := await reader.read(_CHUNK):
+        writer.write(data)
+        await writer.drain()
+    with contextlib.suppress(OSError):
+        if writer.can_write_eof():
+            writer.write_eof()

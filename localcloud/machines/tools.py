@@ -1,0 +1,45 @@
+"""The binaries that a machine runs, in the toolchain's folder."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NEEDED: Final = (
+    "etcd",
+    "kubeadm",
+    "kube-apiserver",
+    "kube-controller-manager",
+    "kube-scheduler",
+)
+OPTIONAL: Final = ("kubectl", "spiderpool-controller")
+
+
+def missing_tools(folder: Path) -> list[str]:
+    """Return the names that `folder` has no file for."""
+    return [name for name in NEEDED if not (folder / name).exists()]
+
+
+def present_tools(folder: Path) -> dict[str, Path]:
+    """Return each known binary that is there, links resolved."""
+    found = {name: folder / name for name in (*NEEDED, *OPTIONAL)}
+    return {name: path.resolve() for name, path in found.items() if path.exists()}
+
+
+def kubernetes_version(folder: Path) -> str:
+    """Return what kubeadm calls itself, such as v1.35.4; raises ValueError where it does not."""
+    done = subprocess.run(
+        [folder / "kubeadm", "version", "-o", "short"],
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=60,
+    )
+    version = done.stdout.strip()
+    if not re.fullmatch(r"v\d+\.\d+\.\d+(-[\w.]+)?", version):
+        raise ValueError(f"{folder / 'kubeadm'} answered {version!r} when asked for its version")
+    return version

@@ -1,0 +1,144 @@
+"""The process of one VPC: holds its network and its machines, ends with the supervisor.
+
+Started as `unshare … python -m localcloud.machines.vpc`, so it is the first process of a process
+namespace of its own: when it ends, everything in the VPC ends.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import socket
+from pathlib import Path
+from typing import Any
+
+from . import channel, relay
+from .control import Control, Instance
+from .fabric import OPENAPI_ADDRESS, Fabric
+from .machine import Machine
+from .metadata_server import serve
+
+
+class Vpc:
+    """Machines of one VPC, as its state file says."""
+
+    def __init__(self, end: socket.socket, state: Path, control: Control, tools: Path) -> None:
+        self._end = end
+        self._state = state
+        self._control = control
+        self._about: dict[str, Any] = {"tools": str(tools)}
+        self._fabric = Fabric()
+        self._machines: dict[str, Machine] = {}
+        self._by_address: dict[str, Instance] = {}
+        self._changed = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._dials: dict[int, asyncio.Future[int]] = {}
+        self._dialled = 0
+
+    async def run(self) -> None:
+        """Serve until the supervisor's end of the channel closes."""
+        loop = asyncio.get_running_loop()
+        self._end.setblocking(False)  # noqa: FBT003  (the socket module's own signature)
+        ended = asyncio.Event()
+        loop.add_reader(self._end, self._read, ended)
+        serve(self._by_address.get, self._control)
+        await asyncio.start_server(self._openapi, OPENAPI_ADDRESS, 443)
+        self._start(self._follow(ended))
+        self._changed.set()
+        await ended.wait()
+
+    def _read(self, ended: asyncio.Event) -> None:
+        got = channel.receive(self._end)
+        if got is None:
+            ended.set()
+            return
+        message, descriptors = got
+        match message["op"]:
+            case "state":
+                self._changed.set()
+            case "relay":
+                self._start(self._relay(descriptors[0], message["address"], message["port"]))
+            case "dialled":
+                waiting = self._dials.pop(message["n"], None)
+                if waiting and descriptors:
+                    waiting.set_result(descriptors[0])
+                elif waiting:
+                    waiting.set_exception(ConnectionRefusedError())
+
+    async def _follow(self, ended: asyncio.Event) -> None:
+        removals: list[asyncio.Task[None]] = []
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            raws = json.loads(self._state.read_text(encoding="utf-8"))["instances"]
+            found = [(Instance.read(raw), raw) for raw in raws]
+            self._by_address.clear()
+            for instance, _ in found:
+                for nic in instance.interfaces:
+                    for address in (nic.address, *nic.secondary_addresses):
+                        self._by_address[address] = instance
+            present = {instance.id for instance, _ in found}
+            for gone in self._machines.keys() - present:
+                removals.append(asyncio.create_task(self._machines.pop(gone).remove()))
+            if not found:
+                await asyncio.gather(*removals)
+                ended.set()
+                return
+            for instance, raw in found:
+                machine = self._machines.get(instance.id) or Machine(
+                    self._state.parent.parent / instance.id,
+                    self._fabric,
+                    self._control,
+                    self._about,
+                )
+                self._machines[instance.id] = machine
+                self._start(machine.follow(instance, raw))
+
+    async def _relay(self, descriptor: int, address: str, port: int) -> None:
+        """Join a connection that was accepted outside with one to a machine."""
+        outside = await asyncio.open_connection(sock=socket.socket(fileno=descriptor))
+        try:
+            inside = await asyncio.wait_for(asyncio.open_connection(address, port), 10)
+        except (OSError, TimeoutError):
+            outside[1].transport.abort()
+            return
+        await relay.join(outside, inside)
+
+    async def _openapi(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Join a machine's connection with the emulator's port, which the supervisor dials."""
+        self._dialled += 1
+        waiting: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._dials[self._dialled] = waiting
+        channel.send(self._end, {"op": "dial", "n": self._dialled})
+        try:
+            descriptor = await asyncio.wait_for(waiting, 10)
+        except (OSError, TimeoutError):
+            writer.transport.abort()
+            return
+        outside = await asyncio.open_connection(sock=socket.socket(fileno=descriptor))
+        await relay.join((reader, writer), outside)
+
+    def _start(self, work: Any) -> None:  # noqa: ANN401  (a coroutine of any yield type)
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def main() -> None:
+    """Run one VPC; called by the supervisor only."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--channel", type=int, required=True)
+    parser.add_argument("--state", type=Path, required=True)
+    parser.add_argument("--control", type=Path, required=True)
+    parser.add_argument("--tools", type=Path, required=True)
+    given = parser.parse_args()
+    end = socket.socket(fileno=given.channel)
+    vpc = Vpc(end, given.state, Control(given.control), given.tools)
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(vpc.run())
+
+
+if __name__ == "__main__":
+    main()
