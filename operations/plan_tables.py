@@ -1,0 +1,105 @@
+"""The plan as tables for people: what `pulumi up` would make, before any cloud is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich import box
+from rich.table import Table
+
+from operations.cluster_report import address_ranges
+from planning.capacity import free_addresses, usable_addresses
+from planning.model import ClusterPlan, InterfacePlan
+
+
+def plan_tables(plan: ClusterPlan) -> Iterator[Table]:
+    """Yield the tables of nodes and NICs, pools, vSwitches, and what is counted by quotas."""
+    yield _nodes(plan)
+    yield _pools(plan)
+    yield _vswitches(plan)
+    yield _amounts(plan)
+
+
+def amounts(plan: ClusterPlan) -> dict[str, int]:
+    """Count what an account's quotas are about, by the name that the console uses."""
+    network = plan.network
+    interfaces = [nic for node in plan.nodes.values() for nic in node.interfaces.values()]
+    has_nat = network.nat_vswitch is not None
+    own_addresses = sum(
+        (
+            has_nat and network.nat.eip_id is None,
+            plan.kubernetes.mode == "kubeadm" and plan.public_endpoint,
+        )
+    )
+    return {
+        "VPCs": int(network.vpc.id is None),
+        "secondary CIDRs of the VPC": len(network.vpc.secondary_cidrs),
+        "vSwitches": sum(v.vswitch_id is None for v in network.vswitches.values()),
+        "ECS instances": len(plan.nodes),
+        "ENIs": len(interfaces),
+        "private addresses of ENIs": sum(1 + nic.pod_address_count for nic in interfaces),
+        "EIPs": own_addresses,
+        "NAT gateways": int(has_nat and network.nat.id is None),
+        "SNAT entries": sum(v.snat for v in network.vswitches.values()),
+    }
+
+
+def _nodes(plan: ClusterPlan) -> Table:
+    table = _table(
+        f"Nodes of {plan.name} ({plan.profile.value}, {plan.region})",
+        *("node", "role", "zone", "type", "max pods", "NIC", "vSwitch", "primary"),
+        "pod addresses",
+    )
+    for node in plan.nodes.values():
+        shown = (node.name, node.role.value, node.zone, node.instance_type, str(node.max_pods))
+        for nic in node.interfaces.values():
+            table.add_row(*shown, nic.name, nic.vswitch, str(nic.primary), _pod_addresses(nic))
+            shown = ("", "", "", "", "")
+    return table
+
+
+def _pod_addresses(nic: InterfacePlan) -> str:
+    if nic.pod_addresses:
+        return address_ranges([str(address) for address in nic.pod_addresses])
+    if nic.prefixes:
+        return ", ".join(str(prefix) for prefix in nic.prefixes)
+    return f"{nic.pod_address_count} of the cloud's choice" if nic.pod_address_count else "none"
+
+
+def _pools(plan: ClusterPlan) -> Table:
+    table = _table("IP pools", "pool", "node", "multus", "subnet", "gateway", "ips")
+    for pool in plan.ip_pools.values():
+        table.add_row(
+            pool.name,
+            pool.node_name,
+            pool.multus_name,
+            str(pool.subnet),
+            str(pool.gateway),
+            ", ".join(pool.ips) or "known after up",
+        )
+    return table
+
+
+def _vswitches(plan: ClusterPlan) -> Table:
+    table = _table("vSwitches", "vSwitch", "zone", "CIDR", "gateway", "taken", "free")
+    free = free_addresses(plan)
+    for key, vswitch in plan.network.vswitches.items():
+        taken = usable_addresses(vswitch.cidr) - free[key]
+        table.add_row(
+            key, vswitch.zone, str(vswitch.cidr), str(vswitch.gateway), str(taken), str(free[key])
+        )
+    return table
+
+
+def _amounts(plan: ClusterPlan) -> Table:
+    table = _table("Counted by quotas", "resource", "number")
+    for name, number in amounts(plan).items():
+        table.add_row(name, str(number))
+    return table
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
