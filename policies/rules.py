@@ -1,0 +1,189 @@
+"""The rules. Each takes a resource's type token and inputs, and yields what is wrong with it.
+
+Inputs are named as Pulumi sends them (camelCase). A value that is unknown in a preview is absent:
+a rule that needs it then says nothing, and judges it at `up`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from ipaddress import ip_network
+
+Inputs = Mapping[str, object]
+
+INSTANCE = "alicloud:ecs/instance:Instance"
+ENI = "alicloud:ecs/ecsNetworkInterface:EcsNetworkInterface"
+SECURITY_GROUP_RULE = "alicloud:ecs/securityGroupRule:SecurityGroupRule"
+RAM_POLICY = "alicloud:ram/policy:Policy"
+RAM_ATTACHMENTS = frozenset(
+    {
+        "alicloud:ram/rolePolicyAttachment:RolePolicyAttachment",
+        "alicloud:ram/userPolicyAttachment:UserPolicyAttachment",
+        "alicloud:ram/groupPolicyAttachment:GroupPolicyAttachment",
+    }
+)
+TAGGABLE = frozenset(
+    {
+        INSTANCE,
+        ENI,
+        "alicloud:ecs/securityGroup:SecurityGroup",
+        "alicloud:ecs/eipAddress:EipAddress",
+        "alicloud:slb/applicationLoadBalancer:ApplicationLoadBalancer",
+        "alicloud:vpc/network:Network",
+        "alicloud:vpc/switch:Switch",
+        "alicloud:vpc/natGateway:NatGateway",
+        "alicloud:vpc/ipv6Gateway:Ipv6Gateway",
+    }
+)
+"""Types of this program's that take `tags`."""
+
+GUARDED_PORTS = (22, 6443)
+"""SSH and the Kubernetes API: never open to the whole internet."""
+
+_ANY_PORT = (-1, -1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Violation:
+    """One rule that one resource breaks."""
+
+    rule: str
+    message: str
+
+
+Rule = Callable[[str, Inputs], Iterator[Violation]]
+
+
+def no_public_admin_ports(kind: str, inputs: Inputs) -> Iterator[Violation]:
+    """SSH and the API server are never open to everybody, over IPv4 or IPv6."""
+    if kind != SECURITY_GROUP_RULE or inputs.get("type") != "ingress":
+        return
+    if inputs.get("policy", "accept") != "accept":
+        return
+    for key in ("cidrIp", "ipv6CidrIp"):
+        source = inputs.get(key)
+        if isinstance(source, str) and _is_everybody(source):
+            for port in GUARDED_PORTS:
+                if _covers(inputs, port):
+                    yield Violation(
+                        rule="no-public-admin-ports",
+                        message=f"port {port} is open to {source}; name the networks that need it "
+                        "in kubernetes.endpoint.allowedCidrs or network.ingress.",
+                    )
+
+
+def metadata_needs_a_token(kind: str, inputs: Inputs) -> Iterator[Violation]:
+    """The metadata service answers only with a session token (IMDSv2).
+
+    Without it a pod that can be made to fetch a URL can read the node's RAM credentials.
+    """
+    if kind == INSTANCE and inputs.get("httpTokens") != "required":
+        yield Violation(
+            rule="metadata-needs-a-token",
+            message="httpTokens is not required; set it, or any pod that fetches URLs for others "
+            "can be made to read the node's credentials.",
+        )
+
+
+def disks_are_encrypted(kind: str, inputs: Inputs) -> Iterator[Violation]:
+    """System disks are encrypted. For production stacks only."""
+    if kind == INSTANCE and inputs.get("systemDiskEncrypted") is not True:
+        yield Violation(
+            rule="disks-are-encrypted",
+            message="the system disk is not encrypted; write disk.encrypted: true in the pool.",
+        )
+
+
+def taggable_is_tagged(kind: str, inputs: Inputs) -> Iterator[Violation]:
+    """What can carry tags carries some: without them nobody finds what a stack left behind."""
+    if kind in TAGGABLE and not inputs.get("tags"):
+        yield Violation(
+            rule="taggable-is-tagged",
+            message="there are no tags; give the resource the cluster's.",
+        )
+
+
+def enis_outlive_instances(kind: str, inputs: Inputs) -> Iterator[Violation]:
+    """An instance's replacement must find the ENI, and with it the pods' addresses, again."""
+    if kind == ENI and inputs.get("deleteOnRelease") is not False:
+        yield Violation(
+            rule="enis-outlive-instances",
+            message="deleteOnRelease is not false; the cloud would delete the ENI, and the pod "
+            "addresses on it, together with the instance.",
+        )
+
+
+def no_administrators(kind: str, inputs: Inputs) -> Iterator[Violation]:
+    """Nothing that runs on a node may do everything."""
+    if kind in RAM_ATTACHMENTS and inputs.get("policyName") == "AdministratorAccess":
+        yield Violation(
+            rule="no-administrators",
+            message="AdministratorAccess is attached; write a policy with the actions needed.",
+        )
+    if kind == RAM_POLICY and any(_allows_everything(s) for s in _statements(inputs)):
+        yield Violation(
+            rule="no-administrators",
+            message="a statement allows every action on every resource; name the actions.",
+        )
+
+
+ALWAYS: tuple[Rule, ...] = (
+    no_public_admin_ports,
+    metadata_needs_a_token,
+    taggable_is_tagged,
+    enis_outlive_instances,
+    no_administrators,
+)
+PRODUCTION: tuple[Rule, ...] = (*ALWAYS, disks_are_encrypted)
+
+
+def violations(kind: str, inputs: Inputs, *, production: bool) -> tuple[Violation, ...]:
+    """Judge one resource by all rules of its environment."""
+    rules = PRODUCTION if production else ALWAYS
+    return tuple(found for rule in rules for found in rule(kind, inputs))
+
+
+def _is_everybody(source: str) -> bool:
+    try:
+        return ip_network(source, strict=False).prefixlen == 0
+    except ValueError:
+        return False
+
+
+def _covers(inputs: Inputs, port: int) -> bool:
+    if inputs.get("ipProtocol") not in {"tcp", "all"}:
+        return False
+    first, _, last = str(inputs.get("portRange", "-1/-1")).partition("/")
+    try:
+        span = (int(first), int(last))
+    except ValueError:
+        return True
+    return span == _ANY_PORT or span[0] <= port <= span[1]
+
+
+def _statements(inputs: Inputs) -> Iterator[Mapping[str, object]]:
+    document = inputs.get("policyDocument", inputs.get("document"))
+    if isinstance(document, str):
+        try:
+            document = json.loads(document)
+        except ValueError:
+            return
+    if isinstance(document, Mapping):
+        found = document.get("Statement")
+        for statement in found if isinstance(found, list) else [found]:
+            if isinstance(statement, Mapping):
+                yield statement
+
+
+def _allows_everything(statement: Mapping[str, object]) -> bool:
+    return (
+        statement.get("Effect") == "Allow"
+        and _has_star(statement.get("Action"))
+        and _has_star(statement.get("Resource"))
+    )
+
+
+def _has_star(value: object) -> bool:
+    return value == "*" or (isinstance(value, list) and "*" in value)
