@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from operations.places import ROOT
+
+pytestmark = pytest.mark.unit
+
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+
+
+def parsed(path: Path) -> Mapping[Any, Any]:
+    document = yaml.safe_load(path.read_text())
+    assert isinstance(document, dict)
+    return document
+
+
+def triggers(workflow: Mapping[Any, Any]) -> Mapping[str, Any]:
+    # YAML 1.1 reads the key `on` as true.
+    found = workflow[True]
+    assert isinstance(found, dict)
+    return found
+
+
+def steps(workflow: Mapping[Any, Any]) -> Iterator[Mapping[str, Any]]:
+    for job in workflow["jobs"].values():
+        yield from job["steps"]
+
+
+def leaves(value: object, path: str = "") -> Iterator[tuple[str, str]]:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from leaves(item, f"{path}.{key}")
+    elif isinstance(value, list):
+        for item in value:
+            yield from leaves(item, path)
+    else:
+        yield path, str(value)
+
+
+def test_the_promised_workflows_are_there() -> None:
+    assert {"check.yml", "preview.yml"} <= {path.name for path in WORKFLOWS}
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda p: p.name)
+def test_a_workflow_may_do_no_more_than_read_and_comment(path: Path) -> None:
+    granted = parsed(path)["permissions"]
+    assert granted.pop("contents") == "read"
+    assert granted in ({}, {"pull-requests": "write"})
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda p: p.name)
+def test_every_action_is_pinned_by_version(path: Path) -> None:
+    used = [step["uses"] for step in steps(parsed(path)) if "uses" in step]
+    assert used
+    assert [u for u in used if not re.fullmatch(r"[\w./-]+@v\d+(\.\d+)*|.+@[0-9a-f]{40}", u)] == []
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda p: p.name)
+def test_no_secret_stands_in_plain(path: Path) -> None:
+    for where, value in leaves(parsed(path)):
+        if re.search(r"(?i)key$|token$|passphrase$|secret$", where):
+            assert re.fullmatch(r"\$\{\{ (secrets\.\w+|github\.token) \}\}", value), where
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda p: p.name)
+def test_no_text_from_a_pull_request_reaches_a_shell(path: Path) -> None:
+    for step in steps(parsed(path)):
+        assert "${{" not in step.get("run", "")
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda p: p.name)
+def test_every_job_ends_by_itself(path: Path) -> None:
+    for job in parsed(path)["jobs"].values():
+        assert job["timeout-minutes"] <= 60
+
+
+def test_a_preview_never_runs_for_a_fork_and_never_applies() -> None:
+    workflow = parsed(ROOT / ".github" / "workflows" / "preview.yml")
+    assert set(triggers(workflow)) == {"pull_request"}
+    job = workflow["jobs"]["preview"]
+    assert "head.repo.full_name == github.repository" in job["if"]
+    assert job["strategy"]["matrix"]["stack"] == ["dev", "prod"]
+    assert "environment" in job
+    commands = [s["with"]["command"] for s in steps(workflow) if "pulumi/" in s.get("uses", "")]
+    assert commands == ["preview"]
+
+
+def test_the_preview_uses_the_engine_that_the_requirements_pin() -> None:
+    pinned = re.search(r"^pulumi==(\S+)", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
+    workflow = parsed(ROOT / ".github" / "workflows" / "preview.yml")
+    used = [s["with"]["pulumi-version"] for s in steps(workflow) if "pulumi/" in s.get("uses", "")]
+    assert pinned is not None
+    assert used == [pinned[1]]
