@@ -2,31 +2,133 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from copy import deepcopy
+from dataclasses import dataclass
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from config.model import ClusterConfig
+from config.plain_secrets import looks_secret, plain_secrets
 from config.profiles import with_profile
 from config.report import ConfigError, Problem, path_of
+from config.rules import broken_rules
+from config.schema_errors import problem_of
+from config.schema_walk import Path, value_at
+
+_ATTEMPTS = 64
+"""Each one leaves out what cannot be read; a file with more than this is not worth more."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """What could be read of a document, and everything that is wrong with it.
+
+    `config` leaves out what `problems` say cannot be read, so that the rest can be checked in the
+    same run. It is None where too little is left. `left_out` are the paths of what is missing.
+    """
+
+    config: ClusterConfig | None
+    problems: tuple[Problem, ...]
+    left_out: tuple[str, ...] = ()
+
+    def concerns(self, problem: Problem) -> bool:
+        """Whether a problem is real, and not a consequence of what was left out."""
+        return not any(_related(problem.path, path) for path in self.left_out)
 
 
 def load(document: Mapping[str, object], *, secret_paths: Iterable[str] = ()) -> ClusterConfig:
     """Check the `cluster` object of a stack file, with its profile's defaults laid under it.
 
     `secret_paths` are paths whose values came encrypted: they are never shown. Raises
-    `ConfigError` with every problem.
+    `ConfigError` with every problem of the configuration itself; `planning.read.plan_from` also
+    has those of its layout, in the same report.
     """
-    del secret_paths
-    try:
-        return ClusterConfig.model_validate(with_profile(document))
-    except ValidationError as error:
-        raise ConfigError(
-            Problem(
-                path=path_of(*found["loc"]),
-                value=None,
-                rule=found["msg"],
-                remedy="See docs/configuration.md.",
-            )
-            for found in error.errors(include_url=False, include_input=False)
-        ) from None
+    reading = read(document, secret_paths=secret_paths)
+    if reading.problems or reading.config is None:
+        raise ConfigError(reading.problems)
+    return reading.config
+
+
+def read(document: Mapping[str, object], *, secret_paths: Iterable[str] = ()) -> Reading:
+    """Read as much of a document as can be read, and collect every problem."""
+    hidden = frozenset(secret_paths)
+    effective = with_profile(document)
+    problems = list(plain_secrets(document))
+    config, wrong, left_out = _validate(effective, hidden)
+    problems += wrong
+    reading = Reading(config=config, problems=(), left_out=tuple(left_out))
+    if config is not None:
+        problems += [p for p in broken_rules(config) if reading.concerns(p)]
+    shown = tuple(_without_secrets(p, hidden) for p in problems)
+    return Reading(config=config, problems=shown, left_out=reading.left_out)
+
+
+def _validate(
+    document: Mapping[str, object], hidden: frozenset[str]
+) -> tuple[ClusterConfig | None, list[Problem], list[str]]:
+    """Validate, leaving out what is wrong and trying again, until the rest is a configuration."""
+    problems: dict[tuple[str, str], Problem] = {}
+    left_out: list[str] = []
+    rest = deepcopy(dict(document))
+    for _ in range(_ATTEMPTS):
+        try:
+            return ClusterConfig.model_validate(rest), list(problems.values()), left_out
+        except ValidationError as error:
+            found = error.errors(include_url=False, include_input=False)
+        progress = False
+        for detail in found:
+            problem = problem_of(detail, _shown(detail, rest, hidden))
+            if not any(_related(problem.path, path) for path in left_out):
+                problems.setdefault((problem.path, problem.rule), problem)
+            removed = _leave_out(rest, detail)
+            if removed is not None:
+                progress = True
+                if detail["type"] != "extra_forbidden":
+                    left_out.append(path_of(*removed))
+        if not progress:
+            break
+    return None, list(problems.values()), left_out
+
+
+def _leave_out(rest: dict[str, object], detail: ErrorDetails) -> Path | None:
+    """Remove what an error is about; for a missing key, the entry that lacks it."""
+    path = tuple(step for step in detail["loc"] if step != "[key]")
+    if detail["type"] == "missing":
+        path = path[:-1]
+    while path:
+        holder = value_at(rest, path[:-1])
+        last = path[-1]
+        if isinstance(holder, dict) and last in holder:
+            del holder[last]
+            return path
+        # Inside a list, or a key that the profile brought: give up the whole of it.
+        path = path[:-1]
+    return None
+
+
+def _shown(detail: ErrorDetails, rest: Mapping[str, object], hidden: frozenset[str]) -> str | None:
+    path = tuple(step for step in detail["loc"] if step != "[key]")
+    value = value_at(rest, path)
+    if isinstance(value, Mapping | list) or value is None or path_of(*path) in hidden:
+        return None
+    return None if looks_secret(value, path) else str(value)
+
+
+def _without_secrets(problem: Problem, hidden: frozenset[str]) -> Problem:
+    if problem.value is None or not any(_related(problem.path, path) for path in hidden):
+        return problem
+    return Problem(path=problem.path, value=None, rule=problem.rule, remedy=problem.remedy)
+
+
+def _related(one: str, other: str) -> bool:
+    """Whether one path is the other, or lies above or below it."""
+    short, long = sorted((one, other), key=len)
+    return long == short or long.startswith((f"{short}.", f"{short}["))
+
+
+def all_problems(reading: Reading, further: Iterable[Problem]) -> Iterator[Problem]:
+    """The problems of a reading, and further ones that are not consequences of it."""
+    yield from reading.problems
+    yield from (problem for problem in further if reading.concerns(problem))

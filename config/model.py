@@ -67,6 +67,8 @@ class CloudConfig(Model):
     account_id: str | None = None
     endpoint: str | None = None
     """`host:port` of the local cloud; refused unless it is loopback."""
+    unlisted_region: bool = False
+    """The region is newer than the built-in list, and its name is right."""
 
 
 class VpcConfig(Model):

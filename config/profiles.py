@@ -48,7 +48,12 @@ POOLS: Mapping[Profile, Document] = {
     },
     Profile.DEV: {
         "image": DEFAULT_IMAGE,
-        "disk": {"category": "cloud_essd_entry", "size": 40, "encrypted": False},
+        "disk": {
+            "category": "cloud_essd",
+            "size": 40,
+            "performanceLevel": "PL0",
+            "encrypted": False,
+        },
         "deletionProtection": False,
     },
     Profile.PROD: {

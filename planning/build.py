@@ -19,6 +19,7 @@ from config.report import ConfigError
 from planning.blocks import PREFIX_SIZE, gateway
 from planning.canonical import canonical_ranges, expand
 from planning.capacity import max_pods
+from planning.checks import extra_pools_lie_in_their_node
 from planning.layout import Placement, lay_out, vswitch_key
 from planning.model import (
     ClusterPlan,
@@ -39,8 +40,9 @@ TAG_PROFILE = "spiderpool-alicloud/profile"
 def build_plan(config: ClusterConfig) -> ClusterPlan:
     """Plan the cluster. Raises `ConfigError` with every problem of its layout."""
     layout = lay_out(config)
-    if layout.problems:
-        raise ConfigError(layout.problems)
+    problems = (*layout.problems, *extra_pools_lie_in_their_node(config, layout))
+    if problems:
+        raise ConfigError(problems)
     network = _network(config)
     nodes = {
         member.name: _node(config, member, layout.nodes[member.name])

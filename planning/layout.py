@@ -45,6 +45,11 @@ class Placement:
     pod_addresses: tuple[IPv4Address, ...] = ()
     prefixes: tuple[IPv4Network, ...] = ()
 
+    @property
+    def planned_pod_addresses(self) -> tuple[IPv4Address, ...]:
+        """Every pod address that is known before the cloud is asked, in order."""
+        return self.pod_addresses + tuple(a for block in self.prefixes for a in block)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
@@ -232,9 +237,9 @@ class _Work:
                         "number, so that no other node can move them."
                     ),
                     remedy=(
-                        "Reserve a larger part of the vSwitch (a reservation may grow, not move), "
-                        f"or lower nodePools.{at.member.pool}.prefixBlockSize before its first "
-                        "deployment."
+                        "Before the first deployment: reserve a larger part of the vSwitch, or "
+                        f"lower nodePools.{at.member.pool}.prefixBlockSize. Later: a reservation "
+                        "cannot grow, so put further nodes into a pool on another subnet."
                     ),
                 )
             )

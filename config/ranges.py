@@ -1,0 +1,29 @@
+"""Addresses and ranges as a user writes them: `a` or `a-b`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from ipaddress import IPv4Address
+
+MAX_EXPANDED = 65536
+"""More than this in one range is a mistake, and would only fill memory."""
+
+
+def expand(ranges: Iterable[str]) -> tuple[IPv4Address, ...]:
+    """Every IPv4 address in these ranges, sorted. `ValueError` says which text is not a range."""
+    return tuple(IPv4Address(n) for n in sorted({n for r in ranges for n in numbers(r)}))
+
+
+def numbers(text: str) -> range:
+    """The addresses of one range as integers. `ValueError` says why it is none."""
+    low_text, dash, high_text = text.partition("-")
+    try:
+        low = int(IPv4Address(low_text))
+        high = int(IPv4Address(high_text)) if dash else low
+    except ValueError as error:
+        raise ValueError(f"{text!r} is neither an IPv4 address nor a range a-b") from error
+    if high < low:
+        raise ValueError(f"{text!r} is reversed: the lower address comes first")
+    if high - low >= MAX_EXPANDED:
+        raise ValueError(f"{text!r} holds more than {MAX_EXPANDED} addresses")
+    return range(low, high + 1)

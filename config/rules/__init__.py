@@ -1,0 +1,29 @@
+"""Rules that need more than one field: each a small function that yields problems.
+
+All of them run, so that all problems are in one report. A rule stays silent about what another one
+reports already. Rules about single addresses are in `planning.layout`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from config.model import ClusterConfig
+from config.report import Problem
+from config.rules import addresses, cloud, interfaces, kubernetes, network, nodes, spiderpool
+
+RULES = (
+    *cloud.RULES,
+    *network.RULES,
+    *nodes.RULES,
+    *interfaces.RULES,
+    *addresses.RULES,
+    *kubernetes.RULES,
+    *spiderpool.RULES,
+)
+
+
+def broken_rules(config: ClusterConfig) -> Iterator[Problem]:
+    """Every problem that any rule finds."""
+    for rule in RULES:
+        yield from rule(config)

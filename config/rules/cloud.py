@@ -1,0 +1,126 @@
+"""Rules about the account, the region and what everything is tagged with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ipaddress import ip_address
+
+from config.model import ClusterConfig, Profile
+from config.regions import ZONE_LETTERS
+from config.report import Problem
+from config.schema_walk import nearest
+
+MAX_TAGS = 18
+"""The cloud takes 20 on a resource; two are this program's own."""
+MAX_TAG_KEY = 128
+MAX_TAG_VALUE = 128
+OWN_TAGS = "spiderpool-alicloud/"
+
+
+def endpoint_is_loopback(config: ClusterConfig) -> Iterator[Problem]:
+    """Only the local cloud is spoken to by `host:port`, and only on loopback."""
+    endpoint = config.cloud.endpoint
+    if endpoint is None:
+        if config.profile is Profile.LOCAL:
+            yield Problem(
+                path="cloud.endpoint",
+                value=None,
+                rule="The local profile is for the local cloud only; without an endpoint it would "
+                "build in a real account.",
+                remedy="Write endpoint: 127.0.0.1:18443, or profile: dev for a real account.",
+            )
+        return
+    host, _, port = endpoint.rpartition(":")
+    if not _is_loopback(host) or not port.isdigit():
+        yield Problem(
+            path="cloud.endpoint",
+            value=endpoint,
+            rule="An endpoint stands for every product of the cloud, with the local cloud's "
+            "well-known key; it must be a loopback address and a port.",
+            remedy="Write 127.0.0.1:18443, or leave it out to use Alibaba Cloud's own endpoints.",
+        )
+
+
+def region_is_known(config: ClusterConfig) -> Iterator[Problem]:
+    """A region that does not exist fails late, as a host name that cannot be found."""
+    if config.region in ZONE_LETTERS or config.cloud.unlisted_region:
+        return
+    meant = nearest(config.region, ZONE_LETTERS)
+    yield Problem(
+        path="region",
+        value=config.region,
+        rule="This region is not in the list of Alibaba Cloud's regions.",
+        remedy=(f"Did you mean {meant}? " if meant else "")
+        + "If the region is newer than the list, write cloud.unlistedRegion: true.",
+    )
+
+
+def account_id_is_a_number(config: ClusterConfig) -> Iterator[Problem]:
+    """Account ids are digits only."""
+    account = config.cloud.account_id
+    if account is not None and not account.isdigit():
+        yield Problem(
+            path="cloud.accountId",
+            value=account,
+            rule="An account id consists of digits.",
+            remedy="Write the number that the console shows as account ID, in quotes.",
+        )
+
+
+def tags_fit(config: ClusterConfig) -> Iterator[Problem]:
+    """Limits of the tag service (ECS documentation, "Tag limits")."""
+    if len(config.tags) > MAX_TAGS:
+        yield Problem(
+            path="tags",
+            value=f"{len(config.tags)} tags",
+            rule=f"A resource takes 20 tags, and two are this program's own: {MAX_TAGS} are left.",
+            remedy=f"Keep {MAX_TAGS} at most.",
+        )
+    for key, value in sorted(config.tags.items()):
+        reason = _tag_problem(key, value)
+        if reason is not None:
+            yield Problem(
+                path=f"tags.{key}", value=value, rule=reason, remedy="Use another key or value."
+            )
+
+
+def _tag_problem(key: str, value: str) -> str | None:
+    if not key or len(key) > MAX_TAG_KEY:
+        return f"A tag's key has 1 to {MAX_TAG_KEY} characters."
+    if len(value) > MAX_TAG_VALUE:
+        return f"A tag's value has at most {MAX_TAG_VALUE} characters."
+    if key.lower().startswith(("aliyun", "acs:")):
+        return "Alibaba Cloud keeps keys that begin with aliyun or acs: for itself."
+    if any(mark in text for mark in ("http://", "https://") for text in (key, value)):
+        return "Alibaba Cloud refuses http:// and https:// in tags."
+    if key.startswith(OWN_TAGS):
+        return f"Keys that begin with {OWN_TAGS} are set by this program."
+    return None
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def instance_types_are_types(config: ClusterConfig) -> Iterator[Problem]:
+    """A limit for a name that no instance type has would never be used."""
+    for name in sorted(config.instance_types):
+        if not name.startswith("ecs."):
+            yield Problem(
+                path=f"instanceTypes.{name}",
+                value=None,
+                rule="Names of instance types begin with ecs. and have a family and a size.",
+                remedy="Write it as ecs.g7.large, as nodePools name it.",
+            )
+
+
+RULES = (
+    endpoint_is_loopback,
+    region_is_known,
+    account_id_is_a_number,
+    tags_fit,
+    instance_types_are_types,
+)

@@ -1,0 +1,324 @@
+"""Rules about a pool's NICs: how many, where, and how many addresses each can take."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from config.instance_limits import Limits, limits_of, without_second_eni
+from config.model import AddressMode, ClusterConfig, InterfaceConfig, NodePoolConfig
+from config.report import Problem
+from config.rules.network import unknown_subnet
+
+MAX_PINNED = 10
+"""Explicit addresses of an ENI at creation (CreateNetworkInterface, PrivateIpAddress.N)."""
+MAX_COUNT = 49
+"""SecondaryPrivateIpAddressCount of CreateNetworkInterface."""
+MAX_PREFIXES = 10
+"""Ipv4Prefix.N of CreateNetworkInterface."""
+MAX_IPV6 = 10
+"""Ipv6Address.N and Ipv6AddressCount of CreateNetworkInterface."""
+PREFIX_SIZE = 16
+
+
+def needed_types(config: ClusterConfig, pool: str) -> list[tuple[str, str]]:
+    """Instance types of a pool and of its nodes, with the path that says each."""
+    spec = config.node_pools[pool]
+    own = [
+        (f"nodePools.{pool}.nodes.{node}.instanceType", o.instance_type)
+        for node, o in sorted(spec.nodes.items())
+        if o.instance_type is not None
+    ]
+    return [(f"nodePools.{pool}.instanceType", spec.instance_type), *own]
+
+
+def nics_are_whole(config: ClusterConfig) -> Iterator[Problem]:
+    """eth0 always, each NIC in a subnet of its own that exists."""
+    for name, pool in sorted(config.node_pools.items()):
+        path = f"nodePools.{name}.interfaces"
+        if "eth0" not in pool.interfaces:
+            yield Problem(
+                path=f"{path}.eth0",
+                value=None,
+                rule="An instance's primary ENI is eth0, and pods stand on it unless they ask for "
+                "another NIC.",
+                remedy="Write eth0 with its subnet.",
+            )
+        for nic, interface in sorted(pool.interfaces.items()):
+            if interface.subnet not in config.network.subnets:
+                yield unknown_subnet(f"{path}.{nic}.subnet", interface.subnet, config)
+        subnets = {nic: i.subnet for nic, i in pool.interfaces.items()}
+        if subnets.get("eth0") is not None and subnets.get("eth0") == subnets.get("eth1"):
+            yield Problem(
+                path=f"{path}.eth1.subnet",
+                value=subnets.get("eth1"),
+                rule="eth0 stands in it already. A node owns one block in a subnet, and two NICs "
+                "in one network answer for each other.",
+                remedy="Give eth1 a subnet of its own.",
+            )
+        eth0, eth1 = pool.interfaces.get("eth0"), pool.interfaces.get("eth1")
+        if eth0 and eth1 and eth0.pod_addresses == 0 and eth1.pod_addresses > 0:
+            yield Problem(
+                path=f"{path}.eth0.podAddresses",
+                value="0",
+                rule="The kubelet's maxPods is bound to eth0's addresses: without any, pods that "
+                "ask for eth1 find no place either.",
+                remedy="Write at least 1, or 0 for eth1 too.",
+            )
+
+
+def types_take_two_enis(config: ClusterConfig) -> Iterator[Problem]:
+    """Some types take no second ENI at creation, and ours come with it."""
+    for name, pool in sorted(config.node_pools.items()):
+        for path, kind in needed_types(config, name):
+            limits = limits_of(kind, config.instance_types)
+            refused = (
+                not limits.second_eni or limits.enis < len(pool.interfaces)
+                if limits is not None
+                else without_second_eni(kind)
+            )
+            if refused and len(pool.interfaces) > 1:
+                yield Problem(
+                    path=path,
+                    value=kind,
+                    rule="It takes no second ENI at creation, and this pool's nodes have eth1.",
+                    remedy="Use a type of g7, c7, r7, g8i, c8i or r8i, or take eth1 out.",
+                )
+
+
+def mode_limits(config: ClusterConfig) -> Iterator[Problem]:
+    """What CreateNetworkInterface takes, whatever the instance type."""
+    for name, pool in sorted(config.node_pools.items()):
+        for nic, interface in sorted(pool.interfaces.items()):
+            path = f"nodePools.{name}.interfaces.{nic}.podAddresses"
+            wanted = interface.pod_addresses
+            if interface.mode is AddressMode.PINNED and wanted > MAX_PINNED:
+                yield Problem(
+                    path=path,
+                    value=str(wanted),
+                    rule=f"An ENI is created with {MAX_PINNED} explicit addresses at most "
+                    "(CreateNetworkInterface).",
+                    remedy=f"Write {MAX_PINNED} or less, mode: prefix for dense nodes, or mode: "
+                    f"count for up to {MAX_COUNT} that the cloud chooses.",
+                )
+            if interface.mode is AddressMode.COUNT and wanted > MAX_COUNT:
+                yield Problem(
+                    path=path,
+                    value=str(wanted),
+                    rule=f"An ENI is created with {MAX_COUNT} counted addresses at most "
+                    "(CreateNetworkInterface).",
+                    remedy=f"Write {MAX_COUNT} or less, or mode: prefix.",
+                )
+
+
+def type_limits(config: ClusterConfig) -> Iterator[Problem]:
+    """What one ENI of the instance type takes."""
+    for name, pool in sorted(config.node_pools.items()):
+        for path, kind in needed_types(config, name):
+            limits = limits_of(kind, config.instance_types)
+            if limits is None:
+                continue
+            for nic, interface in sorted(pool.interfaces.items()):
+                yield from _over_limit(
+                    f"nodePools.{name}.interfaces.{nic}", kind, limits, interface, path
+                )
+
+
+def _over_limit(
+    path: str, kind: str, limits: Limits, interface: InterfaceConfig, said_at: str
+) -> Iterator[Problem]:
+    room = limits.ipv4_per_eni - 1
+    if interface.mode is AddressMode.PREFIX:
+        prefixes = -(-interface.pod_addresses // PREFIX_SIZE)
+        room = min(room, MAX_PREFIXES)
+        fits = prefixes <= room
+        highest = room * PREFIX_SIZE
+    else:
+        fits = interface.pod_addresses <= room
+        highest = room
+    if not fits:
+        yield Problem(
+            path=f"{path}.podAddresses",
+            value=str(interface.pod_addresses),
+            rule=f"One ENI of {kind} ({said_at}) takes {limits.ipv4_per_eni} IPv4 addresses, the "
+            "primary one included; a prefix counts as one.",
+            remedy=f"Write {highest} or less, or a larger instance type. If the limit is wrong, "
+            f"set it by instanceTypes.{kind} (source: {limits.source}).",
+        )
+
+
+def blocks_are_whole(config: ClusterConfig) -> Iterator[Problem]:
+    """Blocks are powers of two that hold a node's addresses."""
+    for name, pool in sorted(config.node_pools.items()):
+        path = f"nodePools.{name}"
+        for key, size in (
+            ("blockSize", pool.block_size),
+            ("prefixBlockSize", pool.prefix_block_size),
+        ):
+            if size & (size - 1):
+                yield Problem(
+                    path=f"{path}.{key}",
+                    value=str(size),
+                    rule="A block's size is a power of two, so that blocks align with networks.",
+                    remedy=f"Write {1 << size.bit_length()} or {1 << (size.bit_length() - 1)}.",
+                )
+        yield from _too_small(path, pool)
+
+
+def _too_small(path: str, pool: NodePoolConfig) -> Iterator[Problem]:
+    for nic, interface in sorted(pool.interfaces.items()):
+        wanted = interface.pod_addresses
+        if interface.mode is AddressMode.PINNED and wanted + 1 > pool.block_size:
+            yield Problem(
+                path=f"{path}.blockSize",
+                value=str(pool.block_size),
+                rule=f"A node's block holds its ENI's primary address and {wanted} pod addresses "
+                f"of {nic}.",
+                remedy="Leave blockSize out: 16 holds any number of pinned addresses.",
+            )
+        if interface.mode is AddressMode.PREFIX and wanted > pool.prefix_block_size:
+            yield Problem(
+                path=f"{path}.prefixBlockSize",
+                value=str(pool.prefix_block_size),
+                rule=f"A node's part of the reservation holds the prefixes of {nic}: {wanted} "
+                "addresses.",
+                remedy="Leave prefixBlockSize out: 256 holds any number of prefixes.",
+            )
+
+
+def modes_do_not_mix(config: ClusterConfig) -> Iterator[Problem]:
+    """Where the cloud chooses addresses it may choose one that the plan gives to another node."""
+    modes: dict[str, dict[AddressMode, str]] = {}
+    for name, pool in sorted(config.node_pools.items()):
+        for nic, interface in sorted(pool.interfaces.items()):
+            if interface.pod_addresses:
+                said = f"nodePools.{name}.interfaces.{nic}"
+                modes.setdefault(interface.subnet, {}).setdefault(interface.mode, said)
+    for subnet, by_mode in sorted(modes.items()):
+        counted = by_mode.pop(AddressMode.COUNT, None)
+        if counted is not None and by_mode:
+            yield Problem(
+                path=f"{counted}.mode",
+                value="count",
+                rule=f"{min(by_mode.values())} pins addresses of subnet {subnet}, and the cloud "
+                "could choose one of them for a counted ENI first.",
+                remedy="Give counted NICs a subnet of their own, or pin all of them.",
+            )
+
+
+def prefixes_have_a_reservation(config: ClusterConfig) -> Iterator[Problem]:
+    """The API takes prefixes out of a reserved part of the vSwitch only ("IP prefixes")."""
+    needed: dict[str, str] = {}
+    for name, pool in sorted(config.node_pools.items()):
+        for nic, interface in sorted(pool.interfaces.items()):
+            if interface.mode is AddressMode.PREFIX and interface.pod_addresses:
+                needed.setdefault(interface.subnet, f"nodePools.{name}.interfaces.{nic}")
+    for subnet, said in sorted(needed.items()):
+        spec = config.network.subnets.get(subnet)
+        for zone, vswitch in sorted(spec.zones.items()) if spec is not None else ():
+            if vswitch.prefix_reservation is None:
+                yield Problem(
+                    path=f"network.subnets.{subnet}.zones.{zone}.prefixReservation",
+                    value=None,
+                    rule=f"{said} is in mode: prefix, and prefixes come only from a reserved part "
+                    "of the vSwitch.",
+                    remedy="Reserve a part that no node's block lies in, for example the upper "
+                    "half without the last three addresses' /28. Choose it large: it cannot grow.",
+                )
+
+
+def ipv6_fits(config: ClusterConfig) -> Iterator[Problem]:
+    """Dual stack: one IPv6 address for the host and one for each pod address (D8)."""
+    if not config.network.ipv6.enabled:
+        return
+    for name, pool in sorted(config.node_pools.items()):
+        kinds = [
+            (kind, limits)
+            for _, kind in needed_types(config, name)
+            if (limits := limits_of(kind, config.instance_types)) is not None
+        ]
+        for nic, interface in sorted(pool.interfaces.items()):
+            path = f"nodePools.{name}.interfaces.{nic}"
+            if interface.mode is AddressMode.PREFIX and interface.pod_addresses:
+                yield Problem(
+                    path=f"{path}.mode",
+                    value="prefix",
+                    rule="Each pod of a dual-stack cluster has an IPv6 address beside its IPv4 "
+                    f"address, and an ENI takes {MAX_IPV6}: fewer than one prefix has.",
+                    remedy="Write mode: pinned, or leave IPv6 off.",
+                )
+                continue
+            needed = interface.pod_addresses + 1
+            room, said = MAX_IPV6, "CreateNetworkInterface"
+            for kind, limits in kinds:
+                if limits.ipv6_per_eni < room:
+                    room, said = limits.ipv6_per_eni, kind
+            if needed > room:
+                yield Problem(
+                    path=f"{path}.podAddresses",
+                    value=str(interface.pod_addresses),
+                    rule=f"With IPv6 the ENI needs {needed} IPv6 addresses, one for the host and "
+                    f"one for each pod address; {said} allows {room}.",
+                    remedy=f"Write {room - 1} or less."
+                    if room > 1
+                    else "Use an instance type with more IPv6 addresses, or leave IPv6 off.",
+                )
+
+
+def ipv6_is_whole(config: ClusterConfig) -> Iterator[Problem]:
+    """One IPv6 pool makes every pod ask for an IPv6 address, on any NIC of any node (D8)."""
+    used = {
+        interface.subnet
+        for pool in config.node_pools.values()
+        for interface in pool.interfaces.values()
+    }
+    indices: dict[int, str] = {}
+    without: list[str] = []
+    for subnet, spec in sorted(config.network.subnets.items()):
+        for zone, vswitch in sorted(spec.zones.items()):
+            path = f"network.subnets.{subnet}.zones.{zone}.ipv6Index"
+            index = vswitch.ipv6_index
+            if index is None:
+                if subnet in used:
+                    without.append(path)
+                continue
+            if index in indices:
+                yield Problem(
+                    path=path,
+                    value=str(index),
+                    rule=f"{indices[index]} has this /64 of the VPC's /56 already.",
+                    remedy="Write an index from 0 to 255 that no other vSwitch has.",
+                )
+            indices.setdefault(index, path)
+    if not config.network.ipv6.enabled:
+        for index, path in sorted(indices.items()):
+            yield Problem(
+                path=path,
+                value=str(index),
+                rule="IPv6 is off. It is on for every NIC of every node or for none: a single IPv6 "
+                "pool makes all pods ask for an IPv6 address.",
+                remedy="Write network.ipv6.enabled: true and an index on every vSwitch that nodes "
+                "use, or take ipv6Index out.",
+            )
+        return
+    free = (n for n in range(256) if n not in indices)
+    for path in without:
+        yield Problem(
+            path=path,
+            value=None,
+            rule="IPv6 is on, and it is on for every NIC of every node or for none: a single IPv6 "
+            "pool makes all pods ask for an IPv6 address, and on this NIC they would find none.",
+            remedy=f"Write ipv6Index: {next(free, 0)}, and never change it.",
+        )
+
+
+RULES = (
+    nics_are_whole,
+    types_take_two_enis,
+    mode_limits,
+    type_limits,
+    blocks_are_whole,
+    modes_do_not_mix,
+    prefixes_have_a_reservation,
+    ipv6_fits,
+    ipv6_is_whole,
+)

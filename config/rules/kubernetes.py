@@ -1,0 +1,233 @@
+"""Rules about the cluster itself and its cloud controller."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from ipaddress import IPv4Network
+
+from config.members import members_of
+from config.model import ClusterConfig, Role
+from config.report import Problem
+from config.rules.network import RESERVED_BY_CLOUD, vpc_cidrs
+
+MINORS = range(31, 36)
+"""kubeadm API v1beta4 began with 1.31; 1.35 is the newest that the bootstrap was written for."""
+
+SERVICE_PREFIX = range(12, 29)
+
+OWN_KUBELET_FIELDS = {
+    "maxPods": "it is bound to the addresses of eth0",
+    "providerID": "it names the instance to the cloud controller",
+    "clusterDNS": "kubeadm sets it from serviceCidr",
+    "clusterDomain": "kubeadm sets it",
+    "rotateCertificates": "joining nodes depend on it",
+    "staticPodPath": "kubeadm sets it",
+    "authentication": "kubeadm sets it",
+    "authorization": "kubeadm sets it",
+    "cgroupDriver": "it must be containerd's",
+    "registerWithTaints": "the pool's taints say it",
+    "apiVersion": "the document has one",
+    "kind": "the document has one",
+}
+
+_NODE_NAME = re.compile(r"^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$")
+_CONTROLLER_VERSION = re.compile(r"^v\d+\.\d+\.\d+$")
+FEATURE_GATES = (
+    "EndpointSlice",
+    "FilterServiceOnNodeChange",
+    "IPv6DualStack",
+    "LoadBalancerTypeAnnotation",
+)
+"""Of cloud-provider-alibaba-cloud v2.14.0 (`pkg/util/feature`)."""
+
+
+def version_is_supported(config: ClusterConfig) -> Iterator[Problem]:
+    """Only versions that the bootstrap was written for."""
+    if config.kubernetes.mode != "kubeadm":
+        return
+    major, minor, _ = (int(part) for part in config.kubernetes.version.split("."))
+    if major != 1 or minor not in MINORS:
+        yield Problem(
+            path="kubernetes.version",
+            value=config.kubernetes.version,
+            rule=f"Nodes are set up with kubeadm's v1beta4, for 1.{MINORS.start} to "
+            f"1.{MINORS.stop - 1}.",
+            remedy=f"Write a version of 1.{MINORS.stop - 1}, as 1.35.4.",
+        )
+
+
+def cluster_ranges_are_free(config: ClusterConfig) -> Iterator[Problem]:
+    """Services and the dummy pod range lie outside of the VPC and of the cloud's own range."""
+    kubernetes = config.kubernetes
+    for key, cidr in (
+        ("serviceCidr", kubernetes.service_cidr),
+        ("podCidr", kubernetes.pod_cidr),
+    ):
+        for path, other in vpc_cidrs(config):
+            if cidr.overlaps(other):
+                yield Problem(
+                    path=f"kubernetes.{key}",
+                    value=str(cidr),
+                    rule=f"It overlaps {path} ({other}): pods live in the VPC, and one of its "
+                    "addresses would be taken for a service.",
+                    remedy=f"Write a range outside of the VPC, as {_free_range(config)}.",
+                )
+        if cidr.overlaps(RESERVED_BY_CLOUD):
+            yield Problem(
+                path=f"kubernetes.{key}",
+                value=str(cidr),
+                rule="100.64.0.0/10 is Alibaba Cloud's own: metadata, DNS and mirrors answer "
+                "there.",
+                remedy=f"Write a range outside of it, as {_free_range(config)}.",
+            )
+    if kubernetes.service_cidr.overlaps(kubernetes.pod_cidr):
+        yield Problem(
+            path="kubernetes.podCidr",
+            value=str(kubernetes.pod_cidr),
+            rule=f"It overlaps kubernetes.serviceCidr ({kubernetes.service_cidr}); it is there to "
+            "tell service traffic apart.",
+            remedy="Write another range outside of the VPC.",
+        )
+    if kubernetes.service_cidr.prefixlen not in SERVICE_PREFIX:
+        yield Problem(
+            path="kubernetes.serviceCidr",
+            value=str(kubernetes.service_cidr),
+            rule="kube-apiserver takes service ranges from /12 to /28.",
+            remedy="Write a /18: 16,384 services.",
+        )
+
+
+def _free_range(config: ClusterConfig) -> IPv4Network:
+    taken = [cidr for _, cidr in vpc_cidrs(config)]
+    taken += [config.kubernetes.pod_cidr, config.kubernetes.service_cidr]
+    for candidate in (
+        *IPv4Network("10.192.0.0/10").subnets(new_prefix=18),
+        *IPv4Network("172.16.0.0/12").subnets(new_prefix=18),
+    ):
+        if not any(candidate.overlaps(t) for t in taken):
+            return candidate
+    return IPv4Network("198.18.0.0/18")
+
+
+def endpoint_is_guarded(config: ClusterConfig) -> Iterator[Problem]:
+    """The API server is open to named networks, never to the whole world."""
+    endpoint = config.kubernetes.endpoint
+    if config.kubernetes.mode == "existing":
+        return
+    for place, cidr in enumerate(endpoint.allowed_cidrs):
+        if cidr.prefixlen == 0:
+            yield Problem(
+                path=f"kubernetes.endpoint.allowedCidrs[{place}]",
+                value=str(cidr),
+                rule="It opens the API server to the whole world.",
+                remedy="Write the networks that need it: your office, your build machines.",
+            )
+    if endpoint.public and not endpoint.allowed_cidrs:
+        yield Problem(
+            path="kubernetes.endpoint.allowedCidrs",
+            value=None,
+            rule="The API server gets a public address, and nobody may reach it; the program could "
+            "not install anything either.",
+            remedy="Write the networks that may reach it, or public: false and run from inside.",
+        )
+
+
+def existing_cluster_is_mapped(config: ClusterConfig) -> Iterator[Problem]:
+    """`existing` needs the cluster's name of each node; `kubeadm` gives its own."""
+    names = config.kubernetes.node_names
+    if config.kubernetes.mode == "kubeadm":
+        if names:
+            yield Problem(
+                path="kubernetes.nodeNames",
+                value=None,
+                rule="With mode: kubeadm nodes have the names that this file gives them.",
+                remedy="Take nodeNames out, or write mode: existing.",
+            )
+        return
+    members = members_of(config)
+    for node in sorted(set(members) - set(names)):
+        yield Problem(
+            path=f"kubernetes.nodeNames.{node}",
+            value=None,
+            rule="A pool is bound to its node by the node's name in the cluster, and an existing "
+            "cluster has its own.",
+            remedy=f"Write {node}: and what `kubectl get nodes` calls it, "
+            "the same word where both agree.",
+        )
+    owners: dict[str, str] = {}
+    for node, name in sorted(names.items()):
+        path = f"kubernetes.nodeNames.{node}"
+        if node not in members:
+            yield Problem(
+                path=path,
+                value=name,
+                rule="There is no node of this name in nodePools.",
+                remedy="Write a node of nodePools, or take it out.",
+            )
+        if not _NODE_NAME.match(name):
+            yield Problem(
+                path=path,
+                value=name,
+                rule="It is no name of a Kubernetes node: small letters, digits, - and .",
+                remedy="Write what `kubectl get nodes` shows.",
+            )
+        if name in owners:
+            yield Problem(
+                path=path,
+                value=name,
+                rule=f"{owners[name]} is this node already.",
+                remedy="Write each node of the cluster once.",
+            )
+        owners.setdefault(name, node)
+
+
+def kubelet_fields_are_free(config: ClusterConfig) -> Iterator[Problem]:
+    """Some fields of KubeletConfiguration follow from the plan."""
+    for field in sorted(config.kubernetes.kubelet):
+        if field in OWN_KUBELET_FIELDS:
+            yield Problem(
+                path=f"kubernetes.kubelet.{field}",
+                value=str(config.kubernetes.kubelet[field]),
+                rule=f"This program sets it: {OWN_KUBELET_FIELDS[field]}.",
+                remedy="Take it out.",
+            )
+
+
+def cloud_controller_is_whole(config: ClusterConfig) -> Iterator[Problem]:
+    """Version, gates, and something that it can log in with."""
+    controller = config.cloud_controller
+    if not _CONTROLLER_VERSION.match(controller.version):
+        yield Problem(
+            path="cloudController.version",
+            value=controller.version,
+            rule="It is the tag of an image: v and three numbers.",
+            remedy="Write v2.14.0.",
+        )
+    for gate in sorted(set(controller.feature_gates) - set(FEATURE_GATES)):
+        yield Problem(
+            path=f"cloudController.featureGates.{gate}",
+            value=str(controller.feature_gates[gate]).lower(),
+            rule="The cloud controller has no such gate, and ignores it in silence.",
+            remedy=f"Write one of {', '.join(FEATURE_GATES)}.",
+        )
+    with_role = controller.enabled and controller.credentials == "ram-role"
+    no_planes = not any(p.role is Role.CONTROL_PLANE for p in config.node_pools.values())
+    if with_role and no_planes and config.kubernetes.mode == "existing":
+        yield Problem(
+            path="cloudController.credentials",
+            value="ram-role",
+            rule="The cloud controller gets its rights from the RAM role of the control planes, "
+            "and none of this cluster's is an instance of this stack.",
+            remedy="Write credentials: access-key, or enabled: false.",
+        )
+
+
+RULES = (
+    version_is_supported,
+    cluster_ranges_are_free,
+    endpoint_is_guarded,
+    existing_cluster_is_mapped,
+    kubelet_fields_are_free,
+    cloud_controller_is_whole,
+)

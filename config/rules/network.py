@@ -1,0 +1,341 @@
+"""Rules about the VPC, its vSwitches and the ways in and out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from ipaddress import IPv4Network
+from itertools import combinations
+
+from config.model import ClusterConfig, ZoneSubnetConfig
+from config.regions import is_zone_of, zones_of
+from config.report import Problem
+
+PRIVATE = tuple(IPv4Network(n) for n in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))
+RESERVED_BY_CLOUD = IPv4Network("100.64.0.0/10")
+"""Alibaba Cloud's own services (metadata, DNS, mirrors, load balancers' health checks)."""
+FORBIDDEN = (
+    RESERVED_BY_CLOUD,
+    IPv4Network("0.0.0.0/8"),
+    IPv4Network("127.0.0.0/8"),
+    IPv4Network("169.254.0.0/16"),
+    IPv4Network("224.0.0.0/3"),
+)
+
+MAX_SECONDARY_CIDRS = 5
+"""Of a VPC (VPC documentation, "Limits and quotas")."""
+
+VPC_PREFIX = range(8, 29)
+VSWITCH_PREFIX = range(16, 30)
+RESERVATION_PREFIX = range(16, 29)
+
+_ID = {
+    "vpc": re.compile(r"^vpc-[a-z0-9]+$"),
+    "vswitch": re.compile(r"^vsw-[a-z0-9]+$"),
+    "nat": re.compile(r"^ngw-[a-z0-9]+$"),
+    "eip": re.compile(r"^eip-[a-z0-9]+$"),
+}
+
+
+def vpc_cidrs(config: ClusterConfig) -> list[tuple[str, IPv4Network]]:
+    """Every IPv4 range of the VPC with the path that says it."""
+    vpc = config.network.vpc
+    return [
+        ("network.vpc.cidr", vpc.cidr),
+        *(
+            (f"network.vpc.secondaryCidrs[{place}]", cidr)
+            for place, cidr in enumerate(vpc.secondary_cidrs)
+        ),
+    ]
+
+
+def vswitches(config: ClusterConfig) -> list[tuple[str, str, str, ZoneSubnetConfig]]:
+    """Every vSwitch: path, subnet, zone, what is said of it."""
+    return [
+        (f"network.subnets.{name}.zones.{zone}", name, zone, vswitch)
+        for name, subnet in sorted(config.network.subnets.items())
+        for zone, vswitch in sorted(subnet.zones.items())
+    ]
+
+
+def vpc_ranges_are_allowed(config: ClusterConfig) -> Iterator[Problem]:
+    """Which ranges a VPC may have (VPC documentation, "Plan a VPC")."""
+    for path, cidr in vpc_cidrs(config):
+        if cidr.prefixlen not in VPC_PREFIX:
+            yield Problem(
+                path=path,
+                value=str(cidr),
+                rule="A VPC's range is a /8 at the largest and a /28 at the smallest.",
+                remedy="Write a range between the two, for example 172.31.0.0/16.",
+            )
+        elif any(cidr.overlaps(bad) for bad in FORBIDDEN):
+            yield Problem(
+                path=path,
+                value=str(cidr),
+                rule="Alibaba Cloud does not route this range in a VPC: 100.64.0.0/10 is its own, "
+                "and loopback, link-local and multicast addresses belong to nobody.",
+                remedy=f"Write a range of {', '.join(map(str, PRIVATE))}.",
+            )
+    count = len(config.network.vpc.secondary_cidrs)
+    if count > MAX_SECONDARY_CIDRS:
+        yield Problem(
+            path="network.vpc.secondaryCidrs",
+            value=f"{count} ranges",
+            rule=f"A VPC takes {MAX_SECONDARY_CIDRS} secondary ranges.",
+            remedy="Use fewer and larger ones.",
+        )
+
+
+def vpc_ranges_do_not_overlap(config: ClusterConfig) -> Iterator[Problem]:
+    """Two ranges of one VPC never share an address."""
+    yield from _overlaps(vpc_cidrs(config), "Ranges of one VPC share no address")
+
+
+def vswitch_sizes(config: ClusterConfig) -> Iterator[Problem]:
+    """Sizes of a vSwitch (VPC documentation, "Create and manage a vSwitch")."""
+    for path, _, _, vswitch in vswitches(config):
+        if vswitch.cidr.prefixlen not in VSWITCH_PREFIX:
+            yield Problem(
+                path=f"{path}.cidr",
+                value=str(vswitch.cidr),
+                rule="A vSwitch's range is a /16 at the largest and a /29 at the smallest.",
+                remedy="Write a range between the two.",
+            )
+
+
+def vswitches_lie_in_the_vpc(config: ClusterConfig) -> Iterator[Problem]:
+    """A vSwitch lies wholly in one range of the VPC."""
+    ranges = [cidr for _, cidr in vpc_cidrs(config)]
+    for path, _, _, vswitch in vswitches(config):
+        if not any(vswitch.cidr.subnet_of(cidr) for cidr in ranges):
+            yield Problem(
+                path=f"{path}.cidr",
+                value=str(vswitch.cidr),
+                rule=f"It lies in no range of the VPC ({', '.join(map(str, ranges))}).",
+                remedy="Write a part of one of these ranges, or add its range to "
+                "network.vpc.secondaryCidrs.",
+            )
+
+
+def vswitches_do_not_overlap(config: ClusterConfig) -> Iterator[Problem]:
+    """Two vSwitches never share an address."""
+    named = [(f"{path}.cidr", vswitch.cidr) for path, _, _, vswitch in vswitches(config)]
+    yield from _overlaps(named, "vSwitches of one VPC share no address")
+
+
+def zones_belong_to_the_region(config: ClusterConfig) -> Iterator[Problem]:
+    """A zone's name begins with its region's."""
+    named = [(path, zone) for path, _, zone, _ in vswitches(config)]
+    for name, pool in sorted(config.node_pools.items()):
+        named += [(f"nodePools.{name}.zones", zone) for zone in sorted(set(pool.zones))]
+        named += [
+            (f"nodePools.{name}.nodes.{node}.zone", own.zone)
+            for node, own in sorted(pool.nodes.items())
+            if own.zone is not None
+        ]
+    known = zones_of(config.region)
+    for path, zone in named:
+        if not is_zone_of(zone, config.region):
+            yield Problem(
+                path=path,
+                value=zone,
+                rule=f"It is no zone of {config.region}; a cluster lives in one region.",
+                remedy=f"Write one of {', '.join(known)}."
+                if known
+                else f"Write {config.region}- and a letter.",
+            )
+
+
+def subnets_have_zones(config: ClusterConfig) -> Iterator[Problem]:
+    """A subnet without a zone has no vSwitch, so nothing can stand in it."""
+    for name, subnet in sorted(config.network.subnets.items()):
+        if not subnet.zones:
+            yield Problem(
+                path=f"network.subnets.{name}.zones",
+                value=None,
+                rule="A subnet has one vSwitch for each of its zones, and here is none.",
+                remedy="Write at least one zone with its cidr, or take the subnet out.",
+            )
+
+
+def reservations_fit(config: ClusterConfig) -> Iterator[Problem]:
+    """CreateVSwitchCidrReservation: a proper part of the vSwitch, without reserved addresses."""
+    for path, _, _, vswitch in vswitches(config):
+        reservation = vswitch.prefix_reservation
+        if reservation is None:
+            continue
+        reason = None
+        if reservation.prefixlen not in RESERVATION_PREFIX:
+            reason = "A reservation is a /28 at the smallest: one prefix."
+        elif not reservation.subnet_of(vswitch.cidr) or reservation == vswitch.cidr:
+            reason = f"A reservation is a part of its vSwitch ({vswitch.cidr}), never all of it."
+        elif _holds_reserved(reservation, vswitch.cidr):
+            reason = (
+                "A reservation may not hold the vSwitch's network address nor its last three, "
+                "which Alibaba Cloud keeps for itself."
+            )
+        if reason is not None:
+            yield Problem(
+                path=f"{path}.prefixReservation",
+                value=str(reservation),
+                rule=reason,
+                remedy="Write a range in the middle of the vSwitch: its second quarter, for "
+                f"example {_second_quarter(vswitch.cidr)}.",
+            )
+
+
+def adopted_network(config: ClusterConfig) -> Iterator[Problem]:
+    """What is adopted is named by its id, and vSwitches only of an adopted VPC."""
+    network = config.network
+    yield from _id("network.vpc.id", network.vpc.id, "vpc")
+    yield from _id("network.nat.id", network.nat.id, "nat")
+    yield from _id("network.nat.eipId", network.nat.eip_id, "eip")
+    seen: dict[str, str] = {}
+    for path, _, _, vswitch in vswitches(config):
+        if vswitch.vswitch_id is None:
+            continue
+        yield from _id(f"{path}.vswitchId", vswitch.vswitch_id, "vswitch")
+        if network.vpc.id is None:
+            yield Problem(
+                path=f"{path}.vswitchId",
+                value=vswitch.vswitch_id,
+                rule="A vSwitch that exists lies in a VPC that exists, and here a VPC is created.",
+                remedy="Write network.vpc.id as well, or leave vswitchId out.",
+            )
+        if vswitch.vswitch_id in seen:
+            yield Problem(
+                path=f"{path}.vswitchId",
+                value=vswitch.vswitch_id,
+                rule=f"{seen[vswitch.vswitch_id]} has it already; a vSwitch has one role.",
+                remedy="Write another vSwitch's id.",
+            )
+        seen.setdefault(vswitch.vswitch_id, path)
+
+
+def nat_is_complete(config: ClusterConfig) -> Iterator[Problem]:
+    """An adopted NAT gateway or EIP needs its public address: SNAT entries name it."""
+    nat = config.network.nat
+    adopted = nat.id or nat.eip_id
+    if not nat.enabled:
+        if adopted is not None:
+            yield Problem(
+                path="network.nat.enabled",
+                value="false",
+                rule="A NAT gateway or EIP is named, and nothing would use it.",
+                remedy="Write enabled: true, or take id and eipId out.",
+            )
+        return
+    if adopted is not None and nat.eip_address is None:
+        yield Problem(
+            path="network.nat.eipAddress",
+            value=None,
+            rule=f"SNAT entries name a public address, and {adopted} is not asked for its own.",
+            remedy="Write the public address of the EIP.",
+        )
+    if adopted is None and nat.eip_address is not None:
+        yield Problem(
+            path="network.nat.eipAddress",
+            value=str(nat.eip_address),
+            rule="An EIP of our own gets its address from the cloud.",
+            remedy="Leave it out, or name the EIP that has it by eipId.",
+        )
+    if nat.subnet is not None and nat.subnet not in config.network.subnets:
+        yield unknown_subnet("network.nat.subnet", nat.subnet, config)
+
+
+def unknown_subnet(path: str, subnet: str, config: ClusterConfig) -> Problem:
+    """A subnet that is used and not there."""
+    known = ", ".join(sorted(config.network.subnets)) or "none"
+    return Problem(
+        path=path,
+        value=subnet,
+        rule=f"There is no such subnet in network.subnets (there: {known}).",
+        remedy="Write one of them, or add this one.",
+    )
+
+
+def ingress_is_narrow(config: ClusterConfig) -> Iterator[Problem]:
+    """Ports as the API takes them, and no API server or SSH for the whole world."""
+    for name, rule in sorted(config.network.ingress.items()):
+        path = f"network.ingress.{name}"
+        ports = _ports(rule.ports)
+        any_port = rule.protocol in {"icmp", "all"}
+        if any_port != (rule.ports == "-1/-1") or (not any_port and ports is None):
+            yield Problem(
+                path=f"{path}.ports",
+                value=rule.ports,
+                rule="Ports are written from/to, each from 1 to 65535, lower one first; for icmp "
+                "and all they are -1/-1, for tcp and udp they are never.",
+                remedy="Write 443/443 for one port, 1/65535 for all of tcp.",
+            )
+        elif rule.source.prefixlen == 0 and (ports is None or _touches(ports, (22, 6443))):
+            yield Problem(
+                path=f"{path}.source",
+                value=str(rule.source),
+                rule="This opens SSH or the API server of every node to the whole world.",
+                remedy="Write the networks that need it, or ports without 22 and 6443.",
+            )
+
+
+def _ports(text: str) -> tuple[int, int] | None:
+    found = re.fullmatch(r"(\d{1,5})/(\d{1,5})", text)
+    if found is None:
+        return None
+    low, high = int(found[1]), int(found[2])
+    return (low, high) if 1 <= low <= high <= 65535 else None  # noqa: PLR2004 - the last port
+
+
+def _touches(ports: tuple[int, int], some: Iterable[int]) -> bool:
+    return any(ports[0] <= port <= ports[1] for port in some)
+
+
+def _id(path: str, value: str | None, kind: str) -> Iterator[Problem]:
+    if value is not None and not _ID[kind].match(value):
+        prefix = _ID[kind].pattern[1:4]
+        yield Problem(
+            path=path,
+            value=value,
+            rule=f"It is no id of this kind: those begin with {prefix}-.",
+            remedy="Write the id that the console shows.",
+        )
+
+
+def _overlaps(named: list[tuple[str, IPv4Network]], rule: str) -> Iterator[Problem]:
+    ordered = sorted(named, key=lambda n: (int(n[1].network_address), n[1].prefixlen, n[0]))
+    for (path, cidr), (other_path, other) in combinations(ordered, 2):
+        if cidr.overlaps(other):
+            last, first = sorted(((path, cidr), (other_path, other)), reverse=True)
+            yield Problem(
+                path=last[0],
+                value=str(last[1]),
+                rule=f"It overlaps {first[0]} ({first[1]}). {rule}.",
+                remedy="Write a range that is free.",
+            )
+
+
+def _holds_reserved(reservation: IPv4Network, cidr: IPv4Network) -> bool:
+    last = int(cidr.broadcast_address)
+    reserved = (int(cidr.network_address), last - 2, last - 1, last)
+    first, end = int(reservation.network_address), int(reservation.broadcast_address)
+    return any(first <= address <= end for address in reserved)
+
+
+def _second_quarter(cidr: IPv4Network) -> IPv4Network:
+    length = min(cidr.prefixlen + 2, 28)
+    size = 2 ** (32 - length)
+    return IPv4Network((int(cidr.network_address) + size, length))
+
+
+RULES = (
+    vpc_ranges_are_allowed,
+    vpc_ranges_do_not_overlap,
+    vswitch_sizes,
+    vswitches_lie_in_the_vpc,
+    vswitches_do_not_overlap,
+    zones_belong_to_the_region,
+    subnets_have_zones,
+    reservations_fit,
+    adopted_network,
+    nat_is_complete,
+    ingress_is_narrow,
+)

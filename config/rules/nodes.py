@@ -1,0 +1,367 @@
+"""Rules about node pools and what stands in them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from config.instance_limits import family_of, known_types, limits_of
+from config.members import common_zones, pool_members
+from config.model import ClusterConfig, NodePoolConfig, Role
+from config.report import Problem
+from config.schema_walk import nearest
+
+MAX_NAME = 63
+"""A node's name is its host name and a label value in Kubernetes: one DNS label."""
+
+MAX_ORDINAL = 65535
+MAX_NODES = 5000
+"""What Kubernetes is built for."""
+
+_OWN_LABELS = re.compile(r"(^|\.)(kubernetes|k8s)\.io/")
+_ALLOWED_LABELS = re.compile(
+    r"^(kubelet\.kubernetes\.io/|node\.kubernetes\.io/|([a-z0-9.-]+\.)?kubelet\.kubernetes\.io/|"
+    r"topology\.kubernetes\.io/(zone|region)$|kubernetes\.io/(hostname|arch|os)$)"
+)
+_LABEL_KEY = re.compile(
+    r"^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$"
+)
+_LABEL_VALUE = re.compile(r"^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$")
+
+
+def count_or_names(config: ClusterConfig) -> Iterator[Problem]:
+    """A pool has a number of nodes or names them; with a count, `nodes` holds exceptions only."""
+    for name, pool in sorted(config.node_pools.items()):
+        path = f"nodePools.{name}"
+        if pool.count is None:
+            if not pool.nodes:
+                yield Problem(
+                    path=path,
+                    value=None,
+                    rule="A pool says how many nodes it has, or names them.",
+                    remedy="Write count: 3, or nodes with their names; count: 0 for none yet.",
+                )
+            continue
+        for node, own in sorted(pool.nodes.items()):
+            ordinal = _ordinal_in(name, node)
+            if ordinal is None or ordinal >= pool.count:
+                yield Problem(
+                    path=f"{path}.nodes.{node}",
+                    value=None,
+                    rule=f"With count, a pool's nodes are called {name}-0 to "
+                    f"{name}-{max(pool.count - 1, 0)}; nodes holds exceptions for those only.",
+                    remedy="Name one of them, or leave count out and name all nodes.",
+                )
+            elif own.ordinal is not None:
+                yield Problem(
+                    path=f"{path}.nodes.{node}.ordinal",
+                    value=str(own.ordinal),
+                    rule=f"With count, a node's name says its ordinal: {ordinal}.",
+                    remedy="Leave ordinal out.",
+                )
+
+
+def there_are_nodes(config: ClusterConfig) -> Iterator[Problem]:
+    """As many nodes as Kubernetes is built for, and at least a pool."""
+    if not config.node_pools:
+        yield Problem(
+            path="nodePools",
+            value=None,
+            rule="A cluster has nodes.",
+            remedy="Write at least one pool with role: control-plane.",
+        )
+    total = sum(_size(pool) for pool in config.node_pools.values())
+    if total > MAX_NODES:
+        yield Problem(
+            path="nodePools",
+            value=f"{total} nodes",
+            rule=f"Kubernetes is built for {MAX_NODES} nodes in a cluster.",
+            remedy="Spread them over several stacks.",
+        )
+
+
+def control_planes_are_odd(config: ClusterConfig) -> Iterator[Problem]:
+    """Of etcd a majority must live: an even number survives no more failures than one less."""
+    if config.kubernetes.mode != "kubeadm" or not config.node_pools:
+        return
+    pools = {n: p for n, p in config.node_pools.items() if p.role is Role.CONTROL_PLANE}
+    total = sum(_size(pool) for pool in pools.values())
+    if total % 2 == 1:
+        return
+    where = f"nodePools.{min(pools)}" if pools else "nodePools"
+    yield Problem(
+        path=where,
+        value=f"{total} control planes",
+        rule="etcd decides by majority: an even number of control planes survives no more failures "
+        "than one less, and none is no cluster.",
+        remedy=f"Have {total + 1} control planes"
+        + (f", or {total - 1}." if total else ": write a pool with role: control-plane, count: 1."),
+    )
+
+
+def names_are_host_names(config: ClusterConfig) -> Iterator[Problem]:
+    """`<pool>-<ordinal>` is a DNS label too."""
+    for name, pool in sorted(config.node_pools.items()):
+        if pool.count is None:
+            continue
+        longest = f"{name}-{max(pool.count - 1, 0)}"
+        if len(longest) > MAX_NAME:
+            yield Problem(
+                path=f"nodePools.{name}",
+                value=longest,
+                rule=f"A node's name is its host name: {MAX_NAME} characters at most, and this has "
+                f"{len(longest)}.",
+                remedy=f"Call the pool by a name of {MAX_NAME - 6} characters at most.",
+            )
+
+
+def names_are_unique(config: ClusterConfig) -> Iterator[Problem]:
+    """Kubernetes knows a node by its name alone."""
+    owners: dict[str, str] = {}
+    for name, pool in sorted(config.node_pools.items()):
+        for member in pool_members(config, name, pool):
+            other = owners.setdefault(member.name, name)
+            if other != name:
+                yield Problem(
+                    path=f"nodePools.{name}",
+                    value=member.name,
+                    rule=f"nodePools.{other} has a node of this name already, and Kubernetes knows "
+                    "a node by its name alone.",
+                    remedy="Call the node, or its pool, by another name.",
+                )
+
+
+def zones_are_said(config: ClusterConfig) -> Iterator[Problem]:
+    """Nodes stand where every subnet of their pool has a vSwitch, and no new zone moves them."""
+    for name, pool in sorted(config.node_pools.items()):
+        common = common_zones(config, pool)
+        path = f"nodePools.{name}.zones"
+        if not common:
+            if any(i.subnet in config.network.subnets for i in pool.interfaces.values()):
+                subnets = ", ".join(sorted({i.subnet for i in pool.interfaces.values()}))
+                yield Problem(
+                    path=path,
+                    value=None,
+                    rule=f"There is no zone in which all its subnets ({subnets}) have a vSwitch; "
+                    "an instance and its ENIs stand in one zone.",
+                    remedy="Give these subnets a zone in common.",
+                )
+            continue
+        for zone in sorted(set(pool.zones) - set(common)):
+            yield Problem(
+                path=path,
+                value=zone,
+                rule="Not all of this pool's subnets have a vSwitch in this zone; those that have "
+                f"are in {', '.join(common)}.",
+                remedy="Add the zone to the subnets, or take it out here.",
+            )
+        unsaid = [m.name for m in pool_members(config, name, pool) if m.zone is None]
+        if unsaid:
+            yield Problem(
+                path=path,
+                value=None,
+                rule=f"Its subnets share {len(common)} zones, and for {_some(unsaid)} nothing says "
+                "which. Chosen by itself, a zone that a subnet gains later would move nodes.",
+                remedy=f"Write zones: [{', '.join(common)}], or those that this pool should use; "
+                "for named nodes also zone on the node.",
+            )
+        for member in pool_members(config, name, pool):
+            own = member.own.zone
+            if own is not None and own not in common:
+                yield Problem(
+                    path=f"{member.path}.zone",
+                    value=own,
+                    rule="Not all of this pool's subnets have a vSwitch in this zone.",
+                    remedy=f"Write one of {', '.join(common)}.",
+                )
+
+
+def types_are_known(config: ClusterConfig) -> Iterator[Problem]:
+    """Without a type's limits nothing could be checked before the cloud is asked."""
+    for path, kind in instance_types(config):
+        if limits_of(kind, config.instance_types) is not None:
+            continue
+        from_interfaces = f"see {kind} in DescribeInstanceTypes"
+        meant = nearest(kind, known_types())
+        yield Problem(
+            path=path,
+            value=kind,
+            rule="Its limits are not in the table, so too many ENIs or addresses would only show "
+            "when the cloud refuses them.",
+            remedy=(f"Did you mean {meant}? Otherwise write " if meant else "Write ")
+            + f"instanceTypes.{kind} with enis, ipv4PerEni, ipv6PerEni and secondEni "
+            f"({from_interfaces}: EniQuantity, EniPrivateIpAddressQuantity, "
+            "EniIpv6AddressQuantity).",
+        )
+
+
+def instance_types(config: ClusterConfig) -> list[tuple[str, str]]:
+    """Every instance type in use, with the path that says it."""
+    found: list[tuple[str, str]] = []
+    for name, pool in sorted(config.node_pools.items()):
+        found.append((f"nodePools.{name}.instanceType", pool.instance_type))
+        found += [
+            (f"nodePools.{name}.nodes.{node}.instanceType", own.instance_type)
+            for node, own in sorted(pool.nodes.items())
+            if own.instance_type is not None
+        ]
+    return found
+
+
+def disks_fit(config: ClusterConfig) -> Iterator[Problem]:
+    """Performance levels belong to cloud_essd, keys to encrypted disks."""
+    disks = [
+        (f"nodePools.{name}.disk", pool.disk) for name, pool in sorted(config.node_pools.items())
+    ]
+    disks += [
+        (f"nodePools.{name}.nodes.{node}.disk", own.disk)
+        for name, pool in sorted(config.node_pools.items())
+        for node, own in sorted(pool.nodes.items())
+        if own.disk is not None
+    ]
+    for path, disk in disks:
+        if disk.performance_level is not None and disk.category != "cloud_essd":
+            yield Problem(
+                path=f"{path}.performanceLevel",
+                value=disk.performance_level,
+                rule=f"Performance levels are for cloud_essd, and this disk is {disk.category}.",
+                remedy="Leave it out, or write category: cloud_essd.",
+            )
+        if disk.kms_key_id is not None and not disk.encrypted:
+            yield Problem(
+                path=f"{path}.kmsKeyId",
+                value=disk.kms_key_id,
+                rule="A key is named, and the disk is not encrypted.",
+                remedy="Write encrypted: true, or leave kmsKeyId out.",
+            )
+
+
+def entry_disks_have_their_types(config: ClusterConfig) -> Iterator[Problem]:
+    """ESSD Entry disks go with entry-level families (ECS documentation, "ESSD Entry disks")."""
+    for name, pool in sorted(config.node_pools.items()):
+        for path, kind, disk in [
+            (f"nodePools.{name}.disk", pool.instance_type, pool.disk),
+            *(
+                (
+                    f"nodePools.{name}.nodes.{node}.disk",
+                    own.instance_type or pool.instance_type,
+                    own.disk,
+                )
+                for node, own in sorted(pool.nodes.items())
+                if own.disk is not None
+            ),
+        ]:
+            if disk.category == "cloud_essd_entry" and family_of(kind).split("-")[0] not in {
+                "u1",
+                "e",
+            }:
+                yield Problem(
+                    path=f"{path}.category",
+                    value=disk.category,
+                    rule=f"ESSD Entry disks go with types of u1 and e only, and this is {kind}.",
+                    remedy="Write category: cloud_essd with performanceLevel: PL0.",
+                )
+
+
+def spot_is_whole(config: ClusterConfig) -> Iterator[Problem]:
+    """A price limit goes with its strategy; control planes are never taken away."""
+    for name, pool in sorted(config.node_pools.items()):
+        path = f"nodePools.{name}.spot"
+        limited = pool.spot.strategy == "SpotWithPriceLimit"
+        if limited != (pool.spot.price_limit is not None):
+            yield Problem(
+                path=f"{path}.priceLimit",
+                value=None if pool.spot.price_limit is None else str(pool.spot.price_limit),
+                rule="A price limit goes with strategy: SpotWithPriceLimit, and only with it.",
+                remedy="Write the highest price an hour, or another strategy.",
+            )
+        if pool.spot.price_limit is not None and pool.spot.price_limit <= 0:
+            yield Problem(
+                path=f"{path}.priceLimit",
+                value=str(pool.spot.price_limit),
+                rule="A price limit is above zero.",
+                remedy="Write the highest price an hour.",
+            )
+        if pool.spot.strategy == "NoSpot":
+            continue
+        if pool.role is Role.CONTROL_PLANE:
+            yield Problem(
+                path=f"{path}.strategy",
+                value=pool.spot.strategy,
+                rule="A preemptible instance is taken away at five minutes' notice, and a control "
+                "plane's etcd with it.",
+                remedy="Write strategy: NoSpot, or leave spot out.",
+            )
+        if pool.charge_type == "PrePaid":
+            yield Problem(
+                path=f"nodePools.{name}.chargeType",
+                value=pool.charge_type,
+                rule="A preemptible instance is paid by use.",
+                remedy="Write chargeType: PostPaid, or leave spot out.",
+            )
+
+
+def labels_are_allowed(config: ClusterConfig) -> Iterator[Problem]:
+    """The kubelet does not start with a label that it may not set (`--node-labels`)."""
+    for name, pool in sorted(config.node_pools.items()):
+        named = [(f"nodePools.{name}.labels", pool.labels)]
+        named += [
+            (f"nodePools.{name}.nodes.{n}.labels", own.labels) for n, own in pool.nodes.items()
+        ]
+        for path, labels in named:
+            for key, value in sorted(labels.items()):
+                reason = _label_problem(key, value)
+                if reason is not None:
+                    yield Problem(
+                        path=f"{path}.{key}",
+                        value=value,
+                        rule=reason,
+                        remedy="Use a prefix of your own, as example.com/role.",
+                    )
+        seen: set[tuple[str, str]] = set()
+        for place, taint in enumerate(pool.taints or ()):
+            if (taint.key, taint.effect) in seen or not _LABEL_KEY.match(taint.key):
+                yield Problem(
+                    path=f"nodePools.{name}.taints[{place}]",
+                    value=f"{taint.key}:{taint.effect}",
+                    rule="A taint's key is a label key, and stands once for each effect.",
+                    remedy="Correct the key, or take the second one out.",
+                )
+            seen.add((taint.key, taint.effect))
+
+
+def _label_problem(key: str, value: str) -> str | None:
+    if not _LABEL_KEY.match(key) or not _LABEL_VALUE.match(value):
+        return "It is no Kubernetes label: letters, digits, -, _ and ., 63 characters at most."
+    if _OWN_LABELS.search(key) and not _ALLOWED_LABELS.match(key):
+        return "The kubelet does not start with labels of kubernetes.io that it may not set itself."
+    return None
+
+
+def _ordinal_in(pool: str, node: str) -> int | None:
+    found = re.fullmatch(rf"{re.escape(pool)}-(0|[1-9]\d{{0,4}})", node)
+    return int(found[1]) if found else None
+
+
+def _size(pool: NodePoolConfig) -> int:
+    return pool.count if pool.count is not None else len(pool.nodes)
+
+
+def _some(names: list[str]) -> str:
+    shown = ", ".join(names[:3])
+    return shown if len(names) <= 3 else f"{shown} and {len(names) - 3} more"  # noqa: PLR2004 - a few
+
+
+RULES = (
+    count_or_names,
+    there_are_nodes,
+    control_planes_are_odd,
+    names_are_host_names,
+    names_are_unique,
+    zones_are_said,
+    types_are_known,
+    disks_fit,
+    entry_disks_have_their_types,
+    spot_is_whole,
+    labels_are_allowed,
+)

@@ -1,0 +1,154 @@
+"""Rules about Spiderpool's chart and about pools beside the derived ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from config.members import Member, members_of
+from config.model import AddressMode, ClusterConfig, ExtraPoolConfig
+from config.ranges import numbers
+from config.report import Problem
+
+OWN_VALUES = (
+    ("ipam", "enableStatefulSet"),
+    ("ipam", "enableIPv4"),
+    ("ipam", "enableIPv6"),
+    ("multus", "multusCNI", "defaultCniCRName"),
+    ("spiderpoolController", "tls"),
+    ("spiderpoolController", "hostnetwork"),
+    ("clusterDefaultPool",),
+)
+"""Values that follow from the plan, or that a cluster without another CNI cannot do without."""
+
+
+def values_are_free(config: ClusterConfig) -> Iterator[Problem]:
+    """Values are merged under the ones that this program needs; a silent loser is refused."""
+    for keys in OWN_VALUES:
+        if _has(config.spiderpool.values, keys):
+            yield Problem(
+                path=".".join(("spiderpool.values", *keys)),
+                value=None,
+                rule="This program sets it, and what stands here would be overridden in silence.",
+                remedy="Take it out.",
+            )
+
+
+def _has(values: Mapping[str, object], keys: tuple[str, ...]) -> bool:
+    at: object = values
+    for key in keys:
+        if not isinstance(at, Mapping) or key not in at:
+            return False
+        at = at[key]
+    return True
+
+
+def extra_pools_are_parts(config: ClusterConfig) -> Iterator[Problem]:
+    """An extra pool takes addresses out of one node's own pool, each of them once."""
+    members = members_of(config)
+    derived = {
+        f"{member.name}-{nic}"
+        for member in members.values()
+        for nic in config.node_pools[member.pool].interfaces
+    }
+    taken: dict[tuple[str, str, int], str] = {}
+    for name, pool in sorted(config.spiderpool.extra_pools.items()):
+        path = f"spiderpool.extraPools.{name}"
+        if name in derived or name.removesuffix("-v6") in derived:
+            yield Problem(
+                path=path,
+                value=None,
+                rule="A derived pool, of a node and a NIC, has this name.",
+                remedy="Call it by another name.",
+            )
+        if not pool.namespaces and not pool.pod_labels:
+            yield Problem(
+                path=path,
+                value=None,
+                rule="An extra pool is for certain namespaces or pods; this one is for all, as the "
+                "node's own pool is.",
+                remedy="Write namespaces or podLabels.",
+            )
+        problem = _owner_problem(config, members, path, pool)
+        if problem is not None:
+            yield problem
+            continue
+        yield from _addresses(path, pool, taken)
+
+
+def _owner_problem(
+    config: ClusterConfig, members: Mapping[str, Member], path: str, pool: ExtraPoolConfig
+) -> Problem | None:
+    member = members.get(pool.node)
+    if member is None:
+        return Problem(
+            path=f"{path}.node",
+            value=pool.node,
+            rule="There is no such node.",
+            remedy="Write a node of nodePools, as its pool and its number.",
+        )
+    interface = config.node_pools[member.pool].interfaces.get(pool.interface)
+    if interface is None:
+        return Problem(
+            path=f"{path}.interface",
+            value=pool.interface,
+            rule=f"{pool.node} has no such NIC.",
+            remedy="Write a NIC of its pool.",
+        )
+    if interface.mode is AddressMode.COUNT:
+        return Problem(
+            path=f"{path}.addresses",
+            value=", ".join(pool.addresses),
+            rule="In mode: count the cloud chooses the addresses, so none can be named.",
+            remedy="Use mode: pinned for this NIC.",
+        )
+    return None
+
+
+def _addresses(
+    path: str, pool: ExtraPoolConfig, taken: dict[tuple[str, str, int], str]
+) -> Iterator[Problem]:
+    if not pool.addresses:
+        yield Problem(
+            path=f"{path}.addresses",
+            value=None,
+            rule="A pool without addresses serves nobody.",
+            remedy="Write addresses of the node's NIC.",
+        )
+    for place, text in enumerate(pool.addresses):
+        where = f"{path}.addresses[{place}]"
+        try:
+            found = numbers(text)
+        except ValueError as error:
+            yield Problem(
+                path=where,
+                value=text,
+                rule=f"{error}.",
+                remedy="Write an address, or the first and the last one with a hyphen.",
+            )
+            continue
+        for number in found:
+            owner = taken.setdefault((pool.node, pool.interface, number), where)
+            if owner != where:
+                yield Problem(
+                    path=where,
+                    value=text,
+                    rule=f"{owner} has an address of it already; Spiderpool refuses pools that "
+                    "overlap.",
+                    remedy="Write each address once.",
+                )
+                break
+
+
+def chart_is_named(config: ClusterConfig) -> Iterator[Problem]:
+    """A repository is a URL; without one the chart is a directory."""
+    chart = config.spiderpool.chart
+    if chart.repository is not None and "://" not in chart.repository:
+        yield Problem(
+            path="spiderpool.chart.repository",
+            value=chart.repository,
+            rule="A chart repository is a URL (https:// or oci://).",
+            remedy="Write the URL, or null and the chart's directory as name.",
+        )
+
+
+RULES = (values_are_free, extra_pools_are_parts, chart_is_named)

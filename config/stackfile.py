@@ -1,0 +1,152 @@
+"""A whole stack file (`stacks/Pulumi.<stack>.yaml`), read without Pulumi.
+
+A document without `config` is taken as a bare `cluster` object: examples and tests are short so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from config.report import ConfigError, Problem
+from config.schema_walk import nearest
+
+NAMESPACE = "spiderpool-alicloud"
+CLUSTER_KEY = f"{NAMESPACE}:cluster"
+
+OWN_KEYS = ("accessKey", "cluster", "kubeconfig", "secrets", "secretsFile")
+"""What this program reads; keys of other namespaces belong to Pulumi and its providers."""
+
+SECRET_KEYS = ("accessKey", "kubeconfig", "secrets")
+
+_FILE_KEYS = ("config", "encryptionsalt", "encryptedkey", "secretsprovider", "environment")
+
+
+@dataclass(frozen=True, kw_only=True)
+class StackFile:
+    """The `cluster` object of a stack file, and where values of it came encrypted."""
+
+    cluster: Mapping[str, object]
+    secret_paths: tuple[str, ...] = ()
+
+
+def read_file(path: Path) -> StackFile:
+    """Read a stack file. Raises `ConfigError`, also when there is none."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        reason = f"{error.strerror or 'It cannot be read'}."
+        raise _error(str(path), reason, "Name a stack file that can be read.") from None
+    except UnicodeDecodeError:
+        raise _error(str(path), "It is not UTF-8 text.", "Name a stack file.") from None
+    return read_text(text, name=str(path))
+
+
+def read_text(text: str, *, name: str = "stack file") -> StackFile:
+    """Read a stack file's text. Raises `ConfigError`."""
+    try:
+        document = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader that is stricter
+    except yaml.YAMLError as error:
+        raise _error(name, *_yaml_problem(error)) from None
+    if not isinstance(document, Mapping):
+        raise _error(name, "It holds no object.", "Start from stacks/Pulumi.dev.yaml.")
+    if "config" not in document:
+        return StackFile(cluster=document)
+    config = document["config"]
+    if not isinstance(config, Mapping):
+        raise _error("config", "It is no object.", "Start from stacks/Pulumi.dev.yaml.")
+    problems = list(_key_problems(document, config))
+    cluster = config.get(CLUSTER_KEY)
+    if not isinstance(cluster, Mapping):
+        problems.append(
+            Problem(
+                path=f"config.{CLUSTER_KEY}",
+                value=None,
+                rule="It says what the cluster is, and is missing or no object.",
+                remedy="Start from stacks/Pulumi.dev.yaml, or from docs/examples.",
+            )
+        )
+    if problems or not isinstance(cluster, Mapping):
+        raise ConfigError(problems)
+    return StackFile(cluster=cluster)
+
+
+def _key_problems(
+    document: Mapping[str, object], config: Mapping[str, object]
+) -> Iterator[Problem]:
+    for key in document:
+        if key not in _FILE_KEYS:
+            meant = nearest(str(key), _FILE_KEYS)
+            yield Problem(
+                path=str(key),
+                value=None,
+                rule="Pulumi knows no such key in a stack file.",
+                remedy=f"Did you mean {meant}?" if meant else f"Put it under config.{CLUSTER_KEY}.",
+            )
+    for key, value in config.items():
+        namespace, _, name = str(key).partition(":")
+        if namespace != NAMESPACE:
+            continue
+        if name not in OWN_KEYS:
+            meant = nearest(name, OWN_KEYS)
+            yield Problem(
+                path=f"config.{key}",
+                value=None,
+                rule=f"This program reads no {name}.",
+                remedy=(f"Did you mean {NAMESPACE}:{meant}? " if meant else "Take it out. ")
+                + f"Known: {', '.join(OWN_KEYS)}.",
+            )
+        elif name in SECRET_KEYS and not _encrypted(value):
+            yield Problem(
+                path=f"config.{key}",
+                value=None,
+                rule="It is a secret, and stands here in clear.",
+                remedy="Replace it where it was in use, then set it by "
+                f"`pulumi config set --secret {key}`.",
+            )
+
+
+def _encrypted(value: object) -> bool:
+    if isinstance(value, Mapping):
+        return set(value) == {"secure"} or all(_encrypted(v) for v in value.values())
+    return False
+
+
+def _error(path: str, rule: str, remedy: str) -> ConfigError:
+    return ConfigError([Problem(path=path, value=None, rule=rule, remedy=remedy)])
+
+
+class _DuplicateKeyError(yaml.MarkedYAMLError):
+    """A key that stands twice in one object."""
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that stands twice: the first one would be lost in silence."""
+
+    def construct_mapping(
+        self,
+        node: yaml.MappingNode,
+        deep: bool = False,  # noqa: FBT001, FBT002 - as inherited
+    ) -> dict[Hashable, object]:
+        seen: set[Hashable] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if isinstance(key, Hashable):
+                if key in seen and key_node.tag != "tag:yaml.org,2002:merge":
+                    raise _DuplicateKeyError(
+                        problem=f"the key {key} stands twice", problem_mark=key_node.start_mark
+                    )
+                seen.add(key)
+        return super().construct_mapping(node, deep=deep)
+
+
+def _yaml_problem(error: yaml.YAMLError) -> tuple[str, str]:
+    mark = getattr(error, "problem_mark", None)
+    problem = getattr(error, "problem", None) or "it cannot be read"
+    where = f"line {mark.line + 1}, column {mark.column + 1}" if mark is not None else "somewhere"
+    if isinstance(error, _DuplicateKeyError):
+        return f"In {where}, {problem}; one of the two would be lost.", "Keep one of them."
+    return f"It is no YAML: {problem} ({where}).", "Correct it there."
