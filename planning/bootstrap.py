@@ -26,7 +26,6 @@ from planning.kubeadm import (
     kubelet_patch,
 )
 from planning.model import ClusterPlan, NodePlan
-from planning.refusals import kubernetes_problems
 from planning.secrets import ClusterSecrets
 
 DIRECTORY: Final = "/etc/spiderpool-alicloud"
@@ -64,11 +63,8 @@ def user_data(  # noqa: PLR0913  # what only the cloud knows comes one by one
         public_address: the API server's EIP, for its certificate; None without one.
 
     Raises:
-        ConfigError: over `LIMIT`, or with settings that this program must keep to itself.
+        ConfigError: over `LIMIT`.
     """
-    problems = kubernetes_problems(plan)
-    if problems:
-        raise ConfigError(problems)
     this = plan.nodes[node]
     contents = _contents(
         plan,

@@ -168,8 +168,12 @@ else
 fi
 
 step 'settle'
-if [ "$ROLE" != worker ]; then
+if [ "$ROLE" != worker ] && [ -n "$ENDPOINT_NAME" ]; then
   point_endpoint_at "$OWN_ADDRESS"
+  # A kube-proxy that started meanwhile took a copy of /etc/hosts with the other control plane.
+  for container in $(crictl ps --quiet --name '^kube-proxy$' || true); do
+    crictl stop "$container" > /dev/null || true
+  done
 fi
 touch "$HERE/done"
 echo ":: $NODE_NAME: done, kubelet $KUBERNETES_VERSION runs as $provider_id"
