@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
-from rich.console import Console
 
 from config.report import ConfigError
 from operations.cluster_report import cluster_tables
@@ -20,6 +19,9 @@ from operations.failure import ExitCode, OperationError
 from operations.holding import held
 from operations.local import EIP_RANGE, LocalCloud
 from operations.places import ROOT, Places
+from operations.plan_command import effective_configuration, show_plan
+from operations.secrets_command import make_stack_secrets
+from operations.terminal import console
 
 app = typer.Typer(
     name="operations",
@@ -29,6 +31,10 @@ app = typer.Typer(
 )
 local = typer.Typer(help="The local stack on the local cloud.", no_args_is_help=True)
 app.add_typer(local, name="local")
+config_app = typer.Typer(help="What a stack file may say, and says.", no_args_is_help=True)
+app.add_typer(config_app, name="config")
+secrets_app = typer.Typer(help="A cluster's certificates and keys.", no_args_is_help=True)
+app.add_typer(secrets_app, name="secrets")
 
 HomeOption = Annotated[
     Path, typer.Option("--home", help="Folder of the local cloud's state.", file_okay=False)
@@ -36,6 +42,7 @@ HomeOption = Annotated[
 ConfigFileOption = Annotated[
     Path | None, typer.Option("--config-file", help="Stack file instead of the tracked one.")
 ]
+ConfigOption = Annotated[Path, typer.Option("--config", help="A stack file.")]
 EipOption = Annotated[str, typer.Option("--eip-range", help="Loopback range for emulated EIPs.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="For machines.")]
 
@@ -91,15 +98,47 @@ def report(
         if as_json:
             _print_json(outputs)
             return
-        console = Console()
+        out = console()
         for table in cluster_tables(outputs):
-            console.print(table)
+            out.print(table)
+
+
+@app.command("plan")
+def plan(config: ConfigOption, *, as_json: JsonOption = False) -> None:
+    """Print what a stack file means: nodes, NICs, addresses, pools, room. Asks no cloud."""
+    with _told(as_json=as_json):
+        text = show_plan(config, as_json=as_json)
+        if text is not None:
+            typer.echo(text)
+
+
+@config_app.command("show")
+def config_show(config: ConfigOption, *, as_json: JsonOption = False) -> None:
+    """Print the effective configuration: the stack file over its profile's defaults."""
+    with _told(as_json=as_json):
+        typer.echo(effective_configuration(config, as_json=as_json))
+
+
+@secrets_app.command("init")
+def secrets_init(
+    stack: Annotated[str, typer.Option("--stack", help="The stack that keeps them.")],
+    file: Annotated[
+        Path | None, typer.Option("--file", help="Write here instead (local profile only).")
+    ] = None,
+    *,
+    rotate: Annotated[
+        bool, typer.Option("--rotate", help="Replace what is there; every node is replaced then.")
+    ] = False,
+) -> None:
+    """Make a cluster's certificates, keys and token, once."""
+    with _told():
+        typer.echo(make_stack_secrets(stack, file=file, rotate=rotate))
 
 
 def _cloud(home: Path, config_file: Path | None, eip_range: str) -> LocalCloud:
     return LocalCloud(
         places=Places.of(home),
-        console=Console(),
+        console=console(),
         config_file=None if config_file is None else config_file.resolve(),
         eip_range=eip_range,
     )

@@ -31,7 +31,6 @@ from operations.secrets import FileStore, init_secrets
 from operations.stack_file import StackFile, path_of_stack, read_stack_file
 from operations.steps import Progress
 from operations.writing import write_file
-from planning.build import build_plan
 from planning.model import ClusterPlan
 
 STACK = "local"
@@ -144,7 +143,7 @@ class LocalCloud:
 
     def _checked(self) -> tuple[StackFile, ClusterPlan]:
         stack_file = read_stack_file(self.config_file or path_of_stack(STACK))
-        plan = build_plan(stack_file.configuration())
+        plan = stack_file.plan()
         if plan.profile is not Profile.LOCAL:
             raise OperationError(
                 f"{stack_file.path} has profile {plan.profile.value}; the local cloud takes only "

@@ -13,6 +13,8 @@ from config.load import load
 from config.model import ClusterConfig
 from operations.failure import ExitCode, OperationError
 from operations.places import PROJECT, ROOT
+from planning.model import ClusterPlan
+from planning.read import plan_from
 
 _KEYS = ("cluster", "secrets", "secretsFile", "kubeconfig", "accessKey")
 _TOP = ("config", "encryptionsalt", "encryptedkey", "secretsprovider", "environment")
@@ -31,6 +33,10 @@ class StackFile:
     def configuration(self) -> ClusterConfig:
         """Check it; raises `config.report.ConfigError` with every problem."""
         return load(self.cluster)
+
+    def plan(self) -> ClusterPlan:
+        """Plan it; raises `config.report.ConfigError` with every problem, addresses too."""
+        return plan_from(self.cluster)
 
 
 def path_of_stack(stack: str) -> Path:

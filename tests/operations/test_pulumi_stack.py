@@ -35,11 +35,6 @@ def lock(tmp_path: Path, pid: object) -> None:
     (folder / "0f7e.json").write_text(json.dumps({"pid": pid}))
 
 
-@pytest.fixture(autouse=True)
-def _pulumi_comes_from_the_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", f"{tmp_path}/bin:/usr/bin:/bin")
-
-
 def test_a_lock_whose_process_is_gone_counts_as_left_behind(tmp_path: Path) -> None:
     stack = stack_with_pulumi(tmp_path, "true")
     assert stack.lock() is None
