@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import pulumi
 import pulumi_kubernetes as kubernetes
@@ -22,6 +21,7 @@ from planning.spiderpool import (
     coordinator_spec,
     ip_pool_spec,
     multus_config_spec,
+    webhook_certificates,
 )
 
 _INSTALL_WITHIN = 900
@@ -104,13 +104,25 @@ class Spiderpool(pulumi.ComponentResource):
             repository_opts=(
                 None if chart.repository is None else RepositoryOptsArgs(repo=chart.repository)
             ),
-            values=self._args.secrets.apply(partial(_values, plan)),
+            values=self._values(),
             disable_webhooks=True,
             skip_crds=False,
             skip_await=False,
             timeout=_INSTALL_WITHIN,
             opts=self._after(*self._args.needs),
         )
+
+    def _values(self) -> dict[str, object]:
+        """Certificates are secret, and unknown without secrets; all other values show in clear."""
+        values = chart_values(self._args.plan, secrets=None)
+        controller = values["spiderpoolController"]
+        if not isinstance(controller, dict):
+            raise TypeError("spiderpoolController of the chart's values is no map")
+        certificates: pulumi.Output[dict[str, str]] = pulumi.Output.secret(
+            self._args.secrets.apply(webhook_certificates)
+        )
+        tls = {**controller["tls"], "provided": certificates}
+        return {**values, "spiderpoolController": {**controller, "tls": tls}}
 
     def _make_pool(
         self, pool: IPPoolPlan, needs: Sequence[pulumi.Resource]
@@ -163,7 +175,3 @@ class Spiderpool(pulumi.ComponentResource):
             retain_on_delete=retain_on_delete,
             custom_timeouts=custom_timeouts,
         )
-
-
-def _values(plan: ClusterPlan, secrets: ClusterSecrets) -> dict[str, object]:
-    return dict(chart_values(plan, secrets=secrets))

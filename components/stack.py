@@ -9,12 +9,10 @@ from typing import cast
 
 import pulumi
 
-from config.load import load
 from config.model import Profile
 from config.report import ConfigError
-from planning.build import build_plan
 from planning.model import ClusterPlan
-from planning.refusals import kubernetes_problems
+from planning.read import plan_from
 from planning.secrets import ClusterSecrets, SecretsError, parse_secrets
 from planning.spiderpool import value_problems
 
@@ -68,9 +66,8 @@ def read_stack() -> StackInputs:
 
 
 def _plan(document: Mapping[str, object]) -> ClusterPlan:
-    plan = build_plan(load(document))
-    # Found here, they are one report; found while a node is made, one for each node.
-    if problems := (*kubernetes_problems(plan), *value_problems(plan)):
+    plan = plan_from(document)
+    if problems := value_problems(plan):
         raise ConfigError(problems)
     return plan
 

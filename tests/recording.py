@@ -76,8 +76,8 @@ class Run:
     log: str
 
     def of(self, kind: str) -> dict[str, Resource]:
-        """Resources of one kind (`Instance`, `SpiderIPPool`, …), by logical name."""
-        return {r.name: r for r in self.resources if r.kind == kind}
+        """Resources of one kind (`Instance`, `SpiderIPPool`, …), by logical name; no components."""
+        return {r.name: r for r in self.resources if r.kind == kind and r.custom}
 
     def one(self, kind: str) -> Resource:
         """The only resource of its kind."""
@@ -105,13 +105,19 @@ class Cloud(Mocks):
     """Answers as Alibaba Cloud and Kubernetes do: ids, MACs, addresses, in the cloud's own order.
 
     Without `ids_known` nothing has an id yet and nothing is computed, as in a first preview.
-    `lies` replaces outputs of one resource, by its logical name.
+    `lies` replaces outputs of one resource, by its logical name. `readable` ids say whose they
+    are: `${Switch:guide-primary}`.
     """
 
     def __init__(
-        self, *, ids_known: bool = True, lies: Mapping[str, Mapping[str, object]] | None = None
+        self,
+        *,
+        ids_known: bool = True,
+        readable: bool = False,
+        lies: Mapping[str, Mapping[str, object]] | None = None,
     ) -> None:
         self._ids_known = ids_known
+        self._readable = readable
         self._lies = lies or {}
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
@@ -124,12 +130,14 @@ class Cloud(Mocks):
             return self._id(id_ or digest[:12]), outputs
         outputs |= _answer(kind, digest, args.inputs) if self._ids_known else {}
         outputs |= self._lies.get(args.name, {})
+        if self._readable:
+            return self._id(f"${{{kind}:{args.name}}}"), outputs
         return self._id(f"{_PREFIXES.get(kind, kind.lower())}-{digest[:20]}"), outputs
 
-    def call(self, args: MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]] | None]:
+    def call(self, args: MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]]]:
         if args.token.endswith(":getNatGateways"):
             found = [{"id": i, "snatTableIds": [f"stb-{i}"]} for i in args.args["ids"]]
-            return {"gateways": found}, None
+            return {"gateways": found}, []
         raise AssertionError(f"the program asked for {args.token}, which no test expects")
 
     def _id(self, id_: str) -> str | None:

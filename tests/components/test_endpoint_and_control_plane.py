@@ -1,0 +1,91 @@
+"""Where the API server is reached, and the kubeconfig that leads there."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+
+from tests.clusters import small, three_control_planes
+from tests.deploying import deploy, first_preview
+from tests.recording import UNKNOWN, Run, Secret
+
+pytestmark = pytest.mark.unit
+
+
+@pytest.fixture(scope="module")
+def alone() -> Run:
+    return deploy(small())
+
+
+@pytest.fixture(scope="module")
+def three() -> Run:
+    return deploy(three_control_planes())
+
+
+def _server(run: Run) -> str:
+    kubeconfig = run.outputs["kubeconfig"]
+    assert isinstance(kubeconfig, Secret)
+    server = yaml.safe_load(str(kubeconfig.value))["clusters"][0]["cluster"]["server"]
+    assert isinstance(server, str)
+    return server
+
+
+def test_one_control_plane_has_its_eip_and_no_load_balancer(alone: Run) -> None:
+    assert not alone.of("ApplicationLoadBalancer")
+    association = alone.of("EipAssociation")["small-api"]
+    assert association.inputs["instanceType"] == "EcsInstance"
+    assert alone.of("Instance")["small-masters-0"].urn in association.dependencies
+
+
+def test_the_kubeconfig_leads_to_the_endpoint(alone: Run) -> None:
+    assert _server(alone) == alone.outputs["apiEndpoint"]
+    assert alone.outputs["apiEndpoint"].startswith("https://47.98.")
+
+
+def test_without_a_public_endpoint_the_kubeconfig_leads_to_the_private_address() -> None:
+    run = deploy(small({"kubernetes": {"endpoint": {"public": False, "allowedCidrs": []}}}))
+    private = run.outputs["nodes"]["masters-0"]["interfaces"]["eth0"]["primary"]
+    assert "small-api" not in run.of("EipAddress")
+    assert _server(run) == f"https://{private}:6443"
+
+
+def test_several_control_planes_stand_behind_an_intranet_load_balancer(three: Run) -> None:
+    balancer = three.one("ApplicationLoadBalancer").inputs
+    listener = three.one("Listener").inputs
+    assert balancer["addressType"] == "intranet"
+    assert balancer["tags"]["ack.aliyun.com"] == "small"
+    assert (listener["protocol"], listener["frontendPort"]) == ("tcp", 6443)
+    assert listener["healthCheckType"] == "tcp"
+
+
+def test_each_control_plane_joins_the_load_balancer_under_its_own_name(three: Run) -> None:
+    assert set(three.of("ServerGroupServerAttachment")) == {f"small-masters-{n}" for n in range(3)}
+
+
+def test_the_eip_of_several_control_planes_is_on_the_load_balancer(three: Run) -> None:
+    association = three.of("EipAssociation")["small-api"].inputs
+    assert association["instanceType"] == "SlbInstance"
+
+
+def test_the_load_balancer_takes_its_address_where_no_node_has_one() -> None:
+    document = three_control_planes()
+    document["network"]["subnets"]["services"] = {
+        "egress": False,
+        "zones": {"cn-hangzhou-i": {"cidr": "10.0.16.0/24"}},
+    }
+    document["network"]["nat"] = {"subnet": "services"}
+    run = deploy(document)
+    (services,) = (s for s in run.of("Switch").values() if s.name.startswith("small-services"))
+    assert services.urn in run.one("ApplicationLoadBalancer").dependencies
+
+
+def test_the_kubernetes_provider_is_never_replaced_by_a_changed_kubeconfig(alone: Run) -> None:
+    provider = alone.one("kubernetes").inputs
+    assert provider["clusterIdentifier"] == "small"
+    assert isinstance(provider["kubeconfig"], Secret)
+
+
+def test_the_kubeconfig_is_unknown_until_its_address_is() -> None:
+    run = first_preview(small())
+    assert run.outputs["apiEndpoint"] == UNKNOWN
+    assert run.outputs["kubeconfig"] in (UNKNOWN, Secret(UNKNOWN))

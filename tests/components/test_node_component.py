@@ -1,0 +1,173 @@
+"""A node's ENIs, its instance, and what happens to either later."""
+
+from __future__ import annotations
+
+import base64
+
+import pulumi
+import pytest
+
+from tests.clusters import counted, small
+from tests.deploying import deploy, first_preview
+from tests.recording import UNKNOWN, Cloud, Run, Secret
+
+pytestmark = pytest.mark.unit
+
+_POD_ADDRESSES = {
+    "masters-0": [f"10.0.0.{n}" for n in range(17, 22)],
+    "workers-0": [f"10.0.0.{n}" for n in range(145, 150)],
+}
+
+
+@pytest.fixture(scope="module")
+def run() -> Run:
+    return deploy(small())
+
+
+def _in_mode(mode: str, **interface: object) -> Run:
+    change = {"prefixBlockSize": 32, "interfaces": {"eth1": {"mode": mode, **interface}}}
+    zone = {"cidr": "10.1.0.0/20", "prefixReservation": "10.1.4.0/22"}
+    return deploy(
+        small(
+            {
+                "nodePools": {"workers": change},
+                "network": {"subnets": {"secondary": {"zones": {"cn-hangzhou-i": zone}}}},
+            }
+        )
+    )
+
+
+def test_every_nic_is_an_eni_of_its_own_with_pinned_addresses(run: Run) -> None:
+    enis = run.of("EcsNetworkInterface")
+    assert set(enis) == {
+        f"small-{node}-{nic}" for node in ("masters-0", "workers-0") for nic in ("eth0", "eth1")
+    }
+    for node, addresses in _POD_ADDRESSES.items():
+        eni = enis[f"small-{node}-eth0"].inputs
+        assert eni["privateIpAddresses"] == addresses
+        assert "secondaryPrivateIpAddressCount" not in eni
+
+
+def test_the_instance_gets_both_enis_at_creation(run: Run) -> None:
+    instance = run.of("Instance")["small-workers-0"].inputs
+    enis = run.of("EcsNetworkInterface")
+    needs = run.needed_by(run.of("Instance")["small-workers-0"])
+    assert instance["networkInterfaceId"].startswith("eni-")
+    assert instance["networkInterfaces"]["networkInterfaceId"].startswith("eni-")
+    assert instance["networkInterfaceId"] != instance["networkInterfaces"]["networkInterfaceId"]
+    assert {enis["small-workers-0-eth0"].urn, enis["small-workers-0-eth1"].urn} <= needs
+
+
+def test_an_eni_outlives_its_instance_and_is_never_doubled(run: Run) -> None:
+    for eni in run.of("EcsNetworkInterface").values():
+        assert eni.inputs["deleteOnRelease"] is False
+        assert eni.delete_before_replace
+
+
+def test_a_control_plane_ignores_later_user_data_and_a_worker_is_replaced_by_it(run: Run) -> None:
+    master, worker = run.of("Instance")["small-masters-0"], run.of("Instance")["small-workers-0"]
+    assert (master.ignore_changes, master.replace_on_changes) == (("userData",), ())
+    assert (worker.ignore_changes, worker.replace_on_changes) == ((), ("userData",))
+    assert master.delete_before_replace
+    assert worker.delete_before_replace
+
+
+def test_user_data_is_a_secret_that_names_nics_by_their_own_macs(run: Run) -> None:
+    user_data = run.of("Instance")["small-workers-0"].inputs["userData"]
+    assert isinstance(user_data, Secret)
+    text = base64.b64decode(str(user_data.value)).decode()
+    assert text.startswith("#cloud-config")
+    nics = run.outputs["nodes"]["workers-0"]["interfaces"].values()
+    assert len({nic["mac"] for nic in nics}) == 2
+    assert all(nic["mac"] in text for nic in nics)
+
+
+def test_metadata_answers_only_to_a_token(run: Run) -> None:
+    assert {i.inputs["httpTokens"] for i in run.of("Instance").values()} == {"required"}
+
+
+def test_a_machine_boots_only_when_it_can_fetch_packages(run: Run) -> None:
+    entries = {entry.urn for entry in run.of("SnatEntry").values()}
+    for instance in run.of("Instance").values():
+        assert entries <= run.needed_by(instance)
+
+
+def test_the_cloud_controllers_role_is_on_control_planes_only(run: Run) -> None:
+    attached = run.of("RamRoleAttachment")
+    assert set(attached) == {"small-masters-0"}
+    assert run.one("RolePolicyAttachment").urn in run.needed_by(attached["small-masters-0"])
+
+
+def test_a_role_that_the_stack_names_takes_the_place_of_ours() -> None:
+    run = deploy(small({"nodePools": {"workers": {"ramRole": "theirs"}}}))
+    assert run.of("RamRoleAttachment")["small-workers-0"].inputs["ramRoleName"] == "theirs"
+
+
+def test_addresses_are_exported_in_order_whatever_the_cloud_gives(run: Run) -> None:
+    for node, addresses in _POD_ADDRESSES.items():
+        assert run.outputs["nodes"][node]["interfaces"]["eth0"]["podAddresses"] == addresses
+
+
+def test_a_provider_id_is_region_and_instance(run: Run) -> None:
+    node = run.outputs["nodes"]["workers-0"]
+    assert node["providerId"] == f"cn-hangzhou.{node['instanceId']}"
+
+
+def test_a_first_preview_shows_every_address_and_no_mac() -> None:
+    nodes = first_preview(small()).outputs["nodes"]
+    for node, addresses in _POD_ADDRESSES.items():
+        nic = nodes[node]["interfaces"]["eth0"]
+        assert nic["podAddresses"] == addresses
+        assert nic["primary"].startswith("10.0.0.")
+        assert nic["mac"] == UNKNOWN
+
+
+def test_counted_addresses_are_unknown_until_the_cloud_chose_them() -> None:
+    document = counted()
+    shown = first_preview(document).outputs["nodes"]["workers-0"]["interfaces"]["eth1"]
+    made = deploy(document)
+    assert shown["podAddresses"] == UNKNOWN
+    assert len(made.outputs["nodes"]["workers-0"]["interfaces"]["eth1"]["podAddresses"]) == 5
+    eni = made.of("EcsNetworkInterface")["small-workers-0-eth1"].inputs
+    assert eni["secondaryPrivateIpAddressCount"] == 5
+    assert "privateIpAddresses" not in eni
+
+
+def test_prefixes_come_from_a_reservation_and_give_sixteen_addresses_each() -> None:
+    run = _in_mode("prefix", podAddresses=32)
+    eni = run.of("EcsNetworkInterface")["small-workers-0-eth1"]
+    assert len(eni.inputs["ipv4Prefixes"]) == 2
+    assert run.one("VswitchCidrReservation").urn in eni.dependencies
+    nic = run.outputs["nodes"]["workers-0"]["interfaces"]["eth1"]
+    assert len(nic["podAddresses"]) == 32
+
+
+@pytest.mark.parametrize(
+    "answered",
+    [
+        pytest.param({"privateIpAddresses": ["10.0.0.145"]}, id="an address is missing"),
+        pytest.param(
+            {"privateIpAddresses": [*_POD_ADDRESSES["workers-0"], "10.0.0.99"]},
+            id="an address nobody planned",
+        ),
+        pytest.param({"primaryIpAddress": "10.0.0.200"}, id="another primary address"),
+    ],
+)
+def test_the_run_stops_when_the_cloud_answers_something_else(answered: dict[str, object]) -> None:
+    cloud = Cloud(lies={"small-workers-0-eth0": answered})
+    with pytest.raises(Exception, match="workers-0/eth0"):
+        deploy(small(), cloud=cloud)
+
+
+def test_a_preview_goes_on_when_the_cloud_drifted() -> None:
+    cloud = Cloud(lies={"small-workers-0-eth0": {"privateIpAddresses": ["10.0.0.145"]}})
+    assert deploy(small(), preview=True, cloud=cloud).of("SpiderIPPool")
+
+
+def test_a_refusal_is_logged_in_one_clear_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines: list[str] = []
+    monkeypatch.setattr(pulumi.log, "error", lambda message, *_, **__: lines.append(message))
+    cloud = Cloud(lies={"small-workers-0-eth0": {"primaryIpAddress": "10.0.0.200"}})
+    with pytest.raises(Exception, match=r"10\.0\.0\.200"):
+        deploy(small(), cloud=cloud)
+    assert [line for line in lines if line.startswith("workers-0/eth0: the cloud gave")]
