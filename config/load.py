@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 from config.model import ClusterConfig
 from config.plain_secrets import looks_secret, plain_secrets
 from config.profiles import with_profile
+from config.repair import stand_in
 from config.report import ConfigError, Problem, path_of
 from config.rules import broken_rules
 from config.schema_errors import problem_of
@@ -25,8 +26,9 @@ _ATTEMPTS = 64
 class Reading:
     """What could be read of a document, and everything that is wrong with it.
 
-    `config` leaves out what `problems` say cannot be read, so that the rest can be checked in the
-    same run. It is None where too little is left. `left_out` are the paths of what is missing.
+    `config` leaves out, or has a stand-in for, what `problems` say cannot be read, so that the rest
+    can be checked in the same run. It is None where too little is left. `left_out` are the paths
+    of what was.
     """
 
     config: ClusterConfig | None
@@ -35,7 +37,11 @@ class Reading:
 
     def concerns(self, problem: Problem) -> bool:
         """Whether a problem is real, and not a consequence of what was left out."""
-        return not any(_related(problem.path, path) for path in self.left_out)
+        told = f"{problem.rule} "
+        return not any(
+            _related(problem.path, path) or f"{path} " in told or f"{path})" in told
+            for path in self.left_out
+        )
 
 
 def load(document: Mapping[str, object], *, secret_paths: Iterable[str] = ()) -> ClusterConfig:
@@ -82,7 +88,7 @@ def _validate(
             problem = problem_of(detail, _shown(detail, rest, hidden))
             if not any(_related(problem.path, path) for path in left_out):
                 problems.setdefault((problem.path, problem.rule), problem)
-            removed = _leave_out(rest, detail)
+            removed = _leave_out(rest, detail, document)
             if removed is not None:
                 progress = True
                 if detail["type"] != "extra_forbidden":
@@ -92,18 +98,25 @@ def _validate(
     return None, list(problems.values()), left_out
 
 
-def _leave_out(rest: dict[str, object], detail: ErrorDetails) -> Path | None:
-    """Remove what an error is about; for a missing key, the entry that lacks it."""
+def _leave_out(
+    rest: dict[str, object], detail: ErrorDetails, document: Mapping[str, object]
+) -> Path | None:
+    """Put a stand-in where an error is, or leave it out; for a missing key, what lacks it."""
     path = tuple(step for step in detail["loc"] if step != "[key]")
+    there = value_at(rest, path)
+    instead = None if detail["type"] == "extra_forbidden" else stand_in(detail, there, document)
+    holder = value_at(rest, path[:-1])
+    if instead is not None and instead != there and isinstance(holder, dict):
+        holder[path[-1]] = instead
+        return path
     if detail["type"] == "missing":
         path = path[:-1]
     while path:
         holder = value_at(rest, path[:-1])
-        last = path[-1]
-        if isinstance(holder, dict) and last in holder:
-            del holder[last]
+        if isinstance(holder, dict) and path[-1] in holder:
+            del holder[path[-1]]
             return path
-        # Inside a list, or a key that the profile brought: give up the whole of it.
+        # Inside a list: give up the whole of it.
         path = path[:-1]
     return None
 

@@ -6,7 +6,7 @@ A document without `config` is taken as a bare `cluster` object: examples and te
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
@@ -27,10 +27,12 @@ _FILE_KEYS = ("config", "encryptionsalt", "encryptedkey", "secretsprovider", "en
 
 @dataclass(frozen=True, kw_only=True)
 class StackFile:
-    """The `cluster` object of a stack file, and where values of it came encrypted."""
+    """What a stack file says to this program."""
 
     cluster: Mapping[str, object]
-    secret_paths: tuple[str, ...] = ()
+    own: Mapping[str, object] = field(default_factory=dict, repr=False)
+    """Every key of this program without its namespace, as it stands in the file."""
+    encryption_salt: str | None = None
 
 
 def read_file(path: Path) -> StackFile:
@@ -71,7 +73,16 @@ def read_text(text: str, *, name: str = "stack file") -> StackFile:
         )
     if problems or not isinstance(cluster, Mapping):
         raise ConfigError(problems)
-    return StackFile(cluster=cluster)
+    salt = document.get("encryptionsalt")
+    return StackFile(
+        cluster=cluster,
+        own={
+            str(key).partition(":")[2]: value
+            for key, value in config.items()
+            if str(key).startswith(f"{NAMESPACE}:")
+        },
+        encryption_salt=None if salt is None else str(salt),
+    )
 
 
 def _key_problems(

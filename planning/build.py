@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from ipaddress import IPv4Address
 
 from config.members import Member, members_of
 from config.model import (
@@ -17,19 +16,11 @@ from config.model import (
 from config.profiles import DEFAULT_IMAGE
 from config.report import ConfigError
 from planning.blocks import PREFIX_SIZE, gateway
-from planning.canonical import canonical_ranges, expand
 from planning.capacity import max_pods
 from planning.checks import extra_pools_lie_in_their_node
-from planning.layout import Placement, lay_out, vswitch_key
-from planning.model import (
-    ClusterPlan,
-    InterfacePlan,
-    IPPoolPlan,
-    NetworkPlan,
-    NodePlan,
-    VSwitchPlan,
-)
-from planning.names import multus_name, pool_name
+from planning.layout import Layout, Placement, lay_out, vswitch_key
+from planning.model import ClusterPlan, InterfacePlan, NetworkPlan, NodePlan, VSwitchPlan
+from planning.pools import ip_pools
 
 CONTROL_PLANE_TAINT = TaintConfig(key="node-role.kubernetes.io/control-plane", effect="NoSchedule")
 
@@ -43,11 +34,18 @@ def build_plan(config: ClusterConfig) -> ClusterPlan:
     problems = (*layout.problems, *extra_pools_lie_in_their_node(config, layout))
     if problems:
         raise ConfigError(problems)
+    return assemble(config, layout)
+
+
+def assemble(config: ClusterConfig, layout: Layout) -> ClusterPlan:
+    """The plan of what a layout has placed; nodes that it could not place whole are left out."""
     network = _network(config)
     nodes = {
         member.name: _node(config, member, layout.nodes[member.name])
         for member in members_of(config).values()
+        if len(layout.nodes[member.name]) == len(config.node_pools[member.pool].interfaces)
     }
+    own_tags = {TAG_CLUSTER: config.name, TAG_PROFILE: config.profile.value}
     return ClusterPlan(
         name=config.name,
         profile=config.profile,
@@ -56,19 +54,11 @@ def build_plan(config: ClusterConfig) -> ClusterPlan:
         account_id=config.cloud.account_id,
         cloud_endpoint=config.cloud.endpoint,
         resource_group=config.resource_group,
-        tags=dict(
-            sorted(
-                {
-                    **config.tags,
-                    TAG_CLUSTER: config.name,
-                    TAG_PROFILE: config.profile.value,
-                }.items()
-            )
-        ),
+        tags=dict(sorted({**config.tags, **own_tags}.items())),
         protect=config.protect,
         network=network,
         nodes=nodes,
-        ip_pools=_ip_pools(config, network, nodes),
+        ip_pools=ip_pools(config, network, nodes),
         kubernetes=config.kubernetes,
         spiderpool=config.spiderpool,
         cloud_controller=config.cloud_controller,
@@ -153,57 +143,3 @@ def _taints(pool: NodePoolConfig) -> tuple[TaintConfig, ...]:
     if pool.taints is not None:
         return pool.taints
     return (CONTROL_PLANE_TAINT,) if pool.role is Role.CONTROL_PLANE else ()
-
-
-def _ip_pools(
-    config: ClusterConfig, network: NetworkPlan, nodes: Mapping[str, NodePlan]
-) -> dict[str, IPPoolPlan]:
-    taken_out = _extra_addresses(config)
-    pools: dict[str, IPPoolPlan] = {}
-    for node in nodes.values():
-        kubernetes_name = config.kubernetes.node_names.get(node.name, node.name)
-        for nic, interface in node.interfaces.items():
-            if interface.pod_address_count == 0:
-                continue
-            vswitch = network.vswitches[interface.vswitch]
-            name = pool_name(node.name, nic)
-            extra = taken_out.get((node.name, nic), frozenset())
-            addresses = interface.planned_pod_addresses
-            pools[name] = IPPoolPlan(
-                name=name,
-                node=node.name,
-                interface=nic,
-                ip_version=4,
-                subnet=vswitch.cidr,
-                gateway=vswitch.gateway,
-                ips=canonical_ranges(a for a in addresses if a not in extra),
-                node_name=kubernetes_name,
-                multus_name=multus_name(nic),
-                default=True,
-            )
-    for name, wanted in config.spiderpool.extra_pools.items():
-        node = nodes[wanted.node]
-        vswitch = network.vswitches[node.interfaces[wanted.interface].vswitch]
-        pools[name] = IPPoolPlan(
-            name=name,
-            node=node.name,
-            interface=wanted.interface,
-            ip_version=4,
-            subnet=vswitch.cidr,
-            gateway=vswitch.gateway,
-            ips=canonical_ranges(expand(wanted.addresses)),
-            node_name=config.kubernetes.node_names.get(node.name, node.name),
-            multus_name=multus_name(wanted.interface),
-            default=True,
-            namespaces=tuple(sorted(wanted.namespaces)),
-            pod_labels=dict(sorted(wanted.pod_labels.items())) or None,
-        )
-    return dict(sorted(pools.items()))
-
-
-def _extra_addresses(config: ClusterConfig) -> dict[tuple[str, str], frozenset[IPv4Address]]:
-    taken: dict[tuple[str, str], frozenset[IPv4Address]] = {}
-    for pool in config.spiderpool.extra_pools.values():
-        where = (pool.node, pool.interface)
-        taken[where] = taken.get(where, frozenset()) | frozenset(expand(pool.addresses))
-    return taken

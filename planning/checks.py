@@ -8,14 +8,7 @@ from config.model import ClusterConfig
 from config.ranges import numbers
 from config.report import Problem
 from planning.canonical import canonical_ranges
-from planning.layout import Layout, lay_out
-
-
-def layout_problems(config: ClusterConfig) -> Iterator[Problem]:
-    """Every problem of the layout, and of what refers to it."""
-    layout = lay_out(config)
-    yield from layout.problems
-    yield from extra_pools_lie_in_their_node(config, layout)
+from planning.layout import Layout
 
 
 def extra_pools_lie_in_their_node(config: ClusterConfig, layout: Layout) -> Iterator[Problem]:

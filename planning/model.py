@@ -116,16 +116,22 @@ class IPPoolPlan:
     """One SpiderIPPool: the pod addresses of one node's NIC.
 
     `ips` are canonical: sorted, merged into `a-b` ranges, a single address as itself, as
-    Spiderpool's webhook writes them. Empty when only the cloud knows them (`count`).
+    Spiderpool's webhook writes them. Empty when only the cloud knows them: `count`, and IPv6, whose
+    range the VPC gets from the cloud. An IPv6 pool (`ip_version` 6) stands beside each IPv4 one,
+    has no `subnet` and `gateway` yet, and `twins` says its addresses (`planning.ipv6`).
     """
 
     name: str
     node: str
     interface: str
     ip_version: int
-    subnet: IPv4Network
-    gateway: IPv4Address
+    vswitch: str
+    """Key of the vSwitch that the NIC stands in."""
+    subnet: IPv4Network | None
+    gateway: IPv4Address | None
     ips: tuple[str, ...]
+    twins: tuple[IPv4Address, ...] = ()
+    """IPv6 only: the IPv4 pod addresses whose twins the pool holds, sorted."""
     node_name: str
     """The Kubernetes node's name: `node`, or what `existing` mode maps it to."""
     multus_name: str

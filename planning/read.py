@@ -6,20 +6,27 @@ from collections.abc import Iterable, Mapping
 
 from config.load import all_problems, read
 from config.report import ConfigError
-from planning.build import build_plan
-from planning.checks import layout_problems
+from planning.build import assemble
+from planning.checks import extra_pools_lie_in_their_node
+from planning.document_checks import document_problems
+from planning.layout import lay_out
 from planning.model import ClusterPlan
 
 
 def plan_from(document: Mapping[str, object], *, secret_paths: Iterable[str] = ()) -> ClusterPlan:
     """Plan what the `cluster` object of a stack file says.
 
-    Raises `ConfigError` with every problem there is, those of single addresses too.
+    Raises `ConfigError` with every problem there is: of the configuration, of single addresses, and
+    of the documents that the plan turns into.
     """
     reading = read(document, secret_paths=secret_paths)
     if reading.config is None:
         raise ConfigError(reading.problems)
-    problems = list(all_problems(reading, layout_problems(reading.config)))
+    layout = lay_out(reading.config)
+    further = [*layout.problems, *extra_pools_lie_in_their_node(reading.config, layout)]
+    plan = assemble(reading.config, layout)
+    further += document_problems(plan)
+    problems = list(all_problems(reading, further))
     if problems:
         raise ConfigError(problems)
-    return build_plan(reading.config)
+    return plan

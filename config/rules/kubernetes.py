@@ -26,6 +26,7 @@ OWN_KUBELET_FIELDS = {
     "authentication": "kubeadm sets it",
     "authorization": "kubeadm sets it",
     "cgroupDriver": "it must be containerd's",
+    "containerRuntimeEndpoint": "bootstrap installs containerd at a place of its own",
     "registerWithTaints": "the pool's taints say it",
     "apiVersion": "the document has one",
     "kind": "the document has one",

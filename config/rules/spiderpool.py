@@ -1,4 +1,7 @@
-"""Rules about Spiderpool's chart and about pools beside the derived ones."""
+"""Rules about Spiderpool's chart and about pools beside the derived ones.
+
+What `values` may not contradict is known where the chart's values are made (`planning.spiderpool`).
+"""
 
 from __future__ import annotations
 
@@ -8,38 +11,6 @@ from config.members import Member, members_of
 from config.model import AddressMode, ClusterConfig, ExtraPoolConfig
 from config.ranges import numbers
 from config.report import Problem
-
-OWN_VALUES = (
-    ("ipam", "enableStatefulSet"),
-    ("ipam", "enableIPv4"),
-    ("ipam", "enableIPv6"),
-    ("multus", "multusCNI", "defaultCniCRName"),
-    ("spiderpoolController", "tls"),
-    ("spiderpoolController", "hostnetwork"),
-    ("clusterDefaultPool",),
-)
-"""Values that follow from the plan, or that a cluster without another CNI cannot do without."""
-
-
-def values_are_free(config: ClusterConfig) -> Iterator[Problem]:
-    """Values are merged under the ones that this program needs; a silent loser is refused."""
-    for keys in OWN_VALUES:
-        if _has(config.spiderpool.values, keys):
-            yield Problem(
-                path=".".join(("spiderpool.values", *keys)),
-                value=None,
-                rule="This program sets it, and what stands here would be overridden in silence.",
-                remedy="Take it out.",
-            )
-
-
-def _has(values: Mapping[str, object], keys: tuple[str, ...]) -> bool:
-    at: object = values
-    for key in keys:
-        if not isinstance(at, Mapping) or key not in at:
-            return False
-        at = at[key]
-    return True
 
 
 def extra_pools_are_parts(config: ClusterConfig) -> Iterator[Problem]:
@@ -151,4 +122,4 @@ def chart_is_named(config: ClusterConfig) -> Iterator[Problem]:
         )
 
 
-RULES = (values_are_free, extra_pools_are_parts, chart_is_named)
+RULES = (extra_pools_are_parts, chart_is_named)

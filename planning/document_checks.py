@@ -1,0 +1,76 @@
+"""What is wrong with the documents that a plan turns into, found without any secret."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from config.report import ConfigError, Problem
+from planning.bootstrap import user_data
+from planning.model import ClusterPlan, NodePlan
+from planning.secrets import ClusterSecrets, KeyPair
+from planning.spiderpool import value_problems
+
+
+def document_problems(plan: ClusterPlan) -> Iterator[Problem]:
+    """Chart values that contradict the plan, and user-data beyond its limit."""
+    yield from value_problems(plan)
+    if plan.kubernetes.mode == "kubeadm" and plan.control_planes:
+        yield from user_data_problems(plan)
+
+
+def user_data_problems(plan: ClusterPlan) -> Iterator[Problem]:
+    """User-data beyond 16 KB, one problem for a pool.
+
+    Written with stand-ins as long as real secrets are. Only the node with the longest labels of
+    each pool is looked at: all else is the same for its neighbours.
+    """
+    largest: dict[str, NodePlan] = {}
+    for node in plan.nodes.values():
+        other = largest.get(node.pool)
+        if other is None or _own_length(node) > _own_length(other):
+            largest[node.pool] = node
+    for node in largest.values():
+        try:
+            user_data(
+                plan,
+                node.name,
+                secrets=_STAND_INS,
+                macs={nic: "00:16:3e:00:00:00" for nic in node.interfaces},
+                api_address="255.255.255.255",
+                public_address="255.255.255.255" if plan.public_endpoint else None,
+            )
+        except ConfigError as error:
+            yield from error.problems
+
+
+def _own_length(node: NodePlan) -> tuple[int, str]:
+    return (len(node.name) + sum(len(k) + len(v) for k, v in node.labels.items()), node.name)
+
+
+def _pem(kind: str, length: int) -> str:
+    """Text shaped like PEM, for its length only; it is no key and no certificate."""
+    lines = [("x" * 64) for _ in range(length // 64)]
+    return "\n".join((f"-----BEGIN {kind}-----", *lines, f"-----END {kind}-----", ""))
+
+
+class _StandIns(ClusterSecrets):
+    """Stand-ins are no certificates, so there is nothing to make a hash of."""
+
+    @property
+    def ca_hash(self) -> str:
+        """As long as a real one."""
+        return f"sha256:{0:064x}"
+
+
+_PAIR = KeyPair(certificate=_pem("CERTIFICATE", 768), key=_pem("EC KEY", 192))
+_STAND_INS = _StandIns(
+    ca=_PAIR,
+    front_proxy_ca=_PAIR,
+    etcd_ca=_PAIR,
+    service_account_key=_pem("EC KEY", 192),
+    service_account_public_key=_pem("PUBLIC KEY", 128),
+    admin=_PAIR,
+    bootstrap_token="x" * 6 + "." + "x" * 16,
+    webhook_ca=_PAIR.certificate,
+    webhook=_PAIR,
+)
