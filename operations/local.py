@@ -70,7 +70,11 @@ class LocalCloud:
                 "The toolchain is not complete",
             )
         with progress.step("Spiderpool chart"):
-            self._quietly("Could not assemble the chart", *self._at("localcloud.charts"))
+            # Made from the checkout and the toolchain alone, so that all local clouds share it.
+            self._quietly(
+                "Could not assemble the chart",
+                *_module("localcloud.charts", "--home", str(self.places.tools)),
+            )
         with progress.step(f"Local cloud on {host}:{port}"):
             self._start(plan)
         with progress.step("Secrets"):

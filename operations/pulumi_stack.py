@@ -44,11 +44,11 @@ class PulumiStack:
 
     def resource_count(self) -> int:
         """Resources in the state, the stack itself and providers too."""
-        return len(self._deployment().get("resources") or [])
+        return self._count("resources")
 
     def pending_operations(self) -> int:
         """Operations that a run began and never saw the end of."""
-        return len(self._deployment().get("pending_operations") or [])
+        return self._count("pending_operations")
 
     def lock(self) -> Lock | None:
         """Return who holds the stack, if anybody does."""
@@ -91,11 +91,12 @@ class PulumiStack:
         outputs = json.loads(done.out)
         return outputs if isinstance(outputs, dict) else {}
 
-    def _deployment(self) -> Mapping[str, object]:
+    def _count(self, what: str) -> int:
         done = self._pulumi("stack", "export", deadline=QUICK, quiet=True)
         self._check(done, "pulumi could not read the stack's state")
         deployment = json.loads(done.out).get("deployment")
-        return deployment if isinstance(deployment, dict) else {}
+        items = deployment.get(what) if isinstance(deployment, dict) else None
+        return len(items) if isinstance(items, list) else 0
 
     def _pulumi(
         self, *arguments: str, deadline: float, quiet: bool = False, stack: bool = True

@@ -86,6 +86,6 @@ def test_outputs_are_masked_unless_asked_for(tmp_path: Path) -> None:
 
 
 def test_operations_without_an_end_are_counted(tmp_path: Path) -> None:
-    state = {"deployment": {"resources": [{}], "pending_operations": [{}, {}]}}
-    stack = stack_with_pulumi(tmp_path, f"cat <<'E'\n{json.dumps(state)}\nE")
+    state = '{"deployment": {"resources": [{}], "pending_operations": [{}, {}]}}'
+    stack = stack_with_pulumi(tmp_path, f"echo '{state}'")
     assert (stack.resource_count(), stack.pending_operations()) == (1, 2)
