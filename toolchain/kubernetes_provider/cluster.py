@@ -31,7 +31,6 @@ APPLY_TYPE: Final = "application/apply-patch+yaml"
 JSON_PATCH_TYPE: Final = "application/json-patch+json"
 
 _PATIENCE: Final = 60.0  # a static pod API server is back well within this
-_PROBE_PATIENCE: Final = 5.0
 _FIRST_PAUSE: Final = 0.2
 _LONGEST_PAUSE: Final = 2.0
 _RESTART_CODES: Final = frozenset({429, 502, 503, 504})
@@ -87,10 +86,10 @@ class Cluster:
         if self._stop.wait(seconds):
             raise CancelledError("stopped, because the engine cancelled the operation")
 
-    def probe(self) -> str | None:
-        """Return why the API server cannot be used, ``None`` when it can."""
+    def probe(self, *, seconds: float) -> str | None:
+        """Return why the API server cannot be used, ``None`` when it can within the time."""
         try:
-            self.request("GET", "/readyz", patience=_PROBE_PATIENCE, raw=True)
+            self.request("GET", "/readyz", patience=seconds, raw=True)
         except UnreachableError as error:
             return str(error)
         except ApiError as error:

@@ -17,6 +17,7 @@ class EngineLog:
     def __init__(self, address: str | None) -> None:
         self._channel = grpc.insecure_channel(address) if address else None
         self._stub = engine_pb2_grpc.EngineStub(self._channel) if self._channel else None
+        self._lines: set[str] = set()  # the resources beside which a status line stands
 
     def info(self, urn: str, message: str) -> None:
         """Show a message under the resource."""
@@ -28,7 +29,14 @@ class EngineLog:
 
     def status(self, urn: str, message: str) -> None:
         """Show a line beside the resource while it is worked on."""
+        self._lines.add(urn)
         self._send(engine_pb2.INFO, urn, message, ephemeral=True)
+
+    def clear_status(self, urn: str) -> None:
+        """Take the resource's status line away, if there is one."""
+        if urn in self._lines:
+            self._lines.discard(urn)
+            self._send(engine_pb2.INFO, urn, "", ephemeral=True)
 
     def close(self) -> None:
         """Give the connection back."""

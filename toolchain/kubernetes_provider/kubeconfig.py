@@ -49,11 +49,7 @@ def parse(path_or_contents: str) -> Object:
     Raises UnreachableError when it is neither, as the official plugin treats a kubeconfig that it
     cannot read: the cluster counts as unreachable.
     """
-    contents = path_or_contents
-    if len(contents) < os.pathconf("/", "PC_PATH_MAX") and "\n" not in contents:
-        path = Path(contents).expanduser()
-        if path.is_file():
-            contents = path.read_text(encoding="utf-8")
+    contents = _read_if_path(path_or_contents)
     try:
         document = yaml.safe_load(contents)
     except yaml.YAMLError as error:
@@ -65,6 +61,14 @@ def parse(path_or_contents: str) -> Object:
             "the kubeconfig is neither the path of a readable file nor a kubeconfig document"
         )
     return document
+
+
+def _read_if_path(path_or_contents: str) -> str:
+    try:
+        path = Path(path_or_contents).expanduser()
+        return path.read_text(encoding="utf-8") if path.is_file() else path_or_contents
+    except (OSError, ValueError, RuntimeError):
+        return path_or_contents  # a document is too long, or otherwise no path
 
 
 def ambient() -> str | None:

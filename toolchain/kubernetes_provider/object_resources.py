@@ -175,7 +175,7 @@ class ObjectResources:
             )
             reasons = error.reasons if isinstance(error, NotReadyError) else (str(error),)
             raise InitFailedError(str(error), found=found, reasons=reasons) from None
-        self._session.log.status(subject.urn, "")
+        self._session.log.clear_status(subject.urn)
         return Found(
             resource_id=objects.identity(live), state=_state(target, live, properties, manager)
         )

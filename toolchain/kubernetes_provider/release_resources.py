@@ -125,7 +125,7 @@ class ReleaseResources:
             if left is None:  # nothing was made, or atomic took it away again
                 raise
             raise _init_failed(ask.inputs, left, f"helm install failed: {error}") from None
-        self._session.log.status(subject.urn, "")
+        self._session.log.clear_status(subject.urn)
         return Found(
             resource_id=_identity(release), state=_state(ask.inputs, self._required(release))
         )
@@ -148,7 +148,7 @@ class ReleaseResources:
             if release.get("atomic") is True and after.status == "deployed":
                 message += f" (rolled back; revision {after.revision} is deployed)"
             raise _init_failed(ask.inputs, after, message) from None
-        self._session.log.status(subject.urn, "")
+        self._session.log.clear_status(subject.urn)
         return _state(ask.inputs, self._required(release))
 
     # -- reading and deleting

@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from toolchain.kubernetes_provider.changes import Change
 
 VERSION: Final = "4.32.0"
+_PROBE_SECONDS: Final = 5.0  # then the cluster counts as unreachable for this process
 _STAND_IN: Final = (
     "Kubernetes resources are served by the local stack's stand-in for pulumi-kubernetes "
     f"{VERSION}: loopback clusters only"
@@ -115,8 +116,9 @@ def _attach_details(
 class Provider(provider_pb2_grpc.ResourceProviderServicer):
     """One provider process: configured once, then asked about many resources at the same time."""
 
-    def __init__(self, log: EngineLog) -> None:
+    def __init__(self, log: EngineLog, *, probe_seconds: float = _PROBE_SECONDS) -> None:
         self._log = log
+        self._probe_seconds = probe_seconds
         self._session: Session | None = None
         self._helm: Helm | None = None
 
@@ -275,7 +277,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         except UnreachableError as error:
             return unreachable(str(error))
         cluster = Cluster(using, namespace=chosen.namespace or using.namespace)
-        why = cluster.probe()
+        why = cluster.probe(seconds=self._probe_seconds)
         if why is not None:
             cluster.close()
             return unreachable(why)
