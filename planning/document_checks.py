@@ -35,7 +35,7 @@ def user_data_problems(plan: ClusterPlan) -> Iterator[Problem]:
                 plan,
                 node.name,
                 secrets=_STAND_INS,
-                macs={nic: "00:16:3e:00:00:00" for nic in node.interfaces},
+                macs=dict.fromkeys(node.interfaces, "00:16:3e:00:00:00"),
                 api_address="255.255.255.255",
                 public_address="255.255.255.255" if plan.public_endpoint else None,
             )

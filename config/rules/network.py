@@ -134,6 +134,8 @@ def zones_belong_to_the_region(config: ClusterConfig) -> Iterator[Problem]:
             if own.zone is not None
         ]
     known = zones_of(config.region)
+    if not known and not config.cloud.unlisted_region:
+        return  # the region itself is refused
     for path, zone in named:
         if not is_zone_of(zone, config.region):
             yield Problem(

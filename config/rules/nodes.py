@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from config.instance_limits import family_of, known_types, limits_of
+from config.instance_limits import family_of, known_types, limits_of, without_second_eni
 from config.members import common_zones, pool_members
 from config.model import ClusterConfig, NodePoolConfig, Role
 from config.report import Problem
@@ -88,7 +88,10 @@ def control_planes_are_odd(config: ClusterConfig) -> Iterator[Problem]:
     total = sum(_size(pool) for pool in pools.values())
     if total % 2 == 1:
         return
-    where = f"nodePools.{min(pools)}" if pools else "nodePools"
+    where = "nodePools"
+    if pools:
+        first = min(pools)
+        where += f".{first}.{'nodes' if pools[first].count is None else 'count'}"
     yield Problem(
         path=where,
         value=f"{total} control planes",
@@ -179,8 +182,8 @@ def zones_are_said(config: ClusterConfig) -> Iterator[Problem]:
 def types_are_known(config: ClusterConfig) -> Iterator[Problem]:
     """Without a type's limits nothing could be checked before the cloud is asked."""
     for path, kind in instance_types(config):
-        if limits_of(kind, config.instance_types) is not None:
-            continue
+        if limits_of(kind, config.instance_types) is not None or without_second_eni(kind):
+            continue  # the latter is refused by `interfaces.types_take_two_enis`, or harmless
         from_interfaces = f"see {kind} in DescribeInstanceTypes"
         meant = nearest(kind, known_types())
         yield Problem(
