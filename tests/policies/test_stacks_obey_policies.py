@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import pytest
+
+from operations.stack_file import path_of_stack, read_stack_file
+from policies.rules import PRODUCTION, violations
+from tests.deploying import deploy
+from tests.recording import Run, Secret
+
+pytestmark = pytest.mark.unit
+
+
+def deployed(stack: str) -> Run:
+    return deploy(dict(read_stack_file(path_of_stack(stack)).cluster), stack=stack)
+
+
+def told(run: Run, *, production: bool) -> list[str]:
+    return [
+        f"{resource.name}: {found.rule}"
+        for resource in run.resources
+        for found in violations(
+            resource.type,
+            {k: v.value if isinstance(v, Secret) else v for k, v in resource.inputs.items()},
+            production=production,
+        )
+    ]
+
+
+@pytest.mark.parametrize("stack", ["local", "dev", "prod"])
+def test_no_stack_breaks_a_rule(stack: str) -> None:
+    assert told(deployed(stack), production=stack == "prod") == []
+
+
+def test_every_rule_has_something_to_judge_in_production() -> None:
+    types = {resource.type for resource in deployed("prod").resources}
+    judged = {
+        rule.__name__ for rule in PRODUCTION if any(list(rule(kind, _WORST)) for kind in types)
+    }
+    assert judged == {rule.__name__ for rule in PRODUCTION}
+
+
+_WORST = {
+    "type": "ingress",
+    "ipProtocol": "tcp",
+    "portRange": "1/65535",
+    "cidrIp": "0.0.0.0/0",
+    "policyName": "AdministratorAccess",
+}
+"""Inputs that break every rule whose type they are given to."""
