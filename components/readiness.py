@@ -46,7 +46,7 @@ async def until_ready(
     kubeconfig: str,
     *,
     within: float = READY_WITHIN,
-    report: Callable[[str], None],
+    report: Callable[[str], object],
     ask_every: float = _ASK_EVERY,
 ) -> str:
     """Give `kubeconfig` back as soon as its API server is ready and knows its administrator.

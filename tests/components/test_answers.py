@@ -46,6 +46,7 @@ def _pool(name: str, *ips: str) -> IPPoolPlan:
         ips=ips,
         node_name="a",
         multus_name="kube-system/ipvlan-eth0",
+        vswitch="primary-a",
         default=True,
     )
 
