@@ -43,6 +43,9 @@ ConfigFileOption = Annotated[
     Path | None, typer.Option("--config-file", help="Stack file instead of the tracked one.")
 ]
 ConfigOption = Annotated[Path, typer.Option("--config", help="A stack file.")]
+ToolsOption = Annotated[
+    Path, typer.Option("--tools", help="Folder of the built binaries.", file_okay=False)
+]
 EipOption = Annotated[str, typer.Option("--eip-range", help="Loopback range for emulated EIPs.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="For machines.")]
 
@@ -54,9 +57,10 @@ def local_up(
     home: HomeOption = _HOME,
     config_file: ConfigFileOption = None,
     eip_range: EipOption = EIP_RANGE,
+    tools: ToolsOption = _HOME,
 ) -> None:
     """Deploy the local stack; run it again to repair whatever is missing."""
-    cloud = _cloud(home, config_file, eip_range)
+    cloud = _cloud(home, config_file, eip_range, tools)
     with _told(), held(cloud.places):
         cloud.up()
 
@@ -66,9 +70,10 @@ def local_down(
     home: HomeOption = _HOME,
     config_file: ConfigFileOption = None,
     eip_range: EipOption = EIP_RANGE,
+    tools: ToolsOption = _HOME,
 ) -> None:
     """Destroy the local stack, check that nothing is left, stop the local cloud."""
-    cloud = _cloud(home, config_file, eip_range)
+    cloud = _cloud(home, config_file, eip_range, tools)
     with _told(), held(cloud.places):
         cloud.down()
 
@@ -77,7 +82,7 @@ def local_down(
 def local_status(home: HomeOption = _HOME) -> None:
     """Print what runs and what the stack has, as JSON; starts nothing."""
     with _told():
-        _print_json(_cloud(home, None, EIP_RANGE).status())
+        _print_json(_cloud(home, None, EIP_RANGE, _HOME).status())
 
 
 @local.command("env")
@@ -94,7 +99,7 @@ def report(
 ) -> None:
     """Show the local stack's nodes, NICs, addresses and pools."""
     with _told():
-        outputs = _cloud(home, None, EIP_RANGE).report()
+        outputs = _cloud(home, None, EIP_RANGE, _HOME).report()
         if as_json:
             _print_json(outputs)
             return
@@ -135,9 +140,9 @@ def secrets_init(
         typer.echo(make_stack_secrets(stack, file=file, rotate=rotate))
 
 
-def _cloud(home: Path, config_file: Path | None, eip_range: str) -> LocalCloud:
+def _cloud(home: Path, config_file: Path | None, eip_range: str, tools: Path) -> LocalCloud:
     return LocalCloud(
-        places=Places.of(home),
+        places=Places.of(home, tools=tools),
         console=console(),
         config_file=None if config_file is None else config_file.resolve(),
         eip_range=eip_range,

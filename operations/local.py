@@ -28,7 +28,7 @@ from operations.places import ROOT, Places
 from operations.pulumi_stack import PulumiStack
 from operations.running import Finished, Runner
 from operations.secrets import FileStore, init_secrets
-from operations.stack_file import StackFile, path_of_stack, read_stack_file
+from operations.stack_file import Stack, path_of_stack
 from operations.steps import Progress
 from operations.writing import write_file
 from planning.model import ClusterPlan
@@ -145,8 +145,8 @@ class LocalCloud:
         """Return the stack's outputs, secret ones masked."""
         return self._stack().outputs()
 
-    def _checked(self) -> tuple[StackFile, ClusterPlan]:
-        stack_file = read_stack_file(self.config_file or path_of_stack(STACK))
+    def _checked(self) -> tuple[Stack, ClusterPlan]:
+        stack_file = Stack.read(self.config_file or path_of_stack(STACK))
         plan = stack_file.plan()
         if plan.profile is not Profile.LOCAL:
             raise OperationError(
@@ -154,7 +154,7 @@ class LocalCloud:
                 "profile: local. Use `pulumi up` with credentials for a real account.",
                 code=ExitCode.REFUSED,
             )
-        salt = stack_file.encryption_salt
+        salt = stack_file.file.encryption_salt
         if salt is None or not opens(LOCAL_PASSPHRASE, salt):
             raise OperationError(
                 f"The local stack's passphrase does not open {stack_file.path}: its "
@@ -198,12 +198,12 @@ class LocalCloud:
         self.places.pulumi_home.mkdir(parents=True, exist_ok=True)
         write_file(self.places.env, env_file(self.places), mode=0o644)
 
-    def _make_secrets(self, stack_file: StackFile, plan: ClusterPlan) -> None:
+    def _make_secrets(self, stack_file: Stack, plan: ClusterPlan) -> None:
         path = self._secrets_path(stack_file)
         if not path.exists():
             init_secrets(plan.name, FileStore(path))
 
-    def _secrets_path(self, stack_file: StackFile) -> Path:
+    def _secrets_path(self, stack_file: Stack) -> Path:
         name = stack_file.secrets_file
         if name is None:
             raise OperationError(

@@ -9,7 +9,7 @@ import yaml
 
 from config.model import ClusterConfig
 from operations.plan_tables import plan_tables
-from operations.stack_file import read_stack_file
+from operations.stack_file import Stack
 from operations.terminal import console
 from planning.report import plan_document
 
@@ -21,7 +21,7 @@ def show_plan(path: Path, *, as_json: bool) -> str | None:
         ConfigError: What the file says cannot be built; the report has every problem.
         OperationError: The file cannot be read as a stack file.
     """
-    plan = read_stack_file(path).plan()
+    plan = Stack.read(path).plan()
     if as_json:
         return json.dumps(plan_document(plan), indent=2, sort_keys=True)
     out = console()
@@ -32,7 +32,7 @@ def show_plan(path: Path, *, as_json: bool) -> str | None:
 
 def effective_configuration(path: Path, *, as_json: bool) -> str:
     """Return a stack's configuration with its profile's defaults filled in."""
-    config: ClusterConfig = read_stack_file(path).configuration()
+    config: ClusterConfig = Stack.read(path).configuration()
     document = config.model_dump(mode="json", by_alias=True)
     if as_json:
         return json.dumps(document, indent=2, sort_keys=True)

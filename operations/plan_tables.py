@@ -10,6 +10,7 @@ from rich.table import Table
 from operations.cluster_report import address_ranges
 from planning.capacity import free_addresses, usable_addresses
 from planning.model import ClusterPlan, InterfacePlan
+from planning.quotas import quotas
 
 
 def plan_tables(plan: ClusterPlan) -> Iterator[Table]:
@@ -17,31 +18,7 @@ def plan_tables(plan: ClusterPlan) -> Iterator[Table]:
     yield _nodes(plan)
     yield _pools(plan)
     yield _vswitches(plan)
-    yield _amounts(plan)
-
-
-def amounts(plan: ClusterPlan) -> dict[str, int]:
-    """Count what an account's quotas are about, by the name that the console uses."""
-    network = plan.network
-    interfaces = [nic for node in plan.nodes.values() for nic in node.interfaces.values()]
-    has_nat = network.nat_vswitch is not None
-    own_addresses = sum(
-        (
-            has_nat and network.nat.eip_id is None,
-            plan.kubernetes.mode == "kubeadm" and plan.public_endpoint,
-        )
-    )
-    return {
-        "VPCs": int(network.vpc.id is None),
-        "secondary CIDRs of the VPC": len(network.vpc.secondary_cidrs),
-        "vSwitches": sum(v.vswitch_id is None for v in network.vswitches.values()),
-        "ECS instances": len(plan.nodes),
-        "ENIs": len(interfaces),
-        "private addresses of ENIs": sum(1 + nic.pod_address_count for nic in interfaces),
-        "EIPs": own_addresses,
-        "NAT gateways": int(has_nat and network.nat.id is None),
-        "SNAT entries": sum(v.snat for v in network.vswitches.values()),
-    }
+    yield _quotas(plan)
 
 
 def _nodes(plan: ClusterPlan) -> Table:
@@ -73,8 +50,8 @@ def _pools(plan: ClusterPlan) -> Table:
             pool.name,
             pool.node_name,
             pool.multus_name,
-            str(pool.subnet),
-            str(pool.gateway),
+            "known after up" if pool.subnet is None else str(pool.subnet),
+            "known after up" if pool.gateway is None else str(pool.gateway),
             ", ".join(pool.ips) or "known after up",
         )
     return table
@@ -91,10 +68,14 @@ def _vswitches(plan: ClusterPlan) -> Table:
     return table
 
 
-def _amounts(plan: ClusterPlan) -> Table:
-    table = _table("Counted by quotas", "resource", "number")
-    for name, number in amounts(plan).items():
-        table.add_row(name, str(number))
+def _quotas(plan: ClusterPlan) -> Table:
+    table = _table("Counted by quotas", "resource", "needed", "default quota", "per")
+    for name, quota in quotas(plan).items():
+        default = "differs" if quota.default is None else str(quota.default)
+        over = quota.default is not None and quota.needed > quota.default
+        table.add_row(
+            name, f"{quota.needed} (over)" if over else str(quota.needed), default, quota.per
+        )
     return table
 
 

@@ -9,7 +9,7 @@ from operations.failure import ExitCode, OperationError
 from operations.places import ROOT, Places
 from operations.running import Runner
 from operations.secrets import FileStore, SecretStore, StackConfigStore, init_secrets
-from operations.stack_file import StackFile, path_of_stack, read_stack_file
+from operations.stack_file import Stack, path_of_stack
 
 
 def make_stack_secrets(stack: str, *, file: Path | None, rotate: bool) -> str:
@@ -18,13 +18,13 @@ def make_stack_secrets(stack: str, *, file: Path | None, rotate: bool) -> str:
     Raises:
         OperationError: There are some already, or the stack cannot keep them.
     """
-    stack_file = read_stack_file(path_of_stack(stack))
+    stack_file = Stack.read(path_of_stack(stack))
     plan = stack_file.plan()
     made = init_secrets(plan.name, _store(stack, stack_file, file), rotate=rotate)
     return f"Made the secrets of {plan.name} in {made.where}; valid until {made.expires:%Y-%m-%d}."
 
 
-def _store(stack: str, stack_file: StackFile, file: Path | None) -> SecretStore:
+def _store(stack: str, stack_file: Stack, file: Path | None) -> SecretStore:
     named = stack_file.secrets_file
     if named is not None:
         return FileStore(ROOT / named if file is None else file.resolve())

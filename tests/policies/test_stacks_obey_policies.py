@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from operations.stack_file import path_of_stack, read_stack_file
+from operations.stack_file import Stack, path_of_stack
 from policies.rules import PRODUCTION, violations
 from tests.deploying import deploy
 from tests.recording import Run, Secret
@@ -11,7 +11,7 @@ pytestmark = pytest.mark.unit
 
 
 def deployed(stack: str) -> Run:
-    return deploy(dict(read_stack_file(path_of_stack(stack)).cluster), stack=stack)
+    return deploy(dict(Stack.read(path_of_stack(stack)).file.cluster), stack=stack)
 
 
 def told(run: Run, *, production: bool) -> list[str]:

@@ -1,0 +1,32 @@
+"""One local cloud for the whole engine tier, deployed once."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+
+import pytest
+
+from operations.places import ROOT
+from tests.engine.local_cloud import SecondCloud, second_cloud
+
+
+@pytest.fixture(scope="session")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecondCloud]:
+    """A local cloud that nothing has been deployed on; stopped at the end, whatever happened."""
+    if not (ROOT / ".local" / "bin" / "pulumi").exists() and shutil.which("pulumi") is None:
+        pytest.fail("the toolchain is not built; run `make test`, or `python -m toolchain ensure`")
+    made = second_cloud(tmp_path_factory.mktemp("cloud") / "home")
+    try:
+        yield made
+    finally:
+        made.operations("down", deadline=600)
+        made.kill_everything()
+
+
+@pytest.fixture(scope="session")
+def deployed(cloud: SecondCloud) -> SecondCloud:
+    """The same with the local stack on it, brought up by the command that people use."""
+    done = cloud.operations("up")
+    assert done.status == 0, done.said
+    return cloud

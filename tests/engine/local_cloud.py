@@ -1,0 +1,195 @@
+"""A second local cloud beside the user's: own home, port, EIP range, backend; same program."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from operations.environment import run_environment
+from operations.places import PROJECT, ROOT, Places
+from operations.stack_file import path_of_stack
+
+EIP_RANGE = "127.67.0.0/16"
+CLUSTER = f"{PROJECT}:cluster"
+SECRETS_FILE = f"{PROJECT}:secretsFile"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Done:
+    """A command that ended."""
+
+    status: int
+    out: str
+    err: str
+    seconds: float
+
+    @property
+    def said(self) -> str:
+        return f"exit {self.status} after {self.seconds:.0f} s\n{self.out}\n{self.err}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SecondCloud:
+    """Where it lives, and how to call everything in its environment."""
+
+    places: Places
+    config_file: Path
+    port: int
+    env: Mapping[str, str] = field(repr=False)
+
+    def run(
+        self,
+        *argv: str,
+        deadline: float = 120,
+        env: Mapping[str, str] | None = None,
+        check: bool = False,
+    ) -> Done:
+        """Run a command; it is ended when it takes too long, and the test fails."""
+        began = time.monotonic()
+        done = subprocess.run(  # noqa: S603 - our own commands
+            argv,
+            cwd=ROOT,
+            env={**self.env, **(env or {})},
+            timeout=deadline,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        found = Done(
+            status=done.returncode,
+            out=done.stdout,
+            err=done.stderr,
+            seconds=time.monotonic() - began,
+        )
+        assert not check or found.status == 0, found.said
+        return found
+
+    def operations(self, *argv: str, deadline: float = 1200) -> Done:
+        """`python -m operations local …` on this cloud."""
+        return self.run(
+            *(sys.executable, "-m", "operations", "local", *argv),
+            *("--home", str(self.places.home), "--config-file", str(self.config_file)),
+            *("--eip-range", EIP_RANGE),
+            deadline=deadline,
+        )
+
+    def pulumi(self, command: str, *argv: str, env: Mapping[str, str] | None = None) -> Done:
+        """A pulumi command on the stack, as a person would type it after `source .local/env`."""
+        return self.run(
+            *("pulumi", command, *argv, "--stack", "local", "--non-interactive"),
+            *("--config-file", str(self.config_file)),
+            deadline=900,
+            env=env,
+        )
+
+    def outputs(self) -> dict[str, Any]:
+        done = self.run(
+            *("pulumi", "stack", "output", "--json", "--stack", "local"), deadline=60, check=True
+        )
+        found = json.loads(done.out)
+        assert isinstance(found, dict)
+        return found
+
+    def kubectl(self, *argv: str) -> Any:  # noqa: ANN401 - whatever the API server has
+        done = self.run("kubectl", "--request-timeout=30s", *argv, "-o", "json", check=True)
+        return json.loads(done.out)
+
+    def resources(self) -> Mapping[str, Any]:
+        """What is alive in the emulated cloud, by kind; empty kinds left out."""
+        done = self.run(
+            *(sys.executable, "-m", "localcloud", "resources", "--home", str(self.places.home)),
+            check=True,
+        )
+        return {kind: ids for kind, ids in json.loads(done.out).items() if ids}
+
+    def processes(self) -> set[int]:
+        """Every process of this cloud: those with a pid file, and all below them."""
+        below = _children()
+        found: set[int] = set()
+        todo = [
+            int(text)
+            for file in self.places.home.glob("**/run/*.pid")
+            if (text := file.read_text().strip()).isdigit()
+        ]
+        while todo:
+            pid = todo.pop()
+            if pid not in found and Path(f"/proc/{pid}").exists():
+                found.add(pid)
+                todo += below.get(pid, [])
+        return found
+
+    def kill_everything(self) -> int:
+        """Kill -9 every process of this cloud, and only of this one; say how many there were."""
+        doomed = self.processes()
+        for pid in doomed:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+        deadline = time.monotonic() + 10
+        while any(_alive(pid) for pid in doomed) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return len(doomed)
+
+
+def second_cloud(home: Path, *, changes: Mapping[str, str] | None = None) -> SecondCloud:
+    """Prepare one: its stack file is the tracked one with another port and secrets file.
+
+    `changes` are texts to replace in the file.
+    """
+    port = _free_port()
+    places = Places.of(home)
+    text = path_of_stack("local").read_text()
+    for old, new in (changes or {}).items():
+        assert old in text
+        text = text.replace(old, new, 1)
+    document = yaml.safe_load(text)
+    document["config"][CLUSTER]["cloud"] = {"endpoint": f"127.0.0.1:{port}"}
+    document["config"][SECRETS_FILE] = str(places.secrets)
+    home.mkdir(parents=True, exist_ok=True)
+    config_file = home.parent / f"Pulumi.{home.name}.yaml"
+    config_file.write_text(yaml.safe_dump(document, sort_keys=False))
+    return SecondCloud(
+        places=places,
+        config_file=config_file,
+        port=port,
+        env=run_environment(places, dict(os.environ)),
+    )
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _children() -> dict[int, list[int]]:
+    below: dict[int, list[int]] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            text = stat.read_text()
+        except OSError:
+            continue
+        parent = int(text.rpartition(")")[2].split()[1])
+        below.setdefault(parent, []).append(int(stat.parent.name))
+    return below
+
+
+def _alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
