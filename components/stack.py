@@ -19,6 +19,9 @@ from planning.spiderpool import value_problems
 NAMESPACE = "spiderpool-alicloud"
 """Of every configuration key, whatever the project is called."""
 
+_ROOT = Path(__file__).parent.parent
+"""The project's folder, which a relative `secretsFile` starts from."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class AccessKey:
@@ -48,7 +51,7 @@ def read_stack() -> StackInputs:
     """
     config = pulumi.Config(NAMESPACE)
     document = config.get_object("cluster")
-    if not isinstance(document, Mapping):
+    if not isinstance(document, Mapping) or not document:
         raise pulumi.RunError(
             f"{NAMESPACE}:cluster is missing from this stack's file, or is not an object. It says "
             "what the cluster is; start from stacks/Pulumi.dev.yaml, or from docs/examples."
@@ -85,7 +88,7 @@ def _secrets(config: pulumi.Config, plan: ClusterPlan) -> pulumi.Output[ClusterS
             f"lie in clear in {name}. Run `python -m operations secrets init --stack "
             f"{pulumi.get_stack()}`, which keeps them encrypted in the stack's file."
         )
-    path = Path(pulumi.get_root_directory(), name)
+    path = Path(_ROOT, name)
     if not path.is_file():
         return _without(f"{name} ({NAMESPACE}:secretsFile) does not exist")
     return pulumi.Output.secret(_parsed(path.read_text(encoding="utf-8")))

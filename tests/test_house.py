@@ -1,0 +1,90 @@
+"""The rules of the house that a type checker cannot see."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+pytestmark = pytest.mark.unit
+
+_ROOT = Path(__file__).parent.parent
+_ROOMS = (
+    "config",
+    "planning",
+    "components",
+    "operations",
+    "policies",
+    "localcloud",
+    "toolchain",
+)
+
+
+def _modules(*rooms: str) -> Iterator[Path]:
+    for room in rooms:
+        yield from sorted((_ROOT / room).rglob("*.py"))
+
+
+def test_rooms_import_only_what_they_may() -> None:
+    command = Path(sys.executable).with_name("lint-imports")
+    done = subprocess.run(  # noqa: S603 - our own linter, with our own file
+        [command, "--config", _ROOT / ".importlinter", "--no-cache"],
+        cwd=_ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_room_says_what_it_is() -> None:
+    for room in _ROOMS:
+        source = (_ROOT / room / "__init__.py").read_text(encoding="utf-8")
+        assert ast.get_docstring(ast.parse(source)), f"{room}/__init__.py has no docstring"
+
+
+def test_no_module_is_a_drawer_for_odds_and_ends() -> None:
+    drawers = {"utils", "util", "helpers", "helper", "manager", "managers", "common", "misc"}
+    parts = {part for path in _modules(*_ROOMS) for part in path.relative_to(_ROOT).parts}
+    assert not {Path(part).stem for part in parts} & drawers
+
+
+def test_no_component_merges_its_callers_options() -> None:
+    merging = [
+        str(path)
+        for path in _modules("components")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "merge"
+    ]
+    assert not merging
+
+
+def test_every_component_lives_in_a_module_that_its_type_names() -> None:
+    for path in _modules("components"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant) and str(node.value).startswith(
+                "spiderpool-alicloud:"
+            ):
+                _, module, *_ = str(node.value).split(":")
+                assert module == path.stem, f"{node.value} in {path.name}"
+
+
+def test_every_component_takes_frozen_keyword_only_arguments() -> None:
+    for path in _modules("components"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef) and node.name.endswith("Args"):
+                text = ast.unparse(node.decorator_list[0])
+                assert text == "dataclass(frozen=True, kw_only=True)", f"{path.name}: {node.name}"
+
+
+def test_the_project_reads_the_cloud_before_it_trusts_its_state() -> None:
+    project = yaml.safe_load((_ROOT / "Pulumi.yaml").read_text(encoding="utf-8"))
+    assert project["options"]["refresh"] == "always"
+    assert project["stackConfigDir"] == "stacks"
