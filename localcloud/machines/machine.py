@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _FIRST_EXTRA_LINK: Final = 6
 _CONSOLE_DELAY: Final = 0.25
 _RESTART_DELAY: Final = 1.0
+_LONGEST_RESTART_DELAY: Final = 60.0
 
 
 def guest_link_names(interfaces: tuple[Interface, ...]) -> dict[str, str]:
@@ -52,6 +53,8 @@ class Machine:
         self._process: asyncio.subprocess.Process | None = None
         self._channel: socket.socket | None = None
         self._booted = 0
+        self._started = False
+        self._failures = 0
         self._plugged: dict[str, Interface] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._wanted: tuple[Instance, dict[str, Any]] | None = None
@@ -100,9 +103,10 @@ class Machine:
         theirs.close()
         self._channel = ours
         self._booted = instance.boot
+        self._started = False
         self._plugged = {}
         self._start(self._read_console(self._process))
-        self._start(self._plug_when_started(instance, self._process, ours))
+        self._start(self._plug_when_started(self._process, ours))
         self._start(self._notice_end(self._process))
 
     async def _power_off(self) -> None:
@@ -120,17 +124,21 @@ class Machine:
             await asyncio.to_thread(self._fabric.unplug, interface_id)
 
     async def _plug_when_started(
-        self, instance: Instance, process: asyncio.subprocess.Process, end: socket.socket
+        self, process: asyncio.subprocess.Process, end: socket.socket
     ) -> None:
-        loop = asyncio.get_running_loop()
-        if not await loop.sock_recv(end, 4096):
+        """Hand over the NICs once the machine is in its own network namespace."""
+        try:
+            told = await asyncio.get_running_loop().sock_recv(end, 4096)
+        except OSError:
             return
         async with self._lock:
-            if process is self._process:
-                await self._follow_links(instance)
+            if told and process is self._process and self._wanted:
+                self._started = True
+                self._failures = 0
+                await self._follow_links(self._wanted[0])
 
     async def _follow_links(self, instance: Instance) -> None:
-        if self._process is None or self._channel is None:
+        if self._process is None or self._channel is None or not self._started:
             return
         wanted = {nic.id: nic for nic in instance.interfaces}
         names = guest_link_names(instance.interfaces)
@@ -158,7 +166,10 @@ class Machine:
 
     async def _notice_end(self, process: asyncio.subprocess.Process) -> None:
         await process.wait()
-        await asyncio.sleep(_RESTART_DELAY)
+        if process is not self._process:
+            return
+        self._failures += 1
+        await asyncio.sleep(min(_RESTART_DELAY * 2**self._failures, _LONGEST_RESTART_DELAY))
         async with self._lock:
             if process is not self._process or self._gone or self._wanted is None:
                 return

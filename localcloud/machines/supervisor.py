@@ -115,7 +115,7 @@ class Supervisor:
 
     async def _start_vpc(self, vpc_id: str) -> None:
         ours, theirs = channel.pair()
-        log = (self._machines / f"{self._state_path(vpc_id).stem}.log").open("ab")
+        log = (self._machines / "run" / f"{vpc_id}.log").open("ab")
         process = await asyncio.create_subprocess_exec(
             *self._outer,
             sys.executable,
@@ -129,7 +129,7 @@ class Supervisor:
             stdout=log,
             stderr=log,
             pass_fds=(theirs.fileno(),),
-            env=os.environ | {"PYTHONPATH": str(_PACKAGE_ROOT)},
+            env=os.environ | {"PYTHONPATH": _python_path()},
             # The process namespace ends with `unshare`, and `unshare` with us.
             preexec_fn=lambda: kernel.die_with_parent(signal.SIGKILL),
         )
@@ -148,9 +148,10 @@ class Supervisor:
         code = await process.wait()
         self._vpcs.pop(vpc_id).end.close()
         self._state_path(vpc_id).unlink(missing_ok=True)
-        self._say(f"{vpc_id} is down ({code})")
         if code:
-            await asyncio.sleep(_RETRY_SECONDS)
+            log = self._machines / "run" / f"{vpc_id}.log"
+            self._say(f"{vpc_id} is down ({code}), see {log}; starting it again")
+            await asyncio.sleep(_RETRY_SECONDS * 4)
         if self._document is not None:
             await self._follow(self._document)
 
@@ -183,3 +184,9 @@ class Supervisor:
         with self._log.open("a", encoding="utf-8") as log:
             log.write(line)
         sys.stderr.write(line)
+
+
+def _python_path() -> str:
+    """Return what finds this package, and what the caller's own PYTHONPATH finds."""
+    given = os.environ.get("PYTHONPATH")
+    return os.pathsep.join([str(_PACKAGE_ROOT), *([given] if given else [])])

@@ -35,10 +35,12 @@ _FROM_HOST_ETC: Final = (
     "mke2fs.conf",
     "nsswitch.conf",
     "passwd",
-    "pki",
+    "pki/ca-trust",
+    "pki/tls/certs",
     "protocols",
     "services",
-    "ssl",
+    "ssl/certs",
+    "ssl/openssl.cnf",
     "timezone",
 )
 _FOLDERS: Final = (
@@ -87,6 +89,8 @@ def install(disk: Path, image: str) -> None:
         (disk / folder).mkdir(parents=True, exist_ok=True)
     for name in _FROM_HOST_ETC:
         _copy(Path("/etc") / name, disk / "etc" / name)
+    for name, link in (("run", "../run"), ("lock", "../run/lock")):
+        (disk / "var" / name).symlink_to(link)
     name, identity, version, codename = next(
         (release for key, release in _RELEASES.items() if key in image),
         _RELEASES["ubuntu_24_04"],
@@ -138,7 +142,9 @@ def enter(disk: Path, tools: Path) -> None:
 def _interpreter() -> list[Path]:
     """Return the folders this Python and this package need, but those the machine has anyway."""
     found: list[Path] = []
-    named = (Path(sys.prefix), Path(sys.base_prefix), Path(sys.executable).resolve().parents[1])
+    named = [Path(sys.prefix), Path(sys.base_prefix), Path(sys.executable).resolve().parents[1]]
+    named += [Path(entry) for entry in sys.path if Path(entry) != _PACKAGE.parent]
+    named = [path for path in named if path.is_absolute() and path.is_dir()]
     for path in (*named, *(path.resolve() for path in named), _PACKAGE):
         inside_usr = path == Path("/") or Path("/usr") in (path, *path.parents)
         if not inside_usr and not any(other in (path, *path.parents) for other in found):
@@ -197,9 +203,10 @@ def _copy(source: Path, target: Path) -> None:
     """Copy what this user may read of a file or folder; links stay links."""
     if source.is_symlink():
         target.symlink_to(source.readlink())
-    elif source.is_dir():
-        target.mkdir(exist_ok=True)
+    elif source.is_dir() and os.access(source, os.R_OK | os.X_OK):
+        target.mkdir(parents=True, exist_ok=True)
         for child in source.iterdir():
             _copy(child, target / child.name)
     elif source.is_file() and os.access(source, os.R_OK):
+        target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(source, target)

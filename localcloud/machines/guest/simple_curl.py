@@ -31,7 +31,9 @@ def run(words: Sequence[str]) -> int:
     context = ssl.create_default_context(cafile=given.cacert)
     if given.k:
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    headers = {name.strip(): value.strip() for name, _, value in (h.partition(":") for h in given.header)}
+    headers = {
+        name.strip(): value.strip() for name, _, value in (h.partition(":") for h in given.header)
+    }
     request = urllib.request.Request(given.target, method=given.request, headers=headers)  # noqa: S310
     try:
         with urllib.request.urlopen(request, timeout=given.max_time, context=context) as answer:  # noqa: S310

@@ -73,7 +73,7 @@ class Processes:
         self._start(spec, text, restarts)
         return ProcessState(running=True, restarts=restarts, started=time.time())
 
-    def keys(self) -> set[str]:
+    def known(self) -> set[str]:
         """Return the keys of everything that was started and not stopped."""
         return {path.stem for path in _RECORDS.glob("*.json")}
 

@@ -84,6 +84,7 @@ class ServiceProxy:
     def __init__(self, client_of: Callable[[Mapping[str, Any]], Client]) -> None:
         self._client_of = client_of
         self._pod: dict[str, Any] | None = None
+        self._api: tuple[str, int] | None = None
         self._known: dict[tuple[str, int], Port] = {}
         self._listeners: dict[tuple[str, int], socket.socket] = {}
         self._local: set[str] = set()
@@ -95,14 +96,12 @@ class ServiceProxy:
         """Name the kube-proxy pod of this node, None when there is none."""
         self._pod = pod
 
-    def environment(self) -> dict[str, str]:
-        """Return the variables of the service `kubernetes`, for in-cluster configuration."""
-        for (address, port), _ in sorted(self._known.items()):
-            if self._api == (address, port):
-                return {"KUBERNETES_SERVICE_HOST": address, "KUBERNETES_SERVICE_PORT": str(port)}
-        return {}
-
-    _api: tuple[str, int] | None = None
+    def environment(self) -> dict[str, str] | None:
+        """Return the variables of the service `kubernetes`; None until services were read."""
+        if self._api is None:
+            return None
+        address, port = self._api
+        return {"KUBERNETES_SERVICE_HOST": address, "KUBERNETES_SERVICE_PORT": str(port)}
 
     def _follow(self) -> None:
         while True:
@@ -116,12 +115,12 @@ class ServiceProxy:
                 slices = client.get(_SLICES)["items"]
             except ApiError:
                 continue
+            self._known = ports(services, slices)
+            self._apply()
             for service in services:
                 metadata = service["metadata"]
                 if (metadata["namespace"], metadata["name"]) == ("default", "kubernetes"):
                     self._api = (service["spec"]["clusterIP"], service["spec"]["ports"][0]["port"])
-            self._known = ports(services, slices)
-            self._apply()
 
     def _apply(self) -> None:
         wanted = {address for address, _ in self._known}

@@ -99,7 +99,7 @@ def load(words: Sequence[str], hostname: str, read: Mapping[str, Any] | None) ->
     document = dict(read or {})
     if "config" in flags and read is None:
         raise SettingsError(
-            f"failed to load kubelet config file, path: {flags['config']}: no such file or directory"
+            f"failed to load kubelet config file, path: {flags['config']}: no such file"
         )
     if document and document.get("kind") != "KubeletConfiguration":
         raise SettingsError(f"{flags['config']} is no KubeletConfiguration")

@@ -162,8 +162,8 @@ def _projection(
             for item in downward.get("items") or ()
             if "fieldRef" in item
         }
-    known = sorted(key for key in entry if key not in {"name"})
-    raise VolumeError(f"volume {entry.get('name', '')} of kind {', '.join(known)} is not simulated")
+    kinds = ", ".join(sorted(key for key in entry if key != "name"))
+    raise VolumeError(f"volume {entry.get('name', '')} of kind {kinds} is not simulated")
 
 
 def _chosen(data: Mapping[str, bytes], reference: Mapping[str, Any]) -> dict[str, bytes]:

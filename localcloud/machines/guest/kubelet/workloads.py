@@ -67,7 +67,7 @@ class Workloads:
             with contextlib.suppress(ApiError):
                 self._mirror(pod, pods, node, host_ip)
         wanted = {pod["metadata"]["uid"] for pod in manifests} | set(pods)
-        for key in self._processes.keys():
+        for key in self._processes.known():
             if key.partition("_")[0] not in wanted:
                 self._processes.stop(key, 0)
         for uid, pod in pods.items():
@@ -125,10 +125,17 @@ class Workloads:
                 ready=False,
                 waiting=("ErrImagePull", f"the toolchain of this machine has no {name}"),
             )
-        try:
-            variables = self._proxy.environment() | volumes.environment(
-                pod, container, self._cluster, host_ip
+        services = self._proxy.environment()
+        if services is None:
+            return ContainerFacts(
+                ready=False,
+                waiting=(
+                    "CreateContainerConfigError",
+                    "services have not yet been read at least once, cannot construct envvars",
+                ),
             )
+        try:
+            variables = services | volumes.environment(pod, container, self._cluster, host_ip)
             binds = volumes.mounts(pod, container, self._cluster, host_ip)
         except volumes.VolumeError as error:
             self._cluster.event(pod, "Warning", "FailedMount", str(error))
@@ -191,7 +198,7 @@ class Workloads:
         self._write(present, status.running(present, facts, host_ip, [host_ip], now))
 
     def _name_agents(self, pods: Mapping[str, dict[str, Any]]) -> None:
-        """Tell who acts on this node: the Spiderpool agent for addresses, kube-proxy for services."""
+        """Tell who acts here: the Spiderpool agent for addresses, kube-proxy for services."""
         agents = {"spiderpool-agent": self._addresses.agent_is, "kube-proxy": self._proxy.pod_is}
         for image, tell in agents.items():
             tell(
@@ -210,7 +217,7 @@ class Workloads:
     def _end(self, pod: dict[str, Any]) -> None:
         uid = pod["metadata"]["uid"]
         grace = pod["metadata"].get("deletionGracePeriodSeconds") or 0
-        for key in self._processes.keys():
+        for key in self._processes.known():
             if key.partition("_")[0] == uid:
                 self._processes.stop(key, min(float(grace), _LONGEST_GRACE))
         self._release(pod)
