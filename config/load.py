@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from config.model import ClusterConfig
-from config.plain_secrets import looks_secret, plain_secrets
+from config.plain_secrets import looks_secret, masked, plain_secrets, secret_texts
 from config.profiles import with_profile
 from config.repair import stand_in
 from config.report import ConfigError, Problem, path_of
@@ -34,6 +34,8 @@ class Reading:
     config: ClusterConfig | None
     problems: tuple[Problem, ...]
     left_out: tuple[str, ...] = ()
+    secrets: frozenset[str] = field(default=frozenset(), repr=False)
+    """Texts of the document that no message may show."""
 
     def concerns(self, problem: Problem) -> bool:
         """Whether a problem is real, and not a consequence of what was left out."""
@@ -61,14 +63,17 @@ def read(document: Mapping[str, object], *, secret_paths: Iterable[str] = ()) ->
     """Read as much of a document as can be read, and collect every problem."""
     hidden = frozenset(secret_paths)
     effective = with_profile(document)
-    problems = list(plain_secrets(document))
-    config, wrong, left_out = _validate(effective, hidden)
-    problems += wrong
-    reading = Reading(config=config, problems=(), left_out=tuple(left_out))
+    config, problems, left_out = _validate(effective, hidden)
+    reading = Reading(
+        config=config,
+        problems=(),
+        left_out=tuple(left_out),
+        secrets=frozenset(secret_texts(effective, hidden)),
+    )
+    problems += plain_secrets(document)
     if config is not None:
         problems += [p for p in broken_rules(config) if reading.concerns(p)]
-    shown = tuple(_without_secrets(p, hidden) for p in problems)
-    return Reading(config=config, problems=shown, left_out=reading.left_out)
+    return replace(reading, problems=tuple(masked(p, reading.secrets) for p in problems))
 
 
 def _validate(
@@ -129,12 +134,6 @@ def _shown(detail: ErrorDetails, rest: Mapping[str, object], hidden: frozenset[s
     return None if looks_secret(value, path) else str(value)
 
 
-def _without_secrets(problem: Problem, hidden: frozenset[str]) -> Problem:
-    if problem.value is None or not any(_related(problem.path, path) for path in hidden):
-        return problem
-    return Problem(path=problem.path, value=None, rule=problem.rule, remedy=problem.remedy)
-
-
 def _related(one: str, other: str) -> bool:
     """Whether one path is the other, or lies above or below it."""
     short, long = sorted((one, other), key=len)
@@ -144,4 +143,4 @@ def _related(one: str, other: str) -> bool:
 def all_problems(reading: Reading, further: Iterable[Problem]) -> Iterator[Problem]:
     """The problems of a reading, and further ones that are not consequences of it."""
     yield from reading.problems
-    yield from (problem for problem in further if reading.concerns(problem))
+    yield from (masked(p, reading.secrets) for p in further if reading.concerns(p))

@@ -6,7 +6,7 @@ Everything in the `cluster` object is stored, shown in previews and put into gol
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from config.report import Problem, path_of
 
@@ -29,6 +29,9 @@ _HARMLESS = frozenset(
     }
 )
 
+MASK = "…"
+"""What is shown in a secret's place."""
+
 Step = str | int
 
 
@@ -39,6 +42,9 @@ def plain_secrets(document: object, at: tuple[Step, ...] = ()) -> Iterator[Probl
             yield _problem(at, "an encrypted value", "would make the whole object a secret")
             return
         for key, value in document.items():
+            what = _shape(str(key))
+            if what is not None:
+                yield _problem((*at, MASK), what, "would be stored and shown in clear")
             yield from plain_secrets(value, (*at, str(key)))
         return
     if isinstance(document, list | tuple):
@@ -54,14 +60,52 @@ def looks_secret(value: object, at: tuple[Step, ...]) -> str | None:
     """What kind of secret a scalar seems to be; None when it looks harmless."""
     if not isinstance(value, str) or not value:
         return None
-    for shape, what in _SHAPES:
-        if shape.search(value):
-            return what
+    shaped = _shape(value)
+    if shaped is not None:
+        return shaped
     name = next((s for s in reversed(at) if isinstance(s, str)), "")
     folded = name.replace("_", "").replace("-", "").lower()
     if _TELLING.search(folded) and at not in _HARMLESS:
         return f"a secret, by its key {name}"
     return None
+
+
+def secret_texts(
+    document: object, hidden: frozenset[str] = frozenset(), at: tuple[Step, ...] = ()
+) -> Iterator[str]:
+    """Every text of a document that is or may be a secret, to be masked wherever it turns up.
+
+    `hidden` are paths, as a user writes them, whose values are secret whatever they look like.
+    """
+    if isinstance(document, Mapping):
+        for key, value in document.items():
+            if _shape(str(key)) is not None:
+                yield str(key)
+            yield from secret_texts(value, hidden, (*at, str(key)))
+    elif isinstance(document, list | tuple):
+        for place, value in enumerate(document):
+            yield from secret_texts(value, hidden, (*at, place))
+    elif document is not None and not isinstance(document, bool):
+        path = path_of(*at)
+        told = any(path == h or path.startswith((f"{h}.", f"{h}[")) for h in hidden)
+        if told or looks_secret(document, at) is not None:
+            yield str(document)
+
+
+def masked(problem: Problem, secrets: Iterable[str]) -> Problem:
+    """The problem without any of these texts in it."""
+    for secret in sorted(secrets, key=len, reverse=True):
+        problem = Problem(
+            path=problem.path.replace(secret, MASK),
+            value=None if problem.value is None else problem.value.replace(secret, MASK),
+            rule=problem.rule.replace(secret, MASK),
+            remedy=problem.remedy.replace(secret, MASK),
+        )
+    return problem
+
+
+def _shape(text: str) -> str | None:
+    return next((what for shape, what in _SHAPES if shape.search(text)), None)
 
 
 def _problem(at: tuple[Step, ...], what: str, consequence: str) -> Problem:

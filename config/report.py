@@ -22,7 +22,7 @@ class Problem:
 
     def __str__(self) -> str:
         """One sentence for the rule, one for the way out."""
-        shown = f"{self.path}: {self.value}" if self.value is not None else self.path
+        shown = self.path if self.value is None else f"{self.path}: {self.value or '(empty)'}"
         return f"{shown}\n    {self.rule}\n    → {self.remedy}"
 
 

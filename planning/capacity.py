@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from ipaddress import IPv4Network
 
 from config.model import Role
-from planning.blocks import usable
+from planning.blocks import PREFIX_SIZE, usable
 from planning.model import ClusterPlan, InterfacePlan, NodePlan
 
 DEFAULT_INTERFACE = "eth0"
@@ -47,11 +47,33 @@ def usable_addresses(cidr: IPv4Network) -> int:
 
 
 def free_addresses(plan: ClusterPlan) -> dict[str, int]:
-    """By vSwitch key: what is left after all ENIs, and a NAT gateway's own address."""
-    free = {key: usable_addresses(v.cidr) for key, v in plan.network.vswitches.items()}
+    """By vSwitch key: what is left after all ENIs, and a NAT gateway's own address.
+
+    A reservation for prefixes is not free: see `free_prefixes`.
+    """
+    free = {
+        key: usable_addresses(v.cidr)
+        - (0 if v.prefix_reservation is None else v.prefix_reservation.num_addresses)
+        for key, v in plan.network.vswitches.items()
+    }
     for node in plan.nodes.values():
         for interface in node.interfaces.values():
-            free[interface.vswitch] -= 1 + interface.pod_address_count
+            inside = 0 if interface.prefixes else interface.pod_address_count
+            free[interface.vswitch] -= 1 + inside
     if plan.network.nat_vswitch is not None:
         free[plan.network.nat_vswitch] -= 1
+    return free
+
+
+def free_prefixes(plan: ClusterPlan) -> dict[str, int]:
+    """By key of each vSwitch with a reservation: how many /28 prefixes are left in it."""
+    free = {
+        key: v.prefix_reservation.num_addresses // PREFIX_SIZE
+        for key, v in plan.network.vswitches.items()
+        if v.prefix_reservation is not None
+    }
+    for node in plan.nodes.values():
+        for interface in node.interfaces.values():
+            if interface.prefixes:
+                free[interface.vswitch] -= len(interface.prefixes)
     return free

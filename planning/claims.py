@@ -50,7 +50,12 @@ def collisions(config: ClusterConfig, claims: Mapping[str, Sequence[Claim]]) -> 
         ordered = sorted(claimed, key=lambda c: (c.span.first, c.span.last, c.path, c.node))
         widest: Claim | None = None
         for claim in ordered:
-            if widest is not None and claim.span.overlaps(widest.span):
+            if (
+                widest is not None
+                and claim.span.overlaps(widest.span)
+                # Two NICs of one node in one subnet are refused by `config.rules`.
+                and not (claim.block is not None and claim.node == widest.node)
+            ):
                 mark = _mark(widest, claim)
                 if mark not in said:
                     said.add(mark)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from config.report import ConfigError, Problem
 from planning.bootstrap import user_data
+from planning.capacity import DEFAULT_INTERFACE
 from planning.model import ClusterPlan, NodePlan
 from planning.secrets import ClusterSecrets, KeyPair
 from planning.spiderpool import value_problems
@@ -14,7 +15,8 @@ from planning.spiderpool import value_problems
 def document_problems(plan: ClusterPlan) -> Iterator[Problem]:
     """Chart values that contradict the plan, and user-data beyond its limit."""
     yield from value_problems(plan)
-    if plan.kubernetes.mode == "kubeadm" and plan.control_planes:
+    planes = plan.control_planes
+    if plan.kubernetes.mode == "kubeadm" and planes and DEFAULT_INTERFACE in planes[0].interfaces:
         yield from user_data_problems(plan)
 
 
@@ -27,6 +29,8 @@ def user_data_problems(plan: ClusterPlan) -> Iterator[Problem]:
     largest: dict[str, NodePlan] = {}
     for node in plan.nodes.values():
         other = largest.get(node.pool)
+        if DEFAULT_INTERFACE not in node.interfaces:
+            continue  # refused by `config.rules`
         if other is None or _own_length(node) > _own_length(other):
             largest[node.pool] = node
     for node in largest.values():

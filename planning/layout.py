@@ -99,6 +99,8 @@ class _Work:
         self.problems: list[Problem] = []
         self.pools_without_first_block: set[str] = set()
         self.without_ordinal: list[Member] = []
+        self.outside: set[tuple[str, str]] = set()
+        """Pools and vSwitches of blocks that lie outside: said once, not for each node."""
 
     def place(self, member: Member) -> Iterator[tuple[str, Placement]]:
         """The NICs of one node, sorted; one that cannot be placed is left out."""
@@ -226,6 +228,9 @@ class _Work:
             return None  # `config.rules` says so
         slot = block(int(reservation.network_address), size, index - DEFAULT_FIRST_BLOCK)
         if not slot.within(span_of(reservation)):
+            if (at.member.pool, at.key) in self.outside:
+                return None
+            self.outside.add((at.member.pool, at.key))
             path = f"network.subnets.{at.interface.subnet}.zones.{at.member.zone}"
             self.problems.append(
                 Problem(
@@ -262,6 +267,9 @@ class _Work:
         )
 
     def _block_outside(self, at: _Spot, owned: Span, index: int, ordinal: int) -> None:
+        if (at.member.pool, at.key) in self.outside:
+            return
+        self.outside.add((at.member.pool, at.key))
         free = usable(at.zone.cidr)
         fits = free_first_block(self.config, at.member.pool)
         self.problems.append(
@@ -275,7 +283,9 @@ class _Work:
                     "three, and what lies beyond belongs to others."
                 ),
                 remedy=(
-                    f"Write firstBlock: {fits}, which is free for all nodes of this pool."
+                    f"A pool that does not exist yet: write firstBlock: {fits}, which is free for "
+                    "all its nodes. One that exists keeps its firstBlock, or all its addresses "
+                    "move: put further nodes into a new pool."
                     if fits is not None
                     else "No firstBlock leaves room for all nodes of this pool in this vSwitch: "
                     "use a larger CIDR for a new subnet, fewer nodes, or a smaller blockSize "

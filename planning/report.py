@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from planning.canonical import canonical_ranges
-from planning.capacity import free_addresses, host_network_pods, pod_capacity, usable_addresses
+from planning.capacity import (
+    free_addresses,
+    free_prefixes,
+    host_network_pods,
+    pod_capacity,
+    usable_addresses,
+)
 from planning.model import ClusterPlan, InterfacePlan, IPPoolPlan, NodePlan, VSwitchPlan
 from planning.quotas import quotas
 
@@ -46,6 +52,7 @@ def plan_document(plan: ClusterPlan) -> dict[str, object]:
             ),
         },
         "freeAddresses": free,
+        "freePrefixes": free_prefixes(plan),
         "quotas": {
             name: {"needed": q.needed, "default": q.default, "per": q.per}
             for name, q in quotas(plan).items()

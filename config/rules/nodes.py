@@ -97,8 +97,9 @@ def control_planes_are_odd(config: ClusterConfig) -> Iterator[Problem]:
         value=f"{total} control planes",
         rule="etcd decides by majority: an even number of control planes survives no more failures "
         "than one less, and none is no cluster.",
-        remedy=f"Have {total + 1} control planes"
-        + (f", or {total - 1}." if total else ": write a pool with role: control-plane, count: 1."),
+        remedy=f"Have {total + 1} control planes, or {total - 1}."
+        if total
+        else "Write a pool with role: control-plane and count: 1, or 3.",
     )
 
 
@@ -181,9 +182,11 @@ def zones_are_said(config: ClusterConfig) -> Iterator[Problem]:
 
 def types_are_known(config: ClusterConfig) -> Iterator[Problem]:
     """Without a type's limits nothing could be checked before the cloud is asked."""
-    for path, kind in instance_types(config):
-        if limits_of(kind, config.instance_types) is not None or without_second_eni(kind):
-            continue  # the latter is refused by `interfaces.types_take_two_enis`, or harmless
+    for path, kind, nics in instance_types(config):
+        if limits_of(kind, config.instance_types) is not None:
+            continue
+        if nics > 1 and without_second_eni(kind):
+            continue  # `interfaces.types_take_two_enis` says so
         from_interfaces = f"see {kind} in DescribeInstanceTypes"
         meant = nearest(kind, known_types())
         yield Problem(
@@ -198,13 +201,14 @@ def types_are_known(config: ClusterConfig) -> Iterator[Problem]:
         )
 
 
-def instance_types(config: ClusterConfig) -> list[tuple[str, str]]:
-    """Every instance type in use, with the path that says it."""
-    found: list[tuple[str, str]] = []
+def instance_types(config: ClusterConfig) -> list[tuple[str, str, int]]:
+    """Every instance type in use: the path that says it, the type, how many NICs its nodes have."""
+    found: list[tuple[str, str, int]] = []
     for name, pool in sorted(config.node_pools.items()):
-        found.append((f"nodePools.{name}.instanceType", pool.instance_type))
+        nics = len(pool.interfaces)
+        found.append((f"nodePools.{name}.instanceType", pool.instance_type, nics))
         found += [
-            (f"nodePools.{name}.nodes.{node}.instanceType", own.instance_type)
+            (f"nodePools.{name}.nodes.{node}.instanceType", own.instance_type, nics)
             for node, own in sorted(pool.nodes.items())
             if own.instance_type is not None
         ]

@@ -1,0 +1,96 @@
+"""Each fixture `*.error.<rule>.yaml` is refused with the report that stands beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from config.report import ConfigError
+from config.stackfile import read_file
+from planning.read import plan_from
+
+pytestmark = pytest.mark.unit
+
+FIXTURES = Path(__file__).parent / "fixtures"
+REFUSED = sorted(FIXTURES.glob("*.error.*.yaml"))
+ACCEPTED = sorted(FIXTURES.glob("*.ok.yaml"))
+
+
+def _refusal(path: Path) -> ConfigError:
+    with pytest.raises(ConfigError) as caught:
+        plan_from(read_file(path).cluster)
+    return caught.value
+
+
+@pytest.mark.parametrize("path", REFUSED, ids=lambda p: p.name.split(".")[2])
+def test_a_mistake_gets_its_report(path: Path) -> None:
+    expected = path.with_suffix(".txt").read_text(encoding="utf-8")
+    assert f"{_refusal(path)}\n" == expected
+
+
+@pytest.mark.parametrize("path", ACCEPTED, ids=lambda p: p.name.split(".")[0])
+def test_a_good_configuration_is_planned(path: Path) -> None:
+    assert plan_from(read_file(path).cluster).nodes
+
+
+def test_every_report_has_a_fixture() -> None:
+    reports = {path.stem for path in FIXTURES.glob("*.txt")}
+    assert reports == {path.stem for path in REFUSED}
+
+
+@pytest.mark.parametrize("path", REFUSED, ids=lambda p: p.name.split(".")[2])
+def test_no_report_shows_a_secret(path: Path) -> None:
+    report = str(_refusal(path))
+    for secret in ("LTAI5tFAKEfakeFAKE00", "0123456789abcdef", "PRIVATE KEY", "fake-and-obvious"):
+        assert secret not in report
+
+
+@pytest.mark.parametrize("path", REFUSED, ids=lambda p: p.name.split(".")[2])
+def test_every_problem_says_where_which_rule_and_what_to_write(path: Path) -> None:
+    for problem in _refusal(path).problems:
+        assert problem.path
+        assert problem.rule.endswith(".") or problem.rule[0].islower()
+        assert problem.remedy
+
+
+def test_a_secret_in_a_range_is_masked_in_every_text() -> None:
+    document = yaml.safe_load((FIXTURES / "cluster.error.reversed-range.yaml").read_text())
+    node = document["nodePools"]["workers"]["nodes"]["workers-1"]
+    node["interfaces"]["eth0"]["podAddresses"] = ["LTAI5tFAKEfakeFAKE00"]
+    with pytest.raises(ConfigError) as caught:
+        plan_from(document)
+    assert "LTAI5t" not in str(caught.value)
+    assert len(caught.value.problems) == 2
+
+
+def test_a_secret_as_a_key_is_masked_in_its_path() -> None:
+    document = yaml.safe_load((FIXTURES / "cluster.error.reversed-range.yaml").read_text())
+    document["tags"] = {"LTAI5tFAKEfakeFAKE00": "x"}
+    with pytest.raises(ConfigError) as caught:
+        plan_from(document)
+    assert [p.path for p in caught.value.problems if p.path.startswith("tags")] == ["tags.…"]
+
+
+def test_a_value_that_came_encrypted_is_not_shown() -> None:
+    document = yaml.safe_load((FIXTURES / "cluster.error.old-kubernetes.yaml").read_text())
+    with pytest.raises(ConfigError) as caught:
+        plan_from(document, secret_paths=["kubernetes.version"])
+    assert "1.27.3" not in str(caught.value)
+
+
+def test_problems_come_as_data_too() -> None:
+    document = _refusal(FIXTURES / "cluster.error.pinned-beyond-ten.yaml").as_document()
+    assert document == {
+        "problems": [
+            {
+                "path": "nodePools.workers.interfaces.eth0.podAddresses",
+                "value": "11",
+                "rule": "An ENI is created with 10 explicit addresses at most "
+                "(CreateNetworkInterface).",
+                "remedy": "Write 10 or less, mode: prefix for dense nodes, or mode: count for up "
+                "to 49 that the cloud chooses.",
+            }
+        ]
+    }
