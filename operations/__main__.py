@@ -13,12 +13,12 @@ from typing import Annotated, NoReturn
 import typer
 
 from config.report import ConfigError
-from operations.cluster_report import cluster_tables
+from operations.cluster_report import cluster_tables, stack_outputs
 from operations.environment import env_file
 from operations.failure import ExitCode, OperationError
 from operations.holding import held
 from operations.local import EIP_RANGE, LocalCloud
-from operations.places import ROOT, Places
+from operations.places import LOCAL_STACK, ROOT, Places
 from operations.plan_command import effective_configuration, show_plan
 from operations.secrets_command import make_stack_secrets
 from operations.terminal import console
@@ -93,13 +93,14 @@ def local_env(home: HomeOption = _HOME) -> None:
 
 @app.command("report")
 def report(
+    stack: Annotated[str, typer.Option("--stack", help="Which stack.")] = LOCAL_STACK,
     home: HomeOption = _HOME,
     *,
     as_json: JsonOption = False,
 ) -> None:
-    """Show the local stack's nodes, NICs, addresses and pools."""
+    """Show a stack's nodes, NICs, addresses and pools; secret values are left out."""
     with _told():
-        outputs = _cloud(home, None, EIP_RANGE, _HOME).report()
+        outputs = stack_outputs(stack, Places.of(home))
         if as_json:
             _print_json(outputs)
             return

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import AddressValueError, IPv4Address
 
 from rich import box
 from rich.table import Table
+
+from operations.environment import run_environment, users_environment
+from operations.failure import ExitCode, OperationError
+from operations.places import LOCAL_STACK, Places
+from operations.pulumi_stack import PulumiStack
+from operations.running import Runner
 
 UNKNOWN = "unknown until up"
 """What an Output shows that has no value yet."""
@@ -22,6 +29,23 @@ def cluster_tables(outputs: Mapping[str, object]) -> Iterator[Table]:
     yield _nodes(_map(outputs.get("nodes")))
     yield _pools(_map(outputs.get("ipPools")))
     yield _ways(outputs)
+
+
+def stack_outputs(stack: str, places: Places) -> Mapping[str, object]:
+    """Read a stack's outputs, secret ones masked: the local stack's, or one of the user's own.
+
+    Raises:
+        OperationError: Pulumi does not know the stack, or cannot open it.
+    """
+    local = stack == LOCAL_STACK
+    environment = (run_environment if local else users_environment)(places, os.environ)
+    found = PulumiStack(name=stack, runner=Runner(env=environment), backend=places.backend)
+    if local and not found.exists():
+        raise OperationError(
+            f"There is no local stack in {places.home} yet; `make up` deploys it.",
+            code=ExitCode.REFUSED,
+        )
+    return found.outputs()
 
 
 def address_ranges(addresses: Sequence[str]) -> str:

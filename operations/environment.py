@@ -59,6 +59,14 @@ def run_environment(places: Places, outer: Mapping[str, str]) -> dict[str, str]:
     return {**kept, **local_variables(places), "PATH": path}
 
 
+def users_environment(places: Places, outer: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment for a stack of the user's own: backend and account are theirs.
+
+    A pulumi of theirs comes first; the one built for the local stack is better than none.
+    """
+    return {**outer, "PATH": f"{outer.get('PATH', '/usr/bin:/bin')}:{places.bin}"}
+
+
 def write_trust_bundle(places: Places, *, public: Path) -> None:
     """Write the public CAs of `public` and the emulated cloud's own into one file."""
     text = f"{public.read_text().rstrip()}\n\n{places.ca.read_text()}"

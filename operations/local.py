@@ -24,7 +24,7 @@ from operations.environment import (
 )
 from operations.failure import ExitCode, OperationError
 from operations.passphrase import opens
-from operations.places import ROOT, Places
+from operations.places import LOCAL_STACK, ROOT, Places
 from operations.pulumi_stack import PulumiStack
 from operations.running import Finished, Runner
 from operations.secrets import FileStore, init_secrets
@@ -33,7 +33,6 @@ from operations.steps import Progress
 from operations.writing import write_file
 from planning.model import ClusterPlan
 
-STACK = "local"
 EIP_RANGE = "127.66.0.0/16"
 """Loopback addresses that the emulated cloud hands out as EIPs."""
 
@@ -135,18 +134,14 @@ class LocalCloud:
         return {
             "cloud": self._cloud_status(),
             "stack": {
-                "name": STACK,
+                "name": LOCAL_STACK,
                 "exists": stack.exists(),
                 "resources": stack.resource_count() if stack.exists() else 0,
             },
         }
 
-    def report(self) -> Mapping[str, object]:
-        """Return the stack's outputs, secret ones masked."""
-        return self._stack().outputs()
-
     def _checked(self) -> tuple[Stack, ClusterPlan]:
-        stack_file = Stack.read(self.config_file or path_of_stack(STACK))
+        stack_file = Stack.read(self.config_file or path_of_stack(LOCAL_STACK))
         plan = stack_file.plan()
         if plan.profile is not Profile.LOCAL:
             raise OperationError(
@@ -182,7 +177,7 @@ class LocalCloud:
             raise OperationError(
                 f"{host}:{port} is in use by another program; stop it (`ss -ltnp` shows which), "
                 "or give the local cloud another port by cloud.endpoint in "
-                f"{self.config_file or path_of_stack(STACK)}.",
+                f"{self.config_file or path_of_stack(LOCAL_STACK)}.",
                 code=ExitCode.UNPREPARED,
             )
 
@@ -268,7 +263,7 @@ class LocalCloud:
 
     def _stack(self) -> PulumiStack:
         return PulumiStack(
-            name=STACK,
+            name=LOCAL_STACK,
             runner=self._runner(),
             backend=self.places.backend,
             config_file=self.config_file,

@@ -8,6 +8,9 @@ from pathlib import Path
 PROJECT = "spiderpool-alicloud"
 """Pulumi's project name and the namespace of its configuration keys."""
 
+LOCAL_STACK = "local"
+"""The stack that lives on the local cloud."""
+
 ROOT = Path(__file__).resolve().parent.parent
 """The checkout: where Pulumi.yaml and the stack files stand."""
 

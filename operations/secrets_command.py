@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from operations.environment import users_environment
 from operations.failure import ExitCode, OperationError
 from operations.places import ROOT, Places
 from operations.running import Runner
@@ -34,7 +35,5 @@ def _store(stack: str, stack_file: Stack, file: Path | None) -> SecretStore:
             "clear; leave --file out.",
             code=ExitCode.REFUSED,
         )
-    # A pulumi of the user's own comes first: the built one is there for the local stack.
-    path = f"{os.environ.get('PATH', '')}:{Places.of(ROOT / '.local').bin}"
-    runner = Runner(env={**os.environ, "PATH": path})
+    runner = Runner(env=users_environment(Places.of(ROOT / ".local"), os.environ))
     return StackConfigStore(stack=stack, runner=runner, kept=stack_file.has_secrets)

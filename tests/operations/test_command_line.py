@@ -122,6 +122,12 @@ def test_there_may_be_nothing_to_take_down(tmp_path: Path) -> None:
     assert "Nothing to take down" in done.stdout
 
 
+def test_a_report_without_a_stack_says_how_to_get_one(tmp_path: Path) -> None:
+    done = call("report", "--home", str(tmp_path / "home"))
+    assert done.exit_code == ExitCode.REFUSED
+    assert "make up" in done.stderr
+
+
 def test_secrets_are_made_once_and_never_shown(tmp_path: Path) -> None:
     path = tmp_path / "secrets.yaml"
     first = call("secrets", "init", "--stack", "local", "--file", str(path))
