@@ -49,9 +49,9 @@ class ApiError(ProviderError):
         self.causes = causes
 
     @property
-    def is_webhook_refusal(self) -> bool:
-        """Whether an admission webhook said no (and not the authorizer)."""
-        return "denied the request" in str(self)
+    def is_admission_refusal(self) -> bool:
+        """Whether an admission webhook or policy said no (and not the authorizer)."""
+        return "denied the request" in str(self) or "denied request" in str(self)
 
 
 class NotReadyError(ProviderError):

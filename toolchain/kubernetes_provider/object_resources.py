@@ -354,7 +354,7 @@ def _tells_nothing(error: ApiError) -> bool:
     The official plugin also passes over a webhook that answers 403; here it is shown, since the
     real call would fail the same way.
     """
-    forbidden = error.code == _FORBIDDEN and not error.is_webhook_refusal
+    forbidden = error.code == _FORBIDDEN and not error.is_admission_refusal
     return forbidden or is_dry_run_unsupported(error)
 
 

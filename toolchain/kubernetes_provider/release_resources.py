@@ -247,17 +247,6 @@ def _old_inputs(state: Object, old_inputs: Object) -> Object:
     return inner if isinstance(inner, dict) else {}
 
 
-def _merged(base: Object, over: Object) -> Object:
-    result = dict(base)
-    for key, value in over.items():
-        mine = result.get(key)
-        if isinstance(mine, dict) and isinstance(value, dict):
-            result[key] = _merged(mine, value)
-        else:
-            result[key] = value
-    return result
-
-
 def _state(inputs: Object, live: LiveRelease | None) -> Object:
     """Return what state keeps; without a live release (a preview) its part is unknown."""
     state: Object = plain_object(inputs)
@@ -265,8 +254,9 @@ def _state(inputs: Object, live: LiveRelease | None) -> Object:
         state["resourceNames"] = UNKNOWN
         state["status"] = UNKNOWN
     else:
-        # The live values win; keys that only the inputs have stay, as officially merged.
-        state["values"] = _merged(object_at(state, "values"), live.values)
+        # Only what is live: the official plugin merges the inputs in, and so does not see after
+        # a rolled back upgrade that a value which the program added is missing.
+        state["values"] = live.values
         state["version"] = live.version
         names: Object = {key: list[Value](names) for key, names in live.resource_names().items()}
         state["resourceNames"] = names
