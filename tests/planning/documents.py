@@ -1,0 +1,106 @@
+"""Plans and user-data for tests of what a plan turns into."""
+
+from __future__ import annotations
+
+import gzip
+from base64 import b64decode
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from config.load import load
+from planning.bootstrap import user_data
+from planning.build import build_plan
+from planning.endpoint import private_address
+from planning.model import ClusterPlan
+from tests.clusters import fake_secrets
+
+ROOT = Path(__file__).resolve().parents[2]
+PUBLIC_ADDRESS = "47.98.0.10"
+BALANCER_ADDRESS = "10.0.15.200"
+STACKS = ("local", "dev", "prod")
+
+
+def planned(document: Mapping[str, Any]) -> ClusterPlan:
+    """The plan of one `spiderpool-alicloud:cluster` object."""
+    return build_plan(load(document))
+
+
+@cache
+def stack_plan(stack: str) -> ClusterPlan:
+    """The plan of one of the repository's own stack files."""
+    text = (ROOT / "stacks" / f"Pulumi.{stack}.yaml").read_text(encoding="utf-8")
+    return planned(yaml.safe_load(text)["config"]["spiderpool-alicloud:cluster"])
+
+
+def every_node() -> list[tuple[str, str]]:
+    """Stack and node name, for all stack files."""
+    return [(stack, node) for stack in STACKS for node in stack_plan(stack).nodes]
+
+
+def macs(plan: ClusterPlan, node: str) -> dict[str, str]:
+    """MACs as Alibaba Cloud's are."""
+    return {nic: f"00:16:3e:0a:00:{n:02x}" for n, nic in enumerate(plan.nodes[node].interfaces)}
+
+
+def api_address(plan: ClusterPlan) -> str:
+    """Where the API is: the only control plane, or a load balancer."""
+    planes = plan.control_planes
+    return private_address(planes[0]) if len(planes) == 1 else BALANCER_ADDRESS
+
+
+@dataclass(frozen=True, kw_only=True)
+class Booted:
+    """A node's user-data, taken apart as cloud-init does."""
+
+    raw: bytes
+    document: Mapping[str, Any]
+    files: Mapping[str, str]
+    modes: Mapping[str, str]
+
+    @property
+    def kubeadm(self) -> dict[str, Any]:
+        """Documents of kubeadm.yaml.in by kind."""
+        text = self.files["/etc/spiderpool-alicloud/kubeadm.yaml.in"]
+        return {document["kind"]: document for document in yaml.safe_load_all(text)}
+
+    @property
+    def ethernets(self) -> dict[str, Any]:
+        """NICs in the netplan file."""
+        found = yaml.safe_load(self.files["/etc/netplan/60-spiderpool.yaml"])
+        ethernets: dict[str, Any] = found["network"]["ethernets"]
+        return ethernets
+
+
+def booted(plan: ClusterPlan, node: str, *, public_address: str | None = PUBLIC_ADDRESS) -> Booted:
+    """One node's user-data."""
+    encoded = user_data(
+        plan,
+        node,
+        secrets=fake_secrets(),
+        macs=macs(plan, node),
+        api_address=api_address(plan),
+        public_address=public_address,
+    )
+    raw = b64decode(encoded, validate=True)
+    document = yaml.safe_load(raw)
+    return Booted(
+        raw=raw,
+        document=document,
+        files={file["path"]: _content(file) for file in document["write_files"]},
+        modes={file["path"]: file.get("permissions", "0644") for file in document["write_files"]},
+    )
+
+
+def _content(file: Mapping[str, str]) -> str:
+    match file.get("encoding"):
+        case None:
+            return file["content"]
+        case "gz+b64":
+            return gzip.decompress(b64decode(file["content"])).decode()
+        case other:
+            raise AssertionError(other)
