@@ -17,6 +17,9 @@ PARALLEL = 64
 _FOREIGN = ("PULUMI_", "ALICLOUD_", "ALIBABA_CLOUD_", "ALIBABACLOUD_")
 """Prefixes of variables that would point a run at another backend, account or token."""
 
+_FOREIGN_NAMES = ("KUBECONFIG", "VIRTUAL_ENV")
+_PATH = "/usr/bin:/bin"
+
 
 def local_variables(places: Places) -> dict[str, str]:
     """Return the variables of `.local/env` except PATH, which is put in front of what is there."""
@@ -48,15 +51,20 @@ def env_file(places: Places) -> str:
     return "\n".join(lines) + "\n"
 
 
-def run_environment(places: Places, outer: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment of a child process.
+def tool_environment(places: Places, outer: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of what serves the local cloud itself: the caller's, our tools first.
 
-    Everything of the caller's that would reach another account, backend or cluster is left out,
-    so that a run of the local stack cannot touch them.
+    Everything of the caller's that would reach another account, backend or cluster is left out.
     """
-    kept = {k: v for k, v in outer.items() if not k.startswith(_FOREIGN) and k != "VIRTUAL_ENV"}
-    path = ":".join((*search_path(places), outer.get("PATH", "/usr/bin:/bin")))
-    return {**kept, **local_variables(places), "PATH": path}
+    kept = {
+        k: v for k, v in outer.items() if not k.startswith(_FOREIGN) and k not in _FOREIGN_NAMES
+    }
+    return {**kept, "PATH": ":".join((*search_path(places), outer.get("PATH", _PATH)))}
+
+
+def run_environment(places: Places, outer: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of pulumi and kubectl: the tools', and what `.local/env` sets."""
+    return {**tool_environment(places, outer), **local_variables(places)}
 
 
 def users_environment(places: Places, outer: Mapping[str, str]) -> dict[str, str]:
@@ -64,7 +72,7 @@ def users_environment(places: Places, outer: Mapping[str, str]) -> dict[str, str
 
     A pulumi of theirs comes first; the one built for the local stack is better than none.
     """
-    return {**outer, "PATH": f"{outer.get('PATH', '/usr/bin:/bin')}:{places.bin}"}
+    return {**outer, "PATH": f"{outer.get('PATH', _PATH)}:{places.bin}"}
 
 
 def write_trust_bundle(places: Places, *, public: Path) -> None:

@@ -20,6 +20,7 @@ from operations.environment import (
     LOCAL_PASSPHRASE,
     env_file,
     run_environment,
+    tool_environment,
     write_trust_bundle,
 )
 from operations.failure import ExitCode, OperationError
@@ -65,7 +66,8 @@ class LocalCloud:
             self._check_machine(host, port)
         with progress.step("Toolchain", streams=True):
             self._must(
-                self._runner().run(_module("toolchain", "ensure"), deadline=_TOOLCHAIN),
+                # In the caller's own environment: its proxies, CAs and installed tools count.
+                Runner(env=self.outer).run(_module("toolchain", "ensure"), deadline=_TOOLCHAIN),
                 "The toolchain is not complete",
             )
         with progress.step("Spiderpool chart"):
@@ -251,7 +253,8 @@ class LocalCloud:
         return [*_module(module, *arguments), "--home", str(self.places.home)]
 
     def _quietly(self, what: str, *argv: str) -> Finished:
-        return self._must(self._runner().run(argv, deadline=_START, quiet=True), what)
+        tools = Runner(env=tool_environment(self.places, self.outer))
+        return self._must(tools.run(argv, deadline=_START, quiet=True), what)
 
     @staticmethod
     def _must(done: Finished, what: str) -> Finished:
@@ -264,13 +267,10 @@ class LocalCloud:
     def _stack(self) -> PulumiStack:
         return PulumiStack(
             name=LOCAL_STACK,
-            runner=self._runner(),
+            runner=Runner(env=run_environment(self.places, self.outer)),
             backend=self.places.backend,
             config_file=self.config_file,
         )
-
-    def _runner(self) -> Runner:
-        return Runner(env=run_environment(self.places, self.outer))
 
 
 def _module(module: str, *arguments: str) -> list[str]:
