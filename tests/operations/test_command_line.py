@@ -8,6 +8,7 @@ from typer.testing import CliRunner, Result
 
 from operations.__main__ import app
 from operations.failure import ExitCode
+from operations.places import ROOT
 from operations.stack_file import path_of_stack
 
 pytestmark = pytest.mark.unit
@@ -146,3 +147,12 @@ def test_a_real_stacks_secrets_never_go_into_a_file_in_clear(tmp_path: Path) -> 
     done = call("secrets", "init", "--stack", "prod", "--file", str(path))
     assert done.exit_code == ExitCode.REFUSED
     assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    "example", sorted((ROOT / "docs" / "examples").glob("*.yaml")), ids=lambda path: path.stem
+)
+def test_the_plan_of_every_example_prints(example: Path) -> None:
+    done = call("plan", "--config", str(example))
+    assert done.exit_code == 0, done.output
+    assert "IP pools" in done.stdout
