@@ -71,11 +71,18 @@ def local_down(
     config_file: ConfigFileOption = None,
     eip_range: EipOption = EIP_RANGE,
     tools: ToolsOption = _HOME,
+    *,
+    discard: Annotated[
+        bool, typer.Option("--discard", help="Throw cloud and state away instead of destroying.")
+    ] = False,
 ) -> None:
     """Destroy the local stack, check that nothing is left, stop the local cloud."""
     cloud = _cloud(home, config_file, eip_range, tools)
     with _told(), held(cloud.places):
-        cloud.down()
+        if discard:
+            cloud.discard()
+        else:
+            cloud.down()
 
 
 @local.command("status")

@@ -123,11 +123,26 @@ class LocalCloud:
             raise OperationError(
                 f"The stack is destroyed, but the emulated cloud still has {', '.join(left)}. "
                 "It keeps running so that you can look at it (`python -m localcloud resources`); "
-                "`make clean` removes it with everything in it.",
+                "`python -m operations local down --discard` throws it away with all that is in it.",
                 code=ExitCode.LEFTOVERS,
             )
         with progress.step("Stop the local cloud"):
             self._quietly("The local cloud did not stop", *self._at("localcloud", "stop"))
+            self.places.kubeconfig.unlink(missing_ok=True)
+
+    def discard(self) -> None:
+        """Stop the local cloud and forget it, the stack too, without destroying anything in order.
+
+        For a state that cannot be mended. The toolchain and the secrets stay.
+        """
+        progress = Progress(self.console)
+        if self.places.cloud.exists():
+            with progress.step("Stop the local cloud"):
+                self._quietly("The local cloud did not stop", *self._at("localcloud", "stop"))
+        with progress.step("Forget the cloud, its machines and the stack"):
+            for folder in (self.places.cloud, self.places.machines, self.places.backend):
+                if folder.exists():
+                    shutil.rmtree(folder)
             self.places.kubeconfig.unlink(missing_ok=True)
 
     def status(self) -> Mapping[str, object]:

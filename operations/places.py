@@ -37,6 +37,11 @@ class Places:
         return self.home / "cloud"
 
     @property
+    def machines(self) -> Path:
+        """The booted machines' disks and logs."""
+        return self.home / "machines"
+
+    @property
     def ca(self) -> Path:
         """The private CA that signed the emulated cloud's certificate."""
         return self.cloud / "tls" / "ca.pem"
