@@ -123,7 +123,7 @@ class LocalCloud:
             raise OperationError(
                 f"The stack is destroyed, but the emulated cloud still has {', '.join(left)}. "
                 "It keeps running so that you can look at it (`python -m localcloud resources`); "
-                "`python -m operations local down --discard` throws it away with all that is in it.",
+                "`python -m operations local down --discard` throws it away, whatever is in it.",
                 code=ExitCode.LEFTOVERS,
             )
         with progress.step("Stop the local cloud"):
