@@ -1,0 +1,65 @@
+"""`python -m toolchain`: find or build the tools of the local stack."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from toolchain.ensure import Ensure
+from toolchain.failure import ToolchainError
+from toolchain.places import Places
+
+app = typer.Typer(
+    help="Find or build the tools of the local stack.", no_args_is_help=True, add_completion=False
+)
+Home = Annotated[Path, typer.Option(help="Directory that everything is kept in.")]
+_HOME = Path(".local")
+
+
+@app.command()
+def ensure(home: Home = _HOME) -> None:
+    """Make every tool ready; what is ready already is left alone."""
+    Ensure(Places(home=home.resolve()), Console()).run()
+
+
+@app.command()
+def status(
+    home: Home = _HOME,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,  # noqa: FBT002 - typer's form of a flag
+) -> None:
+    """Show each tool: version, where it comes from, and whether it is ready."""
+    tools = Ensure(Places(home=home.resolve()), Console()).tools()
+    if as_json:
+        document = [{**vars(tool), "path": str(tool.path)} for tool in tools]
+        sys.stdout.write(json.dumps(document, indent=2) + "\n")
+        return
+    table = Table("tool", "version", "source", "ready", "key")
+    for tool in tools:
+        ready = "yes" if tool.ready else "no"
+        table.add_row(tool.program, tool.version, tool.source, ready, tool.key or "")
+    Console().print(table)
+
+
+@app.command("env")
+def print_bin(home: Home = _HOME) -> None:
+    """Print the directory to put first on PATH."""
+    sys.stdout.write(f"{Places(home=home.resolve()).bin}\n")
+
+
+def main() -> None:
+    """Run the command; a failure is a sentence and an exit status."""
+    try:
+        app()
+    except ToolchainError as error:
+        Console(stderr=True).print(f"error: {error}", highlight=False, soft_wrap=True, markup=False)
+        sys.exit(error.status)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,221 @@
+"""Bring every tool: link what is installed, build what is not, each at most once.
+
+A build's directory is named by its key and appears by a rename, so it is whole or not there. A
+lock keeps two runs from building the same thing.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Self
+
+from rich.console import Console
+
+from toolchain import crds, golang, keys, launchers
+from toolchain.failure import ToolchainError
+from toolchain.official import official_tools
+from toolchain.pins import BUILDS, Build
+from toolchain.places import SOURCES, Places
+
+_AT_ONCE: Final = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tool:
+    """One program: where it comes from, and whether it is there."""
+
+    program: str
+    version: str
+    source: str
+    """`official`, `built` or `module`."""
+    path: Path
+    key: str | None
+    ready: bool
+
+
+class Ensure:
+    """One run of `ensure` or `status` over a home directory."""
+
+    def __init__(self, places: Places, console: Console) -> None:
+        self._places = places
+        self._console = console
+        self._official = official_tools(places.bin, os.environ)
+        self._builds = tuple(b for b in BUILDS if not set(b.programs) <= set(self._official))
+        self._print = threading.Lock()
+
+    def tools(self) -> list[Tool]:
+        """Say what there is; builds nothing."""
+        go = self._go()
+        found = [self._tool(go, build, program) for build in BUILDS for program in build.programs]
+        for program, module in launchers.PYTHON_PLUGINS.items():
+            path = self._places.bin / program
+            official = self._official.get(program)
+            found.append(
+                Tool(
+                    program=program,
+                    version="-" if official is None else "pinned",
+                    source="module" if official is None else "official",
+                    path=official or Path(module),
+                    key=None,
+                    ready=os.access(path, os.X_OK),
+                )
+            )
+        return found
+
+    def run(self) -> None:
+        """Make everything ready.
+
+        Raises:
+            ToolchainError: with what is missing or what failed; nothing is left half-made.
+        """
+        places = self._places
+        go = self._go()
+        for directory in (places.bin, places.built, places.logs):
+            directory.mkdir(parents=True, exist_ok=True)
+        with self._locked():
+            missing = [b for b in self._builds if not self._directory(go, b).is_dir()]
+            for build in self._builds:
+                if build not in missing:
+                    self._say(f"✓ {build.name} {build.version}  built already")
+            for program, path in sorted(self._official.items()):
+                self._say(f"✓ {program}  installed: {path}")
+            if missing:
+                self._say(
+                    f"… building {', '.join(b.name for b in missing)} from Go modules; a first "
+                    "time on a new machine takes about a quarter of an hour"
+                )
+            self._build_all(go, missing)
+            self._make_crds(go)
+            self._fill_bin(go)
+
+    def _build_all(self, go: golang.Go, missing: list[Build]) -> None:
+        with (
+            ThreadPoolExecutor(max_workers=_AT_ONCE) as pool,
+            _Ticker(self._console, [b.name for b in missing]) as ticker,
+        ):
+            running = {pool.submit(self._build, go, build): build for build in missing}
+            for done in as_completed(running):
+                build = running[done]
+                ticker.ended(build.name)
+                try:
+                    seconds = done.result()
+                except ToolchainError:
+                    # What has not begun yet would only hide this failure under more lines.
+                    pool.shutdown(cancel_futures=True)
+                    raise
+                self._say(f"✓ {build.name} {build.version}  {seconds:.1f} s")
+
+    def _build(self, go: golang.Go, build: Build) -> float:
+        began = time.monotonic()
+        target = self._directory(go, build)
+        log = self._places.logs / f"{build.name}.log"
+        log.write_text("", encoding="utf-8")
+        fresh = Path(tempfile.mkdtemp(prefix=f".{build.name}-", dir=self._places.built))
+        try:
+            go.build(build, fresh, log)
+            fresh.chmod(0o755)
+            fresh.rename(target)
+        finally:
+            shutil.rmtree(fresh, ignore_errors=True)
+        for older in self._places.built.glob(f"{build.name}-*"):
+            if older != target:
+                shutil.rmtree(older, ignore_errors=True)
+        return time.monotonic() - began
+
+    def _make_crds(self, go: golang.Go) -> None:
+        build = next(b for b in BUILDS if b.name == "crds")
+        key = self._key(go, build)
+        mark = self._places.built / "crds.key"
+        if self._places.crds.is_dir() and mark.exists() and mark.read_text() == key:
+            return
+        began = time.monotonic()
+        crds.generate(go, self._directory(go, build) / "controller-gen", self._places.crds)
+        mark.write_text(key)
+        self._say(f"✓ Spiderpool's CRDs  {time.monotonic() - began:.1f} s")
+
+    def _fill_bin(self, go: golang.Go) -> None:
+        for build in self._builds:
+            for program in build.programs:
+                made = self._directory(go, build) / program
+                target = Path(os.path.relpath(made, self._places.bin))
+                launchers.link(self._places.bin / program, target)
+        for program, module in launchers.PYTHON_PLUGINS.items():
+            if program not in self._official:
+                launchers.launch(self._places.bin / program, module)
+        for program, path in self._official.items():
+            launchers.link(self._places.bin / program, path)
+
+    def _tool(self, go: golang.Go, build: Build, program: str) -> Tool:
+        official = self._official.get(program)
+        path = official or self._directory(go, build) / program
+        return Tool(
+            program=program,
+            version=build.version,
+            source="official" if official else "built",
+            path=path,
+            key=None if official else self._key(go, build),
+            ready=path.exists(),
+        )
+
+    def _go(self) -> golang.Go:
+        return golang.find_go(shutil.which("go"))
+
+    def _key(self, go: golang.Go, build: Build) -> str:
+        return keys.key_of(
+            build,
+            SOURCES / build.name,
+            go_version=go.version,
+            platform=golang.platform_name(),
+        )
+
+    def _directory(self, go: golang.Go, build: Build) -> Path:
+        return self._places.built / f"{build.name}-{self._key(go, build)}"
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        with self._places.lock.open("w") as held:
+            try:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                self._say("… another run is building; waiting for it")
+                fcntl.flock(held, fcntl.LOCK_EX)
+            yield
+
+    def _say(self, line: str) -> None:
+        with self._print:
+            self._console.print(line, highlight=False, soft_wrap=True)
+
+
+class _Ticker:
+    """Shows what is being built: a spinner on a terminal, nothing elsewhere."""
+
+    def __init__(self, console: Console, names: list[str]) -> None:
+        self._names = list(names)
+        self._status = console.status(self._title()) if console.is_terminal and names else None
+
+    def __enter__(self) -> Self:
+        if self._status is not None:
+            self._status.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._status is not None:
+            self._status.stop()
+
+    def ended(self, name: str) -> None:
+        self._names.remove(name)
+        if self._status is not None:
+            self._status.update(self._title())
+
+    def _title(self) -> str:
+        return f"building {', '.join(self._names[:_AT_ONCE])}" if self._names else "linking"

@@ -1,0 +1,134 @@
+"""The Go on this machine: its version, a build with it, and what its failures mean."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from toolchain.failure import FAILED, ToolchainError
+from toolchain.pins import GO_VERSION, Build
+from toolchain.places import SOURCES
+
+_LAST_LINES: Final = 15
+_TIMEOUT: Final = 3600.0
+_WANTED: Final = ".".join(str(part) for part in GO_VERSION)
+_CAUSES: Final = (
+    (
+        re.compile(r"no space left on device"),
+        (
+            "The disk is full: a cold build of everything needs about 13 GB of caches and 1 GB of "
+            "programs. Make room and run the command again; what is built already is kept."
+        ),
+    ),
+    (
+        re.compile(r"dial tcp|no such host|i/o timeout|connection refused|TLS handshake timeout"),
+        (
+            "The Go module proxy was not reached. Check the network, or set GOPROXY (`go env -w "
+            "GOPROXY=…`) to one that is reachable from here, and run the command again."
+        ),
+    ),
+    (
+        re.compile(r"403 Forbidden|410 Gone|not available"),
+        "The Go module proxy does not serve a pinned module. Another GOPROXY may.",
+    ),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Go:
+    """A usable `go`: where it is and what `go version` says."""
+
+    path: str
+    version: str
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """The caller's environment with the settings that make builds alike everywhere."""
+        return {
+            **os.environ,
+            "CGO_ENABLED": "0",
+            "GOFLAGS": "",
+            "GOTOOLCHAIN": "local",
+            "GOWORK": "off",
+        }
+
+    def build(self, build: Build, into: Path, log: Path) -> None:
+        """Build every program of `build` into a directory; its output goes to `log`.
+
+        Raises:
+            ToolchainError: with the cause as far as it is known, the last lines, and the log.
+        """
+        stamps = "".join(f" -X {name}={value}" for name, value in build.stamps.items())
+        for program, package in build.programs.items():
+            argv = [
+                *(self.path, "build", "-mod=readonly", "-trimpath", "-buildvcs=false"),
+                *("-ldflags", f"-s -w{stamps}"),
+                *(("-tags", ",".join(build.tags)) if build.tags else ()),
+                *("-o", str(into / program), package),
+            ]
+            with log.open("a", encoding="utf-8") as sink:
+                done = subprocess.run(  # noqa: S603 - our own argv, no shell
+                    argv,
+                    cwd=SOURCES / build.name,
+                    env=self.environment,
+                    stdout=sink,
+                    stderr=subprocess.STDOUT,
+                    timeout=_TIMEOUT,
+                    check=False,
+                )
+            if done.returncode != 0:
+                raise failed(build.name, log.read_text(encoding="utf-8"), log)
+
+
+def failed(name: str, text: str, log: Path) -> ToolchainError:
+    """Make a failed build's output into sentences."""
+    last = "\n".join(f"  {line}" for line in text.strip().splitlines()[-_LAST_LINES:])
+    cause = next((meaning for pattern, meaning in _CAUSES if pattern.search(text)), None)
+    way_out = cause or "If it persists, report it with that log."
+    return ToolchainError(
+        f"Building {name} failed:\n{last}\nThe whole log is {log}. {way_out}", status=FAILED
+    )
+
+
+def find_go(path: str | None) -> Go:
+    """Ask the `go` at `path` for its version.
+
+    Raises:
+        ToolchainError: there is none, or it is older than the modules need.
+    """
+    if path is None:
+        raise ToolchainError(
+            f"go is not on PATH. The local stack's tools are built with Go {_WANTED} or newer: "
+            "install it from https://go.dev/dl and run the command again."
+        )
+    done = subprocess.run(  # noqa: S603 - our own argv, no shell
+        [path, "version"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "GOTOOLCHAIN": "local"},
+    )
+    said = done.stdout.strip()
+    found = re.search(r"go(\d+)\.(\d+)", said)
+    if done.returncode != 0 or found is None:
+        raise ToolchainError(
+            f"`{path} version` answered {(said or done.stderr.strip())!r}, which names no version "
+            f"of Go. Install Go {_WANTED} or newer from https://go.dev/dl."
+        )
+    if (int(found[1]), int(found[2])) < GO_VERSION:
+        raise ToolchainError(
+            f"{path} is go{found[1]}.{found[2]}, and the pinned modules need Go {_WANTED}. Install "
+            "a newer one from https://go.dev/dl and put it first on PATH."
+        )
+    return Go(path=path, version=said)
+
+
+def platform_name() -> str:
+    """`linux-x86_64`; part of every build's key."""
+    return f"{platform.system().lower()}-{platform.machine()}"

@@ -1,0 +1,93 @@
+"""Official tools that are installed already; one is used only in exactly the pinned version."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from toolchain import pins
+
+
+def official_tools(bin_directory: Path, environment: Mapping[str, str]) -> dict[str, Path]:
+    """Find installed tools by program name.
+
+    Args:
+        bin_directory: Our own links; never taken for an installation.
+        environment: PATH and HOME are looked at.
+    """
+    home = Path(environment.get("HOME", "/"))
+    path = os.pathsep.join(
+        entry
+        for entry in [*environment.get("PATH", "").split(os.pathsep), str(home / ".pulumi" / "bin")]
+        if entry and Path(entry).resolve() != bin_directory.resolve()
+    )
+    return {
+        **_pulumi(path),
+        **_plugins(Path(environment.get("PULUMI_HOME", home / ".pulumi")), home / ".pulumi"),
+        **_kubectl(path),
+        **_helm(path),
+    }
+
+
+def _pulumi(path: str) -> dict[str, Path]:
+    pulumi = shutil.which("pulumi", path=path)
+    if pulumi is None or _said(pulumi, "version") != f"v{pins.PULUMI_VERSION}":
+        return {}
+    found = {"pulumi": Path(pulumi)}
+    # The language host comes with the CLI and stands beside it, with the script that it runs.
+    for name in ("pulumi-language-python", "pulumi-language-python-exec"):
+        beside = Path(pulumi).resolve().with_name(name)
+        if beside.exists():
+            found[name] = beside
+    return found
+
+
+def _plugins(*caches: Path) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for name, version in (
+        ("alicloud", pins.ALICLOUD_VERSION),
+        ("kubernetes", pins.KUBERNETES_PROVIDER_VERSION),
+    ):
+        program = f"pulumi-resource-{name}"
+        for cache in caches:
+            plugin = cache / "plugins" / f"resource-{name}-v{version}" / program
+            if os.access(plugin, os.X_OK):
+                found.setdefault(program, plugin)
+    return found
+
+
+def _kubectl(path: str) -> dict[str, Path]:
+    kubectl = shutil.which("kubectl", path=path)
+    said = _said(kubectl, "version", "--client", "--output=json") if kubectl else ""
+    try:
+        version = json.loads(said)["clientVersion"]["gitVersion"]
+    except (ValueError, KeyError, TypeError):
+        return {}
+    fits = version == f"v{pins.KUBERNETES_VERSION}"
+    return {"kubectl": Path(str(kubectl))} if fits else {}
+
+
+def _helm(path: str) -> dict[str, Path]:
+    helm = shutil.which("helm", path=path)
+    if helm is None or _said(helm, "version", "--short").split("+")[0] != f"v{pins.HELM_VERSION}":
+        return {}
+    return {"helm": Path(helm)}
+
+
+def _said(*argv: str) -> str:
+    try:
+        done = subprocess.run(  # noqa: S603 - our own argv, no shell
+            argv,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=30,
+            env={**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "true"},
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""

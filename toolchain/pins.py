@@ -1,0 +1,102 @@
+"""The pinned tools: version, where each is built from, and how. See `docs/toolchain.md`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+GO_VERSION: Final = (1, 26)
+"""Oldest Go that the modules name in their `go` line."""
+
+PULUMI_VERSION: Final = "3.259.0"
+ALICLOUD_VERSION: Final = "3.105.0"
+KUBERNETES_PROVIDER_VERSION: Final = "4.32.0"
+KUBERNETES_VERSION: Final = "1.35.4"
+HELM_VERSION: Final = "3.21.4"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Build:
+    """One `go build`: a module directory beside this file, and the programs it gives.
+
+    `programs` maps a file name in `bin` to its Go package. `stamps` are `-X` linker values.
+    """
+
+    name: str
+    version: str
+    programs: Mapping[str, str]
+    stamps: Mapping[str, str] = field(default_factory=dict)
+    tags: tuple[str, ...] = ()
+
+
+def _kubernetes_stamps() -> dict[str, str]:
+    major, minor, _ = KUBERNETES_VERSION.split(".")
+    stamps = {
+        "gitVersion": f"v{KUBERNETES_VERSION}",
+        "gitMajor": major,
+        "gitMinor": minor,
+        "gitTreeState": "archive",
+    }
+    packages = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
+    return {f"{package}.{name}": value for package in packages for name, value in stamps.items()}
+
+
+_COMMAND: Final = "k8s.io/kubernetes/cmd"
+
+BUILDS: Final[tuple[Build, ...]] = (
+    # The longest first: two builds run at a time.
+    Build(
+        name="alicloud",
+        version=ALICLOUD_VERSION,
+        programs={"pulumi-resource-alicloud": "."},
+        stamps={"main.version": ALICLOUD_VERSION},
+    ),
+    Build(
+        name="pulumi",
+        version=PULUMI_VERSION,
+        programs={"pulumi": "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"},
+        stamps={
+            "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version": f"v{PULUMI_VERSION}",
+        },
+        tags=("osusergo", "grpcnotrace"),
+    ),
+    Build(
+        name="kubernetes",
+        version=KUBERNETES_VERSION,
+        programs={
+            program: f"{_COMMAND}/{program}"
+            for program in (
+                "kube-apiserver",
+                "kube-controller-manager",
+                "kube-scheduler",
+                "kubeadm",
+                "kubectl",
+            )
+        },
+        stamps=_kubernetes_stamps(),
+    ),
+    Build(
+        name="spiderpool",
+        version="1.2.2",
+        programs={
+            "spiderpool-controller": "github.com/spidernet-io/spiderpool/cmd/spiderpool-controller",
+        },
+    ),
+    Build(
+        name="helm",
+        version=HELM_VERSION,
+        programs={"helm": "helm.sh/helm/v3/cmd/helm"},
+        stamps={"helm.sh/helm/v3/internal/version.version": f"v{HELM_VERSION}"},
+    ),
+    Build(
+        name="etcd",
+        version="3.6.14",
+        programs={"etcd": "go.etcd.io/etcd/server/v3"},
+    ),
+    Build(
+        name="crds",
+        version="0.17.3",
+        programs={"controller-gen": "sigs.k8s.io/controller-tools/cmd/controller-gen"},
+    ),
+)

@@ -1,0 +1,42 @@
+"""Where the toolchain keeps what it finds and makes, under one home directory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+SOURCES: Final = Path(__file__).resolve().parent
+"""The module directories."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Places:
+    """The toolchain's part of a home directory (`.local`)."""
+
+    home: Path
+
+    @property
+    def bin(self) -> Path:
+        """What stands first on PATH: links to tools, and the launchers of the two plugins."""
+        return self.home / "bin"
+
+    @property
+    def built(self) -> Path:
+        """One directory for each build, named by its key."""
+        return self.home / "toolchain"
+
+    @property
+    def crds(self) -> Path:
+        """CRDs generated from upstream's Go types."""
+        return self.built / "crds"
+
+    @property
+    def logs(self) -> Path:
+        """One log for each build."""
+        return self.built / "logs"
+
+    @property
+    def lock(self) -> Path:
+        """Held while anything is built."""
+        return self.built / "lock"
