@@ -10,6 +10,7 @@ from base64 import b64encode
 from collections.abc import Mapping
 from gzip import compress
 from importlib.resources import files
+from ipaddress import IPv6Network
 from shlex import quote
 from typing import Final
 
@@ -51,6 +52,7 @@ def user_data(  # noqa: PLR0913  # what only the cloud knows comes one by one
     macs: Mapping[str, str],
     api_address: str,
     public_address: str | None,
+    ipv6_networks: Mapping[str, IPv6Network] | None = None,
 ) -> str:
     """One node's cloud-config, base64 text as RunInstances wants it.
 
@@ -61,6 +63,7 @@ def user_data(  # noqa: PLR0913  # what only the cloud knows comes one by one
         macs: NIC name → MAC of the ENI that the node gets.
         api_address: one control plane: its private address; several: the load balancer's.
         public_address: the API server's EIP, for its certificate; None without one.
+        ipv6_networks: vSwitch key → its /64, with IPv6; each NIC then has its own address in it.
 
     Raises:
         ConfigError: over `LIMIT`.
@@ -73,6 +76,7 @@ def user_data(  # noqa: PLR0913  # what only the cloud knows comes one by one
         macs=macs,
         api_address=api_address,
         public_address=public_address,
+        ipv6_networks=ipv6_networks or {},
     )
     raw = _cloud_config(contents)
     if len(raw) > LIMIT and this.role is Role.CONTROL_PLANE:
@@ -90,12 +94,14 @@ def _contents(  # noqa: PLR0913  # as `user_data`
     macs: Mapping[str, str],
     api_address: str,
     public_address: str | None,
+    ipv6_networks: Mapping[str, IPv6Network],
 ) -> list[_File]:
+    network = guest_network.netplan(plan, this, macs=macs, ipv6_networks=ipv6_networks)
     contents: list[_File] = [
         (_PROGRAM_PATH, _program(), _PROGRAM),
         (f"{DIRECTORY}/node.env", _environment(plan, this, api_address=api_address), _PUBLIC),
         (f"{PATCH_DIRECTORY}/{KUBELET_PATCH}", kubelet_patch(plan, this), _PUBLIC),
-        ("/etc/netplan/60-spiderpool.yaml", guest_network.netplan(plan, this, macs=macs), _PRIVATE),
+        ("/etc/netplan/60-spiderpool.yaml", network, _PRIVATE),
         ("/etc/cloud/cloud.cfg.d/99-spiderpool.cfg", guest_network.CLOUD_INIT, _PUBLIC),
         ("/etc/systemd/networkd.conf.d/spiderpool.conf", guest_network.NETWORKD, _PUBLIC),
         ("/etc/NetworkManager/conf.d/spiderpool.conf", guest_network.NETWORK_MANAGER, _PUBLIC),
@@ -103,7 +109,11 @@ def _contents(  # noqa: PLR0913  # as `user_data`
         ("/etc/sysctl.d/99-z-spiderpool.conf", guest_system.sysctls(plan), _PUBLIC),
         ("/etc/chrony/sources.d/alibaba.sources", guest_system.CHRONY, _PUBLIC),
     ]
-    system = {**guest_system.apt_files(plan), **guest_system.containerd_files(plan)}
+    system = {
+        **guest_network.dual_stack_files(plan, this),
+        **guest_system.apt_files(plan),
+        **guest_system.containerd_files(plan),
+    }
     contents += [(path, content, _PUBLIC) for path, content in system.items()]
     contents += _kubeadm(
         plan, this, secrets=secrets, api_address=api_address, public_address=public_address

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
+from ipaddress import IPv6Network
 from typing import Final
 
 from config.report import ConfigError, Problem
+from planning.ipv6 import gateway as ipv6_gateway
 from planning.model import ClusterPlan, IPPoolPlan
-from planning.names import SPIDERPOOL_NAMESPACE, multus_config_name
+from planning.names import IPV6, SPIDERPOOL_NAMESPACE, multus_config_name
 from planning.secrets import ClusterSecrets
 
 API_VERSION: Final = "spiderpool.spidernet.io/v2beta1"
@@ -88,17 +90,32 @@ def value_problems(plan: ClusterPlan) -> tuple[Problem, ...]:
     return tuple(found)
 
 
-def ip_pool_spec(pool: IPPoolPlan, *, ips: Sequence[str]) -> Values:
+def ip_pool_spec(
+    pool: IPPoolPlan, *, ips: Sequence[str], ipv6_network: IPv6Network | None = None
+) -> Values:
     """A SpiderIPPool's spec, as the guide writes it and nothing more.
 
-    `ips` are canonical ranges from the ENI that exists. What the webhook adds (`ipVersion`,
-    `disable`) is left to it: unsaid fields are never a difference.
+    What the webhook adds (`ipVersion`, `disable`) is left to it: unsaid fields are never a
+    difference.
+
+    Args:
+        pool: one of `plan.ip_pools`.
+        ips: canonical ranges from the ENI that exists.
+        ipv6_network: the vSwitch's /64, for an IPv6 pool; the cloud chooses it.
+
+    Raises:
+        ValueError: an IPv6 pool without its /64.
     """
+    subnet, gateway = str(pool.subnet), str(pool.gateway)
+    if pool.ip_version == IPV6:
+        if ipv6_network is None:
+            raise ValueError(f"pool {pool.name} is for IPv6: its vSwitch's /64 must be given")
+        subnet, gateway = str(ipv6_network), str(ipv6_gateway(ipv6_network))
     spec: Values = {
         "default": pool.default,
         "ips": list(ips),
-        "subnet": str(pool.subnet),
-        "gateway": str(pool.gateway),
+        "subnet": subnet,
+        "gateway": gateway,
         "nodeName": [pool.node_name],
         "multusName": [pool.multus_name],
     }

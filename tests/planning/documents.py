@@ -7,6 +7,7 @@ from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from ipaddress import IPv6Network
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,13 @@ class Booted:
         return ethernets
 
 
-def booted(plan: ClusterPlan, node: str, *, public_address: str | None = PUBLIC_ADDRESS) -> Booted:
+def booted(
+    plan: ClusterPlan,
+    node: str,
+    *,
+    public_address: str | None = PUBLIC_ADDRESS,
+    ipv6_networks: Mapping[str, str] | None = None,
+) -> Booted:
     """One node's user-data."""
     encoded = user_data(
         plan,
@@ -85,6 +92,7 @@ def booted(plan: ClusterPlan, node: str, *, public_address: str | None = PUBLIC_
         macs=macs(plan, node),
         api_address=api_address(plan),
         public_address=public_address,
+        ipv6_networks={k: IPv6Network(text) for k, text in (ipv6_networks or {}).items()},
     )
     raw = b64decode(encoded, validate=True)
     document = yaml.safe_load(raw)

@@ -126,14 +126,39 @@ def test_ipvlan_and_the_coordinators_marks_are_loaded() -> None:
     )
 
 
-def test_router_advertisements_are_taken_only_with_ipv6() -> None:
+def dual_stack(networks: dict[str, str]) -> Booted:
     document = small({"network": {"ipv6": {"enabled": True}}})
     for index, subnet in enumerate(document["network"]["subnets"].values()):
         subnet["zones"]["cn-hangzhou-i"]["ipv6Index"] = index
-    with_ipv6 = booted(planned(document), "workers-0")
-    assert settings(with_ipv6)["net.ipv6.conf.eth1.accept_ra"] == "2"
+    return booted(planned(document), "workers-0", ipv6_networks=networks)
+
+
+def test_router_advertisements_are_taken_only_with_ipv6() -> None:
+    with_ipv6 = dual_stack({})
+    assert settings(with_ipv6)["net.ipv6.conf.eth0.accept_ra"] == "2"
     assert settings(with_ipv6)["net.ipv6.conf.all.forwarding"] == "1"
+    assert [n for n, e in with_ipv6.ethernets.items() if e["accept-ra"]] == ["eth0"]
     assert not [key for key in settings(guide()) if key.startswith("net.ipv6")]
+
+
+def test_no_advertisement_and_no_dhcpv6_gives_a_node_a_pods_address() -> None:
+    found = dual_stack({})
+    for nic in ("eth0", "eth1"):
+        text = found.files[f"/etc/systemd/network/10-netplan-{nic}.network.d/spiderpool.conf"]
+        assert {"DHCPv6Client=no", "UseAutonomousPrefix=no"} <= set(text.split())
+
+
+def test_with_ipv6_each_nic_has_its_own_address_and_way_out() -> None:
+    networks = {"primary-cn-hangzhou-i": "2408:4005:3a0:1200::/64"}
+    eth0 = dual_stack(networks).ethernets["eth0"]
+    (own,) = (a for a in eth0["addresses"] if ":" in a)
+    assert own == "2408:4005:3a0:1200::a00:90/64"
+    assert {"from": "2408:4005:3a0:1200::a00:90/128", "table": 101, "priority": 2000} in (
+        eth0["routing-policy"]
+    )
+    assert {"to": "::/0", "via": "2408:4005:3a0:1200:ffff:ffff:ffff:fffd", "table": 101} in (
+        eth0["routes"]
+    )
 
 
 def test_containerd_is_configured_for_systemd_and_the_pinned_sandbox() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from base64 import b64decode
 from functools import reduce
+from ipaddress import IPv6Network
 from typing import Any
 
 import pytest
@@ -243,6 +244,19 @@ def test_a_pool_for_some_namespaces_and_pods_says_which() -> None:
     spec = ip_pool_spec(plan.ip_pools["shop"], ips=["10.0.0.145"])
     assert spec["namespaceName"] == ["shop"]
     assert spec["podAffinity"] == {"matchLabels": {"app": "till"}}
+
+
+def test_an_ipv6_pool_has_the_subnet_that_the_cloud_gave() -> None:
+    document = small({"network": {"ipv6": {"enabled": True}}})
+    for index, subnet in enumerate(document["network"]["subnets"].values()):
+        subnet["zones"]["cn-hangzhou-i"]["ipv6Index"] = index
+    pool = planned(document).ip_pools["workers-0-eth0-v6"]
+    network = IPv6Network("2408:4005:3a0:1200::/64")
+    spec = ip_pool_spec(pool, ips=["2408:4005:3a0:1200::a00:91"], ipv6_network=network)
+    assert spec["subnet"] == "2408:4005:3a0:1200::/64"
+    assert spec["gateway"] == "2408:4005:3a0:1200:ffff:ffff:ffff:fffd"
+    with pytest.raises(ValueError, match="/64 must be given"):
+        ip_pool_spec(pool, ips=[])
 
 
 @given(st.lists(st.ip_addresses(v=4).map(str), max_size=5))
