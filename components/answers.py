@@ -6,13 +6,14 @@ in Kubernetes would say so. So the program stops instead (design decision D2).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from ipaddress import IPv4Address, IPv4Network
+from collections.abc import Iterable, Mapping, Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 import pulumi
 
 from config.model import AddressMode
 from planning.canonical import canonical_ranges, expand
+from planning.ipv6 import interface_addresses
 from planning.model import InterfacePlan, IPPoolPlan
 
 
@@ -81,3 +82,27 @@ def pool_ips(pool: IPPoolPlan, held: Sequence[str], siblings: Sequence[IPPoolPla
         taken = {str(address) for other in siblings for address in expand(other.ips)}
         mine = [address for address in held if address not in taken]
     return list(canonical_ranges(IPv4Address(address) for address in mine))
+
+
+def ipv6_as_planned(
+    node: str, plan: InterfacePlan, network: IPv6Network, answered: Sequence[str]
+) -> Mapping[str, str]:
+    """Give each IPv4 address of the ENI its IPv6 twin, or stop the run when one is not there."""
+    planned = interface_addresses(network, plan)
+    held = {IPv6Address(address) for address in answered}
+    if held != set(planned) and not pulumi.runtime.is_dry_run():
+        missing = canonical_ranges(a for a in planned if a not in held)
+        extra = canonical_ranges(a for a in held if a not in planned)
+        raise pulumi.RunError(
+            f"{node}/{plan.name}: the ENI does not hold the planned IPv6 addresses "
+            f"(missing: {', '.join(missing) or 'none'}; "
+            f"not planned: {', '.join(extra) or 'none'}). "
+            "Run `pulumi refresh` and then `pulumi up`."
+        )
+    addresses = (plan.primary, *plan.planned_pod_addresses)
+    return {str(ipv4): str(ipv6) for ipv4, ipv6 in zip(addresses, planned, strict=True)}
+
+
+def ipv6_pool_ips(pool: IPPoolPlan, twins: Mapping[str, str]) -> list[str]:
+    """The `ips` of an IPv6 pool: the twins of its IPv4 addresses."""
+    return list(canonical_ranges(IPv6Address(twins[str(address)]) for address in pool.twins))

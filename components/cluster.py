@@ -90,14 +90,12 @@ class Cluster(pulumi.ComponentResource):
 
     def _pool(self, key: str) -> dict[str, object]:
         pool = self._plan.ip_pools[key]
-        made = None if self.spiderpool is None else self.spiderpool.ip_pools[key]
-        return {
-            "ips": list(pool.ips) if made is None else made,
-            "subnet": str(pool.subnet),
-            "gateway": str(pool.gateway),
-            "nodeName": pool.node_name,
-            "multusName": pool.multus_name,
-        }
+        shown: dict[str, object] = {"nodeName": pool.node_name, "multusName": pool.multus_name}
+        if self.spiderpool is None:
+            planned = {"subnet": str(pool.subnet), "gateway": str(pool.gateway)}
+            return shown | {"ips": list(pool.ips)} | (planned if pool.subnet is not None else {})
+        made = self.spiderpool.ip_pools[key]
+        return shown | {part: made[part] for part in ("ips", "subnet", "gateway")}
 
     def _make_role(self) -> CloudControllerRole | None:
         wanted = self._plan.cloud_controller
@@ -124,6 +122,8 @@ class Cluster(pulumi.ComponentResource):
                 node=node,
                 vswitch_ids=self.network.vswitch_ids,
                 reservations=self.network.reservations,
+                ipv6_ranges=self.network.ipv6_ranges,
+                ipv6_gateway_id=self.network.ipv6_gateway_id,
                 security_group_id=self.network.security_group_id,
                 bootstrap=bootstrap,
                 needs=[
@@ -190,6 +190,7 @@ class Cluster(pulumi.ComponentResource):
                 provider=provider,
                 secrets=self._inputs.secrets,
                 nodes=self.nodes,
+                ipv6_ranges=self.network.ipv6_ranges,
                 needs=before,
             ),
             opts=inside,

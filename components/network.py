@@ -38,6 +38,9 @@ class Network(pulumi.ComponentResource):
     vpc_id: pulumi.Output[str]
     vswitch_ids: Mapping[str, pulumi.Output[str]]
     """By vSwitch key, `<subnet>-<zone>`."""
+    ipv6_ranges: Mapping[str, pulumi.Output[str]]
+    """By vSwitch key: the /64 of each vSwitch with two stacks."""
+    ipv6_gateway_id: pulumi.Output[str] | None
     reservations: Mapping[str, vpc.VswitchCidrReservation]
     """By vSwitch key: what /28 prefixes of ENIs come from."""
     security_group_id: pulumi.Output[str]
@@ -57,11 +60,11 @@ class Network(pulumi.ComponentResource):
         self._precious = pulumi.ResourceOptions(parent=self, protect=plan.protect)
 
         self.vpc_id = self._make_vpc()
-        self.vswitch_ids = self._make_vswitches()
+        self.vswitch_ids, self.ipv6_ranges = self._make_vswitches()
         self.reservations = self._make_reservations()
         self.security_group_id = self._make_security_group(security_rules(plan))
         self.nat_address, self.egress = self._make_egress()
-        self._make_ipv6_gateway()
+        self.ipv6_gateway_id = self._make_ipv6_gateway()
         self.register_outputs(
             {
                 "vpc_id": self.vpc_id,
@@ -86,7 +89,9 @@ class Network(pulumi.ComponentResource):
             opts=self._precious,
         ).id
 
-    def _make_vswitches(self) -> Mapping[str, pulumi.Output[str]]:
+    def _make_vswitches(
+        self,
+    ) -> tuple[Mapping[str, pulumi.Output[str]], Mapping[str, pulumi.Output[str]]]:
         wanted = self._plan.network.vpc
         # An adopted VPC has its secondary CIDRs already.
         secondary = {
@@ -99,31 +104,34 @@ class Network(pulumi.ComponentResource):
             for cidr in (wanted.secondary_cidrs if wanted.id is None else ())
         }
         ids: dict[str, pulumi.Output[str]] = {}
+        ipv6: dict[str, pulumi.Output[str]] = {}
         for key, vswitch in self._plan.network.vswitches.items():
             if vswitch.vswitch_id is not None:
                 ids[key] = pulumi.Output.from_input(vswitch.vswitch_id)
+                if vswitch.ipv6_index is not None:
+                    ipv6[key] = _ipv6_range_of(vswitch.vswitch_id, self)
                 continue
             # The provider does not wait for a CIDR to be usable, so the order is ours to give.
             needs = [block for cidr, block in secondary.items() if vswitch.cidr.subnet_of(cidr)]
-            ids[key] = self._make_vswitch(vswitch, needs)
-        return ids
+            made = self._make_vswitch(vswitch, needs)
+            ids[key] = made.id
+            if vswitch.ipv6_index is not None:
+                ipv6[key] = made.ipv6_cidr_block
+        return ids, ipv6
 
-    def _make_vswitch(
-        self, vswitch: VSwitchPlan, needs: list[vpc.Ipv4CidrBlock]
-    ) -> pulumi.Output[str]:
+    def _make_vswitch(self, vswitch: VSwitchPlan, needs: list[vpc.Ipv4CidrBlock]) -> vpc.Switch:
         name = f"{self._name}-{vswitch.key}"
-        dual_stack = self._plan.network.ipv6.enabled and vswitch.ipv6_index is not None
         return vpc.Switch(
             name,
             vswitch_name=name,
             vpc_id=self.vpc_id,
             cidr_block=str(vswitch.cidr),
             zone_id=vswitch.zone,
-            enable_ipv6=True if dual_stack else None,
-            ipv6_cidr_block_mask=vswitch.ipv6_index if dual_stack else None,
+            enable_ipv6=None if vswitch.ipv6_index is None else True,
+            ipv6_cidr_block_mask=vswitch.ipv6_index,
             tags=dict(self._plan.tags),
             opts=pulumi.ResourceOptions(parent=self, depends_on=needs),
-        ).id
+        )
 
     def _make_reservations(self) -> Mapping[str, vpc.VswitchCidrReservation]:
         return {
@@ -237,17 +245,18 @@ class Network(pulumi.ComponentResource):
             if vswitch.snat
         }
 
-    def _make_ipv6_gateway(self) -> None:
+    def _make_ipv6_gateway(self) -> pulumi.Output[str] | None:
         network = self._plan.network
-        if network.ipv6.gateway and network.vpc.id is None:
-            vpc.Ipv6Gateway(
-                self._name,
-                ipv6_gateway_name=self._name,
-                vpc_id=self.vpc_id,
-                resource_group_id=self._plan.resource_group,
-                tags=dict(self._plan.tags),
-                opts=self._child,
-            )
+        if not network.ipv6.gateway or network.vpc.id is not None:
+            return None
+        return vpc.Ipv6Gateway(
+            self._name,
+            ipv6_gateway_name=self._name,
+            vpc_id=self.vpc_id,
+            resource_group_id=self._plan.resource_group,
+            tags=dict(self._plan.tags),
+            opts=self._child,
+        ).id
 
 
 def _snat_table_of(nat_gateway_id: str, parent: pulumi.Resource) -> pulumi.Output[str]:
@@ -266,3 +275,20 @@ def _first_snat_table(nat_gateway_id: str, answer: vpc.GetNatGatewaysResult) -> 
             "leave network.nat.id out to get one."
         )
     return tables[0]
+
+
+def _ipv6_range_of(vswitch_id: str, parent: pulumi.Resource) -> pulumi.Output[str]:
+    found = vpc.get_switches_output(
+        ids=[vswitch_id], opts=pulumi.InvokeOutputOptions(parent=parent)
+    )
+    return found.apply(lambda answer: _ipv6_range(vswitch_id, answer))
+
+
+def _ipv6_range(vswitch_id: str, answer: vpc.GetSwitchesResult) -> str:
+    for vswitch in answer.vswitches:
+        if vswitch.ipv6_cidr_block:
+            return vswitch.ipv6_cidr_block
+    raise pulumi.RunError(
+        f"network.ipv6.enabled is true, but the adopted vSwitch {vswitch_id} has no IPv6 range. "
+        "Give it one in the console (it is not changed from here), or leave IPv6 off."
+    )

@@ -5,14 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from ipaddress import IPv6Network
 
 import pulumi
 from pulumi_alicloud import ecs
 
-from components.answers import addresses_of, pod_addresses_as_planned, primary_as_planned
+from components.answers import (
+    addresses_of,
+    ipv6_as_planned,
+    pod_addresses_as_planned,
+    primary_as_planned,
+)
 from components.failure import telling
+from components.ipv6 import Ipv6Egress, Ipv6EgressArgs
 from config.model import AddressMode, Role
 from planning.bootstrap import user_data
+from planning.ipv6 import interface_addresses
 from planning.model import ClusterPlan, InterfacePlan, NodePlan
 from planning.secrets import ClusterSecrets
 
@@ -38,6 +46,9 @@ class NodeArgs:
     """By vSwitch key."""
     reservations: Mapping[str, pulumi.Resource]
     """By vSwitch key: what its /28 prefixes come from, where there are any."""
+    ipv6_ranges: Mapping[str, pulumi.Output[str]]
+    """By vSwitch key: the /64 of each vSwitch with two stacks."""
+    ipv6_gateway_id: pulumi.Input[str] | None
     security_group_id: pulumi.Input[str]
     bootstrap: Bootstrap | None
     needs: Sequence[pulumi.Resource] = ()
@@ -55,12 +66,15 @@ class NodeInterface:
     primary: pulumi.Output[str]
     pod_addresses: pulumi.Output[tuple[str, ...]]
     """Sorted. Unknown in a preview where the cloud chooses (`count`)."""
+    twins: pulumi.Output[Mapping[str, str]] | None
+    """IPv4 address → the IPv6 address beside it, the host's own among them; None without IPv6."""
 
 
 class Node(pulumi.ComponentResource):
     """One ECS instance with ENIs of its own.
 
-    Owns: one ENI for each NIC with its addresses, the instance, the attachment of a RAM role.
+    Owns: one ENI for each NIC with its addresses, the instance, the attachment of a RAM role, the
+    IPv6 bandwidth of its pods.
 
     Never touches: the network it stands in; a RAM role itself.
 
@@ -94,6 +108,7 @@ class Node(pulumi.ComponentResource):
         instance = self._make_instance(enis)
         self.instance_id = instance.id
         self.provider_id = instance.id.apply(lambda id_: f"{args.plan.region}.{id_}")
+        self._open_ipv6(instance)
         role = args.node.ram_role if args.node.ram_role is not None else args.ram_role
         if role is not None:
             ecs.RamRoleAttachment(
@@ -122,6 +137,7 @@ class Node(pulumi.ComponentResource):
                 "mac": made.mac,
                 "primary": made.primary,
                 "podAddresses": made.pod_addresses.apply(list),
+                **({} if made.twins is None else {"ipv6": made.twins.apply(dict)}),
             }
             for nic, made in self.interfaces.items()
         }
@@ -140,6 +156,7 @@ class Node(pulumi.ComponentResource):
             private_ip_addresses=pinned or None,
             secondary_private_ip_address_count=nic.pod_address_count if counted else None,
             ipv4_prefixes=[str(prefix) for prefix in nic.prefixes] or None,
+            ipv6_addresses=self._ipv6_addresses(nic),
             # The cloud must not take the ENI, and its addresses, with an instance it replaces.
             delete_on_release=False,
             resource_group_id=self._args.plan.resource_group,
@@ -151,6 +168,45 @@ class Node(pulumi.ComponentResource):
                 depends_on=self._args.reservations.get(nic.vswitch),
             ),
         )
+
+    def _ipv6_addresses(self, nic: InterfacePlan) -> pulumi.Output[Sequence[str]] | None:
+        """The host's address first; unknown until the cloud gave the VPC its range."""
+        known = self._args.ipv6_ranges.get(nic.vswitch)
+        if known is None:
+            return None
+        return known.apply(
+            lambda text: [str(a) for a in interface_addresses(IPv6Network(text), nic)]
+        )
+
+    def _open_ipv6(self, instance: ecs.Instance) -> None:
+        plan, gateway = self._args.plan, self._args.ipv6_gateway_id
+        if gateway is None or not plan.network.ipv6.egress:
+            return
+        for nic, made in self.interfaces.items():
+            if made.twins is not None:
+                interface = self._args.node.interfaces[nic]
+                Ipv6Egress(
+                    f"{self._name}-{nic}",
+                    Ipv6EgressArgs(
+                        interface=interface,
+                        vswitch_id=self._args.vswitch_ids[interface.vswitch],
+                        eni_id=made.eni_id,
+                        twins=made.twins,
+                        gateway_id=gateway,
+                        bandwidth=plan.network.ipv6.bandwidth,
+                        instance=instance,
+                    ),
+                    opts=pulumi.ResourceOptions(parent=self),
+                )
+
+    def _twins(
+        self, plan: InterfacePlan, eni: ecs.EcsNetworkInterface
+    ) -> pulumi.Output[Mapping[str, str]] | None:
+        range_ = self._args.ipv6_ranges.get(plan.vswitch)
+        if range_ is None:
+            return None
+        check = telling(self, partial(_twins_as_planned, self._args.node.name, plan))
+        return pulumi.Output.all(range=range_, held=eni.ipv6_addresses).apply(check)
 
     def _as_answered(self, plan: InterfacePlan, eni: ecs.EcsNetworkInterface) -> NodeInterface:
         node = self._args.node.name
@@ -166,6 +222,7 @@ class Node(pulumi.ComponentResource):
             mac=eni.mac,
             primary=eni.primary_ip_address.apply(primary),
             pod_addresses=held.apply(pods),
+            twins=self._twins(plan, eni),
         )
 
     def _make_instance(self, enis: Mapping[str, ecs.EcsNetworkInterface]) -> ecs.Instance:
@@ -225,16 +282,30 @@ class Node(pulumi.ComponentResource):
             macs={nic: eni.mac for nic, eni in enis.items()},
             api_address=bootstrap.api_address,
             public_address=bootstrap.public_address,
+            ipv6_ranges=dict(self._args.ipv6_ranges),
         )
         render = partial(_render, self._args.plan, self._args.node.name)
         return pulumi.Output.secret(known.apply(telling(self, render)))
 
 
+def _twins_as_planned(
+    node: str, plan: InterfacePlan, known: Mapping[str, object]
+) -> Mapping[str, str]:
+    held = known["held"]
+    if not isinstance(held, Sequence):
+        raise TypeError("the IPv6 addresses of an ENI are no list")
+    return ipv6_as_planned(node, plan, IPv6Network(str(known["range"])), held)
+
+
 def _render(plan: ClusterPlan, node: str, known: Mapping[str, object]) -> str:
-    secrets, macs = known["secrets"], known["macs"]
+    secrets, macs, ranges = known["secrets"], known["macs"], known["ipv6_ranges"]
     public_address = known["public_address"]
-    if not isinstance(secrets, ClusterSecrets) or not isinstance(macs, Mapping):
-        raise TypeError("secrets and macs of a node arrived in another shape than they were sent")
+    if not (
+        isinstance(secrets, ClusterSecrets)
+        and isinstance(macs, Mapping)
+        and isinstance(ranges, Mapping)
+    ):
+        raise TypeError("what a node boots from arrived in another shape than it was sent")
     return user_data(
         plan,
         node,
@@ -242,4 +313,5 @@ def _render(plan: ClusterPlan, node: str, known: Mapping[str, object]) -> str:
         macs=macs,
         api_address=str(known["api_address"]),
         public_address=None if public_address is None else str(public_address),
+        ipv6_networks={key: IPv6Network(text) for key, text in ranges.items()},
     )

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import IPv6Network
 
 import pulumi
 import pulumi_kubernetes as kubernetes
 from pulumi_kubernetes.apiextensions import CustomResource
 from pulumi_kubernetes.helm.v3 import Release, RepositoryOptsArgs
 
-from components.answers import pool_ips
-from components.nodes import Node
+from components.answers import ipv6_pool_ips, pool_ips
+from components.nodes import Node, NodeInterface
 from planning.model import ClusterPlan, IPPoolPlan
 from planning.secrets import ClusterSecrets
 from planning.spiderpool import (
@@ -29,6 +30,9 @@ _INSTALL_WITHIN = 900
 _EMPTIED_WITHIN = "20m"
 """A pool goes when its last address is free; the collector may take ten minutes to see it."""
 
+_ANY = IPv6Network("2001:db8::/64")
+"""Stands for the range that the cloud has not given yet, where only a spec's keys matter."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class SpiderpoolArgs:
@@ -39,6 +43,8 @@ class SpiderpoolArgs:
     secrets: pulumi.Output[ClusterSecrets]
     nodes: Mapping[str, Node]
     """All nodes, by name; pools are built from what their ENIs hold."""
+    ipv6_ranges: Mapping[str, pulumi.Output[str]]
+    """By vSwitch key: the /64 of each vSwitch with two stacks."""
     needs: Sequence[pulumi.Resource] = ()
     """What must run before the chart's pods can: the cloud controller, which frees the nodes."""
 
@@ -60,8 +66,8 @@ class Spiderpool(pulumi.ComponentResource):
     Errors: `pulumi.RunError` from the nodes when an ENI holds other addresses than planned.
     """
 
-    ip_pools: Mapping[str, pulumi.Output[list[str]]]
-    """The `ips` of each pool, by name."""
+    ip_pools: Mapping[str, Mapping[str, pulumi.Input[object]]]
+    """The spec of each pool, by the pool's name."""
 
     def __init__(
         self, name: str, args: SpiderpoolArgs, opts: pulumi.ResourceOptions | None = None
@@ -90,7 +96,7 @@ class Spiderpool(pulumi.ComponentResource):
             pool.name: self._make_pool(pool, [release, coordinator, *configs])
             for pool in args.plan.ip_pools.values()
         }
-        self.register_outputs({"ip_pools": dict(self.ip_pools)})
+        self.register_outputs({"ip_pools": {k: dict(v) for k, v in self.ip_pools.items()}})
 
     def _install(self) -> Release:
         plan = self._args.plan
@@ -126,22 +132,43 @@ class Spiderpool(pulumi.ComponentResource):
 
     def _make_pool(
         self, pool: IPPoolPlan, needs: Sequence[pulumi.Resource]
-    ) -> pulumi.Output[list[str]]:
-        held = self._args.nodes[pool.node].interfaces[pool.interface].pod_addresses
-        siblings = [
-            other
-            for other in self._args.plan.ip_pools.values()
-            if other is not pool and (other.node, other.interface) == (pool.node, pool.interface)
-        ]
-        ips = held.apply(lambda addresses: pool_ips(pool, addresses, siblings))
+    ) -> Mapping[str, pulumi.Input[object]]:
+        nic = self._args.nodes[pool.node].interfaces[pool.interface]
+        spec = self._ipv4_spec(pool, nic) if pool.twins == () else self._ipv6_spec(pool, nic)
         self._object(
             pool.name,
             kind="SpiderIPPool",
-            # Only the addresses come from the cloud, so only they can be unknown in a preview.
-            spec={**ip_pool_spec(pool, ips=pool.ips), "ips": ips},
+            spec=spec,
             opts=self._after(*needs, custom_timeouts=pulumi.CustomTimeouts(delete=_EMPTIED_WITHIN)),
         )
-        return ips
+        return spec
+
+    def _ipv4_spec(
+        self, pool: IPPoolPlan, nic: NodeInterface
+    ) -> Mapping[str, pulumi.Input[object]]:
+        siblings = [
+            other
+            for other in self._args.plan.ip_pools.values()
+            if other is not pool
+            and (other.node, other.interface, other.ip_version)
+            == (pool.node, pool.interface, pool.ip_version)
+        ]
+        ips = nic.pod_addresses.apply(lambda held: pool_ips(pool, held, siblings))
+        # Only the addresses come from the cloud, so only they can be unknown in a preview.
+        return {**ip_pool_spec(pool, ips=pool.ips), "ips": ips}
+
+    def _ipv6_spec(
+        self, pool: IPPoolPlan, nic: NodeInterface
+    ) -> Mapping[str, pulumi.Input[object]]:
+        if nic.twins is None:
+            raise ValueError(f"{pool.name}: an IPv6 pool on a NIC without IPv6")
+        spec = pulumi.Output.all(self._args.ipv6_ranges[pool.vswitch], nic.twins).apply(
+            lambda known: ip_pool_spec(
+                pool, ips=ipv6_pool_ips(pool, known[1]), ipv6_network=IPv6Network(known[0])
+            )
+        )
+        # The same keys as in any pool; which ones there are does not depend on the cloud.
+        return {key: spec[key] for key in ip_pool_spec(pool, ips=(), ipv6_network=_ANY)}
 
     def _object(
         self,

@@ -119,6 +119,7 @@ class Cloud(Mocks):
         self._ids_known = ids_known
         self._readable = readable
         self._lies = lies or {}
+        self._ipv6: list[str] = []
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
         kind = args.typ.rsplit(":", 1)[-1]
@@ -130,6 +131,7 @@ class Cloud(Mocks):
             return self._id(id_ or digest[:12]), outputs
         outputs |= _answer(kind, digest, args.inputs) if self._ids_known else {}
         outputs |= self._lies.get(args.name, {})
+        self._ipv6 += outputs.get("ipv6Addresses") or []
         if self._readable:
             return self._id(f"${{{kind}:{args.name}}}"), outputs
         return self._id(f"{_PREFIXES.get(kind, kind.lower())}-{digest[:20]}"), outputs
@@ -138,6 +140,13 @@ class Cloud(Mocks):
         if args.token.endswith(":getNatGateways"):
             found = [{"id": i, "snatTableIds": [f"stb-{i}"]} for i in args.args["ids"]]
             return {"gateways": found}, []
+        if args.token.endswith(":getSwitches"):
+            found = [
+                {"id": i, "ipv6CidrBlock": "2408:4005:3a0:9900::/64"} for i in args.args["ids"]
+            ]
+            return {"vswitches": found}, []
+        if args.token.endswith(":getIpv6Addresses"):
+            return {"addresses": [_ipv6_address(address) for address in self._ipv6]}, []
         raise AssertionError(f"the program asked for {args.token}, which no test expects")
 
     def _id(self, id_: str) -> str | None:
@@ -155,6 +164,10 @@ _PREFIXES = {
 }
 
 
+def _ipv6_address(address: str) -> dict[str, str]:
+    return {"ipv6Address": address, "ipv6AddressId": f"ipv6-{address.replace(':', '-')}"}
+
+
 def _answer(kind: str, digest: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
     number = int(digest[:8], 16)
     match kind:
@@ -169,6 +182,8 @@ def _answer(kind: str, digest: str, inputs: Mapping[str, Any]) -> dict[str, Any]
                 "privateIpAddresses": sorted(pinned or chosen, key=lambda a: a[::-1]),
                 "ipv4Prefixes": inputs.get("ipv4Prefixes") or [],
             }
+        case "Switch" if inputs.get("enableIpv6"):
+            return {"ipv6CidrBlock": f"2408:4005:3a0:12{int(inputs['ipv6CidrBlockMask']):02x}::/64"}
         case "EipAddress":
             return {"ipAddress": str(IPv4Address("47.98.0.0") + number % 65536)}
         case "NatGateway":

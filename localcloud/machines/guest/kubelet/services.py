@@ -88,6 +88,8 @@ class ServiceProxy:
         self._known: dict[tuple[str, int], Port] = {}
         self._listeners: dict[tuple[str, int], socket.socket] = {}
         self._local: set[str] = set()
+        self._left: frozenset[int] = frozenset()
+        self._lock = threading.Lock()
         self._selector = selectors.DefaultSelector()
         threading.Thread(target=self._follow, daemon=True).start()
         threading.Thread(target=self._accept, daemon=True).start()
@@ -95,6 +97,16 @@ class ServiceProxy:
     def pod_is(self, pod: dict[str, Any] | None) -> None:
         """Name the kube-proxy pod of this node, None when there is none."""
         self._pod = pod
+
+    def leave(self, ports_of_processes: frozenset[int]) -> None:
+        """Stop listening on these ports: a process of this machine is about to take them all.
+
+        It binds the port on every address, ClusterIPs too, and so answers for them itself.
+        """
+        with self._lock:
+            self._left = ports_of_processes
+            for key in [key for key in self._listeners if key[1] in ports_of_processes]:
+                self._close(key)
 
     def environment(self) -> dict[str, str] | None:
         """Return the variables of the service `kubernetes`; None until services were read."""
@@ -127,26 +139,33 @@ class ServiceProxy:
         for address in wanted - self._local:
             with contextlib.suppress(NetlinkError):
                 links.add_local(address)
-            self._local.add(address)
-        for key in self._listeners.keys() - self._known.keys():
-            listener = self._listeners.pop(key)
-            self._selector.unregister(listener)
-            listener.close()
+        with self._lock:
+            for key in self._listeners.keys() - self._known.keys():
+                self._close(key)
+            for key in self._known.keys() - self._listeners.keys():
+                if key[1] not in self._left:
+                    self._open(key)
         for address in self._local - wanted:
             with contextlib.suppress(NetlinkError):
                 links.remove_local(address)
         self._local = wanted
-        for key in self._known.keys() - self._listeners.keys():
-            listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                listener.bind(key)
-                listener.listen(64)
-            except OSError:
-                listener.close()
-                continue
-            self._listeners[key] = listener
-            self._selector.register(listener, selectors.EVENT_READ, key)
+
+    def _open(self, key: tuple[str, int]) -> None:
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(key)
+            listener.listen(64)
+        except OSError:
+            listener.close()
+            return
+        self._listeners[key] = listener
+        self._selector.register(listener, selectors.EVENT_READ, key)
+
+    def _close(self, key: tuple[str, int]) -> None:
+        listener = self._listeners.pop(key)
+        self._selector.unregister(listener)
+        listener.close()
 
     def _accept(self) -> None:
         while True:

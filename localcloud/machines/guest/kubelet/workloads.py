@@ -19,7 +19,7 @@ from .processes import ProcessSpec
 from .status import ContainerFacts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from .addresses import Addresses
     from .client import Client
@@ -63,6 +63,7 @@ class Workloads:
     ) -> None:
         """Do one round over every pod. Trouble with one pod never stops the others."""
         self._name_agents(pods)
+        self._proxy.leave(_ports_of_processes(pods.values()))
         for pod in manifests:
             with contextlib.suppress(ApiError):
                 self._mirror(pod, pods, node, host_ip)
@@ -281,6 +282,18 @@ def process_of(
         environment=tuple(sorted({"PATH": "/usr/bin:/bin", **variables}.items())),
         mounts=binds,
         log=f"{folder}/{container['name']}.log",
+    )
+
+
+def _ports_of_processes(pods: Iterable[Mapping[str, Any]]) -> frozenset[int]:
+    """Return the ports that real processes of hostNetwork pods bind on this machine."""
+    return frozenset(
+        port["containerPort"]
+        for pod in pods
+        if pod["spec"].get("hostNetwork")
+        for container in pod["spec"]["containers"]
+        if _image_name(container) in _REAL_IMAGES
+        for port in container.get("ports") or ()
     )
 
 
