@@ -131,7 +131,8 @@ class Cloud(Mocks):
             return self._id(id_ or digest[:12]), outputs
         outputs |= _answer(kind, digest, args.inputs) if self._ids_known else {}
         outputs |= self._lies.get(args.name, {})
-        self._ipv6 += outputs.get("ipv6Addresses") or []
+        if self._ids_known:
+            self._ipv6 += outputs.get("ipv6Addresses") or []
         if self._readable:
             return self._id(f"${{{kind}:{args.name}}}"), outputs
         return self._id(f"{_PREFIXES.get(kind, kind.lower())}-{digest[:20]}"), outputs
