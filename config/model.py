@@ -53,7 +53,7 @@ class Role(StrEnum):
 
 
 class AddressMode(StrEnum):
-    """How an ENI gets the addresses of its pods (design decision D2)."""
+    """How an ENI gets the addresses of its pods."""
 
     PINNED = "pinned"
     COUNT = "count"
@@ -64,7 +64,9 @@ class CloudConfig(Model):
     """Which Alibaba Cloud the stack talks to. Credentials never stand here."""
 
     account_type: Literal["Domestic", "International"] = "Domestic"
+    """Domestic for accounts of aliyun.com, International for alibabacloud.com."""
     account_id: str | None = None
+    """The account's number; the provider refuses to work in another account."""
     endpoint: str | None = None
     """`host:port` of the local cloud; refused unless it is loopback."""
     unlisted_region: bool = False
@@ -75,14 +77,19 @@ class VpcConfig(Model):
     """Create a VPC (`cidr`), or adopt one (`id` and its `cidr`); it is then never changed."""
 
     id: str | None = None
+    """Adopt this VPC (`vpc-…`); it is never changed and never destroyed."""
     cidr: IPv4Network
+    """Primary IPv4 range, a /8 to a /28; of an adopted VPC the one that it has."""
     secondary_cidrs: tuple[IPv4Network, ...] = ()
+    """Further IPv4 ranges, five at most; of an adopted VPC those that are used."""
 
 
 class ZoneSubnetConfig(Model):
     """One vSwitch: a subnet in one zone."""
 
     cidr: IPv4Network
+    """A /16 to a /29 inside one of the VPC's ranges; the first and the last three addresses are
+    the cloud's."""
     vswitch_id: str | None = None
     """Adopt this vSwitch instead of creating one."""
     ipv6_index: Annotated[int, Field(ge=0, le=255)] | None = None
@@ -95,6 +102,7 @@ class SubnetConfig(Model):
     """A named role in the network, with one vSwitch in each zone that it spans."""
 
     zones: dict[str, ZoneSubnetConfig]
+    """vSwitches by zone. A zone may be added later; it moves nothing."""
     egress: bool = True
     """An SNAT entry for the subnet's vSwitches; without it, no way out over IPv4."""
 
@@ -103,6 +111,7 @@ class NatConfig(Model):
     """The way out: an enhanced NAT gateway with one EIP, created or adopted."""
 
     enabled: bool = True
+    """Without it, nodes that must fetch packages need another way out."""
     id: str | None = None
     """Adopt this NAT gateway (`ngw-…`); then `eipAddress` names the address SNAT entries use."""
     eip_id: str | None = None
@@ -113,39 +122,52 @@ class NatConfig(Model):
     """Where the gateway stands; it takes an address there that the cloud chooses. By default the
     first vSwitch by name."""
     bandwidth: Mbps = 10
+    """Mbit/s of the EIP."""
     internet_charge_type: Literal["PayByTraffic", "PayByBandwidth"] = "PayByTraffic"
+    """How the EIP's traffic is paid."""
     deletion_protection: bool | None = None
+    """Against deletion outside of this program; by default as the profile says."""
 
 
 class Ipv6Config(Model):
-    """Dual stack, all or nothing for each node and NIC (D8)."""
+    """Dual stack, all or nothing for each node and NIC."""
 
     enabled: bool = False
+    """IPv6 for every NIC of every node."""
     gateway: bool = True
     """An IPv6 gateway on the VPC."""
     egress: bool = False
     """Public bandwidth for each pod's IPv6 address."""
     bandwidth: Mbps = 10
+    """Mbit/s for each address with egress."""
 
 
 class SecurityRuleConfig(Model):
     """One more ingress rule beside the ones that the cluster itself needs."""
 
     protocol: Literal["tcp", "udp", "icmp", "all"] = "tcp"
+    """What the rule is for."""
     ports: str = "-1/-1"
     """`from/to`, as the API writes it; `-1/-1` for icmp and all."""
     source: IPv4Network
+    """Who may come in."""
     description: str = ""
+    """Shown in the console."""
 
 
 class NetworkConfig(Model):
     """VPC, subnets, and the ways in and out."""
 
     vpc: VpcConfig
+    """The VPC, created or adopted."""
     subnets: dict[DnsLabel, SubnetConfig]
+    """Subnets by name: `primary` and `secondary` by custom, any name will do."""
     nat: NatConfig = NatConfig()
+    """The way out over IPv4."""
     ipv6: Ipv6Config = Ipv6Config()
+    """Dual stack."""
     ingress: dict[DnsLabel, SecurityRuleConfig] = {}
+    """Further ways in, by name."""
 
 
 class DiskConfig(Model):
@@ -154,17 +176,22 @@ class DiskConfig(Model):
     category: Literal["cloud_essd", "cloud_essd_entry", "cloud_auto", "cloud_efficiency"] = (
         "cloud_essd"
     )
+    """Kind of cloud disk."""
     size: Annotated[int, Field(ge=20, le=2048)] = 40
     """GiB."""
     performance_level: Literal["PL0", "PL1", "PL2", "PL3"] | None = None
+    """Of cloud_essd only."""
     encrypted: bool | None = None
+    """By default as the profile says."""
     kms_key_id: str | None = None
+    """A key of KMS instead of the account's default one."""
 
 
 class SpotConfig(Model):
     """Preemptible instances."""
 
     strategy: Literal["NoSpot", "SpotAsPriceGo", "SpotWithPriceLimit"] = "NoSpot"
+    """NoSpot, at market price, or up to a price."""
     price_limit: float | None = None
     """Hourly, in the account's currency; only with SpotWithPriceLimit."""
 
@@ -173,15 +200,22 @@ class TaintConfig(Model):
     """A Kubernetes taint that the kubelet registers its node with."""
 
     key: str
+    """A label key."""
     value: str = ""
+    """May be empty."""
     effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"]
+    """What happens to pods that do not tolerate it."""
 
 
 class InterfaceConfig(Model):
     """A NIC that every node of a pool has."""
 
     subnet: DnsLabel
+    """A name of network.subnets; each NIC has one of its own."""
     mode: AddressMode = AddressMode.PINNED
+    """`pinned`: explicit addresses, 10 at most, all known in a preview. `count`: the cloud
+    chooses, 49 at most. `prefix`: /28 blocks of the vSwitch's reservation, 160 addresses at
+    most."""
     pod_addresses: Annotated[int, Field(ge=0, le=160)] = 10
     """How many addresses for pods; prefix mode rounds up to /28 blocks."""
 
@@ -199,33 +233,50 @@ class NodeConfig(Model):
     """What one node has of its own; everything left out comes from its pool."""
 
     zone: str | None = None
+    """Where the node stands; by default zones take turns by ordinal."""
     ordinal: Annotated[int, Field(ge=0)] | None = None
     """The node's place in its pool's block range; never reuse or change it."""
     instance_type: str | None = None
+    """Instead of the pool's."""
     image: str | None = None
+    """Instead of the pool's."""
     disk: DiskConfig | None = None
+    """Laid over the pool's, key by key."""
     labels: dict[str, str] = {}
+    """Beside the pool's, and over them."""
     interfaces: dict[str, NodeInterfaceConfig] = {}
+    """Explicit addresses by NIC, instead of the node's block."""
 
 
 class NodePoolConfig(Model):
     """Nodes that are alike: `count` of them named `<pool>-<ordinal>`, or `nodes` by name."""
 
     role: Role = Role.WORKER
+    """What the nodes are to Kubernetes."""
     count: Annotated[int, Field(ge=0)] | None = None
+    """So many nodes, named `<pool>-<ordinal>`; `nodes` then holds exceptions only."""
     nodes: dict[DnsLabel, NodeConfig] = {}
+    """Nodes by name. A name that ends in a number has it as its ordinal."""
     zones: tuple[str, ...] = ()
     """Zones to spread over, in turns; needed when the pool's subnets share more than one."""
     instance_type: str
+    """Of all nodes, as ecs.g7.xlarge."""
     image: str | None = None
+    """Image id; by default a pinned Ubuntu 24.04."""
     disk: DiskConfig = DiskConfig()
+    """System disk."""
     key_pair: str | None = None
+    """Name of an SSH key pair that exists; none by default."""
     labels: dict[str, str] = {}
+    """Kubernetes labels."""
     taints: tuple[TaintConfig, ...] | None = None
     """By default control planes take no ordinary pods, and workers take all."""
     spot: SpotConfig = SpotConfig()
+    """Preemptible workers."""
     charge_type: Literal["PostPaid", "PrePaid"] = "PostPaid"
+    """Pay by use, or a subscription."""
     interfaces: dict[Literal["eth0", "eth1"], InterfaceConfig]
+    """NICs: eth0, and eth1 where wanted; no more, see docs/decisions."""
     first_block: Annotated[int, Field(ge=0)] | None = None
     """The pool's first block in every subnet it uses, counted in blocks of its own size; required
     with more than one pool."""
@@ -234,6 +285,7 @@ class NodePoolConfig(Model):
     prefix_block_size: Annotated[int, Field(ge=16, le=256)] = 256
     """Addresses in a node's part of a prefix reservation; a power of two. 256 holds any number."""
     deletion_protection: bool | None = None
+    """Of the instances; by default as the profile says."""
     ram_role: str | None = None
     """An instance RAM role that exists already; control planes get the CCM's otherwise."""
 
@@ -246,18 +298,24 @@ class EndpointConfig(Model):
     allowed_cidrs: tuple[IPv4Network, ...] = ()
     """Who may reach it from outside the VPC; never 0.0.0.0/0."""
     bandwidth: Mbps = 10
+    """Mbit/s of the EIP."""
 
 
 class KubernetesConfig(Model):
     """The cluster itself."""
 
     mode: Literal["kubeadm", "existing"] = "kubeadm"
+    """`kubeadm`: built by this program. `existing`: only its nodes' addresses and add-ons."""
     version: Annotated[str, StringConstraints(pattern=r"^\d+\.\d+\.\d+$")] = "1.35.4"
+    """Exact version, 1.31 to 1.35; its packages and images must exist."""
     service_cidr: IPv4Network = IPv4Network("10.233.0.0/18")
+    """Outside of the VPC and of 100.64.0.0/10."""
     pod_cidr: IPv4Network = IPv4Network("10.244.0.0/16")
-    """No pod lives in it: it makes kube-proxy tell service traffic apart (lab finding B)."""
+    """No pod lives in it: it makes kube-proxy tell service traffic apart."""
     endpoint: EndpointConfig = EndpointConfig()
+    """The API server's address."""
     mirrors: Literal["global", "china"] = "global"
+    """Where packages and images come from; `china` for mainland China."""
     kubelet: dict[str, str | int | bool] = {}
     """Further fields of KubeletConfiguration."""
     node_names: dict[DnsLabel, str] = {}
@@ -268,41 +326,59 @@ class ChartConfig(Model):
     """A Helm chart: a published one, or a directory of this checkout."""
 
     repository: str | None = "https://spidernet-io.github.io/spiderpool"
+    """URL, or null for a directory."""
     name: str = "spiderpool"
+    """The chart's name, or the directory."""
     version: str = "1.2.2"
+    """Exact version."""
 
 
 class ExtraPoolConfig(Model):
-    """One more SpiderIPPool over part of a node's addresses is a later matter; see issue 4."""
+    """One more SpiderIPPool, over part of the pod addresses of one node's NIC."""
 
     interface: Literal["eth0", "eth1"] = "eth0"
+    """NIC of the node."""
     node: DnsLabel
+    """A node's name."""
     addresses: tuple[str, ...]
     """Taken out of the node's own pool."""
     namespaces: tuple[str, ...] = ()
+    """Only pods of these namespaces."""
     pod_labels: dict[str, str] = {}
+    """Only pods with these labels."""
 
 
 class SpiderpoolConfig(Model):
     """Spiderpool by its chart; `values` are merged under the ones that this program needs."""
 
     enabled: bool = True
+    """False: nothing of Spiderpool is installed; bring another CNI."""
     chart: ChartConfig = ChartConfig()
+    """Where the chart comes from."""
     values: dict[str, object] = {}
+    """Further values of the chart; one that contradicts this program is refused."""
     install_cni: bool = True
+    """Put the CNI plugins (ipvlan) on the nodes."""
     image_registry: str | None = None
     """`global.imageRegistryOverride`; by default ghcr.m.daocloud.io with the china mirrors."""
     extra_pools: dict[DnsLabel, ExtraPoolConfig] = {}
+    """Pools by name beside the derived ones, for certain namespaces or pods."""
 
 
 class CloudControllerConfig(Model):
-    """The Alibaba Cloud Controller Manager by our own manifest (D7)."""
+    """The Alibaba Cloud Controller Manager by our own manifest."""
 
     enabled: bool = True
+    """False: no LoadBalancer services, and nodes keep their uninitialized taint for another
+    controller."""
     version: str = "v2.14.0"
+    """Tag of its image."""
     image: str | None = None
+    """Whole image reference instead of the registry of the region."""
     credentials: Literal["ram-role", "access-key"] = "ram-role"
+    """`ram-role` of the control planes, or an AccessKey in a Secret as in the guide."""
     feature_gates: dict[str, bool] = {}
+    """Gates of the cloud configuration, as IPv6DualStack."""
     backend_type: Literal["ecs", "eni"] = "ecs"
     """Default backends of LoadBalancer services; `eni` goes straight to the pods."""
 
@@ -324,17 +400,28 @@ class ClusterConfig(Model):
     """Everything a stack says about its cluster; a profile's defaults are filled in before."""
 
     profile: Profile
+    """Which defaults are laid under this file."""
     name: Annotated[DnsLabel, StringConstraints(max_length=32)]
+    """Of the cluster: in tags, resource names and the kubeconfig; 32 characters at most."""
     region: str
+    """Region id, as cn-hangzhou."""
     cloud: CloudConfig = CloudConfig()
+    """Account and endpoint."""
     resource_group: str | None = None
+    """Id of a resource group (`rg-…`) for everything that can be in one."""
     tags: dict[str, str] = {}
+    """On everything that takes tags."""
     protect: bool = False
     """Pulumi's `protect` and the cloud's deletion protection on what would hurt to lose."""
     network: NetworkConfig
+    """VPC, subnets, ways in and out."""
     node_pools: dict[DnsLabel, NodePoolConfig]
+    """Node pools by name."""
     kubernetes: KubernetesConfig = KubernetesConfig()
+    """The cluster itself."""
     spiderpool: SpiderpoolConfig = SpiderpoolConfig()
+    """The pods' network."""
     cloud_controller: CloudControllerConfig = CloudControllerConfig()
+    """LoadBalancer services and node life cycle."""
     instance_types: dict[str, InstanceTypeConfig] = {}
     """Limits beside those of the built-in table, or instead of them."""

@@ -108,8 +108,25 @@ def _pool(profile: Profile, pool: object) -> object:
     if role in tuple(Role) and not ("nodes" in pool or "count" in pool):
         under = merge(under, ROLES[profile].get(Role(role), {}))
     disk = pool.get("disk")
-    if isinstance(disk, Mapping) and "category" in disk and isinstance(under["disk"], Mapping):
-        # A performance level belongs to its category; it must not outlive a change of category.
-        kept = {k: v for k, v in under["disk"].items() if k != "performanceLevel"}
-        under = {**under, "disk": kept}
-    return merge(under, pool)
+    merged = merge(under, pool)
+    merged["disk"] = _disk(under["disk"], disk)
+    nodes = merged.get("nodes")
+    if isinstance(nodes, Mapping):
+        merged["nodes"] = {name: _node(node, merged["disk"]) for name, node in nodes.items()}
+    return merged
+
+
+def _node(node: object, disk: object) -> object:
+    if isinstance(node, Mapping) and node.get("disk") is not None:
+        return {**node, "disk": _disk(disk, node["disk"])}
+    return node
+
+
+def _disk(under: object, over: object) -> object:
+    """One disk laid over another, so that what only one of them says (encryption) holds."""
+    if not isinstance(under, Mapping) or not isinstance(over, Mapping):
+        return under if over is None else over
+    if over.get("category", under.get("category")) != under.get("category"):
+        # A performance level belongs to its category, and must not outlive it.
+        under = {k: v for k, v in under.items() if k != "performanceLevel"}
+    return merge(under, over)
