@@ -30,7 +30,7 @@ from toolchain.kubernetes_provider.wire import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from toolchain.kubernetes_provider.cluster import Cluster
     from toolchain.kubernetes_provider.discovery import Discovery
@@ -103,23 +103,35 @@ class Operations:
                 if key != "namespace"
             }
             body = {**target, "metadata": metadata}
+        path = served.path(namespace=namespace)
+        query = _query(manager=field_managers.CREATOR, dry_run=dry_run)
         try:
-            return self._cluster.request(
-                "POST",
-                served.path(namespace=namespace),
-                params=_query(manager=field_managers.CREATOR, dry_run=dry_run),
-                body=body,
-            )
+            return self._cluster.request("POST", path, params=query, body=body)
         except UnreachableError:
             # The server may have taken the object before the connection broke.
-            live = self._cluster.get(self._discovery.path_of(target))
-            if live and field_managers.created_by_pulumi(live) and _holds_all(live, body):
-                return live
-            raise
+            return self._post_again(path, query, body)
         except ApiError as error:
             if error.reason == "AlreadyExists":
                 raise _already_exists(target, error) from None
             raise
+
+    def _post_again(self, path: str, query: Mapping[str, str], body: Object) -> Object:
+        where = f"{path}/{text_at(body, 'metadata', 'name')}"
+        live = self._cluster.get(where)
+        if live is None:
+            try:
+                return self._cluster.request("POST", path, params=query, body=body)
+            except ApiError as error:
+                if error.reason != "AlreadyExists":
+                    raise
+                live = self._cluster.get(where)
+        if live and field_managers.created_by_pulumi(live) and _holds_all(live, body):
+            return live
+        raise ProviderError(
+            f"{describe(body)} exists, but not as it was asked for: the connection broke while it "
+            "was made, and somebody else made or changed it. Look at it, then delete it or "
+            "import it"
+        )
 
     # -- changing
 

@@ -12,7 +12,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 from urllib.parse import parse_qs, urlsplit
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ class Fault:
     times: int = 1
     method: str = ""
     reason: str = ""
+    breaks: Literal["", "before", "after"] = ""  # the connection, before or after the effect
 
 
 class StatusError(Exception):
@@ -90,6 +91,9 @@ class FakeApiServer:
                 code, answer = outer.handle(
                     self.command, self.path, self.headers.get("Content-Type", ""), text
                 )
+                if not code:
+                    self.close_connection = True
+                    return
                 body = json.dumps(answer).encode()
                 self.send_response(code)
                 self.send_header("Content-Type", "application/json")
@@ -132,13 +136,16 @@ class FakeApiServer:
         query = {key: values[0] for key, values in parse_qs(url.query).items()}
         with self.lock:
             self.requests.append((method, url.path, query))
-            if fault := self._fault(method, url.path):
-                return fault.status, _status(fault.status, fault.reason, fault.message)
+            fault = self._fault(method, url.path)
+            if fault and fault.breaks != "after":
+                code = 0 if fault.breaks else fault.status
+                return code, _status(fault.status, fault.reason, fault.message)
             try:
                 body = json.loads(text) if text else None
-                return self._answer(method, url.path, query, content_type, body)
+                code, answer = self._answer(method, url.path, query, content_type, body)
             except StatusError as error:
                 return error.code, _status(error.code, error.reason, str(error), error.causes)
+            return (0 if fault else code), answer
 
     def _fault(self, method: str, path: str) -> Fault | None:
         for fault in self.faults:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 
@@ -721,6 +721,16 @@ def test_an_object_whose_kind_is_gone_is_deleted(pools: FakeApiServer, engine: E
 def test_a_restarting_api_server_is_waited_for(server: FakeApiServer, engine: EngineSide) -> None:
     server.faults = [Fault(status=503, message="starting", times=2)]
     engine.create(CONFIG_MAP, "c", config_map({"a": "1"}))
+    assert server.objects[MAP_PATH]["data"] == {"a": "1"}
+
+
+@pytest.mark.parametrize("breaks", ["before", "after"])
+def test_a_connection_that_breaks_while_an_object_is_made_loses_nothing(
+    server: FakeApiServer, engine: EngineSide, breaks: Literal["before", "after"]
+) -> None:
+    server.faults = [Fault(status=0, message="", method="POST", breaks=breaks)]
+    known = engine.create(CONFIG_MAP, "c", config_map({"a": "1"}))
+    assert known.resource_id == "default/c"
     assert server.objects[MAP_PATH]["data"] == {"a": "1"}
 
 
