@@ -1,0 +1,1 @@
+"""Who may do what: principals, and RAM policies evaluated for them."""

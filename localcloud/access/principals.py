@@ -1,0 +1,22 @@
+"""The senders that requests are authenticated to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Principal:
+    """An authenticated sender.
+
+    `policies` are the policy documents that bind it; None for the account itself, which may do
+    everything. `limit` is a session's own policy, which narrows them further.
+    """
+
+    kind: str
+    arn: str
+    identity: str
+    user_id: str = ""
+    role_id: str = ""
+    policies: tuple[str, ...] | None = None
+    limit: str = ""

@@ -1,0 +1,104 @@
+"""What a product is made of: actions, small typed functions from a request to an answer.
+
+An action is written as
+
+    @action(writes=True)
+    def create_vpc(call: Call, request: CreateVpc) -> Answer: ...
+
+and is known to clients by its request type's name.
+"""
+
+from __future__ import annotations
+
+import inspect
+import secrets
+import types
+import typing
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from .access.principals import Principal
+from .settings import Cloud
+from .state.lifecycle import Lifecycle
+from .state.store import Store
+
+Answer = Mapping[str, object]
+
+_ALPHABET: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
+_ID_LENGTH: Final = 17
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """One request being answered: who asks, when, of which cloud."""
+
+    store: Store
+    cloud: Cloud
+    principal: Principal
+    now: float
+    request_id: str
+    host: str
+
+    def new_id(self, prefix: str) -> str:
+        """A fresh resource id, of the shape the real ones have: `vpc-bp1…`."""
+        return f"{prefix}-bp1" + "".join(secrets.choice(_ALPHABET) for _ in range(_ID_LENGTH))
+
+    def passing(self, *stages: tuple[str, float], to: str) -> Lifecycle:
+        """A lifecycle from now on; the stages' seconds are scaled by the cloud's setting."""
+        scale = self.cloud.delay_scale
+        return Lifecycle.passing(
+            self.now, [(status, seconds * scale) for status, seconds in stages], to
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Action:
+    """A registered action."""
+
+    name: str
+    request: type[Any]
+    run: Callable[[Call, Any], Answer]
+    writes: bool
+
+
+def action(*, writes: bool = False) -> Callable[[Callable[[Call, Any], Answer]], Action]:
+    """Make an action of a function; its second parameter's type is the request type."""
+
+    def make(function: Callable[[Call, Any], Answer]) -> Action:
+        hints = typing.get_type_hints(function)
+        _, request = list(inspect.signature(function).parameters)
+        kind = hints[request]
+        return Action(name=kind.__name__, request=kind, run=function, writes=writes)
+
+    return make
+
+
+@dataclass(frozen=True, kw_only=True)
+class Product:
+    """A product of the cloud: its name, API version and actions."""
+
+    name: str
+    version: str
+    actions: Mapping[str, Action]
+
+    @classmethod
+    def of(cls, name: str, version: str, rooms: Iterable[types.ModuleType]) -> Product:
+        """Collect the actions that the modules define."""
+        found: dict[str, Action] = {}
+        for room in rooms:
+            for value in vars(room).values():
+                if isinstance(value, Action) and found.setdefault(value.name, value) is not value:
+                    raise TypeError(f"{name} has {value.name} twice")
+        return cls(name=name, version=version, actions=types.MappingProxyType(found))
+
+
+def moment(at: float) -> str:
+    """A time as most products write it: `2026-11-22T00:00:00Z`."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def minute(at: float) -> str:
+    """A time as ECS writes an instance's: `2026-11-22T00:00Z`."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%MZ")

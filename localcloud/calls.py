@@ -1,0 +1,79 @@
+"""The log of calls: the last ones in memory, for tests and people; secrets masked."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+KEPT: Final = 20_000
+_SECRET: Final = re.compile(r"password|secret|userdata|securitytoken|privatekey", re.IGNORECASE)
+_LONGEST: Final = 512
+
+
+@dataclass(frozen=True, kw_only=True)
+class Logged:
+    """One call as GET /calls shows it."""
+
+    n: int
+    time: float
+    product: str
+    action: str
+    parameters: Mapping[str, str]
+    status: int
+    code: str
+    seconds: float
+    unknown: tuple[str, ...] = ()
+    principal: str = ""
+
+
+def masked(parameters: Mapping[str, str]) -> dict[str, str]:
+    """Parameters with secrets replaced and long values cut."""
+    return {
+        name: "***" if value and _SECRET.search(name) else value[:_LONGEST]
+        for name, value in parameters.items()
+    }
+
+
+class CallLog:
+    """A ring of calls, numbered from 1."""
+
+    def __init__(self) -> None:
+        self._calls: deque[Logged] = deque(maxlen=KEPT)
+        self._next = 1
+
+    def add(  # noqa: PLR0913  # a call is these
+        self,
+        *,
+        time: float,
+        product: str,
+        action: str,
+        parameters: Mapping[str, str],
+        status: int,
+        code: str,
+        seconds: float,
+        unknown: tuple[str, ...] = (),
+        principal: str = "",
+    ) -> Logged:
+        """Note a call."""
+        logged = Logged(
+            n=self._next,
+            time=time,
+            product=product,
+            action=action,
+            parameters=masked(parameters),
+            status=status,
+            code=code,
+            seconds=round(seconds, 6),
+            unknown=unknown,
+            principal=principal,
+        )
+        self._next += 1
+        self._calls.append(logged)
+        return logged
+
+    def after(self, number: int) -> list[Logged]:
+        """The calls with a larger number."""
+        return [call for call in self._calls if call.n > number]

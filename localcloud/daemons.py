@@ -1,0 +1,214 @@
+"""Starting and stopping a local cloud as background processes."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import importlib.util
+import json
+import os
+import socket
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, cast
+
+from . import processes
+from .settings import LOOPBACK, Cloud, Places
+
+_PACKAGE_ROOT: Final = Path(__file__).resolve().parents[1]
+_START_SECONDS: Final = 30.0
+_STOP_SECONDS: Final = 10.0
+_MACHINES_STOP_SECONDS: Final = 20.0
+_MACHINES_SETTLE_SECONDS: Final = 1.0
+_POLL: Final = 0.05
+
+
+class StartError(Exception):
+    """The cloud cannot start; the message says why and the way out."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Started:
+    """What `start` found or did."""
+
+    health: Mapping[str, Any]
+    already: bool
+    machines: str
+
+
+def _pid_files(places: Places) -> tuple[Path, Path]:
+    return places.run / "server.pid", places.run / "machines.pid"
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path: Path, timeout: float) -> None:
+        super().__init__("control", timeout=timeout)
+        self._path = path
+
+    def connect(self) -> None:
+        folder = os.open(self._path.parent, os.O_PATH | os.O_DIRECTORY)
+        try:
+            self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            self.sock.settimeout(self.timeout)
+            self.sock.connect(f"/proc/self/fd/{folder}/{self._path.name}")
+        finally:
+            os.close(folder)
+
+
+def ask(places: Places, method: str, path: str, timeout: float = 5.0) -> Any:  # noqa: ANN401  # JSON
+    """A request to the control API; None when nobody answers."""
+    connection = _UnixConnection(places.control_socket, timeout)
+    try:
+        connection.request(method, path)
+        response = connection.getresponse()
+        return json.loads(response.read())
+    except (OSError, http.client.HTTPException, ValueError):
+        return None
+    finally:
+        connection.close()
+
+
+def health(places: Places) -> Mapping[str, Any] | None:
+    """What the running server says of itself, or None."""
+    return cast("Mapping[str, Any] | None", ask(places, "GET", "/health"))
+
+
+def check_port(port: int) -> None:
+    """Raise unless the port can be bound."""
+    with contextlib.closing(socket.socket()) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError as error:
+            holder = processes.holder_of(port)
+            by = f" by {holder}" if holder else ""
+            raise StartError(
+                f"Port {port} on {LOOPBACK} cannot be used: it is taken{by} ({error.strerror}); "
+                "end that, or choose another with --port."
+            ) from error
+
+
+def _environment() -> dict[str, str]:
+    environment = dict(os.environ)
+    given = environment.get("PYTHONPATH")
+    environment["PYTHONPATH"] = (
+        f"{_PACKAGE_ROOT}{os.pathsep}{given}" if given else str(_PACKAGE_ROOT)
+    )
+    return environment
+
+
+def start(places: Places, cloud: Cloud, port: int, *, machines: bool) -> Started:
+    """Start what is not running, and wait until it answers.
+
+    Raises:
+        StartError: the port is taken, or a process ended at once. Nothing is left half-started.
+    """
+    server_pid, _ = _pid_files(places)
+    found = health(places)
+    already = found is not None
+    if found is None:
+        processes.end(server_pid, seconds=_STOP_SECONDS)
+        check_port(port)
+        found = _start_server(places, cloud, port, server_pid)
+    elif found["port"] != port:
+        raise StartError(
+            f"The local cloud of {places.home} runs already, on port {found['port']}, not {port}: "
+            "stop it first, or leave --port as it is."
+        )
+    said = _start_machines(places) if machines else "off"
+    return Started(health=found, already=already, machines=said)
+
+
+def _start_server(places: Places, cloud: Cloud, port: int, pid_file: Path) -> Mapping[str, Any]:
+    log = places.logs / "server.log"
+    command = [
+        sys.executable,
+        "-m",
+        "localcloud",
+        "serve",
+        f"--home={places.home}",
+        f"--port={port}",
+        f"--region={cloud.region}",
+        f"--eip-range={cloud.eip_range}",
+        f"--delays={cloud.delay_scale}",
+        *(["--strict"] if cloud.strict else []),
+    ]
+    pid = processes.spawn(command, log, environment=_environment())
+    processes.note(pid_file, pid)
+    until = time.monotonic() + _START_SECONDS
+    while time.monotonic() < until:
+        found = health(places)
+        if found is not None:
+            return found
+        if processes.started_at(pid) is None:
+            pid_file.unlink(missing_ok=True)
+            raise StartError(f"The local cloud ended at once: {_last_line(log)}")
+        time.sleep(_POLL)
+    processes.end(pid_file, seconds=_STOP_SECONDS)
+    raise StartError(f"The local cloud did not answer within {_START_SECONDS:.0f} s; see {log}.")
+
+
+def _last_line(log: Path) -> str:
+    lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    return lines[-1] if lines else f"see {log}."
+
+
+def _start_machines(places: Places) -> str:
+    _, pid_file = _pid_files(places)
+    if processes.alive(pid_file) is not None:
+        return "running"
+    if importlib.util.find_spec("localcloud.machines.__main__") is None:
+        return "missing: instances will not boot, localcloud.machines is not installed"
+    log = places.logs / "machines.log"
+    command = [sys.executable, "-m", "localcloud.machines", f"--home={places.home}"]
+    pid = processes.spawn(command, log, environment=_environment())
+    processes.note(pid_file, pid)
+    # It answers nobody; one that cannot work at all says so and ends within its first second.
+    until = time.monotonic() + _MACHINES_SETTLE_SECONDS
+    while time.monotonic() < until:
+        if processes.started_at(pid) is None:
+            pid_file.unlink(missing_ok=True)
+            return f"not running: {_last_line(log)}"
+        time.sleep(_POLL)
+    return "running"
+
+
+def stop(places: Places) -> list[str]:
+    """Stop what runs; the names of what was stopped."""
+    server_pid, machines_pid = _pid_files(places)
+    stopped = []
+    if processes.end(machines_pid, seconds=_MACHINES_STOP_SECONDS):
+        stopped.append("machines")
+    if processes.end(server_pid, seconds=_STOP_SECONDS):
+        stopped.append("server")
+    places.control_socket.unlink(missing_ok=True)
+    return stopped
+
+
+def status(places: Places) -> dict[str, Any]:
+    """What runs and what it holds."""
+    server_pid, machines_pid = _pid_files(places)
+    found = health(places)
+    machines = processes.alive(machines_pid)
+    server = processes.alive(server_pid)
+    return {
+        **(found or {}),
+        "running": found is not None,
+        "server": "running" if found else ("not answering" if server else "stopped"),
+        "machines": "running" if machines else "stopped",
+        "home": str(places.home),
+        "endpoint": f"{LOOPBACK}:{found['port']}" if found else None,
+        "ca": str(places.tls / "ca.pem"),
+        "pids": {
+            "server": server.pid if server else None,
+            "machines": machines.pid if machines else None,
+        },
+        "resources": {
+            kind: held["count"] for kind, held in (ask(places, "GET", "/resources") or {}).items()
+        }
+        if found
+        else {},
+    }

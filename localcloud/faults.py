@@ -1,0 +1,105 @@
+"""Faults by rule: what goes wrong, where, how often."""
+
+from __future__ import annotations
+
+import fnmatch
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+KINDS: Final = ("error", "timeout", "drop", "after-effect", "stale")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """A rule.
+
+    `action` may have wildcards, `resource` is text that some parameter must contain. It strikes
+    the first `times` matching calls, or the `nth` one only, or each with probability `rate`;
+    without any of them every one. `kind`: error (before the effect), after-effect (the effect
+    happens, the answer is an error), timeout (no answer for `seconds`), drop (the connection is
+    closed without an answer), stale (the answer is that of `transactions` changes ago).
+    """
+
+    action: str = "*"
+    resource: str = ""
+    kind: str = "error"
+    code: str = "InternalError"
+    message: str = ""
+    status: int = 400
+    times: int | None = None
+    nth: int | None = None
+    rate: float | None = None
+    seconds: float = 30.0
+    transactions: int = 1
+
+
+class BadFaultError(ValueError):
+    """A rule that cannot be; the message says why."""
+
+
+def read(document: Mapping[str, Any]) -> Fault:
+    """A rule from its JSON object."""
+    known = set(Fault.__dataclass_fields__)
+    unknown = sorted(set(document) - known)
+    if unknown:
+        raise BadFaultError(f"{', '.join(unknown)}: a fault has only {', '.join(sorted(known))}.")
+    given = {name: value for name, value in document.items() if value is not None}
+    if given.get("kind", "error") not in KINDS:
+        raise BadFaultError(f"kind {given['kind']!r} must be one of {', '.join(KINDS)}.")
+    numbers: dict[str, tuple[type, ...]] = {
+        "times": (int,),
+        "nth": (int,),
+        "status": (int,),
+        "transactions": (int,),
+        "rate": (int, float),
+        "seconds": (int, float),
+    }
+    for name, value in given.items():
+        wanted = numbers.get(name, (str,))
+        if not isinstance(value, wanted) or isinstance(value, bool):
+            raise BadFaultError(f"{name} {value!r} must be a {wanted[-1].__name__}.")
+    if not 200 <= given.get("status", 400) <= 599:  # noqa: PLR2004  # HTTP
+        raise BadFaultError(f"status {given['status']} must be from 200 to 599.")
+    return Fault(**given)
+
+
+class Faults:
+    """The rules in force and how often each has matched."""
+
+    def __init__(self, seed: int = 1) -> None:
+        self._rules: list[tuple[Fault, int]] = []
+        self._random = random.Random(seed)  # noqa: S311  # reproducible, not secret
+
+    def add(self, fault: Fault) -> None:
+        """Put a rule in force."""
+        self._rules.append((fault, 0))
+
+    def clear(self) -> None:
+        """Forget all rules."""
+        self._rules.clear()
+
+    def rules(self) -> list[tuple[Fault, int]]:
+        """The rules, each with the number of calls it has matched."""
+        return list(self._rules)
+
+    def strike(self, action: str, parameters: Mapping[str, str]) -> Fault | None:
+        """The first rule that strikes this call; every rule that matches counts it."""
+        struck: Fault | None = None
+        for position, (fault, count) in enumerate(self._rules):
+            if not fnmatch.fnmatchcase(action, fault.action):
+                continue
+            if fault.resource and not any(fault.resource in v for v in parameters.values()):
+                continue
+            self._rules[position] = (fault, count + 1)
+            if struck is None and self._due(fault, count + 1):
+                struck = fault
+        return struck
+
+    def _due(self, fault: Fault, count: int) -> bool:
+        if fault.times is not None and count > fault.times:
+            return False
+        if fault.nth is not None and count != fault.nth:
+            return False
+        return fault.rate is None or self._random.random() < fault.rate

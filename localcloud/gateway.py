@@ -1,0 +1,347 @@
+"""The way of a request: parsed, authenticated, allowed, executed in one transaction, logged."""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+import structlog
+
+from . import idempotency
+from .access import policies
+from .access.authentication import Authenticator
+from .access.principals import Principal
+from .actions import Action, Answer, Call, Product
+from .calls import CallLog
+from .faults import Fault, Faults
+from .settings import Cloud
+from .state.store import Store
+from .web.messages import HttpReply, HttpRequest
+from .wire import parameters as wire_parameters
+from .wire.errors import ApiError
+
+UNKNOWN_ACTION: Final = "LocalCloud.UnknownAction"
+UNKNOWN_PRODUCT: Final = "LocalCloud.UnknownProduct"
+UNKNOWN_PARAMETER: Final = "LocalCloud.UnknownParameter"
+
+_COMMON: Final = frozenset(
+    {
+        "Action",
+        "Version",
+        "Format",
+        "Timestamp",
+        "SignatureNonce",
+        "AccessKeyId",
+        "SignatureMethod",
+        "SignatureVersion",
+        "SignatureType",
+        "Signature",
+        "SecurityToken",
+        "ClientToken",
+        "DryRun",
+        "OwnerId",
+        "OwnerAccount",
+        "ResourceOwnerId",
+        "ResourceOwnerAccount",
+        "AcceptLanguage",
+        "SecureTransport",
+        "SourceIp",
+    }
+)
+_MOST_FIELDS: Final = 5000
+_REGIONAL: Final = frozenset({"Ecs", "Vpc", "Slb", "Nlb"})
+_MASKED_ERRORS: Final = 500
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Parsed:
+    """A request taken apart, before anything of it is believed."""
+
+    query: Mapping[str, str]
+    form: Mapping[str, str]
+    version: str
+    action: str
+
+    @property
+    def given(self) -> dict[str, str]:
+        """All parameters, of the query and the form."""
+        return {**self.query, **self.form}
+
+
+class Gateway:
+    """Answers API requests from one store."""
+
+    def __init__(
+        self,
+        store: Store,
+        cloud: Cloud,
+        products: Mapping[str, Product],
+        *,
+        calls: CallLog,
+        faults: Faults,
+    ) -> None:
+        self._store = store
+        self._cloud = cloud
+        self._products = products
+        self._authenticator = Authenticator(store, cloud)
+        self._calls = calls
+        self._faults = faults
+        self._log = structlog.get_logger("api")
+
+    def refuse(self, status: int, code: str, message: str) -> HttpReply:
+        """The answer to what is not even a request."""
+        request_id = _request_id()
+        return HttpReply.of(ApiError(code, message).body(request_id), status)
+
+    def answer(self, http: HttpRequest) -> HttpReply:
+        """The reply to a request; never raises."""
+        began = time.perf_counter()
+        now = time.time()
+        request_id = _request_id()
+        state = _State()
+        try:
+            reply = self._answer(http, now, request_id, state)
+        except ApiError as error:
+            state.code = error.code
+            reply = HttpReply.of(error.body(request_id), error.status)
+        except Exception:
+            self._log.exception("a bug of the emulator", action=state.action)
+            state.code = "LocalCloud.Bug"
+            error = ApiError(state.code, "The emulator failed; its log has the traceback.", 500)
+            reply = HttpReply.of(error.body(request_id), error.status)
+        logged = self._calls.add(
+            time=now,
+            product=state.product,
+            action=state.action,
+            parameters=state.parameters,
+            status=0 if reply.drop else reply.status,
+            code=state.code,
+            seconds=time.perf_counter() - began,
+            unknown=state.unknown,
+            principal=state.principal,
+        )
+        if state.code or state.unknown:
+            self._log.info(
+                "call",
+                n=logged.n,
+                product=logged.product,
+                action=logged.action,
+                status=logged.status,
+                code=logged.code,
+                unknown=list(logged.unknown),
+                request_id=request_id,
+            )
+        return reply
+
+    def _answer(self, http: HttpRequest, now: float, request_id: str, state: _State) -> HttpReply:
+        if http.method not in {"GET", "POST"}:
+            raise ApiError("UnsupportedHTTPMethod", "This http method is not supported.", 405)
+        parsed = _parse(http)
+        state.action = parsed.action
+        given = parsed.given
+        state.parameters = {n: v for n, v in given.items() if n not in _COMMON}
+        principal = self._authenticator.sender(
+            method=http.method,
+            path=http.path,
+            query=parsed.query,
+            form=parsed.form,
+            headers=http.headers,
+            body=http.body,
+            now=now,
+        )
+        state.principal = principal.arn
+        product, action = self._find(parsed, state)
+        self._allow(principal, product, action)
+        fault = self._faults.strike(action.name, state.parameters)
+        if fault is not None and fault.kind != "after-effect" and fault.kind != "stale":
+            return self._struck(fault, request_id, state)
+        self._check_region(product, given)
+        request, unknown = wire_parameters.read(action.request, _own(action, given))
+        state.unknown = unknown
+        if unknown and self._cloud.strict:
+            raise ApiError(
+                UNKNOWN_PARAMETER,
+                f"{action.name} does not know {', '.join(unknown)}.",
+            )
+        call = Call(
+            store=self._store,
+            cloud=self._cloud,
+            principal=principal,
+            now=now,
+            request_id=request_id,
+            host=http.headers.get("host", ""),
+        )
+        if fault is not None and fault.kind == "stale" and not action.writes:
+            with self._store.as_before(fault.transactions):
+                answer = action.run(call, request)
+        else:
+            answer = self._execute(call, action, request, given, state)
+        if fault is not None and fault.kind == "after-effect":
+            return self._struck(fault, request_id, state)
+        return HttpReply.of({"RequestId": request_id, **answer})
+
+    def _find(self, parsed: _Parsed, state: _State) -> tuple[Product, Action]:
+        product = self._products.get(parsed.version)
+        if product is None:
+            raise ApiError(
+                UNKNOWN_PRODUCT,
+                f"No product here has the API version {parsed.version[:40]!r}.",
+            )
+        state.product = product.name
+        action = product.actions.get(parsed.action)
+        if action is None:
+            raise ApiError(
+                UNKNOWN_ACTION,
+                f"{product.name} {product.version} has no action {parsed.action[:80]!r} here.",
+            )
+        return product, action
+
+    def _allow(self, principal: Principal, product: Product, action: Action) -> None:
+        if principal.policies is None or action.name == "GetCallerIdentity":
+            return
+        name = product.name.lower()
+        allowed = policies.allows(principal.policies, name, action.name)
+        if allowed and principal.limit:
+            allowed = policies.allows((principal.limit,), name, action.name)
+        if not allowed:
+            code = "NoPermission" if name in {"ram", "sts"} else "Forbidden.RAM"
+            raise ApiError(
+                code,
+                f"{principal.arn} is not authorized to do {name}:{action.name}.",
+                403,
+            )
+
+    def _check_region(self, product: Product, given: Mapping[str, str]) -> None:
+        region = given.get("RegionId")
+        if region and region != self._cloud.region and product.name in _REGIONAL:
+            raise ApiError(
+                "InvalidRegionId.NotFound",
+                f"The region {region[:40]!r} is not the one of this cloud, {self._cloud.region}.",
+                404,
+            )
+
+    def _execute(
+        self,
+        call: Call,
+        action: Action,
+        request: object,
+        given: Mapping[str, str],
+        state: _State,
+    ) -> Answer:
+        if not action.writes:
+            return action.run(call, request)
+        token = given.get("ClientToken") or ""
+        who = call.principal.arn
+        with self._store.transaction():
+            if token:
+                first = idempotency.recall(
+                    self._store, who, action.name, token, state.parameters, call.now
+                )
+                if first is not None:
+                    return first
+            answer = action.run(call, request)
+            if given.get("DryRun", "").lower() == "true":
+                raise ApiError(
+                    "DryRunOperation",
+                    "Request validation has been passed with DryRun flag set.",
+                )
+            if token:
+                idempotency.remember(
+                    self._store, who, action.name, token, state.parameters, answer, call.now
+                )
+        return answer
+
+    def _struck(self, fault: Fault, request_id: str, state: _State) -> HttpReply:
+        state.code = f"fault:{fault.kind}"
+        if fault.kind == "drop":
+            return HttpReply(drop=True)
+        if fault.kind == "timeout":
+            return HttpReply(drop=True, delay=fault.seconds)
+        state.code = fault.code
+        message = fault.message or "A fault was asked for."
+        return HttpReply.of(ApiError(fault.code, message).body(request_id), fault.status)
+
+
+class _State:
+    """What is known so far of a call, for its line in the log."""
+
+    def __init__(self) -> None:
+        self.product = ""
+        self.action = ""
+        self.parameters: Mapping[str, str] = {}
+        self.code = ""
+        self.unknown: tuple[str, ...] = ()
+        self.principal = ""
+
+
+def _request_id() -> str:
+    return str(uuid.uuid4()).upper()
+
+
+def _own(action: Action, given: Mapping[str, str]) -> Mapping[str, str]:
+    """The parameters that are the action's: all but the common ones it does not declare."""
+    declared = wire_parameters.declared(action.request)
+    return {
+        name: value
+        for name, value in given.items()
+        if name in declared or not (name in _COMMON or name == "RegionId")
+    }
+
+
+def _pairs(text: str, what: str) -> dict[str, str]:
+    if not text:
+        return {}
+    try:
+        return dict(
+            parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=_MOST_FIELDS)
+        )
+    except ValueError:
+        raise ApiError(
+            "InvalidParameter", f"The {what} is not valid: UTF-8, at most {_MOST_FIELDS} fields."
+        ) from None
+
+
+def _json_body(body: bytes) -> dict[str, str]:
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        raise ApiError("InvalidParameter", "The body is not valid JSON.") from None
+    if not isinstance(document, dict):
+        raise ApiError("InvalidParameter", "The JSON body must be an object.")
+    return {str(name): _as_parameter(value) for name, value in document.items()}
+
+
+def _as_parameter(value: Any) -> str:  # noqa: ANN401  # any JSON value
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "" if value is None else json.dumps(value)
+
+
+def _parse(http: HttpRequest) -> _Parsed:
+    query = _pairs(http.query, "query")
+    form: dict[str, str] = {}
+    if http.body:
+        kind = http.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind == "application/json":
+            form = _json_body(http.body)
+        elif kind in {"", "application/x-www-form-urlencoded", "application/octet-stream"}:
+            try:
+                form = _pairs(http.body.decode(), "form")
+            except UnicodeDecodeError:
+                raise ApiError("InvalidParameter", "The body is not UTF-8.") from None
+        else:
+            raise ApiError("UnsupportedContentType", f"Content-Type {kind[:60]!r} is unknown.")
+    both = {**query, **form}
+    return _Parsed(
+        query=query,
+        form=form,
+        version=both.get("Version") or http.headers.get("x-acs-version", ""),
+        action=both.get("Action") or http.headers.get("x-acs-action", ""),
+    )

@@ -1,0 +1,80 @@
+"""ClientToken: the same request again gives the first answer, not a second resource."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, ClassVar, Final, cast
+
+from localcloud.state.store import Store
+from localcloud.wire.errors import ApiError
+
+LIFETIME_SECONDS: Final = 24 * 3600
+_SWEEP_ABOVE: Final = 512
+
+
+@dataclass(frozen=True, kw_only=True)
+class Remembered:
+    """A write that a client named with a token."""
+
+    INDEXES: ClassVar[Mapping[str, Callable[[Any], Iterable[str]]]] = MappingProxyType({})
+
+    id: str
+    digest: str
+    answer: str
+    at: float
+
+
+def _digest(parameters: Mapping[str, str]) -> str:
+    text = json.dumps(sorted(parameters.items()))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _key(who: str, action: str, token: str) -> str:
+    return f"{who}/{action}/{token}"
+
+
+def recall(
+    store: Store, who: str, action: str, token: str, parameters: Mapping[str, str], now: float
+) -> dict[str, object] | None:
+    """The first answer to this token, if there is one.
+
+    Raises:
+        ApiError: the token was used with other parameters.
+    """
+    held = store.find(Remembered, _key(who, action, token))
+    if held is None or now - held.at > LIFETIME_SECONDS:
+        return None
+    if held.digest != _digest(parameters):
+        raise ApiError(
+            "IdempotentParameterMismatch",
+            "The request uses the same client token as a previous request with other parameters.",
+        )
+    return cast("dict[str, object]", json.loads(held.answer))
+
+
+def remember(  # noqa: PLR0913  # a record of a call is these
+    store: Store,
+    who: str,
+    action: str,
+    token: str,
+    parameters: Mapping[str, str],
+    answer: Mapping[str, object],
+    now: float,
+) -> None:
+    """Keep an answer for a day. Within the transaction of the call itself."""
+    if store.count(Remembered) >= _SWEEP_ABOVE:
+        for old in list(store.all(Remembered)):
+            if now - old.at > LIFETIME_SECONDS:
+                store.remove(old)
+    store.put(
+        Remembered(
+            id=_key(who, action, token),
+            digest=_digest(parameters),
+            answer=json.dumps(dict(answer)),
+            at=now,
+        )
+    )

@@ -1,0 +1,46 @@
+"""The two paginations of the OpenAPI: by page number, and by token."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Sequence
+from typing import TypeVar
+
+from .wire.errors import ApiError, invalid
+
+T = TypeVar("T")
+
+
+def page(
+    items: Sequence[T], number: int | None, size: int | None, *, most: int = 100
+) -> tuple[Sequence[T], int, int]:
+    """The items of a page, its number and its size (default 1 and 10)."""
+    at = 1 if number is None else number
+    length = 10 if size is None else size
+    if at < 1:
+        raise invalid("PageNumber", at, "pages are numbered from 1")
+    if not 1 <= length <= most:
+        raise invalid("PageSize", length, f"it must be from 1 to {most}")
+    start = (at - 1) * length
+    return items[start : start + length], at, length
+
+
+def by_token(
+    items: Sequence[T], token: str | None, limit: int | None, *, usual: int = 20, most: int = 500
+) -> tuple[Sequence[T], str]:
+    """The items after `token` and the next token, empty at the end."""
+    length = usual if limit is None else limit
+    if not 1 <= length <= most:
+        raise invalid("MaxResults", length, f"it must be from 1 to {most}")
+    start = 0
+    if token:
+        try:
+            start = int(base64.b64decode(token, validate=True))
+        except (binascii.Error, ValueError):
+            raise ApiError("InvalidParameter.NextToken", "The NextToken is not valid.") from None
+        if start < 0:
+            raise ApiError("InvalidParameter.NextToken", "The NextToken is not valid.")
+    end = start + length
+    following = base64.b64encode(str(end).encode()).decode() if end < len(items) else ""
+    return items[start:end], following

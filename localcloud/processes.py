@@ -1,0 +1,114 @@
+"""Background processes by pid file: ours or not, alive or not, ended politely."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+_POLL: Final = 0.05
+
+
+@dataclass(frozen=True, kw_only=True)
+class Process:
+    """A process as a pid file names it; the start time tells it from a later one."""
+
+    pid: int
+    started: int
+
+
+def started_at(pid: int) -> int | None:
+    """When a process started, in clock ticks after boot; None if there is none (or a zombie)."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return None
+    fields = text.rpartition(")")[2].split()
+    return None if fields[0] in {"Z", "X"} else int(fields[19])
+
+
+def note(path: Path, pid: int) -> None:
+    """Write a pid file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    fresh.write_text(json.dumps({"pid": pid, "started": started_at(pid)}))
+    fresh.replace(path)
+
+
+def alive(path: Path) -> Process | None:
+    """The process of a pid file, if it still runs; a stale file is removed."""
+    try:
+        document = json.loads(path.read_text())
+        process = Process(pid=int(document["pid"]), started=int(document["started"]))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError, KeyError):
+        path.unlink(missing_ok=True)
+        return None
+    if started_at(process.pid) != process.started:
+        path.unlink(missing_ok=True)
+        return None
+    return process
+
+
+def end(path: Path, *, seconds: float) -> bool:
+    """Ask the process of a pid file to end, then make it. Whether there was one."""
+    process = alive(path)
+    if process is None:
+        return False
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process.pid, number)
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            _reap(process.pid)
+            if alive(path) is None:
+                return True
+            time.sleep(_POLL)
+    path.unlink(missing_ok=True)
+    return True
+
+
+def _reap(pid: int) -> None:
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)
+
+
+def holder_of(port: int) -> str | None:
+    """Who listens on a TCP port, as `name (pid n)`, if that can be found out."""
+    inodes = set()
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        with contextlib.suppress(OSError):
+            for line in Path(table).read_text().splitlines()[1:]:
+                fields = line.split()
+                if fields[3] == "0A" and int(fields[1].rpartition(":")[2], 16) == port:
+                    inodes.add(f"socket:[{fields[9]}]")
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if any(str(link.readlink()) in inodes for link in (folder / "fd").iterdir()):
+                return f"{(folder / 'comm').read_text().strip()} (pid {folder.name})"
+    return None
+
+
+def spawn(command: Sequence[str], log: Path, *, environment: dict[str, str]) -> int:
+    """Start a process of its own session, its output appended to a log. Its pid."""
+    import subprocess  # noqa: PLC0415, S404  # only here
+
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as output:
+        process = subprocess.Popen(  # noqa: S603  # our own command
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+            env=environment,
+        )
+    process.returncode = 0  # It outlives us: no warning that nobody waited for it.
+    return process.pid

@@ -1,0 +1,1 @@
+"""The products, one to a package; each lists its actions in `PRODUCT`."""

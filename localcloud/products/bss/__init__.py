@@ -1,0 +1,1 @@
+"""BssOpenApi: what the account has bought."""

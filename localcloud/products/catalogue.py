@@ -1,0 +1,35 @@
+"""All products and all kinds of entities: what a cloud is put together from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from localcloud.actions import Product
+from localcloud.idempotency import Remembered
+
+from .bss.product import PRODUCT as BSS
+from .ecs import entities as ecs_entities
+from .ecs.product import PRODUCT as ECS
+from .location.product import PRODUCT as LOCATION
+from .ram import entities as ram_entities
+from .ram.product import PRODUCT as RAM
+from .resourcemanager.product import PRODUCT as RESOURCE_MANAGER
+from .slb import entities as slb_entities
+from .sts.product import PRODUCT as STS
+from .vpc import entities as vpc_entities
+from .vpc.product import PRODUCT as VPC
+
+PRODUCTS: Final[Mapping[str, Product]] = MappingProxyType(
+    {p.version: p for p in (VPC, ECS, RAM, STS, LOCATION, BSS, RESOURCE_MANAGER)}
+)
+"""By API version: no two products share one, and some clients send nothing else."""
+
+KINDS: Final[tuple[type[object], ...]] = (
+    *vpc_entities.KINDS,
+    *ecs_entities.KINDS,
+    *ram_entities.KINDS,
+    *slb_entities.KINDS,
+    Remembered,
+)

@@ -1,0 +1,1 @@
+"""ECS: security groups, ENIs, instances."""

@@ -1,0 +1,191 @@
+"""What can be rented: instance types with their limits, images, disk categories.
+
+Figures per type: vCPU, GiB, ENIs (primary included), IPv4 addresses per ENI (primary one
+included), IPv6 addresses per ENI. From the instance family page,
+https://help.aliyun.com/document_detail/25378.html.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from dataclasses import dataclass
+from typing import Final
+
+DISK_CATEGORIES: Final = (
+    "cloud_essd",
+    "cloud_auto",
+    "cloud_essd_entry",
+    "cloud_efficiency",
+    "cloud_ssd",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class InstanceType:
+    """An instance type and what limits its network."""
+
+    id: str
+    family: str
+    vcpus: int
+    memory: float
+    enis: int
+    ipv4_per_eni: int
+    ipv6_per_eni: int
+    architecture: str = "X86"
+
+    @property
+    def total_ipv4(self) -> int:
+        """All private IPv4 addresses it can have."""
+        return self.enis * self.ipv4_per_eni
+
+
+@dataclass(frozen=True, kw_only=True)
+class Image:
+    """A public image."""
+
+    id: str
+    family: str
+    name: str
+    platform: str
+    architecture: str = "x86_64"
+    size: int = 20
+
+
+# size: (vCPU, ENIs, IPv4 per ENI, IPv6 per ENI); memory follows from the family's ratio.
+_GENERATION_7: Final = {
+    "large": (2, 3, 6, 6),
+    "xlarge": (4, 4, 15, 15),
+    "2xlarge": (8, 4, 15, 15),
+    "3xlarge": (12, 8, 15, 15),
+    "4xlarge": (16, 8, 30, 30),
+    "6xlarge": (24, 8, 30, 30),
+    "8xlarge": (32, 8, 30, 30),
+    "16xlarge": (64, 8, 30, 30),
+    "32xlarge": (128, 15, 30, 30),
+}
+_GENERATION_8: Final = {
+    "large": (2, 3, 6, 6),
+    "xlarge": (4, 4, 15, 15),
+    "2xlarge": (8, 4, 15, 15),
+    "3xlarge": (12, 8, 15, 15),
+    "4xlarge": (16, 8, 30, 30),
+    "6xlarge": (24, 8, 30, 30),
+    "8xlarge": (32, 8, 30, 30),
+    "12xlarge": (48, 8, 30, 30),
+    "16xlarge": (64, 8, 30, 30),
+    "24xlarge": (96, 15, 30, 30),
+    "48xlarge": (192, 15, 30, 30),
+}
+_GENERATION_6: Final = {
+    "large": (2, 2, 6, 1),
+    "xlarge": (4, 3, 10, 1),
+    "2xlarge": (8, 4, 10, 1),
+    "3xlarge": (12, 6, 10, 1),
+    "4xlarge": (16, 8, 20, 1),
+    "6xlarge": (24, 8, 20, 1),
+    "8xlarge": (32, 8, 20, 1),
+    "13xlarge": (52, 7, 20, 1),
+    "26xlarge": (104, 15, 20, 1),
+}
+_UNIVERSAL: Final = {
+    "large": (2, 2, 6, 1),
+    "xlarge": (4, 3, 10, 1),
+    "2xlarge": (8, 4, 10, 1),
+    "4xlarge": (16, 4, 10, 1),
+    "8xlarge": (32, 4, 10, 1),
+}
+_ECONOMY: Final = {
+    "large": (2, 2, 2, 1),
+    "xlarge": (4, 2, 6, 1),
+    "2xlarge": (8, 2, 6, 1),
+}
+_BURSTABLE: Final = {
+    "large": (2, 2, 2, 1),
+    "xlarge": (4, 2, 6, 1),
+    "2xlarge": (8, 2, 6, 1),
+}
+_MEMORY_RATIO: Final = {"c": 2, "g": 4, "r": 8}
+
+
+def _family(
+    family: str, sizes: dict[str, tuple[int, int, int, int]], ratio: int, *, prefix: str = ""
+) -> list[InstanceType]:
+    return [
+        InstanceType(
+            id=f"{prefix or family}.{size}",
+            family=family,
+            vcpus=vcpus,
+            memory=float(vcpus * ratio),
+            enis=enis,
+            ipv4_per_eni=ipv4,
+            ipv6_per_eni=ipv6,
+            architecture="ARM" if family.endswith("y") else "X86",
+        )
+        for size, (vcpus, enis, ipv4, ipv6) in sizes.items()
+    ]
+
+
+@functools.cache
+def instance_types() -> dict[str, InstanceType]:
+    """All instance types by id."""
+    found: list[InstanceType] = []
+    for letter, ratio in _MEMORY_RATIO.items():
+        for suffix, sizes in (
+            ("6", _GENERATION_6),
+            ("7", _GENERATION_7),
+            ("7a", _GENERATION_7),
+            ("8i", _GENERATION_8),
+            ("8a", _GENERATION_8),
+            ("8y", _GENERATION_8),
+            ("9i", _GENERATION_8),
+        ):
+            found += _family(f"ecs.{letter}{suffix}", sizes, ratio)
+    for shape, ratio in (("c1m1", 1), ("c1m2", 2), ("c1m4", 4), ("c1m8", 8)):
+        found += _family("ecs.u1", _UNIVERSAL, ratio, prefix=f"ecs.u1-{shape}")
+        found += _family("ecs.e", _ECONOMY, ratio, prefix=f"ecs.e-{shape}")
+        found += _family("ecs.t6", _BURSTABLE, ratio, prefix=f"ecs.t6-{shape}")
+    return {kind.id: kind for kind in found}
+
+
+_IMAGES: Final = (
+    ("ubuntu_24_04_x64", "Ubuntu", "20260916"),
+    ("ubuntu_22_04_x64", "Ubuntu", "20260916"),
+    ("ubuntu_20_04_x64", "Ubuntu", "20260916"),
+    ("debian_12_10_x64", "Debian", "20260916"),
+    ("aliyun_3_x64", "Aliyun", "20260916"),
+    ("centos_stream_9_x64", "CentOS Stream", "20260916"),
+    ("rockylinux_9_6_x64", "Rocky Linux", "20260916"),
+    ("almalinux_9_6_x64", "AlmaLinux", "20260916"),
+)
+_DATED: Final = re.compile(r"(?P<base>[a-z0-9_]+_(x64|arm64))(_20G)?(_alibase_[0-9]{8}(\.vhd)?)?")
+
+
+@functools.cache
+def images() -> dict[str, Image]:
+    """The current public images by id."""
+    return {
+        image_id: Image(
+            id=image_id,
+            family=f"acs:{base}",
+            name=image_id,
+            platform=platform,
+        )
+        for base, platform, date in _IMAGES
+        for image_id in (f"{base}_20G_alibase_{date}.vhd",)
+    }
+
+
+@functools.cache
+def image(image_id: str) -> Image | None:
+    """A public image: a current one, an older dated one of the same system, or its short name."""
+    known = images().get(image_id)
+    if known is not None:
+        return known
+    match = _DATED.fullmatch(image_id)
+    if match is None:
+        return None
+    for base, platform, _ in _IMAGES:
+        if match["base"] == base:
+            return Image(id=image_id, family=f"acs:{base}", name=image_id, platform=platform)
+    return None

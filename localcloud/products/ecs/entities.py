@@ -1,0 +1,232 @@
+"""What ECS is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, ClassVar
+
+from localcloud.state.lifecycle import Lifecycle
+from localcloud.tags import Tags
+
+Indexes = Mapping[str, Callable[[Any], Iterable[str]]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """A security group rule. `peer` fields not in use are empty."""
+
+    id: str
+    direction: str
+    protocol: str
+    port_range: str
+    policy: str
+    priority: int
+    nic_type: str
+    cidr: str = ""
+    ipv6_cidr: str = ""
+    group_id: str = ""
+    group_owner: str = ""
+    prefix_list_id: str = ""
+    source_port_range: str = ""
+    description: str = ""
+    created: float
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """What makes two rules the same to the API: all but policy's wording and description."""
+        return (
+            self.direction,
+            self.protocol,
+            self.port_range,
+            self.policy,
+            self.priority,
+            self.nic_type,
+            self.cidr,
+            self.ipv6_cidr,
+            self.group_id,
+            self.prefix_list_id,
+            self.source_port_range,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SecurityGroup:
+    """A security group with its rules."""
+
+    INDEXES: ClassVar[Indexes] = MappingProxyType(
+        {
+            "vpc": lambda g: (g.vpc_id,),
+            "refers": lambda g: {r.group_id for r in g.rules if r.group_id},
+        }
+    )
+
+    id: str
+    vpc_id: str
+    name: str
+    description: str
+    kind: str
+    inner_policy: str
+    resource_group_id: str
+    rules: tuple[Rule, ...] = ()
+    created: float
+    tags: Tags = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkInterface:
+    """An ENI with its addresses. `primary` is true only while it is an instance's first."""
+
+    INDEXES: ClassVar[Indexes] = MappingProxyType(
+        {
+            "instance": lambda e: (e.instance_id,) if e.instance_id else (),
+            "vswitch": lambda e: (e.vswitch_id,),
+            "vpc": lambda e: (e.vpc_id,),
+            "group": lambda e: e.security_group_ids,
+            "mac": lambda e: (e.mac,),
+            "address": lambda e: (e.address, *e.secondary),
+        }
+    )
+
+    id: str
+    vpc_id: str
+    vswitch_id: str
+    zone: str
+    name: str
+    description: str
+    address: str
+    secondary: tuple[str, ...] = ()
+    ipv6: tuple[str, ...] = ()
+    prefixes: tuple[str, ...] = ()
+    mac: str
+    security_group_ids: tuple[str, ...]
+    instance_id: str | None = None
+    primary: bool = False
+    device_index: int = 0
+    card_index: int = 0
+    delete_on_release: bool = True
+    source_dest_check: bool = False
+    traffic_mode: str = "Standard"
+    queue_number: int = 1
+    resource_group_id: str = ""
+    created: float
+    life: Lifecycle
+    tags: Tags = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Instance:
+    """An ECS instance. `boot` counts its starts."""
+
+    INDEXES: ClassVar[Indexes] = MappingProxyType(
+        {
+            "role": lambda i: (i.ram_role,) if i.ram_role else (),
+            "vpc": lambda i: (i.vpc_id,),
+            "key_pair": lambda i: (i.key_pair,) if i.key_pair else (),
+        }
+    )
+
+    id: str
+    name: str
+    hostname: str
+    description: str
+    image_id: str
+    instance_type: str
+    vpc_id: str
+    zone: str
+    user_data: str
+    ram_role: str | None = None
+    key_pair: str = ""
+    http_tokens: str
+    http_endpoint: str
+    http_hop_limit: int
+    deletion_protection: bool
+    internet_charge_type: str
+    internet_bandwidth_out: int
+    internet_bandwidth_in: int
+    charge_type: str
+    credit_specification: str
+    spot_strategy: str
+    resource_group_id: str
+    jumbo_frame: bool = False
+    serial_number: str
+    boot: int = 1
+    created: float
+    started: float
+    life: Lifecycle
+    tags: Tags = ()
+
+    def status(self, now: float) -> str:
+        """Pending, Starting, Running, Stopping or Stopped."""
+        return self.life.at(now)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Disk:
+    """A cloud disk, attached to its instance from the start."""
+
+    INDEXES: ClassVar[Indexes] = MappingProxyType({"instance": lambda d: (d.instance_id,)})
+
+    id: str
+    instance_id: str
+    zone: str
+    name: str
+    description: str
+    kind: str
+    category: str
+    performance_level: str
+    size: int
+    encrypted: bool
+    kms_key_id: str
+    image_id: str
+    device: str
+    snapshot_policy_id: str
+    delete_with_instance: bool
+    created: float
+    tags: Tags = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeyPair:
+    """An SSH key pair, of which the cloud knows the public half."""
+
+    INDEXES: ClassVar[Indexes] = MappingProxyType({})
+
+    name: str
+    public_key: str
+    fingerprint: str
+    resource_group_id: str
+    created: float
+    tags: Tags = ()
+
+    @property
+    def id(self) -> str:
+        """Its name."""
+        return self.name
+
+
+@dataclass(frozen=True, kw_only=True)
+class Console:
+    """The end of an instance's console output."""
+
+    INDEXES: ClassVar[Indexes] = MappingProxyType({})
+
+    instance_id: str
+    text: str
+    updated: float
+
+    @property
+    def id(self) -> str:
+        """Its instance's id."""
+        return self.instance_id
+
+
+KINDS: tuple[type[object], ...] = (
+    SecurityGroup,
+    NetworkInterface,
+    Instance,
+    Disk,
+    KeyPair,
+    Console,
+)

@@ -1,0 +1,160 @@
+"""SSH key pairs."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from localcloud import paging, tags
+from localcloud.actions import Answer, Call, action, moment
+from localcloud.tags import TagParameter
+from localcloud.wire.errors import ApiError
+
+from .entities import Instance, KeyPair
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImportKeyPair:
+    """Parameters of ImportKeyPair."""
+
+    key_pair_name: str
+    public_key_body: str
+    region_id: str | None = None
+    resource_group_id: str = ""
+    tag: tuple[TagParameter, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreateKeyPair:
+    """Parameters of CreateKeyPair."""
+
+    key_pair_name: str
+    region_id: str | None = None
+    resource_group_id: str = ""
+    tag: tuple[TagParameter, ...] = ()
+
+
+def _put(
+    call: Call, name: str, public: str, group: str, given: tuple[TagParameter, ...]
+) -> KeyPair:
+    if call.store.find(KeyPair, name) is not None:
+        raise ApiError("KeyPair.AlreadyExist", f"The key pair {name!r} already exists.")
+    digest = hashlib.md5(public.encode(), usedforsecurity=False).hexdigest()
+    return call.store.put(
+        KeyPair(
+            name=name,
+            public_key=public,
+            fingerprint=digest,
+            resource_group_id=group,
+            created=call.now,
+            tags=tags.given(given),
+        )
+    )
+
+
+@action(writes=True)
+def import_key_pair(call: Call, request: ImportKeyPair) -> Answer:
+    """A key pair whose public half the client has."""
+    pair = _put(
+        call,
+        request.key_pair_name,
+        request.public_key_body.strip(),
+        request.resource_group_id,
+        request.tag,
+    )
+    return {"KeyPairName": pair.name, "KeyPairFingerPrint": pair.fingerprint}
+
+
+@action(writes=True)
+def create_key_pair(call: Call, request: CreateKeyPair) -> Answer:
+    """A new key pair; the private half is in the answer and nowhere else."""
+    private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    public = private.public_key().public_bytes(
+        serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH
+    )
+    pair = _put(
+        call, request.key_pair_name, public.decode(), request.resource_group_id, request.tag
+    )
+    body = private.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.TraditionalOpenSSL,
+        serialization.NoEncryption(),
+    )
+    return {
+        "KeyPairId": f"ssh-{pair.fingerprint[:17]}",
+        "KeyPairName": pair.name,
+        "KeyPairFingerPrint": pair.fingerprint,
+        "PrivateKeyBody": body.decode(),
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class DescribeKeyPairs:
+    """Parameters of DescribeKeyPairs."""
+
+    region_id: str | None = None
+    key_pair_name: str | None = None
+    key_pair_finger_print: str | None = None
+    include_public_key: bool | None = None
+    resource_group_id: str | None = None
+    page_number: int | None = None
+    page_size: int | None = None
+    tag: tuple[TagParameter, ...] = ()
+
+
+@action()
+def describe_key_pairs(call: Call, request: DescribeKeyPairs) -> Answer:
+    """Key pairs by filter; a name may end in `*`."""
+    name = request.key_pair_name or "*"
+    found = [
+        k
+        for k in call.store.all(KeyPair)
+        if (k.name.startswith(name[:-1]) if name.endswith("*") else k.name == name)
+        and (not request.key_pair_finger_print or k.fingerprint == request.key_pair_finger_print)
+        and tags.match(k.tags, request.tag)
+    ]
+    part, number, size = paging.page(found, request.page_number, request.page_size)
+    return {
+        "KeyPairs": {
+            "KeyPair": [
+                {
+                    "KeyPairName": k.name,
+                    "KeyPairFingerPrint": k.fingerprint,
+                    "PublicKey": k.public_key if request.include_public_key else "",
+                    "ResourceGroupId": k.resource_group_id,
+                    "CreationTime": moment(k.created),
+                    "Tags": tags.ecs(k.tags),
+                }
+                for k in part
+            ]
+        },
+        "TotalCount": len(found),
+        "PageNumber": number,
+        "PageSize": size,
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeleteKeyPairs:
+    """Parameters of DeleteKeyPairs."""
+
+    key_pair_names: tuple[str, ...]
+    region_id: str | None = None
+
+
+@action(writes=True)
+def delete_key_pairs(call: Call, request: DeleteKeyPairs) -> Answer:
+    """Delete key pairs that no instance has; a name not there is no error."""
+    for name in request.key_pair_names:
+        if call.store.any(Instance, "key_pair", name):
+            raise ApiError(
+                "InvalidParameter.KeypairAlreadyAttachedInstance",
+                f"The key pair {name!r} is on an instance.",
+            )
+        pair = call.store.find(KeyPair, name)
+        if pair is not None:
+            call.store.remove(pair)
+    return {}

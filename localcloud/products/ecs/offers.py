@@ -1,0 +1,398 @@
+"""What can be rented where: regions, zones, instance types, images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from localcloud import paging
+from localcloud.actions import Answer, Call, action
+from localcloud.wire.errors import ApiError, invalid
+
+from . import catalog
+from .catalog import Image, InstanceType
+
+REGIONS: Final = (
+    "cn-hangzhou",
+    "cn-shanghai",
+    "cn-beijing",
+    "cn-shenzhen",
+    "cn-zhangjiakou",
+    "cn-chengdu",
+    "cn-hongkong",
+    "ap-southeast-1",
+    "ap-northeast-1",
+    "eu-central-1",
+    "us-west-1",
+    "us-east-1",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DescribeRegions:
+    """Parameters of DescribeRegions."""
+
+    region_id: str | None = None
+    accept_language: str | None = None
+    instance_charge_type: str | None = None
+    resource_type: str | None = None
+
+
+@action()
+def describe_regions(call: Call, _request: DescribeRegions) -> Answer:
+    """Regions; resources exist in the cloud's own only."""
+    names = dict.fromkeys((call.cloud.region, *REGIONS))
+    return {
+        "Regions": {
+            "Region": [
+                {
+                    "RegionId": name,
+                    "LocalName": name,
+                    "RegionEndpoint": f"ecs.{name}.aliyuncs.com",
+                    "Status": "available",
+                }
+                for name in names
+            ]
+        }
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class DescribeZones:
+    """Parameters of DescribeZones."""
+
+    region_id: str | None = None
+    accept_language: str | None = None
+    instance_charge_type: str | None = None
+    spot_strategy: str | None = None
+    verbose: bool | None = None
+
+
+@action()
+def describe_zones(call: Call, _request: DescribeZones) -> Answer:
+    """The region's zones; each has everything."""
+    types = list(catalog.instance_types())
+    disks = list(catalog.DISK_CATEGORIES)
+    return {
+        "Zones": {
+            "Zone": [
+                {
+                    "ZoneId": zone,
+                    "LocalName": zone,
+                    "ZoneType": "AvailabilityZone",
+                    "AvailableInstanceTypes": {"InstanceTypes": types},
+                    "AvailableDiskCategories": {"DiskCategories": disks},
+                    "AvailableResourceCreation": {
+                        "ResourceTypes": ["VSwitch", "IoOptimized", "Instance", "Disk"]
+                    },
+                    "AvailableVolumeCategories": {"VolumeCategories": []},
+                    "AvailableDedicatedHostTypes": {"DedicatedHostType": []},
+                    "DedicatedHostGenerations": {"DedicatedHostGeneration": []},
+                    "AvailableResources": {
+                        "ResourcesInfo": [
+                            {
+                                "IoOptimized": True,
+                                "NetworkTypes": {"supportedNetworkCategory": ["vpc"]},
+                                "InstanceGenerations": {"supportedInstanceGeneration": []},
+                                "InstanceTypeFamilies": {
+                                    "supportedInstanceTypeFamily": sorted(
+                                        {k.family for k in catalog.instance_types().values()}
+                                    )
+                                },
+                                "InstanceTypes": {"supportedInstanceType": types},
+                                "SystemDiskCategories": {"supportedSystemDiskCategory": disks},
+                                "DataDiskCategories": {"supportedDataDiskCategory": disks},
+                            }
+                        ]
+                    },
+                }
+                for zone in call.cloud.zones
+            ]
+        }
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class DescribeAvailableResource:
+    """Parameters of DescribeAvailableResource."""
+
+    destination_resource: str
+    region_id: str | None = None
+    zone_id: str | None = None
+    instance_charge_type: str | None = None
+    instance_type: str | None = None
+    resource_type: str | None = None
+    io_optimized: str | None = None
+    network_category: str | None = None
+    spot_strategy: str | None = None
+    spot_duration: int | None = None
+    system_disk_category: str | None = None
+    data_disk_category: str | None = None
+    dedicated_host_id: str | None = None
+    cores: int | None = None
+    memory: float | None = None
+    scope: str | None = None
+
+
+def _supported(values: Iterable[str], *, sized: bool) -> list[dict[str, object]]:
+    return [
+        {
+            "Value": value,
+            "Status": "Available",
+            "StatusCategory": "WithStock",
+            **({"Min": 20, "Max": 2048, "Unit": "GiB"} if sized else {}),
+        }
+        for value in values
+    ]
+
+
+@action()
+def describe_available_resource(call: Call, request: DescribeAvailableResource) -> Answer:
+    """What of a kind of resource a zone has: all of it."""
+    wanted = request.destination_resource
+    if wanted == "InstanceType":
+        values = [
+            k.id
+            for k in catalog.instance_types().values()
+            if (not request.instance_type or k.id == request.instance_type)
+            and (not request.cores or k.vcpus == request.cores)
+            and (not request.memory or k.memory == request.memory)
+        ]
+    elif wanted in {"SystemDisk", "DataDisk"}:
+        values = list(catalog.DISK_CATEGORIES)
+    elif wanted in {"Zone", "Network", "IoOptimized", "ddh"}:
+        values = {"Network": ["vpc"], "IoOptimized": ["optimized"]}.get(wanted, [])
+    else:
+        raise invalid("DestinationResource", wanted, "InstanceType, SystemDisk, DataDisk or Zone")
+    zones = [z for z in call.cloud.zones if request.zone_id in {None, "", z}]
+    return {
+        "AvailableZones": {
+            "AvailableZone": [
+                {
+                    "RegionId": call.cloud.region,
+                    "ZoneId": zone,
+                    "Status": "Available",
+                    "StatusCategory": "WithStock",
+                    "AvailableResources": {
+                        "AvailableResource": [
+                            {
+                                "Type": wanted,
+                                "SupportedResources": {
+                                    "SupportedResource": _supported(
+                                        values, sized=wanted.endswith("Disk")
+                                    )
+                                },
+                            }
+                        ]
+                        if values
+                        else []
+                    },
+                }
+                for zone in zones
+            ]
+        }
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class DescribeInstanceTypes:
+    """Parameters of DescribeInstanceTypes. The provider sends InstanceType, which filters not."""
+
+    region_id: str | None = None
+    instance_types: tuple[str, ...] = ()
+    instance_type: str | None = None
+    instance_type_family: str | None = None
+    cpu_architecture: str | None = None
+    minimum_cpu_core_count: int | None = None
+    minimum_eni_quantity: int | None = None
+    minimum_eni_private_ip_address_quantity: int | None = None
+    minimum_eni_ipv6_address_quantity: int | None = None
+    minimum_memory_size: float | None = None
+    next_token: str | None = None
+    max_results: int | None = None
+
+
+def _type_shown(kind: InstanceType) -> dict[str, object]:
+    return {
+        "InstanceTypeId": kind.id,
+        "InstanceTypeFamily": kind.family,
+        "InstanceFamilyLevel": "EnterpriseLevel",
+        "InstanceCategory": "General-purpose",
+        "CpuArchitecture": kind.architecture,
+        "CpuCoreCount": kind.vcpus,
+        "CpuSpeedFrequency": 2.7,
+        "CpuTurboFrequency": 3.5,
+        "MemorySize": kind.memory,
+        "EniQuantity": kind.enis,
+        "EniTotalQuantity": kind.enis,
+        "EniPrivateIpAddressQuantity": kind.ipv4_per_eni,
+        "EniIpv6AddressQuantity": kind.ipv6_per_eni,
+        "EniTrunkSupported": False,
+        "EriQuantity": 0,
+        "DiskQuantity": 17,
+        "GPUAmount": 0,
+        "GPUSpec": "",
+        "GPUMemorySize": 0.0,
+        "BaselineCredit": 0,
+        "InitialCredit": 0,
+        "InstanceBandwidthRx": 2097152,
+        "InstanceBandwidthTx": 2097152,
+        "InstancePpsRx": 900000,
+        "InstancePpsTx": 900000,
+        "JumboFrameSupport": True,
+        "LocalStorageCategory": "",
+        "NvmeSupport": "supported",
+        "NetworkCardQuantity": 1,
+        "PrimaryEniQueueNumber": 2,
+        "SecondaryEniQueueNumber": 2,
+        "MaximumQueueNumberPerEni": 2,
+        "TotalEniQueueQuantity": kind.enis * 2,
+        "QueuePairNumber": 0,
+        "PhysicalProcessorModel": "Intel(R) Xeon(R) Platinum",
+        "SupportedBootModes": {"SupportedBootMode": ["UEFI", "BIOS"]},
+    }
+
+
+@action()
+def describe_instance_types(call: Call, request: DescribeInstanceTypes) -> Answer:
+    """Instance types with the limits of their ENIs."""
+    del call
+    found = [
+        k
+        for k in catalog.instance_types().values()
+        if (not request.instance_types or k.id in request.instance_types)
+        and (not request.instance_type_family or k.family == request.instance_type_family)
+        and k.vcpus >= (request.minimum_cpu_core_count or 0)
+        and k.memory >= (request.minimum_memory_size or 0)
+        and k.enis >= (request.minimum_eni_quantity or 0)
+        and k.ipv4_per_eni >= (request.minimum_eni_private_ip_address_quantity or 0)
+        and k.ipv6_per_eni >= (request.minimum_eni_ipv6_address_quantity or 0)
+    ]
+    part, following = paging.by_token(
+        found, request.next_token, request.max_results, usual=1600, most=1600
+    )
+    return {
+        "InstanceTypes": {"InstanceType": [_type_shown(k) for k in part]},
+        "NextToken": following,
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class DescribeImages:
+    """Parameters of DescribeImages."""
+
+    region_id: str | None = None
+    image_id: str | None = None
+    image_name: str | None = None
+    image_family: str | None = None
+    image_owner_alias: str | None = None
+    image_owner_id: str | None = None
+    architecture: str | None = None
+    os_type: str | None = None
+    ostype: str | None = None
+    status: str | None = None
+    usage: str | None = None
+    action_type: str | None = None
+    dry_run: bool | None = None
+    instance_type: str | None = None
+    is_public: bool | None = None
+    is_support_cloudinit: bool | None = None
+    is_support_io_optimized: bool | None = None
+    show_expired: bool | None = None
+    snapshot_id: str | None = None
+    resource_group_id: str | None = None
+    page_number: int | None = None
+    page_size: int | None = None
+
+
+def _image_shown(image: Image) -> dict[str, object]:
+    return {
+        "ImageId": image.id,
+        "ImageName": image.name,
+        "ImageFamily": image.family,
+        "ImageVersion": "",
+        "ImageOwnerAlias": "system",
+        "ImageOwnerId": 0,
+        "Description": "",
+        "Architecture": image.architecture,
+        "BootMode": "UEFI-Preferred",
+        "Platform": image.platform,
+        "OSName": image.platform,
+        "OSNameEn": image.platform,
+        "OSType": "linux",
+        "Size": image.size,
+        "Status": "Available",
+        "Progress": "100%",
+        "Usage": "instance",
+        "IsCopied": False,
+        "IsPublic": True,
+        "IsSelfShared": "",
+        "IsSubscribed": False,
+        "IsSupportCloudinit": True,
+        "IsSupportIoOptimized": True,
+        "LoginAsNonRootSupported": True,
+        "ProductCode": "",
+        "ResourceGroupId": "",
+        "SupplierName": "",
+        "CreationTime": "2026-09-16T00:00:00Z",
+        "DiskDeviceMappings": {"DiskDeviceMapping": []},
+        "Tags": {"Tag": []},
+    }
+
+
+@action()
+def describe_images(call: Call, request: DescribeImages) -> Answer:
+    """Public images. Those asked for by id may be older than the current ones."""
+    if request.image_id:
+        named = (catalog.image(i) for i in request.image_id.split(","))
+        found = [i for i in named if i is not None]
+    else:
+        found = list(catalog.images().values())
+    found = [
+        i
+        for i in found
+        if request.image_owner_alias in {None, "", "system"}
+        and (not request.architecture or i.architecture == request.architecture)
+        and (not request.image_family or i.family == request.image_family)
+        and (not request.image_name or i.name == request.image_name)
+    ]
+    part, number, size = paging.page(found, request.page_number, request.page_size)
+    return {
+        "Images": {"Image": [_image_shown(i) for i in part]},
+        "RegionId": call.cloud.region,
+        "TotalCount": len(found),
+        "PageNumber": number,
+        "PageSize": size,
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class DescribeImageSupportInstanceTypes:
+    """Parameters of DescribeImageSupportInstanceTypes."""
+
+    image_id: str
+    region_id: str | None = None
+    action_type: str | None = None
+
+
+@action()
+def describe_image_support_instance_types(
+    call: Call, request: DescribeImageSupportInstanceTypes
+) -> Answer:
+    """The instance types that an image runs on."""
+    if catalog.image(request.image_id) is None:
+        raise ApiError(
+            "InvalidImageId.NotFound", f"The image {request.image_id!r} does not exist.", 404
+        )
+    return {
+        "ImageId": request.image_id,
+        "RegionId": call.cloud.region,
+        "InstanceTypes": {
+            "InstanceType": [
+                {"InstanceTypeId": k.id, "InstanceTypeFamily": k.family}
+                for k in catalog.instance_types().values()
+                if k.architecture == "X86"
+            ]
+        },
+    }

@@ -1,0 +1,534 @@
+"""Security groups and their rules."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network
+from typing import Final
+
+from localcloud import paging, tags
+from localcloud.actions import Answer, Call, action, moment
+from localcloud.products.vpc import vpcs
+from localcloud.tags import TagParameter
+from localcloud.wire.errors import ApiError, invalid
+from localcloud.wire.parameters import wire
+
+from .entities import NetworkInterface, Rule, SecurityGroup
+
+INGRESS: Final = "ingress"
+EGRESS: Final = "egress"
+_PROTOCOLS: Final = frozenset({"TCP", "UDP", "ICMP", "ICMPV6", "GRE", "ALL"})
+_WITH_PORTS: Final = frozenset({"TCP", "UDP"})
+_MOST_RULES: Final = 200
+_MOST_PRIORITY: Final = 100
+_MOST_PORT: Final = 65535
+
+
+def find(call: Call, group_id: str | None) -> SecurityGroup:
+    """The security group, or the API's error."""
+    group = call.store.find(SecurityGroup, group_id)
+    if group is None:
+        raise ApiError(
+            "InvalidSecurityGroupId.NotFound",
+            f"The specified SecurityGroupId {group_id!r} does not exist.",
+            404,
+        )
+    return group
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreateSecurityGroup:
+    """Parameters of CreateSecurityGroup."""
+
+    vpc_id: str
+    region_id: str | None = None
+    security_group_name: str = ""
+    description: str = ""
+    security_group_type: str = "normal"
+    resource_group_id: str = ""
+    service_managed: bool | None = None
+    tag: tuple[TagParameter, ...] = ()
+
+
+@action(writes=True)
+def create_security_group(call: Call, request: CreateSecurityGroup) -> Answer:
+    """A security group of a VPC. A normal one lets its members reach each other."""
+    vpc = vpcs.find(call, request.vpc_id)
+    if request.security_group_type not in {"normal", "enterprise"}:
+        raise invalid(
+            "SecurityGroupType", request.security_group_type, "it must be normal or enterprise"
+        )
+    group = call.store.put(
+        SecurityGroup(
+            id=call.new_id("sg"),
+            vpc_id=vpc.id,
+            name=request.security_group_name,
+            description=request.description,
+            kind=request.security_group_type,
+            inner_policy="Accept" if request.security_group_type == "normal" else "Drop",
+            resource_group_id=request.resource_group_id,
+            created=call.now,
+            tags=tags.given(request.tag),
+        )
+    )
+    return {"SecurityGroupId": group.id}
+
+
+@dataclass(frozen=True, kw_only=True)
+class DescribeSecurityGroups:
+    """Parameters of DescribeSecurityGroups."""
+
+    region_id: str | None = None
+    security_group_id: str | None = None
+    security_group_ids: tuple[str, ...] = ()
+    security_group_name: str | None = None
+    security_group_type: str | None = None
+    vpc_id: str | None = None
+    network_type: str | None = None
+    resource_group_id: str | None = None
+    is_query_ecs_count: bool | None = None
+    fuzzy_query: bool | None = None
+    page_number: int | None = None
+    page_size: int | None = None
+    next_token: str | None = None
+    max_results: int | None = None
+    tag: tuple[TagParameter, ...] = ()
+
+
+@action()
+def describe_security_groups(call: Call, request: DescribeSecurityGroups) -> Answer:
+    """Security groups by filter."""
+    found = [
+        g
+        for g in call.store.all(SecurityGroup)
+        if (not request.security_group_id or g.id == request.security_group_id)
+        and (not request.security_group_ids or g.id in request.security_group_ids)
+        and (not request.security_group_name or g.name == request.security_group_name)
+        and (not request.security_group_type or g.kind == request.security_group_type)
+        and (not request.vpc_id or g.vpc_id == request.vpc_id)
+        and tags.match(g.tags, request.tag)
+    ]
+    answer: dict[str, object] = {"TotalCount": len(found), "RegionId": call.cloud.region}
+    if request.max_results is not None or request.next_token:
+        part, following = paging.by_token(
+            found, request.next_token, request.max_results, usual=10, most=100
+        )
+        answer["NextToken"] = following
+    else:
+        part, number, size = paging.page(found, request.page_number, request.page_size)
+        answer |= {"PageNumber": number, "PageSize": size}
+    answer["SecurityGroups"] = {
+        "SecurityGroup": [
+            {
+                "SecurityGroupId": g.id,
+                "SecurityGroupName": g.name,
+                "Description": g.description,
+                "SecurityGroupType": g.kind,
+                "VpcId": g.vpc_id,
+                "CreationTime": moment(g.created),
+                "EcsCount": call.store.size(NetworkInterface, "group", g.id),
+                "AvailableInstanceAmount": 2000,
+                "RuleCount": len(g.rules),
+                "ResourceGroupId": g.resource_group_id,
+                "ServiceManaged": False,
+                "Tags": tags.ecs(g.tags),
+            }
+            for g in part
+        ]
+    }
+    return answer
+
+
+@dataclass(frozen=True, kw_only=True)
+class DescribeSecurityGroupAttribute:
+    """Parameters of DescribeSecurityGroupAttribute."""
+
+    security_group_id: str
+    region_id: str | None = None
+    direction: str = "all"
+    nic_type: str | None = None
+    attribute: str | None = None
+    next_token: str | None = None
+    max_results: int | None = None
+
+
+def _rule_shown(rule: Rule) -> dict[str, object]:
+    ingress = rule.direction == INGRESS
+    return {
+        "SecurityGroupRuleId": rule.id,
+        "Direction": rule.direction,
+        "IpProtocol": rule.protocol,
+        "PortRange": rule.port_range,
+        "SourcePortRange": rule.source_port_range,
+        "Policy": rule.policy,
+        "Priority": str(rule.priority),
+        "NicType": rule.nic_type,
+        "SourceCidrIp": rule.cidr if ingress else "",
+        "DestCidrIp": "" if ingress else rule.cidr,
+        "Ipv6SourceCidrIp": rule.ipv6_cidr if ingress else "",
+        "Ipv6DestCidrIp": "" if ingress else rule.ipv6_cidr,
+        "SourceGroupId": rule.group_id if ingress else "",
+        "SourceGroupName": "",
+        "SourceGroupOwnerAccount": rule.group_owner if ingress else "",
+        "DestGroupId": "" if ingress else rule.group_id,
+        "DestGroupName": "",
+        "DestGroupOwnerAccount": "" if ingress else rule.group_owner,
+        "SourcePrefixListId": rule.prefix_list_id if ingress else "",
+        "SourcePrefixListName": "",
+        "DestPrefixListId": "" if ingress else rule.prefix_list_id,
+        "DestPrefixListName": "",
+        "PortRangeListId": "",
+        "PortRangeListName": "",
+        "Description": rule.description,
+        "CreateTime": moment(rule.created),
+    }
+
+
+@action()
+def describe_security_group_attribute(
+    call: Call, request: DescribeSecurityGroupAttribute
+) -> Answer:
+    """A security group's rules."""
+    group = find(call, request.security_group_id)
+    wanted = (request.direction or "all").lower()
+    rules = [r for r in group.rules if wanted == "all" or r.direction == wanted]
+    following = ""
+    if request.max_results is not None or request.next_token:
+        part, following = paging.by_token(
+            rules, request.next_token, request.max_results, usual=500, most=1000
+        )
+        rules = list(part)
+    return {
+        "SecurityGroupId": group.id,
+        "SecurityGroupName": group.name,
+        "Description": group.description,
+        "VpcId": group.vpc_id,
+        "RegionId": call.cloud.region,
+        "InnerAccessPolicy": group.inner_policy,
+        "NextToken": following,
+        "Permissions": {"Permission": [_rule_shown(r) for r in rules]},
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Permission:
+    """A rule as a request gives it, in `Permissions.N` or flat."""
+
+    ip_protocol: str | None = None
+    port_range: str | None = None
+    source_port_range: str = ""
+    policy: str = "accept"
+    priority: str = "1"
+    nic_type: str = "intranet"
+    source_cidr_ip: str = ""
+    dest_cidr_ip: str = ""
+    ipv6_source_cidr_ip: str = ""
+    ipv6_dest_cidr_ip: str = ""
+    source_group_id: str = ""
+    dest_group_id: str = ""
+    source_group_owner_account: str = ""
+    dest_group_owner_account: str = ""
+    source_group_owner_id: str = ""
+    dest_group_owner_id: str = ""
+    source_prefix_list_id: str = ""
+    dest_prefix_list_id: str = ""
+    description: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuthorizeSecurityGroup(Permission):
+    """Parameters of AuthorizeSecurityGroup."""
+
+    security_group_id: str
+    region_id: str | None = None
+    permissions: tuple[Permission, ...] = ()
+    security_group_rule_id: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuthorizeSecurityGroupEgress(AuthorizeSecurityGroup):
+    """Parameters of AuthorizeSecurityGroupEgress."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RevokeSecurityGroup(AuthorizeSecurityGroup):
+    """Parameters of RevokeSecurityGroup."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RevokeSecurityGroupEgress(AuthorizeSecurityGroup):
+    """Parameters of RevokeSecurityGroupEgress."""
+
+
+def _canonical_v4(text: str) -> str:
+    try:
+        return str(IPv4Network(text, strict=False)) if "/" in text else str(IPv4Network(text))
+    except ValueError:
+        raise invalid("CidrIp", text, "it must be an IPv4 CIDR block or address") from None
+
+
+def _canonical_v6(text: str) -> str:
+    try:
+        return str(IPv6Network(text, strict=False))
+    except ValueError:
+        raise invalid("Ipv6CidrIp", text, "it must be an IPv6 CIDR block") from None
+
+
+def _ports(text: str, protocol: str) -> str:
+    if protocol not in _WITH_PORTS:
+        if text != "-1/-1":
+            raise ApiError(
+                "InvalidPortRange.Malformed",
+                f"PortRange of {protocol} must be -1/-1, not {text!r}.",
+            )
+        return text
+    parts = text.split("/")
+    if (
+        len(parts) != 2  # noqa: PLR2004  # first and last
+        or not all(p.isdigit() for p in parts)
+        or not 1 <= int(parts[0]) <= int(parts[1]) <= _MOST_PORT
+    ):
+        raise ApiError(
+            "InvalidPortRange.Malformed",
+            f"PortRange {text!r} of {protocol} must be first/last, from 1/65535.",
+        )
+    return f"{int(parts[0])}/{int(parts[1])}"
+
+
+def _rule(call: Call, given: Permission, direction: str) -> Rule:
+    protocol = (given.ip_protocol or "").upper()
+    if protocol not in _PROTOCOLS:
+        raise ApiError(
+            "InvalidIpProtocol.ValueNotSupported", f"IpProtocol {protocol!r} is unknown."
+        )
+    if given.port_range is None:
+        raise ApiError("MissingParameter", 'The input parameter "PortRange" is mandatory.')
+    policy = given.policy.capitalize()
+    if policy not in {"Accept", "Drop"}:
+        raise ApiError(
+            "InvalidPolicy.Malformed", f"Policy {given.policy!r} must be accept or drop."
+        )
+    if not given.priority.isdigit() or not 1 <= int(given.priority) <= _MOST_PRIORITY:
+        raise ApiError(
+            "InvalidPriority.ValueNotSupported", f"Priority {given.priority!r} must be 1 to 100."
+        )
+    ingress = direction == INGRESS
+    cidr = given.source_cidr_ip if ingress else given.dest_cidr_ip
+    ipv6 = given.ipv6_source_cidr_ip if ingress else given.ipv6_dest_cidr_ip
+    group = given.source_group_id if ingress else given.dest_group_id
+    prefixes = given.source_prefix_list_id if ingress else given.dest_prefix_list_id
+    if not (cidr or ipv6 or group or prefixes):
+        name = "SourceCidrIp" if ingress else "DestCidrIp"
+        raise ApiError("MissingParameter.Source", f'The input parameter "{name}" is mandatory.')
+    if group:
+        find(call, group)
+    return Rule(
+        id=call.new_id("sgr"),
+        direction=direction,
+        protocol=protocol,
+        port_range=_ports(given.port_range, protocol),
+        source_port_range=given.source_port_range,
+        policy=policy,
+        priority=int(given.priority),
+        nic_type="intranet",
+        cidr=_canonical_v4(cidr) if cidr else "",
+        ipv6_cidr=_canonical_v6(ipv6) if ipv6 else "",
+        group_id=group,
+        group_owner=given.source_group_owner_account if ingress else given.dest_group_owner_account,
+        prefix_list_id=prefixes,
+        description=given.description,
+        created=call.now,
+    )
+
+
+def _authorize(call: Call, request: AuthorizeSecurityGroup, direction: str) -> Answer:
+    group = find(call, request.security_group_id)
+    rules = {rule.key: rule for rule in group.rules}
+    for given in request.permissions or (request,):
+        rule = _rule(call, given, direction)
+        rules.setdefault(rule.key, rule)
+    if len(rules) > _MOST_RULES:
+        raise ApiError(
+            "AuthorizationLimitExceed",
+            f"A security group has at most {_MOST_RULES} rules.",
+            403,
+        )
+    call.store.change(group, rules=tuple(rules.values()))
+    return {}
+
+
+@action(writes=True)
+def authorize_security_group(call: Call, request: AuthorizeSecurityGroup) -> Answer:
+    """Add ingress rules; one that is there already is no error."""
+    return _authorize(call, request, INGRESS)
+
+
+@action(writes=True)
+def authorize_security_group_egress(call: Call, request: AuthorizeSecurityGroupEgress) -> Answer:
+    """Add egress rules."""
+    return _authorize(call, request, EGRESS)
+
+
+def _revoke(call: Call, request: AuthorizeSecurityGroup, direction: str) -> Answer:
+    group = find(call, request.security_group_id)
+    if request.security_group_rule_id:
+        left = tuple(r for r in group.rules if r.id not in request.security_group_rule_id)
+    else:
+        gone = {_rule(call, g, direction).key for g in request.permissions or (request,)}
+        left = tuple(r for r in group.rules if r.key not in gone)
+    call.store.change(group, rules=left)
+    return {}
+
+
+@action(writes=True)
+def revoke_security_group(call: Call, request: RevokeSecurityGroup) -> Answer:
+    """Take ingress rules away, by what they say or by id; one not there is no error."""
+    return _revoke(call, request, INGRESS)
+
+
+@action(writes=True)
+def revoke_security_group_egress(call: Call, request: RevokeSecurityGroupEgress) -> Answer:
+    """Take egress rules away."""
+    return _revoke(call, request, EGRESS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModifySecurityGroupRule(Permission):
+    """Parameters of ModifySecurityGroupRule."""
+
+    security_group_id: str
+    region_id: str | None = None
+    security_group_rule_id: str | None = None
+
+
+def _described(
+    call: Call, request: ModifySecurityGroupRule | ModifySecurityGroupEgressRule, direction: str
+) -> Answer:
+    group = find(call, request.security_group_id)
+    if request.security_group_rule_id:
+        chosen = [r for r in group.rules if r.id == request.security_group_rule_id]
+    else:
+        key = _rule(call, request, direction).key
+        chosen = [r for r in group.rules if r.key == key]
+    if not chosen:
+        raise ApiError("InvalidParam.SecurityGroupRuleId", "The rule does not exist.")
+    changed = dataclasses.replace(chosen[0], description=request.description)
+    if request.security_group_rule_id and request.ip_protocol:
+        changed = dataclasses.replace(_rule(call, request, direction), id=chosen[0].id)
+    call.store.change(
+        group, rules=tuple(changed if r.id == chosen[0].id else r for r in group.rules)
+    )
+    return {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModifySecurityGroupEgressRule(Permission):
+    """Parameters of ModifySecurityGroupEgressRule."""
+
+    security_group_id: str
+    region_id: str | None = None
+    security_group_rule_id: str | None = None
+
+
+@action(writes=True)
+def modify_security_group_rule(call: Call, request: ModifySecurityGroupRule) -> Answer:
+    """Change an ingress rule by id, or the description of the one with these properties."""
+    return _described(call, request, INGRESS)
+
+
+@action(writes=True)
+def modify_security_group_egress_rule(call: Call, request: ModifySecurityGroupEgressRule) -> Answer:
+    """Change an egress rule by id, or the description of the one with these properties."""
+    return _described(call, request, EGRESS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModifySecurityGroupAttribute:
+    """Parameters of ModifySecurityGroupAttribute."""
+
+    security_group_id: str
+    region_id: str | None = None
+    security_group_name: str | None = None
+    description: str | None = None
+
+
+@action(writes=True)
+def modify_security_group_attribute(call: Call, request: ModifySecurityGroupAttribute) -> Answer:
+    """Rename a security group."""
+    group = find(call, request.security_group_id)
+    call.store.change(
+        group,
+        name=group.name if request.security_group_name is None else request.security_group_name,
+        description=group.description if request.description is None else request.description,
+    )
+    return {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModifySecurityGroupPolicy:
+    """Parameters of ModifySecurityGroupPolicy."""
+
+    security_group_id: str
+    inner_access_policy: str
+    region_id: str | None = None
+
+
+@action(writes=True)
+def modify_security_group_policy(call: Call, request: ModifySecurityGroupPolicy) -> Answer:
+    """Let members reach each other, or not."""
+    group = find(call, request.security_group_id)
+    policy = request.inner_access_policy.capitalize()
+    if policy not in {"Accept", "Drop"}:
+        raise invalid("InnerAccessPolicy", request.inner_access_policy, "Accept or Drop")
+    call.store.change(group, inner_policy=policy)
+    return {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeleteSecurityGroup:
+    """Parameters of DeleteSecurityGroup."""
+
+    security_group_id: str
+    region_id: str | None = None
+
+
+@action(writes=True)
+def delete_security_group(call: Call, request: DeleteSecurityGroup) -> Answer:
+    """Delete a security group without members and that no other group's rule names."""
+    group = find(call, request.security_group_id)
+    if call.store.any(NetworkInterface, "group", group.id):
+        raise ApiError(
+            "DependencyViolation",
+            f"There is still an instance or network interface in the security group {group.id}.",
+            403,
+        )
+    if any(g.id != group.id for g in call.store.where(SecurityGroup, "refers", group.id)):
+        raise ApiError(
+            "DependencyViolation",
+            f"The security group {group.id} is authorized in another security group.",
+            403,
+        )
+    call.store.remove(group)
+    return {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class JoinResourceGroup:
+    """Parameters of JoinResourceGroup."""
+
+    resource_group_id: str
+    resource_id: str
+    resource_type: str
+    region_id: str | None = wire("RegionId", default=None)
+
+
+@action(writes=True)
+def join_resource_group(call: Call, request: JoinResourceGroup) -> Answer:
+    """Move a security group to another resource group."""
+    if request.resource_type.lower() == "securitygroup":
+        call.store.change(
+            find(call, request.resource_id), resource_group_id=request.resource_group_id
+        )
+        return {}
+    raise invalid("ResourceType", request.resource_type, "only securitygroup can be moved here")

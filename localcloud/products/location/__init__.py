@@ -1,0 +1,1 @@
+"""Location: where the products answer."""

@@ -1,0 +1,1 @@
+"""RAM: users, roles, policies."""

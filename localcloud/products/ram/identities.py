@@ -1,0 +1,96 @@
+"""Names and numbers of RAM: ARNs, ids, system policies, checks."""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from types import MappingProxyType
+from typing import Final
+
+from localcloud.access import policies
+from localcloud.wire.errors import ApiError
+
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_MOST_DOCUMENT: Final = 6144
+
+
+def _full(*products: str) -> str:
+    return json.dumps(
+        {
+            "Version": "1",
+            "Statement": [
+                {"Effect": "Allow", "Action": [f"{p}:*" for p in products], "Resource": "*"}
+            ],
+        }
+    )
+
+
+def _read_only() -> str:
+    verbs = ("Describe*", "List*", "Get*", "Check*", "Query*")
+    return json.dumps(
+        {
+            "Version": "1",
+            "Statement": [
+                {"Effect": "Allow", "Action": [f"*:{v}" for v in verbs], "Resource": "*"}
+            ],
+        }
+    )
+
+
+SYSTEM_POLICIES: Final = MappingProxyType(
+    {
+        "AdministratorAccess": json.dumps(
+            {
+                "Version": "1",
+                "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}],
+            }
+        ),
+        "ReadOnlyAccess": _read_only(),
+        "AliyunECSFullAccess": _full("ecs"),
+        "AliyunVPCFullAccess": _full("vpc"),
+        "AliyunSLBFullAccess": _full("slb"),
+        "AliyunNLBFullAccess": _full("nlb"),
+        "AliyunRAMFullAccess": _full("ram", "ims"),
+        "AliyunSTSAssumeRoleAccess": _full("sts"),
+    }
+)
+
+
+def check_name(name: str, what: str) -> None:
+    """Raise unless a name is letters, digits and `.-_`, 64 at most."""
+    if not _NAME.fullmatch(name):
+        raise ApiError(
+            f"InvalidParameter.{what}.InvalidChars",
+            f"The {what} {name[:80]!r} must be 1 to 64 letters, digits, '.', '_' or '-'.",
+        )
+
+
+def check_document(document: str, code: str) -> None:
+    """Raise unless a policy document is well-formed and not too long."""
+    problem = policies.problem(document)
+    if problem is None and len(document) > _MOST_DOCUMENT:
+        problem = f"it is longer than {_MOST_DOCUMENT} characters"
+    if problem is not None:
+        raise ApiError(code, f"The policy document is not valid: {problem}.")
+
+
+def number_id() -> str:
+    """A numeric id as roles and users have."""
+    return "3" + "".join(secrets.choice("0123456789") for _ in range(17))
+
+
+def access_key_id(prefix: str = "LTAI5t") -> str:
+    """An access key id."""
+    letters = "ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz23456789"
+    return prefix + "".join(secrets.choice(letters) for _ in range(18))
+
+
+def secret() -> str:
+    """An access key secret."""
+    return secrets.token_urlsafe(24)[:30]
+
+
+def role_arn(account_id: str, name: str) -> str:
+    """A role's ARN; role names are lower-case in it."""
+    return f"acs:ram::{account_id}:role/{name.lower()}"

@@ -1,0 +1,531 @@
+"""Custom policies, their versions, and what they are attached to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from localcloud import tags
+from localcloud.actions import Answer, Call, action, moment
+from localcloud.state.store import Store
+from localcloud.tags import TagParameter
+from localcloud.wire.errors import ApiError, invalid
+
+from . import identities, roles, users
+from .entities import CUSTOM, SYSTEM, Attachment, Policy, PolicyVersion, Role, User
+
+_MOST_VERSIONS = 5
+
+
+def find(call: Call, name: str) -> Policy:
+    """The custom policy, or the API's error."""
+    policy = call.store.find(Policy, name)
+    if policy is None:
+        raise ApiError("EntityNotExist.Policy", f"The policy {name!r} does not exist.", 404)
+    return policy
+
+
+def document_of(store: Store, attachment: Attachment) -> str | None:
+    """The document that an attachment grants."""
+    if attachment.kind == SYSTEM:
+        return identities.SYSTEM_POLICIES.get(attachment.name)
+    policy = store.find(Policy, attachment.name)
+    return policy.document if policy else None
+
+
+def _attached(call: Call, kind: str, name: str) -> tuple[list[Role], list[User]]:
+    key = f"{kind}/{name}"
+    return call.store.where(Role, "policy", key), call.store.where(User, "policy", key)
+
+
+def _check_there(call: Call, kind: str, name: str) -> None:
+    if kind not in {SYSTEM, CUSTOM}:
+        raise invalid("PolicyType", kind, "it must be System or Custom")
+    there = (
+        name in identities.SYSTEM_POLICIES
+        if kind == SYSTEM
+        else call.store.find(Policy, name) is not None
+    )
+    if not there:
+        raise ApiError("EntityNotExist.Policy", f"The policy {name!r} does not exist.", 404)
+
+
+def _version_shown(policy: Policy, version: PolicyVersion) -> dict[str, object]:
+    return {
+        "VersionId": version.id,
+        "IsDefaultVersion": version.id == policy.default_version,
+        "PolicyDocument": version.document,
+        "CreateDate": moment(version.created),
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreatePolicy:
+    """Parameters of CreatePolicy; Tag is a JSON array."""
+
+    policy_name: str
+    policy_document: str
+    description: str = ""
+    tag: tuple[TagParameter, ...] = ()
+
+
+@action(writes=True)
+def create_policy(call: Call, request: CreatePolicy) -> Answer:
+    """A custom policy, version v1."""
+    identities.check_name(request.policy_name, "PolicyName")
+    identities.check_document(request.policy_document, "InvalidParameter.PolicyDocument")
+    if call.store.find(Policy, request.policy_name) is not None:
+        raise ApiError(
+            "EntityAlreadyExists.Policy", f"The policy {request.policy_name!r} exists.", 409
+        )
+    policy = call.store.put(
+        Policy(
+            name=request.policy_name,
+            description=request.description,
+            versions=(PolicyVersion(id="v1", document=request.policy_document, created=call.now),),
+            default_version="v1",
+            next_version=2,
+            created=call.now,
+            updated=call.now,
+            tags=tags.given(request.tag),
+        )
+    )
+    return {
+        "Policy": {
+            "PolicyName": policy.name,
+            "PolicyType": CUSTOM,
+            "Description": policy.description,
+            "DefaultVersion": "v1",
+            "CreateDate": moment(policy.created),
+        }
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class GetPolicy:
+    """Parameters of GetPolicy."""
+
+    policy_name: str
+    policy_type: str = CUSTOM
+
+
+def _attachments(call: Call, kind: str, name: str) -> int:
+    return sum(len(found) for found in _attached(call, kind, name))
+
+
+@action()
+def get_policy(call: Call, request: GetPolicy) -> Answer:
+    """A policy with its default version."""
+    _check_there(call, request.policy_type, request.policy_name)
+    if request.policy_type == SYSTEM:
+        document = identities.SYSTEM_POLICIES[request.policy_name]
+        policy = Policy(
+            name=request.policy_name,
+            description="",
+            versions=(PolicyVersion(id="v1", document=document, created=0),),
+            default_version="v1",
+            next_version=2,
+            created=0,
+            updated=0,
+        )
+    else:
+        policy = find(call, request.policy_name)
+    default = next(v for v in policy.versions if v.id == policy.default_version)
+    return {
+        "Policy": {
+            "PolicyName": policy.name,
+            "PolicyType": request.policy_type,
+            "Description": policy.description,
+            "DefaultVersion": policy.default_version,
+            "PolicyDocument": default.document,
+            "AttachmentCount": _attachments(call, request.policy_type, policy.name),
+            "CreateDate": moment(policy.created),
+            "UpdateDate": moment(policy.updated),
+        },
+        "DefaultPolicyVersion": _version_shown(policy, default),
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListPolicies:
+    """Parameters of ListPolicies."""
+
+    policy_type: str | None = None
+    marker: str | None = None
+    max_items: int | None = None
+    tag: tuple[TagParameter, ...] = ()
+
+
+@action()
+def list_policies(call: Call, request: ListPolicies) -> Answer:
+    """Policies by type."""
+    rows = []
+    if request.policy_type in {None, "", CUSTOM}:
+        rows += [
+            {
+                "PolicyName": p.name,
+                "PolicyType": CUSTOM,
+                "Description": p.description,
+                "DefaultVersion": p.default_version,
+                "AttachmentCount": _attachments(call, CUSTOM, p.name),
+                "CreateDate": moment(p.created),
+                "UpdateDate": moment(p.updated),
+            }
+            for p in call.store.all(Policy)
+            if tags.match(p.tags, request.tag)
+        ]
+    if request.policy_type in {None, "", SYSTEM} and not request.tag:
+        rows += [
+            {
+                "PolicyName": name,
+                "PolicyType": SYSTEM,
+                "Description": "",
+                "DefaultVersion": "v1",
+                "AttachmentCount": _attachments(call, SYSTEM, name),
+                "CreateDate": moment(0),
+                "UpdateDate": moment(0),
+            }
+            for name in identities.SYSTEM_POLICIES
+        ]
+    return {"Policies": {"Policy": rows}, "IsTruncated": False}
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreatePolicyVersion:
+    """Parameters of CreatePolicyVersion."""
+
+    policy_name: str
+    policy_document: str
+    set_as_default: bool = False
+    rotate_strategy: str = "None"
+
+
+@action(writes=True)
+def create_policy_version(call: Call, request: CreatePolicyVersion) -> Answer:
+    """A further version; at five the oldest that is not default goes, if asked to."""
+    policy = find(call, request.policy_name)
+    identities.check_document(request.policy_document, "InvalidParameter.PolicyDocument")
+    versions = list(policy.versions)
+    if len(versions) >= _MOST_VERSIONS:
+        if request.rotate_strategy != "DeleteOldestNonDefaultVersionWhenLimitExceeded":
+            raise ApiError(
+                "LimitExceeded.Policy.Version",
+                f"The policy has {_MOST_VERSIONS} versions; delete one first.",
+                409,
+            )
+        oldest = next(v for v in versions if v.id != policy.default_version)
+        versions.remove(oldest)
+    version = PolicyVersion(
+        id=f"v{policy.next_version}", document=request.policy_document, created=call.now
+    )
+    policy = call.store.change(
+        policy,
+        versions=(*versions, version),
+        next_version=policy.next_version + 1,
+        default_version=version.id if request.set_as_default else policy.default_version,
+        updated=call.now,
+    )
+    return {"PolicyVersion": _version_shown(policy, version)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class GetPolicyVersion:
+    """Parameters of GetPolicyVersion."""
+
+    policy_name: str
+    version_id: str
+    policy_type: str = CUSTOM
+
+
+def _version(policy: Policy, version_id: str) -> PolicyVersion:
+    for version in policy.versions:
+        if version.id == version_id:
+            return version
+    raise ApiError(
+        "EntityNotExist.Policy.Version", f"The version {version_id!r} does not exist.", 404
+    )
+
+
+@action()
+def get_policy_version(call: Call, request: GetPolicyVersion) -> Answer:
+    """One version of a custom policy."""
+    policy = find(call, request.policy_name)
+    return {"PolicyVersion": _version_shown(policy, _version(policy, request.version_id))}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListPolicyVersions:
+    """Parameters of ListPolicyVersions."""
+
+    policy_name: str
+    policy_type: str = CUSTOM
+
+
+@action()
+def list_policy_versions(call: Call, request: ListPolicyVersions) -> Answer:
+    """A custom policy's versions."""
+    policy = find(call, request.policy_name)
+    return {
+        "PolicyVersions": {"PolicyVersion": [_version_shown(policy, v) for v in policy.versions]}
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class SetDefaultPolicyVersion:
+    """Parameters of SetDefaultPolicyVersion."""
+
+    policy_name: str
+    version_id: str
+
+
+@action(writes=True)
+def set_default_policy_version(call: Call, request: SetDefaultPolicyVersion) -> Answer:
+    """Make another version count."""
+    policy = find(call, request.policy_name)
+    _version(policy, request.version_id)
+    call.store.change(policy, default_version=request.version_id, updated=call.now)
+    return {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeletePolicyVersion:
+    """Parameters of DeletePolicyVersion."""
+
+    policy_name: str
+    version_id: str
+
+
+@action(writes=True)
+def delete_policy_version(call: Call, request: DeletePolicyVersion) -> Answer:
+    """Delete a version that is not the default one."""
+    policy = find(call, request.policy_name)
+    version = _version(policy, request.version_id)
+    if version.id == policy.default_version:
+        raise ApiError(
+            "DeleteConflict.Policy.Version.Default", "The default version cannot be deleted.", 409
+        )
+    call.store.change(policy, versions=tuple(v for v in policy.versions if v is not version))
+    return {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class UpdatePolicyDescription:
+    """Parameters of UpdatePolicyDescription."""
+
+    policy_name: str
+    new_description: str = ""
+
+
+@action(writes=True)
+def update_policy_description(call: Call, request: UpdatePolicyDescription) -> Answer:
+    """Describe a policy otherwise."""
+    policy = find(call, request.policy_name)
+    policy = call.store.change(policy, description=request.new_description, updated=call.now)
+    return {
+        "Policy": {
+            "PolicyName": policy.name,
+            "PolicyType": CUSTOM,
+            "Description": policy.description,
+            "DefaultVersion": policy.default_version,
+            "CreateDate": moment(policy.created),
+            "UpdateDate": moment(policy.updated),
+        }
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeletePolicy:
+    """Parameters of DeletePolicy."""
+
+    policy_name: str
+    cascading_delete: bool = False
+
+
+@action(writes=True)
+def delete_policy(call: Call, request: DeletePolicy) -> Answer:
+    """Delete a custom policy that nothing has and that has one version, or cascade to both."""
+    policy = find(call, request.policy_name)
+    roles_with, users_with = _attached(call, CUSTOM, policy.name)
+    if not request.cascading_delete:
+        if roles_with or users_with:
+            raise ApiError(
+                "DeleteConflict.Policy.Attachment", f"{policy.name!r} is still attached.", 409
+            )
+        if len(policy.versions) > 1:
+            raise ApiError(
+                "DeleteConflict.Policy.Version", f"{policy.name!r} has further versions.", 409
+            )
+    for holder in (*roles_with, *users_with):
+        call.store.change(holder, policies=_without(holder.policies, CUSTOM, policy.name))
+    call.store.remove(policy)
+    return {}
+
+
+def _without(held: tuple[Attachment, ...], kind: str, name: str) -> tuple[Attachment, ...]:
+    return tuple(a for a in held if (a.kind, a.name) != (kind, name))
+
+
+def _attach(call: Call, holder: Role | User, kind: str, name: str) -> Answer:
+    _check_there(call, kind, name)
+    if any((a.kind, a.name) == (kind, name) for a in holder.policies):
+        what = "Role" if isinstance(holder, Role) else "User"
+        raise ApiError(
+            f"EntityAlreadyExists.{what}.Policy", f"{holder.name!r} already has {name!r}.", 409
+        )
+    added = Attachment(kind=kind, name=name, at=call.now)
+    call.store.change(holder, policies=(*holder.policies, added))
+    return {}
+
+
+def _detach(call: Call, holder: Role | User, kind: str, name: str) -> Answer:
+    if not any((a.kind, a.name) == (kind, name) for a in holder.policies):
+        what = "Role" if isinstance(holder, Role) else "User"
+        raise ApiError(
+            f"EntityNotExist.{what}.Policy", f"{holder.name!r} does not have {name!r}.", 404
+        )
+    call.store.change(holder, policies=_without(holder.policies, kind, name))
+    return {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttachPolicyToRole:
+    """Parameters of AttachPolicyToRole."""
+
+    policy_type: str
+    policy_name: str
+    role_name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class DetachPolicyFromRole(AttachPolicyToRole):
+    """Parameters of DetachPolicyFromRole."""
+
+
+@action(writes=True)
+def attach_policy_to_role(call: Call, request: AttachPolicyToRole) -> Answer:
+    """Give a role a policy."""
+    role = roles.find(call, request.role_name)
+    return _attach(call, role, request.policy_type, request.policy_name)
+
+
+@action(writes=True)
+def detach_policy_from_role(call: Call, request: DetachPolicyFromRole) -> Answer:
+    """Take a policy from a role."""
+    role = roles.find(call, request.role_name)
+    return _detach(call, role, request.policy_type, request.policy_name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttachPolicyToUser:
+    """Parameters of AttachPolicyToUser."""
+
+    policy_type: str
+    policy_name: str
+    user_name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class DetachPolicyFromUser(AttachPolicyToUser):
+    """Parameters of DetachPolicyFromUser."""
+
+
+@action(writes=True)
+def attach_policy_to_user(call: Call, request: AttachPolicyToUser) -> Answer:
+    """Give a user a policy."""
+    user = users.find(call, request.user_name)
+    return _attach(call, user, request.policy_type, request.policy_name)
+
+
+@action(writes=True)
+def detach_policy_from_user(call: Call, request: DetachPolicyFromUser) -> Answer:
+    """Take a policy from a user."""
+    user = users.find(call, request.user_name)
+    return _detach(call, user, request.policy_type, request.policy_name)
+
+
+def _policies_of(call: Call, holder: Role | User) -> Answer:
+    rows = []
+    for attachment in holder.policies:
+        policy = call.store.find(Policy, attachment.name)
+        custom = policy if attachment.kind == CUSTOM else None
+        rows.append(
+            {
+                "PolicyName": attachment.name,
+                "PolicyType": attachment.kind,
+                "Description": custom.description if custom else "",
+                "DefaultVersion": custom.default_version if custom else "v1",
+                "AttachDate": moment(attachment.at),
+            }
+        )
+    return {"Policies": {"Policy": rows}}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListPoliciesForRole:
+    """Parameters of ListPoliciesForRole."""
+
+    role_name: str
+
+
+@action()
+def list_policies_for_role(call: Call, request: ListPoliciesForRole) -> Answer:
+    """A role's policies."""
+    return _policies_of(call, roles.find(call, request.role_name))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListPoliciesForUser:
+    """Parameters of ListPoliciesForUser."""
+
+    user_name: str
+
+
+@action()
+def list_policies_for_user(call: Call, request: ListPoliciesForUser) -> Answer:
+    """A user's policies."""
+    return _policies_of(call, users.find(call, request.user_name))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListEntitiesForPolicy:
+    """Parameters of ListEntitiesForPolicy."""
+
+    policy_name: str
+    policy_type: str = CUSTOM
+
+
+@action()
+def list_entities_for_policy(call: Call, request: ListEntitiesForPolicy) -> Answer:
+    """The roles and users that have a policy."""
+    _check_there(call, request.policy_type, request.policy_name)
+    kind, name = request.policy_type, request.policy_name
+    roles_with, users_with = _attached(call, kind, name)
+
+    def since(holder: Role | User) -> str:
+        return moment(next(a.at for a in holder.policies if (a.kind, a.name) == (kind, name)))
+
+    return {
+        "Groups": {"Group": []},
+        "Roles": {
+            "Role": [
+                {
+                    "RoleId": r.role_id,
+                    "RoleName": r.name,
+                    "Arn": identities.role_arn(call.cloud.account_id, r.name),
+                    "Description": r.description,
+                    "AttachDate": since(r),
+                }
+                for r in roles_with
+            ]
+        },
+        "Users": {
+            "User": [
+                {
+                    "UserId": u.user_id,
+                    "UserName": u.name,
+                    "DisplayName": u.display_name,
+                    "AttachDate": since(u),
+                }
+                for u in users_with
+            ]
+        },
+    }

@@ -1,0 +1,1 @@
+"""CLB, called SLB by its API."""

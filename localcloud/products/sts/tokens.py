@@ -1,0 +1,89 @@
+"""GetCallerIdentity and AssumeRole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from localcloud.access import policies
+from localcloud.actions import Answer, Call, action, moment
+from localcloud.products.ram.entities import Role
+from localcloud.wire.errors import ApiError, invalid
+
+from . import sessions
+
+_SHORTEST = 900
+
+
+@dataclass(frozen=True, kw_only=True)
+class GetCallerIdentity:
+    """GetCallerIdentity has no parameters."""
+
+    region_id: str | None = None
+
+
+@action()
+def get_caller_identity(call: Call, _request: GetCallerIdentity) -> Answer:
+    """Who asks."""
+    who = call.principal
+    answer: dict[str, object] = {
+        "AccountId": call.cloud.account_id,
+        "Arn": who.arn,
+        "IdentityType": who.kind,
+        "PrincipalId": who.identity,
+    }
+    if who.user_id:
+        answer["UserId"] = who.user_id
+    if who.role_id:
+        answer["RoleId"] = who.role_id
+    return answer
+
+
+@dataclass(frozen=True, kw_only=True)
+class AssumeRole:
+    """Parameters of AssumeRole."""
+
+    role_arn: str
+    role_session_name: str
+    duration_seconds: int = 3600
+    policy: str = ""
+    external_id: str | None = None
+    source_identity: str | None = None
+    region_id: str | None = None
+
+
+@action(writes=True)
+def assume_role(call: Call, request: AssumeRole) -> Answer:
+    """Temporary credentials of a role that trusts the account."""
+    prefix = f"acs:ram::{call.cloud.account_id}:role/"
+    wanted = request.role_arn.removeprefix(prefix).lower()
+    role = next((r for r in call.store.all(Role) if r.name.lower() == wanted), None)
+    if not request.role_arn.startswith(prefix) or role is None:
+        raise ApiError("EntityNotExist.Role", f"The role {request.role_arn!r} does not exist.", 404)
+    if not sessions.trusts_account(role, call.cloud.account_id):
+        raise ApiError("NoPermission", f"The role {role.name!r} does not trust this account.", 403)
+    if not _SHORTEST <= request.duration_seconds <= role.max_session:
+        raise invalid(
+            "DurationSeconds", request.duration_seconds, f"it must be 900 to {role.max_session}"
+        )
+    if request.policy and (problem := policies.problem(request.policy)):
+        raise ApiError("InvalidParameter.PolicyGrammar", f"The policy is not valid: {problem}.")
+    session = sessions.open_session(
+        call.store,
+        role,
+        name=request.role_session_name,
+        now=call.now,
+        seconds=request.duration_seconds,
+        policy=request.policy,
+    )
+    return {
+        "AssumedRoleUser": {
+            "Arn": f"acs:ram::{call.cloud.account_id}:role/{wanted}/{session.session_name}",
+            "AssumedRoleId": f"{role.role_id}:{session.session_name}",
+        },
+        "Credentials": {
+            "AccessKeyId": session.id,
+            "AccessKeySecret": session.secret,
+            "SecurityToken": session.token,
+            "Expiration": moment(session.expires),
+        },
+    }

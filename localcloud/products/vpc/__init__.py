@@ -1,0 +1,1 @@
+"""VPC: networks, vSwitches, NAT, EIPs, IPv6."""

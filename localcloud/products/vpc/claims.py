@@ -1,0 +1,154 @@
+"""Who holds which private address of a vSwitch: addresses are unique, whoever takes them."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from ipaddress import IPv4Address, IPv4Network
+
+from localcloud import addressing
+from localcloud.actions import Call
+from localcloud.state.store import Store
+from localcloud.wire.errors import ApiError
+
+from .entities import AddressClaim, CidrReservation, VSwitch
+
+ENI = "NetworkInterface"
+NAT = "NatGateway"
+SLB = "SLB"
+NLB = "NLB"
+
+
+def _reservations(store: Store, vswitch: VSwitch) -> list[IPv4Network]:
+    return [addressing.block(r.cidr) for r in store.where(CidrReservation, "vswitch", vswitch.id)]
+
+
+def _taken(store: Store, vswitch: VSwitch, ip: IPv4Address) -> bool:
+    prefix = IPv4Network((int(ip) & ~15, addressing.PREFIX_LENGTH))
+    return (
+        store.find(AddressClaim, f"{vswitch.id}/{ip}") is not None
+        or store.find(AddressClaim, f"{vswitch.id}/{prefix}") is not None
+    )
+
+
+def take(call: Call, vswitch: VSwitch, wanted: str, *, kind: str, owner: str) -> str:
+    """Claim one given address.
+
+    Raises:
+        ApiError: not in the vSwitch, reserved by the system or a reservation, or in use.
+    """
+    network = addressing.block(vswitch.cidr)
+    ip = addressing.given_address(wanted, "InvalidIPAddress.Malformed", "private IP address")
+    if ip not in network:
+        raise ApiError(
+            "InvalidPrivateIpAddress.NotInVSwitch"
+            if kind != ENI
+            else "InvalidIp.NotInVswitchCidrBlock",
+            f"The specified IP address {ip} is not in the CIDR block {network} of the vSwitch.",
+        )
+    if addressing.is_reserved(ip, network):
+        raise ApiError(
+            "InvalidIp.IPReserved",
+            f"The specified IP address {ip} is reserved by the system: the first address and "
+            f"the last three of {network} cannot be used.",
+            403,
+        )
+    if any(ip in reserved for reserved in _reservations(call.store, vswitch)):
+        raise ApiError(
+            "InvalidIp.Reserved",
+            f"The specified IP address {ip} is in a CIDR block reserved for prefixes.",
+            403,
+        )
+    if _taken(call.store, vswitch, ip):
+        raise ApiError(
+            "InvalidIp.IPAssigned", f"The specified IP address {ip} is already assigned.", 403
+        )
+    call.store.put(
+        AddressClaim(vswitch_id=vswitch.id, address=str(ip), owner_kind=kind, owner_id=owner)
+    )
+    return str(ip)
+
+
+def _from_the_top(network: IPv4Network, claimed: int) -> Iterator[IPv4Address]:
+    """All assignable addresses, from the highest down, beginning below what is claimed already."""
+    size = network.num_addresses - addressing.RESERVED_AT_END - 1
+    first = int(network.network_address)
+    start = claimed % size if size > 0 else 0
+    for step in range(size):
+        yield IPv4Address(first + size - (start + step) % size)
+
+
+def take_any(call: Call, vswitch: VSwitch, *, kind: str, owner: str) -> str:
+    """Claim a free address of the cloud's choice."""
+    network = addressing.block(vswitch.cidr)
+    reserved = _reservations(call.store, vswitch)
+    claimed = call.store.size(AddressClaim, "vswitch", vswitch.id)
+    for ip in _from_the_top(network, claimed):
+        if _taken(call.store, vswitch, ip) or any(ip in r for r in reserved):
+            continue
+        call.store.put(
+            AddressClaim(vswitch_id=vswitch.id, address=str(ip), owner_kind=kind, owner_id=owner)
+        )
+        return str(ip)
+    raise ApiError(
+        "InvalidVSwitchId.IpNotEnough",
+        f"The vSwitch {vswitch.id} has no free IP address left.",
+        403,
+    )
+
+
+def take_prefix(call: Call, vswitch: VSwitch, wanted: str | None, *, owner: str) -> str:
+    """Claim a /28 for an ENI, out of the vSwitch's CIDR reservations."""
+    reserved = _reservations(call.store, vswitch)
+    if wanted is None:
+        candidates = itertools.chain.from_iterable(
+            r.subnets(new_prefix=addressing.PREFIX_LENGTH) for r in reserved
+        )
+        chosen = next(
+            (c for c in candidates if call.store.find(AddressClaim, f"{vswitch.id}/{c}") is None),
+            None,
+        )
+        if chosen is None:
+            raise ApiError(
+                "InvalidVSwitchId.Ipv4PrefixNotEnough",
+                f"The vSwitch {vswitch.id} has no free IPv4 prefix in its CIDR reservations.",
+                403,
+            )
+    else:
+        chosen = addressing.given_block(wanted, "InvalidIpv4Prefix.Malformed", "Ipv4Prefix")
+        if chosen.prefixlen != addressing.PREFIX_LENGTH or not any(
+            chosen.subnet_of(r) for r in reserved
+        ):
+            raise ApiError(
+                "InvalidIpv4Prefix.NotInReservation",
+                f"The prefix {chosen} must be a /28 in a CIDR reservation of the vSwitch.",
+            )
+        if call.store.find(AddressClaim, f"{vswitch.id}/{chosen}") is not None:
+            raise ApiError(
+                "InvalidIpv4Prefix.Assigned", f"The prefix {chosen} is already assigned.", 403
+            )
+    call.store.put(
+        AddressClaim(vswitch_id=vswitch.id, address=str(chosen), owner_kind=ENI, owner_id=owner)
+    )
+    return str(chosen)
+
+
+def give_back(call: Call, vswitch_id: str, address: str) -> None:
+    """Release an address or prefix."""
+    claim = call.store.find(AddressClaim, f"{vswitch_id}/{address}")
+    if claim is not None:
+        call.store.remove(claim)
+
+
+def give_back_all(call: Call, owner: str) -> None:
+    """Release everything that an owner holds."""
+    for claim in call.store.where(AddressClaim, "owner", owner):
+        call.store.remove(claim)
+
+
+def available(store: Store, vswitch: VSwitch) -> int:
+    """How many addresses are free."""
+    size = addressing.block(vswitch.cidr).num_addresses - addressing.RESERVED_AT_END - 1
+    reserved = sum(r.num_addresses for r in _reservations(store, vswitch))
+    singles = store.size(AddressClaim, "vswitch", vswitch.id)
+    return max(0, size - singles - reserved)

@@ -1,0 +1,529 @@
+"""IPv6 gateways, addresses and public bandwidth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import IPv6Address as Address
+
+from localcloud import addressing, paging, tags
+from localcloud.actions import Answer, Call, action, moment
+from localcloud.products.ecs.entities import NetworkInterface
+from localcloud.tags import TagParameter
+from localcloud.wire.errors import ApiError
+
+from . import vpcs, vswitches
+from .entities import (
+    DEFAULT_RESOURCE_GROUP,
+    Ipv6Address,
+    Ipv6Bandwidth,
+    Ipv6Gateway,
+    VSwitch,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreateIpv6Gateway:
+    """Parameters of CreateIpv6Gateway."""
+
+    vpc_id: str
+    region_id: str | None = None
+    name: str = ""
+    description: str = ""
+    spec: str | None = None
+    resource_group_id: str = ""
+    tag: tuple[TagParameter, ...] = ()
+
+
+@action(writes=True)
+def create_ipv6_gateway(call: Call, request: CreateIpv6Gateway) -> Answer:
+    """The IPv6 gateway of a VPC that has an IPv6 block or may get one later."""
+    vpc = vpcs.find(call, request.vpc_id)
+    if call.store.any(Ipv6Gateway, "vpc", vpc.id):
+        raise ApiError(
+            "QuotaExceeded.Ipv6Gateway", f"The VPC {vpc.id} already has an IPv6 gateway."
+        )
+    gateway = call.store.put(
+        Ipv6Gateway(
+            id=call.new_id("ipv6gw"),
+            vpc_id=vpc.id,
+            name=request.name,
+            description=request.description,
+            resource_group_id=request.resource_group_id or DEFAULT_RESOURCE_GROUP,
+            created=call.now,
+            life=call.passing(("Pending", 3.0), to="Available"),
+            tags=tags.given(request.tag),
+        )
+    )
+    return {"Ipv6GatewayId": gateway.id, "ResourceGroupId": gateway.resource_group_id}
+
+
+def _gateway_shown(call: Call, gateway: Ipv6Gateway) -> dict[str, object]:
+    return {
+        "Ipv6GatewayId": gateway.id,
+        "VpcId": gateway.vpc_id,
+        "Name": gateway.name,
+        "Description": gateway.description,
+        "Status": gateway.life.at(call.now),
+        "BusinessStatus": "Normal",
+        "InstanceChargeType": "PostPaid",
+        "RegionId": call.cloud.region,
+        "OwnerId": int(call.cloud.account_id),
+        "ResourceGroupId": gateway.resource_group_id,
+        "CreationTime": moment(gateway.created),
+        "ExpiredTime": "",
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class DescribeIpv6GatewayAttribute:
+    """Parameters of DescribeIpv6GatewayAttribute."""
+
+    ipv6_gateway_id: str
+    region_id: str | None = None
+
+
+@action()
+def describe_ipv6_gateway_attribute(call: Call, request: DescribeIpv6GatewayAttribute) -> Answer:
+    """One IPv6 gateway. For an unknown id the status is empty: that is how the API says it."""
+    gateway = call.store.find(Ipv6Gateway, request.ipv6_gateway_id)
+    if gateway is None:
+        return {"Ipv6GatewayId": "", "Status": "", "VpcId": ""}
+    return {
+        **_gateway_shown(call, gateway),
+        "GatewayRouteTableId": "",
+        "Tags": {"Tag": tags.plain(gateway.tags)},
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class DescribeIpv6Gateways:
+    """Parameters of DescribeIpv6Gateways."""
+
+    region_id: str | None = None
+    ipv6_gateway_id: str | None = None
+    vpc_id: str | None = None
+    name: str | None = None
+    resource_group_id: str | None = None
+    page_number: int | None = None
+    page_size: int | None = None
+
+
+@action()
+def describe_ipv6_gateways(call: Call, request: DescribeIpv6Gateways) -> Answer:
+    """IPv6 gateways by filter."""
+    found = [
+        g
+        for g in call.store.all(Ipv6Gateway)
+        if (not request.ipv6_gateway_id or g.id == request.ipv6_gateway_id)
+        and (not request.vpc_id or g.vpc_id == request.vpc_id)
+        and (not request.name or g.name == request.name)
+    ]
+    part, number, size = paging.page(found, request.page_number, request.page_size, most=50)
+    return {
+        "Ipv6Gateways": {
+            "Ipv6Gateway": [
+                {**_gateway_shown(call, g), "Tags": {"Tag": tags.plain(g.tags)}} for g in part
+            ]
+        },
+        "TotalCount": len(found),
+        "PageNumber": number,
+        "PageSize": size,
+    }
+
+
+def _gateway(call: Call, gateway_id: str) -> Ipv6Gateway:
+    gateway = call.store.find(Ipv6Gateway, gateway_id)
+    if gateway is None:
+        raise ApiError(
+            "InvalidIpv6GatewayId.NotFound", f"IPv6 gateway {gateway_id!r} does not exist.", 404
+        )
+    return gateway
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModifyIpv6GatewayAttribute:
+    """Parameters of ModifyIpv6GatewayAttribute."""
+
+    ipv6_gateway_id: str
+    region_id: str | None = None
+    name: str | None = None
+    description: str | None = None
+
+
+@action(writes=True)
+def modify_ipv6_gateway_attribute(call: Call, request: ModifyIpv6GatewayAttribute) -> Answer:
+    """Rename an IPv6 gateway."""
+    gateway = _gateway(call, request.ipv6_gateway_id)
+    call.store.change(
+        gateway,
+        name=gateway.name if request.name is None else request.name,
+        description=gateway.description if request.description is None else request.description,
+    )
+    return {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeleteIpv6Gateway:
+    """Parameters of DeleteIpv6Gateway."""
+
+    ipv6_gateway_id: str
+    region_id: str | None = None
+
+
+@action(writes=True)
+def delete_ipv6_gateway(call: Call, request: DeleteIpv6Gateway) -> Answer:
+    """Delete an IPv6 gateway without public bandwidth."""
+    gateway = _gateway(call, request.ipv6_gateway_id)
+    if call.store.any(Ipv6Bandwidth, "gateway", gateway.id):
+        raise ApiError(
+            "DependencyViolation.Ipv6InternetBandwidth",
+            f"IPv6 addresses still have public bandwidth by {gateway.id}.",
+        )
+    call.store.remove(gateway)
+    return {}
+
+
+def _free(call: Call, vswitch: VSwitch) -> str:
+    block = addressing.ipv6_block(vswitch.ipv6_cidr or "")
+    offset = call.store.size(Ipv6Address, "vswitch", vswitch.id) + 16
+    while True:
+        candidate = str(block[offset])
+        if not call.store.any(Ipv6Address, "address", f"{vswitch.id}/{candidate}"):
+            return candidate
+        offset += 1
+
+
+def _wanted(call: Call, vswitch: VSwitch, text: str) -> Address:
+    ip = addressing.given_ipv6(text, "InvalidIpv6Address.Malformed")
+    block = addressing.ipv6_block(vswitch.ipv6_cidr or "")
+    if ip not in block:
+        raise ApiError(
+            "InvalidIp.NotInVswitchCidrBlock", f"{ip} is not in the vSwitch's IPv6 block {block}."
+        )
+    return ip
+
+
+def put_on(call: Call, interface_id: str, vswitch: VSwitch, wanted: str | None) -> str:
+    """Give an ENI an IPv6 address: one it names (its own or a fresh one) or any."""
+    if vswitch.ipv6_cidr is None:
+        raise ApiError(
+            "InvalidVSwitchId.Ipv6NotTurnOn",
+            f"The vSwitch {vswitch.id} has no IPv6 CIDR block: enable IPv6 on it first.",
+        )
+    ip = _free(call, vswitch) if wanted is None else str(_wanted(call, vswitch, wanted))
+    held = call.store.where(Ipv6Address, "address", f"{vswitch.id}/{ip}")
+    if held:
+        if held[0].interface_id is not None:
+            raise ApiError("InvalidIp.IPAssigned", f"The IPv6 address {ip} is assigned.", 403)
+        call.store.change(held[0], interface_id=interface_id)
+        return ip
+    call.store.put(
+        Ipv6Address(
+            id=call.new_id("ipv6"),
+            vswitch_id=vswitch.id,
+            vpc_id=vswitch.vpc_id,
+            address=ip,
+            name="",
+            description="",
+            own=False,
+            interface_id=interface_id,
+            resource_group_id=DEFAULT_RESOURCE_GROUP,
+            created=call.now,
+            life=call.passing(to="Available"),
+        )
+    )
+    return ip
+
+
+def take_from(call: Call, vswitch_id: str, address: str) -> None:
+    """Take an address from its ENI; public bandwidth goes with an address that vanishes."""
+    for held in call.store.where(Ipv6Address, "address", f"{vswitch_id}/{address}"):
+        if held.own:
+            call.store.change(held, interface_id=None)
+            continue
+        for bandwidth in call.store.where(Ipv6Bandwidth, "address", held.id):
+            call.store.remove(bandwidth)
+        call.store.remove(held)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AllocateIpv6Address:
+    """Parameters of AllocateIpv6Address."""
+
+    vswitch_id: str
+    region_id: str | None = None
+    ipv6_address: str | None = None
+    ipv6_address_name: str = ""
+    ipv6_address_description: str = ""
+    address_type: str | None = None
+    resource_group_id: str = ""
+    tag: tuple[TagParameter, ...] = ()
+
+
+@action(writes=True)
+def allocate_ipv6_address(call: Call, request: AllocateIpv6Address) -> Answer:
+    """An IPv6 address of a vSwitch that stays when no ENI has it."""
+    vswitch = vswitches.find(call, request.vswitch_id)
+    if vswitch.ipv6_cidr is None:
+        raise ApiError(
+            "OperationUnsupported.Ipv6Disabled", f"The vSwitch {vswitch.id} has no IPv6 block."
+        )
+    if request.ipv6_address:
+        ip = str(_wanted(call, vswitch, request.ipv6_address))
+        if call.store.any(Ipv6Address, "address", f"{vswitch.id}/{ip}"):
+            raise ApiError("InvalidIp.IPAssigned", f"The IPv6 address {ip} is in use.", 403)
+    else:
+        ip = _free(call, vswitch)
+    made = call.store.put(
+        Ipv6Address(
+            id=call.new_id("ipv6"),
+            vswitch_id=vswitch.id,
+            vpc_id=vswitch.vpc_id,
+            address=ip,
+            name=request.ipv6_address_name,
+            description=request.ipv6_address_description,
+            own=True,
+            resource_group_id=request.resource_group_id or DEFAULT_RESOURCE_GROUP,
+            created=call.now,
+            life=call.passing(("Pending", 2.0), to="Available"),
+            tags=tags.given(request.tag),
+        )
+    )
+    return {
+        "Ipv6AddressId": made.id,
+        "Ipv6Address": made.address,
+        "ResourceGroupId": made.resource_group_id,
+    }
+
+
+def _associated(call: Call, address: Ipv6Address) -> tuple[str, str]:
+    """The instance for its primary ENI's addresses, the ENI for others, else nothing."""
+    eni = call.store.find(NetworkInterface, address.interface_id)
+    if eni is None:
+        return "", ""
+    if eni.primary and eni.instance_id:
+        return eni.instance_id, "EcsInstance"
+    return eni.id, "NetworkInterface"
+
+
+def _address_shown(call: Call, address: Ipv6Address) -> dict[str, object]:
+    instance_id, instance_type = _associated(call, address)
+    bandwidths = call.store.where(Ipv6Bandwidth, "address", address.id)
+    gateways = call.store.where(Ipv6Gateway, "vpc", address.vpc_id)
+    shown: dict[str, object] = {
+        "Ipv6AddressId": address.id,
+        "Ipv6Address": address.address,
+        "Ipv6AddressName": address.name,
+        "Ipv6AddressDescription": address.description,
+        "VSwitchId": address.vswitch_id,
+        "VpcId": address.vpc_id,
+        "Ipv6GatewayId": gateways[0].id if gateways else "",
+        "Status": address.life.at(call.now),
+        "AddressType": "IPv6Address",
+        "NetworkType": "Public" if bandwidths else "Private",
+        "AssociatedInstanceId": instance_id,
+        "AssociatedInstanceType": instance_type,
+        "Ipv6Isp": "BGP",
+        "RealBandwidth": bandwidths[0].bandwidth if bandwidths else 0,
+        "ServiceManaged": 0,
+        "ResourceGroupId": address.resource_group_id,
+        "AllocationTime": moment(address.created),
+        "Tags": {"Tag": tags.plain(address.tags)},
+    }
+    if bandwidths:
+        shown["Ipv6InternetBandwidth"] = {
+            "Ipv6InternetBandwidthId": bandwidths[0].id,
+            "Bandwidth": bandwidths[0].bandwidth,
+            "InternetChargeType": bandwidths[0].internet_charge_type,
+            "BusinessStatus": "Normal",
+            "InstanceChargeType": "PostPaid",
+            "HasReservationData": False,
+        }
+    return shown
+
+
+@dataclass(frozen=True, kw_only=True)
+class DescribeIpv6Addresses:
+    """Parameters of DescribeIpv6Addresses."""
+
+    region_id: str | None = None
+    ipv6_address_id: str | None = None
+    ipv6_address: str | None = None
+    ipv6_internet_bandwidth_id: str | None = None
+    associated_instance_id: str | None = None
+    associated_instance_type: str | None = None
+    vswitch_id: str | None = None
+    vpc_id: str | None = None
+    name: str | None = None
+    network_type: str | None = None
+    resource_group_id: str | None = None
+    page_number: int | None = None
+    page_size: int | None = None
+    tag: tuple[TagParameter, ...] = ()
+
+
+@action()
+def describe_ipv6_addresses(call: Call, request: DescribeIpv6Addresses) -> Answer:
+    """IPv6 addresses by filter."""
+    found = []
+    for a in call.store.all(Ipv6Address):
+        if request.ipv6_address_id and a.id not in request.ipv6_address_id.split(","):
+            continue
+        if request.vswitch_id and a.vswitch_id != request.vswitch_id:
+            continue
+        if request.vpc_id and a.vpc_id != request.vpc_id:
+            continue
+        if request.ipv6_address and a.address != request.ipv6_address:
+            continue
+        if request.associated_instance_id and (
+            request.associated_instance_id not in _associated(call, a)
+            and a.interface_id != request.associated_instance_id
+        ):
+            continue
+        if request.ipv6_internet_bandwidth_id and not any(
+            b.id == request.ipv6_internet_bandwidth_id
+            for b in call.store.where(Ipv6Bandwidth, "address", a.id)
+        ):
+            continue
+        if tags.match(a.tags, request.tag):
+            found.append(a)
+    part, number, size = paging.page(found, request.page_number, request.page_size, most=50)
+    return {
+        "Ipv6Addresses": {"Ipv6Address": [_address_shown(call, a) for a in part]},
+        "TotalCount": len(found),
+        "PageNumber": number,
+        "PageSize": size,
+    }
+
+
+def _address(call: Call, address_id: str) -> Ipv6Address:
+    address = call.store.find(Ipv6Address, address_id)
+    if address is None:
+        raise ApiError(
+            "InvalidIpv6AddressId.NotFound", f"IPv6 address {address_id!r} does not exist.", 404
+        )
+    return address
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModifyIpv6AddressAttribute:
+    """Parameters of ModifyIpv6AddressAttribute."""
+
+    ipv6_address_id: str
+    region_id: str | None = None
+    name: str | None = None
+    description: str | None = None
+
+
+@action(writes=True)
+def modify_ipv6_address_attribute(call: Call, request: ModifyIpv6AddressAttribute) -> Answer:
+    """Rename an IPv6 address."""
+    address = _address(call, request.ipv6_address_id)
+    call.store.change(
+        address,
+        name=address.name if request.name is None else request.name,
+        description=address.description if request.description is None else request.description,
+    )
+    return {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReleaseIpv6Address:
+    """Parameters of ReleaseIpv6Address."""
+
+    ipv6_address_id: str
+    region_id: str | None = None
+
+
+@action(writes=True)
+def release_ipv6_address(call: Call, request: ReleaseIpv6Address) -> Answer:
+    """Give an IPv6 address back that no ENI has and that has no bandwidth."""
+    address = _address(call, request.ipv6_address_id)
+    if address.interface_id is not None or call.store.any(Ipv6Bandwidth, "address", address.id):
+        raise ApiError(
+            "IncorrectStatus.Ipv6Instance", f"The IPv6 address {address.address} is in use."
+        )
+    call.store.remove(address)
+    return {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class AllocateIpv6InternetBandwidth:
+    """Parameters of AllocateIpv6InternetBandwidth."""
+
+    ipv6_gateway_id: str
+    ipv6_address_id: str
+    bandwidth: int
+    region_id: str | None = None
+    internet_charge_type: str = "PayByBandwidth"
+
+
+@action(writes=True)
+def allocate_ipv6_internet_bandwidth(call: Call, request: AllocateIpv6InternetBandwidth) -> Answer:
+    """Public bandwidth for an IPv6 address, by its VPC's gateway."""
+    gateway = _gateway(call, request.ipv6_gateway_id)
+    address = _address(call, request.ipv6_address_id)
+    if gateway.life.at(call.now) != "Available":
+        raise ApiError("IncorrectStatus.Ipv6Gateway", f"{gateway.id} is not available yet.")
+    if gateway.vpc_id != address.vpc_id:
+        raise ApiError("InvalidIpv6Gateway.NotInVpc", f"{gateway.id} is not in the address's VPC.")
+    if call.store.any(Ipv6Bandwidth, "address", address.id):
+        raise ApiError(
+            "IncorrectStatus.Ipv6InternetBandwidth", f"{address.address} already has bandwidth."
+        )
+    made = call.store.put(
+        Ipv6Bandwidth(
+            id=call.new_id("ipv6bw"),
+            gateway_id=gateway.id,
+            address_id=address.id,
+            bandwidth=request.bandwidth,
+            internet_charge_type=request.internet_charge_type,
+            created=call.now,
+        )
+    )
+    return {"InternetBandwidthId": made.id, "Ipv6AddressId": address.id}
+
+
+def _bandwidth(call: Call, bandwidth_id: str) -> Ipv6Bandwidth:
+    bandwidth = call.store.find(Ipv6Bandwidth, bandwidth_id)
+    if bandwidth is None:
+        raise ApiError(
+            "InvalidIpv6InternetBandwidthId.NotFound",
+            f"IPv6 bandwidth {bandwidth_id!r} does not exist.",
+            404,
+        )
+    return bandwidth
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModifyIpv6InternetBandwidth:
+    """Parameters of ModifyIpv6InternetBandwidth."""
+
+    bandwidth: int
+    ipv6_internet_bandwidth_id: str
+    ipv6_address_id: str | None = None
+    region_id: str | None = None
+
+
+@action(writes=True)
+def modify_ipv6_internet_bandwidth(call: Call, request: ModifyIpv6InternetBandwidth) -> Answer:
+    """Change public bandwidth."""
+    bandwidth = _bandwidth(call, request.ipv6_internet_bandwidth_id)
+    call.store.change(bandwidth, bandwidth=request.bandwidth)
+    return {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeleteIpv6InternetBandwidth:
+    """Parameters of DeleteIpv6InternetBandwidth."""
+
+    ipv6_internet_bandwidth_id: str
+    ipv6_address_id: str | None = None
+    region_id: str | None = None
+
+
+@action(writes=True)
+def delete_ipv6_internet_bandwidth(call: Call, request: DeleteIpv6InternetBandwidth) -> Answer:
+    """Take public bandwidth away."""
+    call.store.remove(_bandwidth(call, request.ipv6_internet_bandwidth_id))
+    return {}

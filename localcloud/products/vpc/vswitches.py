@@ -1,0 +1,465 @@
+"""VSwitches and their CIDR reservations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from localcloud import addressing, paging, tags
+from localcloud.actions import Answer, Call, action, moment
+from localcloud.tags import TagParameter
+from localcloud.wire.errors import ApiError
+from localcloud.wire.parameters import wire
+
+from . import claims, vpcs
+from .entities import (
+    AddressClaim,
+    CidrReservation,
+    Ipv6Address,
+    NatGateway,
+    SnatEntry,
+    Vpc,
+    VSwitch,
+)
+
+_SHORTEST: Final = 16
+_LONGEST: Final = 29
+_MOST_IPV6: Final = 255
+
+
+def find(call: Call, vswitch_id: str | None, *, code: str = "InvalidVSwitchId.NotFound") -> VSwitch:
+    """The vSwitch, or the API's error."""
+    vswitch = call.store.find(VSwitch, vswitch_id)
+    if vswitch is None:
+        raise ApiError(code, f"Specified vSwitch {vswitch_id!r} does not exist.", 404)
+    return vswitch
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreateVSwitch:
+    """Parameters of CreateVSwitch; Ipv6CidrBlock is the index of the /64, 0 to 255."""
+
+    vpc_id: str
+    cidr_block: str
+    zone_id: str
+    region_id: str | None = None
+    vswitch_name: str = wire("VSwitchName", default="")
+    description: str = ""
+    ipv6_cidr_block: int | None = None
+    vpc_ipv6_cidr_block: str | None = None
+    tag: tuple[TagParameter, ...] = ()
+
+
+@action(writes=True)
+def create_vswitch(call: Call, request: CreateVSwitch) -> Answer:
+    """A vSwitch in one of the VPC's blocks, overlapping no other."""
+    vpc = vpcs.find(call, request.vpc_id)
+    if vpc.life.at(call.now) != "Available":
+        raise ApiError("IncorrectVpcStatus", f"The VPC {vpc.id} is not available yet.")
+    if request.zone_id not in call.cloud.zones:
+        raise ApiError(
+            "InvalidZoneId.NotFound",
+            f"Specified zone {request.zone_id!r} does not exist in {call.cloud.region}.",
+            404,
+        )
+    network = addressing.given_block(request.cidr_block, "InvalidCidrBlock.Malformed", "CidrBlock")
+    if not _SHORTEST <= network.prefixlen <= _LONGEST:
+        raise ApiError(
+            "InvalidCidrBlock.Malformed",
+            f"The CIDR block {network} of a vSwitch must be a /{_SHORTEST} to /{_LONGEST}.",
+        )
+    if not any(network.subnet_of(block) for block in vpcs.blocks(vpc)):
+        raise ApiError(
+            "InvalidCidrBlock.NotInVpc",
+            f"The CIDR block {network} is in none of the VPC's CIDR blocks "
+            f"{', '.join(map(str, vpcs.blocks(vpc)))}.",
+        )
+    for other in call.store.where(VSwitch, "vpc", vpc.id):
+        if network.overlaps(addressing.block(other.cidr)):
+            raise ApiError(
+                "InvalidCidrBlock.Overlapped",
+                f"The CIDR block {network} overlaps with {other.cidr} of {other.id}.",
+            )
+    vswitch = call.store.put(
+        VSwitch(
+            id=call.new_id("vsw"),
+            vpc_id=vpc.id,
+            zone=request.zone_id,
+            name=request.vswitch_name,
+            description=request.description,
+            cidr=str(network),
+            ipv6_cidr=_ipv6(call, vpc, request.ipv6_cidr_block),
+            created=call.now,
+            life=call.passing(("Pending", 1.0), to="Available"),
+            tags=tags.given(request.tag),
+        )
+    )
+    return {"VSwitchId": vswitch.id}
+
+
+def _ipv6(call: Call, vpc: Vpc, index: int | None) -> str | None:
+    if index is None:
+        return None
+    if vpc.ipv6_cidr is None:
+        raise ApiError(
+            "OperationUnsupported.Ipv6Disabled",
+            f"The VPC {vpc.id} has no IPv6 CIDR block: enable IPv6 on it first.",
+        )
+    if not 0 <= index <= _MOST_IPV6:
+        raise ApiError(
+            "InvalidIpv6CidrBlock.Malformed",
+            f"Ipv6CidrBlock {index} must be from 0 to {_MOST_IPV6}.",
+        )
+    block = str(addressing.sub_block(addressing.ipv6_block(vpc.ipv6_cidr), index))
+    if any(v.ipv6_cidr == block for v in call.store.where(VSwitch, "vpc", vpc.id)):
+        raise ApiError(
+            "InvalidIpv6CidrBlock.Overlapped", f"The IPv6 CIDR block {block} is already in use."
+        )
+    return block
+
+
+def _shown(call: Call, vswitch: VSwitch) -> dict[str, object]:
+    vpc = vpcs.find(call, vswitch.vpc_id)
+    return {
+        "VSwitchId": vswitch.id,
+        "VSwitchName": vswitch.name,
+        "Description": vswitch.description,
+        "VpcId": vswitch.vpc_id,
+        "ZoneId": vswitch.zone,
+        "Status": vswitch.life.at(call.now),
+        "CidrBlock": vswitch.cidr,
+        "Ipv6CidrBlock": vswitch.ipv6_cidr or "",
+        "EnabledIpv6": vswitch.ipv6_cidr is not None,
+        "AvailableIpAddressCount": claims.available(call.store, vswitch),
+        "IsDefault": False,
+        "OwnerId": int(call.cloud.account_id),
+        "ResourceGroupId": vpc.resource_group_id,
+        "NetworkAclId": "",
+        "ShareType": "",
+        "RouteTable": {"RouteTableId": vpc.route_table_id, "RouteTableType": "System"},
+        "CreationTime": moment(vswitch.created),
+        "Tags": tags.vpc(vswitch.tags),
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class DescribeVSwitchAttributes:
+    """Parameters of DescribeVSwitchAttributes."""
+
+    vswitch_id: str
+    region_id: str | None = None
+
+
+@action()
+def describe_vswitch_attributes(call: Call, request: DescribeVSwitchAttributes) -> Answer:
+    """One vSwitch. For an unknown id all is empty: that is how the API says it."""
+    vswitch = call.store.find(VSwitch, request.vswitch_id)
+    if vswitch is None:
+        return {"VSwitchId": "", "VpcId": "", "Status": "", "CidrBlock": "", "ZoneId": ""}
+    return _shown(call, vswitch)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DescribeVSwitches:
+    """Parameters of DescribeVSwitches."""
+
+    region_id: str | None = None
+    vpc_id: str | None = None
+    vswitch_id: str | None = None
+    vswitch_name: str | None = None
+    zone_id: str | None = None
+    is_default: bool | None = None
+    resource_group_id: str | None = None
+    page_number: int | None = None
+    page_size: int | None = None
+    tag: tuple[TagParameter, ...] = ()
+
+
+@action()
+def describe_vswitches(call: Call, request: DescribeVSwitches) -> Answer:
+    """VSwitches by filter."""
+    wanted = set(request.vswitch_id.split(",")) if request.vswitch_id else None
+    found = [
+        v
+        for v in (
+            call.store.where(VSwitch, "vpc", request.vpc_id)
+            if request.vpc_id
+            else call.store.all(VSwitch)
+        )
+        if (wanted is None or v.id in wanted)
+        and (not request.zone_id or v.zone == request.zone_id)
+        and (not request.vswitch_name or v.name == request.vswitch_name)
+        and not request.is_default
+        and tags.match(v.tags, request.tag)
+    ]
+    part, number, size = paging.page(found, request.page_number, request.page_size, most=50)
+    return {
+        "VSwitches": {"VSwitch": [_shown(call, v) for v in part]},
+        "TotalCount": len(found),
+        "PageNumber": number,
+        "PageSize": size,
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModifyVSwitchAttribute:
+    """Parameters of ModifyVSwitchAttribute."""
+
+    vswitch_id: str
+    region_id: str | None = None
+    vswitch_name: str | None = wire("VSwitchName", default=None)
+    description: str | None = None
+    enable_ipv6: bool | None = wire("EnableIPv6", default=None)
+    ipv6_cidr_block: int | None = None
+    vpc_ipv6_cidr_block: str | None = None
+
+
+@action(writes=True)
+def modify_vswitch_attribute(call: Call, request: ModifyVSwitchAttribute) -> Answer:
+    """Rename a vSwitch, or turn its IPv6 on (with an index) or off."""
+    vswitch = find(call, request.vswitch_id)
+    changes: dict[str, object] = {}
+    if request.vswitch_name is not None:
+        changes["name"] = request.vswitch_name
+    if request.description is not None:
+        changes["description"] = request.description
+    if request.enable_ipv6 is False and vswitch.ipv6_cidr is not None:
+        if call.store.any(Ipv6Address, "vswitch", vswitch.id):
+            raise ApiError("OperationFailed.Ipv6InUse", "The vSwitch still has IPv6 addresses.")
+        changes["ipv6_cidr"] = None
+    elif request.ipv6_cidr_block is not None or request.enable_ipv6:
+        vpc = vpcs.find(call, vswitch.vpc_id)
+        index = request.ipv6_cidr_block or 0
+        wanted = (
+            str(addressing.sub_block(addressing.ipv6_block(vpc.ipv6_cidr), index))
+            if vpc.ipv6_cidr
+            else None
+        )
+        if vswitch.ipv6_cidr is None or wanted != vswitch.ipv6_cidr:
+            changes["ipv6_cidr"] = _ipv6(call, vpc, index)
+    call.store.change(vswitch, **changes)
+    return {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeleteVSwitch:
+    """Parameters of DeleteVSwitch."""
+
+    vswitch_id: str
+    region_id: str | None = None
+
+
+@action(writes=True)
+def delete_vswitch(call: Call, request: DeleteVSwitch) -> Answer:
+    """Delete a vSwitch that nothing uses."""
+    vswitch = find(call, request.vswitch_id, code="InvalidVswitchID.NotFound")
+    if call.store.any(SnatEntry, "vswitch", vswitch.id):
+        raise ApiError(
+            "DependencyViolation.SnatEntry", "The vSwitch is the source of a SNAT entry."
+        )
+    if call.store.any(NatGateway, "vswitch", vswitch.id):
+        raise ApiError("DependencyViolation.NatGateway", "A NAT gateway is in the vSwitch.")
+    held = call.store.where(AddressClaim, "vswitch", vswitch.id)
+    if held:
+        raise ApiError(
+            f"DependencyViolation.{held[0].owner_kind}",
+            f"{held[0].owner_id} still uses the vSwitch {vswitch.id}.",
+        )
+    if call.store.any(CidrReservation, "vswitch", vswitch.id):
+        raise ApiError("DependencyViolation.CidrReservation", "The vSwitch has a CIDR reservation.")
+    if call.store.any(Ipv6Address, "vswitch", vswitch.id):
+        raise ApiError("DependencyViolation.Ipv6Address", "The vSwitch has IPv6 addresses.")
+    call.store.remove(vswitch)
+    return {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreateVSwitchCidrReservation:
+    """Parameters of CreateVSwitchCidrReservation."""
+
+    vswitch_id: str
+    region_id: str | None = None
+    ip_version: str = "IPv4"
+    cidr: str | None = wire("VSwitchCidrReservationCidr", default=None)
+    mask: str | None = wire("VSwitchCidrReservationMask", default=None)
+    name: str = wire("VSwitchCidrReservationName", default="")
+    description: str = wire("VSwitchCidrReservationDescription", default="")
+    kind: str = wire("VSwitchCidrReservationType", default="Prefix")
+    tag: tuple[TagParameter, ...] = ()
+
+
+@action(writes=True)
+def create_vswitch_cidr_reservation(call: Call, request: CreateVSwitchCidrReservation) -> Answer:
+    """Keep a block, /28 or larger, of a vSwitch for ENI prefixes."""
+    vswitch = find(call, request.vswitch_id)
+    network = addressing.block(vswitch.cidr)
+    taken = [
+        addressing.block(r.cidr) for r in call.store.where(CidrReservation, "vswitch", vswitch.id)
+    ] + [
+        addressing.block(c.address if "/" in c.address else f"{c.address}/32")
+        for c in call.store.where(AddressClaim, "vswitch", vswitch.id)
+    ]
+    if request.cidr:
+        chosen = addressing.given_block(
+            request.cidr, "InvalidVSwitchCidrReservation.Malformed", "VSwitchCidrReservationCidr"
+        )
+    else:
+        length = int(request.mask) if request.mask and request.mask.isdigit() else 0
+        if not network.prefixlen <= length <= addressing.PREFIX_LENGTH:
+            raise ApiError(
+                "InvalidVSwitchCidrReservation.Malformed",
+                f"Mask {request.mask!r} must be from {network.prefixlen} to 28.",
+            )
+        free = (
+            c for c in network.subnets(new_prefix=length) if not any(c.overlaps(t) for t in taken)
+        )
+        first = next(free, None)
+        if first is None:
+            raise ApiError(
+                "OperationFailed.CidrNotEnough", f"No free /{length} is left in {network}."
+            )
+        chosen = first
+    if not chosen.subnet_of(network) or chosen.prefixlen > addressing.PREFIX_LENGTH:
+        raise ApiError(
+            "InvalidVSwitchCidrReservation.Malformed",
+            f"The block {chosen} must lie in {network} and be a /28 or larger.",
+        )
+    if any(chosen.overlaps(t) for t in taken):
+        raise ApiError(
+            "InvalidVSwitchCidrReservation.Conflict", f"Addresses of {chosen} are in use."
+        )
+    made = call.store.put(
+        CidrReservation(
+            id=call.new_id("vcr"),
+            vswitch_id=vswitch.id,
+            vpc_id=vswitch.vpc_id,
+            name=request.name,
+            description=request.description,
+            cidr=str(chosen),
+            created=call.now,
+            life=call.passing(("Creating", 1.0), to="Assigned"),
+            tags=tags.given(request.tag),
+        )
+    )
+    return {"VSwitchCidrReservationId": made.id}
+
+
+def _reservation(call: Call, reservation_id: str) -> CidrReservation:
+    found = call.store.find(CidrReservation, reservation_id)
+    if found is None:
+        raise ApiError(
+            "ResourceNotFound.VSwitchCidrReservation",
+            f"The CIDR reservation {reservation_id!r} does not exist.",
+            404,
+        )
+    return found
+
+
+def _prefixes_in(call: Call, reservation: CidrReservation) -> int:
+    network = addressing.block(reservation.cidr)
+    return sum(
+        "/" in claim.address and addressing.block(claim.address).subnet_of(network)
+        for claim in call.store.where(AddressClaim, "vswitch", reservation.vswitch_id)
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListVSwitchCidrReservations:
+    """Parameters of ListVSwitchCidrReservations."""
+
+    region_id: str | None = None
+    vswitch_id: str | None = None
+    vpc_id: str | None = None
+    ids: tuple[str, ...] = wire("VSwitchCidrReservationIds", default=())
+    ip_version: str | None = None
+    kind: str | None = wire("VSwitchCidrReservationType", default=None)
+    next_token: str | None = None
+    max_results: int | None = None
+    tag: tuple[TagParameter, ...] = ()
+
+
+@action()
+def list_vswitch_cidr_reservations(call: Call, request: ListVSwitchCidrReservations) -> Answer:
+    """CIDR reservations by filter."""
+    found = [
+        r
+        for r in call.store.all(CidrReservation)
+        if (not request.ids or r.id in request.ids)
+        and (not request.vswitch_id or r.vswitch_id == request.vswitch_id)
+        and (not request.vpc_id or r.vpc_id == request.vpc_id)
+        and tags.match(r.tags, request.tag)
+    ]
+    part, following = paging.by_token(found, request.next_token, request.max_results, most=100)
+    shown = []
+    for r in part:
+        assigned = _prefixes_in(call, r)
+        total = addressing.block(r.cidr).num_addresses // 16
+        shown.append(
+            {
+                "VSwitchCidrReservationId": r.id,
+                "VSwitchCidrReservationName": r.name,
+                "VSwitchCidrReservationDescription": r.description,
+                "VSwitchCidrReservationCidr": r.cidr,
+                "VSwitchId": r.vswitch_id,
+                "VpcId": r.vpc_id,
+                "IpVersion": "IPv4",
+                "Type": "Prefix",
+                "Status": r.life.at(call.now),
+                "AssignedCidrCount": str(assigned),
+                "AvailableCidrCount": str(total - assigned),
+                "CreationTime": moment(r.created),
+                "Tags": tags.plain(r.tags),
+            }
+        )
+    return {
+        "VSwitchCidrReservations": shown,
+        "TotalCount": len(found),
+        "MaxResults": request.max_results or 20,
+        "NextToken": following,
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModifyVSwitchCidrReservationAttribute:
+    """Parameters of ModifyVSwitchCidrReservationAttribute."""
+
+    reservation_id: str = wire("VSwitchCidrReservationId")
+    region_id: str | None = None
+    name: str | None = wire("VSwitchCidrReservationName", default=None)
+    description: str | None = wire("VSwitchCidrReservationDescription", default=None)
+
+
+@action(writes=True)
+def modify_vswitch_cidr_reservation_attribute(
+    call: Call, request: ModifyVSwitchCidrReservationAttribute
+) -> Answer:
+    """Rename a CIDR reservation."""
+    reservation = _reservation(call, request.reservation_id)
+    call.store.change(
+        reservation,
+        name=reservation.name if request.name is None else request.name,
+        description=(
+            reservation.description if request.description is None else request.description
+        ),
+    )
+    return {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeleteVSwitchCidrReservation:
+    """Parameters of DeleteVSwitchCidrReservation."""
+
+    reservation_id: str = wire("VSwitchCidrReservationId")
+    region_id: str | None = None
+
+
+@action(writes=True)
+def delete_vswitch_cidr_reservation(call: Call, request: DeleteVSwitchCidrReservation) -> Answer:
+    """Give a reserved block back, once no ENI has a prefix of it."""
+    reservation = _reservation(call, request.reservation_id)
+    if _prefixes_in(call, reservation):
+        raise ApiError(
+            "DependencyViolation.Ipv4Prefix", "An ENI still has a prefix of the reservation."
+        )
+    call.store.remove(reservation)
+    return {}

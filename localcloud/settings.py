@@ -1,0 +1,78 @@
+"""What a local cloud is started with, and where it keeps what."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import Final
+
+DEFAULT_HOME: Final = Path(".local")
+DEFAULT_PORT: Final = 18443
+DEFAULT_EIP_RANGE: Final = "127.66.0.0/16"
+DEFAULT_REGION: Final = "cn-hangzhou"
+ACCOUNT_ID: Final = "1234567890123456"
+ROOT_KEY_ID: Final = "localcloud"
+ROOT_SECRET: Final = "localcloud-secret-not-real"  # noqa: S105  # obviously fake, and documented
+LOOPBACK: Final = "127.0.0.1"
+ZONE_LETTERS: Final = "abcdefghijklmnop"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cloud:
+    """The facts of the emulated cloud that actions need.
+
+    `delay_scale` stretches the time that resources take to become ready: 0 at once, 1 about as
+    long as in the real cloud.
+    """
+
+    region: str = DEFAULT_REGION
+    account_id: str = ACCOUNT_ID
+    eip_range: IPv4Network = IPv4Network(DEFAULT_EIP_RANGE)
+    delay_scale: float = 0.0
+    strict: bool = False
+    root_key_id: str = ROOT_KEY_ID
+    root_secret: str = ROOT_SECRET
+
+    @property
+    def zones(self) -> tuple[str, ...]:
+        """The region's zone ids: `cn-hangzhou-a` …, `ap-southeast-1a` …."""
+        joint = "" if self.region[-1].isdigit() else "-"
+        return tuple(f"{self.region}{joint}{letter}" for letter in ZONE_LETTERS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Places:
+    """The files of one local cloud, all below `home`."""
+
+    home: Path
+
+    @property
+    def cloud(self) -> Path:
+        """Everything the cloud keeps."""
+        return self.home / "cloud"
+
+    @property
+    def state(self) -> Path:
+        """The SQLite file."""
+        return self.cloud / "state.sqlite"
+
+    @property
+    def tls(self) -> Path:
+        """The private CA and the server's certificate."""
+        return self.cloud / "tls"
+
+    @property
+    def run(self) -> Path:
+        """Sockets and pid files."""
+        return self.cloud / "run"
+
+    @property
+    def logs(self) -> Path:
+        """Logs."""
+        return self.cloud / "logs"
+
+    @property
+    def control_socket(self) -> Path:
+        """The unix socket of the control API."""
+        return self.run / "control.sock"

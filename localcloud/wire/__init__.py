@@ -1,0 +1,1 @@
+"""What goes over the wire: signatures, flattened parameters, errors. Knows no product."""

@@ -1,0 +1,250 @@
+"""From flat request parameters to typed, frozen request objects.
+
+The OpenAPI flattens: a list is `Name.1`, a list of objects `Name.1.Key`, an object `Name.Key`;
+some lists and objects come as one JSON string instead. A request type is a frozen dataclass whose
+fields say all of it: `str`, `int`, `float`, `bool`, `tuple[X, ...]`, another such dataclass, each
+or None. A field without a default is mandatory. The wire name is the field's name in Pascal case
+unless `wire("…")` says otherwise.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+import re
+import types
+import typing
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeVar, cast
+
+from .errors import ApiError, invalid, missing
+
+T = TypeVar("T")
+
+_MAX_DEPTH: Final = 8
+_MAX_ITEMS: Final = 1000
+_OWN: Final = ""
+_INTEGER: Final = re.compile(r"-?[0-9]{1,18}")
+_NAMES: Final = {"vswitch": "VSwitch", "vswitches": "VSwitches", "vrouter": "VRouter"}
+
+Tree = dict[str, Any]
+Reader = Callable[[Tree, str, list[str]], Any]
+
+
+def wire(name: str, default: object = dataclasses.MISSING) -> Any:  # noqa: ANN401  # as dataclasses.field
+    """A field whose wire name does not follow from its Python name."""
+    if default is dataclasses.MISSING:
+        return dataclasses.field(metadata={"wire": name})
+    return dataclasses.field(default=default, metadata={"wire": name})
+
+
+def wire_name(field: dataclasses.Field[Any]) -> str:
+    """The parameter's name in requests: `vpc_id` is `VpcId`."""
+    named = field.metadata.get("wire")
+    if named is not None:
+        return str(named)
+    return "".join(_NAMES.get(part, part.capitalize()) for part in field.name.split("_"))
+
+
+def tree(parameters: Mapping[str, str]) -> Tree:
+    """Nest the flat names: `A.1.B=c` is `{"A": {"1": {"B": {"": "c"}}}}`."""
+    root: Tree = {}
+    for name, value in parameters.items():
+        if "." not in name:
+            root.setdefault(name, {})[_OWN] = value
+            continue
+        parts = name.split(".")
+        if len(parts) > _MAX_DEPTH or not all(parts):
+            raise ApiError("InvalidParameter", f"The parameter name {name[:80]!r} is malformed.")
+        node = root
+        for part in parts:
+            node = node.setdefault(part, {})
+        node[_OWN] = value
+    return root
+
+
+def read(kind: type[T], parameters: Mapping[str, str]) -> tuple[T, tuple[str, ...]]:
+    """Build `kind` from flat parameters.
+
+    Returns:
+        The request and the names (flat, sorted) of parameters that `kind` does not declare.
+
+    Raises:
+        ApiError: a mandatory parameter is missing or a value is not of its type.
+    """
+    unknown: list[str] = []
+    return cast("T", _object(kind)(tree(parameters), "", unknown)), tuple(sorted(unknown))
+
+
+def declared(kind: type[object]) -> frozenset[str]:
+    """The top-level wire names that a request type declares."""
+    return frozenset(
+        wire_name(field)
+        for field in dataclasses.fields(kind)  # type: ignore[arg-type]  # request types are dataclasses
+    )
+
+
+def _leaves(node: Tree, path: str) -> list[str]:
+    found = []
+    for name, child in node.items():
+        if name == _OWN:
+            found.append(path)
+        else:
+            found.extend(_leaves(child, f"{path}.{name}" if path else name))
+    return found
+
+
+def _text(node: Tree, path: str, unknown: list[str]) -> str | None:
+    for name, child in node.items():
+        if name != _OWN:
+            unknown.extend(_leaves(child, f"{path}.{name}"))
+    return cast("str | None", node.get(_OWN))
+
+
+def _integer(node: Tree, path: str, unknown: list[str]) -> int | None:
+    text = _text(node, path, unknown)
+    if not text:
+        return None
+    if not _INTEGER.fullmatch(text):
+        raise invalid(path, text, "it must be an integer")
+    return int(text)
+
+
+def _number(node: Tree, path: str, unknown: list[str]) -> float | None:
+    text = _text(node, path, unknown)
+    if not text:
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        raise invalid(path, text, "it must be a number") from None
+
+
+def _truth(node: Tree, path: str, unknown: list[str]) -> bool | None:
+    text = _text(node, path, unknown)
+    if not text:
+        return None
+    lowered = text.lower()
+    if lowered not in {"true", "false"}:
+        raise invalid(path, text, "it must be true or false")
+    return lowered == "true"
+
+
+_SCALARS: Final[Mapping[object, Reader]] = types.MappingProxyType(
+    {str: _text, int: _integer, float: _number, bool: _truth}
+)
+
+
+@functools.cache
+def _reader(hint: object) -> Reader:
+    if hint in _SCALARS:
+        return _SCALARS[hint]
+    origin = typing.get_origin(hint)
+    if origin in {types.UnionType, typing.Union}:
+        (inner,) = (a for a in typing.get_args(hint) if a is not type(None))
+        return _reader(inner)
+    if origin is tuple:
+        return _list(typing.get_args(hint)[0])
+    if isinstance(hint, type) and dataclasses.is_dataclass(hint):
+        return _object(hint)
+    raise TypeError(f"a request field cannot be {hint!r}")
+
+
+def _list(item: object) -> Reader:
+    read_item = _reader(item)
+
+    def read_list(node: Tree, path: str, unknown: list[str]) -> tuple[Any, ...]:
+        own = node.get(_OWN)
+        if own is not None:
+            return _from_json(own, path, read_item, unknown) if own else ()
+        numbered: list[tuple[int, Tree]] = []
+        for name, child in node.items():
+            if not name.isdigit() or not 1 <= int(name[:9]) <= _MAX_ITEMS:
+                raise invalid(f"{path}.{name}", name, f"a list is numbered from 1 to {_MAX_ITEMS}")
+            numbered.append((int(name), child))
+        numbered.sort(key=lambda pair: pair[0])
+        values = (read_item(child, f"{path}.{number}", unknown) for number, child in numbered)
+        return tuple(value for value in values if value is not None)
+
+    return read_list
+
+
+def _from_json(text: str, path: str, read_item: Reader, unknown: list[str]) -> tuple[Any, ...]:
+    if not text.lstrip().startswith("["):
+        # A list of one, as clients write it where the API takes both.
+        return tuple(read_item({_OWN: part}, path, unknown) for part in text.split(","))
+    try:
+        items = json.loads(text)
+    except (ValueError, RecursionError):
+        raise invalid(path, text, "it must be a JSON array") from None
+    if len(items) > _MAX_ITEMS:
+        raise invalid(path, text, f"a list has at most {_MAX_ITEMS} items")
+    return tuple(
+        read_item(_unfold(value, path, 0), f"{path}.{number}", unknown)
+        for number, value in enumerate(items, 1)
+    )
+
+
+def _unfold(value: object, path: str, depth: int) -> Tree:
+    if depth > _MAX_DEPTH:
+        raise invalid(path, "…", f"it is nested deeper than {_MAX_DEPTH}")
+    if isinstance(value, dict):
+        return {
+            str(name): _unfold(child, path, depth + 1)
+            for name, child in value.items()
+            if child is not None and name
+        }
+    if isinstance(value, list):
+        return {
+            str(number): _unfold(child, path, depth + 1)
+            for number, child in enumerate(value, 1)
+            if child is not None
+        }
+    if isinstance(value, bool):
+        return {_OWN: "true" if value else "false"}
+    return {_OWN: "" if value is None else str(value)}
+
+
+@functools.cache
+def _object(kind: type[Any]) -> Reader:
+    hints = typing.get_type_hints(kind)
+    fields = {
+        wire_name(field): (
+            field.name,
+            _reader(hints[field.name]),
+            field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING,
+        )
+        for field in dataclasses.fields(kind)
+    }
+
+    def read_object(node: Tree, path: str, unknown: list[str]) -> object:
+        own = node.get(_OWN)
+        if own is not None and len(node) == 1:
+            if not own:
+                return None
+            try:
+                folded = json.loads(own)
+            except (ValueError, RecursionError):
+                folded = None
+            if not isinstance(folded, dict):
+                raise invalid(path, own, "it must be a JSON object")
+            node = _unfold(folded, path, 0)
+        given: dict[str, Any] = {}
+        for name, child in node.items():
+            if name == _OWN:
+                continue
+            here = f"{path}.{name}" if path else name
+            known = fields.get(name)
+            if known is None:
+                unknown.extend(_leaves(child, here))
+                continue
+            value = known[1](child, here, unknown)
+            if value is not None:
+                given[known[0]] = value
+        for name, (attribute, _, mandatory) in fields.items():
+            if mandatory and given.get(attribute) in {None, ""}:
+                raise missing(f"{path}.{name}" if path else name)
+        return kind(**given)
+
+    return read_object
