@@ -1,4 +1,4 @@
-"""Put the local Spiderpool chart together: our templates, and CRDs made from upstream's Go types."""
+"""Put the local Spiderpool chart together: our templates, and CRDs of upstream's Go types."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def assemble(home: Path) -> Path:
     missing = [name for name in NEEDED if f"plural: {name}\n" not in text]
     if missing:
         raise CrdsMissingError(
-            f"{source} has no CRD for {', '.join(missing)}: they are generated from Spiderpool's Go "
-            "types; run `python -m toolchain ensure` first"
+            f"{source} has no CRD for {', '.join(missing)}: they are generated from Spiderpool's "
+            "Go types; run `python -m toolchain ensure` first"
         )
     target = home / "charts" / "spiderpool"
     target.parent.mkdir(parents=True, exist_ok=True)

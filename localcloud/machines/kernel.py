@@ -48,7 +48,7 @@ def mount(
     flags: int = 0,
     data: str | None = None,
 ) -> None:
-    """mount(2). Raises OSError with the target in its text."""
+    """Mount a file system, as the call of that name. Raises OSError with the target in its text."""
     _check(
         _libc.mount(
             _bytes(source), _bytes(target), _bytes(kind), ctypes.c_ulong(flags), _bytes(data)

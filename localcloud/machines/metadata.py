@@ -21,11 +21,20 @@ if TYPE_CHECKING:
 
     from .control import Instance, Interface
 
-TOKEN_HEADER: Final = "x-aliyun-ecs-metadata-token"
+TOKEN_HEADER: Final = "x-aliyun-ecs-metadata-token"  # noqa: S105  (a header's name)
 TTL_HEADER: Final = "x-aliyun-ecs-metadata-token-ttl-seconds"
 LONGEST_TOKEN_SECONDS: Final = 21_600
 
 Tree = dict[str, "str | Tree"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """An HTTP request to the metadata service; header names in lower case."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,30 +70,17 @@ class Tokens:
 
 
 def answer(
-    method: str,
-    path: str,
-    headers: Mapping[str, str],
+    request: Request,
     instance: Instance,
     tokens: Tokens,
     credentials: Callable[[], dict[str, Any] | None],
 ) -> Answer:
-    """Answer one request of `instance`. `headers` has lower-case names.
-
-    `credentials` is asked only when the role's document is.
-    """
-    path = path.partition("?")[0]
+    """Answer one request of `instance`. `credentials` is asked only when the role's document is."""
+    path = request.path.partition("?")[0]
     if path == "/latest/api/token":
-        return _token(method, headers, instance, tokens)
-    if method not in {"GET", "HEAD"}:
-        return Answer(status=http.HTTPStatus.METHOD_NOT_ALLOWED)
-    token = headers.get(TOKEN_HEADER)
-    if token is None and instance.http_tokens == "required":
-        return Answer(
-            status=http.HTTPStatus.FORBIDDEN,
-            body=f"hardened mode: PUT /latest/api/token first, then send {TOKEN_HEADER}\n".encode(),
-        )
-    if token is not None and not tokens.good(instance.id, token):
-        return Answer(status=http.HTTPStatus.UNAUTHORIZED)
+        return _token(request, instance, tokens)
+    if refused := _refusal(request, instance, tokens):
+        return refused
     if path.rstrip("/") == "/latest/user-data":
         return _user_data(instance)
     role = instance.ram_role
@@ -96,10 +92,24 @@ def answer(
     return _walk(_tree(instance), path)
 
 
-def _token(method: str, headers: Mapping[str, str], instance: Instance, tokens: Tokens) -> Answer:
-    if method != "PUT":
+def _refusal(request: Request, instance: Instance, tokens: Tokens) -> Answer | None:
+    if request.method not in {"GET", "HEAD"}:
         return Answer(status=http.HTTPStatus.METHOD_NOT_ALLOWED)
-    asked = headers.get(TTL_HEADER, "")
+    token = request.headers.get(TOKEN_HEADER)
+    if token is None and instance.http_tokens == "required":
+        return Answer(
+            status=http.HTTPStatus.FORBIDDEN,
+            body=f"hardened mode: PUT /latest/api/token first, then send {TOKEN_HEADER}\n".encode(),
+        )
+    if token is not None and not tokens.good(instance.id, token):
+        return Answer(status=http.HTTPStatus.UNAUTHORIZED)
+    return None
+
+
+def _token(request: Request, instance: Instance, tokens: Tokens) -> Answer:
+    if request.method != "PUT":
+        return Answer(status=http.HTTPStatus.METHOD_NOT_ALLOWED)
+    asked = request.headers.get(TTL_HEADER, "")
     if not asked.isdigit() or not 1 <= int(asked) <= LONGEST_TOKEN_SECONDS:
         return Answer(
             status=http.HTTPStatus.BAD_REQUEST,

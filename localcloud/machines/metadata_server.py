@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from .control import ControlError
 from .fabric import METADATA_ADDRESS
-from .metadata import Answer, Tokens, answer
+from .metadata import Answer, Request, Tokens, answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,14 +31,8 @@ def serve(find: Callable[[str], Instance | None], control: Control) -> None:
                 return
             headers = {name.lower(): value for name, value in self.headers.items()}
             try:
-                said = answer(
-                    self.command,
-                    self.path,
-                    headers,
-                    instance,
-                    tokens,
-                    lambda: control.credentials(instance.id),
-                )
+                asked = Request(method=self.command, path=self.path, headers=headers)
+                said = answer(asked, instance, tokens, lambda: control.credentials(instance.id))
             except ControlError:
                 said = Answer(status=503)
             self._send(said)
@@ -54,7 +48,10 @@ def serve(find: Callable[[str], Instance | None], control: Control) -> None:
         def log_message(self, *_: object) -> None:
             """Write nothing: tokens and user-data pass here."""
 
-        do_GET = do_HEAD = do_PUT = do_POST = _answer
+        do_GET = _answer  # noqa: N815  (the names http.server looks for)
+        do_HEAD = _answer  # noqa: N815
+        do_PUT = _answer  # noqa: N815
+        do_POST = _answer  # noqa: N815
 
     server = ThreadingHTTPServer((METADATA_ADDRESS, 80), Handler)
     server.daemon_threads = True

@@ -80,8 +80,10 @@ class Vpc:
                     for address in (nic.address, *nic.secondary_addresses):
                         self._by_address[address] = instance
             present = {instance.id for instance, _ in found}
-            for gone in self._machines.keys() - present:
-                removals.append(asyncio.create_task(self._machines.pop(gone).remove()))
+            removals += [
+                asyncio.create_task(self._machines.pop(gone).remove())
+                for gone in self._machines.keys() - present
+            ]
             if not found:
                 await asyncio.gather(*removals)
                 ended.set()

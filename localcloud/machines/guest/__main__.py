@@ -17,7 +17,8 @@ from localcloud.machines import channel
 from localcloud.machines.control import Instance
 from localcloud.machines.tools import kubernetes_version
 
-from . import cloudinit, leases, links, rootfs, shims
+from . import about, cloudinit, leases, links, rootfs
+from .commands import modules, scripts, sysctl
 from .lines import ENVIRONMENT, say
 from .netplan import NetplanError
 from .services import Services, reap_orphans
@@ -36,7 +37,8 @@ def main() -> None:
     socket.sethostname(instance.hostname)
     say(f"machine {instance.id} ({instance.hostname}): kernel {os.uname().release}")
     os.umask(0o022)
-    shims.install(instance, version)
+    about.write(about.About(kubernetes_version=version, instance_type=instance.instance_type))
+    scripts.install_image()
     channel.send(end, {"started": True})
     got = channel.receive(end)
     if got is None:
@@ -55,7 +57,8 @@ def _boot(instance: Instance) -> None:
         if instance.primary:
             cloudinit.network_file("eth0", instance.primary.mac)
     _network()
-    shims.load_settings()
+    modules.load_configured()
+    sysctl.sysctl(["--system", "--quiet"])
     services = Services()
     services.boot()
     config = cloudinit.read(instance.user_data)

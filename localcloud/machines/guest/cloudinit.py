@@ -106,7 +106,7 @@ def _write(file: WrittenFile) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     # Created closed, opened to what was asked only when its content stands.
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    with open(descriptor, "ab" if file.append else "wb") as target:
+    with os.fdopen(descriptor, "ab" if file.append else "wb") as target:
         if not file.append:
             target.truncate(0)
         target.write(file.content)

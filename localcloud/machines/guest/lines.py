@@ -25,11 +25,17 @@ def say(text: str) -> None:
     sys.stdout.flush()
 
 
+def complain(text: str) -> None:
+    """Write one line on standard error."""
+    sys.stderr.write(text.rstrip("\n") + "\n")
+    sys.stderr.flush()
+
+
 def run(command: Sequence[str], log: Path) -> int:
     """Run a command; every line goes to the console and is appended to `log`."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as kept:
-        process = subprocess.Popen(
+        process = subprocess.Popen(  # noqa: S603  (the user-data's own script)
             command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -202,14 +202,13 @@ def _plan(definition: Mapping[str, Any], link: Link, lease: Lease | None) -> Lin
 
 def _address(entry: Any) -> str:  # noqa: ANN401  (YAML)
     text = str(next(iter(entry)) if isinstance(entry, dict) else entry)
+    problem = NetplanError(f"malformed address '{text}', must be X.X.X.X/NN or X:X:X:X:X:X:X:X/NN")
+    if "/" not in text:
+        raise problem
     try:
-        if "/" not in text:
-            raise ValueError(text)
         return str(ipaddress.ip_interface(text))
     except ValueError:
-        raise NetplanError(
-            f"malformed address '{text}', must be X.X.X.X/NN or X:X:X:X:X:X:X:X/NN"
-        ) from None
+        raise problem from None
 
 
 def _route(route: Mapping[str, Any]) -> Route:

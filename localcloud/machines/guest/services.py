@@ -100,7 +100,7 @@ class _Service:
             words = units.arguments(command, environment)
             with (_LOGS / f"{self.unit.name}.log").open("ab") as log:
                 try:
-                    self._process = subprocess.Popen(
+                    self._process = subprocess.Popen(  # noqa: S603  (the unit's own command)
                         words,
                         stdin=subprocess.DEVNULL,
                         stdout=log,
@@ -162,54 +162,50 @@ class Services:
         )
 
     def _one(self, verb: str, name: str, *, now: bool) -> Reply:
+        """Do one verb on one unit."""
+        questions = {"is-active": self._is_active, "is-enabled": self._is_enabled}
+        if verb in questions:
+            return questions[verb](name)
+        unit = self._unit(name)
+        if unit is None:
+            code = {"mask": 0, "status": _NOT_UNIT_STATUS}.get(verb, _NOT_FOUND)
+            text = f"Failed to {verb} {name}.service: Unit {name}.service not found."
+            return Reply(code=code, text=text if code else "")
+        if verb == "enable":
+            _WANTS.mkdir(parents=True, exist_ok=True)
+            link = _WANTS / f"{name}.service"
+            if not link.is_symlink():
+                link.symlink_to(f"/etc/systemd/system/{name}.service")
+            return self._start(unit) if now else Reply()
+        if verb in {"disable", "mask"}:
+            (_WANTS / f"{name}.service").unlink(missing_ok=True)
+            return self._stop(name) if now else Reply()
+        return self._power(verb, unit)
+
+    def _power(self, verb: str, unit: units.Unit) -> Reply:
+        if verb == "status":
+            active = self._is_active(unit.name)
+            return Reply(code=active.code, text=f"● {unit.name}.service\n     {active.text}")
+        if verb in {"try-restart", "condrestart"}:
+            verb = "restart" if unit.name in self._running else "show"
+        if verb in {"stop", "kill", "restart", "reload", "reload-or-restart"}:
+            self._stop(unit.name)
+        if verb in {"start", "restart", "reload", "reload-or-restart"}:
+            return self._start(unit)
+        known = {"stop", "kill", "show", "cat", "unmask", "list-units", "list-unit-files"}
+        return Reply() if verb in known else Reply(code=1, text=f"Unknown command verb {verb}.")
+
+    def _is_active(self, name: str) -> Reply:
         with self._lock:
             service = self._running.get(name)
-        if verb == "is-active":
-            active = service is not None and service.active
-            return Reply(code=0 if active else _NOT_ACTIVE, text="active" if active else "inactive")
-        unit = self._unit(name)
-        if verb == "is-enabled":
-            enabled = (_WANTS / f"{name}.service").is_symlink()
-            return Reply(code=0 if enabled else 1, text="enabled" if enabled else "disabled")
-        if unit is None:
-            if verb in {"disable", "mask", "stop"}:
-                return Reply(code=0 if verb == "mask" else _NOT_FOUND)
-            code = _NOT_UNIT_STATUS if verb == "status" else _NOT_FOUND
-            return Reply(
-                code=code, text=f"Failed to {verb} {name}.service: Unit {name}.service not found."
-            )
-        match verb:
-            case "status":
-                active = service is not None and service.active
-                state = "active (running)" if active else "inactive (dead)"
-                return Reply(
-                    code=0 if active else _NOT_ACTIVE,
-                    text=f"● {name}.service\n     Active: {state}",
-                )
-            case "enable":
-                _WANTS.mkdir(parents=True, exist_ok=True)
-                link = _WANTS / f"{name}.service"
-                if not link.is_symlink():
-                    link.symlink_to(f"/etc/systemd/system/{name}.service")
-                return self._start(unit) if now else Reply()
-            case "disable" | "mask":
-                (_WANTS / f"{name}.service").unlink(missing_ok=True)
-                if now:
-                    self._stop(name)
-                return Reply()
-            case "start":
-                return self._start(unit)
-            case "stop" | "kill":
-                self._stop(name)
-                return Reply()
-            case "try-restart" | "condrestart" if service is None:
-                return Reply()
-            case "restart" | "try-restart" | "condrestart" | "reload" | "reload-or-restart":
-                self._stop(name)
-                return self._start(unit)
-            case "show" | "cat" | "unmask" | "list-units" | "list-unit-files":
-                return Reply(text=f"{name}.service")
-        return Reply(code=1, text=f"Unknown command verb {verb}.")
+        if service is not None and service.active:
+            return Reply(text="active")
+        return Reply(code=_NOT_ACTIVE, text="inactive")
+
+    @staticmethod
+    def _is_enabled(name: str) -> Reply:
+        enabled = (_WANTS / f"{name}.service").is_symlink()
+        return Reply(code=0 if enabled else 1, text="enabled" if enabled else "disabled")
 
     def _unit(self, name: str) -> units.Unit | None:
         for folder in units.UNIT_FOLDERS:
@@ -242,11 +238,12 @@ class Services:
             )
         return Reply()
 
-    def _stop(self, name: str) -> None:
+    def _stop(self, name: str) -> Reply:
         with self._lock:
             service = self._running.pop(name, None)
         if service is not None:
             service.stop()
+        return Reply()
 
     def _serve(self, listener: socket.socket) -> None:
         while True:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-import datetime
+import datetime as dt
 import hashlib
 import json
 import os
@@ -119,7 +119,7 @@ class Supervisor:
         self.process = self._start()
 
     def _start(self) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(self._command, cwd=REPOSITORY)
+        return subprocess.Popen(self._command, cwd=REPOSITORY)  # noqa: S603  (our own module)
 
     def kill_and_start_again(self) -> None:
         self.process.kill()
@@ -420,15 +420,15 @@ def _certificate(
     names = [x509.NameAttribute(NameOID.COMMON_NAME, common_name)]
     if organization:
         names.insert(0, x509.NameAttribute(NameOID.ORGANIZATION_NAME, organization))
-    now = datetime.datetime.now(datetime.UTC)
+    now = dt.datetime.now(dt.UTC)
     builder = (
         x509.CertificateBuilder()
         .subject_name(x509.Name(names))
         .issuer_name(issuer.subject if issuer else x509.Name(names))
         .public_key(key)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(minutes=5))
-        .not_valid_after(now + datetime.timedelta(days=1))
+        .not_valid_before(now - dt.timedelta(minutes=5))
+        .not_valid_after(now + dt.timedelta(days=1))
         .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), critical=True)
         .add_extension(
             x509.KeyUsage(

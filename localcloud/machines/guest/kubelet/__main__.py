@@ -10,8 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from localcloud.machines.guest import links
-from localcloud.machines.guest.shims import about
+from localcloud.machines.guest import about, links
 
 from . import bootstrap, hardware, node, settings, static_pods
 from .addresses import Addresses
@@ -123,11 +122,11 @@ class Kubelet:
 
     def _register(self, client: Client) -> None:
         """POST the Node; one that exists gets its labels, as the kubelet reconciles them."""
-        about_machine = about()
+        machine = about.read()
         wanted = node.registration(
             self._settings,
-            about_machine["kubernetes_version"],
-            hardware.of_instance_type(about_machine["instance_type"]),
+            machine.kubernetes_version,
+            hardware.of_instance_type(machine.instance_type),
         )
         self._set_addresses(wanted, wanted)
         wanted["status"]["conditions"] = node.conditions(

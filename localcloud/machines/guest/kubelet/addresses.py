@@ -49,7 +49,9 @@ class Addresses:
         namespace = client.get(f"/api/v1/namespaces/{pod['metadata']['namespace']}")
         for nic, network in _networks(pod, agent):
             self._check_network(client, network)
-            request = _request(pod, namespace, node, nic, network, agent["metadata"]["namespace"])
+            request = _request(
+                pod, (namespace, node), (nic, network), agent["metadata"]["namespace"]
+            )
             got = self._allocate_nic(client, pod, request)
             if nic == "eth0":
                 found = got
@@ -90,17 +92,15 @@ class Addresses:
     def _take(
         self, client: Client, family: list[dict[str, Any]], name: str, uid: str
     ) -> str | None:
+        """Take the first free address of the first pool that has one."""
+        entry = {"pod": name, "podUid": uid}
         for pool in family:
-            taken: list[str] = []
-
-            def add(held: dict[str, Any], pool: dict[str, Any], taken: list[str]) -> dict[str, Any]:
-                free = pools.first_free(pool)
-                taken[:] = [free] if free else []
-                return held | ({free: {"pod": name, "podUid": uid}} if free else {})
-
-            self._update_pool(client, pool["metadata"]["name"], lambda h, p, t=taken: add(h, p, t))
-            if taken:
-                return taken[0]
+            after = self._update_pool(
+                client, pool["metadata"]["name"], lambda held, now: _with_one_more(held, now, entry)
+            )
+            for address, owner in after.items():
+                if owner == entry:
+                    return address
         return None
 
     def _update(
@@ -113,14 +113,14 @@ class Addresses:
         client: Client,
         name: str,
         change: Callable[[dict[str, Any], dict[str, Any]], dict[str, Any]],
-    ) -> None:
-        """Change a pool's record; another agent may have been quicker, then it is read again."""
+    ) -> dict[str, Any]:
+        """Change a pool's record and return it; read again where another agent was quicker."""
         for attempt in range(_ATTEMPTS):
             pool = client.get(f"{_POOLS}/{name}")
             before = pools.allocations(pool)
             after = change(dict(before), pool)
             if after == before:
-                return
+                return after
             try:
                 client.request(
                     "PUT", f"{_POOLS}/{name}/status", pools.with_allocations(pool, after)
@@ -130,7 +130,8 @@ class Addresses:
                     raise
                 time.sleep(0.05 * (attempt + 1))
             else:
-                return
+                return after
+        return {}
 
     @staticmethod
     def _check_coordinator(client: Client) -> None:
@@ -152,6 +153,13 @@ class Addresses:
             raise NoAddressError(
                 f"network-attachment-definitions.k8s.cni.cncf.io {name!r} not found in {namespace}"
             )
+
+
+def _with_one_more(
+    held: dict[str, Any], pool: Mapping[str, Any], entry: dict[str, str]
+) -> dict[str, Any]:
+    free = pools.first_free(pool)
+    return held if free is None else held | {free: entry}
 
 
 def _without(held: dict[str, Any], uid: str) -> dict[str, Any]:
@@ -188,12 +196,12 @@ def _cluster_network(agent: Mapping[str, Any]) -> str:
 
 def _request(
     pod: Mapping[str, Any],
-    namespace: Mapping[str, Any],
-    node: Mapping[str, Any],
-    nic: str,
-    network: str,
+    surroundings: tuple[Mapping[str, Any], Mapping[str, Any]],
+    nic: tuple[str, str],
     agent_namespace: str,
 ) -> Request:
+    """Return the request of a pod's NIC: (namespace, node) objects, (name, network) of the NIC."""
+    namespace, node = surroundings
     return Request(
         pod_namespace=pod["metadata"]["namespace"],
         pod_labels=pod["metadata"].get("labels") or {},
@@ -202,7 +210,7 @@ def _request(
         namespace_annotations=namespace["metadata"].get("annotations") or {},
         node=node["metadata"]["name"],
         node_labels=node["metadata"].get("labels") or {},
-        nic=nic,
-        network=network,
+        nic=nic[0],
+        network=nic[1],
         agent_namespace=agent_namespace,
     )

@@ -145,31 +145,30 @@ def _version(pool: Mapping[str, Any]) -> int:
 
 
 def _unfit(pool: Mapping[str, Any], request: Request) -> str | None:
+    """Return why the pool does not serve this NIC, None when it does."""
     spec = pool["spec"]
     if pool["metadata"].get("deletionTimestamp"):
         return "terminating"
     if spec.get("disable"):
         return "disabled"
-    checks = (
-        ("nodeName", "nodeAffinity", request.node, request.node_labels),
-        ("namespaceName", "namespaceAffinity", request.pod_namespace, request.namespace_labels),
-    )
-    for by_name, by_labels, name, labels in checks:
-        if spec.get(by_name):
-            if name not in spec[by_name]:
-                return f"unmatched {by_name}"
-        elif spec.get(by_labels) and not _selects(spec[by_labels], labels):
-            return f"unmatched {by_labels}"
-    if spec.get("podAffinity") and not _selects(spec["podAffinity"], request.pod_labels):
+    named = {
+        "nodeName": (request.node, "nodeAffinity", request.node_labels),
+        "namespaceName": (request.pod_namespace, "namespaceAffinity", request.namespace_labels),
+    }
+    for key, (name, selector, labels) in named.items():
+        if spec.get(key):
+            if name not in spec[key]:
+                return f"unmatched {key}"
+        elif not _selects(spec.get(selector) or {}, labels):
+            return f"unmatched {selector}"
+    if not _selects(spec.get("podAffinity") or {}, request.pod_labels):
         return "unmatched podAffinity"
-    if spec.get("multusName"):
-        full = [
-            name if "/" in name else f"{request.agent_namespace}/{name}"
-            for name in spec["multusName"]
-        ]
-        if request.network not in full:
-            return "unmatched multusName"
-    return None
+    return None if _serves(spec.get("multusName") or (), request) else "unmatched multusName"
+
+
+def _serves(names: Sequence[str], request: Request) -> bool:
+    full = [name if "/" in name else f"{request.agent_namespace}/{name}" for name in names]
+    return not full or request.network in full
 
 
 def _rank(pool: Mapping[str, Any]) -> tuple[bool, ...]:

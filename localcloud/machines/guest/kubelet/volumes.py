@@ -114,14 +114,14 @@ def _volume(
     pod: Mapping[str, Any], volume: Mapping[str, Any], source: Source, host_ip: str
 ) -> Path:
     if host := volume.get("hostPath"):
-        path = Path(host["path"])
+        path = Path(str(host["path"]))
         if host.get("type") == "FileOrCreate":
             path.parent.mkdir(parents=True, exist_ok=True)
             path.touch(exist_ok=True)
         elif not path.exists():
             path.mkdir(parents=True, exist_ok=True)
         return path
-    folder = _ROOT / pod["metadata"]["uid"] / "volumes" / volume["name"]
+    folder = _ROOT / str(pod["metadata"]["uid"]) / "volumes" / str(volume["name"])
     folder.mkdir(parents=True, exist_ok=True)
     folder.parent.chmod(0o700)
     if "emptyDir" in volume:

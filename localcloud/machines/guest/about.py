@@ -1,0 +1,29 @@
+"""What this machine is, kept on its disk for the commands that ask."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+_PATH: Final = Path("/var/lib/machine/about.json")
+
+
+@dataclass(frozen=True, kw_only=True)
+class About:
+    """Version of the machine's Kubernetes packages (as v1.35.4), and its instance type."""
+
+    kubernetes_version: str
+    instance_type: str
+
+
+def write(about: About) -> None:
+    """Keep it."""
+    _PATH.parent.mkdir(parents=True, exist_ok=True)
+    _PATH.write_text(json.dumps(asdict(about)), encoding="utf-8")
+
+
+def read() -> About:
+    """Return what was kept at boot."""
+    return About(**json.loads(_PATH.read_text("utf-8")))
