@@ -7,7 +7,7 @@ import os
 import shutil
 import socket
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -200,15 +200,34 @@ class LocalCloud:
 
     def _start(self, plan: ClusterPlan) -> None:
         _, port = _endpoint(plan)
-        self._quietly(
+        self._share_tools()
+        done = self._quietly(
             "The local cloud did not start",
             *self._at("localcloud", "start"),
             *("--port", str(port), "--region", plan.region, "--eip-range", self.eip_range),
         )
+        self._check_machines_boot(done)
         write_trust_bundle(self.places, public=Path(certifi.where()))
         self.places.backend.mkdir(parents=True, exist_ok=True)
         self.places.pulumi_home.mkdir(parents=True, exist_ok=True)
         write_file(self.places.env, env_file(self.places), mode=0o644)
+
+    def _share_tools(self) -> None:
+        """Let the machines of a second local cloud find the binaries, which stand in the first."""
+        link = self.places.home / "bin"
+        if link != self.places.bin and not link.exists():
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(self.places.bin, target_is_directory=True)
+
+    def _check_machines_boot(self, started: Finished) -> None:
+        if self._cloud_status().get("machines") == "running":
+            return
+        why = started.err.strip() or f"see {self.places.cloud / 'logs'}"
+        raise OperationError(
+            f"The local cloud runs, but cannot boot machines: {why}. Mend that, or go where you "
+            "are root or may make user namespaces, and run this again.",
+            code=ExitCode.UNPREPARED,
+        )
 
     def _make_secrets(self, stack_file: Stack, plan: ClusterPlan) -> None:
         path = self._secrets_path(stack_file)
@@ -253,7 +272,7 @@ class LocalCloud:
             "The local cloud did not say what it has", *self._at("localcloud", "resources")
         )
         document = json.loads(done.out)
-        return [f"{len(ids)} {kind}" for kind, ids in _alive(document) if ids]
+        return [f"{held['count']} {kind}" for kind, held in document.items() if held["count"]]
 
     def _cloud_status(self) -> Mapping[str, object]:
         if not self.places.cloud.exists():
@@ -312,13 +331,6 @@ def _is_free(host: str, port: int) -> bool:
         except OSError:
             return False
     return True
-
-
-def _alive(document: object) -> Iterator[tuple[str, list[object]]]:
-    """Kinds with the ids of what is alive, from `localcloud resources`."""
-    if isinstance(document, Mapping):
-        for kind, ids in document.items():
-            yield str(kind), list(ids) if isinstance(ids, list | Mapping) else []
 
 
 def _short(path: Path) -> str:

@@ -111,22 +111,29 @@ class SecondCloud:
             *(sys.executable, "-m", "localcloud", "resources", "--home", str(self.places.home)),
             check=True,
         )
-        return {kind: ids for kind, ids in json.loads(done.out).items() if ids}
+        return {kind: held for kind, held in json.loads(done.out).items() if held["count"]}
 
     def processes(self) -> set[int]:
-        """Every process of this cloud: those with a pid file, and all below them."""
+        """Every process of this cloud: server, machines, and all below them."""
         below = _children()
         found: set[int] = set()
-        todo = [
-            int(text)
-            for file in self.places.home.glob("**/run/*.pid")
-            if (text := file.read_text().strip()).isdigit()
-        ]
+        todo = [pid for pid in self.status()["pids"].values() if pid is not None]
         while todo:
             pid = todo.pop()
-            if pid not in found and Path(f"/proc/{pid}").exists():
+            if pid not in found and _alive(pid):
                 found.add(pid)
                 todo += below.get(pid, [])
+        return found
+
+    def status(self) -> Mapping[str, Any]:
+        """What `localcloud status` says."""
+        done = self.run(
+            *(sys.executable, "-m", "localcloud", "status", "--json"),
+            *("--home", str(self.places.home)),
+            check=True,
+        )
+        found = json.loads(done.out)
+        assert isinstance(found, dict)
         return found
 
     def kill_everything(self) -> int:

@@ -41,6 +41,8 @@ class Machine:
             stacks = self.home / "pulumi/state/.pulumi/stacks/spiderpool-alicloud"
             stacks.mkdir(parents=True)
             (stacks / "local.json").write_text("{}")
+        if called.startswith("localcloud status"):
+            return Finished(status=0, out='{"running": true, "machines": "running"}', err="")
         found = [answer for begin, answer in self.answers.items() if called.startswith(begin)]
         return found[0] if found else OK
 
@@ -98,6 +100,7 @@ def test_up_goes_from_the_toolchain_to_the_table(machine: Machine, cloud: LocalC
         "toolchain ensure",
         "localcloud.charts --home",
         "localcloud start",
+        "localcloud status",
         "pulumi stack",
         "pulumi up",
         "pulumi stack",
@@ -172,6 +175,7 @@ def test_down_destroys_checks_and_stops(machine: Machine, cloud: LocalCloud) -> 
     assert machine.order() == [
         "localcloud status",
         "localcloud start",
+        "localcloud status",
         "pulumi stack",
         "pulumi stack",
         "pulumi destroy",
@@ -186,7 +190,7 @@ def test_down_says_what_is_left_and_keeps_the_cloud_running(
     cloud.up()
     machine.calls.clear()
     machine.answers["localcloud resources"] = Finished(
-        status=0, out=json.dumps({"vpcs": ["vpc-1"], "eips": []}), err=""
+        status=0, out=json.dumps({"vpcs": {"count": 1}, "eips": {"count": 0}}), err=""
     )
     with pytest.raises(OperationError, match="1 vpcs") as caught:
         cloud.down()
