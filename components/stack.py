@@ -60,10 +60,11 @@ def read_stack() -> StackInputs:
         plan = _plan(document)
     except ConfigError as error:
         raise pulumi.RunError(str(error)) from error
+    kubeconfig = _kubeconfig(config, plan)
     return StackInputs(
         plan=plan,
-        secrets=_secrets(config, plan),
-        kubeconfig=_kubeconfig(config, plan),
+        secrets=_secrets(config, plan, inside=kubeconfig is not None),
+        kubeconfig=kubeconfig,
         access_key=_access_key(config, plan),
     )
 
@@ -75,7 +76,12 @@ def _plan(document: Mapping[str, object]) -> ClusterPlan:
     return plan
 
 
-def _secrets(config: pulumi.Config, plan: ClusterPlan) -> pulumi.Output[ClusterSecrets]:
+def _secrets(
+    config: pulumi.Config, plan: ClusterPlan, *, inside: bool
+) -> pulumi.Output[ClusterSecrets]:
+    """`inside`: there is a cluster already, and its webhook may need a certificate of ours."""
+    if plan.kubernetes.mode == "existing" and not (inside and plan.spiderpool.enabled):
+        return _unknown()
     name = config.get("secretsFile")
     if name is None:
         text = config.get_secret("secrets")
@@ -108,6 +114,10 @@ def _without(reason: str) -> pulumi.Output[ClusterSecrets]:
             f"{reason}, and a cluster cannot be made without its certificates. {way_out}"
         )
     pulumi.log.warn(f"{reason}: what depends on secrets is shown as unknown. {way_out}")
+    return _unknown()
+
+
+def _unknown() -> pulumi.Output[ClusterSecrets]:
     unknown = cast("pulumi.Output[ClusterSecrets]", pulumi.Output.from_input(pulumi.UNKNOWN))
     return pulumi.Output.secret(unknown)
 

@@ -169,7 +169,7 @@ def test_pools_of_an_existing_cluster_carry_its_own_node_names(existing: Run) ->
 
 
 def test_without_a_kubeconfig_an_existing_cluster_stops_at_its_machines() -> None:
-    run = deploy(existing_kubernetes())
+    run = deploy(existing_kubernetes(), extra={"secrets": None})
     assert run.of("Instance")
     assert not [r for r in run.resources if r.type.startswith("kubernetes:")]
     assert "spiderpool-alicloud:kubeconfig is not set" in run.log
