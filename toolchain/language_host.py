@@ -1,18 +1,18 @@
 """Pulumi's Python language host, for machines that cannot download the official one.
 
-The engine starts it as `pulumi-language-python`, reads a port from its first line, and asks it to
-run programs. Programs run in this very process, with this Python: the SDK's Automation API server
-does the same for inline programs, and is what this class extends (pulumi/automation/_server.py).
-Generating, packing and linking of packages is not here; `pulumi` says so when it is asked.
+The engine starts it as `pulumi-language-python ADDRESS`, reads a port from its first line, and
+asks it to run programs. Programs run in this very process, with this Python. Generating, packing
+and linking of packages is not here; `pulumi` says so when it is asked for them.
 """
 
 from __future__ import annotations
 
 import importlib.metadata
+import io
 import json
 import os
+import platform
 import re
-import runpy
 import signal
 import sys
 import threading
@@ -23,25 +23,33 @@ from typing import Final
 
 import grpc
 from google.protobuf import empty_pb2
-from pulumi.automation._server import LanguageServer
-from pulumi.runtime import settings
-from pulumi.runtime.proto import language_pb2, language_pb2_grpc, plugin_pb2
+from pulumi.runtime.proto import (
+    LanguageRuntimeServicer,
+    language_pb2,
+    language_pb2_grpc,
+    plugin_pb2,
+)
+
+from toolchain import program
+from toolchain.plugin_process import PluginProcess, command
 
 _MAX_MESSAGE: Final = 400 << 20
-_WORKERS: Final = 4
+_WORKERS: Final = 16
 
 
-class LanguageHost(LanguageServer):
-    """Runs the program in the directory that the engine names."""
+class LanguageHost(LanguageRuntimeServicer):
+    """Runs Python programs and plugins for the engine at `engine` (`host:port`)."""
 
-    def __init__(self) -> None:
-        super().__init__(lambda: None)
+    def __init__(self, engine: str) -> None:
+        self._engine = engine
+        self._plugins: set[PluginProcess] = set()
 
     def Handshake(
         self, request: language_pb2.LanguageHandshakeRequest, context: grpc.ServicerContext
     ) -> language_pb2.LanguageHandshakeResponse:
-        """Take note of nothing: the engine's address comes with every run."""
-        _ = request, context
+        """Take the engine's address; it is the one on the command line."""
+        _ = context
+        self._engine = request.engine_address or self._engine
         return language_pb2.LanguageHandshakeResponse()
 
     def GetPluginInfo(
@@ -50,6 +58,15 @@ class LanguageHost(LanguageServer):
         """Answer with the SDK's version, which is the host's."""
         _ = request, context
         return plugin_pb2.PluginInfo(version=importlib.metadata.version("pulumi"))
+
+    def About(
+        self, request: language_pb2.AboutRequest, context: grpc.ServicerContext
+    ) -> language_pb2.AboutResponse:
+        """Name the Python that runs programs."""
+        _ = request, context
+        return language_pb2.AboutResponse(
+            executable=sys.executable, version=platform.python_version()
+        )
 
     def GetRequiredPackages(
         self, request: language_pb2.GetRequiredPackagesRequest, context: grpc.ServicerContext
@@ -63,69 +80,142 @@ class LanguageHost(LanguageServer):
             ]
         )
 
+    def GetRequiredPlugins(
+        self, request: language_pb2.GetRequiredPluginsRequest, context: grpc.ServicerContext
+    ) -> language_pb2.GetRequiredPluginsResponse:
+        """List the same in the older form."""
+        _ = request, context
+        return language_pb2.GetRequiredPluginsResponse(
+            plugins=[
+                plugin_pb2.PluginDependency(name=name, kind="resource", version=f"v{version}")
+                for name, version in required_plugins()
+            ]
+        )
+
     def GetProgramDependencies(
         self, request: language_pb2.GetProgramDependenciesRequest, context: grpc.ServicerContext
     ) -> language_pb2.GetProgramDependenciesResponse:
-        """List the installed distributions, for `pulumi about`."""
-        _ = request, context
-        installed = {
-            found.metadata["Name"]: found.version for found in importlib.metadata.distributions()
-        }
+        """List the installed distributions; only those that no other one needs, if asked so."""
+        _ = context
         return language_pb2.GetProgramDependenciesResponse(
             dependencies=[
                 language_pb2.DependencyInfo(name=name, version=version)
-                for name, version in sorted(installed.items())
+                for name, version in installed(transitive=request.transitiveDependencies)
             ]
         )
 
     def InstallDependencies(
         self, request: language_pb2.InstallDependenciesRequest, context: grpc.ServicerContext
     ) -> Iterator[language_pb2.InstallDependenciesResponse]:
-        """Install nothing: `make up` made the virtual environment from the pinned requirements."""
+        """Install nothing: the virtual environment is made from the pinned requirements."""
         _ = request, context
-        yield language_pb2.InstallDependenciesResponse(
-            stdout=b"The virtual environment is made by `make venv`; nothing to install.\n"
-        )
+        said = f"Dependencies are those of {sys.executable}; `make up` keeps them as pinned.\n"
+        yield language_pb2.InstallDependenciesResponse(stdout=said.encode())
 
     def Run(
         self, request: language_pb2.RunRequest, context: grpc.ServicerContext
     ) -> language_pb2.RunResponse:
         """Run the program; what it raised has been shown when this returns."""
+        _ = context
         directory = Path(request.info.program_directory or request.pwd or ".").resolve()
-        root = request.info.root_directory or str(directory)
+        os.chdir(request.pwd or directory)
+        done = program.run(
+            program.Run(
+                directory=directory,
+                root=Path(request.info.root_directory or directory),
+                project=request.project,
+                stack=request.stack,
+                organization=request.organization,
+                preview=request.dryRun,
+                parallel=request.parallel,
+                engine=self._engine,
+                monitor=request.monitor_address,
+                config=dict(request.config),
+                secret_keys=tuple(request.configSecretKeys),
+                arguments=tuple(request.args),
+            )
+        )
+        # `bail` tells the engine that the error has been shown already.
+        return language_pb2.RunResponse(bail=not done)
 
-        def program() -> None:
-            settings.SETTINGS.root_directory = root
-            runpy.run_path(str(directory / "__main__.py"), run_name="__main__")
+    def RunPlugin(
+        self, request: language_pb2.RunPluginRequest, context: grpc.ServicerContext
+    ) -> Iterator[language_pb2.RunPluginResponse]:
+        """Run a plugin written in Python until it ends, or the engine wants it ended."""
+        entry = Path(request.info.program_directory or request.program)
+        plugin = PluginProcess(
+            command(request.kind, entry, request.args),
+            directory=request.pwd,
+            environment=request.env,
+        )
+        self._plugins.add(plugin)
+        context.add_callback(plugin.end)
+        try:
+            for piece in plugin.output():
+                if piece.stream == "stdout":
+                    yield language_pb2.RunPluginResponse(stdout=piece.data)
+                else:
+                    yield language_pb2.RunPluginResponse(stderr=piece.data)
+            yield language_pb2.RunPluginResponse(exitcode=plugin.exit_status())
+        finally:
+            plugin.end()
+            self._plugins.discard(plugin)
 
-        self.program = program
-        os.chdir(directory)
-        sys.path.insert(0, str(directory))
-        result = super().Run(request, context)  # type: ignore[no-untyped-call]  # untyped upstream
-        # The server above has logged the error already; `bail` keeps it from being shown twice.
-        return language_pb2.RunResponse(bail=True) if result.error else result
+    def Cancel(self, request: empty_pb2.Empty, context: grpc.ServicerContext) -> empty_pb2.Empty:
+        """End the plugins that still run; a program ends by itself, for the engine is gone."""
+        _ = request, context
+        self.end()
+        return empty_pb2.Empty()
+
+    def end(self) -> None:
+        """End the plugins that still run."""
+        for plugin in list(self._plugins):
+            plugin.end()
 
 
 def required_plugins() -> list[tuple[str, str]]:
     """Read `pulumi-plugin.json` of every installed provider SDK: name and version, sorted."""
     found = []
     for distribution in importlib.metadata.distributions():
-        name = distribution.metadata["Name"]
-        if not re.fullmatch(r"pulumi[-_][a-z0-9_-]+", name):
+        package = distribution.metadata["Name"].replace("-", "_")
+        if not re.fullmatch(r"pulumi_\w+", package):
             continue
-        text = distribution.read_text(f"../{name.replace('-', '_')}/pulumi-plugin.json")
+        text = distribution.read_text(f"../{package}/pulumi-plugin.json")
         stated = json.loads(text) if text else {}
         if stated.get("resource"):
             found.append((str(stated["name"]), str(stated["version"]).removeprefix("v")))
     return sorted(found)
 
 
-def serve() -> None:
+def installed(*, transitive: bool) -> list[tuple[str, str]]:
+    """List installed distributions, sorted; without `transitive` only what nothing else needs."""
+    distributions = list(importlib.metadata.distributions())
+    needed = {
+        _normal(requirement)
+        for distribution in distributions
+        for requirement in distribution.requires or ()
+        if "extra ==" not in requirement
+    }
+    return sorted(
+        (distribution.metadata["Name"], distribution.version)
+        for distribution in distributions
+        if transitive or _normal(distribution.metadata["Name"]) not in needed
+    )
+
+
+def _normal(requirement: str) -> str:
+    """Return the distribution's name in a requirement, spelled as PEP 503 says."""
+    name = re.match(r"[A-Za-z0-9._-]+", requirement)
+    return re.sub(r"[-_.]+", "-", name[0]).lower() if name else requirement
+
+
+def serve(engine: str) -> None:
     """Serve on a free loopback port, print it, and stay until the engine ends this process."""
     ended = threading.Event()
-    # The engine stops plugins by SIGINT, and a terminal's Ctrl-C reaches them too.
+    # The engine stops plugins by SIGINT, and a terminal's Ctrl-C may reach them too.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
+    host = LanguageHost(engine)
     server = grpc.server(
         futures.ThreadPoolExecutor(max_workers=_WORKERS),
         options=[
@@ -133,14 +223,19 @@ def serve() -> None:
             ("grpc.max_send_message_length", _MAX_MESSAGE),
         ],
     )
-    language_pb2_grpc.add_LanguageRuntimeServicer_to_server(LanguageHost(), server)
+    language_pb2_grpc.add_LanguageRuntimeServicer_to_server(host, server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)  # what a program prints is shown at once
     sys.stdout.write(f"{port}\n")
     sys.stdout.flush()
     ended.wait()
+    host.end()
     server.stop(grace=None)
+    # A program may still wait for an engine that is gone; nothing is left to do for it.
+    os._exit(0)
 
 
 if __name__ == "__main__":
-    serve()
+    serve(sys.argv[-1] if len(sys.argv) > 1 else "")

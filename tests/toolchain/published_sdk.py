@@ -58,7 +58,7 @@ def snake(name: str) -> str:
 
 def outputs_of(token: str) -> Shape:
     """Return the properties that a resource, or the result of a data source, has."""
-    name = token.split(":")[-1]
+    name = token.rsplit(":", maxsplit=1)[-1]
     if name.startswith("get"):
         name = f"G{name[1:]}Result"
     return shape(getattr(module_of(token), name))
@@ -66,7 +66,7 @@ def outputs_of(token: str) -> Shape:
 
 def inputs_of(token: str) -> set[str]:
     """Return the names of the properties that a program may set on a resource."""
-    return names(getattr(module_of(token), f"{token.split(':')[-1]}Args"))
+    return names(getattr(module_of(token), f"{token.rsplit(':', maxsplit=1)[-1]}Args"))
 
 
 def arguments_of(token: str) -> set[str]:
@@ -76,7 +76,8 @@ def arguments_of(token: str) -> set[str]:
     function = next(
         node
         for node in tree.body
-        if isinstance(node, ast.FunctionDef) and node.name == snake(token.split(":")[-1])
+        if isinstance(node, ast.FunctionDef)
+        and node.name == snake(token.rsplit(":", maxsplit=1)[-1])
     )
     return {
         node.slice.value

@@ -26,13 +26,13 @@ DATA_SOURCES: Final = sorted(MAPPING["dataSources"].values())
 @pytest.mark.parametrize("token", RESOURCES)
 def test_the_sdk_registers_a_mapped_resource_under_the_same_token(token: str) -> None:
     module = published_sdk.module_of(token)
-    assert published_sdk.token_registered_by(module, token.split(":")[-1]) == token
+    assert published_sdk.token_registered_by(module, token.rsplit(":", maxsplit=1)[-1]) == token
 
 
 @pytest.mark.parametrize("token", DATA_SOURCES)
 def test_the_sdk_calls_a_mapped_data_source_by_the_same_token(token: str) -> None:
     module = published_sdk.module_of(token)
-    function = published_sdk.snake(token.split(":")[-1])
+    function = published_sdk.snake(token.rsplit(":", maxsplit=1)[-1])
     assert published_sdk.token_registered_by(module, function) == token
 
 

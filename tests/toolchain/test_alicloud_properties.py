@@ -28,7 +28,7 @@ def surface() -> Mapping[str, Any]:
         pytest.fail(f"{PLUGIN} is not there; run `python -m toolchain ensure`")
     if ".pulumi" in Path(PLUGIN).resolve().parts:
         pytest.skip("the published plugin itself is installed here")
-    done = subprocess.run(
+    done = subprocess.run(  # noqa: S603 - our own program
         [PLUGIN, "properties"], capture_output=True, text=True, check=True, timeout=60
     )
     document: Mapping[str, Any] = json.loads(done.stdout)
@@ -81,9 +81,7 @@ def differences(tokens: Mapping[str, Mapping[str, Any]]) -> list[str]:
     ]
 
 
-def compare(
-    path: str, ours: Mapping[str, Any], theirs: published_sdk.Shape
-) -> Iterator[str]:
+def compare(path: str, ours: Mapping[str, Any], theirs: published_sdk.Shape) -> Iterator[str]:
     for name in sorted((set(ours) ^ set(theirs)) - FROM_THE_ENGINE):
         yield f"{path}.{name}: only {'the plugin' if name in ours else 'the SDK'} has it"
     for name in sorted(set(ours) & set(theirs)):
