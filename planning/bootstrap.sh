@@ -122,14 +122,36 @@ first_ready() {
   return 1
 }
 
+forget_predecessor() { # PEER: a machine of this name and address was here before, and is gone
+  local peer=$1 pki=/etc/kubernetes/pki name members member
+  for name in etcd-healthcheck-client apiserver-kubelet-client; do
+    kubeadm init phase certs "$name" --kubernetes-version "$KUBERNETES_VERSION" > /dev/null
+  done
+  etcd() { # ACTION JSON
+    curl -sSf --max-time 10 --cacert "$pki/etcd/ca.crt" --cert "$pki/etcd/healthcheck-client.crt" \
+      --key "$pki/etcd/healthcheck-client.key" -d "$2" "https://$peer:2379/v3/cluster/member/$1"
+  }
+  members=$(retry 5 5 etcd list '{}')
+  for member in $(echo "$members" | tr '{' '\n' | grep -F "https://$OWN_ADDRESS:2380" |
+    sed -n 's/.*"ID":"\([0-9]*\)".*/\1/p'); do
+    echo ":: $NODE_NAME: removes etcd member $member, which had this address"
+    etcd remove "{\"ID\":\"$member\"}" > /dev/null
+  done
+  # Its Node would keep the old machine's provider id for ever. Most often there is none: 404.
+  curl -sS --max-time 10 -o /dev/null -X DELETE --cacert "$pki/ca.crt" \
+    --cert "$pki/apiserver-kubelet-client.crt" --key "$pki/apiserver-kubelet-client.key" \
+    "https://$peer:6443/api/v1/nodes/$NODE_NAME"
+  rm -f "$pki"/etcd/healthcheck-client.* "$pki"/apiserver-kubelet-client.*
+}
+
 action='join'
+peer=''
 template=kubeadm.yaml.in
 case "$ROLE" in
   init)
     # The cluster may be there already, and this a replacement of its first control plane.
     if peer=$(first_ready); then
       template=kubeadm-rejoin.yaml.in
-      point_endpoint_at "$peer"
     else
       action='init'
       point_endpoint_at "$OWN_ADDRESS"
@@ -140,12 +162,19 @@ case "$ROLE" in
     if ! retry 90 10 ready "${PEERS%% *}"; then
       retry 90 10 first_ready > /dev/null
     fi
-    point_endpoint_at "$(first_ready)"
+    peer=$(first_ready)
     ;;
   worker)
     point_endpoint_at "$ENDPOINT_ADDRESS"
     ;;
 esac
+if [ -n "$peer" ]; then
+  point_endpoint_at "$peer"
+  if [ ! -e "$HERE/begun" ]; then
+    step 'forget the machine that had this name'
+    forget_predecessor "$peer"
+  fi
+fi
 
 step "run kubeadm $action"
 if [ -e /etc/kubernetes/kubelet.conf ] && [ -e "$HERE/done" ]; then
@@ -168,10 +197,10 @@ else
 fi
 
 step 'settle'
-if [ "$ROLE" != worker ] && [ -n "$ENDPOINT_NAME" ]; then
+if [ -n "$peer" ]; then
   point_endpoint_at "$OWN_ADDRESS"
   # A kube-proxy that started meanwhile took a copy of /etc/hosts with the other control plane.
-  for container in $(crictl ps --quiet --name '^kube-proxy$' || true); do
+  for container in $(crictl ps --quiet --name '^kube-proxy$' 2> /dev/null || true); do
     crictl stop "$container" > /dev/null || true
   done
 fi

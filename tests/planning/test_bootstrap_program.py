@@ -52,6 +52,7 @@ case "$url" in
   */latest/api/token) echo -n token-1 ;;
   */meta-data/region-id) [[ "$*" = *'token: token-1'* ]] && echo -n "${REGION-cn-hangzhou}" ;;
   */meta-data/instance-id) [[ "$*" = *'token: token-1'* ]] && echo -n i-bp1a ;;
+  https://*:2379/v3/cluster/member/list) echo "${MEMBERS-{}}" ;;
   https://*:6443/readyz)
     address=${url#https://}
     case " $READY " in *" ${address%%:*} "*) echo -n ok ;; *) exit 7 ;; esac ;;
@@ -198,7 +199,7 @@ def test_the_only_control_plane_initialises_the_cluster(machine: Machine) -> Non
 def test_the_first_of_three_initialises_when_no_other_answers(machine: Machine) -> None:
     plan = planned(three_control_planes())
     provisioned(machine, plan, "masters-0").run()
-    assert [c for c in machine.calls if c.startswith("kubeadm init")]
+    assert [c for c in machine.calls if c.startswith("kubeadm init --config")]
     own = plan.nodes["masters-0"].interfaces["eth0"].primary
     assert machine.text("/etc/hosts") == f"127.0.0.1 localhost\n{own} api.small.internal\n"
 
@@ -207,11 +208,48 @@ def test_a_replaced_first_control_plane_joins_the_cluster_that_is_there(machine:
     plan = planned(three_control_planes())
     other = str(plan.nodes["masters-2"].interfaces["eth0"].primary)
     provisioned(machine, plan, "masters-0").run(ready=other)
-    assert not [c for c in machine.calls if c.startswith("kubeadm init")]
+    assert not [c for c in machine.calls if c.startswith("kubeadm init --config")]
     assert [c for c in machine.calls if c.startswith("kubeadm join")]
     assert "kind: JoinConfiguration" in machine.text("/etc/spiderpool-alicloud/kubeadm.yaml")
     own = plan.nodes["masters-0"].interfaces["eth0"].primary
     assert machine.text("/etc/hosts") == f"127.0.0.1 localhost\n{own} api.small.internal\n"
+
+
+MEMBERS = (
+    '{"header":{"cluster_id":"1"},"members":['
+    '{"ID":"11","name":"masters-1","peerURLs":["https://10.0.0.32:2380"]},'
+    '{"ID":"77","name":"masters-0","peerURLs":["https://10.0.0.16:2380"]}]}'
+)
+
+
+def test_a_replacement_removes_what_is_left_of_the_lost_machine_first(machine: Machine) -> None:
+    plan = planned(three_control_planes())
+    assert str(plan.nodes["masters-0"].interfaces["eth0"].primary) == "10.0.0.16"
+    done = provisioned(machine, plan, "masters-0").run(ready="10.0.0.32", MEMBERS=MEMBERS)
+    assert ":: masters-0: removes etcd member 77, which had this address" in done.stdout
+    calls = machine.calls
+    removals = [c for c in calls if c.endswith("member/remove")]
+    assert [re.findall(r'"ID":"\d+"', c) for c in removals] == [['"ID":"77"']]
+    (delete,) = (c for c in calls if " -X DELETE " in c)
+    assert delete.endswith("https://10.0.0.32:6443/api/v1/nodes/masters-0")
+    (join,) = (c for c in calls if c.startswith("kubeadm join"))
+    assert calls.index(removals[0]) < calls.index(delete) < calls.index(join)
+
+
+def test_members_of_other_addresses_stay(machine: Machine) -> None:
+    plan = planned(three_control_planes())
+    members = MEMBERS.replace("10.0.0.16:", "10.0.0.160:")
+    done = provisioned(machine, plan, "masters-0").run(ready="10.0.0.32", MEMBERS=members)
+    assert done.returncode == 0
+    assert not [c for c in machine.calls if c.endswith("member/remove")]
+
+
+def test_a_second_run_of_a_joined_control_plane_removes_nothing(machine: Machine) -> None:
+    plan = planned(three_control_planes())
+    provisioned(machine, plan, "masters-0").run(ready="10.0.0.32", MEMBERS=MEMBERS)
+    machine.path("/calls").unlink()
+    machine.run(ready="10.0.0.32", MEMBERS=MEMBERS)
+    assert not [c for c in machine.calls if "DELETE" in c or c.endswith("member/remove")]
 
 
 def test_a_further_control_plane_waits_for_the_one_before_it(machine: Machine) -> None:
