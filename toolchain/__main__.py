@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from toolchain.ensure import Ensure
-from toolchain.failure import ToolchainError
+from toolchain.failure import UNPREPARED, ToolchainError
 from toolchain.places import Places
 
 app = typer.Typer(
@@ -52,6 +53,12 @@ def print_bin(home: Home = _HOME) -> None:
     sys.stdout.write(f"{Places(home=home.resolve()).bin}\n")
 
 
+@app.command()
+def clean(home: Home = _HOME) -> None:
+    """Remove what was built, and the links; what is installed elsewhere stays."""
+    Ensure(Places(home=home.resolve()), Console()).clean()
+
+
 def main() -> None:
     """Run the command; a failure is a sentence and an exit status."""
     try:
@@ -59,6 +66,20 @@ def main() -> None:
     except ToolchainError as error:
         Console(stderr=True).print(f"error: {error}", highlight=False, soft_wrap=True, markup=False)
         sys.exit(error.status)
+    except OSError as error:
+        sys.exit(_unwritable(error))
+
+
+def _unwritable(error: OSError) -> int:
+    where = f" at {error.filename}" if error.filename else ""
+    way_out = (
+        "Make room and run the command again; what is built already is kept."
+        if error.errno == errno.ENOSPC
+        else "Make it writable, or name another directory with --home."
+    )
+    message = f"error: {error.strerror or error}{where}. {way_out}"
+    Console(stderr=True).print(message, highlight=False, soft_wrap=True, markup=False)
+    return UNPREPARED
 
 
 if __name__ == "__main__":

@@ -55,7 +55,6 @@ def generate(go: Go, controller_gen: Path, into: Path) -> None:
             cwd=SOURCES / "crds",
             env={
                 **go.environment,
-                "GOFLAGS": "-mod=readonly",
                 "PATH": f"{Path(go.path).parent}{os.pathsep}{os.environ.get('PATH', '')}",
             },
             capture_output=True,

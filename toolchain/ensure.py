@@ -83,6 +83,7 @@ class Ensure:
         for directory in (places.bin, places.built, places.logs):
             directory.mkdir(parents=True, exist_ok=True)
         with self._locked():
+            self._remove_leftovers()
             missing = [b for b in self._builds if not self._directory(go, b).is_dir()]
             for build in self._builds:
                 if build not in missing:
@@ -97,6 +98,14 @@ class Ensure:
             self._build_all(go, missing)
             self._make_crds(go)
             self._fill_bin(go)
+            self._remove_older(go)
+
+    def clean(self) -> None:
+        """Remove every link, build and log; Go's own caches stay, so building again is quick."""
+        self._places.built.mkdir(parents=True, exist_ok=True)
+        with self._locked():
+            shutil.rmtree(self._places.bin, ignore_errors=True)
+            shutil.rmtree(self._places.built, ignore_errors=True)
 
     def _build_all(self, go: golang.Go, missing: list[Build]) -> None:
         with (
@@ -127,10 +136,20 @@ class Ensure:
             fresh.rename(target)
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
-        for older in self._places.built.glob(f"{build.name}-*"):
-            if older != target:
-                shutil.rmtree(older, ignore_errors=True)
         return time.monotonic() - began
+
+    def _remove_leftovers(self) -> None:
+        """Remove what a run that was killed has left; the lock says that none is at work."""
+        for leftover in self._places.built.glob(".*-*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+
+    def _remove_older(self, go: golang.Go) -> None:
+        """Remove builds that no link points to any more."""
+        for build in BUILDS:
+            kept = self._directory(go, build)
+            for older in self._places.built.glob(f"{build.name}-*"):
+                if older != kept:
+                    shutil.rmtree(older, ignore_errors=True)
 
     def _make_crds(self, go: golang.Go) -> None:
         build = next(b for b in BUILDS if b.name == "crds")
@@ -151,9 +170,20 @@ class Ensure:
                 launchers.link(self._places.bin / program, target)
         for program, module in launchers.PYTHON_PLUGINS.items():
             if program not in self._official:
-                launchers.launch(self._places.bin / program, module)
+                self._launcher(go, program, module)
         for program, path in self._official.items():
             launchers.link(self._places.bin / program, path)
+
+    def _launcher(self, go: golang.Go, program: str, module: str) -> None:
+        link = self._places.bin / program
+        cli = next((b for b in self._builds if "pulumi" in b.programs), None)
+        if not program.startswith("pulumi-language-") or cli is None:
+            launchers.launch(link, module)
+            return
+        # Beside the CLI itself a language host counts as the CLI's own: no warning in every run.
+        beside = self._directory(go, cli) / program
+        launchers.launch(beside, module)
+        launchers.link(link, Path(os.path.relpath(beside, self._places.bin)))
 
     def _tool(self, go: golang.Go, build: Build, program: str) -> Tool:
         official = self._official.get(program)

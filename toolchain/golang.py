@@ -53,7 +53,8 @@ class Go:
         return {
             **os.environ,
             "CGO_ENABLED": "0",
-            "GOFLAGS": "",
+            # Not empty: an empty one would bring back what `go env -w GOFLAGS` has stored.
+            "GOFLAGS": "-mod=readonly",
             "GOTOOLCHAIN": "local",
             "GOWORK": "off",
         }
@@ -67,7 +68,7 @@ class Go:
         stamps = "".join(f" -X {name}={value}" for name, value in build.stamps.items())
         for program, package in build.programs.items():
             argv = [
-                *(self.path, "build", "-mod=readonly", "-trimpath", "-buildvcs=false"),
+                *(self.path, "build", "-trimpath", "-buildvcs=false"),
                 *("-ldflags", f"-s -w{stamps}"),
                 *(("-tags", ",".join(build.tags)) if build.tags else ()),
                 *("-o", str(into / program), package),

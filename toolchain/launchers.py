@@ -31,7 +31,7 @@ def launch(path: Path, module: str) -> None:
     """Make `path` a script that runs `module` with this Python and this checkout."""
     text = (
         "#!/bin/sh\n"
-        f"# Written by `python -m toolchain ensure`.\n"
+        "# Written by `python -m toolchain ensure`.\n"
         f"PYTHONPATH={shlex.quote(str(SOURCES.parent))}${{PYTHONPATH:+:$PYTHONPATH}}\n"
         "export PYTHONPATH\n"
         f'exec {shlex.quote(sys.executable)} -m {module} "$@"\n'
