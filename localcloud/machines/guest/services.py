@@ -10,18 +10,17 @@ import socket
 import subprocess
 import threading
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from . import units
+from .bus import SOCKET, Reply
 from .lines import python_environment, say
 from .packages import base_units
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-SOCKET: Final = Path("/run/machine/init.sock")
 _LOGS: Final = Path("/var/log/machine")
 _WANTS: Final = Path("/etc/systemd/system/multi-user.target.wants")
 _STOP_SECONDS: Final = 5.0
@@ -29,14 +28,6 @@ _RESTART_SECONDS: Final = 1.0
 _NOT_FOUND: Final = 5
 _NOT_ACTIVE: Final = 3
 _NOT_UNIT_STATUS: Final = 4
-
-
-@dataclass(frozen=True, kw_only=True)
-class Reply:
-    """What `systemctl` prints and its exit code."""
-
-    code: int = 0
-    text: str = ""
 
 
 class _Service:
@@ -255,17 +246,6 @@ class Services:
             request: dict[str, Any] = json.loads(stream.readline() or b"{}")
             reply = self.systemctl(request.get("systemctl") or [])
             stream.write(json.dumps({"code": reply.code, "text": reply.text}).encode() + b"\n")
-
-
-def ask(words: Sequence[str]) -> Reply:
-    """Hand a `systemctl` command line to the first process. Raises OSError."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        connection.connect(str(SOCKET))
-        with connection.makefile("rwb") as stream:
-            stream.write(json.dumps({"systemctl": list(words)}).encode() + b"\n")
-            stream.flush()
-            answer = json.loads(stream.readline())
-    return Reply(code=answer["code"], text=answer["text"])
 
 
 def reap_orphans() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from localcloud.machines.guest import about, packages, services, units
+from localcloud.machines.guest import about, bus, packages, units
 from localcloud.machines.guest.lines import complain, say
 
 from . import scripts
@@ -74,9 +74,9 @@ def _install(package: packages.Package) -> None:
         path = units.UNIT_FOLDERS[1] / f"{unit}.service"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
-        services.ask(["enable", unit])
+        bus.ask(["enable", unit])
         if unit != "kubelet":
-            services.ask(["start", unit])
+            bus.ask(["start", unit])
     _INSTALLED.mkdir(parents=True, exist_ok=True)
     (_INSTALLED / package.name).write_text(package.version + "\n", encoding="utf-8")
     say(f"Setting up {package.name} ({package.version}) ... (simulated)")

@@ -1,10 +1,11 @@
-"""curl: the package archives' keys are simulated, everything else is asked for real."""
+"""curl: the package archives' keys are simulated, everything else is asked for real.
+
+Where the host has curl, the script in PATH runs it itself and only archives come here.
+"""
 
 from __future__ import annotations
 
 import argparse
-import os
-import shutil
 import ssl
 import sys
 import urllib.error
@@ -15,33 +16,24 @@ from typing import TYPE_CHECKING, Final
 
 from localcloud.machines.guest.lines import complain
 
+from .scripts import ARCHIVES
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_ARCHIVES: Final = frozenset(
-    {"download.docker.com", "mirrors.aliyun.com", "mirrors.cloud.aliyuncs.com", "pkgs.k8s.io"}
-)
-_OUTPUT: Final = frozenset({"-o", "--output"})
 _REFUSED: Final = 22
 _NOT_REACHED: Final = 7
 
 
 def curl(words: Sequence[str]) -> int:
-    """Answer for an archive, else become the host's curl, else do its small part here."""
-    target = next((word for word in words if word.startswith(("http://", "https://"))), "")
-    if urllib.parse.urlsplit(target).hostname in _ARCHIVES:
-        return _archive(words, target)
-    real = shutil.which("curl", path="/usr/bin:/bin")
-    if real is None:
-        return simple(words)
-    return os.execv(real, ["curl", *words])  # noqa: S606  (argv is the caller's own)
-
-
-def simple(words: Sequence[str]) -> int:
     """Do one request as curl would; return curl's exit code."""
     given = _arguments().parse_args(words)
+    if urllib.parse.urlsplit(given.target).hostname in ARCHIVES:
+        text = f"-----BEGIN PGP PUBLIC KEY BLOCK-----\n(simulated: {given.target})\n"
+        _write(text.encode(), given.output)
+        return 0
     context = ssl.create_default_context(cafile=given.cacert)
-    if given.k:
+    if given.insecure:
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     pairs = [header.partition(":") for header in given.header]
     request = urllib.request.Request(  # noqa: S310  (the caller names it, as with curl)
@@ -55,18 +47,22 @@ def simple(words: Sequence[str]) -> int:
         ) as answer:
             body = answer.read()
     except urllib.error.HTTPError as error:
-        if given.f:
+        if given.fail:
             complain(f"curl: ({_REFUSED}) The requested URL returned error: {error.code}")
             return _REFUSED
         body = error.read()
     except OSError as error:
         complain(f"curl: ({_NOT_REACHED}) {given.target}: {error}")
         return _NOT_REACHED
-    if given.output:
-        Path(given.output).write_bytes(body)
+    _write(body, given.output)
+    return 0
+
+
+def _write(body: bytes, output: str | None) -> None:
+    if output:
+        Path(output).write_bytes(body)
     else:
         sys.stdout.buffer.write(body)
-    return 0
 
 
 def _arguments() -> argparse.ArgumentParser:
@@ -79,16 +75,7 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument("-m", "--max-time", type=float, default=30)
     for number in ("--connect-timeout", "--retry", "--retry-delay"):
         parser.add_argument(number)
-    for flag in ("-s", "-S", "-f", "-L", "-k"):
-        parser.add_argument(flag, action="store_true")
+    flags = {"-s": "--silent", "-S": "--show-error", "-L": "--location"}
+    for short, long in (flags | {"-f": "--fail", "-k": "--insecure"}).items():
+        parser.add_argument(short, long, action="store_true")
     return parser
-
-
-def _archive(words: Sequence[str], target: str) -> int:
-    text = f"-----BEGIN PGP PUBLIC KEY BLOCK-----\n(simulated: {target})\n"
-    for place, word in enumerate(words[:-1]):
-        if word in _OUTPUT:
-            Path(words[place + 1]).write_text(text, encoding="utf-8")
-            return 0
-    sys.stdout.write(text)
-    return 0

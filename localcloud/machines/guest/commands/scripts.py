@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import sys
 from pathlib import Path
 from typing import Final
@@ -27,6 +28,10 @@ OF_THE_IMAGE: Final = (
     "timedatectl",
     "udevadm",
 )
+ARCHIVES: Final = frozenset(
+    {"download.docker.com", "mirrors.aliyun.com", "mirrors.cloud.aliyuncs.com", "pkgs.k8s.io"}
+)
+"""Hosts of package archives. Nothing outside the VPC can be reached, so keys are simulated."""
 _REAL: Final = frozenset({"kubectl"})
 
 
@@ -48,9 +53,19 @@ def write(name: str) -> None:
         path.unlink(missing_ok=True)
         path.symlink_to(TOOLS / name)
         return
-    path.write_text(
-        f"#!/bin/sh\nPYTHONPATH={shlex.quote(os.environ.get('PYTHONPATH', ''))} "
-        f'exec {shlex.quote(sys.executable)} -m localcloud.machines.guest.commands {name} "$@"\n',
-        encoding="utf-8",
+    simulated = (
+        f"PYTHONPATH={shlex.quote(os.environ.get('PYTHONPATH', ''))} "
+        f'exec {shlex.quote(sys.executable)} -m localcloud.machines.guest.commands {name} "$@"\n'
     )
+    if name == "curl" and (real := shutil.which("curl", path="/usr/bin:/bin")):
+        text = f'{_only_for_archives(simulated)}exec {real} "$@"\n'
+    else:
+        text = simulated
+    path.write_text(f"#!/bin/sh\n{text}", encoding="utf-8")
     path.chmod(0o755)
+
+
+def _only_for_archives(command: str) -> str:
+    """Return shell text that runs `command` when an argument is an address of an archive."""
+    pattern = "|".join(f"https://{host}/*|http://{host}/*" for host in sorted(ARCHIVES))
+    return f'for word; do case "$word" in {pattern}) {command.rstrip()} ;; esac; done\n'

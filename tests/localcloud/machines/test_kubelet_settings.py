@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from localcloud.machines.guest import units
+from localcloud.machines.guest.kubelet import hardware, node
+from localcloud.machines.guest.kubelet.settings import SettingsError, Taint, load
+
+pytestmark = pytest.mark.unit
+
+FLAGS = [
+    "--bootstrap-kubeconfig=/etc/kubernetes/bootstrap-kubelet.conf",
+    "--kubeconfig=/etc/kubernetes/kubelet.conf",
+    "--config=/var/lib/kubelet/config.yaml",
+    "--cloud-provider=external",
+    "--hostname-override=worker",
+    "--node-ip=0.0.0.0",
+    "--node-labels=pool=w,topology.kubernetes.io/zone=h",
+    "--provider-id=cn-hangzhou.i-1",
+    "--register-with-taints=dedicated=it:NoSchedule",
+]
+DOCUMENT: dict[str, Any] = {
+    "kind": "KubeletConfiguration",
+    "maxPods": 17,
+    "staticPodPath": "/etc/kubernetes/manifests",
+}
+SETTINGS = load(FLAGS, "host", DOCUMENT)
+SMALL = hardware.of_instance_type("ecs.g7.large")
+
+
+def test_flags_and_file_become_settings() -> None:
+    assert (SETTINGS.hostname, SETTINGS.max_pods, SETTINGS.manifests) == (
+        "worker",
+        17,
+        "/etc/kubernetes/manifests",
+    )
+
+
+def test_the_node_has_what_the_flags_ask_for() -> None:
+    made = node.registration(SETTINGS, "v1.35.4", SMALL)
+    assert made["spec"] == {
+        "providerID": "cn-hangzhou.i-1",
+        "taints": [
+            {"key": "dedicated", "value": "it", "effect": "NoSchedule"},
+            node.UNINITIALIZED,
+        ],
+    }
+    assert made["metadata"]["labels"]["pool"] == "w"
+    assert made["status"]["capacity"]["pods"] == "17"
+
+
+def test_without_an_external_provider_there_is_no_uninitialized_taint() -> None:
+    made = node.registration(replace(SETTINGS, external_cloud=False, taints=()), "v1", SMALL)
+    assert "taints" not in made["spec"]
+
+
+def test_taints_may_come_from_the_file() -> None:
+    taint = {"key": "a", "effect": "NoExecute"}
+    loaded = load([], "host", DOCUMENT | {"registerWithTaints": [taint]})
+    assert loaded.taints == (Taint(key="a", value="", effect="NoExecute"),)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--no-such-flag=1"], "unknown flag: --no-such-flag"),
+        (["--cloud-provider=alicloud"], "only external is supported"),
+        (["--node-labels=node-role.kubernetes.io/worker="], "unknown 'kubernetes.io'"),
+        (["--register-with-taints=a=b:Never"], "invalid taint spec"),
+    ],
+)
+def test_settings_that_end_the_real_kubelet_end_this_one(words: list[str], said: str) -> None:
+    with pytest.raises(SettingsError, match=said):
+        load(words, "host", DOCUMENT)
+
+
+def test_a_missing_configuration_file_ends_the_kubelet() -> None:
+    with pytest.raises(SettingsError, match="failed to load kubelet config file"):
+        load(["--config=/none"], "host", None)
+
+
+def look_up(name: str) -> str | None:
+    return {"worker": None, "": "172.31.199.184"}[name]
+
+
+def test_an_unspecified_node_ip_lets_the_kubelet_find_its_own() -> None:
+    found, annotation = node.address_status(SETTINGS, {}, look_up)
+    assert found == [
+        {"type": "InternalIP", "address": "172.31.199.184"},
+        {"type": "Hostname", "address": "worker"},
+    ]
+    assert annotation is None
+
+
+def test_without_node_ip_only_the_name_is_reported_until_the_provider_comes() -> None:
+    found, _ = node.address_status(replace(SETTINGS, node_ips=()), {}, look_up)
+    assert found == [{"type": "Hostname", "address": "worker"}]
+
+
+def test_a_given_node_ip_is_annotated_for_the_provider() -> None:
+    _, annotation = node.address_status(replace(SETTINGS, node_ips=("10.0.0.1",)), {}, look_up)
+    assert annotation == "10.0.0.1"
+
+
+def test_addresses_of_the_provider_are_left_alone() -> None:
+    present = {"status": {"addresses": [{"type": "InternalIP", "address": "1.2.3.4"}]}}
+    found, _ = node.address_status(SETTINGS, present, look_up)
+    assert found == present["status"]["addresses"]
+
+
+def test_a_condition_keeps_its_transition_time_while_its_status_stays() -> None:
+    first = node.conditions({}, "t1", not_ready_reason="no network")
+    later = node.conditions({"status": {"conditions": first}}, "t2", not_ready_reason=None)
+    assert {c["type"]: (c["status"], c["lastTransitionTime"]) for c in later} == {
+        "MemoryPressure": ("False", "t1"),
+        "DiskPressure": ("False", "t1"),
+        "PIDPressure": ("False", "t1"),
+        "Ready": ("True", "t2"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "cpus", "memory"),
+    [
+        ("ecs.g7.large", 2, 8),
+        ("ecs.c7.xlarge", 4, 8),
+        ("ecs.r7.2xlarge", 8, 64),
+        ("ecs.g8i.16xlarge", 64, 256),
+        ("", 2, 8),
+    ],
+)
+def test_hardware_follows_the_instance_type(name: str, cpus: int, memory: int) -> None:
+    found = hardware.of_instance_type(name)
+    assert (found.cpus, found.memory_gib) == (cpus, memory)
+
+
+def test_a_units_variables_become_the_kubelets_words() -> None:
+    unit = units.parse(
+        "kubelet",
+        [
+            '[Service]\nEnvironment="A=--one=1 --two=2"\nExecStart=/bin/kubelet $A ${B}\n',
+            "[Service]\nExecStart=\nExecStart=/bin/kubelet $A --three=${C}\nRestart=always\n",
+        ],
+    )
+    words = units.arguments(unit.commands[-1], dict(unit.environment) | {"C": "3"})
+    assert words == ["/bin/kubelet", "--one=1", "--two=2", "--three=3"]
+    assert unit.restart
+
+
+def test_a_unit_without_a_command_is_refused() -> None:
+    with pytest.raises(ValueError, match="has no ExecStart"):
+        units.parse("empty", ["[Service]\nType=simple\n"])

@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+import base64
+import json
+
+import pytest
+
+from localcloud.machines.control import Instance
+from localcloud.machines.metadata import Answer, Request, Tokens, answer
+from tests.localcloud.machines import fake_cloud
+
+pytestmark = pytest.mark.unit
+
+NICS = [
+    fake_cloud.interface(
+        "eni-1", "00:16:3e:00:00:01", "172.31.199.183", "172.31.192.0/20", primary=True
+    ),
+    fake_cloud.interface(
+        "eni-2", "00:16:3e:00:00:02", "192.168.0.155", "192.168.0.0/24", primary=False
+    ),
+]
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def instance(**changes: object) -> Instance:
+    return Instance.read(fake_cloud.instance("one", NICS, "#cloud-config\n") | changes)
+
+
+def ask(
+    path: str,
+    *,
+    of: Instance | None = None,
+    method: str = "GET",
+    tokens: Tokens | None = None,
+    **headers: str,
+) -> Answer:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return answer(
+        Request(method=method, path=path, headers=named),
+        of or instance(http_tokens="optional"),
+        tokens or Tokens(b"key"),
+        lambda: {"Code": "Success", "AccessKeyId": "STS.fake"},
+    )
+
+
+def token(tokens: Tokens, seconds: str = "300", of: Instance | None = None) -> Answer:
+    return ask(
+        "/latest/api/token",
+        of=of,
+        method="PUT",
+        tokens=tokens,
+        x_aliyun_ecs_metadata_token_ttl_seconds=seconds,
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("region-id", "cn-hangzhou"),
+        ("zone-id", "cn-hangzhou-h"),
+        ("instance-id", "i-one"),
+        ("hostname", "host-one"),
+        ("mac", "00:16:3e:00:00:01"),
+        ("private-ipv4", "172.31.199.183"),
+        ("network/interfaces/macs/", "00:16:3e:00:00:01/\n00:16:3e:00:00:02/"),
+        ("network/interfaces/macs/00:16:3e:00:00:02/primary-ip-address", "192.168.0.155"),
+        ("network/interfaces/macs/00:16:3e:00:00:02/gateway", "192.168.0.253"),
+        ("network/interfaces/macs/00:16:3e:00:00:01/netmask", "255.255.240.0"),
+        ("network/interfaces/macs/00:16:3e:00:00:01/vswitch-cidr-block", "172.31.192.0/20"),
+    ],
+)
+def test_a_machine_reads_what_it_is(path: str, said: str) -> None:
+    assert ask(f"/latest/meta-data/{path}").body.decode() == said
+
+
+def test_user_data_comes_decoded() -> None:
+    assert ask("/latest/user-data").body == b"#cloud-config\n"
+
+
+def test_hardened_mode_refuses_a_request_without_a_token() -> None:
+    assert ask("/latest/meta-data/region-id", of=instance(http_tokens="required")).status == 403
+
+
+def test_a_token_opens_hardened_mode() -> None:
+    hardened, tokens = instance(http_tokens="required"), Tokens(b"key")
+    given = token(tokens, of=hardened).body.decode()
+    said = ask(
+        "/latest/meta-data/region-id",
+        of=hardened,
+        tokens=tokens,
+        x_aliyun_ecs_metadata_token=given,
+    )
+    assert (said.status, said.body) == (200, b"cn-hangzhou")
+
+
+def test_a_token_runs_out() -> None:
+    clock = Clock()
+    tokens = Tokens(b"key", clock)
+    given = token(tokens, "60").body.decode()
+    clock.now += 61
+    assert (
+        ask("/latest/meta-data/mac", tokens=tokens, x_aliyun_ecs_metadata_token=given).status == 401
+    )
+
+
+def test_a_token_of_another_instance_is_refused() -> None:
+    tokens = Tokens(b"key")
+    given = token(tokens, of=instance(id="i-other")).body.decode()
+    assert (
+        ask("/latest/meta-data/mac", tokens=tokens, x_aliyun_ecs_metadata_token=given).status == 401
+    )
+
+
+@pytest.mark.parametrize("seconds", ["0", "21601", "-1", "soon", ""])
+def test_a_token_for_an_impossible_time_is_refused(seconds: str) -> None:
+    assert token(Tokens(b"key"), seconds).status == 400
+
+
+def test_a_token_is_put_not_got() -> None:
+    assert ask("/latest/api/token").status == 405
+
+
+def test_credentials_are_those_of_the_attached_role() -> None:
+    said = ask(
+        "/latest/meta-data/ram/security-credentials/ccm",
+        of=instance(http_tokens="optional", ram_role="ccm"),
+    )
+    assert json.loads(said.body)["AccessKeyId"] == "STS.fake"
+
+
+def test_without_a_role_there_are_no_credentials() -> None:
+    assert ask("/latest/meta-data/ram/security-credentials/").status == 404
+
+
+def test_an_unknown_path_is_not_found() -> None:
+    assert ask("/latest/meta-data/no-such-key").status == 404
+
+
+def test_user_data_is_what_the_api_was_sent() -> None:
+    sent = base64.b64encode(b"\x1f\x8b\x00").decode()
+    assert ask("/latest/user-data", of=instance(http_tokens="optional", user_data=sent)).body == (
+        b"\x1f\x8b\x00"
+    )

@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import pytest
+
+from localcloud.machines.guest.commands.apt import plain_words
+from localcloud.machines.guest.commands.kubernetes import without_preflight
+from localcloud.machines.guest.packages import PackageError, archive, select
+
+pytestmark = pytest.mark.unit
+
+
+@pytest.mark.parametrize("asked", ["kubelet", "kubelet=1.35.4-*", "kubelet=1.35.4-1.1"])
+def test_the_version_that_was_built_can_be_installed(asked: str) -> None:
+    [package] = select([asked], archive("v1.35.4"))
+    assert package.version == "1.35.4-1.1"
+
+
+def test_every_package_that_cannot_be_had_is_named() -> None:
+    with pytest.raises(PackageError) as caught:
+        select(["kubelet=1.34.1-*", "no-such-package", "chrony"], archive("v1.35.4"))
+    assert str(caught.value).splitlines() == [
+        "E: Version '1.34.1-*' for 'kubelet' was not found",
+        "E: Unable to locate package no-such-package",
+    ]
+
+
+def test_a_kernel_specific_package_is_there_for_any_kernel() -> None:
+    [package] = select(["linux-modules-extra-6.8.0-generic"], archive("v1.35.4"))
+    assert package.name == "linux-modules-extra"
+
+
+def test_an_options_value_is_no_package() -> None:
+    words = ["-o", "DPkg::Lock::Timeout=600", "install", "-y", "--no-install-recommends", "chrony"]
+    assert plain_words(words) == ["install", "chrony"]
+
+
+@pytest.mark.parametrize(
+    ("given", "run"),
+    [
+        (
+            ["init", "--config", "c", "--skip-phases=addon/kube-proxy"],
+            ["init", "--config", "c", "--skip-phases=preflight,addon/kube-proxy"],
+        ),
+        (["join", "--config", "c"], ["join", "--config", "c", "--skip-phases=preflight"]),
+        (["init", "phase", "certs", "all"], ["init", "phase", "certs", "all"]),
+        (["config", "validate"], ["config", "validate"]),
+    ],
+)
+def test_kubeadm_runs_every_phase_but_preflight(given: list[str], run: list[str]) -> None:
+    assert without_preflight(given) == run
