@@ -1,0 +1,177 @@
+"""Machines that know nothing but their user-data become a cluster, and survive losing one.
+
+The real kubeadm, etcd and control plane run in each machine; nothing of the cloud or of Pulumi.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from operations.pki import make_secrets
+from planning.bootstrap import user_data
+from planning.kubeconfig import kubeconfig
+from planning.model import ClusterPlan
+from tests.localcloud.machines.fake_cloud import (
+    FakeCloud,
+    Supervisor,
+    free_loopback_address,
+    instance,
+    interface,
+)
+from tests.planning.documents import ROOT, planned
+
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
+
+TOOLS = ROOT / ".local" / "bin"
+FORMED_WITHIN = 300.0
+REPLACED_WITHIN = 200.0
+
+
+class Bed:
+    """Machines of one plan, and kubectl at one of them."""
+
+    def __init__(self, home: Path, plan: ClusterPlan, entropy: Callable[[int], bytes]) -> None:
+        self.plan = plan
+        self.cloud = FakeCloud(home)
+        self._secrets = make_secrets(plan.name, now=datetime.now(UTC), entropy=entropy)
+        self._address = free_loopback_address()
+        self._kubeconfig = home / "kubeconfig"
+        self._kubeconfig.write_text(
+            kubeconfig(plan, secrets=self._secrets, server_address=self._address), encoding="utf-8"
+        )
+
+    def machine(self, node: str, *, suffix: str = "") -> dict[str, Any]:
+        """An instance with its ENIs and its user-data."""
+        this = self.plan.nodes[node]
+        place = list(self.plan.nodes).index(node)
+        macs = {nic: f"00:16:3e:00:{place:02x}:{n:02x}" for n, nic in enumerate(this.interfaces)}
+        nics = [
+            interface(
+                f"eni-{node}-{nic}",
+                macs[nic],
+                str(eni.primary),
+                str(self.plan.network.vswitches[eni.vswitch].cidr),
+                primary=nic == "eth0",
+            )
+            for nic, eni in this.interfaces.items()
+        ]
+        encoded = user_data(
+            self.plan,
+            node,
+            secrets=self._secrets,
+            macs=macs,
+            api_address="172.31.207.100",
+            public_address=self._address,
+        )
+        return instance(node + suffix, nics, base64.b64decode(encoded).decode())
+
+    def expose(self, node: str) -> None:
+        """Lead the public address to this node."""
+        self.cloud.addresses = [
+            {
+                "id": "eip-1",
+                "ip": self._address,
+                "instance_id": f"i-{node}",
+                "instance_type": "EcsInstance",
+            }
+        ]
+
+    def kubectl(self, *arguments: str) -> str:
+        """Standard output; empty while the API server does not answer."""
+        done = subprocess.run(  # noqa: S603 - our own tool
+            [
+                TOOLS / "kubectl",
+                f"--kubeconfig={self._kubeconfig}",
+                "--request-timeout=5s",
+                *arguments,
+            ],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=30,
+        )
+        return done.stdout
+
+    def until_ended(self, instances: Sequence[str], *, within: float) -> dict[str, str]:
+        """Last line of each program's progress, once all have ended one way or the other."""
+        deadline = time.monotonic() + within
+        while time.monotonic() < deadline:
+            last = {name: self._last_line(name) for name in instances}
+            if all(": done, " in line or ": FAILED " in line for line in last.values()):
+                return last
+            time.sleep(2)
+        return {name: self._last_line(name) for name in instances}
+
+    def _last_line(self, name: str) -> str:
+        console = self.cloud.consoles.get(name, "")
+        return ([line for line in console.splitlines() if line.startswith("::")] or [""])[-1]
+
+
+@pytest.fixture(scope="module")
+def bed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bed]:
+    """Three control planes in the guide's network."""
+    text = (ROOT / "stacks" / "Pulumi.local.yaml").read_text(encoding="utf-8")
+    document = yaml.safe_load(text)["config"]["spiderpool-alicloud:cluster"]
+    pools = document["nodePools"]
+    for pool, first_block, count in ((pools["masters"], 1, 3), (pools["workers"], 9, 0)):
+        del pool["nodes"]
+        pool |= {"count": count, "firstBlock": first_block}
+    made = Bed(tmp_path_factory.mktemp("bed"), planned(document), os.urandom)
+    made.expose("masters-1")
+    made.cloud.change(*(made.machine(node) for node in made.plan.nodes))
+    supervisor = Supervisor(made.cloud.home, TOOLS)
+    try:
+        yield made
+    finally:
+        # Three control planes take their time to end.
+        supervisor.process.terminate()
+        supervisor.process.wait(120)
+        made.cloud.close()
+
+
+@pytest.fixture(scope="module")
+def formed(bed: Bed) -> Bed:
+    """The same, once all three are nodes."""
+    names = [f"i-{node}" for node in bed.plan.nodes]
+    ended = bed.until_ended(names, within=FORMED_WITHIN)
+    assert [line.partition(": done, ")[1] for line in ended.values()] == [": done, "] * 3, ended
+    return bed
+
+
+def test_three_control_planes_form_one_cluster_without_uploaded_certificates(formed: Bed) -> None:
+    lines = formed.kubectl("get", "nodes", "-o", "name").split()
+    assert lines == [f"node/masters-{n}" for n in range(3)]
+    assert (
+        formed.kubectl("get", "secrets", "-n", "kube-system", "-o", "name").count("kubeadm-certs")
+        == 0
+    )
+
+
+def test_each_node_says_which_instance_it_is_and_how_many_pods_it_takes(formed: Bed) -> None:
+    for node in formed.plan.nodes.values():
+        found = yaml.safe_load(formed.kubectl("get", "node", node.name, "-o", "yaml"))
+        assert found["spec"]["providerID"] == f"cn-hangzhou.i-{node.name}"
+        assert found["status"]["capacity"]["pods"] == str(node.max_pods)
+
+
+def test_a_lost_first_control_plane_is_replaced_in_place(formed: Bed) -> None:
+    formed.cloud.change(gone=("i-masters-0",))
+    time.sleep(5)
+    formed.cloud.change(formed.machine("masters-0", suffix="-new"))
+    ended = formed.until_ended(["i-masters-0-new"], within=REPLACED_WITHIN)
+    assert ": done, " in ended["i-masters-0-new"], formed.cloud.consoles["i-masters-0-new"][-3000:]
+    found = yaml.safe_load(formed.kubectl("get", "node", "masters-0", "-o", "yaml"))
+    assert found["spec"]["providerID"] == "cn-hangzhou.i-masters-0-new"
+    console = formed.cloud.consoles["i-masters-0-new"]
+    assert "removes etcd member" in console
+    assert "kubeadm init" not in console.replace("kubeadm init phase", "")
