@@ -1,7 +1,7 @@
 """A node's user-data: everything that makes a bare machine a node, for cloud-init.
 
-Files and one command (contract with whoever boots the machine: docs/machines.md). The command,
-`bootstrap.sh`, is the same on every node; what differs stands in `node.env` beside it.
+Files and one command. The command, `bootstrap.sh`, is the same on every node; what differs stands
+in `node.env` beside it (docs/decisions/one-program-for-every-node.md).
 """
 
 from __future__ import annotations
