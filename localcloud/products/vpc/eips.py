@@ -269,7 +269,7 @@ def associate_eip_address(call: Call, request: AssociateEipAddress) -> Answer:
     kind = request.instance_type or ECS_INSTANCE
     if kind not in {ECS_INSTANCE, NAT, SLB_INSTANCE, NETWORK_INTERFACE}:
         raise ApiError("InvalidInstanceType.NotSupport", f"InstanceType {kind!r} is not known.")
-    vpc_id, private_ip = _target(call, kind, request.instance_id)
+    _, private_ip = _target(call, kind, request.instance_id)
     if kind != NAT and call.store.any(Eip, "instance", request.instance_id):
         raise ApiError(
             "InvalidInstance.AlreadyHasEip", f"{request.instance_id} already has an EIP."
@@ -278,7 +278,8 @@ def associate_eip_address(call: Call, request: AssociateEipAddress) -> Answer:
         eip,
         instance_id=request.instance_id,
         instance_type=kind,
-        vpc_id=vpc_id,
+        # Only a request for a bare address (IPv4 gateway) names a VPC, and only then is it shown.
+        vpc_id=request.vpc_id or "",
         private_ip=private_ip if kind == NETWORK_INTERFACE else "",
         mode=request.mode or ("NAT" if kind in {ECS_INSTANCE, NETWORK_INTERFACE} else ""),
         life=call.passing(("Associating", 3.0), to="InUse"),
