@@ -15,7 +15,6 @@ import platform
 import re
 import signal
 import sys
-import threading
 from collections.abc import Iterator
 from concurrent import futures
 from pathlib import Path
@@ -211,10 +210,7 @@ def _normal(requirement: str) -> str:
 
 def serve(engine: str) -> None:
     """Serve on a free loopback port, print it, and stay until the engine ends this process."""
-    ended = threading.Event()
-    # The engine stops plugins by SIGINT, and a terminal's Ctrl-C may reach them too.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: ended.set())
+    ended = _ending()
     host = LanguageHost(engine)
     server = grpc.server(
         futures.ThreadPoolExecutor(max_workers=_WORKERS),
@@ -230,11 +226,24 @@ def serve(engine: str) -> None:
         sys.stdout.reconfigure(line_buffering=True)  # what a program prints is shown at once
     sys.stdout.write(f"{port}\n")
     sys.stdout.flush()
-    ended.wait()
+    os.read(ended, 1)
     host.end()
-    server.stop(grace=None)
     # A program may still wait for an engine that is gone; nothing is left to do for it.
     os._exit(0)
+
+
+def _ending() -> int:
+    """Return a descriptor that becomes readable when the engine, or Ctrl-C, ends this process.
+
+    The interpreter writes to it in whichever thread the signal arrives; a lock or an event in a
+    Python handler would wait for the main thread to wake up, which it then may not do.
+    """
+    readable, writable = os.pipe()
+    os.set_blocking(writable, False)
+    signal.set_wakeup_fd(writable)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)
+    return readable
 
 
 if __name__ == "__main__":

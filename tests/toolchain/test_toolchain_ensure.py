@@ -1,0 +1,210 @@
+from __future__ import annotations
+
+import io
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+import pytest
+import yaml
+from rich.console import Console
+
+from toolchain import crds, ensure
+from toolchain.failure import ToolchainError
+from toolchain.pins import BUILDS
+from toolchain.places import SOURCES, Places
+
+pytestmark = pytest.mark.unit
+
+# Writes what it was asked for into a file, and programs that name their package.
+FAKE_GO: Final = """
+if [ "$1" = version ]; then echo go version go1.26.8 linux/amd64; exit; fi
+echo "$PWD" >> "$FAKE_GO_CALLS"
+for argument; do
+  if [ "$previous" = -o ]; then out=$argument; fi
+  previous=$argument
+done
+case "$argument" in
+  *"$FAKE_GO_FAILS") echo "cannot find package $argument"; exit 1 ;;
+esac
+if [ "${out##*/}" = controller-gen ]; then
+  cp "$FAKE_CONTROLLER_GEN" "$out"
+else
+  printf '#!/bin/sh\\necho %s\\n' "$argument" > "$out"
+fi
+chmod +x "$out"
+"""
+FAKE_CONTROLLER_GEN: Final = """
+for argument; do
+  case "$argument" in output:crd:dir=*) into=${argument#output:crd:dir=} ;; esac
+done
+echo 'spec: {names: {kind: SpiderIPPool}}' > "$into/pools.yaml"
+"""
+
+
+class Bench:
+    """A home, and a `go` that records its calls instead of compiling."""
+
+    def __init__(self, root: Path) -> None:
+        self.home = root / "home"
+        self.calls_file = root / "calls"
+        self.said = io.StringIO()
+
+    @property
+    def places(self) -> Places:
+        return Places(home=self.home)
+
+    def run(self) -> str:
+        self.said = io.StringIO()
+        ensure.Ensure(self.places, Console(file=self.said, width=200)).run()
+        return self.said.getvalue()
+
+    def calls(self) -> list[str]:
+        if not self.calls_file.exists():
+            return []
+        return [Path(line).name for line in self.calls_file.read_text().splitlines()]
+
+    def made(self) -> set[str]:
+        return {path.name for path in self.places.built.iterdir() if path.is_dir()}
+
+
+def executable(path: Path, lines: str) -> Path:
+    path.write_text(f"#!{shutil.which('sh')}\n{lines}\n", encoding="utf-8")
+    path.chmod(0o755)
+    return path
+
+
+@pytest.fixture
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    executable(tools / "go", FAKE_GO)
+    made = Bench(tmp_path)
+    monkeypatch.setenv("PATH", f"{tools}:/usr/bin:/bin")
+    monkeypatch.setenv("HOME", str(tmp_path / "nobody"))
+    monkeypatch.delenv("PULUMI_HOME", raising=False)
+    monkeypatch.setenv("FAKE_GO_CALLS", str(made.calls_file))
+    monkeypatch.setenv("FAKE_GO_FAILS", "nothing")
+    generator = executable(tmp_path / "controller-gen", FAKE_CONTROLLER_GEN)
+    monkeypatch.setenv("FAKE_CONTROLLER_GEN", str(generator))
+    return made
+
+
+def test_a_first_run_makes_every_program(bench: Bench) -> None:
+    bench.run()
+    programs = {program for build in BUILDS for program in build.programs}
+    plugins = {"pulumi-language-python", "pulumi-resource-kubernetes"}
+    there = {path.name for path in bench.places.bin.iterdir() if os.access(path, os.X_OK)}
+    assert there == programs | plugins
+
+
+def test_each_step_is_one_line_with_its_seconds(bench: Bench) -> None:
+    lines = bench.run().splitlines()
+    built = [line for line in lines if re.fullmatch(r"✓ \S+ \S+  \d+\.\d s", line)]
+    assert {line.split()[1] for line in built} >= {build.name for build in BUILDS}
+
+
+def test_a_second_run_builds_nothing(bench: Bench) -> None:
+    bench.run()
+    calls = bench.calls()
+    bench.run()
+    assert bench.calls() == calls
+
+
+def test_a_program_is_compiled_once_for_each_package(bench: Bench) -> None:
+    bench.run()
+    assert sorted(bench.calls()) == sorted(build.name for build in BUILDS for _ in build.programs)
+
+
+def test_a_failed_build_leaves_nothing_and_the_others_stay(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAKE_GO_FAILS", "cmd/pulumi")
+    with pytest.raises(ToolchainError, match="Building pulumi failed"):
+        bench.run()
+    assert not any("pulumi-" in name for name in bench.made())
+    monkeypatch.setenv("FAKE_GO_FAILS", "nothing")
+    before = bench.calls()
+    bench.run()
+    assert "alicloud" not in bench.calls()[len(before) :]
+
+
+def test_what_a_killed_run_left_is_removed(bench: Bench) -> None:
+    leftover = bench.places.built / ".pulumi-abcd"
+    leftover.mkdir(parents=True)
+    bench.run()
+    assert not leftover.exists()
+
+
+def test_an_older_build_goes_once_the_links_have_moved(bench: Bench) -> None:
+    older = bench.places.built / "etcd-0123456789abcdef"
+    older.mkdir(parents=True)
+    bench.run()
+    assert not older.exists()
+    assert (bench.places.bin / "etcd").exists()
+
+
+def test_an_installed_tool_is_linked_and_not_built(bench: Bench, tmp_path: Path) -> None:
+    executable(tmp_path / "tools" / "helm", "echo v3.21.4+gabcdef")
+    assert "helm  installed:" in bench.run()
+    assert "helm" not in bench.calls()
+    assert (bench.places.bin / "helm").readlink() == tmp_path / "tools" / "helm"
+
+
+def test_two_runs_at_once_build_everything_once(bench: Bench) -> None:
+    argv = [sys.executable, "-m", "toolchain", "ensure", "--home", str(bench.home)]
+    environment = {**os.environ, "PYTHONPATH": str(SOURCES.parent)}
+    runs = [
+        subprocess.Popen(argv, env=environment, stdout=subprocess.PIPE, text=True)  # noqa: S603 - ours
+        for _ in range(2)
+    ]
+    said = [run.communicate(timeout=60)[0] for run in runs]
+    assert [run.returncode for run in runs] == [0, 0], said
+    assert sorted(bench.calls()) == sorted(build.name for build in BUILDS for _ in build.programs)
+
+
+def test_clean_takes_links_and_builds_away(bench: Bench) -> None:
+    bench.run()
+    ensure.Ensure(bench.places, Console(file=io.StringIO())).clean()
+    assert not bench.places.bin.exists()
+    assert not bench.places.built.exists()
+
+
+def test_the_command_without_go_is_one_sentence_and_no_traceback(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    done = subprocess.run(  # noqa: S603 - our own command
+        [sys.executable, "-m", "toolchain", "ensure", "--home", str(home)],
+        env={"PATH": "/nowhere", "HOME": str(tmp_path), "PYTHONPATH": str(SOURCES.parent)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, home.exists()) == (3, "", False)
+    assert done.stderr.startswith("error: go is not on PATH.")
+    assert "Traceback" not in done.stderr
+
+
+def test_a_network_attachment_definition_is_named_as_multus_names_it() -> None:
+    generated = yaml.safe_load(
+        """
+        metadata: {name: networkattachmentdefinitions.k8s.cni.cncf.io}
+        spec:
+          group: k8s.cni.cncf.io
+          names: {kind: NetworkAttachmentDefinition, plural: networkattachmentdefinitions}
+          versions:
+          - {name: v1, schema: {openAPIV3Schema: {type: object, required: [spec]}}}
+        """
+    )
+    finished = yaml.safe_dump(crds.finished(generated))
+    assert "name: network-attachment-definitions.k8s.cni.cncf.io" in finished
+    assert "net-attach-def" in finished
+    assert "required" not in finished
+
+
+def test_other_crds_stay_as_generated() -> None:
+    generated: dict[str, object] = {"spec": {"names": {"kind": "SpiderIPPool"}}}
+    assert crds.finished(generated) == generated

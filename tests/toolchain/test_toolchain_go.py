@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from toolchain.failure import FAILED, UNPREPARED, ToolchainError
+from toolchain.golang import failed, find_go
+from toolchain.pins import Build
+
+pytestmark = pytest.mark.unit
+
+Script = Callable[[str], str]
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> Script:
+    """Make an executable `go` of shell lines; returns its path."""
+
+    def make(lines: str) -> str:
+        path = tmp_path / "go"
+        path.write_text(f"#!{shutil.which('sh')}\n{lines}\n", encoding="utf-8")
+        path.chmod(0o755)
+        return str(path)
+
+    return make
+
+
+def test_a_machine_without_go_is_told_where_to_get_it() -> None:
+    with pytest.raises(ToolchainError, match=r"go is not on PATH.*https://go\.dev/dl") as raised:
+        find_go(None)
+    assert raised.value.status == UNPREPARED
+
+
+def test_an_old_go_is_named_with_its_version_and_the_one_needed(script: Script) -> None:
+    path = script("echo go version go1.22.3 linux/amd64")
+    with pytest.raises(ToolchainError, match=r"go1\.22, and the pinned modules need Go 1\.26"):
+        find_go(path)
+
+
+def test_a_go_that_is_no_go_is_quoted(script: Script) -> None:
+    with pytest.raises(ToolchainError, match="answered 'board game'"):
+        find_go(script("echo board game"))
+
+
+@pytest.mark.parametrize("version", ["go1.26", "go1.26.8", "go1.27rc1", "go2.0"])
+def test_a_new_enough_go_is_taken(script: Script, version: str) -> None:
+    assert version in find_go(script(f"echo go version {version} linux/amd64")).version
+
+
+def test_a_failed_build_shows_its_last_lines_and_its_log(script: Script, tmp_path: Path) -> None:
+    go = find_go(
+        script(
+            'if [ "$1" = version ]; then echo go version go1.26.8 linux/amd64; exit; fi\n'
+            "for n in $(seq 1 40); do echo line $n; done; exit 1"
+        )
+    )
+    log = tmp_path / "etcd.log"
+    log.write_text("", encoding="utf-8")
+    build = Build(name="etcd", version="3.6.14", programs={"etcd": "example.com/etcd"})
+    with pytest.raises(ToolchainError) as raised:
+        go.build(build, tmp_path, log)
+    message = str(raised.value)
+    assert (raised.value.status, "line 40" in message, "line 20" in message) == (
+        FAILED,
+        True,
+        False,
+    )
+    assert str(log) in message
+
+
+def test_builds_ignore_the_flags_and_workspaces_of_the_user(
+    script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GOFLAGS", "-mod=mod")
+    monkeypatch.setenv("GOWORK", "/somewhere/go.work")
+    environment = find_go(script("echo go version go1.26.8 linux/amd64")).environment
+    shown = {
+        name: environment[name] for name in ("CGO_ENABLED", "GOFLAGS", "GOTOOLCHAIN", "GOWORK")
+    }
+    assert shown == {
+        "CGO_ENABLED": "0",
+        "GOFLAGS": "-mod=readonly",
+        "GOTOOLCHAIN": "local",
+        "GOWORK": "off",
+    }
+
+
+@pytest.mark.parametrize(
+    ("output", "way_out"),
+    [
+        ("write /tmp/go-build1/b001: no space left on device", "Make room"),
+        (
+            "Get https://proxy.example/x.zip: dial tcp: lookup proxy.example: no such host",
+            "GOPROXY",
+        ),
+        ("reading https://proxy.example/x.zip: 403 Forbidden", "Another GOPROXY"),
+        ("./main.go:3:1: syntax error", "report it with that log"),
+    ],
+)
+def test_a_failure_whose_cause_is_known_ends_with_the_way_out(output: str, way_out: str) -> None:
+    assert way_out in str(failed("pulumi", output, Path("pulumi.log")))

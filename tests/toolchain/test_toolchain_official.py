@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from toolchain import pins
+from toolchain.official import official_tools
+
+pytestmark = pytest.mark.unit
+
+SH: Final = shutil.which("sh")
+
+
+class Machine:
+    """A home and a PATH of their own, where tools can be put."""
+
+    def __init__(self, root: Path) -> None:
+        self.home = root / "home"
+        self.path = root / "usr"
+        self.ours = root / "ours"
+        for directory in (self.home, self.path, self.ours):
+            directory.mkdir()
+
+    def put(self, path: Path, says: str = "") -> Path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"#!{SH}\necho '{says}'\n", encoding="utf-8")
+        path.chmod(0o755)
+        return path
+
+    def found(self, **environment: str) -> dict[str, Path]:
+        path = os.pathsep.join([str(self.ours), str(self.path)])
+        return official_tools(self.ours, {"HOME": str(self.home), "PATH": path, **environment})
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    return Machine(tmp_path)
+
+
+def test_an_empty_machine_has_nothing(machine: Machine) -> None:
+    assert machine.found() == {}
+
+
+def test_pulumi_of_the_pinned_version_is_taken_with_its_language_host(machine: Machine) -> None:
+    pulumi = machine.put(machine.path / "pulumi", f"v{pins.PULUMI_VERSION}")
+    host = machine.put(machine.path / "pulumi-language-python")
+    assert machine.found() == {"pulumi": pulumi, "pulumi-language-python": host}
+
+
+def test_pulumi_in_the_home_directory_is_found_though_it_is_not_on_path(machine: Machine) -> None:
+    pulumi = machine.put(machine.home / ".pulumi" / "bin" / "pulumi", f"v{pins.PULUMI_VERSION}")
+    assert machine.found() == {"pulumi": pulumi}
+
+
+def test_pulumi_of_another_version_is_left_alone(machine: Machine) -> None:
+    machine.put(machine.path / "pulumi", "v3.258.0")
+    assert machine.found() == {}
+
+
+def test_our_own_links_are_never_taken_for_an_installation(machine: Machine) -> None:
+    machine.put(machine.ours / "pulumi", f"v{pins.PULUMI_VERSION}")
+    assert machine.found() == {}
+
+
+def test_plugins_are_taken_from_the_cache_in_exactly_their_version(machine: Machine) -> None:
+    plugins = machine.home / ".pulumi" / "plugins"
+    version = pins.ALICLOUD_VERSION
+    plugin = machine.put(plugins / f"resource-alicloud-v{version}" / "pulumi-resource-alicloud")
+    machine.put(plugins / "resource-kubernetes-v4.0.0" / "pulumi-resource-kubernetes")
+    assert machine.found() == {"pulumi-resource-alicloud": plugin}
+
+
+def test_the_plugin_cache_of_pulumi_home_counts_too(machine: Machine, tmp_path: Path) -> None:
+    version = pins.KUBERNETES_PROVIDER_VERSION
+    cache = tmp_path / "elsewhere"
+    plugin = machine.put(
+        cache / "plugins" / f"resource-kubernetes-v{version}" / "pulumi-resource-kubernetes"
+    )
+    assert machine.found(PULUMI_HOME=str(cache)) == {"pulumi-resource-kubernetes": plugin}
+
+
+@pytest.mark.parametrize(
+    ("version", "taken"), [(f"v{pins.KUBERNETES_VERSION}", True), ("v1.35.3", False)]
+)
+def test_kubectl_is_taken_only_in_the_pinned_version(
+    machine: Machine, version: str, *, taken: bool
+) -> None:
+    machine.put(machine.path / "kubectl", f'{{"clientVersion": {{"gitVersion": "{version}"}}}}')
+    assert ("kubectl" in machine.found()) is taken
+
+
+@pytest.mark.parametrize(
+    ("version", "taken"), [(f"v{pins.HELM_VERSION}+gabc", True), ("v4.0.0+gabc", False)]
+)
+def test_helm_is_taken_only_in_the_pinned_version(
+    machine: Machine, version: str, *, taken: bool
+) -> None:
+    machine.put(machine.path / "helm", version)
+    assert ("helm" in machine.found()) is taken
+
+
+def test_a_tool_that_fails_to_say_its_version_is_left_alone(machine: Machine) -> None:
+    helm = machine.put(machine.path / "helm")
+    helm.write_text(f"#!{SH}\nexit 1\n", encoding="utf-8")
+    assert machine.found() == {}
