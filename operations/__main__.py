@@ -12,7 +12,9 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from config.reference import reference
 from config.report import ConfigError
+from config.schema import cluster_schema
 from operations.cluster_report import cluster_tables, stack_outputs
 from operations.environment import env_file
 from operations.failure import ExitCode, OperationError
@@ -130,6 +132,18 @@ def config_show(config: ConfigOption, *, as_json: JsonOption = False) -> None:
     """Print the effective configuration: the stack file over its profile's defaults."""
     with _told(as_json=as_json):
         typer.echo(effective_configuration(config, as_json=as_json))
+
+
+@config_app.command("schema")
+def config_schema() -> None:
+    """Print the JSON Schema of the cluster object; editors take it from docs/schema."""
+    _print_json(cluster_schema())
+
+
+@config_app.command("reference")
+def config_reference() -> None:
+    """Print the configuration reference, as it stands in docs/configuration.md."""
+    typer.echo(reference(), nl=False)
 
 
 @secrets_app.command("init")

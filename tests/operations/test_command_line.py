@@ -91,6 +91,14 @@ def test_the_effective_configuration_has_what_the_profile_adds() -> None:
     assert document["nodePools"]["masters"]["disk"]["encrypted"] is True
 
 
+def test_the_schema_and_the_reference_are_the_documented_ones() -> None:
+    schema = call("config", "schema")
+    assert json.loads(schema.stdout) == json.loads(
+        (ROOT / "docs" / "schema" / "cluster.schema.json").read_text()
+    )
+    assert call("config", "reference").stdout == (ROOT / "docs" / "configuration.md").read_text()
+
+
 def test_the_local_cloud_takes_no_stack_of_another_profile(tmp_path: Path) -> None:
     done = call(
         *("local", "up", "--home", str(tmp_path / "home")),
