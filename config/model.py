@@ -11,8 +11,9 @@ from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
 
 DnsLabel = Annotated[
     str, StringConstraints(pattern=r"^[a-z]([-a-z0-9]*[a-z0-9])?$", min_length=1, max_length=63)
@@ -20,6 +21,24 @@ DnsLabel = Annotated[
 """RFC 1123 label that starts with a letter: node, pool, subnet and cluster names."""
 
 Mbps = Annotated[int, Field(ge=1, le=1000)]
+
+
+def _network_text(value: object) -> object:
+    """Only text is a network: a number would be taken for an address, too."""
+    if isinstance(value, str | IPv4Network):
+        return value
+    raise PydanticCustomError("ip_v4_network", "Input is not a valid IPv4 network")
+
+
+def _address_text(value: object) -> object:
+    if isinstance(value, str | IPv4Address):
+        return value
+    raise PydanticCustomError("ip_v4_address", "Input is not a valid IPv4 address")
+
+
+Network = Annotated[IPv4Network, BeforeValidator(_network_text)]
+Address = Annotated[IPv4Address, BeforeValidator(_address_text)]
+Ordinal = Annotated[int, Field(ge=0, le=65535)]
 
 
 class Model(BaseModel):
@@ -78,23 +97,23 @@ class VpcConfig(Model):
 
     id: str | None = None
     """Adopt this VPC (`vpc-…`); it is never changed and never destroyed."""
-    cidr: IPv4Network
+    cidr: Network
     """Primary IPv4 range, a /8 to a /28; of an adopted VPC the one that it has."""
-    secondary_cidrs: tuple[IPv4Network, ...] = ()
+    secondary_cidrs: tuple[Network, ...] = ()
     """Further IPv4 ranges, five at most; of an adopted VPC those that are used."""
 
 
 class ZoneSubnetConfig(Model):
     """One vSwitch: a subnet in one zone."""
 
-    cidr: IPv4Network
+    cidr: Network
     """A /16 to a /29 inside one of the VPC's ranges; the first and the last three addresses are
     the cloud's."""
     vswitch_id: str | None = None
     """Adopt this vSwitch instead of creating one."""
     ipv6_index: Annotated[int, Field(ge=0, le=255)] | None = None
     """Which /64 of the VPC's /56; never change it."""
-    prefix_reservation: IPv4Network | None = None
+    prefix_reservation: Network | None = None
     """The part of the vSwitch that /28 prefixes come from; needed for `mode: prefix`."""
 
 
@@ -116,7 +135,7 @@ class NatConfig(Model):
     """Adopt this NAT gateway (`ngw-…`); then `eipAddress` names the address SNAT entries use."""
     eip_id: str | None = None
     """Use this EIP (`eip-…`) instead of creating one."""
-    eip_address: IPv4Address | None = None
+    eip_address: Address | None = None
     """The public address of an adopted EIP or NAT gateway."""
     subnet: DnsLabel | None = None
     """Where the gateway stands; it takes an address there that the cloud chooses. By default the
@@ -149,7 +168,7 @@ class SecurityRuleConfig(Model):
     """What the rule is for."""
     ports: str = "-1/-1"
     """`from/to`, as the API writes it; `-1/-1` for icmp and all."""
-    source: IPv4Network
+    source: Network
     """Who may come in."""
     description: str = ""
     """Shown in the console."""
@@ -223,7 +242,7 @@ class InterfaceConfig(Model):
 class NodeInterfaceConfig(Model):
     """Explicit addresses of one node's NIC; they take the place of the node's block."""
 
-    address: IPv4Address | None = None
+    address: Address | None = None
     """The ENI's primary address."""
     pod_addresses: tuple[str, ...] | None = None
     """Addresses or ranges (`172.31.199.185-172.31.199.189`)."""
@@ -234,7 +253,7 @@ class NodeConfig(Model):
 
     zone: str | None = None
     """Where the node stands; by default zones take turns by ordinal."""
-    ordinal: Annotated[int, Field(ge=0)] | None = None
+    ordinal: Ordinal | None = None
     """The node's place in its pool's block range; never reuse or change it."""
     instance_type: str | None = None
     """Instead of the pool's."""
@@ -253,7 +272,7 @@ class NodePoolConfig(Model):
 
     role: Role = Role.WORKER
     """What the nodes are to Kubernetes."""
-    count: Annotated[int, Field(ge=0)] | None = None
+    count: Annotated[int, Field(ge=0, le=5000)] | None = None
     """So many nodes, named `<pool>-<ordinal>`; `nodes` then holds exceptions only."""
     nodes: dict[DnsLabel, NodeConfig] = {}
     """Nodes by name. A name that ends in a number has it as its ordinal."""
@@ -277,7 +296,7 @@ class NodePoolConfig(Model):
     """Pay by use, or a subscription."""
     interfaces: dict[Literal["eth0", "eth1"], InterfaceConfig]
     """NICs: eth0, and eth1 where wanted; no more, see docs/decisions."""
-    first_block: Annotated[int, Field(ge=0)] | None = None
+    first_block: Annotated[int, Field(ge=0, le=16777216)] | None = None
     """The pool's first block in every subnet it uses, counted in blocks of its own size; required
     with more than one pool."""
     block_size: Annotated[int, Field(ge=2, le=256)] = 16
@@ -295,7 +314,7 @@ class EndpointConfig(Model):
 
     public: bool | None = None
     """An EIP for the API server."""
-    allowed_cidrs: tuple[IPv4Network, ...] = ()
+    allowed_cidrs: tuple[Network, ...] = ()
     """Who may reach it from outside the VPC; never 0.0.0.0/0."""
     bandwidth: Mbps = 10
     """Mbit/s of the EIP."""
@@ -308,9 +327,9 @@ class KubernetesConfig(Model):
     """`kubeadm`: built by this program. `existing`: only its nodes' addresses and add-ons."""
     version: Annotated[str, StringConstraints(pattern=r"^\d+\.\d+\.\d+$")] = "1.35.4"
     """Exact version, 1.31 to 1.35; its packages and images must exist."""
-    service_cidr: IPv4Network = IPv4Network("10.233.0.0/18")
+    service_cidr: Network = IPv4Network("10.233.0.0/18")
     """Outside of the VPC and of 100.64.0.0/10."""
-    pod_cidr: IPv4Network = IPv4Network("10.244.0.0/16")
+    pod_cidr: Network = IPv4Network("10.244.0.0/16")
     """No pod lives in it: it makes kube-proxy tell service traffic apart."""
     endpoint: EndpointConfig = EndpointConfig()
     """The API server's address."""

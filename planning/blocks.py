@@ -16,6 +16,9 @@ PREFIX_SIZE = 16
 """Addresses in one IPv4 prefix of an ENI (Alibaba Cloud, "IP prefixes")."""
 
 
+LAST_ADDRESS = 2**32 - 1
+
+
 @dataclass(frozen=True, slots=True)
 class Span:
     """Addresses from `first` to `last`, both included."""
@@ -25,6 +28,10 @@ class Span:
 
     def __str__(self) -> str:
         """As a user would write it."""
+        if self.last < self.first:
+            return "nothing"
+        if self.last > LAST_ADDRESS:
+            return "addresses beyond 255.255.255.255"
         if self.first == self.last:
             return str(IPv4Address(self.first))
         return f"{IPv4Address(self.first)}-{IPv4Address(self.last)}"
@@ -51,7 +58,8 @@ def usable(cidr: IPv4Network) -> Span:
 
 def gateway(cidr: IPv4Network) -> IPv4Address:
     """The vSwitch's gateway: the third address from the end."""
-    return IPv4Address(int(cidr.broadcast_address) - RESERVED_AT_END + 1)
+    third = int(cidr.broadcast_address) - RESERVED_AT_END + 1
+    return IPv4Address(max(third, int(cidr.network_address)))
 
 
 def block(start: int, size: int, index: int) -> Span:

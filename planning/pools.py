@@ -32,11 +32,11 @@ def ip_pools(
                 pools[each.name] = each
     for name, wanted in config.spiderpool.extra_pools.items():
         owner = nodes.get(wanted.node)
-        if owner is None:
-            continue
+        wanted_nic = owner.interfaces.get(wanted.interface) if owner is not None else None
+        if owner is None or wanted_nic is None:
+            continue  # only in a plan that is refused
         addresses = expand(wanted.addresses)
-        interface = owner.interfaces[wanted.interface]
-        pool = _pool(config, network, owner, interface, name=name, addresses=addresses)
+        pool = _pool(config, network, owner, wanted_nic, name=name, addresses=addresses)
         pool = replace(
             pool,
             namespaces=tuple(sorted(wanted.namespaces)),

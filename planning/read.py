@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from config.load import all_problems, read
+from config.model import ClusterConfig
 from config.report import ConfigError
 from planning.build import assemble
 from planning.checks import extra_pools_lie_in_their_node
@@ -24,9 +25,18 @@ def plan_from(document: Mapping[str, object], *, secret_paths: Iterable[str] = (
         raise ConfigError(reading.problems)
     layout = lay_out(reading.config)
     further = [*layout.problems, *extra_pools_lie_in_their_node(reading.config, layout)]
+    if reading.problems or further:
+        # Refused in any case; only the documents' own problems are still wanted.
+        rest = assemble(without_extra_pools(reading.config), layout)
+        raise ConfigError(all_problems(reading, (*further, *document_problems(rest))))
     plan = assemble(reading.config, layout)
-    further += document_problems(plan)
-    problems = list(all_problems(reading, further))
+    problems = tuple(all_problems(reading, document_problems(plan)))
     if problems:
         raise ConfigError(problems)
     return plan
+
+
+def without_extra_pools(config: ClusterConfig) -> ClusterConfig:
+    """The same without pools of the user's, which may name what is not there."""
+    spiderpool = config.spiderpool.model_copy(update={"extra_pools": {}})
+    return config.model_copy(update={"spiderpool": spiderpool})
