@@ -199,7 +199,10 @@ class _Work:
         pool, zone, index = at.pool, at.zone, first + ordinal
         size = pool.block_size
         owned = block(int(zone.cidr.network_address), size, index)
-        if not owned.within(usable(zone.cidr)):
+        free = usable(zone.cidr)
+        if free.last < free.first:
+            return None  # `config.rules` says that the vSwitch is too small
+        if not owned.within(free):
             self._block_outside(at, owned, index, ordinal)
             return None
         pinned = at.interface.mode is AddressMode.PINNED

@@ -6,6 +6,7 @@ commit it.
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -25,7 +26,7 @@ def report_of(path: Path) -> str:
     try:
         plan_from(read_file(path).cluster)
     except ConfigError as error:
-        return f"{error}\n"
+        return re.sub(r"is \d+ bytes", "is … bytes", f"{error}\n")
     return ""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,8 @@ def _refusal(path: Path) -> ConfigError:
 @pytest.mark.parametrize("path", REFUSED, ids=lambda p: p.name.split(".")[2])
 def test_a_mistake_gets_its_report(path: Path) -> None:
     expected = path.with_suffix(".txt").read_text(encoding="utf-8")
-    assert f"{_refusal(path)}\n" == expected
+    # How long user-data is changes with every line of the bootstrap program.
+    assert re.sub(r"is \d+ bytes", "is … bytes", f"{_refusal(path)}\n") == expected
 
 
 @pytest.mark.parametrize("path", ACCEPTED, ids=lambda p: p.name.split(".")[0])
