@@ -37,14 +37,10 @@ def main() -> int:
 
 
 async def _until_told(supervisor: Supervisor) -> None:
-    work = asyncio.ensure_future(supervisor.run())
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, work.cancel)
-    try:
-        await work
-    except asyncio.CancelledError:
-        return
+        loop.add_signal_handler(number, supervisor.stop)
+    await supervisor.run()
 
 
 if __name__ == "__main__":

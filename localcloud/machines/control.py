@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
@@ -161,12 +162,21 @@ class Control:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._polling: _UnixConnection | None = None
+
+    def interrupt(self) -> None:
+        """Make a `machines` call that waits in another thread end with ControlError."""
+        if self._polling is not None and self._polling.sock is not None:
+            with contextlib.suppress(OSError):
+                self._polling.sock.shutdown(socket.SHUT_RDWR)
 
     def request(
         self, method: str, target: str, body: object = None, timeout: float = 10.0
     ) -> tuple[int, dict[str, Any]]:
         """Send one request; return the status and the JSON document."""
         connection = _UnixConnection(self._path, timeout)
+        if target.startswith("/machines?"):
+            self._polling = connection
         try:
             sent = None if body is None else json.dumps(body).encode()
             headers = {} if sent is None else {"Content-Type": "application/json"}

@@ -9,6 +9,7 @@ import os
 import shutil
 import signal
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from . import channel
@@ -18,7 +19,6 @@ from .privileges import inner_command
 if TYPE_CHECKING:
     import socket
     from collections.abc import Mapping
-    from pathlib import Path
 
     from .control import Control, Interface
     from .fabric import Fabric
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 _FIRST_EXTRA_LINK: Final = 6
 _CONSOLE_DELAY: Final = 0.25
 _RESTART_DELAY: Final = 1.0
+_POWER_OFF_SECONDS: Final = 10.0
+_REMOVALS: Final = 10
 _LONGEST_RESTART_DELAY: Final = 60.0
 
 
@@ -77,7 +79,11 @@ class Machine:
         async with self._lock:
             self._gone = True
             await self._power_off()
-            await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
+            for _ in range(_REMOVALS):
+                await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
+                if not self._folder.exists():
+                    return
+                await asyncio.sleep(_RESTART_DELAY)
 
     async def _power_on(self, instance: Instance, raw: dict[str, Any]) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -114,8 +120,13 @@ class Machine:
         process, self._process = self._process, None
         if process is None:
             return
-        with contextlib.suppress(ProcessLookupError):
-            process.send_signal(signal.SIGKILL)
+        for pid in (*_children(process.pid), process.pid):
+            # Its first process goes first: `unshare` ends when that, and so all of it, has.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+            if pid != process.pid:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(process.wait(), _POWER_OFF_SECONDS)
         await process.wait()
         if self._channel:
             self._channel.close()
@@ -206,3 +217,12 @@ async def _read_at_once(stream: asyncio.StreamReader) -> bytes:
         return await asyncio.wait_for(stream.read(1_000_000), 0.01)
     except TimeoutError:
         return b""
+
+
+def _children(pid: int) -> list[int]:
+    """Return the children of a process, none where the kernel does not tell."""
+    try:
+        text = Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii")
+    except OSError:
+        return []
+    return [int(word) for word in text.split()]

@@ -49,17 +49,23 @@ class Supervisor:
         self._lock = asyncio.Lock()
         self._document: dict[str, Any] | None = None
         self._swept = False
+        self._stopping = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._public = PublicAddresses(self._forward, self._say)
         self._log = self._machines / "supervisor.log"
 
+    def stop(self) -> None:
+        """Make `run` end; everything that runs in VPCs ends with this process."""
+        self._stopping = True
+        self._control.interrupt()
+
     async def run(self) -> None:
-        """Follow the control socket for ever."""
+        """Follow the control socket until `stop`."""
         (self._machines / "run").mkdir(parents=True, exist_ok=True)
         self._machines.chmod(0o700)
         self._say("following " + str(self._control_path))
         revision, complained = 0, False
-        while True:
+        while not self._stopping:
             try:
                 if not self._port:
                     health = await asyncio.to_thread(self._control.health)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import datetime as dt
 import hashlib
 import json
@@ -37,6 +38,7 @@ class FakeCloud:
         self.instances: dict[str, dict[str, Any]] = {}
         self.addresses: list[dict[str, Any]] = []
         self.consoles: dict[str, str] = {}
+        self.port = 1
         self._revision = 1
         self._changed = threading.Condition()
         folder = home / "cloud" / "run"
@@ -55,7 +57,7 @@ class FakeCloud:
             def do_GET(self) -> None:
                 path, _, query = self.path.partition("?")
                 if path == "/health":
-                    self._say(200, {"status": "ok", "pid": 1, "port": 1, "region": REGION})
+                    self._say(200, {"status": "ok", "pid": 1, "port": outer.port, "region": REGION})
                 elif path == "/machines":
                     asked = dict(pair.split("=") for pair in query.split("&"))
                     self._say(200, outer.wait(int(asked["after"]), float(asked["wait"])))
@@ -72,10 +74,12 @@ class FakeCloud:
 
             def _say(self, status: int, document: dict[str, Any]) -> None:
                 data = json.dumps(document).encode()
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(data)))
-                self.end_headers()
-                self.wfile.write(data)
+                # Whoever waited may be gone by now.
+                with contextlib.suppress(BrokenPipeError):
+                    self.send_response(status)
+                    self.send_header("Content-Length", str(len(data)))
+                    self.end_headers()
+                    self.wfile.write(data)
 
         # The path may be too long for a socket's name; a relative one is not.
         before = Path.cwd()
@@ -317,21 +321,27 @@ def control_plane_user_data(
     return _cloud_config(files, kubeadm, interfaces, "init")
 
 
+def discovery(endpoint: str, pin: str, token: str = TOKEN) -> dict[str, Any]:
+    """Return how a worker finds its cluster."""
+    return {
+        "bootstrapToken": {
+            "apiServerEndpoint": endpoint,
+            "token": token,
+            "caCertHashes": [pin],
+        }
+    }
+
+
 def worker_user_data(
-    name: str, pin: str, interfaces: list[dict[str, Any]], endpoint: str, token: str = TOKEN
+    name: str, found_by: dict[str, Any], interfaces: list[dict[str, Any]], patience: str = "5m"
 ) -> str:
-    """Return user-data of contract A for a worker called `name`."""
+    """Return user-data of contract A for a worker called `name`; it looks `patience` long."""
     kubeadm = [
         {
             "apiVersion": "kubeadm.k8s.io/v1beta4",
             "kind": "JoinConfiguration",
-            "discovery": {
-                "bootstrapToken": {
-                    "apiServerEndpoint": endpoint,
-                    "token": token,
-                    "caCertHashes": [pin],
-                }
-            },
+            "discovery": found_by,
+            "timeouts": {"discovery": patience, "tlsBootstrap": patience},
             "nodeRegistration": _registration(
                 name,
                 [
