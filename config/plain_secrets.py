@@ -20,7 +20,7 @@ _SHAPES = (
 
 _TELLING = re.compile(
     r"(password|passwd|passphrase|secret|token|accesskeyid|accesskey|privatekey|secretkey|apikey|"
-    r"kubeconfig|credential)$"
+    r"kubeconfig|credentials?)$"
 )
 
 _HARMLESS = frozenset(

@@ -60,7 +60,7 @@ def read_text(text: str, *, name: str = "stack file") -> StackFile:
     config = document["config"]
     if not isinstance(config, Mapping):
         raise _error("config", "It is no object.", "Start from stacks/Pulumi.dev.yaml.")
-    problems = list(_key_problems(document, config))
+    problems = [*_key_problems(document, config), *_secrets_file_problem(config)]
     cluster = config.get(CLUSTER_KEY)
     if not isinstance(cluster, Mapping):
         problems.append(
@@ -118,6 +118,21 @@ def _key_problems(
                 remedy="Replace it where it was in use, then set it by "
                 f"`pulumi config set --secret {key}`.",
             )
+
+
+def _secrets_file_problem(config: Mapping[str, object]) -> Iterator[Problem]:
+    """Secrets in clear are for the local cloud, whose cluster lives on one machine."""
+    cluster = config.get(CLUSTER_KEY)
+    profile = cluster.get("profile") if isinstance(cluster, Mapping) else None
+    if f"{NAMESPACE}:secretsFile" in config and profile not in (None, "local"):
+        yield Problem(
+            path=f"config.{NAMESPACE}:secretsFile",
+            value=None,
+            rule=f"It is for the local profile only: the secrets of a {profile} cluster would lie "
+            "in clear in a file.",
+            remedy="Take it out and run `python -m operations secrets init --stack STACK`, which "
+            "keeps them encrypted in the stack file.",
+        )
 
 
 def _encrypted(value: object) -> bool:

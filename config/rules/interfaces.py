@@ -278,7 +278,8 @@ def ipv6_is_whole(config: ClusterConfig) -> Iterator[Problem]:
             path = f"network.subnets.{subnet}.zones.{zone}.ipv6Index"
             index = vswitch.ipv6_index
             if index is None:
-                if subnet in used:
+                # An adopted vSwitch has its /64 already, and is asked for it.
+                if subnet in used and vswitch.vswitch_id is None:
                     without.append(path)
                 continue
             if index in indices:

@@ -130,6 +130,14 @@ def test_a_secret_in_clear_beside_the_cluster_is_refused_without_showing_it() ->
     assert [p.path for p in caught.value.problems] == ["config.spiderpool-alicloud:secrets"]
 
 
+def test_a_file_of_secrets_in_clear_is_for_the_local_profile_only() -> None:
+    text = (
+        "config: {'spiderpool-alicloud:secretsFile': x.yaml, "
+        "'spiderpool-alicloud:cluster': {profile: prod}}"
+    )
+    assert [path for path, _ in _problems(text)] == ["config.spiderpool-alicloud:secretsFile"]
+
+
 def test_an_encrypted_secret_is_taken() -> None:
     text = (
         "config: {'spiderpool-alicloud:accessKey': {accessKeyId: {secure: v1:x}, "
