@@ -104,8 +104,10 @@ class PulumiStack:
         argv = ["pulumi", *arguments, "--non-interactive"]
         if stack:
             argv += ["--stack", self.name]
-        if self.config_file is not None and arguments[0] in {"up", "destroy", "refresh"}:
-            argv += ["--config-file", str(self.config_file)]
+        if arguments[0] in {"up", "destroy", "refresh"}:
+            argv += ["--suppress-progress"]
+            if self.config_file is not None:
+                argv += ["--config-file", str(self.config_file)]
         return self.runner.run(argv, deadline=deadline, quiet=quiet)
 
     @staticmethod

@@ -28,5 +28,5 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecondCloud]:
 def deployed(cloud: SecondCloud) -> SecondCloud:
     """The same with the local stack on it, brought up by the command that people use."""
     done = cloud.operations("up")
-    assert done.status == 0, done.said
+    assert done.status == 0, cloud.explain(done)
     return cloud

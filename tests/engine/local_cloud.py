@@ -84,6 +84,15 @@ class SecondCloud:
             deadline=deadline,
         )
 
+    def explain(self, done: Done) -> str:
+        """What a failed command said, and the last that the local cloud wrote down."""
+        logs = sorted((self.places.cloud / "logs").glob("*.log"))
+        tails = [
+            f"--- {log.name}\n" + "\n".join(log.read_text(errors="replace").splitlines()[-30:])
+            for log in logs
+        ]
+        return "\n".join((done.said, f"--- status {self.status()}", *tails))
+
     def pulumi(self, command: str, *argv: str, env: Mapping[str, str] | None = None) -> Done:
         """A pulumi command on the stack, as a person would type it after `source .local/env`."""
         return self.run(

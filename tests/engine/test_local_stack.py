@@ -81,7 +81,7 @@ def test_up_from_nothing_ends_with_the_table_and_the_line_to_use_kubectl_with(
 ) -> None:
     before = cloud.config_file.read_text()
     done = cloud.operations("up")
-    assert done.status == 0, done.said
+    assert done.status == 0, cloud.explain(done)
     for primary, pods in NICS.values():
         assert primary in done.out
         first, last = pods[0], pods[-1].rpartition(".")[2]
@@ -97,7 +97,7 @@ def test_no_secret_is_in_what_up_prints_or_the_state_keeps_in_clear(
     deployed: SecondCloud,
 ) -> None:
     done = deployed.pulumi("up", "--yes", "--diff")
-    assert done.status == 0, done.said
+    assert done.status == 0, deployed.explain(done)
     state = deployed.run(
         *("pulumi", "stack", "export", "--stack", "local"), deadline=60, check=True
     ).out
@@ -115,7 +115,7 @@ def test_a_preview_on_an_empty_state_shows_every_address_in_clear(
     empty = {"PULUMI_BACKEND_URL": f"file://{tmp_path}/state"}
     deployed.run("pulumi", "stack", "init", "local", env=empty, check=True)
     done = deployed.pulumi("preview", env=empty)
-    assert done.status == 0, done.said
+    assert done.status == 0, cloud.explain(done)
     for primary, pods in NICS.values():
         assert all(f'"{address}"' in done.out for address in (primary, *pods)), done.out
 
@@ -123,7 +123,7 @@ def test_a_preview_on_an_empty_state_shows_every_address_in_clear(
 def test_a_second_up_changes_nothing_and_builds_nothing(deployed: SecondCloud) -> None:
     built = {p: p.stat().st_mtime_ns for p in deployed.places.bin.iterdir()}
     done = deployed.operations("up", deadline=300)
-    assert done.status == 0, done.said
+    assert done.status == 0, deployed.explain(done)
     assert changed(done) == []
     assert re.search(r"\d+ unchanged", done.out), done.out
     assert {p: p.stat().st_mtime_ns for p in deployed.places.bin.iterdir()} == built
@@ -177,7 +177,7 @@ def test_an_address_taken_away_behind_our_back_comes_back(deployed: SecondCloud)
     pool = "worker-eth1"
     deployed.run("kubectl", "delete", "spiderippool", pool, "--wait=true", check=True)
     done = deployed.pulumi("up", "--yes")
-    assert done.status == 0, done.said
+    assert done.status == 0, deployed.explain(done)
     spec = deployed.kubectl("get", "spiderippool", pool)["spec"]
     assert spec["ips"] == GUIDE[pool]["ips"]
 
@@ -186,7 +186,7 @@ def test_everything_comes_back_after_every_process_was_killed(deployed: SecondCl
     before = deployed.outputs()
     assert deployed.kill_everything() > 2
     done = deployed.operations("up", deadline=300)
-    assert done.status == 0, done.said
+    assert done.status == 0, deployed.explain(done)
     assert changed(done) == []
     assert deployed.outputs() == before
     assert len(deployed.kubectl("get", "spiderippools")["items"]) == len(GUIDE)
@@ -203,7 +203,7 @@ def test_a_lock_left_behind_by_a_killed_pulumi_is_told_and_released(deployed: Se
     }
     (folder / "00000000-0000-0000-0000-000000000000.json").write_text(json.dumps(stale))
     done = deployed.operations("up", deadline=300)
-    assert done.status == 0, done.said
+    assert done.status == 0, deployed.explain(done)
     assert "lock on the stack is released" in done.out
 
 
@@ -276,7 +276,7 @@ def test_down_after_a_destroy_that_was_killed_leaves_nothing(deployed: SecondClo
     destroy.send_signal(signal.SIGKILL)
     destroy.wait()
     done = deployed.operations("down", deadline=900)
-    assert done.status == 0, done.said
+    assert done.status == 0, deployed.explain(done)
     assert deployed.processes() == set()
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", deployed.port))
@@ -284,7 +284,7 @@ def test_down_after_a_destroy_that_was_killed_leaves_nothing(deployed: SecondClo
 
 def test_down_again_has_nothing_left_to_do(deployed: SecondCloud) -> None:
     done = deployed.operations("down", deadline=300)
-    assert done.status == 0, done.said
+    assert done.status == 0, deployed.explain(done)
     deployed.run(
         *(str(ROOT / ".venv/bin/python"), "-m", "localcloud", "start"),
         *("--home", str(deployed.places.home), "--port", str(deployed.port)),
