@@ -9,6 +9,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 from pulumi_alicloud import ecs, slb
 
+from components.eips import binding_options
 from components.endpoint import API_PORT, Endpoint
 from components.nodes import Node
 from components.readiness import READY_WITHIN, until_ready
@@ -88,8 +89,7 @@ class ControlPlane(pulumi.ComponentResource):
                 allocation_id=endpoint.allocation_id,
                 instance_id=only.instance_id,
                 instance_type="EcsInstance",
-                # An address is bound to one instance at a time.
-                opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
+                opts=binding_options(self),
             ).id
         ]
 

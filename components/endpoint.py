@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pulumi
 from pulumi_alicloud import ecs, slb
 
+from components.eips import binding_options
 from planning.model import ClusterPlan
 
 API_PORT = 6443
@@ -131,7 +132,7 @@ class Endpoint(pulumi.ComponentResource):
                 allocation_id=eip.id,
                 instance_id=balancer.id,
                 instance_type="SlbInstance",
-                opts=child,
+                opts=binding_options(self),
             )
         return balancer.address, group.id
 

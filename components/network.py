@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pulumi
 from pulumi_alicloud import ecs, vpc
 
+from components.eips import binding_options
 from planning.model import ClusterPlan, VSwitchPlan
 from planning.security import SecurityRule, security_rules
 
@@ -204,7 +205,7 @@ class Network(pulumi.ComponentResource):
             allocation_id=allocation,
             instance_id=gateway.id,
             instance_type="Nat",
-            opts=self._child,
+            opts=binding_options(self),
         )
         return address, self._make_snat(gateway.snat_table_ids, address, [association])
 
