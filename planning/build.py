@@ -18,8 +18,9 @@ from config.report import ConfigError
 from planning.blocks import PREFIX_SIZE, gateway
 from planning.capacity import max_pods
 from planning.checks import extra_pools_lie_in_their_node
-from planning.layout import Layout, Placement, lay_out, vswitch_key
+from planning.layout import Layout, Placement, lay_out
 from planning.model import ClusterPlan, InterfacePlan, NetworkPlan, NodePlan, VSwitchPlan
+from planning.names import vswitch_key
 from planning.pools import ip_pools
 
 CONTROL_PLANE_TAINT = TaintConfig(key="node-role.kubernetes.io/control-plane", effect="NoSchedule")

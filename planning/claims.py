@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from config.model import ClusterConfig
 from config.report import Problem
 from planning.blocks import Span, span_of
+from planning.names import vswitch_key
 from planning.proposals import free_first_block
 
 
@@ -32,7 +33,7 @@ def collisions(config: ClusterConfig, claims: Mapping[str, Sequence[Claim]]) -> 
     One problem for each pair of pools, and one for each explicit address.
     """
     reservations = {
-        f"{subnet}-{zone}": vswitch.prefix_reservation
+        vswitch_key(subnet, zone): vswitch.prefix_reservation
         for subnet, spec in config.network.subnets.items()
         for zone, vswitch in spec.zones.items()
     }

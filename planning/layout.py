@@ -1,4 +1,4 @@
-"""Where every address of every NIC stands (design decision D3).
+"""Where every address of every NIC stands (docs/decisions/stable-ordinals.md).
 
 A node owns one block in each subnet it uses: block `firstBlock + ordinal` of its zone's vSwitch,
 in blocks of its pool's size. The ENI's primary address is the block's first, pod addresses follow,
@@ -30,6 +30,7 @@ from config.report import Problem
 from planning.blocks import PREFIX_LENGTH, PREFIX_SIZE, Span, block, prefixes_for, span_of, usable
 from planning.canonical import expand
 from planning.claims import Claim, collisions
+from planning.names import vswitch_key
 from planning.proposals import first_block_proposals, free_first_block
 
 DEFAULT_FIRST_BLOCK = 1
@@ -57,11 +58,6 @@ class Layout:
 
     nodes: Mapping[str, Mapping[str, Placement]]
     problems: tuple[Problem, ...]
-
-
-def vswitch_key(subnet: str, zone: str) -> str:
-    """The name of a vSwitch in the plan."""
-    return f"{subnet}-{zone}"
 
 
 def first_blocks(config: ClusterConfig) -> dict[str, int]:

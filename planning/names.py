@@ -7,6 +7,11 @@ SPIDERPOOL_NAMESPACE = "kube-system"
 IPV6 = 6
 
 
+def vswitch_key(subnet: str, zone: str) -> str:
+    """A vSwitch in the plan; zones of one region are equally long, so no two pairs meet."""
+    return f"{subnet}-{zone}"
+
+
 def pool_name(node: str, interface: str, ip_version: int = 4) -> str:
     """The SpiderIPPool of one node's NIC."""
     name = f"{node}-{interface}"

@@ -1,4 +1,4 @@
-"""SpiderIPPools from the plan: one for each node and NIC, for each IP version (decision D2)."""
+"""SpiderIPPools from the plan: one for each node and NIC, for each IP version."""
 
 from __future__ import annotations
 

@@ -227,7 +227,7 @@ def prefixes_have_a_reservation(config: ClusterConfig) -> Iterator[Problem]:
 
 
 def ipv6_fits(config: ClusterConfig) -> Iterator[Problem]:
-    """Dual stack: one IPv6 address for the host and one for each pod address (D8)."""
+    """Dual stack: one IPv6 address for the host and one for each pod address."""
     if not config.network.ipv6.enabled:
         return
     for name, pool in sorted(config.node_pools.items()):
@@ -265,7 +265,7 @@ def ipv6_fits(config: ClusterConfig) -> Iterator[Problem]:
 
 
 def ipv6_is_whole(config: ClusterConfig) -> Iterator[Problem]:
-    """One IPv6 pool makes every pod ask for an IPv6 address, on any NIC of any node (D8)."""
+    """One IPv6 pool makes every pod ask for an IPv6 address, on any NIC of any node."""
     used = {
         interface.subnet
         for pool in config.node_pools.values()
