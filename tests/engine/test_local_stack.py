@@ -115,7 +115,7 @@ def test_a_preview_on_an_empty_state_shows_every_address_in_clear(
     empty = {"PULUMI_BACKEND_URL": f"file://{tmp_path}/state"}
     deployed.run("pulumi", "stack", "init", "local", env=empty, check=True)
     done = deployed.pulumi("preview", env=empty)
-    assert done.status == 0, cloud.explain(done)
+    assert done.status == 0, deployed.explain(done)
     for primary, pods in NICS.values():
         assert all(f'"{address}"' in done.out for address in (primary, *pods)), done.out
 
