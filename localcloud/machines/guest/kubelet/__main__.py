@@ -55,6 +55,8 @@ class Kubelet:
         self._listed = False
         self._woken = threading.Event()
         self._manifests: list[dict[str, Any]] = []
+        folder = loaded.manifests
+        self._files = static_pods.Manifests(Path(folder), loaded.hostname) if folder else None
 
     def run(self) -> None:
         """Run static pods at once; everything else when the API server lets us in."""
@@ -68,7 +70,7 @@ class Kubelet:
         threading.Thread(target=come_in, daemon=True).start()
         last_beat, known_node = 0.0, dict[str, Any]()
         while True:
-            self._read_manifests()
+            self._manifests = self._files.pods() if self._files else []
             _run_static(self._processes, self._manifests)
             if not ready.is_set():
                 time.sleep(0.2)
@@ -87,12 +89,6 @@ class Kubelet:
                 workloads.sync(pods, self._manifests, known_node, _host_ip(known_node))
             self._woken.wait(_ROUND_SECONDS)
             self._woken.clear()
-
-    def _read_manifests(self) -> None:
-        folder = Path(self._settings.manifests) if self._settings.manifests else None
-        self._manifests = (
-            static_pods.read(folder, self._settings.hostname) if folder and folder.is_dir() else []
-        )
 
     def _come_in(self) -> tuple[Client, Workloads]:
         """Get a certificate if there is none, register the Node, follow its pods."""

@@ -23,6 +23,7 @@ class Cluster:
         self._client = client
         self._node = node
         self._tokens: dict[tuple[str, str | None], tuple[float, str]] = {}
+        self._clients: dict[str, tuple[str, Client]] = {}
         self._told: dict[tuple[str, str], tuple[str, int]] = {}
 
     def config_map(self, namespace: str, name: str) -> dict[str, str] | None:
@@ -65,8 +66,13 @@ class Cluster:
 
     def client_of(self, pod: Mapping[str, Any]) -> Client:
         """Return a client with the rights of the pod's service account."""
-        token = self.token(pod, None, 3607)
-        return Client(Access(server=self._access.server, ca=self._access.ca, token=token))
+        token, uid = self.token(pod, None, 3607), pod["metadata"]["uid"]
+        known = self._clients.get(uid)
+        if known is not None and known[0] == token:
+            return known[1]
+        made = Client(Access(server=self._access.server, ca=self._access.ca, token=token))
+        self._clients[uid] = (token, made)
+        return made
 
     def event(self, pod: Mapping[str, Any], kind: str, reason: str, message: str) -> None:
         """Write an event; one that repeats is counted, not written anew."""
@@ -113,6 +119,7 @@ class Cluster:
         """Drop what is kept for a pod that is gone."""
         for key in [key for key in self._tokens if key[0] == uid]:
             del self._tokens[key]
+        self._clients.pop(uid, None)
         for told in [key for key in self._told if key[0] == uid]:
             del self._told[told]
 

@@ -6,10 +6,30 @@ import contextlib
 import http.client
 import socket
 import ssl
-from typing import TYPE_CHECKING, Any
+import time
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+_TRUSTED_SECONDS: Final = 5.0
+
+
+class Readiness:
+    """Readiness of containers; one that is ready is asked again after some seconds only."""
+
+    def __init__(self) -> None:
+        self._until: dict[str, float] = {}
+
+    def of(self, key: str, container: Mapping[str, Any], pod_ip: str) -> bool:
+        """Say whether the container `key` is ready."""
+        now = time.monotonic()
+        if now < self._until.get(key, 0.0):
+            return True
+        ready = passes(container.get("readinessProbe"), container, pod_ip)
+        self._until[key] = now + _TRUSTED_SECONDS if ready else 0.0
+        return ready
 
 
 def passes(probe: Mapping[str, Any] | None, container: Mapping[str, Any], pod_ip: str) -> bool:
@@ -31,10 +51,10 @@ def passes(probe: Mapping[str, Any] | None, container: Mapping[str, Any], pod_ip
 
 def _get(host: str, port: int, path: str, scheme: str) -> bool:
     # The kubelet does not verify a probed server's certificate either.
-    context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     connection: http.client.HTTPConnection
     if scheme.upper() == "HTTPS":
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         connection = http.client.HTTPSConnection(host, port, timeout=1, context=context)
     else:
         connection = http.client.HTTPConnection(host, port, timeout=1)

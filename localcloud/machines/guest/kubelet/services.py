@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _SLICES: Final = "/apis/discovery.k8s.io/v1/endpointslices"
 _SERVICES: Final = "/api/v1/services"
-_ROUND_SECONDS: Final = 1.0
+_ROUND_SECONDS: Final = 1.5
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,6 +5,7 @@ Rules: kubelet's `pkg/kubelet/config/file.go`, `common.go` and `pod/mirror_clien
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from typing import TYPE_CHECKING, Any, Final
@@ -17,6 +18,27 @@ if TYPE_CHECKING:
 
 MIRROR: Final = "kubernetes.io/config.mirror"
 _HASH: Final = "kubernetes.io/config.hash"
+
+
+class Manifests:
+    """The pods of a folder, read anew when a file changes."""
+
+    def __init__(self, folder: Path, node: str) -> None:
+        self._folder = folder
+        self._node = node
+        self._seen: tuple[tuple[str, int, int], ...] = ()
+        self._pods: list[dict[str, Any]] = []
+
+    def pods(self) -> list[dict[str, Any]]:
+        """Return the pods of every manifest; the same objects while no file changes."""
+        found = []
+        with contextlib.suppress(FileNotFoundError):
+            for path in sorted(self._folder.iterdir()):
+                about = path.stat()
+                found.append((path.name, about.st_mtime_ns, about.st_size))
+        if tuple(found) != self._seen:
+            self._pods, self._seen = read(self._folder, self._node), tuple(found)
+        return self._pods
 
 
 def read(folder: Path, node: str) -> list[dict[str, Any]]:

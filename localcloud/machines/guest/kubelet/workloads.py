@@ -31,6 +31,7 @@ TOOLS: Final = Path("/opt/machine/tools")
 _REAL_IMAGES: Final = frozenset({"spiderpool-controller"})
 _CNI_CONFIGURATION: Final = Path("/etc/cni/net.d/00-multus.conf")
 _RETRY_SECONDS: Final = 3.0
+_REFRESH_SECONDS: Final = 30.0
 _LONGEST_GRACE: Final = 3.0
 """spiderpool-controller ignores SIGTERM and would use up its 30 s at each rollout."""
 
@@ -53,6 +54,8 @@ class Workloads:
         self._proxy = proxy
         self._held: dict[str, list[str]] = {}
         self._not_before: dict[str, float] = {}
+        self._readiness = probes.Readiness()
+        self._specs: dict[str, tuple[float, ProcessSpec]] = {}
 
     def sync(
         self,
@@ -126,22 +129,12 @@ class Workloads:
                 ready=False,
                 waiting=("ErrImagePull", f"the toolchain of this machine has no {name}"),
             )
-        services = self._proxy.environment()
-        if services is None:
-            return ContainerFacts(
-                ready=False,
-                waiting=(
-                    "CreateContainerConfigError",
-                    "services have not yet been read at least once, cannot construct envvars",
-                ),
-            )
         try:
-            variables = services | volumes.environment(pod, container, self._cluster, host_ip)
-            binds = volumes.mounts(pod, container, self._cluster, host_ip)
+            spec = self._spec(pod, container, host_ip)
         except volumes.VolumeError as error:
             self._cluster.event(pod, "Warning", "FailedMount", str(error))
             return ContainerFacts(ready=False, waiting=("CreateContainerConfigError", str(error)))
-        state = self._processes.ensure(process_of(pod, container, variables, binds))
+        state = self._processes.ensure(spec)
         if not state.running:
             return ContainerFacts(
                 ready=False,
@@ -149,10 +142,27 @@ class Workloads:
                 waiting=("CrashLoopBackOff", f"see the machine's /var/log/pods ({name})"),
             )
         return ContainerFacts(
-            ready=probes.passes(container.get("readinessProbe"), container, pod_ips[0]),
+            ready=self._readiness.of(f"{spec.key}.{state.restarts}", container, pod_ips[0]),
             restarts=state.restarts,
             started_at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(state.started)),
         )
+
+    def _spec(self, pod: dict[str, Any], container: dict[str, Any], host_ip: str) -> ProcessSpec:
+        """Return what runs for a container; its files are written anew every half minute."""
+        key = f"{pod['metadata']['uid']}_{container['name']}"
+        until, known = self._specs.get(key, (0.0, None))
+        if known is not None and time.monotonic() < until:
+            return known
+        services = self._proxy.environment()
+        if services is None:
+            raise volumes.VolumeError(
+                "services have not yet been read at least once, cannot construct envvars"
+            )
+        variables = services | volumes.environment(pod, container, self._cluster, host_ip)
+        binds = volumes.mounts(pod, container, self._cluster, host_ip)
+        made = process_of(pod, container, variables, binds)
+        self._specs[key] = (time.monotonic() + _REFRESH_SECONDS, made)
+        return made
 
     def _mirror(
         self,
@@ -187,11 +197,12 @@ class Workloads:
         now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         facts = {}
         for container in pod["spec"]["containers"]:
-            state = self._processes.ensure(process_of(pod, container, {}, ()))
+            spec = process_of(pod, container, {}, ())
+            state = self._processes.ensure(spec)
             started = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(state.started))
             facts[container["name"]] = ContainerFacts(
                 ready=state.running
-                and probes.passes(container.get("readinessProbe"), container, host_ip),
+                and self._readiness.of(f"{spec.key}.{state.restarts}", container, host_ip),
                 restarts=state.restarts,
                 started_at=started if state.running else None,
                 waiting=None if state.running else ("CrashLoopBackOff", ""),
@@ -225,6 +236,8 @@ class Workloads:
         if any(_image_name(c) == "spiderpool-agent" for c in pod["spec"]["containers"]):
             # multus.multusCNI.uninstall is false: the configuration stays, as it does upstream.
             self._addresses.agent_is(None)
+        for key in [key for key in self._specs if key.startswith(f"{uid}_")]:
+            del self._specs[key]
         volumes.forget(uid)
         self._cluster.forget(uid)
         self._delete(pod)
