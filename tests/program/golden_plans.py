@@ -9,6 +9,7 @@ read `[secret]`. Addresses that the cloud would choose come from the recording e
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ def cluster_in(path: Path) -> dict[str, Any]:
     return document
 
 
+@cache
 def run_stack(name: str, path: Path, *, readable: bool = False) -> Run:
     """Deploy a stack file to the recording engine."""
     document = cluster_in(path)
