@@ -227,10 +227,22 @@ class Pki:
         )
         return f"sha256:{hashlib.sha256(der).hexdigest()}"
 
+    def serving(self, name: str) -> tuple[bytes, bytes]:
+        """Return a server certificate for a DNS name, and its key; both PEM."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        certificate = _certificate(
+            name, key.public_key(), self._certificate, self._key, server_name=name
+        )
+        return certificate.public_bytes(serialization.Encoding.PEM), _key_pem(key)
+
     def kubeconfig(self, server: str) -> str:
         key = ec.generate_private_key(ec.SECP256R1())
         certificate = _certificate(
-            "admin", key.public_key(), self._certificate, self._key, "kubeadm:cluster-admins"
+            "admin",
+            key.public_key(),
+            self._certificate,
+            self._key,
+            organization="kubeadm:cluster-admins",
         )
         pem = certificate.public_bytes(serialization.Encoding.PEM)
         return yaml.safe_dump(
@@ -425,8 +437,10 @@ def _certificate(
     key: ec.EllipticCurvePublicKey,
     issuer: x509.Certificate | None,
     issuer_key: ec.EllipticCurvePrivateKey,
-    organization: str | None = None,
+    **more: str,
 ) -> x509.Certificate:
+    """Return a CA without an issuer; with one, a client's (organization) or a server's."""
+    organization, server_name = more.get("organization"), more.get("server_name")
     names = [x509.NameAttribute(NameOID.COMMON_NAME, common_name)]
     if organization:
         names.insert(0, x509.NameAttribute(NameOID.ORGANIZATION_NAME, organization))
@@ -456,9 +470,11 @@ def _certificate(
         )
     )
     if issuer:
-        builder = builder.add_extension(
-            x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False
-        )
+        usage = ExtendedKeyUsageOID.SERVER_AUTH if server_name else ExtendedKeyUsageOID.CLIENT_AUTH
+        builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
+    if server_name:
+        names_of_server = x509.SubjectAlternativeName([x509.DNSName(server_name)])
+        builder = builder.add_extension(names_of_server, critical=False)
     return builder.sign(issuer_key, hashes.SHA256())
 
 
