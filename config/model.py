@@ -402,6 +402,33 @@ class CloudControllerConfig(Model):
     """Default backends of LoadBalancer services; `eni` goes straight to the pods."""
 
 
+class TolerationConfig(Model):
+    """A Kubernetes toleration; an empty key tolerates every taint."""
+
+    key: str = ""
+    """The taint's key."""
+    value: str | None = None
+    """The taint's value; without one, any."""
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
+    """The taint's effect; without one, any."""
+
+
+class SampleAppsConfig(Model):
+    """The guide's sample apps: a DaemonSet on each NIC, and a ClusterIP service."""
+
+    enabled: bool = False
+    """DaemonSets test-app-1 (on eth0) and test-app-2 (on eth1), and service test-svc, in namespace
+    default. Off in every profile: they take a pod address of each NIC on every node."""
+    registry: str | None = None
+    """Where the images below come from instead of docker.io, as `registry.example.com/mirror`."""
+    client_image: str = "library/busybox:1.37.0"
+    """Of test-app-1, a name in the registry."""
+    server_image: str = "library/nginx:1.27.5"
+    """Of test-app-2, a name in the registry; it serves HTTP on port 80."""
+    tolerations: tuple[TolerationConfig, ...] = ()
+    """None by default, as in the guide: tainted nodes run no sample app."""
+
+
 class InstanceTypeConfig(Model):
     """Limits of an instance type that the table lacks or has wrong (`DescribeInstanceTypes`)."""
 
@@ -442,5 +469,7 @@ class ClusterConfig(Model):
     """The pods' network."""
     cloud_controller: CloudControllerConfig = CloudControllerConfig()
     """LoadBalancer services and node life cycle."""
+    sample_apps: SampleAppsConfig = SampleAppsConfig()
+    """The guide's sample apps."""
     instance_types: dict[str, InstanceTypeConfig] = {}
     """Limits beside those of the built-in table, or instead of them."""

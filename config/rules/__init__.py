@@ -10,7 +10,16 @@ from collections.abc import Iterator
 
 from config.model import ClusterConfig
 from config.report import Problem
-from config.rules import addresses, cloud, interfaces, kubernetes, network, nodes, spiderpool
+from config.rules import (
+    addresses,
+    cloud,
+    interfaces,
+    kubernetes,
+    network,
+    nodes,
+    sample_apps,
+    spiderpool,
+)
 
 RULES = (
     *cloud.RULES,
@@ -20,6 +29,7 @@ RULES = (
     *addresses.RULES,
     *kubernetes.RULES,
     *spiderpool.RULES,
+    *sample_apps.RULES,
 )
 
 
