@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
 import pulumi_kubernetes as kubernetes
-from pulumi_kubernetes.apps import v1 as apps
 from pulumi_kubernetes.core import v1 as core
-from pulumi_kubernetes.rbac import v1 as rbac
 
+from components.manifests import from_manifest
 from components.nodes import Node
 from components.stack import AccessKey
 from planning.cloud_controller import (
@@ -102,16 +101,9 @@ class CloudController(pulumi.ComponentResource):
     def _make(
         self, key: str, manifest: Mapping[str, object], after: Sequence[pulumi.Resource] = ()
     ) -> pulumi.Resource:
-        kind = str(manifest["kind"])
-        make = _KINDS.get(kind)
-        if make is None:
-            raise NotImplementedError(f"no resource class for a manifest of kind {kind}")
-        fields = {
-            _snake(field): value
-            for field, value in manifest.items()
-            if field not in {"apiVersion", "kind"}
-        }
-        return make(f"{self._name}-{key}", **fields, opts=self._after(*self._args.needs, *after))
+        return from_manifest(
+            f"{self._name}-{key}", manifest, opts=self._after(*self._args.needs, *after)
+        )
 
     def _after(self, *needs: pulumi.Resource) -> pulumi.ResourceOptions:
         return pulumi.ResourceOptions(
@@ -144,17 +136,3 @@ class ProviderIds(pulumi.ComponentResource):
                 opts=pulumi.ResourceOptions(parent=self, provider=provider, retain_on_delete=True),
             )
         self.register_outputs({})
-
-
-_KINDS: Mapping[str, Callable[..., pulumi.CustomResource]] = {
-    "ClusterRole": rbac.ClusterRole,
-    "ClusterRoleBinding": rbac.ClusterRoleBinding,
-    "Deployment": apps.Deployment,
-    "Role": rbac.Role,
-    "RoleBinding": rbac.RoleBinding,
-    "ServiceAccount": core.ServiceAccount,
-}
-
-
-def _snake(name: str) -> str:
-    return "".join(f"_{c.lower()}" if c.isupper() else c for c in name)

@@ -15,6 +15,7 @@ from components.control_plane import ControlPlane, ControlPlaneArgs, kubernetes_
 from components.endpoint import Endpoint, EndpointArgs
 from components.network import Network, NetworkArgs
 from components.nodes import Bootstrap, Node, NodeArgs
+from components.sample_apps import SampleApps, SampleAppsArgs
 from components.spiderpool import Spiderpool, SpiderpoolArgs
 from components.stack import StackInputs
 from config.model import Role
@@ -35,7 +36,8 @@ class Cluster(pulumi.ComponentResource):
     In `existing` mode there is no endpoint and no bootstrap: machines boot bare, and what lives
     inside Kubernetes is made as soon as the stack has the cluster's kubeconfig.
 
-    Deleted in this order: pools, SpiderMultusConfigs, release, cloud controller, nodes, network.
+    Deleted in this order: sample apps, pools, SpiderMultusConfigs, release, cloud controller,
+    nodes, network.
     """
 
     network: Network
@@ -183,7 +185,7 @@ class Cluster(pulumi.ComponentResource):
             )
         if not plan.spiderpool.enabled:
             return None
-        return Spiderpool(
+        spiderpool = Spiderpool(
             self._name,
             SpiderpoolArgs(
                 plan=plan,
@@ -195,3 +197,10 @@ class Cluster(pulumi.ComponentResource):
             ),
             opts=inside,
         )
+        if plan.sample_apps.enabled:
+            SampleApps(
+                self._name,
+                SampleAppsArgs(plan=plan, provider=provider, needs=[spiderpool]),
+                opts=inside,
+            )
+        return spiderpool

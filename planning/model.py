@@ -19,6 +19,7 @@ from config.model import (
     NatConfig,
     Profile,
     Role,
+    SampleAppsConfig,
     SecurityRuleConfig,
     SpiderpoolConfig,
     SpotConfig,
@@ -159,6 +160,7 @@ class ClusterPlan:
     kubernetes: KubernetesConfig
     spiderpool: SpiderpoolConfig
     cloud_controller: CloudControllerConfig
+    sample_apps: SampleAppsConfig
     public_endpoint: bool
 
     @property

@@ -1,0 +1,44 @@
+"""Kubernetes manifests, which planning writes as plain data, as Pulumi's typed resources."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import pulumi
+from pulumi_kubernetes.apps import v1 as apps
+from pulumi_kubernetes.core import v1 as core
+from pulumi_kubernetes.rbac import v1 as rbac
+
+_KINDS: Mapping[str, Callable[..., pulumi.CustomResource]] = {
+    "ClusterRole": rbac.ClusterRole,
+    "ClusterRoleBinding": rbac.ClusterRoleBinding,
+    "DaemonSet": apps.DaemonSet,
+    "Deployment": apps.Deployment,
+    "Role": rbac.Role,
+    "RoleBinding": rbac.RoleBinding,
+    "Service": core.Service,
+    "ServiceAccount": core.ServiceAccount,
+}
+
+
+def from_manifest(
+    name: str, manifest: Mapping[str, object], opts: pulumi.ResourceOptions
+) -> pulumi.CustomResource:
+    """Register the object that a manifest describes, under the logical name `name`.
+
+    Errors: `NotImplementedError` for a kind that no manifest of this project has had so far.
+    """
+    kind = str(manifest["kind"])
+    make = _KINDS.get(kind)
+    if make is None:
+        raise NotImplementedError(f"no resource class for a manifest of kind {kind}")
+    fields = {
+        _snake(field): value
+        for field, value in manifest.items()
+        if field not in {"apiVersion", "kind"}
+    }
+    return make(name, **fields, opts=opts)
+
+
+def _snake(name: str) -> str:
+    return "".join(f"_{c.lower()}" if c.isupper() else c for c in name)

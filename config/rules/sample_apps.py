@@ -1,0 +1,87 @@
+"""Rules about the sample apps: what they need to start at all, because an update waits for them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Literal
+
+from config.model import ClusterConfig, Profile, SampleAppsConfig
+from config.report import Problem
+
+UNINITIALIZED = "node.cloudprovider.kubernetes.io/uninitialized"
+"""The taint that a node carries until a cloud controller takes it away."""
+
+_INTERFACES: tuple[Literal["eth0", "eth1"], ...] = ("eth0", "eth1")
+_NAME_IN_REGISTRY = re.compile(
+    r"^[a-z0-9]+([._/-]+[a-z0-9]+)*(:[\w][\w.-]*)?(@sha256:[0-9a-f]{64})?$"
+)
+_REGISTRY = re.compile(r"^[a-zA-Z0-9.-]+(:\d+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*$")
+
+
+def sample_apps_have_a_network(config: ClusterConfig) -> Iterator[Problem]:
+    """Each app stands on the pods' network of its own NIC."""
+    if not config.sample_apps.enabled:
+        return
+    if not config.spiderpool.enabled:
+        yield Problem(
+            path="sampleApps.enabled",
+            value="true",
+            rule="The sample apps stand on Spiderpool's networks, and spiderpool.enabled is false.",
+            remedy="Write enabled: false, or spiderpool.enabled: true.",
+        )
+        return
+    pools = config.node_pools.values()
+    for nic in _INTERFACES:
+        found = (pool.interfaces.get(nic) for pool in pools)
+        if not any(interface is not None and interface.pod_addresses for interface in found):
+            yield Problem(
+                path="sampleApps.enabled",
+                value="true",
+                rule=f"One sample app stands on {nic}, and no node has pod addresses there.",
+                remedy=f"Write enabled: false, or give a node pool an interface {nic}.",
+            )
+
+
+def sample_apps_can_be_scheduled(config: ClusterConfig) -> Iterator[Problem]:
+    """No cloud controller runs on the local cloud, so nothing takes its nodes' first taint away."""
+    apps = config.sample_apps
+    if not apps.enabled or config.profile is not Profile.LOCAL or _tolerates(apps):
+        return
+    yield Problem(
+        path="sampleApps.enabled",
+        value="true",
+        rule="No cloud controller runs on the local cloud, so its nodes keep the taint "
+        f"{UNINITIALIZED}: pods that do not tolerate it, as the guide's, wait for ever.",
+        remedy=f"Write enabled: false, or tolerations: [{{key: {UNINITIALIZED}}}].",
+    )
+
+
+def _tolerates(apps: SampleAppsConfig) -> bool:
+    return any(
+        t.key in {"", UNINITIALIZED} and t.value is None and t.effect in {None, "NoSchedule"}
+        for t in apps.tolerations
+    )
+
+
+def sample_images_are_names(config: ClusterConfig) -> Iterator[Problem]:
+    """An image is a name in the registry, which is said apart."""
+    apps = config.sample_apps
+    for key, image in (("clientImage", apps.client_image), ("serverImage", apps.server_image)):
+        if not _NAME_IN_REGISTRY.match(image):
+            yield Problem(
+                path=f"sampleApps.{key}",
+                value=image,
+                rule="It is a name in the registry with a tag or a digest, in small letters.",
+                remedy="Write it as library/nginx:1.27.5, and the registry as sampleApps.registry.",
+            )
+    if apps.registry is not None and not _REGISTRY.match(apps.registry):
+        yield Problem(
+            path="sampleApps.registry",
+            value=apps.registry,
+            rule="A registry is a host, perhaps with a port and a path, and no URL.",
+            remedy="Write it as registry.example.com/mirror.",
+        )
+
+
+RULES = (sample_apps_have_a_network, sample_apps_can_be_scheduled, sample_images_are_names)
