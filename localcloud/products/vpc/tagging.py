@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from localcloud.actions import Answer, Call, action
 from localcloud.products import tagged
 from localcloud.products.tagged import ListTagResources, TagResources, UntagResources
@@ -25,8 +27,13 @@ def tag_resources(call: Call, request: TagResources) -> Answer:
     return tagged.add(call, request, _KINDS)
 
 
+@dataclass(frozen=True, kw_only=True)
+class UnTagResources(UntagResources):
+    """Parameters of UnTagResources: VPC spells the action with a capital T, ECS does not."""
+
+
 @action(writes=True)
-def untag_resources(call: Call, request: UntagResources) -> Answer:
+def untag_resources(call: Call, request: UnTagResources) -> Answer:
     """Take tags away."""
     return tagged.take(call, request, _KINDS)
 
