@@ -116,6 +116,8 @@ def _ways(outputs: Mapping[str, object]) -> Table:
     for title, key in (("API endpoint", "apiEndpoint"), ("NAT address", "natAddress")):
         if key in outputs:
             table.add_row(title, _text(outputs[key]))
+    for name, value in sorted(_map(outputs.get("services")).items()):
+        table.add_row(f"service {name}", _text(_map(value).get("address")))
     return table
 
 

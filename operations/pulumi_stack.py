@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,7 +102,9 @@ class PulumiStack:
     def _pulumi(
         self, *arguments: str, deadline: float, quiet: bool = False, stack: bool = True
     ) -> Finished:
-        argv = ["pulumi", *arguments, "--non-interactive"]
+        argv = ["pulumi", *arguments]
+        if quiet or not sys.stdout.isatty():
+            argv += ["--non-interactive"]
         if stack:
             argv += ["--stack", self.name]
         if arguments[0] in {"up", "destroy", "refresh"}:
