@@ -81,7 +81,9 @@ class PulumiStack:
 
     def destroy(self, *, deadline: float) -> None:
         """Remove everything the state knows; the output streams."""
-        done = self._pulumi("destroy", "--yes", "--skip-preview", deadline=deadline)
+        done = self._pulumi(
+            "destroy", "--yes", "--skip-preview", "--suppress-outputs", deadline=deadline
+        )
         self._check(done, "pulumi destroy failed")
 
     def outputs(self, *, secrets: bool = False) -> Mapping[str, object]:
