@@ -72,7 +72,7 @@ def is_private(network: IPv4Network) -> bool:
 
 
 def sub_block(parent: IPv6Network, index: int) -> IPv6Network:
-    """The /64 with this index (0–255) of a VPC's /56."""
+    """The /64 with this index (0 to 255) of a VPC's /56."""
     return IPv6Network((int(parent.network_address) + (index << 64), 64))
 
 

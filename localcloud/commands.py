@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -149,7 +148,7 @@ def serve(  # noqa: PLR0913  # each is an option of the command
     """Serve the API in the foreground, until interrupted."""
     import uvloop  # noqa: PLC0415  # not needed by the other commands
 
-    from .server import log_to, serve as serve_until_told  # noqa: PLC0415
+    from .server import log_to, serve_until_told  # noqa: PLC0415
     from .state.store import StateError  # noqa: PLC0415
 
     cloud = _cloud(region, eip_range, delays, strict=strict)

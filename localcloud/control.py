@@ -65,7 +65,9 @@ class Control:
         except ControlError as error:
             return HttpReply.of({"error": str(error)}, error.status)
 
-    async def _route(self, request: HttpRequest) -> object:
+    async def _route(  # noqa: C901, PLR0911  # a table of routes
+        self, request: HttpRequest
+    ) -> object:
         query = dict(parse_qsl(request.query))
         match (request.method, request.path.strip("/").split("/")):
             case ("GET", ["health"]):

@@ -109,11 +109,11 @@ class Gateway:
         except ApiError as error:
             state.code = error.code
             reply = HttpReply.of(error.body(request_id), error.status)
-        except Exception:
+        except Exception:  # noqa: BLE001  # whatever it is, the client gets an answer
             self._log.exception("a bug of the emulator", action=state.action)
             state.code = "LocalCloud.Bug"
-            error = ApiError(state.code, "The emulator failed; its log has the traceback.", 500)
-            reply = HttpReply.of(error.body(request_id), error.status)
+            bug = ApiError(state.code, "The emulator failed; its log has the traceback.", 500)
+            reply = HttpReply.of(bug.body(request_id), bug.status)
         logged = self._calls.add(
             time=now,
             product=state.product,
@@ -158,7 +158,7 @@ class Gateway:
         product, action = self._find(parsed, state)
         self._allow(principal, product, action)
         fault = self._faults.strike(action.name, state.parameters)
-        if fault is not None and fault.kind != "after-effect" and fault.kind != "stale":
+        if fault is not None and fault.kind not in {"after-effect", "stale"}:
             return self._struck(fault, request_id, state)
         self._check_region(product, given)
         request, unknown = wire_parameters.read(action.request, _own(action, given))

@@ -37,7 +37,7 @@ def _key(who: str, action: str, token: str) -> str:
     return f"{who}/{action}/{token}"
 
 
-def recall(
+def recall(  # noqa: PLR0913, PLR0917  # a call is named by these
     store: Store, who: str, action: str, token: str, parameters: Mapping[str, str], now: float
 ) -> dict[str, object] | None:
     """The first answer to this token, if there is one.
@@ -56,7 +56,7 @@ def recall(
     return cast("dict[str, object]", json.loads(held.answer))
 
 
-def remember(  # noqa: PLR0913  # a record of a call is these
+def remember(  # noqa: PLR0913, PLR0917  # a record of a call is these
     store: Store,
     who: str,
     action: str,

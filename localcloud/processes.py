@@ -98,7 +98,7 @@ def holder_of(port: int) -> str | None:
 
 def spawn(command: Sequence[str], log: Path, *, environment: dict[str, str]) -> int:
     """Start a process of its own session, its output appended to a log. Its pid."""
-    import subprocess  # noqa: PLC0415, S404  # only here
+    import subprocess  # noqa: PLC0415  # only here
 
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:

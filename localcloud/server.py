@@ -9,13 +9,14 @@ import os
 import signal
 import ssl
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TextIO
 
 import structlog
 
 from . import certificates
+from .actions import Product
 from .calls import CallLog
 from .control import Control
 from .faults import Faults
@@ -55,7 +56,9 @@ def log_to(stream: TextIO) -> None:
 
 
 @contextlib.asynccontextmanager
-async def running(places: Places, cloud: Cloud, port: int) -> AsyncIterator[Running]:
+async def running(
+    places: Places, cloud: Cloud, port: int, products: Mapping[str, Product] = PRODUCTS
+) -> AsyncIterator[Running]:
     """Serve a cloud; port 0 takes a free one.
 
     Raises:
@@ -73,7 +76,7 @@ async def running(places: Places, cloud: Cloud, port: int) -> AsyncIterator[Runn
     try:
         _check_region(store, cloud)
         calls, faults = CallLog(), Faults()
-        gateway = Gateway(store, cloud, PRODUCTS, calls=calls, faults=faults)
+        gateway = Gateway(store, cloud, products, calls=calls, faults=faults)
         api = await loop.create_server(
             _maker(gateway.answer, gateway.refuse, connections),
             LOOPBACK,
@@ -84,11 +87,10 @@ async def running(places: Places, cloud: Cloud, port: int) -> AsyncIterator[Runn
         )
         bound = api.sockets[0].getsockname()[1]
         control = Control(store, cloud, calls=calls, faults=faults, port=bound)
-        async with api:
-            async with await _control_server(places, control, connections):
-                yield Running(port=bound, store=store, calls=calls, faults=faults)
-                for connection in list(connections):
-                    connection.close()
+        async with api, await _control_server(places, control, connections):
+            yield Running(port=bound, store=store, calls=calls, faults=faults)
+            for connection in list(connections):
+                connection.close()
     finally:
         store.close()
 
@@ -139,7 +141,7 @@ def _quiet(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     )
 
 
-async def serve(places: Places, cloud: Cloud, port: int) -> None:
+async def serve_until_told(places: Places, cloud: Cloud, port: int) -> None:
     """Serve until SIGINT or SIGTERM."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()

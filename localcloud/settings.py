@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Final
@@ -28,7 +28,7 @@ class Cloud:
 
     region: str = DEFAULT_REGION
     account_id: str = ACCOUNT_ID
-    eip_range: IPv4Network = IPv4Network(DEFAULT_EIP_RANGE)
+    eip_range: IPv4Network = field(default_factory=lambda: IPv4Network(DEFAULT_EIP_RANGE))
     delay_scale: float = 0.0
     strict: bool = False
     root_key_id: str = ROOT_KEY_ID

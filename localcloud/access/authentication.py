@@ -88,7 +88,7 @@ class Authenticator:
         self._nonces.use(key_id, parameters["SignatureNonce"], now)
         return principal
 
-    def _by_acs3(  # noqa: PLR0913  # the parts of a signed request
+    def _by_acs3(  # noqa: PLR0913, PLR0917  # the parts of a signed request
         self,
         signed: tuple[str, tuple[str, ...], str],
         method: str,

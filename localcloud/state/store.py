@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import fcntl
-import functools
 import json
 import os
 import sqlite3
@@ -72,16 +71,12 @@ class _Table:
         return before
 
 
-@functools.cache
-def _codec(kind: type[Any]) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)
-
-
 class Store:
     """All entities of one cloud. See the module's docstring for its guarantees."""
 
     def __init__(self, path: Path, kinds: Iterable[type[Any]]) -> None:
         self._kinds = {kind.__name__: kind for kind in kinds}
+        self._codecs = {kind: TypeAdapter[Any](kind) for kind in self._kinds.values()}
         self._tables = {kind: _Table(kind) for kind in self._kinds.values()}
         self._open: list[_Change] | None = None
         self._recent: deque[tuple[_Change, ...]] = deque(maxlen=_REMEMBERED)
@@ -128,7 +123,7 @@ class Store:
             kind = self._kinds.get(name)
             if kind is None:
                 raise StateError(f"the state holds a {name}, which this program does not know")
-            self._tables[kind].put(entity_id, _codec(kind).validate_json(body))
+            self._tables[kind].put(entity_id, self._codecs[kind].validate_json(body))
 
     def fact(self, name: str, default: object) -> Any:  # noqa: ANN401  # any JSON value
         """A setting the state was made with; the first caller's default is kept for ever."""
@@ -209,7 +204,7 @@ class Store:
             return
         gone = [(kind.__name__, i) for (kind, i), after in last.items() if after is None]
         kept = [
-            (kind.__name__, i, _codec(kind).dump_json(after))
+            (kind.__name__, i, self._codecs[kind].dump_json(after))
             for (kind, i), after in last.items()
             if after is not None
         ]

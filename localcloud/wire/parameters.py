@@ -15,7 +15,7 @@ import json
 import re
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any, Final, TypeVar, cast
 
 from .errors import ApiError, invalid, missing
@@ -51,6 +51,8 @@ def tree(parameters: Mapping[str, str]) -> Tree:
     """Nest the flat names: `A.1.B=c` is `{"A": {"1": {"B": {"": "c"}}}}`."""
     root: Tree = {}
     for name, value in parameters.items():
+        if not name:
+            raise ApiError("InvalidParameter", "A parameter has no name.")
         if "." not in name:
             root.setdefault(name, {})[_OWN] = value
             continue
@@ -74,7 +76,9 @@ def read(kind: type[T], parameters: Mapping[str, str]) -> tuple[T, tuple[str, ..
         ApiError: a mandatory parameter is missing or a value is not of its type.
     """
     unknown: list[str] = []
-    return cast("T", _object(kind)(tree(parameters), "", unknown)), tuple(sorted(unknown))
+    return cast("T", _object(cast("Hashable", kind))(tree(parameters), "", unknown)), tuple(
+        sorted(unknown)
+    )
 
 
 def declared(kind: type[object]) -> frozenset[str]:
@@ -206,30 +210,36 @@ def _unfold(value: object, path: str, depth: int) -> Tree:
     return {_OWN: "" if value is None else str(value)}
 
 
+def _folded(text: str, path: str) -> Tree:
+    try:
+        folded = json.loads(text)
+    except (ValueError, RecursionError):
+        folded = None
+    if not isinstance(folded, dict):
+        raise invalid(path, text, "it must be a JSON object")
+    return _unfold(folded, path, 0)
+
+
 @functools.cache
-def _object(kind: type[Any]) -> Reader:
-    hints = typing.get_type_hints(kind)
+def _object(kind: object) -> Reader:
+    maker = cast("type[Any]", kind)
+    hints = typing.get_type_hints(maker)
     fields = {
         wire_name(field): (
             field.name,
             _reader(hints[field.name]),
             field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING,
         )
-        for field in dataclasses.fields(kind)
+        for field in dataclasses.fields(maker)
     }
 
+    mandatory = tuple((name, attribute) for name, (attribute, _, must) in fields.items() if must)
+
     def read_object(node: Tree, path: str, unknown: list[str]) -> object:
-        own = node.get(_OWN)
-        if own is not None and len(node) == 1:
-            if not own:
+        if len(node) == 1 and _OWN in node:
+            if not node[_OWN]:
                 return None
-            try:
-                folded = json.loads(own)
-            except (ValueError, RecursionError):
-                folded = None
-            if not isinstance(folded, dict):
-                raise invalid(path, own, "it must be a JSON object")
-            node = _unfold(folded, path, 0)
+            node = _folded(node[_OWN], path)
         given: dict[str, Any] = {}
         for name, child in node.items():
             if name == _OWN:
@@ -242,9 +252,9 @@ def _object(kind: type[Any]) -> Reader:
             value = known[1](child, here, unknown)
             if value is not None:
                 given[known[0]] = value
-        for name, (attribute, _, mandatory) in fields.items():
-            if mandatory and given.get(attribute) in {None, ""}:
+        for name, attribute in mandatory:
+            if given.get(attribute) in (None, "", ()):
                 raise missing(f"{path}.{name}" if path else name)
-        return kind(**given)
+        return maker(**given)
 
     return read_object

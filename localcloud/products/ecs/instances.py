@@ -822,17 +822,15 @@ class ModifyInstanceAttribute:
 def modify_instance_attribute(call: Call, request: ModifyInstanceAttribute) -> Answer:
     """Change an instance in place; user-data counts from the next start on."""
     instance = find(call, request.instance_id)
-    changes: dict[str, object] = {}
-    for name, value in (
-        ("name", request.instance_name),
-        ("description", request.description),
-        ("hostname", request.host_name),
-        ("deletion_protection", request.deletion_protection),
-        ("credit_specification", request.credit_specification),
-        ("jumbo_frame", request.enable_jumbo_frame),
-    ):
-        if value is not None:
-            changes[name] = value
+    given = {
+        "name": request.instance_name,
+        "description": request.description,
+        "hostname": request.host_name,
+        "deletion_protection": request.deletion_protection,
+        "credit_specification": request.credit_specification,
+        "jumbo_frame": request.enable_jumbo_frame,
+    }
+    changes: dict[str, object] = {n: v for n, v in given.items() if v is not None}
     if request.user_data is not None:
         _check_user_data(request.user_data)
         changes["user_data"] = request.user_data
@@ -887,7 +885,7 @@ def modify_instance_spec(call: Call, request: ModifyInstanceSpec) -> Answer:
     """Another instance type, for a stopped instance whose ENIs fit it."""
     instance = find(call, request.instance_id)
     if not request.instance_type or request.instance_type == instance.instance_type:
-        return {"OrderId": ""}
+        return {}
     if request.instance_type not in catalog.instance_types():
         raise ApiError(
             "InvalidInstanceType.ValueNotSupported",
@@ -907,8 +905,8 @@ def modify_instance_spec(call: Call, request: ModifyInstanceSpec) -> Answer:
             403,
         )
     for eni in enis:
-        interfaces.check_limits(call, eni, changed)
-    return {"OrderId": ""}
+        interfaces.check_limits(eni, changed)
+    return {}
 
 
 @dataclass(frozen=True, kw_only=True)

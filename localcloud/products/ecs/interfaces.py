@@ -167,7 +167,7 @@ def _take_ipv6(
     return tuple(taken)
 
 
-def check_limits(call: Call, eni: NetworkInterface, instance: Instance) -> None:
+def check_limits(eni: NetworkInterface, instance: Instance) -> None:
     """Raise if the instance's type does not allow so many addresses on an ENI."""
     kind = catalog.instance_types()[instance.instance_type]
     held = 1 + len(eni.secondary) + len(eni.prefixes)
@@ -214,7 +214,7 @@ def attach(
             f"{instance.id} has {len(others)} network interfaces; {kind.id} allows {kind.enis}.",
             403,
         )
-    check_limits(call, eni, instance)
+    check_limits(eni, instance)
     index = 0 if primary else max((o.device_index for o in others), default=0) + 1
     return call.store.change(
         eni,
@@ -384,7 +384,6 @@ def interface_shown(call: Call, eni: NetworkInterface) -> dict[str, object]:
             "DeviceIndex": eni.device_index,
             "NetworkCardIndex": eni.card_index,
             "TrunkNetworkInterfaceId": "",
-            "MemberNetworkInterfaceIds": {"MemberNetworkInterfaceId": []},
         }
     return shown
 
@@ -415,7 +414,9 @@ class DescribeNetworkInterfaces:
     tag: tuple[TagParameter, ...] = ()
 
 
-def _candidates(call: Call, request: DescribeNetworkInterfaces) -> Iterable[NetworkInterface]:
+def _candidates(  # noqa: PLR0911  # one return for each index
+    call: Call, request: DescribeNetworkInterfaces
+) -> Iterable[NetworkInterface]:
     """The smallest indexed set that holds all matches."""
     store = call.store
     if request.network_interface_id:
@@ -657,7 +658,7 @@ def _changeable(call: Call, eni: NetworkInterface) -> None:
 
 def _limited(call: Call, eni: NetworkInterface) -> None:
     if eni.instance_id:
-        check_limits(call, eni, instance_of(call, eni.instance_id))
+        check_limits(eni, instance_of(call, eni.instance_id))
     elif 1 + len(eni.secondary) + len(eni.prefixes) > _MOST_ASSIGNED:
         raise ApiError(
             "InvalidOperation.Ipv4CountExceeded",

@@ -192,7 +192,7 @@ def describe_security_group_attribute(
     """A security group's rules."""
     group = find(call, request.security_group_id)
     wanted = (request.direction or "all").lower()
-    rules = [r for r in group.rules if wanted == "all" or r.direction == wanted]
+    rules = [r for r in group.rules if wanted in {"all", r.direction}]
     following = ""
     if request.max_results is not None or request.next_token:
         part, following = paging.by_token(

@@ -354,7 +354,8 @@ def delete_policy(call: Call, request: DeletePolicy) -> Answer:
             raise ApiError(
                 "DeleteConflict.Policy.Version", f"{policy.name!r} has further versions.", 409
             )
-    for holder in (*roles_with, *users_with):
+    holders: list[Role | User] = [*roles_with, *users_with]
+    for holder in holders:
         call.store.change(holder, policies=_without(holder.policies, CUSTOM, policy.name))
     call.store.remove(policy)
     return {}

@@ -48,10 +48,11 @@ def tag_resources(call: Call, request: TagResources) -> Answer:
 
 @dataclass(frozen=True, kw_only=True)
 class UntagResources:
-    """Parameters of UntagResources."""
+    """Parameters of UntagResources; the provider writes TagKey.N."""
 
     resource_type: str
     resource_names: tuple[str, ...]
+    tag_keys: tuple[str, ...] = ()
     tag_key: tuple[str, ...] = ()
     all: bool = False
 
@@ -60,7 +61,7 @@ class UntagResources:
 def untag_resources(call: Call, request: UntagResources) -> Answer:
     """Take tags away."""
     for entity in _found(call, request.resource_type, request.resource_names):
-        left = () if request.all else tags.without(entity.tags, request.tag_key)
+        left = () if request.all else tags.without(entity.tags, request.tag_keys or request.tag_key)
         call.store.change(entity, tags=left)
     return {}
 

@@ -101,10 +101,11 @@ class VServerGroup:
 
 def drop_server(store: Store, server_id: str) -> None:
     """Take a released instance out of all CLBs and vServer groups."""
-    for holder in (
+    holders: list[LoadBalancer | VServerGroup] = [
         *store.where(LoadBalancer, "server", server_id),
         *store.where(VServerGroup, "server", server_id),
-    ):
+    ]
+    for holder in holders:
         left = tuple(s for s in holder.servers if s.id != server_id)
         store.put(dataclasses.replace(holder, servers=left))
 

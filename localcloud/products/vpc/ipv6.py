@@ -193,7 +193,7 @@ def _free(call: Call, vswitch: VSwitch) -> str:
         offset += 1
 
 
-def _wanted(call: Call, vswitch: VSwitch, text: str) -> Address:
+def _wanted(vswitch: VSwitch, text: str) -> Address:
     ip = addressing.given_ipv6(text, "InvalidIpv6Address.Malformed")
     block = addressing.ipv6_block(vswitch.ipv6_cidr or "")
     if ip not in block:
@@ -210,7 +210,7 @@ def put_on(call: Call, interface_id: str, vswitch: VSwitch, wanted: str | None) 
             "InvalidVSwitchId.Ipv6NotTurnOn",
             f"The vSwitch {vswitch.id} has no IPv6 CIDR block: enable IPv6 on it first.",
         )
-    ip = _free(call, vswitch) if wanted is None else str(_wanted(call, vswitch, wanted))
+    ip = _free(call, vswitch) if wanted is None else str(_wanted(vswitch, wanted))
     held = call.store.where(Ipv6Address, "address", f"{vswitch.id}/{ip}")
     if held:
         if held[0].interface_id is not None:
@@ -269,7 +269,7 @@ def allocate_ipv6_address(call: Call, request: AllocateIpv6Address) -> Answer:
             "OperationUnsupported.Ipv6Disabled", f"The vSwitch {vswitch.id} has no IPv6 block."
         )
     if request.ipv6_address:
-        ip = str(_wanted(call, vswitch, request.ipv6_address))
+        ip = str(_wanted(vswitch, request.ipv6_address))
         if call.store.any(Ipv6Address, "address", f"{vswitch.id}/{ip}"):
             raise ApiError("InvalidIp.IPAssigned", f"The IPv6 address {ip} is in use.", 403)
     else:

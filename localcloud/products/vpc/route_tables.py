@@ -189,7 +189,7 @@ def create_route_entry(call: Call, request: CreateRouteEntry) -> Answer:
         "NatGateway": NatGateway,
     }
     hop = hops.get(request.next_hop_type)
-    if hop is None or call.store.find(hop, request.next_hop_id) is None:  # type: ignore[type-var]  # each is an entity
+    if hop is None or call.store.find(hop, request.next_hop_id) is None:
         raise ApiError(
             "InvalidNextHop.NotFound",
             f"{request.next_hop_type} {request.next_hop_id!r} does not exist.",

@@ -374,7 +374,7 @@ class MoveResourceGroup:
 def move_resource_group(call: Call, request: MoveResourceGroup) -> Answer:
     """Move a VPC or IPv6 gateway to another resource group."""
     for kind in (Vpc, NatGateway, Ipv6Gateway):
-        entity = call.store.find(kind, request.resource_id)  # type: ignore[type-var]  # each is an entity
+        entity = call.store.find(kind, request.resource_id)
         if entity is not None:
             call.store.change(entity, resource_group_id=request.new_resource_group_id)
             return {}

@@ -405,8 +405,8 @@ def list_vswitch_cidr_reservations(call: Call, request: ListVSwitchCidrReservati
                 "IpVersion": "IPv4",
                 "Type": "Prefix",
                 "Status": r.life.at(call.now),
-                "AssignedCidrCount": str(assigned),
-                "AvailableCidrCount": str(total - assigned),
+                "AssignedCidrCount": assigned,
+                "AvailableCidrCount": total - assigned,
                 "CreationTime": moment(r.created),
                 "Tags": tags.plain(r.tags),
             }

@@ -1,0 +1,142 @@
+"""What the machines need to know of the cloud, and when it has changed."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+from .addressing import block, gateway
+from .products.ecs.entities import Instance, NetworkInterface, Rule, SecurityGroup
+from .products.vpc.entities import Eip, VSwitch
+from .settings import Cloud
+from .state.store import Store
+
+
+def _interface(store: Store, eni: NetworkInterface) -> dict[str, Any]:
+    vswitch = store.find(VSwitch, eni.vswitch_id)
+    network = block(vswitch.cidr) if vswitch else block(f"{eni.address}/32")
+    return {
+        "id": eni.id,
+        "mac": eni.mac,
+        "primary": eni.primary,
+        "address": eni.address,
+        "prefix_length": network.prefixlen,
+        "network": str(network),
+        "gateway": str(gateway(network)) if vswitch else eni.address,
+        "secondary_addresses": list(eni.secondary),
+        "ipv6_addresses": list(eni.ipv6),
+        "prefixes": list(eni.prefixes),
+        "vswitch_id": eni.vswitch_id,
+        "vpc_id": eni.vpc_id,
+        "security_group_ids": list(eni.security_group_ids),
+    }
+
+
+def _ports(port_range: str) -> tuple[int, int]:
+    first, _, last = port_range.partition("/")
+    return int(first), int(last)
+
+
+def _rule(rule: Rule) -> dict[str, Any]:
+    first, last = _ports(rule.port_range)
+    return {
+        "protocol": rule.protocol.lower(),
+        "port_from": first,
+        "port_to": last,
+        "source": rule.cidr or rule.ipv6_cidr or rule.group_id or rule.prefix_list_id,
+        "policy": rule.policy.lower(),
+        "priority": rule.priority,
+    }
+
+
+def _ingress(store: Store, enis: list[NetworkInterface]) -> list[dict[str, Any]]:
+    rules: list[dict[str, Any]] = []
+    for group_id in dict.fromkeys(g for e in enis for g in e.security_group_ids):
+        group = store.find(SecurityGroup, group_id)
+        if group is None:
+            continue
+        rules += [_rule(r) for r in group.rules if r.direction == "ingress"]
+        if group.inner_policy == "Accept":
+            rules.append(
+                {
+                    "protocol": "all",
+                    "port_from": -1,
+                    "port_to": -1,
+                    "source": group.id,
+                    "policy": "accept",
+                    "priority": 1,
+                }
+            )
+    return rules
+
+
+def _instance(store: Store, cloud: Cloud, instance: Instance, now: float) -> dict[str, Any]:
+    enis = sorted(
+        store.where(NetworkInterface, "instance", instance.id),
+        key=lambda e: (not e.primary, e.device_index),
+    )
+    return {
+        "id": instance.id,
+        "name": instance.name,
+        "hostname": instance.hostname,
+        "region": cloud.region,
+        "zone": instance.zone,
+        "status": instance.status(now),
+        "boot": instance.boot,
+        "user_data": instance.user_data,
+        "image": instance.image_id,
+        "instance_type": instance.instance_type,
+        "ram_role": instance.ram_role,
+        "http_tokens": instance.http_tokens,
+        "tags": dict(instance.tags),
+        "interfaces": [_interface(store, e) for e in enis],
+        "ingress": _ingress(store, enis),
+    }
+
+
+class MachinesView:
+    """The view with its revision, which grows whenever the view differs from the last one."""
+
+    def __init__(self, store: Store, cloud: Cloud) -> None:
+        self._store = store
+        self._cloud = cloud
+        # Revisions of a process that was killed are smaller: they started earlier.
+        self._revision = int(time.time() * 1000)
+        self._text = ""
+        self._view: dict[str, Any] = {}
+        self._version = -1
+        self._next: float | None = None
+
+    def now(self) -> dict[str, Any]:
+        """The current view."""
+        now = time.time()
+        due = self._next is not None and now >= self._next
+        if self._version == self._store.version and not due and self._text:
+            return self._view
+        instances = sorted(self._store.all(Instance), key=lambda i: (i.created, i.id))
+        view = {
+            "instances": [_instance(self._store, self._cloud, i, now) for i in instances],
+            "addresses": [
+                {
+                    "id": e.id,
+                    "ip": e.ip,
+                    "instance_id": e.instance_id,
+                    "instance_type": e.instance_type,
+                }
+                for e in sorted(self._store.all(Eip), key=lambda e: e.id)
+            ],
+        }
+        text = json.dumps(view, sort_keys=True)
+        self._version = self._store.version
+        changes = (i.life.next_change(now) for i in instances)
+        self._next = min((c for c in changes if c is not None), default=None)
+        if text != self._text:
+            self._text = text
+            self._revision += 1
+            self._view = {"revision": self._revision, **view}
+        return self._view
+
+    def seconds_to_change(self) -> float | None:
+        """When an instance's status changes next by itself."""
+        return None if self._next is None else max(0.01, self._next - time.time())

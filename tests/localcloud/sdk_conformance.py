@@ -1,0 +1,94 @@
+"""Answers held against the official SDK's models, by reflection.
+
+The models' `from_map` checks nothing, but their constructors carry type hints and their `to_map`
+the wire names. Compared are raw answers: an unknown key or a value of another type is a problem.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import inspect
+import re
+import typing
+from types import ModuleType
+from typing import Any
+
+_ASSIGNED = re.compile(r"result\['([^']+)'\]\s*=\s*(?:self\.(\w+)|\[\]|\{\})")
+
+
+@functools.cache
+def wire_fields(model: type) -> dict[str, Any]:
+    """Wire name → type hint of a model."""
+    source = inspect.getsource(model.to_map)  # type: ignore[attr-defined]
+    module = inspect.getmodule(model)
+    assert module is not None
+    package = importlib.import_module(module.__name__.rpartition(".")[0])
+    names = {"main_models": package, "List": list, "Dict": dict, "Any": Any}
+    hints = {
+        name: _evaluate(parameter.annotation, names)
+        for name, parameter in inspect.signature(model.__init__).parameters.items()  # type: ignore[misc]
+        if name != "self"
+    }
+    fields: dict[str, Any] = {}
+    guard = None
+    for line in source.splitlines():
+        condition = re.search(r"if self\.(\w+) is not None", line)
+        if condition:
+            guard = condition[1]
+        found = _ASSIGNED.search(line)
+        if found:
+            attribute = found[2] or guard
+            # A list is assigned empty first, without a guard; its loop names it afterwards.
+            if attribute is None or found[2] is None:
+                after = source[source.index(line) :]
+                loop = re.search(r"for k1 in self\.(\w+)", after)
+                attribute = loop[1] if loop else attribute
+            fields.setdefault(found[1], hints.get(attribute, Any))
+    return fields
+
+
+def _evaluate(annotation: Any, names: dict[str, Any]) -> Any:
+    if isinstance(annotation, str):
+        return eval(annotation, {**vars(typing), **names})  # noqa: S307  # the SDK's own hints
+    return annotation
+
+
+def problems(value: Any, hint: Any, path: str = "") -> list[str]:
+    """What of an answer the model does not know, or knows otherwise."""
+    origin = typing.get_origin(hint)
+    if hint is Any or hint is inspect.Parameter.empty:
+        return []
+    if origin is list:
+        if not isinstance(value, list):
+            return [f"{path}: {type(value).__name__} where a list is due"]
+        (item,) = typing.get_args(hint)
+        return [p for n, v in enumerate(value) for p in problems(v, item, f"{path}[{n}]")]
+    if origin is dict:
+        return [] if isinstance(value, dict) else [f"{path}: not an object"]
+    if hasattr(hint, "to_map"):
+        if not isinstance(value, dict):
+            return [f"{path}: {type(value).__name__} where {hint.__name__} is due"]
+        fields = wire_fields(hint)
+        found = []
+        for name, inner in value.items():
+            if name not in fields:
+                found.append(f"{path}.{name}: unknown to {hint.__name__}")
+            else:
+                found += problems(inner, fields[name], f"{path}.{name}")
+        return found
+    allowed = {int: (int,), float: (int, float), str: (str,), bool: (bool,)}[hint]
+    if not isinstance(value, allowed) or (isinstance(value, bool) and hint is not bool):
+        return [f"{path}: {value!r} is no {hint.__name__}"]
+    return []
+
+
+def body_model(models: ModuleType, action: str) -> type | None:
+    """The SDK's model of an action's answer."""
+    return getattr(models, f"{action}ResponseBody", None)
+
+
+def request_names(models: ModuleType, action: str) -> set[str] | None:
+    """The parameters that the SDK knows of an action."""
+    model = getattr(models, f"{action}Request", None)
+    return set(wire_fields(model)) if model else None

@@ -1,0 +1,251 @@
+"""The control socket: machines, console, faults, calls."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+import threading
+import time
+from typing import Any
+
+import pytest
+from sdk_api import Api, refused
+from test_ecs_by_sdk import Place
+
+from localcloud.daemons import _UnixConnection, ask
+
+pytestmark = pytest.mark.unit
+
+
+def send(cloud: Any, method: str, path: str, document: object = None) -> tuple[int, Any]:
+    connection = _UnixConnection(cloud.places.control_socket, 20)
+    try:
+        connection.request(method, path, None if document is None else json.dumps(document))
+        response = connection.getresponse()
+        return response.status, json.loads(response.read())
+    finally:
+        connection.close()
+
+
+def test_the_socket_is_for_its_owner_only(cloud: Any) -> None:
+    assert cloud.places.control_socket.stat().st_mode & 0o777 == 0o600
+
+
+def test_health_says_where_and_who(cloud: Any) -> None:
+    status, found = send(cloud, "GET", "/health")
+    assert (status, found["status"], found["port"], found["region"]) == (
+        200,
+        "ok",
+        cloud.port,
+        "cn-hangzhou",
+    )
+
+
+def test_machines_are_told_all_they_need_to_boot(cloud: Any, api: Api) -> None:
+    place = Place(api)
+    rule = {"IpProtocol": "tcp", "PortRange": "6443/6443", "SourceCidrIp": "127.0.0.0/8"}
+    api.ecs("AuthorizeSecurityGroup", SecurityGroupId=place.group, Permissions=[rule])
+    eni = place.eni(PrimaryIpAddress="172.31.199.183", PrivateIpAddress=["172.31.199.185"])
+    user_data = base64.b64encode(b"#cloud-config\n").decode()
+    instance_id = place.run(
+        eni["NetworkInterfaceId"], UserData=user_data, HostName="master", HttpTokens="required"
+    )
+    eip = api.vpc("AllocateEipAddress")
+    api.vpc("AssociateEipAddress", AllocationId=eip["AllocationId"], InstanceId=instance_id)
+    _, view = send(cloud, "GET", "/machines")
+    (instance,) = view["instances"]
+    assert instance["user_data"] == user_data
+    assert (instance["id"], instance["hostname"], instance["status"], instance["boot"]) == (
+        instance_id,
+        "master",
+        "Running",
+        1,
+    )
+    (nic,) = instance["interfaces"]
+    assert (nic["address"], nic["prefix_length"], nic["gateway"], nic["primary"]) == (
+        "172.31.199.183",
+        20,
+        "172.31.207.253",
+        True,
+    )
+    assert nic["secondary_addresses"] == ["172.31.199.185"]
+    assert {
+        "protocol": "tcp",
+        "port_from": 6443,
+        "port_to": 6443,
+        "source": "127.0.0.0/8",
+        "policy": "accept",
+        "priority": 1,
+    } in instance["ingress"]
+    assert view["addresses"] == [
+        {
+            "id": eip["AllocationId"],
+            "ip": eip["EipAddress"],
+            "instance_id": instance_id,
+            "instance_type": "EcsInstance",
+        }
+    ]
+
+
+def test_a_long_poll_ends_with_the_next_change(cloud: Any, api: Api) -> None:
+    place = Place(api)
+    _, view = send(cloud, "GET", "/machines")
+    later: list[Any] = []
+
+    def poll() -> None:
+        began = time.monotonic()
+        _, answer = send(cloud, "GET", f"/machines?after={view['revision']}&wait=15")
+        later.append((answer, time.monotonic() - began))
+
+    thread = threading.Thread(target=poll)
+    thread.start()
+    time.sleep(0.3)
+    instance_id = place.run()
+    thread.join(20)
+    answer, seconds = later[0]
+    assert [i["id"] for i in answer["instances"]] == [instance_id]
+    assert answer["revision"] > view["revision"]
+    assert seconds < 10
+
+
+def test_a_poll_without_change_ends_in_time(cloud: Any) -> None:
+    _, view = send(cloud, "GET", "/machines")
+    began = time.monotonic()
+    _, again = send(cloud, "GET", f"/machines?after={view['revision']}&wait=0.5")
+    assert again["revision"] == view["revision"]
+    assert 0.4 < time.monotonic() - began < 5
+
+
+def test_a_start_is_another_boot(cloud: Any, api: Api) -> None:
+    instance_id = Place(api).run()
+    api.ecs("StopInstance", InstanceId=instance_id)
+    assert send(cloud, "GET", "/machines")[1]["instances"][0]["status"] == "Stopped"
+    api.ecs("StartInstance", InstanceId=instance_id)
+    assert send(cloud, "GET", "/machines")[1]["instances"][0]["boot"] == 2
+
+
+def test_what_a_machine_says_is_its_console(cloud: Any, api: Api) -> None:
+    instance_id = Place(api).run()
+    for line in ("one\n", "two\n"):
+        assert send(cloud, "POST", f"/machines/{instance_id}/console", {"text": line})[0] == 200
+    output = api.ecs("GetInstanceConsoleOutput", InstanceId=instance_id)["ConsoleOutput"]
+    assert base64.b64decode(output) == b"one\ntwo\n"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "document", "status"),
+    [
+        ("GET", "/nothing", None, 404),
+        ("GET", "/machines?after=x", None, 400),
+        ("POST", "/machines/i-none/console", {"text": "x"}, 404),
+        ("POST", "/machines/i-none/console", {"nothing": 1}, 400),
+        ("GET", "/machines/i-none/credentials", None, 404),
+        ("POST", "/faults", {"action": "x"}, 400),
+        ("POST", "/faults", [{"acton": "x"}], 400),
+        ("POST", "/faults", [{"kind": "strange"}], 400),
+        ("POST", "/faults", [{"times": "many"}], 400),
+    ],
+)
+def test_a_bad_control_request_says_what_is_wrong(
+    cloud: Any, method: str, path: str, document: object, status: int
+) -> None:
+    code, answer = send(cloud, method, path, document)
+    assert (code, list(answer)) == (status, ["error"])
+
+
+def test_calls_are_logged_without_secrets(cloud: Any, api: Api) -> None:
+    Place(api).run(UserData=base64.b64encode(b"very secret").decode(), Password="Very-Secret-1")
+    calls = ask(cloud.places, "GET", "/calls?after=0")
+    (run,) = [c for c in calls if c["action"] == "RunInstances"]
+    assert (run["product"], run["status"], run["code"]) == ("Ecs", 200, "")
+    assert run["parameters"]["UserData"] == "***"
+    assert run["parameters"]["Password"] == "***"
+    assert "ecret" not in json.dumps(calls).replace("SecretKey", "")
+    assert ask(cloud.places, "GET", f"/calls?after={calls[-1]['n']}") == []
+
+
+def create(api: Api) -> str:
+    return str(api.vpc("CreateVpc", CidrBlock="10.0.0.0/16")["VpcId"])
+
+
+def count(api: Api) -> int:
+    return int(api.vpc("DescribeVpcs")["TotalCount"])
+
+
+def test_an_error_comes_as_often_as_asked_and_before_the_effect(cloud: Any, api: Api) -> None:
+    rule = {"action": "CreateVpc", "code": "Throttling.User", "times": 2}
+    send(cloud, "POST", "/faults", [rule])
+    for _ in range(2):
+        with refused("Throttling.User"):
+            create(api)
+    assert count(api) == 0
+    create(api)
+    assert send(cloud, "GET", "/faults")[1][0]["matched"] == 3
+
+
+def test_the_nth_call_fails_alone(cloud: Any, api: Api) -> None:
+    cloud.fault(action="CreateVpc", nth=2, code="X")
+    create(api)
+    with refused("X"):
+        create(api)
+    create(api)
+
+
+def test_a_fault_can_be_for_one_resource(cloud: Any, api: Api) -> None:
+    first, second = create(api), create(api)
+    cloud.fault(action="Describe*", resource=first, code="X", status=503)
+    with refused("X"):
+        api.vpc("DescribeVpcAttribute", VpcId=first)
+    api.vpc("DescribeVpcAttribute", VpcId=second)
+
+
+def test_an_error_after_the_effect_leaves_the_effect(cloud: Any, api: Api) -> None:
+    cloud.fault(action="CreateVpc", kind="after-effect", code="InternalError", status=500)
+    with refused("InternalError"):
+        create(api)
+    assert count(api) == 1
+
+
+def test_a_dropped_connection_has_no_answer(cloud: Any, api: Api) -> None:
+    cloud.fault(action="CreateVpc", kind="drop", times=1)
+    with pytest.raises(Exception, match="(?i)connection|aborted|remote|EOF"):
+        create(api)
+    assert count(api) == 0
+
+
+def test_a_timeout_ends_without_an_answer(cloud: Any) -> None:
+    from test_api_wire import v1  # noqa: PLC0415
+
+    cloud.fault(action="DescribeVpcs", kind="timeout", seconds=0.5)
+    began = time.monotonic()
+    with pytest.raises((http.client.RemoteDisconnected, ConnectionResetError)):
+        cloud.raw("POST", "/?" + v1({"Action": "DescribeVpcs", "Version": "2016-04-28"}))
+    assert time.monotonic() - began >= 0.5
+
+
+def test_a_stale_read_shows_what_was(cloud: Any, api: Api) -> None:
+    create(api)
+    vpc_id = create(api)
+    cloud.fault(action="DescribeVpcs", kind="stale", times=1)
+    assert [count(api), count(api)] == [1, 2]
+    api.vpc("DeleteVpc", VpcId=vpc_id)
+    cloud.fault(action="DescribeVpcs", kind="stale", transactions=2, nth=1)
+    assert [count(api), count(api)] == [1, 1]
+
+
+def test_a_rate_strikes_some_calls(cloud: Any, api: Api) -> None:
+    cloud.fault(action="DescribeVpcs", rate=0.5, code="ServiceUnavailable", status=503)
+    failed = 0
+    for _ in range(30):
+        try:
+            count(api)
+        except Exception:  # noqa: BLE001
+            failed += 1
+    assert 0 < failed < 30
+
+
+def test_faults_are_forgotten(cloud: Any, api: Api) -> None:
+    cloud.fault(code="X")
+    assert send(cloud, "DELETE", "/faults")[0] == 200
+    assert count(api) == 0

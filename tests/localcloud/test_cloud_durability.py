@@ -1,0 +1,247 @@
+"""`kill -9` at any moment loses no acknowledged call and leaves no half of one."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alibabacloud_tea_openapi.models import Config
+from sdk_api import Api
+
+from localcloud.daemons import ask, health
+from localcloud.settings import ROOT_KEY_ID, ROOT_SECRET, Places
+
+pytestmark = pytest.mark.unit
+ROOT = Path(__file__).resolve().parents[2]
+ROUNDS = 5
+
+
+def serve(home: Path, port: int) -> subprocess.Popen[bytes]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "localcloud", "serve", f"--home={home}", f"--port={port}"],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+    until = time.monotonic() + 30
+    while health(Places(home=home)) is None:
+        assert process.poll() is None, process.stderr and process.stderr.read()
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    return process
+
+
+def api_on(home: Path, port: int) -> Api:
+    return Api(
+        Config(
+            endpoint=f"127.0.0.1:{port}",
+            protocol="https",
+            region_id="cn-hangzhou",
+            access_key_id=ROOT_KEY_ID,
+            access_key_secret=ROOT_SECRET,
+            ca=str(home / "cloud" / "tls" / "ca.pem"),
+            read_timeout=5000,
+            connect_timeout=5000,
+        )
+    )
+
+
+class Load:
+    """ENIs made and deleted until the server dies; what was acknowledged, and what was not."""
+
+    def __init__(self, home: Path, port: int, vswitch: str, group: str) -> None:
+        self.api = api_on(home, port)
+        self.where = {"VSwitchId": vswitch, "SecurityGroupIds": [group]}
+        self.made: dict[str, tuple[str, ...]] = {}
+        self.deleted: set[str] = set()
+        self.unsure: str | None = None
+        self.thread = threading.Thread(target=self._work)
+
+    def _work(self) -> None:
+        chance = random.Random(id(self))
+        while True:
+            self.unsure = None
+            try:
+                if self.made and chance.random() < 0.3:
+                    self.unsure = chance.choice(sorted(self.made))
+                    self.api.ecs("DeleteNetworkInterface", NetworkInterfaceId=self.unsure)
+                    self.deleted.add(self.unsure)
+                    del self.made[self.unsure]
+                else:
+                    made = self.api.ecs(
+                        "CreateNetworkInterface", SecondaryPrivateIpAddressCount=3, **self.where
+                    )
+                    self.made[made["NetworkInterfaceId"]] = tuple(
+                        p["PrivateIpAddress"] for p in made["PrivateIpSets"]["PrivateIpSet"]
+                    )
+            except Exception:  # noqa: BLE001  # the server is gone: that is the end
+                return
+
+
+def everything(api: Api) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    token = ""
+    while True:
+        more = {"NextToken": token} if token else {}
+        answer = api.ecs("DescribeNetworkInterfaces", MaxResults=500, **more)
+        for eni in answer["NetworkInterfaceSets"]["NetworkInterfaceSet"]:
+            found[eni["NetworkInterfaceId"]] = eni
+        token = answer["NextToken"]
+        if not token:
+            return found
+
+
+def check(api: Api, vswitch: str, loads: list[Load]) -> None:
+    found = everything(api)
+    unsure = {load.unsure for load in loads}
+    for load in loads:
+        for eni_id, addresses in load.made.items():
+            if eni_id in unsure and eni_id not in found:
+                continue
+            shown = found[eni_id]["PrivateIpSets"]["PrivateIpSet"]
+            assert tuple(p["PrivateIpAddress"] for p in shown) == addresses
+        assert not load.deleted & set(found)
+    held = [
+        p["PrivateIpAddress"]
+        for eni in found.values()
+        for p in eni["PrivateIpSets"]["PrivateIpSet"]
+    ]
+    assert len(held) == len(set(held)), "an address is held twice"
+    # Every ENI is whole: four addresses; and addresses in use are exactly theirs.
+    assert {len(e["PrivateIpSets"]["PrivateIpSet"]) for e in found.values()} <= {4}
+    free = api.vpc("DescribeVSwitchAttributes", VSwitchId=vswitch)["AvailableIpAddressCount"]
+    assert free == 65536 - 4 - len(held)
+
+
+@pytest.mark.timeout(180)
+def test_kill_9_under_load_loses_nothing_acknowledged(home: Path, free_port: int) -> None:
+    server = serve(home, free_port)
+    try:
+        api = api_on(home, free_port)
+        vpc = api.vpc("CreateVpc", CidrBlock="10.0.0.0/8")["VpcId"]
+        vswitch = api.vpc(
+            "CreateVSwitch", VpcId=vpc, CidrBlock="10.0.0.0/16", ZoneId="cn-hangzhou-h"
+        )["VSwitchId"]
+        group = api.ecs("CreateSecurityGroup", VpcId=vpc)["SecurityGroupId"]
+        loads: list[Load] = []
+        for number in range(ROUNDS):
+            now = [Load(home, free_port, vswitch, group) for _ in range(3)]
+            for load in now:
+                load.thread.start()
+            time.sleep(random.Random(number).uniform(0.3, 1.2))  # noqa: S311
+            os.kill(server.pid, signal.SIGKILL)
+            server.wait()
+            for load in now:
+                load.thread.join(30)
+            loads += now
+            server = serve(home, free_port)
+            check(api_on(home, free_port), vswitch, loads)
+        assert sum(len(load.made) for load in loads) > ROUNDS
+    finally:
+        server.kill()
+        server.wait()
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "localcloud", *arguments],
+        cwd="/",
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+    )
+
+
+@pytest.mark.timeout(180)
+def test_the_commands_start_find_revive_and_stop_a_cloud(home: Path, free_port: int) -> None:
+    where = [f"--home={home}"]
+    port = [f"--port={free_port}", "--no-machines"]
+    places = Places(home=home)
+    try:
+        first = run("start", *where, *port)
+        assert (first.returncode, first.stdout) == (
+            0,
+            f"The local cloud runs: https://127.0.0.1:{free_port}\n",
+        )
+        assert "already runs" in run("start", *where, *port).stdout
+        api = api_on(home, free_port)
+        vpc = api.vpc("CreateVpc", CidrBlock="10.0.0.0/8")["VpcId"]
+        status = json.loads(run("status", *where, "--json").stdout)
+        assert (status["running"], status["port"]) == (True, free_port)
+        assert status["resources"] == {"Vpc": 1}
+        os.kill(status["pids"]["server"], signal.SIGKILL)
+        until = time.monotonic() + 10
+        while health(places) is not None and time.monotonic() < until:
+            time.sleep(0.02)
+        assert json.loads(run("status", *where, "--json").stdout)["running"] is False
+        assert run("start", *where, *port).returncode == 0
+        assert json.loads(run("resources", *where).stdout)["Vpc"]["ids"] == [vpc]
+        assert run("reset", *where).returncode == 0
+        assert json.loads(run("resources", *where).stdout) == {}
+    finally:
+        stopped = run("stop", *where)
+    assert stopped.stdout == "Stopped: server\n"
+    assert run("stop", *where).stdout == "The local cloud was not running.\n"
+    assert run("resources", *where).returncode == 3
+
+
+def test_a_port_in_use_is_one_sentence_and_nothing_half_started(home: Path, cloud: Any) -> None:
+    other = home / "other"
+    found = run("start", f"--home={other}", f"--port={cloud.port}", "--no-machines")
+    assert found.returncode == 3
+    assert found.stderr.count("\n") == 1
+    assert f"Port {cloud.port}" in found.stderr
+    assert "--port" in found.stderr
+    assert str(os.getpid()) in found.stderr
+    assert ask(Places(home=other), "GET", "/health") is None
+    assert not (other / "cloud" / "run" / "server.pid").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "needle"),
+    [
+        ("--eip-range=10.0.0.0/16", "127.0.0.0/8"),
+        ("--eip-range=x", "127.66.0.0/16"),
+        ("--region=", "cn-hangzhou"),
+    ],
+)
+def test_an_option_that_cannot_be_says_what_to_write(home: Path, option: str, needle: str) -> None:
+    found = run("start", f"--home={home}", option, "--no-machines")
+    assert found.returncode == 2
+    assert needle in found.stderr
+    assert "Traceback" not in found.stderr
+
+
+def test_a_state_in_use_is_one_sentence(home: Path, cloud: Any, free_port: int) -> None:
+    del cloud
+    found = run("serve", f"--home={home}", f"--port={free_port}")
+    assert found.returncode == 2
+    assert "another process uses the state" in found.stderr
+    assert "Traceback" not in found.stderr
+
+
+def test_a_state_of_another_region_is_refused(home: Path, start_cloud: Any, free_port: int) -> None:
+    start_cloud().close()
+    found = run("serve", f"--home={home}", f"--port={free_port}", "--region=eu-central-1")
+    assert found.returncode == 2
+    assert "--region cn-hangzhou" in found.stderr
+
+
+def test_a_broken_state_file_is_one_sentence(home: Path, free_port: int) -> None:
+    state = Places(home=home).state
+    state.parent.mkdir(parents=True)
+    state.write_bytes(b"no database" * 1000)
+    found = run("serve", f"--home={home}", f"--port={free_port}")
+    assert found.returncode == 2
+    assert "not a usable state file" in found.stderr
