@@ -7,6 +7,7 @@ import os
 import shutil
 import socket
 import sys
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,6 +40,7 @@ EIP_RANGE = "127.66.0.0/16"
 
 _TOOLCHAIN = 3600.0
 _START = 300.0
+_READY = 90.0
 _UP = 1500.0
 _DOWN = 900.0
 
@@ -80,6 +82,7 @@ class LocalCloud:
             self._start(plan)
         with progress.step("Secrets"):
             self._make_secrets(stack_file, plan)
+        self._await_api_server(progress)
         stack = self._stack()
         with progress.step("Stack"):
             self._prepare(stack, progress)
@@ -111,6 +114,7 @@ class LocalCloud:
             self._check_machine(host, port)
             with progress.step(f"Local cloud on {host}:{port}"):
                 self._start(plan)
+            self._await_api_server(progress)
             with progress.step("Stack"):
                 self._prepare(stack, progress)
                 count = stack.resource_count()
@@ -211,6 +215,24 @@ class LocalCloud:
         self.places.backend.mkdir(parents=True, exist_ok=True)
         self.places.pulumi_home.mkdir(parents=True, exist_ok=True)
         write_file(self.places.env, env_file(self.places), mode=0o644)
+
+    def _await_api_server(self, progress: Progress) -> None:
+        """Wait for a cluster that stands already: its machines may just be booting again.
+
+        An API server that answers before it has read its roles refuses everybody, and a refresh
+        would take that for the truth. One that never gets ready is for pulumi to judge.
+        """
+        if not self.places.kubeconfig.exists():
+            return
+        kubectl = Runner(env=run_environment(self.places, self.outer))
+        ask = ("kubectl", "--request-timeout=5s", "get", "--raw", "/readyz")
+        with progress.step("API server"):
+            until = time.monotonic() + _READY
+            while kubectl.run(ask, deadline=30, quiet=True).status != 0:
+                if time.monotonic() > until:
+                    progress.note(f"It did not get ready within {_READY:.0f} s; going on.")
+                    return
+                time.sleep(0.5)
 
     def _share_tools(self) -> None:
         """Let the machines of a second local cloud find the binaries, which stand in the first."""

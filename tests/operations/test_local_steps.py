@@ -167,6 +167,35 @@ def test_a_lock_left_behind_is_released_before_the_update(
     assert "is released" in printed(cloud)
 
 
+def test_a_cluster_that_stands_is_waited_for_until_it_is_ready(
+    machine: Machine, cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud.places.kubeconfig.parent.mkdir(parents=True)
+    cloud.places.kubeconfig.touch()
+    machine.answers["kubectl"] = Finished(status=1, out="", err="forbidden")
+
+    def gets_ready(_seconds: float) -> None:
+        machine.answers["kubectl"] = OK
+
+    monkeypatch.setattr("operations.local.time.sleep", gets_ready)
+    cloud.up()
+    order = machine.order()
+    assert order.count("kubectl --request-timeout=5s") == 2
+    assert order.index("kubectl --request-timeout=5s") < order.index("pulumi up")
+
+
+def test_a_cluster_that_never_gets_ready_is_left_for_pulumi_to_judge(
+    machine: Machine, cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud.places.kubeconfig.parent.mkdir(parents=True)
+    cloud.places.kubeconfig.touch()
+    machine.answers["kubectl"] = Finished(status=1, out="", err="refused")
+    monkeypatch.setattr(local, "_READY", 0.0)
+    cloud.up()
+    assert "pulumi up" in machine.order()
+    assert "going on" in printed(cloud)
+
+
 def test_down_destroys_checks_and_stops(machine: Machine, cloud: LocalCloud) -> None:
     cloud.up()
     machine.calls.clear()
