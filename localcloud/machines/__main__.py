@@ -24,7 +24,7 @@ def main() -> int:
     if missing := missing_tools(tools):
         sys.stderr.write(
             f"{tools} lacks {', '.join(missing)}: machines run the real ones; "
-            "build them with `python -m toolchain build`, or name their folder with --tools.\n"
+            "build them with `python -m toolchain ensure`, or name their folder with --tools.\n"
         )
         return 2
     try:
