@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -16,6 +16,7 @@ from components.endpoint import Endpoint, EndpointArgs
 from components.network import Network, NetworkArgs
 from components.nodes import Bootstrap, Node, NodeArgs
 from components.sample_apps import SampleApps, SampleAppsArgs
+from components.services import LoadBalancerService, LoadBalancerServiceArgs
 from components.spiderpool import Spiderpool, SpiderpoolArgs
 from components.stack import StackInputs
 from config.model import Role
@@ -36,8 +37,8 @@ class Cluster(pulumi.ComponentResource):
     In `existing` mode there is no endpoint and no bootstrap: machines boot bare, and what lives
     inside Kubernetes is made as soon as the stack has the cluster's kubeconfig.
 
-    Deleted in this order: sample apps, pools, SpiderMultusConfigs, release, cloud controller,
-    nodes, network.
+    Deleted in this order: LoadBalancer services and sample apps, pools, SpiderMultusConfigs,
+    release, cloud controller, nodes, network.
     """
 
     network: Network
@@ -47,6 +48,8 @@ class Cluster(pulumi.ComponentResource):
     kubeconfig: pulumi.Output[str] | None
     """A secret."""
     spiderpool: Spiderpool | None
+    services: Mapping[str, LoadBalancerService]
+    """By service name."""
 
     def __init__(
         self, name: str, args: ClusterArgs, opts: pulumi.ResourceOptions | None = None
@@ -71,6 +74,7 @@ class Cluster(pulumi.ComponentResource):
         self._role = self._make_role()
         self.nodes = {key: self._make_node(key) for key in plan.nodes}
         self.kubeconfig, provider = self._make_control_plane()
+        self.services = {}
         self.spiderpool = None if provider is None else self._make_add_ons(provider)
         self.register_outputs(self.outputs())
 
@@ -88,6 +92,14 @@ class Cluster(pulumi.ComponentResource):
             shown["apiEndpoint"] = self.endpoint.url
         if self.kubeconfig is not None:
             shown["kubeconfig"] = self.kubeconfig
+        if self.services:
+            shown["services"] = {
+                key: {
+                    "address": made.address,
+                    "loadBalancer": self._plan.services[key].load_balancer,
+                }
+                for key, made in self.services.items()
+            }
         return shown
 
     def _pool(self, key: str) -> dict[str, object]:
@@ -183,6 +195,9 @@ class Cluster(pulumi.ComponentResource):
                     opts=inside,
                 )
             )
+            self.services = {
+                key: self._make_service(key, provider, before) for key in plan.services
+            }
         if not plan.spiderpool.enabled:
             return None
         spiderpool = Spiderpool(
@@ -204,3 +219,19 @@ class Cluster(pulumi.ComponentResource):
                 opts=inside,
             )
         return spiderpool
+
+    def _make_service(
+        self, key: str, provider: kubernetes.Provider, needs: Sequence[pulumi.Resource]
+    ) -> LoadBalancerService:
+        return LoadBalancerService(
+            f"{self._name}-{key}",
+            LoadBalancerServiceArgs(
+                plan=self._plan,
+                service_name=key,
+                service=self._plan.services[key],
+                provider=provider,
+                vswitch_ids=self.network.vswitch_ids,
+                needs=needs,
+            ),
+            opts=pulumi.ResourceOptions(parent=self),
+        )

@@ -402,6 +402,57 @@ class CloudControllerConfig(Model):
     """Default backends of LoadBalancer services; `eni` goes straight to the pods."""
 
 
+class ServicePortConfig(Model):
+    """One port of a LoadBalancer service: one listener of its load balancer."""
+
+    port: Annotated[int, Field(ge=1, le=65535)]
+    """Where the load balancer listens."""
+    target_port: Annotated[int, Field(ge=1, le=65535)] | DnsLabel | None = None
+    """The pods' port, by number or by name; by default the same number."""
+    protocol: Literal["tcp", "udp", "http", "https"] = "tcp"
+    """`http` and `https` are layer 7, of a CLB only; https ends TLS at the load balancer."""
+
+
+class ServiceConfig(Model):
+    """A Service of type LoadBalancer, and what its load balancer is like."""
+
+    namespace: DnsLabel = "default"
+    """A namespace that exists."""
+    selector: dict[str, str]
+    """Labels of the pods behind it."""
+    ports: Annotated[dict[DnsLabel, ServicePortConfig], Field(min_length=1)]
+    """Ports by name."""
+    external_traffic_policy: Literal["Cluster", "Local"] = "Cluster"
+    """`Local` keeps the client's address and uses only nodes that run one of the pods."""
+    load_balancer: Literal["clb", "nlb"] = "clb"
+    """Classic (layers 4 and 7) or network load balancer (layer 4, in two zones or more)."""
+    address_type: Literal["internet", "intranet"] = "internet"
+    """Who can reach it: the internet, or the VPC."""
+    subnet: DnsLabel | None = None
+    """Where an NLB or an intranet CLB stands; by default the first subnet by name."""
+    zones: tuple[str, ...] = ()
+    """An NLB's zones; by default all of its subnet."""
+    backend_type: Literal["ecs", "eni"] | None = None
+    """`ecs`: a node port of each node. `eni`: straight to the pods' addresses. By default as
+    cloudController.backendType says."""
+    ipv6: bool = False
+    """An NLB with an IPv6 address beside the IPv4 one; backends are reached over IPv4."""
+    certificate_id: str | None = None
+    """Certificate of https ports, `<id>-<region>` as the console shows it."""
+    id: str | None = None
+    """Use this load balancer (`lb-…`, `nlb-…`), which this program never makes nor deletes."""
+    override_listeners: bool = False
+    """With `id`: the cloud controller owns the listeners on these ports, too."""
+    deletion_protection: bool | None = None
+    """Against deletion by anybody but the cloud controller; by default as `protect`."""
+    wait: bool = True
+    """An update waits for the address and for one ready pod. False for pods that come later; the
+    address then shows after the next update."""
+    annotations: dict[str, str] = {}
+    """Further annotations of the cloud controller, as
+    service.beta.kubernetes.io/alibaba-cloud-loadbalancer-idle-timeout."""
+
+
 class TolerationConfig(Model):
     """A Kubernetes toleration; an empty key tolerates every taint."""
 
@@ -469,6 +520,8 @@ class ClusterConfig(Model):
     """The pods' network."""
     cloud_controller: CloudControllerConfig = CloudControllerConfig()
     """LoadBalancer services and node life cycle."""
+    services: dict[DnsLabel, ServiceConfig] = {}
+    """LoadBalancer services by name."""
     sample_apps: SampleAppsConfig = SampleAppsConfig()
     """The guide's sample apps."""
     instance_types: dict[str, InstanceTypeConfig] = {}

@@ -21,6 +21,7 @@ from config.model import (
     Role,
     SampleAppsConfig,
     SecurityRuleConfig,
+    ServiceConfig,
     SpiderpoolConfig,
     SpotConfig,
     TaintConfig,
@@ -160,6 +161,7 @@ class ClusterPlan:
     kubernetes: KubernetesConfig
     spiderpool: SpiderpoolConfig
     cloud_controller: CloudControllerConfig
+    services: Mapping[str, ServiceConfig]
     sample_apps: SampleAppsConfig
     public_endpoint: bool
 

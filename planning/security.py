@@ -59,7 +59,9 @@ def security_rules(plan: ClusterPlan) -> Mapping[str, SecurityRule]:
             )
     if plan.cloud_controller.enabled:
         # Straight to pods any port can be a target; by node port only these.
-        ports = "1/65535" if plan.cloud_controller.backend_type == "eni" else _NODE_PORTS
+        default = plan.cloud_controller.backend_type
+        kinds = {default, *(s.backend_type or default for s in plan.services.values())}
+        ports = "1/65535" if "eni" in kinds else _NODE_PORTS
         for protocol in ("tcp", "udp"):
             rules[f"services-{protocol}"] = _ingress(
                 protocol, ports, LOAD_BALANCERS, "LoadBalancer services"

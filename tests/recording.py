@@ -127,6 +127,8 @@ class Cloud(Mocks):
         outputs: dict[str, Any] = dict(args.inputs)
         if args.typ.startswith("kubernetes:"):
             metadata = args.inputs.get("metadata") or {}
+            if kind == "Service" and args.inputs["spec"].get("type") == "LoadBalancer":
+                outputs |= {"status": _load_balancer(args.inputs["spec"], digest)}
             id_ = "/".join(filter(None, [metadata.get("namespace"), metadata.get("name")]))
             return self._id(id_ or digest[:12]), outputs
         outputs |= _answer(kind, digest, args.inputs) if self._ids_known else {}
@@ -163,6 +165,14 @@ _PREFIXES = {
     "SecurityGroup": "sg",
     "Switch": "vsw",
 }
+
+
+def _load_balancer(spec: Mapping[str, Any], digest: str) -> dict[str, Any]:
+    """What the cloud controller writes: an address of a CLB, a name of an NLB."""
+    if "loadBalancerClass" in spec:
+        return {"loadBalancer": {"ingress": [{"hostname": f"nlb-{digest[:8]}.example.com"}]}}
+    address = IPv4Address("47.97.0.0") + int(digest[:4], 16)
+    return {"loadBalancer": {"ingress": [{"ip": str(address)}]}}
 
 
 def _ipv6_address(address: str) -> dict[str, str]:

@@ -18,6 +18,7 @@ from config.rules import (
     network,
     nodes,
     sample_apps,
+    services,
     spiderpool,
 )
 
@@ -30,6 +31,7 @@ RULES = (
     *kubernetes.RULES,
     *spiderpool.RULES,
     *sample_apps.RULES,
+    *services.RULES,
 )
 
 

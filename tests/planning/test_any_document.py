@@ -94,13 +94,12 @@ def broken(draw: st.DrawFn) -> Any:  # noqa: ANN401
             holder = holder[step]
         edit = draw(st.sampled_from(("replace", "remove", "add", "rename")))
         if edit == "replace" or isinstance(holder, list):
-            holder[last] = draw(JUNK)
+            holder[last] = copy.deepcopy(draw(JUNK))
         elif edit == "remove":
             del holder[last]
         elif edit == "add":
-            holder[draw(st.sampled_from(("extra", "eth2", "count", "nodes", "ordinal")))] = draw(
-                JUNK
-            )
+            key = draw(st.sampled_from(("extra", "eth2", "count", "nodes", "ordinal")))
+            holder[key] = copy.deepcopy(draw(JUNK))
         else:
             holder[f"{last}x"] = holder.pop(last)
     return document

@@ -71,3 +71,10 @@ def test_names_follow_from_what_a_rule_is_for_and_not_from_its_place() -> None:
     ]
     assert rules[0] == rules[1]
     assert "api-198-51-100-7-32" in rules[0]
+
+
+def test_one_service_straight_to_its_pods_opens_their_ports_to_load_balancers() -> None:
+    service = {"selector": {"app": "web"}, "ports": {"web": {"port": 80}}, "backendType": "eni"}
+    rules = security_rules(planned(small({"services": {"web": service}})))
+    assert rules["services-tcp"].port_range == "1/65535"
+    assert rules["services-tcp"].cidr == IPv4Network("100.64.0.0/10")

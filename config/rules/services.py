@@ -1,0 +1,395 @@
+"""Rules about LoadBalancer services: what the cloud controller ignores in silence, or fails on.
+
+From cloud-provider-alibaba-cloud v2.14.0: `pkg/controller/service/reconcile/annotation`, `clbv1`,
+`nlbv2`, and the issues that are named in the rules. An update waits for a service's address, so
+what can never get one is refused here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from config.model import ClusterConfig, Profile, Role, ServiceConfig
+from config.report import Problem
+
+NLB_ZONES = 2
+"""An NLB in one zone needs a privilege of the account."""
+
+PREFIX = "service.beta.kubernetes.io/alibaba-cloud-loadbalancer-"
+
+_LEGACY = "service.beta.kubernetes.io/alicloud-loadbalancer-"
+_CLASS = "service.beta.kubernetes.io/class"
+_BACKEND_TYPE = "service.beta.kubernetes.io/backend-type"
+
+_OWN: Mapping[str, str] = {
+    "address-type": "addressType",
+    "backend-ip-version": "ipv6",
+    "cert-id": "certificateId",
+    "delete-protection": "deletionProtection",
+    "force-override-listeners": "overrideListeners",
+    "id": "id",
+    "ip-version": "ipv6",
+    "ipv6-address-type": "ipv6 and addressType",
+    "protocol-port": "ports.*.protocol",
+    "vswitch-id": "subnet",
+    "zone-maps": "subnet and zones",
+}
+"""Annotation, after the prefix, to the key that writes it."""
+
+_CLB_ONLY = frozenset(
+    {
+        *("bandwidth", "charge-type", "domain-extensions", "established-timeout"),
+        *("external-ip-type", "forward-port", "http2-enabled", "instance-charge-type", "ip"),
+        *("master-zoneid", "persistence-timeout", "request-timeout", "slave-zoneid", "spec"),
+        *("sticky-session", "sticky-session-type", "cookie", "cookie-timeout"),
+    }
+)
+_NLB_ONLY = frozenset(
+    {
+        *("additional-cert-ids", "alpn", "alpn-policy", "bandwidth-package-id", "cps"),
+        *("cross-zone-enabled", "listener-port-range", "preserve-client-ip"),
+        *("security-group-ids", "server-group-type"),
+    }
+)
+
+_TAKEN: Mapping[tuple[str, str], str] = {
+    ("default", "kubernetes"): "the API server's own",
+    ("kube-system", "kube-dns"): "CoreDNS's",
+    ("kube-system", "spiderpool-controller"): "Spiderpool's webhook's",
+}
+_SAMPLE = ("default", "test-svc")
+_IDS: Mapping[str, re.Pattern[str]] = {
+    "clb": re.compile(r"^lb-[a-z0-9]+$"),
+    "nlb": re.compile(r"^nlb-[a-z0-9]+$"),
+}
+
+
+def services_have_a_controller(config: ClusterConfig) -> Iterator[Problem]:
+    """Somebody must make the load balancers, and take them away again."""
+    if not config.services:
+        return
+    if not config.cloud_controller.enabled:
+        yield Problem(
+            path="services",
+            value=", ".join(sorted(config.services)),
+            rule="The cloud controller makes a service's load balancer and takes it away with the "
+            "service, and cloudController.enabled is false.",
+            remedy="Write cloudController.enabled: true, or take the services out.",
+        )
+    elif config.profile is Profile.LOCAL:
+        yield Problem(
+            path="services",
+            value=", ".join(sorted(config.services)),
+            rule="No cloud controller runs on the local cloud, so no load balancer is ever made "
+            "there, and an update would wait for it in vain.",
+            remedy="Take the services out of the local stack.",
+        )
+
+
+def service_names_are_free(config: ClusterConfig) -> Iterator[Problem]:
+    """A service has its name alone in its namespace."""
+    for name, service in sorted(config.services.items()):
+        place = (service.namespace, name)
+        owner = _TAKEN.get(place)
+        if owner is None and place == _SAMPLE and config.sample_apps.enabled:
+            owner = "the sample apps'"
+        if owner is not None:
+            yield Problem(
+                path=f"services.{name}",
+                value=None,
+                rule=f"The service {name} in namespace {service.namespace} is {owner}.",
+                remedy="Write another name or another namespace.",
+            )
+        if not service.selector:
+            yield Problem(
+                path=f"services.{name}.selector",
+                value=None,
+                rule="Without labels a service selects no pod, and its load balancer has no "
+                "backend.",
+                remedy="Write the labels of the pods, as app: test-app-2.",
+            )
+
+
+def service_ports_are_used_once(config: ClusterConfig) -> Iterator[Problem]:
+    """One listener for each port; tcp, http and https share the port space, udp has its own."""
+    shared: dict[tuple[str, int, bool], str] = {}
+    for name, service in sorted(config.services.items()):
+        for key, port in sorted(service.ports.items()):
+            path = f"services.{name}.ports.{key}"
+            owner = service.id or f"services.{name}"
+            place = (owner, port.port, port.protocol == "udp")
+            other = shared.setdefault(place, path)
+            if other != path:
+                yield Problem(
+                    path=f"{path}.port",
+                    value=str(port.port),
+                    rule=f"{other} has this port of the load balancer already; a port has one "
+                    "listener.",
+                    remedy="Write another port, or another load balancer.",
+                )
+        layer7 = {p.port for p in service.ports.values() if p.protocol in {"http", "https"}}
+        for key, port in sorted(service.ports.items()):
+            if port.protocol == "udp" and port.port in layer7:
+                yield Problem(
+                    path=f"services.{name}.ports.{key}.port",
+                    value=str(port.port),
+                    rule="Another port of the service has this number and is http or https; the "
+                    "annotation that says so knows numbers only, and would turn this one, too.",
+                    remedy="Write another number, or make it a service of its own.",
+                )
+
+
+def service_protocols_fit(config: ClusterConfig) -> Iterator[Problem]:
+    """Layer 7 is a CLB's, and https has a certificate."""
+    for name, service in sorted(config.services.items()):
+        secure = any(port.protocol == "https" for port in service.ports.values())
+        for key, port in sorted(service.ports.items()):
+            if service.load_balancer == "nlb" and port.protocol in {"http", "https"}:
+                yield Problem(
+                    path=f"services.{name}.ports.{key}.protocol",
+                    value=port.protocol,
+                    rule="A network load balancer works at layer 4: it has no HTTP listener.",
+                    remedy="Write protocol: tcp, or loadBalancer: clb.",
+                )
+        if secure and service.certificate_id is None:
+            yield Problem(
+                path=f"services.{name}.certificateId",
+                value=None,
+                rule="An https listener needs a certificate; without one the cloud controller "
+                "fails again and again.",
+                remedy="Write the id of a certificate that was uploaded to the load balancers.",
+            )
+        if service.certificate_id is not None and not secure:
+            yield Problem(
+                path=f"services.{name}.certificateId",
+                value=service.certificate_id,
+                rule="No port of this service is https, so nothing would read it.",
+                remedy="Take it out, or write protocol: https for a port.",
+            )
+
+
+def services_have_backends(config: ClusterConfig) -> Iterator[Problem]:
+    """Pods behind a load balancer: by nodes that may be backends, or by addresses of ENIs."""
+    workers = any(pool.role is Role.WORKER for pool in config.node_pools.values())
+    for name, service in sorted(config.services.items()):
+        eni = (service.backend_type or config.cloud_controller.backend_type) == "eni"
+        if eni and not config.spiderpool.enabled:
+            yield Problem(
+                path=f"services.{name}.backendType",
+                value="eni",
+                rule="Backends of type eni are pod addresses that an ENI holds; without "
+                "Spiderpool pods have none.",
+                remedy="Write backendType: ecs.",
+            )
+        if eni and service.external_traffic_policy == "Local":
+            yield Problem(
+                path=f"services.{name}.externalTrafficPolicy",
+                value="Local",
+                rule="With backends of type eni traffic goes straight to the pods, whatever the "
+                "policy says: the cloud controller ignores it.",
+                remedy="Take it out, or write backendType: ecs.",
+            )
+        if not eni and not workers and config.kubernetes.mode == "kubeadm":
+            yield Problem(
+                path=f"services.{name}.backendType",
+                value="ecs",
+                rule="kubeadm keeps control planes out of load balancers, and this cluster has no "
+                "other nodes: the load balancer would have no backend.",
+                remedy="Write backendType: eni, or add a pool of workers.",
+            )
+
+
+def services_stand_somewhere(config: ClusterConfig) -> Iterator[Problem]:
+    """Subnets and zones of a load balancer: an NLB needs two zones."""
+    for name, service in sorted(config.services.items()):
+        if service.id is not None:
+            continue
+        path = f"services.{name}"
+        nlb = service.load_balancer == "nlb"
+        if not nlb and service.address_type == "internet" and service.subnet is not None:
+            yield Problem(
+                path=f"{path}.subnet",
+                value=service.subnet,
+                rule="A CLB for the internet stands in no vSwitch.",
+                remedy="Take it out, or write addressType: intranet.",
+            )
+            continue
+        if service.subnet is not None and service.subnet not in config.network.subnets:
+            yield Problem(
+                path=f"{path}.subnet",
+                value=service.subnet,
+                rule="There is no such subnet.",
+                remedy=f"Write one of {', '.join(sorted(config.network.subnets))}.",
+            )
+            continue
+        if nlb:
+            yield from _zone_problems(config, path, service)
+        elif service.zones:
+            yield Problem(
+                path=f"{path}.zones",
+                value=", ".join(service.zones),
+                rule="Only an NLB stands in zones of its choice.",
+                remedy="Take it out, or write loadBalancer: nlb.",
+            )
+
+
+def _zone_problems(config: ClusterConfig, path: str, service: ServiceConfig) -> Iterator[Problem]:
+    subnet = service.subnet or min(config.network.subnets, default=None)
+    if subnet is None:
+        return
+    known = sorted(config.network.subnets[subnet].zones)
+    for place, zone in enumerate(service.zones):
+        if zone not in known:
+            yield Problem(
+                path=f"{path}.zones[{place}]",
+                value=zone,
+                rule=f"Subnet {subnet} has no vSwitch in this zone.",
+                remedy=f"Write zones of {', '.join(known)}.",
+            )
+    zones = set(service.zones or known) & set(known)
+    if len(zones) < NLB_ZONES:
+        yield Problem(
+            path=f"{path}.{'zones' if service.zones else 'subnet'}",
+            value=", ".join(service.zones) if service.zones else service.subnet,
+            rule="A network load balancer stands in two zones or more, and this one would stand "
+            f"in {len(zones)}: CreateLoadBalancer refuses it.",
+            remedy=f"Give subnet {subnet} a second zone, name another subnet, or write "
+            "loadBalancer: clb.",
+        )
+
+
+def service_ipv6_is_whole(config: ClusterConfig) -> Iterator[Problem]:
+    """IPv6 needs a VPC with it, a gateway, and a load balancer that has both stacks."""
+    network = config.network
+    gates = config.cloud_controller.feature_gates
+    for name, service in sorted(config.services.items()):
+        if not service.ipv6:
+            continue
+        path = f"services.{name}.ipv6"
+        off = [g for g in ("EndpointSlice", "IPv6DualStack") if gates.get(g) is False]
+        if service.load_balancer != "nlb":
+            yield Problem(
+                path=path,
+                value="true",
+                rule="A CLB has one stack, IPv6 or IPv4, and not in each region.",
+                remedy="Write loadBalancer: nlb, which has both.",
+            )
+        elif not network.ipv6.enabled:
+            yield Problem(
+                path=path,
+                value="true",
+                rule="The load balancer takes its IPv6 address from its vSwitches, and "
+                "network.ipv6.enabled is false.",
+                remedy="Write network.ipv6.enabled: true, or take it out.",
+            )
+        elif service.address_type == "internet" and not network.ipv6.gateway:
+            yield Problem(
+                path=path,
+                value="true",
+                rule="IPv6 from the internet comes in by the VPC's IPv6 gateway, and "
+                "network.ipv6.gateway is false.",
+                remedy="Write network.ipv6.gateway: true, or addressType: intranet.",
+            )
+        elif off:
+            yield Problem(
+                path=path,
+                value="true",
+                rule=f"cloudController.featureGates turns {', '.join(off)} off; the cloud "
+                "controller then ignores IPv6 in silence.",
+                remedy="Take it out of featureGates.",
+            )
+
+
+def existing_load_balancers_stay_as_they_are(config: ClusterConfig) -> Iterator[Problem]:
+    """What the cloud controller never changes on a load balancer that somebody else made."""
+    for name, service in sorted(config.services.items()):
+        path = f"services.{name}"
+        if service.id is None:
+            if service.override_listeners:
+                yield Problem(
+                    path=f"{path}.overrideListeners",
+                    value="true",
+                    rule="It is about a load balancer that exists already, and there is no id.",
+                    remedy="Take it out: listeners of an own load balancer are always managed.",
+                )
+            continue
+        if not _IDS[service.load_balancer].match(service.id):
+            yield Problem(
+                path=f"{path}.id",
+                value=service.id,
+                rule=f"The id of {service.load_balancer.upper()} instances begins with "
+                f"{'lb' if service.load_balancer == 'clb' else 'nlb'}-.",
+                remedy="Write the id of one, or the other kind as loadBalancer.",
+            )
+        for key, said in (
+            ("deletionProtection", service.deletion_protection is not None),
+            ("ipv6", service.ipv6),
+            ("subnet", service.subnet is not None),
+            ("zones", bool(service.zones)),
+        ):
+            if said:
+                yield Problem(
+                    path=f"{path}.{key}",
+                    value=None,
+                    rule="The load balancer exists already, and the cloud controller changes "
+                    "nothing of it but backends and listeners.",
+                    remedy=f"Take {key} out.",
+                )
+
+
+def service_annotations_are_read(config: ClusterConfig) -> Iterator[Problem]:
+    """Annotations that another key writes, or that the cloud controller ignores."""
+    for name, service in sorted(config.services.items()):
+        for annotation, value in sorted(service.annotations.items()):
+            fault = _annotation_fault(service, annotation)
+            if fault is not None:
+                rule, remedy = fault
+                yield Problem(
+                    path=f"services.{name}.annotations.{annotation}",
+                    value=value,
+                    rule=rule,
+                    remedy=remedy,
+                )
+
+
+def _annotation_fault(service: ServiceConfig, annotation: str) -> tuple[str, str] | None:
+    """Rule and remedy, when there is something wrong with the annotation."""
+    if annotation == _CLASS:
+        return "With a class the cloud controller leaves a service alone.", "Take it out."
+    short = annotation.removeprefix(PREFIX).removeprefix(_LEGACY)
+    own = "backendType" if annotation == _BACKEND_TYPE else _OWN.get(short)
+    if own is not None:
+        return "This file has a key for it.", f"Write it as {own}."
+    return None if short == annotation else _ignored(service, short)
+
+
+def _ignored(service: ServiceConfig, short: str) -> tuple[str, str] | None:
+    others = _NLB_ONLY if service.load_balancer == "clb" else _CLB_ONLY
+    if short in others:
+        here = service.load_balancer.upper()
+        return (
+            f"The cloud controller ignores it for a load balancer of kind {here}.",
+            "Take it out.",
+        )
+    if short == "bandwidth-package-id" and service.address_type == "intranet":
+        rule = "An NLB without a public address ignores it in silence (its issue 414)."
+        return rule, "Take it out, or write addressType: internet."
+    charge = f"{PREFIX}instance-charge-type"
+    if short == "spec" and service.annotations.get(charge) != "PayBySpec":
+        rule = "A load balancer that is paid by what it carries (PayByCLCU) has no spec."
+        return rule, f"Take it out, or write {charge}: PayBySpec beside it."
+    return None
+
+
+RULES = (
+    services_have_a_controller,
+    service_names_are_free,
+    service_ports_are_used_once,
+    service_protocols_fit,
+    services_have_backends,
+    services_stand_somewhere,
+    service_ipv6_is_whole,
+    existing_load_balancers_stay_as_they_are,
+    service_annotations_are_read,
+)
