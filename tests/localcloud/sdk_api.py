@@ -56,7 +56,7 @@ class Api:
         self._config = config
         self._clients: dict[str, Any] = {}
 
-    def _client(self, product: str) -> Any:
+    def _client(self, product: str) -> Any:  # noqa: ANN401  # the SDK is untyped
         if product not in self._clients:
             module = importlib.import_module(f"{PACKAGES[product]}.client")
             self._clients[product] = module.Client(self._config)
@@ -81,22 +81,22 @@ class Api:
         assert body.pop("RequestId")
         return body
 
-    def vpc(self, action: str, **parameters: Any) -> dict[str, Any]:
+    def vpc(self, action: str, **parameters: object) -> dict[str, Any]:
         return self._call("Vpc", action, parameters)
 
-    def ecs(self, action: str, **parameters: Any) -> dict[str, Any]:
+    def ecs(self, action: str, **parameters: object) -> dict[str, Any]:
         return self._call("Ecs", action, parameters)
 
-    def ram(self, action: str, **parameters: Any) -> dict[str, Any]:
+    def ram(self, action: str, **parameters: object) -> dict[str, Any]:
         return self._call("Ram", action, parameters)
 
-    def sts(self, action: str, **parameters: Any) -> dict[str, Any]:
+    def sts(self, action: str, **parameters: object) -> dict[str, Any]:
         return self._call("Sts", action, parameters)
 
-    def slb(self, action: str, **parameters: Any) -> dict[str, Any]:
+    def slb(self, action: str, **parameters: object) -> dict[str, Any]:
         return self._call("Slb", action, parameters)
 
-    def nlb(self, action: str, **parameters: Any) -> dict[str, Any]:
+    def nlb(self, action: str, **parameters: object) -> dict[str, Any]:
         return self._call("Nlb", action, parameters)
 
 

@@ -48,13 +48,13 @@ def wire_fields(model: type) -> dict[str, Any]:
     return fields
 
 
-def _evaluate(annotation: Any, names: dict[str, Any]) -> Any:
+def _evaluate(annotation: Any, names: dict[str, Any]) -> Any:  # noqa: ANN401  # the SDK is untyped
     if isinstance(annotation, str):
         return eval(annotation, {**vars(typing), **names})  # noqa: S307  # the SDK's own hints
     return annotation
 
 
-def problems(value: Any, hint: Any, path: str = "") -> list[str]:
+def problems(value: Any, hint: Any, path: str = "") -> list[str]:  # noqa: ANN401, PLR0911  # the SDK is untyped
     """What of an answer the model does not know, or knows otherwise."""
     origin = typing.get_origin(hint)
     if hint is Any or hint is inspect.Parameter.empty:

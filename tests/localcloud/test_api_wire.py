@@ -9,10 +9,10 @@ import socket
 import ssl
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from urllib.parse import quote
 
 import pytest
+from cloud_thread import CloudThread
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sdk_api import Api, code_of, refused, signed_v1
@@ -24,34 +24,34 @@ DESCRIBE = {"Action": "DescribeVpcs", "Version": "2016-04-28"}
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
-def v1(parameters: dict[str, str], **more: Any) -> str:
+def v1(parameters: dict[str, str], **more: object) -> str:
     return signed_v1(parameters, **{"key": ROOT_KEY_ID, "secret": ROOT_SECRET, **more})
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_a_v1_signature_is_accepted(cloud: Any, method: str) -> None:
+def test_a_v1_signature_is_accepted(cloud: CloudThread, method: str) -> None:
     status, body = cloud.raw(method, "/?" + v1(DESCRIBE, method=method))
     assert (status, json.loads(body)["TotalCount"]) == (200, 0)
 
 
-def test_query_and_form_are_one(cloud: Any) -> None:
+def test_query_and_form_are_one(cloud: CloudThread) -> None:
     signed = v1({**DESCRIBE, "VpcName": "ä b+c~*"})
     query, form = signed.split("&", 3)[:3], signed.split("&", 3)[3:]
     status, _ = cloud.raw("POST", "/?" + "&".join(query), "&".join(form).encode(), FORM)
     assert status == 200
 
 
-def test_a_wrong_secret_does_not_match(cloud: Any) -> None:
-    answer = cloud.raw("POST", "/?" + v1(DESCRIBE, secret="other"))
+def test_a_wrong_secret_does_not_match(cloud: CloudThread) -> None:
+    answer = cloud.raw("POST", "/?" + v1(DESCRIBE, secret="other"))  # noqa: S106  # obviously fake
     assert (answer[0], code_of(answer)) == (400, "SignatureDoesNotMatch")
 
 
-def test_a_wrong_secret_does_not_match_in_headers_either(cloud: Any) -> None:
+def test_a_wrong_secret_does_not_match_in_headers_either(cloud: CloudThread) -> None:
     with refused("SignatureDoesNotMatch"):
-        Api(cloud.config(secret="other")).vpc("DescribeVpcs")
+        Api(cloud.config(secret="other")).vpc("DescribeVpcs")  # noqa: S106  # obviously fake
 
 
-def test_an_unknown_key_is_not_found(cloud: Any) -> None:
+def test_an_unknown_key_is_not_found(cloud: CloudThread) -> None:
     answer = cloud.raw("POST", "/?" + v1(DESCRIBE, key="nobody"))
     assert code_of(answer) == "InvalidAccessKeyId.NotFound"
     with refused("InvalidAccessKeyId.NotFound"):
@@ -59,48 +59,48 @@ def test_an_unknown_key_is_not_found(cloud: Any) -> None:
 
 
 @pytest.mark.parametrize("minutes", [-16, 16])
-def test_an_old_or_future_timestamp_is_expired(cloud: Any, minutes: int) -> None:
+def test_an_old_or_future_timestamp_is_expired(cloud: CloudThread, minutes: int) -> None:
     at = datetime.now(UTC) + timedelta(minutes=minutes)
     answer = cloud.raw("POST", "/?" + v1(DESCRIBE, at=at))
     assert code_of(answer) == "InvalidTimeStamp.Expired"
 
 
-def test_a_nonce_is_used_once(cloud: Any) -> None:
+def test_a_nonce_is_used_once(cloud: CloudThread) -> None:
     signed = v1(DESCRIBE, nonce="n")
     assert cloud.raw("POST", "/?" + signed)[0] == 200
     assert code_of(cloud.raw("POST", "/?" + signed)) == "SignatureNonceUsed"
 
 
-def test_a_changed_parameter_breaks_the_signature(cloud: Any) -> None:
+def test_a_changed_parameter_breaks_the_signature(cloud: CloudThread) -> None:
     answer = cloud.raw("POST", "/?" + v1(DESCRIBE) + "&VpcName=x")
     assert code_of(answer) == "SignatureDoesNotMatch"
 
 
-def test_an_unsigned_request_lacks_its_key(cloud: Any) -> None:
+def test_an_unsigned_request_lacks_its_key(cloud: CloudThread) -> None:
     answer = cloud.raw("POST", "/?Action=DescribeVpcs&Version=2016-04-28")
     assert code_of(answer) == "MissingParameter"
 
 
-def test_an_unknown_action_is_a_plain_400_that_does_not_say_not_found(cloud: Any) -> None:
+def test_an_unknown_action_is_a_plain_400_that_does_not_say_not_found(cloud: CloudThread) -> None:
     status, body = cloud.raw("POST", "/?" + v1({**DESCRIBE, "Action": "DescribeNothing"}))
     assert status == 400
     assert json.loads(body)["Code"] == "LocalCloud.UnknownAction"
     assert b"NotFound" not in body
 
 
-def test_an_unknown_product_is_told_apart(cloud: Any) -> None:
+def test_an_unknown_product_is_told_apart(cloud: CloudThread) -> None:
     answer = cloud.raw("POST", "/?" + v1({**DESCRIBE, "Version": "1999-01-01"}))
     assert code_of(answer) == "LocalCloud.UnknownProduct"
 
 
-def test_a_strict_cloud_refuses_a_parameter_it_does_not_know(cloud: Any) -> None:
+def test_a_strict_cloud_refuses_a_parameter_it_does_not_know(cloud: CloudThread) -> None:
     answer = cloud.raw("POST", "/?" + v1({**DESCRIBE, "Surprise.1": "x"}))
     assert code_of(answer) == "LocalCloud.UnknownParameter"
     assert b"Surprise.1" in answer[1]
 
 
 def test_a_lenient_cloud_notes_a_parameter_it_does_not_know(
-    start_cloud: Callable[..., Any],
+    start_cloud: Callable[..., CloudThread],
 ) -> None:
     cloud = start_cloud(strict=False)
     status, _ = cloud.raw("POST", "/?" + v1({**DESCRIBE, "Surprise": "x"}))
@@ -109,7 +109,7 @@ def test_a_lenient_cloud_notes_a_parameter_it_does_not_know(
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS"])
-def test_other_methods_are_not_supported(cloud: Any, method: str) -> None:
+def test_other_methods_are_not_supported(cloud: CloudThread, method: str) -> None:
     answer = cloud.raw(method, "/?" + v1(DESCRIBE))
     assert (answer[0], code_of(answer)) == (405, "UnsupportedHTTPMethod")
 
@@ -125,20 +125,22 @@ def test_other_methods_are_not_supported(cloud: Any, method: str) -> None:
         (b"&".join(b"a%d=1" % n for n in range(6000)), FORM),
     ],
 )
-def test_a_garbage_body_gets_an_api_error(cloud: Any, body: bytes, headers: dict[str, str]) -> None:
+def test_a_garbage_body_gets_an_api_error(
+    cloud: CloudThread, body: bytes, headers: dict[str, str]
+) -> None:
     status, answer = cloud.raw("POST", "/", body, headers)
     assert 400 <= status < 500
     assert code_of((status, answer)) != "LocalCloud.Bug"
 
 
-def test_a_huge_body_is_refused(cloud: Any) -> None:
+def test_a_huge_body_is_refused(cloud: CloudThread) -> None:
     with contextlib.suppress(BrokenPipeError, ConnectionResetError, ssl.SSLError):
         status, answer = cloud.raw("POST", "/", b"a" * (5 * 1024 * 1024), FORM)
         assert (status, code_of((status, answer))) == (413, "RequestEntityTooLarge")
     assert cloud.raw("POST", "/?" + v1(DESCRIBE))[0] == 200
 
 
-def test_a_huge_url_is_refused(cloud: Any) -> None:
+def test_a_huge_url_is_refused(cloud: CloudThread) -> None:
     with contextlib.suppress(BrokenPipeError, ConnectionResetError, ssl.SSLError):
         answer = cloud.raw("GET", "/?" + "a" * 600_000)
         assert (answer[0], code_of(answer)) == (414, "RequestURITooLong")
@@ -148,7 +150,7 @@ def test_a_huge_url_is_refused(cloud: Any) -> None:
 @pytest.mark.parametrize(
     "noise", [b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\x00\x05hello", os.urandom(2000), b""]
 )
-def test_what_is_no_tls_is_closed_and_forgotten(cloud: Any, noise: bytes) -> None:
+def test_what_is_no_tls_is_closed_and_forgotten(cloud: CloudThread, noise: bytes) -> None:
     with socket.create_connection(("127.0.0.1", cloud.port), timeout=5) as plain:
         plain.sendall(noise)
         plain.shutdown(socket.SHUT_WR)
@@ -161,7 +163,7 @@ def test_what_is_no_tls_is_closed_and_forgotten(cloud: Any, noise: bytes) -> Non
 @pytest.mark.parametrize(
     "noise", [b"\r\n\r\n\r\n", b"NONSENSE\r\n\r\n", b"GET\x00 / HTTP/9.9\r\n\r\n"]
 )
-def test_what_is_no_http_gets_an_api_error(cloud: Any, noise: bytes) -> None:
+def test_what_is_no_http_gets_an_api_error(cloud: CloudThread, noise: bytes) -> None:
     context = ssl.create_default_context(cafile=str(cloud.ca))
     with (
         socket.create_connection(("127.0.0.1", cloud.port), timeout=5) as plain,
@@ -175,7 +177,7 @@ def test_what_is_no_http_gets_an_api_error(cloud: Any, noise: bytes) -> None:
     assert code_of((400, received.partition(b"\r\n\r\n")[2])) == "InvalidRequest"
 
 
-def test_a_nesting_that_is_too_deep_is_refused(cloud: Any) -> None:
+def test_a_nesting_that_is_too_deep_is_refused(cloud: CloudThread) -> None:
     answer = cloud.raw("POST", "/?" + v1({**DESCRIBE, ".".join("A" * 30): "x"}))
     assert code_of(answer) == "InvalidParameter"
 
@@ -199,7 +201,7 @@ values = st.one_of(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(data=st.data())
-def test_no_signed_request_makes_the_cloud_fail(cloud: Any, data: st.DataObject) -> None:
+def test_no_signed_request_makes_the_cloud_fail(cloud: CloudThread, data: st.DataObject) -> None:
     actions = [(p.version, a) for p in cloud.products.values() for a in sorted(p.actions)]
     version, action = data.draw(st.sampled_from(actions))
     parameters = data.draw(st.dictionaries(names, values, max_size=8))
@@ -233,7 +235,7 @@ def test_no_signed_request_makes_the_cloud_fail(cloud: Any, data: st.DataObject)
     ),
 )
 def test_no_unsigned_request_makes_the_cloud_fail(
-    cloud: Any, query: bytes, body: bytes, kind: str
+    cloud: CloudThread, query: bytes, body: bytes, kind: str
 ) -> None:
     status, answer = cloud.raw("POST", "/?" + quote(query), body, {"Content-Type": kind})
     assert 400 <= status < 500

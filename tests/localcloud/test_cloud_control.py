@@ -10,6 +10,7 @@ import time
 from typing import Any
 
 import pytest
+from cloud_thread import CloudThread
 from sdk_api import Api, refused
 from test_ecs_by_sdk import Place
 
@@ -18,7 +19,7 @@ from localcloud.daemons import _UnixConnection, ask
 pytestmark = pytest.mark.unit
 
 
-def send(cloud: Any, method: str, path: str, document: object = None) -> tuple[int, Any]:
+def send(cloud: CloudThread, method: str, path: str, document: object = None) -> tuple[int, Any]:
     connection = _UnixConnection(cloud.places.control_socket, 20)
     try:
         connection.request(method, path, None if document is None else json.dumps(document))
@@ -28,11 +29,11 @@ def send(cloud: Any, method: str, path: str, document: object = None) -> tuple[i
         connection.close()
 
 
-def test_the_socket_is_for_its_owner_only(cloud: Any) -> None:
+def test_the_socket_is_for_its_owner_only(cloud: CloudThread) -> None:
     assert cloud.places.control_socket.stat().st_mode & 0o777 == 0o600
 
 
-def test_health_says_where_and_who(cloud: Any) -> None:
+def test_health_says_where_and_who(cloud: CloudThread) -> None:
     status, found = send(cloud, "GET", "/health")
     assert (status, found["status"], found["port"], found["region"]) == (
         200,
@@ -42,7 +43,7 @@ def test_health_says_where_and_who(cloud: Any) -> None:
     )
 
 
-def test_machines_are_told_all_they_need_to_boot(cloud: Any, api: Api) -> None:
+def test_machines_are_told_all_they_need_to_boot(cloud: CloudThread, api: Api) -> None:
     place = Place(api)
     rule = {"IpProtocol": "tcp", "PortRange": "6443/6443", "SourceCidrIp": "127.0.0.0/8"}
     api.ecs("AuthorizeSecurityGroup", SecurityGroupId=place.group, Permissions=[rule])
@@ -88,7 +89,7 @@ def test_machines_are_told_all_they_need_to_boot(cloud: Any, api: Api) -> None:
     ]
 
 
-def test_a_long_poll_ends_with_the_next_change(cloud: Any, api: Api) -> None:
+def test_a_long_poll_ends_with_the_next_change(cloud: CloudThread, api: Api) -> None:
     place = Place(api)
     _, view = send(cloud, "GET", "/machines")
     later: list[Any] = []
@@ -109,7 +110,7 @@ def test_a_long_poll_ends_with_the_next_change(cloud: Any, api: Api) -> None:
     assert seconds < 10
 
 
-def test_a_poll_without_change_ends_in_time(cloud: Any) -> None:
+def test_a_poll_without_change_ends_in_time(cloud: CloudThread) -> None:
     _, view = send(cloud, "GET", "/machines")
     began = time.monotonic()
     _, again = send(cloud, "GET", f"/machines?after={view['revision']}&wait=0.5")
@@ -117,7 +118,7 @@ def test_a_poll_without_change_ends_in_time(cloud: Any) -> None:
     assert 0.4 < time.monotonic() - began < 5
 
 
-def test_a_start_is_another_boot(cloud: Any, api: Api) -> None:
+def test_a_start_is_another_boot(cloud: CloudThread, api: Api) -> None:
     instance_id = Place(api).run()
     api.ecs("StopInstance", InstanceId=instance_id)
     assert send(cloud, "GET", "/machines")[1]["instances"][0]["status"] == "Stopped"
@@ -125,7 +126,7 @@ def test_a_start_is_another_boot(cloud: Any, api: Api) -> None:
     assert send(cloud, "GET", "/machines")[1]["instances"][0]["boot"] == 2
 
 
-def test_what_a_machine_says_is_its_console(cloud: Any, api: Api) -> None:
+def test_what_a_machine_says_is_its_console(cloud: CloudThread, api: Api) -> None:
     instance_id = Place(api).run()
     for line in ("one\n", "two\n"):
         assert send(cloud, "POST", f"/machines/{instance_id}/console", {"text": line})[0] == 200
@@ -148,19 +149,19 @@ def test_what_a_machine_says_is_its_console(cloud: Any, api: Api) -> None:
     ],
 )
 def test_a_bad_control_request_says_what_is_wrong(
-    cloud: Any, method: str, path: str, document: object, status: int
+    cloud: CloudThread, method: str, path: str, document: object, status: int
 ) -> None:
     code, answer = send(cloud, method, path, document)
     assert (code, list(answer)) == (status, ["error"])
 
 
-def test_calls_are_logged_without_secrets(cloud: Any, api: Api) -> None:
-    Place(api).run(UserData=base64.b64encode(b"very secret").decode(), Password="Very-Secret-1")
+def test_calls_are_logged_without_secrets(cloud: CloudThread, api: Api) -> None:
+    Place(api).run(UserData=base64.b64encode(b"very secret").decode(), Password="Very-Secret-1")  # noqa: S106  # obviously fake
     calls = ask(cloud.places, "GET", "/calls?after=0")
     (run,) = [c for c in calls if c["action"] == "RunInstances"]
     assert (run["product"], run["status"], run["code"]) == ("Ecs", 200, "")
     assert run["parameters"]["UserData"] == "***"
-    assert run["parameters"]["Password"] == "***"
+    assert run["parameters"]["Password"] == "***"  # noqa: S105  # obviously fake
     assert "ecret" not in json.dumps(calls).replace("SecretKey", "")
     assert ask(cloud.places, "GET", f"/calls?after={calls[-1]['n']}") == []
 
@@ -173,7 +174,9 @@ def count(api: Api) -> int:
     return int(api.vpc("DescribeVpcs")["TotalCount"])
 
 
-def test_an_error_comes_as_often_as_asked_and_before_the_effect(cloud: Any, api: Api) -> None:
+def test_an_error_comes_as_often_as_asked_and_before_the_effect(
+    cloud: CloudThread, api: Api
+) -> None:
     rule = {"action": "CreateVpc", "code": "Throttling.User", "times": 2}
     send(cloud, "POST", "/faults", [rule])
     for _ in range(2):
@@ -184,7 +187,7 @@ def test_an_error_comes_as_often_as_asked_and_before_the_effect(cloud: Any, api:
     assert send(cloud, "GET", "/faults")[1][0]["matched"] == 3
 
 
-def test_the_nth_call_fails_alone(cloud: Any, api: Api) -> None:
+def test_the_nth_call_fails_alone(cloud: CloudThread, api: Api) -> None:
     cloud.fault(action="CreateVpc", nth=2, code="X")
     create(api)
     with refused("X"):
@@ -192,7 +195,7 @@ def test_the_nth_call_fails_alone(cloud: Any, api: Api) -> None:
     create(api)
 
 
-def test_a_fault_can_be_for_one_resource(cloud: Any, api: Api) -> None:
+def test_a_fault_can_be_for_one_resource(cloud: CloudThread, api: Api) -> None:
     first, second = create(api), create(api)
     cloud.fault(action="Describe*", resource=first, code="X", status=503)
     with refused("X"):
@@ -200,21 +203,21 @@ def test_a_fault_can_be_for_one_resource(cloud: Any, api: Api) -> None:
     api.vpc("DescribeVpcAttribute", VpcId=second)
 
 
-def test_an_error_after_the_effect_leaves_the_effect(cloud: Any, api: Api) -> None:
+def test_an_error_after_the_effect_leaves_the_effect(cloud: CloudThread, api: Api) -> None:
     cloud.fault(action="CreateVpc", kind="after-effect", code="InternalError", status=500)
     with refused("InternalError"):
         create(api)
     assert count(api) == 1
 
 
-def test_a_dropped_connection_has_no_answer(cloud: Any, api: Api) -> None:
+def test_a_dropped_connection_has_no_answer(cloud: CloudThread, api: Api) -> None:
     cloud.fault(action="CreateVpc", kind="drop", times=1)
-    with pytest.raises(Exception, match="(?i)connection|aborted|remote|EOF"):
+    with pytest.raises(Exception, match="(?i)connection|aborted|remote|EOF"):  # noqa: RUF043  # a pattern it is
         create(api)
     assert count(api) == 0
 
 
-def test_a_timeout_ends_without_an_answer(cloud: Any) -> None:
+def test_a_timeout_ends_without_an_answer(cloud: CloudThread) -> None:
     from test_api_wire import v1  # noqa: PLC0415
 
     cloud.fault(action="DescribeVpcs", kind="timeout", seconds=0.5)
@@ -224,7 +227,7 @@ def test_a_timeout_ends_without_an_answer(cloud: Any) -> None:
     assert time.monotonic() - began >= 0.5
 
 
-def test_a_stale_read_shows_what_was(cloud: Any, api: Api) -> None:
+def test_a_stale_read_shows_what_was(cloud: CloudThread, api: Api) -> None:
     create(api)
     vpc_id = create(api)
     cloud.fault(action="DescribeVpcs", kind="stale", times=1)
@@ -234,7 +237,7 @@ def test_a_stale_read_shows_what_was(cloud: Any, api: Api) -> None:
     assert [count(api), count(api)] == [1, 1]
 
 
-def test_a_rate_strikes_some_calls(cloud: Any, api: Api) -> None:
+def test_a_rate_strikes_some_calls(cloud: CloudThread, api: Api) -> None:
     cloud.fault(action="DescribeVpcs", rate=0.5, code="ServiceUnavailable", status=503)
     failed = 0
     for _ in range(30):
@@ -245,7 +248,7 @@ def test_a_rate_strikes_some_calls(cloud: Any, api: Api) -> None:
     assert 0 < failed < 30
 
 
-def test_faults_are_forgotten(cloud: Any, api: Api) -> None:
+def test_faults_are_forgotten(cloud: CloudThread, api: Api) -> None:
     cloud.fault(code="X")
     assert send(cloud, "DELETE", "/faults")[0] == 200
     assert count(api) == 0

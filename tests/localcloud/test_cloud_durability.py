@@ -10,11 +10,13 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from alibabacloud_tea_openapi.models import Config
+from cloud_thread import CloudThread
 from sdk_api import Api
 
 from localcloud.daemons import ask, health
@@ -26,7 +28,7 @@ ROUNDS = 5
 
 
 def serve(home: Path, port: int) -> subprocess.Popen[bytes]:
-    process = subprocess.Popen(
+    process = subprocess.Popen(  # noqa: S603  # our own command
         [sys.executable, "-m", "localcloud", "serve", f"--home={home}", f"--port={port}"],
         cwd=ROOT,
         stdout=subprocess.DEVNULL,
@@ -67,7 +69,7 @@ class Load:
         self.thread = threading.Thread(target=self._work)
 
     def _work(self) -> None:
-        chance = random.Random(id(self))
+        chance = random.Random(id(self))  # noqa: S311  # reproducible, not secret
         while True:
             self.unsure = None
             try:
@@ -152,7 +154,7 @@ def test_kill_9_under_load_loses_nothing_acknowledged(home: Path, free_port: int
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
+    return subprocess.run(  # noqa: S603  # our own command
         [sys.executable, "-m", "localcloud", *arguments],
         cwd="/",
         env={**os.environ, "PYTHONPATH": str(ROOT)},
@@ -196,7 +198,9 @@ def test_the_commands_start_find_revive_and_stop_a_cloud(home: Path, free_port: 
     assert run("resources", *where).returncode == 3
 
 
-def test_a_port_in_use_is_one_sentence_and_nothing_half_started(home: Path, cloud: Any) -> None:
+def test_a_port_in_use_is_one_sentence_and_nothing_half_started(
+    home: Path, cloud: CloudThread
+) -> None:
     other = home / "other"
     found = run("start", f"--home={other}", f"--port={cloud.port}", "--no-machines")
     assert found.returncode == 3
@@ -223,7 +227,7 @@ def test_an_option_that_cannot_be_says_what_to_write(home: Path, option: str, ne
     assert "Traceback" not in found.stderr
 
 
-def test_a_state_in_use_is_one_sentence(home: Path, cloud: Any, free_port: int) -> None:
+def test_a_state_in_use_is_one_sentence(home: Path, cloud: CloudThread, free_port: int) -> None:
     del cloud
     found = run("serve", f"--home={home}", f"--port={free_port}")
     assert found.returncode == 2
@@ -231,7 +235,9 @@ def test_a_state_in_use_is_one_sentence(home: Path, cloud: Any, free_port: int) 
     assert "Traceback" not in found.stderr
 
 
-def test_a_state_of_another_region_is_refused(home: Path, start_cloud: Any, free_port: int) -> None:
+def test_a_state_of_another_region_is_refused(
+    home: Path, start_cloud: Callable[..., CloudThread], free_port: int
+) -> None:
     start_cloud().close()
     found = run("serve", f"--home={home}", f"--port={free_port}", "--region=eu-central-1")
     assert found.returncode == 2

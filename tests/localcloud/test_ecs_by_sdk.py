@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from cloud_thread import CloudThread
 from sdk_api import Api, refused
 
 pytestmark = pytest.mark.unit
@@ -32,7 +33,7 @@ class Place:
             "SecurityGroupId"
         ]
 
-    def eni(self, **more: Any) -> dict[str, Any]:
+    def eni(self, **more: object) -> dict[str, Any]:
         given = {"VSwitchId": self.vswitch, "SecurityGroupIds": [self.group], **more}
         return self.api.ecs("CreateNetworkInterface", **given)
 
@@ -42,7 +43,7 @@ class Place:
         ]["NetworkInterfaceSet"]
         return dict(found)
 
-    def run(self, *enis: str, kind: str = "ecs.g7.large", **more: Any) -> str:
+    def run(self, *enis: str, kind: str = "ecs.g7.large", **more: object) -> str:
         nics = [
             {
                 "NetworkInterfaceId": eni,
@@ -340,7 +341,7 @@ def test_a_type_that_does_not_fit_the_enis_is_refused(place: Place) -> None:
     assert place.instance(instance_id)["InstanceType"] == "ecs.g7.large"
 
 
-def test_instances_go_through_their_states(start_cloud: Callable[..., Any]) -> None:
+def test_instances_go_through_their_states(start_cloud: Callable[..., CloudThread]) -> None:
     cloud = start_cloud(delay_scale=0.05)
     api = Api(cloud.config())
     import time  # noqa: PLC0415
@@ -466,7 +467,7 @@ def test_a_console_is_empty_until_the_machine_speaks(place: Place) -> None:
     assert place.api.ecs("GetInstanceConsoleOutput", InstanceId=instance_id)["ConsoleOutput"] == ""
 
 
-def rules(place: Place, **more: Any) -> list[dict[str, Any]]:
+def rules(place: Place, **more: object) -> list[dict[str, Any]]:
     found = place.api.ecs("DescribeSecurityGroupAttribute", SecurityGroupId=place.group, **more)
     return list(found["Permissions"]["Permission"])
 

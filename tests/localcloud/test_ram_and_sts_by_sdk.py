@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import pytest
+from cloud_thread import CloudThread
 from sdk_api import Api, refused
 
 from localcloud.daemons import ask
@@ -124,7 +124,7 @@ def test_tags_of_roles_go_by_name(api: Api) -> None:
     assert api.ram("ListTagResources", **what)["TagResources"] == []
 
 
-def user(api: Api, cloud: Any, document: str | None = None) -> Api:
+def user(api: Api, cloud: CloudThread, document: str | None = None) -> Api:
     """A RAM user's own client."""
     api.ram("CreateUser", UserName="u")
     if document is not None:
@@ -134,7 +134,7 @@ def user(api: Api, cloud: Any, document: str | None = None) -> Api:
     return Api(cloud.config(key["AccessKeyId"], key["AccessKeySecret"]))
 
 
-def test_users_and_keys_come_and_go(api: Api, cloud: Any) -> None:
+def test_users_and_keys_come_and_go(api: Api, cloud: CloudThread) -> None:
     theirs = user(api, cloud)
     who = theirs.sts("GetCallerIdentity")
     assert (who["IdentityType"], who["AccountId"]) == ("RAMUser", ACCOUNT_ID)
@@ -164,7 +164,7 @@ def test_the_account_is_who_it_is(api: Api) -> None:
     assert api.sts("GetCallerIdentity")["Arn"] == f"acs:ram::{ACCOUNT_ID}:root"
 
 
-def test_a_user_may_do_what_its_policies_say_and_no_more(api: Api, cloud: Any) -> None:
+def test_a_user_may_do_what_its_policies_say_and_no_more(api: Api, cloud: CloudThread) -> None:
     theirs = user(api, cloud, allowing("ecs:Describe*"))
     theirs.ecs("DescribeInstances")
     with refused("Forbidden.RAM"):
@@ -175,7 +175,7 @@ def test_a_user_may_do_what_its_policies_say_and_no_more(api: Api, cloud: Any) -
         theirs.ram("ListRoles")
 
 
-def test_a_deny_wins(api: Api, cloud: Any) -> None:
+def test_a_deny_wins(api: Api, cloud: CloudThread) -> None:
     theirs = user(api, cloud, allowing("*:*"))
     theirs.ecs("DescribeInstances")
     denying = allowing("ecs:DescribeInst*", effect="Deny")
@@ -187,7 +187,7 @@ def test_a_deny_wins(api: Api, cloud: Any) -> None:
     theirs.ecs("DescribeInstances")
 
 
-def test_an_assumed_role_may_do_what_the_role_may(api: Api, cloud: Any) -> None:
+def test_an_assumed_role_may_do_what_the_role_may(api: Api, cloud: CloudThread) -> None:
     role(api, allowing("vpc:Describe*"), by=ACCOUNT)
     arn = f"acs:ram::{ACCOUNT_ID}:role/r"
     given = api.sts("AssumeRole", RoleArn=arn, RoleSessionName="s")["Credentials"]
@@ -209,7 +209,7 @@ def test_a_role_that_does_not_trust_the_account_cannot_be_assumed(api: Api) -> N
         api.sts("AssumeRole", RoleArn=f"acs:ram::{ACCOUNT_ID}:role/r", RoleSessionName="s")
 
 
-def test_a_machine_gets_its_roles_credentials(api: Api, cloud: Any) -> None:
+def test_a_machine_gets_its_roles_credentials(api: Api, cloud: CloudThread) -> None:
     from test_ecs_by_sdk import Place  # noqa: PLC0415
 
     role(api, allowing("ecs:DescribeInstances"))

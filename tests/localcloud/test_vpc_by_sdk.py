@@ -6,13 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from cloud_thread import CloudThread
 from sdk_api import Api, refused
 
 pytestmark = pytest.mark.unit
 ZONE = "cn-hangzhou-h"
 
 
-def network(api: Api, cidr: str = "172.31.192.0/20", **more: Any) -> tuple[str, str]:
+def network(api: Api, cidr: str = "172.31.192.0/20", **more: object) -> tuple[str, str]:
     vpc_id = api.vpc("CreateVpc", CidrBlock="172.31.0.0/16", VpcName="net", **more)["VpcId"]
     vswitch = api.vpc("CreateVSwitch", VpcId=vpc_id, CidrBlock=cidr, ZoneId=ZONE)
     return vpc_id, vswitch["VSwitchId"]
@@ -102,7 +103,7 @@ def test_a_vpc_with_vswitches_cannot_be_deleted(api: Api) -> None:
 
 
 def test_vswitches_become_available_after_their_delay(
-    start_cloud: Callable[..., Any],
+    start_cloud: Callable[..., CloudThread],
 ) -> None:
     api = Api(start_cloud(delay_scale=0.3).config())
     vpc_id = api.vpc("CreateVpc", CidrBlock="10.0.0.0/16")["VpcId"]
@@ -193,7 +194,7 @@ def test_eips_come_from_the_clouds_range_and_change_in_place(api: Api) -> None:
         api.vpc("UnassociateEipAddress", AllocationId=eip["AllocationId"])
 
 
-def test_the_eip_range_can_be_used_up(start_cloud: Callable[..., Any]) -> None:
+def test_the_eip_range_can_be_used_up(start_cloud: Callable[..., CloudThread]) -> None:
     from ipaddress import IPv4Network  # noqa: PLC0415
 
     api = Api(start_cloud(eip_range=IPv4Network("127.70.0.0/30")).config())

@@ -1,0 +1,157 @@
+"""A cloud that runs in a thread of the test, with every answer held against the SDK's models."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import http.client
+import ssl
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import sdk_conformance
+from alibabacloud_tea_openapi.models import Config
+from sdk_api import body_model_of
+
+from localcloud.actions import Action, Answer, Call, Product
+from localcloud.faults import Fault
+from localcloud.products.catalogue import PRODUCTS
+from localcloud.server import Running, running
+from localcloud.settings import ROOT_KEY_ID, ROOT_SECRET, Cloud, Places
+from localcloud.wire.parameters import declared
+
+REGION = "cn-hangzhou"
+
+
+class Judge:
+    """Holds each answer that an action gives against the SDK's model of it."""
+
+    def __init__(self) -> None:
+        self.problems: list[str] = []
+        self.seen: set[tuple[str, str]] = set()
+
+    def products(self) -> dict[str, Any]:
+        return {
+            version: dataclasses.replace(
+                product,
+                actions={n: self._watched(product.name, a) for n, a in product.actions.items()},
+            )
+            for version, product in PRODUCTS.items()
+        }
+
+    def _watched(self, product: str, action: Action) -> Action:
+        def run(call: Call, request: Any) -> Answer:  # noqa: ANN401  # the SDK is untyped
+            answer = action.run(call, request)
+            self.seen.add((product, action.name))
+            model = body_model_of(product, action.name)
+            if model is not None:
+                found = sdk_conformance.problems(dict(answer), model, action.name)
+                self.problems += [p for p in found if p not in self.problems]
+            return answer
+
+        return dataclasses.replace(action, run=run)
+
+
+@dataclass
+class CloudThread:
+    """A cloud that runs in a thread of its own until `close`."""
+
+    places: Places
+    cloud: Cloud
+    inside: Running
+    loop: asyncio.AbstractEventLoop
+    thread: threading.Thread
+    stop: asyncio.Event
+
+    @classmethod
+    def start(cls, home: Path, cloud: Cloud, judge: Judge, port: int = 0) -> CloudThread:
+        products = judge.products()
+        ready: list[Any] = []
+        up = threading.Event()
+
+        async def work() -> None:
+            stop = asyncio.Event()
+            try:
+                async with running(Places(home=home), cloud, port, products) as inside:
+                    ready.extend((inside, asyncio.get_running_loop(), stop))
+                    up.set()
+                    await stop.wait()
+            except BaseException as error:
+                if not ready:
+                    ready.append(error)
+                up.set()
+                raise
+
+        thread = threading.Thread(target=lambda: asyncio.run(work()), daemon=True)
+        thread.start()
+        assert up.wait(20)
+        if isinstance(ready[0], BaseException):
+            raise ready[0]
+        return cls(Places(home=home), cloud, ready[0], ready[1], thread, ready[2])
+
+    @property
+    def products(self) -> Mapping[str, Product]:
+        return PRODUCTS
+
+    def parameters(self, version: str, action: str) -> list[str]:
+        """The parameters that an action declares."""
+        return sorted(declared(PRODUCTS[version].actions[action].request)) or ["RegionId"]
+
+    @property
+    def port(self) -> int:
+        return self.inside.port
+
+    @property
+    def ca(self) -> Path:
+        return self.places.tls / "ca.pem"
+
+    def call(self, work: Callable[[], Any]) -> Any:  # noqa: ANN401  # the SDK is untyped
+        """Run something on the cloud's own thread."""
+
+        async def run() -> Any:  # noqa: ANN401  # the SDK is untyped
+            return work()
+
+        return asyncio.run_coroutine_threadsafe(run(), self.loop).result(20)
+
+    def fault(self, **rule: Any) -> None:  # noqa: ANN401  # the SDK is untyped
+        self.call(lambda: self.inside.faults.add(Fault(**rule)))
+
+    def config(
+        self, key: str = ROOT_KEY_ID, secret: str = ROOT_SECRET, token: str | None = None
+    ) -> Config:
+        return Config(
+            endpoint=f"127.0.0.1:{self.port}",
+            protocol="https",
+            region_id=REGION,
+            access_key_id=key,
+            access_key_secret=secret,
+            security_token=token,
+            ca=str(self.ca),
+            read_timeout=20_000,
+        )
+
+    def raw(
+        self,
+        method: str,
+        path: str,
+        body: bytes = b"",
+        headers: Mapping[str, str] | None = None,
+    ) -> tuple[int, bytes]:
+        context = ssl.create_default_context(cafile=str(self.ca))
+        connection = http.client.HTTPSConnection(
+            "127.0.0.1", self.port, context=context, timeout=20
+        )
+        try:
+            connection.request(method, path, body or None, dict(headers or {}))
+            response = connection.getresponse()
+            return response.status, response.read()
+        finally:
+            connection.close()
+
+    def close(self) -> None:
+        self.loop.call_soon_threadsafe(self.stop.set)
+        self.thread.join(20)
+        assert not self.thread.is_alive()
