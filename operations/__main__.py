@@ -24,6 +24,9 @@ from operations.places import LOCAL_STACK, ROOT, Places
 from operations.plan_command import effective_configuration, show_plan
 from operations.secrets_command import make_stack_secrets
 from operations.terminal import console
+from operations.verification.reports import junit_text, summary, verdict_document, verdict_table
+from operations.verification.run import Outcome
+from operations.verify_command import EGRESS_URL, verify_stack
 
 app = typer.Typer(
     name="operations",
@@ -116,6 +119,34 @@ def report(
         out = console()
         for table in cluster_tables(outputs):
             out.print(table)
+
+
+@app.command("verify")
+def verify(
+    stack: Annotated[str, typer.Option("--stack", help="Which stack.")] = LOCAL_STACK,
+    home: HomeOption = _HOME,
+    junit: Annotated[
+        Path | None, typer.Option("--junit", help="Write JUnit XML here, too.", dir_okay=False)
+    ] = None,
+    egress_url: Annotated[
+        str, typer.Option("--egress-url", help="Answers with the address it is asked from.")
+    ] = EGRESS_URL,
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """Check a running cluster: objects, addresses, and every path of its packets."""
+    with _told(as_json=as_json):
+        verdicts = verify_stack(stack, Places.of(home), egress_url=egress_url)
+    if junit is not None:
+        junit.write_text(junit_text(stack, verdicts), encoding="utf-8")
+    if as_json:
+        _print_json(verdict_document(stack, verdicts))
+    else:
+        out = console()
+        out.print(verdict_table(stack, verdicts))
+        out.print(summary(verdicts))
+    if any(verdict.outcome is Outcome.FAILED for verdict in verdicts):
+        raise typer.Exit(ExitCode.FAILED)
 
 
 @app.command("plan")

@@ -1,0 +1,71 @@
+"""The checks as data: what each one asks, what it needs, and what to do when it fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from operations.running import Finished
+from operations.verification.snapshot import Cluster, Pod
+
+
+class Needs(StrEnum):
+    """What a check cannot do without."""
+
+    OBJECTS = "objects"
+    """The API server."""
+    CONTROLLER = "cloud controller"
+    """A cloud controller that runs."""
+    PACKETS = "packets"
+    """A network that carries packets, and the sample apps."""
+
+
+SIMULATED = frozenset({Needs.OBJECTS})
+"""What the local cloud has; checks that need anything else are not simulated there."""
+
+
+class Shell(Protocol):
+    """Reaches into the cluster, and at it from outside."""
+
+    def execute(self, pod: Pod, *argv: str) -> Finished:
+        """Run a command in a pod."""
+
+    def logs(self, pod: Pod) -> str:
+        """What a pod has written in the last minutes."""
+
+    def connect(self, host: str, port: int) -> str | None:
+        """Connect by TCP from here; the reason when it fails."""
+
+    def get(self, host: str, port: int, path: str) -> str | None:
+        """Ask by HTTP from here; the reason when there is no good answer."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Probe:
+    """One attempt of a check; returns what is wrong, one line each."""
+
+    attempt: Callable[[Shell], Sequence[str]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NotRun:
+    """Why a check has nothing to ask in this cluster."""
+
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """One question to a cluster."""
+
+    name: str
+    needs: Needs
+    how: str
+    """What is done, for people."""
+    cause: str
+    """What is most likely wrong when it fails."""
+    look: str
+    """The command to look further."""
+    probes: Callable[[Cluster], Sequence[Probe] | NotRun]

@@ -1,0 +1,77 @@
+"""The cluster by kubectl, and its load balancers from here."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from operations.failure import OperationError
+from operations.running import Finished, Runner
+from operations.verification.snapshot import KINDS, Cluster, Pod, read_snapshot
+
+_READ_WITHIN = 60.0
+_EXECUTE_WITHIN = 60.0
+_CONNECT_WITHIN = 10.0
+_BAD = 500
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kubectl:
+    """Runs kubectl in an environment that has KUBECONFIG."""
+
+    runner: Runner
+
+    def snapshot(self, outputs: Mapping[str, Any], *, simulated: bool) -> Cluster:
+        """Read everything that checks look at, at one moment.
+
+        Raises:
+            OperationError: The API server does not answer, or has no Spiderpool.
+        """
+        done = self._run("get", KINDS, "--all-namespaces", "-o", "json", deadline=_READ_WITHIN)
+        if done.status != 0:
+            raise OperationError(
+                f"kubectl could not read the cluster: {done.err.strip()}. Look whether the API "
+                "server answers (`kubectl get nodes`), then run this again."
+            )
+        return read_snapshot(json.loads(done.out)["items"], outputs, simulated=simulated)
+
+    def execute(self, pod: Pod, *argv: str) -> Finished:
+        """Run a command in a pod."""
+        return self._run(
+            *("exec", "--namespace", pod.namespace, pod.name, "--", *argv),
+            deadline=_EXECUTE_WITHIN,
+        )
+
+    def logs(self, pod: Pod) -> str:
+        """What a pod has written in the last five minutes."""
+        return self._run(
+            *("logs", "--namespace", pod.namespace, pod.name, "--since", "5m"),
+            deadline=_EXECUTE_WITHIN,
+        ).out
+
+    def connect(self, host: str, port: int) -> str | None:
+        """Connect by TCP from here; the reason when it fails."""
+        try:
+            socket.create_connection((host, port), timeout=_CONNECT_WITHIN).close()
+        except OSError as error:
+            return str(error)
+        return None
+
+    def get(self, host: str, port: int, path: str) -> str | None:
+        """Ask by HTTP from here; the reason when nobody answers, or with a server's error."""
+        connection = http.client.HTTPConnection(host, port, timeout=_CONNECT_WITHIN)
+        try:
+            connection.request("GET", path)
+            answer = connection.getresponse()
+        except (OSError, http.client.HTTPException) as error:
+            return str(error) or type(error).__name__
+        finally:
+            connection.close()
+        return f"HTTP {answer.status}" if answer.status >= _BAD else None
+
+    def _run(self, *arguments: str, deadline: float) -> Finished:
+        return self.runner.run(["kubectl", *arguments], deadline=deadline, quiet=True)

@@ -1,0 +1,233 @@
+"""Checks of objects and addresses: the API server is enough for them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from ipaddress import ip_address
+
+from operations.verification.checks import Check, Needs, NotRun, Probe
+from operations.verification.snapshot import Cluster, Object, Pod, condition
+
+_UNINITIALIZED = "node.cloudprovider.kubernetes.io/uninitialized"
+
+
+def _asked(find: Callable[[Cluster], Iterator[str]]) -> Callable[[Cluster], Sequence[Probe]]:
+    """One probe that reads the snapshot."""
+    return lambda cluster: [Probe(attempt=lambda _: list(find(cluster)))]
+
+
+def _members(cluster: Cluster) -> Mapping[str, Object]:
+    """Nodes of the stack by their name in the cluster, which their pools know."""
+    nodes: Mapping[str, Object] = cluster.outputs.get("nodes") or {}
+    pools = cluster.outputs.get("ipPools") or {}
+    names = {
+        name: pools[pool]["nodeName"]
+        for name, node in nodes.items()
+        for nic in node["interfaces"]
+        if (pool := f"{name}-{nic}") in pools
+    }
+    return {names.get(name, name): node for name, node in nodes.items()}
+
+
+def _nodes_ready(cluster: Cluster) -> Iterator[str]:
+    for name in _members(cluster):
+        node = cluster.nodes.get(name)
+        if node is None:
+            yield f"{name} is not in the cluster"
+        elif not condition(node, "Ready"):
+            yield f"{name} is not Ready"
+
+
+def _provider_ids(cluster: Cluster) -> Iterator[str]:
+    for name, made in _members(cluster).items():
+        node = cluster.nodes.get(name)
+        said = (node or {}).get("spec", {}).get("providerID")
+        if node is not None and said != made.get("providerId"):
+            yield f"{name} says {said}, its instance is {made.get('providerId')}"
+
+
+def _initialized(cluster: Cluster) -> Iterator[str]:
+    for name, node in cluster.nodes.items():
+        taints = node.get("spec", {}).get("taints") or []
+        if any(t["key"] == _UNINITIALIZED for t in taints):
+            yield f"{name} still carries the taint {_UNINITIALIZED}"
+
+
+def _pools_as_planned(cluster: Cluster) -> Iterator[str]:
+    for name, planned in (cluster.outputs.get("ipPools") or {}).items():
+        pool = cluster.pools.get(name)
+        if pool is None:
+            yield f"there is no SpiderIPPool {name}"
+            continue
+        spec = pool["spec"]
+        wanted = {
+            "ips": planned.get("ips"),
+            "subnet": planned.get("subnet"),
+            "gateway": planned.get("gateway"),
+            "nodeName": [planned.get("nodeName")],
+            "multusName": [planned.get("multusName")],
+        }
+        for key, value in wanted.items():
+            if spec.get(key) != value:
+                yield f"{name}: {key} is {spec.get(key)}, the stack says {value}"
+
+
+def _in_their_pools(cluster: Cluster) -> Iterator[str]:
+    for pod in _underlay(cluster):
+        for address in pod.addresses:
+            pools = _pools_of(cluster, pod)
+            if not any(address in _addresses(pool) for pool in pools.values()):
+                where = ", ".join(pools) or "no pool at all"
+                yield (
+                    f"{pod.namespace}/{pod.name} has {address}, which is not in a pool of "
+                    f"{pod.node} and {pod.interface} ({where})"
+                )
+
+
+def _addresses_once(cluster: Cluster) -> Iterator[str]:
+    owners: dict[str, list[str]] = {}
+    for name, node in (cluster.outputs.get("nodes") or {}).items():
+        for nic, made in node["interfaces"].items():
+            owners.setdefault(made["primary"], []).append(f"{name} {nic}")
+    for pod in _underlay(cluster):
+        for address in pod.addresses:
+            owners.setdefault(address, []).append(f"{pod.namespace}/{pod.name}")
+    for address, held in sorted(owners.items()):
+        if len(held) > 1:
+            yield f"{address} belongs to {' and '.join(held)}"
+
+
+def _status_of_pools(cluster: Cluster) -> Iterator[str]:
+    running = {address for pod in _underlay(cluster) for address in pod.addresses}
+    for name, pool in cluster.pools.items():
+        status = pool.get("status") or {}
+        taken = set(json.loads(status.get("allocatedIPs") or "{}"))
+        held = running & _addresses(pool)
+        for address in sorted(held - taken):
+            yield f"{name}: a pod runs on {address}, which the pool takes for free"
+        for address in sorted(taken - held):
+            yield f"{name}: {address} is taken, and no pod runs on it"
+        if status.get("allocatedIPCount", 0) != len(taken):
+            counted = status.get("allocatedIPCount")
+            yield f"{name}: counts {counted} addresses and lists {len(taken)}"
+
+
+def _service_addresses(cluster: Cluster) -> Sequence[Probe] | NotRun:
+    services = cluster.outputs.get("services") or {}
+    if not services:
+        return NotRun(reason="the stack has no LoadBalancer services")
+
+    def find(cluster: Cluster) -> Iterator[str]:
+        live = {name: s for (_, name), s in cluster.services.items() if _is_balanced(s)}
+        for name, shown in services.items():
+            held = balancer_addresses(live.get(name, {}))
+            if not held:
+                yield f"service {name} has no address"
+            elif shown.get("address") not in held:
+                yield f"service {name} has {', '.join(held)}, the stack says {shown.get('address')}"
+
+    return _asked(find)(cluster)
+
+
+def balancer_addresses(service: Object) -> list[str]:
+    """IP or host name of a service's load balancer."""
+    ingress = service.get("status", {}).get("loadBalancer", {}).get("ingress") or []
+    return [a for i in ingress if (a := i.get("ip") or i.get("hostname"))]
+
+
+def _is_balanced(service: Object) -> bool:
+    return bool(service["spec"].get("type") == "LoadBalancer")
+
+
+def _underlay(cluster: Cluster) -> list[Pod]:
+    return [p for p in cluster.pods if p.interface is not None and p.addresses]
+
+
+def _pools_of(cluster: Cluster, pod: Pod) -> dict[str, Object]:
+    network = f"kube-system/ipvlan-{pod.interface}"
+    return {
+        name: pool
+        for name, pool in cluster.pools.items()
+        if pod.node in (pool["spec"].get("nodeName") or ())
+        and network in (pool["spec"].get("multusName") or ())
+    }
+
+
+def _addresses(pool: Object) -> set[str]:
+    found: set[str] = set()
+    for text in pool["spec"].get("ips") or ():
+        first, _, last = text.partition("-")
+        begin, end = ip_address(first), ip_address(last or first)
+        found |= {str(begin + step) for step in range(int(end) - int(begin) + 1)}
+    return found
+
+
+OBJECT_CHECKS: tuple[Check, ...] = (
+    Check(
+        name="nodes-ready",
+        needs=Needs.OBJECTS,
+        how="every node of the stack is in the cluster and Ready",
+        cause="its bootstrap failed, or the kubelet has no CNI configuration yet",
+        look="kubectl describe node NODE; the instance's console output",
+        probes=_asked(_nodes_ready),
+    ),
+    Check(
+        name="provider-ids",
+        needs=Needs.OBJECTS,
+        how="every node names the instance that the stack made",
+        cause="a node was set up again by hand, or another machine joined under its name",
+        look="kubectl get nodes -o custom-columns=NAME:.metadata.name,ID:.spec.providerID",
+        probes=_asked(_provider_ids),
+    ),
+    Check(
+        name="nodes-initialized",
+        needs=Needs.CONTROLLER,
+        how="no node carries the taint that the cloud controller takes away",
+        cause="the cloud controller does not run, or its RAM role may not DescribeInstances",
+        look="kubectl -n kube-system logs deployment/cloud-controller-manager",
+        probes=_asked(_initialized),
+    ),
+    Check(
+        name="pools-as-planned",
+        needs=Needs.OBJECTS,
+        how="every SpiderIPPool has the addresses, node and network that the stack shows",
+        cause="a pool was changed by hand",
+        look="pulumi preview --diff; kubectl get spiderippool POOL -o yaml",
+        probes=_asked(_pools_as_planned),
+    ),
+    Check(
+        name="pod-addresses-in-pools",
+        needs=Needs.OBJECTS,
+        how="every pod's address is in a pool of its own node and NIC",
+        cause="a pod kept the address of another node's ENI (ipam.enableStatefulSet), or a pool "
+        "without nodeName serves it",
+        look="kubectl get spiderendpoints -A -o wide",
+        probes=_asked(_in_their_pools),
+    ),
+    Check(
+        name="addresses-once",
+        needs=Needs.OBJECTS,
+        how="no address belongs to two pods, or to a pod and an ENI",
+        cause="two pools overlap, or a pod outlived its node",
+        look="kubectl get pods -A -o wide; kubectl get spiderippools",
+        probes=_asked(_addresses_once),
+    ),
+    Check(
+        name="pool-status",
+        needs=Needs.OBJECTS,
+        how="what each pool counts as taken is what its pods hold",
+        cause="Spiderpool's collector has not come round yet (two minutes), or does not run",
+        look="kubectl -n kube-system logs deployment/spiderpool-controller; kubectl get "
+        "spiderippool POOL -o yaml",
+        probes=_asked(_status_of_pools),
+    ),
+    Check(
+        name="service-addresses",
+        needs=Needs.CONTROLLER,
+        how="every LoadBalancer service has the address that the stack shows",
+        cause="the cloud controller failed to make the load balancer",
+        look="kubectl describe service SERVICE",
+        probes=_service_addresses,
+    ),
+)

@@ -1,0 +1,328 @@
+"""Checks with packets: the guide's matrix, asked from inside the sample apps and from outside."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterable, Sequence
+from ipaddress import IPv4Network, ip_address
+
+from operations.verification.checks import Check, Needs, NotRun, Probe, Shell
+from operations.verification.objects import balancer_addresses
+from operations.verification.snapshot import Cluster, Object, Pod
+
+CLIENT, SERVER, SERVICE = "test-app-1", "test-app-2", ("default", "test-svc")
+_NO_APPS = NotRun(reason="no ready pods of the sample apps; write sampleApps.enabled: true")
+_LOAD_BALANCERS = IPv4Network("100.64.0.0/10")
+_PROTOCOL_PORT = "service.beta.kubernetes.io/alibaba-cloud-loadbalancer-protocol-port"
+
+Pairs = Callable[[Cluster], Iterable[tuple[Pod, str, str]]]
+
+
+def _ping(pairs: Pairs, otherwise: str) -> Callable[[Cluster], Sequence[Probe] | NotRun]:
+    """Ping from pods; each pair is a pod, an address and what that address is."""
+
+    def probes(cluster: Cluster) -> Sequence[Probe] | NotRun:
+        if not cluster.pods_of(CLIENT):
+            return _NO_APPS
+        found = [
+            _command(pod, f"{pod.name} ({pod.node}) gets no answer of {what} {address}", *argv)
+            for pod, address, what in pairs(cluster)
+            for argv in [("ping", "-c", "2", "-W", "3", address)]
+        ]
+        return found or NotRun(reason=otherwise)
+
+    return probes
+
+
+def _command(pod: Pod, problem: str, *argv: str, says: str | None = None) -> Probe:
+    def attempt(shell: Shell) -> Sequence[str]:
+        done = shell.execute(pod, *argv)
+        if done.status != 0:
+            why = (done.err.strip() or done.out.strip()).splitlines()[-1:]
+            return [": ".join([problem, *why])]
+        if says is not None and says not in done.out.split():
+            return [f"{problem}: it answers {' '.join(done.out.split())[:200] or 'nothing'}"]
+        return []
+
+    return Probe(attempt=attempt)
+
+
+def _to_own_node(cluster: Cluster) -> Iterable[tuple[Pod, str, str]]:
+    for pod in cluster.pods_of(CLIENT):
+        if pod.node in cluster.node_addresses:
+            yield pod, cluster.node_addresses[pod.node], f"its own node {pod.node}"
+
+
+def _to_other_nodes(cluster: Cluster) -> Iterable[tuple[Pod, str, str]]:
+    for pod in cluster.pods_of(CLIENT):
+        for node, address in cluster.node_addresses.items():
+            if node != pod.node:
+                yield pod, address, f"node {node}"
+
+
+def _between(app: str, *, same_node: bool) -> Pairs:
+    def pairs(cluster: Cluster) -> Iterable[tuple[Pod, str, str]]:
+        for pod in cluster.pods_of(CLIENT):
+            for other in cluster.pods_of(app):
+                if other is not pod and (other.node == pod.node) is same_node:
+                    yield pod, other.addresses[0], f"{other.name} on {other.node}"
+
+    return pairs
+
+
+def _cluster_ip(cluster: Cluster) -> Sequence[Probe] | NotRun:
+    service = cluster.services.get(SERVICE)
+    pods = [*cluster.pods_of(CLIENT), *cluster.pods_of(SERVER)]
+    if service is None or not pods:
+        return _NO_APPS
+    address = service["spec"]["clusterIP"]
+    problem = f"gets no answer of test-svc {address}:80"
+    return [
+        _command(pod, f"{pod.name} ({pod.node}) {problem}", *_http(pod, f"http://{address}/"))
+        for pod in pods
+    ]
+
+
+def _http(pod: Pod, url: str) -> list[str]:
+    """Each image has one client of its own: busybox has wget, nginx has curl."""
+    if pod.app == CLIENT:
+        return ["wget", "-q", "-T", "10", "-O", "-", url]
+    return ["curl", "-sSf", "-4", "-m", "10", url]
+
+
+def _dns(cluster: Cluster) -> Sequence[Probe] | NotRun:
+    service = cluster.services.get(SERVICE)
+    if service is None or not cluster.pods_of(CLIENT):
+        return _NO_APPS
+    name, address = "test-svc.default.svc.cluster.local", service["spec"]["clusterIP"]
+    return [
+        _command(pod, f"{pod.name} ({pod.node}) asks for {name}", "nslookup", name, says=address)
+        for pod in cluster.pods_of(CLIENT)
+    ]
+
+
+def _egress(url: str) -> Callable[[Cluster], Sequence[Probe] | NotRun]:
+    def probes(cluster: Cluster) -> Sequence[Probe] | NotRun:
+        nat = cluster.outputs.get("natAddress")
+        pods = [*cluster.pods_of(CLIENT), *cluster.pods_of(SERVER)]
+        if not nat:
+            return NotRun(reason="the stack has no NAT gateway")
+        if not pods:
+            return _NO_APPS
+        return [
+            _command(
+                pod,
+                f"{pod.name} ({pod.node}) is not seen as {nat} by {url}",
+                *_http(pod, url),
+                says=str(nat),
+            )
+            for pod in pods
+        ]
+
+    return probes
+
+
+def _egress_ipv6(url: str) -> Callable[[Cluster], Sequence[Probe] | NotRun]:
+    def probes(cluster: Cluster) -> Sequence[Probe] | NotRun:
+        found = [
+            _command(
+                pod,
+                f"{pod.name} ({pod.node}) is not seen as {own} by {url}",
+                *("curl", "-sSf", "-6", "-m", "10", url),
+                says=own,
+            )
+            for pod in cluster.pods_of(SERVER)
+            for own in pod.addresses
+            if ":" in own
+        ]
+        return found or NotRun(reason="no pod of test-app-2 has an IPv6 address")
+
+    return probes
+
+
+def _balanced(cluster: Cluster) -> list[tuple[str, Object, str]]:
+    """Services of the stack that have an address, and it."""
+    shown = cluster.outputs.get("services") or {}
+    return [
+        (name, service, addresses[0])
+        for (_, name), service in cluster.services.items()
+        if name in shown and (addresses := balancer_addresses(service))
+    ]
+
+
+def _layer7(service: Object) -> set[int]:
+    said = (service["metadata"].get("annotations") or {}).get(_PROTOCOL_PORT, "")
+    pairs = (entry.partition(":") for entry in said.split(",") if entry)
+    return {int(port) for protocol, _, port in pairs if protocol == "http"}
+
+
+def _from_outside(*, http: bool) -> Callable[[Cluster], Sequence[Probe] | NotRun]:
+    def probes(cluster: Cluster) -> Sequence[Probe] | NotRun:
+        found = [
+            _outside(name, address, port["port"], http=http)
+            for name, service, address in _balanced(cluster)
+            for port in service["spec"]["ports"]
+            if port.get("protocol", "TCP") == "TCP"
+            and (not http or port["port"] in _layer7(service))
+        ]
+        kind = "HTTP" if http else "TCP"
+        return found or NotRun(reason=f"no LoadBalancer service of the stack has a {kind} port")
+
+    return probes
+
+
+def _outside(name: str, address: str, port: int, *, http: bool) -> Probe:
+    def attempt(shell: Shell) -> Sequence[str]:
+        why = shell.get(address, port, "/") if http else shell.connect(address, port)
+        return [] if why is None else [f"service {name} at {address}:{port}: {why}"]
+
+    return Probe(attempt=attempt)
+
+
+def _client_address(cluster: Cluster) -> Sequence[Probe] | NotRun:
+    found = [
+        _logged(name, address, port["port"], cluster)
+        for name, service, address in _balanced(cluster)
+        for port in service["spec"]["ports"]
+        if service["spec"].get("externalTrafficPolicy") == "Local"
+        and service["spec"].get("selector") == {"app": SERVER}
+        and port.get("protocol", "TCP") == "TCP"
+        and port["port"] not in _layer7(service)
+    ]
+    return found or NotRun(
+        reason="no layer 4 service of the stack with externalTrafficPolicy: Local is before "
+        "test-app-2"
+    )
+
+
+def _logged(name: str, address: str, port: int, cluster: Cluster) -> Probe:
+    def attempt(shell: Shell) -> Sequence[str]:
+        mark = f"/verify-{secrets.token_hex(8)}"
+        shell.get(address, port, mark)
+        lines = [
+            line
+            for pod in cluster.pods_of(SERVER)
+            for line in shell.logs(pod).splitlines()
+            if mark in line
+        ]
+        if not lines:
+            return [f"service {name} at {address}:{port}: the request is in no pod's log"]
+        return [
+            f"service {name} at {address}:{port}: the pod saw {seen}, an address of the cluster"
+            for line in lines
+            for seen in line.split()[:1]
+            if _is_inside(seen, cluster)
+        ]
+
+    return Probe(attempt=attempt)
+
+
+def _is_inside(seen: str, cluster: Cluster) -> bool:
+    if seen in cluster.node_addresses.values():
+        return True
+    try:
+        return ip_address(seen) in _LOAD_BALANCERS
+    except ValueError:
+        return True
+
+
+def packet_checks(egress_url: str) -> tuple[Check, ...]:
+    """The checks; `egress_url` answers with the address that it was asked from."""
+    exec_by_hand = "kubectl exec -it POD -- sh"
+    group = "the security group does not let its members in, or per-NIC source routing is missing"
+    return (
+        _check(
+            "pod-to-own-node",
+            "each pod of test-app-1 pings its own node",
+            "the coordinator's veth route is missing: SpiderCoordinator is not Synced",
+            "kubectl get spidercoordinator default -o yaml; kubectl exec POD -- ip route",
+            _ping(_to_own_node, "no pod has a node with an address"),
+        ),
+        _check(
+            "pod-to-other-nodes",
+            "each pod of test-app-1 pings every other node",
+            group,
+            exec_by_hand,
+            _ping(_to_other_nodes, "the cluster has one node"),
+        ),
+        _check(
+            "pod-to-pod-same-network",
+            "pods of test-app-1 ping each other across nodes",
+            group,
+            exec_by_hand,
+            _ping(_between(CLIENT, same_node=False), "test-app-1 runs on one node"),
+        ),
+        _check(
+            "pod-to-pod-other-network",
+            "each pod of test-app-1 pings test-app-2 on its own node",
+            "traffic between NICs of one node leaves by the VPC's router; " + group,
+            exec_by_hand,
+            _ping(_between(SERVER, same_node=True), "no node runs both apps"),
+        ),
+        _check(
+            "pod-to-pod-other-network-across-nodes",
+            "each pod of test-app-1 pings test-app-2 on every other node",
+            group,
+            exec_by_hand,
+            _ping(_between(SERVER, same_node=False), "test-app-2 runs on no other node"),
+        ),
+        _check(
+            "cluster-ip",
+            "both apps ask test-svc by its ClusterIP",
+            "kube-proxy does not masquerade (iptables.masqueradeAll), or does not run",
+            "kubectl -n kube-system logs -l k8s-app=kube-proxy",
+            _cluster_ip,
+        ),
+        _check(
+            "dns",
+            "pods of test-app-1 resolve test-svc",
+            "CoreDNS has no ready pod: its pods need addresses of eth0's pools",
+            "kubectl -n kube-system get pods -l k8s-app=kube-dns -o wide",
+            _dns,
+        ),
+        _check(
+            "egress",
+            f"both apps are seen as the NAT address by {egress_url}",
+            "no SNAT entry for the pod's vSwitch, or a second EIP on the way",
+            f"{exec_by_hand}; the NAT gateway's SNAT entries",
+            _egress(egress_url),
+        ),
+        _check(
+            "egress-ipv6",
+            f"test-app-2 is seen as its own IPv6 address by {egress_url}",
+            "no public bandwidth for the address (network.ipv6.egress)",
+            f"{exec_by_hand}; the IPv6 gateway's bandwidth list",
+            _egress_ipv6(egress_url),
+        ),
+        _check(
+            "load-balancer-tcp",
+            "every TCP port of every LoadBalancer service answers from here",
+            "no healthy backend: no ready pod, or a node that load balancers leave out",
+            "kubectl describe service SERVICE; kubectl get endpointslices",
+            _from_outside(http=False),
+        ),
+        _check(
+            "load-balancer-http",
+            "every http port of every LoadBalancer service answers from here",
+            "the listener has no certificate or no healthy backend",
+            "curl -v http://ADDRESS/; kubectl describe service SERVICE",
+            _from_outside(http=True),
+        ),
+        _check(
+            "client-address-kept",
+            "test-app-2 logs the client's address behind services with policy Local",
+            "the service's policy is not Local in the cluster, or its listener is on layer 7",
+            "kubectl logs -l app=test-app-2 --tail=20",
+            _client_address,
+        ),
+    )
+
+
+def _check(
+    name: str,
+    how: str,
+    cause: str,
+    look: str,
+    probes: Callable[[Cluster], Sequence[Probe] | NotRun],
+) -> Check:
+    return Check(name=name, needs=Needs.PACKETS, how=how, cause=cause, look=look, probes=probes)

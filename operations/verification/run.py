@@ -1,0 +1,91 @@
+"""Asking: all probes of all checks at once, and one verdict for each check."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from enum import StrEnum
+
+from operations.failure import OperationError
+from operations.verification.checks import SIMULATED, Check, NotRun, Probe, Shell
+from operations.verification.snapshot import Cluster
+
+AT_ONCE = 16
+"""Probes at once: each is a kubectl of its own."""
+
+
+class Outcome(StrEnum):
+    """What became of a check. Only `passed` is a pass."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    NOT_RUN = "not run"
+    NOT_SIMULATED = "not simulated"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What a check found."""
+
+    check: Check
+    outcome: Outcome
+    details: tuple[str, ...] = ()
+    """What is wrong, or why it was not run."""
+    probes: int = 0
+    seconds: float = 0.0
+
+
+def verify(
+    checks: Sequence[Check], cluster: Cluster, shell: Shell, *, done: Callable[[], None]
+) -> list[Verdict]:
+    """Run every check; verdicts come in the checks' order. `done` is called after each check."""
+    with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
+        started = [(check, _start(check, cluster, shell, pool)) for check in checks]
+        verdicts = []
+        for check, pending in started:
+            verdicts.append(_verdict(check, pending))
+            done()
+    return verdicts
+
+
+Answer = tuple[tuple[str, ...], float]
+"""What is wrong, and after how many seconds."""
+
+
+def _start(
+    check: Check, cluster: Cluster, shell: Shell, pool: ThreadPoolExecutor
+) -> list[Future[Answer]] | NotRun | None:
+    if cluster.simulated and check.needs not in SIMULATED:
+        return None
+    probes = check.probes(cluster)
+    if isinstance(probes, NotRun):
+        return probes
+    return [pool.submit(_attempt, probe, shell) for probe in probes]
+
+
+def _attempt(probe: Probe, shell: Shell) -> Answer:
+    begun = time.monotonic()
+    try:
+        found = tuple(probe.attempt(shell))
+    except OperationError as error:
+        found = (str(error),)
+    return found, time.monotonic() - begun
+
+
+def _verdict(check: Check, pending: list[Future[Answer]] | NotRun | None) -> Verdict:
+    if pending is None:
+        why = f"the local cloud has no {check.needs}"
+        return Verdict(check=check, outcome=Outcome.NOT_SIMULATED, details=(why,))
+    if isinstance(pending, NotRun):
+        return Verdict(check=check, outcome=Outcome.NOT_RUN, details=(pending.reason,))
+    answers = [future.result() for future in pending]
+    details = tuple(line for found, _ in answers for line in found)
+    return Verdict(
+        check=check,
+        outcome=Outcome.FAILED if details else Outcome.PASSED,
+        details=details,
+        probes=len(answers),
+        seconds=max((seconds for _, seconds in answers), default=0.0),
+    )

@@ -1,0 +1,111 @@
+"""What a cluster shows of itself at one moment, as plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Object = Mapping[str, Any]
+
+KINDS = "nodes,pods,services,spiderippools.spiderpool.spidernet.io"
+"""What `kubectl get -A -o json` is asked for."""
+
+_DEFAULT_NETWORK = "v1.multus-cni.io/default-network"
+_PREFIX = "ipvlan-"
+_DEFAULT_INTERFACE = "eth0"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pod:
+    """A pod that has not ended."""
+
+    namespace: str
+    name: str
+    app: str
+    node: str
+    ready: bool
+    addresses: tuple[str, ...]
+    """Empty for a pod without an address yet."""
+    interface: str | None
+    """The NIC its default network stands on; None for a pod of the host's network."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cluster:
+    """A stack's outputs beside what the API server says."""
+
+    outputs: Object
+    simulated: bool
+    """On the local cloud: no packets, no cloud controller."""
+    nodes: Mapping[str, Object]
+    pods: tuple[Pod, ...]
+    services: Mapping[tuple[str, str], Object]
+    """By namespace and name."""
+    pools: Mapping[str, Object]
+
+    def pods_of(self, app: str) -> tuple[Pod, ...]:
+        """Ready pods of an app that have an address, by node."""
+        found = (p for p in self.pods if p.app == app and p.ready and p.addresses)
+        return tuple(sorted(found, key=lambda p: p.node))
+
+    @property
+    def node_addresses(self) -> Mapping[str, str]:
+        """The primary address of eth0 by the node's name in the cluster."""
+        return {
+            name: address
+            for name, node in self.nodes.items()
+            for address in internal_addresses(node)[:1]
+        }
+
+
+def read_snapshot(items: Sequence[Object], outputs: Object, *, simulated: bool) -> Cluster:
+    """Sort what the API server listed by kind."""
+    by_kind: dict[str, list[Object]] = {}
+    for item in items:
+        by_kind.setdefault(item["kind"], []).append(item)
+    return Cluster(
+        outputs=outputs,
+        simulated=simulated,
+        nodes={n["metadata"]["name"]: n for n in by_kind.get("Node", ())},
+        pods=tuple(_pods(by_kind.get("Pod", ()))),
+        services={
+            (s["metadata"]["namespace"], s["metadata"]["name"]): s
+            for s in by_kind.get("Service", ())
+        },
+        pools={p["metadata"]["name"]: p for p in by_kind.get("SpiderIPPool", ())},
+    )
+
+
+def internal_addresses(node: Object) -> list[str]:
+    """A node's InternalIP addresses, IPv4 first as the kubelet lists them."""
+    listed = node.get("status", {}).get("addresses") or []
+    return [a["address"] for a in listed if a["type"] == "InternalIP"]
+
+
+def condition(item: Object, kind: str) -> bool:
+    """Whether a condition of a node or a pod is true."""
+    conditions = item.get("status", {}).get("conditions") or []
+    return any(c["type"] == kind and c["status"] == "True" for c in conditions)
+
+
+def _pods(items: Sequence[Object]) -> Iterator[Pod]:
+    for item in items:
+        status, spec, metadata = item.get("status", {}), item["spec"], item["metadata"]
+        if status.get("phase") in {"Succeeded", "Failed"}:
+            continue
+        host = spec.get("hostNetwork", False)
+        yield Pod(
+            namespace=metadata["namespace"],
+            name=metadata["name"],
+            app=(metadata.get("labels") or {}).get("app", ""),
+            node=spec.get("nodeName", ""),
+            ready=condition(item, "Ready"),
+            addresses=tuple(a["ip"] for a in status.get("podIPs") or () if a.get("ip")),
+            interface=None if host else _interface(metadata.get("annotations") or {}),
+        )
+
+
+def _interface(annotations: Mapping[str, str]) -> str:
+    network = annotations.get(_DEFAULT_NETWORK, "").rpartition("/")[2]
+    return network.removeprefix(_PREFIX) or _DEFAULT_INTERFACE
