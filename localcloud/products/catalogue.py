@@ -17,12 +17,13 @@ from .ram import entities as ram_entities
 from .ram.product import PRODUCT as RAM
 from .resourcemanager.product import PRODUCT as RESOURCE_MANAGER
 from .slb import entities as slb_entities
+from .slb.product import PRODUCT as SLB
 from .sts.product import PRODUCT as STS
 from .vpc import entities as vpc_entities
 from .vpc.product import PRODUCT as VPC
 
 PRODUCTS: Final[Mapping[str, Product]] = MappingProxyType(
-    {p.version: p for p in (VPC, ECS, RAM, STS, LOCATION, BSS, RESOURCE_MANAGER)}
+    {p.version: p for p in (VPC, ECS, RAM, STS, SLB, LOCATION, BSS, RESOURCE_MANAGER)}
 )
 """By API version: no two products share one, and some clients send nothing else."""
 

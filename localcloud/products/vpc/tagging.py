@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dataclasses import dataclass
-
 from localcloud.actions import Answer, Call, action
 from localcloud.products import tagged
 from localcloud.products.tagged import ListTagResources, TagResources, UntagResources

@@ -1,0 +1,555 @@
+"""CLB instances and their default servers: https://help.aliyun.com/document_detail/27577.html."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from localcloud import paging, tags
+from localcloud.actions import Answer, Call, action
+from localcloud.products.ecs.entities import Instance, NetworkInterface
+from localcloud.products.vpc import claims, eips, vswitches
+from localcloud.products.vpc.entities import DEFAULT_RESOURCE_GROUP, Eip
+from localcloud.tags import TagParameter
+from localcloud.wire.errors import ApiError, invalid
+from localcloud.wire.parameters import wire
+
+from .entities import LoadBalancer, Server, VServerGroup
+
+_MOST_WEIGHT: Final = 100
+_NEVER: Final = "2999-09-08T16:00:00Z"
+_NEVER_MILLIS: Final = 32493801600000
+
+
+def slb_moment(at: float) -> str:
+    """A time as CLB writes it: to the minute, with a Z."""
+    from datetime import UTC, datetime  # noqa: PLC0415
+
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%MZ")
+
+
+def find(call: Call, load_balancer_id: str) -> LoadBalancer:
+    """The CLB, or the API's error."""
+    found = call.store.find(LoadBalancer, load_balancer_id)
+    if found is None:
+        raise ApiError(
+            "InvalidLoadBalancerId.NotFound",
+            f"The specified LoadBalancerId {load_balancer_id!r} does not exist.",
+            404,
+        )
+    return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreateLoadBalancer:
+    """Parameters of CreateLoadBalancer."""
+
+    region_id: str | None = None
+    load_balancer_name: str = ""
+    address_type: str = "internet"
+    address: str | None = None
+    address_ip_version: str = wire("AddressIPVersion", default="ipv4")
+    vpc_id: str | None = None
+    vswitch_id: str | None = None
+    load_balancer_spec: str = ""
+    bandwidth: int | None = None
+    internet_charge_type: str = "paybytraffic"
+    instance_charge_type: str = ""
+    pay_type: str | None = None
+    master_zone_id: str = ""
+    slave_zone_id: str = ""
+    delete_protection: str = "off"
+    modification_protection_status: str = "NonProtection"
+    modification_protection_reason: str = ""
+    resource_group_id: str = ""
+    duration: int | None = None
+    pricing_cycle: str | None = None
+    auto_pay: bool | None = None
+    tag: tuple[TagParameter, ...] = ()
+    tags: str | None = None
+
+
+@action(writes=True)
+def create_load_balancer(call: Call, request: CreateLoadBalancer) -> Answer:
+    """An intranet CLB has an address of its vSwitch, an internet one of the EIP range."""
+    load_balancer_id = call.new_id("lb")
+    vpc_id, zone, vswitch_id = "", request.master_zone_id, request.vswitch_id or ""
+    if request.address_type == "intranet":
+        vswitch = vswitches.find(call, request.vswitch_id)
+        vpc_id, zone = vswitch.vpc_id, zone or vswitch.zone
+        owner = {"kind": claims.SLB, "owner": load_balancer_id}
+        if request.address:
+            address = claims.take(call, vswitch, request.address, **owner)
+        else:
+            address = claims.take_any(call, vswitch, **owner)
+    elif request.address_type == "internet":
+        address, vswitch_id = eips.free_address(call), ""
+    else:
+        raise invalid("AddressType", request.address_type, "it must be internet or intranet")
+    made = call.store.put(
+        LoadBalancer(
+            id=load_balancer_id,
+            name=request.load_balancer_name or f"auto_named_slb_{load_balancer_id[-6:]}",
+            address=address,
+            address_type=request.address_type,
+            address_ip_version=request.address_ip_version or "ipv4",
+            vpc_id=vpc_id,
+            vswitch_id=vswitch_id,
+            master_zone=zone or call.cloud.zones[0],
+            slave_zone=request.slave_zone_id,
+            spec=request.load_balancer_spec,
+            bandwidth=request.bandwidth or 5120,
+            internet_charge_type=request.internet_charge_type.lower(),
+            instance_charge_type=request.instance_charge_type or "PayByCLCU",
+            delete_protection=request.delete_protection == "on",
+            modification_protection=request.modification_protection_status,
+            modification_protection_reason=request.modification_protection_reason,
+            resource_group_id=request.resource_group_id or DEFAULT_RESOURCE_GROUP,
+            status="active",
+            created=call.now,
+            life=call.passing(to="active"),
+            tags=tags.given(request.tag),
+        )
+    )
+    return {
+        "LoadBalancerId": made.id,
+        "LoadBalancerName": made.name,
+        "Address": made.address,
+        "AddressIPVersion": made.address_ip_version,
+        "NetworkType": "vpc" if vpc_id else "classic",
+        "VpcId": made.vpc_id,
+        "VSwitchId": made.vswitch_id,
+        "ResourceGroupId": made.resource_group_id,
+        "OrderId": 0,
+    }
+
+
+def _shown(call: Call, held: LoadBalancer) -> dict[str, object]:
+    return {
+        "LoadBalancerId": held.id,
+        "LoadBalancerName": held.name,
+        "LoadBalancerStatus": held.status,
+        "LoadBalancerSpec": held.spec,
+        "Address": held.address,
+        "AddressType": held.address_type,
+        "AddressIPVersion": held.address_ip_version,
+        "NetworkType": "vpc" if held.vpc_id else "classic",
+        "VpcId": held.vpc_id,
+        "VSwitchId": held.vswitch_id,
+        "MasterZoneId": held.master_zone,
+        "SlaveZoneId": held.slave_zone,
+        "Bandwidth": held.bandwidth,
+        "InternetChargeType": "4" if held.internet_charge_type == "paybytraffic" else "3",
+        "InstanceChargeType": held.instance_charge_type,
+        "PayType": "PayOnDemand",
+        "DeleteProtection": "on" if held.delete_protection else "off",
+        "ModificationProtectionStatus": held.modification_protection,
+        "ModificationProtectionReason": held.modification_protection_reason,
+        "RegionId": call.cloud.region,
+        "RegionIdAlias": call.cloud.region,
+        "ResourceGroupId": held.resource_group_id,
+        "CreateTime": slb_moment(held.created),
+        "CreateTimeStamp": int(held.created * 1000),
+        "Tags": tags.ecs(held.tags),
+    }
+
+
+def default_server(server: Server) -> dict[str, object]:
+    """A backend server of the CLB itself."""
+    return {
+        "ServerId": server.id,
+        "Type": server.kind,
+        "Weight": server.weight,
+        "Description": server.description,
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class DescribeLoadBalancerAttribute:
+    """Parameters of DescribeLoadBalancerAttribute."""
+
+    load_balancer_id: str
+    region_id: str | None = None
+
+
+@action()
+def describe_load_balancer_attribute(call: Call, request: DescribeLoadBalancerAttribute) -> Answer:
+    """One CLB with its listeners and default servers."""
+    held = find(call, request.load_balancer_id)
+    internet = {"3": "paybybandwidth", "4": "paybytraffic"}
+    shown = _shown(call, held)
+    shown["InternetChargeType"] = internet[str(shown["InternetChargeType"])]
+    return {
+        **shown,
+        "AutoReleaseTime": 0,
+        "EndTime": _NEVER,
+        "EndTimeStamp": _NEVER_MILLIS,
+        "RenewalStatus": "",
+        "RenewalDuration": 0,
+        "RenewalCycUnit": "",
+        "ListenerPorts": {"ListenerPort": [x.port for x in held.listeners]},
+        "ListenerPortsAndProtocal": {
+            "ListenerPortAndProtocal": [
+                {"ListenerPort": x.port, "ListenerProtocal": x.protocol} for x in held.listeners
+            ]
+        },
+        "ListenerPortsAndProtocol": {
+            "ListenerPortAndProtocol": [
+                {
+                    "ListenerPort": x.port,
+                    "ListenerProtocol": x.protocol,
+                    "ListenerForward": x.setting("ListenerForward", "off"),
+                    "Description": x.setting("Description"),
+                }
+                for x in held.listeners
+            ]
+        },
+        "BackendServers": {
+            "BackendServer": [{**default_server(s), "ServerIp": s.ip} for s in held.servers]
+        },
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class DescribeLoadBalancers:
+    """Parameters of DescribeLoadBalancers; Tags is a JSON array of TagKey and TagValue."""
+
+    region_id: str | None = None
+    load_balancer_id: str | None = None
+    load_balancer_name: str | None = None
+    load_balancer_status: str | None = None
+    address: str | None = None
+    address_type: str | None = None
+    address_ip_version: str | None = wire("AddressIPVersion", default=None)
+    vpc_id: str | None = None
+    vswitch_id: str | None = None
+    network_type: str | None = None
+    master_zone_id: str | None = None
+    slave_zone_id: str | None = None
+    internet_charge_type: str | None = None
+    pay_type: str | None = None
+    server_id: str | None = None
+    server_intranet_address: str | None = None
+    resource_group_id: str | None = None
+    page_number: int | None = None
+    page_size: int | None = None
+    tag: tuple[TagParameter, ...] = ()
+    tags: tuple[SpelledTag, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpelledTag:
+    """A tag as older CLB parameters write it."""
+
+    tag_key: str = ""
+    tag_value: str = ""
+
+
+@action()
+def describe_load_balancers(call: Call, request: DescribeLoadBalancers) -> Answer:
+    """CLBs by filter; ids and names may be several, separated by commas."""
+    wanted = [*request.tag, *(TagParameter(key=t.tag_key, value=t.tag_value) for t in request.tags)]
+    ids = request.load_balancer_id.split(",") if request.load_balancer_id else None
+    names = request.load_balancer_name.split(",") if request.load_balancer_name else None
+    found = [
+        b
+        for b in call.store.all(LoadBalancer)
+        if (ids is None or b.id in ids)
+        and (names is None or b.name in names)
+        and (not request.address or b.address == request.address)
+        and (not request.address_type or b.address_type == request.address_type)
+        and (not request.vpc_id or b.vpc_id == request.vpc_id)
+        and (not request.vswitch_id or b.vswitch_id == request.vswitch_id)
+        and (not request.load_balancer_status or b.status == request.load_balancer_status)
+        and (not request.server_id or any(s.id == request.server_id for s in b.servers))
+        and tags.match(b.tags, wanted)
+    ]
+    part, number, size = paging.page(found, request.page_number, request.page_size)
+    return {
+        "LoadBalancers": {"LoadBalancer": [_shown(call, b) for b in part]},
+        "TotalCount": len(found),
+        "PageNumber": number,
+        "PageSize": size,
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeleteLoadBalancer:
+    """Parameters of DeleteLoadBalancer."""
+
+    load_balancer_id: str
+    region_id: str | None = None
+
+
+@action(writes=True)
+def delete_load_balancer(call: Call, request: DeleteLoadBalancer) -> Answer:
+    """Delete a CLB with its listeners and vServer groups; an EIP on it becomes free."""
+    held = call.store.find(LoadBalancer, request.load_balancer_id)
+    if held is None:
+        return {}
+    if held.delete_protection:
+        raise ApiError(
+            "OperationDenied.DeleteProtectionIsOn", f"{held.id} is protected from deletion."
+        )
+    for eip in call.store.where(Eip, "instance", held.id):
+        eips.release_binding(call, eip)
+    for group in call.store.where(VServerGroup, "load_balancer", held.id):
+        call.store.remove(group)
+    claims.give_back_all(call, held.id)
+    call.store.remove(held)
+    return {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class SetLoadBalancerName:
+    """Parameters of SetLoadBalancerName."""
+
+    load_balancer_id: str
+    load_balancer_name: str
+    region_id: str | None = None
+
+
+@action(writes=True)
+def set_load_balancer_name(call: Call, request: SetLoadBalancerName) -> Answer:
+    """Rename a CLB."""
+    call.store.change(find(call, request.load_balancer_id), name=request.load_balancer_name)
+    return {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class SetLoadBalancerStatus:
+    """Parameters of SetLoadBalancerStatus."""
+
+    load_balancer_id: str
+    load_balancer_status: str
+    region_id: str | None = None
+
+
+@action(writes=True)
+def set_load_balancer_status(call: Call, request: SetLoadBalancerStatus) -> Answer:
+    """Turn a CLB on or off."""
+    if request.load_balancer_status not in {"active", "inactive"}:
+        raise invalid("LoadBalancerStatus", request.load_balancer_status, "active or inactive")
+    call.store.change(find(call, request.load_balancer_id), status=request.load_balancer_status)
+    return {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class SetLoadBalancerDeleteProtection:
+    """Parameters of SetLoadBalancerDeleteProtection."""
+
+    load_balancer_id: str
+    delete_protection: str
+    region_id: str | None = None
+
+
+@action(writes=True)
+def set_load_balancer_delete_protection(
+    call: Call, request: SetLoadBalancerDeleteProtection
+) -> Answer:
+    """Protect a CLB from deletion, or no longer."""
+    held = find(call, request.load_balancer_id)
+    call.store.change(held, delete_protection=request.delete_protection == "on")
+    return {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class SetLoadBalancerModificationProtection:
+    """Parameters of SetLoadBalancerModificationProtection."""
+
+    load_balancer_id: str
+    modification_protection_status: str
+    modification_protection_reason: str = ""
+    region_id: str | None = None
+
+
+@action(writes=True)
+def set_load_balancer_modification_protection(
+    call: Call, request: SetLoadBalancerModificationProtection
+) -> Answer:
+    """Protect a CLB from changes in the console, or no longer."""
+    call.store.change(
+        find(call, request.load_balancer_id),
+        modification_protection=request.modification_protection_status,
+        modification_protection_reason=request.modification_protection_reason,
+    )
+    return {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModifyLoadBalancerInternetSpec:
+    """Parameters of ModifyLoadBalancerInternetSpec."""
+
+    load_balancer_id: str
+    region_id: str | None = None
+    internet_charge_type: str | None = None
+    bandwidth: int | None = None
+    auto_pay: bool | None = None
+
+
+@action(writes=True)
+def modify_load_balancer_internet_spec(
+    call: Call, request: ModifyLoadBalancerInternetSpec
+) -> Answer:
+    """Change how the internet traffic is charged."""
+    held = find(call, request.load_balancer_id)
+    call.store.change(
+        held,
+        internet_charge_type=(request.internet_charge_type or held.internet_charge_type).lower(),
+        bandwidth=request.bandwidth or held.bandwidth,
+    )
+    return {"OrderId": 0}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModifyLoadBalancerInstanceSpec:
+    """Parameters of ModifyLoadBalancerInstanceSpec."""
+
+    load_balancer_id: str
+    load_balancer_spec: str
+    region_id: str | None = None
+    auto_pay: bool | None = None
+
+
+@action(writes=True)
+def modify_load_balancer_instance_spec(
+    call: Call, request: ModifyLoadBalancerInstanceSpec
+) -> Answer:
+    """Change the size of a CLB."""
+    call.store.change(find(call, request.load_balancer_id), spec=request.load_balancer_spec)
+    return {"OrderId": 0}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModifyLoadBalancerInstanceChargeType:
+    """Parameters of ModifyLoadBalancerInstanceChargeType."""
+
+    load_balancer_id: str
+    instance_charge_type: str
+    region_id: str | None = None
+    load_balancer_spec: str | None = None
+    internet_charge_type: str | None = None
+    bandwidth: int | None = None
+
+
+@action(writes=True)
+def modify_load_balancer_instance_charge_type(
+    call: Call, request: ModifyLoadBalancerInstanceChargeType
+) -> Answer:
+    """Charge by size or by use."""
+    held = find(call, request.load_balancer_id)
+    call.store.change(
+        held,
+        instance_charge_type=request.instance_charge_type,
+        spec=request.load_balancer_spec or "",
+    )
+    return {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerParameter:
+    """A backend server, an item of the JSON array BackendServers."""
+
+    server_id: str
+    port: int = 0
+    weight: int = 100
+    kind: str = wire("Type", default="ecs")
+    server_ip: str = ""
+    description: str = ""
+
+
+def server(call: Call, given: ServerParameter) -> Server:
+    """A backend server, checked to exist."""
+    if not 0 <= given.weight <= _MOST_WEIGHT:
+        raise invalid("Weight", given.weight, "it must be 0 to 100")
+    kind = given.kind or "ecs"
+    address = given.server_ip
+    if kind == "ecs":
+        if call.store.find(Instance, given.server_id) is None:
+            raise ApiError(
+                "ObtainIpFail", f"The backend server {given.server_id!r} does not exist."
+            )
+        enis = call.store.where(NetworkInterface, "instance", given.server_id)
+        address = address or next(e.address for e in enis if e.primary)
+    elif kind == "eni":
+        eni = call.store.find(NetworkInterface, given.server_id)
+        if eni is None:
+            raise ApiError("ObtainIpFail", f"The ENI {given.server_id!r} does not exist.")
+        address = address or eni.address
+        if address not in {eni.address, *eni.secondary}:
+            raise ApiError("ObtainIpFail", f"{address} is not an address of {eni.id}.")
+    else:
+        raise invalid("Type", kind, "it must be ecs or eni")
+    return Server(
+        id=given.server_id,
+        kind=kind,
+        weight=given.weight,
+        ip=address,
+        port=given.port,
+        description=given.description,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class AddBackendServers:
+    """Parameters of AddBackendServers; BackendServers is a JSON array."""
+
+    load_balancer_id: str
+    backend_servers: tuple[ServerParameter, ...]
+    region_id: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SetBackendServers(AddBackendServers):
+    """Parameters of SetBackendServers."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemoveBackendServers(AddBackendServers):
+    """Parameters of RemoveBackendServers; the array may hold ids only."""
+
+
+def _put_servers(
+    call: Call, held: LoadBalancer, servers: Sequence[Server], *, weight: type[int | str]
+) -> Answer:
+    """Keep the servers; adding and setting answer weights as text, removing as numbers."""
+    call.store.change(held, servers=tuple(servers))
+    shown = [{**default_server(s), "Weight": weight(s.weight)} for s in servers]
+    return {"LoadBalancerId": held.id, "BackendServers": {"BackendServer": shown}}
+
+
+@action(writes=True)
+def add_backend_servers(call: Call, request: AddBackendServers) -> Answer:
+    """Add default servers; one that is there gets its new weight."""
+    held = find(call, request.load_balancer_id)
+    servers = {(s.id, s.ip): s for s in held.servers}
+    for given in request.backend_servers:
+        made = dataclasses.replace(server(call, given), port=0)
+        servers[made.id, made.ip] = made
+    return _put_servers(call, held, list(servers.values()), weight=str)
+
+
+@action(writes=True)
+def set_backend_servers(call: Call, request: SetBackendServers) -> Answer:
+    """Change the weights of default servers."""
+    held = find(call, request.load_balancer_id)
+    new = {g.server_id: g for g in request.backend_servers}
+    return _put_servers(
+        call,
+        held,
+        [
+            dataclasses.replace(s, weight=new[s.id].weight) if s.id in new else s
+            for s in held.servers
+        ],
+        weight=str,
+    )
+
+
+@action(writes=True)
+def remove_backend_servers(call: Call, request: RemoveBackendServers) -> Answer:
+    """Take default servers away."""
+    held = find(call, request.load_balancer_id)
+    gone = {g.server_id for g in request.backend_servers}
+    return _put_servers(call, held, [s for s in held.servers if s.id not in gone], weight=int)

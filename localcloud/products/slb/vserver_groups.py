@@ -1,0 +1,254 @@
+"""vServer groups of CLBs."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from localcloud import tags
+from localcloud.actions import Answer, Call, action
+from localcloud.tags import TagParameter
+from localcloud.wire.errors import ApiError
+from localcloud.wire.parameters import wire
+
+from . import load_balancers
+from .entities import Server, VServerGroup
+from .load_balancers import ServerParameter, server, slb_moment
+
+
+def find(call: Call, group_id: str) -> VServerGroup:
+    """The vServer group, or the API's error."""
+    group = call.store.find(VServerGroup, group_id)
+    if group is None:
+        raise ApiError(
+            "InvalidParameter",
+            f"The specified VServerGroupId {group_id!r} does not exist.",
+        )
+    return group
+
+
+def _servers(servers: Iterable[Server]) -> dict[str, list[dict[str, object]]]:
+    return {
+        "BackendServer": [{**load_balancers.default_server(s), "Port": s.port} for s in servers]
+    }
+
+
+def _key(held: Server) -> tuple[str, str, int]:
+    return held.id, held.ip, held.port
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreateVServerGroup:
+    """Parameters of CreateVServerGroup; BackendServers is a JSON array."""
+
+    load_balancer_id: str
+    region_id: str | None = None
+    name: str = wire("VServerGroupName", default="")
+    backend_servers: tuple[ServerParameter, ...] = ()
+    tag: tuple[TagParameter, ...] = ()
+
+
+@action(writes=True)
+def create_vserver_group(call: Call, request: CreateVServerGroup) -> Answer:
+    """A group of servers with ports, for listeners."""
+    held = load_balancers.find(call, request.load_balancer_id)
+    group = call.store.put(
+        VServerGroup(
+            id=call.new_id("rsp"),
+            load_balancer_id=held.id,
+            name=request.name,
+            servers=tuple(server(call, g) for g in request.backend_servers),
+            created=call.now,
+            tags=tags.given(request.tag),
+        )
+    )
+    return {"VServerGroupId": group.id, "BackendServers": _servers(group.servers)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class DescribeVServerGroups:
+    """Parameters of DescribeVServerGroups."""
+
+    load_balancer_id: str
+    region_id: str | None = None
+    description: str | None = None
+    include_listener: bool | None = None
+    include_rule: bool | None = None
+    tag: tuple[TagParameter, ...] = ()
+
+
+@action()
+def describe_vserver_groups(call: Call, request: DescribeVServerGroups) -> Answer:
+    """A CLB's vServer groups."""
+    held = load_balancers.find(call, request.load_balancer_id)
+    return {
+        "VServerGroups": {
+            "VServerGroup": [
+                {
+                    "VServerGroupId": g.id,
+                    "VServerGroupName": g.name,
+                    "ServerCount": len(g.servers),
+                    "CreateTime": slb_moment(g.created),
+                    "Tags": tags.ecs(g.tags),
+                    "AssociatedObjects": {
+                        "Listeners": {
+                            "Listener": [
+                                {"Port": x.port, "Protocol": x.protocol}
+                                for x in held.listeners
+                                if x.setting("VServerGroupId") == g.id
+                            ]
+                        },
+                        "Rules": {"Rule": []},
+                    },
+                }
+                for g in call.store.where(VServerGroup, "load_balancer", held.id)
+                if tags.match(g.tags, request.tag)
+            ]
+        }
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class DescribeVServerGroupAttribute:
+    """Parameters of DescribeVServerGroupAttribute."""
+
+    group_id: str = wire("VServerGroupId")
+    region_id: str | None = None
+
+
+@action()
+def describe_vserver_group_attribute(call: Call, request: DescribeVServerGroupAttribute) -> Answer:
+    """One vServer group with its servers."""
+    group = find(call, request.group_id)
+    return {
+        "VServerGroupId": group.id,
+        "VServerGroupName": group.name,
+        "LoadBalancerId": group.load_balancer_id,
+        "CreateTime": slb_moment(group.created),
+        "Tags": tags.ecs(group.tags),
+        "BackendServers": {
+            "BackendServer": [
+                {**load_balancers.default_server(s), "Port": s.port, "ServerIp": s.ip}
+                for s in group.servers
+            ]
+        },
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class AddVServerGroupBackendServers:
+    """Parameters of AddVServerGroupBackendServers; BackendServers is a JSON array."""
+
+    group_id: str = wire("VServerGroupId")
+    backend_servers: tuple[ServerParameter, ...]
+    region_id: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemoveVServerGroupBackendServers(AddVServerGroupBackendServers):
+    """Parameters of RemoveVServerGroupBackendServers."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SetVServerGroupAttribute:
+    """Parameters of SetVServerGroupAttribute."""
+
+    group_id: str = wire("VServerGroupId")
+    region_id: str | None = None
+    name: str | None = wire("VServerGroupName", default=None)
+    backend_servers: tuple[ServerParameter, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModifyVServerGroupBackendServers:
+    """Parameters of ModifyVServerGroupBackendServers; both are JSON arrays."""
+
+    group_id: str = wire("VServerGroupId")
+    region_id: str | None = None
+    old_backend_servers: tuple[ServerParameter, ...] = ()
+    new_backend_servers: tuple[ServerParameter, ...] = ()
+
+
+def _put(call: Call, group: VServerGroup, servers: Sequence[Server]) -> dict[str, object]:
+    call.store.change(group, servers=tuple(servers))
+    return {"VServerGroupId": group.id, "BackendServers": _servers(servers)}
+
+
+def _without(held: Sequence[Server], gone: Sequence[ServerParameter]) -> list[Server]:
+    def matches(s: Server, g: ServerParameter) -> bool:
+        return s.id == g.server_id and s.port == g.port and g.server_ip in {"", s.ip}
+
+    return [s for s in held if not any(matches(s, g) for g in gone)]
+
+
+def _with(call: Call, held: Sequence[Server], given: Sequence[ServerParameter]) -> list[Server]:
+    servers = {_key(s): s for s in held}
+    for item in given:
+        made = server(call, item)
+        servers[_key(made)] = made
+    return list(servers.values())
+
+
+@action(writes=True)
+def add_vserver_group_backend_servers(call: Call, request: AddVServerGroupBackendServers) -> Answer:
+    """Add servers; one that is there gets its new weight."""
+    group = find(call, request.group_id)
+    return _put(call, group, _with(call, group.servers, request.backend_servers))
+
+
+@action(writes=True)
+def remove_vserver_group_backend_servers(
+    call: Call, request: RemoveVServerGroupBackendServers
+) -> Answer:
+    """Take servers away, by id and port (and address, for ENIs)."""
+    group = find(call, request.group_id)
+    left = _without(group.servers, request.backend_servers)
+    answer = _put(call, group, left)
+    shown = _servers(left)["BackendServer"]
+    for row in shown:
+        del row["Description"]
+    return {**answer, "BackendServers": {"BackendServer": shown}}
+
+
+@action(writes=True)
+def modify_vserver_group_backend_servers(
+    call: Call, request: ModifyVServerGroupBackendServers
+) -> Answer:
+    """Take some servers away and add others, at once."""
+    group = find(call, request.group_id)
+    left = _without(group.servers, request.old_backend_servers)
+    return _put(call, group, _with(call, left, request.new_backend_servers))
+
+
+@action(writes=True)
+def set_vserver_group_attribute(call: Call, request: SetVServerGroupAttribute) -> Answer:
+    """Rename a group, or change the weights of its servers."""
+    group = find(call, request.group_id)
+    if request.name is not None:
+        group = call.store.change(group, name=request.name)
+    new = {(g.server_id, g.port): g for g in request.backend_servers}
+    servers = [
+        dataclasses.replace(s, weight=new[s.id, s.port].weight) if (s.id, s.port) in new else s
+        for s in group.servers
+    ]
+    return {"VServerGroupName": group.name, **_put(call, group, servers)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeleteVServerGroup:
+    """Parameters of DeleteVServerGroup."""
+
+    group_id: str = wire("VServerGroupId")
+    region_id: str | None = None
+
+
+@action(writes=True)
+def delete_vserver_group(call: Call, request: DeleteVServerGroup) -> Answer:
+    """Delete a group that no listener uses."""
+    group = find(call, request.group_id)
+    held = load_balancers.find(call, group.load_balancer_id)
+    if any(x.setting("VServerGroupId") == group.id for x in held.listeners):
+        raise ApiError("RspoolVipExist", f"A listener still uses {group.id}.")
+    call.store.remove(group)
+    return {}
