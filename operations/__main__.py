@@ -136,6 +136,11 @@ def verify(
 ) -> None:
     """Check a running cluster: objects, addresses, and every path of its packets."""
     with _told(as_json=as_json):
+        if junit is not None and not junit.parent.is_dir():
+            raise OperationError(
+                f"{junit.parent} is no folder; make it, or write the report somewhere else.",
+                code=ExitCode.REFUSED,
+            )
         verdicts = verify_stack(stack, Places.of(home), egress_url=egress_url)
     if junit is not None:
         junit.write_text(junit_text(stack, verdicts), encoding="utf-8")
