@@ -1,0 +1,184 @@
+"""A cloud of its own with a stack of network and machines only: quick enough to fail on purpose.
+
+`kubernetes.mode: existing` without a kubeconfig makes everything outside Kubernetes, and nothing
+boots, so that an `up` takes half a minute and a destroy as long.
+"""
+
+from __future__ import annotations
+
+import copy
+import http.client
+import json
+import socket
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import certifi
+import yaml
+
+from operations.environment import write_trust_bundle
+from tests.engine.local_cloud import CLUSTER, Done, SecondCloud, second_cloud
+
+EIP_RANGE = "127.68.0.0/16"
+STACK = "local"
+QUIET_OPERATIONS = frozenset({"same", "read", "refresh"})
+
+Edit = Callable[[dict[str, Any]], None]
+"""Changes the cluster's document in place."""
+
+Step = tuple[str, str, str]
+"""Operation, type without its package, resource name."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LightCloud:
+    """The cloud, and pulumi on its stack with whatever document a test says."""
+
+    cloud: SecondCloud
+    document: Mapping[str, Any]
+    """The whole stack file."""
+
+    def start(self) -> None:
+        """Start the emulator, without machines, and make the stack."""
+        places = self.cloud.places
+        self.cloud.run(
+            *(sys.executable, "-m", "localcloud", "start", "--no-machines"),
+            *("--home", str(places.home), "--port", str(self.cloud.port)),
+            *("--eip-range", EIP_RANGE, "--region", self.document["config"][CLUSTER]["region"]),
+            check=True,
+        )
+        write_trust_bundle(places, public=Path(certifi.where()))
+        places.backend.mkdir(parents=True, exist_ok=True)
+        self.cloud.run("pulumi", "stack", "init", STACK, check=True)
+
+    def stop(self) -> None:
+        """Stop the emulator; nothing is destroyed."""
+        self.cloud.run(
+            *(sys.executable, "-m", "localcloud", "stop", "--home", str(self.cloud.places.home)),
+            check=True,
+        )
+
+    def edited(self, *edits: Edit) -> LightCloud:
+        """The same cloud and stack with another document."""
+        document = copy.deepcopy(dict(self.document))
+        for edit in edits:
+            edit(document["config"][CLUSTER])
+        return LightCloud(cloud=self.cloud, document=document)
+
+    def pulumi(self, command: str, *argv: str, env: Mapping[str, str] | None = None) -> Done:
+        """A pulumi command on the stack with this document."""
+        self.write()
+        return self.cloud.pulumi(command, *argv, env=env)
+
+    def write(self) -> None:
+        """Write the stack file, every node with its own name in the cluster."""
+        document = copy.deepcopy(dict(self.document))
+        cluster = document["config"][CLUSTER]
+        names = [name for pool in cluster["nodePools"].values() for name in pool["nodes"]]
+        cluster["kubernetes"]["nodeNames"] = {name: name for name in names}
+        self.cloud.config_file.write_text(yaml.safe_dump(document, sort_keys=False))
+
+    def up(self) -> Done:
+        return self.pulumi("up", "--yes", "--skip-preview", "--suppress-progress")
+
+    def destroy(self) -> Done:
+        return self.pulumi("destroy", "--yes", "--skip-preview", "--suppress-progress")
+
+    def steps(self) -> list[Step]:
+        """What an `up` would do, sorted; [] when nothing."""
+        return previewed(self.pulumi("preview", "--json"))
+
+    def ask(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 - JSON
+        """A request to the emulator's control API."""
+        connection = _UnixConnection(self.cloud.places.cloud / "run" / "control.sock")
+        try:
+            connection.request(method, path, json.dumps(body) if body is not None else None)
+            reply = connection.getresponse()
+            text = reply.read()
+            assert reply.status == 200, text
+            return json.loads(text)
+        finally:
+            connection.close()
+
+    def calls(self, *, after: int = 0) -> list[dict[str, Any]]:
+        found = self.ask("GET", f"/calls?after={after}")
+        assert isinstance(found, list)
+        return found
+
+    def last_call(self) -> int:
+        """Number of the last call, 0 when there was none."""
+        return max((int(call["n"]) for call in self.calls()), default=0)
+
+    def alive(self) -> dict[str, list[str]]:
+        """Ids of everything in the emulated cloud by kind; empty kinds left out."""
+        found = self.ask("GET", "/resources")
+        return {kind: held["ids"] for kind, held in found.items() if held["count"]}
+
+    def state(self) -> Mapping[str, Any]:
+        """The stack's deployment as the backend keeps it."""
+        done = self.cloud.run("pulumi", "stack", "export", "--stack", STACK, check=True)
+        found = json.loads(done.out)["deployment"]
+        assert isinstance(found, dict)
+        return found
+
+
+def light_cloud(home: Path, *, nodes: Sequence[str] = ("worker",)) -> LightCloud:
+    """Prepare one from the guide's stack file; `nodes` are the workers of its only pool.
+
+    The master's eth1 has four pod addresses, one less than its instance type allows.
+    """
+    cloud = second_cloud(home)
+    document = yaml.safe_load(cloud.config_file.read_text())
+    cluster = document["config"][CLUSTER]
+    cluster["kubernetes"] = {"mode": "existing"}
+    pools = cluster["nodePools"]
+    set_master_eth1(pools["masters"], pods=4)
+    pools["workers"]["nodes"] = {name: node(place) for place, name in enumerate(nodes, start=1)}
+    return LightCloud(cloud=cloud, document=document)
+
+
+def set_master_eth1(masters: dict[str, Any], *, pods: int) -> None:
+    """Give the master's eth1 that many pod addresses, from .156 on."""
+    masters["interfaces"]["eth1"]["podAddresses"] = pods
+    held = masters["nodes"]["master"]["interfaces"]["eth1"]
+    held["podAddresses"] = [f"192.168.0.156-192.168.0.{155 + pods}"]
+
+
+def node(place: int) -> dict[str, Any]:
+    """A worker with explicit addresses: ten from .16 on, another ten for each `place`."""
+    first = 6 + 10 * place
+    return {
+        "interfaces": {
+            nic: {
+                "address": f"{prefix}.{first}",
+                "podAddresses": [f"{prefix}.{first + 1}-{prefix}.{first + 5}"],
+            }
+            for nic, prefix in (("eth0", "172.31.200"), ("eth1", "192.168.0"))
+        }
+    }
+
+
+def previewed(done: Done) -> list[Step]:
+    """The steps in the output of `pulumi preview --json` that change something, sorted."""
+    assert done.status == 0, done.said
+    found: list[Step] = []
+    for step in json.loads(done.out)["steps"]:
+        if step["op"] in QUIET_OPERATIONS:
+            continue
+        _, _, kind, name = step["urn"].split("::", 3)
+        found.append((step["op"], kind.rpartition("$")[2].rpartition(":")[2], name))
+    return sorted(found)
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path: Path) -> None:
+        super().__init__("localhost", timeout=60)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(str(self._path))
