@@ -279,6 +279,8 @@ def test_down_after_a_destroy_that_was_killed_leaves_nothing(deployed: SecondClo
     assert done.status == 0, deployed.explain(done)
     assert deployed.processes() == set()
     with socket.socket() as probe:
+        # Closed connections linger; only a listener would keep the port now.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind(("127.0.0.1", deployed.port))
 
 
