@@ -12,9 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import sdk_conformance
 from alibabacloud_tea_openapi.models import Config
-from sdk_api import body_model_of
 
 from localcloud.actions import Action, Answer, Call, Product
 from localcloud.faults import Fault
@@ -22,6 +20,8 @@ from localcloud.products.catalogue import PRODUCTS
 from localcloud.server import Running, running
 from localcloud.settings import ROOT_KEY_ID, ROOT_SECRET, Cloud, Places
 from localcloud.wire.parameters import declared
+from tests.localcloud import sdk_conformance
+from tests.localcloud.sdk_api import body_model_of
 
 REGION = "cn-hangzhou"
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import os
 import socket
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,13 +12,9 @@ from typing import Any
 
 import pytest
 
-# The modules beside this file are no package: they are found by this.
-sys.path.insert(0, str(Path(__file__).parent))
-
-from cloud_thread import CloudThread, Judge
-from sdk_api import Api
-
 from localcloud.settings import Cloud
+from tests.localcloud.cloud_thread import CloudThread, Judge
+from tests.localcloud.sdk_api import Api
 
 
 @pytest.fixture(autouse=True)

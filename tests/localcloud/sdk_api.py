@@ -17,8 +17,9 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 import pytest
-import sdk_conformance
 from alibabacloud_tea_openapi.models import Config
+
+from tests.localcloud import sdk_conformance
 
 PACKAGES = {
     "Vpc": "alibabacloud_vpc20160428",
@@ -26,7 +27,6 @@ PACKAGES = {
     "Ram": "alibabacloud_ram20150501",
     "Sts": "alibabacloud_sts20150401",
     "Slb": "alibabacloud_slb20140515",
-    "Nlb": "alibabacloud_nlb20220430",
 }
 
 
@@ -45,7 +45,8 @@ def body_model_of(product: str, action: str) -> type | None:
 
 
 @functools.cache
-def _methods(client: type) -> dict[str, str]:
+def _methods(product: str) -> dict[str, str]:
+    client = importlib.import_module(f"{PACKAGES[product]}.client").Client
     return {name.replace("_", ""): name for name in dir(client) if not name.startswith("_")}
 
 
@@ -65,7 +66,7 @@ class Api:
     def _call(self, product: str, action: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
         client = self._client(product)
         module = models(product)
-        method = getattr(client, _methods(type(client))[action.lower()])
+        method = getattr(client, _methods(product)[action.lower()])
         request_model = getattr(module, f"{action}Request", None)
         if request_model is None:
             assert not parameters
@@ -96,8 +97,6 @@ class Api:
     def slb(self, action: str, **parameters: object) -> dict[str, Any]:
         return self._call("Slb", action, parameters)
 
-    def nlb(self, action: str, **parameters: object) -> dict[str, Any]:
-        return self._call("Nlb", action, parameters)
 
 
 @contextlib.contextmanager

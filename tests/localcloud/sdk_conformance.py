@@ -44,7 +44,7 @@ def wire_fields(model: type) -> dict[str, Any]:
                 after = source[source.index(line) :]
                 loop = re.search(r"for k1 in self\.(\w+)", after)
                 attribute = loop[1] if loop else attribute
-            fields.setdefault(found[1], hints.get(attribute, Any))
+            fields.setdefault(found[1], Any if attribute is None else hints.get(attribute, Any))
     return fields
 
 

@@ -12,20 +12,28 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
 import pytest
-from cloud_thread import CloudThread
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sdk_api import Api, code_of, refused, signed_v1
 
 from localcloud.settings import ROOT_KEY_ID, ROOT_SECRET
+from tests.localcloud.cloud_thread import CloudThread
+from tests.localcloud.sdk_api import Api, code_of, refused, signed_v1
 
 pytestmark = pytest.mark.unit
 DESCRIBE = {"Action": "DescribeVpcs", "Version": "2016-04-28"}
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
-def v1(parameters: dict[str, str], **more: object) -> str:
-    return signed_v1(parameters, **{"key": ROOT_KEY_ID, "secret": ROOT_SECRET, **more})
+def v1(  # noqa: PLR0913 - what a signature is made from
+    parameters: dict[str, str],
+    *,
+    key: str = ROOT_KEY_ID,
+    secret: str = ROOT_SECRET,
+    method: str = "POST",
+    at: datetime | None = None,
+    nonce: str | None = None,
+) -> str:
+    return signed_v1(parameters, key=key, secret=secret, method=method, at=at, nonce=nonce)
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])

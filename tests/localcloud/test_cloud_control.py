@@ -10,11 +10,11 @@ import time
 from typing import Any
 
 import pytest
-from cloud_thread import CloudThread
-from sdk_api import Api, refused
-from test_ecs_by_sdk import Place
 
 from localcloud.daemons import _UnixConnection, ask
+from tests.localcloud.cloud_thread import CloudThread
+from tests.localcloud.sdk_api import Api, refused
+from tests.localcloud.test_ecs_by_sdk import Place
 
 pytestmark = pytest.mark.unit
 
@@ -218,7 +218,7 @@ def test_a_dropped_connection_has_no_answer(cloud: CloudThread, api: Api) -> Non
 
 
 def test_a_timeout_ends_without_an_answer(cloud: CloudThread) -> None:
-    from test_api_wire import v1  # noqa: PLC0415
+    from tests.localcloud.test_api_wire import v1  # noqa: PLC0415
 
     cloud.fault(action="DescribeVpcs", kind="timeout", seconds=0.5)
     began = time.monotonic()

@@ -16,11 +16,11 @@ from typing import Any
 
 import pytest
 from alibabacloud_tea_openapi.models import Config
-from cloud_thread import CloudThread
-from sdk_api import Api
 
 from localcloud.daemons import ask, health
 from localcloud.settings import ROOT_KEY_ID, ROOT_SECRET, Places
+from tests.localcloud.cloud_thread import CloudThread
+from tests.localcloud.sdk_api import Api
 
 pytestmark = pytest.mark.unit
 ROOT = Path(__file__).resolve().parents[2]

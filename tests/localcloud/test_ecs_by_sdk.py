@@ -7,8 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from cloud_thread import CloudThread
-from sdk_api import Api, refused
+
+from tests.localcloud.cloud_thread import CloudThread
+from tests.localcloud.sdk_api import Api, refused
 
 pytestmark = pytest.mark.unit
 ZONE = "cn-hangzhou-h"

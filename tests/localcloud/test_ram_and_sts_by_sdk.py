@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 
 import pytest
-from cloud_thread import CloudThread
-from sdk_api import Api, refused
 
 from localcloud.daemons import ask
 from localcloud.settings import ACCOUNT_ID
+from tests.localcloud.cloud_thread import CloudThread
+from tests.localcloud.sdk_api import Api, refused
 
 pytestmark = pytest.mark.unit
 
@@ -210,7 +210,7 @@ def test_a_role_that_does_not_trust_the_account_cannot_be_assumed(api: Api) -> N
 
 
 def test_a_machine_gets_its_roles_credentials(api: Api, cloud: CloudThread) -> None:
-    from test_ecs_by_sdk import Place  # noqa: PLC0415
+    from tests.localcloud.test_ecs_by_sdk import Place  # noqa: PLC0415
 
     role(api, allowing("ecs:DescribeInstances"))
     instance_id = Place(api).run(RamRoleName="r")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
-from sdk_api import Api, refused
-from test_ecs_by_sdk import Place
+
+from tests.localcloud.sdk_api import Api, refused
+from tests.localcloud.test_ecs_by_sdk import Place
 
 pytestmark = pytest.mark.unit
 
