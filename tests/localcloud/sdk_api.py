@@ -98,7 +98,6 @@ class Api:
         return self._call("Slb", action, parameters)
 
 
-
 @contextlib.contextmanager
 def refused(code: str) -> Iterator[None]:
     """The block's call is refused with this code, and no other exception."""
