@@ -281,7 +281,13 @@ class LocalCloud:
             stack.unlock()
             progress.note("An earlier run was cut off; its lock on the stack is released.")
         if pending := stack.pending_operations():
-            progress.note(f"An earlier run left {pending} operation(s) open; reading the cloud.")
+            progress.note("An earlier run was cut off in the middle of these; reading the cloud:")
+            for operation in pending:
+                progress.note(f"  {operation}")
+            progress.note(
+                "What it made without the stack hearing of it stays in the emulated cloud. If that "
+                "gets in the way, `python -m operations local down --discard` clears it."
+            )
             stack.forget_pending()
 
     def _write_kubeconfig(self, outputs: Mapping[str, object]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,11 +45,11 @@ class PulumiStack:
 
     def resource_count(self) -> int:
         """Resources in the state, the stack itself and providers too."""
-        return self._count("resources")
+        return len(self._listed("resources"))
 
-    def pending_operations(self) -> int:
-        """Operations that a run began and never saw the end of."""
-        return self._count("pending_operations")
+    def pending_operations(self) -> tuple[str, ...]:
+        """Name what a run began and never saw the end of: `creating vpc/network:Network guide`."""
+        return tuple(_operation(item) for item in self._listed("pending_operations"))
 
     def lock(self) -> Lock | None:
         """Return who holds the stack, if anybody does."""
@@ -94,12 +94,12 @@ class PulumiStack:
         outputs = json.loads(done.out)
         return outputs if isinstance(outputs, dict) else {}
 
-    def _count(self, what: str) -> int:
+    def _listed(self, what: str) -> Sequence[object]:
         done = self._pulumi("stack", "export", deadline=QUICK, quiet=True)
         self._check(done, "pulumi could not read the stack's state")
         deployment = json.loads(done.out).get("deployment")
         items = deployment.get(what) if isinstance(deployment, dict) else None
-        return len(items) if isinstance(items, list) else 0
+        return items if isinstance(items, list) else ()
 
     def _pulumi(
         self, *arguments: str, deadline: float, quiet: bool = False, stack: bool = True
@@ -128,6 +128,15 @@ class PulumiStack:
             )
         why = f": {said}" if said else "; its messages are above"
         raise OperationError(f"{what}{why}. Mend the cause and run the same command again.")
+
+
+def _operation(item: object) -> str:
+    """Kind, type and name of a pending operation, from its URN (`urn:pulumi:…::type::name`)."""
+    found = item if isinstance(item, Mapping) else {}
+    resource = found.get("resource")
+    urn = str(resource.get("urn", "")) if isinstance(resource, Mapping) else ""
+    *_, chain, name = ["", "", *urn.split("::")]
+    return f"{found.get('type', 'changing')} {chain.rpartition('$')[2]} {name}"
 
 
 def _is_pulumi(pid: int) -> bool:

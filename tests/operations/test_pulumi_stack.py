@@ -85,7 +85,14 @@ def test_outputs_are_masked_unless_asked_for(tmp_path: Path) -> None:
     assert "--show-secrets" in clear
 
 
-def test_operations_without_an_end_are_counted(tmp_path: Path) -> None:
-    state = '{"deployment": {"resources": [{}], "pending_operations": [{}, {}]}}'
+def test_operations_without_an_end_are_named(tmp_path: Path) -> None:
+    urn = "urn:pulumi:local::spiderpool-alicloud::a:b:C$alicloud:vpc/network:Network::guide"
+    state = (
+        '{"deployment": {"resources": [{}], "pending_operations": '
+        f'[{{"type": "creating", "resource": {{"urn": "{urn}"}}}}, {{}}]}}}}'
+    )
     stack = stack_with_pulumi(tmp_path, f"echo '{state}'")
-    assert (stack.resource_count(), stack.pending_operations()) == (1, 2)
+    assert stack.resource_count() == 1
+    named, unnamed = stack.pending_operations()
+    assert named == "creating alicloud:vpc/network:Network guide"
+    assert unnamed.startswith("changing")
