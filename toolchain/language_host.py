@@ -13,6 +13,7 @@ import json
 import os
 import platform
 import re
+import select
 import signal
 import sys
 from collections.abc import Iterator
@@ -34,6 +35,8 @@ from toolchain.plugin_process import PluginProcess, command
 
 _MAX_MESSAGE: Final = 400 << 20
 _WORKERS: Final = 16
+_ENGINE_POLL: Final = 5.0
+"""Seconds between looks at whether the engine is still there."""
 
 
 class LanguageHost(LanguageRuntimeServicer):
@@ -226,7 +229,10 @@ def serve(engine: str) -> None:
         sys.stdout.reconfigure(line_buffering=True)  # what a program prints is shown at once
     sys.stdout.write(f"{port}\n")
     sys.stdout.flush()
-    os.read(ended, 1)
+    # A killed engine ends nobody; its plugins have to notice.
+    engine_process = os.getppid()
+    while not select.select([ended], [], [], _ENGINE_POLL)[0] and os.getppid() == engine_process:
+        pass
     host.end()
     # A program may still wait for an engine that is gone; nothing is left to do for it.
     os._exit(0)

@@ -5,6 +5,7 @@ The engine ends its plugins with SIGINT, a build server with SIGTERM; both end i
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 _WORKERS: Final = 256  # a wait for readiness holds one; the stack runs hundreds in parallel
 _LARGEST_MESSAGE: Final = 400 << 20  # the engine's own limit
 _GRACE: Final = 1.0
+_ENGINE_POLL: Final = 5.0
 
 
 def main(arguments: list[str]) -> int:
@@ -47,7 +49,10 @@ def main(arguments: list[str]) -> int:
     server.start()
     sys.stdout.write(f"{port}\n")
     sys.stdout.flush()
-    ended.wait()
+    # A killed engine ends nobody; its plugins have to notice.
+    engine_process = os.getppid()
+    while not ended.wait(_ENGINE_POLL) and os.getppid() == engine_process:
+        pass
     provider.close()
     server.stop(_GRACE).wait()
     return 0
