@@ -20,7 +20,6 @@ from operations.environment import run_environment
 from operations.places import PROJECT, ROOT, Places
 from operations.stack_file import path_of_stack
 
-EIP_RANGE = "127.67.0.0/16"
 CLUSTER = f"{PROJECT}:cluster"
 SECRETS_FILE = f"{PROJECT}:secretsFile"
 
@@ -46,6 +45,7 @@ class SecondCloud:
     places: Places
     config_file: Path
     port: int
+    eip_range: str
     env: Mapping[str, str] = field(repr=False)
 
     def run(
@@ -80,7 +80,7 @@ class SecondCloud:
         return self.run(
             *(sys.executable, "-m", "operations", "local", *argv),
             *("--home", str(self.places.home), "--config-file", str(self.config_file)),
-            *("--eip-range", EIP_RANGE),
+            *("--eip-range", self.eip_range),
             deadline=deadline,
         )
 
@@ -180,6 +180,8 @@ def second_cloud(home: Path, *, changes: Mapping[str, str] | None = None) -> Sec
         places=places,
         config_file=config_file,
         port=port,
+        # Every port has a range of its own, so that several clouds can run side by side.
+        eip_range=f"127.{port >> 8}.{port & 0xFF}.0/24",
         env=run_environment(places, dict(os.environ)),
     )
 

@@ -18,7 +18,7 @@ import pytest
 
 from operations.failure import ExitCode
 from operations.places import ROOT, Places
-from tests.engine.local_cloud import EIP_RANGE, Done, SecondCloud, second_cloud
+from tests.engine.local_cloud import Done, SecondCloud, second_cloud
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(1500)]
 
@@ -256,7 +256,7 @@ def test_a_missing_tool_is_one_sentence(tmp_path: Path) -> None:
     done = other.run(
         *(str(ROOT / ".venv/bin/python"), "-m", "operations", "local", "up"),
         *("--home", str(other.places.home), "--config-file", str(other.config_file)),
-        *("--eip-range", EIP_RANGE, "--tools", str(tmp_path / "nothing-built")),
+        *("--eip-range", other.eip_range, "--tools", str(tmp_path / "nothing-built")),
         env={"PATH": "/nowhere"},
     )
     assert done.status == ExitCode.UNPREPARED, done.said
@@ -290,7 +290,7 @@ def test_down_again_has_nothing_left_to_do(deployed: SecondCloud) -> None:
     deployed.run(
         *(str(ROOT / ".venv/bin/python"), "-m", "localcloud", "start"),
         *("--home", str(deployed.places.home), "--port", str(deployed.port)),
-        *("--region", "cn-hangzhou", "--eip-range", EIP_RANGE),
+        *("--region", "cn-hangzhou", "--eip-range", deployed.eip_range),
         check=True,
     )
     assert deployed.resources() == {}

@@ -22,7 +22,6 @@ import yaml
 from operations.environment import write_trust_bundle
 from tests.engine.local_cloud import CLUSTER, Done, SecondCloud, second_cloud
 
-EIP_RANGE = "127.68.0.0/16"
 STACK = "local"
 QUIET_OPERATIONS = frozenset({"same", "read", "refresh"})
 
@@ -47,7 +46,8 @@ class LightCloud:
         self.cloud.run(
             *(sys.executable, "-m", "localcloud", "start", "--no-machines"),
             *("--home", str(places.home), "--port", str(self.cloud.port)),
-            *("--eip-range", EIP_RANGE, "--region", self.document["config"][CLUSTER]["region"]),
+            *("--eip-range", self.cloud.eip_range),
+            *("--region", self.document["config"][CLUSTER]["region"]),
             check=True,
         )
         write_trust_bundle(places, public=Path(certifi.where()))
