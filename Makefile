@@ -40,6 +40,11 @@ test: check ## Everything there is: check, then the engine tier on a local cloud
 	$(BIN)/python -m toolchain ensure
 	$(BIN)/pytest -m engine -q --durations=15
 
+.PHONY: nightly
+nightly: $(STAMP) ## What takes too long for every change: long fuzzing and whole sweeps.
+	$(BIN)/python -m toolchain ensure
+	$(BIN)/pytest -m nightly -q --durations=15
+
 .PHONY: lock
 lock: $(STAMP) ## Compile requirements*.txt from requirements*.in.
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
