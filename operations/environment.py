@@ -29,6 +29,8 @@ def local_variables(places: Places) -> dict[str, str]:
         "PULUMI_CONFIG_PASSPHRASE": LOCAL_PASSPHRASE,
         "PULUMI_SKIP_UPDATE_CHECK": "true",
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+        # They are in PULUMI_HOME too, in the version asked for; of those on PATH it would warn.
+        "PULUMI_IGNORE_AMBIENT_PLUGINS": "true",
         "PULUMI_PARALLEL": str(PARALLEL),
         "KUBECONFIG": str(places.kubeconfig),
         "SSL_CERT_FILE": str(places.trust_bundle),

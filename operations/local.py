@@ -213,7 +213,11 @@ class LocalCloud:
         self._check_machines_boot(done)
         write_trust_bundle(self.places, public=Path(certifi.where()))
         self.places.backend.mkdir(parents=True, exist_ok=True)
-        self.places.pulumi_home.mkdir(parents=True, exist_ok=True)
+        self._quietly(
+            "Could not link Pulumi's plugins",
+            *_module("toolchain", "plugins", str(self.places.pulumi_home)),
+            *("--home", str(self.places.tools)),
+        )
         write_file(self.places.env, env_file(self.places), mode=0o644)
 
     def _await_api_server(self, progress: Progress) -> None:

@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from toolchain import plugin_cache
 from toolchain.ensure import Ensure
 from toolchain.failure import UNPREPARED, ToolchainError
 from toolchain.places import Places
@@ -51,6 +52,14 @@ def status(
 def print_bin(home: Home = _HOME) -> None:
     """Print the directory to put first on PATH."""
     sys.stdout.write(f"{Places(home=home.resolve()).bin}\n")
+
+
+@app.command()
+def plugins(
+    pulumi_home: Annotated[Path, typer.Argument(help="A PULUMI_HOME.")], home: Home = _HOME
+) -> None:
+    """Link the plugins into a PULUMI_HOME, where the engine finds them in the version it wants."""
+    plugin_cache.fill(pulumi_home.resolve(), Places(home=home.resolve()).bin)
 
 
 @app.command()

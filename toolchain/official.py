@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from toolchain import pins
+from toolchain.plugin_cache import VERSIONS, plugin_path
 
 
 def official_tools(bin_directory: Path, environment: Mapping[str, str]) -> dict[str, Path]:
@@ -46,17 +47,14 @@ def _pulumi(path: str) -> dict[str, Path]:
     return found
 
 
-def _plugins(*caches: Path) -> dict[str, Path]:
+def _plugins(*pulumi_homes: Path) -> dict[str, Path]:
     found: dict[str, Path] = {}
-    for name, version in (
-        ("alicloud", pins.ALICLOUD_VERSION),
-        ("kubernetes", pins.KUBERNETES_PROVIDER_VERSION),
-    ):
-        program = f"pulumi-resource-{name}"
-        for cache in caches:
-            plugin = cache / "plugins" / f"resource-{name}-v{version}" / program
-            if os.access(plugin, os.X_OK):
-                found.setdefault(program, plugin)
+    for name in VERSIONS:
+        for pulumi_home in pulumi_homes:
+            plugin = plugin_path(pulumi_home, name)
+            # `pulumi plugin install` writes files; a link is what `plugin_cache.fill` made.
+            if os.access(plugin, os.X_OK) and not plugin.is_symlink():
+                found.setdefault(plugin.name, plugin)
     return found
 
 

@@ -19,6 +19,7 @@ import yaml
 from operations.environment import run_environment
 from operations.places import PROJECT, ROOT, Places
 from operations.stack_file import path_of_stack
+from toolchain import plugin_cache
 
 CLUSTER = f"{PROJECT}:cluster"
 SECRETS_FILE = f"{PROJECT}:secretsFile"
@@ -166,6 +167,7 @@ def second_cloud(home: Path, *, changes: Mapping[str, str] | None = None) -> Sec
     """
     port = _free_port()
     places = Places.of(home)
+    plugin_cache.fill(places.pulumi_home, places.bin)
     text = path_of_stack("local").read_text()
     for old, new in (changes or {}).items():
         assert old in text

@@ -7,7 +7,7 @@ from typing import Final
 
 import pytest
 
-from toolchain import pins
+from toolchain import pins, plugin_cache
 from toolchain.official import official_tools
 
 pytestmark = pytest.mark.unit
@@ -81,6 +81,24 @@ def test_the_plugin_cache_of_pulumi_home_counts_too(machine: Machine, tmp_path: 
         cache / "plugins" / f"resource-kubernetes-v{version}" / "pulumi-resource-kubernetes"
     )
     assert machine.found(PULUMI_HOME=str(cache)) == {"pulumi-resource-kubernetes": plugin}
+
+
+def test_the_engine_finds_our_plugins_in_the_cache_but_we_take_none_for_installed(
+    machine: Machine,
+) -> None:
+    stand_in = machine.put(machine.ours / "pulumi-resource-kubernetes")
+    machine.put(machine.ours / "pulumi-resource-alicloud")
+    plugin_cache.fill(machine.home / ".pulumi", machine.ours)
+    linked = plugin_cache.plugin_path(machine.home / ".pulumi", "kubernetes")
+    assert linked.resolve() == stand_in
+    assert machine.found() == {}
+
+
+def test_an_installed_plugin_stays_when_ours_are_linked(machine: Machine) -> None:
+    installed = machine.put(plugin_cache.plugin_path(machine.home / ".pulumi", "alicloud"))
+    machine.put(machine.ours / "pulumi-resource-alicloud")
+    plugin_cache.fill(machine.home / ".pulumi", machine.ours)
+    assert machine.found() == {"pulumi-resource-alicloud": installed}
 
 
 @pytest.mark.parametrize(
