@@ -35,6 +35,7 @@ def test_the_env_file_sets_exactly_what_pulumi_and_kubectl_need(places: Places) 
         "PULUMI_CONFIG_PASSPHRASE",
         "PULUMI_SKIP_UPDATE_CHECK",
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION",
+        "PULUMI_IGNORE_AMBIENT_PLUGINS",
         "PULUMI_PARALLEL",
         "KUBECONFIG",
         "SSL_CERT_FILE",
