@@ -82,16 +82,28 @@ class Product:
     name: str
     version: str
     actions: Mapping[str, Action]
+    settle: Callable[[Call], None] | None = None
 
     @classmethod
-    def of(cls, name: str, version: str, rooms: Iterable[types.ModuleType]) -> Product:
-        """Collect the actions that the modules define."""
+    def of(
+        cls,
+        name: str,
+        version: str,
+        rooms: Iterable[types.ModuleType],
+        *,
+        settle: Callable[[Call], None] | None = None,
+    ) -> Product:
+        """Collect the actions that the modules define.
+
+        `settle` removes what time alone has ended; it runs before each change of the cloud, within
+        the same transaction.
+        """
         found: dict[str, Action] = {}
         for room in rooms:
             for value in vars(room).values():
                 if isinstance(value, Action) and found.setdefault(value.name, value) is not value:
                     raise TypeError(f"{name} has {value.name} twice")
-        return cls(name=name, version=version, actions=types.MappingProxyType(found))
+        return cls(name=name, version=version, actions=types.MappingProxyType(found), settle=settle)
 
 
 def moment(at: float) -> str:

@@ -244,6 +244,9 @@ class Gateway:
                 )
                 if first is not None:
                     return first
+            for product in self._products.values():
+                if product.settle is not None:
+                    product.settle(call)
             answer = action.run(call, request)
             if given.get("DryRun", "").lower() == "true":
                 raise ApiError(

@@ -26,6 +26,21 @@ def page(
     return items[start : start + length], at, length
 
 
+def listed(
+    name: str, rows: Sequence[T], token: str | None, limit: int | None, *, most: int = 100
+) -> dict[str, object]:
+    """An answer of the newer kind: the rows under `name`, how many, and where it goes on."""
+    part, following = by_token(rows, token, limit, most=most)
+    answer: dict[str, object] = {
+        name: list(part),
+        "TotalCount": len(rows),
+        "MaxResults": 20 if limit is None else limit,
+    }
+    if following:
+        answer["NextToken"] = following
+    return answer
+
+
 def by_token(
     items: Sequence[T], token: str | None, limit: int | None, *, usual: int = 20, most: int = 500
 ) -> tuple[Sequence[T], str]:

@@ -13,6 +13,8 @@ from .bss.product import PRODUCT as BSS
 from .ecs import entities as ecs_entities
 from .ecs.product import PRODUCT as ECS
 from .location.product import PRODUCT as LOCATION
+from .nlb import entities as nlb_entities
+from .nlb.product import PRODUCT as NLB
 from .ram import entities as ram_entities
 from .ram.product import PRODUCT as RAM
 from .resourcemanager.product import PRODUCT as RESOURCE_MANAGER
@@ -23,7 +25,7 @@ from .vpc import entities as vpc_entities
 from .vpc.product import PRODUCT as VPC
 
 PRODUCTS: Final[Mapping[str, Product]] = MappingProxyType(
-    {p.version: p for p in (VPC, ECS, RAM, STS, SLB, LOCATION, BSS, RESOURCE_MANAGER)}
+    {p.version: p for p in (VPC, ECS, RAM, STS, SLB, NLB, LOCATION, BSS, RESOURCE_MANAGER)}
 )
 """By API version: no two products share one, and some clients send nothing else."""
 
@@ -32,5 +34,6 @@ KINDS: Final[tuple[type[object], ...]] = (
     *ecs_entities.KINDS,
     *ram_entities.KINDS,
     *slb_entities.KINDS,
+    *nlb_entities.KINDS,
     Remembered,
 )

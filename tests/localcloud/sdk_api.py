@@ -27,6 +27,7 @@ PACKAGES = {
     "Ram": "alibabacloud_ram20150501",
     "Sts": "alibabacloud_sts20150401",
     "Slb": "alibabacloud_slb20140515",
+    "Nlb": "alibabacloud_nlb20220430",
 }
 
 
@@ -96,6 +97,9 @@ class Api:
 
     def slb(self, action: str, **parameters: object) -> dict[str, Any]:
         return self._call("Slb", action, parameters)
+
+    def nlb(self, action: str, **parameters: object) -> dict[str, Any]:
+        return self._call("Nlb", action, parameters)
 
 
 @contextlib.contextmanager

@@ -11,8 +11,9 @@ from typing import Final
 
 from localcloud import paging, tags
 from localcloud.actions import Answer, Call, action, minute, moment
+from localcloud.products.nlb.entities import drop_server as drop_nlb_server
 from localcloud.products.ram.entities import Role
-from localcloud.products.slb.entities import drop_server
+from localcloud.products.slb.entities import drop_server as drop_clb_server
 from localcloud.products.vpc import eips, vswitches
 from localcloud.products.vpc.entities import Eip, RouteEntry
 from localcloud.state.lifecycle import Lifecycle
@@ -1117,7 +1118,8 @@ def _delete(call: Call, instance: Instance, *, force: bool) -> None:
     console = call.store.find(Console, instance.id)
     if console is not None:
         call.store.remove(console)
-    drop_server(call.store, instance.id)
+    drop_clb_server(call.store, instance.id)
+    drop_nlb_server(call.store, instance.id)
     call.store.remove(instance)
 
 

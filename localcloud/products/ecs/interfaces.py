@@ -10,6 +10,8 @@ from typing import Final
 
 from localcloud import paging, tags
 from localcloud.actions import Answer, Call, action, moment
+from localcloud.products.nlb.entities import drop_server as drop_nlb_server
+from localcloud.products.slb.entities import drop_server as drop_clb_server
 from localcloud.products.vpc import claims, eips, ipv6, vswitches
 from localcloud.products.vpc.entities import Eip, VSwitch
 from localcloud.state.lifecycle import Lifecycle
@@ -246,6 +248,8 @@ def destroy(call: Call, eni: NetworkInterface) -> None:
     for ip in eni.ipv6:
         ipv6.take_from(call, eni.vswitch_id, ip)
     claims.give_back_all(call, eni.id)
+    drop_clb_server(call.store, eni.id)
+    drop_nlb_server(call.store, eni.id)
     call.store.remove(eni)
 
 

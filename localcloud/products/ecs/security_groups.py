@@ -9,6 +9,7 @@ from typing import Final
 
 from localcloud import paging, tags
 from localcloud.actions import Answer, Call, action, moment
+from localcloud.products.nlb.entities import NetworkLoadBalancer
 from localcloud.products.vpc import vpcs
 from localcloud.tags import TagParameter
 from localcloud.wire.errors import ApiError, invalid
@@ -502,6 +503,10 @@ def delete_security_group(call: Call, request: DeleteSecurityGroup) -> Answer:
             "DependencyViolation",
             f"There is still an instance or network interface in the security group {group.id}.",
             403,
+        )
+    if call.store.any(NetworkLoadBalancer, "group", group.id):
+        raise ApiError(
+            "DependencyViolation", f"There is still an NLB in the security group {group.id}.", 403
         )
     if any(g.id != group.id for g in call.store.where(SecurityGroup, "refers", group.id)):
         raise ApiError(

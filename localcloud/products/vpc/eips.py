@@ -140,7 +140,7 @@ def _shown(call: Call, eip: Eip) -> dict[str, object]:
         "HDMonitorStatus": "OFF",
         "SecondLimited": False,
         "SegmentInstanceId": "",
-        "ServiceManaged": 0,
+        "ServiceManaged": int(eip.service_managed),
         "PublicIpAddressPoolId": "",
         "SecurityProtectionTypes": {"SecurityProtectionType": []},
         "OperationLocks": {"LockReason": []},
@@ -274,17 +274,60 @@ def associate_eip_address(call: Call, request: AssociateEipAddress) -> Answer:
         raise ApiError(
             "InvalidInstance.AlreadyHasEip", f"{request.instance_id} already has an EIP."
         )
-    call.store.change(
+    bind(
+        call,
         eip,
         instance_id=request.instance_id,
-        instance_type=kind,
+        kind=kind,
+        private_ip=private_ip,
+        mode=request.mode or "",
         # Only a request for a bare address (IPv4 gateway) names a VPC, and only then is it shown.
         vpc_id=request.vpc_id or "",
-        private_ip=private_ip if kind == NETWORK_INTERFACE else "",
-        mode=request.mode or ("NAT" if kind in {ECS_INSTANCE, NETWORK_INTERFACE} else ""),
-        life=call.passing(("Associating", 3.0), to="InUse"),
     )
     return {}
+
+
+def bind(  # noqa: PLR0913  # what DescribeEipAddresses shows of a binding
+    call: Call,
+    eip: Eip,
+    *,
+    instance_id: str,
+    kind: str,
+    private_ip: str,
+    mode: str = "",
+    vpc_id: str = "",
+) -> None:
+    """Bind an EIP that is free, to what has been checked."""
+    call.store.change(
+        eip,
+        instance_id=instance_id,
+        instance_type=kind,
+        vpc_id=vpc_id,
+        private_ip=private_ip if kind == NETWORK_INTERFACE else "",
+        mode=mode or ("NAT" if kind in {ECS_INSTANCE, NETWORK_INTERFACE} else ""),
+        life=call.passing(("Associating", 3.0), to="InUse"),
+    )
+
+
+def allocate_for_service(call: Call) -> Eip:
+    """An EIP that a service allocates for itself, and releases itself."""
+    return call.store.put(
+        Eip(
+            id=call.new_id("eip"),
+            ip=free_address(call),
+            name="",
+            description="",
+            bandwidth=_MOST_BANDWIDTH,
+            isp="BGP",
+            netmode="public",
+            internet_charge_type="PayByTraffic",
+            charge_type="PostPaid",
+            service_managed=True,
+            resource_group_id=DEFAULT_RESOURCE_GROUP,
+            created=call.now,
+            life=call.passing(to="Available"),
+        )
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -303,6 +346,10 @@ class UnassociateEipAddress:
 def unassociate_eip_address(call: Call, request: UnassociateEipAddress) -> Answer:
     """Unbind an EIP that no SNAT entry uses."""
     eip = find(call, request.allocation_id)
+    if eip.service_managed:
+        raise ApiError(
+            "OperationDenied.ServiceManaged", f"The EIP {eip.id} is managed by a cloud service."
+        )
     if eip.instance_id is None or (request.instance_id or eip.instance_id) != eip.instance_id:
         raise ApiError(
             "InvalidAssociation.NotFound",

@@ -194,6 +194,7 @@ class Eip:
     private_ip: str = ""
     mode: str = ""
     vpc_id: str = ""
+    service_managed: bool = False
     resource_group_id: str
     created: float
     life: Lifecycle

@@ -1,0 +1,177 @@
+"""The addresses that an NLB holds in each of its zones."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from localcloud.actions import Call
+from localcloud.products.vpc import claims, eips, ipv6
+from localcloud.products.vpc.entities import Eip, VSwitch
+from localcloud.wire.errors import ApiError
+from localcloud.wire.parameters import wire
+
+from .entities import NlbZone
+
+INTERNET: Final = "Internet"
+INTRANET: Final = "Intranet"
+DUAL_STACK: Final = "DualStack"
+_LEAST_ZONES: Final = 2
+_MOST_ZONES: Final = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class ZoneMapping:
+    """`ZoneMappings.N` of a request."""
+
+    zone_id: str
+    vswitch_id: str
+    private_ipv4_address: str = wire("PrivateIPv4Address", default="")
+    ipv6_address: str = ""
+    allocation_id: str = ""
+    eip_type: str = ""
+    ipv4_local_addresses: tuple[str, ...] = ()
+    ipv6_local_addresses: tuple[str, ...] = ()
+
+
+def check(call: Call, vpc_id: str, wanted: Sequence[ZoneMapping]) -> dict[str, VSwitch]:
+    """The vSwitch of each zone, if together they can be an NLB's.
+
+    Raises:
+        ApiError: too few zones, one twice, a vSwitch of another zone or VPC, an EIP twice.
+    """
+    if not _LEAST_ZONES <= len(wanted) <= _MOST_ZONES:
+        raise ApiError(
+            "InvalidZones",
+            f"The current zone list is illegal: {len(wanted)} zones, "
+            f"an NLB is in {_LEAST_ZONES} to {_MOST_ZONES}.",
+        )
+    found: dict[str, VSwitch] = {}
+    for mapping in wanted:
+        vswitch = call.store.find(VSwitch, mapping.vswitch_id)
+        if vswitch is None:
+            raise ApiError(
+                "ResourceNotFound.VSwitch",
+                f"The specified resource of vSwitch {mapping.vswitch_id!r} is not found.",
+                404,
+            )
+        if vswitch.vpc_id != vpc_id:
+            raise ApiError(
+                "Mismatch.VpcId", f"The VpcId is mismatched for {vpc_id} and {vswitch.vpc_id}."
+            )
+        if vswitch.zone != mapping.zone_id:
+            raise ApiError(
+                "Mismatch.ZoneIdAndVswitchId",
+                f"The ZoneIdAndVswitchId is mismatched for {mapping.zone_id} and {vswitch.id}, "
+                f"which is in {vswitch.zone}.",
+            )
+        if mapping.zone_id in found:
+            raise ApiError(
+                "OperationFailed.DuplicateZones",
+                "The operation failed because of Can not Specify duplicate zones: "
+                f"{mapping.zone_id}.",
+            )
+        found[mapping.zone_id] = vswitch
+    given = [m.allocation_id for m in wanted if m.allocation_id]
+    if len(set(given)) != len(given):
+        raise ApiError("DuplicatedParam.AllocationId", "The param of AllocationId is duplicated.")
+    return found
+
+
+def take(
+    call: Call, load_balancer_id: str, vswitch: VSwitch, wanted: ZoneMapping, *, dual_stack: bool
+) -> NlbZone:
+    """Claim the private addresses of one zone; a public one comes by `publish`."""
+    if dual_stack and vswitch.ipv6_cidr is None:
+        raise ApiError(
+            "OperationFailed.vSwitchNotSupportIpv6",
+            f"The operation failed because of vSwitchNotSupportIpv6: {vswitch.id}.",
+        )
+    eni_id = call.new_id("eni")
+    owner = {"kind": claims.NLB, "owner": load_balancer_id}
+    try:
+        if wanted.private_ipv4_address:
+            private = claims.take(call, vswitch, wanted.private_ipv4_address, **owner)
+        else:
+            private = claims.take_any(call, vswitch, **owner)
+    except ApiError as refusal:
+        raise _as_nlb_says(refusal) from refusal
+    return NlbZone(
+        zone=vswitch.zone,
+        vswitch_id=vswitch.id,
+        eni_id=eni_id,
+        private_ipv4=private,
+        ipv6=_ipv6(call, eni_id, vswitch, wanted.ipv6_address) if dual_stack else "",
+    )
+
+
+def _as_nlb_says(refusal: ApiError) -> ApiError:
+    codes = {
+        "InvalidIp.IPAssigned": "ResourceInUse.IP",
+        "InvalidVSwitchId.IpNotEnough": "ResourceNotEnough.VSwitchIp",
+    }
+    code = codes.get(refusal.code, "IllegalParam.PrivateIPv4Address")
+    return ApiError(code, refusal.message)
+
+
+def _ipv6(call: Call, eni_id: str, vswitch: VSwitch, wanted: str) -> str:
+    try:
+        return ipv6.put_on(call, eni_id, vswitch, wanted or None)
+    except ApiError as refusal:
+        raise ApiError("IllegalParam.Ipv6Address", refusal.message) from refusal
+
+
+def publish(call: Call, zone: NlbZone, allocation_id: str = "") -> NlbZone:
+    """Give a zone a public address: an EIP of the account, or one that the service allocates.
+
+    Raises:
+        ApiError: the EIP is not there or not free.
+    """
+    if zone.allocation_id:
+        return zone
+    if allocation_id:
+        eip = call.store.find(Eip, allocation_id)
+        if eip is None:
+            raise ApiError(
+                "ResourceNotFound.AllocationId",
+                f"The specified resource of AllocationId {allocation_id!r} is not found.",
+                404,
+            )
+        if eip.life.at(call.now) != "Available":
+            raise ApiError(
+                "ResourceAlreadyAssociated.AllocationId",
+                f"The specified resource of {eip.id} is already associated.",
+            )
+    else:
+        eip = eips.allocate_for_service(call)
+    eips.bind(
+        call,
+        eip,
+        instance_id=zone.eni_id,
+        kind=eips.NETWORK_INTERFACE,
+        private_ip=zone.private_ipv4,
+    )
+    return dataclasses.replace(
+        zone, allocation_id=eip.id, public_ipv4=eip.ip, managed_eip=not allocation_id
+    )
+
+
+def unpublish(call: Call, zone: NlbZone) -> NlbZone:
+    """Take a zone's public address away; an EIP of the account stays, free."""
+    eip = call.store.find(Eip, zone.allocation_id)
+    if eip is not None and eip.instance_id == zone.eni_id:
+        if zone.managed_eip:
+            call.store.remove(eip)
+        else:
+            eips.release_binding(call, eip)
+    return dataclasses.replace(zone, allocation_id="", public_ipv4="", managed_eip=False)
+
+
+def give_back(call: Call, zone: NlbZone) -> None:
+    """Release everything that a zone holds."""
+    unpublish(call, zone)
+    claims.give_back(call, zone.vswitch_id, zone.private_ipv4)
+    if zone.ipv6:
+        ipv6.take_from(call, zone.vswitch_id, zone.ipv6)

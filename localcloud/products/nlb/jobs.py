@@ -1,0 +1,64 @@
+"""Asynchronous tasks: what a change answers, and how it goes on."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from typing import Final
+
+from localcloud.actions import Answer, Call, action
+from localcloud.wire.errors import ApiError
+
+from .entities import NlbJob
+
+_MOST_AT_ONCE: Final = 20
+
+
+def begin(call: Call, name: str, seconds: float = 1.0) -> str:
+    """A task that is Processing for so long, then Succeeded; its id."""
+    job = NlbJob(
+        id=str(uuid.uuid4()),
+        action=name,
+        created=call.now,
+        life=call.passing(("Processing", seconds), to="Succeeded"),
+    )
+    return call.store.put(job).id
+
+
+@dataclass(frozen=True, kw_only=True)
+class GetJobStatus:
+    """Parameters of GetJobStatus."""
+
+    job_id: str
+
+
+@action()
+def get_job_status(call: Call, request: GetJobStatus) -> Answer:
+    """Processing or Succeeded: what could fail was refused at once."""
+    job = call.store.find(NlbJob, request.job_id)
+    if job is None:
+        raise ApiError(
+            "ResourceNotFound.Job",
+            f"The specified resource of job {request.job_id!r} is not found.",
+            404,
+        )
+    return {"Status": job.life.at(call.now)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListAsynJobs:
+    """Parameters of ListAsynJobs."""
+
+    job_ids: tuple[str, ...]
+
+
+@action()
+def list_asyn_jobs(call: Call, request: ListAsynJobs) -> Answer:
+    """The tasks with these ids; unknown ones are left out."""
+    if len(request.job_ids) > _MOST_AT_ONCE:
+        raise ApiError("IllegalParamSize.JobIds", f"At most {_MOST_AT_ONCE} ids at a time.")
+    jobs = [job for i in request.job_ids if (job := call.store.find(NlbJob, i)) is not None]
+    return {
+        "Jobs": [{"Id": job.id, "Status": job.life.at(call.now)} for job in jobs],
+        "TotalCount": str(len(jobs)),
+    }

@@ -1,0 +1,375 @@
+"""Listeners."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from localcloud import paging, tags
+from localcloud.actions import Answer, Call, action
+from localcloud.tags import TagParameter
+from localcloud.wire.errors import ApiError
+
+from . import endings, jobs, load_balancers, server_groups
+from .entities import DELETED, NlbListener, NlbServerGroup
+
+_PROTOCOLS: Final = ("TCP", "UDP", "TCPSSL")
+_LAST_PORT: Final = 65535
+_MOST_CPS: Final = 1_000_000
+_MOST_MSS: Final = 1500
+_USUAL_POLICY: Final = "tls_cipher_policy_1_0"
+_FIT: Final = {
+    "TCP": {"TCP", "TCP_UDP"},
+    "UDP": {"UDP", "TCP_UDP"},
+    "TCPSSL": {"TCP", "TCPSSL"},
+}
+
+
+def find(call: Call, listener_id: str) -> NlbListener:
+    """The listener, or the API's error."""
+    found = call.store.find(NlbListener, listener_id)
+    if found is None or found.life.at(call.now) == DELETED:
+        raise ApiError(
+            "ResourceNotFound.listener",
+            f"The specified resource of listener {listener_id!r} is not found.",
+            404,
+        )
+    return found
+
+
+def ready(call: Call, listener_id: str, *statuses: str) -> NlbListener:
+    """The listener, if it is Running or Stopped, or has one of the given statuses."""
+    found = find(call, listener_id)
+    status = found.life.at(call.now)
+    if status not in (statuses or ("Running", "Stopped")):
+        raise ApiError(
+            "IncorrectStatus.listener",
+            f"The status of listener [{found.id}] is incorrect: {status}.",
+        )
+    return found
+
+
+def of_load_balancer(call: Call, load_balancer_id: str) -> list[NlbListener]:
+    """The listeners that an NLB has now."""
+    found = call.store.where(NlbListener, "load_balancer", load_balancer_id)
+    return [x for x in found if x.life.at(call.now) != DELETED]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProxyProtocolV2Config:
+    """`ProxyProtocolV2Config` of a request."""
+
+    ppv2_private_link_ep_id_enabled: bool | None = None
+    ppv2_private_link_eps_id_enabled: bool | None = None
+    ppv2_vpc_id_enabled: bool | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Settings:
+    """What creating and updating a listener have in common."""
+
+    region_id: str | None = None
+    listener_description: str | None = None
+    idle_timeout: int | None = None
+    cps: int | None = None
+    mss: int | None = None
+    proxy_protocol_enabled: bool | None = None
+    proxy_protocol_v2_config: ProxyProtocolV2Config | None = None
+    sec_sensor_enabled: bool | None = None
+    security_policy_id: str | None = None
+    certificate_ids: tuple[str, ...] = ()
+    ca_enabled: bool | None = None
+    ca_certificate_ids: tuple[str, ...] = ()
+    alpn_enabled: bool | None = None
+    alpn_policy: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreateListener(_Settings):
+    """Parameters of CreateListener."""
+
+    load_balancer_id: str
+    listener_protocol: str
+    listener_port: int
+    server_group_id: str
+    start_port: int | None = None
+    end_port: int | None = None
+    tag: tuple[TagParameter, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class UpdateListenerAttribute(_Settings):
+    """Parameters of UpdateListenerAttribute."""
+
+    listener_id: str
+    server_group_id: str | None = None
+
+
+def _within(name: str, value: int | None, first: int, last: int) -> None:
+    if value is not None and not first <= value <= last:
+        raise ApiError(
+            f"IllegalParam.{name}",
+            f"The param of {name} is illegal: {value} is not from {first} to {last}.",
+        )
+
+
+def _changes(protocol: str, given: _Settings) -> dict[str, object]:
+    """The settings that a request names, checked."""
+    _within("IdleTimeout", given.idle_timeout, 10, 20 if protocol == "UDP" else 900)
+    _within("Cps", given.cps, 0, _MOST_CPS)
+    _within("Mss", given.mss, 0, _MOST_MSS)
+    if given.mss and protocol == "UDP":
+        raise ApiError(
+            "IllegalParam.MssConflictWithUdpAndGeneve",
+            "The param of MssConflictWithUdpAndGeneve is illegal.",
+        )
+    if len(given.certificate_ids) > 1 or len(given.ca_certificate_ids) > 1:
+        raise ApiError(
+            "IllegalParamSize.certificateIds",
+            "The param size of certificateIds or caCertificateIds is illegal.",
+        )
+    if given.alpn_enabled and not given.alpn_policy:
+        raise ApiError("MissingParam.AlpnPolicy", "The parameter of AlpnPolicy is missing.")
+    proxy = given.proxy_protocol_v2_config or ProxyProtocolV2Config()
+    named: dict[str, object] = {
+        "description": given.listener_description,
+        "idle_timeout": given.idle_timeout,
+        "cps": given.cps,
+        "mss": given.mss,
+        "proxy_protocol": given.proxy_protocol_enabled,
+        "proxy_endpoint_id": proxy.ppv2_private_link_ep_id_enabled,
+        "proxy_service_id": proxy.ppv2_private_link_eps_id_enabled,
+        "proxy_vpc_id": proxy.ppv2_vpc_id_enabled,
+        "sec_sensor": given.sec_sensor_enabled,
+        "security_policy_id": given.security_policy_id or None,
+        "certificate_ids": given.certificate_ids or None,
+        "ca": given.ca_enabled,
+        "ca_certificate_ids": given.ca_certificate_ids or None,
+        "alpn": given.alpn_enabled,
+        "alpn_policy": given.alpn_policy,
+    }
+    return {name: value for name, value in named.items() if value is not None}
+
+
+def _fitting(call: Call, protocol: str, vpc_id: str, group_id: str) -> NlbServerGroup:
+    """The server group, if a listener of this protocol can use it."""
+    group = server_groups.find(call, group_id)
+    if group.vpc_id != vpc_id:
+        raise ApiError(
+            "Mismatch.VpcId", f"The VpcId is mismatched for {vpc_id} and {group.vpc_id}."
+        )
+    if group.protocol not in _FIT[protocol]:
+        raise ApiError(
+            "Mismatch.Protocol",
+            f"The Protocol is mismatched for {protocol} and {group.protocol}.",
+        )
+    if protocol == "TCPSSL" and group.preserve_client_ip:
+        raise ApiError(
+            "IllegalParam.PreserveClientIpSwitch",
+            "The server group associated with the tcpssl listener does not support enabling "
+            "PreserveClientIp.",
+        )
+    return group
+
+
+def _ports(request: CreateListener) -> tuple[int, int]:
+    _within("Port", request.listener_port, 0, _LAST_PORT)
+    if request.listener_port:
+        return request.listener_port, request.listener_port
+    first, last = request.start_port or 0, request.end_port or 0
+    if not 1 <= first <= last <= _LAST_PORT:
+        raise ApiError(
+            "IllegalParam.Port",
+            f"The param of Port is illegal: StartPort {first} and EndPort {last}.",
+        )
+    return first, last
+
+
+@action(writes=True)
+def create_listener(call: Call, request: CreateListener) -> Answer:
+    """A listener, which runs once it is made."""
+    held = load_balancers.ready(call, request.load_balancer_id)
+    protocol = request.listener_protocol.upper()
+    if protocol not in _PROTOCOLS:
+        raise ApiError(
+            "IllegalParam.ListenerProtocol",
+            f"The param of ListenerProtocol is illegal: {protocol[:20]!r}.",
+        )
+    first, last = _ports(request)
+    group = _fitting(call, protocol, held.vpc_id, request.server_group_id)
+    if group.any_port != (request.listener_port == 0):
+        raise ApiError(
+            "IllegalParam.NonAnyPortListenerConflictWithAnyPortServerGroup"
+            if group.any_port
+            else "IllegalParam.AnyPortListenerConflictWithNonAnyPortServerGroup",
+            f"The listener's ports do not go with AnyPortEnabled of {group.id}.",
+        )
+    for other in of_load_balancer(call, held.id):
+        overlap = first <= other.last_port and other.first_port <= last
+        if overlap and (protocol == "UDP") == (other.protocol == "UDP"):
+            raise ApiError("Conflict.Port", f"The Port [{request.listener_port}] is conflict.")
+    if protocol == "TCPSSL" and not request.certificate_ids:
+        raise ApiError("MissingParam.Certificate", "The param of certificate is missing.")
+    usual: dict[str, object] = {
+        "description": "",
+        "idle_timeout": 20 if protocol == "UDP" else 900,
+        "security_policy_id": _USUAL_POLICY if protocol == "TCPSSL" else "",
+    }
+    settings: dict[str, object] = {**usual, **_changes(protocol, request)}
+    made = call.store.put(
+        NlbListener(
+            id=f"{call.new_id('lsn')}@{request.listener_port}",
+            load_balancer_id=held.id,
+            protocol=protocol,
+            port=request.listener_port,
+            first_port=first,
+            last_port=last,
+            server_group_id=group.id,
+            life=call.passing(("Provisioning", 1.0), to="Running"),
+            tags=tags.given(request.tag),
+            **settings,  # type: ignore[arg-type]  # checked where they are read
+        )
+    )
+    return {"ListenerId": made.id, "JobId": jobs.begin(call, "CreateListener")}
+
+
+@action(writes=True)
+def update_listener_attribute(call: Call, request: UpdateListenerAttribute) -> Answer:
+    """Change a listener; what is not given stays."""
+    held = ready(call, request.listener_id)
+    load_balancer = load_balancers.find(call, held.load_balancer_id)
+    changes = _changes(held.protocol, request)
+    if request.server_group_id:
+        group = _fitting(call, held.protocol, load_balancer.vpc_id, request.server_group_id)
+        changes["server_group_id"] = group.id
+    status = held.life.at(call.now)
+    call.store.change(held, life=call.passing(("Configuring", 1.0), to=status), **changes)
+    return {"JobId": jobs.begin(call, "UpdateListenerAttribute")}
+
+
+def _shown(call: Call, held: NlbListener) -> dict[str, object]:
+    shown: dict[str, object] = {
+        "ListenerId": held.id,
+        "LoadBalancerId": held.load_balancer_id,
+        "ListenerProtocol": held.protocol,
+        "ListenerPort": held.port,
+        "ListenerStatus": held.life.at(call.now),
+        "ListenerDescription": held.description,
+        "ServerGroupId": held.server_group_id,
+        "IdleTimeout": held.idle_timeout,
+        "Cps": held.cps,
+        "Mss": held.mss,
+        "ProxyProtocolEnabled": held.proxy_protocol,
+        "ProxyProtocolV2Config": {
+            "Ppv2PrivateLinkEpIdEnabled": held.proxy_endpoint_id,
+            "Ppv2PrivateLinkEpsIdEnabled": held.proxy_service_id,
+            "Ppv2VpcIdEnabled": held.proxy_vpc_id,
+        },
+        "SecSensorEnabled": held.sec_sensor,
+        "SecurityPolicyId": held.security_policy_id,
+        "CertificateIds": list(held.certificate_ids),
+        "CaEnabled": held.ca,
+        "CaCertificateIds": list(held.ca_certificate_ids),
+        "AlpnEnabled": held.alpn,
+        "AlpnPolicy": held.alpn_policy,
+        "RegionId": call.cloud.region,
+    }
+    if held.port == 0:
+        shown |= {"StartPort": str(held.first_port), "EndPort": str(held.last_port)}
+    return shown
+
+
+@dataclass(frozen=True, kw_only=True)
+class GetListenerAttribute:
+    """Parameters of GetListenerAttribute."""
+
+    listener_id: str
+    region_id: str | None = None
+
+
+@action()
+def get_listener_attribute(call: Call, request: GetListenerAttribute) -> Answer:
+    """One listener. Its tags are spelled otherwise than in the list."""
+    held = find(call, request.listener_id)
+    shown_tags = [{"TagKey": key, "TagValue": value} for key, value in held.tags]
+    return {**_shown(call, held), "Tags": shown_tags}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListListeners:
+    """Parameters of ListListeners."""
+
+    region_id: str | None = None
+    load_balancer_ids: tuple[str, ...] = ()
+    listener_ids: tuple[str, ...] = ()
+    listener_protocol: str | None = None
+    sec_sensor_enabled: str | None = None
+    next_token: str | None = None
+    max_results: int | None = None
+    tag: tuple[TagParameter, ...] = ()
+
+
+@action()
+def list_listeners(call: Call, request: ListListeners) -> Answer:
+    """Listeners by filter."""
+    sensor = request.sec_sensor_enabled
+    found = [
+        {**_shown(call, x), "Tags": tags.plain(x.tags)}
+        for x in call.store.all(NlbListener)
+        if x.life.at(call.now) != DELETED
+        and (not request.load_balancer_ids or x.load_balancer_id in request.load_balancer_ids)
+        and (not request.listener_ids or x.id in request.listener_ids)
+        and (not request.listener_protocol or x.protocol == request.listener_protocol)
+        and (not sensor or x.sec_sensor == (sensor.lower() == "true"))
+        and tags.match(x.tags, request.tag)
+    ]
+    return paging.listed("Listeners", found, request.next_token, request.max_results)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StartListener:
+    """Parameters of StartListener."""
+
+    listener_id: str
+    region_id: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StopListener:
+    """Parameters of StopListener."""
+
+    listener_id: str
+    region_id: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeleteListener:
+    """Parameters of DeleteListener."""
+
+    listener_id: str
+    region_id: str | None = None
+
+
+@action(writes=True)
+def start_listener(call: Call, request: StartListener) -> Answer:
+    """Start a stopped listener."""
+    held = ready(call, request.listener_id, "Stopped")
+    call.store.change(held, life=call.passing(("Starting", 1.0), to="Running"))
+    return {"JobId": jobs.begin(call, "StartListener")}
+
+
+@action(writes=True)
+def stop_listener(call: Call, request: StopListener) -> Answer:
+    """Stop a running listener."""
+    held = ready(call, request.listener_id, "Running")
+    call.store.change(held, life=call.passing(("Stopping", 1.0), to="Stopped"))
+    return {"JobId": jobs.begin(call, "StopListener")}
+
+
+@action(writes=True)
+def delete_listener(call: Call, request: DeleteListener) -> Answer:
+    """Delete a listener."""
+    held = ready(call, request.listener_id)
+    call.store.change(held, life=call.passing(("Deleting", 1.0), to=DELETED))
+    endings.settle(call)
+    return {"JobId": jobs.begin(call, "DeleteListener")}

@@ -1,0 +1,437 @@
+"""NLB instances."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from localcloud import paging, tags
+from localcloud.actions import Answer, Call, action, moment
+from localcloud.products.vpc.entities import DEFAULT_RESOURCE_GROUP, Ipv6Gateway, Vpc
+from localcloud.tags import TagParameter
+from localcloud.wire.errors import ApiError
+from localcloud.wire.parameters import wire
+
+from . import addresses, endings, jobs
+from .addresses import DUAL_STACK, INTERNET, INTRANET, ZoneMapping
+from .entities import DELETED, NetworkLoadBalancer, NlbZone
+
+_NAME: Final = re.compile(r"[A-Za-z\u4e00-\u9fff][\w.\-\u4e00-\u9fff]{1,127}")
+
+
+def find(call: Call, load_balancer_id: str) -> NetworkLoadBalancer:
+    """The NLB, or the API's error."""
+    found = call.store.find(NetworkLoadBalancer, load_balancer_id)
+    if found is None or found.life.at(call.now) == DELETED:
+        raise ApiError(
+            "ResourceNotFound.loadBalancer",
+            f"The specified resource of loadbalancer {load_balancer_id!r} is not found.",
+            404,
+        )
+    return found
+
+
+def ready(call: Call, load_balancer_id: str) -> NetworkLoadBalancer:
+    """The NLB, if it can be changed now."""
+    found = find(call, load_balancer_id)
+    status = found.life.at(call.now)
+    if status == "Configuring":
+        raise ApiError("Conflict.Lock", f"The Lock [{found.id}] is conflict.")
+    if status != "Active":
+        raise ApiError(
+            "IncorrectStatus.loadbalancer",
+            f"The status of loadbalancer [{found.id}] is incorrect: {status}.",
+        )
+    return found
+
+
+def configure(call: Call, held: NetworkLoadBalancer, task: str, /, **changes: object) -> Answer:
+    """Change an NLB, which is Configuring meanwhile; answers the task."""
+    call.store.change(held, life=call.passing(("Configuring", 1.0), to="Active"), **changes)
+    return {"JobId": jobs.begin(call, task)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeletionProtectionConfig:
+    """`DeletionProtectionConfig` of a request."""
+
+    enabled: bool = False
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModificationProtectionConfig:
+    """`ModificationProtectionConfig` of a request."""
+
+    status: str = "NonProtection"
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadBalancerBillingConfig:
+    """`LoadBalancerBillingConfig` of a request."""
+
+    pay_type: str = "PostPay"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreateLoadBalancer:
+    """Parameters of CreateLoadBalancer."""
+
+    address_type: str
+    vpc_id: str
+    zone_mappings: tuple[ZoneMapping, ...]
+    region_id: str | None = None
+    load_balancer_name: str = ""
+    load_balancer_type: str = "network"
+    address_ip_version: str = "ipv4"
+    bandwidth_package_id: str = ""
+    resource_group_id: str = ""
+    load_balancer_billing_config: LoadBalancerBillingConfig = LoadBalancerBillingConfig()
+    deletion_protection_config: DeletionProtectionConfig = DeletionProtectionConfig()
+    modification_protection_config: ModificationProtectionConfig = ModificationProtectionConfig()
+    tag: tuple[TagParameter, ...] = ()
+
+
+def checked_name(name: str) -> str:
+    """A name, if it can be one; empty is none."""
+    if name and not _NAME.fullmatch(name):
+        raise ApiError("IllegalParam.loadBalancerName", "Param loadBalancerName is illegal.")
+    return name
+
+
+def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> str:
+    """The allowed value that `value` spells, whatever its case."""
+    for known in allowed:
+        if value.lower() == known.lower():
+            return known
+    raise ApiError(
+        f"IllegalParam.{name}",
+        f"The param of {name} is illegal: {value!r} is not one of {', '.join(allowed)}.",
+    )
+
+
+@action(writes=True)
+def create_load_balancer(call: Call, request: CreateLoadBalancer) -> Answer:
+    """An NLB in two or more zones, with an address of each one's vSwitch."""
+    vpc = call.store.find(Vpc, request.vpc_id)
+    if vpc is None:
+        raise ApiError("ResourceNotFound.Vpc", "The specified resource of Vpc is not found.", 404)
+    address_type = _one_of("AddressType", request.address_type, (INTERNET, INTRANET))
+    version = _one_of(
+        "AddressIpVersion", request.address_ip_version or "ipv4", ("Ipv4", DUAL_STACK)
+    )
+    if request.load_balancer_billing_config.pay_type != "PostPay":
+        raise ApiError(
+            "OperationDenied.OnlyPostPaidSupported",
+            "The operation is not allowed because of OnlyPostPaidSupported.",
+        )
+    vswitches = addresses.check(call, vpc.id, request.zone_mappings)
+    load_balancer_id = call.new_id("nlb")
+    zones = []
+    for mapping in request.zone_mappings:
+        zone = addresses.take(
+            call,
+            load_balancer_id,
+            vswitches[mapping.zone_id],
+            mapping,
+            dual_stack=version == DUAL_STACK,
+        )
+        if address_type == INTERNET:
+            zone = addresses.publish(call, zone, mapping.allocation_id)
+        zones.append(zone)
+    deletion = request.deletion_protection_config
+    modification = request.modification_protection_config
+    call.store.put(
+        NetworkLoadBalancer(
+            id=load_balancer_id,
+            name=checked_name(request.load_balancer_name),
+            address_type=address_type,
+            address_ip_version=version,
+            ipv6_address_type=INTRANET if version == DUAL_STACK else "",
+            vpc_id=vpc.id,
+            zones=tuple(zones),
+            bandwidth_package_id=request.bandwidth_package_id,
+            deletion_protection=deletion.enabled,
+            deletion_protection_reason=deletion.reason,
+            deletion_protection_since=call.now,
+            modification_protection=modification.status,
+            modification_protection_reason=modification.reason,
+            modification_protection_since=call.now,
+            resource_group_id=request.resource_group_id or DEFAULT_RESOURCE_GROUP,
+            created=call.now,
+            life=call.passing(("Provisioning", 5.0), to="Active"),
+            tags=tags.given(request.tag),
+        )
+    )
+    # The API really spells it so.
+    return {"LoadbalancerId": load_balancer_id, "OrderId": 0}
+
+
+def _zone_shown(zone: NlbZone, *, local: bool) -> dict[str, object]:
+    address: dict[str, object] = {
+        "AllocationId": zone.allocation_id,
+        "EniId": zone.eni_id,
+        "Ipv6Address": zone.ipv6,
+        "PrivateIPv4Address": zone.private_ipv4,
+        "PrivateIPv4HcStatus": "Healthy",
+        "PrivateIPv6HcStatus": "Healthy" if zone.ipv6 else "",
+        "PublicIPv4Address": zone.public_ipv4,
+    }
+    if local:
+        address |= {"Ipv4LocalAddresses": [], "Ipv6LocalAddresses": []}
+    return {
+        "ZoneId": zone.zone,
+        "VSwitchId": zone.vswitch_id,
+        "Status": "Active",
+        "LoadBalancerAddresses": [address],
+    }
+
+
+def _shown(call: Call, held: NetworkLoadBalancer, *, local: bool) -> dict[str, object]:
+    region = call.cloud.region
+    return {
+        "LoadBalancerId": held.id,
+        "LoadBalancerName": held.name,
+        "LoadBalancerType": "network",
+        "LoadBalancerStatus": held.life.at(call.now),
+        "LoadBalancerBusinessStatus": "Normal",
+        "AddressType": held.address_type,
+        "AddressIpVersion": held.address_ip_version,
+        "Ipv6AddressType": held.ipv6_address_type,
+        "DNSName": f"{held.id}.{region}.nlb.aliyuncsslb.com",
+        "VpcId": held.vpc_id,
+        "ZoneMappings": [_zone_shown(z, local=local) for z in held.zones],
+        "SecurityGroupIds": list(held.security_group_ids),
+        "CrossZoneEnabled": held.cross_zone,
+        "BandwidthPackageId": held.bandwidth_package_id,
+        "DeletionProtectionConfig": {
+            "Enabled": held.deletion_protection,
+            "Reason": held.deletion_protection_reason,
+            "EnabledTime": moment(held.deletion_protection_since),
+        },
+        "ModificationProtectionConfig": {
+            "Status": held.modification_protection,
+            "Reason": held.modification_protection_reason,
+            "EnabledTime": moment(held.modification_protection_since),
+        },
+        "LoadBalancerBillingConfig": {"PayType": "PostPay"},
+        "OperationLocks": [],
+        "ResourceGroupId": held.resource_group_id,
+        "RegionId": region,
+        "CreateTime": moment(held.created),
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class GetLoadBalancerAttribute:
+    """Parameters of GetLoadBalancerAttribute."""
+
+    load_balancer_id: str
+    region_id: str | None = None
+
+
+@action()
+def get_load_balancer_attribute(call: Call, request: GetLoadBalancerAttribute) -> Answer:
+    """One NLB. Its tags are spelled otherwise than in the list."""
+    held = find(call, request.load_balancer_id)
+    return {
+        **_shown(call, held, local=True),
+        "Cps": held.cps,
+        "Tags": [{"TagKey": key, "TagValue": value} for key, value in held.tags],
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListLoadBalancers:
+    """Parameters of ListLoadBalancers."""
+
+    region_id: str | None = None
+    load_balancer_ids: tuple[str, ...] = ()
+    load_balancer_names: tuple[str, ...] = ()
+    load_balancer_status: str | None = None
+    load_balancer_business_status: str | None = None
+    load_balancer_type: str | None = None
+    address_type: str | None = None
+    address_ip_version: str | None = None
+    ipv6_address_type: str | None = None
+    dns_name: str | None = wire("DNSName", default=None)
+    vpc_ids: tuple[str, ...] = ()
+    zone_id: str | None = None
+    resource_group_id: str | None = None
+    next_token: str | None = None
+    max_results: int | None = None
+    tag: tuple[TagParameter, ...] = ()
+
+
+@action()
+def list_load_balancers(call: Call, request: ListLoadBalancers) -> Answer:
+    """NLBs by filter."""
+    given = {
+        "LoadBalancerStatus": request.load_balancer_status,
+        "LoadBalancerBusinessStatus": request.load_balancer_business_status,
+        "LoadBalancerType": request.load_balancer_type,
+        "AddressType": request.address_type,
+        "AddressIpVersion": request.address_ip_version,
+        "Ipv6AddressType": request.ipv6_address_type,
+        "DNSName": request.dns_name,
+        "ResourceGroupId": request.resource_group_id,
+    }
+    wanted = {name: value.lower() for name, value in given.items() if value}
+    found = []
+    for held in call.store.all(NetworkLoadBalancer):
+        if (
+            held.life.at(call.now) == DELETED
+            or (request.load_balancer_ids and held.id not in request.load_balancer_ids)
+            or (request.load_balancer_names and held.name not in request.load_balancer_names)
+            or (request.vpc_ids and held.vpc_id not in request.vpc_ids)
+            or (request.zone_id and all(z.zone != request.zone_id for z in held.zones))
+            or not tags.match(held.tags, request.tag)
+        ):
+            continue
+        shown = {**_shown(call, held, local=False), "Tags": tags.plain(held.tags)}
+        if all(str(shown[name]).lower() == value for name, value in wanted.items()):
+            found.append(shown)
+    return paging.listed("LoadBalancers", found, request.next_token, request.max_results)
+
+
+@dataclass(frozen=True, kw_only=True)
+class UpdateLoadBalancerAttribute:
+    """Parameters of UpdateLoadBalancerAttribute."""
+
+    load_balancer_id: str
+    region_id: str | None = None
+    load_balancer_name: str | None = None
+    cross_zone_enabled: bool | None = None
+    cps: int | None = None
+
+
+@action(writes=True)
+def update_load_balancer_attribute(call: Call, request: UpdateLoadBalancerAttribute) -> Answer:
+    """Rename an NLB, or change what it does across zones."""
+    held = ready(call, request.load_balancer_id)
+    changes: dict[str, object] = {}
+    if request.load_balancer_name is not None:
+        changes["name"] = checked_name(request.load_balancer_name)
+    if request.cross_zone_enabled is not None:
+        changes["cross_zone"] = request.cross_zone_enabled
+    if request.cps is not None:
+        changes["cps"] = request.cps
+    return configure(call, held, "UpdateLoadBalancerAttribute", **changes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnableLoadBalancerIpv6Internet:
+    """Parameters of EnableLoadBalancerIpv6Internet."""
+
+    load_balancer_id: str
+    region_id: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DisableLoadBalancerIpv6Internet:
+    """Parameters of DisableLoadBalancerIpv6Internet."""
+
+    load_balancer_id: str
+    region_id: str | None = None
+
+
+def _ipv6_type(call: Call, load_balancer_id: str, kind: str) -> Answer:
+    held = ready(call, load_balancer_id)
+    if held.address_ip_version != DUAL_STACK:
+        raise ApiError(
+            "OperationDenied.AddressTypeNotSupport",
+            f"The operation is not allowed because {held.id} is not DualStack.",
+        )
+    if kind == INTERNET and not call.store.any(Ipv6Gateway, "vpc", held.vpc_id):
+        raise ApiError(
+            "ResourceNotFound.Ipv6Gateway",
+            f"The VPC {held.vpc_id} has no IPv6 gateway.",
+            404,
+        )
+    call.store.change(held, ipv6_address_type=kind)
+    return {}
+
+
+@action(writes=True)
+def enable_ipv6_internet(call: Call, request: EnableLoadBalancerIpv6Internet) -> Answer:
+    """Make the IPv6 addresses public; the VPC needs an IPv6 gateway."""
+    return _ipv6_type(call, request.load_balancer_id, INTERNET)
+
+
+@action(writes=True)
+def disable_ipv6_internet(call: Call, request: DisableLoadBalancerIpv6Internet) -> Answer:
+    """Make the IPv6 addresses private."""
+    return _ipv6_type(call, request.load_balancer_id, INTRANET)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttachCommonBandwidthPackageToLoadBalancer:
+    """Parameters of AttachCommonBandwidthPackageToLoadBalancer."""
+
+    load_balancer_id: str
+    bandwidth_package_id: str
+    region_id: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DetachCommonBandwidthPackageFromLoadBalancer:
+    """Parameters of DetachCommonBandwidthPackageFromLoadBalancer."""
+
+    load_balancer_id: str
+    bandwidth_package_id: str
+    region_id: str | None = None
+
+
+@action(writes=True)
+def attach_package(call: Call, request: AttachCommonBandwidthPackageToLoadBalancer) -> Answer:
+    """Put an internet NLB into a bandwidth package; packages themselves are not emulated."""
+    held = ready(call, request.load_balancer_id)
+    if held.address_type != INTERNET:
+        raise ApiError(
+            "OperationDenied.AddressTypeNotSupport",
+            f"The operation is not allowed because {held.id} is {held.address_type}.",
+        )
+    if held.bandwidth_package_id:
+        raise ApiError(
+            "ResourceAlreadyAssociated.BandwidthPackageId",
+            f"The specified resource of {held.id} is already associated.",
+        )
+    name = "AttachCommonBandwidthPackageToLoadBalancer"
+    return configure(call, held, name, bandwidth_package_id=request.bandwidth_package_id)
+
+
+@action(writes=True)
+def detach_package(call: Call, request: DetachCommonBandwidthPackageFromLoadBalancer) -> Answer:
+    """Take an NLB out of its bandwidth package."""
+    held = ready(call, request.load_balancer_id)
+    if held.bandwidth_package_id != request.bandwidth_package_id:
+        raise ApiError(
+            "ResourceNotAssociated.BandwidthPackageId",
+            f"{held.id} is not in {request.bandwidth_package_id!r}.",
+        )
+    name = "DetachCommonBandwidthPackageFromLoadBalancer"
+    return configure(call, held, name, bandwidth_package_id="")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeleteLoadBalancer:
+    """Parameters of DeleteLoadBalancer."""
+
+    load_balancer_id: str
+    region_id: str | None = None
+
+
+@action(writes=True)
+def delete_load_balancer(call: Call, request: DeleteLoadBalancer) -> Answer:
+    """Delete an NLB with its listeners; server groups stay."""
+    held = ready(call, request.load_balancer_id)
+    if held.deletion_protection:
+        raise ApiError(
+            "OperationDenied.DeletionProtectionEnabled",
+            "The operation is not allowed because of DeletionProtectionEnabled.",
+        )
+    call.store.change(held, life=call.passing(("Deleting", 3.0), to=DELETED))
+    endings.settle(call)
+    return {"JobId": jobs.begin(call, "DeleteLoadBalancer", 3.0)}

@@ -1,0 +1,332 @@
+"""Server groups."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any, Final
+
+from localcloud import paging, tags
+from localcloud.actions import Answer, Call, action
+from localcloud.products.vpc.entities import DEFAULT_RESOURCE_GROUP, Vpc
+from localcloud.tags import TagParameter
+from localcloud.wire.errors import ApiError
+from localcloud.wire.parameters import wire
+
+from . import endings, jobs
+from .entities import DELETED, REMOVED, HealthCheck, NlbListener, NlbServerGroup
+
+IP_GROUP: Final = "Ip"
+_KINDS: Final = ("Instance", IP_GROUP)
+_PROTOCOLS: Final = ("TCP", "UDP", "TCP_UDP", "TCPSSL")
+_SCHEDULERS: Final = ("Wrr", "Wlc", "Rr", "Sch", "Tch", "Qch")
+_VERSIONS: Final = ("Ipv4", "DualStack")
+_DRAIN: Final = range(901)
+
+
+def find(call: Call, group_id: str) -> NlbServerGroup:
+    """The server group, or the API's error."""
+    found = call.store.find(NlbServerGroup, group_id)
+    if found is None or found.life.at(call.now) == DELETED:
+        raise ApiError(
+            "ResourceNotFound.serverGroup",
+            f"The specified resource of serverGroup {group_id!r} is not found.",
+            404,
+        )
+    return found
+
+
+def ready(call: Call, group_id: str) -> NlbServerGroup:
+    """The server group, if it can be changed now."""
+    found = find(call, group_id)
+    status = found.life.at(call.now)
+    if status != "Available":
+        raise ApiError(
+            "IncorrectStatus.serverGroup",
+            f"The status of servergroup [{found.id}] is incorrect: {status}.",
+        )
+    return found
+
+
+def configure(call: Call, held: NlbServerGroup, task: str, /, **changes: object) -> Answer:
+    """Change a group, which is Configuring meanwhile; answers the task."""
+    call.store.change(held, life=call.passing(("Configuring", 1.0), to="Available"), **changes)
+    endings.settle(call)
+    return {"ServerGroupId": held.id, "JobId": jobs.begin(call, task)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class HealthCheckConfig:
+    """`HealthCheckConfig` of a request; what is not given stays, or is the default."""
+
+    health_check_enabled: bool | None = None
+    health_check_type: str | None = None
+    health_check_connect_port: int | None = None
+    healthy_threshold: int | None = None
+    unhealthy_threshold: int | None = None
+    health_check_connect_timeout: int | None = None
+    health_check_interval: int | None = None
+    health_check_domain: str | None = None
+    health_check_url: str | None = None
+    http_check_method: str | None = None
+    health_check_http_code: tuple[str, ...] = ()
+    health_check_http_version: str | None = None
+    health_check_req: str | None = None
+    health_check_exp: str | None = None
+
+
+def _checked(before: HealthCheck, given: HealthCheckConfig | None) -> HealthCheck:
+    if given is None:
+        return before
+    changes: dict[str, Any] = {
+        "enabled": given.health_check_enabled,
+        "kind": given.health_check_type,
+        "port": given.health_check_connect_port,
+        "healthy": given.healthy_threshold,
+        "unhealthy": given.unhealthy_threshold,
+        "timeout": given.health_check_connect_timeout,
+        "interval": given.health_check_interval,
+        "domain": given.health_check_domain,
+        "url": given.health_check_url,
+        "method": given.http_check_method,
+        "codes": given.health_check_http_code or None,
+        "http_version": given.health_check_http_version,
+        "request": given.health_check_req,
+        "expected": given.health_check_exp,
+    }
+    named = {name: value for name, value in changes.items() if value is not None}
+    check = dataclasses.replace(before, **named)
+    if check.kind == "HTTP":
+        check = dataclasses.replace(
+            check, method=check.method or "GET", codes=check.codes or ("http_2xx",)
+        )
+    for name, value, allowed in (
+        ("HealthCheckConnectPort", check.port, range(65536)),
+        ("HealthyThreshold", check.healthy, range(2, 11)),
+        ("UnhealthyThreshold", check.unhealthy, range(2, 11)),
+        ("HealthCheckConnectTimeout", check.timeout, range(1, 301)),
+        ("HealthCheckInterval", check.interval, range(1, 301 if check.kind == "UDP" else 51)),
+    ):
+        if value not in allowed:
+            raise ApiError(
+                f"IllegalParam.{name}",
+                f"The param of {name} is illegal: {value} is not from "
+                f"{allowed.start} to {allowed.stop - 1}.",
+            )
+    if check.kind not in {"TCP", "HTTP", "UDP"}:
+        raise ApiError(
+            "IllegalParam.HealthCheckType",
+            f"The param of HealthCheckType is illegal: {check.kind[:40]!r}.",
+        )
+    return check
+
+
+def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> str:
+    for known in allowed:
+        if value.lower() == known.lower():
+            return known
+    raise ApiError(
+        f"IllegalParam.{name}",
+        f"The param of {name} is illegal: {value[:40]!r} is not one of {', '.join(allowed)}.",
+    )
+
+
+def _drain(seconds: int) -> int:
+    if seconds not in _DRAIN:
+        raise ApiError(
+            "IllegalParam.ConnectionDrainTimeout",
+            "The param of ConnectionDrainTimeout is illegal: it must be 0 to 900.",
+        )
+    return seconds
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreateServerGroup:
+    """Parameters of CreateServerGroup."""
+
+    server_group_name: str
+    vpc_id: str
+    region_id: str | None = None
+    server_group_type: str = "Instance"
+    protocol: str = "TCP"
+    scheduler: str = "Wrr"
+    address_ip_version: str = wire("AddressIPVersion", default="Ipv4")
+    any_port_enabled: bool = False
+    connection_drain_enabled: bool = False
+    connection_drain_timeout: int = 0
+    health_check_config: HealthCheckConfig | None = None
+    ip_version_affinity_mode: str = ""
+    preserve_client_ip_enabled: bool | None = None
+    resource_group_id: str = ""
+    tag: tuple[TagParameter, ...] = ()
+
+
+@action(writes=True)
+def create_server_group(call: Call, request: CreateServerGroup) -> Answer:
+    """A group of instances and ENIs of a VPC, or of bare addresses."""
+    if call.store.find(Vpc, request.vpc_id) is None:
+        raise ApiError("ResourceNotFound.Vpc", "The specified resource of Vpc is not found.", 404)
+    kind = _one_of("ServerGroupType", request.server_group_type or "Instance", _KINDS)
+    protocol = _one_of("Protocol", request.protocol or "TCP", _PROTOCOLS)
+    usual = HealthCheck(kind="UDP" if protocol == "UDP" else "TCP")
+    preserve = request.preserve_client_ip_enabled
+    made = call.store.put(
+        NlbServerGroup(
+            id=call.new_id("sgp"),
+            name=request.server_group_name,
+            kind=kind,
+            vpc_id=request.vpc_id,
+            protocol=protocol,
+            scheduler=_one_of("Scheduler", request.scheduler or "Wrr", _SCHEDULERS),
+            address_ip_version=_one_of(
+                "AddressIPVersion", request.address_ip_version or "Ipv4", _VERSIONS
+            ),
+            any_port=request.any_port_enabled,
+            affinity=request.ip_version_affinity_mode,
+            drain=request.connection_drain_enabled,
+            drain_timeout=_drain(request.connection_drain_timeout),
+            preserve_client_ip=kind != IP_GROUP if preserve is None else preserve,
+            health_check=_checked(usual, request.health_check_config or HealthCheckConfig()),
+            resource_group_id=request.resource_group_id or DEFAULT_RESOURCE_GROUP,
+            created=call.now,
+            life=call.passing(("Creating", 1.0), to="Available"),
+            tags=tags.given(request.tag),
+        )
+    )
+    return {"ServerGroupId": made.id, "JobId": jobs.begin(call, "CreateServerGroup")}
+
+
+@dataclass(frozen=True, kw_only=True)
+class UpdateServerGroupAttribute:
+    """Parameters of UpdateServerGroupAttribute."""
+
+    server_group_id: str
+    region_id: str | None = None
+    server_group_name: str | None = None
+    scheduler: str | None = None
+    connection_drain_enabled: bool | None = None
+    connection_drain_timeout: int | None = None
+    health_check_config: HealthCheckConfig | None = None
+    ip_version_affinity_mode: str | None = None
+    preserve_client_ip_enabled: bool | None = None
+
+
+@action(writes=True)
+def update_server_group_attribute(call: Call, request: UpdateServerGroupAttribute) -> Answer:
+    """Change a group; what is not given stays."""
+    held = ready(call, request.server_group_id)
+    timeout = request.connection_drain_timeout
+    changes = {
+        "name": request.server_group_name or None,
+        "scheduler": request.scheduler and _one_of("Scheduler", request.scheduler, _SCHEDULERS),
+        "drain": request.connection_drain_enabled,
+        "drain_timeout": None if timeout is None else _drain(timeout),
+        "affinity": request.ip_version_affinity_mode,
+        "preserve_client_ip": request.preserve_client_ip_enabled,
+        "health_check": _checked(held.health_check, request.health_check_config),
+    }
+    named = {name: value for name, value in changes.items() if value is not None}
+    return configure(call, held, "UpdateServerGroupAttribute", **named)
+
+
+def _health_check(check: HealthCheck) -> dict[str, object]:
+    return {
+        "HealthCheckEnabled": check.enabled,
+        "HealthCheckType": check.kind,
+        "HealthCheckConnectPort": check.port,
+        "HealthyThreshold": check.healthy,
+        "UnhealthyThreshold": check.unhealthy,
+        "HealthCheckConnectTimeout": check.timeout,
+        "HealthCheckInterval": check.interval,
+        "HealthCheckDomain": check.domain,
+        "HealthCheckUrl": check.url,
+        "HttpCheckMethod": check.method,
+        "HealthCheckHttpCode": list(check.codes),
+        "HealthCheckHttpVersion": check.http_version,
+        "HealthCheckReq": check.request,
+        "HealthCheckExp": check.expected,
+    }
+
+
+def _shown(call: Call, held: NlbServerGroup) -> dict[str, object]:
+    users = (
+        x
+        for x in call.store.where(NlbListener, "server_group", held.id)
+        if x.life.at(call.now) != DELETED
+    )
+    return {
+        "ServerGroupId": held.id,
+        "ServerGroupName": held.name,
+        "ServerGroupType": held.kind,
+        "ServerGroupStatus": held.life.at(call.now),
+        "VpcId": held.vpc_id,
+        "Protocol": held.protocol,
+        "Scheduler": held.scheduler,
+        "AddressIPVersion": held.address_ip_version,
+        "AnyPortEnabled": held.any_port,
+        "IpVersionAffinityMode": held.affinity,
+        "ConnectionDrainEnabled": held.drain,
+        "ConnectionDrainTimeout": held.drain_timeout,
+        "PreserveClientIpEnabled": held.preserve_client_ip,
+        "HealthCheck": _health_check(held.health_check),
+        "ServerCount": sum(s.life.at(call.now) != REMOVED for s in held.servers),
+        "RelatedLoadBalancerIds": list(dict.fromkeys(x.load_balancer_id for x in users)),
+        "ResourceGroupId": held.resource_group_id,
+        "RegionId": call.cloud.region,
+        "AliUid": int(call.cloud.account_id),
+        "Tags": tags.plain(held.tags),
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListServerGroups:
+    """Parameters of ListServerGroups."""
+
+    region_id: str | None = None
+    server_group_ids: tuple[str, ...] = ()
+    server_group_names: tuple[str, ...] = ()
+    server_group_type: str | None = None
+    vpc_id: str | None = None
+    resource_group_id: str | None = None
+    next_token: str | None = None
+    max_results: int | None = None
+    tag: tuple[TagParameter, ...] = ()
+
+
+@action()
+def list_server_groups(call: Call, request: ListServerGroups) -> Answer:
+    """Server groups by filter."""
+    found = [
+        _shown(call, g)
+        for g in call.store.all(NlbServerGroup)
+        if g.life.at(call.now) != DELETED
+        and (not request.server_group_ids or g.id in request.server_group_ids)
+        and (not request.server_group_names or g.name in request.server_group_names)
+        and (not request.server_group_type or g.kind == request.server_group_type)
+        and (not request.vpc_id or g.vpc_id == request.vpc_id)
+        and (not request.resource_group_id or g.resource_group_id == request.resource_group_id)
+        and tags.match(g.tags, request.tag)
+    ]
+    return paging.listed("ServerGroups", found, request.next_token, request.max_results)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeleteServerGroup:
+    """Parameters of DeleteServerGroup."""
+
+    server_group_id: str
+    region_id: str | None = None
+
+
+@action(writes=True)
+def delete_server_group(call: Call, request: DeleteServerGroup) -> Answer:
+    """Delete a group that no listener uses."""
+    held = ready(call, request.server_group_id)
+    users = call.store.where(NlbListener, "server_group", held.id)
+    if any(x.life.at(call.now) != DELETED for x in users):
+        raise ApiError(
+            "ResourceInUse.ServerGroup", "The specified resource of ServerGroup is in use."
+        )
+    call.store.change(held, life=call.passing(("Deleting", 1.0), to=DELETED))
+    endings.settle(call)
+    return {"JobId": jobs.begin(call, "DeleteServerGroup")}

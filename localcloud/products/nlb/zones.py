@@ -1,0 +1,80 @@
+"""Changing the zones of an NLB and whether it is public."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from localcloud.actions import Answer, Call, action
+from localcloud.wire.errors import ApiError
+
+from . import addresses, load_balancers
+from .addresses import DUAL_STACK, INTERNET, INTRANET, ZoneMapping
+
+
+@dataclass(frozen=True, kw_only=True)
+class UpdateLoadBalancerZones:
+    """Parameters of UpdateLoadBalancerZones: all the zones it shall have."""
+
+    load_balancer_id: str
+    zone_mappings: tuple[ZoneMapping, ...]
+    region_id: str | None = None
+
+
+@action(writes=True)
+def update_load_balancer_zones(call: Call, request: UpdateLoadBalancerZones) -> Answer:
+    """Keep the zones named with the vSwitch they have, add the new ones, give up the others."""
+    held = load_balancers.ready(call, request.load_balancer_id)
+    vswitches = addresses.check(call, held.vpc_id, request.zone_mappings)
+    before = {(z.zone, z.vswitch_id): z for z in held.zones}
+    wanted = {(m.zone_id, m.vswitch_id) for m in request.zone_mappings}
+    for key, zone in before.items():
+        if key not in wanted:
+            addresses.give_back(call, zone)
+    zones = []
+    for mapping in request.zone_mappings:
+        zone = before.get((mapping.zone_id, mapping.vswitch_id)) or addresses.take(
+            call,
+            held.id,
+            vswitches[mapping.zone_id],
+            mapping,
+            dual_stack=held.address_ip_version == DUAL_STACK,
+        )
+        if held.address_type == INTERNET:
+            zone = addresses.publish(call, zone, mapping.allocation_id)
+        zones.append(zone)
+    return load_balancers.configure(call, held, "UpdateLoadBalancerZones", zones=tuple(zones))
+
+
+@dataclass(frozen=True, kw_only=True)
+class UpdateLoadBalancerAddressTypeConfig:
+    """Parameters of UpdateLoadBalancerAddressTypeConfig; zone mappings only name EIPs."""
+
+    load_balancer_id: str
+    address_type: str
+    zone_mappings: tuple[ZoneMapping, ...] = ()
+    region_id: str | None = None
+
+
+@action(writes=True)
+def update_address_type(call: Call, request: UpdateLoadBalancerAddressTypeConfig) -> Answer:
+    """Make an NLB public, with given EIPs or the service's own, or private."""
+    held = load_balancers.ready(call, request.load_balancer_id)
+    if request.address_type not in {INTERNET, INTRANET}:
+        raise ApiError(
+            "IllegalParam.AddressType",
+            f"The param of AddressType is illegal: {request.address_type[:40]!r}.",
+        )
+    given = {m.zone_id: m.allocation_id for m in request.zone_mappings}
+    zones = tuple(
+        addresses.publish(call, zone, given.get(zone.zone, ""))
+        if request.address_type == INTERNET
+        else addresses.unpublish(call, zone)
+        for zone in held.zones
+    )
+    return load_balancers.configure(
+        call,
+        held,
+        "UpdateLoadBalancerAddressTypeConfig",
+        zones=zones,
+        address_type=request.address_type,
+    )
