@@ -97,6 +97,50 @@ def test_a_pods_own_choice_beats_its_namespaces_and_the_defaults() -> None:
     assert names(by_pod, pools) == [["own"]]
 
 
+def test_a_networks_own_pools_beat_the_defaults_and_lose_to_a_namespaces() -> None:
+    pools = [pool("default"), pool("ns", default=False), pool("network", default=False)]
+    by_network = replace(REQUEST, network_pools={4: ["netw*"]})
+    by_namespace = replace(
+        by_network, namespace_annotations={"ipam.spidernet.io/default-ipv4-ippool": '["ns"]'}
+    )
+    assert names(by_network, pools) == [["network"]]
+    assert names(by_namespace, pools) == [["ns"]]
+
+
+@pytest.mark.parametrize(
+    ("annotation", "said"),
+    [
+        ("{", "invalid format of Pod annotation 'ipam.spidernet.io/ippool'"),
+        ('{"ipv4": ["nowhere"]}', "failed to get original IPPool nowhere"),
+        ('{"ipv4": ["own", "o*"]}', "duplicate IPPool own"),
+        ('{"ipv6": ["own"]}', "own: expect an IPv6 IPPool"),
+        ('{"ipv4": ["x*"]}', "no matched IPv4 IPPool"),
+        ("{}", "no pool selection rules"),
+    ],
+)
+def test_a_pods_own_choice_that_cannot_be_had_falls_through_to_nothing(
+    annotation: str, said: str
+) -> None:
+    request = replace(REQUEST, pod_annotations={"ipam.spidernet.io/ippool": annotation})
+    with pytest.raises(NoAddressError, match=said):
+        names(request, [pool("default"), pool("own", default=False)])
+
+
+def test_a_choice_for_other_interfaces_alone_is_a_mistake() -> None:
+    choice = '[{"interface": "net1", "ipv4": ["own"]}]'
+    request = replace(REQUEST, pod_annotations={"ipam.spidernet.io/ippools": choice})
+    with pytest.raises(NoAddressError, match="interface eth0 must be specified"):
+        names(request, [pool("default"), pool("own")])
+
+
+def test_a_choice_without_names_goes_by_the_interfaces_order() -> None:
+    choice = '[{"ipv4": ["first"]}, {"ipv4": ["second"]}]'
+    request = replace(REQUEST, pod_annotations={"ipam.spidernet.io/ippools": choice})
+    pools = [pool("first"), pool("second")]
+    assert names(request, pools) == [["first"]]
+    assert names(replace(request, nic="net1"), pools) == [["second"]]
+
+
 def test_the_narrower_pool_comes_first() -> None:
     pools = [
         pool("any"),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import http
+import json
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from . import pools
@@ -48,9 +50,9 @@ class Addresses:
         found: list[str] = []
         namespace = client.get(f"/api/v1/namespaces/{pod['metadata']['namespace']}")
         for nic, network in _networks(pod, agent):
-            self._check_network(client, network)
-            request = _request(
-                pod, (namespace, node), (nic, network), agent["metadata"]["namespace"]
+            request = replace(
+                _request(pod, (namespace, node), (nic, network), agent["metadata"]["namespace"]),
+                network_pools=self._pools_of_network(client, network),
             )
             got = self._allocate_nic(client, pod, request)
             if nic == "eth0":
@@ -147,12 +149,22 @@ class Addresses:
             )
 
     @staticmethod
-    def _check_network(client: Client, network: str) -> None:
+    def _pools_of_network(client: Client, network: str) -> dict[int, list[str]]:
+        """Return the pools that the network itself names. Raises NoAddressError without one."""
         namespace, _, name = network.partition("/")
-        if client.find(_NETWORKS.format(namespace, name)) is None:
+        found = client.find(_NETWORKS.format(namespace, name))
+        if found is None:
             raise NoAddressError(
                 f"network-attachment-definitions.k8s.cni.cncf.io {name!r} not found in {namespace}"
             )
+        config = json.loads((found.get("spec") or {}).get("config") or "{}")
+        named: dict[int, list[str]] = {}
+        for plugin in config.get("plugins") or [config]:
+            ipam = plugin.get("ipam") or {}
+            for version in (4, 6):
+                if names := ipam.get(f"default_ipv{version}_ippool"):
+                    named[version] = names
+        return named
 
 
 def _with_one_more(
@@ -180,8 +192,8 @@ def _networks(pod: Mapping[str, Any], agent: Mapping[str, Any]) -> list[tuple[st
     found = [("eth0", first)]
     more = annotations.get("k8s.v1.cni.cncf.io/networks") or ""
     for place, entry in enumerate([text.strip() for text in more.split(",") if text.strip()], 1):
-        name = entry.partition("@")[0]
-        found.append((f"net{place}", name if "/" in name else f"{own}/{name}"))
+        name, _, nic = entry.partition("@")
+        found.append((nic or f"net{place}", name if "/" in name else f"{own}/{name}"))
     return found
 
 

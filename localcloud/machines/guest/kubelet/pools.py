@@ -8,7 +8,7 @@ from __future__ import annotations
 import fnmatch
 import ipaddress
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -35,23 +35,22 @@ class Request:
     nic: str
     network: str
     agent_namespace: str
+    network_pools: Mapping[int, Sequence[str]] = field(default_factory=dict)
+    """Pools that the network's own CNI configuration names, by IP version."""
 
 
 def candidates(request: Request, pools: Sequence[dict[str, Any]]) -> list[list[dict[str, Any]]]:
     """Return the pools to try in order, one list for each address family that must be served.
 
-    The first level that names any pool wins: pod annotations, namespace annotations, pools that
-    are default. Raises NoAddressError, naming every pool that was filtered out and why.
+    The first level that says anything is the only one: the pod's annotations, its namespace's, the
+    network's own pools, then all default pools. Raises NoAddressError, naming every pool that was
+    filtered out and why.
     """
-    named = _named(request, pools)
     families: list[list[dict[str, Any]]] = []
-    for version in (4, 6):
-        level = [pool for pool in named if _version(pool) == version]
-        if not level:
-            continue
+    for version, level in _named(request, pools).items():
         reasons, kept = [], []
         for pool in level:
-            if reason := _unfit(pool, request):
+            if reason := _unfit(pool, request, version):
                 reasons.append(f"{pool['metadata']['name']}: {reason}")
             else:
                 kept.append(pool)
@@ -105,36 +104,84 @@ def addresses(entries: Iterable[str]) -> Iterator[str]:
             here += 1
 
 
-def _named(request: Request, pools: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    names = _pod_names(request) or _namespace_names(request)
-    if names:
-        return [
-            pool
-            for pattern in names
-            for pool in pools
-            if fnmatch.fnmatchcase(pool["metadata"]["name"], pattern)
-        ]
-    return [pool for pool in pools if pool["spec"].get("default")]
+def _named(request: Request, pools: Sequence[dict[str, Any]]) -> dict[int, list[dict[str, Any]]]:
+    """Return the pools of the first level that says anything, by IP version."""
+    for names in (_pod_names(request), _namespace_names(request), request.network_pools or None):
+        if names is not None:
+            return {v: _found(n, v, pools) for v, n in sorted(names.items()) if n}
+    defaults = [pool for pool in pools if pool["spec"].get("default")]
+    found = {v: [pool for pool in defaults if _version(pool) == v] for v in (4, 6)}
+    return {version: level for version, level in found.items() if level}
 
 
-def _pod_names(request: Request) -> list[str]:
+def _found(
+    names: Sequence[str], version: int, pools: Sequence[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Return the pools of these names; a pattern stands for all that fit and are of the version.
+
+    Raises NoAddressError for a name that no pool has, and for a pool that is named twice.
+    """
+    found: list[dict[str, Any]] = []
+    for name in names:
+        if any(letter in name for letter in "?*") or ("[" in name and "]" in name):
+            fits = [
+                pool
+                for pool in pools
+                if _version(pool) == version and fnmatch.fnmatchcase(pool["metadata"]["name"], name)
+            ]
+        else:
+            fits = [pool for pool in pools if pool["metadata"]["name"] == name]
+            if not fits:
+                raise NoAddressError(f"failed to get original IPPool {name}: not found")
+        for pool in fits:
+            if pool in found:
+                raise NoAddressError(f"duplicate IPPool {pool['metadata']['name']} specified")
+            found.append(pool)
+    return found
+
+
+def _pod_names(request: Request) -> dict[int, list[str]] | None:
+    """Return what the pod's annotations name for this NIC, None when it has none."""
     annotations = request.pod_annotations
-    if text := annotations.get(f"{_ANNOTATION}/ippools"):
-        for entry in json.loads(text):
-            if entry.get("interface", "eth0") == request.nic:
-                return [*(entry.get("ipv4") or ()), *(entry.get("ipv6") or ())]
-    if text := annotations.get(f"{_ANNOTATION}/ippool"):
-        entry = json.loads(text)
-        return [*(entry.get("ipv4") or ()), *(entry.get("ipv6") or ())]
-    return []
+    if (text := annotations.get(f"{_ANNOTATION}/ippools")) is not None:
+        entries = _annotation(text, "ippools", list)
+        for place, entry in enumerate(entries):
+            if entry.get("interface", _nic_of_place(place)) == request.nic:
+                return _by_version(entry)
+        raise NoAddressError(
+            f"invalid format of Pod annotation '{_ANNOTATION}/ippools': "
+            f"interface {request.nic} must be specified"
+        )
+    if (text := annotations.get(f"{_ANNOTATION}/ippool")) is not None:
+        return _by_version(_annotation(text, "ippool", dict))
+    return None
 
 
-def _namespace_names(request: Request) -> list[str]:
-    found: list[str] = []
+def _annotation(text: str, name: str, kind: type) -> Any:  # noqa: ANN401  (JSON)
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = None
+    if not isinstance(value, kind):
+        raise NoAddressError(f"invalid format of Pod annotation '{_ANNOTATION}/{name}'")
+    return value
+
+
+def _nic_of_place(place: int) -> str:
+    return "eth0" if place == 0 else f"net{place}"
+
+
+def _by_version(entry: Mapping[str, Any]) -> dict[int, list[str]]:
+    return {4: list(entry.get("ipv4") or ()), 6: list(entry.get("ipv6") or ())}
+
+
+def _namespace_names(request: Request) -> dict[int, list[str]] | None:
+    found: dict[int, list[str]] = {}
     for version in (4, 6):
         text = request.namespace_annotations.get(f"{_ANNOTATION}/default-ipv{version}-ippool")
-        found += json.loads(text) if text else []
-    return found
+        if text and (names := json.loads(text)):
+            found[version] = names
+    return found or None
 
 
 def _version(pool: Mapping[str, Any]) -> int:
@@ -144,13 +191,21 @@ def _version(pool: Mapping[str, Any]) -> int:
     )
 
 
-def _unfit(pool: Mapping[str, Any], request: Request) -> str | None:
+def _unfit(pool: Mapping[str, Any], request: Request, version: int) -> str | None:
     """Return why the pool does not serve this NIC, None when it does."""
-    spec = pool["spec"]
+    return _unready(pool, version) or _for_others(pool, request)
+
+
+def _unready(pool: Mapping[str, Any], version: int) -> str | None:
     if pool["metadata"].get("deletionTimestamp"):
         return "terminating"
-    if spec.get("disable"):
+    if pool["spec"].get("disable"):
         return "disabled"
+    return None if _version(pool) == version else f"expect an IPv{version} IPPool"
+
+
+def _for_others(pool: Mapping[str, Any], request: Request) -> str | None:
+    spec = pool["spec"]
     named = {
         "nodeName": (request.node, "nodeAffinity", request.node_labels),
         "namespaceName": (request.pod_namespace, "namespaceAffinity", request.namespace_labels),
