@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
+import structlog
+
 from .actions import moment
 from .calls import CallLog
 from .faults import BadFaultError, Faults, read
@@ -23,10 +25,12 @@ from .products.vpc.entities import AddressClaim
 from .settings import Cloud
 from .state.store import Store
 from .web.messages import HttpReply, HttpRequest
+from .wire.parameters import encodable
 
 _CONSOLE_KEPT: Final = 64 * 1024
 _LONGEST_WAIT: Final = 60.0
 _TICK: Final = 0.05
+_LARGEST: Final = 1e15
 _NOT_RESOURCES: Final = frozenset(
     {Remembered.__name__, Session.__name__, AddressClaim.__name__, Console.__name__}
 )
@@ -52,6 +56,7 @@ class Control:
         self._faults = faults
         self._port = port
         self._view = MachinesView(store, cloud)
+        self._log = structlog.get_logger("control")
 
     def refuse(self, status: int, code: str, message: str) -> HttpReply:
         """The answer to what is not a request."""
@@ -64,6 +69,9 @@ class Control:
             return HttpReply.of(await self._route(request))
         except ControlError as error:
             return HttpReply.of({"error": str(error)}, error.status)
+        except Exception:  # noqa: BLE001  # whatever it is, the client gets an answer
+            self._log.exception("a bug of the emulator", path=request.path)
+            return HttpReply.of({"error": "the emulator failed; its log has the traceback"}, 500)
 
     async def _route(  # noqa: C901, PLR0911  # a table of routes
         self, request: HttpRequest
@@ -127,7 +135,7 @@ class Control:
 
     def _console(self, instance_id: str, document: Any) -> object:  # noqa: ANN401  # JSON
         text = document.get("text") if isinstance(document, dict) else None
-        if not isinstance(text, str):
+        if not isinstance(text, str) or not encodable(text):
             raise ControlError(400, 'the body must be {"text": "…"}')
         self._instance(instance_id)
         held = self._store.find(Console, instance_id)
@@ -203,6 +211,6 @@ def _number(query: Mapping[str, str], name: str, default: float) -> float:
         value = float(text)
     except ValueError:
         value = -1.0
-    if not value >= 0:
+    if not 0 <= value < _LARGEST:
         raise ControlError(400, f"{name} must be a number, not {text[:40]!r}")
     return value

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import fnmatch
+import json
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+_LONGEST_SECONDS: Final = 3600
 KINDS: Final = ("error", "timeout", "drop", "after-effect", "stale")
 
 
@@ -17,9 +19,11 @@ class Fault:
 
     `action` may have wildcards, `resource` is text that some parameter must contain. It strikes
     the first `times` matching calls, or the `nth` one only, or each with probability `rate`;
-    without any of them every one. `kind`: error (before the effect), after-effect (the effect
-    happens, the answer is an error), timeout (no answer for `seconds`), drop (the connection is
-    closed without an answer), stale (the answer is that of `transactions` changes ago).
+    without any of them every one. With `each` only the first of equal calls counts (same action,
+    same values in whatever order), so that every call is struck once and its repetition passes.
+    `kind`: error (before the effect), after-effect (the effect happens, the answer is an error),
+    timeout (no answer for `seconds`), drop (the connection is closed without an answer), stale (the
+    answer is that of `transactions` changes ago).
     """
 
     action: str = "*"
@@ -31,6 +35,7 @@ class Fault:
     times: int | None = None
     nth: int | None = None
     rate: float | None = None
+    each: bool = False
     seconds: float = 30.0
     transactions: int = 1
 
@@ -55,11 +60,15 @@ def read(document: Mapping[str, Any]) -> Fault:
         "transactions": (int,),
         "rate": (int, float),
         "seconds": (int, float),
+        "each": (bool,),
     }
     for name, value in given.items():
         wanted = numbers.get(name, (str,))
-        if not isinstance(value, wanted) or isinstance(value, bool):
+        if not isinstance(value, wanted) or isinstance(value, bool) is not (wanted == (bool,)):
             raise BadFaultError(f"{name} {value!r} must be a {wanted[-1].__name__}.")
+    for name in ("rate", "seconds"):
+        if not 0 <= given.get(name, 0) <= _LONGEST_SECONDS:
+            raise BadFaultError(f"{name} {given[name]!r} must be from 0 to {_LONGEST_SECONDS}.")
     if not 200 <= given.get("status", 400) <= 599:  # noqa: PLR2004  # HTTP
         raise BadFaultError(f"status {given['status']} must be from 200 to 599.")
     return Fault(**given)
@@ -70,6 +79,7 @@ class Faults:
 
     def __init__(self, seed: int = 1) -> None:
         self._rules: list[tuple[Fault, int]] = []
+        self._seen: set[tuple[int, str, tuple[str, ...]]] = set()
         self._random = random.Random(seed)  # noqa: S311  # reproducible, not secret
 
     def add(self, fault: Fault) -> None:
@@ -79,6 +89,7 @@ class Faults:
     def clear(self) -> None:
         """Forget all rules."""
         self._rules.clear()
+        self._seen.clear()
 
     def rules(self) -> list[tuple[Fault, int]]:
         """The rules, each with the number of calls it has matched."""
@@ -92,6 +103,11 @@ class Faults:
                 continue
             if fault.resource and not any(fault.resource in v for v in parameters.values()):
                 continue
+            if fault.each:
+                call = (position, action, tuple(sorted(map(_sorted, parameters.values()))))
+                if call in self._seen:
+                    continue
+                self._seen.add(call)
             self._rules[position] = (fault, count + 1)
             if struck is None and self._due(fault, count + 1):
                 struck = fault
@@ -103,3 +119,13 @@ class Faults:
         if fault.nth is not None and count != fault.nth:
             return False
         return fault.rate is None or self._random.random() < fault.rate
+
+
+def _sorted(value: str) -> str:
+    """A JSON array with its items in a fixed order, since clients send sets as they come."""
+    if value.startswith("["):
+        try:
+            return json.dumps(sorted(json.dumps(i, sort_keys=True) for i in json.loads(value)))
+        except (ValueError, RecursionError):
+            return value
+    return value

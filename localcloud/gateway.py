@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl
 import structlog
 
 from . import idempotency
-from .access import policies
+from .access import circumstances, policies, resources
 from .access.authentication import Authenticator
 from .access.principals import Principal
 from .actions import Action, Answer, Call, Product
@@ -55,7 +55,7 @@ _COMMON: Final = frozenset(
 )
 _MOST_FIELDS: Final = 5000
 _REGIONAL: Final = frozenset({"Ecs", "Vpc", "Slb", "Nlb"})
-_MASKED_ERRORS: Final = 500
+_PASSES_ROLE: Final = frozenset({("ecs", "RunInstances"), ("ecs", "AttachInstanceRamRole")})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,8 +155,9 @@ class Gateway:
             now=now,
         )
         state.principal = principal.arn
-        product, action = self._find(parsed, state)
-        self._allow(principal, product, action)
+        product = self._product(parsed, state)
+        self._allow(principal, product, parsed.action, http, now, given)
+        action = self._action(product, parsed)
         fault = self._faults.strike(action.name, state.parameters)
         if fault is not None and fault.kind not in {"after-effect", "stale"}:
             return self._struck(fault, request_id, state)
@@ -185,7 +186,7 @@ class Gateway:
             return self._struck(fault, request_id, state)
         return HttpReply.of({"RequestId": request_id, **answer})
 
-    def _find(self, parsed: _Parsed, state: _State) -> tuple[Product, Action]:
+    def _product(self, parsed: _Parsed, state: _State) -> Product:
         product = self._products.get(parsed.version)
         if product is None:
             raise ApiError(
@@ -193,28 +194,58 @@ class Gateway:
                 f"No product here has the API version {parsed.version[:40]!r}.",
             )
         state.product = product.name
+        return product
+
+    @staticmethod
+    def _action(product: Product, parsed: _Parsed) -> Action:
         action = product.actions.get(parsed.action)
         if action is None:
             raise ApiError(
                 UNKNOWN_ACTION,
                 f"{product.name} {product.version} has no action {parsed.action[:80]!r} here.",
             )
-        return product, action
+        return action
 
-    def _allow(self, principal: Principal, product: Product, action: Action) -> None:
-        if principal.policies is None or action.name == "GetCallerIdentity":
+    def _allow(  # noqa: PLR0913, PLR0917  # what policies look at
+        self,
+        principal: Principal,
+        product: Product,
+        action: str,
+        http: HttpRequest,
+        now: float,
+        given: Mapping[str, str],
+    ) -> None:
+        """Refuse what the sender's policies do not allow, before anything is said of the action."""
+        if principal.policies is None or (product.name, action) == ("Sts", "GetCallerIdentity"):
             return
         name = product.name.lower()
-        allowed = policies.allows(principal.policies, name, action.name)
-        if allowed and principal.limit:
-            allowed = policies.allows((principal.limit,), name, action.name)
-        if not allowed:
+        context = circumstances.of(principal, http, now, given)
+        asked = policies.Asked(
+            action=f"{name}:{action}",
+            resources=circumstances.resources_of(self._store, self._cloud, name, action, given),
+            context=context,
+        )
+        if not principal.may(asked):
             code = "NoPermission" if name in {"ram", "sts"} else "Forbidden.RAM"
             raise ApiError(
                 code,
-                f"{principal.arn} is not authorized to do {name}:{action.name}.",
+                f"{principal.arn} is not authorized to do {name}:{action[:80]} on "
+                f"{', '.join(r.arn for r in asked.resources)[:400]}.",
                 403,
             )
+        passed = given.get("RamRoleName") if (name, action) in _PASSES_ROLE else None
+        if passed:
+            passing = policies.Asked(
+                action="ram:PassRole",
+                resources=[resources.role(self._cloud, passed)],
+                context=context,
+            )
+            if not principal.may(passing):
+                raise ApiError(
+                    "InvalidUser.PassRoleForbidden",
+                    f"The RAM user does not have the privilege to pass the role {passed[:64]!r}.",
+                    403,
+                )
 
     def _check_region(self, product: Product, given: Mapping[str, str]) -> None:
         region = given.get("RegionId")
@@ -316,7 +347,10 @@ def _json_body(body: bytes) -> dict[str, str]:
         raise ApiError("InvalidParameter", "The body is not valid JSON.") from None
     if not isinstance(document, dict):
         raise ApiError("InvalidParameter", "The JSON body must be an object.")
-    return {str(name): _as_parameter(value) for name, value in document.items()}
+    given = {str(name): _as_parameter(value) for name, value in document.items()}
+    if not all(map(wire_parameters.encodable, (*given, *given.values()))):
+        raise ApiError("InvalidParameter", "The JSON body must be valid Unicode.")
+    return given
 
 
 def _as_parameter(value: Any) -> str:  # noqa: ANN401  # any JSON value

@@ -155,7 +155,7 @@ class Authenticator:
 
     def _session(self, session: Session, token: str, now: float) -> Principal:
         if not token:
-            raise missing("SecurityToken")
+            raise ApiError("MissingSecurityToken", "SecurityToken is mandatory for this action.")
         if not signatures.same(token, session.token):
             raise ApiError(
                 "InvalidSecurityToken.MismatchWithAccessKey",

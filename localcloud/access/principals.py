@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .policies import Asked, allows
+
 
 @dataclass(frozen=True, kw_only=True)
 class Principal:
@@ -20,3 +22,9 @@ class Principal:
     role_id: str = ""
     policies: tuple[str, ...] | None = None
     limit: str = ""
+
+    def may(self, asked: Asked) -> bool:
+        """Whether all that binds it allows this."""
+        if self.policies is None:
+            return True
+        return allows(self.policies, asked) and (not self.limit or allows((self.limit,), asked))

@@ -240,6 +240,14 @@ class Store:
                 for kind, entity_id, _, after in done:
                     self._tables[kind].put(entity_id, after)
 
+    def tags_of(self, entity_id: str) -> tuple[tuple[str, str], ...]:
+        """The tags of whatever has this id; none if nothing has."""
+        for table in self._tables.values():
+            found = getattr(table.rows.get(entity_id), "tags", None)
+            if found:
+                return cast("tuple[tuple[str, str], ...]", found)
+        return ()
+
     def census(self) -> dict[str, list[str]]:
         """The ids of everything there is, by kind."""
         return {

@@ -26,13 +26,14 @@ REASONS: Final = {
 
 @dataclass(frozen=True, kw_only=True)
 class HttpRequest:
-    """A whole request; header names are lower case."""
+    """A whole request; header names are lower case, `peer` is the client's address."""
 
     method: str
     path: str
     query: str
     headers: Mapping[str, str]
     body: bytes
+    peer: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -36,6 +36,7 @@ class HttpProtocol(asyncio.Protocol):
         self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._closing = False
+        self._peer = ""
         self._begin()
 
     def _begin(self) -> None:
@@ -50,6 +51,8 @@ class HttpProtocol(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
         self._transport = cast("asyncio.Transport", transport)
+        peer = self._transport.get_extra_info("peername")
+        self._peer = str(peer[0]) if isinstance(peer, tuple) else ""
         self._connections.add(self)
         self._wait(RECEIVE_SECONDS)
 
@@ -161,6 +164,7 @@ class HttpProtocol(asyncio.Protocol):
             query=query,
             headers=self._headers,
             body=b"".join(self._body),
+            peer=self._peer,
         )
         self._queue.append((request, self._parser.should_keep_alive()))
         self._begin()

@@ -26,10 +26,20 @@ _MAX_DEPTH: Final = 8
 _MAX_ITEMS: Final = 1000
 _OWN: Final = ""
 _INTEGER: Final = re.compile(r"-?[0-9]{1,18}")
+_POSITION: Final = re.compile(r"[0-9]{1,9}")
 _NAMES: Final = {"vswitch": "VSwitch", "vswitches": "VSwitches", "vrouter": "VRouter"}
 
 Tree = dict[str, Any]
 Reader = Callable[[Tree, str, list[str]], Any]
+
+
+def encodable(text: str) -> bool:
+    """Whether text can go to disk and over the wire: JSON may hold halves of characters."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def wire(name: str, default: object = dataclasses.MISSING) -> Any:  # noqa: ANN401  # as dataclasses.field
@@ -164,7 +174,7 @@ def _list(item: object) -> Reader:
             return _from_json(own, path, read_item, unknown) if own else ()
         numbered: list[tuple[int, Tree]] = []
         for name, child in node.items():
-            if not name.isdigit() or not 1 <= int(name[:9]) <= _MAX_ITEMS:
+            if not _POSITION.fullmatch(name) or not 1 <= int(name) <= _MAX_ITEMS:
                 raise invalid(f"{path}.{name}", name, f"a list is numbered from 1 to {_MAX_ITEMS}")
             numbered.append((int(name), child))
         numbered.sort(key=lambda pair: pair[0])
@@ -194,6 +204,8 @@ def _unfold(value: object, path: str, depth: int) -> Tree:
     if depth > _MAX_DEPTH:
         raise invalid(path, "…", f"it is nested deeper than {_MAX_DEPTH}")
     if isinstance(value, dict):
+        if not all(encodable(name) for name in value):
+            raise invalid(path, "…", "its names must be valid Unicode")
         return {
             str(name): _unfold(child, path, depth + 1)
             for name, child in value.items()
@@ -207,6 +219,8 @@ def _unfold(value: object, path: str, depth: int) -> Tree:
         }
     if isinstance(value, bool):
         return {_OWN: "true" if value else "false"}
+    if isinstance(value, str) and not encodable(value):
+        raise invalid(path, ascii(value), "it must be valid Unicode")
     return {_OWN: "" if value is None else str(value)}
 
 

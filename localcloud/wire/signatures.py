@@ -48,10 +48,12 @@ def percent(text: str) -> str:
 
 def sign_v1(method: str, parameters: Mapping[str, str], secret: str) -> str:
     """The V1 signature over the union of query and form parameters, `Signature` left out."""
-    pairs = sorted(
-        (percent(name), percent(value)) for name, value in parameters.items() if name != "Signature"
+    # Sorted as they are, then encoded: so do the clients, and it differs outside of ASCII letters.
+    canonical = "&".join(
+        f"{percent(name)}={percent(value)}"
+        for name, value in sorted(parameters.items())
+        if name != "Signature"
     )
-    canonical = "&".join(f"{name}={value}" for name, value in pairs)
     text = f"{method}&%2F&{percent(canonical)}"
     digest = hmac.digest(f"{secret}&".encode(), text.encode(), "sha1")
     return base64.b64encode(digest).decode()

@@ -13,6 +13,7 @@ from localcloud.wire.errors import ApiError
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _MOST_DOCUMENT: Final = 6144
+UNSUPPORTED_CONDITION: Final = "LocalCloud.UnsupportedCondition"
 
 
 def _full(*products: str) -> str:
@@ -66,11 +67,19 @@ def check_name(name: str, what: str) -> None:
         )
 
 
-def check_document(document: str, code: str) -> None:
-    """Raise unless a policy document is well-formed and not too long."""
-    problem = policies.problem(document)
+def check_document(document: str, code: str, *, trust: bool = False) -> None:
+    """Raise unless a policy document is well-formed, not too long, and can be evaluated here."""
+    problem = policies.problem(document, trust=trust)
     if problem is None and len(document) > _MOST_DOCUMENT:
         problem = f"it is longer than {_MOST_DOCUMENT} characters"
+    if problem is None and (key := policies.unevaluated(document)):
+        raise ApiError(
+            UNSUPPORTED_CONDITION,
+            f"The local cloud cannot evaluate the condition key {key[:60]!r}, and will not take "
+            "the policy without it. It knows acs:SourceIp, acs:SecureTransport, acs:CurrentTime, "
+            "acs:MFAPresent, acs:PrincipalARN, acs:RequestTag/…, acs:ResourceTag/…, "
+            "ram:ServiceName and sts:ExternalId.",
+        )
     if problem is not None:
         raise ApiError(code, f"The policy document is not valid: {problem}.")
 

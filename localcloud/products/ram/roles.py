@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from localcloud import tags
-from localcloud.access import policies as policy_language
 from localcloud.actions import Answer, Call, action, moment
 from localcloud.products.ecs.entities import Instance
 from localcloud.tags import TagParameter
@@ -49,11 +48,7 @@ def _check_session(seconds: int) -> None:
 
 
 def _check_trust(document: str) -> None:
-    problem = policy_language.problem(document)
-    if problem is not None:
-        raise ApiError(
-            "MalformedPolicyDocument.AssumeRole", f"The trust policy is not valid: {problem}."
-        )
+    identities.check_document(document, "MalformedPolicyDocument.AssumeRole", trust=True)
 
 
 @dataclass(frozen=True, kw_only=True)

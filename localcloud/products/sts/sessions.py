@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import secrets
 
+from localcloud.access import conditions
+from localcloud.access.conditions import Context
 from localcloud.products.ram import identities
 from localcloud.products.ram.entities import Role, Session
 from localcloud.state.store import Store
@@ -13,25 +15,31 @@ REFRESH_BEFORE = 30 * 60
 LIFETIME = 6 * 3600
 
 
-def _principals(trust: str, kind: str) -> set[str]:
+def _trusts(trust: str, kind: str, who: str, context: Context) -> bool:
+    """By the trust policy's statements: a Deny wins, and conditions must hold."""
     statements = json.loads(trust).get("Statement") or []
-    found: set[str] = set()
+    trusted = False
     for statement in [statements] if isinstance(statements, dict) else statements:
-        if statement.get("Effect") != "Allow":
-            continue
         named = (statement.get("Principal") or {}).get(kind) or []
-        found.update([named] if isinstance(named, str) else named)
-    return found
+        if who not in ([named] if isinstance(named, str) else named):
+            continue
+        condition = statement.get("Condition")
+        if condition and not conditions.hold(condition, context):
+            continue
+        if statement.get("Effect") == "Deny":
+            return False
+        trusted = True
+    return trusted
 
 
 def trusts_service(role: Role, service: str) -> bool:
     """Whether a role may be assumed by a service, such as `ecs.aliyuncs.com`."""
-    return service in _principals(role.trust, "Service")
+    return _trusts(role.trust, "Service", service, {})
 
 
-def trusts_account(role: Role, account_id: str) -> bool:
+def trusts_account(role: Role, account_id: str, context: Context) -> bool:
     """Whether a role may be assumed by an account's users."""
-    return f"acs:ram::{account_id}:root" in _principals(role.trust, "RAM")
+    return _trusts(role.trust, "RAM", f"acs:ram::{account_id}:root", context)
 
 
 def open_session(  # noqa: PLR0913  # a session is these

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from localcloud.access import policies
 from localcloud.actions import Answer, Call, action, moment
+from localcloud.products.ram import identities
 from localcloud.products.ram.entities import Role
 from localcloud.wire.errors import ApiError, invalid
 
@@ -59,14 +59,15 @@ def assume_role(call: Call, request: AssumeRole) -> Answer:
     role = next((r for r in call.store.all(Role) if r.name.lower() == wanted), None)
     if not request.role_arn.startswith(prefix) or role is None:
         raise ApiError("EntityNotExist.Role", f"The role {request.role_arn!r} does not exist.", 404)
-    if not sessions.trusts_account(role, call.cloud.account_id):
+    context = {"sts:externalid": request.external_id} if request.external_id else {}
+    if not sessions.trusts_account(role, call.cloud.account_id, context):
         raise ApiError("NoPermission", f"The role {role.name!r} does not trust this account.", 403)
     if not _SHORTEST <= request.duration_seconds <= role.max_session:
         raise invalid(
             "DurationSeconds", request.duration_seconds, f"it must be 900 to {role.max_session}"
         )
-    if request.policy and (problem := policies.problem(request.policy)):
-        raise ApiError("InvalidParameter.PolicyGrammar", f"The policy is not valid: {problem}.")
+    if request.policy:
+        identities.check_document(request.policy, "InvalidParameter.PolicyGrammar")
     session = sessions.open_session(
         call.store,
         role,

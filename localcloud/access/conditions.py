@@ -1,0 +1,201 @@
+"""Conditions of RAM policies: operators over what is known of a request.
+
+All operators of a Condition must hold, and under each all keys; of a key's several values one is
+enough, and for a negated operator none may match. A key that the request does not have fails an
+operator and passes a negated one.
+https://www.alibabacloud.com/help/en/ram/conditional-operator
+"""
+
+from __future__ import annotations
+
+import functools
+import ipaddress
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+Context = Mapping[str, str]
+"""Condition key (as `canonical` writes it) to the request's value."""
+
+KEYS: Final = frozenset(
+    {
+        "acs:currenttime",
+        "acs:mfapresent",
+        "acs:principalarn",
+        "acs:securetransport",
+        "acs:sourceip",
+        "ram:servicename",
+        "sts:externalid",
+    }
+)
+"""The keys that the local cloud can evaluate, and `PREFIXES` with a tag's key behind them."""
+PREFIXES: Final = ("acs:requesttag/", "acs:resourcetag/")
+
+
+def canonical(key: str) -> str:
+    """A condition key as contexts hold it: lower case but for a tag's own key."""
+    head, slash, tag = key.partition("/")
+    return head.lower() + slash + tag
+
+
+@functools.lru_cache(maxsize=1024)
+def pattern(text: str) -> re.Pattern[str]:
+    """`*` is any text, `?` one character."""
+    escaped = "".join({"*": ".*", "?": "."}.get(c) or re.escape(c) for c in text)
+    return re.compile(escaped, re.DOTALL)
+
+
+def _number(text: str) -> float:
+    found = float(text)
+    if found != found or found in {float("inf"), float("-inf")}:  # noqa: PLR0124  # NaN
+        raise ValueError(text)
+    return found
+
+
+def _date(text: str) -> datetime:
+    found = datetime.fromisoformat(text)
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def _bool(text: str) -> bool:
+    if text.lower() not in {"true", "false"}:
+        raise ValueError(text)
+    return text.lower() == "true"
+
+
+def _within(given: str, block: str) -> bool:
+    address = ipaddress.ip_address(given)
+    return address in ipaddress.ip_network(block, strict=False)
+
+
+Test = Callable[[str, str], bool]
+_ORDERS: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
+    "Equals": lambda given, wanted: given == wanted,
+    "LessThan": lambda given, wanted: given < wanted,
+    "LessThanEquals": lambda given, wanted: given <= wanted,
+    "GreaterThan": lambda given, wanted: given > wanted,
+    "GreaterThanEquals": lambda given, wanted: given >= wanted,
+}
+
+
+def _ordered(read: Callable[[str], Any], order: Callable[[Any, Any], bool]) -> Test:
+    return lambda given, wanted: order(read(given), read(wanted))
+
+
+def _operators() -> dict[str, tuple[Test, bool]]:
+    """Operator → (whether a request's value matches one of the policy's, is it negated)."""
+    found: dict[str, tuple[Test, bool]] = {}
+    for name, test, opposite in (
+        ("StringEquals", lambda given, wanted: given == wanted, "StringNotEquals"),
+        (
+            "StringEqualsIgnoreCase",
+            lambda given, wanted: given.lower() == wanted.lower(),
+            "StringNotEqualsIgnoreCase",
+        ),
+        (
+            "StringLike",
+            lambda given, wanted: pattern(wanted).fullmatch(given) is not None,
+            "StringNotLike",
+        ),
+        ("IpAddress", _within, "NotIpAddress"),
+    ):
+        found[name] = (test, False)
+        found[opposite] = (test, True)
+    for kind, read in (("Numeric", _number), ("Date", _date)):
+        for order, compare in _ORDERS.items():
+            found[f"{kind}{order}"] = (_ordered(read, compare), False)
+        found[f"{kind}NotEquals"] = (_ordered(read, _ORDERS["Equals"]), True)
+    found["Bool"] = (_ordered(_bool, _ORDERS["Equals"]), False)
+    return found
+
+
+_OPERATORS: Final = _operators()
+OPERATORS: Final = tuple(sorted(_OPERATORS))
+_READERS: Final[tuple[tuple[str, Callable[[str], object]], ...]] = (
+    ("Numeric", _number),
+    ("Date", _date),
+    ("Bool", _bool),
+    ("IpAddress", lambda text: ipaddress.ip_network(text, strict=False)),
+    ("NotIpAddress", lambda text: ipaddress.ip_network(text, strict=False)),
+)
+
+
+def _texts(values: object) -> list[str]:
+    listed = values if isinstance(values, list) else [values]
+    return [str(v).lower() if isinstance(v, bool) else str(v) for v in listed]
+
+
+def hold(condition: Mapping[str, Mapping[str, object]], context: Context) -> bool:
+    """Whether a statement's Condition is met. The condition must have no `problem`."""
+    return all(
+        _holds(operator, key, values, context)
+        for operator, keys in condition.items()
+        for key, values in keys.items()
+    )
+
+
+def _holds(operator: str, key: str, values: object, context: Context) -> bool:
+    test, negated = _OPERATORS[operator]
+    given = context.get(canonical(key))
+    if given is None:
+        return negated
+    matched = any(_matches(test, given, wanted) for wanted in _texts(values))
+    return matched != negated
+
+
+def _matches(test: Test, given: str, wanted: str) -> bool:
+    try:
+        return test(given, wanted)
+    except (ValueError, TypeError):
+        # The request's own value is not of the operator's type: it matches nothing.
+        return False
+
+
+def problem(condition: object) -> str | None:
+    """What is wrong with a Condition by RAM's own rules, or None."""
+    if not isinstance(condition, dict):
+        return "Condition must be an object of operators"
+    for operator, keys in condition.items():
+        if operator not in _OPERATORS:
+            return f"there is no condition operator {operator!r}; there are {', '.join(OPERATORS)}"
+        if not isinstance(keys, dict) or not keys:
+            return f"{operator} must be an object of condition keys"
+        for key, values in keys.items():
+            found = _values_problem(operator, key, values)
+            if found:
+                return found
+    return None
+
+
+def _values_problem(operator: str, key: str, values: object) -> str | None:
+    listed = values if isinstance(values, list) else [values]
+    if not listed:
+        return f"{key!r} under {operator} has no value"
+    for value in listed:
+        if not isinstance(value, str | int | float | bool):
+            return f"a value of {key!r} under {operator} must be text"
+    for text in _texts(values):
+        if not _readable(operator, text):
+            return f"{text[:60]!r} is no value for {operator}"
+    return None
+
+
+def _readable(operator: str, value: str) -> bool:
+    for prefix, read in _READERS:
+        if operator.startswith(prefix):
+            try:
+                read(value)
+            except ValueError:
+                return False
+    return True
+
+
+def unevaluated(condition: Mapping[str, Mapping[str, object]]) -> str | None:
+    """A condition key that the real RAM may know and the local cloud cannot evaluate, or None."""
+    for keys in condition.values():
+        for key in keys:
+            name = canonical(key)
+            if name not in KEYS and not name.startswith(PREFIXES):
+                return key
+    return None

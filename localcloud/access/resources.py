@@ -1,0 +1,132 @@
+"""The resources that a call acts on, as ARNs: what a policy's Resource is compared with.
+
+By the products' pages on RAM: `acs:ecs:<region>:<account>:instance/<id>`. A call names resources in
+its parameters; what it makes or lists has no id yet and is `…/*`. Filters of a read are no
+resources: only the kind that it reads counts.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Final
+
+from localcloud.settings import Cloud
+from localcloud.state.store import Store
+
+from .conditions import Context
+from .policies import Resource
+
+_READS: Final = ("Describe", "List", "Get", "Query")
+_KINDS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
+    {
+        "ecs": {
+            "Image": "image",
+            "Instance": "instance",
+            "KeyPair": "keypair",
+            "NetworkInterface": "eni",
+            "SecurityGroup": "securitygroup",
+            "Disk": "disk",
+        },
+        "vpc": {
+            "Vpc": "vpc",
+            "VSwitch": "vswitch",
+            "NatGateway": "natgateway",
+            "Eip": "eip",
+            "Ipv6Gateway": "ipv6gateway",
+            "RouteTable": "routetable",
+        },
+        "slb": {"LoadBalancer": "loadbalancer"},
+        "nlb": {
+            "LoadBalancer": "loadbalancer",
+            "ServerGroup": "servergroup",
+            "Listener": "listener",
+        },
+        "ram": {"Role": "role", "User": "user", "Policy": "policy"},
+    }
+)
+"""Product → noun in action and parameter names → type in ARNs."""
+_ELSEWHERE: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = MappingProxyType(
+    {
+        "ecs": {"VpcId": ("vpc", "vpc"), "VSwitchId": ("vpc", "vswitch")},
+        "slb": {"VpcId": ("vpc", "vpc"), "VSwitchId": ("vpc", "vswitch")},
+        "nlb": {"VpcId": ("vpc", "vpc")},
+    }
+)
+_OTHER_NAMES: Final[Mapping[str, str]] = MappingProxyType(
+    {"AllocationId": "Eip", "KeyPairName": "KeyPair"}
+)
+
+
+def acted_on(  # noqa: PLR0913, PLR0917  # a call, and where it is made
+    store: Store,
+    cloud: Cloud,
+    product: str,
+    action: str,
+    given: Mapping[str, str],
+    request_tags: Context,
+) -> Sequence[Resource]:
+    """The resources of a call; product in lower case, `request_tags` for what it makes."""
+    kinds = _KINDS.get(product, {})
+    own = next(
+        (kinds[noun] for noun in sorted(kinds, key=len, reverse=True) if noun in action), None
+    )
+    reads = action.startswith(_READS)
+    found: dict[str, Resource] = {}
+    has_own = False
+    for name, value in given.items():
+        where, kind = _kind_of(product, kinds, name)
+        if kind is None or (reads and kind != own):
+            continue
+        has_own = has_own or kind == own
+        for resource_id in _ids(value):
+            arn = _arn(cloud, where, f"{kind}/{_shown(where, resource_id)}")
+            found[arn] = Resource(arn=arn, context=_tags(store, resource_id))
+    if not has_own:
+        arn = _arn(cloud, product, f"{own}/*" if own else "*")
+        found[arn] = Resource(arn=arn, context=request_tags)
+    return list(found.values())
+
+
+def role(cloud: Cloud, name: str) -> Resource:
+    """A role, as PassRole and AssumeRole act on it."""
+    return Resource(arn=_arn(cloud, "ram", f"role/{name.lower()}"))
+
+
+def _kind_of(product: str, kinds: Mapping[str, str], name: str) -> tuple[str, str | None]:
+    first = name.partition(".")[0]
+    elsewhere = _ELSEWHERE.get(product, {}).get(first)
+    if elsewhere is not None:
+        return elsewhere
+    noun = _OTHER_NAMES.get(first)
+    if noun is None:
+        for ending in ("Ids", "Id", "Name") if product == "ram" else ("Ids", "Id"):
+            if first.endswith(ending):
+                noun = first.removesuffix(ending)
+                break
+    return product, kinds.get(noun or "")
+
+
+def _ids(value: str) -> Sequence[str]:
+    """One id, or several as a JSON array or with commas."""
+    if value.lstrip().startswith("["):
+        try:
+            listed = json.loads(value)
+        except (ValueError, RecursionError):
+            return (value,)
+        return tuple(str(item) for item in listed) or ("*",)
+    return tuple(value.split(","))
+
+
+def _shown(product: str, resource_id: str) -> str:
+    return resource_id.lower() if product == "ram" else resource_id
+
+
+def _arn(cloud: Cloud, product: str, relative: str) -> str:
+    region = "" if product in {"ram", "sts"} else cloud.region
+    return f"acs:{product}:{region}:{cloud.account_id}:{relative}"
+
+
+def _tags(store: Store, resource_id: str) -> Context:
+    return {f"acs:resourcetag/{key}": value for key, value in store.tags_of(resource_id)}
