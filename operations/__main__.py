@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -22,7 +22,10 @@ from operations.holding import held
 from operations.local import EIP_RANGE, LocalCloud
 from operations.places import LOCAL_STACK, ROOT, Places
 from operations.plan_command import effective_configuration, show_plan
-from operations.secrets_command import make_stack_secrets
+from operations.recovery import recover_stack
+from operations.secrets_command import make_stack_secrets, rotate_webhook
+from operations.sweep.leftovers import Leftover
+from operations.sweep_command import Ask, SweptStack, leftover_table, sweep_stack
 from operations.terminal import console
 from operations.verification.reports import junit_text, summary, verdict_document, verdict_table
 from operations.verification.run import Outcome
@@ -154,6 +157,88 @@ def verify(
         raise typer.Exit(ExitCode.FAILED)
 
 
+StackOption = Annotated[str, typer.Option("--stack", help="Which stack.")]
+YesOption = Annotated[bool, typer.Option("--yes", help="Delete without asking.")]
+
+
+@app.command("sweep")
+def sweep(  # noqa: PLR0913 - each is an option of the command
+    stack: StackOption,
+    home: HomeOption = _HOME,
+    config_file: ConfigFileOption = None,
+    *,
+    as_json: JsonOption = False,
+    yes: YesOption = False,
+    stack_removed: Annotated[
+        bool, typer.Option("--stack-removed", help="Pulumi knows no such stack any more.")
+    ] = False,
+) -> None:
+    """List what a stack left in the cloud and its state does not know; remove it after asking."""
+    with _told(as_json=as_json):
+        swept = _swept(stack, home, config_file)
+        done = sweep_stack(
+            swept,
+            ask=_asking(stack, yes=yes, as_json=as_json),
+            say=_saying(as_json=as_json),
+            stack_removed=stack_removed,
+        )
+    if as_json:
+        _print_json(done.as_document(stack))
+    elif not done.found:
+        typer.echo(f"Nothing of {stack} is in the cloud beyond its state.")
+    if not done.is_clean:
+        raise typer.Exit(ExitCode.LEFTOVERS)
+
+
+@app.command("recover")
+def recover(
+    stack: StackOption,
+    home: HomeOption = _HOME,
+    config_file: ConfigFileOption = None,
+    *,
+    as_json: JsonOption = False,
+    yes: YesOption = False,
+) -> None:
+    """Make a stack ready for `pulumi up` after a run that was killed or lost an answer."""
+    with _told(as_json=as_json):
+        done = recover_stack(
+            _swept(stack, home, config_file),
+            ask=_asking(stack, yes=yes, as_json=as_json),
+            say=_saying(as_json=as_json),
+        )
+    if as_json:
+        _print_json(done.as_document(stack))
+        return
+    for operation in done.pending:
+        typer.echo(f"forgotten: {operation}")
+    if done.did_nothing:
+        typer.echo(f"{stack} is in order: nothing was cut off, nothing is left over.")
+    else:
+        typer.echo(f"Now run `pulumi up --stack {stack}`.")
+
+
+def _swept(stack: str, home: Path, config_file: Path | None) -> SweptStack:
+    named = None if config_file is None else config_file.resolve()
+    return SweptStack.of(stack, Places.of(home), named)
+
+
+def _asking(stack: str, *, yes: bool, as_json: bool) -> Ask:
+    """Show the table and ask; a machine, which cannot answer, says --yes or gets the list only."""
+
+    def ask(found: Sequence[Leftover]) -> bool:
+        if not as_json:
+            console().print(leftover_table(stack, found))
+        if yes or as_json or not sys.stdin.isatty():
+            return yes
+        return typer.confirm(f"Delete these {len(found)}? They cannot be brought back")
+
+    return ask
+
+
+def _saying(*, as_json: bool) -> Callable[[str], None]:
+    return lambda text: typer.echo(f"gone: {text}", err=as_json)
+
+
 @app.command("plan")
 def plan(config: ConfigOption, *, as_json: JsonOption = False) -> None:
     """Print what a stack file means: nodes, NICs, addresses, pools, room. Asks no cloud."""
@@ -196,6 +281,19 @@ def secrets_init(
     """Make a cluster's certificates, keys and token, once."""
     with _told():
         typer.echo(make_stack_secrets(stack, file=file, rotate=rotate))
+
+
+@secrets_app.command("rotate-webhook")
+def secrets_rotate_webhook(
+    stack: Annotated[str, typer.Option("--stack", help="The stack that keeps them.")],
+    file: Annotated[
+        Path | None, typer.Option("--file", help="They are here instead (local profile only).")
+    ] = None,
+    home: HomeOption = _HOME,
+) -> None:
+    """Take the next of three steps to another certificate of Spiderpool's webhook."""
+    with _told():
+        typer.echo(rotate_webhook(stack, Places.of(home), file=file))
 
 
 def _cloud(home: Path, config_file: Path | None, eip_range: str, tools: Path) -> LocalCloud:

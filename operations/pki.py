@@ -93,7 +93,7 @@ def make_secrets(cluster: str, *, now: datetime, entropy: Entropy) -> ClusterSec
 
 def expiry(secrets: ClusterSecrets) -> datetime:
     """When the first of the certificates ends."""
-    certificates = (
+    bundles = (
         secrets.ca.certificate,
         secrets.front_proxy_ca.certificate,
         secrets.etcd_ca.certificate,
@@ -102,8 +102,15 @@ def expiry(secrets: ClusterSecrets) -> datetime:
         secrets.webhook.certificate,
     )
     return min(
-        x509.load_pem_x509_certificate(pem.encode()).not_valid_after_utc for pem in certificates
+        certificate.not_valid_after_utc
+        for pem in bundles
+        for certificate in x509.load_pem_x509_certificates(pem.encode())
     )
+
+
+def make_webhook(*, now: datetime, entropy: Entropy) -> tuple[str, KeyPair]:
+    """Make another CA (its certificate; its key is thrown away) and what the webhook serves."""
+    return _webhook(_Issuer(now=now, entropy=entropy))
 
 
 def _webhook(issue: _Issuer) -> tuple[str, KeyPair]:

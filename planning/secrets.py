@@ -39,6 +39,7 @@ _TEXTS: Final = {
     "bootstrapToken": "bootstrap_token",
     "webhookCa": "webhook_ca",
 }
+_NEXT: Final = "webhookNext"
 _REMEDY: Final = (
     "make new ones with `python -m operations secrets init`, or restore the stack's own"
 )
@@ -67,8 +68,12 @@ class ClusterSecrets:
     bootstrap_token: str = field(repr=False)
     """`[a-z0-9]{6}.[a-z0-9]{16}`."""
     webhook_ca: str = field(repr=False)
-    """PEM certificate of the CA that signed the webhook's certificate."""
+    """PEM certificates of the CAs that the webhook's certificate is checked by: one, or, while it
+    is being rotated, the one that is going and the one that comes."""
     webhook: KeyPair
+    """What the webhook serves with."""
+    webhook_next: KeyPair | None = None
+    """What it will serve with, once the API server trusts both CAs."""
 
     @property
     def ca_hash(self) -> str:
@@ -95,6 +100,9 @@ def dump_secrets(secrets: ClusterSecrets) -> str:
         document[key] = {"certificate": pair.certificate, "key": pair.key}
     for key, attribute in _TEXTS.items():
         document[key] = getattr(secrets, attribute)
+    if secrets.webhook_next is not None:
+        coming = secrets.webhook_next
+        document[_NEXT] = {"certificate": coming.certificate, "key": coming.key}
     return json.dumps(document, indent=1) + "\n"
 
 
@@ -116,7 +124,12 @@ def parse_secrets(text: str) -> ClusterSecrets:
         for key, attribute in _PAIRS.items()
     }
     texts = {attribute: _text(document, key) for key, attribute in _TEXTS.items()}
-    secrets = ClusterSecrets(**pairs, **texts)  # type: ignore[arg-type]  # keys are its fields
+    coming = None
+    if _NEXT in document:
+        coming = KeyPair(
+            certificate=_text(document, _NEXT, "certificate"), key=_text(document, _NEXT, "key")
+        )
+    secrets = ClusterSecrets(**pairs, **texts, webhook_next=coming)  # type: ignore[arg-type]  # keys are its fields
     problems = _content_problems(secrets)
     if problems:
         raise SecretsError(tuple(problems))
@@ -154,7 +167,13 @@ def _shape_problems(document: Mapping[str, object]) -> list[str]:
             if not _text(document, key, part)
         ]
     problems += [f"`{key}` is missing or not a text" for key in _TEXTS if not _text(document, key)]
-    unknown = sorted(set(document) - {"version", *_PAIRS, *_TEXTS})
+    if _NEXT in document:
+        problems += [
+            f"`{_NEXT}.{part}` is missing or not a text"
+            for part in ("certificate", "key")
+            if not _text(document, _NEXT, part)
+        ]
+    unknown = sorted(set(document) - {"version", *_PAIRS, *_TEXTS, _NEXT})
     if unknown:
         # A key's name could itself be pasted secret text: say how many, not which.
         problems.append(f"{len(unknown)} unknown key(s) beside the expected ones")
@@ -163,18 +182,29 @@ def _shape_problems(document: Mapping[str, object]) -> list[str]:
 
 def _content_problems(secrets: ClusterSecrets) -> list[str]:
     problems: list[str] = []
+    pairs: dict[str, KeyPair] = {key: getattr(secrets, name) for key, name in _PAIRS.items()}
+    if secrets.webhook_next is not None:
+        pairs[_NEXT] = secrets.webhook_next
     certificates = {
-        key: _certificate(getattr(secrets, attribute).certificate, f"{key}.certificate", problems)
-        for key, attribute in _PAIRS.items()
+        key: _certificate(pair.certificate, f"{key}.certificate", problems)
+        for key, pair in pairs.items()
     }
-    webhook_ca = _certificate(secrets.webhook_ca, "webhookCa", problems)
-    for key, attribute in _PAIRS.items():
+    for key, pair in pairs.items():
         certificate = certificates[key]
-        public = _public_half(getattr(secrets, attribute).key, f"{key}.key", problems)
+        public = _public_half(pair.key, f"{key}.key", problems)
         if certificate and public and _der(certificate.public_key()) != public:
             problems.append(f"`{key}.key` is not the key of `{key}.certificate`")
     _check_issuer("admin", certificates["admin"], "ca", certificates["ca"], problems)
-    _check_issuer("webhook", certificates["webhook"], "webhookCa", webhook_ca, problems)
+    try:
+        webhook_cas = authorities(secrets.webhook_ca)
+    except ValueError:
+        problems.append("`webhookCa` is not a PEM certificate")
+    else:
+        for key in ("webhook", _NEXT):
+            signer = next(
+                (ca for ca in webhook_cas if signed(certificates.get(key), ca)), webhook_cas[0]
+            )
+            _check_issuer(key, certificates.get(key), "webhookCa", signer, problems)
     own = _public_half(secrets.service_account_key, "serviceAccountKey", problems)
     if own and own != _public_key(secrets.service_account_public_key):
         problems.append("`serviceAccountPublicKey` is not the public half of `serviceAccountKey`")
@@ -224,9 +254,21 @@ def _check_issuer(
     ca: x509.Certificate | None,
     problems: list[str],
 ) -> None:
-    if certificate is None or ca is None:
-        return
+    if certificate is not None and ca is not None and not signed(certificate, ca):
+        problems.append(f"`{name}.certificate` was not signed by `{ca_name}`")
+
+
+def authorities(bundle: str) -> list[x509.Certificate]:
+    """The CAs of a PEM bundle, in its order, at least one. Raises ValueError for no PEM."""
+    return x509.load_pem_x509_certificates(bundle.encode())
+
+
+def signed(certificate: x509.Certificate | None, ca: x509.Certificate) -> bool:
+    """Whether the CA signed the certificate itself."""
+    if certificate is None:
+        return False
     try:
         certificate.verify_directly_issued_by(ca)
     except Exception:  # noqa: BLE001  # the library raises InvalidSignature, TypeError, ValueError
-        problems.append(f"`{name}.certificate` was not signed by `{ca_name}`")
+        return False
+    return True

@@ -141,9 +141,14 @@ def judging(home: Path) -> Iterator[Judge]:
         crds.mkdir()
         (crds / "crds").symlink_to(LOCAL / "toolchain" / "crds")
         helm(judge, "install", chart_values(plan, secrets=secrets), "--timeout=180s")
-        client.request(
-            "POST", COORDINATORS, thing("SpiderCoordinator", "default", coordinator_spec(plan))
+        coordinator = thing("SpiderCoordinator", "default", coordinator_spec(plan))
+        # A ready controller is not yet known to the service proxy of each node.
+        until(
+            "the webhook answers",
+            60,
+            lambda: client.request("POST", f"{COORDINATORS}{DRY}", coordinator),
         )
+        client.request("POST", COORDINATORS, coordinator)
         for nic in plan.interface_names:
             spec = multus_config_spec(plan, nic)
             client.request("POST", CONFIGS, thing("SpiderMultusConfig", f"ipvlan-{nic}", spec))
