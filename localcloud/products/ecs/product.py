@@ -6,10 +6,46 @@ from typing import Final
 
 from localcloud.actions import Product
 
-from . import instances, interfaces, key_pairs, offers, security_groups, tagging
+from . import (
+    console,
+    disks,
+    instance_attributes,
+    instance_contracts,
+    instance_deletion,
+    instance_power,
+    instance_roles,
+    instances,
+    interface_actions,
+    interface_addresses,
+    interface_groups,
+    interface_views,
+    key_pairs,
+    offers,
+    run_instances,
+    security_groups,
+    tagging,
+)
 
 PRODUCT: Final = Product.of(
     "Ecs",
     "2014-05-26",
-    (security_groups, interfaces, instances, key_pairs, offers, tagging),
+    (
+        security_groups,
+        interface_actions,
+        interface_views,
+        interface_addresses,
+        interface_groups,
+        run_instances,
+        instances,
+        instance_attributes,
+        instance_contracts,
+        instance_power,
+        instance_deletion,
+        instance_roles,
+        disks,
+        console,
+        key_pairs,
+        offers,
+        tagging,
+    ),
 )

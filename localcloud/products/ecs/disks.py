@@ -1,0 +1,98 @@
+"""Disks of instances."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from localcloud import paging, tags
+from localcloud.actions import Answer, Call, action, moment
+from localcloud.tags import TagParameter
+
+from .entities import Disk
+from .instances import NEVER
+
+
+@dataclass(frozen=True, kw_only=True)
+class DescribeDisks:
+    """Parameters of DescribeDisks."""
+
+    region_id: str | None = None
+    instance_id: str | None = None
+    disk_ids: tuple[str, ...] = ()
+    disk_type: str | None = None
+    category: str | None = None
+    zone_id: str | None = None
+    status: str | None = None
+    disk_name: str | None = None
+    resource_group_id: str | None = None
+    page_number: int | None = None
+    page_size: int | None = None
+    next_token: str | None = None
+    max_results: int | None = None
+    tag: tuple[TagParameter, ...] = ()
+
+
+@action()
+def describe_disks(call: Call, request: DescribeDisks) -> Answer:
+    """Disks by filter, the system disk first."""
+    found = [
+        d
+        for d in (
+            call.store.where(Disk, "instance", request.instance_id)
+            if request.instance_id
+            else call.store.all(Disk)
+        )
+        if (not request.disk_ids or d.id in request.disk_ids)
+        and (request.disk_type in {None, "", "all"} or d.kind == request.disk_type)
+        and (not request.category or d.category == request.category)
+        and (not request.zone_id or d.zone == request.zone_id)
+        and tags.match(d.tags, request.tag)
+    ]
+    found.sort(key=lambda d: (d.instance_id, d.kind != "system", d.device))
+    part, number, size = paging.page(found, request.page_number, request.page_size)
+    return {
+        "Disks": {
+            "Disk": [
+                {
+                    "DiskId": d.id,
+                    "DiskName": d.name,
+                    "Description": d.description,
+                    "InstanceId": d.instance_id,
+                    "Type": d.kind,
+                    "Category": d.category,
+                    "PerformanceLevel": d.performance_level,
+                    "Size": d.size,
+                    "Status": "In_use",
+                    "Device": d.device,
+                    "Encrypted": d.encrypted,
+                    "KMSKeyId": d.kms_key_id,
+                    "ImageId": d.image_id,
+                    "SourceSnapshotId": "",
+                    "AutoSnapshotPolicyId": d.snapshot_policy_id,
+                    "DeleteAutoSnapshot": False,
+                    "DeleteWithInstance": d.delete_with_instance,
+                    "DiskChargeType": "PostPaid",
+                    "Portable": d.kind != "system",
+                    "BurstingEnabled": False,
+                    "StorageClusterId": "",
+                    "StorageSetId": "",
+                    "MultiAttach": "Disabled",
+                    "ProductCode": "",
+                    "ResourceGroupId": "",
+                    "RegionId": call.cloud.region,
+                    "ZoneId": d.zone,
+                    "CreationTime": moment(d.created),
+                    "AttachedTime": moment(d.created),
+                    "DetachedTime": "",
+                    "ExpiredTime": NEVER,
+                    "OperationLocks": {"OperationLock": []},
+                    "MountInstances": {"MountInstance": []},
+                    "Tags": tags.ecs(d.tags),
+                }
+                for d in part
+            ]
+        },
+        "TotalCount": len(found),
+        "PageNumber": number,
+        "PageSize": size,
+    }

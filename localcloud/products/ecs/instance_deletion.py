@@ -1,0 +1,87 @@
+"""Deleting instances, with what goes with them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from localcloud.actions import Answer, Call, action
+from localcloud.products.nlb.entities import drop_server as drop_nlb_server
+from localcloud.products.slb.entities import drop_server as drop_clb_server
+from localcloud.products.vpc import eips
+from localcloud.products.vpc.entities import Eip, RouteEntry
+from localcloud.wire.errors import ApiError
+
+from . import interfaces
+from .entities import Console, Disk, Instance
+from .instances import STOPPED, OneInstance, enis_of, find
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeleteInstance(OneInstance):
+    """Parameters of DeleteInstance."""
+
+    force: bool = False
+    force_stop: bool = False
+    terminate_subscription: bool | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeleteInstances:
+    """Parameters of DeleteInstances."""
+
+    instance_id: tuple[str, ...]
+    region_id: str | None = None
+    force: bool = False
+    force_stop: bool = False
+    terminate_subscription: bool | None = None
+
+
+def _delete(call: Call, instance: Instance, *, force: bool) -> None:
+    if instance.deletion_protection:
+        raise ApiError(
+            "InvalidOperation.DeletionProtection",
+            f"{instance.id} is protected from deletion; turn that off first.",
+            403,
+        )
+    status = instance.status(call.now)
+    if status in {"Pending", "Starting", "Stopping"} or (status != STOPPED and not force):
+        code = (
+            "IncorrectInstanceStatus.Initializing"
+            if status == "Pending"
+            else ("IncorrectInstanceStatus")
+        )
+        raise ApiError(code, f"{instance.id} is {status}; stop it first, or give Force.", 403)
+    if call.store.any(RouteEntry, "hop", instance.id):
+        raise ApiError(
+            "DependencyViolation.RouteEntry", f"A route entry still leads to {instance.id}.", 403
+        )
+    for eip in call.store.where(Eip, "instance", instance.id):
+        eips.release_binding(call, eip)
+    for eni in enis_of(call, instance):
+        if eni.delete_on_release:
+            interfaces.destroy(call, eni)
+        else:
+            interfaces.detach(call, eni)
+    for disk in call.store.where(Disk, "instance", instance.id):
+        call.store.remove(disk)
+    console = call.store.find(Console, instance.id)
+    if console is not None:
+        call.store.remove(console)
+    drop_clb_server(call.store, instance.id)
+    drop_nlb_server(call.store, instance.id)
+    call.store.remove(instance)
+
+
+@action(writes=True)
+def delete_instance(call: Call, request: DeleteInstance) -> Answer:
+    """Delete an instance; ENIs with DeleteOnRelease go with it, others become Available."""
+    _delete(call, find(call, request.instance_id), force=request.force)
+    return {}
+
+
+@action(writes=True)
+def delete_instances(call: Call, request: DeleteInstances) -> Answer:
+    """Delete several instances, all or none."""
+    for instance_id in request.instance_id:
+        _delete(call, find(call, instance_id), force=request.force)
+    return {}

@@ -1,0 +1,169 @@
+"""Starting, stopping and rebooting instances."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from localcloud.actions import Answer, Call, action
+from localcloud.wire.errors import ApiError
+
+from .entities import Instance
+from .instances import RUNNING, STOPPED, OneInstance, find
+
+
+@dataclass(frozen=True, kw_only=True)
+class StartInstance(OneInstance):
+    """Parameters of StartInstance."""
+
+    source_region_id: str | None = None
+    init_local_disk: bool | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StopInstance(OneInstance):
+    """Parameters of StopInstance."""
+
+    force_stop: bool | None = None
+    confirm_stop: bool | None = None
+    stopped_mode: str | None = None
+    hibernate: bool | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RebootInstance(OneInstance):
+    """Parameters of RebootInstance."""
+
+    force_stop: bool | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StartInstances:
+    """Parameters of StartInstances."""
+
+    instance_id: tuple[str, ...]
+    region_id: str | None = None
+    batch_optimization: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StopInstances:
+    """Parameters of StopInstances."""
+
+    instance_id: tuple[str, ...]
+    region_id: str | None = None
+    force_stop: bool | None = None
+    stopped_mode: str | None = None
+    batch_optimization: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RebootInstances:
+    """Parameters of RebootInstances."""
+
+    instance_id: tuple[str, ...]
+    region_id: str | None = None
+    force_reboot: bool | None = None
+    batch_optimization: str | None = None
+
+
+def _start(call: Call, instance: Instance) -> None:
+    if instance.status(call.now) != STOPPED:
+        raise ApiError(
+            "IncorrectInstanceStatus",
+            f"{instance.id} is {instance.status(call.now)}; only a Stopped one can be started.",
+            403,
+        )
+    call.store.change(
+        instance,
+        boot=instance.boot + 1,
+        started=call.now,
+        life=call.passing(("Starting", 8.0), to=RUNNING),
+    )
+
+
+def _stop(call: Call, instance: Instance) -> None:
+    if instance.status(call.now) == STOPPED:
+        return
+    if instance.status(call.now) != RUNNING:
+        raise ApiError(
+            "IncorrectInstanceStatus",
+            f"{instance.id} is {instance.status(call.now)}; only a Running one can be stopped.",
+            403,
+        )
+    call.store.change(instance, life=call.passing(("Stopping", 5.0), to=STOPPED))
+
+
+def _reboot(call: Call, instance: Instance) -> None:
+    if instance.status(call.now) not in {RUNNING, STOPPED}:
+        raise ApiError(
+            "IncorrectInstanceStatus", f"{instance.id} is {instance.status(call.now)}.", 403
+        )
+    call.store.change(
+        instance,
+        boot=instance.boot + 1,
+        started=call.now,
+        life=call.passing(("Starting", 8.0), to=RUNNING),
+    )
+
+
+def _each(ids: Sequence[str]) -> dict[str, object]:
+    return {
+        "InstanceResponses": {
+            "InstanceResponse": [
+                {
+                    "InstanceId": i,
+                    "Code": "200",
+                    "Message": "success",
+                    "PreviousStatus": "",
+                    "CurrentStatus": "",
+                }
+                for i in ids
+            ]
+        }
+    }
+
+
+@action(writes=True)
+def start_instance(call: Call, request: StartInstance) -> Answer:
+    """Start a stopped instance: its next boot."""
+    _start(call, find(call, request.instance_id))
+    return {}
+
+
+@action(writes=True)
+def stop_instance(call: Call, request: StopInstance) -> Answer:
+    """Stop a running instance."""
+    _stop(call, find(call, request.instance_id))
+    return {}
+
+
+@action(writes=True)
+def reboot_instance(call: Call, request: RebootInstance) -> Answer:
+    """Stop and start an instance."""
+    _reboot(call, find(call, request.instance_id))
+    return {}
+
+
+@action(writes=True)
+def start_instances(call: Call, request: StartInstances) -> Answer:
+    """Start several instances, all or none."""
+    for instance_id in request.instance_id:
+        _start(call, find(call, instance_id))
+    return _each(request.instance_id)
+
+
+@action(writes=True)
+def stop_instances(call: Call, request: StopInstances) -> Answer:
+    """Stop several instances, all or none."""
+    for instance_id in request.instance_id:
+        _stop(call, find(call, instance_id))
+    return _each(request.instance_id)
+
+
+@action(writes=True)
+def reboot_instances(call: Call, request: RebootInstances) -> Answer:
+    """Reboot several instances, all or none."""
+    for instance_id in request.instance_id:
+        _reboot(call, find(call, instance_id))
+    return _each(request.instance_id)

@@ -1,0 +1,103 @@
+"""RAM roles of instances."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from localcloud.actions import Answer, Call, action
+from localcloud.products.ram.entities import Role
+from localcloud.wire.errors import ApiError
+
+from .entities import Instance
+from .instances import find, several
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttachInstanceRamRole:
+    """Parameters of AttachInstanceRamRole."""
+
+    ram_role_name: str
+    instance_ids: tuple[str, ...]
+    region_id: str | None = None
+    policy: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DetachInstanceRamRole:
+    """Parameters of DetachInstanceRamRole."""
+
+    instance_ids: tuple[str, ...]
+    ram_role_name: str | None = None
+    region_id: str | None = None
+
+
+def _role_results(ids: Sequence[str], name: str, role: str) -> dict[str, object]:
+    return {
+        "RamRoleName": role,
+        "TotalCount": len(ids),
+        "FailCount": 0,
+        f"{name}InstanceRamRoleResults": {
+            f"{name}InstanceRamRoleResult": [
+                {"InstanceId": i, "Success": True, "Code": "200", "Message": "success"} for i in ids
+            ]
+        },
+    }
+
+
+@action(writes=True)
+def attach_instance_ram_role(call: Call, request: AttachInstanceRamRole) -> Answer:
+    """Give instances a RAM role, of which each has one at most."""
+    if call.store.find(Role, request.ram_role_name) is None:
+        raise ApiError(
+            "InvalidRamRole.NotFound",
+            f"The RAM role {request.ram_role_name!r} does not exist.",
+            404,
+        )
+    for instance_id in request.instance_ids:
+        instance = find(call, instance_id)
+        if instance.ram_role and instance.ram_role != request.ram_role_name:
+            raise ApiError(
+                "InvalidOperation.RamRoleAlreadyAttached",
+                f"{instance.id} already has the RAM role {instance.ram_role}.",
+            )
+        call.store.change(instance, ram_role=request.ram_role_name)
+    return _role_results(request.instance_ids, "Attach", request.ram_role_name)
+
+
+@action(writes=True)
+def detach_instance_ram_role(call: Call, request: DetachInstanceRamRole) -> Answer:
+    """Take the RAM role from instances."""
+    for instance_id in request.instance_ids:
+        instance = find(call, instance_id)
+        call.store.change(instance, ram_role=None)
+    return _role_results(request.instance_ids, "Detach", request.ram_role_name or "")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DescribeInstanceRamRole:
+    """Parameters of DescribeInstanceRamRole."""
+
+    region_id: str | None = None
+    instance_ids: tuple[str, ...] = ()
+    ram_role_name: str | None = None
+    page_number: int | None = None
+    page_size: int | None = None
+
+
+@action()
+def describe_instance_ram_role(call: Call, request: DescribeInstanceRamRole) -> Answer:
+    """Which instances have which RAM role; one without any is listed with an empty name."""
+    if request.instance_ids:
+        found = several(call, request.instance_ids)
+    else:
+        found = call.store.where(Instance, "role", request.ram_role_name or "")
+    return {
+        "RegionId": call.cloud.region,
+        "TotalCount": len(found),
+        "InstanceRamRoleSets": {
+            "InstanceRamRoleSet": [
+                {"InstanceId": i.id, "RamRoleName": i.ram_role or ""} for i in found
+            ]
+        },
+    }

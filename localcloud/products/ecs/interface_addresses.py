@@ -1,0 +1,160 @@
+"""Addresses and prefixes of an ENI that is there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from localcloud.actions import Answer, Call, action
+from localcloud.products.vpc import claims, ipv6, vswitches
+from localcloud.wire.errors import ApiError
+
+from .entities import NetworkInterface
+from .interfaces import check_limits, find, instance_of, take_ipv4, take_ipv6, take_prefixes
+
+_MOST_ASSIGNED: Final = 50
+
+
+@dataclass(frozen=True, kw_only=True)
+class AssignPrivateIpAddresses:
+    """Parameters of AssignPrivateIpAddresses."""
+
+    network_interface_id: str
+    region_id: str | None = None
+    private_ip_address: tuple[str, ...] = ()
+    secondary_private_ip_address_count: int = 0
+    ipv4_prefix: tuple[str, ...] = ()
+    ipv4_prefix_count: int = 0
+
+
+def _changeable(call: Call, eni: NetworkInterface) -> None:
+    if eni.life.at(call.now) not in {"Available", "InUse"}:
+        raise ApiError(
+            "InvalidOperation.InvalidEniState",
+            f"{eni.id} is {eni.life.at(call.now)}; it must be Available or InUse.",
+            403,
+        )
+
+
+def _limited(call: Call, eni: NetworkInterface) -> None:
+    if eni.instance_id:
+        check_limits(eni, instance_of(call, eni.instance_id))
+    elif 1 + len(eni.secondary) + len(eni.prefixes) > _MOST_ASSIGNED:
+        raise ApiError(
+            "InvalidOperation.Ipv4CountExceeded",
+            f"An ENI has at most {_MOST_ASSIGNED} private IPv4 addresses.",
+            403,
+        )
+
+
+@action(writes=True)
+def assign_private_ip_addresses(call: Call, request: AssignPrivateIpAddresses) -> Answer:
+    """Add secondary addresses or prefixes, all or none."""
+    eni = find(call, request.network_interface_id)
+    _changeable(call, eni)
+    vswitch = vswitches.find(call, eni.vswitch_id)
+    given, count = request.private_ip_address, request.secondary_private_ip_address_count
+    if not (given or count or request.ipv4_prefix or request.ipv4_prefix_count):
+        raise ApiError(
+            "MissingParameter.PrivateIpAddress", "Give addresses, prefixes or a count of them."
+        )
+    if len(given) + count > _MOST_ASSIGNED:
+        raise ApiError(
+            "InvalidParameter.PrivateIpAddress", f"At most {_MOST_ASSIGNED} addresses at a time."
+        )
+    added = take_ipv4(call, eni, vswitch, given, count)
+    prefixes = take_prefixes(call, eni, vswitch, request.ipv4_prefix, request.ipv4_prefix_count)
+    changed = call.store.change(
+        eni, secondary=(*eni.secondary, *added), prefixes=(*eni.prefixes, *prefixes)
+    )
+    _limited(call, changed)
+    return {
+        "AssignedPrivateIpAddressesSet": {
+            "NetworkInterfaceId": eni.id,
+            "PrivateIpSet": {"PrivateIpAddress": list(added)},
+            "Ipv4PrefixSet": {"Ipv4Prefixes": list(prefixes)},
+        }
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnassignPrivateIpAddresses:
+    """Parameters of UnassignPrivateIpAddresses."""
+
+    network_interface_id: str
+    region_id: str | None = None
+    private_ip_address: tuple[str, ...] = ()
+    ipv4_prefix: tuple[str, ...] = ()
+
+
+@action(writes=True)
+def unassign_private_ip_addresses(call: Call, request: UnassignPrivateIpAddresses) -> Answer:
+    """Take secondary addresses or prefixes away, all or none."""
+    eni = find(call, request.network_interface_id)
+    _changeable(call, eni)
+    for ip in request.private_ip_address:
+        if ip == eni.address:
+            raise ApiError(
+                "InvalidOperation.PrimaryIpAddress", f"{ip} is the primary address of {eni.id}."
+            )
+        if ip not in eni.secondary:
+            raise ApiError("InvalidIp.Address", f"{ip} is not on {eni.id}.", 403)
+    for prefix in request.ipv4_prefix:
+        if prefix not in eni.prefixes:
+            raise ApiError("InvalidIp.Prefix", f"{prefix} is not on {eni.id}.", 403)
+    for gone in (*request.private_ip_address, *request.ipv4_prefix):
+        claims.give_back(call, eni.vswitch_id, gone)
+    call.store.change(
+        eni,
+        secondary=tuple(ip for ip in eni.secondary if ip not in request.private_ip_address),
+        prefixes=tuple(p for p in eni.prefixes if p not in request.ipv4_prefix),
+    )
+    return {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class AssignIpv6Addresses:
+    """Parameters of AssignIpv6Addresses."""
+
+    network_interface_id: str
+    region_id: str | None = None
+    ipv6_address: tuple[str, ...] = ()
+    ipv6_address_count: int = 0
+
+
+@action(writes=True)
+def assign_ipv6_addresses(call: Call, request: AssignIpv6Addresses) -> Answer:
+    """Add IPv6 addresses, all or none."""
+    eni = find(call, request.network_interface_id)
+    _changeable(call, eni)
+    vswitch = vswitches.find(call, eni.vswitch_id)
+    added = take_ipv6(call, eni, vswitch, request.ipv6_address, request.ipv6_address_count)
+    changed = call.store.change(eni, ipv6=(*eni.ipv6, *added))
+    _limited(call, changed)
+    return {
+        "NetworkInterfaceId": eni.id,
+        "Ipv6Sets": {"Ipv6Address": list(added)},
+        "Ipv6PrefixSets": {"Ipv6Prefix": []},
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnassignIpv6Addresses:
+    """Parameters of UnassignIpv6Addresses."""
+
+    network_interface_id: str
+    region_id: str | None = None
+    ipv6_address: tuple[str, ...] = ()
+
+
+@action(writes=True)
+def unassign_ipv6_addresses(call: Call, request: UnassignIpv6Addresses) -> Answer:
+    """Take IPv6 addresses away, all or none."""
+    eni = find(call, request.network_interface_id)
+    _changeable(call, eni)
+    for ip in request.ipv6_address:
+        if ip not in eni.ipv6:
+            raise ApiError("InvalidIp.Address", f"{ip} is not on {eni.id}.", 403)
+        ipv6.take_from(call, eni.vswitch_id, ip)
+    call.store.change(eni, ipv6=tuple(ip for ip in eni.ipv6 if ip not in request.ipv6_address))
+    return {}

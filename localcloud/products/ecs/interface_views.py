@@ -1,0 +1,175 @@
+"""ENIs as the API shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from localcloud import paging, tags
+from localcloud.actions import Answer, Call, action, moment
+from localcloud.products.vpc.entities import Eip
+from localcloud.tags import TagParameter
+from localcloud.wire.parameters import wire
+
+from .entities import NetworkInterface
+from .interfaces import find
+
+
+def private_ip_set(eni: NetworkInterface) -> dict[str, object]:
+    """`PrivateIpSets`: the primary address first."""
+    return {
+        "PrivateIpSet": [
+            {"PrivateIpAddress": ip, "Primary": ip == eni.address}
+            for ip in (eni.address, *eni.secondary)
+        ]
+    }
+
+
+def interface_shown(call: Call, eni: NetworkInterface) -> dict[str, object]:
+    """An ENI as DescribeNetworkInterfaces shows it; all four sets are always there."""
+    public = call.store.where(Eip, "instance", eni.id)
+    shown: dict[str, object] = {
+        "NetworkInterfaceId": eni.id,
+        "NetworkInterfaceName": eni.name,
+        "Description": eni.description,
+        "Status": eni.life.at(call.now),
+        "Type": "Primary" if eni.primary else "Secondary",
+        "VpcId": eni.vpc_id,
+        "VSwitchId": eni.vswitch_id,
+        "ZoneId": eni.zone,
+        "MacAddress": eni.mac,
+        "PrivateIpAddress": eni.address,
+        "PrivateIpSets": private_ip_set(eni),
+        "Ipv6Sets": {"Ipv6Set": [{"Ipv6Address": ip} for ip in eni.ipv6]},
+        "Ipv4PrefixSets": {"Ipv4PrefixSet": [{"Ipv4Prefix": p} for p in eni.prefixes]},
+        "Ipv6PrefixSets": {"Ipv6PrefixSet": []},
+        "SecurityGroupIds": {"SecurityGroupId": list(eni.security_group_ids)},
+        "AssociatedPublicIp": (
+            {"AllocationId": public[0].id, "PublicIpAddress": public[0].ip} if public else {}
+        ),
+        "InstanceId": eni.instance_id or "",
+        "DeleteOnRelease": eni.delete_on_release,
+        "SourceDestCheck": eni.source_dest_check,
+        "NetworkInterfaceTrafficMode": eni.traffic_mode,
+        "QueueNumber": eni.queue_number,
+        "ServiceManaged": False,
+        "ResourceGroupId": eni.resource_group_id,
+        "OwnerId": call.cloud.account_id,
+        "CreationTime": moment(eni.created),
+        "Tags": tags.ecs(eni.tags),
+    }
+    if eni.instance_id:
+        shown["Attachment"] = {
+            "InstanceId": eni.instance_id,
+            "DeviceIndex": eni.device_index,
+            "NetworkCardIndex": eni.card_index,
+            "TrunkNetworkInterfaceId": "",
+        }
+    return shown
+
+
+@dataclass(frozen=True, kw_only=True)
+class DescribeNetworkInterfaces:
+    """Parameters of DescribeNetworkInterfaces."""
+
+    region_id: str | None = None
+    network_interface_id: tuple[str, ...] = ()
+    network_interface_name: str | None = None
+    instance_id: str | None = None
+    vpc_id: str | None = None
+    vswitch_id: str | None = None
+    security_group_id: str | None = None
+    primary_ip_address: str | None = None
+    private_ip_address: tuple[str, ...] = ()
+    ipv6_address: tuple[str, ...] = ()
+    kind: str | None = wire("Type", default=None)
+    status: str | None = None
+    service_managed: bool | None = None
+    resource_group_id: str | None = None
+    page_number: int | None = None
+    page_size: int | None = None
+    next_token: str | None = None
+    max_results: int | None = None
+    attributes: tuple[str, ...] = ()
+    tag: tuple[TagParameter, ...] = ()
+
+
+def _candidates(  # noqa: PLR0911  # one return for each index
+    call: Call, request: DescribeNetworkInterfaces
+) -> Iterable[NetworkInterface]:
+    """The smallest indexed set that holds all matches."""
+    store = call.store
+    if request.network_interface_id:
+        found = (store.find(NetworkInterface, i) for i in request.network_interface_id)
+        return [e for e in found if e is not None]
+    if request.instance_id:
+        return store.where(NetworkInterface, "instance", request.instance_id)
+    if request.primary_ip_address:
+        return store.where(NetworkInterface, "address", request.primary_ip_address)
+    if request.private_ip_address:
+        ids = {
+            e.id: e
+            for ip in request.private_ip_address
+            for e in store.where(NetworkInterface, "address", ip)
+        }
+        return list(ids.values())
+    if request.vswitch_id:
+        return store.where(NetworkInterface, "vswitch", request.vswitch_id)
+    if request.vpc_id:
+        return store.where(NetworkInterface, "vpc", request.vpc_id)
+    return store.all(NetworkInterface)
+
+
+@action()
+def describe_network_interfaces(call: Call, request: DescribeNetworkInterfaces) -> Answer:
+    """ENIs by filter."""
+    found = [
+        e
+        for e in _candidates(call, request)
+        if (not request.instance_id or e.instance_id == request.instance_id)
+        and (not request.vpc_id or e.vpc_id == request.vpc_id)
+        and (not request.vswitch_id or e.vswitch_id == request.vswitch_id)
+        and (not request.security_group_id or request.security_group_id in e.security_group_ids)
+        and (not request.primary_ip_address or e.address == request.primary_ip_address)
+        and (
+            not request.private_ip_address
+            or any(ip in (e.address, *e.secondary) for ip in request.private_ip_address)
+        )
+        and (not request.ipv6_address or any(ip in e.ipv6 for ip in request.ipv6_address))
+        and (not request.network_interface_name or e.name == request.network_interface_name)
+        and (not request.kind or e.primary == (request.kind == "Primary"))
+        and (not request.status or e.life.at(call.now) == request.status)
+        and not request.service_managed
+        and tags.match(e.tags, request.tag)
+    ]
+    answer: dict[str, object] = {}
+    part: Sequence[NetworkInterface]
+    if request.max_results is not None or request.next_token:
+        part, following = paging.by_token(
+            found, request.next_token, request.max_results, usual=50, most=500
+        )
+        answer["NextToken"] = following
+    else:
+        part, number, size = paging.page(found, request.page_number, request.page_size, most=500)
+        answer |= {"PageNumber": number, "PageSize": size, "TotalCount": len(found)}
+    answer["NetworkInterfaceSets"] = {
+        "NetworkInterfaceSet": [interface_shown(call, e) for e in part]
+    }
+    return answer
+
+
+@dataclass(frozen=True, kw_only=True)
+class DescribeNetworkInterfaceAttribute:
+    """Parameters of DescribeNetworkInterfaceAttribute."""
+
+    network_interface_id: str
+    region_id: str | None = None
+    attribute: str | None = None
+
+
+@action()
+def describe_network_interface_attribute(
+    call: Call, request: DescribeNetworkInterfaceAttribute
+) -> Answer:
+    """One ENI."""
+    return interface_shown(call, find(call, request.network_interface_id))

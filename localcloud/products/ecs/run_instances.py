@@ -1,0 +1,383 @@
+"""RunInstances: new instances with their ENIs and disks."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from localcloud import tags
+from localcloud.actions import Answer, Call, action
+from localcloud.products.ram.entities import Role
+from localcloud.products.vpc import vswitches
+from localcloud.state.lifecycle import Lifecycle
+from localcloud.tags import TagParameter
+from localcloud.wire.errors import ApiError, invalid
+from localcloud.wire.parameters import wire
+
+from . import catalog, interfaces
+from .entities import Disk, Instance, KeyPair, NetworkInterface
+from .instances import RUNNING
+from .interfaces import Wanted
+
+_MOST_USER_DATA: Final = 32 * 1024
+
+
+_MOST_AMOUNT: Final = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiskParameter:
+    """`SystemDisk.*` and `DataDisk.N.*`."""
+
+    category: str = "cloud_essd"
+    size: int | None = None
+    disk_name: str = ""
+    description: str = ""
+    performance_level: str = ""
+    auto_snapshot_policy_id: str = ""
+    storage_cluster_id: str = ""
+    encrypted: bool = False
+    kms_key_id: str = wire("KMSKeyId", default="")
+    kmskey_id: str = wire("KmsKeyId", default="")
+    encrypt_algorithm: str = ""
+    provisioned_iops: int | None = None
+    bursting_enabled: bool | None = None
+    snapshot_id: str = ""
+    device: str = ""
+    delete_with_instance: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class InterfaceParameter:
+    """`NetworkInterface.N.*`: an ENI that is there, or one to make."""
+
+    instance_type: str = "Secondary"
+    network_interface_id: str | None = None
+    vswitch_id: str | None = None
+    security_group_id: str | None = None
+    security_group_ids: tuple[str, ...] = ()
+    network_interface_name: str = ""
+    description: str = ""
+    primary_ip_address: str | None = None
+    private_ip_address: tuple[str, ...] = ()
+    secondary_private_ip_address_count: int = 0
+    ipv6_address: tuple[str, ...] = ()
+    ipv6_address_count: int = 0
+    network_interface_traffic_mode: str = "Standard"
+    network_card_index: int = 0
+    queue_number: int = 1
+    queue_pair_number: int | None = None
+    delete_on_release: bool = True
+    source_dest_check: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkOptions:
+    """`NetworkOptions.*`."""
+
+    enable_jumbo_frame: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageOptions:
+    """`ImageOptions.*`."""
+
+    login_as_non_root: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class CpuOptions:
+    """`CpuOptions.*`."""
+
+    core: int | None = None
+    threads_per_core: int | None = None
+    numa: str | None = None
+    topology_type: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunInstances:
+    """Parameters of RunInstances."""
+
+    instance_type: str
+    image_id: str
+    region_id: str | None = None
+    zone_id: str | None = None
+    amount: int = 1
+    min_amount: int | None = None
+    instance_name: str = ""
+    host_name: str = ""
+    description: str = ""
+    unique_suffix: bool | None = None
+    vswitch_id: str | None = None
+    private_ip_address: str | None = None
+    security_group_id: str | None = None
+    security_group_ids: tuple[str, ...] = ()
+    ipv6_address: tuple[str, ...] = ()
+    ipv6_address_count: int = 0
+    network_interface: tuple[InterfaceParameter, ...] = ()
+    system_disk: DiskParameter | None = None
+    data_disk: tuple[DiskParameter, ...] = ()
+    user_data: str = ""
+    ram_role_name: str | None = None
+    key_pair_name: str = ""
+    password: str | None = None
+    password_inherit: bool | None = None
+    http_tokens: str = "optional"
+    http_endpoint: str = "enabled"
+    http_put_response_hop_limit: int = 1
+    deletion_protection: bool = False
+    internet_charge_type: str = "PayByTraffic"
+    internet_max_bandwidth_out: int = 0
+    internet_max_bandwidth_in: int | None = None
+    instance_charge_type: str = "PostPaid"
+    period: int | None = None
+    period_unit: str | None = None
+    auto_renew: bool | None = None
+    auto_renew_period: int | None = None
+    auto_release_time: str | None = None
+    credit_specification: str = ""
+    spot_strategy: str = "NoSpot"
+    spot_price_limit: float | None = None
+    spot_duration: int | None = None
+    io_optimized: str | None = None
+    security_enhancement_strategy: str | None = None
+    resource_group_id: str = ""
+    launch_template_id: str | None = None
+    launch_template_name: str | None = None
+    launch_template_version: str | None = None
+    hpc_cluster_id: str | None = None
+    deployment_set_id: str | None = None
+    dedicated_host_id: str | None = None
+    tenancy: str | None = None
+    affinity: str | None = None
+    network_options: NetworkOptions = field(default_factory=NetworkOptions)
+    image_options: ImageOptions = field(default_factory=ImageOptions)
+    cpu_options: CpuOptions = field(default_factory=CpuOptions)
+    tag: tuple[TagParameter, ...] = ()
+
+
+def check_user_data(text: str) -> None:
+    """Raise unless it is Base64 of at most 32 KB."""
+    try:
+        raw = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise ApiError("InvalidUserData.Base64FormatInvalid", "UserData must be Base64.") from None
+    if len(raw) > _MOST_USER_DATA:
+        raise ApiError(
+            "InvalidUserData.SizeExceeded",
+            f"UserData is {len(raw)} bytes; at most {_MOST_USER_DATA} before encoding.",
+        )
+
+
+def _check_kind(call: Call, request: RunInstances) -> None:
+    if request.instance_type not in catalog.instance_types():
+        raise ApiError(
+            "InvalidInstanceType.ValueNotSupported",
+            f"The specified InstanceType {request.instance_type!r} does not exist or is beyond "
+            "the permitted range.",
+        )
+    if catalog.image(request.image_id) is None:
+        raise ApiError(
+            "InvalidImageId.NotFound",
+            f"The specified ImageId {request.image_id!r} does not exist.",
+            404,
+        )
+    if request.zone_id and request.zone_id not in call.cloud.zones:
+        raise ApiError("InvalidZoneId.NotFound", f"Zone {request.zone_id!r} does not exist.", 404)
+    if request.ram_role_name and call.store.find(Role, request.ram_role_name) is None:
+        raise ApiError(
+            "InvalidRamRole.NotFound",
+            f"The RAM role {request.ram_role_name!r} does not exist.",
+            404,
+        )
+    if request.key_pair_name and call.store.find(KeyPair, request.key_pair_name) is None:
+        raise ApiError(
+            "InvalidKeyPair.NotFound",
+            f"The key pair {request.key_pair_name!r} does not exist.",
+            404,
+        )
+    if request.http_tokens not in {"optional", "required"}:
+        raise invalid("HttpTokens", request.http_tokens, "it must be optional or required")
+    if request.http_endpoint not in {"enabled", "disabled"}:
+        raise invalid("HttpEndpoint", request.http_endpoint, "it must be enabled or disabled")
+    if request.user_data:
+        check_user_data(request.user_data)
+    if not 1 <= request.amount <= _MOST_AMOUNT:
+        raise invalid("Amount", request.amount, "it must be 1 to 100")
+
+
+def _wanted(given: InterfaceParameter, groups: Sequence[str]) -> Wanted:
+    own = given.security_group_ids or (
+        (given.security_group_id,) if given.security_group_id else ()
+    )
+    return Wanted(
+        vswitch_id=given.vswitch_id,
+        security_group_ids=own or groups,
+        name=given.network_interface_name,
+        description=given.description,
+        primary_address=given.primary_ip_address,
+        addresses=given.private_ip_address,
+        address_count=given.secondary_private_ip_address_count,
+        ipv6=given.ipv6_address,
+        ipv6_count=given.ipv6_address_count,
+        delete_on_release=given.delete_on_release,
+        source_dest_check=given.source_dest_check,
+        traffic_mode=given.network_interface_traffic_mode,
+        queue_number=given.queue_number,
+    )
+
+
+def _primary(call: Call, request: RunInstances) -> tuple[NetworkInterface, int]:
+    """The ENI that becomes the primary one: given, made from `NetworkInterface.1`, or made."""
+    groups = request.security_group_ids or (
+        (request.security_group_id,) if request.security_group_id else ()
+    )
+    given = [n for n in request.network_interface if n.instance_type == "Primary"]
+    if len(given) > 1:
+        raise ApiError(
+            "InvalidParameter.NetworkInterface", "Only one NetworkInterface.N can be Primary."
+        )
+    if given and given[0].network_interface_id:
+        if request.amount > 1:
+            raise ApiError("InvalidParameter.Amount", "A given ENI can be on one instance only.")
+        return interfaces.find(call, given[0].network_interface_id), given[0].network_card_index
+    if given:
+        return interfaces.make(call, _wanted(given[0], groups)), given[0].network_card_index
+    if not request.vswitch_id:
+        raise ApiError(
+            "MissingParameter.VSwitchId", 'The input parameter "VSwitchId" is mandatory.'
+        )
+    made = interfaces.make(
+        call,
+        Wanted(
+            vswitch_id=request.vswitch_id,
+            security_group_ids=groups,
+            primary_address=request.private_ip_address,
+            ipv6=request.ipv6_address,
+            ipv6_count=request.ipv6_address_count,
+        ),
+    )
+    return made, 0
+
+
+def _hostname(given: str, instance_id: str) -> str:
+    return given or "iZ" + instance_id.removeprefix("i-") + "Z"
+
+
+@action(writes=True)
+def run_instances(call: Call, request: RunInstances) -> Answer:
+    """Make and start instances, all or none."""
+    _check_kind(call, request)
+    ids = [_run_one(call, request) for _ in range(request.amount)]
+    return {"InstanceIdSets": {"InstanceIdSet": ids}, "OrderId": "", "TradePrice": 0.0}
+
+
+def _run_one(call: Call, request: RunInstances) -> str:
+    primary, card = _primary(call, request)
+    vswitch = vswitches.find(call, primary.vswitch_id)
+    if vswitch.life.at(call.now) != "Available":
+        raise ApiError("IncorrectVSwitchStatus", f"The vSwitch {vswitch.id} is not available yet.")
+    if request.zone_id and request.zone_id != vswitch.zone:
+        raise ApiError(
+            "InvalidParameter.ZoneId",
+            f"The zone {request.zone_id} is not the vSwitch's, {vswitch.zone}.",
+        )
+    instance_id = call.new_id("i")
+    instance = call.store.put(
+        Instance(
+            id=instance_id,
+            name=request.instance_name or instance_id,
+            hostname=_hostname(request.host_name, instance_id),
+            description=request.description,
+            image_id=request.image_id,
+            instance_type=request.instance_type,
+            vpc_id=vswitch.vpc_id,
+            zone=vswitch.zone,
+            user_data=request.user_data,
+            ram_role=request.ram_role_name or None,
+            key_pair=request.key_pair_name,
+            http_tokens=request.http_tokens,
+            http_endpoint=request.http_endpoint,
+            http_hop_limit=request.http_put_response_hop_limit,
+            deletion_protection=request.deletion_protection,
+            internet_charge_type=request.internet_charge_type,
+            internet_bandwidth_out=request.internet_max_bandwidth_out,
+            internet_bandwidth_in=(
+                -1
+                if request.internet_max_bandwidth_in is None
+                else request.internet_max_bandwidth_in
+            ),
+            charge_type=request.instance_charge_type,
+            credit_specification=request.credit_specification,
+            spot_strategy=request.spot_strategy,
+            resource_group_id=request.resource_group_id,
+            jumbo_frame=request.network_options.enable_jumbo_frame,
+            serial_number=str(uuid.uuid4()),
+            created=call.now,
+            started=call.now,
+            life=call.passing(("Pending", 2.0), ("Starting", 8.0), to=RUNNING),
+            tags=tags.given(request.tag),
+        )
+    )
+    interfaces.attach(call, primary, instance, primary=True, card=card)
+    for given in request.network_interface:
+        if given.instance_type == "Primary":
+            continue
+        eni = (
+            interfaces.find(call, given.network_interface_id)
+            if given.network_interface_id
+            else interfaces.make(call, _wanted(given, primary.security_group_ids))
+        )
+        attached = interfaces.attach(
+            call, eni, instance, primary=False, card=given.network_card_index
+        )
+        call.store.change(attached, life=Lifecycle.settled("InUse"))
+    _make_disks(call, request, instance)
+    return instance_id
+
+
+def _make_disks(call: Call, request: RunInstances, instance: Instance) -> None:
+    system = request.system_disk or DiskParameter()
+    image = catalog.image(instance.image_id)
+    smallest = image.size if image else 20
+    size = system.size or max(40, smallest)
+    if size < smallest:
+        raise ApiError(
+            "InvalidSystemDiskSize.LessThanImageSize",
+            f"The system disk of {size} GiB is smaller than the image's {smallest} GiB.",
+        )
+    for number, (disk, kind, of_size) in enumerate(
+        [(system, "system", size), *((d, "data", d.size or 20) for d in request.data_disk)]
+    ):
+        if disk.category not in catalog.DISK_CATEGORIES:
+            raise ApiError(
+                "InvalidSystemDiskCategory.ValueNotSupported",
+                f"The disk category {disk.category!r} is not one of "
+                f"{', '.join(catalog.DISK_CATEGORIES)}.",
+            )
+        call.store.put(
+            Disk(
+                id=call.new_id("d"),
+                instance_id=instance.id,
+                zone=instance.zone,
+                name=disk.disk_name,
+                description=disk.description,
+                kind=kind,
+                category=disk.category,
+                performance_level=disk.performance_level
+                or ("PL1" if disk.category == "cloud_essd" else ""),
+                size=of_size,
+                encrypted=disk.encrypted,
+                kms_key_id=disk.kms_key_id or disk.kmskey_id,
+                image_id=instance.image_id if kind == "system" else "",
+                device=disk.device or f"/dev/xvd{chr(ord('a') + number)}",
+                snapshot_policy_id=disk.auto_snapshot_policy_id,
+                delete_with_instance=disk.delete_with_instance,
+                created=call.now,
+            )
+        )
