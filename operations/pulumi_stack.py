@@ -68,11 +68,41 @@ class PulumiStack:
         self._check(done, "pulumi could not release the stack")
 
     def forget_pending(self) -> None:
-        """Drop operations without an end from the state, after reading the cloud."""
+        """Drop operations without an end from the state; asks neither the cloud nor a provider.
+
+        What such a create has made has to be removed first, and every `up` reads the cloud anyway.
+        """
+        document = dict(self._document() or {})
+        deployment = document.get("deployment")
+        if not isinstance(deployment, Mapping) or not deployment.get("pending_operations"):
+            return
+        document["deployment"] = {**deployment, "pending_operations": []}
         done = self._pulumi(
-            "refresh", "--yes", "--skip-preview", "--clear-pending-creates", deadline=900
+            "stack", "import", deadline=QUICK, quiet=True, stdin=json.dumps(document)
         )
-        self._check(done, "pulumi refresh failed")
+        self._check(done, "pulumi could not take the mended state")
+
+    def deployment(self) -> Mapping[str, object] | None:
+        """Return the state, secrets encrypted; None where Pulumi knows no such stack."""
+        document = self._document()
+        if document is None:
+            return None
+        found = document.get("deployment")
+        return found if isinstance(found, Mapping) else {}
+
+    def is_busy(self) -> bool:
+        """Say whether a run of somebody else's is at work, as far as the backend tells."""
+        held = self.lock()
+        if held is not None:
+            return held.alive
+        done = self._pulumi("stack", "ls", "--json", deadline=QUICK, quiet=True, stack=False)
+        self._check(done, "pulumi could not list its stacks")
+        return any(
+            isinstance(item, Mapping)
+            and str(item.get("name", "")).rpartition("/")[2] == self.name
+            and item.get("updateInProgress") is True
+            for item in json.loads(done.out)
+        )
 
     def up(self, *, deadline: float) -> None:
         """Bring the cloud to what the stack says; the output streams."""
@@ -95,14 +125,24 @@ class PulumiStack:
         return outputs if isinstance(outputs, dict) else {}
 
     def _listed(self, what: str) -> Sequence[object]:
-        done = self._pulumi("stack", "export", deadline=QUICK, quiet=True)
-        self._check(done, "pulumi could not read the stack's state")
-        deployment = json.loads(done.out).get("deployment")
-        items = deployment.get(what) if isinstance(deployment, dict) else None
+        items = (self.deployment() or {}).get(what)
         return items if isinstance(items, list) else ()
 
+    def _document(self) -> Mapping[str, object] | None:
+        done = self._pulumi("stack", "export", deadline=QUICK, quiet=True)
+        if done.status != 0 and "no stack named" in done.err:
+            return None
+        self._check(done, "pulumi could not read the stack's state")
+        document = json.loads(done.out)
+        return document if isinstance(document, Mapping) else {}
+
     def _pulumi(
-        self, *arguments: str, deadline: float, quiet: bool = False, stack: bool = True
+        self,
+        *arguments: str,
+        deadline: float,
+        quiet: bool = False,
+        stack: bool = True,
+        stdin: str | None = None,
     ) -> Finished:
         argv = ["pulumi", *arguments]
         if quiet or not sys.stdout.isatty():
@@ -113,7 +153,7 @@ class PulumiStack:
             argv += ["--suppress-progress"]
             if self.config_file is not None:
                 argv += ["--config-file", str(self.config_file)]
-        return self.runner.run(argv, deadline=deadline, quiet=quiet)
+        return self.runner.run(argv, deadline=deadline, quiet=quiet, stdin=stdin)
 
     @staticmethod
     def _check(done: Finished, what: str) -> None:
