@@ -7,9 +7,19 @@ import json
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final
 
-_LONGEST_SECONDS: Final = 3600
+_RANGES: Final[Mapping[str, tuple[int, int]]] = MappingProxyType(
+    {
+        "nth": (1, 10**9),
+        "rate": (0, 1),
+        "seconds": (0, 3600),
+        "status": (200, 599),
+        "times": (0, 10**9),
+        "transactions": (0, 10**6),
+    }
+)
 KINDS: Final = ("error", "timeout", "drop", "after-effect", "stale")
 
 
@@ -17,7 +27,8 @@ KINDS: Final = ("error", "timeout", "drop", "after-effect", "stale")
 class Fault:
     """A rule.
 
-    `action` may have wildcards, `resource` is text that some parameter must contain. It strikes
+    `action` and `product` may have wildcards, `resource` is text that some parameter must
+    contain. It strikes
     the first `times` matching calls, or the `nth` one only, or each with probability `rate`;
     without any of them every one. With `each` only the first of equal calls counts (same action,
     same values in whatever order), so that every call is struck once and its repetition passes.
@@ -27,6 +38,7 @@ class Fault:
     """
 
     action: str = "*"
+    product: str = "*"
     resource: str = ""
     kind: str = "error"
     code: str = "InternalError"
@@ -66,11 +78,9 @@ def read(document: Mapping[str, Any]) -> Fault:
         wanted = numbers.get(name, (str,))
         if not isinstance(value, wanted) or isinstance(value, bool) is not (wanted == (bool,)):
             raise BadFaultError(f"{name} {value!r} must be a {wanted[-1].__name__}.")
-    for name in ("rate", "seconds"):
-        if not 0 <= given.get(name, 0) <= _LONGEST_SECONDS:
-            raise BadFaultError(f"{name} {given[name]!r} must be from 0 to {_LONGEST_SECONDS}.")
-    if not 200 <= given.get("status", 400) <= 599:  # noqa: PLR2004  # HTTP
-        raise BadFaultError(f"status {given['status']} must be from 200 to 599.")
+    for name, (least, most) in _RANGES.items():
+        if name in given and not least <= given[name] <= most:
+            raise BadFaultError(f"{name} {given[name]!r} must be from {least} to {most}.")
     return Fault(**given)
 
 
@@ -95,11 +105,13 @@ class Faults:
         """The rules, each with the number of calls it has matched."""
         return list(self._rules)
 
-    def strike(self, action: str, parameters: Mapping[str, str]) -> Fault | None:
+    def strike(self, product: str, action: str, parameters: Mapping[str, str]) -> Fault | None:
         """The first rule that strikes this call; every rule that matches counts it."""
         struck: Fault | None = None
         for position, (fault, count) in enumerate(self._rules):
             if not fnmatch.fnmatchcase(action, fault.action):
+                continue
+            if not fnmatch.fnmatchcase(product, fault.product):
                 continue
             if fault.resource and not any(fault.resource in v for v in parameters.values()):
                 continue

@@ -158,7 +158,7 @@ class Gateway:
         product = self._product(parsed, state)
         self._allow(principal, product, parsed.action, http, now, given)
         action = self._action(product, parsed)
-        fault = self._faults.strike(action.name, state.parameters)
+        fault = self._faults.strike(product.name, action.name, state.parameters)
         if fault is not None and fault.kind not in {"after-effect", "stale"}:
             return self._struck(fault, request_id, state)
         self._check_region(product, given)

@@ -20,6 +20,7 @@ from localcloud.daemons import _UnixConnection, health
 from localcloud.products.catalogue import PRODUCTS
 from localcloud.settings import ROOT_KEY_ID, ROOT_SECRET, Places
 from tests.localcloud.fuzz_requests import (
+    GOOD,
     Bytes,
     ControlRequest,
     Known,
@@ -36,6 +37,7 @@ _HELD_OPEN = 40
 _PROBLEMS_KEPT = 20
 _IDS = re.compile(r"[0-9A-F]{8}-[0-9A-F-]{27}")
 _BAD_LINES = re.compile(r"Traceback|a bug of the emulator|event loop|\"level\": \"(error|critical)")
+_TRUST = GOOD["AssumeRolePolicyDocument"][0]
 _VERSION = {product.name: version for version, product in PRODUCTS.items()}
 
 
@@ -147,10 +149,37 @@ class FuzzClient:
         )
         self.call("Vpc", "AllocateEipAddress")
         self.call("Vpc", "CreateNatGateway", VpcId=vpc, VSwitchId=vswitch, NatType="Enhanced")
-        self.call("Slb", "CreateLoadBalancer", VSwitchId=vswitch, AddressType="intranet")
+        clb = self.call("Slb", "CreateLoadBalancer", VSwitchId=vswitch, AddressType="intranet")
+        balancer = {"LoadBalancerId": clb["LoadBalancerId"]}
+        self.call("Slb", "CreateVServerGroup", VServerGroupName="fuzz", **balancer)
+        listener = {"ListenerPort": "80", "BackendServerPort": "80", "Bandwidth": "-1"}
+        self.call("Slb", "CreateLoadBalancerTCPListener", **listener, **balancer)
+        self.call("Vpc", "CreateIpv6Gateway", VpcId=self._dual_stack())
+        self.call("Ecs", "CreateKeyPair", KeyPairName="fuzz")
+        role = {"RoleName": "fuzz-role", "AssumeRolePolicyDocument": _TRUST}
+        self.call("Ram", "CreateRole", **role)
+        second = self.call(
+            "Vpc", "CreateVSwitch", VpcId=vpc, CidrBlock="10.9.0.0/24", ZoneId="cn-hangzhou-i"
+        )["VSwitchId"]
+        zones = {
+            "ZoneMappings.1.VSwitchId": vswitch,
+            "ZoneMappings.1.ZoneId": "cn-hangzhou-h",
+            "ZoneMappings.2.VSwitchId": second,
+            "ZoneMappings.2.ZoneId": "cn-hangzhou-i",
+        }
+        nlb = {"AddressType": "Intranet", "VpcId": vpc, **zones}
+        self.call("Nlb", "CreateLoadBalancer", **nlb)
+        self.call("Nlb", "CreateServerGroup", ServerGroupName="fuzz", VpcId=vpc)
         key = self._user("fuzz-reader", "*:Describe*")
         other = self._user("fuzz-writer", "ecs:*")
         self._senders = [(ROOT_KEY_ID, ROOT_SECRET, ""), key, other]
+
+    def _dual_stack(self) -> str:
+        made = self.call("Vpc", "CreateVpc", CidrBlock="192.168.0.0/16", EnableIpv6="true")
+        vpc = str(made["VpcId"])
+        where = {"CidrBlock": "192.168.1.0/24", "ZoneId": "cn-hangzhou-h"}
+        self.call("Vpc", "CreateVSwitch", VpcId=vpc, Ipv6CidrBlock="1", **where)
+        return vpc
 
     def _user(self, name: str, action: str) -> tuple[str, str, str]:
         with contextlib.suppress(AssertionError):

@@ -101,7 +101,7 @@ def told(client: FuzzClient, seconds: float) -> str:
 def test_three_thousand_requests_do_not_hurt_the_cloud(fast_home: Path) -> None:
     client = fuzz(fast_home, FEW)
     assert client.sent >= FEW
-    assert len(client.answered) > len(ACTIONS) / 3
+    assert len(client.answered) > len(ACTIONS) / 5
 
 
 @pytest.mark.nightly

@@ -222,7 +222,7 @@ def test_keys_are_found_in_any_case_but_tags_are_exact() -> None:
     ],
 )
 def test_a_statement_that_cannot_be_is_refused_by_name(
-    changed: dict[str, object], needle: str
+    changed: dict[str, Any], needle: str
 ) -> None:
     text = json.dumps({"Version": "1", "Statement": [statement(**changed)]})
     assert needle in str(policies.problem(text))
