@@ -218,7 +218,8 @@ class Gateway:
         """Refuse what the sender's policies do not allow, before anything is said of the action."""
         if principal.policies is None or (product.name, action) == ("Sts", "GetCallerIdentity"):
             return
-        name = product.name.lower()
+        # Another product makes these roles, but the right to it is RAM's.
+        name = "ram" if action == "CreateServiceLinkedRole" else product.name.lower()
         context = circumstances.of(principal, http, now, given)
         asked = policies.Asked(
             action=f"{name}:{action}",
