@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from config.report import ConfigError, Problem
 from planning.bootstrap import user_data
 from planning.capacity import DEFAULT_INTERFACE
 from planning.model import ClusterPlan, NodePlan
+from planning.pool_verdict import pools_problems
 from planning.secrets import ClusterSecrets, KeyPair
-from planning.spiderpool import value_problems
+from planning.spiderpool import ip_pool_spec, value_problems
 
 
 def document_problems(plan: ClusterPlan) -> Iterator[Problem]:
@@ -18,6 +20,17 @@ def document_problems(plan: ClusterPlan) -> Iterator[Problem]:
     planes = plan.control_planes
     if plan.kubernetes.mode == "kubeadm" and planes and DEFAULT_INTERFACE in planes[0].interfaces:
         yield from user_data_problems(plan)
+
+
+def pool_problems(plan: ClusterPlan) -> Iterator[Problem]:
+    """Pools that Spiderpool's webhook would refuse, as far as they are known without the cloud."""
+    specs = {
+        name: ip_pool_spec(pool, ips=pool.ips)
+        for name, pool in plan.ip_pools.items()
+        if pool.subnet is not None
+    }
+    for problem in pools_problems(specs):
+        yield replace(problem, path=f"spiderpool.pools.{problem.path}")
 
 
 def user_data_problems(plan: ClusterPlan) -> Iterator[Problem]:

@@ -9,7 +9,7 @@ from config.model import ClusterConfig
 from config.report import ConfigError
 from planning.build import assemble
 from planning.checks import extra_pools_lie_in_their_node
-from planning.document_checks import document_problems
+from planning.document_checks import document_problems, pool_problems
 from planning.layout import lay_out
 from planning.model import ClusterPlan
 
@@ -30,7 +30,7 @@ def plan_from(document: Mapping[str, object], *, secret_paths: Iterable[str] = (
         rest = assemble(without_extra_pools(reading.config), layout)
         raise ConfigError(all_problems(reading, (*further, *document_problems(rest))))
     plan = assemble(reading.config, layout)
-    problems = tuple(all_problems(reading, document_problems(plan)))
+    problems = tuple(all_problems(reading, (*document_problems(plan), *pool_problems(plan))))
     if problems:
         raise ConfigError(problems)
     return plan

@@ -12,6 +12,7 @@ from ipaddress import IPv6Network
 from typing import Final
 
 from config.report import ConfigError, Problem
+from planning.chart_keys import strange_values
 from planning.ipv6 import gateway as ipv6_gateway
 from planning.model import ClusterPlan, IPPoolPlan
 from planning.names import IPV6, SPIDERPOOL_NAMESPACE, multus_config_name
@@ -87,7 +88,20 @@ def value_problems(plan: ClusterPlan) -> tuple[Problem, ...]:
             found.append(_contradiction(path, value, "a map"))
         elif below is not None:
             found.append(_contradiction(below, "a map", held[below]))
+    told = {problem.path for problem in found}
+    found += [problem for problem in _strange(plan) if problem.path not in told]
     return tuple(found)
+
+
+def _strange(plan: ClusterPlan) -> Iterator[Problem]:
+    """Values of the user that the chart would not take as meant."""
+    for path, wrong in strange_values(plan.spiderpool.values):
+        yield Problem(
+            path=_path(path),
+            value=None,
+            rule=f"{wrong}; Helm would take it in silence",
+            remedy="look it up in the chart's values.yaml, or remove it",
+        )
 
 
 def ip_pool_spec(

@@ -26,56 +26,6 @@ from tests.planning.documents import STACKS, planned, stack_plan
 
 pytestmark = pytest.mark.unit
 
-CHART_KEYS = {
-    "global": {
-        "imageRegistryOverride",
-        "nameOverride",
-        "clusterDnsDomain",
-        "cniBinHostPath",
-        "cniConfHostPath",
-        "ipamUNIXSocketHostPath",
-        "configName",
-    },
-    "ipam": {
-        "enableIPv4",
-        "enableIPv6",
-        "enableStatefulSet",
-        "enableKubevirtStaticIP",
-        "enableIPConflictDetection",
-        "enableGatewayDetection",
-        "enableCleanOutdatedEndpoint",
-        "spiderSubnet",
-        "gc",
-    },
-    "coordinator": {"enabled", "name", "mode", "podCIDRType", "tunePodRoutes"},
-    "multus": {"enableMultusConfig", "multusCNI"},
-    "plugins": {
-        "installCNI",
-        "installRdmaCNI",
-        "installOvsCNI",
-        "installSriovCNI",
-        "installibSriovCNI",
-        "installIpoibCNI",
-        "installVlanCNI",
-    },
-    "clusterDefaultPool": {"installIPv4IPPool", "installIPv6IPPool"},
-    "spiderpoolAgent": {"tuneSysctlConfig"},
-    "spiderpoolController": {
-        "name",
-        "replicas",
-        "hostnetwork",
-        "webhookPort",
-        "cleanup",
-        "enableValidatingResourcesDeletedWebhook",
-        "podResourceInject",
-        "tls",
-    },
-    "rdma": {"rdmaSharedDevicePlugin"},
-    "sriov": {"install"},
-    "grafanaDashboard": {"install"},
-}
-"""Keys of chart 1.2.2 that we set: a misspelt one would be taken in silence."""
-
 
 def values(plan: ClusterPlan) -> dict[str, Any]:
     return chart_values(plan, secrets=fake_secrets())
@@ -113,11 +63,6 @@ def with_values(own: dict[str, Any], **spiderpool: object) -> ClusterPlan:
 )
 def test_what_must_hold_holds_in_every_stack(stack: str, path: str, value: object) -> None:
     assert at(values(stack_plan(stack)), path) == value
-
-
-def test_only_keys_that_the_chart_knows_are_set() -> None:
-    found = {key: set(section) for key, section in values(stack_plan("local")).items()}
-    assert found == CHART_KEYS
 
 
 def test_plugins_that_nothing_here_needs_are_off() -> None:
