@@ -19,7 +19,9 @@ from alibabacloud_tea_openapi.models import Config
 
 from localcloud.daemons import ask, health
 from localcloud.settings import ROOT_KEY_ID, ROOT_SECRET, Places
+from tests.localcloud import kill_load
 from tests.localcloud.cloud_thread import CloudThread
+from tests.localcloud.fuzz_client import ServerProcess
 from tests.localcloud.sdk_api import Api
 
 pytestmark = pytest.mark.unit
@@ -151,6 +153,50 @@ def test_kill_9_under_load_loses_nothing_acknowledged(home: Path, free_port: int
     finally:
         server.kill()
         server.wait()
+
+
+def killed_again_and_again(home: Path, rounds: int) -> dict[str, int]:
+    """Six writers of three kinds, and SIGKILL in the middle of it, round by round."""
+    server = ServerProcess(home)
+    ca = Places(home=home).tls / "ca.pem"
+    try:
+        link = kill_load.Connection(server.port, ca)
+        place = kill_load.Place.make(link)
+        kinds = ("eni", "eni", "eni", "instance", "group", "group")
+        writers = [kill_load.Writer(kind, n, place) for n, kind in enumerate(kinds)]
+        open_calls = 0
+        for number in range(rounds):
+            threads = kill_load.run(writers, server.port, ca, number)
+            time.sleep(random.Random(number).uniform(0.1, 1.0))  # noqa: S311  # reproducible
+            server.kill()
+            for thread in threads:
+                thread.join(30)
+                assert not thread.is_alive()
+            server = ServerProcess(home)
+            link = kill_load.Connection(server.port, ca)
+            found = kill_load.found_by(link, place)
+            for writer in writers:
+                writer.check(found)
+            open_calls += sum(1 for w in writers if w.unsure)
+            for writer in writers:
+                writer.repeat(link)
+            found = kill_load.found_by(link, place)
+            for writer in writers:
+                writer.check(found)
+        assert server.bad_lines() == []
+        return {
+            "rounds": rounds,
+            "acknowledged calls": sum(w.acknowledged for w in writers),
+            "calls under way when it died": open_calls,
+        }
+    finally:
+        server.kill()
+
+
+@pytest.mark.timeout(180)
+def test_parallel_writers_of_every_kind_survive_kill_9(home: Path) -> None:
+    figures = killed_again_and_again(home, 3)
+    assert figures["acknowledged calls"] > figures["rounds"]
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
