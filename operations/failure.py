@@ -18,7 +18,7 @@ class ExitCode(IntEnum):
     BUSY = 4
     """Another run holds the stack."""
     LEFTOVERS = 5
-    """`local down` went through, and yet something is left in the emulated cloud."""
+    """Something is in the cloud that should not be: `local down` or `sweep` names it."""
     INTERRUPTED = 130
 
 

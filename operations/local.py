@@ -28,10 +28,14 @@ from operations.failure import ExitCode, OperationError
 from operations.passphrase import opens
 from operations.places import LOCAL_STACK, ROOT, Places
 from operations.pulumi_stack import PulumiStack
+from operations.recovery import recover_stack
 from operations.running import Finished, Runner
 from operations.secrets import FileStore, init_secrets
 from operations.stack_file import Stack, path_of_stack
 from operations.steps import Progress
+from operations.sweep.cloud import Account
+from operations.sweep.leftovers import Ours
+from operations.sweep_command import SweptStack
 from operations.writing import write_file
 from planning.model import ClusterPlan
 
@@ -85,7 +89,7 @@ class LocalCloud:
         self._await_api_server(progress)
         stack = self._stack()
         with progress.step("Stack"):
-            self._prepare(stack, progress)
+            self._prepare(stack, plan, progress)
         with progress.step("pulumi up", streams=True):
             stack.up(deadline=_UP)
         outputs = stack.outputs(secrets=True)
@@ -116,7 +120,7 @@ class LocalCloud:
                 self._start(plan)
             self._await_api_server(progress)
             with progress.step("Stack"):
-                self._prepare(stack, progress)
+                self._prepare(stack, plan, progress)
                 count = stack.resource_count()
             if count:
                 with progress.step("pulumi destroy", streams=True):
@@ -270,7 +274,7 @@ class LocalCloud:
             )
         return ROOT / name
 
-    def _prepare(self, stack: PulumiStack, progress: Progress) -> None:
+    def _prepare(self, stack: PulumiStack, plan: ClusterPlan, progress: Progress) -> None:
         if not stack.exists():
             stack.init()
             return
@@ -288,11 +292,21 @@ class LocalCloud:
             progress.note("An earlier run was cut off in the middle of these; reading the cloud:")
             for operation in pending:
                 progress.note(f"  {operation}")
-            progress.note(
-                "What it made without the stack hearing of it stays in the emulated cloud. If that "
-                "gets in the way, `python -m operations local down --discard` clears it."
+            recovered = recover_stack(
+                SweptStack(
+                    name=LOCAL_STACK,
+                    stack=stack,
+                    ours=Ours.of(plan),
+                    account=Account.of(
+                        plan.region, endpoint=plan.cloud_endpoint, ca=self.places.ca
+                    ),
+                ),
+                # The emulated cloud is this stack's own: nothing in it is worth a question.
+                ask=lambda _: True,
+                say=lambda text: progress.note(f"  removed: {text}"),
             )
-            stack.forget_pending()
+            if not recovered.swept.found:
+                progress.note("They left nothing behind.")
 
     def _write_kubeconfig(self, outputs: Mapping[str, object]) -> None:
         kubeconfig = outputs.get("kubeconfig")

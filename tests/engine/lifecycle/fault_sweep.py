@@ -1,12 +1,13 @@
-"""Strike every call of an `up` and of a `destroy` that changes something, and see what is left.
+"""Strike every call of an `up`, an edit and a `destroy`, and see what is left.
 
-    python -m tests.engine.lifecycle.fault_sweep --kind error --json figures.json
+    python -m tests.engine.lifecycle.fault_sweep --write docs/reliability.md
 
-A clean run gives the list of calls. Then each of them is struck once: as many calls of an action
-fail as the clean run made. A run that fails although nothing was struck in it is stuck: a person
-has to help. `--continue-on-error` lets one run meet every call that is ready, so
-that the sweep needs as many runs as the longest chain of calls, not as there are calls. Runs go on
-until one ends well; what the cloud then has and the state does not know is a leak.
+A clean run gives the list of calls. Then every call that changes something is struck exactly once
+(for `stale`: every call that reads): its repetition passes, so that the next run is the one after
+the fault is gone. Runs use `--continue-on-error`, so that one run meets every call that is ready.
+They go on until one ends well. A run that fails although nothing new was struck in it is stuck;
+then comes the documented recovery, once for each thing that it is stuck on. What the cloud has in
+the end and the state does not know is a leak, which the recovery has to remove, too.
 """
 
 from __future__ import annotations
@@ -16,49 +17,69 @@ import json
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.engine.lifecycle.light_cloud import LightCloud, light_cloud
+from operations.sweep.cloud import LOCAL_SECRET_KEY, Account, OfficialApi
+from tests.engine.lifecycle.light_cloud import LightCloud, light_cloud, set_master_eth1
 from tests.engine.local_cloud import Done
 
 KINDS: Mapping[str, Mapping[str, object]] = {
-    "error": {"kind": "error", "status": 403, "code": "Forbidden.Injected"},
+    "refused": {"kind": "error", "status": 403, "code": "Forbidden.Injected"},
+    "throttled": {"kind": "error", "status": 400, "code": "Throttling.User"},
+    "server-error": {"kind": "error", "status": 500, "code": "InternalError"},
+    "timeout": {"kind": "timeout", "seconds": 8},
+    "dropped": {"kind": "drop"},
     "lost-answer": {"kind": "after-effect", "status": 503, "code": "ServiceUnavailable"},
     "lost-answer-final": {"kind": "after-effect", "status": 403, "code": "Forbidden.Injected"},
+    "stale": {"kind": "stale", "transactions": 1},
 }
-"""Refused for good; done but answered with an error that may be tried again; done but refused."""
+"""The faults; what each means stands in docs/reliability.md."""
 
 READS = ("Describe", "List", "Get", "Query")
-MOST_RUNS = 40
+COMMANDS = ("up", "edit", "destroy")
+MOST_RUNS = 30
+MOST_RECOVERIES = 4
 NOT_OURS = frozenset({"Disk"})
 """Kinds that come and go with something else and never stand in the state by their own id."""
 
+Calls = Sequence[dict[str, Any]]
+
 
 @dataclass(frozen=True, kw_only=True)
-class Phase:
-    """One direction, struck."""
+class Row:
+    """One fault in one direction."""
 
+    kind: str
     command: str
     calls: int
-    """Calls of the clean run that change something."""
+    """Calls of the clean run that can be struck."""
     struck: int
-    """Of them, how many failed once in the sweep."""
-    runs: int
-    """Until one ended well; the first is the one that met the first fault."""
-    ended_well: bool
-    leaks: Mapping[str, int] = field(default_factory=dict)
-    """What the cloud has and the state does not know, by kind."""
+    """Different calls that were; retries with other ids can make them more."""
     never_struck: Mapping[str, int] = field(default_factory=dict)
-    stuck: list[str] = field(default_factory=list)
-    """Calls that kept failing when no fault was left to strike."""
+    """Calls of the clean run that the runs never came to, by action."""
+    recovered: Sequence[str] = ()
+    """Calls and leaks that needed the recovery command."""
+    lost: Sequence[str] = ()
+    """Calls and leaks that nothing documented mended."""
+    runs: int
+    recoveries: int
+    problems: Sequence[str] = ()
+    """A secret in an output, an address twice, a next `up` that would change something."""
 
 
-def mutations(calls: list[dict[str, Any]]) -> Counter[str]:
+def mutations(calls: Iterable[dict[str, Any]]) -> Counter[str]:
     """How often each action that changes something was called."""
     return Counter(c["action"] for c in calls if not c["action"].startswith(READS))
+
+
+def strikeable(kind: str, calls: Calls) -> Counter[str]:
+    """How many different calls of each action this fault can strike."""
+    found = {_call(c) for c in calls if c["action"].startswith(READS) is (kind == "stale")}
+    return Counter(action for action, _ in found)
 
 
 def leaks(light: LightCloud) -> dict[str, list[str]]:
@@ -72,79 +93,233 @@ def leaks(light: LightCloud) -> dict[str, list[str]]:
     return {kind: ids for kind, ids in found.items() if ids}
 
 
-def strike(light: LightCloud, command: str, expected: Counter[str], kind: str) -> Phase:
-    """Run the command until it ends well, with every expected call failing once on the way."""
-    light.ask(
-        "POST",
-        "/faults",
-        [{"action": action, "times": n, **KINDS[kind]} for action, n in expected.items()],
+def findings(light: LightCloud, said: Iterable[Done]) -> list[str]:
+    """What must never be: a secret in an output or a log, an address on two interfaces."""
+    found: list[str] = []
+    key = (light.cloud.places.cloud / "tls" / "server.key").read_text().split("\n")[1]
+    texts = {f"output {n}": done.out + done.err for n, done in enumerate(said)}
+    for log in sorted((light.cloud.places.cloud / "logs").glob("*")):
+        texts[log.name] = log.read_text(errors="replace")
+    texts["calls"] = json.dumps(light.calls())
+    for name, text in texts.items():
+        found += [
+            f"a secret in {name}" for s in (LOCAL_SECRET_KEY, key, "PRIVATE KEY") if s in text
+        ]
+    return found + [f"{where} twice" for where in addresses_twice(light)]
+
+
+def addresses_twice(light: LightCloud) -> list[str]:
+    """Addresses that two interfaces of one vSwitch have, asked by the official SDK."""
+    places = light.cloud.places
+    account = Account.of(
+        "cn-hangzhou", endpoint=f"127.0.0.1:{light.cloud.port}", ca=places.ca, env={}
     )
+    enis = OfficialApi(account).every(
+        "ecs", "DescribeNetworkInterfaces", "NetworkInterfaceSets", "NetworkInterfaceSet"
+    )
+    held = Counter(
+        f"{eni['VSwitchId']} {ip['PrivateIpAddress']}"
+        for eni in enis
+        for ip in eni["PrivateIpSets"]["PrivateIpSet"]
+    )
+    return [where for where, times in held.items() if times > 1]
+
+
+def edit(cluster: dict[str, Any]) -> None:
+    """Make updates of every kind that the light stack knows: tags, sizes, addresses, a node."""
+    cluster["tags"] = {"owner": "platform"}
+    cluster["network"].setdefault("nat", {})["bandwidth"] = 20
+    set_master_eth1(cluster["nodePools"]["masters"], pods=5)
+    workers = cluster["nodePools"]["workers"]
+    workers["instanceType"] = "ecs.g7.xlarge"
+    for node in workers["nodes"].values():
+        nic = node["interfaces"]["eth1"]
+        (addresses,) = nic["podAddresses"]
+        first, _, last = addresses.partition("-")
+        head, _, tail = last.rpartition(".")
+        nic["podAddresses"] = [f"{first}-{head}.{int(tail) - 1}"]
+
+
+def clean_run(light: LightCloud) -> dict[str, Calls]:
+    """The calls of each command when nothing goes wrong."""
+    found: dict[str, Calls] = {}
+    for command in COMMANDS:
+        mark = light.last_call()
+        done = run(_edited(light, command), command)
+        assert done.status == 0, done.said
+        found[command] = light.calls(after=mark)
+    return found
+
+
+def run(light: LightCloud, command: str) -> Done:
+    """One run that goes as far as it can."""
+    return light.pulumi(
+        *("destroy" if command == "destroy" else "up", "--yes", "--skip-preview"),
+        *("--suppress-progress", "--suppress-outputs", "--continue-on-error"),
+        # A client that gives up sooner than by default, so that a timeout costs seconds.
+        env={"CLIENT_READ_TIMEOUT": "3000"},
+    )
+
+
+def strike(light: LightCloud, command: str, kind: str, clean: Calls) -> Row:
+    """Run the command until it ends well, with every call struck once on the way."""
+    light = _edited(light, command)
+    expected = strikeable(kind, clean)
+    light.ask(
+        "POST", "/faults", [{"action": a, "each": True, **KINDS[kind]} for a in sorted(expected)]
+    )
+    said: list[Done] = []
+    recovered: list[str] = []
+    lost: list[str] = []
     struck: Mapping[str, int] = {}
-    for runs in range(1, MOST_RUNS + 1):  # noqa: B007 - its last value counts
-        before, mark = struck, light.last_call()
-        done = _run(light, command)
-        struck = {
-            rule["action"]: min(rule["matched"], expected[rule["action"]])
-            for rule in light.ask("GET", "/faults")
-        }
-        if done.status == 0 or struck == before:
+    recoveries = 0
+    while len(said) < MOST_RUNS:
+        mark = light.last_call()
+        said.append(run(light, command))
+        if said[-1].status == 0:
             break
+        before, struck = struck, _struck(light)
+        if struck != before:
+            continue
+        stuck = _failing(light.calls(after=mark))
+        if recoveries == MOST_RECOVERIES or (stuck and set(stuck) <= set(recovered)):
+            lost = stuck
+            break
+        recoveries += 1
+        said.append(light.recover())
+        recovered += [call for call in stuck if call not in recovered]
+    struck = _struck(light)
     light.ask("DELETE", "/faults")
-    return Phase(
+    runs = len(said) - recoveries
+    ended_well = said[-1].status == 0
+    left = [f"{k} left" for k, ids in leaks(light).items() for _ in ids]
+    if ended_well and left:
+        recoveries += 1
+        said.append(light.recover())
+        still = [f"{k} left" for k, ids in leaks(light).items() for _ in ids]
+        recovered += list((Counter(left) - Counter(still)).elements())
+        lost += still
+    elif not ended_well:
+        lost = lost or ["the last run"]
+        recovered = [call for call in recovered if call not in lost]
+    problems = findings(light, said)
+    if ended_well and command != "destroy":
+        problems += [f"the next up would {step}" for step in light.steps()]
+    if command == "destroy":
+        problems += [f"not destroyed: {k}" for k in light.alive()]
+    return Row(
+        kind=kind,
         command=command,
         calls=expected.total(),
         struck=sum(struck.values()),
-        stuck=sorted(
-            {f"{c['action']}: {c['code']}" for c in light.calls(after=mark) if c["status"] >= 400}
-        )
-        if done.status
-        else [],
+        never_struck={a: n - struck[a] for a, n in sorted(expected.items()) if struck[a] < n},
+        recovered=recovered,
+        lost=lost,
         runs=runs,
-        ended_well=done.status == 0,
-        leaks={k: len(ids) for k, ids in leaks(light).items()},
-        never_struck={a: n - struck[a] for a, n in expected.items() if struck[a] < n},
+        recoveries=recoveries,
+        problems=problems,
     )
 
 
-def sweep(light: LightCloud, kind: str) -> list[Phase]:
-    """Both directions, on a cloud that has nothing; leaves nothing if all is well."""
-    assert light.up().status == 0
-    ups = mutations(light.calls())
-    mark = light.last_call()
-    assert light.destroy().status == 0
-    downs = mutations(light.calls(after=mark))
-    phases = [strike(light, "up", ups, kind)]
-    if phases[0].ended_well:
-        assert light.steps() == []
-        phases.append(strike(light, "destroy", downs, kind))
-    return phases
+def sweep(light: LightCloud, kind: str, clean: Mapping[str, Calls]) -> list[Row]:
+    """All directions of one fault, on a cloud that has nothing; stops at the first that is lost."""
+    rows: list[Row] = []
+    for command in COMMANDS:
+        row = strike(light, command, kind, clean[command])
+        rows.append(row)
+        sys.stderr.write(json.dumps(asdict(row)) + "\n")
+        if row.lost:
+            break
+    return rows
 
 
-def _run(light: LightCloud, command: str) -> Done:
-    return light.pulumi(
-        *(command, "--yes", "--skip-preview", "--suppress-progress", "--suppress-outputs"),
-        "--continue-on-error",
+def sweep_all(kinds: Sequence[str], *, jobs: int, folder: Path) -> list[Row]:
+    """Every fault on a cloud of its own, so many at a time."""
+
+    def lane(kind: str) -> list[Row]:
+        light = light_cloud(folder / kind / "home")
+        light.start()
+        try:
+            return sweep(light, kind, clean)
+        finally:
+            light.stop()
+
+    first = light_cloud(folder / "clean" / "home")
+    first.start()
+    try:
+        clean = clean_run(first)
+    finally:
+        first.stop()
+    with ThreadPoolExecutor(jobs) as pool:
+        return [row for rows in pool.map(lane, kinds) for row in rows]
+
+
+def table(rows: Sequence[Row]) -> str:
+    """The figures as a table in Markdown."""
+    lines = [
+        "| fault | run | calls | struck | mended by one more run | by `recover` | lost | runs |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        mended = row.struck - len(row.recovered) - len(row.lost)
+        cells = (
+            *(f"`{row.kind}`", row.command, str(row.calls), str(row.struck)),
+            *(str(mended), str(len(row.recovered)), str(len(row.lost)), str(row.runs)),
+        )
+        lines.append("| " + " | ".join(cells) + " |")
+    needing = Counter(name for row in rows for name in {c.split(":")[0] for c in row.recovered})
+    if needing:
+        lines += ["", "Needed `recover` at least once: " + ", ".join(sorted(needing)) + "."]
+    return "\n".join(lines)
+
+
+def write_table(page: Path, name: str, text: str) -> None:
+    """Put a table between its markers, which the page has to have."""
+    begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+    before, _, rest = page.read_text().partition(begin)
+    _, found, after = rest.partition(end)
+    if not found:
+        raise ValueError(f"{page} has no place for the table: {begin} … {end}")
+    page.write_text(f"{before}{begin}\n{text}\n{end}{after}")
+
+
+def _edited(light: LightCloud, command: str) -> LightCloud:
+    return light if command == "up" else light.edited(edit)
+
+
+def _call(call: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
+    return call["action"], tuple(sorted(call["parameters"].values()))
+
+
+def _struck(light: LightCloud) -> Counter[str]:
+    return Counter({rule["action"]: rule["matched"] for rule in light.ask("GET", "/faults")})
+
+
+def _failing(calls: Calls) -> list[str]:
+    """What kept failing: the last answer of each different call that changes something."""
+    last = {_call(c): c for c in calls if not c["action"].startswith(READS)}
+    return sorted(
+        f"{c['action']}: {c['code']}" for c in last.values() if c["status"] >= 400 or c["code"]
     )
 
 
 def main() -> int:
-    """Print the figures as JSON; 1 when a run never ended well or something leaked."""
+    """Print the figures as JSON; 1 when something was lost."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--kind", choices=sorted(KINDS), default="error")
+    parser.add_argument("--kind", action="append", choices=sorted(KINDS), help="all without it")
+    parser.add_argument("--jobs", type=int, default=3, help="clouds at a time")
     parser.add_argument("--json", type=Path, help="write the figures here too")
+    parser.add_argument("--write", type=Path, help="put the table into this page")
     wanted = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="faults-") as folder:
-        light = light_cloud(Path(folder) / "home")
-        light.start()
-        try:
-            phases = sweep(light, wanted.kind)
-        finally:
-            light.stop()
-    text = json.dumps({"kind": wanted.kind, "phases": [asdict(p) for p in phases]}, indent=2)
+        rows = sweep_all(wanted.kind or list(KINDS), jobs=wanted.jobs, folder=Path(folder))
+    text = json.dumps([asdict(row) for row in rows], indent=2) + "\n"
     if wanted.json:
-        wanted.json.write_text(text + "\n")
-    sys.stdout.write(text + "\n")
-    return int(any(p.leaks or not p.ended_well for p in phases))
+        wanted.json.write_text(text)
+    if wanted.write:
+        write_table(wanted.write, "faults", table(rows))
+    sys.stdout.write(text)
+    return int(any(row.lost or row.problems for row in rows))
 
 
 if __name__ == "__main__":

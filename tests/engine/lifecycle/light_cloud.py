@@ -1,7 +1,8 @@
 """A cloud of its own with a stack of network and machines only: quick enough to fail on purpose.
 
 `kubernetes.mode: existing` without a kubeconfig makes everything outside Kubernetes, and nothing
-boots, so that an `up` takes half a minute and a destroy as long.
+boots, so that an `up` takes half a minute and a destroy as long. With `mode: kubeadm` there are the
+endpoint and user-data too; `ready_server` then answers for the API server that never boots.
 """
 
 from __future__ import annotations
@@ -20,9 +21,11 @@ import certifi
 import yaml
 
 from operations.environment import write_trust_bundle
+from operations.secrets import FileStore, init_secrets
 from tests.engine.local_cloud import CLUSTER, Done, SecondCloud, second_cloud
 
 STACK = "local"
+QUIET = ("--suppress-progress", "--suppress-outputs")
 QUIET_OPERATIONS = frozenset({"same", "read", "refresh"})
 
 Edit = Callable[[dict[str, Any]], None]
@@ -51,6 +54,8 @@ class LightCloud:
             check=True,
         )
         write_trust_bundle(places, public=Path(certifi.where()))
+        if not places.secrets.exists():
+            init_secrets(self.document["config"][CLUSTER]["name"], FileStore(places.secrets))
         places.backend.mkdir(parents=True, exist_ok=True)
         self.cloud.run("pulumi", "stack", "init", STACK, check=True)
 
@@ -74,18 +79,39 @@ class LightCloud:
         return self.cloud.pulumi(command, *argv, env=env)
 
     def write(self) -> None:
-        """Write the stack file, every node with its own name in the cluster."""
+        """Write the stack file; in an existing cluster every node has its own name."""
         document = copy.deepcopy(dict(self.document))
         cluster = document["config"][CLUSTER]
-        names = [name for pool in cluster["nodePools"].values() for name in pool["nodes"]]
-        cluster["kubernetes"]["nodeNames"] = {name: name for name in names}
+        if cluster["kubernetes"].get("mode") == "existing":
+            names = [name for pool in cluster["nodePools"].values() for name in pool["nodes"]]
+            cluster["kubernetes"]["nodeNames"] = {name: name for name in names}
         self.cloud.config_file.write_text(yaml.safe_dump(document, sort_keys=False))
 
-    def up(self) -> Done:
-        return self.pulumi("up", "--yes", "--skip-preview", "--suppress-progress")
+    def up(self, *argv: str) -> Done:
+        return self.pulumi("up", "--yes", "--skip-preview", *QUIET, *argv)
+
+    def refresh(self, *argv: str) -> Done:
+        return self.pulumi("refresh", "--yes", "--skip-preview", *QUIET, *argv)
 
     def destroy(self) -> Done:
-        return self.pulumi("destroy", "--yes", "--skip-preview", "--suppress-progress")
+        return self.pulumi("destroy", "--yes", "--skip-preview", *QUIET)
+
+    def outputs(self) -> Mapping[str, Any]:
+        return self.cloud.outputs()
+
+    def operations(self, command: str, *argv: str) -> Done:
+        """`python -m operations COMMAND` on this stack: sweep, recover."""
+        self.write()
+        return self.cloud.run(
+            *(sys.executable, "-m", "operations", command, "--stack", STACK, *argv),
+            *("--home", str(self.cloud.places.home)),
+            *("--config-file", str(self.cloud.config_file)),
+            deadline=600,
+        )
+
+    def recover(self) -> Done:
+        """The documented recovery, without a question."""
+        return self.operations("recover", "--yes")
 
     def steps(self) -> list[Step]:
         """What an `up` would do, sorted; [] when nothing."""
@@ -137,6 +163,15 @@ def light_cloud(home: Path, *, nodes: Sequence[str] = ("worker",)) -> LightCloud
     pools = cluster["nodePools"]
     set_master_eth1(pools["masters"], pods=4)
     pools["workers"]["nodes"] = {name: node(place) for place, name in enumerate(nodes, start=1)}
+    return LightCloud(cloud=cloud, document=document)
+
+
+def light_stack(home: Path, cluster: Mapping[str, Any]) -> LightCloud:
+    """Prepare one from any cluster's document, on an emulated cloud of its own."""
+    cloud = second_cloud(home)
+    document = yaml.safe_load(cloud.config_file.read_text())
+    config = document["config"]
+    config[CLUSTER] = {**copy.deepcopy(dict(cluster)), "cloud": config[CLUSTER]["cloud"]}
     return LightCloud(cloud=cloud, document=document)
 
 
