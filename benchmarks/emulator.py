@@ -1,15 +1,18 @@
 """Requests a second of the emulated cloud on one core, and how it grows with ENIs.
 
-    python benchmarks/emulator.py [--enis 10000] [--seconds 3]
+    python benchmarks/emulator.py [--sizes 100,1000,10000] [--seconds 3]
 
-A cloud of its own in a temporary folder; signed V1 requests over TLS, one connection for each of
-four clients in one other process, so the server has a core of its own where there are two.
+A cloud of its own in a temporary folder; signed V1 requests over TLS. Reads a second come from one
+connection for each of four clients in one other process, and are told for each second of the
+server's CPU: that is one core, however busy the machine is. Growth is told as milliseconds of the
+server's CPU for a call, at each size.
 """
 
 from __future__ import annotations
 
 import argparse
 import base64
+import dataclasses
 import hashlib
 import hmac
 import http.client
@@ -100,79 +103,124 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+@dataclasses.dataclass(frozen=True)
+class Read:
+    """A call whose cost is measured: its name in the table, and how often it is made."""
+
+    name: str
+    product: str
+    action: str
+    parameters: dict[str, str]
+    times: int = 100
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--enis", type=int, default=10_000)
+    parser.add_argument("--sizes", default="100,1000,10000", help="numbers of ENIs, rising")
     parser.add_argument("--seconds", type=float, default=3.0)
     options = parser.parse_args()
+    sizes = [int(size) for size in options.sizes.split(",")]
     with tempfile.TemporaryDirectory() as folder:
-        run(Path(folder), options.enis, options.seconds)
+        run(Path(folder), sizes, options.seconds)
 
 
-def run(home: Path, enis: int, seconds: float) -> None:
-    """Serve, fill, measure."""
+def serve(home: Path) -> tuple[subprocess.Popen[str], int, float]:
+    """A server that answers, its port, and how long it took to start."""
+    began = time.perf_counter()
     server = subprocess.Popen(  # noqa: S603  # our own command
         [sys.executable, "-m", "localcloud", "serve", f"--home={home}", "--port=0"],
         cwd=ROOT,
         stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
         text=True,
     )
+    assert server.stdout is not None
+    port = int(server.stdout.readline().rpartition(":")[2])
+    return server, port, time.perf_counter() - began
+
+
+def memory(pid: int) -> float:
+    """Resident memory of a process, MiB."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def reads_of(place: dict[str, str], eni: dict[str, str], size: int) -> list[Read]:
+    """What is measured at each size. The last page is the dearest of all pages."""
+    name, vswitch = "DescribeNetworkInterfaces", {"VSwitchId": place["VSwitchId"]}
+    last = {"PageNumber": str(max(1, size // 50)), "PageSize": "50"}
+    return [
+        Read("one by id", "Ecs", name, {"NetworkInterfaceId.1": eni["id"]}, 300),
+        Read("one by address", "Ecs", name, {"PrivateIpAddress.1": eni["address"]}, 300),
+        Read("by tag, 1 match", "Ecs", name, {"Tag.1.Key": "n", "Tag.1.Value": "7"}),
+        Read("by name, 1 match", "Ecs", name, {"NetworkInterfaceName": "eni-7"}),
+        Read("page of 50, first", "Ecs", name, {**vswitch, "PageNumber": "1", "PageSize": "50"}),
+        Read("page of 50, last", "Ecs", name, {**vswitch, **last}),
+        Read("the vSwitch", "Vpc", "DescribeVSwitchAttributes", vswitch, 300),
+    ]
+
+
+def run(home: Path, sizes: list[int], seconds: float) -> None:
+    """Serve, fill, measure."""
+    server, port, _ = serve(home)
     try:
-        assert server.stdout is not None
-        port = int(server.stdout.readline().rpartition(":")[2])
         ca = str(home / "cloud" / "tls" / "ca.pem")
         client = Client(port, ca)
         vpc = str(client.call("Vpc", "CreateVpc", CidrBlock="10.0.0.0/8")["VpcId"])
-        zone = "cn-hangzhou-h"
-        vswitch = str(
-            client.call("Vpc", "CreateVSwitch", VpcId=vpc, CidrBlock="10.0.0.0/16", ZoneId=zone)[
-                "VSwitchId"
-            ]
-        )
+        where = {"VpcId": vpc, "CidrBlock": "10.0.0.0/16", "ZoneId": "cn-hangzhou-h"}
+        vswitch = str(client.call("Vpc", "CreateVSwitch", **where)["VSwitchId"])
         group = str(client.call("Ecs", "CreateSecurityGroup", VpcId=vpc)["SecurityGroupId"])
-        one = {"VSwitchId": vswitch, "SecurityGroupIds.1": group}
-        eni = str(client.call("Ecs", "CreateNetworkInterface", **one)["NetworkInterfaceId"])
-        reads: list[tuple[str, str, dict[str, str]]] = [
-            ("Vpc", "DescribeVpcAttribute", {"VpcId": vpc}),
-            ("Ecs", "DescribeNetworkInterfaces", {"NetworkInterfaceId.1": eni}),
-        ]
-        size = 0
-        for goal in (1, enis // 10, enis):
-            began = time.perf_counter()
-            made = 0
-            while size < goal - 1:
-                client.call(
-                    "Ecs", "CreateNetworkInterface", SecondaryPrivateIpAddressCount="3", **one
+        place = {"VSwitchId": vswitch, "SecurityGroupIds.1": group}
+        print(f"{'empty':>7}: {memory(server.pid):.0f} MiB")
+        size, eni = 0, {"id": "", "address": ""}
+        for goal in sizes:
+            began, cpu = time.perf_counter(), cpu_seconds(server.pid)
+            made = goal - size
+            while size < goal:
+                size += 1
+                answer = client.call(
+                    "Ecs",
+                    "CreateNetworkInterface",
+                    SecondaryPrivateIpAddressCount="3",
+                    NetworkInterfaceName=f"eni-{size}",
+                    ClientToken=uuid.uuid4().hex,
+                    **{"Tag.1.Key": "n", "Tag.1.Value": str(size)},
+                    **place,
                 )
-                size, made = size + 1, made + 1
-            if made:
-                rate = made / (time.perf_counter() - began)
-                print(f"{size + 1:>7} ENIs: {rate:7.0f} creations/s (one connection)")
-            for product, action, parameters in reads:
-                before, started = cpu_seconds(server.pid), time.perf_counter()
-                with multiprocessing.Pool(1) as pool:
-                    answers = pool.apply(hammer, (port, ca, product, action, parameters, seconds))
-                spent = cpu_seconds(server.pid) - before
-                wall = time.perf_counter() - started
-                print(
-                    f"{size + 1:>7} ENIs: {answers / wall:7.0f} {action}/s, "
-                    f"{answers / spent:7.0f} for each second of the server's CPU"
-                )
+                eni = {
+                    "id": str(answer["NetworkInterfaceId"]),
+                    "address": str(answer["PrivateIpAddress"]),
+                }
+            spent = 1000 * (cpu_seconds(server.pid) - cpu) / made
+            rate = made / (time.perf_counter() - began)
+            print(
+                f"{size:>7} ENIs: {rate:.0f} creations/s on one connection, {spent:.2f} ms of CPU "
+                f"each; {memory(server.pid):.0f} MiB"
+            )
+            for read in reads_of(place, eni, size):
+                cpu = cpu_seconds(server.pid)
+                for _ in range(read.times):
+                    client.call(read.product, read.action, **read.parameters)
+                spent = 1000 * (cpu_seconds(server.pid) - cpu) / read.times
+                print(f"{size:>7} ENIs: {spent:7.2f} ms of CPU  {read.name}")
+        for read in (
+            Read("", "Vpc", "DescribeVpcAttribute", {"VpcId": vpc}),
+            Read("", "Ecs", "DescribeNetworkInterfaces", {"NetworkInterfaceId.1": eni["id"]}),
+        ):
+            cpu, began = cpu_seconds(server.pid), time.perf_counter()
+            with multiprocessing.Pool(1) as pool:
+                work = (port, ca, read.product, read.action, read.parameters, seconds)
+                answers = pool.apply(hammer, work)
+            spent, wall = cpu_seconds(server.pid) - cpu, time.perf_counter() - began
+            print(
+                f"{size:>7} ENIs: {answers / spent:.0f} {read.action} for each second of one core "
+                f"({answers / wall:.0f}/s seen by four clients)"
+            )
         server.kill()
         server.wait()
-        began = time.perf_counter()
-        again = subprocess.Popen(  # noqa: S603  # our own command
-            [sys.executable, "-m", "localcloud", "serve", f"--home={home}", "--port=0"],
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        assert again.stdout is not None
-        again.stdout.readline()
-        print(f"{size + 1:>7} ENIs: back after kill -9 in {time.perf_counter() - began:.1f} s")
-        again.kill()
-        again.wait()
+        server, _, took = serve(home)
+        print(f"{size:>7} ENIs: back after kill -9 in {took:.1f} s")
     finally:
         server.kill()
         server.wait()

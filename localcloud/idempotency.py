@@ -13,14 +13,19 @@ from localcloud.state.store import Store
 from localcloud.wire.errors import ApiError
 
 LIFETIME_SECONDS: Final = 24 * 3600
-_SWEEP_ABOVE: Final = 512
+
+
+def _hour(at: float) -> str:
+    return str(int(at // 3600))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Remembered:
     """A write that a client named with a token."""
 
-    INDEXES: ClassVar[Mapping[str, Callable[[Any], Iterable[str]]]] = MappingProxyType({})
+    INDEXES: ClassVar[Mapping[str, Callable[[Any], Iterable[str]]]] = MappingProxyType(
+        {"hour": lambda r: (_hour(r.at),)}
+    )
 
     id: str
     digest: str
@@ -66,9 +71,11 @@ def remember(  # noqa: PLR0913, PLR0917  # a record of a call is these
     now: float,
 ) -> None:
     """Keep an answer for a day. Within the transaction of the call itself."""
-    if store.count(Remembered) >= _SWEEP_ABOVE:
-        for old in list(store.all(Remembered)):
-            if now - old.at > LIFETIME_SECONDS:
+    # By hours, so that a call's cost does not grow with the calls that are remembered.
+    forgotten = int(_hour(now - LIFETIME_SECONDS))
+    for hour in store.keys(Remembered, "hour"):
+        if int(hour) < forgotten:
+            for old in store.where(Remembered, "hour", hour):
                 store.remove(old)
     store.put(
         Remembered(

@@ -12,6 +12,7 @@ import hmac
 import http
 import ipaddress
 import json
+import re
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 TOKEN_HEADER: Final = "x-aliyun-ecs-metadata-token"  # noqa: S105  (a header's name)
 TTL_HEADER: Final = "x-aliyun-ecs-metadata-token-ttl-seconds"
 LONGEST_TOKEN_SECONDS: Final = 21_600
+_SECONDS: Final = re.compile(r"[0-9]{1,5}")
 
 Tree = dict[str, "str | Tree"]
 
@@ -60,9 +62,10 @@ class Tokens:
     def good(self, instance_id: str, token: str) -> bool:
         """Say whether this instance was given the token and it has not run out."""
         until, _, signature = token.partition(".")
-        if not hmac.compare_digest(signature, self._sign(instance_id, until)):
+        # Bytes: a header may hold anything, and text outside of ASCII cannot be compared.
+        if not hmac.compare_digest(signature.encode(), self._sign(instance_id, until).encode()):
             return False
-        return until.isdigit() and int(until) > self._clock()
+        return until.isdecimal() and int(until) > self._clock()
 
     def _sign(self, instance_id: str, until: str) -> str:
         mac = hmac.new(self._key, f"{instance_id} {until}".encode(), hashlib.sha256)
@@ -110,7 +113,10 @@ def _token(request: Request, instance: Instance, tokens: Tokens) -> Answer:
     if request.method != "PUT":
         return Answer(status=http.HTTPStatus.METHOD_NOT_ALLOWED)
     asked = request.headers.get(TTL_HEADER, "")
-    if not asked.isdigit() or not 1 <= int(asked) <= LONGEST_TOKEN_SECONDS:
+    if (
+        not (asked.isascii() and asked.isdigit() and len(asked) < 10)
+        or not 1 <= int(asked) <= LONGEST_TOKEN_SECONDS
+    ):
         return Answer(
             status=http.HTTPStatus.BAD_REQUEST,
             body=f"{TTL_HEADER} must be 1 to {LONGEST_TOKEN_SECONDS}\n".encode(),

@@ -156,6 +156,10 @@ class Store:
         """Whether `index` lists anything under `key`."""
         return key in self._tables[kind].indexes[index]
 
+    def keys(self, kind: type[Any], index: str) -> list[str]:
+        """The keys under which `index` lists anything."""
+        return list(self._tables[kind].indexes[index])
+
     def size(self, kind: type[Any], index: str, key: str) -> int:
         """How many entities `index` lists under `key`."""
         return len(self._tables[kind].indexes[index].get(key, ()))

@@ -7,11 +7,13 @@ import http.client
 import json
 import threading
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from localcloud.daemons import _UnixConnection, ask
+from localcloud.products.ram.entities import Session
 from tests.localcloud.cloud_thread import CloudThread
 from tests.localcloud.sdk_api import Api, refused
 from tests.localcloud.test_ecs_by_sdk import Place
@@ -139,6 +141,9 @@ def test_what_a_machine_says_is_its_console(cloud: CloudThread, api: Api) -> Non
     [
         ("GET", "/nothing", None, 404),
         ("GET", "/machines?after=x", None, 400),
+        ("GET", "/machines?after=inf", None, 400),
+        ("GET", "/calls?after=nan", None, 400),
+        ("POST", "/faults", [{"rate": 2}], 400),
         ("POST", "/machines/i-none/console", {"text": "x"}, 404),
         ("POST", "/machines/i-none/console", {"nothing": 1}, 400),
         ("GET", "/machines/i-none/credentials", None, 404),
@@ -164,6 +169,60 @@ def test_calls_are_logged_without_secrets(cloud: CloudThread, api: Api) -> None:
     assert run["parameters"]["Password"] == "***"  # noqa: S105  # obviously fake
     assert "ecret" not in json.dumps(calls).replace("SecretKey", "")
     assert ask(cloud.places, "GET", f"/calls?after={calls[-1]['n']}") == []
+
+
+def role_for_machines(api: Api) -> None:
+    trusted = {
+        "Action": "sts:AssumeRole",
+        "Effect": "Allow",
+        "Principal": {"Service": ["ecs.aliyuncs.com"]},
+    }
+    document = json.dumps({"Version": "1", "Statement": [trusted]})
+    api.ram("CreateRole", RoleName="r", AssumeRolePolicyDocument=document)
+    what = {"PolicyType": "System", "PolicyName": "ReadOnlyAccess", "RoleName": "r"}
+    api.ram("AttachPolicyToRole", **what)
+
+
+def age(cloud: CloudThread, key: str, left: float) -> None:
+    """Let a session have so many seconds left."""
+
+    def change() -> None:
+        store = cloud.inside.store
+        session = store.find(Session, key)
+        assert session is not None
+        with store.transaction():
+            store.change(session, expires=time.time() + left)
+
+    cloud.call(change)
+
+
+def test_a_machines_credentials_are_new_before_the_old_ones_end(
+    cloud: CloudThread, api: Api
+) -> None:
+    role_for_machines(api)
+    path = f"/machines/{Place(api).run(RamRoleName='r')}/credentials"
+    _, first = send(cloud, "GET", path)
+    assert send(cloud, "GET", path)[1]["AccessKeyId"] == first["AccessKeyId"]
+    ends = datetime.strptime(first["Expiration"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+    assert 5.9 * 3600 < (ends - datetime.now(UTC)).total_seconds() <= 6 * 3600
+    age(cloud, first["AccessKeyId"], 31 * 60)
+    assert send(cloud, "GET", path)[1]["AccessKeyId"] == first["AccessKeyId"]
+    age(cloud, first["AccessKeyId"], 29 * 60)
+    _, second = send(cloud, "GET", path)
+    assert second["AccessKeyId"] != first["AccessKeyId"]
+    # Who still has the old ones may use them to their end.
+    for given in (first, second):
+        names = ("AccessKeyId", "AccessKeySecret", "SecurityToken")
+        Api(cloud.config(*(given[n] for n in names))).ecs("DescribeInstances")
+
+
+def test_a_machine_that_loses_its_role_loses_its_credentials(cloud: CloudThread, api: Api) -> None:
+    role_for_machines(api)
+    instance_id = Place(api).run(RamRoleName="r")
+    path = f"/machines/{instance_id}/credentials"
+    assert send(cloud, "GET", path)[0] == 200
+    api.ecs("DetachInstanceRamRole", InstanceIds=json.dumps([instance_id]), RamRoleName="r")
+    assert send(cloud, "GET", path)[0] == 404
 
 
 def create(api: Api) -> str:

@@ -118,9 +118,58 @@ def test_a_token_of_another_instance_is_refused() -> None:
     )
 
 
-@pytest.mark.parametrize("seconds", ["0", "21601", "-1", "soon", ""])
+@pytest.mark.parametrize(
+    "seconds", ["0", "21601", "-1", "soon", "", "1.5", " 60", "²", "٣", "9" * 5000]
+)
 def test_a_token_for_an_impossible_time_is_refused(seconds: str) -> None:
     assert token(Tokens(b"key"), seconds).status == 400
+
+
+@pytest.mark.parametrize("seconds", ["1", "21600"])
+def test_a_token_lives_from_a_second_to_six_hours(seconds: str) -> None:
+    clock = Clock()
+    tokens = Tokens(b"key", clock)
+    given = token(tokens, seconds).body.decode()
+
+    def status() -> int:
+        path = "/latest/meta-data/mac"
+        return ask(path, tokens=tokens, x_aliyun_ecs_metadata_token=given).status
+
+    clock.now += int(seconds) - 1
+    assert status() == 200
+    clock.now += 1
+    assert status() == 401
+
+
+@pytest.mark.parametrize(
+    "given", ["", ".", "x", "é", "9999999999.é", "9999999999.", "²." + "x" * 43, "x" * 10_000]
+)
+@pytest.mark.parametrize("http_tokens", ["optional", "required"])
+def test_a_made_up_token_is_refused_in_either_mode(given: str, http_tokens: str) -> None:
+    said = ask(
+        "/latest/meta-data/mac",
+        of=instance(http_tokens=http_tokens),
+        x_aliyun_ecs_metadata_token=given,
+    )
+    assert said.status == 401
+
+
+@pytest.mark.parametrize("path", ["user-data", "meta-data/ram/security-credentials/ccm", "dynamic"])
+def test_hardened_mode_guards_everything(path: str) -> None:
+    hardened = instance(http_tokens="required", ram_role="ccm")
+    assert ask(f"/latest/{path}", of=hardened).status == 403
+
+
+def test_a_token_is_given_in_normal_mode_too() -> None:
+    tokens = Tokens(b"key")
+    given = token(tokens).body.decode()
+    said = ask("/latest/meta-data/mac", tokens=tokens, x_aliyun_ecs_metadata_token=given)
+    assert said.status == 200
+
+
+@pytest.mark.parametrize("method", ["PUT", "POST", "DELETE"])
+def test_metadata_is_only_read(method: str) -> None:
+    assert ask("/latest/meta-data/mac", method=method).status == 405
 
 
 def test_a_token_is_put_not_got() -> None:
