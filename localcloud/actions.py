@@ -93,7 +93,7 @@ class Product:
         *,
         settle: Callable[[Call], None] | None = None,
     ) -> Product:
-        """Collect the actions that the modules define.
+        """Collect the actions that the modules define, one by one or in tuples.
 
         `settle` removes what time alone has ended; it runs before each change of the cloud, within
         the same transaction.
@@ -101,8 +101,9 @@ class Product:
         found: dict[str, Action] = {}
         for room in rooms:
             for value in vars(room).values():
-                if isinstance(value, Action) and found.setdefault(value.name, value) is not value:
-                    raise TypeError(f"{name} has {value.name} twice")
+                for one in value if isinstance(value, tuple) else (value,):
+                    if isinstance(one, Action) and found.setdefault(one.name, one) is not one:
+                        raise TypeError(f"{name} has {one.name} twice")
         return cls(name=name, version=version, actions=types.MappingProxyType(found), settle=settle)
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Sequence
-from typing import TypeVar
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeVar
 
 from .wire.errors import ApiError, invalid
 
@@ -39,6 +39,74 @@ def listed(
     if following:
         answer["NextToken"] = following
     return answer
+
+
+class Paged(Protocol):
+    """A request that names a page by its number."""
+
+    @property
+    def page_number(self) -> int | None:
+        """From 1."""
+        ...
+
+    @property
+    def page_size(self) -> int | None:
+        """How many items a page has."""
+        ...
+
+
+def numbered(  # noqa: PLR0913, PLR0917  # what all such answers are made of
+    outer: str,
+    inner: str,
+    rows: Sequence[T],
+    request: Paged,
+    show: Callable[[T], object],
+    most: int = 100,
+) -> dict[str, object]:
+    """An answer of the older kind: a page of rows under `outer.inner`, and which one it is."""
+    part, number, size = page(rows, request.page_number, request.page_size, most=most)
+    return {
+        outer: {inner: [show(row) for row in part]},
+        "TotalCount": len(rows),
+        "PageNumber": number,
+        "PageSize": size,
+    }
+
+
+class PagedTwice(Paged, Protocol):
+    """A request that names a page by its number, or by a token."""
+
+    @property
+    def next_token(self) -> str | None:
+        """Where the last answer ended."""
+        ...
+
+    @property
+    def max_results(self) -> int | None:
+        """How many items an answer has."""
+        ...
+
+
+def either(  # noqa: PLR0913, PLR0917  # what all such answers are made of
+    outer: str,
+    inner: str,
+    rows: Sequence[T],
+    request: PagedTwice,
+    show: Callable[[T], object],
+    usual: int = 10,
+    most: int = 100,
+) -> dict[str, object]:
+    """An answer by token where the request has one or asks for it, else by page."""
+    if request.max_results is None and not request.next_token:
+        return numbered(outer, inner, rows, request, show, most=most)
+    part, following = by_token(
+        rows, request.next_token, request.max_results, usual=usual, most=most
+    )
+    return {
+        outer: {inner: [show(row) for row in part]},
+        "TotalCount": len(rows),
+        "NextToken": following,
+    }
 
 
 def by_token(

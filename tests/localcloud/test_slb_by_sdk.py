@@ -7,6 +7,7 @@ import json
 import pytest
 
 from tests.localcloud.sdk_api import Api, refused
+from tests.localcloud.self_signed import self_signed
 from tests.localcloud.test_ecs_by_sdk import Place
 
 pytestmark = pytest.mark.unit
@@ -190,6 +191,10 @@ def test_a_tcp_listener_is_made_started_changed_and_deleted(place: Place) -> Non
 
 
 def test_listeners_of_other_protocols(place: Place) -> None:
+    pem, key = self_signed("a.example")
+    certificate = place.api.slb("UploadServerCertificate", ServerCertificate=pem, PrivateKey=key)[
+        "ServerCertificateId"
+    ]
     clb = intranet(place)
     slb = place.api.slb
     one = {"LoadBalancerId": clb, "BackendServerPort": 80, "Bandwidth": -1}
@@ -214,7 +219,7 @@ def test_listeners_of_other_protocols(place: Place) -> None:
         ListenerPort=443,
         HealthCheck="off",
         StickySession="off",
-        ServerCertificateId="c",
+        ServerCertificateId=certificate,
         **one,
     )
     where = {"LoadBalancerId": clb}

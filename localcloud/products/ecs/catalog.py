@@ -52,77 +52,66 @@ class Image:
     size: int = 20
 
 
-# size: (vCPU, ENIs, IPv4 per ENI, IPv6 per ENI); memory follows from the family's ratio.
-_GENERATION_7: Final = {
-    "large": (2, 3, 6, 6),
-    "xlarge": (4, 4, 15, 15),
-    "2xlarge": (8, 4, 15, 15),
-    "3xlarge": (12, 8, 15, 15),
-    "4xlarge": (16, 8, 30, 30),
-    "6xlarge": (24, 8, 30, 30),
-    "8xlarge": (32, 8, 30, 30),
-    "16xlarge": (64, 8, 30, 30),
-    "32xlarge": (128, 15, 30, 30),
+# size: (ENIs, IPv4 per ENI, IPv6 per ENI); vCPUs follow from the size, memory from the family.
+_Sizes = dict[str, tuple[int, int, int]]
+_SINCE_7: Final[_Sizes] = {
+    "large": (3, 6, 6),
+    "xlarge": (4, 15, 15),
+    "2xlarge": (4, 15, 15),
+    "3xlarge": (8, 15, 15),
+    "4xlarge": (8, 30, 30),
+    "6xlarge": (8, 30, 30),
+    "8xlarge": (8, 30, 30),
+    "16xlarge": (8, 30, 30),
 }
-_GENERATION_8: Final = {
-    "large": (2, 3, 6, 6),
-    "xlarge": (4, 4, 15, 15),
-    "2xlarge": (8, 4, 15, 15),
-    "3xlarge": (12, 8, 15, 15),
-    "4xlarge": (16, 8, 30, 30),
-    "6xlarge": (24, 8, 30, 30),
-    "8xlarge": (32, 8, 30, 30),
-    "12xlarge": (48, 8, 30, 30),
-    "16xlarge": (64, 8, 30, 30),
-    "24xlarge": (96, 15, 30, 30),
-    "48xlarge": (192, 15, 30, 30),
+_GENERATION_7: Final[_Sizes] = {**_SINCE_7, "32xlarge": (15, 30, 30)}
+_GENERATION_8: Final[_Sizes] = {
+    **_SINCE_7,
+    "12xlarge": (8, 30, 30),
+    "24xlarge": (15, 30, 30),
+    "48xlarge": (15, 30, 30),
 }
-_GENERATION_6: Final = {
-    "large": (2, 2, 6, 1),
-    "xlarge": (4, 3, 10, 1),
-    "2xlarge": (8, 4, 10, 1),
-    "3xlarge": (12, 6, 10, 1),
-    "4xlarge": (16, 8, 20, 1),
-    "6xlarge": (24, 8, 20, 1),
-    "8xlarge": (32, 8, 20, 1),
-    "13xlarge": (52, 7, 20, 1),
-    "26xlarge": (104, 15, 20, 1),
+_GENERATION_6: Final[_Sizes] = {
+    "large": (2, 6, 1),
+    "xlarge": (3, 10, 1),
+    "2xlarge": (4, 10, 1),
+    "3xlarge": (6, 10, 1),
+    "4xlarge": (8, 20, 1),
+    "6xlarge": (8, 20, 1),
+    "8xlarge": (8, 20, 1),
+    "13xlarge": (7, 20, 1),
+    "26xlarge": (15, 20, 1),
 }
-_UNIVERSAL: Final = {
-    "large": (2, 2, 6, 1),
-    "xlarge": (4, 3, 10, 1),
-    "2xlarge": (8, 4, 10, 1),
-    "4xlarge": (16, 4, 10, 1),
-    "8xlarge": (32, 4, 10, 1),
+_UNIVERSAL: Final[_Sizes] = {
+    "large": (2, 6, 1),
+    "xlarge": (3, 10, 1),
+    "2xlarge": (4, 10, 1),
+    "4xlarge": (4, 10, 1),
+    "8xlarge": (4, 10, 1),
 }
-_ECONOMY: Final = {
-    "large": (2, 2, 2, 1),
-    "xlarge": (4, 2, 6, 1),
-    "2xlarge": (8, 2, 6, 1),
-}
-_BURSTABLE: Final = {
-    "large": (2, 2, 2, 1),
-    "xlarge": (4, 2, 6, 1),
-    "2xlarge": (8, 2, 6, 1),
-}
+_SMALL: Final[_Sizes] = {"large": (2, 2, 1), "xlarge": (2, 6, 1), "2xlarge": (2, 6, 1)}
 _MEMORY_RATIO: Final = {"c": 2, "g": 4, "r": 8}
 
 
-def _family(
-    family: str, sizes: dict[str, tuple[int, int, int, int]], ratio: int, *, prefix: str = ""
-) -> list[InstanceType]:
+def _vcpus(size: str) -> int:
+    """2 for large, 4 for xlarge, 4 times the number for the others."""
+    number = size.removesuffix("xlarge")
+    return 2 if size == "large" else 4 * int(number or 1)
+
+
+def _family(family: str, sizes: _Sizes, ratio: int, *, prefix: str = "") -> list[InstanceType]:
     return [
         InstanceType(
             id=f"{prefix or family}.{size}",
             family=family,
-            vcpus=vcpus,
-            memory=float(vcpus * ratio),
+            vcpus=_vcpus(size),
+            memory=float(_vcpus(size) * ratio),
             enis=enis,
             ipv4_per_eni=ipv4,
             ipv6_per_eni=ipv6,
             architecture="ARM" if family.endswith("y") else "X86",
         )
-        for size, (vcpus, enis, ipv4, ipv6) in sizes.items()
+        for size, (enis, ipv4, ipv6) in sizes.items()
     ]
 
 
@@ -143,8 +132,8 @@ def instance_types() -> dict[str, InstanceType]:
             found += _family(f"ecs.{letter}{suffix}", sizes, ratio)
     for shape, ratio in (("c1m1", 1), ("c1m2", 2), ("c1m4", 4), ("c1m8", 8)):
         found += _family("ecs.u1", _UNIVERSAL, ratio, prefix=f"ecs.u1-{shape}")
-        found += _family("ecs.e", _ECONOMY, ratio, prefix=f"ecs.e-{shape}")
-        found += _family("ecs.t6", _BURSTABLE, ratio, prefix=f"ecs.t6-{shape}")
+        found += _family("ecs.e", _SMALL, ratio, prefix=f"ecs.e-{shape}")
+        found += _family("ecs.t6", _SMALL, ratio, prefix=f"ecs.t6-{shape}")
     return {kind.id: kind for kind in found}
 
 

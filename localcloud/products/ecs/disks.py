@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from localcloud import paging, tags
 from localcloud.actions import Answer, Call, action, moment
@@ -32,6 +33,45 @@ class DescribeDisks:
     tag: tuple[TagParameter, ...] = ()
 
 
+def _shown(call: Call, d: Disk) -> dict[str, object]:
+    return {
+        "DiskId": d.id,
+        "DiskName": d.name,
+        "Description": d.description,
+        "InstanceId": d.instance_id,
+        "Type": d.kind,
+        "Category": d.category,
+        "PerformanceLevel": d.performance_level,
+        "Size": d.size,
+        "Status": "In_use",
+        "Device": d.device,
+        "Encrypted": d.encrypted,
+        "KMSKeyId": d.kms_key_id,
+        "ImageId": d.image_id,
+        "SourceSnapshotId": "",
+        "AutoSnapshotPolicyId": d.snapshot_policy_id,
+        "DeleteAutoSnapshot": False,
+        "DeleteWithInstance": d.delete_with_instance,
+        "DiskChargeType": "PostPaid",
+        "Portable": d.kind != "system",
+        "BurstingEnabled": False,
+        "StorageClusterId": "",
+        "StorageSetId": "",
+        "MultiAttach": "Disabled",
+        "ProductCode": "",
+        "ResourceGroupId": "",
+        "RegionId": call.cloud.region,
+        "ZoneId": d.zone,
+        "CreationTime": moment(d.created),
+        "AttachedTime": moment(d.created),
+        "DetachedTime": "",
+        "ExpiredTime": NEVER,
+        "OperationLocks": {"OperationLock": []},
+        "MountInstances": {"MountInstance": []},
+        "Tags": tags.ecs(d.tags),
+    }
+
+
 @action()
 def describe_disks(call: Call, request: DescribeDisks) -> Answer:
     """Disks by filter, the system disk first."""
@@ -49,50 +89,4 @@ def describe_disks(call: Call, request: DescribeDisks) -> Answer:
         and tags.match(d.tags, request.tag)
     ]
     found.sort(key=lambda d: (d.instance_id, d.kind != "system", d.device))
-    part, number, size = paging.page(found, request.page_number, request.page_size)
-    return {
-        "Disks": {
-            "Disk": [
-                {
-                    "DiskId": d.id,
-                    "DiskName": d.name,
-                    "Description": d.description,
-                    "InstanceId": d.instance_id,
-                    "Type": d.kind,
-                    "Category": d.category,
-                    "PerformanceLevel": d.performance_level,
-                    "Size": d.size,
-                    "Status": "In_use",
-                    "Device": d.device,
-                    "Encrypted": d.encrypted,
-                    "KMSKeyId": d.kms_key_id,
-                    "ImageId": d.image_id,
-                    "SourceSnapshotId": "",
-                    "AutoSnapshotPolicyId": d.snapshot_policy_id,
-                    "DeleteAutoSnapshot": False,
-                    "DeleteWithInstance": d.delete_with_instance,
-                    "DiskChargeType": "PostPaid",
-                    "Portable": d.kind != "system",
-                    "BurstingEnabled": False,
-                    "StorageClusterId": "",
-                    "StorageSetId": "",
-                    "MultiAttach": "Disabled",
-                    "ProductCode": "",
-                    "ResourceGroupId": "",
-                    "RegionId": call.cloud.region,
-                    "ZoneId": d.zone,
-                    "CreationTime": moment(d.created),
-                    "AttachedTime": moment(d.created),
-                    "DetachedTime": "",
-                    "ExpiredTime": NEVER,
-                    "OperationLocks": {"OperationLock": []},
-                    "MountInstances": {"MountInstance": []},
-                    "Tags": tags.ecs(d.tags),
-                }
-                for d in part
-            ]
-        },
-        "TotalCount": len(found),
-        "PageNumber": number,
-        "PageSize": size,
-    }
+    return paging.numbered("Disks", "Disk", found, request, partial(_shown, call))

@@ -151,6 +151,9 @@ class Instance:
     resource_group_id: str
     jumbo_frame: bool = False
     serial_number: str
+    maintenance_action: str = "AutoRecover"
+    maintenance_windows: tuple[tuple[str, str], ...] = ()
+    notify_on_maintenance: bool = False
     boot: int = 1
     created: float
     started: float

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from localcloud import paging, tags
@@ -223,18 +224,7 @@ def _matches(call: Call, instance: Instance, request: DescribeInstances) -> bool
 def describe_instances(call: Call, request: DescribeInstances) -> Answer:
     """Instances by filter."""
     found = [i for i in _candidates(call, request) if _matches(call, i, request)]
-    answer: dict[str, object] = {"TotalCount": len(found)}
-    part: Sequence[Instance]
-    if request.max_results is not None or request.next_token:
-        part, following = paging.by_token(
-            found, request.next_token, request.max_results, usual=10, most=100
-        )
-        answer["NextToken"] = following
-    else:
-        part, number, size = paging.page(found, request.page_number, request.page_size)
-        answer |= {"PageNumber": number, "PageSize": size}
-    answer["Instances"] = {"Instance": [_instance_shown(call, i) for i in part]}
-    return answer
+    return paging.either("Instances", "Instance", found, request, partial(_instance_shown, call))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -249,6 +239,10 @@ class DescribeInstanceStatus:
     page_size: int | None = None
 
 
+def _status_shown(call: Call, i: Instance) -> dict[str, object]:
+    return {"InstanceId": i.id, "Status": i.status(call.now)}
+
+
 @action()
 def describe_instance_status(call: Call, request: DescribeInstanceStatus) -> Answer:
     """The statuses of instances."""
@@ -258,15 +252,9 @@ def describe_instance_status(call: Call, request: DescribeInstanceStatus) -> Ans
         if (not request.instance_id or i.id in request.instance_id)
         and (not request.zone_id or i.zone == request.zone_id)
     ]
-    part, number, size = paging.page(found, request.page_number, request.page_size, most=50)
-    return {
-        "InstanceStatuses": {
-            "InstanceStatus": [{"InstanceId": i.id, "Status": i.status(call.now)} for i in part]
-        },
-        "TotalCount": len(found),
-        "PageNumber": number,
-        "PageSize": size,
-    }
+    return paging.numbered(
+        "InstanceStatuses", "InstanceStatus", found, request, partial(_status_shown, call), most=50
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 
 from localcloud import paging, tags
 from localcloud.actions import Answer, Call, action, moment
@@ -142,20 +143,15 @@ def describe_network_interfaces(call: Call, request: DescribeNetworkInterfaces) 
         and not request.service_managed
         and tags.match(e.tags, request.tag)
     ]
-    answer: dict[str, object] = {}
-    part: Sequence[NetworkInterface]
-    if request.max_results is not None or request.next_token:
-        part, following = paging.by_token(
-            found, request.next_token, request.max_results, usual=50, most=500
-        )
-        answer["NextToken"] = following
-    else:
-        part, number, size = paging.page(found, request.page_number, request.page_size, most=500)
-        answer |= {"PageNumber": number, "PageSize": size, "TotalCount": len(found)}
-    answer["NetworkInterfaceSets"] = {
-        "NetworkInterfaceSet": [interface_shown(call, e) for e in part]
-    }
-    return answer
+    return paging.either(
+        "NetworkInterfaceSets",
+        "NetworkInterfaceSet",
+        found,
+        request,
+        partial(interface_shown, call),
+        usual=50,
+        most=500,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import partial
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -14,6 +15,7 @@ from localcloud.tags import TagParameter
 from localcloud.wire.errors import ApiError
 
 from .entities import Instance, KeyPair
+from .interfaces import instance_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,6 +107,17 @@ class DescribeKeyPairs:
     tag: tuple[TagParameter, ...] = ()
 
 
+def _shown(k: KeyPair, *, public: bool) -> dict[str, object]:
+    return {
+        "KeyPairName": k.name,
+        "KeyPairFingerPrint": k.fingerprint,
+        "PublicKey": k.public_key if public else "",
+        "ResourceGroupId": k.resource_group_id,
+        "CreationTime": moment(k.created),
+        "Tags": tags.ecs(k.tags),
+    }
+
+
 @action()
 def describe_key_pairs(call: Call, request: DescribeKeyPairs) -> Answer:
     """Key pairs by filter; a name may end in `*`."""
@@ -116,25 +129,13 @@ def describe_key_pairs(call: Call, request: DescribeKeyPairs) -> Answer:
         and (not request.key_pair_finger_print or k.fingerprint == request.key_pair_finger_print)
         and tags.match(k.tags, request.tag)
     ]
-    part, number, size = paging.page(found, request.page_number, request.page_size)
-    return {
-        "KeyPairs": {
-            "KeyPair": [
-                {
-                    "KeyPairName": k.name,
-                    "KeyPairFingerPrint": k.fingerprint,
-                    "PublicKey": k.public_key if request.include_public_key else "",
-                    "ResourceGroupId": k.resource_group_id,
-                    "CreationTime": moment(k.created),
-                    "Tags": tags.ecs(k.tags),
-                }
-                for k in part
-            ]
-        },
-        "TotalCount": len(found),
-        "PageNumber": number,
-        "PageSize": size,
-    }
+    return paging.numbered(
+        "KeyPairs",
+        "KeyPair",
+        found,
+        request,
+        partial(_shown, public=bool(request.include_public_key)),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,3 +159,49 @@ def delete_key_pairs(call: Call, request: DeleteKeyPairs) -> Answer:
         if pair is not None:
             call.store.remove(pair)
     return {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttachKeyPair:
+    """Parameters of AttachKeyPair; InstanceIds is a JSON array."""
+
+    key_pair_name: str
+    instance_ids: tuple[str, ...]
+    region_id: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DetachKeyPair:
+    """Parameters of DetachKeyPair; InstanceIds is a JSON array."""
+
+    key_pair_name: str
+    instance_ids: tuple[str, ...]
+    region_id: str | None = None
+
+
+def _put_on(call: Call, name: str, ids: tuple[str, ...], key_pair: str) -> Answer:
+    if call.store.find(KeyPair, name) is None:
+        raise ApiError("InvalidKeyPair.NotFound", f"The key pair {name!r} does not exist.", 404)
+    for instance_id in ids:
+        call.store.change(instance_of(call, instance_id), key_pair=key_pair)
+    results = [
+        {"InstanceId": i, "Success": "true", "Code": "200", "Message": "successful"} for i in ids
+    ]
+    return {
+        "KeyPairName": name,
+        "TotalCount": str(len(ids)),
+        "FailCount": "0",
+        "Results": {"Result": results},
+    }
+
+
+@action(writes=True)
+def attach_key_pair(call: Call, request: AttachKeyPair) -> Answer:
+    """Give instances a key pair instead of theirs; it counts from the next boot."""
+    return _put_on(call, request.key_pair_name, request.instance_ids, request.key_pair_name)
+
+
+@action(writes=True)
+def detach_key_pair(call: Call, request: DetachKeyPair) -> Answer:
+    """Take the key pair from instances."""
+    return _put_on(call, request.key_pair_name, request.instance_ids, "")

@@ -357,14 +357,8 @@ def describe_images(call: Call, request: DescribeImages) -> Answer:
         and (not request.image_family or i.family == request.image_family)
         and (not request.image_name or i.name == request.image_name)
     ]
-    part, number, size = paging.page(found, request.page_number, request.page_size)
-    return {
-        "Images": {"Image": [_image_shown(i) for i in part]},
-        "RegionId": call.cloud.region,
-        "TotalCount": len(found),
-        "PageNumber": number,
-        "PageSize": size,
-    }
+    images = paging.numbered("Images", "Image", found, request, _image_shown)
+    return {**images, "RegionId": call.cloud.region}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,10 +8,12 @@ from localcloud.actions import Product
 
 from . import (
     console,
+    disk_changes,
     disks,
     instance_attributes,
     instance_contracts,
     instance_deletion,
+    instance_places,
     instance_power,
     instance_roles,
     instances,
@@ -43,6 +45,8 @@ PRODUCT: Final = Product.of(
         instance_deletion,
         instance_roles,
         disks,
+        disk_changes,
+        instance_places,
         console,
         key_pairs,
         offers,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import IPv4Network, IPv6Network
 from typing import Final
 
@@ -97,6 +98,23 @@ class DescribeSecurityGroups:
     tag: tuple[TagParameter, ...] = ()
 
 
+def _group_shown(call: Call, g: SecurityGroup) -> dict[str, object]:
+    return {
+        "SecurityGroupId": g.id,
+        "SecurityGroupName": g.name,
+        "Description": g.description,
+        "SecurityGroupType": g.kind,
+        "VpcId": g.vpc_id,
+        "CreationTime": moment(g.created),
+        "EcsCount": call.store.size(NetworkInterface, "group", g.id),
+        "AvailableInstanceAmount": 2000,
+        "RuleCount": len(g.rules),
+        "ResourceGroupId": g.resource_group_id,
+        "ServiceManaged": False,
+        "Tags": tags.ecs(g.tags),
+    }
+
+
 @action()
 def describe_security_groups(call: Call, request: DescribeSecurityGroups) -> Answer:
     """Security groups by filter."""
@@ -110,35 +128,10 @@ def describe_security_groups(call: Call, request: DescribeSecurityGroups) -> Ans
         and (not request.vpc_id or g.vpc_id == request.vpc_id)
         and tags.match(g.tags, request.tag)
     ]
-    answer: dict[str, object] = {"TotalCount": len(found), "RegionId": call.cloud.region}
-    if request.max_results is not None or request.next_token:
-        part, following = paging.by_token(
-            found, request.next_token, request.max_results, usual=10, most=100
-        )
-        answer["NextToken"] = following
-    else:
-        part, number, size = paging.page(found, request.page_number, request.page_size)
-        answer |= {"PageNumber": number, "PageSize": size}
-    answer["SecurityGroups"] = {
-        "SecurityGroup": [
-            {
-                "SecurityGroupId": g.id,
-                "SecurityGroupName": g.name,
-                "Description": g.description,
-                "SecurityGroupType": g.kind,
-                "VpcId": g.vpc_id,
-                "CreationTime": moment(g.created),
-                "EcsCount": call.store.size(NetworkInterface, "group", g.id),
-                "AvailableInstanceAmount": 2000,
-                "RuleCount": len(g.rules),
-                "ResourceGroupId": g.resource_group_id,
-                "ServiceManaged": False,
-                "Tags": tags.ecs(g.tags),
-            }
-            for g in part
-        ]
-    }
-    return answer
+    groups = paging.either(
+        "SecurityGroups", "SecurityGroup", found, request, partial(_group_shown, call)
+    )
+    return {**groups, "RegionId": call.cloud.region}
 
 
 @dataclass(frozen=True, kw_only=True)

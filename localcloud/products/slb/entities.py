@@ -72,6 +72,7 @@ class LoadBalancer:
     modification_protection: str
     modification_protection_reason: str
     resource_group_id: str
+    pay_type: str = "PayOnDemand"
     status: str
     servers: tuple[Server, ...] = ()
     listeners: tuple[Listener, ...] = ()
@@ -99,6 +100,79 @@ class VServerGroup:
     tags: Tags = ()
 
 
+@dataclass(frozen=True, kw_only=True)
+class SlbCertificate:
+    """A server or CA certificate; of a server's key nothing is kept."""
+
+    INDEXES: ClassVar[Indexes] = MappingProxyType({})
+
+    id: str
+    kind: str
+    name: str
+    common_name: str
+    alternative_names: tuple[str, ...]
+    fingerprint: str
+    expires: float
+    resource_group_id: str
+    created: float
+    tags: Tags = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class DomainExtension:
+    """A further domain of an HTTPS listener."""
+
+    INDEXES: ClassVar[Indexes] = MappingProxyType(
+        {"load_balancer": lambda e: (e.load_balancer_id,)}
+    )
+
+    id: str
+    load_balancer_id: str
+    port: int
+    domain: str
+    certificate_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForwardingRule:
+    """A forwarding rule of an HTTP or HTTPS listener."""
+
+    INDEXES: ClassVar[Indexes] = MappingProxyType(
+        {"load_balancer": lambda r: (r.load_balancer_id,), "group": lambda r: (r.group_id,)}
+    )
+
+    id: str
+    load_balancer_id: str
+    port: int
+    protocol: str
+    name: str
+    domain: str
+    url: str
+    group_id: str
+    listener_sync: str = "on"
+    scheduler: str = "wrr"
+    sticky_session: str = "off"
+    sticky_session_type: str = ""
+    cookie: str = ""
+    cookie_timeout: int = 0
+    health_check: str = "off"
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccessControlList:
+    """An access control list: blocks with comments."""
+
+    INDEXES: ClassVar[Indexes] = MappingProxyType({})
+
+    id: str
+    name: str
+    ip_version: str
+    entries: tuple[tuple[str, str], ...] = ()
+    resource_group_id: str
+    created: float
+    tags: Tags = ()
+
+
 def drop_server(store: Store, server_id: str) -> None:
     """Take a released instance out of all CLBs and vServer groups."""
     holders: list[LoadBalancer | VServerGroup] = [
@@ -110,4 +184,22 @@ def drop_server(store: Store, server_id: str) -> None:
         store.put(dataclasses.replace(holder, servers=left))
 
 
-KINDS: tuple[type[object], ...] = (LoadBalancer, VServerGroup)
+def drop_listener_parts(store: Store, load_balancer_id: str, port: int | None = None) -> None:
+    """Remove the domains and rules of one listener, or of all of a CLB."""
+    parts: list[DomainExtension | ForwardingRule] = [
+        *store.where(DomainExtension, "load_balancer", load_balancer_id),
+        *store.where(ForwardingRule, "load_balancer", load_balancer_id),
+    ]
+    for part in parts:
+        if port in {None, part.port}:
+            store.remove(part)
+
+
+KINDS: tuple[type[object], ...] = (
+    LoadBalancer,
+    VServerGroup,
+    SlbCertificate,
+    DomainExtension,
+    ForwardingRule,
+    AccessControlList,
+)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from localcloud import paging, tags
@@ -16,7 +17,7 @@ from localcloud.tags import TagParameter
 from localcloud.wire.errors import ApiError, invalid
 from localcloud.wire.parameters import wire
 
-from .entities import LoadBalancer, Server, VServerGroup
+from .entities import LoadBalancer, Server, VServerGroup, drop_listener_parts
 
 _MOST_WEIGHT: Final = 100
 _NEVER: Final = "2999-09-08T16:00:00Z"
@@ -107,6 +108,7 @@ def create_load_balancer(call: Call, request: CreateLoadBalancer) -> Answer:
             modification_protection=request.modification_protection_status,
             modification_protection_reason=request.modification_protection_reason,
             resource_group_id=request.resource_group_id or DEFAULT_RESOURCE_GROUP,
+            pay_type=request.pay_type or "PayOnDemand",
             status="active",
             created=call.now,
             life=call.passing(to="active"),
@@ -143,7 +145,7 @@ def _shown(call: Call, held: LoadBalancer) -> dict[str, object]:
         "Bandwidth": held.bandwidth,
         "InternetChargeType": "4" if held.internet_charge_type == "paybytraffic" else "3",
         "InstanceChargeType": held.instance_charge_type,
-        "PayType": "PayOnDemand",
+        "PayType": held.pay_type,
         "DeleteProtection": "on" if held.delete_protection else "off",
         "ModificationProtectionStatus": held.modification_protection,
         "ModificationProtectionReason": held.modification_protection_reason,
@@ -266,13 +268,7 @@ def describe_load_balancers(call: Call, request: DescribeLoadBalancers) -> Answe
         and (not request.server_id or any(s.id == request.server_id for s in b.servers))
         and tags.match(b.tags, wanted)
     ]
-    part, number, size = paging.page(found, request.page_number, request.page_size)
-    return {
-        "LoadBalancers": {"LoadBalancer": [_shown(call, b) for b in part]},
-        "TotalCount": len(found),
-        "PageNumber": number,
-        "PageSize": size,
-    }
+    return paging.numbered("LoadBalancers", "LoadBalancer", found, request, partial(_shown, call))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -293,10 +289,15 @@ def delete_load_balancer(call: Call, request: DeleteLoadBalancer) -> Answer:
         raise ApiError(
             "OperationDenied.DeleteProtectionIsOn", f"{held.id} is protected from deletion."
         )
+    if held.pay_type == "PrePay":
+        raise ApiError(
+            "Operation.NotAllowed", f"{held.id} is paid in advance and cannot be deleted."
+        )
     for eip in call.store.where(Eip, "instance", held.id):
         eips.release_binding(call, eip)
     for group in call.store.where(VServerGroup, "load_balancer", held.id):
         call.store.remove(group)
+    drop_listener_parts(call.store, held.id)
     claims.give_back_all(call, held.id)
     call.store.remove(held)
     return {}
@@ -446,6 +447,27 @@ def modify_load_balancer_instance_charge_type(
         spec=request.load_balancer_spec or "",
     )
     return {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModifyLoadBalancerPayType:
+    """Parameters of ModifyLoadBalancerPayType."""
+
+    load_balancer_id: str
+    pay_type: str
+    region_id: str | None = None
+    pricing_cycle: str | None = None
+    duration: int | None = None
+    auto_pay: bool | None = None
+
+
+@action(writes=True)
+def modify_load_balancer_pay_type(call: Call, request: ModifyLoadBalancerPayType) -> Answer:
+    """Pay afterwards, or in advance; a CLB paid in advance cannot be deleted."""
+    if request.pay_type not in {"PayOnDemand", "PrePay"}:
+        raise invalid("PayType", request.pay_type, "it must be PayOnDemand or PrePay")
+    call.store.change(find(call, request.load_balancer_id), pay_type=request.pay_type)
+    return {"OrderId": 0}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,8 +6,34 @@ from typing import Final
 
 from localcloud.actions import Product
 
-from . import listeners, load_balancers, tagging, vserver_groups
+from . import (
+    access_control_lists,
+    certificates,
+    domain_extensions,
+    health,
+    listeners,
+    load_balancers,
+    older_tags,
+    places,
+    rules,
+    tagging,
+    vserver_groups,
+)
 
 PRODUCT: Final = Product.of(
-    "Slb", "2014-05-15", (load_balancers, listeners, vserver_groups, tagging)
+    "Slb",
+    "2014-05-15",
+    (
+        load_balancers,
+        listeners,
+        vserver_groups,
+        rules,
+        certificates,
+        domain_extensions,
+        access_control_lists,
+        health,
+        tagging,
+        older_tags,
+        places,
+    ),
 )

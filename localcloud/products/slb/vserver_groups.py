@@ -13,7 +13,7 @@ from localcloud.wire.errors import ApiError
 from localcloud.wire.parameters import wire
 
 from . import load_balancers
-from .entities import Server, VServerGroup
+from .entities import ForwardingRule, Server, VServerGroup
 from .load_balancers import ServerParameter, server, slb_moment
 
 
@@ -250,5 +250,7 @@ def delete_vserver_group(call: Call, request: DeleteVServerGroup) -> Answer:
     held = load_balancers.find(call, group.load_balancer_id)
     if any(x.setting("VServerGroupId") == group.id for x in held.listeners):
         raise ApiError("RspoolVipExist", f"A listener still uses {group.id}.")
+    if call.store.any(ForwardingRule, "group", group.id):
+        raise ApiError("RspoolVipExist", f"A forwarding rule still uses {group.id}.")
     call.store.remove(group)
     return {}

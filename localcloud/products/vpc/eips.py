@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import IPv4Address
 from typing import Final
 
@@ -193,13 +194,7 @@ def describe_eip_addresses(call: Call, request: DescribeEipAddresses) -> Answer:
         )
         and tags.match(e.tags, request.tag)
     ]
-    part, number, size = paging.page(found, request.page_number, request.page_size)
-    return {
-        "EipAddresses": {"EipAddress": [_shown(call, e) for e in part]},
-        "TotalCount": len(found),
-        "PageNumber": number,
-        "PageSize": size,
-    }
+    return paging.numbered("EipAddresses", "EipAddress", found, request, partial(_shown, call))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -409,6 +404,29 @@ def modify_eip_address_attribute(call: Call, request: ModifyEipAddressAttribute)
         name=eip.name if request.name is None else request.name,
         description=eip.description if request.description is None else request.description,
     )
+    return {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModifyEipForwardMode:
+    """Parameters of ModifyEipForwardMode."""
+
+    instance_id: str
+    mode: str
+    region_id: str | None = None
+
+
+@action(writes=True)
+def modify_eip_forward_mode(call: Call, request: ModifyEipForwardMode) -> Answer:
+    """How an ENI sees its EIP: not at all (NAT), or as its own (MULTI_BINDED, BINDED)."""
+    eip = find(call, request.instance_id)
+    if eip.instance_type != NETWORK_INTERFACE:
+        raise ApiError(
+            "OperationUnsupported.InstanceType", f"The EIP {eip.id} is not on a secondary ENI."
+        )
+    if request.mode not in {"NAT", "MULTI_BINDED", "BINDED"}:
+        raise ApiError("InvalidParameter.Mode", f"Mode {request.mode[:40]!r} is not known.")
+    call.store.change(eip, mode=request.mode)
     return {}
 
 

@@ -32,6 +32,8 @@ class Vpc:
     router_id: str
     route_table_id: str
     route_table_name: str = ""
+    route_table_description: str = ""
+    route_propagation: bool = True
     resource_group_id: str
     dns_hostname: bool = False
     created: float
@@ -133,6 +135,7 @@ class NatGateway:
     network_type: str
     internet_charge_type: str
     instance_charge_type: str
+    spec: str = ""
     eip_bind_mode: str
     icmp_reply: bool
     private_link: bool

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import IPv6Address as Address
 
 from localcloud import addressing, paging, tags
@@ -108,6 +109,10 @@ class DescribeIpv6Gateways:
     page_size: int | None = None
 
 
+def _gateway_listed(call: Call, g: Ipv6Gateway) -> dict[str, object]:
+    return {**_gateway_shown(call, g), "Tags": {"Tag": tags.plain(g.tags)}}
+
+
 @action()
 def describe_ipv6_gateways(call: Call, request: DescribeIpv6Gateways) -> Answer:
     """IPv6 gateways by filter."""
@@ -118,17 +123,9 @@ def describe_ipv6_gateways(call: Call, request: DescribeIpv6Gateways) -> Answer:
         and (not request.vpc_id or g.vpc_id == request.vpc_id)
         and (not request.name or g.name == request.name)
     ]
-    part, number, size = paging.page(found, request.page_number, request.page_size, most=50)
-    return {
-        "Ipv6Gateways": {
-            "Ipv6Gateway": [
-                {**_gateway_shown(call, g), "Tags": {"Tag": tags.plain(g.tags)}} for g in part
-            ]
-        },
-        "TotalCount": len(found),
-        "PageNumber": number,
-        "PageSize": size,
-    }
+    return paging.numbered(
+        "Ipv6Gateways", "Ipv6Gateway", found, request, partial(_gateway_listed, call), most=50
+    )
 
 
 def _gateway(call: Call, gateway_id: str) -> Ipv6Gateway:
@@ -387,13 +384,9 @@ def describe_ipv6_addresses(call: Call, request: DescribeIpv6Addresses) -> Answe
             continue
         if tags.match(a.tags, request.tag):
             found.append(a)
-    part, number, size = paging.page(found, request.page_number, request.page_size, most=50)
-    return {
-        "Ipv6Addresses": {"Ipv6Address": [_address_shown(call, a) for a in part]},
-        "TotalCount": len(found),
-        "PageNumber": number,
-        "PageSize": size,
-    }
+    return paging.numbered(
+        "Ipv6Addresses", "Ipv6Address", found, request, partial(_address_shown, call), most=50
+    )
 
 
 def _address(call: Call, address_id: str) -> Ipv6Address:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from localcloud import addressing, paging, tags
 from localcloud.actions import Answer, Call, action, moment
@@ -84,6 +85,7 @@ def create_nat_gateway(call: Call, request: CreateNatGateway) -> Answer:
             network_type=request.network_type,
             internet_charge_type=request.internet_charge_type,
             instance_charge_type=request.instance_charge_type,
+            spec=(request.spec or "Small") if request.internet_charge_type == "PayBySpec" else "",
             eip_bind_mode=request.eip_bind_mode,
             icmp_reply=request.icmp_reply_enabled,
             private_link=request.private_link_enabled,
@@ -119,7 +121,7 @@ def _shown(call: Call, nat: NatGateway) -> dict[str, object]:
         "NetworkType": nat.network_type,
         "InternetChargeType": nat.internet_charge_type,
         "InstanceChargeType": nat.instance_charge_type,
-        "Spec": "",
+        "Spec": nat.spec,
         "AutoPay": False,
         "EipBindMode": nat.eip_bind_mode,
         "IcmpReplyEnabled": nat.icmp_reply,
@@ -204,13 +206,7 @@ def describe_nat_gateways(call: Call, request: DescribeNatGateways) -> Answer:
         and (not request.status or n.life.at(call.now) == request.status)
         and tags.match(n.tags, request.tag)
     ]
-    part, number, size = paging.page(found, request.page_number, request.page_size)
-    return {
-        "NatGateways": {"NatGateway": [_shown(call, n) for n in part]},
-        "TotalCount": len(found),
-        "PageNumber": number,
-        "PageSize": size,
-    }
+    return paging.numbered("NatGateways", "NatGateway", found, request, partial(_shown, call))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -240,6 +236,49 @@ def modify_nat_gateway_attribute(call: Call, request: ModifyNatGatewayAttribute)
         ),
     )
     return {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModifyNatGatewaySpec:
+    """Parameters of ModifyNatGatewaySpec."""
+
+    nat_gateway_id: str
+    spec: str
+    region_id: str | None = None
+    auto_pay: bool | None = None
+
+
+@action(writes=True)
+def modify_nat_gateway_spec(call: Call, request: ModifyNatGatewaySpec) -> Answer:
+    """Change the size of a NAT gateway that is paid by size."""
+    nat = find(call, request.nat_gateway_id)
+    if nat.internet_charge_type != "PayBySpec":
+        raise ApiError(
+            "OperationUnsupported.InternetChargeType", f"{nat.id} is paid by use: it has no size."
+        )
+    if request.spec not in {"Small", "Middle", "Large", "XLarge.1"}:
+        raise ApiError("InvalidSpec.NotSupport", f"Spec {request.spec[:40]!r} is not known.")
+    call.store.change(nat, spec=request.spec)
+    return {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class UpdateNatGatewayNatType:
+    """Parameters of UpdateNatGatewayNatType."""
+
+    nat_gateway_id: str
+    nat_type: str
+    vswitch_id: str
+    region_id: str | None = None
+
+
+@action(writes=True)
+def update_nat_gateway_nat_type(call: Call, request: UpdateNatGatewayNatType) -> Answer:
+    """Make an enhanced gateway of an ordinary one; here all are enhanced already."""
+    nat = find(call, request.nat_gateway_id)
+    raise ApiError(
+        "OperationUnsupported.NatType", f"{nat.id} is Enhanced: there is nothing to upgrade."
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -397,6 +436,21 @@ class DescribeSnatTableEntries:
     page_size: int | None = None
 
 
+def _entry_shown(call: Call, s: SnatEntry) -> dict[str, object]:
+    return {
+        "SnatEntryId": s.id,
+        "SnatEntryName": s.name,
+        "SnatTableId": s.snat_table_id,
+        "NatGatewayId": s.nat_gateway_id,
+        "SnatIp": ",".join(s.ips),
+        "SourceVSwitchId": s.vswitch_id or "",
+        "SourceCIDR": s.cidr,
+        "EipAffinity": str(s.eip_affinity),
+        "NetworkInterfaceId": "",
+        "Status": s.life.at(call.now),
+    }
+
+
 @action()
 def describe_snat_table_entries(call: Call, request: DescribeSnatTableEntries) -> Answer:
     """SNAT entries by filter."""
@@ -410,29 +464,9 @@ def describe_snat_table_entries(call: Call, request: DescribeSnatTableEntries) -
         and (not request.source_cidr or s.cidr == request.source_cidr)
         and (not request.snat_ip or request.snat_ip in s.ips)
     ]
-    part, number, size = paging.page(found, request.page_number, request.page_size)
-    return {
-        "SnatTableEntries": {
-            "SnatTableEntry": [
-                {
-                    "SnatEntryId": s.id,
-                    "SnatEntryName": s.name,
-                    "SnatTableId": s.snat_table_id,
-                    "NatGatewayId": s.nat_gateway_id,
-                    "SnatIp": ",".join(s.ips),
-                    "SourceVSwitchId": s.vswitch_id or "",
-                    "SourceCIDR": s.cidr,
-                    "EipAffinity": str(s.eip_affinity),
-                    "NetworkInterfaceId": "",
-                    "Status": s.life.at(call.now),
-                }
-                for s in part
-            ]
-        },
-        "TotalCount": len(found),
-        "PageNumber": number,
-        "PageSize": size,
-    }
+    return paging.numbered(
+        "SnatTableEntries", "SnatTableEntry", found, request, partial(_entry_shown, call)
+    )
 
 
 def _entry(call: Call, entry_id: str) -> SnatEntry:

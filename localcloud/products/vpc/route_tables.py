@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from localcloud import addressing, paging
 from localcloud.actions import Answer, Call, action, moment
@@ -29,6 +30,27 @@ class DescribeRouteTableList:
     tag: tuple[TagParameter, ...] = ()
 
 
+def _table_shown(call: Call, v: Vpc) -> dict[str, object]:
+    return {
+        "RouteTableId": v.route_table_id,
+        "RouteTableName": v.route_table_name,
+        "RouteTableType": "System",
+        "AssociateType": "VSwitch",
+        "RouterId": v.router_id,
+        "RouterType": "VRouter",
+        "VpcId": v.id,
+        "VSwitchIds": {"VSwitchId": [s.id for s in call.store.where(VSwitch, "vpc", v.id)]},
+        "GatewayIds": {"GatewayIds": []},
+        "RoutePropagationEnable": v.route_propagation,
+        "Description": v.route_table_description,
+        "OwnerId": int(call.cloud.account_id),
+        "ResourceGroupId": v.resource_group_id,
+        "Status": v.life.at(call.now),
+        "CreationTime": moment(v.created),
+        "Tags": {"Tag": []},
+    }
+
+
 @action()
 def describe_route_table_list(call: Call, request: DescribeRouteTableList) -> Answer:
     """The system route tables of the VPCs."""
@@ -40,37 +62,9 @@ def describe_route_table_list(call: Call, request: DescribeRouteTableList) -> An
         and (not request.router_id or v.router_id == request.router_id)
         and not request.tag
     ]
-    part, number, size = paging.page(found, request.page_number, request.page_size)
-    return {
-        "RouterTableList": {
-            "RouterTableListType": [
-                {
-                    "RouteTableId": v.route_table_id,
-                    "RouteTableName": v.route_table_name,
-                    "RouteTableType": "System",
-                    "AssociateType": "VSwitch",
-                    "RouterId": v.router_id,
-                    "RouterType": "VRouter",
-                    "VpcId": v.id,
-                    "VSwitchIds": {
-                        "VSwitchId": [s.id for s in call.store.where(VSwitch, "vpc", v.id)]
-                    },
-                    "GatewayIds": {"GatewayIds": []},
-                    "RoutePropagationEnable": True,
-                    "Description": "",
-                    "OwnerId": int(call.cloud.account_id),
-                    "ResourceGroupId": v.resource_group_id,
-                    "Status": v.life.at(call.now),
-                    "CreationTime": moment(v.created),
-                    "Tags": {"Tag": []},
-                }
-                for v in part
-            ]
-        },
-        "TotalCount": len(found),
-        "PageNumber": number,
-        "PageSize": size,
-    }
+    return paging.numbered(
+        "RouterTableList", "RouterTableListType", found, request, partial(_table_shown, call)
+    )
 
 
 def _vpc_of(call: Call, table_id: str) -> Vpc:
@@ -177,6 +171,10 @@ class CreateRouteEntry:
 @action(writes=True)
 def create_route_entry(call: Call, request: CreateRouteEntry) -> Answer:
     """A custom route to an instance, ENI or NAT gateway."""
+    return {"RouteEntryId": _made(call, request).id}
+
+
+def _made(call: Call, request: CreateRouteEntry) -> RouteEntry:
     vpc = _vpc_of(call, request.route_table_id)
     destination = str(
         addressing.given_block(
@@ -202,7 +200,7 @@ def create_route_entry(call: Call, request: CreateRouteEntry) -> Answer:
         raise ApiError(
             "InvalidCIDRBlock.Duplicate", f"The route table already has a route to {destination}."
         )
-    entry = call.store.put(
+    return call.store.put(
         RouteEntry(
             id=call.new_id("rte"),
             route_table_id=vpc.route_table_id,
@@ -215,7 +213,62 @@ def create_route_entry(call: Call, request: CreateRouteEntry) -> Answer:
             life=call.passing(("Pending", 1.0), to="Available"),
         )
     )
-    return {"RouteEntryId": entry.id}
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewRoute:
+    """`RouteEntries.N` of CreateRouteEntries."""
+
+    route_table_id: str
+    dst_cidr_block: str
+    next_hop: str
+    next_hop_type: str = "Instance"
+    name: str = ""
+    description: str = ""
+    ip_version: int = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreateRouteEntries:
+    """Parameters of CreateRouteEntries."""
+
+    route_entries: tuple[NewRoute, ...]
+    region_id: str | None = None
+
+
+@action(writes=True)
+def create_route_entries(call: Call, request: CreateRouteEntries) -> Answer:
+    """Several routes; one that fails is told, the others are made."""
+    made: list[str] = []
+    failed: list[dict[str, object]] = []
+    for given in request.route_entries:
+        one = CreateRouteEntry(
+            route_table_id=given.route_table_id,
+            destination_cidr_block=given.dst_cidr_block,
+            next_hop_id=given.next_hop,
+            next_hop_type=given.next_hop_type,
+            route_entry_name=given.name,
+            description=given.description,
+        )
+        try:
+            made.append(_made(call, one).id)
+        except ApiError as refusal:
+            failed.append(_failure(refusal, given.dst_cidr_block, given.next_hop))
+    return {
+        "RouteEntryIds": made,
+        "SuccessCount": len(made),
+        "FailedCount": len(failed),
+        "FailedRouteEntries": failed,
+    }
+
+
+def _failure(refusal: ApiError, destination: str, hop: str) -> dict[str, object]:
+    return {
+        "DstCidrBlock": destination,
+        "NextHop": hop,
+        "FailedCode": refusal.code,
+        "FailedMessage": refusal.message,
+    }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -232,6 +285,11 @@ class DeleteRouteEntry:
 @action(writes=True)
 def delete_route_entry(call: Call, request: DeleteRouteEntry) -> Answer:
     """Delete a custom route, by id or by table and destination."""
+    _remove(call, request)
+    return {}
+
+
+def _remove(call: Call, request: DeleteRouteEntry) -> None:
     for entry in list(call.store.all(RouteEntry)):
         by_id = bool(request.route_entry_id) and entry.id == request.route_entry_id
         by_destination = (
@@ -240,5 +298,69 @@ def delete_route_entry(call: Call, request: DeleteRouteEntry) -> Answer:
         )
         if by_id or by_destination:
             call.store.remove(entry)
-            return {}
+            return
     raise ApiError("InvalidRouteEntry.NotFound", "The route entry does not exist.", 404)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OldRoute:
+    """`RouteEntries.N` of DeleteRouteEntries."""
+
+    route_table_id: str = ""
+    route_entry_id: str = ""
+    dst_cidr_block: str = ""
+    next_hop: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeleteRouteEntries:
+    """Parameters of DeleteRouteEntries."""
+
+    route_entries: tuple[OldRoute, ...]
+    region_id: str | None = None
+
+
+@action(writes=True)
+def delete_route_entries(call: Call, request: DeleteRouteEntries) -> Answer:
+    """Several routes; one that fails is told, the others are deleted."""
+    failed: list[dict[str, object]] = []
+    for given in request.route_entries:
+        one = DeleteRouteEntry(
+            route_table_id=given.route_table_id or None,
+            route_entry_id=given.route_entry_id or None,
+            destination_cidr_block=given.dst_cidr_block or None,
+        )
+        try:
+            _remove(call, one)
+        except ApiError as refusal:
+            failure = _failure(refusal, given.dst_cidr_block, given.next_hop)
+            failed.append({**failure, "RouteEntryId": given.route_entry_id})
+    return {
+        "SuccessCount": len(request.route_entries) - len(failed),
+        "FailedCount": len(failed),
+        "FailedRouteEntries": failed,
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModifyRouteTableAttributes:
+    """Parameters of ModifyRouteTableAttributes."""
+
+    route_table_id: str
+    region_id: str | None = None
+    route_table_name: str | None = None
+    description: str | None = None
+    route_propagation_enable: bool | None = None
+
+
+@action(writes=True)
+def modify_route_table_attributes(call: Call, request: ModifyRouteTableAttributes) -> Answer:
+    """Rename a route table; what is not given stays."""
+    vpc = _vpc_of(call, request.route_table_id)
+    changes = {
+        "route_table_name": request.route_table_name,
+        "route_table_description": request.description,
+        "route_propagation": request.route_propagation_enable,
+    }
+    call.store.change(vpc, **{name: value for name, value in changes.items() if value is not None})
+    return {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import IPv4Network, IPv6Network
 from typing import Final
 
@@ -189,6 +190,17 @@ class DescribeVpcs:
     tag: tuple[TagParameter, ...] = ()
 
 
+def _listed(call: Call, vpc: Vpc) -> dict[str, object]:
+    return {
+        **_shown(call, vpc),
+        "CenStatus": "Detached",
+        "RouterTableIds": {"RouterTableIds": [vpc.route_table_id]},
+        "NatGatewayIds": {
+            "NatGatewayIds": [n.id for n in call.store.where(NatGateway, "vpc", vpc.id)]
+        },
+    }
+
+
 @action()
 def describe_vpcs(call: Call, request: DescribeVpcs) -> Answer:
     """VPCs by filter; VpcId takes several, separated by commas."""
@@ -201,25 +213,7 @@ def describe_vpcs(call: Call, request: DescribeVpcs) -> Answer:
         and not request.is_default
         and tags.match(vpc.tags, request.tag)
     ]
-    part, number, size = paging.page(found, request.page_number, request.page_size, most=50)
-    return {
-        "Vpcs": {
-            "Vpc": [
-                {
-                    **_shown(call, vpc),
-                    "CenStatus": "Detached",
-                    "RouterTableIds": {"RouterTableIds": [vpc.route_table_id]},
-                    "NatGatewayIds": {
-                        "NatGatewayIds": [n.id for n in call.store.where(NatGateway, "vpc", vpc.id)]
-                    },
-                }
-                for vpc in part
-            ]
-        },
-        "TotalCount": len(found),
-        "PageNumber": number,
-        "PageSize": size,
-    }
+    return paging.numbered("Vpcs", "Vpc", found, request, partial(_listed, call), most=50)
 
 
 @dataclass(frozen=True, kw_only=True)

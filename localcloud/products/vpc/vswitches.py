@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from localcloud import addressing, paging, tags
@@ -192,13 +193,7 @@ def describe_vswitches(call: Call, request: DescribeVSwitches) -> Answer:
         and not request.is_default
         and tags.match(v.tags, request.tag)
     ]
-    part, number, size = paging.page(found, request.page_number, request.page_size, most=50)
-    return {
-        "VSwitches": {"VSwitch": [_shown(call, v) for v in part]},
-        "TotalCount": len(found),
-        "PageNumber": number,
-        "PageSize": size,
-    }
+    return paging.numbered("VSwitches", "VSwitch", found, request, partial(_shown, call), most=50)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,171 @@
+"""Changing disks: their name, size and kind, and what a system disk was made from."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Final
+
+from localcloud.actions import Answer, Call, action
+from localcloud.wire.errors import ApiError
+from localcloud.wire.parameters import wire
+
+from . import catalog
+from .entities import Disk
+from .instances import STOPPED, find
+
+_LARGEST: Final = 32768
+
+
+def _disk(call: Call, disk_id: str) -> Disk:
+    found = call.store.find(Disk, disk_id)
+    if found is None:
+        raise ApiError(
+            "InvalidDiskId.NotFound", f"The specified DiskId {disk_id[:80]!r} does not exist.", 404
+        )
+    return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModifyDiskAttribute:
+    """Parameters of ModifyDiskAttribute."""
+
+    region_id: str | None = None
+    disk_id: str = ""
+    disk_ids: tuple[str, ...] = ()
+    disk_name: str | None = None
+    description: str | None = None
+    delete_with_instance: bool | None = None
+    delete_auto_snapshot: bool | None = None
+    enable_auto_snapshot: bool | None = None
+
+
+@action(writes=True)
+def modify_disk_attribute(call: Call, request: ModifyDiskAttribute) -> Answer:
+    """Change disks in place; what is not given stays."""
+    changes = {
+        "name": request.disk_name,
+        "description": request.description,
+        "delete_with_instance": request.delete_with_instance,
+    }
+    named = {name: value for name, value in changes.items() if value is not None}
+    for disk_id in request.disk_ids or (request.disk_id,):
+        call.store.change(_disk(call, disk_id), **named)
+    return {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResizeDisk:
+    """Parameters of ResizeDisk; Type is offline (from the next boot) or online."""
+
+    disk_id: str
+    new_size: int
+    kind: str = wire("Type", default="offline")
+
+
+@action(writes=True)
+def resize_disk(call: Call, request: ResizeDisk) -> Answer:
+    """Enlarge a disk."""
+    disk = _disk(call, request.disk_id)
+    if not disk.size <= request.new_size <= _LARGEST:
+        raise ApiError(
+            "InvalidDiskSize.TooSmall"
+            if request.new_size < disk.size
+            else "InvalidDiskSize.TooLarge",
+            f"{disk.id} has {disk.size} GiB and grows to at most {_LARGEST}; "
+            f"{request.new_size} cannot be.",
+        )
+    call.store.change(disk, size=request.new_size)
+    return {"OrderId": ""}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModifyDiskSpec:
+    """Parameters of ModifyDiskSpec."""
+
+    disk_id: str
+    disk_category: str | None = None
+    performance_level: str | None = None
+    provisioned_iops: int | None = None
+
+
+@action(writes=True)
+def modify_disk_spec(call: Call, request: ModifyDiskSpec) -> Answer:
+    """Change a disk's category or performance level."""
+    disk = _disk(call, request.disk_id)
+    category = request.disk_category or disk.category
+    if category not in catalog.DISK_CATEGORIES:
+        raise ApiError(
+            "InvalidDiskCategory.NotSupported",
+            f"The disk category {category[:40]!r} is not one of "
+            f"{', '.join(catalog.DISK_CATEGORIES)}.",
+        )
+    call.store.change(
+        disk,
+        category=category,
+        performance_level=request.performance_level or disk.performance_level,
+    )
+    return {"TaskId": call.new_id("t"), "OrderId": ""}
+
+
+@dataclass(frozen=True, kw_only=True)
+class SystemDiskSize:
+    """`SystemDisk.*` of ReplaceSystemDisk."""
+
+    size: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReplaceSystemDisk:
+    """Parameters of ReplaceSystemDisk."""
+
+    instance_id: str
+    image_id: str
+    region_id: str | None = None
+    system_disk: SystemDiskSize | None = None
+    key_pair_name: str | None = None
+    password: str | None = None
+    password_inherit: bool | None = None
+    encrypted: bool | None = None
+    kms_key_id: str = wire("KMSKeyId", default="")
+    security_enhancement_strategy: str | None = None
+
+
+@action(writes=True)
+def replace_system_disk(call: Call, request: ReplaceSystemDisk) -> Answer:
+    """Give a stopped instance a new system disk, made from an image."""
+    instance = find(call, request.instance_id)
+    if instance.status(call.now) != STOPPED:
+        raise ApiError(
+            "IncorrectInstanceStatus", f"{instance.id} must be Stopped to replace its disk.", 403
+        )
+    image = catalog.image(request.image_id)
+    if image is None:
+        raise ApiError(
+            "InvalidImageId.NotFound",
+            f"The specified ImageId {request.image_id[:80]!r} does not exist.",
+            404,
+        )
+    disks = call.store.where(Disk, "instance", instance.id)
+    old = next(d for d in disks if d.kind == "system")
+    size = (request.system_disk.size if request.system_disk else None) or old.size
+    if size < image.size:
+        raise ApiError(
+            "InvalidSystemDiskSize.LessThanImageSize",
+            f"The system disk of {size} GiB is smaller than the image's {image.size} GiB.",
+        )
+    call.store.remove(old)
+    new = call.store.put(
+        dataclasses.replace(
+            old,
+            id=call.new_id("d"),
+            image_id=image.id,
+            size=size,
+            encrypted=old.encrypted if request.encrypted is None else request.encrypted,
+            kms_key_id=request.kms_key_id or old.kms_key_id,
+            created=call.now,
+        )
+    )
+    key_pair = instance.key_pair if request.key_pair_name is None else request.key_pair_name
+    call.store.change(instance, image_id=image.id, key_pair=key_pair)
+    return {"DiskId": new.id}

@@ -1,0 +1,94 @@
+"""Moving an instance to another vSwitch or address, and its bandwidth."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+from localcloud.actions import Answer, Call, action
+from localcloud.products.vpc import claims, vswitches
+from localcloud.wire.errors import ApiError
+
+from .instances import STOPPED, enis_of, find
+from .interfaces import check_groups
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModifyInstanceVpcAttribute:
+    """Parameters of ModifyInstanceVpcAttribute; moving to another VPC is not there."""
+
+    instance_id: str
+    vswitch_id: str
+    region_id: str | None = None
+    private_ip_address: str | None = None
+    security_group_id: tuple[str, ...] = ()
+
+
+@action(writes=True)
+def modify_instance_vpc_attribute(call: Call, request: ModifyInstanceVpcAttribute) -> Answer:
+    """Give a stopped instance's primary ENI another primary address, or another vSwitch."""
+    instance = find(call, request.instance_id)
+    if instance.status(call.now) != STOPPED:
+        raise ApiError(
+            "IncorrectInstanceStatus", f"{instance.id} must be Stopped to be moved.", 403
+        )
+    vswitch = vswitches.find(call, request.vswitch_id)
+    if vswitch.vpc_id != instance.vpc_id or vswitch.zone != instance.zone:
+        raise ApiError(
+            "InvalidVSwitchId.NotFound",
+            f"The vSwitch {vswitch.id} is not in the VPC and the zone of {instance.id}.",
+            404,
+        )
+    eni = enis_of(call, instance)[0]
+    moves = vswitch.id != eni.vswitch_id
+    if moves and (eni.secondary or eni.ipv6 or eni.prefixes):
+        raise ApiError(
+            "OperationDenied",
+            f"{eni.id} has more than its primary address; unassign the others before it moves.",
+            403,
+        )
+    if request.security_group_id:
+        check_groups(call, request.security_group_id, instance.vpc_id)
+    address = eni.address
+    if moves or (request.private_ip_address or address) != address:
+        claims.give_back(call, eni.vswitch_id, eni.address)
+        owner = {"kind": claims.ENI, "owner": eni.id}
+        if request.private_ip_address:
+            address = claims.take(call, vswitch, request.private_ip_address, **owner)
+        else:
+            address = claims.take_any(call, vswitch, **owner)
+    call.store.put(
+        dataclasses.replace(
+            eni,
+            vswitch_id=vswitch.id,
+            address=address,
+            security_group_ids=request.security_group_id or eni.security_group_ids,
+        )
+    )
+    return {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModifyInstanceNetworkSpec:
+    """Parameters of ModifyInstanceNetworkSpec."""
+
+    instance_id: str
+    region_id: str | None = None
+    internet_max_bandwidth_out: int | None = None
+    internet_max_bandwidth_in: int | None = None
+    network_charge_type: str | None = None
+    auto_pay: bool | None = None
+
+
+@action(writes=True)
+def modify_instance_network_spec(call: Call, request: ModifyInstanceNetworkSpec) -> Answer:
+    """Change an instance's own bandwidth; no public address comes with it here."""
+    instance = find(call, request.instance_id)
+    changes = {
+        "internet_bandwidth_out": request.internet_max_bandwidth_out,
+        "internet_bandwidth_in": request.internet_max_bandwidth_in,
+        "internet_charge_type": request.network_charge_type,
+    }
+    named = {name: value for name, value in changes.items() if value is not None}
+    call.store.change(instance, **named)
+    return {"OrderId": ""}

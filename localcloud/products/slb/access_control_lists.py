@@ -1,0 +1,238 @@
+"""Access control lists of CLB."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import ip_network
+from typing import Final
+
+from localcloud import paging, tags
+from localcloud.actions import Answer, Call, action
+from localcloud.products.vpc.entities import DEFAULT_RESOURCE_GROUP
+from localcloud.tags import TagParameter
+from localcloud.wire.errors import ApiError, invalid
+from localcloud.wire.parameters import wire
+
+from .entities import AccessControlList, LoadBalancer
+from .load_balancers import slb_moment
+
+_MOST_ENTRIES: Final = 300
+_MOST_AT_ONCE: Final = 50
+
+
+def find(call: Call, acl_id: str) -> AccessControlList:
+    """The access control list, or the API's error."""
+    found = call.store.find(AccessControlList, acl_id)
+    if found is None:
+        raise ApiError("AclNotExist", f"The specified Acl {acl_id[:80]!r} does not exist.")
+    return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreateAccessControlList:
+    """Parameters of CreateAccessControlList."""
+
+    acl_name: str
+    region_id: str | None = None
+    address_ip_version: str = wire("AddressIPVersion", default="ipv4")
+    resource_group_id: str = ""
+    tag: tuple[TagParameter, ...] = ()
+
+
+@action(writes=True)
+def create_access_control_list(call: Call, request: CreateAccessControlList) -> Answer:
+    """An empty list."""
+    if request.address_ip_version not in {"ipv4", "ipv6"}:
+        raise invalid("AddressIPVersion", request.address_ip_version, "it must be ipv4 or ipv6")
+    made = call.store.put(
+        AccessControlList(
+            id=call.new_id("acl"),
+            name=request.acl_name,
+            ip_version=request.address_ip_version,
+            resource_group_id=request.resource_group_id or DEFAULT_RESOURCE_GROUP,
+            created=call.now,
+            tags=tags.given(request.tag),
+        )
+    )
+    return {"AclId": made.id}
+
+
+@dataclass(frozen=True, kw_only=True)
+class DescribeAccessControlLists:
+    """Parameters of DescribeAccessControlLists."""
+
+    region_id: str | None = None
+    acl_name: str | None = None
+    address_ip_version: str | None = wire("AddressIPVersion", default=None)
+    resource_group_id: str | None = None
+    page_number: int | None = None
+    page_size: int | None = None
+    tag: tuple[TagParameter, ...] = ()
+
+
+def _shown(held: AccessControlList) -> dict[str, object]:
+    return {
+        "AclId": held.id,
+        "AclName": held.name,
+        "AddressIPVersion": held.ip_version,
+        "CreateTime": slb_moment(held.created),
+        "ResourceGroupId": held.resource_group_id,
+        "Tags": tags.ecs(held.tags),
+    }
+
+
+@action()
+def describe_access_control_lists(call: Call, request: DescribeAccessControlLists) -> Answer:
+    """Lists by filter; a name matches as a part."""
+    found = [
+        a
+        for a in call.store.all(AccessControlList)
+        if (request.acl_name or "") in a.name
+        and request.address_ip_version in {None, "", a.ip_version}
+        and tags.match(a.tags, request.tag)
+    ]
+    page = paging.numbered("Acls", "Acl", found, request, _shown, most=50)
+    return {**page, "Count": len(found)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class DescribeAccessControlListAttribute:
+    """Parameters of DescribeAccessControlListAttribute."""
+
+    acl_id: str
+    region_id: str | None = None
+    acl_entry_comment: str | None = None
+    page: int | None = None
+    page_size: int | None = None
+
+
+@action()
+def describe_access_control_list_attribute(
+    call: Call, request: DescribeAccessControlListAttribute
+) -> Answer:
+    """A list's entries and the listeners that use it."""
+    held = find(call, request.acl_id)
+    comment = request.acl_entry_comment
+    entries = [e for e in held.entries if not comment or e[1] == comment]
+    part, _, _ = paging.page(entries, request.page, request.page_size or 50)
+    users = [
+        {
+            "LoadBalancerId": b.id,
+            "ListenerPort": x.port,
+            "Protocol": x.protocol,
+            "AclType": x.setting("AclType"),
+        }
+        for b in call.store.all(LoadBalancer)
+        for x in b.listeners
+        if x.setting("AclId") == held.id
+    ]
+    return {
+        **_shown(held),
+        "AclEntrys": {
+            "AclEntry": [{"AclEntryIP": block, "AclEntryComment": text} for block, text in part]
+        },
+        "RelatedListeners": {"RelatedListener": users},
+        "TotalAclEntry": len(entries),
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class SetAccessControlListAttribute:
+    """Parameters of SetAccessControlListAttribute."""
+
+    acl_id: str
+    acl_name: str
+    region_id: str | None = None
+
+
+@action(writes=True)
+def set_access_control_list_attribute(call: Call, request: SetAccessControlListAttribute) -> Answer:
+    """Rename a list."""
+    call.store.change(find(call, request.acl_id), name=request.acl_name)
+    return {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class EntryParameter:
+    """An entry, an item of the JSON array AclEntrys."""
+
+    entry: str = wire("entry")
+    comment: str = wire("comment", default="")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AddAccessControlListEntry:
+    """Parameters of AddAccessControlListEntry."""
+
+    acl_id: str
+    acl_entrys: tuple[EntryParameter, ...]
+    region_id: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemoveAccessControlListEntry:
+    """Parameters of RemoveAccessControlListEntry."""
+
+    acl_id: str
+    acl_entrys: tuple[EntryParameter, ...]
+    region_id: str | None = None
+
+
+def _block(held: AccessControlList, text: str) -> str:
+    try:
+        block = ip_network(text)
+    except ValueError:
+        raise invalid("AclEntrys", text, "an entry is an address or a CIDR block") from None
+    if f"ipv{block.version}" != held.ip_version:
+        raise invalid("AclEntrys", text, f"the list is one of {held.ip_version}")
+    return str(block)
+
+
+def _few(entries: tuple[EntryParameter, ...]) -> None:
+    if len(entries) > _MOST_AT_ONCE:
+        raise invalid("AclEntrys", len(entries), f"at most {_MOST_AT_ONCE} entries at a time")
+
+
+@action(writes=True)
+def add_access_control_list_entry(call: Call, request: AddAccessControlListEntry) -> Answer:
+    """Add entries; one that is there gets its new comment."""
+    held = find(call, request.acl_id)
+    _few(request.acl_entrys)
+    entries = dict(held.entries)
+    entries |= {_block(held, e.entry): e.comment for e in request.acl_entrys}
+    if len(entries) > _MOST_ENTRIES:
+        raise ApiError("QuotaLimitExceeds.AclEntry", f"At most {_MOST_ENTRIES} entries in a list.")
+    call.store.change(held, entries=tuple(entries.items()))
+    return {}
+
+
+@action(writes=True)
+def remove_access_control_list_entry(call: Call, request: RemoveAccessControlListEntry) -> Answer:
+    """Take entries away; one that is not there is no error."""
+    held = find(call, request.acl_id)
+    _few(request.acl_entrys)
+    if not held.entries:
+        raise ApiError("AclEntryEmpty", f"The Acl {held.id} has no entry.")
+    gone = {_block(held, e.entry) for e in request.acl_entrys}
+    call.store.change(held, entries=tuple(e for e in held.entries if e[0] not in gone))
+    return {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeleteAccessControlList:
+    """Parameters of DeleteAccessControlList."""
+
+    acl_id: str
+    region_id: str | None = None
+
+
+@action(writes=True)
+def delete_access_control_list(call: Call, request: DeleteAccessControlList) -> Answer:
+    """Delete a list that no listener uses."""
+    held = find(call, request.acl_id)
+    if any(
+        x.setting("AclId") == held.id for b in call.store.all(LoadBalancer) for x in b.listeners
+    ):
+        raise ApiError("AclInUsed", f"The Acl {held.id} is used by a listener.")
+    call.store.remove(held)
+    return {}

@@ -1,0 +1,140 @@
+"""Further domains of HTTPS listeners, each with a certificate of its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from localcloud.actions import Answer, Call, action
+from localcloud.wire.errors import ApiError, invalid
+
+from . import certificates, load_balancers
+from .entities import DomainExtension
+
+
+def _find(call: Call, extension_id: str) -> DomainExtension:
+    found = call.store.find(DomainExtension, extension_id)
+    if found is None:
+        raise ApiError(
+            "InvalidParameter.DomainExtensionId",
+            f"The specified DomainExtensionId {extension_id[:80]!r} does not exist.",
+        )
+    return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreateDomainExtension:
+    """Parameters of CreateDomainExtension."""
+
+    load_balancer_id: str
+    listener_port: int
+    domain: str
+    server_certificate_id: str
+    region_id: str | None = None
+
+
+@action(writes=True)
+def create_domain_extension(call: Call, request: CreateDomainExtension) -> Answer:
+    """A domain of an HTTPS listener."""
+    held = load_balancers.find(call, request.load_balancer_id)
+    port = request.listener_port
+    if not any(x.port == port and x.protocol == "https" for x in held.listeners):
+        raise ApiError("ListenerNotFound", f"{held.id} has no HTTPS listener on port {port}.")
+    certificate = certificates.find(call, request.server_certificate_id, certificates.SERVER)
+    for other in call.store.where(DomainExtension, "load_balancer", held.id):
+        if other.port == port and other.domain == request.domain:
+            raise invalid("Domain", request.domain, "the listener has it already")
+    made = call.store.put(
+        DomainExtension(
+            id=call.new_id("de"),
+            load_balancer_id=held.id,
+            port=port,
+            domain=request.domain,
+            certificate_id=certificate.id,
+        )
+    )
+    return {"DomainExtensionId": made.id, "ListenerPort": port}
+
+
+def _shown(held: DomainExtension) -> dict[str, object]:
+    return {
+        "DomainExtensionId": held.id,
+        "Domain": held.domain,
+        "ServerCertificateId": held.certificate_id,
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class DescribeDomainExtensions:
+    """Parameters of DescribeDomainExtensions."""
+
+    load_balancer_id: str
+    listener_port: int
+    domain_extension_id: str | None = None
+    region_id: str | None = None
+
+
+@action()
+def describe_domain_extensions(call: Call, request: DescribeDomainExtensions) -> Answer:
+    """The domains of a listener."""
+    held = load_balancers.find(call, request.load_balancer_id)
+    found = [
+        _shown(e)
+        for e in call.store.where(DomainExtension, "load_balancer", held.id)
+        if e.port == request.listener_port
+        and (not request.domain_extension_id or e.id == request.domain_extension_id)
+    ]
+    return {"DomainExtensions": {"DomainExtension": found}}
+
+
+@dataclass(frozen=True, kw_only=True)
+class DescribeDomainExtensionAttribute:
+    """Parameters of DescribeDomainExtensionAttribute."""
+
+    domain_extension_id: str
+    region_id: str | None = None
+
+
+@action()
+def describe_domain_extension_attribute(
+    call: Call, request: DescribeDomainExtensionAttribute
+) -> Answer:
+    """One domain."""
+    held = _find(call, request.domain_extension_id)
+    return {
+        **_shown(held),
+        "LoadBalancerId": held.load_balancer_id,
+        "ListenerPort": held.port,
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class SetDomainExtensionAttribute:
+    """Parameters of SetDomainExtensionAttribute."""
+
+    domain_extension_id: str
+    server_certificate_id: str
+    region_id: str | None = None
+
+
+@action(writes=True)
+def set_domain_extension_attribute(call: Call, request: SetDomainExtensionAttribute) -> Answer:
+    """Give a domain another certificate."""
+    held = _find(call, request.domain_extension_id)
+    certificate = certificates.find(call, request.server_certificate_id, certificates.SERVER)
+    call.store.change(held, certificate_id=certificate.id)
+    return {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeleteDomainExtension:
+    """Parameters of DeleteDomainExtension."""
+
+    domain_extension_id: str
+    region_id: str | None = None
+
+
+@action(writes=True)
+def delete_domain_extension(call: Call, request: DeleteDomainExtension) -> Answer:
+    """Delete a domain."""
+    call.store.remove(_find(call, request.domain_extension_id))
+    return {}

@@ -1,0 +1,61 @@
+"""Health of backend servers, as far as the emulator knows it: whether their machine runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from localcloud.actions import Answer, Call, action
+from localcloud.products.ecs.entities import Instance, NetworkInterface
+
+from . import load_balancers
+from .entities import Listener, LoadBalancer, Server, VServerGroup
+
+
+@dataclass(frozen=True, kw_only=True)
+class DescribeHealthStatus:
+    """Parameters of DescribeHealthStatus."""
+
+    load_balancer_id: str
+    listener_port: int | None = None
+    listener_protocol: str | None = None
+    region_id: str | None = None
+
+
+def _status(call: Call, listener: Listener, server: Server) -> str:
+    if listener.setting("HealthCheck", "on") == "off" or not listener.running:
+        return "unavailable"
+    instance_id: str | None = server.id
+    if server.kind == "eni":
+        eni = call.store.find(NetworkInterface, server.id)
+        instance_id = eni.instance_id if eni else None
+    instance = call.store.find(Instance, instance_id)
+    up = instance is not None and instance.status(call.now) == "Running"
+    return "normal" if up else "abnormal"
+
+
+def _servers(call: Call, held: LoadBalancer, listener: Listener) -> list[tuple[Server, int]]:
+    group = call.store.find(VServerGroup, listener.setting("VServerGroupId"))
+    if group is not None:
+        return [(s, s.port) for s in group.servers]
+    return [(s, int(listener.setting("BackendServerPort") or 0)) for s in held.servers]
+
+
+@action()
+def describe_health_status(call: Call, request: DescribeHealthStatus) -> Answer:
+    """Each listener's servers: normal, abnormal, or unavailable where nothing is checked."""
+    held = load_balancers.find(call, request.load_balancer_id)
+    rows = [
+        {
+            "ListenerPort": x.port,
+            "Protocol": x.protocol,
+            "ServerId": server.id,
+            "ServerIp": server.ip,
+            "Port": port,
+            "ServerHealthStatus": _status(call, x, server),
+        }
+        for x in held.listeners
+        if request.listener_port in {None, x.port}
+        and request.listener_protocol in {None, "", x.protocol}
+        for server, port in _servers(call, held, x)
+    ]
+    return {"BackendServers": {"BackendServer": rows}}

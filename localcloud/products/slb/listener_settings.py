@@ -1,0 +1,208 @@
+"""What a CLB listener can be told, and what each protocol shows of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from types import MappingProxyType
+from typing import Final
+
+from localcloud.actions import Call
+from localcloud.tags import TagParameter
+from localcloud.wire.errors import invalid
+from localcloud.wire.parameters import wire, wire_name
+
+from . import access_control_lists, certificates, vserver_groups
+from .entities import Listener
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What a listener can be told, of all protocols."""
+
+    load_balancer_id: str
+    listener_port: int
+    region_id: str | None = None
+    backend_server_port: int | None = None
+    bandwidth: int | None = None
+    scheduler: str | None = None
+    description: str | None = None
+    vserver_group: str | None = wire("VServerGroup", default=None)
+    vserver_group_id: str | None = wire("VServerGroupId", default=None)
+    master_slave_server_group: str | None = None
+    master_slave_server_group_id: str | None = None
+    acl_id: str | None = None
+    acl_status: str | None = None
+    acl_type: str | None = None
+    persistence_timeout: int | None = None
+    established_timeout: int | None = None
+    connection_drain: str | None = None
+    connection_drain_timeout: int | None = None
+    proxy_protocol_v2_enabled: bool | None = wire("ProxyProtocolV2Enabled", default=None)
+    syn_proxy: str | None = None
+    health_check: str | None = None
+    health_check_switch: str | None = None
+    health_check_type: str | None = None
+    health_check_method: str | None = None
+    health_check_domain: str | None = None
+    health_check_uri: str | None = wire("HealthCheckURI", default=None)
+    health_check_http_code: str | None = None
+    health_check_connect_port: int | None = None
+    health_check_connect_timeout: int | None = None
+    health_check_timeout: int | None = None
+    health_check_interval: int | None = None
+    health_check_interval_small: int | None = wire("healthCheckInterval", default=None)
+    health_check_req: str | None = wire("healthCheckReq", default=None)
+    health_check_exp: str | None = wire("healthCheckExp", default=None)
+    healthy_threshold: int | None = None
+    unhealthy_threshold: int | None = None
+    sticky_session: str | None = None
+    sticky_session_type: str | None = None
+    cookie: str | None = None
+    cookie_timeout: int | None = None
+    gzip: str | None = None
+    idle_timeout: int | None = None
+    request_timeout: int | None = None
+    listener_forward: str | None = None
+    forward_port: int | None = None
+    forwarded_for: str | None = wire("XForwardedFor", default=None)
+    forwarded_slb_ip: str | None = wire("XForwardedFor_SLBIP", default=None)
+    forwarded_slb_id: str | None = wire("XForwardedFor_SLBID", default=None)
+    forwarded_proto: str | None = wire("XForwardedFor_proto", default=None)
+    server_certificate_id: str | None = None
+    ca_certificate_id: str | None = wire("CACertificateId", default=None)
+    tls_cipher_policy: str | None = wire("TLSCipherPolicy", default=None)
+    enable_http2: str | None = None
+    tag: tuple[TagParameter, ...] = ()
+
+
+_NOT_SETTINGS: Final = frozenset({"LoadBalancerId", "ListenerPort", "RegionId", "Tag"})
+_SPELLINGS: Final = MappingProxyType(
+    {
+        "HealthCheckSwitch": "HealthCheck",
+        "healthCheckInterval": "HealthCheckInterval",
+        "healthCheckReq": "HealthCheckReq",
+        "healthCheckExp": "HealthCheckExp",
+    }
+)
+
+_SHARED: Final[Mapping[str, object]] = MappingProxyType(
+    {
+        "BackendServerPort": 0,
+        "Bandwidth": -1,
+        "Scheduler": "wrr",
+        "Description": "",
+        "VServerGroupId": "",
+        "AclId": "",
+        "AclStatus": "off",
+        "AclType": "",
+        "HealthCheckConnectPort": 0,
+        "HealthCheckInterval": 2,
+        "HealthyThreshold": 3,
+        "UnhealthyThreshold": 3,
+    }
+)
+_LAYER_4: Final[Mapping[str, object]] = MappingProxyType(
+    {
+        **_SHARED,
+        "HealthCheck": "on",
+        "HealthCheckConnectTimeout": 5,
+        "MasterSlaveServerGroupId": "",
+        "ProxyProtocolV2Enabled": False,
+    }
+)
+_LAYER_7: Final[Mapping[str, object]] = MappingProxyType(
+    {
+        **_SHARED,
+        "HealthCheck": "off",
+        "HealthCheckTimeout": 5,
+        "HealthCheckMethod": "head",
+        "HealthCheckDomain": "",
+        "HealthCheckURI": "/",
+        "HealthCheckHttpCode": "http_2xx",
+        "StickySession": "off",
+        "StickySessionType": "",
+        "Cookie": "",
+        "CookieTimeout": 0,
+        "Gzip": "on",
+        "IdleTimeout": 15,
+        "RequestTimeout": 60,
+        "XForwardedFor": "on",
+        "XForwardedFor_SLBIP": "off",
+        "XForwardedFor_SLBID": "off",
+        "XForwardedFor_proto": "off",
+    }
+)
+DEFAULTS: Final[Mapping[str, Mapping[str, object]]] = MappingProxyType(
+    {
+        "tcp": MappingProxyType(
+            {
+                **_LAYER_4,
+                "PersistenceTimeout": 0,
+                "EstablishedTimeout": 900,
+                "ConnectionDrain": "off",
+                "ConnectionDrainTimeout": 0,
+                "HealthCheckType": "tcp",
+                "HealthCheckMethod": "",
+                "HealthCheckDomain": "",
+                "HealthCheckURI": "",
+                "HealthCheckHttpCode": "",
+            }
+        ),
+        "udp": MappingProxyType({**_LAYER_4, "HealthCheckReq": "", "HealthCheckExp": ""}),
+        "http": MappingProxyType({**_LAYER_7, "ListenerForward": "off", "ForwardPort": 0}),
+        "https": MappingProxyType(
+            {
+                **_LAYER_7,
+                "ServerCertificateId": "",
+                "CACertificateId": "",
+                "TLSCipherPolicy": "tls_cipher_policy_1_0",
+                "EnableHttp2": "on",
+            }
+        ),
+    }
+)
+"""The settings that each protocol shows, with their defaults; other settings are not kept."""
+
+
+def told(
+    call: Call, request: Settings, protocol: str, held: Mapping[str, str]
+) -> tuple[tuple[str, str], ...]:
+    """The settings that a listener has after a request, checked."""
+    given = dict(held)
+    for field in fields(request):
+        name = wire_name(field)
+        value = getattr(request, field.name)
+        if value is None or name in _NOT_SETTINGS:
+            continue
+        name = _SPELLINGS.get(name, name)
+        if name in DEFAULTS[protocol]:
+            given[name] = str(value).lower() if isinstance(value, bool) else str(value)
+    if request.vserver_group == "off":
+        given.pop("VServerGroupId", None)
+    if request.vserver_group_id:
+        group = vserver_groups.find(call, request.vserver_group_id)
+        if group.load_balancer_id != request.load_balancer_id:
+            raise invalid("VServerGroupId", group.id, "it belongs to another CLB")
+    if request.acl_id:
+        access_control_lists.find(call, request.acl_id)
+    if protocol == "https" and request.server_certificate_id:
+        certificates.find(call, request.server_certificate_id, certificates.SERVER)
+    if protocol == "https" and request.ca_certificate_id:
+        certificates.find(call, request.ca_certificate_id, certificates.CA)
+    return tuple(sorted(given.items()))
+
+
+def shown(listener: Listener) -> dict[str, object]:
+    """A listener's settings as its protocol shows them."""
+    held = dict(listener.settings)
+    found: dict[str, object] = {}
+    for name, default in DEFAULTS[listener.protocol].items():
+        text = held.get(name)
+        if text is None:
+            found[name] = default
+        elif isinstance(default, bool):
+            found[name] = text == "true"
+        else:
+            found[name] = int(text) if isinstance(default, int) else text
+    return found

@@ -1,0 +1,83 @@
+"""Tags of CLBs by the older actions, which name them by a JSON array `Tags`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from localcloud import paging, tags
+from localcloud.actions import Answer, Call, action
+from localcloud.tags import TagParameter
+
+from . import load_balancers
+from .entities import LoadBalancer
+from .load_balancers import SpelledTag
+
+
+@dataclass(frozen=True, kw_only=True)
+class AddTags:
+    """Parameters of AddTags."""
+
+    load_balancer_id: str
+    tags: tuple[SpelledTag, ...]
+    region_id: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemoveTags:
+    """Parameters of RemoveTags."""
+
+    load_balancer_id: str
+    tags: tuple[SpelledTag, ...]
+    region_id: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DescribeTags:
+    """Parameters of DescribeTags."""
+
+    region_id: str | None = None
+    load_balancer_id: str | None = None
+    tags: tuple[SpelledTag, ...] = ()
+    distinct_key: bool = False
+    page_number: int | None = None
+    page_size: int | None = None
+
+
+@action(writes=True)
+def add_tags(call: Call, request: AddTags) -> Answer:
+    """Add tags to CLBs; ids are separated by commas."""
+    more = tags.given(TagParameter(key=t.tag_key, value=t.tag_value) for t in request.tags)
+    for load_balancer_id in request.load_balancer_id.split(","):
+        held = load_balancers.find(call, load_balancer_id)
+        call.store.change(held, tags=tags.merged(held.tags, more))
+    return {}
+
+
+@action(writes=True)
+def remove_tags(call: Call, request: RemoveTags) -> Answer:
+    """Take tags from CLBs."""
+    keys = [t.tag_key for t in request.tags]
+    for load_balancer_id in request.load_balancer_id.split(","):
+        held = load_balancers.find(call, load_balancer_id)
+        call.store.change(held, tags=tags.without(held.tags, keys))
+    return {}
+
+
+@action()
+def describe_tags(call: Call, request: DescribeTags) -> Answer:
+    """The tags there are, and how many CLBs have each."""
+    wanted = {t.tag_key: t.tag_value for t in request.tags}
+    counted: Counter[tuple[str, str]] = Counter()
+    for held in call.store.all(LoadBalancer):
+        if request.load_balancer_id and held.id not in request.load_balancer_id.split(","):
+            continue
+        for key, value in held.tags:
+            if not wanted or (key in wanted and wanted[key] in {"", value}):
+                counted[key, "" if request.distinct_key else value] += 1
+
+    def shown(row: tuple[tuple[str, str], int]) -> dict[str, object]:
+        (key, value), count = row
+        return {"TagKey": key, "TagValue": value, "InstanceCount": count}
+
+    return paging.numbered("TagSets", "TagSet", sorted(counted.items()), request, shown)

@@ -1,0 +1,211 @@
+"""Forwarding rules of HTTP and HTTPS listeners."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from localcloud.actions import Answer, Call, action
+from localcloud.wire.errors import ApiError, invalid
+from localcloud.wire.parameters import wire
+
+from . import load_balancers, vserver_groups
+from .entities import ForwardingRule
+
+_MOST_AT_ONCE: Final = 10
+
+
+def _find(call: Call, rule_id: str) -> ForwardingRule:
+    found = call.store.find(ForwardingRule, rule_id)
+    if found is None:
+        raise ApiError(
+            "InvalidRuleId.NotFound", f"The specified rule {rule_id[:80]!r} does not exist.", 404
+        )
+    return found
+
+
+def _group(call: Call, load_balancer_id: str, group_id: str) -> str:
+    group = vserver_groups.find(call, group_id)
+    if group.load_balancer_id != load_balancer_id:
+        raise invalid("VServerGroupId", group.id, "it belongs to another CLB")
+    return group.id
+
+
+@dataclass(frozen=True, kw_only=True)
+class RuleParameter:
+    """A rule, an item of the JSON array RuleList."""
+
+    rule_name: str
+    vserver_group_id: str = wire("VServerGroupId")
+    domain: str = ""
+    url: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreateRules:
+    """Parameters of CreateRules."""
+
+    load_balancer_id: str
+    listener_port: int
+    rule_list: tuple[RuleParameter, ...]
+    listener_protocol: str | None = None
+    region_id: str | None = None
+
+
+@action(writes=True)
+def create_rules(call: Call, request: CreateRules) -> Answer:
+    """Rules by domain, path or both, each leading to a vServer group."""
+    held = load_balancers.find(call, request.load_balancer_id)
+    port = request.listener_port
+    layer_7 = [
+        x
+        for x in held.listeners
+        if x.port == port
+        and x.protocol in {"http", "https"}
+        and request.listener_protocol in {None, "", x.protocol}
+    ]
+    if not layer_7:
+        raise ApiError(
+            "ListenerNotFound", f"{held.id} has no HTTP or HTTPS listener on port {port}."
+        )
+    if len(request.rule_list) > _MOST_AT_ONCE:
+        raise invalid("RuleList", len(request.rule_list), f"at most {_MOST_AT_ONCE} at a time")
+    taken = {(r.domain, r.url) for r in _of(call, held.id, port)}
+    made = []
+    for given in request.rule_list:
+        if not (given.domain or given.url):
+            raise invalid("RuleList", given.rule_name, "a rule has a Domain, a Url or both")
+        if given.url and not given.url.startswith("/"):
+            raise invalid("Url", given.url, "it must begin with /")
+        if (given.domain, given.url) in taken:
+            raise ApiError(
+                "DomainExist", f"A rule for {given.domain}{given.url} is on the listener already."
+            )
+        taken.add((given.domain, given.url))
+        made.append(
+            call.store.put(
+                ForwardingRule(
+                    id=call.new_id("rule"),
+                    load_balancer_id=held.id,
+                    port=port,
+                    protocol=layer_7[0].protocol,
+                    name=given.rule_name,
+                    domain=given.domain,
+                    url=given.url,
+                    group_id=_group(call, held.id, given.vserver_group_id),
+                )
+            )
+        )
+    return {"Rules": {"Rule": [{"RuleId": r.id, "RuleName": r.name} for r in made]}}
+
+
+def _of(call: Call, load_balancer_id: str, port: int) -> list[ForwardingRule]:
+    rules = call.store.where(ForwardingRule, "load_balancer", load_balancer_id)
+    return [r for r in rules if r.port == port]
+
+
+def _shown(held: ForwardingRule) -> dict[str, object]:
+    return {
+        "RuleId": held.id,
+        "RuleName": held.name,
+        "Domain": held.domain,
+        "Url": held.url,
+        "VServerGroupId": held.group_id,
+        # A rule with ListenerSync on does as its listener does.
+        "ListenerSync": held.listener_sync,
+        "Scheduler": held.scheduler,
+        "StickySession": held.sticky_session,
+        "StickySessionType": held.sticky_session_type,
+        "Cookie": held.cookie,
+        "CookieTimeout": held.cookie_timeout,
+        "HealthCheck": held.health_check,
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class DescribeRules:
+    """Parameters of DescribeRules."""
+
+    load_balancer_id: str
+    listener_port: int
+    listener_protocol: str | None = None
+    region_id: str | None = None
+
+
+@action()
+def describe_rules(call: Call, request: DescribeRules) -> Answer:
+    """The rules of a listener."""
+    held = load_balancers.find(call, request.load_balancer_id)
+    return {"Rules": {"Rule": [_shown(r) for r in _of(call, held.id, request.listener_port)]}}
+
+
+@dataclass(frozen=True, kw_only=True)
+class DescribeRuleAttribute:
+    """Parameters of DescribeRuleAttribute."""
+
+    rule_id: str
+    region_id: str | None = None
+
+
+@action()
+def describe_rule_attribute(call: Call, request: DescribeRuleAttribute) -> Answer:
+    """One rule."""
+    held = _find(call, request.rule_id)
+    return {
+        **_shown(held),
+        "LoadBalancerId": held.load_balancer_id,
+        "ListenerPort": str(held.port),
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class SetRule:
+    """Parameters of SetRule; health check settings of a rule's own are not there."""
+
+    rule_id: str
+    region_id: str | None = None
+    rule_name: str | None = None
+    vserver_group_id: str | None = wire("VServerGroupId", default=None)
+    listener_sync: str | None = None
+    scheduler: str | None = None
+    sticky_session: str | None = None
+    sticky_session_type: str | None = None
+    cookie: str | None = None
+    cookie_timeout: int | None = None
+    health_check: str | None = None
+
+
+@action(writes=True)
+def set_rule(call: Call, request: SetRule) -> Answer:
+    """Change a rule; what is not given stays."""
+    held = _find(call, request.rule_id)
+    group = request.vserver_group_id
+    changes = {
+        "name": request.rule_name,
+        "group_id": _group(call, held.load_balancer_id, group) if group else None,
+        "listener_sync": request.listener_sync,
+        "scheduler": request.scheduler,
+        "sticky_session": request.sticky_session,
+        "sticky_session_type": request.sticky_session_type,
+        "cookie": request.cookie,
+        "cookie_timeout": request.cookie_timeout,
+        "health_check": request.health_check,
+    }
+    call.store.change(held, **{name: value for name, value in changes.items() if value is not None})
+    return {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeleteRules:
+    """Parameters of DeleteRules; RuleIds is a JSON array."""
+
+    rule_ids: tuple[str, ...]
+    region_id: str | None = None
+
+
+@action(writes=True)
+def delete_rules(call: Call, request: DeleteRules) -> Answer:
+    """Delete rules, all or none."""
+    for rule_id in request.rule_ids:
+        call.store.remove(_find(call, rule_id))
+    return {}

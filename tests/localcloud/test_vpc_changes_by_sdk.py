@@ -1,0 +1,98 @@
+"""Routes by the batch, route tables, EIP modes and NAT sizes, by the official SDK."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.localcloud.sdk_api import Api, refused
+from tests.localcloud.test_ecs_by_sdk import Place
+
+pytestmark = pytest.mark.unit
+
+
+@pytest.fixture
+def place(api: Api) -> Place:
+    return Place(api)
+
+
+def table(place: Place) -> str:
+    found = place.api.vpc("DescribeRouteTableList", VpcId=place.vpc)
+    return str(found["RouterTableList"]["RouterTableListType"][0]["RouteTableId"])
+
+
+def test_routes_are_made_and_deleted_by_the_batch(place: Place) -> None:
+    route_table, instance = table(place), place.run()
+    good = {"RouteTableId": route_table, "DstCidrBlock": "10.9.0.0/24", "NextHop": instance}
+    bad = {**good, "DstCidrBlock": "10.9.1.0/24", "NextHop": "i-none"}
+    made = place.api.vpc("CreateRouteEntries", RouteEntries=[good, bad])
+    assert (made["SuccessCount"], made["FailedCount"]) == (1, 1)
+    assert made["FailedRouteEntries"][0]["FailedCode"] == "InvalidNextHop.NotFound"
+    entries = place.api.vpc(
+        "DescribeRouteEntryList", RouteTableId=route_table, RouteEntryType="Custom"
+    )["RouteEntrys"]["RouteEntry"]
+    assert [e["RouteEntryId"] for e in entries] == made["RouteEntryIds"]
+    gone = place.api.vpc(
+        "DeleteRouteEntries",
+        RouteEntries=[
+            {"RouteTableId": route_table, "RouteEntryId": made["RouteEntryIds"][0]},
+            {"RouteTableId": route_table, "DstCidrBlock": "10.9.1.0/24", "NextHop": "i-none"},
+        ],
+    )
+    assert (gone["SuccessCount"], gone["FailedCount"]) == (1, 1)
+    assert gone["FailedRouteEntries"][0]["FailedCode"] == "InvalidRouteEntry.NotFound"
+
+
+def test_a_route_table_is_renamed(place: Place) -> None:
+    one = {"RouteTableId": table(place)}
+    place.api.vpc("ModifyRouteTableAttributes", RouteTableName="rt", Description="d", **one)
+    (shown,) = place.api.vpc("DescribeRouteTableList", **one)["RouterTableList"][
+        "RouterTableListType"
+    ]
+    assert (shown["RouteTableName"], shown["Description"]) == ("rt", "d")
+    with refused("InvalidRouteTableId.NotFound"):
+        place.api.vpc("ModifyRouteTableAttributes", RouteTableId="vtb-none")
+
+
+def test_an_eip_on_a_secondary_eni_changes_its_mode(place: Place) -> None:
+    eip = place.api.vpc("AllocateEipAddress")["AllocationId"]
+    with refused("OperationUnsupported.InstanceType"):
+        place.api.vpc("ModifyEipForwardMode", InstanceId=eip, Mode="BINDED")
+    place.api.vpc(
+        "AssociateEipAddress",
+        AllocationId=eip,
+        InstanceId=place.eni()["NetworkInterfaceId"],
+        InstanceType="NetworkInterface",
+    )
+    place.api.vpc("ModifyEipForwardMode", InstanceId=eip, Mode="BINDED")
+    (shown,) = place.api.vpc("DescribeEipAddresses")["EipAddresses"]["EipAddress"]
+    assert shown["Mode"] == "BINDED"
+    with refused("InvalidParameter.Mode"):
+        place.api.vpc("ModifyEipForwardMode", InstanceId=eip, Mode="SIDEWAYS")
+
+
+def test_only_a_nat_gateway_paid_by_size_has_a_size(place: Place) -> None:
+    def nat(charge: str) -> str:
+        made = place.api.vpc(
+            "CreateNatGateway",
+            VpcId=place.vpc,
+            VSwitchId=place.vswitch,
+            NatType="Enhanced",
+            InternetChargeType=charge,
+        )
+        return str(made["NatGatewayId"])
+
+    by_use, by_size = nat("PayByLcu"), nat("PayBySpec")
+    with refused("OperationUnsupported.InternetChargeType"):
+        place.api.vpc("ModifyNatGatewaySpec", NatGatewayId=by_use, Spec="Large")
+    place.api.vpc("ModifyNatGatewaySpec", NatGatewayId=by_size, Spec="Large")
+    (shown,) = place.api.vpc("DescribeNatGateways", NatGatewayId=by_size)["NatGateways"][
+        "NatGateway"
+    ]
+    assert shown["Spec"] == "Large"
+    with refused("OperationUnsupported.NatType"):
+        place.api.vpc(
+            "UpdateNatGatewayNatType",
+            NatGatewayId=by_use,
+            NatType="Enhanced",
+            VSwitchId=place.vswitch,
+        )
