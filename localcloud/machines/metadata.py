@@ -113,10 +113,7 @@ def _token(request: Request, instance: Instance, tokens: Tokens) -> Answer:
     if request.method != "PUT":
         return Answer(status=http.HTTPStatus.METHOD_NOT_ALLOWED)
     asked = request.headers.get(TTL_HEADER, "")
-    if (
-        not (asked.isascii() and asked.isdigit() and len(asked) < 10)
-        or not 1 <= int(asked) <= LONGEST_TOKEN_SECONDS
-    ):
+    if not _SECONDS.fullmatch(asked) or not 1 <= int(asked) <= LONGEST_TOKEN_SECONDS:
         return Answer(
             status=http.HTTPStatus.BAD_REQUEST,
             body=f"{TTL_HEADER} must be 1 to {LONGEST_TOKEN_SECONDS}\n".encode(),

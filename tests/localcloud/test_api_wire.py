@@ -7,6 +7,7 @@ import json
 import os
 import socket
 import ssl
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
@@ -16,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from localcloud.settings import ROOT_KEY_ID, ROOT_SECRET
+from localcloud.web import protocol
 from tests.localcloud.cloud_thread import CloudThread
 from tests.localcloud.sdk_api import Api, code_of, refused, signed_v1
 
@@ -183,6 +185,94 @@ def test_what_is_no_http_gets_an_api_error(cloud: CloudThread, noise: bytes) -> 
             received += chunk
     assert received.startswith(b"HTTP/1.1 400 ")
     assert code_of((400, received.partition(b"\r\n\r\n")[2])) == "InvalidRequest"
+
+
+def tls_to(cloud: CloudThread) -> ssl.SSLSocket:
+    context = ssl.create_default_context(cafile=str(cloud.ca))
+    plain = socket.create_connection(("127.0.0.1", cloud.port), timeout=10)
+    return context.wrap_socket(plain, server_hostname="127.0.0.1")
+
+
+def all_of(link: ssl.SSLSocket) -> bytes:
+    received = b""
+    while chunk := link.recv(65536):
+        received += chunk
+    return received
+
+
+@pytest.mark.parametrize(
+    "half",
+    [
+        b"POST / HTTP/1.1\r\nHost: x\r\n",
+        b"POST / HTTP/1.1\r\nContent-Length: 10\r\n\r\n012",
+        b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel",
+    ],
+)
+def test_half_a_request_is_not_waited_for_longer_than_allowed(
+    cloud: CloudThread, monkeypatch: pytest.MonkeyPatch, half: bytes
+) -> None:
+    monkeypatch.setattr(protocol, "RECEIVE_SECONDS", 0.3)
+    with tls_to(cloud) as link:
+        link.sendall(half)
+        answer = all_of(link)
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert code_of((408, answer.partition(b"\r\n\r\n")[2])) == "RequestTimeout"
+
+
+def test_a_request_in_drops_gets_no_more_time(
+    cloud: CloudThread, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocol, "RECEIVE_SECONDS", 0.4)
+    with tls_to(cloud) as link, contextlib.suppress(OSError):
+        for byte in b"POST / HTTP/1.1\r\n" + b"x" * 100:
+            link.sendall(bytes([byte]))
+            time.sleep(0.05)
+        pytest.fail("the cloud takes a request in drops")
+
+
+@pytest.mark.parametrize("sent", [b"", v1(DESCRIBE).encode()])
+def test_a_connection_that_says_nothing_is_closed(
+    cloud: CloudThread, monkeypatch: pytest.MonkeyPatch, sent: bytes
+) -> None:
+    monkeypatch.setattr(protocol, "RECEIVE_SECONDS", 0.3)
+    monkeypatch.setattr(protocol, "IDLE_SECONDS", 0.3)
+    head = b"POST / HTTP/1.1\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+    with tls_to(cloud) as link:
+        if sent:
+            link.sendall(head + b"Content-Length: %d\r\n\r\n%b" % (len(sent), sent))
+        assert all_of(link).startswith(b"HTTP/1.1 200 " if sent else b"")
+
+
+def test_hundreds_of_silent_connections_do_not_stop_the_others(cloud: CloudThread) -> None:
+    with contextlib.ExitStack() as held:
+        for number in range(300):
+            link = socket.create_connection(("127.0.0.1", cloud.port), timeout=10)
+            held.enter_context(link)
+            link.sendall(b"\x16\x03\x01"[: number % 4])
+        assert cloud.raw("POST", "/?" + v1(DESCRIBE))[0] == 200
+
+
+def test_requests_in_one_packet_are_answered_in_order(cloud: CloudThread) -> None:
+    """Each with an answer of its own, until there are more than a client may have open."""
+    with tls_to(cloud) as link:
+        link.sendall(
+            b"GET / HTTP/1.1\r\n\r\n" * 20 + b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n"
+        )
+        assert all_of(link).count(b"HTTP/1.1 400 ") == 21
+
+
+def test_halves_of_characters_are_an_error_of_the_request(cloud: CloudThread) -> None:
+    half = {"Tag": '[{"Key":"\\ud800","Value":"x"}]', "Action": "CreateRole", "RoleName": "r"}
+    text = v1({**half, "AssumeRolePolicyDocument": "{}", "Version": "2015-05-01"})
+    assert code_of(cloud.raw("POST", "/?" + text)) == "InvalidParameter"
+    json_body = b'{"AccessKeyId":"\\ud800","Action":"x"}'
+    answer = cloud.raw("POST", "/", json_body, {"Content-Type": "application/json"})
+    assert code_of(answer) == "InvalidParameter"
+
+
+def test_a_position_in_a_list_is_a_plain_number(cloud: CloudThread) -> None:
+    answer = cloud.raw("POST", "/?" + v1({**DESCRIBE, "Tag.².Key": "x"}))
+    assert code_of(answer) == "InvalidParameter"
 
 
 def test_a_nesting_that_is_too_deep_is_refused(cloud: CloudThread) -> None:
