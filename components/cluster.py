@@ -15,11 +15,13 @@ from components.control_plane import ControlPlane, ControlPlaneArgs, kubernetes_
 from components.endpoint import Endpoint, EndpointArgs
 from components.network import Network, NetworkArgs
 from components.nodes import Bootstrap, Node, NodeArgs
+from components.rollout import Rollout
 from components.sample_apps import SampleApps, SampleAppsArgs
 from components.services import LoadBalancerService, LoadBalancerServiceArgs
 from components.spiderpool import Spiderpool, SpiderpoolArgs
 from components.stack import StackInputs
 from config.model import Role
+from planning.kubeconfig import kubeconfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +74,7 @@ class Cluster(pulumi.ComponentResource):
             else None
         )
         self._role = self._make_role()
+        self._rollout = self._make_rollout()
         self.nodes = {key: self._make_node(key) for key in plan.nodes}
         self.kubeconfig, provider = self._make_control_plane()
         self.services = {}
@@ -119,6 +122,23 @@ class Cluster(pulumi.ComponentResource):
             self._name, CloudControllerRoleArgs(plan=self._plan), opts=self._child
         )
 
+    def _make_rollout(self) -> Rollout | None:
+        """In `existing` mode nobody but the cluster's own people may move its pods."""
+        if self.endpoint is None:
+            return None
+        plan = self._plan
+        return Rollout(
+            self._name,
+            plan=plan,
+            secrets=self._inputs.secrets,
+            kubeconfig=pulumi.Output.secret(
+                pulumi.Output.all(self._inputs.secrets, self.endpoint.address).apply(
+                    lambda known: kubeconfig(plan, secrets=known[0], server_address=known[1])
+                )
+            ),
+            parent=self,
+        )
+
     def _make_node(self, key: str) -> Node:
         node = self._plan.nodes[key]
         bootstrap = None
@@ -146,6 +166,7 @@ class Cluster(pulumi.ComponentResource):
                     if (entry := self.network.egress.get(nic.vswitch)) is not None
                 ],
                 ram_role=self._role.role_name if takes_role and self._role else None,
+                rollout=self._rollout,
             ),
             opts=self._child,
         )

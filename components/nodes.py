@@ -18,6 +18,7 @@ from components.answers import (
 )
 from components.failure import telling
 from components.ipv6 import Ipv6Egress, Ipv6EgressArgs
+from components.rollout import Rollout, takes_new_user_data
 from config.model import AddressMode, Role
 from planning.bootstrap import user_data
 from planning.ipv6 import interface_addresses
@@ -55,6 +56,8 @@ class NodeArgs:
     """What must stand before the first boot: the SNAT entries that packages are fetched through."""
     ram_role: pulumi.Input[str] | None = None
     """RAM role for the instance, by name."""
+    rollout: Rollout | None = None
+    """Whose turn it is, for a worker whose cluster this program builds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +86,8 @@ class Node(pulumi.ComponentResource):
     crash the provider on refresh (pulumi-terraform-bridge issue 3391); configuration allows one.
 
     Later changes of user-data are ignored on control planes (the provider would reboot them, and
-    cloud-init would not run again) and replace workers.
+    cloud-init would not run again; an upgrade replaces them on purpose). They replace workers, one
+    at a time and emptied before (`components.rollout`).
 
     Errors: `pulumi.RunError` when user-data grows beyond its limit, and in `up` when an ENI's
     addresses are not the planned ones.
@@ -101,13 +105,19 @@ class Node(pulumi.ComponentResource):
         super().__init__("spiderpool-alicloud:nodes:Node", name, {}, opts)
         self._name = name
         self._args = args
+        self._rollout = None if args.node.role is Role.CONTROL_PLANE else args.rollout
+        self._turn = self._wait_for_turn()
         enis = {nic: self._make_eni(plan) for nic, plan in args.node.interfaces.items()}
         self.interfaces = {
             nic: self._as_answered(plan, enis[nic]) for nic, plan in args.node.interfaces.items()
         }
         instance = self._make_instance(enis)
         self.instance_id = instance.id
-        self.provider_id = instance.id.apply(lambda id_: f"{args.plan.region}.{id_}")
+        if self._rollout is not None:
+            self.instance_id = self._rollout.settles(
+                args.node, instance_id=instance.id, resource=self
+            )
+        self.provider_id = self.instance_id.apply(lambda id_: f"{args.plan.region}.{id_}")
         self._open_ipv6(instance)
         role = args.node.ram_role if args.node.ram_role is not None else args.ram_role
         if role is not None:
@@ -142,6 +152,31 @@ class Node(pulumi.ComponentResource):
             for nic, made in self.interfaces.items()
         }
 
+    def _wait_for_turn(self) -> pulumi.Output[object] | None:
+        """Nothing of a worker is touched before it may be: known then, and not a moment earlier."""
+        if self._rollout is None:
+            return None
+        node = self._args.node
+        generation = self._rollout.turn_of(
+            self._name,
+            node,
+            parent=self,
+            more={
+                "disk": {
+                    "category": node.disk.category,
+                    "encrypted": node.disk.encrypted,
+                    "kmsKeyId": node.disk.kms_key_id or "",
+                },
+                "image": node.image,
+                "instanceType": node.instance_type,
+                "interfaces": {
+                    name: {"address": str(nic.primary), "vswitch": nic.vswitch}
+                    for name, nic in node.interfaces.items()
+                },
+            },
+        )
+        return generation.urn.apply(lambda _: None)
+
     def _make_eni(self, nic: InterfacePlan) -> ecs.EcsNetworkInterface:
         name = f"{self._name}-{nic.name}"
         vswitch_id = self._args.vswitch_ids[nic.vswitch]
@@ -152,7 +187,11 @@ class Node(pulumi.ComponentResource):
             network_interface_name=name,
             vswitch_id=vswitch_id,
             security_group_ids=[self._args.security_group_id],
-            primary_ip_address=str(nic.primary),
+            primary_ip_address=(
+                str(nic.primary)
+                if self._turn is None
+                else self._turn.apply(lambda _: str(nic.primary))
+            ),
             private_ip_addresses=pinned or None,
             secondary_private_ip_address_count=nic.pod_address_count if counted else None,
             ipv4_prefixes=[str(prefix) for prefix in nic.prefixes] or None,
@@ -231,6 +270,7 @@ class Node(pulumi.ComponentResource):
         spot = node.spot.strategy != "NoSpot"
         prepaid = node.charge_type == "PrePaid"
         control_plane = node.role is Role.CONTROL_PLANE
+        stays = control_plane and not takes_new_user_data(node, plan)
         return ecs.Instance(
             self._name,
             instance_name=self._name,
@@ -267,9 +307,10 @@ class Node(pulumi.ComponentResource):
                 depends_on=list(self._args.needs),
                 # Two instances cannot have the same ENIs.
                 delete_before_replace=True,
-                ignore_changes=["userData"] if control_plane else None,
-                replace_on_changes=None if control_plane else ["userData"],
-                protect=plan.protect and control_plane,
+                ignore_changes=["userData"] if stays else None,
+                replace_on_changes=None if stays else ["userData"],
+                protect=plan.protect and stays,
+                hooks=None if self._rollout is None else self._rollout.instance_hooks,
             ),
         )
 

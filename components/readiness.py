@@ -29,7 +29,9 @@ _QUESTIONS = ("/readyz", "/api/v1/namespaces/kube-system")
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Access:
+class Access:
+    """How an API server is asked: where, and with whose certificate."""
+
     server: str
     tls: ssl.SSLContext = field(repr=False)
 
@@ -54,7 +56,7 @@ async def until_ready(
     `within` and `ask_every` are in seconds; `report` gets a sentence every quarter of a minute.
     Raises `pulumi.RunError`, with the last answer and where to look, when the time is over.
     """
-    access = _access_of(kubeconfig)
+    access = access_of(kubeconfig)
     started = time.monotonic()
     reported = 0.0
     async with httpx.AsyncClient(
@@ -96,7 +98,8 @@ def _gave_up(server: str, waited: float, answer: str) -> str:
     )
 
 
-def _access_of(kubeconfig: str) -> _Access:
+def access_of(kubeconfig: str) -> Access:
+    """The only cluster and user of a kubeconfig that carries its certificates itself."""
     document = yaml.safe_load(kubeconfig)
     cluster = document["clusters"][0]["cluster"]
     user = document["users"][0]["user"]
@@ -109,7 +112,7 @@ def _access_of(kubeconfig: str) -> _Access:
             _decoded(user["client-certificate-data"]) + _decoded(user["client-key-data"])
         )
         tls.load_cert_chain(pair)
-    return _Access(server=cluster["server"], tls=tls)
+    return Access(server=cluster["server"], tls=tls)
 
 
 def _decoded(text: str) -> str:

@@ -24,6 +24,7 @@ from planning.spiderpool import (
     multus_config_spec,
     webhook_certificates,
 )
+from planning.upgrades import spiderpool_problem, version_of
 
 _INSTALL_WITHIN = 900
 """Seconds for the chart's Deployment and DaemonSet: images come over a NAT gateway."""
@@ -101,6 +102,11 @@ class Spiderpool(pulumi.ComponentResource):
     def _install(self) -> Release:
         plan = self._args.plan
         chart = plan.spiderpool.chart
+        hook = pulumi.ResourceHook(
+            f"{self._name}-spiderpool-changes",
+            _check_version,
+            pulumi.ResourceHookOptions(on_dry_run=True),
+        )
         return Release(
             self._name,
             name="spiderpool",
@@ -115,7 +121,10 @@ class Spiderpool(pulumi.ComponentResource):
             skip_crds=False,
             skip_await=False,
             timeout=_INSTALL_WITHIN,
-            opts=self._after(*self._args.needs),
+            opts=pulumi.ResourceOptions.merge(
+                self._after(*self._args.needs),
+                pulumi.ResourceOptions(hooks=pulumi.ResourceHookBinding(before_update=[hook])),
+            ),
         )
 
     def _values(self) -> dict[str, object]:
@@ -202,3 +211,13 @@ class Spiderpool(pulumi.ComponentResource):
             retain_on_delete=retain_on_delete,
             custom_timeouts=custom_timeouts,
         )
+
+
+def _check_version(args: pulumi.ResourceHookArgs) -> None:
+    """No step of the chart's version that nobody has planned, whatever a stack file says."""
+    before, after = ((inputs or {}).get("version") for inputs in (args.old_inputs, args.new_inputs))
+    if not isinstance(before, str) or not isinstance(after, str):
+        return
+    problem = spiderpool_problem(version_of(before), version_of(after))
+    if problem is not None:
+        raise pulumi.RunError(problem)

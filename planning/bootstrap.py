@@ -9,6 +9,7 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Mapping
 from gzip import compress
+from hashlib import sha256
 from importlib.resources import files
 from ipaddress import IPv6Network
 from shlex import quote
@@ -41,6 +42,8 @@ _PRIVATE: Final = "0600"
 _PUBLIC: Final = None
 """What cloud-init gives by itself: 0644."""
 _PROGRAM: Final = "0700"
+_SOME_ADDRESS: Final = "192.0.2.1"
+_SOME_NETWORK: Final = IPv6Network("2001:db8::/64")
 _PROGRAM_PATH: Final = f"{DIRECTORY}/bootstrap.sh"
 
 
@@ -84,6 +87,29 @@ def user_data(  # noqa: PLR0913  # what only the cloud knows comes one by one
     if len(raw) > LIMIT:
         raise ConfigError([_too_large(this, len(raw))])
     return b64encode(raw).decode()
+
+
+def generation(plan: ClusterPlan, worker: str, *, secrets: ClusterSecrets) -> str:
+    """What a worker is built from, as a short name: another one means another machine.
+
+    Its user-data without what only the cloud knows, so that it is known before the worker's first
+    resource is. MACs are left out: they change only with an ENI, and that is told elsewhere.
+    """
+    this = plan.nodes[worker]
+    contents = _contents(
+        plan,
+        this,
+        secrets=secrets,
+        macs=dict.fromkeys(this.interfaces, "00:16:3e:00:00:00"),
+        api_address=_SOME_ADDRESS,
+        public_address=None,
+        ipv6_networks=(
+            {nic.vswitch: _SOME_NETWORK for nic in this.interfaces.values()}
+            if plan.network.ipv6.enabled
+            else {}
+        ),
+    )
+    return sha256(_cloud_config(contents)).hexdigest()[:16]
 
 
 def _contents(  # noqa: PLR0913  # as `user_data`

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from typing import Any
+from unittest.mock import patch
 
 import pulumi
 from google.protobuf import json_format
@@ -262,6 +263,13 @@ def plain(value: Any) -> Any:  # noqa: ANN401 - JSON is any of seven things
             return value
 
 
+def _taken(_hook: object) -> asyncio.Future[None]:
+    """Registering a hook: there is no engine that would ever call it."""
+    done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    done.set_result(None)
+    return done
+
+
 def secrets_in(value: object) -> Iterator[Secret]:
     """Every secret inside plain data."""
     match value:
@@ -321,7 +329,8 @@ def record(  # noqa: PLR0913 - the ways in which an engine can be set up
 
             await run_pulumi_func(once)
 
-        loop.run_until_complete(drained())
+        with patch("pulumi.resource_hooks.register_resource_hook", _taken):
+            loop.run_until_complete(drained())
         outputs = loop.run_until_complete(_stack_outputs())
     finally:
         pulumi.runtime.set_all_config({}, [])

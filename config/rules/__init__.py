@@ -20,6 +20,7 @@ from config.rules import (
     sample_apps,
     services,
     spiderpool,
+    versions,
 )
 
 RULES = (
@@ -30,6 +31,7 @@ RULES = (
     *addresses.RULES,
     *kubernetes.RULES,
     *spiderpool.RULES,
+    *versions.RULES,
     *sample_apps.RULES,
     *services.RULES,
 )

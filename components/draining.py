@@ -1,0 +1,89 @@
+"""Emptying a node: what may leave is evicted, and budgets are honoured."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final
+
+from components.cluster_api import ClusterApi, ClusterError, Pod
+
+SECONDS: Final = "SPIDERPOOL_ALICLOUD_DRAIN_SECONDS"
+"""Environment variable: how long a drain may take; 0 replaces machines without one."""
+
+_ROUND_EVERY = 2.0
+_REPORT_EVERY = 15.0
+
+
+def evictable(pods: Iterable[Pod]) -> Sequence[Pod]:
+    """The pods that have to leave: all but a DaemonSet's, static ones, and finished ones."""
+    return [pod for pod in pods if not (pod.static or pod.finished or pod.owner == "DaemonSet")]
+
+
+async def drain(  # noqa: PLR0913 - times are there for tests
+    api: ClusterApi,
+    node: str,
+    *,
+    within: float,
+    wait_for_end: bool = True,
+    report: Callable[[str], object],
+    round_every: float = _ROUND_EVERY,
+) -> None:
+    """Evict every pod from a cordoned node, and wait until they are gone.
+
+    A PodDisruptionBudget that says no is asked again every round, because other replicas become
+    ready meanwhile. Bare pods leave as well: nothing brings them back, so they are reported.
+
+    Args:
+        api: the cluster.
+        node: its name.
+        within: seconds for all of it.
+        wait_for_end: False for a node whose kubelet is gone: nobody would end its pods.
+        report: gets a sentence now and then.
+        round_every: seconds between two rounds.
+
+    Raises:
+        ClusterError: time is over; says which pods are left and why.
+    """
+    began = reported = time.monotonic()
+    bare: set[str] = set()
+    while True:
+        try:
+            left = await _round(api, node, wait_for_end=wait_for_end)
+            waiting = ", ".join(f"{pod} ({why})" if why else str(pod) for pod, why in left.items())
+            alone = {str(pod) for pod in left if not pod.owner}
+        except ClusterError as error:
+            # An API server that is away for a moment is no reason to stop half-way.
+            waiting, alone = f"the API server ({error})", set()
+        if not waiting:
+            return
+        for pod_name in sorted(alone - bare):
+            report(f"{node}: {pod_name} has no controller: nothing starts it again elsewhere")
+        bare |= alone
+        now = time.monotonic()
+        if now - began >= within:
+            raise ClusterError(_not_empty(node, within, waiting))
+        if now - reported >= _REPORT_EVERY:
+            reported = now
+            report(f"{node}: waiting for {waiting}")
+        await asyncio.sleep(min(round_every, max(within - (now - began), 0.01)))
+
+
+async def _round(api: ClusterApi, node: str, *, wait_for_end: bool) -> Mapping[Pod, str]:
+    """Evict once whatever is there; the pods that are left, with the reason of a refusal."""
+    left: dict[Pod, str] = {}
+    for pod in evictable(await api.pods_on(node)):
+        refused = None if pod.ending else await api.evict(pod)
+        if refused is not None or wait_for_end:
+            left[pod] = refused or ""
+    return left
+
+
+def _not_empty(node: str, within: float, waiting: str) -> str:
+    return (
+        f"{node} was not empty after {within:.0f} s: {waiting}. It stays cordoned, and its machine "
+        "has not been touched. Give the workload another replica or a wider PodDisruptionBudget, "
+        f"or more time ({SECONDS}=1800), and run the same command again; or let pods come back "
+        f"with `kubectl uncordon {node}`."
+    )

@@ -1,0 +1,241 @@
+"""From the versions a cluster runs to the ones it shall run: steps in order, or why not.
+
+Pure: what runs is asked by others. The rules are Kubernetes' own version skew policy (a kubelet is
+never newer than an API server; API servers are at most one minor apart; minors are taken one at a
+time; control planes before workers), and a table of Spiderpool's charts (`config.rules.versions`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from config.rules.versions import SPIDERPOOL
+
+KUBELET_BEHIND: Final = 3
+"""Minors that a kubelet may be older than its API server, since 1.28."""
+
+_VERSION = re.compile(r"^v?(\d+)\.(\d+)\.(\d+)(?:[-+].*)?$")
+
+
+@dataclass(frozen=True, kw_only=True, order=True)
+class Version:
+    """Three numbers, compared as such."""
+
+    major: int
+    minor: int
+    patch: int
+
+    def __str__(self) -> str:
+        return f"{self.major}.{self.minor}.{self.patch}"
+
+
+def version_of(text: str) -> Version:
+    """Read `1.35.4`, or `v1.35.4` as an API server says it. Raises ValueError."""
+    found = _VERSION.match(text)
+    if found is None:
+        raise ValueError(f"{text} is no version: three numbers with points between, as 1.35.4")
+    major, minor, patch = (int(part) for part in found.groups())
+    return Version(major=major, minor=minor, patch=patch)
+
+
+class Kind(StrEnum):
+    """What a step does."""
+
+    CLUSTER_VERSION = "cluster version"
+    """Write the version into kubeadm's ConfigMap: machines that join take it from there."""
+    CONTROL_PLANE = "control plane"
+    """Replace one control plane and wait until its API server and its etcd member are well."""
+    KUBE_PROXY = "kube-proxy"
+    """Give the DaemonSet the version's image."""
+    WORKERS = "workers"
+    """`pulumi up`, which replaces them one by one."""
+    SPIDERPOOL = "spiderpool"
+    """`pulumi up`, which upgrades the release."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One step. `target` is what it is done to: a node, nodes with commas, or the release."""
+
+    kind: Kind
+    target: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Running:
+    """What a cluster runs, as it says itself."""
+
+    api_servers: Mapping[str, Version]
+    """Control plane → version of its API server."""
+    kubelets: Mapping[str, Version]
+    """Node → version of its kubelet, control planes among them."""
+    cluster: Version
+    """`kubernetesVersion` of kubeadm's ConfigMap: what a joining machine would run."""
+    kube_proxy: Version
+    spiderpool: Version | None
+    """None without Spiderpool."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Upgrade:
+    """Either steps in order, none when there is nothing to do, or reasons against it."""
+
+    steps: tuple[Step, ...] = ()
+    problems: tuple[str, ...] = ()
+
+
+def plan_upgrade(
+    running: Running, *, kubernetes: Version, spiderpool: Version | None, workers: frozenset[str]
+) -> Upgrade:
+    """Find the way from `running` to these versions.
+
+    A run that was cut off is planned again from what runs then; what is done already falls away.
+
+    Args:
+        running: as asked from the cluster.
+        kubernetes: what the stack file says.
+        spiderpool: what the stack file says, None when it is off.
+        workers: names of the stack's workers; other nodes of the cluster are not replaced, but
+            their kubelets count.
+    """
+    problems = [
+        *_kubernetes_problems(running, kubernetes),
+        *_spiderpool_problems(running.spiderpool, spiderpool),
+    ]
+    if problems:
+        return Upgrade(problems=tuple(problems))
+    return Upgrade(
+        steps=(
+            *_kubernetes_steps(running, kubernetes, workers),
+            *_spiderpool_steps(running.spiderpool, spiderpool),
+        )
+    )
+
+
+def kubernetes_problem(before: Version, after: Version) -> str | None:
+    """Why a cluster cannot go from one version to the other in one step; None when it can."""
+    if after < before:
+        return (
+            f"Kubernetes {before} cannot become {after}: a cluster never goes back, because etcd "
+            f"keeps objects in the newer form. Write kubernetes.version: {before} or later."
+        )
+    if after.major != before.major or after.minor - before.minor > 1:
+        between = f"{before.major}.{before.minor + 1}"
+        return (
+            f"Kubernetes {before} cannot become {after} in one step: minors are taken one at a "
+            f"time, and none may be skipped. Write the newest {between} first, upgrade, and go on."
+        )
+    return None
+
+
+def spiderpool_problem(before: Version, after: Version) -> str | None:
+    """Why the chart cannot go from one version to the other in one step; None when it can."""
+    if before == after:
+        return None
+    table = [version_of(text) for text in SPIDERPOOL]
+    known = " → ".join(str(version) for version in table)
+    for version, what in ((before, "is deployed"), (after, "is asked for")):
+        if version not in table:
+            return (
+                f"Spiderpool {version} {what}, and this program knows the way {known} only. "
+                "Upgrade with a release of this program that knows both."
+            )
+    if after < before:
+        return (
+            f"Spiderpool {before} cannot become {after}: a downgrade leaves objects that the older "
+            f"controller may not read. Write spiderpool.chart.version: {before}."
+        )
+    if table.index(after) - table.index(before) > 1:
+        between = table[table.index(before) + 1]
+        return (
+            f"Spiderpool {before} cannot become {after} in one step: the way is {known}. Write "
+            f"spiderpool.chart.version: {between} first."
+        )
+    return None
+
+
+def kubelet_problem(node: str, kubelet: Version, api_server: Version) -> str | None:
+    """Why this kubelet may not run beside that API server; None when it may."""
+    if kubelet > api_server:
+        return (
+            f"{node} would run kubelet {kubelet}, and the API server runs {api_server}: a kubelet "
+            "is never newer. Control planes go first: `python -m operations upgrade --stack …` "
+            "does it in order."
+        )
+    if api_server.minor - kubelet.minor > KUBELET_BEHIND:
+        return (
+            f"{node} runs kubelet {kubelet}, more than {KUBELET_BEHIND} minors behind the API "
+            f"server's {api_server}. Bring its kubelet forward first."
+        )
+    return None
+
+
+def _kubernetes_problems(running: Running, after: Version) -> list[str]:
+    found = [] if running.api_servers else ["No API server was found: there is nothing to upgrade."]
+    for plane, before in sorted(running.api_servers.items()):
+        problem = kubernetes_problem(before, after)
+        if problem is not None:
+            found.append(f"{plane}: {problem}")
+    if running.cluster > after:
+        found.append(
+            f"kubeadm's ConfigMap says {running.cluster}, which is newer than {after}: an upgrade "
+            f"to it has begun. Write kubernetes.version: {running.cluster} and finish it."
+        )
+    oldest = min(running.api_servers.values(), default=after)
+    for node, kubelet in sorted(running.kubelets.items()):
+        if node in running.api_servers:
+            continue
+        # An old kubelet must still be allowed beside the upgraded API server.
+        problem = kubelet_problem(node, kubelet, max(oldest, after))
+        if problem is not None:
+            found.append(problem)
+    return found
+
+
+def _kubernetes_steps(
+    running: Running, after: Version, workers: frozenset[str]
+) -> tuple[Step, ...]:
+    steps: list[Step] = []
+    planes = {
+        plane: min(version, running.kubelets.get(plane, version))
+        for plane, version in sorted(running.api_servers.items())
+    }
+    waiting = {plane: version for plane, version in planes.items() if version < after}
+    if running.cluster < after:
+        steps.append(_step(Kind.CLUSTER_VERSION, "kubeadm-config", running.cluster, after))
+    steps += [
+        _step(Kind.CONTROL_PLANE, plane, version, after) for plane, version in waiting.items()
+    ]
+    if running.kube_proxy < after:
+        steps.append(_step(Kind.KUBE_PROXY, "kube-proxy", running.kube_proxy, after))
+    behind = {
+        node: version
+        for node, version in sorted(running.kubelets.items())
+        if node in workers and version < after
+    }
+    if behind:
+        steps.append(_step(Kind.WORKERS, ", ".join(behind), min(behind.values()), after))
+    return tuple(steps)
+
+
+def _step(kind: Kind, target: str, before: Version, after: Version) -> Step:
+    return Step(kind=kind, target=target, before=str(before), after=str(after))
+
+
+def _spiderpool_problems(before: Version | None, after: Version | None) -> list[str]:
+    if before is None or after is None:
+        return []
+    problem = spiderpool_problem(before, after)
+    return [] if problem is None else [problem]
+
+
+def _spiderpool_steps(before: Version | None, after: Version | None) -> tuple[Step, ...]:
+    if before is None or after is None or before == after:
+        return ()
+    return (_step(Kind.SPIDERPOOL, "spiderpool", before, after),)
