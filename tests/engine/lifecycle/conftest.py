@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.engine.lifecycle.light_cloud import LightCloud, light_cloud
+from tests.engine.lifecycle.light_cloud import LightCloud, light_cloud, plain_pool
 
 
 @pytest.fixture(scope="module")
@@ -23,9 +23,9 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LightCloud]:
 
 @pytest.fixture(scope="session")
 def deployed_light(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LightCloud]:
-    """A master and the workers left, middle and right, deployed once; test_edits ends it."""
+    """A master, the workers left, middle and right, and plain with one NIC; test_edits ends it."""
     nodes = ("left", "middle", "right")
-    made = light_cloud(tmp_path_factory.mktemp("light") / "home", nodes=nodes)
+    made = light_cloud(tmp_path_factory.mktemp("light") / "home", nodes=nodes).edited(plain_pool)
     made.start()
     try:
         done = made.up()

@@ -5,9 +5,10 @@
 A clean run gives the list of calls. Then every call that changes something is struck exactly once
 (for `stale`: every call that reads): its repetition passes, so that the next run is the one after
 the fault is gone. Runs use `--continue-on-error`, so that one run meets every call that is ready.
-They go on until one ends well. A run that fails although nothing new was struck in it is stuck;
-then comes the documented recovery, once for each thing that it is stuck on. What the cloud has in
-the end and the state does not know is a leak, which the recovery has to remove, too.
+They go on until one ends well. After a failed run of a fault with an effect (a lost answer) comes
+the documented recovery, and also where a run failed although nothing new was struck in it; what it
+had to remove is counted. What the cloud has in the end and the state does not know is a leak, which
+the recovery has to remove, too.
 """
 
 from __future__ import annotations
@@ -28,13 +29,13 @@ from tests.engine.lifecycle.light_cloud import LightCloud, light_cloud, set_mast
 from tests.engine.local_cloud import Done
 
 KINDS: Mapping[str, Mapping[str, object]] = {
+    "lost-answer-final": {"kind": "after-effect", "status": 403, "code": "Forbidden.Injected"},
+    "lost-answer": {"kind": "after-effect", "status": 503, "code": "ServiceUnavailable"},
     "refused": {"kind": "error", "status": 403, "code": "Forbidden.Injected"},
     "throttled": {"kind": "error", "status": 400, "code": "Throttling.User"},
     "server-error": {"kind": "error", "status": 500, "code": "InternalError"},
     "timeout": {"kind": "timeout", "seconds": 8},
     "dropped": {"kind": "drop"},
-    "lost-answer": {"kind": "after-effect", "status": 503, "code": "ServiceUnavailable"},
-    "lost-answer-final": {"kind": "after-effect", "status": 403, "code": "Forbidden.Injected"},
     "stale": {"kind": "stale", "transactions": 1},
 }
 """The faults; what each means stands in docs/reliability.md."""
@@ -42,7 +43,6 @@ KINDS: Mapping[str, Mapping[str, object]] = {
 READS = ("Describe", "List", "Get", "Query")
 COMMANDS = ("up", "edit", "destroy")
 MOST_RUNS = 30
-MOST_RECOVERIES = 4
 NOT_OURS = frozenset({"Disk"})
 """Kinds that come and go with something else and never stand in the state by their own id."""
 
@@ -62,9 +62,9 @@ class Row:
     never_struck: Mapping[str, int] = field(default_factory=dict)
     """Calls of the clean run that the runs never came to, by action."""
     recovered: Sequence[str] = ()
-    """Calls and leaks that needed the recovery command."""
+    """Kinds of what the recovery command had to remove, one for each thing."""
     lost: Sequence[str] = ()
-    """Calls and leaks that nothing documented mended."""
+    """Calls that nothing documented mended, and what stayed in the cloud."""
     runs: int
     recoveries: int
     problems: Sequence[str] = ()
@@ -172,36 +172,29 @@ def strike(light: LightCloud, command: str, kind: str, clean: Calls) -> Row:
     recovered: list[str] = []
     lost: list[str] = []
     struck: Mapping[str, int] = {}
-    recoveries = 0
-    while len(said) < MOST_RUNS:
+    runs = recoveries = 0
+    while runs < MOST_RUNS:
         mark = light.last_call()
         said.append(run(light, command))
+        runs += 1
         if said[-1].status == 0:
             break
         before, struck = struck, _struck(light)
-        if struck != before:
+        if struck != before and KINDS[kind]["kind"] != "after-effect":
             continue
-        stuck = _failing(light.calls(after=mark))
-        if recoveries == MOST_RECOVERIES or (stuck and set(stuck) <= set(recovered)):
-            lost = stuck
-            break
         recoveries += 1
-        said.append(light.recover())
-        recovered += [call for call in stuck if call not in recovered]
+        found = _recover(light, said)
+        recovered += found
+        if struck == before and not found:
+            lost = _failing(light.calls(after=mark)) or ["the last run"]
+            break
     struck = _struck(light)
     light.ask("DELETE", "/faults")
-    runs = len(said) - recoveries
-    ended_well = said[-1].status == 0
-    left = [f"{k} left" for k, ids in leaks(light).items() for _ in ids]
-    if ended_well and left:
+    if not lost and leaks(light):
         recoveries += 1
-        said.append(light.recover())
-        still = [f"{k} left" for k, ids in leaks(light).items() for _ in ids]
-        recovered += list((Counter(left) - Counter(still)).elements())
-        lost += still
-    elif not ended_well:
-        lost = lost or ["the last run"]
-        recovered = [call for call in recovered if call not in lost]
+        recovered += _recover(light, said)
+    lost += [f"{k} left" for k, ids in leaks(light).items() for _ in ids]
+    ended_well = not lost
     problems = findings(light, said)
     if ended_well and command != "destroy":
         problems += [f"the next up would {step}" for step in light.steps()]
@@ -267,9 +260,8 @@ def table(rows: Sequence[Row]) -> str:
             *(str(mended), str(len(row.recovered)), str(len(row.lost)), str(row.runs)),
         )
         lines.append("| " + " | ".join(cells) + " |")
-    needing = Counter(name for row in rows for name in {c.split(":")[0] for c in row.recovered})
-    if needing:
-        lines += ["", "Needed `recover` at least once: " + ", ".join(sorted(needing)) + "."]
+    if removed := sorted({kind for row in rows for kind in row.recovered}):
+        lines += ["", f"What `recover` had to remove: {', '.join(removed)}."]
     return "\n".join(lines)
 
 
@@ -281,6 +273,15 @@ def write_table(page: Path, name: str, text: str) -> None:
     if not found:
         raise ValueError(f"{page} has no place for the table: {begin} … {end}")
     page.write_text(f"{before}{begin}\n{text}\n{end}{after}")
+
+
+def _recover(light: LightCloud, said: list[Done]) -> list[str]:
+    """The documented recovery; the kinds of what it removed, empty when there was nothing."""
+    done = light.operations("recover", "--yes", "--json")
+    said.append(done)
+    if done.status != 0:
+        return []
+    return [str(item["kind"]) for item in json.loads(done.out)["leftovers"]]
 
 
 def _edited(light: LightCloud, command: str) -> LightCloud:

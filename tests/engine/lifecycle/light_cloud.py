@@ -152,7 +152,7 @@ class LightCloud:
 
 
 def light_cloud(home: Path, *, nodes: Sequence[str] = ("worker",)) -> LightCloud:
-    """Prepare one from the guide's stack file; `nodes` are the workers of its only pool.
+    """Prepare one from the guide's stack file; `nodes` are the workers of its pool.
 
     The master's eth1 has four pod addresses, one less than its instance type allows.
     """
@@ -194,6 +194,15 @@ def node(place: int) -> dict[str, Any]:
             for nic, prefix in (("eth0", "172.31.200"), ("eth1", "192.168.0"))
         }
     }
+
+
+def plain_pool(cluster: dict[str, Any]) -> None:
+    """Edit: one more pool, whose node `plain` has eth0 only."""
+    pools = cluster["nodePools"]
+    one = node(8)
+    del one["interfaces"]["eth1"]
+    interfaces = {"eth0": pools["workers"]["interfaces"]["eth0"]}
+    pools["plain"] = {**pools["workers"], "interfaces": interfaces, "nodes": {"plain": one}}
 
 
 def previewed(done: Done) -> list[Step]:

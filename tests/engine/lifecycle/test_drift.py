@@ -2,39 +2,22 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
 from tests.engine.lifecycle.light_cloud import LightCloud
+from tests.engine.lifecycle.official_sdk import Sdk, client, models
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
 
-Sdk = Any
-"""A client of the official SDK, which has no types."""
-
-ecs: Any = importlib.import_module("alibabacloud_ecs20140526.models")
-
-KEY_ID, KEY_SECRET = "localcloud", "localcloud-secret-not-real"
+ecs: Any = models("ecs")
 
 
 @pytest.fixture(scope="module")
 def sdk(deployed_light: LightCloud) -> Sdk:
-    """The official ECS client with the emulated account's root key pair."""
-    client = importlib.import_module("alibabacloud_ecs20140526.client")
-    settings = importlib.import_module("alibabacloud_tea_openapi.models")
-    return client.Client(
-        settings.Config(
-            access_key_id=KEY_ID,
-            access_key_secret=KEY_SECRET,
-            endpoint=f"127.0.0.1:{deployed_light.cloud.port}",
-            protocol="https",
-            region_id="cn-hangzhou",
-            ca=str(deployed_light.cloud.places.ca),
-        )
-    )
+    return client("ecs", deployed_light.cloud)
 
 
 def addresses(sdk: Sdk, eni_id: str) -> list[str]:
@@ -96,3 +79,23 @@ def test_a_rule_removed_by_hand_comes_back(deployed_light: LightCloud, sdk: Sdk)
     done = deployed_light.up()
     assert done.status == 0, done.said
     assert rules() == before
+
+
+def test_an_instance_deleted_by_hand_comes_back_with_its_addresses(
+    deployed_light: LightCloud, sdk: Sdk
+) -> None:
+    node = deployed_light.outputs()["nodes"]["right"]
+    lost, nics = node["instanceId"], node["interfaces"]
+    before = {nic: addresses(sdk, made["eniId"]) for nic, made in nics.items()}
+    sdk.delete_instance(ecs.DeleteInstanceRequest(instance_id=lost, force=True))
+    refreshed = deployed_light.refresh()
+    assert refreshed.status == 0, refreshed.said
+    assert "guide-right" in refreshed.out
+    assert deployed_light.steps() == [("create", "Instance", "guide-right")]
+    done = deployed_light.up()
+    assert done.status == 0, done.said
+    after = deployed_light.outputs()["nodes"]["right"]
+    assert after["instanceId"] != lost
+    assert after["interfaces"] == nics
+    assert {nic: addresses(sdk, made["eniId"]) for nic, made in nics.items()} == before
+    assert deployed_light.steps() == []

@@ -50,6 +50,18 @@ def a_tag(cluster: dict[str, Any]) -> None:
     cluster["tags"] = {"owner": "platform"}
 
 
+def a_nic_more(cluster: dict[str, Any]) -> None:
+    plain = cluster["nodePools"]["plain"]
+    plain["interfaces"] = cluster["nodePools"]["workers"]["interfaces"]
+    plain["nodes"]["plain"] = node(8)
+
+
+def ipv6(cluster: dict[str, Any]) -> None:
+    cluster["network"]["ipv6"] = {"enabled": True}
+    for index, subnet in enumerate(("primary", "secondary")):
+        cluster["network"]["subnets"][subnet]["zones"]["cn-hangzhou-i"]["ipv6Index"] = index
+
+
 def made(name: str) -> list[Step]:
     """A worker and what belongs to it alone."""
     return of(name, "create")
@@ -65,6 +77,35 @@ def of(name: str, operation: str) -> list[Step]:
         ]
     )
 
+
+def replaced(name: str) -> list[Step]:
+    """An instance that makes room for another one of its name."""
+    return [
+        (operation, "Instance", f"guide-{name}")
+        for operation in ("delete-replaced", "replace", "create-replacement")
+    ]
+
+
+WORKERS = ("left", "middle", "right")
+NICS = {name: ("eth0", "eth1") for name in ("master", *WORKERS)} | {"plain": ("eth0",)}
+ENIS: list[Step] = [
+    ("update", "EcsNetworkInterface", f"guide-{name}-{nic}")
+    for name, nics in NICS.items()
+    for nic in nics
+]
+SWITCHES = [f"guide-{subnet}-cn-hangzhou-i" for subnet in ("primary", "secondary")]
+TAGGED: list[Step] = sorted(
+    [
+        *(("update", "Instance", f"guide-{name}") for name in NICS),
+        *ENIS,
+        *(("update", "Switch", name) for name in SWITCHES),
+        *(
+            ("update", kind, "guide")
+            for kind in ("Network", "SecurityGroup", "NatGateway", "Ipv6Gateway", "Role", "Policy")
+        ),
+        ("update", "EipAddress", "guide-nat"),
+    ]
+)
 
 EDITS = {
     "a node more": (a_node_more, made("added")),
@@ -85,7 +126,16 @@ EDITS = {
     "NAT bandwidth": (nat_bandwidth_of_20, [("update", "EipAddress", "guide-nat")]),
     "another instance type": (
         bigger_workers,
-        sorted(("update", "Instance", f"guide-{n}") for n in ("left", "middle", "right")),
+        sorted(("update", "Instance", f"guide-{name}") for name in WORKERS),
+    ),
+    "a NIC more": (
+        a_nic_more,
+        sorted([("create", "EcsNetworkInterface", "guide-plain-eth1"), *replaced("plain")]),
+    ),
+    "a tag": (a_tag, TAGGED),
+    "IPv6 turned on": (
+        ipv6,
+        sorted([*(("update", "Switch", name) for name in SWITCHES), *ENIS]),
     ),
 }
 
@@ -99,29 +149,34 @@ def test_an_edit_changes_what_carries_its_name_and_nothing_else(
     assert deployed_light.edited(edit).steps() == expected
 
 
-def test_a_tag_is_put_on_everything_in_place(deployed_light: LightCloud) -> None:
-    steps = deployed_light.edited(a_tag).steps()
-    assert {operation for operation, _, _ in steps} == {"update"}
-    assert {kind for _, kind, _ in steps} >= {
-        *("Network", "Switch", "SecurityGroup", "EcsNetworkInterface", "Instance"),
-        *("NatGateway", "EipAddress"),
-    }
+def test_a_second_up_and_a_refresh_and_the_preview_after_it_find_no_change(
+    deployed_light: LightCloud,
+) -> None:
+    for done in (
+        deployed_light.up("--expect-no-changes"),
+        deployed_light.refresh("--expect-no-changes"),
+        deployed_light.pulumi("preview", "--expect-no-changes"),
+    ):
+        assert done.status == 0, done.said
 
 
 def test_edits_are_applied_by_one_up_and_the_next_preview_is_empty(
     deployed_light: LightCloud,
 ) -> None:
     before = deployed_light.alive()
-    grown = deployed_light.edited(
-        a_node_more, without_the_middle_node, nat_bandwidth_of_20, pod_addresses_of_master_eth1(5)
-    )
-    done = grown.up()
+    edits = ("a node more", "the middle node removed", "NAT bandwidth", "a NIC more", "a tag")
+    edited = deployed_light.edited(*(EDITS[name][0] for name in edits), bigger_workers)
+    assert {name for _, _, name in edited.steps()} == {
+        name for edit in edits for _, _, name in EDITS[edit][1]
+    }
+    done = edited.up()
     assert done.status == 0, done.said
-    assert grown.steps() == []
-    during = grown.alive()
-    assert len(set(before["Instance"]) - set(during["Instance"])) == 1
-    assert len(set(during["Instance"]) - set(before["Instance"])) == 1
-    assert len(set(before["NetworkInterface"]) & set(during["NetworkInterface"])) == 6
+    assert edited.steps() == []
+    during = edited.alive()
+    assert len(set(before["Instance"]) & set(during["Instance"])) == 3
+    assert len(set(during["Instance"]) - set(before["Instance"])) == 2
+    assert len(set(before["NetworkInterface"]) & set(during["NetworkInterface"])) == 7
+    assert len(set(during["NetworkInterface"]) - set(before["NetworkInterface"])) == 3
 
     done = deployed_light.up()
     assert done.status == 0, done.said
@@ -130,7 +185,27 @@ def test_edits_are_applied_by_one_up_and_the_next_preview_is_empty(
     assert {kind: len(ids) for kind, ids in after.items()} == {
         kind: len(ids) for kind, ids in before.items()
     }
+    # The master and two workers have seen everything; plain changed its machine there and back.
     assert len(set(after["Instance"]) & set(before["Instance"])) == 3
+
+
+def test_growing_shrinking_and_ipv6_are_applied_without_another_machine(
+    deployed_light: LightCloud,
+) -> None:
+    before = deployed_light.alive()
+    for edit in (
+        [pod_addresses_of_master_eth1(5)],
+        [pod_addresses_of_master_eth1(3), ipv6],
+    ):
+        edited = deployed_light.edited(*edit)
+        done = edited.up()
+        assert done.status == 0, done.said
+        assert edited.steps() == []
+    after = edited.alive()
+    assert (after["Instance"], after["NetworkInterface"]) == (
+        before["Instance"],
+        before["NetworkInterface"],
+    )
 
 
 def test_destroy_leaves_nothing(deployed_light: LightCloud) -> None:
