@@ -55,11 +55,13 @@ def without(tags: Tags, keys: Sequence[str]) -> Tags:
 
 def match(tags: Tags, filters: Iterable[TagParameter]) -> bool:
     """Whether tags pass a filter: each key there, and its value where the filter has one."""
-    held = dict(tags)
-    return all(
-        wanted.key in held and (not wanted.value or held[wanted.key] == wanted.value)
-        for wanted in filters
-    )
+    for wanted in filters:
+        for key, value in tags:
+            if key == wanted.key and (not wanted.value or value == wanted.value):
+                break
+        else:
+            return False
+    return True
 
 
 def plain(tags: Tags) -> list[dict[str, str]]:
