@@ -574,6 +574,18 @@ def test_a_release_lives_its_life(cluster: RealCluster, real: EngineSide, chart:
 
 
 @pytest.mark.usefixtures("helm_on_path")
+def test_a_release_that_was_uninstalled_by_hand_is_deleted(
+    cluster: RealCluster, real: EngineSide, chart: Path
+) -> None:
+    name = fresh_name()
+    stack = Deployment(engine=real, token=RELEASE, name=name)
+    stack.up(release(chart, name, {"greeting": "hi"}))
+    cluster.kubectl("delete", "secret", "-l", f"owner=helm,name={name}")
+    stack.down()
+    assert stack.known is None
+
+
+@pytest.mark.usefixtures("helm_on_path")
 def test_an_atomic_upgrade_that_fails_is_rolled_back(
     cluster: RealCluster, real: EngineSide, chart: Path
 ) -> None:

@@ -1,0 +1,70 @@
+"""Whatever a stack file makes, its resources can only go from the workloads down to the network.
+
+The engine deletes a resource after everything that depends on it, is its child or is behind it as a
+provider. `tests/engine/test_destroy_order.py` shows the times of one such destroy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
+
+import pytest
+
+from tests.program.golden_plans import run_stack, stack_files
+from tests.recording import Resource
+
+pytestmark = pytest.mark.unit
+
+FILES = stack_files()
+
+LEVELS: Mapping[str, Callable[[Resource], bool]] = {
+    "workloads": lambda r: "sample-" in r.name or "SampleApps" in r.parent,
+    "pools": lambda r: r.kind == "SpiderIPPool",
+    "multus configs": lambda r: r.kind == "SpiderMultusConfig",
+    "release": lambda r: r.kind == "Release",
+    "cloud controller": lambda r: r.kind == "Deployment" and "CloudController" in r.parent,
+    "nodes": lambda r: r.type.startswith("alicloud:ecs/instance:"),
+    # A node needs the vSwitches of its own zone alone; the VPC is everybody's.
+    "network": lambda r: r.type == "alicloud:vpc/network:Network",
+}
+
+
+def levels(resources: Sequence[Resource]) -> dict[str, list[Resource]]:
+    """What a stack has of each level, from the top down."""
+    found = {name: [r for r in resources if is_it(r)] for name, is_it in LEVELS.items()}
+    return {name: some for name, some in found.items() if some}
+
+
+def outlives(resources: Sequence[Resource]) -> dict[str, set[str]]:
+    """URN → everything that is deleted after it."""
+    by_urn = {r.urn: r for r in resources}
+    known: dict[str, set[str]] = {}
+
+    def after(urn: str) -> set[str]:
+        if urn not in known:
+            known[urn] = set()
+            r = by_urn.get(urn)
+            direct = set() if r is None else {*r.dependencies, r.provider, r.parent} - {""}
+            known[urn] = direct.union(*(after(other) for other in direct))
+        return known[urn]
+
+    for urn in by_urn:
+        after(urn)
+    return known
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_each_level_goes_before_the_one_below(name: str) -> None:
+    resources = run_stack(name, FILES[name]).resources
+    after, found = outlives(resources), levels(resources)
+    assert {"pools", "multus configs", "release", "nodes"} <= set(found)
+    for (upper, above), (lower, below) in pairwise(found.items()):
+        for one in above:
+            for other in below:
+                assert other.urn in after[one.urn], f"{upper} {one.name} ≥ {lower} {other.name}"
+
+
+def test_the_levels_of_the_guide_are_all_there_but_its_workloads() -> None:
+    found = levels(run_stack("local", FILES["local"]).resources)
+    assert set(found) >= set(LEVELS) - {"workloads"}
