@@ -213,6 +213,7 @@ class Network(pulumi.ComponentResource):
         network = self._plan.network
         if network.nat_vswitch is None:
             raise ValueError("the plan has a NAT gateway of its own but no vSwitch for it")
+        protected = network.nat.deletion_protection
         return vpc.NatGateway(
             self._name,
             nat_gateway_name=self._name,
@@ -222,7 +223,7 @@ class Network(pulumi.ComponentResource):
             payment_type="PayAsYouGo",
             internet_charge_type="PayByLcu",
             network_type="internet",
-            deletion_protection=network.nat.deletion_protection,
+            deletion_protection=self._plan.protect if protected is None else protected,
             tags=dict(self._plan.tags),
             opts=self._precious,
         )

