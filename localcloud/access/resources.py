@@ -75,15 +75,22 @@ def acted_on(  # noqa: PLR0913, PLR0917  # a call, and where it is made
     reads = action.startswith(_READS)
     found: dict[str, Resource] = {}
     has_own = False
+    if given.get("RoleArn"):
+        return [Resource(arn=given["RoleArn"])]
     for name, value in given.items():
         where, kind = _kind_of(product, kinds, name)
-        if kind is None or (reads and kind != own):
+        if name.partition(".")[0] == "ResourceId" and given.get("ResourceType"):
+            where, kind = product, _type_of(product, given["ResourceType"])
+            own = kind
+        if kind is None or (reads and own is not None and kind != own):
             continue
         has_own = has_own or kind == own
         for resource_id in _ids(value):
             arn = _arn(cloud, where, f"{kind}/{_shown(where, resource_id)}")
+            if kind == "policy" and given.get("PolicyType") == "System":
+                arn = arn.replace(f":{cloud.account_id}:", ":system:")
             found[arn] = Resource(arn=arn, context=_tags(store, resource_id))
-    if not has_own:
+    if not has_own and (own is not None or not found):
         arn = _arn(cloud, product, f"{own}/*" if own else "*")
         found[arn] = Resource(arn=arn, context=request_tags)
     return list(found.values())
@@ -106,6 +113,12 @@ def _kind_of(product: str, kinds: Mapping[str, str], name: str) -> tuple[str, st
                 noun = first.removesuffix(ending)
                 break
     return product, kinds.get(noun or "")
+
+
+def _type_of(product: str, resource_type: str) -> str:
+    """What tags are put on: products name it as in ARNs but for CLBs, and in any case."""
+    named = resource_type.lower()
+    return "loadbalancer" if (product, named) == ("slb", "instance") else named
 
 
 def _ids(value: str) -> Sequence[str]:
