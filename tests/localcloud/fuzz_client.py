@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 from localcloud.daemons import _UnixConnection, health
 from localcloud.products.catalogue import PRODUCTS
-from localcloud.settings import ROOT_KEY_ID, ROOT_SECRET, Places
+from localcloud.settings import ACCOUNT_ID, ROOT_KEY_ID, ROOT_SECRET, Places
 from tests.localcloud.fuzz_requests import (
     GOOD,
     Bytes,
@@ -38,6 +38,7 @@ _PROBLEMS_KEPT = 20
 _IDS = re.compile(r"[0-9A-F]{8}-[0-9A-F-]{27}")
 _BAD_LINES = re.compile(r"Traceback|a bug of the emulator|event loop|\"level\": \"(error|critical)")
 _TRUST = GOOD["AssumeRolePolicyDocument"][0]
+_ACCOUNT = f"acs:ram::{ACCOUNT_ID}"
 _VERSION = {product.name: version for version, product in PRODUCTS.items()}
 
 
@@ -95,6 +96,7 @@ class FuzzClient:
         self._senders: list[tuple[str, str, str]] = [(ROOT_KEY_ID, ROOT_SECRET, "")]
         self.counts: Counter[str] = Counter()
         self.answered: set[tuple[str, str]] = set()
+        self.called: set[tuple[str, str, str]] = set()
         self.slowest = 0.0
         self.sent = 0
         self.problems: dict[tuple[str, str], str] = {}
@@ -172,7 +174,7 @@ class FuzzClient:
         self.call("Nlb", "CreateServerGroup", ServerGroupName="fuzz", VpcId=vpc)
         key = self._user("fuzz-reader", "*:Describe*")
         other = self._user("fuzz-writer", "ecs:*")
-        self._senders = [(ROOT_KEY_ID, ROOT_SECRET, ""), key, other]
+        self._senders = [(ROOT_KEY_ID, ROOT_SECRET, ""), key, other, self._session()]
 
     def _dual_stack(self) -> str:
         made = self.call("Vpc", "CreateVpc", CidrBlock="192.168.0.0/16", EnableIpv6="true")
@@ -180,6 +182,17 @@ class FuzzClient:
         where = {"CidrBlock": "192.168.1.0/24", "ZoneId": "cn-hangzhou-h"}
         self.call("Vpc", "CreateVSwitch", VpcId=vpc, Ipv6CidrBlock="1", **where)
         return vpc
+
+    def _session(self) -> tuple[str, str, str]:
+        """A role's temporary credentials."""
+        trust = _TRUST.replace('"Service": ["ecs.aliyuncs.com"]', f'"RAM": ["{_ACCOUNT}:root"]')
+        role = {"RoleName": "fuzz-session", "AssumeRolePolicyDocument": trust}
+        self.call("Ram", "CreateRole", **role)
+        what = {"PolicyType": "System", "PolicyName": "ReadOnlyAccess", "RoleName": "fuzz-session"}
+        self.call("Ram", "AttachPolicyToRole", **what)
+        which = {"RoleArn": f"{_ACCOUNT}:role/fuzz-session", "RoleSessionName": "fuzz"}
+        given = self.call("Sts", "AssumeRole", **which)["Credentials"]
+        return given["AccessKeyId"], given["AccessKeySecret"], given["SecurityToken"]
 
     def _user(self, name: str, action: str) -> tuple[str, str, str]:
         with contextlib.suppress(AssertionError):
@@ -204,9 +217,16 @@ class FuzzClient:
 
     def _signed(self, request: SignedCall) -> None:
         parameters = {n: self._resolved(v) for n, v in request.parameters.items()}
-        for reserved in ("Action", "Version", "Signature", "Timestamp", "AccessKeyId"):
+        for reserved in (
+            "Action",
+            "Version",
+            "Signature",
+            "Timestamp",
+            "AccessKeyId",
+            "SecurityToken",
+        ):
             parameters.pop(reserved, None)
-        key, secret, _ = self._senders[request.sender % len(self._senders)]
+        key, secret, token = self._senders[request.sender % len(self._senders)]
         if request.acs3:
             target, headers, body = signed_acs3(
                 parameters,
@@ -215,13 +235,17 @@ class FuzzClient:
                 key=key,
                 secret=secret,
                 method=request.method,
+                token=token or None,
             )
         else:
+            if token:
+                parameters["SecurityToken"] = token
             given = {**parameters, "Action": request.action, "Version": request.version}
             text = signed_v1(given, key=key, secret=secret, method=request.method)
             target, headers, body = "/", FORM, text.encode()
             if request.method == "GET":
                 target, headers, body = "/?" + text, {}, b""
+        self.called.add((request.product, request.version, request.action))
         status, document = self._exchange(request.method, target, body, headers)
         if status == 200:
             self.answered.add((request.product, request.action))

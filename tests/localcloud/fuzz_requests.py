@@ -294,7 +294,7 @@ def signed_calls(draw: st.DrawFn) -> SignedCall:
         parameters=parameters,
         acs3=draw(st.booleans()),
         method=draw(st.sampled_from(["POST", "POST", "POST", "GET"])),
-        sender=draw(st.sampled_from([0] * 14 + [1, 2])),
+        sender=draw(st.sampled_from([0] * 15 + [1, 2, 3])),
     )
 
 

@@ -114,4 +114,5 @@ def test_a_hundred_thousand_requests_do_not_hurt_the_cloud(fast_home: Path) -> N
     client = fuzz(fast_home, MANY)
     print(told(client, time.monotonic() - began))  # noqa: T201  # the figures of the run
     assert client.sent >= MANY
+    assert set(ACTIONS) <= client.called
     assert len(client.answered) > len(ACTIONS) / 2
