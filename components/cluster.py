@@ -230,6 +230,7 @@ class Cluster(pulumi.ComponentResource):
                 nodes=self.nodes,
                 ipv6_ranges=self.network.ipv6_ranges,
                 needs=before,
+                ends_with=self.endpoint,
             ),
             opts=inside,
         )

@@ -48,6 +48,8 @@ class SpiderpoolArgs:
     """By vSwitch key: the /64 of each vSwitch with two stacks."""
     needs: Sequence[pulumi.Resource] = ()
     """What must run before the chart's pods can: the cloud controller, which frees the nodes."""
+    ends_with: pulumi.Resource | None = None
+    """What goes only when the whole cluster does; none for a cluster that stays."""
 
 
 class Spiderpool(pulumi.ComponentResource):
@@ -61,8 +63,10 @@ class Spiderpool(pulumi.ComponentResource):
     deletes every Spiderpool object, and neither tolerates taints.
 
     On the way down pools go before SpiderMultusConfigs, these before the release: the controller
-    must still run to let a pool go. The SpiderCoordinator is left to the cluster's own end: its
-    finalizer is removed by nobody but the chart's hook.
+    must still run to let a pool go. Where the cluster itself ends, pools end with it: CoreDNS
+    lives on their addresses to the last, and a pool waits for its last address. The
+    SpiderCoordinator is left to the cluster's own end: its finalizer is removed by nobody but the
+    chart's hook.
 
     Errors: `pulumi.RunError` from the nodes when an ENI holds other addresses than planned.
     """
@@ -148,7 +152,11 @@ class Spiderpool(pulumi.ComponentResource):
             pool.name,
             kind="SpiderIPPool",
             spec=spec,
-            opts=self._after(*needs, custom_timeouts=pulumi.CustomTimeouts(delete=_EMPTIED_WITHIN)),
+            opts=self._after(
+                *needs,
+                custom_timeouts=pulumi.CustomTimeouts(delete=_EMPTIED_WITHIN),
+                deleted_with=self._args.ends_with,
+            ),
         )
         return spec
 
@@ -202,6 +210,7 @@ class Spiderpool(pulumi.ComponentResource):
         self,
         *needs: pulumi.Resource,
         retain_on_delete: bool | None = None,
+        deleted_with: pulumi.Resource | None = None,
         custom_timeouts: pulumi.CustomTimeouts | None = None,
     ) -> pulumi.ResourceOptions:
         return pulumi.ResourceOptions(
@@ -209,6 +218,7 @@ class Spiderpool(pulumi.ComponentResource):
             provider=self._args.provider,
             depends_on=list(needs),
             retain_on_delete=retain_on_delete,
+            deleted_with=deleted_with,
             custom_timeouts=custom_timeouts,
         )
 

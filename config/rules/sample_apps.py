@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Literal
 
-from config.model import ClusterConfig, Profile, SampleAppsConfig
+from config.model import ClusterConfig, SampleAppsConfig
 from config.report import Problem
 
 UNINITIALIZED = "node.cloudprovider.kubernetes.io/uninitialized"
@@ -44,16 +44,19 @@ def sample_apps_have_a_network(config: ClusterConfig) -> Iterator[Problem]:
 
 
 def sample_apps_can_be_scheduled(config: ClusterConfig) -> Iterator[Problem]:
-    """No cloud controller runs on the local cloud, so nothing takes its nodes' first taint away."""
+    """Kubelets of a kubeadm cluster start with a taint that only a cloud controller takes away."""
     apps = config.sample_apps
-    if not apps.enabled or config.profile is not Profile.LOCAL or _tolerates(apps):
+    if not apps.enabled or config.cloud_controller.enabled or _tolerates(apps):
+        return
+    if config.kubernetes.mode != "kubeadm":
         return
     yield Problem(
         path="sampleApps.enabled",
         value="true",
-        rule="No cloud controller runs on the local cloud, so its nodes keep the taint "
+        rule="cloudController.enabled is false, so nodes keep the taint "
         f"{UNINITIALIZED}: pods that do not tolerate it, as the guide's, wait for ever.",
-        remedy=f"Write enabled: false, or tolerations: [{{key: {UNINITIALIZED}}}].",
+        remedy="Write cloudController.enabled: true, enabled: false, or "
+        f"tolerations: [{{key: {UNINITIALIZED}}}].",
     )
 
 

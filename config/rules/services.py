@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from config.model import ClusterConfig, Profile, Role, ServiceConfig
+from config.model import ClusterConfig, Role, ServiceConfig
 from config.report import Problem
 
 NLB_ZONES = 2
@@ -76,14 +76,6 @@ def services_have_a_controller(config: ClusterConfig) -> Iterator[Problem]:
             rule="The cloud controller makes a service's load balancer and takes it away with the "
             "service, and cloudController.enabled is false.",
             remedy="Write cloudController.enabled: true, or take the services out.",
-        )
-    elif config.profile is Profile.LOCAL:
-        yield Problem(
-            path="services",
-            value=", ".join(sorted(config.services)),
-            rule="No cloud controller runs on the local cloud, so no load balancer is ever made "
-            "there, and an update would wait for it in vain.",
-            remedy="Take the services out of the local stack.",
         )
 
 

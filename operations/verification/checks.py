@@ -22,7 +22,7 @@ class Needs(StrEnum):
     """A network that carries packets, and the sample apps."""
 
 
-SIMULATED = frozenset({Needs.OBJECTS})
+SIMULATED = frozenset({Needs.OBJECTS, Needs.CONTROLLER})
 """What the local cloud has; checks that need anything else are not simulated there."""
 
 

@@ -37,7 +37,7 @@ class Cluster:
 
     outputs: Object
     simulated: bool
-    """On the local cloud: no packets, no cloud controller."""
+    """On the local cloud, which carries no packets."""
     nodes: Mapping[str, Object]
     pods: tuple[Pod, ...]
     services: Mapping[tuple[str, str], Object]

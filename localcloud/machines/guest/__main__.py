@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import sys
 import threading
@@ -31,6 +32,7 @@ def main() -> None:
     instance, tools = Instance.read(spec["instance"]), Path(spec["tools"])
     disk = folder / "disk"
     rootfs.install(disk, instance.image)
+    _trust(folder.parents[1] / "cloud/tls/ca.pem", disk)
     version = kubernetes_version(tools)
     rootfs.enter(disk, tools)
     os.environ.update(ENVIRONMENT)
@@ -48,6 +50,12 @@ def main() -> None:
     threading.Thread(target=_boot, args=(instance,), daemon=True).start()
     while (got := channel.receive(end)) is not None:
         _change(got[0])
+
+
+def _trust(certificate: Path, disk: Path) -> None:
+    """Give the machine the certificate by which the OpenAPI is known to be the local cloud's."""
+    if certificate.exists():
+        shutil.copy(certificate, disk / "opt/machine/cloud-ca.pem")
 
 
 def _boot(instance: Instance) -> None:

@@ -71,7 +71,8 @@ def _data(entry: dict[str, Any], name: str) -> bytes | None:
 class Client:
     """Requests of one identity; each thread keeps a connection of its own."""
 
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: Access, *, agent: str = "kubelet") -> None:
+        self._agent = agent
         parts = urllib.parse.urlsplit(access.server)
         self._host, self._port = parts.hostname or "", parts.port or 443
         self._token = access.token
@@ -144,7 +145,8 @@ class Client:
         )
 
     def _headers(self, kind: str) -> dict[str, str]:
-        headers = {"Content-Type": kind, "Accept": "application/json", "User-Agent": "kubelet"}
+        headers = {"Content-Type": kind, "Accept": "application/json"}
+        headers["User-Agent"] = self._agent
         return headers | ({"Authorization": f"Bearer {self._token}"} if self._token else {})
 
 

@@ -182,14 +182,23 @@ class ServiceProxy:
                 ).start()
 
     def _serve(self, connection: socket.socket, key: tuple[str, int]) -> None:
-        port = self._known.get(key)
-        backends = list(port.backends) if port else []
-        random.shuffle(backends)
+        # A backend that became ready a moment ago is known after the next round only.
+        until = time.monotonic() + 2 * _ROUND_SECONDS
         with connection:
-            for backend in backends:
-                with contextlib.suppress(OSError), socket.create_connection(backend, 3) as other:
-                    _join(connection, other)
+            while True:
+                port = self._known.get(key)
+                backends = list(port.backends) if port else []
+                random.shuffle(backends)
+                for backend in backends:
+                    with (
+                        contextlib.suppress(OSError),
+                        socket.create_connection(backend, 3) as other,
+                    ):
+                        _join(connection, other)
+                        return
+                if time.monotonic() > until:
                     return
+                time.sleep(0.2)
 
 
 def _join(one: socket.socket, other: socket.socket) -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import http
+import os
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -28,7 +30,9 @@ if TYPE_CHECKING:
     from .services import ServiceProxy
 
 TOOLS: Final = Path("/opt/machine/tools")
-_REAL_IMAGES: Final = frozenset({"spiderpool-controller"})
+_STAND_INS: Final = {"cloud-controller-manager": "localcloud.cloud_controller"}
+"""Images that a module of ours stands in for, with the container's own arguments."""
+_REAL_IMAGES: Final = frozenset({"spiderpool-controller", *_STAND_INS})
 _CNI_CONFIGURATION: Final = Path("/etc/cni/net.d/00-multus.conf")
 _RETRY_SECONDS: Final = 3.0
 _REFRESH_SECONDS: Final = 30.0
@@ -124,7 +128,7 @@ class Workloads:
             _write_cni_configuration()
         if name not in _REAL_IMAGES:
             return ContainerFacts(ready=True, started_at=_started(pod, container))
-        if not (TOOLS / name).exists():
+        if name not in _STAND_INS and not (TOOLS / name).exists():
             return ContainerFacts(
                 ready=False,
                 waiting=("ErrImagePull", f"the toolchain of this machine has no {name}"),
@@ -289,10 +293,15 @@ def process_of(
     program = Path(words[0]).name if words else _image_name(container)
     metadata = pod["metadata"]
     folder = f"/var/log/pods/{metadata['namespace']}_{metadata['name']}_{metadata['uid']}"
+    start: tuple[str, ...] = (str(TOOLS / program),)
+    always = {"PATH": "/usr/bin:/bin"}
+    if module := _STAND_INS.get(_image_name(container)):
+        start = (sys.executable, "-m", module)
+        always["PYTHONPATH"] = os.environ.get("PYTHONPATH", "")
     return ProcessSpec(
         key=f"{metadata['uid']}_{container['name']}",
-        arguments=(str(TOOLS / program), *words[1:]),
-        environment=tuple(sorted({"PATH": "/usr/bin:/bin", **variables}.items())),
+        arguments=(*start, *words[1:]),
+        environment=tuple(sorted({**always, **variables}.items())),
         mounts=binds,
         log=f"{folder}/{container['name']}.log",
     )

@@ -1,0 +1,180 @@
+"""Flags and configuration file, as `pkg/config` of v2.14.0 reads them: unknown flags end it."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+CONTROLLERS: Final = ("node", "route", "service", "nlb")
+"""Those that run unless `--controllers` says otherwise."""
+_OTHERS: Final = ("ingress", "pvtz")
+
+_FLAGS: Final[Mapping[str, str]] = {
+    "allocate-node-cidrs": "false",
+    "cloud-config": "",
+    "cloud-provider": "alibabacloud",
+    "cluster-cidr": "",
+    "concurrent-service-syncs": "3",
+    "configure-cloud-routes": "true",
+    "controllers": ",".join(CONTROLLERS),
+    "dry-run": "false",
+    "enable-imdsv2": "true",
+    "health-probe-bind-addr": ":10258",
+    "kubeconfig": "",
+    "leader-elect": "true",
+    "leader-elect-lease-duration": "15s",
+    "leader-elect-renew-deadline": "10s",
+    "leader-elect-resource-lock": "leases",
+    "leader-elect-resource-name": "ccm",
+    "leader-elect-resource-namespace": "kube-system",
+    "leader-elect-retry-period": "2s",
+    "max-concurrent-actions": "10",
+    "max-throttling-retry-times": "10",
+    "metrics-bind-addr": ":8080",
+    "network": "vpc",
+    "node-event-aggregation-wait-seconds": "1",
+    "node-monitor-period": "5m",
+    "pprof-bind-addr": ":6060",
+    "route-reconciliation-period": "5m",
+    "sg-batch-size": "40",
+    "skip-disable-source-dest-check": "false",
+    "use-service-account-credentials": "false",
+    "v": "0",
+}
+_BOOLEANS: Final = frozenset(name for name, value in _FLAGS.items() if value in {"true", "false"})
+_UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+class FlagError(Exception):
+    """A flag or the configuration file is wrong; the real one ends, too."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CloudConfig:
+    """The file behind `--cloud-config`, key `Global`."""
+
+    cluster_id: str = "clusterid"
+    region: str = ""
+    vpc_id: str = ""
+    vswitches: tuple[tuple[str, str], ...] = ()
+    """Zone and id; a bare id is skipped, as the real one skips it."""
+    resource_group: str = ""
+    eni_backends: bool = False
+    no_public_clb: bool = False
+    gates: frozenset[str] = frozenset()
+    key_id: str = ""
+    key_secret: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flags:
+    """What the command line says."""
+
+    controllers: frozenset[str]
+    config: CloudConfig
+    kubeconfig: str
+    leader_elect: bool
+    lock_name: str
+    lock_namespace: str
+    lease_seconds: float
+    monitor_seconds: float
+    health_address: str
+    keeps_source_check: bool
+
+
+def read_flags(arguments: Sequence[str]) -> Flags:
+    """Read the command line and the file it names; raises FlagError."""
+    said = dict(_FLAGS)
+    for argument in arguments:
+        match = re.fullmatch(r"--?([a-z0-9-]+)(?:=(.*))?", argument)
+        if match is None or match[1] not in _FLAGS:
+            raise FlagError(f"unknown flag: {argument}")
+        name, value = match[1], match[2]
+        if value is None and name not in _BOOLEANS:
+            raise FlagError(f"flag needs an argument: --{name}")
+        if value is not None and name in _BOOLEANS and value not in {"true", "false"}:
+            raise FlagError(f'invalid argument "{value}" for "--{name}" flag')
+        said[name] = "true" if value is None else value
+    controllers = _controllers(said["controllers"])
+    if said["leader-elect-resource-lock"] != "leases":
+        lock = said["leader-elect-resource-lock"]
+        raise FlagError(f"{lock} lock is removed, migrate to leases")
+    if said["configure-cloud-routes"] == "true" and not said["cluster-cidr"]:
+        raise FlagError("--cluster-cidr must be set when --configure-cloud-routes=true")
+    if not said["cloud-config"]:
+        raise FlagError("--cloud-config is required")
+    return Flags(
+        controllers=controllers,
+        config=read_config(Path(said["cloud-config"])),
+        kubeconfig=said["kubeconfig"],
+        leader_elect=said["leader-elect"] == "true",
+        lock_name=said["leader-elect-resource-name"],
+        lock_namespace=said["leader-elect-resource-namespace"],
+        lease_seconds=_seconds("leader-elect-lease-duration", said),
+        monitor_seconds=_seconds("node-monitor-period", said),
+        health_address=said["health-probe-bind-addr"],
+        keeps_source_check=said["skip-disable-source-dest-check"] == "true",
+    )
+
+
+def _controllers(text: str) -> frozenset[str]:
+    found = frozenset(name.strip() for name in text.split(",") if name.strip())
+    if unknown := found - {*CONTROLLERS, *_OTHERS}:
+        raise FlagError(f"unknown controllers: {', '.join(sorted(unknown))}")
+    return found
+
+
+def _seconds(name: str, said: Mapping[str, str]) -> float:
+    parts = re.findall(r"(\d+(?:\.\d+)?)(ms|s|m|h)", said[name])
+    if not parts or "".join(n + u for n, u in parts) != said[name]:
+        raise FlagError(f'invalid argument "{said[name]}" for "--{name}" flag')
+    return sum(float(number) * _UNITS[unit] for number, unit in parts)
+
+
+def read_config(path: Path) -> CloudConfig:
+    """Read the configuration file; keys count in any case, as Go reads them."""
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise FlagError(f"cloud config {path}: {error}") from error
+    if not isinstance(document, dict):
+        raise FlagError(f"cloud config {path}: no JSON object")
+    given: dict[str, Any] = {}
+    for key, value in document.items():
+        if key.lower() == "global" and isinstance(value, dict):
+            given = {name.lower(): entry for name, entry in value.items()}
+    gates = dict(
+        entry.strip().partition("=")[::2]
+        for entry in str(given.get("featuregates", "")).split(",")
+        if entry.strip()
+    )
+    vswitches = (entry.partition(":") for entry in str(given.get("vswitchid", "")).split(","))
+    return CloudConfig(
+        cluster_id=str(given.get("clusterid") or "clusterid"),
+        region=str(given.get("region", "")),
+        vpc_id=str(given.get("vpcid", "")),
+        vswitches=tuple((zone.strip(), found) for zone, _, found in vswitches if found),
+        resource_group=str(given.get("resourcegroupid", "")),
+        eni_backends=given.get("servicebackendtype") == "eni",
+        no_public_clb=bool(given.get("disablepublicslb", False)),
+        gates=frozenset(name for name, on in gates.items() if on.lower() == "true"),
+        key_id=_decoded(given.get("accesskeyid")),
+        key_secret=_decoded(given.get("accesskeysecret")),
+    )
+
+
+def _decoded(text: object) -> str:
+    if not text:
+        return ""
+    try:
+        return base64.b64decode(str(text), validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError) as error:
+        raise FlagError(f"the AccessKey in the cloud config is not base64: {error}") from error
