@@ -45,6 +45,8 @@ EIP_RANGE = "127.66.0.0/16"
 _TOOLCHAIN = 3600.0
 _START = 300.0
 _READY = 45.0
+DEAD_CLUSTER: Mapping[str, str] = {"PULUMI_K8S_DELETE_UNREACHABLE": "true"}
+"""Objects of a cluster that does not answer are dropped (docs/runbooks/dead-cluster.md)."""
 _UP = 1500.0
 _DOWN = 900.0
 
@@ -118,7 +120,9 @@ class LocalCloud:
             self._check_machine(host, port)
             with progress.step(f"Local cloud on {host}:{port}"):
                 self._start(plan)
-            self._await_api_server(progress)
+            if not self._await_api_server(progress):
+                progress.note("What was inside the cluster is gone with it: nobody is asked.")
+                stack = self._stack(DEAD_CLUSTER)
             with progress.step("Stack"):
                 self._prepare(stack, plan, progress)
                 count = stack.resource_count()
@@ -224,14 +228,14 @@ class LocalCloud:
         )
         write_file(self.places.env, env_file(self.places), mode=0o644)
 
-    def _await_api_server(self, progress: Progress) -> None:
+    def _await_api_server(self, progress: Progress) -> bool:
         """Wait for a cluster that stands already: its machines may just be booting again.
 
         An API server that answers before it has read its roles refuses everybody, and a refresh
-        would take that for the truth. One that never gets ready is for pulumi to judge.
+        would take that for the truth. False when there is one and it does not get ready in time.
         """
         if not self.places.kubeconfig.exists():
-            return
+            return True
         kubectl = Runner(env=run_environment(self.places, self.outer))
         ask = ("kubectl", "--request-timeout=5s", "get", "--raw", "/readyz")
         with progress.step("API server"):
@@ -239,8 +243,9 @@ class LocalCloud:
             while kubectl.run(ask, deadline=30, quiet=True).status != 0:
                 if time.monotonic() > until:
                     progress.note(f"It did not get ready within {_READY:.0f} s; going on.")
-                    return
+                    return False
                 time.sleep(0.5)
+        return True
 
     def _share_tools(self) -> None:
         """Let the machines of a second local cloud find the binaries, which stand in the first."""
@@ -344,10 +349,11 @@ class LocalCloud:
         code = ExitCode.UNPREPARED if done.status == ExitCode.UNPREPARED else ExitCode.FAILED
         raise OperationError(f"{what}: {said}" if said else f"{what}; see above.", code=code)
 
-    def _stack(self) -> PulumiStack:
+    def _stack(self, more: Mapping[str, str] | None = None) -> PulumiStack:
+        """The local stack; `more` is laid over the environment that pulumi runs in."""
         return PulumiStack(
             name=LOCAL_STACK,
-            runner=Runner(env=run_environment(self.places, self.outer)),
+            runner=Runner(env={**run_environment(self.places, self.outer), **(more or {})}),
             backend=self.places.backend,
             config_file=self.config_file,
         )
