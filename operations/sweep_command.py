@@ -89,7 +89,8 @@ class SweptStack:
         if self.stack.is_busy():
             raise OperationError(
                 f"Another run is at work on stack {self.name}, and what it makes is not in the "
-                "state yet; wait for it to end, or interrupt it there, and run this again.",
+                "state yet; wait for it to end, or interrupt it there, and run this again. A run "
+                f"that is dead is told off by `pulumi cancel --stack {self.name}`.",
                 code=ExitCode.BUSY,
             )
         deployment = self.stack.deployment()

@@ -116,7 +116,12 @@ class OfficialApi:
         self._sdk: Any = importlib.import_module("alibabacloud_tea_openapi.client")
         self._models: Any = importlib.import_module("alibabacloud_tea_openapi.utils_models")
         runtime: Any = importlib.import_module("darabonba.runtime")
-        self._runtime = runtime.RuntimeOptions(connect_timeout=10_000, read_timeout=30_000)
+        self._runtime = runtime.RuntimeOptions(
+            connect_timeout=10_000,
+            read_timeout=30_000,
+            # A proxy of the user's would look for a local cloud on its own machine.
+            no_proxy=None if account.endpoint is None else account.endpoint.rpartition(":")[0],
+        )
         self._account = account
         self._credential = _credential(account)
         self._clients: dict[str, Any] = {}

@@ -161,10 +161,15 @@ def _eips(look: _Look) -> list[Answer]:
 
 def _role_attachments(look: _Look) -> Iterator[Leftover]:
     """A role on a machine that the state knows, without the attachment that the state should."""
-    held = look.every(
-        *("ecs", "DescribeInstanceRamRole", "InstanceRamRoleSets", "InstanceRamRoleSet"),
-        RamRoleName=look.ours.role,
-    )
+    try:
+        held = look.every(
+            *("ecs", "DescribeInstanceRamRole", "InstanceRamRoleSets", "InstanceRamRoleSet"),
+            RamRoleName=look.ours.role,
+        )
+    except CloudError as error:
+        if "NotExist" not in error.code and "NotFound" not in error.code:
+            raise
+        return
     for item in held:
         machine = str(item.get("InstanceId", ""))
         id_ = f"{machine}:{look.ours.role}"

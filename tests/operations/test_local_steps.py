@@ -15,8 +15,11 @@ from operations import local
 from operations.failure import ExitCode, OperationError
 from operations.local import LocalCloud
 from operations.places import Places
+from operations.recovery import Recovered
 from operations.running import Finished
 from operations.stack_file import path_of_stack
+from operations.sweep.leftovers import Leftover
+from operations.sweep_command import Ask, Say, Swept, SweptStack
 
 pytestmark = pytest.mark.unit
 
@@ -101,6 +104,7 @@ def test_up_goes_from_the_toolchain_to_the_table(machine: Machine, cloud: LocalC
         "localcloud.charts --home",
         "localcloud start",
         "localcloud status",
+        "toolchain plugins",
         "pulumi stack",
         "pulumi up",
         "pulumi stack",
@@ -167,6 +171,38 @@ def test_a_lock_left_behind_is_released_before_the_update(
     assert "is released" in printed(cloud)
 
 
+def test_a_run_that_was_cut_off_is_recovered_before_the_update(
+    machine: Machine, cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pending = {
+        "type": "creating",
+        "resource": {"urn": "urn:pulumi:local::p::alicloud:vpc/network:Network::guide"},
+    }
+    document = json.dumps({"deployment": {"pending_operations": [pending]}})
+    cloud.up()
+    machine.answers["pulumi stack export"] = Finished(status=0, out=document, err="")
+    left = Leftover(kind="VPC", id="vpc-1", sign="tag")
+
+    def recovered(swept: SweptStack, *, ask: Ask, say: Say) -> Recovered:
+        assert ask([left])
+        assert swept.account.endpoint == "127.0.0.99:28443"
+        machine.calls.append("recover it")
+        say("VPC vpc-1")
+        return Recovered(
+            pending=("creating alicloud:vpc/network:Network guide",),
+            unlocked=False,
+            swept=Swept(found=[left], removed=[left]),
+        )
+
+    monkeypatch.setattr(local, "recover_stack", recovered)
+    machine.calls.clear()
+    cloud.up()
+    order = machine.order()
+    assert order.index("recover it") < order.index("pulumi up")
+    assert "creating alicloud:vpc/network:Network guide" in printed(cloud)
+    assert "removed: VPC vpc-1" in printed(cloud)
+
+
 def test_a_cluster_that_stands_is_waited_for_until_it_is_ready(
     machine: Machine, cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -205,6 +241,7 @@ def test_down_destroys_checks_and_stops(machine: Machine, cloud: LocalCloud) -> 
         "localcloud status",
         "localcloud start",
         "localcloud status",
+        "toolchain plugins",
         "pulumi stack",
         "pulumi stack",
         "pulumi destroy",

@@ -155,6 +155,34 @@ def test_another_clusters_load_balancers_are_not_ours() -> None:
     assert found(ListedCloud(DescribeLoadBalancers=[{"LoadBalancerId": "lb-1", **other}])) == []
 
 
+def test_listeners_and_groups_are_looked_at_on_the_apis_own_load_balancer_only() -> None:
+    cloud = ListedCloud(
+        DescribeLoadBalancers=[{"LoadBalancerId": "lb-1"}],
+        DescribeLoadBalancerListeners=[{"ListenerProtocol": "tcp", "ListenerPort": 6443}],
+        DescribeVServerGroups=[{"VServerGroupId": "rsp-1", "VServerGroupName": "guide-api"}],
+    )
+    assert found(cloud) == []
+    own = ("alicloud:slb/applicationLoadBalancer:ApplicationLoadBalancer", "lb-1")
+    assert [(kind, id_) for kind, id_, _ in found(cloud, state(own))] == [
+        ("listener", "lb-1:tcp:6443"),
+        ("server group", "rsp-1"),
+    ]
+    listener = ("alicloud:slb/listener:Listener", "lb-1:tcp:6443")
+    group = ("alicloud:slb/serverGroup:ServerGroup", "rsp-1")
+    assert found(cloud, state(own, listener, group)) == []
+
+
+def test_a_binding_of_our_eip_to_our_gateway_that_the_state_misses_is_undone() -> None:
+    eip = {"AllocationId": "eip-1", "InstanceId": "ngw-1", "InstanceType": "Nat"}
+    cloud = ListedCloud(DescribeEipAddresses=[eip])
+    own = ("alicloud:ecs/eipAddress:EipAddress", "eip-1")
+    gateway = ("alicloud:vpc/natGateway:NatGateway", "ngw-1")
+    known = ("alicloud:ecs/eipAssociation:EipAssociation", "eip-1:ngw-1")
+    assert [kind for kind, _, _ in found(cloud, state(own, gateway))] == ["EIP association"]
+    assert found(cloud, state(own)) == []
+    assert found(cloud, state(own, gateway, known)) == []
+
+
 def test_an_adopted_vpc_is_never_left_over_even_with_our_tags() -> None:
     cloud = ListedCloud(DescribeVpcs=[{"VpcId": "vpc-theirs", **TAGS}])
     adopted = replace(OURS, vpc_id="vpc-theirs")
