@@ -238,10 +238,11 @@ class Rollout:
             and (not nodes[name].ready if name in nodes else name in earlier)
         ]
 
-    async def _check_kubelet(self, api: ClusterApi, node: str) -> None:
-        problem = kubelet_problem(
-            node, version_of(self._plan.kubernetes.version), version_of(await api.version())
-        )
+    async def _check_kubelet(
+        self, api: ClusterApi, node: str, *, version: str | None = None
+    ) -> None:
+        wanted = version_of(version or self._plan.kubernetes.version)
+        problem = kubelet_problem(node, wanted, version_of(await api.version()))
         if problem is not None:
             raise pulumi.RunError(problem)
 
@@ -270,8 +271,9 @@ class Rollout:
             return
         try:
             async with self._cluster() as api:
-                if old["kubernetes"] != new["kubernetes"] and new["workers"]:
-                    await self._check_kubelet(api, new["workers"][0])
+                if old["kubernetes"] != new["kubernetes"]:
+                    name = [*new["workers"], *old["workers"], "a node"][0]
+                    await self._check_kubelet(api, name, version=new["kubernetes"])
                 await self._empty_removed(api, removed, within)
         except ClusterError as error:
             raise pulumi.RunError(_not_emptied(", ".join(removed) or "workers", error)) from error

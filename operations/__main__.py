@@ -27,6 +27,7 @@ from operations.secrets_command import make_stack_secrets, rotate_webhook
 from operations.sweep.leftovers import Leftover
 from operations.sweep_command import Ask, SweptStack, leftover_table, sweep_stack
 from operations.terminal import console
+from operations.upgrade_command import upgrade_stack
 from operations.verification.reports import junit_text, summary, verdict_document, verdict_table
 from operations.verification.run import Outcome
 from operations.verify_command import EGRESS_URL, verify_stack
@@ -237,6 +238,28 @@ def _asking(stack: str, *, yes: bool, as_json: bool) -> Ask:
 
 def _saying(*, as_json: bool) -> Callable[[str], None]:
     return lambda text: typer.echo(f"gone: {text}", err=as_json)
+
+
+@app.command("upgrade")
+def upgrade(
+    stack: Annotated[str, typer.Option("--stack", help="Which stack.")] = LOCAL_STACK,
+    home: HomeOption = _HOME,
+    config_file: ConfigFileOption = None,
+    tools: ToolsOption = _HOME,
+    *,
+    go: Annotated[
+        bool, typer.Option("--go", help="Do the steps; without it they are only shown.")
+    ] = False,
+) -> None:
+    """Bring a cluster to the versions that its stack file says, in an order that is safe."""
+    with _told():
+        upgrade_stack(
+            stack,
+            Places.of(home, tools=tools),
+            config_file=None if config_file is None else config_file.resolve(),
+            go=go,
+            console=console(),
+        )
 
 
 @app.command("plan")

@@ -91,7 +91,12 @@ class Upgrade:
 
 
 def plan_upgrade(
-    running: Running, *, kubernetes: Version, spiderpool: Version | None, workers: frozenset[str]
+    running: Running,
+    *,
+    kubernetes: Version,
+    spiderpool: Version | None,
+    workers: frozenset[str],
+    control_planes: frozenset[str],
 ) -> Upgrade:
     """Find the way from `running` to these versions.
 
@@ -103,9 +108,10 @@ def plan_upgrade(
         spiderpool: what the stack file says, None when it is off.
         workers: names of the stack's workers; other nodes of the cluster are not replaced, but
             their kubelets count.
+        control_planes: names of the stack's control planes.
     """
     problems = [
-        *_kubernetes_problems(running, kubernetes),
+        *_kubernetes_problems(running, kubernetes, control_planes),
         *_spiderpool_problems(running.spiderpool, spiderpool),
     ]
     if problems:
@@ -176,8 +182,22 @@ def kubelet_problem(node: str, kubelet: Version, api_server: Version) -> str | N
     return None
 
 
-def _kubernetes_problems(running: Running, after: Version) -> list[str]:
+def _kubernetes_problems(
+    running: Running, after: Version, control_planes: frozenset[str]
+) -> list[str]:
     found = [] if running.api_servers else ["No API server was found: there is nothing to upgrade."]
+    missing = sorted(control_planes - set(running.api_servers))
+    if missing and running.api_servers:
+        found.append(
+            f"{', '.join(missing)} has no API server: with a control plane missing, another one "
+            "is not taken away. Run `pulumi up` first."
+        )
+    if len(control_planes) == 1 and any(v < after for v in running.api_servers.values()):
+        found.append(
+            f"{', '.join(sorted(control_planes))} is the only control plane and holds the only "
+            "etcd, so it cannot be replaced. Upgrade it on the machine with kubeadm "
+            "(docs/runbooks/upgrade.md), then run this command again for everything else."
+        )
     for plane, before in sorted(running.api_servers.items()):
         problem = kubernetes_problem(before, after)
         if problem is not None:
