@@ -8,12 +8,15 @@ import ssl
 import tempfile
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from operations.failure import ExitCode, OperationError
 from operations.pki import WEBHOOK_NAMES, expiry
+from operations.places import Places
+from operations.secrets_command import rotate_webhook
 from operations.secrets_rotation import (
     HANDED_OVER_WITHIN,
     Deployed,
@@ -189,3 +192,23 @@ def test_the_cluster_is_read_as_kubectl_prints_it() -> None:
 def test_a_cluster_without_the_webhooks_is_one_sentence() -> None:
     with pytest.raises(OperationError, match="no webhook of Spiderpool's"):
         read_deployed({"items": []})
+
+
+def test_the_command_takes_the_first_step_without_a_cluster(tmp_path: Path) -> None:
+    file = tmp_path / "secrets.yaml"
+    file.write_text(dump_secrets(fake_secrets()), encoding="utf-8")
+    said = rotate_webhook("local", Places.of(tmp_path), file=file)
+    assert said.startswith("Step 1 of 3")
+    assert "pulumi up --stack local" in said
+    assert step_of(parse_secrets(file.read_text(encoding="utf-8"))) is Step.BOTH_TRUSTED
+    assert "PRIVATE KEY" not in said
+
+
+def test_the_command_takes_no_further_step_without_a_cluster(tmp_path: Path) -> None:
+    file = tmp_path / "secrets.yaml"
+    kept = dump_secrets(steps()[1])
+    file.write_text(kept, encoding="utf-8")
+    with pytest.raises(OperationError) as refused:
+        rotate_webhook("local", Places.of(tmp_path), file=file)
+    assert refused.value.code in {ExitCode.REFUSED, ExitCode.UNPREPARED}
+    assert file.read_text(encoding="utf-8") == kept
