@@ -11,6 +11,8 @@ from typing import Final
 KEPT: Final = 20_000
 _SECRET: Final = re.compile(r"password|secret|userdata|securitytoken|privatekey", re.IGNORECASE)
 _LONGEST: Final = 512
+_SHARE: Final = 16 * 1024
+_MOST_UNKNOWN: Final = 50
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,11 +32,20 @@ class Logged:
 
 
 def masked(parameters: Mapping[str, str]) -> dict[str, str]:
-    """Parameters with secrets replaced and long values cut."""
-    return {
-        name: "***" if value and _SECRET.search(name) else value[:_LONGEST]
-        for name, value in parameters.items()
-    }
+    """Parameters with secrets replaced, long values cut, and no more than a call's share kept.
+
+    Whoever sends much without a right to must not fill the memory with it.
+    """
+    kept: dict[str, str] = {}
+    room = _SHARE
+    for name, value in parameters.items():
+        shown = "***" if value and _SECRET.search(name) else value[:_LONGEST]
+        room -= len(name) + len(shown)
+        if room < 0:
+            kept["…"] = f"{len(parameters) - len(kept)} more"
+            break
+        kept[name] = shown
+    return kept
 
 
 class CallLog:
@@ -62,12 +73,12 @@ class CallLog:
             n=self._next,
             time=time,
             product=product,
-            action=action,
+            action=action[:_LONGEST],
             parameters=masked(parameters),
             status=status,
             code=code,
             seconds=round(seconds, 6),
-            unknown=unknown,
+            unknown=tuple(name[:_LONGEST] for name in unknown[:_MOST_UNKNOWN]),
             principal=principal,
         )
         self._next += 1

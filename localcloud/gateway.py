@@ -54,6 +54,7 @@ _COMMON: Final = frozenset(
     }
 )
 _MOST_FIELDS: Final = 5000
+_LONGEST_TOKEN: Final = 64
 _REGIONAL: Final = frozenset({"Ecs", "Vpc", "Slb", "Nlb"})
 _PASSES_ROLE: Final = frozenset({("ecs", "RunInstances"), ("ecs", "AttachInstanceRamRole")})
 
@@ -268,6 +269,11 @@ class Gateway:
         if not action.writes:
             return action.run(call, request)
         token = given.get("ClientToken") or ""
+        if len(token) > _LONGEST_TOKEN or not token.isascii():
+            raise ApiError(
+                "InvalidClientToken.ValueNotSupported",
+                f"The ClientToken has at most {_LONGEST_TOKEN} ASCII characters.",
+            )
         who = call.principal.arn
         with self._store.transaction():
             if token:

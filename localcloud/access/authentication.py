@@ -24,15 +24,16 @@ class Nonces:
     """The nonces seen within the time in which a request is accepted at all."""
 
     def __init__(self) -> None:
-        self._seen: set[str] = set()
-        self._order: deque[tuple[float, str]] = deque()
+        self._seen: set[bytes] = set()
+        self._order: deque[tuple[float, bytes]] = deque()
 
     def use(self, key_id: str, nonce: str, now: float) -> None:
         """Note a nonce; raises if this key has used it before."""
         horizon = now - 2 * signatures.MAX_SKEW_SECONDS
         while self._order and (self._order[0][0] < horizon or len(self._order) > _NONCES_KEPT):
             self._seen.discard(self._order.popleft()[1])
-        name = f"{key_id}\n{nonce}"
+        # A digest, so that long nonces take no more memory than short ones.
+        name = hashlib.blake2b(f"{key_id}\n{nonce}".encode(), digest_size=16).digest()
         if name in self._seen:
             raise ApiError("SignatureNonceUsed", "Specified signature nonce was used already.")
         self._seen.add(name)

@@ -270,6 +270,22 @@ def test_halves_of_characters_are_an_error_of_the_request(cloud: CloudThread) ->
     assert code_of(answer) == "InvalidParameter"
 
 
+def test_what_nobody_signed_does_not_fill_the_log(cloud: CloudThread) -> None:
+    junk = "&".join(f"{'n' * 500}{n}={'v' * 200}" for n in range(4000)).encode()
+    assert cloud.raw("POST", "/", junk, FORM)[0] == 400
+    kept = cloud.inside.calls.after(0)[-1].parameters
+    assert sum(len(n) + len(v) for n, v in kept.items()) < 20_000
+    assert kept["…"].endswith(" more")
+
+
+@pytest.mark.parametrize("token", ["x" * 65, "é"])
+def test_a_client_token_is_64_ascii_characters(cloud: CloudThread, token: str) -> None:
+    create = {"Action": "CreateVpc", "Version": "2016-04-28"}
+    answer = cloud.raw("POST", "/?" + v1({**create, "ClientToken": token}))
+    assert code_of(answer) == "InvalidClientToken.ValueNotSupported"
+    assert cloud.raw("POST", "/?" + v1({**create, "ClientToken": "x" * 64}))[0] == 200
+
+
 def test_a_position_in_a_list_is_a_plain_number(cloud: CloudThread) -> None:
     answer = cloud.raw("POST", "/?" + v1({**DESCRIBE, "Tag.².Key": "x"}))
     assert code_of(answer) == "InvalidParameter"
