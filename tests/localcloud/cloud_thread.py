@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import http.client
+import os
 import ssl
 import threading
 from collections.abc import Callable, Mapping
@@ -20,10 +21,27 @@ from localcloud.products.catalogue import PRODUCTS
 from localcloud.server import Running, running
 from localcloud.settings import ROOT_KEY_ID, ROOT_SECRET, Cloud, Places
 from localcloud.wire.parameters import declared
-from tests.localcloud import sdk_conformance
+from tests.localcloud import keys, sdk_conformance
 from tests.localcloud.sdk_api import body_model_of
 
 REGION = "cn-hangzhou"
+
+
+def _absent(product: str, name: str, answer: Answer, model: type) -> list[str]:
+    if name in keys.GONE and not answer.get(keys.GONE[name]):
+        return []
+    found = sdk_conformance.absent(dict(answer), model, f"{product}.{name}")
+    # The gateway adds it to every answer.
+    lacking = [key for key in dict.fromkeys(found) if key != f"{product}.{name}.RequestId"]
+    folder = os.environ.get(keys.RECORD)
+    if folder:
+        keys.record(folder, lacking)
+        return []
+    return [
+        f"{key} is absent; if that is right, run `python -m tests.localcloud.keys`"
+        for key in lacking
+        if key not in keys.left_out()
+    ]
 
 
 class Judge:
@@ -49,6 +67,7 @@ class Judge:
             model = body_model_of(product, action.name)
             if model is not None:
                 found = sdk_conformance.problems(dict(answer), model, action.name)
+                found += _absent(product, action.name, answer, model)
                 self.problems += [p for p in found if p not in self.problems]
             return answer
 

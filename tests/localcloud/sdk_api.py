@@ -28,6 +28,9 @@ PACKAGES = {
     "Sts": "alibabacloud_sts20150401",
     "Slb": "alibabacloud_slb20140515",
     "Nlb": "alibabacloud_nlb20220430",
+    "Location": "alibabacloud_location20150612",
+    "BssOpenApi": "alibabacloud_bssopenapi20171214",
+    "ResourceManager": "alibabacloud_resourcemanager20200331",
 }
 
 
@@ -100,6 +103,15 @@ class Api:
 
     def nlb(self, action: str, **parameters: object) -> dict[str, Any]:
         return self._call("Nlb", action, parameters)
+
+    def location(self, action: str, **parameters: object) -> dict[str, Any]:
+        return self._call("Location", action, parameters)
+
+    def bss(self, action: str, **parameters: object) -> dict[str, Any]:
+        return self._call("BssOpenApi", action, parameters)
+
+    def groups(self, action: str, **parameters: object) -> dict[str, Any]:
+        return self._call("ResourceManager", action, parameters)
 
 
 @contextlib.contextmanager

@@ -92,3 +92,18 @@ def request_names(models: ModuleType, action: str) -> set[str] | None:
     """The parameters that the SDK knows of an action."""
     model = getattr(models, f"{action}Request", None)
     return set(wire_fields(model)) if model else None
+
+
+def absent(value: Any, hint: Any, path: str) -> list[str]:  # noqa: ANN401  # the SDK is untyped
+    """The keys that the model knows and an answer does not have; `[]` stands for any item."""
+    origin = typing.get_origin(hint)
+    if origin is list and isinstance(value, list):
+        (item,) = typing.get_args(hint)
+        return [p for v in value for p in absent(v, item, f"{path}[]")]
+    if not hasattr(hint, "to_map") or not isinstance(value, dict):
+        return []
+    fields = wire_fields(hint)
+    found = [f"{path}.{name}" for name in fields if name not in value]
+    for name, inner in value.items():
+        found += absent(inner, fields.get(name, Any), f"{path}.{name}")
+    return found

@@ -81,7 +81,7 @@ def test_a_listener_uses_certificates_that_are_there(place: Place) -> None:
     server = uploaded(place.api)
     authority = place.api.slb("UploadCACertificate", CACertificate=self_signed("a.example")[0])
     one = {"CACertificateId": authority["CACertificateId"]}
-    https(place, server, **one)
+    clb = https(place, server, **one)
     for action, given in (
         ("DeleteServerCertificate", {"ServerCertificateId": server}),
         ("DeleteCACertificate", one),
@@ -91,6 +91,10 @@ def test_a_listener_uses_certificates_that_are_there(place: Place) -> None:
     place.api.slb("SetCACertificateName", CACertificateName="clients", **one)
     (shown,) = place.api.slb("DescribeCACertificates", **one)["CACertificates"]["CACertificate"]
     assert shown["CACertificateName"] == "clients"
+    place.api.slb("DeleteLoadBalancer", LoadBalancerId=clb)
+    place.api.slb("DeleteCACertificate", **one)
+    with refused("CACertificateId.NotFound"):
+        place.api.slb("DeleteCACertificate", **one)
 
 
 def test_a_listener_has_further_domains_that_go_with_it(place: Place) -> None:

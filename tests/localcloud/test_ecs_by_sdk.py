@@ -400,7 +400,7 @@ def test_an_instance_changes_in_place(place: Place) -> None:
     ]
     assert pool["InstanceId"] == instance_id
     renew = place.api.ecs("DescribeInstanceAutoRenewAttribute", InstanceId=instance_id)
-    assert len(renew["InstanceRenewAttributes"]["InstanceRenewAttribute"]) == 1
+    assert renew["InstanceRenewAttributes"]["InstanceRenewAttribute"] == []
 
 
 def test_a_protected_instance_stays(place: Place) -> None:

@@ -118,3 +118,31 @@ def test_maintenance_and_bandwidth_of_an_instance(place: Place) -> None:
         )
     ecs("ModifyInstanceNetworkSpec", InstanceId=instance, InternetMaxBandwidthOut=7)
     assert place.instance(instance)["InternetMaxBandwidthOut"] == 7
+
+
+def test_an_instance_is_paid_in_advance_and_renewed(place: Place) -> None:
+    ecs, instance = place.api.ecs, place.run(InstanceChargeType="PrePaid", AutoRenew=True)
+
+    def renewal() -> list[tuple[str, int]]:
+        found = ecs("DescribeInstanceAutoRenewAttribute", InstanceId=instance)
+        rows = found["InstanceRenewAttributes"]["InstanceRenewAttribute"]
+        return [(r["RenewalStatus"], r["Duration"]) for r in rows]
+
+    assert renewal() == [("AutoRenewal", 1)]
+    ecs(
+        "ModifyInstanceAutoRenewAttribute",
+        InstanceId=instance,
+        RenewalStatus="AutoRenewal",
+        Duration=2,
+        PeriodUnit="Month",
+    )
+    assert renewal() == [("AutoRenewal", 2)]
+    ecs(
+        "ModifyInstanceChargeType",
+        InstanceIds=f'["{instance}"]',
+        InstanceChargeType="PostPaid",
+    )
+    assert place.instance(instance)["InstanceChargeType"] == "PostPaid"
+    assert renewal() == []
+    with refused("InvalidParameter.InstanceId"):
+        ecs("ModifyInstanceAutoRenewAttribute", InstanceId=instance, RenewalStatus="Normal")

@@ -42,6 +42,18 @@ def test_routes_are_made_and_deleted_by_the_batch(place: Place) -> None:
     assert gone["FailedRouteEntries"][0]["FailedCode"] == "InvalidRouteEntry.NotFound"
 
 
+def test_a_single_route_leads_somewhere_and_nowhere_twice(place: Place) -> None:
+    one = {"RouteTableId": table(place), "DestinationCidrBlock": "10.9.0.0/24"}
+    eni = place.eni()["NetworkInterfaceId"]
+    hop = {"NextHopType": "NetworkInterface", "NextHopId": eni}
+    place.api.vpc("CreateRouteEntry", **one, **hop)
+    with refused("InvalidCIDRBlock.Duplicate"):
+        place.api.vpc("CreateRouteEntry", **one, **hop)
+    place.api.vpc("DeleteRouteEntry", **one)
+    with refused("InvalidRouteEntry.NotFound"):
+        place.api.vpc("DeleteRouteEntry", **one)
+
+
 def test_a_route_table_is_renamed(place: Place) -> None:
     one = {"RouteTableId": table(place)}
     place.api.vpc("ModifyRouteTableAttributes", RouteTableName="rt", Description="d", **one)
@@ -68,6 +80,14 @@ def test_an_eip_on_a_secondary_eni_changes_its_mode(place: Place) -> None:
     assert shown["Mode"] == "BINDED"
     with refused("InvalidParameter.Mode"):
         place.api.vpc("ModifyEipForwardMode", InstanceId=eip, Mode="SIDEWAYS")
+
+
+def test_an_eip_is_not_monitored_in_detail(place: Place) -> None:
+    eip = place.api.vpc("AllocateEipAddress")["AllocationId"]
+    shown = place.api.vpc(
+        "DescribeHighDefinitionMonitorLogAttribute", InstanceId=eip, InstanceType="EIP"
+    )
+    assert (shown["InstanceId"], shown["LogProject"]) == (eip, "")
 
 
 def test_only_a_nat_gateway_paid_by_size_has_a_size(place: Place) -> None:

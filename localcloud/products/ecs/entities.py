@@ -151,6 +151,9 @@ class Instance:
     resource_group_id: str
     jumbo_frame: bool = False
     serial_number: str
+    renewal_status: str = "Normal"
+    renewal_duration: int = 1
+    renewal_unit: str = "Month"
     maintenance_action: str = "AutoRecover"
     maintenance_windows: tuple[tuple[str, str], ...] = ()
     notify_on_maintenance: bool = False

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from localcloud.actions import Answer, Call, action
-from localcloud.wire.errors import invalid
+from localcloud.wire.errors import ApiError, invalid
 
 from .instances import SeveralInstances, find, several
 
@@ -132,21 +132,86 @@ class DescribeInstanceAutoRenewAttribute(SeveralInstances):
 def describe_instance_auto_renew_attribute(
     call: Call, request: DescribeInstanceAutoRenewAttribute
 ) -> Answer:
-    """How subscription instances renew themselves: not at all."""
+    """How instances that are paid in advance are renewed; others are left out."""
+    found = [
+        i
+        for i in several(call, request.ids)
+        if i.charge_type == "PrePaid" and request.renewal_status in {None, "", i.renewal_status}
+    ]
     return {
         "InstanceRenewAttributes": {
             "InstanceRenewAttribute": [
                 {
                     "InstanceId": i.id,
-                    "AutoRenewEnabled": False,
-                    "Duration": 0,
-                    "PeriodUnit": "Month",
-                    "RenewalStatus": "Normal",
+                    "RenewalStatus": i.renewal_status,
+                    "AutoRenewEnabled": i.renewal_status == "AutoRenewal",
+                    "Duration": i.renewal_duration,
+                    "PeriodUnit": i.renewal_unit,
+                    "EnableExpectedRenewDay": False,
                 }
-                for i in several(call, request.ids)
+                for i in found
             ]
         },
-        "TotalCount": len(request.ids),
+        "TotalCount": len(found),
         "PageNumber": 1,
-        "PageSize": 50,
+        "PageSize": 10,
     }
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModifyInstanceAutoRenewAttribute:
+    """Parameters of ModifyInstanceAutoRenewAttribute; InstanceId is separated by commas."""
+
+    instance_id: tuple[str, ...]
+    region_id: str | None = None
+    renewal_status: str | None = None
+    auto_renew: bool | None = None
+    duration: int | None = None
+    period_unit: str | None = None
+
+
+@action(writes=True)
+def modify_instance_auto_renew_attribute(
+    call: Call, request: ModifyInstanceAutoRenewAttribute
+) -> Answer:
+    """Change how instances are renewed that are paid in advance."""
+    status = request.renewal_status or ("AutoRenewal" if request.auto_renew else "Normal")
+    if status not in {"AutoRenewal", "Normal", "NotRenewal"}:
+        raise invalid("RenewalStatus", status, "it must be AutoRenewal, Normal or NotRenewal")
+    for instance_id in request.instance_id:
+        instance = find(call, instance_id)
+        if instance.charge_type != "PrePaid":
+            raise ApiError("InvalidParameter.InstanceId", f"{instance.id} is not paid in advance.")
+        call.store.change(
+            instance,
+            renewal_status=status,
+            renewal_duration=request.duration or instance.renewal_duration,
+            renewal_unit=request.period_unit or instance.renewal_unit,
+        )
+    return {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModifyInstanceChargeType:
+    """Parameters of ModifyInstanceChargeType; InstanceIds is a JSON array."""
+
+    instance_ids: tuple[str, ...]
+    region_id: str | None = None
+    instance_charge_type: str = "PrePaid"
+    period: int | None = None
+    period_unit: str | None = None
+    include_data_disks: bool | None = None
+    auto_pay: bool | None = None
+    is_detail_fee: bool | None = None
+
+
+@action(writes=True)
+def modify_instance_charge_type(call: Call, request: ModifyInstanceChargeType) -> Answer:
+    """Pay instances in advance, or afterwards. Nothing is charged here."""
+    if request.instance_charge_type not in {"PrePaid", "PostPaid"}:
+        raise invalid(
+            "InstanceChargeType", request.instance_charge_type, "it must be PrePaid or PostPaid"
+        )
+    for instance_id in request.instance_ids:
+        call.store.change(find(call, instance_id), charge_type=request.instance_charge_type)
+    return {"OrderId": "", "FeeOfInstances": {"FeeOfInstance": []}}

@@ -313,6 +313,9 @@ def _run_one(call: Call, request: RunInstances) -> str:
                 else request.internet_max_bandwidth_in
             ),
             charge_type=request.instance_charge_type,
+            renewal_status="AutoRenewal" if request.auto_renew else "Normal",
+            renewal_duration=request.auto_renew_period or 1,
+            renewal_unit=request.period_unit or "Month",
             credit_specification=request.credit_specification,
             spot_strategy=request.spot_strategy,
             resource_group_id=request.resource_group_id,

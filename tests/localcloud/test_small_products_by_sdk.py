@@ -1,0 +1,30 @@
+"""What the provider asks of other products, by their official SDKs."""
+
+from __future__ import annotations
+
+import pytest
+
+from localcloud.products.vpc.entities import DEFAULT_RESOURCE_GROUP
+from tests.localcloud.cloud_thread import CloudThread
+from tests.localcloud.sdk_api import Api, refused
+
+pytestmark = pytest.mark.unit
+
+
+def test_every_product_is_found_where_one_asks(cloud: CloudThread, api: Api) -> None:
+    answer = api.location("DescribeEndpoints", Id="cn-hangzhou", ServiceCode="ecs", Type="openAPI")
+    (found,) = answer["Endpoints"]["Endpoint"]
+    assert found["Endpoint"] == f"127.0.0.1:{cloud.port}"
+
+
+def test_the_account_has_bought_nothing(api: Api) -> None:
+    answer = api.bss("QueryAvailableInstances", ProductCode="ecs")
+    assert answer["Data"]["InstanceList"] == []
+
+
+def test_there_is_the_default_resource_group(api: Api) -> None:
+    (listed,) = api.groups("ListResourceGroups")["ResourceGroups"]["ResourceGroup"]
+    one = {"ResourceGroupId": DEFAULT_RESOURCE_GROUP}
+    assert listed["Id"] == api.groups("GetResourceGroup", **one)["ResourceGroup"]["Id"]
+    with refused("EntityNotExist.ResourceGroup"):
+        api.groups("GetResourceGroup", ResourceGroupId="rg-none")
