@@ -125,9 +125,8 @@ class Spiderpool(pulumi.ComponentResource):
             skip_crds=False,
             skip_await=False,
             timeout=_INSTALL_WITHIN,
-            opts=pulumi.ResourceOptions.merge(
-                self._after(*self._args.needs),
-                pulumi.ResourceOptions(hooks=pulumi.ResourceHookBinding(before_update=[hook])),
+            opts=self._after(
+                *self._args.needs, hooks=pulumi.ResourceHookBinding(before_update=[hook])
             ),
         )
 
@@ -212,6 +211,7 @@ class Spiderpool(pulumi.ComponentResource):
         retain_on_delete: bool | None = None,
         deleted_with: pulumi.Resource | None = None,
         custom_timeouts: pulumi.CustomTimeouts | None = None,
+        hooks: pulumi.ResourceHookBinding | None = None,
     ) -> pulumi.ResourceOptions:
         return pulumi.ResourceOptions(
             parent=self,
@@ -220,6 +220,7 @@ class Spiderpool(pulumi.ComponentResource):
             retain_on_delete=retain_on_delete,
             deleted_with=deleted_with,
             custom_timeouts=custom_timeouts,
+            hooks=hooks,
         )
 
 
