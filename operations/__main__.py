@@ -18,6 +18,7 @@ from config.schema import cluster_schema
 from operations.cluster_report import cluster_tables, stack_outputs
 from operations.environment import env_file
 from operations.failure import ExitCode, OperationError
+from operations.foreign_rules import foreign_rules, revoke, rules_table
 from operations.holding import held
 from operations.local import EIP_RANGE, LocalCloud
 from operations.places import LOCAL_STACK, ROOT, Places
@@ -216,6 +217,34 @@ def recover(
         typer.echo(f"{stack} is in order: nothing was cut off, nothing is left over.")
     else:
         typer.echo(f"Now run `pulumi up --stack {stack}`.")
+
+
+@app.command("rules")
+def rules(
+    stack: StackOption,
+    home: HomeOption = _HOME,
+    config_file: ConfigFileOption = None,
+    *,
+    as_json: JsonOption = False,
+    revoke_them: Annotated[
+        bool, typer.Option("--revoke", help="Take them out of the security group.")
+    ] = False,
+) -> None:
+    """List security rules of a stack's group that the stack did not make: a preview sees none."""
+    with _told(as_json=as_json):
+        swept = _swept(stack, home, config_file)
+        api = swept.api()
+        found = foreign_rules(api, swept.deployment_state())
+        if revoke_them:
+            revoke(api, found)
+    if as_json:
+        _print_json({"stack": stack, "rules": [r.as_document() for r in found]})
+    elif found:
+        console().print(rules_table(stack, found))
+    else:
+        typer.echo(f"The security group of {stack} has its own rules and no others.")
+    if found and not revoke_them:
+        raise typer.Exit(ExitCode.LEFTOVERS)
 
 
 def _swept(stack: str, home: Path, config_file: Path | None) -> SweptStack:
