@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import cast
 
 import pulumi
 from pulumi_alicloud import ecs, vpc
@@ -117,7 +118,7 @@ class Network(pulumi.ComponentResource):
             made = self._make_vswitch(vswitch, needs)
             ids[key] = made.id
             if vswitch.ipv6_index is not None:
-                ipv6[key] = made.ipv6_cidr_block
+                ipv6[key] = _ipv6_range_made(key, made)
         return ids, ipv6
 
     def _make_vswitch(self, vswitch: VSwitchPlan, needs: list[vpc.Ipv4CidrBlock]) -> vpc.Switch:
@@ -277,6 +278,22 @@ def _first_snat_table(nat_gateway_id: str, answer: vpc.GetNatGatewaysResult) -> 
             "leave network.nat.id out to get one."
         )
     return tables[0]
+
+
+def _ipv6_range_made(key: str, vswitch: vpc.Switch) -> pulumi.Output[str]:
+    """A vSwitch that gets IPv6 later keeps its empty range in a preview; it is not known yet."""
+
+    def known(text: str | None) -> str | pulumi.Output[str]:
+        if text:
+            return text
+        if pulumi.runtime.is_dry_run():
+            return cast("pulumi.Output[str]", pulumi.Output.from_input(pulumi.UNKNOWN))
+        raise pulumi.RunError(
+            f"the cloud gave the vSwitch {key} no IPv6 range, although ipv6Index is set. Run "
+            "`pulumi up --refresh`; if it stays so, the zone has no IPv6."
+        )
+
+    return cast("pulumi.Output[str]", vswitch.ipv6_cidr_block.apply(known))
 
 
 def _ipv6_range_of(vswitch_id: str, parent: pulumi.Resource) -> pulumi.Output[str]:

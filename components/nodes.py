@@ -309,6 +309,9 @@ class Node(pulumi.ComponentResource):
                 delete_before_replace=True,
                 ignore_changes=["userData"] if stays else None,
                 replace_on_changes=None if stays else ["userData"],
+                # The provider does not see that a NIC is gone from its inputs, and the ENI of a
+                # machine that runs cannot be deleted.
+                replacement_trigger=sorted(enis),
                 protect=plan.protect and stays,
                 hooks=None if self._rollout is None else self._rollout.instance_hooks,
             ),
