@@ -137,9 +137,15 @@ def _kubeconfig(config: pulumi.Config, plan: ClusterPlan) -> pulumi.Output[str] 
 
 def _access_key(config: pulumi.Config, plan: ClusterPlan) -> pulumi.Output[AccessKey] | None:
     wanted = plan.cloud_controller
-    if not wanted.enabled or wanted.credentials != "access-key":
-        return None
     given = config.get_secret_object("accessKey")
+    if not wanted.enabled or wanted.credentials != "access-key":
+        if wanted.enabled and given is not None:
+            raise pulumi.RunError(
+                f"{NAMESPACE}:accessKey is set, and cloudController.credentials is ram-role: the "
+                "cloud controller takes one of the two. Write credentials: access-key, or run "
+                f"`pulumi config rm {NAMESPACE}:accessKey`."
+            )
+        return None
     if given is None:
         raise pulumi.RunError(
             f"cloudController.credentials is access-key, but {NAMESPACE}:accessKey is not set. "

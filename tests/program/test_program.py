@@ -169,3 +169,17 @@ def test_an_access_key_that_is_asked_for_must_be_there() -> None:
     document = small({"cloudController": {"credentials": "access-key"}})
     with pytest.raises(pulumi.RunError, match="accessKeyId"):
         deploy(document)
+
+
+def test_an_access_key_beside_a_role_is_refused_for_nothing_would_read_it() -> None:
+    key = {"accessKeyId": "LTAI-fake", "accessKeySecret": "not-to-be-shown"}
+    with pytest.raises(pulumi.RunError, match="takes one of the two") as refused:
+        deploy(small(), extra={"accessKey": key})
+    assert key["accessKeySecret"] not in str(refused.value)
+
+
+@pytest.mark.parametrize("given", [{"accessKeyId": "LTAI-fake"}, {}, "LTAI-fake:fake"])
+def test_half_an_access_key_is_refused(given: object) -> None:
+    document = small({"cloudController": {"credentials": "access-key"}})
+    with pytest.raises(pulumi.RunError, match=r"accessKey"):
+        deploy(document, extra={"accessKey": given})
