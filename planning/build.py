@@ -121,7 +121,11 @@ def _node(config: ClusterConfig, member: Member, placed: Mapping[str, Placement]
         ram_role=pool.ram_role,
         labels=dict(sorted({**pool.labels, **own.labels}.items())),
         taints=_taints(pool),
-        max_pods=max_pods(pool.role, interfaces.values()),
+        max_pods=max_pods(
+            pool.role,
+            interfaces.values(),
+            cloud_controller=config.cloud_controller.enabled,
+        ),
         interfaces=interfaces,
     )
 

@@ -23,21 +23,32 @@ ON_EVERY_NODE = ("kube-proxy", "spiderpool-agent")
 ON_CONTROL_PLANES = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
 
 
-def host_network_pods(role: Role) -> int:
-    """Pods that surely run on a node of this role without an address of their own."""
-    extra = ON_CONTROL_PLANES if role is Role.CONTROL_PLANE else ()
-    return len(ON_EVERY_NODE) + len(extra)
+def host_network_pods(role: Role, *, cloud_controller: bool) -> int:
+    """Pods that surely run on a node of this role without an address of their own.
+
+    Args:
+        role: Of the node.
+        cloud_controller: Whether the cluster has the CCM, which stands on each control plane.
+    """
+    extra = 0
+    if role is Role.CONTROL_PLANE:
+        extra = len(ON_CONTROL_PLANES) + cloud_controller
+    return len(ON_EVERY_NODE) + extra
 
 
-def max_pods(role: Role, interfaces: Iterable[InterfacePlan]) -> int:
+def max_pods(role: Role, interfaces: Iterable[InterfacePlan], *, cloud_controller: bool) -> int:
     """The kubelet's `maxPods`: addresses of eth0's pods and the host network's sure ones."""
-    addresses = sum(i.pod_address_count for i in interfaces if i.name == DEFAULT_INTERFACE)
-    return addresses + host_network_pods(role)
+    sure = host_network_pods(role, cloud_controller=cloud_controller)
+    return _default_addresses(interfaces) + sure
 
 
 def pod_capacity(node: NodePlan) -> int:
     """How many pods with an address of the default NIC fit on a node."""
-    return node.max_pods - host_network_pods(node.role)
+    return _default_addresses(node.interfaces.values())
+
+
+def _default_addresses(interfaces: Iterable[InterfacePlan]) -> int:
+    return sum(i.pod_address_count for i in interfaces if i.name == DEFAULT_INTERFACE)
 
 
 def usable_addresses(cidr: IPv4Network) -> int:

@@ -313,7 +313,8 @@ def _deployment(plan: ClusterPlan) -> Object:
         "kind": "Deployment",
         "metadata": {"name": NAME, "namespace": NAMESPACE, "labels": _labels()},
         "spec": {
-            "replicas": min(max(planes, 1), 2),
+            # On each control plane, never two on one: `maxPods` counts on it.
+            "replicas": max(planes, 1),
             "selector": {"matchLabels": _labels()},
             # Ports of the node are the pod's own: the old one goes first.
             "strategy": {

@@ -6,7 +6,6 @@ from planning.canonical import canonical_ranges
 from planning.capacity import (
     free_addresses,
     free_prefixes,
-    host_network_pods,
     pod_capacity,
     usable_addresses,
 )
@@ -83,7 +82,7 @@ def _node(plan: ClusterPlan, node: NodePlan) -> dict[str, object]:
         "zone": node.zone,
         "instanceType": node.instance_type,
         "maxPods": node.max_pods,
-        "hostNetworkPods": host_network_pods(node.role),
+        "hostNetworkPods": node.max_pods - pod_capacity(node),
         "podCapacity": pod_capacity(node),
         "interfaces": {name: _interface(plan, nic) for name, nic in node.interfaces.items()},
     }

@@ -36,10 +36,15 @@ def test_a_worker_has_room_for_its_addresses_and_two_pods_of_the_host() -> None:
     assert (worker.max_pods, pod_capacity(worker)) == (7, 5)
 
 
-def test_a_control_plane_has_room_for_its_static_pods_too() -> None:
+def test_a_control_plane_has_room_for_its_static_pods_and_the_cloud_controller_too() -> None:
     master = _plan("local").nodes["master"]
-    assert (master.max_pods, pod_capacity(master)) == (11, 5)
-    assert host_network_pods(Role.CONTROL_PLANE) == 6
+    assert (master.max_pods, pod_capacity(master)) == (12, 5)
+    assert host_network_pods(Role.CONTROL_PLANE, cloud_controller=True) == 7
+
+
+def test_no_room_is_kept_for_a_cloud_controller_that_is_not_there() -> None:
+    assert host_network_pods(Role.CONTROL_PLANE, cloud_controller=False) == 6
+    assert host_network_pods(Role.WORKER, cloud_controller=True) == 2
 
 
 def test_free_addresses_are_what_the_cloud_would_still_give() -> None:

@@ -94,8 +94,8 @@ def test_it_runs_on_control_planes_before_anything_else_can() -> None:
     assert found["priorityClassName"] == "system-cluster-critical"
 
 
-@pytest.mark.parametrize(("document", "replicas"), [(small(), 1), (three_control_planes(), 2)])
-def test_a_second_one_stands_by_where_there_is_a_node_for_it(
+@pytest.mark.parametrize(("document", "replicas"), [(small(), 1), (three_control_planes(), 3)])
+def test_each_control_plane_has_one_and_one_of_them_leads(
     document: dict[str, Any], replicas: int
 ) -> None:
     assert deployment(planned(document))["spec"]["replicas"] == replicas

@@ -272,10 +272,13 @@ def test_pools_hold_exactly_the_pod_addresses_of_their_nics(document: Document) 
 @many
 @given(documents())
 def test_capacity_never_exceeds_addresses(document: Document) -> None:
-    for node in _plan(document).nodes.values():
+    plan = _plan(document)
+    for node in plan.nodes.values():
         addresses = len(node.interfaces["eth0"].planned_pod_addresses)
         assert pod_capacity(node) <= addresses
-        assert node.max_pods == addresses + host_network_pods(node.role)
+        assert node.max_pods == addresses + host_network_pods(
+            node.role, cloud_controller=plan.cloud_controller.enabled
+        )
 
 
 @given(st.sets(st.integers(0, 2**32 - 1), max_size=300))
