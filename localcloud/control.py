@@ -19,6 +19,7 @@ from .faults import BadFaultError, Faults, read
 from .idempotency import Remembered
 from .machines_view import MachinesView
 from .products.ecs.entities import Console, Instance
+from .products.nlb.entities import NlbJob
 from .products.ram.entities import Role, Session
 from .products.sts import sessions
 from .products.vpc.entities import AddressClaim
@@ -32,7 +33,13 @@ _LONGEST_WAIT: Final = 60.0
 _TICK: Final = 0.05
 _LARGEST: Final = 1e15
 _NOT_RESOURCES: Final = frozenset(
-    {Remembered.__name__, Session.__name__, AddressClaim.__name__, Console.__name__}
+    {
+        Remembered.__name__,
+        Session.__name__,
+        AddressClaim.__name__,
+        Console.__name__,
+        NlbJob.__name__,
+    }
 )
 
 

@@ -11,6 +11,7 @@ from localcloud.tags import TagParameter
 from localcloud.wire.errors import ApiError
 
 from . import endings, jobs, load_balancers, server_groups
+from .choices import one_of
 from .entities import DELETED, NlbListener, NlbServerGroup
 
 _PROTOCOLS: Final = ("TCP", "UDP", "TCPSSL")
@@ -189,12 +190,7 @@ def _ports(request: CreateListener) -> tuple[int, int]:
 def create_listener(call: Call, request: CreateListener) -> Answer:
     """A listener, which runs once it is made."""
     held = load_balancers.ready(call, request.load_balancer_id)
-    protocol = request.listener_protocol.upper()
-    if protocol not in _PROTOCOLS:
-        raise ApiError(
-            "IllegalParam.ListenerProtocol",
-            f"The param of ListenerProtocol is illegal: {protocol[:20]!r}.",
-        )
+    protocol = one_of("ListenerProtocol", request.listener_protocol, _PROTOCOLS)
     first, last = _ports(request)
     group = _fitting(call, protocol, held.vpc_id, request.server_group_id)
     if group.any_port != (request.listener_port == 0):

@@ -15,6 +15,7 @@ from localcloud.wire.parameters import wire
 
 from . import addresses, endings, jobs
 from .addresses import DUAL_STACK, INTERNET, INTRANET, ZoneMapping
+from .choices import one_of
 from .entities import DELETED, NetworkLoadBalancer, NlbZone
 
 _NAME: Final = re.compile(r"[A-Za-z\u4e00-\u9fff][\w.\-\u4e00-\u9fff]{1,127}")
@@ -101,27 +102,14 @@ def checked_name(name: str) -> str:
     return name
 
 
-def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> str:
-    """The allowed value that `value` spells, whatever its case."""
-    for known in allowed:
-        if value.lower() == known.lower():
-            return known
-    raise ApiError(
-        f"IllegalParam.{name}",
-        f"The param of {name} is illegal: {value!r} is not one of {', '.join(allowed)}.",
-    )
-
-
 @action(writes=True)
 def create_load_balancer(call: Call, request: CreateLoadBalancer) -> Answer:
     """An NLB in two or more zones, with an address of each one's vSwitch."""
     vpc = call.store.find(Vpc, request.vpc_id)
     if vpc is None:
         raise ApiError("ResourceNotFound.Vpc", "The specified resource of Vpc is not found.", 404)
-    address_type = _one_of("AddressType", request.address_type, (INTERNET, INTRANET))
-    version = _one_of(
-        "AddressIpVersion", request.address_ip_version or "ipv4", ("Ipv4", DUAL_STACK)
-    )
+    address_type = one_of("AddressType", request.address_type, (INTERNET, INTRANET))
+    version = one_of("AddressIpVersion", request.address_ip_version or "ipv4", ("Ipv4", DUAL_STACK))
     if request.load_balancer_billing_config.pay_type != "PostPay":
         raise ApiError(
             "OperationDenied.OnlyPostPaidSupported",

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from localcloud.actions import Answer, Call, action
-from localcloud.wire.errors import ApiError
 
 from . import load_balancers
+from .choices import one_of
+
+_STATUSES: Final = ("NonProtection", "ConsoleProtection")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,13 +38,8 @@ def update_load_balancer_protection(call: Call, request: UpdateLoadBalancerProte
         }
     status = request.modification_protection_status
     if status is not None:
-        if status not in {"NonProtection", "ConsoleProtection"}:
-            raise ApiError(
-                "IllegalParam.ModificationProtectionStatus",
-                f"The param of ModificationProtectionStatus is illegal: {status[:40]!r}.",
-            )
         changes |= {
-            "modification_protection": status,
+            "modification_protection": one_of("ModificationProtectionStatus", status, _STATUSES),
             "modification_protection_reason": request.modification_protection_reason,
             "modification_protection_since": call.now,
         }

@@ -14,6 +14,7 @@ from localcloud.wire.errors import ApiError
 from localcloud.wire.parameters import wire
 
 from . import endings, jobs
+from .choices import one_of
 from .entities import DELETED, REMOVED, HealthCheck, NlbListener, NlbServerGroup
 
 IP_GROUP: Final = "Ip"
@@ -121,16 +122,6 @@ def _checked(before: HealthCheck, given: HealthCheckConfig | None) -> HealthChec
     return check
 
 
-def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> str:
-    for known in allowed:
-        if value.lower() == known.lower():
-            return known
-    raise ApiError(
-        f"IllegalParam.{name}",
-        f"The param of {name} is illegal: {value[:40]!r} is not one of {', '.join(allowed)}.",
-    )
-
-
 def _drain(seconds: int) -> int:
     if seconds not in _DRAIN:
         raise ApiError(
@@ -166,8 +157,8 @@ def create_server_group(call: Call, request: CreateServerGroup) -> Answer:
     """A group of instances and ENIs of a VPC, or of bare addresses."""
     if call.store.find(Vpc, request.vpc_id) is None:
         raise ApiError("ResourceNotFound.Vpc", "The specified resource of Vpc is not found.", 404)
-    kind = _one_of("ServerGroupType", request.server_group_type or "Instance", _KINDS)
-    protocol = _one_of("Protocol", request.protocol or "TCP", _PROTOCOLS)
+    kind = one_of("ServerGroupType", request.server_group_type or "Instance", _KINDS)
+    protocol = one_of("Protocol", request.protocol or "TCP", _PROTOCOLS)
     usual = HealthCheck(kind="UDP" if protocol == "UDP" else "TCP")
     preserve = request.preserve_client_ip_enabled
     made = call.store.put(
@@ -177,8 +168,8 @@ def create_server_group(call: Call, request: CreateServerGroup) -> Answer:
             kind=kind,
             vpc_id=request.vpc_id,
             protocol=protocol,
-            scheduler=_one_of("Scheduler", request.scheduler or "Wrr", _SCHEDULERS),
-            address_ip_version=_one_of(
+            scheduler=one_of("Scheduler", request.scheduler or "Wrr", _SCHEDULERS),
+            address_ip_version=one_of(
                 "AddressIPVersion", request.address_ip_version or "Ipv4", _VERSIONS
             ),
             any_port=request.any_port_enabled,
@@ -218,7 +209,7 @@ def update_server_group_attribute(call: Call, request: UpdateServerGroupAttribut
     timeout = request.connection_drain_timeout
     changes = {
         "name": request.server_group_name or None,
-        "scheduler": request.scheduler and _one_of("Scheduler", request.scheduler, _SCHEDULERS),
+        "scheduler": request.scheduler and one_of("Scheduler", request.scheduler, _SCHEDULERS),
         "drain": request.connection_drain_enabled,
         "drain_timeout": None if timeout is None else _drain(timeout),
         "affinity": request.ip_version_affinity_mode,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from localcloud.actions import Answer, Call, action
-from localcloud.wire.errors import ApiError
 
 from . import addresses, load_balancers
 from .addresses import DUAL_STACK, INTERNET, INTRANET, ZoneMapping
+from .choices import one_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,15 +59,11 @@ class UpdateLoadBalancerAddressTypeConfig:
 def update_address_type(call: Call, request: UpdateLoadBalancerAddressTypeConfig) -> Answer:
     """Make an NLB public, with given EIPs or the service's own, or private."""
     held = load_balancers.ready(call, request.load_balancer_id)
-    if request.address_type not in {INTERNET, INTRANET}:
-        raise ApiError(
-            "IllegalParam.AddressType",
-            f"The param of AddressType is illegal: {request.address_type[:40]!r}.",
-        )
+    address_type = one_of("AddressType", request.address_type, (INTERNET, INTRANET))
     given = {m.zone_id: m.allocation_id for m in request.zone_mappings}
     zones = tuple(
         addresses.publish(call, zone, given.get(zone.zone, ""))
-        if request.address_type == INTERNET
+        if address_type == INTERNET
         else addresses.unpublish(call, zone)
         for zone in held.zones
     )
@@ -76,5 +72,5 @@ def update_address_type(call: Call, request: UpdateLoadBalancerAddressTypeConfig
         held,
         "UpdateLoadBalancerAddressTypeConfig",
         zones=zones,
-        address_type=request.address_type,
+        address_type=address_type,
     )

@@ -1,0 +1,20 @@
+"""Parameters that are one of a few words, in any case."""
+
+from __future__ import annotations
+
+from localcloud.wire.errors import ApiError
+
+
+def one_of(name: str, value: str, allowed: tuple[str, ...]) -> str:
+    """The allowed word that `value` spells.
+
+    Raises:
+        ApiError: it spells none.
+    """
+    for known in allowed:
+        if value.lower() == known.lower():
+            return known
+    raise ApiError(
+        f"IllegalParam.{name}",
+        f"The param of {name} is illegal: {value[:40]!r} is not one of {', '.join(allowed)}.",
+    )
