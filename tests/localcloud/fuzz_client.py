@@ -32,7 +32,7 @@ from tests.localcloud.sdk_api import signed_acs3, signed_v1
 
 ROOT = Path(__file__).resolve().parents[2]
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
-SLOW_SECONDS = 5.0
+SLOW_SECONDS = 15.0
 _HELD_OPEN = 40
 _PROBLEMS_KEPT = 20
 _IDS = re.compile(r"[0-9A-F]{8}-[0-9A-F-]{27}")
@@ -271,7 +271,7 @@ class FuzzClient:
             fresh = self._http is None
             if self._http is None:
                 self._http = http.client.HTTPSConnection(
-                    "127.0.0.1", self._server.port, context=self._context, timeout=20
+                    "127.0.0.1", self._server.port, context=self._context, timeout=2 * SLOW_SECONDS
                 )
             try:
                 self._http.request(method, target, body or None, headers)

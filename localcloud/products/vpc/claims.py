@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Network
+from math import gcd
 
 from localcloud import addressing
 from localcloud.actions import Call
@@ -17,6 +18,8 @@ ENI = "NetworkInterface"
 NAT = "NatGateway"
 SLB = "SLB"
 NLB = "NLB"
+_IN_ORDER = 64
+_GOLDEN = 0.618
 
 
 def _reservations(store: Store, vswitch: VSwitch) -> list[IPv4Network]:
@@ -24,7 +27,7 @@ def _reservations(store: Store, vswitch: VSwitch) -> list[IPv4Network]:
 
 
 def _taken(store: Store, vswitch: VSwitch, ip: IPv4Address) -> bool:
-    prefix = IPv4Network((int(ip) & ~15, addressing.PREFIX_LENGTH))
+    prefix = f"{IPv4Address(int(ip) & ~15)}/{addressing.PREFIX_LENGTH}"
     return (
         store.find(AddressClaim, f"{vswitch.id}/{ip}") is not None
         or store.find(AddressClaim, f"{vswitch.id}/{prefix}") is not None
@@ -70,12 +73,20 @@ def take(call: Call, vswitch: VSwitch, wanted: str, *, kind: str, owner: str) ->
 
 
 def _from_the_top(network: IPv4Network, claimed: int) -> Iterator[IPv4Address]:
-    """All assignable addresses, from the highest down, beginning below what is claimed already."""
+    """All assignable addresses, from the highest down, beginning below what is claimed already.
+
+    Where that is taken, as after many were given back, further ones come from all over the block:
+    a free one is then found in a few steps, not behind all that are in use.
+    """
     size = network.num_addresses - addressing.RESERVED_AT_END - 1
     first = int(network.network_address)
     start = claimed % size if size > 0 else 0
-    for step in range(size):
+    near = min(size, _IN_ORDER)
+    for step in range(near):
         yield IPv4Address(first + size - (start + step) % size)
+    stride = next((s for s in range(int(size * _GOLDEN), size) if gcd(s, size) == 1), 1)
+    for step in range(size):
+        yield IPv4Address(first + size - (start + step * stride) % size)
 
 
 def take_any(call: Call, vswitch: VSwitch, *, kind: str, owner: str) -> str:
