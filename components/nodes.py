@@ -284,6 +284,8 @@ class Node(pulumi.ComponentResource):
                 else None
             ),
             user_data=self._user_data(enis),
+            # Unset, a machine that a cut-off change of its type left stopped would stay so, unseen.
+            status="Running",
             http_endpoint="enabled",
             http_tokens="required",
             key_name=node.key_pair,
