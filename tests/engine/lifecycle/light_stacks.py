@@ -116,3 +116,25 @@ def _pool(names: list[str], *, first: int, pods: int, role: str = "worker") -> d
 
 def _thirds(zones: list[str], prefix: str) -> dict[str, Any]:
     return {zone: {"cidr": f"{prefix}.{32 * n}.0/19"} for n, zone in enumerate(zones)}
+
+
+def prod() -> dict[str, Any]:
+    """The prod profile as it is, one control plane and two workers in one zone."""
+    zone = "cn-beijing-h"
+    return {
+        "profile": "prod",
+        "name": "prod",
+        "region": "cn-beijing",
+        "network": {
+            "vpc": {"cidr": "10.32.0.0/16"},
+            "subnets": {
+                "primary": {"zones": {zone: {"cidr": "10.32.0.0/18"}}},
+                "secondary": {"zones": {zone: {"cidr": "10.32.64.0/18"}}},
+            },
+        },
+        "nodePools": {
+            "masters": _pool(["m-0"], first=1, pods=2, role="control-plane"),
+            "workers": _pool(["w-0", "w-1"], first=9, pods=2),
+        },
+        "kubernetes": {"mode": "existing"},
+    }

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
+from operations.failure import ExitCode
 from tests.engine.lifecycle.light_cloud import LightCloud
 from tests.engine.lifecycle.official_sdk import Sdk, client, models
 
@@ -98,4 +100,59 @@ def test_an_instance_deleted_by_hand_comes_back_with_its_addresses(
     assert after["instanceId"] != lost
     assert after["interfaces"] == nics
     assert {nic: addresses(sdk, made["eniId"]) for nic, made in nics.items()} == before
+    assert deployed_light.steps() == []
+
+
+def test_a_rule_added_by_hand_is_named_and_taken_out_by_the_rules_command(
+    deployed_light: LightCloud, sdk: Sdk
+) -> None:
+    (group,) = deployed_light.alive()["SecurityGroup"]
+    sdk.authorize_security_group(
+        ecs.AuthorizeSecurityGroupRequest(
+            region_id="cn-hangzhou",
+            security_group_id=group,
+            permissions=[
+                ecs.AuthorizeSecurityGroupRequestPermissions(
+                    ip_protocol="tcp",
+                    port_range="22/22",
+                    source_cidr_ip="0.0.0.0/0",
+                    description="for a moment",
+                )
+            ],
+        )
+    )
+    # No resource stands for it, so the engine cannot know: that is why there is a command.
+    assert deployed_light.steps() == []
+
+    def rules(*options: str) -> tuple[int, list[tuple[str, str, str]]]:
+        done = deployed_light.operations("rules", "--json", *options)
+        listed = json.loads(done.out)["rules"]
+        return done.status, [(r["ports"], r["peer"], r["description"]) for r in listed]
+
+    added = [("22/22", "0.0.0.0/0", "for a moment")]
+    assert rules() == (ExitCode.LEFTOVERS, added)
+    assert rules("--revoke") == (0, added)
+    assert rules() == (0, [])
+    assert deployed_light.steps() == []
+
+
+def test_a_machine_that_was_left_stopped_is_started_again(
+    deployed_light: LightCloud, sdk: Sdk
+) -> None:
+    """As after a change of its type that failed between the stop and the start."""
+    machine = deployed_light.cloud.outputs()["nodes"]["left"]["instanceId"]
+
+    def status() -> str:
+        request = ecs.DescribeInstancesRequest(
+            region_id="cn-hangzhou", instance_ids=json.dumps([machine])
+        )
+        (found,) = sdk.describe_instances(request).body.instances.instance
+        return str(found.status)
+
+    sdk.stop_instance(ecs.StopInstanceRequest(instance_id=machine))
+    assert status() == "Stopped"
+    assert deployed_light.steps() == [("update", "Instance", "guide-left")]
+    done = deployed_light.up()
+    assert done.status == 0, done.said
+    assert status() == "Running"
     assert deployed_light.steps() == []
