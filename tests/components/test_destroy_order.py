@@ -1,7 +1,7 @@
 """Whatever a stack file makes, its resources can only go from the workloads down to the network.
 
 The engine deletes a resource after everything that depends on it, is its child or is behind it as a
-provider. `tests/engine/test_destroy_order.py` shows the times of one such destroy.
+provider.
 """
 
 from __future__ import annotations
