@@ -13,7 +13,11 @@ _VPC = "alicloud:vpc/network:Network"
 
 @dataclass(frozen=True, kw_only=True)
 class StackState:
-    """What stands in a deployment as `pulumi stack export` prints it, pending operations too."""
+    """What stands in a deployment as `pulumi stack export` prints it.
+
+    A pending operation counts as known, unless it is a create: that one may have its id already,
+    written down as the engine was killed, and is forgotten all the same.
+    """
 
     words: frozenset[str]
     """Every id, and every word of an input: generous, because what is known is not touched."""
@@ -29,7 +33,12 @@ class StackState:
         pending = _items(found.get("pending_operations"))
         resources = [
             *_items(found.get("resources")),
-            *(r for item in pending if isinstance(r := item.get("resource"), Mapping)),
+            *(
+                resource
+                for item in pending
+                if item.get("type") != "creating"
+                and isinstance(resource := item.get("resource"), Mapping)
+            ),
         ]
         words: set[str] = set()
         ids: set[tuple[str, str]] = set()

@@ -93,6 +93,14 @@ def test_a_pending_operation_on_something_that_exists_keeps_it() -> None:
     assert known.pending == ("deleting a:b:C guide",)
 
 
+def test_a_pending_create_that_has_its_id_already_is_forgotten_and_so_left_over() -> None:
+    """As found when a SIGKILL met the engine just as it wrote the new resource down."""
+    cloud = ListedCloud(DescribeVpcs=[{"VpcId": "vpc-1", **TAGS}])
+    pending = {"type": "creating", "resource": {"urn": "urn:x::y::a:b:C::guide", "id": "vpc-1"}}
+    known = StackState.of({"pending_operations": [pending]})
+    assert found(cloud, known) == [("VPC", "vpc-1", BY_TAG)]
+
+
 def test_one_of_the_two_tags_is_not_enough() -> None:
     one = {"Tags": {"Tag": [{"Key": TAG_CLUSTER, "Value": "guide"}]}}
     assert found(ListedCloud(DescribeInstances=[{"InstanceId": "i-1", **one}])) == []

@@ -171,13 +171,9 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=3)
     parser.add_argument("--write", type=Path, help="put the table into this page")
     wanted = parser.parse_args()
-    places = points(wanted.points, wanted.calls)
+    cuts = [(by, after) for after in points(wanted.points, wanted.calls) for by in SIGNALS]
     with tempfile.TemporaryDirectory(prefix="interrupts-") as folder:
-        results = interrupt_all(
-            [(by, after) for after in places for by in SIGNALS],
-            jobs=wanted.jobs,
-            folder=Path(folder),
-        )
+        results = interrupt_all(cuts, jobs=wanted.jobs, folder=Path(folder))
     sys.stdout.write(json.dumps([asdict(r) for r in results], indent=2) + "\n")
     if wanted.write:
         write_table(wanted.write, "interrupts", table(results))
