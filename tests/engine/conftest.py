@@ -9,6 +9,7 @@ import pytest
 
 from operations.places import ROOT
 from tests.engine.local_cloud import SecondCloud, second_cloud
+from tests.engine.serving_cloud import serving_cloud
 
 
 @pytest.fixture(scope="session")
@@ -30,3 +31,16 @@ def deployed(cloud: SecondCloud) -> SecondCloud:
     done = cloud.operations("up")
     assert done.status == 0, cloud.explain(done)
     return cloud
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecondCloud]:
+    """The guide's stack with services and sample apps; test_verify_for_real destroys it."""
+    made = serving_cloud(tmp_path_factory.mktemp("served") / "home")
+    try:
+        done = made.operations("up")
+        assert done.status == 0, made.explain(done)
+        yield made
+    finally:
+        made.operations("down", "--discard", deadline=120)
+        made.kill_everything()
