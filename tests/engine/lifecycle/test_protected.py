@@ -16,7 +16,7 @@ from tests.engine.lifecycle.light_cloud import QUIET, LightCloud, light_stack
 from tests.engine.lifecycle.light_stacks import prod
 from tests.engine.lifecycle.official_sdk import client, models
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.nightly, pytest.mark.timeout(900)]
 
 PROTECTED = {"prod", "prod-nat", "prod-m-0"}
 """VPC and NAT gateway, their EIP, the control plane."""
