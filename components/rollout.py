@@ -292,6 +292,9 @@ class Rollout:
             await api.expel(node.name)
             if node.ready:
                 await self._until_addresses_are_free(api, node.name, within)
+            # Nothing waits for what would run here: a release would, for ever. The kubelet makes
+            # no other Node before it is started again.
+            await api.delete_node(node.name)
 
     async def _until_addresses_are_free(self, api: ClusterApi, node: str, within: float) -> None:
         began = time.monotonic()

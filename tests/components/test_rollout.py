@@ -163,8 +163,8 @@ def test_workers_that_leave_are_all_closed_before_the_first_is_emptied(roll: Rol
     run(cluster, fleet(roll, of("1.35.4", FIRST, SECOND), of("1.35.4")))
     assert cluster.done == [
         *(f"cordon {FIRST}", f"cordon {SECOND}"),
-        *("evict a", f"expel {FIRST}"),
-        *("evict b", f"expel {SECOND}"),
+        *("evict a", f"expel {FIRST}", f"delete {FIRST}"),
+        *("evict b", f"expel {SECOND}", f"delete {SECOND}"),
     ]
 
 

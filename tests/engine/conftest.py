@@ -9,6 +9,7 @@ import pytest
 
 from operations.places import ROOT
 from tests.engine.local_cloud import SecondCloud, second_cloud
+from tests.engine.rolling_cloud import RollingCloud, rolling_cloud
 from tests.engine.serving_cloud import serving_cloud
 
 
@@ -31,6 +32,19 @@ def deployed(cloud: SecondCloud) -> SecondCloud:
     done = cloud.operations("up")
     assert done.status == 0, cloud.explain(done)
     return cloud
+
+
+@pytest.fixture(scope="session")
+def rolling(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RollingCloud]:
+    """A cluster with two workers and an older Spiderpool; thrown away at the end."""
+    made = rolling_cloud(tmp_path_factory.mktemp("rolling") / "home")
+    try:
+        done = made.cloud.operations("up")
+        assert done.status == 0, made.cloud.explain(done)
+        yield made
+    finally:
+        made.cloud.operations("down", "--discard", deadline=120)
+        made.cloud.kill_everything()
 
 
 @pytest.fixture(scope="session")

@@ -145,10 +145,8 @@ class Kubelet:
 
     def _heartbeat(self, client: Client) -> dict[str, Any]:
         path = f"/api/v1/nodes/{self._settings.hostname}"
-        present = client.find(path)
-        if present is None:
-            self._register(client)
-            present = client.get(path)
+        # As the real one: a Node that was deleted comes back only with the next start.
+        present = client.get(path)
         changed: dict[str, Any] = {"metadata": {"annotations": {}}, "status": {}}
         self._set_addresses(changed, present)
         changed["status"]["conditions"] = node.conditions(

@@ -1,0 +1,127 @@
+"""Workers go one at a time, empty, and the next one waits: by the real engine, in a plain `up`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.engine.rolling_cloud import WORKERS, Moment, RollingCloud
+
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
+
+_TOLERATED = {"key": "node.cloudprovider.kubernetes.io/uninitialized", "operator": "Exists"}
+_WORKERS_ONLY = {
+    "nodeAffinity": {
+        "requiredDuringSchedulingIgnoredDuringExecution": {
+            "nodeSelectorTerms": [
+                {
+                    "matchExpressions": [
+                        {"key": "kubernetes.io/hostname", "operator": "In", "values": list(WORKERS)}
+                    ]
+                }
+            ]
+        }
+    }
+}
+
+
+def pods(kind: str, name: str, **spec: Any) -> dict[str, Any]:  # noqa: ANN401 - Kubernetes' JSON
+    labels = {"app": name}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": kind,
+        "metadata": {"name": name, "namespace": "default"},
+        "spec": {
+            "selector": {"matchLabels": labels},
+            "template": {
+                "metadata": {"labels": labels},
+                "spec": {
+                    "terminationGracePeriodSeconds": 1,
+                    "tolerations": [_TOLERATED],
+                    "affinity": _WORKERS_ONLY,
+                    "containers": [{"name": name, "image": f"registry.example.com/{name}"}],
+                },
+            },
+            **spec,
+        },
+    }
+
+
+def budget(**spec: Any) -> dict[str, Any]:  # noqa: ANN401 - Kubernetes' JSON
+    return {
+        "apiVersion": "policy/v1",
+        "kind": "PodDisruptionBudget",
+        "metadata": {"name": "web", "namespace": "default"},
+        "spec": {"selector": {"matchLabels": {"app": "web"}}, **spec},
+    }
+
+
+def labelled(value: str) -> Any:  # noqa: ANN401 - an edit
+    def edit(cluster: dict[str, Any]) -> None:
+        cluster["nodePools"]["workers"]["labels"] = {"tier": value}
+
+    return edit
+
+
+def last_before(moments: list[Moment], at: float) -> Moment:
+    return [moment for moment in moments if moment.at < at][-1]
+
+
+def test_changed_user_data_replaces_workers_one_at_a_time_and_empty(rolling: RollingCloud) -> None:
+    rolling.apply(pods("Deployment", "web", replicas=2), budget(minAvailable=1))
+    rolling.until(lambda: len(rolling.look().web) == 2)
+    before = rolling.instances()
+    labelled("web")(rolling.cluster)
+    with rolling.watched() as moments:
+        done = rolling.up()
+    assert done.status == 0, rolling.cloud.explain(done)
+    after = rolling.instances()
+    assert set(before.values()).isdisjoint(after.values())
+    # One worker at least takes pods, and one pod at least serves, whenever anybody looked.
+    assert all(moment.open_workers for moment in moments)
+    assert all(moment.web for moment in moments)
+    deleted = rolling.deletions()
+    for worker in WORKERS:
+        seen = last_before(moments, deleted[before[worker]])
+        assert worker not in seen.open_workers
+        assert worker not in seen.web.values()
+        assert set(WORKERS) - {worker} == seen.open_workers
+    nodes = rolling.cloud.kubectl("get", "nodes")["items"]
+    held = {n["metadata"]["name"]: n["spec"]["providerID"].rpartition(".")[2] for n in nodes}
+    assert {worker: held[worker] for worker in WORKERS} == after
+
+
+def test_a_budget_that_never_allows_it_keeps_the_worker_and_says_why(
+    rolling: RollingCloud,
+) -> None:
+    rolling.apply(budget(minAvailable=2))
+    before = rolling.instances()
+    with rolling.edited(labelled("other")):
+        done = rolling.up(SPIDERPOOL_ALICLOUD_DRAIN_SECONDS="4")
+    assert done.status != 0
+    assert "first was not empty after 4 s" in done.out, done.said
+    assert "disruption budget" in done.out
+    assert rolling.instances() == before
+    rolling.apply(budget(minAvailable=1))
+    rolling.cloud.run("kubectl", "uncordon", "first", check=True)
+    assert "-replace" not in rolling.preview().out
+
+
+def test_a_worker_that_leaves_is_emptied_before_its_pools_and_its_machine_go(
+    rolling: RollingCloud,
+) -> None:
+    rolling.apply(pods("DaemonSet", "agent"))
+    leaving = rolling.instances()["second"]
+    del rolling.cluster["nodePools"]["workers"]["nodes"]["second"]
+    with rolling.watched() as moments:
+        done = rolling.up()
+    assert done.status == 0, rolling.cloud.explain(done)
+    assert all(moment.web for moment in moments)
+    seen = last_before(moments, rolling.deletions()[leaving])
+    assert "second" not in seen.open_workers
+    assert set(seen.web.values()) == {"first"}
+    nodes = rolling.cloud.kubectl("get", "nodes")["items"]
+    assert {item["metadata"]["name"] for item in nodes} == {"master", "first"}
+    pools = rolling.cloud.kubectl("get", "spiderippools")["items"]
+    assert not [p for p in pools if p["metadata"]["name"].startswith("second-")]
