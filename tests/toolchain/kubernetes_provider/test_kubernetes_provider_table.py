@@ -186,7 +186,7 @@ def topics() -> list[str]:
     return found
 
 
-def tests() -> set[str]:
+def defined_tests() -> set[str]:
     return {
         node.name
         for path in HERE.glob("test_*.py")
@@ -201,7 +201,7 @@ def test_every_row_of_what_it_does_is_held_by_a_test() -> None:
 
 
 def test_no_row_is_held_by_a_test_that_is_not_there() -> None:
-    missing = {name for names in HELD.values() for name in names} - tests()
+    missing = {name for names in HELD.values() for name in names} - defined_tests()
     assert missing == set()
 
 
