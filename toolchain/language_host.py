@@ -213,6 +213,9 @@ def _normal(requirement: str) -> str:
 
 def serve(engine: str) -> None:
     """Serve on a free loopback port, print it, and stay until the engine ends this process."""
+    # A killed engine ends nobody; its plugins have to notice. Asked before the port is told: from
+    # then on the engine may be gone, and another process our parent.
+    engine_process = os.getppid()
     ended = _ending()
     host = LanguageHost(engine)
     server = grpc.server(
@@ -229,8 +232,6 @@ def serve(engine: str) -> None:
         sys.stdout.reconfigure(line_buffering=True)  # what a program prints is shown at once
     sys.stdout.write(f"{port}\n")
     sys.stdout.flush()
-    # A killed engine ends nobody; its plugins have to notice.
-    engine_process = os.getppid()
     while not select.select([ended], [], [], _ENGINE_POLL)[0] and os.getppid() == engine_process:
         pass
     host.end()

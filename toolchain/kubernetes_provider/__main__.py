@@ -29,6 +29,9 @@ _ENGINE_POLL: Final = 5.0
 
 def main(arguments: list[str]) -> int:
     """Serve the provider protocol on a loopback port of the system's choosing."""
+    # A killed engine ends nobody; its plugins have to notice. Asked before the port is told: from
+    # then on the engine may be gone, and another process our parent.
+    engine_process = os.getppid()
     ended = threading.Event()
 
     def end(_: int, __: FrameType | None) -> None:
@@ -49,8 +52,6 @@ def main(arguments: list[str]) -> int:
     server.start()
     sys.stdout.write(f"{port}\n")
     sys.stdout.flush()
-    # A killed engine ends nobody; its plugins have to notice.
-    engine_process = os.getppid()
     while not ended.wait(_ENGINE_POLL) and os.getppid() == engine_process:
         pass
     provider.close()
