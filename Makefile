@@ -38,7 +38,7 @@ check: $(STAMP) ## Lint, types, import rules and unit tests: the fast part.
 .PHONY: test
 test: check ## Everything there is: check, then the engine tier on a local cloud of its own.
 	$(BIN)/python -m toolchain ensure
-	$(BIN)/pytest -m engine -q --durations=15
+	$(BIN)/pytest -m engine -n 3 --dist loadgroup -q --durations=25
 
 .PHONY: nightly
 nightly: $(STAMP) ## What takes too long for every change: long fuzzing and whole sweeps.

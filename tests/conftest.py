@@ -17,3 +17,17 @@ def _hermetic(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
     # Text made of an Output by accident raises instead of warning.
     monkeypatch.setenv("PULUMI_ERROR_OUTPUT_STRING", "true")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep engine tests that share a cloud on one worker, in order (`--dist loadgroup`)."""
+    for item in items:
+        if isinstance(item, pytest.Function) and item.get_closest_marker("engine"):
+            fixtures = item._fixtureinfo.name2fixturedefs
+            shared = sorted(
+                name
+                for name, (*_, used) in fixtures.items()
+                if used.scope == "session" and used.baseid.startswith("tests")
+            )
+            item.add_marker(pytest.mark.xdist_group(shared[0] if shared else str(item.path)))
