@@ -8,6 +8,7 @@ from typing import Any
 
 from .addressing import block, gateway
 from .products.ecs.entities import Instance, NetworkInterface, Rule, SecurityGroup
+from .products.slb.entities import Listener, LoadBalancer, Server, servers_behind
 from .products.vpc.entities import Eip, VSwitch
 from .settings import Cloud
 from .state.store import Store
@@ -95,6 +96,41 @@ def _instance(store: Store, cloud: Cloud, instance: Instance, now: float) -> dic
     }
 
 
+def _backend(store: Store, server: Server, port: int) -> dict[str, Any] | None:
+    """A machine behind a CLB; None when it is gone."""
+    if server.kind == "eni":
+        eni = store.find(NetworkInterface, server.id)
+    else:
+        enis = store.where(NetworkInterface, "instance", server.id)
+        eni = next((e for e in enis if e.primary), None)
+    if eni is None or eni.instance_id is None:
+        return None
+    return {
+        "instance_id": eni.instance_id,
+        "address": server.ip or eni.address,
+        "port": port,
+        "weight": server.weight,
+    }
+
+
+def _listener(store: Store, balancer: LoadBalancer, listener: Listener) -> dict[str, Any]:
+    found = [_backend(store, s, port) for s, port in servers_behind(store, balancer, listener)]
+    return {"port": listener.port, "backends": [b for b in found if b is not None]}
+
+
+def _load_balancer(store: Store, balancer: LoadBalancer) -> dict[str, Any]:
+    return {
+        "id": balancer.id,
+        "address": balancer.address,
+        "vpc_id": balancer.vpc_id,
+        "listeners": [
+            _listener(store, balancer, x)
+            for x in balancer.listeners
+            if x.running and x.protocol == "tcp"
+        ],
+    }
+
+
 class MachinesView:
     """The view with its revision, which grows whenever the view differs from the last one."""
 
@@ -117,6 +153,12 @@ class MachinesView:
         instances = sorted(self._store.all(Instance), key=lambda i: (i.created, i.id))
         view = {
             "instances": [_instance(self._store, self._cloud, i, now) for i in instances],
+            # An internet CLB has no address inside the VPC.
+            "load_balancers": [
+                _load_balancer(self._store, b)
+                for b in sorted(self._store.all(LoadBalancer), key=lambda b: b.id)
+                if b.vpc_id and b.address_type == "intranet" and b.status == "active"
+            ],
             "addresses": [
                 {
                     "id": e.id,

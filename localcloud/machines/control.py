@@ -124,17 +124,56 @@ class Instance:
 
 @dataclass(frozen=True, kw_only=True)
 class PublicAddress:
-    """An EIP and the instance it is bound to, if any."""
+    """An EIP and the instance or the CLB it is bound to, if any."""
 
     id: str
     ip: str
-    instance_id: str | None
+    instance_id: str | None = None
+    load_balancer_id: str | None = None
 
     @classmethod
     def read(cls, data: Mapping[str, Any]) -> Self:
         """Read one entry of `addresses`."""
-        bound = data.get("instance_id") if data.get("instance_type") == "EcsInstance" else None
-        return cls(id=data["id"], ip=data["ip"], instance_id=bound or None)
+        bound, kind = data.get("instance_id") or None, data.get("instance_type")
+        return cls(
+            id=data["id"],
+            ip=data["ip"],
+            instance_id=bound if kind == "EcsInstance" else None,
+            load_balancer_id=bound if kind == "SlbInstance" else None,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Backend:
+    """A machine behind a listener."""
+
+    instance_id: str
+    address: str
+    port: int
+    weight: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadBalancer:
+    """A CLB with an address in a vSwitch: its running TCP listeners by port."""
+
+    id: str
+    address: str
+    vpc_id: str
+    listeners: Mapping[int, tuple[Backend, ...]]
+
+    @classmethod
+    def read(cls, data: Mapping[str, Any]) -> Self:
+        """Read one entry of `load_balancers`."""
+        return cls(
+            id=data["id"],
+            address=data["address"],
+            vpc_id=data["vpc_id"],
+            listeners={
+                int(listener["port"]): tuple(Backend(**b) for b in listener["backends"])
+                for listener in data["listeners"]
+            },
+        )
 
 
 class ControlError(Exception):

@@ -7,6 +7,7 @@ Security groups are not enforced between machines; only public addresses are fil
 from __future__ import annotations
 
 import hashlib
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -26,32 +27,50 @@ def link_name(prefix: str, name: str) -> str:
 
 
 class Fabric:
-    """Bridges and veth pairs of one VPC. Not safe for several threads at once."""
+    """Bridges and veth pairs of one VPC.
+
+    Its calls block, and cannot be made in a thread that runs an event loop; they go one at a time.
+    """
 
     def __init__(self) -> None:
         self._ip = IPRoute()
-        loopback = self._ip.link_lookup(ifname="lo")[0]
-        self._ip.link("set", index=loopback, state="up")
+        self._lock = threading.Lock()
+        self._loopback = self._ip.link_lookup(ifname="lo")[0]
+        self._ip.link("set", index=self._loopback, state="up")
         for address in (METADATA_ADDRESS, OPENAPI_ADDRESS):
-            self._ip.addr("replace", index=loopback, address=address, prefixlen=32)
+            self.take(address)
         Path("/proc/sys/net/ipv4/ip_forward").write_text("1", encoding="ascii")
+
+    def take(self, address: str) -> None:
+        """Answer for an address of the VPC that is no machine's: a service's, a load balancer's."""
+        with self._lock:
+            self._ip.addr("replace", index=self._loopback, address=address, prefixlen=32)
+
+    def give_up(self, address: str) -> None:
+        """Answer for it no more."""
+        with self._lock:
+            self._ip.addr("del", index=self._loopback, address=address, prefixlen=32)
 
     def plug(self, interface: Interface, guest_name: str, guest_pid: int) -> None:
         """Give the network namespace of `guest_pid` the ENI as a link, down and unconfigured."""
-        bridge = self._bridge(interface)
         port = link_name("eni", interface.id)
-        self.unplug(interface.id)
-        self._ip.link(
-            "add",
-            ifname=port,
-            kind="veth",
-            peer={"ifname": guest_name, "address": interface.mac, "net_ns_pid": guest_pid},
-        )
-        index = self._ip.link_lookup(ifname=port)[0]
-        self._ip.link("set", index=index, master=bridge, state="up")
+        with self._lock:
+            self._unplug(interface.id)
+            self._ip.link(
+                "add",
+                ifname=port,
+                kind="veth",
+                peer={"ifname": guest_name, "address": interface.mac, "net_ns_pid": guest_pid},
+            )
+            index = self._ip.link_lookup(ifname=port)[0]
+            self._ip.link("set", index=index, master=self._bridge(interface), state="up")
 
     def unplug(self, interface_id: str) -> None:
         """Remove an ENI's link; nothing happens where there is none."""
+        with self._lock:
+            self._unplug(interface_id)
+
+    def _unplug(self, interface_id: str) -> None:
         for index in self._ip.link_lookup(ifname=link_name("eni", interface_id)):
             self._ip.link("del", index=index)
 

@@ -13,41 +13,63 @@ from .ingress import admits, listening_ports
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from .control import IngressRule, Instance, PublicAddress
+    from .control import IngressRule, Instance, LoadBalancer, PublicAddress
 
 
 @dataclass(frozen=True, kw_only=True)
 class Opening:
-    """A public port, the machine's address behind it, and the rules that guard it."""
+    """A public port, the address behind it, and the rules that guard it.
+
+    None for a CLB: its listeners admit everybody, and security groups do not see the client.
+    """
 
     ip: str
     port: int
     address: str
     vpc_id: str
-    rules: tuple[IngressRule, ...]
+    rules: tuple[IngressRule, ...] | None
 
 
 def openings(
-    instances: Iterable[Instance], addresses: Iterable[PublicAddress]
+    instances: Iterable[Instance],
+    addresses: Iterable[PublicAddress],
+    load_balancers: Iterable[LoadBalancer] = (),
 ) -> dict[tuple[str, int], Opening]:
     """Return what must listen, by (EIP, port). Only loopback EIPs can be served locally."""
     by_id = {instance.id: instance for instance in instances}
-    found: dict[tuple[str, int], Opening] = {}
+    balancers = {balancer.id: balancer for balancer in load_balancers}
+    found: list[Opening] = []
     for public in addresses:
-        instance = by_id.get(public.instance_id or "")
-        if instance is None or instance.primary is None or instance.status != "Running":
-            continue
         if not ipaddress.ip_address(public.ip).is_loopback:
             continue
-        for port in listening_ports(instance.ingress):
-            found[public.ip, port] = Opening(
-                ip=public.ip,
-                port=port,
-                address=instance.primary.address,
-                vpc_id=instance.primary.vpc_id,
-                rules=instance.ingress,
-            )
-    return found
+        if public.load_balancer_id in balancers:
+            found += _of_balancer(public.ip, balancers[public.load_balancer_id])
+        elif public.instance_id in by_id:
+            found += _of_instance(public.ip, by_id[public.instance_id])
+    return {(opening.ip, opening.port): opening for opening in found}
+
+
+def _of_instance(ip: str, instance: Instance) -> list[Opening]:
+    primary = instance.primary
+    if primary is None or instance.status != "Running":
+        return []
+    return [
+        Opening(
+            ip=ip,
+            port=port,
+            address=primary.address,
+            vpc_id=primary.vpc_id,
+            rules=instance.ingress,
+        )
+        for port in listening_ports(instance.ingress)
+    ]
+
+
+def _of_balancer(ip: str, balancer: LoadBalancer) -> list[Opening]:
+    return [
+        Opening(ip=ip, port=port, address=balancer.address, vpc_id=balancer.vpc_id, rules=None)
+        for port in balancer.listeners
+    ]
 
 
 class PublicAddresses:
@@ -96,5 +118,7 @@ class PublicAddresses:
             return
         with connection:
             opening = self._wanted.get(key)
-            if opening and admits(opening.rules, source[0], opening.port):
+            if opening is None:
+                return
+            if opening.rules is None or admits(opening.rules, source[0], opening.port):
                 self._forward(connection, opening)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from . import channel, kernel
-from .control import Control, ControlError, Instance, PublicAddress
+from .control import Control, ControlError, Instance, LoadBalancer, PublicAddress
 from .public_addresses import Opening, PublicAddresses, openings
 
 if TYPE_CHECKING:
@@ -90,17 +90,21 @@ class Supervisor:
             for instance, raw in zip(instances, document["instances"], strict=True):
                 if instance.primary is not None:
                     raws.setdefault(instance.primary.vpc_id, []).append(raw)
+            balancers: dict[str, list[dict[str, Any]]] = {}
+            for raw in document["load_balancers"]:
+                balancers.setdefault(raw["vpc_id"], []).append(raw)
             if not self._swept:
                 self._remove_disks_but({instance.id for instance in instances})
             for vpc_id in self._vpcs.keys() | raws.keys():
-                self._write_state(vpc_id, raws.get(vpc_id, []))
+                self._write_state(vpc_id, raws.get(vpc_id, []), balancers.get(vpc_id, []))
                 if vpc_id in self._vpcs:
                     with contextlib.suppress(OSError):
                         channel.send(self._vpcs[vpc_id].end, {"op": "state"})
                 else:
                     await self._start_vpc(vpc_id)
             addresses = [PublicAddress.read(raw) for raw in document["addresses"]]
-            self._public.follow(openings(instances, addresses))
+            served = [LoadBalancer.read(raw) for raw in document["load_balancers"]]
+            self._public.follow(openings(instances, addresses, served))
 
     def _remove_disks_but(self, present: set[str]) -> None:
         """Delete disks of instances that were deleted while nobody followed the cloud."""
@@ -109,11 +113,14 @@ class Supervisor:
                 shutil.rmtree(folder, ignore_errors=True)
         self._swept = True
 
-    def _write_state(self, vpc_id: str, raws: list[dict[str, Any]]) -> None:
+    def _write_state(
+        self, vpc_id: str, raws: list[dict[str, Any]], balancers: list[dict[str, Any]]
+    ) -> None:
         path = self._state_path(vpc_id)
         draft = path.with_suffix(".new")
         draft.touch(mode=0o600)
-        draft.write_text(json.dumps({"instances": raws}), encoding="utf-8")
+        state = {"instances": raws, "load_balancers": balancers}
+        draft.write_text(json.dumps(state), encoding="utf-8")
         draft.replace(path)
 
     def _state_path(self, vpc_id: str) -> Path:

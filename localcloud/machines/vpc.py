@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from . import channel, relay
-from .control import Control, Instance
+from .control import Control, Instance, LoadBalancer
 from .fabric import OPENAPI_ADDRESS, Fabric
+from .load_balancers import LoadBalancers
 from .machine import Machine
 from .metadata_server import serve
 
@@ -32,6 +33,7 @@ class Vpc:
         self._fabric = Fabric()
         self._machines: dict[str, Machine] = {}
         self._by_address: dict[str, Instance] = {}
+        self._balancers = LoadBalancers(self._fabric, self._by_address.get)
         self._changed = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._dials: dict[int, asyncio.Future[int]] = {}
@@ -72,13 +74,14 @@ class Vpc:
         while True:
             await self._changed.wait()
             self._changed.clear()
-            raws = json.loads(self._state.read_text(encoding="utf-8"))["instances"]
-            found = [(Instance.read(raw), raw) for raw in raws]
+            state = json.loads(self._state.read_text(encoding="utf-8"))
+            found = [(Instance.read(raw), raw) for raw in state["instances"]]
             self._by_address.clear()
             for instance, _ in found:
                 for nic in instance.interfaces:
                     for address in (nic.address, *nic.secondary_addresses):
                         self._by_address[address] = instance
+            await self._balancers.follow(LoadBalancer.read(b) for b in state["load_balancers"])
             present = {instance.id for instance, _ in found}
             removals += [
                 asyncio.create_task(self._machines.pop(gone).remove())

@@ -173,6 +173,16 @@ class AccessControlList:
     tags: Tags = ()
 
 
+def servers_behind(
+    store: Store, balancer: LoadBalancer, listener: Listener
+) -> list[tuple[Server, int]]:
+    """The servers of a listener, each with its port: its group's, or the CLB's default ones."""
+    group = store.find(VServerGroup, listener.setting("VServerGroupId"))
+    if group is not None:
+        return [(s, s.port) for s in group.servers]
+    return [(s, int(listener.setting("BackendServerPort") or 0)) for s in balancer.servers]
+
+
 def drop_server(store: Store, server_id: str) -> None:
     """Take a released instance out of all CLBs and vServer groups."""
     holders: list[LoadBalancer | VServerGroup] = [

@@ -8,7 +8,7 @@ from localcloud.actions import Answer, Call, action
 from localcloud.products.ecs.entities import Instance, NetworkInterface
 
 from . import load_balancers
-from .entities import Listener, LoadBalancer, Server, VServerGroup
+from .entities import Listener, Server, servers_behind
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,13 +33,6 @@ def _status(call: Call, listener: Listener, server: Server) -> str:
     return "normal" if up else "abnormal"
 
 
-def _servers(call: Call, held: LoadBalancer, listener: Listener) -> list[tuple[Server, int]]:
-    group = call.store.find(VServerGroup, listener.setting("VServerGroupId"))
-    if group is not None:
-        return [(s, s.port) for s in group.servers]
-    return [(s, int(listener.setting("BackendServerPort") or 0)) for s in held.servers]
-
-
 @action()
 def describe_health_status(call: Call, request: DescribeHealthStatus) -> Answer:
     """Each listener's servers: normal, abnormal, or unavailable where nothing is checked."""
@@ -56,6 +49,6 @@ def describe_health_status(call: Call, request: DescribeHealthStatus) -> Answer:
         for x in held.listeners
         if request.listener_port in {None, x.port}
         and request.listener_protocol in {None, "", x.protocol}
-        for server, port in _servers(call, held, x)
+        for server, port in servers_behind(call.store, held, x)
     ]
     return {"BackendServers": {"BackendServer": rows}}

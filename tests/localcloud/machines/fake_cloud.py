@@ -37,6 +37,7 @@ class FakeCloud:
         self.home = home
         self.instances: dict[str, dict[str, Any]] = {}
         self.addresses: list[dict[str, Any]] = []
+        self.load_balancers: list[dict[str, Any]] = []
         self.consoles: dict[str, str] = {}
         self.port = 1
         self._revision = 1
@@ -98,6 +99,7 @@ class FakeCloud:
                 "revision": self._revision,
                 "instances": list(self.instances.values()),
                 "addresses": self.addresses,
+                "load_balancers": self.load_balancers,
             }
 
     def change(self, *instances: dict[str, Any], gone: tuple[str, ...] = ()) -> None:
