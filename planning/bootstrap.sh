@@ -121,6 +121,26 @@ first_ready() {
   done
   return 1
 }
+serves() { # does an etcd or an API server run there, ready or not?
+  local port connected
+  for port in 2379 6443; do
+    connected=$(curl -sk --max-time 3 -o /dev/null -w '%{time_connect}' "https://$1:$port/" || true)
+    case "$connected" in
+      '' | 0.000000) ;;
+      *) return ;;
+    esac
+  done
+  return 1
+}
+one_serves() {
+  local peer
+  for peer in $PEERS; do
+    if serves "$peer"; then
+      return
+    fi
+  done
+  return 1
+}
 
 forget_predecessor() { # PEER: a machine of this name and address was here before, and is gone
   local peer=$1 pki=/etc/kubernetes/pki name members member
@@ -150,6 +170,10 @@ template=kubeadm.yaml.in
 case "$ROLE" in
   init)
     # The cluster may be there already, and this a replacement of its first control plane.
+    if one_serves && ! retry 90 10 first_ready > /dev/null; then
+      # A second cluster with the same keys would be worse than none of this node.
+      refuse 'another control plane runs, but no API server is ready: mend that, then reboot this'
+    fi
     if peer=$(first_ready); then
       template=kubeadm-rejoin.yaml.in
     else

@@ -56,6 +56,12 @@ case "$url" in
   https://*:6443/readyz)
     address=${url#https://}
     case " $READY " in *" ${address%%:*} "*) echo -n ok ;; *) exit 7 ;; esac ;;
+  https://*:2379/ | https://*:6443/)
+    address=${url#https://}
+    case " $READY $SERVING " in
+      *" ${address%%:*} "*) echo -n 0.000412; exit 56 ;;
+      *) echo -n 0.000000; exit 7 ;;
+    esac ;;
 esac
 exit 0
 """
@@ -69,11 +75,11 @@ class Machine:
     env: Mapping[str, str] = field(default_factory=dict)
 
     def run(
-        self, *, ready: str = "", failing: str = "", **more: str
+        self, *, ready: str = "", serving: str = "", failing: str = "", **more: str
     ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(  # noqa: S603 - our own program
             ["/bin/bash", self.path("/etc/spiderpool-alicloud/bootstrap.sh")],
-            env={**self.env, "READY": ready, "FAILING": failing, **more},
+            env={**self.env, "READY": ready, "SERVING": serving, "FAILING": failing, **more},
             capture_output=True,
             text=True,
             check=False,
@@ -202,6 +208,17 @@ def test_the_first_of_three_initialises_when_no_other_answers(machine: Machine) 
     assert [c for c in machine.calls if c.startswith("kubeadm init --config")]
     own = plan.nodes["masters-0"].interfaces["eth0"].primary
     assert machine.text("/etc/hosts") == f"127.0.0.1 localhost\n{own} api.small.internal\n"
+
+
+def test_the_first_of_three_never_makes_a_second_cluster_beside_one_that_is_not_well(
+    machine: Machine,
+) -> None:
+    plan = planned(three_control_planes())
+    second = str(plan.nodes["masters-1"].interfaces["eth0"].primary)
+    done = provisioned(machine, plan, "masters-0").run(serving=second)
+    assert done.returncode != 0
+    assert "another control plane runs, but no API server is ready" in done.stderr
+    assert not [c for c in machine.calls if c.startswith("kubeadm")]
 
 
 def test_a_replaced_first_control_plane_joins_the_cluster_that_is_there(machine: Machine) -> None:
