@@ -303,6 +303,9 @@ def record(  # noqa: PLR0913 - the ways in which an engine can be set up
     logger.handlers = [lines]
     monitor = Recorder(cloud or Cloud())
     loop = asyncio.new_event_loop()
+    # A program that fails leaves Outputs that failed with it: the failure itself is raised here.
+    # Told of whenever the collector finds them, they would break into whatever runs then.
+    loop.set_exception_handler(lambda _loop, _context: None)
     asyncio.set_event_loop(loop)
     try:
         set_mocks(

@@ -36,7 +36,9 @@ def test_a_command_past_its_deadline_is_interrupted_and_gets_time_to_clean_up(
 ) -> None:
     script = tmp_path / "slow.py"
     script.write_text(
-        "import pathlib, time\n"
+        "import pathlib, signal, time\n"
+        # A shell's background job ignores the interrupt, and its children with it.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "pathlib.Path('began').touch()\n"
         "try:\n    time.sleep(60)\n"
         "except KeyboardInterrupt:\n    pathlib.Path('saved').touch()\n"
