@@ -9,6 +9,7 @@ import pulumi
 from pulumi_alicloud import ecs, slb
 
 from components.eips import binding_options
+from planning.endpoint import admitted
 from planning.model import ClusterPlan
 
 API_PORT = 6443
@@ -27,7 +28,8 @@ class Endpoint(pulumi.ComponentResource):
     """The address of the API server (design decision D5).
 
     Owns: with one control plane an EIP, if the endpoint is public. With several an intranet CLB
-    with a TCP listener on 6443 and its server group, and the EIP on the CLB.
+    with a TCP listener on 6443 and its server group, and the EIP on the CLB, with an access
+    control list for the listener.
 
     Never touches: the control planes. Binding the EIP to the one control plane and adding several
     to the server group is the control plane's part, once they exist.
@@ -113,6 +115,7 @@ class Endpoint(pulumi.ComponentResource):
             tags=dict(plan.tags),
             opts=child,
         )
+        access = self._make_access_list()
         slb.Listener(
             self._name,
             load_balancer_id=balancer.id,
@@ -124,6 +127,9 @@ class Endpoint(pulumi.ComponentResource):
             health_check="on",
             health_check_type="tcp",
             health_check_connect_port=API_PORT,
+            acl_status="off" if access is None else "on",
+            acl_type=None if access is None else "white",
+            acl_ids=None if access is None else [access.id],
             opts=child,
         )
         if eip is not None:
@@ -135,6 +141,26 @@ class Endpoint(pulumi.ComponentResource):
                 opts=binding_options(self),
             )
         return balancer.address, group.id
+
+    def _make_access_list(self) -> slb.Acl | None:
+        plan = self._args.plan
+        child = pulumi.ResourceOptions(parent=self)
+        cidrs = admitted(plan)
+        if not cidrs:
+            return None
+        access = slb.Acl(
+            self._name,
+            name=self._name,
+            ip_version="ipv4",
+            resource_group_id=plan.resource_group,
+            tags=dict(plan.tags),
+            opts=child,
+        )
+        for name, cidr in cidrs.items():
+            slb.AclEntryAttachment(
+                f"{self._name}-{name}", acl_id=access.id, entry=str(cidr), opts=child
+            )
+        return access
 
 
 def _balancer_vswitch(plan: ClusterPlan) -> str:

@@ -8,7 +8,13 @@ from typing import Any
 
 from .addressing import block, gateway
 from .products.ecs.entities import Instance, NetworkInterface, Rule, SecurityGroup
-from .products.slb.entities import Listener, LoadBalancer, Server, servers_behind
+from .products.slb.entities import (
+    AccessControlList,
+    Listener,
+    LoadBalancer,
+    Server,
+    servers_behind,
+)
 from .products.vpc.entities import Eip, VSwitch
 from .settings import Cloud
 from .state.store import Store
@@ -113,9 +119,35 @@ def _backend(store: Store, server: Server, port: int) -> dict[str, Any] | None:
     }
 
 
+def _access(store: Store, listener: Listener) -> list[dict[str, Any]]:
+    """The listener's access control list as ingress rules; without one it admits everybody."""
+
+    def rule(source: str, policy: str, priority: int) -> dict[str, Any]:
+        return {
+            "protocol": "tcp",
+            "port_from": listener.port,
+            "port_to": listener.port,
+            "source": source,
+            "policy": policy,
+            "priority": priority,
+        }
+
+    everybody = rule("0.0.0.0/0", "accept", 2)
+    acl = store.find(AccessControlList, listener.setting("AclId"))
+    if acl is None or listener.setting("AclStatus") != "on":
+        return [everybody]
+    if listener.setting("AclType") == "black":
+        return [everybody, *(rule(block, "drop", 1) for block, _ in acl.entries)]
+    return [rule(block, "accept", 1) for block, _ in acl.entries]
+
+
 def _listener(store: Store, balancer: LoadBalancer, listener: Listener) -> dict[str, Any]:
     found = [_backend(store, s, port) for s, port in servers_behind(store, balancer, listener)]
-    return {"port": listener.port, "backends": [b for b in found if b is not None]}
+    return {
+        "port": listener.port,
+        "backends": [b for b in found if b is not None],
+        "ingress": _access(store, listener),
+    }
 
 
 def _load_balancer(store: Store, balancer: LoadBalancer) -> dict[str, Any]:

@@ -7,9 +7,12 @@ sends to itself through it (kubeadm#2996).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from ipaddress import IPv4Network
 from typing import Final
 
 from planning.model import ClusterPlan, NodePlan
+from planning.names import cidr_slug
 
 API_PORT: Final = 6443
 PRIMARY_NIC: Final = "eth0"
@@ -18,6 +21,20 @@ PRIMARY_NIC: Final = "eth0"
 def endpoint_name(plan: ClusterPlan) -> str | None:
     """The name that stands for the API servers; None with one control plane."""
     return f"api.{plan.name}.internal" if len(plan.control_planes) > 1 else None
+
+
+def admitted(plan: ClusterPlan) -> Mapping[str, IPv4Network]:
+    """Who may reach a load balancer with a public address, by name; empty where there is none.
+
+    `allowedCidrs`, and our own vSwitches, because the list holds for clients inside, too. A CLB
+    asks no security group before it takes a connection.
+    """
+    endpoint = plan.kubernetes.endpoint
+    if endpoint_name(plan) is None or not plan.public_endpoint:
+        return {}
+    outside = {f"allowed-{cidr_slug(cidr)}": cidr for cidr in endpoint.allowed_cidrs}
+    inside = {key: vswitch.cidr for key, vswitch in plan.network.vswitches.items()}
+    return {**outside, **inside}
 
 
 def control_plane_endpoint(plan: ClusterPlan, *, api_address: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Network
+
 SPIDERPOOL_NAMESPACE = "kube-system"
 
 IPV6 = 6
@@ -26,3 +28,8 @@ def multus_config_name(interface: str) -> str:
 def multus_name(interface: str) -> str:
     """What a pool's `multusName` says: namespace and name."""
     return f"{SPIDERPOOL_NAMESPACE}/{multus_config_name(interface)}"
+
+
+def cidr_slug(cidr: IPv4Network) -> str:
+    """A CIDR as a part of a name: `10.0.0.0/8` → `10-0-0-0-8`."""
+    return str(cidr).replace(".", "-").replace("/", "-")

@@ -11,6 +11,7 @@ from ipaddress import IPv4Network
 from typing import Final, Literal
 
 from planning.model import ClusterPlan
+from planning.names import cidr_slug
 
 LOAD_BALANCERS: Final = IPv4Network("100.64.0.0/10")
 """Where CLB and NLB send health checks and traffic from, in every VPC."""
@@ -52,7 +53,9 @@ def security_rules(plan: ClusterPlan) -> Mapping[str, SecurityRule]:
     kubernetes = plan.kubernetes
     if kubernetes.mode == "kubeadm":
         for cidr in kubernetes.endpoint.allowed_cidrs:
-            rules[f"api-{_slug(cidr)}"] = _ingress("tcp", _API, cidr, "API server, allowedCidrs")
+            rules[f"api-{cidr_slug(cidr)}"] = _ingress(
+                "tcp", _API, cidr, "API server, allowedCidrs"
+            )
         if len(plan.control_planes) > 1:
             rules["api-load-balancer"] = _ingress(
                 "tcp", _API, LOAD_BALANCERS, "API server, through its load balancer"
@@ -87,7 +90,3 @@ def _ingress(
         priority=1,
         description=description,
     )
-
-
-def _slug(cidr: IPv4Network) -> str:
-    return str(cidr).replace(".", "-").replace("/", "-")

@@ -154,13 +154,31 @@ class Backend:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Listener:
+    """A running TCP listener: what is behind it, and whom it admits."""
+
+    port: int
+    backends: tuple[Backend, ...]
+    ingress: tuple[IngressRule, ...]
+
+    @classmethod
+    def read(cls, data: Mapping[str, Any]) -> Self:
+        """Read one entry of a load balancer's `listeners`."""
+        return cls(
+            port=int(data["port"]),
+            backends=tuple(Backend(**backend) for backend in data["backends"]),
+            ingress=tuple(IngressRule.read(rule) for rule in data["ingress"]),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class LoadBalancer:
-    """A CLB with an address in a vSwitch: its running TCP listeners by port."""
+    """A CLB with an address in a vSwitch."""
 
     id: str
     address: str
     vpc_id: str
-    listeners: Mapping[int, tuple[Backend, ...]]
+    listeners: tuple[Listener, ...]
 
     @classmethod
     def read(cls, data: Mapping[str, Any]) -> Self:
@@ -169,10 +187,7 @@ class LoadBalancer:
             id=data["id"],
             address=data["address"],
             vpc_id=data["vpc_id"],
-            listeners={
-                int(listener["port"]): tuple(Backend(**b) for b in listener["backends"])
-                for listener in data["listeners"]
-            },
+            listeners=tuple(Listener.read(listener) for listener in data["listeners"]),
         )
 
 

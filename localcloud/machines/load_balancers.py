@@ -56,9 +56,9 @@ class LoadBalancers:
         """Serve these and no others; connections that stand are left alone."""
         wanted = list(balancers)
         self._rounds = {
-            (balancer.address, port): rotation(backends)
+            (balancer.address, listener.port): rotation(listener.backends)
             for balancer in wanted
-            for port, backends in balancer.listeners.items()
+            for listener in balancer.listeners
         }
         for key in self._servers.keys() - self._rounds.keys():
             self._servers.pop(key).close()

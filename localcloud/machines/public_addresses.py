@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 class Opening:
     """A public port, the address behind it, and the rules that guard it.
 
-    None for a CLB: its listeners admit everybody, and security groups do not see the client.
+    Before a machine these are its security groups', before a CLB its listener's.
     """
 
     ip: str
     port: int
     address: str
     vpc_id: str
-    rules: tuple[IngressRule, ...] | None
+    rules: tuple[IngressRule, ...]
 
 
 def openings(
@@ -67,8 +67,14 @@ def _of_instance(ip: str, instance: Instance) -> list[Opening]:
 
 def _of_balancer(ip: str, balancer: LoadBalancer) -> list[Opening]:
     return [
-        Opening(ip=ip, port=port, address=balancer.address, vpc_id=balancer.vpc_id, rules=None)
-        for port in balancer.listeners
+        Opening(
+            ip=ip,
+            port=listener.port,
+            address=balancer.address,
+            vpc_id=balancer.vpc_id,
+            rules=listener.ingress,
+        )
+        for listener in balancer.listeners
     ]
 
 
@@ -118,7 +124,5 @@ class PublicAddresses:
             return
         with connection:
             opening = self._wanted.get(key)
-            if opening is None:
-                return
-            if opening.rules is None or admits(opening.rules, source[0], opening.port):
+            if opening and admits(opening.rules, source[0], opening.port):
                 self._forward(connection, opening)

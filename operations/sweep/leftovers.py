@@ -391,6 +391,11 @@ _LISTINGS: tuple[Callable[[_Look], Iterator[Leftover]], ...] = (
         names=lambda ours: (f"{ours.name}-api",),
     ),
     _listed(
+        *("access control list", "slb", "DescribeAccessControlLists", ("Acls", "Acl")),
+        id_key="AclId",
+        name_key="AclName",
+    ),
+    _listed(
         *("network load balancer", "nlb", "ListLoadBalancers", ("LoadBalancers",)),
         id_key="LoadBalancerId",
         name_key="LoadBalancerName",

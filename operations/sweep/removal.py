@@ -165,6 +165,7 @@ _DELETIONS: Mapping[str, Callable[[Api, Leftover], None]] = {
     "instance": _by_id("ecs", "DeleteInstance", "InstanceId", Force=True),
     "network interface": _by_id("ecs", "DeleteNetworkInterface", "NetworkInterfaceId"),
     "load balancer": _load_balancer,
+    "access control list": _by_id("slb", "DeleteAccessControlList", "AclId"),
     "network load balancer": _network_load_balancer,
     "NLB server group": _by_id("nlb", "DeleteServerGroup", "ServerGroupId"),
     "EIP": _eip,

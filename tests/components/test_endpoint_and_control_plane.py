@@ -58,6 +58,22 @@ def test_several_control_planes_stand_behind_an_intranet_load_balancer(three: Ru
     assert listener["healthCheckType"] == "tcp"
 
 
+def test_the_public_load_balancer_admits_only_allowed_networks_and_our_own(three: Run) -> None:
+    listener = three.one("Listener").inputs
+    assert (listener["aclStatus"], listener["aclType"]) == ("on", "white")
+    entries = {entry.inputs["entry"] for entry in three.of("AclEntryAttachment").values()}
+    switches = {switch.inputs["cidrBlock"] for switch in three.of("Switch").values()}
+    assert entries == {"203.0.113.0/24", *switches}
+
+
+def test_a_load_balancer_without_a_public_address_has_no_access_list() -> None:
+    document = three_control_planes()
+    document["kubernetes"] = {"endpoint": {"public": False, "allowedCidrs": []}}
+    run = deploy(document)
+    assert run.one("Listener").inputs["aclStatus"] == "off"
+    assert not run.of("Acl")
+
+
 def test_each_control_plane_joins_the_load_balancer_under_its_own_name(three: Run) -> None:
     assert set(three.of("ServerGroupServerAttachment")) == {f"small-masters-{n}" for n in range(3)}
 

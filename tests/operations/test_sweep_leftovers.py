@@ -291,7 +291,7 @@ def test_the_tags_are_those_that_the_plan_gives() -> None:
 
 def test_every_kind_that_is_found_can_be_deleted() -> None:
     assert Leftover(kind="VPC", id="vpc-1", sign=BY_TAG).kind in order()
-    assert len(set(order())) == len(order()) == 22
+    assert len(set(order())) == len(order()) == 23
 
 
 def test_a_stack_that_pulumi_does_not_know_has_no_deployment(tmp_path: Path) -> None:

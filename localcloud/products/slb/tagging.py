@@ -6,9 +6,9 @@ from localcloud.actions import Answer, Call, action
 from localcloud.products import tagged
 from localcloud.products.tagged import ListTagResources, TagResources, UntagResources
 
-from .entities import LoadBalancer, VServerGroup
+from .entities import AccessControlList, LoadBalancer, VServerGroup
 
-_KINDS = {"INSTANCE": LoadBalancer, "VSERVERGROUP": VServerGroup}
+_KINDS = {"ACL": AccessControlList, "INSTANCE": LoadBalancer, "VSERVERGROUP": VServerGroup}
 
 
 @action(writes=True)

@@ -8,12 +8,24 @@ from typing import Any
 
 import pytest
 
-from localcloud.machines.control import Backend, Instance, LoadBalancer, PublicAddress
+from localcloud.machines.control import (
+    Backend,
+    IngressRule,
+    Instance,
+    Listener,
+    LoadBalancer,
+    PublicAddress,
+)
 from localcloud.machines.load_balancers import LoadBalancers, rotation
 from localcloud.machines.public_addresses import openings
 from tests.localcloud.machines import fake_cloud
 
 pytestmark = pytest.mark.unit
+
+
+RULE = IngressRule(
+    protocol="tcp", port_from=6443, port_to=6443, source="127.0.0.0/8", policy="accept", priority=1
+)
 
 
 class NoFabric:
@@ -34,7 +46,8 @@ def backend(name: str, *, port: int = 6443, weight: int = 100) -> Backend:
 
 
 def balancer(port: int, *backends: Backend) -> LoadBalancer:
-    return LoadBalancer(id="lb-1", address="127.0.0.2", vpc_id="vpc-1", listeners={port: backends})
+    listener = Listener(port=port, backends=backends, ingress=(RULE,))
+    return LoadBalancer(id="lb-1", address="127.0.0.2", vpc_id="vpc-1", listeners=(listener,))
 
 
 def test_equal_weights_have_one_turn_each() -> None:
@@ -134,10 +147,10 @@ def test_a_balancer_that_is_gone_gives_its_address_and_its_port_back() -> None:
     assert fabric.taken == []
 
 
-def test_an_eip_on_a_balancer_opens_each_of_its_listeners_to_everybody() -> None:
+def test_an_eip_on_a_balancer_opens_each_of_its_listeners_to_whom_it_admits() -> None:
     public = PublicAddress.read(
         {"id": "eip-1", "ip": "127.66.0.1", "instance_id": "lb-1", "instance_type": "SlbInstance"}
     )
     [opening] = openings([], [public], [balancer(6443)]).values()
     assert (opening.ip, opening.port, opening.address) == ("127.66.0.1", 6443, "127.0.0.2")
-    assert opening.rules is None
+    assert opening.rules == (RULE,)
