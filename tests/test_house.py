@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ast
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -72,3 +75,36 @@ def test_the_project_reads_the_cloud_before_it_trusts_its_state() -> None:
     project = yaml.safe_load((_ROOT / "Pulumi.yaml").read_text(encoding="utf-8"))
     assert project["options"]["refresh"] == "always"
     assert project["stackConfigDir"] == "stacks"
+
+
+def test_tests_that_share_a_cloud_run_on_one_worker(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With pytest 9.2 xdist spreads every group and says nothing (pytest-xdist#1386)."""
+    for name in list(os.environ):
+        if name.startswith("PYTEST_"):
+            monkeypatch.delenv(name)
+    (tmp_path / "conftest.py").write_text((_ROOT / "tests" / "conftest.py").read_text())
+    (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers = engine\n")
+    seen = tmp_path / "seen"
+    for file in ("test_a.py", "test_b.py"):
+        (tmp_path / file).write_text(
+            "import os, pathlib, time, pytest\n"
+            "@pytest.mark.engine\n"
+            "@pytest.mark.parametrize('nth', range(4))\n"
+            "def test_x(nth):\n"
+            "    time.sleep(0.1)\n"
+            f"    with pathlib.Path({str(seen)!r}).open('a') as log:\n"
+            f"        log.write('{file} ' + os.environ['PYTEST_XDIST_WORKER'] + '\\n')\n"
+        )
+    done = subprocess.run(  # noqa: S603 - our own interpreter
+        [sys.executable, "-m", "pytest", "-n", "2", "--dist", "loadgroup", str(tmp_path)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert "8 passed" in done.stdout, done.stdout + done.stderr
+    workers = [line.split() for line in seen.read_text().splitlines()]
+    assert len({tuple(pair) for pair in workers}) == 2, workers
