@@ -134,6 +134,7 @@ def test_other_methods_are_not_supported(cloud: CloudThread, method: str) -> Non
         (b"<xml/>", {"Content-Type": "text/xml"}),
         (b"&".join(b"a%d=1" % n for n in range(6000)), FORM),
     ],
+    ids=["no UTF-8", "broken JSON", "a list", "deep JSON", "XML", "6,000 parameters"],
 )
 def test_a_garbage_body_gets_an_api_error(
     cloud: CloudThread, body: bytes, headers: dict[str, str]
@@ -158,7 +159,9 @@ def test_a_huge_url_is_refused(cloud: CloudThread) -> None:
 
 
 @pytest.mark.parametrize(
-    "noise", [b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\x00\x05hello", os.urandom(2000), b""]
+    "noise",
+    [b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\x00\x05hello", os.urandom(2000), b""],
+    ids=["plain HTTP", "half a hello", "random", "nothing"],
 )
 def test_what_is_no_tls_is_closed_and_forgotten(cloud: CloudThread, noise: bytes) -> None:
     with socket.create_connection(("127.0.0.1", cloud.port), timeout=5) as plain:
@@ -230,7 +233,7 @@ def test_a_request_in_drops_gets_no_more_time(
         pytest.fail("the cloud takes a request in drops")
 
 
-@pytest.mark.parametrize("sent", [b"", v1(DESCRIBE).encode()])
+@pytest.mark.parametrize("sent", [b"", v1(DESCRIBE).encode()], ids=["nothing", "half a request"])
 def test_a_connection_that_says_nothing_is_closed(
     cloud: CloudThread, monkeypatch: pytest.MonkeyPatch, sent: bytes
 ) -> None:
