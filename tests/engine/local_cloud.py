@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -125,15 +125,7 @@ class SecondCloud:
 
     def processes(self) -> set[int]:
         """Every process of this cloud: server, machines, and all below them."""
-        below = _children()
-        found: set[int] = set()
-        todo = [pid for pid in self.status()["pids"].values() if pid is not None]
-        while todo:
-            pid = todo.pop()
-            if pid not in found and _alive(pid):
-                found.add(pid)
-                todo += below.get(pid, [])
-        return found
+        return processes_below(pid for pid in self.status()["pids"].values() if pid is not None)
 
     def status(self) -> Mapping[str, Any]:
         """What `localcloud status` says."""
@@ -186,6 +178,19 @@ def second_cloud(home: Path, *, changes: Mapping[str, str] | None = None) -> Sec
         eip_range=f"127.{port >> 8}.{port & 0xFF}.0/24",
         env=run_environment(places, dict(os.environ)),
     )
+
+
+def processes_below(roots: Iterable[int]) -> set[int]:
+    """These processes and everything that they started, what has ended left out."""
+    below = _children()
+    found: set[int] = set()
+    todo = list(roots)
+    while todo:
+        pid = todo.pop()
+        if pid not in found and _alive(pid):
+            found.add(pid)
+            todo += below.get(pid, [])
+    return found
 
 
 def _free_port() -> int:

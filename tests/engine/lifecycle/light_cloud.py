@@ -79,12 +79,12 @@ class LightCloud:
         return self.cloud.pulumi(command, *argv, env=env)
 
     def write(self) -> None:
-        """Write the stack file; in an existing cluster every node has its own name."""
+        """Write the stack file; without a map every node has its own name in a cluster."""
         document = copy.deepcopy(dict(self.document))
         cluster = document["config"][CLUSTER]
         if cluster["kubernetes"].get("mode") == "existing":
             names = [name for pool in cluster["nodePools"].values() for name in pool["nodes"]]
-            cluster["kubernetes"]["nodeNames"] = {name: name for name in names}
+            cluster["kubernetes"].setdefault("nodeNames", {name: name for name in names})
         self.cloud.config_file.write_text(yaml.safe_dump(document, sort_keys=False))
 
     def up(self, *argv: str) -> Done:

@@ -104,7 +104,9 @@ def refusal_of(client: Client, path: str, body: Mapping[str, Any]) -> str | None
     return None
 
 
-def started(home: Path) -> tuple[FakeCloud, Supervisor, fake_cloud.Pki, str]:
+def started(
+    home: Path, *, provider_ids: bool = True
+) -> tuple[FakeCloud, Supervisor, fake_cloud.Pki, str]:
     """Boot the master and the worker; nothing of Spiderpool yet."""
     cloud, pki, public = FakeCloud(home), fake_cloud.Pki(), fake_cloud.free_loopback_address()
     cloud.addresses = [
@@ -112,13 +114,12 @@ def started(home: Path) -> tuple[FakeCloud, Supervisor, fake_cloud.Pki, str]:
     ]
     master, worker = _nics(1), _nics(2)
     found_by = fake_cloud.discovery(f"{master[0]['address']}:6443", pki.pin)
+    first = fake_cloud.control_plane_user_data(
+        "master", pki, master, public, provider_id=provider_ids
+    )
+    second = fake_cloud.worker_user_data("worker", found_by, worker, provider_id=provider_ids)
     cloud.change(
-        fake_cloud.instance(
-            "master", master, fake_cloud.control_plane_user_data("master", pki, master, public)
-        ),
-        fake_cloud.instance(
-            "worker", worker, fake_cloud.worker_user_data("worker", found_by, worker)
-        ),
+        fake_cloud.instance("master", master, first), fake_cloud.instance("worker", worker, second)
     )
     return cloud, Supervisor(home, LOCAL / "bin"), pki, public
 

@@ -300,9 +300,17 @@ echo bootstrap finished
 
 
 def control_plane_user_data(
-    name: str, pki: Pki, interfaces: list[dict[str, Any]], public: str
+    name: str,
+    pki: Pki,
+    interfaces: list[dict[str, Any]],
+    public: str,
+    *,
+    provider_id: bool = True,
 ) -> str:
-    """Return user-data of contract A for a control plane called `name`."""
+    """Return user-data of contract A for a control plane called `name`.
+
+    Without `provider_id` its kubelet does not say which instance it runs on.
+    """
     address = interfaces[0]["address"]
     kubeadm: list[dict[str, Any]] = [
         {
@@ -310,7 +318,9 @@ def control_plane_user_data(
             "kind": "InitConfiguration",
             "bootstrapTokens": [{"token": TOKEN, "ttl": "24h0m0s"}],
             "localAPIEndpoint": {"advertiseAddress": address, "bindPort": 6443},
-            "nodeRegistration": _registration(name, [{"name": "node-labels", "value": "pool=cp"}]),
+            "nodeRegistration": _registration(
+                name, [{"name": "node-labels", "value": "pool=cp"}], provider_id=provider_id
+            ),
         },
         {
             "apiVersion": "kubeadm.k8s.io/v1beta4",
@@ -347,9 +357,17 @@ def discovery(endpoint: str, pin: str, token: str = TOKEN) -> dict[str, Any]:
 
 
 def worker_user_data(
-    name: str, found_by: dict[str, Any], interfaces: list[dict[str, Any]], patience: str = "5m"
+    name: str,
+    found_by: dict[str, Any],
+    interfaces: list[dict[str, Any]],
+    patience: str = "5m",
+    *,
+    provider_id: bool = True,
 ) -> str:
-    """Return user-data of contract A for a worker called `name`; it looks `patience` long."""
+    """Return user-data of contract A for a worker called `name`; it looks `patience` long.
+
+    Without `provider_id` its kubelet does not say which instance it runs on.
+    """
     kubeadm = [
         {
             "apiVersion": "kubeadm.k8s.io/v1beta4",
@@ -362,19 +380,21 @@ def worker_user_data(
                     {"name": "node-labels", "value": "pool=w"},
                     {"name": "register-with-taints", "value": "dedicated=it:NoSchedule"},
                 ],
+                provider_id=provider_id,
             ),
         }
     ]
     return _cloud_config([], kubeadm, interfaces, "join")
 
 
-def _registration(name: str, more: list[dict[str, str]]) -> dict[str, Any]:
+def _registration(name: str, more: list[dict[str, str]], *, provider_id: bool) -> dict[str, Any]:
+    known = [{"name": "provider-id", "value": "@PROVIDER_ID@"}] if provider_id else []
     return {
         "name": name,
         "criSocket": "unix:///run/containerd/containerd.sock",
         "kubeletExtraArgs": [
             {"name": "cloud-provider", "value": "external"},
-            {"name": "provider-id", "value": "@PROVIDER_ID@"},
+            *known,
             {"name": "node-ip", "value": "0.0.0.0"},  # noqa: S104
             *more,
         ],

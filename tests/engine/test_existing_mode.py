@@ -1,0 +1,187 @@
+"""`kubernetes.mode: existing`: a cluster that somebody else built, and what we do in it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from localcloud.charts.assemble import assemble
+from localcloud.machines.guest.kubelet.client import Access, Client
+from localcloud.machines.tools import missing_tools
+from operations.places import PROJECT
+from tests.engine.lifecycle.light_cloud import LightCloud
+from tests.engine.local_cloud import CLUSTER, Done, processes_below, second_cloud
+from tests.engine.spiderpool.cluster import CONFIGS, COORDINATORS, LOCAL, POOLS, started
+from tests.localcloud.machines.fake_cloud import until
+
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
+
+THEIRS = {"one": "master", "two": "worker"}
+"""Our node's name → the cluster's."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Theirs:
+    """A cluster whose kubelets know nothing of instances."""
+
+    client: Client
+    kubeconfig: str
+    supervisor: int
+    """Process id of what runs its machines."""
+
+    def restart_kubelets(self) -> None:
+        """Kill them: their machines start them again, and a Node that is gone comes back."""
+        for pid in processes_below([self.supervisor]):
+            if b"guest.kubelet\0" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                os.kill(pid, signal.SIGKILL)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Brownfield:
+    """Their cluster, our stack on an emulated cloud, and how its first `up` ended."""
+
+    theirs: Theirs
+    light: LightCloud
+    first: Done
+
+    @property
+    def client(self) -> Client:
+        return self.theirs.client
+
+    def instances(self) -> dict[str, str | None]:
+        """The cluster's name of a node → its providerID."""
+        return {
+            name: self.client.get(f"/api/v1/nodes/{name}")["spec"].get("providerID")
+            for name in THEIRS.values()
+        }
+
+    def owned(self) -> set[str]:
+        """The Kubernetes types in the stack's state."""
+        kinds = {resource["type"] for resource in self.light.state()["resources"]}
+        return {kind for kind in kinds if kind.startswith("kubernetes:")}
+
+
+@pytest.fixture(scope="module")
+def theirs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Theirs]:
+    if missing := missing_tools(LOCAL / "bin"):
+        pytest.fail(f"{LOCAL / 'bin'} lacks {', '.join(missing)}: `python -m toolchain ensure`")
+    home = tmp_path_factory.mktemp("theirs")
+    with contextlib.ExitStack() as ends:
+        cloud, supervisor, pki, public = started(home, provider_ids=False)
+        ends.callback(cloud.close)
+        ends.callback(supervisor.end)
+        text = pki.kubeconfig(f"https://{public}:6443")
+        kubeconfig = home / "kubeconfig"
+        kubeconfig.touch(mode=0o600)
+        kubeconfig.write_text(text)
+        client = Client(Access.read(kubeconfig))
+        for name in THEIRS.values():
+            until(f"node {name}", 180, lambda name=name: client.get(f"/api/v1/nodes/{name}"))
+        yield Theirs(client=client, kubeconfig=text, supervisor=supervisor.process.pid)
+
+
+@pytest.fixture(scope="module")
+def brownfield(theirs: Theirs, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Brownfield]:
+    home = tmp_path_factory.mktemp("brownfield") / "home"
+    light = _stack(home, theirs.kubeconfig, chart=assemble(LOCAL))
+    light.start()
+    try:
+        yield Brownfield(theirs=theirs, light=light, first=light.up())
+    finally:
+        light.stop()
+        light.cloud.kill_everything()
+
+
+def _stack(home: Path, kubeconfig: str, *, chart: Path) -> LightCloud:
+    """The guide's stack, with our own names for its nodes."""
+    cloud = second_cloud(home)
+    document = yaml.safe_load(cloud.config_file.read_text())
+    document["config"][f"{PROJECT}:kubeconfig"] = kubeconfig
+    cluster: dict[str, Any] = document["config"][CLUSTER]
+    cluster["kubernetes"] = {"mode": "existing", "nodeNames": THEIRS}
+    cluster["cloudController"] = {"enabled": False}
+    cluster["spiderpool"] = {"chart": {"name": str(chart)}}
+    for pool in cluster["nodePools"].values():
+        pool["nodes"] = {
+            ours: pool["nodes"][name] for ours, name in THEIRS.items() if name in pool["nodes"]
+        }
+    return LightCloud(cloud=cloud, document=document)
+
+
+def test_the_first_up_ends_well(brownfield: Brownfield) -> None:
+    assert brownfield.first.status == 0, brownfield.light.cloud.explain(brownfield.first)
+
+
+def test_each_node_of_theirs_is_told_its_instance(brownfield: Brownfield) -> None:
+    made = brownfield.light.outputs()["nodes"]
+    assert brownfield.instances() == {
+        name: made[ours]["providerId"] for ours, name in THEIRS.items()
+    }
+
+
+def test_pools_are_bound_to_the_names_that_the_cluster_has(brownfield: Brownfield) -> None:
+    pools = brownfield.client.get(POOLS)["items"]
+    assert {pool["metadata"]["name"]: pool["spec"]["nodeName"] for pool in pools} == {
+        f"{ours}-{nic}": [name] for ours, name in THEIRS.items() for nic in ("eth0", "eth1")
+    }
+
+
+def test_nothing_of_the_cluster_is_owned(brownfield: Brownfield) -> None:
+    assert brownfield.owned() == {
+        "kubernetes:core/v1:NodePatch",
+        "kubernetes:helm.sh/v3:Release",
+        "kubernetes:spiderpool.spidernet.io/v2beta1:SpiderCoordinator",
+        "kubernetes:spiderpool.spidernet.io/v2beta1:SpiderIPPool",
+        "kubernetes:spiderpool.spidernet.io/v2beta1:SpiderMultusConfig",
+    }
+
+
+def test_the_next_preview_finds_no_change(brownfield: Brownfield) -> None:
+    assert brownfield.light.steps() == []
+
+
+def test_destroy_takes_what_is_ours_and_leaves_their_cluster_as_it_runs(
+    brownfield: Brownfield,
+) -> None:
+    before = brownfield.instances()
+    done = brownfield.light.destroy()
+    assert done.status == 0, brownfield.light.cloud.explain(done)
+    assert brownfield.light.alive() == {}
+    assert brownfield.instances() == before
+    assert brownfield.client.get(POOLS)["items"] == []
+    assert brownfield.client.get(CONFIGS)["items"] == []
+    left = [item["metadata"]["name"] for item in brownfield.client.get(COORDINATORS)["items"]]
+    assert left == ["default"], "its finalizer is removed by the chart's hook only"
+
+
+def test_a_node_that_says_another_machine_stops_a_second_life(brownfield: Brownfield) -> None:
+    done = brownfield.light.up()
+    assert done.status != 0
+    assert ".spec.providerID: conflict" in done.out
+
+
+def test_a_second_life_begins_after_what_the_documents_say(brownfield: Brownfield) -> None:
+    client = brownfield.client
+    for name in THEIRS.values():
+        client.request("DELETE", f"/api/v1/nodes/{name}")
+    brownfield.theirs.restart_kubelets()
+    for name in THEIRS.values():
+        until(f"node {name}", 60, lambda name=name: client.get(f"/api/v1/nodes/{name}"))
+    released = {"metadata": {"finalizers": None}}
+    client.request("PATCH", f"{COORDINATORS}/default", released, "application/merge-patch+json")
+    if client.find(f"{COORDINATORS}/default") is not None:
+        client.request("DELETE", f"{COORDINATORS}/default")
+    done = brownfield.light.up()
+    assert done.status == 0, brownfield.light.cloud.explain(done)
+    made = brownfield.light.outputs()["nodes"]
+    assert brownfield.instances() == {
+        name: made[ours]["providerId"] for ours, name in THEIRS.items()
+    }
