@@ -183,13 +183,11 @@ def used(judge: Judge) -> Iterator[Judge]:
 
 
 def take(judge: Judge, held: Mapping[str, str]) -> None:
-    found = judge.pool("used")
-    assert found is not None
     status: dict[str, Any] = {"allocatedIPCount": len(held), "totalIPCount": 10}
     if held:
         records = {ip: {"pod": pod, "podUid": pod} for ip, pod in held.items()}
         status["allocatedIPs"] = json.dumps(records)
-    judge.client.request("PUT", f"{POOLS}/used/status", found | {"status": status})
+    judge.record("used", status)
 
 
 @pytest.mark.parametrize(
@@ -226,8 +224,6 @@ def test_an_update_of_a_used_pool_is_accepted(used: Judge, changes: Spec) -> Non
 def test_a_pool_that_ends_is_frozen_until_its_last_address_is_free(judge: Judge) -> None:
     spec = {"subnet": "10.10.0.0/24", "ips": ["10.10.0.10-10.10.0.19"]}
     judge.create("ending", spec)
-    found = judge.pool("ending")
-    assert found is not None
     # A pod that runs: the collector leaves its address alone.
     pod = judge.client.get("/api/v1/namespaces/kube-system/pods")["items"][0]["metadata"]
     held = {"pod": f"{pod['namespace']}/{pod['name']}", "podUid": pod["uid"]}
@@ -236,7 +232,7 @@ def test_a_pool_that_ends_is_frozen_until_its_last_address_is_free(judge: Judge)
         "allocatedIPCount": 1,
         "totalIPCount": 10,
     }
-    judge.client.request("PUT", f"{POOLS}/ending/status", found | {"status": status})
+    judge.record("ending", status)
     judge.client.request("DELETE", f"{POOLS}/ending")
     with pytest.raises(ApiError, match="terminating"):
         judge.update("ending", {"default": True})

@@ -53,15 +53,9 @@ def test_with_the_guard_a_pool_in_use_cannot_be_deleted(guarded: Judge) -> None:
     guarded.create("guarded", POOL)
     record = json.dumps({"10.30.0.10": {"pod": "default/one", "podUid": "one"}})
     used = {"allocatedIPs": record, "allocatedIPCount": 1, "totalIPCount": 10}
-    set_status(guarded, used)
+    guarded.record("guarded", used)
     with pytest.raises(ApiError, match="cannot delete an IPPool with allocated IPs") as refused:
         guarded.client.request("DELETE", f"{POOLS}/guarded")
     assert refused.value.status == 403
-    set_status(guarded, {"allocatedIPCount": 0, "totalIPCount": 10})
+    guarded.record("guarded", {"allocatedIPCount": 0, "totalIPCount": 10})
     guarded.remove("guarded")
-
-
-def set_status(judge: Judge, status: dict[str, Any]) -> None:
-    found = judge.pool("guarded")
-    assert found is not None
-    judge.client.request("PUT", f"{POOLS}/guarded/status", found | {"status": status})
