@@ -27,6 +27,7 @@ from pulumi.runtime.stack import run_pulumi_func
 UNKNOWN = "[unknown]"
 """What stands for a value that the engine does not know yet."""
 
+_PROJECT = "spiderpool-alicloud"
 _SIGNATURE = "4dabf18193072939515e22adb298388d"
 _SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - the engine's mark for a secret
 
@@ -209,10 +210,16 @@ def _answer(kind: str, digest: str, inputs: Mapping[str, Any]) -> dict[str, Any]
 class Recorder(MockMonitor):
     """Keeps the raw registrations, which mocks do not show, and refuses a URN twice."""
 
-    def __init__(self, mocks: Mocks) -> None:
+    def __init__(self, mocks: Mocks, *, stack: str) -> None:
         super().__init__(mocks)
+        self._stack = stack
         self.recorded: list[Resource] = []
         self.closed: set[str] = set()
+
+    def make_urn(self, parent: str, type_: str, name: str) -> str:
+        """As the mocks', whose names of stack and project a process's first run does not know."""
+        kinds_and_name = super().make_urn(parent, type_, name).split("::", 2)[2]
+        return f"urn:pulumi:{self._stack}::{_PROJECT}::{kinds_and_name}"
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: ANN401, N802 - gRPC's own names
         answer = super().RegisterResource(request)  # type: ignore[no-untyped-call]
@@ -301,7 +308,7 @@ def record(  # noqa: PLR0913 - the ways in which an engine can be set up
     logger.propagate = False
     lines = _Lines()
     logger.handlers = [lines]
-    monitor = Recorder(cloud or Cloud())
+    monitor = Recorder(cloud or Cloud(), stack=stack)
     loop = asyncio.new_event_loop()
     # A program that fails leaves Outputs that failed with it: the failure itself is raised here.
     # Told of whenever the collector finds them, they would break into whatever runs then.
@@ -310,7 +317,7 @@ def record(  # noqa: PLR0913 - the ways in which an engine can be set up
     try:
         set_mocks(
             monitor.mocks,
-            project="spiderpool-alicloud",
+            project=_PROJECT,
             stack=stack,
             preview=preview,
             logger=logger,
