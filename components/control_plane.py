@@ -10,9 +10,10 @@ import pulumi_kubernetes as kubernetes
 from pulumi_alicloud import ecs, slb
 
 from components.eips import binding_options
-from components.endpoint import API_PORT, Endpoint
+from components.endpoint import Endpoint
 from components.nodes import Node
 from components.readiness import READY_WITHIN, until_ready
+from planning.endpoint import API_PORT
 from planning.kubeconfig import kubeconfig
 from planning.model import ClusterPlan
 from planning.secrets import ClusterSecrets

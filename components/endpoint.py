@@ -9,10 +9,8 @@ import pulumi
 from pulumi_alicloud import ecs, slb
 
 from components.eips import binding_options
-from planning.endpoint import admitted
+from planning.endpoint import API_PORT, admitted
 from planning.model import ClusterPlan
-
-API_PORT = 6443
 
 
 @dataclass(frozen=True, kw_only=True)

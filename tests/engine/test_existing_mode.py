@@ -63,6 +63,11 @@ class Brownfield:
             for name in THEIRS.values()
         }
 
+    def made(self) -> dict[str, str]:
+        """The cluster's name of a node → the providerID of the instance that was made for it."""
+        nodes = self.light.outputs()["nodes"]
+        return {name: nodes[ours]["providerId"] for ours, name in THEIRS.items()}
+
     def owned(self) -> set[str]:
         """The Kubernetes types in the stack's state."""
         kinds = {resource["type"] for resource in self.light.state()["resources"]}
@@ -121,10 +126,7 @@ def test_the_first_up_ends_well(brownfield: Brownfield) -> None:
 
 
 def test_each_node_of_theirs_is_told_its_instance(brownfield: Brownfield) -> None:
-    made = brownfield.light.outputs()["nodes"]
-    assert brownfield.instances() == {
-        name: made[ours]["providerId"] for ours, name in THEIRS.items()
-    }
+    assert brownfield.instances() == brownfield.made()
 
 
 def test_pools_are_bound_to_the_names_that_the_cluster_has(brownfield: Brownfield) -> None:
@@ -181,7 +183,4 @@ def test_a_second_life_begins_after_what_the_documents_say(brownfield: Brownfiel
         client.request("DELETE", f"{COORDINATORS}/default")
     done = brownfield.light.up()
     assert done.status == 0, brownfield.light.cloud.explain(done)
-    made = brownfield.light.outputs()["nodes"]
-    assert brownfield.instances() == {
-        name: made[ours]["providerId"] for ours, name in THEIRS.items()
-    }
+    assert brownfield.instances() == brownfield.made()
