@@ -22,13 +22,18 @@ from localcloud.machines.guest import links
 from .client import ApiError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from .client import Client
 
 _SLICES: Final = "/apis/discovery.k8s.io/v1/endpointslices"
 _SERVICES: Final = "/api/v1/services"
 _ROUND_SECONDS: Final = 1.5
+LINGER_SECONDS: Final = 30.0
+"""How long an address stays after its service, so that connections to it end as with conntrack.
+
+Without it what their other end says last is lost, and a client holds a dead one for most of a
+minute: an API server, its connections to a webhook that was installed anew."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +83,35 @@ def _backends(slices: Iterable[Mapping[str, Any]], name: str) -> set[tuple[str, 
     }
 
 
+class HeldAddresses:
+    """The ClusterIPs that this machine answers for: taken at once, given back late."""
+
+    def __init__(self, *, take: Callable[[str], None], give_back: Callable[[str], None]) -> None:
+        self._take = take
+        self._give_back = give_back
+        self._gone: dict[str, float | None] = {}
+        """Address → when its service was found to be gone; None while it is there."""
+
+    def hold(self, wanted: Collection[str], *, now: float) -> None:
+        """Take what is new, and give back what was wanted by nobody for long. `now` in seconds.
+
+        One that cannot be taken is tried again the next time.
+        """
+        for address in self._gone.keys() - wanted:
+            gone = self._gone[address]
+            if gone is None:
+                self._gone[address] = now
+            elif now - gone >= LINGER_SECONDS:
+                with contextlib.suppress(NetlinkError):
+                    self._give_back(address)
+                del self._gone[address]
+        for address in wanted:
+            with contextlib.suppress(NetlinkError):
+                if address not in self._gone:
+                    self._take(address)
+                self._gone[address] = None
+
+
 class ServiceProxy:
     """Listens on ClusterIPs while a kube-proxy pod runs on this node."""
 
@@ -87,7 +121,7 @@ class ServiceProxy:
         self._api: tuple[str, int] | None = None
         self._known: dict[tuple[str, int], Port] = {}
         self._listeners: dict[tuple[str, int], socket.socket] = {}
-        self._local: set[str] = set()
+        self._addresses = HeldAddresses(take=links.add_local, give_back=links.remove_local)
         self._left: frozenset[int] = frozenset()
         self._lock = threading.Lock()
         self._selector = selectors.DefaultSelector()
@@ -135,20 +169,13 @@ class ServiceProxy:
                     self._api = (service["spec"]["clusterIP"], service["spec"]["ports"][0]["port"])
 
     def _apply(self) -> None:
-        wanted = {address for address, _ in self._known}
-        for address in wanted - self._local:
-            with contextlib.suppress(NetlinkError):
-                links.add_local(address)
+        self._addresses.hold({address for address, _ in self._known}, now=time.monotonic())
         with self._lock:
             for key in self._listeners.keys() - self._known.keys():
                 self._close(key)
             for key in self._known.keys() - self._listeners.keys():
                 if key[1] not in self._left:
                     self._open(key)
-        for address in self._local - wanted:
-            with contextlib.suppress(NetlinkError):
-                links.remove_local(address)
-        self._local = wanted
 
     def _open(self, key: tuple[str, int]) -> None:
         listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
