@@ -11,6 +11,7 @@ from pulumi_kubernetes.core import v1 as core
 
 from components.manifests import from_manifest
 from components.nodes import Node
+from components.provider_ids import free_node_hook
 from components.stack import AccessKey
 from planning.cloud_controller import (
     ACCESS_KEY_ID,
@@ -111,6 +112,18 @@ class CloudController(pulumi.ComponentResource):
         )
 
 
+@dataclass(frozen=True, kw_only=True)
+class ProviderIdsArgs:
+    """What a `ProviderIds` is made from."""
+
+    plan: ClusterPlan
+    provider: kubernetes.Provider
+    kubeconfig: pulumi.Output[str]
+    """To see what a Node says before it is patched."""
+    nodes: Mapping[str, Node]
+    """All nodes, by name."""
+
+
 class ProviderIds(pulumi.ComponentResource):
     """Tells a cluster that exists already which instance each of its nodes is.
 
@@ -119,20 +132,20 @@ class ProviderIds(pulumi.ComponentResource):
     """
 
     def __init__(
-        self,
-        name: str,
-        *,
-        plan: ClusterPlan,
-        provider: kubernetes.Provider,
-        nodes: Mapping[str, Node],
-        opts: pulumi.ResourceOptions | None = None,
+        self, name: str, args: ProviderIdsArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("spiderpool-alicloud:cloud_controller:ProviderIds", name, {}, opts)
-        for node, theirs in plan.kubernetes.node_names.items():
+        free = free_node_hook(name, args.kubeconfig)
+        for node, theirs in args.plan.kubernetes.node_names.items():
             core.NodePatch(
                 f"{name}-{node}",
                 metadata={"name": theirs},
-                spec={"provider_id": nodes[node].provider_id},
-                opts=pulumi.ResourceOptions(parent=self, provider=provider, retain_on_delete=True),
+                spec={"provider_id": args.nodes[node].provider_id},
+                opts=pulumi.ResourceOptions(
+                    parent=self,
+                    provider=args.provider,
+                    retain_on_delete=True,
+                    hooks=pulumi.ResourceHookBinding(before_create=[free]),
+                ),
             )
         self.register_outputs({})

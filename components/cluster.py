@@ -9,7 +9,12 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from components.cloud import cloud_provider
-from components.cloud_controller import CloudController, CloudControllerArgs, ProviderIds
+from components.cloud_controller import (
+    CloudController,
+    CloudControllerArgs,
+    ProviderIds,
+    ProviderIdsArgs,
+)
 from components.cloud_controller_role import CloudControllerRole, CloudControllerRoleArgs
 from components.control_plane import ControlPlane, ControlPlaneArgs, kubernetes_provider
 from components.endpoint import Endpoint, EndpointArgs
@@ -78,7 +83,10 @@ class Cluster(pulumi.ComponentResource):
         self.nodes = {key: self._make_node(key) for key in plan.nodes}
         self.kubeconfig, provider = self._make_control_plane()
         self.services = {}
-        self.spiderpool = None if provider is None else self._make_add_ons(provider)
+        if provider is None or self.kubeconfig is None:
+            self.spiderpool = None
+        else:
+            self.spiderpool = self._make_add_ons(provider, self.kubeconfig)
         self.register_outputs(self.outputs())
 
     def outputs(self) -> dict[str, object]:
@@ -193,13 +201,21 @@ class Cluster(pulumi.ComponentResource):
             return None, None
         return given, kubernetes_provider(self._name, given, parent=self, needs=needs)
 
-    def _make_add_ons(self, provider: kubernetes.Provider) -> Spiderpool | None:
+    def _make_add_ons(
+        self, provider: kubernetes.Provider, access: pulumi.Output[str]
+    ) -> Spiderpool | None:
         plan = self._plan
         inside = pulumi.ResourceOptions(parent=self)
         before: list[pulumi.Resource] = []
         if self.endpoint is None:
             before.append(
-                ProviderIds(self._name, plan=plan, provider=provider, nodes=self.nodes, opts=inside)
+                ProviderIds(
+                    self._name,
+                    ProviderIdsArgs(
+                        plan=plan, provider=provider, kubeconfig=access, nodes=self.nodes
+                    ),
+                    opts=inside,
+                )
             )
         if plan.cloud_controller.enabled:
             before.append(
@@ -226,6 +242,7 @@ class Cluster(pulumi.ComponentResource):
             SpiderpoolArgs(
                 plan=plan,
                 provider=provider,
+                kubeconfig=access,
                 secrets=self._inputs.secrets,
                 nodes=self.nodes,
                 ipv6_ranges=self.network.ipv6_ranges,

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import httpx
 
-from components.readiness import access_of
+from components.api_access import api_client
 
 ROLLING: Final = "spiderpool-alicloud.io/rolling"
 """Annotation of a node that a roll-out has cordoned."""
@@ -118,6 +118,17 @@ class ClusterApi:
         _checked(answer)
         return True
 
+    async def unreached_webhook(self, path: str, body: Mapping[str, object]) -> str | None:
+        """Try a creation without doing it: None once the webhooks that judge it have judged.
+
+        What they say does not matter here. An object that exists is judged before it is found
+        to exist. While a webhook is not reached, the API server's words for that.
+        """
+        answer = await self._send("POST", f"{path}?dryRun=All", json=body)
+        if answer.status_code == HTTPStatus.NOT_FOUND or answer.is_server_error:
+            return _message(answer)
+        return None
+
     async def pool_is_usable(self, pool: str) -> bool:
         """Whether a SpiderIPPool gives addresses; one that is not there yet is not waited for."""
         answer = await self._send(
@@ -156,13 +167,7 @@ async def cluster_api(
     kubeconfig: str, *, within: float = _ANSWER_WITHIN
 ) -> AsyncIterator[ClusterApi]:
     """Open a client; it asks nothing by itself. `within` is seconds for an answer."""
-    access = access_of(kubeconfig)
-    async with httpx.AsyncClient(
-        base_url=access.server,
-        verify=access.tls,
-        timeout=within,
-        trust_env=not access.is_local,
-    ) as client:
+    async with api_client(kubeconfig, within=within) as client:
         yield ClusterApi(client)
 
 

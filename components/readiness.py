@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import ssl
-import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from http import HTTPStatus
-from ipaddress import ip_address
-from pathlib import Path
-from urllib.parse import urlsplit
 
 import httpx
 import pulumi
-import yaml
+
+from components.api_access import api_client
 
 READY_WITHIN = 20 * 60.0
 """Seconds. A machine boots, installs packages and pulls images: minutes, on a slow mirror many."""
@@ -26,22 +20,6 @@ _ANSWER_WITHIN = 5.0
 
 _QUESTIONS = ("/readyz", "/api/v1/namespaces/kube-system")
 """The second needs the administrators' binding, which kubeadm makes after the first answers."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Access:
-    """How an API server is asked: where, and with whose certificate."""
-
-    server: str
-    tls: ssl.SSLContext = field(repr=False)
-
-    @property
-    def is_local(self) -> bool:
-        """Loopback is never reached through a proxy; Go's client holds it the same way."""
-        try:
-            return ip_address(urlsplit(self.server).hostname or "").is_loopback
-        except ValueError:
-            return False
 
 
 async def until_ready(
@@ -56,22 +34,17 @@ async def until_ready(
     `within` and `ask_every` are in seconds; `report` gets a sentence every quarter of a minute.
     Raises `pulumi.RunError`, with the last answer and where to look, when the time is over.
     """
-    access = access_of(kubeconfig)
     started = time.monotonic()
     reported = 0.0
-    async with httpx.AsyncClient(
-        base_url=access.server,
-        verify=access.tls,
-        timeout=_ANSWER_WITHIN,
-        trust_env=not access.is_local,
-    ) as client:
+    async with api_client(kubeconfig, within=_ANSWER_WITHIN) as client:
+        server = str(client.base_url).rstrip("/")
         while (answer := await _ask(client)) is not None:
             waited = time.monotonic() - started
             if waited >= within:
-                raise pulumi.RunError(_gave_up(access.server, waited, answer))
+                raise pulumi.RunError(_gave_up(server, waited, answer))
             if waited - reported >= _REPORT_EVERY:
                 reported = waited
-                report(f"waiting for the API server at {access.server}, {waited:.0f} s: {answer}")
+                report(f"waiting for the API server at {server}, {waited:.0f} s: {answer}")
             await asyncio.sleep(min(ask_every, within - waited))
     return kubeconfig
 
@@ -96,24 +69,3 @@ def _gave_up(server: str, waited: float, answer: str) -> str:
         "failed. If it is up, check that your own address is in kubernetes.endpoint.allowedCidrs, "
         "or, without a public endpoint, that you run inside the VPC. Then run `pulumi up` again."
     )
-
-
-def access_of(kubeconfig: str) -> Access:
-    """The only cluster and user of a kubeconfig that carries its certificates itself."""
-    document = yaml.safe_load(kubeconfig)
-    cluster = document["clusters"][0]["cluster"]
-    user = document["users"][0]["user"]
-    tls = ssl.create_default_context(cadata=_decoded(cluster["certificate-authority-data"]))
-    # OpenSSL reads a client certificate from a file only: one that lives for this moment.
-    with tempfile.TemporaryDirectory() as folder:
-        pair = Path(folder, "pair.pem")
-        pair.touch(mode=0o600)
-        pair.write_text(
-            _decoded(user["client-certificate-data"]) + _decoded(user["client-key-data"])
-        )
-        tls.load_cert_chain(pair)
-    return Access(server=cluster["server"], tls=tls)
-
-
-def _decoded(text: str) -> str:
-    return base64.b64decode(text).decode()

@@ -11,6 +11,7 @@ import pulumi_kubernetes as kubernetes
 from pulumi_kubernetes.apiextensions import CustomResource
 from pulumi_kubernetes.helm.v3 import Release, RepositoryOptsArgs
 
+from components.admission import reached_hook
 from components.answers import ipv6_pool_ips, pool_ips
 from components.nodes import Node, NodeInterface
 from planning.model import ClusterPlan, IPPoolPlan
@@ -41,6 +42,8 @@ class SpiderpoolArgs:
 
     plan: ClusterPlan
     provider: kubernetes.Provider
+    kubeconfig: pulumi.Output[str]
+    """To see that the webhooks are reached before anything is made that they judge."""
     secrets: pulumi.Output[ClusterSecrets]
     nodes: Mapping[str, Node]
     """All nodes, by name; pools are built from what their ENIs hold."""
@@ -106,11 +109,12 @@ class Spiderpool(pulumi.ComponentResource):
     def _install(self) -> Release:
         plan = self._args.plan
         chart = plan.spiderpool.chart
-        hook = pulumi.ResourceHook(
+        version = pulumi.ResourceHook(
             f"{self._name}-spiderpool-changes",
             _check_version,
             pulumi.ResourceHookOptions(on_dry_run=True),
         )
+        reached = reached_hook(self._name, plan, self._args.kubeconfig)
         return Release(
             self._name,
             name="spiderpool",
@@ -126,7 +130,10 @@ class Spiderpool(pulumi.ComponentResource):
             skip_await=False,
             timeout=_INSTALL_WITHIN,
             opts=self._after(
-                *self._args.needs, hooks=pulumi.ResourceHookBinding(before_update=[hook])
+                *self._args.needs,
+                hooks=pulumi.ResourceHookBinding(
+                    before_update=[version], after_create=[reached], after_update=[reached]
+                ),
             ),
         )
 

@@ -165,9 +165,15 @@ def test_destroy_takes_what_is_ours_and_leaves_their_cluster_as_it_runs(
 
 
 def test_a_node_that_says_another_machine_stops_a_second_life(brownfield: Brownfield) -> None:
+    before = brownfield.instances()
     done = brownfield.light.up()
     assert done.status != 0
-    assert ".spec.providerID: conflict" in done.out
+    made = brownfield.made()
+    said = " ".join(done.out.split())
+    for name in THEIRS.values():
+        assert f"Node {name} says {before[name]}, and the machine that was made" in said
+        assert made[name] in said
+    assert brownfield.instances() == before
 
 
 def test_a_second_life_begins_after_what_the_documents_say(brownfield: Brownfield) -> None:

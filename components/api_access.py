@@ -1,0 +1,99 @@
+"""From the text of a kubeconfig to a client of its API server."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import ssl
+import tempfile
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import yaml
+
+
+class UnusableKubeconfigError(ValueError):
+    """A kubeconfig that says who one is in a way that is not read here. Carries no secret."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Access:
+    """How an API server is asked: where, and with whose certificate or token."""
+
+    server: str
+    tls: ssl.SSLContext = field(repr=False)
+    token: str | None = field(default=None, repr=False)
+
+    @property
+    def is_local(self) -> bool:
+        """Loopback is never reached through a proxy; Go's client holds it the same way."""
+        try:
+            return ip_address(urlsplit(self.server).hostname or "").is_loopback
+        except ValueError:
+            return False
+
+
+def access_of(kubeconfig: str) -> Access:
+    """The current context's cluster and user, which carry their certificates or token themselves.
+
+    Raises `UnusableKubeconfigError` for anything else: a kubeconfig that names files of one machine
+    or a program that logs in (`exec`) is the Kubernetes provider's to use, not ours.
+    """
+    try:
+        document = yaml.safe_load(kubeconfig)
+        context = _named(document, "context", document["current-context"])
+        cluster = _named(document, "cluster", context["cluster"])
+        user = _named(document, "user", context["user"])
+        tls = ssl.create_default_context(cadata=_decoded(cluster["certificate-authority-data"]))
+        token = user.get("token")
+        if token is None:
+            certificate = _decoded(user["client-certificate-data"])
+            _identify(tls, certificate + _decoded(user["client-key-data"]))
+        return Access(server=cluster["server"], tls=tls, token=token)
+    except KeyError as error:
+        raise UnusableKubeconfigError(f"it has no {error.args[0]}") from error
+    except (TypeError, ValueError, binascii.Error, yaml.YAMLError, ssl.SSLError) as error:
+        # Their messages may quote the text, and the text is a secret.
+        raise UnusableKubeconfigError("it is malformed") from error
+
+
+@asynccontextmanager
+async def api_client(kubeconfig: str, *, within: float) -> AsyncIterator[httpx.AsyncClient]:
+    """Open a client; it asks nothing by itself. `within` is seconds for an answer.
+
+    Raises `UnusableKubeconfigError` as `access_of` does.
+    """
+    access = access_of(kubeconfig)
+    headers = {} if access.token is None else {"Authorization": f"Bearer {access.token}"}
+    async with httpx.AsyncClient(
+        base_url=access.server,
+        headers=headers,
+        verify=access.tls,
+        timeout=within,
+        trust_env=not access.is_local,
+    ) as client:
+        yield client
+
+
+def _named(document: Mapping[str, Any], kind: str, name: str) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = {entry["name"]: entry for entry in document[f"{kind}s"]}[name][kind]
+    return found
+
+
+def _identify(tls: ssl.SSLContext, pair: str) -> None:
+    # OpenSSL reads a client certificate from a file only: one that lives for this moment.
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "pair.pem")
+        file.touch(mode=0o600)
+        file.write_text(pair)
+        tls.load_cert_chain(file)
+
+
+def _decoded(text: str) -> str:
+    return base64.b64decode(text).decode()
