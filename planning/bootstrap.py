@@ -150,15 +150,13 @@ def _contents(  # noqa: PLR0913  # as `user_data`
 
 
 def _cloud_config(contents: list[_File], *, packed: bool = False) -> bytes:
-    """The document; `packed` compresses the program, by far the largest file.
+    """The document; `packed` compresses every file that becomes shorter by it.
 
     Only for control planes, which never take a later user-data: compressed bytes may differ
     between machines, and a worker with other user-data is replaced.
     """
     document = {
-        "write_files": [
-            _written(file, packed=packed and file[0] == _PROGRAM_PATH) for file in contents
-        ],
+        "write_files": [_written(file, packed=packed) for file in contents],
         "runcmd": [[_PROGRAM_PATH]],
     }
     return ("#cloud-config\n" + yaml_text(document)).encode()
@@ -170,8 +168,9 @@ def _written(file: _File, *, packed: bool) -> dict[str, str]:
     if mode is not None:
         written["permissions"] = mode
     if packed:
-        written["encoding"] = "gz+b64"
-        content = b64encode(compress(content.encode(), mtime=0)).decode()
+        squeezed = b64encode(compress(content.encode(), mtime=0)).decode()
+        if len(squeezed) + len("encoding: gz+b64") < len(content):
+            return {**written, "encoding": "gz+b64", "content": squeezed}
     return {**written, "content": content}
 
 

@@ -221,6 +221,24 @@ else
 fi
 
 step 'settle'
+told=''
+node_is_ours() { # a Node that a lost machine of this name left keeps that one's provider id for ever
+  local said
+  said=$(kubectl --kubeconfig /etc/kubernetes/kubelet.conf --request-timeout=10s get node \
+    "$NODE_NAME" --ignore-not-found -o 'jsonpath={.spec.providerID}') || return 1
+  if [ -z "$said" ]; then
+    # A kubelet makes its Node when it starts, and at no other time.
+    systemctl restart kubelet
+  elif [ "$said" != "$provider_id" ] && [ "$said" != "$told" ]; then
+    told=$said
+    echo ":: $NODE_NAME: its Node is that of $said: waits until it is deleted" \
+      "(kubectl delete node $NODE_NAME, or the cloud controller does when that machine is gone)"
+  fi
+  [ "$said" = "$provider_id" ]
+}
+if [ "$ROLE" = worker ]; then
+  retry 180 10 node_is_ours
+fi
 if [ -n "$peer" ]; then
   point_endpoint_at "$OWN_ADDRESS"
   # A kube-proxy that started meanwhile took a copy of /etc/hosts with the other control plane.

@@ -19,6 +19,7 @@ import yaml
 
 from operations.pki import make_secrets
 from planning.bootstrap import user_data
+from planning.endpoint import private_address
 from planning.kubeconfig import kubeconfig
 from planning.model import ClusterPlan
 from tests.localcloud.machines.fake_cloud import (
@@ -27,6 +28,7 @@ from tests.localcloud.machines.fake_cloud import (
     free_loopback_address,
     instance,
     interface,
+    until,
 )
 from tests.planning.documents import ROOT, planned
 
@@ -53,6 +55,7 @@ class Bed:
     def machine(self, node: str, *, suffix: str = "") -> dict[str, Any]:
         """An instance with its ENIs and its user-data."""
         this = self.plan.nodes[node]
+        beside = self.plan.control_planes[1]
         place = list(self.plan.nodes).index(node)
         macs = {nic: f"00:16:3e:00:{place:02x}:{n:02x}" for n, nic in enumerate(this.interfaces)}
         nics = [
@@ -70,7 +73,8 @@ class Bed:
             node,
             secrets=self._secrets,
             macs=macs,
-            api_address="172.31.207.100",
+            # Where the load balancer would be; control planes use none to find each other.
+            api_address=private_address(beside),
             public_address=self._address,
         )
         return instance(node + suffix, nics, base64.b64decode(encoded).decode())
@@ -119,16 +123,16 @@ class Bed:
 
 @pytest.fixture(scope="module")
 def bed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bed]:
-    """Three control planes in the guide's network."""
+    """Three control planes in the guide's network, and a worker that nobody has made yet."""
     text = (ROOT / "stacks" / "Pulumi.local.yaml").read_text(encoding="utf-8")
     document = yaml.safe_load(text)["config"]["spiderpool-alicloud:cluster"]
     pools = document["nodePools"]
-    for pool, first_block, count in ((pools["masters"], 1, 3), (pools["workers"], 9, 0)):
+    for pool, first_block, count in ((pools["masters"], 1, 3), (pools["workers"], 9, 1)):
         del pool["nodes"]
         pool |= {"count": count, "firstBlock": first_block}
     made = Bed(tmp_path_factory.mktemp("bed"), planned(document), os.urandom)
     made.expose("masters-1")
-    made.cloud.change(*(made.machine(node) for node in made.plan.nodes))
+    made.cloud.change(*(made.machine(node.name) for node in made.plan.control_planes))
     supervisor = Supervisor(made.cloud.home, TOOLS)
     try:
         yield made
@@ -142,7 +146,7 @@ def bed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bed]:
 @pytest.fixture(scope="module")
 def formed(bed: Bed) -> Bed:
     """The same, once all three are nodes."""
-    names = [f"i-{node}" for node in bed.plan.nodes]
+    names = [f"i-{node.name}" for node in bed.plan.control_planes]
     ended = bed.until_ended(names, within=FORMED_WITHIN)
     assert [line.partition(": done, ")[1] for line in ended.values()] == [": done, "] * 3, ended
     return bed
@@ -158,7 +162,7 @@ def test_three_control_planes_form_one_cluster_without_uploaded_certificates(for
 
 
 def test_each_node_says_which_instance_it_is_and_how_many_pods_it_takes(formed: Bed) -> None:
-    for node in formed.plan.nodes.values():
+    for node in formed.plan.control_planes:
         found = yaml.safe_load(formed.kubectl("get", "node", node.name, "-o", "yaml"))
         assert found["spec"]["providerID"] == f"cn-hangzhou.i-{node.name}"
         assert found["status"]["capacity"]["pods"] == str(node.max_pods)
@@ -175,3 +179,33 @@ def test_a_lost_first_control_plane_is_replaced_in_place(formed: Bed) -> None:
     console = formed.cloud.consoles["i-masters-0-new"]
     assert "removes etcd member" in console
     assert "kubeadm init" not in console.replace("kubeadm init phase", "")
+
+
+def test_a_worker_waits_until_the_node_of_the_machine_before_it_is_gone(
+    formed: Bed, tmp_path: Path
+) -> None:
+    lost = tmp_path / "lost.yaml"
+    lost.write_text(
+        yaml.safe_dump(
+            {
+                "apiVersion": "v1",
+                "kind": "Node",
+                "metadata": {"name": "workers-0"},
+                "spec": {"providerID": "cn-hangzhou.i-lost"},
+            }
+        )
+    )
+    assert formed.kubectl("create", "-f", str(lost)) == "node/workers-0 created\n"
+    formed.cloud.change(formed.machine("workers-0"))
+    until(
+        "the worker says whose its Node is",
+        REPLACED_WITHIN,
+        lambda: (
+            "its Node is that of cn-hangzhou.i-lost" in formed.cloud.consoles.get("i-workers-0", "")
+        ),
+    )
+    formed.kubectl("delete", "node", "workers-0", "--wait=false")
+    ended = formed.until_ended(["i-workers-0"], within=REPLACED_WITHIN)
+    assert ": done, " in ended["i-workers-0"], formed.cloud.consoles["i-workers-0"][-3000:]
+    found = yaml.safe_load(formed.kubectl("get", "node", "workers-0", "-o", "yaml"))
+    assert found["spec"]["providerID"] == "cn-hangzhou.i-workers-0"

@@ -67,6 +67,18 @@ exit 0
 """
 
 
+# NODE_SAYS: provider ids with spaces between, one a question, the last for all later ones.
+_KUBECTL = """\
+#!/bin/bash
+echo "kubectl $*" >> "$CALLS"
+case " $FAILING " in *" kubectl "*) echo "kubectl: no" >&2; exit 1 ;; esac
+asked=$(grep -c ^kubectl "$CALLS")
+read -ra says <<< "${NODE_SAYS-cn-hangzhou.i-bp1a}"
+said=${says[asked - 1]-${says[-1]}}
+[ "$said" = none ] || echo -n "$said"
+"""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Machine:
     """A folder with a node's files, and commands that record."""
@@ -102,10 +114,13 @@ class Machine:
 def machine(tmp_path: Path) -> Machine:
     commands = tmp_path / "commands"
     commands.mkdir()
-    for name in (*_RECORDED, "curl", "sleep", "stat"):
-        text = _CURL if name == "curl" else _RECORDER
-        if name == "stat":
-            text = "#!/bin/bash\necho ${CGROUP-cgroup2fs}\n"
+    special = {
+        "curl": _CURL,
+        "kubectl": _KUBECTL,
+        "stat": "#!/bin/bash\necho ${CGROUP-cgroup2fs}\n",
+    }
+    for name in (*_RECORDED, "sleep", *special):
+        text = special.get(name, _RECORDER)
         program = commands / name
         program.write_text(text, encoding="utf-8")
         program.chmod(program.stat().st_mode | stat.S_IXUSR)
@@ -284,6 +299,35 @@ def test_a_worker_of_three_control_planes_goes_to_the_load_balancer(machine: Mac
     plan = planned(three_control_planes())
     provisioned(machine, plan, "workers-0").run()
     assert machine.text("/etc/hosts") == "127.0.0.1 localhost\n10.0.15.200 api.small.internal\n"
+
+
+def test_a_worker_whose_name_is_another_machines_waits_until_that_node_is_gone(
+    machine: Machine,
+) -> None:
+    provisioned(machine, stack_plan("local"), "worker")
+    done = machine.run(NODE_SAYS="cn-hangzhou.i-old cn-hangzhou.i-old none cn-hangzhou.i-bp1a")
+    assert done.returncode == 0
+    assert (
+        done.stdout.count("its Node is that of cn-hangzhou.i-old: waits until it is deleted") == 1
+    )
+    joined = next(n for n, c in enumerate(machine.calls) if c.startswith("kubeadm join"))
+    after = [c.split(" --")[0] for c in machine.calls[joined + 1 :]]
+    # The kubelet registers anew once the Node is gone, and only then.
+    assert after == ["kubectl", "kubectl", "kubectl", "systemctl restart kubelet", "kubectl"]
+
+
+def test_a_worker_whose_node_stays_another_machines_is_no_node(machine: Machine) -> None:
+    done = provisioned(machine, stack_plan("local"), "worker").run(NODE_SAYS="cn-hangzhou.i-old")
+    assert done.returncode != 0
+    assert ":: worker: FAILED at: settle" in done.stderr
+    assert not machine.path("/etc/spiderpool-alicloud/done").exists()
+
+
+def test_a_worker_asks_for_its_node_as_its_own_kubelet(machine: Machine) -> None:
+    provisioned(machine, stack_plan("local"), "worker").run()
+    (asked,) = (c for c in machine.calls if c.startswith("kubectl"))
+    assert "--kubeconfig /etc/kubernetes/kubelet.conf" in asked
+    assert " get node worker " in asked
 
 
 def test_running_again_changes_nothing_on_a_node(machine: Machine) -> None:
