@@ -1,19 +1,38 @@
-"""Emptying a node: what may leave is evicted, and budgets are honoured."""
+"""Emptying nodes: what may leave is evicted, and budgets are honoured."""
 
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
+
+import pulumi
 
 from components.cluster_api import ClusterApi, ClusterError, Pod
 
 SECONDS: Final = "SPIDERPOOL_ALICLOUD_DRAIN_SECONDS"
 """Environment variable: how long a drain may take; 0 replaces machines without one."""
+WITHIN: Final = 600.0
+"""Seconds, unless the environment says otherwise."""
 
 _ROUND_EVERY = 2.0
 _REPORT_EVERY = 15.0
+
+
+def drain_seconds() -> float:
+    """How long a drain may take. Raises `pulumi.RunError` for what is no number of seconds."""
+    text = os.environ.get(SECONDS)
+    if text is None:
+        return WITHIN
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < float("inf"):
+        raise pulumi.RunError(f"{SECONDS}={text} is no number of seconds; write 600, or 0 for none")
+    return seconds
 
 
 def evictable(pods: Iterable[Pod]) -> Sequence[Pod]:
@@ -68,6 +87,44 @@ async def drain(  # noqa: PLR0913 - times are there for tests
             reported = now
             report(f"{node}: waiting for {waiting}")
         await asyncio.sleep(min(round_every, max(within - (now - began), 0.01)))
+
+
+async def expel(
+    api: ClusterApi, nodes: Sequence[str], *, within: float, report: Callable[[str], object]
+) -> None:
+    """Empty nodes that are leaving for good, DaemonSets' pods too, and delete their Nodes.
+
+    `within` is in seconds, for each of them. Raises `ClusterError` as `drain` does.
+    """
+    known = await api.nodes()
+    standing = [known[name] for name in nodes if name in known]
+    for node in standing:
+        # All of them first, or pods would move from one to the next.
+        await api.cordon(node.name)
+    for node in standing:
+        await drain(api, node.name, within=within, wait_for_end=node.ready, report=report)
+        # What its DaemonSets run would hold on to addresses of pools that are deleted next.
+        await api.expel(node.name)
+        if node.ready:
+            await _until_addresses_are_free(api, node.name, within)
+        # Nothing waits for what would run here: a release would, for ever. The kubelet makes no
+        # other Node before it is started again.
+        await api.delete_node(node.name)
+
+
+async def _until_addresses_are_free(api: ClusterApi, node: str, within: float) -> None:
+    began = time.monotonic()
+    while holding := [
+        str(pod)
+        for pod in await api.pods_on(node)
+        if not (pod.host_network or pod.static or pod.finished)
+    ]:
+        if time.monotonic() - began >= within:
+            raise ClusterError(
+                f"{node}: {', '.join(holding)} tolerates every taint and holds an address of a "
+                "pool that is to be deleted. Delete its DaemonSet, or let it not tolerate all"
+            )
+        await asyncio.sleep(_ROUND_EVERY)
 
 
 async def _round(api: ClusterApi, node: str, *, wait_for_end: bool) -> Mapping[Pod, str]:

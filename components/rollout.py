@@ -15,8 +15,9 @@ from typing import Any, Final, cast
 import pulumi
 
 from components.cluster_api import ClusterApi, ClusterError, KubernetesNode, cluster_api
-from components.draining import SECONDS, drain
+from components.draining import SECONDS, drain, drain_seconds, expel
 from components.readiness import READY_WITHIN
+from components.worker_readiness import lacking
 from planning.bootstrap import generation
 from planning.model import ClusterPlan, NodePlan
 from planning.secrets import ClusterSecrets
@@ -26,9 +27,6 @@ CONTROL_PLANES: Final = "SPIDERPOOL_ALICLOUD_REPLACE"
 """Environment variable: control planes, with commas, that take their new user-data in this run.
 
 Written by `python -m operations upgrade`, which does one at a time; nobody else needs it."""
-
-DRAIN_WITHIN: Final = 600.0
-"""Seconds, unless the environment says otherwise."""
 
 _ASK_EVERY = 2.0
 _REPORT_EVERY = 15.0
@@ -274,41 +272,9 @@ class Rollout:
                 if old["kubernetes"] != new["kubernetes"]:
                     name = [*new["workers"], *old["workers"], "a node"][0]
                     await self._check_kubelet(api, name, version=new["kubernetes"])
-                await self._empty_removed(api, removed, within)
+                await expel(api, removed, within=within, report=pulumi.log.info)
         except ClusterError as error:
             raise pulumi.RunError(_not_emptied(", ".join(removed) or "workers", error)) from error
-
-    async def _empty_removed(self, api: ClusterApi, removed: list[str], within: float) -> None:
-        nodes = await api.nodes()
-        standing = [nodes[name] for name in removed if name in nodes]
-        for node in standing:
-            # All of them first, or pods would move from one to the next.
-            await api.cordon(node.name)
-        for node in standing:
-            await drain(
-                api, node.name, within=within, wait_for_end=node.ready, report=pulumi.log.info
-            )
-            # What its DaemonSets run would hold on to addresses of pools that are deleted next.
-            await api.expel(node.name)
-            if node.ready:
-                await self._until_addresses_are_free(api, node.name, within)
-            # Nothing waits for what would run here: a release would, for ever. The kubelet makes
-            # no other Node before it is started again.
-            await api.delete_node(node.name)
-
-    async def _until_addresses_are_free(self, api: ClusterApi, node: str, within: float) -> None:
-        began = time.monotonic()
-        while holding := [
-            str(pod)
-            for pod in await api.pods_on(node)
-            if not (pod.host_network or pod.static or pod.finished)
-        ]:
-            if time.monotonic() - began >= within:
-                raise ClusterError(
-                    f"{node}: {', '.join(holding)} tolerates every taint and holds an address of a "
-                    "pool that is to be deleted. Delete its DaemonSet, or let it not tolerate all"
-                )
-            await asyncio.sleep(_ASK_EVERY)
 
     async def _until_back(self, node: NodePlan, id_: str, resource: pulumi.Resource) -> None:
         began = reported = time.monotonic()
@@ -328,32 +294,12 @@ class Rollout:
 
     async def _lacking(self, node: NodePlan, provider_id: str) -> str | None:
         """What a changed worker lacks before the next one may go; None when it is whole."""
+        pools = [pool.name for pool in self._plan.ip_pools.values() if pool.node == node.name]
         try:
             async with self._cluster() as api:
-                standing = (await api.nodes()).get(node.name)
-                if standing is None:
-                    return "it has no Node yet"
-                if standing.provider_id != provider_id:
-                    return f"its Node is still {standing.provider_id}'s"
-                if not standing.ready:
-                    return "its Node is not ready"
-                if standing.rolling:
-                    await api.uncordon(node.name)
-                return await self._lacking_for_pods(api, node)
+                return await lacking(api, node.name, provider_id=provider_id, pools=pools)
         except ClusterError as error:
             return f"the API server: {error}"
-
-    async def _lacking_for_pods(self, api: ClusterApi, node: NodePlan) -> str | None:
-        waiting = [
-            str(pod)
-            for pod in await api.pods_on(node.name)
-            if pod.owner == "DaemonSet" and pod.namespace == "kube-system" and not pod.ready
-        ]
-        if waiting:
-            return f"{', '.join(waiting)} not ready"
-        pools = [pool.name for pool in self._plan.ip_pools.values() if pool.node == node.name]
-        unusable = [pool for pool in pools if not await api.pool_is_usable(pool)]
-        return f"pool {', '.join(unusable)} gives no addresses" if unusable else None
 
 
 def takes_new_user_data(node: NodePlan, plan: ClusterPlan) -> bool:
@@ -370,20 +316,6 @@ def takes_new_user_data(node: NodePlan, plan: ClusterPlan) -> bool:
             "It is upgraded on the machine: docs/runbooks/upgrade.md"
         )
     return True
-
-
-def drain_seconds() -> float:
-    """How long a drain may take. Raises `pulumi.RunError` for what is no number of seconds."""
-    text = os.environ.get(SECONDS)
-    if text is None:
-        return DRAIN_WITHIN
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = -1.0
-    if not 0 <= seconds < float("inf"):
-        raise pulumi.RunError(f"{SECONDS}={text} is no number of seconds; write 600, or 0 for none")
-    return seconds
 
 
 def _not_emptied(node: str, error: ClusterError) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
+import pulumi
 import pytest
 
 from components.cluster_api import ClusterError
-from components.draining import drain, evictable
+from components.draining import drain, drain_seconds, evictable
 from tests.fake_cluster import FakeCluster, a_pod
 
 pytestmark = pytest.mark.unit
@@ -78,3 +79,10 @@ def test_pods_of_a_dead_machine_are_not_waited_for() -> None:
     with pytest.raises(ClusterError, match="default/web"):
         emptied(cluster, within=0.05)
     emptied(cluster, wait_for_end=False)
+
+
+@pytest.mark.parametrize("text", ["soon", "-1", "nan", "inf", ""])
+def test_seconds_that_are_none_are_refused(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPIDERPOOL_ALICLOUD_DRAIN_SECONDS", text)
+    with pytest.raises(pulumi.RunError, match="no number of seconds"):
+        drain_seconds()

@@ -14,7 +14,7 @@ import pulumi
 import pytest
 
 from components.cluster_api import ClusterApi
-from components.rollout import Rollout, drain_seconds
+from components.rollout import Rollout
 from tests.clusters import small, three_control_planes
 from tests.deploying import deploy
 from tests.fake_cluster import FakeCluster, a_node, a_pod
@@ -254,13 +254,6 @@ def test_the_only_control_plane_is_never_told_to(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("SPIDERPOOL_ALICLOUD_REPLACE", "masters-0")
     with pytest.raises(Exception, match="the only control plane"):
         deploy(small())
-
-
-@pytest.mark.parametrize("text", ["soon", "-1", "nan", "inf", ""])
-def test_seconds_that_are_none_are_refused(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SPIDERPOOL_ALICLOUD_DRAIN_SECONDS", text)
-    with pytest.raises(pulumi.RunError, match="no number of seconds"):
-        drain_seconds()
 
 
 _RESOURCE: Any = None
