@@ -15,6 +15,7 @@ from rich.table import Table
 from toolchain import plugin_cache
 from toolchain.ensure import Ensure
 from toolchain.failure import UNPREPARED, ToolchainError
+from toolchain.pins import PREVIOUS_KUBERNETES
 from toolchain.places import Places
 
 app = typer.Typer(
@@ -25,9 +26,19 @@ _HOME = Path(".local")
 
 
 @app.command()
-def ensure(home: Home = _HOME) -> None:
+def ensure(
+    home: Home = _HOME,
+    previous_kubernetes: Annotated[  # noqa: FBT002 - typer's form of a flag
+        bool,
+        typer.Option(
+            "--previous-kubernetes",
+            help=f"Build Kubernetes {PREVIOUS_KUBERNETES.version} too, which upgrades start from.",
+        ),
+    ] = False,
+) -> None:
     """Make every tool ready; what is ready already is left alone."""
-    Ensure(Places(home=home.resolve()), Console()).run()
+    places = Places(home=home.resolve())
+    Ensure(places, Console(), previous_kubernetes=previous_kubernetes).run()
 
 
 @app.command()

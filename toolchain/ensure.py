@@ -24,8 +24,8 @@ from rich.console import Console
 from toolchain import crds, golang, keys, launchers
 from toolchain.failure import ToolchainError
 from toolchain.official import official_tools
-from toolchain.pins import BUILDS, Build
-from toolchain.places import SOURCES, Places
+from toolchain.pins import BUILDS, PREVIOUS_KUBERNETES, Build
+from toolchain.places import OTHER_KUBERNETES, SOURCES, Places
 
 _AT_ONCE: Final = 2
 
@@ -46,11 +46,15 @@ class Tool:
 class Ensure:
     """One run of `ensure` or `status` over a home directory."""
 
-    def __init__(self, places: Places, console: Console) -> None:
+    def __init__(
+        self, places: Places, console: Console, *, previous_kubernetes: bool = False
+    ) -> None:
+        """Take `previous_kubernetes` to build that too; what is built of it already stays."""
         self._places = places
         self._console = console
         self._official = official_tools(places.bin, os.environ)
         self._builds = tuple(b for b in BUILDS if not set(b.programs) <= set(self._official))
+        self._optional = (PREVIOUS_KUBERNETES,) if previous_kubernetes else ()
         self._print = threading.Lock()
 
     def tools(self) -> list[Tool]:
@@ -70,6 +74,19 @@ class Ensure:
                     ready=os.access(path, os.X_OK),
                 )
             )
+        previous = self._directory(go, PREVIOUS_KUBERNETES)
+        if previous.is_dir():
+            found += [
+                Tool(
+                    program=f"{OTHER_KUBERNETES}{PREVIOUS_KUBERNETES.version}/{program}",
+                    version=PREVIOUS_KUBERNETES.version,
+                    source="built",
+                    path=previous / program,
+                    key=self._key(go, PREVIOUS_KUBERNETES),
+                    ready=(previous / program).exists(),
+                )
+                for program in PREVIOUS_KUBERNETES.programs
+            ]
         return found
 
     def run(self) -> None:
@@ -84,8 +101,9 @@ class Ensure:
             directory.mkdir(parents=True, exist_ok=True)
         with self._locked():
             self._remove_leftovers()
-            missing = [b for b in self._builds if not self._directory(go, b).is_dir()]
-            for build in self._builds:
+            wanted = (*self._builds, *self._optional)
+            missing = [b for b in wanted if not self._directory(go, b).is_dir()]
+            for build in wanted:
                 if build not in missing:
                     self._say(f"✓ {build.name} {build.version}  built already")
             for program, path in sorted(self._official.items()):
@@ -98,6 +116,7 @@ class Ensure:
             self._build_all(go, missing)
             self._make_crds(go)
             self._fill_bin(go)
+            self._fill_previous_kubernetes(go)
             self._remove_older(go)
 
     def clean(self) -> None:
@@ -145,10 +164,11 @@ class Ensure:
 
     def _remove_older(self, go: golang.Go) -> None:
         """Remove builds that no link points to any more."""
-        for build in BUILDS:
+        for build in (*BUILDS, PREVIOUS_KUBERNETES):
             kept = self._directory(go, build)
             for older in self._places.built.glob(f"{build.name}-*"):
-                if older != kept:
+                # The name of one build may begin with that of another.
+                if older != kept and older.name.rpartition("-")[0] == build.name:
                     shutil.rmtree(older, ignore_errors=True)
 
     def _make_crds(self, go: golang.Go) -> None:
@@ -173,6 +193,19 @@ class Ensure:
                 self._launcher(go, program, module)
         for program, path in self._official.items():
             launchers.link(self._places.bin / program, path)
+
+    def _fill_previous_kubernetes(self, go: golang.Go) -> None:
+        """Link what is built of it, asked for or not; links to an older one go."""
+        made = self._directory(go, PREVIOUS_KUBERNETES)
+        folder = self._places.of_kubernetes(PREVIOUS_KUBERNETES.version)
+        for older in self._places.bin.glob(f"{OTHER_KUBERNETES}*"):
+            if older != folder or not made.is_dir():
+                shutil.rmtree(older, ignore_errors=True)
+        if not made.is_dir():
+            return
+        folder.mkdir(exist_ok=True)
+        for program in PREVIOUS_KUBERNETES.programs:
+            launchers.link(folder / program, Path(os.path.relpath(made / program, folder)))
 
     def _launcher(self, go: golang.Go, program: str, module: str) -> None:
         link = self._places.bin / program

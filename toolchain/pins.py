@@ -13,6 +13,8 @@ PULUMI_VERSION: Final = "3.259.0"
 ALICLOUD_VERSION: Final = "3.105.0"
 KUBERNETES_PROVIDER_VERSION: Final = "4.32.0"
 KUBERNETES_VERSION: Final = "1.35.4"
+PREVIOUS_KUBERNETES_VERSION: Final = "1.34.4"
+"""What an upgrade comes from: built only when it is asked for."""
 HELM_VERSION: Final = "3.21.4"
 
 
@@ -30,19 +32,34 @@ class Build:
     tags: tuple[str, ...] = ()
 
 
-def _kubernetes_stamps() -> dict[str, str]:
-    major, minor, _ = KUBERNETES_VERSION.split(".")
+_COMMAND: Final = "k8s.io/kubernetes/cmd"
+
+
+def _kubernetes(name: str, version: str) -> Build:
+    major, minor, _ = version.split(".")
     stamps = {
-        "gitVersion": f"v{KUBERNETES_VERSION}",
+        "gitVersion": f"v{version}",
         "gitMajor": major,
         "gitMinor": minor,
         "gitTreeState": "archive",
     }
     packages = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
-    return {f"{package}.{name}": value for package in packages for name, value in stamps.items()}
+    return Build(
+        name=name,
+        version=version,
+        programs={
+            program: f"{_COMMAND}/{program}"
+            for program in (
+                "kube-apiserver",
+                "kube-controller-manager",
+                "kube-scheduler",
+                "kubeadm",
+                "kubectl",
+            )
+        },
+        stamps={f"{package}.{key}": value for package in packages for key, value in stamps.items()},
+    )
 
-
-_COMMAND: Final = "k8s.io/kubernetes/cmd"
 
 BUILDS: Final[tuple[Build, ...]] = (
     # The longest first: two builds run at a time.
@@ -61,21 +78,7 @@ BUILDS: Final[tuple[Build, ...]] = (
         },
         tags=("osusergo", "grpcnotrace"),
     ),
-    Build(
-        name="kubernetes",
-        version=KUBERNETES_VERSION,
-        programs={
-            program: f"{_COMMAND}/{program}"
-            for program in (
-                "kube-apiserver",
-                "kube-controller-manager",
-                "kube-scheduler",
-                "kubeadm",
-                "kubectl",
-            )
-        },
-        stamps=_kubernetes_stamps(),
-    ),
+    _kubernetes("kubernetes", KUBERNETES_VERSION),
     Build(
         name="spiderpool",
         version="1.2.2",
@@ -100,3 +103,6 @@ BUILDS: Final[tuple[Build, ...]] = (
         programs={"controller-gen": "sigs.k8s.io/controller-tools/cmd/controller-gen"},
     ),
 )
+
+PREVIOUS_KUBERNETES: Final = _kubernetes("kubernetes-previous", PREVIOUS_KUBERNETES_VERSION)
+"""The same programs one minor earlier. Not in `BUILDS`: most people never need it."""

@@ -8,6 +8,8 @@ from typing import Final
 
 SOURCES: Final = Path(__file__).resolve().parent
 """The module directories."""
+OTHER_KUBERNETES: Final = "kubernetes-"
+"""How folders in `bin` begin that hold another Kubernetes version; the version follows."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +22,10 @@ class Places:
     def bin(self) -> Path:
         """What stands first on PATH: links to tools, and the launchers of the two plugins."""
         return self.home / "bin"
+
+    def of_kubernetes(self, version: str) -> Path:
+        """Programs of another Kubernetes version than the pinned one, by their own names."""
+        return self.bin / f"{OTHER_KUBERNETES}{version}"
 
     @property
     def built(self) -> Path:

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from toolchain import crds, ensure
 from toolchain.failure import ToolchainError
-from toolchain.pins import BUILDS
+from toolchain.pins import BUILDS, PREVIOUS_KUBERNETES
 from toolchain.places import SOURCES, Places
 
 pytestmark = pytest.mark.unit
@@ -58,10 +58,19 @@ class Bench:
     def places(self) -> Places:
         return Places(home=self.home)
 
-    def run(self) -> str:
+    def run(self, *, previous_kubernetes: bool = False) -> str:
         self.said = io.StringIO()
-        ensure.Ensure(self.places, Console(file=self.said, width=200)).run()
+        ensure.Ensure(
+            self.places,
+            Console(file=self.said, width=200),
+            previous_kubernetes=previous_kubernetes,
+        ).run()
         return self.said.getvalue()
+
+    def previous(self) -> set[str]:
+        """Programs of the previous Kubernetes that can be started."""
+        folder = self.places.of_kubernetes(PREVIOUS_KUBERNETES.version)
+        return {path.name for path in folder.glob("*") if os.access(path, os.X_OK)}
 
     def calls(self) -> list[str]:
         if not self.calls_file.exists():
@@ -146,6 +155,37 @@ def test_an_older_build_goes_once_the_links_have_moved(bench: Bench) -> None:
     bench.run()
     assert not older.exists()
     assert (bench.places.bin / "etcd").exists()
+
+
+def test_the_previous_kubernetes_is_built_only_when_it_is_asked_for(bench: Bench) -> None:
+    bench.run()
+    assert PREVIOUS_KUBERNETES.name not in bench.calls()
+    assert not bench.previous()
+    before = len(bench.calls())
+    bench.run(previous_kubernetes=True)
+    assert set(bench.calls()[before:]) == {PREVIOUS_KUBERNETES.name}
+    assert bench.previous() == set(PREVIOUS_KUBERNETES.programs)
+
+
+def test_the_previous_kubernetes_stays_though_a_later_run_does_not_ask_for_it(
+    bench: Bench,
+) -> None:
+    bench.run(previous_kubernetes=True)
+    bench.run()
+    assert bench.previous() == set(PREVIOUS_KUBERNETES.programs)
+    assert (bench.places.bin / "kubeadm").readlink() != (
+        bench.places.of_kubernetes(PREVIOUS_KUBERNETES.version) / "kubeadm"
+    ).readlink()
+
+
+def test_an_older_previous_kubernetes_goes_with_its_links(bench: Bench) -> None:
+    older = bench.places.built / f"{PREVIOUS_KUBERNETES.name}-0123456789abcdef"
+    older.mkdir(parents=True)
+    links = bench.places.of_kubernetes("1.33.1")
+    links.mkdir(parents=True)
+    bench.run()
+    assert not older.exists()
+    assert not links.exists()
 
 
 def test_an_installed_tool_is_linked_and_not_built(bench: Bench, tmp_path: Path) -> None:

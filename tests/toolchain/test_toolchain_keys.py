@@ -7,7 +7,13 @@ from typing import Final
 import pytest
 
 from toolchain.keys import key_of
-from toolchain.pins import BUILDS, Build
+from toolchain.pins import (
+    BUILDS,
+    KUBERNETES_VERSION,
+    PREVIOUS_KUBERNETES,
+    PREVIOUS_KUBERNETES_VERSION,
+    Build,
+)
 from toolchain.places import SOURCES
 
 pytestmark = pytest.mark.unit
@@ -86,7 +92,7 @@ def test_another_go_or_platform_changes_the_key(sources: Path) -> None:
     assert len(keys) == 3
 
 
-@pytest.mark.parametrize("build", BUILDS, ids=lambda build: build.name)
+@pytest.mark.parametrize("build", [*BUILDS, PREVIOUS_KUBERNETES], ids=lambda build: build.name)
 def test_every_build_has_a_module_with_checksums(build: Build) -> None:
     module = (SOURCES / build.name / "go.mod").read_text(encoding="utf-8")
     assert module.startswith(f"module spiderpool-alicloud.local/toolchain/{build.name}\n")
@@ -94,7 +100,9 @@ def test_every_build_has_a_module_with_checksums(build: Build) -> None:
 
 
 @pytest.mark.parametrize(
-    "build", [b for b in BUILDS if b.name not in {"alicloud", "crds"}], ids=lambda build: build.name
+    "build",
+    [b for b in (*BUILDS, PREVIOUS_KUBERNETES) if b.name not in {"alicloud", "crds"}],
+    ids=lambda build: build.name,
 )
 def test_the_pinned_version_is_the_one_the_module_requires(build: Build) -> None:
     module = (SOURCES / build.name / "go.mod").read_text(encoding="utf-8")
@@ -111,3 +119,18 @@ def test_the_pinned_version_is_the_one_the_module_requires(build: Build) -> None
 def test_no_program_is_built_twice() -> None:
     programs = [program for build in BUILDS for program in build.programs]
     assert len(programs) == len(set(programs))
+
+
+def test_the_previous_kubernetes_is_one_minor_before_the_pinned_one() -> None:
+    minors = [int(v.split(".")[1]) for v in (PREVIOUS_KUBERNETES_VERSION, KUBERNETES_VERSION)]
+    assert minors[0] + 1 == minors[1]
+
+
+@pytest.mark.parametrize("name", ["kubernetes", "kubernetes-previous"])
+def test_every_staging_module_has_the_version_of_its_kubernetes(name: str) -> None:
+    lines = (SOURCES / name / "go.mod").read_text(encoding="utf-8").splitlines()
+    [required] = [
+        line.split()[-1] for line in lines if line.startswith("require k8s.io/kubernetes")
+    ]
+    staged = {line.split()[-1] for line in lines if " => " in line}
+    assert staged == {required.replace("v1.", "v0.")}
