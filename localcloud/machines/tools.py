@@ -17,6 +17,16 @@ NEEDED: Final = (
     "kube-scheduler",
 )
 OPTIONAL: Final = ("kubectl", "spiderpool-controller")
+OF_KUBERNETES: Final = (
+    "kubeadm",
+    "kube-apiserver",
+    "kube-controller-manager",
+    "kube-scheduler",
+    "kubectl",
+)
+"""Programs that differ between Kubernetes versions."""
+_OTHER_VERSIONS: Final = "kubernetes-*"
+"""Folders beside the binaries, each with those of another Kubernetes version."""
 
 
 def missing_tools(folder: Path) -> list[str]:
@@ -28,6 +38,15 @@ def present_tools(folder: Path) -> dict[str, Path]:
     """Return each known binary that is there, links resolved."""
     found = {name: folder / name for name in (*NEEDED, *OPTIONAL)}
     return {name: path.resolve() for name, path in found.items() if path.exists()}
+
+
+def kubernetes_versions(folder: Path) -> dict[str, Path]:
+    """Return version (as v1.35.4) → folder of its programs; that of `folder` itself is the first.
+
+    Raises ValueError where a kubeadm does not say its version.
+    """
+    others = [path for path in sorted(folder.glob(_OTHER_VERSIONS)) if (path / "kubeadm").exists()]
+    return {kubernetes_version(path): path for path in (folder, *others)}
 
 
 def kubernetes_version(folder: Path) -> str:

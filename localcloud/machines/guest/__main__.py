@@ -16,7 +16,7 @@ from typing import Any
 
 from localcloud.machines import channel
 from localcloud.machines.control import Instance
-from localcloud.machines.tools import kubernetes_version
+from localcloud.machines.tools import kubernetes_versions
 
 from . import about, cloudinit, leases, links, rootfs
 from .commands import modules, scripts, sysctl
@@ -33,13 +33,18 @@ def main() -> None:
     disk = folder / "disk"
     rootfs.install(disk, instance.image)
     _trust(folder.parents[1] / "cloud/tls/ca.pem", disk)
-    version = kubernetes_version(tools)
-    rootfs.enter(disk, tools)
+    versions = kubernetes_versions(tools)
+    rootfs.enter(disk, tools, versions)
     os.environ.update(ENVIRONMENT)
     socket.sethostname(instance.hostname)
     say(f"machine {instance.id} ({instance.hostname}): kernel {os.uname().release}")
     os.umask(0o022)
-    about.write(about.About(kubernetes_version=version, instance_type=instance.instance_type))
+    about.write(
+        about.About(
+            kubernetes_versions=tuple(versions),
+            instance_type=instance.instance_type,
+        )
+    )
     scripts.install_image()
     channel.send(end, {"started": True})
     got = channel.receive(end)

@@ -12,9 +12,9 @@ _PATH: Final = Path("/var/lib/machine/about.json")
 
 @dataclass(frozen=True, kw_only=True)
 class About:
-    """Version of the machine's Kubernetes packages (as v1.35.4), and its instance type."""
+    """Versions of Kubernetes that the toolchain has built (as v1.35.4), and the instance type."""
 
-    kubernetes_version: str
+    kubernetes_versions: tuple[str, ...]
     instance_type: str
 
 
@@ -26,4 +26,8 @@ def write(about: About) -> None:
 
 def read() -> About:
     """Return what was kept at boot."""
-    return About(**json.loads(_PATH.read_text("utf-8")))
+    found = json.loads(_PATH.read_text("utf-8"))
+    return About(
+        kubernetes_versions=tuple(found["kubernetes_versions"]),
+        instance_type=found["instance_type"],
+    )

@@ -1,14 +1,21 @@
 """What the machine's package archive has, and what installing it brings.
 
-Kubernetes packages exist in one version: that of the binaries the toolchain built.
+Kubernetes packages exist in the versions whose binaries the toolchain built, and each minor in a
+repository of its own, as at pkgs.k8s.io.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-_KUBERNETES: Final = ("kubeadm", "kubelet", "kubectl")
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+KUBERNETES: Final = ("kubeadm", "kubelet", "kubectl")
+"""Packages that differ between Kubernetes versions."""
+_MINOR_OF_REPOSITORY: Final = re.compile(r"/v(\d+\.\d+)/deb\b")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,13 +85,38 @@ _PLAIN: Final = (
 )
 
 
-def archive(kubernetes_version: str) -> dict[str, Package]:
-    """Return what can be installed on a machine, by name. `kubernetes_version` is as v1.35.4."""
-    debian = kubernetes_version.removeprefix("v") + "-1.1"
-    found = {name: Package(name=name, version="1.0") for name in _PLAIN}
-    for name in _KUBERNETES:
+def offered(built: Iterable[str], sources: Iterable[str]) -> list[str]:
+    """Return the Kubernetes versions that apt's sources lead to, newest first.
+
+    Args:
+        built: what the toolchain has, as v1.35.4.
+        sources: texts of files in /etc/apt/sources.list.d. Without a repository of Kubernetes in
+            any of them, all that is built is taken for the image's own archive.
+    """
+    minors = {minor for text in sources for minor in _MINOR_OF_REPOSITORY.findall(text)}
+    newest = sorted(built, key=_numbers, reverse=True)
+    return [v for v in newest if not minors or ".".join(map(str, _numbers(v)[:2])) in minors]
+
+
+def archive(kubernetes: Sequence[str]) -> dict[str, tuple[Package, ...]]:
+    """Return what can be installed on a machine: name → its versions, the best first.
+
+    `kubernetes` are versions as v1.35.4, newest first.
+    """
+    found: dict[str, tuple[Package, ...]] = {
+        name: (package,) for name, package in _of_every_machine().items()
+    }
+    for name in KUBERNETES:
         units = (("kubelet", _KUBELET_UNIT),) if name == "kubelet" else ()
-        found[name] = Package(name=name, version=debian, commands=(name,), units=units)
+        found[name] = tuple(
+            Package(name=name, version=f"{v.removeprefix('v')}-1.1", commands=(name,), units=units)
+            for v in kubernetes
+        )
+    return found
+
+
+def _of_every_machine() -> dict[str, Package]:
+    found = {name: Package(name=name, version="1.0") for name in _PLAIN}
     for name in ("containerd.io", "containerd"):
         found[name] = Package(
             name=name,
@@ -112,21 +144,22 @@ def base_units() -> dict[str, str]:
     return {name: _IDLE_UNIT.format(name=name) for name in names}
 
 
-def select(wanted: list[str], available: dict[str, Package]) -> list[Package]:
+def select(wanted: list[str], available: Mapping[str, tuple[Package, ...]]) -> list[Package]:
     """Return the packages that `name` or `name=version` arguments mean. Raises PackageError."""
     problems, found = [], []
     for text in wanted:
         name, _, version = text.partition("=")
         name = name.partition(":")[0]
-        package = available.get(name)
-        if package is None and name.startswith("linux-modules-extra"):
-            package = available["linux-modules-extra"]
-        if package is None:
+        if name.startswith("linux-modules-extra"):
+            name = "linux-modules-extra"
+        packages = available.get(name, ())
+        fitting = [p for p in packages if not version or _fits(version, p.version)]
+        if not packages:
             problems.append(f"E: Unable to locate package {name}")
-        elif version and not _fits(version, package.version):
+        elif not fitting:
             problems.append(f"E: Version '{version}' for '{name}' was not found")
         else:
-            found.append(package)
+            found.append(fitting[0])
     if problems:
         raise PackageError("\n".join(problems))
     return found
@@ -135,3 +168,7 @@ def select(wanted: list[str], available: dict[str, Package]) -> list[Package]:
 def _fits(asked: str, present: str) -> bool:
     """Say whether apt's version argument, which may end in "*", means the present version."""
     return present.startswith(asked[:-1]) if asked.endswith("*") else asked == present
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.removeprefix("v").partition("-")[0].split("."))

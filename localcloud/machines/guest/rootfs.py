@@ -12,12 +12,17 @@ import os
 import shutil
 import sys
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from localcloud.machines import kernel
-from localcloud.machines.tools import present_tools
+from localcloud.machines.tools import OF_KUBERNETES, present_tools
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 TOOLS: Final = Path("/opt/machine/tools")
+KUBERNETES: Final = Path("/opt/machine/kubernetes")
+"""A folder of programs for each version that is built."""
 COMMANDS: Final = Path("/opt/machine/sbin")
 
 _PACKAGE: Final = Path(__file__).resolve().parents[2]
@@ -108,8 +113,11 @@ def install(disk: Path, image: str) -> None:
     done.write_text(image + "\n", encoding="utf-8")
 
 
-def enter(disk: Path, tools: Path) -> None:
-    """Make the disk this mount namespace's root folder, with everything mounted on it."""
+def enter(disk: Path, tools: Path, kubernetes: Mapping[str, Path]) -> None:
+    """Make the disk this mount namespace's root folder, with everything mounted on it.
+
+    `kubernetes` is version → folder of its programs.
+    """
     kernel.mount("none", "/", None, kernel.MS_REC | kernel.MS_PRIVATE)
     kernel.mount(disk, disk, None, kernel.MS_BIND)
     for name in ("usr", *_MERGED):
@@ -127,6 +135,7 @@ def enter(disk: Path, tools: Path) -> None:
         target = disk / TOOLS.relative_to("/") / name
         target.touch(exist_ok=True)
         _read_only(path, target)
+    _mount_kubernetes(disk / KUBERNETES.relative_to("/"), kubernetes)
     if (disk / "usr/local/sbin").is_dir():
         kernel.mount(
             disk / COMMANDS.relative_to("/"), disk / "usr/local/sbin", None, kernel.MS_BIND
@@ -159,6 +168,18 @@ def _read_only(source: Path, target: Path) -> None:
         # Some locked flag stood in the way; file permissions still keep the host's files whole.
         if error.errno != errno.EPERM:
             raise
+
+
+def _mount_kubernetes(target: Path, versions: Mapping[str, Path]) -> None:
+    # A version that the toolchain has no more leaves no empty files behind.
+    shutil.rmtree(target, ignore_errors=True)
+    for version, folder in versions.items():
+        (target / version).mkdir(parents=True)
+        for name in OF_KUBERNETES:
+            source = (folder / name).resolve()
+            if source.exists():
+                (target / version / name).touch()
+                _read_only(source, target / version / name)
 
 
 def _mirror(source: Path, target: Path) -> None:

@@ -4,28 +4,59 @@ import pytest
 
 from localcloud.machines.guest.commands.apt import plain_words
 from localcloud.machines.guest.commands.kubernetes import without_preflight
-from localcloud.machines.guest.packages import PackageError, archive, select
+from localcloud.machines.guest.packages import PackageError, archive, offered, select
 
 pytestmark = pytest.mark.unit
 
 
 @pytest.mark.parametrize("asked", ["kubelet", "kubelet=1.35.4-*", "kubelet=1.35.4-1.1"])
 def test_the_version_that_was_built_can_be_installed(asked: str) -> None:
-    [package] = select([asked], archive("v1.35.4"))
+    [package] = select([asked], archive(["v1.35.4"]))
     assert package.version == "1.35.4-1.1"
 
 
 def test_every_package_that_cannot_be_had_is_named() -> None:
     with pytest.raises(PackageError) as caught:
-        select(["kubelet=1.34.1-*", "no-such-package", "chrony"], archive("v1.35.4"))
+        select(["kubelet=1.34.1-*", "no-such-package", "chrony"], archive(["v1.35.4"]))
     assert str(caught.value).splitlines() == [
         "E: Version '1.34.1-*' for 'kubelet' was not found",
         "E: Unable to locate package no-such-package",
     ]
 
 
+@pytest.mark.parametrize(
+    ("asked", "version"),
+    [
+        ("kubeadm=1.34.4-*", "1.34.4-1.1"),
+        ("kubeadm=1.35.4-*", "1.35.4-1.1"),
+        ("kubeadm", "1.35.4-1.1"),
+    ],
+)
+def test_each_version_that_was_built_can_be_installed(asked: str, version: str) -> None:
+    [package] = select([asked], archive(["v1.35.4", "v1.34.4"]))
+    assert package.version == version
+
+
+@pytest.mark.parametrize(
+    ("sources", "versions"),
+    [
+        (["URIs: https://pkgs.k8s.io/core:/stable:/v1.34/deb/\n"], ["v1.34.4"]),
+        (
+            ["URIs: https://mirrors.aliyun.com/kubernetes-new/core/stable/v1.35/deb/\n"],
+            ["v1.35.10", "v1.35.4"],
+        ),
+        (["URIs: https://pkgs.k8s.io/core:/stable:/v1.33/deb/\n"], []),
+        (["URIs: https://download.docker.com/linux/ubuntu\n"], ["v1.35.10", "v1.35.4", "v1.34.4"]),
+    ],
+)
+def test_each_minor_stands_in_a_repository_of_its_own(
+    sources: list[str], versions: list[str]
+) -> None:
+    assert offered(["v1.35.4", "v1.34.4", "v1.35.10"], sources) == versions
+
+
 def test_a_kernel_specific_package_is_there_for_any_kernel() -> None:
-    [package] = select(["linux-modules-extra-6.8.0-generic"], archive("v1.35.4"))
+    [package] = select(["linux-modules-extra-6.8.0-generic"], archive(["v1.35.4"]))
     assert package.name == "linux-modules-extra"
 
 
@@ -44,7 +75,20 @@ def test_an_options_value_is_no_package() -> None:
         (["join", "--config", "c"], ["join", "--config", "c", "--skip-phases=preflight"]),
         (["init", "phase", "certs", "all"], ["init", "phase", "certs", "all"]),
         (["config", "validate"], ["config", "validate"]),
+        (
+            ["upgrade", "apply", "v1.35.4", "--yes", "--ignore-preflight-errors=CreateJob"],
+            [
+                *("upgrade", "apply", "v1.35.4", "--yes"),
+                (
+                    "--ignore-preflight-errors="
+                    "ContainerRuntimeVersion,ImagePull,SystemVerification,CreateJob"
+                ),
+            ],
+        ),
+        (["upgrade", "plan"], ["upgrade", "plan"]),
     ],
 )
-def test_kubeadm_runs_every_phase_but_preflight(given: list[str], run: list[str]) -> None:
+def test_kubeadm_runs_everything_but_checks_of_what_a_machine_has_not(
+    given: list[str], run: list[str]
+) -> None:
     assert without_preflight(given) == run

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from localcloud.machines.guest import about, bus, packages, units
+from localcloud.machines.guest import about, bus, installed, packages, units
 from localcloud.machines.guest.lines import complain, say
 
 from . import scripts
@@ -13,7 +13,7 @@ from . import scripts
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_INSTALLED: Final = Path("/var/lib/machine/packages")
+_SOURCES: Final = Path("/etc/apt/sources.list.d")
 _TAKES_NEXT: Final = frozenset({"-o", "-t", "-c", "--option", "--target-release"})
 _NOTHING_TO_DO: Final = frozenset(
     {"autoclean", "autoremove", "clean", "dist-upgrade", "update", "upgrade"}
@@ -29,16 +29,19 @@ def apt_get(words: Sequence[str]) -> int:
         return 0
     if verb in {"remove", "purge"}:
         for name in names:
-            (_INSTALLED / name).unlink(missing_ok=True)
+            installed.remove(name)
         return 0
     if verb != "install":
         complain(f"E: Invalid operation {verb} (simulated apt-get)")
         return _FAILED
-    available = packages.archive(about.read().kubernetes_version)
+    built = about.read().kubernetes_versions
+    offered = packages.offered(built, [path.read_text("utf-8") for path in _SOURCES.glob("*.*")])
     try:
-        found = packages.select(names, available)
+        found = packages.select(names, packages.archive(offered))
     except packages.PackageError as error:
         complain(str(error))
+        if any(name.partition("=")[0] in packages.KUBERNETES for name in names):
+            complain(_versions(built, offered))
         return _FAILED
     for package in found:
         _install(package)
@@ -67,6 +70,14 @@ def plain_words(words: Sequence[str]) -> list[str]:
     return found
 
 
+def _versions(built: Sequence[str], offered: Sequence[str]) -> str:
+    return (
+        f"E: sources lead to Kubernetes {', '.join(offered) or 'of no version that is built'}; "
+        f"built is {', '.join(built)}, and `python -m toolchain ensure --previous-kubernetes` "
+        "builds one more (simulated apt-get)"
+    )
+
+
 def _install(package: packages.Package) -> None:
     for command in package.commands:
         scripts.write(command)
@@ -77,6 +88,5 @@ def _install(package: packages.Package) -> None:
         bus.ask(["enable", unit])
         if unit != "kubelet":
             bus.ask(["start", unit])
-    _INSTALLED.mkdir(parents=True, exist_ok=True)
-    (_INSTALLED / package.name).write_text(package.version + "\n", encoding="utf-8")
+    installed.add(package.name, package.version)
     say(f"Setting up {package.name} ({package.version}) ... (simulated)")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from localcloud.machines import kernel
-from localcloud.machines.guest.rootfs import COMMANDS, TOOLS
+from localcloud.machines.guest.rootfs import COMMANDS
 
 OF_THE_IMAGE: Final = (
     "apt-get",
@@ -32,7 +32,6 @@ ARCHIVES: Final = frozenset(
     {"download.docker.com", "mirrors.aliyun.com", "mirrors.cloud.aliyuncs.com", "pkgs.k8s.io"}
 )
 """Hosts of package archives. Nothing outside the VPC can be reached, so keys are simulated."""
-_REAL: Final = frozenset({"kubectl"})
 
 
 def install_image() -> None:
@@ -47,12 +46,8 @@ def install_image() -> None:
 
 
 def write(name: str) -> None:
-    """Make a command: the toolchain's program where nothing need be simulated, else a script."""
+    """Make a command: a script that runs our own; a link that was there goes."""
     path = COMMANDS / name
-    if name in _REAL and (TOOLS / name).exists():
-        path.unlink(missing_ok=True)
-        path.symlink_to(TOOLS / name)
-        return
     simulated = (
         f"PYTHONPATH={shlex.quote(os.environ.get('PYTHONPATH', ''))} "
         f'exec {shlex.quote(sys.executable)} -m localcloud.machines.guest.commands {name} "$@"\n'
@@ -61,6 +56,7 @@ def write(name: str) -> None:
         text = f'{_only_for_archives(simulated)}exec {real} "$@"\n'
     else:
         text = simulated
+    path.unlink(missing_ok=True)
     path.write_text(f"#!/bin/sh\n{text}", encoding="utf-8")
     path.chmod(0o755)
 

@@ -10,13 +10,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from localcloud.machines.guest import about, links
+from localcloud.machines.guest import about, installed, links
 
 from . import bootstrap, hardware, node, settings, static_pods
 from .addresses import Addresses
 from .client import MERGE_PATCH, STRATEGIC_PATCH, Access, ApiError, Client
 from .cluster import Cluster, until_it_works
 from .processes import Processes
+from .programs import pull_problem
 from .services import ServiceProxy
 from .workloads import Workloads, process_of
 
@@ -55,6 +56,8 @@ class Kubelet:
         self._listed = False
         self._woken = threading.Event()
         self._manifests: list[dict[str, Any]] = []
+        self._version = installed.upstream_version("kubelet")
+        self._static: frozenset[str] = frozenset()
         folder = loaded.manifests
         self._files = static_pods.Manifests(Path(folder), loaded.hostname) if folder else None
 
@@ -71,7 +74,7 @@ class Kubelet:
         last_beat, known_node = 0.0, dict[str, Any]()
         while True:
             self._manifests = self._files.pods() if self._files else []
-            _run_static(self._processes, self._manifests)
+            self._run_static()
             if not ready.is_set():
                 time.sleep(0.2)
                 continue
@@ -89,6 +92,22 @@ class Kubelet:
                 workloads.sync(pods, self._manifests, known_node, _host_ip(known_node))
             self._woken.wait(_ROUND_SECONDS)
             self._woken.clear()
+
+    def _run_static(self) -> None:
+        """Run every manifest's processes; those of a manifest that was there before go first."""
+        runnable = [
+            (pod, container)
+            for pod in self._manifests
+            for container in pod["spec"]["containers"]
+            if not pull_problem(container)
+        ]
+        specs = [process_of(pod, container, {}, ()) for pod, container in runnable]
+        wanted = frozenset(spec.key for spec in specs)
+        for key in self._static - wanted:
+            self._processes.stop(key, 0)
+        self._static = wanted
+        for spec in specs:
+            self._processes.ensure(spec)
 
     def _come_in(self) -> tuple[Client, Workloads]:
         """Get a certificate if there is none, register the Node, follow its pods."""
@@ -118,11 +137,10 @@ class Kubelet:
 
     def _register(self, client: Client) -> None:
         """POST the Node; one that exists gets its labels, as the kubelet reconciles them."""
-        machine = about.read()
         wanted = node.registration(
             self._settings,
-            machine.kubernetes_version,
-            hardware.of_instance_type(machine.instance_type),
+            self._version,
+            hardware.of_instance_type(about.read().instance_type),
         )
         self._set_addresses(wanted, wanted)
         wanted["status"]["conditions"] = node.conditions(
@@ -152,6 +170,7 @@ class Kubelet:
         changed["status"]["conditions"] = node.conditions(
             present, _now(), not_ready_reason=self._network_problem()
         )
+        changed["status"]["nodeInfo"] = {"kubeletVersion": self._version}
         changed["status"]["daemonEndpoints"] = {"kubeletEndpoint": {"Port": 10250}}
         return client.request("PATCH", f"{path}/status", changed, STRATEGIC_PATCH)
 
@@ -221,12 +240,6 @@ class Kubelet:
             elif event["type"] in {"ADDED", "MODIFIED"}:
                 self._pods[pod["metadata"]["uid"]] = pod
         self._woken.set()
-
-
-def _run_static(processes: Processes, manifests: list[dict[str, Any]]) -> None:
-    for pod in manifests:
-        for container in pod["spec"]["containers"]:
-            processes.ensure(process_of(pod, container, {}, ()))
 
 
 def _host_ip(known: dict[str, Any]) -> str:

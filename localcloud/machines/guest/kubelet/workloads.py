@@ -18,6 +18,7 @@ from . import probes, static_pods, status, volumes
 from .client import STRATEGIC_PATCH, ApiError
 from .pools import NoAddressError
 from .processes import ProcessSpec
+from .programs import image_name, program_of, pull_problem
 from .status import ContainerFacts
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from .processes import Processes
     from .services import ServiceProxy
 
-TOOLS: Final = Path("/opt/machine/tools")
 _STAND_INS: Final = {"cloud-controller-manager": "localcloud.cloud_controller"}
 """Images that a module of ours stands in for, with the container's own arguments."""
 _REAL_IMAGES: Final = frozenset({"spiderpool-controller", *_STAND_INS})
@@ -123,16 +123,13 @@ class Workloads:
     def _container(
         self, pod: dict[str, Any], container: dict[str, Any], host_ip: str, pod_ips: list[str]
     ) -> ContainerFacts:
-        name = _image_name(container)
+        name = image_name(container)
         if name == "spiderpool-agent":
             _write_cni_configuration()
         if name not in _REAL_IMAGES:
             return ContainerFacts(ready=True, started_at=_started(pod, container))
-        if name not in _STAND_INS and not (TOOLS / name).exists():
-            return ContainerFacts(
-                ready=False,
-                waiting=("ErrImagePull", f"the toolchain of this machine has no {name}"),
-            )
+        if name not in _STAND_INS and (problem := pull_problem({"image": container.get("image")})):
+            return ContainerFacts(ready=False, waiting=("ErrImagePull", problem))
         try:
             spec = self._spec(pod, container, host_ip)
         except volumes.VolumeError as error:
@@ -201,6 +198,11 @@ class Workloads:
         now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         facts = {}
         for container in pod["spec"]["containers"]:
+            if problem := pull_problem(container):
+                facts[container["name"]] = ContainerFacts(
+                    ready=False, waiting=("ErrImagePull", problem)
+                )
+                continue
             spec = process_of(pod, container, {}, ())
             state = self._processes.ensure(spec)
             started = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(state.started))
@@ -223,7 +225,7 @@ class Workloads:
                         pod
                         for pod in pods.values()
                         if not pod["metadata"].get("deletionTimestamp")
-                        and any(_image_name(c) == image for c in pod["spec"]["containers"])
+                        and any(image_name(c) == image for c in pod["spec"]["containers"])
                         and (pod.get("status") or {}).get("phase") == "Running"
                     ),
                     None,
@@ -237,7 +239,7 @@ class Workloads:
             if key.partition("_")[0] == uid:
                 self._processes.stop(key, min(float(grace), _LONGEST_GRACE))
         self._release(pod)
-        if any(_image_name(c) == "spiderpool-agent" for c in pod["spec"]["containers"]):
+        if any(image_name(c) == "spiderpool-agent" for c in pod["spec"]["containers"]):
             # multus.multusCNI.uninstall is false: the configuration stays, as it does upstream.
             self._addresses.agent_is(None)
         for key in [key for key in self._specs if key.startswith(f"{uid}_")]:
@@ -290,12 +292,11 @@ def process_of(
     """Return what runs for a container whose program the toolchain has."""
     command = [*(container.get("command") or ()), *(container.get("args") or ())]
     words = [volumes.expand(str(word), variables) for word in command]
-    program = Path(words[0]).name if words else _image_name(container)
     metadata = pod["metadata"]
     folder = f"/var/log/pods/{metadata['namespace']}_{metadata['name']}_{metadata['uid']}"
-    start: tuple[str, ...] = (str(TOOLS / program),)
+    start: tuple[str, ...] = (str(program_of(container)),)
     always = {"PATH": "/usr/bin:/bin"}
-    if module := _STAND_INS.get(_image_name(container)):
+    if module := _STAND_INS.get(image_name(container)):
         start = (sys.executable, "-m", module)
         always["PYTHONPATH"] = os.environ.get("PYTHONPATH", "")
     return ProcessSpec(
@@ -314,14 +315,9 @@ def _ports_of_processes(pods: Iterable[Mapping[str, Any]]) -> frozenset[int]:
         for pod in pods
         if pod["spec"].get("hostNetwork")
         for container in pod["spec"]["containers"]
-        if _image_name(container) in _REAL_IMAGES
+        if image_name(container) in _REAL_IMAGES
         for port in container.get("ports") or ()
     )
-
-
-def _image_name(container: Mapping[str, Any]) -> str:
-    image = str(container.get("image") or "")
-    return image.partition("@")[0].rpartition("/")[2].partition(":")[0]
 
 
 def _started(pod: Mapping[str, Any], container: Mapping[str, Any]) -> str | None:

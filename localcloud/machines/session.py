@@ -1,0 +1,56 @@
+"""`python -m localcloud.machines.session --home DIR INSTANCE -- COMMAND …`: a command in a machine.
+
+What ssh or Cloud Assistant is for a real instance: runs as the machine's root, in its namespaces,
+and ends with the command's own exit code.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import Final
+
+from .guest.lines import ENVIRONMENT
+
+_FIRST_PROCESS: Final = (b"-m", b"localcloud.machines.guest")
+
+
+def first_process(folder: Path, proc: Path = Path("/proc")) -> int | None:
+    """Return the process id of the machine that boots from `folder`; None when it is off."""
+    wanted = (*_FIRST_PROCESS, os.fsencode(folder))
+    for entry in proc.glob("[0-9]*"):
+        try:
+            words = tuple((entry / "cmdline").read_bytes().split(b"\0"))
+        except OSError:
+            continue
+        # `unshare` has the same words behind its own.
+        if words[1:4] == wanted:
+            return int(entry.name)
+    return None
+
+
+def main() -> int:
+    """Become the command. Returns 1 when there is no such machine."""
+    parser = argparse.ArgumentParser(prog="python -m localcloud.machines.session")
+    parser.add_argument("--home", type=Path, default=Path(".local"), help="default: .local")
+    parser.add_argument("instance", help="an instance's id")
+    parser.add_argument("command", nargs="+", help="after --")
+    given = parser.parse_args()
+    folder = given.home.resolve() / "machines" / given.instance
+    pid = first_process(folder)
+    if pid is None:
+        sys.stderr.write(
+            f"No machine runs in {folder}: `python -m localcloud status --home {given.home}` shows "
+            "whether the local cloud is up, `pulumi stack output nodes` has the instances' ids.\n"
+        )
+        return 1
+    namespaces = ("--mount", "--net", "--uts", "--ipc", "--pid", "--cgroup")
+    user = ("--user", "--preserve-credentials") if os.geteuid() else ()
+    argv = ["nsenter", f"--target={pid}", *user, *namespaces, "--", *given.command]
+    return os.execvpe("nsenter", argv, ENVIRONMENT)  # noqa: S606, S607  (the caller's own command)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
