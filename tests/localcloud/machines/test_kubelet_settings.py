@@ -27,7 +27,7 @@ DOCUMENT: dict[str, Any] = {
     "maxPods": 17,
     "staticPodPath": "/etc/kubernetes/manifests",
 }
-SETTINGS = load(FLAGS, "host", DOCUMENT)
+SETTINGS = load(FLAGS, "host", DOCUMENT, version="v1.35.4")
 SMALL = hardware.of_instance_type("ecs.g7.large")
 
 
@@ -59,7 +59,7 @@ def test_without_an_external_provider_there_is_no_uninitialized_taint() -> None:
 
 def test_taints_may_come_from_the_file() -> None:
     taint = {"key": "a", "effect": "NoExecute"}
-    loaded = load([], "host", DOCUMENT | {"registerWithTaints": [taint]})
+    loaded = load([], "host", DOCUMENT | {"registerWithTaints": [taint]}, version="v1.35.4")
     assert loaded.taints == (Taint(key="a", value="", effect="NoExecute"),)
 
 
@@ -74,12 +74,12 @@ def test_taints_may_come_from_the_file() -> None:
 )
 def test_settings_that_end_the_real_kubelet_end_this_one(words: list[str], said: str) -> None:
     with pytest.raises(SettingsError, match=said):
-        load(words, "host", DOCUMENT)
+        load(words, "host", DOCUMENT, version="v1.35.4")
 
 
 def test_a_missing_configuration_file_ends_the_kubelet() -> None:
     with pytest.raises(SettingsError, match="failed to load kubelet config file"):
-        load(["--config=/none"], "host", None)
+        load(["--config=/none"], "host", None, version="v1.35.4")
 
 
 def look_up(name: str) -> str | None:
@@ -153,3 +153,10 @@ def test_a_units_variables_become_the_kubelets_words() -> None:
 def test_a_unit_without_a_command_is_refused() -> None:
     with pytest.raises(ValueError, match="has no ExecStart"):
         units.parse("empty", ["[Service]\nType=simple\n"])
+
+
+def test_a_flag_that_a_minor_took_away_ends_that_kubelet_and_no_earlier_one() -> None:
+    words = [*FLAGS, "--pod-infra-container-image=registry.k8s.io/pause:3.10.1"]
+    assert load(words, "host", DOCUMENT, version="v1.34.4") == SETTINGS
+    with pytest.raises(SettingsError, match="unknown flag: --pod-infra-container-image"):
+        load(words, "host", DOCUMENT, version="v1.35.4")

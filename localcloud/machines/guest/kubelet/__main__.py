@@ -34,29 +34,30 @@ def main() -> int:
     """Run until ended. Returns 1 on settings that the real kubelet refuses."""
     words = sys.argv[1:]
     try:
-        flags = settings.parse_flags(words)
+        version = installed.upstream_version("kubelet")
+        flags = settings.parse_flags(words, version)
         read = settings.read_document(Path(flags["config"])) if "config" in flags else None
-        loaded = settings.load(words, socket.gethostname(), read)
+        loaded = settings.load(words, socket.gethostname(), read, version=version)
     except settings.SettingsError as error:
         sys.stderr.write(f"E kubelet (simulated): command failed: {error}\n")
         return 1
     _serve_health()
-    Kubelet(loaded).run()
+    Kubelet(loaded, version).run()
     return 0
 
 
 class Kubelet:
     """One node's loop."""
 
-    def __init__(self, loaded: Settings) -> None:
+    def __init__(self, loaded: Settings, version: str) -> None:
         self._settings = loaded
+        self._version = version
         self._processes = Processes()
         self._pods: dict[str, dict[str, Any]] = {}
         self._pods_lock = threading.Lock()
         self._listed = False
         self._woken = threading.Event()
         self._manifests: list[dict[str, Any]] = []
-        self._version = installed.upstream_version("kubelet")
         self._static: frozenset[str] = frozenset()
         folder = loaded.manifests
         self._files = static_pods.Manifests(Path(folder), loaded.hostname) if folder else None

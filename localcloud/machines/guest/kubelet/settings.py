@@ -43,6 +43,8 @@ _KNOWN_FLAGS: Final = frozenset(
         "v",
     }
 )
+_REMOVED: Final = {"pod-infra-container-image": 35}
+"""Flags that earlier kubelets know → the minor that they are gone with."""
 _DEFAULT_MAX_PODS: Final = 110
 
 
@@ -76,8 +78,13 @@ class Settings:
     lease_seconds: int
 
 
-def parse_flags(words: Sequence[str]) -> dict[str, str]:
-    """Return flag values by name. An unknown flag ends the kubelet, as it does the real one."""
+def parse_flags(words: Sequence[str], version: str) -> dict[str, str]:
+    """Return flag values by name. An unknown flag ends the kubelet, as it does the real one.
+
+    `version` is the kubelet's, as v1.35.4.
+    """
+    minor = int(version.split(".")[1])
+    known = _KNOWN_FLAGS | {name for name, removed in _REMOVED.items() if minor < removed}
     found: dict[str, str] = {}
     rest = list(words)
     while rest:
@@ -85,7 +92,7 @@ def parse_flags(words: Sequence[str]) -> dict[str, str]:
         if not word.startswith("--"):
             raise SettingsError(f"unknown command {word}")
         name, equals, value = word[2:].partition("=")
-        if name not in _KNOWN_FLAGS:
+        if name not in known:
             raise SettingsError(f"failed to parse kubelet flag: unknown flag: --{name}")
         if not equals:
             value = rest.pop(0) if rest and not rest[0].startswith("--") else "true"
@@ -93,9 +100,11 @@ def parse_flags(words: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def load(words: Sequence[str], hostname: str, read: Mapping[str, Any] | None) -> Settings:
+def load(
+    words: Sequence[str], hostname: str, read: Mapping[str, Any] | None, *, version: str
+) -> Settings:
     """Join flags and configuration; flags win. `read` is the file's document, None if missing."""
-    flags = parse_flags(words)
+    flags = parse_flags(words, version)
     document = dict(read or {})
     if "config" in flags and read is None:
         raise SettingsError(
