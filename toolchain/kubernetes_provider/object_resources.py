@@ -238,13 +238,35 @@ class ObjectResources:
                     f"{objects.describe(target)} is in the state but not in the cluster "
                     f"({error}). Run pulumi refresh, then it is made again"
                 ) from None
-            raise
+            if ask.preview:
+                raise
+            raise self._refused(target, ask.inputs, manager, error) from None
         if ask.preview:
             return _state(target, live, ask.inputs, manager)
         found = self._settled(subject, ask.inputs, target, live, manager, ask.timeout)
         if then.field_manager and then.field_manager != manager and not subject.is_patch:
             operations.relinquish(target, then.field_manager)
         return found.state
+
+    def _refused(
+        self, target: Object, properties: Object, manager: str, error: ApiError
+    ) -> ProviderError:
+        """Return the refusal with the object as it is now, so that the next run tries again.
+
+        The official plugin keeps it so (Update in provider.go): otherwise a program that goes
+        back to the old inputs would find no difference, and never see what kept them out.
+        """
+        connection = self._session.connected()
+        try:
+            live = connection.cluster.get(connection.discovery.path_of(target))
+        except (ApiError, UnreachableError, NoSuchKindError):
+            return error
+        if live is None:
+            return error
+        found = Found(
+            resource_id=objects.identity(live), state=_state(target, live, properties, manager)
+        )
+        return InitFailedError(str(error), found=found, reasons=(str(error),))
 
     def _applying(self, target: Object, manager: str) -> Applying:
         force = object_options.is_true(target, object_options.PATCH_FORCE)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 import pytest
@@ -483,11 +484,36 @@ def test_a_conflict_names_the_manager_and_the_field(
 ) -> None:
     stack = settled_pool(engine)
     claim(pools, "cloud-controller-manager")
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(InitFailed) as refused:
         stack.up(pool({"n": 3}))
     for part in ("cloud-controller-manager", ".spec.n", "pulumi.com/patchForce", "ignore_changes"):
         assert part in str(refused.value)
     assert pools.objects[POOL_PATH]["spec"] == {"n": 9}
+
+
+def test_a_refused_update_leaves_the_live_object_and_the_refused_inputs_in_state(
+    pools: FakeApiServer, engine: EngineSide
+) -> None:
+    stack = settled_pool(engine)
+    claim(pools, "cloud-controller-manager")
+    with pytest.raises(InitFailed) as refused:
+        stack.up(pool({"n": 3}))
+    assert refused.value.resource_id == "p"
+    assert at(refused.value.state, "spec") == {"n": 9}
+    assert at(refused.value.state, "__inputs", "spec") == {"n": 3}
+    assert refused.value.reasons == (refused.value.message,)
+
+
+def test_a_program_that_goes_back_after_a_refusal_still_sees_what_others_changed(
+    pools: FakeApiServer, engine: EngineSide
+) -> None:
+    stack = settled_pool(engine)
+    assert stack.known is not None
+    claim(pools, "cloud-controller-manager")
+    with pytest.raises(InitFailed) as refused:
+        stack.up(pool({"n": 3}))
+    stack.known = replace(stack.known, state=refused.value.state)
+    assert stack.diff(pool({"n": 2})).kinds == {"spec.n": "UPDATE"}
 
 
 def test_patch_force_takes_the_field_over(pools: FakeApiServer, engine: EngineSide) -> None:

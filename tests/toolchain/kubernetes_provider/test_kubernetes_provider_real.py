@@ -352,7 +352,7 @@ def test_another_managers_field_is_a_conflict_until_it_is_forced(
     cluster.kubectl(
         "patch", "pool", name, "--type=merge", "-p", patch, "--field-manager=some-controller"
     )
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(InitFailed) as refused:
         stack.up(pool({"size": 3}, name))
     for part in ("some-controller", ".spec.size", "pulumi.com/patchForce"):
         assert part in str(refused.value)

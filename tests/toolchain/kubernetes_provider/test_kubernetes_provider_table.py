@@ -52,6 +52,10 @@ HELD: Mapping[str, tuple[str, ...]] = {
         "test_a_conflict_names_the_manager_and_the_field",
         "test_patch_force_takes_the_field_over",
     ),
+    "A refused update": (
+        "test_a_refused_update_leaves_the_live_object_and_the_refused_inputs_in_state",
+        "test_a_program_that_goes_back_after_a_refusal_still_sees_what_others_changed",
+    ),
     "Differences": (
         "test_what_was_just_made_shows_no_difference",
         "test_an_edit_by_kubectl_is_drift_that_the_next_update_puts_right",
