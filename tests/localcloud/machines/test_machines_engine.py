@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import ssl
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -173,6 +174,19 @@ def test_a_machine_sees_only_what_is_its_own(bed: Bed) -> None:
     assert not list(Path("/root").glob(".ssh")) or ".ssh" not in said
 
 
+def test_a_session_is_in_the_machine_and_ends_as_its_command_does(bed: Bed) -> None:
+    done = subprocess.run(  # noqa: S603  (our own command)
+        [
+            *(sys.executable, "-m", "localcloud.machines.session", "--home", str(bed.home)),
+            *("i-worker", "--", "sh", "-c", "hostname; kubelet --version; exit 7"),
+        ],
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+    assert (done.returncode, done.stdout.split()) == (7, ["host-worker", "Kubernetes", "v1.35.4"])
+
+
 def test_machines_reach_the_openapi_and_each_other(bed: Bed) -> None:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -201,7 +215,7 @@ def test_machines_reach_the_openapi_and_each_other(bed: Bed) -> None:
         ("yaml", 5, "#cloud-config\nruncmd: [", "Failed loading yaml blob"),
         ("plain", 6, "echo hello", "first line must be #cloud-config"),
         ("fails", 7, "#!/bin/sh\nexit 3\n", "Failed to run module scripts_user: exit code 3"),
-        ("packages", 8, "#!/bin/sh\napt-get install -y kubelet=1.20.0-*\n", "was not found"),
+        ("packages", 8, "#!/bin/sh\napt-get install -y kubelet=1.20.0-*\n", "has built v1.35.4"),
     ],
 )
 def test_wrong_user_data_is_told_on_the_console(
