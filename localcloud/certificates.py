@@ -13,14 +13,24 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from .settings import LOOPBACK, OPENAPI_ADDRESS
+
 _CA_DAYS: Final = 3650
 _SERVER_DAYS: Final = 820
 _RENEW_DAYS: Final = 30
+_NAMES: Final[tuple[x509.GeneralName, ...]] = (
+    x509.DNSName("localhost"),
+    x509.IPAddress(IPv4Address(LOOPBACK)),
+    x509.IPAddress(IPv6Address("::1")),
+    # Programs on machines check it by Go's rules: an address must be among the names.
+    x509.IPAddress(IPv4Address(OPENAPI_ADDRESS)),
+)
 
 
 def ensure(folder: Path) -> None:
     """Make `ca.pem`, `server.pem` and `server.key` unless they are there and last a month.
 
+    Where the certificate there does not name each address of the cloud, it is made anew, too.
     The CA's key is thrown away: a renewal makes a new CA.
     """
     if _usable(folder):
@@ -55,13 +65,7 @@ def ensure(folder: Path) -> None:
         .not_valid_before(now - timedelta(days=1))
         .not_valid_after(now + timedelta(days=_SERVER_DAYS))
         .add_extension(
-            x509.SubjectAlternativeName(
-                [
-                    x509.DNSName("localhost"),
-                    x509.IPAddress(IPv4Address("127.0.0.1")),
-                    x509.IPAddress(IPv6Address("::1")),
-                ]
-            ),
+            x509.SubjectAlternativeName(list(_NAMES)),
             critical=False,
         )
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
@@ -104,9 +108,10 @@ def _usable(folder: Path) -> bool:
         server = x509.load_pem_x509_certificate((folder / "server.pem").read_bytes())
         key = serialization.load_pem_private_key((folder / "server.key").read_bytes(), None)
         server.verify_directly_issued_by(ca)
+        names = server.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except Exception:  # noqa: BLE001  # whatever is wrong with the files, new ones are made
         return False
-    if server.public_key() != key.public_key():
+    if server.public_key() != key.public_key() or set(names) != set(_NAMES):
         return False
     return server.not_valid_after_utc - datetime.now(UTC) > timedelta(days=_RENEW_DAYS)
 

@@ -15,6 +15,8 @@ ACCOUNT_ID: Final = "1234567890123456"
 ROOT_KEY_ID: Final = "localcloud"
 ROOT_SECRET: Final = "localcloud-secret-not-real"  # noqa: S105  # obviously fake, and documented
 LOOPBACK: Final = "127.0.0.1"
+OPENAPI_ADDRESS: Final = "100.100.0.1"
+"""Where the OpenAPI answers inside a VPC, on port 443."""
 ZONE_LETTERS: Final = "abcdefghijklmnop"
 
 

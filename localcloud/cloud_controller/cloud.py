@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from localcloud.machines.fabric import OPENAPI_ADDRESS
+from localcloud.settings import OPENAPI_ADDRESS
 from localcloud.wire.signatures import sign_v1
 
 if TYPE_CHECKING:
@@ -227,9 +227,7 @@ class Cloud:
         if not at.tls:
             return http.client.HTTPConnection(at.host, at.port, timeout=30)
         if self._context is None:
-            # One certificate is below this CA, and it names loopback only.
             self._context = ssl.create_default_context(cafile=str(self._trusted))
-            self._context.check_hostname = False
         return http.client.HTTPSConnection(at.host, at.port, timeout=30, context=self._context)
 
 

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Final
 
 from pyroute2 import IPRoute  # type: ignore[import-untyped]  # ships no types
 
+from localcloud.settings import OPENAPI_ADDRESS
+
 if TYPE_CHECKING:
     from .control import Interface
 
 METADATA_ADDRESS: Final = "100.100.100.200"
-OPENAPI_ADDRESS: Final = "100.100.0.1"
-"""Where the OpenAPI of the emulated cloud answers inside the VPC, on port 443."""
 
 
 def link_name(prefix: str, name: str) -> str:

@@ -14,9 +14,11 @@ import socket
 from pathlib import Path
 from typing import Any
 
+from localcloud.settings import OPENAPI_ADDRESS
+
 from . import channel, relay
 from .control import Control, Instance, LoadBalancer
-from .fabric import OPENAPI_ADDRESS, Fabric
+from .fabric import Fabric
 from .load_balancers import LoadBalancers
 from .machine import Machine
 from .metadata_server import serve
