@@ -192,11 +192,22 @@ def _kubernetes_problems(
             f"{', '.join(missing)} has no API server: with a control plane missing, another one "
             "is not taken away. Run `pulumi up` first."
         )
-    if len(control_planes) == 1 and any(v < after for v in running.api_servers.values()):
+    planes = _control_planes(running)
+    if len(control_planes) == 1 and any(version < after for version in planes.values()):
+        # kubeadm may have done its part there, and the kubelet's packages not be installed yet.
+        what = " and ".join(
+            name
+            for name, versions in (
+                ("API server", running.api_servers),
+                ("kubelet", running.kubelets),
+            )
+            if any(versions.get(plane, after) < after for plane in planes)
+        )
         found.append(
             f"{', '.join(sorted(control_planes))} is the only control plane and holds the only "
-            "etcd, so it cannot be replaced. Upgrade it on the machine with kubeadm "
-            "(docs/runbooks/upgrade.md), then run this command again for everything else."
+            f"etcd, so it cannot be replaced. Upgrade its {what} on the machine "
+            "(docs/runbooks/upgrade.md, One control plane), then run this command again for "
+            "everything else."
         )
     for plane, before in sorted(running.api_servers.items()):
         problem = kubernetes_problem(before, after)
@@ -222,10 +233,7 @@ def _kubernetes_steps(
     running: Running, after: Version, workers: frozenset[str]
 ) -> tuple[Step, ...]:
     steps: list[Step] = []
-    planes = {
-        plane: min(version, running.kubelets.get(plane, version))
-        for plane, version in sorted(running.api_servers.items())
-    }
+    planes = _control_planes(running)
     waiting = {plane: version for plane, version in planes.items() if version < after}
     if running.cluster < after:
         steps.append(_step(Kind.CLUSTER_VERSION, "kubeadm-config", running.cluster, after))
@@ -242,6 +250,14 @@ def _kubernetes_steps(
     if behind:
         steps.append(_step(Kind.WORKERS, ", ".join(behind), min(behind.values()), after))
     return tuple(steps)
+
+
+def _control_planes(running: Running) -> dict[str, Version]:
+    """Control plane → the older of its API server and its kubelet."""
+    return {
+        plane: min(version, running.kubelets.get(plane, version))
+        for plane, version in sorted(running.api_servers.items())
+    }
 
 
 def _step(kind: Kind, target: str, before: Version, after: Version) -> Step:

@@ -148,6 +148,21 @@ def test_the_only_control_plane_is_never_replaced() -> None:
     assert planned(alone, "1.35.4", "1.2.2", planes=frozenset({"m-0"})).steps
 
 
+def test_the_only_control_plane_whose_kubelet_was_forgotten_is_not_replaced_either() -> None:
+    running = calm("1.34.4")
+    alone = Running(
+        api_servers={"m-0": version_of("1.35.4")},
+        kubelets={node: running.kubelets[node] for node in ("m-0", "w-0", "w-1")},
+        cluster=version_of("1.35.4"),
+        kube_proxy=version_of("1.35.4"),
+        spiderpool=running.spiderpool,
+    )
+    found = planned(alone, "1.35.4", planes=frozenset({"m-0"}))
+    assert found.steps == ()
+    (problem,) = found.problems
+    assert "Upgrade its kubelet on the machine" in problem
+
+
 def test_no_control_plane_is_taken_away_while_another_is_missing() -> None:
     running = calm()
     two = {plane: running.api_servers[plane] for plane in ("m-0", "m-1")}
