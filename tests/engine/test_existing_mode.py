@@ -15,7 +15,6 @@ import yaml
 
 from localcloud.charts.assemble import assemble
 from localcloud.machines.guest.kubelet.client import Access, Client
-from localcloud.machines.tools import missing_tools
 from operations.places import PROJECT
 from tests.engine.lifecycle.light_cloud import LightCloud
 from tests.engine.local_cloud import CLUSTER, Done, processes_below, second_cloud
@@ -76,8 +75,6 @@ class Brownfield:
 
 @pytest.fixture(scope="module")
 def theirs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Theirs]:
-    if missing := missing_tools(LOCAL / "bin"):
-        pytest.fail(f"{LOCAL / 'bin'} lacks {', '.join(missing)}: `python -m toolchain ensure`")
     home = tmp_path_factory.mktemp("theirs")
     with contextlib.ExitStack() as ends:
         cloud, supervisor, pki, public = started(home, provider_ids=False)

@@ -24,6 +24,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from localcloud.machines.tools import missing_tools
+
 REPOSITORY = Path(__file__).resolve().parents[3]
 TOKEN = "abcdef.0123456789abcdef"  # noqa: S105  (obviously fake)
 VERSION = "v1.35.4"
@@ -31,7 +33,7 @@ REGION = "cn-hangzhou"
 
 
 class FakeCloud:
-    """Serves contract B's /health, /machines, /console and /credentials on a unix socket."""
+    """The control socket: /health, /machines, /console and /credentials."""
 
     def __init__(self, home: Path) -> None:
         self.home = home
@@ -117,9 +119,13 @@ class FakeCloud:
 
 
 class Supervisor:
-    """`python -m localcloud.machines` as a child process."""
+    """`python -m localcloud.machines` as a child process, with a toolchain that is built."""
 
     def __init__(self, home: Path, tools: Path) -> None:
+        if missing := missing_tools(tools):
+            raise AssertionError(
+                f"{tools} lacks {', '.join(missing)}: `python -m toolchain ensure`"
+            )
         self._command = [sys.executable, "-m", "localcloud.machines", "--home", str(home)]
         self._command += ["--tools", str(tools)]
         self.process = self._start()
@@ -151,7 +157,7 @@ def free_loopback_address() -> str:
 
 
 def interface(eni: str, mac: str, address: str, network: str, *, primary: bool) -> dict[str, Any]:
-    """Return an ENI of contract B in 172.31.192.0/20 or 192.168.0.0/24."""
+    """Return an ENI as the control socket names it, in 172.31.192.0/20 or 192.168.0.0/24."""
     prefix = int(network.partition("/")[2])
     gateway = {"172.31.192.0/20": "172.31.207.253", "192.168.0.0/24": "192.168.0.253"}[network]
     return {
@@ -171,7 +177,7 @@ def interface(eni: str, mac: str, address: str, network: str, *, primary: bool) 
 
 
 def instance(name: str, interfaces: list[dict[str, Any]], user_data: str) -> dict[str, Any]:
-    """Return a running instance of contract B, `user_data` as text."""
+    """Return a running instance as the control socket names it, `user_data` as text."""
     return {
         "id": f"i-{name}",
         "name": name,
@@ -307,7 +313,7 @@ def control_plane_user_data(
     *,
     provider_id: bool = True,
 ) -> str:
-    """Return user-data of contract A for a control plane called `name`.
+    """Return user-data as the program writes it for a control plane called `name`.
 
     Without `provider_id` its kubelet does not say which instance it runs on.
     """
@@ -364,7 +370,7 @@ def worker_user_data(
     *,
     provider_id: bool = True,
 ) -> str:
-    """Return user-data of contract A for a worker called `name`; it looks `patience` long.
+    """Return user-data as the program writes it for worker `name`; it looks `patience` long.
 
     Without `provider_id` its kubelet does not say which instance it runs on.
     """

@@ -17,7 +17,6 @@ import pytest
 import yaml
 
 from localcloud.machines.guest.kubelet.client import Access, ApiError, Client
-from localcloud.machines.tools import missing_tools
 from tests.localcloud.machines import fake_cloud
 from tests.localcloud.machines.fake_cloud import FakeCloud, Supervisor, until
 
@@ -73,8 +72,6 @@ class Bed:
 
 @pytest.fixture(scope="module")
 def bed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bed]:
-    if missing := missing_tools(TOOLS):
-        pytest.fail(f"{TOOLS} lacks {', '.join(missing)}: run `python -m toolchain ensure`")
     home = tmp_path_factory.mktemp("machines")
     cloud, pki, public = FakeCloud(home), fake_cloud.Pki(), fake_cloud.free_loopback_address()
     cloud.addresses = [
@@ -320,7 +317,7 @@ def test_a_deleted_instance_leaves_nothing_behind(bed: Bed) -> None:
     until("its disk is gone", 30, lambda: not folder.exists())
 
 
-def test_the_user_data_of_these_tests_is_in_the_form_of_the_contract() -> None:
+def test_the_user_data_of_these_tests_has_the_form_of_the_programs() -> None:
     interfaces = nics(1)
     text = fake_cloud.control_plane_user_data("n", fake_cloud.Pki(), interfaces, "127.66.0.1")
     document = yaml.safe_load(text)
