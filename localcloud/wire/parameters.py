@@ -1,10 +1,10 @@
 """From flat request parameters to typed, frozen request objects.
 
 The OpenAPI flattens: a list is `Name.1`, a list of objects `Name.1.Key`, an object `Name.Key`;
-some lists and objects come as one JSON string instead. A request type is a frozen dataclass whose
-fields say all of it: `str`, `int`, `float`, `bool`, `tuple[X, ...]`, another such dataclass, each
-or None. A field without a default is mandatory. The wire name is the field's name in Pascal case
-unless `wire("…")` says otherwise.
+some lists and objects come as one JSON string instead, in which names count in any case. A request
+type is a frozen dataclass whose fields say all of it: `str`, `int`, `float`, `bool`,
+`tuple[X, ...]`, another such dataclass, each or None. A field without a default is mandatory. The
+wire name is the field's name in Pascal case unless `wire("…")` says otherwise.
 """
 
 from __future__ import annotations
@@ -30,6 +30,16 @@ _POSITION: Final = re.compile(r"[0-9]{1,9}")
 _NAMES: Final = {"vswitch": "VSwitch", "vswitches": "VSwitches", "vrouter": "VRouter"}
 
 Tree = dict[str, Any]
+
+
+class JsonTree(Tree):
+    """An object that stood in a JSON string: its names count in any case.
+
+    Clients of the real API rely on it: the cloud controller v2.14.0 writes `serverId` in the
+    backend servers of a CLB, where the reference says `ServerId`.
+    """
+
+
 Reader = Callable[[Tree, str, list[str]], Any]
 
 
@@ -206,11 +216,11 @@ def _unfold(value: object, path: str, depth: int) -> Tree:
     if isinstance(value, dict):
         if not all(encodable(name) for name in value):
             raise invalid(path, "…", "its names must be valid Unicode")
-        return {
-            str(name): _unfold(child, path, depth + 1)
+        return JsonTree(
+            (str(name), _unfold(child, path, depth + 1))
             for name, child in value.items()
             if child is not None and name
-        }
+        )
     if isinstance(value, list):
         return {
             str(number): _unfold(child, path, depth + 1)
@@ -247,6 +257,7 @@ def _object(kind: object) -> Reader:
         for field in dataclasses.fields(maker)
     }
 
+    in_any_case = {name.lower(): name for name in fields}
     mandatory = tuple((name, attribute) for name, (attribute, _, must) in fields.items() if must)
 
     def read_object(node: Tree, path: str, unknown: list[str]) -> object:
@@ -254,12 +265,13 @@ def _object(kind: object) -> Reader:
             if not node[_OWN]:
                 return None
             node = _folded(node[_OWN], path)
+        json_names = isinstance(node, JsonTree)
         given: dict[str, Any] = {}
         for name, child in node.items():
             if name == _OWN:
                 continue
             here = f"{path}.{name}" if path else name
-            known = fields.get(name)
+            known = fields.get(in_any_case.get(name.lower(), name) if json_names else name)
             if known is None:
                 unknown.extend(_leaves(child, here))
                 continue

@@ -161,6 +161,20 @@ def test_a_vserver_group_holds_instances_and_pod_addresses_by_port(place: Place)
     slb("DeleteVServerGroup", **one)
 
 
+def test_backend_servers_are_read_as_the_cloud_controller_writes_them(place: Place) -> None:
+    """Its names are in camel case (v2.14.0); names of a JSON string count in any case."""
+    slb = place.api.slb
+    eni = place.eni(PrivateIpAddress=["172.31.199.185"])["NetworkInterfaceId"]
+    group = slb("CreateVServerGroup", LoadBalancerId=intranet(place))["VServerGroupId"]
+    one = {"VServerGroupId": group}
+    pod = {"serverId": eni, "serverIp": "172.31.199.185", "weight": 40, "port": 80, "type": "eni"}
+    slb("AddVServerGroupBackendServers", BackendServers=servers(pod), **one)
+    (shown,) = slb("DescribeVServerGroupAttribute", **one)["BackendServers"]["BackendServer"]
+    assert {name: shown[name[0].upper() + name[1:]] for name in pod} == pod
+    slb("RemoveVServerGroupBackendServers", BackendServers=servers(pod), **one)
+    assert slb("DescribeVServerGroupAttribute", **one)["BackendServers"]["BackendServer"] == []
+
+
 def test_a_tcp_listener_is_made_started_changed_and_deleted(place: Place) -> None:
     clb = intranet(place)
     slb = place.api.slb
