@@ -306,7 +306,8 @@ class ObjectResources:
             waiting = operations.why_not_ready(then.inputs, live)
         if waiting:
             message = f"{objects.describe(live)} is not ready: {waiting.reason}"
-            raise InitFailedError(message, found=found, reasons=(waiting.reason,))
+            reasons = (message, *operations.pod_troubles(live))
+            raise InitFailedError(message, found=found, reasons=reasons)
         return found
 
     def _read_unreachable(self, subject: Subject, ask: ReadAsk) -> Found:

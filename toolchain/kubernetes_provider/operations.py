@@ -259,11 +259,9 @@ class Operations:
         while rule and (waiting := rule(live, self.look_up)):
             if waiting.hopeless or time.monotonic() >= end:
                 how_long = "" if waiting.hopeless else f" after {seconds:.0f} s"
-                raise NotReadyError(
-                    f"{describe(live)} is not ready{how_long}: {waiting.reason}",
-                    reasons=(waiting.reason, *self._pod_troubles(live)),
-                    live=live,
-                )
+                # The engine prints the reasons alone, so the first one is the whole sentence.
+                message = f"{describe(live)} is not ready{how_long}: {waiting.reason}"
+                raise NotReadyError(message, reasons=(message, *self.pod_troubles(live)), live=live)
             self._say(f"waiting: {waiting.reason}")
             self._cluster.pause(poll)
             poll = min(poll * 1.5, _LONGEST_POLL)
@@ -273,7 +271,8 @@ class Operations:
             live = again
         return live
 
-    def _pod_troubles(self, live: Object) -> list[str]:
+    def pod_troubles(self, live: Object) -> list[str]:
+        """Return what up to three of the pods that the object selects are waiting for."""
         labels = object_at(live, "spec", "selector", "matchLabels")
         if not labels:
             return []

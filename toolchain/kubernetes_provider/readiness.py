@@ -96,7 +96,8 @@ def _deployment(target: Object, _: Lookup) -> Waiting | None:
     updated = number_at(target, "status", "updatedReplicas")
     progressing = condition(target, "Progressing")
     if text_at(progressing, "reason") == "ProgressDeadlineExceeded":
-        return Waiting(reason=text_at(progressing, "message") or "deadline exceeded", hopeless=True)
+        # Said, not the end: the official plugin waits on, for pods can still become ready.
+        return Waiting(reason=text_at(progressing, "message") or "progress deadline exceeded")
     counts = f"{available} of {wanted} replicas are available, {updated} are updated"
     paused = at(target, "spec", "paused") is True
     if not paused and text_at(progressing, "reason") != "NewReplicaSetAvailable":

@@ -277,8 +277,8 @@ def _state(inputs: Object, live: LiveRelease | None) -> Object:
 def _init_failed(inputs: Object, left: LiveRelease, message: str) -> InitFailedError:
     identity = f"{left.namespace}/{left.name}"
     found = Found(resource_id=identity, state=_state(inputs, left))
-    return InitFailedError(
-        f"Helm release {identity} is in revision {left.revision}, status {left.status}: {message}",
-        found=found,
-        reasons=(message,),
+    # The engine prints the reasons alone, so the one there is names the release.
+    sentence = (
+        f"Helm release {identity} is in revision {left.revision}, status {left.status}: {message}"
     )
+    return InitFailedError(sentence, found=found, reasons=(sentence,))

@@ -26,6 +26,7 @@ from toolchain.kubernetes_provider.engine_log import EngineLog
 from toolchain.kubernetes_provider.errors import ProviderError, UnreachableError
 from toolchain.kubernetes_provider.helm import Helm
 from toolchain.kubernetes_provider.object_resources import ObjectResources
+from toolchain.kubernetes_provider.objects import INPUTS_KEY
 from toolchain.kubernetes_provider.release_resources import ReleaseResources
 from toolchain.kubernetes_provider.resources import (
     RELEASE_TYPE,
@@ -41,7 +42,14 @@ from toolchain.kubernetes_provider.resources import (
     Subject,
     UpdateAsk,
 )
-from toolchain.kubernetes_provider.wire import UNKNOWN, dump, load, redact, secret_texts
+from toolchain.kubernetes_provider.wire import (
+    UNKNOWN,
+    dump,
+    load,
+    open_texts,
+    redact,
+    secret_texts,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -90,7 +98,10 @@ def _hidden_texts(request: Message) -> frozenset[str]:
     bags = [
         load(value) for _, value in request.ListFields() if isinstance(value, struct_pb2.Struct)
     ]
-    return secret_texts(bags)
+    # A release's remembered inputs are one secret as a whole; the values that are secret carry
+    # their own marks elsewhere, and without this every name would be "[secret]" in a message.
+    remembered = [bag.pop(INPUTS_KEY, None) for bag in bags]
+    return secret_texts(bags) | (secret_texts(remembered) - open_texts(bags))
 
 
 def _attach_details(

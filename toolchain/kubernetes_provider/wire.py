@@ -234,6 +234,24 @@ def secret_texts(values: Iterable[Value]) -> frozenset[str]:
     return frozenset(form for value in values for form in _secret_texts(value, hidden=False))
 
 
+def open_texts(values: Iterable[Value]) -> frozenset[str]:
+    """Return every text outside secrets: whoever may read the state can read it there."""
+    return frozenset(form for value in values for form in _open_texts(value))
+
+
+def _open_texts(value: Value) -> Iterator[str]:
+    if isinstance(value, dict):
+        is_secret = value.get("kind") == "Secret"
+        for key, item in value.items():
+            if not (is_secret and key in ("data", "stringData")):
+                yield from _open_texts(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _open_texts(item)
+    elif isinstance(value, str):
+        yield from _forms(value)
+
+
 def _secret_texts(value: Value, *, hidden: bool) -> Iterator[str]:
     if isinstance(value, Secret):
         yield from _secret_texts(value.value, hidden=True)

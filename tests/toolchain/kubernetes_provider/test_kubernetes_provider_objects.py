@@ -645,7 +645,11 @@ def test_a_deployment_that_does_not_come_up_stays_in_state_with_the_reason(
         engine.create(DEPLOYMENT, "d", deployment_inputs(), timeout=1)
     assert failed.value.resource_id == "default/d"
     assert text_at(failed.value.state, "metadata", "name") == "d"
-    assert failed.value.reasons[1] == "pod d-1: 0/2 nodes are available"
+    assert failed.value.reasons == (
+        failed.value.message,
+        "pod d-1: 0/2 nodes are available",
+    )
+    assert failed.value.message.startswith("Deployment default/d is not ready after 1 s: ")
 
 
 def test_the_annotation_sets_the_timeout(server: FakeApiServer, engine: EngineSide) -> None:
@@ -671,8 +675,15 @@ def test_a_refresh_tells_that_a_deployment_is_not_ready(
     server.objects["/apis/apps/v1/namespaces/default/deployments/d"]["status"][
         "availableReplicas"
     ] = 0
-    with pytest.raises(InitFailed, match="0 of 1 replicas"):
+    server.objects["/api/v1/namespaces/default/pods/d-1"] = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "d-1"},
+        "status": {"phase": "Pending"},
+    }
+    with pytest.raises(InitFailed, match="0 of 1 replicas") as unready:
         stack.refresh()
+    assert unready.value.reasons == (unready.value.message, "pod d-1: Pending")
 
 
 def test_cancelling_keeps_what_was_made_in_state(server: FakeApiServer, engine: EngineSide) -> None:

@@ -53,13 +53,15 @@ def test_a_deployment_waits_for_its_replicas() -> None:
     assert waiting == Waiting(reason="1 of 2 replicas are available, 2 are updated")
 
 
-def test_a_deployment_past_its_deadline_is_hopeless() -> None:
-    conditions: list[object] = [
-        {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"}
-    ]
-    waiting = why(deployment({**ROLLED_OUT, "conditions": conditions}))  # type: ignore[dict-item]  # JSON
-    assert waiting is not None
-    assert waiting.hopeless
+def test_a_deployment_past_its_deadline_is_waited_for_all_the_same() -> None:
+    progressing: Object = {
+        "type": "Progressing",
+        "status": "False",
+        "reason": "ProgressDeadlineExceeded",
+        "message": "ReplicaSet agent-1 has timed out progressing.",
+    }
+    waiting = why(deployment({**ROLLED_OUT, "conditions": [progressing]}))
+    assert waiting == Waiting(reason="ReplicaSet agent-1 has timed out progressing.")
 
 
 def test_a_daemon_set_waits_for_each_of_its_pods() -> None:

@@ -282,6 +282,17 @@ def test_an_error_of_helm_never_quotes_a_secret_value(bed: Bed) -> None:
     assert "[secret]" in failed.value.message
 
 
+def test_an_error_of_helm_names_the_release_and_hides_only_what_is_secret(bed: Bed) -> None:
+    stack = bed.stack()
+    stack.up(bed.inputs({"mode": "strict", "key": Secret(value="swordfish-key")}))
+    bed.fail('Error: UPGRADE FAILED: "rel" in kube-system: mode strict, key swordfish-key\n')
+    with pytest.raises(InitFailed) as failed:
+        stack.up(bed.inputs({"mode": "loose", "key": Secret(value="swordfish-key")}))
+    assert failed.value.reasons == (failed.value.message,)
+    assert failed.value.message.startswith("Helm release kube-system/rel is in revision 2")
+    assert '"rel" in kube-system: mode strict, key [secret]' in failed.value.message
+
+
 def test_a_missing_chart_is_told_before_anything_is_installed(bed: Bed) -> None:
     _, failures = bed.engine.check(RELEASE, "rel", bed.inputs(chart="/no/chart"))
     assert [name for name, _ in failures] == ["chart"]
