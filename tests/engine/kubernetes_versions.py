@@ -1,0 +1,59 @@
+"""What tests of a Kubernetes upgrade ask a cluster, and the command that people call."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+import pytest
+import yaml
+
+from operations.places import ROOT
+from tests.engine.local_cloud import CLUSTER, Done, SecondCloud
+from toolchain.pins import KUBERNETES_VERSION, PREVIOUS_KUBERNETES_VERSION
+from toolchain.places import Places
+
+OLD, NEW = PREVIOUS_KUBERNETES_VERSION, KUBERNETES_VERSION
+
+
+def need_the_previous_kubernetes() -> None:
+    """Fail with what to do when the machines could not install it."""
+    if not Places(home=ROOT / ".local").of_kubernetes(OLD).exists():
+        pytest.fail(
+            f"Kubernetes {OLD} is not built: run `python -m toolchain ensure "
+            "--previous-kubernetes`, or `make nightly`"
+        )
+
+
+def of_kubernetes(cloud: SecondCloud, version: str) -> None:
+    """Write a version into the stack file."""
+    document = yaml.safe_load(cloud.config_file.read_text())
+    document["config"][CLUSTER].setdefault("kubernetes", {})["version"] = version
+    cloud.config_file.write_text(yaml.safe_dump(document, sort_keys=False))
+
+
+def upgrade(cloud: SecondCloud, *words: str) -> Done:
+    """`python -m operations upgrade`, as a person would call it."""
+    return cloud.run(
+        *(sys.executable, "-m", "operations", "upgrade", *words),
+        *("--home", str(cloud.places.home), "--config-file", str(cloud.config_file)),
+        deadline=1200,
+    )
+
+
+def versions(cloud: SecondCloud) -> dict[str, str]:
+    """Version of each Node's kubelet, and of the API server."""
+    nodes = {
+        node["metadata"]["name"]: node["status"]["nodeInfo"]["kubeletVersion"]
+        for node in cloud.kubectl("get", "nodes")["items"]
+    }
+    server = json.loads(cloud.run("kubectl", "get", "--raw", "/version", check=True).out)
+    return {**nodes, "/version": server["gitVersion"]}
+
+
+def pools(cloud: SecondCloud) -> dict[str, tuple[str, Any]]:
+    return {
+        pool["metadata"]["name"]: (pool["metadata"]["uid"], pool["spec"])
+        for pool in cloud.kubectl("get", "spiderippools")["items"]
+    }

@@ -1,0 +1,181 @@
+"""A cluster goes from one Kubernetes minor to the next on its machines, by the runbook's own words.
+
+One control plane, upgraded where it is by kubeadm, and one worker, replaced by a plain `up`.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from ipaddress import IPv4Address
+from typing import Any
+
+import pytest
+import yaml
+
+from operations.failure import ExitCode
+from operations.places import ROOT
+from planning.canonical import expand
+from tests.engine.kubernetes_versions import (
+    NEW,
+    OLD,
+    need_the_previous_kubernetes,
+    of_kubernetes,
+    pools,
+    upgrade,
+    versions,
+)
+from tests.engine.lifecycle.light_cloud import previewed
+from tests.engine.local_cloud import Done, SecondCloud, second_cloud
+
+pytestmark = [pytest.mark.nightly, pytest.mark.timeout(3600)]
+
+RUNBOOK = ROOT / "docs" / "runbooks" / "upgrade.md"
+WEB = {
+    "apiVersion": "apps/v1",
+    "kind": "Deployment",
+    "metadata": {"name": "web", "namespace": "default"},
+    "spec": {
+        "replicas": 3,
+        "selector": {"matchLabels": {"app": "web"}},
+        "template": {
+            "metadata": {"labels": {"app": "web"}},
+            "spec": {"containers": [{"name": "web", "image": "registry.k8s.io/pause:3.10"}]},
+        },
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def previous(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecondCloud]:
+    """The local stack at the previous minor, with pods of a Deployment on it."""
+    need_the_previous_kubernetes()
+    made = second_cloud(tmp_path_factory.mktemp("previous") / "home")
+    of_kubernetes(made, OLD)
+    try:
+        done = made.operations("up")
+        assert done.status == 0, made.explain(done)
+        path = made.places.home / "web.yaml"
+        path.write_text(yaml.safe_dump(WEB))
+        made.run("kubectl", "apply", "-f", str(path), check=True)
+        made.run("kubectl", "rollout", "status", "deployment/web", "--timeout=100s", check=True)
+        yield made
+    finally:
+        made.operations("down", "--discard", deadline=120)
+        made.kill_everything()
+
+
+def on_machine(cloud: SecondCloud, node: str, script: str) -> Done:
+    """A script on a node's machine, as root."""
+    instance = cloud.outputs()["nodes"][node]["instanceId"]
+    return cloud.run(
+        *(sys.executable, "-m", "localcloud.machines.session", "--home", str(cloud.places.home)),
+        *(instance, "--", "bash", "-c", script),
+        deadline=900,
+    )
+
+
+def runbooks_script() -> str:
+    """What the runbook says to run on the only control plane, with this test's versions."""
+    section = RUNBOOK.read_text(encoding="utf-8").partition("\n## One control plane\n")[2]
+    script = section.partition("```sh\n")[2].partition("```")[0]
+    assert re.search(r"^OLD=\S+ NEW=\S+$", script, re.MULTILINE), script
+    return "set -eux\n" + re.sub(
+        r"^OLD=\S+ NEW=\S+$", f"OLD={OLD} NEW={NEW}", script, flags=re.MULTILINE
+    )
+
+
+def settings_of_kubelet(cloud: SecondCloud, node: str) -> Mapping[str, Any]:
+    done = on_machine(cloud, node, "cat /var/lib/kubelet/config.yaml")
+    found = yaml.safe_load(done.out)
+    assert isinstance(found, dict), done.said
+    return found
+
+
+def addresses_of_pools(cloud: SecondCloud, node: str) -> set[IPv4Address]:
+    """Addresses of the pools of a node's eth0, from which pods take theirs."""
+    return {
+        address
+        for _, spec in pools(cloud).values()
+        if spec.get("nodeName") == [node] and spec["subnet"].startswith("172.31.")
+        for address in expand(spec["ips"])
+    }
+
+
+def test_every_part_runs_the_previous_minor(previous: SecondCloud) -> None:
+    assert versions(previous) == dict.fromkeys(("master", "worker", "/version"), f"v{OLD}")
+
+
+def test_the_version_alone_in_the_stack_file_is_refused_and_nothing_changes(
+    previous: SecondCloud,
+) -> None:
+    before = previous.outputs()["nodes"]
+    of_kubernetes(previous, NEW)
+    try:
+        done = upgrade(previous, "--go")
+    finally:
+        of_kubernetes(previous, OLD)
+    assert done.status == ExitCode.REFUSED, done.said
+    assert "is the only control plane" in " ".join(done.err.split())
+    assert previous.outputs()["nodes"] == before
+
+
+def test_the_only_control_plane_is_upgraded_where_it_is(previous: SecondCloud) -> None:
+    before = settings_of_kubelet(previous, "master")
+    standing = pools(previous)
+    done = on_machine(previous, "master", runbooks_script())
+    assert done.status == 0, done.said
+    assert versions(previous) == {
+        "master": f"v{NEW}",
+        "worker": f"v{OLD}",
+        "/version": f"v{NEW}",
+    }
+    assert settings_of_kubelet(previous, "master")["maxPods"] == before["maxPods"]
+    assert pools(previous) == standing
+
+
+def test_the_command_does_the_rest(previous: SecondCloud) -> None:
+    before, standing = previous.outputs()["nodes"], pools(previous)
+    of_kubernetes(previous, NEW)
+    shown = upgrade(previous)
+    assert shown.status == 0, shown.said
+    assert re.findall(r"^ *\d+ +(\S+)", shown.out, re.MULTILINE) == ["workers"], shown.said
+    done = upgrade(previous, "--go")
+    assert done.status == 0, previous.explain(done)
+    assert versions(previous) == dict.fromkeys(("master", "worker", "/version"), f"v{NEW}")
+    after = previous.outputs()["nodes"]
+    assert after["worker"]["instanceId"] != before["worker"]["instanceId"]
+    assert after["master"]["instanceId"] == before["master"]["instanceId"]
+    assert pools(previous) == standing
+    assert "runs what its file says" in upgrade(previous).out
+
+
+def test_every_component_has_the_new_version(previous: SecondCloud) -> None:
+    images = {
+        container["image"].rpartition("/")[2]
+        for pod in previous.kubectl("get", "pods", "-n", "kube-system")["items"]
+        for container in pod["spec"]["containers"]
+        if container["image"].rpartition("/")[2].startswith("kube-")
+    }
+    assert images == {
+        f"kube-{part}:v{NEW}" for part in ("apiserver", "controller-manager", "scheduler", "proxy")
+    }
+
+
+def test_pods_have_addresses_of_their_nodes_pools(previous: SecondCloud) -> None:
+    previous.run("kubectl", "rollout", "restart", "deployment/web", check=True)
+    previous.run("kubectl", "rollout", "status", "deployment/web", "--timeout=100s", check=True)
+    pods = [
+        pod
+        for pod in previous.kubectl("get", "pods", "-l", "app=web")["items"]
+        if "deletionTimestamp" not in pod["metadata"]
+    ]
+    assert len(pods) == 3
+    for pod in pods:
+        address = IPv4Address(pod["status"]["podIP"])
+        assert address in addresses_of_pools(previous, pod["spec"]["nodeName"])
+
+
+def test_nothing_is_left_to_do(previous: SecondCloud) -> None:
+    assert previewed(previous.pulumi("preview", "--json")) == []

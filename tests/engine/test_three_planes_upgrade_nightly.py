@@ -1,0 +1,84 @@
+"""Three control planes go to the next Kubernetes minor by one command, replaced one by one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+import yaml
+
+from tests.engine.kubernetes_versions import (
+    NEW,
+    OLD,
+    need_the_previous_kubernetes,
+    of_kubernetes,
+    pools,
+    upgrade,
+    versions,
+)
+from tests.engine.lifecycle.light_cloud import previewed
+from tests.engine.local_cloud import SecondCloud, second_cloud
+from tests.engine.test_three_control_planes import MASTERS, asked, three_zones
+
+pytestmark = [pytest.mark.nightly, pytest.mark.timeout(3600)]
+
+ADDRESSES = {"10.64.0.16", "10.64.32.32", "10.64.64.48"}
+
+
+@pytest.fixture(scope="module")
+def three_of_previous(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecondCloud]:
+    """Three control planes in three zones and one worker, at the previous minor."""
+    need_the_previous_kubernetes()
+    made = second_cloud(tmp_path_factory.mktemp("three-previous") / "home")
+    document = yaml.safe_load(made.config_file.read_text())
+    three_zones(document)
+    made.config_file.write_text(yaml.safe_dump(document, sort_keys=False))
+    of_kubernetes(made, OLD)
+    try:
+        done = made.operations("up")
+        assert done.status == 0, made.explain(done)
+        yield made
+    finally:
+        made.operations("down", "--discard", deadline=120)
+        made.kill_everything()
+
+
+def etcd_members(cloud: SecondCloud) -> set[str]:
+    """Addresses of the etcd members that are ready."""
+    pods = cloud.kubectl("get", "pods", "-n", "kube-system", "-l", "component=etcd")["items"]
+    return {
+        pod["status"]["podIP"]
+        for pod in pods
+        if any(c["type"] == "Ready" and c["status"] == "True" for c in pod["status"]["conditions"])
+    }
+
+
+def test_one_command_replaces_every_machine_while_the_api_answers(
+    three_of_previous: SecondCloud,
+) -> None:
+    cloud = three_of_previous
+    everybody = (*MASTERS, "workers-0")
+    assert versions(cloud) == dict.fromkeys((*everybody, "/version"), f"v{OLD}")
+    before, standing = cloud.outputs(), pools(cloud)
+    of_kubernetes(cloud, NEW)
+    shown = upgrade(cloud)
+    assert shown.status == 0, shown.said
+    targets = re.findall(r"^ *\d+ +\S+(?: \S+)* {2,}(\S+)", shown.out, re.MULTILINE)
+    assert targets == ["kubeadm-config", *MASTERS, "kube-proxy", "workers-0"], shown.said
+    with asked(before["apiEndpoint"]) as answers:
+        done = upgrade(cloud, "--go")
+    assert done.status == 0, cloud.explain(done)
+    assert answers.longest_silence < 15, answers.said
+    assert versions(cloud) == dict.fromkeys((*everybody, "/version"), f"v{NEW}")
+    after = cloud.outputs()["nodes"]
+    for node in everybody:
+        assert after[node]["instanceId"] != before["nodes"][node]["instanceId"]
+        assert after[node]["interfaces"] == before["nodes"][node]["interfaces"]
+    assert pools(cloud) == standing
+    assert etcd_members(cloud) == ADDRESSES
+
+
+def test_nothing_is_left_to_do_for_three(three_of_previous: SecondCloud) -> None:
+    assert "runs what its file says" in upgrade(three_of_previous).out
+    assert previewed(three_of_previous.pulumi("preview", "--json")) == []
