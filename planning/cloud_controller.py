@@ -157,8 +157,8 @@ def ram_trust_policy() -> Object:
 def ram_policy(plan: ClusterPlan) -> Object:
     """What the controller may do, derived from the calls of v2.14's node, service and nlb parts.
 
-    Not among them: routes, ENI attributes (`--skip-disable-source-dest-check`), and the security
-    groups that only an NLB's `loadBalancerSourceRanges` would make.
+    Not among them: routes, ENI attributes (`--skip-disable-source-dest-check`), and all that
+    changes security groups, which only an NLB's `loadBalancerSourceRanges` needs.
     """
     del plan
     return {
@@ -182,6 +182,8 @@ def ram_policy(plan: ClusterPlan) -> Object:
 _READ_ACTIONS: Final = [
     "ecs:DescribeInstances",
     "ecs:DescribeNetworkInterfaces",
+    # Of an NLB that is in a security group it looks for the one it would have made itself.
+    "ecs:DescribeSecurityGroups",
     "vpc:DescribeEipAddresses",
     "vpc:DescribeVSwitches",
     "vpc:DescribeVpcAttribute",

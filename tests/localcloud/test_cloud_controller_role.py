@@ -29,7 +29,7 @@ ROLE = "ccm"
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 CALLS: dict[str, tuple[str, ...]] = {
     # By the controllers of v2.14 that run here: node, service (CLB) and nlb.
-    "Ecs": ("DescribeInstances", "DescribeNetworkInterfaces"),
+    "Ecs": ("DescribeInstances", "DescribeNetworkInterfaces", "DescribeSecurityGroups"),
     "Vpc": ("DescribeEipAddresses", "DescribeVSwitches", "DescribeVpcAttribute"),
     "Slb": (
         "AddVServerGroupBackendServers",

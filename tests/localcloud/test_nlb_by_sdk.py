@@ -443,6 +443,14 @@ def test_ports_protocols_and_groups_of_listeners_must_go_together(place: Balance
     assert place.api.nlb("ListListeners")["Listeners"] == []
 
 
+def test_a_tcpssl_listener_takes_a_group_of_its_own_protocol_as_it_is_made(place: Balanced) -> None:
+    """As the cloud controller v2.14.0 makes it: nothing is said of PreserveClientIp."""
+    group = place.server_group(Protocol="TCPSSL")
+    port = {"ListenerPort": 443, "ListenerProtocol": "TCPSSL", "CertificateIds": ["c1"]}
+    listener = place.listener(place.nlb(), group, **port)
+    assert place.api.nlb("GetListenerAttribute", ListenerId=listener)["ServerGroupId"] == group
+
+
 def test_a_tcpssl_listener_has_additional_certificates(place: Balanced) -> None:
     group = place.server_group(PreserveClientIpEnabled=False)
     listener = place.listener(

@@ -248,12 +248,19 @@ def test_the_policy_names_every_action_and_fits_its_limit() -> None:
         "ecs:ModifyNetworkInterfaceAttribute",
         "ecs:StopInstance",
         "ecs:AuthorizeSecurityGroup",
+        "ecs:CreateSecurityGroup",
+        "ecs:DeleteSecurityGroup",
         "vpc:CreateRouteEntry",
         "slb:AddTags",
     ],
 )
 def test_the_policy_leaves_out_what_the_controller_does_not_do(action: str) -> None:
     assert action not in actions(stack_plan("local"))
+
+
+def test_the_policy_lets_it_look_for_the_group_of_an_nlb_that_is_in_one() -> None:
+    """v2.14.0 asks for it when `security-group-ids` is said, and gives up where it is refused."""
+    assert "ecs:DescribeSecurityGroups" in actions(stack_plan("local"))
 
 
 @pytest.mark.parametrize(

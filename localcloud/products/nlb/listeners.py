@@ -164,7 +164,8 @@ def _fitting(call: Call, protocol: str, vpc_id: str, group_id: str) -> NlbServer
             "Mismatch.Protocol",
             f"The Protocol is mismatched for {protocol} and {group.protocol}.",
         )
-    if protocol == "TCPSSL" and group.preserve_client_ip:
+    # Of groups whose own protocol is TCPSSL, CreateServerGroup's page says nothing of the kind.
+    if protocol == "TCPSSL" and group.protocol == "TCP" and group.preserve_client_ip:
         raise ApiError(
             "IllegalParam.PreserveClientIpSwitch",
             "The server group associated with the tcpssl listener does not support enabling "
