@@ -46,6 +46,19 @@ if TYPE_CHECKING:
 _DEFAULT_TIMEOUT: Final = 300
 _NOT_INPUTS: Final = frozenset({"compat", "resourceNames", "status", "manifest", "checksum"})
 _IDENTITY: Final = ("name", "namespace")
+# What the official plugin writes into the inputs for an option that the program leaves out.
+_UNSET: Final[Mapping[str, bool | str]] = {
+    **dict.fromkeys(("description", "keyring", "postrender"), ""),
+    **dict.fromkeys(
+        (
+            *("allowNullValues", "atomic", "cleanupOnFail", "createNamespace", "dependencyUpdate"),
+            *("devel", "disableCRDHooks", "disableOpenapiValidation", "disableWebhooks"),
+            *("forceUpdate", "lint", "recreatePods", "renderSubchartNotes", "replace"),
+            *("resetValues", "reuseValues", "skipAwait", "skipCrds", "verify", "waitForJobs"),
+        ),
+        False,
+    ),
+}
 _UNSUPPORTED: Final[Mapping[str, str]] = {
     "valueYamlFiles": "the stand-in reads no values files; put the values into values",
     "lint": "the stand-in does not lint; run helm lint on the chart",
@@ -84,6 +97,7 @@ class ReleaseResources:
             release.setdefault("timeout", _DEFAULT_TIMEOUT)
         if not release.get("chart"):
             failures.append(("chart", "chart is missing: the name or the folder of a Helm chart"))
+        release = {**_UNSET, **release}
         if not failures and not contains_unknown(release):
             try:
                 release["version"] = text_at(self._helm.chart(release), "version")
@@ -233,7 +247,9 @@ def _comparable(properties: Object) -> Object:
         {
             key: value
             for key, value in bare.items()
-            if key not in _NOT_INPUTS and not key.startswith("__")
+            if key not in _NOT_INPUTS
+            and not key.startswith("__")
+            and not (key in _UNSET and value == _UNSET[key])
         }
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -291,6 +291,27 @@ def test_an_error_of_helm_names_the_release_and_hides_only_what_is_secret(bed: B
     assert failed.value.reasons == (failed.value.message,)
     assert failed.value.message.startswith("Helm release kube-system/rel is in revision 2")
     assert '"rel" in kube-system: mode strict, key [secret]' in failed.value.message
+
+
+def test_options_that_are_left_out_stand_in_the_inputs_as_the_official_plugin_writes_them(
+    bed: Bed,
+) -> None:
+    checked, _ = bed.engine.check(RELEASE, "rel", bed.inputs(disableWebhooks=True))
+    assert (checked["disableWebhooks"], checked["atomic"], checked["keyring"]) == (True, False, "")
+
+
+def test_an_option_that_is_left_out_equals_one_that_is_off(bed: Bed) -> None:
+    stack = bed.stack()
+    stack.up(bed.inputs({"a": 1}))
+    assert stack.known is not None
+    terse: Object = {
+        key: value for key, value in stack.known.inputs.items() if value not in (False, "")
+    }
+    assert not bed.engine.diff(RELEASE, "rel", replace(stack.known, inputs=terse), terse).changed
+    assert not bed.engine.diff(RELEASE, "rel", stack.known, terse).changed
+    assert not bed.engine.diff(
+        RELEASE, "rel", replace(stack.known, inputs=terse), stack.known.inputs
+    ).changed
 
 
 def test_a_missing_chart_is_told_before_anything_is_installed(bed: Bed) -> None:
