@@ -20,6 +20,7 @@ from .nodes import Nodes
 from .wants import (
     CLB_FINALIZER,
     NLB_FINALIZER,
+    OF_CLB_ONLY,
     READ,
     Backend,
     Port,
@@ -173,7 +174,8 @@ class Controller:
         kept: _Kept,
     ) -> None:
         asked = want(service, self._flags.config)
-        for name in sorted(asked.annotations.keys() - READ - kept.named):
+        read = READ if kind == "clb" else READ - OF_CLB_ONLY
+        for name in sorted(asked.annotations.keys() - read - kept.named):
             kept.named.add(name)
             say(f"service {asked.namespace}/{asked.name}: annotation {name} has no effect here")
         finalizer = CLB_FINALIZER if kind == "clb" else NLB_FINALIZER

@@ -78,9 +78,10 @@ class Nlb:
             AddressIpVersion="DualStack" if dual else "Ipv4",
             VpcId=self._config.vpc_id,
             ZoneMappings=_zones(asked.said("zone-maps")),
-            DeletionProtectionConfig={"Enabled": asked.protected},
+            # v2.14.0 reads no annotation for these two: each NLB that it makes is protected.
+            DeletionProtectionConfig={"Enabled": True},
             ModificationProtectionConfig={
-                "Status": asked.said("modification-protection", "ConsoleProtection"),
+                "Status": "ConsoleProtection",
                 "Reason": "managed.by.ack",
             },
             ResourceGroupId=asked.said("resource-group-id", self._config.resource_group),
@@ -108,8 +109,6 @@ class Nlb:
         if not asked.owned:
             return
         balancer = shown["LoadBalancerId"]
-        if bool(shown["DeletionProtectionConfig"]["Enabled"]) != asked.protected:
-            self._protect(balancer, on=asked.protected)
         wanted = "Internet" if asked.said("address-type", "internet") == "internet" else "Intranet"
         zones = _zones(asked.said("zone-maps"))
         if shown["AddressType"] != wanted:
@@ -123,20 +122,15 @@ class Nlb:
         if held != {(z["ZoneId"], z["VSwitchId"]) for z in zones}:
             self._done("UpdateLoadBalancerZones", LoadBalancerId=balancer, ZoneMappings=zones)
 
-    def _protect(self, balancer: str, *, on: bool) -> None:
-        self._cloud(
-            "nlb",
-            "UpdateLoadBalancerProtection",
-            LoadBalancerId=balancer,
-            DeletionProtectionEnabled=on,
-            # Words are for a protection that is on.
-            DeletionProtectionReason="managed.by.ack" if on else None,
-        )
-
     def _delete(self, balancer: str) -> None:
         shown = self._active(balancer)
         if shown["DeletionProtectionConfig"]["Enabled"]:
-            self._protect(balancer, on=False)
+            self._cloud(
+                "nlb",
+                "UpdateLoadBalancerProtection",
+                LoadBalancerId=balancer,
+                DeletionProtectionEnabled=False,
+            )
         self._done("DeleteLoadBalancer", LoadBalancerId=balancer)
 
     def _groups(self, asked: Want) -> dict[str, str]:

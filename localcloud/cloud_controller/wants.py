@@ -45,6 +45,8 @@ READ: Final = frozenset(
     }
 )
 """Annotations, after the prefix, that this stand-in acts on."""
+OF_CLB_ONLY: Final = frozenset({"delete-protection", "modification-protection"})
+"""Those that v2.14.0 does not read for an NLB: it protects each one from both."""
 
 
 class WantError(Exception):

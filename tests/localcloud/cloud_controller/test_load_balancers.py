@@ -467,6 +467,19 @@ def test_an_nlb_gives_its_name_and_goes_with_its_service(stage: Stage) -> None:
     assert stage.api.vpc("DescribeEipAddresses")["EipAddresses"]["EipAddress"] == []
 
 
+def test_an_nlb_is_protected_whatever_its_service_says(stage: Stage) -> None:
+    """v2.14.0 reads these annotations for a CLB only."""
+    said = {"delete-protection": "off", "modification-protection": "NonProtection"}
+    stage.serve({"zone-maps": stage.zone_maps, **said}, **NLB)
+    stage.round()
+    (nlb,) = nlbs(stage)
+    assert nlb["DeletionProtectionConfig"]["Enabled"]
+    assert nlb["ModificationProtectionConfig"]["Status"] == "ConsoleProtection"
+    stage.cluster.mark_deleted(f"{SERVICES}/web")
+    stage.round()
+    assert nlbs(stage) == []
+
+
 def test_pods_stand_behind_an_nlb_by_their_eni(stage: Stage) -> None:
     said = {
         "zone-maps": stage.zone_maps,
