@@ -185,6 +185,10 @@ def pod_trouble(pod: Object) -> str:
             message = text_at(waiting, "message")
             reason = text_at(waiting, "reason")
             return f"container {text_at(container, 'name')}: {reason} {message}".rstrip()
+        ended = object_at(container, "state", "terminated")
+        if code := number_at(ended, "exitCode"):
+            name, reason = text_at(container, "name"), text_at(ended, "reason")
+            return f"container {name}: exit code {code} {reason}".rstrip()
     scheduled = condition(pod, "PodScheduled")
     if text_at(scheduled, "status") == "False":
         return text_at(scheduled, "message") or "not scheduled"

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from toolchain.kubernetes_provider.errors import ProviderError
-from toolchain.kubernetes_provider.readiness import Waiting, rule_for
+from toolchain.kubernetes_provider.readiness import Waiting, pod_trouble, rule_for
 from toolchain.kubernetes_provider.wire import Object
 
 pytestmark = pytest.mark.unit
@@ -123,6 +123,12 @@ def test_a_service_that_selects_no_pod_yet_is_ready() -> None:
 
 def test_a_headless_service_does_not_wait() -> None:
     assert why(service({"selector": {"a": "b"}, "clusterIP": "None"})) is None
+
+
+def test_a_pod_whose_container_ended_says_with_which_code() -> None:
+    ended: Object = {"name": "c", "state": {"terminated": {"exitCode": 1, "reason": "Error"}}}
+    pod: Object = {"status": {"phase": "Failed", "containerStatuses": [ended]}}
+    assert pod_trouble(pod) == "container c: exit code 1 Error"
 
 
 def test_skip_await_waits_for_nothing() -> None:
