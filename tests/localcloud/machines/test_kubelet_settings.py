@@ -82,6 +82,20 @@ def test_a_missing_configuration_file_ends_the_kubelet() -> None:
         load(["--config=/none"], "host", None, version="v1.35.4")
 
 
+def merged(held: list[dict[str, str]], patch: list[dict[str, str]]) -> list[dict[str, str]]:
+    """What a strategic merge patch makes of a list whose merge key is `type`."""
+    if {"$patch": "replace"} in patch:
+        return [entry for entry in patch if "$patch" not in entry]
+    found = list(held)
+    for entry in patch:
+        place = next((n for n, one in enumerate(found) if one["type"] == entry["type"]), None)
+        if place is None:
+            found.append(entry)
+        else:
+            found[place] = found[place] | entry
+    return found
+
+
 def look_up(name: str) -> str | None:
     return {"worker": None, "": "172.31.199.184"}[name]
 
@@ -109,6 +123,14 @@ def test_addresses_of_the_provider_are_left_alone() -> None:
     present = {"status": {"addresses": [{"type": "InternalIP", "address": "1.2.3.4"}]}}
     found, _ = node.address_status(SETTINGS, present, look_up)
     assert found == present["status"]["addresses"]
+
+
+def test_addresses_are_replaced_in_a_patch_and_not_merged_by_type() -> None:
+    """With IPv6 a Node has several of type InternalIP: merged, each would become the last."""
+    several = [{"type": "InternalIP", "address": ip} for ip in ("172.31.199.184", "fd00::1")]
+    held = [{"type": "InternalIP", "address": "10.0.0.1"}, {"type": "Hostname", "address": "w"}]
+    assert merged(held, several) == [{"type": "InternalIP", "address": "fd00::1"}, held[1]]
+    assert merged(held, node.replacing(several)) == several
 
 
 def test_a_condition_keeps_its_transition_time_while_its_status_stays() -> None:

@@ -168,6 +168,7 @@ class Kubelet:
         present = client.get(path)
         changed: dict[str, Any] = {"metadata": {"annotations": {}}, "status": {}}
         self._set_addresses(changed, present)
+        changed["status"]["addresses"] = node.replacing(changed["status"]["addresses"])
         changed["status"]["conditions"] = node.conditions(
             present, _now(), not_ready_reason=self._network_problem()
         )

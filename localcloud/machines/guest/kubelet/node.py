@@ -107,6 +107,16 @@ def address_status(
     return [*({"type": "InternalIP", "address": ip} for ip in found), name], annotation
 
 
+def replacing(addresses: list[dict[str, str]]) -> list[dict[str, str]]:
+    """Return addresses for a strategic merge patch of a Node's status.
+
+    There the list is merged by type, of which a Node may have several: with more than one
+    InternalIP the API server would refuse duplicates. Rule: `fixupPatchForNodeStatusAddresses` of
+    component-helpers.
+    """
+    return [*addresses, {"$patch": "replace"}]
+
+
 def conditions(
     present: Mapping[str, Any], now: str, *, not_ready_reason: str | None
 ) -> list[dict[str, Any]]:
