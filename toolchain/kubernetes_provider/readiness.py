@@ -172,7 +172,7 @@ def _pod(target: Object, _: Lookup) -> Waiting | None:
     if phase == "Succeeded" or _holds(target, "Ready"):
         return None
     if phase == "Failed":
-        message = text_at(target, "status", "message") or "it failed"
+        message = text_at(target, "status", "message") or pod_trouble(target)
         return Waiting(reason=message, hopeless=True)
     return Waiting(reason=pod_trouble(target))
 

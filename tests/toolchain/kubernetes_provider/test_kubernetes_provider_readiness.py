@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from toolchain.kubernetes_provider.errors import ProviderError
-from toolchain.kubernetes_provider.readiness import Waiting, pod_trouble, rule_for
+from toolchain.kubernetes_provider.readiness import Waiting, rule_for
 from toolchain.kubernetes_provider.wire import Object
 
 pytestmark = pytest.mark.unit
@@ -127,8 +127,12 @@ def test_a_headless_service_does_not_wait() -> None:
 
 def test_a_pod_whose_container_ended_says_with_which_code() -> None:
     ended: Object = {"name": "c", "state": {"terminated": {"exitCode": 1, "reason": "Error"}}}
-    pod: Object = {"status": {"phase": "Failed", "containerStatuses": [ended]}}
-    assert pod_trouble(pod) == "container c: exit code 1 Error"
+    pod: Object = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "status": {"phase": "Failed", "containerStatuses": [ended]},
+    }
+    assert why(pod) == Waiting(reason="container c: exit code 1 Error", hopeless=True)
 
 
 def test_skip_await_waits_for_nothing() -> None:
