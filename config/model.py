@@ -445,7 +445,8 @@ class ServiceConfig(Model):
     override_listeners: bool = False
     """With `id`: the cloud controller owns the listeners on these ports, too."""
     deletion_protection: bool | None = None
-    """Against deletion by anybody but the cloud controller; by default as `protect`."""
+    """Against deletion by anybody but the cloud controller; by default as `protect`. An NLB always
+    has it."""
     wait: bool = True
     """An update waits for the address and for one ready pod. False for pods that come later; the
     address then shows after the next update."""

@@ -116,12 +116,13 @@ def _annotations(plan: ClusterPlan, service: ServiceConfig) -> dict[str, str]:
 
 
 def _own_load_balancer(plan: ClusterPlan, service: ServiceConfig) -> dict[str, str]:
-    protected = service.deletion_protection
-    annotations = {
-        "address-type": service.address_type,
-        # The controller itself switches it off before it deletes.
-        "delete-protection": "on" if (plan.protect if protected is None else protected) else "off",
-    }
+    annotations: dict[str, str] = {"address-type": service.address_type}
+    if service.load_balancer == "clb":
+        said = service.deletion_protection
+        # The controller itself switches it off before it deletes. An NLB always has it.
+        annotations["delete-protection"] = (
+            "on" if (plan.protect if said is None else said) else "off"
+        )
     if service.ipv6:
         # The Service is IPv4, and so are its backends: no backend-ip-version, or they would be put
         # into a server group of the other family (ServerGroupNotSupportIpv6).

@@ -330,6 +330,20 @@ def existing_load_balancers_stay_as_they_are(config: ClusterConfig) -> Iterator[
                 )
 
 
+def network_load_balancers_are_always_protected(config: ClusterConfig) -> Iterator[Problem]:
+    """The cloud controller v2.14.0 protects every NLB that it makes, whatever its Service says."""
+    for name, service in sorted(config.services.items()):
+        own = service.id is None and service.load_balancer == "nlb"
+        if own and service.deletion_protection is False:
+            yield Problem(
+                path=f"services.{name}.deletionProtection",
+                value="false",
+                rule="The cloud controller protects every NLB that it makes, and takes the "
+                "protection away when it deletes one itself.",
+                remedy="Take it out: `pulumi destroy` removes the NLB all the same.",
+            )
+
+
 def service_annotations_are_read(config: ClusterConfig) -> Iterator[Problem]:
     """Annotations that another key writes, or that the cloud controller ignores."""
     for name, service in sorted(config.services.items()):
@@ -383,5 +397,6 @@ RULES = (
     services_stand_somewhere,
     service_ipv6_is_whole,
     existing_load_balancers_stay_as_they_are,
+    network_load_balancers_are_always_protected,
     service_annotations_are_read,
 )

@@ -80,6 +80,11 @@ def test_protection_follows_the_stack_unless_said() -> None:
     assert protected[f"{_PREFIX}delete-protection"] == "on"
 
 
+def test_an_nlb_is_told_nothing_of_protection_which_it_always_has() -> None:
+    made = _service({"loadBalancer": "nlb"}, cluster=_two_zones() | {"protect": True})
+    assert f"{_PREFIX}delete-protection" not in made["metadata"]["annotations"]
+
+
 def test_an_existing_load_balancer_is_only_named() -> None:
     assert _annotations({"id": "lb-fake"}) == {"id": "lb-fake", "force-override-listeners": "false"}
     owned = _annotations({"id": "lb-fake", "overrideListeners": True})
