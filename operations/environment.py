@@ -25,7 +25,7 @@ def local_variables(places: Places) -> dict[str, str]:
     """Return the variables of `.local/env` except PATH, which is put in front of what is there."""
     return {
         "PULUMI_HOME": str(places.pulumi_home),
-        "PULUMI_BACKEND_URL": f"file://{places.backend}",
+        "PULUMI_BACKEND_URL": places.backend_url,
         "PULUMI_CONFIG_PASSPHRASE": LOCAL_PASSPHRASE,
         "PULUMI_SKIP_UPDATE_CHECK": "true",
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",

@@ -62,6 +62,17 @@ class Places:
         return self.home / "pulumi" / "state"
 
     @property
+    def backend_url(self) -> str:
+        """What Pulumi calls it.
+
+        `metadata=skip`: beside each file Pulumi's store writes attributes that nobody reads, and
+        not by renaming as it does the file itself. A run killed in that moment leaves them empty,
+        and then no run can load the stack (`failed to load checkpoint: EOF`). Source: `setAttrs`
+        in gocloud.dev/blob/fileblob, seen with Pulumi 3.259.0.
+        """
+        return f"file://{self.backend}?metadata=skip"
+
+    @property
     def secrets(self) -> Path:
         """The local stack's secrets, mode 0600."""
         return self.home / "secrets.yaml"

@@ -120,6 +120,12 @@ def test_a_preview_on_an_empty_state_shows_every_address_in_clear(
         assert all(f'"{address}"' in done.out for address in (primary, *pods)), done.out
 
 
+def test_the_state_stands_in_files_that_a_kill_leaves_whole(deployed: SecondCloud) -> None:
+    backend = deployed.places.backend
+    assert [path.name for path in backend.rglob("*.json")], "the stack has a state"
+    assert list(backend.rglob("*.attrs")) == [], "they are not written by renaming"
+
+
 def test_a_second_up_changes_nothing_and_builds_nothing(deployed: SecondCloud) -> None:
     built = {p: p.stat().st_mtime_ns for p in deployed.places.bin.iterdir()}
     done = deployed.operations("up", deadline=300)
@@ -308,4 +314,5 @@ def _texts(value: Any) -> list[str]:  # noqa: ANN401 - any JSON
 
 def test_the_users_own_local_cloud_is_never_touched(cloud: SecondCloud) -> None:
     assert cloud.places.home != Places.of(ROOT / ".local").home
-    assert cloud.env["PULUMI_BACKEND_URL"] == f"file://{cloud.places.home}/pulumi/state"
+    backend = f"file://{cloud.places.home}/pulumi/state"
+    assert cloud.env["PULUMI_BACKEND_URL"].partition("?")[0] == backend

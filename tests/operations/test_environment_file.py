@@ -61,7 +61,7 @@ def test_a_shell_that_sources_the_env_file_gets_the_values_even_with_spaces_in_p
     )
     kubeconfig, backend, path = shown.stdout.splitlines()
     assert kubeconfig == str(places.kubeconfig)
-    assert backend == f"file://{places.backend}"
+    assert backend == f"file://{places.backend}?metadata=skip"
     assert path.startswith(f"{places.bin}:")
     assert path.endswith(":/usr/bin:/bin")
 
