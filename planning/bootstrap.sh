@@ -221,14 +221,18 @@ else
 fi
 
 step 'settle'
-told=''
+told='' missing=0
 node_is_ours() { # a Node that a lost machine of this name left keeps that one's provider id for ever
   local said
   said=$(kubectl --kubeconfig /etc/kubernetes/kubelet.conf --request-timeout=10s get node \
     "$NODE_NAME" --ignore-not-found -o 'jsonpath={.spec.providerID}') || return 1
   if [ -z "$said" ]; then
-    # A kubelet makes its Node when it starts, and at no other time.
-    systemctl restart kubelet
+    missing=$((missing + 1))
+    # A kubelet makes its Node when it starts, and at no other time; it may still be about to.
+    if [ -n "$told" ] || [ "$missing" -ge 30 ]; then
+      told='' missing=0
+      systemctl restart kubelet
+    fi
   elif [ "$said" != "$provider_id" ] && [ "$said" != "$told" ]; then
     told=$said
     echo ":: $NODE_NAME: its Node is that of $said: waits until it is deleted" \
@@ -237,7 +241,7 @@ node_is_ours() { # a Node that a lost machine of this name left keeps that one's
   [ "$said" = "$provider_id" ]
 }
 if [ "$ROLE" = worker ]; then
-  retry 180 10 node_is_ours
+  retry 900 2 node_is_ours
 fi
 if [ -n "$peer" ]; then
   point_endpoint_at "$OWN_ADDRESS"

@@ -10,7 +10,8 @@ import pytest
 from operations.places import ROOT
 from tests.engine.local_cloud import SecondCloud, second_cloud
 from tests.engine.rolling_cloud import RollingCloud, rolling_cloud
-from tests.engine.serving_cloud import serving_cloud
+from tests.engine.serving_cloud import serving_cloud, stands
+from tests.localcloud.machines.fake_cloud import until
 
 
 @pytest.fixture(scope="session")
@@ -54,6 +55,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecondCloud]:
     try:
         done = made.operations("up")
         assert done.status == 0, made.explain(done)
+        # An `up` does not wait for new workers, nor for a DaemonSet's pods on them.
+        until("nodes and sample apps stand", 60, lambda: stands(made))
         yield made
     finally:
         made.operations("down", "--discard", deadline=120)

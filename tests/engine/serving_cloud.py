@@ -13,6 +13,8 @@ from tests.engine.local_cloud import CLUSTER, SecondCloud, second_cloud
 from tests.localcloud.sdk_api import Api
 
 APP = {"app": "test-app-2"}
+SAMPLE_APPS = 2
+"""DaemonSets."""
 SERVICES: dict[str, dict[str, Any]] = {
     "tcp-service": {
         "selector": APP,
@@ -66,4 +68,16 @@ def openapi(cloud: SecondCloud) -> Api:
             ca=str(cloud.places.cloud / "tls" / "ca.pem"),
             read_timeout=20_000,
         )
+    )
+
+
+def stands(cloud: SecondCloud) -> bool:
+    """Say whether every node is initialised, and the sample apps have an address on each."""
+    names = set(cloud.outputs()["nodes"])
+    nodes = cloud.kubectl("get", "nodes")["items"]
+    pods = cloud.kubectl("get", "pods", "-n", "default")["items"]
+    return (
+        names == {node["metadata"]["name"] for node in nodes if "taints" not in node["spec"]}
+        and len(pods) == SAMPLE_APPS * len(names)
+        and all(pod["status"].get("podIP") for pod in pods)
     )

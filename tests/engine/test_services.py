@@ -140,7 +140,12 @@ def test_the_guide_s_services_have_a_clb_with_the_worker_behind_it(
     assert listening(served, clb["LoadBalancerId"]) == {listener}
     # kubeadm keeps the control plane out of load balancers.
     worker = outputs["nodes"]["worker"]["instanceId"]
-    assert behind(served, clb["LoadBalancerId"]) == {("ecs", worker, "")}
+    # An `up` waits for an address and one ready pod, which may be the control plane's.
+    within(
+        60,
+        "the worker stands behind it, and nobody else",
+        lambda: behind(served, clb["LoadBalancerId"]) == {("ecs", worker, "")},
+    )
 
 
 def test_pods_stand_behind_a_clb_by_the_eni_that_holds_their_address(served: SecondCloud) -> None:
@@ -148,9 +153,12 @@ def test_pods_stand_behind_a_clb_by_the_eni_that_holds_their_address(served: Sec
     clb = clb_at(served, outputs["services"]["inner"]["address"])
     pods = served.kubectl("get", "pods", "-l", "app=test-app-2")["items"]
     enis = {name: node["interfaces"]["eth1"]["eniId"] for name, node in outputs["nodes"].items()}
-    assert behind(served, clb["LoadBalancerId"]) == {
-        ("eni", enis[p["spec"]["nodeName"]], p["status"]["podIP"]) for p in pods
-    }
+    wanted = {("eni", enis[p["spec"]["nodeName"]], p["status"]["podIP"]) for p in pods}
+    within(
+        60,
+        "each pod stands behind it",
+        lambda: behind(served, clb["LoadBalancerId"]) == wanted,
+    )
 
 
 def test_an_nlb_stands_in_the_stack_s_two_vswitches(served: SecondCloud) -> None:

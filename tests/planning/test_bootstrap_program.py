@@ -316,6 +316,19 @@ def test_a_worker_whose_name_is_another_machines_waits_until_that_node_is_gone(
     assert after == ["kubectl", "kubectl", "kubectl", "systemctl restart kubelet", "kubectl"]
 
 
+def test_a_kubelet_that_is_about_to_make_its_node_is_left_alone(machine: Machine) -> None:
+    provisioned(machine, stack_plan("local"), "worker")
+    done = machine.run(NODE_SAYS="none none none cn-hangzhou.i-bp1a")
+    assert done.returncode == 0
+    assert "systemctl restart kubelet" not in machine.calls
+
+
+def test_a_kubelet_that_makes_none_is_started_again(machine: Machine) -> None:
+    provisioned(machine, stack_plan("local"), "worker")
+    machine.run(NODE_SAYS=" ".join(["none"] * 30 + ["cn-hangzhou.i-bp1a"]))
+    assert machine.calls.count("systemctl restart kubelet") == 1
+
+
 def test_a_worker_whose_node_stays_another_machines_is_no_node(machine: Machine) -> None:
     done = provisioned(machine, stack_plan("local"), "worker").run(NODE_SAYS="cn-hangzhou.i-old")
     assert done.returncode != 0
