@@ -19,6 +19,7 @@ from .access.principals import Principal
 from .actions import Action, Answer, Call, Product
 from .calls import CallLog
 from .faults import Fault, Faults
+from .published import parameters as published_parameters
 from .settings import Cloud
 from .state.store import Store
 from .web.messages import HttpReply, HttpRequest
@@ -162,6 +163,7 @@ class Gateway:
         fault = self._faults.strike(product.name, action.name, state.parameters)
         if fault is not None and fault.kind not in {"after-effect", "stale"}:
             return self._struck(fault, request_id, state)
+        published_parameters.check(product.name, action.name, wire_parameters.tree(given))
         self._check_region(product, given)
         request, unknown = wire_parameters.read(action.request, _own(action, given))
         state.unknown = unknown

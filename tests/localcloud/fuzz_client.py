@@ -128,7 +128,12 @@ class FuzzClient:
 
     def call(self, product: str, action: str, **parameters: str) -> dict[str, Any]:
         """A call of the account's that must succeed."""
-        given = {**parameters, "Action": action, "Version": _VERSION[product]}
+        given = {
+            "RegionId": "cn-hangzhou",
+            **parameters,
+            "Action": action,
+            "Version": _VERSION[product],
+        }
         body = signed_v1(given, key=ROOT_KEY_ID, secret=ROOT_SECRET).encode()
         status, document = self._exchange("POST", "/", body, FORM)
         assert status == 200, document

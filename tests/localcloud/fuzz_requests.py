@@ -19,6 +19,7 @@ from typing import Any, cast
 from hypothesis import strategies as st
 
 from localcloud.products.catalogue import PRODUCTS
+from localcloud.published.parameters import mandatory
 from localcloud.wire.parameters import wire_name
 
 
@@ -275,7 +276,11 @@ def signed_calls(draw: st.DrawFn) -> SignedCall:
     declared = leaves(cast("Hashable", PRODUCTS[version].actions[action].request))
     must = [leaf for leaf in declared if leaf[2]]
     rest = [leaf for leaf in declared if not leaf[2]]
-    chosen = list(must) if draw(st.integers(0, 5)) else []
+    complete = draw(st.integers(0, 5))
+    chosen = list(must) if complete else []
+    if complete:
+        names = {name for name, _, _ in chosen}
+        chosen += [(n, "str", True) for n in mandatory(product, action) if n not in names]
     if rest:
         chosen += draw(st.lists(st.sampled_from(rest), max_size=4))
     for name, kind, _ in chosen:

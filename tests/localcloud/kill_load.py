@@ -37,7 +37,12 @@ class Connection:
 
     def call(self, product: str, action: str, parameters: dict[str, str]) -> dict[str, Any]:
         """The answer, which must be a success once it is one."""
-        given = {**parameters, "Action": action, "Version": _VERSION[product]}
+        given = {
+            "RegionId": "cn-hangzhou",
+            **parameters,
+            "Action": action,
+            "Version": _VERSION[product],
+        }
         body = signed_v1(given, key=ROOT_KEY_ID, secret=ROOT_SECRET)
         self._http.request("POST", "/", body, _FORM)
         response = self._http.getresponse()

@@ -22,7 +22,7 @@ from tests.localcloud.cloud_thread import CloudThread
 from tests.localcloud.sdk_api import Api, code_of, refused, signed_v1
 
 pytestmark = pytest.mark.unit
-DESCRIBE = {"Action": "DescribeVpcs", "Version": "2016-04-28"}
+DESCRIBE = {"Action": "DescribeVpcs", "Version": "2016-04-28", "RegionId": "cn-hangzhou"}
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
@@ -283,7 +283,7 @@ def test_what_nobody_signed_does_not_fill_the_log(cloud: CloudThread) -> None:
 
 @pytest.mark.parametrize("token", ["x" * 65, "é"])
 def test_a_client_token_is_64_ascii_characters(cloud: CloudThread, token: str) -> None:
-    create = {"Action": "CreateVpc", "Version": "2016-04-28"}
+    create = {"Action": "CreateVpc", "Version": "2016-04-28", "RegionId": "cn-hangzhou"}
     answer = cloud.raw("POST", "/?" + v1({**create, "ClientToken": token}))
     assert code_of(answer) == "InvalidClientToken.ValueNotSupported"
     assert cloud.raw("POST", "/?" + v1({**create, "ClientToken": "x" * 64}))[0] == 200

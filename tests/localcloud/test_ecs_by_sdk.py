@@ -294,7 +294,11 @@ def test_enis_attach_and_detach(place: Place) -> None:
     assert place.shown(eni)["Status"] == "Available"
     primary = place.instance(instance_id)["NetworkInterfaces"]["NetworkInterface"][0]
     with refused("InvalidOperation.InvalidEniType"):
-        place.api.ecs("DetachNetworkInterface", NetworkInterfaceId=primary["NetworkInterfaceId"])
+        place.api.ecs(
+            "DetachNetworkInterface",
+            NetworkInterfaceId=primary["NetworkInterfaceId"],
+            InstanceId=instance_id,
+        )
 
 
 def test_an_eni_changes_in_place(place: Place) -> None:

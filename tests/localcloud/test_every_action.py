@@ -212,7 +212,7 @@ def test_an_unknown_parameter_is_an_error_over_the_wire(
     cloud: CloudThread, version: str, action: str
 ) -> None:
     query = signed_v1(
-        {"Action": action, "Version": version, "Surprise.1": "x"},
+        {"Action": action, "Version": version, "RegionId": "cn-hangzhou", "Surprise.1": "x"},
         key=ROOT_KEY_ID,
         secret=ROOT_SECRET,
     )

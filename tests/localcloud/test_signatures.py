@@ -16,6 +16,8 @@ from tests.localcloud.cloud_thread import CloudThread
 from tests.localcloud.sdk_api import Api, code_of, signed_acs3, signed_v1
 
 pytestmark = pytest.mark.unit
+
+DESCRIBE = {"Action": "DescribeVpcs", "Version": "2016-04-28", "RegionId": "cn-hangzhou"}
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
@@ -35,7 +37,7 @@ class Signed:
     def send(self, cloud: CloudThread) -> tuple[int, bytes]:
         if self.kind == "acs3":
             target, headers, _ = signed_acs3(
-                {"VpcName": "x"},
+                {"RegionId": "cn-hangzhou", "VpcName": "x"},
                 action="DescribeVpcs",
                 version="2016-04-28",
                 key=self.key,
@@ -45,7 +47,7 @@ class Signed:
                 nonce=self.nonce,
             )
             return cloud.raw("POST", self.then(target), b"", headers)
-        given = {"Action": "DescribeVpcs", "Version": "2016-04-28", "VpcName": "x"}
+        given = {**DESCRIBE, "VpcName": "x"}
         if self.token is not None:
             given["SecurityToken"] = self.token
         text = self.then(
@@ -168,7 +170,7 @@ def test_a_v1_request_needs_all_its_parts(cloud: CloudThread, name: str, code: s
 
 
 def test_a_timestamp_must_be_in_its_format(cloud: CloudThread) -> None:
-    given = {"Action": "DescribeVpcs", "Version": "2016-04-28", "Timestamp": "yesterday"}
+    given = {**DESCRIBE, "Timestamp": "yesterday"}
     text = signed_v1(given, key=ROOT_KEY_ID, secret=ROOT_SECRET)
     bad = "&".join(p for p in text.split("&") if not p.startswith("Timestamp="))
     answer = cloud.raw("POST", "/", (bad + "&Timestamp=yesterday").encode(), FORM)

@@ -22,7 +22,12 @@ def table(place: Place) -> str:
 
 def test_routes_are_made_and_deleted_by_the_batch(place: Place) -> None:
     route_table, instance = table(place), place.run()
-    good = {"RouteTableId": route_table, "DstCidrBlock": "10.9.0.0/24", "NextHop": instance}
+    good = {
+        "RouteTableId": route_table,
+        "DstCidrBlock": "10.9.0.0/24",
+        "NextHop": instance,
+        "NextHopType": "Instance",
+    }
     bad = {**good, "DstCidrBlock": "10.9.1.0/24", "NextHop": "i-none"}
     made = place.api.vpc("CreateRouteEntries", RouteEntries=[good, bad])
     assert (made["SuccessCount"], made["FailedCount"]) == (1, 1)

@@ -1,0 +1,1 @@
+"""What the vendor publishes of each action: parameters, their types, and which are mandatory."""

@@ -1,0 +1,181 @@
+"""How much of the published API the emulator reads: the figures of docs/emulator-coverage.md.
+
+`python -m tests.localcloud.coverage` writes that page anew.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import fnmatch
+import functools
+import json
+import sys
+import typing
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import localcloud
+from localcloud.products.catalogue import PRODUCTS
+from localcloud.published.parameters import DATA, Parameter, mandatory, not_mandatory, published
+from localcloud.wire.parameters import wire_name
+
+PAGE: Final = Path(__file__).parents[2] / "docs" / "emulator-coverage.md"
+_PACKAGE: Final = Path(localcloud.__file__).parent
+_HEAD: Final = """\
+# What the emulated Alibaba Cloud covers
+
+Written by `python -m tests.localcloud.coverage`; a test holds it up to date. The published
+parameters are the vendor's own ([aliyun-openapi-meta](https://github.com/aliyun/aliyun-openapi-meta),
+Apache-2.0, commit {commit}). *Read* means that the emulator's code uses the parameter, *marked*
+that `unread.json` in `localcloud/published/data` gives the reason why it does not.
+
+Nobody compared the emulator with a real account. Where neither the vendor's pages nor the code of
+an official client shows a behaviour, the emulator's is a guess.
+"""
+# Read by the gateway for every action.
+_BY_THE_GATEWAY: Final = frozenset({"RegionId", "ClientToken", "DryRun", "SecurityToken"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class ActionCoverage:
+    """One action: its published parameters by what the emulator does with them."""
+
+    product: str
+    action: str
+    read: tuple[str, ...]
+    marked: Mapping[str, str]
+    """Not read → why."""
+    unread: tuple[str, ...]
+    """Neither read nor marked."""
+    mandatory: tuple[str, ...]
+    published_mandatory: tuple[str, ...]
+
+    @property
+    def parameters(self) -> int:
+        """How many parameters are published."""
+        return len(self.read) + len(self.marked) + len(self.unread)
+
+
+def coverage() -> Iterator[ActionCoverage]:
+    """Every action of every product that the vendor publishes."""
+    for product in PRODUCTS.values():
+        for name, action in sorted(product.actions.items()):
+            parameters = published(product.name).get(name)
+            if parameters is not None:
+                yield _action(product.name, name, action.request, parameters)
+
+
+def _action(
+    product: str, action: str, request: type[Any], parameters: tuple[Parameter, ...]
+) -> ActionCoverage:
+    used = _names_read(request)
+    read, marked, unread = [], {}, []
+    for parameter in parameters:
+        if parameter.name in _BY_THE_GATEWAY or parameter.name in used:
+            read.append(parameter.name)
+        elif (reason := reason_for(f"{product}.{action}.{parameter.name}")) is not None:
+            marked[parameter.name] = reason
+        else:
+            unread.append(parameter.name)
+    return ActionCoverage(
+        product=product,
+        action=action,
+        read=tuple(read),
+        marked=marked,
+        unread=tuple(unread),
+        mandatory=mandatory(product, action),
+        published_mandatory=tuple(p.name for p in parameters if p.required),
+    )
+
+
+@functools.cache
+def marks() -> tuple[tuple[str, str], ...]:
+    """Pattern of `Product.Action.Parameter` → why the emulator does not read it."""
+    groups = json.loads((DATA / "unread.json").read_text(encoding="utf-8"))
+    return tuple((pattern, group["reason"]) for group in groups for pattern in group["parameters"])
+
+
+def reason_for(parameter: str) -> str | None:
+    """Why this parameter is not read; None when nothing says so."""
+    return next((why for pattern, why in marks() if fnmatch.fnmatchcase(parameter, pattern)), None)
+
+
+def _names_read(request: type[Any], prefix: str = "") -> frozenset[str]:
+    """Wire names of the fields that some code of the emulator refers to, nested ones dotted."""
+    hints = typing.get_type_hints(request)
+    names: set[str] = set()
+    for field in dataclasses.fields(request):
+        if field.name not in _attributes():
+            continue
+        name = f"{prefix}{wire_name(field)}"
+        names.add(name)
+        for kind in (hints[field.name], *typing.get_args(hints[field.name])):
+            if isinstance(kind, type) and dataclasses.is_dataclass(kind):
+                names |= _names_read(kind, f"{name}.")
+    return frozenset(names)
+
+
+@functools.cache
+def _attributes() -> frozenset[str]:
+    """Every attribute that the emulator's code reads, by name."""
+    trees = (ast.parse(path.read_text(encoding="utf-8")) for path in _PACKAGE.rglob("*.py"))
+    return frozenset(
+        node.attr
+        for tree in trees
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load)
+    )
+
+
+def page() -> str:
+    """The page as it has to be."""
+    actions = list(coverage())
+    lines = [
+        *_HEAD.format(commit=_commit()).splitlines(),
+        "",
+        "| product | actions | parameters | read | marked | neither | mandatory enforced |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    lines += [
+        _row(product, [a for a in actions if a.product == product])
+        for product in dict.fromkeys(action.product for action in actions)
+    ]
+    lines.append(_row("**all**", actions))
+    lines += ["", "## Parameters that are marked as not read", ""]
+    reasons: dict[str, list[str]] = {}
+    for action in actions:
+        for name, reason in action.marked.items():
+            reasons.setdefault(reason, []).append(f"{action.action}.{name}")
+    for reason, names in sorted(reasons.items()):
+        lines += [f"**{reason}**", "", ", ".join(f"`{name}`" for name in sorted(names)), ""]
+    lines += ["## Published flags that do not hold", ""]
+    lines += [f"- `{name}`: {reason}" for name, reason in sorted(not_mandatory().items())] or [
+        "None: every published mandatory parameter is enforced."
+    ]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _row(name: str, actions: list[ActionCoverage]) -> str:
+    enforced = sum(len(a.mandatory) for a in actions)
+    mandatory_ones = sum(len(a.published_mandatory) for a in actions)
+    counts = (
+        len(actions),
+        sum(a.parameters for a in actions),
+        sum(len(a.read) for a in actions),
+        sum(len(a.marked) for a in actions),
+        sum(len(a.unread) for a in actions),
+    )
+    return f"| {name} | {' | '.join(map(str, counts))} | {enforced} of {mandatory_ones} |"
+
+
+def _commit() -> str:
+    document = json.loads((DATA / "Ecs.json").read_text(encoding="utf-8"))
+    return f"{document['commit'][:12]} of {document['date']}"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
+    sys.stdout.write(f"{PAGE.name} written\n")
