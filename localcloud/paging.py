@@ -140,8 +140,8 @@ def by_token(  # noqa: PLR0913  # the codes are what products differ in
     length = usual if limit is None else limit
     if not 1 <= length <= most:
         raise ApiError(
-            codes.limit, f"The value '{length}' of MaxResults is not valid: it must be from 1 to "
-            f"{most}."
+            codes.limit,
+            f"The value '{length}' of MaxResults is not valid: it must be from 1 to {most}.",
         )
     start = 0
     if token:

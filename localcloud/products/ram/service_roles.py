@@ -80,3 +80,8 @@ def create(call: Call, wanted: ServiceRole) -> Role:
             updated=call.now,
         )
     )
+
+
+def is_linked(name: str) -> bool:
+    """Whether a role is one that its service makes."""
+    return any(role.name == name for role in KNOWN)

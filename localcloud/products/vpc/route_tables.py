@@ -162,7 +162,6 @@ def describe_route_entry_list(call: Call, request: DescribeRouteEntryList) -> An
         usual=50,
         most=500,
         codes=paging.ILLEGAL_CODES,
-
     )
     return {"RouteEntrys": {"RouteEntry": list(part)}, "NextToken": following}
 
