@@ -90,7 +90,7 @@ def test_an_eip_is_not_monitored_in_detail(place: Place) -> None:
     assert (shown["InstanceId"], shown["LogProject"]) == (eip, "")
 
 
-def test_only_a_nat_gateway_paid_by_size_has_a_size(place: Place) -> None:
+def test_a_nat_gateway_is_paid_by_use_and_has_neither_size_nor_older_kind(place: Place) -> None:
     def nat(charge: str) -> str:
         made = place.api.vpc(
             "CreateNatGateway",
@@ -101,18 +101,17 @@ def test_only_a_nat_gateway_paid_by_size_has_a_size(place: Place) -> None:
         )
         return str(made["NatGatewayId"])
 
-    by_use, by_size = nat("PayByLcu"), nat("PayBySpec")
-    with refused("OperationUnsupported.InternetChargeType"):
-        place.api.vpc("ModifyNatGatewaySpec", NatGatewayId=by_use, Spec="Large")
-    place.api.vpc("ModifyNatGatewaySpec", NatGatewayId=by_size, Spec="Large")
-    (shown,) = place.api.vpc("DescribeNatGateways", NatGatewayId=by_size)["NatGateways"][
-        "NatGateway"
-    ]
-    assert shown["Spec"] == "Large"
-    with refused("OperationUnsupported.NatType"):
-        place.api.vpc(
-            "UpdateNatGatewayNatType",
-            NatGatewayId=by_use,
-            NatType="Enhanced",
-            VSwitchId=place.vswitch,
-        )
+    with refused("Forbidden.NatPayBySpec"):
+        nat("PayBySpec")
+    made = nat("PayByLcu")
+    with refused("OperationUnsupported.PayByLcuNatModifySpec"):
+        place.api.vpc("ModifyNatGatewaySpec", NatGatewayId=made, Spec="Large")
+    convert = {"NatGatewayId": made, "NatType": "Enhanced", "VSwitchId": place.vswitch}
+    with refused("OperationUnsupported.NatConvert"):
+        place.api.vpc("UpdateNatGatewayNatType", **convert)
+    with refused("OperationFailed.NatTypeNotEnhanced"):
+        place.api.vpc("UpdateNatGatewayNatType", **{**convert, "NatType": "Normal"})
+    with refused("NATGW_NOT_EXIST"):
+        place.api.vpc("UpdateNatGatewayNatType", **{**convert, "NatGatewayId": "ngw-none"})
+    with refused("OperationFailed.VswNotExist"):
+        place.api.vpc("UpdateNatGatewayNatType", **{**convert, "VSwitchId": "vsw-none"})
