@@ -10,7 +10,7 @@ from localcloud.wire.errors import ApiError
 from localcloud.wire.parameters import wire
 
 from . import catalog, interfaces
-from .instances import STOPPED, OneInstance, _instance_shown, enis_of, find
+from .instances import STOPPED, OneInstance, _instance_shown, enis_of
 from .run_instances import DiskParameter, check_user_data
 
 
@@ -22,7 +22,7 @@ class DescribeInstanceAttribute(OneInstance):
 @action()
 def describe_instance_attribute(call: Call, request: DescribeInstanceAttribute) -> Answer:
     """One instance's attributes."""
-    instance = find(call, request.instance_id)
+    instance = existing.instance(call, request.instance_id)
     shown = _instance_shown(call, instance)
     same = (
         "InstanceId InstanceName HostName Description Status RegionId ZoneId ClusterId ImageId "
@@ -51,7 +51,7 @@ class DescribeUserData(OneInstance):
 @action()
 def describe_user_data(call: Call, request: DescribeUserData) -> Answer:
     """The user-data, byte for byte as it was sent."""
-    instance = find(call, request.instance_id)
+    instance = existing.instance(call, request.instance_id)
     return {
         "InstanceId": instance.id,
         "RegionId": call.cloud.region,
@@ -81,7 +81,7 @@ class ModifyInstanceAttribute:
 @action(writes=True)
 def modify_instance_attribute(call: Call, request: ModifyInstanceAttribute) -> Answer:
     """Change an instance in place; user-data counts from the next start on."""
-    instance = find(call, request.instance_id)
+    instance = existing.instance(call, request.instance_id)
     given = {
         "name": request.instance_name,
         "description": request.description,
@@ -116,7 +116,7 @@ class ModifyInstanceMetadataOptions:
 @action(writes=True)
 def modify_instance_metadata_options(call: Call, request: ModifyInstanceMetadataOptions) -> Answer:
     """Change how the metadata service answers."""
-    instance = find(call, request.instance_id)
+    instance = existing.instance(call, request.instance_id)
     call.store.change(
         instance,
         http_endpoint=request.http_endpoint,
@@ -143,7 +143,7 @@ class ModifyInstanceSpec:
 @action(writes=True)
 def modify_instance_spec(call: Call, request: ModifyInstanceSpec) -> Answer:
     """Another instance type, for a stopped instance whose ENIs fit it."""
-    instance = find(call, request.instance_id)
+    instance = existing.instance(call, request.instance_id)
     if not request.instance_type or request.instance_type == instance.instance_type:
         return {}
     if request.instance_type not in catalog.instance_types():

@@ -8,7 +8,7 @@ from typing import Final
 from localcloud.actions import Answer, Call, action
 from localcloud.wire.errors import ApiError, invalid
 
-from .instances import SeveralInstances, find, several
+from .instances import SeveralInstances, several
 
 _AT_MAINTENANCE: Final = ("Stop", "AutoRecover", "AutoRedeploy")
 
@@ -88,7 +88,7 @@ def modify_instance_maintenance_attributes(
     }
     named = {name: value for name, value in changes.items() if value is not None}
     for instance_id in request.instance_id:
-        call.store.change(find(call, instance_id), **named)
+        call.store.change(existing.instance(call, instance_id), **named)
     return {}
 
 
@@ -179,7 +179,7 @@ def modify_instance_auto_renew_attribute(
     if status not in {"AutoRenewal", "Normal", "NotRenewal"}:
         raise invalid("RenewalStatus", status, "it must be AutoRenewal, Normal or NotRenewal")
     for instance_id in request.instance_id:
-        instance = find(call, instance_id)
+        instance = existing.instance(call, instance_id)
         if instance.charge_type != "PrePaid":
             raise ApiError("InvalidParameter.InstanceId", f"{instance.id} is not paid in advance.")
         call.store.change(
@@ -213,5 +213,5 @@ def modify_instance_charge_type(call: Call, request: ModifyInstanceChargeType) -
             "InstanceChargeType", request.instance_charge_type, "it must be PrePaid or PostPaid"
         )
     for instance_id in request.instance_ids:
-        call.store.change(find(call, instance_id), charge_type=request.instance_charge_type)
+        call.store.change(existing.instance(call, instance_id), charge_type=request.instance_charge_type)
     return {"OrderId": "", "FeeOfInstances": {"FeeOfInstance": []}}

@@ -13,7 +13,7 @@ from localcloud.wire.errors import ApiError
 
 from . import interfaces
 from .entities import Console, Disk, Instance
-from .instances import STOPPED, OneInstance, enis_of, find
+from .instances import STOPPED, OneInstance, enis_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +75,7 @@ def _delete(call: Call, instance: Instance, *, force: bool) -> None:
 @action(writes=True)
 def delete_instance(call: Call, request: DeleteInstance) -> Answer:
     """Delete an instance; ENIs with DeleteOnRelease go with it, others become Available."""
-    _delete(call, find(call, request.instance_id), force=request.force)
+    _delete(call, existing.instance(call, request.instance_id), force=request.force)
     return {}
 
 
@@ -83,5 +83,5 @@ def delete_instance(call: Call, request: DeleteInstance) -> Answer:
 def delete_instances(call: Call, request: DeleteInstances) -> Answer:
     """Delete several instances, all or none."""
     for instance_id in request.instance_id:
-        _delete(call, find(call, instance_id), force=request.force)
+        _delete(call, existing.instance(call, instance_id), force=request.force)
     return {}

@@ -9,7 +9,7 @@ from localcloud.actions import Answer, Call, action
 from localcloud.products.vpc import claims, vswitches
 from localcloud.wire.errors import ApiError
 
-from .instances import STOPPED, enis_of, find
+from .instances import STOPPED, enis_of
 from .interfaces import check_groups
 
 
@@ -27,7 +27,7 @@ class ModifyInstanceVpcAttribute:
 @action(writes=True)
 def modify_instance_vpc_attribute(call: Call, request: ModifyInstanceVpcAttribute) -> Answer:
     """Give a stopped instance's primary ENI another primary address, or another vSwitch."""
-    instance = find(call, request.instance_id)
+    instance = existing.instance(call, request.instance_id)
     if instance.status(call.now) != STOPPED:
         raise ApiError(
             "IncorrectInstanceStatus", f"{instance.id} must be Stopped to be moved.", 403
@@ -83,7 +83,7 @@ class ModifyInstanceNetworkSpec:
 @action(writes=True)
 def modify_instance_network_spec(call: Call, request: ModifyInstanceNetworkSpec) -> Answer:
     """Change an instance's own bandwidth; no public address comes with it here."""
-    instance = find(call, request.instance_id)
+    instance = existing.instance(call, request.instance_id)
     changes = {
         "internet_bandwidth_out": request.internet_max_bandwidth_out,
         "internet_bandwidth_in": request.internet_max_bandwidth_in,

@@ -10,7 +10,7 @@ from localcloud.products.ram.entities import Role
 from localcloud.wire.errors import ApiError
 
 from .entities import Instance
-from .instances import find, several
+from .instances import several
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +55,7 @@ def attach_instance_ram_role(call: Call, request: AttachInstanceRamRole) -> Answ
             404,
         )
     for instance_id in request.instance_ids:
-        instance = find(call, instance_id)
+        instance = existing.instance(call, instance_id)
         if instance.ram_role and instance.ram_role != request.ram_role_name:
             raise ApiError(
                 "InvalidOperation.RamRoleAlreadyAttached",
@@ -69,7 +69,7 @@ def attach_instance_ram_role(call: Call, request: AttachInstanceRamRole) -> Answ
 def detach_instance_ram_role(call: Call, request: DetachInstanceRamRole) -> Answer:
     """Take the RAM role from instances."""
     for instance_id in request.instance_ids:
-        instance = find(call, instance_id)
+        instance = existing.instance(call, instance_id)
         call.store.change(instance, ram_role=None)
     return _role_results(request.instance_ids, "Detach", request.ram_role_name or "")
 

@@ -24,11 +24,6 @@ STOPPED: Final = "Stopped"
 NEVER: Final = "2099-12-31T15:59Z"
 
 
-def find(call: Call, instance_id: str) -> Instance:
-    """The instance, or the API's error."""
-    return interfaces.instance_of(call, instance_id)
-
-
 @dataclass(frozen=True, kw_only=True)
 class DescribeInstances:
     """Parameters of DescribeInstances."""

@@ -11,7 +11,7 @@ from localcloud.tags import TagParameter
 from localcloud.wire.errors import ApiError
 
 from .interface_views import interface_shown
-from .interfaces import Wanted, attach, check_groups, destroy, detach, find, instance_of, make
+from .interfaces import Wanted, attach, check_groups, destroy, detach, make
 
 _MOST_EXPLICIT_AT_CREATION: Final = 10
 
@@ -125,7 +125,7 @@ def modify_network_interface_attribute(
     call: Call, request: ModifyNetworkInterfaceAttribute
 ) -> Answer:
     """Change an ENI in place."""
-    eni = find(call, request.network_interface_id)
+    eni = existing.interface(call, request.network_interface_id)
     changes: dict[str, object] = {}
     if request.network_interface_name is not None:
         changes["name"] = request.network_interface_name
@@ -157,7 +157,7 @@ class DeleteNetworkInterface:
 @action(writes=True)
 def delete_network_interface(call: Call, request: DeleteNetworkInterface) -> Answer:
     """Delete an ENI that no instance has."""
-    eni = find(call, request.network_interface_id)
+    eni = existing.interface(call, request.network_interface_id)
     if eni.instance_id is not None or eni.life.at(call.now) != "Available":
         raise ApiError(
             "InvalidOperation.InvalidEniState",
@@ -183,8 +183,8 @@ class AttachNetworkInterface:
 @action(writes=True)
 def attach_network_interface(call: Call, request: AttachNetworkInterface) -> Answer:
     """Attach an ENI to a Running or Stopped instance."""
-    eni = find(call, request.network_interface_id)
-    instance = instance_of(call, request.instance_id)
+    eni = existing.interface(call, request.network_interface_id)
+    instance = existing.instance(call, request.instance_id)
     if instance.status(call.now) not in {"Running", "Stopped"}:
         raise ApiError(
             "InvalidOperation.InvalidEcsState",
@@ -214,7 +214,7 @@ class DetachNetworkInterface:
 @action(writes=True)
 def detach_network_interface(call: Call, request: DetachNetworkInterface) -> Answer:
     """Detach a secondary ENI; one that is detached already is no error."""
-    eni = find(call, request.network_interface_id)
+    eni = existing.interface(call, request.network_interface_id)
     if eni.primary:
         raise ApiError(
             "InvalidOperation.InvalidEniType", f"{eni.id} is primary and cannot be detached.", 403

@@ -10,7 +10,7 @@ from localcloud.products.vpc import claims, ipv6, vswitches
 from localcloud.wire.errors import ApiError
 
 from .entities import NetworkInterface
-from .interfaces import check_limits, find, instance_of, take_ipv4, take_ipv6, take_prefixes
+from .interfaces import check_limits, take_ipv4, take_ipv6, take_prefixes
 
 _MOST_ASSIGNED: Final = 50
 
@@ -38,7 +38,7 @@ def _changeable(call: Call, eni: NetworkInterface) -> None:
 
 def _limited(call: Call, eni: NetworkInterface) -> None:
     if eni.instance_id:
-        check_limits(eni, instance_of(call, eni.instance_id))
+        check_limits(eni, existing.instance(call, eni.instance_id))
     elif 1 + len(eni.secondary) + len(eni.prefixes) > _MOST_ASSIGNED:
         raise ApiError(
             "InvalidOperation.Ipv4CountExceeded",
@@ -50,7 +50,7 @@ def _limited(call: Call, eni: NetworkInterface) -> None:
 @action(writes=True)
 def assign_private_ip_addresses(call: Call, request: AssignPrivateIpAddresses) -> Answer:
     """Add secondary addresses or prefixes, all or none."""
-    eni = find(call, request.network_interface_id)
+    eni = existing.interface(call, request.network_interface_id)
     _changeable(call, eni)
     vswitch = vswitches.find(call, eni.vswitch_id)
     given, count = request.private_ip_address, request.secondary_private_ip_address_count
@@ -90,7 +90,7 @@ class UnassignPrivateIpAddresses:
 @action(writes=True)
 def unassign_private_ip_addresses(call: Call, request: UnassignPrivateIpAddresses) -> Answer:
     """Take secondary addresses or prefixes away, all or none."""
-    eni = find(call, request.network_interface_id)
+    eni = existing.interface(call, request.network_interface_id)
     _changeable(call, eni)
     for ip in request.private_ip_address:
         if ip == eni.address:
@@ -125,7 +125,7 @@ class AssignIpv6Addresses:
 @action(writes=True)
 def assign_ipv6_addresses(call: Call, request: AssignIpv6Addresses) -> Answer:
     """Add IPv6 addresses, all or none."""
-    eni = find(call, request.network_interface_id)
+    eni = existing.interface(call, request.network_interface_id)
     _changeable(call, eni)
     vswitch = vswitches.find(call, eni.vswitch_id)
     added = take_ipv6(call, eni, vswitch, request.ipv6_address, request.ipv6_address_count)
@@ -150,7 +150,7 @@ class UnassignIpv6Addresses:
 @action(writes=True)
 def unassign_ipv6_addresses(call: Call, request: UnassignIpv6Addresses) -> Answer:
     """Take IPv6 addresses away, all or none."""
-    eni = find(call, request.network_interface_id)
+    eni = existing.interface(call, request.network_interface_id)
     _changeable(call, eni)
     for ip in request.ipv6_address:
         if ip not in eni.ipv6:

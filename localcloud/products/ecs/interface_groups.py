@@ -8,7 +8,7 @@ from localcloud.actions import Answer, Call, action
 from localcloud.wire.errors import ApiError
 
 from .entities import NetworkInterface
-from .interfaces import check_groups, find, instance_of
+from .interfaces import check_groups
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,8 +28,8 @@ class LeaveSecurityGroup(JoinSecurityGroup):
 
 def _member(call: Call, request: JoinSecurityGroup) -> NetworkInterface:
     if request.network_interface_id:
-        return find(call, request.network_interface_id)
-    instance = instance_of(call, request.instance_id or "")
+        return existing.interface(call, request.network_interface_id)
+    instance = existing.instance(call, request.instance_id or "")
     enis = call.store.where(NetworkInterface, "instance", instance.id)
     return next(e for e in enis if e.primary)
 

@@ -13,7 +13,6 @@ from localcloud.tags import TagParameter
 from localcloud.wire.parameters import wire
 
 from .entities import NetworkInterface
-from .interfaces import find
 
 
 def private_ip_set(eni: NetworkInterface) -> dict[str, object]:
@@ -168,4 +167,4 @@ def describe_network_interface_attribute(
     call: Call, request: DescribeNetworkInterfaceAttribute
 ) -> Answer:
     """One ENI."""
-    return interface_shown(call, find(call, request.network_interface_id))
+    return interface_shown(call, existing.interface(call, request.network_interface_id))

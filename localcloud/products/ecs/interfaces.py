@@ -29,18 +29,6 @@ _MOST_PREFIXES: Final = 10
 _MOST_GROUPS: Final = 5
 
 
-def find(call: Call, eni_id: str | None) -> NetworkInterface:
-    """The ENI, or the API's error."""
-    eni = call.store.find(NetworkInterface, eni_id)
-    if eni is None:
-        raise ApiError(
-            "InvalidEniId.NotFound",
-            f"The specified NetworkInterfaceId {eni_id!r} does not exist.",
-            404,
-        )
-    return eni
-
-
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
     """What a new ENI is asked to have, wherever it is asked for."""
@@ -125,7 +113,7 @@ def check_groups(call: Call, groups: Sequence[str], vpc_id: str) -> None:
             "SecurityGroupQuotaExceed", f"An ENI is in at most {_MOST_GROUPS} security groups."
         )
     for group_id in groups:
-        if security_groups.find(call, group_id).vpc_id != vpc_id:
+        if existing.security_group(call, group_id).vpc_id != vpc_id:
             raise ApiError(
                 "InvalidSecurityGroupId.NotInVpc",
                 f"The security group {group_id} is not in the VPC {vpc_id}.",
@@ -255,14 +243,3 @@ def destroy(call: Call, eni: NetworkInterface) -> None:
     drop_nlb_server(call.store, eni.id)
     call.store.remove(eni)
 
-
-def instance_of(call: Call, instance_id: str) -> Instance:
-    """The instance, or the API's error."""
-    instance = call.store.find(Instance, instance_id)
-    if instance is None:
-        raise ApiError(
-            "InvalidInstanceId.NotFound",
-            f"The specified InstanceId {instance_id!r} does not exist.",
-            404,
-        )
-    return instance

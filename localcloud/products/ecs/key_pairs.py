@@ -183,7 +183,7 @@ def _put_on(call: Call, name: str, ids: tuple[str, ...], key_pair: str) -> Answe
     if call.store.find(KeyPair, name) is None:
         raise ApiError("InvalidKeyPair.NotFound", f"The key pair {name!r} does not exist.", 404)
     for instance_id in ids:
-        call.store.change(instance_of(call, instance_id), key_pair=key_pair)
+        call.store.change(existing.instance(call, instance_id), key_pair=key_pair)
     results = [
         {"InstanceId": i, "Success": "true", "Code": "200", "Message": "successful"} for i in ids
     ]

@@ -27,18 +27,6 @@ _MOST_PRIORITY: Final = 100
 _MOST_PORT: Final = 65535
 
 
-def find(call: Call, group_id: str | None) -> SecurityGroup:
-    """The security group, or the API's error."""
-    group = call.store.find(SecurityGroup, group_id)
-    if group is None:
-        raise ApiError(
-            "InvalidSecurityGroupId.NotFound",
-            f"The specified SecurityGroupId {group_id!r} does not exist.",
-            404,
-        )
-    return group
-
-
 @dataclass(frozen=True, kw_only=True)
 class CreateSecurityGroup:
     """Parameters of CreateSecurityGroup."""
@@ -184,7 +172,7 @@ def describe_security_group_attribute(
     call: Call, request: DescribeSecurityGroupAttribute
 ) -> Answer:
     """A security group's rules."""
-    group = find(call, request.security_group_id)
+    group = existing.security_group(call, request.security_group_id)
     wanted = (request.direction or "all").lower()
     rules = [r for r in group.rules if wanted in {"all", r.direction}]
     following = ""
@@ -316,7 +304,7 @@ def _rule(call: Call, given: Permission, direction: str) -> Rule:
         name = "SourceCidrIp" if ingress else "DestCidrIp"
         raise ApiError("MissingParameter.Source", f'The input parameter "{name}" is mandatory.')
     if group:
-        find(call, group)
+        existing.security_group(call, group)
     return Rule(
         id=call.new_id("sgr"),
         direction=direction,
@@ -337,7 +325,7 @@ def _rule(call: Call, given: Permission, direction: str) -> Rule:
 
 
 def _authorize(call: Call, request: AuthorizeSecurityGroup, direction: str) -> Answer:
-    group = find(call, request.security_group_id)
+    group = existing.security_group(call, request.security_group_id)
     rules = {rule.key: rule for rule in group.rules}
     for given in request.permissions or (request,):
         rule = _rule(call, given, direction)
@@ -365,7 +353,7 @@ def authorize_security_group_egress(call: Call, request: AuthorizeSecurityGroupE
 
 
 def _revoke(call: Call, request: AuthorizeSecurityGroup, direction: str) -> Answer:
-    group = find(call, request.security_group_id)
+    group = existing.security_group(call, request.security_group_id)
     if request.security_group_rule_id:
         left = tuple(r for r in group.rules if r.id not in request.security_group_rule_id)
     else:
@@ -399,7 +387,7 @@ class ModifySecurityGroupRule(Permission):
 def _described(
     call: Call, request: ModifySecurityGroupRule | ModifySecurityGroupEgressRule, direction: str
 ) -> Answer:
-    group = find(call, request.security_group_id)
+    group = existing.security_group(call, request.security_group_id)
     if request.security_group_rule_id:
         chosen = [r for r in group.rules if r.id == request.security_group_rule_id]
     else:
@@ -450,7 +438,7 @@ class ModifySecurityGroupAttribute:
 @action(writes=True)
 def modify_security_group_attribute(call: Call, request: ModifySecurityGroupAttribute) -> Answer:
     """Rename a security group."""
-    group = find(call, request.security_group_id)
+    group = existing.security_group(call, request.security_group_id)
     call.store.change(
         group,
         name=group.name if request.security_group_name is None else request.security_group_name,
@@ -471,7 +459,7 @@ class ModifySecurityGroupPolicy:
 @action(writes=True)
 def modify_security_group_policy(call: Call, request: ModifySecurityGroupPolicy) -> Answer:
     """Let members reach each other, or not."""
-    group = find(call, request.security_group_id)
+    group = existing.security_group(call, request.security_group_id)
     policy = request.inner_access_policy.capitalize()
     if policy not in {"Accept", "Drop"}:
         raise invalid("InnerAccessPolicy", request.inner_access_policy, "Accept or Drop")
@@ -490,7 +478,7 @@ class DeleteSecurityGroup:
 @action(writes=True)
 def delete_security_group(call: Call, request: DeleteSecurityGroup) -> Answer:
     """Delete a security group without members and that no other group's rule names."""
-    group = find(call, request.security_group_id)
+    group = existing.security_group(call, request.security_group_id)
     if call.store.any(NetworkInterface, "group", group.id):
         raise ApiError(
             "DependencyViolation",
@@ -526,7 +514,7 @@ def join_resource_group(call: Call, request: JoinResourceGroup) -> Answer:
     """Move a security group to another resource group."""
     if request.resource_type.lower() == "securitygroup":
         call.store.change(
-            find(call, request.resource_id), resource_group_id=request.resource_group_id
+            existing.security_group(call, request.resource_id), resource_group_id=request.resource_group_id
         )
         return {}
     raise invalid("ResourceType", request.resource_type, "only securitygroup can be moved here")

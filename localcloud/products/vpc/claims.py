@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import enum
 import itertools
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Network
 from math import gcd
 
-from localcloud import addressing
+from localcloud import addressing, hostility
 from localcloud.actions import Call
 from localcloud.state.store import Store
 from localcloud.wire.errors import ApiError
@@ -32,6 +33,32 @@ def _taken(store: Store, vswitch: VSwitch, ip: IPv4Address) -> bool:
         store.find(AddressClaim, f"{vswitch.id}/{ip}") is not None
         or store.find(AddressClaim, f"{vswitch.id}/{prefix}") is not None
     )
+
+
+class Obstacle(enum.Enum):
+    """Why a given address cannot be claimed."""
+
+    MALFORMED = "it is not an IPv4 address"
+    OUTSIDE = "it is not in the CIDR block of the vSwitch"
+    SYSTEM = "it is reserved by the system: the first address and the last three of a vSwitch"
+    RESERVED = "it is in a CIDR block that is reserved for prefixes"
+    TAKEN = "it is already assigned"
+
+
+def obstacle(store: Store, vswitch: VSwitch, text: str) -> Obstacle | None:
+    """Why an address cannot be claimed in a vSwitch; None if it can be."""
+    network = addressing.block(vswitch.cidr)
+    try:
+        ip = addressing.address(text)
+    except ValueError:
+        return Obstacle.MALFORMED
+    if ip not in network:
+        return Obstacle.OUTSIDE
+    if addressing.is_reserved(ip, network):
+        return Obstacle.SYSTEM
+    if any(ip in reserved for reserved in _reservations(store, vswitch)):
+        return Obstacle.RESERVED
+    return Obstacle.TAKEN if _taken(store, vswitch, ip) else None
 
 
 def take(call: Call, vswitch: VSwitch, wanted: str, *, kind: str, owner: str) -> str:
@@ -94,7 +121,7 @@ def take_any(call: Call, vswitch: VSwitch, *, kind: str, owner: str) -> str:
     network = addressing.block(vswitch.cidr)
     reserved = _reservations(call.store, vswitch)
     claimed = call.store.size(AddressClaim, "vswitch", vswitch.id)
-    for ip in _from_the_top(network, claimed):
+    for ip in hostility.addresses(call.cloud, network, claimed, _from_the_top(network, claimed)):
         if _taken(call.store, vswitch, ip) or any(ip in r for r in reserved):
             continue
         call.store.put(
@@ -109,39 +136,68 @@ def take_any(call: Call, vswitch: VSwitch, *, kind: str, owner: str) -> str:
 
 
 def take_prefix(call: Call, vswitch: VSwitch, wanted: str | None, *, owner: str) -> str:
-    """Claim a /28 for an ENI, out of the vSwitch's CIDR reservations."""
+    """Claim a /28 for an ENI, out of the vSwitch's CIDR reservations.
+
+    Codes and statuses: error tables of AssignPrivateIpAddresses and CreateNetworkInterface.
+    """
     reserved = _reservations(call.store, vswitch)
-    if wanted is None:
-        candidates = itertools.chain.from_iterable(
-            r.subnets(new_prefix=addressing.PREFIX_LENGTH) for r in reserved
+    if not reserved:
+        raise ApiError(
+            "InvalidOperation.VSwitchCidrReservationNotExist",
+            f"The vSwitch {vswitch.id} has no CIDR reservation.",
+            404,
         )
-        chosen = next(
-            (c for c in candidates if call.store.find(AddressClaim, f"{vswitch.id}/{c}") is None),
-            None,
+    chosen = _free_prefix(call, vswitch, reserved) if wanted is None else _prefix(wanted)
+    if not any(chosen.subnet_of(r) for r in reserved):
+        raise ApiError(
+            "InvalidIp.IpPrefixMustInReserveSegment",
+            f"The IP prefix {chosen} must be in a CIDR reservation of the vSwitch.",
+            403,
         )
-        if chosen is None:
-            raise ApiError(
-                "InvalidVSwitchId.Ipv4PrefixNotEnough",
-                f"The vSwitch {vswitch.id} has no free IPv4 prefix in its CIDR reservations.",
-                403,
-            )
-    else:
-        chosen = addressing.given_block(wanted, "InvalidIpv4Prefix.Malformed", "Ipv4Prefix")
-        if chosen.prefixlen != addressing.PREFIX_LENGTH or not any(
-            chosen.subnet_of(r) for r in reserved
-        ):
-            raise ApiError(
-                "InvalidIpv4Prefix.NotInReservation",
-                f"The prefix {chosen} must be a /28 in a CIDR reservation of the vSwitch.",
-            )
-        if call.store.find(AddressClaim, f"{vswitch.id}/{chosen}") is not None:
-            raise ApiError(
-                "InvalidIpv4Prefix.Assigned", f"The prefix {chosen} is already assigned.", 403
-            )
+    if call.store.find(AddressClaim, f"{vswitch.id}/{chosen}") is not None:
+        raise ApiError(
+            "InvalidIp.IpPrefixNotAvailable", f"The IP prefix {chosen} is already assigned.", 403
+        )
     call.store.put(
         AddressClaim(vswitch_id=vswitch.id, address=str(chosen), owner_kind=ENI, owner_id=owner)
     )
     return str(chosen)
+
+
+def _free_prefix(call: Call, vswitch: VSwitch, reserved: list[IPv4Network]) -> IPv4Network:
+    candidates = itertools.chain.from_iterable(
+        r.subnets(new_prefix=addressing.PREFIX_LENGTH) for r in reserved
+    )
+    for candidate in candidates:
+        if call.store.find(AddressClaim, f"{vswitch.id}/{candidate}") is None:
+            return candidate
+    raise ApiError(
+        "InvalidVSwitchId.IpPrefixNotEnough",
+        f"The vSwitch {vswitch.id} has no free IPv4 prefix in its CIDR reservations.",
+        403,
+    )
+
+
+def _prefix(text: str) -> IPv4Network:
+    try:
+        loose = IPv4Network(text, strict=False)
+    except ValueError:
+        raise ApiError(
+            "InvalidIp.IpPrefixIllegal", f"The IP prefix {text[:40]!r} is illegal.", 403
+        ) from None
+    if loose.prefixlen != addressing.PREFIX_LENGTH:
+        raise ApiError(
+            "InvalidIp.IpPrefixMaskInvalid",
+            f"The IP prefix {text} must be a /{addressing.PREFIX_LENGTH}.",
+            403,
+        )
+    if str(loose) != text:
+        raise ApiError(
+            "InvalidIp.IpPrefixNotStrict",
+            f"The IP prefix {text} must be in strict CIDR format: {loose}.",
+            403,
+        )
+    return loose
 
 
 def give_back(call: Call, vswitch_id: str, address: str) -> None:
