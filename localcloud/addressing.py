@@ -71,6 +71,11 @@ def is_private(network: IPv4Network) -> bool:
     )
 
 
+def overlaps_system(network: IPv4Network) -> bool:
+    """Whether a block reaches into 100.64.0.0/10, which the cloud's own services have."""
+    return network.overlaps(_NO_SYSTEM_CIDR)
+
+
 def sub_block(parent: IPv6Network, index: int) -> IPv6Network:
     """The /64 with this index (0 to 255) of a VPC's /56."""
     return IPv6Network((int(parent.network_address) + (index << 64), 64))

@@ -23,8 +23,12 @@ class TagParameter:
 
 
 def given(parameters: Iterable[TagParameter]) -> Tags:
-    """The tags of a request, checked."""
-    tags = {tag.key: tag.value for tag in parameters}
+    """The tags of a request, checked: each key once."""
+    tags: dict[str, str] = {}
+    for tag in parameters:
+        if tag.key in tags:
+            raise ApiError("Duplicate.TagKey", f"The tag key {tag.key[:40]!r} is given twice.")
+        tags[tag.key] = tag.value
     check(tags)
     return tuple(sorted(tags.items()))
 

@@ -26,7 +26,7 @@ def test_routes_are_made_and_deleted_by_the_batch(place: Place) -> None:
     bad = {**good, "DstCidrBlock": "10.9.1.0/24", "NextHop": "i-none"}
     made = place.api.vpc("CreateRouteEntries", RouteEntries=[good, bad])
     assert (made["SuccessCount"], made["FailedCount"]) == (1, 1)
-    assert made["FailedRouteEntries"][0]["FailedCode"] == "InvalidNextHop.NotFound"
+    assert made["FailedRouteEntries"][0]["FailedCode"] == "InvalidNextHopId.NotFound"
     entries = place.api.vpc(
         "DescribeRouteEntryList", RouteTableId=route_table, RouteEntryType="Custom"
     )["RouteEntrys"]["RouteEntry"]
@@ -61,13 +61,13 @@ def test_a_route_table_is_renamed(place: Place) -> None:
         "RouterTableListType"
     ]
     assert (shown["RouteTableName"], shown["Description"]) == ("rt", "d")
-    with refused("InvalidRouteTableId.NotFound"):
+    with refused("ResourceNotFound.RouteTable"):
         place.api.vpc("ModifyRouteTableAttributes", RouteTableId="vtb-none")
 
 
 def test_an_eip_on_a_secondary_eni_changes_its_mode(place: Place) -> None:
     eip = place.api.vpc("AllocateEipAddress")["AllocationId"]
-    with refused("OperationUnsupported.InstanceType"):
+    with refused("BindInstance.NotSupport"):
         place.api.vpc("ModifyEipForwardMode", InstanceId=eip, Mode="BINDED")
     place.api.vpc(
         "AssociateEipAddress",
@@ -78,7 +78,7 @@ def test_an_eip_on_a_secondary_eni_changes_its_mode(place: Place) -> None:
     place.api.vpc("ModifyEipForwardMode", InstanceId=eip, Mode="BINDED")
     (shown,) = place.api.vpc("DescribeEipAddresses")["EipAddresses"]["EipAddress"]
     assert shown["Mode"] == "BINDED"
-    with refused("InvalidParameter.Mode"):
+    with refused("Instance.ModeError"):
         place.api.vpc("ModifyEipForwardMode", InstanceId=eip, Mode="SIDEWAYS")
 
 

@@ -69,7 +69,8 @@ def check(call: Call, vpc_id: str, wanted: Sequence[ZoneMapping]) -> dict[str, V
             )
         if mapping.zone_id in found:
             raise ApiError(
-                "OperationFailed.DuplicateZones",
+                # The reference has the dot at its end.
+                "OperationFailed.DuplicateZones.",
                 "The operation failed because of Can not Specify duplicate zones: "
                 f"{mapping.zone_id}.",
             )
@@ -91,13 +92,10 @@ def take(
         )
     eni_id = call.new_id("eni")
     owner = {"kind": claims.NLB, "owner": load_balancer_id}
-    try:
-        if wanted.private_ipv4_address:
-            private = claims.take(call, vswitch, wanted.private_ipv4_address, **owner)
-        else:
-            private = claims.take_any(call, vswitch, **owner)
-    except ApiError as refusal:
-        raise _as_nlb_says(refusal) from refusal
+    if wanted.private_ipv4_address:
+        private = claims.take(call, vswitch, wanted.private_ipv4_address, **owner)
+    else:
+        private = claims.take_any(call, vswitch, **owner)
     return NlbZone(
         zone=vswitch.zone,
         vswitch_id=vswitch.id,
@@ -105,15 +103,6 @@ def take(
         private_ipv4=private,
         ipv6=_ipv6(call, eni_id, vswitch, wanted.ipv6_address) if dual_stack else "",
     )
-
-
-def _as_nlb_says(refusal: ApiError) -> ApiError:
-    codes = {
-        "InvalidIp.IPAssigned": "ResourceInUse.IP",
-        "InvalidVSwitchId.IpNotEnough": "ResourceNotEnough.VSwitchIp",
-    }
-    code = codes.get(refusal.code, "IllegalParam.PrivateIPv4Address")
-    return ApiError(code, refusal.message)
 
 
 def _ipv6(call: Call, eni_id: str, vswitch: VSwitch, wanted: str) -> str:
@@ -135,9 +124,8 @@ def publish(call: Call, zone: NlbZone, allocation_id: str = "") -> NlbZone:
         eip = call.store.find(Eip, allocation_id)
         if eip is None:
             raise ApiError(
-                "ResourceNotFound.AllocationId",
-                f"The specified resource of AllocationId {allocation_id!r} is not found.",
-                404,
+                "IllegalParam",
+                f"The specified AllocationId {allocation_id[:80]!r} is not found.",
             )
         if eip.life.at(call.now) != "Available":
             raise ApiError(

@@ -5,8 +5,11 @@ from __future__ import annotations
 import enum
 import itertools
 from collections.abc import Iterator
+from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from math import gcd
+from types import MappingProxyType
+from typing import Final
 
 from localcloud import addressing, hostility
 from localcloud.actions import Call
@@ -19,6 +22,58 @@ ENI = "NetworkInterface"
 NAT = "NatGateway"
 SLB = "SLB"
 NLB = "NLB"
+
+
+@dataclass(frozen=True)
+class _Codes:
+    """How an action that needs an address of a vSwitch is refused, by cause."""
+
+    malformed: str
+    outside: str
+    system: str
+    prefixes: str
+    in_use: str
+    none_left: str
+    status: int = 400
+
+
+_CODES: Final = MappingProxyType(
+    {
+        ENI: _Codes(
+            malformed="InvalidIPAddress.Malformed",
+            outside="InvalidIp.NotInVswitchCidrBlock",
+            system="InvalidIp.IPReserved",
+            prefixes="InvalidIp.Reserved",
+            in_use="InvalidIp.IPAssigned",
+            none_left="InvalidVSwitchId.IpNotEnough",
+            status=403,
+        ),
+        NAT: _Codes(
+            malformed="IllegalParam.NatIp",
+            outside="IllegalParam.NatIp",
+            system="IllegalParam.NatIp",
+            prefixes="IllegalParam.NatIp",
+            in_use="ResourceAlreadyAssociated.NatIp",
+            none_left="OperationFailed.VSwitchNoAvailableIp",
+        ),
+        SLB: _Codes(
+            malformed="InvalidParameter",
+            outside="InvalidParameter",
+            system="InvalidParameter",
+            prefixes="InvalidParameter",
+            in_use="AllocateVpcInstanceFailed",
+            none_left="VSwitchAvailableIpNotExist",
+        ),
+        NLB: _Codes(
+            malformed="IllegalParam.PrivateIPv4Address",
+            outside="IllegalParam.PrivateIPv4Address",
+            system="IllegalParam.PrivateIPv4Address",
+            prefixes="IllegalParam.PrivateIPv4Address",
+            in_use="ResourceInUse.IP",
+            none_left="ResourceNotEnough.VSwitchIp",
+        ),
+    }
+)
 _IN_ORDER = 64
 _GOLDEN = 0.618
 
@@ -68,30 +123,29 @@ def take(call: Call, vswitch: VSwitch, wanted: str, *, kind: str, owner: str) ->
         ApiError: not in the vSwitch, reserved by the system or a reservation, or in use.
     """
     network = addressing.block(vswitch.cidr)
-    ip = addressing.given_address(wanted, "InvalidIPAddress.Malformed", "private IP address")
+    codes = _CODES[kind]
+    ip = addressing.given_address(wanted, codes.malformed, "private IP address")
     if ip not in network:
         raise ApiError(
-            "InvalidPrivateIpAddress.NotInVSwitch"
-            if kind != ENI
-            else "InvalidIp.NotInVswitchCidrBlock",
+            codes.outside,
             f"The specified IP address {ip} is not in the CIDR block {network} of the vSwitch.",
         )
     if addressing.is_reserved(ip, network):
         raise ApiError(
-            "InvalidIp.IPReserved",
+            codes.system,
             f"The specified IP address {ip} is reserved by the system: the first address and "
             f"the last three of {network} cannot be used.",
-            403,
+            codes.status,
         )
     if any(ip in reserved for reserved in _reservations(call.store, vswitch)):
         raise ApiError(
-            "InvalidIp.Reserved",
+            codes.prefixes,
             f"The specified IP address {ip} is in a CIDR block reserved for prefixes.",
-            403,
+            codes.status,
         )
     if _taken(call.store, vswitch, ip):
         raise ApiError(
-            "InvalidIp.IPAssigned", f"The specified IP address {ip} is already assigned.", 403
+            codes.in_use, f"The specified IP address {ip} is already assigned.", codes.status
         )
     call.store.put(
         AddressClaim(vswitch_id=vswitch.id, address=str(ip), owner_kind=kind, owner_id=owner)
@@ -129,9 +183,9 @@ def take_any(call: Call, vswitch: VSwitch, *, kind: str, owner: str) -> str:
         )
         return str(ip)
     raise ApiError(
-        "InvalidVSwitchId.IpNotEnough",
+        _CODES[kind].none_left,
         f"The vSwitch {vswitch.id} has no free IP address left.",
-        403,
+        _CODES[kind].status,
     )
 
 
