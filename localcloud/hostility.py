@@ -60,7 +60,9 @@ def addresses(
     else:
         choice = _random(cloud, network, claimed)
         start = choice.randrange(size)
-        stride = next(s for s in iter(lambda: choice.randrange(1, size + 1), 0) if gcd(s, size) == 1)
+        stride = next(
+            s for s in iter(lambda: choice.randrange(1, size + 1), 0) if gcd(s, size) == 1
+        )
     for step in range(size):
         yield IPv4Address(first + (start + step * stride) % size)
 

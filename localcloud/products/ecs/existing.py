@@ -1,71 +1,42 @@
-"""What a request names by id must exist: one place for it, with the codes of the error tables.
+"""What a request of ECS names by id must exist: the lookups of ECS, with the published codes.
 
-Codes and statuses: the error table of the action's page in the API reference
-(https://help.aliyun.com/document_detail/25484.html and its sisters). Key pairs have their own code
-and status in two of the actions, so the caller may give another.
+Codes and statuses: the error tables of the actions' pages in the API reference, in Alibaba's own
+metadata of 2025-12. RunInstances answers 404 for an absent key pair, the other actions 400.
 """
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Final
 
 from localcloud.actions import Call
+from localcloud.products.lookup import Lookup
 from localcloud.products.ram.entities import Role
 from localcloud.products.sts import sessions
 from localcloud.wire.errors import ApiError
 
 from . import catalog
 from .catalog import Image, InstanceType
-from .entities import Disk, Instance, KeyPair, NetworkInterface, SecurityGroup
+from .entities import DELETED, Disk, Instance, KeyPair, NetworkInterface, SecurityGroup
 
-T = TypeVar("T")
-
-
-def _entity(call: Call, kind: type[T], entity_id: str | None, error: ApiError) -> T:
-    entity = call.store.find(kind, entity_id)
-    if entity is None:
-        raise error
-    return entity
-
-
-def _absent(code: str, name: str, value: str | None, status: int = 404) -> ApiError:
-    return ApiError(code, f"The specified {name} {(value or '')[:80]!r} does not exist.", status)
-
-
-def instance(call: Call, instance_id: str | None) -> Instance:
-    """The instance, or the API's error."""
-    error = _absent("InvalidInstanceId.NotFound", "InstanceId", instance_id)
-    return _entity(call, Instance, instance_id, error)
-
-
-def interface(call: Call, interface_id: str | None) -> NetworkInterface:
-    """The ENI, or the API's error; one that is being deleted exists."""
-    error = _absent("InvalidEniId.NotFound", "NetworkInterfaceId", interface_id)
-    return _entity(call, NetworkInterface, interface_id, error)
-
-
-def security_group(call: Call, group_id: str | None) -> SecurityGroup:
-    """The security group, or the API's error."""
-    error = _absent("InvalidSecurityGroupId.NotFound", "SecurityGroupId", group_id)
-    return _entity(call, SecurityGroup, group_id, error)
-
-
-def disk(call: Call, disk_id: str | None) -> Disk:
-    """The disk, or the API's error."""
-    return _entity(call, Disk, disk_id, _absent("InvalidDiskId.NotFound", "DiskId", disk_id))
-
-
-def key_pair(call: Call, name: str, *, status: int = 404) -> KeyPair:
-    """The key pair, or the API's error: 404 of RunInstances, 400 of the other actions."""
-    error = _absent("InvalidKeyPairName.NotFound", "KeyPairName", name, status)
-    return _entity(call, KeyPair, name, error)
+instance: Final = Lookup(Instance, "InstanceId", "InvalidInstanceId.NotFound")
+interface: Final = Lookup(
+    NetworkInterface, "NetworkInterfaceId", "InvalidEniId.NotFound", ended=DELETED
+)
+security_group: Final = Lookup(SecurityGroup, "SecurityGroupId", "InvalidSecurityGroupId.NotFound")
+disk: Final = Lookup(Disk, "DiskId", "InvalidDiskId.NotFound")
+key_pair: Final = Lookup(KeyPair, "KeyPairName", "InvalidKeyPairName.NotFound", 400)
+_role: Final = Lookup(Role, "RamRoleName", "InvalidRamRole.NotFound")
 
 
 def image(image_id: str) -> Image:
     """The image, or the API's error."""
     found = catalog.image(image_id)
     if found is None:
-        raise _absent("InvalidImageId.NotFound", "ImageId", image_id)
+        raise ApiError(
+            "InvalidImageId.NotFound",
+            f"The specified ImageId {image_id[:80]!r} does not exist.",
+            404,
+        )
     return found
 
 
@@ -81,12 +52,12 @@ def instance_type(type_id: str) -> InstanceType:
     return kind
 
 
-def ecs_role(call: Call, name: str, *, untrusting_status: int = 404) -> Role:
-    """The RAM role that instances may have: it trusts ecs.aliyuncs.com.
+def ecs_role(call: Call, name: str, *, untrusting_status: int) -> Role:
+    """The RAM role that instances may have, or the API's error: it trusts ecs.aliyuncs.com.
 
-    RunInstances answers 401 where a role does not trust ECS, AttachInstanceRamRole 404.
+    Where it does not, RunInstances answers 401 and AttachInstanceRamRole 404.
     """
-    role = _entity(call, Role, name, _absent("InvalidRamRole.NotFound", "RamRoleName", name))
+    role = _role(call, name)
     if not sessions.trusts_service(role, "ecs.aliyuncs.com"):
         raise ApiError(
             "InvalidRamRole.NotEcsRole",

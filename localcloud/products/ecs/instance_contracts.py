@@ -8,6 +8,7 @@ from typing import Final
 from localcloud.actions import Answer, Call, action
 from localcloud.wire.errors import ApiError, invalid
 
+from . import existing
 from .instances import SeveralInstances, several
 
 _AT_MAINTENANCE: Final = ("Stop", "AutoRecover", "AutoRedeploy")
@@ -93,8 +94,13 @@ def modify_instance_maintenance_attributes(
 
 
 @dataclass(frozen=True, kw_only=True)
-class DescribeInstanceAttachmentAttributes(SeveralInstances):
+class DescribeInstanceAttachmentAttributes:
     """Parameters of DescribeInstanceAttachmentAttributes."""
+
+    instance_ids: tuple[str, ...]
+    region_id: str | None = None
+    page_number: int | None = None
+    page_size: int | None = None
 
 
 @action()
@@ -102,7 +108,7 @@ def describe_instance_attachment_attributes(
     call: Call, request: DescribeInstanceAttachmentAttributes
 ) -> Answer:
     """Private pools that instances match: none."""
-    found = several(call, request.ids)
+    found = several(call, request.instance_ids)
     return {
         "Instances": {
             "Instance": [
@@ -181,7 +187,9 @@ def modify_instance_auto_renew_attribute(
     for instance_id in request.instance_id:
         instance = existing.instance(call, instance_id)
         if instance.charge_type != "PrePaid":
-            raise ApiError("InvalidParameter.InstanceId", f"{instance.id} is not paid in advance.")
+            raise ApiError(
+                "ChargeTypeViolation", f"{instance.id} is a pay-as-you-go instance.", 403
+            )
         call.store.change(
             instance,
             renewal_status=status,
@@ -213,5 +221,7 @@ def modify_instance_charge_type(call: Call, request: ModifyInstanceChargeType) -
             "InstanceChargeType", request.instance_charge_type, "it must be PrePaid or PostPaid"
         )
     for instance_id in request.instance_ids:
-        call.store.change(existing.instance(call, instance_id), charge_type=request.instance_charge_type)
+        call.store.change(
+            existing.instance(call, instance_id), charge_type=request.instance_charge_type
+        )
     return {"OrderId": "", "FeeOfInstances": {"FeeOfInstance": []}}

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from localcloud.actions import Answer, Call, action
 from localcloud.wire.errors import ApiError
 
+from . import existing
 from .entities import Instance
 from .instances import RUNNING, STOPPED, OneInstance
 
@@ -83,8 +84,6 @@ def _start(call: Call, instance: Instance) -> None:
 
 
 def _stop(call: Call, instance: Instance) -> None:
-    if instance.status(call.now) == STOPPED:
-        return
     if instance.status(call.now) != RUNNING:
         raise ApiError(
             "IncorrectInstanceStatus",
@@ -95,9 +94,11 @@ def _stop(call: Call, instance: Instance) -> None:
 
 
 def _reboot(call: Call, instance: Instance) -> None:
-    if instance.status(call.now) not in {RUNNING, STOPPED}:
+    if instance.status(call.now) != RUNNING:
         raise ApiError(
-            "IncorrectInstanceStatus", f"{instance.id} is {instance.status(call.now)}.", 403
+            "IncorrectInstanceStatus",
+            f"{instance.id} is {instance.status(call.now)}; only a Running one can be rebooted.",
+            403,
         )
     call.store.change(
         instance,

@@ -24,56 +24,65 @@ SLB = "SLB"
 NLB = "NLB"
 
 
-@dataclass(frozen=True)
-class _Codes:
-    """How an action that needs an address of a vSwitch is refused, by cause."""
+class Obstacle(enum.Enum):
+    """Why a given address cannot be claimed."""
 
-    malformed: str
-    outside: str
-    system: str
-    prefixes: str
-    in_use: str
-    none_left: str
-    status: int = 400
+    MALFORMED = "it is not an IPv4 address"
+    OUTSIDE = "it is not in the CIDR block of the vSwitch"
+    SYSTEM = "it is reserved by the system: the first address and the last three of a vSwitch"
+    RESERVED = "it is in a CIDR block that is reserved for prefixes"
+    TAKEN = "it is already assigned"
+
+
+@dataclass(frozen=True)
+class Codes:
+    """How an action that needs an address of a vSwitch is refused: code and status, by cause."""
+
+    malformed: tuple[str, int]
+    outside: tuple[str, int]
+    taken: tuple[str, int]
+    none_left: tuple[str, int]
+
+    def of(self, cause: Obstacle) -> tuple[str, int]:
+        """The code and status; what the system keeps is as unusable as what is outside."""
+        match cause:
+            case Obstacle.MALFORMED:
+                return self.malformed
+            case Obstacle.TAKEN:
+                return self.taken
+            case Obstacle.OUTSIDE | Obstacle.SYSTEM | Obstacle.RESERVED:
+                return self.outside
 
 
 _CODES: Final = MappingProxyType(
     {
-        ENI: _Codes(
-            malformed="InvalidIPAddress.Malformed",
-            outside="InvalidIp.NotInVswitchCidrBlock",
-            system="InvalidIp.IPReserved",
-            prefixes="InvalidIp.Reserved",
-            in_use="InvalidIp.IPAssigned",
-            none_left="InvalidVSwitchId.IpNotEnough",
-            status=403,
+        ENI: Codes(
+            malformed=("InvalidIp.Address", 403),
+            outside=("InvalidVSwitchId.IpInvalid", 403),
+            taken=("InvalidPrivateIpAddress.Duplicated", 400),
+            none_left=("InvalidVSwitchId.IpNotEnough", 403),
         ),
-        NAT: _Codes(
-            malformed="IllegalParam.NatIp",
-            outside="IllegalParam.NatIp",
-            system="IllegalParam.NatIp",
-            prefixes="IllegalParam.NatIp",
-            in_use="ResourceAlreadyAssociated.NatIp",
-            none_left="OperationFailed.VSwitchNoAvailableIp",
+        NAT: Codes(
+            malformed=("IllegalParam.NatIp", 400),
+            outside=("IllegalParam.NatIp", 400),
+            taken=("ResourceAlreadyAssociated.NatIp", 400),
+            none_left=("OperationFailed.VSwitchNoAvailableIp", 400),
         ),
-        SLB: _Codes(
-            malformed="InvalidParameter",
-            outside="InvalidParameter",
-            system="InvalidParameter",
-            prefixes="InvalidParameter",
-            in_use="AllocateVpcInstanceFailed",
-            none_left="VSwitchAvailableIpNotExist",
+        SLB: Codes(
+            malformed=("InvalidParameter", 400),
+            outside=("InvalidParameter", 400),
+            taken=("AllocateVpcInstanceFailed", 400),
+            none_left=("VSwitchAvailableIpNotExist", 400),
         ),
-        NLB: _Codes(
-            malformed="IllegalParam.PrivateIPv4Address",
-            outside="IllegalParam.PrivateIPv4Address",
-            system="IllegalParam.PrivateIPv4Address",
-            prefixes="IllegalParam.PrivateIPv4Address",
-            in_use="ResourceInUse.IP",
-            none_left="ResourceNotEnough.VSwitchIp",
+        NLB: Codes(
+            malformed=("IllegalParam.PrivateIPv4Address", 400),
+            outside=("IllegalParam.PrivateIPv4Address", 400),
+            taken=("ResourceInUse.IP", 400),
+            none_left=("ResourceNotEnough.VSwitchIp", 400),
         ),
     }
 )
+"""By the kind of owner; ECS has others for some of its actions."""
 _IN_ORDER = 64
 _GOLDEN = 0.618
 
@@ -88,16 +97,6 @@ def _taken(store: Store, vswitch: VSwitch, ip: IPv4Address) -> bool:
         store.find(AddressClaim, f"{vswitch.id}/{ip}") is not None
         or store.find(AddressClaim, f"{vswitch.id}/{prefix}") is not None
     )
-
-
-class Obstacle(enum.Enum):
-    """Why a given address cannot be claimed."""
-
-    MALFORMED = "it is not an IPv4 address"
-    OUTSIDE = "it is not in the CIDR block of the vSwitch"
-    SYSTEM = "it is reserved by the system: the first address and the last three of a vSwitch"
-    RESERVED = "it is in a CIDR block that is reserved for prefixes"
-    TAKEN = "it is already assigned"
 
 
 def obstacle(store: Store, vswitch: VSwitch, text: str) -> Obstacle | None:
@@ -116,37 +115,30 @@ def obstacle(store: Store, vswitch: VSwitch, text: str) -> Obstacle | None:
     return Obstacle.TAKEN if _taken(store, vswitch, ip) else None
 
 
-def take(call: Call, vswitch: VSwitch, wanted: str, *, kind: str, owner: str) -> str:
-    """Claim one given address.
+def take(  # noqa: PLR0913  # who claims what, and how it is refused
+    call: Call,
+    vswitch: VSwitch,
+    wanted: str,
+    *,
+    kind: str,
+    owner: str,
+    codes: Codes | None = None,
+) -> str:
+    """Claim one given address; `codes` are the kind's unless the action has its own.
 
     Raises:
         ApiError: not in the vSwitch, reserved by the system or a reservation, or in use.
     """
-    network = addressing.block(vswitch.cidr)
-    codes = _CODES[kind]
-    ip = addressing.given_address(wanted, codes.malformed, "private IP address")
-    if ip not in network:
+    cause = obstacle(call.store, vswitch, wanted)
+    if cause is not None:
+        code, status = (codes or _CODES[kind]).of(cause)
         raise ApiError(
-            codes.outside,
-            f"The specified IP address {ip} is not in the CIDR block {network} of the vSwitch.",
+            code,
+            f"The specified private IP address {wanted[:40]!r} cannot be used in {vswitch.id} "
+            f"({vswitch.cidr}): {cause.value}.",
+            status,
         )
-    if addressing.is_reserved(ip, network):
-        raise ApiError(
-            codes.system,
-            f"The specified IP address {ip} is reserved by the system: the first address and "
-            f"the last three of {network} cannot be used.",
-            codes.status,
-        )
-    if any(ip in reserved for reserved in _reservations(call.store, vswitch)):
-        raise ApiError(
-            codes.prefixes,
-            f"The specified IP address {ip} is in a CIDR block reserved for prefixes.",
-            codes.status,
-        )
-    if _taken(call.store, vswitch, ip):
-        raise ApiError(
-            codes.in_use, f"The specified IP address {ip} is already assigned.", codes.status
-        )
+    ip = addressing.address(wanted)
     call.store.put(
         AddressClaim(vswitch_id=vswitch.id, address=str(ip), owner_kind=kind, owner_id=owner)
     )
@@ -182,11 +174,8 @@ def take_any(call: Call, vswitch: VSwitch, *, kind: str, owner: str) -> str:
             AddressClaim(vswitch_id=vswitch.id, address=str(ip), owner_kind=kind, owner_id=owner)
         )
         return str(ip)
-    raise ApiError(
-        _CODES[kind].none_left,
-        f"The vSwitch {vswitch.id} has no free IP address left.",
-        _CODES[kind].status,
-    )
+    code, status = _CODES[kind].none_left
+    raise ApiError(code, f"The vSwitch {vswitch.id} has no free IP address left.", status)
 
 
 def take_prefix(call: Call, vswitch: VSwitch, wanted: str | None, *, owner: str) -> str:
