@@ -54,8 +54,9 @@ def _kind(kinds: Kinds, resource_type: str) -> type[Any]:
     kind = kinds.get(resource_type.upper())
     if kind is None:
         raise ApiError(
-            "InvalidResourceType.NotSupported",
+            "InvalidResourceType.NotFound",
             f"ResourceType {resource_type!r} is not one of {', '.join(sorted(kinds))}.",
+            404,
         )
     return kind
 

@@ -91,11 +91,11 @@ def take(
             f"The operation failed because of vSwitchNotSupportIpv6: {vswitch.id}.",
         )
     eni_id = call.new_id("eni")
-    owner = {"kind": claims.NLB, "owner": load_balancer_id}
-    if wanted.private_ipv4_address:
-        private = claims.take(call, vswitch, wanted.private_ipv4_address, **owner)
+    kind, owner, address = claims.NLB, load_balancer_id, wanted.private_ipv4_address
+    if address:
+        private = claims.take(call, vswitch, address, kind=kind, owner=owner)
     else:
-        private = claims.take_any(call, vswitch, **owner)
+        private = claims.take_any(call, vswitch, kind=kind, owner=owner)
     return NlbZone(
         zone=vswitch.zone,
         vswitch_id=vswitch.id,

@@ -96,11 +96,11 @@ def create_load_balancer(call: Call, request: CreateLoadBalancer) -> Answer:
             raise ApiError("MissingParam.VSwitchId", "An intranet CLB needs a VSwitchId.")
         vswitch = vswitches.find(call, request.vswitch_id, status=400)
         vpc_id, zone = vswitch.vpc_id, zone or vswitch.zone
-        owner = {"kind": claims.SLB, "owner": load_balancer_id}
+        kind, owner = claims.SLB, load_balancer_id
         if request.address:
-            address = claims.take(call, vswitch, request.address, **owner)
+            address = claims.take(call, vswitch, request.address, kind=kind, owner=owner)
         else:
-            address = claims.take_any(call, vswitch, **owner)
+            address = claims.take_any(call, vswitch, kind=kind, owner=owner)
     elif request.address_type == "internet":
         address, vswitch_id = eips.free_address(call), ""
     else:

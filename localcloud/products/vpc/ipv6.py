@@ -200,28 +200,47 @@ def _free(call: Call, vswitch: VSwitch) -> str:
         offset += 1
 
 
-def _wanted(vswitch: VSwitch, text: str) -> Address:
-    ip = addressing.given_ipv6(text, "InvalidIpv6Address.Malformed")
-    block = addressing.ipv6_block(vswitch.ipv6_cidr or "")
-    if ip not in block:
-        raise ApiError(
-            "InvalidIp.NotInVswitchCidrBlock", f"{ip} is not in the vSwitch's IPv6 block {block}."
-        )
-    return ip
+@dataclass(frozen=True)
+class Ipv6Codes:
+    """How an action that gives an ENI IPv6 addresses is refused: code and status, by cause."""
+
+    disabled: tuple[str, int] = ("InvalidVSwitch.Ipv6NotTurnOn", 403)
+    malformed: tuple[str, int] = ("InvalidIp.Address", 403)
+    outside: tuple[str, int] = ("InvalidVSwitchId.IpInvalid", 404)
+    taken: tuple[str, int] = ("InvalidIp.IpAssigned", 404)
 
 
-def put_on(call: Call, interface_id: str, vswitch: VSwitch, wanted: str | None) -> str:
+ASSIGNING: Final = Ipv6Codes()
+"""Error table of AssignIpv6Addresses."""
+
+
+def put_on(
+    call: Call,
+    interface_id: str,
+    vswitch: VSwitch,
+    wanted: str | None,
+    codes: Ipv6Codes = ASSIGNING,
+) -> str:
     """Give an ENI an IPv6 address: one it names (its own or a fresh one) or any."""
+
+    def refusal(code: tuple[str, int], message: str) -> ApiError:
+        return ApiError(code[0], message, code[1])
+
     if vswitch.ipv6_cidr is None:
-        raise ApiError(
-            "InvalidVSwitchId.Ipv6NotTurnOn",
-            f"The vSwitch {vswitch.id} has no IPv6 CIDR block: enable IPv6 on it first.",
+        raise refusal(
+            codes.disabled, f"The vSwitch {vswitch.id} has no IPv6 CIDR block: enable IPv6 first."
         )
-    ip = _free(call, vswitch) if wanted is None else str(_wanted(vswitch, wanted))
+    if wanted is None:
+        ip = _free(call, vswitch)
+    else:
+        parsed = addressing.given_ipv6(wanted, *codes.malformed)
+        if parsed not in addressing.ipv6_block(vswitch.ipv6_cidr):
+            raise refusal(codes.outside, f"{parsed} is not in the block {vswitch.ipv6_cidr}.")
+        ip = str(parsed)
     held = call.store.where(Ipv6Address, "address", f"{vswitch.id}/{ip}")
     if held:
         if held[0].interface_id is not None:
-            raise ApiError("InvalidIp.IPAssigned", f"The IPv6 address {ip} is assigned.", 403)
+            raise refusal(codes.taken, f"The IPv6 address {ip} is already assigned.")
         call.store.change(held[0], interface_id=interface_id)
         return ip
     call.store.put(
