@@ -20,6 +20,8 @@ INTRANET: Final = "Intranet"
 DUAL_STACK: Final = "DualStack"
 _LEAST_ZONES: Final = 2
 _MOST_ZONES: Final = 10
+_LEAST_LOCAL: Final = 2
+_MOST_LOCAL: Final = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +103,32 @@ def take(
         vswitch_id=vswitch.id,
         eni_id=eni_id,
         private_ipv4=private,
+        local_ipv4=_local(call, vswitch, wanted.ipv4_local_addresses, load_balancer_id),
         ipv6=_ipv6(call, eni_id, vswitch, wanted.ipv6_address) if dual_stack else "",
+    )
+
+
+def _local(
+    call: Call, vswitch: VSwitch, wanted: Sequence[str], load_balancer_id: str
+) -> tuple[str, ...]:
+    """The addresses towards the backends: an even number from 2 to 8, of the cloud's choice or not.
+
+    So an NLB takes three addresses of each of its vSwitches at least (page CreateLoadBalancer,
+    Ipv4LocalAddresses).
+    """
+    if not wanted:
+        return tuple(
+            claims.take_any(call, vswitch, kind=claims.NLB, owner=load_balancer_id)
+            for _ in range(_LEAST_LOCAL)
+        )
+    if len(wanted) % 2 or not _LEAST_LOCAL <= len(wanted) <= _MOST_LOCAL:
+        raise ApiError(
+            "IllegalParam",
+            f"{len(wanted)} Ipv4LocalAddresses are given: it must be an even number from "
+            f"{_LEAST_LOCAL} to {_MOST_LOCAL}.",
+        )
+    return tuple(
+        claims.take(call, vswitch, ip, kind=claims.NLB, owner=load_balancer_id) for ip in wanted
     )
 
 
@@ -160,6 +187,7 @@ def unpublish(call: Call, zone: NlbZone) -> NlbZone:
 def give_back(call: Call, zone: NlbZone) -> None:
     """Release everything that a zone holds."""
     unpublish(call, zone)
-    claims.give_back(call, zone.vswitch_id, zone.private_ipv4)
+    for address in (zone.private_ipv4, *zone.local_ipv4):
+        claims.give_back(call, zone.vswitch_id, address)
     if zone.ipv6:
         ipv6.take_from(call, zone.vswitch_id, zone.ipv6)

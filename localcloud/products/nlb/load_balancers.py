@@ -170,7 +170,7 @@ def _zone_shown(zone: NlbZone, *, local: bool) -> dict[str, object]:
         "PublicIPv4Address": zone.public_ipv4,
     }
     if local:
-        address |= {"Ipv4LocalAddresses": [], "Ipv6LocalAddresses": []}
+        address |= {"Ipv4LocalAddresses": list(zone.local_ipv4), "Ipv6LocalAddresses": []}
     return {
         "ZoneId": zone.zone,
         "VSwitchId": zone.vswitch_id,
