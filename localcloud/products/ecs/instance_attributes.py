@@ -33,9 +33,10 @@ def describe_instance_attribute(call: Call, request: DescribeInstanceAttribute) 
         "InstanceType Cpu Memory InstanceNetworkType InstanceChargeType InternetChargeType "
         "InternetMaxBandwidthIn InternetMaxBandwidthOut CreditSpecification SerialNumber "
         "StoppedMode VlanId CreationTime ExpiredTime PublicIpAddress InnerIpAddress VpcAttributes "
-        "SecurityGroupIds OperationLocks DedicatedHostAttribute"
+        "SecurityGroupIds OperationLocks"
     )
     answer = {name: shown[name] for name in same.split()}
+    answer["DedicatedHostAttribute"] = {"DedicatedHostId": "", "DedicatedHostName": ""}
     answer["IoOptimized"] = "optimized"
     answer["EnableJumboFrame"] = instance.jumbo_frame
     public = call.store.where(Eip, "instance", instance.id)

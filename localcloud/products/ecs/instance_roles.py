@@ -39,7 +39,7 @@ def _role_results(ids: Sequence[str], name: str, role: str) -> dict[str, object]
         "FailCount": 0,
         f"{name}InstanceRamRoleResults": {
             f"{name}InstanceRamRoleResult": [
-                {"InstanceId": i, "Success": True, "Code": 200, "Message": "success"} for i in ids
+                {"InstanceId": i, "Success": True, "Code": "200", "Message": "success"} for i in ids
             ]
         },
     }
