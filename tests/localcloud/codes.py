@@ -30,6 +30,12 @@ def table() -> dict[Row, str]:
 
 
 @functools.cache
+def not_reached(product: str) -> frozenset[str]:
+    """Codes of a product that no test provokes yet: they have a row for the product, `*`."""
+    return frozenset(code for p, action, code, _ in table() if p == product and action == "*")
+
+
+@functools.cache
 def products() -> frozenset[str]:
     """The products that are held to the table."""
     return frozenset(product for product, _, _, _ in table())

@@ -37,7 +37,7 @@ def test_an_intranet_clb_holds_an_address_of_its_vswitch(place: Place) -> None:
         place.vpc,
         "active",
     )
-    with refused("InvalidIp.IPAssigned"):
+    with refused("InvalidPrivateIpAddress.Duplicated"):
         place.eni(PrimaryIpAddress="172.31.200.1")
     with refused("DependencyViolation"):
         place.api.vpc("DeleteVSwitch", VSwitchId=place.vswitch)

@@ -116,7 +116,7 @@ class Session:
     def prepare(self, step: Preparation) -> None:
         """Make a call that must succeed, and wait until every resource has settled."""
         status, answer = self.send(step.call, step.parameters)
-        assert status == 200, f"{step.call} is only a preparation: {answer}"  # noqa: PLR2004
+        assert status == 200, f"{step.call} is only a preparation: {answer}"
         if step.name:
             self._ids[step.name] = str(at(answer, step.gives)) if step.gives else ""
         self.settle()
@@ -174,7 +174,7 @@ def problems(session: Session, entry: Entry) -> list[str]:
 def _refusal(status: int, answer: Mapping[str, Any], expected: Refused) -> list[str]:
     code = answer.get("Code", "")
     shown = f"{status} {code or 'success'} {answer.get('Message', '')}".strip()
-    if status < 400:  # noqa: PLR2004  # not an error
+    if status < 400:  # not an error
         return [f"It is accepted: {answer}"]
     if str(code).startswith("LocalCloud."):
         return [f"The emulator does not know it: {shown}"]
@@ -186,7 +186,7 @@ def _refusal(status: int, answer: Mapping[str, Any], expected: Refused) -> list[
 def _success(
     session: Session, status: int, answer: Mapping[str, Any], expected: Answered
 ) -> list[str]:
-    if status != 200:  # noqa: PLR2004
+    if status != 200:
         return [f"It is refused: {status} {answer.get('Code')} {answer.get('Message')}"]
     return [
         *_values(session, answer, expected.shows),
@@ -213,7 +213,7 @@ def _look(session: Session, entry: Entry) -> list[str]:
         return []
     session.settle()
     status, answer = session.send(entry.then.call, entry.then.parameters)
-    if status != 200:  # noqa: PLR2004
+    if status != 200:
         return [f"{entry.then.call} answers {status} {answer.get('Code')}"]
     return list(_values(session, answer, entry.then.shows))
 
