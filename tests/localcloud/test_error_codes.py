@@ -1,4 +1,4 @@
-"""The table of error codes: every code in the products' source has a row, and every row a source."""
+"""The table of error codes: each code in the products' source has a row, each row a source."""
 
 from __future__ import annotations
 
