@@ -41,12 +41,14 @@ def given_address(text: str, code: str, name: str) -> IPv4Address:
         raise ApiError(code, f"Specified {name} {text!r} is not an IPv4 address.") from None
 
 
-def given_ipv6(text: str, code: str) -> IPv6Address:
+def given_ipv6(text: str, code: str, status: int = 400) -> IPv6Address:
     """A client's IPv6 address, or the API's error `code`."""
     try:
         return IPv6Address(text)
     except ValueError:
-        raise ApiError(code, f"Specified Ipv6Address {text!r} is not an IPv6 address.") from None
+        raise ApiError(
+            code, f"Specified Ipv6Address {text[:60]!r} is not an IPv6 address.", status
+        ) from None
 
 
 def is_reserved(ip: IPv4Address, network: IPv4Network) -> bool:
@@ -69,6 +71,11 @@ def is_private(network: IPv4Network) -> bool:
         and not network.is_multicast
         and not network.is_link_local
     )
+
+
+def overlaps_system(network: IPv4Network) -> bool:
+    """Whether a block reaches into 100.64.0.0/10, which the cloud's own services have."""
+    return network.overlaps(_NO_SYSTEM_CIDR)
 
 
 def sub_block(parent: IPv6Network, index: int) -> IPv6Network:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+import types
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ from .wire import parameters as wire_parameters
 from .wire.errors import ApiError
 
 UNKNOWN_ACTION: Final = "LocalCloud.UnknownAction"
-UNKNOWN_PRODUCT: Final = "LocalCloud.UnknownProduct"
+UNKNOWN_VERSION: Final = "InvalidVersion"
 UNKNOWN_PARAMETER: Final = "LocalCloud.UnknownParameter"
 
 _COMMON: Final = frozenset(
@@ -57,6 +58,10 @@ _COMMON: Final = frozenset(
 _MOST_FIELDS: Final = 5000
 _LONGEST_TOKEN: Final = 64
 _REGIONAL: Final = frozenset({"Ecs", "Vpc", "Slb", "Nlb"})
+_NOT_ALLOWED: Final = types.MappingProxyType(
+    {"ram": "NoPermission", "sts": "NoPermission", "nlb": "Forbidden.NoPermission"}
+)
+"""How products refuse what policies do not allow; the others by Forbidden.RAM."""
 _PASSES_ROLE: Final = frozenset({("ecs", "RunInstances"), ("ecs", "AttachInstanceRamRole")})
 
 
@@ -193,7 +198,7 @@ class Gateway:
         product = self._products.get(parsed.version)
         if product is None:
             raise ApiError(
-                UNKNOWN_PRODUCT,
+                UNKNOWN_VERSION,
                 f"No product here has the API version {parsed.version[:40]!r}.",
             )
         state.product = product.name
@@ -230,7 +235,7 @@ class Gateway:
             context=context,
         )
         if not principal.may(asked):
-            code = "NoPermission" if name in {"ram", "sts"} else "Forbidden.RAM"
+            code = _NOT_ALLOWED.get(name, "Forbidden.RAM")
             raise ApiError(
                 code,
                 f"{principal.arn} is not authorized to do {name}:{action[:80]} on "

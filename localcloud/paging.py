@@ -5,11 +5,27 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Callable, Sequence
-from typing import Protocol, TypeVar
+from dataclasses import dataclass
+from typing import Final, Protocol, TypeVar
 
 from .wire.errors import ApiError, invalid
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class TokenCodes:
+    """How an action refuses a MaxResults or a NextToken."""
+
+    limit: str = "InvalidParameter"
+    token: str = "InvalidParameter.NextToken"  # noqa: S105  # an error code
+
+
+USUAL_CODES: Final = TokenCodes()
+ILLEGAL_CODES: Final = TokenCodes("IllegalParam.MaxResults", "IllegalParam.NextToken")
+"""The newer products and actions (pages DescribeLoadBalancerListeners, ListLoadBalancers)."""
+_USUAL_ITEMS: Final = 100
+_MOST_ITEMS: Final = 1000
 
 
 def page(
@@ -30,7 +46,7 @@ def listed(
     name: str, rows: Sequence[T], token: str | None, limit: int | None, *, most: int = 100
 ) -> dict[str, object]:
     """An answer of the newer kind: the rows under `name`, how many, and where it goes on."""
-    part, following = by_token(rows, token, limit, most=most)
+    part, following = by_token(rows, token, limit, most=most, codes=ILLEGAL_CODES)
     answer: dict[str, object] = {
         name: list(part),
         "TotalCount": len(rows),
@@ -99,9 +115,11 @@ def either(  # noqa: PLR0913, PLR0917  # what all such answers are made of
     """An answer by token where the request has one or asks for it, else by page."""
     if request.max_results is None and not request.next_token:
         return numbered(outer, inner, rows, request, show, most=most)
-    part, following = by_token(
-        rows, request.next_token, request.max_results, usual=usual, most=most
-    )
+    # ECS cuts a MaxResults that is too large and takes the default for one that is too small
+    # (alibabacloud-go/ecs-20140526 v7.2.4, texts of DescribeInstances).
+    limit = request.max_results
+    length = usual if limit is None or limit < usual else min(limit, most)
+    part, following = by_token(rows, request.next_token, length, usual=usual, most=most)
     return {
         outer: {inner: [show(row) for row in part]},
         "TotalCount": len(rows),
@@ -109,21 +127,56 @@ def either(  # noqa: PLR0913, PLR0917  # what all such answers are made of
     }
 
 
-def by_token(
-    items: Sequence[T], token: str | None, limit: int | None, *, usual: int = 20, most: int = 500
+def by_token(  # noqa: PLR0913  # the codes are what products differ in
+    items: Sequence[T],
+    token: str | None,
+    limit: int | None,
+    *,
+    usual: int = 20,
+    most: int = 500,
+    codes: TokenCodes = USUAL_CODES,
 ) -> tuple[Sequence[T], str]:
     """The items after `token` and the next token, empty at the end."""
     length = usual if limit is None else limit
     if not 1 <= length <= most:
-        raise invalid("MaxResults", length, f"it must be from 1 to {most}")
+        raise ApiError(
+            codes.limit,
+            f"The value '{length}' of MaxResults is not valid: it must be from 1 to {most}.",
+        )
     start = 0
     if token:
         try:
             start = int(base64.b64decode(token, validate=True))
         except (binascii.Error, ValueError):
-            raise ApiError("InvalidParameter.NextToken", "The NextToken is not valid.") from None
+            raise ApiError(codes.token, "The NextToken is not valid.") from None
         if start < 0:
-            raise ApiError("InvalidParameter.NextToken", "The NextToken is not valid.")
+            raise ApiError(codes.token, "The NextToken is not valid.")
     end = start + length
     following = base64.b64encode(str(end).encode()).decode() if end < len(items) else ""
     return items[start:end], following
+
+
+class Marked(Protocol):
+    """A request that goes on where a marker of the last answer points."""
+
+    @property
+    def marker(self) -> str | None:
+        """Where the last answer ended."""
+        ...
+
+    @property
+    def max_items(self) -> int | None:
+        """How many items an answer has."""
+        ...
+
+
+def marked(outer: str, inner: str, rows: Sequence[T], request: Marked) -> dict[str, object]:
+    """An answer of RAM: rows under `outer.inner`, whether it is cut, and the marker if so."""
+    codes = TokenCodes("InvalidParameter.MaxItems", "InvalidParameter.Marker")
+    part, following = by_token(
+        rows, request.marker, request.max_items, usual=_USUAL_ITEMS, most=_MOST_ITEMS, codes=codes
+    )
+    answer: dict[str, object] = {outer: {inner: list(part)}, "IsTruncated": bool(following)}
+    if following:
+        answer["Marker"] = following
+    return answer

@@ -25,7 +25,7 @@ class Cloud:
     """The facts of the emulated cloud that actions need.
 
     `delay_scale` stretches the time that resources take to become ready: 0 at once, 1 about as
-    long as in the real cloud.
+    long as in the real cloud. `hostile` is the seed of the hostile mode, None without it.
     """
 
     region: str = DEFAULT_REGION
@@ -33,6 +33,7 @@ class Cloud:
     eip_range: IPv4Network = field(default_factory=lambda: IPv4Network(DEFAULT_EIP_RANGE))
     delay_scale: float = 0.0
     strict: bool = False
+    hostile: int | None = None
     root_key_id: str = ROOT_KEY_ID
     root_secret: str = ROOT_SECRET
 

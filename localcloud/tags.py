@@ -22,29 +22,58 @@ class TagParameter:
     value: str = ""
 
 
-def given(parameters: Iterable[TagParameter]) -> Tags:
-    """The tags of a request, checked."""
-    tags = {tag.key: tag.value for tag in parameters}
-    check(tags)
-    return tuple(sorted(tags.items()))
+@dataclass(frozen=True, kw_only=True)
+class Codes:
+    """How an action refuses tags, by cause."""
+
+    too_many: str
+    full: str
+    twice: str
+    key: str
+    value: str
 
 
-def check(tags: dict[str, str]) -> None:
-    """Raise what the API raises for tags that cannot be."""
+USUAL: Final = Codes(
+    too_many="NumberExceed.Tags",
+    full="OperationDenied.QuotaExceed",
+    twice="Duplicate.TagKey",
+    key="InvalidTagKey.Malformed",
+    value="InvalidTagValue.Malformed",
+)
+"""Those of ECS (page TagResources), which most actions that create something share."""
+
+
+def given(parameters: Iterable[TagParameter], codes: Codes = USUAL) -> Tags:
+    """The tags of a request, checked: each key once, 20 at most.
+
+    Raises:
+        ApiError: a tag cannot be.
+    """
+    tags: dict[str, str] = {}
+    for tag in parameters:
+        if tag.key in tags:
+            raise ApiError(codes.twice, f"The tag key {tag.key[:40]!r} is given twice.")
+        tags[tag.key] = tag.value
     if len(tags) > _MOST:
-        raise ApiError("NumberExceed.Tags", f"A resource has at most {_MOST} tags.")
+        raise ApiError(codes.too_many, f"A request has at most {_MOST} tags.")
     for key, value in tags.items():
         lowered = key.lower()
         if not key or len(key) > _KEY_LENGTH or lowered.startswith(("aliyun", "acs:")):
-            raise ApiError("InvalidTagKey.Malformed", f"The tag key {key[:40]!r} is not valid.")
+            raise ApiError(codes.key, f"The tag key {key[:40]!r} is not valid.")
         if len(value) > _KEY_LENGTH or "http://" in value or "https://" in value:
-            raise ApiError("InvalidTagValue.Malformed", f"The value of tag {key!r} is not valid.")
+            raise ApiError(codes.value, f"The value of tag {key!r} is not valid.")
+    return tuple(sorted(tags.items()))
 
 
-def merged(tags: Tags, more: Tags) -> Tags:
-    """Tags with others added or replaced."""
+def merged(tags: Tags, more: Tags, codes: Codes = USUAL) -> Tags:
+    """Tags with others added or replaced; a resource has 20 at most.
+
+    Raises:
+        ApiError: it would have more.
+    """
     both = {**dict(tags), **dict(more)}
-    check(both)
+    if len(both) > _MOST:
+        raise ApiError(codes.full, f"A resource has at most {_MOST} tags.")
     return tuple(sorted(both.items()))
 
 

@@ -1,16 +1,24 @@
-"""TagResources, UntagResources and ListTagResources, the same in every product."""
+"""TagResources, UntagResources and ListTagResources: one place for every product.
+
+Products differ in the names of the parameters, in the codes by which they refuse, and in the shape
+of the list; the rules are the same: at most 50 resources and 20 tags in a call, 20 tags on a
+resource, each key once.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final, Protocol
 
 from localcloud import paging, tags
-from localcloud.actions import Answer, Call
-from localcloud.tags import TagParameter
+from localcloud.actions import Action, Answer, Call
+from localcloud.tags import TagParameter, Tags
 from localcloud.wire.errors import ApiError
 from localcloud.wire.parameters import wire
+
+_MOST_RESOURCES: Final = 50
+_USUAL_ROWS: Final = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +30,11 @@ class TagResources:
     tag: tuple[TagParameter, ...]
     region_id: str | None = None
 
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The resources."""
+        return self.resource_id
+
 
 @dataclass(frozen=True, kw_only=True)
 class UntagResources:
@@ -32,6 +45,16 @@ class UntagResources:
     tag_key: tuple[str, ...] = ()
     all: bool = False
     region_id: str | None = None
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The resources."""
+        return self.resource_id
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The keys to take away."""
+        return self.tag_key
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,71 +69,159 @@ class ListTagResources:
     page_size: int | None = wire("PageSize", default=None)
     region_id: str | None = None
 
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The resources; none means those with the tags."""
+        return self.resource_id
+
+    @property
+    def limit(self) -> int | None:
+        """How many rows an answer has."""
+        return self.max_results or self.page_size
+
+
+class Listing(Protocol):
+    """What a list of tags is asked by, whatever the product calls it."""
+
+    @property
+    def resource_type(self) -> str:
+        """Of which kind the resources are."""
+        ...
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The resources; none means those with the tags."""
+        ...
+
+    @property
+    def tag(self) -> tuple[TagParameter, ...]:
+        """The tags that a resource must have."""
+        ...
+
+    @property
+    def next_token(self) -> str | None:
+        """Where the last answer ended."""
+        ...
+
+    @property
+    def limit(self) -> int | None:
+        """How many rows an answer has."""
+        ...
+
 
 Kinds = Mapping[str, type[Any]]
 
 
-def _kind(kinds: Kinds, resource_type: str) -> type[Any]:
-    kind = kinds.get(resource_type.upper())
-    if kind is None:
-        raise ApiError(
-            "InvalidResourceType.NotSupported",
-            f"ResourceType {resource_type!r} is not one of {', '.join(sorted(kinds))}.",
-        )
-    return kind
+@dataclass(frozen=True, kw_only=True)
+class Codes:
+    """How a product refuses: code and HTTP status, by cause. `{}` is the kind of the resource."""
+
+    unknown_type: tuple[str, int]
+    unknown_resource: tuple[str, int]
+    too_many_resources: str = "NumberExceed.ResourceIds"
+    nothing_named: tuple[str, int] = ("BothEmpty.TagsAndResources", 403)
+    tags: tags.Codes = tags.USUAL
 
 
-def _found(call: Call, kind: type[Any], ids: tuple[str, ...]) -> list[Any]:
-    found = []
-    for resource_id in ids:
-        entity = call.store.find(kind, resource_id)
-        if entity is None:
-            raise ApiError(
-                "InvalidResourceId.NotFound", f"The resource {resource_id!r} does not exist.", 404
-            )
-        found.append(entity)
-    return found
+@dataclass(frozen=True, kw_only=True)
+class Tagging:
+    """The tagging of one product.
 
+    `show` makes the answer of a list from the call, the request, all rows and those shown; `row`
+    names the resource in them.
+    """
 
-def add(call: Call, request: TagResources, kinds: Kinds) -> Answer:
-    """Add the tags to each resource."""
-    kind = _kind(kinds, request.resource_type)
-    more = tags.given(request.tag)
-    for entity in _found(call, kind, request.resource_id):
-        call.store.change(entity, tags=tags.merged(entity.tags, more))
-    return {}
-
-
-def take(call: Call, request: UntagResources, kinds: Kinds) -> Answer:
-    """Take the named tags, or all, from each resource."""
-    kind = _kind(kinds, request.resource_type)
-    for entity in _found(call, kind, request.resource_id):
-        left = () if request.all else tags.without(entity.tags, request.tag_key)
-        call.store.change(entity, tags=left)
-    return {}
-
-
-def rows(call: Call, request: ListTagResources, kinds: Kinds) -> tuple[list[dict[str, str]], str]:
-    """One row for each tag of each matching resource, and the next token."""
-    kind = _kind(kinds, request.resource_type)
-    if request.resource_id:
-        entities = [e for i in request.resource_id if (e := call.store.find(kind, i)) is not None]
-    elif request.tag:
-        entities = list(call.store.all(kind))
-    else:
-        raise ApiError("MissingParameter.ResourceIds", "Give ResourceId.N or Tag.N.")
-    found = [
-        {
-            "ResourceId": entity.id,
-            "ResourceType": request.resource_type,
-            "TagKey": key,
-            "TagValue": value,
-        }
-        for entity in entities
-        if tags.match(entity.tags, request.tag)
-        for key, value in entity.tags
-    ]
-    part, following = paging.by_token(
-        found, request.next_token, request.max_results or request.page_size, usual=1000, most=1000
+    kinds: Kinds
+    codes: Codes
+    requests: tuple[type[Any], type[Any], type[Any]] = (
+        TagResources,
+        UntagResources,
+        ListTagResources,
     )
-    return list(part), following
+    untag: str = "UntagResources"
+    row: str = "ResourceId"
+    show: Callable[[Call, Any, Sequence[Any]], Mapping[str, object]] | None = None
+
+    def actions(self) -> tuple[Action, ...]:
+        """The three actions."""
+        add, take, listed = self.requests
+        return (
+            Action(name="TagResources", request=add, run=self._add, writes=True),
+            Action(name=self.untag, request=take, run=self._take, writes=True),
+            Action(name="ListTagResources", request=listed, run=self._list, writes=False),
+        )
+
+    def _kind(self, resource_type: str) -> type[Any]:
+        kind = self.kinds.get(resource_type.upper())
+        if kind is None:
+            code, status = self.codes.unknown_type
+            raise ApiError(
+                code,
+                f"ResourceType {resource_type[:40]!r} is not one of "
+                f"{', '.join(sorted(self.kinds))}.",
+                status,
+            )
+        return kind
+
+    def _existing(self, call: Call, kind: type[Any], names: tuple[str, ...]) -> list[Any]:
+        if len(names) > _MOST_RESOURCES:
+            raise ApiError(
+                self.codes.too_many_resources,
+                f"{len(names)} resources are named; a call names at most {_MOST_RESOURCES}.",
+            )
+        existing = []
+        for name in names:
+            entity = call.store.find(kind, name)
+            if entity is None:
+                code, status = self.codes.unknown_resource
+                raise ApiError(
+                    code.format(kind.__name__),
+                    f"The resource {name[:80]!r} does not exist.",
+                    status,
+                )
+            existing.append(entity)
+        return existing
+
+    def _add(self, call: Call, request: Any) -> Answer:  # noqa: ANN401  # one of `requests`
+        kind = self._kind(request.resource_type)
+        more = tags.given(request.tag, self.codes.tags)
+        for entity in self._existing(call, kind, request.named):
+            call.store.change(entity, tags=tags.merged(entity.tags, more, self.codes.tags))
+        return {}
+
+    def _take(self, call: Call, request: Any) -> Answer:  # noqa: ANN401  # one of `requests`
+        kind = self._kind(request.resource_type)
+        for entity in self._existing(call, kind, request.named):
+            left: Tags = () if request.all else tags.without(entity.tags, request.keys)
+            call.store.change(entity, tags=left)
+        return {}
+
+    def _list(self, call: Call, request: Listing) -> Answer:
+        kind = self._kind(request.resource_type)
+        if request.named:
+            entities = [e for i in request.named if (e := call.store.find(kind, i)) is not None]
+        elif request.tag:
+            entities = list(call.store.all(kind))
+        else:
+            code, status = self.codes.nothing_named
+            raise ApiError(code, "Resources or tags must be named.", status)
+        rows = [
+            {
+                self.row: entity.id,
+                "ResourceType": request.resource_type,
+                "TagKey": key,
+                "TagValue": value,
+            }
+            for entity in entities
+            if tags.match(entity.tags, request.tag)
+            for key, value in entity.tags
+        ]
+        part, following = paging.by_token(
+            rows, request.next_token, request.limit, usual=_USUAL_ROWS, most=_USUAL_ROWS
+        )
+        shown = (self.show or _nested)(call, request, part)
+        return {**shown, **({"NextToken": following} if following else {})}
+
+
+def _nested(_call: Call, _request: Listing, part: Sequence[Any]) -> Mapping[str, object]:
+    return {"TagResources": {"TagResource": list(part)}}

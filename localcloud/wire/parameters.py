@@ -4,7 +4,8 @@ The OpenAPI flattens: a list is `Name.1`, a list of objects `Name.1.Key`, an obj
 some lists and objects come as one JSON string instead, in which names count in any case. A request
 type is a frozen dataclass whose fields say all of it: `str`, `int`, `float`, `bool`,
 `tuple[X, ...]`, another such dataclass, each or None. A field without a default is mandatory. The
-wire name is the field's name in Pascal case unless `wire("…")` says otherwise.
+wire name is the field's name in Pascal case unless `wire("…")` says otherwise. Where the API takes
+a bare text instead of an object, the class variable `PLAIN` names the field that the text is.
 """
 
 from __future__ import annotations
@@ -245,7 +246,7 @@ def _folded(text: str, path: str) -> Tree:
 
 
 @functools.cache
-def _object(kind: object) -> Reader:
+def _object(kind: object) -> Reader:  # noqa: C901  # one reader, its few cases in order
     maker = cast("type[Any]", kind)
     hints = typing.get_type_hints(maker)
     fields = {
@@ -260,11 +261,16 @@ def _object(kind: object) -> Reader:
     in_any_case = {name.lower(): name for name in fields}
     mandatory = tuple((name, attribute) for name, (attribute, _, must) in fields.items() if must)
 
+    plain = getattr(maker, "PLAIN", None)
+
     def read_object(node: Tree, path: str, unknown: list[str]) -> object:
         if len(node) == 1 and _OWN in node:
-            if not node[_OWN]:
+            text = node[_OWN]
+            if not text:
                 return None
-            node = _folded(node[_OWN], path)
+            if plain is not None and not text.lstrip().startswith("{"):
+                return maker(**{plain: text})
+            node = _folded(text, path)
         json_names = isinstance(node, JsonTree)
         given: dict[str, Any] = {}
         for name, child in node.items():

@@ -20,8 +20,9 @@ from localcloud.faults import Fault
 from localcloud.products.catalogue import PRODUCTS
 from localcloud.server import Running, running
 from localcloud.settings import ROOT_KEY_ID, ROOT_SECRET, Cloud, Places
+from localcloud.wire.errors import ApiError
 from localcloud.wire.parameters import declared
-from tests.localcloud import keys, sdk_conformance
+from tests.localcloud import codes, keys, sdk_conformance
 from tests.localcloud.sdk_api import body_model_of
 
 REGION = "cn-hangzhou"
@@ -62,7 +63,13 @@ class Judge:
 
     def _watched(self, product: str, action: Action) -> Action:
         def run(call: Call, request: Any) -> Answer:  # noqa: ANN401  # the SDK is untyped
-            answer = action.run(call, request)
+            try:
+                answer = action.run(call, request)
+            except ApiError as refusal:
+                wrong = codes.problem(product, action.name, refusal.code, refusal.status)
+                if wrong is not None and wrong not in self.problems:
+                    self.problems.append(wrong)
+                raise
             self.seen.add((product, action.name))
             model = body_model_of(product, action.name)
             if model is not None:

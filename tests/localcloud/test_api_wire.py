@@ -98,9 +98,9 @@ def test_an_unknown_action_is_a_plain_400_that_does_not_say_not_found(cloud: Clo
     assert b"NotFound" not in body
 
 
-def test_an_unknown_product_is_told_apart(cloud: CloudThread) -> None:
+def test_a_version_that_no_product_has_is_refused(cloud: CloudThread) -> None:
     answer = cloud.raw("POST", "/?" + v1({**DESCRIBE, "Version": "1999-01-01"}))
-    assert code_of(answer) == "LocalCloud.UnknownProduct"
+    assert code_of(answer) == "InvalidVersion"
 
 
 def test_a_strict_cloud_refuses_a_parameter_it_does_not_know(cloud: CloudThread) -> None:

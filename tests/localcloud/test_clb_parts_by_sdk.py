@@ -67,7 +67,7 @@ def test_a_server_certificate_shows_what_it_is_for_and_until_when(api: Api) -> N
 
 def test_a_certificate_needs_its_own_key(api: Api) -> None:
     (pem, _), (_, other) = self_signed("a.example"), self_signed("a.example")
-    with refused("CertificateAndPrivateKeyMismatch"):
+    with refused("InvalidParameter"):
         api.slb("UploadServerCertificate", ServerCertificate=pem, PrivateKey=other)
     with refused("InvalidParameter"):
         api.slb("UploadServerCertificate", ServerCertificate=pem, PrivateKey="none")
@@ -162,7 +162,7 @@ def test_an_access_control_list_is_kept_while_a_listener_uses_it(place: Place) -
     assert [e["AclEntryIP"] for e in shown["AclEntrys"]["AclEntry"]] == ["10.0.0.0/8"]
     assert [u["LoadBalancerId"] for u in shown["RelatedListeners"]["RelatedListener"]] == [clb]
     assert slb("DescribeAccessControlLists", AclName="hom")["TotalCount"] == 1
-    with refused("AclInUsed"):
+    with refused("OperationFailed.AclBindedWithVip"):
         slb("DeleteAccessControlList", **one)
     slb("DeleteLoadBalancer", LoadBalancerId=clb)
     slb("DeleteAccessControlList", **one)

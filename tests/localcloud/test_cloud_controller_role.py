@@ -110,7 +110,7 @@ CALLS: dict[str, tuple[str, ...]] = {
 MADE = sorted((product, action) for product, actions in CALLS.items() for action in actions)
 VERSIONS = {product.name: version for version, product in PRODUCTS.items()}
 EMULATED = {(p.name, action) for p in PRODUCTS.values() for action in p.actions}
-_REFUSALS = {"Forbidden.RAM", "NoPermission"}
+_REFUSALS = {"Forbidden.RAM", "Forbidden.NoPermission", "NoPermission"}
 
 
 @dataclass(frozen=True)
@@ -213,7 +213,7 @@ def test_every_other_action_that_the_cloud_has_is_refused(controller: Controller
         ("Vpc", "AllocateEipAddress", "Forbidden.RAM"),
         ("Slb", "AddTags", "Forbidden.RAM"),
         ("Slb", "UploadServerCertificate", "Forbidden.RAM"),
-        ("Nlb", "CreateSecurityPolicy", "Forbidden.RAM"),
+        ("Nlb", "CreateSecurityPolicy", "Forbidden.NoPermission"),
         ("Ram", "CreateUser", "NoPermission"),
         ("Ram", "CreateAccessKey", "NoPermission"),
         ("Ram", "PassRole", "NoPermission"),

@@ -30,7 +30,7 @@ class Place:
         self.vswitch = api.vpc(
             "CreateVSwitch", VpcId=self.vpc, CidrBlock="172.31.192.0/20", ZoneId=ZONE, **more
         )["VSwitchId"]
-        self.group = api.ecs("CreateSecurityGroup", VpcId=self.vpc, SecurityGroupName="g")[
+        self.group = api.ecs("CreateSecurityGroup", VpcId=self.vpc, SecurityGroupName="members")[
             "SecurityGroupId"
         ]
 
@@ -105,11 +105,11 @@ def test_an_eni_has_the_addresses_it_was_given(place: Place) -> None:
 @pytest.mark.parametrize(
     ("address", "code"),
     [
-        ("172.31.192.0", "InvalidIp.IPReserved"),
-        ("172.31.207.253", "InvalidIp.IPReserved"),
-        ("172.31.207.255", "InvalidIp.IPReserved"),
-        ("172.31.1.1", "InvalidIp.NotInVswitchCidrBlock"),
-        ("not-an-ip", "InvalidIPAddress.Malformed"),
+        ("172.31.192.0", "InvalidVSwitchId.IpInvalid"),
+        ("172.31.207.253", "InvalidVSwitchId.IpInvalid"),
+        ("172.31.207.255", "InvalidVSwitchId.IpInvalid"),
+        ("172.31.1.1", "InvalidVSwitchId.IpInvalid"),
+        ("not-an-ip", "InvalidIp.Address"),
     ],
 )
 def test_an_address_that_cannot_be_is_refused(place: Place, address: str, code: str) -> None:
@@ -119,14 +119,14 @@ def test_an_address_that_cannot_be_is_refused(place: Place, address: str, code: 
 
 def test_an_address_is_held_by_one_eni_only(place: Place) -> None:
     first = place.eni(PrimaryIpAddress="172.31.199.183")
-    with refused("InvalidIp.IPAssigned"):
+    with refused("InvalidPrivateIpAddress.Duplicated"):
         place.eni(PrivateIpAddress=["172.31.199.183"])
     place.api.ecs("DeleteNetworkInterface", NetworkInterfaceId=first["NetworkInterfaceId"])
     place.eni(PrivateIpAddress=["172.31.199.183"])
 
 
 def test_a_refused_creation_leaves_nothing(place: Place) -> None:
-    with refused("InvalidIp.IPReserved"):
+    with refused("InvalidVSwitchId.IpInvalid"):
         place.eni(PrivateIpAddress=["172.31.199.185", "172.31.192.0"])
     found = place.api.ecs("DescribeNetworkInterfaces")
     assert found["TotalCount"] == 0
@@ -135,7 +135,7 @@ def test_a_refused_creation_leaves_nothing(place: Place) -> None:
 
 def test_ten_explicit_addresses_is_the_most_at_creation(place: Place) -> None:
     eleven = [f"172.31.199.{n}" for n in range(100, 111)]
-    with refused("InvalidParameter.PrivateIpAddress"):
+    with refused("MaxEniPrivateIpsCountExceeded"):
         place.eni(PrivateIpAddress=eleven)
     made = place.eni(PrivateIpAddress=eleven[:10])
     place.api.ecs(
@@ -147,7 +147,7 @@ def test_ten_explicit_addresses_is_the_most_at_creation(place: Place) -> None:
 
 
 def test_forty_nine_by_count_is_the_most_at_creation(place: Place) -> None:
-    with refused("InvalidParameter.SecondaryPrivateIpAddressCount"):
+    with refused("InvalidParameter"):
         place.eni(SecondaryPrivateIpAddressCount=50)
     made = place.eni(SecondaryPrivateIpAddressCount=49)
     assert len(set(secondary(place.shown(made["NetworkInterfaceId"])))) == 49
@@ -155,7 +155,7 @@ def test_forty_nine_by_count_is_the_most_at_creation(place: Place) -> None:
 
 def test_addresses_are_assigned_and_taken_all_or_none(place: Place) -> None:
     eni = place.eni(PrivateIpAddress=["172.31.199.185"])["NetworkInterfaceId"]
-    with refused("InvalidIp.IPAssigned"):
+    with refused("InvalidIp.IpAssigned"):
         place.api.ecs(
             "AssignPrivateIpAddresses",
             NetworkInterfaceId=eni,
@@ -170,7 +170,7 @@ def test_addresses_are_assigned_and_taken_all_or_none(place: Place) -> None:
         "UnassignPrivateIpAddresses", NetworkInterfaceId=eni, PrivateIpAddress=["172.31.199.185"]
     )
     assert "172.31.199.185" not in secondary(place.shown(eni))
-    with refused("InvalidIp.Address"):
+    with refused("InvalidIp.IpUnassigned"):
         place.api.ecs(
             "UnassignPrivateIpAddresses",
             NetworkInterfaceId=eni,
@@ -180,7 +180,7 @@ def test_addresses_are_assigned_and_taken_all_or_none(place: Place) -> None:
 
 def test_prefixes_come_from_a_reservation(place: Place) -> None:
     eni = place.eni()["NetworkInterfaceId"]
-    with refused("InvalidVSwitchId.Ipv4PrefixNotEnough"):
+    with refused("InvalidOperation.VSwitchCidrReservationNotExist"):
         place.api.ecs("AssignPrivateIpAddresses", NetworkInterfaceId=eni, Ipv4PrefixCount=1)
     reservation = place.api.vpc(
         "CreateVSwitchCidrReservation",
@@ -190,9 +190,9 @@ def test_prefixes_come_from_a_reservation(place: Place) -> None:
     place.api.ecs("AssignPrivateIpAddresses", NetworkInterfaceId=eni, Ipv4PrefixCount=2)
     shown = place.shown(eni)["Ipv4PrefixSets"]["Ipv4PrefixSet"]
     assert [p["Ipv4Prefix"] for p in shown] == ["172.31.200.0/28", "172.31.200.16/28"]
-    with refused("InvalidIp.Reserved"):
+    with refused("InvalidVSwitchId.IpInvalid"):
         place.eni(PrimaryIpAddress="172.31.200.100")
-    with refused("DependencyViolation.Ipv4Prefix"):
+    with refused("DependencyViolation.IpPrefix"):
         place.api.vpc("DeleteVSwitchCidrReservation", VSwitchCidrReservationId=reservation)
     place.api.ecs(
         "UnassignPrivateIpAddresses", NetworkInterfaceId=eni, Ipv4Prefix=["172.31.200.0/28"]
@@ -293,7 +293,7 @@ def test_enis_attach_and_detach(place: Place) -> None:
     place.api.ecs("DetachNetworkInterface", **both)
     assert place.shown(eni)["Status"] == "Available"
     primary = place.instance(instance_id)["NetworkInterfaces"]["NetworkInterface"][0]
-    with refused("InvalidOperation.InvalidEniType"):
+    with refused("InvalidOperation.DetachPrimaryEniNotAllowed"):
         place.api.ecs(
             "DetachNetworkInterface",
             NetworkInterfaceId=primary["NetworkInterfaceId"],
@@ -307,7 +307,7 @@ def test_an_eni_changes_in_place(place: Place) -> None:
     place.api.ecs(
         "ModifyNetworkInterfaceAttribute",
         NetworkInterfaceId=eni,
-        NetworkInterfaceName="n",
+        NetworkInterfaceName="renamed",
         SecurityGroupId=[other],
     )
     place.api.ecs("JoinSecurityGroup", NetworkInterfaceId=eni, SecurityGroupId=place.group)
@@ -327,6 +327,8 @@ def test_an_instance_stops_starts_and_boots_again(place: Place) -> None:
     place.api.ecs("StartInstance", InstanceId=instance_id)
     place.api.ecs("RebootInstance", InstanceId=instance_id)
     place.api.ecs("StopInstances", InstanceId=[instance_id])
+    with refused("IncorrectInstanceStatus"):
+        place.api.ecs("RebootInstance", InstanceId=instance_id)
     place.api.ecs("StartInstances", InstanceId=[instance_id])
     place.api.ecs("RebootInstances", InstanceId=[instance_id])
     (status,) = place.api.ecs("DescribeInstanceStatus", InstanceId=[instance_id])[
@@ -341,7 +343,7 @@ def test_a_type_that_does_not_fit_the_enis_is_refused(place: Place) -> None:
     enis = [place.eni()["NetworkInterfaceId"] for _ in range(3)]
     instance_id = place.run(*enis)
     place.api.ecs("StopInstance", InstanceId=instance_id)
-    with refused("EniPerInstanceLimitExceeded"):
+    with refused("InvalidOperation.EniCountExceeded"):
         place.api.ecs("ModifyInstanceSpec", InstanceId=instance_id, InstanceType="ecs.g6.large")
     assert place.instance(instance_id)["InstanceType"] == "ecs.g7.large"
 
@@ -377,6 +379,9 @@ def test_instances_go_through_their_states(start_cloud: Callable[..., CloudThrea
 def test_an_instance_changes_in_place(place: Place) -> None:
     instance_id = place.run()
     new = base64.b64encode(b"#!/bin/sh\n").decode()
+    with refused("IncorrectInstanceStatus"):
+        place.api.ecs("ModifyInstanceAttribute", InstanceId=instance_id, UserData=new)
+    place.api.ecs("StopInstance", InstanceId=instance_id)
     place.api.ecs(
         "ModifyInstanceAttribute", InstanceId=instance_id, UserData=new, InstanceName="renamed"
     )
@@ -426,9 +431,9 @@ def test_a_protected_instance_stays(place: Place) -> None:
             "InvalidUserData.SizeExceeded",
         ),
         ({"RamRoleName": "none"}, "InvalidRamRole.NotFound"),
-        ({"KeyPairName": "none"}, "InvalidKeyPair.NotFound"),
-        ({"ZoneId": "cn-hangzhou-b"}, "InvalidParameter.ZoneId"),
-        ({"Amount": 0}, "InvalidParameter"),
+        ({"KeyPairName": "none"}, "InvalidKeyPairName.NotFound"),
+        ({"ZoneId": "cn-hangzhou-b"}, "InvalidParameter.Mismatch"),
+        ({"Amount": 0}, "InvalidParam.Amount"),
     ],
 )
 def test_an_instance_that_cannot_be_is_refused_whole(
@@ -531,10 +536,10 @@ def test_egress_rules_are_apart(place: Place) -> None:
         ({"PortRange": "-1/-1"}, "InvalidPortRange.Malformed"),
         ({"PortRange": "0/70000"}, "InvalidPortRange.Malformed"),
         ({"IpProtocol": "xyz"}, "InvalidIpProtocol.ValueNotSupported"),
-        ({"SourceCidrIp": "10.0.0.0/99"}, "InvalidParameter"),
+        ({"SourceCidrIp": "10.0.0.0/99"}, "InvalidSourceCidrIp.Malformed"),
         ({"Priority": "500"}, "InvalidPriority.ValueNotSupported"),
         ({"Policy": "maybe"}, "InvalidPolicy.Malformed"),
-        ({"SourceCidrIp": "", "SourceGroupId": "sg-none"}, "InvalidSecurityGroupId.NotFound"),
+        ({"SourceCidrIp": "", "SourceGroupId": "sg-none"}, "InvalidSourceGroupId.NotFound"),
     ],
 )
 def test_a_rule_that_cannot_be_is_refused(place: Place, change: dict[str, Any], code: str) -> None:
@@ -555,7 +560,7 @@ def test_a_security_group_in_use_cannot_be_deleted(place: Place) -> None:
         place.api.ecs("DeleteSecurityGroup", SecurityGroupId=place.group)
     place.api.ecs("DeleteSecurityGroup", SecurityGroupId=other)
     place.api.ecs(
-        "ModifySecurityGroupAttribute", SecurityGroupId=place.group, SecurityGroupName="x"
+        "ModifySecurityGroupAttribute", SecurityGroupId=place.group, SecurityGroupName="renamed"
     )
     place.api.ecs(
         "ModifySecurityGroupPolicy", SecurityGroupId=place.group, InnerAccessPolicy="Drop"
@@ -569,21 +574,21 @@ def test_a_security_group_in_use_cannot_be_deleted(place: Place) -> None:
     (shown,) = place.api.ecs("DescribeSecurityGroups", SecurityGroupId=place.group)[
         "SecurityGroups"
     ]["SecurityGroup"]
-    assert (shown["SecurityGroupName"], shown["ResourceGroupId"]) == ("x", "rg-1")
+    assert (shown["SecurityGroupName"], shown["ResourceGroupId"]) == ("renamed", "rg-1")
     place.api.ecs("DeleteSecurityGroup", SecurityGroupId=place.group)
 
 
 def test_key_pairs_are_imported_made_and_deleted(place: Place) -> None:
-    place.api.ecs("ImportKeyPair", KeyPairName="a", PublicKeyBody="ssh-ed25519 AAAA x")
-    made = place.api.ecs("CreateKeyPair", KeyPairName="b")
+    place.api.ecs("ImportKeyPair", KeyPairName="aa", PublicKeyBody="ssh-ed25519 AAAA x")
+    made = place.api.ecs("CreateKeyPair", KeyPairName="bb")
     assert "PRIVATE KEY" in made["PrivateKeyBody"]
     with refused("KeyPair.AlreadyExist"):
-        place.api.ecs("CreateKeyPair", KeyPairName="b")
-    instance_id = place.run(KeyPairName="a")
+        place.api.ecs("CreateKeyPair", KeyPairName="bb")
+    instance_id = place.run(KeyPairName="aa")
     with refused("InvalidParameter.KeypairAlreadyAttachedInstance"):
-        place.api.ecs("DeleteKeyPairs", KeyPairNames='["a"]')
+        place.api.ecs("DeleteKeyPairs", KeyPairNames='["aa"]')
     place.api.ecs("DeleteInstance", InstanceId=instance_id, Force=True)
-    place.api.ecs("DeleteKeyPairs", KeyPairNames='["a", "b", "none"]')
+    place.api.ecs("DeleteKeyPairs", KeyPairNames='["aa", "bb", "none"]')
     assert place.api.ecs("DescribeKeyPairs")["TotalCount"] == 0
 
 
@@ -619,16 +624,16 @@ def test_what_can_be_rented(api: Api) -> None:
 
 
 def test_enis_are_listed_by_token(place: Place) -> None:
-    for _ in range(5):
+    for _ in range(12):
         place.eni()
-    first = place.api.ecs("DescribeNetworkInterfaces", MaxResults=3)
-    rest = place.api.ecs("DescribeNetworkInterfaces", MaxResults=3, NextToken=first["NextToken"])
+    first = place.api.ecs("DescribeNetworkInterfaces", MaxResults=10)
+    rest = place.api.ecs("DescribeNetworkInterfaces", MaxResults=10, NextToken=first["NextToken"])
     ids = [
         e["NetworkInterfaceId"]
         for answer in (first, rest)
         for e in answer["NetworkInterfaceSets"]["NetworkInterfaceSet"]
     ]
-    assert (len(set(ids)), rest["NextToken"]) == (5, "")
+    assert (len(set(ids)), rest["NextToken"]) == (12, "")
 
 
 def test_another_region_is_not_here(api: Api) -> None:

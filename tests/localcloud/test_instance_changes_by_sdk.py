@@ -30,12 +30,17 @@ def test_a_disk_grows_and_changes_its_kind(place: Place) -> None:
     with refused("InvalidDiskSize.TooSmall"):
         ecs("ResizeDisk", NewSize=30, **one)
     ecs("ResizeDisk", NewSize=80, Type="online", **one)
+    with refused("OperationDenied.PerformanceLevelNotMatch"):
+        ecs("ModifyDiskSpec", PerformanceLevel="PL2", **one)
+    ecs("ResizeDisk", NewSize=500, Type="online", **one)
     ecs("ModifyDiskSpec", PerformanceLevel="PL2", **one)
+    with refused("NoChangeInDiskCategoryAndPerformanceLevel"):
+        ecs("ModifyDiskSpec", PerformanceLevel="PL2", **one)
     ecs("ModifyDiskAttribute", DiskName="system", DeleteWithInstance=False, **one)
     shown = disk(place, instance)
-    assert (shown["Size"], shown["PerformanceLevel"]) == (80, "PL2")
+    assert (shown["Size"], shown["PerformanceLevel"]) == (500, "PL2")
     assert (shown["DiskName"], shown["DeleteWithInstance"]) == ("system", False)
-    with refused("InvalidDiskCategory.NotSupported"):
+    with refused("InvalidDiskCategory.ValueNotSupported"):
         ecs("ModifyDiskSpec", DiskCategory="cloud_paper", **one)
     with refused("InvalidDiskId.NotFound"):
         ecs("ResizeDisk", DiskId="d-none", NewSize=80)
@@ -79,19 +84,19 @@ def test_an_instance_with_pod_addresses_does_not_move(place: Place) -> None:
     eni = place.eni(PrivateIpAddress=["172.31.199.185"])["NetworkInterfaceId"]
     instance = place.run(eni)
     place.api.ecs("StopInstance", InstanceId=instance)
-    with refused("OperationDenied"):
+    with refused("PrimaryEniHasSubIp"):
         place.api.ecs("ModifyInstanceVpcAttribute", InstanceId=instance, VSwitchId=other)
 
 
 def test_key_pairs_come_to_instances_and_go(place: Place) -> None:
     ecs, instance = place.api.ecs, place.run()
-    ecs("CreateKeyPair", KeyPairName="k")
-    both = {"KeyPairName": "k", "InstanceIds": f'["{instance}"]'}
+    ecs("CreateKeyPair", KeyPairName="key")
+    both = {"KeyPairName": "key", "InstanceIds": f'["{instance}"]'}
     assert ecs("AttachKeyPair", **both)["TotalCount"] == "1"
-    assert place.instance(instance)["KeyPairName"] == "k"
+    assert place.instance(instance)["KeyPairName"] == "key"
     ecs("DetachKeyPair", **both)
     assert place.instance(instance)["KeyPairName"] == ""
-    with refused("InvalidKeyPair.NotFound"):
+    with refused("InvalidKeyPairName.NotFound"):
         ecs("AttachKeyPair", **{**both, "KeyPairName": "none"})
 
 
@@ -144,5 +149,5 @@ def test_an_instance_is_paid_in_advance_and_renewed(place: Place) -> None:
     )
     assert place.instance(instance)["InstanceChargeType"] == "PostPaid"
     assert renewal() == []
-    with refused("InvalidParameter.InstanceId"):
+    with refused("ChargeTypeViolation"):
         ecs("ModifyInstanceAutoRenewAttribute", InstanceId=instance, RenewalStatus="Normal")

@@ -10,6 +10,7 @@ import pytest
 from localcloud.settings import ACCOUNT_ID
 from tests.localcloud.cloud_thread import CloudThread
 from tests.localcloud.sdk_api import Api, refused
+from tests.localcloud.test_ram_and_sts_by_sdk import assumer
 
 pytestmark = pytest.mark.unit
 
@@ -155,13 +156,14 @@ def account_trust(**condition: Any) -> str:  # noqa: ANN401  # JSON
 ROLE = f"acs:ram::{ACCOUNT_ID}:role/r"
 
 
-def test_a_trust_with_a_condition_trusts_when_it_holds(api: Api) -> None:
+def test_a_trust_with_a_condition_trusts_when_it_holds(api: Api, cloud: CloudThread) -> None:
     trust = account_trust(StringEquals={"sts:ExternalId": "42"})
     api.ram("CreateRole", RoleName="r", AssumeRolePolicyDocument=trust)
-    api.sts("AssumeRole", RoleArn=ROLE, RoleSessionName="s", ExternalId="42")
+    sender = assumer(api, cloud)
+    sender.sts("AssumeRole", RoleArn=ROLE, RoleSessionName="session", ExternalId="42")
     for wrong in ({}, {"ExternalId": "43"}):
         with refused("NoPermission"):
-            api.sts("AssumeRole", RoleArn=ROLE, RoleSessionName="s", **wrong)
+            sender.sts("AssumeRole", RoleArn=ROLE, RoleSessionName="session", **wrong)
 
 
 def test_a_sessions_own_policy_only_narrows(api: Api, cloud: CloudThread) -> None:
@@ -169,10 +171,12 @@ def test_a_sessions_own_policy_only_narrows(api: Api, cloud: CloudThread) -> Non
     api.ram("CreatePolicy", PolicyName="p", PolicyDocument=document(statement("vpc:Describe*")))
     api.ram("AttachPolicyToRole", PolicyType="Custom", PolicyName="p", RoleName="r")
     vpc = vpc_of(api)
+    sender = assumer(api, cloud)
 
     def session(*statements: dict[str, Any]) -> Api:
         limit = {"Policy": document(*statements)} if statements else {}
-        given = api.sts("AssumeRole", RoleArn=ROLE, RoleSessionName="s", **limit)["Credentials"]
+        answer = sender.sts("AssumeRole", RoleArn=ROLE, RoleSessionName="session", **limit)
+        given = answer["Credentials"]
         names = ("AccessKeyId", "AccessKeySecret", "SecurityToken")
         return Api(cloud.config(*(given[n] for n in names)))
 

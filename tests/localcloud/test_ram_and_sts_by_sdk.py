@@ -97,7 +97,7 @@ def test_a_policy_has_versions_and_holders(api: Api) -> None:
     assert [p["PolicyName"] for p in held] == ["r"]
     with refused("DeleteConflict.Role.Policy"):
         api.ram("DeleteRole", RoleName="r")
-    with refused("DeleteConflict.Policy.Attachment"):
+    with refused("DeleteConflict.Policy.Role"):
         api.ram("DeletePolicy", PolicyName="r")
     api.ram("DetachPolicyFromRole", PolicyType="Custom", PolicyName="r", RoleName="r")
     with refused("EntityNotExist.Role.Policy"):
@@ -122,6 +122,19 @@ def test_tags_of_roles_go_by_name(api: Api) -> None:
     assert [(r["ResourceName"], r["TagKey"]) for r in rows] == [("r", "a")]
     api.ram("UntagResources", TagKeys=["a"], **what)
     assert api.ram("ListTagResources", **what)["TagResources"] == []
+
+
+def assumer(api: Api, cloud: CloudThread) -> Api:
+    """A RAM user who may assume roles; the account itself may not."""
+    api.ram("CreateUser", UserName="assumer")
+    api.ram(
+        "AttachPolicyToUser",
+        PolicyType="System",
+        PolicyName="AliyunSTSAssumeRoleAccess",
+        UserName="assumer",
+    )
+    key = api.ram("CreateAccessKey", UserName="assumer")["AccessKey"]
+    return Api(cloud.config(key["AccessKeyId"], key["AccessKeySecret"]))
 
 
 def user(api: Api, cloud: CloudThread, document: str | None = None) -> Api:
@@ -190,11 +203,14 @@ def test_a_deny_wins(api: Api, cloud: CloudThread) -> None:
 def test_an_assumed_role_may_do_what_the_role_may(api: Api, cloud: CloudThread) -> None:
     role(api, allowing("vpc:Describe*"), by=ACCOUNT)
     arn = f"acs:ram::{ACCOUNT_ID}:role/r"
-    given = api.sts("AssumeRole", RoleArn=arn, RoleSessionName="s")["Credentials"]
+    with refused("NoPermission"):
+        api.sts("AssumeRole", RoleArn=arn, RoleSessionName="session")
+    sender = assumer(api, cloud)
+    given = sender.sts("AssumeRole", RoleArn=arn, RoleSessionName="session")["Credentials"]
     theirs = Api(
         cloud.config(given["AccessKeyId"], given["AccessKeySecret"], given["SecurityToken"])
     )
-    assert theirs.sts("GetCallerIdentity")["Arn"] == f"{arn}/s"
+    assert theirs.sts("GetCallerIdentity")["Arn"] == f"{arn}/session"
     theirs.vpc("DescribeVpcs")
     with refused("Forbidden.RAM"):
         theirs.vpc("CreateVpc", CidrBlock="10.0.0.0/16")
@@ -203,10 +219,13 @@ def test_an_assumed_role_may_do_what_the_role_may(api: Api, cloud: CloudThread) 
         wrong.vpc("DescribeVpcs")
 
 
-def test_a_role_that_does_not_trust_the_account_cannot_be_assumed(api: Api) -> None:
+def test_a_role_that_does_not_trust_the_account_cannot_be_assumed(
+    api: Api, cloud: CloudThread
+) -> None:
     role(api)
+    sender = assumer(api, cloud)
     with refused("NoPermission"):
-        api.sts("AssumeRole", RoleArn=f"acs:ram::{ACCOUNT_ID}:role/r", RoleSessionName="s")
+        sender.sts("AssumeRole", RoleArn=f"acs:ram::{ACCOUNT_ID}:role/r", RoleSessionName="session")
 
 
 def test_a_machine_gets_its_roles_credentials(api: Api, cloud: CloudThread) -> None:

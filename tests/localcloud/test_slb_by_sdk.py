@@ -37,9 +37,9 @@ def test_an_intranet_clb_holds_an_address_of_its_vswitch(place: Place) -> None:
         place.vpc,
         "active",
     )
-    with refused("InvalidIp.IPAssigned"):
+    with refused("InvalidPrivateIpAddress.Duplicated"):
         place.eni(PrimaryIpAddress="172.31.200.1")
-    with refused("DependencyViolation.SLB"):
+    with refused("DependencyViolation"):
         place.api.vpc("DeleteVSwitch", VSwitchId=place.vswitch)
     place.api.slb("DeleteLoadBalancer", LoadBalancerId=clb)
     with refused("InvalidLoadBalancerId.NotFound"):
@@ -180,7 +180,7 @@ def test_a_tcp_listener_is_made_started_changed_and_deleted(place: Place) -> Non
     slb = place.api.slb
     group = slb("CreateVServerGroup", LoadBalancerId=clb)["VServerGroupId"]
     one = {"LoadBalancerId": clb, "ListenerPort": 6443}
-    with refused("MissingParam.BackendServerPort"):
+    with refused("MissingParameter"):
         slb("CreateLoadBalancerTCPListener", Bandwidth=-1, **one)
     slb("CreateLoadBalancerTCPListener", Bandwidth=-1, VServerGroupId=group, **one)
     with refused("ListenerAlreadyExists"):
@@ -220,7 +220,7 @@ def test_listeners_of_other_protocols(place: Place) -> None:
         StickySession="off",
         **one,
     )
-    with refused("MissingParam.ServerCertificateId"):
+    with refused("MissingParam.ServerCertificates"):
         slb(
             "CreateLoadBalancerHTTPSListener",
             ListenerPort=443,

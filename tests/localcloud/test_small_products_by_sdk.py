@@ -26,5 +26,5 @@ def test_there_is_the_default_resource_group(api: Api) -> None:
     (listed,) = api.groups("ListResourceGroups")["ResourceGroups"]["ResourceGroup"]
     one = {"ResourceGroupId": DEFAULT_RESOURCE_GROUP}
     assert listed["Id"] == api.groups("GetResourceGroup", **one)["ResourceGroup"]["Id"]
-    with refused("EntityNotExist.ResourceGroup"):
+    with refused("EntityNotExists.ResourceGroup"):
         api.groups("GetResourceGroup", ResourceGroupId="rg-none")

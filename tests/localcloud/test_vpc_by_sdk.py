@@ -64,17 +64,17 @@ def test_a_secondary_block_holds_vswitches_and_cannot_go_while_it_does(api: Api)
 
 def test_an_overlapping_secondary_block_is_refused(api: Api) -> None:
     vpc_id, _ = network(api)
-    with refused("InvalidSecondaryCidrBlock.Conflict"):
+    with refused("IllegalParam.SecondaryCidrBlock"):
         api.vpc("AssociateVpcCidrBlock", VpcId=vpc_id, SecondaryCidrBlock="172.31.128.0/17")
 
 
 @pytest.mark.parametrize(
     ("cidr", "code"),
     [
-        ("10.9.0.0/24", "InvalidCidrBlock.NotInVpc"),
+        ("10.9.0.0/24", "InvalidParameter"),
         ("172.31.192.0/24", "InvalidCidrBlock.Overlapped"),
         ("172.31.1.1/24", "InvalidCidrBlock.Malformed"),
-        ("172.31.0.0/30", "InvalidCidrBlock.Malformed"),
+        ("172.31.0.0/30", "InvalidCirdrBlock.MaskLength"),
         ("nonsense", "InvalidCidrBlock.Malformed"),
     ],
 )
@@ -151,7 +151,7 @@ def test_nat_eip_and_snat_depend_on_each_other_in_order(api: Api) -> None:
     api.vpc("DeleteSnatEntry", SnatTableId=table, SnatEntryId=snat)
     api.vpc("UnassociateEipAddress", AllocationId=eip["AllocationId"])
     api.vpc("ReleaseEipAddress", AllocationId=eip["AllocationId"])
-    with refused("DependencyViolation.NatGateway"):
+    with refused("DependencyViolation.EnhancedNatgw"):
         api.vpc("DeleteVSwitch", VSwitchId=vswitch_id)
     api.vpc("DeleteNatGateway", NatGatewayId=made["NatGatewayId"])
     api.vpc("DeleteVSwitch", VSwitchId=vswitch_id)
@@ -174,7 +174,7 @@ def test_a_protected_gateway_stays(api: Api) -> None:
     _, _, made, _ = nat(api)
     protect = {"InstanceId": made["NatGatewayId"], "Type": "NATGW"}
     api.vpc("DeletionProtection", **protect, ProtectionEnable=True)
-    with refused("OperationFailed.DeletionProtection"):
+    with refused("InvalidOperation.DeletionProtection"):
         api.vpc("DeleteNatGateway", NatGatewayId=made["NatGatewayId"])
     api.vpc("DeletionProtection", **protect, ProtectionEnable=False)
     api.vpc("DeleteNatGateway", NatGatewayId=made["NatGatewayId"], Force=True)
@@ -189,9 +189,9 @@ def test_eips_come_from_the_clouds_range_and_change_in_place(api: Api) -> None:
     ]
     assert (shown["Bandwidth"], shown["Status"], shown["Name"]) == ("20", "Available", "x")
     assert api.vpc("AllocateEipAddress")["EipAddress"] == "127.66.0.2"
-    with refused("InvalidInstanceId.NotFound"):
+    with refused("InvalidInstanId.NotFound"):
         api.vpc("AssociateEipAddress", AllocationId=eip["AllocationId"], InstanceId="i-none")
-    with refused("InvalidAssociation.NotFound"):
+    with refused("IncorrectEipStatus"):
         api.vpc("UnassociateEipAddress", AllocationId=eip["AllocationId"])
 
 
@@ -203,7 +203,7 @@ def test_the_eip_range_can_be_used_up(start_cloud: Callable[..., CloudThread]) -
         "127.70.0.1",
         "127.70.0.2",
     ]
-    with refused("InsufficientEip"):
+    with refused("OperationFailed.InsufficientEIP"):
         api.vpc("AllocateEipAddress")
 
 
@@ -213,12 +213,12 @@ def test_ipv6_from_the_vpc_to_public_bandwidth(api: Api) -> None:
     assert block.endswith("/56")
     place = {"VpcId": vpc_id, "ZoneId": ZONE}
     vswitch = api.vpc("CreateVSwitch", CidrBlock="10.0.0.0/24", Ipv6CidrBlock=1, **place)
-    with refused("InvalidIpv6CidrBlock.Overlapped"):
+    with refused("OperationFailed.Ipv6CidrBlockExisted"):
         api.vpc("CreateVSwitch", CidrBlock="10.0.1.0/24", Ipv6CidrBlock=1, **place)
     shown = api.vpc("DescribeVSwitchAttributes", VSwitchId=vswitch["VSwitchId"])
     assert shown["Ipv6CidrBlock"].endswith("01::/64")
     gateway = api.vpc("CreateIpv6Gateway", VpcId=vpc_id, Name="g")["Ipv6GatewayId"]
-    with refused("QuotaExceeded.Ipv6Gateway"):
+    with refused("OperationUnsupported.OnlyOneIpv6GatewayInVpc"):
         api.vpc("CreateIpv6Gateway", VpcId=vpc_id)
     api.vpc("ModifyIpv6GatewayAttribute", Ipv6GatewayId=gateway, Name="h")
     assert api.vpc("DescribeIpv6GatewayAttribute", Ipv6GatewayId=gateway)["Name"] == "h"
@@ -243,7 +243,7 @@ def test_ipv6_from_the_vpc_to_public_bandwidth(api: Api) -> None:
     assert listed["Ipv6InternetBandwidth"]["Bandwidth"] == 20
     with refused("DependencyViolation.Ipv6InternetBandwidth"):
         api.vpc("DeleteIpv6Gateway", Ipv6GatewayId=gateway)
-    with refused("IncorrectStatus.Ipv6Instance"):
+    with refused("DependencyViolation.Ipv6InternetBandwidth"):
         api.vpc("ReleaseIpv6Address", Ipv6AddressId=address["Ipv6AddressId"])
     api.vpc("DeleteIpv6InternetBandwidth", Ipv6InternetBandwidthId=bandwidth)
     api.vpc("ReleaseIpv6Address", Ipv6AddressId=address["Ipv6AddressId"])
@@ -259,7 +259,7 @@ def test_a_cidr_reservation_keeps_its_block(api: Api) -> None:
         VSwitchCidrReservationCidr="172.31.200.0/24",
         VSwitchCidrReservationName="pods",
     )["VSwitchCidrReservationId"]
-    with refused("InvalidVSwitchCidrReservation.Conflict"):
+    with refused("OperationFailed.VSwitchCidrReservationCidr"):
         api.vpc(
             "CreateVSwitchCidrReservation",
             VSwitchId=vswitch_id,
@@ -294,7 +294,7 @@ def test_routes_lead_to_what_exists(api: Api) -> None:
         "RouterTableListType"
     ]
     route = {"RouteTableId": table["RouteTableId"], "DestinationCidrBlock": "10.244.0.0/24"}
-    with refused("InvalidNextHop.NotFound"):
+    with refused("InvalidNextHopId.NotFound"):
         api.vpc("CreateRouteEntry", NextHopId="i-none", NextHopType="Instance", **route)
     entries = api.vpc("DescribeRouteEntryList", RouteTableId=table["RouteTableId"])
     assert {e["Type"] for e in entries["RouteEntrys"]["RouteEntry"]} == {"System"}

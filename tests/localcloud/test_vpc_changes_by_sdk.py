@@ -31,7 +31,7 @@ def test_routes_are_made_and_deleted_by_the_batch(place: Place) -> None:
     bad = {**good, "DstCidrBlock": "10.9.1.0/24", "NextHop": "i-none"}
     made = place.api.vpc("CreateRouteEntries", RouteEntries=[good, bad])
     assert (made["SuccessCount"], made["FailedCount"]) == (1, 1)
-    assert made["FailedRouteEntries"][0]["FailedCode"] == "InvalidNextHop.NotFound"
+    assert made["FailedRouteEntries"][0]["FailedCode"] == "InvalidNextHopId.NotFound"
     entries = place.api.vpc(
         "DescribeRouteEntryList", RouteTableId=route_table, RouteEntryType="Custom"
     )["RouteEntrys"]["RouteEntry"]
@@ -66,13 +66,13 @@ def test_a_route_table_is_renamed(place: Place) -> None:
         "RouterTableListType"
     ]
     assert (shown["RouteTableName"], shown["Description"]) == ("rt", "d")
-    with refused("InvalidRouteTableId.NotFound"):
+    with refused("ResourceNotFound.RouteTable"):
         place.api.vpc("ModifyRouteTableAttributes", RouteTableId="vtb-none")
 
 
 def test_an_eip_on_a_secondary_eni_changes_its_mode(place: Place) -> None:
     eip = place.api.vpc("AllocateEipAddress")["AllocationId"]
-    with refused("OperationUnsupported.InstanceType"):
+    with refused("BindInstance.NotSupport"):
         place.api.vpc("ModifyEipForwardMode", InstanceId=eip, Mode="BINDED")
     place.api.vpc(
         "AssociateEipAddress",
@@ -83,7 +83,7 @@ def test_an_eip_on_a_secondary_eni_changes_its_mode(place: Place) -> None:
     place.api.vpc("ModifyEipForwardMode", InstanceId=eip, Mode="BINDED")
     (shown,) = place.api.vpc("DescribeEipAddresses")["EipAddresses"]["EipAddress"]
     assert shown["Mode"] == "BINDED"
-    with refused("InvalidParameter.Mode"):
+    with refused("Instance.ModeError"):
         place.api.vpc("ModifyEipForwardMode", InstanceId=eip, Mode="SIDEWAYS")
 
 
@@ -95,7 +95,7 @@ def test_an_eip_is_not_monitored_in_detail(place: Place) -> None:
     assert (shown["InstanceId"], shown["LogProject"]) == (eip, "")
 
 
-def test_only_a_nat_gateway_paid_by_size_has_a_size(place: Place) -> None:
+def test_a_nat_gateway_is_paid_by_use_and_has_neither_size_nor_older_kind(place: Place) -> None:
     def nat(charge: str) -> str:
         made = place.api.vpc(
             "CreateNatGateway",
@@ -106,18 +106,17 @@ def test_only_a_nat_gateway_paid_by_size_has_a_size(place: Place) -> None:
         )
         return str(made["NatGatewayId"])
 
-    by_use, by_size = nat("PayByLcu"), nat("PayBySpec")
-    with refused("OperationUnsupported.InternetChargeType"):
-        place.api.vpc("ModifyNatGatewaySpec", NatGatewayId=by_use, Spec="Large")
-    place.api.vpc("ModifyNatGatewaySpec", NatGatewayId=by_size, Spec="Large")
-    (shown,) = place.api.vpc("DescribeNatGateways", NatGatewayId=by_size)["NatGateways"][
-        "NatGateway"
-    ]
-    assert shown["Spec"] == "Large"
-    with refused("OperationUnsupported.NatType"):
-        place.api.vpc(
-            "UpdateNatGatewayNatType",
-            NatGatewayId=by_use,
-            NatType="Enhanced",
-            VSwitchId=place.vswitch,
-        )
+    with refused("Forbidden.NatPayBySpec"):
+        nat("PayBySpec")
+    made = nat("PayByLcu")
+    with refused("OperationUnsupported.PayByLcuNatModifySpec"):
+        place.api.vpc("ModifyNatGatewaySpec", NatGatewayId=made, Spec="Large")
+    convert = {"NatGatewayId": made, "NatType": "Enhanced", "VSwitchId": place.vswitch}
+    with refused("OperationUnsupported.NatConvert"):
+        place.api.vpc("UpdateNatGatewayNatType", **convert)
+    with refused("OperationFailed.NatTypeNotEnhanced"):
+        place.api.vpc("UpdateNatGatewayNatType", **{**convert, "NatType": "Normal"})
+    with refused("NATGW_NOT_EXIST"):
+        place.api.vpc("UpdateNatGatewayNatType", **{**convert, "NatGatewayId": "ngw-none"})
+    with refused("OperationFailed.VswNotExist"):
+        place.api.vpc("UpdateNatGatewayNatType", **{**convert, "VSwitchId": "vsw-none"})

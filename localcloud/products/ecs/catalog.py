@@ -50,6 +50,7 @@ class Image:
     platform: str
     architecture: str = "x86_64"
     size: int = 20
+    hardened_metadata: bool = True
 
 
 # size: (ENIs, IPv4 per ENI, IPv6 per ENI); vCPUs follow from the size, memory from the family.
@@ -147,7 +148,13 @@ _IMAGES: Final = (
     ("rockylinux_9_6_x64", "Rocky Linux", "20260916"),
     ("almalinux_9_6_x64", "AlmaLinux", "20260916"),
 )
-_DATED: Final = re.compile(r"(?P<base>[a-z0-9_]+_(x64|arm64))(_20G)?(_alibase_[0-9]{8}(\.vhd)?)?")
+_HARDENED_SINCE: Final = "20240101"
+"""Images with cloud-init 23.2.2 or later support the hardened mode of the metadata service (help
+page access-instance-metadata-using-hardened-only-mode). Which images have it is not published: the
+date is a guess from that version's release in August 2023."""
+_DATED: Final = re.compile(
+    r"(?P<base>[a-z0-9_]+_(x64|arm64))(_20G)?(_alibase_(?P<date>[0-9]{8})(\.vhd)?)?"
+)
 
 
 @functools.cache
@@ -176,5 +183,11 @@ def image(image_id: str) -> Image | None:
         return None
     for base, platform, _ in _IMAGES:
         if match["base"] == base:
-            return Image(id=image_id, family=f"acs:{base}", name=image_id, platform=platform)
+            return Image(
+                id=image_id,
+                family=f"acs:{base}",
+                name=image_id,
+                platform=platform,
+                hardened_metadata=(match["date"] or _HARDENED_SINCE) >= _HARDENED_SINCE,
+            )
     return None

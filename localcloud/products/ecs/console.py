@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from localcloud.actions import Answer, Call, action, moment
 
+from . import existing
 from .entities import Console
-from .instances import OneInstance, find
+from .instances import OneInstance
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +22,7 @@ class GetInstanceConsoleOutput(OneInstance):
 @action()
 def get_instance_console_output(call: Call, request: GetInstanceConsoleOutput) -> Answer:
     """The end of the console output, Base64."""
-    instance = find(call, request.instance_id)
+    instance = existing.instance(call, request.instance_id)
     console = call.store.find(Console, instance.id)
     text = console.text if console else ""
     return {

@@ -4,26 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Final
 
 from localcloud.actions import Answer, Call, action
 from localcloud.wire.errors import ApiError
 from localcloud.wire.parameters import wire
 
-from . import catalog
+from . import catalog, disk_rules, existing, names
 from .entities import Disk
-from .instances import STOPPED, find
-
-_LARGEST: Final = 32768
-
-
-def _disk(call: Call, disk_id: str) -> Disk:
-    found = call.store.find(Disk, disk_id)
-    if found is None:
-        raise ApiError(
-            "InvalidDiskId.NotFound", f"The specified DiskId {disk_id[:80]!r} does not exist.", 404
-        )
-    return found
+from .instances import STOPPED
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +38,7 @@ def modify_disk_attribute(call: Call, request: ModifyDiskAttribute) -> Answer:
     }
     named = {name: value for name, value in changes.items() if value is not None}
     for disk_id in request.disk_ids or (request.disk_id,):
-        call.store.change(_disk(call, disk_id), **named)
+        call.store.change(existing.disk(call, disk_id), **named)
     return {}
 
 
@@ -66,14 +54,17 @@ class ResizeDisk:
 @action(writes=True)
 def resize_disk(call: Call, request: ResizeDisk) -> Answer:
     """Enlarge a disk."""
-    disk = _disk(call, request.disk_id)
-    if not disk.size <= request.new_size <= _LARGEST:
+    disk = existing.disk(call, request.disk_id)
+    system = disk.kind == "system"
+    largest = disk_rules.LARGEST_SYSTEM if system else disk_rules.largest_data(disk.category)
+    if not disk.size <= request.new_size <= largest:
         raise ApiError(
             "InvalidDiskSize.TooSmall"
             if request.new_size < disk.size
             else "InvalidDiskSize.TooLarge",
-            f"{disk.id} has {disk.size} GiB and grows to at most {_LARGEST}; "
-            f"{request.new_size} cannot be.",
+            f"{disk.id} has {disk.size} GiB and grows to at most {largest}, not to "
+            f"{request.new_size}.",
+            403,
         )
     call.store.change(disk, size=request.new_size)
     return {"OrderId": ""}
@@ -92,19 +83,25 @@ class ModifyDiskSpec:
 @action(writes=True)
 def modify_disk_spec(call: Call, request: ModifyDiskSpec) -> Answer:
     """Change a disk's category or performance level."""
-    disk = _disk(call, request.disk_id)
+    disk = existing.disk(call, request.disk_id)
     category = request.disk_category or disk.category
     if category not in catalog.DISK_CATEGORIES:
         raise ApiError(
-            "InvalidDiskCategory.NotSupported",
+            "InvalidDiskCategory.ValueNotSupported",
             f"The disk category {category[:40]!r} is not one of "
             f"{', '.join(catalog.DISK_CATEGORIES)}.",
         )
-    call.store.change(
-        disk,
-        category=category,
-        performance_level=request.performance_level or disk.performance_level,
-    )
+    family = existing.instance_type(existing.instance(call, disk.instance_id).instance_type).family
+    disk_rules.check_category(category, family, system=disk.kind == "system")
+    level = disk_rules.level_of(category, request.performance_level or disk.performance_level)
+    disk_rules.check_level_fits(level, disk.size)
+    if (category, level) == (disk.category, disk.performance_level):
+        raise ApiError(
+            "NoChangeInDiskCategoryAndPerformanceLevel",
+            f"{disk.id} is of {category} {level} already.",
+            403,
+        )
+    call.store.change(disk, category=category, performance_level=level)
     return {"TaskId": call.new_id("t"), "OrderId": ""}
 
 
@@ -133,27 +130,24 @@ class ReplaceSystemDisk:
 
 @action(writes=True)
 def replace_system_disk(call: Call, request: ReplaceSystemDisk) -> Answer:
-    """Give a stopped instance a new system disk, made from an image."""
-    instance = find(call, request.instance_id)
+    """Give a stopped instance a new system disk, made from an image.
+
+    The old disk is released with all that was on it; the machine learns of the new one by its id.
+    """
+    instance = existing.instance(call, request.instance_id)
     if instance.status(call.now) != STOPPED:
         raise ApiError(
             "IncorrectInstanceStatus", f"{instance.id} must be Stopped to replace its disk.", 403
         )
-    image = catalog.image(request.image_id)
-    if image is None:
-        raise ApiError(
-            "InvalidImageId.NotFound",
-            f"The specified ImageId {request.image_id[:80]!r} does not exist.",
-            404,
-        )
+    image = existing.image(request.image_id)
+    if request.password:
+        names.check_password(request.password)
+    if request.key_pair_name:
+        existing.key_pair(call, request.key_pair_name)
     disks = call.store.where(Disk, "instance", instance.id)
     old = next(d for d in disks if d.kind == "system")
     size = (request.system_disk.size if request.system_disk else None) or old.size
-    if size < image.size:
-        raise ApiError(
-            "InvalidSystemDiskSize.LessThanImageSize",
-            f"The system disk of {size} GiB is smaller than the image's {image.size} GiB.",
-        )
+    disk_rules.check_system_size(old.category, old.performance_level, size, image.size)
     call.store.remove(old)
     new = call.store.put(
         dataclasses.replace(

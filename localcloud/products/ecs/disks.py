@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
-from localcloud import paging, tags
+from localcloud import tags
 from localcloud.actions import Answer, Call, action, moment
 from localcloud.tags import TagParameter
 
+from . import pages
 from .entities import Disk
 from .instances import NEVER
 
@@ -66,6 +67,15 @@ def _shown(call: Call, d: Disk) -> dict[str, object]:
         "AttachedTime": moment(d.created),
         "DetachedTime": "",
         "ExpiredTime": NEVER,
+        "Attachments": {
+            "Attachment": [
+                {"InstanceId": d.instance_id, "Device": d.device, "AttachedTime": moment(d.created)}
+            ]
+        },
+        "BdfId": "",
+        "EnableAutoSnapshot": True,
+        "EnableAutomatedSnapshotPolicy": bool(d.snapshot_policy_id),
+        "SerialNumber": d.serial_number,
         "OperationLocks": {"OperationLock": []},
         "MountInstances": {"MountInstance": []},
         "Tags": tags.ecs(d.tags),
@@ -89,4 +99,4 @@ def describe_disks(call: Call, request: DescribeDisks) -> Answer:
         and tags.match(d.tags, request.tag)
     ]
     found.sort(key=lambda d: (d.instance_id, d.kind != "system", d.device))
-    return paging.numbered("Disks", "Disk", found, request, partial(_shown, call))
+    return pages.listed(call, "Disks", "Disk", found, request, partial(_shown, call), most=500)

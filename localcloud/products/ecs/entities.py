@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from localcloud.state.lifecycle import Lifecycle
 from localcloud.tags import Tags
 
 Indexes = Mapping[str, Callable[[Any], Iterable[str]]]
+DELETED: Final = "Deleted"
+"""The end of an ENI that was Deleting: no answer shows it, and time removes it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -191,6 +193,11 @@ class Disk:
     delete_with_instance: bool
     created: float
     tags: Tags = ()
+
+    @property
+    def serial_number(self) -> str:
+        """What the guest sees as the disk's serial number: the disk's id after `d-`."""
+        return self.id.removeprefix("d-")
 
 
 @dataclass(frozen=True, kw_only=True)

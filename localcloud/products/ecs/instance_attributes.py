@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from localcloud.actions import Answer, Call, action
 from localcloud.products.vpc.entities import Eip
 from localcloud.wire.errors import ApiError
 from localcloud.wire.parameters import wire
 
-from . import catalog, interfaces
-from .instances import STOPPED, OneInstance, _instance_shown, enis_of, find
-from .run_instances import DiskParameter, check_user_data
+from . import existing, interfaces, names
+from .instances import STOPPED, OneInstance, _instance_shown, enis_of
+from .interfaces import check_groups
+from .run_instances import DiskParameter, check_metadata, check_protection, check_user_data
+
+_VPC_MISMATCH: Final = ("InvalidParameter", 400)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,16 +26,17 @@ class DescribeInstanceAttribute(OneInstance):
 @action()
 def describe_instance_attribute(call: Call, request: DescribeInstanceAttribute) -> Answer:
     """One instance's attributes."""
-    instance = find(call, request.instance_id)
+    instance = existing.instance(call, request.instance_id)
     shown = _instance_shown(call, instance)
     same = (
         "InstanceId InstanceName HostName Description Status RegionId ZoneId ClusterId ImageId "
         "InstanceType Cpu Memory InstanceNetworkType InstanceChargeType InternetChargeType "
         "InternetMaxBandwidthIn InternetMaxBandwidthOut CreditSpecification SerialNumber "
         "StoppedMode VlanId CreationTime ExpiredTime PublicIpAddress InnerIpAddress VpcAttributes "
-        "SecurityGroupIds OperationLocks DedicatedHostAttribute"
+        "SecurityGroupIds OperationLocks"
     )
     answer = {name: shown[name] for name in same.split()}
+    answer["DedicatedHostAttribute"] = {"DedicatedHostId": "", "DedicatedHostName": ""}
     answer["IoOptimized"] = "optimized"
     answer["EnableJumboFrame"] = instance.jumbo_frame
     public = call.store.where(Eip, "instance", instance.id)
@@ -51,7 +56,7 @@ class DescribeUserData(OneInstance):
 @action()
 def describe_user_data(call: Call, request: DescribeUserData) -> Answer:
     """The user-data, byte for byte as it was sent."""
-    instance = find(call, request.instance_id)
+    instance = existing.instance(call, request.instance_id)
     return {
         "InstanceId": instance.id,
         "RegionId": call.cloud.region,
@@ -80,8 +85,8 @@ class ModifyInstanceAttribute:
 
 @action(writes=True)
 def modify_instance_attribute(call: Call, request: ModifyInstanceAttribute) -> Answer:
-    """Change an instance in place; user-data counts from the next start on."""
-    instance = find(call, request.instance_id)
+    """Change an instance in place; user-data of a stopped one, which counts from its next start."""
+    instance = existing.instance(call, request.instance_id)
     given = {
         "name": request.instance_name,
         "description": request.description,
@@ -91,11 +96,25 @@ def modify_instance_attribute(call: Call, request: ModifyInstanceAttribute) -> A
         "jumbo_frame": request.enable_jumbo_frame,
     }
     changes: dict[str, object] = {n: v for n, v in given.items() if v is not None}
+    names.check_instance(
+        request.instance_name or "",
+        request.description or "",
+        request.host_name or "",
+        request.password,
+    )
+    check_protection(instance.charge_type, protected=bool(request.deletion_protection))
     if request.user_data is not None:
-        check_user_data(request.user_data)
+        if instance.status(call.now) != STOPPED:
+            raise ApiError(
+                "IncorrectInstanceStatus",
+                f"{instance.id} must be Stopped to change its UserData.",
+                403,
+            )
+        check_user_data(request.user_data, base64_status=403)
         changes["user_data"] = request.user_data
     if request.security_group_ids:
         primary = enis_of(call, instance)[0]
+        check_groups(call, request.security_group_ids, instance.vpc_id, _VPC_MISMATCH)
         call.store.change(primary, security_group_ids=request.security_group_ids)
     call.store.change(instance, **changes)
     return {}
@@ -116,7 +135,8 @@ class ModifyInstanceMetadataOptions:
 @action(writes=True)
 def modify_instance_metadata_options(call: Call, request: ModifyInstanceMetadataOptions) -> Answer:
     """Change how the metadata service answers."""
-    instance = find(call, request.instance_id)
+    instance = existing.instance(call, request.instance_id)
+    check_metadata(request.http_tokens, request.http_endpoint, request.http_put_response_hop_limit)
     call.store.change(
         instance,
         http_endpoint=request.http_endpoint,
@@ -143,24 +163,19 @@ class ModifyInstanceSpec:
 @action(writes=True)
 def modify_instance_spec(call: Call, request: ModifyInstanceSpec) -> Answer:
     """Another instance type, for a stopped instance whose ENIs fit it."""
-    instance = find(call, request.instance_id)
+    instance = existing.instance(call, request.instance_id)
     if not request.instance_type or request.instance_type == instance.instance_type:
         return {}
-    if request.instance_type not in catalog.instance_types():
-        raise ApiError(
-            "InvalidInstanceType.ValueNotSupported",
-            f"The specified InstanceType {request.instance_type!r} does not exist.",
-        )
+    kind = existing.instance_type(request.instance_type)
     if instance.status(call.now) != STOPPED:
         raise ApiError(
-            "IncorrectInstanceStatus", f"{instance.id} must be Stopped to change its type.", 403
+            "InvalidInstanceStatus.NotStopped", f"{instance.id} must be Stopped to change its type."
         )
     changed = call.store.change(instance, instance_type=request.instance_type)
     enis = enis_of(call, changed)
-    kind = catalog.instance_types()[request.instance_type]
     if len(enis) > kind.enis:
         raise ApiError(
-            "EniPerInstanceLimitExceeded",
+            "InvalidOperation.EniCountExceeded",
             f"{instance.id} has {len(enis)} network interfaces; {kind.id} allows {kind.enis}.",
             403,
         )

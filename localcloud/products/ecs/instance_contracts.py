@@ -8,7 +8,8 @@ from typing import Final
 from localcloud.actions import Answer, Call, action
 from localcloud.wire.errors import ApiError, invalid
 
-from .instances import SeveralInstances, find, several
+from . import existing
+from .instances import SeveralInstances, several
 
 _AT_MAINTENANCE: Final = ("Stop", "AutoRecover", "AutoRedeploy")
 
@@ -88,13 +89,18 @@ def modify_instance_maintenance_attributes(
     }
     named = {name: value for name, value in changes.items() if value is not None}
     for instance_id in request.instance_id:
-        call.store.change(find(call, instance_id), **named)
+        call.store.change(existing.instance(call, instance_id), **named)
     return {}
 
 
 @dataclass(frozen=True, kw_only=True)
-class DescribeInstanceAttachmentAttributes(SeveralInstances):
+class DescribeInstanceAttachmentAttributes:
     """Parameters of DescribeInstanceAttachmentAttributes."""
+
+    instance_ids: tuple[str, ...]
+    region_id: str | None = None
+    page_number: int | None = None
+    page_size: int | None = None
 
 
 @action()
@@ -102,7 +108,7 @@ def describe_instance_attachment_attributes(
     call: Call, request: DescribeInstanceAttachmentAttributes
 ) -> Answer:
     """Private pools that instances match: none."""
-    found = several(call, request.ids)
+    found = several(call, request.instance_ids)
     return {
         "Instances": {
             "Instance": [
@@ -179,9 +185,11 @@ def modify_instance_auto_renew_attribute(
     if status not in {"AutoRenewal", "Normal", "NotRenewal"}:
         raise invalid("RenewalStatus", status, "it must be AutoRenewal, Normal or NotRenewal")
     for instance_id in request.instance_id:
-        instance = find(call, instance_id)
+        instance = existing.instance(call, instance_id)
         if instance.charge_type != "PrePaid":
-            raise ApiError("InvalidParameter.InstanceId", f"{instance.id} is not paid in advance.")
+            raise ApiError(
+                "ChargeTypeViolation", f"{instance.id} is a pay-as-you-go instance.", 403
+            )
         call.store.change(
             instance,
             renewal_status=status,
@@ -213,5 +221,7 @@ def modify_instance_charge_type(call: Call, request: ModifyInstanceChargeType) -
             "InstanceChargeType", request.instance_charge_type, "it must be PrePaid or PostPaid"
         )
     for instance_id in request.instance_ids:
-        call.store.change(find(call, instance_id), charge_type=request.instance_charge_type)
+        call.store.change(
+            existing.instance(call, instance_id), charge_type=request.instance_charge_type
+        )
     return {"OrderId": "", "FeeOfInstances": {"FeeOfInstance": []}}

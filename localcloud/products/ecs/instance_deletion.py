@@ -11,9 +11,9 @@ from localcloud.products.vpc import eips
 from localcloud.products.vpc.entities import Eip, RouteEntry
 from localcloud.wire.errors import ApiError
 
-from . import interfaces
+from . import existing, interfaces, regions
 from .entities import Console, Disk, Instance
-from .instances import STOPPED, OneInstance, enis_of, find
+from .instances import STOPPED, OneInstance, enis_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +43,15 @@ def _delete(call: Call, instance: Instance, *, force: bool) -> None:
             f"{instance.id} is protected from deletion; turn that off first.",
             403,
         )
+    if instance.charge_type == "PrePaid":
+        # Only an expired subscription can be released, with TerminateSubscription (page
+        # DeleteInstance); none expires here. The provider's force_delete changes it to PostPaid.
+        raise ApiError(
+            "ChargeTypeViolation",
+            f"{instance.id} is a subscription instance that has not expired; change it to "
+            "pay-as-you-go first.",
+            403,
+        )
     status = instance.status(call.now)
     if status in {"Pending", "Starting", "Stopping"} or (status != STOPPED and not force):
         code = (
@@ -53,12 +62,14 @@ def _delete(call: Call, instance: Instance, *, force: bool) -> None:
         raise ApiError(code, f"{instance.id} is {status}; stop it first, or give Force.", 403)
     if call.store.any(RouteEntry, "hop", instance.id):
         raise ApiError(
-            "DependencyViolation.RouteEntry", f"A route entry still leads to {instance.id}.", 403
+            "DependencyViolation.RouteEntry", f"A route entry still leads to {instance.id}."
         )
     for eip in call.store.where(Eip, "instance", instance.id):
         eips.release_binding(call, eip)
     for eni in enis_of(call, instance):
-        if eni.delete_on_release:
+        if eni.delete_on_release or (
+            eni.primary and not regions.retains_primary_interface(call.cloud.region)
+        ):
             interfaces.destroy(call, eni)
         else:
             interfaces.detach(call, eni)
@@ -74,8 +85,11 @@ def _delete(call: Call, instance: Instance, *, force: bool) -> None:
 
 @action(writes=True)
 def delete_instance(call: Call, request: DeleteInstance) -> Answer:
-    """Delete an instance; ENIs with DeleteOnRelease go with it, others become Available."""
-    _delete(call, find(call, request.instance_id), force=request.force)
+    """Delete an instance; ENIs with DeleteOnRelease go with it, others become Available.
+
+    A primary ENI goes with it in any case where the region does not retain primary ENIs.
+    """
+    _delete(call, existing.instance(call, request.instance_id), force=request.force)
     return {}
 
 
@@ -83,5 +97,5 @@ def delete_instance(call: Call, request: DeleteInstance) -> Answer:
 def delete_instances(call: Call, request: DeleteInstances) -> Answer:
     """Delete several instances, all or none."""
     for instance_id in request.instance_id:
-        _delete(call, find(call, instance_id), force=request.force)
+        _delete(call, existing.instance(call, instance_id), force=request.force)
     return {}

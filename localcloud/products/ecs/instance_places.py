@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from typing import Final
 
 from localcloud.actions import Answer, Call, action
 from localcloud.products.vpc import claims, vswitches
 from localcloud.wire.errors import ApiError
 
-from .instances import STOPPED, enis_of, find
+from . import existing
+from .instances import STOPPED, enis_of
 from .interfaces import check_groups
+
+_VPC_MISMATCH: Final = ("InvalidSecurityGroupVpc.NotBelongToOneVpc", 404)
+_ADDRESS_CODES: Final = claims.Codes(
+    malformed=("InvalidPrivateIpAddress.Malformed", 400),
+    outside=("InvalidPrivateIpAddress.Mismatch", 400),
+    taken=("InvalidPrivateIpAddress.Duplicated", 400),
+    none_left=("InvalidParameter.NotEnoughIpInVSwitch", 404),
+)
+"""Error table of ModifyInstanceVpcAttribute."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,34 +38,38 @@ class ModifyInstanceVpcAttribute:
 @action(writes=True)
 def modify_instance_vpc_attribute(call: Call, request: ModifyInstanceVpcAttribute) -> Answer:
     """Give a stopped instance's primary ENI another primary address, or another vSwitch."""
-    instance = find(call, request.instance_id)
+    instance = existing.instance(call, request.instance_id)
     if instance.status(call.now) != STOPPED:
-        raise ApiError(
-            "IncorrectInstanceStatus", f"{instance.id} must be Stopped to be moved.", 403
-        )
+        raise ApiError("IncorrectInstanceStatus", f"{instance.id} must be Stopped to be moved.")
     vswitch = vswitches.find(call, request.vswitch_id)
-    if vswitch.vpc_id != instance.vpc_id or vswitch.zone != instance.zone:
+    if vswitch.vpc_id != instance.vpc_id:
         raise ApiError(
-            "InvalidVSwitchId.NotFound",
-            f"The vSwitch {vswitch.id} is not in the VPC and the zone of {instance.id}.",
+            "InvalidVSwitch.NotBelongToVpc",
+            f"The vSwitch {vswitch.id} is not in the VPC of {instance.id}.",
             404,
+        )
+    if vswitch.zone != instance.zone:
+        raise ApiError(
+            "InvalidVSwitchId.Mismatch",
+            f"The vSwitch {vswitch.id} is not in the zone of {instance.id}.",
         )
     eni = enis_of(call, instance)[0]
     moves = vswitch.id != eni.vswitch_id
     if moves and (eni.secondary or eni.ipv6 or eni.prefixes):
         raise ApiError(
-            "OperationDenied",
+            "PrimaryEniHasSubIp",
             f"{eni.id} has more than its primary address; unassign the others before it moves.",
-            403,
         )
     if request.security_group_id:
-        check_groups(call, request.security_group_id, instance.vpc_id)
+        check_groups(call, request.security_group_id, instance.vpc_id, _VPC_MISMATCH)
     address = eni.address
     if moves or (request.private_ip_address or address) != address:
         claims.give_back(call, eni.vswitch_id, eni.address)
         owner = {"kind": claims.ENI, "owner": eni.id}
         if request.private_ip_address:
-            address = claims.take(call, vswitch, request.private_ip_address, **owner)
+            address = claims.take(
+                call, vswitch, request.private_ip_address, codes=_ADDRESS_CODES, **owner
+            )
         else:
             address = claims.take_any(call, vswitch, **owner)
     call.store.put(
@@ -83,7 +98,7 @@ class ModifyInstanceNetworkSpec:
 @action(writes=True)
 def modify_instance_network_spec(call: Call, request: ModifyInstanceNetworkSpec) -> Answer:
     """Change an instance's own bandwidth; no public address comes with it here."""
-    instance = find(call, request.instance_id)
+    instance = existing.instance(call, request.instance_id)
     changes = {
         "internet_bandwidth_out": request.internet_max_bandwidth_out,
         "internet_bandwidth_in": request.internet_max_bandwidth_in,

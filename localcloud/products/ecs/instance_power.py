@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from localcloud.actions import Answer, Call, action
 from localcloud.wire.errors import ApiError
 
+from . import existing
 from .entities import Instance
-from .instances import RUNNING, STOPPED, OneInstance, find
+from .instances import RUNNING, STOPPED, OneInstance
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,8 +84,6 @@ def _start(call: Call, instance: Instance) -> None:
 
 
 def _stop(call: Call, instance: Instance) -> None:
-    if instance.status(call.now) == STOPPED:
-        return
     if instance.status(call.now) != RUNNING:
         raise ApiError(
             "IncorrectInstanceStatus",
@@ -95,9 +94,11 @@ def _stop(call: Call, instance: Instance) -> None:
 
 
 def _reboot(call: Call, instance: Instance) -> None:
-    if instance.status(call.now) not in {RUNNING, STOPPED}:
+    if instance.status(call.now) != RUNNING:
         raise ApiError(
-            "IncorrectInstanceStatus", f"{instance.id} is {instance.status(call.now)}.", 403
+            "IncorrectInstanceStatus",
+            f"{instance.id} is {instance.status(call.now)}; only a Running one can be rebooted.",
+            403,
         )
     call.store.change(
         instance,
@@ -127,21 +128,21 @@ def _each(ids: Sequence[str]) -> dict[str, object]:
 @action(writes=True)
 def start_instance(call: Call, request: StartInstance) -> Answer:
     """Start a stopped instance: its next boot."""
-    _start(call, find(call, request.instance_id))
+    _start(call, existing.instance(call, request.instance_id))
     return {}
 
 
 @action(writes=True)
 def stop_instance(call: Call, request: StopInstance) -> Answer:
     """Stop a running instance."""
-    _stop(call, find(call, request.instance_id))
+    _stop(call, existing.instance(call, request.instance_id))
     return {}
 
 
 @action(writes=True)
 def reboot_instance(call: Call, request: RebootInstance) -> Answer:
     """Stop and start an instance."""
-    _reboot(call, find(call, request.instance_id))
+    _reboot(call, existing.instance(call, request.instance_id))
     return {}
 
 
@@ -149,7 +150,7 @@ def reboot_instance(call: Call, request: RebootInstance) -> Answer:
 def start_instances(call: Call, request: StartInstances) -> Answer:
     """Start several instances, all or none."""
     for instance_id in request.instance_id:
-        _start(call, find(call, instance_id))
+        _start(call, existing.instance(call, instance_id))
     return _each(request.instance_id)
 
 
@@ -157,7 +158,7 @@ def start_instances(call: Call, request: StartInstances) -> Answer:
 def stop_instances(call: Call, request: StopInstances) -> Answer:
     """Stop several instances, all or none."""
     for instance_id in request.instance_id:
-        _stop(call, find(call, instance_id))
+        _stop(call, existing.instance(call, instance_id))
     return _each(request.instance_id)
 
 
@@ -165,5 +166,5 @@ def stop_instances(call: Call, request: StopInstances) -> Answer:
 def reboot_instances(call: Call, request: RebootInstances) -> Answer:
     """Reboot several instances, all or none."""
     for instance_id in request.instance_id:
-        _reboot(call, find(call, instance_id))
+        _reboot(call, existing.instance(call, instance_id))
     return _each(request.instance_id)

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from localcloud.actions import Answer, Call, action
-from localcloud.products.ram.entities import Role
 from localcloud.wire.errors import ApiError
 
+from . import existing, pages
 from .entities import Instance
-from .instances import find, several
+from .instances import several
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,14 +48,9 @@ def _role_results(ids: Sequence[str], name: str, role: str) -> dict[str, object]
 @action(writes=True)
 def attach_instance_ram_role(call: Call, request: AttachInstanceRamRole) -> Answer:
     """Give instances a RAM role, of which each has one at most."""
-    if call.store.find(Role, request.ram_role_name) is None:
-        raise ApiError(
-            "InvalidRamRole.NotFound",
-            f"The RAM role {request.ram_role_name!r} does not exist.",
-            404,
-        )
+    existing.ecs_role(call, request.ram_role_name, untrusting_status=404)
     for instance_id in request.instance_ids:
-        instance = find(call, instance_id)
+        instance = existing.instance(call, instance_id)
         if instance.ram_role and instance.ram_role != request.ram_role_name:
             raise ApiError(
                 "InvalidOperation.RamRoleAlreadyAttached",
@@ -69,7 +64,7 @@ def attach_instance_ram_role(call: Call, request: AttachInstanceRamRole) -> Answ
 def detach_instance_ram_role(call: Call, request: DetachInstanceRamRole) -> Answer:
     """Take the RAM role from instances."""
     for instance_id in request.instance_ids:
-        instance = find(call, instance_id)
+        instance = existing.instance(call, instance_id)
         call.store.change(instance, ram_role=None)
     return _role_results(request.instance_ids, "Detach", request.ram_role_name or "")
 
@@ -92,12 +87,13 @@ def describe_instance_ram_role(call: Call, request: DescribeInstanceRamRole) -> 
         found = several(call, request.instance_ids)
     else:
         found = call.store.where(Instance, "role", request.ram_role_name or "")
-    return {
-        "RegionId": call.cloud.region,
-        "TotalCount": len(found),
-        "InstanceRamRoleSets": {
-            "InstanceRamRoleSet": [
-                {"InstanceId": i.id, "RamRoleName": i.ram_role or ""} for i in found
-            ]
-        },
-    }
+    answer = pages.numbered(
+        call,
+        "InstanceRamRoleSets",
+        "InstanceRamRoleSet",
+        found,
+        request,
+        lambda i: {"InstanceId": i.id, "RamRoleName": i.ram_role or ""},
+        most=50,
+    )
+    return {**answer, "RegionId": call.cloud.region}

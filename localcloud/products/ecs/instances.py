@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from localcloud import paging, tags
+from localcloud import tags
 from localcloud.actions import Answer, Call, action, minute
 from localcloud.products.vpc.entities import Eip
 from localcloud.tags import TagParameter
+from localcloud.wire.errors import ApiError, invalid
 
-from . import catalog, interface_views, interfaces
+from . import catalog, interface_views, pages
 from .entities import Instance, NetworkInterface
 
 RUNNING: Final = "Running"
-
-
 STOPPED: Final = "Stopped"
-
-
+_STATUSES: Final = ("Pending", "Starting", RUNNING, "Stopping", STOPPED)
+_CHARGE_TYPES: Final = ("PostPaid", "PrePaid")
+_NETWORK_TYPES: Final = ("classic", "vpc")
+_MOST_IDS: Final = 100
 NEVER: Final = "2099-12-31T15:59Z"
-
-
-def find(call: Call, instance_id: str) -> Instance:
-    """The instance, or the API's error."""
-    return interfaces.instance_of(call, instance_id)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +31,7 @@ class DescribeInstances:
     """Parameters of DescribeInstances."""
 
     region_id: str | None = None
-    instance_ids: tuple[str, ...] = ()
+    instance_ids: str | None = None
     vpc_id: str | None = None
     vswitch_id: str | None = None
     zone_id: str | None = None
@@ -167,7 +164,11 @@ def _instance_shown(call: Call, instance: Instance) -> dict[str, object]:
         },
         "ImageOptions": {"LoginAsNonRoot": False},
         "AdditionalInfo": {"EnableHighDensityMode": False},
-        "DedicatedHostAttribute": {"DedicatedHostId": "", "DedicatedHostName": ""},
+        "DedicatedHostAttribute": {
+            "DedicatedHostClusterId": "",
+            "DedicatedHostId": "",
+            "DedicatedHostName": "",
+        },
         "DedicatedInstanceAttribute": {"Tenancy": "", "Affinity": ""},
         "EcsCapacityReservationAttr": {
             "CapacityReservationId": "",
@@ -179,9 +180,45 @@ def _instance_shown(call: Call, instance: Instance) -> dict[str, object]:
     }
 
 
+def _ids(text: str) -> list[str]:
+    """The ids of a JSON array, each once."""
+    try:
+        ids = json.loads(text)
+    except (ValueError, RecursionError):
+        ids = None
+    if not isinstance(ids, list) or not all(isinstance(i, str) for i in ids):
+        raise invalid("InstanceIds", text, "it must be a JSON array of instance ids")
+    if len(ids) > _MOST_IDS:
+        raise invalid("InstanceIds", len(ids), f"at most {_MOST_IDS} ids")
+    return list(dict.fromkeys(ids))
+
+
+def _check_filters(request: DescribeInstances) -> None:
+    if request.status and request.status not in _STATUSES:
+        raise ApiError(
+            "InvalidStatus.NotFound",
+            f"The Status {request.status[:40]!r} is not one of {', '.join(_STATUSES)}.",
+            404,
+        )
+    if request.instance_charge_type and request.instance_charge_type not in _CHARGE_TYPES:
+        raise ApiError(
+            "InvalidInstanceChargeType.NotFound",
+            f"The InstanceChargeType {request.instance_charge_type[:40]!r} is not one of "
+            f"{', '.join(_CHARGE_TYPES)}.",
+            404,
+        )
+    if request.instance_network_type and request.instance_network_type not in _NETWORK_TYPES:
+        raise ApiError(
+            "InvalidNetworkType.NotFound",
+            f"The InstanceNetworkType {request.instance_network_type[:40]!r} is not one of "
+            f"{', '.join(_NETWORK_TYPES)}.",
+            404,
+        )
+
+
 def _candidates(call: Call, request: DescribeInstances) -> Iterable[Instance]:
     if request.instance_ids:
-        found = (call.store.find(Instance, i) for i in dict.fromkeys(request.instance_ids))
+        found = (call.store.find(Instance, i) for i in _ids(request.instance_ids))
         return [i for i in found if i is not None]
     if request.vpc_id:
         return call.store.where(Instance, "vpc", request.vpc_id)
@@ -195,6 +232,8 @@ def _matches(call: Call, instance: Instance, request: DescribeInstances) -> bool
         or (request.instance_type and instance.instance_type != request.instance_type)
         or (request.image_id and instance.image_id != request.image_id)
         or (request.key_pair_name and instance.key_pair != request.key_pair_name)
+        or (request.instance_charge_type and instance.charge_type != request.instance_charge_type)
+        or request.instance_network_type == "classic"
         or (request.status and instance.status(call.now) != request.status)
         or not tags.match(instance.tags, request.tag)
     ):
@@ -223,8 +262,11 @@ def _matches(call: Call, instance: Instance, request: DescribeInstances) -> bool
 @action()
 def describe_instances(call: Call, request: DescribeInstances) -> Answer:
     """Instances by filter."""
+    _check_filters(request)
     found = [i for i in _candidates(call, request) if _matches(call, i, request)]
-    return paging.either("Instances", "Instance", found, request, partial(_instance_shown, call))
+    return pages.listed(
+        call, "Instances", "Instance", found, request, partial(_instance_shown, call)
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -252,8 +294,14 @@ def describe_instance_status(call: Call, request: DescribeInstanceStatus) -> Ans
         if (not request.instance_id or i.id in request.instance_id)
         and (not request.zone_id or i.zone == request.zone_id)
     ]
-    return paging.numbered(
-        "InstanceStatuses", "InstanceStatus", found, request, partial(_status_shown, call), most=50
+    return pages.numbered(
+        call,
+        "InstanceStatuses",
+        "InstanceStatus",
+        found,
+        request,
+        partial(_status_shown, call),
+        most=50,
     )
 
 

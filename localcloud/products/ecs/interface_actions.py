@@ -8,15 +8,15 @@ from typing import Final
 from localcloud import tags
 from localcloud.actions import Answer, Call, action
 from localcloud.tags import TagParameter
-from localcloud.wire.errors import ApiError
+from localcloud.wire.errors import ApiError, invalid
 
+from . import existing, names
 from .interface_views import interface_shown
-from .interfaces import Wanted, attach, check_groups, destroy, detach, find, instance_of, make
+from .interfaces import Wanted, attach, check_groups, delete, detach, make
 
 _MOST_EXPLICIT_AT_CREATION: Final = 10
-
-
 _MOST_BY_COUNT: Final = 49
+_MOST_QUEUES: Final = 2048
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +31,7 @@ class CreateNetworkInterface:
     description: str = ""
     primary_ip_address: str | None = None
     private_ip_address: tuple[str, ...] = ()
-    secondary_private_ip_address_count: int = 0
+    secondary_private_ip_address_count: int | None = None
     ipv6_address: tuple[str, ...] = ()
     ipv6_address_count: int = 0
     ipv4_prefix: tuple[str, ...] = ()
@@ -51,17 +51,8 @@ class CreateNetworkInterface:
 @action(writes=True)
 def create_network_interface(call: Call, request: CreateNetworkInterface) -> Answer:
     """An ENI; at most ten explicit secondary addresses, or 49 by count."""
-    if len(request.private_ip_address) > _MOST_EXPLICIT_AT_CREATION:
-        raise ApiError(
-            "InvalidParameter.PrivateIpAddress",
-            f"{len(request.private_ip_address)} explicit addresses; at creation an ENI takes at "
-            f"most {_MOST_EXPLICIT_AT_CREATION}. Assign more afterwards, or use the count.",
-        )
-    if not 0 <= request.secondary_private_ip_address_count <= _MOST_BY_COUNT:
-        raise ApiError(
-            "InvalidParameter.SecondaryPrivateIpAddressCount",
-            f"SecondaryPrivateIpAddressCount must be 1 to {_MOST_BY_COUNT}.",
-        )
+    _check_numbers(request)
+    names.check_interface(request.network_interface_name, request.description)
     if request.security_group_id and request.security_group_ids:
         raise ApiError(
             "InvalidParameter.Conflict",
@@ -78,7 +69,7 @@ def create_network_interface(call: Call, request: CreateNetworkInterface) -> Ans
             description=request.description,
             primary_address=request.primary_ip_address,
             addresses=explicit,
-            address_count=request.secondary_private_ip_address_count,
+            address_count=request.secondary_private_ip_address_count or 0,
             ipv6=request.ipv6_address,
             ipv6_count=request.ipv6_address_count,
             prefixes=request.ipv4_prefix,
@@ -105,6 +96,31 @@ def create_network_interface(call: Call, request: CreateNetworkInterface) -> Ans
     return shown
 
 
+def _check_numbers(request: CreateNetworkInterface) -> None:
+    if len(request.private_ip_address) > _MOST_EXPLICIT_AT_CREATION:
+        raise ApiError(
+            "MaxEniPrivateIpsCountExceeded",
+            f"{len(request.private_ip_address)} explicit addresses; at creation an ENI takes at "
+            f"most {_MOST_EXPLICIT_AT_CREATION}. Assign more afterwards, or use the count.",
+            403,
+        )
+    count = request.secondary_private_ip_address_count
+    if count is not None and not 1 <= count <= _MOST_BY_COUNT:
+        raise invalid(
+            "SecondaryPrivateIpAddressCount", count, f"it must be from 1 to {_MOST_BY_COUNT}"
+        )
+    _check_queues(request.queue_number)
+
+
+def _check_queues(number: int | None) -> None:
+    if number is not None and not 1 <= number <= _MOST_QUEUES:
+        raise ApiError(
+            "InvalidParameter.InvalidEniQueueNumber",
+            f"QueueNumber {number} must be from 1 to {_MOST_QUEUES}.",
+            403,
+        )
+
+
 @dataclass(frozen=True, kw_only=True)
 class ModifyNetworkInterfaceAttribute:
     """Parameters of ModifyNetworkInterfaceAttribute."""
@@ -125,7 +141,18 @@ def modify_network_interface_attribute(
     call: Call, request: ModifyNetworkInterfaceAttribute
 ) -> Answer:
     """Change an ENI in place."""
-    eni = find(call, request.network_interface_id)
+    eni = existing.interface(call, request.network_interface_id)
+    names.check_interface(request.network_interface_name or "", request.description or "")
+    _check_queues(request.queue_number)
+    if request.security_group_id and eni.primary:
+        # "For the primary ENI, you can change only the name and description" (help page
+        # manage-eni); DeleteOnRelease is changed for both kinds (help page 2938787).
+        raise ApiError(
+            "InvalidOperation.PrimaryEniOnlySupportModifyNameAndDesc",
+            f"{eni.id} is the primary ENI of {eni.instance_id}; change the security groups of "
+            "the instance.",
+            404,
+        )
     changes: dict[str, object] = {}
     if request.network_interface_name is not None:
         changes["name"] = request.network_interface_name
@@ -157,14 +184,13 @@ class DeleteNetworkInterface:
 @action(writes=True)
 def delete_network_interface(call: Call, request: DeleteNetworkInterface) -> Answer:
     """Delete an ENI that no instance has."""
-    eni = find(call, request.network_interface_id)
+    eni = existing.interface(call, request.network_interface_id)
     if eni.instance_id is not None or eni.life.at(call.now) != "Available":
         raise ApiError(
             "InvalidOperation.InvalidEniState",
             f"{eni.id} is {eni.life.at(call.now)}; detach it first.",
-            403,
         )
-    destroy(call, eni)
+    delete(call, eni)
     return {}
 
 
@@ -183,19 +209,17 @@ class AttachNetworkInterface:
 @action(writes=True)
 def attach_network_interface(call: Call, request: AttachNetworkInterface) -> Answer:
     """Attach an ENI to a Running or Stopped instance."""
-    eni = find(call, request.network_interface_id)
-    instance = instance_of(call, request.instance_id)
+    eni = existing.interface(call, request.network_interface_id)
+    instance = existing.instance(call, request.instance_id)
     if instance.status(call.now) not in {"Running", "Stopped"}:
         raise ApiError(
             "InvalidOperation.InvalidEcsState",
             f"{instance.id} is {instance.status(call.now)}; it must be Running or Stopped.",
-            403,
         )
     if eni.life.at(call.now) != "Available":
         raise ApiError(
             "InvalidOperation.InvalidEniState",
             f"{eni.id} is {eni.life.at(call.now)}; it must be Available.",
-            403,
         )
     attach(call, eni, instance, primary=False, card=request.network_card_index)
     return {}
@@ -206,28 +230,26 @@ class DetachNetworkInterface:
     """Parameters of DetachNetworkInterface."""
 
     network_interface_id: str
-    instance_id: str | None = None
+    instance_id: str
     region_id: str | None = None
     trunk_network_instance_id: str | None = None
 
 
 @action(writes=True)
 def detach_network_interface(call: Call, request: DetachNetworkInterface) -> Answer:
-    """Detach a secondary ENI; one that is detached already is no error."""
-    eni = find(call, request.network_interface_id)
+    """Detach a secondary ENI from its instance."""
+    eni = existing.interface(call, request.network_interface_id)
+    existing.instance(call, request.instance_id)
     if eni.primary:
         raise ApiError(
-            "InvalidOperation.InvalidEniType", f"{eni.id} is primary and cannot be detached.", 403
+            "InvalidOperation.DetachPrimaryEniNotAllowed",
+            f"{eni.id} is primary and cannot be detached.",
         )
     if eni.instance_id is None:
-        return {}
-    if request.instance_id and request.instance_id != eni.instance_id:
+        raise ApiError("InvalidOperation.InvalidEniState", f"{eni.id} is on no instance.")
+    if request.instance_id != eni.instance_id:
         raise ApiError(
-            "InvalidOperation.DetachPrimaryEniNotAllowed"
-            if eni.primary
-            else "InvalidOperation.InvalidEniState",
-            f"{eni.id} is not on {request.instance_id}.",
-            403,
+            "InvalidParameter.EniNotBelongEcs", f"{eni.id} is not on {request.instance_id}."
         )
     detach(call, eni)
     return {}

@@ -7,12 +7,15 @@ from typing import Final
 
 from localcloud.actions import Answer, Call, action
 from localcloud.products.vpc import claims, ipv6, vswitches
-from localcloud.wire.errors import ApiError
+from localcloud.wire.errors import ApiError, invalid, missing
 
+from . import existing
 from .entities import NetworkInterface
-from .interfaces import check_limits, find, instance_of, take_ipv4, take_ipv6, take_prefixes
+from .interfaces import ASSIGNING, check_limits, take_ipv4, take_ipv6, take_prefixes
 
 _MOST_ASSIGNED: Final = 50
+_MOST_WHILE_AVAILABLE: Final = 32
+"""SDK text of AssignPrivateIpAddresses, 2026-07 (alibabacloud-go/ecs-20140526@d024e14)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,13 +35,12 @@ def _changeable(call: Call, eni: NetworkInterface) -> None:
         raise ApiError(
             "InvalidOperation.InvalidEniState",
             f"{eni.id} is {eni.life.at(call.now)}; it must be Available or InUse.",
-            403,
         )
 
 
 def _limited(call: Call, eni: NetworkInterface) -> None:
     if eni.instance_id:
-        check_limits(eni, instance_of(call, eni.instance_id))
+        check_limits(eni, existing.instance(call, eni.instance_id))
     elif 1 + len(eni.secondary) + len(eni.prefixes) > _MOST_ASSIGNED:
         raise ApiError(
             "InvalidOperation.Ipv4CountExceeded",
@@ -50,19 +52,18 @@ def _limited(call: Call, eni: NetworkInterface) -> None:
 @action(writes=True)
 def assign_private_ip_addresses(call: Call, request: AssignPrivateIpAddresses) -> Answer:
     """Add secondary addresses or prefixes, all or none."""
-    eni = find(call, request.network_interface_id)
+    eni = existing.interface(call, request.network_interface_id)
     _changeable(call, eni)
     vswitch = vswitches.find(call, eni.vswitch_id)
-    given, count = request.private_ip_address, request.secondary_private_ip_address_count
-    if not (given or count or request.ipv4_prefix or request.ipv4_prefix_count):
-        raise ApiError(
-            "MissingParameter.PrivateIpAddress", "Give addresses, prefixes or a count of them."
+    addresses, count = request.private_ip_address, request.secondary_private_ip_address_count
+    if not (addresses or count or request.ipv4_prefix or request.ipv4_prefix_count):
+        raise missing("PrivateIpAddress")
+    most = _MOST_ASSIGNED if eni.instance_id else _MOST_WHILE_AVAILABLE
+    if len(addresses) + count > most:
+        raise invalid(
+            "PrivateIpAddress", len(addresses) + count, f"at most {most} addresses at a time"
         )
-    if len(given) + count > _MOST_ASSIGNED:
-        raise ApiError(
-            "InvalidParameter.PrivateIpAddress", f"At most {_MOST_ASSIGNED} addresses at a time."
-        )
-    added = take_ipv4(call, eni, vswitch, given, count)
+    added = take_ipv4(call, eni, vswitch, addresses, count, ASSIGNING)
     prefixes = take_prefixes(call, eni, vswitch, request.ipv4_prefix, request.ipv4_prefix_count)
     changed = call.store.change(
         eni, secondary=(*eni.secondary, *added), prefixes=(*eni.prefixes, *prefixes)
@@ -90,18 +91,16 @@ class UnassignPrivateIpAddresses:
 @action(writes=True)
 def unassign_private_ip_addresses(call: Call, request: UnassignPrivateIpAddresses) -> Answer:
     """Take secondary addresses or prefixes away, all or none."""
-    eni = find(call, request.network_interface_id)
+    eni = existing.interface(call, request.network_interface_id)
     _changeable(call, eni)
     for ip in request.private_ip_address:
         if ip == eni.address:
-            raise ApiError(
-                "InvalidOperation.PrimaryIpAddress", f"{ip} is the primary address of {eni.id}."
-            )
+            raise invalid("PrivateIpAddress", ip, f"it is the primary address of {eni.id}")
         if ip not in eni.secondary:
-            raise ApiError("InvalidIp.Address", f"{ip} is not on {eni.id}.", 403)
+            raise ApiError("InvalidIp.IpUnassigned", f"{ip} is not on {eni.id}.", 403)
     for prefix in request.ipv4_prefix:
         if prefix not in eni.prefixes:
-            raise ApiError("InvalidIp.Prefix", f"{prefix} is not on {eni.id}.", 403)
+            raise ApiError("InvalidIp.IpUnassigned", f"{prefix} is not on {eni.id}.", 403)
     for gone in (*request.private_ip_address, *request.ipv4_prefix):
         claims.give_back(call, eni.vswitch_id, gone)
     call.store.change(
@@ -125,10 +124,14 @@ class AssignIpv6Addresses:
 @action(writes=True)
 def assign_ipv6_addresses(call: Call, request: AssignIpv6Addresses) -> Answer:
     """Add IPv6 addresses, all or none."""
-    eni = find(call, request.network_interface_id)
+    eni = existing.interface(call, request.network_interface_id)
     _changeable(call, eni)
     vswitch = vswitches.find(call, eni.vswitch_id)
-    added = take_ipv6(call, eni, vswitch, request.ipv6_address, request.ipv6_address_count)
+    if not (request.ipv6_address or request.ipv6_address_count):
+        raise missing("Ipv6Address")
+    added = take_ipv6(
+        call, eni, vswitch, request.ipv6_address, request.ipv6_address_count, ASSIGNING
+    )
     changed = call.store.change(eni, ipv6=(*eni.ipv6, *added))
     _limited(call, changed)
     return {
@@ -150,11 +153,11 @@ class UnassignIpv6Addresses:
 @action(writes=True)
 def unassign_ipv6_addresses(call: Call, request: UnassignIpv6Addresses) -> Answer:
     """Take IPv6 addresses away, all or none."""
-    eni = find(call, request.network_interface_id)
+    eni = existing.interface(call, request.network_interface_id)
     _changeable(call, eni)
     for ip in request.ipv6_address:
         if ip not in eni.ipv6:
-            raise ApiError("InvalidIp.Address", f"{ip} is not on {eni.id}.", 403)
+            raise ApiError("InvalidIp.IpUnassigned", f"{ip} is not on {eni.id}.", 403)
         ipv6.take_from(call, eni.vswitch_id, ip)
     call.store.change(eni, ipv6=tuple(ip for ip in eni.ipv6 if ip not in request.ipv6_address))
     return {}

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from localcloud.actions import Answer, Call, action
 from localcloud.wire.errors import ApiError
 
+from . import existing
 from .entities import NetworkInterface
-from .interfaces import check_groups, find, instance_of
+from .interfaces import check_groups
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,8 +29,8 @@ class LeaveSecurityGroup(JoinSecurityGroup):
 
 def _member(call: Call, request: JoinSecurityGroup) -> NetworkInterface:
     if request.network_interface_id:
-        return find(call, request.network_interface_id)
-    instance = instance_of(call, request.instance_id or "")
+        return existing.interface(call, request.network_interface_id)
+    instance = existing.instance(call, request.instance_id or "")
     enis = call.store.where(NetworkInterface, "instance", instance.id)
     return next(e for e in enis if e.primary)
 
@@ -47,7 +48,14 @@ def join_security_group(call: Call, request: JoinSecurityGroup) -> Answer:
 @action(writes=True)
 def leave_security_group(call: Call, request: LeaveSecurityGroup) -> Answer:
     """Take an ENI out of a security group; the last one stays."""
+    existing.security_group(call, request.security_group_id)
     eni = _member(call, request)
+    if request.security_group_id not in eni.security_group_ids:
+        raise ApiError(
+            "InstanceNotInSecurityGroup",
+            f"{eni.id} is not in the security group {request.security_group_id}.",
+            403,
+        )
     left = tuple(g for g in eni.security_group_ids if g != request.security_group_id)
     if not left:
         raise ApiError(

@@ -6,14 +6,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 
-from localcloud import paging, tags
+from localcloud import hostility, tags
 from localcloud.actions import Answer, Call, action, moment
 from localcloud.products.vpc.entities import Eip
 from localcloud.tags import TagParameter
 from localcloud.wire.parameters import wire
 
-from .entities import NetworkInterface
-from .interfaces import find
+from . import existing, pages
+from .entities import DELETED, NetworkInterface
 
 
 def private_ip_set(eni: NetworkInterface) -> dict[str, object]:
@@ -29,6 +29,9 @@ def private_ip_set(eni: NetworkInterface) -> dict[str, object]:
 def interface_shown(call: Call, eni: NetworkInterface) -> dict[str, object]:
     """An ENI as DescribeNetworkInterfaces shows it; all four sets are always there."""
     public = call.store.where(Eip, "instance", eni.id)
+    prefixes = eni.prefixes
+    if eni.instance_id is None:
+        prefixes = hostility.prefixes_before_attachment(call.cloud, prefixes)
     shown: dict[str, object] = {
         "NetworkInterfaceId": eni.id,
         "NetworkInterfaceName": eni.name,
@@ -42,7 +45,7 @@ def interface_shown(call: Call, eni: NetworkInterface) -> dict[str, object]:
         "PrivateIpAddress": eni.address,
         "PrivateIpSets": private_ip_set(eni),
         "Ipv6Sets": {"Ipv6Set": [{"Ipv6Address": ip} for ip in eni.ipv6]},
-        "Ipv4PrefixSets": {"Ipv4PrefixSet": [{"Ipv4Prefix": p} for p in eni.prefixes]},
+        "Ipv4PrefixSets": {"Ipv4PrefixSet": [{"Ipv4Prefix": p} for p in prefixes]},
         "Ipv6PrefixSets": {"Ipv6PrefixSet": []},
         "SecurityGroupIds": {"SecurityGroupId": list(eni.security_group_ids)},
         "AssociatedPublicIp": (
@@ -141,16 +144,18 @@ def describe_network_interfaces(call: Call, request: DescribeNetworkInterfaces) 
         and (not request.kind or e.primary == (request.kind == "Primary"))
         and (not request.status or e.life.at(call.now) == request.status)
         and not request.service_managed
+        and e.life.at(call.now) != DELETED
         and tags.match(e.tags, request.tag)
     ]
-    return paging.either(
+    return pages.listed(
+        call,
         "NetworkInterfaceSets",
         "NetworkInterfaceSet",
         found,
         request,
         partial(interface_shown, call),
-        usual=50,
         most=500,
+        most_on_page=1000,
     )
 
 
@@ -168,4 +173,4 @@ def describe_network_interface_attribute(
     call: Call, request: DescribeNetworkInterfaceAttribute
 ) -> Answer:
     """One ENI."""
-    return interface_shown(call, find(call, request.network_interface_id))
+    return interface_shown(call, existing.interface(call, request.network_interface_id))

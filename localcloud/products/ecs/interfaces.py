@@ -15,30 +15,65 @@ from localcloud.products.slb.entities import drop_server as drop_clb_server
 from localcloud.products.vpc import claims, eips, ipv6, vswitches
 from localcloud.products.vpc.entities import Eip, VSwitch
 from localcloud.state.lifecycle import Lifecycle
-from localcloud.wire.errors import ApiError
+from localcloud.wire.errors import ApiError, invalid, missing
 
-from . import catalog, security_groups
-from .entities import Instance, NetworkInterface
+from . import catalog, existing
+from .entities import DELETED, Instance, NetworkInterface
 
 _MOST_IPV6: Final = 10
-
-
 _MOST_PREFIXES: Final = 10
-
-
 _MOST_GROUPS: Final = 5
+_DELETING_SECONDS: Final = 3.0
+_VPC_MISMATCH: Final = ("InvalidOperation.VpcMismatch", 403)
 
 
-def find(call: Call, eni_id: str | None) -> NetworkInterface:
-    """The ENI, or the API's error."""
-    eni = call.store.find(NetworkInterface, eni_id)
-    if eni is None:
-        raise ApiError(
-            "InvalidEniId.NotFound",
-            f"The specified NetworkInterfaceId {eni_id!r} does not exist.",
-            404,
-        )
-    return eni
+@dataclass(frozen=True, kw_only=True)
+class Codes:
+    """How an action refuses addresses: code and status, by cause (error tables of the actions)."""
+
+    ipv4: claims.Codes
+    ipv6: ipv6.Ipv6Codes
+    too_many_ipv6: tuple[str, int] = ("MaxEniIpv6IpsCountExceeded", 403)
+    vpc_mismatch: tuple[str, int] = _VPC_MISMATCH
+
+
+_NONE_LEFT: Final = ("InvalidVSwitchId.IpNotEnough", 403)
+CREATING: Final = Codes(
+    ipv4=claims.Codes(
+        malformed=("InvalidIp.Address", 403),
+        outside=("InvalidVSwitchId.IpInvalid", 403),
+        taken=("InvalidPrivateIpAddress.Duplicated", 400),
+        none_left=_NONE_LEFT,
+    ),
+    ipv6=ipv6.Ipv6Codes(
+        disabled=("InvalidOperation.VSwitchIpv6Disabled", 404),
+        outside=("InvalidOperation.AddressNotInVSwitchCidr", 404),
+        taken=("InvalidOperation.AddressAlreadyAllocated", 404),
+    ),
+    too_many_ipv6=("InvalidOperation.MaxEniIpv6IpsCountExceeded", 404),
+)
+"""CreateNetworkInterface."""
+ASSIGNING: Final = Codes(
+    ipv4=claims.Codes(
+        malformed=("InvalidPrivateIpAddress.Malformed", 400),
+        outside=("InvalidVSwitchId.IpInvalid", 403),
+        taken=("InvalidIp.IpAssigned", 403),
+        none_left=_NONE_LEFT,
+    ),
+    ipv6=ipv6.ASSIGNING,
+)
+"""AssignPrivateIpAddresses and AssignIpv6Addresses."""
+RUNNING: Final = Codes(
+    ipv4=claims.Codes(
+        malformed=("InvalidPrivateIpAddress.Malformed", 400),
+        outside=("InvalidPrivateIpAddress", 400),
+        taken=("InvalidPrivateIpAddress.Duplicated", 400),
+        none_left=_NONE_LEFT,
+    ),
+    ipv6=ipv6.ASSIGNING,
+    vpc_mismatch=("InvalidParameter.Mismatch", 400),
+)
+"""RunInstances."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,19 +106,20 @@ def _fresh_mac(call: Call) -> str:
             return mac
 
 
-def make(call: Call, wanted: Wanted) -> NetworkInterface:
-    """A new ENI, Available once its lifecycle says so."""
+def make(call: Call, wanted: Wanted, codes: Codes = CREATING) -> NetworkInterface:
+    """A new ENI, Available at once.
+
+    CreateNetworkInterface is synchronous (help page doc-detail/58504, 2025-03): the ENI
+    "immediately enters the Available state".
+    """
     vswitch = vswitches.find(call, wanted.vswitch_id, code="InvalidVSwitchId.NotFound")
     groups = tuple(dict.fromkeys(wanted.security_group_ids))
     if not groups:
-        raise ApiError(
-            "MissingParameter.SecurityGroupId",
-            'The input parameter "SecurityGroupId" that is mandatory is not supplied.',
-        )
-    check_groups(call, groups, vswitch.vpc_id)
+        raise missing("SecurityGroupId")
+    check_groups(call, groups, vswitch.vpc_id, codes.vpc_mismatch)
     eni_id = call.new_id("eni")
     if wanted.primary_address:
-        address = claims.take(call, vswitch, wanted.primary_address, kind=claims.ENI, owner=eni_id)
+        address = _taken(call, vswitch, wanted.primary_address, eni_id, codes)
     else:
         # Explicit addresses first, so that the cloud's choice never takes one of them.
         address = ""
@@ -103,72 +139,94 @@ def make(call: Call, wanted: Wanted) -> NetworkInterface:
         queue_number=wanted.queue_number,
         resource_group_id=wanted.resource_group_id,
         created=call.now,
-        life=call.passing(("Creating", 2.0), to="Available"),
+        life=Lifecycle.settled("Available"),
         tags=wanted.tags,
     )
-    secondary = take_ipv4(call, eni, vswitch, wanted.addresses, wanted.address_count)
+    secondary = take_ipv4(call, eni, vswitch, wanted.addresses, wanted.address_count, codes)
     return call.store.put(
         dataclasses.replace(
             eni,
             address=address or claims.take_any(call, vswitch, kind=claims.ENI, owner=eni_id),
             secondary=secondary,
             prefixes=take_prefixes(call, eni, vswitch, wanted.prefixes, wanted.prefix_count),
-            ipv6=take_ipv6(call, eni, vswitch, wanted.ipv6, wanted.ipv6_count),
+            ipv6=take_ipv6(call, eni, vswitch, wanted.ipv6, wanted.ipv6_count, codes),
         )
     )
 
 
-def check_groups(call: Call, groups: Sequence[str], vpc_id: str) -> None:
-    """Raise unless an ENI of the VPC can be in these security groups."""
+def check_groups(
+    call: Call, groups: Sequence[str], vpc_id: str, mismatch: tuple[str, int] = _VPC_MISMATCH
+) -> None:
+    """Raise unless an ENI of the VPC can be in these security groups, all of one type."""
     if len(groups) > _MOST_GROUPS:
         raise ApiError(
-            "SecurityGroupQuotaExceed", f"An ENI is in at most {_MOST_GROUPS} security groups."
+            "JoinedGroupLimitExceed", f"An ENI is in at most {_MOST_GROUPS} security groups."
         )
+    kinds = set()
     for group_id in groups:
-        if security_groups.find(call, group_id).vpc_id != vpc_id:
-            raise ApiError(
-                "InvalidSecurityGroupId.NotInVpc",
-                f"The security group {group_id} is not in the VPC {vpc_id}.",
-            )
+        group = existing.security_group(call, group_id)
+        kinds.add(group.kind)
+        if group.vpc_id != vpc_id:
+            code, status = mismatch
+            message = f"The security group {group_id} is not in the VPC {vpc_id}."
+            raise ApiError(code, message, status)
+    if len(kinds) > 1:
+        raise invalid("SecurityGroupIds", ", ".join(groups), "all must be basic or all enterprise")
 
 
-def take_ipv4(
-    call: Call, eni: NetworkInterface, vswitch: VSwitch, given: Sequence[str], count: int
+def _taken(call: Call, vswitch: VSwitch, address: str, eni_id: str, codes: Codes) -> str:
+    return claims.take(call, vswitch, address, kind=claims.ENI, owner=eni_id, codes=codes.ipv4)
+
+
+def _either(addresses: Sequence[str], count: int, names: str) -> None:
+    if addresses and count:
+        raise ApiError("InvalidParameter.Conflict", f"{names} cannot be given together.")
+
+
+def take_ipv4(  # noqa: PLR0913, PLR0917  # who takes what where
+    call: Call,
+    eni: NetworkInterface,
+    vswitch: VSwitch,
+    addresses: Sequence[str],
+    count: int,
+    codes: Codes,
 ) -> tuple[str, ...]:
-    """Claim secondary addresses for an ENI: given ones, or some of the cloud's choice."""
-    if given and count:
-        raise ApiError(
-            "InvalidParameter.Conflict",
-            "PrivateIpAddress.N and SecondaryPrivateIpAddressCount cannot be given together.",
-        )
-    taken = [claims.take(call, vswitch, ip, kind=claims.ENI, owner=eni.id) for ip in given]
+    """Claim secondary addresses for an ENI: named ones, or some of the cloud's choice."""
+    _either(addresses, count, "PrivateIpAddress.N and SecondaryPrivateIpAddressCount")
+    if len(set(addresses)) < len(addresses):
+        raise ApiError("InvalidIp.IpRepeated", "An address is given twice.", 403)
+    taken = [_taken(call, vswitch, ip, eni.id, codes) for ip in addresses]
     taken += [claims.take_any(call, vswitch, kind=claims.ENI, owner=eni.id) for _ in range(count)]
     return tuple(taken)
 
 
 def take_prefixes(
-    call: Call, eni: NetworkInterface, vswitch: VSwitch, given: Sequence[str], count: int
+    call: Call, eni: NetworkInterface, vswitch: VSwitch, prefixes: Sequence[str], count: int
 ) -> tuple[str, ...]:
     """Claim /28 prefixes for an ENI."""
-    if len(given) + count > _MOST_PREFIXES:
-        raise ApiError(
-            "InvalidParameter.Ipv4Prefix", f"At most {_MOST_PREFIXES} IPv4 prefixes at a time."
-        )
-    taken = [claims.take_prefix(call, vswitch, prefix, owner=eni.id) for prefix in given]
+    _either(prefixes, count, "Ipv4Prefix.N and Ipv4PrefixCount")
+    if len(prefixes) + count > _MOST_PREFIXES:
+        raise invalid("Ipv4Prefix", len(prefixes) + count, f"at most {_MOST_PREFIXES} at a time")
+    taken = [claims.take_prefix(call, vswitch, prefix, owner=eni.id) for prefix in prefixes]
     taken += [claims.take_prefix(call, vswitch, None, owner=eni.id) for _ in range(count)]
     return tuple(taken)
 
 
-def take_ipv6(
-    call: Call, eni: NetworkInterface, vswitch: VSwitch, given: Sequence[str], count: int
+def take_ipv6(  # noqa: PLR0913, PLR0917  # who takes what where
+    call: Call,
+    eni: NetworkInterface,
+    vswitch: VSwitch,
+    addresses: Sequence[str],
+    count: int,
+    codes: Codes,
 ) -> tuple[str, ...]:
     """Claim IPv6 addresses for an ENI."""
-    if len(given) + count > _MOST_IPV6:
-        raise ApiError(
-            "InvalidParameter.Ipv6Address", f"At most {_MOST_IPV6} IPv6 addresses at a time."
-        )
-    taken = [ipv6.put_on(call, eni.id, vswitch, ip) for ip in given]
-    taken += [ipv6.put_on(call, eni.id, vswitch, None) for _ in range(count)]
+    _either(addresses, count, "Ipv6Address.N and Ipv6AddressCount")
+    if len(addresses) + count > _MOST_IPV6:
+        code, status = codes.too_many_ipv6
+        raise ApiError(code, f"At most {_MOST_IPV6} IPv6 addresses at a time.", status)
+    taken = [ipv6.put_on(call, eni.id, vswitch, ip, codes.ipv6) for ip in addresses]
+    taken += [ipv6.put_on(call, eni.id, vswitch, None, codes.ipv6) for _ in range(count)]
     return tuple(taken)
 
 
@@ -196,15 +254,14 @@ def attach(
     call: Call, eni: NetworkInterface, instance: Instance, *, primary: bool, card: int = 0
 ) -> NetworkInterface:
     """Attach an Available ENI of the instance's VPC and zone."""
-    if eni.instance_id is not None or eni.life.at(call.now) not in {"Available", "Creating"}:
+    if eni.instance_id is not None or eni.life.at(call.now) != "Available":
         raise ApiError(
             "InvalidOperation.InvalidEniState",
             f"{eni.id} is {eni.life.at(call.now)}; it must be Available.",
-            403,
         )
     if eni.vpc_id != instance.vpc_id or eni.zone != instance.zone:
         raise ApiError(
-            "InvalidOperation.ZoneIdNotMatch"
+            "InvalidOperation.AvailabilityZoneMismatch"
             if eni.zone != instance.zone
             else "InvalidOperation.VpcMismatch",
             f"{eni.id} is in {eni.vpc_id} {eni.zone}, {instance.id} in "
@@ -244,6 +301,26 @@ def detach(call: Call, eni: NetworkInterface) -> NetworkInterface:
     )
 
 
+def delete(call: Call, eni: NetworkInterface) -> None:
+    """Delete an ENI: it is Deleting for a while, then it is gone with all its addresses.
+
+    "If the ENI is in the Deleting state" (help page of DeleteNetworkInterface): deletion is
+    asynchronous, and the addresses are in use until it ends.
+    """
+    life = call.passing(("Deleting", _DELETING_SECONDS), to=DELETED)
+    if life.at(call.now) == DELETED:
+        destroy(call, eni)
+    else:
+        call.store.change(eni, instance_id=None, primary=False, life=life)
+
+
+def settle(call: Call) -> None:
+    """Remove the ENIs whose deletion has ended."""
+    for eni in list(call.store.all(NetworkInterface)):
+        if eni.life.at(call.now) == DELETED:
+            destroy(call, eni)
+
+
 def destroy(call: Call, eni: NetworkInterface) -> None:
     """Remove an ENI with all its addresses."""
     for eip in call.store.where(Eip, "instance", eni.id):
@@ -254,15 +331,3 @@ def destroy(call: Call, eni: NetworkInterface) -> None:
     drop_clb_server(call.store, eni.id)
     drop_nlb_server(call.store, eni.id)
     call.store.remove(eni)
-
-
-def instance_of(call: Call, instance_id: str) -> Instance:
-    """The instance, or the API's error."""
-    instance = call.store.find(Instance, instance_id)
-    if instance is None:
-        raise ApiError(
-            "InvalidInstanceId.NotFound",
-            f"The specified InstanceId {instance_id!r} does not exist.",
-            404,
-        )
-    return instance

@@ -9,13 +9,13 @@ from functools import partial
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from localcloud import paging, tags
+from localcloud import tags
 from localcloud.actions import Answer, Call, action, moment
 from localcloud.tags import TagParameter
 from localcloud.wire.errors import ApiError
 
+from . import existing, names, pages
 from .entities import Instance, KeyPair
-from .interfaces import instance_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +42,7 @@ class CreateKeyPair:
 def _put(
     call: Call, name: str, public: str, group: str, given: tuple[TagParameter, ...]
 ) -> KeyPair:
+    names.check_key_pair(name)
     if call.store.find(KeyPair, name) is not None:
         raise ApiError("KeyPair.AlreadyExist", f"The key pair {name!r} already exists.")
     digest = hashlib.md5(public.encode(), usedforsecurity=False).hexdigest()
@@ -129,7 +130,8 @@ def describe_key_pairs(call: Call, request: DescribeKeyPairs) -> Answer:
         and (not request.key_pair_finger_print or k.fingerprint == request.key_pair_finger_print)
         and tags.match(k.tags, request.tag)
     ]
-    return paging.numbered(
+    return pages.numbered(
+        call,
         "KeyPairs",
         "KeyPair",
         found,
@@ -180,10 +182,9 @@ class DetachKeyPair:
 
 
 def _put_on(call: Call, name: str, ids: tuple[str, ...], key_pair: str) -> Answer:
-    if call.store.find(KeyPair, name) is None:
-        raise ApiError("InvalidKeyPair.NotFound", f"The key pair {name!r} does not exist.", 404)
+    existing.key_pair(call, name)
     for instance_id in ids:
-        call.store.change(instance_of(call, instance_id), key_pair=key_pair)
+        call.store.change(existing.instance(call, instance_id), key_pair=key_pair)
     results = [
         {"InstanceId": i, "Success": "true", "Code": "200", "Message": "successful"} for i in ids
     ]

@@ -4,29 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
 
 from localcloud import paging
 from localcloud.actions import Answer, Call, action
-from localcloud.wire.errors import ApiError, invalid
+from localcloud.wire.errors import invalid
 
-from . import catalog
+from . import catalog, existing, pages, regions
 from .catalog import Image, InstanceType
-
-REGIONS: Final = (
-    "cn-hangzhou",
-    "cn-shanghai",
-    "cn-beijing",
-    "cn-shenzhen",
-    "cn-zhangjiakou",
-    "cn-chengdu",
-    "cn-hongkong",
-    "ap-southeast-1",
-    "ap-northeast-1",
-    "eu-central-1",
-    "us-west-1",
-    "us-east-1",
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +26,7 @@ class DescribeRegions:
 @action()
 def describe_regions(call: Call, _request: DescribeRegions) -> Answer:
     """Regions; resources exist in the cloud's own only."""
-    names = dict.fromkeys((call.cloud.region, *REGIONS))
+    names = dict.fromkeys((call.cloud.region, *regions.REGIONS))
     return {
         "Regions": {
             "Region": [
@@ -331,12 +315,33 @@ def _image_shown(image: Image) -> dict[str, object]:
         "IsSubscribed": False,
         "IsSupportCloudinit": True,
         "IsSupportIoOptimized": True,
+        "Features": {
+            "CpuOnlineDowngrade": "unsupported",
+            "CpuOnlineUpgrade": "unsupported",
+            "ImdsSupport": "v2" if image.hardened_metadata else "v1",
+            "MemoryOnlineDowngrade": "unsupported",
+            "MemoryOnlineUpgrade": "unsupported",
+            "NvmeSupport": "supported",
+        },
         "LoginAsNonRootSupported": True,
         "ProductCode": "",
         "ResourceGroupId": "",
         "SupplierName": "",
         "CreationTime": "2026-09-16T00:00:00Z",
-        "DiskDeviceMappings": {"DiskDeviceMapping": []},
+        "DiskDeviceMappings": {
+            "DiskDeviceMapping": [
+                {
+                    "Device": "/dev/xvda",
+                    "Format": "",
+                    "ImportOSSBucket": "",
+                    "ImportOSSObject": "",
+                    "Progress": "",
+                    "Size": str(image.size),
+                    "SnapshotId": "",
+                    "Type": "system",
+                }
+            ]
+        },
         "Tags": {"Tag": []},
     }
 
@@ -357,7 +362,7 @@ def describe_images(call: Call, request: DescribeImages) -> Answer:
         and (not request.image_family or i.family == request.image_family)
         and (not request.image_name or i.name == request.image_name)
     ]
-    images = paging.numbered("Images", "Image", found, request, _image_shown)
+    images = pages.numbered(call, "Images", "Image", found, request, _image_shown)
     return {**images, "RegionId": call.cloud.region}
 
 
@@ -375,10 +380,7 @@ def describe_image_support_instance_types(
     call: Call, request: DescribeImageSupportInstanceTypes
 ) -> Answer:
     """The instance types that an image runs on."""
-    if catalog.image(request.image_id) is None:
-        raise ApiError(
-            "InvalidImageId.NotFound", f"The image {request.image_id!r} does not exist.", 404
-        )
+    existing.image(request.image_id)
     return {
         "ImageId": request.image_id,
         "RegionId": call.cloud.region,

@@ -21,6 +21,7 @@ from . import (
     interface_addresses,
     interface_groups,
     interface_views,
+    interfaces,
     key_pairs,
     offers,
     run_instances,
@@ -52,4 +53,5 @@ PRODUCT: Final = Product.of(
         offers,
         tagging,
     ),
+    settle=interfaces.settle,
 )

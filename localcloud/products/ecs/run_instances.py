@@ -11,21 +11,20 @@ from typing import Final
 
 from localcloud import tags
 from localcloud.actions import Answer, Call, action
-from localcloud.products.ram.entities import Role
 from localcloud.products.vpc import vswitches
 from localcloud.state.lifecycle import Lifecycle
 from localcloud.tags import TagParameter
-from localcloud.wire.errors import ApiError, invalid
+from localcloud.wire.errors import ApiError, invalid, missing
 from localcloud.wire.parameters import wire
 
-from . import catalog, interfaces
-from .entities import Disk, Instance, KeyPair, NetworkInterface
+from . import disk_rules, existing, interfaces, names
+from .entities import Disk, Instance, NetworkInterface
 from .instances import RUNNING
+from .interfaces import RUNNING as RUNNING_CODES
 from .interfaces import Wanted
 
 _MOST_USER_DATA: Final = 32 * 1024
-
-
+_MOST_HOPS: Final = 64
 _MOST_AMOUNT: Final = 100
 
 
@@ -161,12 +160,17 @@ class RunInstances:
     tag: tuple[TagParameter, ...] = ()
 
 
-def check_user_data(text: str) -> None:
-    """Raise unless it is Base64 of at most 32 KB."""
+def check_user_data(text: str, *, base64_status: int = 400) -> None:
+    """Raise unless it is Base64 of at most 32 KB.
+
+    What is not Base64 is answered by 400 in RunInstances and by 403 in ModifyInstanceAttribute.
+    """
     try:
         raw = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
-        raise ApiError("InvalidUserData.Base64FormatInvalid", "UserData must be Base64.") from None
+        raise ApiError(
+            "InvalidUserData.Base64FormatInvalid", "UserData must be Base64.", base64_status
+        ) from None
     if len(raw) > _MOST_USER_DATA:
         raise ApiError(
             "InvalidUserData.SizeExceeded",
@@ -174,41 +178,61 @@ def check_user_data(text: str) -> None:
         )
 
 
+def check_metadata(tokens: str | None, endpoint: str, hops: int | None) -> None:
+    """Raise unless the metadata service can be set so."""
+    if tokens not in {None, "", "optional", "required"}:
+        raise ApiError(
+            "InvalidHttpTokens.NotSupported",
+            f"HttpTokens {(tokens or '')[:40]!r} must be optional or required.",
+        )
+    if endpoint not in {"enabled", "disabled"}:
+        raise ApiError(
+            "InvalidHttpEndpoint.NotSupported",
+            f"HttpEndpoint {endpoint[:40]!r} must be enabled or disabled.",
+        )
+    if hops is not None and not 1 <= hops <= _MOST_HOPS:
+        raise ApiError(
+            "InvalidHttpPutResponseHopLimit.NotSupported",
+            f"HttpPutResponseHopLimit {hops} must be from 1 to {_MOST_HOPS}.",
+        )
+
+
 def _check_kind(call: Call, request: RunInstances) -> None:
-    if request.instance_type not in catalog.instance_types():
-        raise ApiError(
-            "InvalidInstanceType.ValueNotSupported",
-            f"The specified InstanceType {request.instance_type!r} does not exist or is beyond "
-            "the permitted range.",
-        )
-    if catalog.image(request.image_id) is None:
-        raise ApiError(
-            "InvalidImageId.NotFound",
-            f"The specified ImageId {request.image_id!r} does not exist.",
-            404,
-        )
+    existing.instance_type(request.instance_type)
+    image = existing.image(request.image_id)
     if request.zone_id and request.zone_id not in call.cloud.zones:
         raise ApiError("InvalidZoneId.NotFound", f"Zone {request.zone_id!r} does not exist.", 404)
-    if request.ram_role_name and call.store.find(Role, request.ram_role_name) is None:
-        raise ApiError(
-            "InvalidRamRole.NotFound",
-            f"The RAM role {request.ram_role_name!r} does not exist.",
-            404,
+    if request.ram_role_name:
+        existing.ecs_role(call, request.ram_role_name, untrusting_status=401)
+    if request.key_pair_name:
+        existing.key_pair(call, request.key_pair_name, status=404)
+    names.check_instance(
+        request.instance_name, request.description, request.host_name, request.password
+    )
+    check_metadata(request.http_tokens, request.http_endpoint, request.http_put_response_hop_limit)
+    if request.http_tokens == "required" and not image.hardened_metadata:
+        raise invalid(
+            "HttpTokens",
+            request.http_tokens,
+            f"the image {image.id} does not support the hardened mode of the metadata service",
         )
-    if request.key_pair_name and call.store.find(KeyPair, request.key_pair_name) is None:
-        raise ApiError(
-            "InvalidKeyPair.NotFound",
-            f"The key pair {request.key_pair_name!r} does not exist.",
-            404,
-        )
-    if request.http_tokens not in {"optional", "required"}:
-        raise invalid("HttpTokens", request.http_tokens, "it must be optional or required")
-    if request.http_endpoint not in {"enabled", "disabled"}:
-        raise invalid("HttpEndpoint", request.http_endpoint, "it must be enabled or disabled")
     if request.user_data:
         check_user_data(request.user_data)
     if not 1 <= request.amount <= _MOST_AMOUNT:
-        raise invalid("Amount", request.amount, "it must be 1 to 100")
+        raise ApiError(
+            "InvalidParam.Amount", f"Amount {request.amount} must be from 1 to {_MOST_AMOUNT}.", 403
+        )
+    check_protection(request.instance_charge_type, protected=request.deletion_protection)
+
+
+def check_protection(charge_type: str, *, protected: bool) -> None:
+    """Raise if a subscription instance is to be protected from deletion."""
+    if protected and charge_type == "PrePaid":
+        raise ApiError(
+            "InvalidChargeType.ValueNotSupported",
+            "Deletion protection is only valid for pay-as-you-go instances.",
+            403,
+        )
 
 
 def _wanted(given: InterfaceParameter, groups: Sequence[str]) -> Wanted:
@@ -240,18 +264,24 @@ def _primary(call: Call, request: RunInstances) -> tuple[NetworkInterface, int]:
     given = [n for n in request.network_interface if n.instance_type == "Primary"]
     if len(given) > 1:
         raise ApiError(
-            "InvalidParameter.NetworkInterface", "Only one NetworkInterface.N can be Primary."
+            "InvalidParameter.NetworkInterface", "Only one NetworkInterface.N can be Primary.", 403
+        )
+    if given and (request.vswitch_id or request.private_ip_address):
+        # Two ways to describe the primary ENI; the page: using both fails.
+        raise ApiError(
+            "InvalidParam.NetworkInterface",
+            "VSwitchId and PrivateIpAddress cannot be given with a primary NetworkInterface.N.",
         )
     if given and given[0].network_interface_id:
         if request.amount > 1:
-            raise ApiError("InvalidParameter.Amount", "A given ENI can be on one instance only.")
-        return interfaces.find(call, given[0].network_interface_id), given[0].network_card_index
+            raise ApiError("InvalidParam.Amount", "A given ENI can be on one instance only.", 403)
+        return existing.interface(call, given[0].network_interface_id), given[0].network_card_index
     if given:
-        return interfaces.make(call, _wanted(given[0], groups)), given[0].network_card_index
+        return interfaces.make(call, _wanted(given[0], groups), RUNNING_CODES), given[
+            0
+        ].network_card_index
     if not request.vswitch_id:
-        raise ApiError(
-            "MissingParameter.VSwitchId", 'The input parameter "VSwitchId" is mandatory.'
-        )
+        raise missing("VSwitchId")
     made = interfaces.make(
         call,
         Wanted(
@@ -261,6 +291,7 @@ def _primary(call: Call, request: RunInstances) -> tuple[NetworkInterface, int]:
             ipv6=request.ipv6_address,
             ipv6_count=request.ipv6_address_count,
         ),
+        RUNNING_CODES,
     )
     return made, 0
 
@@ -284,7 +315,7 @@ def _run_one(call: Call, request: RunInstances) -> str:
         raise ApiError("IncorrectVSwitchStatus", f"The vSwitch {vswitch.id} is not available yet.")
     if request.zone_id and request.zone_id != vswitch.zone:
         raise ApiError(
-            "InvalidParameter.ZoneId",
+            "InvalidParameter.Mismatch",
             f"The zone {request.zone_id} is not the vSwitch's, {vswitch.zone}.",
         )
     instance_id = call.new_id("i")
@@ -332,9 +363,9 @@ def _run_one(call: Call, request: RunInstances) -> str:
         if given.instance_type == "Primary":
             continue
         eni = (
-            interfaces.find(call, given.network_interface_id)
+            existing.interface(call, given.network_interface_id)
             if given.network_interface_id
-            else interfaces.make(call, _wanted(given, primary.security_group_ids))
+            else interfaces.make(call, _wanted(given, primary.security_group_ids), RUNNING_CODES)
         )
         attached = interfaces.attach(
             call, eni, instance, primary=False, card=given.network_card_index
@@ -346,23 +377,19 @@ def _run_one(call: Call, request: RunInstances) -> str:
 
 def _make_disks(call: Call, request: RunInstances, instance: Instance) -> None:
     system = request.system_disk or DiskParameter()
-    image = catalog.image(instance.image_id)
-    smallest = image.size if image else 20
-    size = system.size or max(40, smallest)
-    if size < smallest:
-        raise ApiError(
-            "InvalidSystemDiskSize.LessThanImageSize",
-            f"The system disk of {size} GiB is smaller than the image's {smallest} GiB.",
-        )
-    for number, (disk, kind, of_size) in enumerate(
-        [(system, "system", size), *((d, "data", d.size or 20) for d in request.data_disk)]
-    ):
-        if disk.category not in catalog.DISK_CATEGORIES:
-            raise ApiError(
-                "InvalidSystemDiskCategory.ValueNotSupported",
-                f"The disk category {disk.category!r} is not one of "
-                f"{', '.join(catalog.DISK_CATEGORIES)}.",
-            )
+    image = existing.image(instance.image_id)
+    family = existing.instance_type(instance.instance_type).family
+    of_system = system.size or max(40, image.size)
+    for number, disk in enumerate((system, *request.data_disk)):
+        kind = "data" if number else "system"
+        disk_rules.check_category(disk.category, family, system=not number)
+        level = disk_rules.level_of(disk.category, disk.performance_level)
+        if number:
+            of_size = disk.size or 20
+            disk_rules.check_data_size(disk.category, level, of_size)
+        else:
+            of_size = of_system
+            disk_rules.check_system_size(disk.category, level, of_size, image.size)
         call.store.put(
             Disk(
                 id=call.new_id("d"),
@@ -372,8 +399,7 @@ def _make_disks(call: Call, request: RunInstances, instance: Instance) -> None:
                 description=disk.description,
                 kind=kind,
                 category=disk.category,
-                performance_level=disk.performance_level
-                or ("PL1" if disk.category == "cloud_essd" else ""),
+                performance_level=level,
                 size=of_size,
                 encrypted=disk.encrypted,
                 kms_key_id=disk.kms_key_id or disk.kmskey_id,

@@ -13,30 +13,20 @@ from localcloud.actions import Answer, Call, action, moment
 from localcloud.products.nlb.entities import NetworkLoadBalancer
 from localcloud.products.vpc import vpcs
 from localcloud.tags import TagParameter
-from localcloud.wire.errors import ApiError, invalid
+from localcloud.wire.errors import ApiError
 from localcloud.wire.parameters import wire
 
+from . import existing, names, pages
 from .entities import NetworkInterface, Rule, SecurityGroup
 
 INGRESS: Final = "ingress"
 EGRESS: Final = "egress"
 _PROTOCOLS: Final = frozenset({"TCP", "UDP", "ICMP", "ICMPV6", "GRE", "ALL"})
 _WITH_PORTS: Final = frozenset({"TCP", "UDP"})
+_ENTERPRISE: Final = "enterprise"
 _MOST_RULES: Final = 200
 _MOST_PRIORITY: Final = 100
 _MOST_PORT: Final = 65535
-
-
-def find(call: Call, group_id: str | None) -> SecurityGroup:
-    """The security group, or the API's error."""
-    group = call.store.find(SecurityGroup, group_id)
-    if group is None:
-        raise ApiError(
-            "InvalidSecurityGroupId.NotFound",
-            f"The specified SecurityGroupId {group_id!r} does not exist.",
-            404,
-        )
-    return group
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,9 +47,11 @@ class CreateSecurityGroup:
 def create_security_group(call: Call, request: CreateSecurityGroup) -> Answer:
     """A security group of a VPC. A normal one lets its members reach each other."""
     vpc = vpcs.find(call, request.vpc_id)
-    if request.security_group_type not in {"normal", "enterprise"}:
-        raise invalid(
-            "SecurityGroupType", request.security_group_type, "it must be normal or enterprise"
+    names.check_security_group(request.security_group_name, request.description)
+    if request.security_group_type not in {"normal", _ENTERPRISE}:
+        raise ApiError(
+            "InvalidParams.GroupType",
+            f"SecurityGroupType {request.security_group_type[:40]!r} must be normal or enterprise.",
         )
     group = call.store.put(
         SecurityGroup(
@@ -128,8 +120,8 @@ def describe_security_groups(call: Call, request: DescribeSecurityGroups) -> Ans
         and (not request.vpc_id or g.vpc_id == request.vpc_id)
         and tags.match(g.tags, request.tag)
     ]
-    groups = paging.either(
-        "SecurityGroups", "SecurityGroup", found, request, partial(_group_shown, call)
+    groups = pages.listed(
+        call, "SecurityGroups", "SecurityGroup", found, request, partial(_group_shown, call)
     )
     return {**groups, "RegionId": call.cloud.region}
 
@@ -184,7 +176,7 @@ def describe_security_group_attribute(
     call: Call, request: DescribeSecurityGroupAttribute
 ) -> Answer:
     """A security group's rules."""
-    group = find(call, request.security_group_id)
+    group = existing.security_group(call, request.security_group_id)
     wanted = (request.direction or "all").lower()
     rules = [r for r in group.rules if wanted in {"all", r.direction}]
     following = ""
@@ -255,18 +247,18 @@ class RevokeSecurityGroupEgress(AuthorizeSecurityGroup):
     """Parameters of RevokeSecurityGroupEgress."""
 
 
-def _canonical_v4(text: str) -> str:
+def _canonical_v4(text: str, code: str) -> str:
     try:
         return str(IPv4Network(text, strict=False)) if "/" in text else str(IPv4Network(text))
     except ValueError:
-        raise invalid("CidrIp", text, "it must be an IPv4 CIDR block or address") from None
+        raise ApiError(code, f"{text[:60]!r} must be an IPv4 CIDR block or address.") from None
 
 
-def _canonical_v6(text: str) -> str:
+def _canonical_v6(text: str, code: str) -> str:
     try:
         return str(IPv6Network(text, strict=False))
     except ValueError:
-        raise invalid("Ipv6CidrIp", text, "it must be an IPv6 CIDR block") from None
+        raise ApiError(code, f"{text[:60]!r} must be an IPv6 CIDR block.") from None
 
 
 def _ports(text: str, protocol: str) -> str:
@@ -290,57 +282,137 @@ def _ports(text: str, protocol: str) -> str:
     return f"{int(parts[0])}/{int(parts[1])}"
 
 
-def _rule(call: Call, given: Permission, direction: str) -> Rule:
+@dataclass(frozen=True)
+class _Peer:
+    """What a rule is about besides its own group, as the request of its direction names it."""
+
+    end: str
+    cidr: str
+    ipv6_cidr: str
+    group_id: str
+    group_owner: str
+    prefix_list_id: str
+
+    @classmethod
+    def of(cls, given: Permission, direction: str) -> _Peer:
+        """The source of an ingress rule, the destination of an egress one."""
+        if direction == INGRESS:
+            return cls(
+                "Source",
+                given.source_cidr_ip,
+                given.ipv6_source_cidr_ip,
+                given.source_group_id,
+                given.source_group_owner_account,
+                given.source_prefix_list_id,
+            )
+        return cls(
+            "Dest",
+            given.dest_cidr_ip,
+            given.ipv6_dest_cidr_ip,
+            given.dest_group_id,
+            given.dest_group_owner_account,
+            given.dest_prefix_list_id,
+        )
+
+
+def _checked(given: Permission) -> tuple[str, str, str]:
+    """Protocol, ports and policy of a rule, in the cloud's own spelling."""
     protocol = (given.ip_protocol or "").upper()
     if protocol not in _PROTOCOLS:
         raise ApiError(
-            "InvalidIpProtocol.ValueNotSupported", f"IpProtocol {protocol!r} is unknown."
+            "InvalidIpProtocol.ValueNotSupported", f"IpProtocol {protocol[:40]!r} is unknown."
         )
     if given.port_range is None:
-        raise ApiError("MissingParameter", 'The input parameter "PortRange" is mandatory.')
+        raise ApiError("InvalidPortRange.Malformed", "The parameter PortRange must be set.")
     policy = given.policy.capitalize()
     if policy not in {"Accept", "Drop"}:
         raise ApiError(
-            "InvalidPolicy.Malformed", f"Policy {given.policy!r} must be accept or drop."
+            "InvalidPolicy.Malformed", f"Policy {given.policy[:40]!r} must be accept or drop."
         )
     if not given.priority.isdigit() or not 1 <= int(given.priority) <= _MOST_PRIORITY:
         raise ApiError(
-            "InvalidPriority.ValueNotSupported", f"Priority {given.priority!r} must be 1 to 100."
+            "InvalidPriority.ValueNotSupported",
+            f"Priority {given.priority[:20]!r} must be 1 to {_MOST_PRIORITY}.",
         )
-    ingress = direction == INGRESS
-    cidr = given.source_cidr_ip if ingress else given.dest_cidr_ip
-    ipv6 = given.ipv6_source_cidr_ip if ingress else given.ipv6_dest_cidr_ip
-    group = given.source_group_id if ingress else given.dest_group_id
-    prefixes = given.source_prefix_list_id if ingress else given.dest_prefix_list_id
-    if not (cidr or ipv6 or group or prefixes):
-        name = "SourceCidrIp" if ingress else "DestCidrIp"
-        raise ApiError("MissingParameter.Source", f'The input parameter "{name}" is mandatory.')
-    if group:
-        find(call, group)
+    if given.nic_type != "intranet":
+        raise ApiError(
+            "InvalidNicType.Mismatch"
+            if given.nic_type == "internet"
+            else "InvalidNicType.ValueNotSupported",
+            f"NicType {given.nic_type[:40]!r} must be intranet in a VPC.",
+        )
+    return protocol, _ports(given.port_range, protocol), policy
+
+
+def _check_peer_group(call: Call, group: SecurityGroup, peer: _Peer) -> None:
+    """Raise unless the group can authorize the group that the rule names."""
+    if peer.group_id == group.id:
+        # In every published version of the page; seen in public logs of real runs.
+        raise ApiError(
+            "InvalidParamter.Conflict",
+            f"The specified SecurityGroupId should be different from the {peer.end}GroupId.",
+            403,
+        )
+    other = existing.security_group(call, peer.group_id, code=f"Invalid{peer.end}GroupId.NotFound")
+    if other.vpc_id != group.vpc_id:
+        raise ApiError(
+            f"Invalid{peer.end}GroupId.Mismatch",
+            f"The security groups {group.id} and {other.id} are not in the same VPC.",
+        )
+    if group.kind == _ENTERPRISE:
+        raise ApiError(
+            "InvalidGroupParameter.OperationDenied",
+            f"The {peer.end}GroupId of a rule of an enterprise security group cannot be set.",
+        )
+    if other.kind == _ENTERPRISE:
+        raise ApiError(
+            "InvalidGroupAuthParameter.OperationDenied",
+            f"The enterprise security group {other.id} cannot be authorized.",
+        )
+
+
+def _rule(call: Call, given: Permission, direction: str) -> Rule:
+    protocol, ports, policy = _checked(given)
+    peer = _Peer.of(given, direction)
+    if not (peer.cidr or peer.ipv6_cidr or peer.group_id or peer.prefix_list_id):
+        raise ApiError(
+            f"MissingParameter.{peer.end}",
+            f"One of {peer.end}CidrIp, Ipv6{peer.end}CidrIp, {peer.end}GroupId and "
+            f"{peer.end}PrefixListId must be set.",
+        )
+    if peer.cidr and peer.ipv6_cidr:
+        raise ApiError(
+            f"InvalidParam.{peer.end}Ip",
+            f"{peer.end}CidrIp and Ipv6{peer.end}CidrIp cannot be set at the same time.",
+        )
     return Rule(
         id=call.new_id("sgr"),
         direction=direction,
         protocol=protocol,
-        port_range=_ports(given.port_range, protocol),
+        port_range=ports,
         source_port_range=given.source_port_range,
         policy=policy,
         priority=int(given.priority),
         nic_type="intranet",
-        cidr=_canonical_v4(cidr) if cidr else "",
-        ipv6_cidr=_canonical_v6(ipv6) if ipv6 else "",
-        group_id=group,
-        group_owner=given.source_group_owner_account if ingress else given.dest_group_owner_account,
-        prefix_list_id=prefixes,
+        cidr=_canonical_v4(peer.cidr, f"Invalid{peer.end}CidrIp.Malformed") if peer.cidr else "",
+        ipv6_cidr=_canonical_v6(peer.ipv6_cidr, f"InvalidParam.Ipv6{peer.end}CidrIp")
+        if peer.ipv6_cidr
+        else "",
+        group_id=peer.group_id,
+        group_owner=peer.group_owner,
+        prefix_list_id=peer.prefix_list_id,
         description=given.description,
         created=call.now,
     )
 
 
 def _authorize(call: Call, request: AuthorizeSecurityGroup, direction: str) -> Answer:
-    group = find(call, request.security_group_id)
+    group = existing.security_group(call, request.security_group_id)
     rules = {rule.key: rule for rule in group.rules}
     for given in request.permissions or (request,):
         rule = _rule(call, given, direction)
+        if rule.group_id:
+            _check_peer_group(call, group, _Peer.of(given, direction))
         rules.setdefault(rule.key, rule)
     if len(rules) > _MOST_RULES:
         raise ApiError(
@@ -364,9 +436,16 @@ def authorize_security_group_egress(call: Call, request: AuthorizeSecurityGroupE
     return _authorize(call, request, EGRESS)
 
 
+def _no_such_rule(rule_id: str | None, code: str) -> ApiError:
+    return ApiError(code, f"The security group rule {(rule_id or '')[:60]!r} does not exist.", 404)
+
+
 def _revoke(call: Call, request: AuthorizeSecurityGroup, direction: str) -> Answer:
-    group = find(call, request.security_group_id)
+    group = existing.security_group(call, request.security_group_id)
     if request.security_group_rule_id:
+        unknown = set(request.security_group_rule_id) - {r.id for r in group.rules}
+        if unknown:
+            raise _no_such_rule(min(unknown), "InvalidSecurityGroupRuleId.NotFound")
         left = tuple(r for r in group.rules if r.id not in request.security_group_rule_id)
     else:
         gone = {_rule(call, g, direction).key for g in request.permissions or (request,)}
@@ -399,14 +478,14 @@ class ModifySecurityGroupRule(Permission):
 def _described(
     call: Call, request: ModifySecurityGroupRule | ModifySecurityGroupEgressRule, direction: str
 ) -> Answer:
-    group = find(call, request.security_group_id)
+    group = existing.security_group(call, request.security_group_id)
     if request.security_group_rule_id:
         chosen = [r for r in group.rules if r.id == request.security_group_rule_id]
     else:
         key = _rule(call, request, direction).key
         chosen = [r for r in group.rules if r.key == key]
     if not chosen:
-        raise ApiError("InvalidParam.SecurityGroupRuleId", "The rule does not exist.")
+        raise _no_such_rule(request.security_group_rule_id, "SecurityGroupRule.NotFound")
     changed = dataclasses.replace(chosen[0], description=request.description)
     if request.security_group_rule_id and request.ip_protocol:
         changed = dataclasses.replace(_rule(call, request, direction), id=chosen[0].id)
@@ -450,7 +529,8 @@ class ModifySecurityGroupAttribute:
 @action(writes=True)
 def modify_security_group_attribute(call: Call, request: ModifySecurityGroupAttribute) -> Answer:
     """Rename a security group."""
-    group = find(call, request.security_group_id)
+    names.check_security_group(request.security_group_name or "", request.description or "")
+    group = existing.security_group(call, request.security_group_id)
     call.store.change(
         group,
         name=group.name if request.security_group_name is None else request.security_group_name,
@@ -471,10 +551,19 @@ class ModifySecurityGroupPolicy:
 @action(writes=True)
 def modify_security_group_policy(call: Call, request: ModifySecurityGroupPolicy) -> Answer:
     """Let members reach each other, or not."""
-    group = find(call, request.security_group_id)
+    group = existing.security_group(call, request.security_group_id)
+    if group.kind == _ENTERPRISE:
+        raise ApiError(
+            "InvalidParameter.InnerAccessPolicy",
+            "The InnerAccessPolicy of an enterprise security group cannot be changed.",
+            404,
+        )
     policy = request.inner_access_policy.capitalize()
     if policy not in {"Accept", "Drop"}:
-        raise invalid("InnerAccessPolicy", request.inner_access_policy, "Accept or Drop")
+        raise ApiError(
+            "InvalidPolicy.Malformed",
+            f"InnerAccessPolicy {request.inner_access_policy[:40]!r} must be Accept or Drop.",
+        )
     call.store.change(group, inner_policy=policy)
     return {}
 
@@ -490,7 +579,7 @@ class DeleteSecurityGroup:
 @action(writes=True)
 def delete_security_group(call: Call, request: DeleteSecurityGroup) -> Answer:
     """Delete a security group without members and that no other group's rule names."""
-    group = find(call, request.security_group_id)
+    group = existing.security_group(call, request.security_group_id)
     if call.store.any(NetworkInterface, "group", group.id):
         raise ApiError(
             "DependencyViolation",
@@ -526,7 +615,12 @@ def join_resource_group(call: Call, request: JoinResourceGroup) -> Answer:
     """Move a security group to another resource group."""
     if request.resource_type.lower() == "securitygroup":
         call.store.change(
-            find(call, request.resource_id), resource_group_id=request.resource_group_id
+            existing.security_group(call, request.resource_id),
+            resource_group_id=request.resource_group_id,
         )
         return {}
-    raise invalid("ResourceType", request.resource_type, "only securitygroup can be moved here")
+    raise ApiError(
+        "InvalidResourceType.NotFound",
+        f"ResourceType {request.resource_type[:40]!r}: only securitygroup can be moved here.",
+        404,
+    )

@@ -20,6 +20,8 @@ INTRANET: Final = "Intranet"
 DUAL_STACK: Final = "DualStack"
 _LEAST_ZONES: Final = 2
 _MOST_ZONES: Final = 10
+_LEAST_LOCAL: Final = 2
+_MOST_LOCAL: Final = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +71,8 @@ def check(call: Call, vpc_id: str, wanted: Sequence[ZoneMapping]) -> dict[str, V
             )
         if mapping.zone_id in found:
             raise ApiError(
-                "OperationFailed.DuplicateZones",
+                # The reference has the dot at its end.
+                "OperationFailed.DuplicateZones.",
                 "The operation failed because of Can not Specify duplicate zones: "
                 f"{mapping.zone_id}.",
             )
@@ -90,30 +93,43 @@ def take(
             f"The operation failed because of vSwitchNotSupportIpv6: {vswitch.id}.",
         )
     eni_id = call.new_id("eni")
-    owner = {"kind": claims.NLB, "owner": load_balancer_id}
-    try:
-        if wanted.private_ipv4_address:
-            private = claims.take(call, vswitch, wanted.private_ipv4_address, **owner)
-        else:
-            private = claims.take_any(call, vswitch, **owner)
-    except ApiError as refusal:
-        raise _as_nlb_says(refusal) from refusal
+    kind, owner, address = claims.NLB, load_balancer_id, wanted.private_ipv4_address
+    if address:
+        private = claims.take(call, vswitch, address, kind=kind, owner=owner)
+    else:
+        private = claims.take_any(call, vswitch, kind=kind, owner=owner)
     return NlbZone(
         zone=vswitch.zone,
         vswitch_id=vswitch.id,
         eni_id=eni_id,
         private_ipv4=private,
+        local_ipv4=_local(call, vswitch, wanted.ipv4_local_addresses, load_balancer_id),
         ipv6=_ipv6(call, eni_id, vswitch, wanted.ipv6_address) if dual_stack else "",
     )
 
 
-def _as_nlb_says(refusal: ApiError) -> ApiError:
-    codes = {
-        "InvalidIp.IPAssigned": "ResourceInUse.IP",
-        "InvalidVSwitchId.IpNotEnough": "ResourceNotEnough.VSwitchIp",
-    }
-    code = codes.get(refusal.code, "IllegalParam.PrivateIPv4Address")
-    return ApiError(code, refusal.message)
+def _local(
+    call: Call, vswitch: VSwitch, wanted: Sequence[str], load_balancer_id: str
+) -> tuple[str, ...]:
+    """The addresses towards the backends: an even number from 2 to 8, of the cloud's choice or not.
+
+    So an NLB takes three addresses of each of its vSwitches at least (page CreateLoadBalancer,
+    Ipv4LocalAddresses).
+    """
+    if not wanted:
+        return tuple(
+            claims.take_any(call, vswitch, kind=claims.NLB, owner=load_balancer_id)
+            for _ in range(_LEAST_LOCAL)
+        )
+    if len(wanted) % 2 or not _LEAST_LOCAL <= len(wanted) <= _MOST_LOCAL:
+        raise ApiError(
+            "IllegalParam",
+            f"{len(wanted)} Ipv4LocalAddresses are given: it must be an even number from "
+            f"{_LEAST_LOCAL} to {_MOST_LOCAL}.",
+        )
+    return tuple(
+        claims.take(call, vswitch, ip, kind=claims.NLB, owner=load_balancer_id) for ip in wanted
+    )
 
 
 def _ipv6(call: Call, eni_id: str, vswitch: VSwitch, wanted: str) -> str:
@@ -135,9 +151,8 @@ def publish(call: Call, zone: NlbZone, allocation_id: str = "") -> NlbZone:
         eip = call.store.find(Eip, allocation_id)
         if eip is None:
             raise ApiError(
-                "ResourceNotFound.AllocationId",
-                f"The specified resource of AllocationId {allocation_id!r} is not found.",
-                404,
+                "IllegalParam",
+                f"The specified AllocationId {allocation_id[:80]!r} is not found.",
             )
         if eip.life.at(call.now) != "Available":
             raise ApiError(
@@ -172,6 +187,7 @@ def unpublish(call: Call, zone: NlbZone) -> NlbZone:
 def give_back(call: Call, zone: NlbZone) -> None:
     """Release everything that a zone holds."""
     unpublish(call, zone)
-    claims.give_back(call, zone.vswitch_id, zone.private_ipv4)
+    for address in (zone.private_ipv4, *zone.local_ipv4):
+        claims.give_back(call, zone.vswitch_id, address)
     if zone.ipv6:
         ipv6.take_from(call, zone.vswitch_id, zone.ipv6)

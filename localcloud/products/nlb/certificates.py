@@ -49,7 +49,7 @@ def associate(call: Call, request: AssociateAdditionalCertificatesWithListener) 
     held = listeners.ready(call, request.listener_id)
     if held.protocol != "TCPSSL":
         raise ApiError(
-            "OperationDenied.ListenerProtocolNotSupport",
+            "OperationDenied.Protocol",
             f"The operation is not allowed because {held.id} is a {held.protocol} listener.",
         )
     if len(request.additional_certificate_ids) > _MOST_AT_ONCE:
@@ -75,9 +75,8 @@ def disassociate(call: Call, request: DisassociateAdditionalCertificatesWithList
     for given in request.additional_certificate_ids:
         if given not in held.additional_certificate_ids:
             raise ApiError(
-                "ResourceNotFound.Certificate",
-                f"The specified resource {given[:60]!r} is not found.",
-                404,
+                "ResourceNotAssociated.Certificate",
+                f"The specified resource {given[:60]!r} is not associated with {held.id}.",
             )
     gone = request.additional_certificate_ids
     ids = tuple(i for i in held.additional_certificate_ids if i not in gone)

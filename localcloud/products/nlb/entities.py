@@ -22,14 +22,17 @@ REMOVED: Final = "Removed"
 class NlbZone:
     """A zone of an NLB: the addresses it holds of one vSwitch.
 
-    `eni_id` is the ENI that the service itself has there; EIPs are bound to it. `managed_eip` says
-    that the service allocated the EIP and releases it.
+    `local_ipv4` are the addresses from which the NLB speaks with its backends: health checks, and
+    clients whose own address it does not preserve. `eni_id` is the ENI that the service itself has
+    there; EIPs are bound to it. `managed_eip` says that the service allocated the EIP and releases
+    it.
     """
 
     zone: str
     vswitch_id: str
     eni_id: str
     private_ipv4: str
+    local_ipv4: tuple[str, ...] = ()
     ipv6: str = ""
     allocation_id: str = ""
     public_ipv4: str = ""

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from localcloud.actions import Answer, Call, action
+from localcloud.products.lookup import Lookup
 from localcloud.wire.errors import ApiError
 
 from .entities import NlbJob
 
 _MOST_AT_ONCE: Final = 20
+_find: Final = Lookup(NlbJob, "job", "ResourceNotFound.JobId")
 
 
 def begin(call: Call, name: str, seconds: float = 1.0) -> str:
@@ -35,13 +37,7 @@ class GetJobStatus:
 @action()
 def get_job_status(call: Call, request: GetJobStatus) -> Answer:
     """Processing or Succeeded: what could fail was refused at once."""
-    job = call.store.find(NlbJob, request.job_id)
-    if job is None:
-        raise ApiError(
-            "ResourceNotFound.Job",
-            f"The specified resource of job {request.job_id!r} is not found.",
-            404,
-        )
+    job = _find(call, request.job_id)
     return {"Status": job.life.at(call.now)}
 
 

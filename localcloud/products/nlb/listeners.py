@@ -7,6 +7,7 @@ from typing import Final
 
 from localcloud import paging, tags
 from localcloud.actions import Answer, Call, action
+from localcloud.products.lookup import Lookup
 from localcloud.tags import TagParameter
 from localcloud.wire.errors import ApiError
 
@@ -26,16 +27,7 @@ _FIT: Final = {
 }
 
 
-def find(call: Call, listener_id: str) -> NlbListener:
-    """The listener, or the API's error."""
-    found = call.store.find(NlbListener, listener_id)
-    if found is None or found.life.at(call.now) == DELETED:
-        raise ApiError(
-            "ResourceNotFound.listener",
-            f"The specified resource of listener {listener_id!r} is not found.",
-            404,
-        )
-    return found
+find: Final = Lookup(NlbListener, "listener", "ResourceNotFound.listener", ended=DELETED)
 
 
 def ready(call: Call, listener_id: str, *statuses: str) -> NlbListener:

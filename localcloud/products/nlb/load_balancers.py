@@ -8,6 +8,8 @@ from typing import Final
 
 from localcloud import paging, tags
 from localcloud.actions import Answer, Call, action, moment
+from localcloud.products.lookup import Lookup
+from localcloud.products.ram import service_roles
 from localcloud.products.vpc.entities import DEFAULT_RESOURCE_GROUP, Ipv6Gateway, Vpc
 from localcloud.tags import TagParameter
 from localcloud.wire.errors import ApiError
@@ -18,19 +20,13 @@ from .addresses import DUAL_STACK, INTERNET, INTRANET, ZoneMapping
 from .choices import one_of
 from .entities import DELETED, NetworkLoadBalancer, NlbZone
 
+_MOST_BALANCERS: Final = 60
 _NAME: Final = re.compile(r"[A-Za-z\u4e00-\u9fff][\w.\-\u4e00-\u9fff]{1,127}")
 
 
-def find(call: Call, load_balancer_id: str) -> NetworkLoadBalancer:
-    """The NLB, or the API's error."""
-    found = call.store.find(NetworkLoadBalancer, load_balancer_id)
-    if found is None or found.life.at(call.now) == DELETED:
-        raise ApiError(
-            "ResourceNotFound.loadBalancer",
-            f"The specified resource of loadbalancer {load_balancer_id!r} is not found.",
-            404,
-        )
-    return found
+find: Final = Lookup(
+    NetworkLoadBalancer, "loadbalancer", "ResourceNotFound.loadBalancer", ended=DELETED
+)
 
 
 def ready(call: Call, load_balancer_id: str) -> NetworkLoadBalancer:
@@ -116,6 +112,12 @@ def create_load_balancer(call: Call, request: CreateLoadBalancer) -> Answer:
             "The operation is not allowed because of OnlyPostPaidSupported.",
         )
     vswitches = addresses.check(call, vpc.id, request.zone_mappings)
+    if call.store.count(NetworkLoadBalancer) >= _MOST_BALANCERS:
+        raise ApiError(
+            "QuotaExceeded.QuotaInsufficient",
+            f"The account has {_MOST_BALANCERS} NLB instances in the region.",
+        )
+    service_roles.ensure(call, service_roles.NLB, code="OperationDenied.ServiceLinkedRoleNotExist")
     load_balancer_id = call.new_id("nlb")
     zones = []
     for mapping in request.zone_mappings:
@@ -168,7 +170,7 @@ def _zone_shown(zone: NlbZone, *, local: bool) -> dict[str, object]:
         "PublicIPv4Address": zone.public_ipv4,
     }
     if local:
-        address |= {"Ipv4LocalAddresses": [], "Ipv6LocalAddresses": []}
+        address |= {"Ipv4LocalAddresses": list(zone.local_ipv4), "Ipv6LocalAddresses": []}
     return {
         "ZoneId": zone.zone,
         "VSwitchId": zone.vswitch_id,
@@ -329,8 +331,13 @@ def _ipv6_type(call: Call, load_balancer_id: str, kind: str) -> Answer:
     held = ready(call, load_balancer_id)
     if held.address_ip_version != DUAL_STACK:
         raise ApiError(
-            "OperationDenied.AddressTypeNotSupport",
+            "OperationDenied.NonDualStackInstance",
             f"The operation is not allowed because {held.id} is not DualStack.",
+        )
+    if kind == INTRANET and held.ipv6_address_type == INTRANET:
+        raise ApiError(
+            "OperationDenied.Ipv6IntranetInstance",
+            f"The operation is not allowed because the IPv6 of {held.id} is private already.",
         )
     if kind == INTERNET and not call.store.any(Ipv6Gateway, "vpc", held.vpc_id):
         raise ApiError(

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from localcloud import paging, tags
 from localcloud.actions import Answer, Call, action
+from localcloud.products.lookup import Lookup
 from localcloud.products.vpc.entities import DEFAULT_RESOURCE_GROUP, Vpc
 from localcloud.tags import TagParameter
 from localcloud.wire.errors import ApiError
@@ -25,16 +26,7 @@ _VERSIONS: Final = ("Ipv4", "DualStack")
 _DRAIN: Final = range(901)
 
 
-def find(call: Call, group_id: str) -> NlbServerGroup:
-    """The server group, or the API's error."""
-    found = call.store.find(NlbServerGroup, group_id)
-    if found is None or found.life.at(call.now) == DELETED:
-        raise ApiError(
-            "ResourceNotFound.serverGroup",
-            f"The specified resource of serverGroup {group_id!r} is not found.",
-            404,
-        )
-    return found
+find: Final = Lookup(NlbServerGroup, "serverGroup", "ResourceNotFound.serverGroup", ended=DELETED)
 
 
 def ready(call: Call, group_id: str) -> NlbServerGroup:

@@ -49,7 +49,7 @@ def _parsed(text: str) -> IPv4Address | IPv6Address:
         return ip_address(text)
     except ValueError:
         raise ApiError(
-            "IllegalParam.ServerIp", f"The param of ServerIp is illegal: {text[:60]!r}."
+            "IllegalParam.IP", f"The param of ServerIp is illegal: {text[:60]!r}."
         ) from None
 
 
@@ -64,7 +64,7 @@ def _of_instance(call: Call, group: NlbServerGroup, given: ServerParameter) -> t
     held = {ip for e in enis for ip in (e.address, *e.secondary, *e.ipv6)}
     if given.server_ip and given.server_ip not in held:
         raise ApiError(
-            "IllegalParam.ServerIp",
+            "IllegalParam.IP",
             f"The param of ServerIp is illegal: {given.server_ip[:60]!r} is no address of "
             f"{instance.id}.",
         )
@@ -86,7 +86,7 @@ def _of_eni(call: Call, group: NlbServerGroup, given: ServerParameter) -> tuple[
     )
     if str(address) not in {eni.address, *eni.secondary, *eni.ipv6} and not in_prefix:
         raise ApiError(
-            "IllegalParam.ServerIp",
+            "IllegalParam.IP",
             f"The param of ServerIp is illegal: {wanted[:60]!r} is no address of {eni.id}.",
         )
     return str(address), eni.zone
@@ -96,7 +96,7 @@ def _of_address(given: ServerParameter) -> tuple[str, str]:
     address = _parsed(given.server_ip or given.server_id)
     if isinstance(address, IPv4Address) and not any(address in block for block in _PRIVATE):
         raise ApiError(
-            "IllegalParam.ServerIp", f"The param of ServerIp is illegal: {address} is not private."
+            "IllegalParam.IP", f"The param of ServerIp is illegal: {address} is not private."
         )
     return str(address), ""
 
@@ -108,9 +108,7 @@ def _other_vpc(group: NlbServerGroup, vpc_id: str) -> ApiError:
 def _made(call: Call, group: NlbServerGroup, given: ServerParameter) -> NlbServer:
     """A server, checked to exist and to fit the group."""
     if given.weight not in _WEIGHTS:
-        raise ApiError(
-            "IllegalParam.Weight", "The param of Weight is illegal: it must be 0 to 100."
-        )
+        raise ApiError("IllegalParam", "The param of Weight is illegal: it must be 0 to 100.")
     if (given.port == 0) != group.any_port or not (group.any_port or given.port in _PORTS):
         raise ApiError(
             "IllegalParam.RSPortConflictWithServerGroup",

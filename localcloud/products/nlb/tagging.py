@@ -1,47 +1,51 @@
-"""Tags of NLB resources."""
+"""Tags of NLB resources: the rows say whose they are, and an answer counts them."""
 
 from __future__ import annotations
 
-from localcloud.actions import Answer, Call, action
-from localcloud.products import tagged
-from localcloud.products.tagged import ListTagResources, TagResources, UntagResources
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from localcloud import tags
+from localcloud.actions import Call
+from localcloud.products.tagged import Codes, Listing, Tagging
 
 from .entities import NetworkLoadBalancer, NlbListener, NlbServerGroup
 
-_KINDS = {
-    "LOADBALANCER": NetworkLoadBalancer,
-    "SERVERGROUP": NlbServerGroup,
-    "LISTENER": NlbListener,
-}
+_USUAL_ROWS: Final = 1000
 
 
-@action(writes=True)
-def tag_resources(call: Call, request: TagResources) -> Answer:
-    """Add tags."""
-    return tagged.add(call, request, _KINDS)
-
-
-@action(writes=True)
-def untag_resources(call: Call, request: UntagResources) -> Answer:
-    """Take tags away."""
-    return tagged.take(call, request, _KINDS)
-
-
-@action()
-def list_tag_resources(call: Call, request: ListTagResources) -> Answer:
-    """The tags of resources, or the resources with tags."""
-    rows, following = tagged.rows(call, request, _KINDS)
+def _shown(call: Call, request: Listing, part: Sequence[Any]) -> Mapping[str, object]:
     own = {
         "AliUid": int(call.cloud.account_id),
         "Category": "Custom",
         "RegionNo": call.cloud.region,
         "Scope": "public",
     }
-    answer: dict[str, object] = {
-        "TagResources": [{**row, **own} for row in rows],
-        "MaxResults": request.max_results or 1000,
-        "TotalCount": len(rows),
+    return {
+        "TagResources": [{**row, **own} for row in part],
+        "MaxResults": request.limit or _USUAL_ROWS,
+        "TotalCount": len(part),
     }
-    if following:
-        answer["NextToken"] = following
-    return answer
+
+
+TAGGING: Final = Tagging(
+    kinds={
+        "LOADBALANCER": NetworkLoadBalancer,
+        "SERVERGROUP": NlbServerGroup,
+        "LISTENER": NlbListener,
+    },
+    codes=Codes(
+        unknown_type=("IllegalParam.resourceType", 400),
+        unknown_resource=("ResourceNotFound.{}", 404),
+        too_many_resources="IllegalParam",
+        nothing_named=("MissingParam.ResourceId", 400),
+        tags=tags.Codes(
+            too_many="IllegalParam",
+            full="IllegalParam",
+            twice="IllegalParam",
+            key="IllegalParam",
+            value="IllegalParam",
+        ),
+    ),
+    show=_shown,
+).actions()

@@ -69,9 +69,12 @@ def check_name(name: str, what: str) -> None:
 
 def check_document(document: str, code: str, *, trust: bool = False) -> None:
     """Raise unless a policy document is well-formed, not too long, and can be evaluated here."""
+    if len(document) > _MOST_DOCUMENT and not trust:
+        raise ApiError(
+            "InvalidParameter.PolicyDocument.Length",
+            f"The policy document has {len(document)} characters, {_MOST_DOCUMENT} at most.",
+        )
     problem = policies.problem(document, trust=trust)
-    if problem is None and len(document) > _MOST_DOCUMENT:
-        problem = f"it is longer than {_MOST_DOCUMENT} characters"
     if problem is None and (key := policies.unevaluated(document)):
         raise ApiError(
             UNSUPPORTED_CONDITION,

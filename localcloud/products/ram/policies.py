@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, make_dataclass
+from typing import Any, Final
 
-from localcloud import tags
-from localcloud.actions import Answer, Call, action, moment
+from localcloud import paging, tags
+from localcloud.actions import Action, Answer, Call, action, moment
+from localcloud.products.lookup import Lookup
 from localcloud.state.store import Store
 from localcloud.tags import TagParameter
 from localcloud.wire.errors import ApiError, invalid
@@ -16,12 +19,7 @@ from .entities import CUSTOM, SYSTEM, Attachment, Policy, PolicyVersion, Role, U
 _MOST_VERSIONS = 5
 
 
-def find(call: Call, name: str) -> Policy:
-    """The custom policy, or the API's error."""
-    policy = call.store.find(Policy, name)
-    if policy is None:
-        raise ApiError("EntityNotExist.Policy", f"The policy {name!r} does not exist.", 404)
-    return policy
+find: Final = Lookup(Policy, "policy", "EntityNotExist.Policy")
 
 
 def document_of(store: Store, attachment: Attachment) -> str | None:
@@ -186,7 +184,7 @@ def list_policies(call: Call, request: ListPolicies) -> Answer:
             }
             for name in identities.SYSTEM_POLICIES
         ]
-    return {"Policies": {"Policy": rows}, "IsTruncated": False}
+    return paging.marked("Policies", "Policy", rows, request)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -346,9 +344,13 @@ def delete_policy(call: Call, request: DeletePolicy) -> Answer:
     policy = find(call, request.policy_name)
     roles_with, users_with = _attached(call, CUSTOM, policy.name)
     if not request.cascading_delete:
-        if roles_with or users_with:
+        if users_with:
             raise ApiError(
-                "DeleteConflict.Policy.Attachment", f"{policy.name!r} is still attached.", 409
+                "DeleteConflict.Policy.User", f"{policy.name!r} is attached to a user.", 409
+            )
+        if roles_with:
+            raise ApiError(
+                "DeleteConflict.Policy.Role", f"{policy.name!r} is attached to a role.", 409
             )
         if len(policy.versions) > 1:
             raise ApiError(
@@ -365,87 +367,58 @@ def _without(held: tuple[Attachment, ...], kind: str, name: str) -> tuple[Attach
     return tuple(a for a in held if (a.kind, a.name) != (kind, name))
 
 
-def _attach(call: Call, holder: Role | User, kind: str, name: str) -> Answer:
+@dataclass(frozen=True)
+class _Holder:
+    """Who can have policies: roles, or users."""
+
+    what: str
+    find: Callable[[Call, str], Any]
+    most: int
+
+
+_HOLDERS: Final = (
+    _Holder("Role", roles.find, most=20),
+    _Holder("User", users.find, most=20),
+)
+
+
+def _named(request: Any, holder: _Holder) -> str:  # noqa: ANN401  # one of the generated types
+    return str(getattr(request, f"{holder.what.lower()}_name"))
+
+
+def _attach(call: Call, request: Any, by: _Holder) -> Answer:  # noqa: ANN401  # generated
+    holder = by.find(call, _named(request, by))
+    kind, name = request.policy_type, request.policy_name
     _check_there(call, kind, name)
     if any((a.kind, a.name) == (kind, name) for a in holder.policies):
-        what = "Role" if isinstance(holder, Role) else "User"
         raise ApiError(
-            f"EntityAlreadyExists.{what}.Policy", f"{holder.name!r} already has {name!r}.", 409
+            f"EntityAlreadyExists.{by.what}.Policy", f"{holder.name!r} already has {name!r}.", 409
+        )
+    if sum(a.kind == kind for a in holder.policies) >= by.most:
+        raise ApiError(
+            f"LimitExceeded.{by.what}.Policy",
+            f"{holder.name!r} has {by.most} {kind} policies, the most it may have.",
+            409,
         )
     added = Attachment(kind=kind, name=name, at=call.now)
     call.store.change(holder, policies=(*holder.policies, added))
     return {}
 
 
-def _detach(call: Call, holder: Role | User, kind: str, name: str) -> Answer:
+def _detach(call: Call, request: Any, by: _Holder) -> Answer:  # noqa: ANN401  # generated
+    holder = by.find(call, _named(request, by))
+    kind, name = request.policy_type, request.policy_name
     if not any((a.kind, a.name) == (kind, name) for a in holder.policies):
-        what = "Role" if isinstance(holder, Role) else "User"
         raise ApiError(
-            f"EntityNotExist.{what}.Policy", f"{holder.name!r} does not have {name!r}.", 404
+            f"EntityNotExist.{by.what}.Policy", f"{holder.name!r} does not have {name!r}.", 404
         )
     call.store.change(holder, policies=_without(holder.policies, kind, name))
     return {}
 
 
-@dataclass(frozen=True, kw_only=True)
-class AttachPolicyToRole:
-    """Parameters of AttachPolicyToRole."""
-
-    policy_type: str
-    policy_name: str
-    role_name: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class DetachPolicyFromRole(AttachPolicyToRole):
-    """Parameters of DetachPolicyFromRole."""
-
-
-@action(writes=True)
-def attach_policy_to_role(call: Call, request: AttachPolicyToRole) -> Answer:
-    """Give a role a policy."""
-    role = roles.find(call, request.role_name)
-    return _attach(call, role, request.policy_type, request.policy_name)
-
-
-@action(writes=True)
-def detach_policy_from_role(call: Call, request: DetachPolicyFromRole) -> Answer:
-    """Take a policy from a role."""
-    role = roles.find(call, request.role_name)
-    return _detach(call, role, request.policy_type, request.policy_name)
-
-
-@dataclass(frozen=True, kw_only=True)
-class AttachPolicyToUser:
-    """Parameters of AttachPolicyToUser."""
-
-    policy_type: str
-    policy_name: str
-    user_name: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class DetachPolicyFromUser(AttachPolicyToUser):
-    """Parameters of DetachPolicyFromUser."""
-
-
-@action(writes=True)
-def attach_policy_to_user(call: Call, request: AttachPolicyToUser) -> Answer:
-    """Give a user a policy."""
-    user = users.find(call, request.user_name)
-    return _attach(call, user, request.policy_type, request.policy_name)
-
-
-@action(writes=True)
-def detach_policy_from_user(call: Call, request: DetachPolicyFromUser) -> Answer:
-    """Take a policy from a user."""
-    user = users.find(call, request.user_name)
-    return _detach(call, user, request.policy_type, request.policy_name)
-
-
-def _policies_of(call: Call, holder: Role | User) -> Answer:
+def _list(call: Call, request: Any, by: _Holder) -> Answer:  # noqa: ANN401  # generated
     rows = []
-    for attachment in holder.policies:
+    for attachment in by.find(call, _named(request, by)).policies:
         policy = call.store.find(Policy, attachment.name)
         custom = policy if attachment.kind == CUSTOM else None
         rows.append(
@@ -460,30 +433,35 @@ def _policies_of(call: Call, holder: Role | User) -> Answer:
     return {"Policies": {"Policy": rows}}
 
 
-@dataclass(frozen=True, kw_only=True)
-class ListPoliciesForRole:
-    """Parameters of ListPoliciesForRole."""
-
-    role_name: str
-
-
-@action()
-def list_policies_for_role(call: Call, request: ListPoliciesForRole) -> Answer:
-    """A role's policies."""
-    return _policies_of(call, roles.find(call, request.role_name))
-
-
-@dataclass(frozen=True, kw_only=True)
-class ListPoliciesForUser:
-    """Parameters of ListPoliciesForUser."""
-
-    user_name: str
+def _of_holder(by: _Holder) -> tuple[Action, ...]:
+    """Attach, detach and list: the same for roles and users, but for the parameter's name."""
+    name = f"{by.what.lower()}_name"
+    listed = _request(f"ListPoliciesFor{by.what}", name)
+    policy = ("policy_type", "policy_name")
+    return (
+        _action(f"AttachPolicyTo{by.what}", _attach, by, *policy, name),
+        _action(f"DetachPolicyFrom{by.what}", _detach, by, *policy, name),
+        Action(name=listed.__name__, request=listed, run=_bound(_list, by), writes=False),
+    )
 
 
-@action()
-def list_policies_for_user(call: Call, request: ListPoliciesForUser) -> Answer:
-    """A user's policies."""
-    return _policies_of(call, users.find(call, request.user_name))
+def _request(name: str, *fields: str) -> type[Any]:
+    """A request type whose fields are all mandatory texts."""
+    return make_dataclass(name, [(field, str) for field in fields], frozen=True, kw_only=True)
+
+
+def _action(name: str, run: _Run, by: _Holder, *fields: str) -> Action:
+    return Action(name=name, request=_request(name, *fields), run=_bound(run, by), writes=True)
+
+
+_Run = Callable[[Call, Any, _Holder], Answer]
+
+
+def _bound(run: _Run, by: _Holder) -> Callable[[Call, Any], Answer]:
+    return lambda call, request: run(call, request, by)
+
+
+OF_HOLDERS: Final = tuple(made for by in _HOLDERS for made in _of_holder(by))
 
 
 @dataclass(frozen=True, kw_only=True)

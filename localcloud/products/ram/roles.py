@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
-from localcloud import tags
+from localcloud import paging, tags
 from localcloud.actions import Answer, Call, action, moment
 from localcloud.products.ecs.entities import Instance
+from localcloud.products.lookup import Lookup
 from localcloud.tags import TagParameter
 from localcloud.wire.errors import ApiError
 
-from . import identities
+from . import identities, service_roles
 from .entities import Role
 
 _SHORTEST_SESSION = 3600
 _LONGEST_SESSION = 43200
+_MOST_ROLES = 1000
 
 
-def find(call: Call, name: str) -> Role:
-    """The role, or the API's error."""
-    role = call.store.find(Role, name)
-    if role is None:
-        raise ApiError("EntityNotExist.Role", f"The role {name!r} does not exist.", 404)
-    return role
+find: Final = Lookup(Role, "role", "EntityNotExist.Role")
 
 
 def shown(call: Call, role: Role) -> dict[str, object]:
@@ -70,6 +68,10 @@ def create_role(call: Call, request: CreateRole) -> Answer:
     if call.store.find(Role, request.role_name) is not None:
         raise ApiError(
             "EntityAlreadyExists.Role", f"The role {request.role_name!r} already exists.", 409
+        )
+    if call.store.count(Role) >= _MOST_ROLES:
+        raise ApiError(
+            "LimitExceeded.Role", f"The account has {_MOST_ROLES} roles, the most it may have.", 409
         )
     _check_session(request.max_session_duration)
     _check_trust(request.assume_role_policy_document)
@@ -122,7 +124,7 @@ def list_roles(call: Call, request: ListRoles) -> Answer:
             row = shown(call, role)
             row.pop("AssumeRolePolicyDocument")
             roles.append(row)
-    return {"Roles": {"Role": roles}, "IsTruncated": False}
+    return paging.marked("Roles", "Role", roles, request)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,6 +168,10 @@ class DeleteRole:
 def delete_role(call: Call, request: DeleteRole) -> Answer:
     """Delete a role that has no policy and that no instance has."""
     role = find(call, request.role_name)
+    if service_roles.is_linked(role.name):
+        raise ApiError(
+            "NoPermission", f"{role.name} is a service-linked role: its service deletes it.", 403
+        )
     if role.policies:
         raise ApiError(
             "DeleteConflict.Role.Policy", f"The role {role.name!r} still has policies.", 409

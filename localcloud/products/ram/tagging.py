@@ -2,31 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-from localcloud import paging, tags
-from localcloud.actions import Answer, Call, action
+from localcloud.actions import Call
+from localcloud.products.tagged import Codes, Listing, Tagging
 from localcloud.tags import TagParameter
-from localcloud.wire.errors import ApiError, invalid
 
 from .entities import Policy, Role, User
-
-_KINDS: dict[str, type[Any]] = {"role": Role, "policy": Policy, "user": User}
-
-
-def _found(call: Call, resource_type: str, names: tuple[str, ...]) -> list[Any]:
-    kind = _KINDS.get(resource_type.lower())
-    if kind is None:
-        raise invalid("ResourceType", resource_type, "it must be role, policy or user")
-    found = []
-    for name in names:
-        entity = call.store.find(kind, name)
-        if entity is None:
-            what = kind.__name__
-            raise ApiError(f"EntityNotExist.{what}", f"{what} {name!r} does not exist.", 404)
-        found.append(entity)
-    return found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,13 +21,10 @@ class TagResources:
     resource_names: tuple[str, ...]
     tag: tuple[TagParameter, ...]
 
-
-@action(writes=True)
-def tag_resources(call: Call, request: TagResources) -> Answer:
-    """Add tags."""
-    for entity in _found(call, request.resource_type, request.resource_names):
-        call.store.change(entity, tags=tags.merged(entity.tags, tags.given(request.tag)))
-    return {}
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The resources."""
+        return self.resource_names
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,14 +37,15 @@ class UntagResources:
     tag_key: tuple[str, ...] = ()
     all: bool = False
 
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The resources."""
+        return self.resource_names
 
-@action(writes=True)
-def untag_resources(call: Call, request: UntagResources) -> Answer:
-    """Take tags away."""
-    for entity in _found(call, request.resource_type, request.resource_names):
-        left = () if request.all else tags.without(entity.tags, request.tag_keys or request.tag_key)
-        call.store.change(entity, tags=left)
-    return {}
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The keys to take away."""
+        return self.tag_keys or self.tag_key
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,22 +58,28 @@ class ListTagResources:
     next_token: str | None = None
     page_size: int | None = None
 
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The resources; none means those with the tags."""
+        return self.resource_names
 
-@action()
-def list_tag_resources(call: Call, request: ListTagResources) -> Answer:
-    """The tags of roles, policies or users."""
-    rows = [
-        {
-            "ResourceName": entity.id,
-            "ResourceType": request.resource_type,
-            "TagKey": key,
-            "TagValue": value,
-        }
-        for entity in _found(call, request.resource_type, request.resource_names)
-        if tags.match(entity.tags, request.tag)
-        for key, value in entity.tags
-    ]
-    part, following = paging.by_token(
-        rows, request.next_token, request.page_size, usual=1000, most=1000
-    )
-    return {"TagResources": list(part), **({"NextToken": following} if following else {})}
+    @property
+    def limit(self) -> int | None:
+        """How many rows an answer has."""
+        return self.page_size
+
+
+def _shown(_call: Call, _request: Listing, part: Sequence[Any]) -> Mapping[str, object]:
+    return {"TagResources": list(part)}
+
+
+TAGGING: Final = Tagging(
+    kinds={"ROLE": Role, "POLICY": Policy, "USER": User},
+    codes=Codes(
+        unknown_type=("InvalidParameter", 400),
+        unknown_resource=("EntityNotExist.{}", 404),
+    ),
+    requests=(TagResources, UntagResources, ListTagResources),
+    row="ResourceName",
+    show=_shown,
+).actions()

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
+from localcloud import paging
 from localcloud.actions import Answer, Call, action, moment
+from localcloud.products.lookup import Lookup
 from localcloud.wire.errors import ApiError, invalid
 from localcloud.wire.parameters import wire
 
@@ -14,12 +17,8 @@ from .entities import AccessKey, User
 _MOST_KEYS = 2
 
 
-def find(call: Call, name: str) -> User:
-    """The user, or the API's error."""
-    user = call.store.find(User, name)
-    if user is None:
-        raise ApiError("EntityNotExist.User", f"The user {name!r} does not exist.", 404)
-    return user
+find: Final = Lookup(User, "user", "EntityNotExist.User")
+_key: Final = Lookup(AccessKey, "access key", "EntityNotExist.User.AccessKey")
 
 
 def _shown(user: User) -> dict[str, object]:
@@ -95,10 +94,10 @@ class ListUsers:
 
 
 @action()
-def list_users(call: Call, _request: ListUsers) -> Answer:
+def list_users(call: Call, request: ListUsers) -> Answer:
     """All users."""
     rows = [{**_shown(u), "UpdateDate": moment(u.updated)} for u in call.store.all(User)]
-    return {"Users": {"User": rows}, "IsTruncated": False}
+    return paging.marked("Users", "User", rows, request)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -221,13 +220,6 @@ class UpdateAccessKey:
     key_id: str = wire("UserAccessKeyId")
     status: str
     user_name: str | None = None
-
-
-def _key(call: Call, key_id: str) -> AccessKey:
-    key = call.store.find(AccessKey, key_id)
-    if key is None:
-        raise ApiError("EntityNotExist.User.AccessKey", "The access key does not exist.", 404)
-    return key
 
 
 @action(writes=True)

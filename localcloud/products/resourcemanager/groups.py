@@ -55,5 +55,5 @@ class GetResourceGroup:
 def get_resource_group(call: Call, request: GetResourceGroup) -> Answer:
     """The default resource group, by its id."""
     if request.resource_group_id != DEFAULT_RESOURCE_GROUP:
-        raise ApiError("EntityNotExist.ResourceGroup", "The resource group does not exist.", 404)
+        raise ApiError("EntityNotExists.ResourceGroup", "The resource group does not exist.", 404)
     return {"ResourceGroup": _shown(call)}

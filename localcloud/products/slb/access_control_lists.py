@@ -8,6 +8,7 @@ from typing import Final
 
 from localcloud import paging, tags
 from localcloud.actions import Answer, Call, action
+from localcloud.products.lookup import Lookup
 from localcloud.products.vpc.entities import DEFAULT_RESOURCE_GROUP
 from localcloud.tags import TagParameter
 from localcloud.wire.errors import ApiError, invalid
@@ -20,12 +21,7 @@ _MOST_ENTRIES: Final = 300
 _MOST_AT_ONCE: Final = 50
 
 
-def find(call: Call, acl_id: str) -> AccessControlList:
-    """The access control list, or the API's error."""
-    found = call.store.find(AccessControlList, acl_id)
-    if found is None:
-        raise ApiError("AclNotExist", f"The specified Acl {acl_id[:80]!r} does not exist.")
-    return found
+find: Final = Lookup(AccessControlList, "Acl", "AclNotExist", 400)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,7 +197,7 @@ def add_access_control_list_entry(call: Call, request: AddAccessControlListEntry
     entries = dict(held.entries)
     entries |= {_block(held, e.entry): e.comment for e in request.acl_entrys}
     if len(entries) > _MOST_ENTRIES:
-        raise ApiError("QuotaLimitExceeds.AclEntry", f"At most {_MOST_ENTRIES} entries in a list.")
+        raise ApiError("AclEntryExceedLimit", f"At most {_MOST_ENTRIES} entries in a list.")
     call.store.change(held, entries=tuple(entries.items()))
     return {}
 
@@ -233,6 +229,8 @@ def delete_access_control_list(call: Call, request: DeleteAccessControlList) -> 
     if any(
         x.setting("AclId") == held.id for b in call.store.all(LoadBalancer) for x in b.listeners
     ):
-        raise ApiError("AclInUsed", f"The Acl {held.id} is used by a listener.")
+        raise ApiError(
+            "OperationFailed.AclBindedWithVip", f"The Acl {held.id} is used by a listener."
+        )
     call.store.remove(held)
     return {}

@@ -53,9 +53,7 @@ def _check_key(certificate: x509.Certificate, text: str) -> None:
     ours = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     theirs = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     if ours != theirs:
-        raise ApiError(
-            "CertificateAndPrivateKeyMismatch", "The certificate and the private key do not match."
-        )
+        raise ApiError("InvalidParameter", "The certificate and the private key do not match.")
 
 
 def _names(certificate: x509.Certificate) -> tuple[str, ...]:

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from localcloud.actions import Answer, Call, action
+from localcloud.products.lookup import Lookup
 from localcloud.wire.errors import ApiError, invalid
 
 from . import certificates, load_balancers
 from .entities import DomainExtension
 
-
-def _find(call: Call, extension_id: str) -> DomainExtension:
-    found = call.store.find(DomainExtension, extension_id)
-    if found is None:
-        raise ApiError(
-            "InvalidParameter.DomainExtensionId",
-            f"The specified DomainExtensionId {extension_id[:80]!r} does not exist.",
-        )
-    return found
+_find: Final = Lookup(
+    DomainExtension, "DomainExtensionId", "InvalidParameter.DomainExtensionId", 400
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +34,7 @@ def create_domain_extension(call: Call, request: CreateDomainExtension) -> Answe
     held = load_balancers.find(call, request.load_balancer_id)
     port = request.listener_port
     if not any(x.port == port and x.protocol == "https" for x in held.listeners):
-        raise ApiError("ListenerNotFound", f"{held.id} has no HTTPS listener on port {port}.")
+        raise ApiError("ListenerNotFound", f"{held.id} has no HTTPS listener on port {port}.", 404)
     certificate = certificates.find(call, request.server_certificate_id, certificates.SERVER)
     for other in call.store.where(DomainExtension, "load_balancer", held.id):
         if other.port == port and other.domain == request.domain:

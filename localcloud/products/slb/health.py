@@ -51,4 +51,4 @@ def describe_health_status(call: Call, request: DescribeHealthStatus) -> Answer:
         and request.listener_protocol in {None, "", x.protocol}
         for server, port in servers_behind(call.store, held, x)
     ]
-    return {"BackendServers": {"BackendServer": rows}}
+    return {"LoadBalancerId": held.id, "BackendServers": {"BackendServer": rows}}

@@ -15,6 +15,7 @@ from .entities import Listener, LoadBalancer, drop_listener_parts
 from .listener_settings import DEFAULTS, Settings, shown, told
 
 _MOST_PORT: Final = 65535
+_MOST_LISTENERS: Final = 50
 
 
 def _find(held: LoadBalancer, port: int, protocol: str | None) -> Listener:
@@ -26,6 +27,7 @@ def _find(held: LoadBalancer, port: int, protocol: str | None) -> Listener:
         # By this sentence the provider knows that a listener it has deleted is gone.
         "The specified resource does not exist: "
         f"{held.id} has no {protocol or ''} listener on port {port}.",
+        404,
     )
 
 
@@ -47,11 +49,11 @@ def _create(call: Call, request: Settings, protocol: str) -> Answer:
         or listener.setting("BackendServerPort")
         or listener.setting("ListenerForward") == "on"
     ):
-        raise ApiError(
-            "MissingParam.BackendServerPort", "Give a BackendServerPort or a VServerGroupId."
-        )
+        raise ApiError("MissingParameter", "BackendServerPort or VServerGroupId must be specified.")
     if protocol == "https" and not listener.setting("ServerCertificateId"):
-        raise ApiError("MissingParam.ServerCertificateId", "An HTTPS listener needs one.")
+        raise ApiError("MissingParam.ServerCertificates", "An HTTPS listener needs a certificate.")
+    if len(held.listeners) >= _MOST_LISTENERS:
+        raise ApiError("TooManyListeners", f"A CLB has at most {_MOST_LISTENERS} listeners.")
     call.store.change(held, listeners=(*held.listeners, listener))
     return {}
 
@@ -233,7 +235,12 @@ def describe_load_balancer_listeners(call: Call, request: DescribeLoadBalancerLi
         and not request.tag
     ]
     part, following = paging.by_token(
-        found, request.next_token, request.max_results, usual=20, most=100
+        found,
+        request.next_token,
+        request.max_results,
+        usual=20,
+        most=100,
+        codes=paging.ILLEGAL_CODES,
     )
     return {
         "Listeners": [_listed(held, listener) for held, listener in part],

@@ -6,11 +6,12 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import ClassVar, Final
 
 from localcloud import paging, tags
 from localcloud.actions import Answer, Call, action
 from localcloud.products.ecs.entities import Instance, NetworkInterface
+from localcloud.products.lookup import Lookup
 from localcloud.products.vpc import claims, eips, vswitches
 from localcloud.products.vpc.entities import DEFAULT_RESOURCE_GROUP, Eip
 from localcloud.tags import TagParameter
@@ -20,6 +21,20 @@ from localcloud.wire.parameters import wire
 from .entities import LoadBalancer, Server, VServerGroup, drop_listener_parts
 
 _MOST_WEIGHT: Final = 100
+_MOST_BALANCERS: Final = 60
+_MOST_SERVERS: Final = 200
+_SPECS: Final = frozenset(
+    {
+        "slb.s1.small",
+        "slb.s2.small",
+        "slb.s2.medium",
+        "slb.s3.small",
+        "slb.s3.medium",
+        "slb.s3.large",
+        "slb.s4.large",
+        "slb.lcu.elastic",
+    }
+)
 _NEVER: Final = "2999-09-08T16:00:00Z"
 _NEVER_MILLIS: Final = 32493801600000
 
@@ -31,16 +46,7 @@ def slb_moment(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%MZ")
 
 
-def find(call: Call, load_balancer_id: str) -> LoadBalancer:
-    """The CLB, or the API's error."""
-    found = call.store.find(LoadBalancer, load_balancer_id)
-    if found is None:
-        raise ApiError(
-            "InvalidLoadBalancerId.NotFound",
-            f"The specified LoadBalancerId {load_balancer_id!r} does not exist.",
-            404,
-        )
-    return found
+find: Final = Lookup(LoadBalancer, "LoadBalancerId", "InvalidLoadBalancerId.NotFound")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,16 +81,26 @@ class CreateLoadBalancer:
 @action(writes=True)
 def create_load_balancer(call: Call, request: CreateLoadBalancer) -> Answer:
     """An intranet CLB has an address of its vSwitch, an internet one of the EIP range."""
+    if request.load_balancer_spec and request.load_balancer_spec not in _SPECS:
+        raise invalid(
+            "LoadBalancerSpec", request.load_balancer_spec, f"one of {', '.join(sorted(_SPECS))}"
+        )
+    if call.store.count(LoadBalancer) >= _MOST_BALANCERS:
+        raise ApiError(
+            "OperationForbidden.QuotaLimit", f"The account has {_MOST_BALANCERS} CLB instances."
+        )
     load_balancer_id = call.new_id("lb")
     vpc_id, zone, vswitch_id = "", request.master_zone_id, request.vswitch_id or ""
     if request.address_type == "intranet":
-        vswitch = vswitches.find(call, request.vswitch_id)
+        if not request.vswitch_id:
+            raise ApiError("MissingParam.VSwitchId", "An intranet CLB needs a VSwitchId.")
+        vswitch = vswitches.find(call, request.vswitch_id, status=400)
         vpc_id, zone = vswitch.vpc_id, zone or vswitch.zone
-        owner = {"kind": claims.SLB, "owner": load_balancer_id}
+        kind, owner = claims.SLB, load_balancer_id
         if request.address:
-            address = claims.take(call, vswitch, request.address, **owner)
+            address = claims.take(call, vswitch, request.address, kind=kind, owner=owner)
         else:
-            address = claims.take_any(call, vswitch, **owner)
+            address = claims.take_any(call, vswitch, kind=kind, owner=owner)
     elif request.address_type == "internet":
         address, vswitch_id = eips.free_address(call), ""
     else:
@@ -191,6 +207,7 @@ def describe_load_balancer_attribute(call: Call, request: DescribeLoadBalancerAt
         "RenewalStatus": "",
         "RenewalDuration": 0,
         "RenewalCycUnit": "",
+        "HasReservedInfo": "false",
         "ListenerPorts": {"ListenerPort": [x.port for x in held.listeners]},
         "ListenerPortsAndProtocal": {
             "ListenerPortAndProtocal": [
@@ -203,6 +220,7 @@ def describe_load_balancer_attribute(call: Call, request: DescribeLoadBalancerAt
                     "ListenerPort": x.port,
                     "ListenerProtocol": x.protocol,
                     "ListenerForward": x.setting("ListenerForward", "off"),
+                    "ForwardPort": int(x.setting("ForwardPort") or 0),
                     "Description": x.setting("Description"),
                 }
                 for x in held.listeners
@@ -419,6 +437,10 @@ def modify_load_balancer_instance_spec(
     call: Call, request: ModifyLoadBalancerInstanceSpec
 ) -> Answer:
     """Change the size of a CLB."""
+    if request.load_balancer_spec not in _SPECS:
+        raise invalid(
+            "LoadBalancerSpec", request.load_balancer_spec, f"one of {', '.join(sorted(_SPECS))}"
+        )
     call.store.change(find(call, request.load_balancer_id), spec=request.load_balancer_spec)
     return {"OrderId": 0}
 
@@ -489,9 +511,12 @@ def server(call: Call, given: ServerParameter) -> Server:
     kind = given.kind or "ecs"
     address = given.server_ip
     if kind == "ecs":
-        if call.store.find(Instance, given.server_id) is None:
+        instance = call.store.find(Instance, given.server_id)
+        # "You can add only running backend servers": page AddVServerGroupBackendServers.
+        if instance is None or instance.status(call.now) != "Running":
             raise ApiError(
-                "ObtainIpFail", f"The backend server {given.server_id!r} does not exist."
+                "ObtainIpFail",
+                f"The backend server {given.server_id[:80]!r} does not exist or is not Running.",
             )
         enis = call.store.where(NetworkInterface, "instance", given.server_id)
         address = address or next(e.address for e in enis if e.primary)
@@ -529,8 +554,19 @@ class SetBackendServers(AddBackendServers):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RemoveBackendServers(AddBackendServers):
+class RemovedServer(ServerParameter):
+    """A server to take away: an object, or its plain id (sample of RemoveBackendServers)."""
+
+    PLAIN: ClassVar[str] = "server_id"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemoveBackendServers:
     """Parameters of RemoveBackendServers; the array may hold ids only."""
+
+    load_balancer_id: str
+    backend_servers: tuple[RemovedServer, ...]
+    region_id: str | None = None
 
 
 def _put_servers(
@@ -550,6 +586,10 @@ def add_backend_servers(call: Call, request: AddBackendServers) -> Answer:
     for given in request.backend_servers:
         made = dataclasses.replace(server(call, given), port=0)
         servers[made.id, made.ip] = made
+    if len(servers) > _MOST_SERVERS:
+        raise ApiError(
+            "InsufficientAvailableQuota", f"A CLB has at most {_MOST_SERVERS} backend servers."
+        )
     return _put_servers(call, held, list(servers.values()), weight=str)
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from localcloud.actions import Answer, Call, action
+from localcloud.products.lookup import Lookup
 from localcloud.wire.errors import ApiError, invalid
 from localcloud.wire.parameters import wire
 
@@ -15,13 +16,7 @@ from .entities import ForwardingRule
 _MOST_AT_ONCE: Final = 10
 
 
-def _find(call: Call, rule_id: str) -> ForwardingRule:
-    found = call.store.find(ForwardingRule, rule_id)
-    if found is None:
-        raise ApiError(
-            "InvalidRuleId.NotFound", f"The specified rule {rule_id[:80]!r} does not exist.", 404
-        )
-    return found
+_find: Final = Lookup(ForwardingRule, "rule", "InvalidRuleId.NotFound")
 
 
 def _group(call: Call, load_balancer_id: str, group_id: str) -> str:
@@ -66,7 +61,7 @@ def create_rules(call: Call, request: CreateRules) -> Answer:
     ]
     if not layer_7:
         raise ApiError(
-            "ListenerNotFound", f"{held.id} has no HTTP or HTTPS listener on port {port}."
+            "ListenerNotFound", f"{held.id} has no HTTP or HTTPS listener on port {port}.", 404
         )
     if len(request.rule_list) > _MOST_AT_ONCE:
         raise invalid("RuleList", len(request.rule_list), f"at most {_MOST_AT_ONCE} at a time")

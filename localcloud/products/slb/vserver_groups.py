@@ -5,9 +5,11 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from localcloud import tags
 from localcloud.actions import Answer, Call, action
+from localcloud.products.lookup import Lookup
 from localcloud.tags import TagParameter
 from localcloud.wire.errors import ApiError
 from localcloud.wire.parameters import wire
@@ -16,16 +18,7 @@ from . import load_balancers
 from .entities import ForwardingRule, Server, VServerGroup
 from .load_balancers import ServerParameter, server, slb_moment
 
-
-def find(call: Call, group_id: str) -> VServerGroup:
-    """The vServer group, or the API's error."""
-    group = call.store.find(VServerGroup, group_id)
-    if group is None:
-        raise ApiError(
-            "InvalidParameter",
-            f"The specified VServerGroupId {group_id!r} does not exist.",
-        )
-    return group
+find: Final = Lookup(VServerGroup, "VServerGroupId", "InvalidParameter", 400)
 
 
 def _servers(servers: Iterable[Server]) -> dict[str, list[dict[str, object]]]:

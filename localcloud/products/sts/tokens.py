@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from typing import Final
 
 from localcloud.actions import Answer, Call, action, moment
 from localcloud.products.ram import identities
 from localcloud.products.ram.entities import Role
-from localcloud.wire.errors import ApiError, invalid
+from localcloud.wire.errors import ApiError
 
 from . import sessions
 
-_SHORTEST = 900
+_SHORTEST: Final = 900
+_LONGEST_POLICY: Final = 2048
+_ROLE_ARN: Final = re.compile(r"acs:ram::\d+:role/[A-Za-z0-9.@_/-]+")
+_SESSION_NAME: Final = re.compile(r"[A-Za-z0-9.@_-]{2,64}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +59,19 @@ class AssumeRole:
 @action(writes=True)
 def assume_role(call: Call, request: AssumeRole) -> Answer:
     """Temporary credentials of a role that trusts the account."""
+    if call.principal.kind == "Account":
+        raise ApiError("NoPermission", "Roles may not be assumed by root accounts.", 403)
+    if not _ROLE_ARN.fullmatch(request.role_arn):
+        raise ApiError(
+            "InvalidParameter.RoleArn",
+            f"The RoleArn {request.role_arn[:80]!r} is not valid: it must be like "
+            "acs:ram::<account>:role/<name>.",
+        )
+    if not _SESSION_NAME.fullmatch(request.role_session_name):
+        raise ApiError(
+            "InvalidParameter.RoleSessionName",
+            "The RoleSessionName must be 2 to 64 letters, digits, '.', '@', '-' or '_'.",
+        )
     prefix = f"acs:ram::{call.cloud.account_id}:role/"
     wanted = request.role_arn.removeprefix(prefix).lower()
     role = next((r for r in call.store.all(Role) if r.name.lower() == wanted), None)
@@ -63,8 +81,15 @@ def assume_role(call: Call, request: AssumeRole) -> Answer:
     if not sessions.trusts_account(role, call.cloud.account_id, context):
         raise ApiError("NoPermission", f"The role {role.name!r} does not trust this account.", 403)
     if not _SHORTEST <= request.duration_seconds <= role.max_session:
-        raise invalid(
-            "DurationSeconds", request.duration_seconds, f"it must be 900 to {role.max_session}"
+        raise ApiError(
+            "InvalidParameter.DurationSeconds",
+            f"DurationSeconds {request.duration_seconds} must be {_SHORTEST} to "
+            f"{role.max_session}, the role's MaxSessionDuration.",
+        )
+    if len(request.policy) > _LONGEST_POLICY:
+        raise ApiError(
+            "InvalidParameter.PolicySize",
+            f"The Policy has {len(request.policy)} characters, {_LONGEST_POLICY} at most.",
         )
     if request.policy:
         identities.check_document(request.policy, "InvalidParameter.PolicyGrammar")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import enum
 import itertools
 from collections.abc import Iterator
+from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from math import gcd
+from types import MappingProxyType
+from typing import Final
 
-from localcloud import addressing
+from localcloud import addressing, hostility
 from localcloud.actions import Call
 from localcloud.state.store import Store
 from localcloud.wire.errors import ApiError
@@ -18,6 +22,67 @@ ENI = "NetworkInterface"
 NAT = "NatGateway"
 SLB = "SLB"
 NLB = "NLB"
+
+
+class Obstacle(enum.Enum):
+    """Why a given address cannot be claimed."""
+
+    MALFORMED = "it is not an IPv4 address"
+    OUTSIDE = "it is not in the CIDR block of the vSwitch"
+    SYSTEM = "it is reserved by the system: the first address and the last three of a vSwitch"
+    RESERVED = "it is in a CIDR block that is reserved for prefixes"
+    TAKEN = "it is already assigned"
+
+
+@dataclass(frozen=True)
+class Codes:
+    """How an action that needs an address of a vSwitch is refused: code and status, by cause."""
+
+    malformed: tuple[str, int]
+    outside: tuple[str, int]
+    taken: tuple[str, int]
+    none_left: tuple[str, int]
+
+    def of(self, cause: Obstacle) -> tuple[str, int]:
+        """The code and status; what the system keeps is as unusable as what is outside."""
+        match cause:
+            case Obstacle.MALFORMED:
+                return self.malformed
+            case Obstacle.TAKEN:
+                return self.taken
+            case Obstacle.OUTSIDE | Obstacle.SYSTEM | Obstacle.RESERVED:
+                return self.outside
+
+
+_CODES: Final = MappingProxyType(
+    {
+        ENI: Codes(
+            malformed=("InvalidIp.Address", 403),
+            outside=("InvalidVSwitchId.IpInvalid", 403),
+            taken=("InvalidPrivateIpAddress.Duplicated", 400),
+            none_left=("InvalidVSwitchId.IpNotEnough", 403),
+        ),
+        NAT: Codes(
+            malformed=("IllegalParam.NatIp", 400),
+            outside=("IllegalParam.NatIp", 400),
+            taken=("ResourceAlreadyAssociated.NatIp", 400),
+            none_left=("OperationFailed.VSwitchNoAvailableIp", 400),
+        ),
+        SLB: Codes(
+            malformed=("InvalidParameter", 400),
+            outside=("InvalidParameter", 400),
+            taken=("AllocateVpcInstanceFailed", 400),
+            none_left=("VSwitchAvailableIpNotExist", 400),
+        ),
+        NLB: Codes(
+            malformed=("IllegalParam.PrivateIPv4Address", 400),
+            outside=("IllegalParam.PrivateIPv4Address", 400),
+            taken=("ResourceInUse.IP", 400),
+            none_left=("ResourceNotEnough.VSwitchIp", 400),
+        ),
+    }
+)
+"""By the kind of owner; ECS has others for some of its actions."""
 _IN_ORDER = 64
 _GOLDEN = 0.618
 
@@ -34,38 +99,46 @@ def _taken(store: Store, vswitch: VSwitch, ip: IPv4Address) -> bool:
     )
 
 
-def take(call: Call, vswitch: VSwitch, wanted: str, *, kind: str, owner: str) -> str:
-    """Claim one given address.
+def obstacle(store: Store, vswitch: VSwitch, text: str) -> Obstacle | None:
+    """Why an address cannot be claimed in a vSwitch; None if it can be."""
+    network = addressing.block(vswitch.cidr)
+    try:
+        ip = addressing.address(text)
+    except ValueError:
+        return Obstacle.MALFORMED
+    if ip not in network:
+        return Obstacle.OUTSIDE
+    if addressing.is_reserved(ip, network):
+        return Obstacle.SYSTEM
+    if any(ip in reserved for reserved in _reservations(store, vswitch)):
+        return Obstacle.RESERVED
+    return Obstacle.TAKEN if _taken(store, vswitch, ip) else None
+
+
+def take(  # noqa: PLR0913  # who claims what, and how it is refused
+    call: Call,
+    vswitch: VSwitch,
+    wanted: str,
+    *,
+    kind: str,
+    owner: str,
+    codes: Codes | None = None,
+) -> str:
+    """Claim one given address; `codes` are the kind's unless the action has its own.
 
     Raises:
         ApiError: not in the vSwitch, reserved by the system or a reservation, or in use.
     """
-    network = addressing.block(vswitch.cidr)
-    ip = addressing.given_address(wanted, "InvalidIPAddress.Malformed", "private IP address")
-    if ip not in network:
+    cause = obstacle(call.store, vswitch, wanted)
+    if cause is not None:
+        code, status = (codes or _CODES[kind]).of(cause)
         raise ApiError(
-            "InvalidPrivateIpAddress.NotInVSwitch"
-            if kind != ENI
-            else "InvalidIp.NotInVswitchCidrBlock",
-            f"The specified IP address {ip} is not in the CIDR block {network} of the vSwitch.",
+            code,
+            f"The specified private IP address {wanted[:40]!r} cannot be used in {vswitch.id} "
+            f"({vswitch.cidr}): {cause.value}.",
+            status,
         )
-    if addressing.is_reserved(ip, network):
-        raise ApiError(
-            "InvalidIp.IPReserved",
-            f"The specified IP address {ip} is reserved by the system: the first address and "
-            f"the last three of {network} cannot be used.",
-            403,
-        )
-    if any(ip in reserved for reserved in _reservations(call.store, vswitch)):
-        raise ApiError(
-            "InvalidIp.Reserved",
-            f"The specified IP address {ip} is in a CIDR block reserved for prefixes.",
-            403,
-        )
-    if _taken(call.store, vswitch, ip):
-        raise ApiError(
-            "InvalidIp.IPAssigned", f"The specified IP address {ip} is already assigned.", 403
-        )
+    ip = addressing.address(wanted)
     call.store.put(
         AddressClaim(vswitch_id=vswitch.id, address=str(ip), owner_kind=kind, owner_id=owner)
     )
@@ -94,54 +167,80 @@ def take_any(call: Call, vswitch: VSwitch, *, kind: str, owner: str) -> str:
     network = addressing.block(vswitch.cidr)
     reserved = _reservations(call.store, vswitch)
     claimed = call.store.size(AddressClaim, "vswitch", vswitch.id)
-    for ip in _from_the_top(network, claimed):
+    for ip in hostility.addresses(call.cloud, network, claimed, _from_the_top(network, claimed)):
         if _taken(call.store, vswitch, ip) or any(ip in r for r in reserved):
             continue
         call.store.put(
             AddressClaim(vswitch_id=vswitch.id, address=str(ip), owner_kind=kind, owner_id=owner)
         )
         return str(ip)
-    raise ApiError(
-        "InvalidVSwitchId.IpNotEnough",
-        f"The vSwitch {vswitch.id} has no free IP address left.",
-        403,
-    )
+    code, status = _CODES[kind].none_left
+    raise ApiError(code, f"The vSwitch {vswitch.id} has no free IP address left.", status)
 
 
 def take_prefix(call: Call, vswitch: VSwitch, wanted: str | None, *, owner: str) -> str:
-    """Claim a /28 for an ENI, out of the vSwitch's CIDR reservations."""
+    """Claim a /28 for an ENI, out of the vSwitch's CIDR reservations.
+
+    Codes and statuses: error tables of AssignPrivateIpAddresses and CreateNetworkInterface.
+    """
     reserved = _reservations(call.store, vswitch)
-    if wanted is None:
-        candidates = itertools.chain.from_iterable(
-            r.subnets(new_prefix=addressing.PREFIX_LENGTH) for r in reserved
+    if not reserved:
+        raise ApiError(
+            "InvalidOperation.VSwitchCidrReservationNotExist",
+            f"The vSwitch {vswitch.id} has no CIDR reservation.",
+            404,
         )
-        chosen = next(
-            (c for c in candidates if call.store.find(AddressClaim, f"{vswitch.id}/{c}") is None),
-            None,
+    chosen = _free_prefix(call, vswitch, reserved) if wanted is None else _prefix(wanted)
+    if not any(chosen.subnet_of(r) for r in reserved):
+        raise ApiError(
+            "InvalidIp.IpPrefixMustInReserveSegment",
+            f"The IP prefix {chosen} must be in a CIDR reservation of the vSwitch.",
+            403,
         )
-        if chosen is None:
-            raise ApiError(
-                "InvalidVSwitchId.Ipv4PrefixNotEnough",
-                f"The vSwitch {vswitch.id} has no free IPv4 prefix in its CIDR reservations.",
-                403,
-            )
-    else:
-        chosen = addressing.given_block(wanted, "InvalidIpv4Prefix.Malformed", "Ipv4Prefix")
-        if chosen.prefixlen != addressing.PREFIX_LENGTH or not any(
-            chosen.subnet_of(r) for r in reserved
-        ):
-            raise ApiError(
-                "InvalidIpv4Prefix.NotInReservation",
-                f"The prefix {chosen} must be a /28 in a CIDR reservation of the vSwitch.",
-            )
-        if call.store.find(AddressClaim, f"{vswitch.id}/{chosen}") is not None:
-            raise ApiError(
-                "InvalidIpv4Prefix.Assigned", f"The prefix {chosen} is already assigned.", 403
-            )
+    if call.store.find(AddressClaim, f"{vswitch.id}/{chosen}") is not None:
+        raise ApiError(
+            "InvalidIp.IpPrefixNotAvailable", f"The IP prefix {chosen} is already assigned.", 403
+        )
     call.store.put(
         AddressClaim(vswitch_id=vswitch.id, address=str(chosen), owner_kind=ENI, owner_id=owner)
     )
     return str(chosen)
+
+
+def _free_prefix(call: Call, vswitch: VSwitch, reserved: list[IPv4Network]) -> IPv4Network:
+    candidates = itertools.chain.from_iterable(
+        r.subnets(new_prefix=addressing.PREFIX_LENGTH) for r in reserved
+    )
+    for candidate in candidates:
+        if call.store.find(AddressClaim, f"{vswitch.id}/{candidate}") is None:
+            return candidate
+    raise ApiError(
+        "InvalidVSwitchId.IpPrefixNotEnough",
+        f"The vSwitch {vswitch.id} has no free IPv4 prefix in its CIDR reservations.",
+        403,
+    )
+
+
+def _prefix(text: str) -> IPv4Network:
+    try:
+        loose = IPv4Network(text, strict=False)
+    except ValueError:
+        raise ApiError(
+            "InvalidIp.IpPrefixIllegal", f"The IP prefix {text[:40]!r} is illegal.", 403
+        ) from None
+    if loose.prefixlen != addressing.PREFIX_LENGTH:
+        raise ApiError(
+            "InvalidIp.IpPrefixMaskInvalid",
+            f"The IP prefix {text} must be a /{addressing.PREFIX_LENGTH}.",
+            403,
+        )
+    if str(loose) != text:
+        raise ApiError(
+            "InvalidIp.IpPrefixNotStrict",
+            f"The IP prefix {text} must be in strict CIDR format: {loose}.",
+            403,
+        )
+    return loose
 
 
 def give_back(call: Call, vswitch_id: str, address: str) -> None:

@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 from ipaddress import IPv4Address
+from types import MappingProxyType
 from typing import Final
 
 from localcloud import paging, tags
 from localcloud.actions import Answer, Call, action, moment
 from localcloud.products.ecs.entities import Instance, NetworkInterface
+from localcloud.products.lookup import Lookup
 from localcloud.products.slb.entities import LoadBalancer
 from localcloud.tags import TagParameter
-from localcloud.wire.errors import ApiError
+from localcloud.wire.errors import ApiError, invalid
 from localcloud.wire.parameters import wire
 
 from . import nat_gateways
@@ -21,8 +23,24 @@ from .entities import DEFAULT_RESOURCE_GROUP, Eip, NatGateway, SnatEntry
 ECS_INSTANCE: Final = "EcsInstance"
 NAT: Final = "Nat"
 SLB_INSTANCE: Final = "SlbInstance"
+# The reference spells it so.
+_NO_INSTANCE: Final = "InvalidInstanId.NotFound"
 NETWORK_INTERFACE: Final = "NetworkInterface"
-_MOST_BANDWIDTH: Final = 1000
+_BY_TRAFFIC: Final = "PayByTraffic"
+_BY_BANDWIDTH: Final = "PayByBandwidth"
+_PREPAID: Final = "PrePaid"
+_POSTPAID: Final = "PostPaid"
+_MOST_BANDWIDTH: Final = MappingProxyType(
+    {
+        (_POSTPAID, _BY_BANDWIDTH): 500,
+        (_POSTPAID, _BY_TRAFFIC): 200,
+        (_PREPAID, _BY_BANDWIDTH): 1000,
+    }
+)
+"""Mbit/s by how the EIP and its traffic are paid (page AllocateEipAddress, 2025-12)."""
+_MOST_OF_SERVICE: Final = 1000
+_MOST_EIPS: Final = 20
+_MOST_ON_NAT: Final = MappingProxyType({"MULTI_BINDED": 20, "NAT": 50})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,14 +68,7 @@ class AllocateEipAddress:
     tag: tuple[TagParameter, ...] = ()
 
 
-def find(call: Call, allocation_id: str) -> Eip:
-    """The EIP, or the API's error."""
-    eip = call.store.find(Eip, allocation_id)
-    if eip is None:
-        raise ApiError(
-            "InvalidAllocationId.NotFound", f"Specified EIP {allocation_id!r} does not exist.", 404
-        )
-    return eip
+find: Final = Lookup(Eip, "EIP", "InvalidAllocationId.NotFound")
 
 
 def free_address(call: Call) -> str:
@@ -69,16 +80,29 @@ def free_address(call: Call) -> str:
         ip = str(IPv4Address(first + offset))
         if ip not in held and not call.store.any(Eip, "ip", ip):
             return ip
-    raise ApiError("InsufficientEip", f"The EIP range {network} is used up.")
+    raise ApiError("OperationFailed.InsufficientEIP", f"The EIP range {network} is used up.")
+
+
+def _checked_bandwidth(text: str, charge: str, traffic: str) -> int:
+    """A bandwidth in Mbit/s, within what this way of paying allows."""
+    most = _MOST_BANDWIDTH[charge, traffic]
+    if not text.isdigit() or not 1 <= int(text) <= most:
+        raise invalid("Bandwidth", text, f"{charge} and {traffic}, it is 1 to {most} Mbit/s")
+    return int(text)
 
 
 @action(writes=True)
 def allocate_eip_address(call: Call, request: AllocateEipAddress) -> Answer:
     """An EIP of the cloud's range, or a given one of it."""
-    if not request.bandwidth.isdigit() or not 1 <= int(request.bandwidth) <= _MOST_BANDWIDTH:
-        raise ApiError(
-            "InvalidBandwidth.Malformed", f"Bandwidth {request.bandwidth!r} must be 1 to 1000."
+    charge = request.instance_charge_type or _POSTPAID
+    traffic = request.internet_charge_type or _BY_BANDWIDTH
+    if (charge, traffic) not in _MOST_BANDWIDTH:
+        raise invalid(
+            "InternetChargeType", traffic, "a subscription is PayByBandwidth, others also traffic"
         )
+    bandwidth = _checked_bandwidth(request.bandwidth, charge, traffic)
+    if sum(not eip.service_managed for eip in call.store.all(Eip)) >= _MOST_EIPS:
+        raise ApiError("QuotaExceeded.Eip", f"The account has {_MOST_EIPS} EIPs in the region.")
     if request.ip_address:
         try:
             inside = IPv4Address(request.ip_address) in call.cloud.eip_range
@@ -86,7 +110,9 @@ def allocate_eip_address(call: Call, request: AllocateEipAddress) -> Answer:
             inside = False
         if not inside or call.store.any(Eip, "ip", request.ip_address):
             raise ApiError(
-                "InvalidIpAddress.Unavailable", f"{request.ip_address} cannot be allocated."
+                "ResourceNotFound.Ip",
+                f"{request.ip_address} cannot be allocated: it is in use or "
+                f"outside of {call.cloud.eip_range}.",
             )
     eip = call.store.put(
         Eip(
@@ -94,11 +120,11 @@ def allocate_eip_address(call: Call, request: AllocateEipAddress) -> Answer:
             ip=request.ip_address or free_address(call),
             name=request.name,
             description=request.description,
-            bandwidth=int(request.bandwidth),
+            bandwidth=bandwidth,
             isp=request.isp or "BGP",
             netmode=request.netmode or "public",
-            internet_charge_type=request.internet_charge_type or "PayByBandwidth",
-            charge_type=request.instance_charge_type or "PostPaid",
+            internet_charge_type=traffic,
+            charge_type=charge,
             zone=request.zone,
             resource_group_id=request.resource_group_id or DEFAULT_RESOURCE_GROUP,
             created=call.now,
@@ -211,22 +237,31 @@ class AssociateEipAddress:
     vpc_id: str | None = None
 
 
+def _nat_target(call: Call, nat_id: str) -> tuple[str, str]:
+    nat = nat_gateways.find(call, nat_id, code=_NO_INSTANCE)
+    if nat.network_type == "intranet":
+        raise ApiError("Forbidden.EipCanNotBindGatgw", "A VPC NAT gateway has no public side.")
+    if nat.life.at(call.now) != "Available":
+        raise ApiError(
+            "IncorrectStatus.NatGateway", f"{nat.id} is {nat.life.at(call.now)}, not Available."
+        )
+    most = _MOST_ON_NAT[nat.eip_bind_mode]
+    if call.store.size(Eip, "instance", nat.id) >= most:
+        raise ApiError("QuotaExceeded.NumberOfEip", f"{nat.id} has {most} EIPs.")
+    return nat.vpc_id, nat.private_address
+
+
 def _target(call: Call, kind: str, instance_id: str) -> tuple[str, str]:
     """The VPC and the private address that an EIP is bound to."""
     if kind == NAT:
-        nat = nat_gateways.find(call, instance_id, code="InvalidInstanceId.NotFound")
-        if nat.network_type == "intranet":
-            raise ApiError(
-                "OperationUnsupported.NatGateway", "A VPC NAT gateway has no public side."
-            )
-        return nat.vpc_id, nat.private_address
+        return _nat_target(call, instance_id)
     if kind == SLB_INSTANCE:
         load_balancer = call.store.find(LoadBalancer, instance_id)
         if load_balancer is None:
             raise _no_instance(instance_id)
         if load_balancer.address_type != "intranet":
             raise ApiError(
-                "OperationUnsupported.SlbInstance", "Only an intranet CLB can have an EIP."
+                "EIP_CAN_NOT_ASSOCIATE_WITH_PUBLIC_IP", "Only an intranet CLB can have an EIP."
             )
         return load_balancer.vpc_id, load_balancer.address
     if kind == NETWORK_INTERFACE:
@@ -250,9 +285,7 @@ def _target(call: Call, kind: str, instance_id: str) -> tuple[str, str]:
 
 
 def _no_instance(instance_id: str) -> ApiError:
-    return ApiError(
-        "InvalidInstanceId.NotFound", f"Specified instance {instance_id!r} does not exist.", 404
-    )
+    return ApiError(_NO_INSTANCE, f"Specified instance {instance_id[:80]!r} does not exist.", 404)
 
 
 @action(writes=True)
@@ -263,11 +296,13 @@ def associate_eip_address(call: Call, request: AssociateEipAddress) -> Answer:
         raise ApiError("IncorrectEipStatus", f"The EIP {eip.id} is {eip.life.at(call.now)}.")
     kind = request.instance_type or ECS_INSTANCE
     if kind not in {ECS_INSTANCE, NAT, SLB_INSTANCE, NETWORK_INTERFACE}:
-        raise ApiError("InvalidInstanceType.NotSupport", f"InstanceType {kind!r} is not known.")
+        raise ApiError(
+            "InvalidInstanceType.ValueNotSupported", f"InstanceType {kind[:40]!r} is not known."
+        )
     _, private_ip = _target(call, kind, request.instance_id)
     if kind != NAT and call.store.any(Eip, "instance", request.instance_id):
         raise ApiError(
-            "InvalidInstance.AlreadyHasEip", f"{request.instance_id} already has an EIP."
+            "InvalidAssociation.Duplicated", f"{request.instance_id} already has an EIP."
         )
     bind(
         call,
@@ -312,7 +347,7 @@ def allocate_for_service(call: Call) -> Eip:
             ip=free_address(call),
             name="",
             description="",
-            bandwidth=_MOST_BANDWIDTH,
+            bandwidth=_MOST_OF_SERVICE,
             isp="BGP",
             netmode="public",
             internet_charge_type="PayByTraffic",
@@ -342,16 +377,16 @@ def unassociate_eip_address(call: Call, request: UnassociateEipAddress) -> Answe
     """Unbind an EIP that no SNAT entry uses."""
     eip = find(call, request.allocation_id)
     if eip.service_managed:
+        raise ApiError("OperationDenied", f"The EIP {eip.id} is managed by a cloud service.")
+    if eip.instance_id is None:
+        raise ApiError("IncorrectEipStatus", f"The EIP {eip.id} is bound to nothing.")
+    if request.instance_id and request.instance_id != eip.instance_id:
         raise ApiError(
-            "OperationDenied.ServiceManaged", f"The EIP {eip.id} is managed by a cloud service."
-        )
-    if eip.instance_id is None or (request.instance_id or eip.instance_id) != eip.instance_id:
-        raise ApiError(
-            "InvalidAssociation.NotFound",
-            f"The EIP {eip.id} is not bound to {request.instance_id!r}.",
+            "InvalidBindInstance.NotFound",
+            f"The EIP {eip.id} is not bound to {request.instance_id[:80]!r}.",
             404,
         )
-    if eip.life.at(call.now) not in {"InUse", "Associating"}:
+    if eip.life.at(call.now) != "InUse":
         raise ApiError("IncorrectEipStatus", f"The EIP {eip.id} is {eip.life.at(call.now)}.")
     if call.store.any(SnatEntry, "ip", eip.ip) and eip.instance_type == NAT:
         if not request.force:
@@ -395,9 +430,11 @@ def modify_eip_address_attribute(call: Call, request: ModifyEipAddressAttribute)
     eip = find(call, request.allocation_id)
     bandwidth = eip.bandwidth
     if request.bandwidth:
-        if not request.bandwidth.isdigit() or not 1 <= int(request.bandwidth) <= _MOST_BANDWIDTH:
-            raise ApiError("InvalidBandwidth.Malformed", "Bandwidth must be 1 to 1000.")
-        bandwidth = int(request.bandwidth)
+        if eip.charge_type == _PREPAID:
+            raise ApiError(
+                "Forbidden.ChargeTypeIsPrepaid", f"{eip.id} is a subscription: order another size."
+            )
+        bandwidth = _checked_bandwidth(request.bandwidth, eip.charge_type, eip.internet_charge_type)
     call.store.change(
         eip,
         bandwidth=bandwidth,
@@ -419,13 +456,11 @@ class ModifyEipForwardMode:
 @action(writes=True)
 def modify_eip_forward_mode(call: Call, request: ModifyEipForwardMode) -> Answer:
     """How an ENI sees its EIP: not at all (NAT), or as its own (MULTI_BINDED, BINDED)."""
-    eip = find(call, request.instance_id)
+    eip = find(call, request.instance_id, code="Instance.NotFound")
     if eip.instance_type != NETWORK_INTERFACE:
-        raise ApiError(
-            "OperationUnsupported.InstanceType", f"The EIP {eip.id} is not on a secondary ENI."
-        )
+        raise ApiError("BindInstance.NotSupport", f"The EIP {eip.id} is not on a secondary ENI.")
     if request.mode not in {"NAT", "MULTI_BINDED", "BINDED"}:
-        raise ApiError("InvalidParameter.Mode", f"Mode {request.mode[:40]!r} is not known.")
+        raise ApiError("Instance.ModeError", f"Mode {request.mode[:40]!r} is not known.")
     call.store.change(eip, mode=request.mode)
     return {}
 
@@ -443,7 +478,11 @@ def release_eip_address(call: Call, request: ReleaseEipAddress) -> Answer:
     """Give an unbound EIP back."""
     eip = find(call, request.allocation_id)
     if eip.deletion_protection:
-        raise ApiError("OperationFailed.DeletionProtection", f"The EIP {eip.id} is protected.")
+        raise ApiError("InvalidOperation.DeletionProtection", f"The EIP {eip.id} is protected.")
+    if eip.charge_type == _PREPAID:
+        raise ApiError(
+            "Forbidden.ChargeTypeIsPrepaid", f"{eip.id} is a subscription and cannot be released."
+        )
     if eip.life.at(call.now) != "Available":
         raise ApiError(
             "IncorrectEipStatus", f"The EIP {eip.id} is {eip.life.at(call.now)}; unbind it first."

@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 from ipaddress import IPv6Address as Address
+from types import MappingProxyType
+from typing import Final
 
 from localcloud import addressing, paging, tags
 from localcloud.actions import Answer, Call, action, moment
 from localcloud.products.ecs.entities import NetworkInterface
+from localcloud.products.lookup import Lookup
 from localcloud.tags import TagParameter
 from localcloud.wire.errors import ApiError
 
@@ -20,6 +23,9 @@ from .entities import (
     Ipv6Gateway,
     VSwitch,
 )
+
+_MOST_BANDWIDTH: Final = MappingProxyType({"PayByTraffic": 1000, "PayByBandwidth": 2000})
+"""Mbit/s by how the traffic is paid (page AllocateIpv6InternetBandwidth)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,11 +43,17 @@ class CreateIpv6Gateway:
 
 @action(writes=True)
 def create_ipv6_gateway(call: Call, request: CreateIpv6Gateway) -> Answer:
-    """The IPv6 gateway of a VPC that has an IPv6 block or may get one later."""
+    """The IPv6 gateway of a VPC that has an IPv6 block."""
     vpc = vpcs.find(call, request.vpc_id)
     if call.store.any(Ipv6Gateway, "vpc", vpc.id):
         raise ApiError(
-            "QuotaExceeded.Ipv6Gateway", f"The VPC {vpc.id} already has an IPv6 gateway."
+            "OperationUnsupported.OnlyOneIpv6GatewayInVpc",
+            f"The VPC {vpc.id} already has an IPv6 gateway.",
+        )
+    if vpc.ipv6_cidr is None:
+        raise ApiError(
+            "OperationFailed.VpcIpv6Disabled",
+            f"The VPC {vpc.id} has no IPv6 CIDR block: enable IPv6 on it first.",
         )
     gateway = call.store.put(
         Ipv6Gateway(
@@ -128,13 +140,7 @@ def describe_ipv6_gateways(call: Call, request: DescribeIpv6Gateways) -> Answer:
     )
 
 
-def _gateway(call: Call, gateway_id: str) -> Ipv6Gateway:
-    gateway = call.store.find(Ipv6Gateway, gateway_id)
-    if gateway is None:
-        raise ApiError(
-            "InvalidIpv6GatewayId.NotFound", f"IPv6 gateway {gateway_id!r} does not exist.", 404
-        )
-    return gateway
+_gateway: Final = Lookup(Ipv6Gateway, "IPv6 gateway", "InvalidIpv6GatewayId.NotFound")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,7 +156,7 @@ class ModifyIpv6GatewayAttribute:
 @action(writes=True)
 def modify_ipv6_gateway_attribute(call: Call, request: ModifyIpv6GatewayAttribute) -> Answer:
     """Rename an IPv6 gateway."""
-    gateway = _gateway(call, request.ipv6_gateway_id)
+    gateway = _gateway(call, request.ipv6_gateway_id, status=400)
     call.store.change(
         gateway,
         name=gateway.name if request.name is None else request.name,
@@ -171,6 +177,10 @@ class DeleteIpv6Gateway:
 def delete_ipv6_gateway(call: Call, request: DeleteIpv6Gateway) -> Answer:
     """Delete an IPv6 gateway without public bandwidth."""
     gateway = _gateway(call, request.ipv6_gateway_id)
+    if gateway.life.at(call.now) != "Available":
+        raise ApiError(
+            "IncorrectStatus.Ipv6Gateway", f"{gateway.id} is {gateway.life.at(call.now)}."
+        )
     if call.store.any(Ipv6Bandwidth, "gateway", gateway.id):
         raise ApiError(
             "DependencyViolation.Ipv6InternetBandwidth",
@@ -190,28 +200,47 @@ def _free(call: Call, vswitch: VSwitch) -> str:
         offset += 1
 
 
-def _wanted(vswitch: VSwitch, text: str) -> Address:
-    ip = addressing.given_ipv6(text, "InvalidIpv6Address.Malformed")
-    block = addressing.ipv6_block(vswitch.ipv6_cidr or "")
-    if ip not in block:
-        raise ApiError(
-            "InvalidIp.NotInVswitchCidrBlock", f"{ip} is not in the vSwitch's IPv6 block {block}."
-        )
-    return ip
+@dataclass(frozen=True)
+class Ipv6Codes:
+    """How an action that gives an ENI IPv6 addresses is refused: code and status, by cause."""
+
+    disabled: tuple[str, int] = ("InvalidVSwitch.Ipv6NotTurnOn", 403)
+    malformed: tuple[str, int] = ("InvalidIp.Address", 403)
+    outside: tuple[str, int] = ("InvalidVSwitchId.IpInvalid", 404)
+    taken: tuple[str, int] = ("InvalidIp.IpAssigned", 404)
 
 
-def put_on(call: Call, interface_id: str, vswitch: VSwitch, wanted: str | None) -> str:
+ASSIGNING: Final = Ipv6Codes()
+"""Error table of AssignIpv6Addresses."""
+
+
+def put_on(
+    call: Call,
+    interface_id: str,
+    vswitch: VSwitch,
+    wanted: str | None,
+    codes: Ipv6Codes = ASSIGNING,
+) -> str:
     """Give an ENI an IPv6 address: one it names (its own or a fresh one) or any."""
+
+    def refusal(code: tuple[str, int], message: str) -> ApiError:
+        return ApiError(code[0], message, code[1])
+
     if vswitch.ipv6_cidr is None:
-        raise ApiError(
-            "InvalidVSwitchId.Ipv6NotTurnOn",
-            f"The vSwitch {vswitch.id} has no IPv6 CIDR block: enable IPv6 on it first.",
+        raise refusal(
+            codes.disabled, f"The vSwitch {vswitch.id} has no IPv6 CIDR block: enable IPv6 first."
         )
-    ip = _free(call, vswitch) if wanted is None else str(_wanted(vswitch, wanted))
+    if wanted is None:
+        ip = _free(call, vswitch)
+    else:
+        parsed = addressing.given_ipv6(wanted, *codes.malformed)
+        if parsed not in addressing.ipv6_block(vswitch.ipv6_cidr):
+            raise refusal(codes.outside, f"{parsed} is not in the block {vswitch.ipv6_cidr}.")
+        ip = str(parsed)
     held = call.store.where(Ipv6Address, "address", f"{vswitch.id}/{ip}")
     if held:
         if held[0].interface_id is not None:
-            raise ApiError("InvalidIp.IPAssigned", f"The IPv6 address {ip} is assigned.", 403)
+            raise refusal(codes.taken, f"The IPv6 address {ip} is already assigned.")
         call.store.change(held[0], interface_id=interface_id)
         return ip
     call.store.put(
@@ -257,18 +286,31 @@ class AllocateIpv6Address:
     tag: tuple[TagParameter, ...] = ()
 
 
+def _allocatable(vswitch: VSwitch, text: str) -> Address:
+    ip = addressing.given_ipv6(text, "IllegalParam.IpAddress")
+    block = addressing.ipv6_block(vswitch.ipv6_cidr or "")
+    if ip not in block:
+        raise ApiError(
+            "OperationFailed.AddressNotInVSwitchCidr",
+            f"{ip} is not in the vSwitch's IPv6 block {block}.",
+        )
+    return ip
+
+
 @action(writes=True)
 def allocate_ipv6_address(call: Call, request: AllocateIpv6Address) -> Answer:
     """An IPv6 address of a vSwitch that stays when no ENI has it."""
-    vswitch = vswitches.find(call, request.vswitch_id)
+    vswitch = vswitches.find(call, request.vswitch_id, code="ResourceNotFound.VSwitch")
     if vswitch.ipv6_cidr is None:
         raise ApiError(
-            "OperationUnsupported.Ipv6Disabled", f"The vSwitch {vswitch.id} has no IPv6 block."
+            "OperationFailed.IPv6Disabled", f"The vSwitch {vswitch.id} has no IPv6 block."
         )
     if request.ipv6_address:
-        ip = str(_wanted(vswitch, request.ipv6_address))
+        ip = str(_allocatable(vswitch, request.ipv6_address))
         if call.store.any(Ipv6Address, "address", f"{vswitch.id}/{ip}"):
-            raise ApiError("InvalidIp.IPAssigned", f"The IPv6 address {ip} is in use.", 403)
+            raise ApiError(
+                "OperationFailed.IPv6AddressAlreadyAllocated", f"The IPv6 address {ip} is in use."
+            )
     else:
         ip = _free(call, vswitch)
     made = call.store.put(
@@ -389,13 +431,7 @@ def describe_ipv6_addresses(call: Call, request: DescribeIpv6Addresses) -> Answe
     )
 
 
-def _address(call: Call, address_id: str) -> Ipv6Address:
-    address = call.store.find(Ipv6Address, address_id)
-    if address is None:
-        raise ApiError(
-            "InvalidIpv6AddressId.NotFound", f"IPv6 address {address_id!r} does not exist.", 404
-        )
-    return address
+_address: Final = Lookup(Ipv6Address, "IPv6 address", "ResourceNotFound.Ipv6Address")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -411,7 +447,9 @@ class ModifyIpv6AddressAttribute:
 @action(writes=True)
 def modify_ipv6_address_attribute(call: Call, request: ModifyIpv6AddressAttribute) -> Answer:
     """Rename an IPv6 address."""
-    address = _address(call, request.ipv6_address_id)
+    address = _address(
+        call, request.ipv6_address_id, code="InvalidIpv6AddressId.NotFound", status=400
+    )
     call.store.change(
         address,
         name=address.name if request.name is None else request.name,
@@ -431,10 +469,15 @@ class ReleaseIpv6Address:
 @action(writes=True)
 def release_ipv6_address(call: Call, request: ReleaseIpv6Address) -> Answer:
     """Give an IPv6 address back that no ENI has and that has no bandwidth."""
-    address = _address(call, request.ipv6_address_id)
-    if address.interface_id is not None or call.store.any(Ipv6Bandwidth, "address", address.id):
+    address = _address(call, request.ipv6_address_id, code="ResourceNotFound.Ipv6InstanceId")
+    if address.interface_id is not None:
         raise ApiError(
-            "IncorrectStatus.Ipv6Instance", f"The IPv6 address {address.address} is in use."
+            "OperationFailed.AssociationExist", f"The IPv6 address {address.address} is in use."
+        )
+    if call.store.any(Ipv6Bandwidth, "address", address.id):
+        raise ApiError(
+            "DependencyViolation.Ipv6InternetBandwidth",
+            f"The IPv6 address {address.address} has public bandwidth.",
         )
     call.store.remove(address)
     return {}
@@ -451,18 +494,38 @@ class AllocateIpv6InternetBandwidth:
     internet_charge_type: str = "PayByBandwidth"
 
 
+def _check_bandwidth(bandwidth: int, charge_type: str) -> None:
+    if charge_type not in _MOST_BANDWIDTH:
+        raise ApiError(
+            "IllegalParam.InternetChargeType",
+            f"InternetChargeType {charge_type[:40]!r} must be one of {', '.join(_MOST_BANDWIDTH)}.",
+        )
+    if not 1 <= bandwidth <= _MOST_BANDWIDTH[charge_type]:
+        raise ApiError(
+            "IllegalParam.Bandwidth",
+            f"Bandwidth {bandwidth} must be 1 to {_MOST_BANDWIDTH[charge_type]} Mbit/s.",
+        )
+
+
 @action(writes=True)
 def allocate_ipv6_internet_bandwidth(call: Call, request: AllocateIpv6InternetBandwidth) -> Answer:
     """Public bandwidth for an IPv6 address, by its VPC's gateway."""
-    gateway = _gateway(call, request.ipv6_gateway_id)
+    gateway = _gateway(
+        call, request.ipv6_gateway_id, code="OperationFailed.Ipv6GatewayNotExist", status=400
+    )
     address = _address(call, request.ipv6_address_id)
+    _check_bandwidth(request.bandwidth, request.internet_charge_type)
     if gateway.life.at(call.now) != "Available":
-        raise ApiError("IncorrectStatus.Ipv6Gateway", f"{gateway.id} is not available yet.")
+        raise ApiError("IncorrectStatus.Ipv6Instance", f"{gateway.id} is not Available yet.")
     if gateway.vpc_id != address.vpc_id:
-        raise ApiError("InvalidIpv6Gateway.NotInVpc", f"{gateway.id} is not in the address's VPC.")
+        raise ApiError(
+            "OperationFailed.Ipv6GatewayDisMatchIpv6Address",
+            f"{gateway.id} is not in the VPC of {address.address}.",
+        )
     if call.store.any(Ipv6Bandwidth, "address", address.id):
         raise ApiError(
-            "IncorrectStatus.Ipv6InternetBandwidth", f"{address.address} already has bandwidth."
+            "OperationFailed.InternetBandwidthAlreadyExisted",
+            f"{address.address} already has bandwidth.",
         )
     made = call.store.put(
         Ipv6Bandwidth(
@@ -477,15 +540,7 @@ def allocate_ipv6_internet_bandwidth(call: Call, request: AllocateIpv6InternetBa
     return {"InternetBandwidthId": made.id, "Ipv6AddressId": address.id}
 
 
-def _bandwidth(call: Call, bandwidth_id: str) -> Ipv6Bandwidth:
-    bandwidth = call.store.find(Ipv6Bandwidth, bandwidth_id)
-    if bandwidth is None:
-        raise ApiError(
-            "InvalidIpv6InternetBandwidthId.NotFound",
-            f"IPv6 bandwidth {bandwidth_id!r} does not exist.",
-            404,
-        )
-    return bandwidth
+_bandwidth: Final = Lookup(Ipv6Bandwidth, "IPv6 bandwidth", "InvalidIpv6Instance.NotFound", 400)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -502,6 +557,7 @@ class ModifyIpv6InternetBandwidth:
 def modify_ipv6_internet_bandwidth(call: Call, request: ModifyIpv6InternetBandwidth) -> Answer:
     """Change public bandwidth."""
     bandwidth = _bandwidth(call, request.ipv6_internet_bandwidth_id)
+    _check_bandwidth(request.bandwidth, bandwidth.internet_charge_type)
     call.store.change(bandwidth, bandwidth=request.bandwidth)
     return {}
 

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from ipaddress import AddressValueError, IPv4Address
+from typing import Any, Final
 
 from localcloud import addressing, paging, tags
 from localcloud.actions import Answer, Call, action, moment
+from localcloud.products.lookup import Lookup
+from localcloud.products.ram import service_roles
 from localcloud.tags import TagParameter
-from localcloud.wire.errors import ApiError
+from localcloud.wire.errors import ApiError, invalid
 from localcloud.wire.parameters import wire
 
 from . import claims, vpcs, vswitches
-from .entities import DEFAULT_RESOURCE_GROUP, Eip, NatGateway, SnatEntry, VSwitch
+from .entities import DEFAULT_RESOURCE_GROUP, Eip, NatGateway, RouteEntry, SnatEntry, Vpc
+
+_MOST_IN_VPC: Final = 5
+_MOST_ENTRIES: Final = 40
+_MOST_SNAT_IPS: Final = 64
+_DEFAULT_ROUTE: Final = "0.0.0.0/0"
+_BIND_MODES: Final = frozenset({"MULTI_BINDED", "NAT"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,12 +58,33 @@ class CreateNatGateway:
     tag: tuple[TagParameter, ...] = ()
 
 
-def find(call: Call, nat_id: str, *, code: str = "InvalidNatGatewayId.NotFound") -> NatGateway:
-    """The NAT gateway, or the API's error."""
-    nat = call.store.find(NatGateway, nat_id)
-    if nat is None:
-        raise ApiError(code, f"Specified NAT gateway {nat_id!r} does not exist.", 404)
-    return nat
+find: Final = Lookup(NatGateway, "NAT gateway", "InvalidNatGatewayId.NotFound")
+_entry: Final = Lookup(SnatEntry, "SNAT entry", "InvalidSnatEntryId.NotFound")
+
+
+def _check_purchase(call: Call, request: CreateNatGateway, vpc: Vpc) -> None:
+    """What the sale of a NAT gateway refuses: retired ways to pay, unknown kinds, the quota."""
+    if request.internet_charge_type == "PayBySpec":
+        raise ApiError(
+            "Forbidden.NatPayBySpec", "Pay-by-specification NAT gateways are no longer sold."
+        )
+    if request.internet_charge_type != "PayByLcu":
+        raise ApiError(
+            "UnsupportedFeature.InternetChargeType", "InternetChargeType must be PayByLcu."
+        )
+    if request.instance_charge_type != "PostPaid":
+        raise ApiError(
+            "OperationDenied.PrePaidInstance", "Subscription NAT gateways are no longer sold."
+        )
+    if request.network_type not in {"internet", "intranet"}:
+        raise invalid("NetworkType", request.network_type, "it must be internet or intranet")
+    if request.eip_bind_mode not in _BIND_MODES:
+        raise invalid("EipBindMode", request.eip_bind_mode, "it must be MULTI_BINDED or NAT")
+    if call.store.size(NatGateway, "vpc", vpc.id) >= _MOST_IN_VPC:
+        raise ApiError(
+            "OperationFailed.EnhancedQuotaExceed",
+            f"The VPC {vpc.id} has {_MOST_IN_VPC} enhanced NAT gateways.",
+        )
 
 
 @action(writes=True)
@@ -61,18 +92,27 @@ def create_nat_gateway(call: Call, request: CreateNatGateway) -> Answer:
     """An enhanced NAT gateway in a vSwitch, with its own private address and ENI."""
     vpc = vpcs.find(call, request.vpc_id)
     if request.nat_type != "Enhanced":
-        raise ApiError("OperationUnsupported.NatType", "Only enhanced NAT gateways can be created.")
+        raise ApiError(
+            "OperationFailed.NormalInventoryNotEnough",
+            "Only enhanced NAT gateways can be created.",
+        )
     if not request.vswitch_id:
-        raise ApiError("MissingParam.VSwitchId", "An enhanced NAT gateway needs a VSwitchId.")
-    vswitch = vswitches.find(call, request.vswitch_id)
+        raise ApiError("MissingParameter", "An enhanced NAT gateway needs a VSwitchId.")
+    vswitch = vswitches.find(call, request.vswitch_id, code="InvalidVSWITCHID.NotFound", status=400)
     if vswitch.vpc_id != vpc.id:
         raise ApiError(
-            "InvalidVSwitchId.NotInVpc", f"The vSwitch {vswitch.id} is not in the VPC {vpc.id}."
+            "OperationFailed.VswNotBelongToVpc",
+            f"The vSwitch {vswitch.id} is not in the VPC {vpc.id}.",
         )
-    if request.internet_charge_type not in {"PayByLcu", "PayBySpec"}:
+    if vpc.life.at(call.now) != "Available":
+        raise ApiError("VpcStatusError", f"The VPC {vpc.id} is {vpc.life.at(call.now)}.")
+    if vswitch.life.at(call.now) != "Available":
         raise ApiError(
-            "InvalidInternetChargeType.NotSupport", "InternetChargeType must be PayByLcu."
+            "OperationFailed.VSwitchStatusError",
+            f"The vSwitch {vswitch.id} is {vswitch.life.at(call.now)}.",
         )
+    _check_purchase(call, request, vpc)
+    service_roles.ensure(call, service_roles.NAT, code="NoPermission.CreateServiceLinkedRole")
     nat_id = call.new_id("ngw")
     call.store.put(
         nat := NatGateway(
@@ -85,7 +125,6 @@ def create_nat_gateway(call: Call, request: CreateNatGateway) -> Answer:
             network_type=request.network_type,
             internet_charge_type=request.internet_charge_type,
             instance_charge_type=request.instance_charge_type,
-            spec=(request.spec or "Small") if request.internet_charge_type == "PayBySpec" else "",
             eip_bind_mode=request.eip_bind_mode,
             icmp_reply=request.icmp_reply_enabled,
             private_link=request.private_link_enabled,
@@ -100,12 +139,32 @@ def create_nat_gateway(call: Call, request: CreateNatGateway) -> Answer:
             tags=tags.given(request.tag),
         )
     )
+    _route_out(call, vpc, nat)
     return {
         "NatGatewayId": nat.id,
         "SnatTableIds": {"SnatTableId": [nat.snat_table_id]},
         "ForwardTableIds": {"ForwardTableId": [nat.forward_table_id]},
         "FullNatTableIds": {"FullNatTableId": []},
     }
+
+
+def _route_out(call: Call, vpc: Vpc, nat: NatGateway) -> None:
+    """The default route of the VPC's system table, which an Internet NAT gateway brings itself."""
+    routes = call.store.where(RouteEntry, "table", vpc.route_table_id)
+    if nat.network_type == "internet" and all(r.destination != _DEFAULT_ROUTE for r in routes):
+        call.store.put(
+            RouteEntry(
+                id=call.new_id("rte"),
+                route_table_id=vpc.route_table_id,
+                vpc_id=vpc.id,
+                destination=_DEFAULT_ROUTE,
+                next_hop_type="NatGateway",
+                next_hop_id=nat.id,
+                name="",
+                description="",
+                life=call.passing(("Pending", 20.0), to="Available"),
+            )
+        )
 
 
 def _shown(call: Call, nat: NatGateway) -> dict[str, object]:
@@ -250,16 +309,17 @@ class ModifyNatGatewaySpec:
 
 @action(writes=True)
 def modify_nat_gateway_spec(call: Call, request: ModifyNatGatewaySpec) -> Answer:
-    """Change the size of a NAT gateway that is paid by size."""
+    """Change the size of a NAT gateway that is paid by size; here none is."""
     nat = find(call, request.nat_gateway_id)
-    if nat.internet_charge_type != "PayBySpec":
-        raise ApiError(
-            "OperationUnsupported.InternetChargeType", f"{nat.id} is paid by use: it has no size."
-        )
     if request.spec not in {"Small", "Middle", "Large", "XLarge.1"}:
-        raise ApiError("InvalidSpec.NotSupport", f"Spec {request.spec[:40]!r} is not known.")
-    call.store.change(nat, spec=request.spec)
-    return {}
+        raise ApiError(
+            "InvalidParameter.Spec.ValueNotSupported", f"Spec {request.spec[:40]!r} is not known."
+        )
+    raise ApiError(
+        "OperationUnsupported.PayByLcuNatModifySpec",
+        f"{nat.id} is paid by use: it has no size.",
+        404,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -275,10 +335,30 @@ class UpdateNatGatewayNatType:
 @action(writes=True)
 def update_nat_gateway_nat_type(call: Call, request: UpdateNatGatewayNatType) -> Answer:
     """Make an enhanced gateway of an ordinary one; here all are enhanced already."""
-    nat = find(call, request.nat_gateway_id)
-    raise ApiError(
-        "OperationUnsupported.NatType", f"{nat.id} is Enhanced: there is nothing to upgrade."
+    nat = find(call, request.nat_gateway_id, code="NATGW_NOT_EXIST", status=400)
+    if nat.life.at(call.now) != "Available":
+        raise ApiError("IncorrectStatus.NatGateway", f"{nat.id} is {nat.life.at(call.now)}.")
+    if request.nat_type != "Enhanced":
+        raise ApiError(
+            "OperationFailed.NatTypeNotEnhanced",
+            f"NatType {request.nat_type[:40]!r} must be Enhanced.",
+        )
+    vswitch = vswitches.find(
+        call, request.vswitch_id, code="OperationFailed.VswNotExist", status=400
     )
+    if vswitch.vpc_id != nat.vpc_id:
+        raise ApiError(
+            "OperationFailed.VswNotBelongToVpc", f"{vswitch.id} is not in the VPC of {nat.id}."
+        )
+    raise ApiError(
+        "OperationUnsupported.NatConvert", f"{nat.id} is Enhanced: there is nothing to convert."
+    )
+
+
+_protected_eip: Final[Lookup[Any]] = Lookup(Eip, "EIP", "InvalidAllocationId.NotFound")
+_protected_nat: Final[Lookup[Any]] = Lookup(
+    NatGateway, "NAT gateway", "DeletionProtection.ResourceNotExist", 400
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -294,14 +374,14 @@ class DeletionProtection:
 @action(writes=True)
 def deletion_protection(call: Call, request: DeletionProtection) -> Answer:
     """Protect a NAT gateway or an EIP from deletion, or no longer."""
-    if request.kind.upper() == "EIP":
-        eip = call.store.find(Eip, request.instance_id)
-        if eip is None:
-            raise ApiError("InvalidAllocationId.NotFound", "The EIP does not exist.", 404)
-        call.store.change(eip, deletion_protection=request.protection_enable)
-    else:
-        nat = find(call, request.instance_id)
-        call.store.change(nat, deletion_protection=request.protection_enable)
+    kind = request.kind.upper()
+    if kind not in {"EIP", "NATGW"}:
+        raise ApiError(
+            "DeletionProtection.TypeNotSupport", f"Type {request.kind[:40]!r} must be EIP or NATGW."
+        )
+    lookup = _protected_eip if kind == "EIP" else _protected_nat
+    held = lookup(call, request.instance_id)
+    call.store.change(held, deletion_protection=request.protection_enable)
     return {}
 
 
@@ -319,10 +399,15 @@ def delete_nat_gateway(call: Call, request: DeleteNatGateway) -> Answer:
     """Delete a NAT gateway without EIPs; Force takes entries and bindings with it."""
     nat = find(call, request.nat_gateway_id)
     if nat.deletion_protection:
-        raise ApiError("OperationFailed.DeletionProtection", f"{nat.id} is protected.")
+        raise ApiError("InvalidOperation.DeletionProtection", f"{nat.id} is protected.")
+    if nat.life.at(call.now) != "Available":
+        raise ApiError("IncorrectStatus.NatGateway", f"{nat.id} is {nat.life.at(call.now)}.")
     entries = call.store.where(SnatEntry, "table", nat.snat_table_id)
     eips = call.store.where(Eip, "instance", nat.id)
+    own_routes = call.store.where(RouteEntry, "hop", nat.id)
     if not request.force:
+        if any(r.destination != _DEFAULT_ROUTE for r in own_routes):
+            raise ApiError("DependencyViolation.RouterEntry", f"A custom route leads to {nat.id}.")
         if eips:
             raise ApiError(
                 "DependencyViolation.EIPS", "There are EIPs on the specified NAT gateway."
@@ -333,8 +418,17 @@ def delete_nat_gateway(call: Call, request: DeleteNatGateway) -> Answer:
             )
     for entry in entries:
         call.store.remove(entry)
+    for route in own_routes:
+        call.store.remove(route)
     for eip in eips:
-        call.store.change(eip, instance_id=None, instance_type=None, vpc_id="")
+        call.store.change(
+            eip,
+            instance_id=None,
+            instance_type=None,
+            vpc_id="",
+            mode="",
+            life=call.passing(("Unassociating", 2.0), to="Available"),
+        )
     claims.give_back_all(call, nat.id)
     call.store.remove(nat)
     return {}
@@ -351,8 +445,18 @@ def _by_table(call: Call, table_id: str) -> NatGateway:
 
 def _checked_ips(call: Call, nat: NatGateway, text: str) -> tuple[str, ...]:
     ips = tuple(ip.strip() for ip in text.split(",") if ip.strip())
+    if not ips:
+        raise ApiError("MissingParam.SnatIp", "A SNAT entry needs a SnatIp.")
+    if len(ips) > _MOST_SNAT_IPS:
+        raise ApiError("QuotaExceeded.SnatIp", f"A SNAT entry has at most {_MOST_SNAT_IPS} EIPs.")
     bound = {e.ip: e for e in call.store.where(Eip, "instance", nat.id)}
     for ip in ips:
+        try:
+            IPv4Address(ip)
+        except AddressValueError:
+            raise ApiError(
+                "InvalidSnatIp.Malformed", f"The SnatIp {ip[:40]!r} is not an IP address."
+            ) from None
         eip = bound.get(ip)
         if eip is None:
             raise ApiError(
@@ -362,8 +466,6 @@ def _checked_ips(call: Call, nat: NatGateway, text: str) -> tuple[str, ...]:
             raise ApiError(
                 "OperationUnsupported.EipInBinding", f"The EIP {ip} is still being bound."
             )
-    if not ips:
-        raise ApiError("MissingParam.SnatIp", "A SNAT entry needs a SnatIp.")
     return ips
 
 
@@ -380,6 +482,29 @@ class CreateSnatEntry:
     eip_affinity: int = 0
 
 
+def _source(call: Call, nat: NatGateway, request: CreateSnatEntry) -> tuple[str | None, str]:
+    """The source of an entry: a vSwitch with its block, or a block alone."""
+    if request.source_vswitch_id and request.source_cidr:
+        raise ApiError(
+            "CreateSnatEntry.ParamExclusive.sourceVSwitchIdAndsourceCIDR",
+            "SourceVSwitchId and SourceCIDR are mutually exclusive.",
+        )
+    if request.source_cidr:
+        cidr = addressing.given_block(
+            request.source_cidr, "InvalidSourceCIDR.Malformed", "SourceCIDR"
+        )
+        return None, str(cidr)
+    if not request.source_vswitch_id:
+        raise ApiError("INVALID_PARAMETER", "SourceVSwitchId or SourceCIDR must be specified.")
+    vswitch = vswitches.find(call, request.source_vswitch_id)
+    if vswitch.vpc_id != nat.vpc_id:
+        raise ApiError(
+            "OperationFailed.VSwitchNotInVpc",
+            f"The vSwitch {vswitch.id} is not in the NAT gateway's VPC.",
+        )
+    return vswitch.id, vswitch.cidr
+
+
 @action(writes=True)
 def create_snat_entry(call: Call, request: CreateSnatEntry) -> Answer:
     """Translate a vSwitch's or a block's outgoing traffic to EIPs of the gateway."""
@@ -387,22 +512,15 @@ def create_snat_entry(call: Call, request: CreateSnatEntry) -> Answer:
     if nat.life.at(call.now) != "Available":
         raise ApiError("IncorrectStatus.NATGW", f"The NAT gateway {nat.id} is not available yet.")
     ips = _checked_ips(call, nat, request.snat_ip)
-    vswitch: VSwitch | None = None
-    if request.source_cidr:
-        cidr = str(addressing.given_block(request.source_cidr, "InvalidSourceCidr", "SourceCIDR"))
-    else:
-        vswitch = vswitches.find(
-            call, request.source_vswitch_id, code="InvalidSourceVSwitchId.NotFound"
-        )
-        if vswitch.vpc_id != nat.vpc_id:
-            raise ApiError(
-                "InvalidSourceVSwitchId.NotInVpc",
-                f"The vSwitch {vswitch.id} is not in the NAT gateway's VPC.",
-            )
-        cidr = vswitch.cidr
-    if any(e.cidr == cidr for e in call.store.where(SnatEntry, "table", nat.snat_table_id)):
+    vswitch_id, cidr = _source(call, nat, request)
+    held = call.store.where(SnatEntry, "table", nat.snat_table_id)
+    if any(e.cidr == cidr for e in held):
         raise ApiError(
             "Forbidden.SourceVSwitchId.Duplicated", f"The source {cidr} already has a SNAT entry."
+        )
+    if len(held) >= _MOST_ENTRIES:
+        raise ApiError(
+            "QuotaExceeded.SnatEntry", f"A SNAT table has at most {_MOST_ENTRIES} entries."
         )
     entry = call.store.put(
         SnatEntry(
@@ -410,7 +528,7 @@ def create_snat_entry(call: Call, request: CreateSnatEntry) -> Answer:
             snat_table_id=nat.snat_table_id,
             nat_gateway_id=nat.id,
             ips=ips,
-            vswitch_id=vswitch.id if vswitch else None,
+            vswitch_id=vswitch_id,
             cidr=cidr,
             name=request.snat_entry_name,
             eip_affinity=request.eip_affinity,
@@ -453,7 +571,13 @@ def _entry_shown(call: Call, s: SnatEntry) -> dict[str, object]:
 
 @action()
 def describe_snat_table_entries(call: Call, request: DescribeSnatTableEntries) -> Answer:
-    """SNAT entries by filter."""
+    """SNAT entries by filter; the table or the gateway must be named, and a table must exist."""
+    if request.snat_table_id:
+        _by_table(call, request.snat_table_id)
+    elif not request.nat_gateway_id and not request.snat_entry_id:
+        raise ApiError(
+            "DESCRIBE_SNAT_PARAM_INVALID", "SnatTableId and NatGatewayId cannot both be empty."
+        )
     found = [
         s
         for s in call.store.all(SnatEntry)
@@ -469,13 +593,20 @@ def describe_snat_table_entries(call: Call, request: DescribeSnatTableEntries) -
     )
 
 
-def _entry(call: Call, entry_id: str) -> SnatEntry:
-    entry = call.store.find(SnatEntry, entry_id)
-    if entry is None:
+def _of_table(call: Call, nat: NatGateway, entry_id: str) -> SnatEntry:
+    """An entry of a gateway's table that is not on its way to another state."""
+    entry = _entry(call, entry_id if _in_table(call, nat, entry_id) else None)
+    if entry.life.at(call.now) != "Available":
         raise ApiError(
-            "InvalidSnatEntryId.NotFound", f"Specified SNAT entry {entry_id!r} does not exist.", 404
+            # The reference spells it so.
+            "IncorretSnatEntryStatus",
+            f"The SNAT entry {entry.id} is {entry.life.at(call.now)}.",
         )
     return entry
+
+
+def _in_table(call: Call, nat: NatGateway, entry_id: str) -> bool:
+    return any(e.id == entry_id for e in call.store.where(SnatEntry, "table", nat.snat_table_id))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -493,8 +624,8 @@ class ModifySnatEntry:
 @action(writes=True)
 def modify_snat_entry(call: Call, request: ModifySnatEntry) -> Answer:
     """Change a SNAT entry's addresses or name."""
-    entry = _entry(call, request.snat_entry_id)
     nat = _by_table(call, request.snat_table_id)
+    entry = _of_table(call, nat, request.snat_entry_id)
     call.store.change(
         entry,
         ips=_checked_ips(call, nat, request.snat_ip) if request.snat_ip else entry.ips,
@@ -516,5 +647,6 @@ class DeleteSnatEntry:
 @action(writes=True)
 def delete_snat_entry(call: Call, request: DeleteSnatEntry) -> Answer:
     """Delete a SNAT entry."""
-    call.store.remove(_entry(call, request.snat_entry_id))
+    nat = _by_table(call, request.snat_table_id)
+    call.store.remove(_of_table(call, nat, request.snat_entry_id))
     return {}

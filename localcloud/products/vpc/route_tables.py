@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from typing import Final
 
 from localcloud import addressing, paging
 from localcloud.actions import Answer, Call, action, moment
@@ -12,6 +13,9 @@ from localcloud.tags import TagParameter
 from localcloud.wire.errors import ApiError
 
 from .entities import NatGateway, RouteEntry, Vpc, VSwitch
+
+_EVERYWHERE: Final = "0.0.0.0/0"
+_MOST_ENTRIES: Final = 200
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,11 +71,13 @@ def describe_route_table_list(call: Call, request: DescribeRouteTableList) -> An
     )
 
 
-def _vpc_of(call: Call, table_id: str) -> Vpc:
+def _vpc_of(
+    call: Call, table_id: str, *, code: str = "InvalidRouteTableId.NotFound", status: int = 404
+) -> Vpc:
     for vpc in call.store.all(Vpc):
         if vpc.route_table_id == table_id:
             return vpc
-    raise ApiError("InvalidRouteTableId.NotFound", f"Route table {table_id!r} does not exist.", 404)
+    raise ApiError(code, f"Route table {table_id[:80]!r} does not exist.", status)
 
 
 def _entry_shown(call: Call, entry: RouteEntry) -> dict[str, object]:
@@ -133,7 +139,7 @@ class DescribeRouteEntryList:
 @action()
 def describe_route_entry_list(call: Call, request: DescribeRouteEntryList) -> Answer:
     """A route table's entries: one for each vSwitch, and the custom ones."""
-    vpc = _vpc_of(call, request.route_table_id)
+    vpc = _vpc_of(call, request.route_table_id, code="InvalidRouteTable.NotFound", status=400)
     entries: list[dict[str, object]] = []
     if request.route_entry_type in {None, "", "System"} and not request.next_hop_id:
         entries += [_system_entry(vpc, v.cidr) for v in call.store.where(VSwitch, "vpc", vpc.id)]
@@ -150,7 +156,12 @@ def describe_route_entry_list(call: Call, request: DescribeRouteEntryList) -> An
             e for e in entries if e["DestinationCidrBlock"] == request.destination_cidr_block
         ]
     part, following = paging.by_token(
-        entries, request.next_token, request.max_result, usual=50, most=500
+        entries,
+        request.next_token,
+        request.max_result,
+        usual=50,
+        most=500,
+        codes=paging.ILLEGAL_CODES,
     )
     return {"RouteEntrys": {"RouteEntry": list(part)}, "NextToken": following}
 
@@ -178,7 +189,7 @@ def _made(call: Call, request: CreateRouteEntry) -> RouteEntry:
     vpc = _vpc_of(call, request.route_table_id)
     destination = str(
         addressing.given_block(
-            request.destination_cidr_block, "InvalidCIDRBlock.Malformed", "DestinationCidrBlock"
+            request.destination_cidr_block, "InvalidCidrBlock.Malformed", "DestinationCidrBlock"
         )
     )
     hops = {
@@ -187,11 +198,26 @@ def _made(call: Call, request: CreateRouteEntry) -> RouteEntry:
         "NatGateway": NatGateway,
     }
     hop = hops.get(request.next_hop_type)
-    if hop is None or call.store.find(hop, request.next_hop_id) is None:
+    if hop is None:
         raise ApiError(
-            "InvalidNextHop.NotFound",
-            f"{request.next_hop_type} {request.next_hop_id!r} does not exist.",
+            "InvalidNextHopType",
+            f"NextHopType {request.next_hop_type[:40]!r} is not one of {', '.join(hops)}.",
+        )
+    if call.store.find(hop, request.next_hop_id) is None:
+        raise ApiError(
+            "InvalidNextHopId.NotFound",
+            f"{request.next_hop_type} {request.next_hop_id[:80]!r} does not exist.",
             404,
+        )
+    if addressing.overlaps_system(addressing.block(destination)) and destination != _EVERYWHERE:
+        raise ApiError(
+            "InvalidDestinationCidrBlock",
+            f"{destination} overlaps with 100.64.0.0/10, which the cloud's own services have.",
+        )
+    if call.store.size(RouteEntry, "table", vpc.route_table_id) >= _MOST_ENTRIES:
+        raise ApiError(
+            "Forbidden.CheckEntryRuleQuota",
+            f"A route table has at most {_MOST_ENTRIES} custom entries.",
         )
     if any(
         e.destination == destination
@@ -297,9 +323,14 @@ def _remove(call: Call, request: DeleteRouteEntry) -> None:
             and entry.destination == request.destination_cidr_block
         )
         if by_id or by_destination:
+            if entry.life.at(call.now) != "Available":
+                raise ApiError(
+                    "IncorrectRouteEntryStatus",
+                    f"The route entry {entry.id} is {entry.life.at(call.now)}.",
+                )
             call.store.remove(entry)
             return
-    raise ApiError("InvalidRouteEntry.NotFound", "The route entry does not exist.", 404)
+    raise ApiError("InvalidRouteEntry.NotFound", "The route entry does not exist.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -356,7 +387,7 @@ class ModifyRouteTableAttributes:
 @action(writes=True)
 def modify_route_table_attributes(call: Call, request: ModifyRouteTableAttributes) -> Answer:
     """Rename a route table; what is not given stays."""
-    vpc = _vpc_of(call, request.route_table_id)
+    vpc = _vpc_of(call, request.route_table_id, code="ResourceNotFound.RouteTable", status=400)
     changes = {
         "route_table_name": request.route_table_name,
         "route_table_description": request.description,

@@ -10,6 +10,7 @@ from typing import Final
 from localcloud import addressing, paging, tags
 from localcloud.actions import Answer, Call, action, moment
 from localcloud.products.ecs.entities import SecurityGroup
+from localcloud.products.lookup import Lookup
 from localcloud.state.store import Store
 from localcloud.tags import TagParameter
 from localcloud.wire.errors import ApiError
@@ -26,7 +27,32 @@ from .entities import (
 
 _DEFAULT_CIDR: Final = "172.16.0.0/12"
 _MOST_SECONDARY: Final = 5
+_MOST_USER_CIDRS: Final = 3
+_MOST_VPCS: Final = 10
+_SHORTEST: Final = 8
+_LONGEST: Final = 28
 _IPV6_POOL: Final = IPv6Network("2408:4005::/32")
+
+
+@dataclass(frozen=True)
+class _BlockCodes:
+    """How an action refuses a CIDR block, by cause; each has codes of its own."""
+
+    malformed: str
+    mask: str
+    excluded: str
+
+
+_PRIMARY: Final = _BlockCodes(
+    malformed="InvalidParameter",
+    mask="IllegalParam.CidrBlockMask",
+    excluded="OperationDenied.CidrInExcludeCidrs",
+)
+_SECONDARY: Final = _BlockCodes(
+    malformed="InvalidCidrBlock.Malformed",
+    mask="IllegalParam.SecondaryCidrBlock",
+    excluded="OperationDenied.CidrInExcludeCidrs",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,12 +72,7 @@ class CreateVpc:
     tag: tuple[TagParameter, ...] = ()
 
 
-def find(call: Call, vpc_id: str) -> Vpc:
-    """The VPC, or the API's error."""
-    vpc = call.store.find(Vpc, vpc_id)
-    if vpc is None:
-        raise ApiError("InvalidVpcId.NotFound", f"Specified VPC {vpc_id!r} does not exist.", 404)
-    return vpc
+find: Final = Lookup(Vpc, "VPC", "InvalidVpcId.NotFound")
 
 
 def blocks(vpc: Vpc) -> list[IPv4Network]:
@@ -59,12 +80,17 @@ def blocks(vpc: Vpc) -> list[IPv4Network]:
     return [addressing.block(c) for c in (vpc.cidr, *vpc.secondary_cidrs)]
 
 
-def _checked_block(text: str, code: str) -> IPv4Network:
-    network = addressing.given_block(text, code, "CidrBlock")
+def _checked_block(text: str, codes: _BlockCodes) -> IPv4Network:
+    """A CIDR block that a VPC may have: /8 to /28, outside of the ranges that are never private."""
+    network = addressing.given_block(text, codes.malformed, "CidrBlock")
+    if not _SHORTEST <= network.prefixlen <= _LONGEST:
+        raise ApiError(
+            codes.mask, f"The CIDR block {network} must be a /{_SHORTEST} to /{_LONGEST}."
+        )
     if not addressing.is_private(network):
         raise ApiError(
-            code,
-            f"The CIDR block {network} cannot be used in a VPC: it must be a /8 to /28 outside "
+            codes.excluded,
+            f"The CIDR block {network} cannot be used in a VPC: it must lie outside of "
             "100.64.0.0/10, loopback, link-local and multicast.",
         )
     return network
@@ -81,10 +107,27 @@ def _free_ipv6(store: Store) -> str:
         number += 1
 
 
+def _user_cidrs(text: str) -> tuple[str, ...]:
+    """At most three blocks, none in 100.64.0.0/10."""
+    given = tuple(c.strip() for c in text.split(",") if c.strip())
+    if len(given) > _MOST_USER_CIDRS:
+        raise ApiError("InvalidUserCidr.Quota", f"UserCidr has at most {_MOST_USER_CIDRS} blocks.")
+    for one in given:
+        if addressing.overlaps_system(
+            addressing.given_block(one, "IllegalParam.UserCidr", "UserCidr")
+        ):
+            raise ApiError(
+                "InvalidUserCidr.Malformed", f"The UserCidr {one} overlaps with 100.64.0.0/10."
+            )
+    return given
+
+
 @action(writes=True)
 def create_vpc(call: Call, request: CreateVpc) -> Answer:
     """A VPC with its router and system route table."""
-    cidr = str(_checked_block(request.cidr_block, "InvalidCidrBlock.Malformed"))
+    cidr = str(_checked_block(request.cidr_block, _PRIMARY))
+    if call.store.count(Vpc) >= _MOST_VPCS:
+        raise ApiError("QuotaExceeded.Vpc", f"The account has {_MOST_VPCS} VPCs in the region.")
     ipv6: str | None = None
     if request.enable_ipv6 or request.ipv6_cidr_block:
         ipv6 = request.ipv6_cidr_block or _free_ipv6(call.store)
@@ -95,7 +138,7 @@ def create_vpc(call: Call, request: CreateVpc) -> Answer:
             name=request.vpc_name,
             description=request.description,
             cidr=cidr,
-            user_cidrs=tuple(c for c in request.user_cidr.split(",") if c),
+            user_cidrs=_user_cidrs(request.user_cidr),
             ipv6_cidr=ipv6,
             ipv6_isp=request.ipv6_isp,
             router_id=f"vrt-{suffix}",
@@ -247,7 +290,8 @@ def modify_vpc_attribute(call: Call, request: ModifyVpcAttribute) -> Answer:
     if request.enable_ipv6 is False and vpc.ipv6_cidr is not None:
         if any(v.ipv6_cidr for v in call.store.where(VSwitch, "vpc", vpc.id)):
             raise ApiError(
-                "OperationFailed.Ipv6InUse", "A vSwitch of the VPC still has an IPv6 CIDR block."
+                "OperationFailed.IpV6VSwitchInuse",
+                "A vSwitch of the VPC still has an IPv6 CIDR block.",
             )
         changes["ipv6_cidr"] = None
     call.store.change(vpc, **changes)
@@ -296,21 +340,27 @@ class AssociateVpcCidrBlock:
 @action(writes=True)
 def associate_vpc_cidr_block(call: Call, request: AssociateVpcCidrBlock) -> Answer:
     """Add a secondary IPv4 block, or the IPv6 block."""
-    vpc = find(call, request.vpc_id)
+    vpc = find(call, request.vpc_id, code="InvalidVpc.NotFound", status=400)
     if request.ip_version.upper() == "IPV6":
         if vpc.ipv6_cidr is None:
             call.store.change(vpc, ipv6_cidr=request.ipv6_cidr_block or _free_ipv6(call.store))
         return {}
-    text = request.secondary_cidr_block or ""
-    network = _checked_block(text, "InvalidSecondaryCidrBlock")
+    if not request.secondary_cidr_block:
+        raise ApiError(
+            "MissingParam.SecondaryCidrBlockOrIpv6CidrBlock",
+            "Either SecondaryCidrBlock or Ipv6CidrBlock must be specified.",
+        )
+    network = _checked_block(request.secondary_cidr_block, _SECONDARY)
+    if network in blocks(vpc):
+        raise ApiError("InvalidCidrBlock", f"The VPC has the CIDR block {network} already.")
     if any(network.overlaps(held) for held in blocks(vpc)):
         raise ApiError(
-            "InvalidSecondaryCidrBlock.Conflict",
+            "IllegalParam.SecondaryCidrBlock",
             f"The block {network} overlaps with a CIDR block of the VPC.",
         )
     if len(vpc.secondary_cidrs) >= _MOST_SECONDARY:
         raise ApiError(
-            "QuotaExceeded.SecondaryCidrBlock",
+            "QuotaExceeded.VpcMultiCidr",
             f"A VPC has at most {_MOST_SECONDARY} secondary CIDR blocks.",
         )
     call.store.change(vpc, secondary_cidrs=(*vpc.secondary_cidrs, str(network)))
@@ -331,10 +381,14 @@ class UnassociateVpcCidrBlock:
 @action(writes=True)
 def unassociate_vpc_cidr_block(call: Call, request: UnassociateVpcCidrBlock) -> Answer:
     """Take a secondary block away, if no vSwitch lies in it."""
-    vpc = find(call, request.vpc_id)
+    vpc = find(call, request.vpc_id, code="InvalidVpc.NotFound", status=400)
     if request.ipv6_cidr_block:
         if any(v.ipv6_cidr for v in call.store.where(VSwitch, "vpc", vpc.id)):
-            raise ApiError("OperationFailed.CidrInUse", "A vSwitch still has an IPv6 CIDR block.")
+            raise ApiError(
+                "OperationFailed.IpV6VSwitchInuse", "A vSwitch still has an IPv6 CIDR block."
+            )
+        if call.store.any(Ipv6Gateway, "vpc", vpc.id):
+            raise ApiError("OperationFailed.Ipv6Gateway", "The VPC still has an IPv6 gateway.")
         call.store.change(vpc, ipv6_cidr=None)
         return {}
     text = request.secondary_cidr_block or ""
@@ -342,7 +396,6 @@ def unassociate_vpc_cidr_block(call: Call, request: UnassociateVpcCidrBlock) -> 
         raise ApiError(
             "InvalidSecondaryCidrBlock.NotFound",
             f"The VPC has no secondary CIDR block {text!r}.",
-            404,
         )
     network = addressing.block(text)
     if any(
@@ -372,4 +425,6 @@ def move_resource_group(call: Call, request: MoveResourceGroup) -> Answer:
         if entity is not None:
             call.store.change(entity, resource_group_id=request.new_resource_group_id)
             return {}
-    raise ApiError("ResourceNotFound", f"The resource {request.resource_id!r} does not exist.", 404)
+    raise ApiError(
+        "InvalidResourceId.NotFound", f"The resource {request.resource_id!r} does not exist."
+    )

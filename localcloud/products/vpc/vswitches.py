@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from ipaddress import IPv4Network
 from typing import Final
 
 from localcloud import addressing, paging, tags
 from localcloud.actions import Answer, Call, action, moment
+from localcloud.products.lookup import Lookup
 from localcloud.tags import TagParameter
 from localcloud.wire.errors import ApiError
 from localcloud.wire.parameters import wire
@@ -26,14 +29,12 @@ from .entities import (
 _SHORTEST: Final = 16
 _LONGEST: Final = 29
 _MOST_IPV6: Final = 255
+_MOST_IN_VPC: Final = 150
+_MOST_RESERVATIONS: Final = 100
+_RESERVATION_BITS: Final = 2
 
 
-def find(call: Call, vswitch_id: str | None, *, code: str = "InvalidVSwitchId.NotFound") -> VSwitch:
-    """The vSwitch, or the API's error."""
-    vswitch = call.store.find(VSwitch, vswitch_id)
-    if vswitch is None:
-        raise ApiError(code, f"Specified vSwitch {vswitch_id!r} does not exist.", 404)
-    return vswitch
+find: Final = Lookup(VSwitch, "vSwitch", "InvalidVSwitchId.NotFound")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,12 +67,13 @@ def create_vswitch(call: Call, request: CreateVSwitch) -> Answer:
     network = addressing.given_block(request.cidr_block, "InvalidCidrBlock.Malformed", "CidrBlock")
     if not _SHORTEST <= network.prefixlen <= _LONGEST:
         raise ApiError(
-            "InvalidCidrBlock.Malformed",
+            # The reference spells it so.
+            "InvalidCirdrBlock.MaskLength",
             f"The CIDR block {network} of a vSwitch must be a /{_SHORTEST} to /{_LONGEST}.",
         )
     if not any(network.subnet_of(block) for block in vpcs.blocks(vpc)):
         raise ApiError(
-            "InvalidCidrBlock.NotInVpc",
+            "InvalidParameter",
             f"The CIDR block {network} is in none of the VPC's CIDR blocks "
             f"{', '.join(map(str, vpcs.blocks(vpc)))}.",
         )
@@ -81,6 +83,8 @@ def create_vswitch(call: Call, request: CreateVSwitch) -> Answer:
                 "InvalidCidrBlock.Overlapped",
                 f"The CIDR block {network} overlaps with {other.cidr} of {other.id}.",
             )
+    if call.store.size(VSwitch, "vpc", vpc.id) >= _MOST_IN_VPC:
+        raise ApiError("QuotaExceeded.VSwitch", f"The VPC has {_MOST_IN_VPC} vSwitches.")
     vswitch = call.store.put(
         VSwitch(
             id=call.new_id("vsw"),
@@ -103,18 +107,19 @@ def _ipv6(call: Call, vpc: Vpc, index: int | None) -> str | None:
         return None
     if vpc.ipv6_cidr is None:
         raise ApiError(
-            "OperationUnsupported.Ipv6Disabled",
+            "OperationFailed.VpcIpv6Disabled",
             f"The VPC {vpc.id} has no IPv6 CIDR block: enable IPv6 on it first.",
         )
     if not 0 <= index <= _MOST_IPV6:
         raise ApiError(
-            "InvalidIpv6CidrBlock.Malformed",
+            "IllegalParam.Ipv6CidrBlock",
             f"Ipv6CidrBlock {index} must be from 0 to {_MOST_IPV6}.",
         )
     block = str(addressing.sub_block(addressing.ipv6_block(vpc.ipv6_cidr), index))
     if any(v.ipv6_cidr == block for v in call.store.where(VSwitch, "vpc", vpc.id)):
         raise ApiError(
-            "InvalidIpv6CidrBlock.Overlapped", f"The IPv6 CIDR block {block} is already in use."
+            "OperationFailed.Ipv6CidrBlockExisted",
+            f"The IPv6 CIDR block {block} is already in use.",
         )
     return block
 
@@ -220,7 +225,9 @@ def modify_vswitch_attribute(call: Call, request: ModifyVSwitchAttribute) -> Ans
         changes["description"] = request.description
     if request.enable_ipv6 is False and vswitch.ipv6_cidr is not None:
         if call.store.any(Ipv6Address, "vswitch", vswitch.id):
-            raise ApiError("OperationFailed.Ipv6InUse", "The vSwitch still has IPv6 addresses.")
+            raise ApiError(
+                "OperationFailed.Ipv6InstanceExist", "The vSwitch still has IPv6 addresses."
+            )
         changes["ipv6_cidr"] = None
     elif request.ipv6_cidr_block is not None or request.enable_ipv6:
         vpc = vpcs.find(call, vswitch.vpc_id)
@@ -247,21 +254,25 @@ class DeleteVSwitch:
 @action(writes=True)
 def delete_vswitch(call: Call, request: DeleteVSwitch) -> Answer:
     """Delete a vSwitch that nothing uses."""
-    vswitch = find(call, request.vswitch_id, code="InvalidVswitchID.NotFound")
+    vswitch = find(call, request.vswitch_id)
+    if vswitch.life.at(call.now) != "Available":
+        raise ApiError("IncorrectVSwitchStatus", f"The vSwitch {vswitch.id} is not Available yet.")
     if call.store.any(SnatEntry, "vswitch", vswitch.id):
         raise ApiError(
             "DependencyViolation.SnatEntry", "The vSwitch is the source of a SNAT entry."
         )
     if call.store.any(NatGateway, "vswitch", vswitch.id):
-        raise ApiError("DependencyViolation.NatGateway", "A NAT gateway is in the vSwitch.")
+        raise ApiError("DependencyViolation.EnhancedNatgw", "A NAT gateway is in the vSwitch.")
     held = call.store.where(AddressClaim, "vswitch", vswitch.id)
     if held:
+        # Whoever has the address: an ENI, a CLB and an NLB are refused by the same code.
         raise ApiError(
-            f"DependencyViolation.{held[0].owner_kind}",
-            f"{held[0].owner_id} still uses the vSwitch {vswitch.id}.",
+            "DependencyViolation", f"{held[0].owner_id} still uses the vSwitch {vswitch.id}."
         )
     if call.store.any(CidrReservation, "vswitch", vswitch.id):
-        raise ApiError("DependencyViolation.CidrReservation", "The vSwitch has a CIDR reservation.")
+        raise ApiError(
+            "DependencyViolation.VSwitchCidrReservation", "The vSwitch has a CIDR reservation."
+        )
     if call.store.any(Ipv6Address, "vswitch", vswitch.id):
         raise ApiError("DependencyViolation.Ipv6Address", "The vSwitch has IPv6 addresses.")
     call.store.remove(vswitch)
@@ -283,46 +294,104 @@ class CreateVSwitchCidrReservation:
     tag: tuple[TagParameter, ...] = ()
 
 
+def _named_reservation(
+    text: str,
+    network: IPv4Network,
+    reserved: Sequence[IPv4Network],
+    assigned: Sequence[IPv4Network],
+) -> IPv4Network:
+    """The block that a request names: a proper part of the vSwitch, with nothing in use in it."""
+    chosen = addressing.given_block(
+        text, "IllegalParamFormat.VSwitchCidrReservationCidr", "VSwitchCidrReservationCidr"
+    )
+    if (
+        not chosen.subnet_of(network)
+        or chosen == network
+        or chosen.prefixlen > addressing.PREFIX_LENGTH
+    ):
+        raise ApiError(
+            "IllegalParam.VSwitchCidrReservationCidr",
+            f"The block {chosen} must be a proper part of {network} and a /28 or larger.",
+        )
+    if any(addressing.is_reserved(ip, network) for ip in (chosen[0], chosen[-1])):
+        raise ApiError(
+            "OperationFailed.SystemReservedIpContained",
+            f"The block {chosen} holds an address that the system reserves in {network}.",
+        )
+    if any(chosen.overlaps(one) for one in reserved):
+        raise ApiError(
+            "OperationFailed.VSwitchCidrReservationCidr",
+            f"The block {chosen} overlaps with a CIDR reservation of the vSwitch.",
+        )
+    if any(chosen.overlaps(one) for one in assigned):
+        raise ApiError(
+            "OperationFailed.AlreadyUsedIpContained", f"Addresses of {chosen} are in use."
+        )
+    return chosen
+
+
+def _free_reservation(
+    mask: str | None, network: IPv4Network, taken: Sequence[IPv4Network]
+) -> IPv4Network:
+    """The first free block of a length; those with an address of the system are never free."""
+    if not mask:
+        raise ApiError(
+            "MissingParam.CidrReservationMaskOrCidrReservationCidr",
+            "Either VSwitchCidrReservationMask or VSwitchCidrReservationCidr must be specified.",
+        )
+    length = int(mask) if mask.isdigit() else 0
+    shortest = network.prefixlen + _RESERVATION_BITS
+    if not shortest <= length <= addressing.PREFIX_LENGTH:
+        raise ApiError(
+            "IllegalParam.VSwitchCidrReservationMask",
+            f"Mask {mask[:40]!r} must be {_RESERVATION_BITS} bits longer than the vSwitch's "
+            f"/{network.prefixlen}, and at most {addressing.PREFIX_LENGTH}.",
+        )
+    for candidate in network.subnets(new_prefix=length):
+        if any(addressing.is_reserved(ip, network) for ip in (candidate[0], candidate[-1])):
+            continue
+        if not any(candidate.overlaps(one) for one in taken):
+            return candidate
+    raise ApiError(
+        "OperationFailed.CidrNotEnoughInVSwitch", f"No free /{length} is left in {network}."
+    )
+
+
 @action(writes=True)
 def create_vswitch_cidr_reservation(call: Call, request: CreateVSwitchCidrReservation) -> Answer:
     """Keep a block, /28 or larger, of a vSwitch for ENI prefixes."""
-    vswitch = find(call, request.vswitch_id)
+    vswitch = find(call, request.vswitch_id, code="ResourceNotFound.VSwitch", status=400)
+    if request.kind.lower() != "prefix":
+        raise ApiError(
+            "UnsupportedFeature.ReservedType",
+            f"VSwitchCidrReservationType {request.kind[:40]!r} must be prefix.",
+        )
+    if request.ip_version.lower() != "ipv4":
+        raise ApiError(
+            "UnsupportedFeature.VSwitchIpv6", "Reservations of IPv6 blocks are not emulated."
+        )
     network = addressing.block(vswitch.cidr)
-    taken = [
+    reserved = [
         addressing.block(r.cidr) for r in call.store.where(CidrReservation, "vswitch", vswitch.id)
-    ] + [
+    ]
+    if len(reserved) >= _MOST_RESERVATIONS:
+        raise ApiError(
+            "QuotaExceeded.CidrReservationCount",
+            f"A vSwitch has at most {_MOST_RESERVATIONS} CIDR reservations.",
+        )
+    assigned = [
         addressing.block(c.address if "/" in c.address else f"{c.address}/32")
         for c in call.store.where(AddressClaim, "vswitch", vswitch.id)
     ]
+    if request.cidr and request.mask:
+        raise ApiError(
+            "Conflict.CidrReservationMaskAndCidrReservationCidr",
+            "Either VSwitchCidrReservationMask or VSwitchCidrReservationCidr may be specified.",
+        )
     if request.cidr:
-        chosen = addressing.given_block(
-            request.cidr, "InvalidVSwitchCidrReservation.Malformed", "VSwitchCidrReservationCidr"
-        )
+        chosen = _named_reservation(request.cidr, network, reserved, assigned)
     else:
-        length = int(request.mask) if request.mask and request.mask.isdigit() else 0
-        if not network.prefixlen <= length <= addressing.PREFIX_LENGTH:
-            raise ApiError(
-                "InvalidVSwitchCidrReservation.Malformed",
-                f"Mask {request.mask!r} must be from {network.prefixlen} to 28.",
-            )
-        free = (
-            c for c in network.subnets(new_prefix=length) if not any(c.overlaps(t) for t in taken)
-        )
-        first = next(free, None)
-        if first is None:
-            raise ApiError(
-                "OperationFailed.CidrNotEnough", f"No free /{length} is left in {network}."
-            )
-        chosen = first
-    if not chosen.subnet_of(network) or chosen.prefixlen > addressing.PREFIX_LENGTH:
-        raise ApiError(
-            "InvalidVSwitchCidrReservation.Malformed",
-            f"The block {chosen} must lie in {network} and be a /28 or larger.",
-        )
-    if any(chosen.overlaps(t) for t in taken):
-        raise ApiError(
-            "InvalidVSwitchCidrReservation.Conflict", f"Addresses of {chosen} are in use."
-        )
+        chosen = _free_reservation(request.mask, network, [*reserved, *assigned])
     made = call.store.put(
         CidrReservation(
             id=call.new_id("vcr"),
@@ -339,15 +408,9 @@ def create_vswitch_cidr_reservation(call: Call, request: CreateVSwitchCidrReserv
     return {"VSwitchCidrReservationId": made.id}
 
 
-def _reservation(call: Call, reservation_id: str) -> CidrReservation:
-    found = call.store.find(CidrReservation, reservation_id)
-    if found is None:
-        raise ApiError(
-            "ResourceNotFound.VSwitchCidrReservation",
-            f"The CIDR reservation {reservation_id!r} does not exist.",
-            404,
-        )
-    return found
+_reservation: Final = Lookup(
+    CidrReservation, "CIDR reservation", "ResourceNotFound.CidrReservation", 400
+)
 
 
 def _prefixes_in(call: Call, reservation: CidrReservation) -> int:
@@ -454,7 +517,7 @@ def delete_vswitch_cidr_reservation(call: Call, request: DeleteVSwitchCidrReserv
     reservation = _reservation(call, request.reservation_id)
     if _prefixes_in(call, reservation):
         raise ApiError(
-            "DependencyViolation.Ipv4Prefix", "An ENI still has a prefix of the reservation."
+            "DependencyViolation.IpPrefix", "An ENI still has a prefix of the reservation."
         )
     call.store.remove(reservation)
     return {}

@@ -1,0 +1,68 @@
+"""What a request of ECS names by id must exist: the lookups of ECS, with the published codes.
+
+Codes and statuses: the error tables of the actions' pages in the API reference, in Alibaba's own
+metadata of 2025-12. RunInstances answers 404 for an absent key pair, the other actions 400.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from localcloud.actions import Call
+from localcloud.products.lookup import Lookup
+from localcloud.products.ram.entities import Role
+from localcloud.products.sts import sessions
+from localcloud.wire.errors import ApiError
+
+from . import catalog
+from .catalog import Image, InstanceType
+from .entities import DELETED, Disk, Instance, KeyPair, NetworkInterface, SecurityGroup
+
+instance: Final = Lookup(Instance, "InstanceId", "InvalidInstanceId.NotFound")
+interface: Final = Lookup(
+    NetworkInterface, "NetworkInterfaceId", "InvalidEniId.NotFound", ended=DELETED
+)
+security_group: Final = Lookup(SecurityGroup, "SecurityGroupId", "InvalidSecurityGroupId.NotFound")
+disk: Final = Lookup(Disk, "DiskId", "InvalidDiskId.NotFound")
+key_pair: Final = Lookup(KeyPair, "KeyPairName", "InvalidKeyPairName.NotFound", 400)
+_role: Final = Lookup(Role, "RamRoleName", "InvalidRamRole.NotFound")
+
+
+def image(image_id: str) -> Image:
+    """The image, or the API's error."""
+    found = catalog.image(image_id)
+    if found is None:
+        raise ApiError(
+            "InvalidImageId.NotFound",
+            f"The specified ImageId {image_id[:80]!r} does not exist.",
+            404,
+        )
+    return found
+
+
+def instance_type(type_id: str) -> InstanceType:
+    """The instance type, or the API's error."""
+    kind = catalog.instance_types().get(type_id)
+    if kind is None:
+        raise ApiError(
+            "InvalidInstanceType.ValueNotSupported",
+            f"The specified InstanceType {type_id[:80]!r} does not exist or is beyond the "
+            "permitted range.",
+        )
+    return kind
+
+
+def ecs_role(call: Call, name: str, *, untrusting_status: int) -> Role:
+    """The RAM role that instances may have, or the API's error: it trusts ecs.aliyuncs.com.
+
+    Where it does not, RunInstances answers 401 and AttachInstanceRamRole 404.
+    """
+    role = _role(call, name)
+    if not sessions.trusts_service(role, "ecs.aliyuncs.com"):
+        raise ApiError(
+            "InvalidRamRole.NotEcsRole",
+            f"The specified RAM role {name[:64]!r} is not authorized for ECS; check its trust "
+            "policy.",
+            untrusting_status,
+        )
+    return role

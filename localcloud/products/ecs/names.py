@@ -1,0 +1,106 @@
+"""How names, descriptions, host names and passwords of ECS resources are written.
+
+Rules: the field texts of RunInstances, CreateNetworkInterface and CreateSecurityGroup in the API
+reference; codes: their error tables.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from localcloud.wire.errors import ApiError, invalid
+
+_LONGEST_NAME: Final = 128
+_LONGEST_DESCRIPTION: Final = 256
+_LONGEST_HOST_NAME: Final = 64
+_WEB: Final = ("http://", "https://")
+_SEGMENT: Final = re.compile(r"[A-Za-z0-9]+(-[A-Za-z0-9]+)*")
+_PASSWORD: Final = re.compile(r"[A-Za-z0-9()`~!@#$%^&*_+=|{}\[\]:;'<>,.?/\\-]{8,30}")
+_CLASSES: Final = ("[A-Z]", "[a-z]", "[0-9]", "[^A-Za-z0-9]")
+_FEWEST_CLASSES: Final = 3
+
+
+def _has_length(text: str) -> bool:
+    return 2 <= len(text) <= _LONGEST_NAME and not text.startswith(_WEB)  # noqa: PLR2004
+
+
+def _is_name(text: str) -> bool:
+    return _has_length(text) and text[0].isalpha()
+
+
+def _is_description(text: str) -> bool:
+    return 2 <= len(text) <= _LONGEST_DESCRIPTION and not text.startswith(_WEB)  # noqa: PLR2004
+
+
+def check_interface(name: str, description: str) -> None:
+    """Raise unless an ENI can have this name and description; empty ones it can always have."""
+    if name and not _is_name(name):
+        raise invalid("NetworkInterfaceName", name, "2 to 128 characters, the first a letter")
+    if description and not _is_description(description):
+        raise invalid("Description", description, "2 to 256 characters, not a web address")
+
+
+def check_security_group(name: str, description: str) -> None:
+    """Raise unless a security group can have this name and description."""
+    if name and not _is_name(name):
+        raise ApiError(
+            "InvalidSecurityGroupName.Malformed",
+            f"SecurityGroupName {name[:80]!r} must have 2 to 128 characters, the first a letter.",
+        )
+    if description and not _is_description(description):
+        raise ApiError(
+            "InvalidSecurityGroupDiscription.Malformed",
+            f"Description {description[:80]!r} must have 2 to 256 characters and not be a web "
+            "address.",
+        )
+
+
+def check_instance(name: str, description: str, host_name: str, password: str | None) -> None:
+    """Raise unless an instance can have these; what is empty or None was not given."""
+    if name and not _has_length(name):
+        raise ApiError(
+            "InvalidInstanceName.Malformed",
+            f"InstanceName {name[:80]!r} must have 2 to 128 characters and not be a web address.",
+        )
+    if description and not _is_description(description):
+        raise ApiError(
+            "InvalidDescription.Malformed",
+            f"Description {description[:80]!r} must have 2 to 256 characters and not be a web "
+            "address.",
+        )
+    if host_name and not is_host_name(host_name):
+        raise ApiError(
+            "InvalidHostName.Malformed",
+            f"HostName {host_name[:80]!r} must have 2 to 64 letters, digits, hyphens and periods, "
+            "none of the last two at an end or twice in a row.",
+        )
+    if password:
+        check_password(password)
+
+
+def check_key_pair(name: str) -> None:
+    """Raise unless a key pair can have this name."""
+    if not _is_name(name):
+        raise ApiError(
+            "InvalidKeyPairName.Malformed",
+            f"KeyPairName {name[:80]!r} must have 2 to 128 characters, the first a letter.",
+        )
+
+
+def is_host_name(text: str) -> bool:
+    """Whether a Linux instance can have this host name."""
+    return 2 <= len(text) <= _LONGEST_HOST_NAME and all(  # noqa: PLR2004
+        _SEGMENT.fullmatch(segment) for segment in text.split(".")
+    )
+
+
+def check_password(text: str) -> None:
+    """Raise unless it is 8 to 30 characters of three classes; the value is not shown."""
+    classes = sum(bool(re.search(kind, text)) for kind in _CLASSES)
+    if not _PASSWORD.fullmatch(text) or classes < _FEWEST_CLASSES:
+        raise ApiError(
+            "InvalidPassword.Malformed",
+            "The Password must have 8 to 30 characters of at least three of these: upper-case "
+            "letters, lower-case letters, digits, special characters.",
+        )

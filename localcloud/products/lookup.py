@@ -1,0 +1,49 @@
+"""The thing that a request names must exist: one place, for every product and kind."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final, Generic, TypeVar
+
+from localcloud.actions import Call
+from localcloud.wire.errors import ApiError
+
+T = TypeVar("T", bound=Any)
+_LONGEST_SHOWN: Final = 80
+
+
+@dataclass(frozen=True)
+class Lookup(Generic[T]):
+    """Finds entities of one kind by id; an absent one is refused as its product's API does.
+
+    `ended` is the last state of kinds that are kept after their deletion until time removes them.
+    """
+
+    kind: type[T]
+    what: str
+    code: str
+    status: int = 404
+    ended: str | None = None
+
+    def __call__(
+        self, call: Call, key: str | None, *, code: str = "", status: int | None = None
+    ) -> T:
+        """The entity.
+
+        Args:
+            call: The request being answered.
+            key: The id that the request names.
+            code: The error code, for an action that has its own.
+            status: The HTTP status of that code, where it differs.
+
+        Raises:
+            ApiError: there is no such entity.
+        """
+        entity = call.store.find(self.kind, key)
+        if entity is None or (self.ended and entity.life.at(call.now) == self.ended):
+            raise ApiError(
+                code or self.code,
+                f"The specified {self.what} {str(key or '')[:_LONGEST_SHOWN]!r} does not exist.",
+                self.status if status is None else status,
+            )
+        return entity

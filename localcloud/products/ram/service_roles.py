@@ -1,0 +1,87 @@
+"""Service-linked roles: roles that a product needs in the account, made at its first use.
+
+An account that never used the product has none. The product makes it, which needs the right
+`ram:CreateServiceLinkedRole` of whoever calls; without it the first use is refused. (Pages
+CreateNatGateway and CreateLoadBalancer of NLB, "service-linked role"; RAM, "Service-linked roles".)
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Final
+
+from localcloud.access import policies
+from localcloud.access.resources import role as role_resource
+from localcloud.actions import Call
+from localcloud.wire.errors import ApiError
+
+from . import identities
+from .entities import Role
+
+_SESSION_SECONDS: Final = 3600
+
+
+@dataclass(frozen=True)
+class ServiceRole:
+    """A role and the service that assumes it."""
+
+    name: str
+    service: str
+
+
+NAT: Final = ServiceRole("AliyunServiceRoleForNatgw", "nat.aliyuncs.com")
+NLB: Final = ServiceRole("AliyunServiceRoleForNlb", "nlb.aliyuncs.com")
+KNOWN: Final = (NAT, NLB)
+
+
+def ensure(call: Call, wanted: ServiceRole, *, code: str) -> None:
+    """Make the role if the account lacks it. Within the transaction of the call that needs it.
+
+    Raises:
+        ApiError: the caller may not make it; with the product's own code.
+    """
+    if call.store.find(Role, wanted.name) is not None:
+        return
+    asked = policies.Asked(
+        action="ram:CreateServiceLinkedRole",
+        resources=[role_resource(call.cloud, wanted.name)],
+        context={"ram:servicename": wanted.service},
+    )
+    if not call.principal.may(asked):
+        raise ApiError(
+            code,
+            f"The service-linked role {wanted.name} does not exist, and {call.principal.arn} may "
+            "not create it: it needs ram:CreateServiceLinkedRole.",
+        )
+    create(call, wanted)
+
+
+def create(call: Call, wanted: ServiceRole) -> Role:
+    """Put the role into the account."""
+    trust = {
+        "Version": "1",
+        "Statement": [
+            {
+                "Action": "sts:AssumeRole",
+                "Effect": "Allow",
+                "Principal": {"Service": [wanted.service]},
+            }
+        ],
+    }
+    return call.store.put(
+        Role(
+            name=wanted.name,
+            role_id=identities.number_id(),
+            description="",
+            trust=json.dumps(trust),
+            max_session=_SESSION_SECONDS,
+            created=call.now,
+            updated=call.now,
+        )
+    )
+
+
+def is_linked(name: str) -> bool:
+    """Whether a role is one that its service makes."""
+    return any(role.name == name for role in KNOWN)
