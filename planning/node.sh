@@ -257,7 +257,7 @@ leave() {
       refuse 'without its etcd member the others would have no healthy majority'
       return
     fi
-    tr '\n' ' ' <<< "$others" > "$LEAVING.new"
+    paste -s -d ' ' <<< "$others" > "$LEAVING.new"
     mv "$LEAVING.new" "$LEAVING"
   fi
   read -ra peers < "$LEAVING"
