@@ -1,8 +1,8 @@
 """Commands of a machine beside its node's unit, as one program that answers from files.
 
 Started under each command's name, in a folder that PATH begins with. `$WORLD/world.json` says who
-is well; `$WORLD/node.json` is the Node, `$WORLD/members.json` etcd's members; every call is a line of
-`$WORLD/calls`. With `$CUT` the whole group of processes is killed at that call, before it does
+is well; `$WORLD/node.json` is the Node, `$WORLD/members.json` etcd's members; every call is a line
+of `$WORLD/calls`. With `$CUT` the whole group of processes is killed at that call, before it does
 anything, and with `$CUT_AFTER` once it is done.
 """
 
