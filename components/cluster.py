@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -26,6 +27,7 @@ from components.services import LoadBalancerService, LoadBalancerServiceArgs
 from components.spiderpool import Spiderpool, SpiderpoolArgs
 from components.stack import StackInputs
 from config.model import Role
+from planning.bootstrap import CREATION_SECONDS
 from planning.kubeconfig import kubeconfig
 
 
@@ -155,6 +157,7 @@ class Cluster(pulumi.ComponentResource):
                 secrets=self._inputs.secrets,
                 api_address=self.endpoint.private_address,
                 public_address=self.endpoint.public_address,
+                creation_ends=int(time.time()) + CREATION_SECONDS,
             )
         takes_role = self._role is not None and node.role is Role.CONTROL_PLANE
         return Node(

@@ -35,6 +35,8 @@ class Bootstrap:
     """Private address of the API server: the one control plane's, or the load balancer's."""
     public_address: pulumi.Input[str] | None
     """Address of the API server from outside, for the certificate; None without one."""
+    creation_ends: int | None
+    """Seconds since 1970 until which the cluster may be made; None where there is, or was, one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -328,6 +330,7 @@ class Node(pulumi.ComponentResource):
             macs={nic: eni.mac for nic, eni in enis.items()},
             api_address=bootstrap.api_address,
             public_address=bootstrap.public_address,
+            creation_ends=bootstrap.creation_ends,
             ipv6_ranges=dict(self._args.ipv6_ranges),
         )
         render = partial(_render, self._args.plan, self._args.node.name)
@@ -345,7 +348,7 @@ def _twins_as_planned(
 
 def _render(plan: ClusterPlan, node: str, known: Mapping[str, object]) -> str:
     secrets, macs, ranges = known["secrets"], known["macs"], known["ipv6_ranges"]
-    public_address = known["public_address"]
+    public_address, creation_ends = known["public_address"], known["creation_ends"]
     if not (
         isinstance(secrets, ClusterSecrets)
         and isinstance(macs, Mapping)
@@ -359,5 +362,6 @@ def _render(plan: ClusterPlan, node: str, known: Mapping[str, object]) -> str:
         macs=macs,
         api_address=str(known["api_address"]),
         public_address=None if public_address is None else str(public_address),
+        creation_ends=None if creation_ends is None else int(str(creation_ends)),
         ipv6_networks={key: IPv6Network(text) for key, text in ranges.items()},
     )

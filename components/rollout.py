@@ -18,7 +18,7 @@ from components.cluster_api import ClusterApi, ClusterError, KubernetesNode, clu
 from components.draining import SECONDS, drain, drain_seconds, expel
 from components.readiness import READY_WITHIN
 from components.worker_readiness import lacking
-from planning.bootstrap import generation
+from planning.machine import identity_digest
 from planning.model import ClusterPlan, NodePlan
 from planning.secrets import ClusterSecrets
 from planning.upgrades import kubelet_problem, kubernetes_problem, version_of
@@ -124,13 +124,13 @@ class Rollout:
 
         `more` says what else, beside user-data, replaces or restarts the machine.
         """
-        plan = self._plan
-        content = pulumi.Output.unsecret(
-            self._secrets.apply(lambda secrets: generation(plan, node.name, secrets=secrets))
-        )
         return WorkerGeneration(
             name,
-            {**more, "bootstrap": content, "kubernetes": self._in_turn(self._before)},
+            {
+                **more,
+                "bootstrap": identity_digest(self._plan, node),
+                "kubernetes": self._in_turn(self._before),
+            },
             pulumi.ResourceOptions(
                 parent=parent,
                 hooks=pulumi.ResourceHookBinding(

@@ -229,14 +229,15 @@ def test_every_worker_has_a_generation_that_its_machines_macs_do_not_change() ->
     assert {name: still[name] for name in made} == made
 
 
-def test_a_label_changes_the_generation_of_its_pool_only() -> None:
+def test_an_image_changes_the_generation_of_its_pool_only() -> None:
     def generations(document: dict[str, Any]) -> dict[str, Any]:
         resources = deploy(document).resources
         return {r.name: r.inputs["bootstrap"] for r in resources if r.kind == "WorkerGeneration"}
 
     spare = {**small()["nodePools"]["workers"], "firstBlock": 65}
     before = generations(small({"nodePools": {"spare": spare}}))
-    after = generations(small({"nodePools": {"spare": spare, "workers": {"labels": {"a": "b"}}}}))
+    image = {"image": "ubuntu_24_04_x64_20G_alibase_20250101.vhd"}
+    after = generations(small({"nodePools": {"spare": spare, "workers": image}}))
     assert {name for name in before if before[name] != after[name]} == {f"small-{FIRST}"}
 
 
