@@ -1,15 +1,14 @@
 """A node's user-data: everything that makes a bare machine a node, for cloud-init.
 
-Files and one command. The command, `bootstrap.sh`, is the same on every node; what differs stands
-in `node.env` beside it (docs/decisions/one-program-for-every-node.md).
+Files and one command. The command, `bootstrap.sh`, is the same on every node; what differs is in
+`node.env` (docs/decisions/one-program-for-every-node.md). The node's own unit, `node.sh`, comes
+with it (docs/decisions/node-unit.md).
 """
 
 from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Mapping
-from gzip import compress
-from hashlib import sha256
 from importlib.resources import files
 from ipaddress import IPv6Network
 from shlex import quote
@@ -21,19 +20,27 @@ from planning import guest_network, guest_system
 from planning.document import yaml_text
 from planning.endpoint import endpoint_name, other_control_planes, private_address
 from planning.kubeadm import (
-    KUBELET_PATCH,
-    PATCH_DIRECTORY,
+    KUBELET_SETTINGS,
     init_documents,
     join_documents,
-    kubelet_patch,
+    kubelet_settings,
 )
+from planning.machine import UNIT_VERSION
 from planning.model import ClusterPlan, NodePlan
 from planning.secrets import ClusterSecrets
 
 DIRECTORY: Final = "/etc/spiderpool-alicloud"
 PKI: Final = "/etc/kubernetes/pki"
-LIMIT: Final = 16 * 1024
-"""Bytes of user-data before base64: the API's documented limit (ECS, RunInstances UserData)."""
+LIMIT: Final = 32 * 1024
+"""Bytes of user-data before base64. RunInstances, UserData: "The raw data can be up to 32 KB in
+size" (https://www.alibabacloud.com/help/en/ecs/developer-reference/api-ecs-2014-05-26-runinstances,
+and the field's comment in the API's SDKs of 2026; older pages say 16 KB)."""
+CREATION_SECONDS: Final = 6 * 3600
+"""How long after the first creation has begun a control plane may make the cluster. Long enough for
+a first boot that waits for its way out and is started again; its user-data stays the same later on,
+and must not make a second cluster on a new disk."""
+UNIT: Final = "spiderpool-alicloud-node"
+"""Name of the node's own unit: a service that a timer starts."""
 
 _File = tuple[str, str, str | None]
 """Path, content, permissions."""
@@ -42,9 +49,25 @@ _PRIVATE: Final = "0600"
 _PUBLIC: Final = None
 """What cloud-init gives by itself: 0644."""
 _PROGRAM: Final = "0700"
-_SOME_ADDRESS: Final = "192.0.2.1"
-_SOME_NETWORK: Final = IPv6Network("2001:db8::/64")
 _PROGRAM_PATH: Final = f"{DIRECTORY}/bootstrap.sh"
+_UNIT_PATH: Final = f"{DIRECTORY}/node.sh"
+_SERVICE: Final = f"""\
+[Unit]
+Description=Brings this node to the settings that its Node asks for
+[Service]
+Type=oneshot
+ExecStart={_UNIT_PATH}
+"""
+_TIMER: Final = f"""\
+[Unit]
+Description=Starts {UNIT}.service every 15 seconds
+[Timer]
+OnActiveSec=15s
+OnUnitInactiveSec=15s
+AccuracySec=1s
+[Install]
+WantedBy=timers.target
+"""
 
 
 def user_data(  # noqa: PLR0913  # what only the cloud knows comes one by one
@@ -55,6 +78,7 @@ def user_data(  # noqa: PLR0913  # what only the cloud knows comes one by one
     macs: Mapping[str, str],
     api_address: str,
     public_address: str | None,
+    creation_ends: int | None,
     ipv6_networks: Mapping[str, IPv6Network] | None = None,
 ) -> str:
     """One node's cloud-config, base64 text as RunInstances wants it.
@@ -66,6 +90,9 @@ def user_data(  # noqa: PLR0913  # what only the cloud knows comes one by one
         macs: NIC name → MAC of the ENI that the node gets.
         api_address: one control plane: its private address; several: the load balancer's.
         public_address: the API server's EIP, for its certificate; None without one.
+        creation_ends: in the first creation of the cluster, seconds since 1970 until which its
+            first control plane may run `kubeadm init` (now and `CREATION_SECONDS`). None as soon
+            as there is, or was, a cluster: then no machine ever makes another one.
         ipv6_networks: vSwitch key → its /64, with IPv6; each NIC then has its own address in it.
 
     Raises:
@@ -79,37 +106,13 @@ def user_data(  # noqa: PLR0913  # what only the cloud knows comes one by one
         macs=macs,
         api_address=api_address,
         public_address=public_address,
+        creation_ends=creation_ends,
         ipv6_networks=ipv6_networks or {},
     )
     raw = _cloud_config(contents)
-    if len(raw) > LIMIT and this.role is Role.CONTROL_PLANE:
-        raw = _cloud_config(contents, packed=True)
     if len(raw) > LIMIT:
         raise ConfigError([_too_large(this, len(raw))])
     return b64encode(raw).decode()
-
-
-def generation(plan: ClusterPlan, worker: str, *, secrets: ClusterSecrets) -> str:
-    """What a worker is built from, as a short name: another one means another machine.
-
-    Its user-data without what only the cloud knows, so that it is known before the worker's first
-    resource is. MACs are left out: they change only with an ENI, and that is told elsewhere.
-    """
-    this = plan.nodes[worker]
-    contents = _contents(
-        plan,
-        this,
-        secrets=secrets,
-        macs=dict.fromkeys(this.interfaces, "00:16:3e:00:00:00"),
-        api_address=_SOME_ADDRESS,
-        public_address=None,
-        ipv6_networks=(
-            {nic.vswitch: _SOME_NETWORK for nic in this.interfaces.values()}
-            if plan.network.ipv6.enabled
-            else {}
-        ),
-    )
-    return sha256(_cloud_config(contents)).hexdigest()[:16]
 
 
 def _contents(  # noqa: PLR0913  # as `user_data`
@@ -120,13 +123,19 @@ def _contents(  # noqa: PLR0913  # as `user_data`
     macs: Mapping[str, str],
     api_address: str,
     public_address: str | None,
+    creation_ends: int | None,
     ipv6_networks: Mapping[str, IPv6Network],
 ) -> list[_File]:
     network = guest_network.netplan(plan, this, macs=macs, ipv6_networks=ipv6_networks)
+    environment = _environment(plan, this, api_address=api_address, creation_ends=creation_ends)
     contents: list[_File] = [
-        (_PROGRAM_PATH, _program(), _PROGRAM),
-        (f"{DIRECTORY}/node.env", _environment(plan, this, api_address=api_address), _PUBLIC),
-        (f"{PATCH_DIRECTORY}/{KUBELET_PATCH}", kubelet_patch(plan, this), _PUBLIC),
+        (f"{DIRECTORY}/common.sh", _script("common.sh"), _PUBLIC),
+        (_PROGRAM_PATH, _script("bootstrap.sh"), _PROGRAM),
+        (_UNIT_PATH, _script("node.sh"), _PROGRAM),
+        (f"/etc/systemd/system/{UNIT}.service", _SERVICE, _PUBLIC),
+        (f"/etc/systemd/system/{UNIT}.timer", _TIMER, _PUBLIC),
+        (f"{DIRECTORY}/node.env", environment, _PUBLIC),
+        (KUBELET_SETTINGS, kubelet_settings(plan, this), _PUBLIC),
         ("/etc/netplan/60-spiderpool.yaml", network, _PRIVATE),
         ("/etc/cloud/cloud.cfg.d/99-spiderpool.cfg", guest_network.CLOUD_INIT, _PUBLIC),
         ("/etc/systemd/networkd.conf.d/spiderpool.conf", guest_network.NETWORKD, _PUBLIC),
@@ -149,64 +158,57 @@ def _contents(  # noqa: PLR0913  # as `user_data`
     return contents
 
 
-def _cloud_config(contents: list[_File], *, packed: bool = False) -> bytes:
-    """The document; `packed` compresses every file that becomes shorter by it.
-
-    Only for control planes, which never take a later user-data: compressed bytes may differ
-    between machines, and a worker with other user-data is replaced.
-    """
+def _cloud_config(contents: list[_File]) -> bytes:
     document = {
-        "write_files": [_written(file, packed=packed) for file in contents],
+        "write_files": [_written(file) for file in contents],
         "runcmd": [[_PROGRAM_PATH]],
     }
     return ("#cloud-config\n" + yaml_text(document)).encode()
 
 
-def _written(file: _File, *, packed: bool) -> dict[str, str]:
+def _written(file: _File) -> dict[str, str]:
     path, content, mode = file
-    written = {"path": path}
-    if mode is not None:
-        written["permissions"] = mode
-    if packed:
-        squeezed = b64encode(compress(content.encode(), mtime=0)).decode()
-        if len(squeezed) + len("encoding: gz+b64") < len(content):
-            return {**written, "encoding": "gz+b64", "content": squeezed}
-    return {**written, "content": content}
+    permissions = {} if mode is None else {"permissions": mode}
+    return {"path": path, **permissions, "content": content}
 
 
-def _program() -> str:
-    """The script without its comments, which are for readers of this repository."""
-    text = files("planning").joinpath("bootstrap.sh").read_text(encoding="utf-8")
-    first, *lines = text.splitlines()
-    kept = [line for line in lines if line and not line.lstrip().startswith("#")]
-    return "\n".join((first, *kept)) + "\n"
+def _script(name: str) -> str:
+    """A script without its comments, which are for readers of this repository."""
+    text = files("planning").joinpath(name).read_text(encoding="utf-8")
+    kept = [
+        line
+        for line in text.splitlines()
+        if line and (line.startswith("#!") or not line.lstrip().startswith("#"))
+    ]
+    return "\n".join(kept) + "\n"
 
 
-def _environment(plan: ClusterPlan, node: NodePlan, *, api_address: str) -> str:
-    """Shell assignments that `bootstrap.sh` reads."""
+def _environment(
+    plan: ClusterPlan, node: NodePlan, *, api_address: str, creation_ends: int | None
+) -> str:
+    """Shell assignments that the scripts read.
+
+    Who initialises the cluster is written in the plan, never decided by who comes first.
+    """
     control_plane = node.role is Role.CONTROL_PLANE
     keys = guest_system.signing_keys(plan)
     values = {
         "NODE_NAME": node.name,
-        "ROLE": _part(plan, node),
+        "ROLE": str(node.role),
         "NICS": " ".join(sorted(node.interfaces)),
         "MODULES": " ".join(guest_system.MODULES),
         "KUBERNETES_VERSION": plan.kubernetes.version,
         "KUBERNETES_KEY": keys["kubernetes"],
         "DOCKER_KEY": keys["docker"],
-        "ENDPOINT_NAME": endpoint_name(plan) or "",
+        "UNIT_VERSION": str(UNIT_VERSION),
+        "ENDPOINT_NAME": endpoint_name(plan),
         "ENDPOINT_ADDRESS": api_address,
         "OWN_ADDRESS": private_address(node),
         "PEERS": " ".join(other_control_planes(plan, node)) if control_plane else "",
+        "CREATION_ENDS": str(creation_ends) if control_plane and creation_ends else "",
+        "INITIALISES": "yes" if node.name == plan.control_planes[0].name else "no",
     }
     return "".join(f"{name}={quote(value)}\n" for name, value in values.items())
-
-
-def _part(plan: ClusterPlan, node: NodePlan) -> str:
-    """What the node does at boot: chosen by name in the plan, never by who comes first."""
-    if node.role is Role.WORKER:
-        return "worker"
-    return "init" if node.name == plan.control_planes[0].name else "join"
 
 
 def _kubeadm(
@@ -217,18 +219,14 @@ def _kubeadm(
     api_address: str,
     public_address: str | None,
 ) -> list[_File]:
-    first = f"{DIRECTORY}/kubeadm.yaml.in"
-    join = join_documents(plan, node, secrets=secrets, api_address=api_address)
-    if _part(plan, node) != "init":
-        return [(first, join, _PRIVATE)]
-    init = init_documents(
-        plan, node, secrets=secrets, api_address=api_address, public_address=public_address
-    )
-    found: list[_File] = [(first, init, _PRIVATE)]
-    if len(plan.control_planes) > 1:
-        # A replacement of the first control plane finds a cluster, and joins it.
-        found.append((f"{DIRECTORY}/kubeadm-rejoin.yaml.in", join, _PRIVATE))
-    return found
+    join = join_documents(plan, node, secrets=secrets)
+    documents: list[_File] = [(f"{DIRECTORY}/kubeadm-join.yaml.in", join, _PRIVATE)]
+    if node.role is Role.CONTROL_PLANE:
+        init = init_documents(
+            plan, node, secrets=secrets, api_address=api_address, public_address=public_address
+        )
+        documents.append((f"{DIRECTORY}/kubeadm-init.yaml.in", init, _PRIVATE))
+    return documents
 
 
 def _pki(secrets: ClusterSecrets) -> list[_File]:

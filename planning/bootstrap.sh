@@ -3,11 +3,12 @@
 # can be run again by hand. Every line that begins with :: is progress, and goes to the console.
 set -euo pipefail
 
-HERE=/etc/spiderpool-alicloud
 METADATA=http://100.100.100.200/latest
 export DEBIAN_FRONTEND=noninteractive
 # shellcheck source=/dev/null
-. "$HERE/node.env"
+. /etc/spiderpool-alicloud/node.env
+# shellcheck source=planning/common.sh
+. /etc/spiderpool-alicloud/common.sh
 
 STEP='start'
 step() {
@@ -28,19 +29,6 @@ finish() {
 }
 trap finish EXIT
 
-retry() { # retry TRIES PAUSE COMMAND...
-  local tries=$1 pause=$2 try=1
-  shift 2
-  until "$@"; do
-    if [ "$try" -ge "$tries" ]; then
-      echo ":: $NODE_NAME: gave up after $try tries: $*" >&2
-      return 1
-    fi
-    try=$((try + 1))
-    sleep "$pause"
-  done
-}
-
 step 'check the operating system'
 command -v apt-get > /dev/null || refuse 'no apt-get here: the image must be Ubuntu 24.04'
 if [ "$(stat -fc %T /sys/fs/cgroup)" != cgroup2fs ]; then
@@ -55,13 +43,20 @@ for nic in $NICS; do
   retry 60 2 nic_is_there "$nic"
 done
 
+step 'fetch the keys of the package sources'
+# Before anything asks apt: a source whose key is not there fails every `apt-get update`.
+mkdir -p /etc/apt/keyrings
+# The way out may open later than this machine: NAT gateway and SNAT entries are made beside it.
+retry 60 10 curl -sSfL --max-time 60 -o /etc/apt/keyrings/kubernetes.asc "$KUBERNETES_KEY"
+retry 60 10 curl -sSfL --max-time 60 -o /etc/apt/keyrings/docker.asc "$DOCKER_KEY"
+
 step 'load kernel modules and settings'
 printf '%s\n' "$MODULES" | tr ' ' '\n' > /etc/modules-load.d/spiderpool.conf
 for module in $MODULES; do
   if ! modprobe "$module"; then
     # Some images leave ipvlan to a package of its own.
-    apt-get -o DPkg::Lock::Timeout=600 update
-    apt-get -o DPkg::Lock::Timeout=600 install -y "linux-modules-extra-$(uname -r)"
+    retry 10 15 apt-get -o DPkg::Lock::Timeout=600 update
+    retry 5 15 apt-get -o DPkg::Lock::Timeout=600 install -y "linux-modules-extra-$(uname -r)"
     modprobe "$module"
   fi
 done
@@ -82,13 +77,10 @@ provider_id="$region.$instance"
 case "$provider_id" in
   *[!a-z0-9.-]* | .* | *.) refuse "the metadata service answered '$provider_id'" ;;
 esac
+echo "$provider_id" > "$HERE/provider-id"
 echo ":: $NODE_NAME: $provider_id"
 
 step 'install packages'
-mkdir -p /etc/apt/keyrings
-# The way out may open later than this machine: NAT gateway and SNAT entries are made beside it.
-retry 60 10 curl -sSfL --max-time 60 -o /etc/apt/keyrings/kubernetes.asc "$KUBERNETES_KEY"
-retry 60 10 curl -sSfL --max-time 60 -o /etc/apt/keyrings/docker.asc "$DOCKER_KEY"
 retry 10 15 apt-get -o DPkg::Lock::Timeout=600 update
 retry 5 15 apt-get -o DPkg::Lock::Timeout=600 -o Dpkg::Options::=--force-confold install -y \
   --no-install-recommends --allow-downgrades --allow-change-held-packages \
@@ -100,108 +92,75 @@ systemctl enable chrony containerd kubelet
 systemctl restart chrony
 systemctl restart containerd
 
-step 'find the API server'
-point_endpoint_at() { # the endpoint's name in /etc/hosts; nothing to do with one control plane
-  [ -n "$ENDPOINT_NAME" ] || return 0
-  local others
-  others=$(grep -v " $ENDPOINT_NAME\$" /etc/hosts || true)
-  printf '%s\n%s %s\n' "$others" "$1" "$ENDPOINT_NAME" > /etc/hosts
+is_a_node() {
+  [ -e /etc/kubernetes/kubelet.conf ] && [ -e "$HERE/done" ]
 }
-ready() { # is this cluster's API server, by its CA, ready on that control plane?
-  [ "$(curl -sSf --max-time 3 --cacert /etc/kubernetes/pki/ca.crt "https://$1:6443/readyz" \
-    2> /dev/null)" = ok ]
+read -ra peers <<< "$PEERS"
+peer_is_ready() {
+  peer=$(first_ready "${peers[@]}")
 }
-first_ready() {
-  local peer
-  for peer in $PEERS; do
-    if ready "$peer"; then
-      echo "$peer"
+a_peer_serves() { # does an etcd or an API server run on another control plane, ready or not?
+  local address
+  for address in "${peers[@]}"; do
+    if answers "$address" 2379 || answers "$address" 6443; then
       return
     fi
   done
   return 1
 }
-serves() { # does an etcd or an API server run there, ready or not?
-  local port connected
-  for port in 2379 6443; do
-    connected=$(curl -sk --max-time 3 -o /dev/null -w '%{time_connect}' "https://$1:$port/" || true)
-    case "$connected" in
-      '' | 0.000000) ;;
-      *) return ;;
-    esac
-  done
-  return 1
-}
-one_serves() {
-  local peer
-  for peer in $PEERS; do
-    if serves "$peer"; then
-      return
-    fi
-  done
-  return 1
+is_creation() { # is the cluster being made for the first time? A later disk has the same user-data
+  [ -n "$CREATION_ENDS" ] && [ "$(date +%s)" -lt "$CREATION_ENDS" ]
 }
 
 forget_predecessor() { # PEER: a machine of this name and address was here before, and is gone
-  local peer=$1 pki=/etc/kubernetes/pki name members member
+  local peer=$1 name known id address kind
   for name in etcd-healthcheck-client apiserver-kubelet-client; do
     kubeadm init phase certs "$name" --kubernetes-version "$KUBERNETES_VERSION" > /dev/null
   done
-  etcd() { # ACTION JSON
-    curl -sSf --max-time 10 --cacert "$pki/etcd/ca.crt" --cert "$pki/etcd/healthcheck-client.crt" \
-      --key "$pki/etcd/healthcheck-client.key" -d "$2" "https://$peer:2379/v3/cluster/member/$1"
-  }
-  members=$(retry 5 5 etcd list '{}')
-  for member in $(echo "$members" | tr '{' '\n' | grep -F "https://$OWN_ADDRESS:2380" |
-    sed -n 's/.*"ID":"\([0-9]*\)".*/\1/p'); do
-    echo ":: $NODE_NAME: removes etcd member $member, which had this address"
-    etcd remove "{\"ID\":\"$member\"}" > /dev/null
-  done
-  # Its Node would keep the old machine's provider id for ever. Most often there is none: 404.
-  curl -sS --max-time 10 -o /dev/null -X DELETE --cacert "$pki/ca.crt" \
-    --cert "$pki/apiserver-kubelet-client.crt" --key "$pki/apiserver-kubelet-client.key" \
+  known=$(retry 5 5 members "$peer")
+  while read -r id address kind; do
+    if [ "$address" = "$OWN_ADDRESS" ]; then
+      echo ":: $NODE_NAME: removes etcd member $id ($kind), which had this address"
+      etcd "$peer" cluster/member/remove "{\"ID\":\"$id\"}" > /dev/null
+    fi
+  done <<< "$known"
+  # Its Node would keep the old machine's provider id. Most often there is none: 404.
+  curl -sS --max-time 10 -o /dev/null -X DELETE --cacert "$PKI/ca.crt" \
+    --cert "$PKI/apiserver-kubelet-client.crt" --key "$PKI/apiserver-kubelet-client.key" \
     "https://$peer:6443/api/v1/nodes/$NODE_NAME"
-  rm -f "$pki"/etcd/healthcheck-client.* "$pki"/apiserver-kubelet-client.*
+  rm -f "$PKI"/etcd/healthcheck-client.* "$PKI"/apiserver-kubelet-client.*
 }
 
 action='join'
 peer=''
-template=kubeadm.yaml.in
-case "$ROLE" in
-  init)
-    # The cluster may be there already, and this a replacement of its first control plane.
-    if one_serves && ! retry 90 10 first_ready > /dev/null; then
+if ! is_a_node && [ "$ROLE" = worker ]; then
+  step 'find the API server'
+  point_endpoint_at "$ENDPOINT_ADDRESS"
+elif ! is_a_node; then
+  step 'find the API server'
+  if is_creation && [ "$INITIALISES" = yes ] && ! a_peer_serves; then
+    action='init'
+    point_endpoint_at "$OWN_ADDRESS"
+  else
+    # All are made at once, and etcd takes one learner at a time: the one before this goes first.
+    if is_creation && [ -n "$PEERS" ] && retry 90 10 ready "${peers[0]}"; then
+      peer=${peers[0]}
+    elif ! retry 90 10 peer_is_ready; then
       # A second cluster with the same keys would be worse than none of this node.
-      refuse 'another control plane runs, but no API server is ready: mend that, then reboot this'
+      refuse "no API server of another control plane (${PEERS:-there is none}) is ready, and this" \
+        'machine may not make a new cluster: only the first creation may' \
+        '(docs/decisions/endpoint-name.md)'
     fi
-    if peer=$(first_ready); then
-      template=kubeadm-rejoin.yaml.in
-    else
-      action='init'
-      point_endpoint_at "$OWN_ADDRESS"
+    point_endpoint_at "$peer"
+    if [ ! -e "$HERE/begun" ]; then
+      step 'forget the machine that had this name'
+      forget_predecessor "$peer"
     fi
-    ;;
-  join)
-    # etcd takes one learner at a time: first wait for the control plane before this one.
-    if ! retry 90 10 ready "${PEERS%% *}"; then
-      retry 90 10 first_ready > /dev/null
-    fi
-    peer=$(first_ready)
-    ;;
-  worker)
-    point_endpoint_at "$ENDPOINT_ADDRESS"
-    ;;
-esac
-if [ -n "$peer" ]; then
-  point_endpoint_at "$peer"
-  if [ ! -e "$HERE/begun" ]; then
-    step 'forget the machine that had this name'
-    forget_predecessor "$peer"
   fi
 fi
 
 step "run kubeadm $action"
-if [ -e /etc/kubernetes/kubelet.conf ] && [ -e "$HERE/done" ]; then
+if is_a_node; then
   echo ":: $NODE_NAME: is a node already"
 else
   again=()
@@ -211,7 +170,7 @@ else
   touch "$HERE/begun"
   (
     umask 077
-    sed "s/@PROVIDER_ID@/$provider_id/" "$HERE/$template" > "$HERE/kubeadm.yaml"
+    sed "s/@PROVIDER_ID@/$provider_id/" "$HERE/kubeadm-$action.yaml.in" > "$HERE/kubeadm.yaml"
   )
   if [ "$action" = init ]; then
     kubeadm init --config "$HERE/kubeadm.yaml" --skip-token-print "${again[@]}"
@@ -221,34 +180,34 @@ else
 fi
 
 step 'settle'
-told='' missing=0
-node_is_ours() { # a Node that a lost machine of this name left keeps that one's provider id for ever
-  local said
-  said=$(kubectl --kubeconfig /etc/kubernetes/kubelet.conf --request-timeout=10s get node \
+reported='' missing=0
+node_is_ours() { # a Node that a lost machine of this name left keeps that one's provider id
+  local present
+  present=$(kubectl --kubeconfig /etc/kubernetes/kubelet.conf --request-timeout=10s get node \
     "$NODE_NAME" --ignore-not-found -o 'jsonpath={.spec.providerID}') || return 1
-  if [ -z "$said" ]; then
+  if [ -z "$present" ]; then
     missing=$((missing + 1))
     # A kubelet makes its Node when it starts, and at no other time; it may still be about to.
-    if [ -n "$told" ] || [ "$missing" -ge 30 ]; then
-      told='' missing=0
+    if [ -n "$reported" ] || [ "$missing" -ge 30 ]; then
+      reported='' missing=0
       systemctl restart kubelet
     fi
-  elif [ "$said" != "$provider_id" ] && [ "$said" != "$told" ]; then
-    told=$said
-    echo ":: $NODE_NAME: its Node is that of $said: waits until it is deleted" \
+  elif [ "$present" != "$provider_id" ] && [ "$present" != "$reported" ]; then
+    reported=$present
+    echo ":: $NODE_NAME: its Node is that of $present: waits until it is deleted" \
       "(kubectl delete node $NODE_NAME, or the cloud controller does when that machine is gone)"
   fi
-  [ "$said" = "$provider_id" ]
+  [ "$present" = "$provider_id" ]
 }
 if [ "$ROLE" = worker ]; then
   retry 900 2 node_is_ours
 fi
 if [ -n "$peer" ]; then
   point_endpoint_at "$OWN_ADDRESS"
-  # A kube-proxy that started meanwhile took a copy of /etc/hosts with the other control plane.
-  for container in $(crictl ps --quiet --name '^kube-proxy$' 2> /dev/null || true); do
-    crictl stop "$container" > /dev/null || true
-  done
+  # A kube-proxy that started meanwhile has the address of the other control plane.
+  restart_kube_proxy
 fi
+systemctl daemon-reload
+systemctl enable --now spiderpool-alicloud-node.timer
 touch "$HERE/done"
 echo ":: $NODE_NAME: done, kubelet $KUBERNETES_VERSION runs as $provider_id"

@@ -34,7 +34,7 @@ def pool_problems(plan: ClusterPlan) -> Iterator[Problem]:
 
 
 def user_data_problems(plan: ClusterPlan) -> Iterator[Problem]:
-    """User-data beyond 16 KB, one problem for a pool.
+    """User-data beyond its limit, one problem for a pool.
 
     Written with stand-ins as long as real secrets are. Only the node with the longest labels of
     each pool is looked at: all else is the same for its neighbours.
@@ -55,6 +55,7 @@ def user_data_problems(plan: ClusterPlan) -> Iterator[Problem]:
                 macs=dict.fromkeys(node.interfaces, "00:16:3e:00:00:00"),
                 api_address="255.255.255.255",
                 public_address="255.255.255.255" if plan.public_endpoint else None,
+                creation_ends=9_999_999_999,
             )
         except ConfigError as error:
             yield from error.problems

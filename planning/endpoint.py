@@ -1,8 +1,9 @@
-"""Where the API server is reached from inside (decision D5).
+"""Where the API server is reached from inside: a name, whatever the number of control planes.
 
-One control plane: its own private address. Several: a name that each node's /etc/hosts resolves,
-to itself on control planes and to the load balancer on workers, because a CLB drops what a backend
-sends to itself through it (kubeadm#2996).
+Each node's /etc/hosts resolves it: to itself on control planes, because a CLB drops what a backend
+sends to itself through it (kubeadm#2996); on workers to the only control plane, or to the load
+balancer. So control planes come and go without a change of what kubeconfigs and certificates say
+(docs/decisions/endpoint-name.md).
 """
 
 from __future__ import annotations
@@ -18,9 +19,14 @@ API_PORT: Final = 6443
 PRIMARY_NIC: Final = "eth0"
 
 
-def endpoint_name(plan: ClusterPlan) -> str | None:
-    """The name that stands for the API servers; None with one control plane."""
-    return f"api.{plan.name}.internal" if len(plan.control_planes) > 1 else None
+def endpoint_name(plan: ClusterPlan) -> str:
+    """The name of the API servers, in certificates and kubeconfigs of every node."""
+    return f"api.{plan.name}.internal"
+
+
+def balanced(plan: ClusterPlan) -> bool:
+    """Whether a load balancer is in front of the API servers: with several control planes."""
+    return len(plan.control_planes) > 1
 
 
 def admitted(plan: ClusterPlan) -> Mapping[str, IPv4Network]:
@@ -30,16 +36,16 @@ def admitted(plan: ClusterPlan) -> Mapping[str, IPv4Network]:
     asks no security group before it takes a connection.
     """
     endpoint = plan.kubernetes.endpoint
-    if endpoint_name(plan) is None or not plan.public_endpoint:
+    if not balanced(plan) or not plan.public_endpoint:
         return {}
     outside = {f"allowed-{cidr_slug(cidr)}": cidr for cidr in endpoint.allowed_cidrs}
     inside = {key: vswitch.cidr for key, vswitch in plan.network.vswitches.items()}
     return {**outside, **inside}
 
 
-def control_plane_endpoint(plan: ClusterPlan, *, api_address: str) -> str:
-    """What kubeadm calls `controlPlaneEndpoint`: host and port, the same on every node for ever."""
-    return f"{endpoint_name(plan) or api_address}:{API_PORT}"
+def control_plane_endpoint(plan: ClusterPlan) -> str:
+    """What kubeadm calls `controlPlaneEndpoint`: name and port, the same on every node."""
+    return f"{endpoint_name(plan)}:{API_PORT}"
 
 
 def private_address(node: NodePlan) -> str:

@@ -1,8 +1,8 @@
 """kubeadm's configuration for one node: API v1beta4, Kubernetes 1.31 and later.
 
-The first control plane, by name, runs `kubeadm init`; the others join with the PKI they already
-have, so nothing depends on the two hours that uploaded certificates live. Workers know the
-bootstrap token and the CA's hash only.
+A control plane has the documents of `kubeadm init` and of `kubeadm join`, and the PKI, so nothing
+depends on the two hours that uploaded certificates live. Workers know the bootstrap token and the
+CA's hash only.
 
 `PROVIDER_ID` stands where a node writes `<region>.<instance-id>`, which only its metadata service
 knows; CCM finds the node by it.
@@ -22,9 +22,12 @@ from planning.secrets import ClusterSecrets
 PROVIDER_ID: Final = "@PROVIDER_ID@"
 API_VERSION: Final = "kubeadm.k8s.io/v1beta4"
 CRI_SOCKET: Final = "unix:///run/containerd/containerd.sock"
-PATCH_DIRECTORY: Final = "/etc/spiderpool-alicloud/patches"
-KUBELET_PATCH: Final = "kubeletconfiguration+merge.json"
-"""File name in `PATCH_DIRECTORY`; its target and kind are part of it (kubeadm's rule)."""
+KUBELET_DIRECTORY: Final = "/etc/spiderpool-alicloud/kubelet.d"
+"""The kubelet lays its files over kubeadm's own (`--config-dir`: beta since 1.30, stable in 1.35;
+https://kubernetes.io/docs/tasks/administer-cluster/kubelet-config-file/). kubeadm never writes
+there, so neither `kubeadm upgrade` nor a second join loses a node's own settings."""
+KUBELET_SETTINGS: Final = f"{KUBELET_DIRECTORY}/50-settings.conf"
+"""The kubelet reads only names that end in .conf, in the order of their names."""
 CLUSTER_DOMAIN: Final = "cluster.local"
 CHINA_IMAGES: Final = "registry.aliyuncs.com/google_containers"
 
@@ -37,7 +40,11 @@ def init_documents(
     api_address: str,
     public_address: str | None,
 ) -> str:
-    """The configuration of `kubeadm init` for the first control plane: four YAML documents."""
+    """The configuration of `kubeadm init` for a control plane: four YAML documents.
+
+    `api_address` and `public_address` go into the API server's certificate, for clients outside of
+    the cluster's nodes.
+    """
     init = {
         "apiVersion": API_VERSION,
         "kind": "InitConfiguration",
@@ -50,7 +57,6 @@ def init_documents(
         ],
         "localAPIEndpoint": {"advertiseAddress": private_address(node), "bindPort": 6443},
         "nodeRegistration": _node_registration(node),
-        "patches": {"directory": PATCH_DIRECTORY},
         "timeouts": {"controlPlaneComponentHealthCheck": "10m0s", "kubernetesAPICall": "3m0s"},
     }
     return yaml_text(
@@ -61,22 +67,19 @@ def init_documents(
     )
 
 
-def join_documents(
-    plan: ClusterPlan, node: NodePlan, *, secrets: ClusterSecrets, api_address: str
-) -> str:
+def join_documents(plan: ClusterPlan, node: NodePlan, *, secrets: ClusterSecrets) -> str:
     """The configuration of `kubeadm join` for a worker or a further control plane."""
     join: dict[str, object] = {
         "apiVersion": API_VERSION,
         "kind": "JoinConfiguration",
         "discovery": {
             "bootstrapToken": {
-                "apiServerEndpoint": control_plane_endpoint(plan, api_address=api_address),
+                "apiServerEndpoint": control_plane_endpoint(plan),
                 "token": secrets.bootstrap_token,
                 "caCertHashes": [secrets.ca_hash],
             }
         },
         "nodeRegistration": _node_registration(node),
-        "patches": {"directory": PATCH_DIRECTORY},
         # Nodes are made all at once: a worker waits here until the first control plane is up.
         "timeouts": {
             "discovery": "30m0s",
@@ -92,14 +95,15 @@ def join_documents(
     return yaml_text(join)
 
 
-def kubelet_patch(plan: ClusterPlan, node: NodePlan) -> str:
-    """What this node's kubelet has of its own, laid by kubeadm over the cluster's settings.
+def kubelet_settings(plan: ClusterPlan, node: NodePlan) -> str:
+    """The text of `KUBELET_SETTINGS`: what this node's kubelet lays over the cluster's settings.
 
-    A patch, because kubeadm keeps one KubeletConfiguration for all nodes, and max-pods is each
-    node's own: it never exceeds the addresses that its pools hold.
+    A file of its own, because kubeadm keeps one KubeletConfiguration for all nodes, and max-pods is
+    each node's own: it never exceeds the addresses that its pools hold.
     """
     fields = dict(sorted(plan.kubernetes.kubelet.items()))
-    return json.dumps({**fields, "maxPods": node.max_pods}) + "\n"
+    document = {**_KUBELET, **fields, "maxPods": node.max_pods}
+    return json.dumps(document) + "\n"
 
 
 def image_repository(plan: ClusterPlan) -> str | None:
@@ -121,6 +125,7 @@ def _minor(plan: ClusterPlan) -> int:
 def _node_registration(node: NodePlan) -> dict[str, object]:
     arguments = {
         "cloud-provider": "external",
+        "config-dir": KUBELET_DIRECTORY,
         # The default route's address, without the annotation that makes CCM drop all others.
         "node-ip": "0.0.0.0",  # noqa: S104  # not a bind address
         "provider-id": PROVIDER_ID,
@@ -144,13 +149,13 @@ def _node_registration(node: NodePlan) -> dict[str, object]:
 def _cluster(
     plan: ClusterPlan, *, api_address: str, public_address: str | None
 ) -> dict[str, object]:
-    names = ("127.0.0.1", api_address, endpoint_name(plan), public_address)
+    names = ("127.0.0.1", endpoint_name(plan), api_address, public_address)
     document: dict[str, object] = {
         "apiVersion": API_VERSION,
         "kind": "ClusterConfiguration",
         "clusterName": plan.name,
         "kubernetesVersion": f"v{plan.kubernetes.version}",
-        "controlPlaneEndpoint": control_plane_endpoint(plan, api_address=api_address),
+        "controlPlaneEndpoint": control_plane_endpoint(plan),
         "encryptionAlgorithm": "ECDSA-P256",
         "networking": {
             "dnsDomain": CLUSTER_DOMAIN,
@@ -167,13 +172,14 @@ def _cluster(
     return document
 
 
+_KUBELET: Final = {
+    "apiVersion": "kubelet.config.k8s.io/v1beta1",
+    "kind": "KubeletConfiguration",
+}
+
+
 def _kubelet() -> dict[str, object]:
-    return {
-        "apiVersion": "kubelet.config.k8s.io/v1beta1",
-        "kind": "KubeletConfiguration",
-        "cgroupDriver": "systemd",
-        "rotateCertificates": True,
-    }
+    return {**_KUBELET, "cgroupDriver": "systemd", "rotateCertificates": True}
 
 
 def _kube_proxy(plan: ClusterPlan) -> dict[str, object]:

@@ -17,6 +17,10 @@ import json
 from hashlib import sha256
 from typing import Final
 
+from config.model import Role
+from planning.endpoint import private_address
+from planning.guest_system import sysctls
+from planning.kubeadm import kubelet_settings
 from planning.model import ClusterPlan, NodePlan
 
 MACHINE_SCHEMA: Final = 1
@@ -28,7 +32,11 @@ SETTINGS: Final = "spiderpool-alicloud.io/settings"
 SETTINGS_APPLIED: Final = "spiderpool-alicloud.io/settings-applied"
 """Annotation of a Node: `settings_digest` of the text that the node has applied, written by it."""
 SETTINGS_FAILED: Final = "spiderpool-alicloud.io/settings-failed"
-"""Annotation of a Node: why the node could not apply them, written by it; absent otherwise."""
+"""Annotation of a Node: why the node could not apply them, written by it; absent otherwise. Begins
+with `settings_digest` of the text that failed and a colon. The node then has the settings from
+before, and does not try the same text again before its next boot."""
+UNIT_VERSION: Final = 1
+"""What the node's own unit understands. Raised when it learns something that the program uses."""
 UNIT_SCHEMA: Final = "spiderpool-alicloud.io/unit"
 """Annotation of a Node: the version of the node's own unit. A Node without it cannot change its
 settings while it runs, nor leave etcd by itself."""
@@ -37,6 +45,9 @@ LEAVE_ETCD: Final = "spiderpool-alicloud.io/leave-etcd"
 to remove its own etcd member and stop its API server."""
 ETCD_LEFT: Final = "spiderpool-alicloud.io/etcd-left"
 """Annotation of a control plane, written by the node: the provider id whose member is gone."""
+ETCD_FAILED: Final = "spiderpool-alicloud.io/etcd-failed"
+"""Annotation of a control plane, written by the node: why it neither leaves nor forgets (its member
+is the only one, or too few would be left); absent otherwise. It looks again every few seconds."""
 FORGET_MEMBERS: Final = "spiderpool-alicloud.io/forget-members"
 """Annotation of a control plane that stays, written by the program: private addresses, separated
 by commas, of dead control planes whose etcd members it has to remove."""
@@ -77,6 +88,29 @@ def identity_digest(plan: ClusterPlan, node: NodePlan) -> str:
 def restart_settings(node: NodePlan) -> dict[str, object]:
     """Settings that the cloud changes on a stopped machine (ECS, ModifyInstanceSpec)."""
     return {"instanceType": node.instance_type}
+
+
+def node_settings(plan: ClusterPlan, node: NodePlan, endpoint_address: str) -> str:
+    """The JSON text of `SETTINGS`: what the node's own unit applies while the machine runs.
+
+    Args:
+        plan: the cluster, in `kubeadm` mode.
+        node: one of the plan's nodes.
+        endpoint_address: where workers reach the API servers: the only control plane's address, or
+            the load balancer's. A control plane reaches its own.
+
+    Returns:
+        An object with three texts: `endpoint`, an address for /etc/hosts; `kubelet` and `sysctls`,
+        contents of files. The user-data has the same ones, so a new machine has nothing to change.
+    """
+    control_plane = node.role is Role.CONTROL_PLANE
+    return _text(
+        {
+            "endpoint": private_address(node) if control_plane else endpoint_address,
+            "kubelet": kubelet_settings(plan, node),
+            "sysctls": sysctls(plan),
+        }
+    )
 
 
 def settings_digest(text: str) -> str:

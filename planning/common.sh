@@ -1,0 +1,79 @@
+# What bootstrap.sh and node.sh share; both read it after node.env.
+# shellcheck disable=SC2034  # for them
+HERE=/etc/spiderpool-alicloud
+PKI=/etc/kubernetes/pki
+
+retry() { # retry TRIES PAUSE COMMAND...
+  local tries=$1 pause=$2 try=1
+  shift 2
+  until "$@"; do
+    if [ "$try" -ge "$tries" ]; then
+      echo ":: $NODE_NAME: gave up after $try tries: $*" >&2
+      return 1
+    fi
+    try=$((try + 1))
+    sleep "$pause"
+  done
+}
+
+endpoint_address() { # where this machine looks for the API server; empty before the first pointing
+  sed -n "s/ $ENDPOINT_NAME\$//p" /etc/hosts
+}
+
+point_endpoint_at() { # ADDRESS: the endpoint's name in /etc/hosts
+  local others
+  [ "$(endpoint_address)" != "$1" ] || return 0
+  others=$(grep -v " $ENDPOINT_NAME\$" /etc/hosts || true)
+  printf '%s\n%s %s\n' "$others" "$1" "$ENDPOINT_NAME" > /etc/hosts.new
+  # In place: a container may have the file mounted.
+  cat /etc/hosts.new > /etc/hosts
+  rm /etc/hosts.new
+}
+
+restart_kube_proxy() { # it took a copy of /etc/hosts when it started
+  local container
+  for container in $(crictl ps --quiet --name '^kube-proxy$' 2> /dev/null || true); do
+    crictl stop "$container" > /dev/null || true
+  done
+}
+
+ready() { # ADDRESS: is this cluster's API server, by its CA, ready on that control plane?
+  [ "$(curl -sSf --max-time 3 --cacert "$PKI/ca.crt" "https://$1:6443/readyz" 2> /dev/null)" = ok ]
+}
+
+first_ready() { # ADDRESS...: the first one that is
+  local peer
+  for peer in "$@"; do
+    if ready "$peer"; then
+      echo "$peer"
+      return
+    fi
+  done
+  return 1
+}
+
+answers() { # ADDRESS PORT: does something listen there, ready or not?
+  local connected
+  connected=$(curl -sk --max-time 3 -o /dev/null -w '%{time_connect}' "https://$1:$2/" || true)
+  case "$connected" in
+    '' | 0.000000) return 1 ;;
+  esac
+}
+
+etcd() { # ADDRESS METHOD JSON: one call of etcd's own API there
+  curl -sSf --max-time 10 --cacert "$PKI/etcd/ca.crt" --cert "$PKI/etcd/healthcheck-client.crt" \
+    --key "$PKI/etcd/healthcheck-client.key" -d "$3" "https://$1:2379/v3/$2"
+}
+
+# cloud-init is a Python program, so that every image that runs user-data has an interpreter.
+READ_MEMBERS='
+import json, sys, urllib.parse
+for member in json.load(sys.stdin).get("members", []):
+    address = urllib.parse.urlsplit(member["peerURLs"][0]).hostname
+    print(member["ID"], address, "learner" if member.get("isLearner") else "voter")
+'
+members() { # ADDRESS: the members that the etcd there knows, a line each: id, address, kind
+  local answer
+  answer=$(etcd "$1" cluster/member/list '{}') || return 1
+  python3 -c "$READ_MEMBERS" <<< "$answer"
+}
