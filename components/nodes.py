@@ -123,8 +123,10 @@ class Node(pulumi.ComponentResource):
         self._name = name
         self._args = args
         self._rollout = args.rollout
-        self._is_only_control_plane = args.node.role is Role.CONTROL_PLANE and (
-            len(args.plan.control_planes) == 1
+        self._is_only_control_plane = (
+            args.rollout is not None
+            and args.node.role is Role.CONTROL_PLANE
+            and len(args.plan.control_planes) == 1
         )
         self._turn = self._wait_for_turn()
         enis = {nic: self._make_eni(plan) for nic, plan in args.node.interfaces.items()}
@@ -179,7 +181,7 @@ class Node(pulumi.ComponentResource):
         generation = self._rollout.wait_turn(self._name, self._args.node, parent=self)
         return generation.urn.apply(lambda _: None)
 
-    def _replacement_trigger(self, nics: Sequence[str]) -> pulumi.Output[list[str]] | None:
+    def _replacement_trigger(self, nics: Sequence[str]) -> pulumi.Input[list[str]] | None:
         """What the engine compares with the last run's to tell whether the machine is replaced.
 
         Earlier releases wrote the NICs' names down, and a machine of theirs must not be replaced
@@ -188,13 +190,17 @@ class Node(pulumi.ComponentResource):
         names and the identity's digest afterwards. None, for the only control plane, is no trigger
         (Pulumi: a missing one on either side replaces nothing).
         """
+        names = sorted(nics)
+        if self._rollout is None:
+            # Whoever builds the cluster decides about its machines. The provider alone does not see
+            # that a NIC is gone from its inputs, and the ENI of a machine that runs stays.
+            return names
         digest = identity_digest(self._args.plan, self._args.node)
         first = pulumi.Stash(
             f"{self._name}-first-identity", input=digest, opts=pulumi.ResourceOptions(parent=self)
         )
         if self._is_only_control_plane:
             return None
-        names = sorted(nics)
         return first.output.apply(lambda known: names if known == digest else [*names, digest])
 
     def _make_eni(self, nic: InterfacePlan) -> ecs.EcsNetworkInterface:
@@ -335,7 +341,9 @@ class Node(pulumi.ComponentResource):
                 ignore_changes=_kept(only_control_plane=self._is_only_control_plane),
                 # The provider would change these in place: a new image by emptying the disk.
                 replace_on_changes=(
-                    None if self._is_only_control_plane else list(_IDENTITY_PROPERTIES)
+                    None
+                    if self._is_only_control_plane or self._rollout is None
+                    else list(_IDENTITY_PROPERTIES)
                 ),
                 replacement_trigger=self._replacement_trigger(list(enis)),
                 protect=protect,
