@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 from .addressing import block, gateway
-from .products.ecs.entities import Instance, NetworkInterface, Rule, SecurityGroup
+from .products.ecs.entities import Disk, Instance, NetworkInterface, Rule, SecurityGroup
 from .products.slb.entities import (
     AccessControlList,
     Listener,
@@ -93,6 +93,7 @@ def _instance(store: Store, cloud: Cloud, instance: Instance, now: float) -> dic
         "boot": instance.boot,
         "user_data": instance.user_data,
         "image": instance.image_id,
+        "system_disk": _system_disk(store, instance),
         "instance_type": instance.instance_type,
         "ram_role": instance.ram_role,
         "http_tokens": instance.http_tokens,
@@ -100,6 +101,12 @@ def _instance(store: Store, cloud: Cloud, instance: Instance, now: float) -> dic
         "interfaces": [_interface(store, e) for e in enis],
         "ingress": _ingress(store, enis),
     }
+
+
+def _system_disk(store: Store, instance: Instance) -> str:
+    """Its id: another one once ReplaceSystemDisk has put a new disk in its place."""
+    disks = store.where(Disk, "instance", instance.id)
+    return next((disk.id for disk in disks if disk.kind == "system"), "")
 
 
 def _backend(store: Store, server: Server, port: int) -> dict[str, Any] | None:

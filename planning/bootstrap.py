@@ -7,6 +7,7 @@ with it (docs/decisions/node-unit.md).
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from collections.abc import Mapping
 from importlib.resources import files
@@ -173,14 +174,27 @@ def _written(file: _File) -> dict[str, str]:
 
 
 def _script(name: str) -> str:
-    """A script without its comments, which are for readers of this repository."""
-    text = files("planning").joinpath(name).read_text(encoding="utf-8")
-    kept = [
-        line
-        for line in text.splitlines()
-        if line and (line.startswith("#!") or not line.lstrip().startswith("#"))
-    ]
+    """A script as short as it can be read by bash: without comments, blank lines and indentation.
+
+    Those are for readers of this repository, and would take a quarter of `LIMIT`. A Python text in
+    a script, from a line that ends in `='` to one that begins with `'`, keeps its indentation.
+    """
+    kept: list[str] = []
+    python = False
+    for line in files("planning").joinpath(name).read_text(encoding="utf-8").splitlines():
+        if python:
+            kept.append(line)
+            python = not line.startswith("'")
+        elif line.startswith("#!"):
+            kept.append(line)
+        elif (short := _FUNCTION.sub(r"\1", line.lstrip())) and not short.startswith("#"):
+            kept.append(short)
+            python = short.endswith("='")
     return "\n".join(kept) + "\n"
+
+
+_FUNCTION: Final = re.compile(r"^(\w+\(\) \{) #.*$")
+"""A function's first line, which says what it takes."""
 
 
 def _environment(

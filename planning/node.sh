@@ -213,14 +213,16 @@ remove_member() { # THROUGH ADDRESS: the member that has that address, if there 
   done <<< "$known"
 }
 
+IS_LEADER='
+import json, sys
+status = json.load(sys.stdin)
+sys.exit(status["leader"] != status["header"]["member_id"])
+'
 hand_over_leadership() { # PEER: only for a shorter pause; etcd elects a leader anyway
   local status successor
   status=$(etcd 127.0.0.1 maintenance/status '{}') || return 0
   successor=$(members 127.0.0.1 | sed -n "s/ $1 voter\$//p") || return 0
-  if [ -n "$successor" ] && python3 -c '
-import json, sys
-status = json.load(sys.stdin)
-sys.exit(status["leader"] != status["header"]["member_id"])' <<< "$status"; then
+  if [ -n "$successor" ] && python3 -c "$IS_LEADER" <<< "$status"; then
     etcd 127.0.0.1 maintenance/transfer-leadership "{\"targetID\":\"$successor\"}" > /dev/null || true
   fi
 }

@@ -88,6 +88,8 @@ class Instance:
     boot: int
     user_data: str
     image: str
+    system_disk: str
+    """Its id. Another id is another disk, and so a first boot."""
     instance_type: str
     ram_role: str | None
     http_tokens: str
@@ -113,6 +115,7 @@ class Instance:
             boot=int(data["boot"]),
             user_data=data.get("user_data") or "",
             image=data.get("image") or "",
+            system_disk=data.get("system_disk") or "",
             instance_type=data.get("instance_type") or "",
             ram_role=data.get("ram_role") or None,
             http_tokens=data.get("http_tokens") or "optional",

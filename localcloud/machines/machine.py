@@ -88,6 +88,7 @@ class Machine:
     async def _power_on(self, instance: Instance, raw: dict[str, Any]) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         self._folder.chmod(0o700)
+        await asyncio.to_thread(_install_disk, self._folder, instance.system_disk)
         spec = self._folder / "machine.json"
         spec.touch(mode=0o600)
         spec.write_text(json.dumps({"instance": raw, **self._about}), encoding="utf-8")
@@ -209,6 +210,14 @@ class Machine:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _install_disk(folder: Path, disk_id: str) -> None:
+    """Take the disk that is in the cloud's books; nothing is left of one that was replaced."""
+    note = folder / "disk-id"
+    if note.exists() and note.read_text("ascii") != disk_id:
+        shutil.rmtree(folder / "disk")
+    note.write_text(disk_id, encoding="ascii")
 
 
 async def _read_at_once(stream: asyncio.StreamReader) -> bytes:

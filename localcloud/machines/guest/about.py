@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Final
 
 _PATH: Final = Path("/var/lib/machine/about.json")
+_BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
+_MACHINE_ID: Final = Path("/etc/machine-id")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,6 +18,16 @@ class About:
 
     kubernetes_versions: tuple[str, ...]
     instance_type: str
+
+
+def boot_id() -> str:
+    """Return what the kernel calls this boot; another one after each reboot."""
+    return _BOOT_ID.read_text("ascii").strip()
+
+
+def machine_id() -> str:
+    """Return what the image's first boot called this disk."""
+    return _MACHINE_ID.read_text("ascii").strip()
 
 
 def write(about: About) -> None:

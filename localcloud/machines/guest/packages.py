@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from .sources import Pin
+
 KUBERNETES: Final = ("kubeadm", "kubelet", "kubectl")
 """Packages that differ between Kubernetes versions."""
 _MINOR_OF_REPOSITORY: Final = re.compile(r"/v(\d+\.\d+)/deb\b")
@@ -85,15 +87,15 @@ _PLAIN: Final = (
 )
 
 
-def offered(built: Iterable[str], sources: Iterable[str]) -> list[str]:
-    """Return the Kubernetes versions that apt's sources lead to, newest first.
+def offered(built: Iterable[str], fetched: str) -> list[str]:
+    """Return the Kubernetes versions that apt's lists have, newest first.
 
     Args:
         built: what the toolchain has, as v1.35.4.
-        sources: texts of files in /etc/apt/sources.list.d. Without a repository of Kubernetes in
-            any of them, all that is built is taken for the image's own archive.
+        fetched: URIs of the repositories whose lists `apt-get update` fetched. Without a repository
+            of Kubernetes among them, all that is built is taken for the image's own archive.
     """
-    minors = {minor for text in sources for minor in _MINOR_OF_REPOSITORY.findall(text)}
+    minors = set(_MINOR_OF_REPOSITORY.findall(fetched))
     newest = sorted(built, key=_numbers, reverse=True)
     return [v for v in newest if not minors or ".".join(map(str, _numbers(v)[:2])) in minors]
 
@@ -120,7 +122,7 @@ def _of_every_machine() -> dict[str, Package]:
     for name in ("containerd.io", "containerd"):
         found[name] = Package(
             name=name,
-            version="2.1.4-1",
+            version="2.2.1-1",
             commands=("containerd",),
             units=(("containerd", _CONTAINERD_UNIT),),
         )
@@ -144,8 +146,13 @@ def base_units() -> dict[str, str]:
     return {name: _IDLE_UNIT.format(name=name) for name in names}
 
 
-def select(wanted: list[str], available: Mapping[str, tuple[Package, ...]]) -> list[Package]:
-    """Return the packages that `name` or `name=version` arguments mean. Raises PackageError."""
+def select(
+    wanted: Sequence[str], available: Mapping[str, tuple[Package, ...]], pins: Sequence[Pin] = ()
+) -> list[Package]:
+    """Return the packages that `name` or `name=version` arguments mean. Raises PackageError.
+
+    Without a version the one of the highest pin is taken, of equal ones the newest.
+    """
     problems, found = [], []
     for text in wanted:
         name, _, version = text.partition("=")
@@ -159,10 +166,15 @@ def select(wanted: list[str], available: Mapping[str, tuple[Package, ...]]) -> l
         elif not fitting:
             problems.append(f"E: Version '{version}' for '{name}' was not found")
         else:
-            found.append(fitting[0])
+            found.append(max(fitting, key=lambda p: _priority(p, pins)))
     if problems:
         raise PackageError("\n".join(problems))
     return found
+
+
+def _priority(package: Package, pins: Sequence[Pin]) -> int:
+    """500 is what apt gives a version that no pin is about."""
+    return next((p.priority for p in pins if p.means(package.name, package.version)), 500)
 
 
 def _fits(asked: str, present: str) -> bool:

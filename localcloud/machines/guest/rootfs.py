@@ -11,6 +11,7 @@ import errno
 import os
 import shutil
 import sys
+import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -140,12 +141,20 @@ def enter(disk: Path, tools: Path, kubernetes: Mapping[str, Path]) -> None:
         kernel.mount(
             disk / COMMANDS.relative_to("/"), disk / "usr/local/sbin", None, kernel.MS_BIND
         )
+    _new_boot_id(disk)
     old = disk / "run/.old"
     old.mkdir()
     kernel.pivot_root(disk, old)
     os.chdir("/")
     kernel.detach("/run/.old")
     Path("/run/.old").rmdir()
+
+
+def _new_boot_id(disk: Path) -> None:
+    """Give the machine a boot id of its own: the host's kernel stays the same over its reboots."""
+    own = disk / "run/boot_id"
+    own.write_text(f"{uuid.uuid4()}\n", encoding="ascii")
+    kernel.mount(own, disk / "proc/sys/kernel/random/boot_id", None, kernel.MS_BIND)
 
 
 def _interpreter() -> list[Path]:

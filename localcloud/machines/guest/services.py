@@ -19,10 +19,11 @@ from .lines import python_environment, say
 from .packages import base_units
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 _LOGS: Final = Path("/var/log/machine")
 _WANTS: Final = Path("/etc/systemd/system/multi-user.target.wants")
+_TIMERS: Final = Path("/etc/systemd/system/timers.target.wants")
 _STOP_SECONDS: Final = 5.0
 _RESTART_SECONDS: Final = 1.0
 _NOT_FOUND: Final = 5
@@ -108,10 +109,37 @@ class _Service:
         return 0
 
 
+class _Timer:
+    """One running timer: a thread that starts its service when it elapses."""
+
+    def __init__(self, timer: units.Timer, start: Callable[[str], object]) -> None:
+        self._timer = timer
+        self._start = start
+        self._stopping = threading.Event()
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def stop(self) -> None:
+        """Elapse no more; a service that runs goes on."""
+        self._stopping.set()
+
+    def _run(self) -> None:
+        timer = self._timer
+        pause = timer.after_start
+        while pause is not None and not self._stopping.wait(pause):
+            began = time.monotonic()
+            # A oneshot service has ended when this returns.
+            self._start(timer.service)
+            pause = timer.after_end
+            if timer.after_begin is not None:
+                rest = max(0.0, began + timer.after_begin - time.monotonic())
+                pause = rest if pause is None else min(pause, rest)
+
+
 class Services:
     """All units of the machine. Methods may be called from several threads."""
 
     def __init__(self) -> None:
+        self._timers: dict[str, _Timer] = {}
         self._running: dict[str, _Service] = {}
         self._lock = threading.RLock()
 
@@ -129,6 +157,8 @@ class Services:
         threading.Thread(target=self._serve, args=(listener,), daemon=True).start()
         for link in sorted(_WANTS.glob("*.service")):
             self.systemctl(["start", link.stem])
+        for link in sorted(_TIMERS.glob("*.timer")):
+            self.systemctl(["start", link.name])
 
     def systemctl(self, words: Sequence[str]) -> Reply:
         """Do what `systemctl WORDS` does."""
@@ -154,6 +184,8 @@ class Services:
 
     def _one(self, verb: str, name: str, *, now: bool) -> Reply:
         """Do one verb on one unit."""
+        if name.endswith(".timer"):
+            return self._one_timer(verb, name.removesuffix(".timer"), now=now)
         questions = {"is-active": self._is_active, "is-enabled": self._is_enabled}
         if verb in questions:
             return questions[verb](name)
@@ -172,6 +204,50 @@ class Services:
             (_WANTS / f"{name}.service").unlink(missing_ok=True)
             return self._stop(name) if now else Reply()
         return self._power(verb, unit)
+
+    def _one_timer(self, verb: str, name: str, *, now: bool) -> Reply:
+        path = units.UNIT_FOLDERS[0] / f"{name}.timer"
+        link = _TIMERS / path.name
+        if verb == "is-enabled":
+            enabled = link.is_symlink()
+            return Reply(code=0 if enabled else 1, text="enabled" if enabled else "disabled")
+        if verb == "is-active":
+            active = name in self._timers
+            return Reply(code=0 if active else _NOT_ACTIVE, text="active" if active else "inactive")
+        if not path.is_file():
+            text = f"Failed to {verb} {path.name}: Unit {path.name} not found."
+            return Reply(code=_NOT_FOUND, text=text)
+        if verb == "enable":
+            link.parent.mkdir(parents=True, exist_ok=True)
+            if not link.is_symlink():
+                link.symlink_to(path)
+        if verb == "disable":
+            link.unlink(missing_ok=True)
+        if verb in {"stop", "restart"} or (verb == "disable" and now):
+            self._stop_timer(name)
+        if verb in {"start", "restart"} or (verb == "enable" and now):
+            return self._start_timer(name, path)
+        known = {"enable", "disable", "stop", "status", "show", "cat"}
+        return Reply() if verb in known else Reply(code=1, text=f"Unknown command verb {verb}.")
+
+    def _start_timer(self, name: str, path: Path) -> Reply:
+        with self._lock:
+            if name in self._timers:
+                return Reply()
+            try:
+                timer = units.parse_timer(name, path.read_text("utf-8"))
+            except ValueError as error:
+                return Reply(code=1, text=f"Failed to start {path.name}: {error}.")
+            self._timers[name] = _Timer(
+                timer, lambda service: self._one("start", service, now=True)
+            )
+        return Reply()
+
+    def _stop_timer(self, name: str) -> None:
+        with self._lock:
+            timer = self._timers.pop(name, None)
+        if timer is not None:
+            timer.stop()
 
     def _power(self, verb: str, unit: units.Unit) -> Reply:
         if verb == "status":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,8 +27,61 @@ class Unit:
     restart: bool
 
 
-def parse(name: str, texts: Iterable[str]) -> Unit:
-    """Read a unit and its drop-ins, in order. Raises ValueError where it has no command."""
+@dataclass(frozen=True, kw_only=True)
+class Timer:
+    """One timer. Times are seconds; None where the unit has no such line."""
+
+    name: str
+    service: str
+    after_start: float | None
+    """OnActiveSec or OnBootSec, the shorter one: until the service's first start."""
+    after_begin: float | None
+    """OnUnitActiveSec: from one start of the service to the next."""
+    after_end: float | None
+    """OnUnitInactiveSec: from the end of the service to its next start."""
+
+
+def parse_timer(name: str, text: str) -> Timer:
+    """Read a timer (systemd.timer(5)). Raises ValueError where it never elapses."""
+    values = _section([text], "Timer")
+    spans = {key: _seconds(entries[-1]) for key, entries in values.items() if key.endswith("Sec")}
+    first = [spans[key] for key in ("OnActiveSec", "OnBootSec") if key in spans]
+    if not first:
+        raise ValueError(f"{name}.timer has neither OnActiveSec nor OnBootSec")
+    return Timer(
+        name=name,
+        service=values.get("Unit", [f"{name}.service"])[-1].removesuffix(".service"),
+        after_start=min(first),
+        after_begin=spans.get("OnUnitActiveSec"),
+        after_end=spans.get("OnUnitInactiveSec"),
+    )
+
+
+def _seconds(text: str) -> float:
+    """A time span (systemd.time(7)): `15s`, `1min 30s`, `90`."""
+    total, rest = 0.0, text.replace(" ", "")
+    if not re.fullmatch(r"(\d+(\.\d+)?(us|ms|sec|s|min|m|hr|h|d)?)+", rest):
+        raise ValueError(f"{text!r} is not a time span")
+    for number, unit in re.findall(r"(\d+(?:\.\d+)?)(us|ms|sec|s|min|m|hr|h|d)?", rest):
+        total += float(number) * _SPANS[unit or "s"]
+    return total
+
+
+_SPANS: Final = {
+    "us": 1e-6,
+    "ms": 1e-3,
+    "s": 1,
+    "sec": 1,
+    "m": 60,
+    "min": 60,
+    "h": 3600,
+    "hr": 3600,
+    "d": 86_400,
+}
+
+
+def _section(texts: Iterable[str], wanted: str) -> dict[str, list[str]]:
+    """Values by key of one section; an empty value takes back those before it."""
     values: dict[str, list[str]] = {}
     for text in texts:
         section = ""
@@ -35,12 +89,18 @@ def parse(name: str, texts: Iterable[str]) -> Unit:
             line = raw.strip()
             if line.startswith("["):
                 section = line.strip("[]")
-            elif section == "Service" and "=" in line and line[0] not in "#;":
+            elif section == wanted and "=" in line and line[0] not in "#;":
                 key, _, value = line.partition("=")
                 if value.strip():
                     values.setdefault(key.strip(), []).append(value.strip())
                 else:
                     values.pop(key.strip(), None)
+    return values
+
+
+def parse(name: str, texts: Iterable[str]) -> Unit:
+    """Read a unit and its drop-ins, in order. Raises ValueError where it has no command."""
+    values = _section(texts, "Service")
     if "ExecStart" not in values:
         raise ValueError(f"{name} has no ExecStart")
     environment = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from localcloud.machines.guest import about, bus, installed, packages, units
+from localcloud.machines.guest import about, bus, installed, packages, sources, units
 from localcloud.machines.guest.lines import complain, say
 
 from . import scripts
@@ -14,38 +14,78 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _SOURCES: Final = Path("/etc/apt/sources.list.d")
+_PREFERENCES: Final = Path("/etc/apt/preferences.d")
+_LISTS: Final = Path("/var/lib/apt/lists/fetched")
+"""URIs whose lists the last update fetched: nothing else can be installed from."""
 _TAKES_NEXT: Final = frozenset({"-o", "-t", "-c", "--option", "--target-release"})
-_NOTHING_TO_DO: Final = frozenset(
-    {"autoclean", "autoremove", "clean", "dist-upgrade", "update", "upgrade"}
-)
+_NOTHING_TO_DO: Final = frozenset({"autoclean", "autoremove", "clean", "dist-upgrade", "upgrade"})
 _FAILED: Final = 100
 
 
 def apt_get(words: Sequence[str]) -> int:
-    """Install and remove; update and upgrade have nothing to do."""
+    """Update the lists, install and remove; upgrade has nothing to do."""
     verb, *names = plain_words(words) or [""]
-    if verb in _NOTHING_TO_DO:
-        say(f"apt-get {verb}: the archive of this machine is always up to date (simulated)")
-        return 0
+    try:
+        pins = sources.read_preferences(_texts(_PREFERENCES, "*"))
+    except sources.AptError as error:
+        complain(str(error))
+        return _FAILED
+    if verb == "update":
+        return _update()
+    if verb == "install":
+        return _install_all(names, pins)
     if verb in {"remove", "purge"}:
         for name in names:
             installed.remove(name)
-        return 0
-    if verb != "install":
+    elif verb in _NOTHING_TO_DO:
+        say(f"apt-get {verb}: the archive of this machine is always up to date (simulated)")
+    else:
         complain(f"E: Invalid operation {verb} (simulated apt-get)")
         return _FAILED
+    return 0
+
+
+def _install_all(names: Sequence[str], pins: Sequence[sources.Pin]) -> int:
     built = about.read().kubernetes_versions
-    offered = packages.offered(built, [path.read_text("utf-8") for path in _SOURCES.glob("*.*")])
+    offered = packages.offered(built, _LISTS.read_text("utf-8") if _LISTS.exists() else "")
     try:
-        found = packages.select(names, packages.archive(offered))
+        chosen = packages.select(names, packages.archive(offered), pins)
     except packages.PackageError as error:
         complain(str(error))
         if any(name.partition("=")[0] in packages.KUBERNETES for name in names):
             complain(_versions(built, offered))
         return _FAILED
-    for package in found:
+    for package in chosen:
         _install(package)
     return 0
+
+
+def _update() -> int:
+    """Fetch the lists of every source, once all of them can be trusted."""
+    entries = [entry for text in _texts(_SOURCES, "*.sources") for entry in sources.read(text)]
+    problems = [problem for entry in entries if (problem := _distrust(entry))]
+    for problem in problems:
+        complain(problem)
+    if problems:
+        return _FAILED
+    _LISTS.parent.mkdir(parents=True, exist_ok=True)
+    _LISTS.write_text("".join(f"{entry.uri}\n" for entry in entries), encoding="utf-8")
+    say("Reading package lists... Done (simulated)")
+    return 0
+
+
+def _distrust(source: sources.Source) -> str | None:
+    """Say why apt does not take a source's lists; None when a key signs them."""
+    key = Path(source.signed_by) if source.signed_by else None
+    if key is None or not key.is_file():
+        return f"E: The repository '{source.uri} {source.suite} InRelease' is not signed."
+    if not key.read_bytes().startswith((b"-----BEGIN PGP PUBLIC KEY BLOCK-----", b"\x99")):
+        return f"E: The key(s) in the keyring {key} are ignored: the file is not a key."
+    return None
+
+
+def _texts(folder: Path, pattern: str) -> list[str]:
+    return [path.read_text("utf-8") for path in sorted(folder.glob(pattern)) if path.is_file()]
 
 
 def apt_mark(words: Sequence[str]) -> int:

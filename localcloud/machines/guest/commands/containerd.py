@@ -37,7 +37,7 @@ def containerd(words: Sequence[str]) -> int:
         say(_DEFAULT)
         return 0
     if words and words[0] in {"--version", "-v"}:
-        say("containerd github.com/containerd/containerd/v2 2.1.4 (simulated)")
+        say("containerd github.com/containerd/containerd/v2 2.2.1 (simulated)")
         return 0
     if words and words[0] not in {"--config", "-c"}:
         complain(f"containerd {words[0]}: not simulated")

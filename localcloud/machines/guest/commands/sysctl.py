@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -27,6 +28,7 @@ def sysctl(words: Sequence[str]) -> int:
     """Do --system, -p FILE, -w KEY=VALUE, KEY=VALUE, and reading with or without -n."""
     plain = [word for word in words if not word.startswith("-")]
     quiet = bool({"-q", "--quiet"} & set(words))
+    ignore = bool({"-e", "--ignore"} & set(words))
     if "--system" in words:
         # procps reports a bad key of a --system file and still ends with 0.
         _set_all(_lines(_system_files()), quiet=quiet)
@@ -36,9 +38,9 @@ def sysctl(words: Sequence[str]) -> int:
         if missing := [path for path in files if not path.exists()]:
             complain(f'sysctl: cannot open "{missing[0]}": No such file or directory')
             return _FAILED
-        return _set_all(_lines(files), quiet=quiet)
+        return _set_all(_lines(files), quiet=quiet, ignore_unknown=ignore)
     if "-w" in words or any("=" in word for word in plain):
-        return _set_all(plain, quiet=quiet)
+        return _set_all(plain, quiet=quiet, ignore_unknown=ignore)
     return _read(plain, bare="-n" in words)
 
 
@@ -53,12 +55,18 @@ def _lines(files: Sequence[Path]) -> list[str]:
     return [line for line in lines if line and line[0] not in "#;"]
 
 
-def _set_all(settings: Sequence[str], *, quiet: bool) -> int:
+def _set_all(settings: Sequence[str], *, quiet: bool, ignore_unknown: bool = False) -> int:
     code = 0
     for setting in settings:
-        left, _, right = setting.partition("=")
+        left, equals, right = setting.partition("=")
         key, value = left.strip().lstrip("-").replace("/", "."), right.strip()
+        if not equals:
+            complain(f'sysctl: "{setting}" must be of the form name=value')
+            code = _FAILED
+            continue
         if problem := _set(key, value):
+            if problem.startswith("cannot stat") and ignore_unknown:
+                continue
             if not left.startswith("-"):
                 complain(f"sysctl: {problem}")
                 code = _FAILED
@@ -70,6 +78,11 @@ def _set_all(settings: Sequence[str], *, quiet: bool) -> int:
 def _set(key: str, value: str) -> str | None:
     """Return what is wrong, or None."""
     path = _path(key)
+    if key.startswith(_HOST_WIDE) and path.exists():
+        # The host keeps its own value; the kernel would refuse a word for a number nevertheless.
+        with contextlib.suppress(OSError):
+            if _is_number(path.read_text("ascii").strip()) and not _is_number(value):
+                return f'setting key "{key}": Invalid argument'
     if not key.startswith(_HOST_WIDE):
         if path.exists():
             try:
@@ -86,6 +99,10 @@ def _set(key: str, value: str) -> str | None:
     noted = _noted() | {key: value}
     _NOTES.write_text(json.dumps(noted, indent=1, sort_keys=True), encoding="ascii")
     return None
+
+
+def _is_number(text: str) -> bool:
+    return text.removeprefix("-").isdigit()
 
 
 def _read(keys: Sequence[str], *, bare: bool) -> int:

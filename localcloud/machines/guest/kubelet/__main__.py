@@ -28,6 +28,8 @@ _CERTIFICATES: Final = Path("/var/lib/kubelet/pki")
 _CNI: Final = Path("/etc/cni/net.d")
 _HEARTBEAT_SECONDS: Final = 10.0
 _ROUND_SECONDS: Final = 1.0
+_GRACE_SECONDS: Final = 30.0
+"""A pod's terminationGracePeriodSeconds where it names none; kubeadm's static pods name none."""
 
 
 def main() -> int:
@@ -37,6 +39,8 @@ def main() -> int:
         version = installed.upstream_version("kubelet")
         flags = settings.parse_flags(words, version)
         read = settings.read_document(Path(flags["config"])) if "config" in flags else None
+        if read is not None and "config-dir" in flags:
+            read = settings.merged(read, settings.read_drop_ins(Path(flags["config-dir"])))
         loaded = settings.load(words, socket.gethostname(), read, version=version)
     except settings.SettingsError as error:
         sys.stderr.write(f"E kubelet (simulated): command failed: {error}\n")
@@ -104,8 +108,8 @@ class Kubelet:
         ]
         specs = [process_of(pod, container, {}, ()) for pod, container in runnable]
         wanted = frozenset(spec.key for spec in specs)
-        for key in self._static - wanted:
-            self._processes.stop(key, 0)
+        if gone := self._static - wanted:
+            self._processes.stop_all(gone, _GRACE_SECONDS)
         self._static = wanted
         for spec in specs:
             self._processes.ensure(spec)
@@ -172,7 +176,14 @@ class Kubelet:
         changed["status"]["conditions"] = node.conditions(
             present, _now(), not_ready_reason=self._network_problem()
         )
-        changed["status"]["nodeInfo"] = {"kubeletVersion": self._version}
+        machine = hardware.of_instance_type(about.read().instance_type)
+        resources = node.resources(self._settings, machine)
+        changed["status"] |= {"capacity": resources, "allocatable": resources}
+        changed["status"]["nodeInfo"] = {
+            "kubeletVersion": self._version,
+            "bootID": about.boot_id(),
+            "machineID": about.machine_id(),
+        }
         changed["status"]["daemonEndpoints"] = {"kubeletEndpoint": {"Port": 10250}}
         return client.request("PATCH", f"{path}/status", changed, STRATEGIC_PATCH)
 

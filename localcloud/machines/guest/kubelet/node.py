@@ -22,6 +22,16 @@ UNINITIALIZED: Final = {
 }
 
 
+def resources(settings: Settings, hardware: Hardware) -> dict[str, str]:
+    """Return the Node's capacity; the kubelet reports it with every status, not only at first."""
+    return {
+        "cpu": str(hardware.cpus),
+        "memory": f"{hardware.memory_gib * 1024 * 1024}Ki",
+        "ephemeral-storage": "41152736Ki",
+        "pods": str(settings.max_pods),
+    }
+
+
 def registration(settings: Settings, version: str, hardware: Hardware) -> dict[str, Any]:
     """Return the Node that is POSTed once."""
     labels = {
@@ -42,12 +52,7 @@ def registration(settings: Settings, version: str, hardware: Hardware) -> dict[s
         spec["providerID"] = settings.provider_id
     if taints:
         spec["taints"] = taints
-    resources = {
-        "cpu": str(hardware.cpus),
-        "memory": f"{hardware.memory_gib * 1024 * 1024}Ki",
-        "ephemeral-storage": "41152736Ki",
-        "pods": str(settings.max_pods),
-    }
+    capacity = resources(settings, hardware)
     return {
         "apiVersion": "v1",
         "kind": "Node",
@@ -58,14 +63,14 @@ def registration(settings: Settings, version: str, hardware: Hardware) -> dict[s
         },
         "spec": spec,
         "status": {
-            "capacity": resources,
-            "allocatable": resources,
+            "capacity": capacity,
+            "allocatable": capacity,
             "nodeInfo": {
                 "architecture": "amd64",
                 "operatingSystem": "linux",
                 "osImage": "Ubuntu 24.04 LTS",
                 "kernelVersion": "6.8.0-simulated",
-                "containerRuntimeVersion": "containerd://2.1.4-simulated",
+                "containerRuntimeVersion": "containerd://2.2.1-simulated",
                 "kubeletVersion": version,
                 "kubeProxyVersion": "",
                 "machineID": "",

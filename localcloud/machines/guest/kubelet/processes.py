@@ -12,7 +12,10 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _RECORDS: Final = Path("/run/kubelet/processes")
 _LONGEST_BACKOFF: Final = 10.0
@@ -76,6 +79,21 @@ class Processes:
     def known(self) -> set[str]:
         """Return the keys of everything that was started and not stopped."""
         return {path.stem for path in _RECORDS.glob("*.json")}
+
+    def stop_all(self, keys: Iterable[str], grace: float) -> None:
+        """`stop` several; the `grace` seconds of all of them run at the same time."""
+        keys = tuple(keys)
+        for key in keys:
+            record = self._read(key)
+            if record and self._alive(record):
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(record.pid, signal.SIGTERM)
+        until = time.monotonic() + grace
+        for key in keys:
+            record = self._read(key)
+            while record and time.monotonic() < until and self._alive(record):
+                time.sleep(0.05)
+            self.stop(key, 0)
 
     def stop(self, key: str, grace: float) -> None:
         """SIGTERM, SIGKILL after `grace` seconds, and forget. `grace` 0 kills at once."""

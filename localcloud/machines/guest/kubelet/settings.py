@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import yaml
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 _KNOWN_FLAGS: Final = frozenset(
@@ -112,6 +112,8 @@ def load(
         )
     if document and document.get("kind") != "KubeletConfiguration":
         raise SettingsError(f"{flags['config']} is no KubeletConfiguration")
+    if problems := [*_type_problems(document), *_value_problems(document)]:
+        raise SettingsError(f"failed to validate kubelet configuration: {'; '.join(problems)}")
     cloud = flags.get("cloud-provider", "")
     if cloud not in {"", "external"}:
         raise SettingsError(
@@ -120,7 +122,7 @@ def load(
     taints = [_taint(text) for text in _split(flags.get("register-with-taints", ""))]
     if not taints:
         taints = [_taint_of(entry) for entry in document.get("registerWithTaints") or ()]
-    max_pods = int(flags.get("max-pods") or document.get("maxPods") or _DEFAULT_MAX_PODS)
+    max_pods = int(flags.get("max-pods") or document.get("maxPods", _DEFAULT_MAX_PODS))
     return Settings(
         hostname=(flags.get("hostname-override") or hostname).lower(),
         kubeconfig=flags.get("kubeconfig", ""),
@@ -141,6 +143,114 @@ def read_document(path: Path) -> dict[str, Any] | None:
     if not path.exists():
         return None
     return yaml.safe_load(path.read_text("utf-8")) or {}
+
+
+def read_drop_ins(folder: Path) -> list[Mapping[str, Any]]:
+    """Return the documents of `--config-dir`: files that end in .conf, in the order of their names.
+
+    Each has to be a whole KubeletConfiguration. Rule:
+    https://kubernetes.io/docs/tasks/administer-cluster/kubelet-config-file/, Drop-in directory.
+    """
+    if not folder.is_dir():
+        raise SettingsError(f"failed to merge kubelet configs: {folder}: no such directory")
+    found: list[Mapping[str, Any]] = []
+    for path in sorted(folder.glob("*.conf")):
+        try:
+            document = yaml.safe_load(path.read_text("utf-8"))
+        except yaml.YAMLError as error:
+            raise SettingsError(f"failed to merge kubelet configs: {path}: {error}") from None
+        if not isinstance(document, dict) or document.get("kind") != "KubeletConfiguration":
+            raise SettingsError(
+                f"failed to merge kubelet configs: {path}: Object 'Kind' is missing or is not "
+                "KubeletConfiguration"
+            )
+        found.append(document)
+    return found
+
+
+def merged(base: Mapping[str, Any], others: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Lay documents over each other: maps field by field, everything else as a whole.
+
+    Rule: https://kubernetes.io/docs/reference/node/kubelet-config-directory-merging/.
+    """
+    found = dict(base)
+    for other in others:
+        for key, value in other.items():
+            present = found.get(key)
+            both = isinstance(value, dict) and isinstance(present, dict)
+            found[key] = merged(present or {}, [value]) if both else value
+    return found
+
+
+_NUMBERS: Final = frozenset(
+    {
+        "containerLogMaxFiles",
+        "eventBurst",
+        "eventRecordQPS",
+        "imageGCHighThresholdPercent",
+        "imageGCLowThresholdPercent",
+        "kubeAPIBurst",
+        "kubeAPIQPS",
+        "maxOpenFiles",
+        "maxParallelImagePulls",
+        "maxPods",
+        "nodeLeaseDurationSeconds",
+        "nodeStatusMaxImages",
+        "podPidsLimit",
+        "podsPerCore",
+        "registryBurst",
+        "registryPullQPS",
+    }
+)
+_BOOLEANS: Final = frozenset(
+    {
+        "cgroupsPerQOS",
+        "cpuCFSQuota",
+        "enableControllerAttachDetach",
+        "enableServer",
+        "failSwapOn",
+        "localStorageCapacityIsolation",
+        "makeIPTablesUtilChains",
+        "protectKernelDefaults",
+        "rotateCertificates",
+        "runOnce",
+        "serializeImagePulls",
+    }
+)
+_MAY_BE_NEGATIVE: Final = frozenset({"nodeStatusMaxImages", "podPidsLimit"})
+
+
+def _type_problems(document: Mapping[str, Any]) -> Iterator[str]:
+    """What the real kubelet's decoder refuses, for fields that are numbers or booleans."""
+    for key, value in document.items():
+        if key in _NUMBERS and (isinstance(value, bool) or not isinstance(value, int)):
+            yield f"cannot unmarshal {value!r} into field KubeletConfiguration.{key} of type int32"
+        elif key in _BOOLEANS and not isinstance(value, bool):
+            yield f"cannot unmarshal {value!r} into field KubeletConfiguration.{key} of type bool"
+
+
+def _value_problems(document: Mapping[str, Any]) -> Iterator[str]:
+    """Part of the kubelet's `ValidateKubeletConfiguration`."""
+    for key in sorted(_NUMBERS - _MAY_BE_NEGATIVE):
+        value = document.get(key)
+        if isinstance(value, int) and value < 0:
+            yield f"invalid configuration: {key} {value} must not be a negative number"
+    high = document.get("imageGCHighThresholdPercent", 85)
+    low = document.get("imageGCLowThresholdPercent", 80)
+    if isinstance(high, int) and isinstance(low, int):
+        if not 0 <= high <= 100 or not 0 <= low <= 100:  # noqa: PLR2004  (per cent)
+            yield "invalid configuration: imageGC thresholds must be between 0 and 100"
+        elif low >= high:
+            yield (
+                f"invalid configuration: imageGCLowThresholdPercent {low} must be less than "
+                f"imageGCHighThresholdPercent {high}"
+            )
+    parallel = document.get("maxParallelImagePulls")
+    if isinstance(parallel, int) and parallel > 1 and document.get("serializeImagePulls", True):
+        yield (
+            f"invalid configuration: maxParallelImagePulls {parallel} cannot be larger than 1 "
+            "unless SerializeImagePulls is set to false"
+        )
 
 
 def _labels(text: str) -> tuple[tuple[str, str], ...]:
