@@ -114,7 +114,7 @@ def test_a_stack_keeps_them_by_standard_input_and_never_by_arguments(
 
 def test_a_stack_that_has_them_keeps_them(stack: StackConfigStore, tmp_path: Path) -> None:
     full = StackConfigStore(stack="dev", runner=stack.runner, kept=True)
-    with pytest.raises(OperationError, match="stack dev holds secrets already"):
+    with pytest.raises(OperationError, match="stack dev has secrets already"):
         made(full)
     assert not (tmp_path / "argv").exists()
 
