@@ -19,6 +19,8 @@ REMOVED: Final = "spiderpool-alicloud.io/removed"
 """Taint of a node that leaves the cluster for good."""
 
 _ANSWER_WITHIN: Final = 10.0
+_CORDONED: Final = "node.kubernetes.io/unschedulable"
+"""Key of the taint, NoSchedule, that the node controller gives a cordoned Node."""
 _MERGE: Final = "application/merge-patch+json"
 _STRATEGIC: Final = "application/strategic-merge-patch+json"
 _TRIES: Final = 5
@@ -88,6 +90,9 @@ class Pod:
     finished: bool
     ending: bool
     ready: bool
+    uid: str = ""
+    tolerates_cordon: bool = False
+    """The scheduler may put its successor on a cordoned node, as with a toleration of everything."""
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.name}"
@@ -345,7 +350,17 @@ def _pod(item: Mapping[str, Any]) -> Pod:
         finished=(item.get("status") or {}).get("phase") in {"Succeeded", "Failed"},
         ending="deletionTimestamp" in metadata,
         ready=_is_ready(item),
+        uid=metadata["uid"],
+        tolerates_cordon=any(map(_covers_cordon, item["spec"].get("tolerations") or ())),
     )
+
+
+def _covers_cordon(toleration: Mapping[str, Any]) -> bool:
+    """Whether a toleration covers the taint that a cordon puts on a Node."""
+    return toleration.get("key", "") in {"", _CORDONED} and toleration.get("effect", "") in {
+        "",
+        "NoSchedule",
+    }
 
 
 def _is_ready(item: Mapping[str, Any]) -> bool:

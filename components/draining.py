@@ -54,7 +54,9 @@ async def drain(  # noqa: PLR0913 - times are there for tests
     """Evict every pod from a cordoned node, and wait until they are gone.
 
     A PodDisruptionBudget that says no is asked again every round, because other replicas become
-    ready meanwhile. Bare pods leave as well: nothing brings them back, so they are reported.
+    ready meanwhile. Bare pods leave as well: nothing brings them back, so they are reported. A pod
+    that tolerates the cordon, such as the cloud controller's, is evicted once: its successor may
+    come to the same node again, and nobody waits for that one.
 
     Args:
         api: the cluster.
@@ -69,9 +71,14 @@ async def drain(  # noqa: PLR0913 - times are there for tests
     """
     began = reported = time.monotonic()
     bare: set[str] = set()
+    first: frozenset[str] | None = None
     while True:
         try:
-            left = await _round(api, node, wait_for_end=wait_for_end)
+            pods = evictable(await api.pods_on(node))
+            if first is None:
+                first = frozenset(pod.uid for pod in pods)
+            pods = [pod for pod in pods if pod.uid in first or not pod.tolerates_cordon]
+            left = await _round(api, pods, wait_for_end=wait_for_end)
             waiting = ", ".join(f"{pod} ({why})" if why else str(pod) for pod, why in left.items())
             alone = {str(pod) for pod in left if not pod.owner}
         except ClusterError as error:
@@ -140,10 +147,12 @@ async def _until_addresses_are_free(api: ClusterApi, node: str, within: float) -
         await asyncio.sleep(_ROUND_EVERY)
 
 
-async def _round(api: ClusterApi, node: str, *, wait_for_end: bool) -> Mapping[Pod, str]:
-    """Evict once whatever is there; the pods that are left, with the reason of a refusal."""
+async def _round(
+    api: ClusterApi, pods: Sequence[Pod], *, wait_for_end: bool
+) -> Mapping[Pod, str]:
+    """Ask each pod to leave once; the pods that are left, with the reason of a refusal."""
     left: dict[Pod, str] = {}
-    for pod in evictable(await api.pods_on(node)):
+    for pod in pods:
         refused = None if pod.ending else await api.evict(pod)
         if refused is not None or wait_for_end:
             left[pod] = refused or ""

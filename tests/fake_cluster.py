@@ -58,6 +58,7 @@ def a_pod(  # noqa: PLR0913 - what a pod can be, each with its usual value
     host_network: bool = False,
     ready: bool = True,
     namespace: str = "default",
+    tolerates_cordon: bool = False,
 ) -> Pod:
     return Pod(
         namespace=namespace,
@@ -68,6 +69,8 @@ def a_pod(  # noqa: PLR0913 - what a pod can be, each with its usual value
         finished=finished,
         ending=False,
         ready=ready,
+        uid=f"{name}-1",
+        tolerates_cordon=tolerates_cordon,
     )
 
 
@@ -193,6 +196,9 @@ class FakeCluster(ClusterApi):
                 held.remove(pod)
                 if not self.ends_pods:
                     held.append(replace(pod, ending=True))
+                if pod.tolerates_cordon:
+                    # The scheduler brings its successor to the same node.
+                    held.append(replace(pod, uid=f"{pod.uid}1"))
         return None
 
     async def delete_node(self, node: str) -> bool:

@@ -81,6 +81,12 @@ def test_pods_of_a_dead_machine_are_not_waited_for() -> None:
     emptied(cluster, wait_for_end=False)
 
 
+def test_a_pod_that_comes_back_in_spite_of_the_cordon_is_evicted_once() -> None:
+    cluster = FakeCluster(pods={"w": [a_pod("ccm", tolerates_cordon=True), a_pod("web")]})
+    emptied(cluster)
+    assert cluster.done == ["evict ccm", "evict web"]
+
+
 @pytest.mark.parametrize("text", ["soon", "-1", "nan", "inf", ""])
 def test_seconds_that_are_none_are_refused(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SPIDERPOOL_ALICLOUD_DRAIN_SECONDS", text)
