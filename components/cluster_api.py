@@ -92,7 +92,7 @@ class Pod:
     ready: bool
     uid: str = ""
     tolerates_cordon: bool = False
-    """The scheduler may put its successor on a cordoned node, as with a toleration of everything."""
+    """The scheduler may put its successor on a cordoned node."""
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.name}"
@@ -181,15 +181,13 @@ class ClusterApi:
         ]
 
     async def cluster_configuration(self) -> str:
-        """kubeadm's ClusterConfiguration, as YAML text: what a joining control plane reads."""
+        """Kubeadm's ClusterConfiguration, as YAML text: what a joining control plane reads."""
         return str((await self._ask("GET", _KUBEADM))["data"]["ClusterConfiguration"])
 
     async def write_cluster_configuration(self, text: str) -> None:
         """Replace it."""
         body = {"data": {"ClusterConfiguration": text}}
-        _checked(
-            await self._send("PATCH", _KUBEADM, json=body, headers={"Content-Type": _MERGE})
-        )
+        _checked(await self._send("PATCH", _KUBEADM, json=body, headers={"Content-Type": _MERGE}))
 
     async def kube_proxy_image(self) -> str | None:
         """The image of kube-proxy's DaemonSet; None without one."""
@@ -310,8 +308,7 @@ def _patch_of(item: Mapping[str, Any], change: NodeChange) -> dict[str, Any]:
         # An entry that stays keeps what else it has, such as `timeAdded`.
         patch["spec"] = {
             "taints": [
-                before.get(taint)
-                or {"key": taint[0], "value": taint[1], "effect": taint[2]}
+                before.get(taint) or {"key": taint[0], "value": taint[1], "effect": taint[2]}
                 for taint in change.taints
             ]
         }

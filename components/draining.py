@@ -147,9 +147,7 @@ async def _until_addresses_are_free(api: ClusterApi, node: str, within: float) -
         await asyncio.sleep(_ROUND_EVERY)
 
 
-async def _round(
-    api: ClusterApi, pods: Sequence[Pod], *, wait_for_end: bool
-) -> Mapping[Pod, str]:
+async def _round(api: ClusterApi, pods: Sequence[Pod], *, wait_for_end: bool) -> Mapping[Pod, str]:
     """Ask each pod to leave once; the pods that are left, with the reason of a refusal."""
     left: dict[Pod, str] = {}
     for pod in pods:

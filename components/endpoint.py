@@ -129,7 +129,9 @@ class Endpoint(pulumi.ComponentResource):
             opts=child,
         )
         self.private_address, self.server_group_id = balancer.address, group.id
-        self.balancer_id = pulumi.Output.all(balancer.id, listener.id).apply(lambda ids: str(ids[0]))
+        self.balancer_id = pulumi.Output.all(balancer.id, listener.id).apply(
+            lambda ids: str(ids[0])
+        )
 
     def _make_access_list(self) -> slb.Acl | None:
         plan = self._args.plan

@@ -13,7 +13,9 @@ Known = TypeVar("Known")
 Made = TypeVar("Made")
 
 
-def reporting_errors(resource: pulumi.Resource, make: Callable[[Known], Made]) -> Callable[[Known], Made]:
+def reporting_errors(
+    resource: pulumi.Resource, make: Callable[[Known], Made]
+) -> Callable[[Known], Made]:
     """Make `make` fit for `Output.apply`: its refusals are logged against `resource`.
 
     What a callback raises reaches the user only wrapped, once for each resource on its way. The

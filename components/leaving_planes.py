@@ -103,7 +103,11 @@ async def _leaves(
         return now is not None and now.annotations.get(ETCD_LEFT) == node.provider_id
 
     await _until(
-        api, left, asked=node.name, what=f"{node.name} to leave etcd", within=within,
+        api,
+        left,
+        asked=node.name,
+        what=f"{node.name} to leave etcd",
+        within=within,
         ask_every=ask_every,
     )
 
@@ -134,8 +138,12 @@ async def _is_forgotten(  # noqa: PLR0913 - as `leave`
         return address in answer.split(",")
 
     await _until(
-        api, forgotten, asked=first, what=f"{first} to remove the etcd member of {name}",
-        within=within, ask_every=ask_every,
+        api,
+        forgotten,
+        asked=first,
+        what=f"{first} to remove the etcd member of {name}",
+        within=within,
+        ask_every=ask_every,
     )
     await api.change_node(first, lambda _: NodeChange(annotations={FORGET_MEMBERS: None}))
 

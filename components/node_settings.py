@@ -94,9 +94,7 @@ async def change_settings(  # noqa: PLR0913 - times are there for tests
             "it has joined; its console output shows how far it is."
         )
     if (before.labels, before.taints) != (after.labels, after.taints):
-        await api.change_node(
-            node, lambda found: changed_node(found, before=before, after=after)
-        )
+        await api.change_node(node, lambda found: changed_node(found, before=before, after=after))
         report(f"{node}: labels and taints are changed")
     if before.text == after.text:
         return
@@ -126,23 +124,19 @@ async def _until_applied(
     while True:
         try:
             current = (await api.nodes()).get(node)
-            if current is None:
-                reason = "its Node is gone"
-            else:
-                refusal = current.annotations.get(SETTINGS_FAILED, "")
-                if refusal.startswith(f"{digest}:"):
-                    raise _Refused(refusal.removeprefix(f"{digest}:").strip())
-                if current.annotations.get(SETTINGS_APPLIED) == digest and current.ready:
-                    return
-                reason = "its Node is not ready" if not current.ready else "it has not answered"
-        except _Refused as refusal:
-            raise ClusterError(
-                f"{node} could not apply its settings: {refusal}. It runs with the ones from "
-                "before. Correct the setting in the stack file, and run the same command again."
-            ) from None
+            reason = "its Node is gone" if current is None else _missing(current, digest)
         except ClusterError as error:
             # The API server of a control plane whose kubelet restarts may be away for a moment.
-            reason = f"the API server: {error}"
+            current, reason = None, f"the API server: {error}"
+        if reason is None:
+            return
+        refusal = "" if current is None else current.annotations.get(SETTINGS_FAILED, "")
+        if refusal.startswith(f"{digest}:"):
+            raise ClusterError(
+                f"{node} could not apply its settings: {refusal.removeprefix(f'{digest}:').strip()}"
+                ". It runs with the ones from before. Correct the setting in the stack file, and "
+                "run the same command again."
+            )
         if time.monotonic() - began >= within:
             raise ClusterError(
                 f"{node} did not apply its settings within {within:.0f} s: {reason}. Look at "
@@ -152,6 +146,12 @@ async def _until_applied(
         await asyncio.sleep(ask_every)
 
 
+def _missing(current: KubernetesNode, digest: str) -> str | None:
+    if current.annotations.get(SETTINGS_APPLIED) != digest:
+        return "it has not answered"
+    return None if current.ready else "its Node is not ready"
+
+
 def _no_unit(node: str) -> str:
     return (
         f"{node} was made by an earlier release, and its machine cannot take other settings while "
@@ -159,7 +159,3 @@ def _no_unit(node: str) -> str:
         "that, one node at a time, and the new machine has the new settings. Or take the edit of "
         "its settings back."
     )
-
-
-class _Refused(Exception):
-    """The node's own words."""

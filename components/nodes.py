@@ -27,7 +27,6 @@ from planning.machine import identity_digest
 from planning.model import ClusterPlan, InterfacePlan, NodePlan
 from planning.secrets import ClusterSecrets
 
-
 _IDENTITY_PROPERTIES: Final = (
     "imageId",
     "keyName",
@@ -296,9 +295,7 @@ class Node(pulumi.ComponentResource):
         spot = node.spot.strategy != "NoSpot"
         prepaid = node.charge_type == "PrePaid"
         # In `existing` mode there is no generation that could carry the protection.
-        protect = (
-            plan.protect and node.role is Role.CONTROL_PLANE and self._rollout is None
-        )
+        protect = plan.protect and node.role is Role.CONTROL_PLANE and self._rollout is None
         return ecs.Instance(
             self._name,
             instance_name=self._name,

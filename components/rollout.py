@@ -164,9 +164,7 @@ class Rollout:
         """For an instance: a Node of its name that exists already is another machine's."""
         return pulumi.ResourceHookBinding(before_create=[self._hooks["boots"]])
 
-    def wait_turn(
-        self, name: str, node: NodePlan, *, parent: pulumi.Resource
-    ) -> MachineGeneration:
+    def wait_turn(self, name: str, node: NodePlan, *, parent: pulumi.Resource) -> MachineGeneration:
         """Register a machine's generation when its turn comes; `when_ready` has to follow."""
         plan = self._plan
         inputs = generation_inputs(
@@ -214,11 +212,14 @@ class Rollout:
         """Hook: nothing of this cluster was in the state before this run."""
         self._is_creation = True
 
-    async def evict_leaving(self, old: Membership, new: Membership) -> None:
+    async def evict_leaving(
+        self, old: Membership, new: Membership, *, kubeconfig: str | None = None
+    ) -> None:
         """Take the nodes that only `old` has out of the cluster, control planes first.
 
         Control planes leave etcd one after another, which is never skipped; workers are emptied,
         unless the time for a drain is 0. A second call goes on where the first one ended.
+        `kubeconfig` is for a caller that is asked before this run knows the API server's address.
 
         Raises:
             pulumi.RunError: it is refused, or it failed; the rest has not been touched.
@@ -241,7 +242,7 @@ class Rollout:
         if pulumi.runtime.is_dry_run() or not (planes or (workers and within > 0)):
             return
         try:
-            async with self._cluster() as api:
+            async with self._cluster(text=kubeconfig) as api:
                 if planes:
                     await leave(
                         api,
@@ -307,8 +308,10 @@ class Rollout:
         await self._kubeconfig.future()
 
     @asynccontextmanager
-    async def _cluster(self, *, within: float | None = None) -> AsyncIterator[ClusterApi]:
-        text = await self._kubeconfig.future()
+    async def _cluster(
+        self, *, within: float | None = None, text: str | None = None
+    ) -> AsyncIterator[ClusterApi]:
+        text = text or await self._kubeconfig.future()
         if not text:
             raise ClusterError("The API server's address is not known.")
         async with cluster_api(text) if within is None else cluster_api(text, within=within) as api:
@@ -396,9 +399,7 @@ class Rollout:
             return
         await drain(api, node, within=within, wait_for_end=current.ready, report=pulumi.log.info)
 
-    async def _until_planes_serve(
-        self, api: ClusterApi, node: NodePlan, change: Change
-    ) -> None:
+    async def _until_planes_serve(self, api: ClusterApi, node: NodePlan, change: Change) -> None:
         """Before a control plane is touched: all others serve, and etcd goes on without it."""
         others = [name for name in self._planes if name != node.name and name not in self._new]
 
@@ -429,9 +430,7 @@ class Rollout:
         ):
             pulumi.log.info(f"kubeadm's ConfigMap is at {self._plan.kubernetes.version}")
 
-    async def _until_workers_serve(
-        self, api: ClusterApi, node: NodePlan, change: Change
-    ) -> None:
+    async def _until_workers_serve(self, api: ClusterApi, node: NodePlan, change: Change) -> None:
         """Never two workers away: wait for one that an earlier, broken-off run was busy with."""
         await self._finish_control_planes(api)
         if change.identity:

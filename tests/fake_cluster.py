@@ -129,9 +129,7 @@ class FakeCluster(ClusterApi):
             k: v for k, v in {**current.annotations, **asked.annotations}.items() if v is not None
         }
         taints = current.taints if asked.taints is None else asked.taints
-        self.known[node] = replace(
-            current, labels=labels, annotations=annotations, taints=taints
-        )
+        self.known[node] = replace(current, labels=labels, annotations=annotations, taints=taints)
         self._let_the_unit_work(node)
 
     def _let_the_unit_work(self, name: str) -> None:

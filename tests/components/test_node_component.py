@@ -85,7 +85,8 @@ def test_a_new_machine_is_asked_for_by_its_identity_alone() -> None:
 
     before = triggers(three_control_planes())
     assert set(map(str, before.values())) == {"['eth0', 'eth1']"}
-    assert triggers(small({"nodePools": {"masters": {"count": 3}, "workers": {"labels": {"a": "b"}}}})) == before
+    labelled = {"masters": {"count": 3}, "workers": {"labels": {"a": "b"}}}
+    assert triggers(small({"nodePools": labelled})) == before
 
 
 def test_an_identity_that_is_not_the_first_one_is_part_of_the_trigger() -> None:

@@ -8,7 +8,9 @@ acknowledged is lost, and the next preview is empty.
 from __future__ import annotations
 
 import json
+import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -97,7 +99,11 @@ class LifeCycle:
         assert len(writes.acknowledged) > 5, writes
         assert set(writes.acknowledged) <= stored(self.kubeconfig(), run=run)
         assert self.cluster_uid() == self.uid
-        print(f"{run}: {done.seconds:.0f} s, silence {writes.longest_silence:.1f} s, {len(writes.acknowledged)} writes, {writes.refusals}")  # noqa: T201, E501 - figures
+        # Shown by `pytest -s`: the figures of docs/reliability.md.
+        sys.stdout.write(
+            f"{run}: {done.seconds:.0f} s, silence {writes.longest_silence:.1f} s, "
+            f"{len(writes.acknowledged)} writes, refused: {Counter(writes.refusals)}\n"
+        )
         return writes
 
     def is_settled(self) -> None:
