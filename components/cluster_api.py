@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -23,6 +25,8 @@ _CORDONED: Final = "node.kubernetes.io/unschedulable"
 """Key of the taint, NoSchedule, that the node controller gives a cordoned Node."""
 _MERGE: Final = "application/merge-patch+json"
 _STRATEGIC: Final = "application/strategic-merge-patch+json"
+_AGAIN_AFTER: Final = 1.0
+"""Seconds between two attempts to connect."""
 _TRIES: Final = 5
 """How often a change is computed again after another writer was faster."""
 _SYSTEM: Final = "/api/v1/namespaces/kube-system"
@@ -99,10 +103,15 @@ class Pod:
 
 
 class ClusterApi:
-    """An API server, by a client that is open."""
+    """An API server, by a client that is open.
 
-    def __init__(self, client: httpx.AsyncClient) -> None:
+    A request whose connection failed is sent again for `patience` seconds: the address may be
+    moving, or lead to an API server that has just stopped. All requests here may be sent twice.
+    """
+
+    def __init__(self, client: httpx.AsyncClient, *, patience: float = 0.0) -> None:
         self._client = client
+        self._patience = patience
 
     async def version(self) -> str:
         """As `v1.35.4`."""
@@ -263,19 +272,26 @@ class ClusterApi:
         return _checked(await self._send(method, path))
 
     async def _send(self, method: str, path: str, **more: Any) -> httpx.Response:  # noqa: ANN401
-        try:
-            return await self._client.request(method, path, **more)
-        except httpx.HTTPError as error:
-            raise ClusterError(f"{type(error).__name__} {error}".strip()) from error
+        began = time.monotonic()
+        while True:
+            try:
+                return await self._client.request(method, path, **more)
+            except httpx.HTTPError as error:
+                if time.monotonic() - began >= self._patience:
+                    raise ClusterError(f"{type(error).__name__} {error}".strip()) from error
+            await asyncio.sleep(_AGAIN_AFTER)
 
 
 @asynccontextmanager
 async def cluster_api(
-    kubeconfig: str, *, within: float = _ANSWER_WITHIN
+    kubeconfig: str, *, within: float = _ANSWER_WITHIN, patience: float = 0.0
 ) -> AsyncIterator[ClusterApi]:
-    """Open a client; it asks nothing by itself. `within` is seconds for an answer."""
+    """Open a client; it asks nothing by itself.
+
+    `within` is seconds for an answer, `patience` seconds for a connection (see `ClusterApi`).
+    """
     async with api_client(kubeconfig, within=within) as client:
-        yield ClusterApi(client)
+        yield ClusterApi(client, patience=patience)
 
 
 def _checked(answer: httpx.Response) -> Any:  # noqa: ANN401 - Kubernetes' JSON

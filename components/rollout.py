@@ -39,6 +39,8 @@ _ASK_EVERY = 2.0
 _REPORT_EVERY = 15.0
 _GLANCE = 3.0
 """Seconds for an API server that may not exist yet."""
+_PATIENCE = 60.0
+"""Seconds for a connection, while the EIP moves or the load balancer notices a stopped backend."""
 _RUNBOOK: Final = "docs/runbooks/upgrade.md, One control plane"
 
 
@@ -314,7 +316,12 @@ class Rollout:
         text = text or await self._kubeconfig.future()
         if not text:
             raise ClusterError("The API server's address is not known.")
-        async with cluster_api(text) if within is None else cluster_api(text, within=within) as api:
+        opened = (
+            cluster_api(text, patience=_PATIENCE)
+            if within is None
+            else cluster_api(text, within=within)
+        )
+        async with opened as api:
             yield api
 
     def _note_new(self, args: pulumi.ResourceHookArgs) -> None:
