@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -27,7 +26,6 @@ from components.services import LoadBalancerService, LoadBalancerServiceArgs
 from components.spiderpool import Spiderpool, SpiderpoolArgs
 from components.stack import StackInputs
 from config.model import Role
-from planning.bootstrap import CREATION_SECONDS
 from planning.kubeconfig import kubeconfig
 
 
@@ -140,7 +138,7 @@ class Cluster(pulumi.ComponentResource):
         return Rollout(
             self._name,
             plan=plan,
-            secrets=self._inputs.secrets,
+            endpoint_address=self.endpoint.private_address,
             kubeconfig=pulumi.Output.secret(
                 pulumi.Output.all(self._inputs.secrets, self.endpoint.address).apply(
                     lambda known: kubeconfig(plan, secrets=known[0], server_address=known[1])
@@ -152,12 +150,12 @@ class Cluster(pulumi.ComponentResource):
     def _make_node(self, key: str) -> Node:
         node = self._plan.nodes[key]
         bootstrap = None
-        if self.endpoint is not None:
+        if self.endpoint is not None and self._rollout is not None:
             bootstrap = Bootstrap(
                 secrets=self._inputs.secrets,
                 api_address=self.endpoint.private_address,
                 public_address=self.endpoint.public_address,
-                creation_ends=int(time.time()) + CREATION_SECONDS,
+                creation_ends=self._rollout.creation_ends,
             )
         takes_role = self._role is not None and node.role is Role.CONTROL_PLANE
         return Node(
@@ -186,13 +184,14 @@ class Cluster(pulumi.ComponentResource):
         self,
     ) -> tuple[pulumi.Output[str] | None, kubernetes.Provider | None]:
         needs: list[pulumi.Resource] = [self.network, *self.nodes.values()]
-        if self.endpoint is not None:
+        if self.endpoint is not None and self._rollout is not None:
             made = ControlPlane(
                 self._name,
                 ControlPlaneArgs(
                     plan=self._plan,
                     endpoint=self.endpoint,
                     nodes={node.name: self.nodes[node.name] for node in self._plan.control_planes},
+                    rollout=self._rollout,
                     secrets=self._inputs.secrets,
                     needs=[*needs, self.endpoint],
                 ),

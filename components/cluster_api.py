@@ -1,11 +1,13 @@
-"""The few questions and orders that a roll-out has for a Kubernetes API server."""
+"""The requests that the life cycle of machines sends to a Kubernetes API server."""
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -14,17 +16,29 @@ import httpx
 from components.api_access import api_client
 
 ROLLING: Final = "spiderpool-alicloud.io/rolling"
-"""Annotation of a node that a roll-out has cordoned."""
+"""Annotation of a Node that a roll-out has cordoned."""
 REMOVED: Final = "spiderpool-alicloud.io/removed"
 """Taint of a node that leaves the cluster for good."""
 
 _ANSWER_WITHIN: Final = 10.0
+_CORDONED: Final = "node.kubernetes.io/unschedulable"
+"""Key of the taint, NoSchedule, that the node controller gives a cordoned Node."""
 _MERGE: Final = "application/merge-patch+json"
 _STRATEGIC: Final = "application/strategic-merge-patch+json"
+_AGAIN_AFTER: Final = 1.0
+"""Seconds between two attempts to connect."""
+_TRIES: Final = 5
+"""How often a change is computed again after another writer was faster."""
+_SYSTEM: Final = "/api/v1/namespaces/kube-system"
+_KUBEADM: Final = f"{_SYSTEM}/configmaps/kubeadm-config"
+_KUBE_PROXY: Final = "/apis/apps/v1/namespaces/kube-system/daemonsets/kube-proxy"
+
+Taint = tuple[str, str, str]
+"""Key, value, effect."""
 
 
 class ClusterError(Exception):
-    """The API server could not be asked, or said no."""
+    """The API server did not answer, or refused."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +50,34 @@ class KubernetesNode:
     ready: bool
     rolling: bool
     """Cordoned by a roll-out that has not uncordoned it yet."""
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    taints: tuple[Taint, ...] = ()
+    address: str = ""
+    """Its InternalIP; empty while it reports none."""
+    kubelet: str = ""
+    """Version of its kubelet, as `v1.35.4`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ControlPlanePod:
+    """A static pod of a control plane, by its mirror in the API."""
+
+    component: str
+    """`etcd`, `kube-apiserver` and so on: kubeadm's label."""
+    node: str
+    ready: bool
+    image: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodeChange:
+    """What changes in a Node; None takes a label or an annotation away."""
+
+    labels: Mapping[str, str | None] = field(default_factory=dict)
+    annotations: Mapping[str, str | None] = field(default_factory=dict)
+    taints: tuple[Taint, ...] | None = None
+    """The whole list, or None for no change of it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,16 +94,24 @@ class Pod:
     finished: bool
     ending: bool
     ready: bool
+    uid: str = ""
+    tolerates_cordon: bool = False
+    """The scheduler may put its successor on a cordoned node."""
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.name}"
 
 
 class ClusterApi:
-    """An API server, by a client that is open."""
+    """An API server, by a client that is open.
 
-    def __init__(self, client: httpx.AsyncClient) -> None:
+    A request whose connection failed is sent again for `patience` seconds: the address may be
+    moving, or lead to an API server that has just stopped. All requests here may be sent twice.
+    """
+
+    def __init__(self, client: httpx.AsyncClient, *, patience: float = 0.0) -> None:
         self._client = client
+        self._patience = patience
 
     async def version(self) -> str:
         """As `v1.35.4`."""
@@ -85,17 +135,83 @@ class ClusterApi:
         """Take the mark and the cordon off."""
         await self._patch_node(node, unschedulable=None, rolling=None)
 
-    async def expel(self, node: str) -> None:
-        """Drive out what its DaemonSets run, but for those that tolerate everything."""
-        taint = {"key": REMOVED, "value": "true", "effect": "NoExecute"}
-        answer = await self._send(
-            "PATCH",
-            f"/api/v1/nodes/{node}",
-            json={"spec": {"taints": [taint]}},
-            headers={"Content-Type": _STRATEGIC},
+    async def taint_removed(self, node: str) -> None:
+        """Evict the pods of its DaemonSets, but for those that tolerate every taint.
+
+        The taint is added to the node's own: `taints` is an atomic list.
+        """
+        removed: Taint = (REMOVED, "true", "NoExecute")
+        await self.change_node(
+            node,
+            lambda current: NodeChange(
+                taints=(*(t for t in current.taints if t[0] != REMOVED), removed)
+            ),
         )
-        if answer.status_code != HTTPStatus.NOT_FOUND:
-            _checked(answer)
+
+    async def change_node(
+        self, node: str, change: Callable[[KubernetesNode], NodeChange | None]
+    ) -> None:
+        """Change a Node as `change` says, from what it is at that moment.
+
+        Read, computed and written under the object's resourceVersion, and computed again when
+        another writer was faster. None from `change`, or a Node that does not exist: nothing is
+        written. Raises `ClusterError`.
+        """
+        path = f"/api/v1/nodes/{node}"
+        for _ in range(_TRIES):
+            response = await self._send("GET", path)
+            if response.status_code == HTTPStatus.NOT_FOUND:
+                return
+            item = _checked(response)
+            wanted = change(_node(item))
+            if wanted is None:
+                return
+            written = await self._send(
+                "PATCH", path, json=_patch_of(item, wanted), headers={"Content-Type": _MERGE}
+            )
+            if written.status_code == HTTPStatus.NOT_FOUND:
+                return
+            if written.status_code != HTTPStatus.CONFLICT:
+                _checked(written)
+                return
+        raise ClusterError(f"Node {node} changed {_TRIES} times while it was to be written.")
+
+    async def control_plane_pods(self) -> Sequence[ControlPlanePod]:
+        """The mirrors of the control planes' static pods (kubeadm: label tier=control-plane)."""
+        listed = await self._ask("GET", f"{_SYSTEM}/pods?labelSelector=tier%3Dcontrol-plane")
+        return [
+            ControlPlanePod(
+                component=(item["metadata"].get("labels") or {}).get("component", ""),
+                node=item["spec"].get("nodeName", ""),
+                ready=_is_ready(item) and "deletionTimestamp" not in item["metadata"],
+                image=item["spec"]["containers"][0]["image"],
+            )
+            for item in listed["items"]
+        ]
+
+    async def cluster_configuration(self) -> str:
+        """Kubeadm's ClusterConfiguration, as YAML text: what a joining control plane reads."""
+        return str((await self._ask("GET", _KUBEADM))["data"]["ClusterConfiguration"])
+
+    async def write_cluster_configuration(self, text: str) -> None:
+        """Replace it."""
+        body = {"data": {"ClusterConfiguration": text}}
+        _checked(await self._send("PATCH", _KUBEADM, json=body, headers={"Content-Type": _MERGE}))
+
+    async def kube_proxy_image(self) -> str | None:
+        """The image of kube-proxy's DaemonSet; None without one."""
+        response = await self._send("GET", _KUBE_PROXY)
+        if response.status_code == HTTPStatus.NOT_FOUND:
+            return None
+        return str(_checked(response)["spec"]["template"]["spec"]["containers"][0]["image"])
+
+    async def write_kube_proxy_image(self, image: str) -> None:
+        """Give kube-proxy's DaemonSet another image; Kubernetes rolls its pods."""
+        containers = [{"name": "kube-proxy", "image": image}]
+        body = {"spec": {"template": {"spec": {"containers": containers}}}}
+        _checked(
+            await self._send("PATCH", _KUBE_PROXY, json=body, headers={"Content-Type": _STRATEGIC})
+        )
 
     async def evict(self, pod: Pod) -> str | None:
         """Ask a pod to leave. None when it does; else the reason, as a PodDisruptionBudget's."""
@@ -156,19 +272,26 @@ class ClusterApi:
         return _checked(await self._send(method, path))
 
     async def _send(self, method: str, path: str, **more: Any) -> httpx.Response:  # noqa: ANN401
-        try:
-            return await self._client.request(method, path, **more)
-        except httpx.HTTPError as error:
-            raise ClusterError(f"{type(error).__name__} {error}".strip()) from error
+        began = time.monotonic()
+        while True:
+            try:
+                return await self._client.request(method, path, **more)
+            except httpx.HTTPError as error:
+                if time.monotonic() - began >= self._patience:
+                    raise ClusterError(f"{type(error).__name__} {error}".strip()) from error
+            await asyncio.sleep(_AGAIN_AFTER)
 
 
 @asynccontextmanager
 async def cluster_api(
-    kubeconfig: str, *, within: float = _ANSWER_WITHIN
+    kubeconfig: str, *, within: float = _ANSWER_WITHIN, patience: float = 0.0
 ) -> AsyncIterator[ClusterApi]:
-    """Open a client; it asks nothing by itself. `within` is seconds for an answer."""
+    """Open a client; it asks nothing by itself.
+
+    `within` is seconds for an answer, `patience` seconds for a connection (see `ClusterApi`).
+    """
     async with api_client(kubeconfig, within=within) as client:
-        yield ClusterApi(client)
+        yield ClusterApi(client, patience=patience)
 
 
 def _checked(answer: httpx.Response) -> Any:  # noqa: ANN401 - Kubernetes' JSON
@@ -188,13 +311,43 @@ def _message(answer: httpx.Response) -> str:
     return " ".join([str(said.get("message")), *causes])
 
 
+def _patch_of(item: Mapping[str, Any], change: NodeChange) -> dict[str, Any]:
+    """A JSON merge patch that another write in between makes fail."""
+    metadata: dict[str, Any] = {"resourceVersion": item["metadata"]["resourceVersion"]}
+    if change.labels:
+        metadata["labels"] = dict(change.labels)
+    if change.annotations:
+        metadata["annotations"] = dict(change.annotations)
+    patch: dict[str, Any] = {"metadata": metadata}
+    if change.taints is not None:
+        before = {_taint(entry): entry for entry in item["spec"].get("taints") or ()}
+        # An entry that stays keeps what else it has, such as `timeAdded`.
+        patch["spec"] = {
+            "taints": [
+                before.get(taint) or {"key": taint[0], "value": taint[1], "effect": taint[2]}
+                for taint in change.taints
+            ]
+        }
+    return patch
+
+
+def _taint(entry: Mapping[str, Any]) -> Taint:
+    return entry["key"], entry.get("value", ""), entry["effect"]
+
+
 def _node(item: Mapping[str, Any]) -> KubernetesNode:
-    metadata = item["metadata"]
+    metadata, status = item["metadata"], item.get("status") or {}
+    addresses = [a["address"] for a in status.get("addresses") or () if a["type"] == "InternalIP"]
     return KubernetesNode(
         name=metadata["name"],
         provider_id=item["spec"].get("providerID", ""),
         ready=_is_ready(item),
         rolling=ROLLING in (metadata.get("annotations") or {}),
+        annotations=metadata.get("annotations") or {},
+        labels=metadata.get("labels") or {},
+        taints=tuple(_taint(entry) for entry in item["spec"].get("taints") or ()),
+        address=addresses[0] if addresses else "",
+        kubelet=(status.get("nodeInfo") or {}).get("kubeletVersion", ""),
     )
 
 
@@ -210,7 +363,17 @@ def _pod(item: Mapping[str, Any]) -> Pod:
         finished=(item.get("status") or {}).get("phase") in {"Succeeded", "Failed"},
         ending="deletionTimestamp" in metadata,
         ready=_is_ready(item),
+        uid=metadata["uid"],
+        tolerates_cordon=any(map(_covers_cordon, item["spec"].get("tolerations") or ())),
     )
+
+
+def _covers_cordon(toleration: Mapping[str, Any]) -> bool:
+    """Whether a toleration covers the taint that a cordon puts on a Node."""
+    return toleration.get("key", "") in {"", _CORDONED} and toleration.get("effect", "") in {
+        "",
+        "NoSchedule",
+    }
 
 
 def _is_ready(item: Mapping[str, Any]) -> bool:

@@ -13,6 +13,7 @@ from components.eips import binding_options
 from components.endpoint import Endpoint
 from components.nodes import Node
 from components.readiness import READY_WITHIN, until_ready
+from components.rollout import Rollout
 from planning.endpoint import API_PORT
 from planning.kubeconfig import kubeconfig
 from planning.model import ClusterPlan
@@ -27,6 +28,8 @@ class ControlPlaneArgs:
     endpoint: Endpoint
     nodes: Mapping[str, Node]
     """The control planes, by node name."""
+    rollout: Rollout
+    """Learns when the load balancer has a control plane."""
     secrets: pulumi.Output[ClusterSecrets]
     needs: Sequence[pulumi.Resource]
     """What must outlive every Kubernetes object: network, endpoint, all nodes. Without it a
@@ -38,8 +41,8 @@ class ControlPlaneArgs:
 class ControlPlane(pulumi.ComponentResource):
     """The control planes as one API server.
 
-    Owns: the binding of the EIP to the one control plane, or the membership of each in the CLB's
-    server group; the Kubernetes provider.
+    Owns: the binding of the EIP, to the one control plane or to the CLB; the membership of each of
+    several control planes in the CLB's server group; the Kubernetes provider.
 
     Never touches: machines and addresses, which the nodes and the endpoint own.
 
@@ -68,31 +71,49 @@ class ControlPlane(pulumi.ComponentResource):
     def _reachable(self) -> list[pulumi.Output[str]]:
         """Whatever has to exist before a packet can reach the API server."""
         endpoint, nodes = self._args.endpoint, self._args.nodes
-        if endpoint.server_group_id is not None:
-            return [
-                slb.ServerGroupServerAttachment(
-                    f"{self._name}-{node}",
-                    server_group_id=endpoint.server_group_id,
-                    server_id=made.instance_id,
-                    port=API_PORT,
-                    type="ecs",
-                    weight=100,
-                    opts=pulumi.ResourceOptions(parent=self),
-                ).id
-                for node, made in nodes.items()
-            ]
-        (only,) = nodes.values()
+        attachments = self._attach_all()
+        ids = [attachment.id for attachment in attachments]
         if endpoint.allocation_id is None:
-            return [only.instance_id]
-        return [
-            ecs.EipAssociation(
-                f"{self._name}-api",
-                allocation_id=endpoint.allocation_id,
-                instance_id=only.instance_id,
-                instance_type="EcsInstance",
-                opts=binding_options(self),
-            ).id
-        ]
+            return ids or [node.instance_id for node in nodes.values()]
+        if endpoint.balancer_id is None:
+            (only,) = nodes.values()
+            target, kind = only.instance_id, "EcsInstance"
+        else:
+            target, kind = endpoint.balancer_id, "SlbInstance"
+        # One resource wherever the EIP is bound, so that it moves within one step: from the only
+        # control plane to the load balancer once that has a backend, and back.
+        association = ecs.EipAssociation(
+            f"{self._name}-api",
+            allocation_id=endpoint.allocation_id,
+            instance_id=target,
+            instance_type=kind,
+            opts=pulumi.ResourceOptions.merge(
+                binding_options(self),
+                pulumi.ResourceOptions(
+                    depends_on=attachments, aliases=[pulumi.Alias(parent=endpoint)]
+                ),
+            ),
+        )
+        return [*ids, association.id]
+
+    def _attach_all(self) -> list[slb.ServerGroupServerAttachment]:
+        group = self._args.endpoint.server_group_id
+        if group is None:
+            return []
+        made: list[slb.ServerGroupServerAttachment] = []
+        for name, node in self._args.nodes.items():
+            attachment = slb.ServerGroupServerAttachment(
+                f"{self._name}-{name}",
+                server_group_id=group,
+                server_id=node.instance_id,
+                port=API_PORT,
+                type="ecs",
+                weight=100,
+                opts=pulumi.ResourceOptions(parent=self),
+            )
+            self._args.rollout.joins_load_balancer(name, attachment.id)
+            made.append(attachment)
+        return made
 
     def _when_ready(self, reachable: list[pulumi.Output[str]]) -> pulumi.Output[str]:
         plan = self._args.plan

@@ -10,10 +10,10 @@ from typing import Final
 
 import pulumi
 
-from components.cluster_api import ClusterApi, ClusterError, Pod
+from components.cluster_api import ClusterApi, ClusterError, KubernetesNode, Pod
 
 SECONDS: Final = "SPIDERPOOL_ALICLOUD_DRAIN_SECONDS"
-"""Environment variable: how long a drain may take; 0 replaces machines without one."""
+"""Environment variable: seconds that a drain may take; 0 changes workers without one."""
 WITHIN: Final = 600.0
 """Seconds, unless the environment says otherwise."""
 
@@ -22,7 +22,7 @@ _REPORT_EVERY = 15.0
 
 
 def drain_seconds() -> float:
-    """How long a drain may take. Raises `pulumi.RunError` for what is no number of seconds."""
+    """Seconds that a drain may take. Raises `pulumi.RunError` for anything but a number."""
     text = os.environ.get(SECONDS)
     if text is None:
         return WITHIN
@@ -31,7 +31,9 @@ def drain_seconds() -> float:
     except ValueError:
         seconds = -1.0
     if not 0 <= seconds < float("inf"):
-        raise pulumi.RunError(f"{SECONDS}={text} is no number of seconds; write 600, or 0 for none")
+        raise pulumi.RunError(
+            f"{SECONDS}={text} is not a number of seconds. Write 600, or 0 for no drain."
+        )
     return seconds
 
 
@@ -52,7 +54,9 @@ async def drain(  # noqa: PLR0913 - times are there for tests
     """Evict every pod from a cordoned node, and wait until they are gone.
 
     A PodDisruptionBudget that says no is asked again every round, because other replicas become
-    ready meanwhile. Bare pods leave as well: nothing brings them back, so they are reported.
+    ready meanwhile. Bare pods leave as well: nothing brings them back, so they are reported. A pod
+    that tolerates the cordon, such as the cloud controller's, is evicted once: its successor may
+    come to the same node again, and nobody waits for that one.
 
     Args:
         api: the cluster.
@@ -67,9 +71,14 @@ async def drain(  # noqa: PLR0913 - times are there for tests
     """
     began = reported = time.monotonic()
     bare: set[str] = set()
+    first: frozenset[str] | None = None
     while True:
         try:
-            left = await _round(api, node, wait_for_end=wait_for_end)
+            pods = evictable(await api.pods_on(node))
+            if first is None:
+                first = frozenset(pod.uid for pod in pods)
+            pods = [pod for pod in pods if pod.uid in first or not pod.tolerates_cordon]
+            left = await _round(api, pods, wait_for_end=wait_for_end)
             waiting = ", ".join(f"{pod} ({why})" if why else str(pod) for pod, why in left.items())
             alone = {str(pod) for pod in left if not pod.owner}
         except ClusterError as error:
@@ -89,27 +98,37 @@ async def drain(  # noqa: PLR0913 - times are there for tests
         await asyncio.sleep(min(round_every, max(within - (now - began), 0.01)))
 
 
-async def expel(
+async def evict_all(
     api: ClusterApi, nodes: Sequence[str], *, within: float, report: Callable[[str], object]
 ) -> None:
-    """Empty nodes that are leaving for good, DaemonSets' pods too, and delete their Nodes.
+    """Empty nodes that leave for good, of DaemonSets' pods too, and delete their Nodes.
 
     `within` is in seconds, for each of them. Raises `ClusterError` as `drain` does.
     """
-    known = await api.nodes()
-    standing = [known[name] for name in nodes if name in known]
-    for node in standing:
+    current = await api.nodes()
+    leaving = [current[name] for name in nodes if name in current]
+    for node in leaving:
         # All of them first, or pods would move from one to the next.
         await api.cordon(node.name)
-    for node in standing:
-        await drain(api, node.name, within=within, wait_for_end=node.ready, report=report)
-        # What its DaemonSets run would hold on to addresses of pools that are deleted next.
-        await api.expel(node.name)
-        if node.ready:
-            await _until_addresses_are_free(api, node.name, within)
-        # Nothing waits for what would run here: a release would, for ever. The kubelet makes no
-        # other Node before it is started again.
+    for node in leaving:
+        await empty(api, node, within=within, report=report)
+        # Delete the Node so that Helm does not wait for DaemonSet pods on it. A running kubelet
+        # never re-creates its Node. What still runs there in the API's eyes, such as a pod of a
+        # dead machine that tolerates every taint, is deleted by Kubernetes' pod garbage collector.
         await api.delete_node(node.name)
+
+
+async def empty(
+    api: ClusterApi, node: KubernetesNode, *, within: float, report: Callable[[str], object]
+) -> None:
+    """Evict every pod of a cordoned node that leaves, and wait until pools have its addresses back.
+
+    `within` is in seconds, for each half. Raises `ClusterError` as `drain` does.
+    """
+    await drain(api, node.name, within=within, wait_for_end=node.ready, report=report)
+    await api.taint_removed(node.name)
+    if node.ready:
+        await _until_addresses_are_free(api, node.name, within)
 
 
 async def _until_addresses_are_free(api: ClusterApi, node: str, within: float) -> None:
@@ -121,16 +140,17 @@ async def _until_addresses_are_free(api: ClusterApi, node: str, within: float) -
     ]:
         if time.monotonic() - began >= within:
             raise ClusterError(
-                f"{node}: {', '.join(holding)} tolerates every taint and holds an address of a "
-                "pool that is to be deleted. Delete its DaemonSet, or let it not tolerate all"
+                f"{node}: {', '.join(holding)} tolerates every taint and has an address of a "
+                "pool that is to be deleted. Delete its DaemonSet, or take the toleration without "
+                "a key out of it."
             )
         await asyncio.sleep(_ROUND_EVERY)
 
 
-async def _round(api: ClusterApi, node: str, *, wait_for_end: bool) -> Mapping[Pod, str]:
-    """Evict once whatever is there; the pods that are left, with the reason of a refusal."""
+async def _round(api: ClusterApi, pods: Sequence[Pod], *, wait_for_end: bool) -> Mapping[Pod, str]:
+    """Ask each pod to leave once; the pods that are left, with the reason of a refusal."""
     left: dict[Pod, str] = {}
-    for pod in evictable(await api.pods_on(node)):
+    for pod in pods:
         refused = None if pod.ending else await api.evict(pod)
         if refused is not None or wait_for_end:
             left[pod] = refused or ""

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import pulumi
 from pulumi_alicloud import ecs, slb
 
-from components.eips import binding_options
 from planning.endpoint import API_PORT, admitted
 from planning.model import ClusterPlan
 
@@ -23,14 +22,13 @@ class EndpointArgs:
 
 
 class Endpoint(pulumi.ComponentResource):
-    """The address of the API server (design decision D5).
+    """The address of the API server.
 
-    Owns: with one control plane an EIP, if the endpoint is public. With several an intranet CLB
-    with a TCP listener on 6443 and its server group, and the EIP on the CLB, with an access
-    control list for the listener.
+    Owns: an EIP, if the endpoint is public. With several control planes also an intranet CLB with a
+    TCP listener on 6443 and its server group, and an access control list for the listener.
 
-    Never touches: the control planes. Binding the EIP to the one control plane and adding several
-    to the server group is the control plane's part, once they exist.
+    Never touches: the control planes. Binding the EIP to the one control plane or to the CLB, and
+    adding several to the server group, is the control plane's part, once they exist.
 
     Units: bandwidth in Mbit/s. A CLB cannot check HTTPS, so its health check is TCP. The tag
     `ack.aliyun.com` keeps the cloud controller from letting a Service take this CLB over.
@@ -43,6 +41,8 @@ class Endpoint(pulumi.ComponentResource):
     """Of the EIP, where there is one."""
     server_group_id: pulumi.Output[str] | None
     """Where control planes are added; None with only one."""
+    balancer_id: pulumi.Output[str] | None
+    """The CLB, once it listens; None with only one control plane."""
 
     def __init__(
         self, name: str, args: EndpointArgs, opts: pulumi.ResourceOptions | None = None
@@ -58,10 +58,10 @@ class Endpoint(pulumi.ComponentResource):
         self.public_address = None if eip is None else eip.ip_address
         first, *others = plan.control_planes
         if others:
-            self.private_address, self.server_group_id = self._make_load_balancer(eip)
+            self._make_load_balancer()
         else:
             self.private_address = pulumi.Output.from_input(str(first.interfaces["eth0"].primary))
-            self.server_group_id = None
+            self.server_group_id = self.balancer_id = None
         self.register_outputs(
             {"private_address": self.private_address, "public_address": self.public_address}
         )
@@ -89,9 +89,7 @@ class Endpoint(pulumi.ComponentResource):
             opts=self._precious,
         )
 
-    def _make_load_balancer(
-        self, eip: ecs.EipAddress | None
-    ) -> tuple[pulumi.Output[str], pulumi.Output[str]]:
+    def _make_load_balancer(self) -> None:
         plan = self._args.plan
         child = pulumi.ResourceOptions(parent=self)
         balancer = slb.ApplicationLoadBalancer(
@@ -114,7 +112,7 @@ class Endpoint(pulumi.ComponentResource):
             opts=child,
         )
         access = self._make_access_list()
-        slb.Listener(
+        listener = slb.Listener(
             self._name,
             load_balancer_id=balancer.id,
             protocol="tcp",
@@ -130,15 +128,10 @@ class Endpoint(pulumi.ComponentResource):
             acl_ids=None if access is None else [access.id],
             opts=child,
         )
-        if eip is not None:
-            ecs.EipAssociation(
-                self._name,
-                allocation_id=eip.id,
-                instance_id=balancer.id,
-                instance_type="SlbInstance",
-                opts=binding_options(self),
-            )
-        return balancer.address, group.id
+        self.private_address, self.server_group_id = balancer.address, group.id
+        self.balancer_id = pulumi.Output.all(balancer.id, listener.id).apply(
+            lambda ids: str(ids[0])
+        )
 
     def _make_access_list(self) -> slb.Acl | None:
         plan = self._args.plan

@@ -13,18 +13,20 @@ Known = TypeVar("Known")
 Made = TypeVar("Made")
 
 
-def telling(resource: pulumi.Resource, make: Callable[[Known], Made]) -> Callable[[Known], Made]:
+def reporting_errors(
+    resource: pulumi.Resource, make: Callable[[Known], Made]
+) -> Callable[[Known], Made]:
     """Make `make` fit for `Output.apply`: its refusals are logged against `resource`.
 
     What a callback raises reaches the user only wrapped, once for each resource on its way. The
     line that is logged stands on its own. A `ConfigError` becomes a `pulumi.RunError`.
     """
 
-    def told(known: Known) -> Made:
+    def report(known: Known) -> Made:
         try:
             return make(known)
         except (ConfigError, pulumi.RunError) as error:
             pulumi.log.error(str(error), resource)
             raise pulumi.RunError(str(error)) from error
 
-    return told
+    return report

@@ -9,7 +9,7 @@ from functools import partial
 import pulumi
 from pulumi_alicloud import vpc
 
-from components.failure import telling
+from components.failure import reporting_errors
 from planning.model import InterfacePlan
 
 
@@ -54,7 +54,7 @@ class Ipv6Egress(pulumi.ComponentResource):
             vswitch_id=vswitch_id, opts=pulumi.InvokeOutputOptions(parent=self)
         ).apply(lambda answer: {a.ipv6_address: a.ipv6_address_id for a in answer.addresses})
         for address in args.interface.planned_pod_addresses:
-            find = telling(self, partial(_address_id, str(address)))
+            find = reporting_errors(self, partial(_address_id, str(address)))
             vpc.Ipv6InternetBandwidth(
                 f"{name}-{str(address).replace('.', '-')}",
                 ipv6_gateway_id=args.gateway_id,

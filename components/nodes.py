@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from ipaddress import IPv6Network
+from typing import Final
 
 import pulumi
 from pulumi_alicloud import ecs
@@ -16,14 +17,26 @@ from components.answers import (
     pod_addresses_as_planned,
     primary_as_planned,
 )
-from components.failure import telling
+from components.failure import reporting_errors
 from components.ipv6 import Ipv6Egress, Ipv6EgressArgs
-from components.rollout import Rollout, takes_new_user_data
+from components.rollout import Rollout
 from config.model import AddressMode, Role
 from planning.bootstrap import user_data
 from planning.ipv6 import interface_addresses
+from planning.machine import identity_digest
 from planning.model import ClusterPlan, InterfacePlan, NodePlan
 from planning.secrets import ClusterSecrets
+
+_IDENTITY_PROPERTIES: Final = (
+    "imageId",
+    "keyName",
+    "spotStrategy",
+    "spotPriceLimit",
+    "systemDiskCategory",
+    "systemDiskEncrypted",
+    "systemDiskKmsKeyId",
+)
+"""Properties of an instance that `planning.machine.identity` is about."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,8 +48,8 @@ class Bootstrap:
     """Private address of the API server: the one control plane's, or the load balancer's."""
     public_address: pulumi.Input[str] | None
     """Address of the API server from outside, for the certificate; None without one."""
-    creation_ends: int | None
-    """Seconds since 1970 until which the cluster may be made; None where there is, or was, one."""
+    creation_ends: pulumi.Input[int | None]
+    """`components.rollout.Rollout.creation_ends`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +72,7 @@ class NodeArgs:
     ram_role: pulumi.Input[str] | None = None
     """RAM role for the instance, by name."""
     rollout: Rollout | None = None
-    """Whose turn it is, for a worker whose cluster this program builds."""
+    """Whose turn it is; None where somebody else builds the cluster."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,9 +100,10 @@ class Node(pulumi.ComponentResource):
     them are there at first boot, and pod addresses change on the ENI in place. Two extra NICs
     crash the provider on refresh (pulumi-terraform-bridge issue 3391); configuration allows one.
 
-    Later changes of user-data are ignored on control planes (the provider would reboot them, and
-    cloud-init would not run again; an upgrade replaces them on purpose). They replace workers, one
-    at a time and emptied before (`components.rollout`).
+    Later changes of user-data are ignored: the provider would reboot the machine, and cloud-init
+    would not run again. A change of the machine's identity replaces it (`planning.machine`), and
+    the engine then takes the user-data of that run; the only control plane is never replaced. Nodes
+    change one at a time and emptied before (`components.rollout`).
 
     Errors: `pulumi.RunError` when user-data grows beyond its limit, and in `up` when an ENI's
     addresses are not the planned ones.
@@ -107,7 +121,12 @@ class Node(pulumi.ComponentResource):
         super().__init__("spiderpool-alicloud:nodes:Node", name, {}, opts)
         self._name = name
         self._args = args
-        self._rollout = None if args.node.role is Role.CONTROL_PLANE else args.rollout
+        self._rollout = args.rollout
+        self._is_only_control_plane = (
+            args.rollout is not None
+            and args.node.role is Role.CONTROL_PLANE
+            and len(args.plan.control_planes) == 1
+        )
         self._turn = self._wait_for_turn()
         enis = {nic: self._make_eni(plan) for nic, plan in args.node.interfaces.items()}
         self.interfaces = {
@@ -116,7 +135,7 @@ class Node(pulumi.ComponentResource):
         instance = self._make_instance(enis)
         self.instance_id = instance.id
         if self._rollout is not None:
-            self.instance_id = self._rollout.settles(
+            self.instance_id = self._rollout.when_ready(
                 args.node, instance_id=instance.id, resource=self
             )
         self.provider_id = self.instance_id.apply(lambda id_: f"{args.plan.region}.{id_}")
@@ -155,29 +174,33 @@ class Node(pulumi.ComponentResource):
         }
 
     def _wait_for_turn(self) -> pulumi.Output[object] | None:
-        """Nothing of a worker is touched before it may be: known then, and not a moment earlier."""
+        """Gate for this node's resources: resolves when the roll-out reaches it."""
         if self._rollout is None:
             return None
-        node = self._args.node
-        generation = self._rollout.turn_of(
-            self._name,
-            node,
-            parent=self,
-            more={
-                "disk": {
-                    "category": node.disk.category,
-                    "encrypted": node.disk.encrypted,
-                    "kmsKeyId": node.disk.kms_key_id or "",
-                },
-                "image": node.image,
-                "instanceType": node.instance_type,
-                "interfaces": {
-                    name: {"address": str(nic.primary), "vswitch": nic.vswitch}
-                    for name, nic in node.interfaces.items()
-                },
-            },
-        )
+        generation = self._rollout.wait_turn(self._name, self._args.node, parent=self)
         return generation.urn.apply(lambda _: None)
+
+    def _replacement_trigger(self, nics: Sequence[str]) -> pulumi.Input[list[str]] | None:
+        """What the engine compares with the last run's to tell whether the machine is replaced.
+
+        Earlier releases wrote the NICs' names down, and a machine of theirs must not be replaced
+        for the sake of another notation. So the trigger is those names as long as the machine's
+        identity is the first one that was recorded, which a `Stash` keeps as its output, and the
+        names and the identity's digest afterwards. None, for the only control plane, is no trigger
+        (Pulumi: a missing one on either side replaces nothing).
+        """
+        names = sorted(nics)
+        if self._rollout is None:
+            # Whoever builds the cluster decides about its machines. The provider alone does not see
+            # that a NIC is gone from its inputs, and the ENI of a machine that runs stays.
+            return names
+        digest = identity_digest(self._args.plan, self._args.node)
+        first = pulumi.Stash(
+            f"{self._name}-first-identity", input=digest, opts=pulumi.ResourceOptions(parent=self)
+        )
+        if self._is_only_control_plane:
+            return None
+        return first.output.apply(lambda known: names if known == digest else [*names, digest])
 
     def _make_eni(self, nic: InterfacePlan) -> ecs.EcsNetworkInterface:
         name = f"{self._name}-{nic.name}"
@@ -246,7 +269,7 @@ class Node(pulumi.ComponentResource):
         range_ = self._args.ipv6_ranges.get(plan.vswitch)
         if range_ is None:
             return None
-        check = telling(self, partial(_twins_as_planned, self._args.node.name, plan))
+        check = reporting_errors(self, partial(_twins_as_planned, self._args.node.name, plan))
         return pulumi.Output.all(range=range_, held=eni.ipv6_addresses).apply(check)
 
     def _as_answered(self, plan: InterfacePlan, eni: ecs.EcsNetworkInterface) -> NodeInterface:
@@ -256,8 +279,8 @@ class Node(pulumi.ComponentResource):
             if plan.mode is AddressMode.PREFIX
             else eni.private_ip_addresses.apply(lambda addresses: addresses or ())
         )
-        primary = telling(self, partial(primary_as_planned, node, plan))
-        pods = telling(self, partial(pod_addresses_as_planned, node, plan))
+        primary = reporting_errors(self, partial(primary_as_planned, node, plan))
+        pods = reporting_errors(self, partial(pod_addresses_as_planned, node, plan))
         return NodeInterface(
             eni_id=eni.id,
             mac=eni.mac,
@@ -271,8 +294,8 @@ class Node(pulumi.ComponentResource):
         primary, *extra = (enis[nic] for nic in sorted(enis))
         spot = node.spot.strategy != "NoSpot"
         prepaid = node.charge_type == "PrePaid"
-        control_plane = node.role is Role.CONTROL_PLANE
-        stays = control_plane and not takes_new_user_data(node, plan)
+        # In `existing` mode there is no generation that could carry the protection.
+        protect = plan.protect and node.role is Role.CONTROL_PLANE and self._rollout is None
         return ecs.Instance(
             self._name,
             instance_name=self._name,
@@ -304,6 +327,7 @@ class Node(pulumi.ComponentResource):
             spot_strategy=node.spot.strategy if spot else None,
             spot_price_limit=node.spot.price_limit if spot else None,
             deletion_protection=node.deletion_protection,
+            force_delete=True if node.force_delete else None,
             resource_group_id=plan.resource_group,
             tags=dict(plan.tags),
             opts=pulumi.ResourceOptions(
@@ -311,12 +335,15 @@ class Node(pulumi.ComponentResource):
                 depends_on=list(self._args.needs),
                 # Two instances cannot have the same ENIs.
                 delete_before_replace=True,
-                ignore_changes=["userData"] if stays else None,
-                replace_on_changes=None if stays else ["userData"],
-                # The provider does not see that a NIC is gone from its inputs, and the ENI of a
-                # machine that runs cannot be deleted.
-                replacement_trigger=sorted(enis),
-                protect=plan.protect and stays,
+                ignore_changes=_kept(only_control_plane=self._is_only_control_plane),
+                # The provider would change these in place: a new image by emptying the disk.
+                replace_on_changes=(
+                    None
+                    if self._is_only_control_plane or self._rollout is None
+                    else list(_IDENTITY_PROPERTIES)
+                ),
+                replacement_trigger=self._replacement_trigger(list(enis)),
+                protect=protect,
                 hooks=None if self._rollout is None else self._rollout.instance_hooks,
             ),
         )
@@ -334,7 +361,15 @@ class Node(pulumi.ComponentResource):
             ipv6_ranges=dict(self._args.ipv6_ranges),
         )
         render = partial(_render, self._args.plan, self._args.node.name)
-        return pulumi.Output.secret(known.apply(telling(self, render)))
+        return pulumi.Output.secret(known.apply(reporting_errors(self, render)))
+
+
+def _kept(*, only_control_plane: bool) -> list[str]:
+    """Properties that keep the value of the machine's creation.
+
+    A replacement takes the new values all the same: the engine checks its inputs afresh.
+    """
+    return ["userData", *(_IDENTITY_PROPERTIES if only_control_plane else ())]
 
 
 def _twins_as_planned(

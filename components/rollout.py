@@ -1,59 +1,83 @@
-"""Workers change one at a time: emptied before, waited for afterwards, in a plain `pulumi up`.
+"""One life cycle for every machine: one node at a time, emptied before, waited for afterwards.
 
-Why it is done this way: docs/decisions/rolling-workers.md.
+Why it is done this way: docs/decisions/machine-life-cycle.md.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any, Final, cast
 
 import pulumi
 
 from components.cluster_api import ClusterApi, ClusterError, KubernetesNode, cluster_api
-from components.draining import SECONDS, drain, drain_seconds, expel
+from components.cluster_version import bring_kube_proxy, write_cluster_version
+from components.control_plane_health import majority_problem, members, unready_planes
+from components.draining import SECONDS, drain, drain_seconds, evict_all
+from components.leaving_planes import leave
+from components.machine_generation import (
+    Change,
+    MachineGeneration,
+    change_between,
+    generation_inputs,
+    is_control_plane,
+)
+from components.node_readiness import missing_conditions
+from components.node_settings import change_settings, settings_of, write_settings
 from components.readiness import READY_WITHIN
-from components.worker_readiness import lacking
-from planning.machine import identity_digest
+from planning.bootstrap import CREATION_SECONDS
+from planning.endpoint import private_address
+from planning.machine import node_settings
 from planning.model import ClusterPlan, NodePlan
-from planning.secrets import ClusterSecrets
 from planning.upgrades import kubelet_problem, kubernetes_problem, version_of
-
-CONTROL_PLANES: Final = "SPIDERPOOL_ALICLOUD_REPLACE"
-"""Environment variable: control planes, with commas, that take their new user-data in this run.
-
-Written by `python -m operations upgrade`, which does one at a time; nobody else needs it."""
 
 _ASK_EVERY = 2.0
 _REPORT_EVERY = 15.0
 _GLANCE = 3.0
 """Seconds for an API server that may not exist yet."""
+_PATIENCE = 60.0
+"""Seconds for a connection, while the EIP moves or the load balancer notices a stopped backend."""
+_RUNBOOK: Final = "docs/runbooks/upgrade.md, One control plane"
 
 
-class WorkerGeneration(pulumi.ComponentResource):
-    """What a worker is made from, as a resource of its own.
+def _now() -> float:
+    return time.time()
 
-    Owns nothing. When it changes, the engine calls the roll-out before it writes the change down,
-    and the worker's ENIs and instance are registered after it: so the worker is empty before
-    anything is done to it, and what a failed drain leaves is the old generation in the state.
-    """
 
-    def __init__(
-        self, name: str, inputs: pulumi.Inputs, opts: pulumi.ResourceOptions | None = None
-    ) -> None:
-        super().__init__("spiderpool-alicloud:rollout:WorkerGeneration", name, dict(inputs), opts)
-        self.register_outputs({})
+@dataclass(frozen=True, kw_only=True)
+class Membership:
+    """Which nodes a plan has: what decides who leaves."""
+
+    control_planes: Mapping[str, str]
+    """Name → private address."""
+    workers: tuple[str, ...]
+    protected: bool
+    """Whether the stack protects its control planes (`protect`)."""
+
+    @classmethod
+    def of(cls, plan: ClusterPlan) -> Membership:
+        """The nodes of this plan."""
+        return cls(
+            control_planes={node.name: private_address(node) for node in plan.control_planes},
+            workers=tuple(node.name for node in plan.workers),
+            protected=plan.protect,
+        )
+
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        """All names, control planes first."""
+        return (*self.control_planes, *self.workers)
 
 
 class Fleet(pulumi.ComponentResource):
-    """Which workers there are, and the version they run.
+    """Which nodes there are, and the version they run.
 
-    Owns nothing. When a name leaves it, the roll-out empties that worker before the run deletes it;
-    when the version changes, it is held against the cluster's.
+    Owns nothing. When a name leaves it, that node is emptied and leaves the cluster before the run
+    deletes its machine; when the version changes, it is compared with the cluster's.
     """
 
     def __init__(
@@ -64,15 +88,16 @@ class Fleet(pulumi.ComponentResource):
 
 
 class Rollout:
-    """One run's workers in a row.
+    """One run's nodes in a row: control planes first, then workers.
 
-    Each worker's turn comes when the one before it has settled. A worker that stays as it is, or is
-    new, settles at once, so a first creation is as parallel as ever; one that changed has settled
-    when its Node is ready again. Waiting for a turn is done here and not in the engine, so it takes
-    none of its parallel slots.
+    Each node's turn comes when the one before it is ready. A node that stays as it is, or is made
+    with its cluster, is ready at once, so a first creation is as parallel as without turns. One
+    that changed is ready when its Node is, under its machine's provider id. A control plane that
+    joins an existing cluster has a turn of its own, because etcd takes one learner at a time.
+    Waiting for a turn is done here and not in the engine, so it takes none of its parallel slots.
 
-    `kubeconfig` is an Output that is known before any worker is. Hooks are not run in previews,
-    except the ones that compare versions.
+    `kubeconfig` is an Output that is known before any node is. Hooks ask the cluster nothing in
+    previews, but for one question about the only control plane's version.
     """
 
     def __init__(
@@ -80,21 +105,34 @@ class Rollout:
         name: str,
         *,
         plan: ClusterPlan,
-        secrets: pulumi.Output[ClusterSecrets],
         kubeconfig: pulumi.Output[str],
+        endpoint_address: pulumi.Input[str],
         parent: pulumi.Resource,
     ) -> None:
         self._plan = plan
-        self._secrets = secrets
         self._kubeconfig = kubeconfig
-        self._order = [worker.name for worker in plan.workers]
-        self._resources = {f"{name}-{worker.name}": worker.name for worker in plan.workers}
+        self._endpoint_address = endpoint_address
+        self._planes = [node.name for node in plan.control_planes]
+        self._workers = [node.name for node in plan.workers]
+        self._resources = {f"{name}-{node}": node for node in plan.nodes}
         self._new: set[str] = set()
         self._changed: set[str] = set()
+        self._joined: dict[str, pulumi.Output[str]] = {}
+        self._endpoint_moves = False
+        self._is_creation = False
         self._hooks = {
             "new": pulumi.ResourceHook(f"{name}-worker-is-new", self._note_new),
-            "changes": pulumi.ResourceHook(f"{name}-worker-changes", self._empty_changed),
+            "changes": pulumi.ResourceHook(
+                f"{name}-worker-changes",
+                self._change,
+                pulumi.ResourceHookOptions(on_dry_run=True),
+            ),
             "boots": pulumi.ResourceHook(f"{name}-worker-boots", self._forget_predecessor),
+            "first": pulumi.ResourceHook(
+                f"{name}-fleet-is-new",
+                self.note_creation,
+                pulumi.ResourceHookOptions(on_dry_run=True),
+            ),
             "fleet": pulumi.ResourceHook(
                 f"{name}-fleet-changes",
                 self._check_fleet,
@@ -103,49 +141,60 @@ class Rollout:
         }
         fleet = Fleet(
             name,
-            {"workers": self._order, "kubernetes": self._in_turn(self._reachable)},
-            pulumi.ResourceOptions(
-                parent=parent,
-                hooks=pulumi.ResourceHookBinding(before_update=[self._hooks["fleet"]]),
-            ),
-        )
-        self._parent = parent
-        self._before: Callable[[], Awaitable[object]] = fleet.urn.future
-
-    @property
-    def instance_hooks(self) -> pulumi.ResourceHookBinding:
-        """For a worker's instance: a Node of its name that stands there is another machine's."""
-        return pulumi.ResourceHookBinding(before_create=[self._hooks["boots"]])
-
-    def turn_of(
-        self, name: str, node: NodePlan, *, parent: pulumi.Resource, more: pulumi.Inputs
-    ) -> WorkerGeneration:
-        """Register a worker's generation when its turn comes; `settles` has to follow.
-
-        `more` says what else, beside user-data, replaces or restarts the machine.
-        """
-        return WorkerGeneration(
-            name,
             {
-                **more,
-                "bootstrap": identity_digest(self._plan, node),
-                "kubernetes": self._in_turn(self._before),
+                "workers": self._workers,
+                "controlPlanes": dict(Membership.of(plan).control_planes),
+                "protect": plan.protect,
+                "kubernetes": self._in_turn(self._reachable),
             },
             pulumi.ResourceOptions(
                 parent=parent,
+                hooks=pulumi.ResourceHookBinding(
+                    before_create=[self._hooks["first"]], before_update=[self._hooks["fleet"]]
+                ),
+            ),
+        )
+        self._before: Callable[[], Awaitable[object]] = fleet.urn.future
+        self.creation_ends = self._make_creation_ends(name, fleet, parent)
+
+    creation_ends: pulumi.Output[int | None]
+    """Until when a control plane may make the cluster, in seconds since 1970; None where there is
+    one already (`planning.bootstrap.user_data`)."""
+
+    @property
+    def instance_hooks(self) -> pulumi.ResourceHookBinding:
+        """For an instance: a Node of its name that exists already is another machine's."""
+        return pulumi.ResourceHookBinding(before_create=[self._hooks["boots"]])
+
+    def wait_turn(self, name: str, node: NodePlan, *, parent: pulumi.Resource) -> MachineGeneration:
+        """Register a machine's generation when its turn comes; `when_ready` has to follow."""
+        plan = self._plan
+        inputs = generation_inputs(
+            plan,
+            node,
+            settings=pulumi.Output.from_input(self._endpoint_address).apply(
+                lambda address: node_settings(plan, node, address)
+            ),
+        )
+        return MachineGeneration(
+            name,
+            {**inputs, "kubernetes": self._in_turn(self._before, node)},
+            pulumi.ResourceOptions(
+                parent=parent,
+                protect=plan.protect and is_control_plane(node),
                 hooks=pulumi.ResourceHookBinding(
                     before_create=[self._hooks["new"]], before_update=[self._hooks["changes"]]
                 ),
             ),
         )
 
-    def settles(
+    def when_ready(
         self, node: NodePlan, *, instance_id: pulumi.Output[str], resource: pulumi.Resource
     ) -> pulumi.Output[str]:
-        """The instance id once the worker is what it shall be; the next turn waits for it."""
+        """The instance id once the node serves; the next turn waits for it."""
 
         async def settle(id_: str) -> str:
-            if node.name in self._changed and not pulumi.runtime.is_dry_run():
+            if self._is_waited_for(node) and not pulumi.runtime.is_dry_run():
                 try:
                     await self._until_back(node, id_, resource)
                 except (ClusterError, pulumi.RunError) as error:
@@ -157,101 +206,315 @@ class Rollout:
         self._before = settled.future
         return settled
 
-    def _in_turn(self, before: Callable[[], Awaitable[object]]) -> pulumi.Output[str]:
+    def joins_load_balancer(self, node: str, attachment: pulumi.Output[str]) -> None:
+        """A control plane whose turn is over only when the load balancer has it, too."""
+        self._joined[node] = attachment
+
+    def note_creation(self, _args: pulumi.ResourceHookArgs) -> None:
+        """Hook: nothing of this cluster was in the state before this run."""
+        self._is_creation = True
+
+    async def evict_leaving(
+        self, old: Membership, new: Membership, *, kubeconfig: str | None = None
+    ) -> None:
+        """Take the nodes that only `old` has out of the cluster, control planes first.
+
+        Control planes leave etcd one after another, which is never skipped; workers are emptied,
+        unless the time for a drain is 0. A second call goes on where the first one ended.
+        `kubeconfig` is for a caller that is asked before this run knows the API server's address.
+
+        Raises:
+            pulumi.RunError: it is refused, or it failed; the rest has not been touched.
+        """
+        self._endpoint_moves = (len(old.control_planes) > 1) != (len(new.control_planes) > 1)
+        planes = {n: a for n, a in old.control_planes.items() if n not in new.control_planes}
+        workers = sorted(set(old.workers) - set(new.workers))
+        if planes and old.protected:
+            raise pulumi.RunError(
+                f"{', '.join(planes)} cannot leave: the stack protects its control planes. Write "
+                "protect: false, run `pulumi up`, and then take them out of the stack file."
+            )
+        if planes and not set(new.control_planes) & set(old.control_planes):
+            raise pulumi.RunError(
+                f"{', '.join(planes)} cannot all leave: etcd's members would be gone, and the "
+                "cluster with them. Add the new control planes first, run `pulumi up`, and then "
+                "take the old ones out of the stack file."
+            )
+        within = drain_seconds()
+        if pulumi.runtime.is_dry_run() or not (planes or (workers and within > 0)):
+            return
+        try:
+            async with self._cluster(text=kubeconfig) as api:
+                if planes:
+                    await leave(
+                        api,
+                        planes,
+                        staying=set(old.control_planes) & set(new.control_planes),
+                        drain_within=within,
+                        report=pulumi.log.info,
+                    )
+                if workers and within > 0:
+                    await evict_all(api, workers, within=within, report=pulumi.log.info)
+        except ClusterError as error:
+            raise pulumi.RunError(
+                f"{error} ({', '.join((*planes, *workers))} should leave; their machines have not "
+                "been touched)"
+            ) from error
+
+    def _make_creation_ends(
+        self, name: str, fleet: Fleet, parent: pulumi.Resource
+    ) -> pulumi.Output[int | None]:
+        """Kept in the state from the first run on: the same user-data must not serve twice."""
+
+        def first_value(_: str) -> int:
+            return int(_now()) + CREATION_SECONDS if self._is_creation else 0
+
+        kept = pulumi.Stash(
+            f"{name}-creation-ends",
+            input=fleet.urn.apply(first_value),
+            opts=pulumi.ResourceOptions(parent=parent, ignore_changes=["input"]),
+        )
+        return kept.output.apply(lambda value: int(value) or None)
+
+    def _in_turn(
+        self, before: Callable[[], Awaitable[object]], node: NodePlan | None = None
+    ) -> pulumi.Output[str]:
         """The Kubernetes version, known when `before` is over. Records no dependency."""
 
         async def wait() -> str:
             if not pulumi.runtime.is_dry_run():
                 await before()
+                for plane in self._awaited_at_load_balancer(node):
+                    await self._joined[plane].future()
             return self._plan.kubernetes.version
 
         return pulumi.Output.from_input(wait())
+
+    def _awaited_at_load_balancer(self, node: NodePlan | None) -> list[str]:
+        """Control planes that have to take connections before this node's turn."""
+        if node is None:
+            return []
+        earlier = self._planes if node.name in self._workers else []
+        if is_control_plane(node):
+            earlier = self._planes[: self._planes.index(node.name)]
+        moves = self._endpoint_moves and not is_control_plane(node)
+        return [
+            plane
+            for plane in earlier
+            if plane in self._joined
+            and (plane in self._changed or (moves and plane not in self._new))
+        ]
 
     async def _reachable(self) -> None:
         """A hook takes one of the engine's slots: it must not wait there for an address."""
         await self._kubeconfig.future()
 
     @asynccontextmanager
-    async def _cluster(self, *, within: float | None = None) -> AsyncIterator[ClusterApi]:
-        text = await self._kubeconfig.future()
+    async def _cluster(
+        self, *, within: float | None = None, text: str | None = None
+    ) -> AsyncIterator[ClusterApi]:
+        text = text or await self._kubeconfig.future()
         if not text:
-            raise ClusterError("its address is not known")
-        async with cluster_api(text) if within is None else cluster_api(text, within=within) as api:
+            raise ClusterError("The API server's address is not known.")
+        opened = (
+            cluster_api(text, patience=_PATIENCE)
+            if within is None
+            else cluster_api(text, within=within)
+        )
+        async with opened as api:
             yield api
 
     def _note_new(self, args: pulumi.ResourceHookArgs) -> None:
         self._new.add(self._resources[args.name])
 
-    async def _empty_changed(self, args: pulumi.ResourceHookArgs) -> None:
-        node, within = self._resources[args.name], drain_seconds()
-        self._changed.add(node)
+    def _is_waited_for(self, node: NodePlan) -> bool:
+        """A changed node always; a new control plane where others serve already."""
+        if node.name in self._changed:
+            return True
+        return node.name in self._new and any(
+            plane not in self._new for plane in self._planes if is_control_plane(node)
+        )
+
+    async def _change(self, args: pulumi.ResourceHookArgs) -> None:
+        node = self._plan.nodes[self._resources[args.name]]
+        old, new = args.old_inputs or {}, args.new_inputs or {}
+        change = change_between(old, new)
+        dry = pulumi.runtime.is_dry_run()
+        if is_control_plane(node) and change.identity and len(self._planes) == 1:
+            change = await self._only_plane(node, change)
+        if dry or change == Change():
+            return
+        if change.takes_machine_away:
+            self._changed.add(node.name)
+        try:
+            async with self._cluster() as api:
+                await (
+                    self._until_planes_serve(api, node, change)
+                    if is_control_plane(node)
+                    else self._until_workers_serve(api, node, change)
+                )
+                before, after = settings_of(old), settings_of(new)
+                if change.settings and before is not None and after is not None:
+                    if change.takes_machine_away:
+                        # The machine that comes has them; labels and taints are the Node's.
+                        after = after if not change.identity else before
+                    await change_settings(
+                        api, node.name, before=before, after=after, report=pulumi.log.info
+                    )
+                if change.takes_machine_away:
+                    await self._empty(api, node.name)
+        except ClusterError as error:
+            raise pulumi.RunError(_not_changed(node.name, error)) from error
+
+    async def _only_plane(self, node: NodePlan, change: Change) -> Change:
+        """Refuse a new machine for the only control plane; a version that it runs is no reason."""
+        if change.identity != {"kubernetes"}:
+            raise pulumi.RunError(
+                f"{node.name} is the only control plane and has the only etcd member, so its "
+                f"machine is never replaced, and {_listed(change.identity - {'kubernetes'})} "
+                "cannot change on a running one. Take the edit back, or add control planes first "
+                "(three in all), run `pulumi up`, and then edit."
+            )
+        wanted = version_of(self._plan.kubernetes.version)
+        try:
+            async with self._cluster(within=_GLANCE) as api:
+                server = version_of(await api.version())
+                current = (await api.nodes()).get(node.name)
+        except ClusterError as error:
+            raise pulumi.RunError(
+                f"{node.name} is the only control plane, and whether it runs Kubernetes {wanted} "
+                f"is not known: {error} Let its API server answer first. {_on_the_machine(node)}"
+            ) from error
+        kubelet = None if current is None or not current.kubelet else version_of(current.kubelet)
+        if server < wanted or kubelet is None or kubelet < wanted:
+            raise pulumi.RunError(
+                f"{node.name} is the only control plane and has the only etcd member, so it is not "
+                f"replaced for Kubernetes {wanted}: its API server runs {server}, its kubelet "
+                f"{kubelet}, and a kubelet is never newer than the API server. "
+                f"{_on_the_machine(node)}"
+            )
+        return Change(restart=change.restart, settings=change.settings)
+
+    async def _empty(self, api: ClusterApi, node: str) -> None:
+        within = drain_seconds()
+        current = (await api.nodes()).get(node)
+        if current is None:
+            return
+        await api.cordon(node)
         if within == 0:
             pulumi.log.warn(f"{node} changes without a drain: {SECONDS} is 0")
             return
-        try:
-            async with self._cluster() as api:
-                await self._check_kubelet(api, node)
-                await self._until_others_stand(api, node)
-                standing = (await api.nodes()).get(node)
-                if standing is None:
-                    return
-                await api.cordon(node)
-                await drain(
-                    api, node, within=within, wait_for_end=standing.ready, report=pulumi.log.info
-                )
-                if (args.old_inputs or {}).get("image") != (args.new_inputs or {}).get("image"):
-                    # A new disk under the same instance joins again: no Ready Node may be there.
-                    await api.delete_node(node)
-        except ClusterError as error:
-            raise pulumi.RunError(_not_emptied(node, error)) from error
+        await drain(api, node, within=within, wait_for_end=current.ready, report=pulumi.log.info)
 
-    async def _until_others_stand(self, api: ClusterApi, node: str) -> None:
+    async def _until_planes_serve(self, api: ClusterApi, node: NodePlan, change: Change) -> None:
+        """Before a control plane is touched: all others serve, and etcd goes on without it."""
+        others = [name for name in self._planes if name != node.name and name not in self._new]
+
+        async def missing() -> str | None:
+            unready = unready_planes(await api.nodes(), await api.control_plane_pods(), others)
+            return ", ".join(f"{name} ({reason})" for name, reason in unready.items()) or None
+
+        await self._until(
+            missing,
+            waiting=f"{node.name}: waiting until all other control planes serve",
+            over=f"{node.name} is not touched while another control plane does not serve: ",
+            remedy="Repair that first, or take it out of the stack file if its machine is lost.",
+        )
+        if not change.takes_machine_away:
+            return
+        pods = await api.control_plane_pods()
+        problem = majority_problem(pods, node.name)
+        if change.identity and len(members(pods)) == 1:
+            problem = problem or f"{node.name} is the only control plane."
+            raise pulumi.RunError(
+                f"{problem} Its machine is never replaced. Add control planes first, run `pulumi "
+                "up`, and then edit."
+            )
+        if problem is not None and len(members(pods)) > 1:
+            raise pulumi.RunError(f"{problem} Have an odd number of control planes first.")
+        if "kubernetes" in change.identity and await write_cluster_version(
+            api, version_of(self._plan.kubernetes.version)
+        ):
+            pulumi.log.info(f"kubeadm's ConfigMap is at {self._plan.kubernetes.version}")
+
+    async def _until_workers_serve(self, api: ClusterApi, node: NodePlan, change: Change) -> None:
         """Never two workers away: wait for one that an earlier, broken-off run was busy with."""
-        began = reported = time.monotonic()
-        while missing := self._missing(await api.nodes(), node):
-            now = time.monotonic()
-            if now - began >= READY_WITHIN:
-                raise ClusterError(
-                    f"{', '.join(missing)} not ready, and two workers are never away at once. Mend "
-                    f"that first: look at its console output, or replace it by `pulumi up --target "
-                    f"'**{missing[0]}**'` with {SECONDS}=0"
-                )
-            if now - reported >= _REPORT_EVERY:
-                reported = now
-                pulumi.log.info(f"{node}: waiting until {', '.join(missing)} is ready")
-            await asyncio.sleep(_ASK_EVERY)
-        for name in self._order:
-            # Left by a run that was broken off before it could take the cordon away.
-            known = (await api.nodes()).get(name)
-            if known is not None and known.rolling and name != node:
+        await self._finish_control_planes(api)
+        if change.identity:
+            await self._check_kubelet(api, node.name)
+
+        async def missing() -> str | None:
+            return ", ".join(self._missing(await api.nodes(), node.name)) or None
+
+        await self._until(
+            missing,
+            waiting=f"{node.name}: waiting until other workers are ready",
+            over=f"{node.name} is not touched while another worker is not ready: ",
+            remedy="Repair that first (its console output shows how far it is), or take it out of "
+            "the stack file: then it leaves before this one changes.",
+        )
+        nodes = await api.nodes()
+        for name in self._workers:
+            # Left by a run that was broken off before it could uncordon it.
+            current = nodes.get(name)
+            if current is not None and current.rolling and name != node.name:
                 await api.uncordon(name)
 
+    async def _until(
+        self,
+        missing: Callable[[], Awaitable[str | None]],
+        *,
+        waiting: str,
+        over: str,
+        remedy: str,
+    ) -> None:
+        began = reported = time.monotonic()
+        while True:
+            try:
+                reason = await missing()
+            except ClusterError as error:
+                # The connection may lead to the API server that was just replaced.
+                reason = f"the API server: {error}"
+            if reason is None:
+                return
+            now = time.monotonic()
+            if now - began >= READY_WITHIN:
+                raise ClusterError(f"{over}{reason}. {remedy}")
+            if now - reported >= _REPORT_EVERY:
+                reported = now
+                pulumi.log.info(f"{waiting}: {reason}")
+            await asyncio.sleep(_ASK_EVERY)
+
     def _missing(self, nodes: Mapping[str, KubernetesNode], node: str) -> list[str]:
-        earlier = self._order[: self._order.index(node)]
+        earlier = self._workers[: self._workers.index(node)]
         return [
             name
-            for name in self._order
+            for name in self._workers
             if name != node
             and name not in self._new
             and (not nodes[name].ready if name in nodes else name in earlier)
         ]
 
-    async def _check_kubelet(
-        self, api: ClusterApi, node: str, *, version: str | None = None
-    ) -> None:
-        wanted = version_of(version or self._plan.kubernetes.version)
+    async def _finish_control_planes(self, api: ClusterApi) -> None:
+        """What follows the last control plane of an upgrade, and precedes the first worker."""
+        if await bring_kube_proxy(api, version_of(self._plan.kubernetes.version)):
+            pulumi.log.info(f"kube-proxy has the image of {self._plan.kubernetes.version}")
+
+    async def _check_kubelet(self, api: ClusterApi, node: str) -> None:
+        wanted = version_of(self._plan.kubernetes.version)
         problem = kubelet_problem(node, wanted, version_of(await api.version()))
         if problem is not None:
             raise pulumi.RunError(problem)
 
     async def _forget_predecessor(self, args: pulumi.ResourceHookArgs) -> None:
-        """Its Node would keep the old machine's provider id for ever, as a kubelet changes none."""
-        node = self._resources[args.name]
+        """Its Node would keep the old machine's provider id: a kubelet never changes it."""
+        node = self._plan.nodes[self._resources[args.name]]
         try:
             async with self._cluster(within=_GLANCE) as api:
-                await self._check_kubelet(api, node)
-                if await api.delete_node(node):
-                    pulumi.log.info(f"{node}: the Node of the machine before it is deleted")
+                if not is_control_plane(node):
+                    await self._check_kubelet(api, node.name)
+                if await api.delete_node(node.name):
+                    pulumi.log.info(f"{node.name}: the Node of the machine before it is deleted")
         except ClusterError:
             # No API server yet, as in a first creation: then there is no Node either.
             return
@@ -261,65 +524,68 @@ class Rollout:
         problem = kubernetes_problem(version_of(old["kubernetes"]), version_of(new["kubernetes"]))
         if problem is not None:
             raise pulumi.RunError(problem)
-        if pulumi.runtime.is_dry_run():
-            return
-        removed = sorted(set(old["workers"]) - set(new["workers"]))
-        within = drain_seconds()
-        if within == 0:
-            return
-        try:
-            async with self._cluster() as api:
-                if old["kubernetes"] != new["kubernetes"]:
-                    name = [*new["workers"], *old["workers"], "a node"][0]
-                    await self._check_kubelet(api, name, version=new["kubernetes"])
-                await expel(api, removed, within=within, report=pulumi.log.info)
-        except ClusterError as error:
-            raise pulumi.RunError(_not_emptied(", ".join(removed) or "workers", error)) from error
+        current = Membership.of(self._plan)
+        # An earlier release wrote no control planes down.
+        planes = old.get("controlPlanes", current.control_planes)
+        await self.evict_leaving(
+            Membership(
+                control_planes=dict(planes),
+                workers=tuple(old["workers"]),
+                protected=bool(old.get("protect", False)),
+            ),
+            current,
+        )
 
     async def _until_back(self, node: NodePlan, id_: str, resource: pulumi.Resource) -> None:
         began = reported = time.monotonic()
         provider_id = f"{self._plan.region}.{id_}"
-        while (lacking := await self._lacking(node, provider_id)) is not None:
+        while (reason := await self._missing_conditions(node, provider_id)) is not None:
             now = time.monotonic()
             if now - began >= READY_WITHIN:
                 raise pulumi.RunError(
-                    f"{node.name} did not come back within {READY_WITHIN:.0f} s: {lacking}. No "
-                    "other worker has been touched. Its console output says how far it came (ECS "
+                    f"{node.name} did not come back within {READY_WITHIN:.0f} s: {reason}. No "
+                    "other node has been touched. Its console output shows how far it is (ECS "
                     f"console, instance {id_}); then run `pulumi up` again."
                 )
             if now - reported >= _REPORT_EVERY:
                 reported = now
-                pulumi.log.info(f"waiting for {node.name}: {lacking}", resource, ephemeral=True)
+                pulumi.log.info(f"waiting for {node.name}: {reason}", resource, ephemeral=True)
             await asyncio.sleep(_ASK_EVERY)
 
-    async def _lacking(self, node: NodePlan, provider_id: str) -> str | None:
-        """What a changed worker lacks before the next one may go; None when it is whole."""
+    async def _missing_conditions(self, node: NodePlan, provider_id: str) -> str | None:
+        """What a changed node lacks before the next one may go; None when it serves."""
         pools = [pool.name for pool in self._plan.ip_pools.values() if pool.node == node.name]
         try:
             async with self._cluster() as api:
-                return await lacking(api, node.name, provider_id=provider_id, pools=pools)
+                reason = await missing_conditions(
+                    api,
+                    node.name,
+                    provider_id=provider_id,
+                    # The pools of a node that is only being added are made after it.
+                    pools=[] if node.name in self._new else pools,
+                    control_plane=is_control_plane(node),
+                )
+                if reason is None:
+                    address = await pulumi.Output.from_input(self._endpoint_address).future()
+                    text = node_settings(self._plan, node, str(address))
+                    await write_settings(api, node.name, text)
+                    if node.name == self._planes[-1]:
+                        await self._finish_control_planes(api)
+                return reason
         except ClusterError as error:
             return f"the API server: {error}"
 
 
-def takes_new_user_data(node: NodePlan, plan: ClusterPlan) -> bool:
-    """Whether a control plane is to be replaced by the machine that its user-data now describes.
-
-    Raises `pulumi.RunError` where that would lose the cluster: its only etcd member is on it.
-    """
-    named = {name.strip() for name in os.environ.get(CONTROL_PLANES, "").split(",")}
-    if node.name not in named:
-        return False
-    if len(plan.control_planes) == 1:
-        raise pulumi.RunError(
-            f"{CONTROL_PLANES}: {node.name} is the only control plane and holds the only etcd. "
-            "It is upgraded on the machine: docs/runbooks/upgrade.md"
-        )
-    return True
+def _on_the_machine(node: NodePlan) -> str:
+    return f"Upgrade {node.name} on the machine ({_RUNBOOK}), then run the same command again."
 
 
-def _not_emptied(node: str, error: ClusterError) -> str:
+def _listed(keys: frozenset[str]) -> str:
+    return ", ".join(sorted(keys))
+
+
+def _not_changed(node: str, error: ClusterError) -> str:
     return (
-        f"{error} (before {node} changes; with a cluster that does not answer any more, "
-        f"{SECONDS}=0 goes on without a drain)"
+        f"{error} ({node} should change, and its machine has not been touched. With a cluster that "
+        "does not answer, a new machine could not join it either: docs/runbooks/dead-cluster.md)"
     )

@@ -304,8 +304,11 @@ class NodePoolConfig(Model):
     prefix_block_size: Annotated[int, Field(ge=16, le=256)] = 256
     """Addresses in a node's part of a prefix reservation; a power of two. 256 holds any number."""
     deletion_protection: bool | None = None
-    """Of the instances; by default as `protect` for control planes. Workers have none: the cloud
-    would refuse to let an edit remove or replace them."""
+    """The cloud's own lock against deletion; by default as `protect` for the only control plane.
+    Refused where the life cycle replaces machines: workers, and control planes that are several."""
+    force_delete: bool = False
+    """Let an edit remove or replace subscription machines (`chargeType: PrePaid`) before they
+    expire; what is left of the subscription is lost."""
     ram_role: str | None = None
     """An instance RAM role that exists already; control planes get the CCM's otherwise."""
 

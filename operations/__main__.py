@@ -325,14 +325,10 @@ def secrets_init(
     file: Annotated[
         Path | None, typer.Option("--file", help="Write here instead (local profile only).")
     ] = None,
-    *,
-    rotate: Annotated[
-        bool, typer.Option("--rotate", help="Replace what is there; every node is replaced then.")
-    ] = False,
 ) -> None:
-    """Make a cluster's certificates, keys and token, once."""
+    """Make a cluster's certificates, keys and token, once; those that exist are kept."""
     with _told():
-        typer.echo(make_stack_secrets(stack, file=file, rotate=rotate))
+        typer.echo(make_stack_secrets(stack, file=file))
 
 
 @secrets_app.command("rotate-webhook")

@@ -57,7 +57,6 @@ def init_secrets(
     cluster: str,
     store: SecretStore,
     *,
-    rotate: bool = False,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     entropy: Entropy = os.urandom,
 ) -> Made:
@@ -66,17 +65,18 @@ def init_secrets(
     Args:
         cluster: the name in the stack's `spiderpool-alicloud:cluster`.
         store: where to.
-        rotate: replace what is kept: a new CA, so every node and kubeconfig is replaced with it.
         clock: the time of day, aware of its zone.
         entropy: where the keys come from.
 
     Raises:
-        OperationError: something is kept already and `rotate` is not given, or it cannot be kept.
+        OperationError: something is kept already, or it cannot be kept.
     """
-    if store.holds_any() and not rotate:
+    if store.holds_any():
         raise OperationError(
-            f"{store.name} holds secrets already, and new ones would replace every node of the "
-            "cluster; keep them, or say --rotate if that is what you want.",
+            f"{store.name} has secrets already. Others would have another CA: no node and no "
+            "kubeconfig of the cluster would be trusted any more, and its workers could not join "
+            "again. Keep them. `secrets rotate-webhook` renews the webhook's certificate; for "
+            "another CA make another stack.",
             code=ExitCode.REFUSED,
         )
     secrets = make_secrets(cluster, now=clock(), entropy=entropy)

@@ -39,7 +39,7 @@ _SECRET: Final = "spiderpool-controller-server-certs"  # noqa: S105 - the name o
 _READ_WITHIN: Final = 60.0
 
 
-def make_stack_secrets(stack: str, *, file: Path | None, rotate: bool) -> str:
+def make_stack_secrets(stack: str, *, file: Path | None) -> str:
     """Make a stack's secrets and return the sentence that says where they are.
 
     Raises:
@@ -47,7 +47,7 @@ def make_stack_secrets(stack: str, *, file: Path | None, rotate: bool) -> str:
     """
     stack_file = Stack.read(path_of_stack(stack))
     plan = stack_file.plan()
-    made = init_secrets(plan.name, _store(stack, stack_file, file), rotate=rotate)
+    made = init_secrets(plan.name, _store(stack, stack_file, file))
     return f"Made the secrets of {plan.name} in {made.where}; valid until {made.expires:%Y-%m-%d}."
 
 

@@ -1,4 +1,4 @@
-"""`upgrade`: show the way from what runs to what the stack file says, and go it."""
+"""`upgrade`: show the steps from what runs to what the stack file asks for, and take them."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from operations.running import Runner
 from operations.stack_file import Stack, path_of_stack
 from operations.steps import Progress
 from operations.upgrade import Upgrader
-from planning.upgrades import Kind, Upgrade, plan_upgrade, version_of
+from planning.upgrades import Upgrade, plan_upgrade, version_of
 
 
 def upgrade_stack(
     stack: str, places: Places, *, config_file: Path | None, go: bool, console: Console
 ) -> Upgrade:
-    """Show the steps, and do them with `go`.
+    """Show the steps, and take them with `go`.
 
     Raises:
         OperationError: Refused, with every reason; or a step failed.
@@ -82,18 +82,15 @@ def _planned(upgrader: Upgrader) -> Upgrade:
 
 
 def _go(upgrader: Upgrader, upgrade: Upgrade, progress: Progress) -> None:
-    whole_stack = False
-    for step in upgrade.steps:
-        if step.kind in {Kind.WORKERS, Kind.SPIDERPOOL}:
-            if whole_stack:
-                continue
-            whole_stack = True
-        with progress.step(f"{step.kind.value}: {step.target} → {step.after}", streams=True):
-            upgrader.do(step)
+    if not upgrade.steps:
+        return
+    targets = ", ".join(f"{step.kind.value} {step.target}" for step in upgrade.steps)
+    with progress.step(f"pulumi up: {targets}", streams=True):
+        upgrader.up()
     left = _planned(upgrader).steps
     if left:
         raise OperationError(
-            f"{len(left)} steps are left though all were done: "
+            f"{len(left)} steps are left after the run: "
             f"{', '.join(f'{step.kind.value} {step.target}' for step in left)}. Run the same "
             "command again, and look at `kubectl get nodes` if that changes nothing."
         )

@@ -118,6 +118,7 @@ def _node(config: ClusterConfig, member: Member, placed: Mapping[str, Placement]
         spot=pool.spot,
         charge_type=pool.charge_type,
         deletion_protection=_is_kept(config, pool),
+        force_delete=pool.force_delete,
         ram_role=pool.ram_role,
         labels=dict(sorted({**pool.labels, **own.labels}.items())),
         taints=_taints(pool),
@@ -131,10 +132,17 @@ def _node(config: ClusterConfig, member: Member, placed: Mapping[str, Placement]
 
 
 def _is_kept(config: ClusterConfig, pool: NodePoolConfig) -> bool:
-    """Workers come and go by edits; the cloud refuses to delete what has deletion protection."""
+    """Only a machine that the life cycle never replaces has the cloud's lock by default.
+
+    The cloud refuses to delete an instance that has it (ECS, DeleteInstance).
+    """
     if pool.deletion_protection is not None:
         return pool.deletion_protection
-    return config.protect and pool.role is Role.CONTROL_PLANE
+    planes = sum(
+        config.node_pools[member.pool].role is Role.CONTROL_PLANE
+        for member in members_of(config).values()
+    )
+    return config.protect and pool.role is Role.CONTROL_PLANE and planes == 1
 
 
 def _interface(nic: str, interface: InterfaceConfig, placed: Placement) -> InterfacePlan:

@@ -106,6 +106,8 @@ class NodePlan:
     spot: SpotConfig
     charge_type: str
     deletion_protection: bool
+    force_delete: bool
+    """A subscription machine may be deleted before it expires."""
     ram_role: str | None
     labels: Mapping[str, str]
     taints: tuple[TaintConfig, ...]

@@ -33,7 +33,10 @@ def deploy(
         f"{KEY}:{key}": value for key, value in (extra or {}).items()
     }
     given = {key: value for key, value in secrets.items() if value is not None}
-    with patch("components.control_plane.until_ready", _at_once):
+    with (
+        patch("components.control_plane.until_ready", _at_once),
+        patch("components.rollout._now", lambda: 0.0),
+    ):
         return record(
             lambda: runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__"),
             preview=preview,

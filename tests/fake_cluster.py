@@ -2,15 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
-from components.cluster_api import ClusterApi, ClusterError, KubernetesNode, Pod
+from components.cluster_api import (
+    ClusterApi,
+    ClusterError,
+    ControlPlanePod,
+    KubernetesNode,
+    NodeChange,
+    Pod,
+)
+from components.control_plane_health import COMPONENTS
+from planning.machine import (
+    ETCD_LEFT,
+    FORGET_MEMBERS,
+    LEAVE_ETCD,
+    MEMBERS_FORGOTTEN,
+    SETTINGS,
+    SETTINGS_APPLIED,
+    SETTINGS_FAILED,
+    UNIT_SCHEMA,
+    settings_digest,
+)
+
+REFUSED = "{}"
+"""Settings that a node of this cluster cannot apply."""
 
 
-def a_node(name: str, *, ready: bool = True, instance: str = "i-old") -> KubernetesNode:
+def a_node(
+    name: str,
+    *,
+    ready: bool = True,
+    instance: str = "i-old",
+    unit: bool = True,
+    **more: Any,  # noqa: ANN401 - fields of KubernetesNode
+) -> KubernetesNode:
     return KubernetesNode(
-        name=name, provider_id=f"cn-hangzhou.{instance}", ready=ready, rolling=False
+        name=name,
+        provider_id=f"cn-hangzhou.{instance}",
+        ready=ready,
+        rolling=False,
+        annotations={UNIT_SCHEMA: "1"} if unit else {},
+        **{"kubelet": "v1.35.4", **more},
     )
 
 
@@ -23,6 +58,7 @@ def a_pod(  # noqa: PLR0913 - what a pod can be, each with its usual value
     host_network: bool = False,
     ready: bool = True,
     namespace: str = "default",
+    tolerates_cordon: bool = False,
 ) -> Pod:
     return Pod(
         namespace=namespace,
@@ -33,6 +69,8 @@ def a_pod(  # noqa: PLR0913 - what a pod can be, each with its usual value
         finished=finished,
         ending=False,
         ready=ready,
+        uid=f"{name}-1",
+        tolerates_cordon=tolerates_cordon,
     )
 
 
@@ -47,6 +85,10 @@ class FakeCluster(ClusterApi):
     failures: int = 0
     """How many questions stay without an answer."""
     ends_pods: bool = True
+    planes: dict[str, bool] = field(default_factory=dict)
+    """Control plane → whether its etcd and its API server are ready."""
+    configuration: str = "clusterName: small\nkubernetesVersion: v1.35.4\n"
+    kube_proxy: str | None = "registry.k8s.io/kube-proxy:v1.35.4"
     done: list[str] = field(default_factory=list)
 
     async def version(self) -> str:
@@ -69,9 +111,78 @@ class FakeCluster(ClusterApi):
         self.done.append(f"uncordon {node}")
         self.known[node] = replace(self.known[node], rolling=False)
 
-    async def expel(self, node: str) -> None:
-        self.done.append(f"expel {node}")
+    async def taint_removed(self, node: str) -> None:
+        self.done.append(f"taint {node}")
         self.pods[node] = [p for p in self.pods.get(node, []) if p.host_network]
+
+    async def change_node(
+        self, node: str, change: Callable[[KubernetesNode], NodeChange | None]
+    ) -> None:
+        self._answer()
+        current = self.known.get(node)
+        asked = None if current is None else change(current)
+        if current is None or asked is None:
+            return
+        self.done.append(f"change {node}")
+        labels = {k: v for k, v in {**current.labels, **asked.labels}.items() if v is not None}
+        annotations = {
+            k: v for k, v in {**current.annotations, **asked.annotations}.items() if v is not None
+        }
+        taints = current.taints if asked.taints is None else asked.taints
+        self.known[node] = replace(current, labels=labels, annotations=annotations, taints=taints)
+        self._let_the_unit_work(node)
+
+    def _let_the_unit_work(self, name: str) -> None:
+        """What the node's own unit answers, at once (`planning/node.sh`)."""
+        node = self.known[name]
+        if UNIT_SCHEMA not in node.annotations or not node.ready:
+            return
+        answers: dict[str, str] = {}
+        if (text := node.annotations.get(SETTINGS)) is not None:
+            digest = settings_digest(text)
+            if text == REFUSED:
+                answers[SETTINGS_FAILED] = f"{digest}: the kubelet does not start"
+            else:
+                answers[SETTINGS_APPLIED] = digest
+        if node.annotations.get(LEAVE_ETCD) == node.provider_id:
+            answers[ETCD_LEFT] = node.provider_id
+            self.planes.pop(name, None)
+        if FORGET_MEMBERS in node.annotations:
+            address = node.annotations[FORGET_MEMBERS]
+            answers[MEMBERS_FORGOTTEN] = address
+            for other in [n for n in self.planes if n != name and not self._is_alive(n)]:
+                self.planes.pop(other)
+        self.known[name] = replace(node, annotations={**node.annotations, **answers})
+
+    def _is_alive(self, name: str) -> bool:
+        return name in self.known and self.known[name].ready
+
+    async def control_plane_pods(self) -> Sequence[ControlPlanePod]:
+        self._answer()
+        return [
+            ControlPlanePod(
+                component=component,
+                node=name,
+                ready=ready,
+                image=f"registry.k8s.io/{component}:{self.runs}",
+            )
+            for name, ready in self.planes.items()
+            for component in COMPONENTS
+        ]
+
+    async def cluster_configuration(self) -> str:
+        return self.configuration
+
+    async def write_cluster_configuration(self, text: str) -> None:
+        self.done.append("write the cluster's version")
+        self.configuration = text
+
+    async def kube_proxy_image(self) -> str | None:
+        return self.kube_proxy
+
+    async def write_kube_proxy_image(self, image: str) -> None:
+        self.done.append(f"kube-proxy {image}")
+        self.kube_proxy = image
 
     async def evict(self, pod: Pod) -> str | None:
         if self.refusals.get(pod.name, 0) > 0:
@@ -83,6 +194,9 @@ class FakeCluster(ClusterApi):
                 held.remove(pod)
                 if not self.ends_pods:
                     held.append(replace(pod, ending=True))
+                if pod.tolerates_cordon:
+                    # The scheduler brings its successor to the same node.
+                    held.append(replace(pod, uid=f"{pod.uid}1"))
         return None
 
     async def delete_node(self, node: str) -> bool:

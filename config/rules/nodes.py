@@ -308,6 +308,52 @@ def spot_is_whole(config: ClusterConfig) -> Iterator[Problem]:
             )
 
 
+def deletion_protection_lets_machines_change(config: ClusterConfig) -> Iterator[Problem]:
+    """The cloud's lock contradicts what the life cycle does with the machine by itself.
+
+    ECS refuses DeleteInstance for an instance with DeletionProtection, and takes it for
+    pay-as-you-go instances that are not preemptible only (ECS, ModifyInstanceAttribute).
+    """
+    planes = sum(_size(p) for p in config.node_pools.values() if p.role is Role.CONTROL_PLANE)
+    for name, pool in sorted(config.node_pools.items()):
+        if not pool.deletion_protection:
+            continue
+        if pool.spot.strategy != "NoSpot":
+            reason = "A preemptible instance is taken away by the cloud itself."
+        elif pool.charge_type == "PrePaid":
+            reason = "A subscription machine cannot have the cloud's deletion protection."
+        elif config.kubernetes.mode != "kubeadm":
+            continue
+        elif pool.role is Role.WORKER:
+            reason = "An edit replaces or removes workers, and the cloud would refuse that."
+        elif planes > 1:
+            reason = (
+                f"An edit replaces {planes} control planes one at a time, and the cloud would "
+                "refuse that."
+            )
+        else:
+            continue
+        yield Problem(
+            path=f"nodePools.{name}.deletionProtection",
+            value="true",
+            rule=reason,
+            remedy="Leave deletionProtection out. protect: true keeps an edit from removing "
+            "control planes.",
+        )
+
+
+def force_delete_is_for_subscriptions(config: ClusterConfig) -> Iterator[Problem]:
+    """A pay-as-you-go machine is deleted without force."""
+    for name, pool in sorted(config.node_pools.items()):
+        if pool.force_delete and pool.charge_type != "PrePaid":
+            yield Problem(
+                path=f"nodePools.{name}.forceDelete",
+                value="true",
+                rule="forceDelete is about subscription machines, and this pool is paid by use.",
+                remedy="Leave forceDelete out, or write chargeType: PrePaid.",
+            )
+
+
 def labels_are_allowed(config: ClusterConfig) -> Iterator[Problem]:
     """The kubelet does not start with a label that it may not set (`--node-labels`)."""
     for name, pool in sorted(config.node_pools.items()):
@@ -370,5 +416,7 @@ RULES = (
     disks_fit,
     entry_disks_have_their_types,
     spot_is_whole,
+    deletion_protection_lets_machines_change,
+    force_delete_is_for_subscriptions,
     labels_are_allowed,
 )

@@ -16,18 +16,18 @@ pytestmark = pytest.mark.unit
 
 def emptied(cluster: FakeCluster, *, within: float = 1.0, wait_for_end: bool = True) -> list[str]:
     """Drain node w; what was reported."""
-    told: list[str] = []
+    reported: list[str] = []
     asyncio.run(
         drain(
             cluster,
             "w",
             within=within,
             wait_for_end=wait_for_end,
-            report=told.append,
+            report=reported.append,
             round_every=0.001,
         )
     )
-    return told
+    return reported
 
 
 def test_daemon_sets_static_pods_and_finished_ones_stay() -> None:
@@ -64,8 +64,8 @@ def test_a_budget_that_always_says_no_ends_the_drain_with_its_words() -> None:
 
 def test_a_bare_pod_leaves_and_is_named_once() -> None:
     cluster = FakeCluster(pods={"w": [a_pod("alone", owner="")]}, refusals={"alone": 2})
-    (told,) = emptied(cluster)
-    assert "default/alone has no controller" in told
+    (line,) = emptied(cluster)
+    assert "default/alone has no controller" in line
 
 
 def test_an_api_server_that_is_away_for_a_moment_stops_nothing() -> None:
@@ -81,8 +81,14 @@ def test_pods_of_a_dead_machine_are_not_waited_for() -> None:
     emptied(cluster, wait_for_end=False)
 
 
+def test_a_pod_that_comes_back_in_spite_of_the_cordon_is_evicted_once() -> None:
+    cluster = FakeCluster(pods={"w": [a_pod("ccm", tolerates_cordon=True), a_pod("web")]})
+    emptied(cluster)
+    assert cluster.done == ["evict ccm", "evict web"]
+
+
 @pytest.mark.parametrize("text", ["soon", "-1", "nan", "inf", ""])
 def test_seconds_that_are_none_are_refused(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SPIDERPOOL_ALICLOUD_DRAIN_SECONDS", text)
-    with pytest.raises(pulumi.RunError, match="no number of seconds"):
+    with pytest.raises(pulumi.RunError, match="not a number of seconds"):
         drain_seconds()

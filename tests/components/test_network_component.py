@@ -111,7 +111,7 @@ def test_protection_covers_what_would_hurt_to_lose() -> None:
     assert protected == {
         ("EipAddress", "small-api"),
         ("EipAddress", "small-nat"),
-        ("Instance", "small-masters-0"),
+        ("MachineGeneration", "small-masters-0"),
         ("NatGateway", "small"),
         ("Network", "small"),
     }

@@ -7,7 +7,7 @@ import base64
 import pulumi
 import pytest
 
-from tests.clusters import counted, small
+from tests.clusters import Document, counted, small, three_control_planes
 from tests.deploying import deploy, first_preview
 from tests.recording import UNKNOWN, Cloud, Run, Secret
 
@@ -64,12 +64,49 @@ def test_an_eni_outlives_its_instance_and_is_never_doubled(run: Run) -> None:
         assert eni.delete_before_replace
 
 
-def test_a_control_plane_ignores_later_user_data_and_a_worker_is_replaced_by_it(run: Run) -> None:
-    master, worker = run.of("Instance")["small-masters-0"], run.of("Instance")["small-workers-0"]
-    assert (master.ignore_changes, master.replace_on_changes) == (("userData",), ())
-    assert (worker.ignore_changes, worker.replace_on_changes) == ((), ("userData",))
-    assert master.delete_before_replace
-    assert worker.delete_before_replace
+def test_no_machine_takes_later_user_data_in_place(run: Run) -> None:
+    for instance in run.of("Instance").values():
+        assert "userData" in instance.ignore_changes
+        assert "userData" not in instance.replace_on_changes
+        assert instance.delete_before_replace
+
+
+def test_the_only_control_plane_has_nothing_that_could_replace_it(run: Run) -> None:
+    only, worker = run.of("Instance")["small-masters-0"], run.of("Instance")["small-workers-0"]
+    assert (only.replacement_trigger, only.replace_on_changes) == (None, ())
+    assert "imageId" in only.ignore_changes
+    assert "imageId" in worker.replace_on_changes
+
+
+def test_a_new_machine_is_asked_for_by_its_identity_alone() -> None:
+    def triggers(document: Document) -> dict[str, object]:
+        made = deploy(document).of("Instance")
+        return {name: made[name].replacement_trigger for name in made}
+
+    before = triggers(three_control_planes())
+    assert set(map(str, before.values())) == {"['eth0', 'eth1']"}
+    labelled = {"masters": {"count": 3}, "workers": {"labels": {"a": "b"}}}
+    assert triggers(small({"nodePools": labelled})) == before
+
+
+def test_an_identity_that_is_not_the_first_one_is_part_of_the_trigger() -> None:
+    lies = {"small-workers-0-first-identity": {"output": "0123456789abcdef"}}
+    trigger = deploy(small(), cloud=Cloud(lies=lies)).of("Instance")["small-workers-0"]
+    names = trigger.replacement_trigger
+    assert isinstance(names, list)
+    assert names[:2] == ["eth0", "eth1"]
+    assert len(names) == 3
+
+
+def test_a_protected_control_plane_can_be_replaced_and_not_removed() -> None:
+    run = deploy(small({"profile": "prod", "nodePools": {"masters": {"count": 3}}}))
+    assert not any(instance.protect for instance in run.of("Instance").values())
+    kept = {r.name: r.protect for r in run.resources if r.kind == "MachineGeneration"}
+    assert kept == {
+        **{f"small-masters-{n}": True for n in range(3)},
+        "small-workers-0": False,
+    }
+    assert not any(i.inputs["deletionProtection"] for i in run.of("Instance").values())
 
 
 def test_user_data_is_a_secret_that_names_nics_by_their_own_macs(run: Run) -> None:

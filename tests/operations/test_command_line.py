@@ -146,7 +146,7 @@ def test_secrets_are_made_once_and_never_shown(tmp_path: Path) -> None:
     kept = path.read_text()
     again = call("secrets", "init", "--stack", "local", "--file", str(path))
     assert again.exit_code == ExitCode.REFUSED
-    assert "--rotate" in again.stderr
+    assert "Keep them" in again.stderr
     assert path.read_text() == kept
 
 

@@ -39,11 +39,10 @@ else:
 """
 
 
-def made(store: SecretStore, *, rotate: bool = False, seed: int = 1) -> Made:
+def made(store: SecretStore, *, seed: int = 1) -> Made:
     return init_secrets(
         "guide",
         store,
-        rotate=rotate,
         clock=lambda: NOW,
         entropy=random.Random(seed).randbytes,  # noqa: S311 - a test
     )
@@ -75,18 +74,10 @@ def test_secrets_that_are_there_are_kept(tmp_path: Path) -> None:
     store = FileStore(tmp_path / "secrets.yaml")
     made(store)
     before = store.path.read_text(encoding="utf-8")
-    with pytest.raises(OperationError, match="would replace every node") as refused:
+    with pytest.raises(OperationError, match="would have another CA") as refused:
         made(store, seed=2)
     assert refused.value.code is ExitCode.REFUSED
     assert store.path.read_text(encoding="utf-8") == before
-
-
-def test_secrets_are_replaced_on_request(tmp_path: Path) -> None:
-    store = FileStore(tmp_path / "secrets.yaml")
-    made(store)
-    before = read_secrets(store)
-    made(store, rotate=True, seed=2)
-    assert read_secrets(store) != before
 
 
 def test_a_file_with_something_else_is_refused_without_its_content(tmp_path: Path) -> None:
@@ -123,7 +114,7 @@ def test_a_stack_keeps_them_by_standard_input_and_never_by_arguments(
 
 def test_a_stack_that_has_them_keeps_them(stack: StackConfigStore, tmp_path: Path) -> None:
     full = StackConfigStore(stack="dev", runner=stack.runner, kept=True)
-    with pytest.raises(OperationError, match="stack dev holds secrets already"):
+    with pytest.raises(OperationError, match="stack dev has secrets already"):
         made(full)
     assert not (tmp_path / "argv").exists()
 

@@ -1,11 +1,11 @@
-"""The commands of an upgrade, in order, and what stops it."""
+"""What an upgrade shows, the run that it starts, and what stops it."""
 
 from __future__ import annotations
 
 import base64
 import gzip
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +16,7 @@ from rich.console import Console
 from operations.failure import OperationError
 from operations.running import Finished, Runner
 from operations.steps import Progress
-from operations.upgrade import REPLACE, Upgrader
+from operations.upgrade import Upgrader
 from operations.upgrade_command import _go, _planned
 from planning.model import ClusterPlan
 from planning.read import plan_from
@@ -37,36 +37,26 @@ class Cluster:
     configured: str
     kube_proxy: str
     chart: str
-    unwell: set[str] = field(default_factory=set)
     did: list[str] = field(default_factory=list)
+    comes_to: dict[str, str] = field(default_factory=dict)
+    """What each node runs after `pulumi up`; all of them the new version by default."""
     up_fails: bool = False
 
-    def run(
-        self, argv: Sequence[str], *, env: Mapping[str, str] | None = None, **_: object
-    ) -> Finished:
+    def run(self, argv: Sequence[str], **_: object) -> Finished:
         words = [word for word in argv if word not in {"-n", "kube-system", "-o", "json"}]
         if words[:2] == ["pulumi", "up"]:
-            return self._up(env or {})
+            return self._up()
         if words[:2] == ["kubectl", "get"]:
             return Finished(status=0, out=json.dumps(self._get(words[2:])), err="")
-        if words[:2] == ["kubectl", "patch"]:
-            data = json.loads(words[-1])["data"]["ClusterConfiguration"]
-            self.configured = yaml.safe_load(data)["kubernetesVersion"].removeprefix("v")
-        if words[:3] == ["kubectl", "set", "image"]:
-            self.kube_proxy = words[-1].rpartition(":v")[2]
-        self.did.append(" ".join(words[:3]))
-        return Finished(status=0, out="", err="")
+        raise AssertionError(f"an upgrade changes nothing by {' '.join(words[:3])}")
 
-    def _up(self, env: Mapping[str, str]) -> Finished:
-        self.did.append(f"pulumi up {env.get(REPLACE, '')}".strip())
+    def _up(self) -> Finished:
+        self.did.append("pulumi up")
         if self.up_fails:
             return Finished(status=255, out="", err="")
-        if REPLACE in env:
-            # A control plane joins with what the ConfigMap says.
-            self.versions[env[REPLACE]] = self.configured
-        else:
-            self.versions |= dict.fromkeys(WORKERS, "1.35.5")
-            self.chart = "1.2.2"
+        self.versions |= dict.fromkeys((*PLANES, *WORKERS), "1.35.5") | self.comes_to
+        self.configured = self.kube_proxy = "1.35.5"
+        self.chart = "1.2.2"
         return Finished(status=0, out="", err="")
 
     def _get(self, words: Sequence[str]) -> dict[str, Any]:
@@ -86,6 +76,7 @@ class Cluster:
                 "items": [
                     self._pod(c, n)
                     for n in PLANES
+                    if n in self.versions
                     for c in ("etcd", "kube-apiserver")
                     if "tier" in words[-1] or c == "kube-apiserver"
                 ]
@@ -101,12 +92,11 @@ class Cluster:
         return {"data": {"ClusterConfiguration": yaml.safe_dump(document)}}
 
     def _pod(self, component: str, node: str) -> dict[str, Any]:
-        status = "False" if node in self.unwell else "True"
         image = f"registry.k8s.io/{component}:v{self.versions[node]}"
         return {
             "metadata": {"labels": {"component": component}},
             "spec": {"nodeName": node, "containers": [{"image": image}]},
-            "status": {"conditions": [{"type": "Ready", "status": status}]},
+            "status": {"conditions": [{"type": "Ready", "status": "True"}]},
         }
 
 
@@ -141,14 +131,12 @@ class _Runner(Runner):
         object.__setattr__(self, "run", cluster.run)
 
 
-def upgrader(
-    cluster: Cluster, wanted: ClusterPlan, *, sleep: Callable[[float], None] = lambda _: None
-) -> Upgrader:
-    return Upgrader(stack="s", plan=wanted, runner=_Runner(cluster), sleep=sleep)
+def upgrader(cluster: Cluster, wanted: ClusterPlan) -> Upgrader:
+    return Upgrader(stack="s", plan=wanted, runner=_Runner(cluster))
 
 
-def go(cluster: Cluster, wanted: ClusterPlan, **more: Any) -> None:  # noqa: ANN401 - as upgrader
-    made = upgrader(cluster, wanted, **more)
+def go(cluster: Cluster, wanted: ClusterPlan) -> None:
+    made = upgrader(cluster, wanted)
     _go(made, _planned(made), Progress(console=Console(quiet=True)))
 
 
@@ -159,47 +147,52 @@ def test_what_runs_is_read_from_the_cluster_itself() -> None:
     assert (running.cluster, running.spiderpool) == (version_of("1.35.4"), version_of("1.2.1"))
 
 
-def test_control_planes_are_replaced_one_by_one_before_a_plain_up_rolls_the_workers() -> None:
+def test_the_steps_are_shown_in_the_order_in_which_the_run_takes_them() -> None:
+    steps = _planned(upgrader(cluster(), plan())).steps
+    assert [(step.kind.value, step.target) for step in steps] == [
+        ("cluster version", "kubeadm-config"),
+        *(("control plane", name) for name in PLANES),
+        ("kube-proxy", "kube-proxy"),
+        ("workers", ", ".join(WORKERS)),
+        ("spiderpool", "spiderpool"),
+    ]
+
+
+def test_one_run_takes_all_steps() -> None:
     found = cluster()
     go(found, plan())
-    assert found.did == [
-        "kubectl patch configmap",
-        *(word for name in PLANES for word in (f"kubectl drain {name}", f"pulumi up {name}")),
-        "kubectl set image",
-        "kubectl rollout status",
-        "pulumi up",
-    ]
+    assert found.did == ["pulumi up"]
     assert set(found.versions.values()) == {"1.35.5"}
-
-
-def test_one_up_does_workers_and_chart_together() -> None:
-    found = cluster(chart="1.2.1")
-    go(found, plan())
-    assert found.did.count("pulumi up") == 1
     assert found.chart == "1.2.2"
 
 
-def test_a_step_that_fails_stops_everything_and_the_same_command_goes_on() -> None:
+def test_a_cluster_that_runs_everything_already_is_left_alone() -> None:
+    found = cluster()
+    go(found, plan())
+    go(found, plan())
+    assert found.did == ["pulumi up"]
+
+
+def test_a_run_that_fails_says_so_and_the_same_command_goes_on() -> None:
     found = cluster(up_fails=True)
     with pytest.raises(OperationError, match="goes on with what is left"):
         go(found, plan())
-    assert found.did[-1] == "pulumi up masters-0"
     found.up_fails = False
-    found.did.clear()
     go(found, plan())
-    assert "kubectl patch configmap" not in found.did
     assert set(found.versions.values()) == {"1.35.5"}
 
 
-def test_no_control_plane_goes_while_another_is_unwell() -> None:
-    found = cluster(unwell={"masters-2"})
+def test_what_a_run_left_undone_is_named() -> None:
+    found = cluster(comes_to={"workers-1": "1.35.4"})
+    with pytest.raises(OperationError, match="1 steps are left after the run: workers workers-1"):
+        go(found, plan())
 
-    def mended(_seconds: float) -> None:
-        found.did.append("waited")
-        found.unwell.clear()
 
-    go(found, plan(), sleep=mended)
-    assert found.did[:3] == ["kubectl patch configmap", "waited", "kubectl drain masters-0"]
+def test_the_only_control_plane_is_not_upgraded_by_a_run() -> None:
+    found = cluster(versions={"masters-0": "1.35.4", **dict.fromkeys(WORKERS, "1.35.4")})
+    with pytest.raises(OperationError, match="the only control plane"):
+        go(found, plan(planes=1))
+    assert found.did == []
 
 
 def test_a_refusal_runs_nothing() -> None:

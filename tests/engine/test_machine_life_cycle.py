@@ -1,0 +1,240 @@
+"""Edits of a running cluster, one after another on the same machines: one control plane, then
+three, then one again.
+
+After each edit the cluster is the one it was before (its uid and its objects), no write that was
+acknowledged is lost, and the next preview is empty.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.engine.lifecycle.light_cloud import LightCloud
+from tests.engine.local_cloud import CLUSTER, Done, SecondCloud, second_cloud
+from tests.engine.test_three_control_planes import INTERFACES, ZONES, is_ready
+from tests.engine.writing_client import Writes, stored, writing
+
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
+
+EARLIER_IMAGE = "ubuntu_24_04_x64_20G_alibase_20260815.vhd"
+PLANES = ("masters-0", "masters-1", "masters-2")
+
+SILENCE_OF_ONE = 60.0
+"""Seconds: a bound for a restart of the only API server; measured on two cores, see
+docs/reliability.md."""
+SILENCE_OF_THREE = 20.0
+"""Seconds: for three, an election of etcd's and the load balancer's health check."""
+
+
+@dataclass(kw_only=True)
+class LifeCycle:
+    """A cluster whose stack file is edited for good."""
+
+    cloud: SecondCloud
+    document: dict[str, Any]
+    uid: str = ""
+
+    @property
+    def cluster(self) -> dict[str, Any]:
+        found = self.document["config"][CLUSTER]
+        assert isinstance(found, dict)
+        return found
+
+    def write(self) -> None:
+        self.cloud.config_file.write_text(yaml.safe_dump(self.document, sort_keys=False))
+
+    def up(self) -> Done:
+        self.write()
+        return self.cloud.pulumi(
+            "up", "--yes", "--skip-preview", "--suppress-progress", "--suppress-outputs"
+        )
+
+    def preview(self, *words: str) -> Done:
+        self.write()
+        return self.cloud.pulumi("preview", "--suppress-outputs", *words)
+
+    def kubeconfig(self) -> str:
+        done = self.cloud.run(
+            *("pulumi", "stack", "output", "kubeconfig", "--show-secrets", "--stack", "local"),
+            check=True,
+        )
+        return done.out
+
+    def instances(self) -> dict[str, str]:
+        return {name: n["instanceId"] for name, n in self.cloud.outputs()["nodes"].items()}
+
+    def nodes(self) -> dict[str, dict[str, Any]]:
+        items = self.cloud.kubectl("get", "nodes")["items"]
+        return {item["metadata"]["name"]: item for item in items}
+
+    def cluster_uid(self) -> str:
+        return str(self.cloud.kubectl("get", "namespace", "kube-system")["metadata"]["uid"])
+
+    def members(self) -> set[str]:
+        """Control planes with a ready etcd and a ready API server."""
+        pods = self.cloud.kubectl("get", "pods", "-n", "kube-system", "-l", "tier=control-plane")
+        ready = {
+            (pod["metadata"]["labels"]["component"], pod["spec"]["nodeName"])
+            for pod in pods["items"]
+            if is_ready(pod)
+        }
+        names = {name for _, name in ready}
+        return {n for n in names if {("etcd", n), ("kube-apiserver", n)} <= ready}
+
+    def edited(self, run: str) -> Writes:
+        """Apply the stack file while a client writes; nothing that it wrote is lost."""
+        kubeconfig = self.kubeconfig()
+        with writing(kubeconfig, run=run) as writes:
+            done = self.up()
+        assert done.status == 0, self.cloud.explain(done)
+        assert len(writes.acknowledged) > 5, writes
+        assert set(writes.acknowledged) <= stored(self.kubeconfig(), run=run)
+        assert self.cluster_uid() == self.uid
+        # Shown by `pytest -s`: the figures of docs/reliability.md.
+        sys.stdout.write(
+            f"{run}: {done.seconds:.0f} s, silence {writes.longest_silence:.1f} s, "
+            f"{len(writes.acknowledged)} writes, refused: {Counter(writes.refusals)}\n"
+        )
+        return writes
+
+    def is_settled(self) -> None:
+        done = self.preview("--expect-no-changes")
+        assert done.status == 0, done.said
+
+    def calls(self, action: str) -> list[dict[str, Any]]:
+        return [
+            call
+            for call in LightCloud(cloud=self.cloud, document=self.document).calls()
+            if call["action"] == action
+        ]
+
+    def until(self, true: Callable[[], bool], *, within: float = 120) -> None:
+        deadline = time.monotonic() + within
+        while not true():
+            assert time.monotonic() < deadline, json.dumps(sorted(self.nodes()))
+            time.sleep(1)
+
+
+def one_zone_each(document: dict[str, Any]) -> None:
+    cluster = document["config"][CLUSTER]
+    cluster["name"] = "cycle"
+    cluster["network"] = {
+        "vpc": {"cidr": "10.64.0.0/16"},
+        "subnets": {
+            name: {
+                "zones": {
+                    zone: {"cidr": f"10.64.{first + 32 * at}.0/19"} for at, zone in enumerate(ZONES)
+                }
+            }
+            for name, first in (("primary", 0), ("secondary", 128))
+        },
+    }
+    pool = {"instanceType": "ecs.g7.large", "interfaces": INTERFACES}
+    cluster["nodePools"] = {
+        "masters": {
+            **pool,
+            "role": "control-plane",
+            "zones": list(ZONES),
+            "count": 1,
+            "firstBlock": 1,
+        },
+        "workers": {**pool, "zones": [ZONES[0]], "count": 1, "firstBlock": 17},
+    }
+
+
+@pytest.fixture(scope="module")
+def cycle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LifeCycle]:
+    cloud = second_cloud(tmp_path_factory.mktemp("cycle") / "home")
+    made = LifeCycle(cloud=cloud, document=yaml.safe_load(cloud.config_file.read_text()))
+    one_zone_each(made.document)
+    made.write()
+    try:
+        done = cloud.operations("up")
+        assert done.status == 0, cloud.explain(done)
+        made.uid = made.cluster_uid()
+        made.until(lambda: {"masters-0", "workers-0"} <= set(made.nodes()))
+        yield made
+    finally:
+        cloud.operations("down", "--discard", deadline=120)
+        cloud.kill_everything()
+
+
+def test_another_image_for_the_only_control_plane_is_refused_by_the_preview(
+    cycle: LifeCycle,
+) -> None:
+    cycle.cluster["nodePools"]["masters"]["image"] = EARLIER_IMAGE
+    done = cycle.preview()
+    assert done.status != 0
+    assert "its machine is never replaced" in " ".join(done.out.split()), done.said
+    del cycle.cluster["nodePools"]["masters"]["image"]
+    cycle.is_settled()
+
+
+def test_labels_taints_and_the_kubelets_settings_change_on_running_machines(
+    cycle: LifeCycle,
+) -> None:
+    before = cycle.instances()
+    workers = cycle.cluster["nodePools"]["workers"]
+    workers["labels"] = {"tier": "web"}
+    workers["taints"] = [{"key": "example.com/only", "effect": "PreferNoSchedule"}]
+    cycle.cluster["kubernetes"] = {"kubelet": {"imageMaximumGCAge": "168h"}}
+    cycle.edited("settings")
+    assert cycle.instances() == before
+    worker = cycle.nodes()["workers-0"]
+    assert worker["metadata"]["labels"]["tier"] == "web"
+    taints = {(t["key"], t["effect"]) for t in worker["spec"].get("taints", ())}
+    assert ("example.com/only", "PreferNoSchedule") in taints
+    cycle.is_settled()
+
+
+def test_another_instance_type_restarts_the_only_control_plane(cycle: LifeCycle) -> None:
+    before = cycle.instances()
+    cycle.cluster["nodePools"]["masters"]["instanceType"] = "ecs.g7.xlarge"
+    writes = cycle.edited("restart")
+    assert cycle.instances() == before
+    assert writes.longest_silence < SILENCE_OF_ONE, writes.refusals
+    cycle.is_settled()
+
+
+def test_one_control_plane_becomes_three_by_a_plain_edit(cycle: LifeCycle) -> None:
+    before = cycle.instances()
+    cycle.cluster["nodePools"]["masters"]["count"] = 3
+    writes = cycle.edited("grows")
+    assert before.items() <= cycle.instances().items()
+    assert cycle.members() == set(PLANES)
+    assert writes.longest_silence < SILENCE_OF_ONE, writes.refusals
+    cycle.is_settled()
+
+
+def test_another_image_replaces_three_control_planes_one_at_a_time(cycle: LifeCycle) -> None:
+    before = cycle.instances()
+    cycle.cluster["nodePools"]["masters"]["image"] = EARLIER_IMAGE
+    shown = cycle.preview("--diff")
+    assert shown.status == 0, shown.said
+    writes = cycle.edited("image")
+    after = cycle.instances()
+    assert {name for name in before if before[name] != after[name]} == set(PLANES)
+    assert cycle.members() == set(PLANES)
+    assert writes.longest_silence < SILENCE_OF_THREE, writes.refusals
+    assert not cycle.calls("ReplaceSystemDisk")
+    cycle.is_settled()
+
+
+def test_three_control_planes_become_one_by_a_plain_edit(cycle: LifeCycle) -> None:
+    before = cycle.instances()
+    cycle.cluster["nodePools"]["masters"]["count"] = 1
+    writes = cycle.edited("shrinks")
+    assert cycle.instances().items() <= before.items()
+    assert set(cycle.nodes()) == {"masters-0", "workers-0"}
+    assert cycle.members() == {"masters-0"}
+    assert writes.longest_silence < SILENCE_OF_ONE, writes.refusals
+    cycle.is_settled()
