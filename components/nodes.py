@@ -180,8 +180,6 @@ class Node(pulumi.ComponentResource):
     def _make_eni(self, nic: InterfacePlan) -> ecs.EcsNetworkInterface:
         name = f"{self._name}-{nic.name}"
         vswitch_id = self._args.vswitch_ids[nic.vswitch]
-        pinned = [str(address) for address in nic.pod_addresses]
-        counted = nic.mode is AddressMode.COUNT and nic.pod_address_count > 0
         return ecs.EcsNetworkInterface(
             name,
             network_interface_name=name,
@@ -192,9 +190,22 @@ class Node(pulumi.ComponentResource):
                 if self._turn is None
                 else self._turn.apply(lambda _: str(nic.primary))
             ),
-            private_ip_addresses=pinned or None,
-            secondary_private_ip_address_count=nic.pod_address_count if counted else None,
-            ipv4_prefixes=[str(prefix) for prefix in nic.prefixes] or None,
+            # An empty list or 0 takes the last addresses away. Without an input the provider keeps
+            # what the ENI has (`Computed` in resource_alicloud_ecs_network_interface.go), and it
+            # accepts one of the three inputs only (`ConflictsWith`).
+            private_ip_addresses=(
+                [str(address) for address in nic.pod_addresses]
+                if nic.mode is AddressMode.PINNED
+                else None
+            ),
+            secondary_private_ip_address_count=(
+                nic.pod_address_count if nic.mode is AddressMode.COUNT else None
+            ),
+            ipv4_prefixes=(
+                [str(prefix) for prefix in nic.prefixes]
+                if nic.mode is AddressMode.PREFIX
+                else None
+            ),
             ipv6_addresses=self._ipv6_addresses(nic),
             # The cloud must not take the ENI, and its addresses, with an instance it replaces.
             delete_on_release=False,
