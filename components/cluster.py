@@ -245,7 +245,7 @@ class Cluster(pulumi.ComponentResource):
                 )
             )
             self.services = {
-                key: self._make_service(key, provider, before) for key in plan.services
+                key: self._make_service(key, provider, access, before) for key in plan.services
             }
         if not plan.spiderpool.enabled:
             return None
@@ -272,7 +272,11 @@ class Cluster(pulumi.ComponentResource):
         return spiderpool
 
     def _make_service(
-        self, key: str, provider: kubernetes.Provider, needs: Sequence[pulumi.Resource]
+        self,
+        key: str,
+        provider: kubernetes.Provider,
+        access: pulumi.Output[str],
+        needs: Sequence[pulumi.Resource],
     ) -> LoadBalancerService:
         return LoadBalancerService(
             f"{self._name}-{key}",
@@ -282,6 +286,7 @@ class Cluster(pulumi.ComponentResource):
                 service=self._plan.services[key],
                 provider=provider,
                 vswitch_ids=self.network.vswitch_ids,
+                kubeconfig=access,
                 needs=needs,
             ),
             opts=pulumi.ResourceOptions(parent=self),
