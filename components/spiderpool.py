@@ -71,6 +71,16 @@ class Spiderpool(pulumi.ComponentResource):
     SpiderCoordinator is left to the cluster's own end: its finalizer is removed by nobody but the
     chart's hook.
 
+    Edits: pools shrink before their ENI does (`components.address_guard`) and grow after it, for
+    their `ips` are the ENI's outputs. A pool's subnet cannot change (the webhook says
+    `is not changeable`), so another one replaces the pool, the old one first: the run waits until
+    no pod has an address of it. All else of a pool, the SpiderMultusConfigs and the
+    SpiderCoordinator changes in place and does not touch running pods.
+
+    Hooks, in order: before an update of the release the step of versions is judged, in previews
+    too; after its creation and each update the run waits for the webhooks; only then come the
+    objects that they judge.
+
     Errors: `pulumi.RunError` from the nodes when an ENI holds other addresses than planned.
     """
 
@@ -162,6 +172,7 @@ class Spiderpool(pulumi.ComponentResource):
                 *needs,
                 custom_timeouts=pulumi.CustomTimeouts(delete=_EMPTIED_WITHIN),
                 deleted_with=self._args.ends_with,
+                replaced_by=["spec.subnet"],
             ),
         )
         return spec
@@ -219,6 +230,7 @@ class Spiderpool(pulumi.ComponentResource):
         deleted_with: pulumi.Resource | None = None,
         custom_timeouts: pulumi.CustomTimeouts | None = None,
         hooks: pulumi.ResourceHookBinding | None = None,
+        replaced_by: Sequence[str] = (),
     ) -> pulumi.ResourceOptions:
         return pulumi.ResourceOptions(
             parent=self,
@@ -228,6 +240,9 @@ class Spiderpool(pulumi.ComponentResource):
             deleted_with=deleted_with,
             custom_timeouts=custom_timeouts,
             hooks=hooks,
+            # Its successor has the same name.
+            delete_before_replace=True if replaced_by else None,
+            replace_on_changes=list(replaced_by) or None,
         )
 
 
