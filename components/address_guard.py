@@ -35,8 +35,9 @@ class AddressGuard:
     that shrank finds nothing to do, a pool that grows does so last. A pool whose last address
     leaves has empty `ips` from the hook on and is deleted at the end of the run.
 
-    When the ENI's update fails, its pools stay small, which is the safe side: the next `pulumi up`
-    finishes. Going back to the old stack file instead needs `pulumi refresh` first.
+    When the ENI's update fails, its pools stay small, which is the safe side. The next `pulumi up`
+    finishes, with this stack file or with the old one: it reads both first (`refresh: always` in
+    Pulumi.yaml).
 
     The hook does not see an ENI that is replaced or deleted: the engine calls `before_update` for
     updates alone, and a `before_delete` hook would make a plain `pulumi destroy` fail without
@@ -176,7 +177,7 @@ async def _put_back(api: PoolApi, originals: Mapping[str, Pool]) -> None:
     except PoolError as error:
         pulumi.log.warn(
             f"{', '.join(originals)} could not get back the addresses that were taken out: "
-            f"{error}. Run `pulumi refresh` and then `pulumi up`."
+            f"{error}. The next `pulumi up` gives them back."
         )
 
 
