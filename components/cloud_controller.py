@@ -101,8 +101,8 @@ class CloudController(pulumi.ComponentResource):
     def _restarted_by_key(self, deployment: Mapping[str, object]) -> Mapping[str, object]:
         """The Deployment with a digest of the AccessKey's id: pods read the key once, at start.
 
-        The secret half never changes under one id, so the id says all; it is no secret, and its
-        digest is less.
+        An AccessKey's secret never changes under the same id (RAM makes a new pair), so the id is
+        enough, and its digest reveals nothing.
         """
         access_key = self._args.access_key
         if access_key is None:
@@ -180,10 +180,10 @@ class ProviderIds(pulumi.ComponentResource):
     ) -> None:
         super().__init__("spiderpool-alicloud:cloud_controller:ProviderIds", name, {}, opts)
         free = free_node_hook(name, args.kubeconfig)
-        for node, theirs in args.plan.kubernetes.node_names.items():
+        for node, kubernetes_name in args.plan.kubernetes.node_names.items():
             core.NodePatch(
                 f"{name}-{node}",
-                metadata={"name": theirs},
+                metadata={"name": kubernetes_name},
                 spec={"provider_id": args.nodes[node].provider_id},
                 opts=pulumi.ResourceOptions(
                     parent=self,

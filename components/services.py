@@ -83,8 +83,8 @@ def _placed(args: LoadBalancerServiceArgs) -> dict[str, object]:
     metadata = document["metadata"]
     if place is None or not isinstance(metadata, dict):
         return document
-    known = {key: args.vswitch_ids[key] for _, key in place.vswitches}
-    ids = pulumi.Output.all(**known).apply(place.value)
+    vswitch_ids = {key: args.vswitch_ids[key] for _, key in place.vswitches}
+    ids = pulumi.Output.all(**vswitch_ids).apply(place.value)
     annotations = {**metadata["annotations"], place.annotation: ids}
     return {**document, "metadata": {**metadata, "annotations": annotations}}
 

@@ -33,7 +33,7 @@ _EMPTIED_WITHIN = "20m"
 """A pool goes when its last address is free; the collector may take ten minutes to see it."""
 
 _ANY = IPv6Network("2001:db8::/64")
-"""Stands for the range that the cloud has not given yet, where only a spec's keys matter."""
+"""Any /64: the real one comes from the cloud, and here only the keys of a spec matter."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,7 +187,7 @@ class Spiderpool(pulumi.ComponentResource):
             and (other.node, other.interface, other.ip_version)
             == (pool.node, pool.interface, pool.ip_version)
         ]
-        ips = nic.pod_addresses.apply(lambda held: pool_ips(pool, held, siblings))
+        ips = nic.pod_addresses.apply(lambda assigned: pool_ips(pool, assigned, siblings))
         # Only the addresses come from the cloud, so only they can be unknown in a preview.
         return {**ip_pool_spec(pool, ips=pool.ips), "ips": ips}
 
@@ -197,8 +197,8 @@ class Spiderpool(pulumi.ComponentResource):
         if nic.twins is None:
             raise ValueError(f"{pool.name}: an IPv6 pool on a NIC without IPv6")
         spec = pulumi.Output.all(self._args.ipv6_ranges[pool.vswitch], nic.twins).apply(
-            lambda known: ip_pool_spec(
-                pool, ips=ipv6_pool_ips(pool, known[1]), ipv6_network=IPv6Network(known[0])
+            lambda values: ip_pool_spec(
+                pool, ips=ipv6_pool_ips(pool, values[1]), ipv6_network=IPv6Network(values[0])
             )
         )
         # The same keys as in any pool; which ones there are does not depend on the cloud.
@@ -247,7 +247,7 @@ class Spiderpool(pulumi.ComponentResource):
 
 
 def _check_version(args: pulumi.ResourceHookArgs) -> None:
-    """No step of the chart's version that nobody has planned, whatever a stack file says."""
+    """Refuse a step of the chart's version that `planning.upgrades` does not allow."""
     before, after = ((inputs or {}).get("version") for inputs in (args.old_inputs, args.new_inputs))
     if not isinstance(before, str) or not isinstance(after, str):
         return
