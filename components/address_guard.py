@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 import pulumi
@@ -51,12 +51,13 @@ class AddressGuard:
 
     def __init__(self, name: str, *, kubeconfig: pulumi.Output[str]) -> None:
         self._kubeconfig = kubeconfig
-        hook = pulumi.ResourceHook(
-            f"{name}-addresses-leave",
-            self._before_update,
-            pulumi.ResourceHookOptions(on_dry_run=True),
+        self.hooks = _before_update(f"{name}-addresses-leave", self._judge)
+        """For an ENI whose node keeps its pods."""
+        self.hooks_after_drain = _before_update(
+            f"{name}-worker-addresses-leave", self._judge_after_drain
         )
-        self.hooks = pulumi.ResourceHookBinding(before_update=[hook])
+        """For an ENI whose node a roll-out may drain first: its preview warns and does not refuse,
+        for it cannot tell which pods will be gone by then."""
 
     def after_kubeconfig(self, value: str) -> pulumi.Output[str]:
         """`value` once the kubeconfig is known; in a preview at once. Records no dependency.
@@ -72,7 +73,10 @@ class AddressGuard:
 
         return pulumi.Output.from_input(wait())
 
-    async def _before_update(self, args: pulumi.ResourceHookArgs) -> None:
+    async def _judge_after_drain(self, args: pulumi.ResourceHookArgs) -> None:
+        await self._judge(args, drained=True)
+
+    async def _judge(self, args: pulumi.ResourceHookArgs, *, drained: bool = False) -> None:
         change = leaving(args.old_inputs or {}, args.old_outputs or {}, args.new_inputs or {})
         if not change.addresses:
             return
@@ -86,6 +90,9 @@ class AddressGuard:
         try:
             await self._act(args.name, change, preview=preview)
         except AddressesInUseError as error:
+            if preview and drained:
+                pulumi.log.warn(f"{error} A roll-out that drains the node first frees them, too.")
+                return
             raise pulumi.RunError(str(error)) from error
         except (PoolError, UnusableKubeconfigError) as error:
             if preview:
@@ -106,6 +113,13 @@ class AddressGuard:
                 await refuse_if_used(api, eni, change)
             else:
                 await release(api, eni, change)
+
+
+def _before_update(
+    name: str, judge: Callable[[pulumi.ResourceHookArgs], Awaitable[None]]
+) -> pulumi.ResourceHookBinding:
+    hook = pulumi.ResourceHook(name, judge, pulumi.ResourceHookOptions(on_dry_run=True))
+    return pulumi.ResourceHookBinding(before_update=[hook])
 
 
 async def refuse_if_used(api: PoolApi, eni: str, change: Leaving) -> Mapping[str, Pool]:

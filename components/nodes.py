@@ -213,9 +213,15 @@ class Node(pulumi.ComponentResource):
                 parent=self,
                 delete_before_replace=True,
                 depends_on=self._args.reservations.get(nic.vswitch),
-                hooks=None if self._args.address_guard is None else self._args.address_guard.hooks,
+                hooks=self._eni_hooks(),
             ),
         )
+
+    def _eni_hooks(self) -> pulumi.ResourceHookBinding | None:
+        guard = self._args.address_guard
+        if guard is None:
+            return None
+        return guard.hooks if self._rollout is None else guard.hooks_after_drain
 
     def _when_due(self, address: str) -> pulumi.Input[str]:
         """The address once this node may change, and the cluster can be asked about its pods."""

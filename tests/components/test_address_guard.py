@@ -194,7 +194,11 @@ def guard(kubeconfig: str | None) -> AddressGuard:
 
 
 def hook(
-    pools: FakePools, *, preview: bool = False, kubeconfig: str | None = "a kubeconfig"
+    pools: FakePools,
+    *,
+    preview: bool = False,
+    drained: bool = False,
+    kubeconfig: str | None = "a kubeconfig",
 ) -> list[str]:
     """What the hook logs for 10.0.0.2 leaving; raises what it raises."""
     logged: list[str] = []
@@ -219,7 +223,7 @@ def hook(
         patch("pulumi.log.info", lambda text, *_: logged.append(text)),
         patch("pulumi.log.warn", lambda text, *_: logged.append(text)),
     ):
-        run(guard(kubeconfig)._before_update(args))
+        run(guard(kubeconfig)._judge(args, drained=drained))
     return logged
 
 
@@ -235,6 +239,17 @@ def test_a_preview_changes_nothing_and_refuses_all_the_same() -> None:
     assert free.written == []
     with pytest.raises(pulumi.RunError, match=r"default/web \(10\.0\.0\.2\)"):
         hook(cluster(a_pool("p", "10.0.0.1-10.0.0.2", web="10_0_0_2")), preview=True)
+
+
+def test_a_preview_warns_only_where_a_roll_out_may_drain_the_node_first() -> None:
+    def used() -> FakePools:
+        return cluster(a_pool("p", "10.0.0.1-10.0.0.2", web="10_0_0_2"))
+
+    (warning,) = hook(used(), preview=True, drained=True)
+    assert "default/web (10.0.0.2)" in warning
+    assert "A roll-out that drains the node first frees them" in warning
+    with pytest.raises(pulumi.RunError, match="default/web"):
+        hook(used(), drained=True)
 
 
 @pytest.mark.parametrize("kubeconfig", ["a kubeconfig", None])
