@@ -11,7 +11,9 @@ import pulumi
 
 from components.api_access import UnusableKubeconfigError, api_client
 
-_CREATOR: Final = "pulumi-kubernetes"
+CREATORS: Final = ("pulumi-kubernetes", "pulumi-kubernetes.exe", "pulumi-resource-kubernetes")
+"""Names under which Pulumi's provider creates objects (fixCSAFieldManagers and patchForce in
+await.go of pulumi-kubernetes)."""
 _ANSWER_WITHIN: Final = 10.0
 _ATTEMPTS: Final = 5
 
@@ -32,14 +34,14 @@ def ownership_hook(
     It never fails a run: without it, only that one preview is wrong.
     """
 
-    async def hand_over(args: pulumi.ResourceHookArgs) -> None:
+    async def after_create(args: pulumi.ResourceHookArgs) -> None:
         manager = (args.new_outputs or {}).get("__fieldManager")
         text = await kubeconfig.future()
         if not isinstance(manager, str) or not text:
             return
         try:
             async with api_client(text, within=_ANSWER_WITHIN) as client:
-                await _hand_over(client, path, manager)
+                await hand_over(client, path, manager)
         except (UnusableKubeconfigError, httpx.HTTPError) as error:
             pulumi.log.info(
                 f"{args.name}: the fields keep the owner of their creation ({error}). The preview "
@@ -47,11 +49,15 @@ def ownership_hook(
             )
 
     return pulumi.ResourceHookBinding(
-        after_create=[pulumi.ResourceHook(f"{name}-is-owned", hand_over)]
+        after_create=[pulumi.ResourceHook(f"{name}-is-owned", after_create)]
     )
 
 
-async def _hand_over(client: httpx.AsyncClient, path: str, manager: str) -> None:
+async def hand_over(client: httpx.AsyncClient, path: str, manager: str) -> None:
+    """Give `manager` what the creation of the object at `path` owns; nothing when it has that.
+
+    Raises `httpx.HTTPError` when the API server does not answer or refuses.
+    """
     for _ in range(_ATTEMPTS):
         live = (await client.get(path)).raise_for_status().json()
         entries = owned_by(manager, live["metadata"].get("managedFields") or ())
@@ -81,21 +87,19 @@ def owned_by(
 
     None when nothing belongs to the creation, or `manager` has applied something already.
     """
-    if any(_is(entry, manager, "Apply") for entry in entries):
-        return None
-    if not any(_is(entry, _CREATOR, "Update") for entry in entries):
+    applied = any(_is(entry, (manager,), "Apply") for entry in entries)
+    created = [entry for entry in entries if _is(entry, CREATORS, "Update")]
+    if applied or len(created) != 1:
         return None
     return [
-        {**entry, "manager": manager, "operation": "Apply"}
-        if _is(entry, _CREATOR, "Update")
-        else entry
+        {**entry, "manager": manager, "operation": "Apply"} if entry in created else entry
         for entry in entries
     ]
 
 
-def _is(entry: Mapping[str, Any], manager: str, operation: str) -> bool:
+def _is(entry: Mapping[str, Any], managers: Sequence[str], operation: str) -> bool:
     return (
-        entry.get("manager") == manager
+        entry.get("manager") in managers
         and entry.get("operation") == operation
         and not entry.get("subresource")
     )

@@ -13,6 +13,7 @@ from typing import Any, Final
 import httpx
 
 from components.api_access import api_client
+from components.field_ownership import CREATORS
 from components.leaving_addresses import Address
 from planning.canonical import holds, without
 from planning.spiderpool import API_VERSION
@@ -126,7 +127,7 @@ def _pool(item: Mapping[str, Any]) -> Pool:
             for address, record in json.loads(records).items()
         },
         revision=metadata["resourceVersion"],
-        by_pulumi=any(manager.startswith(FIELD_MANAGER) for manager in managers),
+        by_pulumi=any(manager.startswith(CREATORS) for manager in managers),
         ending="deletionTimestamp" in metadata,
     )
 
