@@ -127,7 +127,7 @@ def seconds_under(pod_spec: Mapping[str, Any], key: str, effect: str) -> float:
     ]
     if not matching:
         return 0
-    return min(t.get("tolerationSeconds", math.inf) for t in matching)
+    return min(float(t.get("tolerationSeconds", math.inf)) for t in matching)
 
 
 @pytest.mark.parametrize(("document", "replicas"), [(small(), 1), (three_control_planes(), 3)])
