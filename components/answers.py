@@ -1,4 +1,4 @@
-"""What the cloud answered, held against what was planned. Pure: plain data in, plain data out.
+"""What the cloud answered, compared with the plan. Pure: plain data in, plain data out.
 
 A pool built on an address that its ENI does not hold gives pods that nobody can reach, and nothing
 in Kubernetes would say so. So the program stops instead (design decision D2).
@@ -43,24 +43,24 @@ def pod_addresses_as_planned(
 ) -> tuple[str, ...]:
     """Give the ENI's pod addresses in order, or stop the run when they are not the planned ones.
 
-    Only the number is held against the plan where the cloud chooses the addresses.
+    Where the cloud chooses the addresses, only their number is compared.
     """
-    got = in_order(answered)
+    addresses = in_order(answered)
     if pulumi.runtime.is_dry_run():
-        return got
+        return addresses
     if plan.mode is AddressMode.COUNT:
-        if len(got) == plan.pod_address_count:
-            return got
+        if len(addresses) == plan.pod_address_count:
+            return addresses
         raise pulumi.RunError(
-            f"{node}/{plan.name}: the cloud gave {len(got)} pod addresses, "
+            f"{node}/{plan.name}: the cloud gave {len(addresses)} pod addresses, "
             f"{plan.pod_address_count} were asked for. Run `pulumi refresh` and then `pulumi up`; "
             "if it stays so, the instance type's limit or the vSwitch's free addresses are used up."
         )
     planned = in_order(str(address) for address in plan.planned_pod_addresses)
-    if got == planned:
-        return got
-    missing = canonical_ranges(IPv4Address(a) for a in planned if a not in got)
-    extra = canonical_ranges(IPv4Address(a) for a in got if a not in planned)
+    if addresses == planned:
+        return addresses
+    missing = canonical_ranges(IPv4Address(a) for a in planned if a not in addresses)
+    extra = canonical_ranges(IPv4Address(a) for a in addresses if a not in planned)
     raise pulumi.RunError(
         f"{node}/{plan.name}: the ENI does not hold the planned pod addresses "
         f"(missing: {', '.join(missing) or 'none'}; not planned: {', '.join(extra) or 'none'}). "
@@ -69,7 +69,9 @@ def pod_addresses_as_planned(
     )
 
 
-def pool_ips(pool: IPPoolPlan, held: Sequence[str], siblings: Sequence[IPPoolPlan]) -> list[str]:
+def pool_ips(
+    pool: IPPoolPlan, assigned: Sequence[str], siblings: Sequence[IPPoolPlan]
+) -> list[str]:
     """The pool's `ips` out of the addresses that its ENI holds, as Spiderpool writes them.
 
     `siblings` are the other pools on the same ENI: a pool without planned addresses takes what
@@ -77,11 +79,11 @@ def pool_ips(pool: IPPoolPlan, held: Sequence[str], siblings: Sequence[IPPoolPla
     """
     if pool.ips:
         planned = {str(address) for address in expand(pool.ips)}
-        mine = [address for address in held if address in planned]
+        chosen = [address for address in assigned if address in planned]
     else:
         taken = {str(address) for other in siblings for address in expand(other.ips)}
-        mine = [address for address in held if address not in taken]
-    return list(canonical_ranges(IPv4Address(address) for address in mine))
+        chosen = [address for address in assigned if address not in taken]
+    return list(canonical_ranges(IPv4Address(address) for address in chosen))
 
 
 def ipv6_as_planned(
@@ -89,10 +91,10 @@ def ipv6_as_planned(
 ) -> Mapping[str, str]:
     """Give each IPv4 address of the ENI its IPv6 twin, or stop the run when one is not there."""
     planned = interface_addresses(network, plan)
-    held = {IPv6Address(address) for address in answered}
-    if held != set(planned) and not pulumi.runtime.is_dry_run():
-        missing = canonical_ranges(a for a in planned if a not in held)
-        extra = canonical_ranges(a for a in held if a not in planned)
+    assigned = {IPv6Address(address) for address in answered}
+    if assigned != set(planned) and not pulumi.runtime.is_dry_run():
+        missing = canonical_ranges(a for a in planned if a not in assigned)
+        extra = canonical_ranges(a for a in assigned if a not in planned)
         raise pulumi.RunError(
             f"{node}/{plan.name}: the ENI does not hold the planned IPv6 addresses "
             f"(missing: {', '.join(missing) or 'none'}; "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 
 import pulumi
 import pulumi_kubernetes as kubernetes
@@ -51,6 +52,12 @@ class CloudController(pulumi.ComponentResource):
     takes it away with the Service: Services go before this component does.
 
     The Deployment is awaited: until it runs, every node keeps the `uninitialized` taint.
+
+    Edits: a changed configuration or AccessKey replaces its Secret (Pulumi's provider takes a
+    Secret's data for immutable) and then restarts the controller, whose pods carry a checksum of
+    both. Load balancers stay as they are meanwhile. All names, selectors and role references are
+    constants, so nothing else is ever replaced. When a control plane is lost, see `_tolerations`
+    in planning/cloud_controller.py.
     """
 
     def __init__(
@@ -70,7 +77,7 @@ class CloudController(pulumi.ComponentResource):
         ]
         # The controller has its rights before it starts, and until it has stopped.
         for key in sorted(pods):
-            self._make(key, rest[key], after=objects)
+            self._make(key, self._restarted_by_key(rest[key]), after=objects)
         self.register_outputs({})
 
     def _make_configuration(self) -> core.Secret:
@@ -91,6 +98,20 @@ class CloudController(pulumi.ComponentResource):
             },
         )
 
+    def _restarted_by_key(self, deployment: Mapping[str, object]) -> Mapping[str, object]:
+        """The Deployment with a digest of the AccessKey's id: pods read the key once, at start.
+
+        An AccessKey's secret never changes under the same id (RAM makes a new pair), so the id is
+        enough, and its digest reveals nothing.
+        """
+        access_key = self._args.access_key
+        if access_key is None:
+            return deployment
+        digest = pulumi.Output.unsecret(
+            access_key.apply(lambda pair: sha256(pair.id.encode()).hexdigest())
+        )
+        return _with_pod_annotation(deployment, "checksum/access-key", digest)
+
     def _make_secret(self, name: str, data: Mapping[str, pulumi.Output[str]]) -> core.Secret:
         return core.Secret(
             f"{self._name}-{name}",
@@ -110,6 +131,29 @@ class CloudController(pulumi.ComponentResource):
         return pulumi.ResourceOptions(
             parent=self, provider=self._args.provider, depends_on=list(needs)
         )
+
+
+def _with_pod_annotation(
+    deployment: Mapping[str, object], key: str, value: pulumi.Output[str]
+) -> Mapping[str, object]:
+    spec = _mapping(deployment, "spec")
+    template = _mapping(spec, "template")
+    metadata = _mapping(template, "metadata")
+    annotations = {**_mapping(metadata, "annotations"), key: value}
+    return {
+        **deployment,
+        "spec": {
+            **spec,
+            "template": {**template, "metadata": {**metadata, "annotations": annotations}},
+        },
+    }
+
+
+def _mapping(document: Mapping[str, object], key: str) -> Mapping[str, object]:
+    inner = document[key]
+    if not isinstance(inner, Mapping):
+        raise TypeError(f"{key} of a manifest is not a mapping")
+    return inner
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,10 +180,10 @@ class ProviderIds(pulumi.ComponentResource):
     ) -> None:
         super().__init__("spiderpool-alicloud:cloud_controller:ProviderIds", name, {}, opts)
         free = free_node_hook(name, args.kubeconfig)
-        for node, theirs in args.plan.kubernetes.node_names.items():
+        for node, kubernetes_name in args.plan.kubernetes.node_names.items():
             core.NodePatch(
                 f"{name}-{node}",
-                metadata={"name": theirs},
+                metadata={"name": kubernetes_name},
                 spec={"provider_id": args.nodes[node].provider_id},
                 opts=pulumi.ResourceOptions(
                     parent=self,

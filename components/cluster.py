@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_kubernetes as kubernetes
 
+from components.address_guard import AddressGuard
 from components.cloud import cloud_provider
 from components.cloud_controller import (
     CloudController,
@@ -79,7 +80,11 @@ class Cluster(pulumi.ComponentResource):
             else None
         )
         self._role = self._make_role()
+        self._access = self._kubeconfig_before_nodes()
         self._rollout = self._make_rollout()
+        self._address_guard = (
+            None if self._access is None else AddressGuard(name, kubeconfig=self._access)
+        )
         self.nodes = {key: self._make_node(key) for key in plan.nodes}
         self.kubeconfig, provider = self._make_control_plane()
         self.services = {}
@@ -130,20 +135,26 @@ class Cluster(pulumi.ComponentResource):
             self._name, CloudControllerRoleArgs(plan=self._plan), opts=self._child
         )
 
+    def _kubeconfig_before_nodes(self) -> pulumi.Output[str] | None:
+        """A secret; known before any node is. None for a cluster that the stack cannot reach."""
+        if self.endpoint is None:
+            return self._inputs.kubeconfig
+        plan = self._plan
+        return pulumi.Output.secret(
+            pulumi.Output.all(self._inputs.secrets, self.endpoint.address).apply(
+                lambda known: kubeconfig(plan, secrets=known[0], server_address=known[1])
+            )
+        )
+
     def _make_rollout(self) -> Rollout | None:
         """In `existing` mode nobody but the cluster's own people may move its pods."""
-        if self.endpoint is None:
+        if self.endpoint is None or self._access is None:
             return None
-        plan = self._plan
         return Rollout(
             self._name,
-            plan=plan,
+            plan=self._plan,
             endpoint_address=self.endpoint.private_address,
-            kubeconfig=pulumi.Output.secret(
-                pulumi.Output.all(self._inputs.secrets, self.endpoint.address).apply(
-                    lambda known: kubeconfig(plan, secrets=known[0], server_address=known[1])
-                )
-            ),
+            kubeconfig=self._access,
             parent=self,
         )
 
@@ -176,6 +187,7 @@ class Cluster(pulumi.ComponentResource):
                 ],
                 ram_role=self._role.role_name if takes_role and self._role else None,
                 rollout=self._rollout,
+                address_guard=self._address_guard,
             ),
             opts=self._child,
         )
@@ -235,7 +247,7 @@ class Cluster(pulumi.ComponentResource):
                 )
             )
             self.services = {
-                key: self._make_service(key, provider, before) for key in plan.services
+                key: self._make_service(key, provider, access, before) for key in plan.services
             }
         if not plan.spiderpool.enabled:
             return None
@@ -262,7 +274,11 @@ class Cluster(pulumi.ComponentResource):
         return spiderpool
 
     def _make_service(
-        self, key: str, provider: kubernetes.Provider, needs: Sequence[pulumi.Resource]
+        self,
+        key: str,
+        provider: kubernetes.Provider,
+        access: pulumi.Output[str],
+        needs: Sequence[pulumi.Resource],
     ) -> LoadBalancerService:
         return LoadBalancerService(
             f"{self._name}-{key}",
@@ -272,6 +288,7 @@ class Cluster(pulumi.ComponentResource):
                 service=self._plan.services[key],
                 provider=provider,
                 vswitch_ids=self.network.vswitch_ids,
+                kubeconfig=access,
                 needs=needs,
             ),
             opts=pulumi.ResourceOptions(parent=self),

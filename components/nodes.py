@@ -11,6 +11,7 @@ from typing import Final
 import pulumi
 from pulumi_alicloud import ecs
 
+from components.address_guard import AddressGuard
 from components.answers import (
     addresses_of,
     ipv6_as_planned,
@@ -73,6 +74,8 @@ class NodeArgs:
     """RAM role for the instance, by name."""
     rollout: Rollout | None = None
     """Whose turn it is; None where somebody else builds the cluster."""
+    address_guard: AddressGuard | None = None
+    """Judges what leaves an ENI; None where no cluster's kubeconfig is at hand."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -205,21 +208,26 @@ class Node(pulumi.ComponentResource):
     def _make_eni(self, nic: InterfacePlan) -> ecs.EcsNetworkInterface:
         name = f"{self._name}-{nic.name}"
         vswitch_id = self._args.vswitch_ids[nic.vswitch]
-        pinned = [str(address) for address in nic.pod_addresses]
-        counted = nic.mode is AddressMode.COUNT and nic.pod_address_count > 0
         return ecs.EcsNetworkInterface(
             name,
             network_interface_name=name,
             vswitch_id=vswitch_id,
             security_group_ids=[self._args.security_group_id],
-            primary_ip_address=(
-                str(nic.primary)
-                if self._turn is None
-                else self._turn.apply(lambda _: str(nic.primary))
+            primary_ip_address=self._when_due(str(nic.primary)),
+            # An empty list or 0 takes the last addresses away. Without an input the provider keeps
+            # what the ENI has (`Computed` in resource_alicloud_ecs_network_interface.go), and it
+            # accepts one of the three inputs only (`ConflictsWith`).
+            private_ip_addresses=(
+                [str(address) for address in nic.pod_addresses]
+                if nic.mode is AddressMode.PINNED
+                else None
             ),
-            private_ip_addresses=pinned or None,
-            secondary_private_ip_address_count=nic.pod_address_count if counted else None,
-            ipv4_prefixes=[str(prefix) for prefix in nic.prefixes] or None,
+            secondary_private_ip_address_count=(
+                nic.pod_address_count if nic.mode is AddressMode.COUNT else None
+            ),
+            ipv4_prefixes=(
+                [str(prefix) for prefix in nic.prefixes] if nic.mode is AddressMode.PREFIX else None
+            ),
             ipv6_addresses=self._ipv6_addresses(nic),
             # The cloud must not take the ENI, and its addresses, with an instance it replaces.
             delete_on_release=False,
@@ -230,8 +238,22 @@ class Node(pulumi.ComponentResource):
                 parent=self,
                 delete_before_replace=True,
                 depends_on=self._args.reservations.get(nic.vswitch),
+                hooks=self._eni_hooks(),
             ),
         )
+
+    def _eni_hooks(self) -> pulumi.ResourceHookBinding | None:
+        guard = self._args.address_guard
+        if guard is None:
+            return None
+        return guard.hooks if self._rollout is None else guard.hooks_after_drain
+
+    def _when_due(self, address: str) -> pulumi.Input[str]:
+        """The address once this node may change, and the cluster can be asked about its pods."""
+        if self._turn is not None:
+            return self._turn.apply(lambda _: address)
+        guard = self._args.address_guard
+        return address if guard is None else guard.after_kubeconfig(address)
 
     def _ipv6_addresses(self, nic: InterfacePlan) -> pulumi.Output[Sequence[str]] | None:
         """The host's address first; unknown until the cloud gave the VPC its range."""

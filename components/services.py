@@ -10,6 +10,7 @@ import pulumi_kubernetes as kubernetes
 from pulumi_kubernetes.core import v1 as core
 from pulumi_kubernetes.core.v1 import outputs
 
+from components.field_ownership import ownership_hook
 from components.manifests import from_manifest
 from config.model import ServiceConfig
 from planning.model import ClusterPlan
@@ -28,6 +29,8 @@ class LoadBalancerServiceArgs:
     provider: kubernetes.Provider
     vswitch_ids: Mapping[str, pulumi.Output[str]]
     """By vSwitch key."""
+    kubeconfig: pulumi.Output[str]
+    """To hand over the fields of a Service that was just created."""
     needs: Sequence[pulumi.Resource] = ()
     """What must outlive the load balancer: the cloud controller, which takes it away."""
 
@@ -39,7 +42,9 @@ class LoadBalancerService(pulumi.ComponentResource):
     Service, by a finalizer: with the controller gone first, the Service would never end.
 
     What a load balancer cannot change (its kind, its IP version) replaces the Service, and with it
-    the address.
+    the address; so do another name and namespace. Ports, selector and all other annotations change
+    in place, and the cloud controller keeps the load balancer. A new Service's fields are handed
+    over by a hook after its creation, so that each change of a port has a true preview.
     """
 
     address: pulumi.Output[str | None]
@@ -58,6 +63,11 @@ class LoadBalancerService(pulumi.ComponentResource):
                 depends_on=list(args.needs),
                 delete_before_replace=True,
                 replace_on_changes=replaced_on_changes(args.service),
+                hooks=ownership_hook(
+                    name,
+                    f"/api/v1/namespaces/{args.service.namespace}/services/{args.service_name}",
+                    args.kubeconfig,
+                ),
             ),
         )
         if not isinstance(service, core.Service):
@@ -73,8 +83,8 @@ def _placed(args: LoadBalancerServiceArgs) -> dict[str, object]:
     metadata = document["metadata"]
     if place is None or not isinstance(metadata, dict):
         return document
-    known = {key: args.vswitch_ids[key] for _, key in place.vswitches}
-    ids = pulumi.Output.all(**known).apply(place.value)
+    vswitch_ids = {key: args.vswitch_ids[key] for _, key in place.vswitches}
+    ids = pulumi.Output.all(**vswitch_ids).apply(place.value)
     annotations = {**metadata["annotations"], place.annotation: ids}
     return {**document, "metadata": {**metadata, "annotations": annotations}}
 

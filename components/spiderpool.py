@@ -33,7 +33,7 @@ _EMPTIED_WITHIN = "20m"
 """A pool goes when its last address is free; the collector may take ten minutes to see it."""
 
 _ANY = IPv6Network("2001:db8::/64")
-"""Stands for the range that the cloud has not given yet, where only a spec's keys matter."""
+"""Any /64: the real one comes from the cloud, and here only the keys of a spec matter."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +70,16 @@ class Spiderpool(pulumi.ComponentResource):
     lives on their addresses to the last, and a pool waits for its last address. The
     SpiderCoordinator is left to the cluster's own end: its finalizer is removed by nobody but the
     chart's hook.
+
+    Edits: pools shrink before their ENI does (`components.address_guard`) and grow after it, for
+    their `ips` are the ENI's outputs. A pool's subnet cannot change (the webhook says
+    `is not changeable`), so another one replaces the pool, the old one first: the run waits until
+    no pod has an address of it. All else of a pool, the SpiderMultusConfigs and the
+    SpiderCoordinator changes in place and does not touch running pods.
+
+    Hooks, in order: before an update of the release the step of versions is judged, in previews
+    too; after its creation and each update the run waits for the webhooks; only then come the
+    objects that they judge.
 
     Errors: `pulumi.RunError` from the nodes when an ENI holds other addresses than planned.
     """
@@ -162,6 +172,7 @@ class Spiderpool(pulumi.ComponentResource):
                 *needs,
                 custom_timeouts=pulumi.CustomTimeouts(delete=_EMPTIED_WITHIN),
                 deleted_with=self._args.ends_with,
+                replaced_by=["spec.subnet"],
             ),
         )
         return spec
@@ -176,7 +187,7 @@ class Spiderpool(pulumi.ComponentResource):
             and (other.node, other.interface, other.ip_version)
             == (pool.node, pool.interface, pool.ip_version)
         ]
-        ips = nic.pod_addresses.apply(lambda held: pool_ips(pool, held, siblings))
+        ips = nic.pod_addresses.apply(lambda assigned: pool_ips(pool, assigned, siblings))
         # Only the addresses come from the cloud, so only they can be unknown in a preview.
         return {**ip_pool_spec(pool, ips=pool.ips), "ips": ips}
 
@@ -186,8 +197,8 @@ class Spiderpool(pulumi.ComponentResource):
         if nic.twins is None:
             raise ValueError(f"{pool.name}: an IPv6 pool on a NIC without IPv6")
         spec = pulumi.Output.all(self._args.ipv6_ranges[pool.vswitch], nic.twins).apply(
-            lambda known: ip_pool_spec(
-                pool, ips=ipv6_pool_ips(pool, known[1]), ipv6_network=IPv6Network(known[0])
+            lambda values: ip_pool_spec(
+                pool, ips=ipv6_pool_ips(pool, values[1]), ipv6_network=IPv6Network(values[0])
             )
         )
         # The same keys as in any pool; which ones there are does not depend on the cloud.
@@ -219,6 +230,7 @@ class Spiderpool(pulumi.ComponentResource):
         deleted_with: pulumi.Resource | None = None,
         custom_timeouts: pulumi.CustomTimeouts | None = None,
         hooks: pulumi.ResourceHookBinding | None = None,
+        replaced_by: Sequence[str] = (),
     ) -> pulumi.ResourceOptions:
         return pulumi.ResourceOptions(
             parent=self,
@@ -228,11 +240,14 @@ class Spiderpool(pulumi.ComponentResource):
             deleted_with=deleted_with,
             custom_timeouts=custom_timeouts,
             hooks=hooks,
+            # Its successor has the same name.
+            delete_before_replace=True if replaced_by else None,
+            replace_on_changes=list(replaced_by) or None,
         )
 
 
 def _check_version(args: pulumi.ResourceHookArgs) -> None:
-    """No step of the chart's version that nobody has planned, whatever a stack file says."""
+    """Refuse a step of the chart's version that `planning.upgrades` does not allow."""
     before, after = ((inputs or {}).get("version") for inputs in (args.old_inputs, args.new_inputs))
     if not isinstance(before, str) or not isinstance(after, str):
         return

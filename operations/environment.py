@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -70,11 +71,29 @@ def run_environment(places: Places, outer: Mapping[str, str]) -> dict[str, str]:
 
 
 def users_environment(places: Places, outer: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment for a stack of the user's own: backend and account are theirs.
+    """Return the environment for a stack of the user's own, whose backend and account are theirs.
 
-    A pulumi of theirs comes first; the one built for the local stack is better than none.
+    Nothing of the local stack gets in, also after `source .local/env`. Its tools leave PATH,
+    because Pulumi prefers a plugin on PATH to the installed one (`pulumi plugin`, "ambient
+    plugins"): the stand-in for the Kubernetes provider would replace the official plugin. Its
+    variables go too: plugin folder, backend, passphrase, kubeconfig and trusted CAs.
     """
-    return {**outer, "PATH": f"{outer.get('PATH', _PATH)}:{places.bin}"}
+    local = local_variables(places)
+    sourced = outer.get("PULUMI_CONFIG_PASSPHRASE") == LOCAL_PASSPHRASE
+    removed = {
+        name
+        for name, value in local.items()
+        if sourced or (outer.get(name) == value and str(places.home) in value)
+    }
+    kept = {name: value for name, value in outer.items() if name not in removed}
+    return {**kept, "PATH": _without(places.bin, outer.get("PATH", _PATH))}
+
+
+def _without(folder: Path, path: str) -> str:
+    """The PATH without this folder, also where an entry reaches it through a link."""
+    return os.pathsep.join(
+        entry for entry in path.split(os.pathsep) if Path(entry).resolve() != folder.resolve()
+    )
 
 
 def write_trust_bundle(places: Places, *, public: Path) -> None:

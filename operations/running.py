@@ -66,8 +66,8 @@ class Runner:
             )
         except FileNotFoundError as missing:
             raise OperationError(
-                f"{argv[0]} is not on PATH; `make up` builds or finds what it needs, so run it "
-                f"first, or install {argv[0]} yourself.",
+                f"{argv[0]} is not on PATH. For the local stack, run `make up`, which builds what "
+                f"it needs; for any other stack, install {argv[0]}: the local tools serve none.",
                 code=ExitCode.UNPREPARED,
             ) from missing
         with _ended(child):

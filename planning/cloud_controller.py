@@ -28,6 +28,8 @@ POLICY_LIMIT: Final = 6144
 """Characters that a custom RAM policy may have (RAM, CreatePolicy)."""
 
 _CONTROL_PLANE: Final = "node-role.kubernetes.io/control-plane"
+_LOST_NODE_SECONDS: Final = 60
+"""How long a pod stays on a node that does not answer; Kubernetes' own default is 300."""
 _USER: Final = 1200
 """Upstream's own manifest runs as this user."""
 
@@ -345,7 +347,7 @@ def _pod(plan: ClusterPlan, *, on_control_planes: bool) -> Object:
         "nodeSelector": {_CONTROL_PLANE: ""}
         if on_control_planes
         else {"kubernetes.io/os": "linux"},
-        "tolerations": [{"operator": "Exists"}],
+        "tolerations": _tolerations(plan),
         "affinity": {
             "podAntiAffinity": {
                 "requiredDuringSchedulingIgnoredDuringExecution": [
@@ -371,6 +373,51 @@ def _pod(plan: ClusterPlan, *, on_control_planes: bool) -> Object:
             }
         ],
     }
+
+
+def _tolerations(plan: ClusterPlan) -> list[Object]:
+    """What it runs in spite of: a cluster that is not complete yet, and the nodes' own taints.
+
+    It frees nodes of `uninitialized`, so it runs before a CNI does, on nodes that are `not-ready`;
+    a kubelet that reports its node as not ready still runs its pods. A lost node is another thing:
+    its condition Ready is Unknown, and the node controller taints it `unreachable`. A pod that
+    tolerates everything is never evicted from there, and its replacement is scheduled there again.
+    So `unreachable` is tolerated for a minute only, and not for scheduling.
+
+    A lost control plane that is not the leader is not missed; when it led, another takes the lease
+    (`kube-system/ccm`) as soon as that has expired. The evicted pod's replacement waits until a
+    control plane without one stands. Where there is one replica on any node, as in a cluster
+    without control planes of ours, the replacement starts on another node.
+
+    Source: kubernetes.io, Taints and Tolerations, "Taint based Evictions" and "Taint Nodes by
+    Condition".
+    """
+    lasting: list[tuple[str, str]] = [
+        (_CONTROL_PLANE, "NoSchedule"),
+        ("node-role.kubernetes.io/master", "NoSchedule"),
+        ("node.cloudprovider.kubernetes.io/uninitialized", "NoSchedule"),
+        ("node.kubernetes.io/network-unavailable", "NoSchedule"),
+        ("node.kubernetes.io/not-ready", "NoExecute"),
+        ("node.kubernetes.io/not-ready", "NoSchedule"),
+    ]
+    own = sorted(
+        {
+            (taint.key, taint.effect)
+            for node in plan.control_planes or plan.nodes.values()
+            for taint in node.taints
+        }
+        - set(lasting)
+    )
+    tolerations: list[Object] = [
+        {"key": key, "operator": "Exists", "effect": effect} for key, effect in lasting + own
+    ]
+    lost: Object = {
+        "key": "node.kubernetes.io/unreachable",
+        "operator": "Exists",
+        "effect": "NoExecute",
+        "tolerationSeconds": _LOST_NODE_SECONDS,
+    }
+    return [*tolerations, lost]
 
 
 def _container(plan: ClusterPlan) -> Object:

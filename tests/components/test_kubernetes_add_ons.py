@@ -130,6 +130,22 @@ def test_the_controllers_configuration_is_a_secret_with_our_ids(run: Run) -> Non
     assert run.outputs["vswitchIds"]["primary-cn-hangzhou-i"] in settings["vswitchid"]
 
 
+def test_another_access_key_restarts_the_controller_that_read_the_old_one() -> None:
+    def annotations(id_: str) -> dict[str, str]:
+        run = deploy(
+            small({"cloudController": {"credentials": "access-key"}}),
+            extra={"accessKey": {"accessKeyId": id_, "accessKeySecret": "fake"}},
+        )
+        pod = run.of("Deployment")["small-deployment"].inputs["spec"]["template"]
+        found: dict[str, str] = pod["metadata"]["annotations"]
+        return found
+
+    first, second = annotations("LTAI-fake-1"), annotations("LTAI-fake-2")
+    assert first["checksum/cloud-config"] == second["checksum/cloud-config"]
+    assert first["checksum/access-key"] != second["checksum/access-key"]
+    assert "LTAI" not in str(first)
+
+
 def test_an_access_key_takes_the_place_of_the_role_and_stays_secret() -> None:
     run = deploy(
         small({"cloudController": {"credentials": "access-key"}}),
@@ -173,3 +189,9 @@ def test_without_a_kubeconfig_an_existing_cluster_stops_at_its_machines() -> Non
     assert run.of("Instance")
     assert not [r for r in run.resources if r.type.startswith("kubernetes:")]
     assert "spiderpool-alicloud:kubeconfig is not set" in run.log
+
+
+def test_another_subnet_replaces_a_pool_and_the_old_one_goes_first(run: Run) -> None:
+    for pool in run.of("SpiderIPPool").values():
+        assert pool.replace_on_changes == ("spec.subnet",)
+        assert pool.delete_before_replace

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from operations.environment import (
     env_file,
     local_variables,
     run_environment,
+    users_environment,
     write_trust_bundle,
 )
 from operations.places import Places
@@ -96,3 +98,64 @@ def test_the_trust_bundle_holds_the_public_cas_and_the_private_one(
     places.ca.write_text("PRIVATE\n")
     write_trust_bundle(places, public=public)
     assert places.trust_bundle.read_text() == "PUBLIC\n\nPRIVATE\n"
+
+
+def test_a_users_stack_gets_the_official_plugin_and_not_the_stand_in(
+    places: Places, tmp_path: Path
+) -> None:
+    """Pulumi prefers a plugin on PATH to the one that `pulumi plugin install` unpacked."""
+    plugin = "pulumi-resource-kubernetes"
+    an_executable(places.bin / plugin)
+    an_executable(tmp_path / "official" / "bin" / plugin)
+    linked = tmp_path / "linked"
+    linked.symlink_to(places.bin)
+    for path in (
+        f"{places.bin}:/usr/bin",
+        f"/usr/bin:{places.bin}/",
+        f"{linked}:/usr/bin",
+    ):
+        seen = users_environment(places, {"PATH": path})
+        assert shutil.which(plugin, path=seen["PATH"]) is None
+    seen = users_environment(places, {"PATH": f"{places.bin}:{tmp_path / 'official' / 'bin'}"})
+    assert shutil.which(plugin, path=seen["PATH"]) == str(tmp_path / "official" / "bin" / plugin)
+
+
+def test_a_shell_with_the_env_file_sourced_reaches_nothing_of_the_local_stack(
+    places: Places,
+) -> None:
+    own = {"PATH": "/usr/bin:/bin", "HOME": "/home/somebody", "ALICLOUD_ACCESS_KEY": "fake"}
+    sourced = {**own, **local_variables(places), "PATH": f"{places.bin}:{own['PATH']}"}
+    assert users_environment(places, sourced) == own
+
+
+def test_the_env_file_of_another_local_cloud_is_recognised_too(
+    places: Places, tmp_path: Path
+) -> None:
+    second = Places(home=tmp_path / "second", tools=places.tools)
+    own = {"PATH": "/usr/bin:/bin", "HOME": "/home/somebody"}
+    sourced = {**own, **local_variables(second), "PATH": f"{places.bin}:{own['PATH']}"}
+    assert users_environment(places, sourced) == own
+
+
+def test_what_is_the_users_own_stays(places: Places) -> None:
+    own = {
+        "PATH": "/home/somebody/.pulumi/bin:/usr/bin",
+        "PULUMI_HOME": "/home/somebody/.pulumi",
+        "PULUMI_BACKEND_URL": "s3://states",
+        "PULUMI_CONFIG_PASSPHRASE": "fake-passphrase",
+        "PULUMI_PARALLEL": "64",
+        "KUBECONFIG": "/home/somebody/.kube/config",
+        "SSL_CERT_FILE": "/etc/ssl/company.pem",
+        "ALICLOUD_ACCESS_KEY": "fake",
+    }
+    assert users_environment(places, own) == own
+
+
+def test_one_variable_of_the_local_stack_that_was_set_by_hand_goes_too(places: Places) -> None:
+    seen = users_environment(places, {"PATH": "/bin", "KUBECONFIG": str(places.kubeconfig)})
+    assert seen == {"PATH": "/bin"}
+
+
+def an_executable(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(mode=0o755)

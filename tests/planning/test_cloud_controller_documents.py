@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -88,10 +90,44 @@ def test_flags_that_stop_it_are_not_given() -> None:
 def test_it_runs_on_control_planes_before_anything_else_can() -> None:
     found = pod(stack_plan("local"))
     assert found["nodeSelector"] == {"node-role.kubernetes.io/control-plane": ""}
-    assert found["tolerations"] == [{"operator": "Exists"}]
+    taints = (
+        ("node-role.kubernetes.io/control-plane", "NoSchedule"),
+        ("node.cloudprovider.kubernetes.io/uninitialized", "NoSchedule"),
+        ("node.kubernetes.io/not-ready", "NoSchedule"),
+        ("node.kubernetes.io/not-ready", "NoExecute"),
+    )
+    for taint in taints:
+        assert seconds_under(found, *taint) == math.inf
     assert found["hostNetwork"] is True
     assert found["dnsPolicy"] == "Default"
     assert found["priorityClassName"] == "system-cluster-critical"
+
+
+@pytest.mark.parametrize("plan", [stack_plan("local"), stack_plan("dev")], ids=["local", "dev"])
+def test_it_leaves_a_lost_node_and_does_not_come_back_to_it(plan: ClusterPlan) -> None:
+    assert seconds_under(pod(plan), "node.kubernetes.io/unreachable", "NoExecute") == 60
+    assert seconds_under(pod(plan), "node.kubernetes.io/unreachable", "NoSchedule") == 0
+    assert seconds_under(pod(plan), "node.kubernetes.io/out-of-service", "NoExecute") == 0
+
+
+def test_it_runs_in_spite_of_the_taints_that_the_stack_gives_its_control_planes() -> None:
+    taint = {"key": "company.example/infra", "value": "yes", "effect": "NoExecute"}
+    plan = planned(small({"nodePools": {"masters": {"taints": [taint]}}}))
+    assert seconds_under(pod(plan), "company.example/infra", "NoExecute") == math.inf
+
+
+def seconds_under(pod_spec: Mapping[str, Any], key: str, effect: str) -> float:
+    """How long a pod stays under a taint, as the node controller reckons it; 0 when it may not."""
+    matching = [
+        t
+        for t in pod_spec["tolerations"]
+        if t["operator"] == "Exists"
+        and t.get("key", key) == key
+        and t.get("effect", effect) == effect
+    ]
+    if not matching:
+        return 0
+    return min(float(t.get("tolerationSeconds", math.inf)) for t in matching)
 
 
 @pytest.mark.parametrize(("document", "replicas"), [(small(), 1), (three_control_planes(), 3)])

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv4Network, IPv6Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_address
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from planning import ipv6
 from planning.blocks import gateway, last_block, prefixes_for, usable
-from planning.canonical import canonical_ranges, expand
+from planning.canonical import canonical_ranges, expand, holds, without
 
 pytestmark = pytest.mark.unit
 
@@ -33,6 +35,32 @@ def test_ipv6_ranges_are_written_short_and_small() -> None:
 def test_both_ip_versions_do_not_mix() -> None:
     with pytest.raises(ValueError, match="do not mix"):
         canonical_ranges(["10.0.0.1", "2408::1"])
+
+
+LAST_BYTES = st.sets(st.integers(min_value=0, max_value=40))
+
+
+@given(LAST_BYTES, LAST_BYTES, st.sampled_from(["10.0.0.{}", "2408:4005:3a0::{:x}"]))
+def test_ranges_without_some_addresses_are_the_ranges_of_the_rest(
+    present: set[int], removed: set[int], family: str
+) -> None:
+    ranges = canonical_ranges(family.format(n) for n in present)
+    gone = [ip_address(family.format(n)) for n in removed]
+    assert without(ranges, gone) == canonical_ranges(family.format(n) for n in present - removed)
+    for n in present | removed:
+        assert holds(ranges, ip_address(family.format(n))) is (n in present)
+
+
+def test_an_ipv6_range_of_any_size_loses_an_address_at_once() -> None:
+    assert without(["2408::-2408::ffff:ffff:ffff:ffff"], [ip_address("2408::1")]) == (
+        "2408::",
+        "2408::2-2408::ffff:ffff:ffff:ffff",
+    )
+
+
+def test_an_address_of_the_other_family_is_in_no_range() -> None:
+    assert not holds(["0.0.0.1-0.0.0.9"], ip_address("::5"))
+    assert without(["0.0.0.1-0.0.0.9"], [ip_address("::5")]) == ("0.0.0.1-0.0.0.9",)
 
 
 @pytest.mark.parametrize(

@@ -103,12 +103,17 @@ def refuse_unless_loopback(server: str) -> None:
     if _is_loopback(host):
         return
     raise RefusedClusterError(
-        f"the API server {server} is not on loopback. This is the stand-in for the Kubernetes "
-        "provider that comes with the local stack; it waits, diffs and deletes less carefully "
-        "than the official plugin, so it refuses every other cluster. Use a kubeconfig whose "
-        "server is in 127.0.0.0/8, ::1 or localhost, or install the official plugin "
+        f"the API server {_without_password(server)} is not on loopback. This is the stand-in for "
+        "the Kubernetes provider that comes with the local stack; it waits, diffs and deletes less "
+        "carefully than the official plugin, so it refuses every other cluster. Use a kubeconfig "
+        "whose server is in 127.0.0.0/8, ::1 or localhost, or install the official plugin "
         "(pulumi plugin install resource kubernetes 4.32.0), which is then used instead"
     )
+
+
+def _without_password(server: str) -> str:
+    scheme, separator, rest = server.rpartition("//")
+    return f"{scheme}{separator}{rest.rpartition('@')[2]}"
 
 
 def _is_loopback(host: str) -> bool:

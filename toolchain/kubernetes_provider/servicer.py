@@ -44,6 +44,7 @@ from toolchain.kubernetes_provider.resources import (
 )
 from toolchain.kubernetes_provider.wire import (
     UNKNOWN,
+    Secret,
     dump,
     load,
     open_texts,
@@ -52,7 +53,7 @@ from toolchain.kubernetes_provider.wire import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from google.protobuf.message import Message
 
@@ -102,6 +103,20 @@ def _hidden_texts(request: Message) -> frozenset[str]:
     # their own marks elsewhere, and without this every name would be "[secret]" in a message.
     remembered = [bag.pop(INPUTS_KEY, None) for bag in bags]
     return secret_texts(bags) | (secret_texts(remembered) - open_texts(bags))
+
+
+def _check_failures(
+    problems: Iterable[tuple[str, str]], hidden: frozenset[str]
+) -> list[provider_pb2.CheckFailure]:
+    """Return (property, sentence) pairs as failures that name the property in the reason alone.
+
+    Beside a failure with a property the engine prints that property's value, also when it is a
+    secret: issueCheckFailures in pkg/resource/deploy/step_generator.go of Pulumi 3.259.0.
+    """
+    return [
+        provider_pb2.CheckFailure(reason=f"{name}: {redact(sentence, hidden)}")
+        for name, sentence in problems
+    ]
 
 
 def _attach_details(
@@ -219,11 +234,13 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
     ) -> provider_pb2.CheckResponse:
         """Refuse what the stand-in must not or cannot do, clusters off this machine first."""
         del context
-        failures = [
-            provider_pb2.CheckFailure(property=name, reason=reason)
-            for name, reason in settings.problems(load(request.news))
-        ]
-        return provider_pb2.CheckResponse(inputs=request.news, failures=failures)
+        arguments = load(request.news)
+        # A program need not mark its kubeconfig as a secret; it holds a private key all the same.
+        marked = {**arguments, "kubeconfig": Secret(value=arguments.get("kubeconfig"))}
+        return provider_pb2.CheckResponse(
+            inputs=request.news,
+            failures=_check_failures(settings.problems(arguments), secret_texts([marked])),
+        )
 
     @_in_sentences
     def DiffConfig(  # noqa: N802
@@ -320,12 +337,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         checked = self._resources(subject).check(subject, ask)
         return provider_pb2.CheckResponse(
             inputs=dump(checked.inputs),
-            failures=[
-                provider_pb2.CheckFailure(
-                    property=name, reason=redact(why, secret_texts([ask.new]))
-                )
-                for name, why in checked.failures
-            ],
+            failures=_check_failures(checked.failures, secret_texts([ask.new])),
         )
 
     @_in_sentences

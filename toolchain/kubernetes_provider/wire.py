@@ -268,8 +268,14 @@ def _secret_texts(value: Value, *, hidden: bool) -> Iterator[str]:
 
 
 def _forms(text: str) -> Iterator[str]:
-    """Yield the shapes in which a tool may quote a text: raw, escaped, decoded, line by line."""
+    """Yield the shapes in which a tool may quote a text.
+
+    Raw, escaped, decoded, encoded (`stringData` of a Secret becomes base64 on its way), and line
+    by line.
+    """
     shapes = {text, json.dumps(text)[1:-1]}
+    if len(text) >= _SHORTEST_SECRET:
+        shapes.add(base64.b64encode(text.encode()).decode())
     with contextlib.suppress(binascii.Error, ValueError):  # not base64 of a text
         shapes.add(base64.b64decode(text, validate=True).decode())
     for shape in tuple(shapes):

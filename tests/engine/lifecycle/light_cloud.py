@@ -179,7 +179,7 @@ def set_master_eth1(masters: dict[str, Any], *, pods: int) -> None:
     """Give the master's eth1 that many pod addresses, from .156 on."""
     masters["interfaces"]["eth1"]["podAddresses"] = pods
     held = masters["nodes"]["master"]["interfaces"]["eth1"]
-    held["podAddresses"] = [f"192.168.0.156-192.168.0.{155 + pods}"]
+    held["podAddresses"] = [f"192.168.0.156-192.168.0.{155 + pods}"] if pods else []
 
 
 def node(place: int) -> dict[str, Any]:

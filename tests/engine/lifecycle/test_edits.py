@@ -115,6 +115,10 @@ EDITS = {
         pod_addresses_of_master_eth1(3),
         [("update", "EcsNetworkInterface", "guide-master-eth1")],
     ),
+    "no address on one NIC": (
+        pod_addresses_of_master_eth1(0),
+        [("update", "EcsNetworkInterface", "guide-master-eth1")],
+    ),
     "NAT bandwidth": (nat_bandwidth_of_20, [("update", "EipAddress", "guide-nat")]),
     "another instance type": (
         bigger_workers,
@@ -161,7 +165,7 @@ def test_edits_are_applied_by_one_up_and_the_next_preview_is_empty(
     before = deployed_light.alive()
     edits = (
         *("a node more", "the middle node removed", "NAT bandwidth", "a NIC more", "a tag"),
-        *("an address more on one NIC", "another instance type"),
+        *("no address on one NIC", "another instance type"),
     )
     edited = deployed_light.edited(*(EDITS[name][0] for name in edits))
     assert {name for _, _, name in edited.steps()} == {
@@ -170,6 +174,7 @@ def test_edits_are_applied_by_one_up_and_the_next_preview_is_empty(
     done = edited.up()
     assert done.status == 0, done.said
     assert edited.steps() == []
+    assert pods_of_master_eth1(edited) == 0
     during = edited.alive()
     assert len(set(before["Instance"]) & set(during["Instance"])) == 3
     assert len(set(during["Instance"]) - set(before["Instance"])) == 2
@@ -179,12 +184,18 @@ def test_edits_are_applied_by_one_up_and_the_next_preview_is_empty(
     done = deployed_light.up()
     assert done.status == 0, done.said
     assert deployed_light.steps() == []
+    assert pods_of_master_eth1(deployed_light) == 4
     after = deployed_light.alive()
     assert {kind: len(ids) for kind, ids in after.items()} == {
         kind: len(ids) for kind, ids in before.items()
     }
     # The master and two workers have seen everything; plain changed its machine there and back.
     assert len(set(after["Instance"]) & set(before["Instance"])) == 3
+
+
+def pods_of_master_eth1(light: LightCloud) -> int:
+    """How many pod addresses the ENI has, as the cloud answered."""
+    return len(light.outputs()["nodes"]["master"]["interfaces"]["eth1"]["podAddresses"])
 
 
 def test_ipv6_is_turned_on_without_another_machine_or_eni(deployed_light: LightCloud) -> None:

@@ -23,7 +23,7 @@ from pulumi.runtime.proto import (
 
 from toolchain.kubernetes_provider.engine_log import EngineLog
 from toolchain.kubernetes_provider.servicer import Provider
-from toolchain.kubernetes_provider.wire import Object, dump, load
+from toolchain.kubernetes_provider.wire import Object, dump, load, plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -116,9 +116,10 @@ class EngineSide:
         assert isinstance(answer, provider_pb2.ProviderHandshakeResponse)
         return answer
 
-    def check_config(self, arguments: Object) -> list[tuple[str, str]]:
+    def check_config(self, arguments: Object) -> list[str]:
+        """Return what the engine prints about the failures."""
         answer = self.stub.CheckConfig(provider_pb2.CheckRequest(news=dump(arguments)))
-        return [(failure.property, failure.reason) for failure in answer.failures]
+        return [_printed(failure, arguments) for failure in answer.failures]
 
     def diff_config(self, old: Object, new: Object) -> tuple[list[str], list[str]]:
         answer = self.stub.DiffConfig(
@@ -136,7 +137,8 @@ class EngineSide:
 
     def check(
         self, token: str, name: str, inputs: Object, old: Object | None = None
-    ) -> tuple[Object, list[tuple[str, str]]]:
+    ) -> tuple[Object, list[str]]:
+        """Return the checked inputs and what the engine prints about the failures."""
         answer = self._call(
             "Check",
             provider_pb2.CheckRequest(
@@ -149,7 +151,7 @@ class EngineSide:
             ),
         )
         assert isinstance(answer, provider_pb2.CheckResponse)
-        failures = [(failure.property, failure.reason) for failure in answer.failures]
+        failures = [_printed(failure, inputs) for failure in answer.failures]
         return load(answer.inputs), failures
 
     def diff(
@@ -276,6 +278,14 @@ class Known:
     resource_id: str
     state: Object = field(default_factory=dict)
     inputs: Object = field(default_factory=dict)
+
+
+def _printed(failure: provider_pb2.CheckFailure, inputs: Object) -> str:
+    """As issueCheckFailures prints it (pkg/resource/deploy/step_generator.go of Pulumi)."""
+    if not failure.property:
+        return failure.reason
+    value = plain(inputs.get(failure.property))
+    return f"property {failure.property} value {value} has a problem: {failure.reason}"
 
 
 def _failure(error: grpc.RpcError) -> Exception:

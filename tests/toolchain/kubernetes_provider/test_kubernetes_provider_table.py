@@ -112,6 +112,8 @@ HELD: Mapping[str, tuple[str, ...]] = {
         "test_a_secret_is_plain_in_the_cluster_and_secret_in_state",
         "test_the_data_of_a_kubernetes_secret_is_always_secret",
         "test_an_error_never_quotes_a_secret",
+        "test_no_refused_provider_shows_a_secret_of_its_kubeconfig",
+        "test_no_failing_call_shows_a_secret_input",
     ),
     "Unreachable cluster": (
         "test_without_a_cluster_previews_pass_with_a_warning",
