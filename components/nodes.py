@@ -20,8 +20,11 @@ from components.failure import telling
 from components.ipv6 import Ipv6Egress, Ipv6EgressArgs
 from components.rollout import Rollout, takes_new_user_data
 from config.model import AddressMode, Role
+from config.regions import keeps_primary_eni
 from planning.bootstrap import user_data
+from planning.endpoint import PRIMARY_NIC
 from planning.ipv6 import interface_addresses
+from planning.machine import identity_digest
 from planning.model import ClusterPlan, InterfacePlan, NodePlan
 from planning.secrets import ClusterSecrets
 
@@ -205,8 +208,19 @@ class Node(pulumi.ComponentResource):
                 parent=self,
                 delete_before_replace=True,
                 depends_on=self._args.reservations.get(nic.vswitch),
+                replacement_trigger=self._goes_with_machine(nic),
             ),
         )
+
+    def _goes_with_machine(self, nic: InterfacePlan) -> str | None:
+        """Where the cloud deletes eth0's ENI with its instance, a new machine means a new ENI.
+
+        It has the same pinned addresses; `config.regions.KEEPS_PRIMARY_ENI` has the source.
+        """
+        plan, node = self._args.plan, self._args.node
+        if nic.name != PRIMARY_NIC or keeps_primary_eni(plan.region):
+            return None
+        return identity_digest(plan, node)
 
     def _ipv6_addresses(self, nic: InterfacePlan) -> pulumi.Output[Sequence[str]] | None:
         """The host's address first; unknown until the cloud gave the VPC its range."""
