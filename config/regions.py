@@ -64,9 +64,9 @@ KEEPS_PRIMARY_ENI = frozenset(
 """Regions in which a primary ENI with DeleteOnRelease=false outlives its instance.
 
 Source: "Retain and reuse an ENI", https://www.alibabacloud.com/help/doc-detail/2938787.html,
-updated 2026-02-28. Its table goes on after Jakarta, and the copy that was read ends there: other regions
-outside of China may be in it. A region that is missing here is treated as one without; then a
-replaced machine gets a new primary ENI with the same addresses, which is right in every region.
+updated 2026-02-28. Its table goes on after Jakarta, and the copy that was read ends there: other
+regions outside of China may be in it. A region that is missing here is treated as one without; then
+a replaced machine gets a new primary ENI with the same addresses, which is right everywhere.
 """
 
 

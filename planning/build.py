@@ -16,14 +16,14 @@ from config.model import (
 from config.profiles import DEFAULT_IMAGE
 from config.report import ConfigError
 from planning.blocks import PREFIX_SIZE, gateway
-from planning.capacity import gateways_have_room, max_pods
+from planning.capacity import max_pods
 from planning.checks import extra_pools_lie_in_their_node
 from planning.gateway_places import gateway_places
 from planning.layout import Layout, Placement, lay_out
 from planning.model import ClusterPlan, InterfacePlan, NetworkPlan, NodePlan, VSwitchPlan
 from planning.names import vswitch_key
+from planning.network_checks import network_problems
 from planning.pools import ip_pools
-from planning.security import equal_rules
 
 CONTROL_PLANE_TAINT = TaintConfig(key="node-role.kubernetes.io/control-plane", effect="NoSchedule")
 
@@ -38,9 +38,7 @@ def build_plan(config: ClusterConfig) -> ClusterPlan:
     problems = (
         *layout.problems,
         *extra_pools_lie_in_their_node(config, layout),
-        *gateway_places(config).problems,
-        *equal_rules(plan),
-        *gateways_have_room(plan),
+        *network_problems(config, plan),
     )
     if problems:
         raise ConfigError(problems)

@@ -115,10 +115,12 @@ def _added(config: ClusterConfig) -> VSwitchPlan | Problem:
 def _demanded(config: ClusterConfig, zone: str | None) -> Problem:
     """A subnet cannot be added: the VPC is somebody else's, or its end is in use."""
     free = next(_free(config), None)
+    adopted = config.network.vpc.id is not None
     example = f"{{{zone or 'ZONE'}: {{cidr: {free or 'a free range'}}}}}"
+    check = f" Check first that nobody uses {free}." if adopted and free is not None else ""
     reason = (
         "the VPC exists already, and its free ranges are not known here"
-        if config.network.vpc.id is not None
+        if adopted
         else f"the end of {config.network.vpc.cidr} is in use"
     )
     return Problem(
@@ -129,7 +131,7 @@ def _demanded(config: ClusterConfig, zone: str | None) -> Problem:
         f"can be added by itself: {reason}.",
         remedy=f"Write network.subnets.gateways: {{egress: false, zones: {example}}}, or name "
         "another subnet in network.nat.subnet; for a gateway that is deployed the one that it is "
-        "in.",
+        f"in.{check}",
     )
 
 

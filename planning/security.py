@@ -69,13 +69,9 @@ def security_rules(plan: ClusterPlan) -> Mapping[str, SecurityRule]:
     }
     kubernetes = plan.kubernetes
     if kubernetes.mode == "kubeadm":
-        for place, cidr in enumerate(kubernetes.endpoint.allowed_cidrs):
+        for cidr in kubernetes.endpoint.allowed_cidrs:
             rules[f"api-{cidr_slug(cidr)}"] = _ingress(
-                "tcp",
-                _API,
-                cidr,
-                "API server, allowedCidrs",
-                f"kubernetes.endpoint.allowedCidrs[{place}]",
+                "tcp", _API, cidr, "API server, allowedCidrs", "kubernetes.endpoint.allowedCidrs"
             )
     for name, rule in plan.network.ingress.items():
         rules[f"ingress-{name}"] = _ingress(
@@ -124,9 +120,7 @@ def _members(plan: ClusterPlan) -> Mapping[str, SecurityRule]:
             f"network.subnets.{vswitch.subnet}.zones.{vswitch.zone}",
         )
         for key, vswitch in plan.network.vswitches.items()
-        if any(
-            nic.vswitch == key for node in plan.nodes.values() for nic in node.interfaces.values()
-        )
+        if key in occupied
     }
 
 

@@ -78,8 +78,8 @@ def no_public_admin_ports(kind: str, inputs: Inputs) -> Iterator[Violation]:
 def members_reach_each_other(kind: str, inputs: Inputs) -> Iterator[Violation]:
     """A basic group's members reach each other by its inner access policy, never by a rule.
 
-    AuthorizeSecurityGroup refuses a rule whose source is a security group of its own (403
-    InvalidParamter.Conflict), and with another group as source it would admit strangers.
+    AuthorizeSecurityGroup refuses a rule whose source is its own group (403
+    InvalidParamter.Conflict).
     """
     basic = kind == SECURITY_GROUP and inputs.get("securityGroupType", "normal") == "normal"
     if basic and inputs.get("innerAccessPolicy") != "Accept":
@@ -88,11 +88,13 @@ def members_reach_each_other(kind: str, inputs: Inputs) -> Iterator[Violation]:
             message="innerAccessPolicy is not Accept; nodes and pods of the group could not reach "
             "each other.",
         )
-    if kind == SECURITY_GROUP_RULE and inputs.get("sourceSecurityGroupId") is not None:
+    source = inputs.get("sourceSecurityGroupId")
+    own = kind == SECURITY_GROUP_RULE and source is not None
+    if own and source == inputs.get("securityGroupId"):
         yield Violation(
             rule="members-reach-each-other",
-            message="the other side is a security group; the cloud refuses the group itself, and "
-            "another one admits machines that are not the cluster's. Name ranges instead.",
+            message="the source is the group itself, which the cloud refuses; set the group's "
+            "innerAccessPolicy to Accept instead.",
         )
 
 

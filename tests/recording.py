@@ -58,6 +58,7 @@ class Resource:
     retain_on_delete: bool
     ignore_changes: tuple[str, ...]
     replace_on_changes: tuple[str, ...]
+    replacement_trigger: Any = None
     delete_timeout: str
 
     @property
@@ -109,7 +110,8 @@ class Cloud(Mocks):
     Without `ids_known` nothing has an id yet and nothing is computed, as in a first preview.
     `lies` replaces outputs of one resource, by its logical name. `readable` ids say whose they
     are: `${Switch:guide-primary}`. `there` is what exists already, by the kind that the answer is
-    called by (`vpcs`, `vswitches`, `gateways`, `addresses`) and id; `entries` by SNAT table.
+    called by (`vpcs`, `vswitches`, `gateways`, `addresses`) and id; `entries` by SNAT table. `made`
+    has the type of each resource that was asked for, also after a run that failed.
     """
 
     def __init__(
@@ -125,9 +127,11 @@ class Cloud(Mocks):
         self._lies = lies or {}
         self.there = there
         self._ipv6: list[str] = []
+        self.made: list[str] = []
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
         kind = args.typ.rsplit(":", 1)[-1]
+        self.made.append(args.typ)
         digest = hashlib.sha256(f"{args.typ}/{args.name}".encode()).hexdigest()
         outputs: dict[str, Any] = dict(args.inputs)
         if args.typ.startswith("kubernetes:"):
@@ -250,6 +254,7 @@ class Recorder(MockMonitor):
                 retain_on_delete=request.retainOnDelete,
                 ignore_changes=tuple(request.ignoreChanges),
                 replace_on_changes=tuple(request.replaceOnChanges),
+                replacement_trigger=plain(json_format.MessageToDict(request.replacement_trigger)),
                 delete_timeout=request.customTimeouts.delete,
             )
         )
