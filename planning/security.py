@@ -132,15 +132,22 @@ def _load_balancers(plan: ClusterPlan) -> Mapping[str, SecurityRule]:
     """
     if not plan.cloud_controller.enabled:
         return {}
-    return {
-        f"nlb-{source}-{protocol}-{ports.replace('/', '-')}": _ingress(
-            protocol, ports, cidr, f"network load balancers in {source}", f"services.{name}"
-        )
-        for name, service in plan.services.items()
-        if service.load_balancer == "nlb"
-        for source, cidr in nlb_sources(plan, service).items()
-        for protocol, ports in _backends(plan, service)
-    }
+    rules: dict[str, SecurityRule] = {}
+    for name, service in plan.services.items():
+        if service.load_balancer != "nlb":
+            continue
+        for source, cidr in nlb_sources(plan, service).items():
+            for protocol, ports in set(_backends(plan, service)):
+                key = f"nlb-{source}-{protocol}-{ports.replace('/', '-')}"
+                others = f"{rules[key].path}, " if key in rules else ""
+                rules[key] = _ingress(
+                    protocol,
+                    ports,
+                    cidr,
+                    f"network load balancers in {source}",
+                    f"{others}services.{name}",
+                )
+    return rules
 
 
 def _backends(plan: ClusterPlan, service: ServiceConfig) -> Iterator[tuple[Protocol, str]]:
