@@ -9,6 +9,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from components.address_guard import AddressGuard
+from components.adopted import adopted_as_said
 from components.cloud import cloud_provider
 from components.cloud_controller import (
     CloudController,
@@ -67,7 +68,10 @@ class Cluster(pulumi.ComponentResource):
         self._inputs = args.inputs
         self._plan = plan = args.inputs.plan
         cloud = cloud_provider(name, plan, parent=self)
-        self._child = pulumi.ResourceOptions(parent=self, providers=[cloud])
+        # A component waits for what it depends on, and its children wait for the component.
+        self._child = pulumi.ResourceOptions(
+            parent=self, providers=[cloud], depends_on=adopted_as_said(plan, cloud, parent=self)
+        )
 
         self.network = Network(name, NetworkArgs(plan=plan), opts=self._child)
         self.endpoint = (

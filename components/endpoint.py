@@ -102,7 +102,10 @@ class Endpoint(pulumi.ComponentResource):
             delete_protection="on" if plan.protect else "off",
             resource_group_id=plan.resource_group,
             tags={**plan.tags, "ack.aliyun.com": plan.name},
-            opts=self._precious,
+            # It never moves: its address is in every worker's /etc/hosts.
+            opts=pulumi.ResourceOptions(
+                parent=self, protect=plan.protect, ignore_changes=["vswitchId"]
+            ),
         )
         group = slb.ServerGroup(
             self._name,
@@ -111,7 +114,7 @@ class Endpoint(pulumi.ComponentResource):
             tags=dict(plan.tags),
             opts=child,
         )
-        access = self._make_access_list()
+        access, entries = self._make_access_list()
         listener = slb.Listener(
             self._name,
             load_balancer_id=balancer.id,
@@ -126,19 +129,21 @@ class Endpoint(pulumi.ComponentResource):
             acl_status="off" if access is None else "on",
             acl_type=None if access is None else "white",
             acl_ids=None if access is None else [access.id],
-            opts=child,
+            # "If a whitelist is configured but no IP address is added to the whitelist, the
+            # listener forwards all requests" (https://www.alibabacloud.com/help/doc-detail/86001.html).
+            opts=pulumi.ResourceOptions(parent=self, depends_on=entries),
         )
         self.private_address, self.server_group_id = balancer.address, group.id
         self.balancer_id = pulumi.Output.all(balancer.id, listener.id).apply(
             lambda ids: str(ids[0])
         )
 
-    def _make_access_list(self) -> slb.Acl | None:
+    def _make_access_list(self) -> tuple[slb.Acl | None, list[slb.AclEntryAttachment]]:
         plan = self._args.plan
         child = pulumi.ResourceOptions(parent=self)
         cidrs = admitted(plan)
         if not cidrs:
-            return None
+            return None, []
         access = slb.Acl(
             self._name,
             name=self._name,
@@ -147,14 +152,17 @@ class Endpoint(pulumi.ComponentResource):
             tags=dict(plan.tags),
             opts=child,
         )
-        for name, cidr in cidrs.items():
+        entries = [
             slb.AclEntryAttachment(
                 f"{self._name}-{name}", acl_id=access.id, entry=str(cidr), opts=child
             )
-        return access
+            for name, cidr in cidrs.items()
+        ]
+        return access, entries
 
 
 def _balancer_vswitch(plan: ClusterPlan) -> str:
-    """Where the CLB stands: it takes an address that the cloud chooses, so not among nodes."""
-    beside_nat = plan.network.nat_vswitch
-    return beside_nat or plan.control_planes[0].interfaces["eth0"].vswitch
+    key = plan.network.api_vswitch
+    if key is None:
+        raise ValueError("the plan has several control planes but no vSwitch for their balancer")
+    return key

@@ -11,7 +11,7 @@ from pulumi_alicloud import ecs, vpc
 
 from components.eips import binding_options
 from planning.model import ClusterPlan, VSwitchPlan
-from planning.security import SecurityRule, security_rules
+from planning.security import SecurityRule, inner_access_policy, security_rules
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +85,8 @@ class Network(pulumi.ComponentResource):
             self._name,
             vpc_name=self._name,
             cidr_block=str(wanted.cidr),
-            enable_ipv6=ipv6.enabled or ipv6.gateway,
+            # Unset, a VPC that has it keeps it: nobody asks for its end.
+            enable_ipv6=True if ipv6.enabled or ipv6.has_gateway else None,
             resource_group_id=self._plan.resource_group,
             tags=dict(self._plan.tags),
             opts=self._precious,
@@ -150,13 +151,15 @@ class Network(pulumi.ComponentResource):
         }
 
     def _make_security_group(self, rules: Mapping[str, SecurityRule]) -> pulumi.Output[str]:
+        plan = self._plan
         group = ecs.SecurityGroup(
             self._name,
             security_group_name=self._name,
             vpc_id=self.vpc_id,
-            security_group_type="normal",
-            resource_group_id=self._plan.resource_group,
-            tags=dict(self._plan.tags),
+            security_group_type=plan.network.security_group.type,
+            inner_access_policy=inner_access_policy(plan),
+            resource_group_id=plan.resource_group,
+            tags=dict(plan.tags),
             opts=self._child,
         )
         for key, rule in rules.items():
@@ -166,8 +169,7 @@ class Network(pulumi.ComponentResource):
                 type=rule.direction,
                 ip_protocol=rule.protocol,
                 port_range=rule.port_range,
-                cidr_ip=None if rule.cidr is None else str(rule.cidr),
-                source_security_group_id=group.id if rule.cidr is None else None,
+                cidr_ip=str(rule.cidr),
                 priority=rule.priority,
                 policy="accept",
                 # Unset, the provider writes the text "<nil>" into the rule's id.
@@ -226,7 +228,10 @@ class Network(pulumi.ComponentResource):
             network_type="internet",
             deletion_protection=self._plan.protect if protected is None else protected,
             tags=dict(self._plan.tags),
-            opts=self._precious,
+            # A gateway never moves: its public address would be away while it does.
+            opts=pulumi.ResourceOptions(
+                parent=self, protect=self._plan.protect, ignore_changes=["vswitchId"]
+            ),
         )
 
     def _make_snat(
@@ -250,7 +255,7 @@ class Network(pulumi.ComponentResource):
 
     def _make_ipv6_gateway(self) -> pulumi.Output[str] | None:
         network = self._plan.network
-        if not network.ipv6.gateway or network.vpc.id is not None:
+        if not network.ipv6.has_gateway or network.vpc.id is not None:
             return None
         return vpc.Ipv6Gateway(
             self._name,

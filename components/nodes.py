@@ -22,7 +22,9 @@ from components.failure import reporting_errors
 from components.ipv6 import Ipv6Egress, Ipv6EgressArgs
 from components.rollout import Rollout
 from config.model import AddressMode, Role
+from config.regions import keeps_primary_eni
 from planning.bootstrap import user_data
+from planning.endpoint import PRIMARY_NIC
 from planning.ipv6 import interface_addresses
 from planning.machine import identity_digest
 from planning.model import ClusterPlan, InterfacePlan, NodePlan
@@ -239,6 +241,7 @@ class Node(pulumi.ComponentResource):
                 delete_before_replace=True,
                 depends_on=self._args.reservations.get(nic.vswitch),
                 hooks=self._eni_hooks(),
+                replacement_trigger=self._goes_with_machine(nic),
             ),
         )
 
@@ -254,6 +257,16 @@ class Node(pulumi.ComponentResource):
             return self._turn.apply(lambda _: address)
         guard = self._args.address_guard
         return address if guard is None else guard.after_kubeconfig(address)
+
+    def _goes_with_machine(self, nic: InterfacePlan) -> str | None:
+        """Where the cloud deletes eth0's ENI with its instance, a new machine means a new ENI.
+
+        It has the same pinned addresses; `config.regions.KEEPS_PRIMARY_ENI` has the source.
+        """
+        plan, node = self._args.plan, self._args.node
+        if nic.name != PRIMARY_NIC or keeps_primary_eni(plan.region):
+            return None
+        return identity_digest(plan, node)
 
     def _ipv6_addresses(self, nic: InterfacePlan) -> pulumi.Output[Sequence[str]] | None:
         """The host's address first; unknown until the cloud gave the VPC its range."""

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from config.model import ClusterConfig, NodeConfig, NodePoolConfig
+from config.model import ClusterConfig, NodeConfig, NodePoolConfig, Role
 
 _TRAILING_NUMBER = re.compile(r"-(0|[1-9][0-9]{0,4})$")
 
@@ -46,6 +46,16 @@ def members_of(config: ClusterConfig) -> dict[str, Member]:
         for member in pool_members(config, name, pool):
             found.setdefault(member.name, member)
     return dict(sorted(found.items()))
+
+
+def home_zone(config: ClusterConfig) -> str | None:
+    """The zone of the first control plane, or else of the first node; None without nodes.
+
+    What needs one zone of several takes it: no zone or subnet that is added later changes it.
+    """
+    members = members_of(config).values()
+    planes = [m for m in members if config.node_pools[m.pool].role is Role.CONTROL_PLANE]
+    return next((m.zone for m in (*planes, *members)), None)
 
 
 def pool_members(config: ClusterConfig, name: str, pool: NodePoolConfig) -> Iterator[Member]:

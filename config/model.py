@@ -138,8 +138,11 @@ class NatConfig(Model):
     eip_address: Address | None = None
     """The public address of an adopted EIP or NAT gateway."""
     subnet: DnsLabel | None = None
-    """Where the gateway stands; it takes an address there that the cloud chooses. By default the
-    first vSwitch by name."""
+    """Where the gateway is; the cloud chooses its address there, so no node should be in it. By
+    default the subnet `gateways`, which the plan adds to the VPC when no subnet has that name."""
+    zone: str | None = None
+    """The gateway's zone, needed when its subnet has several and the first control plane is in
+    none of them. A gateway never moves: on a deployed one a change here has no effect."""
     bandwidth: Mbps = 10
     """Mbit/s of the EIP."""
     internet_charge_type: Literal["PayByTraffic", "PayByBandwidth"] = "PayByTraffic"
@@ -153,12 +156,26 @@ class Ipv6Config(Model):
 
     enabled: bool = False
     """IPv6 for every NIC of every node."""
-    gateway: bool = True
-    """An IPv6 gateway on the VPC."""
+    gateway: bool | None = None
+    """An IPv6 gateway on the VPC; by default as `enabled`."""
     egress: bool = False
     """Public bandwidth for each pod's IPv6 address."""
     bandwidth: Mbps = 10
     """Mbit/s for each address with egress."""
+
+    @property
+    def has_gateway(self) -> bool:
+        """Whether the VPC gets an IPv6 gateway."""
+        return self.enabled if self.gateway is None else self.gateway
+
+
+class SecurityGroupConfig(Model):
+    """The one security group of all NICs."""
+
+    type: Literal["normal", "enterprise"] = "normal"
+    """`normal`: members reach each other by the group's inner access policy. `enterprise`: by rules
+    for the ranges of the vSwitches, and the group holds 65,536 addresses instead of 6,000. The
+    type of a deployed group cannot change."""
 
 
 class SecurityRuleConfig(Model):
@@ -185,6 +202,8 @@ class NetworkConfig(Model):
     """The way out over IPv4."""
     ipv6: Ipv6Config = Ipv6Config()
     """Dual stack."""
+    security_group: SecurityGroupConfig = SecurityGroupConfig()
+    """The nodes' security group."""
     ingress: dict[DnsLabel, SecurityRuleConfig] = {}
     """Further ways in, by name."""
 
@@ -433,9 +452,10 @@ class ServiceConfig(Model):
     address_type: Literal["internet", "intranet"] = "internet"
     """Who can reach it: the internet, or the VPC."""
     subnet: DnsLabel | None = None
-    """Where an NLB or an intranet CLB stands; by default the first subnet by name."""
+    """Where an NLB or an intranet CLB is; needed when there is more than one subnet."""
     zones: tuple[str, ...] = ()
-    """An NLB's zones; by default all of its subnet."""
+    """An NLB's zones, by default all of its subnet; the one zone of an intranet CLB, by default the
+    first control plane's."""
     backend_type: Literal["ecs", "eni"] | None = None
     """`ecs`: a node port of each node. `eni`: straight to the pods' addresses. By default as
     cloudController.backendType says."""

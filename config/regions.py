@@ -42,6 +42,38 @@ ZONE_LETTERS: Mapping[str, str] = {
     "us-west-1": "ab",
 }
 
+KEEPS_PRIMARY_ENI = frozenset(
+    {
+        "ap-southeast-1",
+        "ap-southeast-3",
+        "ap-southeast-5",
+        "cn-beijing",
+        "cn-chengdu",
+        "cn-guangzhou",
+        "cn-hangzhou",
+        "cn-heyuan",
+        "cn-hongkong",
+        "cn-huhehaote",
+        "cn-qingdao",
+        "cn-shanghai",
+        "cn-shenzhen",
+        "cn-wulanchabu",
+        "cn-zhangjiakou",
+    }
+)
+"""Regions in which a primary ENI with DeleteOnRelease=false outlives its instance.
+
+Source: "Retain and reuse an ENI", https://www.alibabacloud.com/help/doc-detail/2938787.html,
+updated 2026-02-28. Its table goes on after Jakarta, and the copy that was read ends there: other
+regions outside of China may be in it. A region that is missing here is treated as one without; then
+a replaced machine gets a new primary ENI with the same addresses, which is right everywhere.
+"""
+
+
+def keeps_primary_eni(region: str) -> bool:
+    """Whether the ENI that eth0 is outlives its instance in this region."""
+    return region in KEEPS_PRIMARY_ENI
+
 
 def zone_in(region: str, letter: str) -> str:
     """A zone's name: `cn-hangzhou-i`, but `eu-central-1a` where the region ends in a number."""

@@ -10,15 +10,20 @@ from rich.table import Table
 from operations.cluster_report import address_ranges
 from planning.capacity import free_addresses, usable_addresses
 from planning.model import ClusterPlan, InterfacePlan
+from planning.notices import notices
 from planning.quotas import quotas
+from planning.security import inner_access_policy, security_rules
 
 
 def plan_tables(plan: ClusterPlan) -> Iterator[Table]:
-    """Yield the tables of nodes and NICs, pools, vSwitches, and what is counted by quotas."""
+    """Yield the tables of nodes and NICs, pools, vSwitches, security, quotas, and the notices."""
     yield _nodes(plan)
     yield _pools(plan)
     yield _vswitches(plan)
+    yield _security(plan)
     yield _quotas(plan)
+    if any(notices(plan)):
+        yield _notices(plan)
 
 
 def _nodes(plan: ClusterPlan) -> Table:
@@ -65,6 +70,27 @@ def _vswitches(plan: ClusterPlan) -> Table:
         table.add_row(
             key, vswitch.zone, str(vswitch.cidr), str(vswitch.gateway), str(taken), str(free[key])
         )
+    return table
+
+
+def _security(plan: ClusterPlan) -> Table:
+    policy = inner_access_policy(plan)
+    members = "by the rules below" if policy is None else f"inner access policy {policy}"
+    table = _table(
+        f"Security group ({plan.network.security_group.type}); members among themselves: {members}",
+        *("rule", "direction", "protocol", "ports", "other side", "asked for by"),
+    )
+    for name, rule in security_rules(plan).items():
+        table.add_row(
+            name, rule.direction, rule.protocol, rule.port_range, str(rule.cidr), rule.path
+        )
+    return table
+
+
+def _notices(plan: ClusterPlan) -> Table:
+    table = _table("Notices", "what to know")
+    for notice in notices(plan):
+        table.add_row(notice)
     return table
 
 

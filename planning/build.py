@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from config.members import Member, members_of
+from config.members import Member, home_zone, members_of
 from config.model import (
     AddressMode,
     ClusterConfig,
@@ -18,9 +18,11 @@ from config.report import ConfigError
 from planning.blocks import PREFIX_SIZE, gateway
 from planning.capacity import max_pods
 from planning.checks import extra_pools_lie_in_their_node
+from planning.gateway_places import gateway_places
 from planning.layout import Layout, Placement, lay_out
 from planning.model import ClusterPlan, InterfacePlan, NetworkPlan, NodePlan, VSwitchPlan
 from planning.names import vswitch_key
+from planning.network_checks import network_problems
 from planning.pools import ip_pools
 
 CONTROL_PLANE_TAINT = TaintConfig(key="node-role.kubernetes.io/control-plane", effect="NoSchedule")
@@ -32,10 +34,15 @@ TAG_PROFILE = "spiderpool-alicloud/profile"
 def build_plan(config: ClusterConfig) -> ClusterPlan:
     """Plan the cluster. Raises `ConfigError` with every problem of its layout."""
     layout = lay_out(config)
-    problems = (*layout.problems, *extra_pools_lie_in_their_node(config, layout))
+    plan = assemble(config, layout)
+    problems = (
+        *layout.problems,
+        *extra_pools_lie_in_their_node(config, layout),
+        *network_problems(config, plan),
+    )
     if problems:
         raise ConfigError(problems)
-    return assemble(config, layout)
+    return plan
 
 
 def assemble(config: ClusterConfig, layout: Layout) -> ClusterPlan:
@@ -86,16 +93,19 @@ def _network(config: ClusterConfig) -> NetworkPlan:
         for name, subnet in config.network.subnets.items()
         for zone, vswitch in subnet.zones.items()
     }
-    vswitches = dict(sorted(vswitches.items()))
-    nat = config.network.nat
-    where = [key for key, v in vswitches.items() if nat.subnet in (None, v.subnet)]
+    places = gateway_places(config)
+    if places.added is not None:
+        vswitches[places.added.key] = places.added
     return NetworkPlan(
         vpc=config.network.vpc,
-        vswitches=vswitches,
-        nat=nat,
+        vswitches=dict(sorted(vswitches.items())),
+        nat=config.network.nat,
         ipv6=config.network.ipv6,
         ingress=dict(sorted(config.network.ingress.items())),
-        nat_vswitch=where[0] if nat.enabled and nat.id is None and where else None,
+        security_group=config.network.security_group,
+        home_zone=home_zone(config),
+        nat_vswitch=places.nat,
+        api_vswitch=places.api,
     )
 
 

@@ -9,11 +9,13 @@ pod without an address in. Pods on eth1 alone count too, so eth1 is a choice, no
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Network
 
 from config.model import Role
+from config.report import Problem
 from planning.blocks import PREFIX_SIZE, usable
+from planning.load_balancers import gateways, taken_addresses
 from planning.model import ClusterPlan, InterfacePlan, NodePlan
 
 DEFAULT_INTERFACE = "eth0"
@@ -58,7 +60,7 @@ def usable_addresses(cidr: IPv4Network) -> int:
 
 
 def free_addresses(plan: ClusterPlan) -> dict[str, int]:
-    """By vSwitch key: what is left after all ENIs, and a NAT gateway's own address.
+    """By vSwitch key: what is left after all ENIs, gateways and load balancers.
 
     A reservation for prefixes is not free: see `free_prefixes`.
     """
@@ -71,9 +73,25 @@ def free_addresses(plan: ClusterPlan) -> dict[str, int]:
         for interface in node.interfaces.values():
             inside = 0 if interface.prefixes else interface.pod_address_count
             free[interface.vswitch] -= 1 + inside
-    if plan.network.nat_vswitch is not None:
-        free[plan.network.nat_vswitch] -= 1
+    for key, taken in taken_addresses(plan).items():
+        free[key] -= taken
     return free
+
+
+def gateways_have_room(plan: ClusterPlan) -> Iterator[Problem]:
+    """Where gateways and load balancers take more addresses than a vSwitch has left."""
+    free = free_addresses(plan)
+    for key in taken_addresses(plan):
+        if free[key] < 0:
+            users = [f"{g.path} ({g.kind})" for g in gateways(plan) if key in g.vswitches]
+            vswitch = plan.network.vswitches[key]
+            yield Problem(
+                path=f"network.subnets.{vswitch.subnet}.zones.{vswitch.zone}.cidr",
+                value=str(vswitch.cidr),
+                rule=f"It is too small by {-free[key]} for its NICs and for {', '.join(users)}. An "
+                "NLB takes three addresses of each of its vSwitches, a CLB and a NAT gateway one.",
+                remedy="Write a larger range, or name another subnet for some of them.",
+            )
 
 
 def free_prefixes(plan: ClusterPlan) -> dict[str, int]:

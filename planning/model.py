@@ -20,6 +20,7 @@ from config.model import (
     Profile,
     Role,
     SampleAppsConfig,
+    SecurityGroupConfig,
     SecurityRuleConfig,
     ServiceConfig,
     SpiderpoolConfig,
@@ -58,8 +59,13 @@ class NetworkPlan:
     nat: NatConfig
     ipv6: Ipv6Config
     ingress: Mapping[str, SecurityRuleConfig]
+    security_group: SecurityGroupConfig
+    home_zone: str | None
+    """Where a load balancer is that takes one zone of several; see `config.members.home_zone`."""
     nat_vswitch: str | None
-    """Key of the vSwitch that the NAT gateway stands in; None without a NAT gateway of ours."""
+    """Key of the vSwitch that the NAT gateway is in; None without a NAT gateway of ours."""
+    api_vswitch: str | None
+    """Key of the vSwitch that the API server's CLB is in; None without one."""
 
     @property
     def cidrs(self) -> tuple[IPv4Network, ...]:

@@ -12,6 +12,7 @@ from planning.checks import extra_pools_lie_in_their_node
 from planning.document_checks import document_problems, pool_problems
 from planning.layout import lay_out
 from planning.model import ClusterPlan
+from planning.network_checks import network_problems
 
 
 def plan_from(document: Mapping[str, object], *, secret_paths: Iterable[str] = ()) -> ClusterPlan:
@@ -28,9 +29,13 @@ def plan_from(document: Mapping[str, object], *, secret_paths: Iterable[str] = (
     if reading.problems or further:
         # Refused in any case; only the documents' own problems are still wanted.
         rest = assemble(without_extra_pools(reading.config), layout)
+        further += network_problems(reading.config, rest)
         raise ConfigError(all_problems(reading, (*further, *document_problems(rest))))
     plan = assemble(reading.config, layout)
-    problems = tuple(all_problems(reading, (*document_problems(plan), *pool_problems(plan))))
+    further += network_problems(reading.config, plan)
+    problems = tuple(
+        all_problems(reading, (*further, *document_problems(plan), *pool_problems(plan)))
+    )
     if problems:
         raise ConfigError(problems)
     return plan

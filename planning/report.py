@@ -10,7 +10,9 @@ from planning.capacity import (
     usable_addresses,
 )
 from planning.model import ClusterPlan, InterfacePlan, IPPoolPlan, NodePlan, VSwitchPlan
+from planning.notices import notices
 from planning.quotas import quotas
+from planning.security import SecurityRule, inner_access_policy, security_rules
 
 
 def plan_document(plan: ClusterPlan) -> dict[str, object]:
@@ -34,11 +36,18 @@ def plan_document(plan: ClusterPlan) -> dict[str, object]:
                 "secondaryCidrs": [str(c) for c in plan.network.vpc.secondary_cidrs],
             },
             "natVSwitch": plan.network.nat_vswitch,
+            "apiVSwitch": plan.network.api_vswitch,
             "ipv6": plan.network.ipv6.enabled,
         },
         "vswitches": {
             key: _vswitch(vswitch, free[key]) for key, vswitch in plan.network.vswitches.items()
         },
+        "security": {
+            "type": plan.network.security_group.type,
+            "innerAccessPolicy": inner_access_policy(plan),
+            "rules": {name: _rule(rule) for name, rule in security_rules(plan).items()},
+        },
+        "notices": list(notices(plan)),
         "nodes": {name: _node(plan, node) for name, node in plan.nodes.items()},
         "pools": {name: _pool(pool) for name, pool in plan.ip_pools.items()},
         "capacity": {
@@ -56,6 +65,17 @@ def plan_document(plan: ClusterPlan) -> dict[str, object]:
             name: {"needed": q.needed, "default": q.default, "per": q.per}
             for name, q in quotas(plan).items()
         },
+    }
+
+
+def _rule(rule: SecurityRule) -> dict[str, object]:
+    return {
+        "direction": rule.direction,
+        "protocol": rule.protocol,
+        "ports": rule.port_range,
+        "cidr": str(rule.cidr),
+        "description": rule.description,
+        "path": rule.path,
     }
 
 

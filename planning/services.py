@@ -11,6 +11,7 @@ from typing import Final
 
 from config.model import ServiceConfig
 from config.rules.services import PREFIX
+from planning.gateway_places import GATEWAYS
 from planning.model import ClusterPlan
 
 NLB_CLASS: Final = "alibabacloud.com/nlb"
@@ -71,15 +72,20 @@ def placement(plan: ClusterPlan, service: ServiceConfig) -> PlacementPlan | None
     if service.id is not None or (not nlb and service.address_type == "internet"):
         return None
     vswitches = plan.network.vswitches.values()
-    subnet = service.subnet or min(v.subnet for v in vswitches)
-    found = tuple(
+    # Demanded by the configuration's rules wherever there is a choice.
+    subnet = service.subnet or min(
+        (v.subnet for v in vswitches), key=lambda name: (name == GATEWAYS, name)
+    )
+    places = sorted(
         (v.zone, v.key)
-        for v in sorted(vswitches, key=lambda v: v.zone)
+        for v in vswitches
         if v.subnet == subnet and (not service.zones or v.zone in service.zones)
     )
+    if not nlb:
+        home = plan.network.home_zone
+        places = [place for place in places if place[0] == home][:1] or places[:1]
     return PlacementPlan(
-        annotation=f"{PREFIX}{'zone-maps' if nlb else 'vswitch-id'}",
-        vswitches=found if nlb else found[:1],
+        annotation=f"{PREFIX}{'zone-maps' if nlb else 'vswitch-id'}", vswitches=tuple(places)
     )
 
 

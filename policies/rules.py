@@ -15,6 +15,7 @@ Inputs = Mapping[str, object]
 
 INSTANCE = "alicloud:ecs/instance:Instance"
 ENI = "alicloud:ecs/ecsNetworkInterface:EcsNetworkInterface"
+SECURITY_GROUP = "alicloud:ecs/securityGroup:SecurityGroup"
 SECURITY_GROUP_RULE = "alicloud:ecs/securityGroupRule:SecurityGroupRule"
 RAM_POLICY = "alicloud:ram/policy:Policy"
 RAM_ATTACHMENTS = frozenset(
@@ -28,7 +29,7 @@ TAGGABLE = frozenset(
     {
         INSTANCE,
         ENI,
-        "alicloud:ecs/securityGroup:SecurityGroup",
+        SECURITY_GROUP,
         "alicloud:ecs/eipAddress:EipAddress",
         "alicloud:slb/applicationLoadBalancer:ApplicationLoadBalancer",
         "alicloud:vpc/network:Network",
@@ -72,6 +73,29 @@ def no_public_admin_ports(kind: str, inputs: Inputs) -> Iterator[Violation]:
                         message=f"port {port} is open to {source}; name the networks that need it "
                         "in kubernetes.endpoint.allowedCidrs or network.ingress.",
                     )
+
+
+def members_reach_each_other(kind: str, inputs: Inputs) -> Iterator[Violation]:
+    """A basic group's members reach each other by its inner access policy, never by a rule.
+
+    AuthorizeSecurityGroup refuses a rule whose source is its own group (403
+    InvalidParamter.Conflict).
+    """
+    basic = kind == SECURITY_GROUP and inputs.get("securityGroupType", "normal") == "normal"
+    if basic and inputs.get("innerAccessPolicy") != "Accept":
+        yield Violation(
+            rule="members-reach-each-other",
+            message="innerAccessPolicy is not Accept; nodes and pods of the group could not reach "
+            "each other.",
+        )
+    source = inputs.get("sourceSecurityGroupId")
+    own = kind == SECURITY_GROUP_RULE and source is not None
+    if own and source == inputs.get("securityGroupId"):
+        yield Violation(
+            rule="members-reach-each-other",
+            message="the source is the group itself, which the cloud refuses; set the group's "
+            "innerAccessPolicy to Accept instead.",
+        )
 
 
 def metadata_needs_a_token(kind: str, inputs: Inputs) -> Iterator[Violation]:
@@ -131,6 +155,7 @@ def no_administrators(kind: str, inputs: Inputs) -> Iterator[Violation]:
 
 ALWAYS: tuple[Rule, ...] = (
     no_public_admin_ports,
+    members_reach_each_other,
     metadata_needs_a_token,
     taggable_is_tagged,
     enis_outlive_instances,

@@ -75,6 +75,41 @@ def adopted() -> Document:
     return document
 
 
+def adopted_there(document: Document) -> dict[str, dict[str, Any]]:
+    """What `document` adopts, as it says it is: `there` of the recording cloud."""
+    network = document["network"]
+    vpc, nat = network["vpc"], network.get("nat", {})
+    address = nat.get("eipAddress")
+    there: dict[str, dict[str, Any]] = {
+        "vpcs": {
+            vpc.get("id"): {
+                "cidrBlock": vpc["cidr"],
+                "secondaryCidrBlocks": vpc.get("secondaryCidrs", []),
+            }
+        },
+        "vswitches": {
+            vswitch["vswitchId"]: {
+                "cidrBlock": vswitch["cidr"],
+                "zoneId": zone,
+                "vpcId": vpc.get("id"),
+                "ipv6CidrBlock": "2408:4005:3a0:9900::/64",
+            }
+            for subnet in network["subnets"].values()
+            for zone, vswitch in subnet["zones"].items()
+            if "vswitchId" in vswitch
+        },
+        "gateways": {
+            nat.get("id"): {
+                "vpcId": vpc.get("id"),
+                "ipLists": [address],
+                "snatTableIds": [f"stb-{nat.get('id')}"],
+            }
+        },
+        "addresses": {nat.get("eipId"): {"ipAddress": address, "instanceType": ""}},
+    }
+    return there
+
+
 def existing_kubernetes() -> Document:
     """As `small`, on machines that somebody else makes a cluster of."""
     return small(

@@ -9,7 +9,7 @@ from typing import Any
 from unittest.mock import patch
 
 from planning.secrets import dump_secrets
-from tests.clusters import Document, fake_secrets
+from tests.clusters import Document, adopted_there, fake_secrets
 from tests.recording import Cloud, Run, record
 
 ROOT = Path(__file__).parent.parent
@@ -29,6 +29,9 @@ def deploy(
     `extra` are more configuration values, each a secret; None in it takes one away. The API server
     is taken for ready at once: `tests/components/test_readiness.py` is about waiting.
     """
+    cloud = cloud or Cloud()
+    if cloud.there is None:
+        cloud.there = adopted_there(document)
     secrets = {f"{KEY}:secrets": dump_secrets(fake_secrets())} | {
         f"{KEY}:{key}": value for key, value in (extra or {}).items()
     }

@@ -110,7 +110,9 @@ class Cloud(Mocks):
 
     Without `ids_known` nothing has an id yet and nothing is computed, as in a first preview.
     `lies` replaces outputs of one resource, by its logical name. `readable` ids say whose they
-    are: `${Switch:guide-primary}`.
+    are: `${Switch:guide-primary}`. `there` is what exists already, by the kind that the answer is
+    called by (`vpcs`, `vswitches`, `gateways`, `addresses`) and id; `entries` by SNAT table. `made`
+    has the type of each resource that was asked for, also after a run that failed.
     """
 
     def __init__(
@@ -119,14 +121,18 @@ class Cloud(Mocks):
         ids_known: bool = True,
         readable: bool = False,
         lies: Mapping[str, Mapping[str, object]] | None = None,
+        there: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
         self._ids_known = ids_known
         self._readable = readable
         self._lies = lies or {}
+        self.there = there
         self._ipv6: list[str] = []
+        self.made: list[str] = []
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
         kind = args.typ.rsplit(":", 1)[-1]
+        self.made.append(args.typ)
         digest = hashlib.sha256(f"{args.typ}/{args.name}".encode()).hexdigest()
         outputs: dict[str, Any] = dict(args.inputs)
         if kind == "Stash":
@@ -148,14 +154,18 @@ class Cloud(Mocks):
         return self._id(f"{_PREFIXES.get(kind, kind.lower())}-{digest[:20]}"), outputs
 
     def call(self, args: MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]]]:
-        if args.token.endswith(":getNatGateways"):
-            found = [{"id": i, "snatTableIds": [f"stb-{i}"]} for i in args.args["ids"]]
-            return {"gateways": found}, []
-        if args.token.endswith(":getSwitches"):
-            found = [
-                {"id": i, "ipv6CidrBlock": "2408:4005:3a0:9900::/64"} for i in args.args["ids"]
-            ]
-            return {"vswitches": found}, []
+        there = self.there or {}
+        for token, answer in (
+            (":getNetworks", "vpcs"),
+            (":getSwitches", "vswitches"),
+            (":getNatGateways", "gateways"),
+            (":getEipAddresses", "addresses"),
+        ):
+            if args.token.endswith(token):
+                known = there.get(answer, {})
+                return {answer: [{"id": i, **known[i]} for i in args.args["ids"] if i in known]}, []
+        if args.token.endswith(":getSnatEntries"):
+            return {"entries": there.get("entries", {}).get(args.args["snatTableId"], [])}, []
         if args.token.endswith(":getIpv6Addresses"):
             return {"addresses": [_ipv6_address(address) for address in self._ipv6]}, []
         raise AssertionError(f"the program asked for {args.token}, which no test expects")

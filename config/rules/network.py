@@ -22,6 +22,9 @@ FORBIDDEN = (
     IPv4Network("224.0.0.0/3"),
 )
 
+DEFAULT_GATEWAY_SUBNET = "gateways"
+"""Where gateways are unless the stack says another subnet (`planning.gateway_places`)."""
+
 MAX_SECONDARY_CIDRS = 5
 """Of a VPC (VPC documentation, "Limits and quotas")."""
 
@@ -241,8 +244,38 @@ def nat_is_complete(config: ClusterConfig) -> Iterator[Problem]:
             rule="An EIP of our own gets its address from the cloud.",
             remedy="Leave it out, or name the EIP that has it by eipId.",
         )
-    if nat.subnet is not None and nat.subnet not in config.network.subnets:
+    known = {*config.network.subnets, DEFAULT_GATEWAY_SUBNET}
+    if nat.subnet is not None and nat.subnet not in known:
         yield unknown_subnet("network.nat.subnet", nat.subnet, config)
+
+
+def nat_zone_is_one_of_its_subnet(config: ClusterConfig) -> Iterator[Problem]:
+    """The zone belongs to the subnet that the gateway is in; a subnet that is added has any."""
+    nat = config.network.nat
+    if nat.zone is None:
+        return
+    if not nat.enabled or nat.id is not None:
+        yield Problem(
+            path="network.nat.zone",
+            value=nat.zone,
+            rule="No NAT gateway is made here, so nothing would be in this zone.",
+            remedy="Take it out.",
+        )
+        return
+    subnet = nat.subnet or DEFAULT_GATEWAY_SUBNET
+    if subnet in config.network.subnets:
+        zones = sorted(config.network.subnets[subnet].zones)
+    elif subnet == DEFAULT_GATEWAY_SUBNET:
+        zones = sorted({z for s in config.network.subnets.values() for z in s.zones})
+    else:
+        return
+    if nat.zone not in zones:
+        yield Problem(
+            path="network.nat.zone",
+            value=nat.zone,
+            rule="There is no vSwitch for the NAT gateway in this zone.",
+            remedy=f"Write one of {', '.join(zones)}.",
+        )
 
 
 def unknown_subnet(path: str, subnet: str, config: ClusterConfig) -> Problem:
@@ -339,5 +372,6 @@ RULES = (
     reservations_fit,
     adopted_network,
     nat_is_complete,
+    nat_zone_is_one_of_its_subnet,
     ingress_is_narrow,
 )

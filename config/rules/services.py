@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
+from config.members import home_zone
 from config.model import ClusterConfig, Role, ServiceConfig
 from config.report import Problem
 
@@ -193,62 +194,118 @@ def services_have_backends(config: ClusterConfig) -> Iterator[Problem]:
 
 
 def services_stand_somewhere(config: ClusterConfig) -> Iterator[Problem]:
-    """Subnets and zones of a load balancer: an NLB needs two zones."""
+    """Subnet and zones of a load balancer.
+
+    They are demanded where nothing else decides: a choice that followed from the names of subnets
+    or zones would change when one is added. An NLB is in all zones of its subnet, two or more.
+    """
     for name, service in sorted(config.services.items()):
         if service.id is not None:
             continue
         path = f"services.{name}"
         nlb = service.load_balancer == "nlb"
-        if not nlb and service.address_type == "internet" and service.subnet is not None:
+        if not nlb and service.address_type == "internet":
+            yield from _public_clb_problems(path, service)
+            continue
+        subnets = sorted(config.network.subnets)
+        if service.subnet is None and len(subnets) > 1:
             yield Problem(
                 path=f"{path}.subnet",
-                value=service.subnet,
-                rule="A CLB for the internet stands in no vSwitch.",
-                remedy="Take it out, or write addressType: intranet.",
+                value=None,
+                rule="The load balancer takes addresses of one subnet, and there are several. A "
+                "default would change when a subnet is added.",
+                remedy=f"Write one of {', '.join(subnets)}; best is a subnet without nodes. For a "
+                "service that is deployed write the one that its load balancer is in; until now "
+                f"that was {subnets[0]}.",
             )
-            continue
-        if service.subnet is not None and service.subnet not in config.network.subnets:
+        elif service.subnet is not None and service.subnet not in config.network.subnets:
             yield Problem(
                 path=f"{path}.subnet",
                 value=service.subnet,
                 rule="There is no such subnet.",
-                remedy=f"Write one of {', '.join(sorted(config.network.subnets))}.",
+                remedy=f"Write one of {', '.join(subnets)}.",
             )
-            continue
-        if nlb:
-            yield from _zone_problems(config, path, service)
-        elif service.zones:
+        elif subnets:
+            known = sorted(config.network.subnets[service.subnet or subnets[0]].zones)
+            yield from _zone_problems(config, path, service, known)
+
+
+def _public_clb_problems(path: str, service: ServiceConfig) -> Iterator[Problem]:
+    for key, value in (("subnet", service.subnet), ("zones", ", ".join(service.zones))):
+        if value:
             yield Problem(
-                path=f"{path}.zones",
-                value=", ".join(service.zones),
-                rule="Only an NLB stands in zones of its choice.",
-                remedy="Take it out, or write loadBalancer: nlb.",
+                path=f"{path}.{key}",
+                value=value,
+                rule="A CLB for the internet is in no vSwitch.",
+                remedy="Take it out, or write addressType: intranet.",
             )
 
 
-def _zone_problems(config: ClusterConfig, path: str, service: ServiceConfig) -> Iterator[Problem]:
-    subnet = service.subnet or min(config.network.subnets, default=None)
-    if subnet is None:
-        return
-    known = sorted(config.network.subnets[subnet].zones)
+def _zone_problems(
+    config: ClusterConfig, path: str, service: ServiceConfig, known: list[str]
+) -> Iterator[Problem]:
     for place, zone in enumerate(service.zones):
         if zone not in known:
             yield Problem(
                 path=f"{path}.zones[{place}]",
                 value=zone,
-                rule=f"Subnet {subnet} has no vSwitch in this zone.",
+                rule="The subnet of this service has no vSwitch in this zone.",
                 remedy=f"Write zones of {', '.join(known)}.",
             )
+    if service.load_balancer == "clb":
+        yield from _clb_zone_problems(config, path, service, known)
+    else:
+        yield from _nlb_zone_problems(path, service, known)
+
+
+def _clb_zone_problems(
+    config: ClusterConfig, path: str, service: ServiceConfig, known: list[str]
+) -> Iterator[Problem]:
+    chosen = len(known) == 1 or home_zone(config) in known
+    if len(service.zones) > 1 or not (service.zones or chosen):
+        yield Problem(
+            path=f"{path}.zones",
+            value=", ".join(service.zones) or None,
+            rule="An intranet CLB is in one vSwitch, that is, in one zone of its subnet, and "
+            f"the first control plane is in none of {', '.join(known)}."
+            if not service.zones
+            else "An intranet CLB is in one vSwitch, that is, in one zone of its subnet.",
+            remedy=f"Write one zone: one of {', '.join(known)}. For a service that is deployed "
+            f"write the one that its load balancer is in; until now that was {known[0]}.",
+        )
+
+
+def _nlb_zone_problems(path: str, service: ServiceConfig, known: list[str]) -> Iterator[Problem]:
     zones = set(service.zones or known) & set(known)
     if len(zones) < NLB_ZONES:
         yield Problem(
             path=f"{path}.{'zones' if service.zones else 'subnet'}",
             value=", ".join(service.zones) if service.zones else service.subnet,
-            rule="A network load balancer stands in two zones or more, and this one would stand "
-            f"in {len(zones)}: CreateLoadBalancer refuses it.",
-            remedy=f"Give subnet {subnet} a second zone, name another subnet, or write "
+            rule="A network load balancer is in two zones or more, and this one would be in "
+            f"{len(zones)}: CreateLoadBalancer refuses it.",
+            remedy="Give its subnet a second zone, name another subnet, or write "
             "loadBalancer: clb.",
         )
+
+
+def ports_behind_an_nlb_are_numbers(config: ClusterConfig) -> Iterator[Problem]:
+    """A security rule names port numbers; packets of an NLB are judged by it, those of a CLB not.
+
+    Sources: `planning.load_balancers`.
+    """
+    for name, service in sorted(config.services.items()):
+        eni = (service.backend_type or config.cloud_controller.backend_type) == "eni"
+        if service.load_balancer != "nlb" or not eni:
+            continue
+        for key, port in sorted(service.ports.items()):
+            if isinstance(port.target_port, str):
+                yield Problem(
+                    path=f"services.{name}.ports.{key}.targetPort",
+                    value=port.target_port,
+                    rule="A network load balancer sends straight to this port of the pods, and the "
+                    "security rule that lets it in needs its number.",
+                    remedy="Write the number, or backendType: ecs.",
+                )
 
 
 def service_ipv6_is_whole(config: ClusterConfig) -> Iterator[Problem]:
@@ -275,7 +332,7 @@ def service_ipv6_is_whole(config: ClusterConfig) -> Iterator[Problem]:
                 "network.ipv6.enabled is false.",
                 remedy="Write network.ipv6.enabled: true, or take it out.",
             )
-        elif service.address_type == "internet" and not network.ipv6.gateway:
+        elif service.address_type == "internet" and not network.ipv6.has_gateway:
             yield Problem(
                 path=path,
                 value="true",
@@ -395,6 +452,7 @@ RULES = (
     service_protocols_fit,
     services_have_backends,
     services_stand_somewhere,
+    ports_behind_an_nlb_are_numbers,
     service_ipv6_is_whole,
     existing_load_balancers_stay_as_they_are,
     network_load_balancers_are_always_protected,

@@ -105,3 +105,10 @@ def test_the_kubeconfig_is_unknown_until_its_address_is() -> None:
     run = first_preview(small())
     assert run.outputs["apiEndpoint"] == UNKNOWN
     assert run.outputs["kubeconfig"] in (UNKNOWN, Secret(UNKNOWN))
+
+
+def test_the_listener_opens_only_after_its_access_list_has_all_entries(three: Run) -> None:
+    """A CLB's listener with an empty white list forwards all requests."""
+    entries = {entry.urn for entry in three.of("AclEntryAttachment").values()}
+    assert entries
+    assert entries <= three.one("Listener").dependencies

@@ -24,7 +24,10 @@ def _cluster() -> Document:
                 "subnets": {"primary": {"zones": {"cn-hangzhou-k": {"cidr": "10.0.32.0/20"}}}}
             },
             "nodePools": {"masters": pool, "workers": pool},
-            "services": {"classic": _WEB, "fast": _WEB | {"loadBalancer": "nlb"}},
+            "services": {
+                "classic": _WEB,
+                "fast": _WEB | {"loadBalancer": "nlb", "subnet": "primary"},
+            },
         }
     )
 

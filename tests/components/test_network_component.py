@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 
-from tests.clusters import adopted, small
+from tests.clusters import adopted, adopted_there, small, three_control_planes
 from tests.deploying import deploy
-from tests.recording import Run
+from tests.recording import Cloud, Run
 
 pytestmark = pytest.mark.unit
 
@@ -53,10 +55,26 @@ def test_security_rules_name_their_nic_type_or_their_ids_would_say_nil(run: Run)
     assert {rule.inputs["nicType"] for rule in rules} == {"intranet"}
 
 
-def test_a_rule_among_members_names_the_group_and_no_range(run: Run) -> None:
-    group = run.of("SecurityGroupRule")["small-members"].inputs
-    assert group["sourceSecurityGroupId"] == group["securityGroupId"]
-    assert "cidrIp" not in group
+def test_members_reach_each_other_by_the_groups_policy_and_by_no_rule(run: Run) -> None:
+    assert run.one("SecurityGroup").inputs["innerAccessPolicy"] == "Accept"
+    rules = run.of("SecurityGroupRule").values()
+    assert [rule.name for rule in rules if "sourceSecurityGroupId" in rule.inputs] == []
+
+
+def test_an_enterprise_group_admits_its_members_by_the_ranges_of_their_vswitches() -> None:
+    run = deploy(small({"network": {"securityGroup": {"type": "enterprise"}}}))
+    group = run.one("SecurityGroup").inputs
+    assert group["securityGroupType"] == "enterprise"
+    assert "innerAccessPolicy" not in group
+    rules = run.of("SecurityGroupRule")
+    assert {
+        name: (rule.inputs["cidrIp"], rule.inputs["ipProtocol"])
+        for name, rule in rules.items()
+        if name.startswith("small-members")
+    } == {
+        "small-members-primary-cn-hangzhou-i": ("10.0.0.0/20", "all"),
+        "small-members-secondary-cn-hangzhou-i": ("10.1.0.0/20", "all"),
+    }
 
 
 def test_the_api_server_is_open_to_the_allowed_ranges_only(run: Run) -> None:
@@ -68,13 +86,23 @@ def test_the_api_server_is_open_to_the_allowed_ranges_only(run: Run) -> None:
     assert open_to == {"203.0.113.0/24"}
 
 
+@pytest.mark.parametrize("said", [{}, {"gateway": False}])
+def test_nothing_of_ipv6_is_made_unless_asked_for(said: dict[str, bool]) -> None:
+    run = deploy(small({"network": {"ipv6": said}}))
+    assert "enableIpv6" not in run.one("Network").inputs
+    assert not run.of("Ipv6Gateway")
+
+
 def test_the_vpc_has_ipv6_as_soon_as_it_has_an_ipv6_gateway() -> None:
-    with_gateway = deploy(small({"network": {"ipv6": {"gateway": True}}}))
-    without = deploy(small({"network": {"ipv6": {"gateway": False}}}))
-    assert with_gateway.one("Network").inputs["enableIpv6"] is True
-    assert with_gateway.one("Ipv6Gateway")
-    assert without.one("Network").inputs["enableIpv6"] is False
-    assert not without.of("Ipv6Gateway")
+    run = deploy(small({"network": {"ipv6": {"gateway": True}}}))
+    assert run.one("Network").inputs["enableIpv6"] is True
+    assert run.one("Ipv6Gateway")
+
+
+def test_gateways_keep_the_vswitch_that_they_were_made_in() -> None:
+    run = deploy(three_control_planes())
+    assert run.one("NatGateway").ignore_changes == ("vswitchId",)
+    assert run.one("ApplicationLoadBalancer").ignore_changes == ("vswitchId",)
 
 
 def test_nothing_stands_for_what_is_adopted(adopting: Run) -> None:
@@ -115,3 +143,45 @@ def test_protection_covers_what_would_hurt_to_lose() -> None:
         ("NatGateway", "small"),
         ("Network", "small"),
     }
+
+
+@pytest.mark.parametrize("preview", [False, True])
+def test_a_wrong_range_of_an_adopted_vswitch_stops_the_run_before_anything_is_made(
+    preview: bool,  # noqa: FBT001 - a parameter of a test
+) -> None:
+    there = adopted_there(adopted())
+    there["vswitches"]["vsw-theirs"]["cidrBlock"] = "10.0.0.0/21"
+    cloud = Cloud(there=there)
+    with pytest.raises(Exception, match=r"10\.0\.0\.0/21"):
+        deploy(adopted(), cloud=cloud, preview=preview)
+    assert [kind for kind in cloud.made if kind.startswith("alicloud:")] == []
+
+
+def test_an_snat_entry_of_somebody_elses_stops_the_run_and_ours_does_not() -> None:
+    there = adopted_there(adopted())
+    entry = {"id": "snat-1", "snatEntryName": "theirs", "sourceVswitchId": "vsw-theirs"}
+    there["entries"] = {"stb-ngw-theirs": [entry]}
+    with pytest.raises(Exception, match=r"egress: false"):
+        deploy(adopted(), cloud=Cloud(there=there))
+    ours = entry | {"snatEntryName": "small-primary-cn-hangzhou-i"}
+    there["entries"] = {"stb-ngw-theirs": [ours]}
+    assert deploy(adopted(), cloud=Cloud(there=there)).of("SnatEntry")
+
+
+def test_a_zone_and_a_subnet_that_are_added_change_nothing_that_is_there() -> None:
+    document = three_control_planes()
+    for pool in document["nodePools"].values():
+        pool["zones"] = ["cn-hangzhou-i"]
+    before = deploy(document)
+    after = copy.deepcopy(document)
+    subnets = after["network"]["subnets"]
+    subnets["primary"]["zones"]["cn-hangzhou-b"] = {"cidr": "10.0.32.0/20"}
+    subnets["apps"] = {"zones": {"cn-hangzhou-i": {"cidr": "10.0.48.0/20"}}}
+    after_run = {resource.urn: resource for resource in deploy(after).resources}
+    moved = [
+        resource.name
+        for resource in before.resources
+        if after_run[resource.urn].inputs != resource.inputs
+        and resource.kind not in {"Instance", "SecurityGroup"}
+    ]
+    assert moved == []

@@ -208,3 +208,14 @@ def test_a_refusal_is_logged_in_one_clear_line(monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(Exception, match=r"10\.0\.0\.200"):
         deploy(small(), cloud=cloud)
     assert [line for line in lines if line.startswith("workers-0/eth0: the cloud gave")]
+
+
+def test_where_the_cloud_keeps_no_primary_eni_it_is_made_anew_with_its_machine() -> None:
+    document = small({"region": "cn-fuzhou"})
+    for subnet in document["network"]["subnets"].values():
+        subnet["zones"] = {"cn-fuzhou-a": subnet["zones"].pop("cn-hangzhou-i")}
+    elsewhere = deploy(document).of("EcsNetworkInterface")
+    assert elsewhere["small-masters-0-eth0"].replacement_trigger
+    assert elsewhere["small-masters-0-eth1"].replacement_trigger is None
+    here = deploy(small()).of("EcsNetworkInterface")
+    assert here["small-masters-0-eth0"].replacement_trigger is None

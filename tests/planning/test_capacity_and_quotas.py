@@ -52,7 +52,8 @@ def test_free_addresses_are_what_the_cloud_would_still_give() -> None:
     cidr = plan.network.vswitches["secondary-cn-hangzhou-i"].cidr
     assert usable_addresses(cidr) == 252
     assert free_addresses(plan) == {
-        "primary-cn-hangzhou-i": 4092 - 12 - 1,  # the NAT gateway stands in the first vSwitch
+        "gateways-cn-hangzhou-i": 12 - 1,  # the NAT gateway
+        "primary-cn-hangzhou-i": 4092 - 12,
         "secondary-cn-hangzhou-i": 252 - 12,
     }
 

@@ -81,7 +81,9 @@ def test_protection_follows_the_stack_unless_said() -> None:
 
 
 def test_an_nlb_is_told_nothing_of_protection_which_it_always_has() -> None:
-    made = _service({"loadBalancer": "nlb"}, cluster=_two_zones() | {"protect": True})
+    made = _service(
+        {"loadBalancer": "nlb", "subnet": "primary"}, cluster=_two_zones() | {"protect": True}
+    )
     assert f"{_PREFIX}delete-protection" not in made["metadata"]["annotations"]
 
 
@@ -107,6 +109,7 @@ def test_a_network_load_balancer_stands_in_every_zone_of_its_subnet() -> None:
         "selector": {"app": "web"},
         "ports": {"web": {"port": 80}},
         "loadBalancer": "nlb",
+        "subnet": "primary",
     }
     plan = plan_from(small({**_two_zones(), "services": {"web": service}}))
     place = placement(plan, plan.services["web"])
@@ -142,7 +145,9 @@ def test_two_stacks_are_in_front_and_backends_stay_ipv4() -> None:
         "cn-hangzhou-k": {"cidr": "10.0.32.0/20", "ipv6Index": 2},
     }
     cluster["network"]["subnets"]["secondary"] = {"zones": {"cn-hangzhou-i": {"ipv6Index": 1}}}
-    said = _service({"loadBalancer": "nlb", "ipv6": True}, cluster=cluster)["metadata"]
+    said = _service({"loadBalancer": "nlb", "subnet": "primary", "ipv6": True}, cluster=cluster)[
+        "metadata"
+    ]
     assert said["annotations"][f"{_PREFIX}ip-version"] == "DualStack"
     assert said["annotations"][f"{_PREFIX}ipv6-address-type"] == "internet"
     assert f"{_PREFIX}backend-ip-version" not in said["annotations"]

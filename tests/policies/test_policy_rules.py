@@ -9,6 +9,7 @@ from policies.rules import (
     ENI,
     INSTANCE,
     RAM_POLICY,
+    SECURITY_GROUP,
     SECURITY_GROUP_RULE,
     TAGGABLE,
     violations,
@@ -110,3 +111,22 @@ def test_every_violation_says_what_to_do_instead() -> None:
         "disks-are-encrypted",
     }
     assert all(";" in v.message for v in found)
+
+
+@pytest.mark.parametrize(
+    "group", [{"innerAccessPolicy": "Drop"}, {}, {"securityGroupType": "normal"}]
+)
+def test_members_of_a_basic_group_must_be_accepted(group: Mapping[str, object]) -> None:
+    assert broken(SECURITY_GROUP, {**group, "tags": TAGS}) == {"members-reach-each-other"}
+
+
+@pytest.mark.parametrize(
+    "group", [{"innerAccessPolicy": "Accept"}, {"securityGroupType": "enterprise"}]
+)
+def test_a_group_whose_members_reach_each_other_passes(group: Mapping[str, object]) -> None:
+    assert broken(SECURITY_GROUP, {**group, "tags": TAGS}) == set()
+
+
+def test_a_rule_with_its_own_group_as_the_source_is_refused() -> None:
+    rule = ingress(securityGroupId="sg-1", sourceSecurityGroupId="sg-1", portRange="1/65535")
+    assert broken(SECURITY_GROUP_RULE, rule) == {"members-reach-each-other"}

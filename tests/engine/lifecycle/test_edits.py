@@ -62,6 +62,14 @@ def ipv6(cluster: dict[str, Any]) -> None:
         cluster["network"]["subnets"][subnet]["zones"]["cn-hangzhou-i"]["ipv6Index"] = index
 
 
+def a_subnet_and_a_zone_more(cluster: dict[str, Any]) -> None:
+    """Names that sort before all others: nothing may be chosen by being the first."""
+    subnets = cluster["network"]["subnets"]
+    subnets["apps"] = {"egress": False, "zones": {"cn-hangzhou-b": {"cidr": "172.31.32.0/24"}}}
+    subnets["primary"]["zones"]["cn-hangzhou-b"] = {"cidr": "172.31.33.0/24"}
+    cluster["nodePools"]["plain"]["zones"] = ["cn-hangzhou-i"]
+
+
 def made(name: str) -> list[Step]:
     """A worker and what belongs to it alone."""
     return of(name, "create")
@@ -86,14 +94,15 @@ ENIS: list[Step] = [
     for nic in nics
 ]
 SWITCHES = [f"guide-{subnet}-cn-hangzhou-i" for subnet in ("primary", "secondary")]
+GATEWAYS = "guide-gateways-cn-hangzhou-i"
 TAGGED: list[Step] = sorted(
     [
         *(("update", "Instance", f"guide-{name}") for name in NICS),
         *ENIS,
-        *(("update", "Switch", name) for name in SWITCHES),
+        *(("update", "Switch", name) for name in (GATEWAYS, *SWITCHES)),
         *(
             ("update", kind, "guide")
-            for kind in ("Network", "SecurityGroup", "NatGateway", "Ipv6Gateway", "Role", "Policy")
+            for kind in ("Network", "SecurityGroup", "NatGateway", "Role", "Policy")
         ),
         ("update", "EipAddress", "guide-nat"),
     ]
@@ -131,10 +140,27 @@ EDITS = {
             ("replace", "Instance", "guide-plain"),
         ],
     ),
+    "a subnet and a zone more": (
+        a_subnet_and_a_zone_more,
+        sorted(
+            [
+                ("create", "Switch", "guide-apps-cn-hangzhou-b"),
+                ("create", "Switch", "guide-primary-cn-hangzhou-b"),
+                ("create", "SnatEntry", "guide-primary-cn-hangzhou-b"),
+            ]
+        ),
+    ),
     "a tag": (a_tag, TAGGED),
     "IPv6 turned on": (
         ipv6,
-        sorted([*(("update", "Switch", name) for name in SWITCHES), *ENIS]),
+        sorted(
+            [
+                ("update", "Network", "guide"),
+                ("create", "Ipv6Gateway", "guide"),
+                *(("update", "Switch", name) for name in SWITCHES),
+                *ENIS,
+            ]
+        ),
     ),
 }
 
