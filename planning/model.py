@@ -105,6 +105,7 @@ class NodePlan:
     key_pair: str | None
     spot: SpotConfig
     charge_type: str
+    force_delete: bool
     deletion_protection: bool
     ram_role: str | None
     labels: Mapping[str, str]
