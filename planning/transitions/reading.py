@@ -64,7 +64,7 @@ class Record:
     @property
     def is_kubeadm(self) -> bool:
         """Whether this program builds the cluster."""
-        return self.section("kubernetes", "mode") != "existing"
+        return bool(self.section("kubernetes", "mode") != "existing")
 
     @property
     def control_planes(self) -> tuple[str, ...]:
@@ -81,10 +81,10 @@ class Record:
 class EarlierRelease:
     """A stack whose state has no record that this release can judge by.
 
-    `workers` and `kubernetes` are what every release has written down.
+    `workers` and `kubernetes` are what earlier ones have written down; None where nothing is known.
     """
 
-    workers: tuple[str, ...] = ()
+    workers: tuple[str, ...] | None = None
     kubernetes: str | None = None
 
 
@@ -97,7 +97,7 @@ def read_record(document: Mapping[str, Any] | None) -> Record | EarlierRelease:
     if not isinstance(schema, int) or schema < SCHEMA:
         version = plain.get("kubernetes") or _at(plain, "cluster", "kubernetes", "version")
         return EarlierRelease(
-            workers=tuple(sorted(_workers(plain))),
+            workers=_workers(plain),
             kubernetes=version if isinstance(version, str) else None,
         )
     pools = _map(plain.get("pools"))
@@ -152,16 +152,20 @@ def _interface(text: str, kind: Json) -> Interface:
     )
 
 
-def _workers(plain: Json) -> list[str]:
+def _workers(plain: Json) -> tuple[str, ...] | None:
     listed = plain.get("workers")
     if isinstance(listed, list):
-        return [str(name) for name in listed]
+        return tuple(sorted(str(name) for name in listed))
+    if "nodes" not in plain:
+        return None
     pools = _map(plain.get("pools"))
-    return [
-        name
-        for name, node in _map(plain.get("nodes")).items()
-        if _at(pools, str(_map(node).get("pool")), "role") == Role.WORKER
-    ]
+    return tuple(
+        sorted(
+            name
+            for name, node in _map(plain.get("nodes")).items()
+            if _at(pools, str(_map(node).get("pool")), "role") == Role.WORKER
+        )
+    )
 
 
 def _at(document: Any, *path: str) -> Any:  # noqa: ANN401 - JSON

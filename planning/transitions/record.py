@@ -40,7 +40,7 @@ def record(plan: ClusterPlan) -> Json:
     """
     machines = {name: _machine(plan, node) for name, node in plan.nodes.items()}
     common = _common(plan, machines)
-    return _canonical(
+    document: Json = _canonical(
         {
             "schema": SCHEMA,
             "cluster": _cluster(plan),
@@ -57,6 +57,7 @@ def record(plan: ClusterPlan) -> Json:
             },
         }
     )
+    return document
 
 
 def record_text(document: Json) -> str:
@@ -197,9 +198,7 @@ def _differing(machine: Json, common: Json) -> Json:
 
 
 def _addresses(interface: InterfacePlan) -> str:
-    return " ".join(
-        (str(interface.primary), *canonical_ranges(interface.planned_pod_addresses))
-    )
+    return " ".join((str(interface.primary), *canonical_ranges(interface.planned_pod_addresses)))
 
 
 def _dump(model: BaseModel) -> Json:
