@@ -109,15 +109,19 @@ def _fields(model: type[BaseModel]) -> Iterator[tuple[str, Any]]:
 
 
 def _inner(kind: Any) -> tuple[type[BaseModel] | None, str]:  # noqa: ANN401 - any annotation
-    """The model inside of an annotation, and what leads to it: nothing, `.*` or `[]`."""
+    """The model inside of an annotation, and what leads to it: nothing, `.*` or `[]`.
+
+    None without a model: an object or a list of plain values is one value.
+    """
     kind = _bare(kind)
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         return kind, ""
     arguments = get_args(kind)
-    if get_origin(kind) is dict:
-        return _inner(arguments[1])[0], ".*"
-    if get_origin(kind) is tuple:
-        return _inner(arguments[0])[0], "[]"
+    suffixes = {dict: (1, ".*"), tuple: (0, "[]")}
+    if get_origin(kind) in suffixes:
+        place, suffix = suffixes[get_origin(kind)]
+        inner, _ = _inner(arguments[place])
+        return (inner, suffix) if inner is not None else (None, "")
     return None, ""
 
 
