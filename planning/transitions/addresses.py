@@ -16,7 +16,7 @@ from planning.canonical import canonical_ranges
 from planning.names import IPV6, pool_name
 from planning.transitions.holders import Cluster, Holders, NoAnswer, NotAsked
 from planning.transitions.nodes import Nodes
-from planning.transitions.part import Part, Phase
+from planning.transitions.part import Part, Phase, abridged
 from planning.transitions.reading import Interface, Record
 from planning.transitions.steps import (
     GrowInterface,
@@ -61,8 +61,8 @@ def judge_addresses(before: Record, after: Record, nodes: Nodes, cluster: Cluste
     }
     steps = [*_shrinking(lost), *_interfaces(before, after, nodes), *_growing(*pools, nodes)]
     refusals = [
-        *_taken_twice(before, after),
-        *_kinds(before, after),
+        *abridged(_taken_twice(before, after)),
+        *abridged(_kinds(before, after)),
         *_in_use(lost, cluster),
     ]
     return Part(steps=tuple(steps), refusals=tuple(refusals), notes=tuple(_unasked(lost, cluster)))

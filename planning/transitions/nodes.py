@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from planning.transitions.differences import differences, text
-from planning.transitions.part import Part, Phase
+from planning.transitions.part import Part, Phase, abridged
 from planning.transitions.reading import Machine, Record
 from planning.transitions.steps import (
     AddMember,
@@ -87,11 +87,11 @@ def judge_nodes(before: Record, after: Record) -> Part:
         ),
     ]
     refusals = [
-        *_roles(before, after),
+        *abridged(_roles(before, after)),
         *_planes(before, after, nodes),
         *_endpoint(before, after),
-        *_kept_by_the_cloud(before, nodes),
-        *_disks(before, after, nodes),
+        *abridged(_kept_by_the_cloud(before, nodes)),
+        *abridged(_disks(before, after, nodes)),
     ]
     return Part(steps=tuple(steps), refusals=tuple(refusals))
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from enum import IntEnum, auto
 
 from planning.transitions.steps import Accepted, Refusal, Refused, Step, Transition
@@ -37,6 +37,16 @@ class Part:
     steps: tuple[tuple[Phase, Step], ...] = ()
     refusals: tuple[Refusal, ...] = ()
     notes: tuple[str, ...] = ()
+
+
+def abridged(refusals: Iterable[Refusal]) -> Iterator[Refusal]:
+    """The first refusal of each path and reason, with the number of those that are like it."""
+    alike: dict[tuple[str, str], list[Refusal]] = {}
+    for refusal in refusals:
+        alike.setdefault((refusal.path, refusal.reason), []).append(refusal)
+    for first, *others in alike.values():
+        more = f" The same holds {len(others)} more time{'' if len(others) == 1 else 's'}."
+        yield replace(first, rule=first.rule + more) if others else first
 
 
 def together(parts: Iterable[Part]) -> Transition:
