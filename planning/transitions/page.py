@@ -15,8 +15,11 @@ _HEAD: Final = """\
 
 Every edit of a stack that is deployed is judged before anything happens, in `pulumi preview` and in
 `pulumi up`: it is accepted with steps in order, or refused with every reason at once
-([why](decisions/transitions.md)). `python -m operations plan --config FILE --against STACK` says the
-same without an engine, `python -m operations diff BASE HEAD` between two commits.
+([why](decisions/transitions.md)). `python -m operations plan --config FILE --against STACK` gives
+the same answer without an engine, `python -m operations diff BASE HEAD` for two commits.
+
+A setting that differs is looked up here; what a release changes in a default is an edit like any
+other, and its note under **Required action** says so.
 
 | answer | workers | control planes |
 |---|---|---|
@@ -38,8 +41,10 @@ _MEANING: Final = {
         "Replaced one at a time, with etcd whole before and after each. The only one is refused.",
     ),
     Kind.ADDRESSES: (
-        "IP pools give addresses up before NICs do, and take them after. One that a pod holds is "
-        "refused, with the pod's name.",
+        (
+            "IP pools give addresses up before NICs do, and take them after. To take one that a "
+            "pod holds is refused, with the pod's name."
+        ),
         "The same.",
     ),
     Kind.NODES: (

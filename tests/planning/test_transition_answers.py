@@ -174,12 +174,40 @@ def with_access_key() -> Document:
     return edited(clustered(), at("cloudController/credentials", "access-key"))
 
 
+def adopted_service(id_: str) -> dict[str, object]:
+    return {"id": id_, "selector": {"app": "web"}, "ports": {"http": {"port": 80}}}
+
+
+def names(document: Document) -> dict[str, str]:
+    return {
+        f"{pool}-{n}": f"{pool}-{n}"
+        for pool, spec in document["nodePools"].items()
+        for n in range(spec["count"])
+    }
+
+
+def six(document: Document) -> list[Edit]:
+    """IPv6 for every vSwitch of the document."""
+    switches = [
+        f"network/subnets/{subnet}/zones/{zone}/ipv6Index"
+        for subnet, spec in document["network"]["subnets"].items()
+        for zone in spec["zones"]
+    ]
+    return [at("network/ipv6/enabled", value=True), *(at(p, n) for n, p in enumerate(switches))]
+
+
+def moved_to_another_region(document: Document) -> None:
+    document["region"] = "cn-shanghai"
+    for subnet in document["network"]["subnets"].values():
+        subnet["zones"] = {"cn-shanghai-l": subnet["zones"]["cn-hangzhou-i"]}
+
+
 Base = Callable[[], Document]
 
 CASES: Mapping[str, tuple[Base, Edit]] = {
-    "profile": (lambda: with_nothing_left_to_the_profile(), at("profile", "prod")),
+    "profile": (with_nothing_left_to_the_profile, at("profile", "prod")),
     "name": (clustered, at("name", "other")),
-    "region": (clustered, lambda d: moved_to_another_region(d)),
+    "region": (clustered, moved_to_another_region),
     "cloud.accountType": (clustered, at("cloud/accountType", "International")),
     "cloud.accountId": (
         lambda: edited(clustered(), at("cloud/accountId", "1234567890")),
@@ -433,34 +461,6 @@ CASES: Mapping[str, tuple[Base, Edit]] = {
     ),
 }
 """Keys that have one answer, with a cluster and an edit that changes the key alone."""
-
-
-def adopted_service(id_: str) -> dict[str, object]:
-    return {"id": id_, "selector": {"app": "web"}, "ports": {"http": {"port": 80}}}
-
-
-def names(document: Document) -> dict[str, str]:
-    return {
-        f"{pool}-{n}": f"{pool}-{n}"
-        for pool, spec in document["nodePools"].items()
-        for n in range(spec["count"])
-    }
-
-
-def six(document: Document) -> list[Edit]:
-    """IPv6 for every vSwitch of the document."""
-    switches = [
-        f"network/subnets/{subnet}/zones/{zone}/ipv6Index"
-        for subnet, spec in document["network"]["subnets"].items()
-        for zone in spec["zones"]
-    ]
-    return [at("network/ipv6/enabled", value=True), *(at(p, n) for n, p in enumerate(switches))]
-
-
-def moved_to_another_region(document: Document) -> None:
-    document["region"] = "cn-shanghai"
-    for subnet in document["network"]["subnets"].values():
-        subnet["zones"] = {"cn-shanghai-l": subnet["zones"]["cn-hangzhou-i"]}
 
 
 def pool(path: str, value: object) -> Callable[[str], Edit]:

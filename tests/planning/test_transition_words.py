@@ -19,16 +19,20 @@ EXAMPLES: dict[str, tuple[Edit, tuple[str, ...]]] = {
     "another type": (
         at("nodePools/workers/nodes/workers-2/instanceType", "ecs.g7.xlarge"),
         (
-            "workers-2: restarted, drained first, because instanceType ecs.g7.large becomes "
-            "ecs.g7.xlarge.",
+            (
+                "workers-2: restarted, drained first, because instanceType ecs.g7.large becomes "
+                "ecs.g7.xlarge."
+            ),
         ),
     ),
     "another image of one node": (
         at("nodePools/workers/nodes/workers-2/image", "ubuntu_24_04_x64_20G_alibase_20270101.vhd"),
         (
-            "workers-2: replaced, drained first, because image "
-            "ubuntu_24_04_x64_20G_alibase_20260916.vhd becomes "
-            "ubuntu_24_04_x64_20G_alibase_20270101.vhd.",
+            (
+                "workers-2: replaced, drained first, because image "
+                "ubuntu_24_04_x64_20G_alibase_20260916.vhd becomes "
+                "ubuntu_24_04_x64_20G_alibase_20270101.vhd."
+            ),
         ),
     ),
     "a label": (
@@ -53,8 +57,10 @@ EXAMPLES: dict[str, tuple[Edit, tuple[str, ...]]] = {
     "an address less on a NIC": (
         at("nodePools/workers/nodes/workers-0/interfaces", explicit(4)),
         (
-            "Addresses would be taken from workers-0-eth1. Who holds them was not asked: a test "
-            "does not ask.",
+            (
+                "Addresses would be taken from workers-0-eth1. Who holds them was not asked: a "
+                "test does not ask."
+            ),
             "pool workers-0-eth1: gives up 10.1.2.21.",
             "workers-0 eth1: gives up 10.1.2.21.",
         ),
@@ -67,10 +73,12 @@ EXAMPLES: dict[str, tuple[Edit, tuple[str, ...]]] = {
     "a refusal": (
         at("name", "other"),
         (
-            "name: other\n"
-            "    It stays what it was when the stack was made, small. Every resource is named by "
-            "it, and all would be made anew.\n"
-            "    → Write name: small. For another one, make a new stack.",
+            (
+                "name: other\n"
+                "    It stays what it was when the stack was made, small. Every resource is named "
+                "by it, and all would be made anew.\n"
+                "    → Write name: small. For another one, make a new stack."
+            ),
         ),
     ),
 }
