@@ -27,6 +27,7 @@ from components.sample_apps import SampleApps, SampleAppsArgs
 from components.services import LoadBalancerService, LoadBalancerServiceArgs
 from components.spiderpool import Spiderpool, SpiderpoolArgs
 from components.stack import StackInputs
+from components.transition import AppliedPlan, AppliedPlanArgs
 from config.model import Role
 from planning.kubeconfig import kubeconfig
 
@@ -41,7 +42,8 @@ class ClusterArgs:
 class Cluster(pulumi.ComponentResource):
     """One cluster, from the VPC to the IP pools.
 
-    Owns: every component below it, and both providers, so that nothing uses a default one.
+    Owns: every component below it, and both providers, so that nothing uses a default one. The
+    accepted plan comes first: nothing else is registered while an edit of it is judged.
 
     In `existing` mode there is no endpoint and no bootstrap: machines boot bare, and what lives
     inside Kubernetes is made as soon as the stack has the cluster's kubeconfig.
@@ -67,7 +69,14 @@ class Cluster(pulumi.ComponentResource):
         self._name = name
         self._inputs = args.inputs
         self._plan = plan = args.inputs.plan
-        cloud = cloud_provider(name, plan, parent=self)
+        applied = AppliedPlan(
+            name,
+            AppliedPlanArgs(
+                plan=plan, secrets=args.inputs.secrets, kubeconfig=args.inputs.kubeconfig
+            ),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        cloud = cloud_provider(name, plan, parent=self, accepted=applied.accepted)
         # A component waits for what it depends on, and its children wait for the component.
         self._child = pulumi.ResourceOptions(
             parent=self, providers=[cloud], depends_on=adopted_as_said(plan, cloud, parent=self)
@@ -83,6 +92,7 @@ class Cluster(pulumi.ComponentResource):
             if plan.kubernetes.mode == "kubeadm"
             else None
         )
+        applied.reached_at(None if self.endpoint is None else self.endpoint.address)
         self._role = self._make_role()
         self._access = self._kubeconfig_before_nodes()
         self._rollout = self._make_rollout()

@@ -83,7 +83,7 @@ class Fleet(pulumi.ComponentResource):
     def __init__(
         self, name: str, inputs: pulumi.Inputs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        super().__init__("spiderpool-alicloud:rollout:Fleet", name, dict(inputs), opts)
+        super().__init__("spiderpool-alicloud:rollout:Workers", name, dict(inputs), opts)
         self.register_outputs({})
 
 

@@ -111,6 +111,7 @@ class NodePlan:
     key_pair: str | None
     spot: SpotConfig
     charge_type: str
+    force_delete: bool
     deletion_protection: bool
     force_delete: bool
     """A subscription machine may be deleted before it expires."""

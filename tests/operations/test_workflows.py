@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from operations.change_report import MARKER, as_markdown
 from operations.places import ROOT
 
 pytestmark = pytest.mark.unit
@@ -45,13 +46,16 @@ def leaves(value: object, path: str = "") -> Iterator[tuple[str, str]]:
 
 
 def test_the_promised_workflows_are_there() -> None:
-    assert {"check.yml", "preview.yml"} <= {path.name for path in WORKFLOWS}
+    names = {path.name for path in WORKFLOWS}
+    assert {"check.yml", "preview.yml", "changes.yml", "changes-comment.yml"} <= names
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda p: p.name)
 def test_a_workflow_may_do_no_more_than_read_and_comment(path: Path) -> None:
     granted = parsed(path)["permissions"]
     assert granted.pop("contents") == "read"
+    if path.name == "changes-comment.yml":
+        assert granted.pop("actions") == "read"
     assert granted in ({}, {"pull-requests": "write"})
 
 
@@ -98,3 +102,37 @@ def test_the_preview_uses_the_engine_that_the_requirements_pin() -> None:
     used = [s["with"]["pulumi-version"] for s in steps(workflow) if "pulumi/" in s.get("uses", "")]
     assert pinned is not None
     assert used == [pinned[1]]
+
+
+def test_what_runs_a_forks_code_has_neither_secrets_nor_a_token_that_writes() -> None:
+    workflow = parsed(ROOT / ".github" / "workflows" / "changes.yml")
+    assert set(triggers(workflow)) == {"pull_request"}
+    assert workflow["permissions"] == {"contents": "read"}
+    assert "secrets." not in str(workflow)
+    (checkout,) = (s for s in steps(workflow) if s.get("uses", "").startswith("actions/checkout"))
+    assert checkout["with"]["persist-credentials"] is False
+
+
+def test_what_comments_runs_nothing_of_a_pull_request() -> None:
+    workflow = parsed(ROOT / ".github" / "workflows" / "changes-comment.yml")
+    assert set(triggers(workflow)) == {"workflow_run"}
+    assert triggers(workflow)["workflow_run"]["workflows"] == [
+        parsed(ROOT / ".github" / "workflows" / "changes.yml")["name"]
+    ]
+    used = [step["uses"].partition("@")[0] for step in steps(workflow) if "uses" in step]
+    assert used == ["actions/download-artifact"]
+    commands = " ".join(step.get("run", "") for step in steps(workflow))
+    assert "python" not in commands
+    assert "git " not in commands
+
+
+def test_the_comment_is_found_again_by_the_line_that_the_report_begins_with() -> None:
+    workflow = parsed(ROOT / ".github" / "workflows" / "changes-comment.yml")
+    (step,) = (step for step in steps(workflow) if "run" in step)
+    assert step["env"]["MARKER"] == MARKER
+    assert as_markdown("a", "b", ()).startswith(f"{MARKER}\n")
+
+
+def test_no_workflow_hands_its_token_to_a_pull_requests_code() -> None:
+    for path in WORKFLOWS:
+        assert "pull_request_target" not in triggers(parsed(path))
