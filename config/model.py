@@ -336,8 +336,8 @@ class KubernetesConfig(Model):
     """The API server's address."""
     mirrors: Literal["global", "china"] = "global"
     """Where packages and images come from; `china` for mainland China."""
-    kubelet: dict[str, str | int | bool] = {}
-    """Further fields of KubeletConfiguration."""
+    kubelet: dict[str, object] = {}
+    """Further fields of KubeletConfiguration, by the names and types of the cluster's version."""
     node_names: dict[DnsLabel, str] = {}
     """`existing` only: our node names to the cluster's."""
 

@@ -16,22 +16,6 @@ MINORS = range(31, 36)
 
 SERVICE_PREFIX = range(12, 29)
 
-OWN_KUBELET_FIELDS = {
-    "maxPods": "it is bound to the addresses of eth0",
-    "providerID": "it names the instance to the cloud controller",
-    "clusterDNS": "kubeadm sets it from serviceCidr",
-    "clusterDomain": "kubeadm sets it",
-    "rotateCertificates": "joining nodes depend on it",
-    "staticPodPath": "kubeadm sets it",
-    "authentication": "kubeadm sets it",
-    "authorization": "kubeadm sets it",
-    "cgroupDriver": "it must be containerd's",
-    "containerRuntimeEndpoint": "bootstrap installs containerd at a place of its own",
-    "registerWithTaints": "the pool's taints say it",
-    "apiVersion": "the document has one",
-    "kind": "the document has one",
-}
-
 _NODE_NAME = re.compile(r"^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$")
 _CONTROLLER_VERSION = re.compile(r"^v\d+\.\d+\.\d+$")
 FEATURE_GATES = (
@@ -183,18 +167,6 @@ def existing_cluster_is_mapped(config: ClusterConfig) -> Iterator[Problem]:
         owners.setdefault(name, node)
 
 
-def kubelet_fields_are_free(config: ClusterConfig) -> Iterator[Problem]:
-    """Some fields of KubeletConfiguration follow from the plan."""
-    for field in sorted(config.kubernetes.kubelet):
-        if field in OWN_KUBELET_FIELDS:
-            yield Problem(
-                path=f"kubernetes.kubelet.{field}",
-                value=str(config.kubernetes.kubelet[field]),
-                rule=f"This program sets it: {OWN_KUBELET_FIELDS[field]}.",
-                remedy="Take it out.",
-            )
-
-
 def cloud_controller_is_whole(config: ClusterConfig) -> Iterator[Problem]:
     """Version, gates, and something that it can log in with."""
     controller = config.cloud_controller
@@ -229,6 +201,5 @@ RULES = (
     cluster_ranges_are_free,
     endpoint_is_guarded,
     existing_cluster_is_mapped,
-    kubelet_fields_are_free,
     cloud_controller_is_whole,
 )
