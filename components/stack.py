@@ -14,7 +14,7 @@ from config.report import ConfigError
 from planning.model import ClusterPlan
 from planning.read import plan_from
 from planning.secrets import ClusterSecrets, SecretsError, parse_secrets
-from planning.spiderpool import value_problems
+from planning.value_checks import value_problems
 
 NAMESPACE = "spiderpool-alicloud"
 """Of every configuration key, whatever the project is called."""

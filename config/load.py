@@ -16,7 +16,7 @@ from config.repair import stand_in
 from config.report import ConfigError, Problem, path_of
 from config.rules import broken_rules
 from config.schema_errors import problem_of
-from config.schema_walk import Path, value_at
+from config.schema_walk import Path, document_path, value_at
 
 _ATTEMPTS = 64
 """Each one leaves out what cannot be read; a file with more than this is not worth more."""
@@ -90,7 +90,7 @@ def _validate(
             found = error.errors(include_url=False, include_input=False)
         progress = False
         for detail in found:
-            problem = problem_of(detail, _shown(detail, rest, hidden))
+            problem = problem_of(detail, _visible(detail, rest, hidden))
             if not any(_related(problem.path, path) for path in left_out):
                 problems.setdefault((problem.path, problem.rule), problem)
             removed = _leave_out(rest, detail, document)
@@ -107,7 +107,7 @@ def _leave_out(
     rest: dict[str, object], detail: ErrorDetails, document: Mapping[str, object]
 ) -> Path | None:
     """Put a stand-in where an error is, or leave it out; for a missing key, what lacks it."""
-    path = tuple(step for step in detail["loc"] if step != "[key]")
+    path = document_path(detail["loc"])
     there = value_at(rest, path)
     instead = None if detail["type"] == "extra_forbidden" else stand_in(detail, there, document)
     holder = value_at(rest, path[:-1])
@@ -126,12 +126,13 @@ def _leave_out(
     return None
 
 
-def _shown(detail: ErrorDetails, rest: Mapping[str, object], hidden: frozenset[str]) -> str | None:
-    path = tuple(step for step in detail["loc"] if step != "[key]")
+def _visible(detail: ErrorDetails, rest: Mapping[str, object], hidden: frozenset[str]) -> object:
+    """The value that a finding is about; None when there is none, or when it may be a secret."""
+    path = document_path(detail["loc"])
     value = value_at(rest, path)
-    if isinstance(value, Mapping | list) or value is None or path_of(*path) in hidden:
+    if path_of(*path) in hidden or looks_secret(value, path) is not None:
         return None
-    return None if looks_secret(value, path) else str(value)
+    return value
 
 
 def _related(one: str, other: str) -> bool:

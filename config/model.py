@@ -24,8 +24,8 @@ Mbps = Annotated[int, Field(ge=1, le=1000)]
 
 
 def _network_text(value: object) -> object:
-    """Only text is a network: a number would be taken for an address, too."""
-    if isinstance(value, str | IPv4Network):
+    """Only text with a prefix is a network: ipaddress would take a number or an address, too."""
+    if isinstance(value, IPv4Network) or (isinstance(value, str) and "/" in value):
         return value
     raise PydanticCustomError("ip_v4_network", "Input is not a valid IPv4 network")
 
@@ -319,6 +319,9 @@ class EndpointConfig(Model):
     """Who may reach it from outside the VPC; never 0.0.0.0/0."""
     bandwidth: Mbps = 10
     """Mbit/s of the EIP."""
+    cert_sans: tuple[str, ...] = ()
+    """Further DNS names and addresses in the API server's certificate. They are written when a
+    cluster is made; its certificates keep their names afterwards."""
 
 
 class KubernetesConfig(Model):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from ipaddress import IPv4Network
+from ipaddress import IPv4Network, ip_address
 
 from config.members import members_of
 from config.model import ClusterConfig, Role
@@ -17,6 +17,9 @@ MINORS = range(31, 36)
 SERVICE_PREFIX = range(12, 29)
 
 _NODE_NAME = re.compile(r"^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$")
+_DNS_NAME = re.compile(
+    r"^(?=.{1,253}$)(\*\.)?[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*$"
+)
 _CONTROLLER_VERSION = re.compile(r"^v\d+\.\d+\.\d+$")
 FEATURE_GATES = (
     "EndpointSlice",
@@ -49,6 +52,7 @@ def cluster_ranges_are_free(config: ClusterConfig) -> Iterator[Problem]:
         ("serviceCidr", kubernetes.service_cidr),
         ("podCidr", kubernetes.pod_cidr),
     ):
+        free = free_ranges(config)[key]
         for path, other in vpc_cidrs(config):
             if cidr.overlaps(other):
                 yield Problem(
@@ -56,7 +60,7 @@ def cluster_ranges_are_free(config: ClusterConfig) -> Iterator[Problem]:
                     value=str(cidr),
                     rule=f"It overlaps {path} ({other}): pods live in the VPC, and one of its "
                     "addresses would be taken for a service.",
-                    remedy=f"Write a range outside of the VPC, as {_free_range(config)}.",
+                    remedy=f"Write {key}: {free}, which is outside of the VPC.",
                 )
         if cidr.overlaps(RESERVED_BY_CLOUD):
             yield Problem(
@@ -64,7 +68,7 @@ def cluster_ranges_are_free(config: ClusterConfig) -> Iterator[Problem]:
                 value=str(cidr),
                 rule="100.64.0.0/10 is Alibaba Cloud's own: metadata, DNS and mirrors answer "
                 "there.",
-                remedy=f"Write a range outside of it, as {_free_range(config)}.",
+                remedy=f"Write {key}: {free}, which is outside of it.",
             )
     if kubernetes.service_cidr.overlaps(kubernetes.pod_cidr):
         yield Problem(
@@ -72,27 +76,30 @@ def cluster_ranges_are_free(config: ClusterConfig) -> Iterator[Problem]:
             value=str(kubernetes.pod_cidr),
             rule=f"It overlaps kubernetes.serviceCidr ({kubernetes.service_cidr}); it is there to "
             "tell service traffic apart.",
-            remedy="Write another range outside of the VPC.",
+            remedy=f"Write podCidr: {free_ranges(config)['podCidr']}.",
         )
     if kubernetes.service_cidr.prefixlen not in SERVICE_PREFIX:
         yield Problem(
             path="kubernetes.serviceCidr",
             value=str(kubernetes.service_cidr),
             rule="kube-apiserver takes service ranges from /12 to /28.",
-            remedy="Write a /18: 16,384 services.",
+            remedy=f"Write serviceCidr: {free_ranges(config)['serviceCidr']}, which holds 16,384 "
+            "services.",
         )
 
 
-def _free_range(config: ClusterConfig) -> IPv4Network:
+def free_ranges(config: ClusterConfig) -> dict[str, IPv4Network]:
+    """A /18 for each of the two ranges, so that both can be written at once."""
     taken = [cidr for _, cidr in vpc_cidrs(config)]
-    taken += [config.kubernetes.pod_cidr, config.kubernetes.service_cidr]
-    for candidate in (
+    taken += [RESERVED_BY_CLOUD, config.kubernetes.pod_cidr, config.kubernetes.service_cidr]
+    candidates = (
         *IPv4Network("10.192.0.0/10").subnets(new_prefix=18),
         *IPv4Network("172.16.0.0/12").subnets(new_prefix=18),
-    ):
-        if not any(candidate.overlaps(t) for t in taken):
-            return candidate
-    return IPv4Network("198.18.0.0/18")
+        *IPv4Network("192.168.0.0/16").subnets(new_prefix=18),
+        *IPv4Network("198.18.0.0/15").subnets(new_prefix=18),
+    )
+    free = [c for c in candidates if not any(c.overlaps(other) for other in taken)]
+    return {"serviceCidr": free[0], "podCidr": free[1]}
 
 
 def endpoint_is_guarded(config: ClusterConfig) -> Iterator[Problem]:
@@ -116,6 +123,36 @@ def endpoint_is_guarded(config: ClusterConfig) -> Iterator[Problem]:
             "not install anything either.",
             remedy="Write the networks that may reach it, or public: false and run from inside.",
         )
+
+
+def certificate_names_are_names(config: ClusterConfig) -> Iterator[Problem]:
+    """Names of the API server's certificate are DNS names or IP addresses (kubeadm's rule)."""
+    names = config.kubernetes.endpoint.cert_sans
+    if names and config.kubernetes.mode == "existing":
+        yield Problem(
+            path="kubernetes.endpoint.certSans",
+            value=", ".join(names),
+            rule="With mode: existing the API server's certificate is not made here.",
+            remedy="Take it out.",
+        )
+        return
+    for place, name in enumerate(names):
+        if not _is_address(name) and not _DNS_NAME.match(name):
+            host = name.partition("://")[2] or name
+            yield Problem(
+                path=f"kubernetes.endpoint.certSans[{place}]",
+                value=name,
+                rule="A certificate's name is a DNS name in small letters, or an IP address.",
+                remedy=f"Write {host.split('/')[0].split(':')[0].lower()}.",
+            )
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def existing_cluster_is_mapped(config: ClusterConfig) -> Iterator[Problem]:
@@ -200,6 +237,7 @@ RULES = (
     version_is_supported,
     cluster_ranges_are_free,
     endpoint_is_guarded,
+    certificate_names_are_names,
     existing_cluster_is_mapped,
     cloud_controller_is_whole,
 )

@@ -10,7 +10,8 @@ import yaml
 
 from planning.chart_keys import CHART_KEYS, Keys, strange_values
 from planning.model import ClusterPlan
-from planning.spiderpool import chart_values, value_problems
+from planning.spiderpool import chart_values
+from planning.value_checks import value_problems
 from tests.clusters import fake_secrets, small
 from tests.planning.documents import ROOT, planned
 from tests.program.golden_plans import cluster_in, run_stack, stack_files
