@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from config.adapted import with_adapted
 from config.model import ClusterConfig
 from config.plain_secrets import looks_secret, masked, plain_secrets, secret_texts
 from config.profiles import with_profile
@@ -59,10 +60,15 @@ def load(document: Mapping[str, object], *, secret_paths: Iterable[str] = ()) ->
     return reading.config
 
 
+def effective_document(document: Mapping[str, object]) -> dict[str, object]:
+    """The document with every default that is not the model's own."""
+    return with_adapted(with_profile(document))
+
+
 def read(document: Mapping[str, object], *, secret_paths: Iterable[str] = ()) -> Reading:
     """Read as much of a document as can be read, and collect every problem."""
     hidden = frozenset(secret_paths)
-    effective = with_profile(document)
+    effective = effective_document(document)
     config, problems, left_out = _validate(effective, hidden)
     reading = Reading(
         config=config,

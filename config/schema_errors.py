@@ -200,7 +200,7 @@ def _unknown_key(path: str, steps: Path) -> Problem:
         path=path,
         value=None,
         rule=f"Unknown key {steps[-1]}.",
-        remedy=(f"Write {meant} instead. " if meant else "Take it out. ")
+        remedy=(f"Did you mean {meant}? Otherwise take it out. " if meant else "Take it out. ")
         + f"Known here: {', '.join(sorted(known))}.",
     )
 

@@ -15,6 +15,7 @@ from config.report import ConfigError, Problem
 from config.schema_walk import nearest
 
 NAMESPACE = "spiderpool-alicloud"
+"""Of every configuration key, whatever the project is called."""
 CLUSTER_KEY = f"{NAMESPACE}:cluster"
 
 OWN_KEYS = ("accessKey", "cluster", "kubeconfig", "secrets", "secretsFile")

@@ -19,7 +19,7 @@ OWN_TAGS = "spiderpool-alicloud/"
 MAX_DESCRIPTION = 512
 """Characters of a security rule's description (ECS, AuthorizeSecurityGroup)."""
 MIN_NAME = 2
-"""Characters of a VPC's, a security group's and a NAT gateway's name."""
+"""Characters of the name of a security group (CreateSecurityGroup) and a NAT gateway."""
 
 _RESOURCE_GROUP = re.compile(r"^rg-[a-z0-9]+$")
 _URL = re.compile(r"https?://", re.IGNORECASE)
@@ -89,8 +89,8 @@ def ids_are_ids(config: ClusterConfig) -> Iterator[Problem]:
         yield Problem(
             path="name",
             value=config.name,
-            rule="The cluster's name is the name of its VPC and its security group, which have two "
-            "characters or more.",
+            rule="The cluster's name is that of its security group, which has two characters or "
+            "more.",
             remedy=f"Write {config.name}-cluster.",
         )
 
@@ -134,32 +134,34 @@ def tags_fit(config: ClusterConfig) -> Iterator[Problem]:
 
 def _tag_fault(key: str, value: str) -> tuple[str, str] | None:
     """The rule that a tag breaks, and the remedy."""
+    return _tag_key_fault(key) or _tag_value_fault(key, value)
+
+
+def _tag_key_fault(key: str) -> tuple[str, str] | None:
     if not key or len(key) > MAX_TAG_KEY:
         return f"A tag's key has 1 to {MAX_TAG_KEY} characters.", "Write a shorter key."
-    if len(value) > MAX_TAG_VALUE:
-        return f"A tag's value has at most {MAX_TAG_VALUE} characters.", "Write a shorter value."
     if key.lower().startswith(("aliyun", "acs:")):
         return (
             "Alibaba Cloud keeps keys that begin with aliyun or acs: for itself.",
             "Write a key with another beginning, as team.",
         )
-    if value.lower().startswith("acs:"):
-        return (
-            "Alibaba Cloud keeps values that begin with acs: for itself.",
-            f"Write {key}: {value[len('acs:') :]}.",
-        )
     if _URL.search(key):
-        return (
-            "Alibaba Cloud refuses http:// and https:// in tags.",
-            f"Write the key as {_URL.sub('', key)}.",
-        )
-    if _URL.search(value):
-        return (
-            "Alibaba Cloud refuses http:// and https:// in tags.",
-            f"Write {key}: {_URL.sub('', value)}.",
-        )
+        rule = "Alibaba Cloud refuses http:// and https:// in tags."
+        return rule, f"Call it {_URL.sub('', key)}."
     if key.startswith(OWN_TAGS):
         return f"Keys that begin with {OWN_TAGS} are set by this program.", "Take it out."
+    return None
+
+
+def _tag_value_fault(key: str, value: str) -> tuple[str, str] | None:
+    if len(value) > MAX_TAG_VALUE:
+        return f"A tag's value has at most {MAX_TAG_VALUE} characters.", "Write a shorter value."
+    if value.lower().startswith("acs:"):
+        rule = "Alibaba Cloud keeps values that begin with acs: for itself."
+        return rule, f"Write {key}: {value[len('acs:') :]}."
+    if _URL.search(value):
+        rule = "Alibaba Cloud refuses http:// and https:// in tags."
+        return rule, f"Write {key}: {_URL.sub('', value)}."
     return None
 
 

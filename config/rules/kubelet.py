@@ -203,7 +203,7 @@ def _field(struct: str, name: str, value: object, at: Path, minor: int) -> Itera
     if entry is None:
         known = [n for n, (_, first, last) in FIELDS[struct].items() if first <= minor <= last]
         meant = nearest(name, known)
-        remedy = f"Write {meant} instead." if meant else "Take it out."
+        remedy = f"Did you mean {meant}? Otherwise take it out." if meant else "Take it out."
         if meant in OWN_FIELDS and struct == ROOT:
             remedy = f"Take it out. {meant} is not free either: {OWN_FIELDS[meant]}"
         rule = f"The kubelet of Kubernetes 1.{minor} has no setting {name}."
@@ -257,7 +257,7 @@ def _map(kind: str, value: Mapping[object, object], at: Path, minor: int) -> Ite
                 here,
                 item,
                 f"The kubelet knows no {key} here. It knows {', '.join(keys)}.",
-                f"Write {meant} instead." if meant else "Take it out.",
+                f"Did you mean {meant}? Otherwise take it out." if meant else "Take it out.",
             )
             continue
         if name == "featureGates":
@@ -284,7 +284,7 @@ def _gate(gate: str, at: Path, minor: int) -> Problem | None:
         None,
         f"The kubelet of Kubernetes 1.{minor} has no feature gate {gate}, and does not start with "
         "it.",
-        f"Write {meant} instead." if meant else "Take it out.",
+        f"Did you mean {meant}? Otherwise take it out." if meant else "Take it out.",
     )
 
 

@@ -99,6 +99,8 @@ def free_ranges(config: ClusterConfig) -> dict[str, IPv4Network]:
         *IPv4Network("198.18.0.0/15").subnets(new_prefix=18),
     )
     free = [c for c in candidates if not any(c.overlaps(other) for other in taken)]
+    # A VPC that takes everything leaves nothing; it is refused itself.
+    free += [IPv4Network("198.18.0.0/18"), IPv4Network("198.18.64.0/18")]
     return {"serviceCidr": free[0], "podCidr": free[1]}
 
 

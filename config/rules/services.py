@@ -58,6 +58,9 @@ _TAKEN: Mapping[tuple[str, str], str] = {
     ("kube-system", "kube-dns"): "CoreDNS's",
     ("kube-system", "spiderpool-controller"): "Spiderpool's webhook's",
 }
+OWN_NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
+"""Namespaces that Kubernetes makes itself."""
+
 _SAMPLE = ("default", "test-svc")
 _IDS: Mapping[str, re.Pattern[str]] = {
     "clb": re.compile(r"^lb-[a-z0-9]+$"),
@@ -100,6 +103,31 @@ def service_names_are_free(config: ClusterConfig) -> Iterator[Problem]:
                 rule="Without labels a service selects no pod, and its load balancer has no "
                 "backend.",
                 remedy="Write the labels of the pods, as app: test-app-2.",
+            )
+
+
+def services_have_their_namespace(config: ClusterConfig) -> Iterator[Problem]:
+    """A Service cannot be made in a namespace that does not exist.
+
+    A cluster that somebody else built has namespaces of its own.
+    """
+    if config.kubernetes.mode == "kubeadm":
+        for name, service in sorted(config.services.items()):
+            if service.namespace not in {*OWN_NAMESPACES, *config.namespaces}:
+                yield Problem(
+                    path=f"services.{name}.namespace",
+                    value=service.namespace,
+                    rule="A new cluster has no namespace of this name.",
+                    remedy=f"Write namespaces.{service.namespace}: {{}}, and it is created; with "
+                    "create: false if it exists already.",
+                )
+    for name in sorted(set(config.namespaces) & set(OWN_NAMESPACES)):
+        if config.namespaces[name].create:
+            yield Problem(
+                path=f"namespaces.{name}",
+                value=None,
+                rule="Every cluster has this namespace.",
+                remedy="Take it out.",
             )
 
 
@@ -391,6 +419,7 @@ def _ignored(service: ServiceConfig, short: str) -> tuple[str, str] | None:
 RULES = (
     services_have_a_controller,
     service_names_are_free,
+    services_have_their_namespace,
     service_ports_are_used_once,
     service_protocols_fit,
     services_have_backends,
