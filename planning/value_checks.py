@@ -96,7 +96,7 @@ def _strange(values: Mapping[str, object]) -> Iterator[Problem]:
         if limit is not None:
             rule, remedy = limit.reason, limit.instead
         else:
-            rule = f"{wrong[0].upper()}{wrong[1:]}. Helm would take it in silence."
+            rule = f"{wrong}. Helm would take it in silence."
             remedy = "Take it out, or look it up in the chart's values.yaml."
         yield Problem(path=path_in_file(path), value=None, rule=rule, remedy=remedy)
 

@@ -43,8 +43,8 @@ def endpoint_is_loopback(config: ClusterConfig) -> Iterator[Problem]:
         yield Problem(
             path="cloud.endpoint",
             value=endpoint,
-            rule="An endpoint stands for every product of the cloud, with the local cloud's "
-            "well-known key; it must be a loopback address and a port.",
+            rule="Every product of the cloud would be called at this endpoint, with the local "
+            "cloud's well-known key; it must be a loopback address and a port.",
             remedy="Write 127.0.0.1:18443, or leave it out to use Alibaba Cloud's own endpoints.",
         )
 
@@ -143,7 +143,7 @@ def _tag_key_fault(key: str) -> tuple[str, str] | None:
     if key.lower().startswith(("aliyun", "acs:")):
         return (
             "Alibaba Cloud keeps keys that begin with aliyun or acs: for itself.",
-            "Write a key with another beginning, as team.",
+            "Write a key with another beginning, for example team.",
         )
     if _URL.search(key):
         rule = "Alibaba Cloud refuses http:// and https:// in tags."
@@ -180,7 +180,7 @@ def instance_types_are_types(config: ClusterConfig) -> Iterator[Problem]:
                 path=f"instanceTypes.{name}",
                 value=None,
                 rule="Names of instance types begin with ecs. and have a family and a size.",
-                remedy="Write it as ecs.g7.large, as nodePools name it.",
+                remedy="Write the whole name, for example ecs.g7.large.",
             )
 
 

@@ -194,7 +194,7 @@ def thresholds_are_in_order(config: ClusterConfig) -> Iterator[Problem]:
                 ("kubernetes", "kubelet", "evictionSoft", signal),
                 soft[signal],
                 "The kubelet starts only when each soft eviction has a grace period.",
-                f"Write evictionSoftGracePeriod: {{{signal}: 1m30s}} too.",
+                f"Write kubernetes.kubelet.evictionSoftGracePeriod: {{{signal}: 1m30s}} too.",
             )
 
 
@@ -204,8 +204,8 @@ def _field(struct: str, name: str, value: object, at: Path, minor: int) -> Itera
         known = [n for n, (_, first, last) in FIELDS[struct].items() if first <= minor <= last]
         meant = nearest(name, known)
         remedy = f"Did you mean {meant}? Otherwise take it out." if meant else "Take it out."
-        if meant in OWN_FIELDS and struct == ROOT:
-            remedy = f"Take it out. {meant} is not free either: {OWN_FIELDS[meant]}"
+        if meant is not None and meant in OWN_FIELDS and struct == ROOT:
+            remedy = f"Take it out. {meant} is not free either: this program or kubeadm sets it."
         rule = f"The kubelet of Kubernetes 1.{minor} has no setting {name}."
         yield _problem(at, None, rule, remedy)
         return

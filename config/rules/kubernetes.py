@@ -41,7 +41,7 @@ def version_is_supported(config: ClusterConfig) -> Iterator[Problem]:
             value=config.kubernetes.version,
             rule=f"Nodes are set up with kubeadm's v1beta4, for 1.{MINORS.start} to "
             f"1.{MINORS.stop - 1}.",
-            remedy=f"Write a version of 1.{MINORS.stop - 1}, as 1.35.4.",
+            remedy='Put it in quotes: "1.35.4".',
         )
 
 
@@ -175,7 +175,7 @@ def existing_cluster_is_mapped(config: ClusterConfig) -> Iterator[Problem]:
             path=f"kubernetes.nodeNames.{node}",
             value=None,
             rule="A pool is bound to its node by the node's name in the cluster, and an existing "
-            "cluster has its own.",
+            "cluster has names of its own.",
             remedy=f"Write {node}: and what `kubectl get nodes` calls it, "
             "the same word where both agree.",
         )
@@ -193,7 +193,7 @@ def existing_cluster_is_mapped(config: ClusterConfig) -> Iterator[Problem]:
             yield Problem(
                 path=path,
                 value=name,
-                rule="It is no name of a Kubernetes node: small letters, digits, - and .",
+                rule="Not the name of a Kubernetes node: small letters, digits, hyphens and dots.",
                 remedy="Write what `kubectl get nodes` shows.",
             )
         if name in owners:
@@ -220,7 +220,7 @@ def cloud_controller_is_whole(config: ClusterConfig) -> Iterator[Problem]:
         yield Problem(
             path=f"cloudController.featureGates.{gate}",
             value=str(controller.feature_gates[gate]).lower(),
-            rule="The cloud controller has no such gate, and ignores it in silence.",
+            rule=f"The cloud controller has no gate {gate}, and ignores it in silence.",
             remedy=f"Write one of {', '.join(FEATURE_GATES)}.",
         )
     with_role = controller.enabled and controller.credentials == "ram-role"
@@ -230,7 +230,7 @@ def cloud_controller_is_whole(config: ClusterConfig) -> Iterator[Problem]:
             path="cloudController.credentials",
             value="ram-role",
             rule="The cloud controller gets its rights from the RAM role of the control planes, "
-            "and none of this cluster's is an instance of this stack.",
+            "and no control plane is an instance of this stack.",
             remedy="Write credentials: access-key, or enabled: false.",
         )
 

@@ -31,8 +31,8 @@ def count_or_names(config: ClusterConfig) -> Iterator[Problem]:
                 yield Problem(
                     path=path,
                     value=None,
-                    rule="A pool says how many nodes it has, or names them.",
-                    remedy="Write count: 3, or nodes with their names; count: 0 for none yet.",
+                    rule="A pool has a number of nodes, or names them.",
+                    remedy="Write count: 3, or nodes with their names; count: 0 for an empty pool.",
                 )
             continue
         for node, own in sorted(pool.nodes.items()):
@@ -49,7 +49,7 @@ def count_or_names(config: ClusterConfig) -> Iterator[Problem]:
                 yield Problem(
                     path=f"{path}.nodes.{node}.ordinal",
                     value=str(own.ordinal),
-                    rule=f"With count, a node's name says its ordinal: {ordinal}.",
+                    rule=f"With count, a node's name has its ordinal: {ordinal}.",
                     remedy="Leave ordinal out.",
                 )
 
@@ -60,7 +60,7 @@ def there_are_nodes(config: ClusterConfig) -> Iterator[Problem]:
         yield Problem(
             path="nodePools",
             value=None,
-            rule="A cluster has nodes.",
+            rule="A cluster needs nodes.",
             remedy="Write at least one pool with role: control-plane.",
         )
     total = sum(_size(pool) for pool in config.node_pools.values())
@@ -88,9 +88,11 @@ def control_planes_are_odd(config: ClusterConfig) -> Iterator[Problem]:
     yield Problem(
         path=where,
         value=f"{total} control planes",
-        rule="etcd decides by majority: an even number of control planes survives no more failures "
-        "than one less, and none is no cluster.",
-        remedy=f"Have {total + 1} control planes, or {total - 1}."
+        rule="etcd needs a majority; an even member count tolerates no more failures than the next "
+        "lower odd one."
+        if total
+        else "A cluster needs a control plane.",
+        remedy=f"Write {total + 1} control planes, or {total - 1}."
         if total
         else "Write a pool with role: control-plane and count: 1, or 3.",
     )
@@ -158,7 +160,7 @@ def zones_are_said(config: ClusterConfig) -> Iterator[Problem]:
                     path=path,
                     value=None,
                     rule=f"There is no zone in which all its subnets ({subnets}) have a vSwitch; "
-                    "an instance and its ENIs stand in one zone.",
+                    "an instance and its ENIs are in one zone.",
                     remedy="Give these subnets a zone in common.",
                 )
             continue
@@ -175,8 +177,8 @@ def zones_are_said(config: ClusterConfig) -> Iterator[Problem]:
             yield Problem(
                 path=path,
                 value=None,
-                rule=f"Its subnets share {len(common)} zones, and for {_some(unsaid)} nothing says "
-                "which. Chosen by itself, a zone that a subnet gains later would move nodes.",
+                rule=f"Its subnets share {len(common)} zones, and {_some(unsaid)} could be in "
+                "any. Chosen by default, a zone that a subnet gains later would move nodes.",
                 remedy=f"Write zones: [{', '.join(common)}], or those that this pool should use; "
                 "for named nodes also zone on the node.",
             )

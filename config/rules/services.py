@@ -102,7 +102,7 @@ def service_names_are_free(config: ClusterConfig) -> Iterator[Problem]:
                 value=None,
                 rule="Without labels a service selects no pod, and its load balancer has no "
                 "backend.",
-                remedy="Write the labels of the pods, as app: test-app-2.",
+                remedy="Write the labels of the pods, for example app: test-app-2.",
             )
 
 
@@ -155,7 +155,7 @@ def service_ports_are_used_once(config: ClusterConfig) -> Iterator[Problem]:
                     path=f"services.{name}.ports.{key}.port",
                     value=str(port.port),
                     rule="Another port of the service has this number and is http or https; the "
-                    "annotation that says so knows numbers only, and would turn this one, too.",
+                    "annotation for that has numbers only, and would change this port too.",
                     remedy="Write another number, or make it a service of its own.",
                 )
 
@@ -207,7 +207,7 @@ def services_have_backends(config: ClusterConfig) -> Iterator[Problem]:
                 path=f"services.{name}.externalTrafficPolicy",
                 value="Local",
                 rule="With backends of type eni traffic goes straight to the pods, whatever the "
-                "policy says: the cloud controller ignores it.",
+                "policy is: the cloud controller ignores it.",
                 remedy="Take it out, or write backendType: ecs.",
             )
         if not eni and not workers and config.kubernetes.mode == "kubeadm":
@@ -231,7 +231,7 @@ def services_stand_somewhere(config: ClusterConfig) -> Iterator[Problem]:
             yield Problem(
                 path=f"{path}.subnet",
                 value=service.subnet,
-                rule="A CLB for the internet stands in no vSwitch.",
+                rule="A CLB for the internet is not in a vSwitch.",
                 remedy="Take it out, or write addressType: intranet.",
             )
             continue
@@ -239,7 +239,7 @@ def services_stand_somewhere(config: ClusterConfig) -> Iterator[Problem]:
             yield Problem(
                 path=f"{path}.subnet",
                 value=service.subnet,
-                rule="There is no such subnet.",
+                rule="Unknown subnet.",
                 remedy=f"Write one of {', '.join(sorted(config.network.subnets))}.",
             )
             continue
@@ -249,7 +249,7 @@ def services_stand_somewhere(config: ClusterConfig) -> Iterator[Problem]:
             yield Problem(
                 path=f"{path}.zones",
                 value=", ".join(service.zones),
-                rule="Only an NLB stands in zones of its choice.",
+                rule="Only an NLB takes zones.",
                 remedy="Take it out, or write loadBalancer: nlb.",
             )
 
@@ -272,8 +272,8 @@ def _zone_problems(config: ClusterConfig, path: str, service: ServiceConfig) -> 
         yield Problem(
             path=f"{path}.{'zones' if service.zones else 'subnet'}",
             value=", ".join(service.zones) if service.zones else service.subnet,
-            rule="A network load balancer stands in two zones or more, and this one would stand "
-            f"in {len(zones)}: CreateLoadBalancer refuses it.",
+            rule="A network load balancer is in two zones or more, and this one would be in "
+            f"{len(zones)}: CreateLoadBalancer refuses it.",
             remedy=f"Give subnet {subnet} a second zone, name another subnet, or write "
             "loadBalancer: clb.",
         )
@@ -412,7 +412,7 @@ def _ignored(service: ServiceConfig, short: str) -> tuple[str, str] | None:
     charge = f"{PREFIX}instance-charge-type"
     if short == "spec" and service.annotations.get(charge) != "PayBySpec":
         rule = "A load balancer that is paid by what it carries (PayByCLCU) has no spec."
-        return rule, f"Take it out, or write {charge}: PayBySpec beside it."
+        return rule, f"Take it out, or write {charge}: PayBySpec too."
     return None
 
 

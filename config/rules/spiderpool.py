@@ -36,7 +36,7 @@ def extra_pools_are_parts(config: ClusterConfig) -> Iterator[Problem]:
                 path=path,
                 value=None,
                 rule="An extra pool is for certain namespaces or pods; this one is for all, as the "
-                "node's own pool is.",
+                "node's own pool is already.",
                 remedy="Write namespaces or podLabels.",
             )
         problem = _owner_problem(config, members, path, pool)
@@ -54,22 +54,22 @@ def _owner_problem(
         return Problem(
             path=f"{path}.node",
             value=pool.node,
-            rule="There is no such node.",
-            remedy="Write a node of nodePools, as its pool and its number.",
+            rule="Unknown node.",
+            remedy="Write a node of nodePools, for example workers-0.",
         )
     interface = config.node_pools[member.pool].interfaces.get(pool.interface)
     if interface is None:
         return Problem(
             path=f"{path}.interface",
             value=pool.interface,
-            rule=f"{pool.node} has no such NIC.",
+            rule=f"{pool.node} does not have this NIC.",
             remedy="Write a NIC of its pool.",
         )
     if interface.mode is AddressMode.COUNT:
         return Problem(
             path=f"{path}.addresses",
             value=", ".join(pool.addresses),
-            rule="In mode: count the cloud chooses the addresses, so none can be named.",
+            rule="In mode: count the cloud chooses the addresses, so they cannot be named here.",
             remedy="Use mode: pinned for this NIC.",
         )
     return None
@@ -93,7 +93,7 @@ def _addresses(
             yield Problem(
                 path=where,
                 value=text,
-                rule=f"{error}.",
+                rule=f"Not an address or a range: {error}.",
                 remedy="Write an address, or the first and the last one with a hyphen.",
             )
             continue
@@ -154,7 +154,7 @@ def controller_replicas_fit(config: ClusterConfig) -> Iterator[Problem]:
             value=str(least),
             rule=f"With {replicas} replicas no pod of the controller could be evicted, and no node "
             "drained.",
-            remedy=f"Write minAvailable: {replicas - 1}.",
+            remedy=f"Write minAvailable: {min(replicas, most) - 1}.",
         )
 
 

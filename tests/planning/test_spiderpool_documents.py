@@ -18,9 +18,9 @@ from planning.spiderpool import (
     coordinator_spec,
     ip_pool_spec,
     multus_config_spec,
-    value_problems,
     webhook_certificates,
 )
+from planning.value_checks import value_problems
 from tests.clusters import fake_secrets, small
 from tests.planning.documents import STACKS, planned, stack_plan
 
@@ -132,7 +132,7 @@ def test_a_contradiction_is_refused_with_its_path(own: dict[str, Any], path: str
 
 def test_a_typed_key_is_named_where_there_is_one() -> None:
     (problem,) = value_problems(with_values({"plugins": {"installCNI": False}}))
-    assert problem.remedy == "remove it and say spiderpool.installCni"
+    assert problem.remedy == "Take it out, and write spiderpool.installCni instead."
 
 
 def test_saying_what_holds_anyway_is_no_contradiction() -> None:
