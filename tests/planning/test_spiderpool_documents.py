@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.report import ConfigError
+from planning.fixed_values import REASONS, fixed_values, leaves
 from planning.model import ClusterPlan
 from planning.spiderpool import (
     chart_values,
@@ -232,3 +233,19 @@ def test_two_controllers_run_only_where_a_node_is_left_for_a_rollout() -> None:
     replicas = "spiderpoolController.replicas"
     assert at(values(stack_plan("local")), replicas) == 1
     assert at(values(stack_plan("prod")), replicas) == 2
+
+
+def test_the_users_coordinator_values_reach_the_coordinator() -> None:
+    own = {"hijackCIDR": ["169.254.0.0/16", "192.0.2.0/24"], "vethMTU": 1400}
+    plan = with_values({"coordinator": own})
+    assert value_problems(plan) == ()
+    assert coordinator_spec(plan) == {
+        "mode": "auto",
+        "podCIDRType": "none",
+        "tunePodRoutes": True,
+        **own,
+    }
+
+
+def test_every_value_that_must_hold_has_a_reason() -> None:
+    assert {path for path, _ in leaves(fixed_values(stack_plan("local")))} == set(REASONS)
