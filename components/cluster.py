@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pulumi
 import pulumi_kubernetes as kubernetes
+from pulumi_kubernetes.core import v1 as core
 
 from components.address_guard import AddressGuard
 from components.adopted import adopted_as_said
@@ -59,7 +60,7 @@ class Cluster(pulumi.ComponentResource):
     kubeconfig: pulumi.Output[str] | None
     """A secret."""
     spiderpool: Spiderpool | None
-    services: Mapping[str, LoadBalancerService]
+    services: dict[str, LoadBalancerService]
     """By service name."""
 
     def __init__(
@@ -260,9 +261,15 @@ class Cluster(pulumi.ComponentResource):
                     opts=inside,
                 )
             )
-            self.services = {
-                key: self._make_service(key, provider, access, before) for key in plan.services
+            namespaces = {
+                name: self._make_namespace(name, provider)
+                for name, namespace in plan.namespaces.items()
+                if namespace.create
             }
+            for key, service in plan.services.items():
+                own = namespaces.get(service.namespace)
+                needs = before if own is None else [*before, own]
+                self.services[key] = self._make_service(key, provider, access, needs)
         if not plan.spiderpool.enabled:
             return None
         spiderpool = Spiderpool(
@@ -286,6 +293,14 @@ class Cluster(pulumi.ComponentResource):
                 opts=inside,
             )
         return spiderpool
+
+    def _make_namespace(self, name: str, provider: kubernetes.Provider) -> core.Namespace:
+        """It stays when it leaves the stack: it may hold objects that are not this program's."""
+        return core.Namespace(
+            f"{self._name}-{name}",
+            metadata={"name": name},
+            opts=pulumi.ResourceOptions(parent=self, provider=provider, retain_on_delete=True),
+        )
 
     def _make_service(
         self,

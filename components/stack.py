@@ -8,16 +8,17 @@ from pathlib import Path
 from typing import cast
 
 import pulumi
+from pulumi.runtime.config import get_config_secret_keys_env, is_config_secret
 
+from config.adapted import notices
+from config.load import effective_document
 from config.model import Profile
 from config.report import ConfigError
+from config.stackfile import NAMESPACE, SECRET_KEYS
 from planning.model import ClusterPlan
 from planning.read import plan_from
 from planning.secrets import ClusterSecrets, SecretsError, parse_secrets
-from planning.spiderpool import value_problems
-
-NAMESPACE = "spiderpool-alicloud"
-"""Of every configuration key, whatever the project is called."""
+from planning.value_checks import value_problems
 
 _ROOT = Path(__file__).parent.parent
 """The project's folder, which a relative `secretsFile` starts from."""
@@ -50,6 +51,7 @@ def read_stack() -> StackInputs:
     Raises `pulumi.RunError`, which Pulumi prints without a traceback, with every problem in it.
     """
     config = pulumi.Config(NAMESPACE)
+    _refuse_misplaced_secrets(config)
     document = config.get_object("cluster")
     if not isinstance(document, Mapping) or not document:
         raise pulumi.RunError(
@@ -60,6 +62,8 @@ def read_stack() -> StackInputs:
         plan = _plan(document)
     except ConfigError as error:
         raise pulumi.RunError(str(error)) from error
+    for notice in notices(document, effective_document(document)):
+        pulumi.log.info(notice)
     kubeconfig = _kubeconfig(config, plan)
     return StackInputs(
         plan=plan,
@@ -67,6 +71,32 @@ def read_stack() -> StackInputs:
         kubeconfig=kubeconfig,
         access_key=_access_key(config, plan),
     )
+
+
+def _refuse_misplaced_secrets(config: pulumi.Config) -> None:
+    """What must be encrypted is, and nothing that is encrypted would be stored in clear.
+
+    Pulumi decrypts a value inside the `cluster` object before the program sees it; all it says is
+    that the key holds a secret. No message shows a value.
+    """
+    for name in SECRET_KEYS:
+        if config.get(name) is not None and not _is_secret(name):
+            raise pulumi.RunError(
+                f"{NAMESPACE}:{name} is a secret, and is in clear in this stack's file. Replace it "
+                f"where it was in use, then run `pulumi config set --secret {NAMESPACE}:{name}`."
+            )
+    if config.get("cluster") is not None and _is_secret("cluster"):
+        raise pulumi.RunError(
+            f"{NAMESPACE}:cluster holds a value that was set with --secret. Everything in this "
+            "object is stored and shown in clear. Take the value out of the stack's file, and "
+            "replace it where it was in use; secrets belong into "
+            f"{', '.join(f'{NAMESPACE}:{name}' for name in SECRET_KEYS)}."
+        )
+
+
+def _is_secret(name: str) -> bool:
+    key = f"{NAMESPACE}:{name}"
+    return is_config_secret(key) or key in get_config_secret_keys_env()
 
 
 def _plan(document: Mapping[str, object]) -> ClusterPlan:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from config.adapted import with_adapted
 from config.model import ClusterConfig
 from config.plain_secrets import looks_secret, masked, plain_secrets, secret_texts
 from config.profiles import with_profile
@@ -16,7 +17,7 @@ from config.repair import stand_in
 from config.report import ConfigError, Problem, path_of
 from config.rules import broken_rules
 from config.schema_errors import problem_of
-from config.schema_walk import Path, value_at
+from config.schema_walk import Path, document_path, value_at
 
 _ATTEMPTS = 64
 """Each one leaves out what cannot be read; a file with more than this is not worth more."""
@@ -59,10 +60,15 @@ def load(document: Mapping[str, object], *, secret_paths: Iterable[str] = ()) ->
     return reading.config
 
 
+def effective_document(document: Mapping[str, object]) -> dict[str, object]:
+    """The document with every default that is not the model's own."""
+    return with_adapted(with_profile(document))
+
+
 def read(document: Mapping[str, object], *, secret_paths: Iterable[str] = ()) -> Reading:
     """Read as much of a document as can be read, and collect every problem."""
     hidden = frozenset(secret_paths)
-    effective = with_profile(document)
+    effective = effective_document(document)
     config, problems, left_out = _validate(effective, hidden)
     reading = Reading(
         config=config,
@@ -90,7 +96,7 @@ def _validate(
             found = error.errors(include_url=False, include_input=False)
         progress = False
         for detail in found:
-            problem = problem_of(detail, _shown(detail, rest, hidden))
+            problem = problem_of(detail, _visible(detail, rest, hidden))
             if not any(_related(problem.path, path) for path in left_out):
                 problems.setdefault((problem.path, problem.rule), problem)
             removed = _leave_out(rest, detail, document)
@@ -107,7 +113,7 @@ def _leave_out(
     rest: dict[str, object], detail: ErrorDetails, document: Mapping[str, object]
 ) -> Path | None:
     """Put a stand-in where an error is, or leave it out; for a missing key, what lacks it."""
-    path = tuple(step for step in detail["loc"] if step != "[key]")
+    path = document_path(detail["loc"])
     there = value_at(rest, path)
     instead = None if detail["type"] == "extra_forbidden" else stand_in(detail, there, document)
     holder = value_at(rest, path[:-1])
@@ -126,12 +132,13 @@ def _leave_out(
     return None
 
 
-def _shown(detail: ErrorDetails, rest: Mapping[str, object], hidden: frozenset[str]) -> str | None:
-    path = tuple(step for step in detail["loc"] if step != "[key]")
+def _visible(detail: ErrorDetails, rest: Mapping[str, object], hidden: frozenset[str]) -> object:
+    """The value that a finding is about; None when there is none, or when it may be a secret."""
+    path = document_path(detail["loc"])
     value = value_at(rest, path)
-    if isinstance(value, Mapping | list) or value is None or path_of(*path) in hidden:
+    if path_of(*path) in hidden or looks_secret(value, path) is not None:
         return None
-    return None if looks_secret(value, path) else str(value)
+    return value
 
 
 def _related(one: str, other: str) -> bool:

@@ -20,12 +20,17 @@ DnsLabel = Annotated[
 ]
 """RFC 1123 label that starts with a letter: node, pool, subnet and cluster names."""
 
+NamespaceName = Annotated[
+    str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", min_length=1, max_length=63)
+]
+"""RFC 1123 label, which may begin with a digit."""
+
 Mbps = Annotated[int, Field(ge=1, le=1000)]
 
 
 def _network_text(value: object) -> object:
-    """Only text is a network: a number would be taken for an address, too."""
-    if isinstance(value, str | IPv4Network):
+    """Only text with a prefix is a network: ipaddress would take a number or an address, too."""
+    if isinstance(value, IPv4Network) or (isinstance(value, str) and "/" in value):
         return value
     raise PydanticCustomError("ip_v4_network", "Input is not a valid IPv4 network")
 
@@ -255,7 +260,8 @@ class InterfaceConfig(Model):
     chooses, 49 at most. `prefix`: /28 blocks of the vSwitch's reservation, 160 addresses at
     most."""
     pod_addresses: Annotated[int, Field(ge=0, le=160)] = 10
-    """How many addresses for pods; prefix mode rounds up to /28 blocks."""
+    """How many addresses for pods; prefix mode rounds up to /28 blocks. By default 10, or what the
+    instance type, its IPv6 addresses or the block takes where that is less."""
 
 
 class NodeInterfaceConfig(Model):
@@ -344,6 +350,9 @@ class EndpointConfig(Model):
     """Who may reach it from outside the VPC; never 0.0.0.0/0."""
     bandwidth: Mbps = 10
     """Mbit/s of the EIP."""
+    cert_sans: tuple[str, ...] = ()
+    """Further DNS names and addresses in the API server's certificate. They are written when a
+    cluster is made; its certificates keep their names afterwards."""
 
 
 class KubernetesConfig(Model):
@@ -360,9 +369,9 @@ class KubernetesConfig(Model):
     endpoint: EndpointConfig = EndpointConfig()
     """The API server's address."""
     mirrors: Literal["global", "china"] = "global"
-    """Where packages and images come from; `china` for mainland China."""
-    kubelet: dict[str, str | int | bool] = {}
-    """Further fields of KubeletConfiguration."""
+    """Where packages and images come from; `china` by default in regions of mainland China."""
+    kubelet: dict[str, object] = {}
+    """Further fields of KubeletConfiguration, by the names and types of the cluster's version."""
     node_names: dict[DnsLabel, str] = {}
     """`existing` only: our node names to the cluster's."""
 
@@ -428,6 +437,14 @@ class CloudControllerConfig(Model):
     """Default backends of LoadBalancer services; `eni` goes straight to the pods."""
 
 
+class NamespaceConfig(Model):
+    """A namespace of the cluster that services of this file are in."""
+
+    create: bool = True
+    """Create it, and leave it in the cluster for good: it may hold what is not this program's.
+    False: it exists already."""
+
+
 class ServicePortConfig(Model):
     """One port of a LoadBalancer service: one listener of its load balancer."""
 
@@ -442,8 +459,8 @@ class ServicePortConfig(Model):
 class ServiceConfig(Model):
     """A Service of type LoadBalancer, and what its load balancer is like."""
 
-    namespace: DnsLabel = "default"
-    """A namespace that exists."""
+    namespace: NamespaceName = "default"
+    """`default`, `kube-system`, or one of `namespaces`."""
     selector: dict[str, str]
     """Labels of the pods behind it."""
     ports: Annotated[dict[DnsLabel, ServicePortConfig], Field(min_length=1)]
@@ -548,6 +565,8 @@ class ClusterConfig(Model):
     """The pods' network."""
     cloud_controller: CloudControllerConfig = CloudControllerConfig()
     """LoadBalancer services and node life cycle."""
+    namespaces: dict[NamespaceName, NamespaceConfig] = {}
+    """Namespaces that services are in, by name."""
     services: dict[DnsLabel, ServiceConfig] = {}
     """LoadBalancer services by name."""
     sample_apps: SampleAppsConfig = SampleAppsConfig()

@@ -24,6 +24,7 @@ from config.model import ClusterConfig, Profile
 from config.profiles import CLUSTERS, POOLS, ROLES
 from config.regions import ZONE_LETTERS, zones_of
 from config.schema import CLUSTER_FILE, STACK_FILE, cluster_schema, stack_schema
+from config.unsupported import rows
 
 ROOT = Path(__file__).parents[1]
 
@@ -68,9 +69,10 @@ never used, nor one that reaches into the last three.
 * Explicit addresses of a node's NIC take the place of its block on that NIC, all of them.
 * IPv6: `ipv6Index` is the /64 of the VPC's /56. Addresses end in their IPv4 twin.
 
-`maxPods` of a node is the number of eth0's pod addresses and of the pods that surely run on the
-host's network: 2 on a worker (kube-proxy, spiderpool-agent), 6 on a control plane. So a pod never
-finds eth0 without an address. Pods that ask for eth1 count too.
+`maxPods` of a node is the number of eth0's pod addresses and of the pods that always run on the
+host's network: 2 on a worker (kube-proxy, spiderpool-agent), and on a control plane 4 more (etcd,
+kube-apiserver, kube-controller-manager, kube-scheduler) and the cloud controller, 7 in all. So a
+pod never finds eth0 without an address. Pods that ask for eth1 count too.
 """
 
 
@@ -95,7 +97,7 @@ def generated() -> dict[Path, str]:
 
 def reference() -> str:
     """The reference as Markdown."""
-    parts = [_HEAD, *_sections(), _ADDRESSES, _profiles(), _types(), _regions()]
+    parts = [_HEAD, *_sections(), _ADDRESSES, _limits(), _profiles(), _types(), _regions()]
     return "\n".join(part.rstrip() + "\n" for part in parts)
 
 
@@ -238,6 +240,20 @@ def _cell(text: str) -> str:
 
 def _text(text: str) -> str:
     return " ".join(text.split())
+
+
+def _limits() -> str:
+    lines = [
+        "## What cannot be configured",
+        "",
+        "Keys and values that people look for, and that a plan refuses with these words. A key is",
+        "refused by any of its names.",
+        "",
+        "| key or value | why | instead |",
+        "|---|---|---|",
+    ]
+    lines += [f"| {key} | {_cell(reason)} | {_cell(way)} |" for key, reason, way in rows()]
+    return "\n".join((*lines, ""))
 
 
 def _profiles() -> str:

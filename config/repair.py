@@ -13,6 +13,7 @@ from ipaddress import IPv4Network
 from pydantic_core import ErrorDetails
 
 from config.model import Profile
+from config.schema_walk import document_path
 
 _ANY_NETWORK = "0.0.0.0/0"
 """Everything lies in it, so nothing is reported to lie outside."""
@@ -24,7 +25,7 @@ Document = Mapping[str, object]
 
 def stand_in(detail: ErrorDetails, value: object, document: Document) -> object:
     """A value that could stand where an error was found; None where there is no sensible one."""
-    path = tuple(step for step in detail["loc"] if step != "[key]")
+    path = document_path(detail["loc"])
     if detail["type"] == "ip_v4_network" and isinstance(value, str):
         try:
             return str(IPv4Network(value, strict=False))

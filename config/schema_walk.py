@@ -14,6 +14,15 @@ from config.model import ClusterConfig
 Path = tuple[str | int, ...]
 
 
+def document_path(location: Iterable[str | int]) -> Path:
+    """Where in the document a finding of pydantic is: without its marks for keys and unions."""
+    return tuple(
+        step
+        for step in location
+        if step != "[key]" and not str(step).startswith(("constrained-", "function-"))
+    )
+
+
 def keys_at(path: Path) -> tuple[str, ...]:
     """The keys that the object at this path may have; empty where any key may stand."""
     kind: Any = ClusterConfig

@@ -15,6 +15,7 @@ from config.report import ConfigError, Problem
 from config.schema_walk import nearest
 
 NAMESPACE = "spiderpool-alicloud"
+"""Of every configuration key, whatever the project is called."""
 CLUSTER_KEY = f"{NAMESPACE}:cluster"
 
 OWN_KEYS = ("accessKey", "cluster", "kubeconfig", "secrets", "secretsFile")
@@ -54,12 +55,12 @@ def read_text(text: str, *, name: str = "stack file") -> StackFile:
     except yaml.YAMLError as error:
         raise _error(name, *_yaml_problem(error)) from None
     if not isinstance(document, Mapping):
-        raise _error(name, "It holds no object.", "Start from stacks/Pulumi.dev.yaml.")
+        raise _error(name, "Not an object: keys with values.", "Start from stacks/Pulumi.dev.yaml.")
     if "config" not in document:
         return StackFile(cluster=document)
     config = document["config"]
     if not isinstance(config, Mapping):
-        raise _error("config", "It is no object.", "Start from stacks/Pulumi.dev.yaml.")
+        raise _error("config", "It must be an object.", "Start from stacks/Pulumi.dev.yaml.")
     problems = [*_key_problems(document, config), *_secrets_file_problem(config)]
     cluster = config.get(CLUSTER_KEY)
     if not isinstance(cluster, Mapping):
@@ -67,7 +68,7 @@ def read_text(text: str, *, name: str = "stack file") -> StackFile:
             Problem(
                 path=f"config.{CLUSTER_KEY}",
                 value=None,
-                rule="It says what the cluster is, and is missing or no object.",
+                rule="This key describes the cluster. It is missing, or not an object.",
                 remedy="Start from stacks/Pulumi.dev.yaml, or from docs/examples.",
             )
         )
@@ -94,8 +95,10 @@ def _key_problems(
             yield Problem(
                 path=str(key),
                 value=None,
-                rule="Pulumi knows no such key in a stack file.",
-                remedy=f"Did you mean {meant}?" if meant else f"Put it under config.{CLUSTER_KEY}.",
+                rule=f"Pulumi has no key {key} in a stack file.",
+                remedy=f"Did you mean {meant}? Otherwise take it out."
+                if meant
+                else f"Put it under config.{CLUSTER_KEY}.",
             )
     for key, value in config.items():
         namespace, _, name = str(key).partition(":")
@@ -106,15 +109,19 @@ def _key_problems(
             yield Problem(
                 path=f"config.{key}",
                 value=None,
-                rule=f"This program reads no {name}.",
-                remedy=(f"Did you mean {NAMESPACE}:{meant}? " if meant else "Take it out. ")
+                rule=f"Unknown key {name}.",
+                remedy=(
+                    f"Did you mean {NAMESPACE}:{meant}? Otherwise take it out. "
+                    if meant
+                    else "Take it out. "
+                )
                 + f"Known: {', '.join(OWN_KEYS)}.",
             )
         elif name in SECRET_KEYS and not _encrypted(value):
             yield Problem(
                 path=f"config.{key}",
                 value=None,
-                rule="It is a secret, and stands here in clear.",
+                rule="It is a secret, and is in clear in this file.",
                 remedy="Replace it where it was in use, then set it by "
                 f"`pulumi config set --secret {key}`.",
             )
@@ -163,7 +170,7 @@ class _Loader(yaml.SafeLoader):
             if isinstance(key, Hashable):
                 if key in seen and key_node.tag != "tag:yaml.org,2002:merge":
                     raise _DuplicateKeyError(
-                        problem=f"the key {key} stands twice", problem_mark=key_node.start_mark
+                        problem=f"the key {key} is there twice", problem_mark=key_node.start_mark
                     )
                 seen.add(key)
         return super().construct_mapping(node, deep=deep)
@@ -175,4 +182,4 @@ def _yaml_problem(error: yaml.YAMLError) -> tuple[str, str]:
     where = f"line {mark.line + 1}, column {mark.column + 1}" if mark is not None else "somewhere"
     if isinstance(error, _DuplicateKeyError):
         return f"In {where}, {problem}; one of the two would be lost.", "Keep one of them."
-    return f"It is no YAML: {problem} ({where}).", "Correct it there."
+    return f"Not valid YAML: {problem} ({where}).", "Correct that line."

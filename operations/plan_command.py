@@ -21,12 +21,15 @@ def show_plan(path: Path, *, as_json: bool) -> str | None:
         ConfigError: What the file says cannot be built; the report has every problem.
         OperationError: The file cannot be read as a stack file.
     """
-    plan = Stack.read(path).plan()
+    stack = Stack.read(path)
+    plan = stack.plan()
     if as_json:
         return json.dumps(plan_document(plan), indent=2, sort_keys=True)
     out = console()
     for table in plan_tables(plan):
         out.print(table)
+    for notice in stack.notices():
+        out.print(f"Note: {notice}", markup=False, highlight=False)
     return None
 
 

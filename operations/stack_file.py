@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from config.load import load
+from config.adapted import notices
+from config.load import effective_document, load
 from config.model import ClusterConfig
 from config.stackfile import StackFile, read_file
 from operations.places import ROOT
@@ -44,6 +46,10 @@ class Stack:
     def configuration(self) -> ClusterConfig:
         """Return the configuration with its profile's defaults."""
         return load(self.file.cluster)
+
+    def notices(self) -> Iterator[str]:
+        """Yield what was chosen for this stack by its region and its instance types."""
+        yield from notices(self.file.cluster, effective_document(self.file.cluster))
 
     def plan(self) -> ClusterPlan:
         """Return the plan."""

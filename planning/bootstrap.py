@@ -263,8 +263,8 @@ def _too_large(node: NodePlan, size: int) -> Problem:
         path=f"nodePools.{node.pool}",
         value=None,
         rule=(
-            f"the user-data of node {node.name} is {size} bytes, and Alibaba Cloud takes at most "
-            f"{LIMIT} before base64"
+            f"The user-data of node {node.name} is {size} bytes, and Alibaba Cloud takes at most "
+            f"{LIMIT} before base64."
         ),
-        remedy="write fewer or shorter labels, taints and kubernetes.kubelet settings",
+        remedy="Write fewer or shorter labels, taints and kubernetes.kubelet settings.",
     )

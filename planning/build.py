@@ -70,6 +70,7 @@ def assemble(config: ClusterConfig, layout: Layout) -> ClusterPlan:
         kubernetes=config.kubernetes,
         spiderpool=config.spiderpool,
         cloud_controller=config.cloud_controller,
+        namespaces=dict(sorted(config.namespaces.items())),
         services=dict(sorted(config.services.items())),
         sample_apps=config.sample_apps,
         public_endpoint=bool(config.kubernetes.endpoint.public)

@@ -297,14 +297,14 @@ def strange_values(
         here, kind = (*path, str(key)), keys.get(str(key))
         if kind is None:
             near = ", ".join(sorted(k for k in keys if k.lower() == str(key).lower()))
-            yield here, "chart 1.2.2 has no such key" + (f"; it has {near}" if near else "")
+            yield here, "Chart 1.2.2 has no such key" + (f"; it has {near}" if near else "")
         elif isinstance(kind, Mapping):
             if isinstance(value, Mapping):
                 yield from strange_values(value, kind, here)
             else:
-                yield here, "it takes a map"
+                yield here, "It takes a map"
         elif not _is(value, kind):
-            yield here, f"it takes {_NAMES[kind]}"
+            yield here, f"It takes {_NAMES[kind]}"
 
 
 def _is(value: object, kind: object) -> bool:

@@ -11,7 +11,8 @@ from planning.capacity import DEFAULT_INTERFACE
 from planning.model import ClusterPlan, NodePlan
 from planning.pool_verdict import pools_problems
 from planning.secrets import ClusterSecrets, KeyPair
-from planning.spiderpool import ip_pool_spec, value_problems
+from planning.spiderpool import ip_pool_spec
+from planning.value_checks import value_problems
 
 
 def document_problems(plan: ClusterPlan) -> Iterator[Problem]:

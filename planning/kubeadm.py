@@ -149,7 +149,8 @@ def _node_registration(node: NodePlan) -> dict[str, object]:
 def _cluster(
     plan: ClusterPlan, *, api_address: str, public_address: str | None
 ) -> dict[str, object]:
-    names = ("127.0.0.1", endpoint_name(plan), api_address, public_address)
+    own_names = ("127.0.0.1", endpoint_name(plan), api_address, public_address)
+    names = (*own_names, *plan.kubernetes.endpoint.cert_sans)
     document: dict[str, object] = {
         "apiVersion": API_VERSION,
         "kind": "ClusterConfiguration",

@@ -16,6 +16,7 @@ from config.model import (
     DiskConfig,
     Ipv6Config,
     KubernetesConfig,
+    NamespaceConfig,
     NatConfig,
     Profile,
     Role,
@@ -170,6 +171,7 @@ class ClusterPlan:
     kubernetes: KubernetesConfig
     spiderpool: SpiderpoolConfig
     cloud_controller: CloudControllerConfig
+    namespaces: Mapping[str, NamespaceConfig]
     services: Mapping[str, ServiceConfig]
     sample_apps: SampleAppsConfig
     public_endpoint: bool

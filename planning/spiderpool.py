@@ -7,33 +7,23 @@ the real one (spiderpool#2700), and would delete every object of ours on the way
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from ipaddress import IPv6Network
 from typing import Final
 
-from config.report import ConfigError, Problem
-from planning.chart_keys import strange_values
+from config.report import ConfigError
+from planning.fixed_values import fixed_values
 from planning.ipv6 import gateway as ipv6_gateway
 from planning.model import ClusterPlan, IPPoolPlan
-from planning.names import IPV6, SPIDERPOOL_NAMESPACE, multus_config_name
+from planning.names import IPV6, SPIDERPOOL_NAMESPACE
 from planning.secrets import ClusterSecrets
+from planning.value_checks import COORDINATOR_FIELDS, value_problems
 
 API_VERSION: Final = "spiderpool.spidernet.io/v2beta1"
 NAMESPACE: Final = SPIDERPOOL_NAMESPACE
 RELEASE_NAME: Final = "spiderpool"
-COORDINATOR_NAME: Final = "default"
-"""The one SpiderCoordinator: agents take the first they find, the controller this name."""
-DEFAULT_INTERFACE: Final = "eth0"
-CHINA_REGISTRY: Final = "ghcr.m.daocloud.io"
 
 Values = dict[str, object]
-
-_TYPED: Final[Mapping[tuple[str, ...], str]] = {
-    ("global", "imageRegistryOverride"): "spiderpool.imageRegistry",
-    ("plugins", "installCNI"): "spiderpool.installCni",
-    ("ipam", "enableIPv6"): "network.ipv6.enabled",
-}
-"""Values that the stack file has a key of its own for."""
 
 
 def chart_values(plan: ClusterPlan, *, secrets: ClusterSecrets | None) -> Values:
@@ -52,7 +42,7 @@ def chart_values(plan: ClusterPlan, *, secrets: ClusterSecrets | None) -> Values
     tls: Values = {"method": "provided"}
     if secrets is not None:
         tls["provided"] = webhook_certificates(secrets)
-    values = _merged(_merged(_defaults(plan), plan.spiderpool.values), _fixed(plan))
+    values = _merged(_merged(_defaults(plan), plan.spiderpool.values), fixed_values(plan))
     return _merged(values, {"spiderpoolController": {"tls": tls}})
 
 
@@ -63,45 +53,6 @@ def webhook_certificates(secrets: ClusterSecrets) -> dict[str, str]:
         "tlsCert": _encoded(secrets.webhook.certificate),
         "tlsKey": _encoded(secrets.webhook.key),
     }
-
-
-def value_problems(plan: ClusterPlan) -> tuple[Problem, ...]:
-    """Values of the user that contradict what must hold; empty when there are none."""
-    held = dict(_leaves(_fixed(plan)))
-    found: list[Problem] = []
-    for path, value in _leaves(plan.spiderpool.values):
-        above = next((p for p in held if p != path and p[: len(path)] == path), None)
-        below = next((path[:n] for n in range(1, len(path)) if path[:n] in held), None)
-        if path[:2] == ("spiderpoolController", "tls"):
-            found.append(
-                Problem(
-                    path=_path(path),
-                    value=None,
-                    rule="the webhook's certificate is the stack's own, made once, so that no "
-                    "upgrade changes it",
-                    remedy="remove it; `python -m operations secrets init` makes the certificate",
-                )
-            )
-        elif path in held and held[path] != value:
-            found.append(_contradiction(path, value, held[path]))
-        elif above is not None:
-            found.append(_contradiction(path, value, "a map"))
-        elif below is not None:
-            found.append(_contradiction(below, "a map", held[below]))
-    told = {problem.path for problem in found}
-    found += [problem for problem in _strange(plan) if problem.path not in told]
-    return tuple(found)
-
-
-def _strange(plan: ClusterPlan) -> Iterator[Problem]:
-    """Values of the user that the chart would not take as meant."""
-    for path, wrong in strange_values(plan.spiderpool.values):
-        yield Problem(
-            path=_path(path),
-            value=None,
-            rule=f"{wrong}; Helm would take it in silence",
-            remedy="look it up in the chart's values.yaml, or remove it",
-        )
 
 
 def ip_pool_spec(
@@ -152,63 +103,20 @@ def multus_config_spec(plan: ClusterPlan, interface: str) -> Values:
 
 
 def coordinator_spec(plan: ClusterPlan) -> Values:
-    """The SpiderCoordinator's spec.
+    """The SpiderCoordinator's spec: what must hold, and the user's values of the other fields.
 
     `none`: there is no overlay. Left to itself it reads /etc/cni/net.d and can be led astray; and
-    the cluster's dummy pod range must never be routed to the host.
+    the cluster's dummy pod range must never be routed to the host. The chart hands its own
+    `coordinator` values to a hook Job only, which this program leaves out.
     """
-    del plan
+    values = plan.spiderpool.values.get("coordinator")
+    own = values if isinstance(values, Mapping) else {}
     return {
         "mode": "auto",
         "podCIDRType": "none",
         "hijackCIDR": ["169.254.0.0/16"],
         "tunePodRoutes": True,
-    }
-
-
-def _fixed(plan: ClusterPlan) -> Values:
-    """What must hold, whatever the user's values say."""
-    install_cni = plan.spiderpool.install_cni
-    return {
-        "global": {
-            "imageRegistryOverride": _registry(plan),
-            "nameOverride": "",
-            "clusterDnsDomain": "cluster.local",
-            # The coordinator, the DaemonSet and multus have these built in (chart 1.2.2).
-            "cniBinHostPath": "/opt/cni/bin",
-            "cniConfHostPath": "/etc/cni/net.d",
-            "ipamUNIXSocketHostPath": "/var/run/spidernet/spiderpool.sock",
-            "configName": "spiderpool-conf",
-        },
-        "ipam": {
-            "enableIPv4": True,
-            "enableIPv6": plan.network.ipv6.enabled,
-            # A pod that moves must leave its address: it belongs to the other node's ENI.
-            "enableStatefulSet": False,
-            "enableKubevirtStaticIP": False,
-            # A SpiderSubnet of the same range would adopt our pools.
-            "spiderSubnet": {"enable": False, "autoPool": {"enable": False}},
-            "gc": {"enabled": True},
-        },
-        "coordinator": {"enabled": True, "name": COORDINATOR_NAME},
-        "multus": {
-            "enableMultusConfig": True,
-            "multusCNI": {
-                "install": True,
-                "uninstall": False,
-                "defaultCniCRName": multus_config_name(DEFAULT_INTERFACE),
-            },
-        },
-        "plugins": {"installCNI": install_cni},
-        "clusterDefaultPool": {"installIPv4IPPool": False, "installIPv6IPPool": False},
-        "spiderpoolController": {
-            "name": "spiderpool-controller",
-            # There is no other CNI that could carry its pods.
-            "hostnetwork": True,
-            "webhookPort": 5722,
-            # Its hook would delete every pool, multus config and CRD.
-            "cleanup": {"enable": False},
-        },
+        **{field: own[field] for field in COORDINATOR_FIELDS if field in own},
     }
 
 
@@ -216,15 +124,10 @@ def _defaults(plan: ClusterPlan) -> Values:
     """What the user may change."""
     return {
         "ipam": {
-            # ARP probes prove nothing in a VPC, which answers for every address.
-            "enableIPConflictDetection": False,
-            "enableGatewayDetection": False,
             "enableCleanOutdatedEndpoint": True,
             # How long an address of a lost node stays taken; upstream's is 600.
             "gc": {"gcAll": {"intervalInSecond": 120}},
         },
-        # Only read by the hook Job; the SpiderCoordinator itself says the same.
-        "coordinator": {"mode": "auto", "podCIDRType": "none", "tunePodRoutes": True},
         "plugins": {
             "installRdmaCNI": False,
             "installOvsCNI": False,
@@ -246,12 +149,6 @@ def _defaults(plan: ClusterPlan) -> Values:
     }
 
 
-def _registry(plan: ClusterPlan) -> str:
-    if plan.spiderpool.image_registry is not None:
-        return plan.spiderpool.image_registry
-    return CHINA_REGISTRY if plan.kubernetes.mirrors == "china" else ""
-
-
 def _merged(under: Mapping[str, object], over: Mapping[str, object]) -> Values:
     """`over` laid over `under`; maps are merged, everything else replaced."""
     merged = dict(under)
@@ -262,30 +159,6 @@ def _merged(under: Mapping[str, object], over: Mapping[str, object]) -> Values:
         else:
             merged[key] = value
     return merged
-
-
-def _leaves(
-    values: Mapping[str, object], path: tuple[str, ...] = ()
-) -> Iterator[tuple[tuple[str, ...], object]]:
-    for key, value in values.items():
-        if isinstance(value, Mapping) and value:
-            yield from _leaves(value, (*path, str(key)))
-        elif not isinstance(value, Mapping):
-            yield (*path, str(key)), value
-
-
-def _contradiction(path: tuple[str, ...], value: object, held: object) -> Problem:
-    typed = _TYPED.get(path)
-    return Problem(
-        path=_path(path),
-        value=str(value),
-        rule=f"this value must be {held!r} in this cluster",
-        remedy=f"remove it and say {typed}" if typed else "remove it",
-    )
-
-
-def _path(path: tuple[str, ...]) -> str:
-    return ".".join(("spiderpool.values", *path))
 
 
 def _encoded(pem: str) -> str:

@@ -46,7 +46,7 @@ def _whole(path: str, interface: InterfaceConfig, own: NodeInterfaceConfig) -> I
         yield Problem(
             path=path,
             value=None,
-            rule="It says nothing.",
+            rule="The entry is empty.",
             remedy="Write address and podAddresses, or take it out to use the node's block.",
         )
         return
@@ -126,7 +126,7 @@ def _addresses(
             yield Problem(
                 path=f"{path}[{place}]",
                 value=text,
-                rule="An address of this range stands in the list already.",
+                rule="An address of this range is in the list already.",
                 remedy="Write each address once.",
             )
         seen.update(found)
@@ -137,7 +137,7 @@ def _addresses(
             path=path,
             value=f"{len(seen)} addresses",
             rule=f"An ENI is created with {MAX_PINNED} explicit addresses at most, and one of "
-            f"{kind} takes {room} beside its primary one.",
+            f"{kind} takes {room} in addition to its primary one.",
             remedy=f"Write {room} or less.",
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from ipaddress import ip_address
 
@@ -15,6 +16,13 @@ MAX_TAGS = 18
 MAX_TAG_KEY = 128
 MAX_TAG_VALUE = 128
 OWN_TAGS = "spiderpool-alicloud/"
+MAX_DESCRIPTION = 512
+"""Characters of a security rule's description (ECS, AuthorizeSecurityGroup)."""
+MIN_NAME = 2
+"""Characters of the name of a security group (CreateSecurityGroup) and a NAT gateway."""
+
+_RESOURCE_GROUP = re.compile(r"^rg-[a-z0-9]+$")
+_URL = re.compile(r"https?://", re.IGNORECASE)
 
 
 def endpoint_is_loopback(config: ClusterConfig) -> Iterator[Problem]:
@@ -35,8 +43,8 @@ def endpoint_is_loopback(config: ClusterConfig) -> Iterator[Problem]:
         yield Problem(
             path="cloud.endpoint",
             value=endpoint,
-            rule="An endpoint stands for every product of the cloud, with the local cloud's "
-            "well-known key; it must be a loopback address and a port.",
+            rule="Every product of the cloud would be called at this endpoint, with the local "
+            "cloud's well-known key; it must be a loopback address and a port.",
             remedy="Write 127.0.0.1:18443, or leave it out to use Alibaba Cloud's own endpoints.",
         )
 
@@ -67,6 +75,47 @@ def account_id_is_a_number(config: ClusterConfig) -> Iterator[Problem]:
         )
 
 
+def ids_are_ids(config: ClusterConfig) -> Iterator[Problem]:
+    """The resource group by its id, and a name that the cloud takes."""
+    group = config.resource_group
+    if group is not None and not _RESOURCE_GROUP.match(group):
+        yield Problem(
+            path="resourceGroup",
+            value=group,
+            rule="A resource group is named by its id, which begins with rg-.",
+            remedy="Write the id that the console shows beside the group's name, or take it out.",
+        )
+    if len(config.name) < MIN_NAME:
+        yield Problem(
+            path="name",
+            value=config.name,
+            rule="The cluster's name is that of its security group, which has two characters or "
+            "more.",
+            remedy=f"Write {config.name}-cluster.",
+        )
+
+
+def descriptions_fit(config: ClusterConfig) -> Iterator[Problem]:
+    """Descriptions of security rules."""
+    for name, rule in sorted(config.network.ingress.items()):
+        text = rule.description
+        path = f"network.ingress.{name}.description"
+        if _URL.match(text):
+            yield Problem(
+                path=path,
+                value=text,
+                rule="Alibaba Cloud refuses descriptions that begin with http:// or https://.",
+                remedy=f"Write {_URL.sub('', text)}.",
+            )
+        if len(text) > MAX_DESCRIPTION:
+            yield Problem(
+                path=path,
+                value=f"{len(text)} characters",
+                rule=f"A description has {MAX_DESCRIPTION} characters at most.",
+                remedy="Shorten it.",
+            )
+
+
 def tags_fit(config: ClusterConfig) -> Iterator[Problem]:
     """Limits of the tag service (ECS documentation, "Tag limits")."""
     if len(config.tags) > MAX_TAGS:
@@ -77,24 +126,42 @@ def tags_fit(config: ClusterConfig) -> Iterator[Problem]:
             remedy=f"Keep {MAX_TAGS} at most.",
         )
     for key, value in sorted(config.tags.items()):
-        reason = _tag_problem(key, value)
-        if reason is not None:
-            yield Problem(
-                path=f"tags.{key}", value=value, rule=reason, remedy="Use another key or value."
-            )
+        fault = _tag_fault(key, value)
+        if fault is not None:
+            rule, remedy = fault
+            yield Problem(path=f"tags.{key}", value=value, rule=rule, remedy=remedy)
 
 
-def _tag_problem(key: str, value: str) -> str | None:
+def _tag_fault(key: str, value: str) -> tuple[str, str] | None:
+    """The rule that a tag breaks, and the remedy."""
+    return _tag_key_fault(key) or _tag_value_fault(key, value)
+
+
+def _tag_key_fault(key: str) -> tuple[str, str] | None:
     if not key or len(key) > MAX_TAG_KEY:
-        return f"A tag's key has 1 to {MAX_TAG_KEY} characters."
-    if len(value) > MAX_TAG_VALUE:
-        return f"A tag's value has at most {MAX_TAG_VALUE} characters."
+        return f"A tag's key has 1 to {MAX_TAG_KEY} characters.", "Write a shorter key."
     if key.lower().startswith(("aliyun", "acs:")):
-        return "Alibaba Cloud keeps keys that begin with aliyun or acs: for itself."
-    if any(mark in text for mark in ("http://", "https://") for text in (key, value)):
-        return "Alibaba Cloud refuses http:// and https:// in tags."
+        return (
+            "Alibaba Cloud keeps keys that begin with aliyun or acs: for itself.",
+            "Write a key with another beginning, for example team.",
+        )
+    if _URL.search(key):
+        rule = "Alibaba Cloud refuses http:// and https:// in tags."
+        return rule, f"Call it {_URL.sub('', key)}."
     if key.startswith(OWN_TAGS):
-        return f"Keys that begin with {OWN_TAGS} are set by this program."
+        return f"Keys that begin with {OWN_TAGS} are set by this program.", "Take it out."
+    return None
+
+
+def _tag_value_fault(key: str, value: str) -> tuple[str, str] | None:
+    if len(value) > MAX_TAG_VALUE:
+        return f"A tag's value has at most {MAX_TAG_VALUE} characters.", "Write a shorter value."
+    if value.lower().startswith("acs:"):
+        rule = "Alibaba Cloud keeps values that begin with acs: for itself."
+        return rule, f"Write {key}: {value[len('acs:') :]}."
+    if _URL.search(value):
+        rule = "Alibaba Cloud refuses http:// and https:// in tags."
+        return rule, f"Write {key}: {_URL.sub('', value)}."
     return None
 
 
@@ -113,7 +180,7 @@ def instance_types_are_types(config: ClusterConfig) -> Iterator[Problem]:
                 path=f"instanceTypes.{name}",
                 value=None,
                 rule="Names of instance types begin with ecs. and have a family and a size.",
-                remedy="Write it as ecs.g7.large, as nodePools name it.",
+                remedy="Write the whole name, for example ecs.g7.large.",
             )
 
 
@@ -121,6 +188,8 @@ RULES = (
     endpoint_is_loopback,
     region_is_known,
     account_id_is_a_number,
+    ids_are_ids,
+    descriptions_fit,
     tags_fit,
     instance_types_are_types,
 )

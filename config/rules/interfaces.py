@@ -51,7 +51,7 @@ def nics_are_whole(config: ClusterConfig) -> Iterator[Problem]:
             yield Problem(
                 path=f"{path}.eth1.subnet",
                 value=subnets.get("eth1"),
-                rule="eth0 stands in it already. A node owns one block in a subnet, and two NICs "
+                rule="eth0 is in it already. A node owns one block in a subnet, and two NICs "
                 "in one network answer for each other.",
                 remedy="Give eth1 a subnet of its own.",
             )
@@ -242,7 +242,7 @@ def ipv6_fits(config: ClusterConfig) -> Iterator[Problem]:
                 yield Problem(
                     path=f"{path}.mode",
                     value="prefix",
-                    rule="Each pod of a dual-stack cluster has an IPv6 address beside its IPv4 "
+                    rule="Each pod of a dual-stack cluster has an IPv6 and an IPv4 "
                     f"address, and an ENI takes {MAX_IPV6}: fewer than one prefix has.",
                     remedy="Write mode: pinned, or leave IPv6 off.",
                 )

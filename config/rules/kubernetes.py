@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from ipaddress import IPv4Network
+from ipaddress import IPv4Network, ip_address
 
 from config.members import members_of
 from config.model import ClusterConfig, Role
@@ -16,23 +16,10 @@ MINORS = range(31, 36)
 
 SERVICE_PREFIX = range(12, 29)
 
-OWN_KUBELET_FIELDS = {
-    "maxPods": "it is bound to the addresses of eth0",
-    "providerID": "it names the instance to the cloud controller",
-    "clusterDNS": "kubeadm sets it from serviceCidr",
-    "clusterDomain": "kubeadm sets it",
-    "rotateCertificates": "joining nodes depend on it",
-    "staticPodPath": "kubeadm sets it",
-    "authentication": "kubeadm sets it",
-    "authorization": "kubeadm sets it",
-    "cgroupDriver": "it must be containerd's",
-    "containerRuntimeEndpoint": "bootstrap installs containerd at a place of its own",
-    "registerWithTaints": "the pool's taints say it",
-    "apiVersion": "the document has one",
-    "kind": "the document has one",
-}
-
 _NODE_NAME = re.compile(r"^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$")
+_DNS_NAME = re.compile(
+    r"^(?=.{1,253}$)(\*\.)?[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*$"
+)
 _CONTROLLER_VERSION = re.compile(r"^v\d+\.\d+\.\d+$")
 FEATURE_GATES = (
     "EndpointSlice",
@@ -54,7 +41,7 @@ def version_is_supported(config: ClusterConfig) -> Iterator[Problem]:
             value=config.kubernetes.version,
             rule=f"Nodes are set up with kubeadm's v1beta4, for 1.{MINORS.start} to "
             f"1.{MINORS.stop - 1}.",
-            remedy=f"Write a version of 1.{MINORS.stop - 1}, as 1.35.4.",
+            remedy='Put it in quotes: "1.35.4".',
         )
 
 
@@ -65,6 +52,7 @@ def cluster_ranges_are_free(config: ClusterConfig) -> Iterator[Problem]:
         ("serviceCidr", kubernetes.service_cidr),
         ("podCidr", kubernetes.pod_cidr),
     ):
+        free = free_ranges(config)[key]
         for path, other in vpc_cidrs(config):
             if cidr.overlaps(other):
                 yield Problem(
@@ -72,7 +60,7 @@ def cluster_ranges_are_free(config: ClusterConfig) -> Iterator[Problem]:
                     value=str(cidr),
                     rule=f"It overlaps {path} ({other}): pods live in the VPC, and one of its "
                     "addresses would be taken for a service.",
-                    remedy=f"Write a range outside of the VPC, as {_free_range(config)}.",
+                    remedy=f"Write {key}: {free}, which is outside of the VPC.",
                 )
         if cidr.overlaps(RESERVED_BY_CLOUD):
             yield Problem(
@@ -80,7 +68,7 @@ def cluster_ranges_are_free(config: ClusterConfig) -> Iterator[Problem]:
                 value=str(cidr),
                 rule="100.64.0.0/10 is Alibaba Cloud's own: metadata, DNS and mirrors answer "
                 "there.",
-                remedy=f"Write a range outside of it, as {_free_range(config)}.",
+                remedy=f"Write {key}: {free}, which is outside of it.",
             )
     if kubernetes.service_cidr.overlaps(kubernetes.pod_cidr):
         yield Problem(
@@ -88,27 +76,32 @@ def cluster_ranges_are_free(config: ClusterConfig) -> Iterator[Problem]:
             value=str(kubernetes.pod_cidr),
             rule=f"It overlaps kubernetes.serviceCidr ({kubernetes.service_cidr}); it is there to "
             "tell service traffic apart.",
-            remedy="Write another range outside of the VPC.",
+            remedy=f"Write podCidr: {free_ranges(config)['podCidr']}.",
         )
     if kubernetes.service_cidr.prefixlen not in SERVICE_PREFIX:
         yield Problem(
             path="kubernetes.serviceCidr",
             value=str(kubernetes.service_cidr),
             rule="kube-apiserver takes service ranges from /12 to /28.",
-            remedy="Write a /18: 16,384 services.",
+            remedy=f"Write serviceCidr: {free_ranges(config)['serviceCidr']}, which holds 16,384 "
+            "services.",
         )
 
 
-def _free_range(config: ClusterConfig) -> IPv4Network:
+def free_ranges(config: ClusterConfig) -> dict[str, IPv4Network]:
+    """A /18 for each of the two ranges, so that both can be written at once."""
     taken = [cidr for _, cidr in vpc_cidrs(config)]
-    taken += [config.kubernetes.pod_cidr, config.kubernetes.service_cidr]
-    for candidate in (
+    taken += [RESERVED_BY_CLOUD, config.kubernetes.pod_cidr, config.kubernetes.service_cidr]
+    candidates = (
         *IPv4Network("10.192.0.0/10").subnets(new_prefix=18),
         *IPv4Network("172.16.0.0/12").subnets(new_prefix=18),
-    ):
-        if not any(candidate.overlaps(t) for t in taken):
-            return candidate
-    return IPv4Network("198.18.0.0/18")
+        *IPv4Network("192.168.0.0/16").subnets(new_prefix=18),
+        *IPv4Network("198.18.0.0/15").subnets(new_prefix=18),
+    )
+    free = [c for c in candidates if not any(c.overlaps(other) for other in taken)]
+    # A VPC that takes everything leaves nothing; it is refused itself.
+    free += [IPv4Network("198.18.0.0/18"), IPv4Network("198.18.64.0/18")]
+    return {"serviceCidr": free[0], "podCidr": free[1]}
 
 
 def endpoint_is_guarded(config: ClusterConfig) -> Iterator[Problem]:
@@ -134,6 +127,36 @@ def endpoint_is_guarded(config: ClusterConfig) -> Iterator[Problem]:
         )
 
 
+def certificate_names_are_names(config: ClusterConfig) -> Iterator[Problem]:
+    """Names of the API server's certificate are DNS names or IP addresses (kubeadm's rule)."""
+    names = config.kubernetes.endpoint.cert_sans
+    if names and config.kubernetes.mode == "existing":
+        yield Problem(
+            path="kubernetes.endpoint.certSans",
+            value=", ".join(names),
+            rule="With mode: existing the API server's certificate is not made here.",
+            remedy="Take it out.",
+        )
+        return
+    for place, name in enumerate(names):
+        if not _is_address(name) and not _DNS_NAME.match(name):
+            host = name.partition("://")[2] or name
+            yield Problem(
+                path=f"kubernetes.endpoint.certSans[{place}]",
+                value=name,
+                rule="A certificate's name is a DNS name in small letters, or an IP address.",
+                remedy=f"Write {host.split('/')[0].split(':')[0].lower()}.",
+            )
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
 def existing_cluster_is_mapped(config: ClusterConfig) -> Iterator[Problem]:
     """`existing` needs the cluster's name of each node; `kubeadm` gives its own."""
     names = config.kubernetes.node_names
@@ -152,7 +175,7 @@ def existing_cluster_is_mapped(config: ClusterConfig) -> Iterator[Problem]:
             path=f"kubernetes.nodeNames.{node}",
             value=None,
             rule="A pool is bound to its node by the node's name in the cluster, and an existing "
-            "cluster has its own.",
+            "cluster has names of its own.",
             remedy=f"Write {node}: and what `kubectl get nodes` calls it, "
             "the same word where both agree.",
         )
@@ -170,7 +193,7 @@ def existing_cluster_is_mapped(config: ClusterConfig) -> Iterator[Problem]:
             yield Problem(
                 path=path,
                 value=name,
-                rule="It is no name of a Kubernetes node: small letters, digits, - and .",
+                rule="Not the name of a Kubernetes node: small letters, digits, hyphens and dots.",
                 remedy="Write what `kubectl get nodes` shows.",
             )
         if name in owners:
@@ -181,18 +204,6 @@ def existing_cluster_is_mapped(config: ClusterConfig) -> Iterator[Problem]:
                 remedy="Write each node of the cluster once.",
             )
         owners.setdefault(name, node)
-
-
-def kubelet_fields_are_free(config: ClusterConfig) -> Iterator[Problem]:
-    """Some fields of KubeletConfiguration follow from the plan."""
-    for field in sorted(config.kubernetes.kubelet):
-        if field in OWN_KUBELET_FIELDS:
-            yield Problem(
-                path=f"kubernetes.kubelet.{field}",
-                value=str(config.kubernetes.kubelet[field]),
-                rule=f"This program sets it: {OWN_KUBELET_FIELDS[field]}.",
-                remedy="Take it out.",
-            )
 
 
 def cloud_controller_is_whole(config: ClusterConfig) -> Iterator[Problem]:
@@ -209,7 +220,7 @@ def cloud_controller_is_whole(config: ClusterConfig) -> Iterator[Problem]:
         yield Problem(
             path=f"cloudController.featureGates.{gate}",
             value=str(controller.feature_gates[gate]).lower(),
-            rule="The cloud controller has no such gate, and ignores it in silence.",
+            rule=f"The cloud controller has no gate {gate}, and ignores it in silence.",
             remedy=f"Write one of {', '.join(FEATURE_GATES)}.",
         )
     with_role = controller.enabled and controller.credentials == "ram-role"
@@ -219,7 +230,7 @@ def cloud_controller_is_whole(config: ClusterConfig) -> Iterator[Problem]:
             path="cloudController.credentials",
             value="ram-role",
             rule="The cloud controller gets its rights from the RAM role of the control planes, "
-            "and none of this cluster's is an instance of this stack.",
+            "and no control plane is an instance of this stack.",
             remedy="Write credentials: access-key, or enabled: false.",
         )
 
@@ -228,7 +239,7 @@ RULES = (
     version_is_supported,
     cluster_ranges_are_free,
     endpoint_is_guarded,
+    certificate_names_are_names,
     existing_cluster_is_mapped,
-    kubelet_fields_are_free,
     cloud_controller_is_whole,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from config.instance_limits import family_of, known_types, limits_of, without_second_eni
+from config.instance_limits import known_types, limits_of, without_second_eni
 from config.members import common_zones, pool_members
 from config.model import ClusterConfig, NodePoolConfig, Role
 from config.report import Problem
@@ -14,19 +14,12 @@ from config.schema_walk import nearest
 MAX_NAME = 63
 """A node's name is its host name and a label value in Kubernetes: one DNS label."""
 
+MIN_NAME = 2
+"""Characters of a host name (ECS, RunInstances: 2 to 64 on Linux, no two hyphens in a row)."""
+
 MAX_ORDINAL = 65535
 MAX_NODES = 5000
 """What Kubernetes is built for."""
-
-_OWN_LABELS = re.compile(r"(^|\.)(kubernetes|k8s)\.io/")
-_ALLOWED_LABELS = re.compile(
-    r"^(kubelet\.kubernetes\.io/|node\.kubernetes\.io/|([a-z0-9.-]+\.)?kubelet\.kubernetes\.io/|"
-    r"topology\.kubernetes\.io/(zone|region)$|kubernetes\.io/(hostname|arch|os)$)"
-)
-_LABEL_KEY = re.compile(
-    r"^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$"
-)
-_LABEL_VALUE = re.compile(r"^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$")
 
 
 def count_or_names(config: ClusterConfig) -> Iterator[Problem]:
@@ -38,8 +31,8 @@ def count_or_names(config: ClusterConfig) -> Iterator[Problem]:
                 yield Problem(
                     path=path,
                     value=None,
-                    rule="A pool says how many nodes it has, or names them.",
-                    remedy="Write count: 3, or nodes with their names; count: 0 for none yet.",
+                    rule="A pool has a number of nodes, or names them.",
+                    remedy="Write count: 3, or nodes with their names; count: 0 for an empty pool.",
                 )
             continue
         for node, own in sorted(pool.nodes.items()):
@@ -56,7 +49,7 @@ def count_or_names(config: ClusterConfig) -> Iterator[Problem]:
                 yield Problem(
                     path=f"{path}.nodes.{node}.ordinal",
                     value=str(own.ordinal),
-                    rule=f"With count, a node's name says its ordinal: {ordinal}.",
+                    rule=f"With count, a node's name has its ordinal: {ordinal}.",
                     remedy="Leave ordinal out.",
                 )
 
@@ -67,7 +60,7 @@ def there_are_nodes(config: ClusterConfig) -> Iterator[Problem]:
         yield Problem(
             path="nodePools",
             value=None,
-            rule="A cluster has nodes.",
+            rule="A cluster needs nodes.",
             remedy="Write at least one pool with role: control-plane.",
         )
     total = sum(_size(pool) for pool in config.node_pools.values())
@@ -95,17 +88,37 @@ def control_planes_are_odd(config: ClusterConfig) -> Iterator[Problem]:
     yield Problem(
         path=where,
         value=f"{total} control planes",
-        rule="etcd decides by majority: an even number of control planes survives no more failures "
-        "than one less, and none is no cluster.",
-        remedy=f"Have {total + 1} control planes, or {total - 1}."
+        rule="etcd needs a majority; an even member count tolerates no more failures than the next "
+        "lower odd one."
+        if total
+        else "A cluster needs a control plane.",
+        remedy=f"Write {total + 1} control planes, or {total - 1}."
         if total
         else "Write a pool with role: control-plane and count: 1, or 3.",
     )
 
 
 def names_are_host_names(config: ClusterConfig) -> Iterator[Problem]:
-    """`<pool>-<ordinal>` is a DNS label too."""
+    """A node's name is the instance's host name (RunInstances, HostName), and a DNS label."""
     for name, pool in sorted(config.node_pools.items()):
+        named = [(f"nodePools.{name}.nodes.{node}", node) for node in sorted(pool.nodes)]
+        if pool.count is not None:
+            named = [(f"nodePools.{name}", name)]
+        for path, text in named:
+            if "--" in text:
+                yield Problem(
+                    path=path,
+                    value=text,
+                    rule="A node's name is its host name, and ECS refuses two hyphens in a row.",
+                    remedy=f"Call it {re.sub('-+', '-', text)}.",
+                )
+            if pool.count is None and len(text) < MIN_NAME:
+                yield Problem(
+                    path=path,
+                    value=text,
+                    rule="A node's name is its host name, and ECS wants two characters or more.",
+                    remedy=f"Call it node-{text}.",
+                )
         if pool.count is None:
             continue
         longest = f"{name}-{max(pool.count - 1, 0)}"
@@ -147,7 +160,7 @@ def zones_are_said(config: ClusterConfig) -> Iterator[Problem]:
                     path=path,
                     value=None,
                     rule=f"There is no zone in which all its subnets ({subnets}) have a vSwitch; "
-                    "an instance and its ENIs stand in one zone.",
+                    "an instance and its ENIs are in one zone.",
                     remedy="Give these subnets a zone in common.",
                 )
             continue
@@ -164,8 +177,8 @@ def zones_are_said(config: ClusterConfig) -> Iterator[Problem]:
             yield Problem(
                 path=path,
                 value=None,
-                rule=f"Its subnets share {len(common)} zones, and for {_some(unsaid)} nothing says "
-                "which. Chosen by itself, a zone that a subnet gains later would move nodes.",
+                rule=f"Its subnets share {len(common)} zones, and {_some(unsaid)} could be in "
+                "any. Chosen by default, a zone that a subnet gains later would move nodes.",
                 remedy=f"Write zones: [{', '.join(common)}], or those that this pool should use; "
                 "for named nodes also zone on the node.",
             )
@@ -213,61 +226,6 @@ def instance_types(config: ClusterConfig) -> list[tuple[str, str, int]]:
             if own.instance_type is not None
         ]
     return found
-
-
-def disks_fit(config: ClusterConfig) -> Iterator[Problem]:
-    """Performance levels belong to cloud_essd, keys to encrypted disks."""
-    disks = [
-        (f"nodePools.{name}.disk", pool.disk) for name, pool in sorted(config.node_pools.items())
-    ]
-    disks += [
-        (f"nodePools.{name}.nodes.{node}.disk", own.disk)
-        for name, pool in sorted(config.node_pools.items())
-        for node, own in sorted(pool.nodes.items())
-        if own.disk is not None
-    ]
-    for path, disk in disks:
-        if disk.performance_level is not None and disk.category != "cloud_essd":
-            yield Problem(
-                path=f"{path}.performanceLevel",
-                value=disk.performance_level,
-                rule=f"Performance levels are for cloud_essd, and this disk is {disk.category}.",
-                remedy="Leave it out, or write category: cloud_essd.",
-            )
-        if disk.kms_key_id is not None and not disk.encrypted:
-            yield Problem(
-                path=f"{path}.kmsKeyId",
-                value=disk.kms_key_id,
-                rule="A key is named, and the disk is not encrypted.",
-                remedy="Write encrypted: true, or leave kmsKeyId out.",
-            )
-
-
-def entry_disks_have_their_types(config: ClusterConfig) -> Iterator[Problem]:
-    """ESSD Entry disks go with entry-level families (ECS documentation, "ESSD Entry disks")."""
-    for name, pool in sorted(config.node_pools.items()):
-        for path, kind, disk in [
-            (f"nodePools.{name}.disk", pool.instance_type, pool.disk),
-            *(
-                (
-                    f"nodePools.{name}.nodes.{node}.disk",
-                    own.instance_type or pool.instance_type,
-                    own.disk,
-                )
-                for node, own in sorted(pool.nodes.items())
-                if own.disk is not None
-            ),
-        ]:
-            if disk.category == "cloud_essd_entry" and family_of(kind).split("-")[0] not in {
-                "u1",
-                "e",
-            }:
-                yield Problem(
-                    path=f"{path}.category",
-                    value=disk.category,
-                    rule=f"ESSD Entry disks go with types of u1 and e only, and this is {kind}.",
-                    remedy="Write category: cloud_essd with performanceLevel: PL0.",
-                )
 
 
 def spot_is_whole(config: ClusterConfig) -> Iterator[Problem]:
@@ -354,43 +312,6 @@ def force_delete_is_for_subscriptions(config: ClusterConfig) -> Iterator[Problem
             )
 
 
-def labels_are_allowed(config: ClusterConfig) -> Iterator[Problem]:
-    """The kubelet does not start with a label that it may not set (`--node-labels`)."""
-    for name, pool in sorted(config.node_pools.items()):
-        named = [(f"nodePools.{name}.labels", pool.labels)]
-        named += [
-            (f"nodePools.{name}.nodes.{n}.labels", own.labels) for n, own in pool.nodes.items()
-        ]
-        for path, labels in named:
-            for key, value in sorted(labels.items()):
-                reason = _label_problem(key, value)
-                if reason is not None:
-                    yield Problem(
-                        path=f"{path}.{key}",
-                        value=value,
-                        rule=reason,
-                        remedy="Use a prefix of your own, as example.com/role.",
-                    )
-        seen: set[tuple[str, str]] = set()
-        for place, taint in enumerate(pool.taints or ()):
-            if (taint.key, taint.effect) in seen or not _LABEL_KEY.match(taint.key):
-                yield Problem(
-                    path=f"nodePools.{name}.taints[{place}]",
-                    value=f"{taint.key}:{taint.effect}",
-                    rule="A taint's key is a label key, and stands once for each effect.",
-                    remedy="Correct the key, or take the second one out.",
-                )
-            seen.add((taint.key, taint.effect))
-
-
-def _label_problem(key: str, value: str) -> str | None:
-    if not _LABEL_KEY.match(key) or not _LABEL_VALUE.match(value):
-        return "It is no Kubernetes label: letters, digits, -, _ and ., 63 characters at most."
-    if _OWN_LABELS.search(key) and not _ALLOWED_LABELS.match(key):
-        return "The kubelet does not start with labels of kubernetes.io that it may not set itself."
-    return None
-
-
 def _ordinal_in(pool: str, node: str) -> int | None:
     found = re.fullmatch(rf"{re.escape(pool)}-(0|[1-9]\d{{0,4}})", node)
     return int(found[1]) if found else None
@@ -413,10 +334,7 @@ RULES = (
     names_are_unique,
     zones_are_said,
     types_are_known,
-    disks_fit,
-    entry_disks_have_their_types,
     spot_is_whole,
     deletion_protection_lets_machines_change,
     force_delete_is_for_subscriptions,
-    labels_are_allowed,
 )

@@ -38,7 +38,7 @@ def sample_apps_have_a_network(config: ClusterConfig) -> Iterator[Problem]:
             yield Problem(
                 path="sampleApps.enabled",
                 value="true",
-                rule=f"One sample app stands on {nic}, and no node has pod addresses there.",
+                rule=f"One sample app runs on {nic}, and no node has pod addresses there.",
                 remedy=f"Write enabled: false, or give a node pool an interface {nic}.",
             )
 
@@ -54,7 +54,7 @@ def sample_apps_can_be_scheduled(config: ClusterConfig) -> Iterator[Problem]:
         path="sampleApps.enabled",
         value="true",
         rule="cloudController.enabled is false, so nodes keep the taint "
-        f"{UNINITIALIZED}: pods that do not tolerate it, as the guide's, wait for ever.",
+        f"{UNINITIALIZED}: pods that do not tolerate it, such as the guide's, stay pending.",
         remedy="Write cloudController.enabled: true, enabled: false, or "
         f"tolerations: [{{key: {UNINITIALIZED}}}].",
     )

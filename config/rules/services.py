@@ -59,6 +59,9 @@ _TAKEN: Mapping[tuple[str, str], str] = {
     ("kube-system", "kube-dns"): "CoreDNS's",
     ("kube-system", "spiderpool-controller"): "Spiderpool's webhook's",
 }
+OWN_NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
+"""Namespaces that Kubernetes makes itself."""
+
 _SAMPLE = ("default", "test-svc")
 _IDS: Mapping[str, re.Pattern[str]] = {
     "clb": re.compile(r"^lb-[a-z0-9]+$"),
@@ -100,7 +103,32 @@ def service_names_are_free(config: ClusterConfig) -> Iterator[Problem]:
                 value=None,
                 rule="Without labels a service selects no pod, and its load balancer has no "
                 "backend.",
-                remedy="Write the labels of the pods, as app: test-app-2.",
+                remedy="Write the labels of the pods, for example app: test-app-2.",
+            )
+
+
+def services_have_their_namespace(config: ClusterConfig) -> Iterator[Problem]:
+    """A Service cannot be made in a namespace that does not exist.
+
+    A cluster that somebody else built has namespaces of its own.
+    """
+    if config.kubernetes.mode == "kubeadm":
+        for name, service in sorted(config.services.items()):
+            if service.namespace not in {*OWN_NAMESPACES, *config.namespaces}:
+                yield Problem(
+                    path=f"services.{name}.namespace",
+                    value=service.namespace,
+                    rule="A new cluster has no namespace of this name.",
+                    remedy=f"Write namespaces.{service.namespace}: {{}}, and it is created; with "
+                    "create: false if it exists already.",
+                )
+    for name in sorted(set(config.namespaces) & set(OWN_NAMESPACES)):
+        if config.namespaces[name].create:
+            yield Problem(
+                path=f"namespaces.{name}",
+                value=None,
+                rule="Every cluster has this namespace.",
+                remedy="Take it out.",
             )
 
 
@@ -128,7 +156,7 @@ def service_ports_are_used_once(config: ClusterConfig) -> Iterator[Problem]:
                     path=f"services.{name}.ports.{key}.port",
                     value=str(port.port),
                     rule="Another port of the service has this number and is http or https; the "
-                    "annotation that says so knows numbers only, and would turn this one, too.",
+                    "annotation for that has numbers only, and would change this port too.",
                     remedy="Write another number, or make it a service of its own.",
                 )
 
@@ -180,7 +208,7 @@ def services_have_backends(config: ClusterConfig) -> Iterator[Problem]:
                 path=f"services.{name}.externalTrafficPolicy",
                 value="Local",
                 rule="With backends of type eni traffic goes straight to the pods, whatever the "
-                "policy says: the cloud controller ignores it.",
+                "policy is: the cloud controller ignores it.",
                 remedy="Take it out, or write backendType: ecs.",
             )
         if not eni and not workers and config.kubernetes.mode == "kubeadm":
@@ -222,7 +250,7 @@ def services_stand_somewhere(config: ClusterConfig) -> Iterator[Problem]:
             yield Problem(
                 path=f"{path}.subnet",
                 value=service.subnet,
-                rule="There is no such subnet.",
+                rule="Unknown subnet.",
                 remedy=f"Write one of {', '.join(subnets)}.",
             )
         elif subnets:
@@ -236,7 +264,7 @@ def _public_clb_problems(path: str, service: ServiceConfig) -> Iterator[Problem]
             yield Problem(
                 path=f"{path}.{key}",
                 value=value,
-                rule="A CLB for the internet is in no vSwitch.",
+                rule="A CLB for the internet is not in a vSwitch.",
                 remedy="Take it out, or write addressType: intranet.",
             )
 
@@ -441,13 +469,14 @@ def _ignored(service: ServiceConfig, short: str) -> tuple[str, str] | None:
     charge = f"{PREFIX}instance-charge-type"
     if short == "spec" and service.annotations.get(charge) != "PayBySpec":
         rule = "A load balancer that is paid by what it carries (PayByCLCU) has no spec."
-        return rule, f"Take it out, or write {charge}: PayBySpec beside it."
+        return rule, f"Take it out, or write {charge}: PayBySpec too."
     return None
 
 
 RULES = (
     services_have_a_controller,
     service_names_are_free,
+    services_have_their_namespace,
     service_ports_are_used_once,
     service_protocols_fit,
     services_have_backends,

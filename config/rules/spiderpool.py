@@ -1,6 +1,6 @@
 """Rules about Spiderpool's chart and about pools beside the derived ones.
 
-What `values` may not contradict is known where the chart's values are made (`planning.spiderpool`).
+What `values` may not contradict is in `planning.value_checks`.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def extra_pools_are_parts(config: ClusterConfig) -> Iterator[Problem]:
                 path=path,
                 value=None,
                 rule="An extra pool is for certain namespaces or pods; this one is for all, as the "
-                "node's own pool is.",
+                "node's own pool is already.",
                 remedy="Write namespaces or podLabels.",
             )
         problem = _owner_problem(config, members, path, pool)
@@ -54,22 +54,22 @@ def _owner_problem(
         return Problem(
             path=f"{path}.node",
             value=pool.node,
-            rule="There is no such node.",
-            remedy="Write a node of nodePools, as its pool and its number.",
+            rule="Unknown node.",
+            remedy="Write a node of nodePools, for example workers-0.",
         )
     interface = config.node_pools[member.pool].interfaces.get(pool.interface)
     if interface is None:
         return Problem(
             path=f"{path}.interface",
             value=pool.interface,
-            rule=f"{pool.node} has no such NIC.",
+            rule=f"{pool.node} does not have this NIC.",
             remedy="Write a NIC of its pool.",
         )
     if interface.mode is AddressMode.COUNT:
         return Problem(
             path=f"{path}.addresses",
             value=", ".join(pool.addresses),
-            rule="In mode: count the cloud chooses the addresses, so none can be named.",
+            rule="In mode: count the cloud chooses the addresses, so they cannot be named here.",
             remedy="Use mode: pinned for this NIC.",
         )
     return None
@@ -93,7 +93,7 @@ def _addresses(
             yield Problem(
                 path=where,
                 value=text,
-                rule=f"{error}.",
+                rule=f"Not an address or a range: {error}.",
                 remedy="Write an address, or the first and the last one with a hyphen.",
             )
             continue
@@ -122,4 +122,40 @@ def chart_is_named(config: ClusterConfig) -> Iterator[Problem]:
         )
 
 
-RULES = (extra_pools_are_parts, chart_is_named)
+def controller_replicas_fit(config: ClusterConfig) -> Iterator[Problem]:
+    """Replicas of Spiderpool's controller: its host ports are one to a node."""
+    values = config.spiderpool.values.get("spiderpoolController")
+    replicas = values.get("replicas") if isinstance(values, Mapping) else None
+    if not isinstance(values, Mapping) or not isinstance(replicas, int):
+        return
+    path = "spiderpool.values.spiderpoolController"
+    nodes = len(members_of(config))
+    most = max(nodes - 1, 1)
+    if replicas < 1:
+        yield Problem(
+            path=f"{path}.replicas",
+            value=str(replicas),
+            rule="Without a controller no pool can be made or changed.",
+            remedy="Write replicas: 1.",
+        )
+    elif replicas > most and config.kubernetes.mode == "kubeadm":
+        yield Problem(
+            path=f"{path}.replicas",
+            value=str(replicas),
+            rule="The controller's host ports are one to a node, and an update of it needs a node "
+            f"more than it has replicas: {nodes} nodes take {most}.",
+            remedy=f"Write replicas: {most}.",
+        )
+    budget = values.get("podDisruptionBudget")
+    least = budget.get("minAvailable") if isinstance(budget, Mapping) else None
+    if isinstance(least, int) and least >= replicas > 0:
+        yield Problem(
+            path=f"{path}.podDisruptionBudget.minAvailable",
+            value=str(least),
+            rule=f"With {replicas} replicas no pod of the controller could be evicted, and no node "
+            "drained.",
+            remedy=f"Write minAvailable: {min(replicas, most) - 1}.",
+        )
+
+
+RULES = (extra_pools_are_parts, chart_is_named, controller_replicas_fit)

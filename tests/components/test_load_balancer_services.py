@@ -74,3 +74,20 @@ def test_another_kind_of_load_balancer_replaces_the_service_first(run: Run) -> N
 
 def test_a_stack_without_services_shows_none() -> None:
     assert "services" not in deploy(small()).outputs
+
+
+def test_a_namespace_comes_before_its_services_and_stays() -> None:
+    web = _WEB | {"namespace": "shop"}
+    run = deploy(
+        small(
+            {
+                "namespaces": {"shop": {}, "there-already": {"create": False}},
+                "services": {"web": web, "other": _WEB | {"namespace": "there-already"}},
+            }
+        )
+    )
+    (namespace,) = run.of("Namespace").values()
+    assert namespace.inputs["metadata"] == {"name": "shop"}
+    assert namespace.retain_on_delete
+    assert namespace.urn in run.needed_by(run.of("Service")["small-web"])
+    assert namespace.urn not in run.needed_by(run.of("Service")["small-other"])

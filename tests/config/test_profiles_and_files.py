@@ -148,14 +148,14 @@ def test_an_encrypted_secret_is_taken() -> None:
 @pytest.mark.parametrize(
     ("text", "part"),
     [
-        ("name: a\nname: b\n", "stands twice"),
+        ("name: a\nname: b\n", "is there twice"),
         ("a: [1, 2\n", "line"),
-        ("- a\n", "no object"),
-        ("", "no object"),
-        ("config: 3\n", "no object"),
-        ("a: &a [*a]\nb: *c\n", "no YAML"),
+        ("- a\n", "Not an object"),
+        ("", "Not an object"),
+        ("config: 3\n", "must be an object"),
+        ("a: &a [*a]\nb: *c\n", "Not valid YAML"),
         ("? [1, 2]\n: x\n", ""),
-        ("a: !!python/object:os.system x\n", "no YAML"),
+        ("a: !!python/object:os.system x\n", "Not valid YAML"),
     ],
 )
 def test_text_that_is_no_stack_file_is_refused_with_its_place(text: str, part: str) -> None:

@@ -8,6 +8,7 @@ has these addresses, and a later version that computes others would replace its 
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -51,9 +52,12 @@ def layout(document: Mapping[str, object]) -> dict[str, object]:
 
 def main() -> int:
     sys.path.insert(0, str(ROOT))
+    if len(sys.argv) != 2 or not re.fullmatch(r"\d+\.\d+\.\d+", sys.argv[1]):
+        sys.stderr.write("Name the release, for example 0.2.0.\n")
+        return 2
     from config.stackfile import read_file  # noqa: PLC0415
 
-    (version,) = sys.argv[1:]
+    version = sys.argv[1]
     place = FROZEN / version
     if place.exists():
         sys.stderr.write(f"{version} is frozen already; a released layout never changes.\n")

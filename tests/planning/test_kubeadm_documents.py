@@ -132,6 +132,13 @@ def test_without_a_public_address_the_certificate_has_none() -> None:
     ]
 
 
+def test_further_names_of_the_certificate_come_after_its_own() -> None:
+    names = ["k8s.example.com", "203.0.113.9"]
+    plan = planned(small({"kubernetes": {"endpoint": {"certSans": names}}}))
+    cluster = booted(plan, "masters-0").kubeadm["ClusterConfiguration"]
+    assert cluster["apiServer"]["certSANs"][-2:] == names
+
+
 def test_a_worker_pins_the_ca_and_has_the_token() -> None:
     join = guide("worker").kubeadm["JoinConfiguration"]
     assert join["discovery"]["bootstrapToken"] == {
@@ -192,7 +199,7 @@ def test_the_version_is_exact() -> None:
     ("version", "tag"), [("1.31.9", "3.10"), ("1.33.2", "3.10"), ("1.34.0", "3.10.1")]
 )
 def test_the_sandbox_image_is_the_versions_own(version: str, tag: str) -> None:
-    plan = planned(small({"kubernetes": {"version": version}}))
+    plan = planned(small({"kubernetes": {"version": version, "mirrors": "global"}}))
     assert pause_image(plan) == f"registry.k8s.io/pause:{tag}"
 
 

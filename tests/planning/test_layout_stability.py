@@ -32,7 +32,7 @@ many = settings(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
 
-names = st.from_regex(r"\A[a-z]([-a-z]{0,8}[a-z])?\Z")
+names = st.from_regex(r"\A[a-z](-?[a-z]){1,6}\Z")
 Document = dict[str, Any]
 
 

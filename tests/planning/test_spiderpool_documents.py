@@ -12,15 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.report import ConfigError
+from planning.fixed_values import REASONS, fixed_values, leaves
 from planning.model import ClusterPlan
 from planning.spiderpool import (
     chart_values,
     coordinator_spec,
     ip_pool_spec,
     multus_config_spec,
-    value_problems,
     webhook_certificates,
 )
+from planning.value_checks import value_problems
 from tests.clusters import fake_secrets, small
 from tests.planning.documents import STACKS, planned, stack_plan
 
@@ -132,7 +133,7 @@ def test_a_contradiction_is_refused_with_its_path(own: dict[str, Any], path: str
 
 def test_a_typed_key_is_named_where_there_is_one() -> None:
     (problem,) = value_problems(with_values({"plugins": {"installCNI": False}}))
-    assert problem.remedy == "remove it and say spiderpool.installCni"
+    assert problem.remedy == "Take it out, and write spiderpool.installCni instead."
 
 
 def test_saying_what_holds_anyway_is_no_contradiction() -> None:
@@ -232,3 +233,19 @@ def test_two_controllers_run_only_where_a_node_is_left_for_a_rollout() -> None:
     replicas = "spiderpoolController.replicas"
     assert at(values(stack_plan("local")), replicas) == 1
     assert at(values(stack_plan("prod")), replicas) == 2
+
+
+def test_the_users_coordinator_values_reach_the_coordinator() -> None:
+    own = {"hijackCIDR": ["169.254.0.0/16", "192.0.2.0/24"], "vethMTU": 1400}
+    plan = with_values({"coordinator": own})
+    assert value_problems(plan) == ()
+    assert coordinator_spec(plan) == {
+        "mode": "auto",
+        "podCIDRType": "none",
+        "tunePodRoutes": True,
+        **own,
+    }
+
+
+def test_every_value_that_must_hold_has_a_reason() -> None:
+    assert {path for path, _ in leaves(fixed_values(stack_plan("local")))} == set(REASONS)

@@ -205,7 +205,7 @@ def test_user_data_of_a_node_that_is_not_planned_is_a_mistake_of_the_caller() ->
     workers=st.integers(1, 4),
     pods=st.integers(1, 10),
     mirrors=st.sampled_from(["global", "china"]),
-    name=st.from_regex(r"[a-z][a-z0-9]{0,20}", fullmatch=True),
+    name=st.from_regex(r"[a-z][a-z0-9]{1,20}", fullmatch=True),
 )
 def test_no_pod_address_is_ever_configured_in_a_guest(
     masters: int, workers: int, pods: int, mirrors: str, name: str

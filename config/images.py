@@ -1,0 +1,51 @@
+"""What an image's id says: distribution, release and architecture.
+
+Public images are named `<distribution>_<release>_<architecture>_<size>_alibase_<date>.vhd`
+(ECS documentation, "Public images"); a custom, shared or marketplace image is `m-…` and says
+nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final, Literal
+
+Architecture = Literal["x86_64", "arm64"]
+
+CUSTOM: Final = re.compile(r"^m-[a-z0-9]+$")
+_PUBLIC: Final = re.compile(
+    r"^(?P<distribution>[a-z]+(?:_server|_stream)?)_(?P<release>[a-z0-9]+(?:_[a-z0-9]+)*?)"
+    r"(?P<rest>(?:_(?:uefi|x64|x86|64|32|arm64|amd64))+_?.*)$",
+    re.IGNORECASE,
+)
+_ARM_FAMILY: Final = re.compile(r"^(?:ebm|scc)?[a-z]{1,3}\d+[yr]$")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublicImage:
+    """A public image by its id. `release` has dots, as 24.04."""
+
+    distribution: str
+    release: str
+    architecture: Architecture
+
+
+def public_image(image: str) -> PublicImage | None:
+    """What the id says; None for an id that is not a public image's."""
+    match = _PUBLIC.match(image)
+    if match is None:
+        return None
+    return PublicImage(
+        distribution=match["distribution"].lower(),
+        release=match["release"].replace("_", "."),
+        architecture="arm64" if "_arm64" in match["rest"].lower() else "x86_64",
+    )
+
+
+def architecture_of(family: str) -> Architecture:
+    """Of an instance family: names that end in y (YiTian 710) or r (Ampere Altra) are Arm.
+
+    Source: ECS documentation, "Classification and naming of instance types".
+    """
+    return "arm64" if _ARM_FAMILY.match(family.split("-", maxsplit=1)[0]) else "x86_64"

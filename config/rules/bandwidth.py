@@ -1,0 +1,59 @@
+"""Rules about public bandwidth: EIPs of the NAT gateway and of the API server, and IPv6.
+
+Sources: VPC, AllocateEipAddress (`Bandwidth`: 1 to 200 with PayByTraffic, 1 to 500 with
+PayByBandwidth when it is paid by use); the provider's note on alicloud_eip_address (international
+accounts: PayByTraffic only); AllocateIpv6InternetBandwidth (1 to 5000, in this program's bounds
+1000 at most, PayByTraffic).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from config.model import ClusterConfig
+from config.report import Problem
+
+HIGHEST: Mapping[str, int] = {"PayByTraffic": 200, "PayByBandwidth": 500}
+"""Mbit/s of an EIP that is paid by use, by the way its traffic is paid."""
+
+
+def eips_fit(config: ClusterConfig) -> Iterator[Problem]:
+    """The bandwidth of EIPs that this program makes."""
+    nat, endpoint = config.network.nat, config.kubernetes.endpoint
+    if nat.enabled and nat.id is None and nat.eip_id is None:
+        kind = nat.internet_charge_type
+        if config.cloud.account_type == "International" and kind == "PayByBandwidth":
+            yield Problem(
+                path="network.nat.internetChargeType",
+                value=kind,
+                rule="International accounts pay an EIP without a subscription by traffic only.",
+                remedy="Write internetChargeType: PayByTraffic, or cloud.accountType: Domestic for "
+                "an account of aliyun.com.",
+            )
+        if nat.bandwidth > HIGHEST[kind]:
+            other = HIGHEST["PayByBandwidth"]
+            more = (
+                f", or internetChargeType: PayByBandwidth for up to {other}"
+                if kind == "PayByTraffic"
+                and config.cloud.account_type == "Domestic"
+                and nat.bandwidth <= other
+                else ""
+            )
+            yield Problem(
+                path="network.nat.bandwidth",
+                value=str(nat.bandwidth),
+                rule=f"An EIP with {kind} has {HIGHEST[kind]} Mbit/s at most.",
+                remedy=f"Write bandwidth: {HIGHEST[kind]}{more}.",
+            )
+    if endpoint.public and config.kubernetes.mode == "kubeadm":
+        highest = HIGHEST["PayByTraffic"]
+        if endpoint.bandwidth > highest:
+            yield Problem(
+                path="kubernetes.endpoint.bandwidth",
+                value=str(endpoint.bandwidth),
+                rule=f"The API server's EIP is paid by traffic, and has {highest} Mbit/s at most.",
+                remedy=f"Write bandwidth: {highest}.",
+            )
+
+
+RULES = (eips_fit,)

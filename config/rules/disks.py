@@ -1,0 +1,95 @@
+"""Rules about system disks: sizes, performance levels, encryption, and the types that take them.
+
+Sizes: ECS, RunInstances, `SystemDisk.Size` and `SystemDisk.PerformanceLevel`. Which families take
+which disks: ECS, "Instance families", and "ESSD Entry disks".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from config.instance_limits import family_of
+from config.model import ClusterConfig, DiskConfig
+from config.report import Problem
+
+LEAST_SIZE: Mapping[str, int] = {"PL0": 20, "PL1": 20, "PL2": 461, "PL3": 1261}
+"""GiB of a system disk of cloud_essd, by performance level."""
+
+LAST_WITH_ULTRA_DISKS = 6
+"""The generation of families up to which cloud_efficiency is taken; later ones take ESSDs only."""
+
+_GENERATION = re.compile(r"^[a-z]+?(\d+)")
+_ENTRY_FAMILIES = frozenset({"e", "u1", "u2a", "u2i"})
+"""Families that take ESSD Entry disks; they take no cloud_efficiency."""
+
+
+def disks_fit(config: ClusterConfig) -> Iterator[Problem]:
+    """A disk whole in itself, on a type that takes it."""
+    for path, instance_type, disk in disks(config):
+        yield from _disk(path, disk)
+        yield from _on_type(path, instance_type, disk)
+
+
+def disks(config: ClusterConfig) -> Iterator[tuple[str, str, DiskConfig]]:
+    """Every disk: the path that sets it, the instance type that it goes with, and itself."""
+    for name, pool in sorted(config.node_pools.items()):
+        yield f"nodePools.{name}.disk", pool.instance_type, pool.disk
+        for node, own in sorted(pool.nodes.items()):
+            instance_type = own.instance_type or pool.instance_type
+            if own.disk is not None:
+                yield f"nodePools.{name}.nodes.{node}.disk", instance_type, own.disk
+            elif own.instance_type is not None:
+                yield f"nodePools.{name}.disk", instance_type, pool.disk
+
+
+def _disk(path: str, disk: DiskConfig) -> Iterator[Problem]:
+    level = disk.performance_level
+    if level is not None and disk.category != "cloud_essd":
+        yield Problem(
+            path=f"{path}.performanceLevel",
+            value=level,
+            rule=f"Performance levels are for cloud_essd, and this disk is {disk.category}.",
+            remedy="Leave it out, or write category: cloud_essd.",
+        )
+    elif level is not None and disk.size < LEAST_SIZE[level]:
+        fitting = max(name for name, least in LEAST_SIZE.items() if disk.size >= least)
+        yield Problem(
+            path=f"{path}.size",
+            value=str(disk.size),
+            rule=f"A system disk of {level} has {LEAST_SIZE[level]} GiB or more.",
+            remedy=f"Write size: {LEAST_SIZE[level]}, or performanceLevel: {fitting}.",
+        )
+    if disk.kms_key_id is not None and not disk.encrypted:
+        yield Problem(
+            path=f"{path}.kmsKeyId",
+            value=disk.kms_key_id,
+            rule="A key is named, and the disk is not encrypted.",
+            remedy="Write encrypted: true, or leave kmsKeyId out.",
+        )
+
+
+def _on_type(path: str, instance_type: str, disk: DiskConfig) -> Iterator[Problem]:
+    family = family_of(instance_type).split("-")[0]
+    generation = _GENERATION.match(family)
+    if disk.category == "cloud_essd_entry" and family not in _ENTRY_FAMILIES:
+        yield Problem(
+            path=f"{path}.category",
+            value=disk.category,
+            rule="ESSD Entry disks go with entry-level types (u1, u2a, u2i, e) only, and this is "
+            f"{instance_type}.",
+            remedy="Write category: cloud_essd with performanceLevel: PL0.",
+        )
+    essd_only = family in _ENTRY_FAMILIES or (
+        generation is not None and int(generation[1]) > LAST_WITH_ULTRA_DISKS
+    )
+    if disk.category == "cloud_efficiency" and essd_only:
+        yield Problem(
+            path=f"{path}.category",
+            value=disk.category,
+            rule=f"{instance_type} takes ESSDs only.",
+            remedy="Write category: cloud_essd with performanceLevel: PL0.",
+        )
+
+
+RULES = (disks_fit,)

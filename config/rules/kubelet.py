@@ -1,0 +1,421 @@
+"""Rules about `kubernetes.kubelet`: names, types and values that the cluster's kubelet takes.
+
+A kubelet does not start with a value of the wrong type, and ignores a field that it does not know
+(`pkg/kubelet/kubeletconfig/util/codec` of Kubernetes 1.35 decodes leniently in the end). The names
+and types come from `config.kubelet_fields`; the bounds from the kubelet's own validation
+(`pkg/kubelet/apis/config/validation` of Kubernetes 1.35).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final
+
+from config.kubelet_fields import FIELDS, GATES, ROOT
+from config.model import ClusterConfig
+from config.report import Problem, path_of
+from config.schema_walk import nearest
+
+OWN_FIELDS: Final[Mapping[str, str]] = {
+    "apiVersion": "The document has one already.",
+    "authentication": "kubeadm sets it.",
+    "authorization": "kubeadm sets it.",
+    "cgroupDriver": "It must be the one of containerd, which is systemd.",
+    "clusterDNS": "kubeadm sets it from kubernetes.serviceCidr.",
+    "clusterDomain": "kubeadm sets it.",
+    "containerRuntimeEndpoint": "The bootstrap installs containerd with a socket of its own.",
+    "kind": "The document has one already.",
+    "maxPods": "It follows from the pod addresses of eth0, so that no pod is left without one.",
+    "podCIDR": "Pods take their addresses from the VPC, never from a range of the node.",
+    "providerID": "It names the instance to the cloud controller.",
+    "registerNode": "Without it the kubelet never joins the cluster.",
+    "registerWithTaints": "The pool's taints set it.",
+    "rotateCertificates": "Nodes that join depend on it.",
+    "staticPodPath": "kubeadm sets it.",
+    "staticPodURL": "kubeadm's static pods come from a directory of the node.",
+}
+"""Fields that this program or kubeadm sets, each with the reason."""
+
+TRAPS: Final[Mapping[str, tuple[object, str]]] = {
+    "enableServer": (False, "Without its server a kubelet answers no logs, exec or metrics."),
+    "port": (None, "The API server and the security group expect the kubelet on port 10250."),
+    "protectKernelDefaults": (
+        True,
+        "The kubelet then refuses to start: Ubuntu's vm.overcommit_memory is not the one it wants.",
+    ),
+    "readOnlyPort": (None, "That port shows every pod of the node to anybody, without a login."),
+    "runOnce": (True, "The kubelet then ends after its first pods."),
+    "serverTLSBootstrap": (
+        True,
+        "Nothing here approves the certificates that kubelets then ask for: logs and exec fail.",
+    ),
+}
+"""Fields with the value that breaks a node (None: any value but the default), and the reason."""
+
+_CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
+    "cpuManagerPolicy": ("none", "static"),
+    "memoryManagerPolicy": ("None", "Static"),
+    "topologyManagerPolicy": ("none", "best-effort", "restricted", "single-numa-node"),
+    "topologyManagerScope": ("container", "pod"),
+    "configMapAndSecretChangeDetectionStrategy": ("Get", "Cache", "Watch"),
+    "hairpinMode": ("promiscuous-bridge", "hairpin-veth", "none"),
+    "memorySwap.swapBehavior": ("NoSwap", "LimitedSwap"),
+    "logging.format": ("text", "json"),
+    "imagePullCredentialsVerificationPolicy": (
+        "NeverVerify",
+        "NeverVerifyPreloadedImages",
+        "NeverVerifyAllowlistedImages",
+        "AlwaysVerify",
+    ),
+}
+_RESERVED: Final = ("cpu", "memory", "ephemeral-storage", "pid")
+_SIGNALS: Final = (
+    "memory.available",
+    "nodefs.available",
+    "nodefs.inodesFree",
+    "imagefs.available",
+    "imagefs.inodesFree",
+    "containerfs.available",
+    "containerfs.inodesFree",
+    "pid.available",
+    "allocatableMemory.available",
+)
+_KEYS: Final[Mapping[str, tuple[str, ...]]] = {
+    "systemReserved": _RESERVED,
+    "kubeReserved": _RESERVED,
+    "evictionHard": _SIGNALS,
+    "evictionSoft": _SIGNALS,
+    "evictionSoftGracePeriod": _SIGNALS,
+    "evictionMinimumReclaim": _SIGNALS,
+}
+"""Maps whose keys are not free."""
+
+_BOUNDS: Final[Mapping[str, tuple[int, int]]] = {
+    "imageGCHighThresholdPercent": (0, 100),
+    "imageGCLowThresholdPercent": (0, 100),
+    "oomScoreAdj": (-1000, 1000),
+    "healthzPort": (0, 65535),
+    "iptablesDropBit": (0, 31),
+    "iptablesMasqueradeBit": (0, 31),
+    "nodeLeaseDurationSeconds": (1, 2**31 - 1),
+    "containerLogMaxFiles": (2, 2**31 - 1),
+    "containerLogMaxWorkers": (1, 2**31 - 1),
+    "maxParallelImagePulls": (1, 2**31 - 1),
+    "nodeStatusMaxImages": (-1, 2**31 - 1),
+    **dict.fromkeys(
+        (
+            "eventBurst",
+            "eventRecordQPS",
+            "kubeAPIBurst",
+            "kubeAPIQPS",
+            "maxOpenFiles",
+            "podsPerCore",
+            "registryBurst",
+            "registryPullQPS",
+        ),
+        (0, 2**31 - 1),
+    ),
+}
+_ENFORCEMENTS: Final = (
+    "none",
+    "pods",
+    "system-reserved",
+    "system-reserved-compressible",
+    "kube-reserved",
+    "kube-reserved-compressible",
+)
+
+_DURATION: Final = re.compile(r"^(0|([0-9]+(\.[0-9]*)?(ns|us|µs|ms|s|m|h))+)$")
+_QUANTITY: Final = re.compile(r"^[0-9]+(\.[0-9]+)?([KMGTPE]i|[numkMGTPE]|[eE][0-9]+)?$")
+_PERCENT: Final = re.compile(r"^(100|[0-9]{1,2})(\.[0-9]+)?%$")
+_INT: Final = re.compile(r"^-?[0-9]+$")
+_WORDS: Final[Mapping[str, bool]] = {"true": True, "false": False, "yes": True, "no": False}
+
+Path = tuple[str | int, ...]
+Fault = tuple[str, str]
+"""The rule that a value breaks, and the remedy."""
+
+
+def kubelet_settings_are_known(config: ClusterConfig) -> Iterator[Problem]:
+    """Names, types and values of every field, by the version of the cluster."""
+    if not config.kubernetes.kubelet:
+        return
+    minor = int(config.kubernetes.version.split(".")[1])
+    known_minors = [entry[1:] for entry in FIELDS[ROOT].values()]
+    first, last = min(m[0] for m in known_minors), max(m[1] for m in known_minors)
+    if not first <= minor <= last:
+        return  # `kubernetes.version_is_supported` refuses the version
+    for name, value in sorted(config.kubernetes.kubelet.items()):
+        at = ("kubernetes", "kubelet", name)
+        if name in OWN_FIELDS:
+            yield _problem(at, value, OWN_FIELDS[name], "Take it out.")
+        elif name in TRAPS and _is_trap(value, TRAPS[name][0]):
+            yield _problem(at, value, TRAPS[name][1], "Take it out.")
+        else:
+            yield from _field(ROOT, name, value, at, minor)
+
+
+def thresholds_are_in_order(config: ClusterConfig) -> Iterator[Problem]:
+    """Image collection stops below where it starts; a soft eviction has its grace period."""
+    fields = config.kubernetes.kubelet
+    high = fields.get("imageGCHighThresholdPercent", 85)
+    low = fields.get("imageGCLowThresholdPercent", 80)
+    if isinstance(high, int) and isinstance(low, int) and low >= high:
+        key = (
+            "imageGCLowThresholdPercent"
+            if "imageGCLowThresholdPercent" in fields
+            else "imageGCHighThresholdPercent"
+        )
+        yield _problem(
+            ("kubernetes", "kubelet", key),
+            fields[key],
+            "The kubelet starts only with imageGCLowThresholdPercent (80 by default) below "
+            "imageGCHighThresholdPercent (85 by default).",
+            f"Write imageGCLowThresholdPercent: {max(high - 5, 0)}."
+            if high > 0
+            else "Write a higher imageGCHighThresholdPercent.",
+        )
+    pulls = fields.get("maxParallelImagePulls")
+    if isinstance(pulls, int) and pulls > 1 and fields.get("serializeImagePulls") is not False:
+        yield _problem(
+            ("kubernetes", "kubelet", "maxParallelImagePulls"),
+            pulls,
+            "The kubelet pulls several images at once only with serializeImagePulls: false.",
+            "Write serializeImagePulls: false too.",
+        )
+    soft, grace = fields.get("evictionSoft"), fields.get("evictionSoftGracePeriod")
+    if isinstance(soft, Mapping):
+        periods = grace if isinstance(grace, Mapping) else {}
+        for signal in sorted(set(map(str, soft)) - set(map(str, periods))):
+            yield _problem(
+                ("kubernetes", "kubelet", "evictionSoft", signal),
+                soft[signal],
+                "The kubelet starts only when each soft eviction has a grace period.",
+                f"Write kubernetes.kubelet.evictionSoftGracePeriod: {{{signal}: 1m30s}} too.",
+            )
+
+
+def _field(struct: str, name: str, value: object, at: Path, minor: int) -> Iterator[Problem]:
+    entry = FIELDS[struct].get(name)
+    if entry is None:
+        known = [n for n, (_, first, last) in FIELDS[struct].items() if first <= minor <= last]
+        meant = nearest(name, known)
+        remedy = f"Did you mean {meant}? Otherwise take it out." if meant else "Take it out."
+        if meant is not None and meant in OWN_FIELDS and struct == ROOT:
+            remedy = f"Take it out. {meant} is not free either: this program or kubeadm sets it."
+        rule = f"The kubelet of Kubernetes 1.{minor} has no setting {name}."
+        yield _problem(at, None, rule, remedy)
+        return
+    kind, first, last = entry
+    if not first <= minor <= last:
+        span = f"from 1.{first} on" if minor < first else f"up to 1.{last}"
+        yield _problem(
+            at, None, f"The kubelet has it {span}, and this cluster is 1.{minor}.", "Take it out."
+        )
+        return
+    yield from _typed(kind, value, at, minor)
+
+
+def _typed(kind: str, value: object, at: Path, minor: int) -> Iterator[Problem]:
+    if kind in FIELDS:
+        if not isinstance(value, Mapping):
+            yield _problem(at, value, "It must be a map.", f"Write its fields: {_fields_of(kind)}.")
+            return
+        for key, item in value.items():
+            yield from _field(kind, str(key), item, (*at, str(key)), minor)
+        return
+    if kind.startswith("list of "):
+        inner = kind.removeprefix("list of ")
+        if not isinstance(value, list | tuple):
+            yield _problem(at, value, "It must be a list.", _as_list(value))
+            return
+        for place, item in enumerate(value):
+            yield from _typed(inner, item, (*at, place), minor)
+        return
+    if kind.startswith("map of "):
+        if not isinstance(value, Mapping):
+            yield _problem(at, value, "It must be a map.", "Write keys with their values.")
+            return
+        yield from _map(kind.removeprefix("map of "), value, at, minor)
+        return
+    fault = _SCALARS[kind](value) or _bounded(at, value)
+    if fault is not None:
+        yield _problem(at, value, *fault)
+
+
+def _map(kind: str, value: Mapping[object, object], at: Path, minor: int) -> Iterator[Problem]:
+    name = str(at[-1])
+    keys = _KEYS.get(name)
+    for key, item in sorted(value.items(), key=lambda pair: str(pair[0])):
+        here = (*at, str(key))
+        if keys is not None and key not in keys:
+            meant = nearest(str(key), keys)
+            yield _problem(
+                here,
+                item,
+                f"The kubelet knows no {key} here. It knows {', '.join(keys)}.",
+                f"Did you mean {meant}? Otherwise take it out." if meant else "Take it out.",
+            )
+            continue
+        if name == "featureGates":
+            problem = _gate(str(key), here, minor)
+            if problem is not None:
+                yield problem
+                continue
+        if name in _KEYS and kind == "text":
+            fault = _amount(name, item)
+            if fault is not None:
+                yield _problem(here, item, *fault)
+            continue
+        yield from _typed(kind, item, here, minor)
+
+
+def _gate(gate: str, at: Path, minor: int) -> Problem | None:
+    span = GATES.get(gate)
+    if span is not None and span[0] <= minor <= span[1]:
+        return None
+    known = [name for name, (first, last) in GATES.items() if first <= minor <= last]
+    meant = nearest(gate, known) if span is None else None
+    return _problem(
+        at,
+        None,
+        f"The kubelet of Kubernetes 1.{minor} has no feature gate {gate}, and does not start with "
+        "it.",
+        f"Did you mean {meant}? Otherwise take it out." if meant else "Take it out.",
+    )
+
+
+def _amount(name: str, value: object) -> Fault | None:
+    """Values of reservations and evictions, which the kubelet parses from text."""
+    fault = _text(value)
+    if fault is not None:
+        return fault
+    text = str(value)
+    if name == "evictionSoftGracePeriod":
+        return _duration(text)
+    if name.startswith("eviction") and _PERCENT.match(text):
+        return None
+    if _QUANTITY.match(text):
+        return None
+    more = ", or a share as 10%" if name.startswith("eviction") else ""
+    return (
+        f"Not a Kubernetes quantity{more}: a number and a unit as Mi, Gi or m.",
+        "Write a quantity, for example 512Mi.",
+    )
+
+
+def _bool(value: object) -> Fault | None:
+    if isinstance(value, bool):
+        return None
+    meant = _WORDS.get(str(value).lower())
+    remedy = "Write true or false, without quotes."
+    if meant is not None:
+        remedy = f"Write {str(meant).lower()}, without quotes."
+    return "It must be true or false.", remedy
+
+
+def _int(value: object) -> Fault | None:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return None
+    if isinstance(value, str) and _INT.match(value):
+        return "It must be a whole number.", f"Write {int(value)}, without quotes."
+    return "It must be a whole number.", "Write a whole number, without quotes."
+
+
+def _float(value: object) -> Fault | None:
+    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+        return None
+    return "It must be a number.", "Write a number, without quotes."
+
+
+def _text(value: object) -> Fault | None:
+    if isinstance(value, str):
+        return None
+    if isinstance(value, bool | int | float):
+        return "It must be text.", f'Put it in quotes: "{json.dumps(value)}".'
+    return "It must be text.", "Write text."
+
+
+def _duration(value: object) -> Fault | None:
+    if isinstance(value, str) and _DURATION.match(value):
+        return None
+    seconds = str(value)
+    plain = not isinstance(value, bool) and _INT.match(seconds) and not seconds.startswith("-")
+    return (
+        "It must be a duration: numbers with the units h, m, s or ms.",
+        f"Write {seconds}s, if these are seconds." if plain else "Write a duration, as 1m30s.",
+    )
+
+
+def _quantity(value: object) -> Fault | None:
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return None
+    if isinstance(value, str) and _QUANTITY.match(value):
+        return None
+    return "It must be a Kubernetes quantity.", "Write a quantity, for example 512Mi."
+
+
+def _object(value: object) -> Fault | None:
+    return None if isinstance(value, Mapping) else ("It must be a map.", "Write a map.")
+
+
+_SCALARS: Final[Mapping[str, Callable[[object], Fault | None]]] = {
+    "bool": _bool,
+    "int": _int,
+    "float": _float,
+    "text": _text,
+    "duration": _duration,
+    "quantity": _quantity,
+    "object": _object,
+}
+
+
+def _bounded(at: Path, value: object) -> Fault | None:
+    """Choices and bounds of a single field; its type is right."""
+    name = ".".join(str(step) for step in at[2:])
+    choices = _ENFORCEMENTS if at[2] == "enforceNodeAllocatable" else _CHOICES.get(name)
+    if choices is not None and value not in choices:
+        meant = nearest(str(value), choices)
+        return (
+            f"The kubelet takes {', '.join(choices[:-1])} or {choices[-1]}.",
+            f"Write {meant or choices[0]}.",
+        )
+    bounds = _BOUNDS.get(name)
+    if bounds is not None and isinstance(value, int) and not bounds[0] <= value <= bounds[1]:
+        low, high = bounds
+        return (
+            f"The kubelet takes {low} to {high}.",
+            f"Write {min(max(value, low), high)}.",
+        )
+    if name == "containerLogMaxSize" and not _QUANTITY.match(str(value)):
+        return "It must be a Kubernetes quantity.", "Write a quantity, for example 10Mi."
+    return None
+
+
+def _is_trap(value: object, trap: object) -> bool:
+    return value not in (0, 10250) if trap is None else value is trap
+
+
+def _as_list(value: object) -> str:
+    if isinstance(value, str | int | float | bool):
+        return f"Write [{json.dumps(value)}]."
+    return "Write a list."
+
+
+def _fields_of(struct: str) -> str:
+    return ", ".join(sorted(FIELDS[struct]))
+
+
+def _problem(at: Path, value: object, rule: str, remedy: str) -> Problem:
+    shown = None
+    if isinstance(value, bool):
+        shown = str(value).lower()
+    elif isinstance(value, str | int | float):
+        shown = str(value)
+    return Problem(path=path_of(*at), value=shown, rule=rule, remedy=remedy)
+
+
+RULES = (kubelet_settings_are_known, thresholds_are_in_order)

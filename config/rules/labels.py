@@ -1,0 +1,139 @@
+"""Rules about Kubernetes labels and taints of nodes.
+
+Syntax: Kubernetes, "Labels and Selectors" and `k8s.io/apimachinery/pkg/util/validation`. What a
+kubelet may set on its own node: the NodeRestriction admission plugin, `--node-labels`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from config.model import ClusterConfig, NodePoolConfig, TaintConfig
+from config.report import Problem
+
+MAX_NAME = 63
+MAX_PREFIX = 253
+
+_NAME = re.compile(r"^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$")
+_PREFIX = re.compile(r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")
+_OWN = re.compile(r"(^|\.)(kubernetes|k8s)\.io$")
+_OWN_FREE_PREFIX = re.compile(r"(^|\.)(kubelet|node)\.kubernetes\.io$")
+_OWN_FREE = frozenset(
+    {
+        "kubernetes.io/arch",
+        "kubernetes.io/hostname",
+        "kubernetes.io/os",
+        "node.kubernetes.io/instance-type",
+        "topology.kubernetes.io/region",
+        "topology.kubernetes.io/zone",
+    }
+)
+"""Labels of kubernetes.io that a kubelet may set itself, beside those of two prefixes."""
+
+
+def labels_are_allowed(config: ClusterConfig) -> Iterator[Problem]:
+    """The kubelet does not start with a label that it may not set (`--node-labels`)."""
+    for name, pool in sorted(config.node_pools.items()):
+        for path, labels in _labels(name, pool):
+            for key, value in sorted(labels.items()):
+                fault = key_fault(key) or _restricted(key)
+                if fault is not None:
+                    yield Problem(
+                        path=f"{path}.{key}",
+                        value=value,
+                        rule=fault,
+                        remedy="Write a key with a prefix of your own, as example.com/role.",
+                    )
+                fault = value_fault(value)
+                if fault is not None:
+                    yield Problem(
+                        path=f"{path}.{key}",
+                        value=value,
+                        rule=fault,
+                        remedy=f"Write {key}: {_cleaned(value)}.",
+                    )
+
+
+def taints_are_allowed(config: ClusterConfig) -> Iterator[Problem]:
+    """A taint has a label's key and value, and a key has one taint for each effect."""
+    for name, pool in sorted(config.node_pools.items()):
+        first: dict[tuple[str, str], int] = {}
+        for place, taint in enumerate(pool.taints or ()):
+            path = f"nodePools.{name}.taints[{place}]"
+            yield from _taint(path, taint)
+            other = first.setdefault((taint.key, taint.effect), place)
+            if other != place:
+                yield Problem(
+                    path=path,
+                    value=f"{taint.key}:{taint.effect}",
+                    rule=f"taints[{other}] has this key and effect already, and a node has one "
+                    "taint for both.",
+                    remedy="Take one of the two out.",
+                )
+
+
+def _labels(name: str, pool: NodePoolConfig) -> Iterator[tuple[str, Mapping[str, str]]]:
+    yield f"nodePools.{name}.labels", pool.labels
+    for node, own in sorted(pool.nodes.items()):
+        yield f"nodePools.{name}.nodes.{node}.labels", own.labels
+
+
+def _taint(path: str, taint: TaintConfig) -> Iterator[Problem]:
+    fault = key_fault(taint.key)
+    if fault is not None:
+        yield Problem(
+            path=f"{path}.key",
+            value=taint.key,
+            rule=fault,
+            remedy="Write a key as example.com/role.",
+        )
+    fault = value_fault(taint.value)
+    if fault is not None:
+        yield Problem(
+            path=f"{path}.value",
+            value=taint.value,
+            rule=fault,
+            remedy=f"Write value: {_cleaned(taint.value)}.",
+        )
+
+
+def key_fault(key: str) -> str | None:
+    """Why this is not the key of a label; None when it is one."""
+    prefix, slash, name = key.rpartition("/")
+    if slash and (len(prefix) > MAX_PREFIX or not _PREFIX.match(prefix)):
+        return (
+            "The part of a label's key before the slash is a DNS name: small letters, digits, "
+            f"hyphens and dots, {MAX_PREFIX} characters at most."
+        )
+    if not _NAME.match(name) or len(name) > MAX_NAME:
+        return (
+            f"A label's key has 1 to {MAX_NAME} letters, digits, hyphens, underscores and dots, "
+            "and begins and ends with a letter or a digit."
+        )
+    return None
+
+
+def value_fault(value: str) -> str | None:
+    """Why this is not the value of a label; None when it is one."""
+    if not value or (_NAME.match(value) and len(value) <= MAX_NAME):
+        return None
+    return (
+        f"A label's value has at most {MAX_NAME} letters, digits, hyphens, underscores and dots, "
+        "and begins and ends with a letter or a digit."
+    )
+
+
+def _restricted(key: str) -> str | None:
+    prefix = key.rpartition("/")[0]
+    if not _OWN.search(prefix) or _OWN_FREE_PREFIX.search(prefix) or key in _OWN_FREE:
+        return None
+    return "The kubelet does not start with labels of kubernetes.io that it may not set itself."
+
+
+def _cleaned(value: str) -> str:
+    text = re.sub(r"[^-A-Za-z0-9_.]+", "-", value)[:MAX_NAME].strip("-_.")
+    return text or "none"
+
+
+RULES = (labels_are_allowed, taints_are_allowed)

@@ -1,0 +1,88 @@
+"""Settings of the kubelet that a stack file may hold."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from config.kubelet_fields import FIELDS, GATES, ROOT
+from config.report import ConfigError
+from config.rules.kubelet import OWN_FIELDS, TRAPS
+from config.rules.kubernetes import MINORS
+from tests.clusters import small
+from tests.planning.documents import booted, planned
+
+pytestmark = pytest.mark.unit
+
+PATCH = "/etc/spiderpool-alicloud/patches/kubeletconfiguration+merge.json"
+
+
+def _with(kubelet: dict[str, Any], version: str = "1.35.4") -> dict[str, Any]:
+    return small({"kubernetes": {"version": version, "kubelet": kubelet}})
+
+
+@pytest.mark.parametrize(
+    "kubelet",
+    [
+        {"featureGates": {"NodeSwap": True}},
+        {"featureGates": {}},
+        {"evictionHard": {"memory.available": "200Mi", "nodefs.available": "10%"}},
+        {"systemReserved": {"cpu": "100m", "memory": "512Mi"}},
+        {"allowedUnsafeSysctls": ["net.*"]},
+        {"memorySwap": {"swapBehavior": "LimitedSwap"}, "failSwapOn": False},
+        {"shutdownGracePeriod": "1m30s", "imageGCHighThresholdPercent": 90},
+        {"reservedMemory": [{"numaNode": 0, "limits": {"memory": "1Gi"}}]},
+        {"logging": {"format": "json", "verbosity": 3}},
+        {"memoryThrottlingFactor": 0.9, "readOnlyPort": 0},
+    ],
+)
+def test_maps_lists_and_nested_settings_reach_the_node_as_they_are(kubelet: dict[str, Any]) -> None:
+    plan = planned(_with(kubelet))
+    node = next(iter(plan.nodes))
+    patch = json.loads(booted(plan, node).files[PATCH])
+    assert {key: patch[key] for key in kubelet} == kubelet
+
+
+@pytest.mark.parametrize(
+    "kubelet",
+    [
+        {"memorySwap": {"swapBehaviour": "LimitedSwap"}},
+        {"memorySwap": {"swapBehavior": "Unlimited"}},
+        {"reservedMemory": [{"numaNode": "0"}]},
+        {"cpuCFSQuotaPeriod": "fast"},
+        {"evictionHard": {"memory.available": "lots"}},
+        {"evictionSoftGracePeriod": {"memory.available": "90"}},
+        {"memoryThrottlingFactor": float("nan")},
+        {"maxOpenFiles": True},
+        {"enforceNodeAllocatable": ["everything"]},
+        {"oomScoreAdj": -2000},
+    ],
+)
+def test_what_a_kubelet_would_refuse_or_ignore_is_refused(kubelet: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError) as caught:
+        planned(_with(kubelet))
+    assert {p.path.split(".")[1] for p in caught.value.problems} == {"kubelet"}
+
+
+@pytest.mark.parametrize("minor", MINORS)
+def test_a_field_is_taken_by_the_versions_that_have_it_and_by_no_other(minor: int) -> None:
+    field = {"mergeDefaultEvictionSettings": True}
+    if minor >= 33:
+        assert planned(_with(field, f"1.{minor}.0")).kubernetes.kubelet == field
+    else:
+        with pytest.raises(ConfigError, match=r"from 1\.33 on"):
+            planned(_with(field, f"1.{minor}.0"))
+
+
+def test_every_field_that_has_a_rule_is_a_field() -> None:
+    fields = {*FIELDS[ROOT], "apiVersion", "kind"}
+    assert set(OWN_FIELDS) <= fields
+    assert set(TRAPS) <= fields
+
+
+def test_the_table_covers_the_supported_minors() -> None:
+    spans = [entry[1:] for entry in FIELDS[ROOT].values()] + list(GATES.values())
+    assert min(first for first, _ in spans) == MINORS.start
+    assert max(last for _, last in spans) == MINORS.stop - 1
