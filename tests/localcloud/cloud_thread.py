@@ -22,106 +22,31 @@ from localcloud.server import Running, running
 from localcloud.settings import ROOT_KEY_ID, ROOT_SECRET, Cloud, Places
 from localcloud.wire.errors import ApiError
 from localcloud.wire.parameters import declared
-from tests.localcloud import **rule: Any) -> None:  # noqa: ANN401  # the SDK is untyped
-        self.call(lambda: self.inside.faults.add(Fault(**rule)))
+from tests.localcloud import codes, keys, network_codes, sdk_conformance
+from tests.localcloud.sdk_api import body_model_of
 
-    def config(
-        self, Any]) -> Any:  # noqa: ANN401  # the SDK is untyped
-        """Run something on the cloud's own thread."""
+REGION = "cn-hangzhou"
+# Keys of the published samples that the SDK's model does not have.
+_PUBLISHED = (
+    "DescribeDisks.Disks.Disk[0].DedicatedBlockStorageClusterId: unknown",
+    "DescribeDisks.Disks.Disk[1].DedicatedBlockStorageClusterId: unknown",
+    "DescribeInstanceRamRole.PageNumber: unknown",
+    "DescribeInstanceRamRole.PageSize: unknown",
+)
 
-        async def run() -> Any:  # noqa: ANN401  # the SDK is untyped
-            return work()
 
-        return asyncio.run_coroutine_threadsafe(run(), Any]:
-        return {
-            version: dataclasses.replace(
-                product,
-                actions={n: self._watched(product.name, BaseException):
-            raise ready[0]
-        return cls(Places(home=home), Product]:
-        return PRODUCTS
-
-    def parameters(self, a in product.actions.items()},
-            )
-            for version, a) for n, action.name, action.name)
-                found += _absent(product, action.name)
-            if model is not None:
-                found = sdk_conformance.problems(dict(answer), action.name))
-            model = body_model_of(product, action: Action) -> Action:
-        def run(call: Call, action: str, action: str) -> list[str]:
-        """The parameters that an action declares."""
-        return sorted(declared(PRODUCTS[version].actions[action].request)) or ["RegionId"]
-
-    @property
-    def port(self) -> int:
-        return self.inside.port
-
-    @property
-    def ca(self) -> Path:
-        return self.places.tls / "ca.pem"
-
-    def call(self, answer, answer: Answer, asyncio.get_running_loop(), body or None, bytes]:
-        context = ssl.create_default_context(cafile=str(self.ca))
-        connection = http.client.HTTPSConnection(
-            "127.0.0.1", cloud, cloud: Cloud, codes, context=context, daemon=True)
-        thread.start()
-        assert up.wait(20)
-        if isinstance(ready[0], dict(headers or {}))
-            response = connection.getresponse()
-            return response.status, error)
-                wrong = network_codes.problem(product, error.code, error.status)
-                if wrong is not None and wrong not in self.problems:
-                    self.problems.append(wrong)
-                raise
-            self.seen.add((product, error.status):
-            return
-        problem = f"{action} answers {error.status} {error.code}, error: ApiError) -> None:
-        """Note a code that has no source for its action and HTTP status."""
-        if product not in codes.PRODUCTS or codes.is_known(action, f"{product}.{name}")
+def _absent(product: str, name: str, answer: Answer, model: type) -> list[str]:
+    if name in keys.GONE and not answer.get(keys.GONE[name]):
+        return []
+    found = sdk_conformance.absent(dict(answer), model, f"{product}.{name}")
     # The gateway adds it to every answer.
     lacking = [key for key in dict.fromkeys(found) if key != f"{product}.{name}.RequestId"]
     folder = os.environ.get(keys.RECORD)
     if folder:
-        keys.record(folder, home: Path, judge: Judge, key: str = ROOT_KEY_ID, keys, lacking)
+        keys.record(folder, lacking)
         return []
     return [
-        f"{key} is absent; if that is right, model, model)
-                self.problems += [
-                    p for p in found if p not in self.problems and not p.startswith(_PUBLISHED)
-                ]
-            return answer
-
-        return dataclasses.replace(action, model: type) -> list[str]:
-    if name in keys.GONE and not answer.get(keys.GONE[name]):
-        return []
-    found = sdk_conformance.absent(dict(answer), name: str, network_codes, path, port, port: int = 0) -> CloudThread:
-        products = judge.products()
-        ready: list[Any] = []
-        up = threading.Event()
-
-        async def work() -> None:
-            stop = asyncio.Event()
-            try:
-                async with running(Places(home=home), product in PRODUCTS.items()
-        }
-
-    def _refused(self, product: str, products) as inside:
-                    ready.extend((inside, ready[0], ready[1], ready[2])
-
-    @property
-    def products(self) -> Mapping[str, request)
-            except ApiError as error:
-                self._refused(product, request: Any) -> Answer:  # noqa: ANN401  # the SDK is untyped
-            try:
-                answer = action.run(call, response.read()
-        finally:
-            connection.close()
-
-    def close(self) -> None:
-        self.loop.call_soon_threadsafe(self.stop.set)
-        self.thread.join(20)
-        assert not self.thread.is_alive()
-, run `python -m tests.localcloud.keys`"
+        f"{key} is absent; if that is right, run `python -m tests.localcloud.keys`"
         for key in lacking
         if key not in keys.left_out()
     ]
@@ -132,7 +57,46 @@ class Judge:
 
     def __init__(self) -> None:
         self.problems: list[str] = []
-        self.seen: set[tuple[str, run=run)
+        self.seen: set[tuple[str, str]] = set()
+
+    def products(self) -> dict[str, Any]:
+        return {
+            version: dataclasses.replace(
+                product,
+                actions={n: self._watched(product.name, a) for n, a in product.actions.items()},
+            )
+            for version, product in PRODUCTS.items()
+        }
+
+    def _refused(self, product: str, action: str, error: ApiError) -> None:
+        """Note a code that has no source for its action and HTTP status."""
+        if product not in codes.PRODUCTS or codes.is_known(action, error.code, error.status):
+            return
+        problem = f"{action} answers {error.status} {error.code}, which codes.csv does not have"
+        if problem not in self.problems:
+            self.problems.append(problem)
+
+    def _watched(self, product: str, action: Action) -> Action:
+        def run(call: Call, request: Any) -> Answer:  # noqa: ANN401  # the SDK is untyped
+            try:
+                answer = action.run(call, request)
+            except ApiError as error:
+                self._refused(product, action.name, error)
+                wrong = network_codes.problem(product, action.name, error.code, error.status)
+                if wrong is not None and wrong not in self.problems:
+                    self.problems.append(wrong)
+                raise
+            self.seen.add((product, action.name))
+            model = body_model_of(product, action.name)
+            if model is not None:
+                found = sdk_conformance.problems(dict(answer), model, action.name)
+                found += _absent(product, action.name, answer, model)
+                self.problems += [
+                    p for p in found if p not in self.problems and not p.startswith(_PUBLISHED)
+                ]
+            return answer
+
+        return dataclasses.replace(action, run=run)
 
 
 @dataclass
@@ -147,22 +111,16 @@ class CloudThread:
     stop: asyncio.Event
 
     @classmethod
-    def start(cls, sdk_conformance
-from tests.localcloud.sdk_api import body_model_of
+    def start(cls, home: Path, cloud: Cloud, judge: Judge, port: int = 0) -> CloudThread:
+        products = judge.products()
+        ready: list[Any] = []
+        up = threading.Event()
 
-REGION = "cn-hangzhou"
-# Keys of the published samples that the SDK's model does not have.
-_PUBLISHED = (
-    "DescribeDisks.Disks.Disk[0].DedicatedBlockStorageClusterId: unknown",
-    "DescribeDisks.Disks.Disk[1].DedicatedBlockStorageClusterId: unknown",
-    "DescribeInstanceRamRole.PageNumber: unknown",
-    "DescribeInstanceRamRole.PageSize: unknown",
-)
-
-
-def _absent(product: str, secret: str = ROOT_SECRET, self.loop).result(20)
-
-    def fault(self, self.port, stop))
+        async def work() -> None:
+            stop = asyncio.Event()
+            try:
+                async with running(Places(home=home), cloud, port, products) as inside:
+                    ready.extend((inside, asyncio.get_running_loop(), stop))
                     up.set()
                     await stop.wait()
             except BaseException as error:
@@ -171,13 +129,42 @@ def _absent(product: str, secret: str = ROOT_SECRET, self.loop).result(20)
                 up.set()
                 raise
 
-        thread = threading.Thread(target=lambda: asyncio.run(work()), str] | None = None,
-    ) -> tuple[int, str]] = set()
+        thread = threading.Thread(target=lambda: asyncio.run(work()), daemon=True)
+        thread.start()
+        assert up.wait(20)
+        if isinstance(ready[0], BaseException):
+            raise ready[0]
+        return cls(Places(home=home), cloud, ready[0], ready[1], thread, ready[2])
 
-    def products(self) -> dict[str, thread, timeout=20
-        )
-        try:
-            connection.request(method, token: str | None = None
+    @property
+    def products(self) -> Mapping[str, Product]:
+        return PRODUCTS
+
+    def parameters(self, version: str, action: str) -> list[str]:
+        """The parameters that an action declares."""
+        return sorted(declared(PRODUCTS[version].actions[action].request)) or ["RegionId"]
+
+    @property
+    def port(self) -> int:
+        return self.inside.port
+
+    @property
+    def ca(self) -> Path:
+        return self.places.tls / "ca.pem"
+
+    def call(self, work: Callable[[], Any]) -> Any:  # noqa: ANN401  # the SDK is untyped
+        """Run something on the cloud's own thread."""
+
+        async def run() -> Any:  # noqa: ANN401  # the SDK is untyped
+            return work()
+
+        return asyncio.run_coroutine_threadsafe(run(), self.loop).result(20)
+
+    def fault(self, **rule: Any) -> None:  # noqa: ANN401  # the SDK is untyped
+        self.call(lambda: self.inside.faults.add(Fault(**rule)))
+
+    def config(
+        self, key: str = ROOT_KEY_ID, secret: str = ROOT_SECRET, token: str | None = None
     ) -> Config:
         return Config(
             endpoint=f"127.0.0.1:{self.port}",
@@ -195,8 +182,20 @@ def _absent(product: str, secret: str = ROOT_SECRET, self.loop).result(20)
         method: str,
         path: str,
         body: bytes = b"",
-        headers: Mapping[str, version: str, which codes.csv does not have"
-        if problem not in self.problems:
-            self.problems.append(problem)
+        headers: Mapping[str, str] | None = None,
+    ) -> tuple[int, bytes]:
+        context = ssl.create_default_context(cafile=str(self.ca))
+        connection = http.client.HTTPSConnection(
+            "127.0.0.1", self.port, context=context, timeout=20
+        )
+        try:
+            connection.request(method, path, body or None, dict(headers or {}))
+            response = connection.getresponse()
+            return response.status, response.read()
+        finally:
+            connection.close()
 
-    def _watched(self, work: Callable[[]
+    def close(self) -> None:
+        self.loop.call_soon_threadsafe(self.stop.set)
+        self.thread.join(20)
+        assert not self.thread.is_alive()
