@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from . import daemons
+from . import daemons, hostility
 from .settings import (
     DEFAULT_EIP_RANGE,
     DEFAULT_HOME,
@@ -39,8 +39,21 @@ EipRange = Annotated[
     str, typer.Option("--eip-range", help="Where EIPs come from; within 127.0.0.0/8.")
 ]
 Delays = Annotated[
-    float,
-    typer.Option("--delays", min=0, help="How slow resources are: 0 at once, 1 as in reality."),
+    float | None,
+    typer.Option(
+        "--delays",
+        min=0,
+        help="How slow resources are: 0 at once, 1 as in reality. 0, or 0.1 if hostile.",
+    ),
+]
+Hostile = Annotated[
+    int | None,
+    typer.Option(
+        "--hostile",
+        metavar="SEED",
+        min=0,
+        help="Make a bad choice wherever the real cloud leaves one open, by this seed.",
+    ),
 ]
 Strict = Annotated[
     bool, typer.Option("--strict", help="Refuse parameters that an action does not know.")
@@ -52,7 +65,9 @@ def _fail(message: str, code: int = 2) -> typer.Exit:
     return typer.Exit(code)
 
 
-def _cloud(region: str, eip_range: str, delays: float, *, strict: bool) -> Cloud:
+def _cloud(
+    region: str, eip_range: str, delays: float | None, *, strict: bool, hostile: int | None
+) -> Cloud:
     try:
         network = IPv4Network(eip_range)
     except ValueError as error:
@@ -67,7 +82,11 @@ def _cloud(region: str, eip_range: str, delays: float, *, strict: bool) -> Cloud
         )
     if not region or not region.replace("-", "").isalnum():
         raise _fail(f"--region {region!r} is not a region id; write one such as cn-hangzhou.")
-    return Cloud(region=region, eip_range=network, delay_scale=delays, strict=strict)
+    if delays is None:
+        delays = 0.0 if hostile is None else hostility.DELAY_SCALE
+    return Cloud(
+        region=region, eip_range=network, delay_scale=delays, strict=strict, hostile=hostile
+    )
 
 
 def _places(home: Path) -> Places:
@@ -80,15 +99,16 @@ def start(  # noqa: PLR0913  # each is an option of the command
     port: Port = DEFAULT_PORT,
     eip_range: EipRange = DEFAULT_EIP_RANGE,
     region: Region = DEFAULT_REGION,
-    delays: Delays = 0.0,
+    delays: Delays = None,
     *,
+    hostile: Hostile = None,
     strict: Strict = False,
     machines: Annotated[
         bool, typer.Option("--machines/--no-machines", help="Whether instances boot.")
     ] = True,
 ) -> None:
     """Start in the background and wait until all answers; what runs already stays."""
-    cloud = _cloud(region, eip_range, delays, strict=strict)
+    cloud = _cloud(region, eip_range, delays, strict=strict, hostile=hostile)
     places = _places(home)
     try:
         started = daemons.start(places, cloud, port, machines=machines)
@@ -141,8 +161,9 @@ def serve(  # noqa: PLR0913  # each is an option of the command
     port: Port = DEFAULT_PORT,
     eip_range: EipRange = DEFAULT_EIP_RANGE,
     region: Region = DEFAULT_REGION,
-    delays: Delays = 0.0,
+    delays: Delays = None,
     *,
+    hostile: Hostile = None,
     strict: Strict = False,
 ) -> None:
     """Serve the API in the foreground, until interrupted."""
@@ -151,7 +172,7 @@ def serve(  # noqa: PLR0913  # each is an option of the command
     from .server import log_to, serve_until_told  # noqa: PLC0415
     from .state.store import StateError  # noqa: PLC0415
 
-    cloud = _cloud(region, eip_range, delays, strict=strict)
+    cloud = _cloud(region, eip_range, delays, strict=strict, hostile=hostile)
     places = _places(home)
     places.logs.mkdir(parents=True, exist_ok=True)
     with (places.logs / "cloud.jsonl").open("a", buffering=1) as log:

@@ -135,6 +135,7 @@ def _start_server(places: Places, cloud: Cloud, port: int, pid_file: Path) -> Ma
         f"--eip-range={cloud.eip_range}",
         f"--delays={cloud.delay_scale}",
         *(["--strict"] if cloud.strict else []),
+        *([] if cloud.hostile is None else [f"--hostile={cloud.hostile}"]),
     ]
     pid = processes.spawn(command, log, environment=_environment())
     processes.note(pid_file, pid)

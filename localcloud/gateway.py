@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl
 
 import structlog
 
-from . import idempotency
+from . import hostility, idempotency
 from .access import circumstances, policies, resources
 from .access.authentication import Authenticator
 from .access.principals import Principal
@@ -98,6 +98,7 @@ class Gateway:
         self._authenticator = Authenticator(store, cloud)
         self._calls = calls
         self._faults = faults
+        self._throttle = hostility.Throttle()
         self._log = structlog.get_logger("api")
 
     def refuse(self, status: int, code: str, message: str) -> HttpReply:
@@ -168,6 +169,8 @@ class Gateway:
         fault = self._faults.strike(product.name, action.name, state.parameters)
         if fault is not None and fault.kind not in {"after-effect", "stale"}:
             return self._struck(fault, request_id, state)
+        if action.writes and self._throttle.exceeded(self._cloud, product.name, action.name, now):
+            raise ApiError("Throttling.User", "Request was denied due to user flow control.")
         published_parameters.check(product.name, action.name, wire_parameters.tree(given))
         self._check_region(product, given)
         request, unknown = wire_parameters.read(action.request, _own(action, given))

@@ -15,13 +15,14 @@ from .products.slb.entities import (
     Server,
     servers_behind,
 )
-from .products.vpc.entities import Eip, VSwitch
+from .products.vpc.entities import Eip, Vpc, VSwitch
 from .settings import Cloud
 from .state.store import Store
 
 
 def _interface(store: Store, eni: NetworkInterface) -> dict[str, Any]:
     vswitch = store.find(VSwitch, eni.vswitch_id)
+    vpc = store.find(Vpc, eni.vpc_id)
     network = block(vswitch.cidr) if vswitch else block(f"{eni.address}/32")
     return {
         "id": eni.id,
@@ -30,6 +31,8 @@ def _interface(store: Store, eni: NetworkInterface) -> dict[str, Any]:
         "address": eni.address,
         "prefix_length": network.prefixlen,
         "network": str(network),
+        "ipv6_network": (vswitch.ipv6_cidr or "") if vswitch else "",
+        "vpc_network": vpc.cidr if vpc else "",
         "gateway": str(gateway(network)) if vswitch else eni.address,
         "secondary_addresses": list(eni.secondary),
         "ipv6_addresses": list(eni.ipv6),
@@ -97,10 +100,18 @@ def _instance(store: Store, cloud: Cloud, instance: Instance, now: float) -> dic
         "instance_type": instance.instance_type,
         "ram_role": instance.ram_role,
         "http_tokens": instance.http_tokens,
+        "serial_number": instance.serial_number,
+        "owner_account_id": cloud.account_id,
+        "public_address": _public_address(store, instance),
         "tags": dict(instance.tags),
         "interfaces": [_interface(store, e) for e in enis],
         "ingress": _ingress(store, enis),
     }
+
+
+def _public_address(store: Store, instance: Instance) -> str:
+    """Its EIP; empty if it has none."""
+    return next((e.ip for e in store.where(Eip, "instance", instance.id)), "")
 
 
 def _system_disk(store: Store, instance: Instance) -> str:

@@ -28,6 +28,8 @@ class Interface:
     gateway: str
     secondary_addresses: tuple[str, ...]
     ipv6_addresses: tuple[str, ...]
+    ipv6_network: str
+    vpc_network: str
     vswitch_id: str
     vpc_id: str
     security_group_ids: tuple[str, ...]
@@ -45,6 +47,8 @@ class Interface:
             gateway=data["gateway"],
             secondary_addresses=tuple(data.get("secondary_addresses") or ()),
             ipv6_addresses=tuple(data.get("ipv6_addresses") or ()),
+            ipv6_network=data.get("ipv6_network") or "",
+            vpc_network=data.get("vpc_network") or "",
             vswitch_id=data["vswitch_id"],
             vpc_id=data["vpc_id"],
             security_group_ids=tuple(data.get("security_group_ids") or ()),
@@ -93,6 +97,9 @@ class Instance:
     instance_type: str
     ram_role: str | None
     http_tokens: str
+    serial_number: str
+    owner_account_id: str
+    public_address: str
     tags: tuple[tuple[str, str], ...]
     interfaces: tuple[Interface, ...]
     ingress: tuple[IngressRule, ...]
@@ -119,6 +126,9 @@ class Instance:
             instance_type=data.get("instance_type") or "",
             ram_role=data.get("ram_role") or None,
             http_tokens=data.get("http_tokens") or "optional",
+            serial_number=data.get("serial_number") or "",
+            owner_account_id=data.get("owner_account_id") or "",
+            public_address=data.get("public_address") or "",
             tags=tuple(sorted((data.get("tags") or {}).items())),
             interfaces=tuple(Interface.read(nic) for nic in data["interfaces"]),
             ingress=tuple(IngressRule.read(rule) for rule in data.get("ingress") or ()),

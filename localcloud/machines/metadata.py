@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 TOKEN_HEADER: Final = "x-aliyun-ecs-metadata-token"  # noqa: S105  (a header's name)
 TTL_HEADER: Final = "x-aliyun-ecs-metadata-token-ttl-seconds"
 LONGEST_TOKEN_SECONDS: Final = 21_600
+_DATED: Final = "2016-01-01"
+"""The version that cloud-init asks for (cloudinit/sources/DataSourceAliYun.py)."""
 _SECONDS: Final = re.compile(r"[0-9]{1,5}")
 
 Tree = dict[str, "str | Tree"]
@@ -80,6 +82,8 @@ def answer(
 ) -> Answer:
     """Answer one request of `instance`. `credentials` is asked only when the role's document is."""
     path = request.path.partition("?")[0]
+    if path == f"/{_DATED}" or path.startswith(f"/{_DATED}/"):
+        path = "/latest" + path.removeprefix(f"/{_DATED}")
     if path == "/latest/api/token":
         return _token(request, instance, tokens)
     if refused := _refusal(request, instance, tokens):
@@ -154,6 +158,9 @@ def _tree(instance: Instance) -> Tree:
             "instance-type": instance.instance_type,
         },
         "network-type": "vpc",
+        "owner-account-id": instance.owner_account_id,
+        "serial-number": instance.serial_number,
+        "source-address": "http://mirrors.cloud.aliyuncs.com",
         "region-id": instance.region,
         "zone-id": instance.zone,
         "dns-conf": {"nameservers": "100.100.2.136\n100.100.2.138"},
@@ -166,13 +173,19 @@ def _tree(instance: Instance) -> Tree:
         data |= {
             "mac": primary.mac,
             "private-ipv4": primary.address,
+            "vpc-cidr-block": primary.vpc_network,
             "vpc-id": primary.vpc_id,
             "vswitch-id": primary.vswitch_id,
             "vswitch-cidr-block": _network(primary),
         }
     if instance.ram_role:
         data["ram"] = {"security-credentials": {instance.ram_role: ""}}
+    if instance.public_address:
+        data["eipv4"] = instance.public_address
     document = {
+        "mac": primary.mac if primary else "",
+        "owner-account-id": instance.owner_account_id,
+        "serial-number": instance.serial_number,
         "instance-id": instance.id,
         "instance-type": instance.instance_type,
         "image-id": instance.image,
@@ -180,6 +193,8 @@ def _tree(instance: Instance) -> Tree:
         "region-id": instance.region,
         "zone-id": instance.zone,
     }
+    # One document instead of many requests: newer versions of cloud-init ask for it.
+    data["all"] = json.dumps(data)
     return {
         "latest": {
             "meta-data": data,
@@ -201,7 +216,12 @@ def _interface(nic: Interface) -> Tree:
         "vswitch-id": nic.vswitch_id,
     }
     if nic.ipv6_addresses:
-        found["ipv6s"] = json.dumps(list(nic.ipv6_addresses))
+        # Without quotes: Terway at 89aadf8b, pkg/aliyun/metadata/metadata.go and its test.
+        found["ipv6s"] = f"[{','.join(nic.ipv6_addresses)}]"
+    if nic.ipv6_network:
+        block = ipaddress.ip_network(nic.ipv6_network)
+        found["vswitch-ipv6-cidr-block"] = str(block)
+        found["ipv6-gateway"] = str(block[-3])
     return found
 
 

@@ -1,50 +1,51 @@
-"""The error codes by which the local cloud may refuse: documented for the action, or with a source.
+"""Which error codes an action may answer, with which HTTP status, and where that is published.
 
-`error_codes.tsv` has a row for each: product, action (`*` for all of the product), code, HTTP
-status, source. The source is `reference` where the published reference lists the code with that
-status for that action (API metadata of 2025-12-19), else the page, client or log that has it, or
-`guess` with what was looked for. Products without a row are not held to the table.
+The table `codes.csv` of a product has one row for each code that an action answers. The source
+`published` means that the error table of the action's page lists the code with that status, as
+Alibaba's own API metadata has it; any other source says what the code is taken from, and `guess`
+that no source was found for it.
 """
 
 from __future__ import annotations
 
 import csv
 import functools
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-TABLE: Final = Path(__file__).parent / "error_codes.tsv"
-GUESS: Final = "guess"
+from localcloud.products import ecs
 
-Row = tuple[str, str, str, int]
-
-
-@functools.cache
-def table() -> dict[Row, str]:
-    """Product, action, code and status → source."""
-    with TABLE.open(newline="") as file:
-        return {
-            (row["product"], row["action"], row["code"], int(row["status"])): row["source"]
-            for row in csv.DictReader(file, delimiter="\t")
-        }
+PRODUCTS: Final = frozenset({"Ecs"})
+TABLE: Final = Path(ecs.__file__).with_name("codes.csv")
+ANY_ACTION: Final = "*"
 
 
-@functools.cache
-def not_reached(product: str) -> frozenset[str]:
-    """Codes of a product that no test provokes yet: they have a row for the product, `*`."""
-    return frozenset(code for p, action, code, _ in table() if p == product and action == "*")
+@dataclass(frozen=True)
+class Row:
+    """A code of an action, or of every action, with its HTTP status and source."""
+
+    action: str
+    code: str
+    status: int
+    source: str
 
 
 @functools.cache
-def products() -> frozenset[str]:
-    """The products that are held to the table."""
-    return frozenset(product for product, _, _, _ in table())
+def rows() -> tuple[Row, ...]:
+    """The table."""
+    with TABLE.open(newline="") as lines:
+        return tuple(
+            Row(r["action"], r["code"], int(r["status"]), r["source"])
+            for r in csv.DictReader(lines)
+        )
 
 
-def problem(product: str, action: str, code: str, status: int) -> str | None:
-    """What is wrong with a refusal: None if the table has it."""
-    if product not in products() or code.startswith("LocalCloud."):
-        return None
-    if any((product, a, code, status) in table() for a in (action, "*")):
-        return None
-    return f"{product}.{action}: {code} with status {status} is not in {TABLE.name}"
+@functools.cache
+def _known() -> frozenset[tuple[str, str, int]]:
+    return frozenset((r.action, r.code, r.status) for r in rows())
+
+
+def is_known(action: str, code: str, status: int) -> bool:
+    """Whether the table has the code for the action, or for every action."""
+    return not {(action, code, status), (ANY_ACTION, code, status)}.isdisjoint(_known())

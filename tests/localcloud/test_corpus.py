@@ -30,6 +30,7 @@ def _cases() -> Iterator[Any]:
 def clouds() -> Iterator[Callable[[Mapping[str, Any]], CloudThread]]:
     """One running cloud for each kind of settings, empty whenever it is asked for."""
     running: dict[str, CloudThread] = {}
+    judge = Judge()
     with tempfile.TemporaryDirectory(prefix="corpus-") as folder:
 
         def cloud_with(settings: Mapping[str, Any]) -> CloudThread:
@@ -38,7 +39,7 @@ def clouds() -> Iterator[Callable[[Mapping[str, Any]], CloudThread]]:
                 home = Path(folder) / str(len(running))
                 home.mkdir()
                 cloud = dataclasses.replace(Cloud(strict=True), **settings)
-                running[key] = CloudThread.start(home, cloud, Judge())
+                running[key] = CloudThread.start(home, cloud, judge)
             one = running[key]
 
             def empty() -> None:
@@ -51,6 +52,7 @@ def clouds() -> Iterator[Callable[[Mapping[str, Any]], CloudThread]]:
         yield cloud_with
         for one in running.values():
             one.close()
+    assert [p for p in judge.problems if "codes.csv" in p] == []
 
 
 @pytest.mark.parametrize("entry", list(_cases()))
@@ -65,7 +67,7 @@ def test_the_local_cloud_does_as_recorded(
 def test_every_behaviour_has_its_source_and_is_recorded_once() -> None:
     titles = [e.title for e in ENTRIES]
     assert sorted(titles) == sorted(set(titles))
-    origins = [e.origin for e in (*ENTRIES, *NOT_RUN)]
+    origins = [*(e.origin for e in ENTRIES), *(n.origin for n in NOT_RUN)]
     assert all(o.source and o.date for o in origins)
     assert {o.confidence for o in origins} <= entries.CONFIDENCES
 

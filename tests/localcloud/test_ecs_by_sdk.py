@@ -261,7 +261,7 @@ def test_an_instance_makes_its_own_primary_eni_when_told_the_vswitch(place: Plac
 
 def test_an_instance_type_limits_enis(place: Place) -> None:
     enis = [place.eni()["NetworkInterfaceId"] for _ in range(4)]
-    with refused("EniPerInstanceLimitExceeded"):
+    with refused("InvalidParameter.EniNumExceededWithLaunchEcs"):
         place.run(*enis)
     instance_id = place.run(*enis[:3])
     with refused("EniPerInstanceLimitExceeded"):

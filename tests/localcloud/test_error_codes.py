@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import localcloud.products
-from tests.localcloud import codes
+from tests.localcloud import network_codes as codes
 
 pytestmark = pytest.mark.unit
 PRODUCTS = Path(localcloud.products.__file__).parent

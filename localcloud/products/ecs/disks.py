@@ -73,6 +73,7 @@ def _shown(call: Call, d: Disk) -> dict[str, object]:
             ]
         },
         "BdfId": "",
+        "DedicatedBlockStorageClusterId": "",
         "EnableAutoSnapshot": True,
         "EnableAutomatedSnapshotPolicy": bool(d.snapshot_policy_id),
         "SerialNumber": d.serial_number,

@@ -78,8 +78,10 @@ def modify_instance_maintenance_attributes(
     """Change what happens to instances at maintenance; what is not given stays."""
     wanted = request.action_on_maintenance
     if wanted is not None and wanted not in _AT_MAINTENANCE:
-        raise invalid(
-            "ActionOnMaintenance", wanted, f"it must be one of {', '.join(_AT_MAINTENANCE)}"
+        raise ApiError(
+            "InvalidParameter",
+            f"ActionOnMaintenance {wanted[:40]!r} must be one of {', '.join(_AT_MAINTENANCE)}.",
+            403,
         )
     changes = {
         "maintenance_action": wanted,

@@ -210,7 +210,7 @@ class AttachNetworkInterface:
 def attach_network_interface(call: Call, request: AttachNetworkInterface) -> Answer:
     """Attach an ENI to a Running or Stopped instance."""
     eni = existing.interface(call, request.network_interface_id)
-    instance = existing.instance(call, request.instance_id)
+    instance = existing.instance(call, request.instance_id, code="InvalidEcsId.NotFound")
     if instance.status(call.now) not in {"Running", "Stopped"}:
         raise ApiError(
             "InvalidOperation.InvalidEcsState",
@@ -239,7 +239,7 @@ class DetachNetworkInterface:
 def detach_network_interface(call: Call, request: DetachNetworkInterface) -> Answer:
     """Detach a secondary ENI from its instance."""
     eni = existing.interface(call, request.network_interface_id)
-    existing.instance(call, request.instance_id)
+    existing.instance(call, request.instance_id, code="InvalidEcsId.NotFound")
     if eni.primary:
         raise ApiError(
             "InvalidOperation.DetachPrimaryEniNotAllowed",

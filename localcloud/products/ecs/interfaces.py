@@ -250,8 +250,14 @@ def check_limits(eni: NetworkInterface, instance: Instance) -> None:
         )
 
 
-def attach(
-    call: Call, eni: NetworkInterface, instance: Instance, *, primary: bool, card: int = 0
+def attach(  # noqa: PLR0913  # what an attachment is
+    call: Call,
+    eni: NetworkInterface,
+    instance: Instance,
+    *,
+    primary: bool,
+    card: int = 0,
+    over_limit: str = "EniPerInstanceLimitExceeded",
 ) -> NetworkInterface:
     """Attach an Available ENI of the instance's VPC and zone."""
     if eni.instance_id is not None or eni.life.at(call.now) != "Available":
@@ -272,7 +278,7 @@ def attach(
     kind = catalog.instance_types()[instance.instance_type]
     if len(others) >= kind.enis:
         raise ApiError(
-            "EniPerInstanceLimitExceeded",
+            over_limit,
             f"{instance.id} has {len(others)} network interfaces; {kind.id} allows {kind.enis}.",
             403,
         )

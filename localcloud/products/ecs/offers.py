@@ -332,10 +332,12 @@ def _image_shown(image: Image) -> dict[str, object]:
             "DiskDeviceMapping": [
                 {
                     "Device": "/dev/xvda",
+                    "Encrypted": False,
                     "Format": "",
                     "ImportOSSBucket": "",
                     "ImportOSSObject": "",
                     "Progress": "",
+                    "RemainTime": 0,
                     "Size": str(image.size),
                     "SnapshotId": "",
                     "Type": "system",

@@ -368,7 +368,12 @@ def _run_one(call: Call, request: RunInstances) -> str:
             else interfaces.make(call, _wanted(given, primary.security_group_ids), RUNNING_CODES)
         )
         attached = interfaces.attach(
-            call, eni, instance, primary=False, card=given.network_card_index
+            call,
+            eni,
+            instance,
+            primary=False,
+            card=given.network_card_index,
+            over_limit="InvalidParameter.EniNumExceededWithLaunchEcs",
         )
         call.store.change(attached, life=Lifecycle.settled("InUse"))
     _make_disks(call, request, instance)

@@ -20,6 +20,7 @@ from tests.localcloud.sdk_api import signed_v1
 
 _NAME: Final = re.compile(r"\$([a-z][a-z0-9_]*)")
 _SETTLED_WITHIN: Final = 20.0
+_KINDS: Final[tuple[Any, ...]] = KINDS
 
 
 def flat(parameters: Mapping[str, Any]) -> dict[str, str]:
@@ -133,7 +134,7 @@ class Session:
             store = self._cloud.inside.store
             return [
                 life
-                for kind in KINDS
+                for kind in _KINDS
                 for one in store.all(kind)
                 if isinstance(life := getattr(one, "life", None), Lifecycle)
             ]
@@ -145,7 +146,7 @@ class Session:
 
         def read() -> tuple[str, ...]:
             store = self._cloud.inside.store
-            for kind in KINDS:
+            for kind in _KINDS:
                 life = getattr(store.find(kind, resource_id), "life", None)
                 if isinstance(life, Lifecycle):
                     return tuple(status for _, status in life.steps)
@@ -174,7 +175,7 @@ def problems(session: Session, entry: Entry) -> list[str]:
 def _refusal(status: int, answer: Mapping[str, Any], expected: Refused) -> list[str]:
     code = answer.get("Code", "")
     shown = f"{status} {code or 'success'} {answer.get('Message', '')}".strip()
-    if status < 400:  # not an error
+    if status < 400:
         return [f"It is accepted: {answer}"]
     if str(code).startswith("LocalCloud."):
         return [f"The emulator does not know it: {shown}"]
@@ -198,7 +199,9 @@ def _values(
     session: Session, answer: Mapping[str, Any], shows: Mapping[str, object]
 ) -> Iterator[str]:
     for path, value in shows.items():
-        wanted = _NAME.sub(lambda m: session.id_of(m[1]), value) if isinstance(value, str) else value
+        wanted = (
+            _NAME.sub(lambda m: session.id_of(m[1]), value) if isinstance(value, str) else value
+        )
         try:
             shown = at(answer, path)
         except (KeyError, IndexError, TypeError):

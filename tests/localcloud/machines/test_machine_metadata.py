@@ -197,3 +197,58 @@ def test_user_data_is_what_the_api_was_sent() -> None:
     assert ask("/latest/user-data", of=instance(http_tokens="optional", user_data=sent)).body == (
         b"\x1f\x8b\x00"
     )
+
+
+def dual_stack() -> Instance:
+    nics = [
+        {
+            **nic,
+            "ipv6_addresses": ["2408::28eb", "2408::28ec"],
+            "ipv6_network": "2408::/64",
+            "vpc_network": "172.31.0.0/16",
+        }
+        for nic in fake_cloud.instance("one", NICS, "#cloud-config\n")["interfaces"]
+    ]
+    return instance(
+        interfaces=nics,
+        http_tokens="optional",
+        serial_number="serial",
+        owner_account_id="1234567890123456",
+        public_address="127.66.0.1",
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        (
+            "network/interfaces/macs/00:16:3e:00:00:01/ipv6s",
+            "[2408::28eb,2408::28ec]",
+        ),
+        ("network/interfaces/macs/00:16:3e:00:00:01/vswitch-ipv6-cidr-block", "2408::/64"),
+        (
+            "network/interfaces/macs/00:16:3e:00:00:01/ipv6-gateway",
+            "2408::ffff:ffff:ffff:fffd",
+        ),
+        ("vpc-cidr-block", "172.31.0.0/16"),
+        ("serial-number", "serial"),
+        ("owner-account-id", "1234567890123456"),
+        ("eipv4", "127.66.0.1"),
+    ],
+)
+def test_clients_of_other_projects_find_what_they_read(path: str, body: str) -> None:
+    assert ask(f"/latest/meta-data/{path}", of=dual_stack()).body.decode() == body
+
+
+def test_cloud_init_asks_by_a_date_and_for_all_at_once() -> None:
+    assert ask("/2016-01-01/user-data").body == b"#cloud-config\n"
+    shown = json.loads(ask("/2016-01-01/meta-data/all", of=dual_stack()).body)
+    assert shown["vpc-cidr-block"] == "172.31.0.0/16"
+    macs = shown["network"]["interfaces"]["macs"]
+    assert macs["00:16:3e:00:00:01"]["primary-ip-address"] == "172.31.199.183"
+
+
+def test_the_identity_document_names_the_owner() -> None:
+    document = json.loads(ask("/latest/dynamic/instance-identity/document", of=dual_stack()).body)
+    assert document["owner-account-id"] == "1234567890123456"
+    assert (document["serial-number"], document["mac"]) == ("serial", "00:16:3e:00:00:01")

@@ -1,0 +1,154 @@
+"""The hostile mode of ECS, and the rules of instances that no recorded behaviour shows alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from ipaddress import IPv4Address, IPv4Network
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from localcloud import hostility
+from localcloud.machines_view import MachinesView
+from localcloud.settings import Cloud
+from tests.localcloud.cloud_thread import CloudThread
+from tests.localcloud.sdk_api import Api, refused
+from tests.localcloud.test_ecs_by_sdk import IMAGE, Place
+
+pytestmark = pytest.mark.unit
+StartCloud = Callable[..., CloudThread]
+NETWORK = IPv4Network("10.0.0.0/26")
+ASSIGNABLE = frozenset(list(NETWORK)[1:-3])
+
+
+@given(seed=st.integers(0, 50), claimed=st.integers(0, 60))
+def test_a_hostile_choice_comes_to_every_assignable_address_once(seed: int, claimed: int) -> None:
+    order = list(hostility.addresses(Cloud(hostile=seed), NETWORK, claimed, ()))
+    assert len(order) == len(ASSIGNABLE)
+    assert set(order) == ASSIGNABLE
+
+
+def test_an_even_seed_chooses_from_the_bottom() -> None:
+    order = hostility.addresses(Cloud(hostile=4), NETWORK, 0, ())
+    assert next(order) == IPv4Address("10.0.0.1")
+
+
+def test_a_friendly_cloud_keeps_its_own_order() -> None:
+    usual = [IPv4Address("10.0.0.9")]
+    assert list(hostility.addresses(Cloud(), NETWORK, 0, usual)) == usual
+    assert hostility.shuffled(Cloud(), [3, 1, 2]) == [3, 1, 2]
+
+
+def test_an_eni_gets_the_lowest_address_of_a_hostile_cloud(start_cloud: StartCloud) -> None:
+    place = Place(Api(start_cloud(hostile=2).config()))
+    assert place.eni()["PrivateIpAddress"] == "172.31.192.1"
+
+
+def test_answers_come_in_another_order_and_their_pages_fit_together(
+    start_cloud: StartCloud,
+) -> None:
+    place = Place(Api(start_cloud(hostile=3).config()))
+    made = [place.eni()["NetworkInterfaceId"] for _ in range(12)]
+
+    def page(**more: object) -> tuple[list[str], str]:
+        answer = place.api.ecs("DescribeNetworkInterfaces", MaxResults=10, **more)
+        rows = answer["NetworkInterfaceSets"]["NetworkInterfaceSet"]
+        return [r["NetworkInterfaceId"] for r in rows], answer["NextToken"]
+
+    first, token = page()
+    rest, _ = page(NextToken=token)
+    assert sorted(first + rest) == sorted(made)
+    assert first + rest != made
+
+
+def test_write_calls_are_throttled_for_the_rest_of_a_minute() -> None:
+    throttle, cloud = hostility.Throttle(), Cloud(hostile=1)
+    calls = [
+        throttle.exceeded(cloud, "Ecs", "RunInstances", 60.0)
+        for _ in range(hostility.CALLS_A_MINUTE + 1)
+    ]
+    assert calls == [False] * hostility.CALLS_A_MINUTE + [True]
+    assert not throttle.exceeded(cloud, "Ecs", "StartInstance", 60.0)
+    assert not throttle.exceeded(cloud, "Ecs", "RunInstances", 120.0)
+    assert not throttle.exceeded(cloud, "Vpc", "CreateVpc", 60.0)
+
+
+def test_a_throttled_call_has_the_code_that_clients_retry(
+    start_cloud: StartCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api = Api(start_cloud(hostile=1).config())
+    monkeypatch.setattr(hostility, "CALLS_A_MINUTE", 0)
+    with refused("Throttling.User"):
+        api.ecs("CreateKeyPair", KeyPairName="key")
+    api.ecs("DescribeKeyPairs")
+
+
+def test_a_subscription_instance_is_deleted_only_after_it_is_paid_afterwards(api: Api) -> None:
+    place = Place(api)
+    instance = place.run(InstanceChargeType="PrePaid")
+    with refused("ChargeTypeViolation"):
+        api.ecs("DeleteInstance", InstanceId=instance, Force=True, TerminateSubscription=True)
+    with refused("InvalidChargeType.ValueNotSupported"):
+        api.ecs("ModifyInstanceAttribute", InstanceId=instance, DeletionProtection=True)
+    api.ecs(
+        "ModifyInstanceChargeType", InstanceIds=f'["{instance}"]', InstanceChargeType="PostPaid"
+    )
+    api.ecs("DeleteInstance", InstanceId=instance, Force=True)
+
+
+def test_the_machines_learn_of_a_new_system_disk(cloud: CloudThread, api: Api) -> None:
+    place = Place(api)
+    instance = place.run()
+
+    def system_disk() -> str:
+        view = cloud.call(lambda: MachinesView(cloud.inside.store, cloud.cloud).now())
+        (shown,) = view["instances"]
+        return str(shown["system_disk"])
+
+    before = system_disk()
+    api.ecs("StopInstance", InstanceId=instance)
+    made = api.ecs("ReplaceSystemDisk", InstanceId=instance, ImageId=IMAGE)["DiskId"]
+    assert (before.startswith("d-"), system_disk()) == (True, made)
+    assert before != made
+
+
+@pytest.mark.parametrize(
+    ("disk", "code"),
+    [
+        ({"Category": "cloud_essd", "PerformanceLevel": "PL2", "Size": "40"}, "LessThanMinSize"),
+        ({"Category": "cloud_essd", "Size": "2049"}, "MoreThanMaxSize"),
+        ({"Category": "cloud_essd", "Size": "10"}, "LessThanImageSize"),
+    ],
+)
+def test_a_system_disk_has_bounds(api: Api, disk: dict[str, str], code: str) -> None:
+    place = Place(api)
+    with refused(f"InvalidSystemDiskSize.{code}"):
+        place.run(SystemDisk=disk)
+
+
+def test_an_entry_disk_is_for_the_families_u1_and_e_only(api: Api) -> None:
+    place = Place(api)
+    disk = {"Category": "cloud_essd_entry"}
+    with refused("InvalidDiskCategory.NotSupported"):
+        place.run(SystemDisk=disk)
+    place.run(kind="ecs.u1-c1m2.large", SystemDisk=disk)
+
+
+def test_a_rule_written_twice_is_one_and_goes_at_once(api: Api) -> None:
+    place = Place(api)
+    rule = {"IpProtocol": "TCP", "PortRange": "22/22", "SourceCidrIp": "10.0.0.0/8"}
+    for text in ("one", "two"):
+        api.ecs(
+            "AuthorizeSecurityGroup",
+            SecurityGroupId=place.group,
+            Permissions=[{**rule, "Description": text}],
+        )
+
+    def rules() -> list[str]:
+        shown = api.ecs("DescribeSecurityGroupAttribute", SecurityGroupId=place.group)
+        return [r["Description"] for r in shown["Permissions"]["Permission"]]
+
+    assert rules() == ["one"]
+    api.ecs("RevokeSecurityGroup", SecurityGroupId=place.group, Permissions=[rule])
+    assert rules() == []
