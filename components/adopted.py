@@ -7,7 +7,7 @@ from typing import cast
 import pulumi
 from pulumi_alicloud import ecs, vpc
 
-from components.failure import telling
+from components.failure import reporting_errors
 from config.report import ConfigError
 from planning.adopted import (
     AdoptedFacts,
@@ -73,7 +73,7 @@ def adopted_as_said(
             raise ConfigError(problems)
         return []
 
-    return pulumi.Output.all(**answers).apply(telling(parent, judge))
+    return pulumi.Output.all(**answers).apply(reporting_errors(parent, judge))
 
 
 def _snat_tables(answer: vpc.GetNatGatewaysResult) -> list[str]:

@@ -363,7 +363,6 @@ class Node(pulumi.ComponentResource):
             spot_strategy=node.spot.strategy if spot else None,
             spot_price_limit=node.spot.price_limit if spot else None,
             deletion_protection=node.deletion_protection,
-            force_delete=True if node.force_delete else None,
             resource_group_id=plan.resource_group,
             tags=dict(plan.tags),
             opts=pulumi.ResourceOptions(

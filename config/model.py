@@ -319,9 +319,6 @@ class NodePoolConfig(Model):
     """Preemptible workers."""
     charge_type: Literal["PostPaid", "PrePaid"] = "PostPaid"
     """Pay by use, or a subscription."""
-    force_delete: bool = False
-    """Let an edit remove or replace machines of a subscription; what is left of it is refunded as
-    the cloud's terms say, or lost."""
     interfaces: dict[Literal["eth0", "eth1"], InterfaceConfig]
     """NICs: eth0, and eth1 where wanted; no more, see docs/decisions."""
     first_block: Annotated[int, Field(ge=0, le=16777216)] | None = None

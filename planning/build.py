@@ -130,7 +130,6 @@ def _node(config: ClusterConfig, member: Member, placed: Mapping[str, Placement]
         charge_type=pool.charge_type,
         force_delete=pool.force_delete,
         deletion_protection=_is_kept(config, pool),
-        force_delete=pool.force_delete,
         ram_role=pool.ram_role,
         labels=dict(sorted({**pool.labels, **own.labels}.items())),
         taints=_taints(pool),

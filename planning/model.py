@@ -114,8 +114,6 @@ class NodePlan:
     charge_type: str
     force_delete: bool
     deletion_protection: bool
-    force_delete: bool
-    """A subscription machine may be deleted before it expires."""
     ram_role: str | None
     labels: Mapping[str, str]
     taints: tuple[TaintConfig, ...]

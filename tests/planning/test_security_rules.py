@@ -46,7 +46,10 @@ def test_network_load_balancers_come_from_their_own_vswitches_to_node_ports() ->
 
 
 def test_one_service_straight_to_its_pods_opens_their_ports_and_no_others() -> None:
-    straight = {"backendType": "eni", "ports": {"grpc": {"port": 9000, "targetPort": 9001}}}
+    straight: dict[str, object] = {
+        "backendType": "eni",
+        "ports": {"grpc": {"port": 9000, "targetPort": 9001}},
+    }
     rules = security_rules(planned(_edge({"orders": straight, "shop": {}})))
     assert {ports for _, ports, _ in _ways_in(rules).values()} == {"9001/9001", "30000/32767"}
 
