@@ -77,7 +77,9 @@ def adopted() -> Document:
 
 def adopted_there(document: Document) -> dict[str, dict[str, Any]]:
     """What `document` adopts, as it says it is: `there` of the recording cloud."""
-    network = document["network"]
+    network = document.get("network")
+    if network is None:
+        return {}
     vpc, nat = network["vpc"], network.get("nat", {})
     address = nat.get("eipAddress")
     there: dict[str, dict[str, Any]] = {
