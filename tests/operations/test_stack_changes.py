@@ -113,11 +113,11 @@ def repository(tmp_path: Path) -> Callable[[dict[str, Document]], str]:
 def git(root: Path, *arguments: str) -> str:
     who = ("-c", "user.name=x", "-c", "user.email=x@example.com", "-c", "commit.gpgsign=false")
     done = subprocess.run(  # noqa: S603 - a test's own words
-        ["git", *who, *arguments],
+        ["git", *who, *arguments],  # noqa: S607
         cwd=root,
         check=True,
         capture_output=True,
-        text=True,  # noqa: S607
+        text=True,
     )
     return done.stdout
 
