@@ -113,7 +113,7 @@ def repository(tmp_path: Path) -> Callable[[dict[str, Document]], str]:
 def git(root: Path, *arguments: str) -> str:
     who = ("-c", "user.name=x", "-c", "user.email=x@example.com", "-c", "commit.gpgsign=false")
     done = subprocess.run(  # noqa: S603 - a test's own words
-        ["git", *who, *arguments],  # noqa: S607 - whichever git is on PATH
+        ["git", *who, *arguments],  # noqa: S607
         cwd=root,
         check=True,
         capture_output=True,
