@@ -17,26 +17,38 @@ LOCAL_ACCESS_KEY = "localcloud"
 LOCAL_SECRET_KEY = "localcloud-secret-not-real"  # noqa: S105 - published, opens nothing real
 
 
-def cloud_provider(name: str, plan: ClusterPlan, *, parent: pulumi.Resource) -> alicloud.Provider:
+def cloud_provider(
+    name: str,
+    plan: ClusterPlan,
+    *,
+    parent: pulumi.Resource,
+    accepted: pulumi.Output[None] | None = None,
+) -> alicloud.Provider:
     """Make the provider that every Alibaba Cloud resource of `plan` uses.
+
+    `accepted` is known once the edit may be made; the provider, and with it everything that it
+    makes, waits for it. A dependency would not do: one on a component means its children.
 
     `account_type` is always given: without it the provider asks the billing API at each start.
     A local endpoint is set for every product that the program touches, because an unset one is
     looked up in the public location service.
     """
     opts = pulumi.ResourceOptions(parent=parent)
+    region: pulumi.Input[str] = plan.region
+    if accepted is not None:
+        region = accepted.apply(lambda _: plan.region)
     endpoint = plan.cloud_endpoint
     if endpoint is None:
         return alicloud.Provider(
             name,
-            region=plan.region,
+            region=region,
             account_type=plan.account_type,
             account_id=plan.account_id,
             opts=opts,
         )
     return alicloud.Provider(
         name,
-        region=plan.region,
+        region=region,
         account_type=plan.account_type,
         account_id=plan.account_id,
         protocol="HTTPS",

@@ -20,13 +20,15 @@ from components.control_plane import ControlPlane, ControlPlaneArgs, kubernetes_
 from components.endpoint import Endpoint, EndpointArgs
 from components.network import Network, NetworkArgs
 from components.nodes import Bootstrap, Node, NodeArgs
-from components.rollout import Rollout
+from components.rollout import Rollout, RolloutArgs
 from components.sample_apps import SampleApps, SampleAppsArgs
 from components.services import LoadBalancerService, LoadBalancerServiceArgs
 from components.spiderpool import Spiderpool, SpiderpoolArgs
 from components.stack import StackInputs
+from components.transition import AppliedPlan, AppliedPlanArgs
 from config.model import Role
 from planning.kubeconfig import kubeconfig
+from planning.transitions.reading import EarlierRelease, Record
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +41,8 @@ class ClusterArgs:
 class Cluster(pulumi.ComponentResource):
     """One cluster, from the VPC to the IP pools.
 
-    Owns: every component below it, and both providers, so that nothing uses a default one.
+    Owns: every component below it, and both providers, so that nothing uses a default one. The
+    accepted plan comes first: nothing else is registered while an edit of it is judged.
 
     In `existing` mode there is no endpoint and no bootstrap: machines boot bare, and what lives
     inside Kubernetes is made as soon as the stack has the cluster's kubeconfig.
@@ -65,7 +68,18 @@ class Cluster(pulumi.ComponentResource):
         self._name = name
         self._inputs = args.inputs
         self._plan = plan = args.inputs.plan
-        cloud = cloud_provider(name, plan, parent=self)
+        applied = AppliedPlan(
+            name,
+            AppliedPlanArgs(
+                plan=plan,
+                secrets=args.inputs.secrets,
+                kubeconfig=args.inputs.kubeconfig,
+                before_changes=self._before_changes,
+                at_creation=self._note_creation,
+            ),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        cloud = cloud_provider(name, plan, parent=self, accepted=applied.accepted)
         self._child = pulumi.ResourceOptions(parent=self, providers=[cloud])
 
         self.network = Network(name, NetworkArgs(plan=plan), opts=self._child)
@@ -78,8 +92,9 @@ class Cluster(pulumi.ComponentResource):
             if plan.kubernetes.mode == "kubeadm"
             else None
         )
+        applied.reached_at(None if self.endpoint is None else self.endpoint.address)
         self._role = self._make_role()
-        self._rollout = self._make_rollout()
+        self._rollout = self._make_rollout(applied.accepted)
         self.nodes = {key: self._make_node(key) for key in plan.nodes}
         self.kubeconfig, provider = self._make_control_plane()
         self.services = {}
@@ -130,19 +145,32 @@ class Cluster(pulumi.ComponentResource):
             self._name, CloudControllerRoleArgs(plan=self._plan), opts=self._child
         )
 
-    def _make_rollout(self) -> Rollout | None:
+    async def _before_changes(
+        self, before: Record | EarlierRelease, after: Record, access: str | None
+    ) -> None:
+        # The engine runs hooks after the program has registered everything that it can.
+        if self._rollout is not None:
+            await self._rollout.before_changes(before, after, access)
+
+    def _note_creation(self) -> None:
+        if self._rollout is not None:
+            self._rollout.note_creation()
+
+    def _make_rollout(self, accepted: pulumi.Output[None]) -> Rollout | None:
         """In `existing` mode nobody but the cluster's own people may move its pods."""
         if self.endpoint is None:
             return None
         plan = self._plan
+        access = pulumi.Output.all(self._inputs.secrets, self.endpoint.address).apply(
+            lambda known: kubeconfig(plan, secrets=known[0], server_address=known[1])
+        )
         return Rollout(
             self._name,
-            plan=plan,
-            endpoint_address=self.endpoint.private_address,
-            kubeconfig=pulumi.Output.secret(
-                pulumi.Output.all(self._inputs.secrets, self.endpoint.address).apply(
-                    lambda known: kubeconfig(plan, secrets=known[0], server_address=known[1])
-                )
+            RolloutArgs(
+                plan=plan,
+                kubeconfig=pulumi.Output.secret(access),
+                endpoint_address=self.endpoint.private_address,
+                accepted=accepted,
             ),
             parent=self,
         )

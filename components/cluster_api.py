@@ -122,6 +122,20 @@ class ClusterApi:
         listed = await self._ask("GET", "/api/v1/nodes")
         return {item["metadata"]["name"]: _node(item) for item in listed["items"]}
 
+    async def control_planes(self) -> Sequence[str]:
+        """Names of the nodes that kubeadm has labelled so."""
+        selector = "node-role.kubernetes.io%2Fcontrol-plane"
+        listed = await self._ask("GET", f"/api/v1/nodes?labelSelector={selector}")
+        return [item["metadata"]["name"] for item in listed["items"]]
+
+    async def ip_pools(self) -> Sequence[Mapping[str, Any]]:
+        """Every SpiderIPPool as it is; none where Spiderpool is not installed."""
+        answer = await self._send("GET", "/apis/spiderpool.spidernet.io/v2beta1/spiderippools")
+        if answer.status_code == HTTPStatus.NOT_FOUND:
+            return ()
+        pools: Sequence[Mapping[str, Any]] = _checked(answer)["items"]
+        return pools
+
     async def pods_on(self, node: str) -> Sequence[Pod]:
         """Every pod that is bound to the node."""
         listed = await self._ask("GET", f"/api/v1/pods?fieldSelector=spec.nodeName%3D{node}")

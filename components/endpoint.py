@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pulumi
 from pulumi_alicloud import ecs, slb
 
-from planning.endpoint import API_PORT, admitted
+from planning.endpoint import API_PORT, admitted, balancer_vswitch
 from planning.model import ClusterPlan
 
 
@@ -96,7 +96,7 @@ class Endpoint(pulumi.ComponentResource):
             self._name,
             load_balancer_name=self._name,
             address_type="intranet",
-            vswitch_id=self._args.vswitch_ids[_balancer_vswitch(plan)],
+            vswitch_id=self._args.vswitch_ids[balancer_vswitch(plan)],
             payment_type="PayAsYouGo",
             instance_charge_type="PayByCLCU",
             delete_protection="on" if plan.protect else "off",
@@ -152,9 +152,3 @@ class Endpoint(pulumi.ComponentResource):
                 f"{self._name}-{name}", acl_id=access.id, entry=str(cidr), opts=child
             )
         return access
-
-
-def _balancer_vswitch(plan: ClusterPlan) -> str:
-    """Where the CLB stands: it takes an address that the cloud chooses, so not among nodes."""
-    beside_nat = plan.network.nat_vswitch
-    return beside_nat or plan.control_planes[0].interfaces["eth0"].vswitch

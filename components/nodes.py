@@ -324,10 +324,10 @@ class Node(pulumi.ComponentResource):
             period_unit="Month" if prepaid else None,
             renewal_status="AutoRenewal" if prepaid else None,
             auto_renew_period=1 if prepaid else None,
+            force_delete=True if prepaid and node.force_delete else None,
             spot_strategy=node.spot.strategy if spot else None,
             spot_price_limit=node.spot.price_limit if spot else None,
             deletion_protection=node.deletion_protection,
-            force_delete=True if node.force_delete else None,
             resource_group_id=plan.resource_group,
             tags=dict(plan.tags),
             opts=pulumi.ResourceOptions(

@@ -294,6 +294,9 @@ class NodePoolConfig(Model):
     """Preemptible workers."""
     charge_type: Literal["PostPaid", "PrePaid"] = "PostPaid"
     """Pay by use, or a subscription."""
+    force_delete: bool = False
+    """Let an edit remove or replace machines of a subscription; what is left of it is refunded as
+    the cloud's terms say, or lost."""
     interfaces: dict[Literal["eth0", "eth1"], InterfaceConfig]
     """NICs: eth0, and eth1 where wanted; no more, see docs/decisions."""
     first_block: Annotated[int, Field(ge=0, le=16777216)] | None = None
@@ -306,9 +309,6 @@ class NodePoolConfig(Model):
     deletion_protection: bool | None = None
     """The cloud's own lock against deletion; by default as `protect` for the only control plane.
     Refused where the life cycle replaces machines: workers, and control planes that are several."""
-    force_delete: bool = False
-    """Let an edit remove or replace subscription machines (`chargeType: PrePaid`) before they
-    expire; what is left of the subscription is lost."""
     ram_role: str | None = None
     """An instance RAM role that exists already; control planes get the CCM's otherwise."""
 

@@ -16,6 +16,8 @@ from config.reference import reference
 from config.report import ConfigError
 from config.schema import cluster_schema
 from operations.cluster_report import cluster_tables, stack_outputs
+from operations.diff_command import Format, against_file, against_stack, deployed_stack, show
+from operations.diff_command import diff as judge_commits
 from operations.environment import env_file
 from operations.failure import ExitCode, OperationError
 from operations.foreign_rules import foreign_rules, revoke, rules_table
@@ -32,6 +34,7 @@ from operations.upgrade_command import upgrade_stack
 from operations.verification.reports import junit_text, summary, verdict_document, verdict_table
 from operations.verification.run import Outcome
 from operations.verify_command import EGRESS_URL, verify_stack
+from planning.transitions.page import page
 
 app = typer.Typer(
     name="operations",
@@ -292,12 +295,56 @@ def upgrade(
 
 
 @app.command("plan")
-def plan(config: ConfigOption, *, as_json: JsonOption = False) -> None:
-    """Print what a stack file means: nodes, NICs, addresses, pools, room. Asks no cloud."""
+def plan(
+    config: ConfigOption,
+    against: Annotated[
+        str | None,
+        typer.Option(
+            "--against",
+            help="A stack whose state says what is deployed, or another stack file.",
+        ),
+    ] = None,
+    home: HomeOption = _HOME,
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """Print what a stack file means, or what it would change; asks no cloud, starts no engine."""
     with _told(as_json=as_json):
-        text = show_plan(config, as_json=as_json)
-        if text is not None:
-            typer.echo(text)
+        if against is None:
+            text = show_plan(config, as_json=as_json)
+        else:
+            change = (
+                against_file(config, Path(against))
+                if Path(against).is_file()
+                else against_stack(config, deployed_stack(against, Places.of(home)))
+            )
+            how = Format.JSON if as_json else Format.TABLE
+            text = show(against, str(config), (change,), how)
+    if text is not None:
+        typer.echo(text)
+    if against is not None and change.is_refused:
+        raise typer.Exit(ExitCode.REFUSED)
+
+
+@app.command("diff")
+def diff(
+    base: Annotated[str, typer.Argument(help="Commit before.")],
+    head: Annotated[str, typer.Argument(help="Commit after.")],
+    how: Annotated[Format, typer.Option("--format", help="How to print it.")] = Format.TABLE,
+    *,
+    examples: Annotated[bool, typer.Option("--examples", help="Judge docs/examples, too.")] = False,
+) -> None:
+    """Judge every stack file of two commits: what is added, changed, restarted, replaced, refused.
+
+    Needs no engine, cloud or credentials. The code that runs judges both sides.
+    """
+    with _told(as_json=how is Format.JSON):
+        changes = judge_commits(base, head, examples=examples)
+        text = show(base, head, changes, how)
+    if text is not None:
+        typer.echo(text, nl=how is not Format.MARKDOWN)
+    if any(change.is_refused for change in changes):
+        raise typer.Exit(ExitCode.REFUSED)
 
 
 @config_app.command("show")
@@ -317,6 +364,12 @@ def config_schema() -> None:
 def config_reference() -> None:
     """Print the configuration reference, as it stands in docs/configuration.md."""
     typer.echo(reference(), nl=False)
+
+
+@config_app.command("transitions")
+def config_transitions() -> None:
+    """Print what an edit of each key does, as docs/transitions.md has it."""
+    typer.echo(page(), nl=False)
 
 
 @secrets_app.command("init")

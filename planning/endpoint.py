@@ -64,3 +64,12 @@ def other_control_planes(plan: ClusterPlan, node: NodePlan) -> tuple[str, ...]:
     names = [plane.name for plane in planes]
     at = names.index(node.name)
     return tuple(private_address(plane) for plane in (*reversed(planes[:at]), *planes[at + 1 :]))
+
+
+def balancer_vswitch(plan: ClusterPlan) -> str:
+    """Key of the vSwitch that the API servers' load balancer stands in.
+
+    It takes an address that the cloud chooses, so where possible not one among nodes.
+    """
+    beside_nat = plan.network.nat_vswitch
+    return beside_nat or plan.control_planes[0].interfaces[PRIMARY_NIC].vswitch

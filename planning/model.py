@@ -105,9 +105,8 @@ class NodePlan:
     key_pair: str | None
     spot: SpotConfig
     charge_type: str
-    deletion_protection: bool
     force_delete: bool
-    """A subscription machine may be deleted before it expires."""
+    deletion_protection: bool
     ram_role: str | None
     labels: Mapping[str, str]
     taints: tuple[TaintConfig, ...]

@@ -213,6 +213,8 @@ def previewed(done: Done) -> list[Step]:
         if step["op"] in QUIET_OPERATIONS:
             continue
         _, _, kind, name = step["urn"].split("::", 3)
+        if kind.endswith("AppliedPlan"):
+            continue  # it changes with every edit
         found.append((step["op"], kind.rpartition("$")[2].rpartition(":")[2], name))
     return sorted(found)
 

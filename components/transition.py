@@ -1,0 +1,166 @@
+"""The plan that the last run accepted, in the state; an edit of it is judged before anything else.
+
+Why it is done this way: docs/decisions/transitions.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pulumi
+
+from components.api_access import UnusableKubeconfigError
+from components.cluster_api import ClusterError, cluster_api
+from planning.kubeconfig import kubeconfig
+from planning.model import ClusterPlan
+from planning.secrets import ClusterSecrets
+from planning.transitions.holders import Cluster, Holders, NoAnswer, NotAsked, holders_of
+from planning.transitions.judge import judge
+from planning.transitions.reading import EarlierRelease, Record, read_record
+from planning.transitions.record import record
+from planning.transitions.steps import Accepted
+from planning.transitions.words import lines
+from planning.upgrades import version_of
+
+BeforeChanges = Callable[[Record | EarlierRelease, Record, str | None], Awaitable[None]]
+"""Called in an update once an edit is accepted, with the plans before and after, and a kubeconfig
+for the address of the last complete run; None without one.
+
+No resource of a provider is registered until it returns, so it must not wait for one.
+"""
+
+_GLANCE: Final = 3.0
+"""Seconds that a preview waits for each answer of the API server; it goes on without one."""
+_ANSWER: Final = 10.0
+"""Seconds that an update waits."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AppliedPlanArgs:
+    """What an `AppliedPlan` is made from."""
+
+    plan: ClusterPlan
+    secrets: pulumi.Output[ClusterSecrets]
+    kubeconfig: pulumi.Output[str] | None
+    """Of a cluster that somebody else has built; None where this program builds it."""
+    before_changes: BeforeChanges | None = None
+    at_creation: Callable[[], None] | None = None
+    """Called when the state has no plan, and nothing else either: this is the first run."""
+
+
+class AppliedPlan(pulumi.ComponentResource):
+    """The last accepted plan, as a record that the next one is judged against.
+
+    Owns nothing. It is registered before any other resource: both providers take an input that is
+    known once it is, so that a refusal leaves everything as it is. Its hook runs in previews, too.
+
+    An update asks the cluster for the addresses that pods hold, and refuses to take any away when
+    it does not answer. A preview asks only briefly, and says so when it got no answer. The API
+    server's address is the one of the last complete run, from this resource's outputs: the
+    resources that know it are registered later.
+
+    Errors: `pulumi.RunError` with every reason against the edit.
+    """
+
+    def __init__(
+        self, name: str, args: AppliedPlanArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        self._args = args
+        self._document = record(args.plan)
+        changes = pulumi.ResourceHook(
+            f"{name}-plan-changes",
+            self._before_update,
+            pulumi.ResourceHookOptions(on_dry_run=True),
+        )
+        first = pulumi.ResourceHook(
+            f"{name}-plan-is-new",
+            self._before_create,
+            pulumi.ResourceHookOptions(on_dry_run=True),
+        )
+        own = pulumi.ResourceOptions(
+            hooks=pulumi.ResourceHookBinding(before_create=[first], before_update=[changes]),
+            # What releases before this one wrote down: the workers and the Kubernetes version.
+            aliases=[pulumi.Alias(type_="spiderpool-alicloud:rollout:Fleet")],
+        )
+        super().__init__(
+            "spiderpool-alicloud:transition:AppliedPlan",
+            name,
+            self._document,
+            pulumi.ResourceOptions.merge(opts, own),
+        )
+
+    @property
+    def accepted(self) -> pulumi.Output[None]:
+        """Known once the edit is accepted; a provider takes an input by it."""
+        return self.urn.apply(lambda _: None)
+
+    def reached_at(self, server: pulumi.Output[str] | None) -> None:
+        """Write down where the API server answers, for the next run; ends the registration."""
+        self.register_outputs({} if server is None else {"server": server})
+
+    def _before_create(self, _: pulumi.ResourceHookArgs) -> None:
+        if self._args.at_creation is not None:
+            self._args.at_creation()
+
+    async def _before_update(self, args: pulumi.ResourceHookArgs) -> None:
+        before = read_record(args.old_inputs)
+        after = read_record(self._document)
+        if isinstance(after, EarlierRelease):
+            raise TypeError("this release does not read its own record")
+        cluster = await self._ask(args.old_outputs or {})
+        transition = judge(before, after, cluster)
+        told = lines(transition)
+        if not isinstance(transition, Accepted):
+            head = f"This edit is refused, and nothing is changed. {_reasons(len(told))}"
+            raise pulumi.RunError("\n".join((head, *(f"  {each}" for each in told))))
+        for line in told:
+            pulumi.log.info(line, self)
+        if self._args.before_changes is not None and not pulumi.runtime.is_dry_run():
+            try:
+                access = await self._access(args.old_outputs or {})
+            except ClusterError:
+                access = None
+            await self._args.before_changes(
+                before, after, access if isinstance(access, str) else None
+            )
+
+    async def _ask(self, outputs: Mapping[str, Any]) -> Cluster:
+        dry = pulumi.runtime.is_dry_run()
+        try:
+            text = await self._access(outputs)
+            if isinstance(text, NotAsked):
+                return text
+            async with cluster_api(text, within=_GLANCE if dry else _ANSWER) as api:
+                return Holders(
+                    api_server=version_of(await api.version()),
+                    control_planes=tuple(sorted(await api.control_planes())),
+                    pods=holders_of(await api.ip_pools()),
+                )
+        except UnusableKubeconfigError as error:
+            return NotAsked(reason=f"the cluster's kubeconfig cannot be used here ({error})")
+        except (ClusterError, ValueError) as error:
+            if dry:
+                return NotAsked(reason=f"the API server gave no answer ({error})")
+            return NoAnswer(reason=str(error))
+
+    async def _access(self, outputs: Mapping[str, Any]) -> str | NotAsked:
+        """A kubeconfig, or why there is none."""
+        plan = self._args.plan
+        if plan.kubernetes.mode == "existing":
+            given = None if self._args.kubeconfig is None else await self._args.kubeconfig.future()
+            return given or NotAsked(reason="the stack has no kubeconfig of the cluster")
+        secrets = await self._args.secrets.future()
+        if not isinstance(secrets, ClusterSecrets):
+            return NotAsked(reason="the stack's secrets are not known here")
+        server = outputs.get("server")
+        if not isinstance(server, str):
+            if pulumi.runtime.is_dry_run():
+                return NotAsked(reason="no run has been complete yet")
+            raise ClusterError("no run has been complete yet, so its address is not known")
+        return kubeconfig(plan, secrets=secrets, server_address=server)
+
+
+def _reasons(count: int) -> str:
+    return "There is one reason:" if count == 1 else f"There are {count} reasons:"

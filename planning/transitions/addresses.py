@@ -1,0 +1,301 @@
+"""Pod addresses: what pools and NICs give up and take, and who holds it.
+
+A pool shrinks before its NIC and grows after it. Nothing is taken from a pool while a pod holds it,
+and no NIC takes what another NIC has had until now: the cloud would find it in use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+from typing import Final
+
+from config.ranges import expand
+from planning.canonical import canonical_ranges
+from planning.names import IPV6, pool_name
+from planning.transitions.holders import Cluster, Holders, NoAnswer, NotAsked
+from planning.transitions.nodes import Nodes
+from planning.transitions.part import Part, Phase, abridged
+from planning.transitions.reading import Interface, Record
+from planning.transitions.steps import (
+    GrowInterface,
+    GrowPool,
+    Refusal,
+    ShrinkInterface,
+    ShrinkPool,
+    Step,
+)
+
+NICS_CAN_BE_EMPTIED: Final = False
+"""Whether a NIC that has pod addresses can be left without any.
+
+The provider cannot: `private_ip_addresses` and `ipv4_prefixes` of an ENI are Optional and Computed,
+so an empty list means "as it is" (terraform-provider-alicloud v1.285.0,
+`alicloud/resource_alicloud_ecs_network_interface.go`).
+"""
+_LOW: Final = 2**32 - 1
+"""An IPv6 address ends in its IPv4 twin (`planning.ipv6`)."""
+
+_Phased = tuple[Phase, Step]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Pool:
+    """One SpiderIPPool of IPv4; `path` is the key that says its addresses."""
+
+    name: str
+    path: str
+    node: str
+    interface: str
+    addresses: frozenset[int]
+
+
+def judge_addresses(before: Record, after: Record, nodes: Nodes, cluster: Cluster) -> Part:
+    """Steps and refusals for the addresses of nodes that keep their machine, and of pools."""
+    pools = _pools(before), _pools(after)
+    lost = {
+        name: pool
+        for name, pool in _lost(*pools).items()
+        if pool.node not in nodes.removed | nodes.replaced
+    }
+    steps = [*_shrinking(lost), *_interfaces(before, after, nodes), *_growing(*pools, nodes)]
+    refusals = [
+        *abridged(_taken_twice(before, after)),
+        *abridged(_kinds(before, after)),
+        *_in_use(lost, cluster),
+    ]
+    return Part(steps=tuple(steps), refusals=tuple(refusals), notes=tuple(_unasked(lost, cluster)))
+
+
+def _unasked(lost: Mapping[str, _Pool], cluster: Cluster) -> Iterator[str]:
+    if lost and isinstance(cluster, NotAsked):
+        yield (
+            f"Addresses would be taken from {', '.join(sorted(lost))}. Who holds them was not "
+            f"asked: {cluster.reason}."
+        )
+
+
+def _pools(record: Record) -> Mapping[str, _Pool]:
+    """Every IPv4 pool by name; none without Spiderpool."""
+    if record.section("spiderpool", "enabled") is False:
+        return {}
+    pools: dict[str, _Pool] = {}
+    taken: dict[tuple[str, str], frozenset[int]] = {}
+    for name, extra in (record.section("spiderpool", "extraPools") or {}).items():
+        where = (str(extra.get("node")), str(extra.get("interface", "eth0")))
+        addresses = frozenset(int(a) for a in expand(extra.get("addresses", ())))
+        taken[where] = taken.get(where, frozenset()) | addresses
+        pools[name] = _Pool(
+            name=name,
+            path=f"spiderpool.extraPools.{name}.addresses",
+            node=where[0],
+            interface=where[1],
+            addresses=addresses,
+        )
+    for node in record.nodes.values():
+        for nic, interface in node.interfaces.items():
+            if interface.count:
+                name = pool_name(node.name, nic)
+                pools[name] = _Pool(
+                    name=name,
+                    path=f"nodePools.{node.pool}.interfaces.{nic}.podAddresses",
+                    node=node.name,
+                    interface=nic,
+                    addresses=interface.pods - taken.get((node.name, nic), frozenset()),
+                )
+    return pools
+
+
+def _lost(before: Mapping[str, _Pool], after: Mapping[str, _Pool]) -> dict[str, _Pool]:
+    """What each pool gives up; a pool that goes, or serves another NIC, gives up all."""
+    lost: dict[str, _Pool] = {}
+    for name, pool in before.items():
+        other = after.get(name)
+        same = other is not None and (other.node, other.interface) == (pool.node, pool.interface)
+        kept = other.addresses if other is not None and same else frozenset()
+        gone = pool.addresses - kept
+        if gone:
+            lost[name] = _Pool(
+                name=name,
+                path=pool.path,
+                node=pool.node,
+                interface=pool.interface,
+                addresses=gone,
+            )
+    return lost
+
+
+def _shrinking(lost: Mapping[str, _Pool]) -> Iterator[_Phased]:
+    for name, pool in sorted(lost.items()):
+        yield Phase.ADDRESSES_LEAVE, ShrinkPool(pool=name, addresses=_ranges(pool.addresses))
+
+
+def _growing(
+    before: Mapping[str, _Pool], after: Mapping[str, _Pool], nodes: Nodes
+) -> Iterator[_Phased]:
+    for name, pool in sorted(after.items()):
+        if pool.node in nodes.added | nodes.replaced:
+            continue
+        other = before.get(name)
+        same = other is not None and (other.node, other.interface) == (pool.node, pool.interface)
+        new = pool.addresses - (other.addresses if other is not None and same else frozenset())
+        if new:
+            yield Phase.ADDRESSES_ARRIVE, GrowPool(pool=name, addresses=_ranges(new))
+
+
+def _interfaces(before: Record, after: Record, nodes: Nodes) -> Iterator[_Phased]:
+    for name, nic, one, other in _kept(before, after):
+        if name in nodes.replaced:
+            continue
+        gone, new = one.pods - other.pods, other.pods - one.pods
+        if gone:
+            yield (
+                Phase.ADDRESSES_LEAVE,
+                ShrinkInterface(node=name, interface=nic, addresses=_ranges(gone)),
+            )
+        if new or (other.mode == "count" and other.count > one.count):
+            yield (
+                Phase.ADDRESSES_ARRIVE,
+                GrowInterface(
+                    node=name,
+                    interface=nic,
+                    addresses=_ranges(new),
+                    count=len(new) or other.count - one.count,
+                ),
+            )
+
+
+def _kept(before: Record, after: Record) -> Iterator[tuple[str, str, Interface, Interface]]:
+    """NICs whose ENI stays, also under a new machine: node, NIC, before, after."""
+    for name in sorted(before.nodes.keys() & after.nodes.keys()):
+        one, other = before.nodes[name], after.nodes[name]
+        for nic in sorted(one.interfaces.keys() & other.interfaces.keys()):
+            first, second = one.interfaces[nic], other.interfaces[nic]
+            if (first.address, one.zone, first.subnet) == (
+                second.address,
+                other.zone,
+                second.subnet,
+            ):
+                yield name, nic, first, second
+
+
+def _taken_twice(before: Record, after: Record) -> Iterator[Refusal]:
+    """An ENI takes its addresses before any other has given them back."""
+    owners = {
+        address: (node.name, nic)
+        for node in before.nodes.values()
+        for nic, interface in node.interfaces.items()
+        for address in _all(interface)
+    }
+    for node in after.nodes.values():
+        for nic, interface in node.interfaces.items():
+            held: dict[str, set[int]] = {}
+            for address in _all(interface):
+                owner = owners.get(address)
+                if owner is not None and owner != (node.name, nic):
+                    held.setdefault(owner[0], set()).add(address)
+            for owner_name, addresses in sorted(held.items()):
+                shown = ", ".join(_ranges(frozenset(addresses)))
+                going = owner_name not in after.nodes
+                yield Refusal(
+                    path=f"nodePools.{node.pool}",
+                    value=f"{node.name} {nic} {shown}",
+                    rule=f"{owner_name} has these addresses now.",
+                    reason="A NIC takes its addresses before another one has given them back, and "
+                    "the cloud refuses an address that is in use (InvalidIp.IPAssigned).",
+                    remedy=(
+                        f"Take {owner_name} out first and run `pulumi up`, then add {node.name}."
+                        if going
+                        else f"Give {node.name} other addresses: another ordinal, or a firstBlock "
+                        "that no node has now."
+                    ),
+                )
+
+
+def _all(interface: Interface) -> frozenset[int]:
+    return interface.pods | {int(IPv4Address(interface.address))}
+
+
+def _kinds(before: Record, after: Record) -> Iterator[Refusal]:
+    """What an ENI cannot give up."""
+    for name, nic, one, other in _kept(before, after):
+        path = f"nodePools.{after.nodes[name].pool}.interfaces.{nic}"
+        if one.count and not other.count and not NICS_CAN_BE_EMPTIED:
+            yield Refusal(
+                path=f"{path}.podAddresses",
+                value="0",
+                rule=f"{nic} of {name} has {one.count} pod addresses, and a NIC that has some "
+                "keeps at least one.",
+                reason="The provider takes an empty list of addresses for one that is not named, "
+                "and leaves all of them on the NIC.",
+                remedy="Write podAddresses: 1 or more, or make a pool with podAddresses: 0 and "
+                "take this one out afterwards.",
+            )
+        elif one.mode != other.mode and one.count and other.count:
+            yield Refusal(
+                path=f"{path}.mode",
+                value=other.mode,
+                rule=f"{nic} of {name} has addresses by mode: {one.mode}, and keeps it.",
+                reason="A NIC does not give up addresses of one kind for another kind: the "
+                "provider leaves what is not named as it is.",
+                remedy=f"Write mode: {one.mode}, or make a pool with mode: {other.mode} and take "
+                "this one out afterwards.",
+            )
+        elif other.mode == "count" and other.count < one.count:
+            yield Refusal(
+                path=f"{path}.podAddresses",
+                value=str(other.count),
+                rule=f"{nic} of {name} has {one.count} addresses that the cloud chose, and keeps "
+                "them.",
+                reason="The provider would choose which of them go, without asking who holds them.",
+                remedy=f"Write podAddresses: {one.count}, or make a smaller pool and take this "
+                "one out afterwards.",
+            )
+
+
+def _in_use(lost: Mapping[str, _Pool], cluster: Cluster) -> Iterator[Refusal]:
+    match cluster:
+        case NotAsked():
+            return
+        case NoAnswer(reason=reason):
+            for name, pool in sorted(lost.items()):
+                yield Refusal(
+                    path=pool.path,
+                    value=", ".join(_ranges(pool.addresses)),
+                    rule=f"Addresses leave {name} only when it is known that no pod holds them.",
+                    reason=f"The cluster was asked and did not answer: {reason}.",
+                    remedy="Bring the API server back, or keep the addresses, and run `pulumi up` "
+                    "again.",
+                )
+        case Holders(pods=pods):
+            for name, pool in sorted(lost.items()):
+                yield from _held(pool, _holding(pods, name, pool.addresses))
+
+
+def _holding(
+    pods: Mapping[str, Mapping[int, str]], pool: str, addresses: frozenset[int]
+) -> dict[str, int]:
+    """Pod → an IPv4 address, or the twin of an IPv6 one, that it holds of these."""
+    twins = pods.get(f"{pool}-v{IPV6}", {})
+    held = {pod: address & _LOW for address, pod in twins.items() if address & _LOW in addresses}
+    own = pods.get(pool, {})
+    return held | {pod: address for address, pod in own.items() if address in addresses}
+
+
+def _held(pool: _Pool, held: Mapping[str, int]) -> Iterator[Refusal]:
+    if not held:
+        return
+    shown = ", ".join(f"{pod} ({IPv4Address(address)})" for pod, address in sorted(held.items()))
+    yield Refusal(
+        path=pool.path,
+        value=", ".join(_ranges(pool.addresses)),
+        rule=f"{pool.name} would give up addresses that pods hold: {shown}.",
+        reason="Packets to a pod whose address has left its NIC are dropped without a word.",
+        remedy=f"Delete these pods or move them off {pool.node} (`kubectl cordon {pool.node}`, "
+        "then delete them), and run `pulumi up` again.",
+    )
+
+
+def _ranges(addresses: frozenset[int]) -> tuple[str, ...]:
+    return canonical_ranges(IPv4Address(address) for address in addresses)

@@ -1,0 +1,66 @@
+"""Who holds which pod address: what the cluster says, or that it was not asked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from typing import Any
+
+from planning.upgrades import Version
+
+
+@dataclass(frozen=True, kw_only=True)
+class Holders:
+    """What a cluster holds that answers."""
+
+    pods: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
+    """Pool → address as an integer → pod (`namespace/name`)."""
+    api_server: Version | None = None
+    """Version of the API server; None when it did not say."""
+    control_planes: tuple[str, ...] | None = None
+    """Control-plane nodes; None when they were not listed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NotAsked:
+    """A preview or a report that cannot ask, and goes on without; `reason` is half a sentence."""
+
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoAnswer:
+    """An update whose cluster does not answer: nothing that a pod may hold is taken away."""
+
+    reason: str
+
+
+Cluster = Holders | NotAsked | NoAnswer
+
+
+def holders_of(pools: Iterable[Mapping[str, Any]]) -> dict[str, dict[int, str]]:
+    """The allocations of SpiderIPPool objects (`items` of their list).
+
+    `status.allocatedIPs` is JSON text: an object by address with `pod` (`namespace/name`)
+    (Spiderpool v1.2, `pkg/k8s/apis/.../spiderippool_types.go`, PoolIPAllocation).
+    """
+    return {
+        str(pool["metadata"]["name"]): _allocations((pool.get("status") or {}).get("allocatedIPs"))
+        for pool in pools
+    }
+
+
+def _allocations(text: object) -> dict[int, str]:
+    if not isinstance(text, str) or not text:
+        return {}
+    try:
+        parsed = json.loads(text)
+    except ValueError:
+        return {}
+    return {
+        int(ip_address(address)): str(entry.get("pod", "")) or "an unnamed pod"
+        for address, entry in parsed.items()
+        if isinstance(entry, Mapping)
+    }

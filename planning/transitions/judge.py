@@ -1,0 +1,125 @@
+"""The judgement: from the plan before and the plan after to ordered steps, or refusals.
+
+Pure. Who holds which address is asked by others; what is not known is said in the answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from planning.transitions.addresses import judge_addresses
+from planning.transitions.differences import text
+from planning.transitions.holders import Cluster, Holders
+from planning.transitions.nodes import (
+    MACHINE_SCHEMA_NAME,
+    WITHOUT_A_UNIT,
+    fates,
+    judge_nodes,
+)
+from planning.transitions.part import Part, Phase, together
+from planning.transitions.reading import EarlierRelease, Record
+from planning.transitions.settings import judge_settings
+from planning.transitions.steps import (
+    AddNode,
+    Difference,
+    KeepMachine,
+    Refusal,
+    ReplaceControlPlane,
+    ReplaceWorker,
+    Step,
+    Transition,
+)
+from planning.transitions.versions import judge_versions
+
+_COMPARED: Final = (
+    "This stack was deployed by an earlier release, and only what that one has written down is "
+    "compared. Run `pulumi up` with the stack file as it was, and make edits afterwards."
+)
+
+
+def judge(before: Record | EarlierRelease, after: Record, cluster: Cluster) -> Transition:
+    """What has to happen, in order, or why it does not.
+
+    Args:
+        before: what the last run accepted. A stack that is new has an empty `Record`.
+        after: what the stack file says now.
+        cluster: who holds which pod address, or that nobody could say.
+    """
+    if isinstance(before, EarlierRelease):
+        return together(
+            (_first_run(before, after, cluster), judge_versions(before, after, cluster))
+        )
+    if not before.nodes and not before.cluster:
+        return together((judge_nodes(before, after),))
+    nodes = fates(before, after)
+    return together(
+        (
+            judge_settings(before, after),
+            judge_versions(before, after, cluster),
+            judge_nodes(before, after),
+            judge_addresses(before, after, nodes, cluster),
+        )
+    )
+
+
+def _first_run(before: EarlierRelease, after: Record, cluster: Cluster) -> Part:
+    """The first run of this release over a stack that an earlier one has made."""
+    if not after.is_kubeadm:
+        return Part(notes=(_COMPARED,))
+    refusals = tuple(_first_refusals(before, after, cluster))
+    steps = tuple(_first_steps(before, after))
+    return Part(steps=steps, refusals=refusals, notes=(_COMPARED,))
+
+
+def _first_refusals(before: EarlierRelease, after: Record, cluster: Cluster) -> Iterator[Refusal]:
+    leaving = sorted(set(before.workers or ()) - set(after.workers))
+    if leaving:
+        yield _first_refusal(
+            leaving,
+            rule="No node leaves in the first run of a new release of this program.",
+            reason="An earlier release has not written down how the cluster is reached, so the "
+            "nodes could not be drained.",
+        )
+    planes = cluster.control_planes if isinstance(cluster, Holders) else None
+    if planes is not None and set(planes) != set(after.control_planes):
+        yield _first_refusal(
+            sorted(set(planes) ^ set(after.control_planes)),
+            rule="No control plane comes or goes in the first run of a new release of this "
+            "program.",
+            reason="An earlier release has not written down what the others are.",
+        )
+
+
+def _first_refusal(names: list[str], *, rule: str, reason: str) -> Refusal:
+    return Refusal(
+        path="nodePools",
+        value=", ".join(names),
+        rule=rule,
+        reason=reason,
+        remedy="Take the edit back, run `pulumi up`, then make the edit and run it again.",
+    )
+
+
+def _first_steps(before: EarlierRelease, after: Record) -> Iterator[tuple[Phase, Step]]:
+    for name in after.control_planes:
+        others = tuple(other for other in after.control_planes if other != name)
+        step: Step = (
+            ReplaceControlPlane(node=name, others=others, because=_schema(after, name))
+            if others
+            else KeepMachine(node=name, because=WITHOUT_A_UNIT)
+        )
+        yield Phase.PLANES_CHANGE, step
+    for name in after.workers:
+        if before.workers is None or name in before.workers:
+            yield (
+                Phase.WORKERS_CHANGE,
+                ReplaceWorker(node=name, drained=True, because=_schema(after, name)),
+            )
+        else:
+            yield Phase.WORKERS_JOIN, AddNode(node=name)
+
+
+def _schema(after: Record, name: str) -> tuple[Difference, ...]:
+    schema = text(after.nodes[name].identity.get("schema"))
+    return (Difference(key=MACHINE_SCHEMA_NAME, before=None, after=schema),)

@@ -1,0 +1,134 @@
+"""Every key of the configuration as a pattern, and a document taken apart by them.
+
+A pattern has `*` for a name that the user gives and `[]` for a place in a list:
+`nodePools.*.taints[].key`. A key with an object of free names (`labels`, `tags`) is one key.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic_core import to_jsonable_python
+
+from config.model import ClusterConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class Leaf:
+    """A value of a document: its path, the pattern of its key, and the value itself."""
+
+    path: str
+    pattern: str
+    value: Any
+
+
+def all_keys() -> tuple[str, ...]:
+    """Every key of a stack file's cluster object that has a value of its own, in model order."""
+    return tuple(_patterns(ClusterConfig, ""))
+
+
+def leaves(document: Mapping[str, Any]) -> Iterator[Leaf]:
+    """The values of a `cluster` document that are not empty.
+
+    A key that is missing has its default: a release that adds a key changes nothing by that. What
+    the model does not know is left out.
+    """
+    yield from _leaves(ClusterConfig, document, "", "")
+
+
+def entries(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Path and pattern of every named object (`services.web`, `services.*`)."""
+    yield from _entries(ClusterConfig, document, "", "")
+
+
+def _patterns(model: type[BaseModel], at: str) -> Iterator[str]:
+    for key, kind in _fields(model):
+        here = f"{at}.{key}" if at else key
+        inner, suffix = _inner(kind)
+        if inner is None:
+            yield here
+        else:
+            if suffix:
+                yield f"{here}{'.*' if suffix == '.*' else '[]'}"
+            yield from _patterns(inner, f"{here}{suffix}")
+
+
+def _leaves(
+    model: type[BaseModel], document: Mapping[str, Any], path: str, pattern: str
+) -> Iterator[Leaf]:
+    for field in model.model_fields.values():
+        key = str(field.alias)
+        value = document.get(key)
+        here = f"{path}.{key}" if path else key
+        key_pattern = f"{pattern}.{key}" if pattern else key
+        inner, suffix = _inner(field.annotation)
+        if inner is None or suffix == "[]":
+            shown = value if value is not None else _default(field)
+            if shown not in (None, [], {}):
+                yield Leaf(path=here, pattern=f"{key_pattern}{suffix}", value=shown)
+        elif suffix:
+            for name, item in sorted((value or {}).items()):
+                yield from _leaves(inner, item, f"{here}.{name}", f"{key_pattern}.*")
+        else:
+            yield from _leaves(inner, value or {}, here, key_pattern)
+
+
+def _entries(
+    model: type[BaseModel], document: Mapping[str, Any], path: str, pattern: str
+) -> Iterator[tuple[str, str]]:
+    for key, kind in _fields(model):
+        value = document.get(key)
+        here = f"{path}.{key}" if path else key
+        key_pattern = f"{pattern}.{key}" if pattern else key
+        inner, suffix = _inner(kind)
+        if inner is None or not isinstance(value, Mapping):
+            continue
+        if suffix == ".*":
+            for name, item in sorted(value.items()):
+                yield f"{here}.{name}", f"{key_pattern}.*"
+                if isinstance(item, Mapping):
+                    yield from _entries(inner, item, f"{here}.{name}", f"{key_pattern}.*")
+        else:
+            yield from _entries(inner, value, here, key_pattern)
+
+
+def _default(field: FieldInfo) -> Any:  # noqa: ANN401 - JSON
+    if field.is_required():
+        return None
+    return to_jsonable_python(field.get_default(call_default_factory=True))
+
+
+def _fields(model: type[BaseModel]) -> Iterator[tuple[str, Any]]:
+    for field in model.model_fields.values():
+        yield str(field.alias), field.annotation
+
+
+def _inner(kind: Any) -> tuple[type[BaseModel] | None, str]:  # noqa: ANN401 - any annotation
+    """The model inside of an annotation, and what leads to it: nothing, `.*` or `[]`.
+
+    None without a model: an object or a list of plain values is one value.
+    """
+    kind = _bare(kind)
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return kind, ""
+    arguments = get_args(kind)
+    suffixes = {dict: (1, ".*"), tuple: (0, "[]")}
+    if get_origin(kind) in suffixes:
+        place, suffix = suffixes[get_origin(kind)]
+        inner, _ = _inner(arguments[place])
+        return (inner, suffix) if inner is not None else (None, "")
+    return None, ""
+
+
+def _bare(kind: Any) -> Any:  # noqa: ANN401 - any annotation
+    while get_origin(kind) is Annotated:
+        kind = get_args(kind)[0]
+    if get_origin(kind) in (Union, types.UnionType):
+        rest = [a for a in get_args(kind) if a is not type(None)]
+        return _bare(rest[0]) if len(rest) == 1 else None
+    return kind

@@ -1,0 +1,335 @@
+"""Nodes: which change while they run, restart, get a new machine, come and go.
+
+A node has a new machine exactly if its identity differs (`planning.machine`). Workers are drained
+before; control planes change one at a time, and never in the same edit in which others of them come
+or go, so that etcd has its quorum before and after each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from planning.transitions.differences import differences, text
+from planning.transitions.part import Part, Phase, abridged
+from planning.transitions.reading import Machine, Record
+from planning.transitions.steps import (
+    AddMember,
+    AddNode,
+    ChangeInPlace,
+    ChangeRunningNode,
+    Difference,
+    KeepMachine,
+    Refusal,
+    RemoveMember,
+    RemoveNode,
+    ReplaceControlPlane,
+    ReplaceWorker,
+    RestartNode,
+    Step,
+)
+
+MACHINE_SCHEMA_NAME: Final = "the machines' schema"
+WITHOUT_A_UNIT: Final = (
+    "it holds the only etcd; until it is made anew it cannot change its settings while it runs, "
+    "nor be joined by others"
+)
+"""What a control plane of an earlier release does without."""
+_NAMES: Final = {
+    "schema": MACHINE_SCHEMA_NAME,
+    "kubernetes": "kubernetes.version",
+    "mirrors": "kubernetes.mirrors",
+    "ipv6": "network.ipv6.enabled",
+}
+"""Parts of a machine's identity by the stack file's own words; the others are called so there."""
+_BY_HAND: Final = frozenset({"schema", "kubernetes"})
+"""What the only control plane may lack and still keep its machine."""
+_NOT_BOOTED_BY_US: Final = frozenset({"schema", "kubernetes", "mirrors", "ipv6"})
+"""Of no effect on machines that somebody else makes a cluster of."""
+
+_Phased = tuple[Phase, Step]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Nodes:
+    """Names by what happens to them."""
+
+    added: frozenset[str]
+    removed: frozenset[str]
+    replaced: frozenset[str]
+    restarted: frozenset[str]
+
+
+def fates(before: Record, after: Record) -> Nodes:
+    """What happens to each node's machine."""
+    both = before.nodes.keys() & after.nodes.keys()
+    return Nodes(
+        added=frozenset(after.nodes.keys() - before.nodes.keys()),
+        removed=frozenset(before.nodes.keys() - after.nodes.keys()),
+        replaced=frozenset(name for name in both if _identity(before, after, name)),
+        restarted=frozenset(
+            name for name in both if before.nodes[name].restart != after.nodes[name].restart
+        ),
+    )
+
+
+def judge_nodes(before: Record, after: Record) -> Part:
+    """Steps and refusals for machines; their addresses are `addresses`' part."""
+    nodes = fates(before, after)
+    steps = [
+        *_coming(before, after, nodes),
+        *_going(before, after, nodes),
+        *(
+            step
+            for name in sorted(before.nodes.keys() & after.nodes.keys())
+            for step in _staying(before, after, name)
+        ),
+    ]
+    refusals = [
+        *abridged(_roles(before, after)),
+        *_planes(before, after, nodes),
+        *_endpoint(before, after),
+        *abridged(_kept_by_the_cloud(before, nodes)),
+        *abridged(_disks(before, after, nodes)),
+    ]
+    return Part(steps=tuple(steps), refusals=tuple(refusals))
+
+
+def _coming(before: Record, after: Record, nodes: Nodes) -> Iterator[_Phased]:
+    size = len(before.control_planes)
+    for name in sorted(nodes.added):
+        if not after.nodes[name].is_control_plane:
+            yield Phase.WORKERS_JOIN, AddNode(node=name)
+            continue
+        yield Phase.PLANES_JOIN, AddNode(node=name)
+        if after.is_kubeadm and before.control_planes:
+            size += 1
+            yield Phase.PLANES_JOIN, AddMember(node=name, size=size)
+
+
+def _going(before: Record, after: Record, nodes: Nodes) -> Iterator[_Phased]:
+    size = len(before.control_planes)
+    drained = before.is_kubeadm
+    for name in sorted(nodes.removed, reverse=True):
+        if not before.nodes[name].is_control_plane:
+            yield Phase.WORKERS_LEAVE, RemoveNode(node=name, drained=drained)
+            continue
+        if after.is_kubeadm:
+            size -= 1
+            yield Phase.PLANES_LEAVE, RemoveMember(node=name, size=size)
+        yield Phase.PLANES_LEAVE, RemoveNode(node=name, drained=drained)
+
+
+def _staying(before: Record, after: Record, name: str) -> Iterator[_Phased]:
+    one, other = before.nodes[name], after.nodes[name]
+    plane = other.is_control_plane
+    phase = Phase.PLANES_CHANGE if plane else Phase.WORKERS_CHANGE
+    fixed = _identity(before, after, name)
+    restart = differences(one.restart, other.restart)
+    running = differences(one.running, other.running) if after.is_kubeadm else ()
+    kept = False
+    if fixed and plane and len(after.control_planes) == 1:
+        kept = True
+        yield phase, KeepMachine(node=name, because=_without(fixed))
+    elif fixed:
+        because = _because(fixed + restart)
+        if plane:
+            others = tuple(n for n in after.control_planes if n != name)
+            yield phase, ReplaceControlPlane(node=name, others=others, because=because)
+        else:
+            yield phase, ReplaceWorker(node=name, drained=after.is_kubeadm, because=because)
+    if restart and (kept or not fixed):
+        yield (
+            phase,
+            RestartNode(
+                node=name,
+                control_plane=plane,
+                drained=after.is_kubeadm and not plane,
+                because=_because(restart),
+            ),
+        )
+    if running and (kept or not fixed):
+        yield phase, ChangeRunningNode(node=name, because=_because(running))
+    in_place = differences(one.in_place, other.in_place)
+    if in_place:
+        yield phase, ChangeInPlace(target=name, because=_because(in_place))
+
+
+def _identity(before: Record, after: Record, name: str) -> tuple[Difference, ...]:
+    one, other = before.nodes[name].identity, after.nodes[name].identity
+    if not after.is_kubeadm:
+        one, other = _bare(one), _bare(other)
+    return differences(one, other)
+
+
+def _bare(identity: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {key: value for key, value in identity.items() if key not in _NOT_BOOTED_BY_US}
+
+
+def _because(found: Iterable[Difference]) -> tuple[Difference, ...]:
+    return tuple(
+        Difference(key=_NAMES.get(each.key, each.key), before=each.before, after=each.after)
+        for each in found
+    )
+
+
+def _without(fixed: tuple[Difference, ...]) -> str:
+    if any(each.key == "kubernetes" for each in fixed):
+        return (
+            "it holds the only etcd; its Kubernetes is upgraded on the machine "
+            "(docs/runbooks/upgrade.md, One control plane)"
+        )
+    return WITHOUT_A_UNIT
+
+
+def _roles(before: Record, after: Record) -> Iterator[Refusal]:
+    for name in sorted(before.nodes.keys() & after.nodes.keys()):
+        one, other = before.nodes[name], after.nodes[name]
+        if one.role is other.role:
+            continue
+        yield Refusal(
+            path=f"nodePools.{other.pool}.role",
+            value=other.role.value,
+            rule=f"{name} is a {one.role.value}, and a node keeps its role.",
+            reason="A control plane has a member of etcd on it, and a worker has none.",
+            remedy=f"Write role: {one.role.value}, and make a pool of other names for the other "
+            "role.",
+        )
+
+
+def _planes(before: Record, after: Record, nodes: Nodes) -> Iterator[Refusal]:
+    """Control planes change one at a time, and etcd keeps its quorum throughout."""
+    planes = frozenset(before.control_planes) | frozenset(after.control_planes)
+    if not before.control_planes:
+        return
+    added, removed = sorted(nodes.added & planes), sorted(nodes.removed & planes)
+    replaced = [
+        name for name in sorted(nodes.replaced & planes) if _is_made_anew(before, after, name)
+    ]
+    restarted = sorted(nodes.restarted & planes)
+    if added and removed:
+        yield Refusal(
+            path=f"nodePools.{after.nodes[added[0]].pool}",
+            value=", ".join(added),
+            rule=f"Control planes come or go, not both in one edit; {', '.join(removed)} would go.",
+            reason="etcd changes one member at a time, and a renamed control plane is one that "
+            "goes and one that comes.",
+            remedy=f"Keep {', '.join(removed)}, or add two more first, run `pulumi up`, and take "
+            "the old ones out afterwards.",
+        )
+    if (added or removed) and (replaced or restarted):
+        changed = sorted({*replaced, *restarted})
+        yield Refusal(
+            path=f"nodePools.{after.nodes[changed[0]].pool}",
+            value=", ".join(changed),
+            rule=f"These control planes would change while {', '.join(added or removed)} "
+            f"{'comes' if added else 'goes'}.",
+            reason="Of etcd's members a majority must serve at any time, so one thing happens to "
+            "them at a time.",
+            remedy="Make the edit of the number of control planes alone, run `pulumi up`, then "
+            "make the other one.",
+        )
+    if not replaced:
+        return
+    by_hand = len(before.control_planes) == 1
+    if after.is_kubeadm and not by_hand:
+        return
+    first = replaced[0]
+    difference = next(
+        each for each in _identity(before, after, first) if not (by_hand and each.key in _BY_HAND)
+    )
+    key = _NAMES.get(difference.key, f"nodePools.{after.nodes[first].pool}.{difference.key}")
+    back = f"Leave {key} out" if difference.before is None else f"Write {key}: {difference.before}"
+    if after.is_kubeadm:
+        rule = f"{first} is the only control plane and keeps its machine."
+        reason = "It holds the only etcd: a new machine would be a new, empty cluster."
+        remedy = "To change it, go to three control planes first."
+    else:
+        rule = f"{first} is a control plane of a cluster that this program has not built."
+        reason = "Its member of etcd is not this program's to take out and put back."
+        remedy = (
+            "To change it, take the machine out of the cluster by hand, take its node out of the "
+            "stack file, and add it again under another name."
+        )
+    yield Refusal(
+        path=key,
+        value=difference.after or "nothing",
+        rule=rule,
+        reason=reason,
+        remedy=f"{back}. {remedy}",
+    )
+
+
+def _is_made_anew(before: Record, after: Record, name: str) -> bool:
+    """Whether more differs than what an only control plane gets by hand, or does without."""
+    found = {each.key for each in _identity(before, after, name)}
+    return bool(found - _BY_HAND) if len(after.control_planes) == 1 else bool(found)
+
+
+def _endpoint(before: Record, after: Record) -> Iterator[Refusal]:
+    """Control planes come and go behind an endpoint that stays."""
+    one, other = before.chosen.get("endpoint"), after.chosen.get("endpoint")
+    counts = len(before.control_planes), len(after.control_planes)
+    if one == other or 0 in counts or counts[0] == counts[1]:
+        return
+    if not (before.is_kubeadm and after.is_kubeadm):
+        return
+    yield Refusal(
+        path=f"nodePools.{after.nodes[after.control_planes[-1]].pool}",
+        value=f"{counts[1]} control plane{'' if counts[1] == 1 else 's'}",
+        rule=f"Nodes go on reaching the API server by {one or 'an address'}, and not by "
+        f"{other or 'an address'}.",
+        reason="Every kubelet and certificate names the endpoint, and a node that knows another "
+        "one finds no API server.",
+        remedy=f"Keep {counts[0]} control plane{'' if counts[0] == 1 else 's'}, run `pulumi up` so "
+        "that every node knows the endpoint by its name, and change their number afterwards.",
+    )
+
+
+def _kept_by_the_cloud(before: Record, nodes: Nodes) -> Iterator[Refusal]:
+    """Machines that the cloud does not let go of."""
+    for name in sorted(nodes.removed | nodes.replaced):
+        machine = before.nodes[name]
+        what = "removed" if name in nodes.removed else "replaced"
+        if machine.in_place.get("chargeType") == "PrePaid" and not machine.in_place.get(
+            "forceDelete"
+        ):
+            yield Refusal(
+                path=f"nodePools.{machine.pool}.chargeType",
+                value="PrePaid",
+                rule=f"{name} would be {what}, and a machine of a subscription is not deleted "
+                "before its term ends.",
+                reason="The cloud refuses it (DeleteInstance), after the node has been drained.",
+                remedy="Write forceDelete: true in the pool and run `pulumi up` before this edit, "
+                "or write chargeType: PostPaid and do the same.",
+            )
+        if machine.in_place.get("deletionProtection"):
+            yield Refusal(
+                path=f"nodePools.{machine.pool}.deletionProtection",
+                value="true",
+                rule=f"{name} would be {what}, and its deletion protection is on.",
+                reason="The cloud refuses to delete it (InvalidOperation.DeletionProtection).",
+                remedy="Write deletionProtection: false in the pool and run `pulumi up` before "
+                "this edit.",
+            )
+
+
+def _disks(before: Record, after: Record, nodes: Nodes) -> Iterator[Refusal]:
+    for name in sorted(before.nodes.keys() & after.nodes.keys()):
+        one, other = _size(before.nodes[name]), _size(after.nodes[name])
+        if name in nodes.replaced or one is None or other is None or other >= one:
+            continue
+        yield Refusal(
+            path=f"nodePools.{after.nodes[name].pool}.disk.size",
+            value=text(other) or "",
+            rule=f"The disk of {name} has {one} GiB, and a disk never shrinks.",
+            reason="ResizeDisk refuses a smaller size.",
+            remedy=f"Write size: {one} or more.",
+        )
+
+
+def _size(machine: Machine) -> int | None:
+    disk = machine.in_place.get("disk")
+    size = disk.get("size") if isinstance(disk, Mapping) else None
+    return size if isinstance(size, int) else None

@@ -1,0 +1,70 @@
+"""docs/transitions.md, written from the table of answers.
+
+`python -m operations config transitions` prints it; a test holds the page in step.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from planning.transitions.answers import ANSWERS, Answer, Kind
+
+_HEAD: Final = """\
+<!-- Written by `python -m operations config transitions`; edit planning/transitions/answers.py. -->
+# What an edit does
+
+Every edit of a stack that is deployed is judged before anything happens, in `pulumi preview` and in
+`pulumi up`: it is accepted with steps in order, or refused with every reason at once
+([why](decisions/transitions.md)). `python -m operations plan --config FILE --against STACK` says the
+same without an engine, `python -m operations diff BASE HEAD` between two commits.
+
+| answer | workers | control planes |
+|---|---|---|
+"""
+
+_MEANING: Final = {
+    Kind.NOTHING: ("Nothing that is deployed has the setting.", "The same."),
+    Kind.IN_PLACE: ("It changes under everything that runs, and nothing notices.", "The same."),
+    Kind.CREATED: ("Something else than a node is made or removed.", "The same."),
+    Kind.REMADE: ("Something is deleted and made again; it comes back as it was.", "The same."),
+    Kind.NEW_ADDRESS: ("It is made again, or changed, and has another address then.", "The same."),
+    Kind.RUNNING: ("The node's own unit applies it while its pods run, node by node.", "The same."),
+    Kind.RESTART: (
+        "Drained, stopped and started, one worker at a time; disk and addresses stay.",
+        "Stopped and started, one at a time. An only one is away for as long.",
+    ),
+    Kind.ROLLS: (
+        "Drained and replaced by a new machine, one worker at a time.",
+        "Replaced one at a time, with etcd whole before and after each. The only one is refused.",
+    ),
+    Kind.ADDRESSES: (
+        "IP pools give addresses up before NICs do, and take them after. One that a pod holds is "
+        "refused, with the pod's name.",
+        "The same.",
+    ),
+    Kind.NODES: (
+        "New ones join; leaving ones are drained first.",
+        "Members join and leave etcd one by one. Coming and going in one edit is refused.",
+    ),
+    Kind.VERSION: (
+        "One version after the other, never back; control planes before workers.",
+        "One at a time. The only one is upgraded on its machine.",
+    ),
+    Kind.REFUSED: ("Nothing happens; the reason and the way are said.", "The same."),
+}
+
+
+def page() -> str:
+    """The whole page as Markdown."""
+    meanings = [f"| {kind.value} | {a} | {b} |" for kind, (a, b) in _MEANING.items()]
+    rows = [_row(key, answer) for key, answer in ANSWERS.items()]
+    table = ["## Keys", "", "| key | answer | why |", "|---|---|---|", *rows]
+    return _HEAD + "\n".join((*meanings, "", *table)) + "\n"
+
+
+def _row(key: str, answer: Answer) -> str:
+    kind = answer.worker.value
+    if answer.control_plane is not answer.worker:
+        kind = f"{kind}; control planes: {answer.control_plane.value}"
+    why = f"{answer.reason} {answer.remedy}".strip().replace("|", "\\|")
+    return f"| `{key}` | {kind} | {why} |"

@@ -1,0 +1,228 @@
+"""A plan as the state keeps it: small, canonical JSON, with every default resolved, no secret.
+
+Everything that a judgement needs is in it, and nothing else. Free text of the user's (chart values)
+is kept as a digest: that it changed is enough. Addresses are ranges; what the nodes of a pool have
+in common is written once.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from typing import Any, Final
+
+from pydantic import BaseModel
+
+from config.model import ServiceConfig
+from planning import guest_system
+from planning.canonical import canonical_ranges
+from planning.endpoint import balancer_vswitch, endpoint_name
+from planning.machine import identity, restart_settings
+from planning.model import ClusterPlan, InterfacePlan, NodePlan
+from planning.services import placement
+
+SCHEMA: Final = 1
+"""Of the record. Raised when an older one no longer holds what a judgement needs."""
+
+Json = dict[str, Any]
+
+
+def record(plan: ClusterPlan) -> Json:
+    """The record of a plan: `{schema, cluster, chosen, pools, nodes}`, without nulls.
+
+    * `cluster`: the effective configuration without node pools, nested by the stack file's keys.
+    * `chosen`: vSwitch keys that the program chose where the stack file left the choice open.
+    * `pools`: by pool, what most of its nodes are; see `_machine`.
+    * `nodes`: by node, its pool, zone and NICs (`"<primary> <ranges of pod addresses>"`), and under
+      `own` what differs from its pool.
+    """
+    machines = {name: _machine(plan, node) for name, node in plan.nodes.items()}
+    common = _common(plan, machines)
+    document: Json = _canonical(
+        {
+            "schema": SCHEMA,
+            "cluster": _cluster(plan),
+            "chosen": _chosen(plan),
+            "pools": common,
+            "nodes": {
+                name: {
+                    "pool": node.pool,
+                    "zone": node.zone,
+                    "nics": {nic: _addresses(i) for nic, i in node.interfaces.items()},
+                    "own": _differing(machines[name], common[node.pool]),
+                }
+                for name, node in plan.nodes.items()
+            },
+        }
+    )
+    return document
+
+
+def record_text(document: Json) -> str:
+    """A record as canonical JSON text."""
+    return json.dumps(document, sort_keys=True, separators=(",", ":"))
+
+
+def _cluster(plan: ClusterPlan) -> Json:
+    network = plan.network
+    subnets: dict[str, Json] = {}
+    for vswitch in network.vswitches.values():
+        subnet = subnets.setdefault(vswitch.subnet, {"egress": vswitch.snat, "zones": {}})
+        subnet["zones"][vswitch.zone] = {
+            "cidr": str(vswitch.cidr),
+            "vswitchId": vswitch.vswitch_id,
+            "ipv6Index": vswitch.ipv6_index,
+            "prefixReservation": _text(vswitch.prefix_reservation),
+        }
+    nat = _dump(network.nat)
+    if network.nat.deletion_protection is None:
+        nat["deletionProtection"] = plan.protect
+    if network.nat_vswitch is not None:
+        nat["subnet"] = network.vswitches[network.nat_vswitch].subnet
+    spiderpool = _dump(plan.spiderpool)
+    spiderpool["values"] = digest(spiderpool["values"])
+    return {
+        "name": plan.name,
+        "profile": plan.profile.value,
+        "region": plan.region,
+        "cloud": {
+            "accountType": plan.account_type,
+            "accountId": plan.account_id,
+            "endpoint": plan.cloud_endpoint,
+        },
+        "resourceGroup": plan.resource_group,
+        "tags": dict(plan.tags),
+        "protect": plan.protect,
+        "network": {
+            "vpc": _dump(network.vpc),
+            "subnets": subnets,
+            "nat": nat,
+            "ipv6": _dump(network.ipv6),
+            "ingress": {name: _dump(rule) for name, rule in network.ingress.items()},
+        },
+        "kubernetes": _dump(plan.kubernetes),
+        "spiderpool": spiderpool,
+        "cloudController": _dump(plan.cloud_controller),
+        "services": {name: _service(plan, service) for name, service in plan.services.items()},
+        "sampleApps": _dump(plan.sample_apps),
+    }
+
+
+def _service(plan: ClusterPlan, service: ServiceConfig) -> Json:
+    document = _dump(service)
+    if service.deletion_protection is None:
+        document["deletionProtection"] = plan.protect
+    if service.backend_type is None:
+        document["backendType"] = plan.cloud_controller.backend_type
+    place = placement(plan, service)
+    if place is not None and place.vswitches:
+        keys = [key for _, key in place.vswitches]
+        document["subnet"] = plan.network.vswitches[keys[0]].subnet
+        if service.load_balancer == "nlb":
+            document["zones"] = [zone for zone, _ in place.vswitches]
+    return document
+
+
+def _chosen(plan: ClusterPlan) -> Json:
+    kubeadm = plan.kubernetes.mode == "kubeadm"
+    several = len(plan.control_planes) > 1
+    chosen: Json = {
+        "nat": plan.network.nat_vswitch,
+        "balancer": balancer_vswitch(plan) if kubeadm and several else None,
+        "endpoint": endpoint_name(plan) if kubeadm else None,
+        "services": {},
+    }
+    for name, service in plan.services.items():
+        place = placement(plan, service)
+        if place is not None and service.load_balancer == "clb" and place.vswitches:
+            chosen["services"][name] = place.vswitches[0][1]
+    return chosen
+
+
+def _machine(plan: ClusterPlan, node: NodePlan) -> Json:
+    """What a node is, apart from its name, zone and addresses."""
+    fixed = identity(plan, node)
+    del fixed["interfaces"]
+    return {
+        "role": node.role.value,
+        "identity": fixed,
+        "restart": restart_settings(node),
+        "running": running_settings(plan, node),
+        "inPlace": {
+            "disk": {"size": node.disk.size, "performanceLevel": node.disk.performance_level},
+            "chargeType": node.charge_type,
+            "forceDelete": node.force_delete,
+            "deletionProtection": node.deletion_protection,
+            "ramRole": node.ram_role,
+        },
+        "interfaces": {
+            nic: {
+                "subnet": plan.network.vswitches[i.vswitch].subnet,
+                "mode": i.mode.value,
+                # Ranges say it in the other modes.
+                "count": None if i.planned_pod_addresses else i.pod_address_count,
+            }
+            for nic, i in node.interfaces.items()
+        },
+    }
+
+
+def running_settings(plan: ClusterPlan, node: NodePlan) -> Json:
+    """What the node's own unit applies while the node runs, by the stack file's words."""
+    return {
+        "labels": dict(node.labels),
+        "taints": [_dump(taint) for taint in node.taints],
+        "maxPods": node.max_pods,
+        "kubelet": dict(plan.kubernetes.kubelet),
+        "sysctls": digest(guest_system.sysctls(plan)),
+        "endpoint": endpoint_name(plan),
+    }
+
+
+def _common(plan: ClusterPlan, machines: Mapping[str, Json]) -> dict[str, Json]:
+    """By pool: what most of its nodes are; of equally many the first by text."""
+    common: dict[str, Json] = {}
+    for pool in sorted({node.pool for node in plan.nodes.values()}):
+        texts = Counter(
+            record_text(machines[node.name]) for node in plan.nodes.values() if node.pool == pool
+        )
+        most = max(texts.values())
+        common[pool] = json.loads(min(text for text, n in texts.items() if n == most))
+    return common
+
+
+def _differing(machine: Json, common: Json) -> Json:
+    return {key: value for key, value in machine.items() if value != common.get(key)}
+
+
+def _addresses(interface: InterfacePlan) -> str:
+    return " ".join((str(interface.primary), *canonical_ranges(interface.planned_pod_addresses)))
+
+
+def _dump(model: BaseModel) -> Json:
+    return model.model_dump(mode="json", by_alias=True)
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
+def digest(value: object) -> str:
+    """16 hexadecimal digits that stand for a value; the same for equal ones."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return sha256(text.encode()).hexdigest()[:16]
+
+
+def _canonical(value: Any) -> Any:  # noqa: ANN401 - JSON
+    """Keys sorted, and neither nulls nor empty containers: absent means the same."""
+    if isinstance(value, Mapping):
+        kept = {str(key): _canonical(item) for key, item in sorted(value.items())}
+        return {key: item for key, item in kept.items() if item not in (None, {}, [])}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_canonical(item) for item in value]
+    if isinstance(value, float):
+        # The engine keeps every number as a floating-point one; text comes back as it was.
+        return str(value)
+    return value

@@ -1,0 +1,277 @@
+"""Settings of the cluster as a whole: network, Kubernetes, add-ons, services.
+
+What a setting does is in `answers`; here are only the cases that depend on both values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from planning.transitions.answers import ANSWERS, Answer, Kind
+from planning.transitions.differences import text
+from planning.transitions.keys import Leaf, entries, leaves
+from planning.transitions.part import Part, Phase
+from planning.transitions.reading import Record
+from planning.transitions.steps import (
+    ChangeInPlace,
+    Create,
+    Delete,
+    Difference,
+    Refusal,
+    Remake,
+    Step,
+)
+
+_ENTRIES: Final = ("network.subnets.*.zones.*", "network.ingress.*", "services.*")
+"""Named objects that come and go as a whole."""
+_SET_ONCE: Final = (
+    "cloud.accountId",
+    "network.subnets.*.zones.*.ipv6Index",
+    "network.subnets.*.zones.*.prefixReservation",
+)
+"""Refused once there is a value; the first one is set in place."""
+_ELSEWHERE: Final = frozenset({Kind.RUNNING, Kind.RESTART, Kind.VERSION, Kind.ADDRESSES})
+"""Judged where nodes, versions and pools are."""
+_ADD_ONS: Final = ("spiderpool.", "cloudController.", "services.", "sampleApps.")
+
+
+_BALANCER: Final = "load balancer of the API servers"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Change:
+    path: str
+    pattern: str
+    before: Any
+    after: Any
+
+    @property
+    def answer(self) -> Answer:
+        return ANSWERS[self.pattern]
+
+    @property
+    def difference(self) -> Difference:
+        return Difference(key=self.path, before=text(self.before), after=text(self.after))
+
+    @property
+    def target(self) -> str:
+        """The object of the stack file that it belongs to."""
+        if self.path.startswith("services."):
+            return ".".join(self.path.split(".")[:2])
+        return self.path.rpartition(".")[0] or self.path
+
+
+def judge_settings(before: Record, after: Record) -> Part:
+    """Steps and refusals for everything but nodes, versions and pools."""
+    coming, going = _entries(before, after)
+    changes = [
+        change
+        for change in _changes(before, after)
+        if not _is_below(change.path, (*coming, *going)) and _matters(change, before, after)
+    ]
+    remade = frozenset(c.target for c in changes if c.answer.worker is Kind.NEW_ADDRESS)
+    judged = [(change, _kind(change, after, remade)) for change in changes]
+    refusals = [
+        *(_refusal(change) for change, kind in judged if kind is Kind.REFUSED),
+        *_moved(before, after, remade),
+    ]
+    steps: list[tuple[Phase, Step]] = [(_phase(target), Create(target=target)) for target in coming]
+    steps += [(Phase.REMAINS, Delete(target=target)) for target in going]
+    steps += _steps(judged)
+    steps += _balancer(before, after)
+    return Part(steps=tuple(steps), refusals=tuple(refusals))
+
+
+def _entries(before: Record, after: Record) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Objects that come and objects that go, by path."""
+    one = {path for path, pattern in entries(before.cluster) if pattern in _ENTRIES}
+    other = {path for path, pattern in entries(after.cluster) if pattern in _ENTRIES}
+    return tuple(sorted(other - one)), tuple(sorted(one - other))
+
+
+def _changes(before: Record, after: Record) -> Iterator[_Change]:
+    one = {leaf.path: leaf for leaf in leaves(before.cluster)}
+    other = {leaf.path: leaf for leaf in leaves(after.cluster)}
+    for path in sorted(one.keys() | other.keys()):
+        leaf: Leaf = other.get(path) or one[path]
+        change = _Change(
+            path=path,
+            pattern=leaf.pattern,
+            before=one[path].value if path in one else None,
+            after=other[path].value if path in other else None,
+        )
+        if change.before != change.after:
+            yield change
+
+
+def _is_below(path: str, objects: tuple[str, ...]) -> bool:
+    subnets = tuple(target.partition(".zones.")[0] for target in objects if ".zones." in target)
+    return any(path.startswith(f"{target}.") for target in objects) or (
+        path.endswith(".egress") and path.removesuffix(".egress") in subnets
+    )
+
+
+def _matters(change: _Change, before: Record, after: Record) -> bool:
+    """Whether anything that is deployed, or will be, has this setting."""
+    kind = change.answer.worker
+    if kind in _ELSEWHERE or change.path.startswith("nodePools."):
+        return False
+    if kind is Kind.ROLLS and change.path != "network.ipv6.enabled":
+        return False
+    if change.path == "network.nat.subnet":
+        return False  # `_moved` compares what was chosen.
+    existing = not after.is_kubeadm and not before.is_kubeadm
+    if existing and change.path.startswith(("kubernetes.endpoint.", "kubernetes.version")):
+        return False
+    if change.path == "kubernetes.nodeNames":
+        return existing
+    return _is_on(change, before) and _is_on(change, after)
+
+
+def _is_on(change: _Change, record: Record) -> bool:  # noqa: PLR0911 - one a switch
+    """Whether the object is enabled, or the change is its switch itself."""
+    first, _, rest = change.path.partition(".")
+    if rest == "enabled" or change.path.endswith((".enabled", "ipv6.gateway")):
+        return True
+    if first == "services":
+        return record.section("cloudController", "enabled") is not False
+    if first in ("spiderpool", "cloudController", "sampleApps"):
+        enabled = record.section(first, "enabled")
+        return enabled is not False and not (first == "sampleApps" and enabled is None)
+    if change.path.startswith("network.nat.") or change.path.endswith(".egress"):
+        if change.path == "network.ipv6.egress":
+            return record.section("network", "ipv6", "enabled") is True
+        return record.section("network", "nat", "enabled") is not False
+    if change.path.startswith("network.ipv6."):
+        return record.section("network", "ipv6", "enabled") is True
+    return True
+
+
+def _kind(  # noqa: PLR0911 - one a case
+    change: _Change, after: Record, remade: frozenset[str]
+) -> Kind:
+    kind = change.answer.worker
+    if change.pattern in _SET_ONCE and change.before is None:
+        return Kind.IN_PLACE
+    if change.path == "cloud.endpoint" and None in (change.before, change.after):
+        return Kind.REFUSED
+    if change.path == "network.ipv6.enabled":
+        return Kind.IN_PLACE if change.after else Kind.REFUSED
+    if change.path == "kubernetes.endpoint.public" and not change.after:
+        return Kind.CREATED
+    if change.pattern == "services.*.addressType":
+        service = change.target.removeprefix("services.")
+        nlb = after.section("services", service, "loadBalancer") == "nlb"
+        return Kind.IN_PLACE if nlb else kind
+    if change.pattern == "services.*.subnet" and change.target in remade:
+        return Kind.IN_PLACE
+    return kind
+
+
+def _refusal(change: _Change) -> Refusal:
+    before = text(change.before)
+    back = f"Leave {change.path} out." if before is None else f"Write {change.path}: {before}."
+    return Refusal(
+        path=change.path,
+        value=text(change.after) or "nothing",
+        rule=f"It stays what it was when the stack was made, {before or 'nothing'}.",
+        reason=change.answer.reason,
+        remedy=f"{back} {change.answer.remedy}".strip(),
+    )
+
+
+def _moved(before: Record, after: Record, remade: frozenset[str]) -> Iterator[Refusal]:
+    """Choices of the program that would come out otherwise now."""
+    for what, key in (("NAT gateway", "nat"), (_BALANCER, "balancer")):
+        one, other = before.chosen.get(key), after.chosen.get(key)
+        if one is None or other is None or one == other:
+            continue
+        yield Refusal(
+            path="network.nat.subnet",
+            value=str(other),
+            rule=f"The {what} stays in the vSwitch that it was made in, {one}.",
+            reason=ANSWERS["network.nat.subnet"].reason,
+            remedy=f"Write network.nat.subnet: {_subnet(before, str(one))}.",
+        )
+    one, other = _services(before), _services(after)
+    for name in sorted(one.keys() & other.keys()):
+        target = f"services.{name}"
+        subnets = _subnet(before, one[name]), _subnet(after, other[name])
+        if one[name] == other[name] or subnets[0] != subnets[1] or target in remade:
+            continue
+        yield Refusal(
+            path=f"{target}.subnet",
+            value=other[name],
+            rule=f"The load balancer stays in the vSwitch that it was made in, {one[name]}.",
+            reason=ANSWERS["services.*.subnet"].reason,
+            remedy="Add the new zone to another subnet.",
+        )
+
+
+def _balancer(before: Record, after: Record) -> Iterator[tuple[Phase, Step]]:
+    one, other = before.chosen.get("balancer"), after.chosen.get("balancer")
+    if one is None and other is not None:
+        yield Phase.FOUNDATION, Create(target=_BALANCER)
+    if one is not None and other is None:
+        yield Phase.REMAINS, Delete(target=_BALANCER)
+
+
+def _services(record: Record) -> Mapping[str, str]:
+    chosen = record.chosen.get("services")
+    return chosen if isinstance(chosen, Mapping) else {}
+
+
+def _subnet(record: Record, vswitch: str) -> str:
+    subnets = record.section("network", "subnets") or {}
+    for name, subnet in subnets.items():
+        if vswitch in {f"{name}-{zone}" for zone in subnet.get("zones", {})}:
+            return str(name)
+    return vswitch
+
+
+def _steps(judged: list[tuple[_Change, Kind]]) -> Iterator[tuple[Phase, Step]]:
+    plain: dict[str, list[Difference]] = {}
+    anew: dict[str, list[Difference]] = {}
+    loses: set[str] = set()
+    for change, kind in judged:
+        target = change.target
+        if kind is Kind.CREATED:
+            yield from _created(change)
+        elif kind in (Kind.REMADE, Kind.NEW_ADDRESS):
+            anew.setdefault(target, []).append(change.difference)
+            if kind is Kind.NEW_ADDRESS:
+                loses.add(target)
+        elif kind not in (Kind.NOTHING, Kind.REFUSED):
+            plain.setdefault(target, []).append(change.difference)
+    for target, because in anew.items():
+        yield (
+            _phase(target),
+            Remake(
+                target=target,
+                because=tuple(because + plain.pop(target, [])),
+                loses="its address" if target in loses else "",
+            ),
+        )
+    for target, because in plain.items():
+        yield _phase(target), ChangeInPlace(target=target, because=tuple(because))
+
+
+def _created(change: _Change) -> Iterator[tuple[Phase, Step]]:
+    if isinstance(change.before or change.after, list):
+        one, other = set(change.before or ()), set(change.after or ())
+        for item in sorted(other - one):
+            yield _phase(change.path), Create(target=f"{change.path} {item}")
+        for item in sorted(one - other):
+            yield Phase.REMAINS, Delete(target=f"{change.path} {item}")
+        return
+    target = change.target if change.path.endswith(".enabled") else change.path
+    if change.after:
+        yield _phase(target), Create(target=target)
+    else:
+        yield Phase.REMAINS, Delete(target=target)
+
+
+def _phase(target: str) -> Phase:
+    return Phase.ADD_ONS if target.startswith(_ADD_ONS) else Phase.FOUNDATION

@@ -1,0 +1,68 @@
+"""Versions of Kubernetes and Spiderpool, by the rules of `planning.upgrades`."""
+
+from __future__ import annotations
+
+from planning.transitions.holders import Cluster, Holders
+from planning.transitions.part import Part, Phase
+from planning.transitions.reading import EarlierRelease, Record
+from planning.transitions.steps import Refusal, Step, UpgradeKubernetes, UpgradeSpiderpool
+from planning.upgrades import kubernetes_problem, spiderpool_problem, version_of
+
+
+def judge_versions(before: Record | EarlierRelease, after: Record, cluster: Cluster) -> Part:
+    """Steps for versions that change, or why no way leads to them."""
+    steps: list[tuple[Phase, Step]] = []
+    refusals: list[Refusal] = []
+    if after.is_kubeadm:
+        one = before.kubernetes if isinstance(before, EarlierRelease) else _kubernetes(before)
+        other = _kubernetes(after)
+        if one is not None and other is not None and one != other:
+            problem = kubernetes_problem(version_of(one), version_of(other))
+            if problem is not None or (problem := _only_plane_problem(after, other, cluster)):
+                refusals.append(_refusal("kubernetes.version", other, problem))
+            else:
+                steps.append((Phase.VERSION, UpgradeKubernetes(before=one, after=other)))
+    if isinstance(before, Record):
+        charts = [record.section("spiderpool", "chart", "version") for record in (before, after)]
+        enabled = [record.section("spiderpool", "enabled") for record in (before, after)]
+        one, other = charts
+        if False not in enabled and None not in charts and one != other:
+            problem = spiderpool_problem(version_of(one), version_of(other))
+            if problem is not None:
+                refusals.append(_refusal("spiderpool.chart.version", other, problem))
+            else:
+                steps.append((Phase.ADD_ONS, UpgradeSpiderpool(before=one, after=other)))
+    return Part(steps=tuple(steps), refusals=tuple(refusals))
+
+
+def _only_plane_problem(after: Record, version: str, cluster: Cluster) -> str | None:
+    """Workers are never newer than the only API server, which is upgraded by hand."""
+    if not isinstance(cluster, Holders) or cluster.api_server is None:
+        return None
+    if len(after.control_planes) != 1 or cluster.api_server >= version_of(version):
+        return None
+    (plane,) = after.control_planes
+    return (
+        f"{plane} is the only control plane and runs {cluster.api_server}: it holds the only etcd, "
+        "so it is upgraded on its machine, and workers are never newer than it. Follow "
+        "docs/runbooks/upgrade.md, One control plane, then run `pulumi up`."
+    )
+
+
+def _kubernetes(record: Record) -> str | None:
+    value = record.section("kubernetes", "version")
+    return value if isinstance(value, str) else None
+
+
+def _refusal(path: str, value: str, problem: str) -> Refusal:
+    """The problem's last sentence is what to do, as all of `planning.upgrades` are written."""
+    *rule, remedy = problem.split(". ")
+    reason = ". ".join(rule)
+    head, _, why = reason.partition(": ")
+    return Refusal(
+        path=path,
+        value=value,
+        rule=f"{head}." if why else f"{reason}.",
+        reason=f"{why[:1].upper()}{why[1:]}." if why else "",
+        remedy=remedy,
+    )

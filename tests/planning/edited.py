@@ -1,0 +1,152 @@
+"""Edits of small clusters, and what their transition comes to, for tests."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable
+from typing import Any, Final
+
+from planning.transitions.answers import Kind
+from planning.transitions.holders import Cluster, NotAsked
+from planning.transitions.judge import judge
+from planning.transitions.reading import Record, read_record
+from planning.transitions.record import record
+from planning.transitions.steps import (
+    Accepted,
+    AddMember,
+    AddNode,
+    ChangeInPlace,
+    ChangeRunningNode,
+    Create,
+    Delete,
+    GrowInterface,
+    GrowPool,
+    KeepMachine,
+    Refused,
+    Remake,
+    RemoveMember,
+    RemoveNode,
+    ReplaceControlPlane,
+    ReplaceWorker,
+    RestartNode,
+    ShrinkInterface,
+    ShrinkPool,
+    Step,
+    Transition,
+    UpgradeKubernetes,
+    UpgradeSpiderpool,
+)
+from tests.clusters import Document, small
+from tests.planning.documents import planned
+
+Edit = Callable[[Document], None]
+
+UNASKED: Final = NotAsked(reason="a test does not ask")
+
+BY_WEIGHT: Final = (
+    Kind.NOTHING,
+    Kind.IN_PLACE,
+    Kind.REMADE,
+    Kind.RUNNING,
+    Kind.ADDRESSES,
+    Kind.CREATED,
+    Kind.NEW_ADDRESS,
+    Kind.RESTART,
+    Kind.NODES,
+    Kind.ROLLS,
+    Kind.VERSION,
+    Kind.REFUSED,
+)
+"""Of several kinds of steps the last one here is what the edit is known by."""
+
+
+def edited(document: Document, *edits: Edit) -> Document:
+    """A copy of the document with these edits."""
+    changed = copy.deepcopy(document)
+    for edit in edits:
+        edit(changed)
+    return changed
+
+
+def at(path: str, value: object) -> Edit:
+    """Write a value at a path; None takes it out."""
+
+    def edit(document: Document) -> None:
+        *above, last = path.split("/")
+        holder: Any = document
+        for step in above:
+            holder = holder.setdefault(step, {})
+        if value is None:
+            holder.pop(last, None)
+        else:
+            holder[last] = copy.deepcopy(value)
+
+    return edit
+
+
+def recorded(document: Document) -> Record:
+    """The record of a document's plan, written and read as the state does it."""
+    read = read_record(json.loads(json.dumps(record(planned(document)))))
+    assert isinstance(read, Record)
+    return read
+
+
+def transition(before: Document, after: Document, cluster: Cluster = UNASKED) -> Transition:
+    """The judgement of an edit."""
+    return judge(recorded(before), recorded(after), cluster)
+
+
+def kind_of(judged: Transition) -> Kind:
+    """The weightiest kind of a transition's steps."""
+    if isinstance(judged, Refused):
+        return Kind.REFUSED
+    kinds = {kind_of_step(step) for step in judged.steps} | {Kind.NOTHING}
+    return max(kinds, key=BY_WEIGHT.index)
+
+
+def kind_of_step(step: Step) -> Kind:  # noqa: PLR0911 - one case a step
+    """What a single step is, in the words of the table."""
+    match step:
+        case ChangeInPlace() | KeepMachine():
+            return Kind.IN_PLACE
+        case Create() | Delete():
+            return Kind.CREATED
+        case Remake(loses=loses):
+            return Kind.NEW_ADDRESS if loses else Kind.REMADE
+        case ChangeRunningNode():
+            return Kind.RUNNING
+        case RestartNode():
+            return Kind.RESTART
+        case ReplaceWorker() | ReplaceControlPlane():
+            return Kind.ROLLS
+        case AddNode() | RemoveNode() | AddMember() | RemoveMember():
+            return Kind.NODES
+        case ShrinkPool() | ShrinkInterface() | GrowInterface() | GrowPool():
+            return Kind.ADDRESSES
+        case UpgradeKubernetes() | UpgradeSpiderpool():
+            return Kind.VERSION
+
+
+def steps(judged: Transition) -> tuple[Step, ...]:
+    """The steps of an accepted edit."""
+    assert isinstance(judged, Accepted), [str(each) for each in judged.refusals]
+    return judged.steps
+
+
+def refused(judged: Transition) -> tuple[str, ...]:
+    """The paths of a refused edit's reasons."""
+    assert isinstance(judged, Refused), judged
+    return tuple(refusal.path for refusal in judged.refusals)
+
+
+def clustered(planes: int = 3, workers: int = 3) -> Document:
+    """As `small`, with more nodes and room between the pools."""
+    return small(
+        {
+            "nodePools": {
+                "masters": {"count": planes},
+                "workers": {"count": workers, "firstBlock": 33},
+            }
+        }
+    )
