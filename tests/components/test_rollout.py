@@ -440,6 +440,12 @@ def test_the_next_turn_waits_for_a_control_planes_etcd(three: Rollout) -> None:
         run(cluster, three._until_back(three._plan.nodes[PLANES[1]], "i-old", _RESOURCE))
 
 
+def test_static_pods_of_the_machine_before_do_not_count(three: Rollout) -> None:
+    cluster = serving(3, mirrors_of={PLANES[1]: "the Node that was deleted"})
+    with pytest.raises(pulumi.RunError, match="etcd, kube-apiserver not ready"):
+        run(cluster, three._until_back(three._plan.nodes[PLANES[1]], "i-old", _RESOURCE))
+
+
 def test_a_node_that_is_back_is_opened_and_has_its_settings_written_down(roll: Rollout) -> None:
     cluster = FakeCluster(known={FIRST: back()})
     asyncio.run(cluster.cordon(FIRST))
