@@ -257,7 +257,7 @@ leave() {
       refuse 'without its etcd member the others would have no healthy majority'
       return
     fi
-    tr '\n' ' ' <<< "$others" > "$LEAVING.new"
+    paste -s -d ' ' <<< "$others" > "$LEAVING.new"
     mv "$LEAVING.new" "$LEAVING"
   fi
   read -ra peers < "$LEAVING"
@@ -269,7 +269,8 @@ leave() {
   stop_pods kube-controller-manager kube-scheduler kube-apiserver
   retry 90 1 api_server_is_gone
   hand_over_leadership "$peer"
-  remove_member "$peer" "$OWN_ADDRESS" || {
+  # etcd refuses (503) while its members have been connected for less than five seconds.
+  retry 5 3 remove_member "$peer" "$OWN_ADDRESS" || {
     refuse "etcd at $peer does not remove this machine's member"
     return
   }

@@ -17,7 +17,7 @@ from tests.planning.documents import ROOT, Booted, booted, every_node, stack_pla
 pytestmark = pytest.mark.engine
 
 HERE = "/etc/spiderpool-alicloud"
-TEMPLATES = (f"{HERE}/kubeadm.yaml.in", f"{HERE}/kubeadm-rejoin.yaml.in")
+TEMPLATES = (f"{HERE}/kubeadm-init.yaml.in", f"{HERE}/kubeadm-join.yaml.in")
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +134,7 @@ def test_the_api_server_serves_the_planned_service_range(master: Path) -> None:
 
 
 @pytest.mark.parametrize("node", ["master"])
-def test_kubeadm_lays_the_nodes_own_settings_over_the_kubelets(
+def test_kubeadm_leaves_the_nodes_own_settings_to_the_kubelet(
     kubeadm: Path, master: Path, tmp_path: Path, node: str
 ) -> None:
     done = subprocess.run(  # noqa: S603 - our own tool
@@ -156,12 +156,13 @@ def test_kubeadm_lays_the_nodes_own_settings_over_the_kubelets(
     assert done.returncode == 0, done.stderr
     (written,) = tmp_path.rglob("config.yaml")
     settings: dict[str, Any] = yaml.safe_load(written.read_text(encoding="utf-8"))
-    assert settings["maxPods"] == stack_plan("local").nodes[node].max_pods
+    assert "maxPods" not in settings
     assert settings["cgroupDriver"] == "systemd"
     (environment,) = tmp_path.rglob("kubeadm-flags.env")
     text = environment.read_text(encoding="utf-8")
     for argument in (
         "--cloud-provider=external",
+        "--config-dir=",
         "--node-ip=0.0.0.0",
         "--provider-id=cn-hangzhou.i-bp1a",
         f"--hostname-override={node}",

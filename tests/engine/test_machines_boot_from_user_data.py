@@ -8,17 +8,21 @@ from __future__ import annotations
 import base64
 import os
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
 
 from operations.pki import make_secrets
-from planning.bootstrap import user_data
+from planning import machine
+from planning.bootstrap import CREATION_SECONDS, user_data
 from planning.endpoint import private_address
 from planning.kubeconfig import kubeconfig
 from planning.model import ClusterPlan
@@ -37,6 +41,8 @@ pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
 TOOLS = ROOT / ".local" / "bin"
 FORMED_WITHIN = 300.0
 REPLACED_WITHIN = 200.0
+UNIT_WITHIN = 60.0
+"""A node's unit runs every 15 seconds."""
 
 
 class Bed:
@@ -52,7 +58,9 @@ class Bed:
             kubeconfig(plan, secrets=self._secrets, server_address=self._address), encoding="utf-8"
         )
 
-    def machine(self, node: str, *, suffix: str = "") -> dict[str, Any]:
+    def machine(
+        self, node: str, *, suffix: str = "", creation_ends: int | None = None
+    ) -> dict[str, Any]:
         """An instance with its ENIs and its user-data."""
         this = self.plan.nodes[node]
         beside = self.plan.control_planes[1]
@@ -76,6 +84,7 @@ class Bed:
             # Where the load balancer would be; control planes use none to find each other.
             api_address=private_address(beside),
             public_address=self._address,
+            creation_ends=creation_ends,
         )
         return instance(node + suffix, nics, base64.b64decode(encoded).decode())
 
@@ -106,6 +115,49 @@ class Bed:
         )
         return done.stdout
 
+    def node(self, name: str) -> dict[str, Any]:
+        """The Node; empty while the API server does not answer."""
+        found: dict[str, Any] = (
+            yaml.safe_load(self.kubectl("get", "node", name, "-o", "yaml")) or {}
+        )
+        return found
+
+    def annotation(self, node: str, name: str) -> str:
+        """One annotation of a Node; empty without it."""
+        found = self.node(node).get("metadata", {}).get("annotations") or {}
+        return str(found.get(name, ""))
+
+    def annotate(self, node: str, name: str, value: str) -> None:
+        """As the program does, with the administrator's rights."""
+        self.kubectl("annotate", "--overwrite", "node", node, f"{name}={value}")
+
+    def on(self, instance_id: str, *command: str) -> str:
+        """What a command says on a machine."""
+        done = subprocess.run(  # noqa: S603 - our own module
+            [
+                *(sys.executable, "-m", "localcloud.machines.session"),
+                *("--home", str(self.cloud.home), instance_id, "--", *command),
+            ],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+            cwd=ROOT,
+        )
+        return done.stdout
+
+    def members(self, instance_id: str) -> set[str]:
+        """Addresses of the members that the etcd of a machine knows."""
+        pki = "/etc/kubernetes/pki/etcd"
+        listed = self.on(
+            instance_id,
+            *("curl", "-sS", "--cacert", f"{pki}/ca.crt", "-d", "{}"),
+            *("--cert", f"{pki}/healthcheck-client.crt", "--key", f"{pki}/healthcheck-client.key"),
+            "https://127.0.0.1:2379/v3/cluster/member/list",
+        )
+        found = yaml.safe_load(listed) or {}
+        return {urlsplit(m["peerURLs"][0]).hostname or "" for m in found.get("members", ())}
+
     def until_ended(self, instances: Sequence[str], *, within: float) -> dict[str, str]:
         """Last line of each program's progress, once all have ended one way or the other."""
         deadline = time.monotonic() + within
@@ -132,7 +184,10 @@ def bed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bed]:
         pool |= {"count": count, "firstBlock": first_block}
     made = Bed(tmp_path_factory.mktemp("bed"), planned(document), os.urandom)
     made.expose("masters-1")
-    made.cloud.change(*(made.machine(node.name) for node in made.plan.control_planes))
+    soon = int(time.time()) + CREATION_SECONDS
+    made.cloud.change(
+        *(made.machine(node.name, creation_ends=soon) for node in made.plan.control_planes)
+    )
     supervisor = Supervisor(made.cloud.home, TOOLS)
     try:
         yield made
@@ -166,6 +221,112 @@ def test_each_node_says_which_instance_it_is_and_how_many_pods_it_takes(formed: 
         found = yaml.safe_load(formed.kubectl("get", "node", node.name, "-o", "yaml"))
         assert found["spec"]["providerID"] == f"cn-hangzhou.i-{node.name}"
         assert found["status"]["capacity"]["pods"] == str(node.max_pods)
+
+
+def test_every_node_says_that_it_has_a_unit(formed: Bed) -> None:
+    for node in formed.plan.control_planes:
+        until(
+            f"{node.name} says what its unit understands",
+            UNIT_WITHIN,
+            lambda name=node.name: (
+                formed.annotation(name, machine.UNIT_SCHEMA) == str(machine.UNIT_VERSION)
+            ),
+        )
+
+
+def test_settings_are_applied_while_the_machine_runs(formed: Bed) -> None:
+    node = formed.plan.nodes["masters-1"]
+    before = formed.node(node.name)["status"]["nodeInfo"]["bootID"]
+    text = machine.node_settings(formed.plan, replace(node, max_pods=3), "")
+    text = text.replace("net.ipv4.conf.all.arp_notify = 1", "net.ipv4.conf.all.arp_notify = 0")
+    formed.annotate(node.name, machine.SETTINGS, text)
+    until(
+        "the settings are applied",
+        UNIT_WITHIN,
+        lambda: (
+            formed.annotation(node.name, machine.SETTINGS_APPLIED) == machine.settings_digest(text)
+        ),
+    )
+    until(
+        "the kubelet reports its maxPods",
+        UNIT_WITHIN,
+        lambda: formed.node(node.name)["status"]["allocatable"]["pods"] == "3",
+    )
+    assert formed.node(node.name)["status"]["nodeInfo"]["bootID"] == before
+    assert formed.on("i-masters-1", "cat", "/proc/sys/net/ipv4/conf/all/arp_notify") == "0\n"
+
+
+def test_settings_that_the_kubelet_refuses_are_taken_back(formed: Bed) -> None:
+    node = formed.plan.nodes["masters-1"]
+    text = machine.node_settings(formed.plan, replace(node, max_pods=-1), "")
+    formed.annotate(node.name, machine.SETTINGS, text)
+    until(
+        "the node says why not",
+        3 * UNIT_WITHIN,
+        lambda: formed.annotation(node.name, machine.SETTINGS_FAILED),
+    )
+    reason = formed.annotation(node.name, machine.SETTINGS_FAILED)
+    assert reason.startswith(f"{machine.settings_digest(text)}: the kubelet does not start")
+    assert "runs with the ones from before" in reason
+    assert formed.on("i-masters-1", "curl", "-s", "http://127.0.0.1:10248/healthz") == "ok"
+    good = machine.node_settings(formed.plan, node, "")
+    formed.annotate(node.name, machine.SETTINGS, good)
+    until(
+        "the planned settings are applied",
+        UNIT_WITHIN,
+        lambda: (
+            formed.annotation(node.name, machine.SETTINGS_APPLIED) == machine.settings_digest(good)
+        ),
+    )
+    assert formed.annotation(node.name, machine.SETTINGS_FAILED) == ""
+
+
+def test_a_control_plane_leaves_etcd_and_its_replacement_joins(formed: Bed) -> None:
+    leaving = formed.plan.nodes["masters-2"]
+    provider_id = "cn-hangzhou.i-masters-2"
+    formed.annotate(leaving.name, machine.LEAVE_ETCD, provider_id)
+    until(
+        "it says that it has left",
+        3 * UNIT_WITHIN,
+        lambda: formed.annotation(leaving.name, machine.ETCD_LEFT) == provider_id,
+    )
+    assert formed.annotation(leaving.name, machine.ETCD_FAILED) == ""
+    others = {str(formed.plan.nodes[f"masters-{n}"].interfaces["eth0"].primary) for n in (0, 1)}
+    assert formed.members("i-masters-1") == others
+    listening = formed.on("i-masters-2", "curl", "-sk", "https://127.0.0.1:6443/livez")
+    assert listening == ""
+    formed.kubectl("delete", "node", leaving.name, "--wait=false")
+    formed.cloud.change(gone=("i-masters-2",))
+    time.sleep(5)
+    formed.cloud.change(formed.machine(leaving.name, suffix="-new"))
+    ended = formed.until_ended(["i-masters-2-new"], within=REPLACED_WITHIN)
+    assert ": done, " in ended["i-masters-2-new"], formed.cloud.consoles["i-masters-2-new"][-3000:]
+    assert "removes etcd member" not in formed.cloud.consoles["i-masters-2-new"]
+    assert len(formed.members("i-masters-1")) == len(formed.plan.control_planes)
+
+
+def test_a_control_plane_that_stays_forgets_a_dead_ones_member(formed: Bed) -> None:
+    dead = formed.plan.nodes["masters-2"]
+    address = str(dead.interfaces["eth0"].primary)
+    formed.annotate("masters-1", machine.FORGET_MEMBERS, address)
+    until(
+        "a member that is alive is not removed",
+        UNIT_WITHIN,
+        lambda: "is alive" in formed.annotation("masters-1", machine.ETCD_FAILED),
+    )
+    formed.cloud.change(gone=("i-masters-2-new",))
+    until(
+        "the dead one's member is removed",
+        2 * UNIT_WITHIN,
+        lambda: formed.annotation("masters-1", machine.MEMBERS_FORGOTTEN) == address,
+    )
+    assert address not in formed.members("i-masters-1")
+    assert formed.annotation("masters-1", machine.ETCD_FAILED) == ""
+    formed.annotate("masters-1", machine.FORGET_MEMBERS, "")
+    formed.kubectl("delete", "node", dead.name, "--wait=false")
+    formed.cloud.change(formed.machine(dead.name, suffix="-again"))
+    ended = formed.until_ended(["i-masters-2-again"], within=REPLACED_WITHIN)
+    assert ": done, " in ended["i-masters-2-again"]
 
 
 def test_a_lost_first_control_plane_is_replaced_in_place(formed: Bed) -> None:

@@ -123,6 +123,7 @@ def test_no_step_touches_a_node() -> None:
                 macs=macs(plan, node),
                 api_address=api_address(plan),
                 public_address=None,
+                creation_ends=None,
             )
             for secrets in steps()
         }

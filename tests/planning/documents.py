@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,6 +22,8 @@ from tests.clusters import fake_secrets
 ROOT = Path(__file__).resolve().parents[2]
 PUBLIC_ADDRESS = "47.98.0.10"
 BALANCER_ADDRESS = "10.0.15.200"
+FAR_AWAY = 4_102_444_800
+"""The year 2100: a first creation that is not over."""
 STACKS = ("local", "dev", "prod")
 
 
@@ -65,9 +66,15 @@ class Booted:
 
     @property
     def kubeadm(self) -> dict[str, Any]:
-        """Documents of kubeadm.yaml.in by kind."""
-        text = self.files["/etc/spiderpool-alicloud/kubeadm.yaml.in"]
-        return {document["kind"]: document for document in yaml.safe_load_all(text)}
+        """Documents for kubeadm by kind: those of `join`, on control planes those of `init` too."""
+        names = ("kubeadm-join.yaml.in", "kubeadm-init.yaml.in")
+        texts = [self.files.get(f"/etc/spiderpool-alicloud/{name}", "") for name in names]
+        return {
+            document["kind"]: document
+            for text in texts
+            for document in yaml.safe_load_all(text)
+            if document
+        }
 
     @property
     def ethernets(self) -> dict[str, Any]:
@@ -82,6 +89,7 @@ def booted(
     node: str,
     *,
     public_address: str | None = PUBLIC_ADDRESS,
+    creation_ends: int | None = FAR_AWAY,
     ipv6_networks: Mapping[str, str] | None = None,
 ) -> Booted:
     """One node's user-data."""
@@ -92,6 +100,7 @@ def booted(
         macs=macs(plan, node),
         api_address=api_address(plan),
         public_address=public_address,
+        creation_ends=creation_ends,
         ipv6_networks={k: IPv6Network(text) for k, text in (ipv6_networks or {}).items()},
     )
     raw = b64decode(encoded, validate=True)
@@ -99,16 +108,6 @@ def booted(
     return Booted(
         raw=raw,
         document=document,
-        files={file["path"]: _content(file) for file in document["write_files"]},
+        files={file["path"]: file["content"] for file in document["write_files"]},
         modes={file["path"]: file.get("permissions", "0644") for file in document["write_files"]},
     )
-
-
-def _content(file: Mapping[str, str]) -> str:
-    match file.get("encoding"):
-        case None:
-            return file["content"]
-        case "gz+b64":
-            return gzip.decompress(b64decode(file["content"])).decode()
-        case other:
-            raise AssertionError(other)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from planning.kubeadm import pause_image
+from planning.kubeadm import KUBELET_SETTINGS, pause_image
 from planning.model import ClusterPlan
 from tests.clusters import fake_secrets, small, three_control_planes
 from tests.planning.documents import (
@@ -20,8 +20,6 @@ from tests.planning.documents import (
 )
 
 pytestmark = pytest.mark.unit
-
-PATCH = "/etc/spiderpool-alicloud/patches/kubeletconfiguration+merge.json"
 
 
 def arguments(registration: dict[str, Any]) -> dict[str, str]:
@@ -36,12 +34,13 @@ def highly_available() -> ClusterPlan:
     return planned(three_control_planes())
 
 
-def test_the_first_control_plane_gets_four_documents() -> None:
+def test_a_control_plane_gets_the_documents_of_init_and_of_join() -> None:
     assert set(guide().kubeadm) == {
         "InitConfiguration",
         "ClusterConfiguration",
         "KubeletConfiguration",
         "KubeProxyConfiguration",
+        "JoinConfiguration",
     }
 
 
@@ -54,6 +53,7 @@ def test_kubelets_wait_for_the_cloud_controller_and_say_their_provider_id() -> N
     registration = guide("worker").kubeadm["JoinConfiguration"]["nodeRegistration"]
     assert arguments(registration) == {
         "cloud-provider": "external",
+        "config-dir": "/etc/spiderpool-alicloud/kubelet.d",
         "node-ip": "0.0.0.0",  # noqa: S104 - what the kubelet is told, no bind
         "provider-id": "@PROVIDER_ID@",
     }
@@ -80,58 +80,62 @@ def test_a_control_plane_is_tainted_unless_its_pool_says_otherwise() -> None:
 def test_max_pods_is_each_nodes_own() -> None:
     plan = stack_plan("local")
     for node in plan.nodes.values():
-        patch = json.loads(booted(plan, node.name).files[PATCH])
-        assert patch == {"maxPods": node.max_pods}
+        own = json.loads(booted(plan, node.name).files[KUBELET_SETTINGS])
+        assert own == {
+            "apiVersion": "kubelet.config.k8s.io/v1beta1",
+            "kind": "KubeletConfiguration",
+            "maxPods": node.max_pods,
+        }
     assert "maxPods" not in guide().kubeadm["KubeletConfiguration"]
 
 
 def test_further_kubelet_settings_reach_every_node() -> None:
     plan = planned(small({"kubernetes": {"kubelet": {"serializeImagePulls": False}}}))
     for node in plan.nodes:
-        assert json.loads(booted(plan, node).files[PATCH])["serializeImagePulls"] is False
+        assert (
+            json.loads(booted(plan, node).files[KUBELET_SETTINGS])["serializeImagePulls"] is False
+        )
 
 
 @pytest.mark.parametrize("node", ["master", "worker"])
-def test_kubeadm_finds_the_patches_where_they_are_written(node: str) -> None:
-    (main,) = (
-        d
-        for kind, d in guide(node).kubeadm.items()
-        if kind in {"InitConfiguration", "JoinConfiguration"}
-    )
-    assert PATCH.startswith(main["patches"]["directory"] + "/")
-    assert PATCH in guide(node).files
+def test_the_kubelet_finds_its_own_settings_where_they_are_written(node: str) -> None:
+    for kind, document in guide(node).kubeadm.items():
+        if kind in {"InitConfiguration", "JoinConfiguration"}:
+            folder = arguments(document["nodeRegistration"])["config-dir"]
+            assert f"{folder}/50-settings.conf" == KUBELET_SETTINGS
+    assert KUBELET_SETTINGS in guide(node).files
 
 
-def test_one_control_plane_is_reached_by_its_private_address() -> None:
-    cluster = guide().kubeadm["ClusterConfiguration"]
-    assert cluster["controlPlaneEndpoint"] == "172.31.199.183:6443"
-    assert cluster["apiServer"]["certSANs"] == ["127.0.0.1", "172.31.199.183", PUBLIC_ADDRESS]
-
-
-def test_several_control_planes_are_reached_by_one_name() -> None:
-    cluster = booted(highly_available(), "masters-0").kubeadm["ClusterConfiguration"]
-    assert cluster["controlPlaneEndpoint"] == "api.small.internal:6443"
-    assert cluster["apiServer"]["certSANs"] == [
-        "127.0.0.1",
-        BALANCER_ADDRESS,
-        "api.small.internal",
-        PUBLIC_ADDRESS,
-    ]
+@pytest.mark.parametrize(
+    ("plan", "node", "address"),
+    [
+        (stack_plan("local"), "master", "172.31.199.183"),
+        (planned(three_control_planes()), "masters-0", BALANCER_ADDRESS),
+    ],
+    ids=["one", "three"],
+)
+def test_control_planes_are_reached_by_one_name_however_many_there_are(
+    plan: ClusterPlan, node: str, address: str
+) -> None:
+    cluster = booted(plan, node).kubeadm["ClusterConfiguration"]
+    name = f"api.{plan.name}.internal"
+    assert cluster["controlPlaneEndpoint"] == f"{name}:6443"
+    assert cluster["apiServer"]["certSANs"] == ["127.0.0.1", name, address, PUBLIC_ADDRESS]
 
 
 def test_without_a_public_address_the_certificate_has_none() -> None:
     cluster = booted(stack_plan("prod"), "masters-0", public_address=None).kubeadm
     assert cluster["ClusterConfiguration"]["apiServer"]["certSANs"] == [
         "127.0.0.1",
-        BALANCER_ADDRESS,
         "api.prod.internal",
+        BALANCER_ADDRESS,
     ]
 
 
 def test_a_worker_pins_the_ca_and_has_the_token() -> None:
     join = guide("worker").kubeadm["JoinConfiguration"]
     assert join["discovery"]["bootstrapToken"] == {
-        "apiServerEndpoint": "172.31.199.183:6443",
+        "apiServerEndpoint": f"api.{stack_plan('local').name}.internal:6443",
         "token": fake_secrets().bootstrap_token,
         "caCertHashes": [fake_secrets().ca_hash],
     }

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
-from gzip import compress
 from pathlib import PurePosixPath
 
 import pytest
@@ -13,10 +11,12 @@ from hypothesis import strategies as st
 
 from config.model import Role
 from config.report import ConfigError
-from planning.bootstrap import LIMIT, user_data
+from planning.bootstrap import LIMIT, UNIT, user_data
 from planning.document import yaml_text
 from tests.clusters import fake_secrets, small, three_control_planes
 from tests.planning.documents import (
+    FAR_AWAY,
+    ROOT,
     api_address,
     booted,
     every_node,
@@ -72,7 +72,7 @@ def test_files_with_secrets_are_readable_by_root_alone(stack: str, node: str) ->
     found = booted(stack_plan(stack), node)
     token = fake_secrets().bootstrap_token
     secret = {p for p, text in found.files.items() if "PRIVATE KEY" in text or token in text}
-    assert f"{HERE}/kubeadm.yaml.in" in secret
+    assert f"{HERE}/kubeadm-join.yaml.in" in secret
     assert {found.modes[path] for path in secret} == {"0600"}
 
 
@@ -85,8 +85,9 @@ def test_the_administrators_key_never_reaches_a_machine(stack: str, node: str) -
 
 @pytest.mark.parametrize(("stack", "node"), every_node())
 def test_the_program_is_the_same_on_every_node(stack: str, node: str) -> None:
-    program = booted(stack_plan(stack), node).files[f"{HERE}/bootstrap.sh"]
-    assert program == booted(stack_plan("local"), "worker").files[f"{HERE}/bootstrap.sh"]
+    for script in ("bootstrap.sh", "node.sh", "common.sh"):
+        program = booted(stack_plan(stack), node).files[f"{HERE}/{script}"]
+        assert program == booted(stack_plan("local"), "worker").files[f"{HERE}/{script}"]
 
 
 @pytest.mark.parametrize(("stack", "node"), every_node())
@@ -96,12 +97,25 @@ def test_every_path_is_absolute_and_written_once(stack: str, node: str) -> None:
     assert all(PurePosixPath(path).is_absolute() for path in written)
 
 
-def test_a_workers_user_data_is_never_compressed() -> None:
-    for stack, node in every_node():
-        plan = stack_plan(stack)
-        if plan.nodes[node].role is Role.WORKER:
-            files = booted(plan, node).document["write_files"]
-            assert not [file for file in files if "encoding" in file]
+@pytest.mark.parametrize(("stack", "node"), every_node())
+def test_every_file_is_readable_as_it_is_written(stack: str, node: str) -> None:
+    written = booted(stack_plan(stack), node).document["write_files"]
+    assert not [file["path"] for file in written if "encoding" in file]
+
+
+@pytest.mark.parametrize("script", ["bootstrap.sh", "node.sh", "common.sh"])
+def test_a_script_on_a_machine_is_the_reviewed_one_without_its_comments(script: str) -> None:
+    sent = booted(stack_plan("local"), "worker").files[f"{HERE}/{script}"].splitlines()
+    reviewed = (ROOT / "planning" / script).read_text(encoding="utf-8").splitlines()
+    lines = iter([line.strip() for line in reviewed])
+    assert all(any(line.strip() in whole for whole in lines) for line in sent)
+    assert not [line for line in sent[1:] if line.lstrip().startswith("#")]
+
+
+def test_python_in_a_script_keeps_its_indentation() -> None:
+    script = booted(stack_plan("local"), "worker").files[f"{HERE}/node.sh"]
+    text = script.partition("READ_NODE='\n")[2].partition("\n'\n")[0]
+    compile(text, "node.sh", "exec")
 
 
 def test_the_same_inputs_give_the_same_bytes() -> None:
@@ -110,7 +124,7 @@ def test_the_same_inputs_give_the_same_bytes() -> None:
 
 
 def test_too_much_user_data_is_refused_with_the_node_and_both_sizes() -> None:
-    labels = {f"example.com/label-{n}": "x" * 60 for n in range(80)}
+    labels = {f"example.com/label-{n}": "x" * 60 for n in range(120)}
     plan = planned(small({"nodePools": {"workers": {"labels": labels}}}))
     with pytest.raises(ConfigError) as refused:
         booted(plan, "workers-0")
@@ -121,41 +135,29 @@ def test_too_much_user_data_is_refused_with_the_node_and_both_sizes() -> None:
     assert fake_secrets().bootstrap_token not in str(refused.value)
 
 
-def test_a_large_control_plane_is_compressed_and_fits() -> None:
-    labels = {f"example.com/label-{n}": "x" * 40 for n in range(15)}
-    document = three_control_planes()
-    document["nodePools"]["masters"]["labels"] = labels
-    found = booted(planned(document), "masters-0")
-    encodings = {file["path"]: file.get("encoding") for file in found.document["write_files"]}
-    packed = {path for path, encoding in encodings.items() if encoding == "gz+b64"}
-    assert {f"{HERE}/bootstrap.sh", f"{HERE}/kubeadm.yaml.in"} < packed
-    assert len(found.raw) <= LIMIT
+def test_a_machine_boots_the_same_way_whatever_the_number_of_control_planes() -> None:
+    for plan in (planned(small()), planned(three_control_planes())):
+        for node in plan.control_planes:
+            found = booted(plan, node.name)
+            assert _environment(found.files)["ROLE"] == "control-plane"
+            names = {path for path in found.files if "kubeadm" in path}
+            assert names == {f"{HERE}/kubeadm-init.yaml.in", f"{HERE}/kubeadm-join.yaml.in"}
 
 
-def test_packing_leaves_alone_what_it_would_only_lengthen() -> None:
-    labels = {f"example.com/label-{n}": "x" * 40 for n in range(15)}
-    document = three_control_planes()
-    document["nodePools"]["masters"]["labels"] = labels
-    found = booted(planned(document), "masters-0")
-    for file in found.document["write_files"]:
-        plain = found.files[file["path"]]
-        if "encoding" in file:
-            assert len(file["content"]) < len(plain)
-        else:
-            assert len(b64encode(compress(plain.encode()))) > len(plain) - 20
-
-
-def test_only_the_first_control_plane_initialises_and_it_can_rejoin() -> None:
+def test_only_the_first_control_plane_initialises_and_only_in_the_first_creation() -> None:
     plan = planned(three_control_planes())
-    roles = {name: _environment(booted(plan, name).files)["ROLE"] for name in plan.nodes}
-    assert roles == {
-        "masters-0": "init",
-        "masters-1": "join",
-        "masters-2": "join",
-        "workers-0": "worker",
-    }
-    rejoin = f"{HERE}/kubeadm-rejoin.yaml.in"
-    assert [name for name in plan.nodes if rejoin in booted(plan, name).files] == ["masters-0"]
+
+    def may(name: str, creation_ends: int | None) -> bool:
+        values = _environment(booted(plan, name, creation_ends=creation_ends).files)
+        return values["INITIALISES"] == "yes" and values["CREATION_ENDS"] != "''"
+
+    assert [name for name in plan.nodes if may(name, FAR_AWAY)] == ["masters-0"]
+    assert [name for name in plan.nodes if may(name, None)] == []
+
+
+def test_a_worker_never_hears_of_the_creation() -> None:
+    plan = planned(small())
+    assert booted(plan, "workers-0").raw == booted(plan, "workers-0", creation_ends=None).raw
 
 
 def test_a_control_plane_waits_for_the_one_before_it() -> None:
@@ -167,9 +169,15 @@ def test_a_control_plane_waits_for_the_one_before_it() -> None:
     assert peers["masters-2"].split() == [address["masters-1"], address["masters-0"]]
 
 
-def test_one_control_plane_needs_no_name_and_no_peer() -> None:
+def test_one_control_plane_has_a_name_and_no_peer() -> None:
     values = _environment(booted(planned(small()), "masters-0").files)
-    assert (values["ENDPOINT_NAME"], values["PEERS"]) == ("''", "''")
+    assert (values["ENDPOINT_NAME"], values["PEERS"]) == ("api.small.internal", "''")
+
+
+def test_the_nodes_own_unit_is_started_by_a_timer() -> None:
+    files = booted(planned(small()), "workers-0").files
+    assert f"ExecStart={HERE}/node.sh\n" in files[f"/etc/systemd/system/{UNIT}.service"]
+    assert "OnUnitInactiveSec=15s\n" in files[f"/etc/systemd/system/{UNIT}.timer"]
 
 
 def test_a_workers_user_data_does_not_depend_on_the_public_address() -> None:
@@ -187,6 +195,7 @@ def test_user_data_of_a_node_that_is_not_planned_is_a_mistake_of_the_caller() ->
             macs={},
             api_address=api_address(plan),
             public_address=None,
+            creation_ends=None,
         )
 
 
@@ -221,7 +230,9 @@ def test_no_pod_address_is_ever_configured_in_a_guest(
         network = found.files["/etc/netplan/60-spiderpool.yaml"]
         words = {word.partition("/")[0] for word in network.split()}
         assert words.isdisjoint(str(address) for address in every)
-        assert found.files["/etc/spiderpool-alicloud/kubeadm.yaml.in"].count("@PROVIDER_ID@") == 1
+        for template in ("kubeadm-join.yaml.in", "kubeadm-init.yaml.in"):
+            text = found.files.get(f"{HERE}/{template}")
+            assert text is None or text.count("@PROVIDER_ID@") == 1
 
 
 @given(

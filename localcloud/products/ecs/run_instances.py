@@ -24,6 +24,8 @@ from .instances import RUNNING
 from .interfaces import Wanted
 
 _MOST_USER_DATA: Final = 32 * 1024
+"""Bytes before Base64. RunInstances, UserData: "The raw data can be up to 32 KB in size"
+(https://www.alibabacloud.com/help/en/ecs/developer-reference/api-ecs-2014-05-26-runinstances)."""
 
 
 _MOST_AMOUNT: Final = 100

@@ -38,21 +38,19 @@ def test_each_version_that_was_built_can_be_installed(asked: str, version: str) 
 
 
 @pytest.mark.parametrize(
-    ("sources", "versions"),
+    ("fetched", "versions"),
     [
-        (["URIs: https://pkgs.k8s.io/core:/stable:/v1.34/deb/\n"], ["v1.34.4"]),
+        ("https://pkgs.k8s.io/core:/stable:/v1.34/deb/\n", ["v1.34.4"]),
         (
-            ["URIs: https://mirrors.aliyun.com/kubernetes-new/core/stable/v1.35/deb/\n"],
+            "https://mirrors.aliyun.com/kubernetes-new/core/stable/v1.35/deb/\n",
             ["v1.35.10", "v1.35.4"],
         ),
-        (["URIs: https://pkgs.k8s.io/core:/stable:/v1.33/deb/\n"], []),
-        (["URIs: https://download.docker.com/linux/ubuntu\n"], ["v1.35.10", "v1.35.4", "v1.34.4"]),
+        ("https://pkgs.k8s.io/core:/stable:/v1.33/deb/\n", []),
+        ("https://download.docker.com/linux/ubuntu\n", ["v1.35.10", "v1.35.4", "v1.34.4"]),
     ],
 )
-def test_each_minor_stands_in_a_repository_of_its_own(
-    sources: list[str], versions: list[str]
-) -> None:
-    assert offered(["v1.35.4", "v1.34.4", "v1.35.10"], sources) == versions
+def test_each_minor_stands_in_a_repository_of_its_own(fetched: str, versions: list[str]) -> None:
+    assert offered(["v1.35.4", "v1.34.4", "v1.35.10"], fetched) == versions
 
 
 def test_a_kernel_specific_package_is_there_for_any_kernel() -> None:

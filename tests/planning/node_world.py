@@ -1,0 +1,123 @@
+"""Commands of a machine beside its node's unit, as one program that answers from files.
+
+Started under each command's name, in a folder that PATH begins with. `$WORLD/world.json` says who
+is well; `$WORLD/node.json` is the Node, `$WORLD/members.json` etcd's members; every call is a line
+of `$WORLD/calls`. With `$CUT` the whole group of processes is killed at that call, before it does
+anything, and with `$CUT_AFTER` once it is done.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+WORLD = Path(os.environ["WORLD"])
+ROOT = WORLD.parent
+NAME, ARGUMENTS = Path(sys.argv[0]).name.removeprefix("python-"), sys.argv[1:]
+
+
+def read(name: str) -> Any:  # noqa: ANN401 - JSON
+    return json.loads((WORLD / name).read_text(encoding="utf-8"))
+
+
+def write(name: str, value: object) -> None:
+    (WORLD / name).write_text(json.dumps(value), encoding="utf-8")
+
+
+def manifest(name: str) -> bool:
+    return (ROOT / f"etc/kubernetes/manifests/{name}.yaml").exists()
+
+
+def serves(address: str, component: str) -> bool:
+    """Whether a component is well on a control plane; this machine's runs while its manifest is."""
+    world = read("world.json")
+    own = world["own"]
+    if address in {own, "127.0.0.1"}:
+        return manifest(component) and own in world[component]
+    return address in world[component]
+
+
+def kubectl() -> int:
+    world = read("world.json")
+    hosts = (ROOT / "etc/hosts").read_text(encoding="utf-8")
+    server = next((line.split()[0] for line in hosts.splitlines() if ".internal" in line), "")
+    reached = server == world["balancer"] or serves(server, "kube-apiserver")
+    if not reached:
+        return 1
+    node = read("node.json")
+    if "--raw" in ARGUMENTS:
+        sys.stdout.write(json.dumps(node))
+        return 0
+    annotations = node["metadata"].setdefault("annotations", {})
+    for word in ARGUMENTS[ARGUMENTS.index("node") + 2 :]:
+        key, equals, value = word.partition("=")
+        if equals:
+            annotations[key] = value
+        else:
+            annotations.pop(key.removesuffix("-"), None)
+    write("node.json", node)
+    return 0
+
+
+def curl() -> int:
+    url = next(word for word in ARGUMENTS if word.startswith("http"))
+    host, _, path = url.partition("://")[2].partition("/")
+    address, _, port = host.partition(":")
+    component = "kube-apiserver" if port == "6443" else "etcd"
+    well = serves(address, component)
+    if "%{time_connect}" in ARGUMENTS:
+        return say("0.000412" if well else "0.000000")
+    if not well:
+        return 7
+    if path == "readyz":
+        return say("ok")
+    if path == "health":
+        return say('{"health":"true"}')
+    return etcd(path.removeprefix("v3/"), json.loads(ARGUMENTS[ARGUMENTS.index("-d") + 1]))
+
+
+def etcd(method: str, asked: dict[str, str]) -> int:
+    members = read("members.json")
+    if method == "cluster/member/remove":
+        write("members.json", [m for m in members if m["ID"] != asked["ID"]])
+        return 0
+    if method == "cluster/member/list":
+        return say(json.dumps({"members": members}))
+    if method == "maintenance/status":
+        return say(json.dumps({"leader": members[0]["ID"], "header": {"member_id": "10"}}))
+    return say("{}")
+
+
+def sysctl() -> int:
+    text = Path(ARGUMENTS[-1]).read_text(encoding="utf-8")
+    if "banana" in text:
+        sys.stderr.write('sysctl: setting key "net.ipv4.ip_forward": Invalid argument\n')
+        return 255
+    return 0
+
+
+def say(text: str) -> int:
+    sys.stdout.write(text)
+    return 0
+
+
+def main() -> int:
+    with (WORLD / "calls").open("a", encoding="utf-8") as calls:
+        calls.write(" ".join([NAME, *ARGUMENTS]).replace("\n", " ") + "\n")
+    count = len((WORLD / "calls").read_text(encoding="utf-8").splitlines())
+    if os.environ.get("CUT") == str(count):
+        os.killpg(0, signal.SIGKILL)
+    answers = {"kubectl": kubectl, "curl": curl, "sysctl": sysctl}
+    code = answers.get(NAME, lambda: 0)()
+    if os.environ.get("CUT_AFTER") == str(count):
+        sys.stdout.flush()
+        os.killpg(0, signal.SIGKILL)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
