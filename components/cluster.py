@@ -23,7 +23,7 @@ from components.control_plane import ControlPlane, ControlPlaneArgs, kubernetes_
 from components.endpoint import Endpoint, EndpointArgs
 from components.network import Network, NetworkArgs
 from components.nodes import Bootstrap, Node, NodeArgs
-from components.rollout import Rollout
+from components.rollout import Rollout, RolloutArgs
 from components.sample_apps import SampleApps, SampleAppsArgs
 from components.services import LoadBalancerService, LoadBalancerServiceArgs
 from components.spiderpool import Spiderpool, SpiderpoolArgs
@@ -31,6 +31,7 @@ from components.stack import StackInputs
 from components.transition import AppliedPlan, AppliedPlanArgs
 from config.model import Role
 from planning.kubeconfig import kubeconfig
+from planning.transitions.reading import EarlierRelease, Record
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +74,11 @@ class Cluster(pulumi.ComponentResource):
         applied = AppliedPlan(
             name,
             AppliedPlanArgs(
-                plan=plan, secrets=args.inputs.secrets, kubeconfig=args.inputs.kubeconfig
+                plan=plan,
+                secrets=args.inputs.secrets,
+                kubeconfig=args.inputs.kubeconfig,
+                before_changes=self._before_changes,
+                at_creation=self._note_creation,
             ),
             opts=pulumi.ResourceOptions(parent=self),
         )
@@ -96,7 +101,7 @@ class Cluster(pulumi.ComponentResource):
         applied.reached_at(None if self.endpoint is None else self.endpoint.address)
         self._role = self._make_role()
         self._access = self._kubeconfig_before_nodes()
-        self._rollout = self._make_rollout()
+        self._rollout = self._make_rollout(applied.accepted)
         self._address_guard = (
             None if self._access is None else AddressGuard(name, kubeconfig=self._access)
         )
@@ -161,15 +166,29 @@ class Cluster(pulumi.ComponentResource):
             )
         )
 
-    def _make_rollout(self) -> Rollout | None:
+    async def _before_changes(
+        self, before: Record | EarlierRelease, after: Record, access: str | None
+    ) -> None:
+        # The engine runs hooks after the program has registered everything that it can.
+        if self._rollout is not None:
+            await self._rollout.before_changes(before, after, access)
+
+    def _note_creation(self) -> None:
+        if self._rollout is not None:
+            self._rollout.note_creation()
+
+    def _make_rollout(self, accepted: pulumi.Output[None]) -> Rollout | None:
         """In `existing` mode nobody but the cluster's own people may move its pods."""
         if self.endpoint is None or self._access is None:
             return None
         return Rollout(
             self._name,
-            plan=self._plan,
-            endpoint_address=self.endpoint.private_address,
-            kubeconfig=self._access,
+            RolloutArgs(
+                plan=self._plan,
+                kubeconfig=self._access,
+                endpoint_address=self.endpoint.private_address,
+                accepted=accepted,
+            ),
             parent=self,
         )
 

@@ -55,6 +55,7 @@ class KubernetesNode:
     taints: tuple[Taint, ...] = ()
     address: str = ""
     """Its InternalIP; empty while it reports none."""
+    uid: str = ""
     kubelet: str = ""
     """Version of its kubelet, as `v1.35.4`."""
 
@@ -66,6 +67,8 @@ class ControlPlanePod:
     component: str
     """`etcd`, `kube-apiserver` and so on: kubeadm's label."""
     node: str
+    node_uid: str
+    """Of the Node that it belongs to; another one's after the machine was replaced."""
     ready: bool
     image: str
 
@@ -197,6 +200,14 @@ class ClusterApi:
             ControlPlanePod(
                 component=(item["metadata"].get("labels") or {}).get("component", ""),
                 node=item["spec"].get("nodeName", ""),
+                node_uid=next(
+                    (
+                        owner["uid"]
+                        for owner in item["metadata"].get("ownerReferences") or ()
+                        if owner["kind"] == "Node"
+                    ),
+                    "",
+                ),
                 ready=_is_ready(item) and "deletionTimestamp" not in item["metadata"],
                 image=item["spec"]["containers"][0]["image"],
             )
@@ -361,6 +372,7 @@ def _node(item: Mapping[str, Any]) -> KubernetesNode:
         labels=metadata.get("labels") or {},
         taints=tuple(_taint(entry) for entry in item["spec"].get("taints") or ()),
         address=addresses[0] if addresses else "",
+        uid=metadata["uid"],
         kubelet=(status.get("nodeInfo") or {}).get("kubeletVersion", ""),
     )
 

@@ -15,9 +15,17 @@ COMPONENTS: Final = ("etcd", "kube-apiserver")
 """Static pods without which a control plane does not serve, by kubeadm's `component` label."""
 
 
-def unready_components(pods: Sequence[ControlPlanePod], node: str) -> list[str]:
-    """Which of `COMPONENTS` are not ready on the node; empty when all are."""
-    ready = {pod.component for pod in pods if pod.node == node and pod.ready}
+def unready_components(pods: Sequence[ControlPlanePod], node: KubernetesNode) -> list[str]:
+    """Which of `COMPONENTS` are not ready on the node; empty when all are.
+
+    A mirror of the machine before this one does not count: it shows the old machine's status until
+    the garbage collector deletes it.
+    """
+    ready = {
+        pod.component
+        for pod in pods
+        if pod.node == node.name and pod.node_uid == node.uid and pod.ready
+    }
     return [component for component in COMPONENTS if component not in ready]
 
 
@@ -39,7 +47,7 @@ def unready_planes(
             reasons[name] = "it has no Node"
         elif not node.ready:
             reasons[name] = "its Node is not ready"
-        elif unready := unready_components(pods, name):
+        elif unready := unready_components(pods, node):
             reasons[name] = f"{', '.join(unready)} not ready"
     return reasons
 

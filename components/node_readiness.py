@@ -24,7 +24,7 @@ async def missing_conditions(
         return f"its Node is still that of {current.provider_id}"
     if not current.ready:
         return "its Node is not ready"
-    if control_plane and (unready := unready_components(await api.control_plane_pods(), node)):
+    if control_plane and (unready := unready_components(await api.control_plane_pods(), current)):
         return f"{', '.join(unready)} not ready"
     if current.rolling:
         await api.uncordon(node)

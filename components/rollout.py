@@ -30,10 +30,11 @@ from components.node_readiness import missing_conditions
 from components.node_settings import change_settings, settings_of, write_settings
 from components.readiness import READY_WITHIN
 from planning.bootstrap import CREATION_SECONDS
-from planning.endpoint import private_address
+from planning.endpoint import PRIMARY_NIC
 from planning.machine import node_settings
 from planning.model import ClusterPlan, NodePlan
-from planning.upgrades import kubelet_problem, kubernetes_problem, version_of
+from planning.transitions.reading import EarlierRelease, Record
+from planning.upgrades import kubelet_problem, version_of
 
 _ASK_EVERY = 2.0
 _REPORT_EVERY = 15.0
@@ -59,12 +60,15 @@ class Membership:
     """Whether the stack protects its control planes (`protect`)."""
 
     @classmethod
-    def of(cls, plan: ClusterPlan) -> Membership:
-        """The nodes of this plan."""
+    def of(cls, record: Record) -> Membership:
+        """The nodes of a plan that a run accepted."""
         return cls(
-            control_planes={node.name: private_address(node) for node in plan.control_planes},
-            workers=tuple(node.name for node in plan.workers),
-            protected=plan.protect,
+            control_planes={
+                name: record.nodes[name].interfaces[PRIMARY_NIC].address
+                for name in record.control_planes
+            },
+            workers=record.workers,
+            protected=bool(record.section("protect")),
         )
 
     @property
@@ -73,18 +77,17 @@ class Membership:
         return (*self.control_planes, *self.workers)
 
 
-class Fleet(pulumi.ComponentResource):
-    """Which nodes there are, and the version they run.
+@dataclass(frozen=True, kw_only=True)
+class RolloutArgs:
+    """What a `Rollout` is made from."""
 
-    Owns nothing. When a name leaves it, that node is emptied and leaves the cluster before the run
-    deletes its machine; when the version changes, it is compared with the cluster's.
-    """
-
-    def __init__(
-        self, name: str, inputs: pulumi.Inputs, opts: pulumi.ResourceOptions | None = None
-    ) -> None:
-        super().__init__("spiderpool-alicloud:rollout:Workers", name, dict(inputs), opts)
-        self.register_outputs({})
+    plan: ClusterPlan
+    kubeconfig: pulumi.Output[str]
+    """Known before any node is."""
+    endpoint_address: pulumi.Input[str]
+    """Where workers reach the API servers."""
+    accepted: pulumi.Output[None]
+    """Known once the edit may be made (`components.transition`)."""
 
 
 class Rollout:
@@ -96,22 +99,16 @@ class Rollout:
     joins an existing cluster has a turn of its own, because etcd takes one learner at a time.
     Waiting for a turn is done here and not in the engine, so it takes none of its parallel slots.
 
-    `kubeconfig` is an Output that is known before any node is. Hooks ask the cluster nothing in
-    previews, but for one question about the only control plane's version.
+    Hooks ask the cluster nothing in previews, but for one question about the only control plane's
+    version.
     """
 
-    def __init__(
-        self,
-        name: str,
-        *,
-        plan: ClusterPlan,
-        kubeconfig: pulumi.Output[str],
-        endpoint_address: pulumi.Input[str],
-        parent: pulumi.Resource,
-    ) -> None:
+    def __init__(self, name: str, args: RolloutArgs, *, parent: pulumi.Resource) -> None:
+        plan = args.plan
         self._plan = plan
-        self._kubeconfig = kubeconfig
-        self._endpoint_address = endpoint_address
+        self._kubeconfig = args.kubeconfig
+        self._endpoint_address = args.endpoint_address
+        self._accepted = args.accepted
         self._planes = [node.name for node in plan.control_planes]
         self._workers = [node.name for node in plan.workers]
         self._resources = {f"{name}-{node}": node for node in plan.nodes}
@@ -128,34 +125,9 @@ class Rollout:
                 pulumi.ResourceHookOptions(on_dry_run=True),
             ),
             "boots": pulumi.ResourceHook(f"{name}-worker-boots", self._forget_predecessor),
-            "first": pulumi.ResourceHook(
-                f"{name}-fleet-is-new",
-                self.note_creation,
-                pulumi.ResourceHookOptions(on_dry_run=True),
-            ),
-            "fleet": pulumi.ResourceHook(
-                f"{name}-fleet-changes",
-                self._check_fleet,
-                pulumi.ResourceHookOptions(on_dry_run=True),
-            ),
         }
-        fleet = Fleet(
-            name,
-            {
-                "workers": self._workers,
-                "controlPlanes": dict(Membership.of(plan).control_planes),
-                "protect": plan.protect,
-                "kubernetes": self._in_turn(self._reachable),
-            },
-            pulumi.ResourceOptions(
-                parent=parent,
-                hooks=pulumi.ResourceHookBinding(
-                    before_create=[self._hooks["first"]], before_update=[self._hooks["fleet"]]
-                ),
-            ),
-        )
-        self._before: Callable[[], Awaitable[object]] = fleet.urn.future
-        self.creation_ends = self._make_creation_ends(name, fleet, parent)
+        self._before: Callable[[], Awaitable[object]] = self._reachable
+        self.creation_ends = self._make_creation_ends(name, parent)
 
     creation_ends: pulumi.Output[int | None]
     """Until when a control plane may make the cluster, in seconds since 1970; None where there is
@@ -210,9 +182,27 @@ class Rollout:
         """A control plane whose turn is over only when the load balancer has it, too."""
         self._joined[node] = attachment
 
-    def note_creation(self, _args: pulumi.ResourceHookArgs) -> None:
-        """Hook: nothing of this cluster was in the state before this run."""
+    def note_creation(self) -> None:
+        """Nothing of this cluster was in the state before this run."""
         self._is_creation = True
+
+    async def before_changes(
+        self, before: Record | EarlierRelease, after: Record, kubeconfig: str | None
+    ) -> None:
+        """Let the nodes leave that an accepted edit takes out; `kubeconfig` is the last run's.
+
+        An earlier release wrote no control planes down: of those none is taken to leave.
+        """
+        new = Membership.of(after)
+        if isinstance(before, Record):
+            old = Membership.of(before)
+        else:
+            old = Membership(
+                control_planes=new.control_planes,
+                workers=before.workers or (),
+                protected=new.protected,
+            )
+        await self.evict_leaving(old, new, kubeconfig=kubeconfig)
 
     async def evict_leaving(
         self, old: Membership, new: Membership, *, kubeconfig: str | None = None
@@ -261,17 +251,15 @@ class Rollout:
                 "been touched)"
             ) from error
 
-    def _make_creation_ends(
-        self, name: str, fleet: Fleet, parent: pulumi.Resource
-    ) -> pulumi.Output[int | None]:
+    def _make_creation_ends(self, name: str, parent: pulumi.Resource) -> pulumi.Output[int | None]:
         """Kept in the state from the first run on: the same user-data must not serve twice."""
 
-        def first_value(_: str) -> int:
+        def first_value(_: None) -> int:
             return int(_now()) + CREATION_SECONDS if self._is_creation else 0
 
         kept = pulumi.Stash(
             f"{name}-creation-ends",
-            input=fleet.urn.apply(first_value),
+            input=self._accepted.apply(first_value),
             opts=pulumi.ResourceOptions(parent=parent, ignore_changes=["input"]),
         )
         return kept.output.apply(lambda value: int(value) or None)
@@ -307,6 +295,7 @@ class Rollout:
 
     async def _reachable(self) -> None:
         """A hook takes one of the engine's slots: it must not wait there for an address."""
+        await self._accepted.future()
         await self._kubeconfig.future()
 
     @asynccontextmanager
@@ -518,23 +507,6 @@ class Rollout:
         except ClusterError:
             # No API server yet, as in a first creation: then there is no Node either.
             return
-
-    async def _check_fleet(self, args: pulumi.ResourceHookArgs) -> None:
-        old, new = args.old_inputs or {}, args.new_inputs or {}
-        problem = kubernetes_problem(version_of(old["kubernetes"]), version_of(new["kubernetes"]))
-        if problem is not None:
-            raise pulumi.RunError(problem)
-        current = Membership.of(self._plan)
-        # An earlier release wrote no control planes down.
-        planes = old.get("controlPlanes", current.control_planes)
-        await self.evict_leaving(
-            Membership(
-                control_planes=dict(planes),
-                workers=tuple(old["workers"]),
-                protected=bool(old.get("protect", False)),
-            ),
-            current,
-        )
 
     async def _until_back(self, node: NodePlan, id_: str, resource: pulumi.Resource) -> None:
         began = reported = time.monotonic()

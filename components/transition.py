@@ -24,8 +24,9 @@ from planning.transitions.steps import Accepted
 from planning.transitions.words import lines
 from planning.upgrades import version_of
 
-BeforeChanges = Callable[[Record | EarlierRelease, Record], Awaitable[None]]
-"""Called in an update once an edit is accepted, with the plans before and after.
+BeforeChanges = Callable[[Record | EarlierRelease, Record, str | None], Awaitable[None]]
+"""Called in an update once an edit is accepted, with the plans before and after, and a kubeconfig
+for the address of the last complete run; None without one.
 
 No resource of a provider is registered until it returns, so it must not wait for one.
 """
@@ -45,6 +46,8 @@ class AppliedPlanArgs:
     kubeconfig: pulumi.Output[str] | None
     """Of a cluster that somebody else has built; None where this program builds it."""
     before_changes: BeforeChanges | None = None
+    at_creation: Callable[[], None] | None = None
+    """Called when the state has no plan, and nothing else either: this is the first run."""
 
 
 class AppliedPlan(pulumi.ComponentResource):
@@ -71,8 +74,13 @@ class AppliedPlan(pulumi.ComponentResource):
             self._before_update,
             pulumi.ResourceHookOptions(on_dry_run=True),
         )
+        first = pulumi.ResourceHook(
+            f"{name}-plan-is-new",
+            self._before_create,
+            pulumi.ResourceHookOptions(on_dry_run=True),
+        )
         own = pulumi.ResourceOptions(
-            hooks=pulumi.ResourceHookBinding(before_update=[changes]),
+            hooks=pulumi.ResourceHookBinding(before_create=[first], before_update=[changes]),
             # What releases before this one wrote down: the workers and the Kubernetes version.
             aliases=[pulumi.Alias(type_="spiderpool-alicloud:rollout:Fleet")],
         )
@@ -92,6 +100,10 @@ class AppliedPlan(pulumi.ComponentResource):
         """Write down where the API server answers, for the next run; ends the registration."""
         self.register_outputs({} if server is None else {"server": server})
 
+    def _before_create(self, _: pulumi.ResourceHookArgs) -> None:
+        if self._args.at_creation is not None:
+            self._args.at_creation()
+
     async def _before_update(self, args: pulumi.ResourceHookArgs) -> None:
         before = read_record(args.old_inputs)
         after = read_record(self._document)
@@ -106,7 +118,13 @@ class AppliedPlan(pulumi.ComponentResource):
         for line in told:
             pulumi.log.info(line, self)
         if self._args.before_changes is not None and not pulumi.runtime.is_dry_run():
-            await self._args.before_changes(before, after)
+            try:
+                access = await self._access(args.old_outputs or {})
+            except ClusterError:
+                access = None
+            await self._args.before_changes(
+                before, after, access if isinstance(access, str) else None
+            )
 
     async def _ask(self, outputs: Mapping[str, Any]) -> Cluster:
         dry = pulumi.runtime.is_dry_run()

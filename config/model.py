@@ -331,9 +331,6 @@ class NodePoolConfig(Model):
     deletion_protection: bool | None = None
     """The cloud's own lock against deletion; by default as `protect` for the only control plane.
     Refused where the life cycle replaces machines: workers, and control planes that are several."""
-    force_delete: bool = False
-    """Let an edit remove or replace subscription machines (`chargeType: PrePaid`) before they
-    expire; what is left of the subscription is lost."""
     ram_role: str | None = None
     """An instance RAM role that exists already; control planes get the CCM's otherwise."""
 

@@ -87,6 +87,8 @@ class FakeCluster(ClusterApi):
     ends_pods: bool = True
     planes: dict[str, bool] = field(default_factory=dict)
     """Control plane → whether its etcd and its API server are ready."""
+    mirrors_of: dict[str, str] = field(default_factory=dict)
+    """Control plane → uid of the Node that its static pods are mirrored for."""
     configuration: str = "clusterName: small\nkubernetesVersion: v1.35.4\n"
     kube_proxy: str | None = "registry.k8s.io/kube-proxy:v1.35.4"
     done: list[str] = field(default_factory=list)
@@ -163,6 +165,7 @@ class FakeCluster(ClusterApi):
             ControlPlanePod(
                 component=component,
                 node=name,
+                node_uid=self.mirrors_of.get(name, ""),
                 ready=ready,
                 image=f"registry.k8s.io/{component}:{self.runs}",
             )

@@ -18,6 +18,8 @@ from components.machine_generation import generation_inputs
 from components.rollout import Membership, Rollout
 from planning.machine import SETTINGS, SETTINGS_APPLIED, settings_digest
 from planning.read import plan_from
+from planning.transitions.reading import EarlierRelease, Record, read_record
+from planning.transitions.record import record
 from tests.clusters import Document, small
 from tests.deploying import deploy
 from tests.fake_cluster import FakeCluster, a_node, a_pod
@@ -116,14 +118,6 @@ def changes(
     return roll._change(
         args(node, old_inputs=inputs(roll, node, before), new_inputs=inputs(roll, node))
     )
-
-
-def fleet(roll: Rollout, old: dict[str, Any], new: dict[str, Any]) -> Coroutine[Any, Any, None]:
-    return roll._check_fleet(args("", old_inputs=old, new_inputs=new))
-
-
-def of(version: str, *workers: str) -> dict[str, Any]:
-    return {"kubernetes": version, "workers": list(workers)}
 
 
 def members(planes: int, *workers: str, protected: bool = False) -> Membership:
@@ -228,12 +222,6 @@ def test_workers_that_leave_are_all_closed_before_the_first_is_emptied(roll: Rol
         *("evict a", f"taint {FIRST}", f"delete {FIRST}"),
         *("evict b", f"taint {SECOND}", f"delete {SECOND}"),
     ]
-
-
-def test_a_version_that_goes_back_is_refused_without_asking_the_cluster(roll: Rollout) -> None:
-    cluster = serving(failures=10**6)
-    with pytest.raises(pulumi.RunError, match="never goes back"):
-        run(cluster, fleet(roll, of("1.35.4", FIRST), of("1.34.9", FIRST)))
 
 
 # --- control planes ---------------------------------------------------------------------------
@@ -452,6 +440,12 @@ def test_the_next_turn_waits_for_a_control_planes_etcd(three: Rollout) -> None:
         run(cluster, three._until_back(three._plan.nodes[PLANES[1]], "i-old", _RESOURCE))
 
 
+def test_static_pods_of_the_machine_before_do_not_count(three: Rollout) -> None:
+    cluster = serving(3, mirrors_of={PLANES[1]: "the Node that was deleted"})
+    with pytest.raises(pulumi.RunError, match="etcd, kube-apiserver not ready"):
+        run(cluster, three._until_back(three._plan.nodes[PLANES[1]], "i-old", _RESOURCE))
+
+
 def test_a_node_that_is_back_is_opened_and_has_its_settings_written_down(roll: Rollout) -> None:
     cluster = FakeCluster(known={FIRST: back()})
     asyncio.run(cluster.cordon(FIRST))
@@ -490,17 +484,29 @@ def test_a_label_changes_the_generation_of_its_pool_only_and_no_identity() -> No
 
     spare = {**small()["nodePools"]["workers"], "firstBlock": 65}
     before = generations(small({"nodePools": {"spare": spare}}))
-    image = {"image": "ubuntu_24_04_x64_20G_alibase_20250101.vhd"}
-    after = generations(small({"nodePools": {"spare": spare, "workers": image}}))
+    after = generations(small({"nodePools": {"spare": spare, "workers": {"labels": {"a": "b"}}}}))
     assert {name for name in before if before[name] != after[name]} == {f"small-{FIRST}"}
     assert {k for k, v in before[f"small-{FIRST}"].items() if after[f"small-{FIRST}"][k] != v} == {
         "labels"
     }
 
 
-def test_membership_is_that_of_the_plan() -> None:
-    plan = plan_from(document(3))
-    assert Membership.of(plan).nodes == (*PLANES, FIRST, SECOND)
+def test_membership_is_that_of_the_accepted_plan() -> None:
+    accepted = read_record(record(plan_from(document(3))))
+    assert isinstance(accepted, Record)
+    membership = Membership.of(accepted)
+    assert membership.nodes == (*PLANES, FIRST, SECOND)
+    assert membership.control_planes[PLANES[0]] == "10.0.0.16"
+
+
+def test_an_earlier_release_wrote_workers_down_and_no_control_planes(three: Rollout) -> None:
+    accepted = read_record(record(plan_from(document(3))))
+    assert isinstance(accepted, Record)
+    cluster = serving(3, pods={})
+    cluster.known["gone"] = a_node("gone")
+    before = EarlierRelease(workers=(FIRST, SECOND, "gone"), kubernetes="1.35.4")
+    run(cluster, three.before_changes(before, accepted, None))
+    assert cluster.done == ["cordon gone", "taint gone", "delete gone"]
 
 
 _RESOURCE: Any = None

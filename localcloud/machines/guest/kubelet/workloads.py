@@ -184,7 +184,12 @@ class Workloads:
             ),
             None,
         )
-        if present is not None and not static_pods.is_mirror_of(present, pod):
+        if present is not None and (
+            # kubelet.go, tryReconcileMirrorPods: the mirror of an earlier Node of this name is
+            # deleted by the garbage collector, which waits for the kubelet to end it.
+            present["metadata"].get("deletionTimestamp")
+            or not static_pods.is_mirror_of(present, pod)
+        ):
             self._delete(present)
             return
         if present is None:
