@@ -319,6 +319,9 @@ class NodePoolConfig(Model):
     """Preemptible workers."""
     charge_type: Literal["PostPaid", "PrePaid"] = "PostPaid"
     """Pay by use, or a subscription."""
+    force_delete: bool = False
+    """Let an edit remove or replace subscription machines (`chargeType: PrePaid`) before they
+    expire; what is left of the subscription is lost."""
     interfaces: dict[Literal["eth0", "eth1"], InterfaceConfig]
     """NICs: eth0, and eth1 where wanted; no more, see docs/decisions."""
     first_block: Annotated[int, Field(ge=0, le=16777216)] | None = None

@@ -128,6 +128,7 @@ def _node(config: ClusterConfig, member: Member, placed: Mapping[str, Placement]
         key_pair=pool.key_pair,
         spot=pool.spot,
         charge_type=pool.charge_type,
+        force_delete=pool.force_delete,
         deletion_protection=_is_kept(config, pool),
         ram_role=pool.ram_role,
         labels=dict(sorted({**pool.labels, **own.labels}.items())),
