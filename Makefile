@@ -9,6 +9,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/requirements.stamp
 HOME_DIR := .local
+# The style of words (docs/style.md). Go builds vale once and keeps it in its own cache.
+VALE := go -C local/toolchain/vale tool vale --config $(CURDIR)/.vale.ini --output line
+PROSE := $(addprefix $(CURDIR)/,README.md CONTRIBUTING.md docs config planning components operations \
+  policies local)
 
 .PHONY: help
 help: ## List the targets.
@@ -33,6 +37,8 @@ check: $(STAMP) ## Lint, types, import rules and unit tests: the fast part.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy .
+	@if command -v go >/dev/null; then $(VALE) $(PROSE); else \
+	  echo 'go is not on PATH: the style of the words is not checked'; fi
 	$(BIN)/pytest -m unit -n auto -q
 
 .PHONY: test

@@ -9,28 +9,28 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 from pulumi_kubernetes.core import v1 as core
 
-from components.address_guard import AddressGuard
-from components.adopted import adopted_as_said
-from components.cloud import cloud_provider
-from components.cloud_controller import (
+from components.add_ons.cloud_controller import (
     CloudController,
     CloudControllerArgs,
     ProviderIds,
     ProviderIdsArgs,
 )
-from components.cloud_controller_role import CloudControllerRole, CloudControllerRoleArgs
-from components.control_plane import ControlPlane, ControlPlaneArgs, kubernetes_provider
-from components.endpoint import Endpoint, EndpointArgs
-from components.network import Network, NetworkArgs
-from components.nodes import Bootstrap, Node, NodeArgs
-from components.rollout import Rollout, RolloutArgs
-from components.sample_apps import SampleApps, SampleAppsArgs
-from components.services import LoadBalancerService, LoadBalancerServiceArgs
-from components.spiderpool import Spiderpool, SpiderpoolArgs
+from components.add_ons.cloud_controller_role import CloudControllerRole, CloudControllerRoleArgs
+from components.add_ons.sample_apps import SampleApps, SampleAppsArgs
+from components.add_ons.services import LoadBalancerService, LoadBalancerServiceArgs
+from components.add_ons.spiderpool import Spiderpool, SpiderpoolArgs
+from components.api.control_plane import ControlPlane, ControlPlaneArgs, kubernetes_provider
+from components.machines.address_guard import AddressGuard
+from components.machines.nodes import Bootstrap, Node, NodeArgs
+from components.machines.rollout import Rollout, RolloutArgs
+from components.network.adopted import adopted_as_said
+from components.network.cloud import cloud_provider
+from components.network.endpoint import Endpoint, EndpointArgs
+from components.network.network import Network, NetworkArgs
 from components.stack import StackInputs
 from components.transition import AppliedPlan, AppliedPlanArgs
 from config.model import Role
-from planning.kubeconfig import kubeconfig
+from planning.nodes.kubeconfig import kubeconfig
 from planning.transitions.reading import EarlierRelease, Record
 
 

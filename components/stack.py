@@ -16,9 +16,9 @@ from config.model import Profile
 from config.report import ConfigError
 from config.stackfile import NAMESPACE, SECRET_KEYS
 from planning.model import ClusterPlan
+from planning.nodes.secrets import ClusterSecrets, SecretsError, parse_secrets
 from planning.read import plan_from
-from planning.secrets import ClusterSecrets, SecretsError, parse_secrets
-from planning.value_checks import value_problems
+from planning.spiderpool.value_checks import value_problems
 
 _ROOT = Path(__file__).parent.parent
 """The project's folder, which a relative `secretsFile` starts from."""

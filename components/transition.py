@@ -11,18 +11,18 @@ from typing import Any, Final
 
 import pulumi
 
-from components.api_access import UnusableKubeconfigError
-from components.cluster_api import ClusterError, cluster_api
-from planning.kubeconfig import kubeconfig
+from components.api.api_access import UnusableKubeconfigError
+from components.api.cluster_api import ClusterError, cluster_api
 from planning.model import ClusterPlan
-from planning.secrets import ClusterSecrets
+from planning.nodes.kubeconfig import kubeconfig
+from planning.nodes.secrets import ClusterSecrets
 from planning.transitions.holders import Cluster, Holders, NoAnswer, NotAsked, holders_of
 from planning.transitions.judge import judge
 from planning.transitions.reading import EarlierRelease, Record, read_record
 from planning.transitions.record import record
 from planning.transitions.steps import Accepted
+from planning.transitions.upgrades import version_of
 from planning.transitions.words import lines
-from planning.upgrades import version_of
 
 BeforeChanges = Callable[[Record | EarlierRelease, Record, str | None], Awaitable[None]]
 """Called in an update once an edit is accepted, with the plans before and after, and a kubeconfig

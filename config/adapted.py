@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from config.images import CUSTOM
-from config.instance_limits import limits_of
+from config.facts.images import CUSTOM
+from config.facts.instance_limits import limits_of
 from config.model import AddressMode, InstanceTypeConfig, InterfaceConfig, NodePoolConfig, Profile
 from config.rules.interfaces import MAX_IPV6, MAX_PREFIXES, PREFIX_SIZE
 

@@ -19,12 +19,12 @@ from pydantic import BaseModel, StringConstraints
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from config.instance_limits import FAMILIES, SOURCES, WITHOUT_SECOND_ENI
+from config.facts.instance_limits import FAMILIES, SOURCES, WITHOUT_SECOND_ENI
+from config.facts.regions import ZONE_LETTERS, zones_of
+from config.facts.unsupported import rows
 from config.model import ClusterConfig, Profile
 from config.profiles import CLUSTERS, POOLS, ROLES
-from config.regions import ZONE_LETTERS, zones_of
 from config.schema import CLUSTER_FILE, STACK_FILE, cluster_schema, stack_schema
-from config.unsupported import rows
 
 ROOT = Path(__file__).parents[1]
 

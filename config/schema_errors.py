@@ -9,10 +9,10 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Network
 
 from pydantic_core import ErrorDetails
 
+from config.facts.unsupported import limit_of_key, limit_of_value
 from config.model import KubernetesConfig, Profile, Role
 from config.report import Problem, path_of
 from config.schema_walk import Path, document_path, keys_at, nearest
-from config.unsupported import limit_of_key, limit_of_value
 
 TWO_NICS = (
     "A node has the NICs eth0 and, at most, eth1: with a second extra NIC the released provider "

@@ -15,25 +15,25 @@ import typer
 from config.reference import reference
 from config.report import ConfigError
 from config.schema import cluster_schema
-from operations.cluster_report import cluster_tables, stack_outputs
-from operations.diff_command import Format, against_file, against_stack, deployed_stack, show
-from operations.diff_command import diff as judge_commits
-from operations.environment import env_file
+from operations.diff.command import Format, against_file, against_stack, deployed_stack, show
+from operations.diff.command import diff as judge_commits
+from operations.engine.environment import env_file
+from operations.engine.places import LOCAL_STACK, ROOT, Places
 from operations.failure import ExitCode, OperationError
-from operations.foreign_rules import foreign_rules, revoke, rules_table
-from operations.holding import held
-from operations.local import EIP_RANGE, LocalCloud
-from operations.places import LOCAL_STACK, ROOT, Places
-from operations.plan_command import effective_configuration, show_plan
-from operations.recovery import recover_stack
-from operations.secrets_command import make_stack_secrets, rotate_webhook
+from operations.local.deployment import EIP_RANGE, LocalCloud
+from operations.local.holding import held
+from operations.plan.cluster_report import cluster_tables, stack_outputs
+from operations.plan.command import effective_configuration, show_plan
+from operations.secrets.command import make_stack_secrets, rotate_webhook
+from operations.sweep.command import Ask, SweptStack, leftover_table, sweep_stack
+from operations.sweep.foreign_rules import foreign_rules, revoke, rules_table
 from operations.sweep.leftovers import Leftover
-from operations.sweep_command import Ask, SweptStack, leftover_table, sweep_stack
+from operations.sweep.recovery import recover_stack
 from operations.terminal import console
-from operations.upgrade_command import upgrade_stack
+from operations.upgrade.command import upgrade_stack
+from operations.verification.command import EGRESS_URL, verify_stack
 from operations.verification.reports import junit_text, summary, verdict_document, verdict_table
 from operations.verification.run import Outcome
-from operations.verify_command import EGRESS_URL, verify_stack
 from planning.transitions.page import page
 
 app = typer.Typer(

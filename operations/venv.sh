@@ -43,4 +43,8 @@ printf 'Installing the pinned requirements\n'
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-input --require-hashes \
   -r requirements.txt -r requirements-dev.txt ||
   fail "pip could not install the pinned requirements (its message is above); check the network and run make again."
+# `python -m localcloud` and `python -m toolchain` find their packages in local/ (local/README.md).
+for packages in "$venv"/lib/python*/site-packages; do
+  printf '../../../../local\n' > "$packages/spiderpool-alicloud-local.pth"
+done
 touch "$venv/requirements.stamp"

@@ -15,15 +15,15 @@ from config.model import (
 )
 from config.profiles import DEFAULT_IMAGE
 from config.report import ConfigError
-from planning.blocks import PREFIX_SIZE, gateway
-from planning.capacity import max_pods
-from planning.checks import extra_pools_lie_in_their_node
-from planning.gateway_places import gateway_places
-from planning.layout import Layout, Placement, lay_out
+from planning.addresses.blocks import PREFIX_SIZE, gateway
+from planning.addresses.capacity import max_pods
+from planning.addresses.extra_pools import extra_pools_lie_in_their_node
+from planning.addresses.layout import Layout, Placement, lay_out
+from planning.cloud.gateway_places import gateway_places
+from planning.cloud.network_checks import network_problems
 from planning.model import ClusterPlan, InterfacePlan, NetworkPlan, NodePlan, VSwitchPlan
 from planning.names import vswitch_key
-from planning.network_checks import network_problems
-from planning.pools import ip_pools
+from planning.spiderpool.pools import ip_pools
 
 CONTROL_PLANE_TAINT = TaintConfig(key="node-role.kubernetes.io/control-plane", effect="NoSchedule")
 

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from config.report import ConfigError, Problem
-from planning.bootstrap import user_data
-from planning.capacity import DEFAULT_INTERFACE
+from planning.addresses.capacity import DEFAULT_INTERFACE
 from planning.model import ClusterPlan, NodePlan
-from planning.pool_verdict import pools_problems
-from planning.secrets import ClusterSecrets, KeyPair
-from planning.spiderpool import ip_pool_spec
-from planning.value_checks import value_problems
+from planning.nodes.secrets import ClusterSecrets, KeyPair
+from planning.nodes.user_data import user_data
+from planning.spiderpool.chart import ip_pool_spec
+from planning.spiderpool.value_checks import value_problems
+from planning.spiderpool.verdict import pools_problems
 
 
 def document_problems(plan: ClusterPlan) -> Iterator[Problem]:

@@ -128,7 +128,7 @@ class IPPoolPlan:
     `ips` are canonical: sorted, merged into `a-b` ranges, a single address as itself, as
     Spiderpool's webhook writes them. Empty when only the cloud knows them: `count`, and IPv6, whose
     range the VPC gets from the cloud. An IPv6 pool (`ip_version` 6) stands beside each IPv4 one,
-    has no `subnet` and `gateway` yet, and `twins` says its addresses (`planning.ipv6`).
+    has no `subnet` and `gateway` yet, and `twins` says its addresses (`planning.addresses.ipv6`).
     """
 
     name: str

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Mapping
 from config.load import all_problems, read
 from config.model import ClusterConfig
 from config.report import ConfigError
+from planning.addresses.extra_pools import extra_pools_lie_in_their_node
+from planning.addresses.layout import lay_out
 from planning.build import assemble
-from planning.checks import extra_pools_lie_in_their_node
+from planning.cloud.network_checks import network_problems
 from planning.document_checks import document_problems, pool_problems
-from planning.layout import lay_out
 from planning.model import ClusterPlan
-from planning.network_checks import network_problems
 
 
 def plan_from(document: Mapping[str, object], *, secret_paths: Iterable[str] = ()) -> ClusterPlan:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from planning.canonical import canonical_ranges
-from planning.capacity import (
+from planning.addresses.canonical import canonical_ranges
+from planning.addresses.capacity import (
     free_addresses,
     free_prefixes,
     pod_capacity,
     usable_addresses,
 )
+from planning.cloud.notices import notices
+from planning.cloud.quotas import quotas
+from planning.cloud.security import SecurityRule, inner_access_policy, security_rules
 from planning.model import ClusterPlan, InterfacePlan, IPPoolPlan, NodePlan, VSwitchPlan
-from planning.notices import notices
-from planning.quotas import quotas
-from planning.security import SecurityRule, inner_access_policy, security_rules
 
 
 def plan_document(plan: ClusterPlan) -> dict[str, object]:

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
-from operations.pki import make_secrets
-from planning.secrets import ClusterSecrets
+from operations.secrets.pki import make_secrets
+from planning.nodes.secrets import ClusterSecrets
 
 Document = dict[str, Any]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from planning.secrets import dump_secrets
+from planning.nodes.secrets import dump_secrets
 from tests.clusters import Document, adopted_there, fake_secrets
 from tests.recording import Cloud, Run, record
 
@@ -27,7 +27,7 @@ def deploy(
     """Run the program for the cluster that `document` describes, with fake secrets.
 
     `extra` are more configuration values, each a secret; None in it takes one away. The API server
-    is taken for ready at once: `tests/components/test_readiness.py` is about waiting.
+    is taken for ready at once: `tests/components/api/test_readiness.py` is about waiting.
     """
     cloud = cloud or Cloud()
     if cloud.there is None:
@@ -37,8 +37,8 @@ def deploy(
     }
     given = {key: value for key, value in secrets.items() if value is not None}
     with (
-        patch("components.control_plane.until_ready", _at_once),
-        patch("components.rollout._now", lambda: 0.0),
+        patch("components.api.control_plane.until_ready", _at_once),
+        patch("components.machines.rollout._now", lambda: 0.0),
     ):
         return record(
             lambda: runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__"),

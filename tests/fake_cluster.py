@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from components.cluster_api import (
+from components.api.cluster_api import (
     ClusterApi,
     ClusterError,
     ControlPlanePod,
@@ -14,8 +14,8 @@ from components.cluster_api import (
     NodeChange,
     Pod,
 )
-from components.control_plane_health import COMPONENTS
-from planning.machine import (
+from components.machines.control_plane_health import COMPONENTS
+from planning.nodes.machine import (
     ETCD_LEFT,
     FORGET_MEMBERS,
     LEAVE_ETCD,
@@ -135,7 +135,7 @@ class FakeCluster(ClusterApi):
         self._let_the_unit_work(node)
 
     def _let_the_unit_work(self, name: str) -> None:
-        """What the node's own unit answers, at once (`planning/node.sh`)."""
+        """What the node's own unit answers, at once (`planning/nodes/node.sh`)."""
         node = self.known[name]
         if UNIT_SCHEMA not in node.annotations or not node.ready:
             return

@@ -23,9 +23,9 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from planning.kubeconfig import kubeconfig
 from planning.model import ClusterPlan
-from planning.secrets import ClusterSecrets
+from planning.nodes.kubeconfig import kubeconfig
+from planning.nodes.secrets import ClusterSecrets
 from tests.clusters import fake_secrets
 
 Given = int | tuple[int, Mapping[str, object]]

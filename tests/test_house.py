@@ -21,8 +21,8 @@ _ROOMS = (
     "components",
     "operations",
     "policies",
-    "localcloud",
-    "toolchain",
+    "local/localcloud",
+    "local/toolchain",
 )
 
 

@@ -1,7 +1,7 @@
 """Rules that need more than one field: each a small function that yields problems.
 
 All of them run, so that all problems are in one report. A rule stays silent about what another one
-reports already. Rules about single addresses are in `planning.layout`.
+reports already. Rules about single addresses are in `planning.addresses.layout`.
 """
 
 from __future__ import annotations

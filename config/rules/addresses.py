@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from ipaddress import IPv4Network
 
-from config.instance_limits import limits_of
+from config.facts.instance_limits import limits_of
 from config.model import (
     AddressMode,
     ClusterConfig,

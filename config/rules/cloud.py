@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 from ipaddress import ip_address
 
+from config.facts.regions import ZONE_LETTERS
 from config.model import ClusterConfig, Profile
-from config.regions import ZONE_LETTERS
 from config.report import Problem
 from config.schema_walk import nearest
 

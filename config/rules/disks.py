@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from config.instance_limits import family_of
+from config.facts.instance_limits import family_of
 from config.model import ClusterConfig, DiskConfig
 from config.report import Problem
 

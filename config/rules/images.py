@@ -1,15 +1,15 @@
 """Rules about images: the boot program must run on them, and the machine must boot them.
 
-The boot program installs packages with apt and writes netplan files (`planning/bootstrap.sh`), and
-needs cgroup v2, which Ubuntu has by default since 21.10.
+The boot program installs packages with apt and writes netplan files
+(`planning/nodes/bootstrap.sh`), and needs cgroup v2, which Ubuntu has by default since 21.10.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from config.images import CUSTOM, architecture_of, public_image
-from config.instance_limits import family_of
+from config.facts.images import CUSTOM, architecture_of, public_image
+from config.facts.instance_limits import family_of
 from config.model import ClusterConfig
 from config.profiles import DEFAULT_IMAGE
 from config.report import Problem

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from config.instance_limits import Limits, limits_of, without_second_eni
+from config.facts.instance_limits import Limits, limits_of, without_second_eni
 from config.model import AddressMode, ClusterConfig, InterfaceConfig, NodePoolConfig
 from config.report import Problem
 from config.rules.network import unknown_subnet

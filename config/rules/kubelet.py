@@ -2,7 +2,7 @@
 
 A kubelet does not start with a value of the wrong type, and ignores a field that it does not know
 (`pkg/kubelet/kubeletconfig/util/codec` of Kubernetes 1.35 decodes leniently in the end). The names
-and types come from `config.kubelet_fields`; the bounds from the kubelet's own validation
+and types come from `config.facts.kubelet_fields`; the bounds from the kubelet's own validation
 (`pkg/kubelet/apis/config/validation` of Kubernetes 1.35).
 """
 
@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
-from config.kubelet_fields import FIELDS, GATES, ROOT
+from config.facts.kubelet_fields import FIELDS, GATES, ROOT
 from config.model import ClusterConfig
 from config.report import Problem, path_of
 from config.schema_walk import nearest

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Network
 from itertools import combinations
 
+from config.facts.regions import is_zone_of, zones_of
 from config.model import ClusterConfig, ZoneSubnetConfig
-from config.regions import is_zone_of, zones_of
 from config.report import Problem
 
 PRIVATE = tuple(IPv4Network(n) for n in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))
@@ -23,7 +23,7 @@ FORBIDDEN = (
 )
 
 DEFAULT_GATEWAY_SUBNET = "gateways"
-"""Where gateways are unless the stack says another subnet (`planning.gateway_places`)."""
+"""Where gateways are unless the stack says another subnet (`planning.cloud.gateway_places`)."""
 
 MAX_SECONDARY_CIDRS = 5
 """Of a VPC (VPC documentation, "Limits and quotas")."""

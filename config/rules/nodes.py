@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from config.instance_limits import known_types, limits_of, without_second_eni
+from config.facts.instance_limits import known_types, limits_of, without_second_eni
 from config.members import common_zones, pool_members
 from config.model import ClusterConfig, NodePoolConfig, Role
 from config.report import Problem

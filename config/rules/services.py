@@ -319,7 +319,7 @@ def _nlb_zone_problems(path: str, service: ServiceConfig, known: list[str]) -> I
 def ports_behind_an_nlb_are_numbers(config: ClusterConfig) -> Iterator[Problem]:
     """A security rule names port numbers; packets of an NLB are judged by it, those of a CLB not.
 
-    Sources: `planning.load_balancers`.
+    Sources: `planning.cloud.load_balancers`.
     """
     for name, service in sorted(config.services.items()):
         eni = (service.backend_type or config.cloud_controller.backend_type) == "eni"

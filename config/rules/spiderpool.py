@@ -1,6 +1,6 @@
 """Rules about Spiderpool's chart and about pools beside the derived ones.
 
-What `values` may not contradict is in `planning.value_checks`.
+What `values` may not contradict is in `planning.spiderpool.value_checks`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Which versions there are a way between, and the rule about the chart's.
 
-Steps from one to the other are planned in `planning.upgrades`.
+Steps from one to the other are planned in `planning.transitions.upgrades`.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from operations.running import Finished
+from operations.engine.running import Finished
 from operations.verification.snapshot import Cluster, Pod
 
 

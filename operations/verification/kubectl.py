@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from operations.engine.running import Finished, Runner
 from operations.failure import OperationError
-from operations.running import Finished, Runner
 from operations.verification.snapshot import KINDS, Cluster, Pod, read_snapshot
 
 _READ_WITHIN = 60.0

@@ -12,7 +12,7 @@ from ipaddress import IPv4Address
 from typing import Final
 
 from config.ranges import expand
-from planning.canonical import canonical_ranges
+from planning.addresses.canonical import canonical_ranges
 from planning.names import IPV6, pool_name
 from planning.transitions.holders import Cluster, Holders, NoAnswer, NotAsked
 from planning.transitions.nodes import Nodes
@@ -35,7 +35,7 @@ so an empty list means "as it is" (terraform-provider-alicloud v1.285.0,
 `alicloud/resource_alicloud_ecs_network_interface.go`).
 """
 _LOW: Final = 2**32 - 1
-"""An IPv6 address ends in its IPv4 twin (`planning.ipv6`)."""
+"""An IPv6 address ends in its IPv4 twin (`planning.addresses.ipv6`)."""
 
 _Phased = tuple[Phase, Step]
 

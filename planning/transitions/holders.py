@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Any
 
-from planning.upgrades import Version
+from planning.transitions.upgrades import Version
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,7 @@
 """Nodes: which change while they run, restart, get a new machine, come and go.
 
-A node has a new machine exactly if its identity differs (`planning.machine`). Workers are drained
-before; control planes change one at a time, and never in the same edit in which others of them come
+A node has a new machine exactly if its identity differs (`planning.nodes.machine`). Workers are
+drained before; control planes change one at a time, and never in the same edit in which others of them come
 or go, so that etcd has its quorum before and after each.
 """
 

@@ -16,12 +16,12 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 from config.model import ServiceConfig
-from planning import guest_system
-from planning.canonical import canonical_ranges
-from planning.endpoint import endpoint_name
-from planning.machine import identity, restart_settings
+from planning.addresses.canonical import canonical_ranges
+from planning.cloud.services import placement
 from planning.model import ClusterPlan, InterfacePlan, NodePlan
-from planning.services import placement
+from planning.nodes import guest_system
+from planning.nodes.endpoint import endpoint_name
+from planning.nodes.machine import identity, restart_settings
 
 SCHEMA: Final = 1
 """Of the record. Raised when an older one no longer holds what a judgement needs."""

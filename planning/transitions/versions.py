@@ -1,4 +1,4 @@
-"""Versions of Kubernetes and Spiderpool, by the rules of `planning.upgrades`."""
+"""Versions of Kubernetes and Spiderpool, by the rules of `planning.transitions.upgrades`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from planning.transitions.holders import Cluster, Holders
 from planning.transitions.part import Part, Phase
 from planning.transitions.reading import EarlierRelease, Record
 from planning.transitions.steps import Refusal, Step, UpgradeKubernetes, UpgradeSpiderpool
-from planning.upgrades import kubernetes_problem, spiderpool_problem, version_of
+from planning.transitions.upgrades import kubernetes_problem, spiderpool_problem, version_of
 
 
 def judge_versions(before: Record | EarlierRelease, after: Record, cluster: Cluster) -> Part:
@@ -55,7 +55,7 @@ def _kubernetes(record: Record) -> str | None:
 
 
 def _refusal(path: str, value: str, problem: str) -> Refusal:
-    """The problem's last sentence is what to do, as all of `planning.upgrades` are written."""
+    """The problem's last sentence is what to do, as in all of `upgrades`."""
     *rule, remedy = problem.split(". ")
     reason = ". ".join(rule)
     head, _, why = reason.partition(": ")

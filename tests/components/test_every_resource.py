@@ -11,7 +11,7 @@ from functools import cache
 import pytest
 from pulumi_alicloud import ecs, ram, slb, vpc
 
-from planning.secrets import dump_secrets
+from planning.nodes.secrets import dump_secrets
 from tests.clusters import (
     Document,
     adopted,

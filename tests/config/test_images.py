@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from config.images import PublicImage, architecture_of, public_image
+from config.facts.images import PublicImage, architecture_of, public_image
 from config.profiles import DEFAULT_IMAGE
 
 pytestmark = pytest.mark.unit

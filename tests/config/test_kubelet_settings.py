@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from config.kubelet_fields import FIELDS, GATES, ROOT
+from config.facts.kubelet_fields import FIELDS, GATES, ROOT
 from config.report import ConfigError
 from config.rules.kubelet import OWN_FIELDS, TRAPS
 from config.rules.kubernetes import MINORS

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from config.instance_limits import (
+from config.facts.instance_limits import (
     FAMILIES,
     SOURCES,
     known_types,
     limits_of,
     without_second_eni,
 )
+from config.facts.regions import ZONE_LETTERS, is_zone_of, zone_in, zones_of
 from config.load import load
 from config.members import members_of, ordinal_from
 from config.model import InstanceTypeConfig
-from config.regions import ZONE_LETTERS, is_zone_of, zone_in, zones_of
 from config.schema_walk import keys_at, nearest
 
 pytestmark = pytest.mark.unit

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from operations.places import ROOT
+from operations.engine.places import ROOT
 from tests.engine.local_cloud import SecondCloud, second_cloud
 from tests.engine.rolling_cloud import RollingCloud, rolling_cloud
 from tests.engine.serving_cloud import serving_cloud, stands

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from operations.places import ROOT
+from operations.engine.places import ROOT
 from tests.engine.local_cloud import CLUSTER, Done, SecondCloud
 from toolchain.pins import KUBERNETES_VERSION, PREVIOUS_KUBERNETES_VERSION
 from toolchain.places import Places

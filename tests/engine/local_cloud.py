@@ -16,9 +16,9 @@ from typing import Any
 
 import yaml
 
-from operations.environment import run_environment
-from operations.places import PROJECT, ROOT, Places
-from operations.stack_file import path_of_stack
+from operations.engine.environment import run_environment
+from operations.engine.places import PROJECT, ROOT, Places
+from operations.engine.stack_file import path_of_stack
 from toolchain import plugin_cache
 
 CLUSTER = f"{PROJECT}:cluster"

@@ -15,7 +15,7 @@ import yaml
 
 from localcloud.charts.assemble import assemble
 from localcloud.machines.guest.kubelet.client import Access, Client
-from operations.places import PROJECT
+from operations.engine.places import PROJECT
 from tests.engine.lifecycle.light_cloud import LightCloud
 from tests.engine.local_cloud import CLUSTER, Done, processes_below, second_cloud
 from tests.engine.spiderpool.cluster import CONFIGS, COORDINATORS, LOCAL, POOLS, started

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 import yaml
 
+from operations.engine.places import ROOT
 from operations.failure import ExitCode
-from operations.places import ROOT
-from planning.canonical import expand
+from planning.addresses.canonical import expand
 from tests.engine.kubernetes_versions import (
     NEW,
     OLD,

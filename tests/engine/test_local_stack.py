@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
+from operations.engine.places import ROOT, Places
 from operations.failure import ExitCode
-from operations.places import ROOT, Places
 from tests.engine.local_cloud import Done, SecondCloud, second_cloud
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(1500)]

@@ -20,12 +20,12 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
-from operations.pki import make_secrets
-from planning import machine
-from planning.bootstrap import CREATION_SECONDS, user_data
-from planning.endpoint import private_address
-from planning.kubeconfig import kubeconfig
+from operations.secrets.pki import make_secrets
 from planning.model import ClusterPlan
+from planning.nodes import machine
+from planning.nodes.endpoint import private_address
+from planning.nodes.kubeconfig import kubeconfig
+from planning.nodes.user_data import CREATION_SECONDS, user_data
 from tests.localcloud.machines.fake_cloud import (
     FakeCloud,
     Supervisor,

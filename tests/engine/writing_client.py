@@ -13,7 +13,7 @@ from typing import Final
 
 import httpx
 
-from components.api_access import api_client
+from components.api.api_access import api_client
 
 LABEL: Final = "writing-client"
 _PATH: Final = "/api/v1/namespaces/default/configmaps"

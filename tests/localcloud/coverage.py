@@ -30,7 +30,7 @@ _HEAD: Final = """\
 Written by `python -m tests.localcloud.coverage`; a test holds it up to date. The published
 parameters are the vendor's own ([aliyun-openapi-meta](https://github.com/aliyun/aliyun-openapi-meta),
 Apache-2.0, commit {commit}). *Read* means that the emulator's code uses the parameter, *marked*
-that `unread.json` in `localcloud/published/data` gives the reason why it does not.
+that `unread.json` in `local/localcloud/published/data` gives the reason why it does not.
 
 Nobody compared the emulator with a real account. Where neither the vendor's pages nor the code of
 an official client shows a behaviour, the emulator's is a guess.

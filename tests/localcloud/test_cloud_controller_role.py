@@ -17,7 +17,7 @@ from localcloud.machines.control import Control, Instance
 from localcloud.machines.metadata import TOKEN_HEADER, TTL_HEADER, Answer, Request, Tokens, answer
 from localcloud.products.catalogue import PRODUCTS
 from localcloud.settings import Cloud
-from planning.cloud_controller import ram_policy, ram_trust_policy
+from planning.cloud.cloud_controller import ram_policy, ram_trust_policy
 from tests.localcloud.cloud_thread import CloudThread, Judge
 from tests.localcloud.sdk_api import Api, signed_acs3, signed_v1
 from tests.localcloud.test_ecs_by_sdk import Place

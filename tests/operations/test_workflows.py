@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from operations.change_report import MARKER, as_markdown
-from operations.places import ROOT
+from operations.diff.report import MARKER, as_markdown
+from operations.engine.places import ROOT
 
 pytestmark = pytest.mark.unit
 

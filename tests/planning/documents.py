@@ -13,10 +13,10 @@ from typing import Any
 import yaml
 
 from config.load import load
-from planning.bootstrap import user_data
 from planning.build import build_plan
-from planning.endpoint import private_address
 from planning.model import ClusterPlan
+from planning.nodes.endpoint import private_address
+from planning.nodes.user_data import user_data
 from tests.clusters import fake_secrets
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from planning.cloud_controller import ram_policy, ram_trust_policy
+from planning.cloud.cloud_controller import ram_policy, ram_trust_policy
 from tests.planning.documents import stack_plan
 
 FOLDER: Final = Path(__file__).resolve().parents[2] / "docs" / "cloud-controller"

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from operations.stack_file import Stack, path_of_stack
+from operations.engine.stack_file import Stack, path_of_stack
 from policies.rules import PRODUCTION, violations
 from tests.deploying import deploy
 from tests.recording import Run, Secret

@@ -8,7 +8,7 @@ from typing import Any
 import pulumi
 import pytest
 
-from planning.secrets import dump_secrets
+from planning.nodes.secrets import dump_secrets
 from tests.clusters import fake_secrets, small
 from tests.deploying import KEY, deploy, first_preview
 from tests.program.golden_plans import cluster_in, run_stack, stack_files

@@ -15,7 +15,7 @@ from toolchain.places import SOURCES
 
 pytestmark = pytest.mark.unit
 
-ROOT: Final = SOURCES.parent
+ROOT: Final = SOURCES.parents[1]
 MAPPING: Final[Mapping[str, Mapping[str, str]]] = json.loads(
     (SOURCES / "alicloud" / "mapping.json").read_text(encoding="utf-8")
 )

@@ -20,8 +20,8 @@ from typing import Any
 import certifi
 import yaml
 
-from operations.environment import write_trust_bundle
-from operations.secrets import FileStore, init_secrets
+from operations.engine.environment import write_trust_bundle
+from operations.secrets.store import FileStore, init_secrets
 from tests.engine.local_cloud import CLUSTER, Done, SecondCloud, second_cloud
 
 STACK = "local"

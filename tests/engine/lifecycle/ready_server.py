@@ -29,7 +29,7 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import NameOID
 
 from config.model import KubernetesConfig
-from planning.secrets import ClusterSecrets, parse_secrets
+from planning.nodes.secrets import ClusterSecrets, parse_secrets
 from tests.engine.lifecycle.light_cloud import LightCloud
 
 PORT = 6443

@@ -14,10 +14,10 @@ from typing import Any
 
 from localcloud.charts.assemble import assemble
 from localcloud.machines.guest.kubelet.client import Access, ApiError, Client
-from operations.pki import make_secrets
+from operations.secrets.pki import make_secrets
 from planning.model import ClusterPlan
-from planning.secrets import ClusterSecrets
-from planning.spiderpool import chart_values, coordinator_spec, multus_config_spec
+from planning.nodes.secrets import ClusterSecrets
+from planning.spiderpool.chart import chart_values, coordinator_spec, multus_config_spec
 from tests.localcloud.machines import fake_cloud
 from tests.localcloud.machines.fake_cloud import FakeCloud, Supervisor, until
 from tests.planning.documents import stack_plan

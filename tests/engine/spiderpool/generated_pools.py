@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import HealthCheck, event, note
 from hypothesis import strategies as st
 
-from planning.pool_verdict import judge as our_judge
+from planning.spiderpool.verdict import judge as our_judge
 from tests.engine.spiderpool.cluster import Judge, Spec
 
 V4, V6 = "10.6.0.0/24", "2408:4005:3a0:1201::/64"

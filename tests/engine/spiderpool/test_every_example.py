@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from planning.pool_verdict import pools_problems
+from planning.spiderpool.verdict import pools_problems
 from tests.engine.spiderpool.cluster import (
     CONFIGS,
     COORDINATORS,

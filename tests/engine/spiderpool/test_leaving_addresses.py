@@ -10,9 +10,9 @@ from typing import TypeVar
 
 import pytest
 
-from components.address_guard import AddressesInUseError, release
-from components.leaving_addresses import Leaving
-from components.pool_api import FIELD_MANAGER, Pool, PoolApi, RefusedError, pool_api
+from components.api.pool_api import FIELD_MANAGER, Pool, PoolApi, RefusedError, pool_api
+from components.machines.address_guard import AddressesInUseError, release
+from components.machines.leaving_addresses import Leaving
 from tests.engine.spiderpool.cluster import GROUP, POOLS, Judge, thing
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from localcloud.machines.guest.kubelet.client import ApiError
-from planning.pool_verdict import judge as our_judge
+from planning.spiderpool.verdict import judge as our_judge
 from tests.engine.spiderpool.cluster import POOLS, Judge, Spec
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]

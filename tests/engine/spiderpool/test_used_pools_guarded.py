@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from localcloud.machines.guest.kubelet.client import ApiError
-from planning.spiderpool import chart_values
+from planning.spiderpool.chart import chart_values
 from tests.engine.spiderpool.cluster import DRY, POOLS, Judge, helm, thing
 from tests.localcloud.machines.fake_cloud import until
 

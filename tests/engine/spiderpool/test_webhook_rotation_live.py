@@ -14,7 +14,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from localcloud.machines.guest.kubelet.client import Access, ApiError, Client
-from operations.secrets_rotation import (
+from operations.secrets.rotation import (
     HANDED_OVER_WITHIN,
     Deployed,
     read_deployed,
@@ -22,8 +22,8 @@ from operations.secrets_rotation import (
     trust_both,
     trust_the_new,
 )
-from planning.secrets import ClusterSecrets, authorities
-from planning.spiderpool import chart_values
+from planning.nodes.secrets import ClusterSecrets, authorities
+from planning.spiderpool.chart import chart_values
 from tests.engine.spiderpool.cluster import DRY, GROUP, POOLS, Judge, helm, thing
 from tests.localcloud.machines.fake_cloud import until
 

@@ -10,7 +10,7 @@ import pytest
 from config.load import load
 from localcloud.machines.guest.kubelet.workloads import process_of
 from planning.build import build_plan
-from planning.cloud_controller import manifests
+from planning.cloud.cloud_controller import manifests
 from tests.clusters import small
 
 pytestmark = pytest.mark.unit

@@ -13,7 +13,7 @@ from config.load import load
 from localcloud.cloud_controller.cloud import RefusedError, endpoint, flattened
 from localcloud.cloud_controller.flags import FlagError, Flags, read_flags
 from planning.build import build_plan
-from planning.cloud_controller import cloud_config, manifests
+from planning.cloud.cloud_controller import cloud_config, manifests
 from planning.model import ClusterPlan
 from tests.clusters import small
 

@@ -19,7 +19,7 @@ from localcloud.cloud_controller.flags import CloudConfig, Flags
 from localcloud.cloud_controller.wants import LEGACY, PREFIX
 from localcloud.daemons import ask
 from planning.build import build_plan
-from planning.cloud_controller import ram_policy, ram_trust_policy
+from planning.cloud.cloud_controller import ram_policy, ram_trust_policy
 from tests.clusters import small
 from tests.localcloud.cloud_controller.memory_cluster import MemoryCluster, Object
 from tests.localcloud.cloud_thread import CloudThread

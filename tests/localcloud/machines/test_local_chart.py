@@ -45,5 +45,5 @@ def test_missing_crds_are_named_with_the_way_out(tmp_path: Path) -> None:
 
 
 def test_no_crd_is_kept_in_the_repository() -> None:
-    templates = Path(__file__).resolve().parents[3] / "localcloud" / "charts"
+    templates = Path(__file__).resolve().parents[3] / "local" / "localcloud" / "charts"
     assert not [p for p in templates.rglob("*.yaml") if "CustomResourceDef" in p.read_text()]

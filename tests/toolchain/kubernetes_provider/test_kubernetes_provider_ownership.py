@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from components.api_access import api_client
-from components.field_ownership import hand_over
+from components.add_ons.field_ownership import hand_over
+from components.api.api_access import api_client
 from tests.toolchain.kubernetes_provider.engine_side import Refused
 from toolchain.kubernetes_provider.wire import Object, objects_at, text_at
 

@@ -1,0 +1,1 @@
+"""What lives inside Kubernetes: Spiderpool, cloud controller, services, sample apps."""

@@ -1,0 +1,62 @@
+"""Whether a Node of a cluster that somebody else has built may be told which instance it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pulumi
+
+from components.api.api_access import UnusableKubeconfigError
+from components.api.cluster_api import ClusterError, KubernetesNode, cluster_api
+
+
+def free_node_hook(name: str, kubeconfig: pulumi.Output[str]) -> pulumi.ResourceHook:
+    """Return the hook that runs before a Node is told its instance.
+
+    It raises `pulumi.RunError` for a Node that is not there, and for one that says another machine.
+    The provider's own words for the second advise to take the field over by force, which
+    Kubernetes forbids; and the Node is another machine's.
+    """
+
+    async def check(args: pulumi.ResourceHookArgs) -> None:
+        problem = await _problem(await kubeconfig.future() or "", args.new_inputs or {})
+        if problem is not None:
+            raise pulumi.RunError(problem)
+
+    return pulumi.ResourceHook(f"{name}-node-is-free", check)
+
+
+async def _problem(kubeconfig: str, inputs: Mapping[str, object]) -> str | None:
+    """Why this Node cannot be told this instance; None where nothing is in the way."""
+    match inputs:
+        case {"metadata": {"name": str(name)}, "spec": {"providerID": str(wanted)}}:
+            pass
+        case _:
+            return None
+    try:
+        async with cluster_api(kubeconfig) as api:
+            nodes = await api.nodes()
+    except (UnusableKubeconfigError, ClusterError):
+        # The provider reads every kind of kubeconfig, and has its own words for a dead cluster.
+        return None
+    return node_problem(name, wanted, nodes)
+
+
+def node_problem(name: str, wanted: str, nodes: Mapping[str, KubernetesNode]) -> str | None:
+    """Why the Node `name` cannot become the instance `wanted` (a providerID); None when it can."""
+    standing = nodes.get(name)
+    if standing is None:
+        return (
+            f"kubernetes.nodeNames names the Node {name}, and the cluster has none of that name "
+            f"(it has {', '.join(sorted(nodes)) or 'no Nodes'}). Write the name that `kubectl get "
+            "nodes` shows, or let the machine join first"
+        )
+    if standing.provider_id in {"", wanted}:
+        return None
+    return (
+        f"Node {name} says {standing.provider_id}, and the machine that was made for it is "
+        f"{wanted}. Kubernetes lets nobody change a providerID. If the machine that it names is "
+        f"gone: `kubectl delete node {name}`, let the new machine join (a kubelet that runs "
+        "already registers again when it is restarted), and `pulumi up`. If that machine is there, "
+        "kubernetes.nodeNames names the wrong Node"
+    )

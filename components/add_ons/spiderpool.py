@@ -1,0 +1,256 @@
+"""Spiderpool: its chart, and the objects that give every node's addresses to its pods."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv6Network
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+from pulumi_kubernetes.apiextensions import CustomResource
+from pulumi_kubernetes.helm.v3 import Release, RepositoryOptsArgs
+
+from components.add_ons.admission import reached_hook
+from components.machines.answers import ipv6_pool_ips, pool_ips
+from components.machines.nodes import Node, NodeInterface
+from planning.model import ClusterPlan, IPPoolPlan
+from planning.nodes.secrets import ClusterSecrets
+from planning.spiderpool.chart import (
+    API_VERSION,
+    NAMESPACE,
+    chart_values,
+    coordinator_spec,
+    ip_pool_spec,
+    multus_config_spec,
+    webhook_certificates,
+)
+from planning.transitions.upgrades import spiderpool_problem, version_of
+
+_INSTALL_WITHIN = 900
+"""Seconds for the chart's Deployment and DaemonSet: images come over a NAT gateway."""
+_EMPTIED_WITHIN = "20m"
+"""A pool goes when its last address is free; the collector may take ten minutes to see it."""
+
+_ANY = IPv6Network("2001:db8::/64")
+"""Any /64: the real one comes from the cloud, and here only the keys of a spec matter."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpiderpoolArgs:
+    """What `Spiderpool` is made from."""
+
+    plan: ClusterPlan
+    provider: kubernetes.Provider
+    kubeconfig: pulumi.Output[str]
+    """To see that the webhooks are reached before anything is made that they judge."""
+    secrets: pulumi.Output[ClusterSecrets]
+    nodes: Mapping[str, Node]
+    """All nodes, by name; pools are built from what their ENIs hold."""
+    ipv6_ranges: Mapping[str, pulumi.Output[str]]
+    """By vSwitch key: the /64 of each vSwitch with two stacks."""
+    needs: Sequence[pulumi.Resource] = ()
+    """What must run before the chart's pods can: the cloud controller, which frees the nodes."""
+    ends_with: pulumi.Resource | None = None
+    """What goes only when the whole cluster does; none for a cluster that stays."""
+
+
+class Spiderpool(pulumi.ComponentResource):
+    """Spiderpool in `kube-system`, with one IP pool for each node and NIC.
+
+    Owns: the Helm release without its hook Jobs, SpiderCoordinator `default`, one
+    SpiderMultusConfig `ipvlan-<nic>` for each NIC name, one SpiderIPPool for each pool of the plan.
+
+    Never touches: addresses on ENIs, objects that the chart makes. The hook Jobs stay off: the one
+    makes a placeholder that refuses the real SpiderMultusConfig (spiderpool issue 2700), the other
+    deletes every Spiderpool object, and neither tolerates taints.
+
+    On the way down pools go before SpiderMultusConfigs, these before the release: the controller
+    must still run to let a pool go. Where the cluster itself ends, pools end with it: CoreDNS
+    lives on their addresses to the last, and a pool waits for its last address. The
+    SpiderCoordinator is left to the cluster's own end: its finalizer is removed by nobody but the
+    chart's hook.
+
+    Edits: pools shrink before their ENI does (`components.machines.address_guard`) and
+    grow after it, for their `ips` are the ENI's outputs. A pool's subnet cannot change (the webhook says
+    `is not changeable`), so another one replaces the pool, the old one first: the run waits until
+    no pod has an address of it. All else of a pool, the SpiderMultusConfigs and the
+    SpiderCoordinator changes in place and does not touch running pods.
+
+    Hooks, in order: before an update of the release the step of versions is judged, in previews
+    too; after its creation and each update the run waits for the webhooks; only then come the
+    objects that they judge.
+
+    Errors: `pulumi.RunError` from the nodes when an ENI holds other addresses than planned.
+    """
+
+    ip_pools: Mapping[str, Mapping[str, pulumi.Input[object]]]
+    """The spec of each pool, by the pool's name."""
+
+    def __init__(
+        self, name: str, args: SpiderpoolArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("spiderpool-alicloud:spiderpool:Spiderpool", name, {}, opts)
+        self._name = name
+        self._args = args
+        release = self._install()
+        coordinator = self._object(
+            "default",
+            kind="SpiderCoordinator",
+            spec=coordinator_spec(args.plan),
+            opts=self._after(release, retain_on_delete=True),
+        )
+        configs = [
+            self._object(
+                f"ipvlan-{nic}",
+                kind="SpiderMultusConfig",
+                namespace=NAMESPACE,
+                spec=multus_config_spec(args.plan, nic),
+                opts=self._after(release),
+            )
+            for nic in args.plan.interface_names
+        ]
+        self.ip_pools = {
+            pool.name: self._make_pool(pool, [release, coordinator, *configs])
+            for pool in args.plan.ip_pools.values()
+        }
+        self.register_outputs({"ip_pools": {k: dict(v) for k, v in self.ip_pools.items()}})
+
+    def _install(self) -> Release:
+        plan = self._args.plan
+        chart = plan.spiderpool.chart
+        version = pulumi.ResourceHook(
+            f"{self._name}-spiderpool-changes",
+            _check_version,
+            pulumi.ResourceHookOptions(on_dry_run=True),
+        )
+        reached = reached_hook(self._name, plan, self._args.kubeconfig)
+        return Release(
+            self._name,
+            name="spiderpool",
+            namespace=NAMESPACE,
+            chart=chart.name,
+            version=chart.version,
+            repository_opts=(
+                None if chart.repository is None else RepositoryOptsArgs(repo=chart.repository)
+            ),
+            values=self._values(),
+            disable_webhooks=True,
+            skip_crds=False,
+            skip_await=False,
+            timeout=_INSTALL_WITHIN,
+            opts=self._after(
+                *self._args.needs,
+                hooks=pulumi.ResourceHookBinding(
+                    before_update=[version], after_create=[reached], after_update=[reached]
+                ),
+            ),
+        )
+
+    def _values(self) -> dict[str, object]:
+        """Certificates are secret, and unknown without secrets; all other values show in clear."""
+        values = chart_values(self._args.plan, secrets=None)
+        controller = values["spiderpoolController"]
+        if not isinstance(controller, dict):
+            raise TypeError("spiderpoolController of the chart's values is no map")
+        certificates: pulumi.Output[dict[str, str]] = pulumi.Output.secret(
+            self._args.secrets.apply(webhook_certificates)
+        )
+        tls = {**controller["tls"], "provided": certificates}
+        return {**values, "spiderpoolController": {**controller, "tls": tls}}
+
+    def _make_pool(
+        self, pool: IPPoolPlan, needs: Sequence[pulumi.Resource]
+    ) -> Mapping[str, pulumi.Input[object]]:
+        nic = self._args.nodes[pool.node].interfaces[pool.interface]
+        spec = self._ipv4_spec(pool, nic) if pool.twins == () else self._ipv6_spec(pool, nic)
+        self._object(
+            pool.name,
+            kind="SpiderIPPool",
+            spec=spec,
+            opts=self._after(
+                *needs,
+                custom_timeouts=pulumi.CustomTimeouts(delete=_EMPTIED_WITHIN),
+                deleted_with=self._args.ends_with,
+                replaced_by=["spec.subnet"],
+            ),
+        )
+        return spec
+
+    def _ipv4_spec(
+        self, pool: IPPoolPlan, nic: NodeInterface
+    ) -> Mapping[str, pulumi.Input[object]]:
+        siblings = [
+            other
+            for other in self._args.plan.ip_pools.values()
+            if other is not pool
+            and (other.node, other.interface, other.ip_version)
+            == (pool.node, pool.interface, pool.ip_version)
+        ]
+        ips = nic.pod_addresses.apply(lambda assigned: pool_ips(pool, assigned, siblings))
+        # Only the addresses come from the cloud, so only they can be unknown in a preview.
+        return {**ip_pool_spec(pool, ips=pool.ips), "ips": ips}
+
+    def _ipv6_spec(
+        self, pool: IPPoolPlan, nic: NodeInterface
+    ) -> Mapping[str, pulumi.Input[object]]:
+        if nic.twins is None:
+            raise ValueError(f"{pool.name}: an IPv6 pool on a NIC without IPv6")
+        spec = pulumi.Output.all(self._args.ipv6_ranges[pool.vswitch], nic.twins).apply(
+            lambda values: ip_pool_spec(
+                pool, ips=ipv6_pool_ips(pool, values[1]), ipv6_network=IPv6Network(values[0])
+            )
+        )
+        # The same keys as in any pool; which ones there are does not depend on the cloud.
+        return {key: spec[key] for key in ip_pool_spec(pool, ips=(), ipv6_network=_ANY)}
+
+    def _object(
+        self,
+        name: str,
+        *,
+        kind: str,
+        spec: Mapping[str, object],
+        opts: pulumi.ResourceOptions,
+        namespace: str | None = None,
+    ) -> CustomResource:
+        metadata = {"name": name} if namespace is None else {"name": name, "namespace": namespace}
+        return CustomResource(
+            f"{self._name}-{name}",
+            api_version=API_VERSION,
+            kind=kind,
+            metadata=metadata,
+            spec=dict(spec),
+            opts=opts,
+        )
+
+    def _after(
+        self,
+        *needs: pulumi.Resource,
+        retain_on_delete: bool | None = None,
+        deleted_with: pulumi.Resource | None = None,
+        custom_timeouts: pulumi.CustomTimeouts | None = None,
+        hooks: pulumi.ResourceHookBinding | None = None,
+        replaced_by: Sequence[str] = (),
+    ) -> pulumi.ResourceOptions:
+        return pulumi.ResourceOptions(
+            parent=self,
+            provider=self._args.provider,
+            depends_on=list(needs),
+            retain_on_delete=retain_on_delete,
+            deleted_with=deleted_with,
+            custom_timeouts=custom_timeouts,
+            hooks=hooks,
+            # Its successor has the same name.
+            delete_before_replace=True if replaced_by else None,
+            replace_on_changes=list(replaced_by) or None,
+        )
+
+
+def _check_version(args: pulumi.ResourceHookArgs) -> None:
+    """Refuse a step of the chart's version that `planning.transitions.upgrades` does not allow."""
+    before, after = ((inputs or {}).get("version") for inputs in (args.old_inputs, args.new_inputs))
+    if not isinstance(before, str) or not isinstance(after, str):
+        return
+    problem = spiderpool_problem(version_of(before), version_of(after))
+    if problem is not None:
+        raise pulumi.RunError(problem)

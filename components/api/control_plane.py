@@ -1,0 +1,157 @@
+"""The API server behind its endpoint, and the kubeconfig that says so once it is true."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+from pulumi_alicloud import ecs, slb
+
+from components.api.readiness import READY_WITHIN, until_ready
+from components.machines.nodes import Node
+from components.machines.rollout import Rollout
+from components.network.eips import binding_options
+from components.network.endpoint import Endpoint
+from planning.model import ClusterPlan
+from planning.nodes.endpoint import API_PORT
+from planning.nodes.kubeconfig import kubeconfig
+from planning.nodes.secrets import ClusterSecrets
+
+
+@dataclass(frozen=True, kw_only=True)
+class ControlPlaneArgs:
+    """What a `ControlPlane` is made from."""
+
+    plan: ClusterPlan
+    endpoint: Endpoint
+    nodes: Mapping[str, Node]
+    """The control planes, by node name."""
+    rollout: Rollout
+    """Learns when the load balancer has a control plane."""
+    secrets: pulumi.Output[ClusterSecrets]
+    needs: Sequence[pulumi.Resource]
+    """What must outlive every Kubernetes object: network, endpoint, all nodes. Without it a
+    destroy takes the security rules away first and then finds no API server."""
+    ready_within: float = READY_WITHIN
+    """Seconds to wait for the API server."""
+
+
+class ControlPlane(pulumi.ComponentResource):
+    """The control planes as one API server.
+
+    Owns: the binding of the EIP, to the one control plane or to the CLB; the membership of each of
+    several control planes in the CLB's server group; the Kubernetes provider.
+
+    Never touches: machines and addresses, which the nodes and the endpoint own.
+
+    Outside previews the kubeconfig resolves only after the API server is ready, so nothing is
+    asked of it too early. `cluster_identifier` is the cluster's name: without it a changed or
+    unknown kubeconfig would replace every Kubernetes resource (pulumi-kubernetes issues 2745 and
+    4019).
+
+    Errors: `pulumi.RunError` when the API server is not ready within `ready_within`.
+    """
+
+    kubeconfig: pulumi.Output[str]
+    """YAML, a secret."""
+    provider: kubernetes.Provider
+
+    def __init__(
+        self, name: str, args: ControlPlaneArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("spiderpool-alicloud:control_plane:ControlPlane", name, {}, opts)
+        self._name = name
+        self._args = args
+        self.kubeconfig = self._when_ready(self._reachable())
+        self.provider = kubernetes_provider(name, self.kubeconfig, parent=self, needs=args.needs)
+        self.register_outputs({"kubeconfig": self.kubeconfig})
+
+    def _reachable(self) -> list[pulumi.Output[str]]:
+        """Whatever has to exist before a packet can reach the API server."""
+        endpoint, nodes = self._args.endpoint, self._args.nodes
+        attachments = self._attach_all()
+        ids = [attachment.id for attachment in attachments]
+        if endpoint.allocation_id is None:
+            return ids or [node.instance_id for node in nodes.values()]
+        if endpoint.balancer_id is None:
+            (only,) = nodes.values()
+            target, kind = only.instance_id, "EcsInstance"
+        else:
+            target, kind = endpoint.balancer_id, "SlbInstance"
+        # One resource wherever the EIP is bound, so that it moves within one step: from the only
+        # control plane to the load balancer once that has a backend, and back.
+        association = ecs.EipAssociation(
+            f"{self._name}-api",
+            allocation_id=endpoint.allocation_id,
+            instance_id=target,
+            instance_type=kind,
+            opts=pulumi.ResourceOptions.merge(
+                binding_options(self),
+                pulumi.ResourceOptions(
+                    depends_on=attachments, aliases=[pulumi.Alias(parent=endpoint)]
+                ),
+            ),
+        )
+        return [*ids, association.id]
+
+    def _attach_all(self) -> list[slb.ServerGroupServerAttachment]:
+        group = self._args.endpoint.server_group_id
+        if group is None:
+            return []
+        made: list[slb.ServerGroupServerAttachment] = []
+        for name, node in self._args.nodes.items():
+            attachment = slb.ServerGroupServerAttachment(
+                f"{self._name}-{name}",
+                server_group_id=group,
+                server_id=node.instance_id,
+                port=API_PORT,
+                type="ecs",
+                weight=100,
+                opts=pulumi.ResourceOptions(parent=self),
+            )
+            self._args.rollout.joins_load_balancer(name, attachment.id)
+            made.append(attachment)
+        return made
+
+    def _when_ready(self, reachable: list[pulumi.Output[str]]) -> pulumi.Output[str]:
+        plan = self._args.plan
+        text = pulumi.Output.all(self._args.secrets, self._args.endpoint.address).apply(
+            lambda known: kubeconfig(plan, secrets=known[0], server_address=known[1])
+        )
+
+        async def wait(known: list[str]) -> str:
+            if pulumi.runtime.is_dry_run():
+                return known[0]
+            try:
+                return await until_ready(
+                    known[0],
+                    within=self._args.ready_within,
+                    report=lambda line: pulumi.log.info(line, self, ephemeral=True),
+                )
+            except pulumi.RunError as error:
+                pulumi.log.error(str(error), self)
+                raise
+
+        return pulumi.Output.secret(pulumi.Output.all(text, *reachable).apply(wait))
+
+
+def kubernetes_provider(
+    name: str,
+    config: pulumi.Input[str],
+    *,
+    parent: pulumi.Resource,
+    needs: Sequence[pulumi.Resource] = (),
+) -> kubernetes.Provider:
+    """Make the provider that every Kubernetes resource of the cluster `name` uses.
+
+    Kubernetes resources are deleted before anything in `needs`.
+    """
+    return kubernetes.Provider(
+        name,
+        kubeconfig=config,
+        cluster_identifier=name,
+        enable_server_side_apply=True,
+        opts=pulumi.ResourceOptions(parent=parent, depends_on=list(needs)),
+    )

@@ -1,0 +1,145 @@
+"""SpiderIPPools on the API server: which addresses they give, who has one, and taking some out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from http import HTTPStatus
+from ipaddress import ip_address
+from typing import Any, Final
+
+import httpx
+
+from components.add_ons.field_ownership import CREATORS
+from components.api.api_access import api_client
+from components.machines.leaving_addresses import Address
+from planning.addresses.canonical import holds, without
+from planning.spiderpool.chart import API_VERSION
+
+FIELD_MANAGER: Final = "pulumi-kubernetes"
+"""The manager that Pulumi's provider creates objects under. Each update of the provider takes over
+what this manager owns (fixCSAFieldManagers in await.go of pulumi-kubernetes 4.32.0), and forces its
+previews when it owns anything (patchForce): so a change under this name never conflicts with the
+pool's own resource later."""
+
+_POOLS: Final = f"/apis/{API_VERSION}/spiderippools"
+_REFUSALS: Final = (
+    HTTPStatus.CONFLICT,
+    HTTPStatus.FORBIDDEN,
+    HTTPStatus.UNPROCESSABLE_ENTITY,
+)
+_MERGE: Final = "application/merge-patch+json"
+
+
+class PoolError(Exception):
+    """The API server did not answer, or refused."""
+
+
+class RefusedError(PoolError):
+    """The change was refused: the pool is another one by now, or a webhook or the rights say no."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pool:
+    """What matters of a SpiderIPPool here."""
+
+    name: str
+    ips: tuple[str, ...]
+    holders: Mapping[Address, str]
+    """Address → `namespace/name` of the pod that has it."""
+    revision: str
+    """Its `resourceVersion`."""
+    by_pulumi: bool
+    """Made or changed by a Pulumi program."""
+    ending: bool
+    """Deleted, and held by its finalizer: it gives no address away any more."""
+
+    def among(self, addresses: Iterable[Address]) -> frozenset[Address]:
+        """Those of the addresses that the pool gives away."""
+        return frozenset(address for address in addresses if holds(self.ips, address))
+
+
+class PoolApi:
+    """An API server, by a client that is open. Every call raises `PoolError`."""
+
+    def __init__(self, client: httpx.AsyncClient) -> None:
+        self._client = client
+
+    async def pools(self) -> Sequence[Pool]:
+        """Every pool of the cluster; none where the API server does not know pools."""
+        answer = await self._send("GET", _POOLS)
+        if answer.status_code == HTTPStatus.NOT_FOUND:
+            return ()
+        return [_pool(item) for item in _checked(answer)["items"]]
+
+    async def set_ips(self, pool: Pool, ips: Sequence[str]) -> Pool:
+        """Give the pool these `ips`, if nobody changed it since it was read.
+
+        The webhook refuses to leave out an address that a pod has
+        (validateIPPoolIPInUse in pkg/ippoolmanager/ippool_validate.go of Spiderpool 1.2.2). It
+        judges the object that the API server is about to write, and an allocation writes the same
+        object: so no pod can take an address in between.
+        """
+        answer = await self._send(
+            "PATCH",
+            f"{_POOLS}/{pool.name}?fieldManager={FIELD_MANAGER}",
+            json={"metadata": {"resourceVersion": pool.revision}, "spec": {"ips": list(ips)}},
+            headers={"Content-Type": _MERGE},
+        )
+        if answer.status_code in _REFUSALS:
+            raise RefusedError(f"HTTP {answer.status_code}: {_message(answer)}")
+        return _pool(_checked(answer))
+
+    async def _send(self, method: str, path: str, **more: Any) -> httpx.Response:  # noqa: ANN401
+        try:
+            return await self._client.request(method, path, **more)
+        except httpx.HTTPError as error:
+            raise PoolError(f"{type(error).__name__} {error}".strip()) from error
+
+
+@asynccontextmanager
+async def pool_api(kubeconfig: str, *, within: float) -> AsyncIterator[PoolApi]:
+    """Open a client; it asks nothing by itself. `within` is seconds for an answer.
+
+    Raises `UnusableKubeconfigError` as `api_client` does.
+    """
+    async with api_client(kubeconfig, within=within) as client:
+        yield PoolApi(client)
+
+
+def shrunk(pool: Pool, addresses: Iterable[Address]) -> tuple[str, ...]:
+    """The pool's `ips` less these addresses, canonical as Spiderpool's webhook writes them."""
+    return without(pool.ips, addresses)
+
+
+def _pool(item: Mapping[str, Any]) -> Pool:
+    metadata = item["metadata"]
+    # A JSON text: address → {"pod": "namespace/name", "podUid": …}.
+    records = (item.get("status") or {}).get("allocatedIPs") or "{}"
+    managers = [str(entry.get("manager")) for entry in metadata.get("managedFields") or ()]
+    return Pool(
+        name=metadata["name"],
+        ips=tuple(item["spec"].get("ips") or ()),
+        holders={
+            ip_address(address): str(record.get("pod"))
+            for address, record in json.loads(records).items()
+        },
+        revision=metadata["resourceVersion"],
+        by_pulumi=any(manager.startswith(CREATORS) for manager in managers),
+        ending="deletionTimestamp" in metadata,
+    )
+
+
+def _checked(answer: httpx.Response) -> Any:  # noqa: ANN401 - Kubernetes' JSON
+    if not answer.is_success:
+        raise PoolError(f"HTTP {answer.status_code}: {_message(answer)}")
+    return answer.json()
+
+
+def _message(answer: httpx.Response) -> str:
+    try:
+        return str(answer.json().get("message"))
+    except ValueError:
+        return answer.text[:200]

@@ -1,0 +1,71 @@
+"""Waiting for an API server that is still being installed, without holding up the engine."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from http import HTTPStatus
+
+import httpx
+import pulumi
+
+from components.api.api_access import api_client
+
+READY_WITHIN = 20 * 60.0
+"""Seconds. A machine boots, installs packages and pulls images: minutes, on a slow mirror many."""
+_REPORT_EVERY = 15.0
+_ASK_EVERY = 2.0
+_ANSWER_WITHIN = 5.0
+
+_QUESTIONS = ("/readyz", "/api/v1/namespaces/kube-system")
+"""The second needs the administrators' binding, which kubeadm makes after the first answers."""
+
+
+async def until_ready(
+    kubeconfig: str,
+    *,
+    within: float = READY_WITHIN,
+    report: Callable[[str], object],
+    ask_every: float = _ASK_EVERY,
+) -> str:
+    """Give `kubeconfig` back as soon as its API server is ready and knows its administrator.
+
+    `within` and `ask_every` are in seconds; `report` gets a sentence every quarter of a minute.
+    Raises `pulumi.RunError`, with the last answer and where to look, when the time is over.
+    """
+    started = time.monotonic()
+    reported = 0.0
+    async with api_client(kubeconfig, within=_ANSWER_WITHIN) as client:
+        server = str(client.base_url).rstrip("/")
+        while (answer := await _ask(client)) is not None:
+            waited = time.monotonic() - started
+            if waited >= within:
+                raise pulumi.RunError(_gave_up(server, waited, answer))
+            if waited - reported >= _REPORT_EVERY:
+                reported = waited
+                report(f"waiting for the API server at {server}, {waited:.0f} s: {answer}")
+            await asyncio.sleep(min(ask_every, within - waited))
+    return kubeconfig
+
+
+async def _ask(client: httpx.AsyncClient) -> str | None:
+    """None when every question is answered well, else what came instead."""
+    for path in _QUESTIONS:
+        try:
+            answer = await client.get(path)
+        except httpx.HTTPError as error:
+            return f"{path}: {type(error).__name__} {error}".strip()
+        if answer.status_code != HTTPStatus.OK:
+            return f"{path}: HTTP {answer.status_code}"
+    return None
+
+
+def _gave_up(server: str, waited: float, answer: str) -> str:
+    return (
+        f"The API server at {server} was not ready after {waited:.0f} s (last answer: {answer}). "
+        "Look at the console output of the first control plane (ECS console, or "
+        "`aliyun ecs GetInstanceConsoleOutput --InstanceId …`): its bootstrap script says what "
+        "failed. If it is up, check that your own address is in kubernetes.endpoint.allowedCidrs, "
+        "or, without a public endpoint, that you run inside the VPC. Then run `pulumi up` again."
+    )

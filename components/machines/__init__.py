@@ -1,0 +1,1 @@
+"""Nodes and their life cycle: ENIs, instances, turns, drains, addresses that leave."""

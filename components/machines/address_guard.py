@@ -1,0 +1,245 @@
+"""Pools shrink before their ENI does: no address leaves an ENI while a pod has it or may get it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Final
+
+import pulumi
+
+from components.api.api_access import UnusableKubeconfigError
+from components.api.pool_api import Pool, PoolApi, PoolError, RefusedError, pool_api, shrunk
+from components.machines.draining import SECONDS, drain_seconds
+from components.machines.leaving_addresses import Address, Leaving, leaving
+
+_ANSWER_WITHIN: Final = 15.0
+"""Longer than the 10 s that the API server gives a webhook."""
+_PREVIEW_WITHIN: Final = 3.0
+"""Seconds; a preview also has to come to its end without a cluster."""
+_ATTEMPTS: Final = 10
+"""Allocations of other pods change a pool's status, and with it its revision."""
+_PAUSE: Final = 0.2
+"""Seconds between two attempts."""
+
+
+class AddressesInUseError(Exception):
+    """Addresses cannot leave; nothing of any pool has been changed."""
+
+
+class AddressGuard:
+    """Judges every change of an ENI that takes addresses away, before the cloud is asked.
+
+    Order in a run: `before_update` of the ENI (here: who has the leaving addresses; the pools lose
+    them), the ENI's own update, and then the pools' resources, which name the ENI's outputs: a pool
+    that shrank finds nothing to do, a pool that grows does so last. A pool whose last address
+    leaves has empty `ips` from the hook on and is deleted at the end of the run.
+
+    When the ENI's update fails, its pools stay small, which is the safe side. The next `pulumi up`
+    finishes, with this stack file or with the old one: it reads both first (`refresh: always` in
+    Pulumi.yaml).
+
+    The hook does not see an ENI that is replaced or deleted: the engine calls `before_update` for
+    updates alone, and a `before_delete` hook would make a plain `pulumi destroy` fail without
+    `--run-program`. The machine goes with its ENI then, and its pods with the machine.
+
+    Previews ask too, within three seconds; without an answer they say that they did not ask.
+
+    `kubeconfig` is an Output of a kubeconfig; previews may not know it. Errors: `pulumi.RunError`
+    names each pod with its address, or says why the cluster could not be asked.
+    """
+
+    def __init__(self, name: str, *, kubeconfig: pulumi.Output[str]) -> None:
+        self._kubeconfig = kubeconfig
+        self.hooks = _before_update(f"{name}-addresses-leave", self._judge)
+        """For an ENI whose node keeps its pods."""
+        self.hooks_after_drain = _before_update(
+            f"{name}-worker-addresses-leave", self._judge_after_drain
+        )
+        """For an ENI whose node a roll-out may drain first: its preview warns and does not refuse,
+        for it cannot tell which pods will be gone by then."""
+
+    def after_kubeconfig(self, value: str) -> pulumi.Output[str]:
+        """`value` once the kubeconfig is known; in a preview at once. Records no dependency.
+
+        For an input of each guarded ENI: a hook that waited itself would hold one of the engine's
+        slots, which the kubeconfig's own resources need.
+        """
+
+        async def wait() -> str:
+            if not pulumi.runtime.is_dry_run():
+                await self._kubeconfig.future()
+            return value
+
+        return pulumi.Output.from_input(wait())
+
+    async def _judge_after_drain(self, args: pulumi.ResourceHookArgs) -> None:
+        await self._judge(args, drained=True)
+
+    async def _judge(self, args: pulumi.ResourceHookArgs, *, drained: bool = False) -> None:
+        change = leaving(args.old_inputs or {}, args.old_outputs or {}, args.new_inputs or {})
+        if not change.addresses:
+            return
+        preview = pulumi.runtime.is_dry_run()
+        if not preview and drain_seconds() == 0:
+            pulumi.log.warn(
+                f"{args.name}: {_listed(change.addresses)} leave the ENI, and nobody was asked "
+                f"which pods have them: {SECONDS} is 0."
+            )
+            return
+        try:
+            await self._act(args.name, change, preview=preview)
+        except AddressesInUseError as error:
+            if preview and drained:
+                pulumi.log.warn(f"{error} A roll-out that drains the node first frees them, too.")
+                return
+            raise pulumi.RunError(str(error)) from error
+        except (PoolError, UnusableKubeconfigError) as error:
+            if preview:
+                pulumi.log.info(
+                    f"{args.name}: {_listed(change.addresses)} leave the ENI. Whether pods have "
+                    f"them was not asked: {error}. `pulumi up` asks, and refuses if one does."
+                )
+                return
+            raise pulumi.RunError(_not_checked(args.name, change, error)) from error
+
+    async def _act(self, eni: str, change: Leaving, *, preview: bool) -> None:
+        kubeconfig = await self._kubeconfig.future()
+        if not kubeconfig:
+            raise PoolError("the kubeconfig is not known yet")
+        within = _PREVIEW_WITHIN if preview else _ANSWER_WITHIN
+        async with pool_api(kubeconfig, within=within) as api:
+            if preview:
+                await refuse_if_used(api, eni, change)
+            else:
+                await release(api, eni, change)
+
+
+def _before_update(
+    name: str, judge: Callable[[pulumi.ResourceHookArgs], Awaitable[None]]
+) -> pulumi.ResourceHookBinding:
+    hook = pulumi.ResourceHook(name, judge, pulumi.ResourceHookOptions(on_dry_run=True))
+    return pulumi.ResourceHookBinding(before_update=[hook])
+
+
+async def refuse_if_used(api: PoolApi, eni: str, change: Leaving) -> Mapping[str, Pool]:
+    """The pools that give leaving addresses away, by name.
+
+    Raises `AddressesInUseError` when a pod has one of them, or when such a pool is not ours to
+    change, and `PoolError` when the API server does not answer.
+    """
+    pools = {pool.name: pool for pool in await api.pools()}
+    holders = {
+        address: pod
+        for pool in pools.values()
+        for address, pod in pool.holders.items()
+        if address in change.addresses
+    }
+    if holders:
+        raise AddressesInUseError(_in_use(eni, change, holders))
+    giving = {
+        name: pool
+        for name, pool in pools.items()
+        if not pool.ending and pool.among(change.addresses)
+    }
+    foreign = [pool for pool in giving.values() if not pool.by_pulumi]
+    if foreign:
+        raise AddressesInUseError(_foreign(eni, change, foreign))
+    return giving
+
+
+async def release(api: PoolApi, eni: str, change: Leaving) -> None:
+    """Take the leaving addresses out of every pool that gives them away, or out of none.
+
+    Raises as `refuse_if_used` does. Whatever was taken out is put back before that.
+    """
+    originals: dict[str, Pool] = {}
+    try:
+        await _shrink(api, eni, change, originals)
+    except (PoolError, AddressesInUseError):
+        await _put_back(api, originals)
+        raise
+
+
+async def _shrink(api: PoolApi, eni: str, change: Leaving, originals: dict[str, Pool]) -> None:
+    """Shrink each pool, and write down in `originals` what each was before."""
+    refusal: PoolError | None = None
+    for _ in range(_ATTEMPTS):
+        # The last look finds no pool that gives the addresses, and no pod that has one.
+        giving = await refuse_if_used(api, eni, change)
+        if not giving:
+            return
+        refusal = None
+        for name, pool in giving.items():
+            try:
+                await api.set_ips(pool, shrunk(pool, change.addresses))
+            except RefusedError as error:
+                # Another pod came or went, and perhaps with one of the addresses: look again.
+                refusal = error
+            else:
+                originals.setdefault(name, pool)
+        if refusal is not None:
+            await asyncio.sleep(_PAUSE)
+    raise refusal or PoolError(f"{', '.join(giving)} still gives the addresses away")
+
+
+async def _put_back(api: PoolApi, originals: Mapping[str, Pool]) -> None:
+    try:
+        for pool in await api.pools():
+            if pool.name in originals:
+                await api.set_ips(pool, originals[pool.name].ips)
+    except PoolError as error:
+        pulumi.log.warn(
+            f"{', '.join(originals)} could not get back the addresses that were taken out: "
+            f"{error}. The next `pulumi up` gives them back."
+        )
+
+
+def _in_use(eni: str, change: Leaving, holders: Mapping[Address, str]) -> str:
+    pods = ", ".join(f"{pod} ({address})" for address, pod in sorted(holders.items(), key=_order))
+    ips = _listed(holders)
+    reason = (
+        "The cloud chooses which addresses leave when a count is lowered, so no pod may have any."
+        if change.cloud_chooses
+        else "Nobody could reach these pods afterwards."
+    )
+    return (
+        f"{eni}: addresses that leave the ENI belong to pods: {pods}. {reason} Neither the ENI nor "
+        "a pool was changed. Keep these addresses in the stack file, or free them: create a "
+        f"SpiderReservedIP with the ips {ips}, so that no other pod gets them, delete the pods, "
+        "run `pulumi up` again, and delete the SpiderReservedIP."
+    )
+
+
+def _foreign(eni: str, change: Leaving, pools: Sequence[Pool]) -> str:
+    parts = ", ".join(
+        f"{pool.name} ({_listed(pool.among(change.addresses))})"
+        for pool in sorted(pools, key=lambda pool: pool.name)
+    )
+    return (
+        f"{eni}: addresses that leave the ENI are in pools that this program does not manage: "
+        f"{parts}. A pod that got one could not be reached. Take them out of these pools "
+        "(`kubectl edit spiderippool`), and run `pulumi up` again."
+    )
+
+
+def _not_checked(eni: str, change: Leaving, error: Exception) -> str:
+    return (
+        f"{eni}: {_listed(change.addresses)} leave the ENI, but the pools that give them to pods "
+        f"could not be checked and shrunk first: {error}. A pod that has such an address could "
+        "not be reached afterwards, so the ENI was not changed. See that the API server answers "
+        "(`kubectl get spiderippools`), and run `pulumi up` again. For a cluster that does not "
+        f"answer any more, {SECONDS}=0 goes on without asking."
+    )
+
+
+def _listed(addresses: Iterable[Address]) -> str:
+    return ", ".join(map(str, sorted(addresses, key=_numeric)))
+
+
+def _order(item: tuple[Address, str]) -> tuple[int, int]:
+    return _numeric(item[0])
+
+
+def _numeric(address: Address) -> tuple[int, int]:
+    return address.version, int(address)

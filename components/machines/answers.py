@@ -1,0 +1,110 @@
+"""What the cloud answered, compared with the plan. Pure: plain data in, plain data out.
+
+A pool built on an address that its ENI does not hold gives pods that nobody can reach, and nothing
+in Kubernetes would say so. So the program stops instead (design decision D2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+
+import pulumi
+
+from config.model import AddressMode
+from planning.addresses.canonical import canonical_ranges, expand
+from planning.addresses.ipv6 import interface_addresses
+from planning.model import InterfacePlan, IPPoolPlan
+
+
+def in_order(addresses: Iterable[str] | None) -> tuple[str, ...]:
+    """Sort by value; the cloud gives secondary addresses in no order at all."""
+    return tuple(str(address) for address in sorted(IPv4Address(a) for a in addresses or ()))
+
+
+def addresses_of(prefixes: Iterable[str] | None) -> tuple[str, ...]:
+    """Every address of every /28 block: all sixteen can be given to pods."""
+    return in_order(str(address) for block in prefixes or () for address in IPv4Network(block))
+
+
+def primary_as_planned(node: str, plan: InterfacePlan, answered: str) -> str:
+    """Give `answered` back, or stop the run when it is not the planned primary address."""
+    if pulumi.runtime.is_dry_run() or answered == str(plan.primary):
+        return answered
+    raise pulumi.RunError(
+        f"{node}/{plan.name}: the cloud gave the ENI the primary address {answered}, planned was "
+        f"{plan.primary}. The node's files and certificates were made for the planned one. Run "
+        "`pulumi refresh` and then `pulumi up`; the ENI is replaced."
+    )
+
+
+def pod_addresses_as_planned(
+    node: str, plan: InterfacePlan, answered: Sequence[str]
+) -> tuple[str, ...]:
+    """Give the ENI's pod addresses in order, or stop the run when they are not the planned ones.
+
+    Where the cloud chooses the addresses, only their number is compared.
+    """
+    addresses = in_order(answered)
+    if pulumi.runtime.is_dry_run():
+        return addresses
+    if plan.mode is AddressMode.COUNT:
+        if len(addresses) == plan.pod_address_count:
+            return addresses
+        raise pulumi.RunError(
+            f"{node}/{plan.name}: the cloud gave {len(addresses)} pod addresses, "
+            f"{plan.pod_address_count} were asked for. Run `pulumi refresh` and then `pulumi up`; "
+            "if it stays so, the instance type's limit or the vSwitch's free addresses are used up."
+        )
+    planned = in_order(str(address) for address in plan.planned_pod_addresses)
+    if addresses == planned:
+        return addresses
+    missing = canonical_ranges(IPv4Address(a) for a in planned if a not in addresses)
+    extra = canonical_ranges(IPv4Address(a) for a in addresses if a not in planned)
+    raise pulumi.RunError(
+        f"{node}/{plan.name}: the ENI does not hold the planned pod addresses "
+        f"(missing: {', '.join(missing) or 'none'}; not planned: {', '.join(extra) or 'none'}). "
+        "Pods on such an address would be unreachable. Run `pulumi refresh` and then `pulumi up`, "
+        "which assigns what is missing and takes away what nobody planned."
+    )
+
+
+def pool_ips(
+    pool: IPPoolPlan, assigned: Sequence[str], siblings: Sequence[IPPoolPlan]
+) -> list[str]:
+    """The pool's `ips` out of the addresses that its ENI holds, as Spiderpool writes them.
+
+    `siblings` are the other pools on the same ENI: a pool without planned addresses takes what
+    they leave.
+    """
+    if pool.ips:
+        planned = {str(address) for address in expand(pool.ips)}
+        chosen = [address for address in assigned if address in planned]
+    else:
+        taken = {str(address) for other in siblings for address in expand(other.ips)}
+        chosen = [address for address in assigned if address not in taken]
+    return list(canonical_ranges(IPv4Address(address) for address in chosen))
+
+
+def ipv6_as_planned(
+    node: str, plan: InterfacePlan, network: IPv6Network, answered: Sequence[str]
+) -> Mapping[str, str]:
+    """Give each IPv4 address of the ENI its IPv6 twin, or stop the run when one is not there."""
+    planned = interface_addresses(network, plan)
+    assigned = {IPv6Address(address) for address in answered}
+    if assigned != set(planned) and not pulumi.runtime.is_dry_run():
+        missing = canonical_ranges(a for a in planned if a not in assigned)
+        extra = canonical_ranges(a for a in assigned if a not in planned)
+        raise pulumi.RunError(
+            f"{node}/{plan.name}: the ENI does not hold the planned IPv6 addresses "
+            f"(missing: {', '.join(missing) or 'none'}; "
+            f"not planned: {', '.join(extra) or 'none'}). "
+            "Run `pulumi refresh` and then `pulumi up`."
+        )
+    addresses = (plan.primary, *plan.planned_pod_addresses)
+    return {str(ipv4): str(ipv6) for ipv4, ipv6 in zip(addresses, planned, strict=True)}
+
+
+def ipv6_pool_ips(pool: IPPoolPlan, twins: Mapping[str, str]) -> list[str]:
+    """The `ips` of an IPv6 pool: the twins of its IPv4 addresses."""
+    return list(canonical_ranges(IPv6Address(twins[str(address)]) for address in pool.twins))

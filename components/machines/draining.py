@@ -1,0 +1,166 @@
+"""Emptying nodes: what may leave is evicted, and budgets are honoured."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final
+
+import pulumi
+
+from components.api.cluster_api import ClusterApi, ClusterError, KubernetesNode, Pod
+
+SECONDS: Final = "SPIDERPOOL_ALICLOUD_DRAIN_SECONDS"
+"""Environment variable: seconds that a drain may take; 0 changes workers without one."""
+WITHIN: Final = 600.0
+"""Seconds, unless the environment says otherwise."""
+
+_ROUND_EVERY = 2.0
+_REPORT_EVERY = 15.0
+
+
+def drain_seconds() -> float:
+    """Seconds that a drain may take. Raises `pulumi.RunError` for anything but a number."""
+    text = os.environ.get(SECONDS)
+    if text is None:
+        return WITHIN
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < float("inf"):
+        raise pulumi.RunError(
+            f"{SECONDS}={text} is not a number of seconds. Write 600, or 0 for no drain."
+        )
+    return seconds
+
+
+def evictable(pods: Iterable[Pod]) -> Sequence[Pod]:
+    """The pods that have to leave: all but a DaemonSet's, static ones, and finished ones."""
+    return [pod for pod in pods if not (pod.static or pod.finished or pod.owner == "DaemonSet")]
+
+
+async def drain(  # noqa: PLR0913 - times are there for tests
+    api: ClusterApi,
+    node: str,
+    *,
+    within: float,
+    wait_for_end: bool = True,
+    report: Callable[[str], object],
+    round_every: float = _ROUND_EVERY,
+) -> None:
+    """Evict every pod from a cordoned node, and wait until they are gone.
+
+    A PodDisruptionBudget that says no is asked again every round, because other replicas become
+    ready meanwhile. Bare pods leave as well: nothing brings them back, so they are reported. A pod
+    that tolerates the cordon, such as the cloud controller's, is evicted once: its successor may
+    come to the same node again, and nobody waits for that one.
+
+    Args:
+        api: the cluster.
+        node: its name.
+        within: seconds for all of it.
+        wait_for_end: False for a node whose kubelet is gone: nobody would end its pods.
+        report: gets a sentence now and then.
+        round_every: seconds between two rounds.
+
+    Raises:
+        ClusterError: time is over; says which pods are left and why.
+    """
+    began = reported = time.monotonic()
+    bare: set[str] = set()
+    first: frozenset[str] | None = None
+    while True:
+        try:
+            pods = evictable(await api.pods_on(node))
+            if first is None:
+                first = frozenset(pod.uid for pod in pods)
+            pods = [pod for pod in pods if pod.uid in first or not pod.tolerates_cordon]
+            left = await _round(api, pods, wait_for_end=wait_for_end)
+            waiting = ", ".join(f"{pod} ({why})" if why else str(pod) for pod, why in left.items())
+            alone = {str(pod) for pod in left if not pod.owner}
+        except ClusterError as error:
+            # An API server that is away for a moment is no reason to stop half-way.
+            waiting, alone = f"the API server ({error})", set()
+        if not waiting:
+            return
+        for pod_name in sorted(alone - bare):
+            report(f"{node}: {pod_name} has no controller: nothing starts it again elsewhere")
+        bare |= alone
+        now = time.monotonic()
+        if now - began >= within:
+            raise ClusterError(_not_empty(node, within, waiting))
+        if now - reported >= _REPORT_EVERY:
+            reported = now
+            report(f"{node}: waiting for {waiting}")
+        await asyncio.sleep(min(round_every, max(within - (now - began), 0.01)))
+
+
+async def evict_all(
+    api: ClusterApi, nodes: Sequence[str], *, within: float, report: Callable[[str], object]
+) -> None:
+    """Empty nodes that leave for good, of DaemonSets' pods too, and delete their Nodes.
+
+    `within` is in seconds, for each of them. Raises `ClusterError` as `drain` does.
+    """
+    current = await api.nodes()
+    leaving = [current[name] for name in nodes if name in current]
+    for node in leaving:
+        # All of them first, or pods would move from one to the next.
+        await api.cordon(node.name)
+    for node in leaving:
+        await empty(api, node, within=within, report=report)
+        # Delete the Node so that Helm does not wait for DaemonSet pods on it. A running kubelet
+        # never re-creates its Node. What still runs there in the API's eyes, such as a pod of a
+        # dead machine that tolerates every taint, is deleted by Kubernetes' pod garbage collector.
+        await api.delete_node(node.name)
+
+
+async def empty(
+    api: ClusterApi, node: KubernetesNode, *, within: float, report: Callable[[str], object]
+) -> None:
+    """Evict every pod of a cordoned node that leaves, and wait until pools have its addresses back.
+
+    `within` is in seconds, for each half. Raises `ClusterError` as `drain` does.
+    """
+    await drain(api, node.name, within=within, wait_for_end=node.ready, report=report)
+    await api.taint_removed(node.name)
+    if node.ready:
+        await _until_addresses_are_free(api, node.name, within)
+
+
+async def _until_addresses_are_free(api: ClusterApi, node: str, within: float) -> None:
+    began = time.monotonic()
+    while holding := [
+        str(pod)
+        for pod in await api.pods_on(node)
+        if not (pod.host_network or pod.static or pod.finished)
+    ]:
+        if time.monotonic() - began >= within:
+            raise ClusterError(
+                f"{node}: {', '.join(holding)} tolerates every taint and has an address of a "
+                "pool that is to be deleted. Delete its DaemonSet, or take the toleration without "
+                "a key out of it."
+            )
+        await asyncio.sleep(_ROUND_EVERY)
+
+
+async def _round(api: ClusterApi, pods: Sequence[Pod], *, wait_for_end: bool) -> Mapping[Pod, str]:
+    """Ask each pod to leave once; the pods that are left, with the reason of a refusal."""
+    left: dict[Pod, str] = {}
+    for pod in pods:
+        refused = None if pod.ending else await api.evict(pod)
+        if refused is not None or wait_for_end:
+            left[pod] = refused or ""
+    return left
+
+
+def _not_empty(node: str, within: float, waiting: str) -> str:
+    return (
+        f"{node} was not empty after {within:.0f} s: {waiting}. It stays cordoned, and its machine "
+        "has not been touched. Give the workload another replica or a wider PodDisruptionBudget, "
+        f"or more time ({SECONDS}=1800), and run the same command again; or let pods come back "
+        f"with `kubectl uncordon {node}`."
+    )

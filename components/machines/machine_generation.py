@@ -1,0 +1,109 @@
+"""What a machine is made from, as a resource: its edits come before the machine's own resources."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import pulumi
+
+from config.model import Role
+from planning.model import ClusterPlan, NodePlan
+from planning.nodes.machine import identity, restart_settings
+
+_EARLIER_TYPE: Final = "spiderpool-alicloud:rollout:WorkerGeneration"
+
+
+class MachineGeneration(pulumi.ComponentResource):
+    """The identity, restart settings and node settings of one machine.
+
+    Owns nothing. When it changes, the engine runs its hook before it writes the change down, and
+    the machine's ENIs and instance are registered after it: so nothing of the machine is touched
+    before its turn, and a hook that fails leaves the old generation in the state.
+
+    It carries the protection of a control plane, too. The engine refuses to replace a resource that
+    is protected, and a component is never replaced: removing the node, or destroying the stack, is
+    refused as long as it is protected, and the life cycle is not.
+    """
+
+    def __init__(
+        self, name: str, inputs: pulumi.Inputs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__(
+            "spiderpool-alicloud:rollout:MachineGeneration",
+            name,
+            dict(inputs),
+            pulumi.ResourceOptions.merge(
+                pulumi.ResourceOptions(aliases=[pulumi.Alias(type_=_EARLIER_TYPE)]), opts
+            ),
+        )
+        self.register_outputs({})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """What an edit of a generation asks for."""
+
+    identity: frozenset[str] = frozenset()
+    """Keys of the identity that differ: the machine is replaced."""
+    restart: bool = False
+    """The machine is stopped, changed and started."""
+    settings: bool = False
+    """The node takes other settings while it runs."""
+
+    @property
+    def takes_machine_away(self) -> bool:
+        """Whether the node is away for a while."""
+        return bool(self.identity) or self.restart
+
+
+def generation_inputs(
+    plan: ClusterPlan, node: NodePlan, *, settings: pulumi.Input[str]
+) -> dict[str, pulumi.Input[object]]:
+    """Inputs of a `MachineGeneration`. `settings` is `planning.nodes.machine.node_settings`."""
+    return {
+        "role": str(node.role),
+        "identity": identity(plan, node),
+        "restart": restart_settings(node),
+        "settings": settings,
+        "labels": dict(node.labels),
+        "taints": [{"key": t.key, "value": t.value, "effect": t.effect} for t in node.taints],
+    }
+
+
+def change_between(old: Mapping[str, object], new: Mapping[str, object]) -> Change:
+    """What differs between a generation's inputs, those of an earlier release among them.
+
+    An earlier release wrote image, instance type, disk and interfaces down, and a digest of the
+    user-data in which settings cannot be told apart: of those, nothing is taken for changed.
+    """
+    new_identity, new_restart = _mapping(new, "identity"), _mapping(new, "restart")
+    if "identity" not in old:
+        before = {key: old.get(key) for key in ("image", "disk", "interfaces")}
+        after = {key: new_identity.get(key) for key in before}
+        disk = _mapping(old, "disk")
+        before["disk"] = {**disk, "encrypted": bool(disk.get("encrypted"))}
+        return Change(
+            identity=_differing(before, after),
+            restart=old.get("instanceType") != new_restart.get("instanceType"),
+        )
+    return Change(
+        identity=_differing(_mapping(old, "identity"), new_identity),
+        restart=_mapping(old, "restart") != new_restart,
+        settings=any(old.get(key) != new.get(key) for key in ("settings", "labels", "taints")),
+    )
+
+
+def is_control_plane(node: NodePlan) -> bool:
+    """Whether the node has a member of etcd."""
+    return node.role is Role.CONTROL_PLANE
+
+
+def _differing(old: Mapping[str, object], new: Mapping[str, object]) -> frozenset[str]:
+    return frozenset(key for key in {*old, *new} if old.get(key) != new.get(key))
+
+
+def _mapping(inputs: Mapping[str, object], key: str) -> Mapping[str, object]:
+    value = inputs.get(key)
+    return value if isinstance(value, Mapping) else {}

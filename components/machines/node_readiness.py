@@ -1,0 +1,39 @@
+"""When a node that was changed serves again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from components.api.cluster_api import ClusterApi
+from components.machines.control_plane_health import unready_components
+
+
+async def missing_conditions(
+    api: ClusterApi, node: str, *, provider_id: str, pools: Sequence[str], control_plane: bool
+) -> str | None:
+    """What the node does not fulfil yet; None once it serves, and then it is uncordoned.
+
+    It serves when the Node is ready and that of the machine `provider_id`, its DaemonSets' pods in
+    kube-system are ready, and its `pools` give addresses; a control plane also has a ready API
+    server and a ready etcd member. Raises `ClusterError`.
+    """
+    current = (await api.nodes()).get(node)
+    if current is None:
+        return "it has no Node yet"
+    if current.provider_id != provider_id:
+        return f"its Node is still that of {current.provider_id}"
+    if not current.ready:
+        return "its Node is not ready"
+    if control_plane and (unready := unready_components(await api.control_plane_pods(), current)):
+        return f"{', '.join(unready)} not ready"
+    if current.rolling:
+        await api.uncordon(node)
+    waiting = [
+        str(pod)
+        for pod in await api.pods_on(node)
+        if pod.owner == "DaemonSet" and pod.namespace == "kube-system" and not pod.ready
+    ]
+    if waiting:
+        return f"{', '.join(waiting)} not ready"
+    unusable = [pool for pool in pools if not await api.pool_is_usable(pool)]
+    return f"pool {', '.join(unusable)} gives no addresses" if unusable else None

@@ -1,0 +1,437 @@
+"""A node: its ENIs, the instance that boots with them, and the RAM role it may use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from ipaddress import IPv6Network
+from typing import Final
+
+import pulumi
+from pulumi_alicloud import ecs
+
+from components.failure import reporting_errors
+from components.machines.address_guard import AddressGuard
+from components.machines.answers import (
+    addresses_of,
+    ipv6_as_planned,
+    pod_addresses_as_planned,
+    primary_as_planned,
+)
+from components.machines.rollout import Rollout
+from components.network.ipv6 import Ipv6Egress, Ipv6EgressArgs
+from config.facts.regions import keeps_primary_eni
+from config.model import AddressMode, Role
+from planning.addresses.ipv6 import interface_addresses
+from planning.model import ClusterPlan, InterfacePlan, NodePlan
+from planning.nodes.endpoint import PRIMARY_NIC
+from planning.nodes.machine import identity_digest
+from planning.nodes.secrets import ClusterSecrets
+from planning.nodes.user_data import user_data
+
+_IDENTITY_PROPERTIES: Final = (
+    "imageId",
+    "keyName",
+    "spotStrategy",
+    "spotPriceLimit",
+    "systemDiskCategory",
+    "systemDiskEncrypted",
+    "systemDiskKmsKeyId",
+)
+"""Properties of an instance that `planning.nodes.machine.identity` is about."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bootstrap:
+    """What a node's first boot needs beside the plan; without it the machine boots bare."""
+
+    secrets: pulumi.Output[ClusterSecrets]
+    api_address: pulumi.Input[str]
+    """Private address of the API server: the one control plane's, or the load balancer's."""
+    public_address: pulumi.Input[str] | None
+    """Address of the API server from outside, for the certificate; None without one."""
+    creation_ends: pulumi.Input[int | None]
+    """`components.machines.rollout.Rollout.creation_ends`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodeArgs:
+    """What a `Node` is made from."""
+
+    plan: ClusterPlan
+    node: NodePlan
+    vswitch_ids: Mapping[str, pulumi.Output[str]]
+    """By vSwitch key."""
+    reservations: Mapping[str, pulumi.Resource]
+    """By vSwitch key: what its /28 prefixes come from, where there are any."""
+    ipv6_ranges: Mapping[str, pulumi.Output[str]]
+    """By vSwitch key: the /64 of each vSwitch with two stacks."""
+    ipv6_gateway_id: pulumi.Input[str] | None
+    security_group_id: pulumi.Input[str]
+    bootstrap: Bootstrap | None
+    needs: Sequence[pulumi.Resource] = ()
+    """What must stand before the first boot: the SNAT entries that packages are fetched through."""
+    ram_role: pulumi.Input[str] | None = None
+    """RAM role for the instance, by name."""
+    rollout: Rollout | None = None
+    """Whose turn it is; None where somebody else builds the cluster."""
+    address_guard: AddressGuard | None = None
+    """Judges what leaves an ENI; None where no cluster's kubeconfig is at hand."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodeInterface:
+    """One NIC as the cloud made it; addresses come from the ENI, never from the instance."""
+
+    eni_id: pulumi.Output[str]
+    mac: pulumi.Output[str]
+    primary: pulumi.Output[str]
+    pod_addresses: pulumi.Output[tuple[str, ...]]
+    """Sorted. Unknown in a preview where the cloud chooses (`count`)."""
+    twins: pulumi.Output[Mapping[str, str]] | None
+    """IPv4 address → the IPv6 address beside it, the host's own among them; None without IPv6."""
+
+
+class Node(pulumi.ComponentResource):
+    """One ECS instance with ENIs of its own.
+
+    Owns: one ENI for each NIC with its addresses, the instance, the attachment of a RAM role, the
+    IPv6 bandwidth of its pods.
+
+    Never touches: the network it stands in; a RAM role itself.
+
+    Every NIC, the primary too, is an ENI resource that the instance gets at creation, so all of
+    them are there at first boot, and pod addresses change on the ENI in place. Two extra NICs
+    crash the provider on refresh (pulumi-terraform-bridge issue 3391); configuration allows one.
+
+    Later changes of user-data are ignored: the provider would reboot the machine, and cloud-init
+    would not run again. A change of the machine's identity replaces it
+    (`planning.nodes.machine`), and the engine then takes the user-data of that run; the only control plane is never replaced. Nodes
+    change one at a time and emptied before (`components.machines.rollout`).
+
+    Errors: `pulumi.RunError` when user-data grows beyond its limit, and in `up` when an ENI's
+    addresses are not the planned ones.
+    """
+
+    instance_id: pulumi.Output[str]
+    provider_id: pulumi.Output[str]
+    """`<region>.<instance id>`, as the kubelet reports it."""
+    interfaces: Mapping[str, NodeInterface]
+    """By NIC name."""
+
+    def __init__(
+        self, name: str, args: NodeArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("spiderpool-alicloud:nodes:Node", name, {}, opts)
+        self._name = name
+        self._args = args
+        self._rollout = args.rollout
+        self._is_only_control_plane = (
+            args.rollout is not None
+            and args.node.role is Role.CONTROL_PLANE
+            and len(args.plan.control_planes) == 1
+        )
+        self._turn = self._wait_for_turn()
+        enis = {nic: self._make_eni(plan) for nic, plan in args.node.interfaces.items()}
+        self.interfaces = {
+            nic: self._as_answered(plan, enis[nic]) for nic, plan in args.node.interfaces.items()
+        }
+        instance = self._make_instance(enis)
+        self.instance_id = instance.id
+        if self._rollout is not None:
+            self.instance_id = self._rollout.when_ready(
+                args.node, instance_id=instance.id, resource=self
+            )
+        self.provider_id = self.instance_id.apply(lambda id_: f"{args.plan.region}.{id_}")
+        self._open_ipv6(instance)
+        role = args.node.ram_role if args.node.ram_role is not None else args.ram_role
+        if role is not None:
+            ecs.RamRoleAttachment(
+                name,
+                instance_id=instance.id,
+                ram_role_name=role,
+                # An instance has room for one role only.
+                opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
+            )
+        self.register_outputs(
+            {"instance_id": self.instance_id, "provider_id": self.provider_id, **self._nics()}
+        )
+
+    def describe(self) -> dict[str, object]:
+        """The node for the stack's outputs; what is known in a preview shows in clear."""
+        return {
+            "instanceId": self.instance_id,
+            "providerId": self.provider_id,
+            "interfaces": self._nics(),
+        }
+
+    def _nics(self) -> dict[str, dict[str, pulumi.Output[object]]]:
+        return {
+            nic: {
+                "eniId": made.eni_id,
+                "mac": made.mac,
+                "primary": made.primary,
+                "podAddresses": made.pod_addresses.apply(list),
+                **({} if made.twins is None else {"ipv6": made.twins.apply(dict)}),
+            }
+            for nic, made in self.interfaces.items()
+        }
+
+    def _wait_for_turn(self) -> pulumi.Output[object] | None:
+        """Gate for this node's resources: resolves when the roll-out reaches it."""
+        if self._rollout is None:
+            return None
+        generation = self._rollout.wait_turn(self._name, self._args.node, parent=self)
+        return generation.urn.apply(lambda _: None)
+
+    def _replacement_trigger(self, nics: Sequence[str]) -> pulumi.Input[list[str]] | None:
+        """What the engine compares with the last run's to tell whether the machine is replaced.
+
+        Earlier releases wrote the NICs' names down, and a machine of theirs must not be replaced
+        for the sake of another notation. So the trigger is those names as long as the machine's
+        identity is the first one that was recorded, which a `Stash` keeps as its output, and the
+        names and the identity's digest afterwards. None, for the only control plane, is no trigger
+        (Pulumi: a missing one on either side replaces nothing).
+        """
+        names = sorted(nics)
+        if self._rollout is None:
+            # Whoever builds the cluster decides about its machines. The provider alone does not see
+            # that a NIC is gone from its inputs, and the ENI of a machine that runs stays.
+            return names
+        digest = identity_digest(self._args.plan, self._args.node)
+        first = pulumi.Stash(
+            f"{self._name}-first-identity", input=digest, opts=pulumi.ResourceOptions(parent=self)
+        )
+        if self._is_only_control_plane:
+            return None
+        return first.output.apply(lambda known: names if known == digest else [*names, digest])
+
+    def _make_eni(self, nic: InterfacePlan) -> ecs.EcsNetworkInterface:
+        name = f"{self._name}-{nic.name}"
+        vswitch_id = self._args.vswitch_ids[nic.vswitch]
+        return ecs.EcsNetworkInterface(
+            name,
+            network_interface_name=name,
+            vswitch_id=vswitch_id,
+            security_group_ids=[self._args.security_group_id],
+            primary_ip_address=self._when_due(str(nic.primary)),
+            # An empty list or 0 takes the last addresses away. Without an input the provider keeps
+            # what the ENI has (`Computed` in resource_alicloud_ecs_network_interface.go), and it
+            # accepts one of the three inputs only (`ConflictsWith`).
+            private_ip_addresses=(
+                [str(address) for address in nic.pod_addresses]
+                if nic.mode is AddressMode.PINNED
+                else None
+            ),
+            secondary_private_ip_address_count=(
+                nic.pod_address_count if nic.mode is AddressMode.COUNT else None
+            ),
+            ipv4_prefixes=(
+                [str(prefix) for prefix in nic.prefixes] if nic.mode is AddressMode.PREFIX else None
+            ),
+            ipv6_addresses=self._ipv6_addresses(nic),
+            # The cloud must not take the ENI, and its addresses, with an instance it replaces.
+            delete_on_release=False,
+            resource_group_id=self._args.plan.resource_group,
+            tags=dict(self._args.plan.tags),
+            # A second ENI cannot have the first one's addresses while that one still stands.
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                delete_before_replace=True,
+                depends_on=self._args.reservations.get(nic.vswitch),
+                hooks=self._eni_hooks(),
+                replacement_trigger=self._goes_with_machine(nic),
+            ),
+        )
+
+    def _eni_hooks(self) -> pulumi.ResourceHookBinding | None:
+        guard = self._args.address_guard
+        if guard is None:
+            return None
+        return guard.hooks if self._rollout is None else guard.hooks_after_drain
+
+    def _when_due(self, address: str) -> pulumi.Input[str]:
+        """The address once this node may change, and the cluster can be asked about its pods."""
+        if self._turn is not None:
+            return self._turn.apply(lambda _: address)
+        guard = self._args.address_guard
+        return address if guard is None else guard.after_kubeconfig(address)
+
+    def _goes_with_machine(self, nic: InterfacePlan) -> str | None:
+        """Where the cloud deletes eth0's ENI with its instance, a new machine means a new ENI.
+
+        It has the same pinned addresses; `config.facts.regions.KEEPS_PRIMARY_ENI` has the source.
+        """
+        plan, node = self._args.plan, self._args.node
+        if nic.name != PRIMARY_NIC or keeps_primary_eni(plan.region):
+            return None
+        return identity_digest(plan, node)
+
+    def _ipv6_addresses(self, nic: InterfacePlan) -> pulumi.Output[Sequence[str]] | None:
+        """The host's address first; unknown until the cloud gave the VPC its range."""
+        known = self._args.ipv6_ranges.get(nic.vswitch)
+        if known is None:
+            return None
+        return known.apply(
+            lambda text: [str(a) for a in interface_addresses(IPv6Network(text), nic)]
+        )
+
+    def _open_ipv6(self, instance: ecs.Instance) -> None:
+        plan, gateway = self._args.plan, self._args.ipv6_gateway_id
+        if gateway is None or not plan.network.ipv6.egress:
+            return
+        for nic, made in self.interfaces.items():
+            if made.twins is not None:
+                interface = self._args.node.interfaces[nic]
+                Ipv6Egress(
+                    f"{self._name}-{nic}",
+                    Ipv6EgressArgs(
+                        interface=interface,
+                        vswitch_id=self._args.vswitch_ids[interface.vswitch],
+                        eni_id=made.eni_id,
+                        twins=made.twins,
+                        gateway_id=gateway,
+                        bandwidth=plan.network.ipv6.bandwidth,
+                        instance=instance,
+                    ),
+                    opts=pulumi.ResourceOptions(parent=self),
+                )
+
+    def _twins(
+        self, plan: InterfacePlan, eni: ecs.EcsNetworkInterface
+    ) -> pulumi.Output[Mapping[str, str]] | None:
+        range_ = self._args.ipv6_ranges.get(plan.vswitch)
+        if range_ is None:
+            return None
+        check = reporting_errors(self, partial(_twins_as_planned, self._args.node.name, plan))
+        return pulumi.Output.all(range=range_, held=eni.ipv6_addresses).apply(check)
+
+    def _as_answered(self, plan: InterfacePlan, eni: ecs.EcsNetworkInterface) -> NodeInterface:
+        node = self._args.node.name
+        held: pulumi.Output[Sequence[str]] = (
+            eni.ipv4_prefixes.apply(addresses_of)
+            if plan.mode is AddressMode.PREFIX
+            else eni.private_ip_addresses.apply(lambda addresses: addresses or ())
+        )
+        primary = reporting_errors(self, partial(primary_as_planned, node, plan))
+        pods = reporting_errors(self, partial(pod_addresses_as_planned, node, plan))
+        return NodeInterface(
+            eni_id=eni.id,
+            mac=eni.mac,
+            primary=eni.primary_ip_address.apply(primary),
+            pod_addresses=held.apply(pods),
+            twins=self._twins(plan, eni),
+        )
+
+    def _make_instance(self, enis: Mapping[str, ecs.EcsNetworkInterface]) -> ecs.Instance:
+        node, plan = self._args.node, self._args.plan
+        primary, *extra = (enis[nic] for nic in sorted(enis))
+        spot = node.spot.strategy != "NoSpot"
+        prepaid = node.charge_type == "PrePaid"
+        # In `existing` mode there is no generation that could carry the protection.
+        protect = plan.protect and node.role is Role.CONTROL_PLANE and self._rollout is None
+        return ecs.Instance(
+            self._name,
+            instance_name=self._name,
+            host_name=node.name,
+            instance_type=node.instance_type,
+            image_id=node.image,
+            network_interface_id=primary.id,
+            network_interfaces=(
+                ecs.InstanceNetworkInterfacesArgs(network_interface_id=extra[0].id)
+                if extra
+                else None
+            ),
+            user_data=self._user_data(enis),
+            # Unset, a machine that a cut-off change of its type left stopped would stay so, unseen.
+            status="Running",
+            http_endpoint="enabled",
+            http_tokens="required",
+            key_name=node.key_pair,
+            system_disk_category=node.disk.category,
+            system_disk_size=node.disk.size,
+            system_disk_performance_level=node.disk.performance_level,
+            system_disk_encrypted=node.disk.encrypted,
+            system_disk_kms_key_id=node.disk.kms_key_id,
+            instance_charge_type=node.charge_type,
+            period=1 if prepaid else None,
+            period_unit="Month" if prepaid else None,
+            renewal_status="AutoRenewal" if prepaid else None,
+            auto_renew_period=1 if prepaid else None,
+            force_delete=True if prepaid and node.force_delete else None,
+            spot_strategy=node.spot.strategy if spot else None,
+            spot_price_limit=node.spot.price_limit if spot else None,
+            deletion_protection=node.deletion_protection,
+            resource_group_id=plan.resource_group,
+            tags=dict(plan.tags),
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                depends_on=list(self._args.needs),
+                # Two instances cannot have the same ENIs.
+                delete_before_replace=True,
+                ignore_changes=_kept(only_control_plane=self._is_only_control_plane),
+                # The provider would change these in place: a new image by emptying the disk.
+                replace_on_changes=(
+                    None
+                    if self._is_only_control_plane or self._rollout is None
+                    else list(_IDENTITY_PROPERTIES)
+                ),
+                replacement_trigger=self._replacement_trigger(list(enis)),
+                protect=protect,
+                hooks=None if self._rollout is None else self._rollout.instance_hooks,
+            ),
+        )
+
+    def _user_data(self, enis: Mapping[str, ecs.EcsNetworkInterface]) -> pulumi.Output[str] | None:
+        bootstrap = self._args.bootstrap
+        if bootstrap is None:
+            return None
+        known = pulumi.Output.all(
+            secrets=bootstrap.secrets,
+            macs={nic: eni.mac for nic, eni in enis.items()},
+            api_address=bootstrap.api_address,
+            public_address=bootstrap.public_address,
+            creation_ends=bootstrap.creation_ends,
+            ipv6_ranges=dict(self._args.ipv6_ranges),
+        )
+        render = partial(_render, self._args.plan, self._args.node.name)
+        return pulumi.Output.secret(known.apply(reporting_errors(self, render)))
+
+
+def _kept(*, only_control_plane: bool) -> list[str]:
+    """Properties that keep the value of the machine's creation.
+
+    A replacement takes the new values all the same: the engine checks its inputs afresh.
+    """
+    return ["userData", *(_IDENTITY_PROPERTIES if only_control_plane else ())]
+
+
+def _twins_as_planned(
+    node: str, plan: InterfacePlan, known: Mapping[str, object]
+) -> Mapping[str, str]:
+    held = known["held"]
+    if not isinstance(held, Sequence):
+        raise TypeError("the IPv6 addresses of an ENI are no list")
+    return ipv6_as_planned(node, plan, IPv6Network(str(known["range"])), held)
+
+
+def _render(plan: ClusterPlan, node: str, known: Mapping[str, object]) -> str:
+    secrets, macs, ranges = known["secrets"], known["macs"], known["ipv6_ranges"]
+    public_address, creation_ends = known["public_address"], known["creation_ends"]
+    if not (
+        isinstance(secrets, ClusterSecrets)
+        and isinstance(macs, Mapping)
+        and isinstance(ranges, Mapping)
+    ):
+        raise TypeError("what a node boots from arrived in another shape than it was sent")
+    return user_data(
+        plan,
+        node,
+        secrets=secrets,
+        macs=macs,
+        api_address=str(known["api_address"]),
+        public_address=None if public_address is None else str(public_address),
+        creation_ends=None if creation_ends is None else int(str(creation_ends)),
+        ipv6_networks={key: IPv6Network(text) for key, text in ranges.items()},
+    )

@@ -1,0 +1,563 @@
+"""One life cycle for every machine: one node at a time, emptied before, waited for afterwards.
+
+Why it is done this way: docs/decisions/machine-life-cycle.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final, cast
+
+import pulumi
+
+from components.api.cluster_api import ClusterApi, ClusterError, KubernetesNode, cluster_api
+from components.api.readiness import READY_WITHIN
+from components.machines.cluster_version import bring_kube_proxy, write_cluster_version
+from components.machines.control_plane_health import majority_problem, members, unready_planes
+from components.machines.draining import SECONDS, drain, drain_seconds, evict_all
+from components.machines.leaving_planes import leave
+from components.machines.machine_generation import (
+    Change,
+    MachineGeneration,
+    change_between,
+    generation_inputs,
+    is_control_plane,
+)
+from components.machines.node_readiness import missing_conditions
+from components.machines.node_settings import change_settings, settings_of, write_settings
+from planning.model import ClusterPlan, NodePlan
+from planning.nodes.endpoint import PRIMARY_NIC
+from planning.nodes.machine import node_settings
+from planning.nodes.user_data import CREATION_SECONDS
+from planning.transitions.reading import EarlierRelease, Record
+from planning.transitions.upgrades import kubelet_problem, version_of
+
+_ASK_EVERY = 2.0
+_REPORT_EVERY = 15.0
+_GLANCE = 3.0
+"""Seconds for an API server that may not exist yet."""
+_PATIENCE = 60.0
+"""Seconds for a connection, while the EIP moves or the load balancer notices a stopped backend."""
+_RUNBOOK: Final = "docs/runbooks/upgrade.md, One control plane"
+
+
+def _now() -> float:
+    return time.time()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Membership:
+    """Which nodes a plan has: what decides who leaves."""
+
+    control_planes: Mapping[str, str]
+    """Name → private address."""
+    workers: tuple[str, ...]
+    protected: bool
+    """Whether the stack protects its control planes (`protect`)."""
+
+    @classmethod
+    def of(cls, record: Record) -> Membership:
+        """The nodes of a plan that a run accepted."""
+        return cls(
+            control_planes={
+                name: record.nodes[name].interfaces[PRIMARY_NIC].address
+                for name in record.control_planes
+            },
+            workers=record.workers,
+            protected=bool(record.section("protect")),
+        )
+
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        """All names, control planes first."""
+        return (*self.control_planes, *self.workers)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RolloutArgs:
+    """What a `Rollout` is made from."""
+
+    plan: ClusterPlan
+    kubeconfig: pulumi.Output[str]
+    """Known before any node is."""
+    endpoint_address: pulumi.Input[str]
+    """Where workers reach the API servers."""
+    accepted: pulumi.Output[None]
+    """Known once the edit may be made (`components.transition`)."""
+
+
+class Rollout:
+    """One run's nodes in a row: control planes first, then workers.
+
+    Each node's turn comes when the one before it is ready. A node that stays as it is, or is made
+    with its cluster, is ready at once, so a first creation is as parallel as without turns. One
+    that changed is ready when its Node is, under its machine's provider id. A control plane that
+    joins an existing cluster has a turn of its own, because etcd takes one learner at a time.
+    Waiting for a turn is done here and not in the engine, so it takes none of its parallel slots.
+
+    Hooks ask the cluster nothing in previews, but for one question about the only control plane's
+    version.
+    """
+
+    def __init__(self, name: str, args: RolloutArgs, *, parent: pulumi.Resource) -> None:
+        plan = args.plan
+        self._plan = plan
+        self._kubeconfig = args.kubeconfig
+        self._endpoint_address = args.endpoint_address
+        self._accepted = args.accepted
+        self._planes = [node.name for node in plan.control_planes]
+        self._workers = [node.name for node in plan.workers]
+        self._resources = {f"{name}-{node}": node for node in plan.nodes}
+        self._new: set[str] = set()
+        self._changed: set[str] = set()
+        self._joined: dict[str, pulumi.Output[str]] = {}
+        self._endpoint_moves = False
+        self._is_creation = False
+        self._hooks = {
+            "new": pulumi.ResourceHook(f"{name}-worker-is-new", self._note_new),
+            "changes": pulumi.ResourceHook(
+                f"{name}-worker-changes",
+                self._change,
+                pulumi.ResourceHookOptions(on_dry_run=True),
+            ),
+            "boots": pulumi.ResourceHook(f"{name}-worker-boots", self._forget_predecessor),
+        }
+        self._before: Callable[[], Awaitable[object]] = self._reachable
+        self.creation_ends = self._make_creation_ends(name, parent)
+
+    creation_ends: pulumi.Output[int | None]
+    """Until when a control plane may make the cluster, in seconds since 1970; None where there is
+    one already (`planning.nodes.user_data.user_data`)."""
+
+    @property
+    def instance_hooks(self) -> pulumi.ResourceHookBinding:
+        """For an instance: a Node of its name that exists already is another machine's."""
+        return pulumi.ResourceHookBinding(before_create=[self._hooks["boots"]])
+
+    def wait_turn(self, name: str, node: NodePlan, *, parent: pulumi.Resource) -> MachineGeneration:
+        """Register a machine's generation when its turn comes; `when_ready` has to follow."""
+        plan = self._plan
+        inputs = generation_inputs(
+            plan,
+            node,
+            settings=pulumi.Output.from_input(self._endpoint_address).apply(
+                lambda address: node_settings(plan, node, address)
+            ),
+        )
+        return MachineGeneration(
+            name,
+            {**inputs, "kubernetes": self._in_turn(self._before, node)},
+            pulumi.ResourceOptions(
+                parent=parent,
+                protect=plan.protect and is_control_plane(node),
+                hooks=pulumi.ResourceHookBinding(
+                    before_create=[self._hooks["new"]], before_update=[self._hooks["changes"]]
+                ),
+            ),
+        )
+
+    def when_ready(
+        self, node: NodePlan, *, instance_id: pulumi.Output[str], resource: pulumi.Resource
+    ) -> pulumi.Output[str]:
+        """The instance id once the node serves; the next turn waits for it."""
+
+        async def settle(id_: str) -> str:
+            if self._is_waited_for(node) and not pulumi.runtime.is_dry_run():
+                try:
+                    await self._until_back(node, id_, resource)
+                except (ClusterError, pulumi.RunError) as error:
+                    pulumi.log.error(str(error), resource)
+                    raise pulumi.RunError(str(error)) from error
+            return id_
+
+        settled = cast("pulumi.Output[str]", instance_id.apply(cast("Any", settle)))
+        self._before = settled.future
+        return settled
+
+    def joins_load_balancer(self, node: str, attachment: pulumi.Output[str]) -> None:
+        """A control plane whose turn is over only when the load balancer has it, too."""
+        self._joined[node] = attachment
+
+    def note_creation(self) -> None:
+        """Nothing of this cluster was in the state before this run."""
+        self._is_creation = True
+
+    async def before_changes(
+        self, before: Record | EarlierRelease, after: Record, kubeconfig: str | None
+    ) -> None:
+        """Let the nodes leave that an accepted edit takes out; `kubeconfig` is the last run's.
+
+        An earlier release wrote no control planes down: of those none is taken to leave.
+        """
+        new = Membership.of(after)
+        if isinstance(before, Record):
+            old = Membership.of(before)
+        else:
+            old = Membership(
+                control_planes=new.control_planes,
+                workers=before.workers or (),
+                protected=new.protected,
+            )
+        await self.evict_leaving(old, new, kubeconfig=kubeconfig)
+
+    async def evict_leaving(
+        self, old: Membership, new: Membership, *, kubeconfig: str | None = None
+    ) -> None:
+        """Take the nodes that only `old` has out of the cluster, control planes first.
+
+        Control planes leave etcd one after another, which is never skipped; workers are emptied,
+        unless the time for a drain is 0. A second call goes on where the first one ended.
+        `kubeconfig` is for a caller that is asked before this run knows the API server's address.
+
+        Raises:
+            pulumi.RunError: it is refused, or it failed; the rest has not been touched.
+        """
+        self._endpoint_moves = (len(old.control_planes) > 1) != (len(new.control_planes) > 1)
+        planes = {n: a for n, a in old.control_planes.items() if n not in new.control_planes}
+        workers = sorted(set(old.workers) - set(new.workers))
+        if planes and old.protected:
+            raise pulumi.RunError(
+                f"{', '.join(planes)} cannot leave: the stack protects its control planes. Write "
+                "protect: false, run `pulumi up`, and then take them out of the stack file."
+            )
+        if planes and not set(new.control_planes) & set(old.control_planes):
+            raise pulumi.RunError(
+                f"{', '.join(planes)} cannot all leave: etcd's members would be gone, and the "
+                "cluster with them. Add the new control planes first, run `pulumi up`, and then "
+                "take the old ones out of the stack file."
+            )
+        within = drain_seconds()
+        if pulumi.runtime.is_dry_run() or not (planes or (workers and within > 0)):
+            return
+        try:
+            async with self._cluster(text=kubeconfig) as api:
+                if planes:
+                    await leave(
+                        api,
+                        planes,
+                        staying=set(old.control_planes) & set(new.control_planes),
+                        drain_within=within,
+                        report=pulumi.log.info,
+                    )
+                if workers and within > 0:
+                    await evict_all(api, workers, within=within, report=pulumi.log.info)
+        except ClusterError as error:
+            raise pulumi.RunError(
+                f"{error} ({', '.join((*planes, *workers))} should leave; their machines have not "
+                "been touched)"
+            ) from error
+
+    def _make_creation_ends(self, name: str, parent: pulumi.Resource) -> pulumi.Output[int | None]:
+        """Kept in the state from the first run on: the same user-data must not serve twice."""
+
+        def first_value(_: None) -> int:
+            return int(_now()) + CREATION_SECONDS if self._is_creation else 0
+
+        kept = pulumi.Stash(
+            f"{name}-creation-ends",
+            input=self._accepted.apply(first_value),
+            opts=pulumi.ResourceOptions(parent=parent, ignore_changes=["input"]),
+        )
+        return kept.output.apply(lambda value: int(value) or None)
+
+    def _in_turn(
+        self, before: Callable[[], Awaitable[object]], node: NodePlan | None = None
+    ) -> pulumi.Output[str]:
+        """The Kubernetes version, known when `before` is over. Records no dependency."""
+
+        async def wait() -> str:
+            if not pulumi.runtime.is_dry_run():
+                await before()
+                for plane in self._awaited_at_load_balancer(node):
+                    await self._joined[plane].future()
+            return self._plan.kubernetes.version
+
+        return pulumi.Output.from_input(wait())
+
+    def _awaited_at_load_balancer(self, node: NodePlan | None) -> list[str]:
+        """Control planes that have to take connections before this node's turn."""
+        if node is None:
+            return []
+        earlier = self._planes if node.name in self._workers else []
+        if is_control_plane(node):
+            earlier = self._planes[: self._planes.index(node.name)]
+        moves = self._endpoint_moves and not is_control_plane(node)
+        return [
+            plane
+            for plane in earlier
+            if plane in self._joined
+            and (plane in self._changed or (moves and plane not in self._new))
+        ]
+
+    async def _reachable(self) -> None:
+        """A hook takes one of the engine's slots: it must not wait there for an address."""
+        await self._accepted.future()
+        await self._kubeconfig.future()
+
+    @asynccontextmanager
+    async def _cluster(
+        self, *, within: float | None = None, text: str | None = None
+    ) -> AsyncIterator[ClusterApi]:
+        text = text or await self._kubeconfig.future()
+        if not text:
+            raise ClusterError("The API server's address is not known.")
+        opened = (
+            cluster_api(text, patience=_PATIENCE)
+            if within is None
+            else cluster_api(text, within=within)
+        )
+        async with opened as api:
+            yield api
+
+    def _note_new(self, args: pulumi.ResourceHookArgs) -> None:
+        self._new.add(self._resources[args.name])
+
+    def _is_waited_for(self, node: NodePlan) -> bool:
+        """A changed node always; a new control plane where others serve already."""
+        if node.name in self._changed:
+            return True
+        return node.name in self._new and any(
+            plane not in self._new for plane in self._planes if is_control_plane(node)
+        )
+
+    async def _change(self, args: pulumi.ResourceHookArgs) -> None:
+        node = self._plan.nodes[self._resources[args.name]]
+        old, new = args.old_inputs or {}, args.new_inputs or {}
+        change = change_between(old, new)
+        dry = pulumi.runtime.is_dry_run()
+        if is_control_plane(node) and change.identity and len(self._planes) == 1:
+            change = await self._only_plane(node, change)
+        if dry or change == Change():
+            return
+        if change.takes_machine_away:
+            self._changed.add(node.name)
+        try:
+            async with self._cluster() as api:
+                await (
+                    self._until_planes_serve(api, node, change)
+                    if is_control_plane(node)
+                    else self._until_workers_serve(api, node, change)
+                )
+                before, after = settings_of(old), settings_of(new)
+                if change.settings and before is not None and after is not None:
+                    if change.takes_machine_away:
+                        # The machine that comes has them; labels and taints are the Node's.
+                        after = after if not change.identity else before
+                    await change_settings(
+                        api, node.name, before=before, after=after, report=pulumi.log.info
+                    )
+                if change.takes_machine_away:
+                    await self._empty(api, node.name)
+        except ClusterError as error:
+            raise pulumi.RunError(_not_changed(node.name, error)) from error
+
+    async def _only_plane(self, node: NodePlan, change: Change) -> Change:
+        """Refuse a new machine for the only control plane; a version that it runs is no reason."""
+        if change.identity != {"kubernetes"}:
+            raise pulumi.RunError(
+                f"{node.name} is the only control plane and has the only etcd member, so its "
+                f"machine is never replaced, and {_listed(change.identity - {'kubernetes'})} "
+                "cannot change on a running one. Take the edit back, or add control planes first "
+                "(three in all), run `pulumi up`, and then edit."
+            )
+        wanted = version_of(self._plan.kubernetes.version)
+        try:
+            async with self._cluster(within=_GLANCE) as api:
+                server = version_of(await api.version())
+                current = (await api.nodes()).get(node.name)
+        except ClusterError as error:
+            raise pulumi.RunError(
+                f"{node.name} is the only control plane, and whether it runs Kubernetes {wanted} "
+                f"is not known: {error} Let its API server answer first. {_on_the_machine(node)}"
+            ) from error
+        kubelet = None if current is None or not current.kubelet else version_of(current.kubelet)
+        if server < wanted or kubelet is None or kubelet < wanted:
+            raise pulumi.RunError(
+                f"{node.name} is the only control plane and has the only etcd member, so it is not "
+                f"replaced for Kubernetes {wanted}: its API server runs {server}, its kubelet "
+                f"{kubelet}, and a kubelet is never newer than the API server. "
+                f"{_on_the_machine(node)}"
+            )
+        return Change(restart=change.restart, settings=change.settings)
+
+    async def _empty(self, api: ClusterApi, node: str) -> None:
+        within = drain_seconds()
+        current = (await api.nodes()).get(node)
+        if current is None:
+            return
+        await api.cordon(node)
+        if within == 0:
+            pulumi.log.warn(f"{node} changes without a drain: {SECONDS} is 0")
+            return
+        await drain(api, node, within=within, wait_for_end=current.ready, report=pulumi.log.info)
+
+    async def _until_planes_serve(self, api: ClusterApi, node: NodePlan, change: Change) -> None:
+        """Before a control plane is touched: all others serve, and etcd goes on without it."""
+        others = [name for name in self._planes if name != node.name and name not in self._new]
+
+        async def missing() -> str | None:
+            unready = unready_planes(await api.nodes(), await api.control_plane_pods(), others)
+            return ", ".join(f"{name} ({reason})" for name, reason in unready.items()) or None
+
+        await self._until(
+            missing,
+            waiting=f"{node.name}: waiting until all other control planes serve",
+            over=f"{node.name} is not touched while another control plane does not serve: ",
+            remedy="Repair that first, or take it out of the stack file if its machine is lost.",
+        )
+        if not change.takes_machine_away:
+            return
+        pods = await api.control_plane_pods()
+        problem = majority_problem(pods, node.name)
+        if change.identity and len(members(pods)) == 1:
+            problem = problem or f"{node.name} is the only control plane."
+            raise pulumi.RunError(
+                f"{problem} Its machine is never replaced. Add control planes first, run `pulumi "
+                "up`, and then edit."
+            )
+        if problem is not None and len(members(pods)) > 1:
+            raise pulumi.RunError(f"{problem} Have an odd number of control planes first.")
+        if "kubernetes" in change.identity and await write_cluster_version(
+            api, version_of(self._plan.kubernetes.version)
+        ):
+            pulumi.log.info(f"kubeadm's ConfigMap is at {self._plan.kubernetes.version}")
+
+    async def _until_workers_serve(self, api: ClusterApi, node: NodePlan, change: Change) -> None:
+        """Never two workers away: wait for one that an earlier, broken-off run was busy with."""
+        await self._finish_control_planes(api)
+        if change.identity:
+            await self._check_kubelet(api, node.name)
+
+        async def missing() -> str | None:
+            return ", ".join(self._missing(await api.nodes(), node.name)) or None
+
+        await self._until(
+            missing,
+            waiting=f"{node.name}: waiting until other workers are ready",
+            over=f"{node.name} is not touched while another worker is not ready: ",
+            remedy="Repair that first (its console output shows how far it is), or take it out of "
+            "the stack file: then it leaves before this one changes.",
+        )
+        nodes = await api.nodes()
+        for name in self._workers:
+            # Left by a run that was broken off before it could uncordon it.
+            current = nodes.get(name)
+            if current is not None and current.rolling and name != node.name:
+                await api.uncordon(name)
+
+    async def _until(
+        self,
+        missing: Callable[[], Awaitable[str | None]],
+        *,
+        waiting: str,
+        over: str,
+        remedy: str,
+    ) -> None:
+        began = reported = time.monotonic()
+        while True:
+            try:
+                reason = await missing()
+            except ClusterError as error:
+                # The connection may lead to the API server that was just replaced.
+                reason = f"the API server: {error}"
+            if reason is None:
+                return
+            now = time.monotonic()
+            if now - began >= READY_WITHIN:
+                raise ClusterError(f"{over}{reason}. {remedy}")
+            if now - reported >= _REPORT_EVERY:
+                reported = now
+                pulumi.log.info(f"{waiting}: {reason}")
+            await asyncio.sleep(_ASK_EVERY)
+
+    def _missing(self, nodes: Mapping[str, KubernetesNode], node: str) -> list[str]:
+        earlier = self._workers[: self._workers.index(node)]
+        return [
+            name
+            for name in self._workers
+            if name != node
+            and name not in self._new
+            and (not nodes[name].ready if name in nodes else name in earlier)
+        ]
+
+    async def _finish_control_planes(self, api: ClusterApi) -> None:
+        """What follows the last control plane of an upgrade, and precedes the first worker."""
+        if await bring_kube_proxy(api, version_of(self._plan.kubernetes.version)):
+            pulumi.log.info(f"kube-proxy has the image of {self._plan.kubernetes.version}")
+
+    async def _check_kubelet(self, api: ClusterApi, node: str) -> None:
+        wanted = version_of(self._plan.kubernetes.version)
+        problem = kubelet_problem(node, wanted, version_of(await api.version()))
+        if problem is not None:
+            raise pulumi.RunError(problem)
+
+    async def _forget_predecessor(self, args: pulumi.ResourceHookArgs) -> None:
+        """Its Node would keep the old machine's provider id: a kubelet never changes it."""
+        node = self._plan.nodes[self._resources[args.name]]
+        try:
+            async with self._cluster(within=_GLANCE) as api:
+                if not is_control_plane(node):
+                    await self._check_kubelet(api, node.name)
+                if await api.delete_node(node.name):
+                    pulumi.log.info(f"{node.name}: the Node of the machine before it is deleted")
+        except ClusterError:
+            # No API server yet, as in a first creation: then there is no Node either.
+            return
+
+    async def _until_back(self, node: NodePlan, id_: str, resource: pulumi.Resource) -> None:
+        began = reported = time.monotonic()
+        provider_id = f"{self._plan.region}.{id_}"
+        while (reason := await self._missing_conditions(node, provider_id)) is not None:
+            now = time.monotonic()
+            if now - began >= READY_WITHIN:
+                raise pulumi.RunError(
+                    f"{node.name} did not come back within {READY_WITHIN:.0f} s: {reason}. No "
+                    "other node has been touched. Its console output shows how far it is (ECS "
+                    f"console, instance {id_}); then run `pulumi up` again."
+                )
+            if now - reported >= _REPORT_EVERY:
+                reported = now
+                pulumi.log.info(f"waiting for {node.name}: {reason}", resource, ephemeral=True)
+            await asyncio.sleep(_ASK_EVERY)
+
+    async def _missing_conditions(self, node: NodePlan, provider_id: str) -> str | None:
+        """What a changed node lacks before the next one may go; None when it serves."""
+        pools = [pool.name for pool in self._plan.ip_pools.values() if pool.node == node.name]
+        try:
+            async with self._cluster() as api:
+                reason = await missing_conditions(
+                    api,
+                    node.name,
+                    provider_id=provider_id,
+                    # The pools of a node that is only being added are made after it.
+                    pools=[] if node.name in self._new else pools,
+                    control_plane=is_control_plane(node),
+                )
+                if reason is None:
+                    address = await pulumi.Output.from_input(self._endpoint_address).future()
+                    text = node_settings(self._plan, node, str(address))
+                    await write_settings(api, node.name, text)
+                    if node.name == self._planes[-1]:
+                        await self._finish_control_planes(api)
+                return reason
+        except ClusterError as error:
+            return f"the API server: {error}"
+
+
+def _on_the_machine(node: NodePlan) -> str:
+    return f"Upgrade {node.name} on the machine ({_RUNBOOK}), then run the same command again."
+
+
+def _listed(keys: frozenset[str]) -> str:
+    return ", ".join(sorted(keys))
+
+
+def _not_changed(node: str, error: ClusterError) -> str:
+    return (
+        f"{error} ({node} should change, and its machine has not been touched. With a cluster that "
+        "does not answer, a new machine could not join it either: docs/runbooks/dead-cluster.md)"
+    )

@@ -1,0 +1,1 @@
+"""VPC, vSwitches, gateways, the API's endpoint, and what a stack adopts."""

@@ -1,0 +1,1 @@
+"""Tables of facts with their sources: regions, images, instance types, kubelet fields, limits."""

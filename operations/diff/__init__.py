@@ -1,0 +1,1 @@
+"""`diff`: what an edit between two commits does to every stack."""

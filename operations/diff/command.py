@@ -1,0 +1,108 @@
+"""`diff` and `plan --against`: what an edit does, before an engine or a cloud is asked."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from operations.diff.commits import Commits
+from operations.diff.report import as_json, as_markdown, as_tables
+from operations.diff.stack_change import StackChange, compare, judged
+from operations.engine.environment import run_environment, users_environment
+from operations.engine.places import LOCAL_STACK, Places
+from operations.engine.pulumi_stack import PulumiStack
+from operations.engine.running import Runner
+from operations.engine.stack_file import Stack
+from operations.failure import ExitCode, OperationError
+from operations.terminal import console
+from planning.transitions.reading import EarlierRelease, Record, read_record
+
+APPLIED_PLAN = "spiderpool-alicloud:transition:AppliedPlan"
+FLEET = "spiderpool-alicloud:rollout:Fleet"
+"""Where earlier releases wrote down workers and version."""
+
+
+class Format(StrEnum):
+    """How a judgement is printed."""
+
+    TABLE = "table"
+    MARKDOWN = "md"
+    JSON = "json"
+
+
+def diff(
+    base: str, head: str, *, examples: bool, commits: Commits | None = None
+) -> tuple[StackChange, ...]:
+    """Judge every stack file of two commits, sorted by path.
+
+    Raises:
+        OperationError: One of them is not a commit.
+    """
+    repository = commits or Commits()
+    before, after = (repository.files(each, examples=examples) for each in (base, head))
+    return tuple(
+        compare(path, before.get(path), after.get(path))
+        for path in sorted(before.keys() | after.keys())
+    )
+
+
+def against_file(config: Path, other: Path) -> StackChange:
+    """Judge a stack file against another one, which says what is deployed."""
+    after = Stack.read(config)
+    after.plan()
+    Stack.read(other).plan()
+    return compare(
+        str(config), other.read_text(encoding="utf-8"), config.read_text(encoding="utf-8")
+    )
+
+
+def against_stack(config: Path, stack: PulumiStack) -> StackChange:
+    """Judge a stack file against what the last run of a stack has accepted.
+
+    Raises:
+        ConfigError: What the file says cannot be built.
+        OperationError: The state cannot be read, or nothing is deployed.
+    """
+    plan = Stack.read(config).plan()
+    deployment = stack.deployment()
+    if not deployment or not deployment.get("resources"):
+        raise OperationError(
+            f"Nothing is deployed as {stack.name}. Without --against the command shows the whole "
+            "plan.",
+            code=ExitCode.REFUSED,
+        )
+    return judged(str(config), applied(deployment), plan)
+
+
+def deployed_stack(name: str, places: Places) -> PulumiStack:
+    """The stack of that name, in the backend that it is in."""
+    environment = run_environment if name == LOCAL_STACK else users_environment
+    return PulumiStack(
+        name=name, runner=Runner(env=environment(places, os.environ)), backend=places.backend
+    )
+
+
+def applied(deployment: Mapping[str, Any]) -> Record | EarlierRelease:
+    """The record in a state, or what an earlier release has left there."""
+    resources = deployment.get("resources")
+    for kind in (APPLIED_PLAN, FLEET):
+        for resource in resources if isinstance(resources, list) else ():
+            if isinstance(resource, Mapping) and resource.get("type") == kind:
+                inputs = resource.get("inputs")
+                return read_record(inputs if isinstance(inputs, Mapping) else None)
+    return EarlierRelease()
+
+
+def show(base: str, head: str, changes: tuple[StackChange, ...], how: Format) -> str | None:
+    """Print tables, or return the text."""
+    match how:
+        case Format.JSON:
+            return as_json(base, head, changes)
+        case Format.MARKDOWN:
+            return as_markdown(base, head, changes)
+        case Format.TABLE:
+            console().print(as_tables(base, head, changes))
+            return None

@@ -1,0 +1,206 @@
+"""One stack file before and after: what the difference does, without an engine or a cloud."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from ipaddress import IPv4Address
+from typing import Final
+
+from config.report import ConfigError
+from config.stackfile import read_text
+from planning.addresses.canonical import canonical_ranges
+from planning.model import ClusterPlan
+from planning.read import plan_from
+from planning.report import plan_document
+from planning.transitions.holders import NotAsked
+from planning.transitions.judge import judge
+from planning.transitions.reading import EarlierRelease, Interface, Record, read_record
+from planning.transitions.record import record
+from planning.transitions.steps import Accepted
+from planning.transitions.words import lines
+
+UNASKED: Final = NotAsked(reason="a comparison of files asks no cluster")
+
+
+_NOT_PLANNED: Final = (
+    "This release cannot plan the file as it was, so there is nothing to compare with. `plan "
+    "--against STACK` compares with what the stack has written down."
+)
+
+
+class Verdict(StrEnum):
+    """What a file's difference comes to."""
+
+    ADDED = "added"
+    REMOVED = "removed"
+    UNCHANGED = "unchanged"
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    UNREADABLE = "cannot be planned"
+    """The new file is refused by itself."""
+    NOT_COMPARED = "not compared"
+    """The old file is refused by this release, so there is nothing to compare with."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """A number before and after; None where there is no plan."""
+
+    name: str
+    before: int | None
+    after: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Addresses:
+    """What a NIC has, before and after, as ranges; empty where the NIC is not there."""
+
+    where: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class StackChange:
+    """The judgement of one file. `lines` are sentences for people, in order."""
+
+    path: str
+    verdict: Verdict
+    lines: tuple[str, ...] = ()
+    figures: tuple[Figure, ...] = ()
+    addresses: tuple[Addresses, ...] = ()
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether `pulumi up` would refuse it."""
+        return self.verdict in (Verdict.REFUSED, Verdict.UNREADABLE)
+
+    def as_document(self) -> dict[str, object]:
+        """JSON-ready."""
+        return {
+            "path": self.path,
+            "verdict": self.verdict.value,
+            "lines": list(self.lines),
+            "figures": {f.name: {"before": f.before, "after": f.after} for f in self.figures},
+            "addresses": {a.where: {"before": a.before, "after": a.after} for a in self.addresses},
+        }
+
+
+def compare(path: str, before: str | None, after: str | None) -> StackChange:
+    """Judge a file's texts; None for a file that is not there. At least one is."""
+    old = None if before is None else _plan(before, path)
+    new = None if after is None else _plan(after, path)
+    figures = tuple(_figures(_planned(old), _planned(new)))
+    if isinstance(new, ConfigError):
+        return StackChange(path=path, verdict=Verdict.UNREADABLE, lines=(str(new),))
+    if new is None:
+        return StackChange(
+            path=path,
+            verdict=Verdict.REMOVED,
+            lines=("A stack that is deployed from it stays: `pulumi destroy` takes it down.",),
+            figures=figures,
+        )
+    if old is None:
+        return StackChange(
+            path=path,
+            verdict=Verdict.ADDED,
+            figures=figures,
+            addresses=tuple(_addresses(Record(), _record(new))),
+        )
+    if isinstance(old, ConfigError):
+        return StackChange(
+            path=path,
+            verdict=Verdict.NOT_COMPARED,
+            lines=(_NOT_PLANNED, str(old)),
+            figures=figures,
+        )
+    return judged(path, _record(old), new, figures=figures)
+
+
+def judged(
+    path: str,
+    before: Record | EarlierRelease,
+    new: ClusterPlan,
+    *,
+    figures: tuple[Figure, ...] = (),
+) -> StackChange:
+    """Judge a plan against a record."""
+    after = _record(new)
+    transition = judge(before, after, UNASKED)
+    accepted = isinstance(transition, Accepted)
+    quiet = accepted and transition == Accepted()
+    return StackChange(
+        path=path,
+        verdict=(Verdict.UNCHANGED if quiet else Verdict.ACCEPTED if accepted else Verdict.REFUSED),
+        lines=lines(transition),
+        figures=figures,
+        addresses=tuple(_addresses(before, after)) if isinstance(before, Record) else (),
+    )
+
+
+def _plan(text: str, path: str) -> ClusterPlan | ConfigError:
+    try:
+        return plan_from(read_text(text, name=path).cluster)
+    except ConfigError as error:
+        return error
+
+
+def _planned(side: ClusterPlan | ConfigError | None) -> ClusterPlan | None:
+    return side if isinstance(side, ClusterPlan) else None
+
+
+def _record(plan: ClusterPlan) -> Record:
+    read = read_record(record(plan))
+    if isinstance(read, EarlierRelease):
+        raise TypeError("this release does not read its own record")
+    return read
+
+
+def _figures(before: ClusterPlan | None, after: ClusterPlan | None) -> Iterator[Figure]:
+    one, other = _counts(before), _counts(after)
+    for name in dict.fromkeys([*one, *other]):
+        yield Figure(name=name, before=one.get(name), after=other.get(name))
+
+
+def _counts(plan: ClusterPlan | None) -> Mapping[str, int]:
+    if plan is None:
+        return {}
+    capacity = plan_document(plan)["capacity"]
+    if not isinstance(capacity, Mapping):
+        raise TypeError("the capacity of a plan is no object")
+    return {
+        "control planes": len(plan.control_planes),
+        "workers": len(plan.workers),
+        "pods": int(capacity["pods"]),
+        "pod addresses": int(capacity["podAddresses"]),
+        "IP pools": len(plan.ip_pools),
+        "services": len(plan.services),
+    }
+
+
+def _addresses(before: Record, after: Record) -> Iterator[Addresses]:
+    one, other = _interfaces(before), _interfaces(after)
+    for where in sorted(one.keys() | other.keys()):
+        old, new = _shown(one.get(where)), _shown(other.get(where))
+        if old != new:
+            yield Addresses(where=where, before=old, after=new)
+
+
+def _interfaces(record_: Record) -> dict[str, Interface]:
+    return {
+        f"{node.name} {nic}": interface
+        for node in record_.nodes.values()
+        for nic, interface in node.interfaces.items()
+    }
+
+
+def _shown(interface: Interface | None) -> str:
+    if interface is None:
+        return ""
+    pods = canonical_ranges(IPv4Address(address) for address in interface.pods)
+    shown = ", ".join(pods) or (
+        f"{interface.count} of the cloud's choice" if interface.count else ""
+    )
+    return f"{interface.address} + {shown}" if shown else interface.address

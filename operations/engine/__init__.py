@@ -1,0 +1,1 @@
+"""Running pulumi and kubectl: places, environment, stack files, output."""

@@ -1,0 +1,103 @@
+"""The environment in which pulumi and kubectl see the local cloud and nothing else."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+
+from operations.engine.places import ROOT, Places
+
+LOCAL_PASSPHRASE = "local-cloud-only-not-secret"  # noqa: S105 - opens nothing but the local stack
+"""Passphrase of the local stack: fixed and public, because what it protects exists only here."""
+
+PARALLEL = 64
+"""Resource operations at once. The provider's fixed waits dominate a run, so many can wait."""
+
+_FOREIGN = ("PULUMI_", "ALICLOUD_", "ALIBABA_CLOUD_", "ALIBABACLOUD_")
+"""Prefixes of variables that would point a run at another backend, account or token."""
+
+_FOREIGN_NAMES = ("KUBECONFIG", "VIRTUAL_ENV")
+_PATH = "/usr/bin:/bin"
+
+
+def local_variables(places: Places) -> dict[str, str]:
+    """Return the variables of `.local/env` except PATH, which is put in front of what is there."""
+    return {
+        "PULUMI_HOME": str(places.pulumi_home),
+        "PULUMI_BACKEND_URL": places.backend_url,
+        "PULUMI_CONFIG_PASSPHRASE": LOCAL_PASSPHRASE,
+        "PULUMI_SKIP_UPDATE_CHECK": "true",
+        "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+        # They are in PULUMI_HOME too, in the version asked for; of those on PATH it would warn.
+        "PULUMI_IGNORE_AMBIENT_PLUGINS": "true",
+        "PULUMI_PARALLEL": str(PARALLEL),
+        "KUBECONFIG": str(places.kubeconfig),
+        "SSL_CERT_FILE": str(places.trust_bundle),
+    }
+
+
+def search_path(places: Places) -> tuple[str, str]:
+    """Return what stands first on PATH: our tools, then the virtual environment."""
+    return (str(places.bin), str(ROOT / ".venv" / "bin"))
+
+
+def env_file(places: Places) -> str:
+    """Return the text of `.local/env`, for bash and any POSIX shell."""
+    lines = [
+        "# Written by `python -m operations local up`; use it with `source`.",
+        "# The passphrase is public on purpose: it opens the local stack and nothing else.",
+        f'export PATH={shlex.quote(":".join(search_path(places)))}:"$PATH"',
+        *(f"export {name}={shlex.quote(value)}" for name, value in local_variables(places).items()),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def tool_environment(places: Places, outer: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of what serves the local cloud itself: the caller's, our tools first.
+
+    Everything of the caller's that would reach another account, backend or cluster is left out.
+    """
+    kept = {
+        k: v for k, v in outer.items() if not k.startswith(_FOREIGN) and k not in _FOREIGN_NAMES
+    }
+    return {**kept, "PATH": ":".join((*search_path(places), outer.get("PATH", _PATH)))}
+
+
+def run_environment(places: Places, outer: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of pulumi and kubectl: the tools', and what `.local/env` sets."""
+    return {**tool_environment(places, outer), **local_variables(places)}
+
+
+def users_environment(places: Places, outer: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment for a stack of the user's own, whose backend and account are theirs.
+
+    Nothing of the local stack gets in, also after `source .local/env`. Its tools leave PATH,
+    because Pulumi prefers a plugin on PATH to the installed one (`pulumi plugin`, "ambient
+    plugins"): the stand-in for the Kubernetes provider would replace the official plugin. Its
+    variables go too: plugin folder, backend, passphrase, kubeconfig and trusted CAs.
+    """
+    local = local_variables(places)
+    sourced = outer.get("PULUMI_CONFIG_PASSPHRASE") == LOCAL_PASSPHRASE
+    removed = {
+        name
+        for name, value in local.items()
+        if sourced or (outer.get(name) == value and str(places.home) in value)
+    }
+    kept = {name: value for name, value in outer.items() if name not in removed}
+    return {**kept, "PATH": _without(places.bin, outer.get("PATH", _PATH))}
+
+
+def _without(folder: Path, path: str) -> str:
+    """The PATH without this folder, also where an entry reaches it through a link."""
+    return os.pathsep.join(
+        entry for entry in path.split(os.pathsep) if Path(entry).resolve() != folder.resolve()
+    )
+
+
+def write_trust_bundle(places: Places, *, public: Path) -> None:
+    """Write the public CAs of `public` and the emulated cloud's own into one file."""
+    text = f"{public.read_text().rstrip()}\n\n{places.ca.read_text()}"
+    if not places.trust_bundle.exists() or places.trust_bundle.read_text() != text:
+        places.trust_bundle.write_text(text)

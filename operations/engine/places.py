@@ -1,0 +1,93 @@
+"""Where the local stack keeps its things: one ignored folder, and nothing outside it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+PROJECT = "spiderpool-alicloud"
+"""Pulumi's project name and the namespace of its configuration keys."""
+
+LOCAL_STACK = "local"
+"""The stack that lives on the local cloud."""
+
+ROOT = Path(__file__).resolve().parents[2]
+"""The checkout: where Pulumi.yaml and the stack files stand."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Places:
+    """Paths of one local cloud.
+
+    `home` holds its state; `tools` the built binaries, which several local clouds share.
+    Both are absolute.
+    """
+
+    home: Path
+    tools: Path
+
+    @property
+    def bin(self) -> Path:
+        """Links to pulumi, its plugins, kubectl and the rest."""
+        return self.tools / "bin"
+
+    @property
+    def cloud(self) -> Path:
+        """The emulated cloud's own folder."""
+        return self.home / "cloud"
+
+    @property
+    def machines(self) -> Path:
+        """The booted machines' disks and logs."""
+        return self.home / "machines"
+
+    @property
+    def ca(self) -> Path:
+        """The private CA that signed the emulated cloud's certificate."""
+        return self.cloud / "tls" / "ca.pem"
+
+    @property
+    def trust_bundle(self) -> Path:
+        """Public CAs and the private one."""
+        return self.home / "trust.pem"
+
+    @property
+    def pulumi_home(self) -> Path:
+        """`PULUMI_HOME`: plugin cache and workspace settings."""
+        return self.home / "pulumi" / "home"
+
+    @property
+    def backend(self) -> Path:
+        """Directory of Pulumi's file backend."""
+        return self.home / "pulumi" / "state"
+
+    @property
+    def backend_url(self) -> str:
+        """What Pulumi calls it.
+
+        `metadata=skip`: beside each file Pulumi's store writes attributes that nobody reads, and
+        not by renaming as it does the file itself. A run killed in that moment leaves them empty,
+        and then no run can load the stack (`failed to load checkpoint: EOF`). Source: `setAttrs`
+        in gocloud.dev/blob/fileblob, seen with Pulumi 3.259.0.
+        """
+        return f"file://{self.backend}?metadata=skip"
+
+    @property
+    def secrets(self) -> Path:
+        """The local stack's secrets, mode 0600."""
+        return self.home / "secrets.yaml"
+
+    @property
+    def kubeconfig(self) -> Path:
+        """What `kubectl` reads."""
+        return self.home / "kubeconfig"
+
+    @property
+    def env(self) -> Path:
+        """`source` it, and pulumi and kubectl work by hand."""
+        return self.home / "env"
+
+    @classmethod
+    def of(cls, home: Path, *, tools: Path | None = None) -> Places:
+        """Resolve against the current directory; the tools default to the checkout's own."""
+        return cls(home=home.resolve(), tools=(tools or ROOT / ".local").resolve())

@@ -1,0 +1,1 @@
+"""`local up` and `local down`: the embedded local cloud."""

@@ -1,0 +1,389 @@
+"""The local stack: the same program on an emulated cloud, up and down with one command each."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import certifi
+from rich.console import Console
+
+from config.model import Profile
+from operations.engine.environment import (
+    LOCAL_PASSPHRASE,
+    env_file,
+    run_environment,
+    tool_environment,
+    write_trust_bundle,
+)
+from operations.engine.places import LOCAL_STACK, ROOT, Places
+from operations.engine.pulumi_stack import PulumiStack
+from operations.engine.running import Finished, Runner
+from operations.engine.stack_file import Stack, path_of_stack
+from operations.engine.steps import Progress
+from operations.failure import ExitCode, OperationError
+from operations.plan.cluster_report import cluster_tables
+from operations.secrets.passphrase import opens
+from operations.secrets.store import FileStore, init_secrets
+from operations.sweep.cloud import Account
+from operations.sweep.command import SweptStack
+from operations.sweep.leftovers import Ours
+from operations.sweep.recovery import recover_stack
+from operations.writing import write_file
+from planning.model import ClusterPlan
+
+EIP_RANGE = "127.66.0.0/16"
+"""Loopback addresses that the emulated cloud hands out as EIPs."""
+
+_TOOLCHAIN = 3600.0
+_START = 300.0
+_READY = 45.0
+DEAD_CLUSTER: Mapping[str, str] = {"PULUMI_K8S_DELETE_UNREACHABLE": "true"}
+"""Objects of a cluster that does not answer are dropped (docs/runbooks/dead-cluster.md)."""
+_UP = 1500.0
+_DOWN = 900.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalCloud:
+    """One local cloud and the stack on it.
+
+    `config_file` and `eip_range` let a second one run beside the first: its stack file names
+    another port.
+    """
+
+    places: Places
+    console: Console
+    config_file: Path | None = None
+    eip_range: str = EIP_RANGE
+    outer: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+
+    def up(self) -> None:
+        """Bring everything up; running again repairs what is missing and changes nothing else."""
+        progress = Progress(self.console)
+        with progress.step("Check the stack file"):
+            stack_file, plan = self._checked()
+            host, port = _endpoint(plan)
+            self._check_machine(host, port)
+        with progress.step("Toolchain", streams=True):
+            self._must(
+                # In the caller's own environment: its proxies, CAs and installed tools count.
+                Runner(env=self.outer).run(_module("toolchain", "ensure"), deadline=_TOOLCHAIN),
+                "The toolchain is not complete",
+            )
+        with progress.step("Spiderpool chart"):
+            # Made from the checkout and the toolchain alone, so that all local clouds share it.
+            self._quietly(
+                "Could not assemble the chart",
+                *_module("localcloud.charts", "--home", str(self.places.tools)),
+            )
+        with progress.step(f"Local cloud on {host}:{port}"):
+            self._start(plan)
+        with progress.step("Secrets"):
+            self._make_secrets(stack_file, plan)
+        self._await_api_server(progress)
+        stack = self._stack()
+        with progress.step("Stack"):
+            self._prepare(stack, plan, progress)
+        with progress.step("pulumi up", streams=True):
+            stack.up(deadline=_UP)
+        outputs = stack.outputs(secrets=True)
+        self._write_kubeconfig(outputs)
+        self.console.print()
+        for table in cluster_tables(outputs):
+            self.console.print(table)
+        self.console.print(f"Up after {progress.elapsed:.0f} s. Use it:", highlight=False)
+        self.console.print(
+            f"  source {_short(self.places.env)} && kubectl get nodes,spiderippools",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+    def down(self) -> None:
+        """Destroy the stack, check that the emulated cloud is empty, stop it."""
+        progress = Progress(self.console)
+        stack = self._stack()
+        if not self.places.cloud.exists() and not stack.exists():
+            self.console.print("Nothing to take down: there is no local cloud here.")
+            return
+        left: list[str] = []
+        if stack.exists():
+            _, plan = self._checked()
+            host, port = _endpoint(plan)
+            self._check_machine(host, port)
+            with progress.step(f"Local cloud on {host}:{port}"):
+                self._start(plan)
+            if not self._await_api_server(progress):
+                progress.note("What was inside the cluster is gone with it: nobody is asked.")
+                stack = self._stack(DEAD_CLUSTER)
+            with progress.step("Stack"):
+                self._prepare(stack, plan, progress)
+                count = stack.resource_count()
+            if count:
+                with progress.step("pulumi destroy", streams=True):
+                    stack.destroy(deadline=_DOWN)
+            with progress.step("Nothing left in the emulated cloud"):
+                left = self._left()
+        if left:
+            raise OperationError(
+                f"The stack is destroyed, but the emulated cloud still has {', '.join(left)}. "
+                "It keeps running so that you can look at it (`python -m localcloud resources`); "
+                "`python -m operations local down --discard` throws it away, whatever is in it.",
+                code=ExitCode.LEFTOVERS,
+            )
+        with progress.step("Stop the local cloud"):
+            self._quietly("The local cloud did not stop", *self._at("localcloud", "stop"))
+            self.places.kubeconfig.unlink(missing_ok=True)
+
+    def discard(self) -> None:
+        """Stop the local cloud and forget it, the stack too, without destroying anything in order.
+
+        For a state that cannot be mended. The toolchain and the secrets stay.
+        """
+        progress = Progress(self.console)
+        if self.places.cloud.exists():
+            with progress.step("Stop the local cloud"):
+                self._quietly("The local cloud did not stop", *self._at("localcloud", "stop"))
+        with progress.step("Forget the cloud, its machines and the stack"):
+            for folder in (self.places.cloud, self.places.machines, self.places.backend):
+                if folder.exists():
+                    shutil.rmtree(folder)
+            self.places.kubeconfig.unlink(missing_ok=True)
+
+    def status(self) -> Mapping[str, object]:
+        """Return what runs and what the stack has; starts nothing."""
+        stack = self._stack()
+        return {
+            "cloud": self._cloud_status(),
+            "stack": {
+                "name": LOCAL_STACK,
+                "exists": stack.exists(),
+                "resources": stack.resource_count() if stack.exists() else 0,
+            },
+        }
+
+    def _checked(self) -> tuple[Stack, ClusterPlan]:
+        stack_file = Stack.read(self.config_file or path_of_stack(LOCAL_STACK))
+        plan = stack_file.plan()
+        if plan.profile is not Profile.LOCAL:
+            raise OperationError(
+                f"{stack_file.path} has profile {plan.profile.value}; the local cloud takes only "
+                "profile: local. Use `pulumi up` with credentials for a real account.",
+                code=ExitCode.REFUSED,
+            )
+        salt = stack_file.file.encryption_salt
+        if salt is None or not opens(LOCAL_PASSPHRASE, salt):
+            raise OperationError(
+                f"The local stack's passphrase does not open {stack_file.path}: its "
+                "encryptionsalt is missing or was made with another passphrase. Put the line "
+                "back with `git checkout -- stacks/Pulumi.local.yaml`, or remove a secret that "
+                "was set with your own passphrase.",
+                code=ExitCode.REFUSED,
+            )
+        return stack_file, plan
+
+    def _check_machine(self, host: str, port: int) -> None:
+        if sys.platform != "linux":
+            raise OperationError(
+                f"The local cloud boots machines in Linux namespaces, and this is {sys.platform}; "
+                "run it in a Linux machine or container.",
+                code=ExitCode.UNPREPARED,
+            )
+        if not (self.places.bin / "pulumi").exists() and shutil.which("go") is None:
+            raise OperationError(
+                "go is not on PATH, and the toolchain is not built yet; install Go 1.26 or newer "
+                "(https://go.dev/dl) and run `make up` again.",
+                code=ExitCode.UNPREPARED,
+            )
+        if not self._cloud_status().get("running") and not _is_free(host, port):
+            raise OperationError(
+                f"{host}:{port} is in use by another program; stop it (`ss -ltnp` shows which), "
+                "or give the local cloud another port by cloud.endpoint in "
+                f"{self.config_file or path_of_stack(LOCAL_STACK)}.",
+                code=ExitCode.UNPREPARED,
+            )
+
+    def _start(self, plan: ClusterPlan) -> None:
+        _, port = _endpoint(plan)
+        self._share_tools()
+        done = self._quietly(
+            "The local cloud did not start",
+            *self._at("localcloud", "start"),
+            *("--port", str(port), "--region", plan.region, "--eip-range", self.eip_range),
+        )
+        self._check_machines_boot(done)
+        write_trust_bundle(self.places, public=Path(certifi.where()))
+        self.places.backend.mkdir(parents=True, exist_ok=True)
+        self._quietly(
+            "Could not link Pulumi's plugins",
+            *_module("toolchain", "plugins", str(self.places.pulumi_home)),
+            *("--home", str(self.places.tools)),
+        )
+        write_file(self.places.env, env_file(self.places), mode=0o644)
+
+    def _await_api_server(self, progress: Progress) -> bool:
+        """Wait for a cluster that stands already: its machines may just be booting again.
+
+        An API server that answers before it has read its roles refuses everybody, and a refresh
+        would take that for the truth. False when there is one and it does not get ready in time.
+        """
+        if not self.places.kubeconfig.exists():
+            return True
+        kubectl = Runner(env=run_environment(self.places, self.outer))
+        ask = ("kubectl", "--request-timeout=5s", "get", "--raw", "/readyz")
+        with progress.step("API server"):
+            until = time.monotonic() + _READY
+            while kubectl.run(ask, deadline=30, quiet=True).status != 0:
+                if time.monotonic() > until:
+                    progress.note(f"It did not get ready within {_READY:.0f} s; going on.")
+                    return False
+                time.sleep(0.5)
+        return True
+
+    def _share_tools(self) -> None:
+        """Let the machines of a second local cloud find the binaries, which stand in the first."""
+        link = self.places.home / "bin"
+        if link != self.places.bin and not link.exists():
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(self.places.bin, target_is_directory=True)
+
+    def _check_machines_boot(self, started: Finished) -> None:
+        if self._cloud_status().get("machines") == "running":
+            return
+        why = started.err.strip() or f"see {self.places.cloud / 'logs'}"
+        raise OperationError(
+            f"The local cloud runs, but cannot boot machines: {why}. Mend that, or go where you "
+            "are root or may make user namespaces, and run this again.",
+            code=ExitCode.UNPREPARED,
+        )
+
+    def _make_secrets(self, stack_file: Stack, plan: ClusterPlan) -> None:
+        path = self._secrets_path(stack_file)
+        if not path.exists():
+            init_secrets(plan.name, FileStore(path))
+
+    def _secrets_path(self, stack_file: Stack) -> Path:
+        name = stack_file.secrets_file
+        if name is None:
+            raise OperationError(
+                f"{stack_file.path} names no spiderpool-alicloud:secretsFile, where the local "
+                "stack keeps its secrets; write `.local/secrets.yaml` there.",
+                code=ExitCode.REFUSED,
+            )
+        return ROOT / name
+
+    def _prepare(self, stack: PulumiStack, plan: ClusterPlan, progress: Progress) -> None:
+        if not stack.exists():
+            stack.init()
+            return
+        lock = stack.lock()
+        if lock is not None and lock.alive:
+            raise OperationError(
+                f"Another pulumi (process {lock.pid}) is working on the local stack; wait for it "
+                "to end, or interrupt it there, and run this again.",
+                code=ExitCode.BUSY,
+            )
+        if lock is not None:
+            stack.unlock()
+            progress.note("An earlier run was cut off; its lock on the stack is released.")
+        if pending := stack.pending_operations():
+            progress.note("An earlier run was cut off in the middle of these; reading the cloud:")
+            for operation in pending:
+                progress.note(f"  {operation}")
+            recovered = recover_stack(
+                SweptStack(
+                    name=LOCAL_STACK,
+                    stack=stack,
+                    ours=Ours.of(plan),
+                    account=Account.of(
+                        plan.region, endpoint=plan.cloud_endpoint, ca=self.places.ca
+                    ),
+                ),
+                # The emulated cloud is this stack's own: nothing in it is worth a question.
+                ask=lambda _: True,
+                say=lambda text: progress.note(f"  removed: {text}"),
+            )
+            if not recovered.swept.found:
+                progress.note("They left nothing behind.")
+
+    def _write_kubeconfig(self, outputs: Mapping[str, object]) -> None:
+        kubeconfig = outputs.get("kubeconfig")
+        if isinstance(kubeconfig, str):
+            write_file(self.places.kubeconfig, kubeconfig, mode=0o600)
+
+    def _left(self) -> list[str]:
+        done = self._quietly(
+            "The local cloud did not say what it has", *self._at("localcloud", "resources")
+        )
+        document = json.loads(done.out)
+        return [f"{held['count']} {kind}" for kind, held in document.items() if held["count"]]
+
+    def _cloud_status(self) -> Mapping[str, object]:
+        if not self.places.cloud.exists():
+            return {"running": False}
+        done = self._quietly(
+            "The local cloud did not say how it is", *self._at("localcloud", "status"), "--json"
+        )
+        document = json.loads(done.out)
+        return document if isinstance(document, dict) else {"running": False}
+
+    def _at(self, module: str, *arguments: str) -> list[str]:
+        return [*_module(module, *arguments), "--home", str(self.places.home)]
+
+    def _quietly(self, what: str, *argv: str) -> Finished:
+        tools = Runner(env=tool_environment(self.places, self.outer))
+        return self._must(tools.run(argv, deadline=_START, quiet=True), what)
+
+    @staticmethod
+    def _must(done: Finished, what: str) -> Finished:
+        if done.status == 0:
+            return done
+        said = (done.err.strip() or done.out.strip()).removeprefix("error: ")
+        code = ExitCode.UNPREPARED if done.status == ExitCode.UNPREPARED else ExitCode.FAILED
+        raise OperationError(f"{what}: {said}" if said else f"{what}; see above.", code=code)
+
+    def _stack(self, more: Mapping[str, str] | None = None) -> PulumiStack:
+        """The local stack; `more` is laid over the environment that pulumi runs in."""
+        return PulumiStack(
+            name=LOCAL_STACK,
+            runner=Runner(env={**run_environment(self.places, self.outer), **(more or {})}),
+            backend=self.places.backend,
+            config_file=self.config_file,
+        )
+
+
+def _module(module: str, *arguments: str) -> list[str]:
+    return [sys.executable, "-m", module, *arguments]
+
+
+def _endpoint(plan: ClusterPlan) -> tuple[str, int]:
+    endpoint = plan.cloud_endpoint or ""
+    host, _, port = endpoint.rpartition(":")
+    if not host or not port.isdigit():
+        raise OperationError(
+            f"cloud.endpoint is {endpoint or 'not set'}; the local cloud needs a loopback address "
+            "with a port, as in 127.0.0.1:18443.",
+            code=ExitCode.REFUSED,
+        )
+    return host, int(port)
+
+
+def _is_free(host: str, port: int) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True
+
+
+def _short(path: Path) -> str:
+    return os.path.relpath(path)

@@ -1,0 +1,1 @@
+"""`plan` and `report`: tables of a plan and of a cluster."""

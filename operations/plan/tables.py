@@ -1,0 +1,112 @@
+"""The plan as tables for people: what `pulumi up` would make, before any cloud is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich import box
+from rich.table import Table
+
+from operations.plan.cluster_report import address_ranges
+from planning.addresses.capacity import free_addresses, usable_addresses
+from planning.cloud.notices import notices
+from planning.cloud.quotas import quotas
+from planning.cloud.security import inner_access_policy, security_rules
+from planning.model import ClusterPlan, InterfacePlan
+
+
+def plan_tables(plan: ClusterPlan) -> Iterator[Table]:
+    """Yield the tables of nodes and NICs, pools, vSwitches, security, quotas, and the notices."""
+    yield _nodes(plan)
+    yield _pools(plan)
+    yield _vswitches(plan)
+    yield _security(plan)
+    yield _quotas(plan)
+    if any(notices(plan)):
+        yield _notices(plan)
+
+
+def _nodes(plan: ClusterPlan) -> Table:
+    table = _table(
+        f"Nodes of {plan.name} ({plan.profile.value}, {plan.region})",
+        *("node", "role", "zone", "type", "max pods", "NIC", "vSwitch", "primary"),
+        "pod addresses",
+    )
+    for node in plan.nodes.values():
+        shown = (node.name, node.role.value, node.zone, node.instance_type, str(node.max_pods))
+        for nic in node.interfaces.values():
+            table.add_row(*shown, nic.name, nic.vswitch, str(nic.primary), _pod_addresses(nic))
+            shown = ("", "", "", "", "")
+    return table
+
+
+def _pod_addresses(nic: InterfacePlan) -> str:
+    if nic.pod_addresses:
+        return address_ranges([str(address) for address in nic.pod_addresses])
+    if nic.prefixes:
+        return ", ".join(str(prefix) for prefix in nic.prefixes)
+    return f"{nic.pod_address_count} of the cloud's choice" if nic.pod_address_count else "none"
+
+
+def _pools(plan: ClusterPlan) -> Table:
+    table = _table("IP pools", "pool", "node", "multus", "subnet", "gateway", "ips")
+    for pool in plan.ip_pools.values():
+        table.add_row(
+            pool.name,
+            pool.node_name,
+            pool.multus_name,
+            "known after up" if pool.subnet is None else str(pool.subnet),
+            "known after up" if pool.gateway is None else str(pool.gateway),
+            ", ".join(pool.ips) or "known after up",
+        )
+    return table
+
+
+def _vswitches(plan: ClusterPlan) -> Table:
+    table = _table("vSwitches", "vSwitch", "zone", "CIDR", "gateway", "taken", "free")
+    free = free_addresses(plan)
+    for key, vswitch in plan.network.vswitches.items():
+        taken = usable_addresses(vswitch.cidr) - free[key]
+        table.add_row(
+            key, vswitch.zone, str(vswitch.cidr), str(vswitch.gateway), str(taken), str(free[key])
+        )
+    return table
+
+
+def _security(plan: ClusterPlan) -> Table:
+    policy = inner_access_policy(plan)
+    members = "by the rules below" if policy is None else f"inner access policy {policy}"
+    table = _table(
+        f"Security group ({plan.network.security_group.type}); members among themselves: {members}",
+        *("rule", "direction", "protocol", "ports", "other side", "asked for by"),
+    )
+    for name, rule in security_rules(plan).items():
+        table.add_row(
+            name, rule.direction, rule.protocol, rule.port_range, str(rule.cidr), rule.path
+        )
+    return table
+
+
+def _notices(plan: ClusterPlan) -> Table:
+    table = _table("Notices", "what to know")
+    for notice in notices(plan):
+        table.add_row(notice)
+    return table
+
+
+def _quotas(plan: ClusterPlan) -> Table:
+    table = _table("Counted by quotas", "resource", "needed", "default quota", "per")
+    for name, quota in quotas(plan).items():
+        default = "differs" if quota.default is None else str(quota.default)
+        over = quota.default is not None and quota.needed > quota.default
+        table.add_row(
+            name, f"{quota.needed} (over)" if over else str(quota.needed), default, quota.per
+        )
+    return table
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table

@@ -1,0 +1,1 @@
+"""The cluster's secrets: made once, kept encrypted, rotated."""

@@ -1,0 +1,117 @@
+"""`secrets init` and `rotate-webhook`: which store a stack has, and what is said of it."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from operations.engine.cluster_access import cluster_runner
+from operations.engine.environment import users_environment
+from operations.engine.places import ROOT, Places
+from operations.engine.running import Runner
+from operations.engine.stack_file import Stack, path_of_stack
+from operations.failure import ExitCode, OperationError
+from operations.secrets.pki import WEBHOOK_SERVICE
+from operations.secrets.rotation import (
+    HANDED_OVER_WITHIN,
+    Deployed,
+    Step,
+    read_deployed,
+    serve_the_new,
+    step_of,
+    trust_both,
+    trust_the_new,
+)
+from operations.secrets.store import (
+    FileStore,
+    SecretStore,
+    StackConfigStore,
+    init_secrets,
+    read_secrets,
+)
+from planning.nodes.secrets import dump_secrets
+from planning.spiderpool.chart import NAMESPACE
+
+_SECRET: Final = "spiderpool-controller-server-certs"  # noqa: S105 - the name of one
+_READ_WITHIN: Final = 60.0
+
+
+def make_stack_secrets(stack: str, *, file: Path | None) -> str:
+    """Make a stack's secrets and return the sentence that says where they are.
+
+    Raises:
+        OperationError: There are some already, or the stack cannot keep them.
+    """
+    stack_file = Stack.read(path_of_stack(stack))
+    plan = stack_file.plan()
+    made = init_secrets(plan.name, _store(stack, stack_file, file))
+    return f"Made the secrets of {plan.name} in {made.where}; valid until {made.expires:%Y-%m-%d}."
+
+
+def rotate_webhook(stack: str, places: Places, *, file: Path | None) -> str:
+    """Take a stack's secrets one step further to another webhook certificate, and say what is next.
+
+    Raises:
+        OperationError: the step before is not deployed yet, or there are no secrets.
+    """
+    store = _store(stack, Stack.read(path_of_stack(stack)), file)
+    secrets, now = read_secrets(store), datetime.now(UTC)
+    step = step_of(secrets)
+    if step is Step.SETTLED:
+        store.write(dump_secrets(trust_both(secrets, now=now, entropy=os.urandom)))
+        return (
+            f"Step 1 of 3: {store.name} has another CA and certificate for the webhook, and both "
+            f"CAs are to be trusted. {_deploy(stack)}, then run this again."
+        )
+    deployed = _deployed(stack, places)
+    if step is Step.BOTH_TRUSTED:
+        store.write(dump_secrets(serve_the_new(secrets, deployed)))
+        minutes = HANDED_OVER_WITHIN.seconds // 60
+        return (
+            f"Step 2 of 3: the new certificate is to be served. {_deploy(stack)}, wait {minutes} "
+            "minutes, then run this again."
+        )
+    store.write(dump_secrets(trust_the_new(secrets, deployed, now=now)))
+    return f"Step 3 of 3: only the new CA is to be trusted. {_deploy(stack)}, and it is done."
+
+
+def _deploy(stack: str) -> str:
+    return f"Run `pulumi up --stack {stack}`"
+
+
+def _deployed(stack: str, places: Places) -> Deployed:
+    with cluster_runner(stack, places) as runner:
+        done = runner.run(
+            [
+                *("kubectl", "get", "--namespace", NAMESPACE, "--output", "json"),
+                "--show-managed-fields",
+                f"mutatingwebhookconfigurations/{WEBHOOK_SERVICE}",
+                f"validatingwebhookconfigurations/{WEBHOOK_SERVICE}",
+                f"secrets/{_SECRET}",
+            ],
+            deadline=_READ_WITHIN,
+            quiet=True,
+        )
+    if done.status != 0:
+        raise OperationError(
+            f"kubectl could not read the webhooks of stack {stack}: {done.err.strip()}. Look "
+            "whether the API server answers (`kubectl get nodes`), then run this again."
+        )
+    return read_deployed(json.loads(done.out))
+
+
+def _store(stack: str, stack_file: Stack, file: Path | None) -> SecretStore:
+    named = stack_file.secrets_file
+    if named is not None:
+        return FileStore(ROOT / named if file is None else file.resolve())
+    if file is not None:
+        raise OperationError(
+            f"Stack {stack} keeps its secrets encrypted in {stack_file.path}, not in a file in "
+            "clear; leave --file out.",
+            code=ExitCode.REFUSED,
+        )
+    runner = Runner(env=users_environment(Places.of(ROOT / ".local"), os.environ))
+    return StackConfigStore(stack=stack, runner=runner, kept=stack_file.has_secrets)

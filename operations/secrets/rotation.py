@@ -1,0 +1,143 @@
+"""Another certificate for Spiderpool's webhook, without a moment at which it is not trusted.
+
+The API server trusts the webhook by the `caBundle` of its registrations, and a kubelet hands a new
+certificate to the controller some time after its Secret changed; nothing orders the two. So there
+are three steps, each deployed before the next: trust both CAs, serve by the new one, trust the new
+one only. What is registered always has the CA of what is served.
+
+The controller reads its certificate anew when the files change (controller-runtime's certwatcher),
+so no pod restarts.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from enum import Enum
+from typing import Any, Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from operations.failure import ExitCode, OperationError
+from operations.secrets.pki import Entropy, make_webhook
+from planning.nodes.secrets import ClusterSecrets, authorities, signed
+
+HANDED_OVER_WITHIN: Final = timedelta(minutes=3)
+"""From a changed Secret to the files of a pod: a kubelet looks at its pods each 60 to 90 s."""
+
+
+class Step(Enum):
+    """Where a rotation stands, by what is kept. The value is what comes next."""
+
+    SETTLED = "trust both"
+    BOTH_TRUSTED = "serve the new certificate"
+    NEW_SERVED = "trust the new CA only"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deployed:
+    """What the cluster has of it now."""
+
+    bundles: tuple[str, ...]
+    """`caBundle` of each of the controller's webhooks, PEM."""
+    certificate: str
+    """`tls.crt` of the controller's Secret, PEM."""
+    since: datetime
+    """When that Secret changed last."""
+
+
+def step_of(secrets: ClusterSecrets) -> Step:
+    """Say where the rotation of these secrets stands."""
+    if secrets.webhook_next is not None:
+        return Step.BOTH_TRUSTED
+    return Step.NEW_SERVED if len(authorities(secrets.webhook_ca)) > 1 else Step.SETTLED
+
+
+def trust_both(secrets: ClusterSecrets, *, now: datetime, entropy: Entropy) -> ClusterSecrets:
+    """Make the next CA and certificate; both CAs are trusted, the old certificate is served."""
+    ca, pair = make_webhook(now=now, entropy=entropy)
+    return replace(secrets, webhook_ca=f"{secrets.webhook_ca.rstrip()}\n{ca}", webhook_next=pair)
+
+
+def serve_the_new(secrets: ClusterSecrets, deployed: Deployed) -> ClusterSecrets:
+    """Serve the next certificate.
+
+    Raises:
+        OperationError: a webhook is registered without one of the CAs.
+    """
+    wanted = set(authorities(secrets.webhook_ca))
+    for bundle in deployed.bundles:
+        if not wanted <= set(authorities(bundle)):
+            raise _refused(
+                "the cluster does not trust both CAs yet, so the new certificate would be refused",
+                "deploy the last step with `pulumi up`, then run this again",
+            )
+    if secrets.webhook_next is None:
+        raise ValueError("there is no next certificate")
+    return replace(secrets, webhook=secrets.webhook_next, webhook_next=None)
+
+
+def trust_the_new(secrets: ClusterSecrets, deployed: Deployed, *, now: datetime) -> ClusterSecrets:
+    """Trust the CA of what is served, and no other.
+
+    Raises:
+        OperationError: the cluster has another certificate, or has it for too short a time.
+    """
+    served = x509.load_pem_x509_certificate(secrets.webhook.certificate.encode())
+    if x509.load_pem_x509_certificate(deployed.certificate.encode()) != served:
+        raise _refused(
+            "the cluster still has the old certificate, which the new CA did not sign",
+            "deploy the last step with `pulumi up`, then run this again",
+        )
+    left = HANDED_OVER_WITHIN - (now - deployed.since)
+    if left > timedelta():
+        raise _refused(
+            f"the new certificate was handed to the cluster {(now - deployed.since).seconds} s "
+            "ago, and a kubelet may still be about to give it to the controller",
+            f"wait {left.seconds + 1} s, then run this again",
+        )
+    own = next(ca for ca in authorities(secrets.webhook_ca) if signed(served, ca))
+    return replace(secrets, webhook_ca=own.public_bytes(Encoding.PEM).decode())
+
+
+def read_deployed(documents: Mapping[str, Any]) -> Deployed:
+    """Read what `kubectl get -o json` printed: a list of the two registrations and the Secret.
+
+    Raises:
+        OperationError: something of it is missing.
+    """
+    bundles: list[str] = []
+    for item in documents.get("items", ()):
+        bundles += [
+            _decoded(webhook.get("clientConfig", {}).get("caBundle"))
+            for webhook in item.get("webhooks", ())
+        ]
+    secret = next((i for i in documents.get("items", ()) if i.get("kind") == "Secret"), None)
+    if secret is None or not bundles or not all(bundles):
+        raise _refused(
+            "the cluster has no webhook of Spiderpool's with a certificate of ours",
+            "deploy the stack with `pulumi up` first",
+        )
+    metadata = secret["metadata"]
+    changed = [entry["time"] for entry in metadata.get("managedFields", ()) if entry.get("time")]
+    since = max([*changed, metadata["creationTimestamp"]])
+    return Deployed(
+        bundles=tuple(bundles),
+        certificate=_decoded(secret.get("data", {}).get("tls.crt")),
+        since=datetime.fromisoformat(since).astimezone(UTC),
+    )
+
+
+def _decoded(text: object) -> str:
+    try:
+        return base64.b64decode(str(text or ""), validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        return ""
+
+
+def _refused(what: str, remedy: str) -> OperationError:
+    return OperationError(f"Nothing was changed: {what}; {remedy}.", code=ExitCode.REFUSED)

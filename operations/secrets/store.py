@@ -1,0 +1,193 @@
+"""Makes a cluster's secrets once, and keeps them where its stack looks for them.
+
+The local stack keeps them in a file that only its user can read; every other stack in its own
+configuration, encrypted by Pulumi. They pass through standard input and open files only, never
+through arguments, variables or output.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final, Protocol
+
+from operations.engine.places import PROJECT
+from operations.engine.running import Runner
+from operations.failure import ExitCode, OperationError
+from operations.secrets.pki import Entropy, expiry, make_secrets
+from operations.writing import write_file
+from planning.nodes.secrets import ClusterSecrets, SecretsError, dump_secrets, parse_secrets
+
+KEY: Final = f"{PROJECT}:secrets"
+"""The stack's configuration key that holds them."""
+
+_DEADLINE: Final = 120.0
+_PRIVATE: Final = 0o600
+
+
+class SecretStore(Protocol):
+    """Where one stack's secrets are kept. `name` is for people."""
+
+    @property
+    def name(self) -> str:
+        """What to call it in a sentence."""
+
+    def holds_any(self) -> bool:
+        """Say whether something is kept already, usable or not."""
+
+    def read(self) -> str:
+        """Return what is kept."""
+
+    def write(self, text: str) -> None:
+        """Keep this text and nothing else."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    """What `init_secrets` did: nothing of it is secret."""
+
+    where: str
+    expires: datetime
+
+
+def init_secrets(
+    cluster: str,
+    store: SecretStore,
+    *,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    entropy: Entropy = os.urandom,
+) -> Made:
+    """Make all secrets of a cluster and keep them.
+
+    Args:
+        cluster: the name in the stack's `spiderpool-alicloud:cluster`.
+        store: where to.
+        clock: the time of day, aware of its zone.
+        entropy: where the keys come from.
+
+    Raises:
+        OperationError: something is kept already, or it cannot be kept.
+    """
+    if store.holds_any():
+        raise OperationError(
+            f"{store.name} has secrets already. Others would have another CA: no node and no "
+            "kubeconfig of the cluster would be trusted any more, and its workers could not join "
+            "again. Keep them. `secrets rotate-webhook` renews the webhook's certificate; for "
+            "another CA make another stack.",
+            code=ExitCode.REFUSED,
+        )
+    secrets = make_secrets(cluster, now=clock(), entropy=entropy)
+    store.write(dump_secrets(secrets))
+    return Made(where=store.name, expires=expiry(secrets))
+
+
+def read_secrets(store: SecretStore) -> ClusterSecrets:
+    """Return what is kept.
+
+    Raises:
+        OperationError: nothing is kept, or nothing that can be used.
+    """
+    try:
+        return parse_secrets(store.read())
+    except SecretsError as error:
+        raise OperationError(f"{store.name}: {error}", code=ExitCode.REFUSED) from None
+
+
+@dataclass(frozen=True)
+class FileStore:
+    """A file that only its user can read; for the local stack."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """The file's path."""
+        return str(self.path)
+
+    def holds_any(self) -> bool:
+        """Say whether the file is there."""
+        return self.path.exists()
+
+    def read(self) -> str:
+        """Return the file's text.
+
+        Raises:
+            OperationError: there is none, or it cannot be read.
+        """
+        try:
+            return self.path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            raise OperationError(
+                f"{self.path} is not there; make it with `python -m operations secrets init`.",
+                code=ExitCode.REFUSED,
+            ) from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise OperationError(
+                f"{self.path} cannot be read ({type(error).__name__}); mend its permissions.",
+                code=ExitCode.REFUSED,
+            ) from None
+
+    def write(self, text: str) -> None:
+        """Write beside the file and put it in place: a crash leaves the old one or the new."""
+        beside = self.path.with_name(f".{self.path.name}.new")
+        try:
+            write_file(beside, text, mode=_PRIVATE)
+            beside.replace(self.path)
+        except OSError as error:
+            raise OperationError(
+                f"{self.path} cannot be written ({error.strerror}); mend its folder's permissions.",
+                code=ExitCode.UNPREPARED,
+            ) from None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StackConfigStore:
+    """The stack's own configuration, encrypted by its secrets provider."""
+
+    stack: str
+    runner: Runner
+    """With the environment that opens the stack: backend, passphrase or cloud key."""
+    kept: bool
+    """The stack file has the key already (`StackFile.has_secrets`)."""
+
+    @property
+    def name(self) -> str:
+        """The stack file, as people know it."""
+        return f"stack {self.stack}"
+
+    def holds_any(self) -> bool:
+        """Say whether the stack file has the key."""
+        return self.kept
+
+    def read(self) -> str:
+        """Return the decrypted value.
+
+        Raises:
+            OperationError: Pulumi cannot find or decrypt it.
+        """
+        return self._pulumi("get", KEY, stdin=None)
+
+    def write(self, text: str) -> None:
+        """Hand the text to Pulumi, which encrypts it into the stack file.
+
+        Raises:
+            OperationError: Pulumi cannot: the stack is unknown to the backend, the passphrase is
+                another one.
+        """
+        self._pulumi("set", "--secret", KEY, stdin=text)
+
+    def _pulumi(self, *arguments: str, stdin: str | None) -> str:
+        argv = ("pulumi", "config", *arguments, "--stack", self.stack, "--non-interactive")
+        done = self.runner.run(argv, deadline=_DEADLINE, quiet=True, stdin=stdin)
+        if done.status != 0:
+            said = done.err.strip().removeprefix("error: ")
+            raise OperationError(
+                f"Pulumi could not {arguments[0]} the secrets of stack {self.stack}: {said}. Log "
+                "in to its backend, make the stack with `pulumi stack init` if it is new, set "
+                "PULUMI_CONFIG_PASSPHRASE or the key's credentials, and try again.",
+                code=ExitCode.REFUSED,
+            )
+        return done.out

@@ -1,0 +1,1 @@
+"""Addresses: blocks, layout, claims, capacity."""

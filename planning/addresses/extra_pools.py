@@ -1,0 +1,46 @@
+"""What is wrong with a configuration once every address is laid out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from config.model import ClusterConfig
+from config.ranges import numbers
+from config.report import Problem
+from planning.addresses.canonical import canonical_ranges
+from planning.addresses.layout import Layout
+
+
+def extra_pools_lie_in_their_node(config: ClusterConfig, layout: Layout) -> Iterator[Problem]:
+    """An extra pool hands out addresses that its node's NIC has, and leaves some to the node."""
+    left: dict[tuple[str, str], set[int]] = {}
+    for name, pool in sorted(config.spiderpool.extra_pools.items()):
+        placed = layout.nodes.get(pool.node, {}).get(pool.interface)
+        if placed is None:
+            continue
+        key = (pool.node, pool.interface)
+        own = {int(a) for a in placed.planned_pod_addresses}
+        rest = left.setdefault(key, set(own))
+        for place, text in enumerate(pool.addresses):
+            try:
+                found = set(numbers(text))
+            except ValueError:
+                continue  # `config.rules` says so
+            rest -= found
+            if not found <= own:
+                shown = ", ".join(canonical_ranges(placed.planned_pod_addresses)) or "none"
+                yield Problem(
+                    path=f"spiderpool.extraPools.{name}.addresses[{place}]",
+                    value=text,
+                    rule=f"{pool.node}'s {pool.interface} has pod addresses {shown}; others would "
+                    "reach no pod.",
+                    remedy="Write a part of these.",
+                )
+        if own and not rest:
+            yield Problem(
+                path=f"spiderpool.extraPools.{name}.addresses",
+                value=", ".join(pool.addresses),
+                rule=f"Nothing is left for the node's own pool {pool.node}-{pool.interface}, and "
+                "all other pods of this node would find no address.",
+                remedy="Leave it at least one address.",
+            )

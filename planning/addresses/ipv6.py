@@ -1,0 +1,58 @@
+"""IPv6 addresses beside the IPv4 ones, once the cloud has given the VPC its /56.
+
+An address ends in its IPv4 twin: 172.31.199.185 on 2408:4005:3a0:1201::/64 is
+2408:4005:3a0:1201::ac1f:c7b9. So it is as stable as the IPv4 plan, unique in the VPC, and never
+one of the ten that Alibaba Cloud keeps of a /64: the first and the last nine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from ipaddress import IPv4Address, IPv6Address, IPv6Network
+
+from planning.addresses.canonical import canonical_ranges
+from planning.model import InterfacePlan
+
+VSWITCH_PREFIX = 64
+VPC_PREFIX = 56
+RESERVED_AT_END = 9
+"""VPC documentation, CreateVSwitchCidrReservation: the first and the last nine addresses."""
+
+
+def vswitch_network(vpc: IPv6Network, index: int) -> IPv6Network:
+    """The /64 number `index` of a VPC's /56, as the cloud cuts it."""
+    if vpc.prefixlen != VPC_PREFIX:
+        raise ValueError(f"{vpc} is no /56: a VPC's IPv6 range is one")
+    if not 0 <= index < 2 ** (VSWITCH_PREFIX - VPC_PREFIX):
+        raise ValueError(f"index {index} is outside of a /56, which holds 0 to 255")
+    start = int(vpc.network_address) + (index << (128 - VSWITCH_PREFIX))
+    return IPv6Network((start, VSWITCH_PREFIX))
+
+
+def twin(network: IPv6Network, address: IPv4Address) -> IPv6Address:
+    """The IPv6 address that goes with an IPv4 address in this vSwitch."""
+    if network.prefixlen != VSWITCH_PREFIX:
+        raise ValueError(f"{network} is no /64: a vSwitch's IPv6 range is one")
+    return IPv6Address(int(network.network_address) + int(address))
+
+
+def interface_addresses(network: IPv6Network, interface: InterfacePlan) -> tuple[IPv6Address, ...]:
+    """All IPv6 addresses of an ENI: the host's first, then one for each pod address."""
+    return (
+        twin(network, interface.primary),
+        *(twin(network, a) for a in interface.planned_pod_addresses),
+    )
+
+
+def pool_ranges(network: IPv6Network, addresses: Iterable[IPv4Address]) -> tuple[str, ...]:
+    """Canonical ranges of the pods' IPv6 addresses; small, as Spiderpool wants them."""
+    return canonical_ranges(twin(network, a) for a in addresses)
+
+
+def gateway(network: IPv6Network) -> IPv6Address:
+    """An in-prefix gateway, which Spiderpool demands: the third address from the end.
+
+    Alibaba Cloud keeps it; that it answers as the gateway is inferred from IPv4 and from
+    `network/interfaces/macs/<mac>/ipv6-gateway` of the metadata service, not proven by packets.
+    """
+    return IPv6Address(int(network.broadcast_address) - 2)

@@ -1,0 +1,368 @@
+"""Where every address of every NIC stands (docs/decisions/stable-ordinals.md).
+
+A node owns one block in each subnet it uses: block `firstBlock + ordinal` of its zone's vSwitch,
+in blocks of its pool's size. The ENI's primary address is the block's first, pod addresses follow,
+so more pod addresses never move those that are there. Explicit addresses take the block's place.
+In prefix mode the pods' /28 prefixes come from the vSwitch's reservation by the same numbers: slot
+`firstBlock + ordinal - 1`, because block 0, which holds the network address, is never used.
+
+Nothing here depends on the order or the number of other nodes and pools. They are only looked at
+to refuse what overlaps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
+from itertools import count
+
+from config.members import Member, members_of
+from config.model import (
+    AddressMode,
+    ClusterConfig,
+    InterfaceConfig,
+    NodeInterfaceConfig,
+    NodePoolConfig,
+    ZoneSubnetConfig,
+)
+from config.report import Problem
+from planning.addresses.blocks import (
+    PREFIX_LENGTH,
+    PREFIX_SIZE,
+    Span,
+    block,
+    prefixes_for,
+    span_of,
+    usable,
+)
+from planning.addresses.canonical import expand
+from planning.addresses.claims import Claim, collisions
+from planning.addresses.proposals import first_block_proposals, free_first_block
+from planning.names import vswitch_key
+
+DEFAULT_FIRST_BLOCK = 1
+"""A single pool's first block: block 0 holds the vSwitch's network address."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Placement:
+    """The addresses of one NIC of one node."""
+
+    vswitch: str
+    primary: IPv4Address
+    pod_addresses: tuple[IPv4Address, ...] = ()
+    prefixes: tuple[IPv4Network, ...] = ()
+
+    @property
+    def planned_pod_addresses(self) -> tuple[IPv4Address, ...]:
+        """Every pod address that is known before the cloud is asked, in order."""
+        return self.pod_addresses + tuple(a for block in self.prefixes for a in block)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layout:
+    """Placements by node and NIC, and what is wrong with them. Complete only without problems."""
+
+    nodes: Mapping[str, Mapping[str, Placement]]
+    problems: tuple[Problem, ...]
+
+
+def first_blocks(config: ClusterConfig) -> dict[str, int]:
+    """Each pool's first block, where it is known: a single pool has a default, others say it."""
+    alone = len(config.node_pools) == 1
+    return {
+        name: pool.first_block if pool.first_block is not None else DEFAULT_FIRST_BLOCK
+        for name, pool in config.node_pools.items()
+        if pool.first_block is not None or alone
+    }
+
+
+def lay_out(config: ClusterConfig) -> Layout:
+    """Place every NIC of every node. Never raises for a bad configuration; see `problems`."""
+    work = _Work(config=config, first_blocks=first_blocks(config))
+    nodes = {member.name: dict(work.place(member)) for member in work.members.values()}
+    problems = (
+        *work.problems,
+        *work.missing_first_blocks(),
+        *work.missing_ordinals(),
+        *collisions(config, work.claims),
+    )
+    return Layout(nodes=nodes, problems=problems)
+
+
+class _Work:
+    """One run over all nodes: what was placed so far, and what was wrong."""
+
+    def __init__(self, *, config: ClusterConfig, first_blocks: Mapping[str, int]) -> None:
+        self.config = config
+        self.members = members_of(config)
+        self.first_blocks = first_blocks
+        self.claims: dict[str, list[Claim]] = {}
+        """By vSwitch key."""
+        self.problems: list[Problem] = []
+        self.pools_without_first_block: set[str] = set()
+        self.without_ordinal: list[Member] = []
+        self.outside: set[tuple[str, str]] = set()
+        """Pools and vSwitches of blocks that lie outside: said once, not for each node."""
+
+    def place(self, member: Member) -> Iterator[tuple[str, Placement]]:
+        """The NICs of one node, sorted; one that cannot be placed is left out."""
+        pool = self.config.node_pools[member.pool]
+        needs_ordinal = False
+        for nic, interface in sorted(pool.interfaces.items()):
+            zone = self._zone(member, interface)
+            if zone is None:
+                continue
+            own = member.own.interfaces.get(nic)
+            at = _Spot(
+                member=member,
+                pool=pool,
+                nic=nic,
+                interface=interface,
+                key=vswitch_key(interface.subnet, member.zone or ""),
+                zone=zone,
+            )
+            if own is not None and own.address is not None:
+                placed = self._explicit(at, own, own.address)
+            elif member.ordinal is None:
+                needs_ordinal = True
+                continue
+            else:
+                placed = self._from_block(at, member.ordinal)
+            if placed is not None:
+                yield nic, placed
+        if needs_ordinal:
+            self.without_ordinal.append(member)
+
+    def missing_first_blocks(self) -> Iterator[Problem]:
+        """One problem for each pool that owns blocks and does not say where they begin."""
+        proposals = first_block_proposals(self.config, self.pools_without_first_block)
+        for name in sorted(self.pools_without_first_block):
+            yield Problem(
+                path=f"nodePools.{name}.firstBlock",
+                value=None,
+                rule=(
+                    "With more than one pool each says where its blocks begin: worked out from the "
+                    "other pools it would move when one of them changes."
+                ),
+                remedy=(
+                    f"Write firstBlock: {proposals[name]}. A pool that stood alone until now began "
+                    f"at {DEFAULT_FIRST_BLOCK}; it keeps its addresses with "
+                    f"firstBlock: {DEFAULT_FIRST_BLOCK}."
+                ),
+            )
+
+    def _zone(self, member: Member, interface: InterfaceConfig) -> ZoneSubnetConfig | None:
+        """The NIC's vSwitch; None where `config.rules` says already that there is none."""
+        subnet = self.config.network.subnets.get(interface.subnet)
+        if subnet is None or member.zone is None:
+            return None
+        return subnet.zones.get(member.zone)
+
+    def _explicit(
+        self, at: _Spot, own: NodeInterfaceConfig, address: IPv4Address
+    ) -> Placement | None:
+        path = f"{at.member.path}.interfaces.{at.nic}"
+        claimed: list[tuple[str, Span]] = [(f"{path}.address", _single(address))]
+        pods: tuple[IPv4Address, ...] = ()
+        prefixes: tuple[IPv4Network, ...] = ()
+        wanted = own.pod_addresses or ()
+        if at.interface.mode is AddressMode.PREFIX:
+            prefixes = tuple(sorted(_as_prefixes(wanted)))
+            claimed += [(f"{path}.podAddresses", span_of(p)) for p in prefixes]
+        elif at.interface.mode is AddressMode.PINNED:
+            try:
+                pods = expand(wanted)
+            except ValueError:
+                return None  # `config.rules` says so, with the text that is wrong
+            claimed += [(f"{path}.podAddresses", _single(a)) for a in pods]
+        free = usable(at.zone.cidr)
+        claims = self.claims.setdefault(at.key, [])
+        for where, span in claimed:
+            if not span.within(free):
+                self.problems.append(_outside(where, span, at.zone.cidr, at.key))
+                continue
+            claims.append(
+                Claim(
+                    span=span,
+                    path=where,
+                    node=at.member.name,
+                    pool=at.member.pool,
+                    block=None,
+                    prefix=span.first != span.last,
+                )
+            )
+        return Placement(vswitch=at.key, primary=address, pod_addresses=pods, prefixes=prefixes)
+
+    def _from_block(self, at: _Spot, ordinal: int) -> Placement | None:
+        first = self.first_blocks.get(at.member.pool)
+        if first is None:
+            self.pools_without_first_block.add(at.member.pool)
+            return None
+        pool, zone, index = at.pool, at.zone, first + ordinal
+        size = pool.block_size
+        owned = block(int(zone.cidr.network_address), size, index)
+        free = usable(zone.cidr)
+        if free.last < free.first:
+            return None  # `config.rules` says that the vSwitch is too small
+        if not owned.within(free):
+            self._block_outside(at, owned, index, ordinal)
+            return None
+        pinned = at.interface.mode is AddressMode.PINNED
+        pods = at.interface.pod_addresses if pinned else 0
+        if pods + 1 > size:
+            return None  # `config.rules` says so, once for the pool
+        self._claim_block(at, owned, index, prefix=False)
+        prefixes: tuple[IPv4Network, ...] = ()
+        if at.interface.mode is AddressMode.PREFIX:
+            taken = self._prefixes(at, index)
+            if taken is None:
+                return None
+            prefixes = taken
+        return Placement(
+            vswitch=at.key,
+            primary=IPv4Address(owned.first),
+            pod_addresses=tuple(IPv4Address(owned.first + n) for n in range(1, pods + 1)),
+            prefixes=prefixes,
+        )
+
+    def _prefixes(self, at: _Spot, index: int) -> tuple[IPv4Network, ...] | None:
+        reservation = at.zone.prefix_reservation
+        size = at.pool.prefix_block_size
+        wanted = prefixes_for(at.interface.pod_addresses)
+        if reservation is None or wanted * PREFIX_SIZE > size:
+            return None  # `config.rules` says so
+        slot = block(int(reservation.network_address), size, index - DEFAULT_FIRST_BLOCK)
+        if not slot.within(span_of(reservation)):
+            if (at.member.pool, at.key) in self.outside:
+                return None
+            self.outside.add((at.member.pool, at.key))
+            path = f"network.subnets.{at.interface.subnet}.zones.{at.member.zone}"
+            self.problems.append(
+                Problem(
+                    path=f"{path}.prefixReservation",
+                    value=str(reservation),
+                    rule=(
+                        f"{at.member.name}'s prefixes are {slot} (slot {index - 1} of {size} "
+                        "addresses), outside this reservation. A node's prefixes stand by its "
+                        "number, so that no other node can move them."
+                    ),
+                    remedy=(
+                        "Before the first deployment: reserve a larger part of the vSwitch, or "
+                        f"lower nodePools.{at.member.pool}.prefixBlockSize. Later: a reservation "
+                        "cannot grow, so put further nodes into a pool on another subnet."
+                    ),
+                )
+            )
+            return None
+        self._claim_block(at, slot, index, prefix=True)
+        return tuple(
+            IPv4Network((slot.first + n * PREFIX_SIZE, PREFIX_LENGTH)) for n in range(wanted)
+        )
+
+    def _claim_block(self, at: _Spot, span: Span, index: int, *, prefix: bool) -> None:
+        self.claims.setdefault(at.key, []).append(
+            Claim(
+                span=span,
+                path=f"nodePools.{at.member.pool}.firstBlock",
+                node=at.member.name,
+                pool=at.member.pool,
+                block=index,
+                prefix=prefix,
+            )
+        )
+
+    def _block_outside(self, at: _Spot, owned: Span, index: int, ordinal: int) -> None:
+        if (at.member.pool, at.key) in self.outside:
+            return
+        self.outside.add((at.member.pool, at.key))
+        free = usable(at.zone.cidr)
+        fits = free_first_block(self.config, at.member.pool)
+        self.problems.append(
+            Problem(
+                path=f"nodePools.{at.member.pool}.firstBlock",
+                value=str(index - ordinal),
+                rule=(
+                    f"{at.member.name} has ordinal {ordinal}, so block {index} of "
+                    f"{at.pool.block_size} addresses: {owned}. Of {at.key} ({at.zone.cidr}) only "
+                    f"{free} may be used: Alibaba Cloud keeps the network address and the last "
+                    "three, and what lies beyond belongs to others."
+                ),
+                remedy=(
+                    f"A pool that does not exist yet: write firstBlock: {fits}, which is free for "
+                    "all its nodes. One that exists keeps its firstBlock, or all its addresses "
+                    "move: put further nodes into a new pool."
+                    if fits is not None
+                    else "No firstBlock leaves room for all nodes of this pool in this vSwitch: "
+                    "use a larger CIDR for a new subnet, fewer nodes, or a smaller blockSize "
+                    "before the first deployment."
+                ),
+            )
+        )
+
+    def missing_ordinals(self) -> Iterator[Problem]:
+        """One problem for each named node whose place nothing says."""
+        taken: dict[str, set[int]] = {}
+        for member in self.members.values():
+            if member.ordinal is not None:
+                taken.setdefault(member.pool, set()).add(member.ordinal)
+        free = {pool: _unused(taken.get(pool, set())) for pool in self.config.node_pools}
+        for member in self.without_ordinal:
+            proposal = next(free[member.pool])
+            yield Problem(
+                path=f"{member.path}.ordinal",
+                value=None,
+                rule=(
+                    "A named node says its place in its pool's blocks, unless its name ends in a "
+                    "number or all its NICs have explicit addresses: counted from its neighbours "
+                    "it would move when one of them goes."
+                ),
+                remedy=f"Write ordinal: {proposal}, and never give it to another node.",
+            )
+
+
+def _unused(taken: set[int]) -> Iterator[int]:
+    return (n for n in count() if n not in taken)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Spot:
+    """A NIC that is to be placed."""
+
+    member: Member
+    pool: NodePoolConfig
+    nic: str
+    interface: InterfaceConfig
+    key: str
+    zone: ZoneSubnetConfig
+
+
+def _single(address: IPv4Address) -> Span:
+    return Span(int(address), int(address))
+
+
+def _as_prefixes(texts: tuple[str, ...]) -> Iterator[IPv4Network]:
+    for text in texts:
+        try:
+            network = IPv4Network(text)
+        except ValueError:
+            continue  # `config.rules` says so, with the text that is wrong
+        if network.prefixlen == PREFIX_LENGTH:
+            yield network
+
+
+def _outside(path: str, span: Span, cidr: IPv4Network, key: str) -> Problem:
+    free = usable(cidr)
+    inside = span.within(span_of(cidr))
+    return Problem(
+        path=path,
+        value=str(span),
+        rule=(
+            f"Alibaba Cloud keeps the network address and the last three of vSwitch {key} "
+            f"({cidr}) for itself; the gateway is one of them."
+            if inside
+            else f"The ENI stands in vSwitch {key} ({cidr}) and can only have addresses of it."
+        ),
+        remedy=f"Write an address of {free}, or leave it out to take the node's block.",
+    )

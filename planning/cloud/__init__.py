@@ -1,0 +1,1 @@
+"""What the cloud and its controller get: security rules, services, quotas, manifests."""

@@ -1,0 +1,166 @@
+"""In which vSwitch the NAT gateway and the API server's load balancer are.
+
+Both take an address that the cloud chooses, anywhere in their vSwitch: among nodes it could be one
+that a node's block needs later. So they have a subnet of their own, named `gateways` unless
+`network.nat.subnet` says another one; a stack that has no subnet of that name gets one of 16
+addresses at the end of its VPC.
+
+No choice depends on which other subnets and zones there are, so adding one moves nothing
+(docs/decisions/addresses-of-gateways.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from ipaddress import IPv4Network
+from typing import Final
+
+from config.members import home_zone, members_of
+from config.model import ClusterConfig, Role
+from config.report import Problem
+from config.rules.network import DEFAULT_GATEWAY_SUBNET
+from planning.addresses.blocks import gateway
+from planning.model import VSwitchPlan
+from planning.names import vswitch_key
+
+GATEWAYS: Final = DEFAULT_GATEWAY_SUBNET
+
+_SIZE: Final = 28
+"""Prefix length of the vSwitch that is added: 12 usable addresses, for two gateways."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GatewayPlaces:
+    """Keys of vSwitches; None without such a gateway, or where `problems` says why not."""
+
+    nat: str | None = None
+    api: str | None = None
+    added: VSwitchPlan | None = None
+    """The vSwitch that no subnet of the stack file asks for."""
+    problems: tuple[Problem, ...] = ()
+
+
+def gateway_places(config: ClusterConfig) -> GatewayPlaces:
+    """Place both gateways; they are always in one vSwitch."""
+    nat = config.network.nat
+    has_nat = nat.enabled and nat.id is None
+    has_api = _has_api_balancer(config)
+    if not has_nat and not has_api:
+        return GatewayPlaces()
+    subnet = nat.subnet if has_nat and nat.subnet is not None else GATEWAYS
+    if subnet in config.network.subnets:
+        place = _in_subnet(config, subnet)
+        key = place if isinstance(place, str) else None
+        problems = (place,) if isinstance(place, Problem) else ()
+        return GatewayPlaces(
+            nat=key if has_nat else None, api=key if has_api else None, problems=problems
+        )
+    if subnet != GATEWAYS:
+        return GatewayPlaces()  # `config.rules.network` refuses the name
+    added = _added(config)
+    if isinstance(added, Problem):
+        return GatewayPlaces(problems=(added,))
+    return GatewayPlaces(
+        nat=added.key if has_nat else None, api=added.key if has_api else None, added=added
+    )
+
+
+def _has_api_balancer(config: ClusterConfig) -> bool:
+    planes = [
+        member
+        for member in members_of(config).values()
+        if config.node_pools[member.pool].role is Role.CONTROL_PLANE
+    ]
+    return config.kubernetes.mode == "kubeadm" and len(planes) > 1
+
+
+def _in_subnet(config: ClusterConfig, subnet: str) -> str | Problem | None:
+    zones = sorted(config.network.subnets[subnet].zones)
+    zone = config.network.nat.zone or (zones[0] if len(zones) == 1 else home_zone(config))
+    if zone in zones:
+        return vswitch_key(subnet, zone)
+    if not zones or config.network.nat.zone is not None:
+        return None  # `config.rules.network` refuses either
+    return Problem(
+        path="network.nat.zone",
+        value=None,
+        rule=f"The subnet {subnet} of the NAT gateway and the API server's load balancer has "
+        "several zones, and the first control plane is in none of them.",
+        remedy=f"Write the zone: one of {', '.join(zones)}. For a gateway that is deployed write "
+        f"the one that it is in; until now that was {zones[0]}.",
+    )
+
+
+def _added(config: ClusterConfig) -> VSwitchPlan | Problem:
+    vpc = config.network.vpc
+    zone = config.network.nat.zone or home_zone(config)
+    zones = {zone for subnet in config.network.subnets.values() for zone in subnet.zones}
+    zone = zone or min(zones, default=None)
+    cidr = _last(vpc.cidr)
+    if vpc.id is not None or zone is None or cidr is None or _neighbours(config, cidr):
+        return _demanded(config, zone)
+    return VSwitchPlan(
+        key=vswitch_key(GATEWAYS, zone),
+        subnet=GATEWAYS,
+        zone=zone,
+        cidr=cidr,
+        gateway=gateway(cidr),
+        vswitch_id=None,
+        ipv6_index=None,
+        snat=False,
+    )
+
+
+def _demanded(config: ClusterConfig, zone: str | None) -> Problem:
+    """A subnet cannot be added: the VPC is somebody else's, or its end is in use."""
+    free = next(_free(config), None)
+    adopted = config.network.vpc.id is not None
+    example = f"{{{zone or 'ZONE'}: {{cidr: {free or 'a free range'}}}}}"
+    check = f" Check first that nobody uses {free}." if adopted and free is not None else ""
+    reason = (
+        "the VPC exists already, and its free ranges are not known here"
+        if adopted
+        else f"the end of {config.network.vpc.cidr} is in use"
+    )
+    return Problem(
+        path="network.subnets.gateways",
+        value=None,
+        rule="The NAT gateway and the API server's load balancer take addresses that the cloud "
+        "chooses, which a node's block may need later. They need a subnet without nodes, and none "
+        f"can be added by itself: {reason}.",
+        remedy=f"Write network.subnets.gateways: {{egress: false, zones: {example}}}, or name "
+        "another subnet in network.nat.subnet; for a gateway that is deployed the one that it is "
+        f"in.{check}",
+    )
+
+
+def _last(cidr: IPv4Network) -> IPv4Network | None:
+    if cidr.prefixlen >= _SIZE:
+        return None
+    size = 2 ** (32 - _SIZE)
+    return IPv4Network((int(cidr.broadcast_address) + 1 - size, _SIZE))
+
+
+def _neighbours(config: ClusterConfig, cidr: IPv4Network) -> bool:
+    return any(
+        vswitch.cidr.overlaps(cidr)
+        for subnet in config.network.subnets.values()
+        for vswitch in subnet.zones.values()
+    )
+
+
+def _free(config: ClusterConfig) -> Iterator[IPv4Network]:
+    """Ranges of the VPC that no subnet of the stack file has: next to each of them."""
+    size = 2 ** (32 - _SIZE)
+    cidrs = [v.cidr for s in config.network.subnets.values() for v in s.zones.values()]
+    for whole in (config.network.vpc.cidr, *config.network.vpc.secondary_cidrs):
+        starts = {int(c.broadcast_address) + 1 for c in cidrs} | {
+            int(c.network_address) // size * size - size for c in cidrs
+        }
+        for start in sorted(starts | {int(whole.broadcast_address) + 1 - size}):
+            if start % size or not 0 <= start < 2**32:
+                continue
+            block = IPv4Network((start, _SIZE))
+            if block.subnet_of(whole) and not _neighbours(config, block):
+                yield block

@@ -1,0 +1,19 @@
+"""What is wrong with a network only once it is planned: places, room, and equal rules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from config.model import ClusterConfig
+from config.report import Problem
+from planning.addresses.capacity import gateways_have_room
+from planning.cloud.gateway_places import gateway_places
+from planning.cloud.security import equal_rules
+from planning.model import ClusterPlan
+
+
+def network_problems(config: ClusterConfig, plan: ClusterPlan) -> Iterator[Problem]:
+    """All of them; `plan` may lack what could not be placed."""
+    yield from gateway_places(config).problems
+    yield from gateways_have_room(plan)
+    yield from equal_rules(plan)

@@ -1,0 +1,41 @@
+"""What a plan does not refuse and its reader should know before `pulumi up`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from config.facts.regions import keeps_primary_eni
+from planning.cloud.load_balancers import ADDRESSES, balancer_count, gateways
+from planning.model import ClusterPlan
+
+
+def notices(plan: ClusterPlan) -> Iterator[str]:
+    """Whole sentences, each on its own."""
+    yield from _gateways_among_nodes(plan)
+    if not keeps_primary_eni(plan.region) and plan.nodes:
+        yield (
+            f"In {plan.region} the cloud deletes an instance's primary ENI together with the "
+            "instance, or is not known to keep it. A machine that is replaced gets a new ENI for "
+            "eth0 with the same pinned addresses and another MAC; addresses of `mode: count` "
+            "change then."
+        )
+    if plan.cloud_endpoint is None and balancer_count(plan, "NLB"):
+        yield (
+            "The first NLB of an account needs the service-linked role AliyunServiceRoleForNlb. "
+            "Where it is missing, create it once: aliyun resourcemanager CreateServiceLinkedRole "
+            "--ServiceName nlb.aliyuncs.com."
+        )
+
+
+def _gateways_among_nodes(plan: ClusterPlan) -> Iterator[str]:
+    occupied = {nic.vswitch for node in plan.nodes.values() for nic in node.interfaces.values()}
+    for gateway in gateways(plan):
+        for key in gateway.vswitches:
+            if key in occupied:
+                count = ADDRESSES[gateway.kind]
+                yield (
+                    f"{gateway.path}: the {gateway.kind} takes {count} "
+                    f"address{'es' if count > 1 else ''} of {key} that the cloud chooses. Nodes "
+                    "are in this vSwitch, and a block that is planned later may need one of them: "
+                    "`pulumi up` would fail then. A new stack should name a subnet without nodes."
+                )

@@ -1,0 +1,70 @@
+"""What a plan takes of an account's quotas, and how much an account has by default.
+
+Sources: Alibaba Cloud, "Limits" of ECS, "Limits and quotas" of VPC, NAT Gateway, EIP, CLB and NLB.
+An account may have more: the console's Quota Center says how much, and raises most of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from planning.cloud.load_balancers import balancer_count, balancer_eips
+from planning.model import ClusterPlan
+
+PER_REGION = "account and region"
+PER_VPC = "VPC"
+PER_NAT = "NAT gateway"
+PER_GROUP = "basic security group"
+PER_ENTERPRISE_GROUP = "enterprise security group"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quota:
+    """How many of something a plan needs. `default` is None where accounts differ widely."""
+
+    needed: int
+    default: int | None
+    per: str
+
+
+def quotas(plan: ClusterPlan) -> Mapping[str, Quota]:
+    """Everything that quotas count, by the name that the console uses."""
+    network = plan.network
+    nics = [nic for node in plan.nodes.values() for nic in node.interfaces.values()]
+    has_nat = network.nat_vswitch is not None
+    public = plan.kubernetes.mode == "kubeadm" and plan.public_endpoint
+    addresses = sum(1 + nic.pod_address_count for nic in nics)
+    enterprise = network.security_group.type == "enterprise"
+    return {
+        "CLB instances": Quota(needed=balancer_count(plan, "CLB"), default=60, per=PER_REGION),
+        "ECS instances": Quota(needed=len(plan.nodes), default=None, per=PER_REGION),
+        "EIPs": Quota(
+            needed=int(has_nat and network.nat.eip_id is None) + int(public) + balancer_eips(plan),
+            default=20,
+            per=PER_REGION,
+        ),
+        "ENIs": Quota(needed=len(nics), default=None, per=PER_REGION),
+        "NLB instances": Quota(needed=balancer_count(plan, "NLB"), default=60, per=PER_REGION),
+        "NAT gateways": Quota(needed=int(has_nat), default=5, per=PER_VPC),
+        "SNAT entries": Quota(
+            needed=sum(v.snat for v in network.vswitches.values()), default=40, per=PER_NAT
+        ),
+        "VPCs": Quota(needed=int(network.vpc.id is None), default=10, per=PER_REGION),
+        "private addresses": Quota(
+            needed=addresses,
+            default=65536 if enterprise else 6000,
+            per=PER_ENTERPRISE_GROUP if enterprise else PER_GROUP,
+        ),
+        "secondary CIDRs": Quota(needed=len(network.vpc.secondary_cidrs), default=5, per=PER_VPC),
+        "vSwitch CIDR reservations": Quota(
+            needed=sum(v.prefix_reservation is not None for v in network.vswitches.values()),
+            default=100,
+            per=PER_VPC,
+        ),
+        "vSwitches": Quota(
+            needed=sum(v.vswitch_id is None for v in network.vswitches.values()),
+            default=150,
+            per=PER_VPC,
+        ),
+    }

@@ -1,0 +1,1 @@
+"""What a machine boots from: user-data, kubeadm documents, guest network, secrets."""

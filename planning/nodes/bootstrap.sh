@@ -1,0 +1,213 @@
+#!/bin/bash
+# Makes this machine a node of its Kubernetes cluster. cloud-init runs it once, at first boot; it
+# can be run again by hand. Every line that begins with :: is progress, and goes to the console.
+set -euo pipefail
+
+METADATA=http://100.100.100.200/latest
+export DEBIAN_FRONTEND=noninteractive
+# shellcheck source=/dev/null
+. /etc/spiderpool-alicloud/node.env
+# shellcheck source=planning/nodes/common.sh
+. /etc/spiderpool-alicloud/common.sh
+
+STEP='start'
+step() {
+  STEP=$*
+  echo ":: $NODE_NAME: $STEP"
+}
+
+refuse() {
+  echo ":: $NODE_NAME: $*" >&2
+  exit 1
+}
+
+finish() {
+  local status=$?
+  if [ "$status" -ne 0 ]; then
+    echo ":: $NODE_NAME: FAILED at: $STEP (exit status $status); this machine is not a node" >&2
+  fi
+}
+trap finish EXIT
+
+step 'check the operating system'
+command -v apt-get > /dev/null || refuse 'no apt-get here: the image must be Ubuntu 24.04'
+if [ "$(stat -fc %T /sys/fs/cgroup)" != cgroup2fs ]; then
+  refuse 'cgroup v1: Kubernetes 1.35 needs cgroup v2, so choose an image that boots with it'
+fi
+
+step 'configure the NICs'
+nic_is_there() { grep -q "^ *$1:" /proc/net/dev; }
+rm -f /etc/netplan/50-cloud-init.yaml
+netplan apply
+for nic in $NICS; do
+  retry 60 2 nic_is_there "$nic"
+done
+
+step 'fetch the keys of the package sources'
+# Before anything asks apt: a source whose key is not there fails every `apt-get update`.
+mkdir -p /etc/apt/keyrings
+# The way out may open later than this machine: NAT gateway and SNAT entries are made beside it.
+retry 60 10 curl -sSfL --max-time 60 -o /etc/apt/keyrings/kubernetes.asc "$KUBERNETES_KEY"
+retry 60 10 curl -sSfL --max-time 60 -o /etc/apt/keyrings/docker.asc "$DOCKER_KEY"
+
+step 'load kernel modules and settings'
+printf '%s\n' "$MODULES" | tr ' ' '\n' > /etc/modules-load.d/spiderpool.conf
+for module in $MODULES; do
+  if ! modprobe "$module"; then
+    # Some images leave ipvlan to a package of its own.
+    retry 10 15 apt-get -o DPkg::Lock::Timeout=600 update
+    retry 5 15 apt-get -o DPkg::Lock::Timeout=600 install -y "linux-modules-extra-$(uname -r)"
+    modprobe "$module"
+  fi
+done
+sysctl --system > /dev/null
+swapoff -a
+[ ! -e /etc/fstab ] || sed -i '/^[^#].*[[:space:]]swap[[:space:]]/s/^/#/' /etc/fstab
+
+step 'ask the metadata service who this is'
+metadata() {
+  local token
+  token=$(curl -sSf --max-time 5 -X PUT -H 'X-aliyun-ecs-metadata-token-ttl-seconds: 300' \
+    "$METADATA/api/token") || return 1
+  curl -sSf --max-time 5 -H "X-aliyun-ecs-metadata-token: $token" "$METADATA/meta-data/$1"
+}
+region=$(retry 60 5 metadata region-id)
+instance=$(retry 60 5 metadata instance-id)
+provider_id="$region.$instance"
+case "$provider_id" in
+  *[!a-z0-9.-]* | .* | *.) refuse "the metadata service answered '$provider_id'" ;;
+esac
+echo "$provider_id" > "$HERE/provider-id"
+echo ":: $NODE_NAME: $provider_id"
+
+step 'install packages'
+retry 10 15 apt-get -o DPkg::Lock::Timeout=600 update
+retry 5 15 apt-get -o DPkg::Lock::Timeout=600 -o Dpkg::Options::=--force-confold install -y \
+  --no-install-recommends --allow-downgrades --allow-change-held-packages \
+  "kubelet=$KUBERNETES_VERSION-*" "kubeadm=$KUBERNETES_VERSION-*" \
+  "kubectl=$KUBERNETES_VERSION-*" containerd.io chrony conntrack ethtool iptables socat
+
+step 'start the clock and the container runtime'
+systemctl enable chrony containerd kubelet
+systemctl restart chrony
+systemctl restart containerd
+
+is_a_node() {
+  [ -e /etc/kubernetes/kubelet.conf ] && [ -e "$HERE/done" ]
+}
+read -ra peers <<< "$PEERS"
+peer_is_ready() {
+  peer=$(first_ready "${peers[@]}")
+}
+a_peer_serves() { # does an etcd or an API server run on another control plane, ready or not?
+  local address
+  for address in "${peers[@]}"; do
+    if answers "$address" 2379 || answers "$address" 6443; then
+      return
+    fi
+  done
+  return 1
+}
+is_creation() { # is the cluster being made for the first time? A later disk has the same user-data
+  [ -n "$CREATION_ENDS" ] && [ "$(date +%s)" -lt "$CREATION_ENDS" ]
+}
+
+forget_predecessor() { # PEER: a machine of this name and address was here before, and is gone
+  local peer=$1 name known id address kind
+  for name in etcd-healthcheck-client apiserver-kubelet-client; do
+    kubeadm init phase certs "$name" --kubernetes-version "$KUBERNETES_VERSION" > /dev/null
+  done
+  known=$(retry 5 5 members "$peer")
+  while read -r id address kind; do
+    if [ "$address" = "$OWN_ADDRESS" ]; then
+      echo ":: $NODE_NAME: removes etcd member $id ($kind), which had this address"
+      etcd "$peer" cluster/member/remove "{\"ID\":\"$id\"}" > /dev/null
+    fi
+  done <<< "$known"
+  # Its Node would keep the old machine's provider id. Most often there is none: 404.
+  curl -sS --max-time 10 -o /dev/null -X DELETE --cacert "$PKI/ca.crt" \
+    --cert "$PKI/apiserver-kubelet-client.crt" --key "$PKI/apiserver-kubelet-client.key" \
+    "https://$peer:6443/api/v1/nodes/$NODE_NAME"
+  rm -f "$PKI"/etcd/healthcheck-client.* "$PKI"/apiserver-kubelet-client.*
+}
+
+action='join'
+peer=''
+if ! is_a_node && [ "$ROLE" = worker ]; then
+  step 'find the API server'
+  point_endpoint_at "$ENDPOINT_ADDRESS"
+elif ! is_a_node; then
+  step 'find the API server'
+  if is_creation && [ "$INITIALISES" = yes ] && ! a_peer_serves; then
+    action='init'
+    point_endpoint_at "$OWN_ADDRESS"
+  else
+    # All are made at once, and etcd takes one learner at a time: the one before this goes first.
+    if is_creation && [ -n "$PEERS" ] && retry 90 10 ready "${peers[0]}"; then
+      peer=${peers[0]}
+    elif ! retry 90 10 peer_is_ready; then
+      # A second cluster with the same keys would be worse than none of this node.
+      refuse "no API server of another control plane (${PEERS:-there is none}) is ready, and this" \
+        'machine may not make a new cluster: only the first creation may' \
+        '(docs/decisions/endpoint-name.md)'
+    fi
+    point_endpoint_at "$peer"
+    if [ ! -e "$HERE/begun" ]; then
+      step 'forget the machine that had this name'
+      forget_predecessor "$peer"
+    fi
+  fi
+fi
+
+step "run kubeadm $action"
+if is_a_node; then
+  echo ":: $NODE_NAME: is a node already"
+else
+  again=()
+  if [ -e "$HERE/begun" ]; then
+    again=(--ignore-preflight-errors=all)
+  fi
+  touch "$HERE/begun"
+  (
+    umask 077
+    sed "s/@PROVIDER_ID@/$provider_id/" "$HERE/kubeadm-$action.yaml.in" > "$HERE/kubeadm.yaml"
+  )
+  if [ "$action" = init ]; then
+    kubeadm init --config "$HERE/kubeadm.yaml" --skip-token-print "${again[@]}"
+  else
+    kubeadm join --config "$HERE/kubeadm.yaml" "${again[@]}"
+  fi
+fi
+
+step 'settle'
+reported='' missing=0
+node_is_ours() { # a Node that a lost machine of this name left keeps that one's provider id
+  local present
+  present=$(kubectl --kubeconfig /etc/kubernetes/kubelet.conf --request-timeout=10s get node \
+    "$NODE_NAME" --ignore-not-found -o 'jsonpath={.spec.providerID}') || return 1
+  if [ -z "$present" ]; then
+    missing=$((missing + 1))
+    # A kubelet makes its Node when it starts, and at no other time; it may still be about to.
+    if [ -n "$reported" ] || [ "$missing" -ge 30 ]; then
+      reported='' missing=0
+      systemctl restart kubelet
+    fi
+  elif [ "$present" != "$provider_id" ] && [ "$present" != "$reported" ]; then
+    reported=$present
+    echo ":: $NODE_NAME: its Node is that of $present: waits until it is deleted" \
+      "(kubectl delete node $NODE_NAME, or the cloud controller does when that machine is gone)"
+  fi
+  [ "$present" = "$provider_id" ]
+}
+if [ "$ROLE" = worker ]; then
+  retry 900 2 node_is_ours
+fi
+if [ -n "$peer" ]; then
+  point_endpoint_at "$OWN_ADDRESS"
+  # A kube-proxy that started meanwhile has the address of the other control plane.
+  restart_kube_proxy
+fi
+systemctl daemon-reload
+systemctl enable --now spiderpool-alicloud-node.timer
+touch "$HERE/done"
+echo ":: $NODE_NAME: done, kubelet $KUBERNETES_VERSION runs as $provider_id"

@@ -1,0 +1,198 @@
+"""kubeadm's configuration for one node: API v1beta4, Kubernetes 1.31 and later.
+
+A control plane has the documents of `kubeadm init` and of `kubeadm join`, and the PKI, so nothing
+depends on the two hours that uploaded certificates live. Workers know the bootstrap token and the
+CA's hash only.
+
+`PROVIDER_ID` stands where a node writes `<region>.<instance-id>`, which only its metadata service
+knows; CCM finds the node by it.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Final
+
+from config.model import Role
+from planning.document import yaml_text
+from planning.model import ClusterPlan, NodePlan
+from planning.nodes.endpoint import control_plane_endpoint, endpoint_name, private_address
+from planning.nodes.secrets import ClusterSecrets
+
+PROVIDER_ID: Final = "@PROVIDER_ID@"
+API_VERSION: Final = "kubeadm.k8s.io/v1beta4"
+CRI_SOCKET: Final = "unix:///run/containerd/containerd.sock"
+KUBELET_DIRECTORY: Final = "/etc/spiderpool-alicloud/kubelet.d"
+"""The kubelet lays its files over kubeadm's own (`--config-dir`: beta since 1.30, stable in 1.35;
+https://kubernetes.io/docs/tasks/administer-cluster/kubelet-config-file/). kubeadm never writes
+there, so neither `kubeadm upgrade` nor a second join loses a node's own settings."""
+KUBELET_SETTINGS: Final = f"{KUBELET_DIRECTORY}/50-settings.conf"
+"""The kubelet reads only names that end in .conf, in the order of their names."""
+CLUSTER_DOMAIN: Final = "cluster.local"
+CHINA_IMAGES: Final = "registry.aliyuncs.com/google_containers"
+
+
+def init_documents(
+    plan: ClusterPlan,
+    node: NodePlan,
+    *,
+    secrets: ClusterSecrets,
+    api_address: str,
+    public_address: str | None,
+) -> str:
+    """The configuration of `kubeadm init` for a control plane: four YAML documents.
+
+    `api_address` and `public_address` go into the API server's certificate, for clients outside of
+    the cluster's nodes.
+    """
+    init = {
+        "apiVersion": API_VERSION,
+        "kind": "InitConfiguration",
+        "bootstrapTokens": [
+            {
+                "token": secrets.bootstrap_token,
+                # Never expires: a worker that is added next year joins with the same user-data.
+                "ttl": "0s",
+            }
+        ],
+        "localAPIEndpoint": {"advertiseAddress": private_address(node), "bindPort": 6443},
+        "nodeRegistration": _node_registration(node),
+        "timeouts": {"controlPlaneComponentHealthCheck": "10m0s", "kubernetesAPICall": "3m0s"},
+    }
+    return yaml_text(
+        init,
+        _cluster(plan, api_address=api_address, public_address=public_address),
+        _kubelet(),
+        _kube_proxy(plan),
+    )
+
+
+def join_documents(plan: ClusterPlan, node: NodePlan, *, secrets: ClusterSecrets) -> str:
+    """The configuration of `kubeadm join` for a worker or a further control plane."""
+    join: dict[str, object] = {
+        "apiVersion": API_VERSION,
+        "kind": "JoinConfiguration",
+        "discovery": {
+            "bootstrapToken": {
+                "apiServerEndpoint": control_plane_endpoint(plan),
+                "token": secrets.bootstrap_token,
+                "caCertHashes": [secrets.ca_hash],
+            }
+        },
+        "nodeRegistration": _node_registration(node),
+        # Nodes are made all at once: a worker waits here until the first control plane is up.
+        "timeouts": {
+            "discovery": "30m0s",
+            "tlsBootstrap": "10m0s",
+            "kubernetesAPICall": "3m0s",
+            "etcdAPICall": "10m0s",
+        },
+    }
+    if node.role is Role.CONTROL_PLANE:
+        join["controlPlane"] = {
+            "localAPIEndpoint": {"advertiseAddress": private_address(node), "bindPort": 6443}
+        }
+    return yaml_text(join)
+
+
+def kubelet_settings(plan: ClusterPlan, node: NodePlan) -> str:
+    """The text of `KUBELET_SETTINGS`: what this node's kubelet lays over the cluster's settings.
+
+    A file of its own, because kubeadm keeps one KubeletConfiguration for all nodes, and max-pods is
+    each node's own: it never exceeds the addresses that its pools hold.
+    """
+    fields = dict(sorted(plan.kubernetes.kubelet.items()))
+    document = {**_KUBELET, **fields, "maxPods": node.max_pods}
+    return json.dumps(document) + "\n"
+
+
+def image_repository(plan: ClusterPlan) -> str | None:
+    """Where the cluster's own images come from; None for registry.k8s.io."""
+    return CHINA_IMAGES if plan.kubernetes.mirrors == "china" else None
+
+
+def pause_image(plan: ClusterPlan) -> str:
+    """The sandbox image that this Kubernetes expects, so that containerd and kubelet agree."""
+    repository = image_repository(plan) or "registry.k8s.io"
+    tag = "3.10" if _minor(plan) < 34 else "3.10.1"  # noqa: PLR2004  # kubeadm's constants
+    return f"{repository}/pause:{tag}"
+
+
+def _minor(plan: ClusterPlan) -> int:
+    return int(plan.kubernetes.version.split(".")[1])
+
+
+def _node_registration(node: NodePlan) -> dict[str, object]:
+    arguments = {
+        "cloud-provider": "external",
+        "config-dir": KUBELET_DIRECTORY,
+        # The default route's address, without the annotation that makes CCM drop all others.
+        "node-ip": "0.0.0.0",  # noqa: S104  # not a bind address
+        "provider-id": PROVIDER_ID,
+    }
+    if node.labels:
+        arguments["node-labels"] = ",".join(f"{k}={v}" for k, v in sorted(node.labels.items()))
+    return {
+        "name": node.name,
+        "criSocket": CRI_SOCKET,
+        "kubeletExtraArgs": [{"name": k, "value": v} for k, v in sorted(arguments.items())],
+        # Always given: kubeadm taints a control plane by itself when the list is absent.
+        "taints": [
+            {"key": t.key, "value": t.value, "effect": t.effect}
+            if t.value
+            else {"key": t.key, "effect": t.effect}
+            for t in node.taints
+        ],
+    }
+
+
+def _cluster(
+    plan: ClusterPlan, *, api_address: str, public_address: str | None
+) -> dict[str, object]:
+    own_names = ("127.0.0.1", endpoint_name(plan), api_address, public_address)
+    names = (*own_names, *plan.kubernetes.endpoint.cert_sans)
+    document: dict[str, object] = {
+        "apiVersion": API_VERSION,
+        "kind": "ClusterConfiguration",
+        "clusterName": plan.name,
+        "kubernetesVersion": f"v{plan.kubernetes.version}",
+        "controlPlaneEndpoint": control_plane_endpoint(plan),
+        "encryptionAlgorithm": "ECDSA-P256",
+        "networking": {
+            "dnsDomain": CLUSTER_DOMAIN,
+            "podSubnet": str(plan.kubernetes.pod_cidr),
+            "serviceSubnet": str(plan.kubernetes.service_cidr),
+        },
+        "apiServer": {"certSANs": list(dict.fromkeys(name for name in names if name))},
+        # podSubnet is only there for kube-proxy; no pod ever takes an address from it.
+        "controllerManager": {"extraArgs": [{"name": "allocate-node-cidrs", "value": "false"}]},
+    }
+    repository = image_repository(plan)
+    if repository is not None:
+        document["imageRepository"] = repository
+    return document
+
+
+_KUBELET: Final = {
+    "apiVersion": "kubelet.config.k8s.io/v1beta1",
+    "kind": "KubeletConfiguration",
+}
+
+
+def _kubelet() -> dict[str, object]:
+    return {**_KUBELET, "cgroupDriver": "systemd", "rotateCertificates": True}
+
+
+def _kube_proxy(plan: ClusterPlan) -> dict[str, object]:
+    """Masquerade what pods send to services, or a backend on another node answers past the host.
+
+    Pods lie in the VPC, outside `clusterCIDR`; without one kube-proxy would take all traffic for
+    local (found by packets in the data-plane lab; kube-proxy's detect-local rules).
+    """
+    return {
+        "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
+        "kind": "KubeProxyConfiguration",
+        "mode": "iptables",
+        "clusterCIDR": str(plan.kubernetes.pod_cidr),
+        "iptables": {"masqueradeAll": True},
+    }

@@ -1,0 +1,52 @@
+"""The administrator's kubeconfig, known before the cluster is: we made its CA and certificate."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+
+from planning.document import yaml_text
+from planning.model import ClusterPlan
+from planning.nodes.endpoint import API_PORT
+from planning.nodes.secrets import ClusterSecrets
+
+
+def kubeconfig(plan: ClusterPlan, *, secrets: ClusterSecrets, server_address: str) -> str:
+    """YAML text for `kubectl`; a secret, because the administrator's key is in it.
+
+    Args:
+        plan: names the cluster, the context and the user.
+        secrets: the CA and the admin client certificate (O=kubeadm:cluster-admins, which kubeadm
+            binds to cluster-admin at init and which can be unbound, unlike system:masters).
+        server_address: an IP address or host name of the API server, without a port.
+    """
+    user = f"{plan.name}-admin"
+    return yaml_text(
+        {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [
+                {
+                    "name": plan.name,
+                    "cluster": {
+                        "server": f"https://{server_address}:{API_PORT}",
+                        "certificate-authority-data": _encoded(secrets.ca.certificate),
+                    },
+                }
+            ],
+            "users": [
+                {
+                    "name": user,
+                    "user": {
+                        "client-certificate-data": _encoded(secrets.admin.certificate),
+                        "client-key-data": _encoded(secrets.admin.key),
+                    },
+                }
+            ],
+            "contexts": [{"name": plan.name, "context": {"cluster": plan.name, "user": user}}],
+            "current-context": plan.name,
+        }
+    )
+
+
+def _encoded(pem: str) -> str:
+    return b64encode(pem.encode()).decode()

@@ -1,0 +1,126 @@
+"""What makes a machine the machine it is, and what can change while it runs.
+
+Three groups of settings, for both roles:
+
+* `identity`: a running machine cannot take another value. Any difference means a new machine.
+* `restart_settings`: the cloud changes them on a stopped machine. Any difference means one stop
+  and one start; the disk, the addresses and the instance id stay.
+* `node_settings`: the node's own unit applies them while it runs (`planning/nodes/node.sh`).
+
+The text of the user-data is in none of them: a release may change the boot program without
+replacing anything. `MACHINE_SCHEMA` is the way to ask for new machines on purpose.
+"""
+
+from __future__ import annotations
+
+import json
+from hashlib import sha256
+from typing import Final
+
+from config.model import Role
+from planning.model import ClusterPlan, NodePlan
+from planning.nodes.endpoint import private_address
+from planning.nodes.guest_system import sysctls
+from planning.nodes.kubeadm import kubelet_settings
+
+MACHINE_SCHEMA: Final = 1
+"""Raised when machines made by an earlier release cannot serve; that release's changelog entry
+says so under **Required action**."""
+
+SETTINGS: Final = "spiderpool-alicloud.io/settings"
+"""Annotation of a Node: the JSON text of `node_settings`, written by the program."""
+SETTINGS_APPLIED: Final = "spiderpool-alicloud.io/settings-applied"
+"""Annotation of a Node: `settings_digest` of the text that the node has applied, written by it."""
+SETTINGS_FAILED: Final = "spiderpool-alicloud.io/settings-failed"
+"""Annotation of a Node: why the node could not apply them, written by it; absent otherwise. Begins
+with `settings_digest` of the text that failed and a colon. The node then has the settings from
+before, and does not try the same text again before its next boot."""
+UNIT_VERSION: Final = 1
+"""What the node's own unit understands. Raised when it learns something that the program uses."""
+UNIT_SCHEMA: Final = "spiderpool-alicloud.io/unit"
+"""Annotation of a Node: the version of the node's own unit. A Node without it cannot change its
+settings while it runs, nor leave etcd by itself."""
+LEAVE_ETCD: Final = "spiderpool-alicloud.io/leave-etcd"
+"""Annotation of a control plane, written by the program: the provider id of the machine that has
+to remove its own etcd member and stop its API server."""
+ETCD_LEFT: Final = "spiderpool-alicloud.io/etcd-left"
+"""Annotation of a control plane, written by the node: the provider id whose member is gone."""
+ETCD_FAILED: Final = "spiderpool-alicloud.io/etcd-failed"
+"""Annotation of a control plane, written by the node: why it neither leaves nor forgets (its member
+is the only one, or too few would be left); absent otherwise. It looks again every few seconds."""
+FORGET_MEMBERS: Final = "spiderpool-alicloud.io/forget-members"
+"""Annotation of a control plane that stays, written by the program: private addresses, separated
+by commas, of dead control planes whose etcd members it has to remove."""
+MEMBERS_FORGOTTEN: Final = "spiderpool-alicloud.io/members-forgotten"
+"""Annotation of a control plane, written by the node: those addresses, once they have no member."""
+
+
+def identity(plan: ClusterPlan, node: NodePlan) -> dict[str, object]:
+    """Settings that need a new machine, as JSON values; equal machines have equal ones."""
+    return {
+        "schema": MACHINE_SCHEMA,
+        "image": node.image,
+        "kubernetes": plan.kubernetes.version,
+        "mirrors": plan.kubernetes.mirrors,
+        "ipv6": plan.network.ipv6.enabled,
+        "keyPair": node.key_pair or "",
+        "spot": {
+            "strategy": node.spot.strategy,
+            "priceLimit": "" if node.spot.price_limit is None else str(node.spot.price_limit),
+        },
+        "disk": {
+            "category": node.disk.category,
+            "encrypted": bool(node.disk.encrypted),
+            "kmsKeyId": node.disk.kms_key_id or "",
+        },
+        "interfaces": {
+            name: {"address": str(nic.primary), "vswitch": nic.vswitch}
+            for name, nic in sorted(node.interfaces.items())
+        },
+    }
+
+
+def identity_digest(plan: ClusterPlan, node: NodePlan) -> str:
+    """A short name of `identity`."""
+    return _digest(_text(identity(plan, node)))
+
+
+def restart_settings(node: NodePlan) -> dict[str, object]:
+    """Settings that the cloud changes on a stopped machine (ECS, ModifyInstanceSpec)."""
+    return {"instanceType": node.instance_type}
+
+
+def node_settings(plan: ClusterPlan, node: NodePlan, endpoint_address: str) -> str:
+    """The JSON text of `SETTINGS`: what the node's own unit applies while the machine runs.
+
+    Args:
+        plan: the cluster, in `kubeadm` mode.
+        node: one of the plan's nodes.
+        endpoint_address: where workers reach the API servers: the only control plane's address, or
+            the load balancer's. A control plane reaches its own.
+
+    Returns:
+        An object with three texts: `endpoint`, an address for /etc/hosts; `kubelet` and `sysctls`,
+        contents of files. The user-data has the same ones, so a new machine has nothing to change.
+    """
+    control_plane = node.role is Role.CONTROL_PLANE
+    return _text(
+        {
+            "endpoint": private_address(node) if control_plane else endpoint_address,
+            "kubelet": kubelet_settings(plan, node),
+            "sysctls": sysctls(plan),
+        }
+    )
+
+
+def settings_digest(text: str) -> str:
+    """How a node names the settings that it has applied: 16 hexadecimal digits."""
+    return _digest(text)
+
+
+def _digest(text: str) -> str:
+    return sha256(text.encode()).hexdigest()[:16]
+
+
+def _text(value: object) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))

@@ -1,0 +1,316 @@
+#!/bin/bash
+# The node's own unit: a timer starts it every few seconds, and it brings this machine to what the
+# annotations of its Node ask for. It looks at what is there and not at what it did before, so it
+# may be cut off anywhere. The annotations' names and meanings: planning/nodes/machine.py.
+set -euo pipefail
+
+# shellcheck source=/dev/null
+. /etc/spiderpool-alicloud/node.env
+# shellcheck source=planning/nodes/common.sh
+. /etc/spiderpool-alicloud/common.sh
+MANIFESTS=/etc/kubernetes/manifests
+STOPPED=$HERE/stopped
+LEAVING=$HERE/leaving
+REFUSED=/run/spiderpool-alicloud-refused
+KUBELET=$HERE/kubelet.d/50-settings.conf
+SYSCTLS=/etc/sysctl.d/99-z-spiderpool.conf
+PREFIX=spiderpool-alicloud.io
+
+[ -e "$HERE/done" ] || exit 0
+exec 9> /run/spiderpool-alicloud-node.lock
+flock --nonblock 9 || exit 0
+
+say() {
+  echo ":: $NODE_NAME: $*"
+}
+
+api() {
+  kubectl --kubeconfig /etc/kubernetes/kubelet.conf --request-timeout=10s "$@"
+}
+
+annotate() {
+  api annotate --overwrite node "$NODE_NAME" "$@" > /dev/null
+}
+
+if [ -e "$LEAVING" ]; then
+  # Its own API server is stopped, or is about to be.
+  read -ra peers < "$LEAVING"
+  peer=$(first_ready "${peers[@]}") || exit 0
+  point_endpoint_at "$peer"
+fi
+
+READ_NODE='
+import json, shlex, sys
+node = json.load(sys.stdin)
+annotations = node["metadata"].get("annotations") or {}
+print("node_is=" + shlex.quote(node["spec"].get("providerID", "")))
+for name in sys.argv[2:]:
+    value = annotations.get(sys.argv[1] + "/" + name, "")
+    print(name.replace("-", "_") + "=" + shlex.quote(value))
+'
+node_is='' unit='' settings='' settings_applied='' settings_failed=''
+leave_etcd='' etcd_left='' etcd_failed='' forget_members='' members_forgotten=''
+# An API server that does not answer is asked again in a few seconds.
+node=$(api get --raw "/api/v1/nodes/$NODE_NAME") || exit 0
+eval "$(python3 -c "$READ_NODE" "$PREFIX" unit settings settings-applied settings-failed \
+  leave-etcd etcd-left etcd-failed forget-members members-forgotten <<< "$node")"
+# A Node that another machine of this name left behind asks nothing of this one.
+[ "$node_is" = "$(cat "$HERE/provider-id")" ] || exit 0
+
+[ "$unit" = "$UNIT_VERSION" ] || annotate "$PREFIX/unit=$UNIT_VERSION"
+
+# --- settings --------------------------------------------------------------------------------
+
+changed() { # PATH TEXT: does the file have another content, or is its own not in use yet?
+  [ -e "$1.pending" ] || [ "$(cat "$1" 2> /dev/null)" != "$2" ]
+}
+
+# A file that is written and not yet in use has FILE.pending beside it: a run that was cut off in
+# between is gone through again, and the way back is still the file that worked.
+replace() { # PATH TEXT
+  mkdir -p "$(dirname "$1")" || return 1
+  if [ ! -e "$1.pending" ]; then
+    rm -f "$1.before" || return 1
+    if [ -e "$1" ]; then
+      cp -p "$1" "$1.before" || return 1
+    fi
+    touch "$1.pending" || return 1
+  fi
+  printf '%s\n' "$2" > "$1.new" && mv "$1.new" "$1"
+}
+
+take_back() { # PATH: the file before this one
+  if [ -e "$1.before" ]; then
+    cp -p "$1.before" "$1"
+  else
+    rm -f "$1"
+  fi
+}
+
+kubelet_is_well() {
+  [ "$(curl -sS --max-time 3 http://127.0.0.1:10248/healthz 2> /dev/null)" = ok ]
+}
+
+apply_sysctls() { # TEXT; prints why not
+  local answer
+  if ! replace "$SYSCTLS" "$1"; then
+    echo "cannot write $SYSCTLS"
+    return 1
+  fi
+  # -e: a machine with one NIC has no settings of eth1.
+  if answer=$(sysctl -e -q -p "$SYSCTLS" 2>&1); then
+    rm -f "$SYSCTLS.pending"
+    return
+  fi
+  take_back "$SYSCTLS"
+  sysctl -e -q -p "$SYSCTLS" > /dev/null 2>&1 || true
+  rm -f "$SYSCTLS.pending"
+  echo "sysctl refused a setting, and the ones from before are back: ${answer:0:300}"
+  return 1
+}
+
+apply_kubelet() { # TEXT; prints why not
+  if ! replace "$KUBELET" "$1"; then
+    echo "cannot write $KUBELET"
+    return 1
+  fi
+  systemctl restart kubelet || true
+  if retry 30 1 kubelet_is_well 2> /dev/null; then
+    rm -f "$KUBELET.pending"
+    return
+  fi
+  take_back "$KUBELET"
+  systemctl restart kubelet || true
+  rm -f "$KUBELET.pending"
+  if retry 30 1 kubelet_is_well 2> /dev/null; then
+    echo 'the kubelet does not start with these settings, and runs with the ones from before' \
+      '(journalctl -u kubelet says why)'
+  else
+    echo 'the kubelet does not start, not even with the settings from before' \
+      '(journalctl -u kubelet says why)'
+  fi
+  return 1
+}
+
+apply() { # ENDPOINT KUBELET SYSCTLS; prints why not
+  if [ "$(endpoint_address)" != "$1" ] || [ -e "$HERE/kube-proxy.pending" ]; then
+    touch "$HERE/kube-proxy.pending"
+    point_endpoint_at "$1"
+    restart_kube_proxy
+    rm "$HERE/kube-proxy.pending"
+  fi
+  if changed "$SYSCTLS" "$3"; then
+    apply_sysctls "$3" || return 1
+  fi
+  if changed "$KUBELET" "$2"; then
+    apply_kubelet "$2" || return 1
+  fi
+}
+
+READ_SETTINGS='
+import json, shlex, sys
+settings = json.load(sys.stdin)
+for name in ("endpoint", "kubelet", "sysctls"):
+    print("new_" + name + "=" + shlex.quote(settings[name].rstrip("\n")))
+'
+apply_settings() {
+  local digest read reason new_endpoint='' new_kubelet='' new_sysctls=''
+  digest=$(printf %s "$settings" | sha256sum | cut -c 1-16)
+  [ "$(cat "$REFUSED" 2> /dev/null)" != "$digest" ] || return 0
+  if ! read=$(python3 -c "$READ_SETTINGS" <<< "$settings" 2> /dev/null); then
+    reason="this node's unit (version $UNIT_VERSION) cannot read the settings"
+  else
+    eval "$read"
+    if reason=$(apply "$new_endpoint" "$new_kubelet" "$new_sysctls"); then
+      rm -f "$REFUSED"
+      if [ "$settings_applied" != "$digest" ] || [ -n "$settings_failed" ]; then
+        annotate "$PREFIX/settings-applied=$digest" "$PREFIX/settings-failed-"
+        say "settings $digest are applied"
+      fi
+      return
+    fi
+  fi
+  say "settings $digest are not applied: $reason"
+  # Trying once more every few seconds would only restart the kubelet over and over.
+  annotate "$PREFIX/settings-failed=$digest: $reason"
+  echo "$digest" > "$REFUSED"
+}
+
+# --- etcd, on control planes -----------------------------------------------------------------
+
+etcd_is_well() { # ADDRESS
+  curl -sSf --max-time 3 --cacert "$PKI/etcd/ca.crt" --cert "$PKI/etcd/healthcheck-client.crt" \
+    --key "$PKI/etcd/healthcheck-client.key" "https://$1:2379/health" 2> /dev/null |
+    grep -q '"health":"true"'
+}
+
+refuse() { # REASON: say why nothing is done, where the program looks
+  say "$1"
+  [ "$etcd_failed" = "$1" ] || annotate "$PREFIX/etcd-failed=$1"
+}
+
+others_suffice() { # MEMBERS ADDRESS: has etcd a majority of healthy members without that one?
+  local id address kind voters=0 well=0
+  while read -r id address kind; do
+    if [ "$kind" = voter ] && [ "$address" != "$2" ]; then
+      voters=$((voters + 1))
+      if etcd_is_well "$address"; then
+        well=$((well + 1))
+      fi
+    fi
+  done <<< "$1"
+  [ "$voters" -gt 0 ] && [ "$well" -gt $((voters / 2)) ]
+}
+
+remove_member() { # THROUGH ADDRESS: the member that has that address, if there is one
+  local known id address kind
+  known=$(members "$1") || return 1
+  while read -r id address kind; do
+    if [ "$address" = "$2" ]; then
+      say "removes etcd member $id ($kind, $address) through $1"
+      etcd "$1" cluster/member/remove "{\"ID\":\"$id\"}" > /dev/null || return 1
+    fi
+  done <<< "$known"
+}
+
+IS_LEADER='
+import json, sys
+status = json.load(sys.stdin)
+sys.exit(status["leader"] != status["header"]["member_id"])
+'
+hand_over_leadership() { # PEER: only for a shorter pause; etcd elects a leader anyway
+  local status successor
+  status=$(etcd 127.0.0.1 maintenance/status '{}') || return 0
+  successor=$(members 127.0.0.1 | sed -n "s/ $1 voter\$//p") || return 0
+  if [ -n "$successor" ] && python3 -c "$IS_LEADER" <<< "$status"; then
+    etcd 127.0.0.1 maintenance/transfer-leadership "{\"targetID\":\"$successor\"}" > /dev/null || true
+  fi
+}
+
+stop_pods() { # NAME...: a static pod ends when its manifest goes
+  local name
+  mkdir -p "$STOPPED"
+  for name in "$@"; do
+    if [ -e "$MANIFESTS/$name.yaml" ]; then
+      mv "$MANIFESTS/$name.yaml" "$STOPPED/$name.yaml"
+    fi
+  done
+}
+
+api_server_is_gone() {
+  ! answers "$OWN_ADDRESS" 6443
+}
+
+leave() {
+  local known others peer
+  if [ ! -e "$LEAVING" ]; then
+    known=$(members 127.0.0.1) || {
+      refuse 'its own etcd does not answer, so it cannot leave; another member has to forget it'
+      return
+    }
+    others=$(awk -v own="$OWN_ADDRESS" '$2 != own && $3 == "voter" { print $2 }' <<< "$known")
+    if [ -z "$others" ]; then
+      refuse 'its etcd member is the only one: without it the cluster would be lost'
+      return
+    fi
+    if ! others_suffice "$known" "$OWN_ADDRESS"; then
+      refuse 'without its etcd member the others would have no healthy majority'
+      return
+    fi
+    paste -s -d ' ' <<< "$others" > "$LEAVING.new"
+    mv "$LEAVING.new" "$LEAVING"
+  fi
+  read -ra peers < "$LEAVING"
+  peer=$(first_ready "${peers[@]}") || {
+    refuse 'no API server of another control plane is ready to serve instead'
+    return
+  }
+  point_endpoint_at "$peer"
+  stop_pods kube-controller-manager kube-scheduler kube-apiserver
+  retry 90 1 api_server_is_gone
+  hand_over_leadership "$peer"
+  # etcd refuses (503) while its members have been connected for less than five seconds.
+  retry 5 3 remove_member "$peer" "$OWN_ADDRESS" || {
+    refuse "etcd at $peer does not remove this machine's member"
+    return
+  }
+  stop_pods etcd
+  annotate "$PREFIX/etcd-left=$node_is" "$PREFIX/etcd-failed-"
+  say "its etcd member is removed, and its API server is stopped"
+}
+
+forget() {
+  local known address
+  for address in ${forget_members//,/ }; do
+    known=$(members 127.0.0.1) || {
+      refuse 'its own etcd does not answer, so it cannot remove a member'
+      return
+    }
+    awk -v dead="$address" '$2 == dead { found = 1 } END { exit !found }' <<< "$known" || continue
+    if [ "$address" = "$OWN_ADDRESS" ] || etcd_is_well "$address"; then
+      refuse "the etcd member at $address is alive: it has to leave by itself"
+      return
+    fi
+    if ! others_suffice "$known" "$address" || ! remove_member 127.0.0.1 "$address"; then
+      refuse "etcd has no healthy majority to remove the member at $address"
+      return
+    fi
+  done
+  annotate "$PREFIX/members-forgotten=$forget_members" "$PREFIX/etcd-failed-"
+}
+
+if [ "$ROLE" = control-plane ] && [ "$leave_etcd" = "$node_is" ]; then
+  [ "$etcd_left" = "$node_is" ] || leave
+  # Whatever else is asked, this machine is about to go.
+  exit 0
+fi
+if [ "$ROLE" = control-plane ] && [ -n "$forget_members" ] &&
+  [ "$members_forgotten" != "$forget_members" ]; then
+  forget
+fi
+if [ -z "$leave_etcd$forget_members" ] && [ -n "$etcd_failed" ]; then
+  annotate "$PREFIX/etcd-failed-"
+fi
+if [ -n "$settings" ]; then
+  apply_settings
+fi

@@ -1,0 +1,270 @@
+"""A node's user-data: everything that makes a bare machine a node, for cloud-init.
+
+Files and one command. The command, `bootstrap.sh`, is the same on every node; what differs is in
+`node.env` (docs/decisions/one-program-for-every-node.md). The node's own unit, `node.sh`, comes
+with it (docs/decisions/node-unit.md).
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from collections.abc import Mapping
+from importlib.resources import files
+from ipaddress import IPv6Network
+from shlex import quote
+from typing import Final
+
+from config.model import Role
+from config.report import ConfigError, Problem
+from planning.document import yaml_text
+from planning.model import ClusterPlan, NodePlan
+from planning.nodes import guest_network, guest_system
+from planning.nodes.endpoint import endpoint_name, other_control_planes, private_address
+from planning.nodes.kubeadm import (
+    KUBELET_SETTINGS,
+    init_documents,
+    join_documents,
+    kubelet_settings,
+)
+from planning.nodes.machine import UNIT_VERSION
+from planning.nodes.secrets import ClusterSecrets
+
+DIRECTORY: Final = "/etc/spiderpool-alicloud"
+PKI: Final = "/etc/kubernetes/pki"
+LIMIT: Final = 32 * 1024
+"""Bytes of user-data before base64. RunInstances, UserData: "The raw data can be up to 32 KB in
+size" (https://www.alibabacloud.com/help/en/ecs/developer-reference/api-ecs-2014-05-26-runinstances,
+and the field's comment in the API's SDKs of 2026; older pages say 16 KB)."""
+CREATION_SECONDS: Final = 6 * 3600
+"""How long after the first creation has begun a control plane may make the cluster. Long enough for
+a first boot that waits for its way out and is started again; its user-data stays the same later on,
+and must not make a second cluster on a new disk."""
+UNIT: Final = "spiderpool-alicloud-node"
+"""Name of the node's own unit: a service that a timer starts."""
+
+_File = tuple[str, str, str | None]
+"""Path, content, permissions."""
+
+_PRIVATE: Final = "0600"
+_PUBLIC: Final = None
+"""What cloud-init gives by itself: 0644."""
+_PROGRAM: Final = "0700"
+_PROGRAM_PATH: Final = f"{DIRECTORY}/bootstrap.sh"
+_UNIT_PATH: Final = f"{DIRECTORY}/node.sh"
+_SERVICE: Final = f"""\
+[Unit]
+Description=Brings this node to the settings that its Node asks for
+[Service]
+Type=oneshot
+ExecStart={_UNIT_PATH}
+"""
+_TIMER: Final = f"""\
+[Unit]
+Description=Starts {UNIT}.service every 15 seconds
+[Timer]
+OnActiveSec=15s
+OnUnitInactiveSec=15s
+AccuracySec=1s
+[Install]
+WantedBy=timers.target
+"""
+
+
+def user_data(  # noqa: PLR0913  # what only the cloud knows comes one by one
+    plan: ClusterPlan,
+    node: str,
+    *,
+    secrets: ClusterSecrets,
+    macs: Mapping[str, str],
+    api_address: str,
+    public_address: str | None,
+    creation_ends: int | None,
+    ipv6_networks: Mapping[str, IPv6Network] | None = None,
+) -> str:
+    """One node's cloud-config, base64 text as RunInstances wants it.
+
+    Args:
+        plan: the cluster, in `kubeadm` mode.
+        node: a key of `plan.nodes`.
+        secrets: the cluster's; CA keys go to control planes only.
+        macs: NIC name → MAC of the ENI that the node gets.
+        api_address: one control plane: its private address; several: the load balancer's.
+        public_address: the API server's EIP, for its certificate; None without one.
+        creation_ends: in the first creation of the cluster, seconds since 1970 until which its
+            first control plane may run `kubeadm init` (now and `CREATION_SECONDS`). None as soon
+            as there is, or was, a cluster: then no machine ever makes another one.
+        ipv6_networks: vSwitch key → its /64, with IPv6; each NIC then has its own address in it.
+
+    Raises:
+        ConfigError: over `LIMIT`.
+    """
+    this = plan.nodes[node]
+    contents = _contents(
+        plan,
+        this,
+        secrets=secrets,
+        macs=macs,
+        api_address=api_address,
+        public_address=public_address,
+        creation_ends=creation_ends,
+        ipv6_networks=ipv6_networks or {},
+    )
+    raw = _cloud_config(contents)
+    if len(raw) > LIMIT:
+        raise ConfigError([_too_large(this, len(raw))])
+    return b64encode(raw).decode()
+
+
+def _contents(  # noqa: PLR0913  # as `user_data`
+    plan: ClusterPlan,
+    this: NodePlan,
+    *,
+    secrets: ClusterSecrets,
+    macs: Mapping[str, str],
+    api_address: str,
+    public_address: str | None,
+    creation_ends: int | None,
+    ipv6_networks: Mapping[str, IPv6Network],
+) -> list[_File]:
+    network = guest_network.netplan(plan, this, macs=macs, ipv6_networks=ipv6_networks)
+    environment = _environment(plan, this, api_address=api_address, creation_ends=creation_ends)
+    contents: list[_File] = [
+        (f"{DIRECTORY}/common.sh", _script("common.sh"), _PUBLIC),
+        (_PROGRAM_PATH, _script("bootstrap.sh"), _PROGRAM),
+        (_UNIT_PATH, _script("node.sh"), _PROGRAM),
+        (f"/etc/systemd/system/{UNIT}.service", _SERVICE, _PUBLIC),
+        (f"/etc/systemd/system/{UNIT}.timer", _TIMER, _PUBLIC),
+        (f"{DIRECTORY}/node.env", environment, _PUBLIC),
+        (KUBELET_SETTINGS, kubelet_settings(plan, this), _PUBLIC),
+        ("/etc/netplan/60-spiderpool.yaml", network, _PRIVATE),
+        ("/etc/cloud/cloud.cfg.d/99-spiderpool.cfg", guest_network.CLOUD_INIT, _PUBLIC),
+        ("/etc/systemd/networkd.conf.d/spiderpool.conf", guest_network.NETWORKD, _PUBLIC),
+        ("/etc/NetworkManager/conf.d/spiderpool.conf", guest_network.NETWORK_MANAGER, _PUBLIC),
+        # Named to come after /etc/sysctl.d/99-sysctl.conf, which images fill.
+        ("/etc/sysctl.d/99-z-spiderpool.conf", guest_system.sysctls(plan), _PUBLIC),
+        ("/etc/chrony/sources.d/alibaba.sources", guest_system.CHRONY, _PUBLIC),
+    ]
+    system = {
+        **guest_network.dual_stack_files(plan, this),
+        **guest_system.apt_files(plan),
+        **guest_system.containerd_files(plan),
+    }
+    contents += [(path, content, _PUBLIC) for path, content in system.items()]
+    contents += _kubeadm(
+        plan, this, secrets=secrets, api_address=api_address, public_address=public_address
+    )
+    if this.role is Role.CONTROL_PLANE:
+        contents += _pki(secrets)
+    return contents
+
+
+def _cloud_config(contents: list[_File]) -> bytes:
+    document = {
+        "write_files": [_written(file) for file in contents],
+        "runcmd": [[_PROGRAM_PATH]],
+    }
+    return ("#cloud-config\n" + yaml_text(document)).encode()
+
+
+def _written(file: _File) -> dict[str, str]:
+    path, content, mode = file
+    permissions = {} if mode is None else {"permissions": mode}
+    return {"path": path, **permissions, "content": content}
+
+
+def _script(name: str) -> str:
+    """A script as short as it can be read by bash: without comments, blank lines and indentation.
+
+    Those are for readers of this repository, and would take a quarter of `LIMIT`. A Python text in
+    a script, from a line that ends in `='` to one that begins with `'`, keeps its indentation.
+    """
+    kept: list[str] = []
+    python = False
+    for line in files("planning.nodes").joinpath(name).read_text(encoding="utf-8").splitlines():
+        if python:
+            kept.append(line)
+            python = not line.startswith("'")
+        elif line.startswith("#!"):
+            kept.append(line)
+        elif (short := _FUNCTION.sub(r"\1", line.lstrip())) and not short.startswith("#"):
+            kept.append(short)
+            python = short.endswith("='")
+    return "\n".join(kept) + "\n"
+
+
+_FUNCTION: Final = re.compile(r"^(\w+\(\) \{) #.*$")
+"""A function's first line, which says what it takes."""
+
+
+def _environment(
+    plan: ClusterPlan, node: NodePlan, *, api_address: str, creation_ends: int | None
+) -> str:
+    """Shell assignments that the scripts read.
+
+    Who initialises the cluster is written in the plan, never decided by who comes first.
+    """
+    control_plane = node.role is Role.CONTROL_PLANE
+    keys = guest_system.signing_keys(plan)
+    values = {
+        "NODE_NAME": node.name,
+        "ROLE": str(node.role),
+        "NICS": " ".join(sorted(node.interfaces)),
+        "MODULES": " ".join(guest_system.MODULES),
+        "KUBERNETES_VERSION": plan.kubernetes.version,
+        "KUBERNETES_KEY": keys["kubernetes"],
+        "DOCKER_KEY": keys["docker"],
+        "UNIT_VERSION": str(UNIT_VERSION),
+        "ENDPOINT_NAME": endpoint_name(plan),
+        "ENDPOINT_ADDRESS": api_address,
+        "OWN_ADDRESS": private_address(node),
+        "PEERS": " ".join(other_control_planes(plan, node)) if control_plane else "",
+        "CREATION_ENDS": str(creation_ends) if control_plane and creation_ends else "",
+        "INITIALISES": "yes" if node.name == plan.control_planes[0].name else "no",
+    }
+    return "".join(f"{name}={quote(value)}\n" for name, value in values.items())
+
+
+def _kubeadm(
+    plan: ClusterPlan,
+    node: NodePlan,
+    *,
+    secrets: ClusterSecrets,
+    api_address: str,
+    public_address: str | None,
+) -> list[_File]:
+    join = join_documents(plan, node, secrets=secrets)
+    documents: list[_File] = [(f"{DIRECTORY}/kubeadm-join.yaml.in", join, _PRIVATE)]
+    if node.role is Role.CONTROL_PLANE:
+        init = init_documents(
+            plan, node, secrets=secrets, api_address=api_address, public_address=public_address
+        )
+        documents.append((f"{DIRECTORY}/kubeadm-init.yaml.in", init, _PRIVATE))
+    return documents
+
+
+def _pki(secrets: ClusterSecrets) -> list[_File]:
+    pairs = {
+        "ca": secrets.ca,
+        "front-proxy-ca": secrets.front_proxy_ca,
+        "etcd/ca": secrets.etcd_ca,
+    }
+    found: list[_File] = []
+    for name, pair in pairs.items():
+        found.append((f"{PKI}/{name}.crt", pair.certificate, _PUBLIC))
+        found.append((f"{PKI}/{name}.key", pair.key, _PRIVATE))
+    found.append((f"{PKI}/sa.key", secrets.service_account_key, _PRIVATE))
+    found.append((f"{PKI}/sa.pub", secrets.service_account_public_key, _PUBLIC))
+    return found
+
+
+def _too_large(node: NodePlan, size: int) -> Problem:
+    return Problem(
+        path=f"nodePools.{node.pool}",
+        value=None,
+        rule=(
+            f"The user-data of node {node.name} is {size} bytes, and Alibaba Cloud takes at most "
+            f"{LIMIT} before base64."
+        ),
+        remedy="Write fewer or shorter labels, taints and kubernetes.kubelet settings.",
+    )

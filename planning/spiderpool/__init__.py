@@ -1,0 +1,1 @@
+"""Spiderpool: chart values, pools and the rules that its webhook checks."""

@@ -1,0 +1,165 @@
+"""Spiderpool: the chart's values and the objects that this program owns itself (decision D6).
+
+The chart is installed without its hook Jobs. Those would make a SpiderMultusConfig that refuses
+the real one (spiderpool#2700), and would delete every object of ours on the way down.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from ipaddress import IPv6Network
+from typing import Final
+
+from config.report import ConfigError
+from planning.addresses.ipv6 import gateway as ipv6_gateway
+from planning.model import ClusterPlan, IPPoolPlan
+from planning.names import IPV6, SPIDERPOOL_NAMESPACE
+from planning.nodes.secrets import ClusterSecrets
+from planning.spiderpool.fixed_values import fixed_values
+from planning.spiderpool.value_checks import COORDINATOR_FIELDS, value_problems
+
+API_VERSION: Final = "spiderpool.spidernet.io/v2beta1"
+NAMESPACE: Final = SPIDERPOOL_NAMESPACE
+RELEASE_NAME: Final = "spiderpool"
+
+Values = dict[str, object]
+
+
+def chart_values(plan: ClusterPlan, *, secrets: ClusterSecrets | None) -> Values:
+    """All values of the release: the user's, under what must hold for this cluster.
+
+    With secrets they hold the webhook's private key. Without, only
+    `spiderpoolController.tls.provided` is missing (`webhook_certificates` makes it), so that the
+    rest can be shown before there are secrets.
+
+    Raises:
+        ConfigError: when `spiderpool.values` says something else than what must hold.
+    """
+    problems = value_problems(plan)
+    if problems:
+        raise ConfigError(problems)
+    tls: Values = {"method": "provided"}
+    if secrets is not None:
+        tls["provided"] = webhook_certificates(secrets)
+    values = _merged(_merged(_defaults(plan), plan.spiderpool.values), fixed_values(plan))
+    return _merged(values, {"spiderpoolController": {"tls": tls}})
+
+
+def webhook_certificates(secrets: ClusterSecrets) -> dict[str, str]:
+    """The chart's `spiderpoolController.tls.provided`: base64 of PEM, as its Secret has it."""
+    return {
+        "tlsCa": _encoded(secrets.webhook_ca),
+        "tlsCert": _encoded(secrets.webhook.certificate),
+        "tlsKey": _encoded(secrets.webhook.key),
+    }
+
+
+def ip_pool_spec(
+    pool: IPPoolPlan, *, ips: Sequence[str], ipv6_network: IPv6Network | None = None
+) -> Values:
+    """A SpiderIPPool's spec, as the guide writes it and nothing more.
+
+    What the webhook adds (`ipVersion`, `disable`) is left to it: unsaid fields are never a
+    difference.
+
+    Args:
+        pool: one of `plan.ip_pools`.
+        ips: canonical ranges from the ENI that exists.
+        ipv6_network: the vSwitch's /64, for an IPv6 pool; the cloud chooses it.
+
+    Raises:
+        ValueError: an IPv6 pool without its /64.
+    """
+    subnet, gateway = str(pool.subnet), str(pool.gateway)
+    if pool.ip_version == IPV6:
+        if ipv6_network is None:
+            raise ValueError(f"pool {pool.name} is for IPv6: its vSwitch's /64 must be given")
+        subnet, gateway = str(ipv6_network), str(ipv6_gateway(ipv6_network))
+    spec: Values = {
+        "default": pool.default,
+        "ips": list(ips),
+        "subnet": subnet,
+        "gateway": gateway,
+        "nodeName": [pool.node_name],
+        "multusName": [pool.multus_name],
+    }
+    if pool.namespaces:
+        spec["namespaceName"] = list(pool.namespaces)
+    if pool.pod_labels:
+        spec["podAffinity"] = {"matchLabels": dict(pool.pod_labels)}
+    return spec
+
+
+def multus_config_spec(plan: ClusterPlan, interface: str) -> Values:
+    """A SpiderMultusConfig's spec: ipvlan on one NIC, with the coordinator.
+
+    Raises:
+        KeyError: no node of the plan has that NIC.
+    """
+    if interface not in plan.interface_names:
+        raise KeyError(interface)
+    return {"cniType": "ipvlan", "enableCoordinator": True, "ipvlan": {"master": [interface]}}
+
+
+def coordinator_spec(plan: ClusterPlan) -> Values:
+    """The SpiderCoordinator's spec: what must hold, and the user's values of the other fields.
+
+    `none`: there is no overlay. Left to itself it reads /etc/cni/net.d and can be led astray; and
+    the cluster's dummy pod range must never be routed to the host. The chart hands its own
+    `coordinator` values to a hook Job only, which this program leaves out.
+    """
+    values = plan.spiderpool.values.get("coordinator")
+    own = values if isinstance(values, Mapping) else {}
+    return {
+        "mode": "auto",
+        "podCIDRType": "none",
+        "hijackCIDR": ["169.254.0.0/16"],
+        "tunePodRoutes": True,
+        **{field: own[field] for field in COORDINATOR_FIELDS if field in own},
+    }
+
+
+def _defaults(plan: ClusterPlan) -> Values:
+    """What the user may change."""
+    return {
+        "ipam": {
+            "enableCleanOutdatedEndpoint": True,
+            # How long an address of a lost node stays taken; upstream's is 600.
+            "gc": {"gcAll": {"intervalInSecond": 120}},
+        },
+        "plugins": {
+            "installRdmaCNI": False,
+            "installOvsCNI": False,
+            "installSriovCNI": False,
+            "installibSriovCNI": False,
+            "installIpoibCNI": False,
+            "installVlanCNI": False,
+        },
+        "spiderpoolAgent": {"tuneSysctlConfig": True},
+        "spiderpoolController": {
+            # Its host ports are one to a node: a rollout needs a node more than replicas.
+            "replicas": 2 if len(plan.nodes) > 2 and len(plan.control_planes) > 1 else 1,  # noqa: PLR2004
+            "enableValidatingResourcesDeletedWebhook": False,
+            "podResourceInject": {"enabled": False},
+        },
+        "rdma": {"rdmaSharedDevicePlugin": {"install": False}},
+        "sriov": {"install": False},
+        "grafanaDashboard": {"install": False},
+    }
+
+
+def _merged(under: Mapping[str, object], over: Mapping[str, object]) -> Values:
+    """`over` laid over `under`; maps are merged, everything else replaced."""
+    merged = dict(under)
+    for key, value in over.items():
+        below = merged.get(key)
+        if isinstance(value, Mapping) and isinstance(below, Mapping):
+            merged[key] = _merged(below, value)
+        else:
+            merged[key] = value
+    return merged
+
+
+def _encoded(pem: str) -> str:
+    return b64encode(pem.encode()).decode()

@@ -1,0 +1,163 @@
+"""The hook that judges an edit before anything else: what it says, and what it lets through."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+from unittest.mock import patch
+
+import pulumi
+import pytest
+
+from components.api.cluster_api import ClusterApi, ClusterError
+from components.transition import AppliedPlan
+from planning.transitions.reading import Record, read_record
+from planning.transitions.record import record
+from tests.clusters import Document, small
+from tests.deploying import deploy
+from tests.planning.documents import planned
+from tests.planning.edited import at, edited
+
+pytestmark = pytest.mark.unit
+
+SHRUNK = edited(small(), at("nodePools/workers/interfaces/eth1/podAddresses", 3))
+
+
+class AnsweringCluster(ClusterApi):
+    """A cluster in which one pod holds the last address of the worker's eth1."""
+
+    def __init__(self) -> None:
+        """Without a client: nothing is sent."""
+
+    async def version(self) -> str:
+        return "v1.35.4"
+
+    async def control_planes(self) -> Sequence[str]:
+        return ["masters-0"]
+
+    async def ip_pools(self) -> Sequence[Mapping[str, Any]]:
+        status = {"allocatedIPs": '{"10.1.0.149": {"pod": "shop/web-1", "podUid": "x"}}'}
+        return [{"metadata": {"name": "workers-0-eth1"}, "status": status}]
+
+
+class SilentCluster(ClusterApi):
+    """A cluster that does not answer."""
+
+    def __init__(self) -> None:
+        """Without a client: nothing is sent."""
+
+    async def version(self) -> str:
+        raise ClusterError("no route to host")
+
+
+def applied(document: Document) -> AppliedPlan:
+    """The resource of a program that has run to its end."""
+    seen: list[AppliedPlan] = []
+
+    class Seen(AppliedPlan):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - passed on
+            super().__init__(*args, **kwargs)
+            seen.append(self)
+
+    with patch("components.cluster.AppliedPlan", Seen):
+        deploy(document)
+    return seen[0]
+
+
+def judged(
+    after: Document,
+    old: Mapping[str, Any],
+    *,
+    cluster: ClusterApi,
+    outputs: Mapping[str, Any] | None = None,
+    preview: bool = False,
+) -> list[str]:
+    """Run the hook for an edit; what it told."""
+
+    @asynccontextmanager
+    async def api(_text: str, **_: float) -> AsyncIterator[ClusterApi]:
+        yield cluster
+
+    told: list[str] = []
+    resource = applied(after)
+    args = pulumi.ResourceHookArgs(
+        urn="",
+        id="",
+        name="small",
+        type="",
+        old_inputs=old,
+        old_outputs={"server": "203.0.113.9"} if outputs is None else outputs,
+    )
+    with (
+        patch("components.transition.cluster_api", api),
+        patch("pulumi.runtime.is_dry_run", lambda: preview),
+        patch("pulumi.log.info", lambda text, *_: told.append(text)),
+    ):
+        asyncio.run(resource._before_update(args))
+    return told
+
+
+def test_an_accepted_edit_is_told_in_words() -> None:
+    after = edited(small(), at("nodePools/workers/instanceType", "ecs.g7.xlarge"))
+    told = judged(after, record(planned(small())), cluster=AnsweringCluster())
+    assert told == [
+        (
+            "workers-0: restarted, drained first, because instanceType ecs.g7.large becomes "
+            "ecs.g7.xlarge."
+        )
+    ]
+
+
+def test_a_refusal_names_the_pod_that_holds_the_address() -> None:
+    with pytest.raises(pulumi.RunError, match=r"shop/web-1 \(10\.1\.0\.149\)"):
+        judged(SHRUNK, record(planned(small())), cluster=AnsweringCluster())
+
+
+def test_an_update_takes_no_address_while_the_cluster_is_silent() -> None:
+    with pytest.raises(pulumi.RunError, match="no route to host"):
+        judged(SHRUNK, record(planned(small())), cluster=SilentCluster())
+
+
+def test_a_preview_goes_on_without_an_answer_and_says_so() -> None:
+    told = judged(SHRUNK, record(planned(small())), cluster=SilentCluster(), preview=True)
+    assert "was not asked: the API server gave no answer (no route to host)" in told[0]
+
+
+def test_an_update_whose_cluster_has_no_known_address_takes_no_address() -> None:
+    with pytest.raises(pulumi.RunError, match="no run has been complete yet"):
+        judged(SHRUNK, record(planned(small())), cluster=AnsweringCluster(), outputs={})
+
+
+def test_all_reasons_come_in_one_message() -> None:
+    after = edited(small(), at("name", "other"), at("kubernetes/podCidr", "10.245.0.0/16"))
+    with pytest.raises(pulumi.RunError) as caught:
+        judged(after, record(planned(small())), cluster=AnsweringCluster())
+    assert "Write name: small." in str(caught.value)
+    assert "Write kubernetes.podCidr: 10.244.0.0/16." in str(caught.value)
+
+
+def test_a_stack_of_an_earlier_release_is_told_what_happens_to_it() -> None:
+    old = {"workers": ["workers-0"], "kubernetes": "1.35.4"}
+    told = judged(small(), old, cluster=AnsweringCluster())
+    assert "deployed by an earlier release" in told[0]
+    assert told[1].startswith("masters-0: keeps its machine")
+    assert told[2].startswith("workers-0: replaced, drained first")
+
+
+def test_a_callback_gets_both_plans_once_the_edit_is_accepted() -> None:
+    plans: list[object] = []
+
+    async def remember(before: object, after: object) -> None:
+        plans.extend((before, after))
+
+    resource = applied(edited(small(), at("tags/owner", "platform")))
+    object.__setattr__(resource._args, "before_changes", remember)
+    args = pulumi.ResourceHookArgs(
+        urn="", id="", name="small", type="", old_inputs=record(planned(small()))
+    )
+    with patch("pulumi.log.info"):
+        asyncio.run(resource._before_update(args))
+    assert [type(plan) for plan in plans] == [Record, Record]
+    assert plans[0] == read_record(record(planned(small())))

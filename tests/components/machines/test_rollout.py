@@ -1,0 +1,513 @@
+"""When a machine may go, what happens to it, and when the next one may."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+from collections.abc import AsyncIterator, Coroutine, Mapping
+from contextlib import asynccontextmanager
+from functools import cache
+from typing import Any
+from unittest.mock import patch
+
+import pulumi
+import pytest
+
+from components.api.cluster_api import ClusterApi, KubernetesNode
+from components.machines.machine_generation import generation_inputs
+from components.machines.rollout import Membership, Rollout
+from planning.nodes.machine import SETTINGS, SETTINGS_APPLIED, settings_digest
+from planning.read import plan_from
+from planning.transitions.reading import EarlierRelease, Record, read_record
+from planning.transitions.record import record
+from tests.clusters import Document, small
+from tests.deploying import deploy
+from tests.fake_cluster import FakeCluster, a_node, a_pod
+
+pytestmark = pytest.mark.unit
+
+FIRST, SECOND = "workers-0", "workers-1"
+PLANES = ("masters-0", "masters-1", "masters-2")
+
+
+def document(planes: int) -> Document:
+    return small({"nodePools": {"workers": {"count": 2}, "masters": {"count": planes}}})
+
+
+@cache
+def made(planes: int) -> Rollout:
+    """The roll-out of a program with two workers that has run to its end."""
+    seen: list[Rollout] = []
+
+    class Seen(Rollout):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - passed on
+            super().__init__(*args, **kwargs)
+            seen.append(self)
+
+    with patch("components.cluster.Rollout", Seen):
+        deploy(document(planes))
+    return seen[0]
+
+
+def fresh(planes: int, monkeypatch: pytest.MonkeyPatch) -> Rollout:
+    """The same before anything happened to its nodes."""
+    rollout = copy.copy(made(planes))
+    rollout._new, rollout._changed = set(), set()
+    monkeypatch.setattr("components.machines.rollout.READY_WITHIN", 0.05)
+    monkeypatch.setattr("components.machines.rollout._ASK_EVERY", 0.005)
+    monkeypatch.setenv("SPIDERPOOL_ALICLOUD_DRAIN_SECONDS", "0.05")
+    return rollout
+
+
+@pytest.fixture
+def roll(monkeypatch: pytest.MonkeyPatch) -> Rollout:
+    return fresh(1, monkeypatch)
+
+
+@pytest.fixture
+def three(monkeypatch: pytest.MonkeyPatch) -> Rollout:
+    return fresh(3, monkeypatch)
+
+
+def serving(count: int = 1, /, **changes: Any) -> FakeCluster:  # noqa: ANN401 - its fields
+    names = PLANES[:count]
+    return FakeCluster(
+        **{
+            "known": {name: a_node(name, address="10.0.0.9") for name in (*names, FIRST, SECOND)},
+            "planes": dict.fromkeys(names, True),
+            **changes,
+        }
+    )
+
+
+def run(cluster: FakeCluster, hook: Coroutine[Any, Any, Any]) -> None:
+    """Let a hook run against this cluster."""
+
+    @asynccontextmanager
+    async def api(_text: str, **_: float) -> AsyncIterator[ClusterApi]:
+        yield cluster
+
+    with patch("components.machines.rollout.cluster_api", api):
+        asyncio.run(hook)
+
+
+def args(node: str, **inputs: Any) -> pulumi.ResourceHookArgs:  # noqa: ANN401 - any inputs
+    return pulumi.ResourceHookArgs(urn="", id="", name=f"small-{node}", type="", **inputs)
+
+
+def inputs(roll: Rollout, node: str, changes: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """A node's generation; `changes` are laid over its parts."""
+    plain = generation_inputs(roll._plan, roll._plan.nodes[node], settings='{"kubelet":"a"}')
+    laid: dict[str, Any] = copy.deepcopy(plain)
+    for key, value in (changes or {}).items():
+        laid[key] = {**laid[key], **value} if isinstance(value, Mapping) else value
+    return laid
+
+
+IMAGE = {"identity": {"image": "m-before"}}
+RESTART = {"restart": {"instanceType": "ecs.before"}}
+SETTINGS_EDIT = {"settings": '{"kubelet":"before"}'}
+
+
+def changes(
+    roll: Rollout,
+    node: str,
+    before: Mapping[str, Any] = IMAGE,
+) -> Coroutine[Any, Any, None]:
+    """The hook of an edit, from a generation that was like `before`."""
+    return roll._change(
+        args(node, old_inputs=inputs(roll, node, before), new_inputs=inputs(roll, node))
+    )
+
+
+def members(planes: int, *workers: str, protected: bool = False) -> Membership:
+    addresses = {name: f"10.0.0.{16 * n}" for n, name in enumerate(PLANES[:planes], start=1)}
+    return Membership(control_planes=addresses, workers=workers, protected=protected)
+
+
+def test_a_worker_is_cordoned_and_then_emptied(roll: Rollout) -> None:
+    cluster = serving(pods={FIRST: [a_pod("web")]})
+    run(cluster, changes(roll, FIRST))
+    assert cluster.done == [f"cordon {FIRST}", "evict web"]
+
+
+def test_a_restart_empties_the_node_too(roll: Rollout) -> None:
+    cluster = serving(pods={FIRST: [a_pod("web")]})
+    run(cluster, changes(roll, FIRST, RESTART))
+    assert cluster.done == [f"cordon {FIRST}", "evict web"]
+    assert roll._changed == {FIRST}
+
+
+def test_an_edit_of_nothing_asks_nobody(roll: Rollout) -> None:
+    cluster = serving(failures=10**6)
+    run(cluster, changes(roll, FIRST, {}))
+    assert cluster.done == []
+
+
+def test_no_worker_goes_while_another_is_not_ready(roll: Rollout) -> None:
+    cluster = serving()
+    cluster.known[SECOND] = a_node(SECOND, ready=False)
+    with pytest.raises(pulumi.RunError, match=f"another worker is not ready: {SECOND}"):
+        run(cluster, changes(roll, FIRST))
+    assert cluster.done == []
+
+
+def test_no_worker_goes_while_an_earlier_one_has_no_node(roll: Rollout) -> None:
+    cluster = serving()
+    del cluster.known[FIRST]
+    with pytest.raises(pulumi.RunError, match=f"not ready: {FIRST}"):
+        run(cluster, changes(roll, SECOND))
+
+
+def test_a_worker_that_is_only_being_added_holds_nobody_up(roll: Rollout) -> None:
+    cluster = serving()
+    del cluster.known[FIRST]
+    roll._note_new(args(FIRST))
+    run(cluster, changes(roll, SECOND))
+    assert cluster.done == [f"cordon {SECOND}"]
+
+
+def test_what_a_broken_off_run_left_cordoned_is_opened_again(roll: Rollout) -> None:
+    cluster = serving()
+    asyncio.run(cluster.cordon(SECOND))
+    run(cluster, changes(roll, FIRST))
+    assert cluster.done == [f"cordon {SECOND}", f"uncordon {SECOND}", f"cordon {FIRST}"]
+
+
+def test_an_older_api_server_refuses_a_new_machine_before_anything_is_done(roll: Rollout) -> None:
+    cluster = serving(runs="v1.34.9", kube_proxy=None)
+    with pytest.raises(pulumi.RunError, match="a kubelet is never newer"):
+        run(cluster, changes(roll, FIRST))
+    assert cluster.done == []
+
+
+def test_a_cluster_that_does_not_answer_keeps_every_machine(roll: Rollout) -> None:
+    cluster = serving(failures=10**6)
+    with pytest.raises(pulumi.RunError, match="could not join it either") as refused:
+        run(cluster, changes(roll, FIRST))
+    assert "DRAIN_SECONDS" not in str(refused.value)
+
+
+def test_without_a_drain_nobody_is_evicted_and_the_others_are_still_asked(
+    roll: Rollout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SPIDERPOOL_ALICLOUD_DRAIN_SECONDS", "0")
+    cluster = serving(pods={FIRST: [a_pod("web")]})
+    run(cluster, changes(roll, FIRST))
+    assert cluster.done == [f"cordon {FIRST}"]
+    cluster.known[FIRST] = a_node(FIRST, ready=False)
+    with pytest.raises(pulumi.RunError, match="another worker is not ready"):
+        run(cluster, changes(roll, SECOND))
+
+
+def test_a_machine_that_boots_finds_no_node_of_its_name(roll: Rollout) -> None:
+    cluster = serving()
+    run(cluster, roll._forget_predecessor(args(FIRST)))
+    assert cluster.done == [f"delete {FIRST}"]
+
+
+def test_a_machine_of_a_first_creation_boots_without_an_api_server(roll: Rollout) -> None:
+    cluster = FakeCluster(failures=1)
+    run(cluster, roll._forget_predecessor(args(FIRST)))
+    assert cluster.done == []
+
+
+def test_workers_that_leave_are_all_closed_before_the_first_is_emptied(roll: Rollout) -> None:
+    cluster = serving(
+        pods={FIRST: [a_pod("a")], SECOND: [a_pod("b"), a_pod("d", owner="DaemonSet")]}
+    )
+    run(cluster, roll.evict_leaving(members(1, FIRST, SECOND), members(1)))
+    assert cluster.done == [
+        *(f"cordon {FIRST}", f"cordon {SECOND}"),
+        *("evict a", f"taint {FIRST}", f"delete {FIRST}"),
+        *("evict b", f"taint {SECOND}", f"delete {SECOND}"),
+    ]
+
+
+# --- control planes ---------------------------------------------------------------------------
+
+
+def test_a_control_plane_goes_when_all_others_serve(three: Rollout) -> None:
+    cluster = serving(3)
+    run(cluster, changes(three, PLANES[0]))
+    assert cluster.done == [f"cordon {PLANES[0]}"]
+    assert three._changed == {PLANES[0]}
+
+
+@pytest.mark.parametrize("before", [IMAGE, RESTART], ids=["replaced", "restarted"])
+@pytest.mark.parametrize(
+    "unwell",
+    [
+        pytest.param({"planes": {**dict.fromkeys(PLANES, True), PLANES[2]: False}}, id="etcd"),
+        pytest.param(
+            {"known": {n: a_node(n, ready=n != PLANES[2]) for n in (*PLANES, FIRST, SECOND)}},
+            id="Node",
+        ),
+        pytest.param({"planes": dict.fromkeys(PLANES[:2], True)}, id="no member"),
+    ],
+)
+def test_no_control_plane_goes_while_another_does_not_serve(
+    three: Rollout, unwell: dict[str, Any], before: Mapping[str, Any]
+) -> None:
+    cluster = serving(3, **unwell)
+    with pytest.raises(pulumi.RunError, match=f"does not serve: {PLANES[2]}"):
+        run(cluster, changes(three, PLANES[0], before))
+    assert cluster.done == []
+
+
+def test_the_only_control_plane_is_never_replaced(roll: Rollout) -> None:
+    cluster = serving()
+    with pytest.raises(pulumi.RunError, match="its machine is never replaced, and image cannot"):
+        run(cluster, changes(roll, PLANES[0]))
+    assert cluster.done == []
+
+
+def test_the_only_etcd_member_is_never_replaced_whatever_the_plan_says(three: Rollout) -> None:
+    cluster = serving(1)
+    three._new.update(PLANES[1:])
+    with pytest.raises(pulumi.RunError, match="has the only etcd member"):
+        run(cluster, changes(three, PLANES[0]))
+    assert cluster.done == []
+
+
+def test_the_only_control_plane_is_restarted(roll: Rollout) -> None:
+    cluster = serving()
+    run(cluster, changes(roll, PLANES[0], RESTART))
+    assert cluster.done == [f"cordon {PLANES[0]}"]
+
+
+def test_a_version_is_no_new_machine_for_the_only_control_plane_that_runs_it(
+    roll: Rollout,
+) -> None:
+    cluster = serving()
+    run(cluster, changes(roll, PLANES[0], {"identity": {"kubernetes": "1.34.9"}}))
+    assert cluster.done == []
+
+
+@pytest.mark.parametrize(
+    "older",
+    [
+        pytest.param({"runs": "v1.34.9"}, id="API server"),
+        pytest.param({"known": {PLANES[0]: a_node(PLANES[0], kubelet="v1.34.9")}}, id="kubelet"),
+    ],
+)
+def test_a_version_that_the_only_control_plane_does_not_run_is_refused(
+    roll: Rollout, older: dict[str, Any]
+) -> None:
+    with pytest.raises(pulumi.RunError, match=r"Upgrade masters-0 on the machine"):
+        run(
+            serving(**older),
+            changes(roll, PLANES[0], {"identity": {"kubernetes": "1.34.9"}}),
+        )
+
+
+def test_the_clusters_version_is_written_before_the_first_control_plane_goes(
+    three: Rollout,
+) -> None:
+    cluster = serving(3, configuration="clusterName: x\nkubernetesVersion: v1.35.3\n")
+    before = {"identity": {"kubernetes": "1.35.3"}}
+    run(cluster, changes(three, PLANES[0], before))
+    run(cluster, changes(three, PLANES[1], before))
+    assert cluster.done == [
+        "write the cluster's version",
+        f"cordon {PLANES[0]}",
+        f"cordon {PLANES[1]}",
+    ]
+    assert "v1.35.4" in cluster.configuration
+
+
+def test_kube_proxy_follows_the_api_servers_and_precedes_the_first_worker(three: Rollout) -> None:
+    cluster = serving(3, kube_proxy="r.example/kube-proxy:v1.35.3")
+    run(cluster, changes(three, FIRST))
+    assert cluster.done[0] == "kube-proxy r.example/kube-proxy:v1.35.4"
+
+
+def test_control_planes_that_leave_go_one_after_another_and_leave_etcd(three: Rollout) -> None:
+    cluster = serving(3, pods={PLANES[2]: [a_pod("ccm")]})
+    run(cluster, three.evict_leaving(members(3, FIRST), members(1, FIRST)))
+    last, middle = PLANES[2], PLANES[1]
+    assert cluster.done == [
+        *(f"cordon {last}", "evict ccm", f"taint {last}", f"change {last}", f"delete {last}"),
+        *(f"cordon {middle}", f"taint {middle}", f"change {middle}", f"delete {middle}"),
+    ]
+    assert cluster.planes == {PLANES[0]: True}
+
+
+def test_a_dead_control_plane_that_leaves_is_forgotten_by_one_that_stays(three: Rollout) -> None:
+    cluster = serving(3, pods={PLANES[2]: [a_pod("ccm")]})
+    cluster.known[PLANES[2]] = a_node(PLANES[2], ready=False)
+    run(cluster, three.evict_leaving(members(3), members(2)))
+    assert cluster.done == [f"change {PLANES[0]}", f"change {PLANES[0]}", f"delete {PLANES[2]}"]
+    assert set(cluster.planes) == set(PLANES[:2])
+
+
+def test_no_control_plane_leaves_while_one_that_stays_does_not_serve(three: Rollout) -> None:
+    cluster = serving(3, planes={**dict.fromkeys(PLANES, True), PLANES[0]: False})
+    with pytest.raises(pulumi.RunError, match=r"masters-0 is not well \(etcd, kube-apiserver"):
+        run(cluster, three.evict_leaving(members(3), members(1)))
+    assert cluster.done == []
+
+
+def test_a_machine_without_a_unit_does_not_leave_etcd(three: Rollout) -> None:
+    cluster = serving(3)
+    cluster.known[PLANES[2]] = a_node(PLANES[2], unit=False)
+    with pytest.raises(pulumi.RunError, match="made by an earlier release"):
+        run(cluster, three.evict_leaving(members(3), members(1)))
+    assert f"delete {PLANES[2]}" not in cluster.done
+
+
+def test_protected_control_planes_do_not_leave(three: Rollout) -> None:
+    cluster = serving(3)
+    with pytest.raises(pulumi.RunError, match="Write protect: false"):
+        run(cluster, three.evict_leaving(members(3, protected=True), members(1)))
+    assert cluster.done == []
+
+
+def test_not_all_control_planes_leave(three: Rollout) -> None:
+    other = Membership(control_planes={"x": "10.0.0.99"}, workers=(), protected=False)
+    with pytest.raises(pulumi.RunError, match="cannot all leave"):
+        run(serving(3), three.evict_leaving(members(3), other))
+
+
+def test_a_time_of_zero_for_drains_does_not_let_a_control_plane_skip_etcd(
+    three: Rollout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SPIDERPOOL_ALICLOUD_DRAIN_SECONDS", "0")
+    cluster = serving(3)
+    run(cluster, three.evict_leaving(members(3), members(1)))
+    assert cluster.planes == {PLANES[0]: True}
+
+
+# --- settings -----------------------------------------------------------------------------------
+
+
+def test_settings_change_on_the_running_node(roll: Rollout) -> None:
+    cluster = serving()
+    run(cluster, changes(roll, FIRST, SETTINGS_EDIT))
+    assert cluster.done == [f"change {FIRST}"]
+    text = '{"kubelet":"a"}'
+    assert cluster.known[FIRST].annotations[SETTINGS] == text
+    assert cluster.known[FIRST].annotations[SETTINGS_APPLIED] == settings_digest(text)
+    assert roll._changed == set()
+
+
+def test_a_settings_edit_waits_for_the_others_too(roll: Rollout) -> None:
+    cluster = serving()
+    cluster.known[SECOND] = a_node(SECOND, ready=False)
+    with pytest.raises(pulumi.RunError, match="another worker is not ready"):
+        run(cluster, changes(roll, FIRST, SETTINGS_EDIT))
+
+
+# --- when the next one may ------------------------------------------------------------------------
+
+
+def back(**node: Any) -> KubernetesNode:  # noqa: ANN401 - as a_node
+    return a_node(FIRST, instance="i-new", **node)
+
+
+@pytest.mark.parametrize(
+    ("cluster", "lacks"),
+    [
+        pytest.param(FakeCluster(), "it has no Node yet", id="no Node"),
+        pytest.param(
+            FakeCluster(known={FIRST: a_node(FIRST)}),
+            "still that of cn-hangzhou.i-old",
+            id="old",
+        ),
+        pytest.param(FakeCluster(known={FIRST: back(ready=False)}), "not ready", id="not ready"),
+        pytest.param(
+            FakeCluster(
+                known={FIRST: back()},
+                pods={
+                    FIRST: [a_pod("cni", owner="DaemonSet", namespace="kube-system", ready=False)]
+                },
+            ),
+            "kube-system/cni not ready",
+            id="no CNI",
+        ),
+    ],
+)
+def test_the_next_turn_waits_for_what_a_worker_lacks(
+    roll: Rollout, cluster: FakeCluster, lacks: str
+) -> None:
+    with pytest.raises(pulumi.RunError, match=lacks):
+        run(cluster, roll._until_back(roll._plan.nodes[FIRST], "i-new", _RESOURCE))
+
+
+def test_the_next_turn_waits_for_a_control_planes_etcd(three: Rollout) -> None:
+    cluster = serving(3, planes={**dict.fromkeys(PLANES, True), PLANES[1]: False})
+    with pytest.raises(pulumi.RunError, match="etcd, kube-apiserver not ready"):
+        run(cluster, three._until_back(three._plan.nodes[PLANES[1]], "i-old", _RESOURCE))
+
+
+def test_static_pods_of_the_machine_before_do_not_count(three: Rollout) -> None:
+    cluster = serving(3, mirrors_of={PLANES[1]: "the Node that was deleted"})
+    with pytest.raises(pulumi.RunError, match="etcd, kube-apiserver not ready"):
+        run(cluster, three._until_back(three._plan.nodes[PLANES[1]], "i-old", _RESOURCE))
+
+
+def test_a_node_that_is_back_is_opened_and_has_its_settings_written_down(roll: Rollout) -> None:
+    cluster = FakeCluster(known={FIRST: back()})
+    asyncio.run(cluster.cordon(FIRST))
+    run(cluster, roll._until_back(roll._plan.nodes[FIRST], "i-new", _RESOURCE))
+    assert cluster.done == [f"cordon {FIRST}", f"uncordon {FIRST}", f"change {FIRST}"]
+    assert SETTINGS in cluster.known[FIRST].annotations
+
+
+def test_a_control_plane_that_joins_others_is_waited_for_and_one_of_a_new_cluster_is_not(
+    three: Rollout,
+) -> None:
+    nodes = three._plan.nodes
+    three._new.update(PLANES)
+    assert not any(three._is_waited_for(nodes[name]) for name in PLANES)
+    three._new.remove(PLANES[0])
+    assert [three._is_waited_for(nodes[name]) for name in PLANES] == [False, True, True]
+
+
+# --- resources ------------------------------------------------------------------------------------
+
+
+def test_every_machine_has_a_generation_that_other_machines_do_not_change() -> None:
+    def generations(count: int) -> dict[str, Any]:
+        resources = deploy(small({"nodePools": {"workers": {"count": count}}})).resources
+        return {r.name: r.inputs for r in resources if r.kind == "MachineGeneration"}
+
+    two, more = generations(2), generations(3)
+    assert set(two) == {f"small-{name}" for name in (PLANES[0], FIRST, SECOND)}
+    assert {name: more[name] for name in two} == two
+
+
+def test_a_label_changes_the_generation_of_its_pool_only_and_no_identity() -> None:
+    def generations(document: dict[str, Any]) -> dict[str, Any]:
+        resources = deploy(document).resources
+        return {r.name: r.inputs for r in resources if r.kind == "MachineGeneration"}
+
+    spare = {**small()["nodePools"]["workers"], "firstBlock": 65}
+    before = generations(small({"nodePools": {"spare": spare}}))
+    after = generations(small({"nodePools": {"spare": spare, "workers": {"labels": {"a": "b"}}}}))
+    assert {name for name in before if before[name] != after[name]} == {f"small-{FIRST}"}
+    assert {k for k, v in before[f"small-{FIRST}"].items() if after[f"small-{FIRST}"][k] != v} == {
+        "labels"
+    }
+
+
+def test_membership_is_that_of_the_accepted_plan() -> None:
+    accepted = read_record(record(plan_from(document(3))))
+    assert isinstance(accepted, Record)
+    membership = Membership.of(accepted)
+    assert membership.nodes == (*PLANES, FIRST, SECOND)
+    assert membership.control_planes[PLANES[0]] == "10.0.0.16"
+
+
+def test_an_earlier_release_wrote_workers_down_and_no_control_planes(three: Rollout) -> None:
+    accepted = read_record(record(plan_from(document(3))))
+    assert isinstance(accepted, Record)
+    cluster = serving(3, pods={})
+    cluster.known["gone"] = a_node("gone")
+    before = EarlierRelease(workers=(FIRST, SECOND, "gone"), kubernetes="1.35.4")
+    run(cluster, three.before_changes(before, accepted, None))
+    assert cluster.done == ["cordon gone", "taint gone", "delete gone"]
+
+
+_RESOURCE: Any = None
+"""What a line is logged against; nobody listens here."""

@@ -1,0 +1,330 @@
+"""Verdicts on a cluster: from a snapshot, from a shell that is played, and as reports."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from operations.engine.running import Finished
+from operations.verification.checks import Needs
+from operations.verification.objects import OBJECT_CHECKS
+from operations.verification.packets import packet_checks
+from operations.verification.reports import junit_text, summary, verdict_document
+from operations.verification.run import Outcome, Verdict, verify
+from operations.verification.snapshot import Cluster, Pod, read_snapshot
+
+pytestmark = pytest.mark.unit
+
+NAT = "47.98.0.9"
+CHECKS = (*OBJECT_CHECKS, *packet_checks("http://seen.example.com"))
+NODES = {"master": ("172.31.0.3", "172.31.0.10"), "worker": ("172.31.0.4", "172.31.0.20")}
+_NOT_IN_POOL = "which is not in a pool of worker and eth0 (worker-eth0)"
+PROTOCOL_PORT = "service.beta.kubernetes.io/alibaba-cloud-loadbalancer-protocol-port"
+
+
+class Played:
+    """A shell that answers as a healthy cluster does, but for what a test breaks."""
+
+    def __init__(self, *, fails: str = "", sees: str = "203.0.113.5") -> None:
+        self.ran: list[tuple[str, ...]] = []
+        self._fails = fails
+        self._sees = sees
+        self._asked: list[str] = []
+
+    def execute(self, pod: Pod, *argv: str) -> Finished:
+        self.ran.append((pod.name, *argv))
+        if self._fails and any(self._fails in word for word in argv):
+            return Finished(status=1, out="", err="no route\n")
+        return Finished(status=0, out=f"Address: 10.233.0.9\n{NAT}\n", err="")
+
+    def logs(self, pod: Pod) -> str:
+        return "\n".join(f'{self._sees} - - "GET {path}" "{pod.name}"' for path in self._asked)
+
+    def connect(self, host: str, port: int) -> str | None:
+        return "refused" if self._fails == f"{host}:{port}" else None
+
+    def get(self, host: str, port: int, path: str) -> str | None:
+        self._asked.append(path)
+        return "refused" if self._fails == f"{host}:{port}" else None
+
+
+def _items() -> list[dict[str, Any]]:
+    items: list[dict[str, Any]] = []
+    for node, (host, pod) in NODES.items():
+        items += [
+            {
+                "kind": "Node",
+                "metadata": {"name": node},
+                "spec": {"providerID": f"cn-hangzhou.i-{node}"},
+                "status": {
+                    "conditions": [{"type": "Ready", "status": "True"}],
+                    "addresses": [{"type": "InternalIP", "address": host}],
+                },
+            },
+            _pod("test-app-1", node, "eth0", pod),
+            _pod("test-app-2", node, "eth1", pod.replace("172.31", "192.168")),
+        ]
+        for nic in ("eth0", "eth1"):
+            address = pod if nic == "eth0" else pod.replace("172.31", "192.168")
+            status = {"allocatedIPs": json.dumps({address: {}}), "allocatedIPCount": 1}
+            spec = _pool(node, nic)
+            spec |= {key: [spec[key]] for key in ("nodeName", "multusName")}
+            items.append(
+                {
+                    "kind": "SpiderIPPool",
+                    "metadata": {"name": f"{node}-{nic}"},
+                    "spec": spec,
+                    "status": status,
+                }
+            )
+    items.append(_service("test-svc", {"type": "ClusterIP", "clusterIP": "10.233.0.9"}))
+    balanced = {
+        "type": "LoadBalancer",
+        "externalTrafficPolicy": "Local",
+        "selector": {"app": "test-app-2"},
+    }
+    items.append(_service("tcp-service", balanced | {"ports": [{"port": 999}]}, "47.0.0.1"))
+    http = _service("http-service", balanced | {"ports": [{"port": 80}]}, "47.0.0.2")
+    http["metadata"]["annotations"] = {PROTOCOL_PORT: "http:80"}
+    return [*items, http]
+
+
+def _pod(app: str, node: str, nic: str, address: str) -> dict[str, Any]:
+    network = {"v1.multus-cni.io/default-network": f"kube-system/ipvlan-{nic}"}
+    return {
+        "kind": "Pod",
+        "metadata": {
+            "name": f"{app}-{node}",
+            "namespace": "default",
+            "labels": {"app": app},
+            "annotations": network,
+        },
+        "spec": {"nodeName": node},
+        "status": {
+            "phase": "Running",
+            "podIPs": [{"ip": address}],
+            "conditions": [{"type": "Ready", "status": "True"}],
+        },
+    }
+
+
+def _pool(node: str, nic: str) -> dict[str, Any]:
+    net, last = ("172.31", "9") if nic == "eth0" else ("192.168", "9")
+    begin = "1" if node == "master" else "2"
+    return {
+        "ips": [f"{net}.0.{begin}0-{net}.0.{begin}{last}"],
+        "subnet": f"{net}.0.0/24",
+        "gateway": f"{net}.0.253",
+        "nodeName": node,
+        "multusName": f"kube-system/ipvlan-{nic}",
+    }
+
+
+def _service(name: str, spec: dict[str, Any], address: str | None = None) -> dict[str, Any]:
+    ingress = [] if address is None else [{"ip": address}]
+    return {
+        "kind": "Service",
+        "metadata": {"name": name, "namespace": "default"},
+        "spec": spec,
+        "status": {"loadBalancer": {"ingress": ingress}},
+    }
+
+
+def _outputs() -> dict[str, Any]:
+    return {
+        "natAddress": NAT,
+        "nodes": {
+            node: {
+                "providerId": f"cn-hangzhou.i-{node}",
+                "interfaces": {"eth0": {"primary": host}, "eth1": {"primary": f"192.168.0.{i}"}},
+            }
+            for i, (node, (host, _)) in enumerate(NODES.items(), 1)
+        },
+        "ipPools": {f"{n}-{nic}": _pool(n, nic) for n in NODES for nic in ("eth0", "eth1")},
+        "services": {
+            "tcp-service": {"address": "47.0.0.1"},
+            "http-service": {"address": "47.0.0.2"},
+        },
+    }
+
+
+def _cluster(
+    change: Callable[[dict[str, dict[str, Any]]], object] | None = None, *, simulated: bool = False
+) -> Cluster:
+    items = {f"{i['kind']}/{i['metadata']['name']}": i for i in _items()}
+    if change is not None:
+        change(items)
+    return read_snapshot(list(items.values()), _outputs(), simulated=simulated)
+
+
+def _verdicts(cluster: Cluster, shell: Played | None = None) -> dict[str, Verdict]:
+    found = verify(CHECKS, cluster, shell or Played(), done=lambda: None)
+    return {verdict.check.name: verdict for verdict in found}
+
+
+def _failed(verdicts: dict[str, Verdict]) -> set[str]:
+    return {name for name, v in verdicts.items() if v.outcome is Outcome.FAILED}
+
+
+def test_a_healthy_cluster_passes_all_that_it_can_be_asked() -> None:
+    verdicts = _verdicts(_cluster())
+    assert not _failed(verdicts)
+    others = {name: v.details for name, v in verdicts.items() if v.outcome is not Outcome.PASSED}
+    assert others == {"egress-ipv6": ("no pod of test-app-2 has an IPv6 address",)}
+
+
+def test_on_the_local_cloud_packets_are_never_tried_and_never_passed() -> None:
+    shell = Played()
+    verdicts = _verdicts(_cluster(simulated=True), shell)
+    assert shell.ran == []
+    for verdict in verdicts.values():
+        simulated = verdict.check.needs is not Needs.PACKETS
+        assert verdict.outcome is (Outcome.PASSED if simulated else Outcome.NOT_SIMULATED)
+
+
+@pytest.mark.parametrize(
+    ("change", "check", "said"),
+    [
+        (
+            lambda i: i["Node/worker"]["status"].update(conditions=[]),
+            "nodes-ready",
+            "worker is not Ready",
+        ),
+        (lambda i: i.pop("Node/worker"), "nodes-ready", "worker is not in the cluster"),
+        (
+            lambda i: i["Node/worker"]["spec"].update(providerID="cn-hangzhou.i-other"),
+            "provider-ids",
+            "worker says cn-hangzhou.i-other, its instance is cn-hangzhou.i-worker",
+        ),
+        (
+            lambda i: i["Node/worker"]["spec"].update(
+                taints=[{"key": "node.cloudprovider.kubernetes.io/uninitialized"}]
+            ),
+            "nodes-initialized",
+            "worker still carries the taint node.cloudprovider.kubernetes.io/uninitialized",
+        ),
+        (
+            lambda i: i["SpiderIPPool/worker-eth1"]["spec"].update(gateway="192.168.0.1"),
+            "pools-as-planned",
+            "worker-eth1: gateway is 192.168.0.1, the stack says 192.168.0.253",
+        ),
+        (
+            lambda i: i.pop("SpiderIPPool/worker-eth1"),
+            "pools-as-planned",
+            "there is no SpiderIPPool worker-eth1",
+        ),
+        (
+            lambda i: i["Pod/test-app-1-worker"]["status"].update(podIPs=[{"ip": "172.31.0.11"}]),
+            "pod-addresses-in-pools",
+            f"default/test-app-1-worker has 172.31.0.11, {_NOT_IN_POOL}",
+        ),
+        (
+            lambda i: i["Pod/test-app-1-worker"]["status"].update(podIPs=[{"ip": "172.31.0.10"}]),
+            "addresses-once",
+            "172.31.0.10 belongs to default/test-app-1-master and default/test-app-1-worker",
+        ),
+        (
+            lambda i: i["SpiderIPPool/worker-eth0"]["status"].update(
+                allocatedIPs="{}", allocatedIPCount=0
+            ),
+            "pool-status",
+            "worker-eth0: a pod runs on 172.31.0.20, which the pool takes for free",
+        ),
+        (
+            lambda i: i.pop("Pod/test-app-2-worker"),
+            "pool-status",
+            "worker-eth1: 192.168.0.20 is taken, and no pod runs on it",
+        ),
+        (
+            lambda i: i["Service/tcp-service"]["status"].update(loadBalancer={}),
+            "service-addresses",
+            "service tcp-service has no address",
+        ),
+    ],
+)
+def test_what_is_wrong_with_an_object_is_found(
+    change: Callable[[dict[str, dict[str, Any]]], object], check: str, said: str
+) -> None:
+    verdict = _verdicts(_cluster(change))[check]
+    assert verdict.outcome is Outcome.FAILED
+    assert said in verdict.details
+
+
+@pytest.mark.parametrize(
+    ("fails", "checks"),
+    [
+        ("172.31.0.20", {"pod-to-pod-same-network"}),
+        ("172.31.0.4", {"pod-to-own-node", "pod-to-other-nodes"}),
+        (
+            "192.168.0.20",
+            {"pod-to-pod-other-network", "pod-to-pod-other-network-across-nodes"},
+        ),
+        ("10.233.0.9", {"cluster-ip"}),
+        ("test-svc.default", {"dns"}),
+        ("seen.example.com", {"egress"}),
+        ("47.0.0.1:999", {"load-balancer-tcp"}),
+        ("47.0.0.2:80", {"load-balancer-tcp", "load-balancer-http"}),
+    ],
+)
+def test_a_path_without_packets_fails_its_own_checks(fails: str, checks: set[str]) -> None:
+    shell = Played(fails=fails)
+    assert _failed(_verdicts(_cluster(), shell)) == checks
+
+
+def test_egress_by_another_address_than_the_nats_fails() -> None:
+    cluster = _cluster()
+    other = read_snapshot(_items(), {**_outputs(), "natAddress": "47.98.7.7"}, simulated=False)
+    assert "egress" in _failed(_verdicts(other))
+    assert "egress" not in _failed(_verdicts(cluster))
+
+
+@pytest.mark.parametrize("seen", ["172.31.0.4", "100.64.3.2"])
+def test_a_client_that_is_seen_as_the_cluster_itself_fails(seen: str) -> None:
+    assert _failed(_verdicts(_cluster(), Played(sees=seen))) == {"client-address-kept"}
+
+
+def test_without_sample_apps_packets_are_not_run_and_not_passed() -> None:
+    def without(items: dict[str, dict[str, Any]]) -> None:
+        for key in [key for key in items if key.startswith("Pod/")]:
+            items.pop(key)
+
+    verdicts = _verdicts(_cluster(without))
+    for name in ("pod-to-own-node", "cluster-ip", "dns", "egress"):
+        assert verdicts[name].outcome is Outcome.NOT_RUN
+        assert "sampleApps.enabled: true" in verdicts[name].details[0]
+
+
+def test_junit_skips_what_was_not_simulated_and_names_causes_of_failures() -> None:
+    broken = _cluster(lambda items: items.pop("Node/worker"), simulated=True)
+    verdicts = list(_verdicts(broken).values())
+    suite = ET.fromstring(junit_text("local", verdicts))  # noqa: S314 - our own text
+    unasked = sum(v.outcome is Outcome.NOT_SIMULATED for v in verdicts)
+    assert suite.attrib["failures"] == "1"
+    assert suite.attrib["skipped"] == str(unasked) == str(len(suite.findall("*/skipped")))
+    text = suite.findtext("testcase/failure")
+    assert text is not None
+    assert "likely: its bootstrap failed" in text
+
+
+def test_json_has_every_check_with_its_verdict() -> None:
+    verdicts = list(_verdicts(_cluster(simulated=True)).values())
+    document: Any = verdict_document("local", verdicts)
+    assert [c["name"] for c in document["checks"]] == [check.name for check in CHECKS]
+    assert {c["verdict"] for c in document["checks"]} == {"passed", "not simulated"}
+
+
+def test_the_summary_counts_each_outcome_apart() -> None:
+    verdicts = list(_verdicts(_cluster(simulated=True)).values())
+    assert summary(verdicts) == "8 passed, 12 not simulated"
+
+
+def test_every_check_says_what_it_does_why_it_fails_and_where_to_look() -> None:
+    assert len({check.name for check in CHECKS}) == len(CHECKS)
+    for check in CHECKS:
+        assert check.how
+        assert check.cause
+        assert check.look

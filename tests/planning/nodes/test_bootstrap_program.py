@@ -1,0 +1,442 @@
+"""The program that makes a machine a node, run with commands that only write down their calls.
+
+Absolute paths of the machine are moved into a folder of the test; everything else is run as it is.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from planning.model import ClusterPlan
+from tests.clusters import small, three_control_planes
+from tests.planning.documents import FAR_AWAY, ROOT, booted, planned, stack_plan
+
+pytestmark = pytest.mark.unit
+
+_MOVED = re.compile(r"(?<![\w.])/(etc|proc|run)/")
+_RECORDED = (
+    "apt-get",
+    "crictl",
+    "kubeadm",
+    "modprobe",
+    "netplan",
+    "swapoff",
+    "sysctl",
+    "systemctl",
+)
+
+_RECORDER = """\
+#!/bin/bash
+echo "$(basename "$0") $*" >> "$CALLS"
+case " $FAILING " in *" $(basename "$0") "*) echo "$(basename "$0"): no" >&2; exit 9 ;; esac
+"""
+
+_CURL = """\
+#!/bin/bash
+echo "curl $*" >> "$CALLS"
+case " $FAILING " in *" curl "*) echo "curl: no" >&2; exit 7 ;; esac
+for url; do
+  if [ "$before" = -o ]; then echo key > "$url"; fi
+  before=$url
+done
+case "$url" in
+  */latest/api/token) echo -n token-1 ;;
+  */meta-data/region-id) [[ "$*" = *'token: token-1'* ]] && echo -n "${REGION-cn-hangzhou}" ;;
+  */meta-data/instance-id) [[ "$*" = *'token: token-1'* ]] && echo -n i-bp1a ;;
+  https://*:2379/v3/cluster/member/list) none={}; echo "${MEMBERS-$none}" ;;
+  https://*:6443/readyz)
+    address=${url#https://}
+    case " $READY " in *" ${address%%:*} "*) echo -n ok ;; *) exit 7 ;; esac ;;
+  https://*:2379/ | https://*:6443/)
+    address=${url#https://}
+    case " $READY $SERVING " in
+      *" ${address%%:*} "*) echo -n 0.000412; exit 56 ;;
+      *) echo -n 0.000000; exit 7 ;;
+    esac ;;
+esac
+exit 0
+"""
+
+
+# NODE_SAYS: provider ids with spaces between, one a question, the last for all later ones.
+_KUBECTL = """\
+#!/bin/bash
+echo "kubectl $*" >> "$CALLS"
+case " $FAILING " in *" kubectl "*) echo "kubectl: no" >&2; exit 1 ;; esac
+asked=$(grep -c ^kubectl "$CALLS")
+read -ra says <<< "${NODE_SAYS-cn-hangzhou.i-bp1a}"
+said=${says[asked - 1]-${says[-1]}}
+[ "$said" = none ] || echo -n "$said"
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machine:
+    """A folder with a node's files, and commands that record."""
+
+    root: Path
+    env: Mapping[str, str] = field(default_factory=dict)
+
+    def run(
+        self, *, ready: str = "", serving: str = "", failing: str = "", **more: str
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(  # noqa: S603 - our own program
+            ["/bin/bash", self.path("/etc/spiderpool-alicloud/bootstrap.sh")],
+            env={**self.env, "READY": ready, "SERVING": serving, "FAILING": failing, **more},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+
+    def path(self, path: str) -> Path:
+        return self.root / path.lstrip("/")
+
+    def text(self, path: str) -> str:
+        return self.path(path).read_text(encoding="utf-8")
+
+    @property
+    def calls(self) -> list[str]:
+        text = self.text("/calls").replace(str(self.root), "")
+        return [line for line in text.splitlines() if not line.startswith("sleep")]
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    commands = tmp_path / "commands"
+    commands.mkdir()
+    special = {
+        "curl": _CURL,
+        "kubectl": _KUBECTL,
+        "stat": "#!/bin/bash\necho ${CGROUP-cgroup2fs}\n",
+    }
+    for name in (*_RECORDED, "sleep", *special):
+        text = special.get(name, _RECORDER)
+        program = commands / name
+        program.write_text(text, encoding="utf-8")
+        program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    for folder in ("etc/modules-load.d", "etc/kubernetes", "proc/net"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "proc/net/dev").write_text("  eth0: 1\n  eth1: 2\n    lo: 3\n", encoding="utf-8")
+    (tmp_path / "etc/hosts").write_text("127.0.0.1 localhost\n", encoding="utf-8")
+    (tmp_path / "etc/fstab").write_text("# x\n/dev/vdb none swap sw 0 0\n", encoding="utf-8")
+    path = f"{commands}{os.pathsep}/usr/bin{os.pathsep}/bin"
+    return Machine(root=tmp_path, env={"PATH": path, "CALLS": str(tmp_path / "calls")})
+
+
+def provisioned(
+    machine: Machine, plan: ClusterPlan, node: str, *, creation_ends: int | None = FAR_AWAY
+) -> Machine:
+    """Write a node's files, as cloud-init would."""
+    for path, content in booted(plan, node, creation_ends=creation_ends).files.items():
+        place = machine.path(path)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(_MOVED.sub(rf"{machine.root}/\1/", content), encoding="utf-8")
+    return machine
+
+
+@pytest.mark.parametrize("script", ["bootstrap.sh", "node.sh", "common.sh"])
+def test_the_programs_are_clean_for_shellcheck(script: str) -> None:
+    shellcheck = Path(sys.executable).with_name("shellcheck")
+    found = subprocess.run(  # noqa: S603 - a tool of the development environment
+        [
+            shellcheck,
+            "--shell=bash",
+            "--severity=style",
+            "-x",
+            ROOT / "planning" / "nodes" / script,
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (found.returncode, found.stdout) == (0, "")
+
+
+def test_a_worker_goes_through_every_step_in_order(machine: Machine) -> None:
+    done = provisioned(machine, stack_plan("local"), "worker").run()
+    assert (done.returncode, done.stderr) == (0, "")
+    names = [call.split()[0] for call in machine.calls]
+    order = [
+        names.index(n) for n in ("netplan", "modprobe", "sysctl", "swapoff", "apt-get", "kubeadm")
+    ]
+    assert order == sorted(order)
+    assert [c for c in machine.calls if c.startswith(("systemctl", "kubeadm"))] == [
+        "systemctl enable chrony containerd kubelet",
+        "systemctl restart chrony",
+        "systemctl restart containerd",
+        "kubeadm join --config /etc/spiderpool-alicloud/kubeadm.yaml",
+        "systemctl daemon-reload",
+        "systemctl enable --now spiderpool-alicloud-node.timer",
+    ]
+
+
+def test_progress_is_marked_and_ends_with_the_provider_id(machine: Machine) -> None:
+    done = provisioned(machine, stack_plan("local"), "worker").run()
+    lines = done.stdout.splitlines()
+    assert all(line.startswith(":: worker: ") for line in lines)
+    assert lines[-1] == ":: worker: done, kubelet 1.35.4 runs as cn-hangzhou.i-bp1a"
+
+
+def test_the_provider_id_comes_from_the_metadata_service_with_a_token(machine: Machine) -> None:
+    provisioned(machine, stack_plan("local"), "worker").run()
+    text = machine.text("/etc/spiderpool-alicloud/kubeadm.yaml")
+    assert "value: 'cn-hangzhou.i-bp1a'" in text
+    assert "@PROVIDER_ID@" not in text
+    assert (
+        stat.S_IMODE(machine.path("/etc/spiderpool-alicloud/kubeadm.yaml").stat().st_mode) == 0o600
+    )
+    assert any(c.startswith("curl") and "-X PUT" in c and "api/token" in c for c in machine.calls)
+
+
+def test_exact_versions_are_installed_and_our_files_kept(machine: Machine) -> None:
+    provisioned(machine, stack_plan("local"), "worker").run()
+    (install,) = (c for c in machine.calls if c.startswith("apt-get") and " install " in c)
+    for package in ("kubelet=1.35.4-*", "kubeadm=1.35.4-*", "kubectl=1.35.4-*", "containerd.io"):
+        assert f" {package} " in install
+    assert "--force-confold" in install
+    assert machine.text("/etc/apt/keyrings/kubernetes.asc") == "key\n"
+
+
+def test_swap_stays_off_after_a_restart(machine: Machine) -> None:
+    provisioned(machine, stack_plan("local"), "worker").run()
+    assert machine.text("/etc/fstab") == "# x\n#/dev/vdb none swap sw 0 0\n"
+
+
+def test_modules_are_loaded_now_and_at_every_boot(machine: Machine) -> None:
+    provisioned(machine, stack_plan("local"), "worker").run()
+    loaded = [c.removeprefix("modprobe ") for c in machine.calls if c.startswith("modprobe")]
+    assert "ipvlan" in loaded
+    assert machine.text("/etc/modules-load.d/spiderpool.conf").split() == loaded
+
+
+def test_the_only_control_plane_initialises_the_cluster(machine: Machine) -> None:
+    done = provisioned(machine, stack_plan("local"), "master").run()
+    assert done.returncode == 0
+    assert [c for c in machine.calls if c.startswith("kubeadm")] == [
+        "kubeadm init --config /etc/spiderpool-alicloud/kubeadm.yaml --skip-token-print"
+    ]
+    plan = stack_plan("local")
+    own = plan.nodes["master"].interfaces["eth0"].primary
+    assert machine.text("/etc/hosts") == f"127.0.0.1 localhost\n{own} api.{plan.name}.internal\n"
+
+
+@pytest.mark.parametrize("creation_ends", [None, 1_000_000_000], ids=["no creation", "long ago"])
+@pytest.mark.parametrize("document", [small(), three_control_planes()], ids=["one", "three"])
+def test_no_control_plane_makes_a_second_cluster_however_alone_it_is(
+    machine: Machine, document: dict[str, Any], creation_ends: int | None
+) -> None:
+    plan = planned(document)
+    done = provisioned(machine, plan, "masters-0", creation_ends=creation_ends).run()
+    assert done.returncode == 1
+    assert "this machine may not make a new cluster: only the first creation may" in done.stderr
+    assert not [c for c in machine.calls if c.startswith("kubeadm")]
+
+
+def test_the_keys_are_there_before_anything_asks_apt(machine: Machine) -> None:
+    done = provisioned(machine, stack_plan("local"), "worker").run(failing="modprobe")
+    assert done.returncode != 0
+    calls = [c.split()[0] for c in machine.calls]
+    keys = [n for n, c in enumerate(machine.calls) if c.startswith("curl") and "keyrings" in c]
+    assert len(keys) == 2
+    assert max(keys) < calls.index("apt-get")
+
+
+def test_the_first_of_three_initialises_when_no_other_answers(machine: Machine) -> None:
+    plan = planned(three_control_planes())
+    provisioned(machine, plan, "masters-0").run()
+    assert [c for c in machine.calls if c.startswith("kubeadm init --config")]
+    own = plan.nodes["masters-0"].interfaces["eth0"].primary
+    assert machine.text("/etc/hosts") == f"127.0.0.1 localhost\n{own} api.small.internal\n"
+
+
+def test_the_first_of_three_never_makes_a_second_cluster_beside_one_that_is_not_well(
+    machine: Machine,
+) -> None:
+    plan = planned(three_control_planes())
+    second = str(plan.nodes["masters-1"].interfaces["eth0"].primary)
+    done = provisioned(machine, plan, "masters-0").run(serving=second)
+    assert done.returncode != 0
+    assert f"no API server of another control plane ({second} " in done.stderr
+    assert not [c for c in machine.calls if c.startswith("kubeadm")]
+
+
+def test_a_replaced_first_control_plane_joins_the_cluster_that_is_there(machine: Machine) -> None:
+    plan = planned(three_control_planes())
+    other = str(plan.nodes["masters-2"].interfaces["eth0"].primary)
+    provisioned(machine, plan, "masters-0", creation_ends=None).run(ready=other)
+    assert not [c for c in machine.calls if c.startswith("kubeadm init --config")]
+    assert [c for c in machine.calls if c.startswith("kubeadm join")]
+    assert "kind: JoinConfiguration" in machine.text("/etc/spiderpool-alicloud/kubeadm.yaml")
+    own = plan.nodes["masters-0"].interfaces["eth0"].primary
+    assert machine.text("/etc/hosts") == f"127.0.0.1 localhost\n{own} api.small.internal\n"
+
+
+MEMBERS = (
+    '{"header":{"cluster_id":"1"},"members":['
+    '{"ID":"11","name":"masters-1","peerURLs":["https://10.0.0.32:2380"]},'
+    '{"ID":"77","name":"masters-0","peerURLs":["https://10.0.0.16:2380"]}]}'
+)
+
+
+def test_a_replacement_removes_what_is_left_of_the_lost_machine_first(machine: Machine) -> None:
+    plan = planned(three_control_planes())
+    assert str(plan.nodes["masters-0"].interfaces["eth0"].primary) == "10.0.0.16"
+    replacement = provisioned(machine, plan, "masters-0", creation_ends=None)
+    done = replacement.run(ready="10.0.0.32", MEMBERS=MEMBERS)
+    assert ":: masters-0: removes etcd member 77 (voter), which had this address" in done.stdout
+    calls = machine.calls
+    removals = [c for c in calls if c.endswith("member/remove")]
+    assert [re.findall(r'"ID":"\d+"', c) for c in removals] == [['"ID":"77"']]
+    (delete,) = (c for c in calls if " -X DELETE " in c)
+    assert delete.endswith("https://10.0.0.32:6443/api/v1/nodes/masters-0")
+    (join,) = (c for c in calls if c.startswith("kubeadm join"))
+    assert calls.index(removals[0]) < calls.index(delete) < calls.index(join)
+
+
+def test_members_of_other_addresses_stay(machine: Machine) -> None:
+    plan = planned(three_control_planes())
+    members = MEMBERS.replace("10.0.0.16:", "10.0.0.160:")
+    replacement = provisioned(machine, plan, "masters-0", creation_ends=None)
+    done = replacement.run(ready="10.0.0.32", MEMBERS=members)
+    assert done.returncode == 0
+    assert not [c for c in machine.calls if c.endswith("member/remove")]
+
+
+def test_a_second_run_of_a_joined_control_plane_removes_nothing(machine: Machine) -> None:
+    plan = planned(three_control_planes())
+    provisioned(machine, plan, "masters-0", creation_ends=None)
+    machine.run(ready="10.0.0.32", MEMBERS=MEMBERS)
+    machine.path("/calls").unlink()
+    machine.run(ready="10.0.0.32", MEMBERS=MEMBERS)
+    assert not [c for c in machine.calls if "DELETE" in c or c.endswith("member/remove")]
+
+
+def test_a_further_control_plane_waits_for_the_one_before_it(machine: Machine) -> None:
+    plan = planned(three_control_planes())
+    first, second = (
+        str(plan.nodes[name].interfaces["eth0"].primary) for name in ("masters-0", "masters-1")
+    )
+    provisioned(machine, plan, "masters-2").run(ready=f"{first} {second}")
+    asked = [c for c in machine.calls if c.endswith(":6443/readyz")]
+    assert asked[0].endswith(f"https://{second}:6443/readyz")
+    assert "--cacert /etc/kubernetes/pki/ca.crt" in asked[0]
+
+
+def test_a_worker_of_three_control_planes_goes_to_the_load_balancer(machine: Machine) -> None:
+    plan = planned(three_control_planes())
+    provisioned(machine, plan, "workers-0").run()
+    assert machine.text("/etc/hosts") == "127.0.0.1 localhost\n10.0.15.200 api.small.internal\n"
+
+
+def test_a_worker_whose_name_is_another_machines_waits_until_that_node_is_gone(
+    machine: Machine,
+) -> None:
+    provisioned(machine, stack_plan("local"), "worker")
+    done = machine.run(NODE_SAYS="cn-hangzhou.i-old cn-hangzhou.i-old none cn-hangzhou.i-bp1a")
+    assert done.returncode == 0
+    assert (
+        done.stdout.count("its Node is that of cn-hangzhou.i-old: waits until it is deleted") == 1
+    )
+    joined = next(n for n, c in enumerate(machine.calls) if c.startswith("kubeadm join"))
+    after = [c.split(" --")[0] for c in machine.calls[joined + 1 :]][:-2]
+    # The kubelet registers anew once the Node is gone, and only then.
+    assert after == ["kubectl", "kubectl", "kubectl", "systemctl restart kubelet", "kubectl"]
+
+
+def test_a_kubelet_that_is_about_to_make_its_node_is_left_alone(machine: Machine) -> None:
+    provisioned(machine, stack_plan("local"), "worker")
+    done = machine.run(NODE_SAYS="none none none cn-hangzhou.i-bp1a")
+    assert done.returncode == 0
+    assert "systemctl restart kubelet" not in machine.calls
+
+
+def test_a_kubelet_that_makes_none_is_started_again(machine: Machine) -> None:
+    provisioned(machine, stack_plan("local"), "worker")
+    machine.run(NODE_SAYS=" ".join(["none"] * 30 + ["cn-hangzhou.i-bp1a"]))
+    assert machine.calls.count("systemctl restart kubelet") == 1
+
+
+def test_a_worker_whose_node_stays_another_machines_is_no_node(machine: Machine) -> None:
+    done = provisioned(machine, stack_plan("local"), "worker").run(NODE_SAYS="cn-hangzhou.i-old")
+    assert done.returncode != 0
+    assert ":: worker: FAILED at: settle" in done.stderr
+    assert not machine.path("/etc/spiderpool-alicloud/done").exists()
+
+
+def test_a_worker_asks_for_its_node_as_its_own_kubelet(machine: Machine) -> None:
+    provisioned(machine, stack_plan("local"), "worker").run()
+    (asked,) = (c for c in machine.calls if c.startswith("kubectl"))
+    assert "--kubeconfig /etc/kubernetes/kubelet.conf" in asked
+    assert " get node worker " in asked
+
+
+def test_running_again_changes_nothing_on_a_node(machine: Machine) -> None:
+    provisioned(machine, planned(three_control_planes()), "workers-0").run()
+    machine.path("/etc/kubernetes/kubelet.conf").touch()
+    hosts = machine.text("/etc/hosts")
+    machine.path("/calls").unlink()
+    done = machine.run()
+    assert done.returncode == 0
+    assert not [c for c in machine.calls if c.startswith("kubeadm")]
+    assert machine.text("/etc/hosts") == hosts
+
+
+def test_running_again_after_kubeadm_failed_goes_on_where_it_stopped(machine: Machine) -> None:
+    provisioned(machine, stack_plan("local"), "master").run(failing="kubeadm")
+    done = machine.run()
+    assert done.returncode == 0
+    (init,) = (c for c in machine.calls[-4:] if c.startswith("kubeadm init"))
+    assert init.endswith("--skip-token-print --ignore-preflight-errors=all")
+
+
+@pytest.mark.parametrize(
+    ("failing", "step"),
+    [
+        ("netplan", "configure the NICs"),
+        ("modprobe", "load kernel modules and settings"),
+        ("sysctl", "load kernel modules and settings"),
+        ("curl", "fetch the keys of the package sources"),
+        ("apt-get", "install packages"),
+        ("systemctl", "start the clock and the container runtime"),
+        ("kubeadm", "run kubeadm init"),
+    ],
+)
+def test_a_failure_names_its_step(machine: Machine, failing: str, step: str) -> None:
+    done = provisioned(machine, stack_plan("local"), "master").run(failing=failing)
+    assert done.returncode != 0
+    assert f":: master: FAILED at: {step} (exit status " in done.stderr.splitlines()[-1]
+
+
+def test_cgroup_v1_is_refused_before_anything_is_changed(machine: Machine) -> None:
+    done = provisioned(machine, planned(small()), "workers-0").run(CGROUP="tmpfs")
+    assert done.returncode == 1
+    assert "cgroup v1: Kubernetes 1.35 needs cgroup v2" in done.stderr
+    assert not machine.path("/calls").exists()
+
+
+def test_an_answer_that_is_no_provider_id_is_refused(machine: Machine) -> None:
+    done = provisioned(machine, stack_plan("local"), "worker").run(REGION="<html>")
+    assert done.returncode == 1
+    assert "the metadata service answered '<html>.i-bp1a'" in done.stderr
+    assert not [c for c in machine.calls if c.startswith("kubeadm")]
+
+
+def test_no_secret_is_printed(machine: Machine) -> None:
+    done = provisioned(machine, stack_plan("local"), "master").run(failing="kubeadm")
+    said = done.stdout + done.stderr
+    assert "PRIVATE KEY" not in said
+    token = re.search(r"token: (\S+)", machine.text("/etc/spiderpool-alicloud/kubeadm.yaml"))
+    assert token is not None
+    assert token[1] not in said

@@ -1,0 +1,43 @@
+"""The administrator's kubeconfig."""
+
+from __future__ import annotations
+
+from base64 import b64decode
+
+import pytest
+import yaml
+
+from planning.nodes.kubeconfig import kubeconfig
+from tests.clusters import fake_secrets
+from tests.planning.documents import stack_plan
+
+pytestmark = pytest.mark.unit
+
+
+def test_it_names_one_cluster_one_user_and_uses_them() -> None:
+    text = kubeconfig(stack_plan("local"), secrets=fake_secrets(), server_address="127.66.0.1")
+    found = yaml.safe_load(text)
+    (cluster,), (user,), (context,) = found["clusters"], found["users"], found["contexts"]
+    assert cluster["cluster"]["server"] == "https://127.66.0.1:6443"
+    assert context["context"] == {"cluster": cluster["name"], "user": user["name"]}
+    assert found["current-context"] == context["name"] == "guide"
+
+
+def test_it_holds_the_ca_and_the_administrators_pair() -> None:
+    secrets = fake_secrets()
+    text = kubeconfig(stack_plan("local"), secrets=secrets, server_address="127.66.0.1")
+    found = yaml.safe_load(text)
+    user = found["users"][0]["user"]
+    assert b64decode(found["clusters"][0]["cluster"]["certificate-authority-data"]).decode() == (
+        secrets.ca.certificate
+    )
+    assert b64decode(user["client-certificate-data"]).decode() == secrets.admin.certificate
+    assert b64decode(user["client-key-data"]).decode() == secrets.admin.key
+
+
+def test_no_key_of_a_ca_is_in_it() -> None:
+    secrets = fake_secrets()
+    text = kubeconfig(stack_plan("local"), secrets=secrets, server_address="127.66.0.1")
+    values = (secrets.ca.key, secrets.front_proxy_ca.key, secrets.service_account_key)
+    decoded = b"".join(b64decode(word) for word in text.split() if len(word) > 100).decode()
+    assert not [value for value in values if value in decoded]

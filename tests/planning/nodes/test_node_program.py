@@ -1,0 +1,443 @@
+"""The node's own unit, run for real beside commands that answer from files.
+
+Absolute paths of the machine are moved into a folder of the test; everything else is run as it is.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from planning.model import ClusterPlan, NodePlan
+from planning.nodes import machine
+from tests.clusters import small, three_control_planes
+from tests.planning.documents import BALANCER_ADDRESS, booted, planned
+
+pytestmark = pytest.mark.unit
+
+HERE = "/etc/spiderpool-alicloud"
+KUBELET = f"{HERE}/kubelet.d/50-settings.conf"
+SYSCTLS = "/etc/sysctl.d/99-z-spiderpool.conf"
+PROVIDER_ID = "cn-hangzhou.i-bp1a"
+PODS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
+_MOVED = re.compile(r"(?<![\w.])/(etc|proc|run)/")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """A machine that is a node, and what is around it."""
+
+    root: Path
+    plan: ClusterPlan
+    node: NodePlan
+
+    def run(self, **more: str) -> subprocess.CompletedProcess[str]:
+        path = f"{self.root / 'commands'}{os.pathsep}/usr/bin{os.pathsep}/bin"
+        return subprocess.run(  # noqa: S603 - our own program
+            ["/bin/bash", self.path(f"{HERE}/node.sh")],
+            env={"PATH": path, "WORLD": str(self.root / "world"), **more},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+            start_new_session=True,
+        )
+
+    def path(self, path: str) -> Path:
+        return self.root / path.lstrip("/")
+
+    def text(self, path: str) -> str:
+        return self.path(path).read_text(encoding="utf-8")
+
+    def change(self, name: str, **changes: object) -> None:
+        path = self.root / "world" / name
+        path.write_text(json.dumps(json.loads(path.read_text("utf-8")) | changes), encoding="utf-8")
+
+    def ask(self, name: str, value: str) -> None:
+        """Write one annotation, as the program does."""
+        path = self.root / "world" / "node.json"
+        node = json.loads(path.read_text(encoding="utf-8"))
+        node["metadata"]["annotations"][name] = value
+        path.write_text(json.dumps(node), encoding="utf-8")
+
+    @property
+    def annotations(self) -> dict[str, str]:
+        found = json.loads(self.text("/world/node.json"))["metadata"]["annotations"]
+        return dict(found)
+
+    @property
+    def members(self) -> list[str]:
+        return [member["ID"] for member in json.loads(self.text("/world/members.json"))]
+
+    @property
+    def pods(self) -> list[str]:
+        return sorted(path.stem for path in self.path("/etc/kubernetes/manifests").iterdir())
+
+    def calls(self, command: str) -> list[str]:
+        text = self.text("/world/calls").replace(str(self.root), "")
+        return [line for line in text.splitlines() if line.startswith(command)]
+
+    def forget_calls(self) -> None:
+        self.path("/world/calls").unlink(missing_ok=True)
+
+
+def settled(root: Path, plan: ClusterPlan, name: str) -> Place:
+    """A machine of a plan after its first boot."""
+    place = Place(root=root, plan=plan, node=plan.nodes[name])
+    for path, content in booted(plan, name).files.items():
+        file = place.path(path)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(_MOVED.sub(rf"{root}/\1/", content), encoding="utf-8")
+    place.path("/run").mkdir()
+    place.path("/etc/kubernetes/manifests").mkdir(parents=True)
+    place.path(f"{HERE}/done").touch()
+    place.path(f"{HERE}/provider-id").write_text(PROVIDER_ID + "\n", encoding="utf-8")
+    planes = {p.name: str(p.interfaces["eth0"].primary) for p in plan.control_planes}
+    own = planes.get(name)
+    if own is not None:
+        for pod in PODS:
+            place.path(f"/etc/kubernetes/manifests/{pod}.yaml").touch()
+    server = own or BALANCER_ADDRESS
+    place.path("/etc/hosts").write_text(
+        f"127.0.0.1 localhost\n{server} api.{plan.name}.internal\n", encoding="utf-8"
+    )
+    _build_world(root, own, planes)
+    return place
+
+
+def _build_world(root: Path, own: str | None, planes: dict[str, str]) -> None:
+    (root / "world").mkdir()
+    everybody = list(planes.values())
+    # A worker reaches its only control plane, or all of them through the load balancer.
+    balancer = BALANCER_ADDRESS
+    documents: dict[str, object] = {
+        "world": {"own": own, "balancer": balancer, "kube-apiserver": everybody, "etcd": everybody},
+        "members": [
+            {"ID": str(10 + n), "name": name, "peerURLs": [f"https://{address}:2380"]}
+            for n, (name, address) in enumerate(planes.items())
+        ],
+        "node": {"metadata": {"annotations": {}}, "spec": {"providerID": PROVIDER_ID}},
+    }
+    for name, document in documents.items():
+        (root / "world" / f"{name}.json").write_text(json.dumps(document), encoding="utf-8")
+    (root / "commands").mkdir()
+    program = Path(__file__).parents[1] / "node_world.py"
+    for name in ("crictl", "kubectl", "sysctl", "systemctl", "python-curl"):
+        command = root / "commands" / name
+        text = program.read_text(encoding="utf-8")
+        command.write_text(f"#!{sys.executable} -SI\n{text}", encoding="utf-8")
+        command.chmod(0o755)
+    (root / "commands" / "sleep").symlink_to("/bin/true")
+    curl = root / "commands" / "curl"
+    curl.write_text(_CURL.replace("KUBELET", f"{root}{KUBELET}"), encoding="utf-8")
+    curl.chmod(0o755)
+
+
+_CURL = """\
+#!/bin/bash
+# The kubelet's health is asked up to thirty times in a row, so it is answered without Python.
+case "$*" in
+  *:10248/*) if grep -q '"maxPods": -1' KUBELET; then exit 7; else echo -n ok; fi ;;
+  *) exec -a curl "$(dirname "$0")/python-curl" "$@" ;;
+esac
+"""
+
+
+@pytest.fixture
+def worker(tmp_path: Path) -> Place:
+    return settled(tmp_path, planned(three_control_planes()), "workers-0")
+
+
+@pytest.fixture
+def plane(tmp_path: Path) -> Place:
+    """The first of three control planes; its etcd member is the leader, with the id 10."""
+    return settled(tmp_path, planned(three_control_planes()), "masters-0")
+
+
+def wanted(place: Place, endpoint: str = BALANCER_ADDRESS, **changes: Any) -> str:  # noqa: ANN401
+    """The settings of the place's node, with changes of the node."""
+    return machine.node_settings(place.plan, replace(place.node, **changes), endpoint)
+
+
+def test_the_unit_uses_the_names_of_the_contract() -> None:
+    script = (Path(machine.__file__).parent / "node.sh").read_text(encoding="utf-8")
+    prefix = re.search(r"^PREFIX=(.*)$", script, re.MULTILINE)
+    assert prefix is not None
+    used = set(re.findall(r"\$PREFIX/([a-z-]+?)[-=\"]*(?=[=\"])", script))
+    read = script.partition('"$PREFIX" unit')[2].partition("<<<")[0].replace("\\", " ").split()
+    names = {
+        value for name, value in vars(machine).items() if name.isupper() and isinstance(value, str)
+    }
+    assert {f"{prefix[1]}/{name}" for name in {"unit", *read}} == names
+    assert {f"{prefix[1]}/{name.removesuffix('-')}" for name in used} <= names
+
+
+def test_a_machine_that_is_not_a_node_yet_is_left_alone(worker: Place) -> None:
+    worker.path(f"{HERE}/done").unlink()
+    assert worker.run().returncode == 0
+    assert worker.annotations == {}
+
+
+def test_a_node_says_what_its_unit_understands(worker: Place) -> None:
+    done = worker.run()
+    assert (done.returncode, done.stderr) == (0, "")
+    assert worker.annotations == {machine.UNIT_SCHEMA: str(machine.UNIT_VERSION)}
+
+
+def test_a_node_that_another_machine_left_behind_asks_nothing_of_this_one(worker: Place) -> None:
+    worker.change("node.json", spec={"providerID": "cn-hangzhou.i-other"})
+    worker.ask(machine.SETTINGS, wanted(worker, max_pods=3))
+    assert worker.run().returncode == 0
+    assert machine.UNIT_SCHEMA not in worker.annotations
+    assert worker.calls("systemctl") == []
+
+
+def test_a_second_run_at_the_same_time_does_nothing(worker: Place) -> None:
+    lock = worker.path("/run/spiderpool-alicloud-node.lock")
+    with subprocess.Popen(["/usr/bin/flock", lock, "/usr/bin/sleep", "5"]) as holder:  # noqa: S603
+        while subprocess.run(["/usr/bin/flock", "-n", lock, "true"], check=False).returncode == 0:  # noqa: S603
+            pass
+        assert worker.run().returncode == 0
+        assert worker.annotations == {}
+        holder.kill()
+
+
+def test_a_new_machine_has_nothing_to_change(worker: Place) -> None:
+    text = wanted(worker)
+    worker.ask(machine.SETTINGS, text)
+    worker.run()
+    assert worker.annotations[machine.SETTINGS_APPLIED] == machine.settings_digest(text)
+    assert worker.calls("systemctl") == worker.calls("sysctl") == worker.calls("crictl") == []
+
+
+def test_max_pods_restarts_the_kubelet_once(worker: Place) -> None:
+    text = wanted(worker, max_pods=3)
+    worker.ask(machine.SETTINGS, text)
+    worker.run()
+    assert json.loads(worker.text(KUBELET))["maxPods"] == 3
+    worker.run()
+    assert worker.calls("systemctl") == ["systemctl restart kubelet"]
+    assert worker.annotations[machine.SETTINGS_APPLIED] == machine.settings_digest(text)
+    assert machine.SETTINGS_FAILED not in worker.annotations
+
+
+def test_a_worker_follows_the_endpoint_and_its_kube_proxy_starts_again(worker: Place) -> None:
+    worker.change("world.json", balancer="10.0.0.99")
+    worker.path("/etc/hosts").write_text("10.0.0.99 api.small.internal\n", encoding="utf-8")
+    worker.ask(machine.SETTINGS, wanted(worker, "10.0.0.16"))
+    worker.run()
+    assert "10.0.0.16 api.small.internal\n" in worker.text("/etc/hosts")
+    assert "10.0.0.99" not in worker.text("/etc/hosts")
+    assert len(worker.calls("crictl ps")) == 1
+    assert worker.calls("systemctl") == []
+
+
+def test_a_setting_that_the_kubelet_does_not_start_with_is_taken_back(worker: Place) -> None:
+    before = worker.text(KUBELET)
+    text = wanted(worker, max_pods=-1)
+    worker.ask(machine.SETTINGS, text)
+    worker.run()
+    assert worker.text(KUBELET) == before
+    reason = worker.annotations[machine.SETTINGS_FAILED]
+    assert reason.startswith(machine.settings_digest(text) + ": the kubelet does not start")
+    assert machine.SETTINGS_APPLIED not in worker.annotations
+    assert worker.calls("systemctl") == ["systemctl restart kubelet"] * 2
+
+
+def test_the_same_broken_setting_is_not_tried_again_and_a_good_one_is(worker: Place) -> None:
+    worker.ask(machine.SETTINGS, wanted(worker, max_pods=-1))
+    worker.run()
+    worker.forget_calls()
+    worker.run()
+    assert worker.calls("systemctl") == []
+    good = wanted(worker, max_pods=4)
+    worker.ask(machine.SETTINGS, good)
+    worker.run()
+    assert worker.annotations[machine.SETTINGS_APPLIED] == machine.settings_digest(good)
+    assert machine.SETTINGS_FAILED not in worker.annotations
+
+
+def test_a_sysctl_that_the_kernel_refuses_is_taken_back_before_the_kubelet_is_touched(
+    worker: Place,
+) -> None:
+    before = worker.text(SYSCTLS)
+    settings = json.loads(wanted(worker, max_pods=3))
+    settings["sysctls"] = "net.ipv4.ip_forward = banana\n"
+    worker.ask(machine.SETTINGS, json.dumps(settings))
+    worker.run()
+    assert worker.text(SYSCTLS) == before
+    assert "Invalid argument" in worker.annotations[machine.SETTINGS_FAILED]
+    assert worker.calls("systemctl") == []
+
+
+def test_settings_that_the_unit_cannot_read_are_reported(worker: Place) -> None:
+    worker.ask(machine.SETTINGS, '{"kubelet": "x"}')
+    worker.run()
+    assert "cannot read the settings" in worker.annotations[machine.SETTINGS_FAILED]
+
+
+@pytest.mark.parametrize("moment", ["CUT", "CUT_AFTER"])
+@pytest.mark.parametrize("max_pods", [3, -1])
+def test_settings_end_the_same_wherever_a_run_was_cut_off(
+    tmp_path: Path, moment: str, max_pods: int
+) -> None:
+    def whole(place: Place) -> str:
+        text = wanted(place, max_pods=max_pods)
+        place.ask(machine.SETTINGS, text)
+        return text
+
+    def check(place: Place) -> None:
+        kubelet = json.loads(place.text(KUBELET))["maxPods"]
+        assert kubelet == (3 if max_pods == 3 else place.node.max_pods)
+        name = machine.SETTINGS_APPLIED if max_pods == 3 else machine.SETTINGS_FAILED
+        assert name in place.annotations
+        assert place.calls("systemctl")[-1] == "systemctl restart kubelet"
+
+    _cut_everywhere(tmp_path, "workers-0", moment, whole, check)
+
+
+def test_a_control_plane_leaves_etcd_and_says_so(plane: Place) -> None:
+    plane.ask(machine.LEAVE_ETCD, PROVIDER_ID)
+    done = plane.run()
+    assert (done.returncode, done.stderr) == (0, "")
+    assert plane.members == ["11", "12"]
+    assert plane.pods == []
+    assert plane.annotations[machine.ETCD_LEFT] == PROVIDER_ID
+    assert "10.0.0.32 api.small.internal" in plane.text("/etc/hosts")
+
+
+def test_it_hands_over_the_leadership_before_its_member_goes(plane: Place) -> None:
+    plane.ask(machine.LEAVE_ETCD, PROVIDER_ID)
+    plane.run()
+    asked = [c.rpartition("/v3/")[2] for c in plane.calls("curl") if "/v3/" in c]
+    handed, removed = (
+        asked.index(name) for name in ("maintenance/transfer-leadership", "cluster/member/remove")
+    )
+    assert handed < removed
+
+
+def test_it_is_asked_about_another_machine_of_its_name(plane: Place) -> None:
+    plane.ask(machine.LEAVE_ETCD, "cn-hangzhou.i-other")
+    plane.run()
+    assert plane.members == ["10", "11", "12"]
+    assert plane.pods == list(PODS)
+
+
+@pytest.mark.parametrize(
+    ("lost", "reason"),
+    [
+        ({"etcd": ["10.0.0.16", "10.0.0.32"]}, "no healthy majority"),
+        ({"etcd": ["10.0.0.32", "10.0.0.48"]}, "its own etcd does not answer"),
+        ({"kube-apiserver": ["10.0.0.16"]}, "no API server of another control plane is ready"),
+    ],
+)
+def test_it_stays_where_leaving_would_lose_the_cluster(
+    plane: Place, lost: dict[str, list[str]], reason: str
+) -> None:
+    plane.change("world.json", **lost)
+    plane.ask(machine.LEAVE_ETCD, PROVIDER_ID)
+    plane.run()
+    assert reason in plane.annotations[machine.ETCD_FAILED]
+    assert plane.members == ["10", "11", "12"]
+    assert plane.pods == list(PODS)
+
+
+def test_the_only_member_never_leaves(tmp_path: Path) -> None:
+    plane = settled(tmp_path, planned(small()), "masters-0")
+    plane.ask(machine.LEAVE_ETCD, PROVIDER_ID)
+    plane.run()
+    assert "the only one" in plane.annotations[machine.ETCD_FAILED]
+    assert plane.members == ["10"]
+    assert plane.pods == list(PODS)
+
+
+def test_a_refusal_is_forgotten_once_nobody_asks(plane: Place) -> None:
+    plane.ask(machine.ETCD_FAILED, "because")
+    plane.run()
+    assert machine.ETCD_FAILED not in plane.annotations
+
+
+@pytest.mark.parametrize("moment", ["CUT", "CUT_AFTER"])
+def test_leaving_ends_the_same_wherever_a_run_was_cut_off(tmp_path: Path, moment: str) -> None:
+    def leave(place: Place) -> None:
+        place.ask(machine.LEAVE_ETCD, PROVIDER_ID)
+
+    def check(place: Place) -> None:
+        assert place.members == ["11", "12"]
+        assert place.pods == []
+        assert place.annotations[machine.ETCD_LEFT] == PROVIDER_ID
+
+    _cut_everywhere(tmp_path, "masters-0", moment, leave, check)
+
+
+def test_a_dead_members_place_is_freed(plane: Place) -> None:
+    plane.change("world.json", etcd=["10.0.0.16", "10.0.0.32"])
+    plane.ask(machine.FORGET_MEMBERS, "10.0.0.48")
+    plane.run()
+    assert plane.members == ["10", "11"]
+    assert plane.annotations[machine.MEMBERS_FORGOTTEN] == "10.0.0.48"
+
+
+def test_an_address_without_a_member_is_acknowledged(plane: Place) -> None:
+    plane.ask(machine.FORGET_MEMBERS, "10.0.0.200,10.0.0.201")
+    plane.run()
+    assert plane.members == ["10", "11", "12"]
+    assert plane.annotations[machine.MEMBERS_FORGOTTEN] == "10.0.0.200,10.0.0.201"
+
+
+@pytest.mark.parametrize(
+    ("etcd", "reason"),
+    [
+        (["10.0.0.16", "10.0.0.32", "10.0.0.48"], "is alive"),
+        (["10.0.0.16"], "no healthy majority"),
+    ],
+)
+def test_a_member_is_kept_while_removing_it_would_be_wrong(
+    plane: Place, etcd: list[str], reason: str
+) -> None:
+    plane.change("world.json", etcd=etcd)
+    plane.ask(machine.FORGET_MEMBERS, "10.0.0.48")
+    plane.run()
+    assert reason in plane.annotations[machine.ETCD_FAILED]
+    assert plane.members == ["10", "11", "12"]
+    assert machine.MEMBERS_FORGOTTEN not in plane.annotations
+
+
+def test_a_worker_has_no_part_in_etcd(worker: Place) -> None:
+    worker.ask(machine.FORGET_MEMBERS, "10.0.0.48")
+    worker.ask(machine.LEAVE_ETCD, PROVIDER_ID)
+    worker.run()
+    assert worker.members == ["10", "11", "12"]
+    assert not {machine.ETCD_LEFT, machine.MEMBERS_FORGOTTEN} & set(worker.annotations)
+
+
+def _cut_everywhere(
+    folder: Path,
+    name: str,
+    moment: str,
+    ask: Callable[[Place], object],
+    check: Callable[[Place], None],
+) -> None:
+    """Kill a run at its first call, another at its second … and run again each time."""
+    plan = planned(three_control_planes())
+    for call in range(1, 200):
+        root = folder / f"{call}"
+        root.mkdir()
+        place = settled(root, plan, name)
+        ask(place)
+        cut = place.run(**{moment: str(call)})
+        place.run()
+        check(place)
+        if cut.returncode == 0:
+            assert call > 4
+            return
+    raise AssertionError("the unit never came to an end")

@@ -1,0 +1,110 @@
+"""The secrets' stored form: a round trip, and errors that never repeat what was read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from planning.nodes.secrets import SecretsError, dump_secrets, parse_secrets
+from tests.clusters import fake_secrets
+
+pytestmark = pytest.mark.unit
+
+Document = dict[str, Any]
+
+
+def document() -> Document:
+    return dict(json.loads(dump_secrets(fake_secrets())))
+
+
+def refused(text: str) -> SecretsError:
+    with pytest.raises(SecretsError) as found:
+        parse_secrets(text)
+    return found.value
+
+
+def test_what_was_written_is_read_back() -> None:
+    assert parse_secrets(dump_secrets(fake_secrets())) == fake_secrets()
+
+
+def test_no_secret_shows_when_it_is_printed() -> None:
+    shown = repr(fake_secrets()) + str(fake_secrets()) + repr(fake_secrets().ca)
+    for line in dump_secrets(fake_secrets()).split('"'):
+        if len(line) > 20:
+            assert line not in shown
+
+
+def test_the_ca_is_pinned_by_its_public_key() -> None:
+    assert fake_secrets().ca_hash.startswith("sha256:")
+    assert len(fake_secrets().ca_hash) == len("sha256:") + 64
+
+
+def _swap(found: Document, one: str, other: str) -> None:
+    found[one]["key"] = found[other]["key"]
+
+
+CHANGES: dict[str, tuple[Callable[[Document], object], str]] = {
+    "a key missing": (lambda d: d.pop("ca"), "`ca.certificate` is missing"),
+    "a part missing": (lambda d: d["etcdCa"].pop("key"), "`etcdCa.key` is missing"),
+    "another release": (lambda d: d.update(version=2), "`version` is not 1"),
+    "an unknown key": (lambda d: d.update(hunter2="x"), "1 unknown key(s)"),
+    "no certificate": (lambda d: d["ca"].update(certificate="hunter2"), "`ca.certificate` is not"),
+    "no key": (lambda d: d["ca"].update(key="hunter2"), "`ca.key` is not a PEM private key"),
+    "another's key": (lambda d: _swap(d, "ca", "etcdCa"), "`ca.key` is not the key of"),
+    "another CA": (lambda d: d.update(ca=d["etcdCa"]), "was not signed by `ca`"),
+    "another webhook CA": (
+        lambda d: d.update(webhookCa=d["ca"]["certificate"]),
+        "`webhook.certificate` was not signed by `webhookCa`",
+    ),
+    "another public key": (
+        lambda d: d.update(serviceAccountPublicKey="hunter2"),
+        "is not the public half",
+    ),
+    "a malformed token": (lambda d: d.update(bootstrapToken="hunter2"), "`bootstrapToken` is not"),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_broken_document_is_refused_with_the_key_and_without_the_value(name: str) -> None:
+    change, said = CHANGES[name]
+    found = document()
+    change(found)
+    error = refused(json.dumps(found))
+    assert said in str(error)
+    assert "secrets init" in str(error)
+    assert "hunter2" not in str(error) + repr(error)
+
+
+def test_all_problems_are_told_at_once() -> None:
+    found = document()
+    found["bootstrapToken"] = "x"
+    found["admin"] = found["webhook"]
+    assert len(refused(json.dumps(found)).problems) == 2
+
+
+def test_a_parsers_own_error_does_not_come_along() -> None:
+    error = refused('{"ca": hunter2}')
+    assert (error.__cause__, error.__context__) == (None, None)
+    assert "line 1" in str(error)
+    assert "hunter2" not in str(error)
+
+
+@given(st.text())
+def test_any_text_is_either_secrets_or_one_clear_refusal(text: str) -> None:
+    assert str(refused(text)).startswith("the cluster's secrets cannot be used:")
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+        max_leaves=8,
+    )
+)
+def test_any_json_is_refused_without_a_traceback_of_ours(value: object) -> None:
+    assert refused(json.dumps(value)).problems

@@ -1,0 +1,215 @@
+"""Edits that are refused, by what they would have done."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address
+
+import pytest
+
+from planning.transitions.holders import Holders, NoAnswer
+from planning.transitions.judge import judge
+from planning.transitions.reading import EarlierRelease
+from planning.transitions.steps import (
+    Accepted,
+    AddMember,
+    KeepMachine,
+    Refused,
+    RemoveMember,
+    ReplaceControlPlane,
+    ReplaceWorker,
+    ShrinkInterface,
+    ShrinkPool,
+)
+from planning.transitions.upgrades import version_of
+from tests.clusters import Document
+from tests.planning.edited import Edit, at, clustered, edited, recorded, refused, steps, transition
+
+pytestmark = pytest.mark.unit
+
+IMAGE = "ubuntu_24_04_x64_20G_alibase_20270101.vhd"
+SHRINK = at("nodePools/workers/interfaces/eth1/podAddresses", 3)
+LAST = int(IPv4Address("10.1.2.21"))
+"""The last pod address of workers-0's eth1, which `SHRINK` takes away."""
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        at("nodePools/masters/image", IMAGE),
+        at("nodePools/masters/disk/category", "cloud_auto"),
+        at("nodePools/masters/disk/encrypted", value=True),
+        at("nodePools/masters/interfaces/eth1", None),
+        at("kubernetes/mirrors", "china"),
+    ],
+    ids=["image", "disk category", "disk encryption", "a NIC less", "mirrors"],
+)
+def test_the_only_control_plane_keeps_its_machine(edit: Edit) -> None:
+    judged = transition(clustered(planes=1), edited(clustered(planes=1), edit))
+    assert isinstance(judged, Refused)
+    assert "the only control plane" in str(judged.refusals)
+
+
+def test_three_control_planes_are_replaced_one_after_the_other() -> None:
+    judged = transition(clustered(), edited(clustered(), at("nodePools/masters/image", IMAGE)))
+    assert [(s.node, s.others) for s in steps(judged) if isinstance(s, ReplaceControlPlane)] == [
+        ("masters-0", ("masters-1", "masters-2")),
+        ("masters-1", ("masters-0", "masters-2")),
+        ("masters-2", ("masters-0", "masters-1")),
+    ]
+
+
+def test_control_planes_join_and_leave_etcd_one_by_one() -> None:
+    grown = transition(clustered(planes=3), clustered(planes=5))
+    shrunk = transition(clustered(planes=5), clustered(planes=3))
+    assert [s.size for s in steps(grown) if isinstance(s, AddMember)] == [4, 5]
+    assert [(s.node, s.size) for s in steps(shrunk) if isinstance(s, RemoveMember)] == [
+        ("masters-4", 4),
+        ("masters-3", 3),
+    ]
+
+
+def test_a_renamed_control_plane_is_refused() -> None:
+    before = named("first", "second", "third")
+    judged = transition(before, named("first", "second", "other"))
+    assert set(refused(judged)) == {"nodePools.masters"}
+    assert "a renamed control plane is one that goes and one that comes" in str(judged)
+
+
+def named(*planes: str) -> Document:
+    places = {"first": 0, "second": 1, "third": 2, "other": 2}
+    return edited(
+        clustered(),
+        at("nodePools/masters/count", None),
+        at("nodePools/masters/nodes", {name: {"ordinal": places[name]} for name in planes}),
+    )
+
+
+def test_control_planes_do_not_change_while_others_come_or_go() -> None:
+    judged = transition(
+        clustered(planes=3),
+        edited(clustered(planes=5), at("nodePools/masters/instanceType", "ecs.g7.xlarge")),
+    )
+    assert "would change while masters-3, masters-4 comes" in str(judged)
+
+
+def test_an_address_that_a_pod_holds_is_not_taken_and_the_pod_is_named() -> None:
+    cluster = Holders(pods={"workers-0-eth1": {LAST: "shop/web-1"}})
+    judged = transition(clustered(), edited(clustered(), SHRINK), cluster)
+    assert isinstance(judged, Refused)
+    (refusal,) = judged.refusals
+    assert "shop/web-1 (10.1.2.21)" in refusal.rule
+    assert refusal.path == "nodePools.workers.interfaces.eth1.podAddresses"
+
+
+def test_an_ipv6_address_is_held_like_its_ipv4_twin() -> None:
+    address = (0x2408_4005 << 96) + LAST
+    cluster = Holders(pods={"workers-0-eth1-v6": {address: "shop/web-1"}})
+    judged = transition(clustered(), edited(clustered(), SHRINK), cluster)
+    assert isinstance(judged, Refused)
+
+
+def test_a_held_address_that_stays_is_no_reason() -> None:
+    cluster = Holders(pods={"workers-0-eth1": {LAST - 4: "shop/web-1"}})
+    judged = transition(clustered(workers=1), edited(clustered(workers=1), SHRINK), cluster)
+    assert steps(judged) == (
+        ShrinkPool(pool="workers-0-eth1", addresses=("10.1.2.20-10.1.2.21",)),
+        ShrinkInterface(node="workers-0", interface="eth1", addresses=("10.1.2.20-10.1.2.21",)),
+    )
+
+
+def test_an_update_without_an_answer_takes_no_address() -> None:
+    judged = transition(clustered(), edited(clustered(), SHRINK), NoAnswer(reason="no route"))
+    assert set(refused(judged)) == {"nodePools.workers.interfaces.eth1.podAddresses"}
+
+
+def test_a_preview_without_an_answer_says_that_it_did_not_ask() -> None:
+    judged = transition(clustered(), edited(clustered(), SHRINK))
+    assert isinstance(judged, Accepted)
+    assert "Who holds them was not asked" in judged.notes[0]
+
+
+@pytest.mark.parametrize("path", ["chargeType", "deletionProtection"])
+def test_a_machine_that_the_cloud_keeps_is_neither_removed_nor_replaced(path: str) -> None:
+    value = {"chargeType": "PrePaid", "deletionProtection": True}[path]
+    before = edited(clustered(), at(f"nodePools/workers/{path}", value))
+    for edit in (at("nodePools/workers/count", 2), at("nodePools/workers/image", IMAGE)):
+        assert set(refused(transition(before, edited(before, edit)))) == {
+            f"nodePools.workers.{path}"
+        }
+
+
+def test_force_delete_lets_machines_of_a_subscription_go() -> None:
+    before = edited(
+        clustered(),
+        at("nodePools/workers/chargeType", "PrePaid"),
+        at("nodePools/workers/forceDelete", value=True),
+    )
+    assert steps(transition(before, edited(before, at("nodePools/workers/count", 2))))
+
+
+def test_a_block_that_another_node_has_is_not_given_away_in_the_same_edit() -> None:
+    before = edited(
+        clustered(),
+        at("nodePools/workers/count", None),
+        at("nodePools/workers/nodes", {"old": {"ordinal": 4}}),
+    )
+    after = edited(before, at("nodePools/workers/nodes", {"new": {"ordinal": 4}}))
+    judged = transition(before, after)
+    assert isinstance(judged, Refused)
+    assert "Take old out first" in judged.refusals[0].remedy
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("network/nat/subnet", "secondary"),
+        ("network/subnets/a/zones", {"cn-hangzhou-i": {"cidr": "10.0.64.0/24"}}),
+    ],
+    ids=["another subnet", "a subnet that sorts first"],
+)
+def test_the_nat_gateway_and_the_load_balancer_stay_where_they_are(
+    path: str, value: object
+) -> None:
+    judged = transition(clustered(), edited(clustered(), at(path, value)))
+    assert isinstance(judged, Refused)
+    assert {refusal.remedy for refusal in judged.refusals} == {"Write network.nat.subnet: primary."}
+
+
+def test_the_remedy_of_a_moved_gateway_works() -> None:
+    more = at("network/subnets/a/zones", {"cn-hangzhou-i": {"cidr": "10.0.64.0/24"}})
+    judged = transition(clustered(), edited(clustered(), more, at("network/nat/subnet", "primary")))
+    assert isinstance(judged, Accepted)
+
+
+def test_the_endpoint_stays_while_control_planes_come() -> None:
+    judged = transition(clustered(planes=1), clustered(planes=3))
+    before, after = recorded(clustered(planes=1)), recorded(clustered(planes=3))
+    same = before.chosen.get("endpoint") == after.chosen.get("endpoint")
+    assert isinstance(judged, Accepted) is same
+
+
+def test_workers_are_not_newer_than_the_only_api_server() -> None:
+    before = edited(clustered(planes=1), at("kubernetes/version", "1.34.4"))
+    after = edited(before, at("kubernetes/version", "1.35.4"))
+    old, new = (Holders(api_server=version_of(v)) for v in ("v1.34.4", "v1.35.4"))
+    assert refused(transition(before, after, old)) == ("kubernetes.version",)
+    kept = [s for s in steps(transition(before, after, new)) if isinstance(s, KeepMachine)]
+    assert [step.node for step in kept] == ["masters-0"]
+
+
+def test_a_stack_of_an_earlier_release_rolls_once_and_keeps_its_only_control_plane() -> None:
+    before = EarlierRelease(workers=("workers-0", "workers-1"), kubernetes="1.35.4")
+    judged = judge(before, recorded(clustered(planes=1, workers=2)), Holders())
+    assert [
+        (type(s), s.node) for s in steps(judged) if isinstance(s, KeepMachine | ReplaceWorker)
+    ] == [
+        (KeepMachine, "masters-0"),
+        (ReplaceWorker, "workers-0"),
+        (ReplaceWorker, "workers-1"),
+    ]
+
+
+def test_no_node_leaves_in_the_first_run_over_an_earlier_release() -> None:
+    before = EarlierRelease(workers=("workers-0", "workers-9"), kubernetes="1.35.4")
+    judged = judge(before, recorded(clustered(workers=1)), Holders(control_planes=("masters-0",)))
+    assert refused(judged) == ("nodePools", "nodePools")
