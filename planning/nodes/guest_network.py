@@ -2,7 +2,7 @@
 
 Each NIC is found by its MAC, keeps its ENI's primary address, and answers through itself: packets
 from its own address take its own table, because an ENI lets nothing out under another ENI's
-address (data-plane lab, finding A). Pod addresses are never configured here. A local address beats
+address (docs/data-plane.md, finding A). Pod addresses are never configured here. A local address beats
 the coordinator's routes, and the pod that owns it would be cut off (Spiderpool, coordinator).
 """
 
