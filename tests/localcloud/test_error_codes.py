@@ -27,7 +27,7 @@ FOLDERS = {
     "sts": "Sts",
     "resourcemanager": "ResourceManager",
 }
-MOST_GUESSES = 19
+MOST_GUESSES = 20
 
 
 def literals(folder: Path) -> Iterator[str]:
