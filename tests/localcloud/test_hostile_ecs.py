@@ -1,4 +1,4 @@
-"""The hostile mode of ECS, and the rules of instances that no recorded behaviour shows alone."""
+"""The hostile mode, and the rules of instances that no recorded behaviour shows alone."""
 
 from __future__ import annotations
 
@@ -61,6 +61,17 @@ def test_answers_come_in_another_order_and_their_pages_fit_together(
     rest, _ = page(NextToken=token)
     assert sorted(first + rest) == sorted(made)
     assert first + rest != made
+
+
+def test_lists_of_vpc_and_ram_come_in_another_order(start_cloud: StartCloud) -> None:
+    api = Api(start_cloud(hostile=3).config())
+    vpcs = [api.vpc("CreateVpc", CidrBlock="10.0.0.0/16")["VpcId"] for _ in range(8)]
+    users = [api.ram("CreateUser", UserName=f"u{n}")["User"]["UserName"] for n in range(8)]
+    listed_vpcs = [v["VpcId"] for v in api.vpc("DescribeVpcs")["Vpcs"]["Vpc"]]
+    listed_users = [u["UserName"] for u in api.ram("ListUsers")["Users"]["User"]]
+    assert (sorted(listed_vpcs), sorted(listed_users)) == (sorted(vpcs), sorted(users))
+    assert listed_vpcs not in (vpcs, vpcs[::-1])
+    assert listed_users not in (users, users[::-1])
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, make_dataclass
 from typing import Any, Final
 
-from localcloud import paging, tags
+from localcloud import hostility, paging, tags
 from localcloud.actions import Action, Answer, Call, action, moment
 from localcloud.products.lookup import Lookup
 from localcloud.state.store import Store
@@ -185,7 +185,7 @@ def list_policies(call: Call, request: ListPolicies) -> Answer:
             }
             for name in identities.SYSTEM_POLICIES
         ]
-    return paging.marked("Policies", "Policy", rows, request)
+    return paging.marked("Policies", "Policy", hostility.shuffled(call.cloud, rows), request)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from localcloud import paging, tags
+from localcloud import hostility, paging, tags
 from localcloud.actions import Answer, Call, action, moment
 from localcloud.products.ecs.entities import Instance
 from localcloud.products.lookup import Lookup
@@ -124,7 +124,7 @@ def list_roles(call: Call, request: ListRoles) -> Answer:
             row = shown(call, role)
             row.pop("AssumeRolePolicyDocument")
             roles.append(row)
-    return paging.marked("Roles", "Role", roles, request)
+    return paging.marked("Roles", "Role", hostility.shuffled(call.cloud, roles), request)
 
 
 @dataclass(frozen=True, kw_only=True)

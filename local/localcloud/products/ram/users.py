@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from localcloud import paging
+from localcloud import hostility, paging
 from localcloud.actions import Answer, Call, action, moment
 from localcloud.products.lookup import Lookup
 from localcloud.wire.errors import ApiError, invalid
@@ -97,7 +97,7 @@ class ListUsers:
 def list_users(call: Call, request: ListUsers) -> Answer:
     """All users."""
     rows = [{**_shown(u), "UpdateDate": moment(u.updated)} for u in call.store.all(User)]
-    return paging.marked("Users", "User", rows, request)
+    return paging.marked("Users", "User", hostility.shuffled(call.cloud, rows), request)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar, Final
 
-from localcloud import paging, tags
+from localcloud import hostility, paging, tags
 from localcloud.actions import Answer, Call, action
 from localcloud.products.ecs.entities import Instance, NetworkInterface
 from localcloud.products.lookup import Lookup
@@ -286,7 +286,13 @@ def describe_load_balancers(call: Call, request: DescribeLoadBalancers) -> Answe
         and (not request.server_id or any(s.id == request.server_id for s in b.servers))
         and tags.match(b.tags, wanted)
     ]
-    return paging.numbered("LoadBalancers", "LoadBalancer", found, request, partial(_shown, call))
+    return paging.numbered(
+        "LoadBalancers",
+        "LoadBalancer",
+        hostility.shuffled(call.cloud, found),
+        request,
+        partial(_shown, call),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

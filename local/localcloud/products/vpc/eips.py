@@ -8,7 +8,7 @@ from ipaddress import IPv4Address
 from types import MappingProxyType
 from typing import Final
 
-from localcloud import paging, tags
+from localcloud import hostility, paging, tags
 from localcloud.actions import Answer, Call, action, moment
 from localcloud.products.ecs.entities import Instance, NetworkInterface
 from localcloud.products.lookup import Lookup
@@ -220,7 +220,13 @@ def describe_eip_addresses(call: Call, request: DescribeEipAddresses) -> Answer:
         )
         and tags.match(e.tags, request.tag)
     ]
-    return paging.numbered("EipAddresses", "EipAddress", found, request, partial(_shown, call))
+    return paging.numbered(
+        "EipAddresses",
+        "EipAddress",
+        hostility.shuffled(call.cloud, found),
+        request,
+        partial(_shown, call),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

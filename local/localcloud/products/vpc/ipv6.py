@@ -8,7 +8,7 @@ from ipaddress import IPv6Address as Address
 from types import MappingProxyType
 from typing import Final
 
-from localcloud import addressing, paging, tags
+from localcloud import addressing, hostility, paging, tags
 from localcloud.actions import Answer, Call, action, moment
 from localcloud.products.ecs.entities import NetworkInterface
 from localcloud.products.lookup import Lookup
@@ -136,7 +136,12 @@ def describe_ipv6_gateways(call: Call, request: DescribeIpv6Gateways) -> Answer:
         and (not request.name or g.name == request.name)
     ]
     return paging.numbered(
-        "Ipv6Gateways", "Ipv6Gateway", found, request, partial(_gateway_listed, call), most=50
+        "Ipv6Gateways",
+        "Ipv6Gateway",
+        hostility.shuffled(call.cloud, found),
+        request,
+        partial(_gateway_listed, call),
+        most=50,
     )
 
 
@@ -427,7 +432,12 @@ def describe_ipv6_addresses(call: Call, request: DescribeIpv6Addresses) -> Answe
         if tags.match(a.tags, request.tag):
             found.append(a)
     return paging.numbered(
-        "Ipv6Addresses", "Ipv6Address", found, request, partial(_address_shown, call), most=50
+        "Ipv6Addresses",
+        "Ipv6Address",
+        hostility.shuffled(call.cloud, found),
+        request,
+        partial(_address_shown, call),
+        most=50,
     )
 
 

@@ -7,7 +7,7 @@ from functools import partial
 from ipaddress import AddressValueError, IPv4Address
 from typing import Any, Final
 
-from localcloud import addressing, paging, tags
+from localcloud import addressing, hostility, paging, tags
 from localcloud.actions import Answer, Call, action, moment
 from localcloud.products.lookup import Lookup
 from localcloud.products.ram import service_roles
@@ -265,7 +265,13 @@ def describe_nat_gateways(call: Call, request: DescribeNatGateways) -> Answer:
         and (not request.status or n.life.at(call.now) == request.status)
         and tags.match(n.tags, request.tag)
     ]
-    return paging.numbered("NatGateways", "NatGateway", found, request, partial(_shown, call))
+    return paging.numbered(
+        "NatGateways",
+        "NatGateway",
+        hostility.shuffled(call.cloud, found),
+        request,
+        partial(_shown, call),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -589,7 +595,11 @@ def describe_snat_table_entries(call: Call, request: DescribeSnatTableEntries) -
         and (not request.snat_ip or request.snat_ip in s.ips)
     ]
     return paging.numbered(
-        "SnatTableEntries", "SnatTableEntry", found, request, partial(_entry_shown, call)
+        "SnatTableEntries",
+        "SnatTableEntry",
+        hostility.shuffled(call.cloud, found),
+        request,
+        partial(_entry_shown, call),
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from localcloud import addressing, paging
+from localcloud import addressing, hostility, paging
 from localcloud.actions import Answer, Call, action, moment
 from localcloud.products.ecs.entities import Instance, NetworkInterface
 from localcloud.tags import TagParameter
@@ -67,7 +67,11 @@ def describe_route_table_list(call: Call, request: DescribeRouteTableList) -> An
         and not request.tag
     ]
     return paging.numbered(
-        "RouterTableList", "RouterTableListType", found, request, partial(_table_shown, call)
+        "RouterTableList",
+        "RouterTableListType",
+        hostility.shuffled(call.cloud, found),
+        request,
+        partial(_table_shown, call),
     )
 
 

@@ -7,7 +7,7 @@ from functools import partial
 from ipaddress import IPv4Network, IPv6Network
 from typing import Final
 
-from localcloud import addressing, paging, tags
+from localcloud import addressing, hostility, paging, tags
 from localcloud.actions import Answer, Call, action, moment
 from localcloud.products.ecs.entities import SecurityGroup
 from localcloud.products.lookup import Lookup
@@ -256,7 +256,14 @@ def describe_vpcs(call: Call, request: DescribeVpcs) -> Answer:
         and not request.is_default
         and tags.match(vpc.tags, request.tag)
     ]
-    return paging.numbered("Vpcs", "Vpc", found, request, partial(_listed, call), most=50)
+    return paging.numbered(
+        "Vpcs",
+        "Vpc",
+        hostility.shuffled(call.cloud, found),
+        request,
+        partial(_listed, call),
+        most=50,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from functools import partial
 from ipaddress import IPv4Network
 from typing import Final
 
-from localcloud import addressing, paging, tags
+from localcloud import addressing, hostility, paging, tags
 from localcloud.actions import Answer, Call, action, moment
 from localcloud.products.lookup import Lookup
 from localcloud.tags import TagParameter
@@ -198,7 +198,14 @@ def describe_vswitches(call: Call, request: DescribeVSwitches) -> Answer:
         and not request.is_default
         and tags.match(v.tags, request.tag)
     ]
-    return paging.numbered("VSwitches", "VSwitch", found, request, partial(_shown, call), most=50)
+    return paging.numbered(
+        "VSwitches",
+        "VSwitch",
+        hostility.shuffled(call.cloud, found),
+        request,
+        partial(_shown, call),
+        most=50,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
