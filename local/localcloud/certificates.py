@@ -28,10 +28,10 @@ _NAMES: Final[tuple[x509.GeneralName, ...]] = (
 
 
 def ensure(folder: Path) -> None:
-    """Make `ca.pem`, `server.pem` and `server.key` unless they are there and last a month.
+    """Create `ca.pem`, `server.pem` and `server.key` unless they exist and last a month.
 
-    Where the certificate there does not name each address of the cloud, it is made anew, too.
-    The CA's key is thrown away: a renewal makes a new CA.
+    A certificate that does not name each address of the cloud is replaced, too. The CA's key is
+    discarded, so a renewal creates a new CA.
     """
     if _usable(folder):
         return

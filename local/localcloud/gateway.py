@@ -226,7 +226,10 @@ class Gateway:
         now: float,
         given: Mapping[str, str],
     ) -> None:
-        """Refuse what the sender's policies do not allow, before anything is said of the action."""
+        """Refuse an action that the sender's policies do not allow.
+
+        The check comes before an answer reveals anything about the action.
+        """
         if principal.policies is None or (product.name, action) == ("Sts", "GetCallerIdentity"):
             return
         # Another product makes these roles, but the right to it is RAM's.

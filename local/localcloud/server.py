@@ -132,7 +132,7 @@ def _check_region(store: Store, cloud: Cloud) -> None:
 
 
 def _quiet(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """Clients that break off or speak no TLS are no news; anything else is."""
+    """Log every error except those of clients that disconnect or do not use TLS."""
     error = context.get("exception")
     if isinstance(error, OSError | ssl.SSLError | asyncio.CancelledError):
         return

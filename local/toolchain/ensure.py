@@ -213,7 +213,7 @@ class Ensure:
         if not program.startswith("pulumi-language-") or cli is None:
             launchers.launch(link, module)
             return
-        # Beside the CLI itself a language host counts as the CLI's own: no warning in every run.
+        # The CLI warns in every run unless the language host is in the CLI's own directory.
         beside = self._directory(go, cli) / program
         launchers.launch(beside, module)
         launchers.link(link, Path(os.path.relpath(beside, self._places.bin)))

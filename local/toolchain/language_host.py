@@ -213,8 +213,8 @@ def _normal(requirement: str) -> str:
 
 def serve(engine: str) -> None:
     """Serve on a free loopback port, print it, and stay until the engine ends this process."""
-    # A killed engine ends nobody; its plugins have to notice. Asked before the port is told: from
-    # then on the engine may be gone, and another process our parent.
+    # A killed engine does not end its plugins, so they must notice that it is gone. Read the parent
+    # before printing the port: afterwards the engine may be gone and our parent another process.
     engine_process = os.getppid()
     ended = _ending()
     host = LanguageHost(engine)

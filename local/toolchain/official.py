@@ -39,7 +39,7 @@ def _pulumi(path: str) -> dict[str, Path]:
     if pulumi is None or _said(pulumi, "version") != f"v{pins.PULUMI_VERSION}":
         return {}
     found = {"pulumi": Path(pulumi)}
-    # The language host comes with the CLI and stands beside it, with the script that it runs.
+    # The language host and the script that it runs come with the CLI, in the same directory.
     for name in ("pulumi-language-python", "pulumi-language-python-exec"):
         beside = Path(pulumi).resolve().with_name(name)
         if beside.exists():

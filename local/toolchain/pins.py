@@ -14,13 +14,13 @@ ALICLOUD_VERSION: Final = "3.105.0"
 KUBERNETES_PROVIDER_VERSION: Final = "4.32.0"
 KUBERNETES_VERSION: Final = "1.35.4"
 PREVIOUS_KUBERNETES_VERSION: Final = "1.34.4"
-"""What an upgrade comes from: built only when it is asked for."""
+"""The version that an upgrade starts from. It is built only on request."""
 HELM_VERSION: Final = "3.21.4"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Build:
-    """One `go build`: a module directory beside this file, and the programs it gives.
+    """One `go build`: a module directory next to this file, and the programs it builds.
 
     `programs` maps a file name in `bin` to its Go package. `stamps` are `-X` linker values.
     """

@@ -202,7 +202,7 @@ class Clb:
             )
             for s in shown["BackendServers"]["BackendServer"]
         }
-        # Instances are told apart by id alone: only pods' backends have addresses of their own.
+        # The id alone distinguishes instances: only pods' backends have addresses of their own.
         held = {(i, ip if what[1] == "eni" else "", p): what for (i, ip, p), what in held.items()}
         asked = {(b.server, b.ip if b.kind == "eni" else "", b.port): b for b in wanted}
         added = [b for key, b in asked.items() if key not in held]

@@ -103,7 +103,11 @@ class Controller:
         say("ended")
 
     def round(self) -> None:
-        """Look once and act. Raises ApiError, CloudError; a Service's own trouble is told to it."""
+        """Reconcile the nodes and Services once.
+
+        An error of one Service is reported as an event of that Service. Raises ApiError and
+        CloudError for all others.
+        """
         nodes = self._cluster.list("/api/v1/nodes")
         trouble: CloudError | ApiError | None = None
         if "node" in self._flags.controllers:

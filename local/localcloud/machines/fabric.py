@@ -42,12 +42,12 @@ class Fabric:
         Path("/proc/sys/net/ipv4/ip_forward").write_text("1", encoding="ascii")
 
     def take(self, address: str) -> None:
-        """Answer for an address of the VPC that is no machine's: a service's, a load balancer's."""
+        """Answer for an address of the VPC that belongs to a service or a load balancer."""
         with self._lock:
             self._ip.addr("replace", index=self._loopback, address=address, prefixlen=32)
 
     def give_up(self, address: str) -> None:
-        """Answer for it no more."""
+        """Stop answering for the address."""
         with self._lock:
             self._ip.addr("del", index=self._loopback, address=address, prefixlen=32)
 

@@ -93,7 +93,7 @@ class PublicAddresses:
         self._refused: set[tuple[str, int]] = set()
 
     def follow(self, wanted: dict[tuple[str, int], Opening]) -> None:
-        """Open and close listeners; a port that is taken is said once and tried again later."""
+        """Open and close listeners. A port in use is reported once and retried later."""
         self._wanted = wanted
         loop = asyncio.get_running_loop()
         for key in self._listeners.keys() - wanted.keys():

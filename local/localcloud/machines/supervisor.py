@@ -157,7 +157,7 @@ class Supervisor:
         watch.add_done_callback(self._tasks.discard)
 
     async def _watch(self, vpc_id: str, process: asyncio.subprocess.Process) -> None:
-        """A VPC's process ends when its last machine is gone; else it is started anew."""
+        """Restart a VPC's process when it ends, unless the VPC's last machine is gone."""
         code = await process.wait()
         self._vpcs.pop(vpc_id).end.close()
         self._state_path(vpc_id).unlink(missing_ok=True)

@@ -25,7 +25,7 @@ from .metadata_server import serve
 
 
 class Vpc:
-    """Machines of one VPC, as its state file says."""
+    """Machines of one VPC, as its state file describes them."""
 
     def __init__(self, end: socket.socket, state: Path, control: Control, tools: Path) -> None:
         self._end = end

@@ -1,8 +1,9 @@
 """Entities in memory, written through to SQLite.
 
 One process owns a store. Everything runs on one thread, so an action sees its own writes and
-nobody else's. `transaction()` makes an action atomic: on success all its changes are committed to
-disk (WAL, synchronous=FULL) before the caller goes on, on an exception none of them happened.
+those of no other action. `transaction()` makes an action atomic: on success all its changes are
+committed to disk (WAL, synchronous=FULL) before the caller continues; on an exception none of them
+is kept.
 """
 
 from __future__ import annotations
@@ -126,7 +127,7 @@ class Store:
             self._tables[kind].put(entity_id, self._codecs[kind].validate_json(body))
 
     def fact(self, name: str, default: object) -> Any:  # noqa: ANN401  # any JSON value
-        """A setting the state was made with; the first caller's default is kept for ever."""
+        """A setting the state was made with; the first caller's default is kept forever."""
         row = self._db.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
         if row is None:
             self._db.execute(

@@ -34,7 +34,7 @@ Tree = dict[str, Any]
 
 
 class JsonTree(Tree):
-    """An object that stood in a JSON string: its names count in any case.
+    """An object from a JSON string. Its names are case-insensitive.
 
     Clients of the real API rely on it: the cloud controller v2.14.0 writes `serverId` in the
     backend servers of a CLB, where the reference says `ServerId`.

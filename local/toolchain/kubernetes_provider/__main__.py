@@ -29,8 +29,8 @@ _ENGINE_POLL: Final = 5.0
 
 def main(arguments: list[str]) -> int:
     """Serve the provider protocol on a loopback port of the system's choosing."""
-    # A killed engine ends nobody; its plugins have to notice. Asked before the port is told: from
-    # then on the engine may be gone, and another process our parent.
+    # A killed engine does not end its plugins, so they must notice that it is gone. Read the parent
+    # before printing the port: afterwards the engine may be gone and our parent another process.
     engine_process = os.getppid()
     ended = threading.Event()
 

@@ -17,7 +17,7 @@ class EngineLog:
     def __init__(self, address: str | None) -> None:
         self._channel = grpc.insecure_channel(address) if address else None
         self._stub = engine_pb2_grpc.EngineStub(self._channel) if self._channel else None
-        self._lines: set[str] = set()  # the resources beside which a status line stands
+        self._lines: set[str] = set()  # the resources that have a status line
 
     def info(self, urn: str, message: str) -> None:
         """Show a message under the resource."""
@@ -28,18 +28,18 @@ class EngineLog:
         self._send(engine_pb2.WARNING, urn, message, ephemeral=False)
 
     def status(self, urn: str, message: str) -> None:
-        """Show a line beside the resource while it is worked on."""
+        """Show a status line next to the resource while an operation on it runs."""
         self._lines.add(urn)
         self._send(engine_pb2.INFO, urn, message, ephemeral=True)
 
     def clear_status(self, urn: str) -> None:
-        """Take the resource's status line away, if there is one."""
+        """Remove the resource's status line, if there is one."""
         if urn in self._lines:
             self._lines.discard(urn)
             self._send(engine_pb2.INFO, urn, "", ephemeral=True)
 
     def close(self) -> None:
-        """Give the connection back."""
+        """Close the connection."""
         if self._channel:
             self._channel.close()
 
@@ -56,6 +56,6 @@ class EngineLog:
         request = engine_pb2.LogRequest(
             severity=severity, urn=urn, message=message, ephemeral=ephemeral
         )
-        # An engine that is going away is no reason to fail.
+        # An engine that is shutting down must not cause a failure.
         with contextlib.suppress(grpc.RpcError, ValueError):
             self._stub.Log(request, timeout=_SECONDS)

@@ -205,7 +205,7 @@ def _scaled(digits: str, base: int, power: int, suffixes: tuple[str, ...], zero:
 def pruned(live: Value, shape: Value) -> Value:
     """Return the live value reduced to the keys that the shape has.
 
-    This is how drift in fields that the program names is told from everything that defaults and
+    This separates drift in fields that the program names from everything that defaults and
     controllers add. List items are matched by position. The rule is the official plugin's
     (pruneMap and pruneSlice in util.go).
     """
@@ -269,10 +269,10 @@ def inputs_property(inputs: Object, properties: Object) -> Object:
 
 
 def from_state(state: Object, inputs: Object) -> Checkpoint:
-    """Return what state remembers; ``inputs`` as the engine sent them beside the state.
+    """Return the checkpoint in the state; ``inputs`` are those that the engine sent with it.
 
-    The engine's own record of the inputs wins over ``__inputs``, which is there for the official
-    plugin's sake.
+    The engine's own record of the inputs takes precedence over ``__inputs``, which exists for the
+    official plugin.
     """
     bare = plain_object(state)
     remembered = bare.pop(INPUTS_KEY, None)

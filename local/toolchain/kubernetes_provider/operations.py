@@ -136,7 +136,7 @@ class Operations:
     # -- changing
 
     def apply(self, target: Object, applying: Applying, *, dry_run: bool = False) -> Object:
-        """Apply the object server-side; a conflict is told by manager and field."""
+        """Apply the object server-side. A conflict is reported with its managers and fields."""
         try:
             return self._cluster.request(
                 "PATCH",

@@ -108,7 +108,7 @@ def _deployment(target: Object, _: Lookup) -> Waiting | None:
 
 
 def target_replicas(target: Object) -> int:
-    """Return how many replicas are asked for; one where nothing is said."""
+    """Return the requested number of replicas; one by default."""
     found = at(target, "spec", "replicas")
     return found if isinstance(found, int) else 1
 

@@ -110,7 +110,7 @@ def _check_failures(
 ) -> list[provider_pb2.CheckFailure]:
     """Return (property, sentence) pairs as failures that name the property in the reason alone.
 
-    Beside a failure with a property the engine prints that property's value, also when it is a
+    For a failure with a property the engine also prints that property's value, even when it is a
     secret: issueCheckFailures in pkg/resource/deploy/step_generator.go of Pulumi 3.259.0.
     """
     return [
@@ -197,7 +197,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
     def GetPluginInfo(  # noqa: N802
         self, request: empty_pb2.Empty, context: grpc.ServicerContext
     ) -> plugin_pb2.PluginInfo:
-        """Return the version of the plugin that this stands in for."""
+        """Return the version of the plugin that this one replaces."""
         del request, context
         return plugin_pb2.PluginInfo(version=VERSION)
 

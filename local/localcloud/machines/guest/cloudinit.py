@@ -48,7 +48,7 @@ def network_file(primary_name: str, primary_mac: str) -> None:
 
 
 def read(user_data: str) -> CloudConfig:
-    """Return what the user-data asks for; a bad one is told on the console and asks nothing."""
+    """Parse the user-data. An invalid one is reported on the console and read as empty."""
     _STATE.mkdir(parents=True, exist_ok=True)
     if not user_data:
         say("cloud-init: no user-data")

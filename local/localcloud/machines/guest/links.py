@@ -203,5 +203,5 @@ def _delete_rule(ip: IPRoute, present: Any) -> None:  # noqa: ANN401  (netlink m
     try:
         ip.rule("del", **arguments)
     except NetlinkError as error:
-        if error.code != 2:  # noqa: PLR2004  (ENOENT: another rule stood for the same)
+        if error.code != 2:  # noqa: PLR2004  (ENOENT: a duplicate of a deleted rule)
             raise

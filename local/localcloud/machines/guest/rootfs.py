@@ -174,13 +174,13 @@ def _read_only(source: Path, target: Path) -> None:
     try:
         kernel.bind(source, target, read_only=True)
     except OSError as error:
-        # Some locked flag stood in the way; file permissions still keep the host's files whole.
+        # A locked mount flag prevented it; file permissions still protect the host's files.
         if error.errno != errno.EPERM:
             raise
 
 
 def _mount_kubernetes(target: Path, versions: Mapping[str, Path]) -> None:
-    # A version that the toolchain has no more leaves no empty files behind.
+    # Remove the empty files of versions that the toolchain no longer has.
     shutil.rmtree(target, ignore_errors=True)
     for version, folder in versions.items():
         (target / version).mkdir(parents=True)

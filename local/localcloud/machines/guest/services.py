@@ -325,7 +325,7 @@ class Services:
 
 
 def reap_orphans() -> None:
-    """Collect processes whose parent died; for ever. A child of ours has a waiter of its own."""
+    """Reap processes whose parent died, forever. A child of ours has a waiter of its own."""
     before = 0
     while True:
         time.sleep(1)

@@ -56,7 +56,7 @@ def read(text: str) -> list[Source]:
 
 
 def read_preferences(texts: Iterable[str]) -> list[Pin]:
-    """Read files of preferences. A pin that no version has is no mistake: apt passes it over."""
+    """Read files of preferences. A pin that matches no version is valid: apt ignores it."""
     found = []
     for text in texts:
         for stanza in _stanzas(text):

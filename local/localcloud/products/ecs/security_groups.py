@@ -426,7 +426,7 @@ def _authorize(call: Call, request: AuthorizeSecurityGroup, direction: str) -> A
 
 @action(writes=True)
 def authorize_security_group(call: Call, request: AuthorizeSecurityGroup) -> Answer:
-    """Add ingress rules; one that is there already is no error."""
+    """Add ingress rules. A rule that exists already does not cause an error."""
     return _authorize(call, request, INGRESS)
 
 

@@ -137,7 +137,7 @@ class NlbServerGroup:
 
 @dataclass(frozen=True, kw_only=True)
 class NlbListener:
-    """A listener; port 0 stands for the range from `first_port` to `last_port`."""
+    """A listener; port 0 means the range from `first_port` to `last_port`."""
 
     INDEXES: ClassVar[Indexes] = MappingProxyType(
         {

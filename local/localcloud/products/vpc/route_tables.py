@@ -268,7 +268,7 @@ class CreateRouteEntries:
 
 @action(writes=True)
 def create_route_entries(call: Call, request: CreateRouteEntries) -> Answer:
-    """Several routes; one that fails is told, the others are made."""
+    """Create several routes. One that fails is reported; the others are created."""
     made: list[str] = []
     failed: list[dict[str, object]] = []
     for given in request.route_entries:
@@ -357,7 +357,7 @@ class DeleteRouteEntries:
 
 @action(writes=True)
 def delete_route_entries(call: Call, request: DeleteRouteEntries) -> Answer:
-    """Several routes; one that fails is told, the others are deleted."""
+    """Delete several routes. One that fails is reported; the others are deleted."""
     failed: list[dict[str, object]] = []
     for given in request.route_entries:
         one = DeleteRouteEntry(

@@ -1,4 +1,4 @@
-"""The scripts that stand for commands in the machine's PATH."""
+"""The scripts that replace commands in the machine's PATH."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def install_image() -> None:
 
 
 def write(name: str) -> None:
-    """Make a command: a script that runs our own; a link that was there goes."""
+    """Create a command: a script that runs our own. It replaces an existing link."""
     path = COMMANDS / name
     simulated = (
         f"PYTHONPATH={shlex.quote(os.environ.get('PYTHONPATH', ''))} "

@@ -91,7 +91,7 @@ class Client:
         return self.request("GET", path)
 
     def find(self, path: str) -> dict[str, Any] | None:
-        """GET, or None where there is nothing."""
+        """GET; None if the object does not exist."""
         try:
             return self.get(path)
         except ApiError as error:
@@ -102,7 +102,7 @@ class Client:
     def request(
         self, method: str, path: str, body: object = None, kind: str = "application/json"
     ) -> dict[str, Any]:
-        """Send one request; a connection that went stale is opened anew once."""
+        """Send one request. A stale connection is reopened once."""
         data = None if body is None else json.dumps(body).encode()
         for attempt in (1, 2):
             connection: http.client.HTTPSConnection | None = getattr(

@@ -75,7 +75,7 @@ class Cluster:
         return made
 
     def event(self, pod: Mapping[str, Any], kind: str, reason: str, message: str) -> None:
-        """Write an event; one that repeats is counted, not written anew."""
+        """Write an event. A repeated one increments the count of the first."""
         metadata = pod["metadata"]
         key = (metadata["uid"], reason)
         path = f"/api/v1/namespaces/{metadata['namespace']}/events"
@@ -125,7 +125,7 @@ class Cluster:
 
 
 def until_it_works(what: str, work: Callable[[], None], say: Callable[[str], None]) -> None:
-    """Call `work` until it raises no ApiError; a complaint is said when it changes."""
+    """Call `work` until it raises no ApiError. An error is reported when its text changes."""
     last = ""
     while True:
         try:

@@ -117,7 +117,7 @@ def _named(request: Request, pools: Sequence[dict[str, Any]]) -> dict[int, list[
 def _found(
     names: Sequence[str], version: int, pools: Sequence[dict[str, Any]]
 ) -> list[dict[str, Any]]:
-    """Return the pools of these names; a pattern stands for all that fit and are of the version.
+    """Return the pools of these names; a pattern means all matching pools of the IP version.
 
     Raises NoAddressError for a name that no pool has, and for a pool that is named twice.
     """

@@ -59,7 +59,7 @@ class Processes:
         self._not_before: dict[str, float] = {}
 
     def ensure(self, spec: ProcessSpec) -> ProcessState:
-        """Have the process run; one that ended is started anew after a growing pause."""
+        """Keep the process running. One that ended is restarted after a growing pause."""
         record = self._read(spec.key)
         text = json.dumps(dataclasses.asdict(spec), sort_keys=True)
         if record and self._alive(record):

@@ -1,4 +1,4 @@
-"""Which of the machine's programs an image stands for."""
+"""Which of the machine's programs an image represents."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ def image_name(container: Mapping[str, Any]) -> str:
 
 
 def program_of(container: Mapping[str, Any]) -> Path:
-    """Return the program that a container runs, whether it is there or not.
+    """Return the path of the program that a container runs. It may not exist.
 
-    Kubernetes' own in the version of the image's tag; every other is there once.
+    A program of Kubernetes has the version of the image's tag. Every other program has one
+    version.
     """
     words = container.get("command") or container.get("args") or ()
     name = Path(str(words[0])).name if words else image_name(container)
@@ -34,7 +35,7 @@ def program_of(container: Mapping[str, Any]) -> Path:
 
 
 def pull_problem(container: Mapping[str, Any]) -> str | None:
-    """Say why an image cannot be had; None when its program is there."""
+    """Return why an image cannot be pulled; None when its program exists."""
     program = program_of(container)
     if program.exists():
         return None

@@ -21,7 +21,7 @@ _HASH: Final = "kubernetes.io/config.hash"
 
 
 class Manifests:
-    """The pods of a folder, read anew when a file changes."""
+    """The pods of a folder, read again when a file changes."""
 
     def __init__(self, folder: Path, node: str) -> None:
         self._folder = folder

@@ -149,7 +149,7 @@ class Workloads:
         )
 
     def _spec(self, pod: dict[str, Any], container: dict[str, Any], host_ip: str) -> ProcessSpec:
-        """Return what runs for a container; its files are written anew every half minute."""
+        """Return what runs for a container. Its files are rewritten every half minute."""
         key = f"{pod['metadata']['uid']}_{container['name']}"
         until, known = self._specs.get(key, (0.0, None))
         if known is not None and time.monotonic() < until:
