@@ -118,6 +118,7 @@ class Rollout:
         self._joined: dict[str, pulumi.Output[str]] = {}
         self._endpoint_moves = False
         self._is_creation = False
+        self._keeps_planes = False
         self._hooks = {
             "new": pulumi.ResourceHook(f"{name}-worker-is-new", self._note_new),
             "changes": pulumi.ResourceHook(
@@ -199,6 +200,7 @@ class Rollout:
         if isinstance(before, Record):
             old = Membership.of(before)
         else:
+            self._keeps_planes = True
             old = Membership(
                 control_planes=new.control_planes,
                 workers=before.workers or (),
@@ -316,7 +318,10 @@ class Rollout:
             yield api
 
     def _note_new(self, args: pulumi.ResourceHookArgs) -> None:
-        self._new.add(self._resources[args.name])
+        node = self._resources[args.name]
+        if self._keeps_planes and node in self._planes:
+            return  # An earlier release had no generation of control planes; their machines exist.
+        self._new.add(node)
 
     def _is_waited_for(self, node: NodePlan) -> bool:
         """A changed node always; a new control plane where others serve already."""
