@@ -101,7 +101,9 @@ def _planes_before(before: EarlierRelease, cluster: Cluster) -> set[str] | None:
     """Control planes of the earlier release, from the state or else from the cluster."""
     if before.machines and before.workers is not None:
         return set(before.machines) - set(before.workers)
-    return set(cluster.control_planes) if isinstance(cluster, Holders) else None
+    if isinstance(cluster, Holders) and cluster.control_planes is not None:
+        return set(cluster.control_planes)
+    return None
 
 
 def _changed_machines(before: EarlierRelease, after: Record) -> Iterator[Refusal]:
