@@ -21,6 +21,7 @@ from .machines_view import MachinesView
 from .products.ecs.entities import Console, Instance
 from .products.nlb.entities import NlbJob
 from .products.ram.entities import Role, Session
+from .products.ram.service_roles import is_linked
 from .products.sts import sessions
 from .products.vpc.entities import AddressClaim
 from .settings import Cloud
@@ -196,11 +197,13 @@ class Control:
         return {"rules": len(rules)}
 
     def _resources(self) -> object:
-        return {
-            kind: {"count": len(ids), "ids": sorted(ids)}
+        """What users made; service-linked roles belong to the account and outlive every stack."""
+        census = {
+            kind: sorted(name for name in ids if kind != "Role" or not is_linked(name))
             for kind, ids in self._store.census().items()
             if kind not in _NOT_RESOURCES
         }
+        return {kind: {"count": len(ids), "ids": ids} for kind, ids in census.items()}
 
 
 def _document(request: HttpRequest) -> Any:  # noqa: ANN401  # JSON

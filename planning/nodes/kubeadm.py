@@ -187,7 +187,7 @@ def _kube_proxy(plan: ClusterPlan) -> dict[str, object]:
     """Masquerade what pods send to services, or a backend on another node answers past the host.
 
     Pods lie in the VPC, outside `clusterCIDR`; without one kube-proxy would take all traffic for
-    local (found by packets in the data-plane lab; kube-proxy's detect-local rules).
+    local (docs/data-plane.md, finding B; kube-proxy's detect-local rules).
     """
     return {
         "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
