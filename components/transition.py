@@ -13,7 +13,7 @@ import pulumi
 
 from components.api.api_access import UnusableKubeconfigError
 from components.api.cluster_api import ClusterError, cluster_api
-from components.machines.state import state_resources
+from components.state import state_resources
 from planning.model import ClusterPlan
 from planning.nodes.kubeconfig import kubeconfig
 from planning.nodes.secrets import ClusterSecrets

@@ -116,7 +116,8 @@ def _changed_machines(before: EarlierRelease, after: Record) -> Iterator[Refusal
         new = made_after(node.identity, node.restart)
         for key, old in made.items():
             if old != new[key]:
-                changes.setdefault((key, text(old), text(new[key])), []).append(name)
+                change = (key, text(old) or "empty", text(new[key]) or "empty")
+                changes.setdefault(change, []).append(name)
     for (key, old, other), names in changes.items():
         yield _first_refusal(
             names,

@@ -127,6 +127,19 @@ def test_no_machine_gets_the_permission_to_make_a_cluster(restored: Restored, na
         assert ends["outputs"]["output"] == 0
 
 
+def gateways_as_they_are(cluster: dict[str, Any]) -> None:
+    """What **Required action** says for a stack that leaves these two keys out."""
+    cluster["network"]["nat"] = {"subnet": "primary", "zone": "cn-hangzhou-i"}
+    cluster["network"]["ipv6"] = {"gateway": True}
+
+
+def test_a_stack_file_with_the_required_actions_keeps_both_gateways(restored: Restored) -> None:
+    with restored("one-plane") as light:
+        assert light.edited(gateways_as_they_are).steps() == [
+            step for step in ONE_PLANE if step[1] not in {"Switch", "Ipv6Gateway"}
+        ]
+
+
 def another_image(cluster: dict[str, Any]) -> None:
     for pool in cluster["nodePools"].values():
         pool["image"] = IMAGE
