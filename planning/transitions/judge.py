@@ -123,8 +123,8 @@ def _changed_machines(before: EarlierRelease, after: Record) -> Iterator[Refusal
             names,
             rule="No machine changes in the first run of a new release of this program.",
             reason=f"Their {key} is {old} and would become {other}, and an earlier release has "
-            f"not written down what would make that safe. If nobody edited it, a default has moved: "
-            f"write {old}.",
+            "not written down what would make that safe. If nobody edited it, a default has "
+            f"moved: write {old}.",
         )
 
 
