@@ -6,16 +6,18 @@ Why it is done this way: docs/decisions/transitions.md.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import pulumi
 
 from components.api.api_access import UnusableKubeconfigError
 from components.api.cluster_api import ClusterError, cluster_api
+from components.state import state_resources
 from planning.model import ClusterPlan
 from planning.nodes.kubeconfig import kubeconfig
 from planning.nodes.secrets import ClusterSecrets
+from planning.transitions.earlier import clusters, earlier_machines, has_machines
 from planning.transitions.holders import Cluster, Holders, NoAnswer, NotAsked, holders_of
 from planning.transitions.judge import judge
 from planning.transitions.reading import EarlierRelease, Record, read_record
@@ -47,7 +49,7 @@ class AppliedPlanArgs:
     """Of a cluster that somebody else has built; None where this program builds it."""
     before_changes: BeforeChanges | None = None
     at_creation: Callable[[], None] | None = None
-    """Called when the state has no plan, and nothing else either: this is the first run."""
+    """Called when the state has neither a plan nor a machine: this is the first run."""
 
 
 class AppliedPlan(pulumi.ComponentResource):
@@ -99,8 +101,16 @@ class AppliedPlan(pulumi.ComponentResource):
         """Write down where the API server answers, for the next run; ends the registration."""
         self.register_outputs({} if server is None else {"server": server})
 
-    def _before_create(self, _: pulumi.ResourceHookArgs) -> None:
-        if self._args.at_creation is not None:
+    async def _before_create(self, args: pulumi.ResourceHookArgs) -> None:
+        resources = await state_resources()
+        if others := sorted(clusters(resources) - {args.name}):
+            raise pulumi.RunError(
+                f"name: {args.name}. The name of a cluster never changes, because every resource "
+                f"is called after it: the run would make {args.name} and destroy "
+                f"{', '.join(others)}. Write name: {others[0]}, or use another stack for "
+                f"{args.name}."
+            )
+        if self._args.at_creation is not None and not has_machines(resources):
             self._args.at_creation()
 
     async def _before_update(self, args: pulumi.ResourceHookArgs) -> None:
@@ -108,6 +118,9 @@ class AppliedPlan(pulumi.ComponentResource):
         after = read_record(self._document)
         if isinstance(after, EarlierRelease):
             raise TypeError("this release does not read its own record")
+        if isinstance(before, EarlierRelease):
+            machines = earlier_machines(args.name, await state_resources())
+            before = replace(before, machines=machines)
         cluster = await self._ask(args.old_outputs or {})
         transition = judge(before, after, cluster)
         told = lines(transition)

@@ -118,6 +118,7 @@ class Rollout:
         self._joined: dict[str, pulumi.Output[str]] = {}
         self._endpoint_moves = False
         self._is_creation = False
+        self._keeps_planes = False
         self._hooks = {
             "new": pulumi.ResourceHook(f"{name}-worker-is-new", self._note_new),
             "changes": pulumi.ResourceHook(
@@ -168,7 +169,7 @@ class Rollout:
         """The instance id once the node serves; the next turn waits for it."""
 
         async def settle(id_: str) -> str:
-            if self._is_waited_for(node) and not pulumi.runtime.is_dry_run():
+            if not pulumi.runtime.is_dry_run() and await self._is_waited_for(node):
                 try:
                     await self._until_back(node, id_, resource)
                 except (ClusterError, pulumi.RunError) as error:
@@ -199,6 +200,7 @@ class Rollout:
         if isinstance(before, Record):
             old = Membership.of(before)
         else:
+            self._keeps_planes = True
             old = Membership(
                 control_planes=new.control_planes,
                 workers=before.workers or (),
@@ -272,7 +274,10 @@ class Rollout:
         """The Kubernetes version, known when `before` is over. Records no dependency."""
 
         async def wait() -> str:
-            if not pulumi.runtime.is_dry_run():
+            if pulumi.runtime.is_dry_run():
+                return self._plan.kubernetes.version
+            await self._reachable()
+            if not self._is_creation:
                 await before()
                 for plane in self._awaited_at_load_balancer(node):
                     await self._joined[plane].future()
@@ -316,15 +321,27 @@ class Rollout:
             yield api
 
     def _note_new(self, args: pulumi.ResourceHookArgs) -> None:
-        self._new.add(self._resources[args.name])
+        node = self._resources[args.name]
+        if self._keeps_planes and node in self._planes:
+            return  # An earlier release had no generation of control planes; their machines exist.
+        self._new.add(node)
 
-    def _is_waited_for(self, node: NodePlan) -> bool:
-        """A changed node always; a new control plane where others serve already."""
+    async def _is_waited_for(self, node: NodePlan) -> bool:
+        """A changed node always; a new control plane where others serve already.
+
+        In a creation, nobody serves before the load balancer has all control planes. The same in a
+        run that finishes a creation, which is told apart by an API server that does not answer.
+        """
         if node.name in self._changed:
             return True
-        return node.name in self._new and any(
-            plane not in self._new for plane in self._planes if is_control_plane(node)
-        )
+        if node.name not in self._new or not is_control_plane(node) or self._is_creation:
+            return False
+        try:
+            async with self._cluster(within=_GLANCE) as api:
+                await api.version()
+        except ClusterError:
+            return False
+        return True
 
     async def _change(self, args: pulumi.ResourceHookArgs) -> None:
         node = self._plan.nodes[self._resources[args.name]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from operations.engine.running import Runner
 from operations.engine.stack_file import Stack
 from operations.failure import ExitCode, OperationError
 from operations.terminal import console
+from planning.transitions.earlier import Made, StateResource, earlier_machines
 from planning.transitions.reading import EarlierRelease, Record, read_record
 
 APPLIED_PLAN = "spiderpool-alicloud:transition:AppliedPlan"
@@ -92,8 +94,24 @@ def applied(deployment: Mapping[str, Any]) -> Record | EarlierRelease:
         for resource in resources if isinstance(resources, list) else ():
             if isinstance(resource, Mapping) and resource.get("type") == kind:
                 inputs = resource.get("inputs")
-                return read_record(inputs if isinstance(inputs, Mapping) else None)
+                found = read_record(inputs if isinstance(inputs, Mapping) else None)
+                if isinstance(found, EarlierRelease):
+                    return replace(found, machines=_machines(resource, resources))
+                return found
     return EarlierRelease()
+
+
+def _machines(fleet: Mapping[str, Any], resources: Any) -> Mapping[str, Made]:  # noqa: ANN401 - JSON
+    """What the nodes are made from; `fleet` is named after the cluster."""
+    cluster = str(fleet.get("urn", "")).rpartition("::")[2]
+    return earlier_machines(
+        cluster,
+        [
+            StateResource(urn=str(resource["urn"]), outputs=resource.get("outputs") or {})
+            for resource in resources
+            if isinstance(resource, Mapping) and "urn" in resource
+        ],
+    )
 
 
 def show(base: str, head: str, changes: tuple[StackChange, ...], how: Format) -> str | None:

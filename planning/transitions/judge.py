@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from planning.transitions.addresses import judge_addresses
+from planning.transitions.differences import text
+from planning.transitions.earlier import made_after
 from planning.transitions.holders import Cluster, Holders
 from planning.transitions.nodes import (
     WITHOUT_A_UNIT,
@@ -76,7 +78,7 @@ def _first_refusals(before: EarlierRelease, after: Record, cluster: Cluster) -> 
             reason="An earlier release has not written down how the cluster is reached, so the "
             "nodes could not be drained.",
         )
-    planes = cluster.control_planes if isinstance(cluster, Holders) else None
+    planes = _planes_before(before, cluster)
     if planes is not None and set(planes) != set(after.control_planes):
         yield _first_refusal(
             sorted(set(planes) ^ set(after.control_planes)),
@@ -84,11 +86,51 @@ def _first_refusals(before: EarlierRelease, after: Record, cluster: Cluster) -> 
             "program.",
             reason="An earlier release has not written down what the others are.",
         )
+    yield from _changed_machines(before, after)
+    version = after.section("kubernetes", "version")
+    if before.kubernetes is not None and version != before.kubernetes:
+        yield _first_refusal(
+            [str(version)],
+            path="kubernetes.version",
+            rule="Kubernetes is not upgraded in the first run of a new release of this program.",
+            reason=f"That run writes down that the machines have {before.kubernetes}.",
+        )
 
 
-def _first_refusal(names: list[str], *, rule: str, reason: str) -> Refusal:
+def _planes_before(before: EarlierRelease, cluster: Cluster) -> set[str] | None:
+    """Control planes of the earlier release, from the state or else from the cluster."""
+    if before.machines and before.workers is not None:
+        return set(before.machines) - set(before.workers)
+    if isinstance(cluster, Holders) and cluster.control_planes is not None:
+        return set(cluster.control_planes)
+    return None
+
+
+def _changed_machines(before: EarlierRelease, after: Record) -> Iterator[Refusal]:
+    """The engine would replace or stop these with nothing that waits, drains or counts members."""
+    changes: dict[tuple[str, str, str], list[str]] = {}
+    for name, made in before.machines.items():
+        node = after.nodes.get(name)
+        if node is None:
+            continue
+        new = made_after(node.identity, node.restart)
+        for key, old in made.items():
+            if old != new[key]:
+                change = (key, text(old) or "empty", text(new[key]) or "empty")
+                changes.setdefault(change, []).append(name)
+    for (key, old, other), names in changes.items():
+        yield _first_refusal(
+            names,
+            rule="No machine changes in the first run of a new release of this program.",
+            reason=f"Their {key} is {old} and would become {other}, and an earlier release has "
+            "not written down what would make that safe. If nobody edited it, a default has "
+            f"moved: write {old}.",
+        )
+
+
+def _first_refusal(names: list[str], *, path: str = "nodePools", rule: str, reason: str) -> Refusal:
     return Refusal(
-        path="nodePools",
+        path=path,
         value=", ".join(names),
         rule=rule,
         reason=reason,

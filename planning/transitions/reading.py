@@ -11,6 +11,7 @@ from typing import Any
 
 from config.model import Role
 from config.ranges import numbers
+from planning.transitions.earlier import Made
 from planning.transitions.record import SCHEMA, Json
 
 
@@ -82,10 +83,12 @@ class EarlierRelease:
     """A stack whose state has no record that this release can judge by.
 
     `workers` and `kubernetes` are what earlier ones have written down; None where nothing is known.
+    `machines` is by node name, and empty where nobody read the rest of the state.
     """
 
     workers: tuple[str, ...] | None = None
     kubernetes: str | None = None
+    machines: Mapping[str, Made] = field(default_factory=dict)
 
 
 def read_record(document: Mapping[str, Any] | None) -> Record | EarlierRelease:

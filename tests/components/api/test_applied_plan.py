@@ -13,6 +13,7 @@ import pytest
 
 from components.api.cluster_api import ClusterApi, ClusterError
 from components.transition import AppliedPlan
+from planning.transitions.earlier import StateResource
 from planning.transitions.reading import Record, read_record
 from planning.transitions.record import record
 from tests.clusters import Document, small
@@ -80,6 +81,9 @@ def judged(
     async def api(_text: str, **_: float) -> AsyncIterator[ClusterApi]:
         yield cluster
 
+    async def nothing() -> tuple[StateResource, ...]:
+        return ()
+
     told: list[str] = []
     resource = applied(after)
     args = pulumi.ResourceHookArgs(
@@ -92,6 +96,7 @@ def judged(
     )
     with (
         patch("components.transition.cluster_api", api),
+        patch("components.transition.state_resources", nothing),
         patch("pulumi.runtime.is_dry_run", lambda: preview),
         patch("pulumi.log.info", lambda text, *_: told.append(text)),
     ):
@@ -162,3 +167,37 @@ def test_a_callback_gets_both_plans_once_the_edit_is_accepted() -> None:
         asyncio.run(resource._before_update(args))
     assert [type(plan) for plan in plans] == [Record, Record]
     assert plans[0] == read_record(record(planned(small())))
+
+
+CLUSTER = "urn:pulumi:dev::p::spiderpool-alicloud:cluster:Cluster"
+INSTANCE = f"{CLUSTER}$spiderpool-alicloud:nodes:Node$alicloud:ecs/instance:Instance"
+
+
+def creations(*urns: str) -> int:
+    """How often a plan without predecessor counts as a first run, over this state."""
+
+    async def state() -> tuple[StateResource, ...]:
+        return tuple(StateResource(urn=urn, outputs={}) for urn in urns)
+
+    noted: list[None] = []
+    resource = applied(small())
+    object.__setattr__(resource._args, "at_creation", lambda: noted.append(None))
+    with patch("components.transition.state_resources", state):
+        asyncio.run(
+            resource._before_create(pulumi.ResourceHookArgs(urn="", id="", name="small", type=""))
+        )
+    return len(noted)
+
+
+def test_a_run_over_an_empty_state_is_the_first() -> None:
+    assert creations(f"{CLUSTER}::small") == 1
+
+
+def test_a_run_over_machines_is_never_the_first() -> None:
+    """They would get the permission to make a second cluster."""
+    assert creations(f"{CLUSTER}::small", f"{INSTANCE}::small-masters-0") == 0
+
+
+def test_another_name_is_refused_because_it_is_another_cluster() -> None:
+    with pytest.raises(pulumi.RunError, match=r"Write name: other, or use another stack"):
+        creations(f"{CLUSTER}::other", f"{CLUSTER}::small")

@@ -13,7 +13,7 @@ from unittest.mock import patch
 import pulumi
 import pytest
 
-from components.api.cluster_api import ClusterApi, KubernetesNode
+from components.api.cluster_api import ClusterApi, ClusterError, KubernetesNode
 from components.machines.machine_generation import generation_inputs
 from components.machines.rollout import Membership, Rollout
 from planning.nodes.machine import SETTINGS, SETTINGS_APPLIED, settings_digest
@@ -454,17 +454,51 @@ def test_a_node_that_is_back_is_opened_and_has_its_settings_written_down(roll: R
     assert SETTINGS in cluster.known[FIRST].annotations
 
 
-def test_a_control_plane_that_joins_others_is_waited_for_and_one_of_a_new_cluster_is_not(
+class Silent(FakeCluster):
+    """A cluster that nobody reaches."""
+
+    async def version(self) -> str:
+        raise ClusterError("no route to host")
+
+
+def waited_for(roll: Rollout, cluster: FakeCluster) -> list[str]:
+    """The control planes that a run waits for."""
+    nodes = [roll._plan.nodes[name] for name in PLANES]
+    found: list[str] = []
+
+    async def ask() -> None:
+        found.extend([node.name for node in nodes if await roll._is_waited_for(node)])
+
+    run(cluster, ask())
+    return found
+
+
+def test_a_control_plane_that_joins_others_is_waited_for(three: Rollout) -> None:
+    three._new.update(PLANES[1:])
+    assert waited_for(three, serving(3)) == [*PLANES[1:]]
+
+
+def test_in_a_creation_no_control_plane_waits_for_another(three: Rollout) -> None:
+    three.note_creation()
+    three._new.add(PLANES[0])
+    assert waited_for(three, serving(3)) == []
+
+
+def test_in_a_run_that_finishes_a_creation_no_control_plane_waits_for_another(
     three: Rollout,
 ) -> None:
-    nodes = three._plan.nodes
-    three._new.update(PLANES)
-    assert not any(three._is_waited_for(nodes[name]) for name in PLANES)
-    three._new.remove(PLANES[0])
-    assert [three._is_waited_for(nodes[name]) for name in PLANES] == [False, True, True]
+    three._new.update(PLANES[1:])
+    assert waited_for(three, Silent()) == []
 
 
-# --- resources ------------------------------------------------------------------------------------
+def test_control_planes_of_an_earlier_release_are_not_new(three: Rollout) -> None:
+    accepted = read_record(record(plan_from(document(3))))
+    assert isinstance(accepted, Record)
+    before = EarlierRelease(workers=(FIRST, SECOND), kubernetes="1.35.4")
+    run(serving(3), three.before_changes(before, accepted, None))
+    for name in (*PLANES, FIRST):
+        three._note_new(args(name))
+    assert three._new == {FIRST}
 
 
 def test_every_machine_has_a_generation_that_other_machines_do_not_change() -> None:

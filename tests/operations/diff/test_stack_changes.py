@@ -18,6 +18,7 @@ from operations.diff.command import applied, diff
 from operations.diff.commits import Commits
 from operations.diff.report import as_markdown
 from operations.diff.stack_change import StackChange, Verdict, compare
+from operations.engine.places import ROOT
 from operations.failure import OperationError
 from planning.transitions.reading import EarlierRelease, Record
 from planning.transitions.record import record
@@ -165,6 +166,9 @@ def test_a_refused_edit_of_a_file_ends_with_code_2(tmp_path: Path) -> None:
     assert "Write name: small." in file["lines"][0]
 
 
+RECORDED = ROOT / "tests/engine/lifecycle/earlier/three-planes"
+
+
 def deployment(kind: str, inputs: dict[str, Any]) -> dict[str, Any]:
     return {"resources": [{"type": "pulumi:pulumi:Stack"}, {"type": kind, "inputs": inputs}]}
 
@@ -180,3 +184,11 @@ def test_the_state_of_an_earlier_release_is_recognised() -> None:
     found = applied(deployment("spiderpool-alicloud:rollout:Fleet", fleet))
     assert found == EarlierRelease(workers=("w-0",), kubernetes="1.35.4")
     assert applied({"resources": []}) == EarlierRelease()
+
+
+def test_the_machines_of_an_earlier_release_are_read_from_its_state() -> None:
+    state = json.loads((RECORDED / "state.json").read_text(encoding="utf-8"))["deployment"]
+    found = applied(state)
+    assert isinstance(found, EarlierRelease)
+    assert sorted(found.machines) == ["m-0", "m-1", "m-2", "w-0", "w-1"]
+    assert found.machines["m-0"]["addresses"] == {"eth0": "10.64.0.16", "eth1": "10.65.0.16"}

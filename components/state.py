@@ -1,0 +1,33 @@
+"""The stack's own resources, as the last run left them in the state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+import pulumi
+
+from planning.transitions.earlier import StateResource
+
+_READ: Final = "pulumi:pulumi:readStackResourceOutputs"
+"""A function of the engine itself (`pkg/resource/deploy/builtins.go` in github.com/pulumi/pulumi):
+outputs of every resource of a stack, from its last checkpoint. Asks neither cloud nor cluster."""
+
+
+async def state_resources() -> tuple[StateResource, ...]:
+    """Every resource of this stack with its outputs; empty before the first run has begun.
+
+    For a hook that runs before anything else is registered. The outputs hold secrets in clear:
+    take out what is needed, and show none of it.
+    """
+    stack = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
+    answer = await pulumi.runtime.invoke_async(_READ, {"stackName": stack})
+    return tuple(_resources(answer.get("outputs") if isinstance(answer, Mapping) else None))
+
+
+def _resources(outputs: object) -> Iterator[StateResource]:
+    if not isinstance(outputs, Mapping):
+        return
+    for urn, entry in outputs.items():
+        values = entry.get("outputs") if isinstance(entry, Mapping) else None
+        yield StateResource(urn=str(urn), outputs=values if isinstance(values, Mapping) else {})

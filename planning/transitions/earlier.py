@@ -1,0 +1,101 @@
+"""What the state says about the machines of a stack whose release wrote no plan down.
+
+Earlier releases recorded the workers' names and what workers are made from, and nothing of control
+planes. Their instances and ENIs are in the state all the same, with the values they have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+_CLUSTER: Final = "spiderpool-alicloud:cluster:Cluster"
+_INSTANCE: Final = "alicloud:ecs/instance:Instance"
+_INTERFACE: Final = "alicloud:ecs/ecsNetworkInterface:EcsNetworkInterface"
+_OF_A_NODE: Final = "spiderpool-alicloud:nodes:Node"
+
+Made = Mapping[str, object]
+"""What an edit of would take the machine away: `image`, `instanceType`, `keyPair`, `disk`, `spot`,
+and `addresses` (NIC name → primary address)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StateResource:
+    """A resource in the state."""
+
+    urn: str
+    outputs: Mapping[str, Any] = field(repr=False)
+    """May hold secrets."""
+
+    @property
+    def name(self) -> str:
+        """The resource's own name, the last part of its URN."""
+        return self.urn.rpartition("::")[2]
+
+    @property
+    def types(self) -> tuple[str, ...]:
+        """Type tokens, from the outermost parent to the resource's own."""
+        return tuple(self.urn.split("::")[2].split("$"))
+
+
+def earlier_machines(cluster: str, resources: Iterable[StateResource]) -> dict[str, Made]:
+    """What each node of `cluster` is made from, by node name."""
+    instances: dict[str, Mapping[str, Any]] = {}
+    addresses: dict[str, dict[str, str]] = {}
+    for resource in resources:
+        *above, own = resource.types
+        if not above or above[-1] != _OF_A_NODE or not resource.name.startswith(f"{cluster}-"):
+            continue
+        name = resource.name.removeprefix(f"{cluster}-")
+        if own == _INSTANCE:
+            instances[name] = resource.outputs
+        elif own == _INTERFACE:
+            node, _, nic = name.rpartition("-")
+            addresses.setdefault(node, {})[nic] = str(resource.outputs.get("primaryIpAddress"))
+    return {
+        name: _made(outputs, addresses.get(name, {})) for name, outputs in sorted(instances.items())
+    }
+
+
+def clusters(resources: Iterable[StateResource]) -> set[str]:
+    """Names of the clusters in the state."""
+    return {resource.name for resource in resources if resource.types[-1] == _CLUSTER}
+
+
+def has_machines(resources: Iterable[StateResource]) -> bool:
+    """Whether a node of any cluster is in the state."""
+    return any(resource.types[-2:] == (_OF_A_NODE, _INSTANCE) for resource in resources)
+
+
+def made_after(identity: Mapping[str, Any], restart: Mapping[str, Any]) -> Made:
+    """The same of a machine in the plan (`planning.nodes.machine`)."""
+    spot, disk = identity.get("spot") or {}, identity.get("disk") or {}
+    return {
+        "image": identity.get("image"),
+        "instanceType": restart.get("instanceType"),
+        "keyPair": identity.get("keyPair") or "",
+        "disk": (disk.get("category"), bool(disk.get("encrypted")), disk.get("kmsKeyId") or ""),
+        "spot": (spot.get("strategy"), float(spot.get("priceLimit") or 0)),
+        "addresses": {
+            nic: interface["address"] for nic, interface in identity.get("interfaces", {}).items()
+        },
+    }
+
+
+def _made(outputs: Mapping[str, Any], addresses: Mapping[str, str]) -> Made:
+    return {
+        "image": outputs.get("imageId"),
+        "instanceType": outputs.get("instanceType"),
+        "keyPair": outputs.get("keyName") or "",
+        "disk": (
+            outputs.get("systemDiskCategory"),
+            bool(outputs.get("systemDiskEncrypted")),
+            outputs.get("systemDiskKmsKeyId") or "",
+        ),
+        "spot": (
+            outputs.get("spotStrategy") or "NoSpot",
+            float(outputs.get("spotPriceLimit") or 0),
+        ),
+        "addresses": dict(addresses),
+    }

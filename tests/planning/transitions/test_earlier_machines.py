@@ -1,0 +1,134 @@
+"""The first run over an earlier release: its machines, read from the state, and refusals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from planning.transitions.earlier import (
+    StateResource,
+    clusters,
+    earlier_machines,
+    has_machines,
+    made_after,
+)
+from planning.transitions.holders import NotAsked
+from planning.transitions.judge import judge
+from planning.transitions.reading import EarlierRelease, Record, read_record
+from planning.transitions.record import record
+from planning.transitions.steps import Accepted, Refused
+from tests.planning.documents import planned
+from tests.planning.edited import at, clustered, edited
+
+pytestmark = pytest.mark.unit
+
+CLUSTER = "spiderpool-alicloud:cluster:Cluster"
+NODE = f"{CLUSTER}$spiderpool-alicloud:nodes:Node"
+SILENT = NotAsked(reason="a test")
+
+
+def resource(types: str, name: str, **outputs: Any) -> StateResource:  # noqa: ANN401 - JSON
+    return StateResource(urn=f"urn:pulumi:dev::project::{types}::{name}", outputs=outputs)
+
+
+STATE = (
+    resource(CLUSTER, "zones"),
+    resource(NODE, "zones-m-0"),
+    resource(
+        f"{NODE}$alicloud:ecs/instance:Instance",
+        "zones-m-0",
+        imageId="ubuntu",
+        instanceType="ecs.g7.xlarge",
+        keyName="",
+        systemDiskCategory="cloud_essd",
+        systemDiskEncrypted=False,
+        spotStrategy="NoSpot",
+        spotPriceLimit=0,
+    ),
+    resource(
+        f"{NODE}$alicloud:ecs/ecsNetworkInterface:EcsNetworkInterface",
+        "zones-m-0-eth0",
+        primaryIpAddress="10.64.0.16",
+    ),
+    resource("alicloud:ecs/instance:Instance", "zones-somebody-elses"),
+)
+
+
+def test_machines_are_read_from_instances_and_their_interfaces() -> None:
+    assert earlier_machines("zones", STATE) == {
+        "m-0": {
+            "image": "ubuntu",
+            "instanceType": "ecs.g7.xlarge",
+            "keyPair": "",
+            "disk": ("cloud_essd", False, ""),
+            "spot": ("NoSpot", 0.0),
+            "addresses": {"eth0": "10.64.0.16"},
+        }
+    }
+
+
+def test_a_state_says_which_clusters_it_has_and_whether_there_are_machines() -> None:
+    assert clusters(STATE) == {"zones"}
+    assert has_machines(STATE)
+    assert not has_machines(STATE[:2])
+    assert earlier_machines("other", STATE) == {}
+
+
+def recorded(document: Any) -> Record:  # noqa: ANN401 - a document
+    found = read_record(record(planned(document)))
+    assert isinstance(found, Record)
+    return found
+
+
+def before(document: Any) -> EarlierRelease:  # noqa: ANN401 - a document
+    """What an earlier release left that deployed this document."""
+    plan = recorded(document)
+    return EarlierRelease(
+        workers=plan.workers,
+        kubernetes=str(plan.section("kubernetes", "version")),
+        machines={
+            name: made_after(node.identity, node.restart) for name, node in plan.nodes.items()
+        },
+    )
+
+
+def test_the_stack_file_as_it_was_is_accepted() -> None:
+    document = clustered(planes=3)
+    assert isinstance(judge(before(document), recorded(document), SILENT), Accepted)
+
+
+EDITS: dict[str, Callable[[Any], Any]] = {
+    "image": at("nodePools/masters/image", "ubuntu_24_04_x64_20G_alibase_20270101.vhd"),
+    "instanceType": at("nodePools/masters/instanceType", "ecs.g7.2xlarge"),
+    "disk": at("nodePools/workers/disk", {"category": "cloud_auto"}),
+    "keyPair": at("nodePools/workers/keyPair", "another"),
+}
+
+
+@pytest.mark.parametrize("key", EDITS)
+def test_an_edit_that_would_take_a_machine_away_is_refused(key: str) -> None:
+    document = clustered(planes=3)
+    judged = judge(before(document), recorded(edited(document, EDITS[key])), SILENT)
+    assert isinstance(judged, Refused)
+    (refusal,) = judged.refusals
+    assert f"Their {key} is" in refusal.reason
+    assert "Take the edit back, run `pulumi up`" in refusal.remedy
+
+
+@pytest.mark.parametrize(("old", "new"), [(3, 1), (1, 3)])
+def test_no_control_plane_comes_or_goes_although_the_cluster_was_not_asked(
+    old: int, new: int
+) -> None:
+    judged = judge(before(clustered(planes=old)), recorded(clustered(planes=new)), SILENT)
+    assert isinstance(judged, Refused)
+    assert any("No control plane comes or goes" in each.rule for each in judged.refusals)
+
+
+def test_kubernetes_is_not_upgraded_in_the_first_run() -> None:
+    document = edited(clustered(planes=3), at("kubernetes/version", "1.34.4"))
+    after = edited(document, at("kubernetes/version", "1.35.4"))
+    judged = judge(before(document), recorded(after), SILENT)
+    assert isinstance(judged, Refused)
+    assert [each.path for each in judged.refusals] == ["kubernetes.version"]
