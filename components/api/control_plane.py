@@ -81,7 +81,8 @@ class ControlPlane(pulumi.ComponentResource):
         else:
             target, kind = endpoint.balancer_id, "SlbInstance"
         # One resource wherever the EIP is bound, so that it moves within one step: from the only
-        # control plane to the load balancer once that has a backend, and back.
+        # control plane to the load balancer once that has a backend, and back. It waits for the
+        # first control plane only: one that joins the first is asked for through this address.
         association = ecs.EipAssociation(
             f"{self._name}-api",
             allocation_id=endpoint.allocation_id,
@@ -90,7 +91,7 @@ class ControlPlane(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions.merge(
                 binding_options(self),
                 pulumi.ResourceOptions(
-                    depends_on=attachments, aliases=[pulumi.Alias(parent=endpoint)]
+                    depends_on=attachments[:1], aliases=[pulumi.Alias(parent=endpoint)]
                 ),
             ),
         )

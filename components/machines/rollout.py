@@ -114,6 +114,7 @@ class Rollout:
         self._resources = {f"{name}-{node}": node for node in plan.nodes}
         self._new: set[str] = set()
         self._changed: set[str] = set()
+        self._registered: dict[str, pulumi.Output[str]] = {}
         self._joined: dict[str, pulumi.Output[str]] = {}
         self._endpoint_moves = False
         self._is_creation = False
@@ -148,7 +149,7 @@ class Rollout:
                 lambda address: node_settings(plan, node, address)
             ),
         )
-        return MachineGeneration(
+        generation = MachineGeneration(
             name,
             {**inputs, "kubernetes": self._in_turn(self._before, node)},
             pulumi.ResourceOptions(
@@ -159,6 +160,8 @@ class Rollout:
                 ),
             ),
         )
+        self._registered[node.name] = generation.urn
+        return generation
 
     def when_ready(
         self, node: NodePlan, *, instance_id: pulumi.Output[str], resource: pulumi.Resource
@@ -175,7 +178,15 @@ class Rollout:
             return id_
 
         settled = cast("pulumi.Output[str]", instance_id.apply(cast("Any", settle)))
-        self._before = settled.future
+
+        registered = self._registered[node.name]
+
+        async def turn_ends() -> None:
+            await registered.future()
+            if not (self._is_creation and node.name in self._new):
+                await settled.future()
+
+        self._before = turn_ends
         return settled
 
     def joins_load_balancer(self, node: str, attachment: pulumi.Output[str]) -> None:
@@ -317,9 +328,15 @@ class Rollout:
         self._new.add(self._resources[args.name])
 
     def _is_waited_for(self, node: NodePlan) -> bool:
-        """A changed node always; a new control plane where others serve already."""
+        """A changed node always; a new control plane where others serve already.
+
+        In a creation no others serve. The first control plane must not be waited for there: the
+        load balancer gets it, and leads to it, only afterwards.
+        """
         if node.name in self._changed:
             return True
+        if self._is_creation:
+            return False
         return node.name in self._new and any(
             plane not in self._new for plane in self._planes if is_control_plane(node)
         )

@@ -454,14 +454,50 @@ def test_a_node_that_is_back_is_opened_and_has_its_settings_written_down(roll: R
     assert SETTINGS in cluster.known[FIRST].annotations
 
 
-def test_a_control_plane_that_joins_others_is_waited_for_and_one_of_a_new_cluster_is_not(
+def test_a_control_plane_that_joins_others_is_waited_for(three: Rollout) -> None:
+    three._new.update(PLANES[1:])
+    nodes = three._plan.nodes
+    assert [three._is_waited_for(nodes[name]) for name in PLANES] == [False, True, True]
+
+
+def test_the_first_control_plane_of_a_new_cluster_is_not_waited_for(three: Rollout) -> None:
+    three.note_creation()
+    three._new.add(PLANES[0])
+    assert not three._is_waited_for(three._plan.nodes[PLANES[0]])
+
+
+async def _ends(roll: Rollout, node: str) -> bool:
+    """Whether the turn of a new node ends before its instance exists."""
+    pending: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    known = asyncio.get_running_loop().create_future()
+    known.set_result(True)
+    resources: asyncio.Future[set[pulumi.Resource]] = asyncio.get_running_loop().create_future()
+    resources.set_result(set())
+    roll._new.add(node)
+    roll._registered = {node: pulumi.Output.from_input("urn")}
+    roll.when_ready(
+        roll._plan.nodes[node],
+        instance_id=pulumi.Output(resources, pending, known),
+        resource=_RESOURCE,
+    )
+    try:
+        await asyncio.wait_for(roll._before(), timeout=0.2)
+    except TimeoutError:
+        return False
+    finally:
+        pending.cancel()
+    return True
+
+
+def test_the_machines_of_a_new_cluster_are_made_at_the_same_time(three: Rollout) -> None:
+    three.note_creation()
+    assert asyncio.run(_ends(three, PLANES[0]))
+
+
+def test_in_a_cluster_that_exists_each_machine_is_made_after_the_one_before(
     three: Rollout,
 ) -> None:
-    nodes = three._plan.nodes
-    three._new.update(PLANES)
-    assert not any(three._is_waited_for(nodes[name]) for name in PLANES)
-    three._new.remove(PLANES[0])
-    assert [three._is_waited_for(nodes[name]) for name in PLANES] == [False, True, True]
+    assert not asyncio.run(_ends(three, FIRST))
 
 
 # --- resources ------------------------------------------------------------------------------------

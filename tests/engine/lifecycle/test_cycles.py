@@ -252,8 +252,8 @@ def test_user_data_replaces_workers_and_does_nothing_to_control_planes(cycles: C
     assert steps == [
         ("replace", "Instance", "zones-w-0"),
         ("replace", "Instance", "zones-w-1"),
-        ("update", "WorkerGeneration", "zones-w-0"),
-        ("update", "WorkerGeneration", "zones-w-1"),
+        ("update", "MachineGeneration", "zones-w-0"),
+        ("update", "MachineGeneration", "zones-w-1"),
     ]
     kept = set(cycle.deployed["Instance"]) & set(cycle.edited["Instance"])
     assert len(kept) == 3
