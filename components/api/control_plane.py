@@ -81,14 +81,15 @@ class ControlPlane(pulumi.ComponentResource):
         else:
             target, kind = endpoint.balancer_id, "SlbInstance"
         # One resource wherever the EIP is bound, so that it moves within one step: from the only
-        # control plane to the load balancer once that has a backend, and back.
+        # control plane to the load balancer once that has a backend, and back. It waits for the
+        # first control plane only: one that joins the first is asked for through this address.
         association = ecs.EipAssociation(
             f"{self._name}-api",
             allocation_id=endpoint.allocation_id,
             instance_id=target,
             instance_type=kind,
             opts=binding_options(
-                self, depends_on=attachments, aliases=[pulumi.Alias(parent=endpoint)]
+                self, depends_on=attachments[:1], aliases=[pulumi.Alias(parent=endpoint)]
             ),
         )
         return [*ids, association.id]

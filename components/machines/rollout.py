@@ -115,6 +115,7 @@ class Rollout:
         self._resources = {f"{name}-{node}": node for node in plan.nodes}
         self._new: set[str] = set()
         self._changed: set[str] = set()
+        self._registered: dict[str, pulumi.Output[str]] = {}
         self._joined: dict[str, pulumi.Output[str]] = {}
         self._endpoint_moves = False
         self._is_creation = False
@@ -150,7 +151,7 @@ class Rollout:
                 lambda address: node_settings(plan, node, address)
             ),
         )
-        return MachineGeneration(
+        generation = MachineGeneration(
             name,
             {**inputs, "kubernetes": self._in_turn(self._before, node)},
             pulumi.ResourceOptions(
@@ -162,6 +163,8 @@ class Rollout:
                 ),
             ),
         )
+        self._registered[node.name] = generation.urn
+        return generation
 
     def when_ready(
         self, node: NodePlan, *, instance_id: pulumi.Output[str], resource: pulumi.Resource
@@ -178,7 +181,15 @@ class Rollout:
             return id_
 
         settled = cast("pulumi.Output[str]", instance_id.apply(cast("Any", settle)))
-        self._before = settled.future
+
+        registered = self._registered[node.name]
+
+        async def turn_ends() -> None:
+            await registered.future()
+            if not (self._is_creation and node.name in self._new):
+                await settled.future()
+
+        self._before = turn_ends
         return settled
 
     def joins_load_balancer(self, node: str, attachment: pulumi.Output[str]) -> None:

@@ -83,6 +83,12 @@ def test_the_eip_of_several_control_planes_is_on_the_load_balancer(three: Run) -
     assert association["instanceType"] == "SlbInstance"
 
 
+def test_the_eip_waits_for_the_first_control_plane_only(three: Run) -> None:
+    attachments = {r.urn for r in three.of("ServerGroupServerAttachment").values()}
+    first = three.of("ServerGroupServerAttachment")["small-masters-0"].urn
+    assert attachments & set(three.of("EipAssociation")["small-api"].dependencies) == {first}
+
+
 def test_the_load_balancer_takes_its_address_where_no_node_has_one() -> None:
     document = three_control_planes()
     document["network"]["subnets"]["services"] = {

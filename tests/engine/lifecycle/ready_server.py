@@ -152,9 +152,12 @@ class _Handler(BaseHTTPRequestHandler):
         machines = self._light.ask("GET", "/machines")["instances"]
         return [
             {
-                "metadata": {"name": machine["hostname"]},
+                "metadata": {"name": machine["hostname"], "uid": f"uid-{machine['id']}"},
                 "spec": {"providerID": f"{machine['region']}.{machine['id']}"},
-                "status": {"conditions": [{"type": "Ready", "status": "True"}]},
+                "status": {
+                    "conditions": [{"type": "Ready", "status": "True"}],
+                    "nodeInfo": {"kubeletVersion": self._version},
+                },
             }
             for machine in machines
             if machine["status"] == "Running"

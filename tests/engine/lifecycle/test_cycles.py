@@ -84,8 +84,8 @@ def a_worker_more(cluster: dict[str, Any]) -> None:
     cluster["nodePools"]["workers"]["nodes"]["worker-1"] = {}
 
 
-def another_kubelet(cluster: dict[str, Any]) -> None:
-    cluster["kubernetes"]["kubelet"] = {"imageGCHighThresholdPercent": 75}
+def another_disk(cluster: dict[str, Any]) -> None:
+    cluster["nodePools"]["workers"]["disk"] = {"category": "cloud_auto"}
 
 
 def an_owner(cluster: dict[str, Any]) -> None:
@@ -179,7 +179,7 @@ def cycles(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cycles]:
         before = described(sdk, ids)
         rounds = {
             "dual stack": beside.submit(go_round, dual, a_worker_more),
-            "three zones": beside.submit(go_round, zones, another_kubelet),
+            "three zones": beside.submit(go_round, zones, another_disk),
             "adopted": beside.submit(go_round, adopting, an_owner),
         }
         by_name = {name: cycle.result() for name, cycle in rounds.items()}
@@ -246,14 +246,17 @@ def test_a_worker_more_with_two_stacks_touches_what_carries_its_name(cycles: Cyc
     )
 
 
-def test_user_data_replaces_workers_and_does_nothing_to_control_planes(cycles: Cycles) -> None:
+def test_another_disk_replaces_workers_and_does_nothing_to_control_planes(cycles: Cycles) -> None:
     cycle = cycles.by_name["three zones"]
     steps = previewed(cycle.step("preview of the edit"))
     assert steps == [
         ("replace", "Instance", "zones-w-0"),
         ("replace", "Instance", "zones-w-1"),
-        ("update", "WorkerGeneration", "zones-w-0"),
-        ("update", "WorkerGeneration", "zones-w-1"),
+        ("update", "MachineGeneration", "zones-w-0"),
+        ("update", "MachineGeneration", "zones-w-1"),
+        # What tells the engine to replace the instances (`Node._replacement_trigger`).
+        ("update", "Stash", "zones-w-0-first-identity"),
+        ("update", "Stash", "zones-w-1-first-identity"),
     ]
     kept = set(cycle.deployed["Instance"]) & set(cycle.edited["Instance"])
     assert len(kept) == 3
@@ -275,7 +278,6 @@ ADOPTING: list[Step] = sorted(
         ("create", "alicloud", "adopted"),
         ("create", "Network", "adopted"),
         ("create", "SecurityGroup", "adopted"),
-        ("create", "SecurityGroupRule", "adopted-members"),
         ("create", "SecurityGroupRule", "adopted-out"),
         *(
             ("create", "SnatEntry", f"adopted-{subnet}-cn-hangzhou-i")
