@@ -24,8 +24,11 @@ say() {
   echo ":: $NODE_NAME: $*"
 }
 
+# By the endpoint's name: on a control plane kubelet.conf has its own API server's address, which
+# answers no more once this machine leaves (KEP-4471, https://github.com/kubernetes/enhancements/issues/4471).
 api() {
-  kubectl --kubeconfig /etc/kubernetes/kubelet.conf --request-timeout=10s "$@"
+  kubectl --kubeconfig /etc/kubernetes/kubelet.conf --server "https://$ENDPOINT_NAME:6443" \
+    --request-timeout=10s "$@"
 }
 
 annotate() {

@@ -41,12 +41,27 @@ def serves(address: str, component: str) -> bool:
     return address in world[component]
 
 
-def kubectl() -> int:
-    world = read("world.json")
+def server() -> str:
+    """Host of the API server that kubectl asks: its option's, else its kubeconfig's."""
+    if "--server" in ARGUMENTS:
+        url = ARGUMENTS[ARGUMENTS.index("--server") + 1]
+    else:
+        path = Path(ARGUMENTS[ARGUMENTS.index("--kubeconfig") + 1])
+        text = path.read_text(encoding="utf-8")
+        url = next(line.split()[1] for line in text.splitlines() if line.startswith("server: "))
+    return url.removeprefix("https://").rpartition(":")[0]
+
+
+def resolve(name: str) -> str:
+    """The address of a name in /etc/hosts; the name itself where it is not there."""
     hosts = (ROOT / "etc/hosts").read_text(encoding="utf-8")
-    server = next((line.split()[0] for line in hosts.splitlines() if ".internal" in line), "")
-    reached = server == world["balancer"] or serves(server, "kube-apiserver")
-    if not reached:
+    entries = [line.split() for line in hosts.splitlines() if line.strip()]
+    return next((entry[0] for entry in entries if name in entry[1:]), name)
+
+
+def kubectl() -> int:
+    address = resolve(server())
+    if address != read("world.json")["balancer"] and not serves(address, "kube-apiserver"):
         return 1
     node = read("node.json")
     if "--raw" in ARGUMENTS:

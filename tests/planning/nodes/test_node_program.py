@@ -106,9 +106,13 @@ def settled(root: Path, plan: ClusterPlan, name: str) -> Place:
     if own is not None:
         for pod in PODS:
             place.path(f"/etc/kubernetes/manifests/{pod}.yaml").touch()
-    server = own or BALANCER_ADDRESS
+    server, name_of_api = own or BALANCER_ADDRESS, f"api.{plan.name}.internal"
     place.path("/etc/hosts").write_text(
-        f"127.0.0.1 localhost\n{server} api.{plan.name}.internal\n", encoding="utf-8"
+        f"127.0.0.1 localhost\n{server} {name_of_api}\n", encoding="utf-8"
+    )
+    # kubeadm leads a control plane's kubelet to its own API server (KEP-4471).
+    place.path("/etc/kubernetes/kubelet.conf").write_text(
+        f"server: https://{own or name_of_api}:6443\n", encoding="utf-8"
     )
     _build_world(root, own, planes)
     return place
@@ -313,6 +317,14 @@ def test_a_control_plane_leaves_etcd_and_says_so(plane: Place) -> None:
     assert plane.pods == []
     assert plane.annotations[machine.ETCD_LEFT] == PROVIDER_ID
     assert "10.0.0.32 api.small.internal" in plane.text("/etc/hosts")
+
+
+def test_it_answers_through_another_api_server_once_its_own_is_stopped(plane: Place) -> None:
+    plane.ask(machine.LEAVE_ETCD, PROVIDER_ID)
+    plane.run()
+    plane.ask(machine.ETCD_LEFT, "")
+    done = plane.run()
+    assert (done.returncode, plane.annotations[machine.ETCD_LEFT]) == (0, PROVIDER_ID)
 
 
 def test_it_hands_over_the_leadership_before_its_member_goes(plane: Place) -> None:
