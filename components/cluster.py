@@ -80,7 +80,7 @@ class Cluster(pulumi.ComponentResource):
                 before_changes=self._before_changes,
                 at_creation=self._note_creation,
             ),
-            opts=pulumi.ResourceOptions(parent=self),
+            parent=self,
         )
         cloud = cloud_provider(name, plan, parent=self, accepted=applied.accepted)
         # A component waits for what it depends on, and its children wait for the component.

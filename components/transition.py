@@ -64,9 +64,7 @@ class AppliedPlan(pulumi.ComponentResource):
     Errors: `pulumi.RunError` with every reason against the edit.
     """
 
-    def __init__(
-        self, name: str, args: AppliedPlanArgs, opts: pulumi.ResourceOptions | None = None
-    ) -> None:
+    def __init__(self, name: str, args: AppliedPlanArgs, *, parent: pulumi.Resource) -> None:
         self._args = args
         self._document = record(args.plan)
         changes = pulumi.ResourceHook(
@@ -79,7 +77,8 @@ class AppliedPlan(pulumi.ComponentResource):
             self._before_create,
             pulumi.ResourceHookOptions(on_dry_run=True),
         )
-        own = pulumi.ResourceOptions(
+        options = pulumi.ResourceOptions(
+            parent=parent,
             hooks=pulumi.ResourceHookBinding(before_create=[first], before_update=[changes]),
             # What releases before this one wrote down: the workers and the Kubernetes version.
             aliases=[pulumi.Alias(type_="spiderpool-alicloud:rollout:Fleet")],
@@ -88,7 +87,7 @@ class AppliedPlan(pulumi.ComponentResource):
             "spiderpool-alicloud:transition:AppliedPlan",
             name,
             self._document,
-            pulumi.ResourceOptions.merge(opts, own),
+            options,
         )
 
     @property

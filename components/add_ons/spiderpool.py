@@ -72,9 +72,9 @@ class Spiderpool(pulumi.ComponentResource):
     chart's hook.
 
     Edits: pools shrink before their ENI does (`components.machines.address_guard`) and
-    grow after it, for their `ips` are the ENI's outputs. A pool's subnet cannot change (the webhook says
-    `is not changeable`), so another one replaces the pool, the old one first: the run waits until
-    no pod has an address of it. All else of a pool, the SpiderMultusConfigs and the
+    grow after it, for their `ips` are the ENI's outputs. A pool's subnet cannot change (the webhook
+    says `is not changeable`), so another one replaces the pool, the old one first: the run waits
+    until no pod has an address of it. All else of a pool, the SpiderMultusConfigs and the
     SpiderCoordinator changes in place and does not touch running pods.
 
     Hooks, in order: before an update of the release the step of versions is judged, in previews

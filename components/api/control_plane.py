@@ -87,11 +87,8 @@ class ControlPlane(pulumi.ComponentResource):
             allocation_id=endpoint.allocation_id,
             instance_id=target,
             instance_type=kind,
-            opts=pulumi.ResourceOptions.merge(
-                binding_options(self),
-                pulumi.ResourceOptions(
-                    depends_on=attachments, aliases=[pulumi.Alias(parent=endpoint)]
-                ),
+            opts=binding_options(
+                self, depends_on=attachments, aliases=[pulumi.Alias(parent=endpoint)]
             ),
         )
         return [*ids, association.id]

@@ -12,7 +12,8 @@ from config.model import Role
 from planning.model import ClusterPlan, NodePlan
 from planning.nodes.machine import identity, restart_settings
 
-_EARLIER_TYPE: Final = "spiderpool-alicloud:rollout:WorkerGeneration"
+EARLIER_GENERATION: Final = pulumi.Alias(type_="spiderpool-alicloud:rollout:WorkerGeneration")
+"""What a worker has in the state of an earlier release: an alias for the options of each."""
 
 
 class MachineGeneration(pulumi.ComponentResource):
@@ -31,12 +32,7 @@ class MachineGeneration(pulumi.ComponentResource):
         self, name: str, inputs: pulumi.Inputs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__(
-            "spiderpool-alicloud:rollout:MachineGeneration",
-            name,
-            dict(inputs),
-            pulumi.ResourceOptions.merge(
-                pulumi.ResourceOptions(aliases=[pulumi.Alias(type_=_EARLIER_TYPE)]), opts
-            ),
+            "spiderpool-alicloud:machine_generation:MachineGeneration", name, dict(inputs), opts
         )
         self.register_outputs({})
 

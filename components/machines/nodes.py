@@ -107,8 +107,9 @@ class Node(pulumi.ComponentResource):
 
     Later changes of user-data are ignored: the provider would reboot the machine, and cloud-init
     would not run again. A change of the machine's identity replaces it
-    (`planning.nodes.machine`), and the engine then takes the user-data of that run; the only control plane is never replaced. Nodes
-    change one at a time and emptied before (`components.machines.rollout`).
+    (`planning.nodes.machine`), and the engine then takes the user-data of that run; the only
+    control plane is never replaced. Nodes change one at a time, each drained before
+    (`components.machines.rollout`).
 
     Errors: `pulumi.RunError` when user-data grows beyond its limit, and in `up` when an ENI's
     addresses are not the planned ones.

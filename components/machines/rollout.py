@@ -21,6 +21,7 @@ from components.machines.control_plane_health import majority_problem, members, 
 from components.machines.draining import SECONDS, drain, drain_seconds, evict_all
 from components.machines.leaving_planes import leave
 from components.machines.machine_generation import (
+    EARLIER_GENERATION,
     Change,
     MachineGeneration,
     change_between,
@@ -154,6 +155,7 @@ class Rollout:
             pulumi.ResourceOptions(
                 parent=parent,
                 protect=plan.protect and is_control_plane(node),
+                aliases=[EARLIER_GENERATION],
                 hooks=pulumi.ResourceHookBinding(
                     before_create=[self._hooks["new"]], before_update=[self._hooks["changes"]]
                 ),

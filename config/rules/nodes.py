@@ -307,7 +307,7 @@ def force_delete_is_for_subscriptions(config: ClusterConfig) -> Iterator[Problem
             yield Problem(
                 path=f"nodePools.{name}.forceDelete",
                 value="true",
-                rule="forceDelete is about subscription machines, and this pool is paid by use.",
+                rule="Only subscription machines need forceDelete, and this pool is paid by use.",
                 remedy="Leave forceDelete out, or write chargeType: PrePaid.",
             )
 

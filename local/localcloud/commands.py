@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import secrets
+import sys
+from collections.abc import Callable, Sequence
 from ipaddress import IPv4Network
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from rich.console import Console
@@ -28,6 +31,8 @@ app = typer.Typer(
     help="An emulated Alibaba Cloud on the loopback, for the real provider and the real SDKs.",
 )
 
+_HOSTILE: Final = "--hostile"
+_SEEDS: Final = 10_000
 _NOT_RUNNING = "The local cloud does not answer: start it with `python -m localcloud start`."
 
 Home = Annotated[Path, typer.Option("--home", help="Folder that holds everything.")]
@@ -49,10 +54,11 @@ Delays = Annotated[
 Hostile = Annotated[
     int | None,
     typer.Option(
-        "--hostile",
-        metavar="SEED",
+        _HOSTILE,
+        metavar="[SEED]",
         min=0,
-        help="Make a bad choice wherever the real cloud leaves one open, by this seed.",
+        help="Make a bad choice wherever the real cloud leaves one open, by this seed; "
+        "without a seed, by a random one that is printed.",
     ),
 ]
 Strict = Annotated[
@@ -116,6 +122,8 @@ def start(  # noqa: PLR0913  # each is an option of the command
         raise _fail(str(error), 3) from error
     verb = "already runs" if started.already else "runs"
     typer.echo(f"The local cloud {verb}: https://{LOOPBACK}:{started.health['port']}")
+    if hostile is not None and not started.already:
+        typer.echo(f"Hostile mode: seed {hostile}. Repeat it by --hostile {hostile}.")
     if started.machines not in {"running", "off"}:
         typer.echo(f"Machines: {started.machines}", err=True)
 
@@ -196,6 +204,15 @@ def reset(home: Home = DEFAULT_HOME) -> None:
     typer.echo("Everything in the local cloud is deleted.")
 
 
+def with_seed(arguments: Sequence[str], choose: Callable[[], int]) -> list[str]:
+    """The arguments with a chosen seed after each `--hostile` that has none."""
+    following = [*arguments[1:], "--"]
+    return [
+        f"{_HOSTILE}={choose()}" if argument == _HOSTILE and after.startswith("-") else argument
+        for argument, after in zip(arguments, following, strict=False)
+    ]
+
+
 def main() -> None:
     """Run."""
-    app()
+    app(args=with_seed(sys.argv[1:], lambda: secrets.randbelow(_SEEDS)))

@@ -1,9 +1,9 @@
 """Writes the table of the kubelet's settings: `python -m toolchain.kubelet_fields`.
 
 The table is `config/facts/kubelet_fields.py`: each field of KubeletConfiguration
-(kubelet.config.k8s.io/v1beta1) with its type, each feature gate of the kubelet, and the Kubernetes minors that have them.
-They are read from the Go sources of Kubernetes (Apache License 2.0), which the Go on this machine
-downloads. Run it when a new minor is supported.
+(kubelet.config.k8s.io/v1beta1) with its type, each feature gate of the kubelet, and the Kubernetes
+minors that have them. They are read from the Go sources of Kubernetes (Apache License 2.0), which
+the Go on this machine downloads. Run it when a new minor is supported.
 """
 
 from __future__ import annotations

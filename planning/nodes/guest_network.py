@@ -1,9 +1,9 @@
 """What a node's operating system does with its NICs.
 
 Each NIC is found by its MAC, keeps its ENI's primary address, and answers through itself: packets
-from its own address take its own table, because an ENI lets nothing out under another ENI's
-address (docs/data-plane.md, finding A). Pod addresses are never configured here. A local address beats
-the coordinator's routes, and the pod that owns it would be cut off (Spiderpool, coordinator).
+from its own address use its own table, because an ENI drops packets from another ENI's address
+(docs/data-plane.md, finding A). Pod addresses are never configured here: the coordinator's routes
+lose to a local address, and the pod that owns it would be cut off (Spiderpool, coordinator).
 """
 
 from __future__ import annotations

@@ -8,7 +8,9 @@ Three groups of settings, for both roles:
 * `node_settings`: the node's own unit applies them while it runs (`planning/nodes/node.sh`).
 
 The text of the user-data is in none of them: a release may change the boot program without
-replacing anything. `MACHINE_SCHEMA` is the way to ask for new machines on purpose.
+replacing anything. Nor is `kubernetes.mirrors`: a machine goes on with the package sources and
+image mirrors that it booted with, and only new machines take others. `MACHINE_SCHEMA` is the way
+to ask for new machines on purpose.
 """
 
 from __future__ import annotations
@@ -61,7 +63,6 @@ def identity(plan: ClusterPlan, node: NodePlan) -> dict[str, object]:
         "schema": MACHINE_SCHEMA,
         "image": node.image,
         "kubernetes": plan.kubernetes.version,
-        "mirrors": plan.kubernetes.mirrors,
         "ipv6": plan.network.ipv6.enabled,
         "keyPair": node.key_pair or "",
         "spot": {

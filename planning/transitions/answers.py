@@ -23,6 +23,7 @@ class Kind(StrEnum):
     CREATED = "created or removed"
     REMADE = "made anew"
     NEW_ADDRESS = "made anew, with another address"
+    NEW_ONLY = "for new machines only"
     RUNNING = "in place, on the running node"
     RESTART = "in place, with a restart"
     ROLLS = "new machines"
@@ -60,7 +61,13 @@ _NEW_SUBNET: Final = (
 )
 _NAT_ANEW: Final = (
     "Write network.nat.enabled: false and run `pulumi up`, then write the new value with enabled: "
-    "true; nodes have no way out in between."
+    "true; nodes have no way out in between. The API servers' load balancer, with several control "
+    "planes, never moves."
+)
+_CERTIFICATES: Final = (
+    "To add a name to a cluster that runs: add it under certSANs in the ConfigMap kubeadm-config, "
+    "and make each control plane's certificate anew (docs/runbooks/endpoint-name.md, steps 2 and "
+    "3, do that for another name)."
 )
 _DISK: Final = "ForceNew of the instance: a system disk is made with its machine."
 _MACHINE: Final = "The machine is made from it."
@@ -165,6 +172,9 @@ ANSWERS: Final[Mapping[str, Answer]] = {
     "network.nat.subnet": _answer(
         Kind.REFUSED, "A gateway stays in the vSwitch that it was made in.", remedy=_NAT_ANEW
     ),
+    "network.nat.zone": _answer(
+        Kind.REFUSED, "A gateway stays in the vSwitch that it was made in.", remedy=_NAT_ANEW
+    ),
     "network.nat.bandwidth": _answer(Kind.IN_PLACE, "Of the EIP."),
     "network.nat.internetChargeType": _answer(
         Kind.REFUSED, "ForceNew of the EIP, which SNAT entries hold.", remedy=_NAT_ANEW
@@ -181,6 +191,12 @@ ANSWERS: Final[Mapping[str, Answer]] = {
         Kind.CREATED, "Public bandwidth of each pod's address comes or goes."
     ),
     "network.ipv6.bandwidth": _answer(Kind.IN_PLACE, "Of each address."),
+    "network.securityGroup.type": _answer(
+        Kind.REFUSED,
+        "ForceNew of the security group (security_group_type), and an instance is never in groups "
+        "of both types: its NICs cannot go over one by one.",
+        remedy=_NEW_CLUSTER,
+    ),
     "network.ingress.*": _answer(Kind.CREATED, "One security rule comes or goes."),
     "network.ingress.*.protocol": _answer(Kind.REMADE, "ForceNew of a security rule."),
     "network.ingress.*.ports": _answer(Kind.REMADE, "ForceNew of a security rule."),
@@ -285,7 +301,12 @@ ANSWERS: Final[Mapping[str, Answer]] = {
     "nodePools.*.prefixBlockSize": _answer(
         Kind.ADDRESSES, f"Prefixes of the nodes move. {_POOL_ADDRESSES}"
     ),
-    "nodePools.*.deletionProtection": _answer(Kind.IN_PLACE, "A switch of the instance."),
+    "nodePools.*.deletionProtection": _answer(
+        Kind.NOTHING,
+        "A switch of the instance, for an only control plane; the check refuses it for all others, "
+        "because the cloud would refuse to replace or remove them.",
+        control_plane=Kind.IN_PLACE,
+    ),
     "nodePools.*.ramRole": _answer(
         Kind.IN_PLACE, "The role is detached and the other one attached."
     ),
@@ -315,8 +336,16 @@ ANSWERS: Final[Mapping[str, Answer]] = {
     ),
     "kubernetes.endpoint.allowedCidrs": _answer(Kind.CREATED, "Rules or list entries come and go."),
     "kubernetes.endpoint.bandwidth": _answer(Kind.IN_PLACE, "Of the EIP."),
+    "kubernetes.endpoint.certSans": _answer(
+        Kind.REFUSED,
+        "kubeadm has written the names into the API servers' certificates and into its ConfigMap, "
+        "from which control planes that join take them.",
+        remedy=_CERTIFICATES,
+    ),
     "kubernetes.mirrors": _answer(
-        Kind.ROLLS, "Package sources and image mirrors are written at boot."
+        Kind.NEW_ONLY,
+        "A machine goes on with the package sources and image mirrors that it booted with. "
+        "Spiderpool's images come from the other registry at once.",
     ),
     "kubernetes.kubelet": _answer(
         Kind.RUNNING, "The node's own unit restarts the kubelet, not the pods."
@@ -355,6 +384,16 @@ ANSWERS: Final[Mapping[str, Answer]] = {
     ),
     "cloudController.featureGates": _answer(Kind.IN_PLACE, "The DaemonSet is rolled."),
     "cloudController.backendType": _answer(Kind.IN_PLACE, "The controller moves backends over."),
+    "namespaces.*": _answer(
+        Kind.CREATED,
+        "The namespace is created; one that leaves the stack file stays in the cluster with "
+        "everything in it.",
+    ),
+    "namespaces.*.create": _answer(
+        Kind.CREATED,
+        "true creates it, and fails if it exists; with false it stays and is no longer this "
+        "stack's.",
+    ),
     "services.*": _answer(Kind.CREATED, "One Service and its load balancer come or go."),
     "services.*.namespace": _answer(
         Kind.NEW_ADDRESS, "A Service cannot move: another one is made there."

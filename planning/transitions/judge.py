@@ -9,10 +9,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from planning.transitions.addresses import judge_addresses
-from planning.transitions.differences import text
 from planning.transitions.holders import Cluster, Holders
 from planning.transitions.nodes import (
-    MACHINE_SCHEMA_NAME,
     WITHOUT_A_UNIT,
     fates,
     judge_nodes,
@@ -22,11 +20,8 @@ from planning.transitions.reading import EarlierRelease, Record
 from planning.transitions.settings import judge_settings
 from planning.transitions.steps import (
     AddNode,
-    Difference,
     KeepMachine,
     Refusal,
-    ReplaceControlPlane,
-    ReplaceWorker,
     Step,
     Transition,
 )
@@ -102,24 +97,11 @@ def _first_refusal(names: list[str], *, rule: str, reason: str) -> Refusal:
 
 
 def _first_steps(before: EarlierRelease, after: Record) -> Iterator[tuple[Phase, Step]]:
+    """Nobody is replaced: the run writes down what each machine is made from."""
     for name in after.control_planes:
-        others = tuple(other for other in after.control_planes if other != name)
-        step: Step = (
-            ReplaceControlPlane(node=name, others=others, because=_schema(after, name))
-            if others
-            else KeepMachine(node=name, because=WITHOUT_A_UNIT)
-        )
-        yield Phase.PLANES_CHANGE, step
+        yield Phase.PLANES_CHANGE, KeepMachine(node=name, because=WITHOUT_A_UNIT)
     for name in after.workers:
         if before.workers is None or name in before.workers:
-            yield (
-                Phase.WORKERS_CHANGE,
-                ReplaceWorker(node=name, drained=True, because=_schema(after, name)),
-            )
+            yield Phase.WORKERS_CHANGE, KeepMachine(node=name, because=WITHOUT_A_UNIT)
         else:
             yield Phase.WORKERS_JOIN, AddNode(node=name)
-
-
-def _schema(after: Record, name: str) -> tuple[Difference, ...]:
-    schema = text(after.nodes[name].identity.get("schema"))
-    return (Difference(key=MACHINE_SCHEMA_NAME, before=None, after=schema),)

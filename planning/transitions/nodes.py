@@ -1,8 +1,8 @@
 """Nodes: which change while they run, restart, get a new machine, come and go.
 
 A node has a new machine exactly if its identity differs (`planning.nodes.machine`). Workers are
-drained before; control planes change one at a time, and never in the same edit in which others of them come
-or go, so that etcd has its quorum before and after each.
+drained before; control planes change one at a time, and never in the same edit in which others of
+them come or go, so that etcd has its quorum before and after each.
 """
 
 from __future__ import annotations
@@ -31,21 +31,23 @@ from planning.transitions.steps import (
 )
 
 MACHINE_SCHEMA_NAME: Final = "the machines' schema"
+ONLY_ETCD: Final = "it holds the only etcd; a new machine would be a new, empty cluster"
+"""Why the only control plane is never replaced."""
 WITHOUT_A_UNIT: Final = (
-    "it holds the only etcd; until it is made anew it cannot change its settings while it runs, "
-    "nor be joined by others"
+    "nothing that it is made from has changed; it has no unit of its own and cannot change its "
+    "settings while it runs, until it is replaced once"
 )
-"""What a control plane of an earlier release does without."""
+"""What a machine of an earlier release does without (docs/decisions/node-unit.md)."""
 _NAMES: Final = {
+    "endpoint": "address of the API servers",
     "schema": MACHINE_SCHEMA_NAME,
     "kubernetes": "kubernetes.version",
-    "mirrors": "kubernetes.mirrors",
     "ipv6": "network.ipv6.enabled",
 }
 """Parts of a machine's identity by the stack file's own words; the others are called so there."""
 _BY_HAND: Final = frozenset({"schema", "kubernetes"})
 """What the only control plane may lack and still keep its machine."""
-_NOT_BOOTED_BY_US: Final = frozenset({"schema", "kubernetes", "mirrors", "ipv6"})
+_NOT_BOOTED_BY_US: Final = frozenset({"schema", "kubernetes", "ipv6"})
 """Of no effect on machines that somebody else makes a cluster of."""
 
 _Phased = tuple[Phase, Step]
@@ -180,7 +182,7 @@ def _without(fixed: tuple[Difference, ...]) -> str:
             "it holds the only etcd; its Kubernetes is upgraded on the machine "
             "(docs/runbooks/upgrade.md, One control plane)"
         )
-    return WITHOUT_A_UNIT
+    return ONLY_ETCD
 
 
 def _roles(before: Record, after: Record) -> Iterator[Refusal]:

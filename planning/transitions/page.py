@@ -31,6 +31,7 @@ _MEANING: Final = {
     Kind.CREATED: ("Something else than a node is made or removed.", "The same."),
     Kind.REMADE: ("Something is deleted and made again; it comes back as it was.", "The same."),
     Kind.NEW_ADDRESS: ("It is made again, or changed, and has another address then.", "The same."),
+    Kind.NEW_ONLY: ("Machines that run keep what they booted with.", "The same."),
     Kind.RUNNING: ("The node's own unit applies it while its pods run, node by node.", "The same."),
     Kind.RESTART: (
         "Drained, stopped and started, one worker at a time; disk and addresses stay.",

@@ -19,12 +19,13 @@ from config.model import ServiceConfig
 from planning.addresses.canonical import canonical_ranges
 from planning.cloud.services import placement
 from planning.model import ClusterPlan, InterfacePlan, NodePlan
-from planning.nodes import guest_system
-from planning.nodes.endpoint import endpoint_name
-from planning.nodes.machine import identity, restart_settings
+from planning.nodes.endpoint import balanced, endpoint_name, private_address
+from planning.nodes.machine import identity, node_settings, restart_settings
 
 SCHEMA: Final = 1
 """Of the record. Raised when an older one no longer holds what a judgement needs."""
+
+_BALANCER: Final = "the load balancer"
 
 Json = dict[str, Any]
 
@@ -81,6 +82,7 @@ def _cluster(plan: ClusterPlan) -> Json:
         nat["deletionProtection"] = plan.protect
     if network.nat_vswitch is not None:
         nat["subnet"] = network.vswitches[network.nat_vswitch].subnet
+        nat["zone"] = network.vswitches[network.nat_vswitch].zone
     spiderpool = _dump(plan.spiderpool)
     spiderpool["values"] = digest(spiderpool["values"])
     return {
@@ -100,11 +102,13 @@ def _cluster(plan: ClusterPlan) -> Json:
             "subnets": subnets,
             "nat": nat,
             "ipv6": _dump(network.ipv6),
+            "securityGroup": _dump(network.security_group),
             "ingress": {name: _dump(rule) for name, rule in network.ingress.items()},
         },
         "kubernetes": _dump(plan.kubernetes),
         "spiderpool": spiderpool,
         "cloudController": _dump(plan.cloud_controller),
+        "namespaces": {name: _dump(namespace) for name, namespace in plan.namespaces.items()},
         "services": {name: _service(plan, service) for name, service in plan.services.items()},
         "sampleApps": _dump(plan.sample_apps),
     }
@@ -148,7 +152,7 @@ def _machine(plan: ClusterPlan, node: NodePlan) -> Json:
         "role": node.role.value,
         "identity": fixed,
         "restart": restart_settings(node),
-        "running": running_settings(plan, node),
+        "running": _running(plan, node),
         "inPlace": {
             "disk": {"size": node.disk.size, "performanceLevel": node.disk.performance_level},
             "chargeType": node.charge_type,
@@ -168,15 +172,19 @@ def _machine(plan: ClusterPlan, node: NodePlan) -> Json:
     }
 
 
-def running_settings(plan: ClusterPlan, node: NodePlan) -> Json:
-    """What the node's own unit applies while the node runs, by the stack file's words."""
+def _running(plan: ClusterPlan, node: NodePlan) -> Json:
+    """What changes while the node runs: labels, taints, and the settings of its own unit."""
+    if plan.kubernetes.mode != "kubeadm":
+        return {}
+    # The load balancer's address is the cloud's choice; that nodes go over to it is not.
+    address = _BALANCER if balanced(plan) else private_address(plan.control_planes[0])
+    settings = json.loads(node_settings(plan, node, address))
     return {
         "labels": dict(node.labels),
         "taints": [_dump(taint) for taint in node.taints],
-        "maxPods": node.max_pods,
-        "kubelet": dict(plan.kubernetes.kubelet),
-        "sysctls": digest(guest_system.sysctls(plan)),
-        "endpoint": endpoint_name(plan),
+        "endpoint": settings["endpoint"],
+        "kubelet": json.loads(settings["kubelet"]),
+        "sysctls": digest(settings["sysctls"]),
     }
 
 

@@ -16,6 +16,7 @@ from planning.transitions.part import Part, Phase
 from planning.transitions.reading import Record
 from planning.transitions.steps import (
     ChangeInPlace,
+    ChangeNewMachines,
     Create,
     Delete,
     Difference,
@@ -24,8 +25,12 @@ from planning.transitions.steps import (
     Step,
 )
 
-_ENTRIES: Final = ("network.subnets.*.zones.*", "network.ingress.*", "services.*")
+_ENTRIES: Final = (
+    *("network.subnets.*.zones.*", "network.ingress.*", "namespaces.*", "services.*"),
+)
 """Named objects that come and go as a whole."""
+_STAYS: Final = "namespaces."
+"""What leaves the stack file and stays in the cluster."""
 _SET_ONCE: Final = (
     "cloud.accountId",
     "network.subnets.*.zones.*.ipv6Index",
@@ -34,9 +39,11 @@ _SET_ONCE: Final = (
 """Refused once there is a value; the first one is set in place."""
 _ELSEWHERE: Final = frozenset({Kind.RUNNING, Kind.RESTART, Kind.VERSION, Kind.ADDRESSES})
 """Judged where nodes, versions and pools are."""
-_ADD_ONS: Final = ("spiderpool.", "cloudController.", "services.", "sampleApps.")
+_ADD_ONS: Final = ("spiderpool.", "cloudController.", "namespaces.", "services.", "sampleApps.")
 
 
+_OF_OUR_CLUSTERS: Final = ("kubernetes.endpoint.", "kubernetes.version", "kubernetes.mirrors")
+"""Without effect on a cluster that somebody else has built."""
 _BALANCER: Final = "load balancer of the API servers"
 
 
@@ -78,7 +85,9 @@ def judge_settings(before: Record, after: Record) -> Part:
         *_moved(before, after, remade),
     ]
     steps: list[tuple[Phase, Step]] = [(_phase(target), Create(target=target)) for target in coming]
-    steps += [(Phase.REMAINS, Delete(target=target)) for target in going]
+    steps += [
+        (Phase.REMAINS, Delete(target=target)) for target in going if not target.startswith(_STAYS)
+    ]
     steps += _steps(judged)
     steps += _balancer(before, after)
     return Part(steps=tuple(steps), refusals=tuple(refusals))
@@ -120,10 +129,10 @@ def _matters(change: _Change, before: Record, after: Record) -> bool:
         return False
     if kind is Kind.ROLLS and change.path != "network.ipv6.enabled":
         return False
-    if change.path == "network.nat.subnet":
+    if change.path in ("network.nat.subnet", "network.nat.zone"):
         return False  # `_moved` compares what was chosen.
     existing = not after.is_kubeadm and not before.is_kubeadm
-    if existing and change.path.startswith(("kubernetes.endpoint.", "kubernetes.version")):
+    if existing and change.path.startswith(_OF_OUR_CLUSTERS):
         return False
     if change.path == "kubernetes.nodeNames":
         return existing
@@ -135,7 +144,7 @@ def _is_on(change: _Change, record: Record) -> bool:  # noqa: PLR0911 - one a sw
     first, _, rest = change.path.partition(".")
     if rest == "enabled" or change.path.endswith((".enabled", "ipv6.gateway")):
         return True
-    if first == "services":
+    if first in ("namespaces", "services"):
         return record.section("cloudController", "enabled") is not False
     if first in ("spiderpool", "cloudController", "sampleApps"):
         enabled = record.section(first, "enabled")
@@ -193,7 +202,7 @@ def _moved(before: Record, after: Record, remade: frozenset[str]) -> Iterator[Re
             value=str(other),
             rule=f"The {what} stays in the vSwitch that it was made in, {one}.",
             reason=ANSWERS["network.nat.subnet"].reason,
-            remedy=f"Write network.nat.subnet: {_subnet(before, str(one))}.",
+            remedy=_back_to(before, str(one)),
         )
     one, other = _services(before), _services(after)
     for name in sorted(one.keys() & other.keys()):
@@ -223,6 +232,13 @@ def _services(record: Record) -> Mapping[str, str]:
     return chosen if isinstance(chosen, Mapping) else {}
 
 
+def _back_to(record: Record, vswitch: str) -> str:
+    """What keeps both gateways in the vSwitch that they are in."""
+    subnet = _subnet(record, vswitch)
+    zone = vswitch.removeprefix(f"{subnet}-")
+    return f"Write network.nat: {{subnet: {subnet}, zone: {zone}}}."
+
+
 def _subnet(record: Record, vswitch: str) -> str:
     subnets = record.section("network", "subnets") or {}
     for name, subnet in subnets.items():
@@ -239,6 +255,8 @@ def _steps(judged: list[tuple[_Change, Kind]]) -> Iterator[tuple[Phase, Step]]:
         target = change.target
         if kind is Kind.CREATED:
             yield from _created(change)
+        elif kind is Kind.NEW_ONLY:
+            yield Phase.FOUNDATION, ChangeNewMachines(because=(change.difference,))
         elif kind in (Kind.REMADE, Kind.NEW_ADDRESS):
             anew.setdefault(target, []).append(change.difference)
             if kind is Kind.NEW_ADDRESS:
@@ -267,6 +285,10 @@ def _created(change: _Change) -> Iterator[tuple[Phase, Step]]:
             yield Phase.REMAINS, Delete(target=f"{change.path} {item}")
         return
     target = change.target if change.path.endswith(".enabled") else change.path
+    if change.pattern == "namespaces.*.create":
+        target = change.target
+        if not change.after:
+            return
     if change.after:
         yield _phase(target), Create(target=target)
     else:

@@ -54,6 +54,13 @@ class ChangeRunningNode:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ChangeNewMachines:
+    """Machines that run keep what they booted with; those that are made from now on take it."""
+
+    because: tuple[Difference, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class RestartNode:
     """One stop and one start; disk, addresses and instance id stay."""
 
@@ -185,6 +192,7 @@ NodeStep = (
 AddressStep = ShrinkPool | ShrinkInterface | GrowInterface | GrowPool
 Step = (
     Create
+    | ChangeNewMachines
     | Delete
     | ChangeInPlace
     | Remake

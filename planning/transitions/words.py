@@ -9,6 +9,7 @@ from planning.transitions.steps import (
     AddMember,
     AddNode,
     ChangeInPlace,
+    ChangeNewMachines,
     ChangeRunningNode,
     Create,
     Delete,
@@ -57,6 +58,8 @@ def words(step: Step) -> tuple[str, str]:  # noqa: C901, PLR0911, PLR0912 - one 
         case Remake(target=target, because=because, loses=loses):
             what = f", and loses {loses}" if loses else ""
             return target, f"made anew{what}, because {reasons(because, target)}"
+        case ChangeNewMachines(because=because):
+            return "machines that are made from now on", f"differ, because {reasons(because)}"
         case ChangeRunningNode(node=node, because=because):
             return node, f"changed while it runs, because {reasons(because)}"
         case RestartNode(node=node, control_plane=plane, drained=drained, because=because):

@@ -11,12 +11,12 @@ from config.facts.kubelet_fields import FIELDS, GATES, ROOT
 from config.report import ConfigError
 from config.rules.kubelet import OWN_FIELDS, TRAPS
 from config.rules.kubernetes import MINORS
+from planning.nodes.kubeadm import KUBELET_SETTINGS
+from planning.nodes.machine import node_settings
 from tests.clusters import small
 from tests.planning.documents import booted, planned
 
 pytestmark = pytest.mark.unit
-
-PATCH = "/etc/spiderpool-alicloud/patches/kubeletconfiguration+merge.json"
 
 
 def _with(kubelet: dict[str, Any], version: str = "1.35.4") -> dict[str, Any]:
@@ -40,9 +40,11 @@ def _with(kubelet: dict[str, Any], version: str = "1.35.4") -> dict[str, Any]:
 )
 def test_maps_lists_and_nested_settings_reach_the_node_as_they_are(kubelet: dict[str, Any]) -> None:
     plan = planned(_with(kubelet))
-    node = next(iter(plan.nodes))
-    patch = json.loads(booted(plan, node).files[PATCH])
-    assert {key: patch[key] for key in kubelet} == kubelet
+    node = next(iter(plan.nodes.values()))
+    booting = json.loads(booted(plan, node.name).files[KUBELET_SETTINGS])
+    running = json.loads(json.loads(node_settings(plan, node, "10.0.0.16"))["kubelet"])
+    assert {key: booting[key] for key in kubelet} == kubelet
+    assert running == booting
 
 
 @pytest.mark.parametrize(

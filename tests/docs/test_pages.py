@@ -30,6 +30,11 @@ EXAMPLES = sorted((*(ROOT / "docs/examples").glob("*.yaml"), *(ROOT / "stacks").
 
 _FENCE = re.compile(r"^ *```(\w*)\n(.*?)^ *```", re.DOTALL | re.MULTILINE)
 _INLINE = re.compile(r"`((?:[A-Z_]+=\S+ )*(?:python -m \w+|make|pulumi) [^`]+)`")
+_HERE_DOCUMENT = re.compile(r"<<'?(\w+)'?$.*?^ *\1$", re.DOTALL | re.MULTILINE)
+_LIST = re.compile(r"\b\w+=\([^)]*\)")
+_SUBSTITUTION = re.compile(r"^\w+=[\w.]*\$\((.*)\)[\w.]*$", re.MULTILINE)
+"""An assignment of what a command writes; the command is what counts."""
+_KEYWORDS = {"if", "!", "then", "fi", "while", "until", "do", "done"}
 _ASSIGNMENT = re.compile(r"^[A-Z_a-z0-9]+=")
 
 PULUMI = {
@@ -48,6 +53,7 @@ PULUMI_OPTIONS = {
         "--non-interactive",
     ),
     *(
+        "--parent",
         "--path",
         "--refresh",
         "--remove",
@@ -70,17 +76,18 @@ PULUMI_OPTIONS = {
 MACHINE_COMMANDS = {
     *(
         ".",
+        "[",
+        "aliyun",
         "apt-get",
         "cat",
+        "cd",
         "crictl",
+        "curl",
+        "echo",
         "export",
-        "kubeadm",
-        "kubectl",
-        "sed",
-        "source",
-        "systemctl",
     ),
-    *("xargs",),
+    *("grep", "kubeadm", "kubectl", "mkdir", "mv", "openssl", "printf", "sed", "sleep", "source"),
+    *("systemctl", "xargs"),
 }
 """Programs of a node, a cluster or a shell: only their names are held against this list."""
 
@@ -113,6 +120,7 @@ SHELL = [b for b in blocks() if b.language in {"sh", "bash"} or b.text.startswit
 
 def commands(text: str) -> Iterator[list[str]]:
     """Each command of a shell text as words, without assignments, comments and redirections."""
+    text = _SUBSTITUTION.sub(r"\1", _LIST.sub("", _HERE_DOCUMENT.sub("", text)))
     lexer = shlex.shlex(text.replace("\\\n", " "), posix=True, punctuation_chars="|&;<>\n")
     lexer.whitespace = " \t\r"
     lexer.whitespace_split = True
@@ -130,7 +138,7 @@ def commands(text: str) -> Iterator[list[str]]:
             redirected = True
         elif redirected:
             redirected = False
-        elif not comment and not (not words and _ASSIGNMENT.match(token)):
+        elif not comment and (words or not (token in _KEYWORDS or _ASSIGNMENT.match(token))):
             words.append(token)
     if words:
         yield words

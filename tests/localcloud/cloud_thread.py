@@ -22,7 +22,7 @@ from localcloud.server import Running, running
 from localcloud.settings import ROOT_KEY_ID, ROOT_SECRET, Cloud, Places
 from localcloud.wire.errors import ApiError
 from localcloud.wire.parameters import declared
-from tests.localcloud import codes, keys, network_codes, sdk_conformance
+from tests.localcloud import error_codes, keys, sdk_conformance
 from tests.localcloud.sdk_api import body_model_of
 
 REGION = "cn-hangzhou"
@@ -70,10 +70,8 @@ class Judge:
 
     def _refused(self, product: str, action: str, error: ApiError) -> None:
         """Note a code that has no source for its action and HTTP status."""
-        if product not in codes.PRODUCTS or codes.is_known(action, error.code, error.status):
-            return
-        problem = f"{action} answers {error.status} {error.code}, which codes.csv does not have"
-        if problem not in self.problems:
+        problem = error_codes.problem(product, action, error.code, error.status)
+        if problem is not None and problem not in self.problems:
             self.problems.append(problem)
 
     def _watched(self, product: str, action: Action) -> Action:
@@ -82,9 +80,6 @@ class Judge:
                 answer = action.run(call, request)
             except ApiError as error:
                 self._refused(product, action.name, error)
-                wrong = network_codes.problem(product, action.name, error.code, error.status)
-                if wrong is not None and wrong not in self.problems:
-                    self.problems.append(wrong)
                 raise
             self.seen.add((product, action.name))
             model = body_model_of(product, action.name)

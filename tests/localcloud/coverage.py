@@ -1,4 +1,4 @@
-"""How much of the published API the emulator reads: the figures of docs/emulator-coverage.md.
+"""The figures of docs/emulator-coverage.md: parameters read, sources of codes, recorded behaviours.
 
 `python -m tests.localcloud.coverage` writes that page anew.
 """
@@ -12,7 +12,7 @@ import functools
 import json
 import sys
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -21,6 +21,8 @@ import localcloud
 from localcloud.products.catalogue import PRODUCTS
 from localcloud.published.parameters import DATA, Parameter, mandatory, not_mandatory, published
 from localcloud.wire.parameters import wire_name
+from tests.localcloud import error_codes
+from tests.localcloud.corpus import entries
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "emulator-coverage.md"
 _PACKAGE: Final = Path(localcloud.__file__).parent
@@ -34,6 +36,22 @@ that `unread.json` in `local/localcloud/published/data` gives the reason why it 
 
 Nobody compared the emulator with a real account. Where neither the vendor's pages nor the code of
 an official client shows a behaviour, the emulator's is a guess.
+"""
+_ERROR_CODES: Final = """\
+## Error codes
+
+The rows of `tests/localcloud/error_codes.tsv`: each code by which an action refuses, with its HTTP
+status. *Published* means that the error table of the action's page lists the code with that status.
+*Other source* is a page on all actions, another action's page, a client's code or a log. A refusal
+that no row has fails the test that provokes it.
+"""
+_BEHAVIOURS: Final = """\
+## Recorded behaviours
+
+The entries of `tests/localcloud/corpus`: what the vendor's pages, clients and logs record of the
+real cloud. *Equal* means that a test runs the behaviour over the wire and the emulator does the
+same; *known difference* that it does something else, for the reason below; *not simulated* that no
+test can run it, for the reason below.
 """
 # Read by the gateway for every action.
 _BY_THE_GATEWAY: Final = frozenset({"RegionId", "ClientToken", "DryRun", "SecurityToken"})
@@ -144,6 +162,7 @@ def page() -> str:
         for product in dict.fromkeys(action.product for action in actions)
     ]
     lines.append(_row("**all**", actions))
+    lines += ["", *_error_code_lines(), "", *_behaviour_lines()]
     lines += ["", "## Parameters that are marked as not read", ""]
     reasons: dict[str, list[str]] = {}
     for action in actions:
@@ -156,6 +175,66 @@ def page() -> str:
         "None: every published mandatory parameter is enforced."
     ]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _error_code_lines() -> Iterator[str]:
+    """The section on error codes: how many rows of each product have which kind of source."""
+    yield from _ERROR_CODES.splitlines()
+    yield ""
+    yield "| product | codes | published with that status | other source | guess |"
+    yield "|---|---|---|---|---|"
+    rows = error_codes.rows()
+    for product in dict.fromkeys(row.product for row in rows):
+        yield _sources(product, [row for row in rows if row.product == product])
+    yield _sources("**all**", rows)
+    yield ""
+    guesses = (f"`{row.code}` ({_place(row)})" for row in rows if row.is_guess)
+    yield f"Guesses: {', '.join(guesses)}."
+
+
+def _place(row: error_codes.Row) -> str:
+    return row.product if row.action == error_codes.ANY_ACTION else f"{row.product}.{row.action}"
+
+
+def _sources(name: str, rows: Sequence[error_codes.Row]) -> str:
+    published_ones = sum(row.source == error_codes.PUBLISHED for row in rows)
+    guesses = sum(row.is_guess for row in rows)
+    counts = (len(rows), published_ones, len(rows) - published_ones - guesses, guesses)
+    return f"| {name} | {' | '.join(map(str, counts))} |"
+
+
+def _behaviour_lines() -> Iterator[str]:
+    """The section on the corpus: what of it the emulator does, and what it does otherwise."""
+    yield from _BEHAVIOURS.splitlines()
+    yield ""
+    yield "| product | recorded | equal | known difference | not simulated |"
+    yield "|---|---|---|---|---|"
+    run, left_out = entries.entries(), entries.not_run()
+    products = dict.fromkeys([e.product for e in run] + [n.product for n in left_out])
+    for product in products:
+        yield _behaviours(
+            product,
+            [entry for entry in run if entry.product == product],
+            sum(one.product == product for one in left_out),
+        )
+    yield _behaviours("**all**", run, len(left_out))
+    yield ""
+    yield "Known differences:"
+    yield ""
+    yield from (f"- {entry.title} {entry.differs}" for entry in run if entry.differs)
+    yield ""
+    yield "Not simulated:"
+    yield ""
+    yield from (
+        f"- {one.product}.{one.action}: {one.condition.rstrip('.')}. {one.reason}"
+        for one in left_out
+    )
+
+
+def _behaviours(name: str, run: Sequence[entries.Entry], left_out: int) -> str:
+    different = sum(bool(entry.differs) for entry in run)
+    counts = (len(run) + left_out, len(run) - different, different, left_out)
+    return f"| {name} | {' | '.join(map(str, counts))} |"
 
 
 def _row(name: str, actions: list[ActionCoverage]) -> str:

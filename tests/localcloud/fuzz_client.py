@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections import Counter, deque
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import quote
@@ -128,13 +129,18 @@ class FuzzClient:
 
     def call(self, product: str, action: str, **parameters: str) -> dict[str, Any]:
         """A call of the account's that must succeed."""
-        given = {
+        return self._call_by(ROOT_KEY_ID, ROOT_SECRET, product, action, parameters)
+
+    def _call_by(
+        self, key: str, secret: str, product: str, action: str, parameters: Mapping[str, str]
+    ) -> dict[str, Any]:
+        request = {
             "RegionId": "cn-hangzhou",
             **parameters,
             "Action": action,
             "Version": _VERSION[product],
         }
-        body = signed_v1(given, key=ROOT_KEY_ID, secret=ROOT_SECRET).encode()
+        body = signed_v1(request, key=key, secret=secret).encode()
         status, document = self._exchange("POST", "/", body, FORM)
         assert status == 200, document
         self._remember(document)
@@ -196,8 +202,10 @@ class FuzzClient:
         what = {"PolicyType": "System", "PolicyName": "ReadOnlyAccess", "RoleName": "fuzz-session"}
         self.call("Ram", "AttachPolicyToRole", **what)
         which = {"RoleArn": f"{_ACCOUNT}:role/fuzz-session", "RoleSessionName": "fuzz"}
-        given = self.call("Sts", "AssumeRole", **which)["Credentials"]
-        return given["AccessKeyId"], given["AccessKeySecret"], given["SecurityToken"]
+        # The account itself may assume no role.
+        key, secret, _ = self._user("fuzz-assuming", "sts:AssumeRole")
+        session = self._call_by(key, secret, "Sts", "AssumeRole", which)["Credentials"]
+        return session["AccessKeyId"], session["AccessKeySecret"], session["SecurityToken"]
 
     def _user(self, name: str, action: str) -> tuple[str, str, str]:
         with contextlib.suppress(AssertionError):

@@ -12,7 +12,7 @@ import functools
 import json
 import types
 import typing
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -268,6 +268,17 @@ _common = st.fixed_dictionaries(
 ACTIONS = [(p.name, version, a) for version, p in PRODUCTS.items() for a in sorted(p.actions)]
 
 
+def _published_mandatory(
+    product: str, action: str, declared: tuple[tuple[str, str, bool], ...]
+) -> Iterator[tuple[str, str, bool]]:
+    """The leaves of what the vendor declares mandatory; a structure by its first element."""
+    for name in mandatory(product, action):
+        leaf = [one for one in declared if one[0] == name and one[1] != "json"]
+        parts = [one for one in declared if one[0].startswith(f"{name}.1")]
+        needed = [one for one in parts if one[2]]
+        yield from leaf or needed or parts or [(name, "text", True)]
+
+
 @st.composite
 def signed_calls(draw: st.DrawFn) -> SignedCall:
     """A call that is signed well; what it says may be sense or not."""
@@ -279,12 +290,13 @@ def signed_calls(draw: st.DrawFn) -> SignedCall:
     complete = draw(st.integers(0, 5))
     chosen = list(must) if complete else []
     if complete:
-        names = {name for name, _, _ in chosen}
-        chosen += [(n, "str", True) for n in mandatory(product, action) if n not in names]
+        chosen += _published_mandatory(product, action, declared)
     if rest:
         chosen += draw(st.lists(st.sampled_from(rest), max_size=4))
     for name, kind, _ in chosen:
         parameters[name] = draw(_value(name, kind))
+    if draw(st.integers(0, 9)):  # Nearly every action needs it and checks it first.
+        parameters["RegionId"] = GOOD["RegionId"][0]
     extra = draw(st.integers(0, 9))
     if extra < 2:
         parameters.update(draw(_common))

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from localcloud.settings import Cloud
+from tests.localcloud import error_codes
 from tests.localcloud.cloud_thread import CloudThread, Judge
 from tests.localcloud.corpus import entries, runner
 
@@ -52,7 +53,7 @@ def clouds() -> Iterator[Callable[[Mapping[str, Any]], CloudThread]]:
         yield cloud_with
         for one in running.values():
             one.close()
-    assert [p for p in judge.problems if "codes.csv" in p] == []
+    assert [p for p in judge.problems if error_codes.TABLE.name in p] == []
 
 
 @pytest.mark.parametrize("entry", list(_cases()))

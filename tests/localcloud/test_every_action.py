@@ -35,6 +35,7 @@ METHODS = {
 }
 # What the emulator always refuses, as the real cloud does in the state that is always here.
 REFUSED = {
+    ("Vpc", "ModifyNatGatewaySpec"),  # none is paid by size
     ("Vpc", "UpdateNatGatewayNatType"),  # all NAT gateways are enhanced already
     ("Ram", "DeleteLoginProfile"),  # no user has a password
     ("Ram", "UnbindMFADevice"),  # or a device

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from localcloud import hostility
+from localcloud.commands import with_seed
 from localcloud.machines_view import MachinesView
 from localcloud.settings import Cloud
 from tests.localcloud.cloud_thread import CloudThread
@@ -60,6 +61,21 @@ def test_answers_come_in_another_order_and_their_pages_fit_together(
     rest, _ = page(NextToken=token)
     assert sorted(first + rest) == sorted(made)
     assert first + rest != made
+
+
+@pytest.mark.parametrize(
+    ("arguments", "completed"),
+    [
+        (["start", "--hostile"], ["start", "--hostile=7"]),
+        (["start", "--hostile", "--strict"], ["start", "--hostile=7", "--strict"]),
+        (["start", "--hostile", "3"], ["start", "--hostile", "3"]),
+        (["start", "--hostile=3"], ["start", "--hostile=3"]),
+        (["start"], ["start"]),
+        ([], []),
+    ],
+)
+def test_a_seed_is_chosen_where_none_is_written(arguments: list[str], completed: list[str]) -> None:
+    assert with_seed(arguments, lambda: 7) == completed
 
 
 def test_write_calls_are_throttled_for_the_rest_of_a_minute() -> None:

@@ -135,7 +135,7 @@ def test_a_refused_request_does_not_use_its_nonce_up(cloud: CloudThread, signed:
 
 
 def test_another_key_may_have_the_same_nonce(cloud: CloudThread, api: Api, signed: Signed) -> None:
-    session = assumed(api)
+    session = assumed(cloud, api)
     nonce = uuid.uuid4().hex
     assert replace(signed, nonce=nonce).send(cloud)[0] == 200
     assert by(session, replace(signed, nonce=nonce)).send(cloud)[0] == 200
@@ -242,13 +242,24 @@ _TRUST = {
 }
 
 
-def assumed(api: Api, name: str = "r") -> dict[str, str]:
+def assumed(cloud: CloudThread, api: Api, name: str = "r") -> dict[str, str]:
     api.ram("CreateRole", RoleName=name, AssumeRolePolicyDocument=json.dumps(_TRUST))
     what = {"PolicyType": "System", "PolicyName": "ReadOnlyAccess", "RoleName": name}
     api.ram("AttachPolicyToRole", **what)
     arn = f"acs:ram::{ACCOUNT_ID}:role/{name}"
-    found: dict[str, str] = api.sts("AssumeRole", RoleArn=arn, RoleSessionName="s")["Credentials"]
-    return found
+    answer = a_user(cloud, api).sts("AssumeRole", RoleArn=arn, RoleSessionName="session")
+    credentials: dict[str, str] = answer["Credentials"]
+    return credentials
+
+
+def a_user(cloud: CloudThread, api: Api) -> Api:
+    """A new RAM user who may assume every role: the account itself may assume none."""
+    user = f"u-{uuid.uuid4().hex[:8]}"
+    api.ram("CreateUser", UserName=user)
+    what = {"PolicyType": "System", "PolicyName": "AliyunSTSAssumeRoleAccess", "UserName": user}
+    api.ram("AttachPolicyToUser", **what)
+    key = api.ram("CreateAccessKey", UserName=user)["AccessKey"]
+    return Api(cloud.config(key["AccessKeyId"], key["AccessKeySecret"]))
 
 
 def by(session: dict[str, str], signed: Signed) -> Signed:
@@ -263,40 +274,40 @@ def by(session: dict[str, str], signed: Signed) -> Signed:
 def test_a_roles_credentials_are_accepted_with_their_token(
     cloud: CloudThread, api: Api, signed: Signed
 ) -> None:
-    assert by(assumed(api), signed).send(cloud)[0] == 200
+    assert by(assumed(cloud, api), signed).send(cloud)[0] == 200
 
 
 def test_a_roles_credentials_need_their_token(cloud: CloudThread, api: Api, signed: Signed) -> None:
-    without = replace(by(assumed(api), signed), token=None)
+    without = replace(by(assumed(cloud, api), signed), token=None)
     assert refusal(without.send(cloud)) == (400, "MissingSecurityToken")
 
 
 def test_a_wrong_token_mismatches(cloud: CloudThread, api: Api, signed: Signed) -> None:
-    wrong = replace(by(assumed(api), signed), token="wrong")  # noqa: S106  # obviously fake
+    wrong = replace(by(assumed(cloud, api), signed), token="wrong")  # noqa: S106  # obviously fake
     assert refusal(wrong.send(cloud)) == (400, "InvalidSecurityToken.MismatchWithAccessKey")
 
 
 def test_a_token_of_any_characters_is_compared(cloud: CloudThread, api: Api) -> None:
-    wrong = replace(by(assumed(api), Signed(kind="v1-form")), token="é")  # noqa: S106  # no secret
+    wrong = replace(by(assumed(cloud, api), Signed(kind="v1-form")), token="é")  # noqa: S106  # no secret
     assert refusal(wrong.send(cloud)) == (400, "InvalidSecurityToken.MismatchWithAccessKey")
 
 
 def test_a_token_of_another_session_mismatches(
     cloud: CloudThread, api: Api, signed: Signed
 ) -> None:
-    mine, other = assumed(api), assumed(api, "other")
+    mine, other = assumed(cloud, api), assumed(cloud, api, "other")
     wrong = replace(by(mine, signed), token=other["SecurityToken"])
     assert refusal(wrong.send(cloud)) == (400, "InvalidSecurityToken.MismatchWithAccessKey")
 
 
 def test_a_sessions_secret_is_its_own(cloud: CloudThread, api: Api, signed: Signed) -> None:
-    mine, other = assumed(api), assumed(api, "other")
+    mine, other = assumed(cloud, api), assumed(cloud, api, "other")
     wrong = replace(by(mine, signed), secret=other["AccessKeySecret"])
     assert refusal(wrong.send(cloud)) == (400, "SignatureDoesNotMatch")
 
 
 def test_a_session_ends(cloud: CloudThread, api: Api, signed: Signed) -> None:
-    mine = assumed(api)
+    mine = assumed(cloud, api)
 
     def end() -> None:
         store = cloud.inside.store
@@ -311,7 +322,7 @@ def test_a_session_ends(cloud: CloudThread, api: Api, signed: Signed) -> None:
 
 
 def test_a_session_ends_with_its_role(cloud: CloudThread, api: Api, signed: Signed) -> None:
-    mine = assumed(api)
+    mine = assumed(cloud, api)
     what = {"PolicyType": "System", "PolicyName": "ReadOnlyAccess", "RoleName": "r"}
     api.ram("DetachPolicyFromRole", **what)
     assert refusal(by(mine, signed).send(cloud)) == (403, "Forbidden.RAM")

@@ -17,6 +17,7 @@ from planning.transitions.steps import (
     AddMember,
     AddNode,
     ChangeInPlace,
+    ChangeNewMachines,
     ChangeRunningNode,
     Create,
     Delete,
@@ -48,6 +49,7 @@ BY_WEIGHT: Final = (
     Kind.NOTHING,
     Kind.IN_PLACE,
     Kind.REMADE,
+    Kind.NEW_ONLY,
     Kind.RUNNING,
     Kind.ADDRESSES,
     Kind.CREATED,
@@ -105,7 +107,7 @@ def kind_of(judged: Transition) -> Kind:
     return max(kinds, key=BY_WEIGHT.index)
 
 
-def kind_of_step(step: Step) -> Kind:  # noqa: PLR0911 - one case a step
+def kind_of_step(step: Step) -> Kind:  # noqa: C901, PLR0911 - one case a step
     """What a single step is, in the words of the table."""
     match step:
         case ChangeInPlace() | KeepMachine():
@@ -114,6 +116,8 @@ def kind_of_step(step: Step) -> Kind:  # noqa: PLR0911 - one case a step
             return Kind.CREATED
         case Remake(loses=loses):
             return Kind.NEW_ADDRESS if loses else Kind.REMADE
+        case ChangeNewMachines():
+            return Kind.NEW_ONLY
         case ChangeRunningNode():
             return Kind.RUNNING
         case RestartNode():

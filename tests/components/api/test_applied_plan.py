@@ -143,14 +143,15 @@ def test_a_stack_of_an_earlier_release_is_told_what_happens_to_it() -> None:
     told = judged(small(), old, cluster=AnsweringCluster())
     assert "deployed by an earlier release" in told[0]
     assert told[1].startswith("masters-0: keeps its machine")
-    assert told[2].startswith("workers-0: replaced, drained first")
+    assert told[2].startswith("workers-0: keeps its machine")
 
 
 def test_a_callback_gets_both_plans_once_the_edit_is_accepted() -> None:
     plans: list[object] = []
 
-    async def remember(before: object, after: object) -> None:
+    async def remember(before: object, after: object, kubeconfig: str | None) -> None:
         plans.extend((before, after))
+        assert kubeconfig is None, "no run has been complete, so no address is known"
 
     resource = applied(edited(small(), at("tags/owner", "platform")))
     object.__setattr__(resource._args, "before_changes", remember)

@@ -78,21 +78,13 @@ ACCEPTED: dict[str, Edit] = {
         "nodePools", "workers", "disk", value={"category": "cloud_auto"}
     ),
     "a worker less": a_worker_less,
+    "a label of the workers": setting("nodePools", "workers", "labels", value={"a.io/b": "c"}),
     "tags": setting("tags", value={"owner": "platform"}),
     "more bandwidth": setting("network", "nat", "bandwidth", value=20),
 }
 
 
-A_LABEL = pytest.param(
-    setting("nodePools", "workers", "labels", value={"a.io/b": "c"}),
-    id="a label of the workers",
-    marks=pytest.mark.xfail(strict=True, reason="labels still are part of a worker's generation"),
-)
-
-
-@pytest.mark.parametrize(
-    "edit", [*(pytest.param(edit, id=name) for name, edit in ACCEPTED.items()), A_LABEL]
-)
+@pytest.mark.parametrize("edit", ACCEPTED.values(), ids=ACCEPTED)
 def test_the_engine_takes_no_machine_that_the_transition_does_not_announce(
     deployed: LightCloud, edit: Edit
 ) -> None:

@@ -61,6 +61,7 @@ def with_everything() -> Document:
         at("network/subnets/edge", {"zones": {"cn-hangzhou-i": {"cidr": "10.0.64.0/24"}}}),
         at("network/nat/subnet", "edge"),
         at("spiderpool/extraPools", {"special": extra_pool("10.1.2.21")}),
+        at("namespaces", {"shop": {}, "theirs": {"create": False}}),
         at("services", {"web": service(), "inner": service(addressType="intranet", subnet="edge")}),
         at("sampleApps", {"enabled": True, "tolerations": [toleration()]}),
         at("instanceTypes", {"ecs.g7.large": {"enis": 3, "ipv4PerEni": 6, "ipv6PerEni": 6}}),
@@ -136,6 +137,8 @@ def several_zones() -> Document:
         ),
         at("nodePools/masters/zones", ["cn-hangzhou-i"]),
         at("nodePools/workers/zones", ["cn-hangzhou-i"]),
+        # The default is the zone of the first control plane, and would move with it.
+        at("network/nat/zone", "cn-hangzhou-i"),
     )
 
 
@@ -260,6 +263,14 @@ CASES: Mapping[str, tuple[Base, Edit]] = {
     "network.nat.eipId": (with_eip, at("network/nat/eipId", "eip-two")),
     "network.nat.eipAddress": (adopting, at("network/nat/eipAddress", "47.98.1.3")),
     "network.nat.subnet": (with_everything, at("network/nat/subnet", "primary")),
+    "network.nat.zone": (
+        lambda: edited(
+            with_everything(),
+            at("network/subnets/edge/zones/cn-hangzhou-j", {"cidr": "10.0.71.0/24"}),
+            at("network/nat/zone", "cn-hangzhou-i"),
+        ),
+        at("network/nat/zone", "cn-hangzhou-j"),
+    ),
     "network.nat.bandwidth": (clustered, at("network/nat/bandwidth", 20)),
     "network.nat.internetChargeType": (
         clustered,
@@ -273,6 +284,7 @@ CASES: Mapping[str, tuple[Base, Edit]] = {
     "network.ipv6.gateway": (clustered, at("network/ipv6/gateway", value=False)),
     "network.ipv6.egress": (dual_stack, at("network/ipv6/egress", value=True)),
     "network.ipv6.bandwidth": (dual_stack, at("network/ipv6/bandwidth", 20)),
+    "network.securityGroup.type": (clustered, at("network/securityGroup/type", "enterprise")),
     "network.ingress.*": (
         clustered,
         at("network/ingress/ssh", {"ports": "22/22", "source": "203.0.113.0/24"}),
@@ -305,8 +317,12 @@ CASES: Mapping[str, tuple[Base, Edit]] = {
         at("kubernetes/endpoint/allowedCidrs", ["198.51.100.0/24"]),
     ),
     "kubernetes.endpoint.bandwidth": (clustered, at("kubernetes/endpoint/bandwidth", 20)),
-    "kubernetes.mirrors": (clustered, at("kubernetes/mirrors", "china")),
-    "kubernetes.kubelet": (clustered, at("kubernetes/kubelet/imageGCHighThresholdPercent", 80)),
+    "kubernetes.endpoint.certSans": (
+        clustered,
+        at("kubernetes/endpoint/certSans", ["api.example.com"]),
+    ),
+    "kubernetes.mirrors": (clustered, at("kubernetes/mirrors", "global")),
+    "kubernetes.kubelet": (clustered, at("kubernetes/kubelet/imageGCHighThresholdPercent", 90)),
     "kubernetes.nodeNames": (
         existing_kubernetes,
         at("kubernetes/nodeNames/workers-0", "their-other-worker"),
@@ -360,6 +376,8 @@ CASES: Mapping[str, tuple[Base, Edit]] = {
         at("cloudController/featureGates/IPv6DualStack", value=True),
     ),
     "cloudController.backendType": (clustered, at("cloudController/backendType", "eni")),
+    "namespaces.*": (clustered, at("namespaces/shop", {})),
+    "namespaces.*.create": (with_everything, at("namespaces/theirs/create", value=True)),
     "services.*": (clustered, at("services/web", service())),
     "services.*.namespace": (with_everything, at("services/web/namespace", "shop")),
     "services.*.selector": (with_everything, at("services/web/selector", {"app": "shop"})),
@@ -662,7 +680,10 @@ POOL_CASES: Mapping[str, tuple[Base, Callable[[str], Edit]]] = {
         pool("blockSize", 32),
     ),
     "nodePools.*.prefixBlockSize": (with_prefixes, pool("prefixBlockSize", 64)),
-    "nodePools.*.deletionProtection": (clustered, pool("deletionProtection", value=True)),
+    "nodePools.*.deletionProtection": (
+        lambda: clustered(planes=1),
+        lambda name: at(f"nodePools/{name}/deletionProtection", value=name == "masters"),
+    ),
     "nodePools.*.ramRole": (clustered, pool("ramRole", "some-role")),
 }
 """Keys of node pools: a cluster and an edit of a pool, asked for both roles."""

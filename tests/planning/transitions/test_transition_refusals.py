@@ -12,16 +12,17 @@ from planning.transitions.reading import EarlierRelease
 from planning.transitions.steps import (
     Accepted,
     AddMember,
+    ChangeRunningNode,
+    Create,
     KeepMachine,
     Refused,
     RemoveMember,
     ReplaceControlPlane,
-    ReplaceWorker,
     ShrinkInterface,
     ShrinkPool,
 )
 from planning.transitions.upgrades import version_of
-from tests.clusters import Document
+from tests.clusters import Document, existing_kubernetes
 from tests.planning.edited import Edit, at, clustered, edited, recorded, refused, steps, transition
 
 pytestmark = pytest.mark.unit
@@ -39,9 +40,8 @@ LAST = int(IPv4Address("10.1.2.21"))
         at("nodePools/masters/disk/category", "cloud_auto"),
         at("nodePools/masters/disk/encrypted", value=True),
         at("nodePools/masters/interfaces/eth1", None),
-        at("kubernetes/mirrors", "china"),
     ],
-    ids=["image", "disk category", "disk encryption", "a NIC less", "mirrors"],
+    ids=["image", "disk category", "disk encryption", "a NIC less"],
 )
 def test_the_only_control_plane_keeps_its_machine(edit: Edit) -> None:
     judged = transition(clustered(planes=1), edited(clustered(planes=1), edit))
@@ -161,14 +161,22 @@ def test_a_preview_without_an_answer_says_that_it_did_not_ask() -> None:
     assert "Who holds them was not asked" in judged.notes[0]
 
 
-@pytest.mark.parametrize("path", ["chargeType", "deletionProtection"])
-def test_a_machine_that_the_cloud_keeps_is_neither_removed_nor_replaced(path: str) -> None:
-    value = {"chargeType": "PrePaid", "deletionProtection": True}[path]
-    before = edited(clustered(), at(f"nodePools/workers/{path}", value))
-    for edit in (at("nodePools/workers/count", 2), at("nodePools/workers/image", IMAGE)):
-        assert set(refused(transition(before, edited(before, edit)))) == {
-            f"nodePools.workers.{path}"
-        }
+@pytest.mark.parametrize(
+    "edit",
+    [at("nodePools/workers/count", 2), at("nodePools/workers/image", IMAGE)],
+    ids=["removed", "replaced"],
+)
+def test_a_machine_of_a_subscription_is_neither_removed_nor_replaced(edit: Edit) -> None:
+    before = edited(clustered(), at("nodePools/workers/chargeType", "PrePaid"))
+    assert set(refused(transition(before, edited(before, edit)))) == {
+        "nodePools.workers.chargeType"
+    }
+
+
+def test_a_machine_under_deletion_protection_is_not_replaced_in_somebody_elses_cluster() -> None:
+    before = edited(existing_kubernetes(), at("nodePools/workers/deletionProtection", value=True))
+    after = edited(before, at("nodePools/workers/image", IMAGE))
+    assert set(refused(transition(before, after))) == {"nodePools.workers.deletionProtection"}
 
 
 def test_force_delete_lets_machines_of_a_subscription_go() -> None:
@@ -192,26 +200,64 @@ def test_a_block_that_another_node_has_is_not_given_away_in_the_same_edit() -> N
     assert "Take old out first" in judged.refusals[0].remedy
 
 
+def in_two_zones(planes_in: str) -> Document:
+    """One control plane without a zone of the NAT gateway's own."""
+    other = {"primary": "10.0.32.0/20", "secondary": "10.1.32.0/20"}
+    return edited(
+        clustered(planes=3),
+        *(
+            at(f"network/subnets/{name}/zones/cn-hangzhou-j", {"cidr": cidr})
+            for name, cidr in other.items()
+        ),
+        at("nodePools/masters/zones", [planes_in]),
+        at("nodePools/workers/zones", ["cn-hangzhou-i"]),
+    )
+
+
 @pytest.mark.parametrize(
-    ("path", "value"),
+    ("before", "after"),
     [
-        ("network/nat/subnet", "secondary"),
-        ("network/subnets/a/zones", {"cn-hangzhou-i": {"cidr": "10.0.64.0/24"}}),
+        (clustered(), edited(clustered(), at("network/nat/subnet", "secondary"))),
+        (in_two_zones("cn-hangzhou-i"), in_two_zones("cn-hangzhou-j")),
     ],
-    ids=["another subnet", "a subnet that sorts first"],
+    ids=["another subnet", "the first control plane in another zone"],
 )
 def test_the_nat_gateway_and_the_load_balancer_stay_where_they_are(
-    path: str, value: object
+    before: Document, after: Document
 ) -> None:
-    judged = transition(clustered(), edited(clustered(), at(path, value)))
+    judged = transition(before, after)
     assert isinstance(judged, Refused)
-    assert {refusal.remedy for refusal in judged.refusals} == {"Write network.nat.subnet: primary."}
+    assert {refusal.remedy for refusal in judged.refusals} == {
+        "Write network.nat: {subnet: gateways, zone: cn-hangzhou-i}."
+    }
 
 
 def test_the_remedy_of_a_moved_gateway_works() -> None:
-    more = at("network/subnets/a/zones", {"cn-hangzhou-i": {"cidr": "10.0.64.0/24"}})
-    judged = transition(clustered(), edited(clustered(), more, at("network/nat/subnet", "primary")))
+    remedy = at("network/nat", {"subnet": "gateways", "zone": "cn-hangzhou-i"})
+    judged = transition(
+        in_two_zones("cn-hangzhou-i"), edited(in_two_zones("cn-hangzhou-j"), remedy)
+    )
     assert isinstance(judged, Accepted)
+
+
+def test_a_subnet_that_sorts_first_moves_no_gateway() -> None:
+    more = at("network/subnets/a/zones", {"cn-hangzhou-i": {"cidr": "10.0.64.0/24"}})
+    assert steps(transition(clustered(), edited(clustered(), more))) == (
+        Create(target="network.subnets.a.zones.cn-hangzhou-i"),
+    )
+
+
+def test_a_namespace_that_leaves_the_stack_file_stays() -> None:
+    before = edited(clustered(), at("namespaces", {"shop": {}}))
+    assert steps(transition(before, clustered())) == ()
+
+
+def test_workers_go_over_to_the_load_balancer_while_they_run() -> None:
+    judged = transition(clustered(planes=1, workers=1), clustered(planes=3, workers=1))
+    changed = [step for step in steps(judged) if isinstance(step, ChangeRunningNode)]
+    assert [(step.node, step.because[0].after) for step in changed] == [
+        ("workers-0", "the load balancer")
+    ]
 
 
 def test_the_endpoint_stays_while_control_planes_come() -> None:
@@ -230,16 +276,16 @@ def test_workers_are_not_newer_than_the_only_api_server() -> None:
     assert [step.node for step in kept] == ["masters-0"]
 
 
-def test_a_stack_of_an_earlier_release_rolls_once_and_keeps_its_only_control_plane() -> None:
+@pytest.mark.parametrize("planes", [1, 3])
+def test_every_machine_of_an_earlier_release_is_kept(planes: int) -> None:
     before = EarlierRelease(workers=("workers-0", "workers-1"), kubernetes="1.35.4")
-    judged = judge(before, recorded(clustered(planes=1, workers=2)), Holders())
-    assert [
-        (type(s), s.node) for s in steps(judged) if isinstance(s, KeepMachine | ReplaceWorker)
-    ] == [
-        (KeepMachine, "masters-0"),
-        (ReplaceWorker, "workers-0"),
-        (ReplaceWorker, "workers-1"),
+    judged = judge(before, recorded(clustered(planes=planes, workers=2)), Holders())
+    assert [(type(step), step.node) for step in steps(judged) if isinstance(step, KeepMachine)] == [
+        *((KeepMachine, f"masters-{n}") for n in range(planes)),
+        (KeepMachine, "workers-0"),
+        (KeepMachine, "workers-1"),
     ]
+    assert len(steps(judged)) == planes + 2
 
 
 def test_no_node_leaves_in_the_first_run_over_an_earlier_release() -> None:

@@ -11,7 +11,7 @@ from localcloud.actions import Action, Answer, Call, action, moment
 from localcloud.products.lookup import Lookup
 from localcloud.state.store import Store
 from localcloud.tags import TagParameter
-from localcloud.wire.errors import ApiError, invalid
+from localcloud.wire.errors import ApiError
 
 from . import identities, roles, users
 from .entities import CUSTOM, SYSTEM, Attachment, Policy, PolicyVersion, Role, User
@@ -37,7 +37,8 @@ def _attached(call: Call, kind: str, name: str) -> tuple[list[Role], list[User]]
 
 def _check_there(call: Call, kind: str, name: str) -> None:
     if kind not in {SYSTEM, CUSTOM}:
-        raise invalid("PolicyType", kind, "it must be System or Custom")
+        # GetPolicy's error codes: https://help.aliyun.com/en/ram/developer-reference/api-ram-2015-05-01-getpolicy
+        raise ApiError("InvalidParameter.PolicyType", 'The parameter - "PolicyType" is incorrect.')
     there = (
         name in identities.SYSTEM_POLICIES
         if kind == SYSTEM
