@@ -144,10 +144,11 @@ def test_addresses_that_the_cloud_chose_do_not_become_fewer(left: int) -> None:
 
 
 def test_another_mode_is_refused_where_no_address_is_left_too() -> None:
-    eth1 = "nodePools/workers/interfaces/eth1"
-    edit = (at(f"{eth1}/mode", "prefix"), at(f"{eth1}/podAddresses", 0))
-    judged = transition(clustered(), edited(clustered(), *edit))
-    assert set(refused(judged)) == {"nodePools.workers.interfaces.eth1.mode"}
+    pools = ("masters", "workers")
+    counted = [at(f"nodePools/{pool}/interfaces/eth1/mode", "count") for pool in pools]
+    none = at("nodePools/workers/interfaces/eth1/podAddresses", 0)
+    judged = transition(clustered(), edited(clustered(), *counted, none))
+    assert set(refused(judged)) == {f"nodePools.{pool}.interfaces.eth1.mode" for pool in pools}
 
 
 def test_an_update_without_an_answer_takes_no_address() -> None:
