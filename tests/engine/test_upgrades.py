@@ -62,7 +62,7 @@ def test_a_kubelet_newer_than_the_api_server_is_refused_and_no_machine_is_touche
     assert planned.status == ExitCode.REFUSED
     assert "the only control plane" in " ".join(planned.err.split()), planned.said
     assert done.status != 0
-    assert "a kubelet is never newer" in " ".join(done.out.split()), done.said
+    assert "workers are never newer than it" in " ".join(done.out.split()), done.said
     assert rolling.instances() == before
 
 
