@@ -27,13 +27,6 @@ from planning.transitions.steps import (
     Step,
 )
 
-NICS_CAN_BE_EMPTIED: Final = False
-"""Whether a NIC that has pod addresses can be left without any.
-
-The provider cannot: `private_ip_addresses` and `ipv4_prefixes` of an ENI are Optional and Computed,
-so an empty list means "as it is" (terraform-provider-alicloud v1.285.0,
-`alicloud/resource_alicloud_ecs_network_interface.go`).
-"""
 _LOW: Final = 2**32 - 1
 """An IPv6 address ends in its IPv4 twin (`planning.addresses.ipv6`)."""
 
@@ -221,18 +214,7 @@ def _kinds(before: Record, after: Record) -> Iterator[Refusal]:
     """What an ENI cannot give up."""
     for name, nic, one, other in _kept(before, after):
         path = f"nodePools.{after.nodes[name].pool}.interfaces.{nic}"
-        if one.count and not other.count and not NICS_CAN_BE_EMPTIED:
-            yield Refusal(
-                path=f"{path}.podAddresses",
-                value="0",
-                rule=f"{nic} of {name} has {one.count} pod addresses, and a NIC that has some "
-                "keeps at least one.",
-                reason="The provider takes an empty list of addresses for one that is not named, "
-                "and leaves all of them on the NIC.",
-                remedy="Write podAddresses: 1 or more, or make a pool with podAddresses: 0 and "
-                "take this one out afterwards.",
-            )
-        elif one.mode != other.mode and one.count and other.count:
+        if one.mode != other.mode and one.count:
             yield Refusal(
                 path=f"{path}.mode",
                 value=other.mode,

@@ -289,8 +289,8 @@ ANSWERS: Final[Mapping[str, Answer]] = {
     ),
     "nodePools.*.interfaces.*.podAddresses": _answer(
         Kind.ADDRESSES,
-        f"{_POOL_ADDRESSES} None at all is refused on a NIC that had some. eth0's number is also "
-        "the kubelet's maxPods, which the running node takes.",
+        f"{_POOL_ADDRESSES} 0 takes all of them, and the pool. Fewer than before is refused in "
+        "mode count. eth0's number is also the kubelet's maxPods, which the running node takes.",
     ),
     "nodePools.*.firstBlock": _answer(
         Kind.ROLLS, f"{_ADDRESS} Refused where another node has one of the new addresses."

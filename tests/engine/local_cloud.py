@@ -54,6 +54,7 @@ class SecondCloud:
         *argv: str,
         deadline: float = 120,
         env: Mapping[str, str] | None = None,
+        stdin: str | None = None,
         check: bool = False,
     ) -> Done:
         """Run a command; it is ended when it takes too long, and the test fails."""
@@ -62,6 +63,7 @@ class SecondCloud:
             argv,
             cwd=ROOT,
             env={**self.env, **(env or {})},
+            input=stdin,
             timeout=deadline,
             capture_output=True,
             text=True,
@@ -94,13 +96,20 @@ class SecondCloud:
         ]
         return "\n".join((done.said, f"--- status {self.status()}", *tails))
 
-    def pulumi(self, command: str, *argv: str, env: Mapping[str, str] | None = None) -> Done:
+    def pulumi(
+        self,
+        command: str,
+        *argv: str,
+        env: Mapping[str, str] | None = None,
+        stdin: str | None = None,
+    ) -> Done:
         """A pulumi command on the stack, as a person would type it after `source .local/env`."""
         return self.run(
             *("pulumi", command, *argv, "--stack", "local", "--non-interactive"),
             *("--config-file", str(self.config_file)),
             deadline=900,
             env=env,
+            stdin=stdin,
         )
 
     def outputs(self) -> dict[str, Any]:

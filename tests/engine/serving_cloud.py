@@ -28,12 +28,14 @@ SERVICES: dict[str, dict[str, Any]] = {
     },
     "inner": {
         "selector": APP,
+        "subnet": "primary",
         "addressType": "intranet",
         "backendType": "eni",
         "ports": {"web": {"port": 80}},
     },
     "wide": {
         "selector": APP,
+        "subnet": "primary",
         "loadBalancer": "nlb",
         "addressType": "intranet",
         "deletionProtection": True,

@@ -93,20 +93,20 @@ def theirs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Theirs]:
 @pytest.fixture(scope="module")
 def brownfield(theirs: Theirs, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Brownfield]:
     home = tmp_path_factory.mktemp("brownfield") / "home"
-    light = _stack(home, theirs.kubeconfig, chart=assemble(LOCAL))
+    light = _stack(home, chart=assemble(LOCAL))
     light.start()
     try:
+        light = _with_kubeconfig(light, theirs.kubeconfig)
         yield Brownfield(theirs=theirs, light=light, first=light.up())
     finally:
         light.stop()
         light.cloud.kill_everything()
 
 
-def _stack(home: Path, kubeconfig: str, *, chart: Path) -> LightCloud:
+def _stack(home: Path, *, chart: Path) -> LightCloud:
     """The guide's stack, with our own names for its nodes."""
     cloud = second_cloud(home)
     document = yaml.safe_load(cloud.config_file.read_text())
-    document["config"][f"{PROJECT}:kubeconfig"] = kubeconfig
     cluster: dict[str, Any] = document["config"][CLUSTER]
     cluster["kubernetes"] = {"mode": "existing", "nodeNames": THEIRS}
     cluster["cloudController"] = {"enabled": False}
@@ -116,6 +116,17 @@ def _stack(home: Path, kubeconfig: str, *, chart: Path) -> LightCloud:
             ours: pool["nodes"][name] for ours, name in THEIRS.items() if name in pool["nodes"]
         }
     return LightCloud(cloud=cloud, document=document)
+
+
+def _with_kubeconfig(light: LightCloud, kubeconfig: str) -> LightCloud:
+    """The stack file after `pulumi config set --secret`, which takes the value on its input."""
+    key = f"{PROJECT}:kubeconfig"
+    light.write()
+    done = light.cloud.pulumi("config", "set", "--secret", key, stdin=kubeconfig)
+    assert done.status == 0, done.said
+    document = yaml.safe_load(light.cloud.config_file.read_text())
+    assert set(document["config"][key]) == {"secure"}
+    return LightCloud(cloud=light.cloud, document=document)
 
 
 def test_the_first_up_ends_well(brownfield: Brownfield) -> None:

@@ -10,6 +10,7 @@ from tests.engine.rolling_cloud import WORKERS, Moment, RollingCloud
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
 
+EARLIER_IMAGE = "ubuntu_24_04_x64_20G_alibase_20260815.vhd"
 _TOLERATED = {"key": "node.cloudprovider.kubernetes.io/uninitialized", "operator": "Exists"}
 _WORKERS_ONLY = {
     "nodeAffinity": {
@@ -57,22 +58,23 @@ def budget(**spec: Any) -> dict[str, Any]:  # noqa: ANN401 - Kubernetes' JSON
     }
 
 
-def labelled(value: str) -> Any:  # noqa: ANN401 - an edit
-    def edit(cluster: dict[str, Any]) -> None:
-        cluster["nodePools"]["workers"]["labels"] = {"tier": value}
+def of_earlier_image(cluster: dict[str, Any]) -> None:
+    cluster["nodePools"]["workers"]["image"] = EARLIER_IMAGE
 
-    return edit
+
+def of_current_image(cluster: dict[str, Any]) -> None:
+    del cluster["nodePools"]["workers"]["image"]
 
 
 def last_before(moments: list[Moment], at: float) -> Moment:
     return [moment for moment in moments if moment.at < at][-1]
 
 
-def test_changed_user_data_replaces_workers_one_at_a_time_and_empty(rolling: RollingCloud) -> None:
+def test_another_image_replaces_workers_one_at_a_time_and_empty(rolling: RollingCloud) -> None:
     rolling.apply(pods("Deployment", "web", replicas=2), budget(minAvailable=1))
     rolling.until(lambda: len(rolling.look().web) == 2)
     before = rolling.instances()
-    labelled("web")(rolling.cluster)
+    of_earlier_image(rolling.cluster)
     with rolling.watched() as moments:
         done = rolling.up()
     assert done.status == 0, rolling.cloud.explain(done)
@@ -97,7 +99,7 @@ def test_a_budget_that_never_allows_it_keeps_the_worker_and_says_why(
 ) -> None:
     rolling.apply(budget(minAvailable=2))
     before = rolling.instances()
-    with rolling.edited(labelled("other")):
+    with rolling.edited(of_current_image):
         done = rolling.up(SPIDERPOOL_ALICLOUD_DRAIN_SECONDS="4")
     assert done.status != 0
     assert "first was not empty after 4 s" in done.out, done.said

@@ -62,7 +62,7 @@ def test_a_kubelet_newer_than_the_api_server_is_refused_and_no_machine_is_touche
     assert planned.status == ExitCode.REFUSED
     assert "the only control plane" in " ".join(planned.err.split()), planned.said
     assert done.status != 0
-    assert "a kubelet is never newer" in " ".join(done.out.split()), done.said
+    assert "workers are never newer than it" in " ".join(done.out.split()), done.said
     assert rolling.instances() == before
 
 
@@ -70,7 +70,7 @@ def test_going_back_in_kubernetes_is_refused_by_the_preview(rolling: RollingClou
     with rolling.edited(of_kubernetes("1.34.2")):
         done = rolling.preview()
     assert done.status != 0
-    assert "a cluster never goes back" in " ".join(done.out.split()), done.said
+    assert "A cluster never goes back" in " ".join(done.out.split()), done.said
 
 
 def test_spiderpool_goes_forward_with_its_pools_and_its_certificate(rolling: RollingCloud) -> None:

@@ -117,6 +117,40 @@ def test_a_held_address_that_stays_is_no_reason() -> None:
     )
 
 
+def test_a_nic_gives_up_its_last_addresses_after_its_pool() -> None:
+    none = at("nodePools/workers/interfaces/eth1/podAddresses", 0)
+    judged = transition(clustered(workers=1), edited(clustered(workers=1), none))
+    addresses = ("10.1.2.17-10.1.2.21",)
+    assert steps(judged) == (
+        ShrinkPool(pool="workers-0-eth1", addresses=addresses),
+        ShrinkInterface(node="workers-0", interface="eth1", addresses=addresses),
+    )
+
+
+def test_the_last_addresses_do_not_leave_while_a_pod_holds_one() -> None:
+    none = at("nodePools/workers/interfaces/eth1/podAddresses", 0)
+    cluster = Holders(pods={"workers-0-eth1": {LAST: "shop/web-1"}})
+    judged = transition(clustered(), edited(clustered(), none), cluster)
+    assert set(refused(judged)) == {"nodePools.workers.interfaces.eth1.podAddresses"}
+
+
+@pytest.mark.parametrize("left", [0, 3])
+def test_addresses_that_the_cloud_chose_do_not_become_fewer(left: int) -> None:
+    counted = [at(f"nodePools/{p}/interfaces/eth1/mode", "count") for p in ("masters", "workers")]
+    before = edited(clustered(), *counted)
+    fewer = at("nodePools/workers/interfaces/eth1/podAddresses", left)
+    judged = transition(before, edited(before, fewer))
+    assert set(refused(judged)) == {"nodePools.workers.interfaces.eth1.podAddresses"}
+
+
+def test_another_mode_is_refused_where_no_address_is_left_too() -> None:
+    pools = ("masters", "workers")
+    counted = [at(f"nodePools/{pool}/interfaces/eth1/mode", "count") for pool in pools]
+    none = at("nodePools/workers/interfaces/eth1/podAddresses", 0)
+    judged = transition(clustered(), edited(clustered(), *counted, none))
+    assert set(refused(judged)) == {f"nodePools.{pool}.interfaces.eth1.mode" for pool in pools}
+
+
 def test_an_update_without_an_answer_takes_no_address() -> None:
     judged = transition(clustered(), edited(clustered(), SHRINK), NoAnswer(reason="no route"))
     assert set(refused(judged)) == {"nodePools.workers.interfaces.eth1.podAddresses"}
