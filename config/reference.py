@@ -35,7 +35,7 @@ _HEAD = """\
 A stack file (`stacks/Pulumi.<stack>.yaml`) says what its cluster is in one object,
 `spiderpool-alicloud:cluster`, and only what differs from its profile. `python -m operations plan
 --config FILE` shows what it means before anything exists; whole files to start from are in
-[examples](examples). Secrets never stand in this object: they are keys of their own, set by
+[examples](examples). This object never contains secrets: they are separate keys, set by
 `pulumi config set --secret`.
 
 Editors that know YAML schemas complete and check a stack file that begins with
