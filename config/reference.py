@@ -44,8 +44,8 @@ Editors that know YAML schemas complete and check a stack file that begins with
 # yaml-language-server: $schema=../docs/schema/stack.schema.json
 ```
 
-Names that you give to pools, nodes, subnets and zones are what addresses and resources hang on.
-Order never matters; removing one entry changes nothing of the others.
+Addresses and resources depend on the names of pools, nodes, subnets and zones.
+Their order never matters; removing one entry does not change the others.
 """
 
 _ADDRESSES = """\
