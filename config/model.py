@@ -184,7 +184,7 @@ class SecurityGroupConfig(Model):
 
 
 class SecurityRuleConfig(Model):
-    """One more ingress rule beside the ones that the cluster itself needs."""
+    """One more ingress rule, in addition to those that the cluster itself needs."""
 
     protocol: Literal["tcp", "udp", "icmp", "all"] = "tcp"
     """What the rule is for."""
@@ -225,7 +225,7 @@ class DiskConfig(Model):
     performance_level: Literal["PL0", "PL1", "PL2", "PL3"] | None = None
     """Of cloud_essd only."""
     encrypted: bool | None = None
-    """By default as the profile says."""
+    """By default the profile's value."""
     kms_key_id: str | None = None
     """A key of KMS instead of the account's default one."""
 
@@ -287,7 +287,7 @@ class NodeConfig(Model):
     disk: DiskConfig | None = None
     """Laid over the pool's, key by key."""
     labels: dict[str, str] = {}
-    """Beside the pool's, and over them."""
+    """Added to the pool's; the node's value wins where both have a key."""
     interfaces: dict[str, NodeInterfaceConfig] = {}
     """Explicit addresses by NIC, instead of the node's block."""
 
@@ -413,7 +413,7 @@ class SpiderpoolConfig(Model):
     image_registry: str | None = None
     """`global.imageRegistryOverride`; by default ghcr.m.daocloud.io with the china mirrors."""
     extra_pools: dict[DnsLabel, ExtraPoolConfig] = {}
-    """Pools by name beside the derived ones, for certain namespaces or pods."""
+    """Pools by name, in addition to the derived ones, for certain namespaces or pods."""
 
 
 class CloudControllerConfig(Model):
@@ -477,7 +477,7 @@ class ServiceConfig(Model):
     """`ecs`: a node port of each node. `eni`: straight to the pods' addresses. By default as
     cloudController.backendType says."""
     ipv6: bool = False
-    """An NLB with an IPv6 address beside the IPv4 one; backends are reached over IPv4."""
+    """An NLB with an IPv6 address in addition to the IPv4 one; backends are reached over IPv4."""
     certificate_id: str | None = None
     """Certificate of https ports, `<id>-<region>` as the console shows it."""
     id: str | None = None
@@ -536,7 +536,7 @@ class InstanceTypeConfig(Model):
 
 
 class ClusterConfig(Model):
-    """Everything a stack says about its cluster; a profile's defaults are filled in before."""
+    """All settings of a stack's cluster; the profile's defaults are filled in first."""
 
     profile: Profile
     """Which defaults are laid under this file."""
@@ -569,4 +569,4 @@ class ClusterConfig(Model):
     sample_apps: SampleAppsConfig = SampleAppsConfig()
     """The guide's sample apps."""
     instance_types: dict[str, InstanceTypeConfig] = {}
-    """Limits beside those of the built-in table, or instead of them."""
+    """Limits in addition to those of the built-in table, or instead of them."""

@@ -35,7 +35,7 @@ _HEAD = """\
 A stack file (`stacks/Pulumi.<stack>.yaml`) says what its cluster is in one object,
 `spiderpool-alicloud:cluster`, and only what differs from its profile. `python -m operations plan
 --config FILE` shows what it means before anything exists; whole files to start from are in
-[examples](examples). Secrets never stand in this object: they are keys of their own, set by
+[examples](examples). This object never contains secrets: they are separate keys, set by
 `pulumi config set --secret`.
 
 Editors that know YAML schemas complete and check a stack file that begins with
@@ -44,8 +44,8 @@ Editors that know YAML schemas complete and check a stack file that begins with
 # yaml-language-server: $schema=../docs/schema/stack.schema.json
 ```
 
-Names that you give to pools, nodes, subnets and zones are what addresses and resources hang on.
-Order never matters; removing one entry changes nothing of the others.
+Addresses and resources depend on the names of pools, nodes, subnets and zones.
+Their order never matters; removing one entry does not change the others.
 """
 
 _ADDRESSES = """\

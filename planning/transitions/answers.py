@@ -21,8 +21,8 @@ class Kind(StrEnum):
     NOTHING = "nothing changes"
     IN_PLACE = "in place"
     CREATED = "created or removed"
-    REMADE = "made anew"
-    NEW_ADDRESS = "made anew, with another address"
+    REMADE = "re-created"
+    NEW_ADDRESS = "re-created, with another address"
     NEW_ONLY = "for new machines only"
     RUNNING = "in place, on the running node"
     RESTART = "in place, with a restart"
@@ -38,7 +38,7 @@ class Answer:
     """What an edit of one key does.
 
     `reason` says why, and what the answer depends on. `remedy` goes with a refusal: what to do
-    instead, beside writing the value that stood there before. `control_plane` differs from `worker`
+    instead, besides restoring the previous value. `control_plane` differs from `worker`
     only where a control plane is another case.
     """
 
@@ -66,7 +66,7 @@ _NAT_ANEW: Final = (
 )
 _CERTIFICATES: Final = (
     "To add a name to a cluster that runs: add it under certSANs in the ConfigMap kubeadm-config, "
-    "and make each control plane's certificate anew (docs/runbooks/endpoint-name.md, steps 2 and "
+    "and re-issue each control plane's certificate (docs/runbooks/endpoint-name.md, steps 2 and "
     "3, do that for another name)."
 )
 _DISK: Final = "ForceNew of the instance: a system disk is made with its machine."
@@ -82,11 +82,11 @@ _POOL_ADDRESSES: Final = (
 ANSWERS: Final[Mapping[str, Answer]] = {
     "profile": _answer(
         Kind.IN_PLACE,
-        "It is a tag; what a default of it changes is answered by that default's key.",
+        "It is a tag; for a default that it changes, see that default's key.",
     ),
     "name": _answer(
         Kind.REFUSED,
-        "Every resource is named by it, and all would be made anew.",
+        "Every resource is named after it, and all would be re-created.",
         remedy=_NEW_CLUSTER,
     ),
     "region": _answer(
@@ -119,7 +119,7 @@ ANSWERS: Final[Mapping[str, Answer]] = {
     ),
     "network.vpc.cidr": _answer(
         Kind.REFUSED,
-        "vSwitches and routes stand in it.",
+        "vSwitches and routes use it.",
         remedy="Add a range under network.vpc.secondaryCidrs.",
     ),
     "network.vpc.secondaryCidrs": _answer(
@@ -131,18 +131,18 @@ ANSWERS: Final[Mapping[str, Answer]] = {
     ),
     "network.subnets.*.zones.*.cidr": _answer(
         Kind.REFUSED,
-        "ForceNew of the vSwitch, and everything in it would go with it.",
+        "ForceNew of the vSwitch, and everything in it would be replaced, too.",
         remedy=_NEW_SUBNET,
     ),
     "network.subnets.*.zones.*.vswitchId": _answer(
         Kind.REFUSED,
-        "ENIs stand in one vSwitch for good (ForceNew of vswitch_id).",
+        "An ENI never leaves its vSwitch (ForceNew of vswitch_id).",
         remedy=_NEW_SUBNET,
     ),
     "network.subnets.*.zones.*.ipv6Index": _answer(
         Kind.REFUSED,
-        "Every IPv6 address in the vSwitch would be another one; an index where there was none is "
-        "set in place.",
+        "Every IPv6 address in the vSwitch would change; an index where there was none is set in "
+        "place.",
     ),
     "network.subnets.*.zones.*.prefixReservation": _answer(
         Kind.REFUSED,
@@ -167,7 +167,8 @@ ANSWERS: Final[Mapping[str, Answer]] = {
         remedy=_NAT_ANEW,
     ),
     "network.nat.eipAddress": _answer(
-        Kind.NEW_ADDRESS, "SNAT entries take it in place (ModifySnatEntry); peers see another one."
+        Kind.NEW_ADDRESS,
+        "SNAT entries take it in place (ModifySnatEntry); peers see another address.",
     ),
     "network.nat.subnet": _answer(
         Kind.REFUSED, "A gateway stays in the vSwitch that it was made in.", remedy=_NAT_ANEW
@@ -209,7 +210,7 @@ ANSWERS: Final[Mapping[str, Answer]] = {
     ),
     "nodePools.*.role": _answer(
         Kind.REFUSED,
-        "A worker never becomes a control plane, nor the other way round.",
+        "A worker never becomes a control plane, nor the reverse.",
         remedy="Make a pool with the other role and take this one out afterwards.",
     ),
     "nodePools.*.count": _answer(
@@ -278,9 +279,7 @@ ANSWERS: Final[Mapping[str, Answer]] = {
     "nodePools.*.interfaces.*": _answer(
         Kind.ROLLS, "A machine keeps the NICs that it was made with; the other NIC's ENI stays."
     ),
-    "nodePools.*.interfaces.*.subnet": _answer(
-        Kind.ROLLS, f"{_ADDRESS} All addresses are others then."
-    ),
+    "nodePools.*.interfaces.*.subnet": _answer(Kind.ROLLS, f"{_ADDRESS} All addresses change."),
     "nodePools.*.interfaces.*.mode": _answer(
         Kind.REFUSED,
         "An ENI that has addresses of one kind does not give them up for the other kind: the "
@@ -311,7 +310,7 @@ ANSWERS: Final[Mapping[str, Answer]] = {
         Kind.IN_PLACE, "The role is detached and the other one attached."
     ),
     "kubernetes.mode": _answer(
-        Kind.REFUSED, "Whoever has built the cluster keeps it.", remedy=_NEW_CLUSTER
+        Kind.REFUSED, "The cluster stays with whoever built it.", remedy=_NEW_CLUSTER
     ),
     "kubernetes.version": _answer(
         Kind.VERSION,
@@ -351,7 +350,7 @@ ANSWERS: Final[Mapping[str, Answer]] = {
         Kind.RUNNING, "The node's own unit restarts the kubelet, not the pods."
     ),
     "kubernetes.nodeNames": _answer(
-        Kind.REMADE, "The patch of the Node is made for the other one, and pools serve it."
+        Kind.REMADE, "The other Node is patched, and pools serve that one."
     ),
     "spiderpool.enabled": _answer(
         Kind.CREATED, "Release and pools come, or go once no pod holds an address."
@@ -396,7 +395,7 @@ ANSWERS: Final[Mapping[str, Answer]] = {
     ),
     "services.*": _answer(Kind.CREATED, "One Service and its load balancer come or go."),
     "services.*.namespace": _answer(
-        Kind.NEW_ADDRESS, "A Service cannot move: another one is made there."
+        Kind.NEW_ADDRESS, "A Service cannot move: another one is created there."
     ),
     "services.*.selector": _answer(Kind.IN_PLACE, "Of the Service."),
     "services.*.ports.*": _answer(Kind.IN_PLACE, "A listener comes or goes."),
@@ -426,7 +425,7 @@ ANSWERS: Final[Mapping[str, Answer]] = {
     "services.*.id": _answer(Kind.NEW_ADDRESS, "Another load balancer has another address."),
     "services.*.overrideListeners": _answer(Kind.IN_PLACE, "An annotation."),
     "services.*.deletionProtection": _answer(Kind.IN_PLACE, "A switch of the load balancer."),
-    "services.*.wait": _answer(Kind.IN_PLACE, "It only says what an update waits for."),
+    "services.*.wait": _answer(Kind.IN_PLACE, "It only sets what an update waits for."),
     "services.*.annotations": _answer(Kind.IN_PLACE, "The controller takes what it can change."),
     "sampleApps.enabled": _answer(Kind.CREATED, "DaemonSets and service come or go."),
     "sampleApps.registry": _answer(Kind.IN_PLACE, "The DaemonSets are rolled."),

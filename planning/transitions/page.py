@@ -28,9 +28,12 @@ other, and its note under **Required action** says so.
 _MEANING: Final = {
     Kind.NOTHING: ("Nothing that is deployed has the setting.", "The same."),
     Kind.IN_PLACE: ("It changes under everything that runs, and nothing notices.", "The same."),
-    Kind.CREATED: ("Something else than a node is made or removed.", "The same."),
-    Kind.REMADE: ("Something is deleted and made again; it comes back as it was.", "The same."),
-    Kind.NEW_ADDRESS: ("It is made again, or changed, and has another address then.", "The same."),
+    Kind.CREATED: ("Something other than a node is created or removed.", "The same."),
+    Kind.REMADE: ("A resource is deleted and created again; nothing is lost.", "The same."),
+    Kind.NEW_ADDRESS: (
+        "It is created again, or changed, and then has another address.",
+        "The same.",
+    ),
     Kind.NEW_ONLY: ("Machines that run keep what they booted with.", "The same."),
     Kind.RUNNING: ("The node's own unit applies it while its pods run, node by node.", "The same."),
     Kind.RESTART: (
@@ -56,7 +59,10 @@ _MEANING: Final = {
         "One version after the other, never back; control planes before workers.",
         "One at a time. The only one is upgraded on its machine.",
     ),
-    Kind.REFUSED: ("Nothing happens; the reason and the way are said.", "The same."),
+    Kind.REFUSED: (
+        "Nothing happens; the message has the reason and what to do instead.",
+        "The same.",
+    ),
 }
 
 

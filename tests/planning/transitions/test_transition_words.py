@@ -76,7 +76,7 @@ EXAMPLES: dict[str, tuple[Edit, tuple[str, ...]]] = {
             (
                 "name: other\n"
                 "    It stays what it was when the stack was made, small. Every resource is named "
-                "by it, and all would be made anew.\n"
+                "after it, and all would be re-created.\n"
                 "    → Write name: small. For another one, make a new stack."
             ),
         ),
