@@ -71,7 +71,7 @@ class NodeArgs:
     security_group_id: pulumi.Input[str]
     bootstrap: Bootstrap | None
     needs: Sequence[pulumi.Resource] = ()
-    """Resources needed before the first boot: the SNAT entries that packages are fetched through."""
+    """Resources needed before the first boot: SNAT entries, through which packages are fetched."""
     ram_role: pulumi.Input[str] | None = None
     """RAM role for the instance, by name."""
     rollout: Rollout | None = None
