@@ -18,8 +18,8 @@ def reporting_errors(
 ) -> Callable[[Known], Made]:
     """Make `make` fit for `Output.apply`: its refusals are logged against `resource`.
 
-    What a callback raises reaches the user only wrapped, once for each resource on its way. The
-    line that is logged stands on its own. A `ConfigError` becomes a `pulumi.RunError`.
+    An exception from a callback reaches the user only wrapped, once for each resource on its way.
+    The logged line is complete by itself. A `ConfigError` becomes a `pulumi.RunError`.
     """
 
     def report(known: Known) -> Made:

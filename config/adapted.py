@@ -1,8 +1,8 @@
-"""Defaults that follow from the region and the instance type, laid under what a stack file says.
+"""Defaults that follow from the region and the instance type; a stack file overrides them.
 
-A profile's defaults are the same everywhere (`config.profiles`). These are those that the cloud
-would refuse, or that would not work, in some region or on some type. `notices` says what was chosen
-for a stack.
+A profile's defaults are the same everywhere (`config.profiles`). The defaults here are those that
+the cloud would refuse, or that would not work, in some region or on some type. `notices` lists the
+choices for a stack.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ def with_adapted(document: Document) -> dict[str, object]:
 
 
 def notices(document: Document, effective: Document) -> Iterator[str]:
-    """What was chosen for this stack, one sentence each.
+    """The choices for this stack, one sentence each.
 
-    `document` is what the stack file says, `effective` the same with all defaults.
+    `document` is the stack file's content, `effective` the same with all defaults.
     """
     if _mirrors(document) is not None:
         yield (
@@ -111,7 +111,7 @@ def _interface(document: Document, pool: Document, interface: object) -> object:
 
 
 def _most(document: Document, pool: Document, kind: str, mode: object) -> int:
-    """Pod addresses that one NIC of a type takes, whatever else the pool says."""
+    """Pod addresses that one NIC of a type takes, regardless of the pool's other settings."""
     rooms = [_POD_ADDRESSES]
     limits = limits_of(kind, _own_limits(document))
     ipv6 = _object(document, "network").get("ipv6")

@@ -1,4 +1,4 @@
-"""From what a stack file says to a `ClusterConfig`, or to one report with every problem."""
+"""Turns a stack file's content into a `ClusterConfig`, or into one report of every problem."""
 
 from __future__ import annotations
 

@@ -93,7 +93,7 @@ def ordinal_from(name: str) -> int | None:
 
 
 def spread(config: ClusterConfig, pool: NodePoolConfig) -> tuple[str, ...]:
-    """The zones a pool's nodes take turns in, sorted: what the pool says, or the only one.
+    """The zones that a pool's nodes are spread over, sorted: the pool's own, or the only one.
 
     Empty when there are several and the pool names none: a zone that a subnet gains later must not
     move a node (`config.rules` asks for the zones then).

@@ -1,4 +1,4 @@
-"""Secrets that stand in clear where none belongs: found by their shape or by their key's name.
+"""Finds plaintext secrets where none belongs, by their shape or by their key's name.
 
 Everything in the `cluster` object is stored, shown in previews and put into golden files as it is.
 """

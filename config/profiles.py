@@ -1,8 +1,8 @@
-"""What a stack need not say: the defaults of each kind of environment.
+"""The defaults of each kind of environment.
 
-A profile is a document of the same shape as a stack file. What the file says is laid over it: maps
-are merged key by key, everything else is replaced. `POOLS` is laid under every node pool, and
-`ROLES` under every pool of that role, because pools are named by the user.
+A profile is a document of the same shape as a stack file. The stack file overrides it: maps are
+merged key by key, everything else is replaced. `POOLS` has the defaults of every node pool, and
+`ROLES` those of every pool of that role, because the user names the pools.
 """
 
 from __future__ import annotations

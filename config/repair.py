@@ -24,7 +24,7 @@ Document = Mapping[str, object]
 
 
 def stand_in(detail: ErrorDetails, value: object, document: Document) -> object:
-    """A value that could stand where an error was found; None where there is no sensible one."""
+    """A valid value to replace one with an error; None where there is no sensible one."""
     path = document_path(detail["loc"])
     if detail["type"] == "ip_v4_network" and isinstance(value, str):
         try:

@@ -1,4 +1,4 @@
-"""What is said about a configuration that cannot be used: every problem, in one report."""
+"""The report about a configuration that cannot be used: every problem at once."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True, order=True)
 class Problem:
-    """One thing that is wrong, told so that it can be put right.
+    """One problem and how to correct it.
 
-    `path` is written as in the stack file (`nodePools.workers.firstBlock`). `value` is what stands
-    there, or None when nothing does or when it may be a secret. `rule` says what must hold and
+    `path` is written as in the stack file (`nodePools.workers.firstBlock`). `value` is the value
+    there, or None when there is none or when it may be a secret. `rule` states what must hold and
     why, `remedy` what to write instead.
     """
 

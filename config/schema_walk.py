@@ -1,4 +1,4 @@
-"""Where in the model a path of a stack file leads: which keys could stand there."""
+"""Follows a path of a stack file through the model: which keys are valid there."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def document_path(location: Iterable[str | int]) -> Path:
 
 
 def keys_at(path: Path) -> tuple[str, ...]:
-    """The keys that the object at this path may have; empty where any key may stand."""
+    """The keys that the object at this path may have; empty where any key is valid."""
     kind: Any = ClusterConfig
     for step in path:
         kind = _step(kind, step)
@@ -42,7 +42,7 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
 
 
 def value_at(document: object, path: Path) -> object:
-    """What stands at a path; None when nothing does."""
+    """The value at a path; None when there is none."""
     for step in path:
         if isinstance(document, Mapping):
             document = document.get(step)

@@ -28,11 +28,11 @@ _FILE_KEYS = ("config", "encryptionsalt", "encryptedkey", "secretsprovider", "en
 
 @dataclass(frozen=True, kw_only=True)
 class StackFile:
-    """What a stack file says to this program."""
+    """The parts of a stack file that this program reads."""
 
     cluster: Mapping[str, object]
     own: Mapping[str, object] = field(default_factory=dict, repr=False)
-    """Every key of this program without its namespace, as it stands in the file."""
+    """Every key of this program without its namespace, as written in the file."""
     encryption_salt: str | None = None
 
 

@@ -283,7 +283,7 @@ def upgrade(
         bool, typer.Option("--go", help="Do the steps; without it they are only shown.")
     ] = False,
 ) -> None:
-    """Bring a cluster to the versions that its stack file says, in an order that is safe."""
+    """Upgrade a cluster to the versions in its stack file, in a safe order."""
     with _told():
         upgrade_stack(
             stack,
@@ -362,7 +362,7 @@ def config_schema() -> None:
 
 @config_app.command("reference")
 def config_reference() -> None:
-    """Print the configuration reference, as it stands in docs/configuration.md."""
+    """Print the configuration reference, as in docs/configuration.md."""
     typer.echo(reference(), nl=False)
 
 

@@ -67,13 +67,13 @@ def _own_length(node: NodePlan) -> tuple[int, str]:
 
 
 def _pem(kind: str, length: int) -> str:
-    """Text shaped like PEM, for its length only; it is no key and no certificate."""
+    """PEM-shaped text of a realistic length; not a real key or certificate."""
     lines = [("x" * 64) for _ in range(length // 64)]
     return "\n".join((f"-----BEGIN {kind}-----", *lines, f"-----END {kind}-----", ""))
 
 
 class _StandIns(ClusterSecrets):
-    """Stand-ins are no certificates, so there is nothing to make a hash of."""
+    """Stand-ins, which are not certificates, so there is no public key to hash."""
 
     @property
     def ca_hash(self) -> str:

@@ -100,7 +100,7 @@ class InterfacePlan:
 
 @dataclass(frozen=True, kw_only=True)
 class NodePlan:
-    """One ECS instance and what Kubernetes is told of it. `name` is the Kubernetes node name."""
+    """One ECS instance and its settings in Kubernetes. `name` is the Kubernetes node name."""
 
     name: str
     pool: str
@@ -127,8 +127,8 @@ class IPPoolPlan:
 
     `ips` are canonical: sorted, merged into `a-b` ranges, a single address as itself, as
     Spiderpool's webhook writes them. Empty when only the cloud knows them: `count`, and IPv6, whose
-    range the VPC gets from the cloud. An IPv6 pool (`ip_version` 6) stands beside each IPv4 one,
-    has no `subnet` and `gateway` yet, and `twins` says its addresses (`planning.addresses.ipv6`).
+    range the VPC gets from the cloud. Each IPv4 pool has an IPv6 pool (`ip_version` 6), which has
+    no `subnet` and `gateway` yet; `twins` determines its addresses (`planning.addresses.ipv6`).
     """
 
     name: str

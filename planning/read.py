@@ -16,10 +16,10 @@ from planning.model import ClusterPlan
 
 
 def plan_from(document: Mapping[str, object], *, secret_paths: Iterable[str] = ()) -> ClusterPlan:
-    """Plan what the `cluster` object of a stack file says.
+    """Plan the cluster that the `cluster` object of a stack file describes.
 
-    Raises `ConfigError` with every problem there is: of the configuration, of single addresses, and
-    of the documents that the plan turns into.
+    Raises `ConfigError` with every problem: of the configuration, of single addresses, and of the
+    documents that are generated from the plan.
     """
     reading = read(document, secret_paths=secret_paths)
     if reading.config is None:

@@ -1,4 +1,4 @@
-"""What no stack may do, whatever its file says: plain functions over a resource's type and inputs.
+"""Rules that hold for every stack file: plain functions over a resource's type and inputs.
 
-Imports nothing of ours: a rule judges what would reach the cloud, not what somebody meant.
+Imports no module of this project: a rule judges what would reach the cloud, not the intention.
 """

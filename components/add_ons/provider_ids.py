@@ -11,11 +11,11 @@ from components.api.cluster_api import ClusterError, KubernetesNode, cluster_api
 
 
 def free_node_hook(name: str, kubeconfig: pulumi.Output[str]) -> pulumi.ResourceHook:
-    """Return the hook that runs before a Node is told its instance.
+    """Return the hook that runs before a Node's provider id is set.
 
-    It raises `pulumi.RunError` for a Node that is not there, and for one that says another machine.
-    The provider's own words for the second advise to take the field over by force, which
-    Kubernetes forbids; and the Node is another machine's.
+    It raises `pulumi.RunError` for a missing Node, and for one that belongs to another machine. In
+    the second case the provider's own message advises to take over the field by force, which
+    Kubernetes forbids; and the Node belongs to another machine.
     """
 
     async def check(args: pulumi.ResourceHookArgs) -> None:
@@ -27,7 +27,7 @@ def free_node_hook(name: str, kubeconfig: pulumi.Output[str]) -> pulumi.Resource
 
 
 async def _problem(kubeconfig: str, inputs: Mapping[str, object]) -> str | None:
-    """Why this Node cannot be told this instance; None where nothing is in the way."""
+    """Why this Node cannot get this provider id; None when it can."""
     match inputs:
         case {"metadata": {"name": str(name)}, "spec": {"providerID": str(wanted)}}:
             pass

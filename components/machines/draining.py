@@ -82,7 +82,7 @@ async def drain(  # noqa: PLR0913 - times are there for tests
             waiting = ", ".join(f"{pod} ({why})" if why else str(pod) for pod, why in left.items())
             alone = {str(pod) for pod in left if not pod.owner}
         except ClusterError as error:
-            # An API server that is away for a moment is no reason to stop half-way.
+            # Keep waiting while the API server is briefly unavailable.
             waiting, alone = f"the API server ({error})", set()
         if not waiting:
             return

@@ -22,12 +22,12 @@ class Leaving:
 def leaving(
     old_inputs: Mapping[str, Any], old_outputs: Mapping[str, Any], new_inputs: Mapping[str, Any]
 ) -> Leaving:
-    """Compare what an `EcsNetworkInterface` has with what it shall have.
+    """Compare the addresses of an `EcsNetworkInterface` with the desired ones.
 
     Arguments are the resource's properties as a hook gets them; a property that is not known yet
-    is no list and no number, and removes nothing. A smaller `secondaryPrivateIpAddressCount` makes
-    the provider unassign the first addresses of an unordered set
-    (`privateIpList[:diff]` in resource_alicloud_ecs_network_interface.go): any of them may leave.
+    is neither a list nor a number, and removes nothing. A smaller `secondaryPrivateIpAddressCount`
+    makes the provider unassign the first addresses of an unordered set (`privateIpList[:diff]` in
+    resource_alicloud_ecs_network_interface.go): any of them may leave.
     """
     assigned = _addresses(old_outputs) | _addresses(old_inputs)
     requested = _addresses(new_inputs)

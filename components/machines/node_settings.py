@@ -29,7 +29,7 @@ _ASK_EVERY: Final = 1.0
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What a Node has of its plan, beside what the machine is made from."""
+    """The settings that a Node takes from its plan, other than those of the machine's identity."""
 
     labels: Mapping[str, str]
     taints: tuple[Taint, ...]

@@ -44,7 +44,7 @@ _IDENTITY_PROPERTIES: Final = (
 
 @dataclass(frozen=True, kw_only=True)
 class Bootstrap:
-    """What a node's first boot needs beside the plan; without it the machine boots bare."""
+    """What a node's first boot needs in addition to the plan; without it the machine boots bare."""
 
     secrets: pulumi.Output[ClusterSecrets]
     api_address: pulumi.Input[str]
@@ -71,7 +71,7 @@ class NodeArgs:
     security_group_id: pulumi.Input[str]
     bootstrap: Bootstrap | None
     needs: Sequence[pulumi.Resource] = ()
-    """What must stand before the first boot: the SNAT entries that packages are fetched through."""
+    """Resources needed before the first boot: SNAT entries, through which packages are fetched."""
     ram_role: pulumi.Input[str] | None = None
     """RAM role for the instance, by name."""
     rollout: Rollout | None = None
@@ -99,7 +99,7 @@ class Node(pulumi.ComponentResource):
     Owns: one ENI for each NIC with its addresses, the instance, the attachment of a RAM role, the
     IPv6 bandwidth of its pods.
 
-    Never touches: the network it stands in; a RAM role itself.
+    Never touches: the network it is attached to; a RAM role itself.
 
     Every NIC, the primary too, is an ENI resource that the instance gets at creation, so all of
     them are there at first boot, and pod addresses change on the ENI in place. Two extra NICs
@@ -187,12 +187,12 @@ class Node(pulumi.ComponentResource):
         return generation.urn.apply(lambda _: None)
 
     def _replacement_trigger(self, nics: Sequence[str]) -> pulumi.Input[list[str]] | None:
-        """What the engine compares with the last run's to tell whether the machine is replaced.
+        """The value whose change makes the engine replace the machine.
 
-        Earlier releases wrote the NICs' names down, and a machine of theirs must not be replaced
-        for the sake of another notation. So the trigger is those names as long as the machine's
-        identity is the first one that was recorded, which a `Stash` keeps as its output, and the
-        names and the identity's digest afterwards. None, for the only control plane, is no trigger
+        Earlier releases recorded the NICs' names, and a change of notation must not replace their
+        machines. So the trigger is those names as long as the machine's identity is the first one
+        that was recorded, which a `Stash` keeps as its output, and the names and the identity's
+        digest afterwards. For the only control plane it is None, which disables the trigger
         (Pulumi: a missing one on either side replaces nothing).
         """
         names = sorted(nics)

@@ -386,7 +386,7 @@ class Rollout:
             raise pulumi.RunError(_not_changed(node.name, error)) from error
 
     async def _only_plane(self, node: NodePlan, change: Change) -> Change:
-        """Refuse a new machine for the only control plane; a version that it runs is no reason."""
+        """Refuse a new machine for the only control plane; a version that it runs needs none."""
         if change.identity != {"kubernetes"}:
             raise pulumi.RunError(
                 f"{node.name} is the only control plane and has the only etcd member, so its "

@@ -16,7 +16,7 @@ from planning.model import ClusterPlan, VSwitchPlan
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkArgs:
-    """What a `Network` is made from: the plan says all of it."""
+    """The inputs of a `Network`: all of them come from the plan."""
 
     plan: ClusterPlan
 
@@ -29,7 +29,7 @@ class Network(pulumi.ComponentResource):
     vSwitch with egress, an IPv6 gateway.
 
     Never touches: what the plan names by id. An adopted VPC, vSwitch, NAT gateway or EIP is only
-    referred to: no resource stands for it, so it is neither changed nor destroyed. SNAT entries
+    referenced: it has no resource, so it is neither changed nor destroyed. SNAT entries
     are added to an adopted NAT gateway, reservations to an adopted vSwitch; an adopted VPC gets no
     secondary CIDR and no IPv6 gateway.
 

@@ -122,7 +122,7 @@ def without_second_eni(instance_type: str) -> bool:
 
 
 def limits_of(instance_type: str, own: Mapping[str, InstanceTypeConfig]) -> Limits | None:
-    """Limits of a type: those that the stack says, else the table's; None when neither knows."""
+    """Limits of a type: the stack's own, else the table's; None when neither has the type."""
     said = own.get(instance_type)
     if said is not None:
         return Limits(

@@ -89,7 +89,7 @@ def _both(path: str, pool: NodePoolConfig, own: NodeConfig) -> Iterator[Problem]
 
 
 def explicit_ranges_are_ranges(config: ClusterConfig) -> Iterator[Problem]:
-    """What stands in podAddresses can be read, once, and fits the ENI."""
+    """Each entry of podAddresses can be read, is unique, and fits the ENI."""
     for name, pool in sorted(config.node_pools.items()):
         for node, own in sorted(pool.nodes.items()):
             for nic, addresses in sorted(own.interfaces.items()):

@@ -53,7 +53,7 @@ def vpc_cidrs(config: ClusterConfig) -> list[tuple[str, IPv4Network]]:
 
 
 def vswitches(config: ClusterConfig) -> list[tuple[str, str, str, ZoneSubnetConfig]]:
-    """Every vSwitch: path, subnet, zone, what is said of it."""
+    """Every vSwitch: path, subnet, zone, settings."""
     return [
         (f"network.subnets.{name}.zones.{zone}", name, zone, vswitch)
         for name, subnet in sorted(config.network.subnets.items())
@@ -152,7 +152,7 @@ def zones_belong_to_the_region(config: ClusterConfig) -> Iterator[Problem]:
 
 
 def subnets_have_zones(config: ClusterConfig) -> Iterator[Problem]:
-    """A subnet without a zone has no vSwitch, so nothing can stand in it."""
+    """A subnet without a zone has no vSwitch, so nothing can be placed in it."""
     for name, subnet in sorted(config.network.subnets.items()):
         if not subnet.zones:
             yield Problem(

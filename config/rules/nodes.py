@@ -1,4 +1,4 @@
-"""Rules about node pools and what stands in them."""
+"""Rules about node pools and their nodes."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def names_are_unique(config: ClusterConfig) -> Iterator[Problem]:
 
 
 def zones_are_said(config: ClusterConfig) -> Iterator[Problem]:
-    """Nodes stand where every subnet of their pool has a vSwitch, and no new zone moves them."""
+    """Nodes run in zones where every subnet of their pool has a vSwitch; no new zone moves them."""
     for name, pool in sorted(config.node_pools.items()):
         common = common_zones(config, pool)
         path = f"nodePools.{name}.zones"

@@ -20,7 +20,7 @@ _REGISTRY = re.compile(r"^[a-zA-Z0-9.-]+(:\d+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*$"
 
 
 def sample_apps_have_a_network(config: ClusterConfig) -> Iterator[Problem]:
-    """Each app stands on the pods' network of its own NIC."""
+    """Each app uses the pod network of its own NIC."""
     if not config.sample_apps.enabled:
         return
     if not config.spiderpool.enabled:
@@ -68,7 +68,7 @@ def _tolerates(apps: SampleAppsConfig) -> bool:
 
 
 def sample_images_are_names(config: ClusterConfig) -> Iterator[Problem]:
-    """An image is a name in the registry, which is said apart."""
+    """An image is a name in the registry; the registry has a key of its own."""
     apps = config.sample_apps
     for key, image in (("clientImage", apps.client_image), ("serverImage", apps.server_image)):
         if not _NAME_IN_REGISTRY.match(image):

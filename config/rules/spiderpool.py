@@ -1,6 +1,6 @@
-"""Rules about Spiderpool's chart and about pools beside the derived ones.
+"""Rules about Spiderpool's chart and about pools in addition to the derived ones.
 
-What `values` may not contradict is in `planning.spiderpool.value_checks`.
+The settings that `values` may not contradict are in `planning.spiderpool.value_checks`.
 """
 
 from __future__ import annotations

@@ -65,7 +65,7 @@ def against_stack(config: Path, stack: PulumiStack) -> StackChange:
     """Judge a stack file against what the last run of a stack has accepted.
 
     Raises:
-        ConfigError: What the file says cannot be built.
+        ConfigError: The file describes a cluster that cannot be built.
         OperationError: The state cannot be read, or nothing is deployed.
     """
     plan = Stack.read(config).plan()

@@ -63,11 +63,12 @@ class Places:
 
     @property
     def backend_url(self) -> str:
-        """What Pulumi calls it.
+        """The URL of the backend for Pulumi.
 
-        `metadata=skip`: beside each file Pulumi's store writes attributes that nobody reads, and
-        not by renaming as it does the file itself. A run killed in that moment leaves them empty,
-        and then no run can load the stack (`failed to load checkpoint: EOF`). Source: `setAttrs`
+        `metadata=skip`: for each file Pulumi's store also writes a file of attributes that nothing
+        reads, and does not write it atomically as it does the file itself. A run killed at that
+        moment leaves it empty, and then no run can load the stack (`failed to load checkpoint:
+        EOF`). Source: `setAttrs`
         in gocloud.dev/blob/fileblob, seen with Pulumi 3.259.0.
         """
         return f"file://{self.backend}?metadata=skip"

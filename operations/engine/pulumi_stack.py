@@ -105,7 +105,7 @@ class PulumiStack:
         )
 
     def up(self, *, deadline: float) -> None:
-        """Bring the cloud to what the stack says; the output streams."""
+        """Run `pulumi up`; the output streams."""
         done = self._pulumi("up", "--yes", "--suppress-outputs", deadline=deadline)
         self._check(done, "pulumi up failed")
 
@@ -188,7 +188,7 @@ def _is_pulumi(pid: int) -> bool:
         return False
     except PermissionError:
         return True
-    # A pid is used again sooner or later: only a pulumi counts as the lock's holder.
+    # A pid is eventually reused: only a process named pulumi counts as the lock's holder.
     try:
         name = Path(f"/proc/{pid}/comm").read_text(encoding="utf-8")
     except OSError:

@@ -29,7 +29,7 @@ class Stack:
 
     @classmethod
     def read(cls, path: Path) -> Stack:
-        """Read the file; raises `ConfigError` when it is no stack file."""
+        """Read the file; raises `ConfigError` when it is not a stack file."""
         return cls(path=path, file=read_file(path))
 
     @property
@@ -40,7 +40,7 @@ class Stack:
 
     @property
     def has_secrets(self) -> bool:
-        """Whether encrypted secrets stand in the file."""
+        """Whether the file contains encrypted secrets."""
         return "secrets" in self.file.own
 
     def configuration(self) -> ClusterConfig:

@@ -55,7 +55,7 @@ _DOWN = 900.0
 class LocalCloud:
     """One local cloud and the stack on it.
 
-    `config_file` and `eip_range` let a second one run beside the first: its stack file names
+    `config_file` and `eip_range` let a second one run next to the first: its stack file names
     another port.
     """
 
@@ -248,7 +248,7 @@ class LocalCloud:
         return True
 
     def _share_tools(self) -> None:
-        """Let the machines of a second local cloud find the binaries, which stand in the first."""
+        """Let the machines of a second local cloud find the binaries, which are in the first."""
         link = self.places.home / "bin"
         if link != self.places.bin and not link.exists():
             link.parent.mkdir(parents=True, exist_ok=True)

@@ -18,7 +18,8 @@ def show_plan(path: Path, *, as_json: bool) -> str | None:
     """Print the plan of a stack file as tables, or return it as JSON text.
 
     Raises:
-        ConfigError: What the file says cannot be built; the report has every problem.
+        ConfigError: The file describes a cluster that cannot be built; the report has every
+            problem.
         OperationError: The file cannot be read as a stack file.
     """
     stack = Stack.read(path)

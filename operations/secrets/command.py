@@ -1,4 +1,4 @@
-"""`secrets init` and `rotate-webhook`: which store a stack has, and what is said of it."""
+"""`secrets init` and `rotate-webhook`: which store a stack has, and what they print about it."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""Another certificate for Spiderpool's webhook, without a moment at which it is not trusted.
+"""Replaces the certificate of Spiderpool's webhook and keeps it trusted at every moment.
 
 The API server trusts the webhook by the `caBundle` of its registrations, and a kubelet hands a new
 certificate to the controller some time after its Secret changed; nothing orders the two. So there
-are three steps, each deployed before the next: trust both CAs, serve by the new one, trust the new
-one only. What is registered always has the CA of what is served.
+are three steps, each deployed before the next: trust both CAs, serve with the new certificate,
+trust the new CA only. The registrations always contain the CA of the certificate that is served.
 
-The controller reads its certificate anew when the files change (controller-runtime's certwatcher),
+The controller reads its certificate again when the files change (controller-runtime's certwatcher),
 so no pod restarts.
 """
 

@@ -131,7 +131,7 @@ class FileStore:
             ) from None
 
     def write(self, text: str) -> None:
-        """Write beside the file and put it in place: a crash leaves the old one or the new."""
+        """Write a temporary file and rename it: a crash leaves the old file or the new one."""
         beside = self.path.with_name(f".{self.path.name}.new")
         try:
             write_file(beside, text, mode=_PRIVATE)

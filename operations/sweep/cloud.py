@@ -109,7 +109,7 @@ class Account:
 
 
 class OfficialApi:
-    """Calls by `alibabacloud-tea-openapi`, which every official Python SDK stands on."""
+    """Calls by `alibabacloud-tea-openapi`, which every official Python SDK is built on."""
 
     def __init__(self, account: Account) -> None:
         # Imported late: it takes half a second, and most commands never speak to the cloud.

@@ -81,7 +81,7 @@ class SweptStack:
         )
 
     def api(self) -> Api:
-        """Speak to the cloud, as whom the environment says."""
+        """The client for the cloud, with the account that the environment sets."""
         return OfficialApi(self.account)
 
     def deployment_state(self, *, gone: bool = False) -> StackState:

@@ -1,7 +1,7 @@
-"""`rules`: what stands in the stack's security group and no resource of the stack made.
+"""`rules`: finds rules in the stack's security group that no resource of the stack made.
 
 A security rule is a resource of its own, so neither a preview nor a refresh sees one that somebody
-added by hand: nothing in the state asks for it. This does.
+added by hand: the state does not contain it. This command lists the rules in the cloud.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class ForeignRule:
 
 
 def foreign_rules(api: Api, state: StackState) -> list[ForeignRule]:
-    """List the rules in the stack's own security groups that none of its resources stands for.
+    """List the rules in the stack's own security groups that belong to none of its resources.
 
     Raises:
         OperationError: The state has no security group, or the cloud refuses to list its rules.
@@ -152,7 +152,7 @@ def _read(group: str, item: Answer) -> ForeignRule:
 def _key_of(id_: str) -> _Key:
     """Read the provider's id: group, direction, protocol, ports, NIC, peer, policy, priority.
 
-    A peer over IPv6 has colons of its own, so it is what stands between the ends.
+    An IPv6 peer contains colons itself, so it is everything between the fields at both ends.
     """
     group, direction, protocol, ports, _, *peer, policy, priority = id_.split(":")
     return (group, direction, protocol.lower(), ports, ":".join(peer), policy.lower(), priority)

@@ -13,10 +13,10 @@ _VPC = "alicloud:vpc/network:Network"
 
 @dataclass(frozen=True, kw_only=True)
 class StackState:
-    """What stands in a deployment as `pulumi stack export` prints it.
+    """The contents of a deployment as `pulumi stack export` prints it.
 
     A pending operation counts as known, unless it is a create: that one may have its id already,
-    written down as the engine was killed, and is forgotten all the same.
+    recorded when the engine was killed, and is forgotten nevertheless.
     """
 
     words: frozenset[str]

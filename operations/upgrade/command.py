@@ -108,7 +108,7 @@ def _table(stack: str, upgrade: Upgrade) -> Table:
 
 @contextmanager
 def _written(kubeconfig: str) -> Iterator[Path]:
-    """The kubeconfig in a file that nobody else can read, for as long as it is used."""
+    """The kubeconfig in a file that no other user can read, for as long as it is used."""
     with tempfile.TemporaryDirectory(prefix="spiderpool-alicloud-") as folder:
         path = Path(folder, "kubeconfig")
         path.touch(mode=0o600)

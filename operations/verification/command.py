@@ -57,13 +57,13 @@ def verify_stack(stack: str, places: Places, *, egress_url: str) -> Sequence[Ver
 
 
 def _on_loopback(outputs: Mapping[str, object]) -> bool:
-    """No cluster of a real cloud has its API server here; a second local cloud does."""
+    """Whether the API server is on a loopback address, which only a local cloud has."""
     return str(outputs.get("apiEndpoint", "")).startswith("https://127.")
 
 
 @contextmanager
 def _written(kubeconfig: str) -> Iterator[Path]:
-    """The kubeconfig in a file that nobody else can read, for as long as it is used."""
+    """The kubeconfig in a file that no other user can read, for as long as it is used."""
     with tempfile.TemporaryDirectory(prefix="spiderpool-alicloud-") as folder:
         path = Path(folder, "kubeconfig")
         path.touch(mode=0o600)

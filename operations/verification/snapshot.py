@@ -33,7 +33,7 @@ class Pod:
 
 @dataclass(frozen=True, kw_only=True)
 class Cluster:
-    """A stack's outputs beside what the API server says."""
+    """A stack's outputs and what the API server reports."""
 
     outputs: Object
     simulated: bool

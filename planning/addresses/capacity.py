@@ -26,11 +26,11 @@ ON_CONTROL_PLANES = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-
 
 
 def host_network_pods(role: Role, *, cloud_controller: bool) -> int:
-    """Pods that surely run on a node of this role without an address of their own.
+    """Number of host-network pods that always run on a node of this role.
 
     Args:
-        role: Of the node.
-        cloud_controller: Whether the cluster has the CCM, which stands on each control plane.
+        role: The role of the node.
+        cloud_controller: Whether the cluster has the CCM, which runs on each control plane.
     """
     extra = 0
     if role is Role.CONTROL_PLANE:
@@ -39,7 +39,7 @@ def host_network_pods(role: Role, *, cloud_controller: bool) -> int:
 
 
 def max_pods(role: Role, interfaces: Iterable[InterfacePlan], *, cloud_controller: bool) -> int:
-    """The kubelet's `maxPods`: addresses of eth0's pods and the host network's sure ones."""
+    """The kubelet's `maxPods`: the addresses of eth0's pods plus the host-network pods."""
     sure = host_network_pods(role, cloud_controller=cloud_controller)
     return _default_addresses(interfaces) + sure
 
@@ -54,7 +54,7 @@ def _default_addresses(interfaces: Iterable[InterfacePlan]) -> int:
 
 
 def usable_addresses(cidr: IPv4Network) -> int:
-    """Addresses of a vSwitch that may be given out."""
+    """Number of addresses in a vSwitch that can be assigned."""
     span = usable(cidr)
     return max(span.last - span.first + 1, 0)
 

@@ -1,4 +1,4 @@
-"""IPv6 addresses beside the IPv4 ones, once the cloud has given the VPC its /56.
+"""IPv6 addresses in addition to the IPv4 ones, once the cloud has given the VPC its /56.
 
 An address ends in its IPv4 twin: 172.31.199.185 on 2408:4005:3a0:1201::/64 is
 2408:4005:3a0:1201::ac1f:c7b9. So it is as stable as the IPv4 plan, unique in the VPC, and never

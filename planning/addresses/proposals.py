@@ -22,7 +22,7 @@ def first_block_proposals(config: ClusterConfig, missing: Iterable[str]) -> dict
 
 
 def free_first_block(config: ClusterConfig, pool: str) -> int | None:
-    """The lowest first block with room for all of this pool's nodes beside the other pools."""
+    """The lowest first block with room for all of this pool's nodes next to the other pools."""
     return _free(config, pool, {})
 
 

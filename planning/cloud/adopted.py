@@ -1,7 +1,7 @@
-"""What a stack says of things that exist already, held against what the cloud says of them.
+"""Compares what a stack file declares about adopted resources with what the cloud reports.
 
-Everything that is planned follows from these facts: a vSwitch with another range would give its
-pools another gateway, and their packets would be dropped without a word.
+The whole plan follows from these facts: a vSwitch with another range would give its pools another
+gateway, and their packets would be dropped silently.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def adopts(plan: ClusterPlan) -> bool:
 
 
 def mismatches(plan: ClusterPlan, facts: AdoptedFacts) -> tuple[Problem, ...]:
-    """Everything that the stack says otherwise than the cloud, or that is not there."""
+    """Every declaration that differs from the cloud, and every resource that does not exist."""
     return (
         *_vpc(plan, facts),
         *(

@@ -2,7 +2,7 @@
 
 Upstream's manifests select a label that kubeadm no longer sets and grant more than v2.14 uses.
 Routes are off from the first start: pods have VPC addresses, and a route controller would mark
-every node unreachable for ever.
+every node unreachable forever.
 """
 
 from __future__ import annotations
@@ -98,8 +98,8 @@ def image(plan: ClusterPlan) -> str:
 def cloud_config(plan: ClusterPlan, *, vpc_id: str, vswitch_ids: Mapping[str, str]) -> str:
     """The controller's configuration file, JSON; it holds no credentials.
 
-    VPC and vSwitches are said so that it asks the metadata service for nothing but credentials.
-    Load balancers go where the nodes' first NICs are.
+    VPC and vSwitches are set so that it asks the metadata service for credentials only. Load
+    balancers are placed in the vSwitches of the nodes' first NICs.
 
     Args:
         plan: the cluster.
@@ -303,7 +303,7 @@ def _rule(group: str, resource: str, *verbs: str, names: tuple[str, ...] = ()) -
 
 
 def _feature_gates(plan: ClusterPlan) -> dict[str, bool]:
-    """They stand in the configuration file: as a flag they would keep it from starting."""
+    """Gates for the configuration file: the controller does not start with them as a flag."""
     gates = dict(plan.cloud_controller.feature_gates)
     if plan.network.ipv6.enabled:
         gates.setdefault("IPv6DualStack", True)

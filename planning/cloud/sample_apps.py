@@ -1,7 +1,7 @@
 """The guide's sample apps: one DaemonSet on each NIC, and a ClusterIP service before the second.
 
-As the guide writes them, but for three things: images are pinned, the first app ends at once when
-it is told to, and where only some nodes have pod addresses on a NIC the app keeps to those.
+They differ from the guide in three ways: images are pinned, the first app exits at once on SIGTERM,
+and an app runs only on the nodes that have pod addresses on its NIC.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SERVICE: Final = "test-svc"
 """ClusterIP before `SERVER`."""
 SERVER_PORT: Final = 80
 INTERFACES: Final[Mapping[str, str]] = {CLIENT: "eth0", SERVER: "eth1"}
-"""App to the NIC that its pods stand on."""
+"""App → the NIC that its pods use."""
 
 _DEFAULT_NETWORK: Final = "v1.multus-cni.io/default-network"
 _UNTIL_TOLD: Final = ["sh", "-c", "trap exit TERM; while :; do sleep 3600 & wait; done"]

@@ -67,7 +67,7 @@ def manifest(plan: ClusterPlan, name: str, service: ServiceConfig) -> Object:
 
 
 def placement(plan: ClusterPlan, service: ServiceConfig) -> PlacementPlan | None:
-    """Where the load balancer stands; None for one that stands in no vSwitch of ours."""
+    """Where the load balancer is placed; None when it is in no vSwitch of the plan."""
     nlb = service.load_balancer == "nlb"
     if service.id is not None or (not nlb and service.address_type == "internet"):
         return None
@@ -90,7 +90,7 @@ def placement(plan: ClusterPlan, service: ServiceConfig) -> PlacementPlan | None
 
 
 def replaced_on_changes(service: ServiceConfig) -> list[str]:
-    """Property paths that no load balancer can change: the Service is made anew then."""
+    """Property paths that no load balancer can change: a change of one replaces the Service."""
     fixed = [f"{PREFIX}ip-version", f"{PREFIX}id"]
     if service.load_balancer == "clb":
         fixed.append(f"{PREFIX}address-type")

@@ -44,9 +44,9 @@ for nic in $NICS; do
 done
 
 step 'fetch the keys of the package sources'
-# Before anything asks apt: a source whose key is not there fails every `apt-get update`.
+# Before apt is used: a source whose key is missing fails every `apt-get update`.
 mkdir -p /etc/apt/keyrings
-# The way out may open later than this machine: NAT gateway and SNAT entries are made beside it.
+# Egress may start after this machine: NAT gateway and SNAT entries are created in parallel.
 retry 60 10 curl -sSfL --max-time 60 -o /etc/apt/keyrings/kubernetes.asc "$KUBERNETES_KEY"
 retry 60 10 curl -sSfL --max-time 60 -o /etc/apt/keyrings/docker.asc "$DOCKER_KEY"
 

@@ -73,7 +73,7 @@ def netplan(
     """The node's netplan file.
 
     `macs`: NIC name → MAC of its ENI. `ipv6_networks`: vSwitch key → its /64; with it a NIC has
-    its own IPv6 address, the one beside its primary IPv4 address, which the coordinator needs.
+    its own IPv6 address, the twin of its primary IPv4 address, which the coordinator needs.
     """
     return yaml_text(
         {

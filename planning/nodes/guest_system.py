@@ -43,7 +43,7 @@ def sysctls(plan: ClusterPlan) -> str:
     """The node's sysctl file.
 
     The effective rp_filter is the larger of `all` and the NIC's own, and a new veth takes
-    `default`: so all of them are said. Neighbour limits are those of Spiderpool's agent.
+    `default`: so the file sets all of them. Neighbour limits are those of Spiderpool's agent.
     """
     settings: dict[str, int] = {
         "net.ipv4.ip_forward": 1,

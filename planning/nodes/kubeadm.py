@@ -4,8 +4,8 @@ A control plane has the documents of `kubeadm init` and of `kubeadm join`, and t
 depends on the two hours that uploaded certificates live. Workers know the bootstrap token and the
 CA's hash only.
 
-`PROVIDER_ID` stands where a node writes `<region>.<instance-id>`, which only its metadata service
-knows; CCM finds the node by it.
+`PROVIDER_ID` is a placeholder. Each node replaces it with `<region>.<instance-id>`, which only its
+metadata service knows; CCM finds the node by this id.
 """
 
 from __future__ import annotations

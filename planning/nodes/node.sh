@@ -68,8 +68,8 @@ changed() { # PATH TEXT: does the file have another content, or is its own not i
   [ -e "$1.pending" ] || [ "$(cat "$1" 2> /dev/null)" != "$2" ]
 }
 
-# A file that is written and not yet in use has FILE.pending beside it: a run that was cut off in
-# between is gone through again, and the way back is still the file that worked.
+# FILE.pending marks a file that is written and not yet in use: an interrupted run is repeated, and
+# a rollback still restores the file that worked.
 replace() { # PATH TEXT
   mkdir -p "$(dirname "$1")" || return 1
   if [ ! -e "$1.pending" ]; then

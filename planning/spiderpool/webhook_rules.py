@@ -161,7 +161,7 @@ def _merged(entries: Sequence[str], version: int) -> list[str] | None:
 
 
 def _addresses(spec: Spec, subnet: Network) -> list[Range]:
-    """The pool's ranges without the excluded ones; refuses what is no range of the subnet."""
+    """The pool's ranges without the excluded ones; refuses a range outside the subnet."""
     held: list[Range] = []
     for place, entry in enumerate(texts(spec.get("ips"))):
         found = _range(f"ips[{place}]", entry, subnet)

@@ -1,6 +1,6 @@
 """The judgement: from the plan before and the plan after to ordered steps, or refusals.
 
-Pure. Who holds which address is asked by others; what is not known is said in the answer.
+Pure. The caller finds out who holds which address; the answer names what is not known.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ _COMPARED: Final = (
 
 
 def judge(before: Record | EarlierRelease, after: Record, cluster: Cluster) -> Transition:
-    """What has to happen, in order, or why it does not.
+    """The steps of an edit, in order, or the reasons against it.
 
     Args:
-        before: what the last run accepted. A stack that is new has an empty `Record`.
-        after: what the stack file says now.
-        cluster: who holds which pod address, or that nobody could say.
+        before: the plan that the last run accepted. A new stack has an empty `Record`.
+        after: the plan of the stack file as it is now.
+        cluster: who holds which pod address, or that this is not known.
     """
     if isinstance(before, EarlierRelease):
         return together(

@@ -12,8 +12,8 @@ from planning.transitions.steps import Accepted, Refusal, Refused, Step, Transit
 class Phase(IntEnum):
     """When a step's turn is.
 
-    Control planes come before workers; addresses are given up before they are taken; what others
-    stand on is made first and deleted last.
+    Control planes come before workers; addresses are released before they are taken; a resource
+    that others depend on is made first and deleted last.
     """
 
     FOUNDATION = auto()

@@ -56,7 +56,7 @@ class Record:
     nodes: Mapping[str, Machine] = field(default_factory=dict)
 
     def section(self, *path: str) -> Any:  # noqa: ANN401 - JSON
-        """What stands at a path of `cluster`; None when nothing does."""
+        """The value at a path of `cluster`; None when there is none."""
         value: Any = self.cluster
         for step in path:
             value = value.get(step) if isinstance(value, Mapping) else None

@@ -217,7 +217,7 @@ def _text(value: object) -> str | None:
 
 
 def digest(value: object) -> str:
-    """16 hexadecimal digits that stand for a value; the same for equal ones."""
+    """A digest of a value in 16 hexadecimal digits; equal values have equal digests."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"))
     return sha256(text.encode()).hexdigest()[:16]
 

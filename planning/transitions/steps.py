@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """One setting that differs. `before` and `after` are text; None where nothing stood."""
+    """One setting that differs. `before` and `after` are text; None where it was not set."""
 
     key: str
     before: str | None
@@ -205,10 +205,10 @@ Step = (
 
 @dataclass(frozen=True, kw_only=True, order=True)
 class Refusal:
-    """Why an edit is not made.
+    """Why an edit is refused.
 
-    `path` is a key of the stack file, `value` what stands there now, `rule` what must hold,
-    `reason` why it must, `remedy` what to write or do instead.
+    `path` is a key of the stack file, `value` its value now, `rule` what must hold, `reason` why
+    it must, `remedy` what to write or do instead.
     """
 
     path: str

@@ -98,14 +98,15 @@ def plan_upgrade(
     workers: frozenset[str],
     control_planes: frozenset[str],
 ) -> Upgrade:
-    """Find the way from `running` to these versions.
+    """Plan the steps from `running` to these versions.
 
-    A run that was cut off is planned again from what runs then; what is done already falls away.
+    An interrupted run is planned again from the versions that run then, so finished steps are
+    left out.
 
     Args:
-        running: as asked from the cluster.
-        kubernetes: what the stack file says.
-        spiderpool: what the stack file says, None when it is off.
+        running: the versions that the cluster reports.
+        kubernetes: the version in the stack file.
+        spiderpool: the version in the stack file, None when Spiderpool is off.
         workers: names of the stack's workers; other nodes of the cluster are not replaced, but
             their kubelets count.
         control_planes: names of the stack's control planes.
@@ -167,7 +168,7 @@ def spiderpool_problem(before: Version, after: Version) -> str | None:
 
 
 def kubelet_problem(node: str, kubelet: Version, api_server: Version) -> str | None:
-    """Why this kubelet may not run beside that API server; None when it may."""
+    """Why this kubelet may not run with that API server; None when it may."""
     if kubelet > api_server:
         return (
             f"{node} would run kubelet {kubelet}, and the API server runs {api_server}: a kubelet "
@@ -222,7 +223,7 @@ def _kubernetes_problems(
     for node, kubelet in sorted(running.kubelets.items()):
         if node in running.api_servers:
             continue
-        # An old kubelet must still be allowed beside the upgraded API server.
+        # The upgraded API server must still support the oldest kubelet.
         problem = kubelet_problem(node, kubelet, max(oldest, after))
         if problem is not None:
             found.append(problem)
