@@ -341,7 +341,7 @@ class Rollout:
         """A changed node always; a new control plane where others serve already.
 
         In a creation, nobody serves before the load balancer has all control planes. The same in a
-        run that finishes a creation, which is told apart by an API server that does not answer.
+        run that finishes a creation, which shows as an API server that does not answer.
         """
         if node.name in self._changed:
             return True
