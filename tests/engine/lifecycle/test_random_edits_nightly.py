@@ -229,7 +229,7 @@ def apply_edit(before: LightCloud, after: LightCloud, fault: str | None) -> str:
             return "refused"
         case Accepted():
             struck = assert_applied(before, after, transition, fault)
-            return "applied after a fault" if struck else "applied"
+            return "applied with a fault" if struck else "applied"
 
 
 def assert_refused(before: LightCloud, after: LightCloud) -> None:
@@ -398,5 +398,5 @@ def planned_addresses(light: LightCloud) -> dict[str, tuple[str, list[str]]]:
 
 
 def say(text: str) -> None:
-    """Print at once: what ran before a failure must be seen, whatever captures the output."""
+    """Write a line; pytest shows it when the test fails, and at once with `-s`."""
     sys.stderr.write(text + "\n")
