@@ -43,8 +43,9 @@ KINDS: Mapping[str, Mapping[str, object]] = {
 READS = ("Describe", "List", "Get", "Query")
 COMMANDS = ("up", "edit", "destroy")
 MOST_RUNS = 30
-NOT_OURS = frozenset({"Disk"})
-"""Kinds that come and go with something else and never stand in the state by their own id."""
+NOT_OURS = frozenset({"Disk", "RouteEntry"})
+"""Kinds that come and go with something else and are never in the state by their own id: system
+disks, and the default route that a NAT gateway brings."""
 
 Calls = Sequence[dict[str, Any]]
 
