@@ -17,7 +17,7 @@ from toolchain.places import SOURCES
 
 pytestmark = pytest.mark.engine
 
-PLUGIN: Final = SOURCES.parent / ".local" / "bin" / "pulumi-resource-alicloud"
+PLUGIN: Final = SOURCES.parents[1] / ".local" / "bin" / "pulumi-resource-alicloud"
 # The SDK has the id of a resource, and of a result, from the engine.
 FROM_THE_ENGINE: Final = {"id"}
 
