@@ -180,11 +180,11 @@ class ClusterApi:
             if response.status_code == HTTPStatus.NOT_FOUND:
                 return
             item = _checked(response)
-            wanted = change(_node(item))
-            if wanted is None:
+            requested = change(_node(item))
+            if requested is None:
                 return
             written = await self._send(
-                "PATCH", path, json=_patch_of(item, wanted), headers={"Content-Type": _MERGE}
+                "PATCH", path, json=_patch_of(item, requested), headers={"Content-Type": _MERGE}
             )
             if written.status_code == HTTPStatus.NOT_FOUND:
                 return

@@ -98,7 +98,7 @@ class ControlPlane(pulumi.ComponentResource):
         group = self._args.endpoint.server_group_id
         if group is None:
             return []
-        made: list[slb.ServerGroupServerAttachment] = []
+        attachments: list[slb.ServerGroupServerAttachment] = []
         for name, node in self._args.nodes.items():
             attachment = slb.ServerGroupServerAttachment(
                 f"{self._name}-{name}",
@@ -110,8 +110,8 @@ class ControlPlane(pulumi.ComponentResource):
                 opts=pulumi.ResourceOptions(parent=self),
             )
             self._args.rollout.joins_load_balancer(name, attachment.id)
-            made.append(attachment)
-        return made
+            attachments.append(attachment)
+        return attachments
 
     def _when_ready(self, reachable: list[pulumi.Output[str]]) -> pulumi.Output[str]:
         plan = self._args.plan

@@ -85,8 +85,9 @@ async def leave(  # noqa: PLR0913 - times are there for tests
 async def _leaves(
     api: ClusterApi, node: KubernetesNode, *, within: float, ask_every: float
 ) -> None:
-    problem = majority_problem(await api.control_plane_pods(), node.name)
-    if problem is not None and len(members(await api.control_plane_pods())) == 1:
+    pods = await api.control_plane_pods()
+    problem = majority_problem(pods, node.name)
+    if problem is not None and len(members(pods)) == 1:
         raise ClusterError(problem)
     if UNIT_SCHEMA not in node.annotations:
         raise ClusterError(

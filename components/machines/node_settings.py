@@ -94,7 +94,7 @@ async def change_settings(  # noqa: PLR0913 - times are there for tests
             "it has joined; its console output shows how far it is."
         )
     if (before.labels, before.taints) != (after.labels, after.taints):
-        await api.change_node(node, lambda found: changed_node(found, before=before, after=after))
+        await api.change_node(node, lambda now: changed_node(now, before=before, after=after))
         report(f"{node}: labels and taints are changed")
     if before.text == after.text:
         return
@@ -109,9 +109,9 @@ async def write_settings(api: ClusterApi, node: str, text: str) -> None:
     """Write the annotation that the node's unit reads; nothing when it is there. `ClusterError`."""
     await api.change_node(
         node,
-        lambda found: (
+        lambda now: (
             None
-            if found.annotations.get(SETTINGS) == text
+            if now.annotations.get(SETTINGS) == text
             else NodeChange(annotations={SETTINGS: text})
         ),
     )

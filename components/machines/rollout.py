@@ -115,7 +115,6 @@ class Rollout:
         self._resources = {f"{name}-{node}": node for node in plan.nodes}
         self._new: set[str] = set()
         self._changed: set[str] = set()
-        self._registered: dict[str, pulumi.Output[str]] = {}
         self._joined: dict[str, pulumi.Output[str]] = {}
         self._endpoint_moves = False
         self._is_creation = False
@@ -151,7 +150,7 @@ class Rollout:
                 lambda address: node_settings(plan, node, address)
             ),
         )
-        generation = MachineGeneration(
+        return MachineGeneration(
             name,
             {**inputs, "kubernetes": self._in_turn(self._before, node)},
             pulumi.ResourceOptions(
@@ -163,8 +162,6 @@ class Rollout:
                 ),
             ),
         )
-        self._registered[node.name] = generation.urn
-        return generation
 
     def when_ready(
         self, node: NodePlan, *, instance_id: pulumi.Output[str], resource: pulumi.Resource
@@ -181,15 +178,7 @@ class Rollout:
             return id_
 
         settled = cast("pulumi.Output[str]", instance_id.apply(cast("Any", settle)))
-
-        registered = self._registered[node.name]
-
-        async def turn_ends() -> None:
-            await registered.future()
-            if not (self._is_creation and node.name in self._new):
-                await settled.future()
-
-        self._before = turn_ends
+        self._before = settled.future
         return settled
 
     def joins_load_balancer(self, node: str, attachment: pulumi.Output[str]) -> None:
@@ -394,21 +383,21 @@ class Rollout:
                 "cannot change on a running one. Take the edit back, or add control planes first "
                 "(three in all), run `pulumi up`, and then edit."
             )
-        wanted = version_of(self._plan.kubernetes.version)
+        version = version_of(self._plan.kubernetes.version)
         try:
             async with self._cluster(within=_GLANCE) as api:
                 server = version_of(await api.version())
                 current = (await api.nodes()).get(node.name)
         except ClusterError as error:
             raise pulumi.RunError(
-                f"{node.name} is the only control plane, and whether it runs Kubernetes {wanted} "
+                f"{node.name} is the only control plane, and whether it runs Kubernetes {version} "
                 f"is not known: {error} Let its API server answer first. {_on_the_machine(node)}"
             ) from error
         kubelet = None if current is None or not current.kubelet else version_of(current.kubelet)
-        if server < wanted or kubelet is None or kubelet < wanted:
+        if server < version or kubelet is None or kubelet < version:
             raise pulumi.RunError(
                 f"{node.name} is the only control plane and has the only etcd member, so it is not "
-                f"replaced for Kubernetes {wanted}: its API server runs {server}, its kubelet "
+                f"replaced for Kubernetes {version}: its API server runs {server}, its kubelet "
                 f"{kubelet}, and a kubelet is never newer than the API server. "
                 f"{_on_the_machine(node)}"
             )
@@ -520,8 +509,8 @@ class Rollout:
             pulumi.log.info(f"kube-proxy has the image of {self._plan.kubernetes.version}")
 
     async def _check_kubelet(self, api: ClusterApi, node: str) -> None:
-        wanted = version_of(self._plan.kubernetes.version)
-        problem = kubelet_problem(node, wanted, version_of(await api.version()))
+        version = version_of(self._plan.kubernetes.version)
+        problem = kubelet_problem(node, version, version_of(await api.version()))
         if problem is not None:
             raise pulumi.RunError(problem)
 
