@@ -50,7 +50,7 @@ def pod_capacity(node: NodePlan) -> int:
 
 
 def _default_addresses(interfaces: Iterable[InterfacePlan]) -> int:
-    return sum(i.pod_address_count for i in interfaces if i.name == DEFAULT_INTERFACE)
+    return sum(i.pods.count for i in interfaces if i.name == DEFAULT_INTERFACE)
 
 
 def usable_addresses(cidr: IPv4Network) -> int:
@@ -71,8 +71,8 @@ def free_addresses(plan: ClusterPlan) -> dict[str, int]:
     }
     for node in plan.nodes.values():
         for interface in node.interfaces.values():
-            inside = 0 if interface.prefixes else interface.pod_address_count
-            free[interface.vswitch] -= 1 + inside
+            single = 0 if interface.pods.blocks else interface.pods.count
+            free[interface.vswitch] -= 1 + single
     for key, taken in taken_addresses(plan).items():
         free[key] -= taken
     return free
@@ -103,6 +103,6 @@ def free_prefixes(plan: ClusterPlan) -> dict[str, int]:
     }
     for node in plan.nodes.values():
         for interface in node.interfaces.values():
-            if interface.prefixes:
-                free[interface.vswitch] -= len(interface.prefixes)
+            if interface.pods.blocks:
+                free[interface.vswitch] -= len(interface.pods.blocks)
     return free

@@ -19,7 +19,7 @@ def extra_pools_lie_in_their_node(config: ClusterConfig, layout: Layout) -> Iter
         if placed is None:
             continue
         key = (pool.node, pool.interface)
-        own = {int(a) for a in placed.planned_pod_addresses}
+        own = {int(a) for a in placed.pods.planned}
         rest = left.setdefault(key, set(own))
         for place, text in enumerate(pool.addresses):
             try:
@@ -28,7 +28,7 @@ def extra_pools_lie_in_their_node(config: ClusterConfig, layout: Layout) -> Iter
                 continue  # `config.rules` says so
             rest -= found
             if not found <= own:
-                shown = ", ".join(canonical_ranges(placed.planned_pod_addresses)) or "none"
+                shown = ", ".join(canonical_ranges(placed.pods.planned)) or "none"
                 yield Problem(
                     path=f"spiderpool.extraPools.{name}.addresses[{place}]",
                     value=text,

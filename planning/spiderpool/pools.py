@@ -22,10 +22,10 @@ def ip_pools(
     pools: dict[str, IPPoolPlan] = {}
     for node in nodes.values():
         for nic, interface in node.interfaces.items():
-            if interface.pod_address_count == 0:
+            if interface.pods.count == 0:
                 continue
             extra = taken.get((node.name, nic), frozenset())
-            addresses = tuple(a for a in interface.planned_pod_addresses if a not in extra)
+            addresses = tuple(a for a in interface.pods.planned if a not in extra)
             name = pool_name(node.name, nic)
             pool = _pool(config, network, node, interface, name=name, addresses=addresses)
             for each in _with_ipv6(pool, network, addresses, pool_name(node.name, nic, IPV6)):

@@ -13,6 +13,7 @@ from typing import Final
 
 from config.ranges import expand
 from planning.addresses.canonical import canonical_ranges
+from planning.addresses.pod_addresses import Counted
 from planning.names import IPV6, pool_name
 from planning.transitions.holders import Cluster, Holders, NoAnswer, NotAsked
 from planning.transitions.nodes import Nodes
@@ -88,14 +89,14 @@ def _pools(record: Record) -> Mapping[str, _Pool]:
         )
     for node in record.nodes.values():
         for nic, interface in node.interfaces.items():
-            if interface.count:
+            if interface.pods.count:
                 name = pool_name(node.name, nic)
                 pools[name] = _Pool(
                     name=name,
                     path=f"nodePools.{node.pool}.interfaces.{nic}.podAddresses",
                     node=node.name,
                     interface=nic,
-                    addresses=interface.pods - taken.get((node.name, nic), frozenset()),
+                    addresses=interface.addresses - taken.get((node.name, nic), frozenset()),
                 )
     return pools
 
@@ -141,21 +142,17 @@ def _interfaces(before: Record, after: Record, nodes: Nodes) -> Iterator[_Phased
     for name, nic, one, other in _kept(before, after):
         if name in nodes.replaced:
             continue
-        gone, new = one.pods - other.pods, other.pods - one.pods
+        gone, new = one.addresses - other.addresses, other.addresses - one.addresses
         if gone:
             yield (
                 Phase.ADDRESSES_LEAVE,
                 ShrinkInterface(node=name, interface=nic, addresses=_ranges(gone)),
             )
-        if new or (other.mode == "count" and other.count > one.count):
+        more = other.pods.count - one.pods.count if isinstance(other.pods, Counted) else len(new)
+        if more > 0:
             yield (
                 Phase.ADDRESSES_ARRIVE,
-                GrowInterface(
-                    node=name,
-                    interface=nic,
-                    addresses=_ranges(new),
-                    count=len(new) or other.count - one.count,
-                ),
+                GrowInterface(node=name, interface=nic, addresses=_ranges(new), count=more),
             )
 
 
@@ -207,31 +204,32 @@ def _taken_twice(before: Record, after: Record) -> Iterator[Refusal]:
 
 
 def _all(interface: Interface) -> frozenset[int]:
-    return interface.pods | {int(IPv4Address(interface.address))}
+    return interface.addresses | {int(IPv4Address(interface.address))}
 
 
 def _kinds(before: Record, after: Record) -> Iterator[Refusal]:
     """What an ENI cannot give up."""
     for name, nic, one, other in _kept(before, after):
         path = f"nodePools.{after.nodes[name].pool}.interfaces.{nic}"
-        if one.mode != other.mode and one.count:
+        mode, new_mode = one.pods.mode, other.pods.mode
+        count, new_count = one.pods.count, other.pods.count
+        if mode is not new_mode and count:
             yield Refusal(
                 path=f"{path}.mode",
-                value=other.mode,
-                rule=f"{nic} of {name} has addresses by mode: {one.mode}, and keeps it.",
+                value=new_mode,
+                rule=f"{nic} of {name} has addresses by mode: {mode}, and keeps it.",
                 reason="A NIC does not give up addresses of one kind for another kind: the "
                 "provider leaves what is not named as it is.",
-                remedy=f"Write mode: {one.mode}, or make a pool with mode: {other.mode} and take "
+                remedy=f"Write mode: {mode}, or make a pool with mode: {new_mode} and take "
                 "this one out afterwards.",
             )
-        elif other.mode == "count" and other.count < one.count:
+        elif isinstance(other.pods, Counted) and new_count < count:
             yield Refusal(
                 path=f"{path}.podAddresses",
-                value=str(other.count),
-                rule=f"{nic} of {name} has {one.count} addresses that the cloud chose, and keeps "
-                "them.",
+                value=str(new_count),
+                rule=f"{nic} of {name} has {count} addresses that the cloud chose, and keeps them.",
                 reason="The provider would choose which of them go, without asking who holds them.",
-                remedy=f"Write podAddresses: {one.count}, or make a smaller pool and take this "
+                remedy=f"Write podAddresses: {count}, or make a smaller pool and take this "
                 "one out afterwards.",
             )
 

@@ -224,7 +224,7 @@ def test_no_pod_address_is_ever_configured_in_a_guest(
             }
         )
     )
-    every = {a for n in plan.nodes.values() for i in n.interfaces.values() for a in i.pod_addresses}
+    every = {a for n in plan.nodes.values() for i in n.interfaces.values() for a in i.pods.planned}
     for node in plan.nodes:
         found = booted(plan, node)
         network = found.files["/etc/netplan/60-spiderpool.yaml"]
