@@ -11,8 +11,9 @@ from collections.abc import Iterator, Mapping
 
 from config.facts.images import CUSTOM
 from config.facts.instance_limits import limits_of
+from config.facts.reserved import PREFIX_SIZE
 from config.model import AddressMode, InstanceTypeConfig, InterfaceConfig, NodePoolConfig, Profile
-from config.rules.interfaces import MAX_IPV6, MAX_PREFIXES, PREFIX_SIZE
+from config.rules.interfaces import MAX_IPV6, MAX_PREFIXES
 
 Document = Mapping[str, object]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from config.facts.tags import TAG_CLUSTER, TAG_PROFILE
 from config.members import Member, home_zone, members_of
 from config.model import ClusterConfig, NodePoolConfig, Role, TaintConfig
 from config.profiles import DEFAULT_IMAGE
@@ -19,9 +20,6 @@ from planning.names import vswitch_key
 from planning.spiderpool.pools import ip_pools
 
 CONTROL_PLANE_TAINT = TaintConfig(key="node-role.kubernetes.io/control-plane", effect="NoSchedule")
-
-TAG_CLUSTER = "spiderpool-alicloud/cluster"
-TAG_PROFILE = "spiderpool-alicloud/profile"
 
 
 def build_plan(config: ClusterConfig) -> ClusterPlan:

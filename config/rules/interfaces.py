@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from config.facts.instance_limits import Limits, limits_of, without_second_eni
+from config.facts.nics import PRIMARY_NIC, SECOND_NIC
+from config.facts.reserved import PREFIX_SIZE
 from config.model import AddressMode, ClusterConfig, InterfaceConfig, NodePoolConfig
 from config.report import Problem
 from config.rules.network import unknown_subnet
@@ -17,7 +19,6 @@ MAX_PREFIXES = 10
 """Ipv4Prefix.N of CreateNetworkInterface."""
 MAX_IPV6 = 10
 """Ipv6Address.N and Ipv6AddressCount of CreateNetworkInterface."""
-PREFIX_SIZE = 16
 
 
 def needed_types(config: ClusterConfig, pool: str) -> list[tuple[str, str]]:
@@ -35,9 +36,9 @@ def nics_are_whole(config: ClusterConfig) -> Iterator[Problem]:
     """eth0 always, each NIC in a subnet of its own that exists."""
     for name, pool in sorted(config.node_pools.items()):
         path = f"nodePools.{name}.interfaces"
-        if "eth0" not in pool.interfaces:
+        if PRIMARY_NIC not in pool.interfaces:
             yield Problem(
-                path=f"{path}.eth0",
+                path=f"{path}.{PRIMARY_NIC}",
                 value=None,
                 rule="An instance's primary ENI is eth0, and pods stand on it unless they ask for "
                 "another NIC.",
@@ -47,18 +48,19 @@ def nics_are_whole(config: ClusterConfig) -> Iterator[Problem]:
             if interface.subnet not in config.network.subnets:
                 yield unknown_subnet(f"{path}.{nic}.subnet", interface.subnet, config)
         subnets = {nic: i.subnet for nic, i in pool.interfaces.items()}
-        if subnets.get("eth0") is not None and subnets.get("eth0") == subnets.get("eth1"):
+        second = subnets.get(SECOND_NIC)
+        if second is not None and second == subnets.get(PRIMARY_NIC):
             yield Problem(
-                path=f"{path}.eth1.subnet",
-                value=subnets.get("eth1"),
+                path=f"{path}.{SECOND_NIC}.subnet",
+                value=second,
                 rule="eth0 is in it already. A node owns one block in a subnet, and two NICs "
                 "in one network answer for each other.",
                 remedy="Give eth1 a subnet of its own.",
             )
-        eth0, eth1 = pool.interfaces.get("eth0"), pool.interfaces.get("eth1")
+        eth0, eth1 = pool.interfaces.get(PRIMARY_NIC), pool.interfaces.get(SECOND_NIC)
         if eth0 and eth1 and eth0.pod_addresses == 0 and eth1.pod_addresses > 0:
             yield Problem(
-                path=f"{path}.eth0.podAddresses",
+                path=f"{path}.{PRIMARY_NIC}.podAddresses",
                 value="0",
                 rule="The kubelet's maxPods is bound to eth0's addresses: without any, pods that "
                 "ask for eth1 find no place either.",

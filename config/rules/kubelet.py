@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 from config.facts.kubelet_fields import FIELDS, GATES, ROOT
+from config.facts.ports import HIGHEST_PORT, KUBELET
 from config.model import ClusterConfig
 from config.report import Problem, path_of
 from config.schema_walk import nearest
@@ -41,7 +42,7 @@ OWN_FIELDS: Final[Mapping[str, str]] = {
 
 TRAPS: Final[Mapping[str, tuple[object, str]]] = {
     "enableServer": (False, "Without its server a kubelet answers no logs, exec or metrics."),
-    "port": (None, "The API server and the security group expect the kubelet on port 10250."),
+    "port": (None, f"The API server and the security group expect the kubelet on port {KUBELET}."),
     "protectKernelDefaults": (
         True,
         "The kubelet then refuses to start: Ubuntu's vm.overcommit_memory is not the one it wants.",
@@ -97,7 +98,7 @@ _BOUNDS: Final[Mapping[str, tuple[int, int]]] = {
     "imageGCHighThresholdPercent": (0, 100),
     "imageGCLowThresholdPercent": (0, 100),
     "oomScoreAdj": (-1000, 1000),
-    "healthzPort": (0, 65535),
+    "healthzPort": (0, HIGHEST_PORT),
     "iptablesDropBit": (0, 31),
     "iptablesMasqueradeBit": (0, 31),
     "nodeLeaseDurationSeconds": (1, 2**31 - 1),
@@ -396,7 +397,7 @@ def _bounded(at: Path, value: object) -> Fault | None:
 
 
 def _is_trap(value: object, trap: object) -> bool:
-    return value not in (0, 10250) if trap is None else value is trap
+    return value not in (0, KUBELET) if trap is None else value is trap
 
 
 def _as_list(value: object) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from config.facts.nics import PRIMARY_NIC, SECOND_NIC
 from config.model import TolerationConfig
 from planning.model import ClusterPlan
 from planning.names import multus_name
@@ -21,7 +22,7 @@ SERVER: Final = "test-app-2"
 SERVICE: Final = "test-svc"
 """ClusterIP before `SERVER`."""
 SERVER_PORT: Final = 80
-INTERFACES: Final[Mapping[str, str]] = {CLIENT: "eth0", SERVER: "eth1"}
+INTERFACES: Final[Mapping[str, str]] = {CLIENT: PRIMARY_NIC, SERVER: SECOND_NIC}
 """App → the NIC that its pods use."""
 
 _DEFAULT_NETWORK: Final = "v1.multus-cni.io/default-network"

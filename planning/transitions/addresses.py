@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Final
 
+from config.facts.nics import DEFAULT_POD_NIC
 from config.ranges import expand
 from planning.addresses.canonical import canonical_ranges
 from planning.addresses.pod_addresses import Counted
@@ -77,7 +78,7 @@ def _pools(record: Record) -> Mapping[str, _Pool]:
     pools: dict[str, _Pool] = {}
     taken: dict[tuple[str, str], frozenset[int]] = {}
     for name, extra in (record.section("spiderpool", "extraPools") or {}).items():
-        where = (str(extra.get("node")), str(extra.get("interface", "eth0")))
+        where = (str(extra.get("node")), str(extra.get("interface", DEFAULT_POD_NIC)))
         addresses = frozenset(int(a) for a in expand(extra.get("addresses", ())))
         taken[where] = taken.get(where, frozenset()) | addresses
         pools[name] = _Pool(

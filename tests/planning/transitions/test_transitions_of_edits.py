@@ -116,7 +116,7 @@ def sequences(draw: st.DrawFn) -> list[tuple[Document, frozenset[int]]]:
             address
             for node in recorded(document).nodes.values()
             for interface in node.interfaces.values()
-            for address in interface.pods
+            for address in interface.addresses
             if (address * 2654435761 + seed) % 4 == 0
         )
         documents.append((changed, held))
@@ -151,7 +151,7 @@ def holders(state: Record, held: frozenset[int]) -> Holders:
         return Holders()
     for node in state.nodes.values():
         for nic, interface in node.interfaces.items():
-            for address in interface.pods & held:
+            for address in interface.addresses & held:
                 pods.setdefault(f"{node.name}-{nic}", {})[address] = f"default/{address}"
     return Holders(pods=pods)
 
@@ -161,7 +161,7 @@ def walk(  # noqa: C901 - one case a step
 ) -> None:
     """Do the steps one by one on a model of the cloud, and look after each."""
     owners = {
-        (node.name, nic): set(interface.pods) | {int(IPv4Address(interface.address))}
+        (node.name, nic): set(interface.addresses) | {int(IPv4Address(interface.address))}
         for node in before.nodes.values()
         for nic, interface in node.interfaces.items()
     }
@@ -205,7 +205,7 @@ def walk(  # noqa: C901 - one case a step
     assert not touched or members == set(before.control_planes)
     assert members == set(after.control_planes)
     assert owners == {
-        (node.name, nic): set(interface.pods) | {int(IPv4Address(interface.address))}
+        (node.name, nic): set(interface.addresses) | {int(IPv4Address(interface.address))}
         for node in after.nodes.values()
         for nic, interface in node.interfaces.items()
     }
@@ -224,7 +224,7 @@ def forget(owners: dict[tuple[str, str], set[int]], node: str) -> set[int]:
 
 def take(owners: dict[tuple[str, str], set[int]], after: Record, node: str) -> None:
     for nic, interface in after.nodes[node].interfaces.items():
-        owners[node, nic] = set(interface.pods) | {int(IPv4Address(interface.address))}
+        owners[node, nic] = set(interface.addresses) | {int(IPv4Address(interface.address))}
 
 
 def assert_apart(owners: Mapping[tuple[str, str], set[int]]) -> None:
