@@ -52,10 +52,10 @@ def notices(document: Document, effective: Document) -> Iterator[str]:
 def _pool_notices(name: str, pool: object, own: object) -> Iterator[str]:
     if not isinstance(pool, Mapping):
         return
-    said = _object(own, "interfaces") if isinstance(own, Mapping) else {}
+    written_interfaces = _object(own, "interfaces") if isinstance(own, Mapping) else {}
     for nic, interface in sorted(_object(pool, "interfaces").items()):
         chosen = interface.get("podAddresses") if isinstance(interface, Mapping) else None
-        written = said.get(nic)
+        written = written_interfaces.get(nic)
         if (
             chosen not in (None, _POD_ADDRESSES)
             and isinstance(written, Mapping)

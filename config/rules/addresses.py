@@ -57,8 +57,8 @@ def _whole(path: str, interface: InterfaceConfig, own: NodeInterfaceConfig) -> I
             "both at once is neither.",
             remedy="Write address too, or take podAddresses out to use the block for both.",
         )
-    wanted = interface.pod_addresses > 0 and interface.mode is not AddressMode.COUNT
-    if own.pod_ranges is None and wanted:
+    needs_pods = interface.pod_addresses > 0 and interface.mode is not AddressMode.COUNT
+    if own.pod_ranges is None and needs_pods:
         yield Problem(
             path=f"{path}.podAddresses",
             value=None,
@@ -110,7 +110,7 @@ def _addresses(
     readable = True
     for place, text in enumerate(texts):
         try:
-            found = numbers(text)
+            addresses = numbers(text)
         except ValueError as error:
             readable = False
             yield Problem(
@@ -121,14 +121,14 @@ def _addresses(
                 "172.31.199.185-172.31.199.189.",
             )
             continue
-        if not seen.isdisjoint(found):
+        if not seen.isdisjoint(addresses):
             yield Problem(
                 path=f"{path}[{place}]",
                 value=text,
                 rule="An address of this range is in the list already.",
                 remedy="Write each address once.",
             )
-        seen.update(found)
+        seen.update(addresses)
     limits = limits_of(kind, config.instance_types)
     room = min(MAX_PINNED, limits.ipv4_per_eni - 1) if limits is not None else MAX_PINNED
     if readable and len(seen) > room:

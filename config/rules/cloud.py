@@ -50,7 +50,7 @@ def endpoint_is_loopback(config: ClusterConfig) -> Iterator[Problem]:
         )
 
 
-def region_is_known(config: ClusterConfig) -> Iterator[Problem]:
+def region_exists(config: ClusterConfig) -> Iterator[Problem]:
     """A region that does not exist fails late, as a host name that cannot be found."""
     if config.region in ZONE_LETTERS or config.cloud.unlisted_region:
         return
@@ -187,7 +187,7 @@ def instance_types_are_types(config: ClusterConfig) -> Iterator[Problem]:
 
 RULES = (
     endpoint_is_loopback,
-    region_is_known,
+    region_exists,
     account_id_is_a_number,
     ids_are_ids,
     descriptions_fit,

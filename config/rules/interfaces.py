@@ -92,20 +92,20 @@ def mode_limits(config: ClusterConfig) -> Iterator[Problem]:
     for name, pool in sorted(config.node_pools.items()):
         for nic, interface in sorted(pool.interfaces.items()):
             path = f"nodePools.{name}.interfaces.{nic}.podAddresses"
-            wanted = interface.pod_addresses
-            if interface.mode is AddressMode.PINNED and wanted > MAX_PINNED:
+            requested = interface.pod_addresses
+            if interface.mode is AddressMode.PINNED and requested > MAX_PINNED:
                 yield Problem(
                     path=path,
-                    value=str(wanted),
+                    value=str(requested),
                     rule=f"An ENI is created with {MAX_PINNED} explicit addresses at most "
                     "(CreateNetworkInterface).",
                     remedy=f"Write {MAX_PINNED} or less, mode: prefix for dense nodes, or mode: "
                     f"count for up to {MAX_COUNT} that the cloud chooses.",
                 )
-            if interface.mode is AddressMode.COUNT and wanted > MAX_COUNT:
+            if interface.mode is AddressMode.COUNT and requested > MAX_COUNT:
                 yield Problem(
                     path=path,
-                    value=str(wanted),
+                    value=str(requested),
                     rule=f"An ENI is created with {MAX_COUNT} counted addresses at most "
                     "(CreateNetworkInterface).",
                     remedy=f"Write {MAX_COUNT} or less, or mode: prefix.",
@@ -126,7 +126,7 @@ def type_limits(config: ClusterConfig) -> Iterator[Problem]:
 
 
 def _over_limit(
-    path: str, kind: str, limits: Limits, interface: InterfaceConfig, said_at: str
+    path: str, kind: str, limits: Limits, interface: InterfaceConfig, type_path: str
 ) -> Iterator[Problem]:
     room = limits.ipv4_per_eni - 1
     if interface.mode is AddressMode.PREFIX:
@@ -141,7 +141,7 @@ def _over_limit(
         yield Problem(
             path=f"{path}.podAddresses",
             value=str(interface.pod_addresses),
-            rule=f"One ENI of {kind} ({said_at}) takes {limits.ipv4_per_eni} IPv4 addresses, the "
+            rule=f"One ENI of {kind} ({type_path}) takes {limits.ipv4_per_eni} IPv4 addresses, the "
             "primary one included; a prefix counts as one.",
             remedy=f"Write {highest} or less, or a larger instance type. If the limit is wrong, "
             f"set it by instanceTypes.{kind} (source: {limits.source}).",
@@ -168,20 +168,20 @@ def blocks_are_whole(config: ClusterConfig) -> Iterator[Problem]:
 
 def _too_small(path: str, pool: NodePoolConfig) -> Iterator[Problem]:
     for nic, interface in sorted(pool.interfaces.items()):
-        wanted = interface.pod_addresses
-        if interface.mode is AddressMode.PINNED and wanted + 1 > pool.block_size:
+        requested = interface.pod_addresses
+        if interface.mode is AddressMode.PINNED and requested + 1 > pool.block_size:
             yield Problem(
                 path=f"{path}.blockSize",
                 value=str(pool.block_size),
-                rule=f"A node's block holds its ENI's primary address and {wanted} pod addresses "
-                f"of {nic}.",
+                rule="A node's block holds its ENI's primary address and "
+                f"{requested} pod addresses of {nic}.",
                 remedy="Leave blockSize out: 16 holds any number of pinned addresses.",
             )
-        if interface.mode is AddressMode.PREFIX and wanted > pool.prefix_block_size:
+        if interface.mode is AddressMode.PREFIX and requested > pool.prefix_block_size:
             yield Problem(
                 path=f"{path}.prefixBlockSize",
                 value=str(pool.prefix_block_size),
-                rule=f"A node's part of the reservation holds the prefixes of {nic}: {wanted} "
+                rule=f"A node's part of the reservation holds the prefixes of {nic}: {requested} "
                 "addresses.",
                 remedy="Leave prefixBlockSize out: 256 holds any number of prefixes.",
             )
@@ -193,8 +193,8 @@ def modes_do_not_mix(config: ClusterConfig) -> Iterator[Problem]:
     for name, pool in sorted(config.node_pools.items()):
         for nic, interface in sorted(pool.interfaces.items()):
             if interface.pod_addresses:
-                said = f"nodePools.{name}.interfaces.{nic}"
-                modes.setdefault(interface.subnet, {}).setdefault(interface.mode, said)
+                interface_path = f"nodePools.{name}.interfaces.{nic}"
+                modes.setdefault(interface.subnet, {}).setdefault(interface.mode, interface_path)
     for subnet, by_mode in sorted(modes.items()):
         counted = by_mode.pop(AddressMode.COUNT, None)
         if counted is not None and by_mode:
@@ -214,15 +214,15 @@ def prefixes_have_a_reservation(config: ClusterConfig) -> Iterator[Problem]:
         for nic, interface in sorted(pool.interfaces.items()):
             if interface.mode is AddressMode.PREFIX and interface.pod_addresses:
                 needed.setdefault(interface.subnet, f"nodePools.{name}.interfaces.{nic}")
-    for subnet, said in sorted(needed.items()):
+    for subnet, interface_path in sorted(needed.items()):
         spec = config.network.subnets.get(subnet)
         for zone, vswitch in sorted(spec.zones.items()) if spec is not None else ():
             if vswitch.prefix_reservation is None:
                 yield Problem(
                     path=f"network.subnets.{subnet}.zones.{zone}.prefixReservation",
                     value=None,
-                    rule=f"{said} is in mode: prefix, and prefixes come only from a reserved part "
-                    "of the vSwitch.",
+                    rule=f"{interface_path} is in mode: prefix, and prefixes come only from a "
+                    "reserved part of the vSwitch.",
                     remedy="Reserve a part that no node's block lies in, for example the upper "
                     "half without the last three addresses' /28. Choose it large: it cannot grow.",
                 )
@@ -250,16 +250,16 @@ def ipv6_fits(config: ClusterConfig) -> Iterator[Problem]:
                 )
                 continue
             needed = interface.pod_addresses + 1
-            room, said = MAX_IPV6, "CreateNetworkInterface"
+            room, limited_by = MAX_IPV6, "CreateNetworkInterface"
             for kind, limits in kinds:
                 if limits.ipv6_per_eni < room:
-                    room, said = limits.ipv6_per_eni, kind
+                    room, limited_by = limits.ipv6_per_eni, kind
             if needed > room:
                 yield Problem(
                     path=f"{path}.podAddresses",
                     value=str(interface.pod_addresses),
                     rule=f"With IPv6 the ENI needs {needed} IPv6 addresses, one for the host and "
-                    f"one for each pod address; {said} allows {room}.",
+                    f"one for each pod address; {limited_by} allows {room}.",
                     remedy=f"Write {room - 1} or less."
                     if room > 1
                     else "Use an instance type with more IPv6 addresses, or leave IPv6 off.",

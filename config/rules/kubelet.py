@@ -140,13 +140,13 @@ Fault = tuple[str, str]
 """The rule that a value breaks, and the remedy."""
 
 
-def kubelet_settings_are_known(config: ClusterConfig) -> Iterator[Problem]:
+def kubelet_settings_exist(config: ClusterConfig) -> Iterator[Problem]:
     """Names, types and values of every field, by the version of the cluster."""
     if not config.kubernetes.kubelet:
         return
     minor = int(config.kubernetes.version.split(".")[1])
-    known_minors = [entry[1:] for entry in FIELDS[ROOT].values()]
-    first, last = min(m[0] for m in known_minors), max(m[1] for m in known_minors)
+    spans = [entry[1:] for entry in FIELDS[ROOT].values()]
+    first, last = min(m[0] for m in spans), max(m[1] for m in spans)
     if not first <= minor <= last:
         return  # `kubernetes.version_is_supported` refuses the version
     for name, value in sorted(config.kubernetes.kubelet.items()):
@@ -202,8 +202,8 @@ def thresholds_are_in_order(config: ClusterConfig) -> Iterator[Problem]:
 def _field(struct: str, name: str, value: object, at: Path, minor: int) -> Iterator[Problem]:
     entry = FIELDS[struct].get(name)
     if entry is None:
-        known = [n for n, (_, first, last) in FIELDS[struct].items() if first <= minor <= last]
-        meant = nearest(name, known)
+        fields = [n for n, (_, first, last) in FIELDS[struct].items() if first <= minor <= last]
+        meant = nearest(name, fields)
         remedy = f"Did you mean {meant}? Otherwise take it out." if meant else "Take it out."
         if meant is not None and meant in OWN_FIELDS and struct == ROOT:
             remedy = f"Take it out. {meant} is not free either: this program or kubeadm sets it."
@@ -278,8 +278,8 @@ def _gate(gate: str, at: Path, minor: int) -> Problem | None:
     span = GATES.get(gate)
     if span is not None and span[0] <= minor <= span[1]:
         return None
-    known = [name for name, (first, last) in GATES.items() if first <= minor <= last]
-    meant = nearest(gate, known) if span is None else None
+    gates = [name for name, (first, last) in GATES.items() if first <= minor <= last]
+    meant = nearest(gate, gates) if span is None else None
     return _problem(
         at,
         None,
@@ -419,4 +419,4 @@ def _problem(at: Path, value: object, rule: str, remedy: str) -> Problem:
     return Problem(path=path_of(*at), value=shown, rule=rule, remedy=remedy)
 
 
-RULES = (kubelet_settings_are_known, thresholds_are_in_order)
+RULES = (kubelet_settings_exist, thresholds_are_in_order)

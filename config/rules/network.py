@@ -131,8 +131,8 @@ def zones_belong_to_the_region(config: ClusterConfig) -> Iterator[Problem]:
             for node, own in sorted(pool.nodes.items())
             if own.zone is not None
         ]
-    known = zones_of(config.region)
-    if not known and not config.cloud.unlisted_region:
+    zones = zones_of(config.region)
+    if not zones and not config.cloud.unlisted_region:
         return  # the region itself is refused
     for path, zone in named:
         if not is_zone_of(zone, config.region):
@@ -140,8 +140,8 @@ def zones_belong_to_the_region(config: ClusterConfig) -> Iterator[Problem]:
                 path=path,
                 value=zone,
                 rule=f"It is no zone of {config.region}; a cluster lives in one region.",
-                remedy=f"Write one of {', '.join(known)}."
-                if known
+                remedy=f"Write one of {', '.join(zones)}."
+                if zones
                 else f"Write {config.region}- and a letter.",
             )
 
@@ -239,8 +239,8 @@ def nat_is_complete(config: ClusterConfig) -> Iterator[Problem]:
             rule="An EIP of our own gets its address from the cloud.",
             remedy="Leave it out, or name the EIP that has it by eipId.",
         )
-    known = {*config.network.subnets, DEFAULT_GATEWAY_SUBNET}
-    if nat.subnet is not None and nat.subnet not in known:
+    subnets = {*config.network.subnets, DEFAULT_GATEWAY_SUBNET}
+    if nat.subnet is not None and nat.subnet not in subnets:
         yield unknown_subnet("network.nat.subnet", nat.subnet, config)
 
 
@@ -275,11 +275,11 @@ def nat_zone_is_one_of_its_subnet(config: ClusterConfig) -> Iterator[Problem]:
 
 def unknown_subnet(path: str, subnet: str, config: ClusterConfig) -> Problem:
     """A subnet that is used and not there."""
-    known = ", ".join(sorted(config.network.subnets)) or "none"
+    subnets = ", ".join(sorted(config.network.subnets)) or "none"
     return Problem(
         path=path,
         value=subnet,
-        rule=f"There is no such subnet in network.subnets (there: {known}).",
+        rule=f"There is no such subnet in network.subnets (there: {subnets}).",
         remedy="Write one of them, or add this one.",
     )
 

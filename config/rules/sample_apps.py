@@ -32,8 +32,8 @@ def sample_apps_have_a_network(config: ClusterConfig) -> Iterator[Problem]:
         return
     pools = config.node_pools.values()
     for nic in NIC_NAMES:
-        found = (pool.interfaces.get(nic) for pool in pools)
-        if not any(interface is not None and interface.pod_addresses for interface in found):
+        interfaces = (pool.interfaces.get(nic) for pool in pools)
+        if not any(interface is not None and interface.pod_addresses for interface in interfaces):
             yield Problem(
                 path="sampleApps.enabled",
                 value="true",

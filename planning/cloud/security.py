@@ -91,10 +91,10 @@ def equal_rules(plan: ClusterPlan) -> Iterator[Problem]:
     AuthorizeSecurityGroup answers a rule that exists already with success and makes none; protocol,
     ports, direction and the other side make a rule, its description does not.
     """
-    known: dict[tuple[str, str, str, IPv4Network], SecurityRule] = {}
+    rules: dict[tuple[str, str, str, IPv4Network], SecurityRule] = {}
     for rule in security_rules(plan).values():
         key = (rule.direction, rule.protocol, rule.port_range, rule.cidr)
-        other = known.setdefault(key, rule)
+        other = rules.setdefault(key, rule)
         if other is rule:
             continue
         # The user can take out a rule of network.ingress, but not what the cluster needs.
