@@ -22,13 +22,10 @@ from planning.addresses.layout import Layout, Placement, lay_out
 from planning.cloud.gateway_places import gateway_places
 from planning.cloud.network_checks import network_problems
 from planning.model import ClusterPlan, InterfacePlan, NetworkPlan, NodePlan, VSwitchPlan
-from planning.names import vswitch_key
+from planning.names import own_tags, vswitch_key
 from planning.spiderpool.pools import ip_pools
 
 CONTROL_PLANE_TAINT = TaintConfig(key="node-role.kubernetes.io/control-plane", effect="NoSchedule")
-
-TAG_CLUSTER = "spiderpool-alicloud/cluster"
-TAG_PROFILE = "spiderpool-alicloud/profile"
 
 
 def build_plan(config: ClusterConfig) -> ClusterPlan:
@@ -53,7 +50,6 @@ def assemble(config: ClusterConfig, layout: Layout) -> ClusterPlan:
         for member in members_of(config).values()
         if len(layout.nodes[member.name]) == len(config.node_pools[member.pool].interfaces)
     }
-    own_tags = {TAG_CLUSTER: config.name, TAG_PROFILE: config.profile.value}
     return ClusterPlan(
         name=config.name,
         profile=config.profile,
@@ -62,7 +58,7 @@ def assemble(config: ClusterConfig, layout: Layout) -> ClusterPlan:
         account_id=config.cloud.account_id,
         cloud_endpoint=config.cloud.endpoint,
         resource_group=config.resource_group,
-        tags=dict(sorted({**config.tags, **own_tags}.items())),
+        tags=dict(sorted({**config.tags, **own_tags(config.name, config.profile)}.items())),
         protect=config.protect,
         network=network,
         nodes=nodes,

@@ -9,6 +9,7 @@ import pulumi
 from pulumi_alicloud import ecs, slb
 
 from planning.model import ClusterPlan
+from planning.names import TAG_CONTROLLER, api_endpoint_name
 from planning.nodes.endpoint import API_PORT, admitted
 
 
@@ -30,8 +31,8 @@ class Endpoint(pulumi.ComponentResource):
     Never touches: the control planes. Binding the EIP to the one control plane or to the CLB, and
     adding several to the server group, is the control plane's part, once they exist.
 
-    Units: bandwidth in Mbit/s. A CLB cannot check HTTPS, so its health check is TCP. The tag
-    `ack.aliyun.com` keeps the cloud controller from letting a Service take this CLB over.
+    Units: bandwidth in Mbit/s. A CLB cannot check HTTPS, so its health check is TCP. The cloud
+    controller's own tag keeps Services from taking over this CLB (`planning.names`).
     """
 
     private_address: pulumi.Output[str]
@@ -49,7 +50,7 @@ class Endpoint(pulumi.ComponentResource):
     ) -> None:
         super().__init__("spiderpool-alicloud:endpoint:Endpoint", name, {}, opts)
         plan = args.plan
-        self._name = f"{name}-api"
+        self._name = api_endpoint_name(name)
         self._args = args
         self._precious = pulumi.ResourceOptions(parent=self, protect=plan.protect)
 
@@ -101,7 +102,7 @@ class Endpoint(pulumi.ComponentResource):
             instance_charge_type="PayByCLCU",
             delete_protection="on" if plan.protect else "off",
             resource_group_id=plan.resource_group,
-            tags={**plan.tags, "ack.aliyun.com": plan.name},
+            tags={**plan.tags, TAG_CONTROLLER: plan.name},
             # It never moves: its address is in every worker's /etc/hosts.
             opts=pulumi.ResourceOptions(
                 parent=self, protect=plan.protect, ignore_changes=["vswitchId"]
