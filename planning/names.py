@@ -15,8 +15,8 @@ TAG_CLUSTER: Final = "spiderpool-alicloud/cluster"
 TAG_PROFILE: Final = "spiderpool-alicloud/profile"
 TAG_CONTROLLER: Final = "ack.aliyun.com"
 """Key of the tag with the cluster's name that the cloud controller writes on what it creates. It
-never lets a Service reuse a load balancer with this tag (`pkg/model/tag` and the reuse check of
-`pkg/controller/service/clbv1` in github.com/kubernetes/cloud-provider-alibaba-cloud)."""
+never lets a Service reuse a load balancer with this tag (`isLoadBalancerReusable` and
+`isNLBReusable` in github.com/kubernetes/cloud-provider-alibaba-cloud)."""
 
 SPIDERPOOL_NAMESPACE = "kube-system"
 
