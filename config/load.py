@@ -40,9 +40,9 @@ class Reading:
 
     def concerns(self, problem: Problem) -> bool:
         """Whether a problem is real, and not a consequence of what was left out."""
-        told = f"{problem.rule} "
+        text = f"{problem.rule} "
         return not any(
-            _related(problem.path, path) or f"{path} " in told or f"{path})" in told
+            _related(problem.path, path) or f"{path} " in text or f"{path})" in text
             for path in self.left_out
         )
 
@@ -93,9 +93,9 @@ def _validate(
         try:
             return ClusterConfig.model_validate(rest), list(problems.values()), left_out
         except ValidationError as error:
-            found = error.errors(include_url=False, include_input=False)
+            errors = error.errors(include_url=False, include_input=False)
         progress = False
-        for detail in found:
+        for detail in errors:
             problem = problem_of(detail, _visible(detail, rest, hidden))
             if not any(_related(problem.path, path) for path in left_out):
                 problems.setdefault((problem.path, problem.rule), problem)

@@ -87,8 +87,8 @@ def secret_texts(
             yield from secret_texts(value, hidden, (*at, place))
     elif document is not None and not isinstance(document, bool):
         path = path_of(*at)
-        told = any(path == h or path.startswith((f"{h}.", f"{h}[")) for h in hidden)
-        if told or looks_secret(document, at) is not None:
+        encrypted = any(path == h or path.startswith((f"{h}.", f"{h}[")) for h in hidden)
+        if encrypted or looks_secret(document, at) is not None:
             yield str(document)
 
 

@@ -5,20 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from config.members import Member, home_zone, members_of
-from config.model import (
-    AddressMode,
-    ClusterConfig,
-    InterfaceConfig,
-    NodePoolConfig,
-    Role,
-    TaintConfig,
-)
+from config.model import ClusterConfig, NodePoolConfig, Role, TaintConfig
 from config.profiles import DEFAULT_IMAGE
 from config.report import ConfigError
-from planning.addresses.blocks import PREFIX_SIZE, gateway
+from planning.addresses.blocks import gateway
 from planning.addresses.capacity import max_pods
 from planning.addresses.extra_pools import extra_pools_lie_in_their_node
-from planning.addresses.layout import Layout, Placement, lay_out
+from planning.addresses.layout import Layout, lay_out
 from planning.cloud.gateway_places import gateway_places
 from planning.cloud.network_checks import network_problems
 from planning.model import ClusterPlan, InterfacePlan, NetworkPlan, NodePlan, VSwitchPlan
@@ -106,13 +99,11 @@ def _network(config: ClusterConfig) -> NetworkPlan:
     )
 
 
-def _node(config: ClusterConfig, member: Member, placed: Mapping[str, Placement]) -> NodePlan:
+def _node(
+    config: ClusterConfig, member: Member, interfaces: Mapping[str, InterfacePlan]
+) -> NodePlan:
     pool = config.node_pools[member.pool]
     own = member.own
-    interfaces: dict[str, InterfacePlan] = {
-        nic: _interface(nic, interface, placed[nic])
-        for nic, interface in sorted(pool.interfaces.items())
-    }
     return NodePlan(
         name=member.name,
         pool=member.pool,
@@ -150,22 +141,6 @@ def _is_kept(config: ClusterConfig, pool: NodePoolConfig) -> bool:
         for member in members_of(config).values()
     )
     return config.protect and pool.role is Role.CONTROL_PLANE and planes == 1
-
-
-def _interface(nic: str, interface: InterfaceConfig, placed: Placement) -> InterfacePlan:
-    if interface.mode is AddressMode.COUNT:
-        count = interface.pod_addresses
-    else:
-        count = len(placed.pod_addresses) + PREFIX_SIZE * len(placed.prefixes)
-    return InterfacePlan(
-        name=nic,
-        vswitch=placed.vswitch,
-        mode=interface.mode,
-        primary=placed.primary,
-        pod_addresses=placed.pod_addresses,
-        pod_address_count=count,
-        prefixes=placed.prefixes,
-    )
 
 
 def _taints(pool: NodePoolConfig) -> tuple[TaintConfig, ...]:

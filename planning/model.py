@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 
 from config.model import (
-    AddressMode,
     CloudControllerConfig,
     DiskConfig,
     Ipv6Config,
@@ -29,6 +28,7 @@ from config.model import (
     TaintConfig,
     VpcConfig,
 )
+from planning.addresses.pod_addresses import PodAddresses
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,26 +76,14 @@ class NetworkPlan:
 
 @dataclass(frozen=True, kw_only=True)
 class InterfacePlan:
-    """One NIC of one node, an ENI.
-
-    `pinned`: `primary` and `pod_addresses` are all known. `prefix`: the pods' addresses are those
-    of `prefixes`, and `pod_addresses` is empty. `count`: the cloud chooses, `pod_addresses` is
-    empty. `pod_address_count` says how many in each mode.
-    """
+    """One NIC of one node, an ENI."""
 
     name: str
     vswitch: str
-    mode: AddressMode
+    """Key of the vSwitch that the ENI is in."""
     primary: IPv4Address
-    pod_addresses: tuple[IPv4Address, ...]
-    pod_address_count: int
-    prefixes: tuple[IPv4Network, ...] = ()
-    """/28 blocks of `prefix` mode; empty otherwise."""
-
-    @property
-    def planned_pod_addresses(self) -> tuple[IPv4Address, ...]:
-        """Every pod address that is known before the cloud is asked, in order."""
-        return self.pod_addresses + tuple(a for block in self.prefixes for a in block)
+    """The node's own address on this NIC."""
+    pods: PodAddresses
 
 
 @dataclass(frozen=True, kw_only=True)

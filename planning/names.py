@@ -7,16 +7,9 @@ functions. No name depends on a position in a list.
 from __future__ import annotations
 
 from ipaddress import IPv4Network
-from typing import Final
 
+from config.facts.tags import TAG_CLUSTER, TAG_PROFILE
 from config.model import Profile
-
-TAG_CLUSTER: Final = "spiderpool-alicloud/cluster"
-TAG_PROFILE: Final = "spiderpool-alicloud/profile"
-TAG_CONTROLLER: Final = "ack.aliyun.com"
-"""Key of the tag with the cluster's name that the cloud controller writes on what it creates. It
-never lets a Service reuse a load balancer with this tag (`isLoadBalancerReusable` and
-`isNLBReusable` in github.com/kubernetes/cloud-provider-alibaba-cloud)."""
 
 SPIDERPOOL_NAMESPACE = "kube-system"
 

@@ -54,9 +54,7 @@ def plan_document(plan: ClusterPlan) -> dict[str, object]:
             "nodes": len(plan.nodes),
             "pods": sum(pod_capacity(node) for node in plan.nodes.values()),
             "podAddresses": sum(
-                nic.pod_address_count
-                for node in plan.nodes.values()
-                for nic in node.interfaces.values()
+                nic.pods.count for node in plan.nodes.values() for nic in node.interfaces.values()
             ),
         },
         "freeAddresses": free,
@@ -112,11 +110,11 @@ def _interface(plan: ClusterPlan, nic: InterfacePlan) -> dict[str, object]:
     return {
         "subnet": plan.network.vswitches[nic.vswitch].subnet,
         "vswitch": nic.vswitch,
-        "mode": nic.mode.value,
+        "mode": nic.pods.mode.value,
         "primary": str(nic.primary),
-        "podAddresses": [str(a) for a in nic.planned_pod_addresses],
-        "podAddressCount": nic.pod_address_count,
-        "prefixes": [str(p) for p in nic.prefixes],
+        "podAddresses": [str(a) for a in nic.pods.planned],
+        "podAddressCount": nic.pods.count,
+        "prefixes": [str(p) for p in nic.pods.blocks],
     }
 
 

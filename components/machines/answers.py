@@ -11,9 +11,9 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 import pulumi
 
-from config.model import AddressMode
 from planning.addresses.canonical import canonical_ranges, expand
 from planning.addresses.ipv6 import interface_addresses
+from planning.addresses.pod_addresses import Counted
 from planning.model import InterfacePlan, IPPoolPlan
 
 
@@ -48,15 +48,15 @@ def pod_addresses_as_planned(
     addresses = in_order(answered)
     if pulumi.runtime.is_dry_run():
         return addresses
-    if plan.mode is AddressMode.COUNT:
-        if len(addresses) == plan.pod_address_count:
+    if isinstance(plan.pods, Counted):
+        if len(addresses) == plan.pods.count:
             return addresses
         raise pulumi.RunError(
             f"{node}/{plan.name}: the cloud gave {len(addresses)} pod addresses, "
-            f"{plan.pod_address_count} were asked for. Run `pulumi refresh` and then `pulumi up`; "
+            f"{plan.pods.count} were asked for. Run `pulumi refresh` and then `pulumi up`; "
             "if it stays so, the instance type's limit or the vSwitch's free addresses are used up."
         )
-    planned = in_order(str(address) for address in plan.planned_pod_addresses)
+    planned = in_order(str(address) for address in plan.pods.planned)
     if addresses == planned:
         return addresses
     missing = canonical_ranges(IPv4Address(a) for a in planned if a not in addresses)
@@ -101,7 +101,7 @@ def ipv6_as_planned(
             f"not planned: {', '.join(extra) or 'none'}). "
             "Run `pulumi refresh` and then `pulumi up`."
         )
-    addresses = (plan.primary, *plan.planned_pod_addresses)
+    addresses = (plan.primary, *plan.pods.planned)
     return {str(ipv4): str(ipv6) for ipv4, ipv6 in zip(addresses, planned, strict=True)}
 
 

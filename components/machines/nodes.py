@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from ipaddress import IPv6Network
-from typing import Any, Final
+from typing import Any, Final, TypedDict, assert_never
 
 import pulumi
 from pulumi_alicloud import ecs
@@ -21,11 +21,12 @@ from components.machines.answers import (
 )
 from components.machines.rollout import Rollout
 from components.network.ipv6 import Ipv6Egress, Ipv6EgressArgs
+from config.facts.nics import PRIMARY_NIC
 from config.facts.regions import keeps_primary_eni
-from config.model import AddressMode, Role
+from config.model import Role
 from planning.addresses.ipv6 import interface_addresses
+from planning.addresses.pod_addresses import Counted, Pinned, PodAddresses, Prefixes
 from planning.model import ClusterPlan, InterfacePlan, NodePlan
-from planning.nodes.endpoint import PRIMARY_NIC
 from planning.nodes.machine import identity_digest
 from planning.nodes.secrets import ClusterSecrets
 from planning.nodes.user_data import user_data
@@ -219,20 +220,7 @@ class Node(pulumi.ComponentResource):
             vswitch_id=vswitch_id,
             security_group_ids=[self._args.security_group_id],
             primary_ip_address=self._when_due(str(nic.primary)),
-            # An empty list or 0 takes the last addresses away. Without an input the provider keeps
-            # what the ENI has (`Computed` in resource_alicloud_ecs_network_interface.go), and it
-            # accepts one of the three inputs only (`ConflictsWith`).
-            private_ip_addresses=(
-                [str(address) for address in nic.pod_addresses]
-                if nic.mode is AddressMode.PINNED
-                else None
-            ),
-            secondary_private_ip_address_count=(
-                nic.pod_address_count if nic.mode is AddressMode.COUNT else None
-            ),
-            ipv4_prefixes=(
-                [str(prefix) for prefix in nic.prefixes] if nic.mode is AddressMode.PREFIX else None
-            ),
+            **_pod_address_inputs(nic.pods),
             ipv6_addresses=self._ipv6_addresses(nic),
             # The cloud must not take the ENI, and its addresses, with an instance it replaces.
             delete_on_release=False,
@@ -320,7 +308,7 @@ class Node(pulumi.ComponentResource):
         node = self._args.node.name
         assigned: pulumi.Output[Sequence[str]] = (
             eni.ipv4_prefixes.apply(addresses_of)
-            if plan.mode is AddressMode.PREFIX
+            if isinstance(plan.pods, Prefixes)
             else eni.private_ip_addresses.apply(lambda addresses: addresses or ())
         )
         primary = reporting_errors(self, partial(primary_as_planned, node, plan))
@@ -414,6 +402,30 @@ def _kept(*, only_control_plane: bool) -> list[str]:
     A replacement takes the new values all the same: the engine checks its inputs afresh.
     """
     return ["userData", *(_IDENTITY_PROPERTIES if only_control_plane else ())]
+
+
+class _PodAddressInputs(TypedDict, total=False):
+    private_ip_addresses: list[str]
+    secondary_private_ip_address_count: int
+    ipv4_prefixes: list[str]
+
+
+def _pod_address_inputs(pods: PodAddresses) -> _PodAddressInputs:
+    """The one of an ENI's three inputs that its pods' addresses go into.
+
+    The provider accepts only one of them (`ConflictsWith`). An empty list or 0 takes the last
+    addresses away; without an input the provider keeps what the ENI has (`Computed`, both in
+    resource_alicloud_ecs_network_interface.go).
+    """
+    match pods:
+        case Pinned(addresses):
+            return {"private_ip_addresses": [str(address) for address in addresses]}
+        case Counted(count):
+            return {"secondary_private_ip_address_count": count}
+        case Prefixes(blocks):
+            return {"ipv4_prefixes": [str(block) for block in blocks]}
+        case _:
+            assert_never(pods)
 
 
 def _render(plan: ClusterPlan, node: str, answers: Mapping[str, Any]) -> str:

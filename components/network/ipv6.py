@@ -53,7 +53,7 @@ class Ipv6Egress(pulumi.ComponentResource):
         listed = vpc.get_ipv6_addresses_output(
             vswitch_id=vswitch_id, opts=pulumi.InvokeOutputOptions(parent=self)
         ).apply(lambda answer: {a.ipv6_address: a.ipv6_address_id for a in answer.addresses})
-        for address in args.interface.planned_pod_addresses:
+        for address in args.interface.pods.planned:
             find = reporting_errors(self, partial(_address_id, str(address)))
             vpc.Ipv6InternetBandwidth(
                 f"{name}-{str(address).replace('.', '-')}",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from config.facts.instance_limits import known_types, limits_of, without_second_eni
+from config.facts.instance_limits import limits_of, listed_types, without_second_eni
 from config.members import common_zones, pool_members
 from config.model import ClusterConfig, NodePoolConfig, Role
 from config.report import Problem
@@ -148,7 +148,7 @@ def names_are_unique(config: ClusterConfig) -> Iterator[Problem]:
                 )
 
 
-def zones_are_said(config: ClusterConfig) -> Iterator[Problem]:
+def zones_are_chosen(config: ClusterConfig) -> Iterator[Problem]:
     """Nodes run in zones where every subnet of their pool has a vSwitch; no new zone moves them."""
     for name, pool in sorted(config.node_pools.items()):
         common = common_zones(config, pool)
@@ -193,7 +193,7 @@ def zones_are_said(config: ClusterConfig) -> Iterator[Problem]:
                 )
 
 
-def types_are_known(config: ClusterConfig) -> Iterator[Problem]:
+def types_have_limits(config: ClusterConfig) -> Iterator[Problem]:
     """Without a type's limits nothing could be checked before the cloud is asked."""
     for path, kind, nics in instance_types(config):
         if limits_of(kind, config.instance_types) is not None:
@@ -201,7 +201,7 @@ def types_are_known(config: ClusterConfig) -> Iterator[Problem]:
         if nics > 1 and without_second_eni(kind):
             continue  # `interfaces.types_take_two_enis` says so
         from_interfaces = f"see {kind} in DescribeInstanceTypes"
-        meant = nearest(kind, known_types())
+        meant = nearest(kind, listed_types())
         yield Problem(
             path=path,
             value=kind,
@@ -216,16 +216,16 @@ def types_are_known(config: ClusterConfig) -> Iterator[Problem]:
 
 def instance_types(config: ClusterConfig) -> list[tuple[str, str, int]]:
     """Every instance type in use: the path that says it, the type, how many NICs its nodes have."""
-    found: list[tuple[str, str, int]] = []
+    types: list[tuple[str, str, int]] = []
     for name, pool in sorted(config.node_pools.items()):
         nics = len(pool.interfaces)
-        found.append((f"nodePools.{name}.instanceType", pool.instance_type, nics))
-        found += [
+        types.append((f"nodePools.{name}.instanceType", pool.instance_type, nics))
+        types += [
             (f"nodePools.{name}.nodes.{node}.instanceType", own.instance_type, nics)
             for node, own in sorted(pool.nodes.items())
             if own.instance_type is not None
         ]
-    return found
+    return types
 
 
 def spot_is_whole(config: ClusterConfig) -> Iterator[Problem]:
@@ -313,8 +313,8 @@ def force_delete_is_for_subscriptions(config: ClusterConfig) -> Iterator[Problem
 
 
 def _ordinal_in(pool: str, node: str) -> int | None:
-    found = re.fullmatch(rf"{re.escape(pool)}-(0|[1-9]\d{{0,4}})", node)
-    return int(found[1]) if found else None
+    match = re.fullmatch(rf"{re.escape(pool)}-(0|[1-9]\d{{0,4}})", node)
+    return int(match[1]) if match else None
 
 
 def _size(pool: NodePoolConfig) -> int:
@@ -332,8 +332,8 @@ RULES = (
     control_planes_are_odd,
     names_are_host_names,
     names_are_unique,
-    zones_are_said,
-    types_are_known,
+    zones_are_chosen,
+    types_have_limits,
     spot_is_whole,
     deletion_protection_lets_machines_change,
     force_delete_is_for_subscriptions,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import assert_never
 
 from rich import box
 from rich.table import Table
 
 from operations.plan.cluster_report import address_ranges
 from planning.addresses.capacity import free_addresses, usable_addresses
+from planning.addresses.pod_addresses import Counted, Pinned, Prefixes
 from planning.cloud.notices import notices
 from planning.cloud.quotas import quotas
 from planning.cloud.security import inner_access_policy, security_rules
@@ -48,11 +50,17 @@ def _nodes(plan: ClusterPlan) -> Table:
 
 
 def _pod_addresses(nic: InterfacePlan) -> str:
-    if nic.pod_addresses:
-        return address_ranges([str(address) for address in nic.pod_addresses])
-    if nic.prefixes:
-        return ", ".join(str(prefix) for prefix in nic.prefixes)
-    return f"{nic.pod_address_count} of the cloud's choice" if nic.pod_address_count else "none"
+    if not nic.pods.count:
+        return "none"
+    match nic.pods:
+        case Pinned(addresses):
+            return address_ranges([str(address) for address in addresses])
+        case Counted(number):
+            return f"{number} of the cloud's choice"
+        case Prefixes(blocks):
+            return ", ".join(str(block) for block in blocks)
+        case _:
+            assert_never(nic.pods)
 
 
 def _pools(plan: ClusterPlan) -> Table:

@@ -6,12 +6,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from config.facts.tags import TAG_CLUSTER, TAG_CONTROLLER
 from operations.sweep.cloud import Answer, Api, CloudError
 from operations.sweep.state import StackState
 from planning.model import ClusterPlan
 from planning.names import (
-    TAG_CLUSTER,
-    TAG_CONTROLLER,
     api_endpoint_name,
     controller_role_name,
     nat_eip_name,

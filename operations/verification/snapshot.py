@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from config.facts.nics import DEFAULT_POD_NIC
+
 Object = Mapping[str, Any]
 
 KINDS = "nodes,pods,services,spiderippools.spiderpool.spidernet.io"
@@ -13,7 +15,6 @@ KINDS = "nodes,pods,services,spiderippools.spiderpool.spidernet.io"
 
 _DEFAULT_NETWORK = "v1.multus-cni.io/default-network"
 _PREFIX = "ipvlan-"
-_DEFAULT_INTERFACE = "eth0"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,4 +109,4 @@ def _pods(items: Sequence[Object]) -> Iterator[Pod]:
 
 def _interface(annotations: Mapping[str, str]) -> str:
     network = annotations.get(_DEFAULT_NETWORK, "").rpartition("/")[2]
-    return network.removeprefix(_PREFIX) or _DEFAULT_INTERFACE
+    return network.removeprefix(_PREFIX) or DEFAULT_POD_NIC

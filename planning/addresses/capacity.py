@@ -12,14 +12,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Network
 
+from config.facts.nics import DEFAULT_POD_NIC
+from config.facts.reserved import PREFIX_SIZE
 from config.model import Role
 from config.report import Problem
-from planning.addresses.blocks import PREFIX_SIZE, usable
+from planning.addresses.blocks import usable
 from planning.cloud.load_balancers import gateways, taken_addresses
 from planning.model import ClusterPlan, InterfacePlan, NodePlan
-
-DEFAULT_INTERFACE = "eth0"
-"""Pods stand on it unless they ask for another one (`multus.multusCNI.defaultCniCRName`)."""
 
 ON_EVERY_NODE = ("kube-proxy", "spiderpool-agent")
 ON_CONTROL_PLANES = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
@@ -50,7 +49,7 @@ def pod_capacity(node: NodePlan) -> int:
 
 
 def _default_addresses(interfaces: Iterable[InterfacePlan]) -> int:
-    return sum(i.pod_address_count for i in interfaces if i.name == DEFAULT_INTERFACE)
+    return sum(i.pods.count for i in interfaces if i.name == DEFAULT_POD_NIC)
 
 
 def usable_addresses(cidr: IPv4Network) -> int:
@@ -71,8 +70,8 @@ def free_addresses(plan: ClusterPlan) -> dict[str, int]:
     }
     for node in plan.nodes.values():
         for interface in node.interfaces.values():
-            inside = 0 if interface.prefixes else interface.pod_address_count
-            free[interface.vswitch] -= 1 + inside
+            single = 0 if interface.pods.blocks else interface.pods.count
+            free[interface.vswitch] -= 1 + single
     for key, taken in taken_addresses(plan).items():
         free[key] -= taken
     return free
@@ -103,6 +102,6 @@ def free_prefixes(plan: ClusterPlan) -> dict[str, int]:
     }
     for node in plan.nodes.values():
         for interface in node.interfaces.values():
-            if interface.prefixes:
-                free[interface.vswitch] -= len(interface.prefixes)
+            if interface.pods.blocks:
+                free[interface.vswitch] -= len(interface.pods.blocks)
     return free

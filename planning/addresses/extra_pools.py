@@ -19,16 +19,16 @@ def extra_pools_lie_in_their_node(config: ClusterConfig, layout: Layout) -> Iter
         if placed is None:
             continue
         key = (pool.node, pool.interface)
-        own = {int(a) for a in placed.planned_pod_addresses}
+        own = {int(a) for a in placed.pods.planned}
         rest = left.setdefault(key, set(own))
         for place, text in enumerate(pool.addresses):
             try:
-                found = set(numbers(text))
+                addresses = set(numbers(text))
             except ValueError:
                 continue  # `config.rules` says so
-            rest -= found
-            if not found <= own:
-                shown = ", ".join(canonical_ranges(placed.planned_pod_addresses)) or "none"
+            rest -= addresses
+            if not addresses <= own:
+                shown = ", ".join(canonical_ranges(placed.pods.planned)) or "none"
                 yield Problem(
                     path=f"spiderpool.extraPools.{name}.addresses[{place}]",
                     value=text,

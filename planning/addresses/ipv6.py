@@ -40,7 +40,7 @@ def interface_addresses(network: IPv6Network, interface: InterfacePlan) -> tuple
     """All IPv6 addresses of an ENI: the host's first, then one for each pod address."""
     return (
         twin(network, interface.primary),
-        *(twin(network, a) for a in interface.planned_pod_addresses),
+        *(twin(network, a) for a in interface.pods.planned),
     )
 
 

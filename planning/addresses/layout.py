@@ -16,7 +16,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from itertools import count
+from typing import assert_never
 
+from config.facts.reserved import PREFIX_LENGTH, PREFIX_SIZE
 from config.members import Member, members_of
 from config.model import (
     AddressMode,
@@ -27,18 +29,12 @@ from config.model import (
     ZoneSubnetConfig,
 )
 from config.report import Problem
-from planning.addresses.blocks import (
-    PREFIX_LENGTH,
-    PREFIX_SIZE,
-    Span,
-    block,
-    prefixes_for,
-    span_of,
-    usable,
-)
+from planning.addresses.blocks import Span, block, prefixes_for, span_of, usable
 from planning.addresses.canonical import expand
 from planning.addresses.claims import Claim, collisions
+from planning.addresses.pod_addresses import Counted, Pinned, PodAddresses, Prefixes
 from planning.addresses.proposals import first_block_proposals, free_first_block
+from planning.model import InterfacePlan
 from planning.names import vswitch_key
 
 DEFAULT_FIRST_BLOCK = 1
@@ -46,25 +42,10 @@ DEFAULT_FIRST_BLOCK = 1
 
 
 @dataclass(frozen=True, kw_only=True)
-class Placement:
-    """The addresses of one NIC of one node."""
-
-    vswitch: str
-    primary: IPv4Address
-    pod_addresses: tuple[IPv4Address, ...] = ()
-    prefixes: tuple[IPv4Network, ...] = ()
-
-    @property
-    def planned_pod_addresses(self) -> tuple[IPv4Address, ...]:
-        """Every pod address that is known before the cloud is asked, in order."""
-        return self.pod_addresses + tuple(a for block in self.prefixes for a in block)
-
-
-@dataclass(frozen=True, kw_only=True)
 class Layout:
-    """Placements by node and NIC, and what is wrong with them. Complete only without problems."""
+    """NICs by node and name, both sorted, and the problems. Complete only without problems."""
 
-    nodes: Mapping[str, Mapping[str, Placement]]
+    nodes: Mapping[str, Mapping[str, InterfacePlan]]
     problems: tuple[Problem, ...]
 
 
@@ -106,7 +87,7 @@ class _Work:
         self.outside: set[tuple[str, str]] = set()
         """Pools and vSwitches of blocks that lie outside: said once, not for each node."""
 
-    def place(self, member: Member) -> Iterator[tuple[str, Placement]]:
+    def place(self, member: Member) -> Iterator[tuple[str, InterfacePlan]]:
         """The NICs of one node, sorted; one that cannot be placed is left out."""
         pool = self.config.node_pools[member.pool]
         needs_ordinal = False
@@ -162,21 +143,13 @@ class _Work:
 
     def _explicit(
         self, at: _Spot, own: NodeInterfaceConfig, address: IPv4Address
-    ) -> Placement | None:
+    ) -> InterfacePlan | None:
+        pods = _explicit_pods(at.interface, own)
+        if pods is None:
+            return None
         path = f"{at.member.path}.interfaces.{at.nic}"
-        claimed: list[tuple[str, Span]] = [(f"{path}.address", _single(address))]
-        pods: tuple[IPv4Address, ...] = ()
-        prefixes: tuple[IPv4Network, ...] = ()
-        wanted = own.pod_addresses or ()
-        if at.interface.mode is AddressMode.PREFIX:
-            prefixes = tuple(sorted(_as_prefixes(wanted)))
-            claimed += [(f"{path}.podAddresses", span_of(p)) for p in prefixes]
-        elif at.interface.mode is AddressMode.PINNED:
-            try:
-                pods = expand(wanted)
-            except ValueError:
-                return None  # `config.rules` says so, with the text that is wrong
-            claimed += [(f"{path}.podAddresses", _single(a)) for a in pods]
+        claimed = [(f"{path}.address", _single(address))]
+        claimed += [(f"{path}.podAddresses", span) for span in _spans(pods)]
         free = usable(at.zone.cidr)
         claims = self.claims.setdefault(at.key, [])
         for where, span in claimed:
@@ -193,9 +166,9 @@ class _Work:
                     prefix=span.first != span.last,
                 )
             )
-        return Placement(vswitch=at.key, primary=address, pod_addresses=pods, prefixes=prefixes)
+        return InterfacePlan(name=at.nic, vswitch=at.key, primary=address, pods=pods)
 
-    def _from_block(self, at: _Spot, ordinal: int) -> Placement | None:
+    def _from_block(self, at: _Spot, ordinal: int) -> InterfacePlan | None:
         first = self.first_blocks.get(at.member.pool)
         if first is None:
             self.pools_without_first_block.add(at.member.pool)
@@ -209,29 +182,32 @@ class _Work:
         if not owned.within(free):
             self._block_outside(at, owned, index, ordinal)
             return None
-        pinned = at.interface.mode is AddressMode.PINNED
-        pods = at.interface.pod_addresses if pinned else 0
-        if pods + 1 > size:
-            return None  # `config.rules` says so, once for the pool
+        if at.interface.mode is AddressMode.PINNED and at.interface.pod_addresses + 1 > size:
+            return None  # `config.rules` refuses it, once for the pool
         self._claim_block(at, owned, index, prefix=False)
-        prefixes: tuple[IPv4Network, ...] = ()
-        if at.interface.mode is AddressMode.PREFIX:
-            taken = self._prefixes(at, index)
-            if taken is None:
-                return None
-            prefixes = taken
-        return Placement(
-            vswitch=at.key,
-            primary=IPv4Address(owned.first),
-            pod_addresses=tuple(IPv4Address(owned.first + n) for n in range(1, pods + 1)),
-            prefixes=prefixes,
-        )
+        pods = self._pods(at, owned, index)
+        if pods is None:
+            return None
+        primary = IPv4Address(owned.first)
+        return InterfacePlan(name=at.nic, vswitch=at.key, primary=primary, pods=pods)
 
-    def _prefixes(self, at: _Spot, index: int) -> tuple[IPv4Network, ...] | None:
+    def _pods(self, at: _Spot, owned: Span, index: int) -> PodAddresses | None:
+        requested = at.interface.pod_addresses
+        match at.interface.mode:
+            case AddressMode.PINNED:
+                return Pinned(tuple(IPv4Address(owned.first + n + 1) for n in range(requested)))
+            case AddressMode.COUNT:
+                return Counted(requested)
+            case AddressMode.PREFIX:
+                return self._prefixes(at, index)
+            case mode:
+                assert_never(mode)
+
+    def _prefixes(self, at: _Spot, index: int) -> Prefixes | None:
         reservation = at.zone.prefix_reservation
         size = at.pool.prefix_block_size
-        wanted = prefixes_for(at.interface.pod_addresses)
-        if reservation is None or wanted * PREFIX_SIZE > size:
+        blocks = prefixes_for(at.interface.pod_addresses)
+        if reservation is None or blocks * PREFIX_SIZE > size:
             return None  # `config.rules` says so
         slot = block(int(reservation.network_address), size, index - DEFAULT_FIRST_BLOCK)
         if not slot.within(span_of(reservation)):
@@ -257,8 +233,8 @@ class _Work:
             )
             return None
         self._claim_block(at, slot, index, prefix=True)
-        return tuple(
-            IPv4Network((slot.first + n * PREFIX_SIZE, PREFIX_LENGTH)) for n in range(wanted)
+        return Prefixes(
+            tuple(IPv4Network((slot.first + n * PREFIX_SIZE, PREFIX_LENGTH)) for n in range(blocks))
         )
 
     def _claim_block(self, at: _Spot, span: Span, index: int, *, prefix: bool) -> None:
@@ -336,6 +312,35 @@ class _Spot:
     interface: InterfaceConfig
     key: str
     zone: ZoneSubnetConfig
+
+
+def _explicit_pods(interface: InterfaceConfig, own: NodeInterfaceConfig) -> PodAddresses | None:
+    """The addresses that the user wrote for one node; None when `config.rules` refuses them."""
+    texts = own.pod_ranges or ()
+    match interface.mode:
+        case AddressMode.PINNED:
+            try:
+                return Pinned(expand(texts))
+            except ValueError:
+                return None
+        case AddressMode.COUNT:
+            return Counted(interface.pod_addresses)
+        case AddressMode.PREFIX:
+            return Prefixes(tuple(sorted(_as_prefixes(texts))))
+        case mode:
+            assert_never(mode)
+
+
+def _spans(pods: PodAddresses) -> list[Span]:
+    match pods:
+        case Pinned(addresses):
+            return [_single(address) for address in addresses]
+        case Counted():
+            return []
+        case Prefixes(blocks):
+            return [span_of(block) for block in blocks]
+        case _:
+            assert_never(pods)
 
 
 def _single(address: IPv4Address) -> Span:

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from hashlib import sha256
 from typing import Final
 
+from config.facts.nics import PRIMARY_NIC
 from planning.model import ClusterPlan
-from planning.nodes.endpoint import PRIMARY_NIC
 
 NAME: Final = "cloud-controller-manager"
 NAMESPACE: Final = "kube-system"

@@ -34,7 +34,7 @@ def quotas(plan: ClusterPlan) -> Mapping[str, Quota]:
     nics = [nic for node in plan.nodes.values() for nic in node.interfaces.values()]
     has_nat = network.nat_vswitch is not None
     public = plan.kubernetes.mode == "kubeadm" and plan.public_endpoint
-    addresses = sum(1 + nic.pod_address_count for nic in nics)
+    addresses = sum(1 + nic.pods.count for nic in nics)
     enterprise = network.security_group.type == "enterprise"
     return {
         "CLB instances": Quota(needed=balancer_count(plan, "CLB"), default=60, per=PER_REGION),

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from ipaddress import IPv6Network
 from typing import Final
 
+from config.facts.ranges import LINK_LOCAL
 from config.report import ConfigError
 from planning.addresses.ipv6 import gateway as ipv6_gateway
 from planning.model import ClusterPlan, IPPoolPlan
@@ -114,7 +115,7 @@ def coordinator_spec(plan: ClusterPlan) -> Values:
     return {
         "mode": "auto",
         "podCIDRType": "none",
-        "hijackCIDR": ["169.254.0.0/16"],
+        "hijackCIDR": [str(LINK_LOCAL)],
         "tunePodRoutes": True,
         **{field: own[field] for field in COORDINATOR_FIELDS if field in own},
     }

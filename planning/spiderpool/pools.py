@@ -22,25 +22,25 @@ def ip_pools(
     pools: dict[str, IPPoolPlan] = {}
     for node in nodes.values():
         for nic, interface in node.interfaces.items():
-            if interface.pod_address_count == 0:
+            if interface.pods.count == 0:
                 continue
             extra = taken.get((node.name, nic), frozenset())
-            addresses = tuple(a for a in interface.planned_pod_addresses if a not in extra)
+            addresses = tuple(a for a in interface.pods.planned if a not in extra)
             name = pool_name(node.name, nic)
             pool = _pool(config, network, node, interface, name=name, addresses=addresses)
             for each in _with_ipv6(pool, network, addresses, pool_name(node.name, nic, IPV6)):
                 pools[each.name] = each
-    for name, wanted in config.spiderpool.extra_pools.items():
-        owner = nodes.get(wanted.node)
-        wanted_nic = owner.interfaces.get(wanted.interface) if owner is not None else None
-        if owner is None or wanted_nic is None:
+    for name, extra_pool in config.spiderpool.extra_pools.items():
+        owner = nodes.get(extra_pool.node)
+        nic = owner.interfaces.get(extra_pool.interface) if owner is not None else None
+        if owner is None or nic is None:
             continue  # only in a plan that is refused
-        addresses = expand(wanted.addresses)
-        pool = _pool(config, network, owner, wanted_nic, name=name, addresses=addresses)
+        addresses = expand(extra_pool.addresses)
+        pool = _pool(config, network, owner, nic, name=name, addresses=addresses)
         pool = replace(
             pool,
-            namespaces=tuple(sorted(wanted.namespaces)),
-            pod_labels=dict(sorted(wanted.pod_labels.items())) or None,
+            namespaces=tuple(sorted(extra_pool.namespaces)),
+            pod_labels=dict(sorted(extra_pool.pod_labels.items())) or None,
         )
         for each in _with_ipv6(pool, network, addresses, f"{name}-v6"):
             pools[each.name] = each

@@ -54,7 +54,7 @@ def webhook_problems(spec: Spec, *, others: Mapping[str, Spec], ipv6: bool) -> t
     return (*problems, *_pod_affinity(spec.get("podAffinity")))
 
 
-def held_by(spec: Spec, *, ipv6: bool) -> tuple[Network, Sequence[Range]]:
+def subnet_and_ranges(spec: Spec, *, ipv6: bool) -> tuple[Network, Sequence[Range]]:
     """Subnet and addresses of a pool that the webhook accepts."""
     _, subnet = _subnet(spec, ipv6=ipv6)
     return subnet, _addresses(spec, subnet)
@@ -83,27 +83,27 @@ def _refused(path: str, value: object, rule: str, remedy: str) -> _RefusedError:
 
 
 def _subnet(spec: Spec, *, ipv6: bool) -> tuple[int, Network]:
-    text, said = str(spec["subnet"]), spec.get("ipVersion")
-    found = network_of(text)
-    if said is not None and said not in _VERSIONS:
-        raise _refused("ipVersion", said, "an IP version is 4 or 6.", "Leave it out.")
-    if found is None or (said is not None and found.version != said):
+    text, version = str(spec["subnet"]), spec.get("ipVersion")
+    network = network_of(text)
+    if version is not None and version not in _VERSIONS:
+        raise _refused("ipVersion", version, "an IP version is 4 or 6.", "Leave it out.")
+    if network is None or (version is not None and network.version != version):
         raise _refused(
             "subnet",
             text,
             "a subnet is one CIDR block of the pool's IP version.",
             "Write the vSwitch's CIDR block, and leave ipVersion out.",
         )
-    if found.version == IPV6 and not ipv6:
+    if network.version == IPV6 and not ipv6:
         raise _refused(
             "subnet",
             text,
             "IPv6 is off in this cluster's Spiderpool.",
             "Say network.ipv6.enabled: true, or write an IPv4 pool.",
         )
-    if str(found) != text:
+    if str(network) != text:
         raise _refused(
-            "subnet", text, "a subnet is written without host bits, shortest.", f"Write {found}."
+            "subnet", text, "a subnet is written without host bits, shortest.", f"Write {network}."
         )
     if text.startswith(":"):
         raise _refused(
@@ -112,7 +112,7 @@ def _subnet(spec: Spec, *, ipv6: bool) -> tuple[int, Network]:
             "Spiderpool makes a label of it, and a label begins with a letter or digit.",
             "Use a range of the VPC.",
         )
-    return found.version, found
+    return network.version, network
 
 
 def _apart_from_other_subnets(version: int, subnet: Network, others: Mapping[str, Spec]) -> None:
@@ -162,20 +162,22 @@ def _merged(entries: Sequence[str], version: int) -> list[str] | None:
 
 def _addresses(spec: Spec, subnet: Network) -> list[Range]:
     """The pool's ranges without the excluded ones; refuses a range outside the subnet."""
-    held: list[Range] = []
+    ranges: list[Range] = []
     for place, entry in enumerate(texts(spec.get("ips"))):
-        found = _range(f"ips[{place}]", entry, subnet)
-        if found.first > found.last:
-            found = Range(entry, found.last, found.first)
-        if any(found.first <= other.last and other.first <= found.last for other in held):
+        entry_range = _range(f"ips[{place}]", entry, subnet)
+        if entry_range.first > entry_range.last:
+            entry_range = Range(entry, entry_range.last, entry_range.first)
+        if any(
+            entry_range.first <= other.last and other.first <= entry_range.last for other in ranges
+        ):
             raise _refused(
                 f"ips[{place}]", entry, "it overlaps with an entry before it.", "Take it out."
             )
-        held.append(found)
+        ranges.append(entry_range)
     for place, entry in enumerate(texts(spec.get("excludeIPs"))):
         gone = _range(f"excludeIPs[{place}]", entry, subnet)
-        held = [piece for own in held for piece in _without(own, gone)]
-    return held
+        ranges = [piece for own in ranges for piece in _without(own, gone)]
+    return ranges
 
 
 def _without(own: Range, gone: Range) -> Iterator[Range]:
@@ -202,7 +204,7 @@ def _range(path: str, entry: str, subnet: Network) -> Range:
 
 
 def _apart_from_other_pools(
-    held: Sequence[Range], subnet: Network, others: Mapping[str, Spec]
+    ranges: Sequence[Range], subnet: Network, others: Mapping[str, Spec]
 ) -> None:
     for name, spec in others.items():
         if spec["subnet"] != str(subnet):
@@ -210,7 +212,7 @@ def _apart_from_other_pools(
         theirs = _addresses(_mutated(spec, subnet.version), subnet)
         both = [
             other.text
-            for own in held
+            for own in ranges
             for other in theirs
             if own.first <= other.last and other.first <= own.last
         ]

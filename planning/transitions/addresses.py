@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Final
 
+from config.facts.nics import DEFAULT_POD_NIC
 from config.ranges import expand
 from planning.addresses.canonical import canonical_ranges
+from planning.addresses.pod_addresses import Counted
 from planning.names import IPV6, pool_name
 from planning.transitions.holders import Cluster, Holders, NoAnswer, NotAsked
 from planning.transitions.nodes import Nodes
@@ -76,7 +78,7 @@ def _pools(record: Record) -> Mapping[str, _Pool]:
     pools: dict[str, _Pool] = {}
     taken: dict[tuple[str, str], frozenset[int]] = {}
     for name, extra in (record.section("spiderpool", "extraPools") or {}).items():
-        where = (str(extra.get("node")), str(extra.get("interface", "eth0")))
+        where = (str(extra.get("node")), str(extra.get("interface", DEFAULT_POD_NIC)))
         addresses = frozenset(int(a) for a in expand(extra.get("addresses", ())))
         taken[where] = taken.get(where, frozenset()) | addresses
         pools[name] = _Pool(
@@ -88,14 +90,14 @@ def _pools(record: Record) -> Mapping[str, _Pool]:
         )
     for node in record.nodes.values():
         for nic, interface in node.interfaces.items():
-            if interface.count:
+            if interface.pods.count:
                 name = pool_name(node.name, nic)
                 pools[name] = _Pool(
                     name=name,
                     path=f"nodePools.{node.pool}.interfaces.{nic}.podAddresses",
                     node=node.name,
                     interface=nic,
-                    addresses=interface.pods - taken.get((node.name, nic), frozenset()),
+                    addresses=interface.addresses - taken.get((node.name, nic), frozenset()),
                 )
     return pools
 
@@ -141,21 +143,17 @@ def _interfaces(before: Record, after: Record, nodes: Nodes) -> Iterator[_Phased
     for name, nic, one, other in _kept(before, after):
         if name in nodes.replaced:
             continue
-        gone, new = one.pods - other.pods, other.pods - one.pods
+        gone, new = one.addresses - other.addresses, other.addresses - one.addresses
         if gone:
             yield (
                 Phase.ADDRESSES_LEAVE,
                 ShrinkInterface(node=name, interface=nic, addresses=_ranges(gone)),
             )
-        if new or (other.mode == "count" and other.count > one.count):
+        more = other.pods.count - one.pods.count if isinstance(other.pods, Counted) else len(new)
+        if more > 0:
             yield (
                 Phase.ADDRESSES_ARRIVE,
-                GrowInterface(
-                    node=name,
-                    interface=nic,
-                    addresses=_ranges(new),
-                    count=len(new) or other.count - one.count,
-                ),
+                GrowInterface(node=name, interface=nic, addresses=_ranges(new), count=more),
             )
 
 
@@ -183,12 +181,12 @@ def _taken_twice(before: Record, after: Record) -> Iterator[Refusal]:
     }
     for node in after.nodes.values():
         for nic, interface in node.interfaces.items():
-            held: dict[str, set[int]] = {}
+            taken: dict[str, set[int]] = {}
             for address in _all(interface):
                 owner = owners.get(address)
                 if owner is not None and owner != (node.name, nic):
-                    held.setdefault(owner[0], set()).add(address)
-            for owner_name, addresses in sorted(held.items()):
+                    taken.setdefault(owner[0], set()).add(address)
+            for owner_name, addresses in sorted(taken.items()):
                 shown = ", ".join(_ranges(frozenset(addresses)))
                 going = owner_name not in after.nodes
                 yield Refusal(
@@ -207,31 +205,32 @@ def _taken_twice(before: Record, after: Record) -> Iterator[Refusal]:
 
 
 def _all(interface: Interface) -> frozenset[int]:
-    return interface.pods | {int(IPv4Address(interface.address))}
+    return interface.addresses | {int(IPv4Address(interface.address))}
 
 
 def _kinds(before: Record, after: Record) -> Iterator[Refusal]:
     """What an ENI cannot give up."""
     for name, nic, one, other in _kept(before, after):
         path = f"nodePools.{after.nodes[name].pool}.interfaces.{nic}"
-        if one.mode != other.mode and one.count:
+        mode, new_mode = one.pods.mode, other.pods.mode
+        count, new_count = one.pods.count, other.pods.count
+        if mode is not new_mode and count:
             yield Refusal(
                 path=f"{path}.mode",
-                value=other.mode,
-                rule=f"{nic} of {name} has addresses by mode: {one.mode}, and keeps it.",
+                value=new_mode,
+                rule=f"{nic} of {name} has addresses by mode: {mode}, and keeps it.",
                 reason="A NIC does not give up addresses of one kind for another kind: the "
                 "provider leaves what is not named as it is.",
-                remedy=f"Write mode: {one.mode}, or make a pool with mode: {other.mode} and take "
+                remedy=f"Write mode: {mode}, or make a pool with mode: {new_mode} and take "
                 "this one out afterwards.",
             )
-        elif other.mode == "count" and other.count < one.count:
+        elif isinstance(other.pods, Counted) and new_count < count:
             yield Refusal(
                 path=f"{path}.podAddresses",
-                value=str(other.count),
-                rule=f"{nic} of {name} has {one.count} addresses that the cloud chose, and keeps "
-                "them.",
+                value=str(new_count),
+                rule=f"{nic} of {name} has {count} addresses that the cloud chose, and keeps them.",
                 reason="The provider would choose which of them go, without asking who holds them.",
-                remedy=f"Write podAddresses: {one.count}, or make a smaller pool and take this "
+                remedy=f"Write podAddresses: {count}, or make a smaller pool and take this "
                 "one out afterwards.",
             )
 
@@ -252,7 +251,7 @@ def _in_use(lost: Mapping[str, _Pool], cluster: Cluster) -> Iterator[Refusal]:
                 )
         case Holders(pods=pods):
             for name, pool in sorted(lost.items()):
-                yield from _held(pool, _holding(pods, name, pool.addresses))
+                yield from _refused_for(pool, _holding(pods, name, pool.addresses))
 
 
 def _holding(
@@ -260,15 +259,15 @@ def _holding(
 ) -> dict[str, int]:
     """Pod → an IPv4 address, or the twin of an IPv6 one, that it holds of these."""
     twins = pods.get(f"{pool}-v{IPV6}", {})
-    held = {pod: address & _LOW for address, pod in twins.items() if address & _LOW in addresses}
+    by_twin = {pod: address & _LOW for address, pod in twins.items() if address & _LOW in addresses}
     own = pods.get(pool, {})
-    return held | {pod: address for address, pod in own.items() if address in addresses}
+    return by_twin | {pod: address for address, pod in own.items() if address in addresses}
 
 
-def _held(pool: _Pool, held: Mapping[str, int]) -> Iterator[Refusal]:
-    if not held:
+def _refused_for(pool: _Pool, holders: Mapping[str, int]) -> Iterator[Refusal]:
+    if not holders:
         return
-    shown = ", ".join(f"{pod} ({IPv4Address(address)})" for pod, address in sorted(held.items()))
+    shown = ", ".join(f"{pod} ({IPv4Address(address)})" for pod, address in sorted(holders.items()))
     yield Refusal(
         path=pool.path,
         value=", ".join(_ranges(pool.addresses)),

@@ -5,26 +5,32 @@ A record without `schema`, or an older one, is of an earlier release: what it st
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cached_property
+from ipaddress import IPv4Address, IPv4Network
+from typing import Any, assert_never
 
-from config.model import Role
+from config.facts.reserved import PREFIX_LENGTH, PREFIX_SIZE
+from config.model import AddressMode, Role
 from config.ranges import numbers
-from planning.transitions.earlier import Made
+from planning.addresses.pod_addresses import Counted, Pinned, PodAddresses, Prefixes
+from planning.transitions.earlier import MachineSettings
 from planning.transitions.record import SCHEMA, Json
 
 
 @dataclass(frozen=True, kw_only=True)
 class Interface:
-    """One NIC. `pods` are the pod addresses as integers, empty where only the cloud knows them."""
+    """One NIC; `address` is its primary one."""
 
     subnet: str
-    mode: str
     address: str
-    pods: frozenset[int]
-    count: int
-    """How many pod addresses, in each mode."""
+    pods: PodAddresses
+
+    @cached_property
+    def addresses(self) -> frozenset[int]:
+        """The pod addresses that the plan knows, as integers."""
+        return frozenset(int(address) for address in self.pods.planned)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +94,7 @@ class EarlierRelease:
 
     workers: tuple[str, ...] | None = None
     kubernetes: str | None = None
-    machines: Mapping[str, Made] = field(default_factory=dict)
+    machines: Mapping[str, MachineSettings] = field(default_factory=dict)
 
 
 def read_record(document: Mapping[str, Any] | None) -> Record | EarlierRelease:
@@ -144,15 +150,26 @@ def _machine(name: str, node: Json, pools: Json) -> Machine:
 
 def _interface(text: str, kind: Json) -> Interface:
     address, *ranges = text.split()
-    pods = frozenset(n for part in ranges for n in numbers(part))
-    count = kind.get("count")
+    addresses = sorted(n for part in ranges for n in numbers(part))
     return Interface(
         subnet=str(kind.get("subnet", "")),
-        mode=str(kind.get("mode", "")),
         address=address,
-        pods=pods,
-        count=len(pods) if pods or not isinstance(count, int) else count,
+        pods=_pods(AddressMode(kind.get("mode", AddressMode.PINNED)), addresses, kind),
     )
+
+
+def _pods(mode: AddressMode, addresses: Sequence[int], kind: Json) -> PodAddresses:
+    match mode:
+        case AddressMode.PINNED:
+            return Pinned(tuple(IPv4Address(address) for address in addresses))
+        case AddressMode.COUNT:
+            count = kind.get("count")
+            return Counted(count if isinstance(count, int) else 0)
+        case AddressMode.PREFIX:
+            starts = (address for address in addresses if address % PREFIX_SIZE == 0)
+            return Prefixes(tuple(IPv4Network((start, PREFIX_LENGTH)) for start in starts))
+        case _:
+            assert_never(mode)
 
 
 def _workers(plain: Json) -> tuple[str, ...] | None:

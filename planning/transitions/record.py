@@ -163,9 +163,9 @@ def _machine(plan: ClusterPlan, node: NodePlan) -> Json:
         "interfaces": {
             nic: {
                 "subnet": plan.network.vswitches[i.vswitch].subnet,
-                "mode": i.mode.value,
+                "mode": i.pods.mode.value,
                 # Ranges say it in the other modes.
-                "count": None if i.planned_pod_addresses else i.pod_address_count,
+                "count": None if i.pods.planned else i.pods.count,
             }
             for nic, i in node.interfaces.items()
         },
@@ -205,7 +205,7 @@ def _differing(machine: Json, common: Json) -> Json:
 
 
 def _addresses(interface: InterfacePlan) -> str:
-    return " ".join((str(interface.primary), *canonical_ranges(interface.planned_pod_addresses)))
+    return " ".join((str(interface.primary), *canonical_ranges(interface.pods.planned)))
 
 
 def _dump(model: BaseModel) -> Json:

@@ -31,8 +31,8 @@ def layout(document: Mapping[str, object]) -> dict[str, object]:
                     nic: {
                         "vswitch": interface.vswitch,
                         "primary": str(interface.primary),
-                        "podAddresses": [str(a) for a in interface.planned_pod_addresses],
-                        "prefixes": [str(p) for p in interface.prefixes],
+                        "podAddresses": [str(a) for a in interface.pods.planned],
+                        "prefixes": [str(p) for p in interface.pods.blocks],
                     }
                     for nic, interface in node.interfaces.items()
                 },

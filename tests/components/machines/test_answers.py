@@ -14,24 +14,18 @@ from components.machines.answers import (
     pool_ips,
     primary_as_planned,
 )
-from config.model import AddressMode
+from planning.addresses.pod_addresses import Counted, Pinned, PodAddresses, Prefixes
 from planning.model import InterfacePlan, IPPoolPlan
 
 pytestmark = pytest.mark.unit
 
 
-def _nic(
-    mode: AddressMode = AddressMode.PINNED, *, prefixes: tuple[str, ...] = ()
-) -> InterfacePlan:
-    pinned = mode is AddressMode.PINNED
+_PINNED = Pinned(tuple(IPv4Address("10.0.0.16") + n for n in range(3)))
+
+
+def _nic(pods: PodAddresses = _PINNED) -> InterfacePlan:
     return InterfacePlan(
-        name="eth0",
-        vswitch="primary-a",
-        mode=mode,
-        primary=IPv4Address("10.0.0.10"),
-        pod_addresses=tuple(IPv4Address("10.0.0.16") + n for n in range(3)) if pinned else (),
-        pod_address_count=3,
-        prefixes=tuple(IPv4Network(prefix) for prefix in prefixes),
+        name="eth0", vswitch="primary-a", primary=IPv4Address("10.0.0.10"), pods=pods
     )
 
 
@@ -80,14 +74,14 @@ def test_a_refusal_names_what_is_missing_and_what_nobody_planned() -> None:
 
 
 def test_of_counted_addresses_only_the_number_is_held() -> None:
-    nic = _nic(AddressMode.COUNT)
+    nic = _nic(Counted(3))
     assert len(pod_addresses_as_planned("a", nic, ["10.0.0.7", "10.0.0.5", "10.0.0.6"])) == 3
     with pytest.raises(pulumi.RunError, match="2 pod addresses, 3 were asked for"):
         pod_addresses_as_planned("a", nic, ["10.0.0.7", "10.0.0.5"])
 
 
 def test_prefix_addresses_are_held_like_pinned_ones() -> None:
-    nic = _nic(AddressMode.PREFIX, prefixes=("10.0.0.16/28",))
+    nic = _nic(Prefixes((IPv4Network("10.0.0.16/28"),)))
     assigned = addresses_of(["10.0.0.16/28"])
     assert pod_addresses_as_planned("a", nic, assigned) == assigned
     with pytest.raises(pulumi.RunError, match=r"missing: 10\.0\.0\.31"):

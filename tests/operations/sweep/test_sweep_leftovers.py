@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from config.facts.tags import TAG_CLUSTER, TAG_PROFILE
 from operations.engine.places import LOCAL_STACK, Places
 from operations.engine.pulumi_stack import PulumiStack
 from operations.engine.running import Runner
@@ -25,7 +26,6 @@ from operations.sweep.leftovers import (
 from operations.sweep.recovery import wait_until_quiet
 from operations.sweep.removal import order, remove
 from operations.sweep.state import StackState
-from planning.names import TAG_CLUSTER, TAG_PROFILE
 
 pytestmark = pytest.mark.unit
 

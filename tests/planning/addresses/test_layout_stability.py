@@ -226,8 +226,8 @@ def test_more_pod_addresses_move_none_that_are_there(
         for key, there in node.interfaces.items():
             now = after.nodes[name].interfaces[key]
             assert now.primary == there.primary
-            held = now.planned_pod_addresses[: len(there.planned_pod_addresses)]
-            assert held == there.planned_pod_addresses
+            kept = now.pods.planned[: len(there.pods.planned)]
+            assert kept == there.pods.planned
 
 
 @many
@@ -242,16 +242,16 @@ def test_every_address_is_inside_its_vswitch_unique_and_not_reserved(document: D
             last = int(vswitch.cidr.broadcast_address)
             reserved = {vswitch.cidr.network_address, *(IPv4Address(last - n) for n in range(3))}
             assert vswitch.gateway == IPv4Address(last - 2)
-            for address in (interface.primary, *interface.planned_pod_addresses):
+            for address in (interface.primary, *interface.pods.planned):
                 assert address in vswitch.cidr
                 assert address not in reserved
                 assert address not in seen
                 seen.add(address)
-            held = vswitch.prefix_reservation
-            for prefix in interface.prefixes:
-                assert held is not None
-                assert prefix.subnet_of(held)
-            assert held is None or interface.primary not in held
+            reservation = vswitch.prefix_reservation
+            for prefix in interface.pods.blocks:
+                assert reservation is not None
+                assert prefix.subnet_of(reservation)
+            assert reservation is None or interface.primary not in reservation
 
 
 @many
@@ -260,7 +260,7 @@ def test_pools_hold_exactly_the_pod_addresses_of_their_nics(document: Document) 
     plan = _plan(document)
     for pool in plan.ip_pools.values():
         interface = plan.nodes[pool.node].interfaces[pool.interface]
-        assert expand(pool.ips) == tuple(sorted(interface.planned_pod_addresses))
+        assert expand(pool.ips) == tuple(sorted(interface.pods.planned))
         assert canonical_ranges(expand(pool.ips)) == pool.ips
         assert pool.gateway not in expand(pool.ips)
         assert interface.primary not in expand(pool.ips)
@@ -274,7 +274,7 @@ def test_pools_hold_exactly_the_pod_addresses_of_their_nics(document: Document) 
 def test_capacity_never_exceeds_addresses(document: Document) -> None:
     plan = _plan(document)
     for node in plan.nodes.values():
-        addresses = len(node.interfaces["eth0"].planned_pod_addresses)
+        addresses = len(node.interfaces["eth0"].pods.planned)
         assert pod_capacity(node) <= addresses
         assert node.max_pods == addresses + host_network_pods(
             node.role, cloud_controller=plan.cloud_controller.enabled
