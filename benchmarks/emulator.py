@@ -42,7 +42,7 @@ def signed(product: str, action: str, parameters: dict[str, str]) -> str:
     def enc(text: str) -> str:
         return quote(text, safe="~")
 
-    given = {
+    query = {
         **parameters,
         "Action": action,
         "Version": VERSIONS[product],
@@ -52,10 +52,10 @@ def signed(product: str, action: str, parameters: dict[str, str]) -> str:
         "SignatureNonce": uuid.uuid4().hex,
         "Timestamp": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
     }
-    canonical = "&".join(f"{enc(k)}={enc(v)}" for k, v in sorted(given.items()))
+    canonical = "&".join(f"{enc(k)}={enc(v)}" for k, v in sorted(query.items()))
     text = f"POST&%2F&{enc(canonical)}"
     digest = hmac.new(f"{SECRET}&".encode(), text.encode(), hashlib.sha1).digest()
-    return urlencode({**given, "Signature": base64.b64encode(digest).decode()})
+    return urlencode({**query, "Signature": base64.b64encode(digest).decode()})
 
 
 class Client:
@@ -176,7 +176,7 @@ def run(home: Path, sizes: list[int], seconds: float) -> None:
         size, eni = 0, {"id": "", "address": ""}
         for goal in sizes:
             began, cpu = time.perf_counter(), cpu_seconds(server.pid)
-            made = goal - size
+            created = goal - size
             while size < goal:
                 size += 1
                 answer = client.call(
@@ -192,8 +192,8 @@ def run(home: Path, sizes: list[int], seconds: float) -> None:
                     "id": str(answer["NetworkInterfaceId"]),
                     "address": str(answer["PrivateIpAddress"]),
                 }
-            spent = 1000 * (cpu_seconds(server.pid) - cpu) / made
-            rate = made / (time.perf_counter() - began)
+            spent = 1000 * (cpu_seconds(server.pid) - cpu) / created
+            rate = created / (time.perf_counter() - began)
             print(
                 f"{size:>7} ENIs: {rate:.0f} creations/s on one connection, {spent:.2f} ms of CPU "
                 f"each; {memory(server.pid):.0f} MiB"

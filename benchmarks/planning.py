@@ -75,10 +75,10 @@ def measure(nodes: int) -> dict[str, float]:
     from planning.read import plan_from  # noqa: PLC0415 - imports are not planning
     from planning.report import plan_document  # noqa: PLC0415
 
-    wanted = document(nodes)
+    stack = document(nodes)
     plan_from(document(4))  # what is loaded on first use is no part of planning either
     began = time.perf_counter()
-    plan = plan_from(wanted)
+    plan = plan_from(stack)
     planned = time.perf_counter()
     text = json.dumps(plan_document(plan))
     shown = time.perf_counter()
@@ -94,7 +94,7 @@ def measure(nodes: int) -> dict[str, float]:
 
 
 def main() -> int:
-    """Measure every size and say whether the wanted figures hold."""
+    """Measure every size and say whether the required figures hold."""
     if len(sys.argv) > 1:
         sys.path.insert(0, str(ROOT))
         print(json.dumps(measure(int(sys.argv[1]))))

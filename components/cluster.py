@@ -23,7 +23,7 @@ from components.api.control_plane import ControlPlane, ControlPlaneArgs, kuberne
 from components.machines.address_guard import AddressGuard
 from components.machines.nodes import Bootstrap, Node, NodeArgs
 from components.machines.rollout import Rollout, RolloutArgs
-from components.network.adopted import adopted_as_said
+from components.network.adopted import check_adopted
 from components.network.cloud import cloud_provider
 from components.network.endpoint import Endpoint, EndpointArgs
 from components.network.network import Network, NetworkArgs
@@ -45,10 +45,10 @@ class Cluster(pulumi.ComponentResource):
     """One cluster, from the VPC to the IP pools.
 
     Owns: every component below it, and both providers, so that nothing uses a default one. The
-    accepted plan comes first: nothing else is registered while an edit of it is judged.
+    accepted plan comes first: nothing else is registered before its edit is accepted.
 
-    In `existing` mode there is no endpoint and no bootstrap: machines boot bare, and what lives
-    inside Kubernetes is made as soon as the stack has the cluster's kubeconfig.
+    In `existing` mode there is no endpoint and no bootstrap: machines boot bare, and the objects
+    inside Kubernetes are created as soon as the stack has the cluster's kubeconfig.
 
     Deleted in this order: LoadBalancer services and sample apps, pools, SpiderMultusConfigs,
     release, cloud controller, nodes, network.
@@ -85,7 +85,7 @@ class Cluster(pulumi.ComponentResource):
         cloud = cloud_provider(name, plan, parent=self, accepted=applied.accepted)
         # A component waits for what it depends on, and its children wait for the component.
         self._child = pulumi.ResourceOptions(
-            parent=self, providers=[cloud], depends_on=adopted_as_said(plan, cloud, parent=self)
+            parent=self, providers=[cloud], depends_on=check_adopted(plan, cloud, parent=self)
         )
 
         self.network = Network(name, NetworkArgs(plan=plan), opts=self._child)
@@ -115,7 +115,7 @@ class Cluster(pulumi.ComponentResource):
         self.register_outputs(self.outputs())
 
     def outputs(self) -> dict[str, object]:
-        """What the stack shows; addresses that are planned show in a preview too."""
+        """The stack's outputs; planned addresses are known in a preview, too."""
         shown: dict[str, object] = {
             "vpcId": self.network.vpc_id,
             "vswitchIds": dict(self.network.vswitch_ids),
@@ -131,10 +131,10 @@ class Cluster(pulumi.ComponentResource):
         if self.services:
             shown["services"] = {
                 key: {
-                    "address": made.address,
+                    "address": service.address,
                     "loadBalancer": self._plan.services[key].load_balancer,
                 }
-                for key, made in self.services.items()
+                for key, service in self.services.items()
             }
         return shown
 
@@ -144,12 +144,12 @@ class Cluster(pulumi.ComponentResource):
         if self.spiderpool is None:
             planned = {"subnet": str(pool.subnet), "gateway": str(pool.gateway)}
             return shown | {"ips": list(pool.ips)} | (planned if pool.subnet is not None else {})
-        made = self.spiderpool.ip_pools[key]
-        return shown | {part: made[part] for part in ("ips", "subnet", "gateway")}
+        spec = self.spiderpool.ip_pools[key]
+        return shown | {part: spec[part] for part in ("ips", "subnet", "gateway")}
 
     def _make_role(self) -> CloudControllerRole | None:
-        wanted = self._plan.cloud_controller
-        if not wanted.enabled or wanted.credentials != "ram-role":
+        controller = self._plan.cloud_controller
+        if not controller.enabled or controller.credentials != "ram-role":
             return None
         return CloudControllerRole(
             self._name, CloudControllerRoleArgs(plan=self._plan), opts=self._child
@@ -162,7 +162,7 @@ class Cluster(pulumi.ComponentResource):
         plan = self._plan
         return pulumi.Output.secret(
             pulumi.Output.all(self._inputs.secrets, self.endpoint.address).apply(
-                lambda known: kubeconfig(plan, secrets=known[0], server_address=known[1])
+                lambda values: kubeconfig(plan, secrets=values[0], server_address=values[1])
             )
         )
 
@@ -178,7 +178,7 @@ class Cluster(pulumi.ComponentResource):
             self._rollout.note_creation()
 
     def _make_rollout(self, accepted: pulumi.Output[None]) -> Rollout | None:
-        """In `existing` mode nobody but the cluster's own people may move its pods."""
+        """None in `existing` mode: only the owners of that cluster drain its nodes."""
         if self.endpoint is None or self._access is None:
             return None
         return Rollout(
@@ -231,7 +231,7 @@ class Cluster(pulumi.ComponentResource):
     ) -> tuple[pulumi.Output[str] | None, kubernetes.Provider | None]:
         needs: list[pulumi.Resource] = [self.network, *self.nodes.values()]
         if self.endpoint is not None and self._rollout is not None:
-            made = ControlPlane(
+            control_plane = ControlPlane(
                 self._name,
                 ControlPlaneArgs(
                     plan=self._plan,
@@ -243,11 +243,11 @@ class Cluster(pulumi.ComponentResource):
                 ),
                 opts=self._child,
             )
-            return made.kubeconfig, made.provider
-        given = self._inputs.kubeconfig
-        if given is None:
+            return control_plane.kubeconfig, control_plane.provider
+        own = self._inputs.kubeconfig
+        if own is None:
             return None, None
-        return given, kubernetes_provider(self._name, given, parent=self, needs=needs)
+        return own, kubernetes_provider(self._name, own, parent=self, needs=needs)
 
     def _make_add_ons(
         self, provider: kubernetes.Provider, access: pulumi.Output[str]
@@ -314,7 +314,7 @@ class Cluster(pulumi.ComponentResource):
         return spiderpool
 
     def _make_namespace(self, name: str, provider: kubernetes.Provider) -> core.Namespace:
-        """It stays when it leaves the stack: it may hold objects that are not this program's."""
+        """Pulumi keeps it when it leaves the stack: it may contain objects of other programs."""
         return core.Namespace(
             f"{self._name}-{name}",
             metadata={"name": name},

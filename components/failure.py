@@ -1,4 +1,4 @@
-"""Saying clearly why a run stops, where Pulumi alone would show a stack of wrapped exceptions."""
+"""Reports why a run stops, where Pulumi alone would show a stack of wrapped exceptions."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ import pulumi
 
 from config.report import ConfigError
 
-Known = TypeVar("Known")
-Made = TypeVar("Made")
+Argument = TypeVar("Argument")
+Answer = TypeVar("Answer")
 
 
 def reporting_errors(
-    resource: pulumi.Resource, make: Callable[[Known], Made]
-) -> Callable[[Known], Made]:
-    """Make `make` fit for `Output.apply`: its refusals are logged against `resource`.
+    resource: pulumi.Resource, function: Callable[[Argument], Answer]
+) -> Callable[[Argument], Answer]:
+    """Wrap a function for `Output.apply`: its refusals are logged against `resource`.
 
     An exception from a callback reaches the user only wrapped, once for each resource on its way.
     The logged line is complete by itself. A `ConfigError` becomes a `pulumi.RunError`.
     """
 
-    def report(known: Known) -> Made:
+    def call(argument: Argument) -> Answer:
         try:
-            return make(known)
+            return function(argument)
         except (ConfigError, pulumi.RunError) as error:
             pulumi.log.error(str(error), resource)
             raise pulumi.RunError(str(error)) from error
 
-    return report
+    return call

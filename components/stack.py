@@ -1,4 +1,4 @@
-"""What the program takes from its stack: the configuration as a plan, and the secrets apart."""
+"""What the program reads from its stack: the configuration as a plan, and the secrets."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from config.stackfile import NAMESPACE, SECRET_KEYS
 from planning.model import ClusterPlan
 from planning.nodes.secrets import ClusterSecrets, SecretsError, parse_secrets
 from planning.read import plan_from
-from planning.spiderpool.value_checks import value_problems
 
 _ROOT = Path(__file__).parent.parent
 """The project's folder, which a relative `secretsFile` starts from."""
@@ -55,11 +54,11 @@ def read_stack() -> StackInputs:
     document = config.get_object("cluster")
     if not isinstance(document, Mapping) or not document:
         raise pulumi.RunError(
-            f"{NAMESPACE}:cluster is missing from this stack's file, or is not an object. It says "
-            "what the cluster is; start from stacks/Pulumi.dev.yaml, or from docs/examples."
+            f"{NAMESPACE}:cluster is missing from this stack's file, or is not an object. It "
+            "describes the cluster; start from stacks/Pulumi.dev.yaml, or from docs/examples."
         )
     try:
-        plan = _plan(document)
+        plan = plan_from(document)
     except ConfigError as error:
         raise pulumi.RunError(str(error)) from error
     for notice in notices(document, effective_document(document)):
@@ -74,22 +73,23 @@ def read_stack() -> StackInputs:
 
 
 def _refuse_misplaced_secrets(config: pulumi.Config) -> None:
-    """What must be encrypted is, and nothing that is encrypted would be stored in clear.
+    """Refuse a secret in plain text, and an encrypted value that would be stored in plain text.
 
-    Pulumi decrypts a value inside the `cluster` object before the program sees it; all it says is
-    that the key holds a secret. No message shows a value.
+    Pulumi decrypts a value inside the `cluster` object before the program sees it, and reports only
+    that the key contains a secret. No message shows a value.
     """
     for name in SECRET_KEYS:
         if config.get(name) is not None and not _is_secret(name):
             raise pulumi.RunError(
-                f"{NAMESPACE}:{name} is a secret, and is in clear in this stack's file. Replace it "
-                f"where it was in use, then run `pulumi config set --secret {NAMESPACE}:{name}`."
+                f"{NAMESPACE}:{name} is a secret, and this stack's file has it in plain text. "
+                "Replace it wherever it is in use, then run `pulumi config set --secret "
+                f"{NAMESPACE}:{name}`."
             )
     if config.get("cluster") is not None and _is_secret("cluster"):
         raise pulumi.RunError(
-            f"{NAMESPACE}:cluster holds a value that was set with --secret. Everything in this "
-            "object is stored and shown in clear. Take the value out of the stack's file, and "
-            "replace it where it was in use; secrets belong into "
+            f"{NAMESPACE}:cluster contains a value that was set with --secret. Everything in this "
+            "object is stored and shown in plain text. Take the value out of the stack's file, and "
+            "replace it wherever it is in use. Secrets go into "
             f"{', '.join(f'{NAMESPACE}:{name}' for name in SECRET_KEYS)}."
         )
 
@@ -99,17 +99,10 @@ def _is_secret(name: str) -> bool:
     return is_config_secret(key) or key in get_config_secret_keys_env()
 
 
-def _plan(document: Mapping[str, object]) -> ClusterPlan:
-    plan = plan_from(document)
-    if problems := value_problems(plan):
-        raise ConfigError(problems)
-    return plan
-
-
 def _secrets(
     config: pulumi.Config, plan: ClusterPlan, *, inside: bool
 ) -> pulumi.Output[ClusterSecrets]:
-    """`inside`: there is a cluster already, and its webhook may need a certificate of ours."""
+    """`inside`: the stack reaches an existing cluster, so Spiderpool needs its certificate."""
     if plan.kubernetes.mode == "existing" and not (inside and plan.spiderpool.enabled):
         return _unknown()
     name = config.get("secretsFile")
@@ -120,8 +113,8 @@ def _secrets(
         return _without(f"{NAMESPACE}:secrets is not set")
     if plan.profile is not Profile.LOCAL:
         raise pulumi.RunError(
-            f"{NAMESPACE}:secretsFile is for the local profile only: this stack's secrets would "
-            f"lie in clear in {name}. Run `python -m operations secrets init --stack "
+            f"{NAMESPACE}:secretsFile is for the local profile only: this stack's secrets would be "
+            f"in plain text in {name}. Run `python -m operations secrets init --stack "
             f"{pulumi.get_stack()}`, which keeps them encrypted in the stack's file."
         )
     path = Path(_ROOT, name)
@@ -138,12 +131,12 @@ def _parsed(text: str) -> ClusterSecrets:
 
 
 def _without(reason: str) -> pulumi.Output[ClusterSecrets]:
-    way_out = f"Run `python -m operations secrets init --stack {pulumi.get_stack()}`."
+    remedy = f"Run `python -m operations secrets init --stack {pulumi.get_stack()}`."
     if not pulumi.runtime.is_dry_run():
         raise pulumi.RunError(
-            f"{reason}, and a cluster cannot be made without its certificates. {way_out}"
+            f"{reason}, and a cluster cannot be created without its certificates. {remedy}"
         )
-    pulumi.log.warn(f"{reason}: what depends on secrets is shown as unknown. {way_out}")
+    pulumi.log.warn(f"{reason}: values that depend on secrets are shown as unknown. {remedy}")
     return _unknown()
 
 
@@ -155,39 +148,39 @@ def _unknown() -> pulumi.Output[ClusterSecrets]:
 def _kubeconfig(config: pulumi.Config, plan: ClusterPlan) -> pulumi.Output[str] | None:
     if plan.kubernetes.mode != "existing":
         return None
-    given = config.get_secret("kubeconfig")
-    if given is None:
+    kubeconfig = config.get_secret("kubeconfig")
+    if kubeconfig is None:
         pulumi.log.warn(
-            f"{NAMESPACE}:kubeconfig is not set: network and machines are made, nothing inside "
-            "Kubernetes. Build the cluster on the machines, then run `pulumi config set --secret "
-            f"{NAMESPACE}:kubeconfig` with its kubeconfig on standard input, and `pulumi up`."
+            f"{NAMESPACE}:kubeconfig is not set: the run creates network and machines, and nothing "
+            "inside Kubernetes. Build the cluster on the machines, run `pulumi config set --secret "
+            f"{NAMESPACE}:kubeconfig` with its kubeconfig on standard input, and then `pulumi up`."
         )
-    return given
+    return kubeconfig
 
 
 def _access_key(config: pulumi.Config, plan: ClusterPlan) -> pulumi.Output[AccessKey] | None:
-    wanted = plan.cloud_controller
-    given = config.get_secret_object("accessKey")
-    if not wanted.enabled or wanted.credentials != "access-key":
-        if wanted.enabled and given is not None:
+    controller = plan.cloud_controller
+    access_key = config.get_secret_object("accessKey")
+    if not controller.enabled or controller.credentials != "access-key":
+        if controller.enabled and access_key is not None:
             raise pulumi.RunError(
                 f"{NAMESPACE}:accessKey is set, and cloudController.credentials is ram-role: the "
                 "cloud controller takes one of the two. Write credentials: access-key, or run "
                 f"`pulumi config rm {NAMESPACE}:accessKey`."
             )
         return None
-    if given is None:
+    if access_key is None:
         raise pulumi.RunError(
             f"cloudController.credentials is access-key, but {NAMESPACE}:accessKey is not set. "
             f"Run `pulumi config set --secret --path {NAMESPACE}:accessKey.accessKeyId …` and the "
             "same for accessKeySecret, or use credentials: ram-role, which needs no key."
         )
-    return pulumi.Output.secret(given.apply(_pair))
+    return pulumi.Output.secret(access_key.apply(_pair))
 
 
-def _pair(given: object) -> AccessKey:
-    if isinstance(given, Mapping) and set(given) == {"accessKeyId", "accessKeySecret"}:
-        return AccessKey(id=str(given["accessKeyId"]), secret=str(given["accessKeySecret"]))
+def _pair(document: object) -> AccessKey:
+    if isinstance(document, Mapping) and set(document) == {"accessKeyId", "accessKeySecret"}:
+        return AccessKey(id=str(document["accessKeyId"]), secret=str(document["accessKeySecret"]))
     raise pulumi.RunError(
         f"{NAMESPACE}:accessKey must be an object with exactly accessKeyId and accessKeySecret."
     )

@@ -123,11 +123,11 @@ class AppliedPlan(pulumi.ComponentResource):
             before = replace(before, machines=machines)
         cluster = await self._ask(args.old_outputs or {})
         transition = judge(before, after, cluster)
-        told = lines(transition)
+        sentences = lines(transition)
         if not isinstance(transition, Accepted):
-            head = f"This edit is refused, and nothing is changed. {_reasons(len(told))}"
-            raise pulumi.RunError("\n".join((head, *(f"  {each}" for each in told))))
-        for line in told:
+            head = f"This edit is refused, and nothing is changed. {_reasons(len(sentences))}"
+            raise pulumi.RunError("\n".join((head, *(f"  {each}" for each in sentences))))
+        for line in sentences:
             pulumi.log.info(line, self)
         if self._args.before_changes is not None and not pulumi.runtime.is_dry_run():
             try:
@@ -161,8 +161,8 @@ class AppliedPlan(pulumi.ComponentResource):
         """A kubeconfig, or why there is none."""
         plan = self._args.plan
         if plan.kubernetes.mode == "existing":
-            given = None if self._args.kubeconfig is None else await self._args.kubeconfig.future()
-            return given or NotAsked(reason="the stack has no kubeconfig of the cluster")
+            own = None if self._args.kubeconfig is None else await self._args.kubeconfig.future()
+            return own or NotAsked(reason="the stack has no kubeconfig of the cluster")
         secrets = await self._args.secrets.future()
         if not isinstance(secrets, ClusterSecrets):
             return NotAsked(reason="the stack's secrets are not known here")

@@ -15,13 +15,14 @@ import typer
 from config.reference import reference
 from config.report import ConfigError
 from config.schema import cluster_schema
-from operations.diff.command import Format, against_file, against_stack, deployed_stack, show
+from operations.diff.command import Format, against_file, against_stack, show
 from operations.diff.command import diff as judge_commits
+from operations.engine.cluster_access import stack_of
 from operations.engine.environment import env_file
 from operations.engine.places import LOCAL_STACK, ROOT, Places
 from operations.failure import ExitCode, OperationError
 from operations.local.deployment import EIP_RANGE, LocalCloud
-from operations.local.holding import held
+from operations.local.holding import exclusive_use
 from operations.plan.cluster_report import cluster_tables, stack_outputs
 from operations.plan.command import effective_configuration, show_plan
 from operations.secrets.command import make_stack_secrets, rotate_webhook
@@ -44,7 +45,9 @@ app = typer.Typer(
 )
 local = typer.Typer(help="The local stack on the local cloud.", no_args_is_help=True)
 app.add_typer(local, name="local")
-config_app = typer.Typer(help="What a stack file may say, and says.", no_args_is_help=True)
+config_app = typer.Typer(
+    help="What a stack file may contain, and what it means.", no_args_is_help=True
+)
 app.add_typer(config_app, name="config")
 secrets_app = typer.Typer(help="A cluster's certificates and keys.", no_args_is_help=True)
 app.add_typer(secrets_app, name="secrets")
@@ -60,7 +63,7 @@ ToolsOption = Annotated[
     Path, typer.Option("--tools", help="Folder of the built binaries.", file_okay=False)
 ]
 EipOption = Annotated[str, typer.Option("--eip-range", help="Loopback range for emulated EIPs.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="For machines.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 _HOME = ROOT / ".local"
 
@@ -74,7 +77,7 @@ def local_up(
 ) -> None:
     """Deploy the local stack; run it again to repair whatever is missing."""
     cloud = _cloud(home, config_file, eip_range, tools)
-    with _told(), held(cloud.places):
+    with _reporting_failures(), exclusive_use(cloud.places):
         cloud.up()
 
 
@@ -86,12 +89,12 @@ def local_down(
     tools: ToolsOption = _HOME,
     *,
     discard: Annotated[
-        bool, typer.Option("--discard", help="Throw cloud and state away instead of destroying.")
+        bool, typer.Option("--discard", help="Delete cloud and state without a destroy.")
     ] = False,
 ) -> None:
     """Destroy the local stack, check that nothing is left, stop the local cloud."""
     cloud = _cloud(home, config_file, eip_range, tools)
-    with _told(), held(cloud.places):
+    with _reporting_failures(), exclusive_use(cloud.places):
         if discard:
             cloud.discard()
         else:
@@ -101,7 +104,7 @@ def local_down(
 @local.command("status")
 def local_status(home: HomeOption = _HOME) -> None:
     """Print what runs and what the stack has, as JSON; starts nothing."""
-    with _told():
+    with _reporting_failures():
         _print_json(_cloud(home, None, EIP_RANGE, _HOME).status())
 
 
@@ -119,7 +122,7 @@ def report(
     as_json: JsonOption = False,
 ) -> None:
     """Show a stack's nodes, NICs, addresses and pools; secret values are left out."""
-    with _told():
+    with _reporting_failures():
         outputs = stack_outputs(stack, Places.of(home))
         if as_json:
             _print_json(outputs)
@@ -137,16 +140,16 @@ def verify(
         Path | None, typer.Option("--junit", help="Write JUnit XML here, too.", dir_okay=False)
     ] = None,
     egress_url: Annotated[
-        str, typer.Option("--egress-url", help="Answers with the address it is asked from.")
+        str, typer.Option("--egress-url", help="A page that shows the caller's address.")
     ] = EGRESS_URL,
     *,
     as_json: JsonOption = False,
 ) -> None:
     """Check a running cluster: objects, addresses, and every path of its packets."""
-    with _told(as_json=as_json):
+    with _reporting_failures(as_json=as_json):
         if junit is not None and not junit.parent.is_dir():
             raise OperationError(
-                f"{junit.parent} is no folder; make it, or write the report somewhere else.",
+                f"{junit.parent} is not a folder. Create it, or write the report somewhere else.",
                 code=ExitCode.REFUSED,
             )
         verdicts = verify_stack(stack, Places.of(home), egress_url=egress_url)
@@ -175,11 +178,11 @@ def sweep(  # noqa: PLR0913 - each is an option of the command
     as_json: JsonOption = False,
     yes: YesOption = False,
     stack_removed: Annotated[
-        bool, typer.Option("--stack-removed", help="Pulumi knows no such stack any more.")
+        bool, typer.Option("--stack-removed", help="The stack is gone from Pulumi.")
     ] = False,
 ) -> None:
-    """List what a stack left in the cloud and its state does not know; remove it after asking."""
-    with _told(as_json=as_json):
+    """List what a stack left in the cloud outside its state; remove it after asking."""
+    with _reporting_failures(as_json=as_json):
         swept = _swept(stack, home, config_file)
         done = sweep_stack(
             swept,
@@ -189,7 +192,7 @@ def sweep(  # noqa: PLR0913 - each is an option of the command
         )
     if as_json:
         _print_json(done.as_document(stack))
-    elif not done.found:
+    elif not done.leftovers:
         typer.echo(f"Nothing of {stack} is in the cloud beyond its state.")
     if not done.is_clean:
         raise typer.Exit(ExitCode.LEFTOVERS)
@@ -205,7 +208,7 @@ def recover(
     yes: YesOption = False,
 ) -> None:
     """Make a stack ready for `pulumi up` after a run that was killed or lost an answer."""
-    with _told(as_json=as_json):
+    with _reporting_failures(as_json=as_json):
         done = recover_stack(
             _swept(stack, home, config_file),
             ask=_asking(stack, yes=yes, as_json=as_json),
@@ -217,7 +220,7 @@ def recover(
     for operation in done.pending:
         typer.echo(f"forgotten: {operation}")
     if done.did_nothing:
-        typer.echo(f"{stack} is in order: nothing was cut off, nothing is left over.")
+        typer.echo(f"{stack} is in order: no operation is pending, and nothing is left over.")
     else:
         typer.echo(f"Now run `pulumi up --stack {stack}`.")
 
@@ -233,20 +236,20 @@ def rules(
         bool, typer.Option("--revoke", help="Take them out of the security group.")
     ] = False,
 ) -> None:
-    """List security rules of a stack's group that the stack did not make: a preview sees none."""
-    with _told(as_json=as_json):
+    """List rules in a stack's security group that the stack did not create; previews show none."""
+    with _reporting_failures(as_json=as_json):
         swept = _swept(stack, home, config_file)
         api = swept.api()
-        found = foreign_rules(api, swept.deployment_state())
+        foreign = foreign_rules(api, swept.deployment_state())
         if revoke_them:
-            revoke(api, found)
+            revoke(api, foreign)
     if as_json:
-        _print_json({"stack": stack, "rules": [r.as_document() for r in found]})
-    elif found:
-        console().print(rules_table(stack, found))
+        _print_json({"stack": stack, "rules": [r.as_document() for r in foreign]})
+    elif foreign:
+        console().print(rules_table(stack, foreign))
     else:
         typer.echo(f"The security group of {stack} has its own rules and no others.")
-    if found and not revoke_them:
+    if foreign and not revoke_them:
         raise typer.Exit(ExitCode.LEFTOVERS)
 
 
@@ -256,14 +259,14 @@ def _swept(stack: str, home: Path, config_file: Path | None) -> SweptStack:
 
 
 def _asking(stack: str, *, yes: bool, as_json: bool) -> Ask:
-    """Show the table and ask; a machine, which cannot answer, says --yes or gets the list only."""
+    """Show the table and ask. Without a terminal or with --json, --yes alone decides."""
 
-    def ask(found: Sequence[Leftover]) -> bool:
+    def ask(leftovers: Sequence[Leftover]) -> bool:
         if not as_json:
-            console().print(leftover_table(stack, found))
+            console().print(leftover_table(stack, leftovers))
         if yes or as_json or not sys.stdin.isatty():
             return yes
-        return typer.confirm(f"Delete these {len(found)}? They cannot be brought back")
+        return typer.confirm(f"Delete these {len(leftovers)}? This cannot be undone")
 
     return ask
 
@@ -284,7 +287,7 @@ def upgrade(
     ] = False,
 ) -> None:
     """Upgrade a cluster to the versions in its stack file, in a safe order."""
-    with _told():
+    with _reporting_failures():
         upgrade_stack(
             stack,
             Places.of(home, tools=tools),
@@ -301,7 +304,7 @@ def plan(
         str | None,
         typer.Option(
             "--against",
-            help="A stack whose state says what is deployed, or another stack file.",
+            help="A stack, whose state has what is deployed, or another stack file.",
         ),
     ] = None,
     home: HomeOption = _HOME,
@@ -309,14 +312,14 @@ def plan(
     as_json: JsonOption = False,
 ) -> None:
     """Print what a stack file means, or what it would change; asks no cloud, starts no engine."""
-    with _told(as_json=as_json):
+    with _reporting_failures(as_json=as_json):
         if against is None:
             text = show_plan(config, as_json=as_json)
         else:
             change = (
                 against_file(config, Path(against))
                 if Path(against).is_file()
-                else against_stack(config, deployed_stack(against, Places.of(home)))
+                else against_stack(config, stack_of(against, Places.of(home)))
             )
             how = Format.JSON if as_json else Format.TABLE
             text = show(against, str(config), (change,), how)
@@ -338,7 +341,7 @@ def diff(
 
     Needs no engine, cloud or credentials. The code that runs judges both sides.
     """
-    with _told(as_json=how is Format.JSON):
+    with _reporting_failures(as_json=how is Format.JSON):
         changes = judge_commits(base, head, examples=examples)
         text = show(base, head, changes, how)
     if text is not None:
@@ -350,7 +353,7 @@ def diff(
 @config_app.command("show")
 def config_show(config: ConfigOption, *, as_json: JsonOption = False) -> None:
     """Print the effective configuration: the stack file over its profile's defaults."""
-    with _told(as_json=as_json):
+    with _reporting_failures(as_json=as_json):
         typer.echo(effective_configuration(config, as_json=as_json))
 
 
@@ -368,7 +371,7 @@ def config_reference() -> None:
 
 @config_app.command("transitions")
 def config_transitions() -> None:
-    """Print what an edit of each key does, as docs/transitions.md has it."""
+    """Print what an edit of each key does, as in docs/transitions.md."""
     typer.echo(page(), nl=False)
 
 
@@ -380,7 +383,7 @@ def secrets_init(
     ] = None,
 ) -> None:
     """Make a cluster's certificates, keys and token, once; those that exist are kept."""
-    with _told():
+    with _reporting_failures():
         typer.echo(make_stack_secrets(stack, file=file))
 
 
@@ -393,7 +396,7 @@ def secrets_rotate_webhook(
     home: HomeOption = _HOME,
 ) -> None:
     """Take the next of three steps to another certificate of Spiderpool's webhook."""
-    with _told():
+    with _reporting_failures():
         typer.echo(rotate_webhook(stack, Places.of(home), file=file))
 
 
@@ -411,7 +414,7 @@ def _print_json(document: object) -> None:
 
 
 @contextmanager
-def _told(*, as_json: bool = False) -> Iterator[None]:
+def _reporting_failures(*, as_json: bool = False) -> Iterator[None]:
     """Turn failures into a sentence on standard error and an exit code."""
     signal.signal(signal.SIGTERM, _terminated)
     try:

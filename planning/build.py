@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from config.facts.tags import TAG_CLUSTER, TAG_PROFILE
 from config.members import Member, home_zone, members_of
 from config.model import ClusterConfig, NodePoolConfig, Role, TaintConfig
 from config.profiles import DEFAULT_IMAGE
@@ -16,7 +15,7 @@ from planning.addresses.layout import Layout, lay_out
 from planning.cloud.gateway_places import gateway_places
 from planning.cloud.network_checks import network_problems
 from planning.model import ClusterPlan, InterfacePlan, NetworkPlan, NodePlan, VSwitchPlan
-from planning.names import vswitch_key
+from planning.names import own_tags, vswitch_key
 from planning.spiderpool.pools import ip_pools
 
 CONTROL_PLANE_TAINT = TaintConfig(key="node-role.kubernetes.io/control-plane", effect="NoSchedule")
@@ -44,7 +43,6 @@ def assemble(config: ClusterConfig, layout: Layout) -> ClusterPlan:
         for member in members_of(config).values()
         if len(layout.nodes[member.name]) == len(config.node_pools[member.pool].interfaces)
     }
-    own_tags = {TAG_CLUSTER: config.name, TAG_PROFILE: config.profile.value}
     return ClusterPlan(
         name=config.name,
         profile=config.profile,
@@ -53,7 +51,7 @@ def assemble(config: ClusterConfig, layout: Layout) -> ClusterPlan:
         account_id=config.cloud.account_id,
         cloud_endpoint=config.cloud.endpoint,
         resource_group=config.resource_group,
-        tags=dict(sorted({**config.tags, **own_tags}.items())),
+        tags=dict(sorted({**config.tags, **own_tags(config.name, config.profile)}.items())),
         protect=config.protect,
         network=network,
         nodes=nodes,

@@ -1,12 +1,44 @@
-"""Names of what Kubernetes gets: made from names that the user gave, never from places in lists."""
+"""Names of resources in the cloud and in Kubernetes, from the names in the stack file.
+
+The program creates resources under these names, and `operations` recognises them by the same
+functions. No name depends on a position in a list.
+"""
 
 from __future__ import annotations
 
 from ipaddress import IPv4Network
 
+from config.facts.tags import TAG_CLUSTER, TAG_PROFILE
+from config.model import Profile
+
 SPIDERPOOL_NAMESPACE = "kube-system"
 
 IPV6 = 6
+
+
+def own_tags(cluster: str, profile: Profile) -> dict[str, str]:
+    """The tags that mark a resource as this cluster's; both together, and beside the user's."""
+    return {TAG_CLUSTER: cluster, TAG_PROFILE: profile.value}
+
+
+def vswitch_name(cluster: str, key: str) -> str:
+    """Of a vSwitch, its SNAT entry and its CIDR reservation."""
+    return f"{cluster}-{key}"
+
+
+def nat_eip_name(cluster: str) -> str:
+    """Of the EIP of the NAT gateway."""
+    return f"{cluster}-nat"
+
+
+def api_endpoint_name(cluster: str) -> str:
+    """Of the API server's EIP, load balancer, server group and access control list."""
+    return f"{cluster}-api"
+
+
+def controller_role_name(cluster: str, region: str) -> str:
+    """Of the cloud controller's RAM role and policy; RAM has no regions, so the name has one."""
+    return f"{cluster}-{region}-ccm"
 
 
 def vswitch_key(subnet: str, zone: str) -> str:

@@ -35,7 +35,7 @@ def deploy(
     secrets = {f"{KEY}:secrets": dump_secrets(fake_secrets())} | {
         f"{KEY}:{key}": value for key, value in (extra or {}).items()
     }
-    given = {key: value for key, value in secrets.items() if value is not None}
+    present = {key: value for key, value in secrets.items() if value is not None}
     with (
         patch("components.api.control_plane.until_ready", _at_once),
         patch("components.machines.rollout._now", lambda: 0.0),
@@ -44,8 +44,8 @@ def deploy(
             lambda: runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__"),
             preview=preview,
             cloud=cloud,
-            config={f"{KEY}:cluster": document, **given},
-            secret_keys=list(given),
+            config={f"{KEY}:cluster": document, **present},
+            secret_keys=list(present),
             stack=stack,
         )
 

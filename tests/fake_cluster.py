@@ -78,7 +78,7 @@ def a_pod(  # noqa: PLR0913 - what a pod can be, each with its usual value
 class FakeCluster(ClusterApi):
     """Answers like an API server. `refusals`: pod name → how often its budget says no."""
 
-    known: dict[str, KubernetesNode] = field(default_factory=dict)
+    objects: dict[str, KubernetesNode] = field(default_factory=dict)
     pods: dict[str, list[Pod]] = field(default_factory=dict)
     refusals: dict[str, int] = field(default_factory=dict)
     runs: str = "v1.35.4"
@@ -99,7 +99,7 @@ class FakeCluster(ClusterApi):
 
     async def nodes(self) -> Mapping[str, KubernetesNode]:
         self._answer()
-        return dict(self.known)
+        return dict(self.objects)
 
     async def pods_on(self, node: str) -> Sequence[Pod]:
         self._answer()
@@ -107,11 +107,11 @@ class FakeCluster(ClusterApi):
 
     async def cordon(self, node: str) -> None:
         self.done.append(f"cordon {node}")
-        self.known[node] = replace(self.known[node], rolling=True)
+        self.objects[node] = replace(self.objects[node], rolling=True)
 
     async def uncordon(self, node: str) -> None:
         self.done.append(f"uncordon {node}")
-        self.known[node] = replace(self.known[node], rolling=False)
+        self.objects[node] = replace(self.objects[node], rolling=False)
 
     async def taint_removed(self, node: str) -> None:
         self.done.append(f"taint {node}")
@@ -121,7 +121,7 @@ class FakeCluster(ClusterApi):
         self, node: str, change: Callable[[KubernetesNode], NodeChange | None]
     ) -> None:
         self._answer()
-        current = self.known.get(node)
+        current = self.objects.get(node)
         asked = None if current is None else change(current)
         if current is None or asked is None:
             return
@@ -131,12 +131,12 @@ class FakeCluster(ClusterApi):
             k: v for k, v in {**current.annotations, **asked.annotations}.items() if v is not None
         }
         taints = current.taints if asked.taints is None else asked.taints
-        self.known[node] = replace(current, labels=labels, annotations=annotations, taints=taints)
+        self.objects[node] = replace(current, labels=labels, annotations=annotations, taints=taints)
         self._let_the_unit_work(node)
 
     def _let_the_unit_work(self, name: str) -> None:
         """What the node's own unit answers, at once (`planning/nodes/node.sh`)."""
-        node = self.known[name]
+        node = self.objects[name]
         if UNIT_SCHEMA not in node.annotations or not node.ready:
             return
         answers: dict[str, str] = {}
@@ -154,10 +154,10 @@ class FakeCluster(ClusterApi):
             answers[MEMBERS_FORGOTTEN] = address
             for other in [n for n in self.planes if n != name and not self._is_alive(n)]:
                 self.planes.pop(other)
-        self.known[name] = replace(node, annotations={**node.annotations, **answers})
+        self.objects[name] = replace(node, annotations={**node.annotations, **answers})
 
     def _is_alive(self, name: str) -> bool:
-        return name in self.known and self.known[name].ready
+        return name in self.objects and self.objects[name].ready
 
     async def control_plane_pods(self) -> Sequence[ControlPlanePod]:
         self._answer()
@@ -192,20 +192,20 @@ class FakeCluster(ClusterApi):
             self.refusals[pod.name] -= 1
             return "Cannot evict pod as it would violate the pod's disruption budget."
         self.done.append(f"evict {pod.name}")
-        for held in self.pods.values():
-            if pod in held:
-                held.remove(pod)
+        for pods in self.pods.values():
+            if pod in pods:
+                pods.remove(pod)
                 if not self.ends_pods:
-                    held.append(replace(pod, ending=True))
+                    pods.append(replace(pod, ending=True))
                 if pod.tolerates_cordon:
                     # The scheduler brings its successor to the same node.
-                    held.append(replace(pod, uid=f"{pod.uid}1"))
+                    pods.append(replace(pod, uid=f"{pod.uid}1"))
         return None
 
     async def delete_node(self, node: str) -> bool:
         self._answer()
         self.done.append(f"delete {node}")
-        return self.known.pop(node, None) is not None
+        return self.objects.pop(node, None) is not None
 
     async def pool_is_usable(self, pool: str) -> bool:
         return bool(pool)

@@ -93,16 +93,16 @@ class Run:
 
     def needed_by(self, resource: Resource) -> frozenset[str]:
         """URNs of everything that `resource` outlives none of: dependencies, and theirs."""
-        known = {r.urn: r for r in self.resources}
-        found: set[str] = set()
+        by_urn = {r.urn: r for r in self.resources}
+        needed: set[str] = set()
         pending = [resource]
         while pending:
             current = pending.pop()
             for urn in current.dependencies | {current.provider, current.parent}:
-                if urn in known and urn not in found:
-                    found.add(urn)
-                    pending.append(known[urn])
-        return frozenset(found)
+                if urn in by_urn and urn not in needed:
+                    needed.add(urn)
+                    pending.append(by_urn[urn])
+        return frozenset(needed)
 
 
 class Cloud(Mocks):
@@ -111,8 +111,8 @@ class Cloud(Mocks):
     Without `ids_known` nothing has an id yet and nothing is computed, as in a first preview.
     `lies` replaces outputs of one resource, by its logical name. `readable` ids say whose they
     are: `${Switch:guide-primary}`. `there` is what exists already, by the kind that the answer is
-    called by (`vpcs`, `vswitches`, `gateways`, `addresses`) and id; `entries` by SNAT table. `made`
-    has the type of each resource that was asked for, also after a run that failed.
+    called by (`vpcs`, `vswitches`, `gateways`, `addresses`) and id; `entries` by SNAT table.
+    `requested` has the type of each resource that was asked for, also after a run that failed.
     """
 
     def __init__(
@@ -128,11 +128,11 @@ class Cloud(Mocks):
         self._lies = lies or {}
         self.there = there
         self._ipv6: list[str] = []
-        self.made: list[str] = []
+        self.requested: list[str] = []
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
         kind = args.typ.rsplit(":", 1)[-1]
-        self.made.append(args.typ)
+        self.requested.append(args.typ)
         digest = hashlib.sha256(f"{args.typ}/{args.name}".encode()).hexdigest()
         outputs: dict[str, Any] = dict(args.inputs)
         if kind == "Stash":
@@ -162,8 +162,8 @@ class Cloud(Mocks):
             (":getEipAddresses", "addresses"),
         ):
             if args.token.endswith(token):
-                known = there.get(answer, {})
-                return {answer: [{"id": i, **known[i]} for i in args.args["ids"] if i in known]}, []
+                items = there.get(answer, {})
+                return {answer: [{"id": i, **items[i]} for i in args.args["ids"] if i in items]}, []
         if args.token.endswith(":getSnatEntries"):
             return {"entries": there.get("entries", {}).get(args.args["snatTableId"], [])}, []
         if args.token.endswith(":getIpv6Addresses"):
@@ -241,7 +241,7 @@ class Recorder(MockMonitor):
         answer = super().RegisterResource(request)  # type: ignore[no-untyped-call]
         if request.type == "pulumi:pulumi:Stack":
             return answer
-        if any(known.urn == answer.urn for known in self.recorded):
+        if any(other.urn == answer.urn for other in self.recorded):
             raise AssertionError(f"two resources are called {answer.urn}")
         parent = request.parent if "pulumi:pulumi:Stack::" not in request.parent else ""
         self.recorded.append(

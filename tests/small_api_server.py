@@ -28,9 +28,9 @@ from planning.nodes.kubeconfig import kubeconfig
 from planning.nodes.secrets import ClusterSecrets
 from tests.clusters import fake_secrets
 
-Given = int | tuple[int, Mapping[str, object]]
+Reply = int | tuple[int, Mapping[str, object]]
 """Status code, with a body or without."""
-Answer = Callable[[str, int], Given]
+Answer = Callable[[str, int], Reply]
 """Path and how many times it was asked before → what is answered."""
 
 
@@ -42,7 +42,7 @@ def pair_for_loopback(folder: Path) -> Path:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "kube-apiserver")])
     now = datetime.now(UTC)
-    made = (
+    certificate = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(x509.load_pem_x509_certificate(ca.certificate.encode()).subject)
@@ -58,7 +58,7 @@ def pair_for_loopback(folder: Path) -> Path:
     )
     pair = folder / "pair.pem"
     pair.write_bytes(
-        made.public_bytes(Encoding.PEM)
+        certificate.public_bytes(Encoding.PEM)
         + key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     )
     return pair
@@ -73,8 +73,8 @@ def api_server(answer: Answer, pair: Path) -> Iterator[tuple[str, list[str]]]:
         def do_GET(self) -> None:
             before = asked.count(self.path)
             asked.append(self.path)
-            given = answer(self.path, before)
-            code, body = given if isinstance(given, tuple) else (given, None)
+            reply = answer(self.path, before)
+            code, body = reply if isinstance(reply, tuple) else (reply, None)
             text = b"" if body is None else json.dumps(body).encode()
             self.send_response(code)
             self.send_header("Content-Length", str(len(text)))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -11,6 +9,7 @@ import pulumi
 
 from components.api.api_access import UnusableKubeconfigError
 from components.api.cluster_api import ClusterError, cluster_api
+from components.waiting import wait_until
 from planning.model import ClusterPlan
 from planning.spiderpool.chart import API_VERSION, coordinator_spec
 
@@ -19,7 +18,6 @@ REACHED_WITHIN: Final = 120.0
 _ANSWER_WITHIN: Final = 15.0
 """Longer than the 10 s that the chart gives a webhook."""
 _ASK_EVERY = 1.0
-_REPORT_EVERY: Final = 15.0
 _PATH: Final = f"/apis/{API_VERSION}/spidercoordinators"
 
 
@@ -61,30 +59,31 @@ async def until_reached(
     Raises `ClusterError`, with the last answer, when the time is over, and
     `UnusableKubeconfigError` for one that says nothing to us.
     """
-    began = reported = time.monotonic()
-    # A load balancer before several API servers takes them in turn.
-    in_a_row = max(1, len(plan.control_planes))
-    missing = in_a_row
-    while missing > 0:
-        # A connection of its own each time, or it would be the same API server each time.
-        lacking = await _lacking(plan, kubeconfig)
-        if lacking is None:
-            missing -= 1
-            continue
-        missing = in_a_row
-        now = time.monotonic()
-        if now - began >= within:
-            raise ClusterError(
-                f"Spiderpool's webhooks were not reached within {now - began:.0f} s: {lacking}"
-            )
-        if now - reported >= _REPORT_EVERY:
-            reported = now
-            report(f"waiting for Spiderpool's webhooks, {now - began:.0f} s: {lacking}")
-        await asyncio.sleep(ask_every)
+
+    async def missing() -> str | None:
+        # A load balancer in front of several API servers takes them in turn.
+        for _ in range(max(1, len(plan.control_planes))):
+            # Each question opens its own connection: one connection leads to one API server.
+            reason = await _unreached(plan, kubeconfig)
+            if reason is not None:
+                return reason
+        return None
+
+    await wait_until(
+        missing,
+        within=within,
+        ask_every=ask_every,
+        give_up=lambda waited, reason: ClusterError(
+            f"Spiderpool's webhooks were not reached within {waited:.0f} s: {reason}"
+        ),
+        report=lambda waited, reason: report(
+            f"waiting for Spiderpool's webhooks, {waited:.0f} s: {reason}"
+        ),
+    )
 
 
-async def _lacking(plan: ClusterPlan, kubeconfig: str) -> str | None:
-    """None when a webhook was reached; else why not."""
+async def _unreached(plan: ClusterPlan, kubeconfig: str) -> str | None:
+    """Why no webhook was reached; None when one was."""
     try:
         async with cluster_api(kubeconfig, within=_ANSWER_WITHIN) as api:
             return await api.unreached_webhook(_PATH, _candidate(plan))

@@ -10,6 +10,7 @@ from pulumi_alicloud import ram
 
 from planning.cloud.cloud_controller import ram_policy, ram_trust_policy
 from planning.model import ClusterPlan
+from planning.names import controller_role_name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +39,7 @@ class CloudControllerRole(pulumi.ComponentResource):
         )
         plan = args.plan
         child = pulumi.ResourceOptions(parent=self)
-        label = f"{name}-{plan.region}-ccm"
+        label = controller_role_name(name, plan.region)
         role = ram.Role(
             name,
             role_name=label,
@@ -68,6 +69,6 @@ class CloudControllerRole(pulumi.ComponentResource):
         )
         # A node that has the role also has what it allows.
         self.role_name = pulumi.Output.all(role.role_name, attachment.id).apply(
-            lambda known: str(known[0])
+            lambda names: str(names[0])
         )
         self.register_outputs({"role_name": self.role_name})

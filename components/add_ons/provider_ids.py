@@ -1,4 +1,4 @@
-"""Whether a Node of a cluster that somebody else has built may be told which instance it is."""
+"""Whether a Node of an existing cluster may get the provider id of an instance of this stack."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ from components.api.cluster_api import ClusterError, KubernetesNode, cluster_api
 def free_node_hook(name: str, kubeconfig: pulumi.Output[str]) -> pulumi.ResourceHook:
     """Return the hook that runs before a Node's provider id is set.
 
-    It raises `pulumi.RunError` for a missing Node, and for one that belongs to another machine. In
-    the second case the provider's own message advises to take over the field by force, which
-    Kubernetes forbids; and the Node belongs to another machine.
+    It raises `pulumi.RunError` for a missing Node, and for one that belongs to another machine: the
+    provider's own message advises to take over the field by force, which Kubernetes forbids.
     """
 
     async def check(args: pulumi.ResourceHookArgs) -> None:
@@ -29,7 +28,7 @@ def free_node_hook(name: str, kubeconfig: pulumi.Output[str]) -> pulumi.Resource
 async def _problem(kubeconfig: str, inputs: Mapping[str, object]) -> str | None:
     """Why this Node cannot get this provider id; None when it can."""
     match inputs:
-        case {"metadata": {"name": str(name)}, "spec": {"providerID": str(wanted)}}:
+        case {"metadata": {"name": str(name)}, "spec": {"providerID": str(provider_id)}}:
             pass
         case _:
             return None
@@ -37,26 +36,26 @@ async def _problem(kubeconfig: str, inputs: Mapping[str, object]) -> str | None:
         async with cluster_api(kubeconfig) as api:
             nodes = await api.nodes()
     except (UnusableKubeconfigError, ClusterError):
-        # The provider reads every kind of kubeconfig, and has its own words for a dead cluster.
+        # The provider reads every kind of kubeconfig, and reports a dead cluster itself.
         return None
-    return node_problem(name, wanted, nodes)
+    return node_problem(name, provider_id, nodes)
 
 
-def node_problem(name: str, wanted: str, nodes: Mapping[str, KubernetesNode]) -> str | None:
-    """Why the Node `name` cannot become the instance `wanted` (a providerID); None when it can."""
-    standing = nodes.get(name)
-    if standing is None:
+def node_problem(name: str, provider_id: str, nodes: Mapping[str, KubernetesNode]) -> str | None:
+    """Why the Node `name` cannot get this `provider_id`; None when it can."""
+    node = nodes.get(name)
+    if node is None:
         return (
-            f"kubernetes.nodeNames names the Node {name}, and the cluster has none of that name "
+            f"kubernetes.nodeNames names the Node {name}, and the cluster has no Node of that name "
             f"(it has {', '.join(sorted(nodes)) or 'no Nodes'}). Write the name that `kubectl get "
-            "nodes` shows, or let the machine join first"
+            "nodes` shows, or let the machine join first."
         )
-    if standing.provider_id in {"", wanted}:
+    if node.provider_id in {"", provider_id}:
         return None
     return (
-        f"Node {name} says {standing.provider_id}, and the machine that was made for it is "
-        f"{wanted}. Kubernetes lets nobody change a providerID. If the machine that it names is "
-        f"gone: `kubectl delete node {name}`, let the new machine join (a kubelet that runs "
-        "already registers again when it is restarted), and `pulumi up`. If that machine is there, "
-        "kubernetes.nodeNames names the wrong Node"
+        f"Node {name} has the providerID {node.provider_id}, and the stack created the instance "
+        f"{provider_id} for it. Kubernetes never changes a providerID. If the instance that the "
+        f"Node names is gone, run `kubectl delete node {name}`, let the new machine join (restart "
+        "its kubelet if it already runs), and run `pulumi up`. If that instance still exists, "
+        "kubernetes.nodeNames names the wrong Node: correct it."
     )

@@ -19,12 +19,12 @@ import yaml
 
 
 class UnusableKubeconfigError(ValueError):
-    """A kubeconfig that says who one is in a way that is not read here. Carries no secret."""
+    """A kubeconfig whose way to authenticate is not supported here. Its message has no secret."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Access:
-    """How an API server is asked: where, and with whose certificate or token."""
+    """How to reach an API server: its URL, its CA, and a client certificate or token."""
 
     server: str
     tls: ssl.SSLContext = field(repr=False)
@@ -32,7 +32,7 @@ class Access:
 
     @property
     def is_local(self) -> bool:
-        """Loopback is never reached through a proxy; Go's client holds it the same way."""
+        """Whether the server is on loopback, which is never reached through a proxy (as in Go)."""
         try:
             return ip_address(urlsplit(self.server).hostname or "").is_loopback
         except ValueError:
@@ -40,10 +40,10 @@ class Access:
 
 
 def access_of(kubeconfig: str) -> Access:
-    """The current context's cluster and user, which carry their certificates or token themselves.
+    """Read the current context's cluster and user, which must contain their certificates or token.
 
-    Raises `UnusableKubeconfigError` for anything else: a kubeconfig that names files of one machine
-    or a program that logs in (`exec`) is the Kubernetes provider's to use, not ours.
+    Raises `UnusableKubeconfigError` for a kubeconfig that names files or a login program (`exec`):
+    only the Kubernetes provider supports those.
     """
     try:
         document = yaml.safe_load(kubeconfig)
@@ -65,7 +65,7 @@ def access_of(kubeconfig: str) -> Access:
 
 @asynccontextmanager
 async def api_client(kubeconfig: str, *, within: float) -> AsyncIterator[httpx.AsyncClient]:
-    """Open a client; it asks nothing by itself. `within` is seconds for an answer.
+    """Open a client; opening sends no request. `within` is seconds for a response.
 
     Raises `UnusableKubeconfigError` as `access_of` does.
     """
@@ -82,8 +82,9 @@ async def api_client(kubeconfig: str, *, within: float) -> AsyncIterator[httpx.A
 
 
 def _named(document: Mapping[str, Any], kind: str, name: str) -> Mapping[str, Any]:
-    found: Mapping[str, Any] = {entry["name"]: entry for entry in document[f"{kind}s"]}[name][kind]
-    return found
+    entries = {entry["name"]: entry for entry in document[f"{kind}s"]}
+    entry: Mapping[str, Any] = entries[name][kind]
+    return entry
 
 
 def _identify(tls: ssl.SSLContext, pair: str) -> None:

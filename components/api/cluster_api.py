@@ -145,11 +145,11 @@ class ClusterApi:
         return [_pod(item) for item in listed["items"]]
 
     async def cordon(self, node: str) -> None:
-        """Let nothing new come to the node, and mark it."""
+        """Keep new pods off the node, and mark it as rolling."""
         await self._patch_node(node, unschedulable=True, rolling="true")
 
     async def uncordon(self, node: str) -> None:
-        """Take the mark and the cordon off."""
+        """Remove the mark and the cordon."""
         await self._patch_node(node, unschedulable=None, rolling=None)
 
     async def taint_removed(self, node: str) -> None:
@@ -239,7 +239,7 @@ class ClusterApi:
         )
 
     async def evict(self, pod: Pod) -> str | None:
-        """Ask a pod to leave. None when it does; else the reason, as a PodDisruptionBudget's."""
+        """Evict a pod. None when it leaves; else the reason, for example a PodDisruptionBudget."""
         body = {
             "apiVersion": "policy/v1",
             "kind": "Eviction",
@@ -260,10 +260,10 @@ class ClusterApi:
         return True
 
     async def unreached_webhook(self, path: str, body: Mapping[str, object]) -> str | None:
-        """Try a creation without doing it: None once the webhooks that judge it have judged.
+        """Try a creation as a dry run: None once its admission webhooks have answered.
 
-        What they say does not matter here. An object that exists is judged before it is found
-        to exist. While a webhook is not reached, the API server's words for that.
+        Their verdict does not matter here; for an object that exists already, webhooks are called
+        before the conflict is reported. While a webhook is unreachable: the API server's message.
         """
         answer = await self._send("POST", f"{path}?dryRun=All", json=body)
         if answer.status_code == HTTPStatus.NOT_FOUND or answer.is_server_error:
@@ -271,14 +271,14 @@ class ClusterApi:
         return None
 
     async def pool_is_usable(self, pool: str) -> bool:
-        """Whether a SpiderIPPool gives addresses; one that is not there yet is not waited for."""
+        """Whether a SpiderIPPool gives addresses; True for one that does not exist yet."""
         answer = await self._send(
             "GET", f"/apis/spiderpool.spidernet.io/v2beta1/spiderippools/{pool}"
         )
         if answer.status_code == HTTPStatus.NOT_FOUND:
             return True
-        found = _checked(answer)
-        return "deletionTimestamp" not in found["metadata"] and not found["spec"].get("disable")
+        item = _checked(answer)
+        return "deletionTimestamp" not in item["metadata"] and not item["spec"].get("disable")
 
     async def _patch_node(
         self, node: str, *, unschedulable: bool | None, rolling: str | None
@@ -311,7 +311,7 @@ class ClusterApi:
 async def cluster_api(
     kubeconfig: str, *, within: float = _ANSWER_WITHIN, patience: float = 0.0
 ) -> AsyncIterator[ClusterApi]:
-    """Open a client; it asks nothing by itself.
+    """Open a client; opening sends no request.
 
     `within` is seconds for an answer, `patience` seconds for a connection (see `ClusterApi`).
     """
@@ -327,13 +327,13 @@ def _checked(answer: httpx.Response) -> Any:  # noqa: ANN401 - Kubernetes' JSON
 
 def _message(answer: httpx.Response) -> str:
     try:
-        said = answer.json()
+        status = answer.json()
     except ValueError:
         return re.sub(r"\s+", " ", answer.text)[:200]
     causes = [
-        str(cause.get("message")) for cause in (said.get("details") or {}).get("causes") or ()
+        str(cause.get("message")) for cause in (status.get("details") or {}).get("causes") or ()
     ]
-    return " ".join([str(said.get("message")), *causes])
+    return " ".join([str(status.get("message")), *causes])
 
 
 def _patch_of(item: Mapping[str, Any], change: NodeChange) -> dict[str, Any]:

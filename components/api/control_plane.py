@@ -1,4 +1,4 @@
-"""The API server behind its endpoint, and the kubeconfig that says so once it is true."""
+"""The API server behind its endpoint, and a kubeconfig that resolves once it is ready."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from components.network.eips import binding_options
 from components.network.endpoint import Endpoint
 from config.facts.ports import API_SERVER
 from planning.model import ClusterPlan
+from planning.names import api_endpoint_name
 from planning.nodes.kubeconfig import kubeconfig
 from planning.nodes.secrets import ClusterSecrets
 
@@ -84,7 +85,7 @@ class ControlPlane(pulumi.ComponentResource):
         # control plane to the load balancer once that has a backend, and back. It waits for the
         # first control plane only: one that joins the first is asked for through this address.
         association = ecs.EipAssociation(
-            f"{self._name}-api",
+            api_endpoint_name(self._name),
             allocation_id=endpoint.allocation_id,
             instance_id=target,
             instance_type=kind,
@@ -116,15 +117,15 @@ class ControlPlane(pulumi.ComponentResource):
     def _when_ready(self, reachable: list[pulumi.Output[str]]) -> pulumi.Output[str]:
         plan = self._args.plan
         text = pulumi.Output.all(self._args.secrets, self._args.endpoint.address).apply(
-            lambda known: kubeconfig(plan, secrets=known[0], server_address=known[1])
+            lambda values: kubeconfig(plan, secrets=values[0], server_address=values[1])
         )
 
-        async def wait(known: list[str]) -> str:
+        async def wait(values: list[str]) -> str:
             if pulumi.runtime.is_dry_run():
-                return known[0]
+                return values[0]
             try:
                 return await until_ready(
-                    known[0],
+                    values[0],
                     within=self._args.ready_within,
                     report=lambda line: pulumi.log.info(line, self, ephemeral=True),
                 )

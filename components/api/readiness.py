@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections.abc import Callable
 from http import HTTPStatus
 
@@ -11,10 +9,10 @@ import httpx
 import pulumi
 
 from components.api.api_access import api_client
+from components.waiting import wait_until
 
 READY_WITHIN = 20 * 60.0
 """Seconds. A machine boots, installs packages and pulls images: minutes, on a slow mirror many."""
-_REPORT_EVERY = 15.0
 _ASK_EVERY = 2.0
 _ANSWER_WITHIN = 5.0
 
@@ -34,18 +32,17 @@ async def until_ready(
     `within` and `ask_every` are in seconds; `report` gets a sentence every quarter of a minute.
     Raises `pulumi.RunError`, with the last answer and where to look, when the time is over.
     """
-    started = time.monotonic()
-    reported = 0.0
     async with api_client(kubeconfig, within=_ANSWER_WITHIN) as client:
         server = str(client.base_url).rstrip("/")
-        while (answer := await _ask(client)) is not None:
-            waited = time.monotonic() - started
-            if waited >= within:
-                raise pulumi.RunError(_gave_up(server, waited, answer))
-            if waited - reported >= _REPORT_EVERY:
-                reported = waited
-                report(f"waiting for the API server at {server}, {waited:.0f} s: {answer}")
-            await asyncio.sleep(min(ask_every, within - waited))
+        await wait_until(
+            lambda: _ask(client),
+            within=within,
+            ask_every=ask_every,
+            give_up=lambda waited, answer: pulumi.RunError(_gave_up(server, waited, answer)),
+            report=lambda waited, answer: report(
+                f"waiting for the API server at {server}, {waited:.0f} s: {answer}"
+            ),
+        )
     return kubeconfig
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 import pulumi
 
 from components.api.cluster_api import ClusterApi, ClusterError, KubernetesNode, Pod
+from components.waiting import wait_until
 
 SECONDS: Final = "SPIDERPOOL_ALICLOUD_DRAIN_SECONDS"
 """Environment variable: seconds that a drain may take; 0 changes workers without one."""
@@ -18,7 +17,6 @@ WITHIN: Final = 600.0
 """Seconds, unless the environment says otherwise."""
 
 _ROUND_EVERY = 2.0
-_REPORT_EVERY = 15.0
 
 
 def drain_seconds() -> float:
@@ -69,10 +67,11 @@ async def drain(  # noqa: PLR0913 - times are there for tests
     Raises:
         ClusterError: time is over; says which pods are left and why.
     """
-    began = reported = time.monotonic()
-    bare: set[str] = set()
+    reported_bare: set[str] = set()
     first: frozenset[str] | None = None
-    while True:
+
+    async def missing() -> str | None:
+        nonlocal first
         try:
             pods = evictable(await api.pods_on(node))
             if first is None:
@@ -80,22 +79,22 @@ async def drain(  # noqa: PLR0913 - times are there for tests
             pods = [pod for pod in pods if pod.uid in first or not pod.tolerates_cordon]
             left = await _round(api, pods, wait_for_end=wait_for_end)
             waiting = ", ".join(f"{pod} ({why})" if why else str(pod) for pod, why in left.items())
-            alone = {str(pod) for pod in left if not pod.owner}
+            bare = {str(pod) for pod in left if not pod.owner}
         except ClusterError as error:
             # Keep waiting while the API server is briefly unavailable.
-            waiting, alone = f"the API server ({error})", set()
-        if not waiting:
-            return
-        for pod_name in sorted(alone - bare):
+            return f"the API server ({error})"
+        for pod_name in sorted(bare - reported_bare):
             report(f"{node}: {pod_name} has no controller: nothing starts it again elsewhere")
-        bare |= alone
-        now = time.monotonic()
-        if now - began >= within:
-            raise ClusterError(_not_empty(node, within, waiting))
-        if now - reported >= _REPORT_EVERY:
-            reported = now
-            report(f"{node}: waiting for {waiting}")
-        await asyncio.sleep(min(round_every, max(within - (now - began), 0.01)))
+        reported_bare.update(bare)
+        return waiting or None
+
+    await wait_until(
+        missing,
+        within=within,
+        ask_every=round_every,
+        give_up=lambda _, waiting: ClusterError(_not_empty(node, within, waiting)),
+        report=lambda _, waiting: report(f"{node}: waiting for {waiting}"),
+    )
 
 
 async def evict_all(
@@ -132,19 +131,23 @@ async def empty(
 
 
 async def _until_addresses_are_free(api: ClusterApi, node: str, within: float) -> None:
-    began = time.monotonic()
-    while holding := [
-        str(pod)
-        for pod in await api.pods_on(node)
-        if not (pod.host_network or pod.static or pod.finished)
-    ]:
-        if time.monotonic() - began >= within:
-            raise ClusterError(
-                f"{node}: {', '.join(holding)} tolerates every taint and has an address of a "
-                "pool that is to be deleted. Delete its DaemonSet, or take the toleration without "
-                "a key out of it."
-            )
-        await asyncio.sleep(_ROUND_EVERY)
+    async def missing() -> str | None:
+        pods = [
+            str(pod)
+            for pod in await api.pods_on(node)
+            if not (pod.host_network or pod.static or pod.finished)
+        ]
+        return ", ".join(pods) or None
+
+    await wait_until(
+        missing,
+        within=within,
+        ask_every=_ROUND_EVERY,
+        give_up=lambda _, pods: ClusterError(
+            f"{node}: {pods} tolerates every taint and has an address of a pool that is to be "
+            "deleted. Delete its DaemonSet, or take the toleration without a key out of it."
+        ),
+    )
 
 
 async def _round(api: ClusterApi, pods: Sequence[Pod], *, wait_for_end: bool) -> Mapping[Pod, str]:

@@ -7,14 +7,13 @@ control plane that stays removes it. Both are annotations, which the nodes' own 
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections.abc import Callable, Collection, Mapping
 from typing import Final
 
 from components.api.cluster_api import ClusterApi, ClusterError, KubernetesNode, NodeChange
 from components.machines.control_plane_health import majority_problem, members, unready_planes
 from components.machines.draining import empty
+from components.waiting import wait_until
 from planning.nodes.machine import (
     ETCD_FAILED,
     ETCD_LEFT,
@@ -158,24 +157,26 @@ async def _until(  # noqa: PLR0913 - as `leave`
     within: float,
     ask_every: float,
 ) -> None:
-    began = time.monotonic()
-    while True:
+    async def missing() -> str | None:
         try:
             nodes = await api.nodes()
-            if true(nodes):
-                return
-            node = nodes.get(asked)
-            reason = "" if node is None else node.annotations.get(ETCD_FAILED, "")
         except ClusterError as error:
             # The connection may lead to the API server that just stopped.
-            reason = str(error)
-        if time.monotonic() - began >= within:
-            raise ClusterError(
-                f"Waited {within:.0f} s for {what}. {reason or 'It has not answered'}. Look at "
-                f"`journalctl -u spiderpool-alicloud-node` on {asked}, then run the same command "
-                "again."
-            )
-        await asyncio.sleep(ask_every)
+            return str(error)
+        if true(nodes):
+            return None
+        node = nodes.get(asked)
+        return "" if node is None else node.annotations.get(ETCD_FAILED, "")
+
+    await wait_until(
+        missing,
+        within=within,
+        ask_every=ask_every,
+        give_up=lambda _, reason: ClusterError(
+            f"Waited {within:.0f} s for {what}. {reason or 'It has not answered'}. Look at "
+            f"`journalctl -u spiderpool-alicloud-node` on {asked}, then run the same command again."
+        ),
+    )
 
 
 def _listed(reasons: Mapping[str, str]) -> str:

@@ -7,13 +7,12 @@ applied by the node's own unit, which reads one annotation and answers in anothe
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from components.api.cluster_api import ClusterApi, ClusterError, KubernetesNode, NodeChange, Taint
+from components.waiting import wait_until
 from planning.nodes.machine import (
     SETTINGS,
     SETTINGS_APPLIED,
@@ -120,8 +119,9 @@ async def write_settings(api: ClusterApi, node: str, text: str) -> None:
 async def _until_applied(
     api: ClusterApi, node: str, text: str, *, within: float, ask_every: float
 ) -> None:
-    digest, began = settings_digest(text), time.monotonic()
-    while True:
+    digest = settings_digest(text)
+
+    async def missing() -> str | None:
         try:
             current = (await api.nodes()).get(node)
             reason = "its Node is gone" if current is None else _missing(current, digest)
@@ -129,7 +129,7 @@ async def _until_applied(
             # The API server of a control plane whose kubelet restarts may be away for a moment.
             current, reason = None, f"the API server: {error}"
         if reason is None:
-            return
+            return None
         refusal = "" if current is None else current.annotations.get(SETTINGS_FAILED, "")
         if refusal.startswith(f"{digest}:"):
             raise ClusterError(
@@ -137,13 +137,18 @@ async def _until_applied(
                 ". It runs with the ones from before. Correct the setting in the stack file, and "
                 "run the same command again."
             )
-        if time.monotonic() - began >= within:
-            raise ClusterError(
-                f"{node} did not apply its settings within {within:.0f} s: {reason}. Look at "
-                f"`kubectl describe node {node}` and at `journalctl -u spiderpool-alicloud-node` "
-                "on the machine, then run the same command again."
-            )
-        await asyncio.sleep(ask_every)
+        return reason
+
+    await wait_until(
+        missing,
+        within=within,
+        ask_every=ask_every,
+        give_up=lambda _, reason: ClusterError(
+            f"{node} did not apply its settings within {within:.0f} s: {reason}. Look at "
+            f"`kubectl describe node {node}` and at `journalctl -u spiderpool-alicloud-node` on "
+            "the machine, then run the same command again."
+        ),
+    )
 
 
 def _missing(current: KubernetesNode, digest: str) -> str | None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from ipaddress import IPv6Network
-from typing import Final, TypedDict, assert_never
+from typing import Any, Final, TypedDict, assert_never
 
 import pulumi
 from pulumi_alicloud import ecs
@@ -171,13 +171,13 @@ class Node(pulumi.ComponentResource):
     def _nics(self) -> dict[str, dict[str, pulumi.Output[object]]]:
         return {
             nic: {
-                "eniId": made.eni_id,
-                "mac": made.mac,
-                "primary": made.primary,
-                "podAddresses": made.pod_addresses.apply(list),
-                **({} if made.twins is None else {"ipv6": made.twins.apply(dict)}),
+                "eniId": interface.eni_id,
+                "mac": interface.mac,
+                "primary": interface.primary,
+                "podAddresses": interface.pod_addresses.apply(list),
+                **({} if interface.twins is None else {"ipv6": interface.twins.apply(dict)}),
             }
-            for nic, made in self.interfaces.items()
+            for nic, interface in self.interfaces.items()
         }
 
     def _wait_for_turn(self) -> pulumi.Output[object] | None:
@@ -207,7 +207,9 @@ class Node(pulumi.ComponentResource):
         )
         if self._is_only_control_plane:
             return None
-        return first.output.apply(lambda known: names if known == digest else [*names, digest])
+        return first.output.apply(
+            lambda recorded: names if recorded == digest else [*names, digest]
+        )
 
     def _make_eni(self, nic: InterfacePlan) -> ecs.EcsNetworkInterface:
         name = f"{self._name}-{nic.name}"
@@ -259,10 +261,10 @@ class Node(pulumi.ComponentResource):
 
     def _ipv6_addresses(self, nic: InterfacePlan) -> pulumi.Output[Sequence[str]] | None:
         """The host's address first; unknown until the cloud gave the VPC its range."""
-        known = self._args.ipv6_ranges.get(nic.vswitch)
-        if known is None:
+        ipv6_range = self._args.ipv6_ranges.get(nic.vswitch)
+        if ipv6_range is None:
             return None
-        return known.apply(
+        return ipv6_range.apply(
             lambda text: [str(a) for a in interface_addresses(IPv6Network(text), nic)]
         )
 
@@ -270,16 +272,16 @@ class Node(pulumi.ComponentResource):
         plan, gateway = self._args.plan, self._args.ipv6_gateway_id
         if gateway is None or not plan.network.ipv6.egress:
             return
-        for nic, made in self.interfaces.items():
-            if made.twins is not None:
-                interface = self._args.node.interfaces[nic]
+        for nic, interface in self.interfaces.items():
+            if interface.twins is not None:
+                nic_plan = self._args.node.interfaces[nic]
                 Ipv6Egress(
                     f"{self._name}-{nic}",
                     Ipv6EgressArgs(
-                        interface=interface,
-                        vswitch_id=self._args.vswitch_ids[interface.vswitch],
-                        eni_id=made.eni_id,
-                        twins=made.twins,
+                        interface=nic_plan,
+                        vswitch_id=self._args.vswitch_ids[nic_plan.vswitch],
+                        eni_id=interface.eni_id,
+                        twins=interface.twins,
                         gateway_id=gateway,
                         bandwidth=plan.network.ipv6.bandwidth,
                         instance=instance,
@@ -290,15 +292,21 @@ class Node(pulumi.ComponentResource):
     def _twins(
         self, plan: InterfacePlan, eni: ecs.EcsNetworkInterface
     ) -> pulumi.Output[Mapping[str, str]] | None:
-        range_ = self._args.ipv6_ranges.get(plan.vswitch)
-        if range_ is None:
+        ipv6_range = self._args.ipv6_ranges.get(plan.vswitch)
+        if ipv6_range is None:
             return None
-        check = reporting_errors(self, partial(_twins_as_planned, self._args.node.name, plan))
-        return pulumi.Output.all(range=range_, held=eni.ipv6_addresses).apply(check)
+        node = self._args.node.name
+
+        def twins(answers: Sequence[Any]) -> Mapping[str, str]:
+            network, assigned = answers
+            return ipv6_as_planned(node, plan, IPv6Network(network), assigned)
+
+        check = reporting_errors(self, twins)
+        return pulumi.Output.all(ipv6_range, eni.ipv6_addresses).apply(check)
 
     def _as_answered(self, plan: InterfacePlan, eni: ecs.EcsNetworkInterface) -> NodeInterface:
         node = self._args.node.name
-        held: pulumi.Output[Sequence[str]] = (
+        assigned: pulumi.Output[Sequence[str]] = (
             eni.ipv4_prefixes.apply(addresses_of)
             if isinstance(plan.pods, Prefixes)
             else eni.private_ip_addresses.apply(lambda addresses: addresses or ())
@@ -309,7 +317,7 @@ class Node(pulumi.ComponentResource):
             eni_id=eni.id,
             mac=eni.mac,
             primary=eni.primary_ip_address.apply(primary),
-            pod_addresses=held.apply(pods),
+            pod_addresses=assigned.apply(pods),
             twins=self._twins(plan, eni),
         )
 
@@ -376,7 +384,7 @@ class Node(pulumi.ComponentResource):
         bootstrap = self._args.bootstrap
         if bootstrap is None:
             return None
-        known = pulumi.Output.all(
+        answers = pulumi.Output.all(
             secrets=bootstrap.secrets,
             macs={nic: eni.mac for nic, eni in enis.items()},
             api_address=bootstrap.api_address,
@@ -385,7 +393,7 @@ class Node(pulumi.ComponentResource):
             ipv6_ranges=dict(self._args.ipv6_ranges),
         )
         render = partial(_render, self._args.plan, self._args.node.name)
-        return pulumi.Output.secret(known.apply(reporting_errors(self, render)))
+        return pulumi.Output.secret(answers.apply(reporting_errors(self, render)))
 
 
 def _kept(*, only_control_plane: bool) -> list[str]:
@@ -420,31 +428,16 @@ def _pod_address_inputs(pods: PodAddresses) -> _PodAddressInputs:
             assert_never(pods)
 
 
-def _twins_as_planned(
-    node: str, plan: InterfacePlan, known: Mapping[str, object]
-) -> Mapping[str, str]:
-    held = known["held"]
-    if not isinstance(held, Sequence):
-        raise TypeError("the IPv6 addresses of an ENI are no list")
-    return ipv6_as_planned(node, plan, IPv6Network(str(known["range"])), held)
-
-
-def _render(plan: ClusterPlan, node: str, known: Mapping[str, object]) -> str:
-    secrets, macs, ranges = known["secrets"], known["macs"], known["ipv6_ranges"]
-    public_address, creation_ends = known["public_address"], known["creation_ends"]
-    if not (
-        isinstance(secrets, ClusterSecrets)
-        and isinstance(macs, Mapping)
-        and isinstance(ranges, Mapping)
-    ):
-        raise TypeError("what a node boots from arrived in another shape than it was sent")
+def _render(plan: ClusterPlan, node: str, answers: Mapping[str, Any]) -> str:
+    """The user-data, from the keywords of `Output.all`, which knows no types."""
+    ranges: Mapping[str, str] = answers["ipv6_ranges"]
     return user_data(
         plan,
         node,
-        secrets=secrets,
-        macs=macs,
-        api_address=str(known["api_address"]),
-        public_address=None if public_address is None else str(public_address),
-        creation_ends=None if creation_ends is None else int(str(creation_ends)),
+        secrets=answers["secrets"],
+        macs=answers["macs"],
+        api_address=answers["api_address"],
+        public_address=answers["public_address"],
+        creation_ends=answers["creation_ends"],
         ipv6_networks={key: IPv6Network(text) for key, text in ranges.items()},
     )

@@ -5,7 +5,6 @@ Why it is done this way: docs/decisions/machine-life-cycle.md.
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -30,6 +29,7 @@ from components.machines.machine_generation import (
 )
 from components.machines.node_readiness import missing_conditions
 from components.machines.node_settings import change_settings, settings_of, write_settings
+from components.waiting import wait_until
 from config.facts.nics import PRIMARY_NIC
 from planning.model import ClusterPlan, NodePlan
 from planning.nodes.machine import node_settings
@@ -38,7 +38,6 @@ from planning.transitions.reading import EarlierRelease, Record
 from planning.transitions.upgrades import kubelet_problem, version_of
 
 _ASK_EVERY = 2.0
-_REPORT_EVERY = 15.0
 _GLANCE = 3.0
 """Seconds for an API server that may not exist yet."""
 _PATIENCE = 60.0
@@ -476,22 +475,20 @@ class Rollout:
         over: str,
         remedy: str,
     ) -> None:
-        began = reported = time.monotonic()
-        while True:
+        async def missing_or_unreachable() -> str | None:
             try:
-                reason = await missing()
+                return await missing()
             except ClusterError as error:
                 # The connection may lead to the API server that was just replaced.
-                reason = f"the API server: {error}"
-            if reason is None:
-                return
-            now = time.monotonic()
-            if now - began >= READY_WITHIN:
-                raise ClusterError(f"{over}{reason}. {remedy}")
-            if now - reported >= _REPORT_EVERY:
-                reported = now
-                pulumi.log.info(f"{waiting}: {reason}")
-            await asyncio.sleep(_ASK_EVERY)
+                return f"the API server: {error}"
+
+        await wait_until(
+            missing_or_unreachable,
+            within=READY_WITHIN,
+            ask_every=_ASK_EVERY,
+            give_up=lambda _, reason: ClusterError(f"{over}{reason}. {remedy}"),
+            report=lambda _, reason: pulumi.log.info(f"{waiting}: {reason}"),
+        )
 
     def _missing(self, nodes: Mapping[str, KubernetesNode], node: str) -> list[str]:
         earlier = self._workers[: self._workers.index(node)]
@@ -528,20 +525,20 @@ class Rollout:
             return
 
     async def _until_back(self, node: NodePlan, id_: str, resource: pulumi.Resource) -> None:
-        began = reported = time.monotonic()
         provider_id = f"{self._plan.region}.{id_}"
-        while (reason := await self._missing_conditions(node, provider_id)) is not None:
-            now = time.monotonic()
-            if now - began >= READY_WITHIN:
-                raise pulumi.RunError(
-                    f"{node.name} did not come back within {READY_WITHIN:.0f} s: {reason}. No "
-                    "other node has been touched. Its console output shows how far it is (ECS "
-                    f"console, instance {id_}); then run `pulumi up` again."
-                )
-            if now - reported >= _REPORT_EVERY:
-                reported = now
-                pulumi.log.info(f"waiting for {node.name}: {reason}", resource, ephemeral=True)
-            await asyncio.sleep(_ASK_EVERY)
+        await wait_until(
+            lambda: self._missing_conditions(node, provider_id),
+            within=READY_WITHIN,
+            ask_every=_ASK_EVERY,
+            give_up=lambda _, reason: pulumi.RunError(
+                f"{node.name} did not come back within {READY_WITHIN:.0f} s: {reason}. No other "
+                "node has been touched. Its console output shows how far it is (ECS console, "
+                f"instance {id_}); then run `pulumi up` again."
+            ),
+            report=lambda _, reason: pulumi.log.info(
+                f"waiting for {node.name}: {reason}", resource, ephemeral=True
+            ),
+        )
 
     async def _missing_conditions(self, node: NodePlan, provider_id: str) -> str | None:
         """What a changed node lacks before the next one may go; None when it serves."""

@@ -1,4 +1,4 @@
-"""Reading what exists already, before anything is made."""
+"""Reads what the stack adopts, and compares it with the plan before anything is created."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from planning.cloud.adopted import (
 from planning.model import ClusterPlan
 
 
-def adopted_as_said(
+def check_adopted(
     plan: ClusterPlan, provider: pulumi.ProviderResource, *, parent: pulumi.Resource
 ) -> pulumi.Output[list[pulumi.Resource]] | None:
-    """For `depends_on` of everything else: fails with every mismatch at once; empty otherwise.
+    """Compare what is adopted with the plan; for `depends_on` of everything else.
 
-    None when nothing is adopted, so that such a stack asks nothing. The cloud is read in a preview,
-    too, and one read serves all things of a kind.
+    Returns an empty list, or fails with every mismatch at once. None when nothing is adopted, so
+    that such a stack sends no request. Previews read the cloud, too, with one request a kind.
 
     Errors: `pulumi.RunError` with the report of `planning.cloud.adopted.mismatches`.
     """
@@ -67,8 +67,8 @@ def adopted_as_said(
             ecs.get_eip_addresses_output(ids=[network.nat.eip_id], opts=opts),
         )
 
-    def judge(known: dict[str, object]) -> list[pulumi.Resource]:
-        problems = mismatches(plan, _facts(known))
+    def judge(answers: dict[str, object]) -> list[pulumi.Resource]:
+        problems = mismatches(plan, _facts(answers))
         if problems:
             raise ConfigError(problems)
         return []
@@ -80,12 +80,12 @@ def _snat_tables(answer: vpc.GetNatGatewaysResult) -> list[str]:
     return [table for gateway in answer.gateways for table in gateway.snat_table_ids]
 
 
-def _facts(known: dict[str, object]) -> AdoptedFacts:
-    vpcs = cast("vpc.GetNetworksResult | None", known.get("vpcs"))
-    vswitches = cast("vpc.GetSwitchesResult | None", known.get("vswitches"))
-    gateways = cast("vpc.GetNatGatewaysResult | None", known.get("gateways"))
-    tables = cast("list[vpc.GetSnatEntriesResult]", known.get("entries") or [])
-    eips = cast("ecs.GetEipAddressesResult | None", known.get("eips"))
+def _facts(answers: dict[str, object]) -> AdoptedFacts:
+    vpcs = cast("vpc.GetNetworksResult | None", answers.get("vpcs"))
+    vswitches = cast("vpc.GetSwitchesResult | None", answers.get("vswitches"))
+    gateways = cast("vpc.GetNatGatewaysResult | None", answers.get("gateways"))
+    tables = cast("list[vpc.GetSnatEntriesResult]", answers.get("entries") or [])
+    eips = cast("ecs.GetEipAddressesResult | None", answers.get("eips"))
     entries = tuple(
         SnatFacts(
             entry_id=entry.id,

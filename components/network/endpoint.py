@@ -11,6 +11,7 @@ from pulumi_alicloud import ecs, slb
 from config.facts.ports import API_SERVER
 from config.facts.tags import TAG_CONTROLLER
 from planning.model import ClusterPlan
+from planning.names import api_endpoint_name
 from planning.nodes.endpoint import admitted, private_address
 
 
@@ -32,8 +33,8 @@ class Endpoint(pulumi.ComponentResource):
     Never touches: the control planes. Binding the EIP to the one control plane or to the CLB, and
     adding several to the server group, is the control plane's part, once they exist.
 
-    Units: bandwidth in Mbit/s. A CLB cannot check HTTPS, so its health check is TCP. The tag
-    `ack.aliyun.com` keeps the cloud controller from letting a Service take this CLB over.
+    Units: bandwidth in Mbit/s. A CLB cannot check HTTPS, so its health check is TCP. The cloud
+    controller's own tag keeps Services from taking over this CLB (`planning.names`).
     """
 
     private_address: pulumi.Output[str]
@@ -51,7 +52,7 @@ class Endpoint(pulumi.ComponentResource):
     ) -> None:
         super().__init__("spiderpool-alicloud:endpoint:Endpoint", name, {}, opts)
         plan = args.plan
-        self._name = f"{name}-api"
+        self._name = api_endpoint_name(name)
         self._args = args
         self._precious = pulumi.ResourceOptions(parent=self, protect=plan.protect)
 

@@ -1,4 +1,4 @@
-"""IPv6 of a node: bandwidth to the outside for each of its pods' addresses."""
+"""IPv6 of a node: public bandwidth for each of its pods' addresses."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Ipv6EgressArgs:
     vswitch_id: pulumi.Input[str]
     eni_id: pulumi.Input[str]
     twins: pulumi.Output[Mapping[str, str]]
-    """IPv4 pod address → the IPv6 address beside it, as the ENI holds them."""
+    """IPv4 pod address → its IPv6 twin, as the ENI has them."""
     gateway_id: pulumi.Input[str]
     bandwidth: int
     """Mbit/s for each address."""
@@ -34,21 +34,21 @@ class Ipv6Egress(pulumi.ComponentResource):
 
     Owns: one internet bandwidth for each pod address, named by its IPv4 twin.
 
-    Never touches: the addresses, which the ENI holds, and the gateway, which the network owns.
+    Never touches: the addresses, which the ENI has, and the gateway, which the network owns.
 
-    The cloud gives an address an id of its own, which no resource knows; it is looked up after the
-    ENI has its addresses.
+    The cloud gives each address an id that no resource outputs; it is looked up after the ENI has
+    its addresses.
 
-    Errors: `pulumi.RunError` when the cloud does not list an address that the ENI holds.
+    Errors: `pulumi.RunError` when the cloud does not list an address that the ENI has.
     """
 
     def __init__(
         self, name: str, args: Ipv6EgressArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("spiderpool-alicloud:ipv6:Ipv6Egress", name, {}, opts)
-        # Asked only once the ENI exists: the answer lists what is there at that moment.
+        # Looked up only once the ENI exists: the answer lists the addresses of that moment.
         vswitch_id = pulumi.Output.all(args.vswitch_id, args.eni_id, args.twins).apply(
-            lambda known: str(known[0])
+            lambda values: str(values[0])
         )
         listed = vpc.get_ipv6_addresses_output(
             vswitch_id=vswitch_id, opts=pulumi.InvokeOutputOptions(parent=self)
@@ -66,12 +66,13 @@ class Ipv6Egress(pulumi.ComponentResource):
         self.register_outputs({})
 
 
-def _address_id(address: str, known: Mapping[str, Mapping[str, str]]) -> str:
-    ipv6 = known["twins"][address]
-    found = known["listed"].get(ipv6)
-    if found is None:
+def _address_id(address: str, answers: Mapping[str, Mapping[str, str]]) -> str:
+    ipv6 = answers["twins"][address]
+    address_id = answers["listed"].get(ipv6)
+    if address_id is None:
         raise pulumi.RunError(
-            f"the cloud does not list {ipv6}, which an ENI of this cluster holds, among its "
-            "vSwitch's IPv6 addresses. It may need a moment; run `pulumi up` again."
+            f"{ipv6} is on an ENI of this cluster, but the cloud does not list it among its "
+            "vSwitch's IPv6 addresses, so it cannot get public bandwidth yet. The list may follow "
+            "the ENI with a delay: run `pulumi up` again."
         )
-    return found
+    return address_id

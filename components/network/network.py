@@ -1,4 +1,4 @@
-"""The VPC, its vSwitches, the security group, and the ways in and out."""
+"""The VPC with its vSwitches, security group, NAT gateway and IPv6 gateway."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pulumi_alicloud import ecs, vpc
 from components.network.eips import binding_options
 from planning.cloud.security import SecurityRule, inner_access_policy, security_rules
 from planning.model import ClusterPlan, VSwitchPlan
+from planning.names import nat_eip_name, vswitch_name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +48,7 @@ class Network(pulumi.ComponentResource):
     """By vSwitch key: what /28 prefixes of ENIs come from."""
     security_group_id: pulumi.Output[str]
     nat_address: pulumi.Output[str] | None
-    """The public address that pods are seen with; None without a NAT gateway."""
+    """The public source address of the pods' traffic; None without a NAT gateway."""
     egress: Mapping[str, vpc.SnatEntry]
     """By vSwitch key; a machine that must fetch packages at first boot waits for its entry."""
 
@@ -77,15 +78,15 @@ class Network(pulumi.ComponentResource):
         )
 
     def _make_vpc(self) -> pulumi.Output[str]:
-        wanted = self._plan.network.vpc
-        if wanted.id is not None:
-            return pulumi.Output.from_input(wanted.id)
+        planned = self._plan.network.vpc
+        if planned.id is not None:
+            return pulumi.Output.from_input(planned.id)
         ipv6 = self._plan.network.ipv6
         return vpc.Network(
             self._name,
             vpc_name=self._name,
-            cidr_block=str(wanted.cidr),
-            # Unset, a VPC that has it keeps it: nobody asks for its end.
+            cidr_block=str(planned.cidr),
+            # Unset, a VPC that already has IPv6 keeps it.
             enable_ipv6=True if ipv6.enabled or ipv6.has_gateway else None,
             resource_group_id=self._plan.resource_group,
             tags=dict(self._plan.tags),
@@ -95,7 +96,7 @@ class Network(pulumi.ComponentResource):
     def _make_vswitches(
         self,
     ) -> tuple[Mapping[str, pulumi.Output[str]], Mapping[str, pulumi.Output[str]]]:
-        wanted = self._plan.network.vpc
+        planned = self._plan.network.vpc
         # An adopted VPC has its secondary CIDRs already.
         secondary = {
             cidr: vpc.Ipv4CidrBlock(
@@ -104,7 +105,7 @@ class Network(pulumi.ComponentResource):
                 secondary_cidr_block=str(cidr),
                 opts=self._child,
             )
-            for cidr in (wanted.secondary_cidrs if wanted.id is None else ())
+            for cidr in (planned.secondary_cidrs if planned.id is None else ())
         }
         ids: dict[str, pulumi.Output[str]] = {}
         ipv6: dict[str, pulumi.Output[str]] = {}
@@ -112,18 +113,18 @@ class Network(pulumi.ComponentResource):
             if vswitch.vswitch_id is not None:
                 ids[key] = pulumi.Output.from_input(vswitch.vswitch_id)
                 if vswitch.ipv6_index is not None:
-                    ipv6[key] = _ipv6_range_of(vswitch.vswitch_id, self)
+                    ipv6[key] = _adopted_ipv6_range(vswitch.vswitch_id, self)
                 continue
-            # The provider does not wait for a CIDR to be usable, so the order is ours to give.
+            # The provider does not wait until a CIDR is usable, so the vSwitch depends on its CIDR.
             needs = [block for cidr, block in secondary.items() if vswitch.cidr.subnet_of(cidr)]
-            made = self._make_vswitch(vswitch, needs)
-            ids[key] = made.id
+            resource = self._make_vswitch(vswitch, needs)
+            ids[key] = resource.id
             if vswitch.ipv6_index is not None:
-                ipv6[key] = _ipv6_range_made(key, made)
+                ipv6[key] = _created_ipv6_range(key, resource)
         return ids, ipv6
 
     def _make_vswitch(self, vswitch: VSwitchPlan, needs: list[vpc.Ipv4CidrBlock]) -> vpc.Switch:
-        name = f"{self._name}-{vswitch.key}"
+        name = vswitch_name(self._name, vswitch.key)
         return vpc.Switch(
             name,
             vswitch_name=name,
@@ -140,7 +141,7 @@ class Network(pulumi.ComponentResource):
         return {
             key: vpc.VswitchCidrReservation(
                 f"{self._name}-{key}",
-                vswitch_cidr_reservation_name=f"{self._name}-{key}",
+                vswitch_cidr_reservation_name=vswitch_name(self._name, key),
                 vswitch_id=self.vswitch_ids[key],
                 cidr_reservation_cidr=str(vswitch.prefix_reservation),
                 cidr_reservation_type="Prefix",
@@ -187,7 +188,7 @@ class Network(pulumi.ComponentResource):
             address = pulumi.Output.from_input(str(nat.eip_address))
             return address, self._make_snat(_snat_table_of(nat.id, self), address, [])
         gateway = self._make_nat_gateway()
-        name = f"{self._name}-nat"
+        name = nat_eip_name(self._name)
         if nat.eip_id is not None:
             allocation: pulumi.Input[str] = nat.eip_id
             address = pulumi.Output.from_input(str(nat.eip_address))
@@ -228,7 +229,7 @@ class Network(pulumi.ComponentResource):
             network_type="internet",
             deletion_protection=self._plan.protect if protected is None else protected,
             tags=dict(self._plan.tags),
-            # A gateway never moves: its public address would be away while it does.
+            # A gateway never moves: meanwhile pods could not reach the internet.
             opts=pulumi.ResourceOptions(
                 parent=self, protect=self._plan.protect, ignore_changes=["vswitchId"]
             ),
@@ -243,7 +244,7 @@ class Network(pulumi.ComponentResource):
         return {
             key: vpc.SnatEntry(
                 f"{self._name}-{key}",
-                snat_entry_name=f"{self._name}-{key}",
+                snat_entry_name=vswitch_name(self._name, key),
                 snat_table_id=table,
                 snat_ip=address,
                 source_vswitch_id=self.vswitch_ids[key],
@@ -268,10 +269,10 @@ class Network(pulumi.ComponentResource):
 
 
 def _snat_table_of(nat_gateway_id: str, parent: pulumi.Resource) -> pulumi.Output[str]:
-    found = vpc.get_nat_gateways_output(
+    gateways = vpc.get_nat_gateways_output(
         ids=[nat_gateway_id], opts=pulumi.InvokeOutputOptions(parent=parent)
     )
-    return found.apply(lambda answer: _first_snat_table(nat_gateway_id, answer))
+    return gateways.apply(lambda answer: _first_snat_table(nat_gateway_id, answer))
 
 
 def _first_snat_table(nat_gateway_id: str, answer: vpc.GetNatGatewaysResult) -> str:
@@ -285,27 +286,27 @@ def _first_snat_table(nat_gateway_id: str, answer: vpc.GetNatGatewaysResult) -> 
     return tables[0]
 
 
-def _ipv6_range_made(key: str, vswitch: vpc.Switch) -> pulumi.Output[str]:
-    """A vSwitch that gets IPv6 later keeps its empty range in a preview; it is not known yet."""
+def _created_ipv6_range(key: str, vswitch: vpc.Switch) -> pulumi.Output[str]:
+    """The vSwitch's /64; unknown in a preview that only now turns IPv6 on."""
 
-    def known(text: str | None) -> str | pulumi.Output[str]:
+    def require(text: str | None) -> str | pulumi.Output[str]:
         if text:
             return text
         if pulumi.runtime.is_dry_run():
             return cast("pulumi.Output[str]", pulumi.Output.from_input(pulumi.UNKNOWN))
         raise pulumi.RunError(
-            f"the cloud gave the vSwitch {key} no IPv6 range, although ipv6Index is set. Run "
-            "`pulumi up --refresh`; if it stays so, the zone has no IPv6."
+            f"The vSwitch {key} has no IPv6 range, although ipv6Index is set. Run `pulumi up "
+            "--refresh`; if it still has none, its zone does not support IPv6."
         )
 
-    return cast("pulumi.Output[str]", vswitch.ipv6_cidr_block.apply(known))
+    return cast("pulumi.Output[str]", vswitch.ipv6_cidr_block.apply(require))
 
 
-def _ipv6_range_of(vswitch_id: str, parent: pulumi.Resource) -> pulumi.Output[str]:
-    found = vpc.get_switches_output(
+def _adopted_ipv6_range(vswitch_id: str, parent: pulumi.Resource) -> pulumi.Output[str]:
+    vswitches = vpc.get_switches_output(
         ids=[vswitch_id], opts=pulumi.InvokeOutputOptions(parent=parent)
     )
-    return found.apply(lambda answer: _ipv6_range(vswitch_id, answer))
+    return vswitches.apply(lambda answer: _ipv6_range(vswitch_id, answer))
 
 
 def _ipv6_range(vswitch_id: str, answer: vpc.GetSwitchesResult) -> str:
@@ -314,5 +315,6 @@ def _ipv6_range(vswitch_id: str, answer: vpc.GetSwitchesResult) -> str:
             return vswitch.ipv6_cidr_block
     raise pulumi.RunError(
         f"network.ipv6.enabled is true, but the adopted vSwitch {vswitch_id} has no IPv6 range. "
-        "Give it one in the console (it is not changed from here), or leave IPv6 off."
+        "Give it one in the console (this program does not change an adopted vSwitch), or write "
+        "network.ipv6.enabled: false."
     )

@@ -10,4 +10,6 @@ TAG_CLUSTER: Final = f"{OWN_TAGS}cluster"
 TAG_PROFILE: Final = f"{OWN_TAGS}profile"
 TAG_CONTROLLER: Final = "ack.aliyun.com"
 """The cloud controller writes its `clusterID`, the cluster's name, into this tag of everything that
-it creates (ACK documentation, release notes of the Cloud Controller Manager)."""
+it creates (ACK documentation, release notes of the Cloud Controller Manager). It never lets a
+Service reuse a load balancer with this tag (`isLoadBalancerReusable` and `isNLBReusable` in
+github.com/kubernetes/cloud-provider-alibaba-cloud)."""

@@ -1,8 +1,7 @@
-"""`diff` and `plan --against`: what an edit does, before an engine or a cloud is asked."""
+"""`diff` and `plan --against`: judge an edit without an engine or a cloud."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import replace
 from enum import StrEnum
@@ -12,10 +11,7 @@ from typing import Any
 from operations.diff.commits import Commits
 from operations.diff.report import as_json, as_markdown, as_tables
 from operations.diff.stack_change import StackChange, compare, judged
-from operations.engine.environment import run_environment, users_environment
-from operations.engine.places import LOCAL_STACK, Places
 from operations.engine.pulumi_stack import PulumiStack
-from operations.engine.running import Runner
 from operations.engine.stack_file import Stack
 from operations.failure import ExitCode, OperationError
 from operations.terminal import console
@@ -52,7 +48,7 @@ def diff(
 
 
 def against_file(config: Path, other: Path) -> StackChange:
-    """Judge a stack file against another one, which says what is deployed."""
+    """Judge a stack file against another one, which describes what is deployed."""
     after = Stack.read(config)
     after.plan()
     Stack.read(other).plan()
@@ -62,7 +58,7 @@ def against_file(config: Path, other: Path) -> StackChange:
 
 
 def against_stack(config: Path, stack: PulumiStack) -> StackChange:
-    """Judge a stack file against what the last run of a stack has accepted.
+    """Judge a stack file against the plan that the last run of a stack accepted.
 
     Raises:
         ConfigError: The file describes a cluster that cannot be built.
@@ -79,25 +75,17 @@ def against_stack(config: Path, stack: PulumiStack) -> StackChange:
     return judged(str(config), applied(deployment), plan)
 
 
-def deployed_stack(name: str, places: Places) -> PulumiStack:
-    """The stack of that name, in the backend that it is in."""
-    environment = run_environment if name == LOCAL_STACK else users_environment
-    return PulumiStack(
-        name=name, runner=Runner(env=environment(places, os.environ)), backend=places.backend
-    )
-
-
 def applied(deployment: Mapping[str, Any]) -> Record | EarlierRelease:
-    """The record in a state, or what an earlier release has left there."""
+    """The record in a state, or what an earlier release wrote there."""
     resources = deployment.get("resources")
     for kind in (APPLIED_PLAN, FLEET):
         for resource in resources if isinstance(resources, list) else ():
             if isinstance(resource, Mapping) and resource.get("type") == kind:
                 inputs = resource.get("inputs")
-                found = read_record(inputs if isinstance(inputs, Mapping) else None)
-                if isinstance(found, EarlierRelease):
-                    return replace(found, machines=_machines(resource, resources))
-                return found
+                recorded = read_record(inputs if isinstance(inputs, Mapping) else None)
+                if isinstance(recorded, EarlierRelease):
+                    return replace(recorded, machines=_machines(resource, resources))
+                return recorded
     return EarlierRelease()
 
 

@@ -42,11 +42,11 @@ class Commits:
         folders = [STACKS, *([EXAMPLES] if examples else [])]
         listed = self._git("ls-tree", "-r", "-z", "--name-only", commit.strip(), "--", *folders)
         paths = [path for path in (listed or "").split("\0") if path.endswith(".yaml")]
-        found = {path: self._git("show", f"{commit.strip()}:{path}") for path in sorted(paths)}
-        return {path: text for path, text in found.items() if text is not None}
+        texts = {path: self._git("show", f"{commit.strip()}:{path}") for path in sorted(paths)}
+        return {path: text for path, text in texts.items() if text is not None}
 
     def _git(self, *arguments: str) -> str | None:
-        """What git printed; None when it failed."""
+        """The output of git; None when it failed."""
         argv = ["git", "-C", str(self.root), *arguments]
         done = self.runner.run(argv, deadline=_QUICK, quiet=True)
         return done.out if done.status == 0 else None

@@ -1,11 +1,12 @@
-"""A stack's cluster, for commands that ask it."""
+"""A stack and its cluster, for commands that read them."""
 
 from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from operations.engine.environment import run_environment, users_environment
@@ -15,30 +16,67 @@ from operations.engine.running import Runner
 from operations.failure import ExitCode, OperationError
 
 
-@contextmanager
-def cluster_runner(stack: str, places: Places) -> Iterator[Runner]:
-    """Give a runner whose kubectl reaches the stack's cluster, by a file that is gone afterwards.
+@dataclass(frozen=True, kw_only=True)
+class ClusterAccess:
+    """A stack's cluster."""
+
+    runner: Runner
+    """Its environment has KUBECONFIG."""
+    outputs: Mapping[str, object]
+    """The stack's outputs without the kubeconfig. Other secret ones are in plain text."""
+
+
+def environment_of(places: Places, *, local: bool) -> dict[str, str]:
+    """Return the environment of pulumi and kubectl for the local stack, or for a user's own."""
+    return (run_environment if local else users_environment)(places, os.environ)
+
+
+def stack_of(name: str, places: Places, config_file: Path | None = None) -> PulumiStack:
+    """Return the stack of that name, in its own backend; it need not exist."""
+    return PulumiStack(
+        name=name,
+        runner=Runner(env=environment_of(places, local=name == LOCAL_STACK)),
+        backend=places.backend,
+        config_file=config_file,
+    )
+
+
+def existing_stack(name: str, places: Places) -> PulumiStack:
+    """Return the stack of that name.
 
     Raises:
-        OperationError: there is no such stack, or it has no cluster.
+        OperationError: the local stack does not exist. Pulumi itself reports any other one.
     """
-    local = stack == LOCAL_STACK
-    environment = (run_environment if local else users_environment)(places, os.environ)
-    found = PulumiStack(name=stack, runner=Runner(env=environment), backend=places.backend)
-    if local and not found.exists():
+    stack = stack_of(name, places)
+    if name == LOCAL_STACK and not stack.exists():
         raise OperationError(
             f"There is no local stack in {places.home} yet; `make up` deploys it.",
             code=ExitCode.REFUSED,
         )
-    kubeconfig = found.outputs(secrets=True).get("kubeconfig")
+    return stack
+
+
+@contextmanager
+def open_cluster(name: str, places: Places) -> Iterator[ClusterAccess]:
+    """Give access to the stack's cluster, by a kubeconfig file that only its user can read.
+
+    The file is deleted at the end.
+
+    Raises:
+        OperationError: the stack does not exist, or it has no cluster.
+    """
+    stack = existing_stack(name, places)
+    outputs = dict(stack.outputs(secrets=True))
+    kubeconfig = outputs.pop("kubeconfig", None)
     if not isinstance(kubeconfig, str) or not kubeconfig:
         raise OperationError(
-            f"Stack {stack} has no kubeconfig: its cluster is not there yet. Run `pulumi up "
-            f"--stack {stack}` first.",
+            f"Stack {name} has no kubeconfig: its cluster does not exist yet. Run `pulumi up "
+            f"--stack {name}` first.",
             code=ExitCode.REFUSED,
         )
     with tempfile.TemporaryDirectory(prefix="spiderpool-alicloud-") as folder:
         path = Path(folder, "kubeconfig")
         path.touch(mode=0o600)
         path.write_text(kubeconfig, encoding="utf-8")
-        yield Runner(env={**environment, "KUBECONFIG": str(path)})
+        runner = Runner(env={**stack.runner.env, "KUBECONFIG": str(path)})
+        yield ClusterAccess(runner=runner, outputs=outputs)

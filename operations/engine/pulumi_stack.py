@@ -1,4 +1,4 @@
-"""One stack, by the pulumi command: made, updated, destroyed, unlocked, read."""
+"""One stack, by the pulumi command: create, update, destroy, unlock, read."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ QUICK = 120.0
 
 @dataclass(frozen=True, kw_only=True)
 class Lock:
-    """A lock in the file backend: which process holds the stack."""
+    """A lock in the file backend: the process that works on the stack."""
 
     pid: int
     alive: bool
@@ -35,24 +35,28 @@ class PulumiStack:
     config_file: Path | None = None
 
     def exists(self) -> bool:
-        """Say whether the backend knows the stack."""
+        """Whether the backend has the stack."""
         return (self.backend / ".pulumi" / "stacks" / PROJECT / f"{self.name}.json").exists()
 
     def init(self) -> None:
-        """Make it."""
+        """Create it."""
         done = self._pulumi("stack", "init", self.name, deadline=QUICK, quiet=True, stack=False)
-        self._check(done, "pulumi could not make the stack")
+        self._check(done, "pulumi could not create the stack")
 
     def resource_count(self) -> int:
         """Resources in the state, the stack itself and providers too."""
         return len(self._listed("resources"))
 
     def pending_operations(self) -> tuple[str, ...]:
-        """Name what a run began and never saw the end of: `creating vpc/network:Network guide`."""
-        return tuple(_operation(item) for item in self._listed("pending_operations"))
+        """Operations that a run began and did not finish: `creating vpc/network:Network guide`."""
+        return tuple(
+            pending_operation(item)
+            for item in self._listed("pending_operations")
+            if isinstance(item, Mapping)
+        )
 
     def lock(self) -> Lock | None:
-        """Return who holds the stack, if anybody does."""
+        """Return the lock of the stack, if there is one."""
         folder = self.backend / ".pulumi" / "locks" / "organization" / PROJECT / self.name
         for file in sorted(folder.glob("*.json")):
             try:
@@ -68,9 +72,9 @@ class PulumiStack:
         self._check(done, "pulumi could not release the stack")
 
     def forget_pending(self) -> None:
-        """Drop operations without an end from the state; asks neither the cloud nor a provider.
+        """Drop pending operations from the state; asks neither the cloud nor a provider.
 
-        What such a create has made has to be removed first, and every `up` reads the cloud anyway.
+        Remove what such a creation has created first; every `up` reads the cloud anyway.
         """
         document = dict(self._document() or {})
         deployment = document.get("deployment")
@@ -80,21 +84,21 @@ class PulumiStack:
         done = self._pulumi(
             "stack", "import", deadline=QUICK, quiet=True, stdin=json.dumps(document)
         )
-        self._check(done, "pulumi could not take the mended state")
+        self._check(done, "pulumi could not import the repaired state")
 
     def deployment(self) -> Mapping[str, object] | None:
         """Return the state, secrets encrypted; None where Pulumi knows no such stack."""
         document = self._document()
         if document is None:
             return None
-        found = document.get("deployment")
-        return found if isinstance(found, Mapping) else {}
+        deployment = document.get("deployment")
+        return deployment if isinstance(deployment, Mapping) else {}
 
     def is_busy(self) -> bool:
-        """Say whether a run of somebody else's is at work, as far as the backend tells."""
-        held = self.lock()
-        if held is not None:
-            return held.alive
+        """Whether another run is at work, as far as the backend reports it."""
+        lock = self.lock()
+        if lock is not None:
+            return lock.alive
         done = self._pulumi("stack", "ls", "--json", deadline=QUICK, quiet=True, stack=False)
         self._check(done, "pulumi could not list its stacks")
         return any(
@@ -159,24 +163,23 @@ class PulumiStack:
     def _check(done: Finished, what: str) -> None:
         if done.status == 0:
             return
-        said = done.err.strip().removeprefix("error: ")
-        if "incorrect passphrase" in said:
+        output = done.err.strip().removeprefix("error: ")
+        if "incorrect passphrase" in output:
             raise OperationError(
-                "The passphrase does not open this stack: its secrets were made with another one. "
-                "Set PULUMI_CONFIG_PASSPHRASE to the one that the stack was made with.",
+                "The passphrase does not open this stack: another one encrypted its secrets. Set "
+                "PULUMI_CONFIG_PASSPHRASE to the passphrase that the stack was created with.",
                 code=ExitCode.REFUSED,
             )
-        why = f": {said}" if said else "; its messages are above"
-        raise OperationError(f"{what}{why}. Mend the cause and run the same command again.")
+        why = f": {output}" if output else "; its messages are above"
+        raise OperationError(f"{what}{why}. Correct the cause and run the same command again.")
 
 
-def _operation(item: object) -> str:
+def pending_operation(item: Mapping[str, object]) -> str:
     """Kind, type and name of a pending operation, from its URN (`urn:pulumi:…::type::name`)."""
-    found = item if isinstance(item, Mapping) else {}
-    resource = found.get("resource")
+    resource = item.get("resource")
     urn = str(resource.get("urn", "")) if isinstance(resource, Mapping) else ""
     *_, chain, name = ["", "", *urn.split("::")]
-    return f"{found.get('type', 'changing')} {chain.rpartition('$')[2]} {name}"
+    return f"{item.get('type', 'changing')} {chain.rpartition('$')[2]} {name}"
 
 
 def _is_pulumi(pid: int) -> bool:

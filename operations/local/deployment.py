@@ -35,7 +35,7 @@ from operations.secrets.passphrase import opens
 from operations.secrets.store import FileStore, init_secrets
 from operations.sweep.cloud import Account
 from operations.sweep.command import SweptStack
-from operations.sweep.leftovers import Ours
+from operations.sweep.leftovers import OwnedNames
 from operations.sweep.recovery import recover_stack
 from operations.writing import write_file
 from planning.model import ClusterPlan
@@ -67,7 +67,7 @@ class LocalCloud:
     outer: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
 
     def up(self) -> None:
-        """Bring everything up; running again repairs what is missing and changes nothing else."""
+        """Deploy everything; a second call repairs what is missing and changes nothing else."""
         progress = Progress(self.console)
         with progress.step("Check the stack file"):
             stack_file, plan = self._checked()
@@ -112,7 +112,7 @@ class LocalCloud:
         progress = Progress(self.console)
         stack = self._stack()
         if not self.places.cloud.exists() and not stack.exists():
-            self.console.print("Nothing to take down: there is no local cloud here.")
+            self.console.print("Nothing to destroy: there is no local cloud here.")
             return
         left: list[str] = []
         if stack.exists():
@@ -122,7 +122,7 @@ class LocalCloud:
             with progress.step(f"Local cloud on {host}:{port}"):
                 self._start(plan)
             if not self._await_api_server(progress):
-                progress.note("What was inside the cluster is gone with it: nobody is asked.")
+                progress.note("The cluster does not answer: its objects are dropped with it.")
                 stack = self._stack(DEAD_CLUSTER)
             with progress.step("Stack"):
                 self._prepare(stack, plan, progress)
@@ -135,8 +135,8 @@ class LocalCloud:
         if left:
             raise OperationError(
                 f"The stack is destroyed, but the emulated cloud still has {', '.join(left)}. "
-                "It keeps running so that you can look at it (`python -m localcloud resources`); "
-                "`python -m operations local down --discard` throws it away, whatever is in it.",
+                "It keeps running so that you can look at it (`python -m localcloud resources`). "
+                "`python -m operations local down --discard` deletes it with everything in it.",
                 code=ExitCode.LEFTOVERS,
             )
         with progress.step("Stop the local cloud"):
@@ -144,9 +144,9 @@ class LocalCloud:
             self.places.kubeconfig.unlink(missing_ok=True)
 
     def discard(self) -> None:
-        """Stop the local cloud and forget it, the stack too, without destroying anything in order.
+        """Stop the local cloud and delete its state and the stack's, without a `pulumi destroy`.
 
-        For a state that cannot be mended. The toolchain and the secrets stay.
+        For a state that cannot be repaired. The toolchain and the secrets stay.
         """
         progress = Progress(self.console)
         if self.places.cloud.exists():
@@ -217,7 +217,12 @@ class LocalCloud:
         done = self._quietly(
             "The local cloud did not start",
             *self._at("localcloud", "start"),
-            *("--port", str(port), "--region", plan.region, "--eip-range", self.eip_range),
+            "--port",
+            str(port),
+            "--region",
+            plan.region,
+            "--eip-range",
+            self.eip_range,
         )
         self._check_machines_boot(done)
         write_trust_bundle(self.places, public=Path(certifi.where()))
@@ -225,15 +230,16 @@ class LocalCloud:
         self._quietly(
             "Could not link Pulumi's plugins",
             *_module("toolchain", "plugins", str(self.places.pulumi_home)),
-            *("--home", str(self.places.tools)),
+            "--home",
+            str(self.places.tools),
         )
         write_file(self.places.env, env_file(self.places), mode=0o644)
 
     def _await_api_server(self, progress: Progress) -> bool:
-        """Wait for a cluster that stands already: its machines may just be booting again.
+        """Wait for the API server of an existing cluster: its machines may still be booting.
 
-        An API server that answers before it has read its roles refuses everybody, and a refresh
-        would take that for the truth. False when there is one and it does not get ready in time.
+        An API server refuses everybody until it has read its roles, and a refresh would record
+        that. False when there is a cluster and it does not get ready in time.
         """
         if not self.places.kubeconfig.exists():
             return True
@@ -243,13 +249,15 @@ class LocalCloud:
             until = time.monotonic() + _READY
             while kubectl.run(ask, deadline=30, quiet=True).status != 0:
                 if time.monotonic() > until:
-                    progress.note(f"It did not get ready within {_READY:.0f} s; going on.")
+                    progress.note(
+                        f"It did not get ready within {_READY:.0f} s; the run goes on without it."
+                    )
                     return False
                 time.sleep(0.5)
         return True
 
     def _share_tools(self) -> None:
-        """Let the machines of a second local cloud find the binaries, which are in the first."""
+        """Link the binaries into a second local cloud's home, where its machines look for them."""
         link = self.places.home / "bin"
         if link != self.places.bin and not link.exists():
             link.parent.mkdir(parents=True, exist_ok=True)
@@ -260,8 +268,8 @@ class LocalCloud:
             return
         why = started.err.strip() or f"see {self.places.cloud / 'logs'}"
         raise OperationError(
-            f"The local cloud runs, but cannot boot machines: {why}. Mend that, or go where you "
-            "are root or may make user namespaces, and run this again.",
+            f"The local cloud runs, but cannot boot machines: {why}. Correct that, or use a host "
+            "on which you are root or may create user namespaces, and run this again.",
             code=ExitCode.UNPREPARED,
         )
 
@@ -293,25 +301,27 @@ class LocalCloud:
             )
         if lock is not None:
             stack.unlock()
-            progress.note("An earlier run was cut off; its lock on the stack is released.")
+            progress.note("An earlier run was interrupted; its lock on the stack is released.")
         if pending := stack.pending_operations():
-            progress.note("An earlier run was cut off in the middle of these; reading the cloud:")
+            progress.note(
+                "An earlier run was interrupted during these operations; reading the cloud:"
+            )
             for operation in pending:
                 progress.note(f"  {operation}")
             recovered = recover_stack(
                 SweptStack(
                     name=LOCAL_STACK,
                     stack=stack,
-                    ours=Ours.of(plan),
+                    owned=OwnedNames.of(plan),
                     account=Account.of(
                         plan.region, endpoint=plan.cloud_endpoint, ca=self.places.ca
                     ),
                 ),
-                # The emulated cloud is this stack's own: nothing in it is worth a question.
+                # The emulated cloud belongs to this stack alone, so nothing needs a confirmation.
                 ask=lambda _: True,
                 say=lambda text: progress.note(f"  removed: {text}"),
             )
-            if not recovered.swept.found:
+            if not recovered.swept.leftovers:
                 progress.note("They left nothing behind.")
 
     def _write_kubeconfig(self, outputs: Mapping[str, object]) -> None:
@@ -321,16 +331,17 @@ class LocalCloud:
 
     def _left(self) -> list[str]:
         done = self._quietly(
-            "The local cloud did not say what it has", *self._at("localcloud", "resources")
+            "The local cloud did not list its resources", *self._at("localcloud", "resources")
         )
         document = json.loads(done.out)
-        return [f"{held['count']} {kind}" for kind, held in document.items() if held["count"]]
+        counts = {kind: entry["count"] for kind, entry in document.items()}
+        return [f"{count} {kind}" for kind, count in counts.items() if count]
 
     def _cloud_status(self) -> Mapping[str, object]:
         if not self.places.cloud.exists():
             return {"running": False}
         done = self._quietly(
-            "The local cloud did not say how it is", *self._at("localcloud", "status"), "--json"
+            "The local cloud did not report its status", *self._at("localcloud", "status"), "--json"
         )
         document = json.loads(done.out)
         return document if isinstance(document, dict) else {"running": False}
@@ -346,9 +357,9 @@ class LocalCloud:
     def _must(done: Finished, what: str) -> Finished:
         if done.status == 0:
             return done
-        said = (done.err.strip() or done.out.strip()).removeprefix("error: ")
+        output = (done.err.strip() or done.out.strip()).removeprefix("error: ")
         code = ExitCode.UNPREPARED if done.status == ExitCode.UNPREPARED else ExitCode.FAILED
-        raise OperationError(f"{what}: {said}" if said else f"{what}; see above.", code=code)
+        raise OperationError(f"{what}: {output}" if output else f"{what}; see above.", code=code)
 
     def _stack(self, more: Mapping[str, str] | None = None) -> PulumiStack:
         """The local stack; `more` is laid over the environment that pulumi runs in."""

@@ -11,8 +11,8 @@ from operations.failure import ExitCode, OperationError
 
 
 @contextmanager
-def held(places: Places) -> Iterator[None]:
-    """Hold this local cloud; the kernel lets go of it when the process ends, however it ends."""
+def exclusive_use(places: Places) -> Iterator[None]:
+    """Lock this local cloud; the kernel releases the lock whenever the process ends."""
     places.home.mkdir(parents=True, exist_ok=True)
     with (places.home / "operations.lock").open("w", encoding="utf-8") as file:
         try:

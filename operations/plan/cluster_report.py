@@ -1,22 +1,18 @@
-"""The cluster as tables, from a stack's outputs."""
+"""Tables of a cluster, from a stack's outputs."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import AddressValueError, IPv4Address
 
 from rich import box
 from rich.table import Table
 
-from operations.engine.environment import run_environment, users_environment
-from operations.engine.places import LOCAL_STACK, Places
-from operations.engine.pulumi_stack import PulumiStack
-from operations.engine.running import Runner
-from operations.failure import ExitCode, OperationError
+from operations.engine.cluster_access import existing_stack
+from operations.engine.places import Places
 
 UNKNOWN = "unknown until up"
-"""What an Output shows that has no value yet."""
+"""Shown for an output without a value."""
 
 
 def cluster_tables(outputs: Mapping[str, object]) -> Iterator[Table]:
@@ -37,21 +33,13 @@ def stack_outputs(stack: str, places: Places) -> Mapping[str, object]:
     Raises:
         OperationError: Pulumi does not know the stack, or cannot open it.
     """
-    local = stack == LOCAL_STACK
-    environment = (run_environment if local else users_environment)(places, os.environ)
-    found = PulumiStack(name=stack, runner=Runner(env=environment), backend=places.backend)
-    if local and not found.exists():
-        raise OperationError(
-            f"There is no local stack in {places.home} yet; `make up` deploys it.",
-            code=ExitCode.REFUSED,
-        )
-    return found.outputs()
+    return existing_stack(stack, places).outputs()
 
 
 def address_ranges(addresses: Sequence[str]) -> str:
-    """Write addresses as a person would: sorted, neighbours as `first-last` by its last part.
+    """Write addresses sorted, neighbours as a range whose end is its last part (`172.31.0.4-9`).
 
-    Values that are no IPv4 address are listed as they are.
+    When a value is not an IPv4 address, all values are listed as they are.
     """
     try:
         numbers = sorted(int(IPv4Address(address)) for address in addresses)
@@ -79,8 +67,8 @@ def _nodes(nodes: Mapping[str, object]) -> Table:
     for name, value in sorted(nodes.items()):
         node = _map(value)
         shown = (name, _text(node.get("instanceId")))
-        for nic, made in sorted(_map(node.get("interfaces")).items()):
-            eni = _map(made)
+        for nic, interface in sorted(_map(node.get("interfaces")).items()):
+            eni = _map(interface)
             table.add_row(
                 *shown,
                 nic,

@@ -31,7 +31,14 @@ def plan_tables(plan: ClusterPlan) -> Iterator[Table]:
 def _nodes(plan: ClusterPlan) -> Table:
     table = _table(
         f"Nodes of {plan.name} ({plan.profile.value}, {plan.region})",
-        *("node", "role", "zone", "type", "max pods", "NIC", "vSwitch", "primary"),
+        "node",
+        "role",
+        "zone",
+        "type",
+        "max pods",
+        "NIC",
+        "vSwitch",
+        "primary",
         "pod addresses",
     )
     for node in plan.nodes.values():
@@ -86,7 +93,12 @@ def _security(plan: ClusterPlan) -> Table:
     members = "by the rules below" if policy is None else f"inner access policy {policy}"
     table = _table(
         f"Security group ({plan.network.security_group.type}); members among themselves: {members}",
-        *("rule", "direction", "protocol", "ports", "other side", "asked for by"),
+        "rule",
+        "direction",
+        "protocol",
+        "ports",
+        "other side",
+        "asked for by",
     )
     for name, rule in security_rules(plan).items():
         table.add_row(

@@ -1,4 +1,4 @@
-"""`secrets init` and `rotate-webhook`: which store a stack has, and what they print about it."""
+"""`secrets init` and `rotate-webhook`: find the stack's store, and report each step."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from operations.engine.cluster_access import cluster_runner
+from operations.engine.cluster_access import open_cluster
 from operations.engine.environment import users_environment
 from operations.engine.places import ROOT, Places
 from operations.engine.running import Runner
@@ -40,22 +40,25 @@ _READ_WITHIN: Final = 60.0
 
 
 def make_stack_secrets(stack: str, *, file: Path | None) -> str:
-    """Make a stack's secrets and return the sentence that says where they are.
+    """Make a stack's secrets and return a sentence with their place and their expiry.
 
     Raises:
-        OperationError: There are some already, or the stack cannot keep them.
+        OperationError: The stack already has secrets, or cannot store them.
     """
     stack_file = Stack.read(path_of_stack(stack))
     plan = stack_file.plan()
-    made = init_secrets(plan.name, _store(stack, stack_file, file))
-    return f"Made the secrets of {plan.name} in {made.where}; valid until {made.expires:%Y-%m-%d}."
+    secrets = init_secrets(plan.name, _store(stack, stack_file, file))
+    return (
+        f"Made the secrets of {plan.name} in {secrets.where}; valid until "
+        f"{secrets.expires:%Y-%m-%d}."
+    )
 
 
 def rotate_webhook(stack: str, places: Places, *, file: Path | None) -> str:
-    """Take a stack's secrets one step further to another webhook certificate, and say what is next.
+    """Take the next step to another webhook certificate; return a sentence with the step after it.
 
     Raises:
-        OperationError: the step before is not deployed yet, or there are no secrets.
+        OperationError: The step before is not deployed yet, or the stack has no secrets.
     """
     store = _store(stack, Stack.read(path_of_stack(stack)), file)
     secrets, now = read_secrets(store), datetime.now(UTC)
@@ -63,19 +66,22 @@ def rotate_webhook(stack: str, places: Places, *, file: Path | None) -> str:
     if step is Step.SETTLED:
         store.write(dump_secrets(trust_both(secrets, now=now, entropy=os.urandom)))
         return (
-            f"Step 1 of 3: {store.name} has another CA and certificate for the webhook, and both "
-            f"CAs are to be trusted. {_deploy(stack)}, then run this again."
+            f"Step 1 of 3: {store.name} has a new CA and certificate for the webhook, and the "
+            f"next run makes the cluster trust both CAs. {_deploy(stack)}, then run this again."
         )
     deployed = _deployed(stack, places)
     if step is Step.BOTH_TRUSTED:
         store.write(dump_secrets(serve_the_new(secrets, deployed)))
         minutes = HANDED_OVER_WITHIN.seconds // 60
         return (
-            f"Step 2 of 3: the new certificate is to be served. {_deploy(stack)}, wait {minutes} "
-            "minutes, then run this again."
+            f"Step 2 of 3: the next run makes the webhook serve the new certificate. "
+            f"{_deploy(stack)}, wait {minutes} minutes, then run this again."
         )
     store.write(dump_secrets(trust_the_new(secrets, deployed, now=now)))
-    return f"Step 3 of 3: only the new CA is to be trusted. {_deploy(stack)}, and it is done."
+    return (
+        "Step 3 of 3: the next run makes the cluster trust only the new CA. "
+        f"{_deploy(stack)}; the rotation is then complete."
+    )
 
 
 def _deploy(stack: str) -> str:
@@ -83,10 +89,15 @@ def _deploy(stack: str) -> str:
 
 
 def _deployed(stack: str, places: Places) -> Deployed:
-    with cluster_runner(stack, places) as runner:
-        done = runner.run(
+    with open_cluster(stack, places) as cluster:
+        done = cluster.runner.run(
             [
-                *("kubectl", "get", "--namespace", NAMESPACE, "--output", "json"),
+                "kubectl",
+                "get",
+                "--namespace",
+                NAMESPACE,
+                "--output",
+                "json",
                 "--show-managed-fields",
                 f"mutatingwebhookconfigurations/{WEBHOOK_SERVICE}",
                 f"validatingwebhookconfigurations/{WEBHOOK_SERVICE}",

@@ -31,7 +31,7 @@ HANDED_OVER_WITHIN: Final = timedelta(minutes=3)
 
 
 class Step(Enum):
-    """Where a rotation stands, by what is kept. The value is what comes next."""
+    """The state of a rotation, from the stored secrets. The value is the next step."""
 
     SETTLED = "trust both"
     BOTH_TRUSTED = "serve the new certificate"
@@ -40,7 +40,7 @@ class Step(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Deployed:
-    """What the cluster has of it now."""
+    """The webhook's certificate and CAs in the cluster."""
 
     bundles: tuple[str, ...]
     """`caBundle` of each of the controller's webhooks, PEM."""
@@ -51,7 +51,7 @@ class Deployed:
 
 
 def step_of(secrets: ClusterSecrets) -> Step:
-    """Say where the rotation of these secrets stands."""
+    """Return the state of the rotation of these secrets."""
     if secrets.webhook_next is not None:
         return Step.BOTH_TRUSTED
     return Step.NEW_SERVED if len(authorities(secrets.webhook_ca)) > 1 else Step.SETTLED
@@ -69,9 +69,9 @@ def serve_the_new(secrets: ClusterSecrets, deployed: Deployed) -> ClusterSecrets
     Raises:
         OperationError: a webhook is registered without one of the CAs.
     """
-    wanted = set(authorities(secrets.webhook_ca))
+    trusted = set(authorities(secrets.webhook_ca))
     for bundle in deployed.bundles:
-        if not wanted <= set(authorities(bundle)):
+        if not trusted <= set(authorities(bundle)):
             raise _refused(
                 "the cluster does not trust both CAs yet, so the new certificate would be refused",
                 "deploy the last step with `pulumi up`, then run this again",

@@ -1,6 +1,6 @@
-"""Makes a cluster's secrets once, and keeps them where its stack looks for them.
+"""Makes a cluster's secrets once, and stores them where the program reads them.
 
-The local stack keeps them in a file that only its user can read; every other stack in its own
+The local stack has them in a file that only its user can read; every other stack in its own
 configuration, encrypted by Pulumi. They pass through standard input and open files only, never
 through arguments, variables or output.
 """
@@ -29,7 +29,7 @@ _PRIVATE: Final = 0o600
 
 
 class SecretStore(Protocol):
-    """Where one stack's secrets are kept. `name` is for people."""
+    """The place of one stack's secrets. `name` is for messages."""
 
     @property
     def name(self) -> str:
@@ -46,8 +46,8 @@ class SecretStore(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Made:
-    """What `init_secrets` did: nothing of it is secret."""
+class NewSecrets:
+    """Where new secrets are and when they expire. Neither is secret."""
 
     where: str
     expires: datetime
@@ -59,7 +59,7 @@ def init_secrets(
     *,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     entropy: Entropy = os.urandom,
-) -> Made:
+) -> NewSecrets:
     """Make all secrets of a cluster and keep them.
 
     Args:
@@ -73,15 +73,15 @@ def init_secrets(
     """
     if store.holds_any():
         raise OperationError(
-            f"{store.name} has secrets already. Others would have another CA: no node and no "
-            "kubeconfig of the cluster would be trusted any more, and its workers could not join "
-            "again. Keep them. `secrets rotate-webhook` renews the webhook's certificate; for "
+            f"{store.name} already has secrets. New ones would have another CA: the cluster would "
+            "trust none of its nodes and kubeconfigs, and its workers could not join again. Keep "
+            "them. `secrets rotate-webhook` renews the webhook's certificate; for "
             "another CA make another stack.",
             code=ExitCode.REFUSED,
         )
     secrets = make_secrets(cluster, now=clock(), entropy=entropy)
     store.write(dump_secrets(secrets))
-    return Made(where=store.name, expires=expiry(secrets))
+    return NewSecrets(where=store.name, expires=expiry(secrets))
 
 
 def read_secrets(store: SecretStore) -> ClusterSecrets:
@@ -121,12 +121,12 @@ class FileStore:
             return self.path.read_text(encoding="utf-8")
         except FileNotFoundError:
             raise OperationError(
-                f"{self.path} is not there; make it with `python -m operations secrets init`.",
+                f"{self.path} does not exist. Create it with `python -m operations secrets init`.",
                 code=ExitCode.REFUSED,
             ) from None
         except (OSError, UnicodeDecodeError) as error:
             raise OperationError(
-                f"{self.path} cannot be read ({type(error).__name__}); mend its permissions.",
+                f"{self.path} cannot be read ({type(error).__name__}). Correct its permissions.",
                 code=ExitCode.REFUSED,
             ) from None
 
@@ -138,7 +138,8 @@ class FileStore:
             beside.replace(self.path)
         except OSError as error:
             raise OperationError(
-                f"{self.path} cannot be written ({error.strerror}); mend its folder's permissions.",
+                f"{self.path} cannot be written ({error.strerror}). Correct the permissions of its "
+                "folder.",
                 code=ExitCode.UNPREPARED,
             ) from None
 
@@ -183,10 +184,10 @@ class StackConfigStore:
         argv = ("pulumi", "config", *arguments, "--stack", self.stack, "--non-interactive")
         done = self.runner.run(argv, deadline=_DEADLINE, quiet=True, stdin=stdin)
         if done.status != 0:
-            said = done.err.strip().removeprefix("error: ")
+            reason = done.err.strip().removeprefix("error: ")
             raise OperationError(
-                f"Pulumi could not {arguments[0]} the secrets of stack {self.stack}: {said}. Log "
-                "in to its backend, make the stack with `pulumi stack init` if it is new, set "
+                f"Pulumi could not {arguments[0]} the secrets of stack {self.stack}: {reason}. Log "
+                "in to its backend, create the stack with `pulumi stack init` if it is new, set "
                 "PULUMI_CONFIG_PASSPHRASE or the key's credentials, and try again.",
                 code=ExitCode.REFUSED,
             )

@@ -53,7 +53,7 @@ class CloudError(Exception):
 
 
 class Api(Protocol):
-    """What the sweep asks of a cloud; tests have one of their own."""
+    """The calls that a sweep makes; tests implement them without a cloud."""
 
     def call(self, product: str, action: str, **parameters: object) -> Answer:
         """Make one call; raises `CloudError`."""
@@ -64,7 +64,7 @@ class Api(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Account:
-    """Where the calls go, and as whom."""
+    """The region, endpoint and credentials of the calls."""
 
     region: str
     access_key: str | None = field(default=None, repr=False)
@@ -78,9 +78,9 @@ class Account:
     def of(
         cls, region: str, *, endpoint: str | None, ca: Path, env: Mapping[str, str] = os.environ
     ) -> Account:
-        """The local cloud's published key pair, or what the environment gives.
+        """The local cloud's published key pair, or the environment's credentials.
 
-        Real credentials never travel to a local endpoint.
+        Real credentials are never sent to a local endpoint.
         """
         if endpoint is not None:
             return cls(
@@ -119,7 +119,7 @@ class OfficialApi:
         self._runtime = runtime.RuntimeOptions(
             connect_timeout=10_000,
             read_timeout=30_000,
-            # A proxy of the user's would look for a local cloud on its own machine.
+            # A proxy cannot reach a local cloud: loopback there is the proxy's own machine.
             no_proxy=None if account.endpoint is None else account.endpoint.rpartition(":")[0],
         )
         self._account = account
@@ -127,7 +127,7 @@ class OfficialApi:
         self._clients: dict[str, Any] = {}
 
     def call(self, product: str, action: str, **parameters: object) -> Answer:
-        """Make one call; throttling, server errors and broken connections are tried again."""
+        """Make one call; retries after throttling, server errors and broken connections."""
         for attempt in range(_TRIES):
             try:
                 return self._once(product, action, parameters)
@@ -139,28 +139,28 @@ class OfficialApi:
 
     def every(self, product: str, action: str, *path: str, **parameters: object) -> list[Answer]:
         """Return the items of all pages: numbered ones, or by NextToken where the API has that."""
-        found: list[Answer] = []
+        items: list[Answer] = []
         by_token = action.startswith("List")
-        asked = {"MaxResults": _PAGE} if by_token else {"PageSize": _PAGE, "PageNumber": 1}
+        paging = {"MaxResults": _PAGE} if by_token else {"PageSize": _PAGE, "PageNumber": 1}
         while True:
-            answer = self.call(product, action, **parameters, **asked)
-            items = list(_at(answer, path))
-            found += items
+            answer = self.call(product, action, **parameters, **paging)
+            page = list(_at(answer, path))
+            items += page
             if by_token:
                 if not (token := answer.get("NextToken")):
-                    return found
-                asked["NextToken"] = token
+                    return items
+                paging["NextToken"] = token
             else:
-                if not items or len(found) >= int(answer.get("TotalCount") or 0):
-                    return found
-                asked["PageNumber"] += 1
+                if not page or len(items) >= int(answer.get("TotalCount") or 0):
+                    return items
+                paging["PageNumber"] += 1
 
     def _once(self, product: str, action: str, parameters: Mapping[str, object]) -> Answer:
         models = self._models
-        given = {k: _text(v) for k, v in parameters.items() if v is not None}
+        query = {k: _text(v) for k, v in parameters.items() if v is not None}
         if product != "ram":
-            given["RegionId"] = self._account.region
-        request = models.OpenApiRequest(query=given)
+            query["RegionId"] = self._account.region
+        request = models.OpenApiRequest(query=query)
         params = models.Params(
             action=action,
             version=VERSIONS[product],
@@ -206,15 +206,15 @@ def _credential(account: Account) -> Any:  # noqa: ANN401 - the SDK has no types
         )
     try:
         # A profile, a RAM role of the machine, OIDC: the SDK's own order.
-        found = client.Client()
-        found.get_credential()
+        credential = client.Client()
+        credential.get_credential()
     except Exception as error:  # the SDK's errors share no base
         raise OperationError(
             f"There are no credentials for Alibaba Cloud: set {KEY_VARIABLES[0]} and "
             f"{SECRET_VARIABLES[0]}, as for `pulumi up`, and run this again.",
             code=ExitCode.UNPREPARED,
         ) from error
-    return found
+    return credential
 
 
 def _first(env: Mapping[str, str], names: Sequence[str]) -> str | None:
@@ -222,10 +222,10 @@ def _first(env: Mapping[str, str], names: Sequence[str]) -> str | None:
 
 
 def _at(answer: Answer, path: Sequence[str]) -> Iterator[Answer]:
-    found: Any = answer
+    items: Any = answer
     for step in path:
-        found = found.get(step) or {} if isinstance(found, Mapping) else {}
-    yield from (item for item in found if isinstance(item, Mapping))
+        items = items.get(step) or {} if isinstance(items, Mapping) else {}
+    yield from (item for item in items if isinstance(item, Mapping))
 
 
 def _text(value: object) -> str:

@@ -1,4 +1,4 @@
-"""`rules`: finds rules in the stack's security group that no resource of the stack made.
+"""`rules`: lists rules in the stack's security group that no resource of the stack created.
 
 A security rule is a resource of its own, so neither a preview nor a refresh sees one that somebody
 added by hand: the state does not contain it. This command lists the rules in the cloud.
@@ -30,7 +30,7 @@ _Key = tuple[str, ...]
 
 @dataclass(frozen=True, kw_only=True)
 class ForeignRule:
-    """A rule that the state does not know."""
+    """A rule that is not in the state."""
 
     id: str
     group: str
@@ -45,10 +45,15 @@ class ForeignRule:
 
     @property
     def key(self) -> _Key:
-        """What tells one rule of a group from another, as the state writes it."""
+        """What distinguishes two rules of a group, in the form of the state's ids."""
         return (
-            *(self.group, self.direction, self.protocol, self.ports),
-            *(self.peer, self.policy, self.priority),
+            self.group,
+            self.direction,
+            self.protocol,
+            self.ports,
+            self.peer,
+            self.policy,
+            self.priority,
         )
 
     def as_document(self) -> dict[str, str]:
@@ -78,12 +83,12 @@ def foreign_rules(api: Api, state: StackState) -> list[ForeignRule]:
             "The stack has no security group: it is not up. Run `pulumi up` first.",
             code=ExitCode.REFUSED,
         )
-    known = {_key_of(id_) for id_ in state.of_type(_RULE)}
+    own = {_key_of(id_) for id_ in state.of_type(_RULE)}
     try:
-        held = [_read(group, item) for group in groups for item in _permissions(api, group)]
+        rules = [_read(group, item) for group in groups for item in _permissions(api, group)]
     except CloudError as error:
         raise OperationError(f"The cloud refuses {error}.") from error
-    return sorted((rule for rule in held if rule.key not in known), key=lambda rule: rule.key)
+    return sorted((rule for rule in rules if rule.key not in own), key=lambda rule: rule.key)
 
 
 def revoke(api: Api, rules: Sequence[ForeignRule]) -> None:
@@ -115,23 +120,28 @@ def rules_table(stack: str, rules: Sequence[ForeignRule]) -> Table:
         table.add_column(column, overflow="fold")
     for rule in rules:
         table.add_row(
-            *(rule.id, rule.direction, rule.protocol, rule.ports),
-            *(rule.peer, rule.policy, rule.description),
+            rule.id,
+            rule.direction,
+            rule.protocol,
+            rule.ports,
+            rule.peer,
+            rule.policy,
+            rule.description,
         )
     return table
 
 
 def _permissions(api: Api, group: str) -> list[Answer]:
-    found: list[Answer] = []
+    permissions: list[Answer] = []
     token: str | None = None
     while True:
         answer = api.call(
             "ecs", "DescribeSecurityGroupAttribute", SecurityGroupId=group, NextToken=token
         )
-        found += (answer.get("Permissions") or {}).get("Permission") or ()
+        permissions += (answer.get("Permissions") or {}).get("Permission") or ()
         token = answer.get("NextToken") or None
         if token is None:
-            return found
+            return permissions
 
 
 def _read(group: str, item: Answer) -> ForeignRule:

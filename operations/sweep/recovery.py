@@ -1,7 +1,7 @@
-"""`recover`: a stack whose last run was killed, or lost an answer, made ready for the next `up`.
+"""`recover`: prepares a stack for the next `up` after a run that was killed or lost an answer.
 
-What such a run has made and the state never heard of is removed, never taken over: nothing stands
-on it yet, and the next `up` makes it again (docs/decisions/recover-by-removal.md).
+What such a run has created and the state does not have is removed, never adopted: nothing depends
+on it yet, and the next `up` creates it again (docs/decisions/recover-by-removal.md).
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ from dataclasses import dataclass
 from operations.failure import ExitCode, OperationError
 from operations.sweep.cloud import Api
 from operations.sweep.command import Ask, Say, Swept, SweptStack, clean
-from operations.sweep.leftovers import Ours, leftovers
+from operations.sweep.leftovers import OwnedNames, leftovers
 from operations.sweep.state import StackState
 
 _QUIET = 10.0
 """Seconds without anything new in the cloud, after which a killed run's plugins are done: they
-finish what they were asked for, although nobody waits for the answer."""
+finish their requests although the engine is gone."""
 _LONGEST = 300.0
 _LOOK = 2.5
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recovered:
-    """What a recovery found and did."""
+    """What a recovery did."""
 
     pending: Sequence[str]
-    """Operations that were cut off, as `creating <type> <name>`."""
+    """Operations that were interrupted, as `creating <type> <name>`."""
     unlocked: bool
     swept: Swept
 
@@ -43,51 +43,51 @@ class Recovered:
     @property
     def did_nothing(self) -> bool:
         """Whether the stack was in order."""
-        return not (self.pending or self.unlocked or self.swept.found)
+        return not (self.pending or self.unlocked or self.swept.leftovers)
 
 
 def recover_stack(swept: SweptStack, *, ask: Ask, say: Say) -> Recovered:
-    """Release a dead run's lock, remove what it left, forget what it began.
+    """Release a dead run's lock, remove its leftovers, and drop its pending operations.
 
-    Running it again goes on where it was cut off; on a stack in order it does nothing.
+    A second call continues an interrupted one; on a healthy stack it does nothing.
 
     Raises:
         OperationError: Another run is at work, Pulumi does not know the stack, or something could
-            not be removed; the operations that were cut off are then still in the state.
+            not be removed; the pending operations are then still in the state.
     """
     state = swept.deployment_state()
     unlocked = swept.stack.lock() is not None
     if unlocked:
         swept.stack.unlock()
-        say("the lock of a run that is no more")
+        say("the lock of a run that has ended")
     api = swept.api()
     if state.pending:
-        settle(api, swept.ours, state)
-    done = clean(api, swept.ours, state, ask=ask, say=say)
-    if not done.is_clean:
+        wait_until_quiet(api, swept.owned, state)
+    cleaned = clean(api, swept.owned, state, ask=ask, say=say)
+    if not cleaned.is_clean:
         raise OperationError(
-            f"Nothing was removed, and nothing forgotten: {len(done.found)} things of stack "
-            f"{swept.name} are in the cloud and not in its state, and the next `pulumi up` may "
-            "fail on them. Run this again and agree, or with --yes.",
+            f"Nothing was removed, and nothing forgotten: {len(cleaned.leftovers)} resources of "
+            f"stack {swept.name} are in the cloud and not in its state, and the next `pulumi up` "
+            "may fail on them. Run this again and agree, or add --yes.",
             code=ExitCode.LEFTOVERS,
         )
     swept.stack.forget_pending()
-    return Recovered(pending=state.pending, unlocked=unlocked, swept=done)
+    return Recovered(pending=state.pending, unlocked=unlocked, swept=cleaned)
 
 
-def settle(
+def wait_until_quiet(
     api: Api,
-    ours: Ours,
+    owned: OwnedNames,
     state: StackState,
     *,
     clock: Callable[[], float] = time.monotonic,
     pause: Callable[[float], None] = time.sleep,
 ) -> None:
-    """Wait until nothing new appears any more."""
+    """Wait until no new leftover has appeared for `_QUIET` seconds, at most `_LONGEST` seconds."""
     began = since = clock()
     before: set[tuple[str, str]] | None = None
     while clock() - since < _QUIET and clock() - began < _LONGEST:
-        now = {(item.kind, item.id) for item in leftovers(api, ours, state)}
+        now = {(item.kind, item.id) for item in leftovers(api, owned, state)}
         if now != before:
             before, since = now, clock()
         pause(_LOOK)

@@ -1,4 +1,4 @@
-"""Leftovers deleted in order, again and again until none is left or nothing moves any more."""
+"""Deletes leftovers in order, and tries again until none is left or none can be deleted."""
 
 from __future__ import annotations
 
@@ -9,35 +9,35 @@ from operations.sweep.cloud import Api, CloudError
 from operations.sweep.leftovers import Leftover
 
 _STILL = 90.0
-"""Seconds without anything going away, after which what is left stays."""
+"""Seconds without progress before giving up."""
 _PAUSE = 1.5
 _HOPELESS = ("Forbidden", "NoPermission", "OperationDenied.DeletionProtection")
 
-Found = Callable[[], Sequence[Leftover]]
+Listing = Callable[[], Sequence[Leftover]]
 
 
 def remove(
     api: Api,
-    wanted: Sequence[Leftover],
-    found: Found,
+    leftovers: Sequence[Leftover],
+    listing: Listing,
     *,
     say: Callable[[str], None] = lambda _: None,
     still: float = _STILL,
 ) -> Mapping[Leftover, str]:
-    """Delete what is wanted and nothing else; return what stays, with the cloud's reason.
+    """Delete these leftovers and nothing else; return what stays, with the cloud's reason.
 
-    Most deletions end some time after their call, and what depends on a thing has to be gone before
-    it: whatever the cloud refuses is tried again while anything moves.
+    Most deletions end some time after their call, and a resource can go only after those that
+    depend on it: a refused deletion is tried again as long as anything else goes.
 
     Args:
         api: The cloud.
-        wanted: What was shown and agreed to.
-        found: Looks at the cloud again; only what it still has is deleted.
-        say: Told of each thing that is gone.
+        leftovers: What was shown and agreed to.
+        listing: Lists the leftovers again; only what the cloud still has is deleted.
+        say: Gets the kind and id of each that is gone.
         still: Seconds without progress before giving up.
     """
-    agreed = {(item.kind, item.id) for item in wanted}
-    left = list(wanted)
+    agreed = {(item.kind, item.id) for item in leftovers}
+    left = list(leftovers)
     moved = time.monotonic()
     while True:
         reasons: dict[Leftover, str] = {}
@@ -47,7 +47,7 @@ def remove(
             except CloudError as error:
                 if not _is_gone(error):
                     reasons[item] = str(error)
-        now = [item for item in found() if (item.kind, item.id) in agreed]
+        now = [item for item in listing() if (item.kind, item.id) in agreed]
         here = {(item.kind, item.id) for item in now}
         gone = [item for item in left if (item.kind, item.id) not in here]
         for item in gone:
@@ -81,7 +81,8 @@ def _snat_entry(api: Api, item: Leftover) -> None:
 def _eip_association(api: Api, item: Leftover) -> None:
     kind, _, target = item.bound.partition(" ")
     api.call(
-        *("vpc", "UnassociateEipAddress"),
+        "vpc",
+        "UnassociateEipAddress",
         AllocationId=item.id,
         InstanceId=target,
         InstanceType=kind,
@@ -97,7 +98,8 @@ def _eip(api: Api, item: Leftover) -> None:
 def _listener(api: Api, item: Leftover) -> None:
     balancer, protocol, port = item.id.split(":")
     api.call(
-        *("slb", "DeleteLoadBalancerListener"),
+        "slb",
+        "DeleteLoadBalancerListener",
         LoadBalancerId=balancer,
         ListenerPort=port,
         ListenerProtocol=protocol,
@@ -105,12 +107,13 @@ def _listener(api: Api, item: Leftover) -> None:
 
 
 def _load_balancer(api: Api, item: Leftover) -> None:
-    """The cloud controller protects its load balancers, and is not there to take that off."""
+    """The cloud controller, which is gone, has protected its load balancers against deletion."""
     api.call(
         "slb", "SetLoadBalancerDeleteProtection", LoadBalancerId=item.id, DeleteProtection="off"
     )
     api.call(
-        *("slb", "SetLoadBalancerModificationProtection"),
+        "slb",
+        "SetLoadBalancerModificationProtection",
         LoadBalancerId=item.id,
         ModificationProtectionStatus="NonProtection",
     )
@@ -119,7 +122,8 @@ def _load_balancer(api: Api, item: Leftover) -> None:
 
 def _network_load_balancer(api: Api, item: Leftover) -> None:
     api.call(
-        *("nlb", "UpdateLoadBalancerProtection"),
+        "nlb",
+        "UpdateLoadBalancerProtection",
         LoadBalancerId=item.id,
         DeletionProtectionEnabled=False,
         ModificationProtectionStatus="NonProtection",
@@ -129,7 +133,8 @@ def _network_load_balancer(api: Api, item: Leftover) -> None:
 
 def _ipv6_bandwidth(api: Api, item: Leftover) -> None:
     api.call(
-        *("vpc", "DeleteIpv6InternetBandwidth"),
+        "vpc",
+        "DeleteIpv6InternetBandwidth",
         Ipv6InternetBandwidthId=item.id,
         Ipv6AddressId=item.of,
     )
@@ -141,7 +146,8 @@ def _cidr_block(api: Api, item: Leftover) -> None:
 
 def _policy_attachment(api: Api, item: Leftover) -> None:
     api.call(
-        *("ram", "DetachPolicyFromRole"),
+        "ram",
+        "DetachPolicyFromRole",
         RoleName=item.name,
         PolicyName=item.name,
         PolicyType="Custom",

@@ -1,10 +1,12 @@
-"""What a stack's state knows: the one thing that a sweep must never touch."""
+"""What a stack's state contains, which a sweep never deletes."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+
+from operations.engine.pulumi_stack import pending_operation
 
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _MACHINE = "alicloud:ecs/instance:Instance"
@@ -20,19 +22,19 @@ class StackState:
     """
 
     words: frozenset[str]
-    """Every id, and every word of an input: generous, because what is known is not touched."""
+    """Every id, and every word of every input: what any resource refers to is never deleted."""
     ids: frozenset[tuple[str, str]]
     """Type token and id, for what the cloud knows by a name that others may have too."""
     pending: tuple[str, ...]
-    """Operations that a run began and whose end nobody saw, as `creating <type> <name>`."""
+    """Operations that a run began and did not finish, as `creating <type> <name>`."""
 
     @classmethod
     def of(cls, deployment: Mapping[str, object] | None) -> StackState:
         """Read a deployment; None is a stack without one."""
-        found = deployment or {}
-        pending = _items(found.get("pending_operations"))
+        document = deployment or {}
+        pending = _items(document.get("pending_operations"))
         resources = [
-            *_items(found.get("resources")),
+            *_items(document.get("resources")),
             *(
                 resource
                 for item in pending
@@ -51,16 +53,16 @@ class StackState:
         return cls(
             words=frozenset(words),
             ids=frozenset(ids),
-            pending=tuple(_operation(item) for item in pending),
+            pending=tuple(pending_operation(item) for item in pending),
         )
 
     def has(self, type_: str, id_: str) -> bool:
-        """Say whether a resource of that type token has that id."""
+        """Whether a resource of that type token has that id."""
         return (type_, id_) in self.ids
 
     def of_type(self, type_: str) -> frozenset[str]:
         """Return the ids of a type token."""
-        return frozenset(id_ for known, id_ in self.ids if known == type_)
+        return frozenset(id_ for token, id_ in self.ids if token == type_)
 
     @property
     def has_machines(self) -> bool:
@@ -74,8 +76,8 @@ class StackState:
 
 
 def _items(value: object) -> Sequence[Mapping[str, object]]:
-    found = value if isinstance(value, list) else []
-    return [item for item in found if isinstance(item, Mapping)]
+    items = value if isinstance(value, list) else []
+    return [item for item in items if isinstance(item, Mapping)]
 
 
 def _texts(value: object) -> Iterator[str]:
@@ -87,10 +89,3 @@ def _texts(value: object) -> Iterator[str]:
     elif isinstance(value, (list, tuple)):
         for item in value:
             yield from _texts(item)
-
-
-def _operation(item: Mapping[str, object]) -> str:
-    resource = item.get("resource")
-    urn = str(resource.get("urn", "")) if isinstance(resource, Mapping) else ""
-    *_, chain, name = ["", "", *urn.split("::")]
-    return f"{item.get('type', 'changing')} {chain.rpartition('$')[2]} {name}"

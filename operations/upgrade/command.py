@@ -1,21 +1,15 @@
-"""`upgrade`: show the steps from what runs to what the stack file asks for, and take them."""
+"""`upgrade`: shows and takes the steps from the running versions to those in the stack file."""
 
 from __future__ import annotations
 
-import os
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from operations.engine.environment import run_environment, users_environment
-from operations.engine.places import LOCAL_STACK, Places
-from operations.engine.pulumi_stack import PulumiStack
-from operations.engine.running import Runner
+from operations.engine.cluster_access import open_cluster
+from operations.engine.places import Places
 from operations.engine.stack_file import Stack, path_of_stack
 from operations.engine.steps import Progress
 from operations.failure import ExitCode, OperationError
@@ -35,26 +29,15 @@ def upgrade_stack(
     plan = Stack.read(config_file or path_of_stack(stack)).plan()
     if plan.kubernetes.mode != "kubeadm":
         raise OperationError(
-            "Kubernetes of mode: existing is upgraded by those who built it; Spiderpool by "
-            "`pulumi up`.",
+            "The stack has kubernetes.mode: existing, so whoever built the cluster upgrades "
+            "Kubernetes. `pulumi up` upgrades Spiderpool.",
             code=ExitCode.REFUSED,
         )
-    environment = (run_environment if stack == LOCAL_STACK else users_environment)(
-        places, os.environ
-    )
-    found = PulumiStack(name=stack, runner=Runner(env=environment), backend=places.backend)
-    kubeconfig = found.outputs(secrets=True).get("kubeconfig")
-    if not isinstance(kubeconfig, str) or not kubeconfig:
-        raise OperationError(
-            f"Stack {stack} has no kubeconfig: there is no cluster to upgrade. Run `pulumi up "
-            f"--stack {stack}`.",
-            code=ExitCode.REFUSED,
-        )
-    with _written(kubeconfig) as path:
+    with open_cluster(stack, places) as cluster:
         upgrader = Upgrader(
             stack=stack,
             plan=plan,
-            runner=Runner(env={**environment, "KUBECONFIG": str(path)}),
+            runner=cluster.runner,
             arguments=() if config_file is None else ("--config-file", str(config_file)),
         )
         upgrade = _planned(upgrader)
@@ -75,7 +58,7 @@ def _planned(upgrader: Upgrader) -> Upgrade:
     )
     if upgrade.problems:
         raise OperationError(
-            "\n".join(("refused:", *(f"- {problem}" for problem in upgrade.problems))),
+            "\n".join(("The upgrade is refused:", *(f"- {p}" for p in upgrade.problems))),
             code=ExitCode.REFUSED,
         )
     return upgrade
@@ -104,13 +87,3 @@ def _table(stack: str, upgrade: Upgrade) -> Table:
     for number, step in enumerate(upgrade.steps, start=1):
         table.add_row(str(number), step.kind.value, step.target, step.before, step.after)
     return table
-
-
-@contextmanager
-def _written(kubeconfig: str) -> Iterator[Path]:
-    """The kubeconfig in a file that no other user can read, for as long as it is used."""
-    with tempfile.TemporaryDirectory(prefix="spiderpool-alicloud-") as folder:
-        path = Path(folder, "kubeconfig")
-        path.touch(mode=0o600)
-        path.write_text(kubeconfig, encoding="utf-8")
-        yield path

@@ -60,14 +60,20 @@ class Upgrader:
         )
 
     def up(self) -> None:
-        """Take the steps that are left; a second time does nothing more. Raises `OperationError`.
+        """Take the remaining steps; a second call does nothing more. Raises `OperationError`.
 
-        With its preview: there the program and the transition refuse, before anything is done.
+        The run includes a preview, in which the program refuses before anything changes.
         """
         done = self.runner.run(
             [
-                *("pulumi", "up", "--yes", "--suppress-outputs", "--suppress-progress"),
-                *("--stack", self.stack, *self.arguments),
+                "pulumi",
+                "up",
+                "--yes",
+                "--suppress-outputs",
+                "--suppress-progress",
+                "--stack",
+                self.stack,
+                *self.arguments,
             ],
             deadline=_UP_WITHIN,
         )
@@ -81,15 +87,20 @@ class Upgrader:
         config_map = self._get("configmap", *_SYSTEM, _CONFIG)
         document = yaml.safe_load(config_map["data"]["ClusterConfiguration"])
         if not isinstance(document, dict):
-            raise OperationError(f"kube-system/{_CONFIG} holds no ClusterConfiguration.")
+            raise OperationError(
+                f"kube-system/{_CONFIG} has no ClusterConfiguration. Only a kubeadm cluster can be "
+                "upgraded by this command."
+            )
         return document
 
     def _spiderpool(self) -> Version | None:
-        """The chart's version as Helm wrote it down."""
-        found = self._items("secrets", *_SYSTEM, "-l", "owner=helm,name=spiderpool,status=deployed")
-        if not found:
+        """The chart's version in Helm's release Secret."""
+        releases = self._items(
+            "secrets", *_SYSTEM, "-l", "owner=helm,name=spiderpool,status=deployed"
+        )
+        if not releases:
             return None
-        text = base64.b64decode(base64.b64decode(found[-1]["data"]["release"]))
+        text = base64.b64decode(base64.b64decode(releases[-1]["data"]["release"]))
         return version_of(json.loads(gzip.decompress(text))["chart"]["metadata"]["version"])
 
     def _items(self, *words: str) -> Sequence[dict[str, Any]]:
@@ -97,8 +108,8 @@ class Upgrader:
         return items if isinstance(items, list) else []
 
     def _get(self, *words: str) -> dict[str, Any]:
-        found = json.loads(self._kubectl("get", *words, "-o", "json"))
-        return found if isinstance(found, dict) else {}
+        document = json.loads(self._kubectl("get", *words, "-o", "json"))
+        return document if isinstance(document, dict) else {}
 
     def _kubectl(self, *words: str, deadline: float = _QUICK) -> str:
         done = self.runner.run(["kubectl", *words], deadline=deadline, quiet=True)
@@ -114,5 +125,8 @@ class Upgrader:
 def _version_in(image: str) -> Version:
     tag = re.search(r":(v?\d+\.\d+\.\d+[^@]*)", image)
     if tag is None:
-        raise OperationError(f"Image {image} has no version for a tag; nothing can be planned.")
+        raise OperationError(
+            f"The tag of image {image} is not a version, so no upgrade can be planned. Use an "
+            "image whose tag is a version."
+        )
     return version_of(tag[1])

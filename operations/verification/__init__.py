@@ -1,4 +1,4 @@
-"""Verdicts on a running cluster: what each check asks, from what it knows, and what it found.
+"""Verdicts on a running cluster: the checks, what each one reads, and its outcome.
 
 Imports nothing of ours but `operations`.
 """

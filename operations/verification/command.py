@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 from rich.progress import Progress
 
-from operations.engine.environment import run_environment, users_environment
+from operations.engine.cluster_access import open_cluster
 from operations.engine.places import LOCAL_STACK, Places
-from operations.engine.pulumi_stack import PulumiStack
-from operations.engine.running import Runner
-from operations.failure import ExitCode, OperationError
 from operations.verification.kubectl import Kubectl
 from operations.verification.objects import OBJECT_CHECKS
 from operations.verification.packets import packet_checks
@@ -29,27 +22,14 @@ def verify_stack(stack: str, places: Places, *, egress_url: str) -> Sequence[Ver
     """Run every check against the cluster of a stack that is up.
 
     Raises:
-        OperationError: There is no such stack, it has no cluster, or its API server is silent.
+        OperationError: The stack does not exist, it has no cluster, or its API server does not
+            answer.
     """
-    local = stack == LOCAL_STACK
-    environment = (run_environment if local else users_environment)(places, os.environ)
-    found = PulumiStack(name=stack, runner=Runner(env=environment), backend=places.backend)
-    if local and not found.exists():
-        raise OperationError(
-            f"There is no local stack in {places.home} yet; `make up` deploys it.",
-            code=ExitCode.REFUSED,
-        )
-    outputs = dict(found.outputs(secrets=True))
-    kubeconfig = outputs.pop("kubeconfig", None)
-    if not isinstance(kubeconfig, str) or not kubeconfig:
-        raise OperationError(
-            f"Stack {stack} has no kubeconfig: its cluster is not there yet. Run `pulumi up "
-            f"--stack {stack}` first.",
-            code=ExitCode.REFUSED,
-        )
-    with _written(kubeconfig) as path:
-        kubectl = Kubectl(runner=Runner(env={**environment, "KUBECONFIG": str(path)}))
-        cluster = kubectl.snapshot(outputs, simulated=local or _on_loopback(outputs))
+    with open_cluster(stack, places) as cluster_access:
+        kubectl = Kubectl(runner=cluster_access.runner)
+        outputs = cluster_access.outputs
+        simulated = stack == LOCAL_STACK or _on_loopback(outputs)
+        cluster = kubectl.snapshot(outputs, simulated=simulated)
         checks = (*OBJECT_CHECKS, *packet_checks(egress_url))
         with Progress(console=Console(stderr=True), transient=True) as progress:
             task = progress.add_task(f"Verifying {stack}", total=len(checks))
@@ -59,13 +39,3 @@ def verify_stack(stack: str, places: Places, *, egress_url: str) -> Sequence[Ver
 def _on_loopback(outputs: Mapping[str, object]) -> bool:
     """Whether the API server is on a loopback address, which only a local cloud has."""
     return str(outputs.get("apiEndpoint", "")).startswith("https://127.")
-
-
-@contextmanager
-def _written(kubeconfig: str) -> Iterator[Path]:
-    """The kubeconfig in a file that no other user can read, for as long as it is used."""
-    with tempfile.TemporaryDirectory(prefix="spiderpool-alicloud-") as folder:
-        path = Path(folder, "kubeconfig")
-        path.touch(mode=0o600)
-        path.write_text(kubeconfig, encoding="utf-8")
-        yield path

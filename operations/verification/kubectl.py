@@ -42,14 +42,24 @@ class Kubectl:
     def execute(self, pod: Pod, *argv: str) -> Finished:
         """Run a command in a pod."""
         return self._run(
-            *("exec", "--namespace", pod.namespace, pod.name, "--", *argv),
+            "exec",
+            "--namespace",
+            pod.namespace,
+            pod.name,
+            "--",
+            *argv,
             deadline=_EXECUTE_WITHIN,
         )
 
     def logs(self, pod: Pod) -> str:
         """What a pod has written in the last five minutes."""
         return self._run(
-            *("logs", "--namespace", pod.namespace, pod.name, "--since", "5m"),
+            "logs",
+            "--namespace",
+            pod.namespace,
+            pod.name,
+            "--since",
+            "5m",
             deadline=_EXECUTE_WITHIN,
         ).out
 

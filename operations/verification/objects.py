@@ -40,11 +40,11 @@ def _nodes_ready(cluster: Cluster) -> Iterator[str]:
 
 
 def _provider_ids(cluster: Cluster) -> Iterator[str]:
-    for name, made in _members(cluster).items():
+    for name, planned in _members(cluster).items():
         node = cluster.nodes.get(name)
-        said = (node or {}).get("spec", {}).get("providerID")
-        if node is not None and said != made.get("providerId"):
-            yield f"{name} says {said}, its instance is {made.get('providerId')}"
+        provider_id = (node or {}).get("spec", {}).get("providerID")
+        if node is not None and provider_id != planned.get("providerId"):
+            yield f"{name} has {provider_id}, its instance is {planned.get('providerId')}"
 
 
 def _initialized(cluster: Cluster) -> Iterator[str]:
@@ -61,16 +61,16 @@ def _pools_as_planned(cluster: Cluster) -> Iterator[str]:
             yield f"there is no SpiderIPPool {name}"
             continue
         spec = pool["spec"]
-        wanted = {
+        expected = {
             "ips": planned.get("ips"),
             "subnet": planned.get("subnet"),
             "gateway": planned.get("gateway"),
             "nodeName": [planned.get("nodeName")],
             "multusName": [planned.get("multusName")],
         }
-        for key, value in wanted.items():
+        for key, value in expected.items():
             if spec.get(key) != value:
-                yield f"{name}: {key} is {spec.get(key)}, the stack says {value}"
+                yield f"{name}: {key} is {spec.get(key)}, the stack has {value}"
 
 
 def _in_their_pools(cluster: Cluster) -> Iterator[str]:
@@ -88,14 +88,14 @@ def _in_their_pools(cluster: Cluster) -> Iterator[str]:
 def _addresses_once(cluster: Cluster) -> Iterator[str]:
     owners: dict[str, list[str]] = {}
     for name, node in (cluster.outputs.get("nodes") or {}).items():
-        for nic, made in node["interfaces"].items():
-            owners.setdefault(made["primary"], []).append(f"{name} {nic}")
+        for nic, interface in node["interfaces"].items():
+            owners.setdefault(interface["primary"], []).append(f"{name} {nic}")
     for pod in _underlay(cluster):
         for address in pod.addresses:
             owners.setdefault(address, []).append(f"{pod.namespace}/{pod.name}")
-    for address, held in sorted(owners.items()):
-        if len(held) > 1:
-            yield f"{address} belongs to {' and '.join(held)}"
+    for address, names in sorted(owners.items()):
+        if len(names) > 1:
+            yield f"{address} belongs to {' and '.join(names)}"
 
 
 def _status_of_pools(cluster: Cluster) -> Iterator[str]:
@@ -103,10 +103,10 @@ def _status_of_pools(cluster: Cluster) -> Iterator[str]:
     for name, pool in cluster.pools.items():
         status = pool.get("status") or {}
         taken = set(json.loads(status.get("allocatedIPs") or "{}"))
-        held = running & _addresses(pool)
-        for address in sorted(held - taken):
-            yield f"{name}: a pod runs on {address}, which the pool takes for free"
-        for address in sorted(taken - held):
+        in_use = running & _addresses(pool)
+        for address in sorted(in_use - taken):
+            yield f"{name}: a pod runs on {address}, which the pool counts as free"
+        for address in sorted(taken - in_use):
             yield f"{name}: {address} is taken, and no pod runs on it"
         if status.get("allocatedIPCount", 0) != len(taken):
             counted = status.get("allocatedIPCount")
@@ -121,11 +121,12 @@ def _service_addresses(cluster: Cluster) -> Sequence[Probe] | NotRun:
     def find(cluster: Cluster) -> Iterator[str]:
         live = {name: s for (_, name), s in cluster.services.items() if _is_balanced(s)}
         for name, shown in services.items():
-            held = balancer_addresses(live.get(name, {}))
-            if not held:
+            addresses = balancer_addresses(live.get(name, {}))
+            expected = shown.get("address")
+            if not addresses:
                 yield f"service {name} has no address"
-            elif shown.get("address") not in held:
-                yield f"service {name} has {', '.join(held)}, the stack says {shown.get('address')}"
+            elif expected not in addresses:
+                yield f"service {name} has {', '.join(addresses)}, the stack has {expected}"
 
     return _asked(find)(cluster)
 
@@ -155,12 +156,12 @@ def _pools_of(cluster: Cluster, pod: Pod) -> dict[str, Object]:
 
 
 def _addresses(pool: Object) -> set[str]:
-    found: set[str] = set()
+    addresses: set[str] = set()
     for text in pool["spec"].get("ips") or ():
         first, _, last = text.partition("-")
         begin, end = ip_address(first), ip_address(last or first)
-        found |= {str(begin + step) for step in range(int(end) - int(begin) + 1)}
-    return found
+        addresses |= {str(begin + step) for step in range(int(end) - int(begin) + 1)}
+    return addresses
 
 
 OBJECT_CHECKS: tuple[Check, ...] = (

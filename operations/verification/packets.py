@@ -24,12 +24,12 @@ def _ping(pairs: Pairs, otherwise: str) -> Callable[[Cluster], Sequence[Probe] |
     def probes(cluster: Cluster) -> Sequence[Probe] | NotRun:
         if not cluster.pods_of(CLIENT):
             return _NO_APPS
-        found = [
-            _command(pod, f"{pod.name} ({pod.node}) gets no answer of {what} {address}", *argv)
+        pings = [
+            _command(pod, f"{pod.name} ({pod.node}) gets no answer from {what} {address}", *argv)
             for pod, address, what in pairs(cluster)
             for argv in [("ping", "-c", "2", "-W", "3", address)]
         ]
-        return found or NotRun(reason=otherwise)
+        return pings or NotRun(reason=otherwise)
 
     return probes
 
@@ -76,7 +76,7 @@ def _cluster_ip(cluster: Cluster) -> Sequence[Probe] | NotRun:
     if service is None or not pods:
         return _NO_APPS
     address = service["spec"]["clusterIP"]
-    problem = f"gets no answer of test-svc {address}:80"
+    problem = f"gets no answer from test-svc {address}:80"
     return [
         _command(pod, f"{pod.name} ({pod.node}) {problem}", *_http(pod, f"http://{address}/"))
         for pod in pods
@@ -124,18 +124,23 @@ def _egress(url: str) -> Callable[[Cluster], Sequence[Probe] | NotRun]:
 
 def _egress_ipv6(url: str) -> Callable[[Cluster], Sequence[Probe] | NotRun]:
     def probes(cluster: Cluster) -> Sequence[Probe] | NotRun:
-        found = [
+        requests = [
             _command(
                 pod,
                 f"{pod.name} ({pod.node}) is not seen as {own} by {url}",
-                *("curl", "-sSf", "-6", "-m", "10", url),
+                "curl",
+                "-sSf",
+                "-6",
+                "-m",
+                "10",
+                url,
                 says=own,
             )
             for pod in cluster.pods_of(SERVER)
             for own in pod.addresses
             if ":" in own
         ]
-        return found or NotRun(reason="no pod of test-app-2 has an IPv6 address")
+        return requests or NotRun(reason="no pod of test-app-2 has an IPv6 address")
 
     return probes
 
@@ -151,14 +156,14 @@ def _balanced(cluster: Cluster) -> list[tuple[str, Object, str]]:
 
 
 def _layer7(service: Object) -> set[int]:
-    said = (service["metadata"].get("annotations") or {}).get(_PROTOCOL_PORT, "")
-    pairs = (entry.partition(":") for entry in said.split(",") if entry)
+    ports = (service["metadata"].get("annotations") or {}).get(_PROTOCOL_PORT, "")
+    pairs = (entry.partition(":") for entry in ports.split(",") if entry)
     return {int(port) for protocol, _, port in pairs if protocol == "http"}
 
 
 def _from_outside(*, http: bool) -> Callable[[Cluster], Sequence[Probe] | NotRun]:
     def probes(cluster: Cluster) -> Sequence[Probe] | NotRun:
-        found = [
+        connections = [
             _outside(name, address, port["port"], http=http)
             for name, service, address in _balanced(cluster)
             for port in service["spec"]["ports"]
@@ -166,7 +171,9 @@ def _from_outside(*, http: bool) -> Callable[[Cluster], Sequence[Probe] | NotRun
             and (not http or port["port"] in _layer7(service))
         ]
         kind = "HTTP" if http else "TCP"
-        return found or NotRun(reason=f"no LoadBalancer service of the stack has a {kind} port")
+        return connections or NotRun(
+            reason=f"no LoadBalancer service of the stack has a {kind} port"
+        )
 
     return probes
 
@@ -180,7 +187,7 @@ def _outside(name: str, address: str, port: int, *, http: bool) -> Probe:
 
 
 def _client_address(cluster: Cluster) -> Sequence[Probe] | NotRun:
-    found = [
+    requests = [
         _logged(name, address, port["port"], cluster)
         for name, service, address in _balanced(cluster)
         for port in service["spec"]["ports"]
@@ -189,7 +196,7 @@ def _client_address(cluster: Cluster) -> Sequence[Probe] | NotRun:
         and port.get("protocol", "TCP") == "TCP"
         and port["port"] not in _layer7(service)
     ]
-    return found or NotRun(
+    return requests or NotRun(
         reason="no layer 4 service of the stack with externalTrafficPolicy: Local is before "
         "test-app-2"
     )

@@ -24,12 +24,14 @@ def verdict_table(stack: str, verdicts: Iterable[Verdict]) -> Table:
     for verdict in verdicts:
         style = _STYLES.get(verdict.outcome, "yellow")
         table.add_row(
-            verdict.check.name, f"[{style}]{verdict.outcome}[/]", escape("\n".join(_told(verdict)))
+            verdict.check.name,
+            f"[{style}]{verdict.outcome}[/]",
+            escape("\n".join(_explanation(verdict))),
         )
     return table
 
 
-def _told(verdict: Verdict) -> list[str]:
+def _explanation(verdict: Verdict) -> list[str]:
     check = verdict.check
     if verdict.outcome is Outcome.FAILED:
         return [*verdict.details, f"likely: {check.cause}", f"look: {check.look}"]
@@ -84,7 +86,7 @@ def junit_text(stack: str, verdicts: Sequence[Verdict]) -> str:
         )
         if v.outcome is Outcome.FAILED:
             failure = ET.SubElement(case, "failure", message=v.details[0])
-            failure.text = "\n".join(_told(v))
+            failure.text = "\n".join(_explanation(v))
         elif v.outcome is not Outcome.PASSED:
             ET.SubElement(case, "skipped", message=f"{v.outcome}: {'; '.join(v.details)}")
     ET.indent(suite)

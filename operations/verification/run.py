@@ -1,4 +1,4 @@
-"""Asking: all probes of all checks at once, and one verdict for each check."""
+"""Runs all probes of all checks at once, and gives one verdict for each check."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ AT_ONCE = 16
 
 
 class Outcome(StrEnum):
-    """What became of a check. Only `passed` is a pass."""
+    """How a check ended. Only `passed` is a pass."""
 
     PASSED = "passed"
     FAILED = "failed"
@@ -27,7 +27,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """What a check found."""
+    """The outcome of a check."""
 
     check: Check
     outcome: Outcome
@@ -68,10 +68,10 @@ def _start(
 def _attempt(probe: Probe, shell: Shell) -> Answer:
     begun = time.monotonic()
     try:
-        found = tuple(probe.attempt(shell))
+        problems = tuple(probe.attempt(shell))
     except OperationError as error:
-        found = (str(error),)
-    return found, time.monotonic() - begun
+        problems = (str(error),)
+    return problems, time.monotonic() - begun
 
 
 def _verdict(check: Check, pending: list[Future[Answer]] | NotRun | None) -> Verdict:
@@ -81,7 +81,7 @@ def _verdict(check: Check, pending: list[Future[Answer]] | NotRun | None) -> Ver
     if isinstance(pending, NotRun):
         return Verdict(check=check, outcome=Outcome.NOT_RUN, details=(pending.reason,))
     answers = [future.result() for future in pending]
-    details = tuple(line for found, _ in answers for line in found)
+    details = tuple(line for problems, _ in answers for line in problems)
     return Verdict(
         check=check,
         outcome=Outcome.FAILED if details else Outcome.PASSED,

@@ -1,4 +1,4 @@
-"""What a cluster shows of itself at one moment, as plain data."""
+"""A cluster's objects at one moment, as plain data."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Pod:
     addresses: tuple[str, ...]
     """Empty for a pod without an address yet."""
     interface: str | None
-    """The NIC its default network stands on; None for a pod of the host's network."""
+    """The NIC of its default network; None for a pod in the host's network."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,8 +47,8 @@ class Cluster:
 
     def pods_of(self, app: str) -> tuple[Pod, ...]:
         """Ready pods of an app that have an address, by node."""
-        found = (p for p in self.pods if p.app == app and p.ready and p.addresses)
-        return tuple(sorted(found, key=lambda p: p.node))
+        pods = (p for p in self.pods if p.app == app and p.ready and p.addresses)
+        return tuple(sorted(pods, key=lambda p: p.node))
 
     @property
     def node_addresses(self) -> Mapping[str, str]:

@@ -32,39 +32,39 @@ LEVELS: Mapping[str, Callable[[Resource], bool]] = {
 
 def levels(resources: Sequence[Resource]) -> dict[str, list[Resource]]:
     """What a stack has of each level, from the top down."""
-    found = {name: [r for r in resources if is_it(r)] for name, is_it in LEVELS.items()}
-    return {name: some for name, some in found.items() if some}
+    present = {name: [r for r in resources if is_it(r)] for name, is_it in LEVELS.items()}
+    return {name: some for name, some in present.items() if some}
 
 
 def outlives(resources: Sequence[Resource]) -> dict[str, set[str]]:
     """URN → everything that is deleted after it."""
     by_urn = {r.urn: r for r in resources}
-    known: dict[str, set[str]] = {}
+    outliving: dict[str, set[str]] = {}
 
     def after(urn: str) -> set[str]:
-        if urn not in known:
-            known[urn] = set()
+        if urn not in outliving:
+            outliving[urn] = set()
             r = by_urn.get(urn)
             direct = set() if r is None else {*r.dependencies, r.provider, r.parent} - {""}
-            known[urn] = direct.union(*(after(other) for other in direct))
-        return known[urn]
+            outliving[urn] = direct.union(*(after(other) for other in direct))
+        return outliving[urn]
 
     for urn in by_urn:
         after(urn)
-    return known
+    return outliving
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_each_level_goes_before_the_one_below(name: str) -> None:
     resources = run_stack(name, FILES[name]).resources
-    after, found = outlives(resources), levels(resources)
-    assert {"pools", "multus configs", "release", "nodes"} <= set(found)
-    for (upper, above), (lower, below) in pairwise(found.items()):
+    after, present = outlives(resources), levels(resources)
+    assert {"pools", "multus configs", "release", "nodes"} <= set(present)
+    for (upper, above), (lower, below) in pairwise(present.items()):
         for one in above:
             for other in below:
                 assert other.urn in after[one.urn], f"{upper} {one.name} ≥ {lower} {other.name}"
 
 
 def test_the_levels_of_the_guide_are_all_there_but_its_workloads() -> None:
-    found = levels(run_stack("local", FILES["local"]).resources)
-    assert set(found) >= set(LEVELS) - {"workloads"}
+    present = levels(run_stack("local", FILES["local"]).resources)
+    assert set(present) >= set(LEVELS) - {"workloads"}

@@ -111,8 +111,8 @@ def test_no_part_of_a_secret_is_in_plain_sight(run: Run) -> None:
 
 def test_a_preview_registers_what_an_update_makes() -> None:
     for cluster in _CLUSTERS:
-        shown, made = _deployed(cluster, "first preview"), _deployed(cluster, "update")
-        assert {r.urn for r in shown.resources} == {r.urn for r in made.resources}
+        shown, updated = _deployed(cluster, "first preview"), _deployed(cluster, "update")
+        assert {r.urn for r in shown.resources} == {r.urn for r in updated.resources}
 
 
 def test_the_secret_check_would_find_a_secret() -> None:

@@ -38,8 +38,17 @@ _KEYWORDS = {"if", "!", "then", "fi", "while", "until", "do", "done"}
 _ASSIGNMENT = re.compile(r"^[A-Z_a-z0-9]+=")
 
 PULUMI = {
-    *("cancel", "config", "destroy", "import", "login", "preview", "refresh", "stack", "state"),
-    *("up", "plugin"),
+    "cancel",
+    "config",
+    "destroy",
+    "import",
+    "login",
+    "preview",
+    "refresh",
+    "stack",
+    "state",
+    "up",
+    "plugin",
 }
 """Commands of Pulumi that pages name. They need an engine and a stack: only their names and the
 options below are held against what Pulumi 3 has."""
@@ -86,8 +95,18 @@ MACHINE_COMMANDS = {
         "echo",
         "export",
     ),
-    *("grep", "kubeadm", "kubectl", "mkdir", "mv", "openssl", "printf", "sed", "sleep", "source"),
-    *("systemctl", "xargs"),
+    "grep",
+    "kubeadm",
+    "kubectl",
+    "mkdir",
+    "mv",
+    "openssl",
+    "printf",
+    "sed",
+    "sleep",
+    "source",
+    "systemctl",
+    "xargs",
 }
 """Programs of a node, a cluster or a shell: only their names are held against this list."""
 
@@ -145,15 +164,15 @@ def commands(text: str) -> Iterator[list[str]]:
 
 
 def every_command() -> list[tuple[str, list[str]]]:
-    found = [(block.page, words) for block in SHELL for words in commands(block.text)]
+    every = [(block.page, words) for block in SHELL for words in commands(block.text)]
     for page in PAGES:
         text = _FENCE.sub("", page.read_text(encoding="utf-8"))
-        found += [
+        every += [
             (page.name, words)
             for match in _INLINE.finditer(text)
             for words in commands(match[1].replace("\n", " "))
         ]
-    return found
+    return every
 
 
 COMMANDS = every_command()
@@ -214,6 +233,6 @@ def _module(module: str, arguments: list[str]) -> None:
         name = words.pop(0)
         assert name in command.commands, arguments
         command = command.commands[name]
-    known = {option for parameter in command.params for option in parameter.opts} | {"--help"}
-    known |= {option for parameter in command.params for option in parameter.secondary_opts}
-    assert {word.split("=")[0] for word in words if word.startswith("--")} <= known, arguments
+    options = {option for parameter in command.params for option in parameter.opts} | {"--help"}
+    options |= {option for parameter in command.params for option in parameter.secondary_opts}
+    assert {word.split("=")[0] for word in words if word.startswith("--")} <= options, arguments

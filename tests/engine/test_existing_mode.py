@@ -179,7 +179,7 @@ def test_a_node_that_says_another_machine_stops_a_second_life(brownfield: Brownf
     made = brownfield.made()
     said = " ".join(done.out.split())
     for name in THEIRS.values():
-        assert f"Node {name} says {before[name]}, and the machine that was made" in said
+        assert f"Node {name} has the providerID {before[name]}, and the stack" in said
         assert made[name] in said
     assert brownfield.instances() == before
 

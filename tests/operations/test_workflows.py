@@ -24,9 +24,9 @@ def parsed(path: Path) -> Mapping[Any, Any]:
 
 def triggers(workflow: Mapping[Any, Any]) -> Mapping[str, Any]:
     # YAML 1.1 reads the key `on` as true.
-    found = workflow[True]
-    assert isinstance(found, dict)
-    return found
+    events = workflow[True]
+    assert isinstance(events, dict)
+    return events
 
 
 def steps(workflow: Mapping[Any, Any]) -> Iterator[Mapping[str, Any]]:

@@ -75,8 +75,8 @@ def _entry(resource: Resource, names: Mapping[str, str]) -> dict[str, object]:
     entry: dict[str, object] = {"type": resource.type, "name": resource.name}
     if resource.parent:
         entry["parent"] = names[resource.parent]
-    if told := {key: value for key, value in options.items() if value}:
-        entry["options"] = told
+    if set_options := {key: value for key, value in options.items() if value}:
+        entry["options"] = set_options
     if resource.inputs:
         entry["inputs"] = _masked(resource.inputs)
     return entry
@@ -97,13 +97,13 @@ def _masked(value: Any) -> Any:  # noqa: ANN401 - JSON is any of seven things
 def main() -> None:
     """Write every plan, and take away plans of what is no longer there."""
     FOLDER.mkdir(exist_ok=True)
-    wanted = {
+    plans = {
         FOLDER / f"{name}.yaml": written(run_stack(name, path, readable=True))
         for name, path in stack_files().items()
     }
-    for stale in set(FOLDER.glob("*.yaml")) - wanted.keys():
+    for stale in set(FOLDER.glob("*.yaml")) - plans.keys():
         stale.unlink()
-    for path, text in wanted.items():
+    for path, text in plans.items():
         path.write_text(text, encoding="utf-8")
 
 

@@ -178,8 +178,8 @@ def test_an_access_key_beside_a_role_is_refused_for_nothing_would_read_it() -> N
     assert key["accessKeySecret"] not in str(refused.value)
 
 
-@pytest.mark.parametrize("given", [{"accessKeyId": "LTAI-fake"}, {}, "LTAI-fake:fake"])
-def test_half_an_access_key_is_refused(given: object) -> None:
+@pytest.mark.parametrize("access_key", [{"accessKeyId": "LTAI-fake"}, {}, "LTAI-fake:fake"])
+def test_half_an_access_key_is_refused(access_key: object) -> None:
     document = small({"cloudController": {"credentials": "access-key"}})
     with pytest.raises(pulumi.RunError, match=r"accessKey"):
-        deploy(document, extra={"accessKey": given})
+        deploy(document, extra={"accessKey": access_key})

@@ -137,8 +137,8 @@ def test_another_access_key_restarts_the_controller_that_read_the_old_one() -> N
             extra={"accessKey": {"accessKeyId": id_, "accessKeySecret": "fake"}},
         )
         pod = run.of("Deployment")["small-deployment"].inputs["spec"]["template"]
-        found: dict[str, str] = pod["metadata"]["annotations"]
-        return found
+        annotations: dict[str, str] = pod["metadata"]["annotations"]
+        return annotations
 
     first, second = annotations("LTAI-fake-1"), annotations("LTAI-fake-2")
     assert first["checksum/cloud-config"] == second["checksum/cloud-config"]

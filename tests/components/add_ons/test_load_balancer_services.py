@@ -39,8 +39,8 @@ def run() -> Run:
 
 def test_zone_maps_are_filled_from_the_vswitches_that_were_made(run: Run) -> None:
     ids = run.outputs["vswitchIds"]
-    said = run.of("Service")["small-fast"].inputs["metadata"]["annotations"]
-    assert said[_ZONE_MAPS] == ",".join(
+    annotations = run.of("Service")["small-fast"].inputs["metadata"]["annotations"]
+    assert annotations[_ZONE_MAPS] == ",".join(
         f"{zone}:{ids[f'primary-{zone}']}" for zone in ("cn-hangzhou-i", "cn-hangzhou-k")
     )
 

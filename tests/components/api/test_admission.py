@@ -14,12 +14,12 @@ from components.api.cluster_api import ClusterError
 from planning.model import ClusterPlan
 from planning.read import plan_from
 from tests.clusters import small, three_control_planes
-from tests.small_api_server import Answer, Given, api_server, kubeconfig_of, pair_for_loopback
+from tests.small_api_server import Answer, Reply, api_server, kubeconfig_of, pair_for_loopback
 
 pytestmark = pytest.mark.unit
 
 ASKED = "/apis/spiderpool.spidernet.io/v2beta1/spidercoordinators?dryRun=All"
-UNREACHED: Given = (
+UNREACHED: Reply = (
     500,
     {
         "kind": "Status",
@@ -66,16 +66,16 @@ def test_what_it_says_does_not_matter(one: ClusterPlan, certificate: Path, verdi
 
 @pytest.mark.parametrize("not_yet", [UNREACHED, 404, 503])
 def test_it_waits_while_the_webhook_or_its_kind_is_not_there(
-    one: ClusterPlan, certificate: Path, not_yet: Given
+    one: ClusterPlan, certificate: Path, not_yet: Reply
 ) -> None:
-    turns: list[Given] = [not_yet, not_yet, not_yet, 201]
+    turns: list[Reply] = [not_yet, not_yet, not_yet, 201]
     asked = asked_until_reached(one, certificate, lambda _, before: turns[before])
     assert len(asked) == 4
 
 
 def test_each_of_three_api_servers_is_given_its_turn(certificate: Path) -> None:
     plan = plan_from(three_control_planes())
-    turns: list[Given] = [201, UNREACHED, 201, 201, 201]
+    turns: list[Reply] = [201, UNREACHED, 201, 201, 201]
     asked = asked_until_reached(plan, certificate, lambda _, before: turns[before])
     assert len(asked) == 5
 

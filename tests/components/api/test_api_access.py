@@ -31,12 +31,12 @@ def test_ours_names_the_server_and_no_token() -> None:
 
 
 def test_a_token_is_used_where_there_is_one() -> None:
-    given = "not-a-real-token"
+    bearer = "not-a-real-token"
 
     def with_token(document: dict[str, Any]) -> None:
-        document["users"][0]["user"] = {"token": given}
+        document["users"][0]["user"] = {"token": bearer}
 
-    assert accessed(with_token).token == given
+    assert accessed(with_token).token == bearer
 
 
 def test_the_current_context_counts_not_the_first() -> None:

@@ -84,7 +84,7 @@ def judged(
     async def nothing() -> tuple[StateResource, ...]:
         return ()
 
-    told: list[str] = []
+    messages: list[str] = []
     resource = applied(after)
     args = pulumi.ResourceHookArgs(
         urn="",
@@ -98,16 +98,16 @@ def judged(
         patch("components.transition.cluster_api", api),
         patch("components.transition.state_resources", nothing),
         patch("pulumi.runtime.is_dry_run", lambda: preview),
-        patch("pulumi.log.info", lambda text, *_: told.append(text)),
+        patch("pulumi.log.info", lambda text, *_: messages.append(text)),
     ):
         asyncio.run(resource._before_update(args))
-    return told
+    return messages
 
 
 def test_an_accepted_edit_is_told_in_words() -> None:
     after = edited(small(), at("nodePools/workers/instanceType", "ecs.g7.xlarge"))
-    told = judged(after, record(planned(small())), cluster=AnsweringCluster())
-    assert told == [
+    messages = judged(after, record(planned(small())), cluster=AnsweringCluster())
+    assert messages == [
         (
             "workers-0: restarted, drained first, because instanceType ecs.g7.large becomes "
             "ecs.g7.xlarge."
@@ -126,8 +126,8 @@ def test_an_update_takes_no_address_while_the_cluster_is_silent() -> None:
 
 
 def test_a_preview_goes_on_without_an_answer_and_says_so() -> None:
-    told = judged(SHRUNK, record(planned(small())), cluster=SilentCluster(), preview=True)
-    assert "was not asked: the API server gave no answer (no route to host)" in told[0]
+    messages = judged(SHRUNK, record(planned(small())), cluster=SilentCluster(), preview=True)
+    assert "was not asked: the API server gave no answer (no route to host)" in messages[0]
 
 
 def test_an_update_whose_cluster_has_no_known_address_takes_no_address() -> None:
@@ -145,10 +145,10 @@ def test_all_reasons_come_in_one_message() -> None:
 
 def test_a_stack_of_an_earlier_release_is_told_what_happens_to_it() -> None:
     old = {"workers": ["workers-0"], "kubernetes": "1.35.4"}
-    told = judged(small(), old, cluster=AnsweringCluster())
-    assert "deployed by an earlier release" in told[0]
-    assert told[1].startswith("masters-0: keeps its machine")
-    assert told[2].startswith("workers-0: keeps its machine")
+    messages = judged(small(), old, cluster=AnsweringCluster())
+    assert "deployed by an earlier release" in messages[0]
+    assert messages[1].startswith("masters-0: keeps its machine")
+    assert messages[2].startswith("workers-0: keeps its machine")
 
 
 def test_a_callback_gets_both_plans_once_the_edit_is_accepted() -> None:

@@ -45,7 +45,7 @@ def a_pool(name: str, *ips: str, by_pulumi: bool = True, ending: bool = False, *
 class FakePools(PoolApi):
     """Pools in memory, behind a webhook that lets no used address go."""
 
-    known: dict[str, Pool]
+    pools_by_name: dict[str, Pool]
     before_write: Callable[[FakePools], None] = lambda _: None
     """Runs once, before the first write: what other clients do meanwhile."""
     away: str = ""
@@ -55,25 +55,25 @@ class FakePools(PoolApi):
     async def pools(self) -> Sequence[Pool]:
         if self.away:
             raise PoolError(self.away)
-        return list(self.known.values())
+        return list(self.pools_by_name.values())
 
     async def set_ips(self, pool: Pool, ips: Sequence[str]) -> Pool:
         meanwhile, self.before_write = self.before_write, lambda _: None
         meanwhile(self)
-        live = self.known[pool.name]
+        live = self.pools_by_name[pool.name]
         if live.revision != pool.revision:
             raise RefusedError("HTTP 409: the object has been modified")
         after = replace(live, ips=tuple(ips), revision=f"{int(live.revision) + 1}")
         used = [a for a in live.holders if not after.among([a])]
         if used:
             raise RefusedError(f"HTTP 403: remove an IP address {used[0]} that is being used")
-        self.known[pool.name] = after
+        self.pools_by_name[pool.name] = after
         self.written.append((pool.name, after.ips))
         return after
 
 
 def cluster(*pools: Pool, **more: Any) -> FakePools:  # noqa: ANN401 - fields of FakePools
-    return FakePools(known={pool.name: pool for pool in pools}, **more)
+    return FakePools(pools_by_name={pool.name: pool for pool in pools}, **more)
 
 
 def change(*addresses: str, cloud_chooses: bool = False) -> Leaving:
@@ -84,8 +84,8 @@ def allocate(name: str, address: str) -> Callable[[FakePools], None]:
     """A pod that gets an address while the pool is about to shrink."""
 
     def now(pools: FakePools) -> None:
-        live = pools.known[name]
-        pools.known[name] = replace(
+        live = pools.pools_by_name[name]
+        pools.pools_by_name[name] = replace(
             live,
             holders={**live.holders, ip_address(address): "default/late"},
             revision=f"{int(live.revision) + 1}",
@@ -142,13 +142,13 @@ def test_a_pod_that_gets_the_address_meanwhile_is_named_too() -> None:
     pools = cluster(a_pool("p", "10.0.0.1-10.0.0.2"), before_write=allocate("p", "10.0.0.2"))
     with pytest.raises(AddressesInUseError, match=r"default/late \(10\.0\.0\.2\)"):
         run(release(pools, ENI, change("10.0.0.2")))
-    assert pools.known["p"].ips == ("10.0.0.1-10.0.0.2",)
+    assert pools.pools_by_name["p"].ips == ("10.0.0.1-10.0.0.2",)
 
 
 def test_a_pod_that_gets_another_address_meanwhile_is_no_obstacle() -> None:
     pools = cluster(a_pool("p", "10.0.0.1-10.0.0.2"), before_write=allocate("p", "10.0.0.1"))
     run(release(pools, ENI, change("10.0.0.2")))
-    assert pools.known["p"].ips == ("10.0.0.1",)
+    assert pools.pools_by_name["p"].ips == ("10.0.0.1",)
 
 
 def test_a_pool_that_shrank_already_gets_its_addresses_back_when_another_cannot() -> None:
@@ -159,7 +159,7 @@ def test_a_pool_that_shrank_already_gets_its_addresses_back_when_another_cannot(
     )
     with pytest.raises(AddressesInUseError, match="default/late"):
         run(release(pools, ENI, change("10.0.0.2", "2001:db8::2")))
-    assert pools.known["v4"].ips == ("10.0.0.1-10.0.0.2",)
+    assert pools.pools_by_name["v4"].ips == ("10.0.0.1-10.0.0.2",)
 
 
 def test_a_webhook_that_always_says_no_ends_with_its_words() -> None:
@@ -168,7 +168,7 @@ def test_a_webhook_that_always_says_no_ends_with_its_words() -> None:
             del pool, ips
             raise RefusedError("HTTP 403: the rights do not suffice")
 
-    pools = Closed(known={"p": a_pool("p", "10.0.0.1-10.0.0.2")})
+    pools = Closed(pools_by_name={"p": a_pool("p", "10.0.0.1-10.0.0.2")})
     with pytest.raises(PoolError, match="the rights do not suffice"):
         run(release(pools, ENI, change("10.0.0.2")))
 
@@ -188,14 +188,14 @@ def test_a_pool_that_is_being_deleted_gives_nothing_and_is_left_alone() -> None:
 
 
 def guard(kubeconfig: str | None) -> AddressGuard:
-    made = AddressGuard.__new__(AddressGuard)
+    guard = AddressGuard.__new__(AddressGuard)
 
     class Later:
         async def future(self) -> str | None:
             return kubeconfig
 
-    made._kubeconfig = Later()  # type: ignore[assignment]  # an Output needs an engine
-    return made
+    guard._kubeconfig = Later()  # type: ignore[assignment]  # an Output needs an engine
+    return guard
 
 
 def hook(
@@ -259,8 +259,8 @@ def test_a_preview_warns_only_where_a_roll_out_may_drain_the_node_first() -> Non
 
 @pytest.mark.parametrize("kubeconfig", ["a kubeconfig", None])
 def test_a_preview_that_could_not_ask_says_so_and_passes(kubeconfig: str | None) -> None:
-    (said,) = hook(cluster(away="ConnectError"), preview=True, kubeconfig=kubeconfig)
-    assert "10.0.0.2 leave the ENI. Whether pods have them was not asked" in said
+    (message,) = hook(cluster(away="ConnectError"), preview=True, kubeconfig=kubeconfig)
+    assert "10.0.0.2 leave the ENI. Whether pods have them was not asked" in message
 
 
 @pytest.mark.parametrize("kubeconfig", ["a kubeconfig", None])
@@ -275,5 +275,5 @@ def test_the_way_out_of_a_dead_cluster_asks_nobody_and_says_so(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("SPIDERPOOL_ALICLOUD_DRAIN_SECONDS", "0")
-    (said,) = hook(cluster(away="ConnectError"))
-    assert "nobody was asked which pods have them" in said
+    (message,) = hook(cluster(away="ConnectError"))
+    assert "nobody was asked which pods have them" in message

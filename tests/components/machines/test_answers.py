@@ -82,10 +82,10 @@ def test_of_counted_addresses_only_the_number_is_held() -> None:
 
 def test_prefix_addresses_are_held_like_pinned_ones() -> None:
     nic = _nic(Prefixes((IPv4Network("10.0.0.16/28"),)))
-    held = addresses_of(["10.0.0.16/28"])
-    assert pod_addresses_as_planned("a", nic, held) == held
+    assigned = addresses_of(["10.0.0.16/28"])
+    assert pod_addresses_as_planned("a", nic, assigned) == assigned
     with pytest.raises(pulumi.RunError, match=r"missing: 10\.0\.0\.31"):
-        pod_addresses_as_planned("a", nic, held[:-1])
+        pod_addresses_as_planned("a", nic, assigned[:-1])
 
 
 def test_another_primary_address_stops_the_run() -> None:
@@ -95,8 +95,8 @@ def test_another_primary_address_stops_the_run() -> None:
 
 
 def test_a_pool_takes_its_planned_part_of_what_the_eni_holds() -> None:
-    held = ["10.0.0.16", "10.0.0.17", "10.0.0.18"]
-    assert pool_ips(_pool("own", "10.0.0.17-10.0.0.18"), held, ()) == ["10.0.0.17-10.0.0.18"]
+    assigned = ["10.0.0.16", "10.0.0.17", "10.0.0.18"]
+    assert pool_ips(_pool("own", "10.0.0.17-10.0.0.18"), assigned, ()) == ["10.0.0.17-10.0.0.18"]
 
 
 def test_a_pool_never_holds_an_address_that_the_eni_lost() -> None:
@@ -105,8 +105,8 @@ def test_a_pool_never_holds_an_address_that_the_eni_lost() -> None:
 
 
 def test_a_pool_without_planned_addresses_takes_what_its_siblings_leave() -> None:
-    held = ["10.0.0.16", "10.0.0.17", "10.0.0.18"]
-    assert pool_ips(_pool("own"), held, [_pool("extra", "10.0.0.17")]) == [
+    assigned = ["10.0.0.16", "10.0.0.17", "10.0.0.18"]
+    assert pool_ips(_pool("own"), assigned, [_pool("extra", "10.0.0.17")]) == [
         "10.0.0.16",
         "10.0.0.18",
     ]

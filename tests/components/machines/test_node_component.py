@@ -80,8 +80,8 @@ def test_the_only_control_plane_has_nothing_that_could_replace_it(run: Run) -> N
 
 def test_a_new_machine_is_asked_for_by_its_identity_alone() -> None:
     def triggers(document: Document) -> dict[str, object]:
-        made = deploy(document).of("Instance")
-        return {name: made[name].replacement_trigger for name in made}
+        instances = deploy(document).of("Instance")
+        return {name: instances[name].replacement_trigger for name in instances}
 
     before = triggers(three_control_planes())
     assert set(map(str, before.values())) == {"['eth0', 'eth1']"}
@@ -162,10 +162,10 @@ def test_a_first_preview_shows_every_address_and_no_mac() -> None:
 def test_counted_addresses_are_unknown_until_the_cloud_chose_them() -> None:
     document = counted()
     shown = first_preview(document).outputs["nodes"]["workers-0"]["interfaces"]["eth1"]
-    made = deploy(document)
+    run = deploy(document)
     assert shown["podAddresses"] == UNKNOWN
-    assert len(made.outputs["nodes"]["workers-0"]["interfaces"]["eth1"]["podAddresses"]) == 5
-    eni = made.of("EcsNetworkInterface")["small-workers-0-eth1"].inputs
+    assert len(run.outputs["nodes"]["workers-0"]["interfaces"]["eth1"]["podAddresses"]) == 5
+    eni = run.of("EcsNetworkInterface")["small-workers-0-eth1"].inputs
     assert eni["secondaryPrivateIpAddressCount"] == 5
     assert "privateIpAddresses" not in eni
 

@@ -35,7 +35,7 @@ def document(planes: int) -> Document:
 
 
 @cache
-def made(planes: int) -> Rollout:
+def new_rollout(planes: int) -> Rollout:
     """The roll-out of a program with two workers that has run to its end."""
     seen: list[Rollout] = []
 
@@ -51,7 +51,7 @@ def made(planes: int) -> Rollout:
 
 def fresh(planes: int, monkeypatch: pytest.MonkeyPatch) -> Rollout:
     """The same before anything happened to its nodes."""
-    rollout = copy.copy(made(planes))
+    rollout = copy.copy(new_rollout(planes))
     rollout._new, rollout._changed = set(), set()
     monkeypatch.setattr("components.machines.rollout.READY_WITHIN", 0.05)
     monkeypatch.setattr("components.machines.rollout._ASK_EVERY", 0.005)
@@ -146,7 +146,7 @@ def test_an_edit_of_nothing_asks_nobody(roll: Rollout) -> None:
 
 def test_no_worker_goes_while_another_is_not_ready(roll: Rollout) -> None:
     cluster = serving()
-    cluster.known[SECOND] = a_node(SECOND, ready=False)
+    cluster.objects[SECOND] = a_node(SECOND, ready=False)
     with pytest.raises(pulumi.RunError, match=f"another worker is not ready: {SECOND}"):
         run(cluster, changes(roll, FIRST))
     assert cluster.done == []
@@ -154,14 +154,14 @@ def test_no_worker_goes_while_another_is_not_ready(roll: Rollout) -> None:
 
 def test_no_worker_goes_while_an_earlier_one_has_no_node(roll: Rollout) -> None:
     cluster = serving()
-    del cluster.known[FIRST]
+    del cluster.objects[FIRST]
     with pytest.raises(pulumi.RunError, match=f"not ready: {FIRST}"):
         run(cluster, changes(roll, SECOND))
 
 
 def test_a_worker_that_is_only_being_added_holds_nobody_up(roll: Rollout) -> None:
     cluster = serving()
-    del cluster.known[FIRST]
+    del cluster.objects[FIRST]
     roll._note_new(args(FIRST))
     run(cluster, changes(roll, SECOND))
     assert cluster.done == [f"cordon {SECOND}"]
@@ -195,7 +195,7 @@ def test_without_a_drain_nobody_is_evicted_and_the_others_are_still_asked(
     cluster = serving(pods={FIRST: [a_pod("web")]})
     run(cluster, changes(roll, FIRST))
     assert cluster.done == [f"cordon {FIRST}"]
-    cluster.known[FIRST] = a_node(FIRST, ready=False)
+    cluster.objects[FIRST] = a_node(FIRST, ready=False)
     with pytest.raises(pulumi.RunError, match="another worker is not ready"):
         run(cluster, changes(roll, SECOND))
 
@@ -218,9 +218,14 @@ def test_workers_that_leave_are_all_closed_before_the_first_is_emptied(roll: Rol
     )
     run(cluster, roll.evict_leaving(members(1, FIRST, SECOND), members(1)))
     assert cluster.done == [
-        *(f"cordon {FIRST}", f"cordon {SECOND}"),
-        *("evict a", f"taint {FIRST}", f"delete {FIRST}"),
-        *("evict b", f"taint {SECOND}", f"delete {SECOND}"),
+        f"cordon {FIRST}",
+        f"cordon {SECOND}",
+        "evict a",
+        f"taint {FIRST}",
+        f"delete {FIRST}",
+        "evict b",
+        f"taint {SECOND}",
+        f"delete {SECOND}",
     ]
 
 
@@ -327,15 +332,22 @@ def test_control_planes_that_leave_go_one_after_another_and_leave_etcd(three: Ro
     run(cluster, three.evict_leaving(members(3, FIRST), members(1, FIRST)))
     last, middle = PLANES[2], PLANES[1]
     assert cluster.done == [
-        *(f"cordon {last}", "evict ccm", f"taint {last}", f"change {last}", f"delete {last}"),
-        *(f"cordon {middle}", f"taint {middle}", f"change {middle}", f"delete {middle}"),
+        f"cordon {last}",
+        "evict ccm",
+        f"taint {last}",
+        f"change {last}",
+        f"delete {last}",
+        f"cordon {middle}",
+        f"taint {middle}",
+        f"change {middle}",
+        f"delete {middle}",
     ]
     assert cluster.planes == {PLANES[0]: True}
 
 
 def test_a_dead_control_plane_that_leaves_is_forgotten_by_one_that_stays(three: Rollout) -> None:
     cluster = serving(3, pods={PLANES[2]: [a_pod("ccm")]})
-    cluster.known[PLANES[2]] = a_node(PLANES[2], ready=False)
+    cluster.objects[PLANES[2]] = a_node(PLANES[2], ready=False)
     run(cluster, three.evict_leaving(members(3), members(2)))
     assert cluster.done == [f"change {PLANES[0]}", f"change {PLANES[0]}", f"delete {PLANES[2]}"]
     assert set(cluster.planes) == set(PLANES[:2])
@@ -350,7 +362,7 @@ def test_no_control_plane_leaves_while_one_that_stays_does_not_serve(three: Roll
 
 def test_a_machine_without_a_unit_does_not_leave_etcd(three: Rollout) -> None:
     cluster = serving(3)
-    cluster.known[PLANES[2]] = a_node(PLANES[2], unit=False)
+    cluster.objects[PLANES[2]] = a_node(PLANES[2], unit=False)
     with pytest.raises(pulumi.RunError, match="made by an earlier release"):
         run(cluster, three.evict_leaving(members(3), members(1)))
     assert f"delete {PLANES[2]}" not in cluster.done
@@ -386,14 +398,14 @@ def test_settings_change_on_the_running_node(roll: Rollout) -> None:
     run(cluster, changes(roll, FIRST, SETTINGS_EDIT))
     assert cluster.done == [f"change {FIRST}"]
     text = '{"kubelet":"a"}'
-    assert cluster.known[FIRST].annotations[SETTINGS] == text
-    assert cluster.known[FIRST].annotations[SETTINGS_APPLIED] == settings_digest(text)
+    assert cluster.objects[FIRST].annotations[SETTINGS] == text
+    assert cluster.objects[FIRST].annotations[SETTINGS_APPLIED] == settings_digest(text)
     assert roll._changed == set()
 
 
 def test_a_settings_edit_waits_for_the_others_too(roll: Rollout) -> None:
     cluster = serving()
-    cluster.known[SECOND] = a_node(SECOND, ready=False)
+    cluster.objects[SECOND] = a_node(SECOND, ready=False)
     with pytest.raises(pulumi.RunError, match="another worker is not ready"):
         run(cluster, changes(roll, FIRST, SETTINGS_EDIT))
 
@@ -410,14 +422,14 @@ def back(**node: Any) -> KubernetesNode:  # noqa: ANN401 - as a_node
     [
         pytest.param(FakeCluster(), "it has no Node yet", id="no Node"),
         pytest.param(
-            FakeCluster(known={FIRST: a_node(FIRST)}),
+            FakeCluster(objects={FIRST: a_node(FIRST)}),
             "still that of cn-hangzhou.i-old",
             id="old",
         ),
-        pytest.param(FakeCluster(known={FIRST: back(ready=False)}), "not ready", id="not ready"),
+        pytest.param(FakeCluster(objects={FIRST: back(ready=False)}), "not ready", id="not ready"),
         pytest.param(
             FakeCluster(
-                known={FIRST: back()},
+                objects={FIRST: back()},
                 pods={
                     FIRST: [a_pod("cni", owner="DaemonSet", namespace="kube-system", ready=False)]
                 },
@@ -447,11 +459,11 @@ def test_static_pods_of_the_machine_before_do_not_count(three: Rollout) -> None:
 
 
 def test_a_node_that_is_back_is_opened_and_has_its_settings_written_down(roll: Rollout) -> None:
-    cluster = FakeCluster(known={FIRST: back()})
+    cluster = FakeCluster(objects={FIRST: back()})
     asyncio.run(cluster.cordon(FIRST))
     run(cluster, roll._until_back(roll._plan.nodes[FIRST], "i-new", _RESOURCE))
     assert cluster.done == [f"cordon {FIRST}", f"uncordon {FIRST}", f"change {FIRST}"]
-    assert SETTINGS in cluster.known[FIRST].annotations
+    assert SETTINGS in cluster.objects[FIRST].annotations
 
 
 class Silent(FakeCluster):
@@ -464,13 +476,13 @@ class Silent(FakeCluster):
 def waited_for(roll: Rollout, cluster: FakeCluster) -> list[str]:
     """The control planes that a run waits for."""
     nodes = [roll._plan.nodes[name] for name in PLANES]
-    found: list[str] = []
+    names: list[str] = []
 
     async def ask() -> None:
-        found.extend([node.name for node in nodes if await roll._is_waited_for(node)])
+        names.extend([node.name for node in nodes if await roll._is_waited_for(node)])
 
     run(cluster, ask())
-    return found
+    return names
 
 
 def test_a_control_plane_that_joins_others_is_waited_for(three: Rollout) -> None:
@@ -537,7 +549,7 @@ def test_an_earlier_release_wrote_workers_down_and_no_control_planes(three: Roll
     accepted = read_record(record(plan_from(document(3))))
     assert isinstance(accepted, Record)
     cluster = serving(3, pods={})
-    cluster.known["gone"] = a_node("gone")
+    cluster.objects["gone"] = a_node("gone")
     before = EarlierRelease(workers=(FIRST, SECOND, "gone"), kubernetes="1.35.4")
     run(cluster, three.before_changes(before, accepted, None))
     assert cluster.done == ["cordon gone", "taint gone", "delete gone"]

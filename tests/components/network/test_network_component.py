@@ -86,9 +86,9 @@ def test_the_api_server_is_open_to_the_allowed_ranges_only(run: Run) -> None:
     assert open_to == {"203.0.113.0/24"}
 
 
-@pytest.mark.parametrize("said", [{}, {"gateway": False}])
-def test_nothing_of_ipv6_is_made_unless_asked_for(said: dict[str, bool]) -> None:
-    run = deploy(small({"network": {"ipv6": said}}))
+@pytest.mark.parametrize("ipv6", [{}, {"gateway": False}])
+def test_nothing_of_ipv6_is_made_unless_asked_for(ipv6: dict[str, bool]) -> None:
+    run = deploy(small({"network": {"ipv6": ipv6}}))
     assert "enableIpv6" not in run.one("Network").inputs
     assert not run.of("Ipv6Gateway")
 
@@ -154,7 +154,7 @@ def test_a_wrong_range_of_an_adopted_vswitch_stops_the_run_before_anything_is_ma
     cloud = Cloud(there=there)
     with pytest.raises(Exception, match=r"10\.0\.0\.0/21"):
         deploy(adopted(), cloud=cloud, preview=preview)
-    assert [kind for kind in cloud.made if kind.startswith("alicloud:")] == []
+    assert [kind for kind in cloud.requested if kind.startswith("alicloud:")] == []
 
 
 def test_an_snat_entry_of_somebody_elses_stops_the_run_and_ours_does_not() -> None:

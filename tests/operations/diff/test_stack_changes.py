@@ -59,28 +59,28 @@ def test_a_file_that_comes_and_one_that_goes() -> None:
 
 def test_a_file_that_this_release_cannot_plan_any_more_is_not_compared() -> None:
     broken = text(edited(clustered(), at("kubernetes/version", "1.99.0")))
-    found = compare("x", broken, text(clustered()))
-    assert found.verdict is Verdict.NOT_COMPARED
-    assert "kubernetes.version" in found.lines[1]
+    judgement = compare("x", broken, text(clustered()))
+    assert judgement.verdict is Verdict.NOT_COMPARED
+    assert "kubernetes.version" in judgement.lines[1]
 
 
 def test_figures_and_addresses_are_those_of_both_sides() -> None:
-    found = change(at("nodePools/workers/count", 4))
-    assert [(f.name, f.before, f.after) for f in found.figures if f.before != f.after] == [
+    judgement = change(at("nodePools/workers/count", 4))
+    assert [(f.name, f.before, f.after) for f in judgement.figures if f.before != f.after] == [
         ("workers", 3, 4),
         ("pods", 30, 35),
         ("pod addresses", 60, 70),
         ("IP pools", 12, 14),
     ]
-    assert [(a.where, a.before, a.after) for a in found.addresses] == [
+    assert [(a.where, a.before, a.after) for a in judgement.addresses] == [
         ("workers-3 eth0", "", "10.0.2.64 + 10.0.2.65-10.0.2.69"),
         ("workers-3 eth1", "", "10.1.2.64 + 10.1.2.65-10.1.2.69"),
     ]
 
 
 def test_text_of_a_file_cannot_break_out_of_the_comment() -> None:
-    found = change(at("tags/owner", "``` @everyone <img>"))
-    shown = as_markdown("a", "b", (found,))
+    judgement = change(at("tags/owner", "``` @everyone <img>"))
+    shown = as_markdown("a", "b", (judgement,))
     assert shown.count("```") == 2
 
 
@@ -181,14 +181,14 @@ def test_what_is_deployed_is_read_from_the_state() -> None:
 
 def test_the_state_of_an_earlier_release_is_recognised() -> None:
     fleet = {"workers": ["w-0"], "kubernetes": "1.35.4"}
-    found = applied(deployment("spiderpool-alicloud:rollout:Fleet", fleet))
-    assert found == EarlierRelease(workers=("w-0",), kubernetes="1.35.4")
+    judgement = applied(deployment("spiderpool-alicloud:rollout:Fleet", fleet))
+    assert judgement == EarlierRelease(workers=("w-0",), kubernetes="1.35.4")
     assert applied({"resources": []}) == EarlierRelease()
 
 
 def test_the_machines_of_an_earlier_release_are_read_from_its_state() -> None:
     state = json.loads((RECORDED / "state.json").read_text(encoding="utf-8"))["deployment"]
-    found = applied(state)
-    assert isinstance(found, EarlierRelease)
-    assert sorted(found.machines) == ["m-0", "m-1", "m-2", "w-0", "w-1"]
-    assert found.machines["m-0"]["addresses"] == {"eth0": "10.64.0.16", "eth1": "10.65.0.16"}
+    judgement = applied(state)
+    assert isinstance(judgement, EarlierRelease)
+    assert sorted(judgement.machines) == ["m-0", "m-1", "m-2", "w-0", "w-1"]
+    assert judgement.machines["m-0"]["addresses"] == {"eth0": "10.64.0.16", "eth1": "10.65.0.16"}

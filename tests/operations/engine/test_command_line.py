@@ -44,9 +44,16 @@ def test_the_plan_of_every_stack_prints_for_people_and_for_machines(stack: str) 
 def test_the_plan_shows_the_guides_pools_addresses_and_room() -> None:
     text = call("plan", "--config", str(path_of_stack("local"))).stdout
     for shown in (
-        *("master-eth0", "172.31.199.185-172.31.199.189", "172.31.207.253"),
-        *("worker-eth1", "192.168.0.161-192.168.0.165", "192.168.0.253"),
-        *("max pods", "free", "Counted by quotas", "NAT gateways"),
+        "master-eth0",
+        "172.31.199.185-172.31.199.189",
+        "172.31.207.253",
+        "worker-eth1",
+        "192.168.0.161-192.168.0.165",
+        "192.168.0.253",
+        "max pods",
+        "free",
+        "Counted by quotas",
+        "NAT gateways",
     ):
         assert shown in text
 
@@ -101,8 +108,12 @@ def test_the_schema_and_the_reference_are_the_documented_ones() -> None:
 
 def test_the_local_cloud_takes_no_stack_of_another_profile(tmp_path: Path) -> None:
     done = call(
-        *("local", "up", "--home", str(tmp_path / "home")),
-        *("--config-file", str(path_of_stack("prod"))),
+        "local",
+        "up",
+        "--home",
+        str(tmp_path / "home"),
+        "--config-file",
+        str(path_of_stack("prod")),
     )
     assert done.exit_code == ExitCode.REFUSED
     assert "profile prod" in done.stderr

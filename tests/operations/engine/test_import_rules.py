@@ -33,8 +33,13 @@ def test_imports_keep_to_the_rooms() -> None:
 
 def test_an_import_against_the_rules_is_found(tmp_path: Path) -> None:
     for room in (
-        *("config", "planning", "components", "operations"),
-        *("policies", "localcloud", "toolchain"),
+        "config",
+        "planning",
+        "components",
+        "operations",
+        "policies",
+        "localcloud",
+        "toolchain",
     ):
         (tmp_path / room).mkdir()
         (tmp_path / room / "__init__.py").write_text("")

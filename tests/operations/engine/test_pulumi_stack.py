@@ -39,9 +39,9 @@ def test_a_lock_whose_process_is_gone_counts_as_left_behind(tmp_path: Path) -> N
     stack = stack_with_pulumi(tmp_path, "true")
     assert stack.lock() is None
     lock(tmp_path, 2**22 + 1)
-    found = stack.lock()
-    assert found is not None
-    assert not found.alive
+    left_behind = stack.lock()
+    assert left_behind is not None
+    assert not left_behind.alive
 
 
 def test_a_lock_whose_process_id_now_belongs_to_another_program_counts_as_left_behind(
@@ -49,9 +49,9 @@ def test_a_lock_whose_process_id_now_belongs_to_another_program_counts_as_left_b
 ) -> None:
     stack = stack_with_pulumi(tmp_path, "true")
     lock(tmp_path, os.getpid())
-    found = stack.lock()
-    assert found is not None
-    assert not found.alive
+    left_behind = stack.lock()
+    assert left_behind is not None
+    assert not left_behind.alive
 
 
 def test_a_wrong_passphrase_is_one_clear_sentence(tmp_path: Path) -> None:

@@ -46,8 +46,8 @@ class Machine:
             (stacks / "local.json").write_text("{}")
         if called.startswith("localcloud status"):
             return Finished(status=0, out='{"running": true, "machines": "running"}', err="")
-        found = [answer for begin, answer in self.answers.items() if called.startswith(begin)]
-        return found[0] if found else OK
+        answers = [answer for begin, answer in self.answers.items() if called.startswith(begin)]
+        return answers[0] if answers else OK
 
     def order(self) -> list[str]:
         return [" ".join(call.split()[:2]) for call in self.calls]
@@ -55,19 +55,19 @@ class Machine:
 
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
-    made = Machine(home=tmp_path / "home")
+    machine = Machine(home=tmp_path / "home")
 
     @dataclass(frozen=True, kw_only=True)
     class Scripted:
         env: Mapping[str, str]
 
         def run(self, argv: Sequence[str], **_: object) -> Finished:
-            return made.answer(argv)
+            return machine.answer(argv)
 
     monkeypatch.setattr(local, "Runner", Scripted)
     # A million rounds each time; test_passphrase.py is about it.
     monkeypatch.setattr(local, "opens", lambda _passphrase, _salt: True)
-    return made
+    return machine
 
 
 @pytest.fixture
@@ -129,9 +129,9 @@ def test_the_local_cloud_gets_its_port_and_region_from_the_stack_file(
 
 def test_secrets_are_made_at_the_first_up_only(machine: Machine, cloud: LocalCloud) -> None:
     cloud.up()
-    made = cloud.places.secrets.read_text()
+    first = cloud.places.secrets.read_text()
     cloud.up()
-    assert cloud.places.secrets.read_text() == made
+    assert cloud.places.secrets.read_text() == first
     assert len(machine.calls) > 0
 
 
@@ -191,7 +191,7 @@ def test_a_run_that_was_cut_off_is_recovered_before_the_update(
         return Recovered(
             pending=("creating alicloud:vpc/network:Network guide",),
             unlocked=False,
-            swept=Swept(found=[left], removed=[left]),
+            swept=Swept(leftovers=[left], removed=[left]),
         )
 
     monkeypatch.setattr(local, "recover_stack", recovered)
@@ -229,7 +229,7 @@ def test_a_cluster_that_never_gets_ready_is_left_for_pulumi_to_judge(
     monkeypatch.setattr(local, "_READY", 0.0)
     cloud.up()
     assert "pulumi up" in machine.order()
-    assert "going on" in printed(cloud)
+    assert "goes on without it" in printed(cloud)
 
 
 def test_down_destroys_checks_and_stops(machine: Machine, cloud: LocalCloud) -> None:

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.unit
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
-def made(seed: int = 1) -> ClusterSecrets:
+def new_secrets(seed: int = 1) -> ClusterSecrets:
     return make_secrets("guide", now=NOW, entropy=random.Random(seed).randbytes)  # noqa: S311 - a test
 
 
@@ -35,12 +35,12 @@ def common_name(of: x509.Certificate) -> str:
 
 
 def test_the_same_entropy_and_time_give_the_same_bytes() -> None:
-    assert made() == made()
-    assert made(1).ca.key != made(2).ca.key
+    assert new_secrets() == new_secrets()
+    assert new_secrets(1).ca.key != new_secrets(2).ca.key
 
 
 def test_every_key_is_of_its_own() -> None:
-    secrets = made()
+    secrets = new_secrets()
     keys = {
         secrets.ca.key,
         secrets.front_proxy_ca.key,
@@ -57,26 +57,30 @@ def test_every_key_is_of_its_own() -> None:
     [("ca", "kubernetes"), ("front_proxy_ca", "front-proxy-ca"), ("etcd_ca", "etcd-ca")],
 )
 def test_a_ca_is_called_as_kubeadm_calls_it_and_may_sign(attribute: str, name: str) -> None:
-    found = certificate(getattr(made(), attribute).certificate)
-    assert common_name(found) == name
-    assert found.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
-    usage = found.extensions.get_extension_for_class(x509.KeyUsage).value
+    issued = certificate(getattr(new_secrets(), attribute).certificate)
+    assert common_name(issued) == name
+    assert issued.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    usage = issued.extensions.get_extension_for_class(x509.KeyUsage).value
     assert usage.key_cert_sign
     assert usage.digital_signature
 
 
 def test_all_keys_are_p256() -> None:
-    for pem in (made().ca.certificate, made().admin.certificate, made().webhook.certificate):
+    for pem in (
+        new_secrets().ca.certificate,
+        new_secrets().admin.certificate,
+        new_secrets().webhook.certificate,
+    ):
         public = certificate(pem).public_key()
         assert isinstance(public, ec.EllipticCurvePublicKey)
         assert public.curve.name == "secp256r1"
 
 
 def test_the_administrator_is_in_the_group_that_can_be_unbound() -> None:
-    found = certificate(made().admin.certificate)
-    (group,) = found.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)
-    assert (common_name(found), group.value) == ("guide-admin", "kubeadm:cluster-admins")
-    usage = found.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    issued = certificate(new_secrets().admin.certificate)
+    (group,) = issued.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)
+    assert (common_name(issued), group.value) == ("guide-admin", "kubeadm:cluster-admins")
+    usage = issued.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
     assert list(usage) == [ExtendedKeyUsageOID.CLIENT_AUTH]
 
 
@@ -90,7 +94,7 @@ def test_the_administrator_is_in_the_group_that_can_be_unbound() -> None:
     ],
 )
 def test_the_webhook_is_verified_under_every_name_it_is_called_by(name: str) -> None:
-    secrets = made()
+    secrets = new_secrets()
     names = certificate(secrets.webhook.certificate).extensions.get_extension_for_class(
         x509.SubjectAlternativeName
     )
@@ -98,7 +102,7 @@ def test_the_webhook_is_verified_under_every_name_it_is_called_by(name: str) -> 
 
 
 def test_a_verifier_accepts_the_webhook_by_its_ca() -> None:
-    secrets = made()
+    secrets = new_secrets()
     verifier = (
         PolicyBuilder()
         .store(Store([certificate(secrets.webhook_ca)]))
@@ -109,16 +113,16 @@ def test_a_verifier_accepts_the_webhook_by_its_ca() -> None:
 
 
 def test_certificates_begin_before_now_and_last_ten_years() -> None:
-    found = certificate(made().ca.certificate)
-    assert found.not_valid_before_utc == NOW - timedelta(hours=1)
-    assert found.not_valid_after_utc == NOW + timedelta(days=3650)
-    assert expiry(made()) == found.not_valid_after_utc
+    issued = certificate(new_secrets().ca.certificate)
+    assert issued.not_valid_before_utc == NOW - timedelta(hours=1)
+    assert issued.not_valid_after_utc == NOW + timedelta(days=3650)
+    assert expiry(new_secrets()) == issued.not_valid_after_utc
 
 
 @given(st.integers(0, 2**32))
 def test_every_token_is_one_that_kubeadm_takes(seed: int) -> None:
-    assert TOKEN_PATTERN.fullmatch(made(seed).bootstrap_token)
+    assert TOKEN_PATTERN.fullmatch(new_secrets(seed).bootstrap_token)
 
 
 def test_what_is_made_passes_the_check_of_what_is_read() -> None:
-    assert parse_secrets(dump_secrets(made())) == made()
+    assert parse_secrets(dump_secrets(new_secrets())) == new_secrets()

@@ -14,7 +14,7 @@ from operations.engine.running import Runner
 from operations.failure import ExitCode, OperationError
 from operations.secrets.store import (
     FileStore,
-    Made,
+    NewSecrets,
     SecretStore,
     StackConfigStore,
     init_secrets,
@@ -39,7 +39,7 @@ else:
 """
 
 
-def made(store: SecretStore, *, seed: int = 1) -> Made:
+def init(store: SecretStore, *, seed: int = 1) -> NewSecrets:
     return init_secrets(
         "guide",
         store,
@@ -60,22 +60,22 @@ def stack(tmp_path: Path) -> StackConfigStore:
 
 def test_a_file_is_private_and_holds_what_was_made(tmp_path: Path) -> None:
     store = FileStore(tmp_path / "new" / "secrets.yaml")
-    assert made(store).where == str(store.path)
+    assert init(store).where == str(store.path)
     assert stat.S_IMODE(store.path.stat().st_mode) == 0o600
     assert read_secrets(store).bootstrap_token
 
 
 def test_nothing_is_left_beside_the_file(tmp_path: Path) -> None:
-    made(FileStore(tmp_path / "secrets.yaml"))
+    init(FileStore(tmp_path / "secrets.yaml"))
     assert [path.name for path in tmp_path.iterdir()] == ["secrets.yaml"]
 
 
 def test_secrets_that_are_there_are_kept(tmp_path: Path) -> None:
     store = FileStore(tmp_path / "secrets.yaml")
-    made(store)
+    init(store)
     before = store.path.read_text(encoding="utf-8")
     with pytest.raises(OperationError, match="would have another CA") as refused:
-        made(store, seed=2)
+        init(store, seed=2)
     assert refused.value.code is ExitCode.REFUSED
     assert store.path.read_text(encoding="utf-8") == before
 
@@ -97,14 +97,14 @@ def test_a_missing_file_says_how_to_make_it(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(OperationError) as refused:
-        made(FileStore(tmp_path / "file" / "secrets.yaml"))
+        init(FileStore(tmp_path / "file" / "secrets.yaml"))
     assert refused.value.code is ExitCode.UNPREPARED
 
 
 def test_a_stack_keeps_them_by_standard_input_and_never_by_arguments(
     stack: StackConfigStore, tmp_path: Path
 ) -> None:
-    made(stack)
+    init(stack)
     assert (tmp_path / "argv").read_text(encoding="utf-8").splitlines() == [
         "config set --secret spiderpool-alicloud:secrets --stack dev --non-interactive"
     ]
@@ -114,18 +114,18 @@ def test_a_stack_keeps_them_by_standard_input_and_never_by_arguments(
 
 def test_a_stack_that_has_them_keeps_them(stack: StackConfigStore, tmp_path: Path) -> None:
     full = StackConfigStore(stack="dev", runner=stack.runner, kept=True)
-    with pytest.raises(OperationError, match="stack dev has secrets already"):
-        made(full)
+    with pytest.raises(OperationError, match="stack dev already has secrets"):
+        init(full)
     assert not (tmp_path / "argv").exists()
 
 
 def test_what_pulumi_says_is_told_with_a_way_out(stack: StackConfigStore, tmp_path: Path) -> None:
     (tmp_path / "mode").write_text("--fail", encoding="utf-8")
     with pytest.raises(OperationError, match=r"incorrect passphrase.*PULUMI_CONFIG_PASSPHRASE"):
-        made(stack)
+        init(stack)
 
 
 def test_what_is_told_about_them_is_not_secret(tmp_path: Path) -> None:
-    told = made(FileStore(tmp_path / "secrets.yaml"))
-    assert told == Made(where=str(tmp_path / "secrets.yaml"), expires=told.expires)
-    assert told.expires.year == 2036
+    outcome = init(FileStore(tmp_path / "secrets.yaml"))
+    assert outcome == NewSecrets(where=str(tmp_path / "secrets.yaml"), expires=outcome.expires)
+    assert outcome.expires.year == 2036

@@ -115,7 +115,7 @@ def test_every_step_can_be_kept_and_read_again() -> None:
 def test_no_step_touches_a_node() -> None:
     for stack, node in every_node():
         plan = stack_plan(stack)
-        given = {
+        documents = {
             user_data(
                 plan,
                 node,
@@ -127,7 +127,7 @@ def test_no_step_touches_a_node() -> None:
             )
             for secrets in steps()
         }
-        assert len(given) == 1
+        assert len(documents) == 1
 
 
 def test_the_expiry_is_the_first_of_all_certificates() -> None:
@@ -137,9 +137,9 @@ def test_the_expiry_is_the_first_of_all_certificates() -> None:
 
 def test_the_release_registers_the_whole_bundle() -> None:
     both = steps()[1]
-    given = webhook_certificates(both)
-    assert base64.b64decode(given["tlsCa"]).decode() == both.webhook_ca
-    assert base64.b64decode(given["tlsCert"]).decode() == fake_secrets().webhook.certificate
+    certificates = webhook_certificates(both)
+    assert base64.b64decode(certificates["tlsCa"]).decode() == both.webhook_ca
+    assert base64.b64decode(certificates["tlsCert"]).decode() == fake_secrets().webhook.certificate
 
 
 def test_a_new_certificate_is_not_served_before_both_cas_are_trusted() -> None:
@@ -167,23 +167,23 @@ def test_the_old_ca_stays_until_kubelets_had_their_time() -> None:
 
 
 def listed(secrets: ClusterSecrets, since: str) -> dict[str, Any]:
-    given = webhook_certificates(secrets)
-    webhooks = [{"clientConfig": {"caBundle": given["tlsCa"]}}] * 5
+    certificates = webhook_certificates(secrets)
+    webhooks = [{"clientConfig": {"caBundle": certificates["tlsCa"]}}] * 5
     fields = [{"time": "2026-05-01T00:00:00Z"}, {"time": since}]
     metadata = {"creationTimestamp": "2026-04-01T00:00:00Z", "managedFields": fields}
     return {
         "items": [
             {"kind": "MutatingWebhookConfiguration", "webhooks": webhooks},
             {"kind": "ValidatingWebhookConfiguration", "webhooks": webhooks},
-            {"kind": "Secret", "metadata": metadata, "data": {"tls.crt": given["tlsCert"]}},
+            {"kind": "Secret", "metadata": metadata, "data": {"tls.crt": certificates["tlsCert"]}},
         ]
     }
 
 
 def test_the_cluster_is_read_as_kubectl_prints_it() -> None:
     secrets = steps()[1]
-    found = read_deployed(listed(secrets, "2026-05-31T23:59:00Z"))
-    assert found == Deployed(
+    deployed = read_deployed(listed(secrets, "2026-05-31T23:59:00Z"))
+    assert deployed == Deployed(
         bundles=(secrets.webhook_ca,) * 10,
         certificate=secrets.webhook.certificate,
         since=NOW - timedelta(minutes=1),
@@ -198,11 +198,11 @@ def test_a_cluster_without_the_webhooks_is_one_sentence() -> None:
 def test_the_command_takes_the_first_step_without_a_cluster(tmp_path: Path) -> None:
     file = tmp_path / "secrets.yaml"
     file.write_text(dump_secrets(fake_secrets()), encoding="utf-8")
-    said = rotate_webhook("local", Places.of(tmp_path), file=file)
-    assert said.startswith("Step 1 of 3")
-    assert "pulumi up --stack local" in said
+    sentence = rotate_webhook("local", Places.of(tmp_path), file=file)
+    assert sentence.startswith("Step 1 of 3")
+    assert "pulumi up --stack local" in sentence
     assert step_of(parse_secrets(file.read_text(encoding="utf-8"))) is Step.BOTH_TRUSTED
-    assert "PRIVATE KEY" not in said
+    assert "PRIVATE KEY" not in sentence
 
 
 def test_the_command_takes_no_further_step_without_a_cluster(tmp_path: Path) -> None:

@@ -103,9 +103,9 @@ def test_a_rule_is_foreign_as_soon_as_the_state_lost_it() -> None:
 
 
 def test_a_rule_over_ipv6_is_known_by_the_id_that_the_provider_gives_it() -> None:
-    known = "sg-1:ingress:tcp:443/443:intranet:2001:db8::/32:accept:1"
-    held = permission("ingress", "TCP", "443/443", Ipv6SourceCidrIp="2001:db8::/32")
-    assert foreign_rules(Group(held), state(known)) == []
+    own_id = "sg-1:ingress:tcp:443/443:intranet:2001:db8::/32:accept:1"
+    listed = permission("ingress", "TCP", "443/443", Ipv6SourceCidrIp="2001:db8::/32")
+    assert foreign_rules(Group(listed), state(own_id)) == []
 
 
 def test_revoking_calls_the_action_of_each_direction_with_the_rules_id() -> None:

@@ -15,15 +15,22 @@ from operations.engine.pulumi_stack import PulumiStack
 from operations.engine.running import Runner
 from operations.engine.stack_file import Stack, path_of_stack
 from operations.sweep.cloud import Account, CloudError
-from operations.sweep.leftovers import BY_CONTROLLER, BY_NAME, BY_TAG, Leftover, Ours, leftovers
-from operations.sweep.recovery import settle
+from operations.sweep.leftovers import (
+    BY_CONTROLLER,
+    BY_NAME,
+    BY_TAG,
+    Leftover,
+    OwnedNames,
+    leftovers,
+)
+from operations.sweep.recovery import wait_until_quiet
 from operations.sweep.removal import order, remove
 from operations.sweep.state import StackState
 
 pytestmark = pytest.mark.unit
 
-OURS = Ours.of(Stack.read(path_of_stack(LOCAL_STACK)).plan())
-TAGS = {"Tags": {"Tag": [{"Key": k, "Value": v} for k, v in OURS.tags.items()]}}
+OWNED = OwnedNames.of(Stack.read(path_of_stack(LOCAL_STACK)).plan())
+TAGS = {"Tags": {"Tag": [{"Key": k, "Value": v} for k, v in OWNED.tags.items()]}}
 CONTROLLER = {"Tags": {"Tag": [{"TagKey": "ack.aliyun.com", "TagValue": "guide"}]}}
 NOTHING = StackState.of(None)
 
@@ -65,51 +72,51 @@ def state(*resources: tuple[str, str], **inputs: object) -> StackState:
     )
 
 
-def found(cloud: ListedCloud, known: StackState = NOTHING) -> list[tuple[str, str, str]]:
-    return [(item.kind, item.id, item.sign) for item in leftovers(cloud, OURS, known)]
+def signs(cloud: ListedCloud, in_state: StackState = NOTHING) -> list[tuple[str, str, str]]:
+    return [(item.kind, item.id, item.sign) for item in leftovers(cloud, OWNED, in_state)]
 
 
 def test_what_carries_both_tags_and_is_not_in_the_state_is_left_over() -> None:
     cloud = ListedCloud(DescribeInstances=[{"InstanceId": "i-1", **TAGS}])
-    assert found(cloud) == [("instance", "i-1", BY_TAG)]
+    assert signs(cloud) == [("instance", "i-1", BY_TAG)]
 
 
 def test_what_stands_in_the_state_is_never_left_over() -> None:
     cloud = ListedCloud(DescribeInstances=[{"InstanceId": "i-1", **TAGS}])
-    assert found(cloud, state(("alicloud:ecs/instance:Instance", "i-1"))) == []
+    assert signs(cloud, state(("alicloud:ecs/instance:Instance", "i-1"))) == []
 
 
 def test_what_the_state_only_refers_to_is_never_left_over() -> None:
     cloud = ListedCloud(DescribeVSwitches=[{"VSwitchId": "vsw-1", **TAGS}])
-    known = state(("alicloud:ecs/instance:Instance", "i-1"), where=["in vsw-1"])
-    assert found(cloud, known) == []
+    in_state = state(("alicloud:ecs/instance:Instance", "i-1"), where=["in vsw-1"])
+    assert signs(cloud, in_state) == []
 
 
 def test_a_pending_operation_on_something_that_exists_keeps_it() -> None:
     cloud = ListedCloud(DescribeVpcs=[{"VpcId": "vpc-1", **TAGS}])
     pending = {"type": "deleting", "resource": {"urn": "urn:x::y::a:b:C::guide", "id": "vpc-1"}}
-    known = StackState.of({"pending_operations": [pending]})
-    assert found(cloud, known) == []
-    assert known.pending == ("deleting a:b:C guide",)
+    in_state = StackState.of({"pending_operations": [pending]})
+    assert signs(cloud, in_state) == []
+    assert in_state.pending == ("deleting a:b:C guide",)
 
 
 def test_a_pending_create_that_has_its_id_already_is_forgotten_and_so_left_over() -> None:
     """As found when a SIGKILL met the engine just as it wrote the new resource down."""
     cloud = ListedCloud(DescribeVpcs=[{"VpcId": "vpc-1", **TAGS}])
     pending = {"type": "creating", "resource": {"urn": "urn:x::y::a:b:C::guide", "id": "vpc-1"}}
-    known = StackState.of({"pending_operations": [pending]})
-    assert found(cloud, known) == [("VPC", "vpc-1", BY_TAG)]
+    in_state = StackState.of({"pending_operations": [pending]})
+    assert signs(cloud, in_state) == [("VPC", "vpc-1", BY_TAG)]
 
 
 def test_one_of_the_two_tags_is_not_enough() -> None:
     one = {"Tags": {"Tag": [{"Key": TAG_CLUSTER, "Value": "guide"}]}}
-    assert found(ListedCloud(DescribeInstances=[{"InstanceId": "i-1", **one}])) == []
+    assert signs(ListedCloud(DescribeInstances=[{"InstanceId": "i-1", **one}])) == []
 
 
 def test_the_same_tags_of_another_profile_are_another_stacks() -> None:
     other = {TAG_CLUSTER: "guide", TAG_PROFILE: "prod"}
     tags = {"Tags": {"Tag": [{"Key": k, "Value": v} for k, v in other.items()]}}
-    assert found(ListedCloud(DescribeInstances=[{"InstanceId": "i-1", **tags}])) == []
+    assert signs(ListedCloud(DescribeInstances=[{"InstanceId": "i-1", **tags}])) == []
 
 
 def test_a_name_alone_makes_nothing_ours() -> None:
@@ -118,7 +125,7 @@ def test_a_name_alone_makes_nothing_ours() -> None:
         DescribeInstances=[{"InstanceId": "i-1", "InstanceName": "guide-master"}],
         DescribeSecurityGroups=[{"SecurityGroupId": "sg-1", "SecurityGroupName": "guide"}],
     )
-    assert found(cloud) == []
+    assert signs(cloud) == []
 
 
 def test_a_vswitch_made_and_not_yet_tagged_is_known_by_name_inside_our_vpc() -> None:
@@ -130,8 +137,8 @@ def test_a_vswitch_made_and_not_yet_tagged_is_known_by_name_inside_our_vpc() -> 
             {"VSwitchId": "vsw-3", "VpcId": "vpc-1", "VSwitchName": "theirs"},
         ]
     )
-    known = state(("alicloud:vpc/network:Network", "vpc-1"))
-    assert found(cloud, known) == [("vSwitch", "vsw-1", BY_NAME)]
+    in_state = state(("alicloud:vpc/network:Network", "vpc-1"))
+    assert signs(cloud, in_state) == [("vSwitch", "vsw-1", BY_NAME)]
 
 
 @pytest.mark.parametrize(
@@ -149,18 +156,18 @@ def test_an_untagged_eip_is_ours_only_by_name_and_free(
     cloud = ListedCloud(
         DescribeEipAddresses=[{"AllocationId": "eip-1", "Name": "guide-nat", **more}]
     )
-    assert found(cloud) == expected
+    assert signs(cloud) == expected
 
 
 def test_the_cloud_controllers_load_balancers_are_left_over_once_no_machine_is() -> None:
     cloud = ListedCloud(DescribeLoadBalancers=[{"LoadBalancerId": "lb-1", **CONTROLLER}])
-    assert found(cloud) == [("load balancer", "lb-1", BY_CONTROLLER)]
-    assert found(cloud, state(("alicloud:ecs/instance:Instance", "i-1"))) == []
+    assert signs(cloud) == [("load balancer", "lb-1", BY_CONTROLLER)]
+    assert signs(cloud, state(("alicloud:ecs/instance:Instance", "i-1"))) == []
 
 
 def test_another_clusters_load_balancers_are_not_ours() -> None:
     other = {"Tags": {"Tag": [{"TagKey": "ack.aliyun.com", "TagValue": "guide-2"}]}}
-    assert found(ListedCloud(DescribeLoadBalancers=[{"LoadBalancerId": "lb-1", **other}])) == []
+    assert signs(ListedCloud(DescribeLoadBalancers=[{"LoadBalancerId": "lb-1", **other}])) == []
 
 
 def test_listeners_and_groups_are_looked_at_on_the_apis_own_load_balancer_only() -> None:
@@ -169,15 +176,15 @@ def test_listeners_and_groups_are_looked_at_on_the_apis_own_load_balancer_only()
         DescribeLoadBalancerListeners=[{"ListenerProtocol": "tcp", "ListenerPort": 6443}],
         DescribeVServerGroups=[{"VServerGroupId": "rsp-1", "VServerGroupName": "guide-api"}],
     )
-    assert found(cloud) == []
+    assert signs(cloud) == []
     own = ("alicloud:slb/applicationLoadBalancer:ApplicationLoadBalancer", "lb-1")
-    assert [(kind, id_) for kind, id_, _ in found(cloud, state(own))] == [
+    assert [(kind, id_) for kind, id_, _ in signs(cloud, state(own))] == [
         ("listener", "lb-1:tcp:6443"),
         ("server group", "rsp-1"),
     ]
     listener = ("alicloud:slb/listener:Listener", "lb-1:tcp:6443")
     group = ("alicloud:slb/serverGroup:ServerGroup", "rsp-1")
-    assert found(cloud, state(own, listener, group)) == []
+    assert signs(cloud, state(own, listener, group)) == []
 
 
 def test_a_binding_of_our_eip_to_our_gateway_that_the_state_misses_is_undone() -> None:
@@ -185,15 +192,15 @@ def test_a_binding_of_our_eip_to_our_gateway_that_the_state_misses_is_undone() -
     cloud = ListedCloud(DescribeEipAddresses=[eip])
     own = ("alicloud:ecs/eipAddress:EipAddress", "eip-1")
     gateway = ("alicloud:vpc/natGateway:NatGateway", "ngw-1")
-    known = ("alicloud:ecs/eipAssociation:EipAssociation", "eip-1:ngw-1")
-    assert [kind for kind, _, _ in found(cloud, state(own, gateway))] == ["EIP association"]
-    assert found(cloud, state(own)) == []
-    assert found(cloud, state(own, gateway, known)) == []
+    in_state = ("alicloud:ecs/eipAssociation:EipAssociation", "eip-1:ngw-1")
+    assert [kind for kind, _, _ in signs(cloud, state(own, gateway))] == ["EIP association"]
+    assert signs(cloud, state(own)) == []
+    assert signs(cloud, state(own, gateway, in_state)) == []
 
 
 def test_an_adopted_vpc_is_never_left_over_even_with_our_tags() -> None:
     cloud = ListedCloud(DescribeVpcs=[{"VpcId": "vpc-theirs", **TAGS}])
-    adopted = replace(OURS, vpc_id="vpc-theirs")
+    adopted = replace(OWNED, vpc_id="vpc-theirs")
     assert leftovers(cloud, adopted, NOTHING) == []
 
 
@@ -203,33 +210,33 @@ def test_a_range_on_our_vpc_that_the_state_misses_is_taken_off_again() -> None:
         "SecondaryCidrBlocks": {"SecondaryCidrBlock": ["192.168.0.0/16", "10.9.0.0/16"]},
     }
     cloud = ListedCloud(DescribeVpcs=[vpc])
-    known = state(("alicloud:vpc/network:Network", "vpc-1"))
-    assert found(cloud, known) == [("CIDR block", "vpc-1:192.168.0.0/16", BY_NAME)]
+    in_state = state(("alicloud:vpc/network:Network", "vpc-1"))
+    assert signs(cloud, in_state) == [("CIDR block", "vpc-1:192.168.0.0/16", BY_NAME)]
     block = ("alicloud:vpc/ipv4CidrBlock:Ipv4CidrBlock", "vpc-1:192.168.0.0/16")
-    assert found(cloud, state(("alicloud:vpc/network:Network", "vpc-1"), block)) == []
+    assert signs(cloud, state(("alicloud:vpc/network:Network", "vpc-1"), block)) == []
 
 
 def test_role_and_policy_share_a_name_and_are_told_apart() -> None:
     cloud = ListedCloud()
     cloud.named = {"GetRole": {"Role": {}}, "GetPolicy": {"Policy": {}}}
-    name = OURS.role
-    assert found(cloud) == [("policy", name, BY_NAME), ("role", name, BY_NAME)]
-    assert found(cloud, state(("alicloud:ram/role:Role", name))) == [("policy", name, BY_NAME)]
+    name = OWNED.role
+    assert signs(cloud) == [("policy", name, BY_NAME), ("role", name, BY_NAME)]
+    assert signs(cloud, state(("alicloud:ram/role:Role", name))) == [("policy", name, BY_NAME)]
 
 
 def test_a_list_that_is_refused_is_an_error_and_not_an_empty_one() -> None:
     cloud = ListedCloud()
     cloud.refused = {"GetRole": "NoPermission"}
     with pytest.raises(CloudError, match="NoPermission"):
-        leftovers(cloud, OURS, NOTHING)
+        leftovers(cloud, OWNED, NOTHING)
 
 
 def test_only_what_was_agreed_to_is_deleted() -> None:
     cloud = ListedCloud(
         DescribeInstances=[{"InstanceId": "i-1", **TAGS}, {"InstanceId": "i-2", **TAGS}]
     )
-    agreed = leftovers(cloud, OURS, NOTHING)[:1]
-    kept = remove(cloud, agreed, lambda: leftovers(cloud, OURS, NOTHING), still=0)
+    agreed = leftovers(cloud, OWNED, NOTHING)[:1]
+    kept = remove(cloud, agreed, lambda: leftovers(cloud, OWNED, NOTHING), still=0)
     assert kept == {}
     assert cloud.deleted == [("DeleteInstance", "i-1")]
 
@@ -237,8 +244,8 @@ def test_only_what_was_agreed_to_is_deleted() -> None:
 def test_what_the_cloud_refuses_for_good_is_named_with_its_reason() -> None:
     cloud = ListedCloud(DescribeInstances=[{"InstanceId": "i-1", **TAGS}])
     cloud.refused = {"DeleteInstance": "Forbidden.RAM"}
-    wanted = leftovers(cloud, OURS, NOTHING)
-    kept = remove(cloud, wanted, lambda: leftovers(cloud, OURS, NOTHING))
+    agreed = leftovers(cloud, OWNED, NOTHING)
+    kept = remove(cloud, agreed, lambda: leftovers(cloud, OWNED, NOTHING))
     assert {item.id: why for item, why in kept.items()} == {
         "i-1": "DeleteInstance: Forbidden.RAM: as asked"
     }
@@ -269,7 +276,7 @@ def test_a_recovery_waits_until_nothing_new_appears() -> None:
         if now[0] < 20:
             cloud.lists["DescribeInstances"].append({"InstanceId": f"i-{now[0]}", **TAGS})
 
-    settle(cloud, OURS, NOTHING, clock=lambda: now[0], pause=pause)
+    wait_until_quiet(cloud, OWNED, NOTHING, clock=lambda: now[0], pause=pause)
     assert now[0] >= 27.5
 
 
@@ -286,7 +293,7 @@ def test_real_credentials_never_travel_to_a_local_cloud() -> None:
 
 def test_the_tags_are_those_that_the_plan_gives() -> None:
     plan = Stack.read(path_of_stack(LOCAL_STACK)).plan()
-    assert {k: plan.tags[k] for k in (TAG_CLUSTER, TAG_PROFILE)} == dict(OURS.tags)
+    assert {k: plan.tags[k] for k in (TAG_CLUSTER, TAG_PROFILE)} == dict(OWNED.tags)
 
 
 def test_every_kind_that_is_found_can_be_deleted() -> None:

@@ -131,13 +131,13 @@ class _Runner(Runner):
         object.__setattr__(self, "run", cluster.run)
 
 
-def upgrader(cluster: Cluster, wanted: ClusterPlan) -> Upgrader:
-    return Upgrader(stack="s", plan=wanted, runner=_Runner(cluster))
+def upgrader(cluster: Cluster, target: ClusterPlan) -> Upgrader:
+    return Upgrader(stack="s", plan=target, runner=_Runner(cluster))
 
 
-def go(cluster: Cluster, wanted: ClusterPlan) -> None:
-    made = upgrader(cluster, wanted)
-    _go(made, _planned(made), Progress(console=Console(quiet=True)))
+def go(cluster: Cluster, target: ClusterPlan) -> None:
+    upgrade = upgrader(cluster, target)
+    _go(upgrade, _planned(upgrade), Progress(console=Console(quiet=True)))
 
 
 def test_what_runs_is_read_from_the_cluster_itself() -> None:
@@ -159,44 +159,44 @@ def test_the_steps_are_shown_in_the_order_in_which_the_run_takes_them() -> None:
 
 
 def test_one_run_takes_all_steps() -> None:
-    found = cluster()
-    go(found, plan())
-    assert found.did == ["pulumi up"]
-    assert set(found.versions.values()) == {"1.35.5"}
-    assert found.chart == "1.2.2"
+    started = cluster()
+    go(started, plan())
+    assert started.did == ["pulumi up"]
+    assert set(started.versions.values()) == {"1.35.5"}
+    assert started.chart == "1.2.2"
 
 
 def test_a_cluster_that_runs_everything_already_is_left_alone() -> None:
-    found = cluster()
-    go(found, plan())
-    go(found, plan())
-    assert found.did == ["pulumi up"]
+    started = cluster()
+    go(started, plan())
+    go(started, plan())
+    assert started.did == ["pulumi up"]
 
 
 def test_a_run_that_fails_says_so_and_the_same_command_goes_on() -> None:
-    found = cluster(up_fails=True)
+    started = cluster(up_fails=True)
     with pytest.raises(OperationError, match="goes on with what is left"):
-        go(found, plan())
-    found.up_fails = False
-    go(found, plan())
-    assert set(found.versions.values()) == {"1.35.5"}
+        go(started, plan())
+    started.up_fails = False
+    go(started, plan())
+    assert set(started.versions.values()) == {"1.35.5"}
 
 
 def test_what_a_run_left_undone_is_named() -> None:
-    found = cluster(comes_to={"workers-1": "1.35.4"})
+    started = cluster(comes_to={"workers-1": "1.35.4"})
     with pytest.raises(OperationError, match="1 steps are left after the run: workers workers-1"):
-        go(found, plan())
+        go(started, plan())
 
 
 def test_the_only_control_plane_is_not_upgraded_by_a_run() -> None:
-    found = cluster(versions={"masters-0": "1.35.4", **dict.fromkeys(WORKERS, "1.35.4")})
+    started = cluster(versions={"masters-0": "1.35.4", **dict.fromkeys(WORKERS, "1.35.4")})
     with pytest.raises(OperationError, match="the only control plane"):
-        go(found, plan(planes=1))
-    assert found.did == []
+        go(started, plan(planes=1))
+    assert started.did == []
 
 
 def test_a_refusal_runs_nothing() -> None:
-    found = cluster(versions=dict.fromkeys((*PLANES, *WORKERS), "1.33.1"), configured="1.33.1")
+    started = cluster(versions=dict.fromkeys((*PLANES, *WORKERS), "1.33.1"), configured="1.33.1")
     with pytest.raises(OperationError, match="none may be skipped"):
-        go(found, plan())
-    assert found.did == []
+        go(started, plan())
+    assert started.did == []

@@ -162,8 +162,8 @@ def _cluster(
 
 
 def _verdicts(cluster: Cluster, shell: Played | None = None) -> dict[str, Verdict]:
-    found = verify(CHECKS, cluster, shell or Played(), done=lambda: None)
-    return {verdict.check.name: verdict for verdict in found}
+    verdicts = verify(CHECKS, cluster, shell or Played(), done=lambda: None)
+    return {verdict.check.name: verdict for verdict in verdicts}
 
 
 def _failed(verdicts: dict[str, Verdict]) -> set[str]:
@@ -187,7 +187,7 @@ def test_on_the_local_cloud_packets_are_never_tried_and_never_passed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "check", "said"),
+    ("change", "check", "detail"),
     [
         (
             lambda i: i["Node/worker"]["status"].update(conditions=[]),
@@ -198,7 +198,7 @@ def test_on_the_local_cloud_packets_are_never_tried_and_never_passed() -> None:
         (
             lambda i: i["Node/worker"]["spec"].update(providerID="cn-hangzhou.i-other"),
             "provider-ids",
-            "worker says cn-hangzhou.i-other, its instance is cn-hangzhou.i-worker",
+            "worker has cn-hangzhou.i-other, its instance is cn-hangzhou.i-worker",
         ),
         (
             lambda i: i["Node/worker"]["spec"].update(
@@ -210,7 +210,7 @@ def test_on_the_local_cloud_packets_are_never_tried_and_never_passed() -> None:
         (
             lambda i: i["SpiderIPPool/worker-eth1"]["spec"].update(gateway="192.168.0.1"),
             "pools-as-planned",
-            "worker-eth1: gateway is 192.168.0.1, the stack says 192.168.0.253",
+            "worker-eth1: gateway is 192.168.0.1, the stack has 192.168.0.253",
         ),
         (
             lambda i: i.pop("SpiderIPPool/worker-eth1"),
@@ -232,7 +232,7 @@ def test_on_the_local_cloud_packets_are_never_tried_and_never_passed() -> None:
                 allocatedIPs="{}", allocatedIPCount=0
             ),
             "pool-status",
-            "worker-eth0: a pod runs on 172.31.0.20, which the pool takes for free",
+            "worker-eth0: a pod runs on 172.31.0.20, which the pool counts as free",
         ),
         (
             lambda i: i.pop("Pod/test-app-2-worker"),
@@ -247,11 +247,11 @@ def test_on_the_local_cloud_packets_are_never_tried_and_never_passed() -> None:
     ],
 )
 def test_what_is_wrong_with_an_object_is_found(
-    change: Callable[[dict[str, dict[str, Any]]], object], check: str, said: str
+    change: Callable[[dict[str, dict[str, Any]]], object], check: str, detail: str
 ) -> None:
     verdict = _verdicts(_cluster(change))[check]
     assert verdict.outcome is Outcome.FAILED
-    assert said in verdict.details
+    assert detail in verdict.details
 
 
 @pytest.mark.parametrize(
