@@ -24,8 +24,8 @@ from tests.localcloud.fuzz_requests import (
     GOOD,
     Bytes,
     ControlRequest,
-    Remembered,
     PlainRequest,
+    Remembered,
     Request,
     SignedCall,
 )
