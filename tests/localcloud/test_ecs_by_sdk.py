@@ -35,14 +35,14 @@ class Place:
         ]
 
     def eni(self, **more: object) -> dict[str, Any]:
-        given = {"VSwitchId": self.vswitch, "SecurityGroupIds": [self.group], **more}
-        return self.api.ecs("CreateNetworkInterface", **given)
+        parameters = {"VSwitchId": self.vswitch, "SecurityGroupIds": [self.group], **more}
+        return self.api.ecs("CreateNetworkInterface", **parameters)
 
     def shown(self, eni_id: str) -> dict[str, Any]:
-        (found,) = self.api.ecs("DescribeNetworkInterfaces", NetworkInterfaceId=[eni_id])[
+        (shown,) = self.api.ecs("DescribeNetworkInterfaces", NetworkInterfaceId=[eni_id])[
             "NetworkInterfaceSets"
         ]["NetworkInterfaceSet"]
-        return dict(found)
+        return dict(shown)
 
     def run(self, *enis: str, kind: str = "ecs.g7.large", **more: object) -> str:
         nics = [
@@ -57,17 +57,17 @@ class Place:
             if nics
             else {"VSwitchId": self.vswitch, "SecurityGroupIds": [self.group]}
         )
-        made = self.api.ecs(
+        answer = self.api.ecs(
             "RunInstances", **{"InstanceType": kind, "ImageId": IMAGE, **where, **more}
         )
-        (instance_id,) = made["InstanceIdSets"]["InstanceIdSet"]
+        (instance_id,) = answer["InstanceIdSets"]["InstanceIdSet"]
         return str(instance_id)
 
     def instance(self, instance_id: str) -> dict[str, Any]:
-        (found,) = self.api.ecs("DescribeInstances", InstanceIds=f'["{instance_id}"]')["Instances"][
+        (shown,) = self.api.ecs("DescribeInstances", InstanceIds=f'["{instance_id}"]')["Instances"][
             "Instance"
         ]
-        return dict(found)
+        return dict(shown)
 
 
 @pytest.fixture
@@ -82,14 +82,14 @@ def secondary(shown: dict[str, Any]) -> list[str]:
 
 
 def test_an_eni_has_the_addresses_it_was_given(place: Place) -> None:
-    made = place.eni(
+    eni = place.eni(
         PrimaryIpAddress="172.31.199.183",
         PrivateIpAddress=["172.31.199.185", "172.31.199.186"],
         NetworkInterfaceName="eth0",
         DeleteOnRelease=False,
         Tag=[{"Key": "a", "Value": "b"}],
     )
-    shown = place.shown(made["NetworkInterfaceId"])
+    shown = place.shown(eni["NetworkInterfaceId"])
     assert shown["PrivateIpAddress"] == "172.31.199.183"
     assert secondary(shown) == ["172.31.199.185", "172.31.199.186"]
     assert (shown["Status"], shown["Type"], shown["DeleteOnRelease"]) == (
@@ -97,7 +97,7 @@ def test_an_eni_has_the_addresses_it_was_given(place: Place) -> None:
         "Secondary",
         False,
     )
-    assert shown["MacAddress"] == made["MacAddress"]
+    assert shown["MacAddress"] == eni["MacAddress"]
     for name in ("Ipv6Sets", "Ipv4PrefixSets", "SecurityGroupIds", "PrivateIpSets"):
         assert name in shown
 
@@ -128,8 +128,8 @@ def test_an_address_is_held_by_one_eni_only(place: Place) -> None:
 def test_a_refused_creation_leaves_nothing(place: Place) -> None:
     with refused("InvalidVSwitchId.IpInvalid"):
         place.eni(PrivateIpAddress=["172.31.199.185", "172.31.192.0"])
-    found = place.api.ecs("DescribeNetworkInterfaces")
-    assert found["TotalCount"] == 0
+    listed = place.api.ecs("DescribeNetworkInterfaces")
+    assert listed["TotalCount"] == 0
     place.eni(PrivateIpAddress=["172.31.199.185"])
 
 
@@ -137,20 +137,20 @@ def test_ten_explicit_addresses_is_the_most_at_creation(place: Place) -> None:
     eleven = [f"172.31.199.{n}" for n in range(100, 111)]
     with refused("MaxEniPrivateIpsCountExceeded"):
         place.eni(PrivateIpAddress=eleven)
-    made = place.eni(PrivateIpAddress=eleven[:10])
+    eni = place.eni(PrivateIpAddress=eleven[:10])
     place.api.ecs(
         "AssignPrivateIpAddresses",
-        NetworkInterfaceId=made["NetworkInterfaceId"],
+        NetworkInterfaceId=eni["NetworkInterfaceId"],
         PrivateIpAddress=eleven[10:],
     )
-    assert len(secondary(place.shown(made["NetworkInterfaceId"]))) == 11
+    assert len(secondary(place.shown(eni["NetworkInterfaceId"]))) == 11
 
 
 def test_forty_nine_by_count_is_the_most_at_creation(place: Place) -> None:
     with refused("InvalidParameter"):
         place.eni(SecondaryPrivateIpAddressCount=50)
-    made = place.eni(SecondaryPrivateIpAddressCount=49)
-    assert len(set(secondary(place.shown(made["NetworkInterfaceId"])))) == 49
+    eni = place.eni(SecondaryPrivateIpAddressCount=49)
+    assert len(set(secondary(place.shown(eni["NetworkInterfaceId"])))) == 49
 
 
 def test_addresses_are_assigned_and_taken_all_or_none(place: Place) -> None:
@@ -162,10 +162,10 @@ def test_addresses_are_assigned_and_taken_all_or_none(place: Place) -> None:
             PrivateIpAddress=["172.31.199.186", "172.31.199.185"],
         )
     assert secondary(place.shown(eni)) == ["172.31.199.185"]
-    given = place.api.ecs(
+    answer = place.api.ecs(
         "AssignPrivateIpAddresses", NetworkInterfaceId=eni, SecondaryPrivateIpAddressCount=2
     )
-    assert len(given["AssignedPrivateIpAddressesSet"]["PrivateIpSet"]["PrivateIpAddress"]) == 2
+    assert len(answer["AssignedPrivateIpAddressesSet"]["PrivateIpSet"]["PrivateIpAddress"]) == 2
     place.api.ecs(
         "UnassignPrivateIpAddresses", NetworkInterfaceId=eni, PrivateIpAddress=["172.31.199.185"]
     )
@@ -358,14 +358,14 @@ def test_instances_go_through_their_states(start_cloud: Callable[..., CloudThrea
     vswitch = api.vpc("CreateVSwitch", VpcId=vpc_id, CidrBlock="10.0.0.0/24", ZoneId=ZONE)
     group = api.ecs("CreateSecurityGroup", VpcId=vpc_id)["SecurityGroupId"]
     time.sleep(0.1)
-    made = api.ecs(
+    answer = api.ecs(
         "RunInstances",
         InstanceType="ecs.g7.large",
         ImageId=IMAGE,
         VSwitchId=vswitch["VSwitchId"],
         SecurityGroupId=group,
     )
-    (instance_id,) = made["InstanceIdSets"]["InstanceIdSet"]
+    (instance_id,) = answer["InstanceIdSets"]["InstanceIdSet"]
     seen = []
     until = time.monotonic() + 10
     while "Running" not in seen and time.monotonic() < until:
@@ -452,10 +452,10 @@ def test_an_instance_has_one_ram_role(place: Place) -> None:
         place.api.ecs("AttachInstanceRamRole", InstanceIds=one, RamRoleName="r")
     place.api.ram("CreateRole", RoleName="r", AssumeRolePolicyDocument=TRUST)
     place.api.ecs("AttachInstanceRamRole", InstanceIds=one, RamRoleName="r")
-    (held,) = place.api.ecs("DescribeInstanceRamRole", InstanceIds=one)["InstanceRamRoleSets"][
+    (attached,) = place.api.ecs("DescribeInstanceRamRole", InstanceIds=one)["InstanceRamRoleSets"][
         "InstanceRamRoleSet"
     ]
-    assert held["RamRoleName"] == "r"
+    assert attached["RamRoleName"] == "r"
     with refused("DeleteConflict.Role.Instance"):
         place.api.ram("DeleteRole", RoleName="r")
     place.api.ecs("DetachInstanceRamRole", InstanceIds=one, RamRoleName="r")
@@ -478,8 +478,8 @@ def test_a_console_is_empty_until_the_machine_speaks(place: Place) -> None:
 
 
 def rules(place: Place, **more: object) -> list[dict[str, Any]]:
-    found = place.api.ecs("DescribeSecurityGroupAttribute", SecurityGroupId=place.group, **more)
-    return list(found["Permissions"]["Permission"])
+    group = place.api.ecs("DescribeSecurityGroupAttribute", SecurityGroupId=place.group, **more)
+    return list(group["Permissions"]["Permission"])
 
 
 def test_rules_are_authorized_once_and_revoked(place: Place) -> None:
@@ -580,8 +580,8 @@ def test_a_security_group_in_use_cannot_be_deleted(place: Place) -> None:
 
 def test_key_pairs_are_imported_made_and_deleted(place: Place) -> None:
     place.api.ecs("ImportKeyPair", KeyPairName="aa", PublicKeyBody="ssh-ed25519 AAAA x")
-    made = place.api.ecs("CreateKeyPair", KeyPairName="bb")
-    assert "PRIVATE KEY" in made["PrivateKeyBody"]
+    key_pair = place.api.ecs("CreateKeyPair", KeyPairName="bb")
+    assert "PRIVATE KEY" in key_pair["PrivateKeyBody"]
     with refused("KeyPair.AlreadyExist"):
         place.api.ecs("CreateKeyPair", KeyPairName="bb")
     instance_id = place.run(KeyPairName="aa")

@@ -50,7 +50,7 @@ def test_answers_come_in_another_order_and_their_pages_fit_together(
     start_cloud: StartCloud,
 ) -> None:
     place = Place(Api(start_cloud(hostile=3).config()))
-    made = [place.eni()["NetworkInterfaceId"] for _ in range(12)]
+    enis = [place.eni()["NetworkInterfaceId"] for _ in range(12)]
 
     def page(**more: object) -> tuple[list[str], str]:
         answer = place.api.ecs("DescribeNetworkInterfaces", MaxResults=10, **more)
@@ -59,8 +59,8 @@ def test_answers_come_in_another_order_and_their_pages_fit_together(
 
     first, token = page()
     rest, _ = page(NextToken=token)
-    assert sorted(first + rest) == sorted(made)
-    assert first + rest != made
+    assert sorted(first + rest) == sorted(enis)
+    assert first + rest != enis
 
 
 def test_lists_of_vpc_and_ram_come_in_another_order(start_cloud: StartCloud) -> None:
@@ -135,9 +135,9 @@ def test_the_machines_learn_of_a_new_system_disk(cloud: CloudThread, api: Api) -
 
     before = system_disk()
     api.ecs("StopInstance", InstanceId=instance)
-    made = api.ecs("ReplaceSystemDisk", InstanceId=instance, ImageId=IMAGE)["DiskId"]
-    assert (before.startswith("d-"), system_disk()) == (True, made)
-    assert before != made
+    new_disk = api.ecs("ReplaceSystemDisk", InstanceId=instance, ImageId=IMAGE)["DiskId"]
+    assert (before.startswith("d-"), system_disk()) == (True, new_disk)
+    assert before != new_disk
 
 
 @pytest.mark.parametrize(

@@ -19,8 +19,8 @@ def place(api: Api) -> Place:
 
 
 def disk(place: Place, instance: str) -> dict[str, Any]:
-    (found,) = place.api.ecs("DescribeDisks", InstanceId=instance)["Disks"]["Disk"]
-    return dict(found)
+    (disk,) = place.api.ecs("DescribeDisks", InstanceId=instance)["Disks"]["Disk"]
+    return dict(disk)
 
 
 def test_a_disk_grows_and_changes_its_kind(place: Place) -> None:
@@ -55,10 +55,10 @@ def test_a_stopped_instance_gets_a_system_disk_of_another_image(place: Place) ->
     place.api.ecs("StopInstance", **one)
     with refused("InvalidImageId.NotFound"):
         place.api.ecs("ReplaceSystemDisk", ImageId="none", **one)
-    made = place.api.ecs("ReplaceSystemDisk", ImageId=OTHER_IMAGE, **one)["DiskId"]
+    new_disk = place.api.ecs("ReplaceSystemDisk", ImageId=OTHER_IMAGE, **one)["DiskId"]
     shown = disk(place, instance)
-    assert (shown["DiskId"], shown["ImageId"]) == (made, OTHER_IMAGE)
-    assert made != before
+    assert (shown["DiskId"], shown["ImageId"]) == (new_disk, OTHER_IMAGE)
+    assert new_disk != before
     assert place.instance(instance)["ImageId"] == OTHER_IMAGE
 
 
@@ -129,8 +129,8 @@ def test_an_instance_is_paid_in_advance_and_renewed(place: Place) -> None:
     ecs, instance = place.api.ecs, place.run(InstanceChargeType="PrePaid", AutoRenew=True)
 
     def renewal() -> list[tuple[str, int]]:
-        found = ecs("DescribeInstanceAutoRenewAttribute", InstanceId=instance)
-        rows = found["InstanceRenewAttributes"]["InstanceRenewAttribute"]
+        answer = ecs("DescribeInstanceAutoRenewAttribute", InstanceId=instance)
+        rows = answer["InstanceRenewAttributes"]["InstanceRenewAttribute"]
         return [(r["RenewalStatus"], r["Duration"]) for r in rows]
 
     assert renewal() == [("AutoRenewal", 1)]

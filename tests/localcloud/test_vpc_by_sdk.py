@@ -21,33 +21,33 @@ def network(api: Api, cidr: str = "172.31.192.0/20", **more: object) -> tuple[st
 
 
 def test_a_vpc_is_made_shown_changed_and_deleted(api: Api) -> None:
-    made = api.vpc(
+    vpc = api.vpc(
         "CreateVpc", CidrBlock="10.0.0.0/16", VpcName="a", Tag=[{"Key": "k", "Value": "v"}]
     )
-    shown = api.vpc("DescribeVpcAttribute", VpcId=made["VpcId"])
+    shown = api.vpc("DescribeVpcAttribute", VpcId=vpc["VpcId"])
     assert (shown["Status"], shown["CidrBlock"], shown["VpcName"]) == (
         "Available",
         "10.0.0.0/16",
         "a",
     )
     assert shown["Tags"]["Tag"] == [{"Key": "k", "Value": "v"}]
-    api.vpc("ModifyVpcAttribute", VpcId=made["VpcId"], VpcName="b", Description="d")
-    (listed,) = api.vpc("DescribeVpcs", VpcId=made["VpcId"])["Vpcs"]["Vpc"]
+    api.vpc("ModifyVpcAttribute", VpcId=vpc["VpcId"], VpcName="b", Description="d")
+    (listed,) = api.vpc("DescribeVpcs", VpcId=vpc["VpcId"])["Vpcs"]["Vpc"]
     assert (listed["VpcName"], listed["Description"]) == ("b", "d")
-    (table,) = api.vpc("DescribeRouteTableList", VpcId=made["VpcId"])["RouterTableList"][
+    (table,) = api.vpc("DescribeRouteTableList", VpcId=vpc["VpcId"])["RouterTableList"][
         "RouterTableListType"
     ]
-    assert (table["RouteTableType"], table["RouterId"]) == ("System", made["VRouterId"])
+    assert (table["RouteTableType"], table["RouterId"]) == ("System", vpc["VRouterId"])
     api.vpc(
         "MoveResourceGroup",
-        ResourceId=made["VpcId"],
+        ResourceId=vpc["VpcId"],
         NewResourceGroupId="rg-other",
         ResourceType="vpc",
     )
     assert api.vpc("DescribeVpcs")["Vpcs"]["Vpc"][0]["ResourceGroupId"] == "rg-other"
-    api.vpc("DeleteVpc", VpcId=made["VpcId"])
+    api.vpc("DeleteVpc", VpcId=vpc["VpcId"])
     with refused("InvalidVpcId.NotFound"):
-        api.vpc("DescribeVpcAttribute", VpcId=made["VpcId"])
+        api.vpc("DescribeVpcAttribute", VpcId=vpc["VpcId"])
 
 
 def test_a_secondary_block_holds_vswitches_and_cannot_go_while_it_does(api: Api) -> None:
@@ -115,21 +115,21 @@ def test_vswitches_become_available_after_their_delay(
 
 def nat(api: Api) -> tuple[str, str, dict[str, Any], dict[str, Any]]:
     vpc_id, vswitch_id = network(api)
-    made = api.vpc("CreateNatGateway", VpcId=vpc_id, VSwitchId=vswitch_id, NatType="Enhanced")
+    gateway = api.vpc("CreateNatGateway", VpcId=vpc_id, VSwitchId=vswitch_id, NatType="Enhanced")
     eip = api.vpc("AllocateEipAddress", Bandwidth="10", Name="out")
-    return vpc_id, vswitch_id, made, eip
+    return vpc_id, vswitch_id, gateway, eip
 
 
 def test_nat_eip_and_snat_depend_on_each_other_in_order(api: Api) -> None:
-    _, vswitch_id, made, eip = nat(api)
-    (table,) = made["SnatTableIds"]["SnatTableId"]
+    _, vswitch_id, gateway, eip = nat(api)
+    (table,) = gateway["SnatTableIds"]["SnatTableId"]
     entry = {"SnatTableId": table, "SnatIp": eip["EipAddress"], "SourceVSwitchId": vswitch_id}
     with refused("EIP_NOT_IN_GATEWAY"):
         api.vpc("CreateSnatEntry", **entry)
     api.vpc(
         "AssociateEipAddress",
         AllocationId=eip["AllocationId"],
-        InstanceId=made["NatGatewayId"],
+        InstanceId=gateway["NatGatewayId"],
         InstanceType="Nat",
     )
     snat = api.vpc("CreateSnatEntry", **entry)["SnatEntryId"]
@@ -140,7 +140,7 @@ def test_nat_eip_and_snat_depend_on_each_other_in_order(api: Api) -> None:
     with refused("IncorrectEipStatus"):
         api.vpc("ReleaseEipAddress", AllocationId=eip["AllocationId"])
     with refused("DependencyViolation.EIPS"):
-        api.vpc("DeleteNatGateway", NatGatewayId=made["NatGatewayId"])
+        api.vpc("DeleteNatGateway", NatGatewayId=gateway["NatGatewayId"])
     with refused("DependencyViolation.SnatEntry"):
         api.vpc("DeleteVSwitch", VSwitchId=vswitch_id)
     api.vpc("ModifySnatEntry", SnatTableId=table, SnatEntryId=snat, SnatEntryName="renamed")
@@ -153,16 +153,16 @@ def test_nat_eip_and_snat_depend_on_each_other_in_order(api: Api) -> None:
     api.vpc("ReleaseEipAddress", AllocationId=eip["AllocationId"])
     with refused("DependencyViolation.EnhancedNatgw"):
         api.vpc("DeleteVSwitch", VSwitchId=vswitch_id)
-    api.vpc("DeleteNatGateway", NatGatewayId=made["NatGatewayId"])
+    api.vpc("DeleteNatGateway", NatGatewayId=gateway["NatGatewayId"])
     api.vpc("DeleteVSwitch", VSwitchId=vswitch_id)
 
 
 def test_a_nat_gateway_is_shown_with_all_that_the_provider_asserts_on(api: Api) -> None:
-    _, vswitch_id, made, _ = nat(api)
+    _, vswitch_id, gateway, _ = nat(api)
     api.vpc(
-        "ModifyNatGatewayAttribute", NatGatewayId=made["NatGatewayId"], Name="n", Description="d"
+        "ModifyNatGatewayAttribute", NatGatewayId=gateway["NatGatewayId"], Name="n", Description="d"
     )
-    (shown,) = api.vpc("DescribeNatGateways", NatGatewayId=made["NatGatewayId"])["NatGateways"][
+    (shown,) = api.vpc("DescribeNatGateways", NatGatewayId=gateway["NatGatewayId"])["NatGateways"][
         "NatGateway"
     ]
     assert shown["NatGatewayPrivateInfo"]["VswitchId"] == vswitch_id
@@ -171,13 +171,13 @@ def test_a_nat_gateway_is_shown_with_all_that_the_provider_asserts_on(api: Api) 
 
 
 def test_a_protected_gateway_stays(api: Api) -> None:
-    _, _, made, _ = nat(api)
-    protect = {"InstanceId": made["NatGatewayId"], "Type": "NATGW"}
+    _, _, gateway, _ = nat(api)
+    protect = {"InstanceId": gateway["NatGatewayId"], "Type": "NATGW"}
     api.vpc("DeletionProtection", **protect, ProtectionEnable=True)
     with refused("InvalidOperation.DeletionProtection"):
-        api.vpc("DeleteNatGateway", NatGatewayId=made["NatGatewayId"])
+        api.vpc("DeleteNatGateway", NatGatewayId=gateway["NatGatewayId"])
     api.vpc("DeletionProtection", **protect, ProtectionEnable=False)
-    api.vpc("DeleteNatGateway", NatGatewayId=made["NatGatewayId"], Force=True)
+    api.vpc("DeleteNatGateway", NatGatewayId=gateway["NatGatewayId"], Force=True)
 
 
 def test_eips_come_from_the_clouds_range_and_change_in_place(api: Api) -> None:
@@ -253,7 +253,7 @@ def test_ipv6_from_the_vpc_to_public_bandwidth(api: Api) -> None:
 
 def test_a_cidr_reservation_keeps_its_block(api: Api) -> None:
     _, vswitch_id = network(api)
-    made = api.vpc(
+    reservation = api.vpc(
         "CreateVSwitchCidrReservation",
         VSwitchId=vswitch_id,
         VSwitchCidrReservationCidr="172.31.200.0/24",
@@ -267,14 +267,14 @@ def test_a_cidr_reservation_keeps_its_block(api: Api) -> None:
         )
     api.vpc(
         "ModifyVSwitchCidrReservationAttribute",
-        VSwitchCidrReservationId=made,
+        VSwitchCidrReservationId=reservation,
         VSwitchCidrReservationName="more",
     )
     (shown,) = api.vpc("ListVSwitchCidrReservations", VSwitchId=vswitch_id)[
         "VSwitchCidrReservations"
     ]
     assert (shown["VSwitchCidrReservationName"], shown["AvailableCidrCount"]) == ("more", 16)
-    api.vpc("DeleteVSwitchCidrReservation", VSwitchCidrReservationId=made)
+    api.vpc("DeleteVSwitchCidrReservation", VSwitchCidrReservationId=reservation)
 
 
 def test_tags_are_added_listed_and_taken(api: Api) -> None:
@@ -284,8 +284,8 @@ def test_tags_are_added_listed_and_taken(api: Api) -> None:
     api.vpc("UnTagResources", TagKey=["a"], **what)
     rows = api.vpc("ListTagResources", **what)["TagResources"]["TagResource"]
     assert [(r["TagKey"], r["TagValue"]) for r in rows] == [("b", "2")]
-    found = api.vpc("DescribeVpcs", Tag=[{"Key": "b", "Value": "2"}])
-    assert found["TotalCount"] == 1
+    listed = api.vpc("DescribeVpcs", Tag=[{"Key": "b", "Value": "2"}])
+    assert listed["TotalCount"] == 1
 
 
 def test_routes_lead_to_what_exists(api: Api) -> None:

@@ -16,8 +16,8 @@ def place(api: Api) -> Place:
 
 
 def table(place: Place) -> str:
-    found = place.api.vpc("DescribeRouteTableList", VpcId=place.vpc)
-    return str(found["RouterTableList"]["RouterTableListType"][0]["RouteTableId"])
+    listed = place.api.vpc("DescribeRouteTableList", VpcId=place.vpc)
+    return str(listed["RouterTableList"]["RouterTableListType"][0]["RouteTableId"])
 
 
 def test_routes_are_made_and_deleted_by_the_batch(place: Place) -> None:
@@ -29,17 +29,17 @@ def test_routes_are_made_and_deleted_by_the_batch(place: Place) -> None:
         "NextHopType": "Instance",
     }
     bad = {**good, "DstCidrBlock": "10.9.1.0/24", "NextHop": "i-none"}
-    made = place.api.vpc("CreateRouteEntries", RouteEntries=[good, bad])
-    assert (made["SuccessCount"], made["FailedCount"]) == (1, 1)
-    assert made["FailedRouteEntries"][0]["FailedCode"] == "InvalidNextHopId.NotFound"
+    created = place.api.vpc("CreateRouteEntries", RouteEntries=[good, bad])
+    assert (created["SuccessCount"], created["FailedCount"]) == (1, 1)
+    assert created["FailedRouteEntries"][0]["FailedCode"] == "InvalidNextHopId.NotFound"
     entries = place.api.vpc(
         "DescribeRouteEntryList", RouteTableId=route_table, RouteEntryType="Custom"
     )["RouteEntrys"]["RouteEntry"]
-    assert [e["RouteEntryId"] for e in entries] == made["RouteEntryIds"]
+    assert [e["RouteEntryId"] for e in entries] == created["RouteEntryIds"]
     gone = place.api.vpc(
         "DeleteRouteEntries",
         RouteEntries=[
-            {"RouteTableId": route_table, "RouteEntryId": made["RouteEntryIds"][0]},
+            {"RouteTableId": route_table, "RouteEntryId": created["RouteEntryIds"][0]},
             {"RouteTableId": route_table, "DstCidrBlock": "10.9.1.0/24", "NextHop": "i-none"},
         ],
     )
@@ -97,21 +97,21 @@ def test_an_eip_is_not_monitored_in_detail(place: Place) -> None:
 
 def test_a_nat_gateway_is_paid_by_use_and_has_neither_size_nor_older_kind(place: Place) -> None:
     def nat(charge: str) -> str:
-        made = place.api.vpc(
+        gateway = place.api.vpc(
             "CreateNatGateway",
             VpcId=place.vpc,
             VSwitchId=place.vswitch,
             NatType="Enhanced",
             InternetChargeType=charge,
         )
-        return str(made["NatGatewayId"])
+        return str(gateway["NatGatewayId"])
 
     with refused("Forbidden.NatPayBySpec"):
         nat("PayBySpec")
-    made = nat("PayByLcu")
+    gateway = nat("PayByLcu")
     with refused("OperationUnsupported.PayByLcuNatModifySpec"):
-        place.api.vpc("ModifyNatGatewaySpec", NatGatewayId=made, Spec="Large")
-    convert = {"NatGatewayId": made, "NatType": "Enhanced", "VSwitchId": place.vswitch}
+        place.api.vpc("ModifyNatGatewaySpec", NatGatewayId=gateway, Spec="Large")
+    convert = {"NatGatewayId": gateway, "NatType": "Enhanced", "VSwitchId": place.vswitch}
     with refused("OperationUnsupported.NatConvert"):
         place.api.vpc("UpdateNatGatewayNatType", **convert)
     with refused("OperationFailed.NatTypeNotEnhanced"):

@@ -119,7 +119,7 @@ def _family(family: str, sizes: _Sizes, ratio: int, *, prefix: str = "") -> list
 @functools.cache
 def instance_types() -> dict[str, InstanceType]:
     """All instance types by id."""
-    found: list[InstanceType] = []
+    types: list[InstanceType] = []
     for letter, ratio in _MEMORY_RATIO.items():
         for suffix, sizes in (
             ("6", _GENERATION_6),
@@ -130,12 +130,12 @@ def instance_types() -> dict[str, InstanceType]:
             ("8y", _GENERATION_8),
             ("9i", _GENERATION_8),
         ):
-            found += _family(f"ecs.{letter}{suffix}", sizes, ratio)
+            types += _family(f"ecs.{letter}{suffix}", sizes, ratio)
     for shape, ratio in (("c1m1", 1), ("c1m2", 2), ("c1m4", 4), ("c1m8", 8)):
-        found += _family("ecs.u1", _UNIVERSAL, ratio, prefix=f"ecs.u1-{shape}")
-        found += _family("ecs.e", _SMALL, ratio, prefix=f"ecs.e-{shape}")
-        found += _family("ecs.t6", _SMALL, ratio, prefix=f"ecs.t6-{shape}")
-    return {kind.id: kind for kind in found}
+        types += _family("ecs.u1", _UNIVERSAL, ratio, prefix=f"ecs.u1-{shape}")
+        types += _family("ecs.e", _SMALL, ratio, prefix=f"ecs.e-{shape}")
+        types += _family("ecs.t6", _SMALL, ratio, prefix=f"ecs.t6-{shape}")
+    return {kind.id: kind for kind in types}
 
 
 _IMAGES: Final = (
@@ -175,9 +175,9 @@ def images() -> dict[str, Image]:
 @functools.cache
 def image(image_id: str) -> Image | None:
     """A public image: a current one, an older dated one of the same system, or its short name."""
-    known = images().get(image_id)
-    if known is not None:
-        return known
+    current = images().get(image_id)
+    if current is not None:
+        return current
     match = _DATED.fullmatch(image_id)
     if match is None:
         return None

@@ -1,4 +1,4 @@
-"""Changing disks: their name, size and kind, and what a system disk was made from."""
+"""Changes of disks: name, size, category, and the image of a system disk."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import dataclasses
 from dataclasses import dataclass
 
 from localcloud.actions import Answer, Call, action
+from localcloud.products import statuses
+from localcloud.products.updates import requested
 from localcloud.wire.errors import ApiError
 from localcloud.wire.parameters import wire
 
@@ -30,15 +32,14 @@ class ModifyDiskAttribute:
 
 @action(writes=True)
 def modify_disk_attribute(call: Call, request: ModifyDiskAttribute) -> Answer:
-    """Change disks in place; what is not given stays."""
-    changes = {
-        "name": request.disk_name,
-        "description": request.description,
-        "delete_with_instance": request.delete_with_instance,
-    }
-    named = {name: value for name, value in changes.items() if value is not None}
+    """Change disks in place. Attributes that are left out stay."""
+    changes = requested(
+        name=request.disk_name,
+        description=request.description,
+        delete_with_instance=request.delete_with_instance,
+    )
     for disk_id in request.disk_ids or (request.disk_id,):
-        call.store.change(existing.disk(call, disk_id), **named)
+        call.store.change(existing.disk(call, disk_id), **changes)
     return {}
 
 
@@ -135,10 +136,7 @@ def replace_system_disk(call: Call, request: ReplaceSystemDisk) -> Answer:
     The old disk is released with all that was on it; the machine learns of the new one by its id.
     """
     instance = existing.instance(call, request.instance_id)
-    if instance.status(call.now) != STOPPED:
-        raise ApiError(
-            "IncorrectInstanceStatus", f"{instance.id} must be Stopped to replace its disk.", 403
-        )
+    statuses.require(call, instance, STOPPED, code="IncorrectInstanceStatus", status=403)
     image = existing.image(request.image_id)
     if request.password:
         names.check_password(request.password)

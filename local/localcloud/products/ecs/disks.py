@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
+from typing import Final
 
 from localcloud import tags
 from localcloud.actions import Answer, Call, action, moment
+from localcloud.products import filters
+from localcloud.products.pages import Table, TokenRequest
 from localcloud.tags import TagParameter
 
-from . import pages
 from .entities import Disk
 from .instances import NEVER
 
 
 @dataclass(frozen=True, kw_only=True)
-class DescribeDisks:
+class DescribeDisks(TokenRequest):
     """Parameters of DescribeDisks."""
 
     region_id: str | None = None
@@ -27,10 +28,6 @@ class DescribeDisks:
     status: str | None = None
     disk_name: str | None = None
     resource_group_id: str | None = None
-    page_number: int | None = None
-    page_size: int | None = None
-    next_token: str | None = None
-    max_results: int | None = None
     tag: tuple[TagParameter, ...] = ()
 
 
@@ -83,21 +80,24 @@ def _shown(call: Call, d: Disk) -> dict[str, object]:
     }
 
 
+_TABLE: Final = Table("Disks", "Disk", _shown, most_by_token=500)
+
+
 @action()
 def describe_disks(call: Call, request: DescribeDisks) -> Answer:
     """Disks by filter, the system disk first."""
-    found = [
+    disks = [
         d
         for d in (
             call.store.where(Disk, "instance", request.instance_id)
             if request.instance_id
             else call.store.all(Disk)
         )
-        if (not request.disk_ids or d.id in request.disk_ids)
+        if filters.among(request.disk_ids, d.id)
         and (request.disk_type in {None, "", "all"} or d.kind == request.disk_type)
-        and (not request.category or d.category == request.category)
-        and (not request.zone_id or d.zone == request.zone_id)
+        and filters.equal(request.category, d.category)
+        and filters.equal(request.zone_id, d.zone)
         and tags.match(d.tags, request.tag)
     ]
-    found.sort(key=lambda d: (d.instance_id, d.kind != "system", d.device))
-    return pages.listed(call, "Disks", "Disk", found, request, partial(_shown, call), most=500)
+    disks.sort(key=lambda d: (d.instance_id, d.kind != "system", d.device))
+    return _TABLE.listed(call, disks, request)

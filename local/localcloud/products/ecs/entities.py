@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
+from localcloud.products.resource import Indexes, Resource
 from localcloud.state.lifecycle import Lifecycle
 from localcloud.tags import Tags
 
-Indexes = Mapping[str, Callable[[Any], Iterable[str]]]
 DELETED: Final = "Deleted"
 """The end of an ENI that was Deleting: no answer shows it, and time removes it."""
 
@@ -54,7 +53,7 @@ class Rule:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SecurityGroup:
+class SecurityGroup(Resource):
     """A security group with its rules."""
 
     INDEXES: ClassVar[Indexes] = MappingProxyType(
@@ -64,20 +63,15 @@ class SecurityGroup:
         }
     )
 
-    id: str
     vpc_id: str
-    name: str
-    description: str
     kind: str
     inner_policy: str
     resource_group_id: str
     rules: tuple[Rule, ...] = ()
-    created: float
-    tags: Tags = ()
 
 
 @dataclass(frozen=True, kw_only=True)
-class NetworkInterface:
+class NetworkInterface(Resource):
     """An ENI with its addresses. `primary` is true only while it is an instance's first."""
 
     INDEXES: ClassVar[Indexes] = MappingProxyType(
@@ -91,12 +85,9 @@ class NetworkInterface:
         }
     )
 
-    id: str
     vpc_id: str
     vswitch_id: str
     zone: str
-    name: str
-    description: str
     address: str
     secondary: tuple[str, ...] = ()
     ipv6: tuple[str, ...] = ()
@@ -112,13 +103,11 @@ class NetworkInterface:
     traffic_mode: str = "Standard"
     queue_number: int = 1
     resource_group_id: str = ""
-    created: float
     life: Lifecycle
-    tags: Tags = ()
 
 
 @dataclass(frozen=True, kw_only=True)
-class Instance:
+class Instance(Resource):
     """An ECS instance. `boot` counts its starts."""
 
     INDEXES: ClassVar[Indexes] = MappingProxyType(
@@ -129,10 +118,7 @@ class Instance:
         }
     )
 
-    id: str
-    name: str
     hostname: str
-    description: str
     image_id: str
     instance_type: str
     vpc_id: str
@@ -160,10 +146,8 @@ class Instance:
     maintenance_windows: tuple[tuple[str, str], ...] = ()
     notify_on_maintenance: bool = False
     boot: int = 1
-    created: float
     started: float
     life: Lifecycle
-    tags: Tags = ()
 
     def status(self, now: float) -> str:
         """Pending, Starting, Running, Stopping or Stopped."""
@@ -171,16 +155,13 @@ class Instance:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Disk:
+class Disk(Resource):
     """A cloud disk, attached to its instance from the start."""
 
     INDEXES: ClassVar[Indexes] = MappingProxyType({"instance": lambda d: (d.instance_id,)})
 
-    id: str
     instance_id: str
     zone: str
-    name: str
-    description: str
     kind: str
     category: str
     performance_level: str
@@ -191,8 +172,6 @@ class Disk:
     device: str
     snapshot_policy_id: str
     delete_with_instance: bool
-    created: float
-    tags: Tags = ()
 
     @property
     def serial_number(self) -> str:

@@ -1,4 +1,4 @@
-"""What a request of ECS names by id must exist: the lookups of ECS, with the published codes.
+"""Lookups of what a request of ECS names by id, with the published codes for an absent one.
 
 Codes and statuses: the error tables of the actions' pages in the API reference, in Alibaba's own
 metadata of 2025-12. RunInstances answers 404 for an absent key pair, the other actions 400.
@@ -30,14 +30,14 @@ _role: Final = Lookup(Role, "RamRoleName", "InvalidRamRole.NotFound")
 
 def image(image_id: str) -> Image:
     """The image, or the API's error."""
-    found = catalog.image(image_id)
-    if found is None:
+    public = catalog.image(image_id)
+    if public is None:
         raise ApiError(
             "InvalidImageId.NotFound",
             f"The specified ImageId {image_id[:80]!r} does not exist.",
             404,
         )
-    return found
+    return public
 
 
 def instance_type(type_id: str) -> InstanceType:

@@ -1,4 +1,4 @@
-"""What is asked of one instance, and changed on it."""
+"""Attributes of one instance: described and changed."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from localcloud.actions import Answer, Call, action
+from localcloud.products import statuses
+from localcloud.products.updates import requested
 from localcloud.products.vpc.entities import Eip
 from localcloud.wire.errors import ApiError
 from localcloud.wire.parameters import wire
 
 from . import existing, interfaces, names
-from .instances import STOPPED, OneInstance, _instance_shown, enis_of
+from .instances import STOPPED, OneInstance, enis_of, instance_shown
 from .interfaces import check_groups
 from .run_instances import DiskParameter, check_metadata, check_protection, check_user_data
 
@@ -27,7 +29,7 @@ class DescribeInstanceAttribute(OneInstance):
 def describe_instance_attribute(call: Call, request: DescribeInstanceAttribute) -> Answer:
     """One instance's attributes."""
     instance = existing.instance(call, request.instance_id)
-    shown = _instance_shown(call, instance)
+    shown = instance_shown(call, instance)
     same = (
         "InstanceId InstanceName HostName Description Status RegionId ZoneId ClusterId ImageId "
         "InstanceType Cpu Memory InstanceNetworkType InstanceChargeType InternetChargeType "
@@ -85,17 +87,16 @@ class ModifyInstanceAttribute:
 
 @action(writes=True)
 def modify_instance_attribute(call: Call, request: ModifyInstanceAttribute) -> Answer:
-    """Change an instance in place; user-data of a stopped one, which counts from its next start."""
+    """Change an instance in place. UserData needs a stopped one and acts from its next start."""
     instance = existing.instance(call, request.instance_id)
-    given = {
-        "name": request.instance_name,
-        "description": request.description,
-        "hostname": request.host_name,
-        "deletion_protection": request.deletion_protection,
-        "credit_specification": request.credit_specification,
-        "jumbo_frame": request.enable_jumbo_frame,
-    }
-    changes: dict[str, object] = {n: v for n, v in given.items() if v is not None}
+    changes = requested(
+        name=request.instance_name,
+        description=request.description,
+        hostname=request.host_name,
+        deletion_protection=request.deletion_protection,
+        credit_specification=request.credit_specification,
+        jumbo_frame=request.enable_jumbo_frame,
+    )
     names.check_instance(
         request.instance_name or "",
         request.description or "",
@@ -104,12 +105,7 @@ def modify_instance_attribute(call: Call, request: ModifyInstanceAttribute) -> A
     )
     check_protection(instance.charge_type, protected=bool(request.deletion_protection))
     if request.user_data is not None:
-        if instance.status(call.now) != STOPPED:
-            raise ApiError(
-                "IncorrectInstanceStatus",
-                f"{instance.id} must be Stopped to change its UserData.",
-                403,
-            )
+        statuses.require(call, instance, STOPPED, code="IncorrectInstanceStatus", status=403)
         check_user_data(request.user_data, base64_status=403)
         changes["user_data"] = request.user_data
     if request.security_group_ids:
@@ -167,10 +163,7 @@ def modify_instance_spec(call: Call, request: ModifyInstanceSpec) -> Answer:
     if not request.instance_type or request.instance_type == instance.instance_type:
         return {}
     kind = existing.instance_type(request.instance_type)
-    if instance.status(call.now) != STOPPED:
-        raise ApiError(
-            "InvalidInstanceStatus.NotStopped", f"{instance.id} must be Stopped to change its type."
-        )
+    statuses.require(call, instance, STOPPED, code="InvalidInstanceStatus.NotStopped")
     changed = call.store.change(instance, instance_type=request.instance_type)
     enis = enis_of(call, changed)
     if len(enis) > kind.enis:

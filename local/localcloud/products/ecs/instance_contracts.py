@@ -6,9 +6,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from localcloud.actions import Answer, Call, action
+from localcloud.products import filters
+from localcloud.products.pages import PageRequest, Table
+from localcloud.products.updates import requested
 from localcloud.wire.errors import ApiError, invalid
 
 from . import existing
+from .entities import Instance
 from .instances import SeveralInstances, several
 
 _AT_MAINTENANCE: Final = ("Stop", "AutoRecover", "AutoRedeploy")
@@ -19,37 +23,32 @@ class DescribeInstanceMaintenanceAttributes(SeveralInstances):
     """Parameters of DescribeInstanceMaintenanceAttributes."""
 
 
+def _maintenance_shown(_call: Call, i: Instance) -> dict[str, object]:
+    return {
+        "InstanceId": i.id,
+        "ActionOnMaintenance": {
+            "Value": i.maintenance_action,
+            "DefaultValue": "AutoRecover",
+            "SupportedValues": {"SupportedValue": list(_AT_MAINTENANCE)},
+        },
+        "MaintenanceWindows": {
+            "MaintenanceWindow": [
+                {"StartTime": start, "EndTime": end} for start, end in i.maintenance_windows
+            ]
+        },
+        "NotifyOnMaintenance": i.notify_on_maintenance,
+    }
+
+
+_MAINTENANCE: Final = Table("MaintenanceAttributes", "MaintenanceAttribute", _maintenance_shown)
+
+
 @action()
 def describe_instance_maintenance_attributes(
     call: Call, request: DescribeInstanceMaintenanceAttributes
 ) -> Answer:
     """What happens to instances at maintenance."""
-    found = several(call, request.ids)
-    return {
-        "MaintenanceAttributes": {
-            "MaintenanceAttribute": [
-                {
-                    "InstanceId": i.id,
-                    "ActionOnMaintenance": {
-                        "Value": i.maintenance_action,
-                        "DefaultValue": "AutoRecover",
-                        "SupportedValues": {"SupportedValue": list(_AT_MAINTENANCE)},
-                    },
-                    "MaintenanceWindows": {
-                        "MaintenanceWindow": [
-                            {"StartTime": start, "EndTime": end}
-                            for start, end in i.maintenance_windows
-                        ]
-                    },
-                    "NotifyOnMaintenance": i.notify_on_maintenance,
-                }
-                for i in found
-            ]
-        },
-        "TotalCount": len(found),
-        "PageNumber": 1,
-        "PageSize": 10,
-    }
+    return _MAINTENANCE.numbered(call, several(call, request.ids), request)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,34 +74,42 @@ class ModifyInstanceMaintenanceAttributes:
 def modify_instance_maintenance_attributes(
     call: Call, request: ModifyInstanceMaintenanceAttributes
 ) -> Answer:
-    """Change what happens to instances at maintenance; what is not given stays."""
-    wanted = request.action_on_maintenance
-    if wanted is not None and wanted not in _AT_MAINTENANCE:
+    """Change what happens to instances at maintenance. Attributes that are left out stay."""
+    reaction = request.action_on_maintenance
+    if reaction is not None and reaction not in _AT_MAINTENANCE:
         raise ApiError(
             "InvalidParameter",
-            f"ActionOnMaintenance {wanted[:40]!r} must be one of {', '.join(_AT_MAINTENANCE)}.",
+            f"ActionOnMaintenance {reaction[:40]!r} must be one of {', '.join(_AT_MAINTENANCE)}.",
             403,
         )
-    changes = {
-        "maintenance_action": wanted,
-        "maintenance_windows": tuple((w.start_time, w.end_time) for w in request.maintenance_window)
-        or None,
-        "notify_on_maintenance": request.notify_on_maintenance,
-    }
-    named = {name: value for name, value in changes.items() if value is not None}
+    windows = tuple((w.start_time, w.end_time) for w in request.maintenance_window)
+    changes = requested(
+        maintenance_action=reaction,
+        maintenance_windows=windows or None,
+        notify_on_maintenance=request.notify_on_maintenance,
+    )
     for instance_id in request.instance_id:
-        call.store.change(existing.instance(call, instance_id), **named)
+        call.store.change(existing.instance(call, instance_id), **changes)
     return {}
 
 
 @dataclass(frozen=True, kw_only=True)
-class DescribeInstanceAttachmentAttributes:
+class DescribeInstanceAttachmentAttributes(PageRequest):
     """Parameters of DescribeInstanceAttachmentAttributes."""
 
     instance_ids: tuple[str, ...]
     region_id: str | None = None
-    page_number: int | None = None
-    page_size: int | None = None
+
+
+def _attachment_shown(_call: Call, i: Instance) -> dict[str, object]:
+    return {
+        "InstanceId": i.id,
+        "PrivatePoolOptionsMatchCriteria": "None",
+        "PrivatePoolOptionsId": "",
+    }
+
+
+_ATTACHMENTS: Final = Table("Instances", "Instance", _attachment_shown)
 
 
 @action()
@@ -110,22 +117,7 @@ def describe_instance_attachment_attributes(
     call: Call, request: DescribeInstanceAttachmentAttributes
 ) -> Answer:
     """Private pools that instances match: none."""
-    found = several(call, request.instance_ids)
-    return {
-        "Instances": {
-            "Instance": [
-                {
-                    "InstanceId": i.id,
-                    "PrivatePoolOptionsMatchCriteria": "None",
-                    "PrivatePoolOptionsId": "",
-                }
-                for i in found
-            ]
-        },
-        "TotalCount": len(found),
-        "PageNumber": 1,
-        "PageSize": 10,
-    }
+    return _ATTACHMENTS.numbered(call, several(call, request.instance_ids), request)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,34 +128,31 @@ class DescribeInstanceAutoRenewAttribute(SeveralInstances):
     renewal_status: str | None = None
 
 
+def _renewal_shown(_call: Call, i: Instance) -> dict[str, object]:
+    return {
+        "InstanceId": i.id,
+        "RenewalStatus": i.renewal_status,
+        "AutoRenewEnabled": i.renewal_status == "AutoRenewal",
+        "Duration": i.renewal_duration,
+        "PeriodUnit": i.renewal_unit,
+        "EnableExpectedRenewDay": False,
+    }
+
+
+_RENEWALS: Final = Table("InstanceRenewAttributes", "InstanceRenewAttribute", _renewal_shown)
+
+
 @action()
 def describe_instance_auto_renew_attribute(
     call: Call, request: DescribeInstanceAutoRenewAttribute
 ) -> Answer:
-    """How instances that are paid in advance are renewed; others are left out."""
-    found = [
+    """How subscription instances are renewed. Pay-as-you-go ones are left out."""
+    instances = [
         i
         for i in several(call, request.ids)
-        if i.charge_type == "PrePaid" and request.renewal_status in {None, "", i.renewal_status}
+        if i.charge_type == "PrePaid" and filters.equal(request.renewal_status, i.renewal_status)
     ]
-    return {
-        "InstanceRenewAttributes": {
-            "InstanceRenewAttribute": [
-                {
-                    "InstanceId": i.id,
-                    "RenewalStatus": i.renewal_status,
-                    "AutoRenewEnabled": i.renewal_status == "AutoRenewal",
-                    "Duration": i.renewal_duration,
-                    "PeriodUnit": i.renewal_unit,
-                    "EnableExpectedRenewDay": False,
-                }
-                for i in found
-            ]
-        },
-        "TotalCount": len(found),
-        "PageNumber": 1,
-        "PageSize": 10,
-    }
+    return _RENEWALS.numbered(call, instances, request)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,7 +171,7 @@ class ModifyInstanceAutoRenewAttribute:
 def modify_instance_auto_renew_attribute(
     call: Call, request: ModifyInstanceAutoRenewAttribute
 ) -> Answer:
-    """Change how instances are renewed that are paid in advance."""
+    """Change how subscription instances are renewed."""
     status = request.renewal_status or ("AutoRenewal" if request.auto_renew else "Normal")
     if status not in {"AutoRenewal", "Normal", "NotRenewal"}:
         raise invalid("RenewalStatus", status, "it must be AutoRenewal, Normal or NotRenewal")
@@ -217,7 +206,7 @@ class ModifyInstanceChargeType:
 
 @action(writes=True)
 def modify_instance_charge_type(call: Call, request: ModifyInstanceChargeType) -> Answer:
-    """Pay instances in advance, or afterwards. Nothing is charged here."""
+    """Switch instances between subscription and pay-as-you-go. The local cloud charges nothing."""
     if request.instance_charge_type not in {"PrePaid", "PostPaid"}:
         raise invalid(
             "InstanceChargeType", request.instance_charge_type, "it must be PrePaid or PostPaid"

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from localcloud.actions import Answer, Call, action
+from localcloud.products import statuses
+from localcloud.products.updates import requested
 from localcloud.products.vpc import claims, vswitches
 from localcloud.wire.errors import ApiError
 
@@ -39,8 +41,7 @@ class ModifyInstanceVpcAttribute:
 def modify_instance_vpc_attribute(call: Call, request: ModifyInstanceVpcAttribute) -> Answer:
     """Give a stopped instance's primary ENI another primary address, or another vSwitch."""
     instance = existing.instance(call, request.instance_id)
-    if instance.status(call.now) != STOPPED:
-        raise ApiError("IncorrectInstanceStatus", f"{instance.id} must be Stopped to be moved.")
+    statuses.require(call, instance, STOPPED, code="IncorrectInstanceStatus")
     vswitch = vswitches.find(call, request.vswitch_id)
     if vswitch.vpc_id != instance.vpc_id:
         raise ApiError(
@@ -99,11 +100,10 @@ class ModifyInstanceNetworkSpec:
 def modify_instance_network_spec(call: Call, request: ModifyInstanceNetworkSpec) -> Answer:
     """Change an instance's own bandwidth; no public address comes with it here."""
     instance = existing.instance(call, request.instance_id)
-    changes = {
-        "internet_bandwidth_out": request.internet_max_bandwidth_out,
-        "internet_bandwidth_in": request.internet_max_bandwidth_in,
-        "internet_charge_type": request.network_charge_type,
-    }
-    named = {name: value for name, value in changes.items() if value is not None}
-    call.store.change(instance, **named)
+    changes = requested(
+        internet_bandwidth_out=request.internet_max_bandwidth_out,
+        internet_bandwidth_in=request.internet_max_bandwidth_in,
+        internet_charge_type=request.network_charge_type,
+    )
+    call.store.change(instance, **changes)
     return {"OrderId": ""}

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from localcloud.actions import Answer, Call, action
-from localcloud.wire.errors import ApiError
+from localcloud.products import statuses
 
 from . import existing
 from .entities import Instance
@@ -68,13 +68,8 @@ class RebootInstances:
     batch_optimization: str | None = None
 
 
-def _start(call: Call, instance: Instance) -> None:
-    if instance.status(call.now) != STOPPED:
-        raise ApiError(
-            "IncorrectInstanceStatus",
-            f"{instance.id} is {instance.status(call.now)}; only a Stopped one can be started.",
-            403,
-        )
+def _boot(call: Call, instance: Instance, *, once: str) -> None:
+    statuses.require(call, instance, once, code="IncorrectInstanceStatus", status=403)
     call.store.change(
         instance,
         boot=instance.boot + 1,
@@ -83,29 +78,17 @@ def _start(call: Call, instance: Instance) -> None:
     )
 
 
+def _start(call: Call, instance: Instance) -> None:
+    _boot(call, instance, once=STOPPED)
+
+
 def _stop(call: Call, instance: Instance) -> None:
-    if instance.status(call.now) != RUNNING:
-        raise ApiError(
-            "IncorrectInstanceStatus",
-            f"{instance.id} is {instance.status(call.now)}; only a Running one can be stopped.",
-            403,
-        )
+    statuses.require(call, instance, RUNNING, code="IncorrectInstanceStatus", status=403)
     call.store.change(instance, life=call.passing(("Stopping", 5.0), to=STOPPED))
 
 
 def _reboot(call: Call, instance: Instance) -> None:
-    if instance.status(call.now) != RUNNING:
-        raise ApiError(
-            "IncorrectInstanceStatus",
-            f"{instance.id} is {instance.status(call.now)}; only a Running one can be rebooted.",
-            403,
-        )
-    call.store.change(
-        instance,
-        boot=instance.boot + 1,
-        started=call.now,
-        life=call.passing(("Starting", 8.0), to=RUNNING),
-    )
+    _boot(call, instance, once=RUNNING)
 
 
 def _each(ids: Sequence[str]) -> dict[str, object]:

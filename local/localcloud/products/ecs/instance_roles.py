@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from localcloud.actions import Answer, Call, action
+from localcloud.products.pages import PageRequest, Table
 from localcloud.wire.errors import ApiError
 
-from . import existing, pages
+from . import existing
 from .entities import Instance
 from .instances import several
 
@@ -47,7 +49,7 @@ def _role_results(ids: Sequence[str], name: str, role: str) -> dict[str, object]
 
 @action(writes=True)
 def attach_instance_ram_role(call: Call, request: AttachInstanceRamRole) -> Answer:
-    """Give instances a RAM role, of which each has one at most."""
+    """Attach a RAM role to instances. An instance has at most one."""
     existing.ecs_role(call, request.ram_role_name, untrusting_status=404)
     for instance_id in request.instance_ids:
         instance = existing.instance(call, instance_id)
@@ -62,7 +64,7 @@ def attach_instance_ram_role(call: Call, request: AttachInstanceRamRole) -> Answ
 
 @action(writes=True)
 def detach_instance_ram_role(call: Call, request: DetachInstanceRamRole) -> Answer:
-    """Take the RAM role from instances."""
+    """Detach the RAM role from instances."""
     for instance_id in request.instance_ids:
         instance = existing.instance(call, instance_id)
         call.store.change(instance, ram_role=None)
@@ -70,30 +72,26 @@ def detach_instance_ram_role(call: Call, request: DetachInstanceRamRole) -> Answ
 
 
 @dataclass(frozen=True, kw_only=True)
-class DescribeInstanceRamRole:
+class DescribeInstanceRamRole(PageRequest):
     """Parameters of DescribeInstanceRamRole."""
 
     region_id: str | None = None
     instance_ids: tuple[str, ...] = ()
     ram_role_name: str | None = None
-    page_number: int | None = None
-    page_size: int | None = None
+
+
+def _shown(_call: Call, instance: Instance) -> dict[str, object]:
+    return {"InstanceId": instance.id, "RamRoleName": instance.ram_role or ""}
+
+
+_TABLE: Final = Table("InstanceRamRoleSets", "InstanceRamRoleSet", _shown, most=50)
 
 
 @action()
 def describe_instance_ram_role(call: Call, request: DescribeInstanceRamRole) -> Answer:
-    """Which instances have which RAM role; one without any is listed with an empty name."""
+    """The RAM role of each instance. An instance without a role is listed with an empty name."""
     if request.instance_ids:
-        found = several(call, request.instance_ids)
+        instances = several(call, request.instance_ids)
     else:
-        found = call.store.where(Instance, "role", request.ram_role_name or "")
-    answer = pages.numbered(
-        call,
-        "InstanceRamRoleSets",
-        "InstanceRamRoleSet",
-        found,
-        request,
-        lambda i: {"InstanceId": i.id, "RamRoleName": i.ram_role or ""},
-        most=50,
-    )
-    return {**answer, "RegionId": call.cloud.region}
+        instances = call.store.where(Instance, "role", request.ram_role_name or "")
+    return {**_TABLE.numbered(call, instances, request), "RegionId": call.cloud.region}

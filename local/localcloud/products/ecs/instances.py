@@ -1,20 +1,21 @@
-"""Instances: found and described."""
+"""Instances: how the API lists and describes them."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Final
 
 from localcloud import tags
 from localcloud.actions import Answer, Call, action, minute
+from localcloud.products import filters
+from localcloud.products.pages import PageRequest, Table, TokenRequest
 from localcloud.products.vpc.entities import Eip
 from localcloud.tags import TagParameter
 from localcloud.wire.errors import ApiError, invalid
 
-from . import catalog, interface_views, pages
+from . import catalog, interface_views
 from .entities import Instance, NetworkInterface
 
 RUNNING: Final = "Running"
@@ -27,7 +28,7 @@ NEVER: Final = "2099-12-31T15:59Z"
 
 
 @dataclass(frozen=True, kw_only=True)
-class DescribeInstances:
+class DescribeInstances(TokenRequest):
     """Parameters of DescribeInstances."""
 
     region_id: str | None = None
@@ -48,20 +49,17 @@ class DescribeInstances:
     internet_charge_type: str | None = None
     resource_group_id: str | None = None
     additional_attributes: tuple[str, ...] = ()
-    page_number: int | None = None
-    page_size: int | None = None
-    next_token: str | None = None
-    max_results: int | None = None
     tag: tuple[TagParameter, ...] = ()
 
 
 def enis_of(call: Call, instance: Instance) -> list[NetworkInterface]:
     """Its ENIs, the primary one first."""
-    found = call.store.where(NetworkInterface, "instance", instance.id)
-    return sorted(found, key=lambda e: (not e.primary, e.device_index))
+    enis = call.store.where(NetworkInterface, "instance", instance.id)
+    return sorted(enis, key=lambda e: (not e.primary, e.device_index))
 
 
-def _instance_shown(call: Call, instance: Instance) -> dict[str, object]:
+def instance_shown(call: Call, instance: Instance) -> dict[str, object]:
+    """An instance as DescribeInstances shows it."""
     enis = enis_of(call, instance)
     primary = enis[0]
     kind = catalog.instance_types()[instance.instance_type]
@@ -218,8 +216,7 @@ def _check_filters(request: DescribeInstances) -> None:
 
 def _candidates(call: Call, request: DescribeInstances) -> Iterable[Instance]:
     if request.instance_ids:
-        found = (call.store.find(Instance, i) for i in _ids(request.instance_ids))
-        return [i for i in found if i is not None]
+        return several(call, _ids(request.instance_ids))
     if request.vpc_id:
         return call.store.where(Instance, "vpc", request.vpc_id)
     return call.store.all(Instance)
@@ -227,14 +224,14 @@ def _candidates(call: Call, request: DescribeInstances) -> Iterable[Instance]:
 
 def _matches(call: Call, instance: Instance, request: DescribeInstances) -> bool:
     if (
-        (request.vpc_id and instance.vpc_id != request.vpc_id)
-        or (request.zone_id and instance.zone != request.zone_id)
-        or (request.instance_type and instance.instance_type != request.instance_type)
-        or (request.image_id and instance.image_id != request.image_id)
-        or (request.key_pair_name and instance.key_pair != request.key_pair_name)
-        or (request.instance_charge_type and instance.charge_type != request.instance_charge_type)
+        not filters.equal(request.vpc_id, instance.vpc_id)
+        or not filters.equal(request.zone_id, instance.zone)
+        or not filters.equal(request.instance_type, instance.instance_type)
+        or not filters.equal(request.image_id, instance.image_id)
+        or not filters.equal(request.key_pair_name, instance.key_pair)
+        or not filters.equal(request.instance_charge_type, instance.charge_type)
         or request.instance_network_type == "classic"
-        or (request.status and instance.status(call.now) != request.status)
+        or not filters.equal(request.status, instance.status(call.now))
         or not tags.match(instance.tags, request.tag)
     ):
         return False
@@ -247,62 +244,53 @@ def _matches(call: Call, instance: Instance, request: DescribeInstances) -> bool
     if request.vswitch_id or request.security_group_id or request.private_ip_addresses:
         primary = enis_of(call, instance)[0]
         return (
-            (not request.vswitch_id or primary.vswitch_id == request.vswitch_id)
+            filters.equal(request.vswitch_id, primary.vswitch_id)
             and (
                 not request.security_group_id
                 or request.security_group_id in primary.security_group_ids
             )
-            and (
-                not request.private_ip_addresses or primary.address in request.private_ip_addresses
-            )
+            and filters.among(request.private_ip_addresses, primary.address)
         )
     return True
+
+
+_INSTANCES: Final = Table("Instances", "Instance", instance_shown)
 
 
 @action()
 def describe_instances(call: Call, request: DescribeInstances) -> Answer:
     """Instances by filter."""
     _check_filters(request)
-    found = [i for i in _candidates(call, request) if _matches(call, i, request)]
-    return pages.listed(
-        call, "Instances", "Instance", found, request, partial(_instance_shown, call)
-    )
+    instances = [i for i in _candidates(call, request) if _matches(call, i, request)]
+    return _INSTANCES.listed(call, instances, request)
 
 
 @dataclass(frozen=True, kw_only=True)
-class DescribeInstanceStatus:
+class DescribeInstanceStatus(PageRequest):
     """Parameters of DescribeInstanceStatus."""
 
     region_id: str | None = None
     zone_id: str | None = None
     cluster_id: str | None = None
     instance_id: tuple[str, ...] = ()
-    page_number: int | None = None
-    page_size: int | None = None
 
 
 def _status_shown(call: Call, i: Instance) -> dict[str, object]:
     return {"InstanceId": i.id, "Status": i.status(call.now)}
 
 
+_STATUS_TABLE: Final = Table("InstanceStatuses", "InstanceStatus", _status_shown, most=50)
+
+
 @action()
 def describe_instance_status(call: Call, request: DescribeInstanceStatus) -> Answer:
     """The statuses of instances."""
-    found = [
+    instances = [
         i
         for i in call.store.all(Instance)
-        if (not request.instance_id or i.id in request.instance_id)
-        and (not request.zone_id or i.zone == request.zone_id)
+        if filters.among(request.instance_id, i.id) and filters.equal(request.zone_id, i.zone)
     ]
-    return pages.numbered(
-        call,
-        "InstanceStatuses",
-        "InstanceStatus",
-        found,
-        request,
-        partial(_status_shown, call),
-        most=50,
-    )
+    return _STATUS_TABLE.numbered(call, instances, request)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -314,16 +302,12 @@ class OneInstance:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SeveralInstances:
+class SeveralInstances(TokenRequest):
     """Parameters of an action on several instances."""
 
     region_id: str | None = None
     instance_ids: tuple[str, ...] = ()
     instance_id: tuple[str, ...] = ()
-    page_number: int | None = None
-    page_size: int | None = None
-    next_token: str | None = None
-    max_results: int | None = None
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -332,5 +316,5 @@ class SeveralInstances:
 
 
 def several(call: Call, ids: Sequence[str]) -> list[Instance]:
-    """Those of the ids that there are."""
+    """The instances with these ids; an id without an instance is skipped."""
     return [i for i in (call.store.find(Instance, x) for x in ids) if i is not None]

@@ -1,4 +1,4 @@
-"""What a client does with an ENI as a whole."""
+"""The actions on a whole ENI: create, modify, delete, attach, detach."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from typing import Final
 
 from localcloud import tags
 from localcloud.actions import Answer, Call, action
+from localcloud.products import statuses
+from localcloud.products.updates import requested
 from localcloud.tags import TagParameter
 from localcloud.wire.errors import ApiError, invalid
 
 from . import existing, names
 from .interface_views import interface_shown
-from .interfaces import Wanted, attach, check_groups, delete, detach, make
+from .interfaces import InterfaceRequest, attach, check_groups, delete, detach, make
 
 _MOST_EXPLICIT_AT_CREATION: Final = 10
 _MOST_BY_COUNT: Final = 49
@@ -56,12 +58,12 @@ def create_network_interface(call: Call, request: CreateNetworkInterface) -> Ans
     if request.security_group_id and request.security_group_ids:
         raise ApiError(
             "InvalidParameter.Conflict",
-            "SecurityGroupId and SecurityGroupIds.N cannot be given together.",
+            "SecurityGroupId and SecurityGroupIds.N cannot be specified together.",
         )
     explicit = [ip for ip in request.private_ip_address if ip != request.primary_ip_address]
     eni = make(
         call,
-        Wanted(
+        InterfaceRequest(
             vswitch_id=request.vswitch_id,
             security_group_ids=request.security_group_ids
             or ((request.security_group_id,) if request.security_group_id else ()),
@@ -153,22 +155,17 @@ def modify_network_interface_attribute(
             "the instance.",
             404,
         )
-    changes: dict[str, object] = {}
-    if request.network_interface_name is not None:
-        changes["name"] = request.network_interface_name
-    if request.description is not None:
-        changes["description"] = request.description
     if request.security_group_id:
         check_groups(call, request.security_group_id, eni.vpc_id)
-        changes["security_group_ids"] = request.security_group_id
-    if request.queue_number is not None:
-        changes["queue_number"] = request.queue_number
-    if request.delete_on_release is not None:
-        changes["delete_on_release"] = request.delete_on_release
-    if request.source_dest_check is not None:
-        changes["source_dest_check"] = request.source_dest_check
-    if request.network_interface_traffic_mode:
-        changes["traffic_mode"] = request.network_interface_traffic_mode
+    changes = requested(
+        name=request.network_interface_name,
+        description=request.description,
+        security_group_ids=request.security_group_id or None,
+        queue_number=request.queue_number,
+        delete_on_release=request.delete_on_release,
+        source_dest_check=request.source_dest_check,
+        traffic_mode=request.network_interface_traffic_mode or None,
+    )
     call.store.change(eni, **changes)
     return {}
 
@@ -183,13 +180,9 @@ class DeleteNetworkInterface:
 
 @action(writes=True)
 def delete_network_interface(call: Call, request: DeleteNetworkInterface) -> Answer:
-    """Delete an ENI that no instance has."""
+    """Delete an ENI that is not on an instance."""
     eni = existing.interface(call, request.network_interface_id)
-    if eni.instance_id is not None or eni.life.at(call.now) != "Available":
-        raise ApiError(
-            "InvalidOperation.InvalidEniState",
-            f"{eni.id} is {eni.life.at(call.now)}; detach it first.",
-        )
+    statuses.require(call, eni, "Available", code="InvalidOperation.InvalidEniState")
     delete(call, eni)
     return {}
 
@@ -211,16 +204,7 @@ def attach_network_interface(call: Call, request: AttachNetworkInterface) -> Ans
     """Attach an ENI to a Running or Stopped instance."""
     eni = existing.interface(call, request.network_interface_id)
     instance = existing.instance(call, request.instance_id, code="InvalidEcsId.NotFound")
-    if instance.status(call.now) not in {"Running", "Stopped"}:
-        raise ApiError(
-            "InvalidOperation.InvalidEcsState",
-            f"{instance.id} is {instance.status(call.now)}; it must be Running or Stopped.",
-        )
-    if eni.life.at(call.now) != "Available":
-        raise ApiError(
-            "InvalidOperation.InvalidEniState",
-            f"{eni.id} is {eni.life.at(call.now)}; it must be Available.",
-        )
+    statuses.require(call, instance, "Running", "Stopped", code="InvalidOperation.InvalidEcsState")
     attach(call, eni, instance, primary=False, card=request.network_card_index)
     return {}
 

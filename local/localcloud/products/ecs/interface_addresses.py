@@ -1,4 +1,4 @@
-"""Addresses and prefixes of an ENI that is there."""
+"""Addresses and prefixes of an existing ENI."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from localcloud.actions import Answer, Call, action
+from localcloud.products import statuses
 from localcloud.products.vpc import claims, ipv6, vswitches
 from localcloud.wire.errors import ApiError, invalid, missing
 
@@ -30,12 +31,11 @@ class AssignPrivateIpAddresses:
     ipv4_prefix_count: int = 0
 
 
-def _changeable(call: Call, eni: NetworkInterface) -> None:
-    if eni.life.at(call.now) not in {"Available", "InUse"}:
-        raise ApiError(
-            "InvalidOperation.InvalidEniState",
-            f"{eni.id} is {eni.life.at(call.now)}; it must be Available or InUse.",
-        )
+def _changeable(call: Call, interface_id: str) -> NetworkInterface:
+    """The ENI, if its addresses can be changed now."""
+    eni = existing.interface(call, interface_id)
+    statuses.require(call, eni, "Available", "InUse", code="InvalidOperation.InvalidEniState")
+    return eni
 
 
 def _limited(call: Call, eni: NetworkInterface) -> None:
@@ -52,8 +52,7 @@ def _limited(call: Call, eni: NetworkInterface) -> None:
 @action(writes=True)
 def assign_private_ip_addresses(call: Call, request: AssignPrivateIpAddresses) -> Answer:
     """Add secondary addresses or prefixes, all or none."""
-    eni = existing.interface(call, request.network_interface_id)
-    _changeable(call, eni)
+    eni = _changeable(call, request.network_interface_id)
     vswitch = vswitches.find(call, eni.vswitch_id)
     addresses, count = request.private_ip_address, request.secondary_private_ip_address_count
     if not (addresses or count or request.ipv4_prefix or request.ipv4_prefix_count):
@@ -90,9 +89,8 @@ class UnassignPrivateIpAddresses:
 
 @action(writes=True)
 def unassign_private_ip_addresses(call: Call, request: UnassignPrivateIpAddresses) -> Answer:
-    """Take secondary addresses or prefixes away, all or none."""
-    eni = existing.interface(call, request.network_interface_id)
-    _changeable(call, eni)
+    """Remove secondary addresses or prefixes, all or none."""
+    eni = _changeable(call, request.network_interface_id)
     for ip in request.private_ip_address:
         if ip == eni.address:
             raise invalid("PrivateIpAddress", ip, f"it is the primary address of {eni.id}")
@@ -124,8 +122,7 @@ class AssignIpv6Addresses:
 @action(writes=True)
 def assign_ipv6_addresses(call: Call, request: AssignIpv6Addresses) -> Answer:
     """Add IPv6 addresses, all or none."""
-    eni = existing.interface(call, request.network_interface_id)
-    _changeable(call, eni)
+    eni = _changeable(call, request.network_interface_id)
     vswitch = vswitches.find(call, eni.vswitch_id)
     if not (request.ipv6_address or request.ipv6_address_count):
         raise missing("Ipv6Address")
@@ -152,9 +149,8 @@ class UnassignIpv6Addresses:
 
 @action(writes=True)
 def unassign_ipv6_addresses(call: Call, request: UnassignIpv6Addresses) -> Answer:
-    """Take IPv6 addresses away, all or none."""
-    eni = existing.interface(call, request.network_interface_id)
-    _changeable(call, eni)
+    """Remove IPv6 addresses, all or none."""
+    eni = _changeable(call, request.network_interface_id)
     for ip in request.ipv6_address:
         if ip not in eni.ipv6:
             raise ApiError("InvalidIp.IpUnassigned", f"{ip} is not on {eni.id}.", 403)

@@ -47,7 +47,7 @@ def join_security_group(call: Call, request: JoinSecurityGroup) -> Answer:
 
 @action(writes=True)
 def leave_security_group(call: Call, request: LeaveSecurityGroup) -> Answer:
-    """Take an ENI out of a security group; the last one stays."""
+    """Remove an ENI from a security group; the last group stays."""
     existing.security_group(call, request.security_group_id)
     eni = _member(call, request)
     if request.security_group_id not in eni.security_group_ids:

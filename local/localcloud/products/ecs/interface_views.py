@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import partial
+from typing import Final
 
 from localcloud import hostility, tags
 from localcloud.actions import Answer, Call, action, moment
+from localcloud.products import filters
+from localcloud.products.pages import Table, TokenRequest
 from localcloud.products.vpc.entities import Eip
 from localcloud.tags import TagParameter
 from localcloud.wire.parameters import wire
 
-from . import existing, pages
+from . import existing
 from .entities import DELETED, NetworkInterface
 
 
@@ -72,8 +74,13 @@ def interface_shown(call: Call, eni: NetworkInterface) -> dict[str, object]:
     return shown
 
 
+_TABLE: Final = Table(
+    "NetworkInterfaceSets", "NetworkInterfaceSet", interface_shown, most=1000, most_by_token=500
+)
+
+
 @dataclass(frozen=True, kw_only=True)
-class DescribeNetworkInterfaces:
+class DescribeNetworkInterfaces(TokenRequest):
     """Parameters of DescribeNetworkInterfaces."""
 
     region_id: str | None = None
@@ -90,10 +97,6 @@ class DescribeNetworkInterfaces:
     status: str | None = None
     service_managed: bool | None = None
     resource_group_id: str | None = None
-    page_number: int | None = None
-    page_size: int | None = None
-    next_token: str | None = None
-    max_results: int | None = None
     attributes: tuple[str, ...] = ()
     tag: tuple[TagParameter, ...] = ()
 
@@ -104,8 +107,8 @@ def _candidates(  # noqa: PLR0911  # one return for each index
     """The smallest indexed set that holds all matches."""
     store = call.store
     if request.network_interface_id:
-        found = (store.find(NetworkInterface, i) for i in request.network_interface_id)
-        return [e for e in found if e is not None]
+        named = (store.find(NetworkInterface, i) for i in request.network_interface_id)
+        return [e for e in named if e is not None]
     if request.instance_id:
         return store.where(NetworkInterface, "instance", request.instance_id)
     if request.primary_ip_address:
@@ -127,36 +130,27 @@ def _candidates(  # noqa: PLR0911  # one return for each index
 @action()
 def describe_network_interfaces(call: Call, request: DescribeNetworkInterfaces) -> Answer:
     """ENIs by filter."""
-    found = [
+    interfaces = [
         e
         for e in _candidates(call, request)
-        if (not request.instance_id or e.instance_id == request.instance_id)
-        and (not request.vpc_id or e.vpc_id == request.vpc_id)
-        and (not request.vswitch_id or e.vswitch_id == request.vswitch_id)
+        if filters.equal(request.instance_id, e.instance_id)
+        and filters.equal(request.vpc_id, e.vpc_id)
+        and filters.equal(request.vswitch_id, e.vswitch_id)
         and (not request.security_group_id or request.security_group_id in e.security_group_ids)
-        and (not request.primary_ip_address or e.address == request.primary_ip_address)
+        and filters.equal(request.primary_ip_address, e.address)
         and (
             not request.private_ip_address
             or any(ip in (e.address, *e.secondary) for ip in request.private_ip_address)
         )
         and (not request.ipv6_address or any(ip in e.ipv6 for ip in request.ipv6_address))
-        and (not request.network_interface_name or e.name == request.network_interface_name)
+        and filters.equal(request.network_interface_name, e.name)
         and (not request.kind or e.primary == (request.kind == "Primary"))
-        and (not request.status or e.life.at(call.now) == request.status)
+        and filters.equal(request.status, e.life.at(call.now))
         and not request.service_managed
         and e.life.at(call.now) != DELETED
         and tags.match(e.tags, request.tag)
     ]
-    return pages.listed(
-        call,
-        "NetworkInterfaceSets",
-        "NetworkInterfaceSet",
-        found,
-        request,
-        partial(interface_shown, call),
-        most=500,
-        most_on_page=1000,
-    )
+    return _TABLE.listed(call, interfaces, request)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""ENIs: made, attached, detached and destroyed, whoever asks for it."""
+"""The life of an ENI: created, attached, detached and deleted, whichever action asks for it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Final
 
 from localcloud import tags
 from localcloud.actions import Call
+from localcloud.products import statuses
 from localcloud.products.nlb.entities import drop_server as drop_nlb_server
 from localcloud.products.slb.entities import drop_server as drop_clb_server
 from localcloud.products.vpc import claims, eips, ipv6, vswitches
@@ -77,8 +78,8 @@ RUNNING: Final = Codes(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wanted:
-    """What a new ENI is asked to have, wherever it is asked for."""
+class InterfaceRequest:
+    """What a new ENI shall have, whichever action asks for it."""
 
     vswitch_id: str | None
     security_group_ids: Sequence[str]
@@ -106,20 +107,20 @@ def _fresh_mac(call: Call) -> str:
             return mac
 
 
-def make(call: Call, wanted: Wanted, codes: Codes = CREATING) -> NetworkInterface:
+def make(call: Call, request: InterfaceRequest, codes: Codes = CREATING) -> NetworkInterface:
     """A new ENI, Available at once.
 
     CreateNetworkInterface is synchronous (help page doc-detail/58504, 2025-03): the ENI
     "immediately enters the Available state".
     """
-    vswitch = vswitches.find(call, wanted.vswitch_id, code="InvalidVSwitchId.NotFound")
-    groups = tuple(dict.fromkeys(wanted.security_group_ids))
+    vswitch = vswitches.find(call, request.vswitch_id, code="InvalidVSwitchId.NotFound")
+    groups = tuple(dict.fromkeys(request.security_group_ids))
     if not groups:
         raise missing("SecurityGroupId")
     check_groups(call, groups, vswitch.vpc_id, codes.vpc_mismatch)
     eni_id = call.new_id("eni")
-    if wanted.primary_address:
-        address = _taken(call, vswitch, wanted.primary_address, eni_id, codes)
+    if request.primary_address:
+        address = _taken(call, vswitch, request.primary_address, eni_id, codes)
     else:
         # Explicit addresses first, so that the cloud's choice never takes one of them.
         address = ""
@@ -128,28 +129,28 @@ def make(call: Call, wanted: Wanted, codes: Codes = CREATING) -> NetworkInterfac
         vpc_id=vswitch.vpc_id,
         vswitch_id=vswitch.id,
         zone=vswitch.zone,
-        name=wanted.name,
-        description=wanted.description,
+        name=request.name,
+        description=request.description,
         address=address,
         mac=_fresh_mac(call),
         security_group_ids=groups,
-        delete_on_release=wanted.delete_on_release,
-        source_dest_check=wanted.source_dest_check,
-        traffic_mode=wanted.traffic_mode,
-        queue_number=wanted.queue_number,
-        resource_group_id=wanted.resource_group_id,
+        delete_on_release=request.delete_on_release,
+        source_dest_check=request.source_dest_check,
+        traffic_mode=request.traffic_mode,
+        queue_number=request.queue_number,
+        resource_group_id=request.resource_group_id,
         created=call.now,
         life=Lifecycle.settled("Available"),
-        tags=wanted.tags,
+        tags=request.tags,
     )
-    secondary = take_ipv4(call, eni, vswitch, wanted.addresses, wanted.address_count, codes)
+    secondary = take_ipv4(call, eni, vswitch, request.addresses, request.address_count, codes)
     return call.store.put(
         dataclasses.replace(
             eni,
             address=address or claims.take_any(call, vswitch, kind=claims.ENI, owner=eni_id),
             secondary=secondary,
-            prefixes=take_prefixes(call, eni, vswitch, wanted.prefixes, wanted.prefix_count),
-            ipv6=take_ipv6(call, eni, vswitch, wanted.ipv6, wanted.ipv6_count, codes),
+            prefixes=take_prefixes(call, eni, vswitch, request.prefixes, request.prefix_count),
+            ipv6=take_ipv6(call, eni, vswitch, request.ipv6, request.ipv6_count, codes),
         )
     )
 
@@ -180,7 +181,7 @@ def _taken(call: Call, vswitch: VSwitch, address: str, eni_id: str, codes: Codes
 
 def _either(addresses: Sequence[str], count: int, names: str) -> None:
     if addresses and count:
-        raise ApiError("InvalidParameter.Conflict", f"{names} cannot be given together.")
+        raise ApiError("InvalidParameter.Conflict", f"{names} cannot be specified together.")
 
 
 def take_ipv4(  # noqa: PLR0913, PLR0917  # who takes what where
@@ -194,7 +195,7 @@ def take_ipv4(  # noqa: PLR0913, PLR0917  # who takes what where
     """Claim secondary addresses for an ENI: named ones, or some of the cloud's choice."""
     _either(addresses, count, "PrivateIpAddress.N and SecondaryPrivateIpAddressCount")
     if len(set(addresses)) < len(addresses):
-        raise ApiError("InvalidIp.IpRepeated", "An address is given twice.", 403)
+        raise ApiError("InvalidIp.IpRepeated", "An address occurs twice.", 403)
     taken = [_taken(call, vswitch, ip, eni.id, codes) for ip in addresses]
     taken += [claims.take_any(call, vswitch, kind=claims.ENI, owner=eni.id) for _ in range(count)]
     return tuple(taken)
@@ -233,11 +234,11 @@ def take_ipv6(  # noqa: PLR0913, PLR0917  # who takes what where
 def check_limits(eni: NetworkInterface, instance: Instance) -> None:
     """Raise if the instance's type does not allow so many addresses on an ENI."""
     kind = catalog.instance_types()[instance.instance_type]
-    held = 1 + len(eni.secondary) + len(eni.prefixes)
-    if held > kind.ipv4_per_eni:
+    addresses = 1 + len(eni.secondary) + len(eni.prefixes)
+    if addresses > kind.ipv4_per_eni:
         raise ApiError(
             "InvalidOperation.Ipv4CountExceeded",
-            f"{eni.id} would have {held} private IPv4 addresses; {kind.id} allows "
+            f"{eni.id} would have {addresses} private IPv4 addresses; {kind.id} allows "
             f"{kind.ipv4_per_eni} for each network interface.",
             403,
         )
@@ -260,11 +261,7 @@ def attach(  # noqa: PLR0913  # what an attachment is
     over_limit: str = "EniPerInstanceLimitExceeded",
 ) -> NetworkInterface:
     """Attach an Available ENI of the instance's VPC and zone."""
-    if eni.instance_id is not None or eni.life.at(call.now) != "Available":
-        raise ApiError(
-            "InvalidOperation.InvalidEniState",
-            f"{eni.id} is {eni.life.at(call.now)}; it must be Available.",
-        )
+    statuses.require(call, eni, "Available", code="InvalidOperation.InvalidEniState")
     if eni.vpc_id != instance.vpc_id or eni.zone != instance.zone:
         raise ApiError(
             "InvalidOperation.AvailabilityZoneMismatch"

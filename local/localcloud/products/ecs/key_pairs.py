@@ -11,10 +11,12 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from localcloud import tags
 from localcloud.actions import Answer, Call, action, moment
+from localcloud.products import filters
+from localcloud.products.pages import PageRequest, Table
 from localcloud.tags import TagParameter
 from localcloud.wire.errors import ApiError
 
-from . import existing, names, pages
+from . import existing, names
 from .entities import Instance, KeyPair
 
 
@@ -40,7 +42,7 @@ class CreateKeyPair:
 
 
 def _put(
-    call: Call, name: str, public: str, group: str, given: tuple[TagParameter, ...]
+    call: Call, name: str, public: str, group: str, parameters: tuple[TagParameter, ...]
 ) -> KeyPair:
     names.check_key_pair(name)
     if call.store.find(KeyPair, name) is not None:
@@ -53,7 +55,7 @@ def _put(
             fingerprint=digest,
             resource_group_id=group,
             created=call.now,
-            tags=tags.given(given),
+            tags=tags.given(parameters),
         )
     )
 
@@ -95,7 +97,7 @@ def create_key_pair(call: Call, request: CreateKeyPair) -> Answer:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DescribeKeyPairs:
+class DescribeKeyPairs(PageRequest):
     """Parameters of DescribeKeyPairs."""
 
     region_id: str | None = None
@@ -103,12 +105,10 @@ class DescribeKeyPairs:
     key_pair_finger_print: str | None = None
     include_public_key: bool | None = None
     resource_group_id: str | None = None
-    page_number: int | None = None
-    page_size: int | None = None
     tag: tuple[TagParameter, ...] = ()
 
 
-def _shown(k: KeyPair, *, public: bool) -> dict[str, object]:
+def _shown(_call: Call, k: KeyPair, *, public: bool) -> dict[str, object]:
     return {
         "KeyPairName": k.name,
         "KeyPairFingerPrint": k.fingerprint,
@@ -123,21 +123,15 @@ def _shown(k: KeyPair, *, public: bool) -> dict[str, object]:
 def describe_key_pairs(call: Call, request: DescribeKeyPairs) -> Answer:
     """Key pairs by filter; a name may end in `*`."""
     name = request.key_pair_name or "*"
-    found = [
+    key_pairs = [
         k
         for k in call.store.all(KeyPair)
         if (k.name.startswith(name[:-1]) if name.endswith("*") else k.name == name)
-        and (not request.key_pair_finger_print or k.fingerprint == request.key_pair_finger_print)
+        and filters.equal(request.key_pair_finger_print, k.fingerprint)
         and tags.match(k.tags, request.tag)
     ]
-    return pages.numbered(
-        call,
-        "KeyPairs",
-        "KeyPair",
-        found,
-        request,
-        partial(_shown, public=bool(request.include_public_key)),
-    )
+    show = partial(_shown, public=bool(request.include_public_key))
+    return Table("KeyPairs", "KeyPair", show).numbered(call, key_pairs, request)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,7 +144,7 @@ class DeleteKeyPairs:
 
 @action(writes=True)
 def delete_key_pairs(call: Call, request: DeleteKeyPairs) -> Answer:
-    """Delete key pairs that no instance has; a name not there is no error."""
+    """Delete key pairs that are on no instance. An unknown name is not an error."""
     for name in request.key_pair_names:
         if call.store.any(Instance, "key_pair", name):
             raise ApiError(
@@ -198,11 +192,11 @@ def _put_on(call: Call, name: str, ids: tuple[str, ...], key_pair: str) -> Answe
 
 @action(writes=True)
 def attach_key_pair(call: Call, request: AttachKeyPair) -> Answer:
-    """Give instances a key pair instead of theirs; it counts from the next boot."""
+    """Bind a key pair to instances, in place of theirs; it acts from the next boot."""
     return _put_on(call, request.key_pair_name, request.instance_ids, request.key_pair_name)
 
 
 @action(writes=True)
 def detach_key_pair(call: Call, request: DetachKeyPair) -> Answer:
-    """Take the key pair from instances."""
+    """Unbind the key pair of instances."""
     return _put_on(call, request.key_pair_name, request.instance_ids, "")

@@ -33,6 +33,14 @@ def _is_description(text: str) -> bool:
     return 2 <= len(text) <= _LONGEST_DESCRIPTION and not text.startswith(_WEB)  # noqa: PLR2004
 
 
+def _check_description(text: str, code: str) -> None:
+    if text and not _is_description(text):
+        raise ApiError(
+            code,
+            f"Description {text[:80]!r} must have 2 to 256 characters and not be a web address.",
+        )
+
+
 def check_interface(name: str, description: str) -> None:
     """Raise unless an ENI can have this name and description; empty ones it can always have."""
     if name and not _is_name(name):
@@ -48,12 +56,7 @@ def check_security_group(name: str, description: str) -> None:
             "InvalidSecurityGroupName.Malformed",
             f"SecurityGroupName {name[:80]!r} must have 2 to 128 characters, the first a letter.",
         )
-    if description and not _is_description(description):
-        raise ApiError(
-            "InvalidSecurityGroupDiscription.Malformed",
-            f"Description {description[:80]!r} must have 2 to 256 characters and not be a web "
-            "address.",
-        )
+    _check_description(description, "InvalidSecurityGroupDiscription.Malformed")
 
 
 def check_instance(name: str, description: str, host_name: str, password: str | None) -> None:
@@ -63,12 +66,7 @@ def check_instance(name: str, description: str, host_name: str, password: str | 
             "InvalidInstanceName.Malformed",
             f"InstanceName {name[:80]!r} must have 2 to 128 characters and not be a web address.",
         )
-    if description and not _is_description(description):
-        raise ApiError(
-            "InvalidDescription.Malformed",
-            f"Description {description[:80]!r} must have 2 to 256 characters and not be a web "
-            "address.",
-        )
+    _check_description(description, "InvalidDescription.Malformed")
     if host_name and not is_host_name(host_name):
         raise ApiError(
             "InvalidHostName.Malformed",

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from localcloud import paging
 from localcloud.actions import Answer, Call, action
+from localcloud.products import filters
+from localcloud.products.pages import PageRequest, Table
 from localcloud.wire.errors import invalid
 
-from . import catalog, existing, pages, regions
+from . import catalog, existing, regions
 from .catalog import Image, InstanceType
 
 
@@ -133,22 +136,22 @@ def _supported(values: Iterable[str], *, sized: bool) -> list[dict[str, object]]
 
 @action()
 def describe_available_resource(call: Call, request: DescribeAvailableResource) -> Answer:
-    """What of a kind of resource a zone has: all of it."""
-    wanted = request.destination_resource
-    if wanted == "InstanceType":
+    """What a zone offers of a kind of resource: everything that the catalog has."""
+    kind = request.destination_resource
+    if kind == "InstanceType":
         values = [
             k.id
             for k in catalog.instance_types().values()
-            if (not request.instance_type or k.id == request.instance_type)
+            if filters.equal(request.instance_type, k.id)
             and (not request.cores or k.vcpus == request.cores)
             and (not request.memory or k.memory == request.memory)
         ]
-    elif wanted in {"SystemDisk", "DataDisk"}:
+    elif kind in {"SystemDisk", "DataDisk"}:
         values = list(catalog.DISK_CATEGORIES)
-    elif wanted in {"Zone", "Network", "IoOptimized", "ddh"}:
-        values = {"Network": ["vpc"], "IoOptimized": ["optimized"]}.get(wanted, [])
+    elif kind in {"Zone", "Network", "IoOptimized", "ddh"}:
+        values = {"Network": ["vpc"], "IoOptimized": ["optimized"]}.get(kind, [])
     else:
-        raise invalid("DestinationResource", wanted, "InstanceType, SystemDisk, DataDisk or Zone")
+        raise invalid("DestinationResource", kind, "InstanceType, SystemDisk, DataDisk or Zone")
     zones = [z for z in call.cloud.zones if request.zone_id in {None, "", z}]
     return {
         "AvailableZones": {
@@ -161,10 +164,10 @@ def describe_available_resource(call: Call, request: DescribeAvailableResource) 
                     "AvailableResources": {
                         "AvailableResource": [
                             {
-                                "Type": wanted,
+                                "Type": kind,
                                 "SupportedResources": {
                                     "SupportedResource": _supported(
-                                        values, sized=wanted.endswith("Disk")
+                                        values, sized=kind.endswith("Disk")
                                     )
                                 },
                             }
@@ -181,7 +184,7 @@ def describe_available_resource(call: Call, request: DescribeAvailableResource) 
 
 @dataclass(frozen=True, kw_only=True)
 class DescribeInstanceTypes:
-    """Parameters of DescribeInstanceTypes. The provider sends InstanceType, which filters not."""
+    """Parameters of DescribeInstanceTypes. The provider sends InstanceType; it has no effect."""
 
     region_id: str | None = None
     instance_types: tuple[str, ...] = ()
@@ -239,14 +242,13 @@ def _type_shown(kind: InstanceType) -> dict[str, object]:
 
 
 @action()
-def describe_instance_types(call: Call, request: DescribeInstanceTypes) -> Answer:
+def describe_instance_types(_call: Call, request: DescribeInstanceTypes) -> Answer:
     """Instance types with the limits of their ENIs."""
-    del call
-    found = [
+    types = [
         k
         for k in catalog.instance_types().values()
-        if (not request.instance_types or k.id in request.instance_types)
-        and (not request.instance_type_family or k.family == request.instance_type_family)
+        if filters.among(request.instance_types, k.id)
+        and filters.equal(request.instance_type_family, k.family)
         and k.vcpus >= (request.minimum_cpu_core_count or 0)
         and k.memory >= (request.minimum_memory_size or 0)
         and k.enis >= (request.minimum_eni_quantity or 0)
@@ -254,7 +256,7 @@ def describe_instance_types(call: Call, request: DescribeInstanceTypes) -> Answe
         and k.ipv6_per_eni >= (request.minimum_eni_ipv6_address_quantity or 0)
     ]
     part, following = paging.by_token(
-        found, request.next_token, request.max_results, usual=1600, most=1600
+        types, request.next_token, request.max_results, usual=1600, most=1600
     )
     return {
         "InstanceTypes": {"InstanceType": [_type_shown(k) for k in part]},
@@ -263,7 +265,7 @@ def describe_instance_types(call: Call, request: DescribeInstanceTypes) -> Answe
 
 
 @dataclass(frozen=True, kw_only=True)
-class DescribeImages:
+class DescribeImages(PageRequest):
     """Parameters of DescribeImages."""
 
     region_id: str | None = None
@@ -286,11 +288,9 @@ class DescribeImages:
     show_expired: bool | None = None
     snapshot_id: str | None = None
     resource_group_id: str | None = None
-    page_number: int | None = None
-    page_size: int | None = None
 
 
-def _image_shown(image: Image) -> dict[str, object]:
+def _image_shown(_call: Call, image: Image) -> dict[str, object]:
     return {
         "ImageId": image.id,
         "ImageName": image.name,
@@ -348,24 +348,26 @@ def _image_shown(image: Image) -> dict[str, object]:
     }
 
 
+_IMAGES: Final = Table("Images", "Image", _image_shown)
+
+
 @action()
 def describe_images(call: Call, request: DescribeImages) -> Answer:
     """Public images. Those asked for by id may be older than the current ones."""
     if request.image_id:
         named = (catalog.image(i) for i in request.image_id.split(","))
-        found = [i for i in named if i is not None]
+        candidates = [i for i in named if i is not None]
     else:
-        found = list(catalog.images().values())
-    found = [
+        candidates = list(catalog.images().values())
+    images = [
         i
-        for i in found
+        for i in candidates
         if request.image_owner_alias in {None, "", "system"}
-        and (not request.architecture or i.architecture == request.architecture)
-        and (not request.image_family or i.family == request.image_family)
-        and (not request.image_name or i.name == request.image_name)
+        and filters.equal(request.architecture, i.architecture)
+        and filters.equal(request.image_family, i.family)
+        and filters.equal(request.image_name, i.name)
     ]
-    images = pages.numbered(call, "Images", "Image", found, request, _image_shown)
-    return {**images, "RegionId": call.cloud.region}
+    return {**_IMAGES.numbered(call, images, request), "RegionId": call.cloud.region}
 
 
 @dataclass(frozen=True, kw_only=True)

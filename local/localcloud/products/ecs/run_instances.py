@@ -11,6 +11,7 @@ from typing import Final
 
 from localcloud import tags
 from localcloud.actions import Answer, Call, action
+from localcloud.products import statuses
 from localcloud.products.vpc import vswitches
 from localcloud.state.lifecycle import Lifecycle
 from localcloud.tags import TagParameter
@@ -21,7 +22,7 @@ from . import disk_rules, existing, interfaces, names
 from .entities import Disk, Instance, NetworkInterface
 from .instances import RUNNING
 from .interfaces import RUNNING as RUNNING_CODES
-from .interfaces import Wanted
+from .interfaces import InterfaceRequest
 
 _MOST_USER_DATA: Final = 32 * 1024
 """Bytes before Base64. RunInstances, UserData: "The raw data can be up to 32 KB in size"
@@ -54,7 +55,7 @@ class DiskParameter:
 
 @dataclass(frozen=True, kw_only=True)
 class InterfaceParameter:
-    """`NetworkInterface.N.*`: an ENI that is there, or one to make."""
+    """`NetworkInterface.N.*`: an existing ENI, or a new one."""
 
     instance_type: str = "Secondary"
     network_interface_id: str | None = None
@@ -237,56 +238,59 @@ def check_protection(charge_type: str, *, protected: bool) -> None:
         )
 
 
-def _wanted(given: InterfaceParameter, groups: Sequence[str]) -> Wanted:
-    own = given.security_group_ids or (
-        (given.security_group_id,) if given.security_group_id else ()
+def _request_of(parameter: InterfaceParameter, groups: Sequence[str]) -> InterfaceRequest:
+    own = parameter.security_group_ids or (
+        (parameter.security_group_id,) if parameter.security_group_id else ()
     )
-    return Wanted(
-        vswitch_id=given.vswitch_id,
+    return InterfaceRequest(
+        vswitch_id=parameter.vswitch_id,
         security_group_ids=own or groups,
-        name=given.network_interface_name,
-        description=given.description,
-        primary_address=given.primary_ip_address,
-        addresses=given.private_ip_address,
-        address_count=given.secondary_private_ip_address_count,
-        ipv6=given.ipv6_address,
-        ipv6_count=given.ipv6_address_count,
-        delete_on_release=given.delete_on_release,
-        source_dest_check=given.source_dest_check,
-        traffic_mode=given.network_interface_traffic_mode,
-        queue_number=given.queue_number,
+        name=parameter.network_interface_name,
+        description=parameter.description,
+        primary_address=parameter.primary_ip_address,
+        addresses=parameter.private_ip_address,
+        address_count=parameter.secondary_private_ip_address_count,
+        ipv6=parameter.ipv6_address,
+        ipv6_count=parameter.ipv6_address_count,
+        delete_on_release=parameter.delete_on_release,
+        source_dest_check=parameter.source_dest_check,
+        traffic_mode=parameter.network_interface_traffic_mode,
+        queue_number=parameter.queue_number,
     )
 
 
 def _primary(call: Call, request: RunInstances) -> tuple[NetworkInterface, int]:
-    """The ENI that becomes the primary one: given, made from `NetworkInterface.1`, or made."""
+    """The ENI that becomes the primary one: an existing one, or a new one."""
     groups = request.security_group_ids or (
         (request.security_group_id,) if request.security_group_id else ()
     )
-    given = [n for n in request.network_interface if n.instance_type == "Primary"]
-    if len(given) > 1:
+    primaries = [n for n in request.network_interface if n.instance_type == "Primary"]
+    if len(primaries) > 1:
         raise ApiError(
             "InvalidParameter.NetworkInterface", "Only one NetworkInterface.N can be Primary.", 403
         )
-    if given and (request.vswitch_id or request.private_ip_address):
+    if primaries and (request.vswitch_id or request.private_ip_address):
         # Two ways to describe the primary ENI; the page: using both fails.
         raise ApiError(
             "InvalidParam.NetworkInterface",
-            "VSwitchId and PrivateIpAddress cannot be given with a primary NetworkInterface.N.",
+            "VSwitchId and PrivateIpAddress cannot be specified with a primary NetworkInterface.N.",
         )
-    if given and given[0].network_interface_id:
+    if primaries and primaries[0].network_interface_id:
         if request.amount > 1:
-            raise ApiError("InvalidParam.Amount", "A given ENI can be on one instance only.", 403)
-        return existing.interface(call, given[0].network_interface_id), given[0].network_card_index
-    if given:
-        return interfaces.make(call, _wanted(given[0], groups), RUNNING_CODES), given[
+            raise ApiError(
+                "InvalidParam.Amount", "An existing ENI can be on one instance only.", 403
+            )
+        return existing.interface(call, primaries[0].network_interface_id), primaries[
             0
         ].network_card_index
+    if primaries:
+        eni = interfaces.make(call, _request_of(primaries[0], groups), RUNNING_CODES)
+        return eni, primaries[0].network_card_index
     if not request.vswitch_id:
         raise missing("VSwitchId")
-    made = interfaces.make(
+    eni = interfaces.make(
         call,
-        Wanted(
+        InterfaceRequest(
             vswitch_id=request.vswitch_id,
             security_group_ids=groups,
             primary_address=request.private_ip_address,
@@ -295,11 +299,11 @@ def _primary(call: Call, request: RunInstances) -> tuple[NetworkInterface, int]:
         ),
         RUNNING_CODES,
     )
-    return made, 0
+    return eni, 0
 
 
-def _hostname(given: str, instance_id: str) -> str:
-    return given or "iZ" + instance_id.removeprefix("i-") + "Z"
+def _hostname(requested: str, instance_id: str) -> str:
+    return requested or "iZ" + instance_id.removeprefix("i-") + "Z"
 
 
 @action(writes=True)
@@ -313,8 +317,7 @@ def run_instances(call: Call, request: RunInstances) -> Answer:
 def _run_one(call: Call, request: RunInstances) -> str:
     primary, card = _primary(call, request)
     vswitch = vswitches.find(call, primary.vswitch_id)
-    if vswitch.life.at(call.now) != "Available":
-        raise ApiError("IncorrectVSwitchStatus", f"The vSwitch {vswitch.id} is not available yet.")
+    statuses.require(call, vswitch, "Available", code="IncorrectVSwitchStatus")
     if request.zone_id and request.zone_id != vswitch.zone:
         raise ApiError(
             "InvalidParameter.Mismatch",
@@ -361,20 +364,22 @@ def _run_one(call: Call, request: RunInstances) -> str:
         )
     )
     interfaces.attach(call, primary, instance, primary=True, card=card)
-    for given in request.network_interface:
-        if given.instance_type == "Primary":
+    for parameter in request.network_interface:
+        if parameter.instance_type == "Primary":
             continue
         eni = (
-            existing.interface(call, given.network_interface_id)
-            if given.network_interface_id
-            else interfaces.make(call, _wanted(given, primary.security_group_ids), RUNNING_CODES)
+            existing.interface(call, parameter.network_interface_id)
+            if parameter.network_interface_id
+            else interfaces.make(
+                call, _request_of(parameter, primary.security_group_ids), RUNNING_CODES
+            )
         )
         attached = interfaces.attach(
             call,
             eni,
             instance,
             primary=False,
-            card=given.network_card_index,
+            card=parameter.network_card_index,
             over_limit="InvalidParameter.EniNumExceededWithLaunchEcs",
         )
         call.store.change(attached, life=Lifecycle.settled("InUse"))

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from functools import partial
 from ipaddress import IPv4Network, IPv6Network
 from typing import Final
 
 from localcloud import paging, tags
 from localcloud.actions import Answer, Call, action, moment
+from localcloud.products import filters
 from localcloud.products.nlb.entities import NetworkLoadBalancer
+from localcloud.products.pages import Table, TokenRequest
+from localcloud.products.updates import requested
 from localcloud.products.vpc import vpcs
 from localcloud.tags import TagParameter
 from localcloud.wire.errors import ApiError
 from localcloud.wire.parameters import wire
 
-from . import existing, names, pages
+from . import existing, names
 from .entities import NetworkInterface, Rule, SecurityGroup
 
 INGRESS: Final = "ingress"
@@ -45,7 +47,7 @@ class CreateSecurityGroup:
 
 @action(writes=True)
 def create_security_group(call: Call, request: CreateSecurityGroup) -> Answer:
-    """A security group of a VPC. A normal one lets its members reach each other."""
+    """Create a security group in a VPC. Members of a normal one reach each other."""
     vpc = vpcs.find(call, request.vpc_id)
     names.check_security_group(request.security_group_name, request.description)
     if request.security_group_type not in {"normal", _ENTERPRISE}:
@@ -70,7 +72,7 @@ def create_security_group(call: Call, request: CreateSecurityGroup) -> Answer:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DescribeSecurityGroups:
+class DescribeSecurityGroups(TokenRequest):
     """Parameters of DescribeSecurityGroups."""
 
     region_id: str | None = None
@@ -83,10 +85,6 @@ class DescribeSecurityGroups:
     resource_group_id: str | None = None
     is_query_ecs_count: bool | None = None
     fuzzy_query: bool | None = None
-    page_number: int | None = None
-    page_size: int | None = None
-    next_token: str | None = None
-    max_results: int | None = None
     tag: tuple[TagParameter, ...] = ()
 
 
@@ -107,23 +105,23 @@ def _group_shown(call: Call, g: SecurityGroup) -> dict[str, object]:
     }
 
 
+_TABLE: Final = Table("SecurityGroups", "SecurityGroup", _group_shown)
+
+
 @action()
 def describe_security_groups(call: Call, request: DescribeSecurityGroups) -> Answer:
     """Security groups by filter."""
-    found = [
+    groups = [
         g
         for g in call.store.all(SecurityGroup)
-        if (not request.security_group_id or g.id == request.security_group_id)
-        and (not request.security_group_ids or g.id in request.security_group_ids)
-        and (not request.security_group_name or g.name == request.security_group_name)
-        and (not request.security_group_type or g.kind == request.security_group_type)
-        and (not request.vpc_id or g.vpc_id == request.vpc_id)
+        if filters.equal(request.security_group_id, g.id)
+        and filters.among(request.security_group_ids, g.id)
+        and filters.equal(request.security_group_name, g.name)
+        and filters.equal(request.security_group_type, g.kind)
+        and filters.equal(request.vpc_id, g.vpc_id)
         and tags.match(g.tags, request.tag)
     ]
-    groups = pages.listed(
-        call, "SecurityGroups", "SecurityGroup", found, request, partial(_group_shown, call)
-    )
-    return {**groups, "RegionId": call.cloud.region}
+    return {**_TABLE.listed(call, groups, request), "RegionId": call.cloud.region}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,8 +175,8 @@ def describe_security_group_attribute(
 ) -> Answer:
     """A security group's rules."""
     group = existing.security_group(call, request.security_group_id)
-    wanted = (request.direction or "all").lower()
-    rules = [r for r in group.rules if wanted in {"all", r.direction}]
+    direction = (request.direction or "all").lower()
+    rules = [r for r in group.rules if direction in {"all", r.direction}]
     following = ""
     if request.max_results is not None or request.next_token:
         part, following = paging.by_token(
@@ -199,7 +197,7 @@ def describe_security_group_attribute(
 
 @dataclass(frozen=True, kw_only=True)
 class Permission:
-    """A rule as a request gives it, in `Permissions.N` or flat."""
+    """A rule in a request, as `Permissions.N` or as parameters of the request itself."""
 
     ip_protocol: str | None = None
     port_range: str | None = None
@@ -284,7 +282,7 @@ def _ports(text: str, protocol: str) -> str:
 
 @dataclass(frozen=True)
 class _Peer:
-    """What a rule is about besides its own group, as the request of its direction names it."""
+    """The other end of a rule, as the request of the rule's direction names it."""
 
     end: str
     cidr: str
@@ -294,54 +292,54 @@ class _Peer:
     prefix_list_id: str
 
     @classmethod
-    def of(cls, given: Permission, direction: str) -> _Peer:
+    def of(cls, permission: Permission, direction: str) -> _Peer:
         """The source of an ingress rule, the destination of an egress one."""
         if direction == INGRESS:
             return cls(
                 "Source",
-                given.source_cidr_ip,
-                given.ipv6_source_cidr_ip,
-                given.source_group_id,
-                given.source_group_owner_account,
-                given.source_prefix_list_id,
+                permission.source_cidr_ip,
+                permission.ipv6_source_cidr_ip,
+                permission.source_group_id,
+                permission.source_group_owner_account,
+                permission.source_prefix_list_id,
             )
         return cls(
             "Dest",
-            given.dest_cidr_ip,
-            given.ipv6_dest_cidr_ip,
-            given.dest_group_id,
-            given.dest_group_owner_account,
-            given.dest_prefix_list_id,
+            permission.dest_cidr_ip,
+            permission.ipv6_dest_cidr_ip,
+            permission.dest_group_id,
+            permission.dest_group_owner_account,
+            permission.dest_prefix_list_id,
         )
 
 
-def _checked(given: Permission) -> tuple[str, str, str]:
+def _checked(permission: Permission) -> tuple[str, str, str]:
     """Protocol, ports and policy of a rule, in the cloud's own spelling."""
-    protocol = (given.ip_protocol or "").upper()
+    protocol = (permission.ip_protocol or "").upper()
     if protocol not in _PROTOCOLS:
         raise ApiError(
             "InvalidIpProtocol.ValueNotSupported", f"IpProtocol {protocol[:40]!r} is unknown."
         )
-    if given.port_range is None:
+    if permission.port_range is None:
         raise ApiError("InvalidPortRange.Malformed", "The parameter PortRange must be set.")
-    policy = given.policy.capitalize()
+    policy = permission.policy.capitalize()
     if policy not in {"Accept", "Drop"}:
         raise ApiError(
-            "InvalidPolicy.Malformed", f"Policy {given.policy[:40]!r} must be accept or drop."
+            "InvalidPolicy.Malformed", f"Policy {permission.policy[:40]!r} must be accept or drop."
         )
-    if not given.priority.isdigit() or not 1 <= int(given.priority) <= _MOST_PRIORITY:
+    if not permission.priority.isdigit() or not 1 <= int(permission.priority) <= _MOST_PRIORITY:
         raise ApiError(
             "InvalidPriority.ValueNotSupported",
-            f"Priority {given.priority[:20]!r} must be 1 to {_MOST_PRIORITY}.",
+            f"Priority {permission.priority[:20]!r} must be 1 to {_MOST_PRIORITY}.",
         )
-    if given.nic_type != "intranet":
+    if permission.nic_type != "intranet":
         raise ApiError(
             "InvalidNicType.Mismatch"
-            if given.nic_type == "internet"
+            if permission.nic_type == "internet"
             else "InvalidNicType.ValueNotSupported",
-            f"NicType {given.nic_type[:40]!r} must be intranet in a VPC.",
+            f"NicType {permission.nic_type[:40]!r} must be intranet in a VPC.",
         )
-    return protocol, _ports(given.port_range, protocol), policy
+    return protocol, _ports(permission.port_range, protocol), policy
 
 
 def _check_peer_group(call: Call, group: SecurityGroup, peer: _Peer) -> None:
@@ -371,9 +369,9 @@ def _check_peer_group(call: Call, group: SecurityGroup, peer: _Peer) -> None:
         )
 
 
-def _rule(call: Call, given: Permission, direction: str) -> Rule:
-    protocol, ports, policy = _checked(given)
-    peer = _Peer.of(given, direction)
+def _rule(call: Call, permission: Permission, direction: str) -> Rule:
+    protocol, ports, policy = _checked(permission)
+    peer = _Peer.of(permission, direction)
     if not (peer.cidr or peer.ipv6_cidr or peer.group_id or peer.prefix_list_id):
         raise ApiError(
             f"MissingParameter.{peer.end}",
@@ -390,9 +388,9 @@ def _rule(call: Call, given: Permission, direction: str) -> Rule:
         direction=direction,
         protocol=protocol,
         port_range=ports,
-        source_port_range=given.source_port_range,
+        source_port_range=permission.source_port_range,
         policy=policy,
-        priority=int(given.priority),
+        priority=int(permission.priority),
         nic_type="intranet",
         cidr=_canonical_v4(peer.cidr, f"Invalid{peer.end}CidrIp.Malformed") if peer.cidr else "",
         ipv6_cidr=_canonical_v6(peer.ipv6_cidr, f"InvalidParam.Ipv6{peer.end}CidrIp")
@@ -401,7 +399,7 @@ def _rule(call: Call, given: Permission, direction: str) -> Rule:
         group_id=peer.group_id,
         group_owner=peer.group_owner,
         prefix_list_id=peer.prefix_list_id,
-        description=given.description,
+        description=permission.description,
         created=call.now,
     )
 
@@ -409,10 +407,10 @@ def _rule(call: Call, given: Permission, direction: str) -> Rule:
 def _authorize(call: Call, request: AuthorizeSecurityGroup, direction: str) -> Answer:
     group = existing.security_group(call, request.security_group_id)
     rules = {rule.key: rule for rule in group.rules}
-    for given in request.permissions or (request,):
-        rule = _rule(call, given, direction)
+    for permission in request.permissions or (request,):
+        rule = _rule(call, permission, direction)
         if rule.group_id:
-            _check_peer_group(call, group, _Peer.of(given, direction))
+            _check_peer_group(call, group, _Peer.of(permission, direction))
         rules.setdefault(rule.key, rule)
     if len(rules) > _MOST_RULES:
         raise ApiError(
@@ -456,13 +454,13 @@ def _revoke(call: Call, request: AuthorizeSecurityGroup, direction: str) -> Answ
 
 @action(writes=True)
 def revoke_security_group(call: Call, request: RevokeSecurityGroup) -> Answer:
-    """Take ingress rules away, by what they say or by id; one not there is no error."""
+    """Remove ingress rules, by their properties or by id. Absent properties are not an error."""
     return _revoke(call, request, INGRESS)
 
 
 @action(writes=True)
 def revoke_security_group_egress(call: Call, request: RevokeSecurityGroupEgress) -> Answer:
-    """Take egress rules away."""
+    """Remove egress rules."""
     return _revoke(call, request, EGRESS)
 
 
@@ -532,9 +530,7 @@ def modify_security_group_attribute(call: Call, request: ModifySecurityGroupAttr
     names.check_security_group(request.security_group_name or "", request.description or "")
     group = existing.security_group(call, request.security_group_id)
     call.store.change(
-        group,
-        name=group.name if request.security_group_name is None else request.security_group_name,
-        description=group.description if request.description is None else request.description,
+        group, **requested(name=request.security_group_name, description=request.description)
     )
     return {}
 
@@ -550,7 +546,7 @@ class ModifySecurityGroupPolicy:
 
 @action(writes=True)
 def modify_security_group_policy(call: Call, request: ModifySecurityGroupPolicy) -> Answer:
-    """Let members reach each other, or not."""
+    """Set whether members reach each other."""
     group = existing.security_group(call, request.security_group_id)
     if group.kind == _ENTERPRISE:
         raise ApiError(
@@ -578,7 +574,7 @@ class DeleteSecurityGroup:
 
 @action(writes=True)
 def delete_security_group(call: Call, request: DeleteSecurityGroup) -> Answer:
-    """Delete a security group without members and that no other group's rule names."""
+    """Delete a security group without members. No other group's rule may name it."""
     group = existing.security_group(call, request.security_group_id)
     if call.store.any(NetworkInterface, "group", group.id):
         raise ApiError(

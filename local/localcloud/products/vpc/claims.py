@@ -1,4 +1,4 @@
-"""Who holds which private address of a vSwitch: addresses are unique, whoever takes them."""
+"""The private addresses of a vSwitch that are in use. An address has one owner."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NLB = "NLB"
 
 
 class Obstacle(enum.Enum):
-    """Why a given address cannot be claimed."""
+    """Why an address that a request names cannot be claimed."""
 
     MALFORMED = "it is not an IPv4 address"
     OUTSIDE = "it is not in the CIDR block of the vSwitch"
@@ -118,27 +118,27 @@ def obstacle(store: Store, vswitch: VSwitch, text: str) -> Obstacle | None:
 def take(  # noqa: PLR0913  # who claims what, and how it is refused
     call: Call,
     vswitch: VSwitch,
-    wanted: str,
+    requested: str,
     *,
     kind: str,
     owner: str,
     codes: Codes | None = None,
 ) -> str:
-    """Claim one given address; `codes` are the kind's unless the action has its own.
+    """Claim one address that the request names. `codes` replace those of the kind.
 
     Raises:
         ApiError: not in the vSwitch, reserved by the system or a reservation, or in use.
     """
-    cause = obstacle(call.store, vswitch, wanted)
+    cause = obstacle(call.store, vswitch, requested)
     if cause is not None:
         code, status = (codes or _CODES[kind]).of(cause)
         raise ApiError(
             code,
-            f"The specified private IP address {wanted[:40]!r} cannot be used in {vswitch.id} "
+            f"The specified private IP address {requested[:40]!r} cannot be used in {vswitch.id} "
             f"({vswitch.cidr}): {cause.value}.",
             status,
         )
-    ip = addressing.address(wanted)
+    ip = addressing.address(requested)
     call.store.put(
         AddressClaim(vswitch_id=vswitch.id, address=str(ip), owner_kind=kind, owner_id=owner)
     )
@@ -148,8 +148,8 @@ def take(  # noqa: PLR0913  # who claims what, and how it is refused
 def _from_the_top(network: IPv4Network, claimed: int) -> Iterator[IPv4Address]:
     """All assignable addresses, from the highest down, beginning below what is claimed already.
 
-    Where that is taken, as after many were given back, further ones come from all over the block:
-    a free one is then found in a few steps, not behind all that are in use.
+    If the next addresses are taken, for example after many were released, the others come from all
+    over the block. So a free address comes after a few steps, not after all that are in use.
     """
     size = network.num_addresses - addressing.RESERVED_AT_END - 1
     first = int(network.network_address)
@@ -178,7 +178,7 @@ def take_any(call: Call, vswitch: VSwitch, *, kind: str, owner: str) -> str:
     raise ApiError(code, f"The vSwitch {vswitch.id} has no free IP address left.", status)
 
 
-def take_prefix(call: Call, vswitch: VSwitch, wanted: str | None, *, owner: str) -> str:
+def take_prefix(call: Call, vswitch: VSwitch, requested: str | None, *, owner: str) -> str:
     """Claim a /28 for an ENI, out of the vSwitch's CIDR reservations.
 
     Codes and statuses: error tables of AssignPrivateIpAddresses and CreateNetworkInterface.
@@ -190,7 +190,7 @@ def take_prefix(call: Call, vswitch: VSwitch, wanted: str | None, *, owner: str)
             f"The vSwitch {vswitch.id} has no CIDR reservation.",
             404,
         )
-    chosen = _free_prefix(call, vswitch, reserved) if wanted is None else _prefix(wanted)
+    chosen = _free_prefix(call, vswitch, reserved) if requested is None else _prefix(requested)
     if not any(chosen.subnet_of(r) for r in reserved):
         raise ApiError(
             "InvalidIp.IpPrefixMustInReserveSegment",
@@ -251,7 +251,7 @@ def give_back(call: Call, vswitch_id: str, address: str) -> None:
 
 
 def give_back_all(call: Call, owner: str) -> None:
-    """Release everything that an owner holds."""
+    """Release all addresses and prefixes of an owner."""
     for claim in call.store.where(AddressClaim, "owner", owner):
         call.store.remove(claim)
 

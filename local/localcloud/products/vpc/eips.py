@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from ipaddress import IPv4Address
 from types import MappingProxyType
 from typing import Final
 
-from localcloud import hostility, paging, tags
+from localcloud import tags
 from localcloud.actions import Answer, Call, action, moment
+from localcloud.products import filters, statuses
 from localcloud.products.ecs.entities import Instance, NetworkInterface
 from localcloud.products.lookup import Lookup
+from localcloud.products.pages import PageRequest, Table
 from localcloud.products.slb.entities import LoadBalancer
+from localcloud.products.updates import requested
 from localcloud.tags import TagParameter
 from localcloud.wire.errors import ApiError, invalid
 from localcloud.wire.parameters import wire
@@ -26,6 +28,7 @@ SLB_INSTANCE: Final = "SlbInstance"
 # The reference spells it so.
 _NO_INSTANCE: Final = "InvalidInstanId.NotFound"
 NETWORK_INTERFACE: Final = "NetworkInterface"
+_TARGETS: Final = (ECS_INSTANCE, NAT, SLB_INSTANCE, NETWORK_INTERFACE)
 _BY_TRAFFIC: Final = "PayByTraffic"
 _BY_BANDWIDTH: Final = "PayByBandwidth"
 _PREPAID: Final = "PrePaid"
@@ -72,13 +75,13 @@ find: Final = Lookup(Eip, "EIP", "InvalidAllocationId.NotFound")
 
 
 def free_address(call: Call) -> str:
-    """The lowest address of the EIP range that nothing has: not the first, not the last."""
-    held = {load_balancer.address for load_balancer in call.store.all(LoadBalancer)}
+    """The lowest free address of the EIP range, without its first and last address."""
+    taken = {load_balancer.address for load_balancer in call.store.all(LoadBalancer)}
     network = call.cloud.eip_range
     first = int(network.network_address)
     for offset in range(1, network.num_addresses - 1):
         ip = str(IPv4Address(first + offset))
-        if ip not in held and not call.store.any(Eip, "ip", ip):
+        if ip not in taken and not call.store.any(Eip, "ip", ip):
             return ip
     raise ApiError("OperationFailed.InsufficientEIP", f"The EIP range {network} is used up.")
 
@@ -93,7 +96,7 @@ def _checked_bandwidth(text: str, charge: str, traffic: str) -> int:
 
 @action(writes=True)
 def allocate_eip_address(call: Call, request: AllocateEipAddress) -> Answer:
-    """An EIP of the cloud's range, or a given one of it."""
+    """An EIP of the cloud's range: a free one, or the one that the request names."""
     charge = request.instance_charge_type or _POSTPAID
     traffic = request.internet_charge_type or _BY_BANDWIDTH
     if (charge, traffic) not in _MOST_BANDWIDTH:
@@ -180,8 +183,11 @@ def _shown(call: Call, eip: Eip) -> dict[str, object]:
     }
 
 
+_TABLE: Final = Table("EipAddresses", "EipAddress", _shown)
+
+
 @dataclass(frozen=True, kw_only=True)
-class DescribeEipAddresses:
+class DescribeEipAddresses(PageRequest):
     """Parameters of DescribeEipAddresses."""
 
     region_id: str | None = None
@@ -196,37 +202,26 @@ class DescribeEipAddresses:
     resource_group_id: str | None = None
     lock_reason: str | None = None
     segment_instance_id: str | None = None
-    page_number: int | None = None
-    page_size: int | None = None
     tag: tuple[TagParameter, ...] = ()
 
 
 @action()
 def describe_eip_addresses(call: Call, request: DescribeEipAddresses) -> Answer:
     """EIPs by filter; ids and addresses may be several, separated by commas."""
-    ids = set(request.allocation_id.split(",")) if request.allocation_id else None
-    ips = set(request.eip_address.split(",")) if request.eip_address else None
-    found = [
+    ids = filters.names(request.allocation_id)
+    ips = filters.names(request.eip_address)
+    eips = [
         e
         for e in call.store.all(Eip)
-        if (ids is None or e.id in ids)
-        and (ips is None or e.ip in ips)
-        and (not request.eip_name or e.name == request.eip_name)
-        and (not request.status or e.life.at(call.now) == request.status)
-        and (not request.associated_instance_id or e.instance_id == request.associated_instance_id)
-        and (
-            not request.associated_instance_type
-            or e.instance_type == request.associated_instance_type
-        )
+        if filters.among(ids, e.id)
+        and filters.among(ips, e.ip)
+        and filters.equal(request.eip_name, e.name)
+        and filters.equal(request.status, e.life.at(call.now))
+        and filters.equal(request.associated_instance_id, e.instance_id)
+        and filters.equal(request.associated_instance_type, e.instance_type)
         and tags.match(e.tags, request.tag)
     ]
-    return paging.numbered(
-        "EipAddresses",
-        "EipAddress",
-        hostility.shuffled(call.cloud, found),
-        request,
-        partial(_shown, call),
-    )
+    return _TABLE.numbered(call, eips, request)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -247,10 +242,7 @@ def _nat_target(call: Call, nat_id: str) -> tuple[str, str]:
     nat = nat_gateways.find(call, nat_id, code=_NO_INSTANCE)
     if nat.network_type == "intranet":
         raise ApiError("Forbidden.EipCanNotBindGatgw", "A VPC NAT gateway has no public side.")
-    if nat.life.at(call.now) != "Available":
-        raise ApiError(
-            "IncorrectStatus.NatGateway", f"{nat.id} is {nat.life.at(call.now)}, not Available."
-        )
+    statuses.require(call, nat, "Available", code="IncorrectStatus.NatGateway")
     most = _MOST_ON_NAT[nat.eip_bind_mode]
     if call.store.size(Eip, "instance", nat.id) >= most:
         raise ApiError("QuotaExceeded.NumberOfEip", f"{nat.id} has {most} EIPs.")
@@ -278,12 +270,7 @@ def _target(call: Call, kind: str, instance_id: str) -> tuple[str, str]:
     instance = call.store.find(Instance, instance_id)
     if instance is None:
         raise _no_instance(instance_id)
-    if instance.status(call.now) not in {"Running", "Stopped"}:
-        raise ApiError(
-            "IncorrectInstanceStatus",
-            f"The instance {instance.id} is {instance.status(call.now)}; "
-            "an EIP can be bound when it is Running or Stopped.",
-        )
+    statuses.require(call, instance, "Running", "Stopped", code="IncorrectInstanceStatus")
     primary = next(
         e for e in call.store.where(NetworkInterface, "instance", instance.id) if e.primary
     )
@@ -298,12 +285,12 @@ def _no_instance(instance_id: str) -> ApiError:
 def associate_eip_address(call: Call, request: AssociateEipAddress) -> Answer:
     """Bind an EIP to an instance, NAT gateway, CLB or secondary ENI."""
     eip = find(call, request.allocation_id)
-    if eip.life.at(call.now) != "Available":
-        raise ApiError("IncorrectEipStatus", f"The EIP {eip.id} is {eip.life.at(call.now)}.")
+    statuses.require(call, eip, "Available", code="IncorrectEipStatus")
     kind = request.instance_type or ECS_INSTANCE
-    if kind not in {ECS_INSTANCE, NAT, SLB_INSTANCE, NETWORK_INTERFACE}:
+    if kind not in _TARGETS:
         raise ApiError(
-            "InvalidInstanceType.ValueNotSupported", f"InstanceType {kind[:40]!r} is not known."
+            "InvalidInstanceType.ValueNotSupported",
+            f"InstanceType {kind[:40]!r} is not one of {', '.join(_TARGETS)}.",
         )
     _, private_ip = _target(call, kind, request.instance_id)
     if kind != NAT and call.store.any(Eip, "instance", request.instance_id):
@@ -333,7 +320,7 @@ def bind(  # noqa: PLR0913  # what DescribeEipAddresses shows of a binding
     mode: str = "",
     vpc_id: str = "",
 ) -> None:
-    """Bind an EIP that is free, to what has been checked."""
+    """Bind a free EIP to a target that has been checked."""
     call.store.change(
         eip,
         instance_id=instance_id,
@@ -392,8 +379,7 @@ def unassociate_eip_address(call: Call, request: UnassociateEipAddress) -> Answe
             f"The EIP {eip.id} is not bound to {request.instance_id[:80]!r}.",
             404,
         )
-    if eip.life.at(call.now) != "InUse":
-        raise ApiError("IncorrectEipStatus", f"The EIP {eip.id} is {eip.life.at(call.now)}.")
+    statuses.require(call, eip, "InUse", code="IncorrectEipStatus")
     if call.store.any(SnatEntry, "ip", eip.ip) and eip.instance_type == NAT:
         if not request.force:
             raise ApiError(
@@ -444,8 +430,7 @@ def modify_eip_address_attribute(call: Call, request: ModifyEipAddressAttribute)
     call.store.change(
         eip,
         bandwidth=bandwidth,
-        name=eip.name if request.name is None else request.name,
-        description=eip.description if request.description is None else request.description,
+        **requested(name=request.name, description=request.description),
     )
     return {}
 
@@ -461,12 +446,14 @@ class ModifyEipForwardMode:
 
 @action(writes=True)
 def modify_eip_forward_mode(call: Call, request: ModifyEipForwardMode) -> Answer:
-    """How an ENI sees its EIP: not at all (NAT), or as its own (MULTI_BINDED, BINDED)."""
+    """Whether the guest sees the EIP of its ENI: NAT hides it, MULTI_BINDED and BINDED show it."""
     eip = find(call, request.instance_id, code="Instance.NotFound")
     if eip.instance_type != NETWORK_INTERFACE:
         raise ApiError("BindInstance.NotSupport", f"The EIP {eip.id} is not on a secondary ENI.")
     if request.mode not in {"NAT", "MULTI_BINDED", "BINDED"}:
-        raise ApiError("Instance.ModeError", f"Mode {request.mode[:40]!r} is not known.")
+        raise ApiError(
+            "Instance.ModeError", f"Mode {request.mode[:40]!r} must be NAT, MULTI_BINDED or BINDED."
+        )
     call.store.change(eip, mode=request.mode)
     return {}
 
@@ -481,7 +468,7 @@ class ReleaseEipAddress:
 
 @action(writes=True)
 def release_eip_address(call: Call, request: ReleaseEipAddress) -> Answer:
-    """Give an unbound EIP back."""
+    """Release an unbound EIP."""
     eip = find(call, request.allocation_id)
     if eip.deletion_protection:
         raise ApiError("InvalidOperation.DeletionProtection", f"The EIP {eip.id} is protected.")
@@ -489,10 +476,7 @@ def release_eip_address(call: Call, request: ReleaseEipAddress) -> Answer:
         raise ApiError(
             "Forbidden.ChargeTypeIsPrepaid", f"{eip.id} is a subscription and cannot be released."
         )
-    if eip.life.at(call.now) != "Available":
-        raise ApiError(
-            "IncorrectEipStatus", f"The EIP {eip.id} is {eip.life.at(call.now)}; unbind it first."
-        )
+    statuses.require(call, eip, "Available", code="IncorrectEipStatus")
     call.store.remove(eip)
     return {}
 
@@ -510,7 +494,7 @@ class DescribeHighDefinitionMonitorLogAttribute:
 def describe_high_definition_monitor_log_attribute(
     call: Call, request: DescribeHighDefinitionMonitorLogAttribute
 ) -> Answer:
-    """Where an EIP's fine-grained monitoring goes: nowhere, it is off."""
+    """The log of an EIP's fine-grained monitoring. There is none: the monitoring is off."""
     eip = find(call, request.instance_id)
     return {
         "InstanceId": eip.id,

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import ClassVar
 
+from localcloud.products.resource import Indexes, Resource
 from localcloud.state.lifecycle import Lifecycle
-from localcloud.tags import Tags
-
-Indexes = Mapping[str, Callable[[Any], Iterable[str]]]
 
 DEFAULT_RESOURCE_GROUP = "rg-acfm0000default"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Vpc:
+class Vpc(Resource):
     """A VPC with its system route table."""
 
     INDEXES: ClassVar[Indexes] = MappingProxyType({})
 
-    id: str
-    name: str
-    description: str
     cidr: str
     secondary_cidrs: tuple[str, ...] = ()
     user_cidrs: tuple[str, ...] = ()
@@ -36,44 +30,32 @@ class Vpc:
     route_propagation: bool = True
     resource_group_id: str
     dns_hostname: bool = False
-    created: float
     life: Lifecycle
-    tags: Tags = ()
 
 
 @dataclass(frozen=True, kw_only=True)
-class VSwitch:
+class VSwitch(Resource):
     """A vSwitch: one CIDR block in one zone."""
 
     INDEXES: ClassVar[Indexes] = MappingProxyType({"vpc": lambda v: (v.vpc_id,)})
 
-    id: str
     vpc_id: str
     zone: str
-    name: str
-    description: str
     cidr: str
     ipv6_cidr: str | None = None
-    created: float
     life: Lifecycle
-    tags: Tags = ()
 
 
 @dataclass(frozen=True, kw_only=True)
-class CidrReservation:
+class CidrReservation(Resource):
     """A block of a vSwitch kept for address prefixes of ENIs."""
 
     INDEXES: ClassVar[Indexes] = MappingProxyType({"vswitch": lambda r: (r.vswitch_id,)})
 
-    id: str
     vswitch_id: str
     vpc_id: str
-    name: str
-    description: str
     cidr: str
-    created: float
     life: Lifecycle
-    tags: Tags = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,7 +97,7 @@ class RouteEntry:
 
 
 @dataclass(frozen=True, kw_only=True)
-class NatGateway:
+class NatGateway(Resource):
     """An enhanced NAT gateway; it holds one private address of its vSwitch."""
 
     INDEXES: ClassVar[Indexes] = MappingProxyType(
@@ -126,12 +108,9 @@ class NatGateway:
         }
     )
 
-    id: str
     vpc_id: str
     vswitch_id: str
     zone: str
-    name: str
-    description: str
     network_type: str
     internet_charge_type: str
     instance_charge_type: str
@@ -145,9 +124,7 @@ class NatGateway:
     snat_table_id: str
     forward_table_id: str
     resource_group_id: str
-    created: float
     life: Lifecycle
-    tags: Tags = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,17 +151,14 @@ class SnatEntry:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Eip:
+class Eip(Resource):
     """An elastic IP address and what it is bound to."""
 
     INDEXES: ClassVar[Indexes] = MappingProxyType(
         {"ip": lambda e: (e.ip,), "instance": lambda e: (e.instance_id,) if e.instance_id else ()}
     )
 
-    id: str
     ip: str
-    name: str
-    description: str
     bandwidth: int
     isp: str
     netmode: str
@@ -199,29 +173,22 @@ class Eip:
     vpc_id: str = ""
     service_managed: bool = False
     resource_group_id: str
-    created: float
     life: Lifecycle
-    tags: Tags = ()
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ipv6Gateway:
+class Ipv6Gateway(Resource):
     """A VPC's IPv6 gateway, one at most."""
 
     INDEXES: ClassVar[Indexes] = MappingProxyType({"vpc": lambda g: (g.vpc_id,)})
 
-    id: str
     vpc_id: str
-    name: str
-    description: str
     resource_group_id: str
-    created: float
     life: Lifecycle
-    tags: Tags = ()
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ipv6Address:
+class Ipv6Address(Resource):
     """An IPv6 address of a vSwitch, by itself or on an ENI.
 
     `own` addresses were allocated by AllocateIpv6Address and stay when an ENI gives them up.
@@ -235,18 +202,13 @@ class Ipv6Address:
         }
     )
 
-    id: str
     vswitch_id: str
     vpc_id: str
     address: str
-    name: str
-    description: str
     own: bool
     interface_id: str | None = None
     resource_group_id: str
-    created: float
     life: Lifecycle
-    tags: Tags = ()
 
 
 @dataclass(frozen=True, kw_only=True)

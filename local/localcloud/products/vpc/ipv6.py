@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from ipaddress import IPv6Address as Address
 from types import MappingProxyType
 from typing import Final
 
-from localcloud import addressing, hostility, paging, tags
+from localcloud import addressing, tags
 from localcloud.actions import Answer, Call, action, moment
+from localcloud.products import filters, statuses
 from localcloud.products.ecs.entities import NetworkInterface
 from localcloud.products.lookup import Lookup
+from localcloud.products.pages import PageRequest, Table
+from localcloud.products.updates import requested
 from localcloud.tags import TagParameter
 from localcloud.wire.errors import ApiError
 
@@ -109,7 +111,7 @@ def describe_ipv6_gateway_attribute(call: Call, request: DescribeIpv6GatewayAttr
 
 
 @dataclass(frozen=True, kw_only=True)
-class DescribeIpv6Gateways:
+class DescribeIpv6Gateways(PageRequest):
     """Parameters of DescribeIpv6Gateways."""
 
     region_id: str | None = None
@@ -117,32 +119,26 @@ class DescribeIpv6Gateways:
     vpc_id: str | None = None
     name: str | None = None
     resource_group_id: str | None = None
-    page_number: int | None = None
-    page_size: int | None = None
 
 
 def _gateway_listed(call: Call, g: Ipv6Gateway) -> dict[str, object]:
     return {**_gateway_shown(call, g), "Tags": {"Tag": tags.plain(g.tags)}}
 
 
+_GATEWAYS: Final = Table("Ipv6Gateways", "Ipv6Gateway", _gateway_listed, most=50)
+
+
 @action()
 def describe_ipv6_gateways(call: Call, request: DescribeIpv6Gateways) -> Answer:
     """IPv6 gateways by filter."""
-    found = [
+    gateways = [
         g
         for g in call.store.all(Ipv6Gateway)
-        if (not request.ipv6_gateway_id or g.id == request.ipv6_gateway_id)
-        and (not request.vpc_id or g.vpc_id == request.vpc_id)
-        and (not request.name or g.name == request.name)
+        if filters.equal(request.ipv6_gateway_id, g.id)
+        and filters.equal(request.vpc_id, g.vpc_id)
+        and filters.equal(request.name, g.name)
     ]
-    return paging.numbered(
-        "Ipv6Gateways",
-        "Ipv6Gateway",
-        hostility.shuffled(call.cloud, found),
-        request,
-        partial(_gateway_listed, call),
-        most=50,
-    )
+    return _GATEWAYS.numbered(call, gateways, request)
 
 
 _gateway: Final = Lookup(Ipv6Gateway, "IPv6 gateway", "InvalidIpv6GatewayId.NotFound")
@@ -162,11 +158,7 @@ class ModifyIpv6GatewayAttribute:
 def modify_ipv6_gateway_attribute(call: Call, request: ModifyIpv6GatewayAttribute) -> Answer:
     """Rename an IPv6 gateway."""
     gateway = _gateway(call, request.ipv6_gateway_id, status=400)
-    call.store.change(
-        gateway,
-        name=gateway.name if request.name is None else request.name,
-        description=gateway.description if request.description is None else request.description,
-    )
+    call.store.change(gateway, **requested(name=request.name, description=request.description))
     return {}
 
 
@@ -182,10 +174,7 @@ class DeleteIpv6Gateway:
 def delete_ipv6_gateway(call: Call, request: DeleteIpv6Gateway) -> Answer:
     """Delete an IPv6 gateway without public bandwidth."""
     gateway = _gateway(call, request.ipv6_gateway_id)
-    if gateway.life.at(call.now) != "Available":
-        raise ApiError(
-            "IncorrectStatus.Ipv6Gateway", f"{gateway.id} is {gateway.life.at(call.now)}."
-        )
+    statuses.require(call, gateway, "Available", code="IncorrectStatus.Ipv6Gateway")
     if call.store.any(Ipv6Bandwidth, "gateway", gateway.id):
         raise ApiError(
             "DependencyViolation.Ipv6InternetBandwidth",
@@ -223,7 +212,7 @@ def put_on(
     call: Call,
     interface_id: str,
     vswitch: VSwitch,
-    wanted: str | None,
+    requested_address: str | None,
     codes: Ipv6Codes = ASSIGNING,
 ) -> str:
     """Give an ENI an IPv6 address: one it names (its own or a fresh one) or any."""
@@ -235,18 +224,18 @@ def put_on(
         raise refusal(
             codes.disabled, f"The vSwitch {vswitch.id} has no IPv6 CIDR block: enable IPv6 first."
         )
-    if wanted is None:
+    if requested_address is None:
         ip = _free(call, vswitch)
     else:
-        parsed = addressing.given_ipv6(wanted, *codes.malformed)
+        parsed = addressing.given_ipv6(requested_address, *codes.malformed)
         if parsed not in addressing.ipv6_block(vswitch.ipv6_cidr):
             raise refusal(codes.outside, f"{parsed} is not in the block {vswitch.ipv6_cidr}.")
         ip = str(parsed)
-    held = call.store.where(Ipv6Address, "address", f"{vswitch.id}/{ip}")
-    if held:
-        if held[0].interface_id is not None:
+    allocated = call.store.where(Ipv6Address, "address", f"{vswitch.id}/{ip}")
+    if allocated:
+        if allocated[0].interface_id is not None:
             raise refusal(codes.taken, f"The IPv6 address {ip} is already assigned.")
-        call.store.change(held[0], interface_id=interface_id)
+        call.store.change(allocated[0], interface_id=interface_id)
         return ip
     call.store.put(
         Ipv6Address(
@@ -268,13 +257,13 @@ def put_on(
 
 def take_from(call: Call, vswitch_id: str, address: str) -> None:
     """Take an address from its ENI; public bandwidth goes with an address that vanishes."""
-    for held in call.store.where(Ipv6Address, "address", f"{vswitch_id}/{address}"):
-        if held.own:
-            call.store.change(held, interface_id=None)
+    for allocated in call.store.where(Ipv6Address, "address", f"{vswitch_id}/{address}"):
+        if allocated.own:
+            call.store.change(allocated, interface_id=None)
             continue
-        for bandwidth in call.store.where(Ipv6Bandwidth, "address", held.id):
+        for bandwidth in call.store.where(Ipv6Bandwidth, "address", allocated.id):
             call.store.remove(bandwidth)
-        call.store.remove(held)
+        call.store.remove(allocated)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -304,7 +293,7 @@ def _allocatable(vswitch: VSwitch, text: str) -> Address:
 
 @action(writes=True)
 def allocate_ipv6_address(call: Call, request: AllocateIpv6Address) -> Answer:
-    """An IPv6 address of a vSwitch that stays when no ENI has it."""
+    """Allocate an IPv6 address of a vSwitch. It stays allocated when no ENI has it."""
     vswitch = vswitches.find(call, request.vswitch_id, code="ResourceNotFound.VSwitch")
     if vswitch.ipv6_cidr is None:
         raise ApiError(
@@ -318,7 +307,7 @@ def allocate_ipv6_address(call: Call, request: AllocateIpv6Address) -> Answer:
             )
     else:
         ip = _free(call, vswitch)
-    made = call.store.put(
+    address = call.store.put(
         Ipv6Address(
             id=call.new_id("ipv6"),
             vswitch_id=vswitch.id,
@@ -334,9 +323,9 @@ def allocate_ipv6_address(call: Call, request: AllocateIpv6Address) -> Answer:
         )
     )
     return {
-        "Ipv6AddressId": made.id,
-        "Ipv6Address": made.address,
-        "ResourceGroupId": made.resource_group_id,
+        "Ipv6AddressId": address.id,
+        "Ipv6Address": address.address,
+        "ResourceGroupId": address.resource_group_id,
     }
 
 
@@ -386,8 +375,11 @@ def _address_shown(call: Call, address: Ipv6Address) -> dict[str, object]:
     return shown
 
 
+_ADDRESSES: Final = Table("Ipv6Addresses", "Ipv6Address", _address_shown, most=50)
+
+
 @dataclass(frozen=True, kw_only=True)
-class DescribeIpv6Addresses:
+class DescribeIpv6Addresses(PageRequest):
     """Parameters of DescribeIpv6Addresses."""
 
     region_id: str | None = None
@@ -401,44 +393,34 @@ class DescribeIpv6Addresses:
     name: str | None = None
     network_type: str | None = None
     resource_group_id: str | None = None
-    page_number: int | None = None
-    page_size: int | None = None
     tag: tuple[TagParameter, ...] = ()
 
 
 @action()
 def describe_ipv6_addresses(call: Call, request: DescribeIpv6Addresses) -> Answer:
     """IPv6 addresses by filter."""
-    found = []
-    for a in call.store.all(Ipv6Address):
-        if request.ipv6_address_id and a.id not in request.ipv6_address_id.split(","):
-            continue
-        if request.vswitch_id and a.vswitch_id != request.vswitch_id:
-            continue
-        if request.vpc_id and a.vpc_id != request.vpc_id:
-            continue
-        if request.ipv6_address and a.address != request.ipv6_address:
-            continue
-        if request.associated_instance_id and (
-            request.associated_instance_id not in _associated(call, a)
-            and a.interface_id != request.associated_instance_id
-        ):
-            continue
-        if request.ipv6_internet_bandwidth_id and not any(
-            b.id == request.ipv6_internet_bandwidth_id
-            for b in call.store.where(Ipv6Bandwidth, "address", a.id)
-        ):
-            continue
-        if tags.match(a.tags, request.tag):
-            found.append(a)
-    return paging.numbered(
-        "Ipv6Addresses",
-        "Ipv6Address",
-        hostility.shuffled(call.cloud, found),
-        request,
-        partial(_address_shown, call),
-        most=50,
-    )
+    ids = filters.names(request.ipv6_address_id)
+    addresses = [
+        a
+        for a in call.store.all(Ipv6Address)
+        if filters.among(ids, a.id)
+        and filters.equal(request.vswitch_id, a.vswitch_id)
+        and filters.equal(request.vpc_id, a.vpc_id)
+        and filters.equal(request.ipv6_address, a.address)
+        and (
+            not request.associated_instance_id
+            or request.associated_instance_id in {*_associated(call, a), a.interface_id}
+        )
+        and (
+            not request.ipv6_internet_bandwidth_id
+            or any(
+                b.id == request.ipv6_internet_bandwidth_id
+                for b in call.store.where(Ipv6Bandwidth, "address", a.id)
+            )
+        )
+        and tags.match(a.tags, request.tag)
+    ]
+    return _ADDRESSES.numbered(call, addresses, request)
 
 
 _address: Final = Lookup(Ipv6Address, "IPv6 address", "ResourceNotFound.Ipv6Address")
@@ -460,11 +442,7 @@ def modify_ipv6_address_attribute(call: Call, request: ModifyIpv6AddressAttribut
     address = _address(
         call, request.ipv6_address_id, code="InvalidIpv6AddressId.NotFound", status=400
     )
-    call.store.change(
-        address,
-        name=address.name if request.name is None else request.name,
-        description=address.description if request.description is None else request.description,
-    )
+    call.store.change(address, **requested(name=request.name, description=request.description))
     return {}
 
 
@@ -478,7 +456,7 @@ class ReleaseIpv6Address:
 
 @action(writes=True)
 def release_ipv6_address(call: Call, request: ReleaseIpv6Address) -> Answer:
-    """Give an IPv6 address back that no ENI has and that has no bandwidth."""
+    """Release an IPv6 address that is on no ENI and has no public bandwidth."""
     address = _address(call, request.ipv6_address_id, code="ResourceNotFound.Ipv6InstanceId")
     if address.interface_id is not None:
         raise ApiError(
@@ -525,8 +503,7 @@ def allocate_ipv6_internet_bandwidth(call: Call, request: AllocateIpv6InternetBa
     )
     address = _address(call, request.ipv6_address_id)
     _check_bandwidth(request.bandwidth, request.internet_charge_type)
-    if gateway.life.at(call.now) != "Available":
-        raise ApiError("IncorrectStatus.Ipv6Instance", f"{gateway.id} is not Available yet.")
+    statuses.require(call, gateway, "Available", code="IncorrectStatus.Ipv6Instance")
     if gateway.vpc_id != address.vpc_id:
         raise ApiError(
             "OperationFailed.Ipv6GatewayDisMatchIpv6Address",
@@ -537,7 +514,7 @@ def allocate_ipv6_internet_bandwidth(call: Call, request: AllocateIpv6InternetBa
             "OperationFailed.InternetBandwidthAlreadyExisted",
             f"{address.address} already has bandwidth.",
         )
-    made = call.store.put(
+    bandwidth = call.store.put(
         Ipv6Bandwidth(
             id=call.new_id("ipv6bw"),
             gateway_id=gateway.id,
@@ -547,7 +524,7 @@ def allocate_ipv6_internet_bandwidth(call: Call, request: AllocateIpv6InternetBa
             created=call.now,
         )
     )
-    return {"InternetBandwidthId": made.id, "Ipv6AddressId": address.id}
+    return {"InternetBandwidthId": bandwidth.id, "Ipv6AddressId": address.id}
 
 
 _bandwidth: Final = Lookup(Ipv6Bandwidth, "IPv6 bandwidth", "InvalidIpv6Instance.NotFound", 400)
@@ -583,6 +560,6 @@ class DeleteIpv6InternetBandwidth:
 
 @action(writes=True)
 def delete_ipv6_internet_bandwidth(call: Call, request: DeleteIpv6InternetBandwidth) -> Answer:
-    """Take public bandwidth away."""
+    """Remove public bandwidth from an IPv6 address."""
     call.store.remove(_bandwidth(call, request.ipv6_internet_bandwidth_id))
     return {}

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from ipaddress import AddressValueError, IPv4Address
 from typing import Any, Final
 
-from localcloud import addressing, hostility, paging, tags
+from localcloud import addressing, tags
 from localcloud.actions import Answer, Call, action, moment
+from localcloud.products import filters, statuses
 from localcloud.products.lookup import Lookup
+from localcloud.products.pages import PageRequest, Table
 from localcloud.products.ram import service_roles
+from localcloud.products.updates import requested
 from localcloud.tags import TagParameter
 from localcloud.wire.errors import ApiError, invalid
 from localcloud.wire.parameters import wire
@@ -104,13 +106,8 @@ def create_nat_gateway(call: Call, request: CreateNatGateway) -> Answer:
             "OperationFailed.VswNotBelongToVpc",
             f"The vSwitch {vswitch.id} is not in the VPC {vpc.id}.",
         )
-    if vpc.life.at(call.now) != "Available":
-        raise ApiError("VpcStatusError", f"The VPC {vpc.id} is {vpc.life.at(call.now)}.")
-    if vswitch.life.at(call.now) != "Available":
-        raise ApiError(
-            "OperationFailed.VSwitchStatusError",
-            f"The vSwitch {vswitch.id} is {vswitch.life.at(call.now)}.",
-        )
+    statuses.require(call, vpc, "Available", code="VpcStatusError")
+    statuses.require(call, vswitch, "Available", code="OperationFailed.VSwitchStatusError")
     _check_purchase(call, request, vpc)
     service_roles.ensure(call, service_roles.NAT, code="NoPermission.CreateServiceLinkedRole")
     nat_id = call.new_id("ngw")
@@ -225,16 +222,11 @@ def _shown(call: Call, nat: NatGateway) -> dict[str, object]:
     }
 
 
-@dataclass(frozen=True, kw_only=True)
-class NamedFilter:
-    """`Filter.N.Key` and `Filter.N.Value.N`."""
-
-    key: str | None = None
-    value: tuple[str, ...] = ()
+_TABLE: Final = Table("NatGateways", "NatGateway", _shown)
 
 
 @dataclass(frozen=True, kw_only=True)
-class DescribeNatGateways:
+class DescribeNatGateways(PageRequest):
     """Parameters of DescribeNatGateways."""
 
     region_id: str | None = None
@@ -248,30 +240,22 @@ class DescribeNatGateways:
     spec: str | None = None
     instance_charge_type: str | None = None
     resource_group_id: str | None = None
-    page_number: int | None = None
-    page_size: int | None = None
     tag: tuple[TagParameter, ...] = ()
 
 
 @action()
 def describe_nat_gateways(call: Call, request: DescribeNatGateways) -> Answer:
     """NAT gateways by filter."""
-    found = [
+    gateways = [
         n
         for n in call.store.all(NatGateway)
-        if (not request.nat_gateway_id or n.id == request.nat_gateway_id)
-        and (not request.vpc_id or n.vpc_id == request.vpc_id)
-        and (not request.name or n.name == request.name)
-        and (not request.status or n.life.at(call.now) == request.status)
+        if filters.equal(request.nat_gateway_id, n.id)
+        and filters.equal(request.vpc_id, n.vpc_id)
+        and filters.equal(request.name, n.name)
+        and filters.equal(request.status, n.life.at(call.now))
         and tags.match(n.tags, request.tag)
     ]
-    return paging.numbered(
-        "NatGateways",
-        "NatGateway",
-        hostility.shuffled(call.cloud, found),
-        request,
-        partial(_shown, call),
-    )
+    return _TABLE.numbered(call, gateways, request)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -293,11 +277,11 @@ def modify_nat_gateway_attribute(call: Call, request: ModifyNatGatewayAttribute)
     nat = find(call, request.nat_gateway_id)
     call.store.change(
         nat,
-        name=nat.name if request.name is None else request.name,
-        description=nat.description if request.description is None else request.description,
-        eip_bind_mode=request.eip_bind_mode or nat.eip_bind_mode,
-        icmp_reply=(
-            nat.icmp_reply if request.icmp_reply_enabled is None else request.icmp_reply_enabled
+        **requested(
+            name=request.name,
+            description=request.description,
+            eip_bind_mode=request.eip_bind_mode or None,
+            icmp_reply=request.icmp_reply_enabled,
         ),
     )
     return {}
@@ -315,11 +299,12 @@ class ModifyNatGatewaySpec:
 
 @action(writes=True)
 def modify_nat_gateway_spec(call: Call, request: ModifyNatGatewaySpec) -> Answer:
-    """Change the size of a NAT gateway that is paid by size; here none is."""
+    """Change the size of a NAT gateway that is paid by size. No gateway of the local cloud is."""
     nat = find(call, request.nat_gateway_id)
     if request.spec not in {"Small", "Middle", "Large", "XLarge.1"}:
         raise ApiError(
-            "InvalidParameter.Spec.ValueNotSupported", f"Spec {request.spec[:40]!r} is not known."
+            "InvalidParameter.Spec.ValueNotSupported",
+            f"Spec {request.spec[:40]!r} must be Small, Middle, Large or XLarge.1.",
         )
     raise ApiError(
         "OperationUnsupported.PayByLcuNatModifySpec",
@@ -340,10 +325,9 @@ class UpdateNatGatewayNatType:
 
 @action(writes=True)
 def update_nat_gateway_nat_type(call: Call, request: UpdateNatGatewayNatType) -> Answer:
-    """Make an enhanced gateway of an ordinary one; here all are enhanced already."""
+    """Convert an ordinary gateway to an enhanced one. All gateways here are enhanced."""
     nat = find(call, request.nat_gateway_id, code="NATGW_NOT_EXIST", status=400)
-    if nat.life.at(call.now) != "Available":
-        raise ApiError("IncorrectStatus.NatGateway", f"{nat.id} is {nat.life.at(call.now)}.")
+    statuses.require(call, nat, "Available", code="IncorrectStatus.NatGateway")
     if request.nat_type != "Enhanced":
         raise ApiError(
             "OperationFailed.NatTypeNotEnhanced",
@@ -379,15 +363,15 @@ class DeletionProtection:
 
 @action(writes=True)
 def deletion_protection(call: Call, request: DeletionProtection) -> Answer:
-    """Protect a NAT gateway or an EIP from deletion, or no longer."""
+    """Switch the deletion protection of a NAT gateway or an EIP on or off."""
     kind = request.kind.upper()
     if kind not in {"EIP", "NATGW"}:
         raise ApiError(
             "DeletionProtection.TypeNotSupport", f"Type {request.kind[:40]!r} must be EIP or NATGW."
         )
     lookup = _protected_eip if kind == "EIP" else _protected_nat
-    held = lookup(call, request.instance_id)
-    call.store.change(held, deletion_protection=request.protection_enable)
+    protected = lookup(call, request.instance_id)
+    call.store.change(protected, deletion_protection=request.protection_enable)
     return {}
 
 
@@ -406,8 +390,7 @@ def delete_nat_gateway(call: Call, request: DeleteNatGateway) -> Answer:
     nat = find(call, request.nat_gateway_id)
     if nat.deletion_protection:
         raise ApiError("InvalidOperation.DeletionProtection", f"{nat.id} is protected.")
-    if nat.life.at(call.now) != "Available":
-        raise ApiError("IncorrectStatus.NatGateway", f"{nat.id} is {nat.life.at(call.now)}.")
+    statuses.require(call, nat, "Available", code="IncorrectStatus.NatGateway")
     entries = call.store.where(SnatEntry, "table", nat.snat_table_id)
     eips = call.store.where(Eip, "instance", nat.id)
     own_routes = call.store.where(RouteEntry, "hop", nat.id)
@@ -441,12 +424,12 @@ def delete_nat_gateway(call: Call, request: DeleteNatGateway) -> Answer:
 
 
 def _by_table(call: Call, table_id: str) -> NatGateway:
-    found = call.store.where(NatGateway, "snat_table", table_id)
-    if not found:
+    gateways = call.store.where(NatGateway, "snat_table", table_id)
+    if not gateways:
         raise ApiError(
             "InvalidSnatTableId.NotFound", f"Specified SNAT table {table_id!r} does not exist.", 404
         )
-    return found[0]
+    return gateways[0]
 
 
 def _checked_ips(call: Call, nat: NatGateway, text: str) -> tuple[str, ...]:
@@ -515,16 +498,15 @@ def _source(call: Call, nat: NatGateway, request: CreateSnatEntry) -> tuple[str 
 def create_snat_entry(call: Call, request: CreateSnatEntry) -> Answer:
     """Translate a vSwitch's or a block's outgoing traffic to EIPs of the gateway."""
     nat = _by_table(call, request.snat_table_id)
-    if nat.life.at(call.now) != "Available":
-        raise ApiError("IncorrectStatus.NATGW", f"The NAT gateway {nat.id} is not available yet.")
+    statuses.require(call, nat, "Available", code="IncorrectStatus.NATGW")
     ips = _checked_ips(call, nat, request.snat_ip)
     vswitch_id, cidr = _source(call, nat, request)
-    held = call.store.where(SnatEntry, "table", nat.snat_table_id)
-    if any(e.cidr == cidr for e in held):
+    entries = call.store.where(SnatEntry, "table", nat.snat_table_id)
+    if any(e.cidr == cidr for e in entries):
         raise ApiError(
             "Forbidden.SourceVSwitchId.Duplicated", f"The source {cidr} already has a SNAT entry."
         )
-    if len(held) >= _MOST_ENTRIES:
+    if len(entries) >= _MOST_ENTRIES:
         raise ApiError(
             "QuotaExceeded.SnatEntry", f"A SNAT table has at most {_MOST_ENTRIES} entries."
         )
@@ -545,7 +527,7 @@ def create_snat_entry(call: Call, request: CreateSnatEntry) -> Answer:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DescribeSnatTableEntries:
+class DescribeSnatTableEntries(PageRequest):
     """Parameters of DescribeSnatTableEntries."""
 
     region_id: str | None = None
@@ -556,8 +538,6 @@ class DescribeSnatTableEntries:
     snat_ip: str | None = None
     source_cidr: str | None = wire("SourceCIDR", default=None)
     source_vswitch_id: str | None = wire("SourceVSwitchId", default=None)
-    page_number: int | None = None
-    page_size: int | None = None
 
 
 def _entry_shown(call: Call, s: SnatEntry) -> dict[str, object]:
@@ -575,6 +555,9 @@ def _entry_shown(call: Call, s: SnatEntry) -> dict[str, object]:
     }
 
 
+_ENTRIES: Final = Table("SnatTableEntries", "SnatTableEntry", _entry_shown)
+
+
 @action()
 def describe_snat_table_entries(call: Call, request: DescribeSnatTableEntries) -> Answer:
     """SNAT entries by filter; the table or the gateway must be named, and a table must exist."""
@@ -584,34 +567,24 @@ def describe_snat_table_entries(call: Call, request: DescribeSnatTableEntries) -
         raise ApiError(
             "DESCRIBE_SNAT_PARAM_INVALID", "SnatTableId and NatGatewayId cannot both be empty."
         )
-    found = [
+    entries = [
         s
         for s in call.store.all(SnatEntry)
-        if (not request.snat_table_id or s.snat_table_id == request.snat_table_id)
-        and (not request.snat_entry_id or s.id == request.snat_entry_id)
-        and (not request.nat_gateway_id or s.nat_gateway_id == request.nat_gateway_id)
-        and (not request.source_vswitch_id or s.vswitch_id == request.source_vswitch_id)
-        and (not request.source_cidr or s.cidr == request.source_cidr)
+        if filters.equal(request.snat_table_id, s.snat_table_id)
+        and filters.equal(request.snat_entry_id, s.id)
+        and filters.equal(request.nat_gateway_id, s.nat_gateway_id)
+        and filters.equal(request.source_vswitch_id, s.vswitch_id)
+        and filters.equal(request.source_cidr, s.cidr)
         and (not request.snat_ip or request.snat_ip in s.ips)
     ]
-    return paging.numbered(
-        "SnatTableEntries",
-        "SnatTableEntry",
-        hostility.shuffled(call.cloud, found),
-        request,
-        partial(_entry_shown, call),
-    )
+    return _ENTRIES.numbered(call, entries, request)
 
 
 def _of_table(call: Call, nat: NatGateway, entry_id: str) -> SnatEntry:
     """An entry of a gateway's table that is not on its way to another state."""
     entry = _entry(call, entry_id if _in_table(call, nat, entry_id) else None)
-    if entry.life.at(call.now) != "Available":
-        raise ApiError(
-            # The reference spells it so.
-            "IncorretSnatEntryStatus",
-            f"The SNAT entry {entry.id} is {entry.life.at(call.now)}.",
-        )
+    # The reference spells it so.
+    statuses.require(call, entry, "Available", code="IncorretSnatEntryStatus")
     return entry
 
 
@@ -639,8 +612,7 @@ def modify_snat_entry(call: Call, request: ModifySnatEntry) -> Answer:
     call.store.change(
         entry,
         ips=_checked_ips(call, nat, request.snat_ip) if request.snat_ip else entry.ips,
-        name=entry.name if request.snat_entry_name is None else request.snat_entry_name,
-        eip_affinity=entry.eip_affinity if request.eip_affinity is None else request.eip_affinity,
+        **requested(name=request.snat_entry_name, eip_affinity=request.eip_affinity),
     )
     return {}
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import Final
 
-from localcloud import addressing, hostility, paging
+from localcloud import addressing, paging
 from localcloud.actions import Answer, Call, action, moment
+from localcloud.products import filters, statuses
 from localcloud.products.ecs.entities import Instance, NetworkInterface
+from localcloud.products.pages import PageRequest, Table
+from localcloud.products.updates import requested
 from localcloud.tags import TagParameter
 from localcloud.wire.errors import ApiError
 
@@ -19,7 +21,7 @@ _MOST_ENTRIES: Final = 200
 
 
 @dataclass(frozen=True, kw_only=True)
-class DescribeRouteTableList:
+class DescribeRouteTableList(PageRequest):
     """Parameters of DescribeRouteTableList."""
 
     region_id: str | None = None
@@ -29,8 +31,6 @@ class DescribeRouteTableList:
     router_id: str | None = None
     router_type: str | None = None
     resource_group_id: str | None = None
-    page_number: int | None = None
-    page_size: int | None = None
     tag: tuple[TagParameter, ...] = ()
 
 
@@ -55,24 +55,21 @@ def _table_shown(call: Call, v: Vpc) -> dict[str, object]:
     }
 
 
+_TABLES: Final = Table("RouterTableList", "RouterTableListType", _table_shown)
+
+
 @action()
 def describe_route_table_list(call: Call, request: DescribeRouteTableList) -> Answer:
     """The system route tables of the VPCs."""
-    found = [
+    vpcs = [
         v
         for v in call.store.all(Vpc)
-        if (not request.vpc_id or v.id == request.vpc_id)
-        and (not request.route_table_id or v.route_table_id == request.route_table_id)
-        and (not request.router_id or v.router_id == request.router_id)
+        if filters.equal(request.vpc_id, v.id)
+        and filters.equal(request.route_table_id, v.route_table_id)
+        and filters.equal(request.router_id, v.router_id)
         and not request.tag
     ]
-    return paging.numbered(
-        "RouterTableList",
-        "RouterTableListType",
-        hostility.shuffled(call.cloud, found),
-        request,
-        partial(_table_shown, call),
-    )
+    return _TABLES.numbered(call, vpcs, request)
 
 
 def _vpc_of(
@@ -152,8 +149,8 @@ def describe_route_entry_list(call: Call, request: DescribeRouteEntryList) -> An
         entries += [
             _entry_shown(call, e)
             for e in call.store.where(RouteEntry, "table", vpc.route_table_id)
-            if (not request.next_hop_id or e.next_hop_id == request.next_hop_id)
-            and (not request.route_entry_id or e.id == request.route_entry_id)
+            if filters.equal(request.next_hop_id, e.next_hop_id)
+            and filters.equal(request.route_entry_id, e.id)
         ]
     if request.destination_cidr_block:
         entries = [
@@ -186,10 +183,10 @@ class CreateRouteEntry:
 @action(writes=True)
 def create_route_entry(call: Call, request: CreateRouteEntry) -> Answer:
     """A custom route to an instance, ENI or NAT gateway."""
-    return {"RouteEntryId": _made(call, request).id}
+    return {"RouteEntryId": _create(call, request).id}
 
 
-def _made(call: Call, request: CreateRouteEntry) -> RouteEntry:
+def _create(call: Call, request: CreateRouteEntry) -> RouteEntry:
     vpc = _vpc_of(call, request.route_table_id)
     destination = str(
         addressing.given_block(
@@ -269,24 +266,24 @@ class CreateRouteEntries:
 @action(writes=True)
 def create_route_entries(call: Call, request: CreateRouteEntries) -> Answer:
     """Create several routes. One that fails is reported; the others are created."""
-    made: list[str] = []
+    created: list[str] = []
     failed: list[dict[str, object]] = []
-    for given in request.route_entries:
-        one = CreateRouteEntry(
-            route_table_id=given.route_table_id,
-            destination_cidr_block=given.dst_cidr_block,
-            next_hop_id=given.next_hop,
-            next_hop_type=given.next_hop_type,
-            route_entry_name=given.name,
-            description=given.description,
+    for route in request.route_entries:
+        creation = CreateRouteEntry(
+            route_table_id=route.route_table_id,
+            destination_cidr_block=route.dst_cidr_block,
+            next_hop_id=route.next_hop,
+            next_hop_type=route.next_hop_type,
+            route_entry_name=route.name,
+            description=route.description,
         )
         try:
-            made.append(_made(call, one).id)
+            created.append(_create(call, creation).id)
         except ApiError as refusal:
-            failed.append(_failure(refusal, given.dst_cidr_block, given.next_hop))
+            failed.append(_failure(refusal, route.dst_cidr_block, route.next_hop))
     return {
-        "RouteEntryIds": made,
-        "SuccessCount": len(made),
+        "RouteEntryIds": created,
+        "SuccessCount": len(created),
         "FailedCount": len(failed),
         "FailedRouteEntries": failed,
     }
@@ -327,11 +324,7 @@ def _remove(call: Call, request: DeleteRouteEntry) -> None:
             and entry.destination == request.destination_cidr_block
         )
         if by_id or by_destination:
-            if entry.life.at(call.now) != "Available":
-                raise ApiError(
-                    "IncorrectRouteEntryStatus",
-                    f"The route entry {entry.id} is {entry.life.at(call.now)}.",
-                )
+            statuses.require(call, entry, "Available", code="IncorrectRouteEntryStatus")
             call.store.remove(entry)
             return
     raise ApiError("InvalidRouteEntry.NotFound", "The route entry does not exist.")
@@ -359,17 +352,17 @@ class DeleteRouteEntries:
 def delete_route_entries(call: Call, request: DeleteRouteEntries) -> Answer:
     """Delete several routes. One that fails is reported; the others are deleted."""
     failed: list[dict[str, object]] = []
-    for given in request.route_entries:
-        one = DeleteRouteEntry(
-            route_table_id=given.route_table_id or None,
-            route_entry_id=given.route_entry_id or None,
-            destination_cidr_block=given.dst_cidr_block or None,
+    for route in request.route_entries:
+        deletion = DeleteRouteEntry(
+            route_table_id=route.route_table_id or None,
+            route_entry_id=route.route_entry_id or None,
+            destination_cidr_block=route.dst_cidr_block or None,
         )
         try:
-            _remove(call, one)
+            _remove(call, deletion)
         except ApiError as refusal:
-            failure = _failure(refusal, given.dst_cidr_block, given.next_hop)
-            failed.append({**failure, "RouteEntryId": given.route_entry_id})
+            failure = _failure(refusal, route.dst_cidr_block, route.next_hop)
+            failed.append({**failure, "RouteEntryId": route.route_entry_id})
     return {
         "SuccessCount": len(request.route_entries) - len(failed),
         "FailedCount": len(failed),
@@ -390,12 +383,12 @@ class ModifyRouteTableAttributes:
 
 @action(writes=True)
 def modify_route_table_attributes(call: Call, request: ModifyRouteTableAttributes) -> Answer:
-    """Rename a route table; what is not given stays."""
+    """Change a route table. Attributes that the request leaves out stay."""
     vpc = _vpc_of(call, request.route_table_id, code="ResourceNotFound.RouteTable", status=400)
-    changes = {
-        "route_table_name": request.route_table_name,
-        "route_table_description": request.description,
-        "route_propagation": request.route_propagation_enable,
-    }
-    call.store.change(vpc, **{name: value for name, value in changes.items() if value is not None})
+    changes = requested(
+        route_table_name=request.route_table_name,
+        route_table_description=request.description,
+        route_propagation=request.route_propagation_enable,
+    )
+    call.store.change(vpc, **changes)
     return {}

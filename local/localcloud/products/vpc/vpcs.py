@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from ipaddress import IPv4Network, IPv6Network
 from typing import Final
 
-from localcloud import addressing, hostility, paging, tags
+from localcloud import addressing, tags
 from localcloud.actions import Answer, Call, action, moment
+from localcloud.products import filters
 from localcloud.products.ecs.entities import SecurityGroup
 from localcloud.products.lookup import Lookup
+from localcloud.products.pages import PageRequest, Table
+from localcloud.products.updates import requested
 from localcloud.state.store import Store
 from localcloud.tags import TagParameter
 from localcloud.wire.errors import ApiError
@@ -97,29 +99,29 @@ def _checked_block(text: str, codes: _BlockCodes) -> IPv4Network:
 
 
 def _free_ipv6(store: Store) -> str:
-    held = {vpc.ipv6_cidr for vpc in store.all(Vpc)}
+    taken = {vpc.ipv6_cidr for vpc in store.all(Vpc)}
     base = int(_IPV6_POOL.network_address)
     number = 0x30005200 >> 8
     while True:
         candidate = str(IPv6Network((base + (number << 72), 56)))
-        if candidate not in held:
+        if candidate not in taken:
             return candidate
         number += 1
 
 
 def _user_cidrs(text: str) -> tuple[str, ...]:
     """At most three blocks, none in 100.64.0.0/10."""
-    given = tuple(c.strip() for c in text.split(",") if c.strip())
-    if len(given) > _MOST_USER_CIDRS:
+    cidrs = tuple(c.strip() for c in text.split(",") if c.strip())
+    if len(cidrs) > _MOST_USER_CIDRS:
         raise ApiError("InvalidUserCidr.Quota", f"UserCidr has at most {_MOST_USER_CIDRS} blocks.")
-    for one in given:
+    for cidr in cidrs:
         if addressing.overlaps_system(
-            addressing.given_block(one, "IllegalParam.UserCidr", "UserCidr")
+            addressing.given_block(cidr, "IllegalParam.UserCidr", "UserCidr")
         ):
             raise ApiError(
-                "InvalidUserCidr.Malformed", f"The UserCidr {one} overlaps with 100.64.0.0/10."
+                "InvalidUserCidr.Malformed", f"The UserCidr {cidr} overlaps with 100.64.0.0/10."
             )
-    return given
+    return cidrs
 
 
 @action(writes=True)
@@ -220,7 +222,7 @@ def describe_vpc_attribute(call: Call, request: DescribeVpcAttribute) -> Answer:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DescribeVpcs:
+class DescribeVpcs(PageRequest):
     """Parameters of DescribeVpcs."""
 
     region_id: str | None = None
@@ -228,8 +230,6 @@ class DescribeVpcs:
     vpc_name: str | None = None
     is_default: bool | None = None
     resource_group_id: str | None = None
-    page_number: int | None = None
-    page_size: int | None = None
     tag: tuple[TagParameter, ...] = ()
 
 
@@ -244,26 +244,22 @@ def _listed(call: Call, vpc: Vpc) -> dict[str, object]:
     }
 
 
+_TABLE: Final = Table("Vpcs", "Vpc", _listed, most=50)
+
+
 @action()
 def describe_vpcs(call: Call, request: DescribeVpcs) -> Answer:
     """VPCs by filter; VpcId takes several, separated by commas."""
-    wanted = set(request.vpc_id.split(",")) if request.vpc_id else None
-    found = [
+    ids = filters.names(request.vpc_id)
+    vpcs = [
         vpc
         for vpc in call.store.all(Vpc)
-        if (wanted is None or vpc.id in wanted)
-        and (not request.vpc_name or vpc.name == request.vpc_name)
+        if filters.among(ids, vpc.id)
+        and filters.equal(request.vpc_name, vpc.name)
         and not request.is_default
         and tags.match(vpc.tags, request.tag)
     ]
-    return paging.numbered(
-        "Vpcs",
-        "Vpc",
-        hostility.shuffled(call.cloud, found),
-        request,
-        partial(_listed, call),
-        most=50,
-    )
+    return _TABLE.numbered(call, vpcs, request)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -285,13 +281,11 @@ class ModifyVpcAttribute:
 def modify_vpc_attribute(call: Call, request: ModifyVpcAttribute) -> Answer:
     """Change a VPC in place; IPv6 gets a block, and loses it only when no vSwitch has one."""
     vpc = find(call, request.vpc_id)
-    changes: dict[str, object] = {}
-    if request.vpc_name is not None:
-        changes["name"] = request.vpc_name
-    if request.description is not None:
-        changes["description"] = request.description
-    if request.enable_dns_hostname is not None:
-        changes["dns_hostname"] = request.enable_dns_hostname
+    changes = requested(
+        name=request.vpc_name,
+        description=request.description,
+        dns_hostname=request.enable_dns_hostname,
+    )
     if request.enable_ipv6 and vpc.ipv6_cidr is None:
         changes["ipv6_cidr"] = request.ipv6_cidr_block or _free_ipv6(call.store)
     if request.enable_ipv6 is False and vpc.ipv6_cidr is not None:
@@ -360,7 +354,7 @@ def associate_vpc_cidr_block(call: Call, request: AssociateVpcCidrBlock) -> Answ
     network = _checked_block(request.secondary_cidr_block, _SECONDARY)
     if network in blocks(vpc):
         raise ApiError("InvalidCidrBlock", f"The VPC has the CIDR block {network} already.")
-    if any(network.overlaps(held) for held in blocks(vpc)):
+    if any(network.overlaps(block) for block in blocks(vpc)):
         raise ApiError(
             "IllegalParam.SecondaryCidrBlock",
             f"The block {network} overlaps with a CIDR block of the VPC.",

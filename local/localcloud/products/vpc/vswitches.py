@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from ipaddress import IPv4Network
 from typing import Final
 
-from localcloud import addressing, hostility, paging, tags
+from localcloud import addressing, paging, tags
 from localcloud.actions import Answer, Call, action, moment
+from localcloud.products import filters, statuses
 from localcloud.products.lookup import Lookup
+from localcloud.products.pages import PageRequest, Table
+from localcloud.products.updates import requested
 from localcloud.tags import TagParameter
 from localcloud.wire.errors import ApiError
 from localcloud.wire.parameters import wire
@@ -56,8 +58,7 @@ class CreateVSwitch:
 def create_vswitch(call: Call, request: CreateVSwitch) -> Answer:
     """A vSwitch in one of the VPC's blocks, overlapping no other."""
     vpc = vpcs.find(call, request.vpc_id)
-    if vpc.life.at(call.now) != "Available":
-        raise ApiError("IncorrectVpcStatus", f"The VPC {vpc.id} is not available yet.")
+    statuses.require(call, vpc, "Available", code="IncorrectVpcStatus")
     if request.zone_id not in call.cloud.zones:
         raise ApiError(
             "InvalidZoneId.NotFound",
@@ -148,6 +149,9 @@ def _shown(call: Call, vswitch: VSwitch) -> dict[str, object]:
     }
 
 
+_TABLE: Final = Table("VSwitches", "VSwitch", _shown, most=50)
+
+
 @dataclass(frozen=True, kw_only=True)
 class DescribeVSwitchAttributes:
     """Parameters of DescribeVSwitchAttributes."""
@@ -166,7 +170,7 @@ def describe_vswitch_attributes(call: Call, request: DescribeVSwitchAttributes) 
 
 
 @dataclass(frozen=True, kw_only=True)
-class DescribeVSwitches:
+class DescribeVSwitches(PageRequest):
     """Parameters of DescribeVSwitches."""
 
     region_id: str | None = None
@@ -176,36 +180,27 @@ class DescribeVSwitches:
     zone_id: str | None = None
     is_default: bool | None = None
     resource_group_id: str | None = None
-    page_number: int | None = None
-    page_size: int | None = None
     tag: tuple[TagParameter, ...] = ()
 
 
 @action()
 def describe_vswitches(call: Call, request: DescribeVSwitches) -> Answer:
     """VSwitches by filter."""
-    wanted = set(request.vswitch_id.split(",")) if request.vswitch_id else None
-    found = [
+    ids = filters.names(request.vswitch_id)
+    vswitches = [
         v
         for v in (
             call.store.where(VSwitch, "vpc", request.vpc_id)
             if request.vpc_id
             else call.store.all(VSwitch)
         )
-        if (wanted is None or v.id in wanted)
-        and (not request.zone_id or v.zone == request.zone_id)
-        and (not request.vswitch_name or v.name == request.vswitch_name)
+        if filters.among(ids, v.id)
+        and filters.equal(request.zone_id, v.zone)
+        and filters.equal(request.vswitch_name, v.name)
         and not request.is_default
         and tags.match(v.tags, request.tag)
     ]
-    return paging.numbered(
-        "VSwitches",
-        "VSwitch",
-        hostility.shuffled(call.cloud, found),
-        request,
-        partial(_shown, call),
-        most=50,
-    )
+    return _TABLE.numbered(call, vswitches, request)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -225,11 +220,7 @@ class ModifyVSwitchAttribute:
 def modify_vswitch_attribute(call: Call, request: ModifyVSwitchAttribute) -> Answer:
     """Rename a vSwitch, or turn its IPv6 on (with an index) or off."""
     vswitch = find(call, request.vswitch_id)
-    changes: dict[str, object] = {}
-    if request.vswitch_name is not None:
-        changes["name"] = request.vswitch_name
-    if request.description is not None:
-        changes["description"] = request.description
+    changes = requested(name=request.vswitch_name, description=request.description)
     if request.enable_ipv6 is False and vswitch.ipv6_cidr is not None:
         if call.store.any(Ipv6Address, "vswitch", vswitch.id):
             raise ApiError(
@@ -239,12 +230,12 @@ def modify_vswitch_attribute(call: Call, request: ModifyVSwitchAttribute) -> Ans
     elif request.ipv6_cidr_block is not None or request.enable_ipv6:
         vpc = vpcs.find(call, vswitch.vpc_id)
         index = request.ipv6_cidr_block or 0
-        wanted = (
+        block = (
             str(addressing.sub_block(addressing.ipv6_block(vpc.ipv6_cidr), index))
             if vpc.ipv6_cidr
             else None
         )
-        if vswitch.ipv6_cidr is None or wanted != vswitch.ipv6_cidr:
+        if vswitch.ipv6_cidr is None or block != vswitch.ipv6_cidr:
             changes["ipv6_cidr"] = _ipv6(call, vpc, index)
     call.store.change(vswitch, **changes)
     return {}
@@ -262,19 +253,18 @@ class DeleteVSwitch:
 def delete_vswitch(call: Call, request: DeleteVSwitch) -> Answer:
     """Delete a vSwitch that nothing uses."""
     vswitch = find(call, request.vswitch_id)
-    if vswitch.life.at(call.now) != "Available":
-        raise ApiError("IncorrectVSwitchStatus", f"The vSwitch {vswitch.id} is not Available yet.")
+    statuses.require(call, vswitch, "Available", code="IncorrectVSwitchStatus")
     if call.store.any(SnatEntry, "vswitch", vswitch.id):
         raise ApiError(
             "DependencyViolation.SnatEntry", "The vSwitch is the source of a SNAT entry."
         )
     if call.store.any(NatGateway, "vswitch", vswitch.id):
         raise ApiError("DependencyViolation.EnhancedNatgw", "A NAT gateway is in the vSwitch.")
-    held = call.store.where(AddressClaim, "vswitch", vswitch.id)
-    if held:
+    addresses = call.store.where(AddressClaim, "vswitch", vswitch.id)
+    if addresses:
         # Whoever has the address: an ENI, a CLB and an NLB are refused by the same code.
         raise ApiError(
-            "DependencyViolation", f"{held[0].owner_id} still uses the vSwitch {vswitch.id}."
+            "DependencyViolation", f"{addresses[0].owner_id} still uses the vSwitch {vswitch.id}."
         )
     if call.store.any(CidrReservation, "vswitch", vswitch.id):
         raise ApiError(
@@ -399,7 +389,7 @@ def create_vswitch_cidr_reservation(call: Call, request: CreateVSwitchCidrReserv
         chosen = _named_reservation(request.cidr, network, reserved, assigned)
     else:
         chosen = _free_reservation(request.mask, network, [*reserved, *assigned])
-    made = call.store.put(
+    reservation = call.store.put(
         CidrReservation(
             id=call.new_id("vcr"),
             vswitch_id=vswitch.id,
@@ -412,7 +402,7 @@ def create_vswitch_cidr_reservation(call: Call, request: CreateVSwitchCidrReserv
             tags=tags.given(request.tag),
         )
     )
-    return {"VSwitchCidrReservationId": made.id}
+    return {"VSwitchCidrReservationId": reservation.id}
 
 
 _reservation: Final = Lookup(
@@ -446,15 +436,17 @@ class ListVSwitchCidrReservations:
 @action()
 def list_vswitch_cidr_reservations(call: Call, request: ListVSwitchCidrReservations) -> Answer:
     """CIDR reservations by filter."""
-    found = [
+    reservations = [
         r
         for r in call.store.all(CidrReservation)
-        if (not request.ids or r.id in request.ids)
-        and (not request.vswitch_id or r.vswitch_id == request.vswitch_id)
-        and (not request.vpc_id or r.vpc_id == request.vpc_id)
+        if filters.among(request.ids, r.id)
+        and filters.equal(request.vswitch_id, r.vswitch_id)
+        and filters.equal(request.vpc_id, r.vpc_id)
         and tags.match(r.tags, request.tag)
     ]
-    part, following = paging.by_token(found, request.next_token, request.max_results, most=100)
+    part, following = paging.by_token(
+        reservations, request.next_token, request.max_results, most=100
+    )
     shown = []
     for r in part:
         assigned = _prefixes_in(call, r)
@@ -478,7 +470,7 @@ def list_vswitch_cidr_reservations(call: Call, request: ListVSwitchCidrReservati
         )
     return {
         "VSwitchCidrReservations": shown,
-        "TotalCount": len(found),
+        "TotalCount": len(reservations),
         "MaxResults": request.max_results or 20,
         "NextToken": following,
     }
@@ -500,13 +492,7 @@ def modify_vswitch_cidr_reservation_attribute(
 ) -> Answer:
     """Rename a CIDR reservation."""
     reservation = _reservation(call, request.reservation_id)
-    call.store.change(
-        reservation,
-        name=reservation.name if request.name is None else request.name,
-        description=(
-            reservation.description if request.description is None else request.description
-        ),
-    )
+    call.store.change(reservation, **requested(name=request.name, description=request.description))
     return {}
 
 

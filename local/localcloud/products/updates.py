@@ -1,0 +1,8 @@
+"""Changes of an entity that a request asks for."""
+
+from __future__ import annotations
+
+
+def requested(**fields: object) -> dict[str, object]:
+    """The fields that a request sets: those that are not None. The others are not changed."""
+    return {name: value for name, value in fields.items() if value is not None}
