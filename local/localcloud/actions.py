@@ -98,13 +98,15 @@ class Product:
         `settle` removes what time alone has ended; it runs before each change of the cloud, within
         the same transaction.
         """
-        found: dict[str, Action] = {}
+        actions: dict[str, Action] = {}
         for room in rooms:
             for value in vars(room).values():
                 for one in value if isinstance(value, tuple) else (value,):
-                    if isinstance(one, Action) and found.setdefault(one.name, one) is not one:
+                    if isinstance(one, Action) and actions.setdefault(one.name, one) is not one:
                         raise TypeError(f"{name} has {one.name} twice")
-        return cls(name=name, version=version, actions=types.MappingProxyType(found), settle=settle)
+        return cls(
+            name=name, version=version, actions=types.MappingProxyType(actions), settle=settle
+        )
 
 
 def moment(at: float) -> str:

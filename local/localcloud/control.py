@@ -146,8 +146,8 @@ class Control:
         if not isinstance(text, str) or not encodable(text):
             raise ControlError(400, 'the body must be {"text": "…"}')
         self._instance(instance_id)
-        held = self._store.find(Console, instance_id)
-        joined = ((held.text if held else "") + text)[-_CONSOLE_KEPT:]
+        console = self._store.find(Console, instance_id)
+        joined = ((console.text if console else "") + text)[-_CONSOLE_KEPT:]
         with self._store.transaction():
             self._store.put(Console(instance_id=instance_id, text=joined, updated=time.time()))
         return {}
@@ -158,13 +158,13 @@ class Control:
         if role is None or not sessions.trusts_service(role, "ecs.aliyuncs.com"):
             raise ControlError(404, f"{instance_id} has no RAM role that ECS may assume")
         now = time.time()
-        held = [
+        console = [
             s
             for s in self._store.where(Session, "instance", instance_id)
             if s.role_name == role.name and s.expires - now > sessions.REFRESH_BEFORE
         ]
-        if held:
-            session = held[0]
+        if console:
+            session = console[0]
         else:
             with self._store.transaction():
                 session = sessions.open_session(

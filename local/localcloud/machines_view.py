@@ -160,10 +160,10 @@ def _access(store: Store, listener: Listener) -> list[dict[str, Any]]:
 
 
 def _listener(store: Store, balancer: LoadBalancer, listener: Listener) -> dict[str, Any]:
-    found = [_backend(store, s, port) for s, port in servers_behind(store, balancer, listener)]
+    backends = [_backend(store, s, port) for s, port in servers_behind(store, balancer, listener)]
     return {
         "port": listener.port,
-        "backends": [b for b in found if b is not None],
+        "backends": [b for b in backends if b is not None],
         "ingress": _access(store, listener),
     }
 

@@ -141,7 +141,7 @@ def _quiet(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     )
 
 
-async def serve_until_told(places: Places, cloud: Cloud, port: int) -> None:
+async def serve_until_signalled(places: Places, cloud: Cloud, port: int) -> None:
     """Serve until SIGINT or SIGTERM."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()

@@ -17,16 +17,17 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import quote
 
-from localcloud.daemons import _UnixConnection, health
+from localcloud.control_socket import ControlConnection
+from localcloud.daemons import health
 from localcloud.products.catalogue import PRODUCTS
 from localcloud.settings import ACCOUNT_ID, ROOT_KEY_ID, ROOT_SECRET, Places
 from tests.localcloud.fuzz_requests import (
     GOOD,
     Bytes,
     ControlRequest,
-    Known,
     PlainRequest,
     Request,
+    Seen,
     SignedCall,
 )
 from tests.localcloud.sdk_api import signed_acs3, signed_v1
@@ -34,7 +35,7 @@ from tests.localcloud.sdk_api import signed_acs3, signed_v1
 ROOT = Path(__file__).resolve().parents[2]
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 SLOW_SECONDS = 15.0
-_HELD_OPEN = 40
+_LEFT_OPEN = 40
 _PROBLEMS_KEPT = 20
 _IDS = re.compile(r"[0-9A-F]{8}-[0-9A-F-]{27}")
 _BAD_LINES = re.compile(r"Traceback|a bug of the emulator|event loop|\"level\": \"(error|critical)")
@@ -65,12 +66,12 @@ class ServerProcess:
             stderr=self._file,
         )
         until = time.monotonic() + 60
-        found = None
-        while (found := health(Places(home=home))) is None:
+        answer = None
+        while (answer := health(Places(home=home))) is None:
             assert self.process.poll() is None, self.log.read_text()
             assert time.monotonic() < until
             time.sleep(0.02)
-        self.port = int(found["port"])
+        self.port = int(answer["port"])
 
     def kill(self) -> None:
         """SIGKILL, and wait for its end."""
@@ -92,8 +93,8 @@ class FuzzClient:
         self._places = Places(home=server.home)
         self._context = ssl.create_default_context(cafile=str(self._places.tls / "ca.pem"))
         self._http: http.client.HTTPSConnection | None = None
-        self._known: dict[str, deque[str]] = {}
-        self._held: deque[socket.socket] = deque()
+        self._seen: dict[str, deque[str]] = {}
+        self._open_sockets: deque[socket.socket] = deque()
         self._senders: list[tuple[str, str, str]] = [(ROOT_KEY_ID, ROOT_SECRET, "")]
         self.counts: Counter[str] = Counter()
         self.answered: set[tuple[str, str]] = set()
@@ -188,8 +189,8 @@ class FuzzClient:
         self._senders = [(ROOT_KEY_ID, ROOT_SECRET, ""), key, other, self._session()]
 
     def _dual_stack(self) -> str:
-        made = self.call("Vpc", "CreateVpc", CidrBlock="192.168.0.0/16", EnableIpv6="true")
-        vpc = str(made["VpcId"])
+        vpc_answer = self.call("Vpc", "CreateVpc", CidrBlock="192.168.0.0/16", EnableIpv6="true")
+        vpc = str(vpc_answer["VpcId"])
         where = {"CidrBlock": "192.168.1.0/24", "ZoneId": "cn-hangzhou-h"}
         self.call("Vpc", "CreateVSwitch", VpcId=vpc, Ipv6CidrBlock="1", **where)
         return vpc
@@ -223,7 +224,7 @@ class FuzzClient:
     def reset(self) -> None:
         """Everything gone, and a new world."""
         self._control(ControlRequest("POST", "/reset", b""))
-        self._known.clear()
+        self._seen.clear()
         self.world()
 
     # The kinds of requests
@@ -253,8 +254,8 @@ class FuzzClient:
         else:
             if token:
                 parameters["SecurityToken"] = token
-            given = {**parameters, "Action": request.action, "Version": request.version}
-            text = signed_v1(given, key=key, secret=secret, method=request.method)
+            fields = {**parameters, "Action": request.action, "Version": request.version}
+            text = signed_v1(fields, key=key, secret=secret, method=request.method)
             target, headers, body = "/", FORM, text.encode()
             if request.method == "GET":
                 target, headers, body = "/?" + text, {}, b""
@@ -330,12 +331,12 @@ class FuzzClient:
             link.close()
             return
         # Half-open: nobody ends these; the cloud must serve on beside them.
-        self._held.append(link)
-        while len(self._held) > _HELD_OPEN:
-            self._held.popleft().close()
+        self._open_sockets.append(link)
+        while len(self._open_sockets) > _LEFT_OPEN:
+            self._open_sockets.popleft().close()
 
     def _control(self, request: ControlRequest) -> None:
-        connection = _UnixConnection(self._places.control_socket, 10)
+        connection = ControlConnection(self._places.control_socket, 10)
         try:
             connection.request(request.method, request.target, request.body or None)
             response = connection.getresponse()
@@ -356,28 +357,28 @@ class FuzzClient:
             for child in value[:50]:
                 self._remember(child, name)
         elif isinstance(value, str) and value and len(value) < 200:
-            held = self._known.setdefault(name, deque(maxlen=60))
-            if value not in held:
-                held.append(value)
+            values = self._seen.setdefault(name, deque(maxlen=60))
+            if value not in values:
+                values.append(value)
 
-    def _resolved(self, value: str | Known) -> str:
+    def _resolved(self, value: str | Seen) -> str:
         if isinstance(value, str):
             return value
         name = value.name
-        held = (
-            self._known.get(name)
-            or self._known.get(name.removesuffix("s"))
-            or self._known.get(name.removeprefix("Source").removeprefix("Dest"))
-            or self._known.get("Id")
-            or self._known.get("VpcId")
+        values = (
+            self._seen.get(name)
+            or self._seen.get(name.removesuffix("s"))
+            or self._seen.get(name.removeprefix("Source").removeprefix("Dest"))
+            or self._seen.get("Id")
+            or self._seen.get("VpcId")
             or deque(["x"])
         )
-        found = held[-1 - value.position % len(held)]
-        return json.dumps([found]) if value.as_list else found
+        chosen = values[-1 - value.position % len(values)]
+        return json.dumps([chosen]) if value.as_list else chosen
 
     def addresses(self) -> list[str]:
         """`vSwitch/address` of all ENIs, with repetition."""
-        found: list[str] = []
+        taken: list[str] = []
         page = 1
         while True:
             answer = self.call(
@@ -386,14 +387,14 @@ class FuzzClient:
             sets = answer["NetworkInterfaceSets"]["NetworkInterfaceSet"]
             for eni in sets:
                 ips = eni["PrivateIpSets"]["PrivateIpSet"]
-                found += [f"{eni['VSwitchId']}/{ip['PrivateIpAddress']}" for ip in ips]
+                taken += [f"{eni['VSwitchId']}/{ip['PrivateIpAddress']}" for ip in ips]
             if len(sets) < 100:
-                return found
+                return taken
             page += 1
 
     def close(self) -> None:
         """Close every connection."""
-        for held in self._held:
-            held.close()
+        for link in self._open_sockets:
+            link.close()
         if self._http is not None:
             self._http.close()

@@ -24,7 +24,7 @@ from localcloud.wire.parameters import wire_name
 
 
 @dataclass(frozen=True)
-class Known:
+class Seen:
     """A value that an earlier answer held under `name`; the `position`-th from the end."""
 
     name: str
@@ -32,7 +32,7 @@ class Known:
     as_list: bool = False
 
 
-Value = str | Known
+Value = str | Seen
 
 
 @dataclass(frozen=True)
@@ -177,7 +177,7 @@ _INTEGERS = ["1", "2", "3", "10", "50", "0", "-1", "49", "51", "101", "65536", "
 
 _texts = st.text(max_size=24)
 _odd = st.sampled_from(_ODD)
-_known_positions = st.integers(0, 40)
+_positions = st.integers(0, 40)
 
 
 def _kinds(hint: object) -> tuple[str, object]:
@@ -198,7 +198,7 @@ def leaves(request: Hashable, depth: int = 0) -> tuple[tuple[str, str, bool], ..
     """Flat parameter names of a request type: name, kind, mandatory."""
     kind_of = cast("type[Any]", request)
     hints = typing.get_type_hints(kind_of)
-    found: list[tuple[str, str, bool]] = []
+    flat: list[tuple[str, str, bool]] = []
     for field in dataclasses.fields(kind_of):
         name, (kind, inner) = wire_name(field), _kinds(hints[field.name])
         must = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
@@ -206,17 +206,17 @@ def leaves(request: Hashable, depth: int = 0) -> tuple[tuple[str, str, bool], ..
         if kind == "list":
             paths = [f"{name}.1", f"{name}.2"]
             kind, inner = _kinds(inner)
-            found.append((name, "json", False))
+            flat.append((name, "json", False))
         if kind in {"object", "list"}:
             if depth < 3 and kind == "object":
                 for path in paths:
-                    found += [
+                    flat += [
                         (f"{path}.{below}", what, must and need)
                         for below, what, need in leaves(inner, depth + 1)
                     ]
             continue
-        found += [(path, kind, must and n == 0) for n, path in enumerate(paths)]
-    return tuple(found)
+        flat += [(path, kind, must and n == 0) for n, path in enumerate(paths)]
+    return tuple(flat)
 
 
 def _good(name: str, kind: str) -> st.SearchStrategy[Value]:
@@ -225,9 +225,9 @@ def _good(name: str, kind: str) -> st.SearchStrategy[Value]:
         return st.sampled_from(GOOD.get(last, _INTEGERS[:6]))
     if kind == "bool":
         return st.sampled_from(["true", "false"])
-    known = st.builds(Known, st.just(last), _known_positions, st.just(last.endswith("Ids")))
+    seen = st.builds(Seen, st.just(last), _positions, st.just(last.endswith("Ids")))
     good = GOOD.get(last)
-    return st.one_of(st.sampled_from(good), known) if good else known
+    return st.one_of(st.sampled_from(good), seen) if good else seen
 
 
 @st.composite
@@ -258,7 +258,7 @@ _common = st.fixed_dictionaries(
         "PageSize": st.sampled_from(["1", "10", "50", "100", "0", "101", "99999"]),
         "MaxResults": st.sampled_from(["1", "10", "500", "0", "501"]),
         "NextToken": st.one_of(
-            st.builds(Known, st.just("NextToken"), _known_positions), st.sampled_from(_ODD)
+            st.builds(Seen, st.just("NextToken"), _positions), st.sampled_from(_ODD)
         ),
         "ClientToken": st.sampled_from(["t1", "t2", "é", "x" * 200]),
         "DryRun": st.sampled_from(["true", "false", "maybe"]),
@@ -476,5 +476,5 @@ _SHARES: list[st.SearchStrategy[Any]] = [
 @st.composite
 def requests(draw: st.DrawFn) -> Request:
     """Any of them; most are signed calls, since these get furthest."""
-    found: Request = draw(_SHARES[draw(st.integers(0, len(_SHARES) - 1))])
-    return found
+    request: Request = draw(_SHARES[draw(st.integers(0, len(_SHARES) - 1))])
+    return request

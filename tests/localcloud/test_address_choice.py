@@ -17,8 +17,8 @@ pytestmark = pytest.mark.unit
 @given(length=st.integers(20, 29), claimed=st.integers(0, 5000))
 def test_every_assignable_address_comes_up(length: int, claimed: int) -> None:
     network = IPv4Network(f"10.0.0.0/{length}")
-    found = list(claims._from_the_top(network, claimed))
-    assert set(found) == set(list(network)[1:-3])
+    offered = list(claims._from_the_top(network, claimed))
+    assert set(offered) == set(list(network)[1:-3])
 
 
 @given(claimed=st.integers(0, 60_000))

@@ -66,11 +66,11 @@ def fuzz(home: Path, total: int) -> FuzzClient:
         while client.sent < total and not client.problems:
             # In several runs: hypothesis remembers all of a run.
             send()
-        found = [*client.problems.values(), *dict.fromkeys(server.bad_lines()[:_ENOUGH])]
-        assert not found, "\n\n".join(found)
+        problems = [*client.problems.values(), *dict.fromkeys(server.bad_lines()[:_ENOUGH])]
+        assert not problems, "\n\n".join(problems)
         assert client.call("Vpc", "DescribeVpcs")["RequestId"]
-        held = client.addresses()
-        assert len(held) == len(set(held)), "an address is held twice"
+        taken = client.addresses()
+        assert len(taken) == len(set(taken)), "an address is held twice"
         before = ask(Places(home=home), "GET", "/resources")
         client.close()
         server.kill()
@@ -86,7 +86,7 @@ def fuzz(home: Path, total: int) -> FuzzClient:
     return client
 
 
-def told(client: FuzzClient, seconds: float) -> str:
+def report(client: FuzzClient, seconds: float) -> str:
     return json.dumps(
         {
             "requests": client.sent,
@@ -112,7 +112,7 @@ def test_three_thousand_requests_do_not_hurt_the_cloud(fast_home: Path) -> None:
 def test_a_hundred_thousand_requests_do_not_hurt_the_cloud(fast_home: Path) -> None:
     began = time.monotonic()
     client = fuzz(fast_home, MANY)
-    print(told(client, time.monotonic() - began))  # noqa: T201  # the figures of the run
+    print(report(client, time.monotonic() - began))  # noqa: T201  # the figures of the run
     assert client.sent >= MANY
     assert set(ACTIONS) <= client.called
     assert len(client.answered) > len(ACTIONS) / 2

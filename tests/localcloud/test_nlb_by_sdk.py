@@ -37,15 +37,15 @@ class Balanced(Place):
         ]
 
     def nlb(self, **more: object) -> str:
-        given = {"AddressType": "Intranet", "VpcId": self.vpc, "ZoneMappings": self.zones()}
-        return str(self.api.nlb("CreateLoadBalancer", **{**given, **more})["LoadbalancerId"])
+        usual = {"AddressType": "Intranet", "VpcId": self.vpc, "ZoneMappings": self.zones()}
+        return str(self.api.nlb("CreateLoadBalancer", **{**usual, **more})["LoadbalancerId"])
 
     def shown_nlb(self, nlb: str) -> dict[str, Any]:
         return self.api.nlb("GetLoadBalancerAttribute", LoadBalancerId=nlb)
 
     def server_group(self, **more: object) -> str:
-        given = {"ServerGroupName": "web", "VpcId": self.vpc, **more}
-        return str(self.api.nlb("CreateServerGroup", **given)["ServerGroupId"])
+        usual = {"ServerGroupName": "web", "VpcId": self.vpc, **more}
+        return str(self.api.nlb("CreateServerGroup", **usual)["ServerGroupId"])
 
     def add(self, group: str, *servers: dict[str, object]) -> dict[str, Any]:
         return self.api.nlb("AddServersToServerGroup", ServerGroupId=group, Servers=list(servers))
@@ -55,13 +55,13 @@ class Balanced(Place):
         return list(answer["Servers"])
 
     def listener(self, nlb: str, group: str, **more: object) -> str:
-        given = {
+        usual = {
             "LoadBalancerId": nlb,
             "ServerGroupId": group,
             "ListenerProtocol": "TCP",
             "ListenerPort": 80,
         }
-        return str(self.api.nlb("CreateListener", **{**given, **more})["ListenerId"])
+        return str(self.api.nlb("CreateListener", **{**usual, **more})["ListenerId"])
 
 
 @pytest.fixture
@@ -128,7 +128,7 @@ def test_a_vswitch_of_another_vpc_is_refused(place: Balanced) -> None:
         place.nlb(VpcId="vpc-none")
 
 
-def test_an_internet_nlb_has_eips_its_own_or_given_ones(place: Balanced) -> None:
+def test_an_internet_nlb_has_eips_its_own_or_those_of_the_request(place: Balanced) -> None:
     eip = place.api.vpc("AllocateEipAddress")
     nlb = place.nlb(
         AddressType="Internet", ZoneMappings=place.zones(AllocationId=eip["AllocationId"])
@@ -227,28 +227,28 @@ def test_the_same_client_token_makes_one_nlb(place: Balanced) -> None:
     assert place.api.nlb("ListLoadBalancers")["TotalCount"] == 1
 
 
-def test_nlbs_are_found_by_tag_name_and_address_and_come_in_pages(place: Balanced) -> None:
+def test_nlbs_are_listed_by_tag_name_and_address_and_come_in_pages(place: Balanced) -> None:
     tag = {"Key": "kubernetes.do.not.delete", "Value": "a1"}
-    made = [
+    ids = [
         place.nlb(LoadBalancerName="a1", Tag=[tag]),
         place.nlb(LoadBalancerName="a2"),
         place.nlb(LoadBalancerName="a3"),
     ]
 
-    def found(**given: object) -> list[str]:
-        answer = place.api.nlb("ListLoadBalancers", **given)
+    def listed(**filters: object) -> list[str]:
+        answer = place.api.nlb("ListLoadBalancers", **filters)
         return [b["LoadBalancerId"] for b in answer["LoadBalancers"]]
 
-    assert found(Tag=[tag]) == made[:1]
-    assert found(LoadBalancerNames=["a2"]) == made[1:2]
-    assert found(LoadBalancerIds=made[1:]) == made[1:]
-    assert found(AddressType="Internet") == []
-    assert found(VpcIds=[place.vpc], ZoneId=OTHER_ZONE, LoadBalancerStatus="Active") == made
-    name = place.shown_nlb(made[2])["DNSName"]
-    assert found(DNSName=name) == made[2:]
+    assert listed(Tag=[tag]) == ids[:1]
+    assert listed(LoadBalancerNames=["a2"]) == ids[1:2]
+    assert listed(LoadBalancerIds=ids[1:]) == ids[1:]
+    assert listed(AddressType="Internet") == []
+    assert listed(VpcIds=[place.vpc], ZoneId=OTHER_ZONE, LoadBalancerStatus="Active") == ids
+    name = place.shown_nlb(ids[2])["DNSName"]
+    assert listed(DNSName=name) == ids[2:]
     page = place.api.nlb("ListLoadBalancers", MaxResults=2)
     assert (page["TotalCount"], page["MaxResults"]) == (3, 2)
-    assert found(MaxResults=2, NextToken=page["NextToken"]) == made[2:]
+    assert listed(MaxResults=2, NextToken=page["NextToken"]) == ids[2:]
 
 
 def test_attributes_and_bandwidth_packages(place: Balanced) -> None:
@@ -390,7 +390,7 @@ def test_a_server_group_changes_in_place_and_is_deleted_when_unused(place: Balan
         place.servers(group)
 
 
-def test_a_listener_runs_once_it_is_made_and_stops_and_starts(place: Balanced) -> None:
+def test_a_new_listener_runs_and_stops_and_starts(place: Balanced) -> None:
     nlb, group = place.nlb(), place.server_group()
     listener = place.listener(nlb, group, ListenerDescription="k8s/80/web", Cps=100)
     one = {"ListenerId": listener}
@@ -443,7 +443,7 @@ def test_ports_protocols_and_groups_of_listeners_must_go_together(place: Balance
     assert place.api.nlb("ListListeners")["Listeners"] == []
 
 
-def test_a_tcpssl_listener_takes_a_group_of_its_own_protocol_as_it_is_made(place: Balanced) -> None:
+def test_a_new_tcpssl_listener_takes_a_group_of_its_own_protocol(place: Balanced) -> None:
     """As the cloud controller v2.14.0 makes it: nothing is said of PreserveClientIp."""
     group = place.server_group(Protocol="TCPSSL")
     port = {"ListenerPort": 443, "ListenerProtocol": "TCPSSL", "CertificateIds": ["c1"]}
@@ -500,7 +500,7 @@ def test_where_nlb_is(api: Api) -> None:
     assert {"ZoneId": ZONE, "LocalName": ZONE} in api.nlb("DescribeZones")["Zones"]
 
 
-def test_a_job_nobody_began_is_not_found(api: Api) -> None:
+def test_an_unknown_job_answers_not_found(api: Api) -> None:
     with refused("ResourceNotFound.JobId"):
         api.nlb("GetJobStatus", JobId="none")
 

@@ -116,8 +116,8 @@ class Authenticator:
         return principal
 
     @staticmethod
-    def _compare(given: str, computed: str) -> None:
-        if not signatures.same(given, computed):
+    def _compare(sent: str, computed: str) -> None:
+        if not signatures.same(sent, computed):
             raise ApiError(
                 "SignatureDoesNotMatch",
                 "Specified signature is not matched with our calculation. "

@@ -35,7 +35,7 @@ class Cluster:
         self._kubeconfig = kubeconfig
         self._token: str | None = None
         self._client: Client | None = None
-        self._told: dict[tuple[str, str], tuple[str, str, int]] = {}
+        self._events: dict[tuple[str, str], tuple[str, str, int]] = {}
 
     @property
     def client(self) -> Client:
@@ -72,14 +72,14 @@ class Cluster:
         key = (metadata["uid"], reason)
         path = f"/api/v1/namespaces/{namespace}/events"
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        name, said, count = self._told.get(key, ("", "", 0))
+        name, last_text, count = self._events.get(key, ("", "", 0))
         with contextlib.suppress(ApiError):
-            if said == text:
-                self._told[key] = (name, said, count + 1)
+            if last_text == text:
+                self._events[key] = (name, last_text, count + 1)
                 self.patch(f"{path}/{name}", {"count": count + 1, "lastTimestamp": now})
                 return
             name = f"{metadata['name']}.{time.time_ns():x}"
-            self._told[key] = (name, text, 1)
+            self._events[key] = (name, text, 1)
             self.client.request(
                 "POST",
                 path,

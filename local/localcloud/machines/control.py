@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
-import os
 import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self, cast
+
+from localcloud.control_socket import ControlConnection
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -208,28 +209,12 @@ class ControlError(Exception):
     """The emulator's control socket did not answer as it should."""
 
 
-class _UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path: Path, timeout: float) -> None:
-        super().__init__("control", timeout=timeout)
-        self._path = path
-
-    def connect(self) -> None:
-        """Connect through the folder's descriptor: a socket's path may hold 107 bytes only."""
-        folder = os.open(self._path.parent, os.O_PATH | os.O_DIRECTORY)
-        try:
-            self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            self.sock.settimeout(self.timeout)
-            self.sock.connect(f"/proc/self/fd/{folder}/{self._path.name}")
-        finally:
-            os.close(folder)
-
-
 class Control:
     """A client of the control socket. Every method raises ControlError when nobody answers."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._polling: _UnixConnection | None = None
+        self._polling: ControlConnection | None = None
 
     def interrupt(self) -> None:
         """Make a `machines` call that waits in another thread end with ControlError."""
@@ -241,7 +226,7 @@ class Control:
         self, method: str, target: str, body: object = None, timeout: float = 10.0
     ) -> tuple[int, dict[str, Any]]:
         """Send one request; return the status and the JSON document."""
-        connection = _UnixConnection(self._path, timeout)
+        connection = ControlConnection(self._path, timeout)
         if target.startswith("/machines?"):
             self._polling = connection
         try:

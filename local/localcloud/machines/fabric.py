@@ -76,11 +76,11 @@ class Fabric:
 
     def _bridge(self, interface: Interface) -> int:
         name = link_name("vsw", interface.vswitch_id)
-        found = self._ip.link_lookup(ifname=name)
-        if not found:
+        indexes = self._ip.link_lookup(ifname=name)
+        if not indexes:
             self._ip.link("add", ifname=name, kind="bridge")
-            found = self._ip.link_lookup(ifname=name)
-        index: int = found[0]
+            indexes = self._ip.link_lookup(ifname=name)
+        index: int = indexes[0]
         self._ip.addr(
             "replace", index=index, address=interface.gateway, prefixlen=interface.prefix_length
         )

@@ -54,15 +54,15 @@ class LoadBalancers:
 
     async def follow(self, balancers: Iterable[LoadBalancer]) -> None:
         """Serve these and no others; connections that stand are left alone."""
-        wanted = list(balancers)
+        served = list(balancers)
         self._rounds = {
             (balancer.address, listener.port): rotation(listener.backends)
-            for balancer in wanted
+            for balancer in served
             for listener in balancer.listeners
         }
         for key in self._servers.keys() - self._rounds.keys():
             self._servers.pop(key).close()
-        addresses = {balancer.address for balancer in wanted}
+        addresses = {balancer.address for balancer in served}
         for address in self._addresses - addresses:
             await asyncio.to_thread(self._fabric.give_up, address)
         for address in addresses - self._addresses:

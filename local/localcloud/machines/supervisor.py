@@ -201,5 +201,5 @@ class Supervisor:
 
 def _python_path() -> str:
     """Return what finds this package, and what the caller's own PYTHONPATH finds."""
-    given = os.environ.get("PYTHONPATH")
-    return os.pathsep.join([str(_PACKAGE_ROOT), *([given] if given else [])])
+    inherited = os.environ.get("PYTHONPATH")
+    return os.pathsep.join([str(_PACKAGE_ROOT), *([inherited] if inherited else [])])

@@ -36,8 +36,8 @@ def missing_tools(folder: Path) -> list[str]:
 
 def present_tools(folder: Path) -> dict[str, Path]:
     """Return each known binary that is there, links resolved."""
-    found = {name: folder / name for name in (*NEEDED, *OPTIONAL)}
-    return {name: path.resolve() for name, path in found.items() if path.exists()}
+    paths = {name: folder / name for name in (*NEEDED, *OPTIONAL)}
+    return {name: path.resolve() for name, path in paths.items() if path.exists()}
 
 
 def kubernetes_versions(folder: Path) -> dict[str, Path]:

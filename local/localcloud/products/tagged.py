@@ -184,7 +184,7 @@ class Tagging:
 
     def _add(self, call: Call, request: Any) -> Answer:  # noqa: ANN401  # one of `requests`
         kind = self._kind(request.resource_type)
-        more = tags.given(request.tag, self.codes.tags)
+        more = tags.requested(request.tag, self.codes.tags)
         for entity in self._existing(call, kind, request.named):
             call.store.change(entity, tags=tags.merged(entity.tags, more, self.codes.tags))
         return {}

@@ -57,10 +57,10 @@ class _Table:
             index = self.indexes[name]
             if before is not None:
                 for key in keys(before):
-                    held = index.get(key)
-                    if held is not None:
-                        held.pop(entity_id, None)
-                        if not held:
+                    ids = index.get(key)
+                    if ids is not None:
+                        ids.pop(entity_id, None)
+                        if not ids:
                             del index[key]
             if entity is not None:
                 for key in keys(entity):
@@ -104,10 +104,10 @@ class Store:
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=FULL")
         self._db.execute("PRAGMA busy_timeout=2000")
-        (found,) = self._db.execute("PRAGMA user_version").fetchone()
-        if found not in {0, SCHEMA_VERSION}:
+        (schema,) = self._db.execute("PRAGMA user_version").fetchone()
+        if schema not in {0, SCHEMA_VERSION}:
             raise StateError(
-                f"{path} has schema {found}, this program writes {SCHEMA_VERSION}: "
+                f"{path} has schema {schema}, this program writes {SCHEMA_VERSION}: "
                 "use the version that wrote it, or move the file away to start empty."
             )
         self._db.execute(
@@ -234,8 +234,8 @@ class Store:
     @contextlib.contextmanager
     def as_before(self, transactions: int) -> Iterator[None]:
         """Show the state as it was some transactions ago: a stale replica. For reads only."""
-        wanted = max(0, min(transactions, len(self._recent)))
-        hidden = list(self._recent)[len(self._recent) - wanted :]
+        undone = max(0, min(transactions, len(self._recent)))
+        hidden = list(self._recent)[len(self._recent) - undone :]
         for done in reversed(hidden):
             self._undo(done)
         try:
@@ -248,9 +248,9 @@ class Store:
     def tags_of(self, entity_id: str) -> tuple[tuple[str, str], ...]:
         """The tags of whatever has this id; none if nothing has."""
         for table in self._tables.values():
-            found = getattr(table.rows.get(entity_id), "tags", None)
-            if found:
-                return cast("tuple[tuple[str, str], ...]", found)
+            tags = getattr(table.rows.get(entity_id), "tags", None)
+            if tags:
+                return cast("tuple[tuple[str, str], ...]", tags)
         return ()
 
     def census(self) -> dict[str, list[str]]:

@@ -109,6 +109,6 @@ def check_time(timestamp: str, now: float) -> None:
         raise ApiError("InvalidTimeStamp.Expired", "Specified time stamp or date value is expired.")
 
 
-def same(given: str, computed: str) -> bool:
+def same(sent: str, computed: str) -> bool:
     """Compare two signatures in constant time."""
-    return hmac.compare_digest(given.encode(), computed.encode())
+    return hmac.compare_digest(sent.encode(), computed.encode())

@@ -104,10 +104,10 @@ def test_connections_go_to_the_backends_in_turn_and_past_those_that_are_down() -
         gone.close()
         behind = [backend("a", port=first), backend("b", port=second), backend("c", port=closed)]
         await balancers.follow([balancer(port, *behind)])
-        said = [await ask(port) for _ in range(4)]
+        replies = [await ask(port) for _ in range(4)]
         one.close()
         two.close()
-        return said
+        return replies
 
     assert sorted(set(asyncio.run(served(steps, {})))) == ["one", "two"]
 
@@ -118,9 +118,9 @@ def test_a_machine_never_reaches_itself() -> None:
     async def steps(balancers: LoadBalancers, port: int) -> tuple[str, str]:
         server, machine = await answering("one")
         await balancers.follow([balancer(port, backend("a", port=machine))])
-        said = await ask(port, source="127.0.0.5"), await ask(port, source="127.0.0.6")
+        replies = await ask(port, source="127.0.0.5"), await ask(port, source="127.0.0.6")
         server.close()
-        return said
+        return replies
 
     assert asyncio.run(served(steps, {"127.0.0.5": itself})) == ("silence", "one")
 

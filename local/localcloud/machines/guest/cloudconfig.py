@@ -98,28 +98,28 @@ def _files(entries: Any, problems: list[str]) -> tuple[WrittenFile, ...]:  # noq
     if not isinstance(entries, list):
         problems.append("write_files is not a list")
         return ()
-    found = []
+    files = []
     for place, entry in enumerate(entries):
         where = f"write_files.{place}"
         if not isinstance(entry, dict) or not isinstance(entry.get("path"), str):
             problems.append(f"{where} has no path")
             continue
         try:
-            found.append(_file(entry))
+            files.append(_file(entry))
         except UserDataError as error:
             problems.append(f"{where} ({entry['path']}): {error}")
-    return tuple(found)
+    return tuple(files)
 
 
 def _file(entry: dict[str, Any]) -> WrittenFile:
     path = entry["path"]
     if not path.startswith("/"):
         raise UserDataError("path is not absolute")
-    given = entry.get("permissions", "0644")
+    permissions = entry.get("permissions", "0644")
     try:
-        mode = int(str(given), 8)
+        mode = int(str(permissions), 8)
     except ValueError:
-        raise UserDataError(f"permissions {given!r} are not octal digits in quotes") from None
+        raise UserDataError(f"permissions {permissions!r} are not octal digits in quotes") from None
     content = entry.get("content") or ""
     data = content if isinstance(content, bytes) else str(content).encode()
     return WrittenFile(

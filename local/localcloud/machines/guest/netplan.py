@@ -171,8 +171,10 @@ def _matches(name: str, definition: Mapping[str, Any], link: Link) -> bool:
     match = definition.get("match")
     if match is None:
         return link.name == name
-    mac, wanted = match.get("macaddress"), match.get("name")
-    return (mac is None or str(mac).lower() == link.mac) and (wanted is None or wanted == link.name)
+    mac, name_pattern = match.get("macaddress"), match.get("name")
+    return (mac is None or str(mac).lower() == link.mac) and (
+        name_pattern is None or name_pattern == link.name
+    )
 
 
 def _plan(definition: Mapping[str, Any], link: Link, lease: Lease | None) -> LinkPlan:

@@ -159,15 +159,15 @@ def _new_boot_id(disk: Path) -> None:
 
 def _interpreter() -> list[Path]:
     """Return the folders this Python and this package need, but those the machine has anyway."""
-    found: list[Path] = []
+    folders: list[Path] = []
     named = [Path(sys.prefix), Path(sys.base_prefix), Path(sys.executable).resolve().parents[1]]
     named += [Path(entry) for entry in sys.path if Path(entry) != _PACKAGE.parent]
     named = [path for path in named if path.is_absolute() and path.is_dir()]
     for path in (*named, *(path.resolve() for path in named), _PACKAGE):
         inside_usr = path == Path("/") or Path("/usr") in (path, *path.parents)
-        if not inside_usr and not any(other in (path, *path.parents) for other in found):
-            found.append(path)
-    return found
+        if not inside_usr and not any(other in (path, *path.parents) for other in folders):
+            folders.append(path)
+    return folders
 
 
 def _read_only(source: Path, target: Path) -> None:

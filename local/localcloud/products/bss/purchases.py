@@ -28,9 +28,8 @@ class QueryAvailableInstances:
 
 
 @action()
-def query_available_instances(call: Call, request: QueryAvailableInstances) -> Answer:
+def query_available_instances(_call: Call, request: QueryAvailableInstances) -> Answer:
     """An empty page."""
-    del call
     return {
         "Success": True,
         "Data": {

@@ -53,7 +53,7 @@ def _put(
             fingerprint=digest,
             resource_group_id=group,
             created=call.now,
-            tags=tags.given(given),
+            tags=tags.requested(given),
         )
     )
 

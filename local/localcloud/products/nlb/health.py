@@ -33,8 +33,8 @@ def _runs(call: Call, server: NlbServer) -> bool:
 @action()
 def get_listener_health_status(call: Call, request: GetListenerHealthStatus) -> Answer:
     """The servers whose machine does not run, if the group is checked at all."""
-    held = listeners.find(call, request.listener_id)
-    group = server_groups.find(call, held.server_group_id)
+    listener = listeners.find(call, request.listener_id)
+    group = server_groups.find(call, listener.server_group_id)
     down = [
         {
             "ServerId": s.id,
@@ -49,9 +49,9 @@ def get_listener_health_status(call: Call, request: GetListenerHealthStatus) -> 
     return {
         "ListenerHealthStatus": [
             {
-                "ListenerId": held.id,
-                "ListenerPort": held.port,
-                "ListenerProtocol": held.protocol,
+                "ListenerId": listener.id,
+                "ListenerPort": listener.port,
+                "ListenerProtocol": listener.protocol,
                 "ServerGroupInfos": [
                     {
                         "ServerGroupId": group.id,

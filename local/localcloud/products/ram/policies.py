@@ -85,7 +85,7 @@ def create_policy(call: Call, request: CreatePolicy) -> Answer:
             next_version=2,
             created=call.now,
             updated=call.now,
-            tags=tags.given(request.tag),
+            tags=tags.requested(request.tag),
         )
     )
     return {
@@ -108,7 +108,7 @@ class GetPolicy:
 
 
 def _attachments(call: Call, kind: str, name: str) -> int:
-    return sum(len(found) for found in _attached(call, kind, name))
+    return sum(len(holders) for holders in _attached(call, kind, name))
 
 
 @action()
@@ -364,8 +364,8 @@ def delete_policy(call: Call, request: DeletePolicy) -> Answer:
     return {}
 
 
-def _without(held: tuple[Attachment, ...], kind: str, name: str) -> tuple[Attachment, ...]:
-    return tuple(a for a in held if (a.kind, a.name) != (kind, name))
+def _without(attachments: tuple[Attachment, ...], kind: str, name: str) -> tuple[Attachment, ...]:
+    return tuple(a for a in attachments if (a.kind, a.name) != (kind, name))
 
 
 @dataclass(frozen=True)
@@ -462,7 +462,7 @@ def _bound(run: _Run, by: _Holder) -> Callable[[Call, Any], Answer]:
     return lambda call, request: run(call, request, by)
 
 
-OF_HOLDERS: Final = tuple(made for by in _HOLDERS for made in _of_holder(by))
+OF_HOLDERS: Final = tuple(built for by in _HOLDERS for built in _of_holder(by))
 
 
 @dataclass(frozen=True, kw_only=True)

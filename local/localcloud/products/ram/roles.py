@@ -84,7 +84,7 @@ def create_role(call: Call, request: CreateRole) -> Answer:
             max_session=request.max_session_duration,
             created=call.now,
             updated=call.now,
-            tags=tags.given(request.tag),
+            tags=tags.requested(request.tag),
         )
     )
     answer = shown(call, role)

@@ -32,32 +32,32 @@ class ServiceRole:
 
 NAT: Final = ServiceRole("AliyunServiceRoleForNatgw", "nat.aliyuncs.com")
 NLB: Final = ServiceRole("AliyunServiceRoleForNlb", "nlb.aliyuncs.com")
-KNOWN: Final = (NAT, NLB)
+ALL: Final = (NAT, NLB)
 
 
-def ensure(call: Call, wanted: ServiceRole, *, code: str) -> None:
+def ensure(call: Call, linked: ServiceRole, *, code: str) -> None:
     """Make the role if the account lacks it. Within the transaction of the call that needs it.
 
     Raises:
         ApiError: the caller may not make it; with the product's own code.
     """
-    if call.store.find(Role, wanted.name) is not None:
+    if call.store.find(Role, linked.name) is not None:
         return
     asked = policies.Asked(
         action="ram:CreateServiceLinkedRole",
-        resources=[role_resource(call.cloud, wanted.name)],
-        context={"ram:servicename": wanted.service},
+        resources=[role_resource(call.cloud, linked.name)],
+        context={"ram:servicename": linked.service},
     )
     if not call.principal.may(asked):
         raise ApiError(
             code,
-            f"The service-linked role {wanted.name} does not exist, and {call.principal.arn} may "
+            f"The service-linked role {linked.name} does not exist, and {call.principal.arn} may "
             "not create it: it needs ram:CreateServiceLinkedRole.",
         )
-    create(call, wanted)
+    create(call, linked)
 
 
-def create(call: Call, wanted: ServiceRole) -> Role:
+def create(call: Call, linked: ServiceRole) -> Role:
     """Put the role into the account."""
     trust = {
         "Version": "1",
@@ -65,13 +65,13 @@ def create(call: Call, wanted: ServiceRole) -> Role:
             {
                 "Action": "sts:AssumeRole",
                 "Effect": "Allow",
-                "Principal": {"Service": [wanted.service]},
+                "Principal": {"Service": [linked.service]},
             }
         ],
     }
     return call.store.put(
         Role(
-            name=wanted.name,
+            name=linked.name,
             role_id=identities.number_id(),
             description="",
             trust=json.dumps(trust),
@@ -84,4 +84,4 @@ def create(call: Call, wanted: ServiceRole) -> Role:
 
 def is_linked(name: str) -> bool:
     """Whether a role is one that its service makes."""
-    return any(role.name == name for role in KNOWN)
+    return any(role.name == name for role in ALL)

@@ -116,13 +116,13 @@ class UpdateUser:
 def update_user(call: Call, request: UpdateUser) -> Answer:
     """Change a user in place, the name too."""
     user = find(call, request.user_name)
-    given = {
+    named = {
         "display_name": request.new_display_name,
         "comments": request.new_comments,
         "mobile": request.new_mobile_phone,
         "email": request.new_email,
     }
-    changes: dict[str, object] = {n: v for n, v in given.items() if v is not None}
+    changes: dict[str, object] = {n: v for n, v in named.items() if v is not None}
     changes["updated"] = call.now
     if request.new_user_name and request.new_user_name != user.name:
         identities.check_name(request.new_user_name, "UserName")

@@ -165,11 +165,11 @@ DEFAULTS: Final[Mapping[str, Mapping[str, object]]] = MappingProxyType(
 """The settings that each protocol shows, with their defaults; other settings are not kept."""
 
 
-def told(
-    call: Call, request: Settings, protocol: str, held: Mapping[str, str]
+def changed(
+    call: Call, request: Settings, protocol: str, before: Mapping[str, str]
 ) -> tuple[tuple[str, str], ...]:
     """The settings that a listener has after a request, checked."""
-    given = dict(held)
+    settings = dict(before)
     for field in fields(request):
         name = wire_name(field)
         value = getattr(request, field.name)
@@ -177,9 +177,9 @@ def told(
             continue
         name = _SPELLINGS.get(name, name)
         if name in DEFAULTS[protocol]:
-            given[name] = str(value).lower() if isinstance(value, bool) else str(value)
+            settings[name] = str(value).lower() if isinstance(value, bool) else str(value)
     if request.vserver_group == "off":
-        given.pop("VServerGroupId", None)
+        settings.pop("VServerGroupId", None)
     if request.vserver_group_id:
         group = vserver_groups.find(call, request.vserver_group_id)
         if group.load_balancer_id != request.load_balancer_id:
@@ -190,19 +190,19 @@ def told(
         certificates.find(call, request.server_certificate_id, certificates.SERVER)
     if protocol == "https" and request.ca_certificate_id:
         certificates.find(call, request.ca_certificate_id, certificates.CA)
-    return tuple(sorted(given.items()))
+    return tuple(sorted(settings.items()))
 
 
 def shown(listener: Listener) -> dict[str, object]:
     """A listener's settings as its protocol shows them."""
-    held = dict(listener.settings)
-    found: dict[str, object] = {}
+    texts = dict(listener.settings)
+    values: dict[str, object] = {}
     for name, default in DEFAULTS[listener.protocol].items():
-        text = held.get(name)
+        text = texts.get(name)
         if text is None:
-            found[name] = default
+            values[name] = default
         elif isinstance(default, bool):
-            found[name] = text == "true"
+            values[name] = text == "true"
         else:
-            found[name] = int(text) if isinstance(default, int) else text
-    return found
+            values[name] = int(text) if isinstance(default, int) else text
+    return values

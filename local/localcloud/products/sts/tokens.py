@@ -73,8 +73,8 @@ def assume_role(call: Call, request: AssumeRole) -> Answer:
             "The RoleSessionName must be 2 to 64 letters, digits, '.', '@', '-' or '_'.",
         )
     prefix = f"acs:ram::{call.cloud.account_id}:role/"
-    wanted = request.role_arn.removeprefix(prefix).lower()
-    role = next((r for r in call.store.all(Role) if r.name.lower() == wanted), None)
+    role_name = request.role_arn.removeprefix(prefix).lower()
+    role = next((r for r in call.store.all(Role) if r.name.lower() == role_name), None)
     if not request.role_arn.startswith(prefix) or role is None:
         raise ApiError("EntityNotExist.Role", f"The role {request.role_arn!r} does not exist.", 404)
     context = {"sts:externalid": request.external_id} if request.external_id else {}
@@ -103,7 +103,7 @@ def assume_role(call: Call, request: AssumeRole) -> Answer:
     )
     return {
         "AssumedRoleUser": {
-            "Arn": f"acs:ram::{call.cloud.account_id}:role/{wanted}/{session.session_name}",
+            "Arn": f"acs:ram::{call.cloud.account_id}:role/{role_name}/{session.session_name}",
             "AssumedRoleId": f"{role.role_id}:{session.session_name}",
         },
         "Credentials": {

@@ -98,7 +98,7 @@ def apt_mark(words: Sequence[str]) -> int:
 
 def plain_words(words: Sequence[str]) -> list[str]:
     """Return the words that are neither options nor an option's value."""
-    found: list[str] = []
+    plain: list[str] = []
     skip = False
     for word in words:
         if skip:
@@ -106,8 +106,8 @@ def plain_words(words: Sequence[str]) -> list[str]:
         elif word in _TAKES_NEXT:
             skip = True
         elif not word.startswith("-"):
-            found.append(word)
-    return found
+            plain.append(word)
+    return plain
 
 
 def _versions(built: Sequence[str], offered: Sequence[str]) -> str:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _LOADED: Final = Path("/run/machine/modules")
-_KNOWN: Final = re.compile(
+_MODULES: Final = re.compile(
     r"(overlay|br_netfilter|bridge|ipvlan|macvlan|veth|8021q|dummy|tun|nf_.*|nft_.*|xt_.*|ip_vs.*|"
     r"ip_tables|ip6_tables|iptable_.*|ip6table_.*|ip_set.*|nfnetlink.*|sch_.*|cls_.*|act_.*)"
 )
@@ -26,7 +26,7 @@ def modprobe(words: Sequence[str]) -> int:
     present = loaded()
     for name in names:
         plain = name.replace("-", "_")
-        if not _KNOWN.fullmatch(plain):
+        if not _MODULES.fullmatch(plain):
             complain(
                 f"modprobe: FATAL: Module {name} not found in directory /lib/modules/6.8.0-generic"
             )

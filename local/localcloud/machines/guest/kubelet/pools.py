@@ -77,8 +77,8 @@ def first_free(pool: Mapping[str, Any]) -> str | None:
 def allocations(pool: Mapping[str, Any]) -> dict[str, dict[str, str]]:
     """Return the pool's `status.allocatedIPs`: address → {"pod", "podUid"}."""
     text = (pool.get("status") or {}).get("allocatedIPs")
-    found: dict[str, dict[str, str]] = json.loads(text) if text else {}
-    return found
+    records: dict[str, dict[str, str]] = json.loads(text) if text else {}
+    return records
 
 
 def with_allocations(
@@ -108,20 +108,20 @@ def _named(request: Request, pools: Sequence[dict[str, Any]]) -> dict[int, list[
     """Return the pools of the first level that says anything, by IP version."""
     for names in (_pod_names(request), _namespace_names(request), request.network_pools or None):
         if names is not None:
-            return {v: _found(n, v, pools) for v, n in sorted(names.items()) if n}
+            return {v: _pools_of_names(n, v, pools) for v, n in sorted(names.items()) if n}
     defaults = [pool for pool in pools if pool["spec"].get("default")]
-    found = {v: [pool for pool in defaults if _version(pool) == v] for v in (4, 6)}
-    return {version: level for version, level in found.items() if level}
+    levels = {v: [pool for pool in defaults if _version(pool) == v] for v in (4, 6)}
+    return {version: level for version, level in levels.items() if level}
 
 
-def _found(
+def _pools_of_names(
     names: Sequence[str], version: int, pools: Sequence[dict[str, Any]]
 ) -> list[dict[str, Any]]:
     """Return the pools of these names; a pattern means all matching pools of the IP version.
 
     Raises NoAddressError for a name that no pool has, and for a pool that is named twice.
     """
-    found: list[dict[str, Any]] = []
+    named: list[dict[str, Any]] = []
     for name in names:
         if any(letter in name for letter in "?*") or ("[" in name and "]" in name):
             fits = [
@@ -134,10 +134,10 @@ def _found(
             if not fits:
                 raise NoAddressError(f"failed to get original IPPool {name}: not found")
         for pool in fits:
-            if pool in found:
+            if pool in named:
                 raise NoAddressError(f"duplicate IPPool {pool['metadata']['name']} specified")
-            found.append(pool)
-    return found
+            named.append(pool)
+    return named
 
 
 def _pod_names(request: Request) -> dict[int, list[str]] | None:
@@ -176,12 +176,12 @@ def _by_version(entry: Mapping[str, Any]) -> dict[int, list[str]]:
 
 
 def _namespace_names(request: Request) -> dict[int, list[str]] | None:
-    found: dict[int, list[str]] = {}
+    by_version: dict[int, list[str]] = {}
     for version in (4, 6):
         text = request.namespace_annotations.get(f"{_ANNOTATION}/default-ipv{version}-ippool")
         if text and (names := json.loads(text)):
-            found[version] = names
-    return found or None
+            by_version[version] = names
+    return by_version or None
 
 
 def _version(pool: Mapping[str, Any]) -> int:

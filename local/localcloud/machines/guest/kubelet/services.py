@@ -49,7 +49,7 @@ def ports(
     services: Iterable[Mapping[str, Any]], slices: Sequence[Mapping[str, Any]]
 ) -> dict[tuple[str, int], Port]:
     """Return every TCP port of every ClusterIP (IPv4), by address and port."""
-    found: dict[tuple[str, int], Port] = {}
+    by_address: dict[tuple[str, int], Port] = {}
     for service in services:
         metadata, spec = service["metadata"], service["spec"]
         address = spec.get("clusterIP") or ""
@@ -65,10 +65,10 @@ def ports(
         for port in spec.get("ports") or ():
             if port.get("protocol", "TCP") == "TCP":
                 backends = tuple(sorted(_backends(own, port.get("name") or "")))
-                found[address, port["port"]] = Port(
+                by_address[address, port["port"]] = Port(
                     address=address, port=port["port"], backends=backends
                 )
-    return found
+    return by_address
 
 
 def _backends(slices: Iterable[Mapping[str, Any]], name: str) -> set[tuple[str, int]]:
@@ -83,7 +83,7 @@ def _backends(slices: Iterable[Mapping[str, Any]], name: str) -> set[tuple[str, 
     }
 
 
-class HeldAddresses:
+class LocalAddresses:
     """The ClusterIPs that this machine answers for: taken at once, given back late."""
 
     def __init__(self, *, take: Callable[[str], None], give_back: Callable[[str], None]) -> None:
@@ -92,12 +92,12 @@ class HeldAddresses:
         self._gone: dict[str, float | None] = {}
         """Address → when its service was found to be gone; None while it is there."""
 
-    def hold(self, wanted: Collection[str], *, now: float) -> None:
+    def hold(self, addresses: Collection[str], *, now: float) -> None:
         """Take what is new, and give back what was wanted by nobody for long. `now` in seconds.
 
         One that cannot be taken is tried again the next time.
         """
-        for address in self._gone.keys() - wanted:
+        for address in self._gone.keys() - addresses:
             gone = self._gone[address]
             if gone is None:
                 self._gone[address] = now
@@ -105,7 +105,7 @@ class HeldAddresses:
                 with contextlib.suppress(NetlinkError):
                     self._give_back(address)
                 del self._gone[address]
-        for address in wanted:
+        for address in addresses:
             with contextlib.suppress(NetlinkError):
                 if address not in self._gone:
                     self._take(address)
@@ -119,9 +119,9 @@ class ServiceProxy:
         self._client_of = client_of
         self._pod: dict[str, Any] | None = None
         self._api: tuple[str, int] | None = None
-        self._known: dict[tuple[str, int], Port] = {}
+        self._ports: dict[tuple[str, int], Port] = {}
         self._listeners: dict[tuple[str, int], socket.socket] = {}
-        self._addresses = HeldAddresses(take=links.add_local, give_back=links.remove_local)
+        self._addresses = LocalAddresses(take=links.add_local, give_back=links.remove_local)
         self._left: frozenset[int] = frozenset()
         self._lock = threading.Lock()
         self._selector = selectors.DefaultSelector()
@@ -161,7 +161,7 @@ class ServiceProxy:
                 slices = client.get(_SLICES)["items"]
             except ApiError:
                 continue
-            self._known = ports(services, slices)
+            self._ports = ports(services, slices)
             self._apply()
             for service in services:
                 metadata = service["metadata"]
@@ -169,11 +169,11 @@ class ServiceProxy:
                     self._api = (service["spec"]["clusterIP"], service["spec"]["ports"][0]["port"])
 
     def _apply(self) -> None:
-        self._addresses.hold({address for address, _ in self._known}, now=time.monotonic())
+        self._addresses.hold({address for address, _ in self._ports}, now=time.monotonic())
         with self._lock:
-            for key in self._listeners.keys() - self._known.keys():
+            for key in self._listeners.keys() - self._ports.keys():
                 self._close(key)
-            for key in self._known.keys() - self._listeners.keys():
+            for key in self._ports.keys() - self._listeners.keys():
                 if key[1] not in self._left:
                     self._open(key)
 
@@ -213,7 +213,7 @@ class ServiceProxy:
         until = time.monotonic() + 2 * _ROUND_SECONDS
         with connection:
             while True:
-                port = self._known.get(key)
+                port = self._ports.get(key)
                 backends = list(port.backends) if port else []
                 random.shuffle(backends)
                 for backend in backends:
