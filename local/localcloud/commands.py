@@ -35,7 +35,7 @@ _HOSTILE: Final = "--hostile"
 _SEEDS: Final = 10_000
 _NOT_RUNNING = "The local cloud does not answer: start it with `python -m localcloud start`."
 
-Home = Annotated[Path, typer.Option("--home", help="Folder that holds everything.")]
+Home = Annotated[Path, typer.Option("--home", help="Folder of the local cloud.")]
 Port = Annotated[
     int, typer.Option("--port", min=0, max=65535, help="Port on 127.0.0.1; 0 takes a free one.")
 ]
@@ -62,7 +62,7 @@ Hostile = Annotated[
     ),
 ]
 Strict = Annotated[
-    bool, typer.Option("--strict", help="Refuse parameters that an action does not know.")
+    bool, typer.Option("--strict", help="Refuse parameters that an action does not have.")
 ]
 
 
@@ -141,7 +141,7 @@ def status(
     *,
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
-    """Say what runs and what it holds."""
+    """Show what runs and the resources that exist."""
     report = daemons.status(_places(home))
     if as_json:
         typer.echo(json.dumps(report))

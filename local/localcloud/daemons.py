@@ -28,12 +28,12 @@ _POLL: Final = 0.05
 
 
 class StartError(Exception):
-    """The cloud cannot start; the message says why and the way out."""
+    """The cloud cannot start; the message has the reason and the remedy."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Started:
-    """What `start` found or did."""
+    """The outcome of `start`."""
 
     health: Mapping[str, Any]
     already: bool
@@ -45,7 +45,7 @@ def _pid_files(places: Places) -> tuple[Path, Path]:
 
 
 def ask(places: Places, method: str, path: str, timeout: float = 5.0) -> Any:  # noqa: ANN401  # JSON
-    """A request to the control API; None when nobody answers."""
+    """A request to the control API; None without an answer."""
     connection = ControlConnection(places.control_socket, timeout)
     try:
         connection.request(method, path)
@@ -58,7 +58,7 @@ def ask(places: Places, method: str, path: str, timeout: float = 5.0) -> Any:  #
 
 
 def health(places: Places) -> Mapping[str, Any] | None:
-    """What the running server says of itself, or None."""
+    """The health document of the running server, or None."""
     return cast("Mapping[str, Any] | None", ask(places, "GET", "/health"))
 
 
@@ -101,8 +101,8 @@ def start(places: Places, cloud: Cloud, port: int, *, machines: bool) -> Started
         server = _start_server(places, cloud, port, server_pid)
     elif server["port"] != port:
         raise StartError(
-            f"The local cloud of {places.home} runs already, on port {server['port']}, not {port}: "
-            "stop it first, or leave --port as it is."
+            f"The local cloud of {places.home} runs already, on port {server['port']}, not {port}. "
+            "Stop it first, or leave --port out."
         )
     machines_state = _start_machines(places) if machines else "off"
     return Started(health=server, already=already, machines=machines_state)
@@ -153,7 +153,7 @@ def _start_machines(places: Places) -> str:
     command = [sys.executable, "-m", "localcloud.machines", f"--home={places.home}"]
     pid = processes.spawn(command, log, environment=_environment())
     processes.note(pid_file, pid)
-    # It answers nobody; one that cannot work at all says so and ends within its first second.
+    # It has no endpoint; one that cannot work exits with a message within its first second.
     until = time.monotonic() + _MACHINES_SETTLE_SECONDS
     while time.monotonic() < until:
         if processes.started_at(pid) is None:
@@ -176,7 +176,7 @@ def stop(places: Places) -> list[str]:
 
 
 def status(places: Places) -> dict[str, Any]:
-    """What runs and what it holds."""
+    """The processes that run, and the number of resources of each kind."""
     server_pid, machines_pid = _pid_files(places)
     answer = health(places)
     machines = processes.alive(machines_pid)

@@ -1,4 +1,4 @@
-"""Faults by rule: what goes wrong, where, how often."""
+"""Faults by rule: which one, in which call, how often."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Fault:
 
 
 class BadFaultError(ValueError):
-    """A rule that cannot be; the message says why."""
+    """A rule is not valid; the message has the reason."""
 
 
 def read(document: Mapping[str, Any]) -> Fault:

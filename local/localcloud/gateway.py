@@ -232,7 +232,7 @@ class Gateway:
         """
         if principal.policies is None or (product.name, action) == ("Sts", "GetCallerIdentity"):
             return
-        # Another product makes these roles, but the right to it is RAM's.
+        # Another product creates these roles, but the right to it is RAM's.
         name = "ram" if action == "CreateServiceLinkedRole" else product.name.lower()
         context = circumstances.of(principal, http, now, parameters)
         asked = policies.Asked(
@@ -324,7 +324,7 @@ class Gateway:
 
 
 class _State:
-    """What is known so far of a call, for its line in the log."""
+    """The facts of a call so far, for its line in the log."""
 
     def __init__(self) -> None:
         self.product = ""

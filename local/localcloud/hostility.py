@@ -1,6 +1,6 @@
 """The hostile mode: where the real cloud leaves a choice open, the local one makes a bad one.
 
-Each switch is one function. Without a seed (`Cloud.hostile` is None) each of them gives back what
+Each switch is one function. Without a seed (`Cloud.hostile` is None) each of them returns what
 the friendly cloud does. The same seed makes the same choices for the same requests.
 """
 
@@ -19,7 +19,7 @@ from .settings import Cloud
 T = TypeVar("T")
 
 DELAY_SCALE: Final = 0.1
-"""How slow resources are in hostile mode unless `--delays` says otherwise."""
+"""How slow resources are in hostile mode without `--delays`."""
 
 CALLS_A_MINUTE: Final = 200
 """Calls of one action that an account may make in a minute. The real thresholds are shown in the
@@ -93,7 +93,7 @@ class Throttle:
         self._calls: Counter[tuple[str, str]] = Counter()
 
     def exceeded(self, cloud: Cloud, product: str, action: str, now: float) -> bool:
-        """Count a write call; whether it is one more than the account may make."""
+        """Count a write call; whether it exceeds the account's limit."""
         if cloud.hostile is None or product not in THROTTLED:
             return False
         minute = int(now // 60)

@@ -1,4 +1,4 @@
-"""ClientToken: the same request again gives the first answer, not a second resource."""
+"""ClientToken: the same request again has the first answer and creates no second resource."""
 
 from __future__ import annotations
 

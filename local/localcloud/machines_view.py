@@ -1,4 +1,4 @@
-"""What the machines need to know of the cloud, and when it has changed."""
+"""The part of the cloud's state that the machines need, and its changes."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def _system_disk(store: Store, instance: Instance) -> str:
 
 
 def _backend(store: Store, server: Server, port: int) -> dict[str, Any] | None:
-    """A machine behind a CLB; None when it is gone."""
+    """A machine behind a CLB; None when it is deleted."""
     if server.kind == "eni":
         eni = store.find(NetworkInterface, server.id)
     else:

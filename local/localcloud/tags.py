@@ -78,7 +78,7 @@ def merged(tags: Tags, more: Tags, codes: Codes = USUAL) -> Tags:
 
 
 def without(tags: Tags, keys: Sequence[str]) -> Tags:
-    """Tags with some taken away."""
+    """Tags without some keys."""
     return tuple(pair for pair in tags if pair[0] not in keys)
 
 

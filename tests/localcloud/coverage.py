@@ -1,6 +1,6 @@
 """The figures of docs/emulator-coverage.md: parameters read, sources of codes, recorded behaviours.
 
-`python -m tests.localcloud.coverage` writes that page anew.
+`python -m tests.localcloud.coverage` writes that page.
 """
 
 from __future__ import annotations

@@ -330,7 +330,7 @@ class FuzzClient:
         if request.ends:
             link.close()
             return
-        # Half-open: nobody ends these; the cloud must serve on beside them.
+        # Half-open: never ended; the cloud must still serve other connections.
         self._open_sockets.append(link)
         while len(self._open_sockets) > _LEFT_OPEN:
             self._open_sockets.popleft().close()

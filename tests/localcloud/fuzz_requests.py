@@ -2,7 +2,7 @@
 
 A signed call is drawn from the registered actions and what their request types declare. Ids are
 drawn as `Known`: whatever an earlier answer of the cloud held under that name. So calls hit what
-is there, and sequences of valid calls come up beside garbage.
+is there, and sequences of valid calls come up next to garbage.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 An answer must have every key of the SDK's model but those in `left_out.txt`: what the emulator does
 not answer, ever or sometimes. So a key that is there today cannot vanish unseen. `python -m
-tests.localcloud.keys` writes that file anew from what the tests of the SDKs see.
+tests.localcloud.keys` writes that file from what the tests of the SDKs see.
 """
 
 from __future__ import annotations

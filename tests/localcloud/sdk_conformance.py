@@ -110,7 +110,7 @@ def request_names(models: ModuleType, action: str) -> set[str] | None:
 
 
 def absent(value: Any, hint: Any, path: str) -> list[str]:  # noqa: ANN401  # the SDK is untyped
-    """The keys that the model knows and an answer does not have; `[]` stands for any item."""
+    """The keys that the model knows and an answer does not have; `[]` is any item."""
     origin = typing.get_origin(hint)
     if origin is list and isinstance(value, list):
         (item,) = typing.get_args(hint)

@@ -277,7 +277,7 @@ def test_an_option_that_cannot_be_says_what_to_write(home: Path, option: str, ne
 def test_a_state_in_use_is_one_sentence(home: Path, free_port: int) -> None:
     process = run("serve", f"--home={home}", f"--port={free_port}")
     assert process.returncode == 2
-    assert "another process uses the state" in process.stderr
+    assert "Another process uses the state" in process.stderr
     assert "Traceback" not in process.stderr
 
 

@@ -444,7 +444,7 @@ def test_ports_protocols_and_groups_of_listeners_must_go_together(place: Balance
 
 
 def test_a_new_tcpssl_listener_takes_a_group_of_its_own_protocol(place: Balanced) -> None:
-    """As the cloud controller v2.14.0 makes it: nothing is said of PreserveClientIp."""
+    """As the cloud controller v2.14.0 creates it, without PreserveClientIpEnabled."""
     group = place.server_group(Protocol="TCPSSL")
     port = {"ListenerPort": 443, "ListenerProtocol": "TCPSSL", "CertificateIds": ["c1"]}
     listener = place.listener(place.nlb(), group, **port)

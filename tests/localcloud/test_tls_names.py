@@ -1,4 +1,4 @@
-"""The local cloud's certificate: whom it names, and when it is made anew."""
+"""The local cloud's certificate: the names in it, and when it is replaced."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ def _from_json(text: str) -> dict[str, str]:
 def resources_of(
     store: Store, cloud: Cloud, product: str, action: str, parameters: Mapping[str, str]
 ) -> Sequence[Resource]:
-    """The resources of a call. What it makes has the tags that it sets."""
+    """The resources of a call. A resource that the call creates has the tags of the request."""
     making: Context = {
         key.replace("acs:requesttag/", "acs:resourcetag/", 1): value
         for key, value in requested_tags(parameters).items()

@@ -1,4 +1,4 @@
-"""Conditions of RAM policies: operators over what is known of a request.
+"""Conditions of RAM policies: operators over the facts of a request.
 
 All operators of a Condition must hold, and under each all keys; of a key's several values one is
 enough, and for a negated operator none may match. A key that the request does not have fails an
@@ -34,7 +34,7 @@ PREFIXES: Final = ("acs:requesttag/", "acs:resourcetag/")
 
 
 def canonical(key: str) -> str:
-    """A condition key as contexts hold it: lower case but for a tag's own key."""
+    """A condition key as contexts have it: lower case but for a tag's own key."""
     head, slash, tag = key.partition("/")
     return head.lower() + slash + tag
 
@@ -192,7 +192,7 @@ def _readable(operator: str, value: str) -> bool:
 
 
 def unevaluated(condition: Mapping[str, Mapping[str, object]]) -> str | None:
-    """A condition key that the real RAM may know and the local cloud cannot evaluate, or None."""
+    """A condition key that the real RAM may evaluate and the local cloud cannot, or None."""
     for keys in condition.values():
         for key in keys:
             name = canonical(key)

@@ -32,7 +32,7 @@ class Resource:
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """What a request wants to do: `ecs:DeleteInstance`, to what, under which circumstances."""
+    """The operation of a request: `ecs:DeleteInstance`, to what, under which circumstances."""
 
     action: str
     resources: Sequence[Resource]

@@ -1,7 +1,7 @@
 """The resources that a call acts on, as ARNs: what a policy's Resource is compared with.
 
 By the products' pages on RAM: `acs:ecs:<region>:<account>:instance/<id>`. A call names resources in
-its parameters; what it makes or lists has no id yet and is `…/*`. Filters of a read are no
+its parameters; what it creates or lists has no id yet and is `…/*`. Filters of a read are no
 resources: only the kind that it reads counts.
 """
 
@@ -67,7 +67,7 @@ def acted_on(  # noqa: PLR0913, PLR0917  # a call, and where it is made
     parameters: Mapping[str, str],
     request_tags: Context,
 ) -> Sequence[Resource]:
-    """The resources of a call; product in lower case, `request_tags` for what it makes."""
+    """The resources of a call; product in lower case, `request_tags` for what it creates."""
     kinds = _KINDS.get(product, {})
     own = next(
         (kinds[noun] for noun in sorted(kinds, key=len, reverse=True) if noun in action), None

@@ -129,7 +129,7 @@ class Clb(BalancerKind):
         if shown["AddressType"] != address_type:
             raise ServiceError(
                 f"can not change LoadBalancer AddressType once created. delete and retry. "
-                f"[{balancer}] is {shown['AddressType']}, the service says {address_type}"
+                f"[{balancer}] is {shown['AddressType']}, the service has {address_type}"
             )
         if (shown["DeleteProtection"] == "on") != desired.protected:
             self._cloud(

@@ -182,7 +182,7 @@ class Cloud:
     def pages(
         self, product: str, action: str, key: str, **parameters: object
     ) -> Iterator[dict[str, Any]]:
-        """Every entry of a listing that goes on by NextToken."""
+        """Every entry of a listing that continues by NextToken."""
         token: str | None = None
         while True:
             more: dict[str, object] = {"NextToken": token} if token else {}

@@ -39,7 +39,7 @@ class Cluster:
 
     @property
     def client(self) -> Client:
-        """A client with the token as it is now: the kubelet renews it."""
+        """A client with the current token, which the kubelet renews."""
         if self._kubeconfig:
             if self._client is None:
                 self._client = Client(Access.read(Path(self._kubeconfig)), agent=AGENT)
@@ -104,7 +104,7 @@ class Cluster:
 
 
 class Election:
-    """One of several replicas acts: the one that holds the Lease."""
+    """Leader election: the replica that has the Lease acts."""
 
     def __init__(self, cluster: Cluster, flags: Flags) -> None:
         self._cluster = cluster
@@ -139,7 +139,7 @@ class Election:
         return self._write("PUT", f"{self._path}/{self._name}", lease)
 
     def leave(self) -> None:
-        """Give the Lease back, so that the next one need not wait."""
+        """Release the Lease, so that the next leader need not wait."""
         if not self._on:
             return
         with contextlib.suppress(ApiError):

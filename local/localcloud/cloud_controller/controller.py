@@ -222,7 +222,7 @@ class Controller:
         return {port: backends(desired, port, nodes, slices, self._enis) for port in desired.ports}
 
     def _enis(self, addresses: Sequence[str]) -> dict[str, str]:
-        """ENI by address: every address of an ENI in use counts, whoever made it."""
+        """ENI by address: every address of an ENI in use counts."""
         eni_by_address: dict[str, str] = {}
         for first in range(0, len(addresses), _ENIS_AT_ONCE):
             answer = self._cloud(
@@ -329,7 +329,7 @@ def _serve_health(address: str) -> None:
             self.wfile.write(b"ok" if healthy else b"")
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-            """Say nothing."""
+            """Log nothing."""
 
     try:
         server = http.server.ThreadingHTTPServer((host, int(port)), Handler)

@@ -164,7 +164,7 @@ def instance_of(node: Mapping[str, Any]) -> str:
 
 
 def kind_of(service: Mapping[str, Any]) -> str | None:
-    """`clb`, `nlb`, or None for a Service that is somebody else's."""
+    """`clb`, `nlb`, or None for a Service of another controller."""
     spec = service["spec"]
     annotations = service["metadata"].get("annotations") or {}
     if spec.get("type") != "LoadBalancer" or annotations.get(_CLASS):

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 CONTROLLERS: Final = ("node", "route", "service", "nlb")
-"""Those that run unless `--controllers` says otherwise."""
+"""The default of `--controllers`."""
 _OTHERS: Final = ("ingress", "pvtz")
 
 _FLAGS: Final[Mapping[str, str]] = {
@@ -54,7 +54,7 @@ _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 class FlagError(Exception):
-    """A flag or the configuration file is wrong; the real one ends, too."""
+    """A flag or the configuration file is wrong; the real controller exits, too."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +76,7 @@ class CloudConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class Flags:
-    """What the command line says."""
+    """The values of the command line."""
 
     controllers: frozenset[str]
     config: CloudConfig
@@ -140,7 +140,7 @@ def _seconds(name: str, values: Mapping[str, str]) -> float:
 
 
 def read_config(path: Path) -> CloudConfig:
-    """Read the configuration file; keys count in any case, as Go reads them."""
+    """Read the configuration file; keys are case-insensitive, as in Go."""
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

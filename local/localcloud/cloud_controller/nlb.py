@@ -71,7 +71,7 @@ class Nlb(BalancerKind):
             AddressIpVersion="DualStack" if dual else "Ipv4",
             VpcId=self._config.vpc_id,
             ZoneMappings=_zones(desired.annotation("zone-maps")),
-            # v2.14.0 reads no annotation for these two: each NLB that it makes is protected.
+            # v2.14.0 reads no annotation for these two: each NLB that it creates is protected.
             DeletionProtectionConfig={"Enabled": True},
             ModificationProtectionConfig={
                 "Status": "ConsoleProtection",

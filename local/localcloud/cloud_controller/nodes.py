@@ -1,4 +1,4 @@
-"""The node controller: what v2.14.0 writes on a Node that carries the taint, and when one goes."""
+"""The node controller: what v2.14.0 writes on a Node with the taint, and when it deletes one."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def labels(instance: Mapping[str, Any]) -> dict[str, str]:
 
 
 class Nodes:
-    """Initialises Nodes, keeps their addresses, deletes those whose instance is gone."""
+    """Initialises Nodes, updates their addresses, deletes those whose instance no longer exists."""
 
     def __init__(
         self, cluster: Cluster, cloud: Cloud, flags: Flags, say: Callable[[str], None]
@@ -159,7 +159,7 @@ class Nodes:
                 {"kind": "Node", **node},
                 "Warning",
                 "FailedAddNode",
-                f"the kubelet's --node-ip is no address of {instance['InstanceId']}",
+                f"the kubelet's --node-ip is not an address of {instance['InstanceId']}",
             )
             return False
         if reported == ((node.get("status") or {}).get("addresses") or []):
@@ -195,6 +195,6 @@ def _taint(node: Mapping[str, Any]) -> bool:
 
 
 def _silent(node: Mapping[str, Any]) -> bool:
-    """Its kubelet has not been heard of for so long that its state is unknown."""
+    """Its kubelet has not reported for so long that its state is unknown."""
     conditions = (node.get("status") or {}).get("conditions") or ()
     return any(c["type"] == "Ready" and c["status"] == "Unknown" for c in conditions)

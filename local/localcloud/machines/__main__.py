@@ -23,8 +23,8 @@ def main() -> int:
     tools = (arguments.tools or home / "bin").resolve()
     if missing := missing_tools(tools):
         sys.stderr.write(
-            f"{tools} lacks {', '.join(missing)}: machines run the real ones; "
-            "build them with `python -m toolchain ensure`, or name their folder with --tools.\n"
+            f"{tools} does not have {', '.join(missing)}, which machines run. Build them with "
+            "`python -m toolchain ensure`, or name their folder with --tools.\n"
         )
         return 2
     try:

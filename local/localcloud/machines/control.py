@@ -82,7 +82,7 @@ class IngressRule:
 
 @dataclass(frozen=True, kw_only=True)
 class Instance:
-    """An ECS instance as the emulator tells it. `boot` grows by one at each start."""
+    """An ECS instance as the emulator reports it. `boot` grows by one at each start."""
 
     id: str
     name: str
@@ -169,7 +169,7 @@ class Backend:
 
 @dataclass(frozen=True, kw_only=True)
 class Listener:
-    """A running TCP listener: what is behind it, and whom it admits."""
+    """A running TCP listener: its backends and the clients that it admits."""
 
     port: int
     backends: tuple[Backend, ...]
@@ -210,7 +210,7 @@ class ControlError(Exception):
 
 
 class Control:
-    """A client of the control socket. Every method raises ControlError when nobody answers."""
+    """A client of the control socket. Every method raises ControlError without an answer."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -237,13 +237,13 @@ class Control:
             text = answer.read()
             document = json.loads(text) if text.strip() else {}
         except (OSError, http.client.HTTPException, ValueError) as error:
-            raise ControlError(f"{method} {target} on {self._path}: {error}") from error
+            raise ControlError(f"{method} {target} on {self._path} failed: {error}.") from error
         finally:
             connection.close()
         return answer.status, cast("dict[str, Any]", document)
 
     def health(self) -> dict[str, Any]:
-        """Return what /health says."""
+        """Return the answer of /health."""
         return self._document("/health", 10.0)
 
     def machines(self, after: int, wait: float) -> dict[str, Any]:
@@ -262,5 +262,5 @@ class Control:
     def _document(self, target: str, timeout: float) -> dict[str, Any]:
         status, document = self.request("GET", target, timeout=timeout)
         if status != http.client.OK:
-            raise ControlError(f"GET {target} on {self._path}: HTTP {status}")
+            raise ControlError(f"GET {target} on {self._path} answered HTTP {status}.")
         return document

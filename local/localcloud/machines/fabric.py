@@ -29,7 +29,7 @@ def link_name(prefix: str, name: str) -> str:
 class Fabric:
     """Bridges and veth pairs of one VPC.
 
-    Its calls block, and cannot be made in a thread that runs an event loop; they go one at a time.
+    Its calls block: they cannot run in a thread with an event loop, and run one at a time.
     """
 
     def __init__(self) -> None:
@@ -52,7 +52,7 @@ class Fabric:
             self._ip.addr("del", index=self._loopback, address=address, prefixlen=32)
 
     def plug(self, interface: Interface, guest_name: str, guest_pid: int) -> None:
-        """Give the network namespace of `guest_pid` the ENI as a link, down and unconfigured."""
+        """Add the ENI to the network namespace of `guest_pid` as a link, down and unconfigured."""
         port = link_name("eni", interface.id)
         with self._lock:
             self._unplug(interface.id)

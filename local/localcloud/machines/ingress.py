@@ -1,4 +1,4 @@
-"""Which public ports an instance's security groups open, and to whom."""
+"""The ports that security groups open, and the sources that may connect."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def listening_ports(rules: Iterable[IngressRule]) -> frozenset[int]:
 
 
 def admits(rules: Iterable[IngressRule], source: str, port: int) -> bool:
-    """Say whether a TCP connection from `source` to `port` passes.
+    """Whether a TCP connection from `source` to `port` passes.
 
     The rule with the lowest priority number decides; at equal priority a drop wins, as ECS
     documents for security groups. No rule: dropped.

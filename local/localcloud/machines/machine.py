@@ -1,4 +1,4 @@
-"""One machine as its VPC's process holds it: power, links, console."""
+"""One machine in its VPC's process: power, links, console."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def guest_link_names(interfaces: tuple[Interface, ...]) -> dict[str, str]:
 
 
 class Machine:
-    """Follows what the cloud says about one instance."""
+    """Follows the cloud's view of one instance."""
 
     def __init__(
         self, folder: Path, fabric: Fabric, control: Control, about: Mapping[str, Any]
@@ -63,7 +63,7 @@ class Machine:
         self._gone = False
 
     async def follow(self, instance: Instance, raw: dict[str, Any]) -> None:
-        """Bring power and links to what `instance` says."""
+        """Set power and links as `instance` has them."""
         async with self._lock:
             self._target = (instance, raw)
             up = instance.status in {"Starting", "Running"} and instance.primary is not None
@@ -122,7 +122,7 @@ class Machine:
         if process is None:
             return
         for pid in (*_children(process.pid), process.pid):
-            # Its first process goes first: `unshare` ends when that, and so all of it, has.
+            # End its first process first: `unshare` ends after it, and with it everything else.
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
             if pid != process.pid:
@@ -229,7 +229,7 @@ async def _read_at_once(stream: asyncio.StreamReader) -> bytes:
 
 
 def _children(pid: int) -> list[int]:
-    """Return the children of a process, none where the kernel does not tell."""
+    """Return the children of a process, none where the kernel does not report them."""
     try:
         text = Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii")
     except OSError:

@@ -62,9 +62,9 @@ class Tokens:
         return f"{until}.{self._sign(instance_id, until)}"
 
     def good(self, instance_id: str, token: str) -> bool:
-        """Say whether this instance was given the token and it has not run out."""
+        """Whether the token is this instance's and has not expired."""
         until, _, signature = token.partition(".")
-        # Bytes: a header may hold anything, and text outside of ASCII cannot be compared.
+        # Bytes: a header may have any content, and text outside of ASCII cannot be compared.
         if not hmac.compare_digest(signature.encode(), self._sign(instance_id, until).encode()):
             return False
         return until.isdecimal() and int(until) > self._clock()

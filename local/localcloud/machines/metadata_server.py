@@ -1,4 +1,4 @@
-"""The metadata service's HTTP front: who asks is known by the source address."""
+"""The metadata service's HTTP server: the source address identifies the instance."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def serve(find: Callable[[str], Instance | None], control: Control) -> None:
-    """Answer on 100.100.100.200:80 in a thread; `find` gives the instance of an address."""
+    """Answer on 100.100.100.200:80 in a thread; `find` returns the instance of an address."""
     tokens = Tokens(secrets.token_bytes(32))
 
     class Handler(BaseHTTPRequestHandler):

@@ -109,7 +109,7 @@ class PublicAddresses:
             except OSError as error:
                 listener.close()
                 if key not in self._refused:
-                    self._complain(f"public address {key[0]}:{key[1]} cannot listen: {error}")
+                    self._complain(f"The public address {key[0]}:{key[1]} cannot listen: {error}.")
                 self._refused.add(key)
                 continue
             listener.setblocking(False)  # noqa: FBT003  (the socket module's own signature)

@@ -32,7 +32,7 @@ def first_process(folder: Path, proc: Path = Path("/proc")) -> int | None:
 
 
 def main() -> int:
-    """Become the command. Returns 1 when there is no such machine."""
+    """Replace this process by the command. Returns 1 without such a machine."""
     parser = argparse.ArgumentParser(prog="python -m localcloud.machines.session")
     parser.add_argument("--home", type=Path, default=Path(".local"), help="default: .local")
     parser.add_argument("instance", help="an instance's id")

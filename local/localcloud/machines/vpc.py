@@ -1,4 +1,4 @@
-"""The process of one VPC: holds its network and its machines, ends with the supervisor.
+"""The process of one VPC: its network and its machines. It ends with the supervisor.
 
 Started as `unshare … python -m localcloud.machines.vpc`, so it is the first process of a process
 namespace of its own: when it ends, everything in the VPC ends.

@@ -1,4 +1,4 @@
-"""The thing that a request names must exist: one place, for every product and kind."""
+"""The lookup of the entity that a request names, for every product and kind."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ class UntagResources:
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """The keys to take away."""
+        """The keys to remove."""
         return self.tag_key
 
 
@@ -127,7 +127,7 @@ class Codes:
 class Tagging:
     """The tagging of one product.
 
-    `show` makes the answer of a list from the call, the request, all rows and those shown; `row`
+    `show` builds the answer of a list from the call, the request, all rows and those shown; `row`
     names the resource in them.
     """
 

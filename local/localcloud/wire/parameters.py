@@ -1,10 +1,10 @@
 """From flat request parameters to typed, frozen request objects.
 
 The OpenAPI flattens: a list is `Name.1`, a list of objects `Name.1.Key`, an object `Name.Key`;
-some lists and objects come as one JSON string instead, in which names count in any case. A request
-type is a frozen dataclass whose fields say all of it: `str`, `int`, `float`, `bool`,
+some lists and objects come as one JSON string instead, with case-insensitive names. A request
+type is a frozen dataclass whose fields declare all of it: `str`, `int`, `float`, `bool`,
 `tuple[X, ...]`, another such dataclass, each or None. A field without a default is mandatory. The
-wire name is the field's name in Pascal case unless `wire("…")` says otherwise. Where the API takes
+wire name is the field's name in Pascal case unless `wire("…")` sets another. Where the API takes
 a bare text instead of an object, the class variable `PLAIN` names the field that the text is.
 """
 
@@ -45,7 +45,7 @@ Reader = Callable[[Tree, str, list[str]], Any]
 
 
 def encodable(text: str) -> bool:
-    """Whether text can go to disk and over the wire: JSON may hold halves of characters."""
+    """Whether text can be encoded: JSON may have lone surrogates."""
     try:
         text.encode()
     except UnicodeEncodeError:

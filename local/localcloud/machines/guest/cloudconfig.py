@@ -19,7 +19,7 @@ USED_KEYS: Final = frozenset({"bootcmd", "runcmd", "write_files"})
 
 
 class UserDataError(Exception):
-    """User-data that cloud-init would refuse; the text is what its log would say."""
+    """User-data that cloud-init would refuse; the text is that of its log."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +53,7 @@ def decode(user_data: str) -> bytes:
 
 
 def parse(raw: bytes) -> CloudConfig:
-    """Read `#cloud-config` or a script. Raises UserDataError with every problem found."""
+    """Read `#cloud-config` or a script. Raises UserDataError with every problem."""
     if not raw.strip():
         return CloudConfig()
     first = raw.split(b"\n", 1)[0].strip()
@@ -160,7 +160,7 @@ def _gunzip(data: bytes, what: str) -> bytes:
 
 
 def _script(commands: Any, key: str, problems: list[str]) -> str | None:  # noqa: ANN401
-    """Return the script cloud-init's `shellify` makes: a list is quoted, a text stands as is."""
+    """Return the script cloud-init's `shellify` makes: a list is quoted, a text is not changed."""
     if commands is None:
         return None
     if not isinstance(commands, list):

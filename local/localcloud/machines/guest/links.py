@@ -36,13 +36,13 @@ def apply_netplan(leases: Sequence[Lease]) -> list[LinkPlan]:
 
 
 def loopback_up() -> None:
-    """Bring lo up."""
+    """Set lo up."""
     with IPRoute() as ip:
         ip.link("set", index=1, state="up")
 
 
 def add_local(address: str) -> None:
-    """Make `address` one that this machine answers on, without showing it on a link."""
+    """Answer on `address`, without showing it on a link."""
     with IPRoute() as ip:
         ip.route("replace", dst=f"{address}/32", oif=1, type="local", table=255, scope="host")
 
@@ -86,7 +86,7 @@ def _links(ip: IPRoute) -> list[Link]:
 def _rename(ip: IPRoute, plans: Iterable[LinkPlan]) -> None:
     moving = [plan for plan in plans if plan.name != plan.present_name]
     indices = {plan.name: ip.link_lookup(ifname=plan.present_name)[0] for plan in moving}
-    # Through a name nobody has, so that two links can swap theirs.
+    # Through an unused name, so that two links can swap theirs.
     for index in indices.values():
         ip.link("set", index=index, state="down")
         ip.link("set", index=index, ifname=f"rename{index}")

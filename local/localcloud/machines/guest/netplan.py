@@ -1,6 +1,6 @@
-"""Netplan files as a list of what each link must become; nothing is applied here.
+"""Netplan files as a plan for each link. No I/O.
 
-Only what ethernet links of a node need is known; any other key is refused, as netplan does.
+Only the keys that a node's ethernet links need exist here; any other key is refused.
 Rules: netplan's YAML reference, `networkd` renderer.
 """
 
@@ -56,7 +56,7 @@ class NetplanError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Link:
-    """A link of the machine as it is now."""
+    """A link of the machine."""
 
     name: str
     mac: str

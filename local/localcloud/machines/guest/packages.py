@@ -32,7 +32,7 @@ class Package:
 
 
 class PackageError(Exception):
-    """What apt-get would say about a package it cannot install."""
+    """apt-get's message about a package that it cannot install."""
 
 
 _KUBELET_UNIT: Final = """\
@@ -173,12 +173,12 @@ def select(
 
 
 def _priority(package: Package, pins: Sequence[Pin]) -> int:
-    """500 is what apt gives a version that no pin is about."""
+    """The priority of a version that no pin matches."""
     return next((p.priority for p in pins if p.means(package.name, package.version)), 500)
 
 
 def _fits(asked: str, present: str) -> bool:
-    """Say whether apt's version argument, which may end in "*", means the present version."""
+    """Whether apt's version argument, which may end in "*", means the present version."""
     return present.startswith(asked[:-1]) if asked.endswith("*") else asked == present
 
 

@@ -1,4 +1,4 @@
-"""Services of a machine, started and stopped as `systemctl` asks; held by the first process."""
+"""Services of a machine, started and stopped by `systemctl`; children of the first process."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ class _Timer:
         threading.Thread(target=self._run, daemon=True).start()
 
     def stop(self) -> None:
-        """Elapse no more; a service that runs goes on."""
+        """Stop the timer; its running service continues."""
         self._stopping.set()
 
     def _run(self) -> None:

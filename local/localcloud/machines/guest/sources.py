@@ -36,7 +36,7 @@ class Pin:
     priority: int
 
     def means(self, name: str, version: str) -> bool:
-        """Say whether it is about this version of this package."""
+        """Whether the pin matches this version of this package."""
         return any(fnmatchcase(name, pattern) for pattern in self.names) and fnmatchcase(
             version, self.version
         )

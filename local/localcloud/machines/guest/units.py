@@ -1,4 +1,4 @@
-"""systemd unit files as far as a node's units go; nothing is run here."""
+"""systemd unit files, as far as a node's units need them. Nothing is run here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The addresses that an NLB holds in each of its zones."""
+"""The addresses of an NLB in each of its zones."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def _local(
     if len(requested) % 2 or not _LEAST_LOCAL <= len(requested) <= _MOST_LOCAL:
         raise ApiError(
             "IllegalParam",
-            f"{len(requested)} Ipv4LocalAddresses are given: it must be an even number from "
+            f"{len(requested)} Ipv4LocalAddresses: it must be an even number from "
             f"{_LEAST_LOCAL} to {_MOST_LOCAL}.",
         )
     return tuple(
@@ -140,7 +140,7 @@ def _ipv6(call: Call, eni_id: str, vswitch: VSwitch, requested: str) -> str:
 
 
 def publish(call: Call, zone: NlbZone, allocation_id: str = "") -> NlbZone:
-    """Give a zone a public address: an EIP of the account, or one that the service allocates.
+    """Add a public address to a zone: an EIP of the account, or one that the service allocates.
 
     Raises:
         ApiError: the EIP is not there or not free.
@@ -185,7 +185,7 @@ def unpublish(call: Call, zone: NlbZone) -> NlbZone:
 
 
 def give_back(call: Call, zone: NlbZone) -> None:
-    """Release everything that a zone holds."""
+    """Release every address of a zone."""
     unpublish(call, zone)
     for address in (zone.private_ipv4, *zone.local_ipv4):
         claims.give_back(call, zone.vswitch_id, address)

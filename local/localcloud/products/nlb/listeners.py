@@ -181,7 +181,7 @@ def _ports(request: CreateListener) -> tuple[int, int]:
 
 @action(writes=True)
 def create_listener(call: Call, request: CreateListener) -> Answer:
-    """A listener, which runs once it is made."""
+    """A listener, which runs once it is created."""
     balancer = load_balancers.ready(call, request.load_balancer_id)
     protocol = one_of("ListenerProtocol", request.listener_protocol, _PROTOCOLS)
     first, last = _ports(request)
@@ -224,7 +224,7 @@ def create_listener(call: Call, request: CreateListener) -> Answer:
 
 @action(writes=True)
 def update_listener_attribute(call: Call, request: UpdateListenerAttribute) -> Answer:
-    """Change a listener; what is not given stays."""
+    """Change a listener; what the request leaves out stays."""
     listener = ready(call, request.listener_id)
     load_balancer = load_balancers.find(call, listener.load_balancer_id)
     changes = _changes(listener.protocol, request)

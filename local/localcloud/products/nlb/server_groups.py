@@ -50,7 +50,7 @@ def configure(call: Call, group: NlbServerGroup, task: str, /, **changes: object
 
 @dataclass(frozen=True, kw_only=True)
 class HealthCheckConfig:
-    """`HealthCheckConfig` of a request; what is not given stays, or is the default."""
+    """`HealthCheckConfig` of a request; what it leaves out stays, or is the default."""
 
     health_check_enabled: bool | None = None
     health_check_type: str | None = None
@@ -196,7 +196,7 @@ class UpdateServerGroupAttribute:
 
 @action(writes=True)
 def update_server_group_attribute(call: Call, request: UpdateServerGroupAttribute) -> Answer:
-    """Change a group; what is not given stays."""
+    """Change a group; what the request leaves out stays."""
     group = ready(call, request.server_group_id)
     timeout = request.connection_drain_timeout
     changes = {

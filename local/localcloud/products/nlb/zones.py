@@ -22,7 +22,7 @@ class UpdateLoadBalancerZones:
 
 @action(writes=True)
 def update_load_balancer_zones(call: Call, request: UpdateLoadBalancerZones) -> Answer:
-    """Keep the zones named with the vSwitch they have, add the new ones, give up the others."""
+    """Keep the zones of the request whose vSwitch stays, add new ones, release the others."""
     balancer = load_balancers.ready(call, request.load_balancer_id)
     vswitches = addresses.check(call, balancer.vpc_id, request.zone_mappings)
     before = {(z.zone, z.vswitch_id): z for z in balancer.zones}
@@ -57,7 +57,7 @@ class UpdateLoadBalancerAddressTypeConfig:
 
 @action(writes=True)
 def update_address_type(call: Call, request: UpdateLoadBalancerAddressTypeConfig) -> Answer:
-    """Make an NLB public, with given EIPs or the service's own, or private."""
+    """Make an NLB public, with EIPs of the request or the service's own, or private."""
     balancer = load_balancers.ready(call, request.load_balancer_id)
     address_type = one_of("AddressType", request.address_type, (INTERNET, INTRANET))
     allocations = {m.zone_id: m.allocation_id for m in request.zone_mappings}

@@ -26,7 +26,7 @@ class Attachment:
 
 @dataclass(frozen=True, kw_only=True)
 class Named:
-    """What RAM knows by its name."""
+    """An entity whose name is its id."""
 
     name: str
     created: float

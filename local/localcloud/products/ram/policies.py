@@ -200,7 +200,7 @@ class CreatePolicyVersion:
 
 @action(writes=True)
 def create_policy_version(call: Call, request: CreatePolicyVersion) -> Answer:
-    """A further version; at five the oldest that is not default goes, if asked to."""
+    """A further version; a rotate strategy deletes the oldest one that is not the default."""
     policy = find(call, request.policy_name)
     identities.check_document(request.policy_document, "InvalidParameter.PolicyDocument")
     versions = list(policy.versions)
@@ -278,7 +278,7 @@ class SetDefaultPolicyVersion:
 
 @action(writes=True)
 def set_default_policy_version(call: Call, request: SetDefaultPolicyVersion) -> Answer:
-    """Make another version count."""
+    """Make another version the default."""
     policy = find(call, request.policy_name)
     _version(policy, request.version_id)
     call.store.change(policy, default_version=request.version_id, updated=call.now)
@@ -316,7 +316,7 @@ class UpdatePolicyDescription:
 
 @action(writes=True)
 def update_policy_description(call: Call, request: UpdatePolicyDescription) -> Answer:
-    """Describe a policy otherwise."""
+    """Change the description of a policy."""
     policy = find(call, request.policy_name)
     policy = call.store.change(policy, description=request.new_description, updated=call.now)
     return {
@@ -370,7 +370,7 @@ def _without(attachments: tuple[Attachment, ...], kind: str, name: str) -> tuple
 
 @dataclass(frozen=True)
 class _Holder:
-    """Who can have policies: roles, or users."""
+    """A kind of policy holder: roles or users."""
 
     what: str
     find: Callable[[Call, str], Any]

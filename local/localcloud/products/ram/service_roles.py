@@ -1,7 +1,7 @@
-"""Service-linked roles: roles that a product needs in the account, made at its first use.
+"""Service-linked roles: roles that a product needs in the account, created at its first use.
 
-An account that never used the product has none. The product makes it, which needs the right
-`ram:CreateServiceLinkedRole` of whoever calls; without it the first use is refused. (Pages
+An account that never used the product has none. The product creates it, which needs the right
+`ram:CreateServiceLinkedRole` of the caller; without it the first use is refused. (Pages
 CreateNatGateway and CreateLoadBalancer of NLB, "service-linked role"; RAM, "Service-linked roles".)
 """
 
@@ -36,10 +36,10 @@ ALL: Final = (NAT, NLB)
 
 
 def ensure(call: Call, linked: ServiceRole, *, code: str) -> None:
-    """Make the role if the account lacks it. Within the transaction of the call that needs it.
+    """Create the role if it does not exist, in the transaction of the call that needs it.
 
     Raises:
-        ApiError: the caller may not make it; with the product's own code.
+        ApiError: the caller may not create it; with the product's own code.
     """
     if call.store.find(Role, linked.name) is not None:
         return
@@ -83,5 +83,5 @@ def create(call: Call, linked: ServiceRole) -> Role:
 
 
 def is_linked(name: str) -> bool:
-    """Whether a role is one that its service makes."""
+    """Whether a role is one that its service creates."""
     return any(role.name == name for role in ALL)

@@ -191,7 +191,7 @@ def _few(entries: tuple[EntryParameter, ...]) -> None:
 
 @action(writes=True)
 def add_access_control_list_entry(call: Call, request: AddAccessControlListEntry) -> Answer:
-    """Add entries; one that is there gets its new comment."""
+    """Add entries; an existing one gets its new comment."""
     acl = find(call, request.acl_id)
     _few(request.acl_entrys)
     entries = dict(acl.entries)
@@ -204,7 +204,7 @@ def add_access_control_list_entry(call: Call, request: AddAccessControlListEntry
 
 @action(writes=True)
 def remove_access_control_list_entry(call: Call, request: RemoveAccessControlListEntry) -> Answer:
-    """Take entries away; one that is not there is no error."""
+    """Remove entries; an absent one is not an error."""
     acl = find(call, request.acl_id)
     _few(request.acl_entrys)
     if not acl.entries:

@@ -116,7 +116,7 @@ class SetDomainExtensionAttribute:
 
 @action(writes=True)
 def set_domain_extension_attribute(call: Call, request: SetDomainExtensionAttribute) -> Answer:
-    """Give a domain another certificate."""
+    """Set another certificate of a domain."""
     extension = _find(call, request.domain_extension_id)
     certificate = certificates.find(call, request.server_certificate_id, certificates.SERVER)
     call.store.change(extension, certificate_id=certificate.id)

@@ -1,4 +1,4 @@
-"""Health of backend servers, as far as the emulator knows it: whether their machine runs."""
+"""Health of backend servers, as far as the emulator can see it: whether their machine runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a CLB listener can be told, and what each protocol shows of it."""
+"""The settings of a CLB listener, and which of them each protocol shows."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .entities import Listener
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What a listener can be told, of all protocols."""
+    """The settings of a listener, of all protocols."""
 
     load_balancer_id: str
     listener_port: int

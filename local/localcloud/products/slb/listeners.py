@@ -25,7 +25,7 @@ def _find(balancer: LoadBalancer, port: int, protocol: str | None) -> Listener:
             return listener
     raise ApiError(
         "ListenerNotFound",
-        # By this sentence the provider knows that a listener it has deleted is gone.
+        # By this sentence the provider recognises that a listener it deleted no longer exists.
         "The specified resource does not exist: "
         f"{balancer.id} has no {protocol or ''} listener on port {port}.",
         404,

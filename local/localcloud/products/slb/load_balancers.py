@@ -567,14 +567,14 @@ class SetBackendServers(AddBackendServers):
 
 @dataclass(frozen=True, kw_only=True)
 class RemovedServer(ServerParameter):
-    """A server to take away: an object, or its plain id (sample of RemoveBackendServers)."""
+    """A server to remove: an object, or its plain id (sample of RemoveBackendServers)."""
 
     PLAIN: ClassVar[str] = "server_id"
 
 
 @dataclass(frozen=True, kw_only=True)
 class RemoveBackendServers:
-    """Parameters of RemoveBackendServers; the array may hold ids only."""
+    """Parameters of RemoveBackendServers; the array may have plain ids."""
 
     load_balancer_id: str
     backend_servers: tuple[RemovedServer, ...]
@@ -592,7 +592,7 @@ def _put_servers(
 
 @action(writes=True)
 def add_backend_servers(call: Call, request: AddBackendServers) -> Answer:
-    """Add default servers; one that is there gets its new weight."""
+    """Add default servers; an existing one gets its new weight."""
     balancer = find(call, request.load_balancer_id)
     servers = {(s.id, s.ip): s for s in balancer.servers}
     for parameter in request.backend_servers:
@@ -623,7 +623,7 @@ def set_backend_servers(call: Call, request: SetBackendServers) -> Answer:
 
 @action(writes=True)
 def remove_backend_servers(call: Call, request: RemoveBackendServers) -> Answer:
-    """Take default servers away."""
+    """Remove default servers."""
     balancer = find(call, request.load_balancer_id)
     gone = {g.server_id for g in request.backend_servers}
     return _put_servers(

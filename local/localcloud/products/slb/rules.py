@@ -173,7 +173,7 @@ class SetRule:
 
 @action(writes=True)
 def set_rule(call: Call, request: SetRule) -> Answer:
-    """Change a rule; what is not given stays."""
+    """Change a rule; what the request leaves out stays."""
     rule = _find(call, request.rule_id)
     group = request.vserver_group_id
     changes = {

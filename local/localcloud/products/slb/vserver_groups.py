@@ -187,7 +187,7 @@ def _with(
 
 @action(writes=True)
 def add_vserver_group_backend_servers(call: Call, request: AddVServerGroupBackendServers) -> Answer:
-    """Add servers; one that is there gets its new weight."""
+    """Add servers; an existing one gets its new weight."""
     group = find(call, request.group_id)
     return _put(call, group, _with(call, group.servers, request.backend_servers))
 

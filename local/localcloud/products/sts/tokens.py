@@ -28,7 +28,7 @@ class GetCallerIdentity:
 
 @action()
 def get_caller_identity(call: Call, _request: GetCallerIdentity) -> Answer:
-    """Who asks."""
+    """The identity of the caller."""
     who = call.principal
     answer: dict[str, object] = {
         "AccountId": call.cloud.account_id,

@@ -75,7 +75,7 @@ def _update() -> int:
 
 
 def _distrust(source: sources.Source) -> str | None:
-    """Say why apt does not take a source's lists; None when a key signs them."""
+    """Return why apt refuses a source's lists; None when a key signs them."""
     key = Path(source.signed_by) if source.signed_by else None
     if key is None or not key.is_file():
         return f"E: The repository '{source.uri} {source.suite} InRelease' is not signed."
@@ -89,7 +89,7 @@ def _texts(folder: Path, pattern: str) -> list[str]:
 
 
 def apt_mark(words: Sequence[str]) -> int:
-    """Say what apt-mark says; no package of this machine is ever upgraded."""
+    """Print what apt-mark prints; no package of this machine is ever upgraded."""
     verb, *names = plain_words(words) or [""]
     for name in names:
         say(f"{name} set on {verb}.")

@@ -19,7 +19,7 @@ _MODULES: Final = re.compile(
 
 
 def modprobe(words: Sequence[str]) -> int:
-    """Note a module as loaded; one that the kernel has not is refused as modprobe does."""
+    """Note a module as loaded; refuse one that the kernel does not have, as modprobe does."""
     names = [word for word in words if not word.startswith("-")]
     if not {"-a", "--all"} & set(words):
         names = names[:1]

@@ -1,4 +1,4 @@
-"""The simulated kubelet's process: flags as kubeadm and the unit give them."""
+"""The simulated kubelet's process: flags as kubeadm and the unit set them."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ class Kubelet:
             self._woken.clear()
 
     def _run_static(self) -> None:
-        """Run every manifest's processes; those of a manifest that was there before go first."""
+        """Run every manifest's processes; stop those of a deleted manifest first."""
         runnable = [
             (pod, container)
             for pod in self._manifests
@@ -283,7 +283,7 @@ def _serve_health() -> None:
             self.wfile.write(b"ok")
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 10248), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()

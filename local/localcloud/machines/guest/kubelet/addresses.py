@@ -34,7 +34,7 @@ class Addresses:
         self._agent: dict[str, Any] | None = None
 
     def agent_is(self, pod: dict[str, Any] | None) -> None:
-        """Name the agent's pod, None when it is gone."""
+        """Name the agent's pod, None when it is deleted."""
         self._agent = pod
 
     def allocate(self, pod: dict[str, Any], node: Mapping[str, Any]) -> list[str]:
@@ -60,7 +60,7 @@ class Addresses:
         return addresses
 
     def release(self, pod: dict[str, Any]) -> None:
-        """Give back every address the pod holds. Raises ApiError."""
+        """Release every address of the pod. Raises ApiError."""
         if self._agent is None:
             return
         client, uid = self._client_for(self._agent), pod["metadata"]["uid"]

@@ -116,7 +116,7 @@ class Cluster:
             )
 
     def forget(self, uid: str) -> None:
-        """Drop what is kept for a pod that is gone."""
+        """Drop what is kept for a deleted pod."""
         for key in [key for key in self._tokens if key[0] == uid]:
             del self._tokens[key]
         self._clients.pop(uid, None)

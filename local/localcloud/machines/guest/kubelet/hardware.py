@@ -1,4 +1,4 @@
-"""What hardware an instance type gives a machine."""
+"""The hardware of an instance type."""
 
 from __future__ import annotations
 

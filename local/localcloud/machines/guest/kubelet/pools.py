@@ -1,4 +1,4 @@
-"""Which SpiderIPPool serves a pod's NIC, and which address of it is free; nothing is asked here.
+"""Which SpiderIPPool serves a pod's NIC, and which address of it is free. No I/O.
 
 Rules: Spiderpool 1.2 `pkg/ipam/pool_selections.go`, `allocate.go` and `pkg/ip`.
 """
@@ -18,12 +18,12 @@ _ANNOTATION: Final = "ipam.spidernet.io"
 
 
 class NoAddressError(Exception):
-    """No pool gives this NIC an address; the text says why."""
+    """No pool has an address for this NIC; the text has the reason."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """One NIC of one pod that wants addresses. `network` is the NAD as namespace/name."""
+    """One NIC of one pod that needs addresses. `network` is the NAD as namespace/name."""
 
     pod_namespace: str
     pod_labels: Mapping[str, str]
@@ -42,7 +42,7 @@ class Request:
 def candidates(request: Request, pools: Sequence[dict[str, Any]]) -> list[list[dict[str, Any]]]:
     """Return the pools to try in order, one list for each address family that must be served.
 
-    The first level that says anything is the only one: the pod's annotations, its namespace's, the
+    Only the first level with a selection counts: the pod's annotations, its namespace's, the
     network's own pools, then all default pools. Raises NoAddressError, naming every pool that was
     filtered out and why.
     """
@@ -105,7 +105,7 @@ def addresses(entries: Iterable[str]) -> Iterator[str]:
 
 
 def _named(request: Request, pools: Sequence[dict[str, Any]]) -> dict[int, list[dict[str, Any]]]:
-    """Return the pools of the first level that says anything, by IP version."""
+    """Return the pools of the first level with a selection, by IP version."""
     for names in (_pod_names(request), _namespace_names(request), request.network_pools or None):
         if names is not None:
             return {v: _pools_of_names(n, v, pools) for v, n in sorted(names.items()) if n}

@@ -32,8 +32,8 @@ _ROUND_SECONDS: Final = 1.5
 LINGER_SECONDS: Final = 30.0
 """How long an address stays after its service, so that connections to it end as with conntrack.
 
-Without it what their other end says last is lost, and a client holds a dead one for most of a
-minute: an API server, its connections to a webhook that was installed anew."""
+Without it the last packets of the other end are lost, and a client keeps a dead connection for
+most of a minute, for example an API server to a webhook that was reinstalled."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,18 +84,18 @@ def _backends(slices: Iterable[Mapping[str, Any]], name: str) -> set[tuple[str, 
 
 
 class LocalAddresses:
-    """The ClusterIPs that this machine answers for: taken at once, given back late."""
+    """The ClusterIPs that this machine answers for: added at once, removed late."""
 
     def __init__(self, *, take: Callable[[str], None], give_back: Callable[[str], None]) -> None:
         self._take = take
         self._give_back = give_back
         self._gone: dict[str, float | None] = {}
-        """Address → when its service was found to be gone; None while it is there."""
+        """Address → when its service was first missing; None while it exists."""
 
     def hold(self, addresses: Collection[str], *, now: float) -> None:
-        """Take what is new, and give back what was wanted by nobody for long. `now` in seconds.
+        """Add new addresses, and remove those that no service has had for long. `now` in seconds.
 
-        One that cannot be taken is tried again the next time.
+        An address that cannot be added is tried again in the next round.
         """
         for address in self._gone.keys() - addresses:
             gone = self._gone[address]
@@ -209,7 +209,7 @@ class ServiceProxy:
                 ).start()
 
     def _serve(self, connection: socket.socket, key: tuple[str, int]) -> None:
-        # A backend that became ready a moment ago is known after the next round only.
+        # A backend that became ready just now appears after the next round.
         until = time.monotonic() + 2 * _ROUND_SECONDS
         with connection:
             while True:

@@ -44,7 +44,7 @@ _FLAGS: Final = frozenset(
     }
 )
 _REMOVED: Final = {"pod-infra-container-image": 35}
-"""Flags that earlier kubelets know → the minor that they are gone with."""
+"""Flags of earlier kubelets → the minor version that removed them."""
 _DEFAULT_MAX_PODS: Final = 110
 
 
@@ -111,7 +111,7 @@ def load(
             f"failed to load kubelet config file, path: {flags['config']}: no such file"
         )
     if document and document.get("kind") != "KubeletConfiguration":
-        raise SettingsError(f"{flags['config']} is no KubeletConfiguration")
+        raise SettingsError(f"{flags['config']} is not a KubeletConfiguration")
     if problems := [*_type_problems(document), *_value_problems(document)]:
         raise SettingsError(f"failed to validate kubelet configuration: {'; '.join(problems)}")
     cloud = flags.get("cloud-provider", "")

@@ -71,7 +71,7 @@ def read(folder: Path, node: str) -> list[dict[str, Any]]:
 
 
 def mirror(pod: Mapping[str, Any], node: str, node_uid: str) -> dict[str, Any]:
-    """Return the mirror pod; NodeRestriction wants it owned by its Node."""
+    """Return the mirror pod; NodeRestriction requires its Node as owner."""
     digest = pod["metadata"]["annotations"][_HASH]
     metadata = {key: value for key, value in pod["metadata"].items() if key != "uid"}
     metadata["annotations"] = metadata["annotations"] | {MIRROR: digest}
@@ -88,7 +88,7 @@ def mirror(pod: Mapping[str, Any], node: str, node_uid: str) -> dict[str, Any]:
 
 
 def is_mirror_of(present: Mapping[str, Any], pod: Mapping[str, Any]) -> bool:
-    """Say whether the API server's pod mirrors this very manifest."""
+    """Whether the API server's pod mirrors this very manifest."""
     annotations = present["metadata"].get("annotations") or {}
     same: bool = annotations.get(MIRROR) == pod["metadata"]["annotations"][_HASH]
     return same

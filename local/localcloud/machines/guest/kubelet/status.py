@@ -26,7 +26,7 @@ def running(
     pod_ips: list[str],
     now: str,
 ) -> dict[str, Any]:
-    """Return the status of a pod whose sandbox stands."""
+    """Return the status of a pod whose sandbox exists."""
     ready = all(facts[container["name"]].ready for container in pod["spec"]["containers"])
     started = all(
         facts[container["name"]].waiting is None for container in pod["spec"]["containers"]
@@ -62,7 +62,7 @@ def running(
 
 
 def waiting(pod: Mapping[str, Any], host_ip: str, now: str) -> dict[str, Any]:
-    """Return the status of a pod whose sandbox cannot be made yet."""
+    """Return the status of a pod whose sandbox cannot be created yet."""
     names = " ".join(container["name"] for container in pod["spec"]["containers"])
     reason = ("ContainersNotReady", f"containers with unready status: [{names}]")
     facts = ContainerFacts(ready=False, waiting=("ContainerCreating", ""))
@@ -105,7 +105,7 @@ def succeeded(pod: Mapping[str, Any], host_ip: str, pod_ips: list[str], now: str
 
 
 def same(present: Mapping[str, Any], target: Mapping[str, Any]) -> bool:
-    """Say whether a status already says all that `wanted` does."""
+    """Whether a status already has everything of `target`."""
     return all(_covers(present.get(key), value) for key, value in target.items())
 
 

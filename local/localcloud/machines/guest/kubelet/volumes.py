@@ -18,7 +18,7 @@ _ROOT: Final = Path("/var/lib/kubelet/pods")
 
 
 class VolumeError(Exception):
-    """A volume or variable cannot be made (yet); the text is the event's message."""
+    """A volume or variable cannot be created (yet); the text is the event's message."""
 
 
 class Source(Protocol):
@@ -59,7 +59,7 @@ def environment(
 
 
 def expand(text: str, variables: Mapping[str, str]) -> str:
-    """Replace $(NAME); $$(NAME) stays $(NAME), an unknown name stays as it is."""
+    """Replace $(NAME); $$(NAME) stays $(NAME), an unknown name is not replaced."""
 
     def put(match: re.Match[str]) -> str:
         if match.group(0).startswith("$$"):
@@ -70,7 +70,7 @@ def expand(text: str, variables: Mapping[str, str]) -> str:
 
 
 def field(pod: Mapping[str, Any], path: str, host_ip: str) -> str:
-    """Return what a fieldRef means. Raises VolumeError for one that is not known."""
+    """Return what a fieldRef means. Raises VolumeError for an unknown one."""
     metadata, spec, status = pod["metadata"], pod["spec"], pod.get("status") or {}
     plain = {
         "metadata.name": metadata["name"],

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from .services import ServiceProxy
 
 _STAND_INS: Final = {"cloud-controller-manager": "localcloud.cloud_controller"}
-"""Images that a module of ours stands in for, with the container's own arguments."""
+"""Images that a module of ours replaces, with the container's own arguments."""
 _REAL_IMAGES: Final = frozenset({"spiderpool-controller", *_STAND_INS})
 _CNI_CONFIGURATION: Final = Path("/etc/cni/net.d/00-multus.conf")
 _RETRY_SECONDS: Final = 3.0
@@ -221,7 +221,7 @@ class Workloads:
         self._write(present, status.running(present, facts, host_ip, [host_ip], now))
 
     def _name_agents(self, pods: Mapping[str, dict[str, Any]]) -> None:
-        """Tell who acts here: the Spiderpool agent for addresses, kube-proxy for services."""
+        """Name the pods that act here: Spiderpool's agent (addresses), kube-proxy (services)."""
         agents = {"spiderpool-agent": self._addresses.agent_is, "kube-proxy": self._proxy.pod_is}
         for image, tell in agents.items():
             tell(
