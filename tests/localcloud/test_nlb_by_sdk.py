@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 
+from localcloud.daemons import ask
+from localcloud.machines.control import LoadBalancer
+from localcloud.machines.load_balancers import is_admitted, is_checked
 from tests.localcloud.cloud_thread import CloudThread
 from tests.localcloud.sdk_api import Api, refused
 from tests.localcloud.test_ecs_by_sdk import ZONE, Place
@@ -468,19 +471,84 @@ def test_a_tcpssl_listener_has_additional_certificates(place: Balanced) -> None:
         place.api.nlb("DisassociateAdditionalCertificatesWithListener", **both)
 
 
-def test_a_server_whose_machine_stands_still_is_unhealthy(place: Balanced) -> None:
+def unhealthy(place: Balanced, listener: str) -> list[str]:
+    answer = place.api.nlb("GetListenerHealthStatus", ListenerId=listener)
+    (status,) = answer["ListenerHealthStatus"]
+    return [s["ServerId"] for s in status["ServerGroupInfos"][0]["NonNormalServers"]]
+
+
+def from_the_nlb(port: int) -> list[dict[str, str]]:
+    """A rule for each vSwitch that the NLB is in."""
+    return [
+        {"IpProtocol": "tcp", "PortRange": f"{port}/{port}", "SourceCidrIp": cidr}
+        for cidr in ("172.31.192.0/20", "172.31.0.0/24")
+    ]
+
+
+def test_a_server_whose_machine_is_stopped_is_unhealthy(place: Balanced) -> None:
+    instance, group = place.run(), place.server_group()
+    place.api.ecs(
+        "AuthorizeSecurityGroup", SecurityGroupId=place.group, Permissions=from_the_nlb(80)
+    )
+    place.add(group, {"ServerId": instance, "ServerType": "Ecs", "Port": 80})
+    listener = place.listener(place.nlb(), group)
+    assert unhealthy(place, listener) == []
+    place.api.ecs("StopInstance", InstanceId=instance)
+    assert unhealthy(place, listener) == [instance]
+
+
+def test_a_server_is_unhealthy_without_a_rule_for_each_vswitch_of_the_nlb(place: Balanced) -> None:
+    """Health checks come from the NLB's own addresses, and security groups judge them."""
     instance, group = place.run(), place.server_group()
     place.add(group, {"ServerId": instance, "ServerType": "Ecs", "Port": 80})
     listener = place.listener(place.nlb(), group)
+    assert unhealthy(place, listener) == [instance]
+    rules = from_the_nlb(80)
+    place.api.ecs("AuthorizeSecurityGroup", SecurityGroupId=place.group, Permissions=rules[:1])
+    assert unhealthy(place, listener) == [instance]
+    place.api.ecs("AuthorizeSecurityGroup", SecurityGroupId=place.group, Permissions=rules[1:])
+    assert unhealthy(place, listener) == []
+    place.api.ecs("RevokeSecurityGroup", SecurityGroupId=place.group, Permissions=rules[:1])
+    assert unhealthy(place, listener) == [instance]
 
-    def unhealthy() -> list[str]:
-        answer = place.api.nlb("GetListenerHealthStatus", ListenerId=listener)
-        (status,) = answer["ListenerHealthStatus"]
-        return [s["ServerId"] for s in status["ServerGroupInfos"][0]["NonNormalServers"]]
 
-    assert unhealthy() == []
-    place.api.ecs("StopInstance", InstanceId=instance)
-    assert unhealthy() == [instance]
+def test_a_check_of_another_port_needs_a_rule_for_that_port(place: Balanced) -> None:
+    instance = place.run()
+    group = place.server_group(HealthCheckConfig={"HealthCheckConnectPort": 8081})
+    place.add(group, {"ServerId": instance, "ServerType": "Ecs", "Port": 80})
+    listener = place.listener(place.nlb(), group)
+    place.api.ecs(
+        "AuthorizeSecurityGroup", SecurityGroupId=place.group, Permissions=from_the_nlb(80)
+    )
+    assert unhealthy(place, listener) == [instance]
+    place.api.ecs(
+        "AuthorizeSecurityGroup", SecurityGroupId=place.group, Permissions=from_the_nlb(8081)
+    )
+    assert unhealthy(place, listener) == []
+
+
+def test_the_machines_view_has_an_nlb_in_each_zone_with_the_rules_before_its_backends(
+    place: Balanced, cloud: CloudThread
+) -> None:
+    instance, group = place.run(), place.server_group()
+    place.api.ecs(
+        "AuthorizeSecurityGroup", SecurityGroupId=place.group, Permissions=from_the_nlb(80)
+    )
+    place.add(group, {"ServerId": instance, "ServerType": "Ecs", "Port": 80})
+    nlb = place.nlb()
+    place.listener(nlb, group)
+    view = ask(cloud.places, "GET", "/machines")
+    zones = [LoadBalancer.read(b) for b in view["load_balancers"]]
+    shown = [address(z) for z in place.shown_nlb(nlb)["ZoneMappings"]]
+    assert [z.address for z in zones] == [s["PrivateIPv4Address"] for s in shown]
+    assert [z.listeners[0].sources for z in zones] == [
+        tuple(s["Ipv4LocalAddresses"]) for s in shown
+    ]
+    (backend,) = zones[0].listeners[0].backends
+    assert (backend.instance_id, backend.check_port) == (instance, 80)
+    assert is_checked(zones[0].listeners[0], backend)
+    assert not is_admitted(zones[0].listeners[0], backend, "10.1.2.3")
+    assert is_admitted(zones[0].listeners[0], backend, "172.31.0.9")
 
 
 def test_tags_of_nlb_resources(place: Balanced) -> None:

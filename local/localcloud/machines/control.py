@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from localcloud.control_socket import ControlConnection
+from localcloud.ingress import IngressRule
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,30 +54,6 @@ class Interface:
             vswitch_id=data["vswitch_id"],
             vpc_id=data["vpc_id"],
             security_group_ids=tuple(data.get("security_group_ids") or ()),
-        )
-
-
-@dataclass(frozen=True, kw_only=True)
-class IngressRule:
-    """A security group's ingress rule; `source` is a CIDR or a security group id."""
-
-    protocol: str
-    port_from: int
-    port_to: int
-    source: str
-    policy: str
-    priority: int
-
-    @classmethod
-    def read(cls, data: Mapping[str, Any]) -> Self:
-        """Read one entry of an instance's `ingress`."""
-        return cls(
-            protocol=str(data["protocol"]).lower(),
-            port_from=int(data["port_from"]),
-            port_to=int(data["port_to"]),
-            source=str(data["source"]),
-            policy=str(data.get("policy") or "accept").lower(),
-            priority=int(data.get("priority") or 1),
         )
 
 
@@ -138,7 +115,7 @@ class Instance:
 
 @dataclass(frozen=True, kw_only=True)
 class PublicAddress:
-    """An EIP and the instance or the CLB it is bound to, if any."""
+    """An EIP and the instance or the load balancer that it is bound to, if any."""
 
     id: str
     ip: str
@@ -153,18 +130,33 @@ class PublicAddress:
             id=data["id"],
             ip=data["ip"],
             instance_id=bound if kind == "EcsInstance" else None,
-            load_balancer_id=bound if kind == "SlbInstance" else None,
+            load_balancer_id=bound if kind in {"SlbInstance", "NetworkInterface"} else None,
         )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Backend:
-    """A machine behind a listener."""
+    """A machine behind a listener, and the rules of the security groups before it."""
 
     instance_id: str
     address: str
     port: int
     weight: int
+    check_port: int = 0
+    """The port that the health check connects to; 0 without one."""
+    ingress: tuple[IngressRule, ...] = ()
+
+    @classmethod
+    def read(cls, data: Mapping[str, Any]) -> Self:
+        """Read one entry of a listener's `backends`."""
+        return cls(
+            instance_id=data["instance_id"],
+            address=data["address"],
+            port=int(data["port"]),
+            weight=int(data["weight"]),
+            check_port=int(data.get("check_port") or 0),
+            ingress=tuple(IngressRule.read(rule) for rule in data.get("ingress") or ()),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,20 +166,30 @@ class Listener:
     port: int
     backends: tuple[Backend, ...]
     ingress: tuple[IngressRule, ...]
+    sources: tuple[str, ...] = ()
+    """The addresses from which an NLB connects to its backends. Empty for a CLB, whose packets no
+    security group judges."""
+    preserves_client: bool = False
+    """Whether the backends see the client's address instead."""
 
     @classmethod
     def read(cls, data: Mapping[str, Any]) -> Self:
         """Read one entry of a load balancer's `listeners`."""
         return cls(
             port=int(data["port"]),
-            backends=tuple(Backend(**backend) for backend in data["backends"]),
+            backends=tuple(Backend.read(backend) for backend in data["backends"]),
             ingress=tuple(IngressRule.read(rule) for rule in data["ingress"]),
+            sources=tuple(data.get("sources") or ()),
+            preserves_client=bool(data.get("preserves_client")),
         )
 
 
 @dataclass(frozen=True, kw_only=True)
 class LoadBalancer:
-    """A CLB with an address in a vSwitch."""
+    """A CLB, or an NLB in one of its zones: an address in a vSwitch, with listeners.
+
+    `id` is what an EIP is bound to: the CLB, or the NLB's ENI in the zone.
+    """
 
     id: str
     address: str

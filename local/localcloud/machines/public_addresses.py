@@ -8,12 +8,14 @@ import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .ingress import admits, listening_ports
+from localcloud.ingress import IngressRule, admits
+
+from .ingress import listening_ports
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from .control import IngressRule, Instance, LoadBalancer, PublicAddress
+    from .control import Instance, LoadBalancer, PublicAddress
 
 
 @dataclass(frozen=True, kw_only=True)

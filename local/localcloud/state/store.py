@@ -124,8 +124,8 @@ class Store:
             kind = self._kinds.get(name)
             if kind is None:
                 raise StateError(
-                    f"The state has a {name}, a kind that this program does not have. Use the version that "
-                    "wrote it, or move the file away to start empty."
+                    f"The state has a {name}, a kind that this program does not have. Use the "
+                    "version that wrote it, or move the file away to start empty."
                 )
             self._tables[kind].put(entity_id, self._codecs[kind].validate_json(body))
 
