@@ -30,6 +30,15 @@ THROTTLED: Final = frozenset({"Ecs"})
 """Products whose write calls are throttled."""
 
 
+SPREAD_SECONDS: Final = 10.0
+"""How long a change of RAM may take, at the real pace, to reach the other services. No page of
+Alibaba Cloud states a bound. The provider 1.285.0 repeats neither RunInstances nor
+AttachInstanceRamRole for a role that ECS does not see yet, so a longer one would only fail runs."""
+
+SLOWEST: Final = 4.0
+"""By how much an NLB's creation and deletion may exceed their usual time."""
+
+
 def _random(cloud: Cloud, *about: object) -> random.Random:
     words = " ".join(map(str, (cloud.hostile, *about)))
     return random.Random(words)  # noqa: S311  # choices that must repeat, not secrets
@@ -78,6 +87,24 @@ def prefixes_before_attachment(cloud: Cloud, prefixes: tuple[str, ...]) -> tuple
     actual prefixes (only available after attach)".
     """
     return prefixes if cloud.hostile is None else ()
+
+
+def has_spread(cloud: Cloud, since: float, now: float, *about: object) -> bool:
+    """Whether a change of RAM at `since` has reached the other services.
+
+    RAM itself sees it at once. `about` identifies the change; the delay is drawn for it.
+    """
+    if cloud.hostile is None:
+        return True
+    seconds = _random(cloud, "spread", *about).uniform(0, SPREAD_SECONDS)
+    return now - since >= seconds * cloud.delay_scale
+
+
+def slowed(cloud: Cloud, seconds: float, *about: object) -> float:
+    """How long a transient state of an NLB takes whose usual time is `seconds`."""
+    if cloud.hostile is None:
+        return seconds
+    return seconds * _random(cloud, "slowed", *about).uniform(1, SLOWEST)
 
 
 class Throttle:

@@ -118,7 +118,7 @@ class LightCloud:
 
     def ask(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 - JSON
         """A request to the emulator's control API."""
-        connection = ControlConnection(self.cloud.places.control_socket, 60)
+        connection = ControlConnection(self.cloud.places.cloud / "run" / "control.sock", 60)
         try:
             connection.request(method, path, json.dumps(body) if body is not None else None)
             reply = connection.getresponse()

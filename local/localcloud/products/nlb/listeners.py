@@ -7,6 +7,7 @@ from typing import Final
 
 from localcloud import paging, tags
 from localcloud.actions import Answer, Call, action
+from localcloud.hostility import shuffled
 from localcloud.products.lookup import Lookup
 from localcloud.tags import TagParameter
 from localcloud.wire.errors import ApiError
@@ -312,7 +313,8 @@ def list_listeners(call: Call, request: ListListeners) -> Answer:
         and (not sensor or x.sec_sensor == (sensor.lower() == "true"))
         and tags.match(x.tags, request.tag)
     ]
-    return paging.listed("Listeners", rows, request.next_token, request.max_results)
+    mixed = shuffled(call.cloud, rows)
+    return paging.listed("Listeners", mixed, request.next_token, request.max_results)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ from typing import Final
 
 from localcloud import paging, tags
 from localcloud.actions import Answer, Call, action, moment
+from localcloud.hostility import shuffled, slowed
 from localcloud.products.lookup import Lookup
 from localcloud.products.ram import service_roles
 from localcloud.products.vpc.entities import DEFAULT_RESOURCE_GROUP, Ipv6Gateway, Vpc
@@ -151,7 +152,10 @@ def create_load_balancer(call: Call, request: CreateLoadBalancer) -> Answer:
             modification_protection_since=call.now,
             resource_group_id=request.resource_group_id or DEFAULT_RESOURCE_GROUP,
             created=call.now,
-            life=call.passing(("Provisioning", 5.0), to="Active"),
+            life=call.passing(
+                ("Provisioning", slowed(call.cloud, 5.0, "create", request.load_balancer_name)),
+                to="Active",
+            ),
             tags=tags.requested(request.tag),
         )
     )
@@ -283,7 +287,9 @@ def list_load_balancers(call: Call, request: ListLoadBalancers) -> Answer:
         shown = {**_shown(call, balancer, local=False), "Tags": tags.plain(balancer.tags)}
         if all(str(shown[name]).lower() == value for name, value in lowered.items()):
             rows.append(shown)
-    return paging.listed("LoadBalancers", rows, request.next_token, request.max_results)
+    return paging.listed(
+        "LoadBalancers", shuffled(call.cloud, rows), request.next_token, request.max_results
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -427,6 +433,7 @@ def delete_load_balancer(call: Call, request: DeleteLoadBalancer) -> Answer:
             "OperationDenied.DeletionProtectionEnabled",
             "The operation is not allowed because of DeletionProtectionEnabled.",
         )
-    call.store.change(balancer, life=call.passing(("Deleting", 3.0), to=DELETED))
+    seconds = slowed(call.cloud, 3.0, "delete", balancer.name)
+    call.store.change(balancer, life=call.passing(("Deleting", seconds), to=DELETED))
     endings.settle(call)
-    return {"JobId": jobs.begin(call, "DeleteLoadBalancer", 3.0)}
+    return {"JobId": jobs.begin(call, "DeleteLoadBalancer", seconds)}

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from localcloud import paging, tags
 from localcloud.actions import Answer, Call, action
+from localcloud.hostility import shuffled
 from localcloud.products.lookup import Lookup
 from localcloud.products.vpc.entities import DEFAULT_RESOURCE_GROUP, Vpc
 from localcloud.tags import TagParameter
@@ -290,7 +291,8 @@ def list_server_groups(call: Call, request: ListServerGroups) -> Answer:
         and (not request.resource_group_id or g.resource_group_id == request.resource_group_id)
         and tags.match(g.tags, request.tag)
     ]
-    return paging.listed("ServerGroups", rows, request.next_token, request.max_results)
+    mixed = shuffled(call.cloud, rows)
+    return paging.listed("ServerGroups", mixed, request.next_token, request.max_results)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ from typing import Final
 
 from localcloud import addressing, paging
 from localcloud.actions import Answer, Call, action
+from localcloud.hostility import shuffled
 from localcloud.products.ecs.entities import Instance, NetworkInterface
 from localcloud.wire.errors import ApiError
 
@@ -276,4 +277,5 @@ def list_server_group_servers(call: Call, request: ListServerGroupServers) -> An
         and (not request.server_ids or s.id in request.server_ids)
         and (not request.server_ips or s.ip in request.server_ips)
     ]
-    return paging.listed("Servers", rows, request.next_token, request.max_results)
+    mixed = shuffled(call.cloud, rows)
+    return paging.listed("Servers", mixed, request.next_token, request.max_results)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from localcloud.actions import Answer, Call, action, moment
-from localcloud.products.ram import identities
+from localcloud.products.ram import identities, spreading
 from localcloud.products.ram.entities import Role
 from localcloud.wire.errors import ApiError
 
@@ -75,7 +75,8 @@ def assume_role(call: Call, request: AssumeRole) -> Answer:
     prefix = f"acs:ram::{call.cloud.account_id}:role/"
     role_name = request.role_arn.removeprefix(prefix).lower()
     role = next((r for r in call.store.all(Role) if r.name.lower() == role_name), None)
-    if not request.role_arn.startswith(prefix) or role is None:
+    unseen = role is None or spreading.is_spreading(call, role)
+    if not request.role_arn.startswith(prefix) or role is None or unseen:
         raise ApiError("EntityNotExist.Role", f"The role {request.role_arn!r} does not exist.", 404)
     context = {"sts:externalid": request.external_id} if request.external_id else {}
     if not sessions.trusts_account(role, call.cloud.account_id, context):
