@@ -22,7 +22,7 @@ from localcloud.server import Running, running
 from localcloud.settings import ROOT_KEY_ID, ROOT_SECRET, Cloud, Places
 from localcloud.wire.errors import ApiError
 from localcloud.wire.parameters import declared
-from tests.localcloud import error_codes, keys, sdk_conformance
+from tests.localcloud import error_codes, keys, samples, sdk_conformance
 from tests.localcloud.sdk_api import body_model_of
 
 REGION = "cn-hangzhou"
@@ -44,6 +44,7 @@ def _absent(product: str, name: str, answer: Answer, model: type) -> list[str]:
     folder = os.environ.get(keys.RECORD)
     if folder:
         keys.record(folder, lacking)
+        samples.record(folder, product, name, answer)
         return []
     return [
         f"{key} is absent; if that is right, run `python -m tests.localcloud.keys`"

@@ -110,6 +110,8 @@ def test_a_listener_has_further_domains_that_go_with_it(place: Place) -> None:
         slb("DeleteServerCertificate", ServerCertificateId=second)
     (listed,) = slb("DescribeDomainExtensions", **where)["DomainExtensions"]["DomainExtension"]
     assert (listed["Domain"], listed["ServerCertificateId"]) == ("b.example", second)
+    shown = slb("DescribeLoadBalancerHTTPSListenerAttribute", **where)
+    assert [d["Domain"] for d in shown["DomainExtensions"]["DomainExtension"]] == ["b.example"]
     assert slb("DescribeDomainExtensionAttribute", **one)["ListenerPort"] == 443
     slb("DeleteDomainExtension", **one)
     again = slb("CreateDomainExtension", Domain="c.example", ServerCertificateId=second, **where)
@@ -134,6 +136,9 @@ def test_rules_lead_to_vserver_groups(place: Place) -> None:
     slb("SetRule", RuleName="renamed", ListenerSync="off", Scheduler="rr", **one)
     (listed,) = slb("DescribeRules", **where)["Rules"]["Rule"]
     assert (listed["RuleName"], listed["Scheduler"], listed["Url"]) == ("renamed", "rr", "/api")
+    assert (listed["HealthCheckTimeout"], listed["HealthCheckHttpCode"]) == (5, "http_2xx")
+    shown = slb("DescribeLoadBalancerHTTPSListenerAttribute", **where)
+    assert [r["RuleName"] for r in shown["Rules"]["Rule"]] == ["renamed"]
     assert slb("DescribeRuleAttribute", **one)["ListenerPort"] == "443"
     with refused("RspoolVipExist"):
         slb("DeleteVServerGroup", VServerGroupId=group)

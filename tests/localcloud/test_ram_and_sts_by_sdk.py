@@ -206,7 +206,11 @@ def test_an_assumed_role_may_do_what_the_role_may(api: Api, cloud: CloudThread) 
     with refused("NoPermission"):
         api.sts("AssumeRole", RoleArn=arn, RoleSessionName="session")
     sender = assumer(api, cloud)
-    credentials = sender.sts("AssumeRole", RoleArn=arn, RoleSessionName="session")["Credentials"]
+    answer = sender.sts(
+        "AssumeRole", RoleArn=arn, RoleSessionName="session", SourceIdentity="alice"
+    )
+    assert answer["SourceIdentity"] == "alice"
+    credentials = answer["Credentials"]
     theirs = Api(
         cloud.config(
             credentials["AccessKeyId"], credentials["AccessKeySecret"], credentials["SecurityToken"]

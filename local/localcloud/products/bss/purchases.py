@@ -32,6 +32,8 @@ def query_available_instances(_call: Call, request: QueryAvailableInstances) -> 
     """An empty page."""
     return {
         "Success": True,
+        "Code": "Success",
+        "Message": "Successful!",
         "Data": {
             "PageNum": request.page_num,
             "PageSize": request.page_size,

@@ -168,6 +168,7 @@ def list_policies(call: Call, request: ListPolicies) -> Answer:
                 "AttachmentCount": _attachments(call, CUSTOM, p.name),
                 "CreateDate": moment(p.created),
                 "UpdateDate": moment(p.updated),
+                "Tags": tags.ecs(p.tags),
             }
             for p in call.store.all(Policy)
             if tags.match(p.tags, request.tag)
@@ -182,6 +183,7 @@ def list_policies(call: Call, request: ListPolicies) -> Answer:
                 "AttachmentCount": _attachments(call, SYSTEM, name),
                 "CreateDate": moment(0),
                 "UpdateDate": moment(0),
+                "Tags": tags.ecs(()),
             }
             for name in identities.SYSTEM_POLICIES
         ]

@@ -132,7 +132,8 @@ def update_user(call: Call, request: UpdateUser) -> Answer:
             call.store.change(key, user_name=request.new_user_name)
         call.store.remove(user)
         changes["name"] = request.new_user_name
-    return {"User": _shown(call.store.change(user, **changes))}
+    user = call.store.change(user, **changes)
+    return {"User": {**_shown(user), "UpdateDate": moment(user.updated)}}
 
 
 @dataclass(frozen=True, kw_only=True)

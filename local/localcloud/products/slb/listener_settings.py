@@ -131,6 +131,9 @@ _LAYER_7: Final[Mapping[str, object]] = MappingProxyType(
         "XForwardedFor_SLBIP": "off",
         "XForwardedFor_SLBID": "off",
         "XForwardedFor_proto": "off",
+        "XForwardedFor_SLBPORT": "off",
+        "XForwardedFor_ClientSrcPort": "off",
+        "SecurityStatus": "on",
     }
 )
 DEFAULTS: Final[Mapping[str, Mapping[str, object]]] = MappingProxyType(
@@ -142,6 +145,7 @@ DEFAULTS: Final[Mapping[str, Mapping[str, object]]] = MappingProxyType(
                 "EstablishedTimeout": 900,
                 "ConnectionDrain": "off",
                 "ConnectionDrainTimeout": 0,
+                "SynProxy": "disable",
                 "HealthCheckType": "tcp",
                 "HealthCheckMethod": "",
                 "HealthCheckDomain": "",
@@ -158,6 +162,10 @@ DEFAULTS: Final[Mapping[str, Mapping[str, object]]] = MappingProxyType(
                 "CACertificateId": "",
                 "TLSCipherPolicy": "tls_cipher_policy_1_0",
                 "EnableHttp2": "on",
+                "XForwardedFor_ClientCertClientVerify": "off",
+                "XForwardedFor_ClientCertFingerprint": "off",
+                "XForwardedFor_ClientCertIssuerDN": "off",
+                "XForwardedFor_ClientCertSubjectDN": "off",
             }
         ),
     }

@@ -12,7 +12,7 @@ from localcloud.tags import TagParameter
 from localcloud.wire.errors import ApiError, invalid
 
 from . import load_balancers
-from .entities import Listener, LoadBalancer, drop_listener_parts
+from .entities import DomainExtension, ForwardingRule, Listener, LoadBalancer, drop_listener_parts
 from .listener_settings import DEFAULTS, Settings, changed, shown
 
 _MOST_PORT: Final = 65535
@@ -82,6 +82,41 @@ class Which:
     region_id: str | None = None
 
 
+def acl_ids(listener: Listener) -> list[str]:
+    """The access control lists of a listener: one, or none."""
+    return [i for i in (listener.setting("AclId"),) if i]
+
+
+def _domains(call: Call, balancer: LoadBalancer, listener: Listener) -> dict[str, object]:
+    return {
+        "DomainExtension": [
+            {
+                "DomainExtensionId": extension.id,
+                "Domain": extension.domain,
+                "ServerCertificateId": extension.certificate_id,
+            }
+            for extension in call.store.where(DomainExtension, "load_balancer", balancer.id)
+            if extension.port == listener.port
+        ]
+    }
+
+
+def _rules(call: Call, balancer: LoadBalancer, listener: Listener) -> dict[str, object]:
+    return {
+        "Rule": [
+            {
+                "RuleId": rule.id,
+                "RuleName": rule.name,
+                "Domain": rule.domain,
+                "Url": rule.url,
+                "VServerGroupId": rule.group_id,
+            }
+            for rule in call.store.where(ForwardingRule, "load_balancer", balancer.id)
+            if rule.port == listener.port
+        ]
+    }
+
+
 def _describe(call: Call, request: Which, protocol: str) -> Answer:
     balancer = load_balancers.find(call, request.load_balancer_id)
     listener = _find(balancer, request.listener_port, protocol)
@@ -89,9 +124,10 @@ def _describe(call: Call, request: Which, protocol: str) -> Answer:
         "LoadBalancerId": balancer.id,
         "ListenerPort": listener.port,
         "Status": "running" if listener.running else "stopped",
-        "AclIds": {"AclId": [i for i in (listener.setting("AclId"),) if i]},
+        "AclIds": {"AclId": acl_ids(listener)},
         "Tags": {"Tag": []},
-        **({"Rules": {"Rule": []}} if protocol in {"http", "https"} else {}),
+        **({"Rules": _rules(call, balancer, listener)} if protocol in {"http", "https"} else {}),
+        **({"DomainExtensions": _domains(call, balancer, listener)} if protocol == "https" else {}),
         **shown(listener),
     }
 
@@ -188,14 +224,20 @@ _TOP: Final = (
     "Scheduler",
     "VServerGroupId",
 )
+_ALONE: Final = frozenset({"SecurityStatus", "SynProxy"})
+"""Settings that the action of one listener shows and the list does not."""
 
 
 def _listed(balancer: LoadBalancer, listener: Listener) -> dict[str, object]:
     settings = shown(listener)
-    config = {name: value for name, value in settings.items() if name not in _TOP}
+    config = {name: value for name, value in settings.items() if name not in {*_TOP, *_ALONE}}
     if listener.protocol in {"tcp", "udp"}:
         text = str(config.pop("ProxyProtocolV2Enabled"))
         config["ProxyProtocolV2Enabled"] = text.lower()
+    if listener.protocol == "udp":
+        config |= {"ConnectionDrain": "off", "ConnectionDrainTimeout": 0}
+    if listener.protocol in {"http", "https"}:
+        config |= {"HealthCheckType": "http", "HealthCheckHttpVersion": "HTTP 1.0"}
     return {
         **{name: settings[name] for name in _TOP},
         "LoadBalancerId": balancer.id,
@@ -203,6 +245,7 @@ def _listed(balancer: LoadBalancer, listener: Listener) -> dict[str, object]:
         "ListenerProtocol": listener.protocol,
         "Status": "running" if listener.running else "stopped",
         "Tags": [],
+        "AclIds": acl_ids(listener),
         f"{listener.protocol.upper()}ListenerConfig": config,
     }
 

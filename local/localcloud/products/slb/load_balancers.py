@@ -184,6 +184,13 @@ def default_server(server: Server) -> dict[str, object]:
     }
 
 
+def _row(call: Call, balancer: LoadBalancer) -> dict[str, object]:
+    return {
+        **_shown(call, balancer),
+        "InternetChargeTypeAlias": balancer.internet_charge_type,
+    }
+
+
 @dataclass(frozen=True, kw_only=True)
 class DescribeLoadBalancerAttribute:
     """Parameters of DescribeLoadBalancerAttribute."""
@@ -294,7 +301,7 @@ def describe_load_balancers(call: Call, request: DescribeLoadBalancers) -> Answe
         "LoadBalancer",
         hostility.shuffled(call.cloud, balancers),
         request,
-        partial(_shown, call),
+        partial(_row, call),
     )
 
 

@@ -12,6 +12,7 @@ from localcloud.wire.parameters import wire
 
 from . import load_balancers, vserver_groups
 from .entities import ForwardingRule
+from .listener_settings import shown
 
 _MOST_AT_ONCE: Final = 10
 
@@ -100,8 +101,25 @@ def _of(call: Call, load_balancer_id: str, port: int) -> list[ForwardingRule]:
     return [r for r in rules if r.port == port]
 
 
-def _shown(rule: ForwardingRule) -> dict[str, object]:
+_OF_ITS_LISTENER: Final = (
+    "HealthCheckConnectPort",
+    "HealthCheckDomain",
+    "HealthCheckHttpCode",
+    "HealthCheckInterval",
+    "HealthCheckTimeout",
+    "HealthCheckURI",
+    "HealthyThreshold",
+    "UnhealthyThreshold",
+)
+"""A rule has no settings of its own for these."""
+
+
+def _shown(call: Call, rule: ForwardingRule) -> dict[str, object]:
+    balancer = load_balancers.find(call, rule.load_balancer_id)
+    listener = next(x for x in balancer.listeners if x.port == rule.port and x.protocol != "udp")
+    settings = shown(listener)
     return {
+        **{name: settings[name] for name in _OF_ITS_LISTENER},
         "RuleId": rule.id,
         "RuleName": rule.name,
         "Domain": rule.domain,
@@ -132,7 +150,9 @@ class DescribeRules:
 def describe_rules(call: Call, request: DescribeRules) -> Answer:
     """The rules of a listener."""
     balancer = load_balancers.find(call, request.load_balancer_id)
-    return {"Rules": {"Rule": [_shown(r) for r in _of(call, balancer.id, request.listener_port)]}}
+    return {
+        "Rules": {"Rule": [_shown(call, r) for r in _of(call, balancer.id, request.listener_port)]}
+    }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,7 +168,7 @@ def describe_rule_attribute(call: Call, request: DescribeRuleAttribute) -> Answe
     """One rule."""
     rule = _find(call, request.rule_id)
     return {
-        **_shown(rule),
+        **_shown(call, rule),
         "LoadBalancerId": rule.load_balancer_id,
         "ListenerPort": str(rule.port),
     }

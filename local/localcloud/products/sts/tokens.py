@@ -113,4 +113,5 @@ def assume_role(call: Call, request: AssumeRole) -> Answer:
             "SecurityToken": session.token,
             "Expiration": moment(session.expires),
         },
+        **({"SourceIdentity": request.source_identity} if request.source_identity else {}),
     }
