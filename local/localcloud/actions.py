@@ -1,11 +1,11 @@
-"""What a product is made of: actions, small typed functions from a request to an answer.
+"""The actions of a product: small typed functions from a request to an answer.
 
 An action is written as
 
     @action(writes=True)
     def create_vpc(call: Call, request: CreateVpc) -> Answer: ...
 
-and is known to clients by its request type's name.
+and its request type's name is the action's name on the wire.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _ID_LENGTH: Final = 17
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """One request being answered: who asks, when, of which cloud."""
+    """One request: its sender, its time and its cloud."""
 
     store: Store
     cloud: Cloud
@@ -64,7 +64,7 @@ class Action:
 
 
 def action(*, writes: bool = False) -> Callable[[Callable[[Call, Any], Answer]], Action]:
-    """Make an action of a function; its second parameter's type is the request type."""
+    """Turn a function into an action; its second parameter's type is the request type."""
 
     def make(function: Callable[[Call, Any], Answer]) -> Action:
         hints = typing.get_type_hints(function)
@@ -98,13 +98,15 @@ class Product:
         `settle` removes what time alone has ended; it runs before each change of the cloud, within
         the same transaction.
         """
-        found: dict[str, Action] = {}
+        actions: dict[str, Action] = {}
         for room in rooms:
             for value in vars(room).values():
                 for one in value if isinstance(value, tuple) else (value,):
-                    if isinstance(one, Action) and found.setdefault(one.name, one) is not one:
+                    if isinstance(one, Action) and actions.setdefault(one.name, one) is not one:
                         raise TypeError(f"{name} has {one.name} twice")
-        return cls(name=name, version=version, actions=types.MappingProxyType(found), settle=settle)
+        return cls(
+            name=name, version=version, actions=types.MappingProxyType(actions), settle=settle
+        )
 
 
 def moment(at: float) -> str:

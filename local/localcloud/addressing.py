@@ -25,7 +25,7 @@ def block(text: str) -> IPv4Network:
     return IPv4Network(text)
 
 
-def given_block(text: str, code: str, name: str) -> IPv4Network:
+def requested_block(text: str, code: str, name: str) -> IPv4Network:
     """A client's CIDR block, or the API's error `code`."""
     try:
         return block(text)
@@ -33,7 +33,7 @@ def given_block(text: str, code: str, name: str) -> IPv4Network:
         raise ApiError(code, f"Specified {name} {text!r} is not a valid IPv4 CIDR block.") from None
 
 
-def given_address(text: str, code: str, name: str) -> IPv4Address:
+def requested_address(text: str, code: str, name: str) -> IPv4Address:
     """A client's IPv4 address, or the API's error `code`."""
     try:
         return address(text)
@@ -41,7 +41,7 @@ def given_address(text: str, code: str, name: str) -> IPv4Address:
         raise ApiError(code, f"Specified {name} {text!r} is not an IPv4 address.") from None
 
 
-def given_ipv6(text: str, code: str, status: int = 400) -> IPv6Address:
+def requested_ipv6(text: str, code: str, status: int = 400) -> IPv6Address:
     """A client's IPv6 address, or the API's error `code`."""
     try:
         return IPv6Address(text)

@@ -34,7 +34,7 @@ class Logged:
 def masked(parameters: Mapping[str, str]) -> dict[str, str]:
     """Parameters with secrets replaced, long values cut, and no more than a call's share kept.
 
-    Whoever sends much without a right to must not fill the memory with it.
+    A sender without rights must not be able to fill the memory.
     """
     kept: dict[str, str] = {}
     room = _SHARE

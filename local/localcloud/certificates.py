@@ -1,4 +1,4 @@
-"""The private CA of a local cloud and its server certificate, made once."""
+"""The private CA of a local cloud and its server certificate, created once."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ _HOSTILE: Final = "--hostile"
 _SEEDS: Final = 10_000
 _NOT_RUNNING = "The local cloud does not answer: start it with `python -m localcloud start`."
 
-Home = Annotated[Path, typer.Option("--home", help="Folder that holds everything.")]
+Home = Annotated[Path, typer.Option("--home", help="Folder of the local cloud.")]
 Port = Annotated[
     int, typer.Option("--port", min=0, max=65535, help="Port on 127.0.0.1; 0 takes a free one.")
 ]
@@ -62,7 +62,7 @@ Hostile = Annotated[
     ),
 ]
 Strict = Annotated[
-    bool, typer.Option("--strict", help="Refuse parameters that an action does not know.")
+    bool, typer.Option("--strict", help="Refuse parameters that an action does not have.")
 ]
 
 
@@ -141,15 +141,15 @@ def status(
     *,
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
-    """Say what runs and what it holds."""
-    found = daemons.status(_places(home))
+    """Show what runs and the resources that exist."""
+    report = daemons.status(_places(home))
     if as_json:
-        typer.echo(json.dumps(found))
+        typer.echo(json.dumps(report))
     else:
         table = Table(show_header=False)
         for name in ("server", "machines", "endpoint", "home", "ca"):
-            table.add_row(name, str(found[name]))
-        for kind, count in sorted(found["resources"].items()):
+            table.add_row(name, str(report[name]))
+        for kind, count in sorted(report["resources"].items()):
             table.add_row(kind, str(count))
         Console().print(table)
 
@@ -157,10 +157,10 @@ def status(
 @app.command()
 def resources(home: Home = DEFAULT_HOME) -> None:
     """Print the ids of everything alive in the cloud, by kind, as JSON."""
-    found = daemons.ask(_places(home), "GET", "/resources")
-    if found is None:
+    counted = daemons.ask(_places(home), "GET", "/resources")
+    if counted is None:
         raise _fail(_NOT_RUNNING, 3)
-    typer.echo(json.dumps(found))
+    typer.echo(json.dumps(counted))
 
 
 @app.command()
@@ -177,7 +177,7 @@ def serve(  # noqa: PLR0913  # each is an option of the command
     """Serve the API in the foreground, until interrupted."""
     import uvloop  # noqa: PLC0415  # not needed by the other commands
 
-    from .server import log_to, serve_until_told  # noqa: PLC0415
+    from .server import log_to, serve_until_signalled  # noqa: PLC0415
     from .state.store import StateError  # noqa: PLC0415
 
     cloud = _cloud(region, eip_range, delays, strict=strict, hostile=hostile)
@@ -188,7 +188,7 @@ def serve(  # noqa: PLR0913  # each is an option of the command
         try:
             if port:
                 daemons.check_port(port)
-            uvloop.run(serve_until_told(places, cloud, port))
+            uvloop.run(serve_until_signalled(places, cloud, port))
         except (daemons.StartError, StateError) as error:
             raise _fail(str(error)) from error
         except OSError as error:

@@ -112,7 +112,9 @@ class Control:
                 self._faults.clear()
                 return {}
             case _:
-                raise ControlError(404, f"there is no {request.method} {request.path[:80]}")
+                raise ControlError(
+                    404, f"The control API has no {request.method} {request.path[:80]}."
+                )
 
     def _health(self) -> object:
         return {
@@ -138,16 +140,16 @@ class Control:
     def _instance(self, instance_id: str) -> Instance:
         instance = self._store.find(Instance, instance_id)
         if instance is None:
-            raise ControlError(404, f"there is no instance {instance_id[:40]!r}")
+            raise ControlError(404, f"The instance {instance_id[:40]!r} does not exist.")
         return instance
 
     def _console(self, instance_id: str, document: Any) -> object:  # noqa: ANN401  # JSON
         text = document.get("text") if isinstance(document, dict) else None
         if not isinstance(text, str) or not encodable(text):
-            raise ControlError(400, 'the body must be {"text": "…"}')
+            raise ControlError(400, 'The body must be {"text": "…"}.')
         self._instance(instance_id)
-        held = self._store.find(Console, instance_id)
-        joined = ((held.text if held else "") + text)[-_CONSOLE_KEPT:]
+        console = self._store.find(Console, instance_id)
+        joined = ((console.text if console else "") + text)[-_CONSOLE_KEPT:]
         with self._store.transaction():
             self._store.put(Console(instance_id=instance_id, text=joined, updated=time.time()))
         return {}
@@ -156,15 +158,15 @@ class Control:
         instance = self._instance(instance_id)
         role = self._store.find(Role, instance.ram_role)
         if role is None or not sessions.trusts_service(role, "ecs.aliyuncs.com"):
-            raise ControlError(404, f"{instance_id} has no RAM role that ECS may assume")
+            raise ControlError(404, f"{instance_id} has no RAM role that ECS may assume.")
         now = time.time()
-        held = [
+        console = [
             s
             for s in self._store.where(Session, "instance", instance_id)
             if s.role_name == role.name and s.expires - now > sessions.REFRESH_BEFORE
         ]
-        if held:
-            session = held[0]
+        if console:
+            session = console[0]
         else:
             with self._store.transaction():
                 session = sessions.open_session(
@@ -187,7 +189,7 @@ class Control:
     def _add_faults(self, request: HttpRequest) -> object:
         document = _document(request)
         if not isinstance(document, list) or not all(isinstance(d, dict) for d in document):
-            raise ControlError(400, "the body must be a JSON array of faults")
+            raise ControlError(400, "The body must be a JSON array of faults.")
         try:
             rules = [read(d) for d in document]
         except BadFaultError as error:
@@ -197,7 +199,7 @@ class Control:
         return {"rules": len(rules)}
 
     def _resources(self) -> object:
-        """What users made; service-linked roles belong to the account and outlive every stack."""
+        """What users created. Service-linked roles belong to the account and outlive stacks."""
         census = {
             kind: sorted(name for name in ids if kind != "Role" or not is_linked(name))
             for kind, ids in self._store.census().items()
@@ -210,7 +212,7 @@ def _document(request: HttpRequest) -> Any:  # noqa: ANN401  # JSON
     try:
         return json.loads(request.body)
     except (ValueError, RecursionError):
-        raise ControlError(400, "the body must be JSON") from None
+        raise ControlError(400, "The body must be JSON.") from None
 
 
 def _number(query: Mapping[str, str], name: str, default: float) -> float:
@@ -222,5 +224,5 @@ def _number(query: Mapping[str, str], name: str, default: float) -> float:
     except ValueError:
         value = -1.0
     if not 0 <= value < _LARGEST:
-        raise ControlError(400, f"{name} must be a number, not {text[:40]!r}")
+        raise ControlError(400, f"{name} must be a number, not {text[:40]!r}.")
     return value

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 from . import processes
+from .control_socket import ControlConnection
 from .settings import LOOPBACK, Cloud, Places
 
 _PACKAGE_ROOT: Final = Path(__file__).resolve().parents[1]
@@ -27,12 +28,12 @@ _POLL: Final = 0.05
 
 
 class StartError(Exception):
-    """The cloud cannot start; the message says why and the way out."""
+    """The cloud cannot start; the message has the reason and the remedy."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Started:
-    """What `start` found or did."""
+    """The outcome of `start`."""
 
     health: Mapping[str, Any]
     already: bool
@@ -43,24 +44,9 @@ def _pid_files(places: Places) -> tuple[Path, Path]:
     return places.run / "server.pid", places.run / "machines.pid"
 
 
-class _UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path: Path, timeout: float) -> None:
-        super().__init__("control", timeout=timeout)
-        self._path = path
-
-    def connect(self) -> None:
-        folder = os.open(self._path.parent, os.O_PATH | os.O_DIRECTORY)
-        try:
-            self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            self.sock.settimeout(self.timeout)
-            self.sock.connect(f"/proc/self/fd/{folder}/{self._path.name}")
-        finally:
-            os.close(folder)
-
-
 def ask(places: Places, method: str, path: str, timeout: float = 5.0) -> Any:  # noqa: ANN401  # JSON
-    """A request to the control API; None when nobody answers."""
-    connection = _UnixConnection(places.control_socket, timeout)
+    """A request to the control API; None without an answer."""
+    connection = ControlConnection(places.control_socket, timeout)
     try:
         connection.request(method, path)
         response = connection.getresponse()
@@ -72,7 +58,7 @@ def ask(places: Places, method: str, path: str, timeout: float = 5.0) -> Any:  #
 
 
 def health(places: Places) -> Mapping[str, Any] | None:
-    """What the running server says of itself, or None."""
+    """The health document of the running server, or None."""
     return cast("Mapping[str, Any] | None", ask(places, "GET", "/health"))
 
 
@@ -93,9 +79,9 @@ def check_port(port: int) -> None:
 
 def _environment() -> dict[str, str]:
     environment = dict(os.environ)
-    given = environment.get("PYTHONPATH")
+    inherited = environment.get("PYTHONPATH")
     environment["PYTHONPATH"] = (
-        f"{_PACKAGE_ROOT}{os.pathsep}{given}" if given else str(_PACKAGE_ROOT)
+        f"{_PACKAGE_ROOT}{os.pathsep}{inherited}" if inherited else str(_PACKAGE_ROOT)
     )
     return environment
 
@@ -107,19 +93,19 @@ def start(places: Places, cloud: Cloud, port: int, *, machines: bool) -> Started
         StartError: the port is taken, or a process ended at once. Nothing is left half-started.
     """
     server_pid, _ = _pid_files(places)
-    found = health(places)
-    already = found is not None
-    if found is None:
+    server = health(places)
+    already = server is not None
+    if server is None:
         processes.end(server_pid, seconds=_STOP_SECONDS)
         check_port(port)
-        found = _start_server(places, cloud, port, server_pid)
-    elif found["port"] != port:
+        server = _start_server(places, cloud, port, server_pid)
+    elif server["port"] != port:
         raise StartError(
-            f"The local cloud of {places.home} runs already, on port {found['port']}, not {port}: "
-            "stop it first, or leave --port as it is."
+            f"The local cloud of {places.home} runs already, on port {server['port']}, not {port}. "
+            "Stop it first, or leave --port out."
         )
-    said = _start_machines(places) if machines else "off"
-    return Started(health=found, already=already, machines=said)
+    machines_state = _start_machines(places) if machines else "off"
+    return Started(health=server, already=already, machines=machines_state)
 
 
 def _start_server(places: Places, cloud: Cloud, port: int, pid_file: Path) -> Mapping[str, Any]:
@@ -141,9 +127,9 @@ def _start_server(places: Places, cloud: Cloud, port: int, pid_file: Path) -> Ma
     processes.note(pid_file, pid)
     until = time.monotonic() + _START_SECONDS
     while time.monotonic() < until:
-        found = health(places)
-        if found is not None:
-            return found
+        server = health(places)
+        if server is not None:
+            return server
         if processes.started_at(pid) is None:
             pid_file.unlink(missing_ok=True)
             raise StartError(f"The local cloud ended at once: {_last_line(log)}")
@@ -167,7 +153,7 @@ def _start_machines(places: Places) -> str:
     command = [sys.executable, "-m", "localcloud.machines", f"--home={places.home}"]
     pid = processes.spawn(command, log, environment=_environment())
     processes.note(pid_file, pid)
-    # It answers nobody; one that cannot work at all says so and ends within its first second.
+    # It has no endpoint; one that cannot work exits with a message within its first second.
     until = time.monotonic() + _MACHINES_SETTLE_SECONDS
     while time.monotonic() < until:
         if processes.started_at(pid) is None:
@@ -190,26 +176,26 @@ def stop(places: Places) -> list[str]:
 
 
 def status(places: Places) -> dict[str, Any]:
-    """What runs and what it holds."""
+    """The processes that run, and the number of resources of each kind."""
     server_pid, machines_pid = _pid_files(places)
-    found = health(places)
+    answer = health(places)
     machines = processes.alive(machines_pid)
     server = processes.alive(server_pid)
     return {
-        **(found or {}),
-        "running": found is not None,
-        "server": "running" if found else ("not answering" if server else "stopped"),
+        **(answer or {}),
+        "running": answer is not None,
+        "server": "running" if answer else ("not answering" if server else "stopped"),
         "machines": "running" if machines else "stopped",
         "home": str(places.home),
-        "endpoint": f"{LOOPBACK}:{found['port']}" if found else None,
+        "endpoint": f"{LOOPBACK}:{answer['port']}" if answer else None,
         "ca": str(places.tls / "ca.pem"),
         "pids": {
             "server": server.pid if server else None,
             "machines": machines.pid if machines else None,
         },
         "resources": {
-            kind: held["count"] for kind, held in (ask(places, "GET", "/resources") or {}).items()
+            kind: entry["count"] for kind, entry in (ask(places, "GET", "/resources") or {}).items()
         }
-        if found
+        if answer
         else {},
     }

@@ -1,4 +1,4 @@
-"""Faults by rule: what goes wrong, where, how often."""
+"""Faults by rule: which one, in which call, how often."""
 
 from __future__ import annotations
 
@@ -53,18 +53,18 @@ class Fault:
 
 
 class BadFaultError(ValueError):
-    """A rule that cannot be; the message says why."""
+    """A rule is not valid; the message has the reason."""
 
 
 def read(document: Mapping[str, Any]) -> Fault:
     """A rule from its JSON object."""
-    known = set(Fault.__dataclass_fields__)
-    unknown = sorted(set(document) - known)
+    names = set(Fault.__dataclass_fields__)
+    unknown = sorted(set(document) - names)
     if unknown:
-        raise BadFaultError(f"{', '.join(unknown)}: a fault has only {', '.join(sorted(known))}.")
-    given = {name: value for name, value in document.items() if value is not None}
-    if given.get("kind", "error") not in KINDS:
-        raise BadFaultError(f"kind {given['kind']!r} must be one of {', '.join(KINDS)}.")
+        raise BadFaultError(f"{', '.join(unknown)}: a fault has only {', '.join(sorted(names))}.")
+    fields = {name: value for name, value in document.items() if value is not None}
+    if fields.get("kind", "error") not in KINDS:
+        raise BadFaultError(f"kind {fields['kind']!r} must be one of {', '.join(KINDS)}.")
     numbers: dict[str, tuple[type, ...]] = {
         "times": (int,),
         "nth": (int,),
@@ -74,14 +74,14 @@ def read(document: Mapping[str, Any]) -> Fault:
         "seconds": (int, float),
         "each": (bool,),
     }
-    for name, value in given.items():
-        wanted = numbers.get(name, (str,))
-        if not isinstance(value, wanted) or isinstance(value, bool) is not (wanted == (bool,)):
-            raise BadFaultError(f"{name} {value!r} must be a {wanted[-1].__name__}.")
+    for name, value in fields.items():
+        types = numbers.get(name, (str,))
+        if not isinstance(value, types) or isinstance(value, bool) is not (types == (bool,)):
+            raise BadFaultError(f"{name} {value!r} must be a {types[-1].__name__}.")
     for name, (least, most) in _RANGES.items():
-        if name in given and not least <= given[name] <= most:
-            raise BadFaultError(f"{name} {given[name]!r} must be from {least} to {most}.")
-    return Fault(**given)
+        if name in fields and not least <= fields[name] <= most:
+            raise BadFaultError(f"{name} {fields[name]!r} must be from {least} to {most}.")
+    return Fault(**fields)
 
 
 class Faults:

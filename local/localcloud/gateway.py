@@ -75,7 +75,7 @@ class _Parsed:
     action: str
 
     @property
-    def given(self) -> dict[str, str]:
+    def parameters(self) -> dict[str, str]:
         """All parameters, of the query and the form."""
         return {**self.query, **self.form}
 
@@ -151,8 +151,8 @@ class Gateway:
             raise ApiError("UnsupportedHTTPMethod", "This http method is not supported.", 405)
         parsed = _parse(http)
         state.action = parsed.action
-        given = parsed.given
-        state.parameters = {n: v for n, v in given.items() if n not in _COMMON}
+        parameters = parsed.parameters
+        state.parameters = {n: v for n, v in parameters.items() if n not in _COMMON}
         principal = self._authenticator.sender(
             method=http.method,
             path=http.path,
@@ -164,16 +164,16 @@ class Gateway:
         )
         state.principal = principal.arn
         product = self._product(parsed, state)
-        self._allow(principal, product, parsed.action, http, now, given)
+        self._allow(principal, product, parsed.action, http, now, parameters)
         action = self._action(product, parsed)
         fault = self._faults.strike(product.name, action.name, state.parameters)
         if fault is not None and fault.kind not in {"after-effect", "stale"}:
             return self._struck(fault, request_id, state)
         if action.writes and self._throttle.exceeded(self._cloud, product.name, action.name, now):
             raise ApiError("Throttling.User", "Request was denied due to user flow control.")
-        published_parameters.check(product.name, action.name, wire_parameters.tree(given))
-        self._check_region(product, given)
-        request, unknown = wire_parameters.read(action.request, _own(action, given))
+        published_parameters.check(product.name, action.name, wire_parameters.tree(parameters))
+        self._check_region(product, parameters)
+        request, unknown = wire_parameters.read(action.request, _own(action, parameters))
         state.unknown = unknown
         if unknown and self._cloud.strict:
             raise ApiError(
@@ -192,7 +192,7 @@ class Gateway:
             with self._store.as_before(fault.transactions):
                 answer = action.run(call, request)
         else:
-            answer = self._execute(call, action, request, given, state)
+            answer = self._execute(call, action, request, parameters, state)
         if fault is not None and fault.kind == "after-effect":
             return self._struck(fault, request_id, state)
         return HttpReply.of({"RequestId": request_id, **answer})
@@ -224,7 +224,7 @@ class Gateway:
         action: str,
         http: HttpRequest,
         now: float,
-        given: Mapping[str, str],
+        parameters: Mapping[str, str],
     ) -> None:
         """Refuse an action that the sender's policies do not allow.
 
@@ -232,12 +232,14 @@ class Gateway:
         """
         if principal.policies is None or (product.name, action) == ("Sts", "GetCallerIdentity"):
             return
-        # Another product makes these roles, but the right to it is RAM's.
+        # Another product creates these roles, but the right to it is RAM's.
         name = "ram" if action == "CreateServiceLinkedRole" else product.name.lower()
-        context = circumstances.of(principal, http, now, given)
+        context = circumstances.of(principal, http, now, parameters)
         asked = policies.Asked(
             action=f"{name}:{action}",
-            resources=circumstances.resources_of(self._store, self._cloud, name, action, given),
+            resources=circumstances.resources_of(
+                self._store, self._cloud, name, action, parameters
+            ),
             context=context,
         )
         if not principal.may(asked):
@@ -248,7 +250,7 @@ class Gateway:
                 f"{', '.join(r.arn for r in asked.resources)[:400]}.",
                 403,
             )
-        passed = given.get("RamRoleName") if (name, action) in _PASSES_ROLE else None
+        passed = parameters.get("RamRoleName") if (name, action) in _PASSES_ROLE else None
         if passed:
             passing = policies.Asked(
                 action="ram:PassRole",
@@ -262,8 +264,8 @@ class Gateway:
                     403,
                 )
 
-    def _check_region(self, product: Product, given: Mapping[str, str]) -> None:
-        region = given.get("RegionId")
+    def _check_region(self, product: Product, parameters: Mapping[str, str]) -> None:
+        region = parameters.get("RegionId")
         if region and region != self._cloud.region and product.name in _REGIONAL:
             raise ApiError(
                 "InvalidRegionId.NotFound",
@@ -276,12 +278,12 @@ class Gateway:
         call: Call,
         action: Action,
         request: object,
-        given: Mapping[str, str],
+        parameters: Mapping[str, str],
         state: _State,
     ) -> Answer:
         if not action.writes:
             return action.run(call, request)
-        token = given.get("ClientToken") or ""
+        token = parameters.get("ClientToken") or ""
         if len(token) > _LONGEST_TOKEN or not token.isascii():
             raise ApiError(
                 "InvalidClientToken.ValueNotSupported",
@@ -299,7 +301,7 @@ class Gateway:
                 if product.settle is not None:
                     product.settle(call)
             answer = action.run(call, request)
-            if given.get("DryRun", "").lower() == "true":
+            if parameters.get("DryRun", "").lower() == "true":
                 raise ApiError(
                     "DryRunOperation",
                     "Request validation has been passed with DryRun flag set.",
@@ -322,7 +324,7 @@ class Gateway:
 
 
 class _State:
-    """What is known so far of a call, for its line in the log."""
+    """The facts of a call so far, for its line in the log."""
 
     def __init__(self) -> None:
         self.product = ""
@@ -337,12 +339,12 @@ def _request_id() -> str:
     return str(uuid.uuid4()).upper()
 
 
-def _own(action: Action, given: Mapping[str, str]) -> Mapping[str, str]:
+def _own(action: Action, parameters: Mapping[str, str]) -> Mapping[str, str]:
     """The parameters that are the action's: all but the common ones it does not declare."""
     declared = wire_parameters.declared(action.request)
     return {
         name: value
-        for name, value in given.items()
+        for name, value in parameters.items()
         if name in declared or not (name in _COMMON or name == "RegionId")
     }
 
@@ -367,10 +369,10 @@ def _json_body(body: bytes) -> dict[str, str]:
         raise ApiError("InvalidParameter", "The body is not valid JSON.") from None
     if not isinstance(document, dict):
         raise ApiError("InvalidParameter", "The JSON body must be an object.")
-    given = {str(name): _as_parameter(value) for name, value in document.items()}
-    if not all(map(wire_parameters.encodable, (*given, *given.values()))):
+    parameters = {str(name): _as_parameter(value) for name, value in document.items()}
+    if not all(map(wire_parameters.encodable, (*parameters, *parameters.values()))):
         raise ApiError("InvalidParameter", "The JSON body must be valid Unicode.")
-    return given
+    return parameters
 
 
 def _as_parameter(value: Any) -> str:  # noqa: ANN401  # any JSON value

@@ -1,6 +1,6 @@
 """The hostile mode: where the real cloud leaves a choice open, the local one makes a bad one.
 
-Each switch is one function. Without a seed (`Cloud.hostile` is None) each of them gives back what
+Each switch is one function. Without a seed (`Cloud.hostile` is None) each of them returns what
 the friendly cloud does. The same seed makes the same choices for the same requests.
 """
 
@@ -19,7 +19,7 @@ from .settings import Cloud
 T = TypeVar("T")
 
 DELAY_SCALE: Final = 0.1
-"""How slow resources are in hostile mode unless `--delays` says otherwise."""
+"""How slow resources are in hostile mode without `--delays`."""
 
 CALLS_A_MINUTE: Final = 200
 """Calls of one action that an account may make in a minute. The real thresholds are shown in the
@@ -28,6 +28,15 @@ https://help.aliyun.com/en/openapi/throttling-and-quota-management)."""
 
 THROTTLED: Final = frozenset({"Ecs"})
 """Products whose write calls are throttled."""
+
+
+SPREAD_SECONDS: Final = 10.0
+"""How long a change of RAM may take, at the real pace, to reach the other services. No page of
+Alibaba Cloud states a bound. The provider 1.285.0 repeats neither RunInstances nor
+AttachInstanceRamRole for a role that ECS does not see yet, so a longer one would only fail runs."""
+
+SLOWEST: Final = 4.0
+"""By how much an NLB's creation and deletion may exceed their usual time."""
 
 
 def _random(cloud: Cloud, *about: object) -> random.Random:
@@ -80,6 +89,24 @@ def prefixes_before_attachment(cloud: Cloud, prefixes: tuple[str, ...]) -> tuple
     return prefixes if cloud.hostile is None else ()
 
 
+def has_spread(cloud: Cloud, since: float, now: float, *about: object) -> bool:
+    """Whether a change of RAM at `since` has reached the other services.
+
+    RAM itself sees it at once. `about` identifies the change; the delay is drawn for it.
+    """
+    if cloud.hostile is None:
+        return True
+    seconds = _random(cloud, "spread", *about).uniform(0, SPREAD_SECONDS)
+    return now - since >= seconds * cloud.delay_scale
+
+
+def slowed(cloud: Cloud, seconds: float, *about: object) -> float:
+    """How long a transient state of an NLB takes whose usual time is `seconds`."""
+    if cloud.hostile is None:
+        return seconds
+    return seconds * _random(cloud, "slowed", *about).uniform(1, SLOWEST)
+
+
 class Throttle:
     """Counts the calls of each action in the current minute.
 
@@ -93,7 +120,7 @@ class Throttle:
         self._calls: Counter[tuple[str, str]] = Counter()
 
     def exceeded(self, cloud: Cloud, product: str, action: str, now: float) -> bool:
-        """Count a write call; whether it is one more than the account may make."""
+        """Count a write call; whether it exceeds the account's limit."""
         if cloud.hostile is None or product not in THROTTLED:
             return False
         minute = int(now // 60)

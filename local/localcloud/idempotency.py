@@ -1,4 +1,4 @@
-"""ClientToken: the same request again gives the first answer, not a second resource."""
+"""ClientToken: the same request again has the first answer and creates no second resource."""
 
 from __future__ import annotations
 
@@ -50,15 +50,15 @@ def recall(  # noqa: PLR0913, PLR0917  # a call is named by these
     Raises:
         ApiError: the token was used with other parameters.
     """
-    held = store.find(Remembered, _key(who, action, token))
-    if held is None or now - held.at > LIFETIME_SECONDS:
+    first = store.find(Remembered, _key(who, action, token))
+    if first is None or now - first.at > LIFETIME_SECONDS:
         return None
-    if held.digest != _digest(parameters):
+    if first.digest != _digest(parameters):
         raise ApiError(
             "IdempotentParameterMismatch",
             "The request uses the same client token as a previous request with other parameters.",
         )
-    return cast("dict[str, object]", json.loads(held.answer))
+    return cast("dict[str, object]", json.loads(first.answer))
 
 
 def remember(  # noqa: PLR0913, PLR0917  # a record of a call is these

@@ -1,13 +1,24 @@
-"""What the machines need to know of the cloud, and when it has changed."""
+"""The part of the cloud's state that the machines need, and its changes."""
 
 from __future__ import annotations
 
 import json
 import time
-from typing import Any
+from dataclasses import asdict
+from typing import Any, Final
 
 from .addressing import block, gateway
-from .products.ecs.entities import Disk, Instance, NetworkInterface, Rule, SecurityGroup
+from .ingress import IngressRule
+from .products import admission
+from .products.ecs.entities import Disk, Instance, NetworkInterface
+from .products.nlb.backends import check_port, interface_of
+from .products.nlb.entities import (
+    NetworkLoadBalancer,
+    NlbListener,
+    NlbServer,
+    NlbServerGroup,
+    NlbZone,
+)
 from .products.slb.entities import (
     AccessControlList,
     Listener,
@@ -18,6 +29,8 @@ from .products.slb.entities import (
 from .products.vpc.entities import Eip, Vpc, VSwitch
 from .settings import Cloud
 from .state.store import Store
+
+_ANYWHERE: Final = "0.0.0.0/0"
 
 
 def _interface(store: Store, eni: NetworkInterface) -> dict[str, Any]:
@@ -43,42 +56,8 @@ def _interface(store: Store, eni: NetworkInterface) -> dict[str, Any]:
     }
 
 
-def _ports(port_range: str) -> tuple[int, int]:
-    first, _, last = port_range.partition("/")
-    return int(first), int(last)
-
-
-def _rule(rule: Rule) -> dict[str, Any]:
-    first, last = _ports(rule.port_range)
-    return {
-        "protocol": rule.protocol.lower(),
-        "port_from": first,
-        "port_to": last,
-        "source": rule.cidr or rule.ipv6_cidr or rule.group_id or rule.prefix_list_id,
-        "policy": rule.policy.lower(),
-        "priority": rule.priority,
-    }
-
-
-def _ingress(store: Store, enis: list[NetworkInterface]) -> list[dict[str, Any]]:
-    rules: list[dict[str, Any]] = []
-    for group_id in dict.fromkeys(g for e in enis for g in e.security_group_ids):
-        group = store.find(SecurityGroup, group_id)
-        if group is None:
-            continue
-        rules += [_rule(r) for r in group.rules if r.direction == "ingress"]
-        if group.inner_policy == "Accept":
-            rules.append(
-                {
-                    "protocol": "all",
-                    "port_from": -1,
-                    "port_to": -1,
-                    "source": group.id,
-                    "policy": "accept",
-                    "priority": 1,
-                }
-            )
-    return rules
+def _ingress(store: Store, *group_ids: str) -> list[dict[str, Any]]:
+    return [asdict(rule) for rule in admission.rules_of(store, group_ids)]
 
 
 def _instance(store: Store, cloud: Cloud, instance: Instance, now: float) -> dict[str, Any]:
@@ -105,7 +84,7 @@ def _instance(store: Store, cloud: Cloud, instance: Instance, now: float) -> dic
         "public_address": _public_address(store, instance),
         "tags": dict(instance.tags),
         "interfaces": [_interface(store, e) for e in enis],
-        "ingress": _ingress(store, enis),
+        "ingress": _ingress(store, *(g for e in enis for g in e.security_group_ids)),
     }
 
 
@@ -121,7 +100,7 @@ def _system_disk(store: Store, instance: Instance) -> str:
 
 
 def _backend(store: Store, server: Server, port: int) -> dict[str, Any] | None:
-    """A machine behind a CLB; None when it is gone."""
+    """A machine behind a CLB; None when it is deleted."""
     if server.kind == "eni":
         eni = store.find(NetworkInterface, server.id)
     else:
@@ -150,7 +129,7 @@ def _access(store: Store, listener: Listener) -> list[dict[str, Any]]:
             "priority": priority,
         }
 
-    everybody = rule("0.0.0.0/0", "accept", 2)
+    everybody = rule(_ANYWHERE, "accept", 2)
     acl = store.find(AccessControlList, listener.setting("AclId"))
     if acl is None or listener.setting("AclStatus") != "on":
         return [everybody]
@@ -160,10 +139,10 @@ def _access(store: Store, listener: Listener) -> list[dict[str, Any]]:
 
 
 def _listener(store: Store, balancer: LoadBalancer, listener: Listener) -> dict[str, Any]:
-    found = [_backend(store, s, port) for s, port in servers_behind(store, balancer, listener)]
+    backends = [_backend(store, s, port) for s, port in servers_behind(store, balancer, listener)]
     return {
         "port": listener.port,
-        "backends": [b for b in found if b is not None],
+        "backends": [b for b in backends if b is not None],
         "ingress": _access(store, listener),
     }
 
@@ -179,6 +158,77 @@ def _load_balancer(store: Store, balancer: LoadBalancer) -> dict[str, Any]:
             if x.running and x.protocol == "tcp"
         ],
     }
+
+
+def _nlb_listener(  # noqa: PLR0913, PLR0917  # what decides about one listener in one zone
+    store: Store,
+    balancer: NetworkLoadBalancer,
+    zone: NlbZone,
+    listener: NlbListener,
+    group: NlbServerGroup,
+    now: float,
+) -> dict[str, Any]:
+    servers = [
+        server
+        for server in group.servers
+        if server.life.at(now) == "Available"
+        and (balancer.cross_zone or server.zone in {"", zone.zone})
+    ]
+    everybody = IngressRule(
+        protocol="tcp",
+        port_from=listener.port,
+        port_to=listener.port,
+        source=_ANYWHERE,
+        policy="accept",
+        priority=1,
+    )
+    guarded = _ingress(store, *balancer.security_group_ids)
+    behind = [_nlb_backend(store, group, server) for server in servers]
+    return {
+        "port": listener.port,
+        "backends": [backend for backend in behind if backend is not None],
+        "ingress": guarded if balancer.security_group_ids else [asdict(everybody)],
+        "sources": list(zone.local_ipv4),
+        "preserves_client": group.preserve_client_ip,
+    }
+
+
+def _nlb_backend(store: Store, group: NlbServerGroup, server: NlbServer) -> dict[str, Any] | None:
+    eni = interface_of(store, group, server)
+    if eni is None or eni.instance_id is None:
+        return None
+    return {
+        "instance_id": eni.instance_id,
+        "address": server.ip,
+        "port": server.port,
+        "weight": server.weight,
+        "check_port": check_port(group.health_check, server),
+        "ingress": _ingress(store, *eni.security_group_ids),
+    }
+
+
+def _nlb_zones(store: Store, balancer: NetworkLoadBalancer, now: float) -> list[dict[str, Any]]:
+    """An NLB is one load balancer in each of its zones. TCP listeners with one port only."""
+    listeners = [
+        (listener, group)
+        for listener in store.where(NlbListener, "load_balancer", balancer.id)
+        if listener.protocol == "TCP"
+        and listener.port
+        and listener.life.at(now) == "Running"
+        and (group := store.find(NlbServerGroup, listener.server_group_id)) is not None
+    ]
+    return [
+        {
+            "id": zone.eni_id,
+            "address": zone.private_ipv4,
+            "vpc_id": balancer.vpc_id,
+            "listeners": [
+                _nlb_listener(store, balancer, zone, listener, group, now)
+                for listener, group in listeners
+            ],
+        }
+        for zone in balancer.zones
+    ]
 
 
 class MachinesView:
@@ -208,6 +258,12 @@ class MachinesView:
                 _load_balancer(self._store, b)
                 for b in sorted(self._store.all(LoadBalancer), key=lambda b: b.id)
                 if b.vpc_id and b.address_type == "intranet" and b.status == "active"
+            ]
+            + [
+                zone
+                for b in sorted(self._store.all(NetworkLoadBalancer), key=lambda b: b.id)
+                if b.life.at(now) in {"Active", "Configuring"}
+                for zone in _nlb_zones(self._store, b, now)
             ],
             "addresses": [
                 {
@@ -221,7 +277,13 @@ class MachinesView:
         }
         text = json.dumps(view, sort_keys=True)
         self._version = self._store.version
-        changes = (i.life.next_change(now) for i in instances)
+        lives = [
+            *(i.life for i in instances),
+            *(b.life for b in self._store.all(NetworkLoadBalancer)),
+            *(x.life for x in self._store.all(NlbListener)),
+            *(s.life for g in self._store.all(NlbServerGroup) for s in g.servers),
+        ]
+        changes = (life.next_change(now) for life in lives)
         self._next = min((c for c in changes if c is not None), default=None)
         if text != self._text:
             self._text = text
@@ -230,5 +292,5 @@ class MachinesView:
         return self._view
 
     def seconds_to_change(self) -> float | None:
-        """When an instance's status changes next by itself."""
+        """When a status in the view changes next by itself."""
         return None if self._next is None else max(0.01, self._next - time.time())

@@ -45,7 +45,7 @@ def page(
 def listed(
     name: str, rows: Sequence[T], token: str | None, limit: int | None, *, most: int = 100
 ) -> dict[str, object]:
-    """An answer of the newer kind: the rows under `name`, how many, and where it goes on."""
+    """An answer of the newer kind: the rows under `name`, their number, the next token."""
     part, following = by_token(rows, token, limit, most=most, codes=ILLEGAL_CODES)
     answer: dict[str, object] = {
         name: list(part),
@@ -157,7 +157,7 @@ def by_token(  # noqa: PLR0913  # the codes are what products differ in
 
 
 class Marked(Protocol):
-    """A request that goes on where a marker of the last answer points."""
+    """A request that continues at the marker of the last answer."""
 
     @property
     def marker(self) -> str | None:

@@ -17,7 +17,7 @@ _POLL: Final = 0.05
 
 @dataclass(frozen=True, kw_only=True)
 class Process:
-    """A process as a pid file names it; the start time tells it from a later one."""
+    """A process as a pid file names it; the start time distinguishes it from a later one."""
 
     pid: int
     started: int
@@ -58,7 +58,7 @@ def alive(path: Path) -> Process | None:
 
 
 def end(path: Path, *, seconds: float) -> bool:
-    """Ask the process of a pid file to end, then make it. Whether there was one."""
+    """End the process of a pid file: SIGTERM, then SIGKILL. Whether there was one."""
     process = alive(path)
     if process is None:
         return False
@@ -81,7 +81,7 @@ def _reap(pid: int) -> None:
 
 
 def holder_of(port: int) -> str | None:
-    """Who listens on a TCP port, as `name (pid n)`, if that can be found out."""
+    """The listener of a TCP port as `name (pid n)`, if it can be read."""
     inodes = set()
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         with contextlib.suppress(OSError):
@@ -110,5 +110,7 @@ def spawn(command: Sequence[str], log: Path, *, environment: dict[str, str]) -> 
             start_new_session=True,
             env=environment,
         )
-    process.returncode = 0  # It outlives us: no warning that nobody waited for it.
+    process.returncode = (
+        0  # It outlives this process: suppress the warning about an unreaped child.
+    )
     return process.pid

@@ -62,7 +62,7 @@ async def running(
     """Serve a cloud; port 0 takes a free one.
 
     Raises:
-        StateError: the state is in use, unreadable or was made for another region.
+        StateError: the state is in use, unreadable or was created for another region.
         OSError: the port is in use.
     """
     loop = asyncio.get_running_loop()
@@ -107,7 +107,7 @@ async def _control_server(
 ) -> asyncio.Server:
     path = places.control_socket
     path.unlink(missing_ok=True)
-    # A socket's path may hold 107 bytes only; a folder's descriptor is a short way to it.
+    # A socket's path has at most 107 bytes; a folder's descriptor shortens it.
     folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY)
     try:
         before = os.umask(0o177)
@@ -126,7 +126,7 @@ def _check_region(store: Store, cloud: Cloud) -> None:
     region = store.fact("region", cloud.region)
     if region != cloud.region:
         raise StateError(
-            f"the state was made for region {region}, not {cloud.region}: start with "
+            f"The state was created for region {region}, not {cloud.region}. Start with "
             f"--region {region}, or choose another --home."
         )
 
@@ -141,7 +141,7 @@ def _quiet(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     )
 
 
-async def serve_until_told(places: Places, cloud: Cloud, port: int) -> None:
+async def serve_until_signalled(places: Places, cloud: Cloud, port: int) -> None:
     """Serve until SIGINT or SIGTERM."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()

@@ -43,7 +43,7 @@ USUAL: Final = Codes(
 """Those of ECS (page TagResources), which most actions that create something share."""
 
 
-def given(parameters: Iterable[TagParameter], codes: Codes = USUAL) -> Tags:
+def requested(parameters: Iterable[TagParameter], codes: Codes = USUAL) -> Tags:
     """The tags of a request, checked: each key once, 20 at most.
 
     Raises:
@@ -78,15 +78,15 @@ def merged(tags: Tags, more: Tags, codes: Codes = USUAL) -> Tags:
 
 
 def without(tags: Tags, keys: Sequence[str]) -> Tags:
-    """Tags with some taken away."""
+    """Tags without some keys."""
     return tuple(pair for pair in tags if pair[0] not in keys)
 
 
 def match(tags: Tags, filters: Iterable[TagParameter]) -> bool:
     """Whether tags pass a filter: each key there, and its value where the filter has one."""
-    for wanted in filters:
+    for condition in filters:
         for key, value in tags:
-            if key == wanted.key and (not wanted.value or value == wanted.value):
+            if key == condition.key and (not condition.value or value == condition.value):
                 break
         else:
             return False

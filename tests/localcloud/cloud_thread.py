@@ -22,7 +22,7 @@ from localcloud.server import Running, running
 from localcloud.settings import ROOT_KEY_ID, ROOT_SECRET, Cloud, Places
 from localcloud.wire.errors import ApiError
 from localcloud.wire.parameters import declared
-from tests.localcloud import error_codes, keys, sdk_conformance
+from tests.localcloud import error_codes, keys, samples, sdk_conformance
 from tests.localcloud.sdk_api import body_model_of
 
 REGION = "cn-hangzhou"
@@ -38,12 +38,13 @@ _PUBLISHED = (
 def _absent(product: str, name: str, answer: Answer, model: type) -> list[str]:
     if name in keys.GONE and not answer.get(keys.GONE[name]):
         return []
-    found = sdk_conformance.absent(dict(answer), model, f"{product}.{name}")
+    paths = sdk_conformance.absent(dict(answer), model, f"{product}.{name}")
     # The gateway adds it to every answer.
-    lacking = [key for key in dict.fromkeys(found) if key != f"{product}.{name}.RequestId"]
+    lacking = [key for key in dict.fromkeys(paths) if key != f"{product}.{name}.RequestId"]
     folder = os.environ.get(keys.RECORD)
     if folder:
         keys.record(folder, lacking)
+        samples.record(folder, product, name, answer)
         return []
     return [
         f"{key} is absent; if that is right, run `python -m tests.localcloud.keys`"
@@ -84,10 +85,10 @@ class Judge:
             self.seen.add((product, action.name))
             model = body_model_of(product, action.name)
             if model is not None:
-                found = sdk_conformance.problems(dict(answer), model, action.name)
-                found += _absent(product, action.name, answer, model)
+                problems = sdk_conformance.problems(dict(answer), model, action.name)
+                problems += _absent(product, action.name, answer, model)
                 self.problems += [
-                    p for p in found if p not in self.problems and not p.startswith(_PUBLISHED)
+                    p for p in problems if p not in self.problems and not p.startswith(_PUBLISHED)
                 ]
             return answer
 

@@ -1,6 +1,6 @@
-"""The figures of docs/emulator-coverage.md: parameters read, sources of codes, recorded behaviours.
+"""The figures of docs/emulator-coverage.md: parameters, codes, sample answers, behaviours.
 
-`python -m tests.localcloud.coverage` writes that page anew.
+`python -m tests.localcloud.coverage` writes that page.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import localcloud
 from localcloud.products.catalogue import PRODUCTS
 from localcloud.published.parameters import DATA, Parameter, mandatory, not_mandatory, published
 from localcloud.wire.parameters import wire_name
-from tests.localcloud import error_codes
+from tests.localcloud import error_codes, samples
 from tests.localcloud.corpus import entries
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "emulator-coverage.md"
@@ -44,6 +44,13 @@ The rows of `tests/localcloud/error_codes.tsv`: each code by which an action ref
 status. *Published* means that the error table of the action's page lists the code with that status.
 *Other source* is a page on all actions, another action's page, a client's code or a log. A refusal
 that no row has fails the test that provokes it.
+"""
+_SAMPLES: Final = """\
+## Sample answers
+
+The keys of the vendor's sample answers (`tests/localcloud/sample_keys.txt`). *Answered* means that
+a test by the SDKs sees the key in an answer of the emulator. The others are in
+`tests/localcloud/samples_absent.txt`.
 """
 _BEHAVIOURS: Final = """\
 ## Recorded behaviours
@@ -162,7 +169,7 @@ def page() -> str:
         for product in dict.fromkeys(action.product for action in actions)
     ]
     lines.append(_row("**all**", actions))
-    lines += ["", *_error_code_lines(), "", *_behaviour_lines()]
+    lines += ["", *_error_code_lines(), "", *_sample_lines(), "", *_behaviour_lines()]
     lines += ["", "## Parameters that are marked as not read", ""]
     reasons: dict[str, list[str]] = {}
     for action in actions:
@@ -200,6 +207,27 @@ def _sources(name: str, rows: Sequence[error_codes.Row]) -> str:
     published_ones = sum(row.source == error_codes.PUBLISHED for row in rows)
     guesses = sum(row.is_guess for row in rows)
     counts = (len(rows), published_ones, len(rows) - published_ones - guesses, guesses)
+    return f"| {name} | {' | '.join(map(str, counts))} |"
+
+
+def _sample_lines() -> Iterator[str]:
+    """The section on sample answers: how many of their keys the emulator answers."""
+    yield from _SAMPLES.splitlines()
+    yield ""
+    yield "| product | actions | whole samples | keys | answered | absent |"
+    yield "|---|---|---|---|---|---|"
+    products = dict.fromkeys(action.partition(".")[0] for action in samples.published())
+    for product in products:
+        yield _sample_row(product, f"{product}.")
+    yield _sample_row("**all**", "")
+
+
+def _sample_row(name: str, prefix: str) -> str:
+    actions = [action for action in samples.published() if action.startswith(prefix)]
+    published_keys = sum(len(samples.published()[action]) for action in actions)
+    absent = sum(len(samples.absent().get(action, ())) for action in actions)
+    whole = sum(action not in samples.absent() for action in actions)
+    counts = (len(actions), whole, published_keys, published_keys - absent, absent)
     return f"| {name} | {' | '.join(map(str, counts))} |"
 
 

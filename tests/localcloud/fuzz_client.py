@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import quote
 
-from localcloud.daemons import _UnixConnection, health
+from localcloud.control_socket import ControlConnection
+from localcloud.daemons import health
 from localcloud.products.catalogue import PRODUCTS
 from localcloud.settings import ACCOUNT_ID, ROOT_KEY_ID, ROOT_SECRET, Places
 from tests.localcloud.fuzz_requests import (
@@ -335,7 +336,7 @@ class FuzzClient:
             self._half_open.popleft().close()
 
     def _control(self, request: ControlRequest) -> None:
-        connection = _UnixConnection(self._places.control_socket, 10)
+        connection = ControlConnection(self._places.control_socket, 10)
         try:
             connection.request(request.method, request.target, request.body or None)
             response = connection.getresponse()

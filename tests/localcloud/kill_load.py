@@ -37,13 +37,13 @@ class Connection:
 
     def call(self, product: str, action: str, parameters: dict[str, str]) -> dict[str, Any]:
         """The answer, which must be a success once it is one."""
-        given = {
+        fields = {
             "RegionId": "cn-hangzhou",
             **parameters,
             "Action": action,
             "Version": _VERSION[product],
         }
-        body = signed_v1(given, key=ROOT_KEY_ID, secret=ROOT_SECRET)
+        body = signed_v1(fields, key=ROOT_KEY_ID, secret=ROOT_SECRET)
         self._http.request("POST", "/", body, _FORM)
         response = self._http.getresponse()
         text = response.read()
@@ -55,8 +55,8 @@ class Connection:
         """Everything that a Describe action lists, page by page."""
         number = 1
         while True:
-            given = {"PageNumber": str(number), "PageSize": "50"}
-            rows: Any = self.call(product, action, given)
+            place = {"PageNumber": str(number), "PageSize": "50"}
+            rows: Any = self.call(product, action, place)
             for step in path:
                 rows = rows[step]
             yield from rows
@@ -113,7 +113,7 @@ class Writer:
     unsure: Call | None = None
     acknowledged: int = 0
     failure: str = ""
-    _made: int = 0
+    _count: int = 0
 
     def work(self, link: Connection, chance: random.Random) -> None:
         """Call until there is no answer any more."""
@@ -133,8 +133,8 @@ class Writer:
 
     def _next(self, chance: random.Random) -> Call:
         if not self.ids or chance.random() < 0.5:
-            self._made += 1
-            return self._creation(f"{self.kind}-{self.number}-{self._made}")
+            self._count += 1
+            return self._creation(f"{self.kind}-{self.number}-{self._count}")
         name = chance.choice(sorted(self.ids))
         if chance.random() < 0.6 or self.kind == "instance":
             return self._deletion(name)
@@ -144,37 +144,40 @@ class Writer:
         token = {"ClientToken": uuid.uuid4().hex}
         where = {"VSwitchId": self.place.vswitch, "SecurityGroupId": self.place.group}
         if self.kind == "eni":
-            given = {"NetworkInterfaceName": name, "SecondaryPrivateIpAddressCount": "3"}
+            parameters = {"NetworkInterfaceName": name, "SecondaryPrivateIpAddressCount": "3"}
             return Call(
-                "Ecs", "CreateNetworkInterface", {**given, **where, **token}, name, makes=True
+                "Ecs", "CreateNetworkInterface", {**parameters, **where, **token}, name, makes=True
             )
         if self.kind == "instance":
-            given = {"InstanceName": name, "InstanceType": "ecs.g7.large"}
+            parameters = {"InstanceName": name, "InstanceType": "ecs.g7.large"}
             more = {**where, **token, "ImageId": self.place.image}
-            return Call("Ecs", "RunInstances", {**given, **more}, name, makes=True)
-        given = {"SecurityGroupName": name, "VpcId": self.place.vpc}
-        return Call("Ecs", "CreateSecurityGroup", {**given, **token}, name, makes=True)
+            return Call("Ecs", "RunInstances", {**parameters, **more}, name, makes=True)
+        parameters = {"SecurityGroupName": name, "VpcId": self.place.vpc}
+        return Call("Ecs", "CreateSecurityGroup", {**parameters, **token}, name, makes=True)
 
     def _change(self, name: str) -> Call:
         if self.kind == "eni":
-            given = {"NetworkInterfaceId": self.ids[name], "SecondaryPrivateIpAddressCount": "2"}
-            return Call("Ecs", "AssignPrivateIpAddresses", given, name)
-        given = {"SecurityGroupId": self.ids[name]}
+            parameters = {
+                "NetworkInterfaceId": self.ids[name],
+                "SecondaryPrivateIpAddressCount": "2",
+            }
+            return Call("Ecs", "AssignPrivateIpAddresses", parameters, name)
+        parameters = {"SecurityGroupId": self.ids[name]}
         base = 1000 + 10 * len(self.seen[name] or ())
         for n in range(_RULES):
             rule = {"IpProtocol": "tcp", "PortRange": f"{base + n}/{base + n}"}
             rule["SourceCidrIp"] = "10.0.0.0/8"
-            given |= {f"Permissions.{n + 1}.{key}": value for key, value in rule.items()}
-        return Call("Ecs", "AuthorizeSecurityGroup", given, name)
+            parameters |= {f"Permissions.{n + 1}.{key}": value for key, value in rule.items()}
+        return Call("Ecs", "AuthorizeSecurityGroup", parameters, name)
 
     def _deletion(self, name: str) -> Call:
         which = self.ids[name]
-        action, given = {
+        action, parameters = {
             "eni": ("DeleteNetworkInterface", {"NetworkInterfaceId": which}),
             "instance": ("DeleteInstance", {"InstanceId": which, "Force": "true"}),
             "group": ("DeleteSecurityGroup", {"SecurityGroupId": which}),
         }[self.kind]
-        return Call("Ecs", action, given, name, deletes=True)
+        return Call("Ecs", action, parameters, name, deletes=True)
 
     def _note(self, call: Call, answer: dict[str, Any]) -> None:
         name = call.name
@@ -196,10 +199,10 @@ class Writer:
         else:
             self.seen[name] = ("eni", "disk")
 
-    def check(self, found: dict[str, tuple[str, Shape]]) -> None:
+    def check(self, present: dict[str, tuple[str, Shape]]) -> None:
         """Hold the cloud's resources of this writer against the ledger; then go on from them."""
         assert not self.failure, self.failure
-        mine = {n: v for n, v in found.items() if n.startswith(f"{self.kind}-{self.number}-")}
+        mine = {n: v for n, v in present.items() if n.startswith(f"{self.kind}-{self.number}-")}
         open_name = self.unsure.name if self.unsure else ""
         for name, shape in self.seen.items():
             if name == open_name:
@@ -232,9 +235,9 @@ class Writer:
         if call is None or not call.makes:
             return
         answer = link.call(call.product, call.action, call.parameters)
-        made = _id_of(self.kind, answer)
-        known = self.ids.get(call.name)
-        assert known in {None, made}, f"the token of {call.name} made a second one"
+        created = _id_of(self.kind, answer)
+        noted = self.ids.get(call.name)
+        assert noted in {None, created}, f"the token of {call.name} made a second one"
         self._note(call, answer)
 
 
@@ -249,19 +252,19 @@ def addresses(eni: dict[str, Any]) -> Shape:
     return tuple(sorted(ip["PrivateIpAddress"] for ip in eni["PrivateIpSets"]["PrivateIpSet"]))
 
 
-def found_by(link: Connection, place: Place) -> dict[str, tuple[str, Shape]]:
+def everything_by_name(link: Connection, place: Place) -> dict[str, tuple[str, Shape]]:
     """Everything there is, by name; and what no resource may break, checked."""
     enis = list(
         link.pages(
             "Ecs", "DescribeNetworkInterfaces", "NetworkInterfaceSets", "NetworkInterfaceSet"
         )
     )
-    held = Counter(ip for eni in enis for ip in addresses(eni))
-    assert [ip for ip, times in held.items() if times > 1] == []
+    addresses_seen = Counter(ip for eni in enis for ip in addresses(eni))
+    assert [ip for ip, times in addresses_seen.items() if times > 1] == []
     vswitch = {"VSwitchId": place.vswitch}
     free = link.call("Vpc", "DescribeVSwitchAttributes", vswitch)["AvailableIpAddressCount"]
-    assert free == 65536 - 4 - len(held)
-    found = {
+    assert free == 65536 - 4 - len(addresses_seen)
+    by_name = {
         e["NetworkInterfaceName"]: (e["NetworkInterfaceId"], addresses(e))
         for e in enis
         if e["Type"] == "Secondary"
@@ -274,14 +277,16 @@ def found_by(link: Connection, place: Place) -> dict[str, tuple[str, Shape]]:
     for instance in instances:
         which = instance["InstanceId"]
         shape = tuple(p for p in ("eni", "disk") for _ in range(parts[f"{which} {p}"]))
-        found[instance["InstanceName"]] = (which, shape)
+        by_name[instance["InstanceName"]] = (which, shape)
     groups = link.pages("Ecs", "DescribeSecurityGroups", "SecurityGroups", "SecurityGroup")
     for group in groups:
         which = group["SecurityGroupId"]
-        told = link.call("Ecs", "DescribeSecurityGroupAttribute", {"SecurityGroupId": which})
-        rules = [p for p in told["Permissions"]["Permission"] if p.get("Direction") == "ingress"]
-        found[group["SecurityGroupName"]] = (which, tuple(f"rule {n}" for n in range(len(rules))))
-    return found
+        attribute = link.call("Ecs", "DescribeSecurityGroupAttribute", {"SecurityGroupId": which})
+        rules = [
+            p for p in attribute["Permissions"]["Permission"] if p.get("Direction") == "ingress"
+        ]
+        by_name[group["SecurityGroupName"]] = (which, tuple(f"rule {n}" for n in range(len(rules))))
+    return by_name
 
 
 def run(writers: list[Writer], port: int, ca: Path, seed: int) -> list[threading.Thread]:

@@ -76,12 +76,12 @@ class Api:
             assert not parameters
             response = method()
         else:
-            known = sdk_conformance.wire_fields(request_model)
-            given = dict(parameters)
-            if "RegionId" in known:
-                given.setdefault("RegionId", "cn-hangzhou")
-            assert not set(given) - set(known), f"{action}: {set(given) - set(known)}"
-            response = method(request_model().from_map(given))
+            fields = sdk_conformance.wire_fields(request_model)
+            values = dict(parameters)
+            if "RegionId" in fields:
+                values.setdefault("RegionId", "cn-hangzhou")
+            assert not set(values) - set(fields), f"{action}: {set(values) - set(fields)}"
+            response = method(request_model().from_map(values))
         body: dict[str, Any] = response.body.to_map()
         assert body.pop("RequestId")
         return body
@@ -136,7 +136,7 @@ def signed_v1(  # noqa: PLR0913
     def enc(text: str) -> str:
         return quote(text, safe="~")
 
-    given = {
+    fields = {
         **parameters,
         "Format": "JSON",
         "AccessKeyId": key,
@@ -145,10 +145,10 @@ def signed_v1(  # noqa: PLR0913
         "SignatureNonce": nonce or uuid.uuid4().hex,
         "Timestamp": (at or datetime.now(UTC)).strftime("%Y-%m-%dT%H:%M:%SZ"),
     }
-    canonical = "&".join(f"{enc(k)}={enc(v)}" for k, v in sorted(given.items()))
+    canonical = "&".join(f"{enc(k)}={enc(v)}" for k, v in sorted(fields.items()))
     text = f"{method}&{enc('/')}&{enc(canonical)}"
     digest = hmac.new(f"{secret}&".encode(), text.encode(), hashlib.sha1).digest()
-    return urlencode({**given, "Signature": base64.b64encode(digest).decode()})
+    return urlencode({**fields, "Signature": base64.b64encode(digest).decode()})
 
 
 def signed_acs3(  # noqa: PLR0913

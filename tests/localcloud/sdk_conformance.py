@@ -45,15 +45,15 @@ def wire_fields(model: type) -> dict[str, Any]:
         condition = re.search(r"if self\.(\w+) is not None", line)
         if condition:
             guard = condition[1]
-        found = _ASSIGNED.search(line)
-        if found:
-            attribute = found[2] or guard
+        assigned = _ASSIGNED.search(line)
+        if assigned:
+            attribute = assigned[2] or guard
             # A list is assigned empty first, without a guard; its loop names it afterwards.
-            if attribute is None or found[2] is None:
+            if attribute is None or assigned[2] is None:
                 after = source[source.index(line) :]
                 loop = re.search(r"for k1 in self\.(\w+)", after)
                 attribute = loop[1] if loop else attribute
-            fields.setdefault(found[1], Any if attribute is None else hints.get(attribute, Any))
+            fields.setdefault(assigned[1], Any if attribute is None else hints.get(attribute, Any))
     return fields
 
 
@@ -87,15 +87,15 @@ def problems(value: Any, hint: Any, path: str = "") -> list[str]:  # noqa: ANN40
 
 def _members(value: dict[str, Any], hint: Any, path: str) -> list[str]:  # noqa: ANN401  # untyped
     fields = wire_fields(hint)
-    found = []
+    problems_below = []
     for name, inner in value.items():
         if f"{path}.{name}" in PUBLISHED_KEYS:
             continue
         if name not in fields:
-            found.append(f"{path}.{name}: unknown to {hint.__name__}")
+            problems_below.append(f"{path}.{name}: unknown to {hint.__name__}")
         else:
-            found += problems(inner, fields[name], f"{path}.{name}")
-    return found
+            problems_below += problems(inner, fields[name], f"{path}.{name}")
+    return problems_below
 
 
 def body_model(models: ModuleType, action: str) -> type | None:
@@ -110,7 +110,7 @@ def request_names(models: ModuleType, action: str) -> set[str] | None:
 
 
 def absent(value: Any, hint: Any, path: str) -> list[str]:  # noqa: ANN401  # the SDK is untyped
-    """The keys that the model knows and an answer does not have; `[]` stands for any item."""
+    """The keys that the model knows and an answer does not have; `[]` is any item."""
     origin = typing.get_origin(hint)
     if origin is list and isinstance(value, list):
         (item,) = typing.get_args(hint)
@@ -118,7 +118,7 @@ def absent(value: Any, hint: Any, path: str) -> list[str]:  # noqa: ANN401  # th
     if not hasattr(hint, "to_map") or not isinstance(value, dict):
         return []
     fields = wire_fields(hint)
-    found = [f"{path}.{name}" for name in fields if name not in value]
+    paths = [f"{path}.{name}" for name in fields if name not in value]
     for name, inner in value.items():
-        found += absent(inner, fields.get(name, Any), f"{path}.{name}")
-    return found
+        paths += absent(inner, fields.get(name, Any), f"{path}.{name}")
+    return paths

@@ -15,7 +15,7 @@ def self_signed(name: str) -> tuple[str, str]:
     key = ec.generate_private_key(ec.SECP256R1())
     who = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
     begin = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
-    made = (
+    certificate = (
         x509.CertificateBuilder()
         .subject_name(who)
         .issuer_name(who)
@@ -27,4 +27,4 @@ def self_signed(name: str) -> tuple[str, str]:
         .sign(key, hashes.SHA256())
     )
     private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    return made.public_bytes(Encoding.PEM).decode(), private.decode()
+    return certificate.public_bytes(Encoding.PEM).decode(), private.decode()

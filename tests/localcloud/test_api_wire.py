@@ -61,7 +61,7 @@ def test_a_wrong_secret_does_not_match_in_headers_either(cloud: CloudThread) -> 
         Api(cloud.config(secret="other")).vpc("DescribeVpcs")  # noqa: S106  # obviously fake
 
 
-def test_an_unknown_key_is_not_found(cloud: CloudThread) -> None:
+def test_an_unknown_key_answers_not_found(cloud: CloudThread) -> None:
     answer = cloud.raw("POST", "/?" + v1(DESCRIBE, key="nobody"))
     assert code_of(answer) == "InvalidAccessKeyId.NotFound"
     with refused("InvalidAccessKeyId.NotFound"):
@@ -247,10 +247,10 @@ def test_a_connection_that_says_nothing_is_closed(
 
 
 def test_hundreds_of_silent_connections_do_not_stop_the_others(cloud: CloudThread) -> None:
-    with contextlib.ExitStack() as held:
+    with contextlib.ExitStack() as links:
         for number in range(300):
             link = socket.create_connection(("127.0.0.1", cloud.port), timeout=10)
-            held.enter_context(link)
+            links.enter_context(link)
             link.sendall(b"\x16\x03\x01"[: number % 4])
         assert cloud.raw("POST", "/?" + v1(DESCRIBE))[0] == 200
 
@@ -328,10 +328,10 @@ def test_no_signed_request_makes_the_cloud_fail(cloud: CloudThread, data: st.Dat
             st.sets(st.sampled_from(cloud.parameters(version, action)), max_size=6)
         )
     }
-    given_parameters = {**parameters, **fields, "Action": action, "Version": version}
+    sent = {**parameters, **fields, "Action": action, "Version": version}
     for reserved in ("Format", "Signature", "SecurityToken", "Timestamp", "AccessKeyId"):
-        given_parameters.pop(reserved, None)
-    status, body = cloud.raw("POST", "/", v1(given_parameters).encode(), FORM)
+        sent.pop(reserved, None)
+    status, body = cloud.raw("POST", "/", v1(sent).encode(), FORM)
     document = json.loads(body)
     assert document["RequestId"]
     if status != 200:

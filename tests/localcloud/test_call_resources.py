@@ -19,9 +19,9 @@ HERE = f"cn-hangzhou:{ACCOUNT_ID}"
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     folder: Path = tmp_path_factory.mktemp("state")
-    found = Store(folder / "state.sqlite", KINDS)
-    yield found
-    found.close()
+    opened = Store(folder / "state.sqlite", KINDS)
+    yield opened
+    opened.close()
 
 
 TABLE: list[tuple[str, dict[str, str], set[str]]] = [
@@ -101,8 +101,10 @@ TABLE: list[tuple[str, dict[str, str], set[str]]] = [
 ]
 
 
-@pytest.mark.parametrize(("call", "given", "expected"), TABLE)
-def test_a_call_acts_on(store: Store, call: str, given: dict[str, str], expected: set[str]) -> None:
+@pytest.mark.parametrize(("call", "parameters", "expected"), TABLE)
+def test_a_call_acts_on(
+    store: Store, call: str, parameters: dict[str, str], expected: set[str]
+) -> None:
     product, action = call.split(":")
-    found = resources.acted_on(store, Cloud(), product, action, given, {})
-    assert {r.arn for r in found} == {f"acs:{arn}" for arn in expected}
+    touched = resources.acted_on(store, Cloud(), product, action, parameters, {})
+    assert {r.arn for r in touched} == {f"acs:{arn}" for arn in expected}

@@ -21,13 +21,13 @@ def place(api: Api) -> Place:
 
 def uploaded(api: Api, name: str = "a.example") -> str:
     pem, key = self_signed(name)
-    made = api.slb("UploadServerCertificate", ServerCertificate=pem, PrivateKey=key)
-    return str(made["ServerCertificateId"])
+    answer = api.slb("UploadServerCertificate", ServerCertificate=pem, PrivateKey=key)
+    return str(answer["ServerCertificateId"])
 
 
 def https(place: Place, certificate_id: str, **more: object) -> str:
     clb = intranet(place)
-    given = {
+    parameters = {
         "LoadBalancerId": clb,
         "ListenerPort": 443,
         "BackendServerPort": 80,
@@ -37,21 +37,21 @@ def https(place: Place, certificate_id: str, **more: object) -> str:
         "ServerCertificateId": certificate_id,
         **more,
     }
-    place.api.slb("CreateLoadBalancerHTTPSListener", **given)
+    place.api.slb("CreateLoadBalancerHTTPSListener", **parameters)
     return clb
 
 
 def test_a_server_certificate_shows_what_it_is_for_and_until_when(api: Api) -> None:
     pem, key = self_signed("a.example")
-    made = api.slb(
+    answer = api.slb(
         "UploadServerCertificate",
         ServerCertificate=pem,
         PrivateKey=key,
         ServerCertificateName="web",
         Tag=[{"Key": "a", "Value": "b"}],
     )
-    one = {"ServerCertificateId": made["ServerCertificateId"]}
-    assert (made["CommonName"], made["ExpireTime"]) == ("a.example", "2027-01-01T00:00:00Z")
+    one = {"ServerCertificateId": answer["ServerCertificateId"]}
+    assert (answer["CommonName"], answer["ExpireTime"]) == ("a.example", "2027-01-01T00:00:00Z")
     api.slb("SetServerCertificateName", ServerCertificateName="site", **one)
     (shown,) = api.slb("DescribeServerCertificates", **one)["ServerCertificates"][
         "ServerCertificate"
@@ -82,12 +82,12 @@ def test_a_listener_uses_certificates_that_are_there(place: Place) -> None:
     authority = place.api.slb("UploadCACertificate", CACertificate=self_signed("a.example")[0])
     one = {"CACertificateId": authority["CACertificateId"]}
     clb = https(place, server, **one)
-    for action, given in (
+    for action, parameters in (
         ("DeleteServerCertificate", {"ServerCertificateId": server}),
         ("DeleteCACertificate", one),
     ):
         with refused("CertificateAndPrivateKeyIsRefered"):
-            place.api.slb(action, **given)
+            place.api.slb(action, **parameters)
     place.api.slb("SetCACertificateName", CACertificateName="clients", **one)
     (shown,) = place.api.slb("DescribeCACertificates", **one)["CACertificates"]["CACertificate"]
     assert shown["CACertificateName"] == "clients"
@@ -101,8 +101,8 @@ def test_a_listener_has_further_domains_that_go_with_it(place: Place) -> None:
     first, second = uploaded(place.api), uploaded(place.api, "b.example")
     where = {"LoadBalancerId": https(place, first), "ListenerPort": 443}
     slb = place.api.slb
-    made = slb("CreateDomainExtension", Domain="b.example", ServerCertificateId=first, **where)
-    one = {"DomainExtensionId": made["DomainExtensionId"]}
+    extension = slb("CreateDomainExtension", Domain="b.example", ServerCertificateId=first, **where)
+    one = {"DomainExtensionId": extension["DomainExtensionId"]}
     with refused("InvalidParameter"):
         slb("CreateDomainExtension", Domain="b.example", ServerCertificateId=first, **where)
     slb("SetDomainExtensionAttribute", ServerCertificateId=second, **one)
@@ -110,6 +110,8 @@ def test_a_listener_has_further_domains_that_go_with_it(place: Place) -> None:
         slb("DeleteServerCertificate", ServerCertificateId=second)
     (listed,) = slb("DescribeDomainExtensions", **where)["DomainExtensions"]["DomainExtension"]
     assert (listed["Domain"], listed["ServerCertificateId"]) == ("b.example", second)
+    shown = slb("DescribeLoadBalancerHTTPSListenerAttribute", **where)
+    assert [d["Domain"] for d in shown["DomainExtensions"]["DomainExtension"]] == ["b.example"]
     assert slb("DescribeDomainExtensionAttribute", **one)["ListenerPort"] == 443
     slb("DeleteDomainExtension", **one)
     again = slb("CreateDomainExtension", Domain="c.example", ServerCertificateId=second, **where)
@@ -125,8 +127,8 @@ def test_rules_lead_to_vserver_groups(place: Place) -> None:
     clb = where["LoadBalancerId"]
     group = slb("CreateVServerGroup", LoadBalancerId=clb)["VServerGroupId"]
     rule = {"RuleName": "api", "Domain": "a.example", "Url": "/api", "VServerGroupId": group}
-    made = slb("CreateRules", RuleList=json.dumps([rule]), **where)["Rules"]["Rule"]
-    one = {"RuleId": made[0]["RuleId"]}
+    created = slb("CreateRules", RuleList=json.dumps([rule]), **where)["Rules"]["Rule"]
+    one = {"RuleId": created[0]["RuleId"]}
     with refused("DomainExist"):
         slb("CreateRules", RuleList=json.dumps([rule]), **where)
     with refused("ListenerNotFound"):
@@ -134,6 +136,9 @@ def test_rules_lead_to_vserver_groups(place: Place) -> None:
     slb("SetRule", RuleName="renamed", ListenerSync="off", Scheduler="rr", **one)
     (listed,) = slb("DescribeRules", **where)["Rules"]["Rule"]
     assert (listed["RuleName"], listed["Scheduler"], listed["Url"]) == ("renamed", "rr", "/api")
+    assert (listed["HealthCheckTimeout"], listed["HealthCheckHttpCode"]) == (5, "http_2xx")
+    shown = slb("DescribeLoadBalancerHTTPSListenerAttribute", **where)
+    assert [r["RuleName"] for r in shown["Rules"]["Rule"]] == ["renamed"]
     assert slb("DescribeRuleAttribute", **one)["ListenerPort"] == "443"
     with refused("RspoolVipExist"):
         slb("DeleteVServerGroup", VServerGroupId=group)
@@ -182,8 +187,8 @@ def test_a_server_is_healthy_while_its_machine_runs(place: Place) -> None:
     slb("CreateLoadBalancerTCPListener", Bandwidth=-1, VServerGroupId=group, **where)
 
     def status() -> list[tuple[str, int, str]]:
-        found = slb("DescribeHealthStatus", **where)["BackendServers"]["BackendServer"]
-        return [(s["ServerId"], s["Port"], s["ServerHealthStatus"]) for s in found]
+        rows = slb("DescribeHealthStatus", **where)["BackendServers"]["BackendServer"]
+        return [(s["ServerId"], s["Port"], s["ServerHealthStatus"]) for s in rows]
 
     assert status() == [(instance, 6443, "unavailable")]
     slb("StartLoadBalancerListener", **where)
@@ -211,8 +216,8 @@ def test_tags_by_the_older_actions(place: Place) -> None:
 
     slb("AddTags", LoadBalancerId=f"{first},{second}", Tags=spelled(a="1"))
     slb("AddTags", LoadBalancerId=second, Tags=spelled(b="2"))
-    found = slb("DescribeTags")["TagSets"]["TagSet"]
-    assert [(t["TagKey"], t["TagValue"], t["InstanceCount"]) for t in found] == [
+    rows = slb("DescribeTags")["TagSets"]["TagSet"]
+    assert [(t["TagKey"], t["TagValue"], t["InstanceCount"]) for t in rows] == [
         ("a", "1", 2),
         ("b", "2", 1),
     ]

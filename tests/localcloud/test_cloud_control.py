@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from localcloud.daemons import _UnixConnection, ask
+from localcloud.control_socket import ControlConnection
+from localcloud.daemons import ask
 from localcloud.products.ram.entities import Session
 from tests.localcloud.cloud_thread import CloudThread
 from tests.localcloud.sdk_api import Api, refused
@@ -22,7 +23,7 @@ pytestmark = pytest.mark.unit
 
 
 def send(cloud: CloudThread, method: str, path: str, document: object = None) -> tuple[int, Any]:
-    connection = _UnixConnection(cloud.places.control_socket, 20)
+    connection = ControlConnection(cloud.places.control_socket, 20)
     try:
         connection.request(method, path, None if document is None else json.dumps(document))
         response = connection.getresponse()
@@ -36,8 +37,8 @@ def test_the_socket_is_for_its_owner_only(cloud: CloudThread) -> None:
 
 
 def test_health_says_where_and_who(cloud: CloudThread) -> None:
-    status, found = send(cloud, "GET", "/health")
-    assert (status, found["status"], found["port"], found["region"]) == (
+    status, health = send(cloud, "GET", "/health")
+    assert (status, health["status"], health["port"], health["region"]) == (
         200,
         "ok",
         cloud.port,
@@ -45,7 +46,7 @@ def test_health_says_where_and_who(cloud: CloudThread) -> None:
     )
 
 
-def test_machines_are_told_all_they_need_to_boot(cloud: CloudThread, api: Api) -> None:
+def test_the_machines_view_has_all_that_a_boot_needs(cloud: CloudThread, api: Api) -> None:
     place = Place(api)
     rule = {"IpProtocol": "tcp", "PortRange": "6443/6443", "SourceCidrIp": "127.0.0.0/8"}
     api.ecs("AuthorizeSecurityGroup", SecurityGroupId=place.group, Permissions=[rule])
@@ -211,9 +212,9 @@ def test_a_machines_credentials_are_new_before_the_old_ones_end(
     _, second = send(cloud, "GET", path)
     assert second["AccessKeyId"] != first["AccessKeyId"]
     # Who still has the old ones may use them to their end.
-    for given in (first, second):
+    for credentials in (first, second):
         names = ("AccessKeyId", "AccessKeySecret", "SecurityToken")
-        Api(cloud.config(*(given[n] for n in names))).ecs("DescribeInstances")
+        Api(cloud.config(*(credentials[n] for n in names))).ecs("DescribeInstances")
 
 
 def test_a_machine_that_loses_its_role_loses_its_credentials(cloud: CloudThread, api: Api) -> None:

@@ -107,7 +107,7 @@ CALLS: dict[str, tuple[str, ...]] = {
         "UpdateServerGroupServersAttribute",
     ),
 }
-MADE = sorted((product, action) for product, actions in CALLS.items() for action in actions)
+CALLED = sorted((product, action) for product, actions in CALLS.items() for action in actions)
 VERSIONS = {product.name: version for version, product in PRODUCTS.items()}
 EMULATED = {(p.name, action) for p in PRODUCTS.values() for action in p.actions}
 _REFUSALS = {"Forbidden.RAM", "Forbidden.NoPermission", "NoPermission"}
@@ -134,8 +134,8 @@ class Controller:
                 token=token,
             )
         else:
-            given = {"Action": action, "Version": version, "SecurityToken": token}
-            text = signed_v1({**given, **(parameters or {})}, key=key, secret=secret)
+            fields = {"Action": action, "Version": version, "SecurityToken": token}
+            text = signed_v1({**fields, **(parameters or {})}, key=key, secret=secret)
             target, headers, body = "/", FORM, text.encode()
         status, answered = self.cloud.raw("POST", target, body, headers)
         return "" if status == 200 else str(json.loads(answered)["Code"])
@@ -162,22 +162,22 @@ def controller(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Controller]
     api.ram("AttachPolicyToRole", PolicyType="Custom", PolicyName=ROLE, RoleName=ROLE)
     instance_id = Place(api).run(RamRoleName=ROLE, HttpTokens="required")
     control = Control(cloud.places.control_socket)
-    (told,) = control.machines(0, 0)["instances"]
-    instance, tokens = Instance.read(told), Tokens(b"key")
+    (document,) = control.machines(0, 0)["instances"]
+    instance, tokens = Instance.read(document), Tokens(b"key")
     assert (instance.id, instance.http_tokens) == (instance_id, "required")
     path = "/latest/meta-data/ram/security-credentials/"
     token = ask_metadata(
         control, instance, tokens, "PUT", "/latest/api/token", **{TTL_HEADER: "300"}
     ).body.decode()
     role = ask_metadata(control, instance, tokens, "GET", path, **{TOKEN_HEADER: token}).body
-    said = ask_metadata(
+    reply = ask_metadata(
         control, instance, tokens, "GET", path + role.decode(), **{TOKEN_HEADER: token}
     )
-    yield Controller(cloud, json.loads(said.body))
+    yield Controller(cloud, json.loads(reply.body))
     cloud.close()
 
 
-@pytest.mark.parametrize(("product", "action"), MADE)
+@pytest.mark.parametrize(("product", "action"), CALLED)
 def test_each_call_of_the_controller_is_allowed(
     controller: Controller, product: str, action: str
 ) -> None:
@@ -187,7 +187,7 @@ def test_each_call_of_the_controller_is_allowed(
 
 
 def test_every_other_action_that_the_cloud_has_is_refused(controller: Controller) -> None:
-    others = EMULATED - set(MADE) - {("Sts", "GetCallerIdentity")}
+    others = EMULATED - set(CALLED) - {("Sts", "GetCallerIdentity")}
     assert len(others) > 100
     went_through = [
         f"{product}:{action}"
@@ -236,11 +236,11 @@ def test_what_the_controller_does_not_do_has_the_real_refusal(
         ("", "NoPermission"),
     ],
 )
-def test_a_service_linked_role_is_made_for_nlb_only(
+def test_a_service_linked_role_is_created_for_nlb_only(
     controller: Controller, service: str, code: str
 ) -> None:
-    given = {"ServiceName": service} if service else None
-    assert controller.code("Ram", "CreateServiceLinkedRole", given) == code
+    parameters = {"ServiceName": service} if service else None
+    assert controller.code("Ram", "CreateServiceLinkedRole", parameters) == code
 
 
 def test_the_policys_actions_are_the_calls_and_no_more() -> None:
@@ -252,12 +252,12 @@ def test_the_policys_actions_are_the_calls_and_no_more() -> None:
             [statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"]
         )
     }
-    made = {f"{product.lower()}:{action}" for product, action in MADE}
-    assert listed == made | {"ram:CreateServiceLinkedRole"}
+    called = {f"{product.lower()}:{action}" for product, action in CALLED}
+    assert listed == called | {"ram:CreateServiceLinkedRole"}
 
 
 @pytest.mark.parametrize("name", sorted(ram_documents.DOCUMENTS))
-def test_the_documented_policy_is_the_one_that_is_made(name: str) -> None:
+def test_the_documented_policy_is_the_programs_own(name: str) -> None:
     path = ram_documents.FOLDER / name
     assert path.read_text() == ram_documents.text_of(name), (
         f"{path} is not what the program makes: run `python -m tests.planning.ram_documents`"

@@ -65,7 +65,7 @@ class Load:
     def __init__(self, home: Path, port: int, vswitch: str, group: str) -> None:
         self.api = api_on(home, port)
         self.where = {"VSwitchId": vswitch, "SecurityGroupIds": [group]}
-        self.made: dict[str, tuple[str, ...]] = {}
+        self.created: dict[str, tuple[str, ...]] = {}
         self.deleted: set[str] = set()
         self.unsure: str | None = None
         self.thread = threading.Thread(target=self._work)
@@ -75,55 +75,55 @@ class Load:
         while True:
             self.unsure = None
             try:
-                if self.made and chance.random() < 0.3:
-                    self.unsure = chance.choice(sorted(self.made))
+                if self.created and chance.random() < 0.3:
+                    self.unsure = chance.choice(sorted(self.created))
                     self.api.ecs("DeleteNetworkInterface", NetworkInterfaceId=self.unsure)
                     self.deleted.add(self.unsure)
-                    del self.made[self.unsure]
+                    del self.created[self.unsure]
                 else:
-                    made = self.api.ecs(
+                    answer = self.api.ecs(
                         "CreateNetworkInterface", SecondaryPrivateIpAddressCount=3, **self.where
                     )
-                    self.made[made["NetworkInterfaceId"]] = tuple(
-                        p["PrivateIpAddress"] for p in made["PrivateIpSets"]["PrivateIpSet"]
+                    self.created[answer["NetworkInterfaceId"]] = tuple(
+                        p["PrivateIpAddress"] for p in answer["PrivateIpSets"]["PrivateIpSet"]
                     )
             except Exception:  # noqa: BLE001  # the server is gone: that is the end
                 return
 
 
 def everything(api: Api) -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = {}
+    by_id: dict[str, dict[str, Any]] = {}
     token = ""
     while True:
         more = {"NextToken": token} if token else {}
         answer = api.ecs("DescribeNetworkInterfaces", MaxResults=500, **more)
         for eni in answer["NetworkInterfaceSets"]["NetworkInterfaceSet"]:
-            found[eni["NetworkInterfaceId"]] = eni
+            by_id[eni["NetworkInterfaceId"]] = eni
         token = answer["NextToken"]
         if not token:
-            return found
+            return by_id
 
 
 def check(api: Api, vswitch: str, loads: list[Load]) -> None:
-    found = everything(api)
+    present = everything(api)
     unsure = {load.unsure for load in loads}
     for load in loads:
-        for eni_id, addresses in load.made.items():
-            if eni_id in unsure and eni_id not in found:
+        for eni_id, addresses in load.created.items():
+            if eni_id in unsure and eni_id not in present:
                 continue
-            shown = found[eni_id]["PrivateIpSets"]["PrivateIpSet"]
+            shown = present[eni_id]["PrivateIpSets"]["PrivateIpSet"]
             assert tuple(p["PrivateIpAddress"] for p in shown) == addresses
-        assert not load.deleted & set(found)
-    held = [
+        assert not load.deleted & set(present)
+    taken = [
         p["PrivateIpAddress"]
-        for eni in found.values()
+        for eni in present.values()
         for p in eni["PrivateIpSets"]["PrivateIpSet"]
     ]
-    assert len(held) == len(set(held)), "an address is held twice"
+    assert len(taken) == len(set(taken)), "an address is held twice"
     # Every ENI is whole: four addresses; and addresses in use are exactly theirs.
-    assert {len(e["PrivateIpSets"]["PrivateIpSet"]) for e in found.values()} <= {4}
+    assert {len(e["PrivateIpSets"]["PrivateIpSet"]) for e in present.values()} <= {4}
     free = api.vpc("DescribeVSwitchAttributes", VSwitchId=vswitch)["AvailableIpAddressCount"]
-    assert free == 65536 - 4 - len(held)
+    assert free == 65536 - 4 - len(taken)
 
 
 @pytest.mark.timeout(180)
@@ -149,7 +149,7 @@ def test_kill_9_under_load_loses_nothing_acknowledged(home: Path, free_port: int
             loads += now
             server = serve(home, free_port)
             check(api_on(home, free_port), vswitch, loads)
-        assert sum(len(load.made) for load in loads) > ROUNDS
+        assert sum(len(load.created) for load in loads) > ROUNDS
     finally:
         server.kill()
         server.wait()
@@ -174,15 +174,15 @@ def killed_again_and_again(home: Path, rounds: int) -> dict[str, int]:
                 assert not thread.is_alive()
             server = ServerProcess(home)
             link = kill_load.Connection(server.port, ca)
-            found = kill_load.found_by(link, place)
+            present = kill_load.everything_by_name(link, place)
             for writer in writers:
-                writer.check(found)
+                writer.check(present)
             open_calls += sum(1 for w in writers if w.unsure)
             for writer in writers:
                 writer.repeat(link)
-            found = kill_load.found_by(link, place)
+            present = kill_load.everything_by_name(link, place)
             for writer in writers:
-                writer.check(found)
+                writer.check(present)
         assert server.bad_lines() == []
         return {
             "rounds": rounds,
@@ -248,12 +248,12 @@ def test_a_port_in_use_is_one_sentence_and_nothing_half_started(
     home: Path, cloud: CloudThread
 ) -> None:
     other = home / "other"
-    found = run("start", f"--home={other}", f"--port={cloud.port}", "--no-machines")
-    assert found.returncode == 3
-    assert found.stderr.count("\n") == 1
-    assert f"Port {cloud.port}" in found.stderr
-    assert "--port" in found.stderr
-    assert str(os.getpid()) in found.stderr
+    process = run("start", f"--home={other}", f"--port={cloud.port}", "--no-machines")
+    assert process.returncode == 3
+    assert process.stderr.count("\n") == 1
+    assert f"Port {cloud.port}" in process.stderr
+    assert "--port" in process.stderr
+    assert str(os.getpid()) in process.stderr
     assert ask(Places(home=other), "GET", "/health") is None
     assert not (other / "cloud" / "run" / "server.pid").exists()
 
@@ -267,33 +267,33 @@ def test_a_port_in_use_is_one_sentence_and_nothing_half_started(
     ],
 )
 def test_an_option_that_cannot_be_says_what_to_write(home: Path, option: str, needle: str) -> None:
-    found = run("start", f"--home={home}", option, "--no-machines")
-    assert found.returncode == 2
-    assert needle in found.stderr
-    assert "Traceback" not in found.stderr
+    process = run("start", f"--home={home}", option, "--no-machines")
+    assert process.returncode == 2
+    assert needle in process.stderr
+    assert "Traceback" not in process.stderr
 
 
-def test_a_state_in_use_is_one_sentence(home: Path, cloud: CloudThread, free_port: int) -> None:
-    del cloud
-    found = run("serve", f"--home={home}", f"--port={free_port}")
-    assert found.returncode == 2
-    assert "another process uses the state" in found.stderr
-    assert "Traceback" not in found.stderr
+@pytest.mark.usefixtures("cloud")
+def test_a_state_in_use_is_one_sentence(home: Path, free_port: int) -> None:
+    process = run("serve", f"--home={home}", f"--port={free_port}")
+    assert process.returncode == 2
+    assert "Another process uses the state" in process.stderr
+    assert "Traceback" not in process.stderr
 
 
 def test_a_state_of_another_region_is_refused(
     home: Path, start_cloud: Callable[..., CloudThread], free_port: int
 ) -> None:
     start_cloud().close()
-    found = run("serve", f"--home={home}", f"--port={free_port}", "--region=eu-central-1")
-    assert found.returncode == 2
-    assert "--region cn-hangzhou" in found.stderr
+    process = run("serve", f"--home={home}", f"--port={free_port}", "--region=eu-central-1")
+    assert process.returncode == 2
+    assert "--region cn-hangzhou" in process.stderr
 
 
 def test_a_broken_state_file_is_one_sentence(home: Path, free_port: int) -> None:
     state = Places(home=home).state
     state.parent.mkdir(parents=True)
     state.write_bytes(b"no database" * 1000)
-    found = run("serve", f"--home={home}", f"--port={free_port}")
-    assert found.returncode == 2
-    assert "not a usable state file" in found.stderr
+    process = run("serve", f"--home={home}", f"--port={free_port}")
+    assert process.returncode == 2
+    assert "not a usable state file" in process.stderr

@@ -110,10 +110,10 @@ class _Calls(ast.NodeVisitor):
 
 @pytest.fixture(scope="module")
 def calls() -> _Calls:
-    found = _Calls()
+    visitor = _Calls()
     for path in Path(__file__).parent.rglob("*.py"):
-        found.visit(ast.parse(path.read_text()))
-    return found
+        visitor.visit(ast.parse(path.read_text()))
+    return visitor
 
 
 @pytest.mark.parametrize(("product", "action"), ALL)
@@ -151,12 +151,12 @@ def test_what_clients_cannot_do_without_is_in_the_model(key: str) -> None:
         here = inner[0] if inner else here
 
 
-def test_an_absent_key_is_told_unless_it_is_left_out() -> None:
+def test_an_absent_key_is_reported_unless_it_is_left_out() -> None:
     model = body_model_of("Vpc", "DescribeVpcs")
     answer = {"Vpcs": {"Vpc": [{"VpcId": "vpc-1"}, {"VpcId": "vpc-2"}]}, "TotalCount": 2}
-    found = sdk_conformance.absent(answer, model, "Vpc.DescribeVpcs")
-    assert "Vpc.DescribeVpcs.PageNumber" in found
-    assert found.count("Vpc.DescribeVpcs.Vpcs.Vpc[].CidrBlock") == 2
+    absent = sdk_conformance.absent(answer, model, "Vpc.DescribeVpcs")
+    assert "Vpc.DescribeVpcs.PageNumber" in absent
+    assert absent.count("Vpc.DescribeVpcs.Vpcs.Vpc[].CidrBlock") == 2
     assert "Vpc.DescribeVpcs.Vpcs.Vpc[].CidrBlock" not in keys.left_out()
 
 
@@ -170,16 +170,16 @@ LISTENERS = ("TCPListener", "UDPListener", "HTTPListener", "HTTPSListener")
 def test_an_action_takes_no_parameter_that_its_sdk_does_not_know(product: str, action: str) -> None:
     module = models(product)
     assert module is not None
-    known = sdk_conformance.request_names(module, action) or set()
+    names = sdk_conformance.request_names(module, action) or set()
     (version,) = (v for v, p in PRODUCTS.items() if p.name == product)
     own = declared(PRODUCTS[version].actions[action].request)
     beyond = BEYOND_THE_SDK.get((product, action), frozenset())
-    assert own - known - _EVERYWHERE - beyond == set()
-    assert beyond <= own - known | _SEVERAL
+    assert own - names - _EVERYWHERE - beyond == set()
+    assert beyond <= own - names | _SEVERAL
 
 
 @pytest.mark.parametrize(("product", "action"), ALL)
-def test_a_parameter_that_an_action_does_not_know_is_told(product: str, action: str) -> None:
+def test_a_parameter_that_an_action_does_not_know_is_reported(product: str, action: str) -> None:
     (version,) = (v for v, p in PRODUCTS.items() if p.name == product)
     request = PRODUCTS[version].actions[action].request
     _, unknown = parameters.read(_without_mandatory(request), {"Surprise.1": "x"})
@@ -189,11 +189,11 @@ def test_a_parameter_that_an_action_does_not_know_is_told(product: str, action: 
 def _without_mandatory(request: type[Any]) -> type[Any]:
     """The same parameters, none of them mandatory."""
     hints = typing.get_type_hints(request)
-    found = [
+    optional = [
         (f.name, hints[f.name], dataclasses.field(default=None, metadata=f.metadata))
         for f in dataclasses.fields(request)
     ]
-    return dataclasses.make_dataclass(request.__name__, found, frozen=True, kw_only=True)
+    return dataclasses.make_dataclass(request.__name__, optional, frozen=True, kw_only=True)
 
 
 @pytest.mark.parametrize(

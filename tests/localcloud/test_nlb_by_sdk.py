@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 
+from localcloud.daemons import ask
+from localcloud.machines.control import LoadBalancer
+from localcloud.machines.load_balancers import is_admitted, is_checked
 from tests.localcloud.cloud_thread import CloudThread
 from tests.localcloud.sdk_api import Api, refused
 from tests.localcloud.test_ecs_by_sdk import ZONE, Place
@@ -37,15 +40,15 @@ class Balanced(Place):
         ]
 
     def nlb(self, **more: object) -> str:
-        given = {"AddressType": "Intranet", "VpcId": self.vpc, "ZoneMappings": self.zones()}
-        return str(self.api.nlb("CreateLoadBalancer", **{**given, **more})["LoadbalancerId"])
+        usual = {"AddressType": "Intranet", "VpcId": self.vpc, "ZoneMappings": self.zones()}
+        return str(self.api.nlb("CreateLoadBalancer", **{**usual, **more})["LoadbalancerId"])
 
     def shown_nlb(self, nlb: str) -> dict[str, Any]:
         return self.api.nlb("GetLoadBalancerAttribute", LoadBalancerId=nlb)
 
     def server_group(self, **more: object) -> str:
-        given = {"ServerGroupName": "web", "VpcId": self.vpc, **more}
-        return str(self.api.nlb("CreateServerGroup", **given)["ServerGroupId"])
+        usual = {"ServerGroupName": "web", "VpcId": self.vpc, **more}
+        return str(self.api.nlb("CreateServerGroup", **usual)["ServerGroupId"])
 
     def add(self, group: str, *servers: dict[str, object]) -> dict[str, Any]:
         return self.api.nlb("AddServersToServerGroup", ServerGroupId=group, Servers=list(servers))
@@ -55,13 +58,13 @@ class Balanced(Place):
         return list(answer["Servers"])
 
     def listener(self, nlb: str, group: str, **more: object) -> str:
-        given = {
+        usual = {
             "LoadBalancerId": nlb,
             "ServerGroupId": group,
             "ListenerProtocol": "TCP",
             "ListenerPort": 80,
         }
-        return str(self.api.nlb("CreateListener", **{**given, **more})["ListenerId"])
+        return str(self.api.nlb("CreateListener", **{**usual, **more})["ListenerId"])
 
 
 @pytest.fixture
@@ -128,7 +131,7 @@ def test_a_vswitch_of_another_vpc_is_refused(place: Balanced) -> None:
         place.nlb(VpcId="vpc-none")
 
 
-def test_an_internet_nlb_has_eips_its_own_or_given_ones(place: Balanced) -> None:
+def test_an_internet_nlb_has_eips_its_own_or_those_of_the_request(place: Balanced) -> None:
     eip = place.api.vpc("AllocateEipAddress")
     nlb = place.nlb(
         AddressType="Internet", ZoneMappings=place.zones(AllocationId=eip["AllocationId"])
@@ -227,28 +230,28 @@ def test_the_same_client_token_makes_one_nlb(place: Balanced) -> None:
     assert place.api.nlb("ListLoadBalancers")["TotalCount"] == 1
 
 
-def test_nlbs_are_found_by_tag_name_and_address_and_come_in_pages(place: Balanced) -> None:
+def test_nlbs_are_listed_by_tag_name_and_address_and_come_in_pages(place: Balanced) -> None:
     tag = {"Key": "kubernetes.do.not.delete", "Value": "a1"}
-    made = [
+    ids = [
         place.nlb(LoadBalancerName="a1", Tag=[tag]),
         place.nlb(LoadBalancerName="a2"),
         place.nlb(LoadBalancerName="a3"),
     ]
 
-    def found(**given: object) -> list[str]:
-        answer = place.api.nlb("ListLoadBalancers", **given)
+    def listed(**filters: object) -> list[str]:
+        answer = place.api.nlb("ListLoadBalancers", **filters)
         return [b["LoadBalancerId"] for b in answer["LoadBalancers"]]
 
-    assert found(Tag=[tag]) == made[:1]
-    assert found(LoadBalancerNames=["a2"]) == made[1:2]
-    assert found(LoadBalancerIds=made[1:]) == made[1:]
-    assert found(AddressType="Internet") == []
-    assert found(VpcIds=[place.vpc], ZoneId=OTHER_ZONE, LoadBalancerStatus="Active") == made
-    name = place.shown_nlb(made[2])["DNSName"]
-    assert found(DNSName=name) == made[2:]
+    assert listed(Tag=[tag]) == ids[:1]
+    assert listed(LoadBalancerNames=["a2"]) == ids[1:2]
+    assert listed(LoadBalancerIds=ids[1:]) == ids[1:]
+    assert listed(AddressType="Internet") == []
+    assert listed(VpcIds=[place.vpc], ZoneId=OTHER_ZONE, LoadBalancerStatus="Active") == ids
+    name = place.shown_nlb(ids[2])["DNSName"]
+    assert listed(DNSName=name) == ids[2:]
     page = place.api.nlb("ListLoadBalancers", MaxResults=2)
     assert (page["TotalCount"], page["MaxResults"]) == (3, 2)
-    assert found(MaxResults=2, NextToken=page["NextToken"]) == made[2:]
+    assert listed(MaxResults=2, NextToken=page["NextToken"]) == ids[2:]
 
 
 def test_attributes_and_bandwidth_packages(place: Balanced) -> None:
@@ -390,7 +393,7 @@ def test_a_server_group_changes_in_place_and_is_deleted_when_unused(place: Balan
         place.servers(group)
 
 
-def test_a_listener_runs_once_it_is_made_and_stops_and_starts(place: Balanced) -> None:
+def test_a_new_listener_runs_and_stops_and_starts(place: Balanced) -> None:
     nlb, group = place.nlb(), place.server_group()
     listener = place.listener(nlb, group, ListenerDescription="k8s/80/web", Cps=100)
     one = {"ListenerId": listener}
@@ -443,8 +446,8 @@ def test_ports_protocols_and_groups_of_listeners_must_go_together(place: Balance
     assert place.api.nlb("ListListeners")["Listeners"] == []
 
 
-def test_a_tcpssl_listener_takes_a_group_of_its_own_protocol_as_it_is_made(place: Balanced) -> None:
-    """As the cloud controller v2.14.0 makes it: nothing is said of PreserveClientIp."""
+def test_a_new_tcpssl_listener_takes_a_group_of_its_own_protocol(place: Balanced) -> None:
+    """As the cloud controller v2.14.0 creates it, without PreserveClientIpEnabled."""
     group = place.server_group(Protocol="TCPSSL")
     port = {"ListenerPort": 443, "ListenerProtocol": "TCPSSL", "CertificateIds": ["c1"]}
     listener = place.listener(place.nlb(), group, **port)
@@ -468,19 +471,84 @@ def test_a_tcpssl_listener_has_additional_certificates(place: Balanced) -> None:
         place.api.nlb("DisassociateAdditionalCertificatesWithListener", **both)
 
 
-def test_a_server_whose_machine_stands_still_is_unhealthy(place: Balanced) -> None:
+def unhealthy(place: Balanced, listener: str) -> list[str]:
+    answer = place.api.nlb("GetListenerHealthStatus", ListenerId=listener)
+    (status,) = answer["ListenerHealthStatus"]
+    return [s["ServerId"] for s in status["ServerGroupInfos"][0]["NonNormalServers"]]
+
+
+def from_the_nlb(port: int) -> list[dict[str, str]]:
+    """A rule for each vSwitch that the NLB is in."""
+    return [
+        {"IpProtocol": "tcp", "PortRange": f"{port}/{port}", "SourceCidrIp": cidr}
+        for cidr in ("172.31.192.0/20", "172.31.0.0/24")
+    ]
+
+
+def test_a_server_whose_machine_is_stopped_is_unhealthy(place: Balanced) -> None:
+    instance, group = place.run(), place.server_group()
+    place.api.ecs(
+        "AuthorizeSecurityGroup", SecurityGroupId=place.group, Permissions=from_the_nlb(80)
+    )
+    place.add(group, {"ServerId": instance, "ServerType": "Ecs", "Port": 80})
+    listener = place.listener(place.nlb(), group)
+    assert unhealthy(place, listener) == []
+    place.api.ecs("StopInstance", InstanceId=instance)
+    assert unhealthy(place, listener) == [instance]
+
+
+def test_a_server_is_unhealthy_without_a_rule_for_each_vswitch_of_the_nlb(place: Balanced) -> None:
+    """Health checks come from the NLB's own addresses, and security groups judge them."""
     instance, group = place.run(), place.server_group()
     place.add(group, {"ServerId": instance, "ServerType": "Ecs", "Port": 80})
     listener = place.listener(place.nlb(), group)
+    assert unhealthy(place, listener) == [instance]
+    rules = from_the_nlb(80)
+    place.api.ecs("AuthorizeSecurityGroup", SecurityGroupId=place.group, Permissions=rules[:1])
+    assert unhealthy(place, listener) == [instance]
+    place.api.ecs("AuthorizeSecurityGroup", SecurityGroupId=place.group, Permissions=rules[1:])
+    assert unhealthy(place, listener) == []
+    place.api.ecs("RevokeSecurityGroup", SecurityGroupId=place.group, Permissions=rules[:1])
+    assert unhealthy(place, listener) == [instance]
 
-    def unhealthy() -> list[str]:
-        answer = place.api.nlb("GetListenerHealthStatus", ListenerId=listener)
-        (status,) = answer["ListenerHealthStatus"]
-        return [s["ServerId"] for s in status["ServerGroupInfos"][0]["NonNormalServers"]]
 
-    assert unhealthy() == []
-    place.api.ecs("StopInstance", InstanceId=instance)
-    assert unhealthy() == [instance]
+def test_a_check_of_another_port_needs_a_rule_for_that_port(place: Balanced) -> None:
+    instance = place.run()
+    group = place.server_group(HealthCheckConfig={"HealthCheckConnectPort": 8081})
+    place.add(group, {"ServerId": instance, "ServerType": "Ecs", "Port": 80})
+    listener = place.listener(place.nlb(), group)
+    place.api.ecs(
+        "AuthorizeSecurityGroup", SecurityGroupId=place.group, Permissions=from_the_nlb(80)
+    )
+    assert unhealthy(place, listener) == [instance]
+    place.api.ecs(
+        "AuthorizeSecurityGroup", SecurityGroupId=place.group, Permissions=from_the_nlb(8081)
+    )
+    assert unhealthy(place, listener) == []
+
+
+def test_the_machines_view_has_an_nlb_in_each_zone_with_the_rules_before_its_backends(
+    place: Balanced, cloud: CloudThread
+) -> None:
+    instance, group = place.run(), place.server_group()
+    place.api.ecs(
+        "AuthorizeSecurityGroup", SecurityGroupId=place.group, Permissions=from_the_nlb(80)
+    )
+    place.add(group, {"ServerId": instance, "ServerType": "Ecs", "Port": 80})
+    nlb = place.nlb()
+    place.listener(nlb, group)
+    view = ask(cloud.places, "GET", "/machines")
+    zones = [LoadBalancer.read(b) for b in view["load_balancers"]]
+    shown = [address(z) for z in place.shown_nlb(nlb)["ZoneMappings"]]
+    assert [z.address for z in zones] == [s["PrivateIPv4Address"] for s in shown]
+    assert [z.listeners[0].sources for z in zones] == [
+        tuple(s["Ipv4LocalAddresses"]) for s in shown
+    ]
+    (backend,) = zones[0].listeners[0].backends
+    assert (backend.instance_id, backend.check_port) == (instance, 80)
+    assert is_checked(zones[0].listeners[0], backend)
+    assert not is_admitted(zones[0].listeners[0], backend, "10.1.2.3")
+    assert is_admitted(zones[0].listeners[0], backend, "172.31.0.9")
 
 
 def test_tags_of_nlb_resources(place: Balanced) -> None:
@@ -500,7 +568,7 @@ def test_where_nlb_is(api: Api) -> None:
     assert {"ZoneId": ZONE, "LocalName": ZONE} in api.nlb("DescribeZones")["Zones"]
 
 
-def test_a_job_nobody_began_is_not_found(api: Api) -> None:
+def test_an_unknown_job_answers_not_found(api: Api) -> None:
     with refused("ResourceNotFound.JobId"):
         api.nlb("GetJobStatus", JobId="none")
 

@@ -133,7 +133,7 @@ def test_circumstances_of_a_request_decide(
         ({"StringEquals": {"ecs:InstanceType": "x"}}, "LocalCloud.UnsupportedCondition"),
     ],
 )
-def test_what_cannot_be_evaluated_is_refused_when_the_policy_is_made(
+def test_a_policy_that_cannot_be_evaluated_is_refused_at_its_creation(
     api: Api, condition: dict[str, Any], code: str
 ) -> None:
     text = document(statement(Condition=condition))
@@ -176,9 +176,9 @@ def test_a_sessions_own_policy_only_narrows(api: Api, cloud: CloudThread) -> Non
     def session(*statements: dict[str, Any]) -> Api:
         limit = {"Policy": document(*statements)} if statements else {}
         answer = sender.sts("AssumeRole", RoleArn=ROLE, RoleSessionName="session", **limit)
-        given = answer["Credentials"]
+        credentials = answer["Credentials"]
         names = ("AccessKeyId", "AccessKeySecret", "SecurityToken")
-        return Api(cloud.config(*(given[n] for n in names)))
+        return Api(cloud.config(*(credentials[n] for n in names)))
 
     session().vpc("DescribeVpcs")
     wide = session(statement())

@@ -104,9 +104,11 @@ def test_a_deny_for_one_resource_refuses_the_call() -> None:
 
 
 def test_a_permission_for_one_instance_does_not_make_new_ones() -> None:
-    made = ARN.replace("i-1", "*")
-    assert not allowed(asked("ecs:RunInstances", made), statement(Resource=ARN))
-    assert allowed(asked("ecs:RunInstances", made), statement(Resource=ARN.replace("i-1", "*")))
+    any_instance = ARN.replace("i-1", "*")
+    assert not allowed(asked("ecs:RunInstances", any_instance), statement(Resource=ARN))
+    assert allowed(
+        asked("ecs:RunInstances", any_instance), statement(Resource=ARN.replace("i-1", "*"))
+    )
 
 
 NOW = "2026-11-23T08:00:00+00:00"
@@ -155,10 +157,10 @@ def test_the_table_has_every_operator() -> None:
     assert {operator for operator, *_ in TABLE} == set(conditions.OPERATORS)
 
 
-@pytest.mark.parametrize(("operator", "wanted", "given_value", "holds"), TABLE)
-def test_a_condition_holds(operator: str, wanted: object, given_value: str, holds: bool) -> None:  # noqa: FBT001
-    condition = {operator: {"acs:SourceIp": wanted}}
-    call = asked(acs__SourceIp=given_value)
+@pytest.mark.parametrize(("operator", "expected", "actual", "holds"), TABLE)
+def test_a_condition_holds(operator: str, expected: object, actual: str, holds: bool) -> None:  # noqa: FBT001
+    condition = {operator: {"acs:SourceIp": expected}}
+    call = asked(acs__SourceIp=actual)
     assert allowed(call, statement(Condition=condition)) is holds
     # The same of a Deny: it refuses exactly when its condition holds.
     assert allowed(call, statement(), statement("Deny", Condition=condition)) is not holds
@@ -187,7 +189,7 @@ def test_all_operators_and_all_keys_must_hold() -> None:
     assert not allowed(call, statement(Condition=two_keys))
 
 
-def test_keys_are_found_in_any_case_but_tags_are_exact() -> None:
+def test_keys_match_in_any_case_but_tags_exactly() -> None:
     call = asked(tags={"Team": "dev"}, acs__SourceIp="127.0.0.1")
     for key, expected in (("acs:ResourceTag/Team", True), ("acs:resourcetag/team", False)):
         tagged = statement(Condition={"StringEquals": {key: "dev"}})
@@ -235,7 +237,7 @@ def test_a_document_that_cannot_be_is_refused(text: str) -> None:
     assert policies.problem(text)
 
 
-def test_a_key_that_cannot_be_evaluated_here_is_told() -> None:
+def test_a_key_that_cannot_be_evaluated_here_is_named() -> None:
     text = document(statement(Condition={"StringEquals": {"ecs:InstanceType": "ecs.g7.large"}}))
     assert policies.unevaluated(text) == "ecs:InstanceType"
 
@@ -260,7 +262,7 @@ _conditions = st.sampled_from(
 
 @st.composite
 def statements(draw: st.DrawFn, effect: str | None = None) -> dict[str, Any]:
-    found: dict[str, Any] = {
+    drawn: dict[str, Any] = {
         "Effect": effect or draw(st.sampled_from(["Allow", "Deny"])),
         draw(st.sampled_from(["Action", "Action", "NotAction"])): draw(
             st.lists(_patterns, min_size=1, max_size=2)
@@ -268,7 +270,7 @@ def statements(draw: st.DrawFn, effect: str | None = None) -> dict[str, Any]:
         "Resource": draw(st.lists(_resources, min_size=1, max_size=2)),
     }
     condition = draw(_conditions)
-    return {**found, "Condition": condition} if condition else found
+    return {**drawn, "Condition": condition} if condition else drawn
 
 
 @st.composite
@@ -284,53 +286,53 @@ def calls(draw: st.DrawFn) -> Asked:
     )
 
 
-def allows(found: list[dict[str, Any]], call: Asked) -> bool:
-    return policies.allows([document(*found)], call) if found else policies.allows([], call)
+def allows(rules: list[dict[str, Any]], call: Asked) -> bool:
+    return policies.allows([document(*rules)], call) if rules else policies.allows([], call)
 
 
-@given(found=st.lists(statements(), max_size=4), call=calls())
-def test_without_an_allow_nothing_is_allowed(found: list[dict[str, Any]], call: Asked) -> None:
-    denies = [s for s in found if s["Effect"] == "Deny"]
+@given(rules=st.lists(statements(), max_size=4), call=calls())
+def test_without_an_allow_nothing_is_allowed(rules: list[dict[str, Any]], call: Asked) -> None:
+    denies = [s for s in rules if s["Effect"] == "Deny"]
     assert not allows(denies, call)
 
 
-@given(found=st.lists(statements(), max_size=4), call=calls())
-def test_a_deny_of_everything_always_wins(found: list[dict[str, Any]], call: Asked) -> None:
-    assert not allows([*found, statement("Deny", Action="*")], call)
+@given(rules=st.lists(statements(), max_size=4), call=calls())
+def test_a_deny_of_everything_always_wins(rules: list[dict[str, Any]], call: Asked) -> None:
+    assert not allows([*rules, statement("Deny", Action="*")], call)
 
 
-@given(found=st.lists(statements(), max_size=4), more=statements("Allow"), call=calls())
+@given(rules=st.lists(statements(), max_size=4), more=statements("Allow"), call=calls())
 def test_one_more_allow_never_takes_away(
-    found: list[dict[str, Any]], more: dict[str, Any], call: Asked
+    rules: list[dict[str, Any]], more: dict[str, Any], call: Asked
 ) -> None:
-    assert allows([*found, more], call) >= allows(found, call)
+    assert allows([*rules, more], call) >= allows(rules, call)
 
 
-@given(found=st.lists(statements(), max_size=4), more=statements("Deny"), call=calls())
+@given(rules=st.lists(statements(), max_size=4), more=statements("Deny"), call=calls())
 def test_one_more_deny_never_gives(
-    found: list[dict[str, Any]], more: dict[str, Any], call: Asked
+    rules: list[dict[str, Any]], more: dict[str, Any], call: Asked
 ) -> None:
-    assert allows([*found, more], call) <= allows(found, call)
+    assert allows([*rules, more], call) <= allows(rules, call)
 
 
-@given(found=st.lists(statements(), min_size=1, max_size=4), call=calls(), data=st.data())
+@given(rules=st.lists(statements(), min_size=1, max_size=4), call=calls(), data=st.data())
 def test_the_order_and_the_number_of_documents_do_not_matter(
-    found: list[dict[str, Any]], call: Asked, data: st.DataObject
+    rules: list[dict[str, Any]], call: Asked, data: st.DataObject
 ) -> None:
-    shuffled = data.draw(st.permutations(found))
+    shuffled = data.draw(st.permutations(rules))
     apart = [document(s) for s in shuffled]
-    assert policies.allows(apart, call) is allows(found, call)
+    assert policies.allows(apart, call) is allows(rules, call)
 
 
-@given(found=st.lists(statements(), max_size=4), call=calls())
+@given(rules=st.lists(statements(), max_size=4), call=calls())
 def test_a_call_of_two_resources_is_allowed_when_each_alone_is(
-    found: list[dict[str, Any]], call: Asked
+    rules: list[dict[str, Any]], call: Asked
 ) -> None:
     each = [
-        allows(found, Asked(action=call.action, resources=[one], context=call.context))
+        allows(rules, Asked(action=call.action, resources=[one], context=call.context))
         for one in call.resources
     ]
-    assert allows(found, call) is all(each)
+    assert allows(rules, call) is all(each)
 
 
 @given(st.text(max_size=200))

@@ -45,7 +45,7 @@ def role(api: Api, document: str | None = None, name: str = "r", by: str = ECS) 
         api.ram("AttachPolicyToRole", PolicyType="Custom", PolicyName=name, RoleName=name)
 
 
-def test_a_role_is_made_shown_changed_and_deleted(api: Api) -> None:
+def test_a_role_is_created_shown_changed_and_deleted(api: Api) -> None:
     role(api)
     shown = api.ram("GetRole", RoleName="r")["Role"]
     assert shown["Arn"] == f"acs:ram::{ACCOUNT_ID}:role/r"
@@ -93,8 +93,8 @@ def test_a_policy_has_versions_and_holders(api: Api) -> None:
     assert (shown["Policy"]["Description"], shown["Policy"]["AttachmentCount"]) == ("new", 1)
     holders = api.ram("ListEntitiesForPolicy", PolicyName="r", PolicyType="Custom")
     assert [r["RoleName"] for r in holders["Roles"]["Role"]] == ["r"]
-    held = api.ram("ListPoliciesForRole", RoleName="r")["Policies"]["Policy"]
-    assert [p["PolicyName"] for p in held] == ["r"]
+    listed = api.ram("ListPoliciesForRole", RoleName="r")["Policies"]["Policy"]
+    assert [p["PolicyName"] for p in listed] == ["r"]
     with refused("DeleteConflict.Role.Policy"):
         api.ram("DeleteRole", RoleName="r")
     with refused("DeleteConflict.Policy.Role"):
@@ -206,15 +206,21 @@ def test_an_assumed_role_may_do_what_the_role_may(api: Api, cloud: CloudThread) 
     with refused("NoPermission"):
         api.sts("AssumeRole", RoleArn=arn, RoleSessionName="session")
     sender = assumer(api, cloud)
-    given = sender.sts("AssumeRole", RoleArn=arn, RoleSessionName="session")["Credentials"]
+    answer = sender.sts(
+        "AssumeRole", RoleArn=arn, RoleSessionName="session", SourceIdentity="alice"
+    )
+    assert answer["SourceIdentity"] == "alice"
+    credentials = answer["Credentials"]
     theirs = Api(
-        cloud.config(given["AccessKeyId"], given["AccessKeySecret"], given["SecurityToken"])
+        cloud.config(
+            credentials["AccessKeyId"], credentials["AccessKeySecret"], credentials["SecurityToken"]
+        )
     )
     assert theirs.sts("GetCallerIdentity")["Arn"] == f"{arn}/session"
     theirs.vpc("DescribeVpcs")
     with refused("Forbidden.RAM"):
         theirs.vpc("CreateVpc", CidrBlock="10.0.0.0/16")
-    wrong = Api(cloud.config(given["AccessKeyId"], given["AccessKeySecret"], "other"))
+    wrong = Api(cloud.config(credentials["AccessKeyId"], credentials["AccessKeySecret"], "other"))
     with refused("InvalidSecurityToken.MismatchWithAccessKey"):
         wrong.vpc("DescribeVpcs")
 
@@ -234,11 +240,13 @@ def test_a_machine_gets_its_roles_credentials(api: Api, cloud: CloudThread) -> N
     role(api, allowing("ecs:DescribeInstances"))
     instance_id = Place(api).run(RamRoleName="r")
     path = f"/machines/{instance_id}/credentials"
-    given = ask(cloud.places, "GET", path)
-    assert given["Code"] == "Success"
-    assert ask(cloud.places, "GET", path)["AccessKeyId"] == given["AccessKeyId"]
+    credentials = ask(cloud.places, "GET", path)
+    assert credentials["Code"] == "Success"
+    assert ask(cloud.places, "GET", path)["AccessKeyId"] == credentials["AccessKeyId"]
     theirs = Api(
-        cloud.config(given["AccessKeyId"], given["AccessKeySecret"], given["SecurityToken"])
+        cloud.config(
+            credentials["AccessKeyId"], credentials["AccessKeySecret"], credentials["SecurityToken"]
+        )
     )
     theirs.ecs("DescribeInstances")
     with refused("Forbidden.RAM"):

@@ -47,12 +47,12 @@ class Signed:
                 nonce=self.nonce,
             )
             return cloud.raw("POST", self.then(target), b"", headers)
-        given = {**DESCRIBE, "VpcName": "x"}
+        fields = {**DESCRIBE, "VpcName": "x"}
         if self.token is not None:
-            given["SecurityToken"] = self.token
+            fields["SecurityToken"] = self.token
         text = self.then(
             signed_v1(
-                given,
+                fields,
                 key=self.key,
                 secret=self.secret,
                 at=self.at,
@@ -83,7 +83,7 @@ def test_a_wrong_secret_does_not_match(cloud: CloudThread, signed: Signed) -> No
     assert refusal(wrong.send(cloud)) == (400, "SignatureDoesNotMatch")
 
 
-def test_an_unknown_key_is_not_found(cloud: CloudThread, signed: Signed) -> None:
+def test_an_unknown_key_answers_not_found(cloud: CloudThread, signed: Signed) -> None:
     unknown = replace(signed, key="LTAInobody")
     assert refusal(unknown.send(cloud)) == (404, "InvalidAccessKeyId.NotFound")
 
@@ -170,8 +170,8 @@ def test_a_v1_request_needs_all_its_parts(cloud: CloudThread, name: str, code: s
 
 
 def test_a_timestamp_must_be_in_its_format(cloud: CloudThread) -> None:
-    given = {**DESCRIBE, "Timestamp": "yesterday"}
-    text = signed_v1(given, key=ROOT_KEY_ID, secret=ROOT_SECRET)
+    fields = {**DESCRIBE, "Timestamp": "yesterday"}
+    text = signed_v1(fields, key=ROOT_KEY_ID, secret=ROOT_SECRET)
     bad = "&".join(p for p in text.split("&") if not p.startswith("Timestamp="))
     answer = cloud.raw("POST", "/", (bad + "&Timestamp=yesterday").encode(), FORM)
     assert refusal(answer) == (400, "InvalidTimeStamp.Format")

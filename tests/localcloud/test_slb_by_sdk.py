@@ -19,14 +19,14 @@ def place(api: Api) -> Place:
 
 
 def intranet(place: Place, **more: object) -> str:
-    made = place.api.slb(
+    answer = place.api.slb(
         "CreateLoadBalancer",
         AddressType="intranet",
         VSwitchId=place.vswitch,
         LoadBalancerName="api",
         **more,
     )
-    return str(made["LoadBalancerId"])
+    return str(answer["LoadBalancerId"])
 
 
 def test_an_intranet_clb_holds_an_address_of_its_vswitch(place: Place) -> None:
@@ -48,8 +48,8 @@ def test_an_intranet_clb_holds_an_address_of_its_vswitch(place: Place) -> None:
 
 
 def test_an_internet_clb_has_an_address_that_no_eip_gets(api: Api) -> None:
-    made = api.slb("CreateLoadBalancer", AddressType="internet")
-    assert made["Address"] == "127.66.0.1"
+    clb = api.slb("CreateLoadBalancer", AddressType="internet")
+    assert clb["Address"] == "127.66.0.1"
     assert api.vpc("AllocateEipAddress")["EipAddress"] == "127.66.0.2"
 
 
@@ -63,7 +63,7 @@ def test_an_eip_can_be_on_an_intranet_clb(place: Place) -> None:
     assert shown["InstanceId"] == ""
 
 
-def test_a_clb_changes_in_place_and_is_found_by_tag(place: Place) -> None:
+def test_a_clb_changes_in_place_and_is_listed_by_tag(place: Place) -> None:
     clb = intranet(place, Tag=[{"Key": "kubernetes.do.not.delete", "Value": "a1"}])
     one = {"LoadBalancerId": clb}
     slb = place.api.slb
@@ -175,7 +175,7 @@ def test_backend_servers_are_read_as_the_cloud_controller_writes_them(place: Pla
     assert slb("DescribeVServerGroupAttribute", **one)["BackendServers"]["BackendServer"] == []
 
 
-def test_a_tcp_listener_is_made_started_changed_and_deleted(place: Place) -> None:
+def test_a_tcp_listener_is_created_started_changed_and_deleted(place: Place) -> None:
     clb = intranet(place)
     slb = place.api.slb
     group = slb("CreateVServerGroup", LoadBalancerId=clb)["VServerGroupId"]

@@ -11,10 +11,10 @@ from tests.localcloud.sdk_api import Api, refused
 pytestmark = pytest.mark.unit
 
 
-def test_every_product_is_found_where_one_asks(cloud: CloudThread, api: Api) -> None:
+def test_every_product_has_an_endpoint_here(cloud: CloudThread, api: Api) -> None:
     answer = api.location("DescribeEndpoints", Id="cn-hangzhou", ServiceCode="ecs", Type="openAPI")
-    (found,) = answer["Endpoints"]["Endpoint"]
-    assert found["Endpoint"] == f"127.0.0.1:{cloud.port}"
+    (endpoint,) = answer["Endpoints"]["Endpoint"]
+    assert endpoint["Endpoint"] == f"127.0.0.1:{cloud.port}"
 
 
 def test_the_account_has_bought_nothing(api: Api) -> None:

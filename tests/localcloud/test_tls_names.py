@@ -1,4 +1,4 @@
-"""The local cloud's certificate: whom it names, and when it is made anew."""
+"""The local cloud's certificate: the names in it, and when it is replaced."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_a_certificate_that_is_good_is_kept(tmp_path: Path) -> None:
     assert (tmp_path / "server.pem").read_bytes() == before
 
 
-def test_one_of_an_older_cloud_that_names_loopback_only_is_made_anew(
+def test_a_certificate_of_an_older_cloud_is_replaced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     older = tuple(

@@ -1,1 +1,1 @@
-"""Who may do what: principals, and RAM policies evaluated for them."""
+"""Access: principals, and RAM policies evaluated for them."""

@@ -9,7 +9,7 @@ from typing import Final
 
 from localcloud.products.ram import identities
 from localcloud.products.ram.entities import AccessKey, Role, Session, User
-from localcloud.products.ram.policies import document_of
+from localcloud.products.ram.spreading import documents_of
 from localcloud.settings import Cloud
 from localcloud.state.store import Store
 from localcloud.wire import signatures
@@ -116,8 +116,8 @@ class Authenticator:
         return principal
 
     @staticmethod
-    def _compare(given: str, computed: str) -> None:
-        if not signatures.same(given, computed):
+    def _compare(sent: str, computed: str) -> None:
+        if not signatures.same(sent, computed):
             raise ApiError(
                 "SignatureDoesNotMatch",
                 "Specified signature is not matched with our calculation. "
@@ -135,23 +135,22 @@ class Authenticator:
             )
         key = self._store.find(AccessKey, key_id)
         if key is not None:
-            return key.secret, self._user(key)
+            return key.secret, self._user(key, now)
         session = self._store.find(Session, key_id)
         if session is not None:
             return session.secret, self._session(session, token, now)
         raise ApiError("InvalidAccessKeyId.NotFound", "Specified access key is not found.", 404)
 
-    def _user(self, key: AccessKey) -> Principal:
+    def _user(self, key: AccessKey, now: float) -> Principal:
         user = self._store.find(User, key.user_name)
         if user is None or not key.active:
             raise ApiError("InvalidAccessKeyId.Inactive", "Specified access key is disabled.")
-        documents = (document_of(self._store, a) for a in user.policies)
         return Principal(
             kind="RAMUser",
             arn=f"acs:ram::{self._cloud.account_id}:user/{user.name}",
             identity=user.user_id,
             user_id=user.user_id,
-            policies=tuple(d for d in documents if d),
+            policies=documents_of(self._store, self._cloud, user, now),
         )
 
     def _session(self, session: Session, token: str, now: float) -> Principal:
@@ -165,12 +164,11 @@ class Authenticator:
         role = self._store.find(Role, session.role_name)
         if session.expires < now or role is None:
             raise ApiError("InvalidSecurityToken.Expired", "Specified SecurityToken is expired.")
-        documents = (document_of(self._store, a) for a in role.policies)
         return Principal(
             kind="AssumedRoleUser",
             arn=f"{identities.role_arn(self._cloud.account_id, role.name)}/{session.session_name}",
             identity=f"{role.role_id}:{session.session_name}",
             role_id=role.role_id,
-            policies=tuple(d for d in documents if d),
+            policies=documents_of(self._store, self._cloud, role, now),
             limit=session.policy,
         )

@@ -17,7 +17,7 @@ from .principals import Principal
 
 
 def of(
-    principal: Principal, http: HttpRequest, now: float, given: Mapping[str, str]
+    principal: Principal, http: HttpRequest, now: float, parameters: Mapping[str, str]
 ) -> dict[str, str]:
     """The values of the condition keys, as `conditions.canonical` writes them."""
     context = {
@@ -26,28 +26,30 @@ def of(
         "acs:principalarn": principal.arn,
         "acs:securetransport": "true",
         "acs:sourceip": http.peer,
-        **requested_tags(given),
+        **requested_tags(parameters),
     }
-    if given.get("ServiceName"):
-        context["ram:servicename"] = given["ServiceName"]
-    if given.get("ExternalId"):
-        context["sts:externalid"] = given["ExternalId"]
+    if parameters.get("ServiceName"):
+        context["ram:servicename"] = parameters["ServiceName"]
+    if parameters.get("ExternalId"):
+        context["sts:externalid"] = parameters["ExternalId"]
     return context
 
 
-def requested_tags(given: Mapping[str, str]) -> dict[str, str]:
+def requested_tags(parameters: Mapping[str, str]) -> dict[str, str]:
     """`acs:RequestTag/<key>` of the tags that a request sets, flat or as JSON."""
-    found: dict[str, str] = {}
-    for name, value in given.items():
+    context: dict[str, str] = {}
+    for name, value in parameters.items():
         head, _, rest = name.partition(".")
         if head not in {"Tag", "Tags"}:
             continue
         if rest.lower().endswith(".key"):
             values = (f"{name[:-3]}{v}" for v in ("Value", "value"))
-            found[f"acs:requesttag/{value}"] = next((given[v] for v in values if v in given), "")
+            context[f"acs:requesttag/{value}"] = next(
+                (parameters[v] for v in values if v in parameters), ""
+            )
         elif not rest:
-            found |= _from_json(value)
-    return found
+            context |= _from_json(value)
+    return context
 
 
 def _from_json(text: str) -> dict[str, str]:
@@ -55,21 +57,21 @@ def _from_json(text: str) -> dict[str, str]:
         listed = json.loads(text)
     except (ValueError, RecursionError):
         return {}
-    found = {}
+    context = {}
     for tag in listed if isinstance(listed, list) else []:
         if isinstance(tag, dict):
             key = tag.get("Key", tag.get("TagKey", tag.get("key")))
             value = tag.get("Value", tag.get("TagValue", tag.get("value")))
-            found[f"acs:requesttag/{key}"] = "" if value is None else str(value)
-    return found
+            context[f"acs:requesttag/{key}"] = "" if value is None else str(value)
+    return context
 
 
 def resources_of(
-    store: Store, cloud: Cloud, product: str, action: str, given: Mapping[str, str]
+    store: Store, cloud: Cloud, product: str, action: str, parameters: Mapping[str, str]
 ) -> Sequence[Resource]:
-    """The resources of a call. What it makes has the tags that it sets."""
+    """The resources of a call. A resource that the call creates has the tags of the request."""
     making: Context = {
         key.replace("acs:requesttag/", "acs:resourcetag/", 1): value
-        for key, value in requested_tags(given).items()
+        for key, value in requested_tags(parameters).items()
     }
-    return resources.acted_on(store, cloud, product, action, given, making)
+    return resources.acted_on(store, cloud, product, action, parameters, making)

@@ -1,4 +1,4 @@
-"""Conditions of RAM policies: operators over what is known of a request.
+"""Conditions of RAM policies: operators over the facts of a request.
 
 All operators of a Condition must hold, and under each all keys; of a key's several values one is
 enough, and for a negated operator none may match. A key that the request does not have fails an
@@ -34,7 +34,7 @@ PREFIXES: Final = ("acs:requesttag/", "acs:resourcetag/")
 
 
 def canonical(key: str) -> str:
-    """A condition key as contexts hold it: lower case but for a tag's own key."""
+    """A condition key as contexts have it: lower case but for a tag's own key."""
     head, slash, tag = key.partition("/")
     return head.lower() + slash + tag
 
@@ -47,15 +47,15 @@ def pattern(text: str) -> re.Pattern[str]:
 
 
 def _number(text: str) -> float:
-    found = float(text)
-    if found != found or found in {float("inf"), float("-inf")}:  # noqa: PLR0124  # NaN
+    number = float(text)
+    if number != number or number in {float("inf"), float("-inf")}:  # noqa: PLR0124  # NaN
         raise ValueError(text)
-    return found
+    return number
 
 
 def _date(text: str) -> datetime:
-    found = datetime.fromisoformat(text)
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _bool(text: str) -> bool:
@@ -64,50 +64,50 @@ def _bool(text: str) -> bool:
     return text.lower() == "true"
 
 
-def _within(given: str, block: str) -> bool:
-    address = ipaddress.ip_address(given)
+def _within(sender: str, block: str) -> bool:
+    address = ipaddress.ip_address(sender)
     return address in ipaddress.ip_network(block, strict=False)
 
 
 Test = Callable[[str, str], bool]
 _ORDERS: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
-    "Equals": lambda given, wanted: given == wanted,
-    "LessThan": lambda given, wanted: given < wanted,
-    "LessThanEquals": lambda given, wanted: given <= wanted,
-    "GreaterThan": lambda given, wanted: given > wanted,
-    "GreaterThanEquals": lambda given, wanted: given >= wanted,
+    "Equals": lambda actual, expected: actual == expected,
+    "LessThan": lambda actual, expected: actual < expected,
+    "LessThanEquals": lambda actual, expected: actual <= expected,
+    "GreaterThan": lambda actual, expected: actual > expected,
+    "GreaterThanEquals": lambda actual, expected: actual >= expected,
 }
 
 
 def _ordered(read: Callable[[str], Any], order: Callable[[Any, Any], bool]) -> Test:
-    return lambda given, wanted: order(read(given), read(wanted))
+    return lambda actual, expected: order(read(actual), read(expected))
 
 
 def _operators() -> dict[str, tuple[Test, bool]]:
     """Operator → (whether a request's value matches one of the policy's, is it negated)."""
-    found: dict[str, tuple[Test, bool]] = {}
+    operators: dict[str, tuple[Test, bool]] = {}
     for name, test, opposite in (
-        ("StringEquals", lambda given, wanted: given == wanted, "StringNotEquals"),
+        ("StringEquals", lambda actual, expected: actual == expected, "StringNotEquals"),
         (
             "StringEqualsIgnoreCase",
-            lambda given, wanted: given.lower() == wanted.lower(),
+            lambda actual, expected: actual.lower() == expected.lower(),
             "StringNotEqualsIgnoreCase",
         ),
         (
             "StringLike",
-            lambda given, wanted: pattern(wanted).fullmatch(given) is not None,
+            lambda actual, expected: pattern(expected).fullmatch(actual) is not None,
             "StringNotLike",
         ),
         ("IpAddress", _within, "NotIpAddress"),
     ):
-        found[name] = (test, False)
-        found[opposite] = (test, True)
+        operators[name] = (test, False)
+        operators[opposite] = (test, True)
     for kind, read in (("Numeric", _number), ("Date", _date)):
         for order, compare in _ORDERS.items():
-            found[f"{kind}{order}"] = (_ordered(read, compare), False)
-        found[f"{kind}NotEquals"] = (_ordered(read, _ORDERS["Equals"]), True)
-    found["Bool"] = (_ordered(_bool, _ORDERS["Equals"]), False)
-    return found
+            operators[f"{kind}{order}"] = (_ordered(read, compare), False)
+        operators[f"{kind}NotEquals"] = (_ordered(read, _ORDERS["Equals"]), True)
+    operators["Bool"] = (_ordered(_bool, _ORDERS["Equals"]), False)
+    return operators
 
 
 _OPERATORS: Final = _operators()
@@ -137,16 +137,16 @@ def hold(condition: Mapping[str, Mapping[str, object]], context: Context) -> boo
 
 def _holds(operator: str, key: str, values: object, context: Context) -> bool:
     test, negated = _OPERATORS[operator]
-    given = context.get(canonical(key))
-    if given is None:
+    actual = context.get(canonical(key))
+    if actual is None:
         return negated
-    matched = any(_matches(test, given, wanted) for wanted in _texts(values))
+    matched = any(_matches(test, actual, expected) for expected in _texts(values))
     return matched != negated
 
 
-def _matches(test: Test, given: str, wanted: str) -> bool:
+def _matches(test: Test, actual: str, expected: str) -> bool:
     try:
-        return test(given, wanted)
+        return test(actual, expected)
     except (ValueError, TypeError):
         # The request's own value is not of the operator's type: it matches nothing.
         return False
@@ -162,9 +162,9 @@ def problem(condition: object) -> str | None:
         if not isinstance(keys, dict) or not keys:
             return f"{operator} must be an object of condition keys"
         for key, values in keys.items():
-            found = _values_problem(operator, key, values)
-            if found:
-                return found
+            reason = _values_problem(operator, key, values)
+            if reason:
+                return reason
     return None
 
 
@@ -192,7 +192,7 @@ def _readable(operator: str, value: str) -> bool:
 
 
 def unevaluated(condition: Mapping[str, Mapping[str, object]]) -> str | None:
-    """A condition key that the real RAM may know and the local cloud cannot evaluate, or None."""
+    """A condition key that the real RAM may evaluate and the local cloud cannot, or None."""
     for keys in condition.values():
         for key in keys:
             name = canonical(key)

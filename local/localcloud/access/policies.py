@@ -32,7 +32,7 @@ class Resource:
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """What a request wants to do: `ecs:DeleteInstance`, to what, under which circumstances."""
+    """The operation of a request: `ecs:DeleteInstance`, to what, under which circumstances."""
 
     action: str
     resources: Sequence[Resource]
@@ -64,9 +64,9 @@ def _covers(statement: Mapping[str, Any], arn: str) -> bool:
     return any(p == "*" or _arn_matches(p, arn) for p in _listed(statement["Resource"]))
 
 
-def _arn_matches(wanted: str, arn: str) -> bool:
+def _arn_matches(named: str, arn: str) -> bool:
     """Compare part by part, so that a wildcard of the region never reaches into the account."""
-    theirs, ours = wanted.split(":", 4), arn.split(":", 4)
+    theirs, ours = named.split(":", 4), arn.split(":", 4)
     return len(theirs) == len(ours) and all(
         # Products without regions have none in their ARNs, or a wildcard.
         _pattern(their).fullmatch(our) or (n == 2 and not their)  # noqa: PLR2004  # the region

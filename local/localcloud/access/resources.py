@@ -1,7 +1,7 @@
 """The resources that a call acts on, as ARNs: what a policy's Resource is compared with.
 
 By the products' pages on RAM: `acs:ecs:<region>:<account>:instance/<id>`. A call names resources in
-its parameters; what it makes or lists has no id yet and is `…/*`. Filters of a read are no
+its parameters; what it creates or lists has no id yet and is `…/*`. Filters of a read are no
 resources: only the kind that it reads counts.
 """
 
@@ -64,36 +64,36 @@ def acted_on(  # noqa: PLR0913, PLR0917  # a call, and where it is made
     cloud: Cloud,
     product: str,
     action: str,
-    given: Mapping[str, str],
+    parameters: Mapping[str, str],
     request_tags: Context,
 ) -> Sequence[Resource]:
-    """The resources of a call; product in lower case, `request_tags` for what it makes."""
+    """The resources of a call; product in lower case, `request_tags` for what it creates."""
     kinds = _KINDS.get(product, {})
     own = next(
         (kinds[noun] for noun in sorted(kinds, key=len, reverse=True) if noun in action), None
     )
     reads = action.startswith(_READS)
-    found: dict[str, Resource] = {}
+    touched: dict[str, Resource] = {}
     has_own = False
-    if given.get("RoleArn"):
-        return [Resource(arn=given["RoleArn"])]
-    for name, value in given.items():
+    if parameters.get("RoleArn"):
+        return [Resource(arn=parameters["RoleArn"])]
+    for name, value in parameters.items():
         where, kind = _kind_of(product, kinds, name)
-        if name.partition(".")[0] == "ResourceId" and given.get("ResourceType"):
-            where, kind = product, _type_of(product, given["ResourceType"])
+        if name.partition(".")[0] == "ResourceId" and parameters.get("ResourceType"):
+            where, kind = product, _type_of(product, parameters["ResourceType"])
             own = kind
         if kind is None or (reads and own is not None and kind != own):
             continue
         has_own = has_own or kind == own
         for resource_id in _ids(value):
             arn = _arn(cloud, where, f"{kind}/{_shown(where, resource_id)}")
-            if kind == "policy" and given.get("PolicyType") == "System":
+            if kind == "policy" and parameters.get("PolicyType") == "System":
                 arn = arn.replace(f":{cloud.account_id}:", ":system:")
-            found[arn] = Resource(arn=arn, context=_tags(store, resource_id))
-    if not has_own and (own is not None or not found):
+            touched[arn] = Resource(arn=arn, context=_tags(store, resource_id))
+    if not has_own and (own is not None or not touched):
         arn = _arn(cloud, product, f"{own}/*" if own else "*")
-        found[arn] = Resource(arn=arn, context=request_tags)
-    return list(found.values())
+        touched[arn] = Resource(arn=arn, context=request_tags)
+    return list(touched.values())
 
 
 def role(cloud: Cloud, name: str) -> Resource:

@@ -13,9 +13,9 @@ def main() -> int:
     """Assemble. Returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m localcloud.charts", description=__doc__)
     parser.add_argument("--home", type=Path, default=Path(".local"), help="default: .local")
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     try:
-        target = assemble(given.home.resolve())
+        target = assemble(arguments.home.resolve())
     except CrdsMissingError as error:
         sys.stderr.write(f"{error}\n")
         return 2

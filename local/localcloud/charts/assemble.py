@@ -17,7 +17,7 @@ NEEDED: Final = (
     "spidersubnets",
     "network-attachment-definitions",
 )
-"""Plural names of the CRDs that the real controller wants to see."""
+"""Plural names of the CRDs that the real controller expects."""
 
 
 class CrdsMissingError(Exception):

@@ -5,18 +5,14 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-from typing import TYPE_CHECKING
 
 from .cloud import RefusedError
 from .controller import Controller
 from .flags import FlagError, read_flags
 
-if TYPE_CHECKING:
-    from types import FrameType
-
 
 def main() -> int:
-    """Run until SIGTERM; the exit code says what is wrong with flags or addresses (2, 3)."""
+    """Run until SIGTERM. Returns 2 for wrong flags, 3 for an address of another cloud."""
     try:
         flags = read_flags(sys.argv[1:])
     except FlagError as error:
@@ -24,12 +20,8 @@ def main() -> int:
         return 2
     ended = threading.Event()
 
-    def end(number: int, frame: FrameType | None) -> None:
-        del number, frame
-        ended.set()
-
-    signal.signal(signal.SIGTERM, end)
-    signal.signal(signal.SIGINT, end)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ended.set())
     try:
         Controller.from_environment(flags).run(ended)
     except RefusedError as error:

@@ -5,85 +5,75 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
+from .balancer_kind import BalancerKind
 from .cloud import CloudError
-from .wants import OWNER_TAG, Backend, Port, Want, WantError
+from .desired import OWNER_TAG, Backend, DesiredLoadBalancer, Port, ServiceError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from .cloud import Cloud
-    from .flags import CloudConfig
 
 GONE: Final = "InvalidLoadBalancerId.NotFound"
 _REASON: Final = "managed.by.ack"
 _AT_ONCE: Final = 20
 
 
-class Clb:
-    """Makes, keeps and takes away CLBs."""
-
-    def __init__(self, cloud: Cloud, config: CloudConfig) -> None:
-        self._cloud = cloud
-        self._config = config
+class Clb(BalancerKind):
+    """Creates, updates and deletes CLBs."""
 
     def ensure(
-        self, asked: Want, groups: Mapping[Port, Sequence[Backend]]
+        self, desired: DesiredLoadBalancer, groups: Mapping[Port, Sequence[Backend]]
     ) -> tuple[str, list[dict[str, str]]]:
-        """Bring the load balancer to what is asked; its id and the Service's ingress.
-
-        Raises:
-            CloudError: The OpenAPI refused.
-            WantError: What is asked cannot be.
-        """
-        balancer = self._balancer(asked)
-        self._keep(asked, balancer)
-        ids = self._ensure_groups(asked, balancer, groups)
-        if asked.owned or asked.said("force-override-listeners") == "true":
-            self._ensure_listeners(asked, balancer, ids)
-        self._drop_groups(asked, balancer, keep=set(ids.values()))
+        """Bring the CLB to its desired state; its id and the Service's ingress."""
+        balancer = self._balancer(desired)
+        self._keep(desired, balancer)
+        ids = self._ensure_groups(desired, balancer, groups)
+        if desired.owned or desired.annotation("force-override-listeners") == "true":
+            self._ensure_listeners(desired, balancer, ids)
+        self._drop_groups(desired, balancer, keep=set(ids.values()))
         shown = self._cloud("slb", "DescribeLoadBalancerAttribute", LoadBalancerId=balancer)
         return balancer, [{"ip": shown["Address"]}]
 
-    def remove(self, asked: Want) -> str | None:
-        """Take everything away that was made; the id of what it was about."""
-        if not asked.owned:
-            balancer = asked.said("id")
+    def remove(self, desired: DesiredLoadBalancer) -> str | None:
+        """Delete the CLB; of one that was there before, what this controller added."""
+        if not desired.owned:
+            balancer = desired.annotation("id")
             try:
-                self._drop_listeners(asked, balancer, keep=set())
-                self._drop_groups(asked, balancer, keep=set())
+                self._drop_listeners(desired, balancer, keep=set())
+                self._drop_groups(desired, balancer, keep=set())
             except CloudError as error:
                 if error.code != GONE:
                     raise
             return balancer
-        found = self._find(asked)
-        if found is None:
+        balancer_id = self._find(desired)
+        if balancer_id is None:
             return None
-        if asked.said("preserve-lb-on-delete"):
-            return found
-        self._protect(found, on=False)
-        self._cloud("slb", "DeleteLoadBalancer", LoadBalancerId=found)
-        return found
+        if desired.annotation("preserve-lb-on-delete"):
+            return balancer_id
+        self._protect(balancer_id, on=False)
+        self._cloud("slb", "DeleteLoadBalancer", LoadBalancerId=balancer_id)
+        return balancer_id
 
-    def _find(self, asked: Want) -> str | None:
-        tag = json.dumps([{"TagKey": OWNER_TAG, "TagValue": asked.label}])
-        for by in ({"Tags": tag}, {"LoadBalancerName": asked.said("name", asked.label)}):
+    def _find(self, desired: DesiredLoadBalancer) -> str | None:
+        tag = json.dumps([{"TagKey": OWNER_TAG, "TagValue": desired.label}])
+        for by in ({"Tags": tag}, {"LoadBalancerName": desired.annotation("name", desired.label)}):
             answer = self._cloud("slb", "DescribeLoadBalancers", **by)
-            if found := answer["LoadBalancers"]["LoadBalancer"]:
-                return str(found[0]["LoadBalancerId"])
+            if balancers := answer["LoadBalancers"]["LoadBalancer"]:
+                return str(balancers[0]["LoadBalancerId"])
         return None
 
-    def _balancer(self, asked: Want) -> str:
-        if not asked.owned:
-            balancer = asked.said("id")
+    def _balancer(self, desired: DesiredLoadBalancer) -> str:
+        if not desired.owned:
+            balancer = desired.annotation("id")
             shown = self._cloud("slb", "DescribeLoadBalancerAttribute", LoadBalancerId=balancer)
             tags = self._tags(balancer)
             if {OWNER_TAG, "ack.aliyun.com"} & tags.keys():
-                raise WantError(
+                raise ServiceError(
                     f"loadbalancer {shown['LoadBalancerId']} can not be reused, it is tagged as "
                     "another cluster's or controller's"
                 )
             return balancer
-        return self._find(asked) or self._make(asked)
+        return self._find(desired) or self._make(desired)
 
     def _tags(self, balancer: str) -> dict[str, str]:
         answer = self._cloud(
@@ -92,67 +82,69 @@ class Clb:
         rows = (answer.get("TagResources") or {}).get("TagResource") or ()
         return {row["TagKey"]: row["TagValue"] for row in rows}
 
-    def _make(self, asked: Want) -> str:
-        kind = asked.said("address-type", "internet")
+    def _make(self, desired: DesiredLoadBalancer) -> str:
+        kind = desired.annotation("address-type", "internet")
         if kind == "internet" and self._config.no_public_clb:
-            raise WantError("PublicSLB is not allowed: disablePublicSLB")
-        charge = asked.said("instance-charge-type", "PayByCLCU")
-        made = self._cloud(
+            raise ServiceError("PublicSLB is not allowed: disablePublicSLB")
+        charge = desired.annotation("instance-charge-type", "PayByCLCU")
+        created = self._cloud(
             "slb",
             "CreateLoadBalancer",
-            LoadBalancerName=asked.said("name", asked.label),
+            LoadBalancerName=desired.annotation("name", desired.label),
             AddressType=kind,
-            AddressIPVersion=asked.said("ip-version", "ipv4"),
+            AddressIPVersion=desired.annotation("ip-version", "ipv4"),
             VpcId=self._config.vpc_id if kind == "intranet" else None,
-            VSwitchId=self._vswitch(asked) if kind == "intranet" else None,
-            Address=asked.said("ip"),
-            InternetChargeType=asked.said("charge-type"),
-            Bandwidth=asked.said("bandwidth"),
+            VSwitchId=self._vswitch(desired) if kind == "intranet" else None,
+            Address=desired.annotation("ip"),
+            InternetChargeType=desired.annotation("charge-type"),
+            Bandwidth=desired.annotation("bandwidth"),
             InstanceChargeType=charge,
-            LoadBalancerSpec=asked.said("spec") if charge == "PayBySpec" else None,
-            MasterZoneId=asked.said("master-zoneid"),
-            SlaveZoneId=asked.said("slave-zoneid"),
-            DeleteProtection="on" if asked.protected else "off",
-            ModificationProtectionStatus=_modification(asked),
+            LoadBalancerSpec=desired.annotation("spec") if charge == "PayBySpec" else None,
+            MasterZoneId=desired.annotation("master-zoneid"),
+            SlaveZoneId=desired.annotation("slave-zoneid"),
+            DeleteProtection="on" if desired.protected else "off",
+            ModificationProtectionStatus=_modification(desired),
             ModificationProtectionReason=_REASON,
-            ResourceGroupId=asked.said("resource-group-id", self._config.resource_group),
-            ClientToken=asked.uid,
-            Tag=asked.tags,
+            ResourceGroupId=desired.annotation("resource-group-id", self._config.resource_group),
+            ClientToken=desired.uid,
+            Tag=desired.tags,
         )
-        return str(made["LoadBalancerId"])
+        return str(created["LoadBalancerId"])
 
-    def _vswitch(self, asked: Want) -> str:
-        if said := asked.said("vswitch-id"):
-            return said
+    def _vswitch(self, desired: DesiredLoadBalancer) -> str:
+        if vswitch := desired.annotation("vswitch-id"):
+            return vswitch
         if not self._config.vswitches:
-            raise WantError("no vswitches found: vswitchid of the cloud config has no zone:vsw-id")
+            raise ServiceError(
+                "no vswitches found: vswitchid of the cloud config has no zone:vsw-id"
+            )
         return self._config.vswitches[0][1]
 
-    def _keep(self, asked: Want, balancer: str) -> None:
+    def _keep(self, desired: DesiredLoadBalancer, balancer: str) -> None:
         """What changes on a load balancer of our own."""
-        if not asked.owned:
+        if not desired.owned:
             return
         shown = self._cloud("slb", "DescribeLoadBalancerAttribute", LoadBalancerId=balancer)
-        wanted_type = asked.said("address-type", "internet")
-        if shown["AddressType"] != wanted_type:
-            raise WantError(
+        address_type = desired.annotation("address-type", "internet")
+        if shown["AddressType"] != address_type:
+            raise ServiceError(
                 f"can not change LoadBalancer AddressType once created. delete and retry. "
-                f"[{balancer}] is {shown['AddressType']}, the service says {wanted_type}"
+                f"[{balancer}] is {shown['AddressType']}, the service has {address_type}"
             )
-        if (shown["DeleteProtection"] == "on") != asked.protected:
+        if (shown["DeleteProtection"] == "on") != desired.protected:
             self._cloud(
                 "slb",
                 "SetLoadBalancerDeleteProtection",
                 LoadBalancerId=balancer,
-                DeleteProtection="on" if asked.protected else "off",
+                DeleteProtection="on" if desired.protected else "off",
             )
-        name = asked.said("name")
+        name = desired.annotation("name")
         if name and shown["LoadBalancerName"] != name:
             self._cloud(
                 "slb", "SetLoadBalancerName", LoadBalancerId=balancer, LoadBalancerName=name
             )
-        held = self._tags(balancer)
-        if missing := [tag for tag in asked.tags if held.get(tag["Key"]) != tag["Value"]]:
+        tags = self._tags(balancer)
+        if missing := [tag for tag in desired.tags if tags.get(tag["Key"]) != tag["Value"]]:
             self._cloud(
                 "slb",
                 "TagResources",
@@ -163,13 +155,13 @@ class Clb:
 
     def _protect(self, balancer: str, *, on: bool) -> None:
         shown = self._cloud("slb", "DescribeLoadBalancerAttribute", LoadBalancerId=balancer)
-        wanted = "on" if on else "off"
-        if shown["DeleteProtection"] != wanted:
+        protection = "on" if on else "off"
+        if shown["DeleteProtection"] != protection:
             self._cloud(
                 "slb",
                 "SetLoadBalancerDeleteProtection",
                 LoadBalancerId=balancer,
-                DeleteProtection=wanted,
+                DeleteProtection=protection,
             )
 
     def _groups(self, balancer: str) -> list[dict[str, Any]]:
@@ -177,12 +169,12 @@ class Clb:
         return list(answer["VServerGroups"]["VServerGroup"])
 
     def _ensure_groups(
-        self, asked: Want, balancer: str, groups: Mapping[Port, Sequence[Backend]]
+        self, desired: DesiredLoadBalancer, balancer: str, groups: Mapping[Port, Sequence[Backend]]
     ) -> dict[int, str]:
         present = {g["VServerGroupName"]: g["VServerGroupId"] for g in self._groups(balancer)}
         ids: dict[int, str] = {}
         for port, servers in groups.items():
-            name = _group_name(asked, port)
+            name = _group_name(desired, port)
             group = present.get(name)
             if group is None:
                 group = self._cloud(
@@ -193,9 +185,9 @@ class Clb:
             self._ensure_servers(group, servers)
         return ids
 
-    def _ensure_servers(self, group: str, wanted: Sequence[Backend]) -> None:
+    def _ensure_servers(self, group: str, backends: Sequence[Backend]) -> None:
         shown = self._cloud("slb", "DescribeVServerGroupAttribute", VServerGroupId=group)
-        held = {
+        present = {
             (s["ServerId"], s.get("ServerIp") or "", int(s["Port"])): (
                 int(s["Weight"]),
                 str(s.get("Type") or "ecs"),
@@ -203,15 +195,19 @@ class Clb:
             for s in shown["BackendServers"]["BackendServer"]
         }
         # The id alone distinguishes instances: only pods' backends have addresses of their own.
-        held = {(i, ip if what[1] == "eni" else "", p): what for (i, ip, p), what in held.items()}
-        asked = {(b.server, b.ip if b.kind == "eni" else "", b.port): b for b in wanted}
-        added = [b for key, b in asked.items() if key not in held]
+        present = {
+            (i, ip if what[1] == "eni" else "", p): what for (i, ip, p), what in present.items()
+        }
+        requested = {(b.server, b.ip if b.kind == "eni" else "", b.port): b for b in backends}
+        added = [b for key, b in requested.items() if key not in present]
         gone = [
             _server(Backend(kind=kind, server=i, ip=ip, port=port, weight=weight))
-            for (i, ip, port), (weight, kind) in held.items()
-            if (i, ip, port) not in asked
+            for (i, ip, port), (weight, kind) in present.items()
+            if (i, ip, port) not in requested
         ]
-        moved = [b for key, b in asked.items() if key in held and held[key][0] != b.weight]
+        moved = [
+            b for key, b in requested.items() if key in present and present[key][0] != b.weight
+        ]
         for action, servers in (
             ("AddVServerGroupBackendServers", [_server(b) for b in added]),
             ("RemoveVServerGroupBackendServers", gone),
@@ -227,11 +223,10 @@ class Clb:
                 BackendServers=json.dumps([_server(b) for b in moved]),
             )
 
-    def _drop_groups(self, asked: Want, balancer: str, *, keep: set[str]) -> None:
-        suffix = f"/{asked.name}/{asked.namespace}/{asked.cluster}"
+    def _drop_groups(self, desired: DesiredLoadBalancer, balancer: str, *, keep: set[str]) -> None:
         for group in self._groups(balancer):
             name, identity = group["VServerGroupName"], group["VServerGroupId"]
-            if name.startswith("k8s/") and name.endswith(suffix) and identity not in keep:
+            if desired.owns_name(name) and identity not in keep:
                 self._cloud("slb", "DeleteVServerGroup", VServerGroupId=identity)
 
     def _listeners(self, balancer: str) -> list[dict[str, Any]]:
@@ -241,12 +236,14 @@ class Clb:
             )
         )
 
-    def _ensure_listeners(self, asked: Want, balancer: str, groups: Mapping[int, str]) -> None:
-        keep = {(port.port, port.protocol) for port in asked.ports}
-        self._drop_listeners(asked, balancer, keep=keep)
+    def _ensure_listeners(
+        self, desired: DesiredLoadBalancer, balancer: str, groups: Mapping[int, str]
+    ) -> None:
+        keep = {(port.port, port.protocol) for port in desired.ports}
+        self._drop_listeners(desired, balancer, keep=keep)
         present = {(x["ListenerPort"], x["ListenerProtocol"]): x for x in self._listeners(balancer)}
-        for port in asked.ports:
-            settings = self._settings(asked, port, groups[_key(port)])
+        for port in desired.ports:
+            settings = self._settings(desired, port, groups[_key(port)])
             listener = present.get((port.port, port.protocol))
             named = {"LoadBalancerId": balancer, "ListenerPort": port.port}
             proper = port.protocol.upper()
@@ -265,27 +262,28 @@ class Clb:
                     "slb", "StartLoadBalancerListener", **named, ListenerProtocol=port.protocol
                 )
 
-    def _settings(self, asked: Want, port: Port, group: str) -> dict[str, str]:
+    def _settings(self, desired: DesiredLoadBalancer, port: Port, group: str) -> dict[str, str]:
         settings = {
             "VServerGroupId": group,
-            "Description": _listener_name(asked, port),
-            "Scheduler": asked.said("scheduler", "rr"),
+            "Description": desired.listener_name(port),
+            "Scheduler": desired.annotation("scheduler", "rr"),
         }
         if port.protocol in {"http", "https"}:
             settings |= {"StickySession": "off", "HealthCheck": "off"}
         if port.protocol == "https":
-            certificate = asked.said("cert-id")
+            certificate = desired.annotation("cert-id")
             if not certificate:
-                raise WantError(f"https listener {port.port} needs a certificate: cert-id")
+                raise ServiceError(f"https listener {port.port} needs a certificate: cert-id")
             settings["ServerCertificateId"] = certificate
         return settings
 
-    def _drop_listeners(self, asked: Want, balancer: str, *, keep: set[tuple[int, str]]) -> None:
-        suffix = f"/{asked.name}/{asked.namespace}/{asked.cluster}"
+    def _drop_listeners(
+        self, desired: DesiredLoadBalancer, balancer: str, *, keep: set[tuple[int, str]]
+    ) -> None:
         for listener in self._listeners(balancer):
             at = (listener["ListenerPort"], listener["ListenerProtocol"])
-            said = str(listener.get("Description") or "")
-            if at not in keep and said.startswith("k8s/") and said.endswith(suffix):
+            description = str(listener.get("Description") or "")
+            if at not in keep and desired.owns_name(description):
                 self._cloud(
                     "slb",
                     "DeleteLoadBalancerListener",
@@ -295,10 +293,10 @@ class Clb:
                 )
 
 
-def _modification(asked: Want) -> str:
+def _modification(desired: DesiredLoadBalancer) -> str:
     return (
         "ConsoleProtection"
-        if asked.said("modification-protection") != "NonProtection"
+        if desired.annotation("modification-protection") != "NonProtection"
         else ("NonProtection")
     )
 
@@ -308,13 +306,8 @@ def _key(port: Port) -> int:
     return port.port * 2 + (port.protocol == "udp")
 
 
-def _group_name(asked: Want, port: Port) -> str:
-    number = port.target if asked.eni else port.node_port
-    return f"k8s/{number}/{asked.name}/{asked.namespace}/{asked.cluster}"
-
-
-def _listener_name(asked: Want, port: Port) -> str:
-    return f"k8s/{port.port}/{asked.name}/{asked.namespace}/{asked.cluster}"
+def _group_name(desired: DesiredLoadBalancer, port: Port) -> str:
+    return f"k8s/{desired.backend_port(port)}{desired.name_suffix}"
 
 
 def _server(backend: Backend) -> dict[str, object]:

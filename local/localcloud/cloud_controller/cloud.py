@@ -1,4 +1,4 @@
-"""The OpenAPI of the local cloud, signed with a role's credentials. Nothing else is spoken to."""
+"""The OpenAPI of the local cloud, signed with a role's credentials. It calls nothing else."""
 
 from __future__ import annotations
 
@@ -77,13 +77,13 @@ def endpoint(product: str, environment: Mapping[str, str]) -> Endpoint:
     Raises:
         RefusedError: The address is neither loopback nor the machines' own for the OpenAPI.
     """
-    said = environment.get(f"{product.upper()}_ENDPOINT") or OPENAPI_ADDRESS
+    address = environment.get(f"{product.upper()}_ENDPOINT") or OPENAPI_ADDRESS
     tls = environment.get("ALICLOUD_CLIENT_SCHEME", "").upper() != "HTTP"
-    return _local(said, tls=tls, beside=OPENAPI_ADDRESS)
+    return _local(address, tls=tls, beside=OPENAPI_ADDRESS)
 
 
-def _local(said: str, *, tls: bool, beside: str) -> Endpoint:
-    parts = urllib.parse.urlsplit(said if "://" in said else f"//{said}")
+def _local(address: str, *, tls: bool, beside: str) -> Endpoint:
+    parts = urllib.parse.urlsplit(address if "://" in address else f"//{address}")
     host = parts.hostname or ""
     try:
         loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
@@ -91,8 +91,8 @@ def _local(said: str, *, tls: bool, beside: str) -> Endpoint:
         loopback = False
     if not loopback and host != beside:
         raise RefusedError(
-            f"{said} is not the local cloud: this is a stand-in for the cloud controller, and it "
-            f"speaks to loopback addresses and {beside} only."
+            f"{address} is not the local cloud. This is a stand-in for the cloud controller: it "
+            f"calls loopback addresses and {beside} only."
         )
     return Endpoint(host=host, port=parts.port or (443 if tls else 80), tls=tls)
 
@@ -109,10 +109,10 @@ class Identity:
                 key_id=environment["ACCESS_KEY_ID"],
                 secret=environment.get("ACCESS_KEY_SECRET", ""),
             )
-        said = environment.get("METADATA_ENDPOINT") or METADATA
-        self._metadata = _local(said, tls=False, beside=urllib.parse.urlsplit(METADATA).netloc)
+        metadata = environment.get("METADATA_ENDPOINT") or METADATA
+        self._metadata = _local(metadata, tls=False, beside=urllib.parse.urlsplit(METADATA).netloc)
         self._until = 0.0
-        self._held: Credentials | None = None
+        self._temporary: Credentials | None = None
         self.role = ""
         """The RAM role whose credentials are used; empty with a key pair."""
 
@@ -120,21 +120,21 @@ class Identity:
         """Credentials that are good for some minutes more. Raises CloudError."""
         if self._fixed is not None:
             return self._fixed
-        if self._held is None or time.monotonic() > self._until:
-            self._held = self._of_role()
+        if self._temporary is None or time.monotonic() > self._until:
+            self._temporary = self._of_role()
             self._until = time.monotonic() + _REFRESH_SECONDS
-        return self._held
+        return self._temporary
 
     def _of_role(self) -> Credentials:
         token = self._ask("PUT", "/latest/api/token", {_TTL_HEADER: "21600"})
         headers = {_TOKEN_HEADER: token}
         path = "/latest/meta-data/ram/security-credentials/"
         self.role = self._ask("GET", path, headers).strip()
-        found = json.loads(self._ask("GET", path + self.role, headers))
+        document = json.loads(self._ask("GET", path + self.role, headers))
         return Credentials(
-            key_id=found["AccessKeyId"],
-            secret=found["AccessKeySecret"],
-            token=found["SecurityToken"],
+            key_id=document["AccessKeyId"],
+            secret=document["AccessKeySecret"],
+            token=document["SecurityToken"],
         )
 
     def _ask(self, method: str, path: str, headers: Mapping[str, str]) -> str:
@@ -160,12 +160,12 @@ class Cloud:
     def __init__(
         self, region: str, identity: Identity, environment: Mapping[str, str] | None = None
     ) -> None:
-        given = os.environ if environment is None else environment
+        variables = os.environ if environment is None else environment
         self._region = region
         self._identity = identity
-        self._endpoints = {product: endpoint(product, given) for product in _VERSIONS}
+        self._endpoints = {product: endpoint(product, variables) for product in _VERSIONS}
         self._context: ssl.SSLContext | None = None
-        self._trusted = Path(given.get("SSL_CERT_FILE") or CERTIFICATE)
+        self._trusted = Path(variables.get("SSL_CERT_FILE") or CERTIFICATE)
         self._local = threading.local()
 
     def __call__(self, product: str, action: str, **parameters: object) -> dict[str, Any]:
@@ -182,7 +182,7 @@ class Cloud:
     def pages(
         self, product: str, action: str, key: str, **parameters: object
     ) -> Iterator[dict[str, Any]]:
-        """Every entry of a listing that goes on by NextToken."""
+        """Every entry of a listing that continues by NextToken."""
         token: str | None = None
         while True:
             more: dict[str, object] = {"NextToken": token} if token else {}
@@ -233,7 +233,7 @@ class Cloud:
 
 def flattened(parameters: Mapping[str, object]) -> dict[str, str]:
     """Parameters as the wire has them: `Name.1`, `Name.1.Key`; None and "" are left out."""
-    found: dict[str, str] = {}
+    flat: dict[str, str] = {}
 
     def put(name: str, value: object) -> None:
         if isinstance(value, dict):
@@ -243,10 +243,10 @@ def flattened(parameters: Mapping[str, object]) -> dict[str, str]:
             for place, entry in enumerate(value, 1):
                 put(f"{name}.{place}", entry)
         elif isinstance(value, bool):
-            found[name] = str(value).lower()
+            flat[name] = str(value).lower()
         elif value is not None and value != "":
-            found[name] = str(value)
+            flat[name] = str(value)
 
     for name, value in parameters.items():
         put(name, value)
-    return found
+    return flat

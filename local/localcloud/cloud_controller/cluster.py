@@ -35,11 +35,11 @@ class Cluster:
         self._kubeconfig = kubeconfig
         self._token: str | None = None
         self._client: Client | None = None
-        self._told: dict[tuple[str, str], tuple[str, str, int]] = {}
+        self._events: dict[tuple[str, str], tuple[str, str, int]] = {}
 
     @property
     def client(self) -> Client:
-        """A client with the token as it is now: the kubelet renews it."""
+        """A client with the current token, which the kubelet renews."""
         if self._kubeconfig:
             if self._client is None:
                 self._client = Client(Access.read(Path(self._kubeconfig)), agent=AGENT)
@@ -72,14 +72,14 @@ class Cluster:
         key = (metadata["uid"], reason)
         path = f"/api/v1/namespaces/{namespace}/events"
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        name, said, count = self._told.get(key, ("", "", 0))
+        name, last_text, count = self._events.get(key, ("", "", 0))
         with contextlib.suppress(ApiError):
-            if said == text:
-                self._told[key] = (name, said, count + 1)
+            if last_text == text:
+                self._events[key] = (name, last_text, count + 1)
                 self.patch(f"{path}/{name}", {"count": count + 1, "lastTimestamp": now})
                 return
             name = f"{metadata['name']}.{time.time_ns():x}"
-            self._told[key] = (name, text, 1)
+            self._events[key] = (name, text, 1)
             self.client.request(
                 "POST",
                 path,
@@ -104,7 +104,7 @@ class Cluster:
 
 
 class Election:
-    """One of several replicas acts: the one that holds the Lease."""
+    """Leader election: the replica that has the Lease acts."""
 
     def __init__(self, cluster: Cluster, flags: Flags) -> None:
         self._cluster = cluster
@@ -139,7 +139,7 @@ class Election:
         return self._write("PUT", f"{self._path}/{self._name}", lease)
 
     def leave(self) -> None:
-        """Give the Lease back, so that the next one need not wait."""
+        """Release the Lease, so that the next leader need not wait."""
         if not self._on:
             return
         with contextlib.suppress(ApiError):

@@ -1,4 +1,4 @@
-"""Rounds: look at the cluster, act where something changed, tell what failed and try again."""
+"""Rounds: look at the cluster, act where something changed, report failures and try again."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from localcloud.machines.guest.kubelet.client import ApiError
 from .clb import Clb
 from .cloud import Cloud, CloudError, Identity
 from .cluster import Cluster, Election
-from .nlb import Nlb
-from .nodes import Nodes
-from .wants import (
+from .desired import (
     CLB_FINALIZER,
     NLB_FINALIZER,
     OF_CLB_ONLY,
     READ,
     Backend,
     Port,
-    WantError,
+    ServiceError,
     backends,
+    desired_load_balancer,
     digest,
     kind_of,
-    want,
 )
+from .nlb import Nlb
+from .nodes import Nodes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from .desired import DesiredLoadBalancer
     from .flags import Flags
-    from .wants import Want
 
 _ROUND_SECONDS: Final = 1.0
 _RESYNC_SECONDS: Final = 300.0
@@ -46,7 +46,7 @@ _ENIS_AT_ONCE: Final = 100
 
 @dataclass(kw_only=True)
 class _Kept:
-    """What is known of a Service from the last time that it was acted on."""
+    """What the controller keeps of a Service since it last acted on it."""
 
     digest: str = ""
     until: float = 0.0
@@ -79,18 +79,18 @@ class Controller:
         return cls(flags, Cluster(flags.kubeconfig), Cloud(flags.config.region, identity))
 
     def run(self, ended: threading.Event) -> None:
-        """Go round until told to end."""
-        say("this is a stand-in for cloud-provider-alibaba-cloud on the local cloud")
-        say(f"controllers: {', '.join(sorted(self._flags.controllers))}")
+        """Do rounds until `ended` is set."""
+        say("This is a stand-in for cloud-provider-alibaba-cloud on the local cloud.")
+        say(f"Controllers: {', '.join(sorted(self._flags.controllers))}.")
         for left_out in sorted(self._flags.controllers - {"node", "service", "nlb"}):
-            say(f"controller {left_out} is not in this stand-in")
+            say(f"This stand-in has no controller {left_out}.")
         _serve_health(self._flags.health_address)
         leads = False
         while not ended.wait(_ROUND_SECONDS):
             try:
                 now_leads = self._election.holds()
                 if now_leads != leads:
-                    say("leading" if now_leads else "waiting for the lease")
+                    say("Leading." if now_leads else "Waiting for the lease.")
                     leads = now_leads
                 if leads:
                     self.round()
@@ -100,7 +100,7 @@ class Controller:
                     self._last_trouble = str(error)
                     say(str(error))
         self._election.leave()
-        say("ended")
+        say("Ended.")
 
     def round(self) -> None:
         """Reconcile the nodes and Services once.
@@ -131,16 +131,16 @@ class Controller:
         nodes: Sequence[dict[str, Any]],
         slices: Sequence[dict[str, Any]],
     ) -> None:
-        held = _finalizers(service)
+        finalizers = _finalizers(service)
         kind = kind_of(service)
         ours = kind if kind in self._kinds else None
         going = bool(service["metadata"].get("deletionTimestamp"))
-        if ours is None and not held:
+        if ours is None and not finalizers:
             return
         kept = self._kept.setdefault(service["metadata"]["uid"], _Kept())
         now = time.monotonic()
         inputs = digest(
-            service["metadata"].get("annotations"), service["spec"], held, going, ours,
+            service["metadata"].get("annotations"), service["spec"], finalizers, going, ours,
             _views(nodes), _slices_of(service, slices),
         )  # fmt: skip
         if inputs == kept.digest and now < kept.until:
@@ -150,15 +150,15 @@ class Controller:
         kept.digest = inputs
         try:
             if going or ours is None:
-                self._take_away(service, held)
+                self._take_away(service, finalizers)
             else:
                 self._bring(service, ours, nodes, slices, kept)
-        except (CloudError, WantError, ApiError) as error:
+        except (CloudError, ServiceError, ApiError) as error:
             kept.failures += 1
             kept.until = now + min(_LONGEST_PAUSE, _SHORTEST_PAUSE * 2 ** min(kept.failures - 1, 6))
             reason = "DeleteLoadBalancerFailed" if going else "SyncLoadBalancerFailed"
             where = f"{service['metadata']['namespace']}/{service['metadata']['name']}"
-            say(f"service {where}: {error}")
+            say(f"Service {where}: {error}")
             self._cluster.event(
                 {"kind": "Service", **service},
                 "Warning",
@@ -177,16 +177,18 @@ class Controller:
         slices: Sequence[dict[str, Any]],
         kept: _Kept,
     ) -> None:
-        asked = want(service, self._flags.config)
+        desired = desired_load_balancer(service, self._flags.config)
         read = READ if kind == "clb" else READ - OF_CLB_ONLY
-        for name in sorted(asked.annotations.keys() - read - kept.named):
+        for name in sorted(desired.annotations.keys() - read - kept.named):
             kept.named.add(name)
-            say(f"service {asked.namespace}/{asked.name}: annotation {name} has no effect here")
+            say(
+                f"Service {desired.namespace}/{desired.name}: annotation {name} has no effect here."
+            )
         finalizer = CLB_FINALIZER if kind == "clb" else NLB_FINALIZER
         if finalizer not in (service["metadata"].get("finalizers") or ()):
             self._write_finalizers(service, add=finalizer)
-        groups = self._groups(asked, nodes, slices)
-        balancer, ingress = self._kinds[kind].ensure(asked, groups)
+        groups = self._groups(desired, nodes, slices)
+        balancer, ingress = self._kinds[kind].ensure(desired, groups)
         if not any(groups.values()):
             self._cluster.event(
                 {"kind": "Service", **service},
@@ -203,7 +205,7 @@ class Controller:
                 f"/api/v1/namespaces/{metadata['namespace']}/services/{metadata['name']}/status",
                 {"status": {"loadBalancer": {"ingress": ingress}}},
             )
-            say(f"service {asked.namespace}/{asked.name}: {balancer}, {ingress[0]}")
+            say(f"Service {desired.namespace}/{desired.name}: {balancer}, {ingress[0]}.")
         self._cluster.event(
             {"kind": "Service", **service},
             "Normal",
@@ -213,15 +215,15 @@ class Controller:
 
     def _groups(
         self,
-        asked: Want,
+        desired: DesiredLoadBalancer,
         nodes: Sequence[dict[str, Any]],
         slices: Sequence[dict[str, Any]],
     ) -> dict[Port, tuple[Backend, ...]]:
-        return {port: backends(asked, port, nodes, slices, self._enis) for port in asked.ports}
+        return {port: backends(desired, port, nodes, slices, self._enis) for port in desired.ports}
 
     def _enis(self, addresses: Sequence[str]) -> dict[str, str]:
-        """ENI by address: every address of an ENI in use counts, whoever made it."""
-        found: dict[str, str] = {}
+        """ENI by address: every address of an ENI in use counts."""
+        eni_by_address: dict[str, str] = {}
         for first in range(0, len(addresses), _ENIS_AT_ONCE):
             answer = self._cloud(
                 "ecs",
@@ -233,16 +235,18 @@ class Controller:
             )
             for eni in answer["NetworkInterfaceSets"]["NetworkInterfaceSet"]:
                 for entry in eni["PrivateIpSets"]["PrivateIpSet"]:
-                    found[entry["PrivateIpAddress"]] = eni["NetworkInterfaceId"]
-        return {address: found[address] for address in addresses if address in found}
+                    eni_by_address[entry["PrivateIpAddress"]] = eni["NetworkInterfaceId"]
+        return {
+            address: eni_by_address[address] for address in addresses if address in eni_by_address
+        }
 
-    def _take_away(self, service: dict[str, Any], held: Sequence[str]) -> None:
-        asked = want(service, self._flags.config)
+    def _take_away(self, service: dict[str, Any], finalizers: Sequence[str]) -> None:
+        desired = desired_load_balancer(service, self._flags.config)
         for finalizer, kind in ((CLB_FINALIZER, "clb"), (NLB_FINALIZER, "nlb")):
-            if finalizer not in held or kind not in self._kinds:
+            if finalizer not in finalizers or kind not in self._kinds:
                 continue
-            gone = self._kinds[kind].remove(asked)
-            say(f"service {asked.namespace}/{asked.name}: {gone or 'nothing'} is taken away")
+            gone = self._kinds[kind].remove(desired)
+            say(f"Service {desired.namespace}/{desired.name}: deleted {gone or 'nothing'}.")
             self._cluster.event(
                 {"kind": "Service", **service},
                 "Normal",
@@ -319,17 +323,17 @@ def _serve_health(address: str) -> None:
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            found = self.path == "/healthz"
-            self.send_response(200 if found else 404)
+            healthy = self.path == "/healthz"
+            self.send_response(200 if healthy else 404)
             self.end_headers()
-            self.wfile.write(b"ok" if found else b"")
+            self.wfile.write(b"ok" if healthy else b"")
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-            """Say nothing."""
+            """Log nothing."""
 
     try:
         server = http.server.ThreadingHTTPServer((host, int(port)), Handler)
     except OSError as error:
-        say(f"health probes are not served: {error}")
+        say(f"Health probes are not served: {error}.")
         return
     threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 CONTROLLERS: Final = ("node", "route", "service", "nlb")
-"""Those that run unless `--controllers` says otherwise."""
+"""The default of `--controllers`."""
 _OTHERS: Final = ("ingress", "pvtz")
 
 _FLAGS: Final[Mapping[str, str]] = {
@@ -54,7 +54,7 @@ _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 class FlagError(Exception):
-    """A flag or the configuration file is wrong; the real one ends, too."""
+    """A flag or the configuration file is wrong; the real controller exits, too."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +76,7 @@ class CloudConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class Flags:
-    """What the command line says."""
+    """The values of the command line."""
 
     controllers: frozenset[str]
     config: CloudConfig
@@ -92,7 +92,7 @@ class Flags:
 
 def read_flags(arguments: Sequence[str]) -> Flags:
     """Read the command line and the file it names; raises FlagError."""
-    said = dict(_FLAGS)
+    values = dict(_FLAGS)
     for argument in arguments:
         match = re.fullmatch(r"--?([a-z0-9-]+)(?:=(.*))?", argument)
         if match is None or match[1] not in _FLAGS:
@@ -102,72 +102,72 @@ def read_flags(arguments: Sequence[str]) -> Flags:
             raise FlagError(f"flag needs an argument: --{name}")
         if value is not None and name in _BOOLEANS and value not in {"true", "false"}:
             raise FlagError(f'invalid argument "{value}" for "--{name}" flag')
-        said[name] = "true" if value is None else value
-    controllers = _controllers(said["controllers"])
-    if said["leader-elect-resource-lock"] != "leases":
-        lock = said["leader-elect-resource-lock"]
+        values[name] = "true" if value is None else value
+    controllers = _controllers(values["controllers"])
+    if values["leader-elect-resource-lock"] != "leases":
+        lock = values["leader-elect-resource-lock"]
         raise FlagError(f"{lock} lock is removed, migrate to leases")
-    if said["configure-cloud-routes"] == "true" and not said["cluster-cidr"]:
+    if values["configure-cloud-routes"] == "true" and not values["cluster-cidr"]:
         raise FlagError("--cluster-cidr must be set when --configure-cloud-routes=true")
-    if not said["cloud-config"]:
+    if not values["cloud-config"]:
         raise FlagError("--cloud-config is required")
     return Flags(
         controllers=controllers,
-        config=read_config(Path(said["cloud-config"])),
-        kubeconfig=said["kubeconfig"],
-        leader_elect=said["leader-elect"] == "true",
-        lock_name=said["leader-elect-resource-name"],
-        lock_namespace=said["leader-elect-resource-namespace"],
-        lease_seconds=_seconds("leader-elect-lease-duration", said),
-        monitor_seconds=_seconds("node-monitor-period", said),
-        health_address=said["health-probe-bind-addr"],
-        keeps_source_check=said["skip-disable-source-dest-check"] == "true",
+        config=read_config(Path(values["cloud-config"])),
+        kubeconfig=values["kubeconfig"],
+        leader_elect=values["leader-elect"] == "true",
+        lock_name=values["leader-elect-resource-name"],
+        lock_namespace=values["leader-elect-resource-namespace"],
+        lease_seconds=_seconds("leader-elect-lease-duration", values),
+        monitor_seconds=_seconds("node-monitor-period", values),
+        health_address=values["health-probe-bind-addr"],
+        keeps_source_check=values["skip-disable-source-dest-check"] == "true",
     )
 
 
 def _controllers(text: str) -> frozenset[str]:
-    found = frozenset(name.strip() for name in text.split(",") if name.strip())
-    if unknown := found - {*CONTROLLERS, *_OTHERS}:
+    names = frozenset(name.strip() for name in text.split(",") if name.strip())
+    if unknown := names - {*CONTROLLERS, *_OTHERS}:
         raise FlagError(f"unknown controllers: {', '.join(sorted(unknown))}")
-    return found
+    return names
 
 
-def _seconds(name: str, said: Mapping[str, str]) -> float:
-    parts = re.findall(r"(\d+(?:\.\d+)?)(ms|s|m|h)", said[name])
-    if not parts or "".join(n + u for n, u in parts) != said[name]:
-        raise FlagError(f'invalid argument "{said[name]}" for "--{name}" flag')
+def _seconds(name: str, values: Mapping[str, str]) -> float:
+    parts = re.findall(r"(\d+(?:\.\d+)?)(ms|s|m|h)", values[name])
+    if not parts or "".join(n + u for n, u in parts) != values[name]:
+        raise FlagError(f'invalid argument "{values[name]}" for "--{name}" flag')
     return sum(float(number) * _UNITS[unit] for number, unit in parts)
 
 
 def read_config(path: Path) -> CloudConfig:
-    """Read the configuration file; keys count in any case, as Go reads them."""
+    """Read the configuration file; keys are case-insensitive, as in Go."""
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise FlagError(f"cloud config {path}: {error}") from error
     if not isinstance(document, dict):
         raise FlagError(f"cloud config {path}: no JSON object")
-    given: dict[str, Any] = {}
+    settings: dict[str, Any] = {}
     for key, value in document.items():
         if key.lower() == "global" and isinstance(value, dict):
-            given = {name.lower(): entry for name, entry in value.items()}
+            settings = {name.lower(): entry for name, entry in value.items()}
     gates = dict(
         entry.strip().partition("=")[::2]
-        for entry in str(given.get("featuregates", "")).split(",")
+        for entry in str(settings.get("featuregates", "")).split(",")
         if entry.strip()
     )
-    vswitches = (entry.partition(":") for entry in str(given.get("vswitchid", "")).split(","))
+    vswitches = (entry.partition(":") for entry in str(settings.get("vswitchid", "")).split(","))
     return CloudConfig(
-        cluster_id=str(given.get("clusterid") or "clusterid"),
-        region=str(given.get("region", "")),
-        vpc_id=str(given.get("vpcid", "")),
-        vswitches=tuple((zone.strip(), found) for zone, _, found in vswitches if found),
-        resource_group=str(given.get("resourcegroupid", "")),
-        eni_backends=given.get("servicebackendtype") == "eni",
-        no_public_clb=bool(given.get("disablepublicslb", False)),
+        cluster_id=str(settings.get("clusterid") or "clusterid"),
+        region=str(settings.get("region", "")),
+        vpc_id=str(settings.get("vpcid", "")),
+        vswitches=tuple((zone.strip(), vswitch) for zone, _, vswitch in vswitches if vswitch),
+        resource_group=str(settings.get("resourcegroupid", "")),
+        eni_backends=settings.get("servicebackendtype") == "eni",
+        no_public_clb=bool(settings.get("disablepublicslb", False)),
         gates=frozenset(name for name, on in gates.items() if on.lower() == "true"),
-        key_id=_decoded(given.get("accesskeyid")),
-        key_secret=_decoded(given.get("accesskeysecret")),
+        key_id=_decoded(settings.get("accesskeyid")),
+        key_secret=_decoded(settings.get("accesskeysecret")),
     )
 
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Final
 
+from .balancer_kind import BalancerKind
 from .cloud import CloudError
-from .wants import OWNER_TAG, Backend, Port, Want, WantError
+from .desired import OWNER_TAG, Backend, DesiredLoadBalancer, Port, ServiceError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from .cloud import Cloud
-    from .flags import CloudConfig
 
 _GONE: Final = "ResourceNotFound.loadBalancer"
 _ACTIVE_WITHIN: Final = 60.0
@@ -20,76 +19,70 @@ _PARTS_OF_A_ZONE: Final = 2
 _TYPES: Final = {"ecs": "Ecs", "eni": "Eni", "ip": "Ip"}
 
 
-class Nlb:
-    """Makes, keeps and takes away NLBs."""
-
-    def __init__(self, cloud: Cloud, config: CloudConfig) -> None:
-        self._cloud = cloud
-        self._config = config
+class Nlb(BalancerKind):
+    """Creates, updates and deletes NLBs."""
 
     def ensure(
-        self, asked: Want, groups: Mapping[Port, Sequence[Backend]]
+        self, desired: DesiredLoadBalancer, groups: Mapping[Port, Sequence[Backend]]
     ) -> tuple[str, list[dict[str, str]]]:
-        """Bring the load balancer to what is asked; its id and the Service's ingress.
-
-        Raises:
-            CloudError: The OpenAPI refused.
-            WantError: What is asked cannot be.
-        """
-        balancer = asked.said("id") or self._find(asked) or self._make(asked)
+        """Bring the NLB to its desired state; its id and the Service's ingress."""
+        balancer = desired.annotation("id") or self._find(desired) or self._make(desired)
         shown = self._active(balancer)
-        self._keep(asked, shown)
-        ids = self._ensure_groups(asked, groups)
-        if asked.owned or asked.said("force-override-listeners") == "true":
-            self._ensure_listeners(asked, balancer, ids)
-        self._drop_groups(asked, keep=set(ids.values()))
+        self._keep(desired, shown)
+        ids = self._ensure_groups(desired, groups)
+        if desired.owned or desired.annotation("force-override-listeners") == "true":
+            self._ensure_listeners(desired, balancer, ids)
+        self._drop_groups(desired, keep=set(ids.values()))
         return balancer, [{"hostname": shown["DNSName"]}]
 
-    def remove(self, asked: Want) -> str | None:
-        """Take everything away that was made; the id of what it was about."""
-        balancer = asked.said("id") or self._find(asked)
+    def remove(self, desired: DesiredLoadBalancer) -> str | None:
+        """Delete the NLB; of one that was there before, what this controller added."""
+        balancer = desired.annotation("id") or self._find(desired)
         if balancer is not None:
             try:
-                self._drop_listeners(asked, balancer, keep=set())
-                if asked.owned and not asked.said("preserve-lb-on-delete"):
+                self._drop_listeners(desired, balancer, keep=set())
+                if desired.owned and not desired.annotation("preserve-lb-on-delete"):
                     self._delete(balancer)
             except CloudError as error:
                 if error.code != _GONE:
                     raise
-        self._drop_groups(asked, keep=set())
+        self._drop_groups(desired, keep=set())
         return balancer
 
-    def _find(self, asked: Want) -> str | None:
-        tag = [{"Key": OWNER_TAG, "Value": asked.label}]
-        for by in ({"Tag": tag}, {"LoadBalancerNames": [asked.said("name", asked.label)]}):
-            for found in self._cloud.pages("nlb", "ListLoadBalancers", "LoadBalancers", **by):
-                return str(found["LoadBalancerId"])
+    def _find(self, desired: DesiredLoadBalancer) -> str | None:
+        tag = [{"Key": OWNER_TAG, "Value": desired.label}]
+        for by in (
+            {"Tag": tag},
+            {"LoadBalancerNames": [desired.annotation("name", desired.label)]},
+        ):
+            for balancer in self._cloud.pages("nlb", "ListLoadBalancers", "LoadBalancers", **by):
+                return str(balancer["LoadBalancerId"])
         return None
 
-    def _make(self, asked: Want) -> str:
-        public = asked.said("address-type", "internet") == "internet"
-        dual = asked.said("ip-version").lower() == "dualstack"
-        made = self._cloud(
+    def _make(self, desired: DesiredLoadBalancer) -> str:
+        public = desired.annotation("address-type", "internet") == "internet"
+        dual = desired.annotation("ip-version").lower() == "dualstack"
+        created = self._cloud(
             "nlb",
             "CreateLoadBalancer",
-            LoadBalancerName=asked.said("name", asked.label),
+            LoadBalancerName=desired.annotation("name", desired.label),
             LoadBalancerType="Network",
             AddressType="Internet" if public else "Intranet",
             AddressIpVersion="DualStack" if dual else "Ipv4",
             VpcId=self._config.vpc_id,
-            ZoneMappings=_zones(asked.said("zone-maps")),
-            # v2.14.0 reads no annotation for these two: each NLB that it makes is protected.
+            ZoneMappings=_zones(desired.annotation("zone-maps")),
+            # v2.14.0 reads no annotation for these two: each NLB that it creates is protected.
             DeletionProtectionConfig={"Enabled": True},
             ModificationProtectionConfig={
                 "Status": "ConsoleProtection",
                 "Reason": "managed.by.ack",
             },
-            ResourceGroupId=asked.said("resource-group-id", self._config.resource_group),
-            ClientToken=asked.uid,
-            Tag=asked.tags,
+            ResourceGroupId=desired.annotation("resource-group-id", self._config.resource_group),
+            ClientToken=desired.uid,
+            Tag=desired.tags,
         )
-        balancer = str(made["LoadbalancerId"])
-        if dual and asked.said("ipv6-address-type").lower() == "internet":
+        balancer = str(created["LoadbalancerId"])
+        if dual and desired.annotation("ipv6-address-type").lower() == "internet":
             self._active(balancer)
             self._cloud("nlb", "EnableLoadBalancerIpv6Internet", LoadBalancerId=balancer)
         return balancer
@@ -102,24 +95,28 @@ class Nlb:
                 return shown
             if time.monotonic() > until:
                 status = shown["LoadBalancerStatus"]
-                raise WantError(f"nlb {balancer} is {status} after {_ACTIVE_WITHIN:.0f} s")
+                raise ServiceError(f"nlb {balancer} is {status} after {_ACTIVE_WITHIN:.0f} s")
             time.sleep(0.5)
 
-    def _keep(self, asked: Want, shown: Mapping[str, Any]) -> None:
-        if not asked.owned:
+    def _keep(self, desired: DesiredLoadBalancer, shown: Mapping[str, Any]) -> None:
+        if not desired.owned:
             return
         balancer = shown["LoadBalancerId"]
-        wanted = "Internet" if asked.said("address-type", "internet") == "internet" else "Intranet"
-        zones = _zones(asked.said("zone-maps"))
-        if shown["AddressType"] != wanted:
+        address_type = (
+            "Internet"
+            if desired.annotation("address-type", "internet") == "internet"
+            else "Intranet"
+        )
+        zones = _zones(desired.annotation("zone-maps"))
+        if shown["AddressType"] != address_type:
             self._done(
                 "UpdateLoadBalancerAddressTypeConfig",
                 LoadBalancerId=balancer,
-                AddressType=wanted,
+                AddressType=address_type,
                 ZoneMappings=zones,
             )
-        held = {(z["ZoneId"], z["VSwitchId"]) for z in shown["ZoneMappings"]}
-        if held != {(z["ZoneId"], z["VSwitchId"]) for z in zones}:
+        mapped_zones = {(z["ZoneId"], z["VSwitchId"]) for z in shown["ZoneMappings"]}
+        if mapped_zones != {(z["ZoneId"], z["VSwitchId"]) for z in zones}:
             self._done("UpdateLoadBalancerZones", LoadBalancerId=balancer, ZoneMappings=zones)
 
     def _delete(self, balancer: str) -> None:
@@ -133,8 +130,8 @@ class Nlb:
             )
         self._done("DeleteLoadBalancer", LoadBalancerId=balancer)
 
-    def _groups(self, asked: Want) -> dict[str, str]:
-        tag = [{"Key": OWNER_TAG, "Value": asked.label}]
+    def _groups(self, desired: DesiredLoadBalancer) -> dict[str, str]:
+        tag = [{"Key": OWNER_TAG, "Value": desired.label}]
         return {
             group["ServerGroupName"]: group["ServerGroupId"]
             for group in self._cloud.pages(
@@ -143,38 +140,40 @@ class Nlb:
         }
 
     def _ensure_groups(
-        self, asked: Want, groups: Mapping[Port, Sequence[Backend]]
+        self, desired: DesiredLoadBalancer, groups: Mapping[Port, Sequence[Backend]]
     ) -> dict[Port, str]:
-        present = self._groups(asked)
+        present = self._groups(desired)
         ids = {}
         for port, servers in groups.items():
-            name = _group_name(asked, port)
+            name = _group_name(desired, port)
             if name not in present:
-                bare = asked.said("server-group-type") == "ip"
+                bare = desired.annotation("server-group-type") == "ip"
                 present[name] = self._done(
                     "CreateServerGroup",
                     ServerGroupName=name,
                     VpcId=self._config.vpc_id,
                     ServerGroupType="Ip" if bare else "Instance",
                     Protocol=port.protocol.upper(),
-                    Scheduler=asked.said("scheduler", "Wrr").capitalize(),
+                    Scheduler=desired.annotation("scheduler", "Wrr").capitalize(),
                     AddressIPVersion="Ipv4",
-                    ResourceGroupId=asked.said("resource-group-id", self._config.resource_group),
-                    Tag=asked.tags,
+                    ResourceGroupId=desired.annotation(
+                        "resource-group-id", self._config.resource_group
+                    ),
+                    Tag=desired.tags,
                 )["ServerGroupId"]
             ids[port] = present[name]
             self._ensure_servers(present[name], servers)
         return ids
 
-    def _ensure_servers(self, group: str, wanted: Sequence[Backend]) -> None:
-        held = {
+    def _ensure_servers(self, group: str, backends: Sequence[Backend]) -> None:
+        present = {
             (s["ServerId"], s["ServerIp"] if s["ServerType"] != "Ecs" else "", s["Port"]): s
             for s in self._cloud.pages(
                 "nlb", "ListServerGroupServers", "Servers", ServerGroupId=group
             )
         }
-        asked = {(b.server, b.ip, b.port): b for b in wanted}
-        added = [_server(b) for key, b in asked.items() if key not in held]
+        requested = {(b.server, b.ip, b.port): b for b in backends}
+        added = [_server(b) for key, b in requested.items() if key not in present]
         gone = [
             {
                 "ServerId": s["ServerId"],
@@ -182,13 +181,13 @@ class Nlb:
                 "ServerIp": s["ServerIp"] if s["ServerType"] != "Ecs" else "",
                 "Port": s["Port"],
             }
-            for key, s in held.items()
-            if key not in asked
+            for key, s in present.items()
+            if key not in requested
         ]
         moved = [
             _server(b)
-            for key, b in asked.items()
-            if key in held and held[key]["Weight"] != b.weight
+            for key, b in requested.items()
+            if key in present and present[key]["Weight"] != b.weight
         ]
         for action, servers in (
             ("AddServersToServerGroup", added),
@@ -198,8 +197,8 @@ class Nlb:
             if servers:
                 self._done(action, ServerGroupId=group, Servers=servers)
 
-    def _drop_groups(self, asked: Want, *, keep: set[str]) -> None:
-        for group in self._groups(asked).values():
+    def _drop_groups(self, desired: DesiredLoadBalancer, *, keep: set[str]) -> None:
+        for group in self._groups(desired).values():
             if group not in keep:
                 self._done("DeleteServerGroup", ServerGroupId=group)
 
@@ -208,12 +207,14 @@ class Nlb:
             self._cloud.pages("nlb", "ListListeners", "Listeners", LoadBalancerIds=[balancer])
         )
 
-    def _ensure_listeners(self, asked: Want, balancer: str, groups: Mapping[Port, str]) -> None:
+    def _ensure_listeners(
+        self, desired: DesiredLoadBalancer, balancer: str, groups: Mapping[Port, str]
+    ) -> None:
         self._drop_listeners(
-            asked, balancer, keep={(port.port, port.protocol.upper()) for port in asked.ports}
+            desired, balancer, keep={(port.port, port.protocol.upper()) for port in desired.ports}
         )
         present = {(x["ListenerPort"], x["ListenerProtocol"]): x for x in self._listeners(balancer)}
-        for port in asked.ports:
+        for port in desired.ports:
             listener = present.get((port.port, port.protocol.upper()))
             if listener is None:
                 self._done(
@@ -221,7 +222,7 @@ class Nlb:
                     LoadBalancerId=balancer,
                     ListenerProtocol=port.protocol.upper(),
                     ListenerPort=port.port,
-                    ListenerDescription=_listener_name(asked, port),
+                    ListenerDescription=desired.listener_name(port),
                     ServerGroupId=groups[port],
                 )
                 continue
@@ -234,12 +235,13 @@ class Nlb:
             if listener["ListenerStatus"] == "Stopped":
                 self._done("StartListener", ListenerId=listener["ListenerId"])
 
-    def _drop_listeners(self, asked: Want, balancer: str, *, keep: set[tuple[int, str]]) -> None:
-        suffix = f"/{asked.name}/{asked.namespace}/{asked.cluster}"
+    def _drop_listeners(
+        self, desired: DesiredLoadBalancer, balancer: str, *, keep: set[tuple[int, str]]
+    ) -> None:
         for listener in self._listeners(balancer):
-            said = str(listener.get("ListenerDescription") or "")
+            description = str(listener.get("ListenerDescription") or "")
             at = (listener["ListenerPort"], listener["ListenerProtocol"])
-            if at not in keep and said.startswith("k8s/") and said.endswith(suffix):
+            if at not in keep and desired.owns_name(description):
                 self._done("DeleteListener", ListenerId=listener["ListenerId"])
 
     def _done(self, action: str, **parameters: object) -> dict[str, Any]:
@@ -252,33 +254,28 @@ class Nlb:
             if status == "Succeeded":
                 break
             if status == "Failed" or time.monotonic() > until:
-                raise WantError(f"{action}: task {job} is {status}")
+                raise ServiceError(f"{action}: task {job} is {status}")
             time.sleep(0.3)
         return answer
 
 
-def _zones(said: str) -> list[dict[str, str]]:
+def _zones(text: str) -> list[dict[str, str]]:
     """`zone:vsw[:ipv4[:eip]],…` as ZoneMappings."""
-    found = []
-    for entry in filter(None, said.split(",")):
+    mappings = []
+    for entry in filter(None, text.split(",")):
         parts = entry.split(":")
         if len(parts) < _PARTS_OF_A_ZONE:
-            raise WantError(f"ZoneMapping format error, expect zone:vswitch, got {entry}")
+            raise ServiceError(f"ZoneMapping format error, expect zone:vswitch, got {entry}")
         keys = ("ZoneId", "VSwitchId", "PrivateIPv4Address", "AllocationId")
-        found.append(dict(zip(keys, parts, strict=False)))
-    if not found:
-        raise WantError("ParameterMissing, zone-maps is required for a new NLB")
-    return found
+        mappings.append(dict(zip(keys, parts, strict=False)))
+    if not mappings:
+        raise ServiceError("ParameterMissing, zone-maps is required for a new NLB")
+    return mappings
 
 
-def _group_name(asked: Want, port: Port) -> str:
-    number = port.target if asked.eni else port.node_port
-    protocol = port.protocol.upper()
-    return f"k8s.{number}.{protocol}.{asked.name}.{asked.namespace}.{asked.cluster}"[:128]
-
-
-def _listener_name(asked: Want, port: Port) -> str:
-    return f"k8s/{port.port}/{asked.name}/{asked.namespace}/{asked.cluster}"
+def _group_name(desired: DesiredLoadBalancer, port: Port) -> str:
+    service = f"{desired.name}.{desired.namespace}.{desired.cluster}"
+    return f"k8s.{desired.backend_port(port)}.{port.protocol.upper()}.{service}"[:128]
 
 
 def _server(backend: Backend) -> dict[str, object]:

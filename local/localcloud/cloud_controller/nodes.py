@@ -1,4 +1,4 @@
-"""The node controller: what v2.14.0 writes on a Node that carries the taint, and when one goes."""
+"""The node controller: what v2.14.0 writes on a Node with the taint, and when it deletes one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from localcloud.machines.guest.kubelet.client import ApiError
 
-from .wants import instance_of
+from .desired import instance_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -37,23 +37,23 @@ def addresses(
         for nic in instance["NetworkInterfaces"]["NetworkInterface"]:
             if nic["Type"] == "Primary":
                 private += [entry["Ipv6Address"] for entry in nic["Ipv6Sets"]["Ipv6Set"]]
-    found = [{"type": "ExternalIP", "address": ip} for ip in public]
-    found += [{"type": "InternalIP", "address": ip} for ip in private]
+    reported = [{"type": "ExternalIP", "address": ip} for ip in public]
+    reported += [{"type": "InternalIP", "address": ip} for ip in private]
     provided = ((node["metadata"].get("annotations")) or {}).get(_PROVIDED)
     if provided:
-        return [entry for entry in found if entry["address"] == provided]
+        return [entry for entry in reported if entry["address"] == provided]
     names = [
         entry
         for entry in (node.get("status") or {}).get("addresses") or ()
         if entry["type"] == "Hostname"
     ]
-    return [*found, *names]
+    return [*reported, *names]
 
 
 def labels(instance: Mapping[str, Any]) -> dict[str, str]:
     """Labels from the instance, under their stable and their beta names."""
     kind, zone, region = instance["InstanceType"], instance["ZoneId"], instance["RegionId"]
-    found = {
+    values = {
         "node.kubernetes.io/instance-type": kind,
         "beta.kubernetes.io/instance-type": kind,
         "topology.kubernetes.io/zone": zone,
@@ -65,12 +65,12 @@ def labels(instance: Mapping[str, Any]) -> dict[str, str]:
     }
     tags = {tag["TagKey"]: tag["TagValue"] for tag in instance["Tags"]["Tag"]}
     if _POOL_TAG in tags:
-        found["node.alibabacloud.com/nodepool-id"] = tags[_POOL_TAG]
-    return {key: value for key, value in found.items() if value}
+        values["node.alibabacloud.com/nodepool-id"] = tags[_POOL_TAG]
+    return {key: value for key, value in values.items() if value}
 
 
 class Nodes:
-    """Initialises Nodes, keeps their addresses, deletes those whose instance is gone."""
+    """Initialises Nodes, updates their addresses, deletes those whose instance no longer exists."""
 
     def __init__(
         self, cluster: Cluster, cloud: Cloud, flags: Flags, say: Callable[[str], None]
@@ -92,7 +92,7 @@ class Nodes:
             uid = node["metadata"]["uid"]
             if not instance_of(node) and uid not in self._nameless:
                 self._nameless.add(uid)
-                self._say(f"node {node['metadata']['name']} has no providerID: it stays as it is")
+                self._say(f"Node {node['metadata']['name']} has no providerID and stays as it is.")
         self._initialize([n for n in tainted if instance_of(n)])
         if time.monotonic() >= self._next_look:
             self._next_look = time.monotonic() + _GONE_EVERY
@@ -100,27 +100,27 @@ class Nodes:
         if time.monotonic() >= self._next_sync:
             self._next_sync = time.monotonic() + self._monitor_seconds
             settled = [n for n in ours if instance_of(n) and not _taint(n)]
-            found = self._instances(settled)
+            instances = self._instances(settled)
             for node in settled:
-                if instance := found.get(instance_of(node)):
+                if instance := instances.get(instance_of(node)):
                     self._write_addresses(node, instance)
 
     def _instances(self, nodes: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-        found: dict[str, dict[str, Any]] = {}
+        instances: dict[str, dict[str, Any]] = {}
         for first in range(0, len(nodes), _AT_ONCE):
             ids = [instance_of(n) for n in nodes[first : first + _AT_ONCE]]
             answer = self._cloud(
                 "ecs", "DescribeInstances", InstanceIds=json.dumps(ids), PageSize=_AT_ONCE
             )
-            found |= {entry["InstanceId"]: entry for entry in answer["Instances"]["Instance"]}
-        return found
+            instances |= {entry["InstanceId"]: entry for entry in answer["Instances"]["Instance"]}
+        return instances
 
     def _initialize(self, nodes: Sequence[dict[str, Any]]) -> None:
         if not nodes:
             return
-        found = self._instances(nodes)
+        instances = self._instances(nodes)
         for node in nodes:
-            name, instance = node["metadata"]["name"], found.get(instance_of(node))
+            name, instance = node["metadata"]["name"], instances.get(instance_of(node))
             if instance is None:
                 self._cluster.event(
                     {"kind": "Node", **node},
@@ -141,9 +141,9 @@ class Nodes:
                     },
                 )
             except ApiError as error:
-                self._say(f"node {name}: {error}")
+                self._say(f"Node {name}: {error}")
                 continue
-            self._say(f"node {name} is initialised: {instance['InstanceId']}")
+            self._say(f"Node {name} is initialised: {instance['InstanceId']}.")
             self._cluster.event(
                 {"kind": "Node", **node},
                 "Normal",
@@ -153,33 +153,33 @@ class Nodes:
 
     def _write_addresses(self, node: Mapping[str, Any], instance: Mapping[str, Any]) -> bool:
         name = node["metadata"]["name"]
-        wanted = addresses(instance, node, ipv6=self._ipv6)
-        if not any(entry["type"] == "InternalIP" for entry in wanted):
+        reported = addresses(instance, node, ipv6=self._ipv6)
+        if not any(entry["type"] == "InternalIP" for entry in reported):
             self._cluster.event(
                 {"kind": "Node", **node},
                 "Warning",
                 "FailedAddNode",
-                f"the kubelet's --node-ip is no address of {instance['InstanceId']}",
+                f"the kubelet's --node-ip is not an address of {instance['InstanceId']}",
             )
             return False
-        if wanted == ((node.get("status") or {}).get("addresses") or []):
+        if reported == ((node.get("status") or {}).get("addresses") or []):
             return True
         try:
-            self._cluster.patch(f"/api/v1/nodes/{name}/status", {"status": {"addresses": wanted}})
+            self._cluster.patch(f"/api/v1/nodes/{name}/status", {"status": {"addresses": reported}})
         except ApiError as error:
-            self._say(f"node {name}: {error}")
+            self._say(f"Node {name}: {error}")
             return False
         return True
 
     def _delete_gone(self, nodes: Sequence[dict[str, Any]]) -> None:
         if not nodes:
             return
-        found = self._instances(nodes)
+        instances = self._instances(nodes)
         for node in nodes:
-            if instance_of(node) in found:
+            if instance_of(node) in instances:
                 continue
             name = node["metadata"]["name"]
-            self._say(f"node {name}: its instance {instance_of(node)} is gone, so it goes, too")
+            self._say(f"Node {name} is deleted: its instance {instance_of(node)} is gone.")
             self._cluster.client.request("DELETE", f"/api/v1/nodes/{name}")
             self._cluster.event(
                 {"kind": "Node", **node},
@@ -195,6 +195,6 @@ def _taint(node: Mapping[str, Any]) -> bool:
 
 
 def _silent(node: Mapping[str, Any]) -> bool:
-    """Its kubelet has not been heard of for so long that its state is unknown."""
+    """Its kubelet has not reported for so long that its state is unknown."""
     conditions = (node.get("status") or {}).get("conditions") or ()
     return any(c["type"] == "Ready" and c["status"] == "Unknown" for c in conditions)

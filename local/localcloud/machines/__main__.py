@@ -18,13 +18,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m localcloud.machines", description=__doc__)
     parser.add_argument("--home", type=Path, default=Path(".local"), help="default: .local")
     parser.add_argument("--tools", type=Path, help="folder of the binaries; default: HOME/bin")
-    given = parser.parse_args()
-    home = given.home.resolve()
-    tools = (given.tools or home / "bin").resolve()
+    arguments = parser.parse_args()
+    home = arguments.home.resolve()
+    tools = (arguments.tools or home / "bin").resolve()
     if missing := missing_tools(tools):
         sys.stderr.write(
-            f"{tools} lacks {', '.join(missing)}: machines run the real ones; "
-            "build them with `python -m toolchain ensure`, or name their folder with --tools.\n"
+            f"{tools} does not have {', '.join(missing)}, which machines run. Build them with "
+            "`python -m toolchain ensure`, or name their folder with --tools.\n"
         )
         return 2
     try:
@@ -32,11 +32,11 @@ def main() -> int:
     except NamespacesUnavailableError as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    asyncio.run(_until_told(Supervisor(home, tools, outer)))
+    asyncio.run(_until_signalled(Supervisor(home, tools, outer)))
     return 0
 
 
-async def _until_told(supervisor: Supervisor) -> None:
+async def _until_signalled(supervisor: Supervisor) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, supervisor.stop)

@@ -24,7 +24,7 @@ def send(end: socket.socket, message: dict[str, Any], descriptors: tuple[int, ..
 
 
 def receive(end: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
-    """Return one message and its descriptors, or None when the other end is gone."""
+    """Return one message and its descriptors, or None when the other end is closed."""
     try:
         data, descriptors, _, _ = socket.recv_fds(end, _LIMIT, _DESCRIPTORS)
     except ConnectionResetError:

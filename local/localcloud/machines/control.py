@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
-import os
 import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self, cast
+
+from localcloud.control_socket import ControlConnection
+from localcloud.ingress import IngressRule
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,32 +58,8 @@ class Interface:
 
 
 @dataclass(frozen=True, kw_only=True)
-class IngressRule:
-    """A security group's ingress rule; `source` is a CIDR or a security group id."""
-
-    protocol: str
-    port_from: int
-    port_to: int
-    source: str
-    policy: str
-    priority: int
-
-    @classmethod
-    def read(cls, data: Mapping[str, Any]) -> Self:
-        """Read one entry of an instance's `ingress`."""
-        return cls(
-            protocol=str(data["protocol"]).lower(),
-            port_from=int(data["port_from"]),
-            port_to=int(data["port_to"]),
-            source=str(data["source"]),
-            policy=str(data.get("policy") or "accept").lower(),
-            priority=int(data.get("priority") or 1),
-        )
-
-
-@dataclass(frozen=True, kw_only=True)
 class Instance:
-    """An ECS instance as the emulator tells it. `boot` grows by one at each start."""
+    """An ECS instance as the emulator reports it. `boot` grows by one at each start."""
 
     id: str
     name: str
@@ -137,7 +115,7 @@ class Instance:
 
 @dataclass(frozen=True, kw_only=True)
 class PublicAddress:
-    """An EIP and the instance or the CLB it is bound to, if any."""
+    """An EIP and the instance or the load balancer that it is bound to, if any."""
 
     id: str
     ip: str
@@ -152,41 +130,66 @@ class PublicAddress:
             id=data["id"],
             ip=data["ip"],
             instance_id=bound if kind == "EcsInstance" else None,
-            load_balancer_id=bound if kind == "SlbInstance" else None,
+            load_balancer_id=bound if kind in {"SlbInstance", "NetworkInterface"} else None,
         )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Backend:
-    """A machine behind a listener."""
+    """A machine behind a listener, and the rules of the security groups before it."""
 
     instance_id: str
     address: str
     port: int
     weight: int
+    check_port: int = 0
+    """The port that the health check connects to; 0 without one."""
+    ingress: tuple[IngressRule, ...] = ()
+
+    @classmethod
+    def read(cls, data: Mapping[str, Any]) -> Self:
+        """Read one entry of a listener's `backends`."""
+        return cls(
+            instance_id=data["instance_id"],
+            address=data["address"],
+            port=int(data["port"]),
+            weight=int(data["weight"]),
+            check_port=int(data.get("check_port") or 0),
+            ingress=tuple(IngressRule.read(rule) for rule in data.get("ingress") or ()),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Listener:
-    """A running TCP listener: what is behind it, and whom it admits."""
+    """A running TCP listener: its backends and the clients that it admits."""
 
     port: int
     backends: tuple[Backend, ...]
     ingress: tuple[IngressRule, ...]
+    sources: tuple[str, ...] = ()
+    """The addresses from which an NLB connects to its backends. Empty for a CLB, whose packets no
+    security group judges."""
+    preserves_client: bool = False
+    """Whether the backends see the client's address instead."""
 
     @classmethod
     def read(cls, data: Mapping[str, Any]) -> Self:
         """Read one entry of a load balancer's `listeners`."""
         return cls(
             port=int(data["port"]),
-            backends=tuple(Backend(**backend) for backend in data["backends"]),
+            backends=tuple(Backend.read(backend) for backend in data["backends"]),
             ingress=tuple(IngressRule.read(rule) for rule in data["ingress"]),
+            sources=tuple(data.get("sources") or ()),
+            preserves_client=bool(data.get("preserves_client")),
         )
 
 
 @dataclass(frozen=True, kw_only=True)
 class LoadBalancer:
-    """A CLB with an address in a vSwitch."""
+    """A CLB, or an NLB in one of its zones: an address in a vSwitch, with listeners.
+
+    `id` is what an EIP is bound to: the CLB, or the NLB's ENI in the zone.
+    """
 
     id: str
     address: str
@@ -208,28 +211,12 @@ class ControlError(Exception):
     """The emulator's control socket did not answer as it should."""
 
 
-class _UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path: Path, timeout: float) -> None:
-        super().__init__("control", timeout=timeout)
-        self._path = path
-
-    def connect(self) -> None:
-        """Connect through the folder's descriptor: a socket's path may hold 107 bytes only."""
-        folder = os.open(self._path.parent, os.O_PATH | os.O_DIRECTORY)
-        try:
-            self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            self.sock.settimeout(self.timeout)
-            self.sock.connect(f"/proc/self/fd/{folder}/{self._path.name}")
-        finally:
-            os.close(folder)
-
-
 class Control:
-    """A client of the control socket. Every method raises ControlError when nobody answers."""
+    """A client of the control socket. Every method raises ControlError without an answer."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._polling: _UnixConnection | None = None
+        self._polling: ControlConnection | None = None
 
     def interrupt(self) -> None:
         """Make a `machines` call that waits in another thread end with ControlError."""
@@ -241,7 +228,7 @@ class Control:
         self, method: str, target: str, body: object = None, timeout: float = 10.0
     ) -> tuple[int, dict[str, Any]]:
         """Send one request; return the status and the JSON document."""
-        connection = _UnixConnection(self._path, timeout)
+        connection = ControlConnection(self._path, timeout)
         if target.startswith("/machines?"):
             self._polling = connection
         try:
@@ -252,13 +239,13 @@ class Control:
             text = answer.read()
             document = json.loads(text) if text.strip() else {}
         except (OSError, http.client.HTTPException, ValueError) as error:
-            raise ControlError(f"{method} {target} on {self._path}: {error}") from error
+            raise ControlError(f"{method} {target} on {self._path} failed: {error}.") from error
         finally:
             connection.close()
         return answer.status, cast("dict[str, Any]", document)
 
     def health(self) -> dict[str, Any]:
-        """Return what /health says."""
+        """Return the answer of /health."""
         return self._document("/health", 10.0)
 
     def machines(self, after: int, wait: float) -> dict[str, Any]:
@@ -277,5 +264,5 @@ class Control:
     def _document(self, target: str, timeout: float) -> dict[str, Any]:
         status, document = self.request("GET", target, timeout=timeout)
         if status != http.client.OK:
-            raise ControlError(f"GET {target} on {self._path}: HTTP {status}")
+            raise ControlError(f"GET {target} on {self._path} answered HTTP {status}.")
         return document

@@ -29,7 +29,7 @@ def link_name(prefix: str, name: str) -> str:
 class Fabric:
     """Bridges and veth pairs of one VPC.
 
-    Its calls block, and cannot be made in a thread that runs an event loop; they go one at a time.
+    Its calls block: they cannot run in a thread with an event loop, and run one at a time.
     """
 
     def __init__(self) -> None:
@@ -52,7 +52,7 @@ class Fabric:
             self._ip.addr("del", index=self._loopback, address=address, prefixlen=32)
 
     def plug(self, interface: Interface, guest_name: str, guest_pid: int) -> None:
-        """Give the network namespace of `guest_pid` the ENI as a link, down and unconfigured."""
+        """Add the ENI to the network namespace of `guest_pid` as a link, down and unconfigured."""
         port = link_name("eni", interface.id)
         with self._lock:
             self._unplug(interface.id)
@@ -76,11 +76,11 @@ class Fabric:
 
     def _bridge(self, interface: Interface) -> int:
         name = link_name("vsw", interface.vswitch_id)
-        found = self._ip.link_lookup(ifname=name)
-        if not found:
+        indexes = self._ip.link_lookup(ifname=name)
+        if not indexes:
             self._ip.link("add", ifname=name, kind="bridge")
-            found = self._ip.link_lookup(ifname=name)
-        index: int = found[0]
+            indexes = self._ip.link_lookup(ifname=name)
+        index: int = indexes[0]
         self._ip.addr(
             "replace", index=index, address=interface.gateway, prefixlen=interface.prefix_length
         )

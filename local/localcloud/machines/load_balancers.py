@@ -1,8 +1,10 @@
-"""Intranet CLBs of a VPC: each listener forwards connections to the machines behind it.
+"""The load balancers of a VPC: each listener forwards connections to the machines behind it.
 
-As a real CLB does, it never connects a machine with itself: what a backend sends to the CLB and
-would come back to it is lost (kubeadm#2996), here by silence until the machine gives up. A backend
-counts as healthy when it takes the connection.
+A CLB, and an NLB that preserves the client's address, never connects a machine with itself: what a
+backend sends to it and would come back is lost (kubeadm#2996), here by silence until the machine
+gives up. A backend counts as healthy when it takes the connection; behind an NLB its security
+groups must also admit the health check from the NLB's own addresses, and the connection from these
+or from the client. A connection that they drop is closed.
 """
 
 from __future__ import annotations
@@ -13,10 +15,12 @@ import math
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Final, Protocol
 
+from localcloud.ingress import admits
+
 from . import relay
 
 if TYPE_CHECKING:
-    from .control import Backend, Instance, LoadBalancer
+    from .control import Backend, Instance, Listener, LoadBalancer
 
 _CONNECT_SECONDS: Final = 2.0
 
@@ -42,27 +46,33 @@ def rotation(backends: Iterable[Backend]) -> tuple[Backend, ...]:
 
 
 class LoadBalancers:
-    """Keeps an address for each CLB and a server for each of its listeners."""
+    """Keeps an address for each load balancer and a server for each of its listeners."""
 
     def __init__(self, fabric: Addresses, machine_at: Callable[[str], Instance | None]) -> None:
         self._fabric = fabric
         self._machine_at = machine_at
         self._addresses: set[str] = set()
+        self._listeners: dict[_Key, Listener] = {}
         self._rounds: dict[_Key, tuple[Backend, ...]] = {}
         self._turns: dict[_Key, int] = {}
         self._servers: dict[_Key, asyncio.Server] = {}
 
     async def follow(self, balancers: Iterable[LoadBalancer]) -> None:
-        """Serve these and no others; connections that stand are left alone."""
-        wanted = list(balancers)
-        self._rounds = {
-            (balancer.address, listener.port): rotation(listener.backends)
-            for balancer in wanted
+        """Serve these and no others; established connections stay."""
+        served = list(balancers)
+        self._listeners = {
+            (balancer.address, listener.port): listener
+            for balancer in served
             for listener in balancer.listeners
+        }
+        self._rounds = {
+            key: rotation(b for b in listener.backends if is_checked(listener, b))
+            for key, listener in self._listeners.items()
         }
         for key in self._servers.keys() - self._rounds.keys():
             self._servers.pop(key).close()
-        addresses = {balancer.address for balancer in wanted}
+        own = {ip for listener in self._listeners.values() for ip in listener.sources}
+        addresses = {balancer.address for balancer in served} | own
         for address in self._addresses - addresses:
             await asyncio.to_thread(self._fabric.give_up, address)
         for address in addresses - self._addresses:
@@ -80,11 +90,16 @@ class LoadBalancers:
         return accept
 
     async def _forward(self, key: _Key, client: _Stream) -> None:
-        source = self._machine_at(client[1].get_extra_info("peername")[0])
-        backend, machine = await self._connected(key)
+        address = client[1].get_extra_info("peername")[0]
+        source = self._machine_at(address)
+        backend, machine = await self._connected(key, address)
         if backend is None or machine is None:
             client[1].transport.abort()
-        elif source is not None and source.id == backend.instance_id:
+        elif (
+            source is not None
+            and source.id == backend.instance_id
+            and _shows_client(self._listeners.get(key))
+        ):
             machine[1].transport.abort()
             with contextlib.suppress(OSError):
                 while await client[0].read(65_536):
@@ -93,15 +108,38 @@ class LoadBalancers:
         else:
             await relay.join(client, machine)
 
-    async def _connected(self, key: _Key) -> tuple[Backend | None, _Stream | None]:
-        """Connect to the healthy backend whose turn it is."""
-        backends = self._rounds.get(key, ())
+    async def _connected(self, key: _Key, client: str) -> tuple[Backend | None, _Stream | None]:
+        """Connect to the healthy backend whose turn it is, if it admits the client."""
+        listener, backends = self._listeners.get(key), self._rounds.get(key, ())
         turn = self._turns[key] = self._turns.get(key, -1) + 1
         for at in range(len(backends)):
             backend = backends[(turn + at) % len(backends)]
-            dialled = asyncio.open_connection(backend.address, backend.port)
+            if listener is not None and not is_admitted(listener, backend, client):
+                return None, None
+            own = (listener.sources[0], 0) if listener is not None and listener.sources else None
+            dialled = asyncio.open_connection(backend.address, backend.port, local_addr=own)
             try:
                 return backend, await asyncio.wait_for(dialled, _CONNECT_SECONDS)
             except (OSError, TimeoutError):
                 continue
         return None, None
+
+
+def is_checked(listener: Listener, backend: Backend) -> bool:
+    """Whether a backend's security groups admit the listener's health check."""
+    return not backend.check_port or all(
+        admits(backend.ingress, source, backend.check_port) for source in listener.sources
+    )
+
+
+def is_admitted(listener: Listener, backend: Backend, client: str) -> bool:
+    """Whether a backend's security groups admit a connection of `client` through the listener."""
+    if not listener.sources:
+        return True
+    sources = (client,) if listener.preserves_client else listener.sources
+    return all(admits(backend.ingress, source, backend.port) for source in sources)
+
+
+def _shows_client(listener: Listener | None) -> bool:
+    """Whether backends see the client's address: behind a CLB always."""
+    return listener is None or not listener.sources or listener.preserves_client

@@ -1,4 +1,4 @@
-"""One machine as its VPC's process holds it: power, links, console."""
+"""One machine in its VPC's process: power, links, console."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def guest_link_names(interfaces: tuple[Interface, ...]) -> dict[str, str]:
 
 
 class Machine:
-    """Follows what the cloud says about one instance."""
+    """Follows the cloud's view of one instance."""
 
     def __init__(
         self, folder: Path, fabric: Fabric, control: Control, about: Mapping[str, Any]
@@ -59,13 +59,13 @@ class Machine:
         self._failures = 0
         self._plugged: dict[str, Interface] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._wanted: tuple[Instance, dict[str, Any]] | None = None
+        self._target: tuple[Instance, dict[str, Any]] | None = None
         self._gone = False
 
     async def follow(self, instance: Instance, raw: dict[str, Any]) -> None:
-        """Bring power and links to what `instance` says."""
+        """Set power and links as `instance` has them."""
         async with self._lock:
-            self._wanted = (instance, raw)
+            self._target = (instance, raw)
             up = instance.status in {"Starting", "Running"} and instance.primary is not None
             if self._process and (not up or self._booted != instance.boot):
                 await self._power_off()
@@ -122,7 +122,7 @@ class Machine:
         if process is None:
             return
         for pid in (*_children(process.pid), process.pid):
-            # Its first process goes first: `unshare` ends when that, and so all of it, has.
+            # End its first process first: `unshare` ends after it, and with it everything else.
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
             if pid != process.pid:
@@ -140,29 +140,29 @@ class Machine:
     ) -> None:
         """Hand over the NICs once the machine is in its own network namespace."""
         try:
-            told = await asyncio.get_running_loop().sock_recv(end, 4096)
+            message = await asyncio.get_running_loop().sock_recv(end, 4096)
         except OSError:
             return
         async with self._lock:
-            if told and process is self._process and self._wanted:
+            if message and process is self._process and self._target:
                 self._started = True
                 self._failures = 0
-                await self._follow_links(self._wanted[0])
+                await self._follow_links(self._target[0])
 
     async def _follow_links(self, instance: Instance) -> None:
         if self._process is None or self._channel is None or not self._started:
             return
-        wanted = {nic.id: nic for nic in instance.interfaces}
+        attached = {nic.id: nic for nic in instance.interfaces}
         names = guest_link_names(instance.interfaces)
-        for interface_id in self._plugged.keys() - wanted.keys():
+        for interface_id in self._plugged.keys() - attached.keys():
             await asyncio.to_thread(self._fabric.unplug, interface_id)
-        for interface_id in wanted.keys() - self._plugged.keys():
+        for interface_id in attached.keys() - self._plugged.keys():
             await asyncio.to_thread(
-                self._fabric.plug, wanted[interface_id], names[interface_id], self._process.pid
+                self._fabric.plug, attached[interface_id], names[interface_id], self._process.pid
             )
-        if wanted == self._plugged:
+        if attached == self._plugged:
             return
-        self._plugged = wanted
+        self._plugged = attached
         leases = [
             {
                 "mac": nic.mac,
@@ -183,10 +183,10 @@ class Machine:
         self._failures += 1
         await asyncio.sleep(min(_RESTART_DELAY * 2**self._failures, _LONGEST_RESTART_DELAY))
         async with self._lock:
-            if process is not self._process or self._gone or self._wanted is None:
+            if process is not self._process or self._gone or self._target is None:
                 return
             await self._power_off()
-        await self.follow(*self._wanted)
+        await self.follow(*self._target)
 
     async def _read_console(self, process: asyncio.subprocess.Process) -> None:
         if process.stdout is None:
@@ -229,7 +229,7 @@ async def _read_at_once(stream: asyncio.StreamReader) -> bytes:
 
 
 def _children(pid: int) -> list[int]:
-    """Return the children of a process, none where the kernel does not tell."""
+    """Return the children of a process, none where the kernel does not report them."""
     try:
         text = Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii")
     except OSError:

@@ -62,9 +62,9 @@ class Tokens:
         return f"{until}.{self._sign(instance_id, until)}"
 
     def good(self, instance_id: str, token: str) -> bool:
-        """Say whether this instance was given the token and it has not run out."""
+        """Whether the token is this instance's and has not expired."""
         until, _, signature = token.partition(".")
-        # Bytes: a header may hold anything, and text outside of ASCII cannot be compared.
+        # Bytes: a header may have any content, and text outside of ASCII cannot be compared.
         if not hmac.compare_digest(signature.encode(), self._sign(instance_id, until).encode()):
             return False
         return until.isdecimal() and int(until) > self._clock()
@@ -92,10 +92,10 @@ def answer(
         return _user_data(instance)
     role = instance.ram_role
     if role and path.rstrip("/") == f"/latest/meta-data/ram/security-credentials/{role}":
-        found = credentials()
-        if found is None:
+        document = credentials()
+        if document is None:
             return Answer(status=http.HTTPStatus.NOT_FOUND)
-        return Answer(status=http.HTTPStatus.OK, body=json.dumps(found, indent=2).encode())
+        return Answer(status=http.HTTPStatus.OK, body=json.dumps(document, indent=2).encode())
     return _walk(_tree(instance), path)
 
 
@@ -205,7 +205,7 @@ def _tree(instance: Instance) -> Tree:
 
 def _interface(nic: Interface) -> Tree:
     network = ipaddress.ip_network(_network(nic))
-    found: Tree = {
+    entries: Tree = {
         "gateway": nic.gateway,
         "netmask": str(network.netmask),
         "network-interface-id": nic.id,
@@ -217,12 +217,12 @@ def _interface(nic: Interface) -> Tree:
     }
     if nic.ipv6_addresses:
         # Without quotes: Terway at 89aadf8b, pkg/aliyun/metadata/metadata.go and its test.
-        found["ipv6s"] = f"[{','.join(nic.ipv6_addresses)}]"
+        entries["ipv6s"] = f"[{','.join(nic.ipv6_addresses)}]"
     if nic.ipv6_network:
         block = ipaddress.ip_network(nic.ipv6_network)
-        found["vswitch-ipv6-cidr-block"] = str(block)
-        found["ipv6-gateway"] = str(block[-3])
-    return found
+        entries["vswitch-ipv6-cidr-block"] = str(block)
+        entries["ipv6-gateway"] = str(block[-3])
+    return entries
 
 
 def _network(nic: Interface) -> str:

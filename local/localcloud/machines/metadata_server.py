@@ -1,4 +1,4 @@
-"""The metadata service's HTTP front: who asks is known by the source address."""
+"""The metadata service's HTTP server: the source address identifies the instance."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def serve(find: Callable[[str], Instance | None], control: Control) -> None:
-    """Answer on 100.100.100.200:80 in a thread; `find` gives the instance of an address."""
+    """Answer on 100.100.100.200:80 in a thread; `find` returns the instance of an address."""
     tokens = Tokens(secrets.token_bytes(32))
 
     class Handler(BaseHTTPRequestHandler):
@@ -32,18 +32,18 @@ def serve(find: Callable[[str], Instance | None], control: Control) -> None:
             headers = {name.lower(): value for name, value in self.headers.items()}
             try:
                 asked = Request(method=self.command, path=self.path, headers=headers)
-                said = answer(asked, instance, tokens, lambda: control.credentials(instance.id))
+                reply = answer(asked, instance, tokens, lambda: control.credentials(instance.id))
             except ControlError:
-                said = Answer(status=503)
-            self._send(said)
+                reply = Answer(status=503)
+            self._send(reply)
 
-        def _send(self, said: Answer) -> None:
-            self.send_response(said.status)
+        def _send(self, reply: Answer) -> None:
+            self.send_response(reply.status)
             self.send_header("Content-Type", "text/plain")
-            self.send_header("Content-Length", str(len(said.body)))
+            self.send_header("Content-Length", str(len(reply.body)))
             self.end_headers()
             if self.command != "HEAD":
-                self.wfile.write(said.body)
+                self.wfile.write(reply.body)
 
         def log_message(self, *_: object) -> None:
             """Write nothing: tokens and user-data pass here."""

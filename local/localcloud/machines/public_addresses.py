@@ -8,12 +8,14 @@ import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .ingress import admits, listening_ports
+from localcloud.ingress import IngressRule, admits
+
+from .ingress import listening_ports
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from .control import IngressRule, Instance, LoadBalancer, PublicAddress
+    from .control import Instance, LoadBalancer, PublicAddress
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,15 +40,15 @@ def openings(
     """Return what must listen, by (EIP, port). Only loopback EIPs can be served locally."""
     by_id = {instance.id: instance for instance in instances}
     balancers = {balancer.id: balancer for balancer in load_balancers}
-    found: list[Opening] = []
+    opened: list[Opening] = []
     for public in addresses:
         if not ipaddress.ip_address(public.ip).is_loopback:
             continue
         if public.load_balancer_id in balancers:
-            found += _of_balancer(public.ip, balancers[public.load_balancer_id])
+            opened += _of_balancer(public.ip, balancers[public.load_balancer_id])
         elif public.instance_id in by_id:
-            found += _of_instance(public.ip, by_id[public.instance_id])
-    return {(opening.ip, opening.port): opening for opening in found}
+            opened += _of_instance(public.ip, by_id[public.instance_id])
+    return {(opening.ip, opening.port): opening for opening in opened}
 
 
 def _of_instance(ip: str, instance: Instance) -> list[Opening]:
@@ -88,19 +90,19 @@ class PublicAddresses:
     ) -> None:
         self._forward = forward
         self._complain = complain
-        self._wanted: dict[tuple[str, int], Opening] = {}
+        self._openings: dict[tuple[str, int], Opening] = {}
         self._listeners: dict[tuple[str, int], socket.socket] = {}
         self._refused: set[tuple[str, int]] = set()
 
-    def follow(self, wanted: dict[tuple[str, int], Opening]) -> None:
+    def follow(self, openings: dict[tuple[str, int], Opening]) -> None:
         """Open and close listeners. A port in use is reported once and retried later."""
-        self._wanted = wanted
+        self._openings = openings
         loop = asyncio.get_running_loop()
-        for key in self._listeners.keys() - wanted.keys():
+        for key in self._listeners.keys() - openings.keys():
             listener = self._listeners.pop(key)
             loop.remove_reader(listener)
             listener.close()
-        for key in wanted.keys() - self._listeners.keys():
+        for key in openings.keys() - self._listeners.keys():
             listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
@@ -109,7 +111,7 @@ class PublicAddresses:
             except OSError as error:
                 listener.close()
                 if key not in self._refused:
-                    self._complain(f"public address {key[0]}:{key[1]} cannot listen: {error}")
+                    self._complain(f"The public address {key[0]}:{key[1]} cannot listen: {error}.")
                 self._refused.add(key)
                 continue
             listener.setblocking(False)  # noqa: FBT003  (the socket module's own signature)
@@ -123,6 +125,6 @@ class PublicAddresses:
         except OSError:
             return
         with connection:
-            opening = self._wanted.get(key)
+            opening = self._openings.get(key)
             if opening and admits(opening.rules, source[0], opening.port):
                 self._forward(connection, opening)

@@ -19,36 +19,37 @@ _FIRST_PROCESS: Final = (b"-m", b"localcloud.machines.guest")
 
 def first_process(folder: Path, proc: Path = Path("/proc")) -> int | None:
     """Return the process id of the machine that boots from `folder`; None when it is off."""
-    wanted = (*_FIRST_PROCESS, os.fsencode(folder))
+    expected = (*_FIRST_PROCESS, os.fsencode(folder))
     for entry in proc.glob("[0-9]*"):
         try:
             words = tuple((entry / "cmdline").read_bytes().split(b"\0"))
         except OSError:
             continue
         # `unshare` has the same words behind its own.
-        if words[1:4] == wanted:
+        if words[1:4] == expected:
             return int(entry.name)
     return None
 
 
 def main() -> int:
-    """Become the command. Returns 1 when there is no such machine."""
+    """Replace this process by the command. Returns 1 without such a machine."""
     parser = argparse.ArgumentParser(prog="python -m localcloud.machines.session")
     parser.add_argument("--home", type=Path, default=Path(".local"), help="default: .local")
     parser.add_argument("instance", help="an instance's id")
     parser.add_argument("command", nargs="+", help="after --")
-    given = parser.parse_args()
-    folder = given.home.resolve() / "machines" / given.instance
+    options = parser.parse_args()
+    folder = options.home.resolve() / "machines" / options.instance
     pid = first_process(folder)
     if pid is None:
         sys.stderr.write(
-            f"No machine runs in {folder}: `python -m localcloud status --home {given.home}` shows "
-            "whether the local cloud is up, `pulumi stack output nodes` has the instances' ids.\n"
+            f"No machine runs in {folder}. `python -m localcloud status --home {options.home}` "
+            "shows whether the local cloud is up; `pulumi stack output nodes` has the instances' "
+            "ids.\n"
         )
         return 1
     namespaces = ("--mount", "--net", "--uts", "--ipc", "--pid", "--cgroup")
     user = ("--user", "--preserve-credentials") if os.geteuid() else ()
-    argv = ["nsenter", f"--target={pid}", *user, *namespaces, "--", *given.command]
+    argv = ["nsenter", f"--target={pid}", *user, *namespaces, "--", *options.command]
     return os.execvpe("nsenter", argv, ENVIRONMENT)  # noqa: S606, S607  (the caller's own command)
 
 

@@ -55,7 +55,7 @@ class Supervisor:
         self._log = self._machines / "supervisor.log"
 
     def stop(self) -> None:
-        """Make `run` end; everything that runs in VPCs ends with this process."""
+        """End `run`; everything in the VPCs ends with this process."""
         self._stopping = True
         self._control.interrupt()
 
@@ -107,7 +107,7 @@ class Supervisor:
             self._public.follow(openings(instances, addresses, served))
 
     def _remove_disks_but(self, present: set[str]) -> None:
-        """Delete disks of instances that were deleted while nobody followed the cloud."""
+        """Delete disks of instances that were deleted while no supervisor ran."""
         for folder in self._machines.glob("i-*"):
             if folder.name not in present:
                 shutil.rmtree(folder, ignore_errors=True)
@@ -157,7 +157,7 @@ class Supervisor:
         watch.add_done_callback(self._tasks.discard)
 
     async def _watch(self, vpc_id: str, process: asyncio.subprocess.Process) -> None:
-        """Restart a VPC's process when it ends, unless the VPC's last machine is gone."""
+        """Restart a VPC's process when it ends, unless the VPC's last machine is deleted."""
         code = await process.wait()
         self._vpcs.pop(vpc_id).end.close()
         self._state_path(vpc_id).unlink(missing_ok=True)
@@ -201,5 +201,5 @@ class Supervisor:
 
 def _python_path() -> str:
     """Return what finds this package, and what the caller's own PYTHONPATH finds."""
-    given = os.environ.get("PYTHONPATH")
-    return os.pathsep.join([str(_PACKAGE_ROOT), *([given] if given else [])])
+    inherited = os.environ.get("PYTHONPATH")
+    return os.pathsep.join([str(_PACKAGE_ROOT), *([inherited] if inherited else [])])

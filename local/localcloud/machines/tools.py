@@ -26,7 +26,7 @@ OF_KUBERNETES: Final = (
 )
 """Programs that differ between Kubernetes versions."""
 _OTHER_VERSIONS: Final = "kubernetes-*"
-"""Folders beside the binaries, each with those of another Kubernetes version."""
+"""Folders next to the binaries, each with those of another Kubernetes version."""
 
 
 def missing_tools(folder: Path) -> list[str]:
@@ -35,15 +35,15 @@ def missing_tools(folder: Path) -> list[str]:
 
 
 def present_tools(folder: Path) -> dict[str, Path]:
-    """Return each known binary that is there, links resolved."""
-    found = {name: folder / name for name in (*NEEDED, *OPTIONAL)}
-    return {name: path.resolve() for name, path in found.items() if path.exists()}
+    """Return each expected binary that exists, links resolved."""
+    paths = {name: folder / name for name in (*NEEDED, *OPTIONAL)}
+    return {name: path.resolve() for name, path in paths.items() if path.exists()}
 
 
 def kubernetes_versions(folder: Path) -> dict[str, Path]:
     """Return version (as v1.35.4) → folder of its programs; that of `folder` itself is the first.
 
-    Raises ValueError where a kubeadm does not say its version.
+    Raises ValueError where a kubeadm does not report its version.
     """
     others = [path for path in sorted(folder.glob(_OTHER_VERSIONS)) if (path / "kubeadm").exists()]
     return {kubernetes_version(path): path for path in (folder, *others)}
@@ -60,5 +60,5 @@ def kubernetes_version(folder: Path) -> str:
     )
     version = done.stdout.strip()
     if not re.fullmatch(r"v\d+\.\d+\.\d+(-[\w.]+)?", version):
-        raise ValueError(f"{folder / 'kubeadm'} answered {version!r} when asked for its version")
+        raise ValueError(f"{folder / 'kubeadm'} reported {version!r} as its version.")
     return version

@@ -1,4 +1,4 @@
-"""The process of one VPC: holds its network and its machines, ends with the supervisor.
+"""The process of one VPC: its network and its machines. It ends with the supervisor.
 
 Started as `unshare … python -m localcloud.machines.vpc`, so it is the first process of a process
 namespace of its own: when it ends, everything in the VPC ends.
@@ -77,23 +77,23 @@ class Vpc:
             await self._changed.wait()
             self._changed.clear()
             state = json.loads(self._state.read_text(encoding="utf-8"))
-            found = [(Instance.read(raw), raw) for raw in state["instances"]]
+            instances = [(Instance.read(raw), raw) for raw in state["instances"]]
             self._by_address.clear()
-            for instance, _ in found:
+            for instance, _ in instances:
                 for nic in instance.interfaces:
                     for address in (nic.address, *nic.secondary_addresses):
                         self._by_address[address] = instance
             await self._balancers.follow(LoadBalancer.read(b) for b in state["load_balancers"])
-            present = {instance.id for instance, _ in found}
+            present = {instance.id for instance, _ in instances}
             removals += [
                 asyncio.create_task(self._machines.pop(gone).remove())
                 for gone in self._machines.keys() - present
             ]
-            if not found:
+            if not instances:
                 await asyncio.gather(*removals)
                 ended.set()
                 return
-            for instance, raw in found:
+            for instance, raw in instances:
                 machine = self._machines.get(instance.id) or Machine(
                     self._state.parent.parent / instance.id,
                     self._fabric,
@@ -140,9 +140,9 @@ def main() -> None:
     parser.add_argument("--state", type=Path, required=True)
     parser.add_argument("--control", type=Path, required=True)
     parser.add_argument("--tools", type=Path, required=True)
-    given = parser.parse_args()
-    end = socket.socket(fileno=given.channel)
-    vpc = Vpc(end, given.state, Control(given.control), given.tools)
+    arguments = parser.parse_args()
+    end = socket.socket(fileno=arguments.channel)
+    vpc = Vpc(end, arguments.state, Control(arguments.control), arguments.tools)
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(vpc.run())
 

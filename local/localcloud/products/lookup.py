@@ -1,7 +1,8 @@
-"""The thing that a request names must exist: one place, for every product and kind."""
+"""The lookup of the entity that a request names, for every product and kind."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
@@ -17,6 +18,7 @@ class Lookup(Generic[T]):
     """Finds entities of one kind by id; an absent one is refused as its product's API does.
 
     `ended` is the last state of kinds that are kept after their deletion until time removes them.
+    `hidden` decides whether the service that looks does not see the entity yet.
     """
 
     kind: type[T]
@@ -24,6 +26,7 @@ class Lookup(Generic[T]):
     code: str
     status: int = 404
     ended: str | None = None
+    hidden: Callable[[Call, T], bool] | None = None
 
     def __call__(
         self, call: Call, key: str | None, *, code: str = "", status: int | None = None
@@ -40,7 +43,11 @@ class Lookup(Generic[T]):
             ApiError: there is no such entity.
         """
         entity = call.store.find(self.kind, key)
-        if entity is None or (self.ended and entity.life.at(call.now) == self.ended):
+        if (
+            entity is None
+            or (self.ended and entity.life.at(call.now) == self.ended)
+            or (self.hidden is not None and self.hidden(call, entity))
+        ):
             raise ApiError(
                 code or self.code,
                 f"The specified {self.what} {str(key or '')[:_LONGEST_SHOWN]!r} does not exist.",

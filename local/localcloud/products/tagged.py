@@ -53,7 +53,7 @@ class UntagResources:
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """The keys to take away."""
+        """The keys to remove."""
         return self.tag_key
 
 
@@ -127,7 +127,7 @@ class Codes:
 class Tagging:
     """The tagging of one product.
 
-    `show` makes the answer of a list from the call, the request, all rows and those shown; `row`
+    `show` builds the answer of a list from the call, the request, all rows and those shown; `row`
     names the resource in them.
     """
 
@@ -184,7 +184,7 @@ class Tagging:
 
     def _add(self, call: Call, request: Any) -> Answer:  # noqa: ANN401  # one of `requests`
         kind = self._kind(request.resource_type)
-        more = tags.given(request.tag, self.codes.tags)
+        more = tags.requested(request.tag, self.codes.tags)
         for entity in self._existing(call, kind, request.named):
             call.store.change(entity, tags=tags.merged(entity.tags, more, self.codes.tags))
         return {}

@@ -26,7 +26,7 @@ _REMEMBERED: Final = 256
 
 
 class Entity(Protocol):
-    """What the store holds: a frozen dataclass with an id, and indexes over its kind."""
+    """An entity of the store: a frozen dataclass with an id, and indexes over its kind."""
 
     INDEXES: ClassVar[Mapping[str, Callable[[Any], Iterable[str]]]]
 
@@ -41,7 +41,7 @@ _Change = tuple[type[Any], str, Any, Any]
 
 
 class StateError(Exception):
-    """The state on disk cannot be used; the message says why and the way out."""
+    """The state on disk cannot be used; the message has the reason and the remedy."""
 
 
 class _Table:
@@ -57,10 +57,10 @@ class _Table:
             index = self.indexes[name]
             if before is not None:
                 for key in keys(before):
-                    held = index.get(key)
-                    if held is not None:
-                        held.pop(entity_id, None)
-                        if not held:
+                    ids = index.get(key)
+                    if ids is not None:
+                        ids.pop(entity_id, None)
+                        if not ids:
                             del index[key]
             if entity is not None:
                 for key in keys(entity):
@@ -92,11 +92,11 @@ class Store:
         except sqlite3.DatabaseError as error:
             os.close(self._lock)
             raise StateError(
-                f"{path} is not a usable state file ({error}): move it away to start empty."
+                f"{path} is not a usable state file ({error}). Move it away to start empty."
             ) from error
 
     def close(self) -> None:
-        """Close the database and give up its lock."""
+        """Close the database and release its lock."""
         self._db.close()
         os.close(self._lock)
 
@@ -104,11 +104,11 @@ class Store:
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=FULL")
         self._db.execute("PRAGMA busy_timeout=2000")
-        (found,) = self._db.execute("PRAGMA user_version").fetchone()
-        if found not in {0, SCHEMA_VERSION}:
+        (schema,) = self._db.execute("PRAGMA user_version").fetchone()
+        if schema not in {0, SCHEMA_VERSION}:
             raise StateError(
-                f"{path} has schema {found}, this program writes {SCHEMA_VERSION}: "
-                "use the version that wrote it, or move the file away to start empty."
+                f"{path} has schema {schema}; this program writes {SCHEMA_VERSION}. "
+                "Use the version that wrote it, or move the file away to start empty."
             )
         self._db.execute(
             "CREATE TABLE IF NOT EXISTS entities (kind TEXT NOT NULL, id TEXT NOT NULL, "
@@ -123,11 +123,14 @@ class Store:
         for name, entity_id, body in self._db.execute("SELECT kind, id, body FROM entities"):
             kind = self._kinds.get(name)
             if kind is None:
-                raise StateError(f"the state holds a {name}, which this program does not know")
+                raise StateError(
+                    f"The state has a {name}, a kind that this program does not have. Use the "
+                    "version that wrote it, or move the file away to start empty."
+                )
             self._tables[kind].put(entity_id, self._codecs[kind].validate_json(body))
 
     def fact(self, name: str, default: object) -> Any:  # noqa: ANN401  # any JSON value
-        """A setting the state was made with; the first caller's default is kept forever."""
+        """A setting that the state was created with; the first caller's default is kept forever."""
         row = self._db.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
         if row is None:
             self._db.execute(
@@ -234,8 +237,8 @@ class Store:
     @contextlib.contextmanager
     def as_before(self, transactions: int) -> Iterator[None]:
         """Show the state as it was some transactions ago: a stale replica. For reads only."""
-        wanted = max(0, min(transactions, len(self._recent)))
-        hidden = list(self._recent)[len(self._recent) - wanted :]
+        undone = max(0, min(transactions, len(self._recent)))
+        hidden = list(self._recent)[len(self._recent) - undone :]
         for done in reversed(hidden):
             self._undo(done)
         try:
@@ -248,9 +251,9 @@ class Store:
     def tags_of(self, entity_id: str) -> tuple[tuple[str, str], ...]:
         """The tags of whatever has this id; none if nothing has."""
         for table in self._tables.values():
-            found = getattr(table.rows.get(entity_id), "tags", None)
-            if found:
-                return cast("tuple[tuple[str, str], ...]", found)
+            tags = getattr(table.rows.get(entity_id), "tags", None)
+            if tags:
+                return cast("tuple[tuple[str, str], ...]", tags)
         return ()
 
     def census(self) -> dict[str, list[str]]:
@@ -273,7 +276,7 @@ def _lock(path: Path) -> int:
     except OSError as error:
         os.close(descriptor)
         raise StateError(
-            f"another process uses the state beside {path}: stop it first "
+            f"Another process uses the state in {path}. Stop it first "
             "(`python -m localcloud stop`), or choose another --home."
         ) from error
     return descriptor

@@ -57,7 +57,7 @@ class HttpProtocol(asyncio.Protocol):
         self._wait(RECEIVE_SECONDS)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """End; work under way goes on, its reply goes nowhere."""
+        """End; work under way continues, and its reply is dropped."""
         del exc
         self._connections.discard(self)
         self._closing = True

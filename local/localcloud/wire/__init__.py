@@ -1,1 +1,1 @@
-"""What goes over the wire: signatures, flattened parameters, errors. Knows no product."""
+"""The wire format: signatures, flattened parameters, errors. It depends on no product."""

@@ -9,10 +9,10 @@ TROUBLESHOOT = "https://next.api.aliyun.com/troubleshoot"
 
 
 class ApiError(Exception):
-    """An answer other than success: `code` and `message` reach the client as they are.
+    """An answer other than success: `code` and `message` reach the client unchanged.
 
-    Never use 404 or "NotFound" for what the emulator does not know: clients read both as
-    "the resource is gone" and drop it from their state.
+    Never use 404 or "NotFound" for a gap of the emulator: clients read both as
+    "the resource no longer exists" and drop it from their state.
     """
 
     def __init__(self, code: str, message: str, status: int = 400) -> None:

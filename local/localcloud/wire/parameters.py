@@ -1,10 +1,10 @@
 """From flat request parameters to typed, frozen request objects.
 
 The OpenAPI flattens: a list is `Name.1`, a list of objects `Name.1.Key`, an object `Name.Key`;
-some lists and objects come as one JSON string instead, in which names count in any case. A request
-type is a frozen dataclass whose fields say all of it: `str`, `int`, `float`, `bool`,
+some lists and objects come as one JSON string instead, with case-insensitive names. A request
+type is a frozen dataclass whose fields declare all of it: `str`, `int`, `float`, `bool`,
 `tuple[X, ...]`, another such dataclass, each or None. A field without a default is mandatory. The
-wire name is the field's name in Pascal case unless `wire("…")` says otherwise. Where the API takes
+wire name is the field's name in Pascal case unless `wire("…")` sets another. Where the API takes
 a bare text instead of an object, the class variable `PLAIN` names the field that the text is.
 """
 
@@ -45,7 +45,7 @@ Reader = Callable[[Tree, str, list[str]], Any]
 
 
 def encodable(text: str) -> bool:
-    """Whether text can go to disk and over the wire: JSON may hold halves of characters."""
+    """Whether text can be encoded: JSON may have lone surrogates."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -111,13 +111,13 @@ def declared(kind: type[object]) -> frozenset[str]:
 
 
 def _leaves(node: Tree, path: str) -> list[str]:
-    found = []
+    paths = []
     for name, child in node.items():
         if name == _OWN:
-            found.append(path)
+            paths.append(path)
         else:
-            found.extend(_leaves(child, f"{path}.{name}" if path else name))
-    return found
+            paths.extend(_leaves(child, f"{path}.{name}" if path else name))
+    return paths
 
 
 def _text(node: Tree, path: str, unknown: list[str]) -> str | None:
@@ -272,21 +272,21 @@ def _object(kind: object) -> Reader:  # noqa: C901  # one reader, its few cases 
                 return maker(**{plain: text})
             node = _folded(text, path)
         json_names = isinstance(node, JsonTree)
-        given: dict[str, Any] = {}
+        values: dict[str, Any] = {}
         for name, child in node.items():
             if name == _OWN:
                 continue
             here = f"{path}.{name}" if path else name
-            known = fields.get(in_any_case.get(name.lower(), name) if json_names else name)
-            if known is None:
+            field = fields.get(in_any_case.get(name.lower(), name) if json_names else name)
+            if field is None:
                 unknown.extend(_leaves(child, here))
                 continue
-            value = known[1](child, here, unknown)
+            value = field[1](child, here, unknown)
             if value is not None:
-                given[known[0]] = value
+                values[field[0]] = value
         for name, attribute in mandatory:
-            if given.get(attribute) in (None, "", ()):
+            if values.get(attribute) in (None, "", ()):
                 raise missing(f"{path}.{name}" if path else name)
-        return maker(**given)
+        return maker(**values)
 
     return read_object

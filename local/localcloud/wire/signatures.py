@@ -1,4 +1,4 @@
-"""Who sent a request: both signature families of the OpenAPI, verified.
+"""The sender of a request: both signature families of the OpenAPI, verified.
 
 V1 ("RPC", HMAC-SHA1): the signature is one of the query parameters.
 https://help.aliyun.com/document_detail/315526.html
@@ -30,7 +30,7 @@ _TIME_FORMAT: Final = "%Y-%m-%dT%H:%M:%SZ"
 
 @dataclass(frozen=True, kw_only=True)
 class Signed:
-    """What a request says about its sender, before anything is believed."""
+    """What a request claims about its sender, before verification."""
 
     key_id: str
     signature: str
@@ -42,7 +42,7 @@ class Signed:
 
 
 def percent(text: str) -> str:
-    """Percent-encode as RFC 3986 wants it: only letters, digits and `-_.~` stay."""
+    """Percent-encode as RFC 3986 requires it: only letters, digits and `-_.~` stay."""
     return quote(text, safe="-_.~")
 
 
@@ -109,6 +109,6 @@ def check_time(timestamp: str, now: float) -> None:
         raise ApiError("InvalidTimeStamp.Expired", "Specified time stamp or date value is expired.")
 
 
-def same(given: str, computed: str) -> bool:
+def same(sent: str, computed: str) -> bool:
     """Compare two signatures in constant time."""
-    return hmac.compare_digest(given.encode(), computed.encode())
+    return hmac.compare_digest(sent.encode(), computed.encode())

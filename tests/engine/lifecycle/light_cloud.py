@@ -8,9 +8,7 @@ endpoint and user-data too; `ready_server` then answers for the API server that 
 from __future__ import annotations
 
 import copy
-import http.client
 import json
-import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +18,7 @@ from typing import Any
 import certifi
 import yaml
 
+from localcloud.control_socket import ControlConnection
 from operations.engine.environment import write_trust_bundle
 from operations.secrets.store import FileStore, init_secrets
 from tests.engine.local_cloud import CLUSTER, Done, SecondCloud, second_cloud
@@ -119,7 +118,7 @@ class LightCloud:
 
     def ask(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 - JSON
         """A request to the emulator's control API."""
-        connection = _UnixConnection(self.cloud.places.cloud / "run" / "control.sock")
+        connection = ControlConnection(self.cloud.places.cloud / "run" / "control.sock", 60)
         try:
             connection.request(method, path, json.dumps(body) if body is not None else None)
             reply = connection.getresponse()
@@ -217,14 +216,3 @@ def previewed(done: Done) -> list[Step]:
             continue  # it changes with every edit
         found.append((step["op"], kind.rpartition("$")[2].rpartition(":")[2], name))
     return sorted(found)
-
-
-class _UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path: Path) -> None:
-        super().__init__("localhost", timeout=60)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(str(self._path))

@@ -27,13 +27,13 @@ class MemoryCluster(Cluster):
         return self
 
     def put(self, path: str, document: Object) -> Object:
-        made = copy.deepcopy(document)
-        metadata = made.setdefault("metadata", {})
+        stored = copy.deepcopy(document)
+        metadata = stored.setdefault("metadata", {})
         metadata.setdefault("name", path.rpartition("/")[2])
         metadata.setdefault("uid", f"{next(self._versions):08x}-0000-4000-8000-000000000000")
         metadata["resourceVersion"] = str(next(self._versions))
-        self.objects[path] = made
-        return made
+        self.objects[path] = stored
+        return stored
 
     def mark_deleted(self, path: str) -> None:
         """As `kubectl delete`: an object with finalizers stays until they are gone."""
@@ -45,8 +45,8 @@ class MemoryCluster(Cluster):
             return copy.deepcopy(self.objects[path])
         kind = path.rpartition("/")[2]
         if kind in {"nodes", "services", "endpointslices", "events", "leases"}:
-            found = [o for p, o in self.objects.items() if p.split("/")[-2] == kind]
-            return {"items": copy.deepcopy(found)}
+            objects = [o for p, o in self.objects.items() if p.split("/")[-2] == kind]
+            return {"items": copy.deepcopy(objects)}
         raise ApiError(http.HTTPStatus.NOT_FOUND, f"{path} not found")
 
     def find(self, path: str) -> Object | None:
@@ -92,10 +92,10 @@ class MemoryCluster(Cluster):
 def _merged(old: Any, new: Any) -> Any:  # noqa: ANN401  # JSON
     if not isinstance(new, Mapping):
         return copy.deepcopy(new)
-    found = dict(old) if isinstance(old, Mapping) else {}
+    merged = dict(old) if isinstance(old, Mapping) else {}
     for key, value in new.items():
         if value is None:
-            found.pop(key, None)
+            merged.pop(key, None)
         else:
-            found[key] = _merged(found.get(key), value)
-    return found
+            merged[key] = _merged(merged.get(key), value)
+    return merged

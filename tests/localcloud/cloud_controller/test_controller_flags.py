@@ -56,7 +56,7 @@ def test_the_manifest_s_own_flags_and_file_are_taken(plan: ClusterPlan, file: Pa
 
 
 @pytest.mark.parametrize(
-    ("flag", "said"),
+    ("flag", "reason"),
     [
         ("--feature-gates=IPv6DualStack=true", "unknown flag"),
         ("--leader-elect-resource-lock=endpoints", "endpoints lock is removed"),
@@ -69,8 +69,8 @@ def test_the_manifest_s_own_flags_and_file_are_taken(plan: ClusterPlan, file: Pa
         ("--cloud-config=/nowhere", "cloud config /nowhere"),
     ],
 )
-def test_what_ends_the_real_one_ends_this_one(file: Path, flag: str, said: str) -> None:
-    with pytest.raises(FlagError, match=said):
+def test_what_ends_the_real_one_ends_this_one(file: Path, flag: str, reason: str) -> None:
+    with pytest.raises(FlagError, match=reason):
         read(file, flag)
 
 
@@ -90,24 +90,27 @@ def test_an_access_key_that_is_no_base64_is_refused(tmp_path: Path) -> None:
         read(path)
 
 
-@pytest.mark.parametrize("said", ["slb.aliyuncs.com", "https://47.1.2.3", "100.100.100.200"])
-def test_only_the_local_cloud_is_spoken_to(said: str) -> None:
+@pytest.mark.parametrize("address", ["slb.aliyuncs.com", "https://47.1.2.3", "100.100.100.200"])
+def test_only_the_local_cloud_is_spoken_to(address: str) -> None:
     with pytest.raises(RefusedError, match="stand-in"):
-        endpoint("slb", {"SLB_ENDPOINT": said})
+        endpoint("slb", {"SLB_ENDPOINT": address})
 
 
 def test_loopback_and_the_machines_address_are_the_local_cloud() -> None:
     assert endpoint("slb", {}).host == "100.100.0.1"
-    found = endpoint("nlb", {"NLB_ENDPOINT": "http://127.0.0.1:18443"})
-    assert (found.host, found.port, found.tls) == ("127.0.0.1", 18443, True)
+    nlb = endpoint("nlb", {"NLB_ENDPOINT": "http://127.0.0.1:18443"})
+    assert (nlb.host, nlb.port, nlb.tls) == ("127.0.0.1", 18443, True)
     assert not endpoint("ecs", {"ALICLOUD_CLIENT_SCHEME": "HTTP"}).tls
 
 
 def test_a_foreign_metadata_service_ends_the_program(file: Path) -> None:
     done = subprocess.run(  # noqa: S603  (our own module)
         [
-            *(sys.executable, "-m", "localcloud.cloud_controller"),
-            *(f"--cloud-config={file}", "--configure-cloud-routes=false"),
+            sys.executable,
+            "-m",
+            "localcloud.cloud_controller",
+            f"--cloud-config={file}",
+            "--configure-cloud-routes=false",
         ],
         env={"METADATA_ENDPOINT": "http://169.254.169.254", "PATH": "/usr/bin"},
         cwd=Path(__file__).parents[3],
@@ -121,5 +124,5 @@ def test_a_foreign_metadata_service_ends_the_program(file: Path) -> None:
 
 
 def test_parameters_are_flattened_as_the_wire_has_them() -> None:
-    given = {"A": ["x", {"K": 1}], "B": {"On": True}, "C": None, "D": ""}
-    assert flattened(given) == {"A.1": "x", "A.2.K": "1", "B.On": "true"}
+    parameters = {"A": ["x", {"K": 1}], "B": {"On": True}, "C": None, "D": ""}
+    assert flattened(parameters) == {"A.1": "x", "A.2.K": "1", "B.On": "true"}

@@ -15,8 +15,8 @@ from config.load import load
 from localcloud.cloud_controller import controller as controller_module
 from localcloud.cloud_controller.cloud import Cloud, Identity
 from localcloud.cloud_controller.controller import Controller
+from localcloud.cloud_controller.desired import LEGACY, PREFIX
 from localcloud.cloud_controller.flags import CloudConfig, Flags
-from localcloud.cloud_controller.wants import LEGACY, PREFIX
 from localcloud.daemons import ask
 from planning.build import build_plan
 from planning.cloud.cloud_controller import ram_policy, ram_trust_policy
@@ -88,8 +88,8 @@ class Stage:
             "ACCESS_KEY_SECRET": key["AccessKeySecret"],
         }
         identity = Identity(CloudConfig(), environment)
-        held = identity.credentials()
-        session = type(held)(key_id=held.key_id, secret=held.secret, token=key["SecurityToken"])
+        own = identity.credentials()
+        session = type(own)(key_id=own.key_id, secret=own.secret, token=key["SecurityToken"])
         identity.credentials = lambda: session  # type: ignore[method-assign]
         self.controller = Controller(
             flags, self.cluster, Cloud("cn-hangzhou", identity, environment)
@@ -123,7 +123,7 @@ class Stage:
         name: str = "web",
         **spec: object,
     ) -> None:
-        said = {
+        full_annotations = {
             key if "/" in key else PREFIX + key: value for key, value in (annotations or {}).items()
         }
         listed = [
@@ -136,7 +136,7 @@ class Stage:
             }
             for port, protocol in (ports or {80: "TCP"}).items()
         ]
-        metadata = {"name": name, "namespace": "default", "annotations": said}
+        metadata = {"name": name, "namespace": "default", "annotations": full_annotations}
         path = f"{SERVICES}/{name}"
         if path in self.cluster.objects:
             kept = self.cluster.objects[path]["metadata"]
@@ -180,16 +180,16 @@ class Stage:
 
     def servers(self, clb: str) -> dict[str, list[tuple[str, str, int, int]]]:
         groups = self.api.slb("DescribeVServerGroups", LoadBalancerId=clb)
-        found = {}
+        by_group = {}
         for group in groups["VServerGroups"]["VServerGroup"]:
             shown = self.api.slb(
                 "DescribeVServerGroupAttribute", VServerGroupId=group["VServerGroupId"]
             )
-            found[group["VServerGroupName"]] = [
+            by_group[group["VServerGroupName"]] = [
                 (s["ServerId"], s["Type"], s["Port"], s["Weight"])
                 for s in shown["BackendServers"]["BackendServer"]
             ]
-        return found
+        return by_group
 
 
 @pytest.fixture
@@ -324,10 +324,10 @@ def test_ports_that_change_take_their_listeners_along(stage: Stage) -> None:
     stage.serve({"protocol-port": "http:80"}, ports={80: "TCP", 82: "TCP"})
     stage.round()
     (clb,) = stage.clbs()
-    found = {
+    listeners = {
         (x["ListenerPort"], x["ListenerProtocol"]) for x in stage.listeners(clb["LoadBalancerId"])
     }
-    assert found == {(80, "http"), (82, "tcp")}
+    assert listeners == {(80, "http"), (82, "tcp")}
     assert len(stage.servers(clb["LoadBalancerId"])) == 2
 
 
@@ -352,13 +352,17 @@ def test_a_service_that_is_no_load_balancer_any_more_loses_its_own(stage: Stage)
     )
 
 
-def test_an_intranet_clb_stands_where_the_annotation_says(stage: Stage) -> None:
-    said = {"address-type": "intranet", "vswitch-id": stage.other, "delete-protection": "off"}
-    stage.serve(said)
+def test_an_intranet_clb_is_in_the_vswitch_of_its_annotation(stage: Stage) -> None:
+    annotations = {
+        "address-type": "intranet",
+        "vswitch-id": stage.other,
+        "delete-protection": "off",
+    }
+    stage.serve(annotations)
     stage.serve({"address-type": "intranet"}, name="inner")
     stage.round()
-    found = {clb["VSwitchId"]: clb["DeleteProtection"] for clb in stage.clbs()}
-    assert found == {stage.other: "off", stage.place.vswitch: "on"}
+    protection = {clb["VSwitchId"]: clb["DeleteProtection"] for clb in stage.clbs()}
+    assert protection == {stage.other: "off", stage.place.vswitch: "on"}
 
 
 def test_annotations_of_the_old_prefix_count_less(stage: Stage) -> None:
@@ -369,30 +373,30 @@ def test_annotations_of_the_old_prefix_count_less(stage: Stage) -> None:
 
 
 def test_a_clb_that_exists_stays_and_gives_its_listeners_back(stage: Stage) -> None:
-    made = stage.api.slb(
+    clb_id = stage.api.slb(
         "CreateLoadBalancer", AddressType="intranet", VSwitchId=stage.place.vswitch
     )["LoadBalancerId"]
-    stage.serve({"id": made, "force-override-listeners": "true"})
+    stage.serve({"id": clb_id, "force-override-listeners": "true"})
     stage.round()
-    assert [x["ListenerPort"] for x in stage.listeners(made)] == [80]
+    assert [x["ListenerPort"] for x in stage.listeners(clb_id)] == [80]
     stage.cluster.mark_deleted(f"{SERVICES}/web")
     stage.round()
-    assert [clb["LoadBalancerId"] for clb in stage.clbs()] == [made]
-    assert stage.listeners(made) == []
-    assert stage.servers(made) == {}
+    assert [clb["LoadBalancerId"] for clb in stage.clbs()] == [clb_id]
+    assert stage.listeners(clb_id) == []
+    assert stage.servers(clb_id) == {}
 
 
 def test_a_clb_of_another_cluster_is_not_taken(stage: Stage) -> None:
-    made = stage.api.slb(
+    clb_id = stage.api.slb(
         "CreateLoadBalancer",
         AddressType="intranet",
         VSwitchId=stage.place.vswitch,
         Tag=[{"Key": "ack.aliyun.com", "Value": "other"}],
     )["LoadBalancerId"]
-    stage.serve({"id": made, "force-override-listeners": "true"})
+    stage.serve({"id": clb_id, "force-override-listeners": "true"})
     stage.round()
     assert "can not be reused" in stage.cluster.events("SyncLoadBalancerFailed")[0]
-    assert stage.listeners(made) == []
+    assert stage.listeners(clb_id) == []
 
 
 def test_what_the_api_refuses_stands_in_the_event_and_is_tried_again(
@@ -434,13 +438,13 @@ def nlbs(stage: Stage) -> list[dict[str, Any]]:
 
 
 def nlb_servers(stage: Stage) -> list[tuple[str, str, str, int]]:
-    found = []
+    servers = []
     for group in stage.api.nlb("ListServerGroups")["ServerGroups"]:
         answer = stage.api.nlb("ListServerGroupServers", ServerGroupId=group["ServerGroupId"])
-        found += [
+        servers += [
             (s["ServerType"], s["ServerId"], s["ServerIp"], s["Port"]) for s in answer["Servers"]
         ]
-    return sorted(found)
+    return sorted(servers)
 
 
 def test_an_nlb_gives_its_name_and_goes_with_its_service(stage: Stage) -> None:
@@ -469,8 +473,8 @@ def test_an_nlb_gives_its_name_and_goes_with_its_service(stage: Stage) -> None:
 
 def test_an_nlb_is_protected_whatever_its_service_says(stage: Stage) -> None:
     """v2.14.0 reads these annotations for a CLB only."""
-    said = {"delete-protection": "off", "modification-protection": "NonProtection"}
-    stage.serve({"zone-maps": stage.zone_maps, **said}, **NLB)
+    annotations = {"delete-protection": "off", "modification-protection": "NonProtection"}
+    stage.serve({"zone-maps": stage.zone_maps, **annotations}, **NLB)
     stage.round()
     (nlb,) = nlbs(stage)
     assert nlb["DeletionProtectionConfig"]["Enabled"]
@@ -480,38 +484,40 @@ def test_an_nlb_is_protected_whatever_its_service_says(stage: Stage) -> None:
     assert nlbs(stage) == []
 
 
-def test_pods_stand_behind_an_nlb_by_their_eni(stage: Stage) -> None:
-    said = {
+def test_pods_are_servers_of_an_nlb_by_their_eni(stage: Stage) -> None:
+    annotations = {
         "zone-maps": stage.zone_maps,
         "address-type": "intranet",
         "service.beta.kubernetes.io/backend-type": "eni",
     }
-    stage.serve(said, **NLB)
+    stage.serve(annotations, **NLB)
     stage.round()
     assert nlb_servers(stage) == [("Eni", stage.eni, ip, 8080) for ip in stage.pods]
     stage.pods = stage.pods[1:]
-    stage.serve(said, **NLB)
+    stage.serve(annotations, **NLB)
     stage.round()
     assert nlb_servers(stage) == [("Eni", stage.eni, ip, 8080) for ip in stage.pods]
-    stage.serve({**said, "address-type": "internet"}, ports={81: "TCP"}, **NLB)
+    stage.serve({**annotations, "address-type": "internet"}, ports={81: "TCP"}, **NLB)
     stage.round()
     assert [x["ListenerPort"] for x in stage.api.nlb("ListListeners")["Listeners"]] == [81]
     assert nlbs(stage)[0]["AddressType"] == "Internet"
 
 
 @pytest.mark.parametrize(
-    ("zones", "said"),
+    ("zones", "reason"),
     [
         ("", "zone-maps is required"),
         ("cn-hangzhou-h", "ZoneMapping format error"),
         ("one", "CreateLoadBalancer: "),
     ],
 )
-def test_an_nlb_that_cannot_be_is_told_in_an_event(stage: Stage, zones: str, said: str) -> None:
+def test_an_event_has_the_reason_why_an_nlb_cannot_be_created(
+    stage: Stage, zones: str, reason: str
+) -> None:
     text = stage.zone_maps.split(",")[0] if zones == "one" else zones
     stage.serve({"zone-maps": text}, **NLB)
     stage.round()
-    assert said in stage.cluster.events("SyncLoadBalancerFailed")[0]
+    assert reason in stage.cluster.events("SyncLoadBalancerFailed")[0]
     assert nlbs(stage) == []
 
 

@@ -199,7 +199,7 @@ def _values(
     session: Session, answer: Mapping[str, Any], shows: Mapping[str, object]
 ) -> Iterator[str]:
     for path, value in shows.items():
-        wanted = (
+        expected = (
             _NAME.sub(lambda m: session.id_of(m[1]), value) if isinstance(value, str) else value
         )
         try:
@@ -207,8 +207,8 @@ def _values(
         except (KeyError, IndexError, TypeError):
             yield f"{path} is absent from {answer}"
             continue
-        if shown != wanted:
-            yield f"{path} is {shown!r}, not {wanted!r}"
+        if shown != expected:
+            yield f"{path} is {shown!r}, not {expected!r}"
 
 
 def _look(session: Session, entry: Entry) -> list[str]:

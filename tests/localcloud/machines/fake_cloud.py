@@ -364,7 +364,7 @@ def discovery(endpoint: str, pin: str, token: str = TOKEN) -> dict[str, Any]:
 
 def worker_user_data(
     name: str,
-    found_by: dict[str, Any],
+    discovered_by: dict[str, Any],
     interfaces: list[dict[str, Any]],
     patience: str = "5m",
     *,
@@ -378,7 +378,7 @@ def worker_user_data(
         {
             "apiVersion": "kubeadm.k8s.io/v1beta4",
             "kind": "JoinConfiguration",
-            "discovery": found_by,
+            "discovery": discovered_by,
             "timeouts": {"discovery": patience, "tlsBootstrap": patience},
             "nodeRegistration": _registration(
                 name,
@@ -394,13 +394,13 @@ def worker_user_data(
 
 
 def _registration(name: str, more: list[dict[str, str]], *, provider_id: bool) -> dict[str, Any]:
-    known = [{"name": "provider-id", "value": "@PROVIDER_ID@"}] if provider_id else []
+    provider = [{"name": "provider-id", "value": "@PROVIDER_ID@"}] if provider_id else []
     return {
         "name": name,
         "criSocket": "unix:///run/containerd/containerd.sock",
         "kubeletExtraArgs": [
             {"name": "cloud-provider", "value": "external"},
-            *known,
+            *provider,
             {"name": "node-ip", "value": "0.0.0.0"},  # noqa: S104
             *more,
         ],
@@ -452,8 +452,8 @@ def until(what: str, seconds: float, work: Any) -> Any:  # noqa: ANN401  (whatev
     end, last = time.monotonic() + seconds, None
     while time.monotonic() < end:
         try:
-            if found := work():
-                return found
+            if outcome := work():
+                return outcome
         except Exception as error:  # noqa: BLE001  (any failure means: not yet)
             last = error
         time.sleep(0.3)

@@ -59,7 +59,7 @@ def test_keys_that_are_not_acted_on_are_named() -> None:
 
 
 @pytest.mark.parametrize(
-    ("raw", "said"),
+    ("raw", "reason"),
     [
         (b"cloud-config\n{}", "first line must be #cloud-config"),
         (b"#cloud-config\na: [", "Invalid format in line"),
@@ -75,12 +75,12 @@ def test_keys_that_are_not_acted_on_are_named() -> None:
         (cloud_config({"runcmd": [{"echo a": "b"}]}), "runcmd.0 is a dict"),
     ],
 )
-def test_bad_user_data_is_refused_with_its_reason(raw: bytes, said: str) -> None:
-    with pytest.raises(UserDataError, match=said):
+def test_bad_user_data_is_refused_with_its_reason(raw: bytes, reason: str) -> None:
+    with pytest.raises(UserDataError, match=reason):
         parse(raw)
 
 
-def test_all_problems_of_a_cloud_config_are_told_at_once() -> None:
+def test_all_problems_of_a_cloud_config_are_reported_at_once() -> None:
     with pytest.raises(UserDataError) as caught:
         parse(cloud_config({"write_files": [{"path": "a"}, {}], "bootcmd": "x"}))
     assert all(

@@ -34,7 +34,7 @@ def test_console_lines_arrive(tmp_path: Path) -> None:
         cloud.close()
 
 
-def test_a_cloud_that_is_not_there_is_said_with_its_socket(tmp_path: Path) -> None:
+def test_the_error_names_the_socket_of_a_cloud_that_does_not_run(tmp_path: Path) -> None:
     with pytest.raises(ControlError, match=str(tmp_path)):
         Control(tmp_path / "control.sock").health()
 

@@ -40,21 +40,21 @@ def test_flags_and_file_become_settings() -> None:
 
 
 def test_the_node_has_what_the_flags_ask_for() -> None:
-    made = node.registration(SETTINGS, "v1.35.4", SMALL)
-    assert made["spec"] == {
+    registered = node.registration(SETTINGS, "v1.35.4", SMALL)
+    assert registered["spec"] == {
         "providerID": "cn-hangzhou.i-1",
         "taints": [
             {"key": "dedicated", "value": "it", "effect": "NoSchedule"},
             node.UNINITIALIZED,
         ],
     }
-    assert made["metadata"]["labels"]["pool"] == "w"
-    assert made["status"]["capacity"]["pods"] == "17"
+    assert registered["metadata"]["labels"]["pool"] == "w"
+    assert registered["status"]["capacity"]["pods"] == "17"
 
 
 def test_without_an_external_provider_there_is_no_uninitialized_taint() -> None:
-    made = node.registration(replace(SETTINGS, external_cloud=False, taints=()), "v1", SMALL)
-    assert "taints" not in made["spec"]
+    registered = node.registration(replace(SETTINGS, external_cloud=False, taints=()), "v1", SMALL)
+    assert "taints" not in registered["spec"]
 
 
 def test_taints_may_come_from_the_file() -> None:
@@ -64,7 +64,7 @@ def test_taints_may_come_from_the_file() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "reason"),
     [
         (["--no-such-flag=1"], "unknown flag: --no-such-flag"),
         (["--cloud-provider=alicloud"], "only external is supported"),
@@ -72,8 +72,8 @@ def test_taints_may_come_from_the_file() -> None:
         (["--register-with-taints=a=b:Never"], "invalid taint spec"),
     ],
 )
-def test_settings_that_end_the_real_kubelet_end_this_one(words: list[str], said: str) -> None:
-    with pytest.raises(SettingsError, match=said):
+def test_settings_that_end_the_real_kubelet_end_this_one(words: list[str], reason: str) -> None:
+    with pytest.raises(SettingsError, match=reason):
         load(words, "host", DOCUMENT, version="v1.35.4")
 
 
@@ -82,18 +82,18 @@ def test_a_missing_configuration_file_ends_the_kubelet() -> None:
         load(["--config=/none"], "host", None, version="v1.35.4")
 
 
-def merged(held: list[dict[str, str]], patch: list[dict[str, str]]) -> list[dict[str, str]]:
+def merged(before: list[dict[str, str]], patch: list[dict[str, str]]) -> list[dict[str, str]]:
     """What a strategic merge patch makes of a list whose merge key is `type`."""
     if {"$patch": "replace"} in patch:
         return [entry for entry in patch if "$patch" not in entry]
-    found = list(held)
+    entries = list(before)
     for entry in patch:
-        place = next((n for n, one in enumerate(found) if one["type"] == entry["type"]), None)
+        place = next((n for n, one in enumerate(entries) if one["type"] == entry["type"]), None)
         if place is None:
-            found.append(entry)
+            entries.append(entry)
         else:
-            found[place] = found[place] | entry
-    return found
+            entries[place] = entries[place] | entry
+    return entries
 
 
 def look_up(name: str) -> str | None:
@@ -101,8 +101,8 @@ def look_up(name: str) -> str | None:
 
 
 def test_an_unspecified_node_ip_lets_the_kubelet_find_its_own() -> None:
-    found, annotation = node.address_status(SETTINGS, {}, look_up)
-    assert found == [
+    addresses, annotation = node.address_status(SETTINGS, {}, look_up)
+    assert addresses == [
         {"type": "InternalIP", "address": "172.31.199.184"},
         {"type": "Hostname", "address": "worker"},
     ]
@@ -110,27 +110,27 @@ def test_an_unspecified_node_ip_lets_the_kubelet_find_its_own() -> None:
 
 
 def test_without_node_ip_only_the_name_is_reported_until_the_provider_comes() -> None:
-    found, _ = node.address_status(replace(SETTINGS, node_ips=()), {}, look_up)
-    assert found == [{"type": "Hostname", "address": "worker"}]
+    addresses, _ = node.address_status(replace(SETTINGS, node_ips=()), {}, look_up)
+    assert addresses == [{"type": "Hostname", "address": "worker"}]
 
 
-def test_a_given_node_ip_is_annotated_for_the_provider() -> None:
+def test_a_node_ip_is_annotated_for_the_provider() -> None:
     _, annotation = node.address_status(replace(SETTINGS, node_ips=("10.0.0.1",)), {}, look_up)
     assert annotation == "10.0.0.1"
 
 
 def test_addresses_of_the_provider_are_left_alone() -> None:
     present = {"status": {"addresses": [{"type": "InternalIP", "address": "1.2.3.4"}]}}
-    found, _ = node.address_status(SETTINGS, present, look_up)
-    assert found == present["status"]["addresses"]
+    addresses, _ = node.address_status(SETTINGS, present, look_up)
+    assert addresses == present["status"]["addresses"]
 
 
 def test_addresses_are_replaced_in_a_patch_and_not_merged_by_type() -> None:
     """With IPv6 a Node has several of type InternalIP: merged, each would become the last."""
     several = [{"type": "InternalIP", "address": ip} for ip in ("172.31.199.184", "fd00::1")]
-    held = [{"type": "InternalIP", "address": "10.0.0.1"}, {"type": "Hostname", "address": "w"}]
-    assert merged(held, several) == [{"type": "InternalIP", "address": "fd00::1"}, held[1]]
-    assert merged(held, node.replacing(several)) == several
+    before = [{"type": "InternalIP", "address": "10.0.0.1"}, {"type": "Hostname", "address": "w"}]
+    assert merged(before, several) == [{"type": "InternalIP", "address": "fd00::1"}, before[1]]
+    assert merged(before, node.replacing(several)) == several
 
 
 def test_a_condition_keeps_its_transition_time_while_its_status_stays() -> None:
@@ -155,8 +155,8 @@ def test_a_condition_keeps_its_transition_time_while_its_status_stays() -> None:
     ],
 )
 def test_hardware_follows_the_instance_type(name: str, cpus: int, memory: int) -> None:
-    found = hardware.of_instance_type(name)
-    assert (found.cpus, found.memory_gib) == (cpus, memory)
+    size = hardware.of_instance_type(name)
+    assert (size.cpus, size.memory_gib) == (cpus, memory)
 
 
 def test_a_units_variables_become_the_kubelets_words() -> None:

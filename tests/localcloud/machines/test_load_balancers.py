@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from localcloud.ingress import IngressRule
 from localcloud.machines.control import (
     Backend,
-    IngressRule,
     Instance,
     Listener,
     LoadBalancer,
@@ -48,6 +48,34 @@ def backend(name: str, *, port: int = 6443, weight: int = 100) -> Backend:
 def balancer(port: int, *backends: Backend) -> LoadBalancer:
     listener = Listener(port=port, backends=backends, ingress=(RULE,))
     return LoadBalancer(id="lb-1", address="127.0.0.2", vpc_id="vpc-1", listeners=(listener,))
+
+
+def admitting(source: str, port: int) -> IngressRule:
+    return IngressRule(
+        protocol="tcp", port_from=port, port_to=port, source=source, policy="accept", priority=1
+    )
+
+
+def nlb(
+    port: int, machine: int, *rules: IngressRule, preserves_client: bool = False
+) -> LoadBalancer:
+    """An NLB whose own address towards its one backend is 127.0.0.3."""
+    behind = Backend(
+        instance_id="a",
+        address="127.0.0.1",
+        port=machine,
+        weight=100,
+        check_port=machine,
+        ingress=rules,
+    )
+    listener = Listener(
+        port=port,
+        backends=(behind,),
+        ingress=(RULE,),
+        sources=("127.0.0.3",),
+        preserves_client=preserves_client,
+    )
+    return LoadBalancer(id="eni-1", address="127.0.0.2", vpc_id="vpc-1", listeners=(listener,))
 
 
 def test_equal_weights_have_one_turn_each() -> None:
@@ -104,10 +132,10 @@ def test_connections_go_to_the_backends_in_turn_and_past_those_that_are_down() -
         gone.close()
         behind = [backend("a", port=first), backend("b", port=second), backend("c", port=closed)]
         await balancers.follow([balancer(port, *behind)])
-        said = [await ask(port) for _ in range(4)]
+        replies = [await ask(port) for _ in range(4)]
         one.close()
         two.close()
-        return said
+        return replies
 
     assert sorted(set(asyncio.run(served(steps, {})))) == ["one", "two"]
 
@@ -118,9 +146,9 @@ def test_a_machine_never_reaches_itself() -> None:
     async def steps(balancers: LoadBalancers, port: int) -> tuple[str, str]:
         server, machine = await answering("one")
         await balancers.follow([balancer(port, backend("a", port=machine))])
-        said = await ask(port, source="127.0.0.5"), await ask(port, source="127.0.0.6")
+        replies = await ask(port, source="127.0.0.5"), await ask(port, source="127.0.0.6")
         server.close()
-        return said
+        return replies
 
     assert asyncio.run(served(steps, {"127.0.0.5": itself})) == ("silence", "one")
 
@@ -154,3 +182,60 @@ def test_an_eip_on_a_balancer_opens_each_of_its_listeners_to_whom_it_admits() ->
     [opening] = openings([], [public], [balancer(6443)]).values()
     assert (opening.ip, opening.port, opening.address) == ("127.66.0.1", 6443, "127.0.0.2")
     assert opening.rules == (RULE,)
+
+
+def through_nlb(*sources: str, preserves_client: bool = False) -> str:
+    """What a client at 127.0.0.9 hears when the backend admits these sources."""
+
+    async def steps(balancers: LoadBalancers, port: int) -> str:
+        server, machine = await answering("one")
+        rules = [admitting(source, machine) for source in sources]
+        await balancers.follow([nlb(port, machine, *rules, preserves_client=preserves_client)])
+        reply = await ask(port)
+        server.close()
+        return reply
+
+    return str(asyncio.run(served(steps, {})))
+
+
+def test_a_backend_of_an_nlb_needs_a_rule_for_the_nlbs_own_address() -> None:
+    assert through_nlb("127.0.0.3/32") == "one"
+
+
+def test_without_a_rule_a_backend_of_an_nlb_is_unhealthy_and_the_connection_is_closed() -> None:
+    assert through_nlb() == ""
+    assert through_nlb("127.0.0.9/32") == ""
+
+
+def test_where_the_client_is_preserved_a_rule_must_admit_it_in_addition_to_the_check() -> None:
+    assert through_nlb("127.0.0.3/32", preserves_client=True) == ""
+    assert through_nlb("127.0.0.3/32", "127.0.0.9/32", preserves_client=True) == "one"
+
+
+def test_backends_see_the_nlbs_own_address() -> None:
+    async def steps(balancers: LoadBalancers, port: int) -> str:
+        async def show(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(writer.get_extra_info("peername")[0].encode())
+            writer.write_eof()
+
+        server = await asyncio.start_server(show, "127.0.0.1", 0)
+        machine = server.sockets[0].getsockname()[1]
+        await balancers.follow([nlb(port, machine, admitting("127.0.0.3/32", machine))])
+        reply = await ask(port)
+        server.close()
+        return reply
+
+    assert asyncio.run(served(steps, {})) == "127.0.0.3"
+
+
+def test_an_eip_of_an_nlb_is_on_the_eni_of_a_zone() -> None:
+    public = PublicAddress.read(
+        {
+            "id": "eip-1",
+            "ip": "127.66.0.1",
+            "instance_id": "eni-1",
+            "instance_type": "NetworkInterface",
+        }
+    )
+    [opening] = openings([], [public], [nlb(80, 8080)]).values()
+    assert (opening.ip, opening.port, opening.address) == ("127.66.0.1", 80, "127.0.0.2")

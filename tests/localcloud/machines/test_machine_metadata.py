@@ -61,7 +61,7 @@ def token(tokens: Tokens, seconds: str = "300", of: Instance | None = None) -> A
 
 
 @pytest.mark.parametrize(
-    ("path", "said"),
+    ("path", "text"),
     [
         ("region-id", "cn-hangzhou"),
         ("zone-id", "cn-hangzhou-h"),
@@ -76,8 +76,8 @@ def token(tokens: Tokens, seconds: str = "300", of: Instance | None = None) -> A
         ("network/interfaces/macs/00:16:3e:00:00:01/vswitch-cidr-block", "172.31.192.0/20"),
     ],
 )
-def test_a_machine_reads_what_it_is(path: str, said: str) -> None:
-    assert ask(f"/latest/meta-data/{path}").body.decode() == said
+def test_a_machine_reads_what_it_is(path: str, text: str) -> None:
+    assert ask(f"/latest/meta-data/{path}").body.decode() == text
 
 
 def test_user_data_comes_decoded() -> None:
@@ -90,31 +90,31 @@ def test_hardened_mode_refuses_a_request_without_a_token() -> None:
 
 def test_a_token_opens_hardened_mode() -> None:
     hardened, tokens = instance(http_tokens="required"), Tokens(b"key")
-    given = token(tokens, of=hardened).body.decode()
-    said = ask(
+    text = token(tokens, of=hardened).body.decode()
+    reply = ask(
         "/latest/meta-data/region-id",
         of=hardened,
         tokens=tokens,
-        x_aliyun_ecs_metadata_token=given,
+        x_aliyun_ecs_metadata_token=text,
     )
-    assert (said.status, said.body) == (200, b"cn-hangzhou")
+    assert (reply.status, reply.body) == (200, b"cn-hangzhou")
 
 
 def test_a_token_runs_out() -> None:
     clock = Clock()
     tokens = Tokens(b"key", clock)
-    given = token(tokens, "60").body.decode()
+    text = token(tokens, "60").body.decode()
     clock.now += 61
     assert (
-        ask("/latest/meta-data/mac", tokens=tokens, x_aliyun_ecs_metadata_token=given).status == 401
+        ask("/latest/meta-data/mac", tokens=tokens, x_aliyun_ecs_metadata_token=text).status == 401
     )
 
 
 def test_a_token_of_another_instance_is_refused() -> None:
     tokens = Tokens(b"key")
-    given = token(tokens, of=instance(id="i-other")).body.decode()
+    text = token(tokens, of=instance(id="i-other")).body.decode()
     assert (
-        ask("/latest/meta-data/mac", tokens=tokens, x_aliyun_ecs_metadata_token=given).status == 401
+        ask("/latest/meta-data/mac", tokens=tokens, x_aliyun_ecs_metadata_token=text).status == 401
     )
 
 
@@ -129,11 +129,11 @@ def test_a_token_for_an_impossible_time_is_refused(seconds: str) -> None:
 def test_a_token_lives_from_a_second_to_six_hours(seconds: str) -> None:
     clock = Clock()
     tokens = Tokens(b"key", clock)
-    given = token(tokens, seconds).body.decode()
+    text = token(tokens, seconds).body.decode()
 
     def status() -> int:
         path = "/latest/meta-data/mac"
-        return ask(path, tokens=tokens, x_aliyun_ecs_metadata_token=given).status
+        return ask(path, tokens=tokens, x_aliyun_ecs_metadata_token=text).status
 
     clock.now += int(seconds) - 1
     assert status() == 200
@@ -142,16 +142,16 @@ def test_a_token_lives_from_a_second_to_six_hours(seconds: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "given", ["", ".", "x", "é", "9999999999.é", "9999999999.", "²." + "x" * 43, "x" * 10_000]
+    "text", ["", ".", "x", "é", "9999999999.é", "9999999999.", "²." + "x" * 43, "x" * 10_000]
 )
 @pytest.mark.parametrize("http_tokens", ["optional", "required"])
-def test_a_made_up_token_is_refused_in_either_mode(given: str, http_tokens: str) -> None:
-    said = ask(
+def test_an_invented_token_is_refused_in_either_mode(text: str, http_tokens: str) -> None:
+    reply = ask(
         "/latest/meta-data/mac",
         of=instance(http_tokens=http_tokens),
-        x_aliyun_ecs_metadata_token=given,
+        x_aliyun_ecs_metadata_token=text,
     )
-    assert said.status == 401
+    assert reply.status == 401
 
 
 @pytest.mark.parametrize("path", ["user-data", "meta-data/ram/security-credentials/ccm", "dynamic"])
@@ -160,11 +160,11 @@ def test_hardened_mode_guards_everything(path: str) -> None:
     assert ask(f"/latest/{path}", of=hardened).status == 403
 
 
-def test_a_token_is_given_in_normal_mode_too() -> None:
+def test_normal_mode_issues_tokens_too() -> None:
     tokens = Tokens(b"key")
-    given = token(tokens).body.decode()
-    said = ask("/latest/meta-data/mac", tokens=tokens, x_aliyun_ecs_metadata_token=given)
-    assert said.status == 200
+    text = token(tokens).body.decode()
+    reply = ask("/latest/meta-data/mac", tokens=tokens, x_aliyun_ecs_metadata_token=text)
+    assert reply.status == 200
 
 
 @pytest.mark.parametrize("method", ["PUT", "POST", "DELETE"])
@@ -177,11 +177,11 @@ def test_a_token_is_put_not_got() -> None:
 
 
 def test_credentials_are_those_of_the_attached_role() -> None:
-    said = ask(
+    reply = ask(
         "/latest/meta-data/ram/security-credentials/ccm",
         of=instance(http_tokens="optional", ram_role="ccm"),
     )
-    assert json.loads(said.body)["AccessKeyId"] == "STS.fake"
+    assert json.loads(reply.body)["AccessKeyId"] == "STS.fake"
 
 
 def test_without_a_role_there_are_no_credentials() -> None:

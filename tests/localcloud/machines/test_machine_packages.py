@@ -64,7 +64,7 @@ def test_an_options_value_is_no_package() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "run"),
+    ("words", "run"),
     [
         (
             ["init", "--config", "c", "--skip-phases=addon/kube-proxy"],
@@ -76,7 +76,10 @@ def test_an_options_value_is_no_package() -> None:
         (
             ["upgrade", "apply", "v1.35.4", "--yes", "--ignore-preflight-errors=CreateJob"],
             [
-                *("upgrade", "apply", "v1.35.4", "--yes"),
+                "upgrade",
+                "apply",
+                "v1.35.4",
+                "--yes",
                 (
                     "--ignore-preflight-errors="
                     "ContainerRuntimeVersion,ImagePull,SystemVerification,CreateJob"
@@ -87,6 +90,6 @@ def test_an_options_value_is_no_package() -> None:
     ],
 )
 def test_kubeadm_runs_everything_but_checks_of_what_a_machine_has_not(
-    given: list[str], run: list[str]
+    words: list[str], run: list[str]
 ) -> None:
-    assert without_preflight(given) == run
+    assert without_preflight(words) == run

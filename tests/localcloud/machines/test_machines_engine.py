@@ -93,10 +93,12 @@ def bed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bed]:
     kubeconfig = home / "kubeconfig"
     kubeconfig.write_text(pki.kubeconfig(f"https://{public}:6443"))
     client = Client(Access.read(kubeconfig))
-    made = Bed(home=home, cloud=cloud, supervisor=supervisor, pki=pki, public=public, client=client)
+    built = Bed(
+        home=home, cloud=cloud, supervisor=supervisor, pki=pki, public=public, client=client
+    )
     try:
-        until("both nodes", 180, lambda: made.node("master") and made.node("worker"))
-        yield made
+        until("both nodes", 180, lambda: built.node("master") and built.node("worker"))
+        yield built
     finally:
         supervisor.end()
         cloud.close()
@@ -107,8 +109,8 @@ def taints(node: dict[str, Any]) -> set[tuple[str, str]]:
 
 
 def test_nodes_have_the_provider_id_of_their_instance(bed: Bed) -> None:
-    found = {name: bed.node(name)["spec"]["providerID"] for name in ("master", "worker")}
-    assert found == {"master": "cn-hangzhou.i-master", "worker": "cn-hangzhou.i-worker"}
+    ids = {name: bed.node(name)["spec"]["providerID"] for name in ("master", "worker")}
+    assert ids == {"master": "cn-hangzhou.i-master", "worker": "cn-hangzhou.i-worker"}
 
 
 def test_nodes_have_the_taints_and_labels_their_flags_ask_for(bed: Bed) -> None:
@@ -145,13 +147,13 @@ def test_static_pods_are_mirrored_and_ready(bed: Bed) -> None:
             if (condition["type"], condition["status"]) == ("Ready", "True")
         }
 
-    wanted = {
+    expected = {
         "etcd-master",
         "kube-apiserver-master",
         "kube-controller-manager-master",
         "kube-scheduler-master",
     }
-    until("static pods ready", 60, lambda: wanted <= ready())
+    until("static pods ready", 60, lambda: expected <= ready())
 
 
 def test_the_second_nic_was_renamed_by_its_mac(bed: Bed) -> None:
@@ -159,24 +161,23 @@ def test_the_second_nic_was_renamed_by_its_mac(bed: Bed) -> None:
 
 
 def test_a_machine_sees_only_what_is_its_own(bed: Bed) -> None:
-    said = bed.say(
+    output = bed.say(
         "probe",
         "hostname; whoami; ls /root; cat /proc/net/dev; ls /sys/fs/cgroup/cgroup.controllers",
         3,
     )
-    assert "host-probe\nroot\n" in said
-    assert "eth0:" in said
-    assert "ens6:" in said
-    assert "cgroup.controllers" in said
-    assert not list(Path("/root").glob(".ssh")) or ".ssh" not in said
+    assert "host-probe\nroot\n" in output
+    assert "eth0:" in output
+    assert "ens6:" in output
+    assert "cgroup.controllers" in output
+    assert not list(Path("/root").glob(".ssh")) or ".ssh" not in output
 
 
 def test_a_session_is_in_the_machine_and_ends_as_its_command_does(bed: Bed) -> None:
+    session = [sys.executable, "-m", "localcloud.machines.session", "--home", str(bed.home)]
+    command = ["sh", "-c", "hostname; kubelet --version; exit 7"]
     done = subprocess.run(  # noqa: S603  (our own command)
-        [
-            *(sys.executable, "-m", "localcloud.machines.session", "--home", str(bed.home)),
-            *("i-worker", "--", "sh", "-c", "hostname; kubelet --version; exit 7"),
-        ],
+        [*session, "i-worker", "--", *command],
         capture_output=True,
         check=False,
         text=True,
@@ -195,19 +196,19 @@ def test_machines_reach_the_openapi_and_each_other(bed: Bed) -> None:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     bed.cloud.port = server.server_address[1]
     bed.supervisor.kill_and_start_again()
-    said = bed.say(
+    output = bed.say(
         "caller",
         "curl -s http://100.100.0.1:443/\n"
         "until curl -skf https://172.31.199.181:6443/healthz; do sleep 1; done\necho",
         4,
     )
     server.shutdown()
-    assert "this is the openapi" in said
-    assert "\nok\n" in said
+    assert "this is the openapi" in output
+    assert "\nok\n" in output
 
 
 @pytest.mark.parametrize(
-    ("name", "number", "text", "said"),
+    ("name", "number", "text", "reason"),
     [
         ("yaml", 5, "#cloud-config\nruncmd: [", "Failed loading yaml blob"),
         ("plain", 6, "echo hello", "first line must be #cloud-config"),
@@ -215,29 +216,29 @@ def test_machines_reach_the_openapi_and_each_other(bed: Bed) -> None:
         ("packages", 8, "#!/bin/sh\napt-get install -y kubelet=1.20.0-*\n", "has built v1.35.4"),
     ],
 )
-def test_wrong_user_data_is_told_on_the_console(
-    bed: Bed, name: str, number: int, text: str, said: str
+def test_the_console_has_the_reason_of_wrong_user_data(
+    bed: Bed, name: str, number: int, text: str, reason: str
 ) -> None:
     bed.cloud.change(fake_cloud.instance(name, nics(number), text))
-    until("the console says why", 60, lambda: said in bed.console(name))
+    until("the console says why", 60, lambda: reason in bed.console(name))
 
 
 @pytest.mark.parametrize(
-    ("name", "number", "token", "pinned", "said"),
+    ("name", "number", "token", "pinned", "reason"),
     [
         ("wrong-token", 5, "abcdef.ffffffffffffffff", True, "JWS"),
         ("wrong-pin", 6, fake_cloud.TOKEN, False, "none of the public keys"),
     ],
 )
 def test_a_wrong_token_or_ca_hash_does_not_join(  # noqa: PLR0913  (one table)
-    bed: Bed, name: str, number: int, token: str, *, pinned: bool, said: str
+    bed: Bed, name: str, number: int, token: str, *, pinned: bool, reason: str
 ) -> None:
     pin = bed.pki.pin if pinned else "sha256:" + "0" * 64
-    found_by = fake_cloud.discovery("172.31.199.181:6443", pin, token)
-    text = fake_cloud.worker_user_data(name, found_by, nics(number), "10s")
+    discovery = fake_cloud.discovery("172.31.199.181:6443", pin, token)
+    text = fake_cloud.worker_user_data(name, discovery, nics(number), "10s")
     bed.cloud.change(fake_cloud.instance(name, nics(number), text))
     until("kubeadm gives up", 120, lambda: "Failed to run module" in bed.console(name))
-    assert said in bed.console(name)
+    assert reason in bed.console(name)
     with pytest.raises(ApiError, match="not found"):
         bed.node(name)
 

@@ -33,7 +33,7 @@ def netplan(**ethernets: object) -> str:
     return yaml.safe_dump({"network": {"version": 2, "ethernets": ethernets}})
 
 
-def test_a_link_is_found_by_its_mac_and_renamed() -> None:
+def test_a_link_is_matched_by_its_mac_and_renamed() -> None:
     text = netplan(
         second={
             "match": {"macaddress": "00:16:3E:00:00:02"},
@@ -89,7 +89,7 @@ def test_a_link_that_nobody_names_is_left_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    ("definition", "said"),
+    ("definition", "reason"),
     [
         ({"adresses": []}, "unknown key 'adresses'"),
         ({"set-name": "eth1"}, "requires 'match:'"),
@@ -100,8 +100,8 @@ def test_a_link_that_nobody_names_is_left_alone() -> None:
         ({"routing-policy": [{"from": "10.0.0.1", "prio": 1}]}, "unknown key 'prio'"),
     ],
 )
-def test_what_netplan_refuses_is_refused(definition: dict[str, object], said: str) -> None:
-    with pytest.raises(NetplanError, match=said):
+def test_what_netplan_refuses_is_refused(definition: dict[str, object], reason: str) -> None:
+    with pytest.raises(NetplanError, match=reason):
         interpret(merge([("60.yaml", netplan(eth0=definition))]), LINKS, LEASES)
 
 

@@ -38,7 +38,7 @@ def variables(*env: dict[str, Any]) -> dict[str, str]:
 
 
 def test_variables_come_from_fields_config_and_secrets() -> None:
-    found = variables(
+    values = variables(
         {"name": "NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
         {"name": "APP", "valueFrom": {"fieldRef": {"fieldPath": "metadata.labels['app']"}}},
         {"name": "HOST", "valueFrom": {"fieldRef": {"fieldPath": "status.hostIP"}}},
@@ -46,7 +46,7 @@ def test_variables_come_from_fields_config_and_secrets() -> None:
         {"name": "S", "valueFrom": {"secretKeyRef": {"name": "s", "key": "key"}}},
         {"name": "BOTH", "value": "$(NAME)-$(UNKNOWN)-$$(NAME)"},
     )
-    assert found == {
+    assert values == {
         "NAME": "p",
         "APP": "web",
         "HOST": "10.0.0.1",
@@ -82,13 +82,15 @@ def test_volumes_become_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
             ]
         }
     }
-    wanted = {
+    container = {
         "volumeMounts": [
             {"name": "config", "mountPath": "/config"},
             {"name": "tls", "mountPath": "/etc/tls"},
         ]
     }
-    binds = {target: Path(source) for source, target in volumes.mounts(pod, wanted, Source(), "")}
+    binds = {
+        target: Path(source) for source, target in volumes.mounts(pod, container, Source(), "")
+    }
     assert (binds["/config"] / "key").read_text() == "from-config"
     assert (binds["/etc/tls"] / "tls.key").read_text() == "from-secret"
     assert (binds["/etc/tls"] / "token").read_text() == "token api 3600"
@@ -96,9 +98,13 @@ def test_volumes_become_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 def test_a_running_pod_is_ready_when_its_containers_are() -> None:
     facts = {"c": status.ContainerFacts(ready=True)}
-    said = status.running(POD, facts, "10.0.0.1", ["10.0.0.9"], "t")
-    conditions = {c["type"]: c["status"] for c in said["conditions"]}
-    assert (said["phase"], said["podIP"], conditions["Ready"]) == ("Running", "10.0.0.9", "True")
+    running = status.running(POD, facts, "10.0.0.1", ["10.0.0.9"], "t")
+    conditions = {c["type"]: c["status"] for c in running["conditions"]}
+    assert (running["phase"], running["podIP"], conditions["Ready"]) == (
+        "Running",
+        "10.0.0.9",
+        "True",
+    )
 
 
 def test_a_container_that_never_ran_keeps_the_pod_pending() -> None:
@@ -108,10 +114,12 @@ def test_a_container_that_never_ran_keeps_the_pod_pending() -> None:
 
 def test_a_status_is_written_only_when_it_says_something_new() -> None:
     facts = {"c": status.ContainerFacts(ready=True, started_at="t")}
-    said = status.running(POD, facts, "10.0.0.1", ["10.0.0.9"], "t")
-    known = POD | {"status": said}
-    assert status.same(said, status.running(known, facts, "10.0.0.1", ["10.0.0.9"], "later"))
-    assert not status.same(said, status.running(known, facts, "10.0.0.1", ["10.0.0.8"], "later"))
+    running = status.running(POD, facts, "10.0.0.1", ["10.0.0.9"], "t")
+    written = POD | {"status": running}
+    assert status.same(running, status.running(written, facts, "10.0.0.1", ["10.0.0.9"], "later"))
+    assert not status.same(
+        running, status.running(written, facts, "10.0.0.1", ["10.0.0.8"], "later")
+    )
 
 
 def test_a_manifest_becomes_a_pod_of_this_node_and_its_mirror(tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ def test_a_bare_network_name_is_one_of_the_agents_namespace() -> None:
     assert names(REQUEST, pools) == [["bare"]]
 
 
-def test_a_node_without_a_pool_is_told_each_pool_and_its_reason() -> None:
+def test_without_a_pool_the_error_has_each_pool_and_its_reason() -> None:
     with pytest.raises(NoAddressError) as caught:
         candidates(replace(REQUEST, node="other"), GUIDE)
     assert all(f"{p['metadata']['name']}: unmatched nodeName" in str(caught.value) for p in GUIDE)
@@ -108,7 +108,7 @@ def test_a_networks_own_pools_beat_the_defaults_and_lose_to_a_namespaces() -> No
 
 
 @pytest.mark.parametrize(
-    ("annotation", "said"),
+    ("annotation", "reason"),
     [
         ("{", "invalid format of Pod annotation 'ipam.spidernet.io/ippool'"),
         ('{"ipv4": ["nowhere"]}', "failed to get original IPPool nowhere"),
@@ -119,10 +119,10 @@ def test_a_networks_own_pools_beat_the_defaults_and_lose_to_a_namespaces() -> No
     ],
 )
 def test_a_pods_own_choice_that_cannot_be_had_falls_through_to_nothing(
-    annotation: str, said: str
+    annotation: str, reason: str
 ) -> None:
     request = replace(REQUEST, pod_annotations={"ipam.spidernet.io/ippool": annotation})
-    with pytest.raises(NoAddressError, match=said):
+    with pytest.raises(NoAddressError, match=reason):
         names(request, [pool("default"), pool("own", default=False)])
 
 
@@ -179,11 +179,11 @@ def test_one_default_ipv6_pool_anywhere_makes_ipv6_a_must_for_all() -> None:
 
 
 def test_the_first_free_address_in_list_order_is_taken() -> None:
-    held = with_allocations(pool("p"), {"172.31.199.190": {"pod": "default/a", "podUid": "1"}})
-    assert first_free(held) == "172.31.199.191"
+    used = with_allocations(pool("p"), {"172.31.199.190": {"pod": "default/a", "podUid": "1"}})
+    assert first_free(used) == "172.31.199.191"
 
 
-def test_excluded_addresses_are_not_given() -> None:
+def test_excluded_addresses_are_not_taken() -> None:
     assert first_free(pool("p", excludeIPs=["172.31.199.190-172.31.199.191"])) == "172.31.199.192"
 
 
@@ -199,14 +199,14 @@ def test_a_pool_without_allocations_has_no_record() -> None:
 
 
 @given(st.lists(st.integers(0, 4), max_size=12))
-def test_no_address_is_ever_given_twice(releases: list[int]) -> None:
+def test_no_address_is_ever_taken_twice(releases: list[int]) -> None:
     current = pool("p")
     for step, release in enumerate(releases):
-        held = allocations(current)
+        records = allocations(current)
         free = first_free(current)
-        assert free not in held
+        assert free not in records
         if free:
-            held[free] = {"pod": f"default/{step}", "podUid": str(step)}
-        if release and held:
-            held.pop(sorted(held)[release % len(held)])
-        current = with_allocations(current, held)
+            records[free] = {"pod": f"default/{step}", "podUid": str(step)}
+        if release and records:
+            records.pop(sorted(records)[release % len(records)])
+        current = with_allocations(current, records)

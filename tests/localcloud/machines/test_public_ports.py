@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from localcloud.machines.control import IngressRule, Instance, PublicAddress
-from localcloud.machines.ingress import admits, listening_ports
+from localcloud.ingress import IngressRule, admits
+from localcloud.machines.control import Instance, PublicAddress
+from localcloud.machines.ingress import listening_ports
 from localcloud.machines.machine import guest_link_names
 from localcloud.machines.public_addresses import openings
 from tests.localcloud.machines import fake_cloud

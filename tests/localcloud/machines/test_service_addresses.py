@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pyroute2.netlink.exceptions import NetlinkError  # type: ignore[import-untyped]  # ships no types
 
-from localcloud.machines.guest.kubelet.services import LINGER_SECONDS, HeldAddresses
+from localcloud.machines.guest.kubelet.services import LINGER_SECONDS, LocalAddresses
 
 pytestmark = pytest.mark.unit
 
@@ -18,7 +18,7 @@ class Machine:
     def __init__(self, *, refusals: int = 0) -> None:
         self.local: set[str] = set()
         self.refusals = refusals
-        self.held = HeldAddresses(take=self._take, give_back=self.local.remove)
+        self.addresses = LocalAddresses(take=self._take, give_back=self.local.remove)
 
     def _take(self, address: str) -> None:
         assert address not in self.local
@@ -28,8 +28,8 @@ class Machine:
         self.local.add(address)
 
     def after(self, *rounds: tuple[float, set[str]]) -> set[str]:
-        for now, wanted in rounds:
-            self.held.hold(wanted, now=now)
+        for now, addresses in rounds:
+            self.addresses.hold(addresses, now=now)
         return self.local
 
 
@@ -41,7 +41,7 @@ def test_connections_of_a_service_that_is_gone_may_still_end() -> None:
     assert Machine().after((0, {ADDRESS}), (1, set()), (LINGER_SECONDS, set())) == {ADDRESS}
 
 
-def test_in_the_end_it_is_given_back() -> None:
+def test_an_address_is_removed_in_the_end() -> None:
     assert Machine().after((0, {ADDRESS}), (1, set()), (1 + LINGER_SECONDS, set())) == set()
 
 
@@ -59,5 +59,5 @@ def test_an_address_that_could_not_be_taken_is_tried_again() -> None:
     }
 
 
-def test_one_that_was_never_taken_is_not_given_back() -> None:
+def test_an_address_that_was_never_taken_is_not_removed() -> None:
     assert Machine(refusals=1).after((0, {ADDRESS}), (1, set()), (99, set())) == set()

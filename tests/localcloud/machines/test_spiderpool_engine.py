@@ -61,18 +61,18 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     supervisor = Supervisor(home, LOCAL / "bin")
     kubeconfig = home / "kubeconfig"
     kubeconfig.write_text(pki.kubeconfig(f"https://{public}:6443"))
-    made = Client(Access.read(kubeconfig))
+    built = Client(Access.read(kubeconfig))
     try:
-        until("the node", 180, lambda: made.get("/api/v1/nodes/master"))
+        until("the node", 180, lambda: built.get("/api/v1/nodes/master"))
         until("bootstrap", 60, lambda: "bootstrap finished" in cloud.consoles["i-master"])
         install(home, kubeconfig, pki)
-        post(made, f"{GROUP}/spidercoordinators", "SpiderCoordinator", "default", COORDINATOR)
+        post(built, f"{GROUP}/spidercoordinators", "SpiderCoordinator", "default", COORDINATOR)
         path = f"{GROUP}/namespaces/kube-system/spidermultusconfigs"
-        post(made, path, "SpiderMultusConfig", "ipvlan-eth0", multus("eth0"))
-        post(made, path, "SpiderMultusConfig", "ipvlan-eth1", multus("eth1"))
-        post(made, POOLS, "SpiderIPPool", "master-eth0", FIRST)
-        post(made, POOLS, "SpiderIPPool", "master-eth1", SECOND)
-        yield made
+        post(built, path, "SpiderMultusConfig", "ipvlan-eth0", multus("eth0"))
+        post(built, path, "SpiderMultusConfig", "ipvlan-eth1", multus("eth1"))
+        post(built, POOLS, "SpiderIPPool", "master-eth0", FIRST)
+        post(built, POOLS, "SpiderIPPool", "master-eth1", SECOND)
+        yield built
     finally:
         supervisor.end()
         cloud.close()
@@ -150,10 +150,10 @@ def deploy(client: Client, name: str, replicas: int, annotations: dict[str, str]
 
 
 def pods(client: Client, name: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = client.get(
+    items: list[dict[str, Any]] = client.get(
         f"/api/v1/namespaces/default/pods?labelSelector=app%3D{name}"
     )["items"]
-    return found
+    return items
 
 
 def running(client: Client, name: str) -> set[str]:
@@ -168,15 +168,15 @@ def test_the_webhook_writes_a_pool_canonically(client: Client) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spec", "said"),
+    ("spec", "reason"),
     [
         ({"subnet": "192.168.0.0/24", "ips": ["192.168.0.157"]}, "overlap"),
         ({"subnet": "192.168.0.5/24", "ips": ["192.168.0.9"]}, "192.168.0.0/24"),
         ({"subnet": "10.9.0.0/24", "ips": ["10.8.0.1"]}, "10.8.0.1"),
     ],
 )
-def test_the_webhook_refuses_a_bad_pool(client: Client, spec: dict[str, Any], said: str) -> None:
-    with pytest.raises(ApiError, match=said):
+def test_the_webhook_refuses_a_bad_pool(client: Client, spec: dict[str, Any], reason: str) -> None:
+    with pytest.raises(ApiError, match=reason):
         post(client, POOLS, "SpiderIPPool", "bad", spec)
 
 
@@ -207,8 +207,8 @@ def test_a_sixth_pod_waits_with_the_reason_and_takes_the_first_free_address(
         return [e["message"] for e in events if e["reason"] == "FailedCreatePodSandBox"]
 
     until("the reason", 30, lambda: any("all IP addresses used out" in r for r in reasons()))
-    held = json.loads(client.get(f"{POOLS}/master-eth0")["status"]["allocatedIPs"])
-    assert set(held) == running(client, "six")
+    allocated = json.loads(client.get(f"{POOLS}/master-eth0")["status"]["allocatedIPs"])
+    assert set(allocated) == running(client, "six")
     client.request("DELETE", "/apis/apps/v1/namespaces/default/deployments/six")
     until(
         "every address is back",

@@ -96,9 +96,9 @@ def test_drop_ins_are_laid_over_each_other_in_the_order_of_their_names(tmp_path:
             f'{{"kind": "KubeletConfiguration", "maxPods": {pods}, "evictionHard": {{"b": "3"}}}}'
         )
         (tmp_path / name).write_text(text, encoding="utf-8")
-    found = settings.merged(BASE, settings.read_drop_ins(tmp_path))
-    assert found["maxPods"] == 8
-    assert found["evictionHard"] == {"a": "1", "b": "3"}
+    whole = settings.merged(BASE, settings.read_drop_ins(tmp_path))
+    assert whole["maxPods"] == 8
+    assert whole["evictionHard"] == {"a": "1", "b": "3"}
 
 
 def test_a_drop_in_without_its_kind_ends_the_kubelet(tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ def main() -> None:
 
 
 def _trust(certificate: Path, disk: Path) -> None:
-    """Give the machine the certificate by which the OpenAPI is known to be the local cloud's."""
+    """Install the CA certificate of the local cloud's OpenAPI in the machine."""
     if certificate.exists():
         shutil.copy(certificate, disk / "opt/machine/cloud-ca.pem")
 

@@ -38,8 +38,8 @@ def write(about: About) -> None:
 
 def read() -> About:
     """Return what was kept at boot."""
-    found = json.loads(_PATH.read_text("utf-8"))
+    document = json.loads(_PATH.read_text("utf-8"))
     return About(
-        kubernetes_versions=tuple(found["kubernetes_versions"]),
-        instance_type=found["instance_type"],
+        kubernetes_versions=tuple(document["kubernetes_versions"]),
+        instance_type=document["instance_type"],
     )

@@ -19,7 +19,7 @@ USED_KEYS: Final = frozenset({"bootcmd", "runcmd", "write_files"})
 
 
 class UserDataError(Exception):
-    """User-data that cloud-init would refuse; the text is what its log would say."""
+    """User-data that cloud-init would refuse; the text is that of its log."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +53,7 @@ def decode(user_data: str) -> bytes:
 
 
 def parse(raw: bytes) -> CloudConfig:
-    """Read `#cloud-config` or a script. Raises UserDataError with every problem found."""
+    """Read `#cloud-config` or a script. Raises UserDataError with every problem."""
     if not raw.strip():
         return CloudConfig()
     first = raw.split(b"\n", 1)[0].strip()
@@ -98,28 +98,28 @@ def _files(entries: Any, problems: list[str]) -> tuple[WrittenFile, ...]:  # noq
     if not isinstance(entries, list):
         problems.append("write_files is not a list")
         return ()
-    found = []
+    files = []
     for place, entry in enumerate(entries):
         where = f"write_files.{place}"
         if not isinstance(entry, dict) or not isinstance(entry.get("path"), str):
             problems.append(f"{where} has no path")
             continue
         try:
-            found.append(_file(entry))
+            files.append(_file(entry))
         except UserDataError as error:
             problems.append(f"{where} ({entry['path']}): {error}")
-    return tuple(found)
+    return tuple(files)
 
 
 def _file(entry: dict[str, Any]) -> WrittenFile:
     path = entry["path"]
     if not path.startswith("/"):
         raise UserDataError("path is not absolute")
-    given = entry.get("permissions", "0644")
+    permissions = entry.get("permissions", "0644")
     try:
-        mode = int(str(given), 8)
+        mode = int(str(permissions), 8)
     except ValueError:
-        raise UserDataError(f"permissions {given!r} are not octal digits in quotes") from None
+        raise UserDataError(f"permissions {permissions!r} are not octal digits in quotes") from None
     content = entry.get("content") or ""
     data = content if isinstance(content, bytes) else str(content).encode()
     return WrittenFile(
@@ -160,7 +160,7 @@ def _gunzip(data: bytes, what: str) -> bytes:
 
 
 def _script(commands: Any, key: str, problems: list[str]) -> str | None:  # noqa: ANN401
-    """Return the script cloud-init's `shellify` makes: a list is quoted, a text stands as is."""
+    """Return the script cloud-init's `shellify` makes: a list is quoted, a text is not changed."""
     if commands is None:
         return None
     if not isinstance(commands, list):

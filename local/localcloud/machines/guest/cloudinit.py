@@ -24,7 +24,7 @@ _DISABLED: Final = Path("/etc/cloud/cloud.cfg.d")
 
 
 def first_boot() -> bool:
-    """Say whether the once-for-each-instance parts are still to run."""
+    """Whether the once-for-each-instance parts have yet to run."""
     return not _DONE.exists()
 
 
@@ -104,7 +104,7 @@ def _run_script(name: str, text: str) -> int:
 def _write(file: WrittenFile) -> None:
     path = Path(file.path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Created closed, opened to what was asked only when its content stands.
+    # Created without permissions, which are set once its content is complete.
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "ab" if file.append else "wb") as target:
         if not file.append:

@@ -15,7 +15,7 @@ _PATH: Final = Path("/run/machine/leases.json")
 
 
 def write(entries: Iterable[Mapping[str, Any]]) -> None:
-    """Keep what the VPC's process said."""
+    """Keep the message of the VPC's process."""
     _PATH.parent.mkdir(parents=True, exist_ok=True)
     _PATH.write_text(json.dumps(list(entries)), encoding="utf-8")
 

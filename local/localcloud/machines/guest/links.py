@@ -36,13 +36,13 @@ def apply_netplan(leases: Sequence[Lease]) -> list[LinkPlan]:
 
 
 def loopback_up() -> None:
-    """Bring lo up."""
+    """Set lo up."""
     with IPRoute() as ip:
         ip.link("set", index=1, state="up")
 
 
 def add_local(address: str) -> None:
-    """Make `address` one that this machine answers on, without showing it on a link."""
+    """Answer on `address`, without showing it on a link."""
     with IPRoute() as ip:
         ip.route("replace", dst=f"{address}/32", oif=1, type="local", table=255, scope="host")
 
@@ -63,8 +63,8 @@ def default_address() -> str | None:
         first = min(defaults, key=lambda route: route.get_attr("RTA_PRIORITY") or 0)
         index = first.get_attr("RTA_OIF")
         for address in ip.get_addr(family=socket.AF_INET, index=index):
-            found: str = address.get_attr("IFA_ADDRESS")
-            return found
+            address_text: str = address.get_attr("IFA_ADDRESS")
+            return address_text
     return None
 
 
@@ -75,18 +75,18 @@ def link_names() -> list[str]:
 
 
 def _links(ip: IPRoute) -> list[Link]:
-    found = [
+    links = [
         Link(name=link.get_attr("IFLA_IFNAME"), mac=str(link.get_attr("IFLA_ADDRESS")).lower())
         for link in ip.get_links()
         if link["index"] != 1
     ]
-    return sorted(found, key=lambda link: link.name)
+    return sorted(links, key=lambda link: link.name)
 
 
 def _rename(ip: IPRoute, plans: Iterable[LinkPlan]) -> None:
     moving = [plan for plan in plans if plan.name != plan.present_name]
     indices = {plan.name: ip.link_lookup(ifname=plan.present_name)[0] for plan in moving}
-    # Through a name nobody has, so that two links can swap theirs.
+    # Through an unused name, so that two links can swap theirs.
     for index in indices.values():
         ip.link("set", index=index, state="down")
         ip.link("set", index=index, ifname=f"rename{index}")
@@ -99,23 +99,23 @@ def _apply(ip: IPRoute, plan: LinkPlan) -> None:
     if plan.mtu:
         ip.link("set", index=index, mtu=plan.mtu)
     ip.link("set", index=index, state="up")
-    wanted = set(plan.addresses)
+    planned = set(plan.addresses)
     for address in ip.get_addr(index=index):
         if address["scope"] != _GLOBAL_SCOPE:
             continue
         present = f"{address.get_attr('IFA_ADDRESS')}/{address['prefixlen']}"
-        if present not in wanted:
+        if present not in planned:
             bare, _, length = present.partition("/")
             ip.addr("del", index=index, address=bare, prefixlen=int(length))
     for text in plan.addresses:
         bare, _, length = text.partition("/")
         ip.addr("replace", index=index, address=bare, prefixlen=int(length))
-    wanted_routes = [_route_arguments(index, route) for route in plan.routes]
+    planned_routes = [_route_arguments(index, route) for route in plan.routes]
     for family in (socket.AF_INET, socket.AF_INET6):
         for present in ip.get_routes(family=family, oif=index, proto=_STATIC):
-            if not any(_same_route(present, route) for route in wanted_routes):
+            if not any(_same_route(present, route) for route in planned_routes):
                 ip.route("del", **_present_route(present, index))
-    for arguments in wanted_routes:
+    for arguments in planned_routes:
         ip.route("replace", **arguments)
 
 
@@ -141,16 +141,16 @@ def _route_arguments(index: int, route: Route) -> dict[str, Any]:
     return arguments
 
 
-def _same_route(present: Any, wanted: dict[str, Any]) -> bool:  # noqa: ANN401  (netlink message)
-    network = ipaddress.ip_network(wanted["dst"])
+def _same_route(present: Any, planned: dict[str, Any]) -> bool:  # noqa: ANN401  (netlink message)
+    network = ipaddress.ip_network(planned["dst"])
     return (
-        present["family"] == wanted["family"]
+        present["family"] == planned["family"]
         and present["dst_len"] == network.prefixlen
         and (present.get_attr("RTA_DST") or str(network.network_address))
         == str(network.network_address)
-        and present.get_attr("RTA_TABLE") == wanted["table"]
-        and present.get_attr("RTA_GATEWAY") == wanted.get("gateway")
-        and (present.get_attr("RTA_PRIORITY") or 0) == wanted.get("priority", 0)
+        and present.get_attr("RTA_TABLE") == planned["table"]
+        and present.get_attr("RTA_GATEWAY") == planned.get("gateway")
+        and (present.get_attr("RTA_PRIORITY") or 0) == planned.get("priority", 0)
     )
 
 

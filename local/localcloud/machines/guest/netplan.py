@@ -1,6 +1,6 @@
-"""Netplan files as a list of what each link must become; nothing is applied here.
+"""Netplan files as a plan for each link. No I/O.
 
-Only what ethernet links of a node need is known; any other key is refused, as netplan does.
+Only the keys that a node's ethernet links need exist here; any other key is refused.
 Rules: netplan's YAML reference, `networkd` renderer.
 """
 
@@ -56,7 +56,7 @@ class NetplanError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Link:
-    """A link of the machine as it is now."""
+    """A link of the machine."""
 
     name: str
     mac: str
@@ -171,8 +171,10 @@ def _matches(name: str, definition: Mapping[str, Any], link: Link) -> bool:
     match = definition.get("match")
     if match is None:
         return link.name == name
-    mac, wanted = match.get("macaddress"), match.get("name")
-    return (mac is None or str(mac).lower() == link.mac) and (wanted is None or wanted == link.name)
+    mac, name_pattern = match.get("macaddress"), match.get("name")
+    return (mac is None or str(mac).lower() == link.mac) and (
+        name_pattern is None or name_pattern == link.name
+    )
 
 
 def _plan(definition: Mapping[str, Any], link: Link, lease: Lease | None) -> LinkPlan:

@@ -32,7 +32,7 @@ class Package:
 
 
 class PackageError(Exception):
-    """What apt-get would say about a package it cannot install."""
+    """apt-get's message about a package that it cannot install."""
 
 
 _KUBELET_UNIT: Final = """\
@@ -105,32 +105,32 @@ def archive(kubernetes: Sequence[str]) -> dict[str, tuple[Package, ...]]:
 
     `kubernetes` are versions as v1.35.4, newest first.
     """
-    found: dict[str, tuple[Package, ...]] = {
+    packages: dict[str, tuple[Package, ...]] = {
         name: (package,) for name, package in _of_every_machine().items()
     }
     for name in KUBERNETES:
         units = (("kubelet", _KUBELET_UNIT),) if name == "kubelet" else ()
-        found[name] = tuple(
+        packages[name] = tuple(
             Package(name=name, version=f"{v.removeprefix('v')}-1.1", commands=(name,), units=units)
             for v in kubernetes
         )
-    return found
+    return packages
 
 
 def _of_every_machine() -> dict[str, Package]:
-    found = {name: Package(name=name, version="1.0") for name in _PLAIN}
+    packages = {name: Package(name=name, version="1.0") for name in _PLAIN}
     for name in ("containerd.io", "containerd"):
-        found[name] = Package(
+        packages[name] = Package(
             name=name,
             version="2.2.1-1",
             commands=("containerd",),
             units=(("containerd", _CONTAINERD_UNIT),),
         )
-    found["cri-tools"] = Package(name="cri-tools", version="1.35.0-1.1", commands=("crictl",))
-    found["chrony"] = Package(
+    packages["cri-tools"] = Package(name="cri-tools", version="1.35.0-1.1", commands=("crictl",))
+    packages["chrony"] = Package(
         name="chrony", version="4.5", units=(("chrony", _IDLE_UNIT.format(name="chrony")),)
     )
-    return found
+    return packages
 
 
 def base_units() -> dict[str, str]:
@@ -147,14 +147,14 @@ def base_units() -> dict[str, str]:
 
 
 def select(
-    wanted: Sequence[str], available: Mapping[str, tuple[Package, ...]], pins: Sequence[Pin] = ()
+    arguments: Sequence[str], available: Mapping[str, tuple[Package, ...]], pins: Sequence[Pin] = ()
 ) -> list[Package]:
     """Return the packages that `name` or `name=version` arguments mean. Raises PackageError.
 
     Without a version the one of the highest pin is taken, of equal ones the newest.
     """
-    problems, found = [], []
-    for text in wanted:
+    problems, chosen = [], []
+    for text in arguments:
         name, _, version = text.partition("=")
         name = name.partition(":")[0]
         if name.startswith("linux-modules-extra"):
@@ -166,19 +166,19 @@ def select(
         elif not fitting:
             problems.append(f"E: Version '{version}' for '{name}' was not found")
         else:
-            found.append(max(fitting, key=lambda p: _priority(p, pins)))
+            chosen.append(max(fitting, key=lambda p: _priority(p, pins)))
     if problems:
         raise PackageError("\n".join(problems))
-    return found
+    return chosen
 
 
 def _priority(package: Package, pins: Sequence[Pin]) -> int:
-    """500 is what apt gives a version that no pin is about."""
+    """The priority of a version that no pin matches."""
     return next((p.priority for p in pins if p.means(package.name, package.version)), 500)
 
 
 def _fits(asked: str, present: str) -> bool:
-    """Say whether apt's version argument, which may end in "*", means the present version."""
+    """Whether apt's version argument, which may end in "*", means the present version."""
     return present.startswith(asked[:-1]) if asked.endswith("*") else asked == present
 
 

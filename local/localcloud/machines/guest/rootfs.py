@@ -86,7 +86,7 @@ _RELEASES: Final = {
 
 
 def install(disk: Path, image: str) -> None:
-    """Write what the image holds on a disk that is new. Nothing happens on one that is not."""
+    """Write the image's files to a new disk; an existing disk stays as it is."""
     done = disk / "var/lib/machine/image"
     if done.exists():
         return
@@ -151,7 +151,7 @@ def enter(disk: Path, tools: Path, kubernetes: Mapping[str, Path]) -> None:
 
 
 def _new_boot_id(disk: Path) -> None:
-    """Give the machine a boot id of its own: the host's kernel stays the same over its reboots."""
+    """Set a boot id of the machine's own: the host's kernel stays the same over its reboots."""
     own = disk / "run/boot_id"
     own.write_text(f"{uuid.uuid4()}\n", encoding="ascii")
     kernel.mount(own, disk / "proc/sys/kernel/random/boot_id", None, kernel.MS_BIND)
@@ -159,15 +159,15 @@ def _new_boot_id(disk: Path) -> None:
 
 def _interpreter() -> list[Path]:
     """Return the folders this Python and this package need, but those the machine has anyway."""
-    found: list[Path] = []
+    folders: list[Path] = []
     named = [Path(sys.prefix), Path(sys.base_prefix), Path(sys.executable).resolve().parents[1]]
     named += [Path(entry) for entry in sys.path if Path(entry) != _PACKAGE.parent]
     named = [path for path in named if path.is_absolute() and path.is_dir()]
     for path in (*named, *(path.resolve() for path in named), _PACKAGE):
         inside_usr = path == Path("/") or Path("/usr") in (path, *path.parents)
-        if not inside_usr and not any(other in (path, *path.parents) for other in found):
-            found.append(path)
-    return found
+        if not inside_usr and not any(other in (path, *path.parents) for other in folders):
+            folders.append(path)
+    return folders
 
 
 def _read_only(source: Path, target: Path) -> None:

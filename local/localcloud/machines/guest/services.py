@@ -1,4 +1,4 @@
-"""Services of a machine, started and stopped as `systemctl` asks; held by the first process."""
+"""Services of a machine, started and stopped by `systemctl`; children of the first process."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _WANTS: Final = Path("/etc/systemd/system/multi-user.target.wants")
 _TIMERS: Final = Path("/etc/systemd/system/timers.target.wants")
 _STOP_SECONDS: Final = 5.0
 _RESTART_SECONDS: Final = 1.0
-_NOT_FOUND: Final = 5
+_NO_UNIT: Final = 5
 _NOT_ACTIVE: Final = 3
 _NOT_UNIT_STATUS: Final = 4
 
@@ -70,14 +70,14 @@ class _Service:
                 self._ended.wait(_STOP_SECONDS)
 
     def _keep(self) -> None:
-        told = False
+        reported = False
         while not self._stopping.is_set():
             self.code = self._run_all()
             if self._stopping.is_set() or not self.unit.restart:
                 break
-            if not told and self.code:
+            if not reported and self.code:
                 say(f"systemd: {self.unit.name}.service: Main process exited, code={self.code}")
-                told = True
+                reported = True
             self._stopping.wait(_RESTART_SECONDS)
         self._ended.set()
 
@@ -119,7 +119,7 @@ class _Timer:
         threading.Thread(target=self._run, daemon=True).start()
 
     def stop(self) -> None:
-        """Elapse no more; a service that runs goes on."""
+        """Stop the timer; its running service continues."""
         self._stopping.set()
 
     def _run(self) -> None:
@@ -191,7 +191,7 @@ class Services:
             return questions[verb](name)
         unit = self._unit(name)
         if unit is None:
-            code = {"mask": 0, "status": _NOT_UNIT_STATUS}.get(verb, _NOT_FOUND)
+            code = {"mask": 0, "status": _NOT_UNIT_STATUS}.get(verb, _NO_UNIT)
             text = f"Failed to {verb} {name}.service: Unit {name}.service not found."
             return Reply(code=code, text=text if code else "")
         if verb == "enable":
@@ -216,7 +216,7 @@ class Services:
             return Reply(code=0 if active else _NOT_ACTIVE, text="active" if active else "inactive")
         if not path.is_file():
             text = f"Failed to {verb} {path.name}: Unit {path.name} not found."
-            return Reply(code=_NOT_FOUND, text=text)
+            return Reply(code=_NO_UNIT, text=text)
         if verb == "enable":
             link.parent.mkdir(parents=True, exist_ok=True)
             if not link.is_symlink():
@@ -227,8 +227,8 @@ class Services:
             self._stop_timer(name)
         if verb in {"start", "restart"} or (verb == "enable" and now):
             return self._start_timer(name, path)
-        known = {"enable", "disable", "stop", "status", "show", "cat"}
-        return Reply() if verb in known else Reply(code=1, text=f"Unknown command verb {verb}.")
+        harmless = {"enable", "disable", "stop", "status", "show", "cat"}
+        return Reply() if verb in harmless else Reply(code=1, text=f"Unknown command verb {verb}.")
 
     def _start_timer(self, name: str, path: Path) -> Reply:
         with self._lock:
@@ -259,8 +259,8 @@ class Services:
             self._stop(unit.name)
         if verb in {"start", "restart", "reload", "reload-or-restart"}:
             return self._start(unit)
-        known = {"stop", "kill", "show", "cat", "unmask", "list-units", "list-unit-files"}
-        return Reply() if verb in known else Reply(code=1, text=f"Unknown command verb {verb}.")
+        harmless = {"stop", "kill", "show", "cat", "unmask", "list-units", "list-unit-files"}
+        return Reply() if verb in harmless else Reply(code=1, text=f"Unknown command verb {verb}.")
 
     def _is_active(self, name: str) -> Reply:
         with self._lock:
@@ -330,11 +330,11 @@ def reap_orphans() -> None:
     while True:
         time.sleep(1)
         with contextlib.suppress(ChildProcessError):
-            found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-            if found is None:
+            waiting = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            if waiting is None:
                 before = 0
-            elif found.si_pid == before:
+            elif waiting.si_pid == before:
                 os.waitpid(before, os.WNOHANG)
                 before = 0
             else:
-                before = found.si_pid
+                before = waiting.si_pid

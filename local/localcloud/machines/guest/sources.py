@@ -36,7 +36,7 @@ class Pin:
     priority: int
 
     def means(self, name: str, version: str) -> bool:
-        """Say whether it is about this version of this package."""
+        """Whether the pin matches this version of this package."""
         return any(fnmatchcase(name, pattern) for pattern in self.names) and fnmatchcase(
             version, self.version
         )
@@ -57,7 +57,7 @@ def read(text: str) -> list[Source]:
 
 def read_preferences(texts: Iterable[str]) -> list[Pin]:
     """Read files of preferences. A pin that matches no version is valid: apt ignores it."""
-    found = []
+    pins = []
     for text in texts:
         for stanza in _stanzas(text):
             if "package" not in stanza:
@@ -68,14 +68,14 @@ def read_preferences(texts: Iterable[str]) -> list[Pin]:
             if not re.fullmatch(r"-?[1-9]\d*", stanza.get("pin-priority", "")):
                 raise AptError("E: No priority (or zero) specified for pin")
             if kind == "version":
-                found.append(
+                pins.append(
                     Pin(
                         names=tuple(stanza["package"].split()),
                         version=value.strip(),
                         priority=int(stanza["pin-priority"]),
                     )
                 )
-    return found
+    return pins
 
 
 def _stanzas(text: str) -> Iterator[dict[str, str]]:

@@ -1,4 +1,4 @@
-"""systemd unit files as far as a node's units go; nothing is run here."""
+"""systemd unit files, as far as a node's units need them. Nothing is run here."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ _SPANS: Final = {
 }
 
 
-def _section(texts: Iterable[str], wanted: str) -> dict[str, list[str]]:
+def _section(texts: Iterable[str], name: str) -> dict[str, list[str]]:
     """Values by key of one section; an empty value takes back those before it."""
     values: dict[str, list[str]] = {}
     for text in texts:
@@ -89,7 +89,7 @@ def _section(texts: Iterable[str], wanted: str) -> dict[str, list[str]]:
             line = raw.strip()
             if line.startswith("["):
                 section = line.strip("[]")
-            elif section == wanted and "=" in line and line[0] not in "#;":
+            elif section == name and "=" in line and line[0] not in "#;":
                 key, _, value = line.partition("=")
                 if value.strip():
                     values.setdefault(key.strip(), []).append(value.strip())
@@ -119,7 +119,7 @@ def parse(name: str, texts: Iterable[str]) -> Unit:
 
 def environment_of(unit: Unit) -> dict[str, str]:
     """Return the unit's environment; a file named with a leading "-" may be missing."""
-    found = dict(unit.environment)
+    variables = dict(unit.environment)
     for entry in unit.environment_files:
         path = Path(entry.removeprefix("-"))
         if not path.exists():
@@ -129,8 +129,8 @@ def environment_of(unit: Unit) -> dict[str, str]:
         for line in path.read_text("utf-8").splitlines():
             key, equals, value = line.partition("=")
             if equals and not key.lstrip().startswith("#"):
-                found[key.strip()] = " ".join(_words(value))
-    return found
+                variables[key.strip()] = " ".join(_words(value))
+    return variables
 
 
 def arguments(command: str, environment: dict[str, str]) -> list[str]:

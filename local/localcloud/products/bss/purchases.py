@@ -28,11 +28,12 @@ class QueryAvailableInstances:
 
 
 @action()
-def query_available_instances(call: Call, request: QueryAvailableInstances) -> Answer:
+def query_available_instances(_call: Call, request: QueryAvailableInstances) -> Answer:
     """An empty page."""
-    del call
     return {
         "Success": True,
+        "Code": "Success",
+        "Message": "Successful!",
         "Data": {
             "PageNum": request.page_num,
             "PageSize": request.page_size,

@@ -10,6 +10,7 @@ from typing import Final
 
 from localcloud.actions import Call
 from localcloud.products.lookup import Lookup
+from localcloud.products.ram import spreading
 from localcloud.products.ram.entities import Role
 from localcloud.products.sts import sessions
 from localcloud.wire.errors import ApiError
@@ -25,7 +26,7 @@ interface: Final = Lookup(
 security_group: Final = Lookup(SecurityGroup, "SecurityGroupId", "InvalidSecurityGroupId.NotFound")
 disk: Final = Lookup(Disk, "DiskId", "InvalidDiskId.NotFound")
 key_pair: Final = Lookup(KeyPair, "KeyPairName", "InvalidKeyPairName.NotFound", 400)
-_role: Final = Lookup(Role, "RamRoleName", "InvalidRamRole.NotFound")
+_role: Final = Lookup(Role, "RamRoleName", "InvalidRamRole.NotFound", hidden=spreading.is_spreading)
 
 
 def image(image_id: str) -> Image:

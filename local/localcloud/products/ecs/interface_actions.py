@@ -81,7 +81,7 @@ def create_network_interface(call: Call, request: CreateNetworkInterface) -> Ans
             traffic_mode=request.network_interface_traffic_mode,
             queue_number=request.queue_number,
             resource_group_id=request.resource_group_id,
-            tags=tags.given(request.tag),
+            tags=tags.requested(request.tag),
         ),
     )
     shown = interface_shown(call, eni)

@@ -55,7 +55,7 @@ def _put(
             fingerprint=digest,
             resource_group_id=group,
             created=call.now,
-            tags=tags.given(parameters),
+            tags=tags.requested(parameters),
         )
     )
 

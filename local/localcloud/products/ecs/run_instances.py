@@ -360,7 +360,7 @@ def _run_one(call: Call, request: RunInstances) -> str:
             created=call.now,
             started=call.now,
             life=call.passing(("Pending", 2.0), ("Starting", 8.0), to=RUNNING),
-            tags=tags.given(request.tag),
+            tags=tags.requested(request.tag),
         )
     )
     interfaces.attach(call, primary, instance, primary=True, card=card)

@@ -65,7 +65,7 @@ def create_security_group(call: Call, request: CreateSecurityGroup) -> Answer:
             inner_policy="Accept" if request.security_group_type == "normal" else "Drop",
             resource_group_id=request.resource_group_id,
             created=call.now,
-            tags=tags.given(request.tag),
+            tags=tags.requested(request.tag),
         )
     )
     return {"SecurityGroupId": group.id}

@@ -1,4 +1,4 @@
-"""The addresses that an NLB holds in each of its zones."""
+"""The addresses of an NLB in each of its zones."""
 
 from __future__ import annotations
 
@@ -38,20 +38,20 @@ class ZoneMapping:
     ipv6_local_addresses: tuple[str, ...] = ()
 
 
-def check(call: Call, vpc_id: str, wanted: Sequence[ZoneMapping]) -> dict[str, VSwitch]:
+def check(call: Call, vpc_id: str, mappings: Sequence[ZoneMapping]) -> dict[str, VSwitch]:
     """The vSwitch of each zone, if together they can be an NLB's.
 
     Raises:
         ApiError: too few zones, one twice, a vSwitch of another zone or VPC, an EIP twice.
     """
-    if not _LEAST_ZONES <= len(wanted) <= _MOST_ZONES:
+    if not _LEAST_ZONES <= len(mappings) <= _MOST_ZONES:
         raise ApiError(
             "InvalidZones",
-            f"The current zone list is illegal: {len(wanted)} zones, "
+            f"The current zone list is illegal: {len(mappings)} zones, "
             f"an NLB is in {_LEAST_ZONES} to {_MOST_ZONES}.",
         )
-    found: dict[str, VSwitch] = {}
-    for mapping in wanted:
+    vswitches: dict[str, VSwitch] = {}
+    for mapping in mappings:
         vswitch = call.store.find(VSwitch, mapping.vswitch_id)
         if vswitch is None:
             raise ApiError(
@@ -69,22 +69,22 @@ def check(call: Call, vpc_id: str, wanted: Sequence[ZoneMapping]) -> dict[str, V
                 f"The ZoneIdAndVswitchId is mismatched for {mapping.zone_id} and {vswitch.id}, "
                 f"which is in {vswitch.zone}.",
             )
-        if mapping.zone_id in found:
+        if mapping.zone_id in vswitches:
             raise ApiError(
                 # The reference has the dot at its end.
                 "OperationFailed.DuplicateZones.",
                 "The operation failed because of Can not Specify duplicate zones: "
                 f"{mapping.zone_id}.",
             )
-        found[mapping.zone_id] = vswitch
-    given = [m.allocation_id for m in wanted if m.allocation_id]
-    if len(set(given)) != len(given):
+        vswitches[mapping.zone_id] = vswitch
+    allocations = [m.allocation_id for m in mappings if m.allocation_id]
+    if len(set(allocations)) != len(allocations):
         raise ApiError("DuplicatedParam.AllocationId", "The param of AllocationId is duplicated.")
-    return found
+    return vswitches
 
 
 def take(
-    call: Call, load_balancer_id: str, vswitch: VSwitch, wanted: ZoneMapping, *, dual_stack: bool
+    call: Call, load_balancer_id: str, vswitch: VSwitch, mapping: ZoneMapping, *, dual_stack: bool
 ) -> NlbZone:
     """Claim the private addresses of one zone; a public one comes by `publish`."""
     if dual_stack and vswitch.ipv6_cidr is None:
@@ -93,7 +93,7 @@ def take(
             f"The operation failed because of vSwitchNotSupportIpv6: {vswitch.id}.",
         )
     eni_id = call.new_id("eni")
-    kind, owner, address = claims.NLB, load_balancer_id, wanted.private_ipv4_address
+    kind, owner, address = claims.NLB, load_balancer_id, mapping.private_ipv4_address
     if address:
         private = claims.take(call, vswitch, address, kind=kind, owner=owner)
     else:
@@ -103,44 +103,44 @@ def take(
         vswitch_id=vswitch.id,
         eni_id=eni_id,
         private_ipv4=private,
-        local_ipv4=_local(call, vswitch, wanted.ipv4_local_addresses, load_balancer_id),
-        ipv6=_ipv6(call, eni_id, vswitch, wanted.ipv6_address) if dual_stack else "",
+        local_ipv4=_local(call, vswitch, mapping.ipv4_local_addresses, load_balancer_id),
+        ipv6=_ipv6(call, eni_id, vswitch, mapping.ipv6_address) if dual_stack else "",
     )
 
 
 def _local(
-    call: Call, vswitch: VSwitch, wanted: Sequence[str], load_balancer_id: str
+    call: Call, vswitch: VSwitch, requested: Sequence[str], load_balancer_id: str
 ) -> tuple[str, ...]:
     """The addresses towards the backends: an even number from 2 to 8, of the cloud's choice or not.
 
     So an NLB takes three addresses of each of its vSwitches at least (page CreateLoadBalancer,
     Ipv4LocalAddresses).
     """
-    if not wanted:
+    if not requested:
         return tuple(
             claims.take_any(call, vswitch, kind=claims.NLB, owner=load_balancer_id)
             for _ in range(_LEAST_LOCAL)
         )
-    if len(wanted) % 2 or not _LEAST_LOCAL <= len(wanted) <= _MOST_LOCAL:
+    if len(requested) % 2 or not _LEAST_LOCAL <= len(requested) <= _MOST_LOCAL:
         raise ApiError(
             "IllegalParam",
-            f"{len(wanted)} Ipv4LocalAddresses are given: it must be an even number from "
+            f"{len(requested)} Ipv4LocalAddresses: it must be an even number from "
             f"{_LEAST_LOCAL} to {_MOST_LOCAL}.",
         )
     return tuple(
-        claims.take(call, vswitch, ip, kind=claims.NLB, owner=load_balancer_id) for ip in wanted
+        claims.take(call, vswitch, ip, kind=claims.NLB, owner=load_balancer_id) for ip in requested
     )
 
 
-def _ipv6(call: Call, eni_id: str, vswitch: VSwitch, wanted: str) -> str:
+def _ipv6(call: Call, eni_id: str, vswitch: VSwitch, requested: str) -> str:
     try:
-        return ipv6.put_on(call, eni_id, vswitch, wanted or None)
+        return ipv6.put_on(call, eni_id, vswitch, requested or None)
     except ApiError as refusal:
         raise ApiError("IllegalParam.Ipv6Address", refusal.message) from refusal
 
 
 def publish(call: Call, zone: NlbZone, allocation_id: str = "") -> NlbZone:
-    """Give a zone a public address: an EIP of the account, or one that the service allocates.
+    """Add a public address to a zone: an EIP of the account, or one that the service allocates.
 
     Raises:
         ApiError: the EIP is not there or not free.
@@ -185,7 +185,7 @@ def unpublish(call: Call, zone: NlbZone) -> NlbZone:
 
 
 def give_back(call: Call, zone: NlbZone) -> None:
-    """Release everything that a zone holds."""
+    """Release every address of a zone."""
     unpublish(call, zone)
     for address in (zone.private_ipv4, *zone.local_ipv4):
         claims.give_back(call, zone.vswitch_id, address)

@@ -33,10 +33,10 @@ class DisassociateAdditionalCertificatesWithListener:
     region_id: str | None = None
 
 
-def _changed(call: Call, held: NlbListener, name: str, ids: tuple[str, ...]) -> Answer:
-    status = held.life.at(call.now)
+def _changed(call: Call, listener: NlbListener, name: str, ids: tuple[str, ...]) -> Answer:
+    status = listener.life.at(call.now)
     call.store.change(
-        held,
+        listener,
         additional_certificate_ids=ids,
         life=call.passing(("Configuring", 1.0), to=status),
     )
@@ -46,41 +46,42 @@ def _changed(call: Call, held: NlbListener, name: str, ids: tuple[str, ...]) -> 
 @action(writes=True)
 def associate(call: Call, request: AssociateAdditionalCertificatesWithListener) -> Answer:
     """Add certificates for further domain names."""
-    held = listeners.ready(call, request.listener_id)
-    if held.protocol != "TCPSSL":
+    listener = listeners.ready(call, request.listener_id)
+    if listener.protocol != "TCPSSL":
         raise ApiError(
             "OperationDenied.Protocol",
-            f"The operation is not allowed because {held.id} is a {held.protocol} listener.",
+            f"The operation is not allowed because {listener.id} is a {listener.protocol} "
+            "listener.",
         )
     if len(request.additional_certificate_ids) > _MOST_AT_ONCE:
         raise ApiError(
             "IllegalParamSize.AdditionalCertificateIds",
             f"At most {_MOST_AT_ONCE} certificates at a time.",
         )
-    known = {*held.certificate_ids, *held.additional_certificate_ids}
-    for given in request.additional_certificate_ids:
-        if given in known:
+    present = {*listener.certificate_ids, *listener.additional_certificate_ids}
+    for added in request.additional_certificate_ids:
+        if added in present:
             raise ApiError(
                 "ResourceAlreadyAssociated.Certificate",
-                f"The specified resource of {given[:60]} is already associated.",
+                f"The specified resource of {added[:60]} is already associated.",
             )
-    ids = (*held.additional_certificate_ids, *request.additional_certificate_ids)
-    return _changed(call, held, "AssociateAdditionalCertificatesWithListener", ids)
+    ids = (*listener.additional_certificate_ids, *request.additional_certificate_ids)
+    return _changed(call, listener, "AssociateAdditionalCertificatesWithListener", ids)
 
 
 @action(writes=True)
 def disassociate(call: Call, request: DisassociateAdditionalCertificatesWithListener) -> Answer:
     """Take additional certificates away."""
-    held = listeners.ready(call, request.listener_id)
-    for given in request.additional_certificate_ids:
-        if given not in held.additional_certificate_ids:
+    listener = listeners.ready(call, request.listener_id)
+    for removed in request.additional_certificate_ids:
+        if removed not in listener.additional_certificate_ids:
             raise ApiError(
                 "ResourceNotAssociated.Certificate",
-                f"The specified resource {given[:60]!r} is not associated with {held.id}.",
+                f"The specified resource {removed[:60]!r} is not associated with {listener.id}.",
             )
     gone = request.additional_certificate_ids
-    ids = tuple(i for i in held.additional_certificate_ids if i not in gone)
-    return _changed(call, held, "DisassociateAdditionalCertificatesWithListener", ids)
+    ids = tuple(i for i in listener.additional_certificate_ids if i not in gone)
+    return _changed(call, listener, "DisassociateAdditionalCertificatesWithListener", ids)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,12 +99,12 @@ class ListListenerCertificates:
 @action()
 def list_listener_certificates(call: Call, request: ListListenerCertificates) -> Answer:
     """The certificates of a listener, the default one first."""
-    held = listeners.find(call, request.listener_id)
-    rows = [("Server", i, True) for i in held.certificate_ids]
-    rows += [("Server", i, False) for i in held.additional_certificate_ids]
-    rows += [("Ca", i, True) for i in held.ca_certificate_ids]
-    wanted = (request.cert_type or "Server").lower()
-    found = [
+    listener = listeners.find(call, request.listener_id)
+    rows = [("Server", i, True) for i in listener.certificate_ids]
+    rows += [("Server", i, False) for i in listener.additional_certificate_ids]
+    rows += [("Ca", i, True) for i in listener.ca_certificate_ids]
+    kind_filter = (request.cert_type or "Server").lower()
+    certificates = [
         {
             "CertificateId": certificate_id,
             "CertificateType": kind,
@@ -111,8 +112,8 @@ def list_listener_certificates(call: Call, request: ListListenerCertificates) ->
             "Status": "Associated",
         }
         for kind, certificate_id, default in rows
-        if kind.lower() == wanted
+        if kind.lower() == kind_filter
         and (not request.certificate_ids or certificate_id in request.certificate_ids)
     ]
-    page = paging.listed("Certificates", found, request.next_token, request.max_results)
-    return {**page, "CertificateIds": [row["CertificateId"] for row in found]}
+    page = paging.listed("Certificates", certificates, request.next_token, request.max_results)
+    return {**page, "CertificateIds": [row["CertificateId"] for row in certificates]}

@@ -11,9 +11,9 @@ def one_of(name: str, value: str, allowed: tuple[str, ...]) -> str:
     Raises:
         ApiError: it spells none.
     """
-    for known in allowed:
-        if value.lower() == known.lower():
-            return known
+    for word in allowed:
+        if value.lower() == word.lower():
+            return word
     raise ApiError(
         f"IllegalParam.{name}",
         f"The param of {name} is illegal: {value[:40]!r} is not one of {', '.join(allowed)}.",

@@ -1,4 +1,4 @@
-"""What time ends: deleted things go, with all they held, when their last state has passed."""
+"""Deleted entities are removed, with all that they own, once their last state has passed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What NLB is made of."""
+"""The entities of NLB."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ REMOVED: Final = "Removed"
 
 @dataclass(frozen=True, kw_only=True)
 class NlbZone:
-    """A zone of an NLB: the addresses it holds of one vSwitch.
+    """A zone of an NLB: its addresses in one vSwitch.
 
-    `local_ipv4` are the addresses from which the NLB speaks with its backends: health checks, and
+    `local_ipv4` are the addresses from which the NLB connects to its backends: health checks, and
     clients whose own address it does not preserve. `eni_id` is the ENI that the service itself has
     there; EIPs are bound to it. `managed_eip` says that the service allocated the EIP and releases
     it.

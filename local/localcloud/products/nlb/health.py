@@ -1,14 +1,13 @@
-"""Health of a listener's servers, as far as the emulator knows it: whether their machine runs."""
+"""Health of a listener's servers: whether their machine runs and admits the check."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from localcloud.actions import Answer, Call, action
-from localcloud.products.ecs.entities import Instance, NetworkInterface
 
-from . import listeners, server_groups
-from .entities import REMOVED, NlbServer
+from . import backends, listeners, load_balancers, server_groups
+from .entities import REMOVED
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,22 +18,12 @@ class GetListenerHealthStatus:
     region_id: str | None = None
 
 
-def _runs(call: Call, server: NlbServer) -> bool:
-    instance_id: str | None = server.id
-    if server.kind == "Eni":
-        eni = call.store.find(NetworkInterface, server.id)
-        instance_id = eni.instance_id if eni else None
-    elif server.kind == "Ip":
-        return True
-    instance = call.store.find(Instance, instance_id)
-    return instance is not None and instance.status(call.now) == "Running"
-
-
 @action()
 def get_listener_health_status(call: Call, request: GetListenerHealthStatus) -> Answer:
-    """The servers whose machine does not run, if the group is checked at all."""
-    held = listeners.find(call, request.listener_id)
-    group = server_groups.find(call, held.server_group_id)
+    """The servers that fail their check, if the group is checked at all."""
+    listener = listeners.find(call, request.listener_id)
+    group = server_groups.find(call, listener.server_group_id)
+    balancer = load_balancers.find(call, listener.load_balancer_id)
     down = [
         {
             "ServerId": s.id,
@@ -44,14 +33,16 @@ def get_listener_health_status(call: Call, request: GetListenerHealthStatus) -> 
             "Reason": {"ReasonCode": "CONNECT_TIMEOUT"},
         }
         for s in group.servers
-        if s.life.at(call.now) != REMOVED and group.health_check.enabled and not _runs(call, s)
+        if s.life.at(call.now) != REMOVED
+        and group.health_check.enabled
+        and not backends.is_healthy(call, balancer, group, s)
     ]
     return {
         "ListenerHealthStatus": [
             {
-                "ListenerId": held.id,
-                "ListenerPort": held.port,
-                "ListenerProtocol": held.protocol,
+                "ListenerId": listener.id,
+                "ListenerPort": listener.port,
+                "ListenerProtocol": listener.protocol,
                 "ServerGroupInfos": [
                     {
                         "ServerGroupId": group.id,

@@ -7,6 +7,7 @@ from typing import Final
 
 from localcloud import paging, tags
 from localcloud.actions import Answer, Call, action
+from localcloud.hostility import shuffled
 from localcloud.products.lookup import Lookup
 from localcloud.tags import TagParameter
 from localcloud.wire.errors import ApiError
@@ -32,20 +33,20 @@ find: Final = Lookup(NlbListener, "listener", "ResourceNotFound.listener", ended
 
 def ready(call: Call, listener_id: str, *statuses: str) -> NlbListener:
     """The listener, if it is Running or Stopped, or has one of the given statuses."""
-    found = find(call, listener_id)
-    status = found.life.at(call.now)
+    listener = find(call, listener_id)
+    status = listener.life.at(call.now)
     if status not in (statuses or ("Running", "Stopped")):
         raise ApiError(
             "IncorrectStatus.listener",
-            f"The status of listener [{found.id}] is incorrect: {status}.",
+            f"The status of listener [{listener.id}] is incorrect: {status}.",
         )
-    return found
+    return listener
 
 
 def of_load_balancer(call: Call, load_balancer_id: str) -> list[NlbListener]:
     """The listeners that an NLB has now."""
-    found = call.store.where(NlbListener, "load_balancer", load_balancer_id)
-    return [x for x in found if x.life.at(call.now) != DELETED]
+    listeners = call.store.where(NlbListener, "load_balancer", load_balancer_id)
+    return [x for x in listeners if x.life.at(call.now) != DELETED]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,40 +107,40 @@ def _within(name: str, value: int | None, first: int, last: int) -> None:
         )
 
 
-def _changes(protocol: str, given: _Settings) -> dict[str, object]:
+def _changes(protocol: str, settings: _Settings) -> dict[str, object]:
     """The settings that a request names, checked."""
-    _within("IdleTimeout", given.idle_timeout, 10, 20 if protocol == "UDP" else 900)
-    _within("Cps", given.cps, 0, _MOST_CPS)
-    _within("Mss", given.mss, 0, _MOST_MSS)
-    if given.mss and protocol == "UDP":
+    _within("IdleTimeout", settings.idle_timeout, 10, 20 if protocol == "UDP" else 900)
+    _within("Cps", settings.cps, 0, _MOST_CPS)
+    _within("Mss", settings.mss, 0, _MOST_MSS)
+    if settings.mss and protocol == "UDP":
         raise ApiError(
             "IllegalParam.MssConflictWithUdpAndGeneve",
             "The param of MssConflictWithUdpAndGeneve is illegal.",
         )
-    if len(given.certificate_ids) > 1 or len(given.ca_certificate_ids) > 1:
+    if len(settings.certificate_ids) > 1 or len(settings.ca_certificate_ids) > 1:
         raise ApiError(
             "IllegalParamSize.certificateIds",
             "The param size of certificateIds or caCertificateIds is illegal.",
         )
-    if given.alpn_enabled and not given.alpn_policy:
+    if settings.alpn_enabled and not settings.alpn_policy:
         raise ApiError("MissingParam.AlpnPolicy", "The parameter of AlpnPolicy is missing.")
-    proxy = given.proxy_protocol_v2_config or ProxyProtocolV2Config()
+    proxy = settings.proxy_protocol_v2_config or ProxyProtocolV2Config()
     named: dict[str, object] = {
-        "description": given.listener_description,
-        "idle_timeout": given.idle_timeout,
-        "cps": given.cps,
-        "mss": given.mss,
-        "proxy_protocol": given.proxy_protocol_enabled,
+        "description": settings.listener_description,
+        "idle_timeout": settings.idle_timeout,
+        "cps": settings.cps,
+        "mss": settings.mss,
+        "proxy_protocol": settings.proxy_protocol_enabled,
         "proxy_endpoint_id": proxy.ppv2_private_link_ep_id_enabled,
         "proxy_service_id": proxy.ppv2_private_link_eps_id_enabled,
         "proxy_vpc_id": proxy.ppv2_vpc_id_enabled,
-        "sec_sensor": given.sec_sensor_enabled,
-        "security_policy_id": given.security_policy_id or None,
-        "certificate_ids": given.certificate_ids or None,
-        "ca": given.ca_enabled,
-        "ca_certificate_ids": given.ca_certificate_ids or None,
-        "alpn": given.alpn_enabled,
-        "alpn_policy": given.alpn_policy,
+        "sec_sensor": settings.sec_sensor_enabled,
+        "security_policy_id": settings.security_policy_id or None,
+        "certificate_ids": settings.certificate_ids or None,
+        "ca": settings.ca_enabled,
+        "ca_certificate_ids": settings.ca_certificate_ids or None,
+        "alpn": settings.alpn_enabled,
+        "alpn_policy": settings.alpn_policy,
     }
     return {name: value for name, value in named.items() if value is not None}
 
@@ -181,11 +182,11 @@ def _ports(request: CreateListener) -> tuple[int, int]:
 
 @action(writes=True)
 def create_listener(call: Call, request: CreateListener) -> Answer:
-    """A listener, which runs once it is made."""
-    held = load_balancers.ready(call, request.load_balancer_id)
+    """A listener, which runs once it is created."""
+    balancer = load_balancers.ready(call, request.load_balancer_id)
     protocol = one_of("ListenerProtocol", request.listener_protocol, _PROTOCOLS)
     first, last = _ports(request)
-    group = _fitting(call, protocol, held.vpc_id, request.server_group_id)
+    group = _fitting(call, protocol, balancer.vpc_id, request.server_group_id)
     if group.any_port != (request.listener_port == 0):
         raise ApiError(
             "IllegalParam.NonAnyPortListenerConflictWithAnyPortServerGroup"
@@ -193,7 +194,7 @@ def create_listener(call: Call, request: CreateListener) -> Answer:
             else "IllegalParam.AnyPortListenerConflictWithNonAnyPortServerGroup",
             f"The listener's ports do not go with AnyPortEnabled of {group.id}.",
         )
-    for other in of_load_balancer(call, held.id):
+    for other in of_load_balancer(call, balancer.id):
         overlap = first <= other.last_port and other.first_port <= last
         if overlap and (protocol == "UDP") == (other.protocol == "UDP"):
             raise ApiError("Conflict.Port", f"The Port [{request.listener_port}] is conflict.")
@@ -205,66 +206,66 @@ def create_listener(call: Call, request: CreateListener) -> Answer:
         "security_policy_id": _USUAL_POLICY if protocol == "TCPSSL" else "",
     }
     settings: dict[str, object] = {**usual, **_changes(protocol, request)}
-    made = call.store.put(
+    listener = call.store.put(
         NlbListener(
             id=f"{call.new_id('lsn')}@{request.listener_port}",
-            load_balancer_id=held.id,
+            load_balancer_id=balancer.id,
             protocol=protocol,
             port=request.listener_port,
             first_port=first,
             last_port=last,
             server_group_id=group.id,
             life=call.passing(("Provisioning", 1.0), to="Running"),
-            tags=tags.given(request.tag),
+            tags=tags.requested(request.tag),
             **settings,  # type: ignore[arg-type]  # checked where they are read
         )
     )
-    return {"ListenerId": made.id, "JobId": jobs.begin(call, "CreateListener")}
+    return {"ListenerId": listener.id, "JobId": jobs.begin(call, "CreateListener")}
 
 
 @action(writes=True)
 def update_listener_attribute(call: Call, request: UpdateListenerAttribute) -> Answer:
-    """Change a listener; what is not given stays."""
-    held = ready(call, request.listener_id)
-    load_balancer = load_balancers.find(call, held.load_balancer_id)
-    changes = _changes(held.protocol, request)
+    """Change a listener; what the request leaves out stays."""
+    listener = ready(call, request.listener_id)
+    load_balancer = load_balancers.find(call, listener.load_balancer_id)
+    changes = _changes(listener.protocol, request)
     if request.server_group_id:
-        group = _fitting(call, held.protocol, load_balancer.vpc_id, request.server_group_id)
+        group = _fitting(call, listener.protocol, load_balancer.vpc_id, request.server_group_id)
         changes["server_group_id"] = group.id
-    status = held.life.at(call.now)
-    call.store.change(held, life=call.passing(("Configuring", 1.0), to=status), **changes)
+    status = listener.life.at(call.now)
+    call.store.change(listener, life=call.passing(("Configuring", 1.0), to=status), **changes)
     return {"JobId": jobs.begin(call, "UpdateListenerAttribute")}
 
 
-def _shown(call: Call, held: NlbListener) -> dict[str, object]:
+def _shown(call: Call, listener: NlbListener) -> dict[str, object]:
     shown: dict[str, object] = {
-        "ListenerId": held.id,
-        "LoadBalancerId": held.load_balancer_id,
-        "ListenerProtocol": held.protocol,
-        "ListenerPort": held.port,
-        "ListenerStatus": held.life.at(call.now),
-        "ListenerDescription": held.description,
-        "ServerGroupId": held.server_group_id,
-        "IdleTimeout": held.idle_timeout,
-        "Cps": held.cps,
-        "Mss": held.mss,
-        "ProxyProtocolEnabled": held.proxy_protocol,
+        "ListenerId": listener.id,
+        "LoadBalancerId": listener.load_balancer_id,
+        "ListenerProtocol": listener.protocol,
+        "ListenerPort": listener.port,
+        "ListenerStatus": listener.life.at(call.now),
+        "ListenerDescription": listener.description,
+        "ServerGroupId": listener.server_group_id,
+        "IdleTimeout": listener.idle_timeout,
+        "Cps": listener.cps,
+        "Mss": listener.mss,
+        "ProxyProtocolEnabled": listener.proxy_protocol,
         "ProxyProtocolV2Config": {
-            "Ppv2PrivateLinkEpIdEnabled": held.proxy_endpoint_id,
-            "Ppv2PrivateLinkEpsIdEnabled": held.proxy_service_id,
-            "Ppv2VpcIdEnabled": held.proxy_vpc_id,
+            "Ppv2PrivateLinkEpIdEnabled": listener.proxy_endpoint_id,
+            "Ppv2PrivateLinkEpsIdEnabled": listener.proxy_service_id,
+            "Ppv2VpcIdEnabled": listener.proxy_vpc_id,
         },
-        "SecSensorEnabled": held.sec_sensor,
-        "SecurityPolicyId": held.security_policy_id,
-        "CertificateIds": list(held.certificate_ids),
-        "CaEnabled": held.ca,
-        "CaCertificateIds": list(held.ca_certificate_ids),
-        "AlpnEnabled": held.alpn,
-        "AlpnPolicy": held.alpn_policy,
+        "SecSensorEnabled": listener.sec_sensor,
+        "SecurityPolicyId": listener.security_policy_id,
+        "CertificateIds": list(listener.certificate_ids),
+        "CaEnabled": listener.ca,
+        "CaCertificateIds": list(listener.ca_certificate_ids),
+        "AlpnEnabled": listener.alpn,
+        "AlpnPolicy": listener.alpn_policy,
         "RegionId": call.cloud.region,
     }
-    if held.port == 0:
-        shown |= {"StartPort": str(held.first_port), "EndPort": str(held.last_port)}
+    if listener.port == 0:
+        shown |= {"StartPort": str(listener.first_port), "EndPort": str(listener.last_port)}
     return shown
 
 
@@ -279,9 +280,9 @@ class GetListenerAttribute:
 @action()
 def get_listener_attribute(call: Call, request: GetListenerAttribute) -> Answer:
     """One listener. Its tags are spelled otherwise than in the list."""
-    held = find(call, request.listener_id)
-    shown_tags = [{"TagKey": key, "TagValue": value} for key, value in held.tags]
-    return {**_shown(call, held), "Tags": shown_tags}
+    listener = find(call, request.listener_id)
+    shown_tags = [{"TagKey": key, "TagValue": value} for key, value in listener.tags]
+    return {**_shown(call, listener), "Tags": shown_tags}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -302,7 +303,7 @@ class ListListeners:
 def list_listeners(call: Call, request: ListListeners) -> Answer:
     """Listeners by filter."""
     sensor = request.sec_sensor_enabled
-    found = [
+    rows = [
         {**_shown(call, x), "Tags": tags.plain(x.tags)}
         for x in call.store.all(NlbListener)
         if x.life.at(call.now) != DELETED
@@ -312,7 +313,8 @@ def list_listeners(call: Call, request: ListListeners) -> Answer:
         and (not sensor or x.sec_sensor == (sensor.lower() == "true"))
         and tags.match(x.tags, request.tag)
     ]
-    return paging.listed("Listeners", found, request.next_token, request.max_results)
+    mixed = shuffled(call.cloud, rows)
+    return paging.listed("Listeners", mixed, request.next_token, request.max_results)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -342,23 +344,23 @@ class DeleteListener:
 @action(writes=True)
 def start_listener(call: Call, request: StartListener) -> Answer:
     """Start a stopped listener."""
-    held = ready(call, request.listener_id, "Stopped")
-    call.store.change(held, life=call.passing(("Starting", 1.0), to="Running"))
+    listener = ready(call, request.listener_id, "Stopped")
+    call.store.change(listener, life=call.passing(("Starting", 1.0), to="Running"))
     return {"JobId": jobs.begin(call, "StartListener")}
 
 
 @action(writes=True)
 def stop_listener(call: Call, request: StopListener) -> Answer:
     """Stop a running listener."""
-    held = ready(call, request.listener_id, "Running")
-    call.store.change(held, life=call.passing(("Stopping", 1.0), to="Stopped"))
+    listener = ready(call, request.listener_id, "Running")
+    call.store.change(listener, life=call.passing(("Stopping", 1.0), to="Stopped"))
     return {"JobId": jobs.begin(call, "StopListener")}
 
 
 @action(writes=True)
 def delete_listener(call: Call, request: DeleteListener) -> Answer:
     """Delete a listener."""
-    held = ready(call, request.listener_id)
-    call.store.change(held, life=call.passing(("Deleting", 1.0), to=DELETED))
+    listener = ready(call, request.listener_id)
+    call.store.change(listener, life=call.passing(("Deleting", 1.0), to=DELETED))
     endings.settle(call)
     return {"JobId": jobs.begin(call, "DeleteListener")}

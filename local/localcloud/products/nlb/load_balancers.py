@@ -8,6 +8,7 @@ from typing import Final
 
 from localcloud import paging, tags
 from localcloud.actions import Answer, Call, action, moment
+from localcloud.hostility import shuffled, slowed
 from localcloud.products.lookup import Lookup
 from localcloud.products.ram import service_roles
 from localcloud.products.vpc.entities import DEFAULT_RESOURCE_GROUP, Ipv6Gateway, Vpc
@@ -31,21 +32,21 @@ find: Final = Lookup(
 
 def ready(call: Call, load_balancer_id: str) -> NetworkLoadBalancer:
     """The NLB, if it can be changed now."""
-    found = find(call, load_balancer_id)
-    status = found.life.at(call.now)
+    balancer = find(call, load_balancer_id)
+    status = balancer.life.at(call.now)
     if status == "Configuring":
-        raise ApiError("Conflict.Lock", f"The Lock [{found.id}] is conflict.")
+        raise ApiError("Conflict.Lock", f"The Lock [{balancer.id}] is conflict.")
     if status != "Active":
         raise ApiError(
             "IncorrectStatus.loadbalancer",
-            f"The status of loadbalancer [{found.id}] is incorrect: {status}.",
+            f"The status of loadbalancer [{balancer.id}] is incorrect: {status}.",
         )
-    return found
+    return balancer
 
 
-def configure(call: Call, held: NetworkLoadBalancer, task: str, /, **changes: object) -> Answer:
+def configure(call: Call, balancer: NetworkLoadBalancer, task: str, /, **changes: object) -> Answer:
     """Change an NLB, which is Configuring meanwhile; answers the task."""
-    call.store.change(held, life=call.passing(("Configuring", 1.0), to="Active"), **changes)
+    call.store.change(balancer, life=call.passing(("Configuring", 1.0), to="Active"), **changes)
     return {"JobId": jobs.begin(call, task)}
 
 
@@ -151,8 +152,11 @@ def create_load_balancer(call: Call, request: CreateLoadBalancer) -> Answer:
             modification_protection_since=call.now,
             resource_group_id=request.resource_group_id or DEFAULT_RESOURCE_GROUP,
             created=call.now,
-            life=call.passing(("Provisioning", 5.0), to="Active"),
-            tags=tags.given(request.tag),
+            life=call.passing(
+                ("Provisioning", slowed(call.cloud, 5.0, "create", request.load_balancer_name)),
+                to="Active",
+            ),
+            tags=tags.requested(request.tag),
         )
     )
     # The API really spells it so.
@@ -179,38 +183,38 @@ def _zone_shown(zone: NlbZone, *, local: bool) -> dict[str, object]:
     }
 
 
-def _shown(call: Call, held: NetworkLoadBalancer, *, local: bool) -> dict[str, object]:
+def _shown(call: Call, balancer: NetworkLoadBalancer, *, local: bool) -> dict[str, object]:
     region = call.cloud.region
     return {
-        "LoadBalancerId": held.id,
-        "LoadBalancerName": held.name,
+        "LoadBalancerId": balancer.id,
+        "LoadBalancerName": balancer.name,
         "LoadBalancerType": "network",
-        "LoadBalancerStatus": held.life.at(call.now),
+        "LoadBalancerStatus": balancer.life.at(call.now),
         "LoadBalancerBusinessStatus": "Normal",
-        "AddressType": held.address_type,
-        "AddressIpVersion": held.address_ip_version,
-        "Ipv6AddressType": held.ipv6_address_type,
-        "DNSName": f"{held.id}.{region}.nlb.aliyuncsslb.com",
-        "VpcId": held.vpc_id,
-        "ZoneMappings": [_zone_shown(z, local=local) for z in held.zones],
-        "SecurityGroupIds": list(held.security_group_ids),
-        "CrossZoneEnabled": held.cross_zone,
-        "BandwidthPackageId": held.bandwidth_package_id,
+        "AddressType": balancer.address_type,
+        "AddressIpVersion": balancer.address_ip_version,
+        "Ipv6AddressType": balancer.ipv6_address_type,
+        "DNSName": f"{balancer.id}.{region}.nlb.aliyuncsslb.com",
+        "VpcId": balancer.vpc_id,
+        "ZoneMappings": [_zone_shown(z, local=local) for z in balancer.zones],
+        "SecurityGroupIds": list(balancer.security_group_ids),
+        "CrossZoneEnabled": balancer.cross_zone,
+        "BandwidthPackageId": balancer.bandwidth_package_id,
         "DeletionProtectionConfig": {
-            "Enabled": held.deletion_protection,
-            "Reason": held.deletion_protection_reason,
-            "EnabledTime": moment(held.deletion_protection_since),
+            "Enabled": balancer.deletion_protection,
+            "Reason": balancer.deletion_protection_reason,
+            "EnabledTime": moment(balancer.deletion_protection_since),
         },
         "ModificationProtectionConfig": {
-            "Status": held.modification_protection,
-            "Reason": held.modification_protection_reason,
-            "EnabledTime": moment(held.modification_protection_since),
+            "Status": balancer.modification_protection,
+            "Reason": balancer.modification_protection_reason,
+            "EnabledTime": moment(balancer.modification_protection_since),
         },
         "LoadBalancerBillingConfig": {"PayType": "PostPay"},
         "OperationLocks": [],
-        "ResourceGroupId": held.resource_group_id,
+        "ResourceGroupId": balancer.resource_group_id,
         "RegionId": region,
-        "CreateTime": moment(held.created),
+        "CreateTime": moment(balancer.created),
     }
 
 
@@ -225,11 +229,11 @@ class GetLoadBalancerAttribute:
 @action()
 def get_load_balancer_attribute(call: Call, request: GetLoadBalancerAttribute) -> Answer:
     """One NLB. Its tags are spelled otherwise than in the list."""
-    held = find(call, request.load_balancer_id)
+    balancer = find(call, request.load_balancer_id)
     return {
-        **_shown(call, held, local=True),
-        "Cps": held.cps,
-        "Tags": [{"TagKey": key, "TagValue": value} for key, value in held.tags],
+        **_shown(call, balancer, local=True),
+        "Cps": balancer.cps,
+        "Tags": [{"TagKey": key, "TagValue": value} for key, value in balancer.tags],
     }
 
 
@@ -258,7 +262,7 @@ class ListLoadBalancers:
 @action()
 def list_load_balancers(call: Call, request: ListLoadBalancers) -> Answer:
     """NLBs by filter."""
-    given = {
+    filters = {
         "LoadBalancerStatus": request.load_balancer_status,
         "LoadBalancerBusinessStatus": request.load_balancer_business_status,
         "LoadBalancerType": request.load_balancer_type,
@@ -268,22 +272,24 @@ def list_load_balancers(call: Call, request: ListLoadBalancers) -> Answer:
         "DNSName": request.dns_name,
         "ResourceGroupId": request.resource_group_id,
     }
-    wanted = {name: value.lower() for name, value in given.items() if value}
-    found = []
-    for held in call.store.all(NetworkLoadBalancer):
+    lowered = {name: value.lower() for name, value in filters.items() if value}
+    rows = []
+    for balancer in call.store.all(NetworkLoadBalancer):
         if (
-            held.life.at(call.now) == DELETED
-            or (request.load_balancer_ids and held.id not in request.load_balancer_ids)
-            or (request.load_balancer_names and held.name not in request.load_balancer_names)
-            or (request.vpc_ids and held.vpc_id not in request.vpc_ids)
-            or (request.zone_id and all(z.zone != request.zone_id for z in held.zones))
-            or not tags.match(held.tags, request.tag)
+            balancer.life.at(call.now) == DELETED
+            or (request.load_balancer_ids and balancer.id not in request.load_balancer_ids)
+            or (request.load_balancer_names and balancer.name not in request.load_balancer_names)
+            or (request.vpc_ids and balancer.vpc_id not in request.vpc_ids)
+            or (request.zone_id and all(z.zone != request.zone_id for z in balancer.zones))
+            or not tags.match(balancer.tags, request.tag)
         ):
             continue
-        shown = {**_shown(call, held, local=False), "Tags": tags.plain(held.tags)}
-        if all(str(shown[name]).lower() == value for name, value in wanted.items()):
-            found.append(shown)
-    return paging.listed("LoadBalancers", found, request.next_token, request.max_results)
+        shown = {**_shown(call, balancer, local=False), "Tags": tags.plain(balancer.tags)}
+        if all(str(shown[name]).lower() == value for name, value in lowered.items()):
+            rows.append(shown)
+    return paging.listed(
+        "LoadBalancers", shuffled(call.cloud, rows), request.next_token, request.max_results
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -300,7 +306,7 @@ class UpdateLoadBalancerAttribute:
 @action(writes=True)
 def update_load_balancer_attribute(call: Call, request: UpdateLoadBalancerAttribute) -> Answer:
     """Rename an NLB, or change what it does across zones."""
-    held = ready(call, request.load_balancer_id)
+    balancer = ready(call, request.load_balancer_id)
     changes: dict[str, object] = {}
     if request.load_balancer_name is not None:
         changes["name"] = checked_name(request.load_balancer_name)
@@ -308,7 +314,7 @@ def update_load_balancer_attribute(call: Call, request: UpdateLoadBalancerAttrib
         changes["cross_zone"] = request.cross_zone_enabled
     if request.cps is not None:
         changes["cps"] = request.cps
-    return configure(call, held, "UpdateLoadBalancerAttribute", **changes)
+    return configure(call, balancer, "UpdateLoadBalancerAttribute", **changes)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -328,24 +334,24 @@ class DisableLoadBalancerIpv6Internet:
 
 
 def _ipv6_type(call: Call, load_balancer_id: str, kind: str) -> Answer:
-    held = ready(call, load_balancer_id)
-    if held.address_ip_version != DUAL_STACK:
+    balancer = ready(call, load_balancer_id)
+    if balancer.address_ip_version != DUAL_STACK:
         raise ApiError(
             "OperationDenied.NonDualStackInstance",
-            f"The operation is not allowed because {held.id} is not DualStack.",
+            f"The operation is not allowed because {balancer.id} is not DualStack.",
         )
-    if kind == INTRANET and held.ipv6_address_type == INTRANET:
+    if kind == INTRANET and balancer.ipv6_address_type == INTRANET:
         raise ApiError(
             "OperationDenied.Ipv6IntranetInstance",
-            f"The operation is not allowed because the IPv6 of {held.id} is private already.",
+            f"The operation is not allowed because the IPv6 of {balancer.id} is private already.",
         )
-    if kind == INTERNET and not call.store.any(Ipv6Gateway, "vpc", held.vpc_id):
+    if kind == INTERNET and not call.store.any(Ipv6Gateway, "vpc", balancer.vpc_id):
         raise ApiError(
             "ResourceNotFound.Ipv6Gateway",
-            f"The VPC {held.vpc_id} has no IPv6 gateway.",
+            f"The VPC {balancer.vpc_id} has no IPv6 gateway.",
             404,
         )
-    call.store.change(held, ipv6_address_type=kind)
+    call.store.change(balancer, ipv6_address_type=kind)
     return {}
 
 
@@ -382,32 +388,32 @@ class DetachCommonBandwidthPackageFromLoadBalancer:
 @action(writes=True)
 def attach_package(call: Call, request: AttachCommonBandwidthPackageToLoadBalancer) -> Answer:
     """Put an internet NLB into a bandwidth package; packages themselves are not emulated."""
-    held = ready(call, request.load_balancer_id)
-    if held.address_type != INTERNET:
+    balancer = ready(call, request.load_balancer_id)
+    if balancer.address_type != INTERNET:
         raise ApiError(
             "OperationDenied.AddressTypeNotSupport",
-            f"The operation is not allowed because {held.id} is {held.address_type}.",
+            f"The operation is not allowed because {balancer.id} is {balancer.address_type}.",
         )
-    if held.bandwidth_package_id:
+    if balancer.bandwidth_package_id:
         raise ApiError(
             "ResourceAlreadyAssociated.BandwidthPackageId",
-            f"The specified resource of {held.id} is already associated.",
+            f"The specified resource of {balancer.id} is already associated.",
         )
     name = "AttachCommonBandwidthPackageToLoadBalancer"
-    return configure(call, held, name, bandwidth_package_id=request.bandwidth_package_id)
+    return configure(call, balancer, name, bandwidth_package_id=request.bandwidth_package_id)
 
 
 @action(writes=True)
 def detach_package(call: Call, request: DetachCommonBandwidthPackageFromLoadBalancer) -> Answer:
     """Take an NLB out of its bandwidth package."""
-    held = ready(call, request.load_balancer_id)
-    if held.bandwidth_package_id != request.bandwidth_package_id:
+    balancer = ready(call, request.load_balancer_id)
+    if balancer.bandwidth_package_id != request.bandwidth_package_id:
         raise ApiError(
             "ResourceNotAssociated.BandwidthPackageId",
-            f"{held.id} is not in {request.bandwidth_package_id!r}.",
+            f"{balancer.id} is not in {request.bandwidth_package_id!r}.",
         )
     name = "DetachCommonBandwidthPackageFromLoadBalancer"
-    return configure(call, held, name, bandwidth_package_id="")
+    return configure(call, balancer, name, bandwidth_package_id="")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -421,12 +427,13 @@ class DeleteLoadBalancer:
 @action(writes=True)
 def delete_load_balancer(call: Call, request: DeleteLoadBalancer) -> Answer:
     """Delete an NLB with its listeners; server groups stay."""
-    held = ready(call, request.load_balancer_id)
-    if held.deletion_protection:
+    balancer = ready(call, request.load_balancer_id)
+    if balancer.deletion_protection:
         raise ApiError(
             "OperationDenied.DeletionProtectionEnabled",
             "The operation is not allowed because of DeletionProtectionEnabled.",
         )
-    call.store.change(held, life=call.passing(("Deleting", 3.0), to=DELETED))
+    seconds = slowed(call.cloud, 3.0, "delete", balancer.name)
+    call.store.change(balancer, life=call.passing(("Deleting", seconds), to=DELETED))
     endings.settle(call)
-    return {"JobId": jobs.begin(call, "DeleteLoadBalancer", 3.0)}
+    return {"JobId": jobs.begin(call, "DeleteLoadBalancer", seconds)}

@@ -27,8 +27,8 @@ class UpdateLoadBalancerProtection:
 
 @action(writes=True)
 def update_load_balancer_protection(call: Call, request: UpdateLoadBalancerProtection) -> Answer:
-    """Turn the protections on or off; what is not given stays. Not a task: it counts at once."""
-    held = load_balancers.find(call, request.load_balancer_id)
+    """Turn the protections on or off, at once; what the request leaves out stays."""
+    balancer = load_balancers.find(call, request.load_balancer_id)
     changes: dict[str, object] = {}
     if request.deletion_protection_enabled is not None:
         changes |= {
@@ -43,5 +43,5 @@ def update_load_balancer_protection(call: Call, request: UpdateLoadBalancerProte
             "modification_protection_reason": request.modification_protection_reason,
             "modification_protection_since": call.now,
         }
-    call.store.change(held, **changes)
+    call.store.change(balancer, **changes)
     return {}

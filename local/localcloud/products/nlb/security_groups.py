@@ -35,7 +35,7 @@ class LoadBalancerLeaveSecurityGroup:
 @action(writes=True)
 def join(call: Call, request: LoadBalancerJoinSecurityGroup) -> Answer:
     """Put an NLB into security groups of its VPC."""
-    held = load_balancers.ready(call, request.load_balancer_id)
+    balancer = load_balancers.ready(call, request.load_balancer_id)
     for group_id in request.security_group_ids:
         group = call.store.find(SecurityGroup, group_id)
         if group is None:
@@ -44,36 +44,36 @@ def join(call: Call, request: LoadBalancerJoinSecurityGroup) -> Answer:
                 f"The specified resource of SecurityGroup {group_id!r} is not found.",
                 404,
             )
-        if group.vpc_id != held.vpc_id:
+        if group.vpc_id != balancer.vpc_id:
             raise ApiError(
-                "Mismatch.VpcId", f"The VpcId is mismatched for {group.id} and {held.id}."
+                "Mismatch.VpcId", f"The VpcId is mismatched for {group.id} and {balancer.id}."
             )
-        if group.id in held.security_group_ids:
+        if group.id in balancer.security_group_ids:
             raise ApiError(
                 "ResourceAlreadyAssociated.SecurityGroup",
                 f"The specified resource of {group.id} is already associated.",
             )
-    joined = (*held.security_group_ids, *dict.fromkeys(request.security_group_ids))
+    joined = (*balancer.security_group_ids, *dict.fromkeys(request.security_group_ids))
     if len(joined) > _MOST:
         raise ApiError(
             "QuotaExceeded.QuotaInsufficient",
             f"The quota of security groups is exceeded, usage {len(joined)}/{_MOST}.",
         )
     name = "LoadBalancerJoinSecurityGroup"
-    return load_balancers.configure(call, held, name, security_group_ids=joined)
+    return load_balancers.configure(call, balancer, name, security_group_ids=joined)
 
 
 @action(writes=True)
 def leave(call: Call, request: LoadBalancerLeaveSecurityGroup) -> Answer:
     """Take an NLB out of security groups."""
-    held = load_balancers.ready(call, request.load_balancer_id)
+    balancer = load_balancers.ready(call, request.load_balancer_id)
     for group_id in request.security_group_ids:
-        if group_id not in held.security_group_ids:
+        if group_id not in balancer.security_group_ids:
             raise ApiError(
                 "ResourceNotFound.SecurityGroup",
-                f"{held.id} is not in the security group {group_id!r}.",
+                f"{balancer.id} is not in the security group {group_id!r}.",
                 404,
             )
-    left = tuple(g for g in held.security_group_ids if g not in request.security_group_ids)
+    left = tuple(g for g in balancer.security_group_ids if g not in request.security_group_ids)
     name = "LoadBalancerLeaveSecurityGroup"
-    return load_balancers.configure(call, held, name, security_group_ids=left)
+    return load_balancers.configure(call, balancer, name, security_group_ids=left)

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from localcloud import paging, tags
 from localcloud.actions import Answer, Call, action
+from localcloud.hostility import shuffled
 from localcloud.products.lookup import Lookup
 from localcloud.products.vpc.entities import DEFAULT_RESOURCE_GROUP, Vpc
 from localcloud.tags import TagParameter
@@ -31,26 +32,26 @@ find: Final = Lookup(NlbServerGroup, "serverGroup", "ResourceNotFound.serverGrou
 
 def ready(call: Call, group_id: str) -> NlbServerGroup:
     """The server group, if it can be changed now."""
-    found = find(call, group_id)
-    status = found.life.at(call.now)
+    group = find(call, group_id)
+    status = group.life.at(call.now)
     if status != "Available":
         raise ApiError(
             "IncorrectStatus.serverGroup",
-            f"The status of servergroup [{found.id}] is incorrect: {status}.",
+            f"The status of servergroup [{group.id}] is incorrect: {status}.",
         )
-    return found
+    return group
 
 
-def configure(call: Call, held: NlbServerGroup, task: str, /, **changes: object) -> Answer:
+def configure(call: Call, group: NlbServerGroup, task: str, /, **changes: object) -> Answer:
     """Change a group, which is Configuring meanwhile; answers the task."""
-    call.store.change(held, life=call.passing(("Configuring", 1.0), to="Available"), **changes)
+    call.store.change(group, life=call.passing(("Configuring", 1.0), to="Available"), **changes)
     endings.settle(call)
-    return {"ServerGroupId": held.id, "JobId": jobs.begin(call, task)}
+    return {"ServerGroupId": group.id, "JobId": jobs.begin(call, task)}
 
 
 @dataclass(frozen=True, kw_only=True)
 class HealthCheckConfig:
-    """`HealthCheckConfig` of a request; what is not given stays, or is the default."""
+    """`HealthCheckConfig` of a request; what it leaves out stays, or is the default."""
 
     health_check_enabled: bool | None = None
     health_check_type: str | None = None
@@ -68,24 +69,24 @@ class HealthCheckConfig:
     health_check_exp: str | None = None
 
 
-def _checked(before: HealthCheck, given: HealthCheckConfig | None) -> HealthCheck:
-    if given is None:
+def _checked(before: HealthCheck, config: HealthCheckConfig | None) -> HealthCheck:
+    if config is None:
         return before
     changes: dict[str, Any] = {
-        "enabled": given.health_check_enabled,
-        "kind": given.health_check_type,
-        "port": given.health_check_connect_port,
-        "healthy": given.healthy_threshold,
-        "unhealthy": given.unhealthy_threshold,
-        "timeout": given.health_check_connect_timeout,
-        "interval": given.health_check_interval,
-        "domain": given.health_check_domain,
-        "url": given.health_check_url,
-        "method": given.http_check_method,
-        "codes": given.health_check_http_code or None,
-        "http_version": given.health_check_http_version,
-        "request": given.health_check_req,
-        "expected": given.health_check_exp,
+        "enabled": config.health_check_enabled,
+        "kind": config.health_check_type,
+        "port": config.health_check_connect_port,
+        "healthy": config.healthy_threshold,
+        "unhealthy": config.unhealthy_threshold,
+        "timeout": config.health_check_connect_timeout,
+        "interval": config.health_check_interval,
+        "domain": config.health_check_domain,
+        "url": config.health_check_url,
+        "method": config.http_check_method,
+        "codes": config.health_check_http_code or None,
+        "http_version": config.health_check_http_version,
+        "request": config.health_check_req,
+        "expected": config.health_check_exp,
     }
     named = {name: value for name, value in changes.items() if value is not None}
     check = dataclasses.replace(before, **named)
@@ -153,7 +154,7 @@ def create_server_group(call: Call, request: CreateServerGroup) -> Answer:
     protocol = one_of("Protocol", request.protocol or "TCP", _PROTOCOLS)
     usual = HealthCheck(kind="UDP" if protocol == "UDP" else "TCP")
     preserve = request.preserve_client_ip_enabled
-    made = call.store.put(
+    group = call.store.put(
         NlbServerGroup(
             id=call.new_id("sgp"),
             name=request.server_group_name,
@@ -173,10 +174,10 @@ def create_server_group(call: Call, request: CreateServerGroup) -> Answer:
             resource_group_id=request.resource_group_id or DEFAULT_RESOURCE_GROUP,
             created=call.now,
             life=call.passing(("Creating", 1.0), to="Available"),
-            tags=tags.given(request.tag),
+            tags=tags.requested(request.tag),
         )
     )
-    return {"ServerGroupId": made.id, "JobId": jobs.begin(call, "CreateServerGroup")}
+    return {"ServerGroupId": group.id, "JobId": jobs.begin(call, "CreateServerGroup")}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,8 +197,8 @@ class UpdateServerGroupAttribute:
 
 @action(writes=True)
 def update_server_group_attribute(call: Call, request: UpdateServerGroupAttribute) -> Answer:
-    """Change a group; what is not given stays."""
-    held = ready(call, request.server_group_id)
+    """Change a group; what the request leaves out stays."""
+    group = ready(call, request.server_group_id)
     timeout = request.connection_drain_timeout
     changes = {
         "name": request.server_group_name or None,
@@ -206,10 +207,10 @@ def update_server_group_attribute(call: Call, request: UpdateServerGroupAttribut
         "drain_timeout": None if timeout is None else _drain(timeout),
         "affinity": request.ip_version_affinity_mode,
         "preserve_client_ip": request.preserve_client_ip_enabled,
-        "health_check": _checked(held.health_check, request.health_check_config),
+        "health_check": _checked(group.health_check, request.health_check_config),
     }
     named = {name: value for name, value in changes.items() if value is not None}
-    return configure(call, held, "UpdateServerGroupAttribute", **named)
+    return configure(call, group, "UpdateServerGroupAttribute", **named)
 
 
 def _health_check(check: HealthCheck) -> dict[str, object]:
@@ -231,33 +232,33 @@ def _health_check(check: HealthCheck) -> dict[str, object]:
     }
 
 
-def _shown(call: Call, held: NlbServerGroup) -> dict[str, object]:
+def _shown(call: Call, group: NlbServerGroup) -> dict[str, object]:
     users = (
         x
-        for x in call.store.where(NlbListener, "server_group", held.id)
+        for x in call.store.where(NlbListener, "server_group", group.id)
         if x.life.at(call.now) != DELETED
     )
     return {
-        "ServerGroupId": held.id,
-        "ServerGroupName": held.name,
-        "ServerGroupType": held.kind,
-        "ServerGroupStatus": held.life.at(call.now),
-        "VpcId": held.vpc_id,
-        "Protocol": held.protocol,
-        "Scheduler": held.scheduler,
-        "AddressIPVersion": held.address_ip_version,
-        "AnyPortEnabled": held.any_port,
-        "IpVersionAffinityMode": held.affinity,
-        "ConnectionDrainEnabled": held.drain,
-        "ConnectionDrainTimeout": held.drain_timeout,
-        "PreserveClientIpEnabled": held.preserve_client_ip,
-        "HealthCheck": _health_check(held.health_check),
-        "ServerCount": sum(s.life.at(call.now) != REMOVED for s in held.servers),
+        "ServerGroupId": group.id,
+        "ServerGroupName": group.name,
+        "ServerGroupType": group.kind,
+        "ServerGroupStatus": group.life.at(call.now),
+        "VpcId": group.vpc_id,
+        "Protocol": group.protocol,
+        "Scheduler": group.scheduler,
+        "AddressIPVersion": group.address_ip_version,
+        "AnyPortEnabled": group.any_port,
+        "IpVersionAffinityMode": group.affinity,
+        "ConnectionDrainEnabled": group.drain,
+        "ConnectionDrainTimeout": group.drain_timeout,
+        "PreserveClientIpEnabled": group.preserve_client_ip,
+        "HealthCheck": _health_check(group.health_check),
+        "ServerCount": sum(s.life.at(call.now) != REMOVED for s in group.servers),
         "RelatedLoadBalancerIds": list(dict.fromkeys(x.load_balancer_id for x in users)),
-        "ResourceGroupId": held.resource_group_id,
+        "ResourceGroupId": group.resource_group_id,
         "RegionId": call.cloud.region,
         "AliUid": int(call.cloud.account_id),
-        "Tags": tags.plain(held.tags),
+        "Tags": tags.plain(group.tags),
     }
 
 
@@ -279,7 +280,7 @@ class ListServerGroups:
 @action()
 def list_server_groups(call: Call, request: ListServerGroups) -> Answer:
     """Server groups by filter."""
-    found = [
+    rows = [
         _shown(call, g)
         for g in call.store.all(NlbServerGroup)
         if g.life.at(call.now) != DELETED
@@ -290,7 +291,8 @@ def list_server_groups(call: Call, request: ListServerGroups) -> Answer:
         and (not request.resource_group_id or g.resource_group_id == request.resource_group_id)
         and tags.match(g.tags, request.tag)
     ]
-    return paging.listed("ServerGroups", found, request.next_token, request.max_results)
+    mixed = shuffled(call.cloud, rows)
+    return paging.listed("ServerGroups", mixed, request.next_token, request.max_results)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -304,12 +306,12 @@ class DeleteServerGroup:
 @action(writes=True)
 def delete_server_group(call: Call, request: DeleteServerGroup) -> Answer:
     """Delete a group that no listener uses."""
-    held = ready(call, request.server_group_id)
-    users = call.store.where(NlbListener, "server_group", held.id)
+    group = ready(call, request.server_group_id)
+    users = call.store.where(NlbListener, "server_group", group.id)
     if any(x.life.at(call.now) != DELETED for x in users):
         raise ApiError(
             "ResourceInUse.ServerGroup", "The specified resource of ServerGroup is in use."
         )
-    call.store.change(held, life=call.passing(("Deleting", 1.0), to=DELETED))
+    call.store.change(group, life=call.passing(("Deleting", 1.0), to=DELETED))
     endings.settle(call)
     return {"JobId": jobs.begin(call, "DeleteServerGroup")}

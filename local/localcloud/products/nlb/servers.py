@@ -9,6 +9,7 @@ from typing import Final
 
 from localcloud import addressing, paging
 from localcloud.actions import Answer, Call, action
+from localcloud.hostility import shuffled
 from localcloud.products.ecs.entities import Instance, NetworkInterface
 from localcloud.wire.errors import ApiError
 
@@ -36,7 +37,7 @@ class ServerParameter:
     description: str = ""
 
 
-def _not_found(what: str, server_id: str) -> ApiError:
+def _no_such(what: str, server_id: str) -> ApiError:
     return ApiError(
         f"ResourceNotFound.{what}",
         f"The specified resource of {what} {server_id[:60]!r} is not found.",
@@ -53,47 +54,47 @@ def _parsed(text: str) -> IPv4Address | IPv6Address:
         ) from None
 
 
-def _of_instance(call: Call, group: NlbServerGroup, given: ServerParameter) -> tuple[str, str]:
-    instance = call.store.find(Instance, given.server_id)
+def _of_instance(call: Call, group: NlbServerGroup, parameter: ServerParameter) -> tuple[str, str]:
+    instance = call.store.find(Instance, parameter.server_id)
     if instance is None:
-        raise _not_found("Ecs", given.server_id)
+        raise _no_such("Ecs", parameter.server_id)
     if instance.vpc_id != group.vpc_id:
         raise _other_vpc(group, instance.vpc_id)
     enis = call.store.where(NetworkInterface, "instance", instance.id)
     primary = next(e for e in enis if e.primary)
-    held = {ip for e in enis for ip in (e.address, *e.secondary, *e.ipv6)}
-    if given.server_ip and given.server_ip not in held:
+    own = {ip for e in enis for ip in (e.address, *e.secondary, *e.ipv6)}
+    if parameter.server_ip and parameter.server_ip not in own:
         raise ApiError(
             "IllegalParam.IP",
-            f"The param of ServerIp is illegal: {given.server_ip[:60]!r} is no address of "
+            f"The param of ServerIp is illegal: {parameter.server_ip[:60]!r} is no address of "
             f"{instance.id}.",
         )
-    return given.server_ip or primary.address, instance.zone
+    return parameter.server_ip or primary.address, instance.zone
 
 
-def _of_eni(call: Call, group: NlbServerGroup, given: ServerParameter) -> tuple[str, str]:
-    eni = call.store.find(NetworkInterface, given.server_id)
+def _of_eni(call: Call, group: NlbServerGroup, parameter: ServerParameter) -> tuple[str, str]:
+    eni = call.store.find(NetworkInterface, parameter.server_id)
     if eni is None:
-        raise _not_found("Eni", given.server_id)
+        raise _no_such("Eni", parameter.server_id)
     if eni.vpc_id != group.vpc_id:
         raise _other_vpc(group, eni.vpc_id)
     if eni.life.at(call.now) != "InUse":
         raise ApiError("IncorrectStatus.Eni", f"Eni status is invalid: {eni.id} is not InUse.")
-    wanted = given.server_ip or eni.address
-    address = _parsed(wanted)
+    requested = parameter.server_ip or eni.address
+    address = _parsed(requested)
     in_prefix = isinstance(address, IPv4Address) and any(
         address in addressing.block(prefix) for prefix in eni.prefixes
     )
     if str(address) not in {eni.address, *eni.secondary, *eni.ipv6} and not in_prefix:
         raise ApiError(
             "IllegalParam.IP",
-            f"The param of ServerIp is illegal: {wanted[:60]!r} is no address of {eni.id}.",
+            f"The param of ServerIp is illegal: {requested[:60]!r} is no address of {eni.id}.",
         )
     return str(address), eni.zone
 
 
-def _of_address(given: ServerParameter) -> tuple[str, str]:
-    address = _parsed(given.server_ip or given.server_id)
+def _of_address(parameter: ServerParameter) -> tuple[str, str]:
+    address = _parsed(parameter.server_ip or parameter.server_id)
     if isinstance(address, IPv4Address) and not any(address in block for block in _PRIVATE):
         raise ApiError(
             "IllegalParam.IP", f"The param of ServerIp is illegal: {address} is not private."
@@ -105,26 +106,26 @@ def _other_vpc(group: NlbServerGroup, vpc_id: str) -> ApiError:
     return ApiError("Mismatch.VpcId", f"The VpcId is mismatched for {group.vpc_id} and {vpc_id}.")
 
 
-def _made(call: Call, group: NlbServerGroup, given: ServerParameter) -> NlbServer:
+def _checked(call: Call, group: NlbServerGroup, parameter: ServerParameter) -> NlbServer:
     """A server, checked to exist and to fit the group."""
-    if given.weight not in _WEIGHTS:
+    if parameter.weight not in _WEIGHTS:
         raise ApiError("IllegalParam", "The param of Weight is illegal: it must be 0 to 100.")
-    if (given.port == 0) != group.any_port or not (group.any_port or given.port in _PORTS):
+    if (parameter.port == 0) != group.any_port or not (group.any_port or parameter.port in _PORTS):
         raise ApiError(
             "IllegalParam.RSPortConflictWithServerGroup",
             "The param of RSPortConflictWithServerGroup is illegal: "
-            f"port {given.port} in {group.id}.",
+            f"port {parameter.port} in {group.id}.",
         )
-    if given.server_type == "Ip" and group.kind == server_groups.IP_GROUP:
-        ip, zone = _of_address(given)
-    elif given.server_type == "Ecs" and group.kind != server_groups.IP_GROUP:
-        ip, zone = _of_instance(call, group, given)
-    elif given.server_type == "Eni" and group.kind != server_groups.IP_GROUP:
-        ip, zone = _of_eni(call, group, given)
+    if parameter.server_type == "Ip" and group.kind == server_groups.IP_GROUP:
+        ip, zone = _of_address(parameter)
+    elif parameter.server_type == "Ecs" and group.kind != server_groups.IP_GROUP:
+        ip, zone = _of_instance(call, group, parameter)
+    elif parameter.server_type == "Eni" and group.kind != server_groups.IP_GROUP:
+        ip, zone = _of_eni(call, group, parameter)
     else:
         raise ApiError(
             "Mismatch.ServerType",
-            f"The ServerType is mismatched for {given.server_type[:20]!r} and {group.kind}.",
+            f"The ServerType is mismatched for {parameter.server_type[:20]!r} and {group.kind}.",
         )
     if ":" in ip and group.address_ip_version != "DualStack":
         raise ApiError(
@@ -132,12 +133,12 @@ def _made(call: Call, group: NlbServerGroup, given: ServerParameter) -> NlbServe
             "The operation is not allowed because of ServerGroupNotSupportIpv6.",
         )
     return NlbServer(
-        kind=given.server_type,
-        id=given.server_id,
+        kind=parameter.server_type,
+        id=parameter.server_id,
         ip=ip,
-        port=given.port,
-        weight=given.weight,
-        description=given.description,
+        port=parameter.port,
+        weight=parameter.weight,
+        description=parameter.description,
         zone=zone,
         life=call.passing(("Adding", 1.0), to="Available"),
     )
@@ -182,30 +183,30 @@ def add_servers(call: Call, request: AddServersToServerGroup) -> Answer:
     _few(request.servers)
     servers = {s.key: s for s in group.servers}
     added: set[tuple[str, str, int]] = set()
-    for given in request.servers:
-        made = _made(call, group, given)
-        if made.key in added:
+    for parameter in request.servers:
+        server = _checked(call, group, parameter)
+        if server.key in added:
             raise ApiError("DuplicatedParam.Server", "The param of Server is duplicated.")
-        if made.key in servers and servers[made.key].life.at(call.now) != REMOVED:
+        if server.key in servers and servers[server.key].life.at(call.now) != REMOVED:
             raise ApiError(
                 "ResourceAlreadyExist.Server",
-                f"{made.id} {made.ip}:{made.port} is already in {group.id}.",
+                f"{server.id} {server.ip}:{server.port} is already in {group.id}.",
             )
-        added.add(made.key)
-        servers[made.key] = made
+        added.add(server.key)
+        servers[server.key] = server
     name = "AddServersToServerGroup"
     return server_groups.configure(call, group, name, servers=tuple(servers.values()))
 
 
-def _named(group: NlbServerGroup, given: ServerParameter) -> NlbServer:
+def _named(group: NlbServerGroup, parameter: ServerParameter) -> NlbServer:
     for server in group.servers:
         if (
-            server.id == given.server_id
-            and server.port == given.port
-            and (not given.server_ip or server.ip == given.server_ip)
+            server.id == parameter.server_id
+            and server.port == parameter.port
+            and (not parameter.server_ip or server.ip == parameter.server_ip)
         ):
             return server
-    raise _not_found("BackendServer", given.server_id)
+    raise _no_such("BackendServer", parameter.server_id)
 
 
 @action(writes=True)
@@ -213,7 +214,7 @@ def remove_servers(call: Call, request: RemoveServersFromServerGroup) -> Answer:
     """Take servers away; they are Removing until their connections are drained."""
     group = server_groups.ready(call, request.server_group_id)
     _few(request.servers)
-    gone = {_named(group, given).key for given in request.servers}
+    gone = {_named(group, parameter).key for parameter in request.servers}
     life = call.passing(("Removing", 1.0), to=REMOVED)
     left = tuple(dataclasses.replace(s, life=life) if s.key in gone else s for s in group.servers)
     return server_groups.configure(call, group, "RemoveServersFromServerGroup", servers=left)
@@ -225,16 +226,16 @@ def update_servers(call: Call, request: UpdateServerGroupServersAttribute) -> An
     group = server_groups.ready(call, request.server_group_id)
     _few(request.servers)
     changed: dict[tuple[str, str, int], NlbServer] = {}
-    for given in request.servers:
-        if given.weight not in _WEIGHTS:
+    for parameter in request.servers:
+        if parameter.weight not in _WEIGHTS:
             raise ApiError(
                 "IllegalParam.Weight", "The param of Weight is illegal: it must be 0 to 100."
             )
-        held = _named(group, given)
-        changed[held.key] = dataclasses.replace(
-            held,
-            weight=given.weight,
-            description=given.description or held.description,
+        before = _named(group, parameter)
+        changed[before.key] = dataclasses.replace(
+            before,
+            weight=parameter.weight,
+            description=parameter.description or before.description,
             life=call.passing(("Configuring", 1.0), to="Available"),
         )
     servers = tuple(changed.get(s.key, s) for s in group.servers)
@@ -259,7 +260,7 @@ class ListServerGroupServers:
 def list_server_group_servers(call: Call, request: ListServerGroupServers) -> Answer:
     """The servers of a group."""
     group = server_groups.find(call, request.server_group_id)
-    found = [
+    rows = [
         {
             "ServerGroupId": group.id,
             "ServerId": s.id,
@@ -276,4 +277,5 @@ def list_server_group_servers(call: Call, request: ListServerGroupServers) -> An
         and (not request.server_ids or s.id in request.server_ids)
         and (not request.server_ips or s.ip in request.server_ips)
     ]
-    return paging.listed("Servers", found, request.next_token, request.max_results)
+    mixed = shuffled(call.cloud, rows)
+    return paging.listed("Servers", mixed, request.next_token, request.max_results)

@@ -1,4 +1,4 @@
-"""Tags of NLB resources: the rows say whose they are, and an answer counts them."""
+"""Tags of NLB resources: the rows have their owner, and an answer counts them."""
 
 from __future__ import annotations
 

@@ -22,27 +22,27 @@ class UpdateLoadBalancerZones:
 
 @action(writes=True)
 def update_load_balancer_zones(call: Call, request: UpdateLoadBalancerZones) -> Answer:
-    """Keep the zones named with the vSwitch they have, add the new ones, give up the others."""
-    held = load_balancers.ready(call, request.load_balancer_id)
-    vswitches = addresses.check(call, held.vpc_id, request.zone_mappings)
-    before = {(z.zone, z.vswitch_id): z for z in held.zones}
-    wanted = {(m.zone_id, m.vswitch_id) for m in request.zone_mappings}
+    """Keep the zones of the request whose vSwitch stays, add new ones, release the others."""
+    balancer = load_balancers.ready(call, request.load_balancer_id)
+    vswitches = addresses.check(call, balancer.vpc_id, request.zone_mappings)
+    before = {(z.zone, z.vswitch_id): z for z in balancer.zones}
+    keys = {(m.zone_id, m.vswitch_id) for m in request.zone_mappings}
     for key, zone in before.items():
-        if key not in wanted:
+        if key not in keys:
             addresses.give_back(call, zone)
     zones = []
     for mapping in request.zone_mappings:
         zone = before.get((mapping.zone_id, mapping.vswitch_id)) or addresses.take(
             call,
-            held.id,
+            balancer.id,
             vswitches[mapping.zone_id],
             mapping,
-            dual_stack=held.address_ip_version == DUAL_STACK,
+            dual_stack=balancer.address_ip_version == DUAL_STACK,
         )
-        if held.address_type == INTERNET:
+        if balancer.address_type == INTERNET:
             zone = addresses.publish(call, zone, mapping.allocation_id)
         zones.append(zone)
-    return load_balancers.configure(call, held, "UpdateLoadBalancerZones", zones=tuple(zones))
+    return load_balancers.configure(call, balancer, "UpdateLoadBalancerZones", zones=tuple(zones))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,19 +57,19 @@ class UpdateLoadBalancerAddressTypeConfig:
 
 @action(writes=True)
 def update_address_type(call: Call, request: UpdateLoadBalancerAddressTypeConfig) -> Answer:
-    """Make an NLB public, with given EIPs or the service's own, or private."""
-    held = load_balancers.ready(call, request.load_balancer_id)
+    """Make an NLB public, with EIPs of the request or the service's own, or private."""
+    balancer = load_balancers.ready(call, request.load_balancer_id)
     address_type = one_of("AddressType", request.address_type, (INTERNET, INTRANET))
-    given = {m.zone_id: m.allocation_id for m in request.zone_mappings}
+    allocations = {m.zone_id: m.allocation_id for m in request.zone_mappings}
     zones = tuple(
-        addresses.publish(call, zone, given.get(zone.zone, ""))
+        addresses.publish(call, zone, allocations.get(zone.zone, ""))
         if address_type == INTERNET
         else addresses.unpublish(call, zone)
-        for zone in held.zones
+        for zone in balancer.zones
     )
     return load_balancers.configure(
         call,
-        held,
+        balancer,
         "UpdateLoadBalancerAddressTypeConfig",
         zones=zones,
         address_type=address_type,

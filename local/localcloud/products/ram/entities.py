@@ -1,4 +1,4 @@
-"""What RAM is made of."""
+"""The entities of RAM."""
 
 from __future__ import annotations
 
@@ -25,30 +25,43 @@ class Attachment:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Role:
-    """A role that services or accounts assume."""
-
-    INDEXES: ClassVar[Indexes] = MappingProxyType(
-        {
-            "policy": lambda r: {f"{a.kind}/{a.name}" for a in r.policies},
-            "role_id": lambda r: (r.role_id,),
-        }
-    )
+class Named:
+    """An entity whose name is its id."""
 
     name: str
-    role_id: str
-    description: str
-    trust: str
-    max_session: int
     created: float
     updated: float
-    policies: tuple[Attachment, ...] = ()
     tags: Tags = ()
 
     @property
     def id(self) -> str:
         """Its name."""
         return self.name
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicyHolder(Named):
+    """A role or a user: policies are attached to it."""
+
+    policies: tuple[Attachment, ...] = ()
+
+
+def _attached(holder: PolicyHolder) -> set[str]:
+    return {f"{a.kind}/{a.name}" for a in holder.policies}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Role(PolicyHolder):
+    """A role that services or accounts assume."""
+
+    INDEXES: ClassVar[Indexes] = MappingProxyType(
+        {"policy": _attached, "role_id": lambda r: (r.role_id,)}
+    )
+
+    role_id: str
+    description: str
+    trust: str
+    max_session: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,24 +74,15 @@ class PolicyVersion:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Policy:
+class Policy(Named):
     """A custom policy with at most five versions."""
 
     INDEXES: ClassVar[Indexes] = MappingProxyType({})
 
-    name: str
     description: str
     versions: tuple[PolicyVersion, ...]
     default_version: str
     next_version: int
-    created: float
-    updated: float
-    tags: Tags = ()
-
-    @property
-    def id(self) -> str:
-        """Its name."""
-        return self.name
 
     @property
     def document(self) -> str:
@@ -87,31 +91,18 @@ class Policy:
 
 
 @dataclass(frozen=True, kw_only=True)
-class User:
+class User(PolicyHolder):
     """A RAM user."""
 
     INDEXES: ClassVar[Indexes] = MappingProxyType(
-        {
-            "policy": lambda u: {f"{a.kind}/{a.name}" for a in u.policies},
-            "user_id": lambda u: (u.user_id,),
-        }
+        {"policy": _attached, "user_id": lambda u: (u.user_id,)}
     )
 
-    name: str
     user_id: str
     display_name: str
     comments: str
     mobile: str
     email: str
-    created: float
-    updated: float
-    policies: tuple[Attachment, ...] = ()
-    tags: Tags = ()
-
-    @property
-    def id(self) -> str:
-        """Its name."""
-        return self.name
 
 
 @dataclass(frozen=True, kw_only=True)

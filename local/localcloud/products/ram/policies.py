@@ -85,7 +85,7 @@ def create_policy(call: Call, request: CreatePolicy) -> Answer:
             next_version=2,
             created=call.now,
             updated=call.now,
-            tags=tags.given(request.tag),
+            tags=tags.requested(request.tag),
         )
     )
     return {
@@ -108,7 +108,7 @@ class GetPolicy:
 
 
 def _attachments(call: Call, kind: str, name: str) -> int:
-    return sum(len(found) for found in _attached(call, kind, name))
+    return sum(len(holders) for holders in _attached(call, kind, name))
 
 
 @action()
@@ -168,6 +168,7 @@ def list_policies(call: Call, request: ListPolicies) -> Answer:
                 "AttachmentCount": _attachments(call, CUSTOM, p.name),
                 "CreateDate": moment(p.created),
                 "UpdateDate": moment(p.updated),
+                "Tags": tags.ecs(p.tags),
             }
             for p in call.store.all(Policy)
             if tags.match(p.tags, request.tag)
@@ -182,6 +183,7 @@ def list_policies(call: Call, request: ListPolicies) -> Answer:
                 "AttachmentCount": _attachments(call, SYSTEM, name),
                 "CreateDate": moment(0),
                 "UpdateDate": moment(0),
+                "Tags": tags.ecs(()),
             }
             for name in identities.SYSTEM_POLICIES
         ]
@@ -200,7 +202,7 @@ class CreatePolicyVersion:
 
 @action(writes=True)
 def create_policy_version(call: Call, request: CreatePolicyVersion) -> Answer:
-    """A further version; at five the oldest that is not default goes, if asked to."""
+    """A further version; a rotate strategy deletes the oldest one that is not the default."""
     policy = find(call, request.policy_name)
     identities.check_document(request.policy_document, "InvalidParameter.PolicyDocument")
     versions = list(policy.versions)
@@ -278,7 +280,7 @@ class SetDefaultPolicyVersion:
 
 @action(writes=True)
 def set_default_policy_version(call: Call, request: SetDefaultPolicyVersion) -> Answer:
-    """Make another version count."""
+    """Make another version the default."""
     policy = find(call, request.policy_name)
     _version(policy, request.version_id)
     call.store.change(policy, default_version=request.version_id, updated=call.now)
@@ -316,7 +318,7 @@ class UpdatePolicyDescription:
 
 @action(writes=True)
 def update_policy_description(call: Call, request: UpdatePolicyDescription) -> Answer:
-    """Describe a policy otherwise."""
+    """Change the description of a policy."""
     policy = find(call, request.policy_name)
     policy = call.store.change(policy, description=request.new_description, updated=call.now)
     return {
@@ -364,13 +366,13 @@ def delete_policy(call: Call, request: DeletePolicy) -> Answer:
     return {}
 
 
-def _without(held: tuple[Attachment, ...], kind: str, name: str) -> tuple[Attachment, ...]:
-    return tuple(a for a in held if (a.kind, a.name) != (kind, name))
+def _without(attachments: tuple[Attachment, ...], kind: str, name: str) -> tuple[Attachment, ...]:
+    return tuple(a for a in attachments if (a.kind, a.name) != (kind, name))
 
 
 @dataclass(frozen=True)
 class _Holder:
-    """Who can have policies: roles, or users."""
+    """A kind of policy holder: roles or users."""
 
     what: str
     find: Callable[[Call, str], Any]
@@ -462,7 +464,7 @@ def _bound(run: _Run, by: _Holder) -> Callable[[Call, Any], Answer]:
     return lambda call, request: run(call, request, by)
 
 
-OF_HOLDERS: Final = tuple(made for by in _HOLDERS for made in _of_holder(by))
+OF_HOLDERS: Final = tuple(built for by in _HOLDERS for built in _of_holder(by))
 
 
 @dataclass(frozen=True, kw_only=True)

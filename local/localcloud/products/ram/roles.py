@@ -84,7 +84,7 @@ def create_role(call: Call, request: CreateRole) -> Answer:
             max_session=request.max_session_duration,
             created=call.now,
             updated=call.now,
-            tags=tags.given(request.tag),
+            tags=tags.requested(request.tag),
         )
     )
     answer = shown(call, role)
@@ -121,7 +121,7 @@ def list_roles(call: Call, request: ListRoles) -> Answer:
     roles = []
     for role in call.store.all(Role):
         if tags.match(role.tags, request.tag):
-            row = shown(call, role)
+            row = {**shown(call, role), "Tags": tags.ecs(role.tags)}
             row.pop("AssumeRolePolicyDocument")
             roles.append(row)
     return paging.marked("Roles", "Role", hostility.shuffled(call.cloud, roles), request)

@@ -1,7 +1,7 @@
-"""Service-linked roles: roles that a product needs in the account, made at its first use.
+"""Service-linked roles: roles that a product needs in the account, created at its first use.
 
-An account that never used the product has none. The product makes it, which needs the right
-`ram:CreateServiceLinkedRole` of whoever calls; without it the first use is refused. (Pages
+An account that never used the product has none. The product creates it, which needs the right
+`ram:CreateServiceLinkedRole` of the caller; without it the first use is refused. (Pages
 CreateNatGateway and CreateLoadBalancer of NLB, "service-linked role"; RAM, "Service-linked roles".)
 """
 
@@ -32,32 +32,32 @@ class ServiceRole:
 
 NAT: Final = ServiceRole("AliyunServiceRoleForNatgw", "nat.aliyuncs.com")
 NLB: Final = ServiceRole("AliyunServiceRoleForNlb", "nlb.aliyuncs.com")
-KNOWN: Final = (NAT, NLB)
+ALL: Final = (NAT, NLB)
 
 
-def ensure(call: Call, wanted: ServiceRole, *, code: str) -> None:
-    """Make the role if the account lacks it. Within the transaction of the call that needs it.
+def ensure(call: Call, linked: ServiceRole, *, code: str) -> None:
+    """Create the role if it does not exist, in the transaction of the call that needs it.
 
     Raises:
-        ApiError: the caller may not make it; with the product's own code.
+        ApiError: the caller may not create it; with the product's own code.
     """
-    if call.store.find(Role, wanted.name) is not None:
+    if call.store.find(Role, linked.name) is not None:
         return
     asked = policies.Asked(
         action="ram:CreateServiceLinkedRole",
-        resources=[role_resource(call.cloud, wanted.name)],
-        context={"ram:servicename": wanted.service},
+        resources=[role_resource(call.cloud, linked.name)],
+        context={"ram:servicename": linked.service},
     )
     if not call.principal.may(asked):
         raise ApiError(
             code,
-            f"The service-linked role {wanted.name} does not exist, and {call.principal.arn} may "
+            f"The service-linked role {linked.name} does not exist, and {call.principal.arn} may "
             "not create it: it needs ram:CreateServiceLinkedRole.",
         )
-    create(call, wanted)
+    create(call, linked)
 
 
-def create(call: Call, wanted: ServiceRole) -> Role:
+def create(call: Call, linked: ServiceRole) -> Role:
     """Put the role into the account."""
     trust = {
         "Version": "1",
@@ -65,13 +65,13 @@ def create(call: Call, wanted: ServiceRole) -> Role:
             {
                 "Action": "sts:AssumeRole",
                 "Effect": "Allow",
-                "Principal": {"Service": [wanted.service]},
+                "Principal": {"Service": [linked.service]},
             }
         ],
     }
     return call.store.put(
         Role(
-            name=wanted.name,
+            name=linked.name,
             role_id=identities.number_id(),
             description="",
             trust=json.dumps(trust),
@@ -83,5 +83,5 @@ def create(call: Call, wanted: ServiceRole) -> Role:
 
 
 def is_linked(name: str) -> bool:
-    """Whether a role is one that its service makes."""
-    return any(role.name == name for role in KNOWN)
+    """Whether a role is one that its service creates."""
+    return any(role.name == name for role in ALL)

@@ -1,4 +1,4 @@
-"""Tags of roles, policies and users; RAM goes by names where others have ids."""
+"""Tags of roles, policies and users; RAM has names where others have ids."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class UntagResources:
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """The keys to take away."""
+        """The keys to remove."""
         return self.tag_keys or self.tag_key
 
 

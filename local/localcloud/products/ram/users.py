@@ -116,13 +116,13 @@ class UpdateUser:
 def update_user(call: Call, request: UpdateUser) -> Answer:
     """Change a user in place, the name too."""
     user = find(call, request.user_name)
-    given = {
+    named = {
         "display_name": request.new_display_name,
         "comments": request.new_comments,
         "mobile": request.new_mobile_phone,
         "email": request.new_email,
     }
-    changes: dict[str, object] = {n: v for n, v in given.items() if v is not None}
+    changes: dict[str, object] = {n: v for n, v in named.items() if v is not None}
     changes["updated"] = call.now
     if request.new_user_name and request.new_user_name != user.name:
         identities.check_name(request.new_user_name, "UserName")
@@ -132,7 +132,8 @@ def update_user(call: Call, request: UpdateUser) -> Answer:
             call.store.change(key, user_name=request.new_user_name)
         call.store.remove(user)
         changes["name"] = request.new_user_name
-    return {"User": _shown(call.store.change(user, **changes))}
+    user = call.store.change(user, **changes)
+    return {"User": {**_shown(user), "UpdateDate": moment(user.updated)}}
 
 
 @dataclass(frozen=True, kw_only=True)

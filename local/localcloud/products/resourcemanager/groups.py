@@ -17,6 +17,7 @@ def _shown(call: Call) -> dict[str, object]:
         "Status": "OK",
         "AccountId": call.cloud.account_id,
         "CreateDate": moment(0),
+        "Tags": {"Tag": []},
     }
 
 
@@ -56,4 +57,5 @@ def get_resource_group(call: Call, request: GetResourceGroup) -> Answer:
     """The default resource group, by its id."""
     if request.resource_group_id != DEFAULT_RESOURCE_GROUP:
         raise ApiError("EntityNotExists.ResourceGroup", "The resource group does not exist.", 404)
-    return {"ResourceGroup": _shown(call)}
+    regions = {"RegionStatus": [{"RegionId": call.cloud.region, "Status": "OK"}]}
+    return {"ResourceGroup": {**_shown(call), "RegionStatuses": regions}}

@@ -40,17 +40,17 @@ def create_access_control_list(call: Call, request: CreateAccessControlList) -> 
     """An empty list."""
     if request.address_ip_version not in {"ipv4", "ipv6"}:
         raise invalid("AddressIPVersion", request.address_ip_version, "it must be ipv4 or ipv6")
-    made = call.store.put(
+    acl = call.store.put(
         AccessControlList(
             id=call.new_id("acl"),
             name=request.acl_name,
             ip_version=request.address_ip_version,
             resource_group_id=request.resource_group_id or DEFAULT_RESOURCE_GROUP,
             created=call.now,
-            tags=tags.given(request.tag),
+            tags=tags.requested(request.tag),
         )
     )
-    return {"AclId": made.id}
+    return {"AclId": acl.id}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,29 +66,29 @@ class DescribeAccessControlLists:
     tag: tuple[TagParameter, ...] = ()
 
 
-def _shown(held: AccessControlList) -> dict[str, object]:
+def _shown(acl: AccessControlList) -> dict[str, object]:
     return {
-        "AclId": held.id,
-        "AclName": held.name,
-        "AddressIPVersion": held.ip_version,
-        "CreateTime": slb_moment(held.created),
-        "ResourceGroupId": held.resource_group_id,
-        "Tags": tags.ecs(held.tags),
+        "AclId": acl.id,
+        "AclName": acl.name,
+        "AddressIPVersion": acl.ip_version,
+        "CreateTime": slb_moment(acl.created),
+        "ResourceGroupId": acl.resource_group_id,
+        "Tags": tags.ecs(acl.tags),
     }
 
 
 @action()
 def describe_access_control_lists(call: Call, request: DescribeAccessControlLists) -> Answer:
     """Lists by filter; a name matches as a part."""
-    found = [
+    acls = [
         a
         for a in call.store.all(AccessControlList)
         if (request.acl_name or "") in a.name
         and request.address_ip_version in {None, "", a.ip_version}
         and tags.match(a.tags, request.tag)
     ]
-    page = paging.numbered("Acls", "Acl", found, request, _shown, most=50)
-    return {**page, "Count": len(found)}
+    page = paging.numbered("Acls", "Acl", acls, request, _shown, most=50)
+    return {**page, "Count": len(acls)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,9 +107,9 @@ def describe_access_control_list_attribute(
     call: Call, request: DescribeAccessControlListAttribute
 ) -> Answer:
     """A list's entries and the listeners that use it."""
-    held = find(call, request.acl_id)
+    acl = find(call, request.acl_id)
     comment = request.acl_entry_comment
-    entries = [e for e in held.entries if not comment or e[1] == comment]
+    entries = [e for e in acl.entries if not comment or e[1] == comment]
     part, _, _ = paging.page(entries, request.page, request.page_size or 50)
     users = [
         {
@@ -120,10 +120,10 @@ def describe_access_control_list_attribute(
         }
         for b in call.store.all(LoadBalancer)
         for x in b.listeners
-        if x.setting("AclId") == held.id
+        if x.setting("AclId") == acl.id
     ]
     return {
-        **_shown(held),
+        **_shown(acl),
         "AclEntrys": {
             "AclEntry": [{"AclEntryIP": block, "AclEntryComment": text} for block, text in part]
         },
@@ -174,13 +174,13 @@ class RemoveAccessControlListEntry:
     region_id: str | None = None
 
 
-def _block(held: AccessControlList, text: str) -> str:
+def _block(acl: AccessControlList, text: str) -> str:
     try:
         block = ip_network(text)
     except ValueError:
         raise invalid("AclEntrys", text, "an entry is an address or a CIDR block") from None
-    if f"ipv{block.version}" != held.ip_version:
-        raise invalid("AclEntrys", text, f"the list is one of {held.ip_version}")
+    if f"ipv{block.version}" != acl.ip_version:
+        raise invalid("AclEntrys", text, f"the list is one of {acl.ip_version}")
     return str(block)
 
 
@@ -191,26 +191,26 @@ def _few(entries: tuple[EntryParameter, ...]) -> None:
 
 @action(writes=True)
 def add_access_control_list_entry(call: Call, request: AddAccessControlListEntry) -> Answer:
-    """Add entries; one that is there gets its new comment."""
-    held = find(call, request.acl_id)
+    """Add entries; an existing one gets its new comment."""
+    acl = find(call, request.acl_id)
     _few(request.acl_entrys)
-    entries = dict(held.entries)
-    entries |= {_block(held, e.entry): e.comment for e in request.acl_entrys}
+    entries = dict(acl.entries)
+    entries |= {_block(acl, e.entry): e.comment for e in request.acl_entrys}
     if len(entries) > _MOST_ENTRIES:
         raise ApiError("AclEntryExceedLimit", f"At most {_MOST_ENTRIES} entries in a list.")
-    call.store.change(held, entries=tuple(entries.items()))
+    call.store.change(acl, entries=tuple(entries.items()))
     return {}
 
 
 @action(writes=True)
 def remove_access_control_list_entry(call: Call, request: RemoveAccessControlListEntry) -> Answer:
-    """Take entries away; one that is not there is no error."""
-    held = find(call, request.acl_id)
+    """Remove entries; an absent one is not an error."""
+    acl = find(call, request.acl_id)
     _few(request.acl_entrys)
-    if not held.entries:
-        raise ApiError("AclEntryEmpty", f"The Acl {held.id} has no entry.")
-    gone = {_block(held, e.entry) for e in request.acl_entrys}
-    call.store.change(held, entries=tuple(e for e in held.entries if e[0] not in gone))
+    if not acl.entries:
+        raise ApiError("AclEntryEmpty", f"The Acl {acl.id} has no entry.")
+    gone = {_block(acl, e.entry) for e in request.acl_entrys}
+    call.store.change(acl, entries=tuple(e for e in acl.entries if e[0] not in gone))
     return {}
 
 
@@ -225,12 +225,10 @@ class DeleteAccessControlList:
 @action(writes=True)
 def delete_access_control_list(call: Call, request: DeleteAccessControlList) -> Answer:
     """Delete a list that no listener uses."""
-    held = find(call, request.acl_id)
-    if any(
-        x.setting("AclId") == held.id for b in call.store.all(LoadBalancer) for x in b.listeners
-    ):
+    acl = find(call, request.acl_id)
+    if any(x.setting("AclId") == acl.id for b in call.store.all(LoadBalancer) for x in b.listeners):
         raise ApiError(
-            "OperationFailed.AclBindedWithVip", f"The Acl {held.id} is used by a listener."
+            "OperationFailed.AclBindedWithVip", f"The Acl {acl.id} is used by a listener."
         )
-    call.store.remove(held)
+    call.store.remove(acl)
     return {}

@@ -25,13 +25,13 @@ CA: Final = "ca"
 
 def find(call: Call, certificate_id: str, kind: str) -> SlbCertificate:
     """The certificate of this kind, or the API's error."""
-    found = call.store.find(SlbCertificate, certificate_id)
-    if found is None or found.kind != kind:
+    certificate = call.store.find(SlbCertificate, certificate_id)
+    if certificate is None or certificate.kind != kind:
         name = "ServerCertificateId" if kind == SERVER else "CACertificateId"
         raise ApiError(
             f"{name}.NotFound", f"The specified {name} {certificate_id[:80]!r} does not exist.", 404
         )
-    return found
+    return certificate
 
 
 def _parsed(text: str) -> x509.Certificate:
@@ -58,15 +58,15 @@ def _check_key(certificate: x509.Certificate, text: str) -> None:
 
 def _names(certificate: x509.Certificate) -> tuple[str, ...]:
     try:
-        found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+        extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
     except x509.ExtensionNotFound:
         return ()
-    return tuple(found.value.get_values_for_type(x509.DNSName))
+    return tuple(extension.value.get_values_for_type(x509.DNSName))
 
 
 def _common_name(certificate: x509.Certificate) -> str:
-    found = certificate.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
-    return cast("str", found[0].value) if found else ""
+    names = certificate.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
+    return cast("str", names[0].value) if names else ""
 
 
 def _keep(  # noqa: PLR0913  # what both kinds are uploaded with
@@ -76,7 +76,7 @@ def _keep(  # noqa: PLR0913  # what both kinds are uploaded with
     *,
     name: str,
     resource_group_id: str,
-    given: tuple[TagParameter, ...],
+    tag_parameters: tuple[TagParameter, ...],
 ) -> SlbCertificate:
     digest = hashlib.sha1(certificate.public_bytes(Encoding.DER), usedforsecurity=False).hexdigest()
     pairs = (digest[i : i + 2] for i in range(0, len(digest), 2))
@@ -92,28 +92,30 @@ def _keep(  # noqa: PLR0913  # what both kinds are uploaded with
             expires=certificate.not_valid_after_utc.timestamp(),
             resource_group_id=resource_group_id or DEFAULT_RESOURCE_GROUP,
             created=call.now,
-            tags=tags.given(given),
+            tags=tags.requested(tag_parameters),
         )
     )
 
 
-def _shown(call: Call, held: SlbCertificate) -> dict[str, object]:
-    prefix = "ServerCertificate" if held.kind == SERVER else "CACertificate"
+def _shown(call: Call, certificate: SlbCertificate) -> dict[str, object]:
+    prefix = "ServerCertificate" if certificate.kind == SERVER else "CACertificate"
     shown: dict[str, object] = {
-        f"{prefix}Id": held.id,
-        f"{prefix}Name": held.name,
-        "CommonName": held.common_name,
-        "Fingerprint": held.fingerprint,
-        "CreateTime": moment(held.created),
-        "CreateTimeStamp": int(held.created * 1000),
-        "ExpireTime": moment(held.expires),
-        "ExpireTimeStamp": int(held.expires * 1000),
-        "ResourceGroupId": held.resource_group_id,
+        f"{prefix}Id": certificate.id,
+        f"{prefix}Name": certificate.name,
+        "CommonName": certificate.common_name,
+        "Fingerprint": certificate.fingerprint,
+        "CreateTime": moment(certificate.created),
+        "CreateTimeStamp": int(certificate.created * 1000),
+        "ExpireTime": moment(certificate.expires),
+        "ExpireTimeStamp": int(certificate.expires * 1000),
+        "ResourceGroupId": certificate.resource_group_id,
     }
-    if held.kind == SERVER:
+    if certificate.kind == SERVER:
         shown |= {
             "RegionId": call.cloud.region,
-            "SubjectAlternativeNames": {"SubjectAlternativeName": list(held.alternative_names)},
+            "SubjectAlternativeNames": {
+                "SubjectAlternativeName": list(certificate.alternative_names)
+            },
             "IsAliCloudCertificate": 0,
             "AliCloudCertificateId": "",
             "AliCloudCertificateName": "",
@@ -138,15 +140,15 @@ def upload_server_certificate(call: Call, request: UploadServerCertificate) -> A
     """Keep a certificate; its private key is checked and forgotten."""
     certificate = _parsed(request.server_certificate)
     _check_key(certificate, request.private_key)
-    made = _keep(
+    kept = _keep(
         call,
         SERVER,
         certificate,
         name=request.server_certificate_name,
         resource_group_id=request.resource_group_id,
-        given=request.tag,
+        tag_parameters=request.tag,
     )
-    return _shown(call, made)
+    return _shown(call, kept)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,15 +165,15 @@ class UploadCACertificate:
 @action(writes=True)
 def upload_ca_certificate(call: Call, request: UploadCACertificate) -> Answer:
     """Keep a CA certificate, for clients that show one."""
-    made = _keep(
+    kept = _keep(
         call,
         CA,
         _parsed(request.ca_certificate),
         name=request.ca_certificate_name,
         resource_group_id=request.resource_group_id,
-        given=request.tag,
+        tag_parameters=request.tag,
     )
-    return _shown(call, made)
+    return _shown(call, kept)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -215,15 +217,15 @@ def _listed(
 def describe_server_certificates(call: Call, request: DescribeServerCertificates) -> Answer:
     """Server certificates by filter."""
     group = request.resource_group_id
-    found = _listed(call, SERVER, request.server_certificate_id, group, request.tag)
-    return {"ServerCertificates": {"ServerCertificate": found}}
+    rows = _listed(call, SERVER, request.server_certificate_id, group, request.tag)
+    return {"ServerCertificates": {"ServerCertificate": rows}}
 
 
 @action()
 def describe_ca_certificates(call: Call, request: DescribeCACertificates) -> Answer:
     """CA certificates by filter."""
-    found = _listed(call, CA, request.ca_certificate_id, request.resource_group_id, request.tag)
-    return {"CACertificates": {"CACertificate": found}}
+    rows = _listed(call, CA, request.ca_certificate_id, request.resource_group_id, request.tag)
+    return {"CACertificates": {"CACertificate": rows}}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -247,16 +249,16 @@ class SetCACertificateName:
 @action(writes=True)
 def set_server_certificate_name(call: Call, request: SetServerCertificateName) -> Answer:
     """Rename a server certificate."""
-    held = find(call, request.server_certificate_id, SERVER)
-    call.store.change(held, name=request.server_certificate_name)
+    certificate = find(call, request.server_certificate_id, SERVER)
+    call.store.change(certificate, name=request.server_certificate_name)
     return {}
 
 
 @action(writes=True)
 def set_ca_certificate_name(call: Call, request: SetCACertificateName) -> Answer:
     """Rename a CA certificate."""
-    held = find(call, request.ca_certificate_id, CA)
-    call.store.change(held, name=request.ca_certificate_name)
+    certificate = find(call, request.ca_certificate_id, CA)
+    call.store.change(certificate, name=request.ca_certificate_name)
     return {}
 
 
@@ -272,12 +274,13 @@ def _used(call: Call, certificate_id: str) -> bool:
     )
 
 
-def _delete(call: Call, held: SlbCertificate) -> Answer:
-    if _used(call, held.id):
+def _delete(call: Call, certificate: SlbCertificate) -> Answer:
+    if _used(call, certificate.id):
         raise ApiError(
-            "CertificateAndPrivateKeyIsRefered", f"{held.id} is used by a listener or domain."
+            "CertificateAndPrivateKeyIsRefered",
+            f"{certificate.id} is used by a listener or domain.",
         )
-    call.store.remove(held)
+    call.store.remove(certificate)
     return {}
 
 

@@ -31,31 +31,33 @@ class CreateDomainExtension:
 @action(writes=True)
 def create_domain_extension(call: Call, request: CreateDomainExtension) -> Answer:
     """A domain of an HTTPS listener."""
-    held = load_balancers.find(call, request.load_balancer_id)
+    balancer = load_balancers.find(call, request.load_balancer_id)
     port = request.listener_port
-    if not any(x.port == port and x.protocol == "https" for x in held.listeners):
-        raise ApiError("ListenerNotFound", f"{held.id} has no HTTPS listener on port {port}.", 404)
+    if not any(x.port == port and x.protocol == "https" for x in balancer.listeners):
+        raise ApiError(
+            "ListenerNotFound", f"{balancer.id} has no HTTPS listener on port {port}.", 404
+        )
     certificate = certificates.find(call, request.server_certificate_id, certificates.SERVER)
-    for other in call.store.where(DomainExtension, "load_balancer", held.id):
+    for other in call.store.where(DomainExtension, "load_balancer", balancer.id):
         if other.port == port and other.domain == request.domain:
             raise invalid("Domain", request.domain, "the listener has it already")
-    made = call.store.put(
+    extension = call.store.put(
         DomainExtension(
             id=call.new_id("de"),
-            load_balancer_id=held.id,
+            load_balancer_id=balancer.id,
             port=port,
             domain=request.domain,
             certificate_id=certificate.id,
         )
     )
-    return {"DomainExtensionId": made.id, "ListenerPort": port}
+    return {"DomainExtensionId": extension.id, "ListenerPort": port}
 
 
-def _shown(held: DomainExtension) -> dict[str, object]:
+def _shown(extension: DomainExtension) -> dict[str, object]:
     return {
-        "DomainExtensionId": held.id,
-        "Domain": held.domain,
-        "ServerCertificateId": held.certificate_id,
+        "DomainExtensionId": extension.id,
+        "Domain": extension.domain,
+        "ServerCertificateId": extension.certificate_id,
     }
 
 
@@ -72,14 +74,14 @@ class DescribeDomainExtensions:
 @action()
 def describe_domain_extensions(call: Call, request: DescribeDomainExtensions) -> Answer:
     """The domains of a listener."""
-    held = load_balancers.find(call, request.load_balancer_id)
-    found = [
+    balancer = load_balancers.find(call, request.load_balancer_id)
+    rows = [
         _shown(e)
-        for e in call.store.where(DomainExtension, "load_balancer", held.id)
+        for e in call.store.where(DomainExtension, "load_balancer", balancer.id)
         if e.port == request.listener_port
         and (not request.domain_extension_id or e.id == request.domain_extension_id)
     ]
-    return {"DomainExtensions": {"DomainExtension": found}}
+    return {"DomainExtensions": {"DomainExtension": rows}}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,11 +97,11 @@ def describe_domain_extension_attribute(
     call: Call, request: DescribeDomainExtensionAttribute
 ) -> Answer:
     """One domain."""
-    held = _find(call, request.domain_extension_id)
+    extension = _find(call, request.domain_extension_id)
     return {
-        **_shown(held),
-        "LoadBalancerId": held.load_balancer_id,
-        "ListenerPort": held.port,
+        **_shown(extension),
+        "LoadBalancerId": extension.load_balancer_id,
+        "ListenerPort": extension.port,
     }
 
 
@@ -114,10 +116,10 @@ class SetDomainExtensionAttribute:
 
 @action(writes=True)
 def set_domain_extension_attribute(call: Call, request: SetDomainExtensionAttribute) -> Answer:
-    """Give a domain another certificate."""
-    held = _find(call, request.domain_extension_id)
+    """Set another certificate of a domain."""
+    extension = _find(call, request.domain_extension_id)
     certificate = certificates.find(call, request.server_certificate_id, certificates.SERVER)
-    call.store.change(held, certificate_id=certificate.id)
+    call.store.change(extension, certificate_id=certificate.id)
     return {}
 
 

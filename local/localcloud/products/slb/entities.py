@@ -1,4 +1,4 @@
-"""What CLB is made of."""
+"""The entities of CLB."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Health of backend servers, as far as the emulator knows it: whether their machine runs."""
+"""Health of backend servers, as far as the emulator can see it: whether their machine runs."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _status(call: Call, listener: Listener, server: Server) -> str:
 @action()
 def describe_health_status(call: Call, request: DescribeHealthStatus) -> Answer:
     """Each listener's servers: normal, abnormal, or unavailable where nothing is checked."""
-    held = load_balancers.find(call, request.load_balancer_id)
+    balancer = load_balancers.find(call, request.load_balancer_id)
     rows = [
         {
             "ListenerPort": x.port,
@@ -46,9 +46,9 @@ def describe_health_status(call: Call, request: DescribeHealthStatus) -> Answer:
             "Port": port,
             "ServerHealthStatus": _status(call, x, server),
         }
-        for x in held.listeners
+        for x in balancer.listeners
         if request.listener_port in {None, x.port}
         and request.listener_protocol in {None, "", x.protocol}
-        for server, port in servers_behind(call.store, held, x)
+        for server, port in servers_behind(call.store, balancer, x)
     ]
-    return {"LoadBalancerId": held.id, "BackendServers": {"BackendServer": rows}}
+    return {"LoadBalancerId": balancer.id, "BackendServers": {"BackendServer": rows}}

@@ -1,4 +1,4 @@
-"""What a CLB listener can be told, and what each protocol shows of it."""
+"""The settings of a CLB listener, and which of them each protocol shows."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .entities import Listener
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What a listener can be told, of all protocols."""
+    """The settings of a listener, of all protocols."""
 
     load_balancer_id: str
     listener_port: int
@@ -131,6 +131,9 @@ _LAYER_7: Final[Mapping[str, object]] = MappingProxyType(
         "XForwardedFor_SLBIP": "off",
         "XForwardedFor_SLBID": "off",
         "XForwardedFor_proto": "off",
+        "XForwardedFor_SLBPORT": "off",
+        "XForwardedFor_ClientSrcPort": "off",
+        "SecurityStatus": "on",
     }
 )
 DEFAULTS: Final[Mapping[str, Mapping[str, object]]] = MappingProxyType(
@@ -142,6 +145,7 @@ DEFAULTS: Final[Mapping[str, Mapping[str, object]]] = MappingProxyType(
                 "EstablishedTimeout": 900,
                 "ConnectionDrain": "off",
                 "ConnectionDrainTimeout": 0,
+                "SynProxy": "disable",
                 "HealthCheckType": "tcp",
                 "HealthCheckMethod": "",
                 "HealthCheckDomain": "",
@@ -158,6 +162,10 @@ DEFAULTS: Final[Mapping[str, Mapping[str, object]]] = MappingProxyType(
                 "CACertificateId": "",
                 "TLSCipherPolicy": "tls_cipher_policy_1_0",
                 "EnableHttp2": "on",
+                "XForwardedFor_ClientCertClientVerify": "off",
+                "XForwardedFor_ClientCertFingerprint": "off",
+                "XForwardedFor_ClientCertIssuerDN": "off",
+                "XForwardedFor_ClientCertSubjectDN": "off",
             }
         ),
     }
@@ -165,11 +173,11 @@ DEFAULTS: Final[Mapping[str, Mapping[str, object]]] = MappingProxyType(
 """The settings that each protocol shows, with their defaults; other settings are not kept."""
 
 
-def told(
-    call: Call, request: Settings, protocol: str, held: Mapping[str, str]
+def changed(
+    call: Call, request: Settings, protocol: str, before: Mapping[str, str]
 ) -> tuple[tuple[str, str], ...]:
     """The settings that a listener has after a request, checked."""
-    given = dict(held)
+    settings = dict(before)
     for field in fields(request):
         name = wire_name(field)
         value = getattr(request, field.name)
@@ -177,9 +185,9 @@ def told(
             continue
         name = _SPELLINGS.get(name, name)
         if name in DEFAULTS[protocol]:
-            given[name] = str(value).lower() if isinstance(value, bool) else str(value)
+            settings[name] = str(value).lower() if isinstance(value, bool) else str(value)
     if request.vserver_group == "off":
-        given.pop("VServerGroupId", None)
+        settings.pop("VServerGroupId", None)
     if request.vserver_group_id:
         group = vserver_groups.find(call, request.vserver_group_id)
         if group.load_balancer_id != request.load_balancer_id:
@@ -190,19 +198,19 @@ def told(
         certificates.find(call, request.server_certificate_id, certificates.SERVER)
     if protocol == "https" and request.ca_certificate_id:
         certificates.find(call, request.ca_certificate_id, certificates.CA)
-    return tuple(sorted(given.items()))
+    return tuple(sorted(settings.items()))
 
 
 def shown(listener: Listener) -> dict[str, object]:
     """A listener's settings as its protocol shows them."""
-    held = dict(listener.settings)
-    found: dict[str, object] = {}
+    texts = dict(listener.settings)
+    values: dict[str, object] = {}
     for name, default in DEFAULTS[listener.protocol].items():
-        text = held.get(name)
+        text = texts.get(name)
         if text is None:
-            found[name] = default
+            values[name] = default
         elif isinstance(default, bool):
-            found[name] = text == "true"
+            values[name] = text == "true"
         else:
-            found[name] = int(text) if isinstance(default, int) else text
-    return found
+            values[name] = int(text) if isinstance(default, int) else text
+    return values

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,38 +12,38 @@ from localcloud.tags import TagParameter
 from localcloud.wire.errors import ApiError, invalid
 
 from . import load_balancers
-from .entities import Listener, LoadBalancer, drop_listener_parts
-from .listener_settings import DEFAULTS, Settings, shown, told
+from .entities import DomainExtension, ForwardingRule, Listener, LoadBalancer, drop_listener_parts
+from .listener_settings import DEFAULTS, Settings, changed, shown
 
 _MOST_PORT: Final = 65535
 _MOST_LISTENERS: Final = 50
 
 
-def _find(held: LoadBalancer, port: int, protocol: str | None) -> Listener:
-    for listener in held.listeners:
+def _find(balancer: LoadBalancer, port: int, protocol: str | None) -> Listener:
+    for listener in balancer.listeners:
         if listener.port == port and protocol in {None, "", listener.protocol}:
             return listener
     raise ApiError(
         "ListenerNotFound",
-        # By this sentence the provider knows that a listener it has deleted is gone.
+        # By this sentence the provider recognises that a listener it deleted no longer exists.
         "The specified resource does not exist: "
-        f"{held.id} has no {protocol or ''} listener on port {port}.",
+        f"{balancer.id} has no {protocol or ''} listener on port {port}.",
         404,
     )
 
 
 def _create(call: Call, request: Settings, protocol: str) -> Answer:
-    held = load_balancers.find(call, request.load_balancer_id)
+    balancer = load_balancers.find(call, request.load_balancer_id)
     if not 1 <= request.listener_port <= _MOST_PORT:
         raise invalid("ListenerPort", request.listener_port, "it must be 1 to 65535")
     listener = Listener(
         port=request.listener_port,
         protocol=protocol,
-        settings=told(call, request, protocol, {}),
+        settings=changed(call, request, protocol, {}),
     )
-    if any(x.key == listener.key for x in held.listeners):
+    if any(x.key == listener.key for x in balancer.listeners):
         raise ApiError(
-            "ListenerAlreadyExists", f"{held.id} already listens on port {listener.port}."
+            "ListenerAlreadyExists", f"{balancer.id} already listens on port {listener.port}."
         )
     if not (
         listener.setting("VServerGroupId")
@@ -52,29 +53,23 @@ def _create(call: Call, request: Settings, protocol: str) -> Answer:
         raise ApiError("MissingParameter", "BackendServerPort or VServerGroupId must be specified.")
     if protocol == "https" and not listener.setting("ServerCertificateId"):
         raise ApiError("MissingParam.ServerCertificates", "An HTTPS listener needs a certificate.")
-    if len(held.listeners) >= _MOST_LISTENERS:
+    if len(balancer.listeners) >= _MOST_LISTENERS:
         raise ApiError("TooManyListeners", f"A CLB has at most {_MOST_LISTENERS} listeners.")
-    call.store.change(held, listeners=(*held.listeners, listener))
+    call.store.change(balancer, listeners=(*balancer.listeners, listener))
     return {}
 
 
 def _set(call: Call, request: Settings, protocol: str) -> Answer:
-    held = load_balancers.find(call, request.load_balancer_id)
-    old = _find(held, request.listener_port, protocol)
-    new = Listener(
-        port=old.port,
-        protocol=old.protocol,
-        running=old.running,
-        settings=told(call, request, protocol, dict(old.settings)),
-        tags=old.tags,
-    )
-    _replace(call, held, old, new)
+    balancer = load_balancers.find(call, request.load_balancer_id)
+    old = _find(balancer, request.listener_port, protocol)
+    settings = changed(call, request, protocol, dict(old.settings))
+    _replace(call, balancer, old, dataclasses.replace(old, settings=settings))
     return {}
 
 
-def _replace(call: Call, held: LoadBalancer, old: Listener, new: Listener | None) -> None:
-    listeners = tuple(new if x is old else x for x in held.listeners)
-    call.store.change(held, listeners=tuple(x for x in listeners if x is not None))
+def _replace(call: Call, balancer: LoadBalancer, old: Listener, new: Listener | None) -> None:
+    listeners = tuple(new if x is old else x for x in balancer.listeners)
+    call.store.change(balancer, listeners=tuple(x for x in listeners if x is not None))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,16 +82,52 @@ class Which:
     region_id: str | None = None
 
 
-def _describe(call: Call, request: Which, protocol: str) -> Answer:
-    held = load_balancers.find(call, request.load_balancer_id)
-    listener = _find(held, request.listener_port, protocol)
+def acl_ids(listener: Listener) -> list[str]:
+    """The access control lists of a listener: one, or none."""
+    return [i for i in (listener.setting("AclId"),) if i]
+
+
+def _domains(call: Call, balancer: LoadBalancer, listener: Listener) -> dict[str, object]:
     return {
-        "LoadBalancerId": held.id,
+        "DomainExtension": [
+            {
+                "DomainExtensionId": extension.id,
+                "Domain": extension.domain,
+                "ServerCertificateId": extension.certificate_id,
+            }
+            for extension in call.store.where(DomainExtension, "load_balancer", balancer.id)
+            if extension.port == listener.port
+        ]
+    }
+
+
+def _rules(call: Call, balancer: LoadBalancer, listener: Listener) -> dict[str, object]:
+    return {
+        "Rule": [
+            {
+                "RuleId": rule.id,
+                "RuleName": rule.name,
+                "Domain": rule.domain,
+                "Url": rule.url,
+                "VServerGroupId": rule.group_id,
+            }
+            for rule in call.store.where(ForwardingRule, "load_balancer", balancer.id)
+            if rule.port == listener.port
+        ]
+    }
+
+
+def _describe(call: Call, request: Which, protocol: str) -> Answer:
+    balancer = load_balancers.find(call, request.load_balancer_id)
+    listener = _find(balancer, request.listener_port, protocol)
+    return {
+        "LoadBalancerId": balancer.id,
         "ListenerPort": listener.port,
         "Status": "running" if listener.running else "stopped",
-        "AclIds": {"AclId": [i for i in (listener.setting("AclId"),) if i]},
+        "AclIds": {"AclId": acl_ids(listener)},
         "Tags": {"Tag": []},
-        **({"Rules": {"Rule": []}} if protocol in {"http", "https"} else {}),
+        **({"Rules": _rules(call, balancer, listener)} if protocol in {"http", "https"} else {}),
+        **({"DomainExtensions": _domains(call, balancer, listener)} if protocol == "https" else {}),
         **shown(listener),
     }
 
@@ -121,7 +152,7 @@ def _of_protocol(protocol: str) -> tuple[Action, ...]:
     )
 
 
-BY_PROTOCOL: Final = tuple(made for protocol in DEFAULTS for made in _of_protocol(protocol))
+BY_PROTOCOL: Final = tuple(built for protocol in DEFAULTS for built in _of_protocol(protocol))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,16 +171,9 @@ class DeleteLoadBalancerListener(Which):
 
 
 def _run(call: Call, request: Which, *, running: bool) -> Answer:
-    held = load_balancers.find(call, request.load_balancer_id)
-    old = _find(held, request.listener_port, request.listener_protocol)
-    new = Listener(
-        port=old.port,
-        protocol=old.protocol,
-        running=running,
-        settings=old.settings,
-        tags=old.tags,
-    )
-    _replace(call, held, old, new)
+    balancer = load_balancers.find(call, request.load_balancer_id)
+    old = _find(balancer, request.listener_port, request.listener_protocol)
+    _replace(call, balancer, old, dataclasses.replace(old, running=running))
     return {}
 
 
@@ -168,11 +192,11 @@ def stop_load_balancer_listener(call: Call, request: StopLoadBalancerListener) -
 @action(writes=True)
 def delete_load_balancer_listener(call: Call, request: DeleteLoadBalancerListener) -> Answer:
     """Delete a listener."""
-    held = load_balancers.find(call, request.load_balancer_id)
-    listener = _find(held, request.listener_port, request.listener_protocol)
-    _replace(call, held, listener, None)
+    balancer = load_balancers.find(call, request.load_balancer_id)
+    listener = _find(balancer, request.listener_port, request.listener_protocol)
+    _replace(call, balancer, listener, None)
     if listener.protocol in {"http", "https"}:
-        drop_listener_parts(call.store, held.id, listener.port)
+        drop_listener_parts(call.store, balancer.id, listener.port)
     return {}
 
 
@@ -200,21 +224,28 @@ _TOP: Final = (
     "Scheduler",
     "VServerGroupId",
 )
+_ALONE: Final = frozenset({"SecurityStatus", "SynProxy"})
+"""Settings that the action of one listener shows and the list does not."""
 
 
-def _listed(held: LoadBalancer, listener: Listener) -> dict[str, object]:
+def _listed(balancer: LoadBalancer, listener: Listener) -> dict[str, object]:
     settings = shown(listener)
-    config = {name: value for name, value in settings.items() if name not in _TOP}
+    config = {name: value for name, value in settings.items() if name not in {*_TOP, *_ALONE}}
     if listener.protocol in {"tcp", "udp"}:
         text = str(config.pop("ProxyProtocolV2Enabled"))
         config["ProxyProtocolV2Enabled"] = text.lower()
+    if listener.protocol == "udp":
+        config |= {"ConnectionDrain": "off", "ConnectionDrainTimeout": 0}
+    if listener.protocol in {"http", "https"}:
+        config |= {"HealthCheckType": "http", "HealthCheckHttpVersion": "HTTP 1.0"}
     return {
         **{name: settings[name] for name in _TOP},
-        "LoadBalancerId": held.id,
+        "LoadBalancerId": balancer.id,
         "ListenerPort": listener.port,
         "ListenerProtocol": listener.protocol,
         "Status": "running" if listener.running else "stopped",
         "Tags": [],
+        "AclIds": acl_ids(listener),
         f"{listener.protocol.upper()}ListenerConfig": config,
     }
 
@@ -226,16 +257,16 @@ def describe_load_balancer_listeners(call: Call, request: DescribeLoadBalancerLi
         holders = [load_balancers.find(call, i) for i in request.load_balancer_id]
     else:
         holders = list(call.store.all(LoadBalancer))
-    found = [
-        (held, listener)
-        for held in holders
-        for listener in held.listeners
+    pairs = [
+        (balancer, listener)
+        for balancer in holders
+        for listener in balancer.listeners
         if request.listener_protocol in {None, "", listener.protocol}
         and request.listener_port in {None, listener.port}
         and not request.tag
     ]
     part, following = paging.by_token(
-        found,
+        pairs,
         request.next_token,
         request.max_results,
         usual=20,
@@ -243,8 +274,8 @@ def describe_load_balancer_listeners(call: Call, request: DescribeLoadBalancerLi
         codes=paging.ILLEGAL_CODES,
     )
     return {
-        "Listeners": [_listed(held, listener) for held, listener in part],
-        "TotalCount": len(found),
+        "Listeners": [_listed(balancer, listener) for balancer, listener in part],
+        "TotalCount": len(pairs),
         "MaxResults": request.max_results or 20,
         "NextToken": following,
     }

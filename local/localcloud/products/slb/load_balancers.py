@@ -105,7 +105,7 @@ def create_load_balancer(call: Call, request: CreateLoadBalancer) -> Answer:
         address, vswitch_id = eips.free_address(call), ""
     else:
         raise invalid("AddressType", request.address_type, "it must be internet or intranet")
-    made = call.store.put(
+    balancer = call.store.put(
         LoadBalancer(
             id=load_balancer_id,
             name=request.load_balancer_name or f"auto_named_slb_{load_balancer_id[-6:]}",
@@ -128,49 +128,49 @@ def create_load_balancer(call: Call, request: CreateLoadBalancer) -> Answer:
             status="active",
             created=call.now,
             life=call.passing(to="active"),
-            tags=tags.given(request.tag),
+            tags=tags.requested(request.tag),
         )
     )
     return {
-        "LoadBalancerId": made.id,
-        "LoadBalancerName": made.name,
-        "Address": made.address,
-        "AddressIPVersion": made.address_ip_version,
+        "LoadBalancerId": balancer.id,
+        "LoadBalancerName": balancer.name,
+        "Address": balancer.address,
+        "AddressIPVersion": balancer.address_ip_version,
         "NetworkType": "vpc" if vpc_id else "classic",
-        "VpcId": made.vpc_id,
-        "VSwitchId": made.vswitch_id,
-        "ResourceGroupId": made.resource_group_id,
+        "VpcId": balancer.vpc_id,
+        "VSwitchId": balancer.vswitch_id,
+        "ResourceGroupId": balancer.resource_group_id,
         "OrderId": 0,
     }
 
 
-def _shown(call: Call, held: LoadBalancer) -> dict[str, object]:
+def _shown(call: Call, balancer: LoadBalancer) -> dict[str, object]:
     return {
-        "LoadBalancerId": held.id,
-        "LoadBalancerName": held.name,
-        "LoadBalancerStatus": held.status,
-        "LoadBalancerSpec": held.spec,
-        "Address": held.address,
-        "AddressType": held.address_type,
-        "AddressIPVersion": held.address_ip_version,
-        "NetworkType": "vpc" if held.vpc_id else "classic",
-        "VpcId": held.vpc_id,
-        "VSwitchId": held.vswitch_id,
-        "MasterZoneId": held.master_zone,
-        "SlaveZoneId": held.slave_zone,
-        "Bandwidth": held.bandwidth,
-        "InternetChargeType": "4" if held.internet_charge_type == "paybytraffic" else "3",
-        "InstanceChargeType": held.instance_charge_type,
-        "PayType": held.pay_type,
-        "DeleteProtection": "on" if held.delete_protection else "off",
-        "ModificationProtectionStatus": held.modification_protection,
-        "ModificationProtectionReason": held.modification_protection_reason,
+        "LoadBalancerId": balancer.id,
+        "LoadBalancerName": balancer.name,
+        "LoadBalancerStatus": balancer.status,
+        "LoadBalancerSpec": balancer.spec,
+        "Address": balancer.address,
+        "AddressType": balancer.address_type,
+        "AddressIPVersion": balancer.address_ip_version,
+        "NetworkType": "vpc" if balancer.vpc_id else "classic",
+        "VpcId": balancer.vpc_id,
+        "VSwitchId": balancer.vswitch_id,
+        "MasterZoneId": balancer.master_zone,
+        "SlaveZoneId": balancer.slave_zone,
+        "Bandwidth": balancer.bandwidth,
+        "InternetChargeType": "4" if balancer.internet_charge_type == "paybytraffic" else "3",
+        "InstanceChargeType": balancer.instance_charge_type,
+        "PayType": balancer.pay_type,
+        "DeleteProtection": "on" if balancer.delete_protection else "off",
+        "ModificationProtectionStatus": balancer.modification_protection,
+        "ModificationProtectionReason": balancer.modification_protection_reason,
         "RegionId": call.cloud.region,
         "RegionIdAlias": call.cloud.region,
-        "ResourceGroupId": held.resource_group_id,
-        "CreateTime": slb_moment(held.created),
-        "CreateTimeStamp": int(held.created * 1000),
-        "Tags": tags.ecs(held.tags),
+        "ResourceGroupId": balancer.resource_group_id,
+        "CreateTime": slb_moment(balancer.created),
+        "CreateTimeStamp": int(balancer.created * 1000),
+        "Tags": tags.ecs(balancer.tags),
     }
 
 
@@ -181,6 +181,13 @@ def default_server(server: Server) -> dict[str, object]:
         "Type": server.kind,
         "Weight": server.weight,
         "Description": server.description,
+    }
+
+
+def _row(call: Call, balancer: LoadBalancer) -> dict[str, object]:
+    return {
+        **_shown(call, balancer),
+        "InternetChargeTypeAlias": balancer.internet_charge_type,
     }
 
 
@@ -195,9 +202,9 @@ class DescribeLoadBalancerAttribute:
 @action()
 def describe_load_balancer_attribute(call: Call, request: DescribeLoadBalancerAttribute) -> Answer:
     """One CLB with its listeners and default servers."""
-    held = find(call, request.load_balancer_id)
+    balancer = find(call, request.load_balancer_id)
     internet = {"3": "paybybandwidth", "4": "paybytraffic"}
-    shown = _shown(call, held)
+    shown = _shown(call, balancer)
     shown["InternetChargeType"] = internet[str(shown["InternetChargeType"])]
     return {
         **shown,
@@ -208,10 +215,10 @@ def describe_load_balancer_attribute(call: Call, request: DescribeLoadBalancerAt
         "RenewalDuration": 0,
         "RenewalCycUnit": "",
         "HasReservedInfo": "false",
-        "ListenerPorts": {"ListenerPort": [x.port for x in held.listeners]},
+        "ListenerPorts": {"ListenerPort": [x.port for x in balancer.listeners]},
         "ListenerPortsAndProtocal": {
             "ListenerPortAndProtocal": [
-                {"ListenerPort": x.port, "ListenerProtocal": x.protocol} for x in held.listeners
+                {"ListenerPort": x.port, "ListenerProtocal": x.protocol} for x in balancer.listeners
             ]
         },
         "ListenerPortsAndProtocol": {
@@ -223,11 +230,11 @@ def describe_load_balancer_attribute(call: Call, request: DescribeLoadBalancerAt
                     "ForwardPort": int(x.setting("ForwardPort") or 0),
                     "Description": x.setting("Description"),
                 }
-                for x in held.listeners
+                for x in balancer.listeners
             ]
         },
         "BackendServers": {
-            "BackendServer": [{**default_server(s), "ServerIp": s.ip} for s in held.servers]
+            "BackendServer": [{**default_server(s), "ServerIp": s.ip} for s in balancer.servers]
         },
     }
 
@@ -270,10 +277,13 @@ class SpelledTag:
 @action()
 def describe_load_balancers(call: Call, request: DescribeLoadBalancers) -> Answer:
     """CLBs by filter; ids and names may be several, separated by commas."""
-    wanted = [*request.tag, *(TagParameter(key=t.tag_key, value=t.tag_value) for t in request.tags)]
+    filters = [
+        *request.tag,
+        *(TagParameter(key=t.tag_key, value=t.tag_value) for t in request.tags),
+    ]
     ids = request.load_balancer_id.split(",") if request.load_balancer_id else None
     names = request.load_balancer_name.split(",") if request.load_balancer_name else None
-    found = [
+    balancers = [
         b
         for b in call.store.all(LoadBalancer)
         if (ids is None or b.id in ids)
@@ -284,14 +294,14 @@ def describe_load_balancers(call: Call, request: DescribeLoadBalancers) -> Answe
         and (not request.vswitch_id or b.vswitch_id == request.vswitch_id)
         and (not request.load_balancer_status or b.status == request.load_balancer_status)
         and (not request.server_id or any(s.id == request.server_id for s in b.servers))
-        and tags.match(b.tags, wanted)
+        and tags.match(b.tags, filters)
     ]
     return paging.numbered(
         "LoadBalancers",
         "LoadBalancer",
-        hostility.shuffled(call.cloud, found),
+        hostility.shuffled(call.cloud, balancers),
         request,
-        partial(_shown, call),
+        partial(_row, call),
     )
 
 
@@ -306,24 +316,24 @@ class DeleteLoadBalancer:
 @action(writes=True)
 def delete_load_balancer(call: Call, request: DeleteLoadBalancer) -> Answer:
     """Delete a CLB with its listeners and vServer groups; an EIP on it becomes free."""
-    held = call.store.find(LoadBalancer, request.load_balancer_id)
-    if held is None:
+    balancer = call.store.find(LoadBalancer, request.load_balancer_id)
+    if balancer is None:
         return {}
-    if held.delete_protection:
+    if balancer.delete_protection:
         raise ApiError(
-            "OperationDenied.DeleteProtectionIsOn", f"{held.id} is protected from deletion."
+            "OperationDenied.DeleteProtectionIsOn", f"{balancer.id} is protected from deletion."
         )
-    if held.pay_type == "PrePay":
+    if balancer.pay_type == "PrePay":
         raise ApiError(
-            "Operation.NotAllowed", f"{held.id} is paid in advance and cannot be deleted."
+            "Operation.NotAllowed", f"{balancer.id} is paid in advance and cannot be deleted."
         )
-    for eip in call.store.where(Eip, "instance", held.id):
+    for eip in call.store.where(Eip, "instance", balancer.id):
         eips.release_binding(call, eip)
-    for group in call.store.where(VServerGroup, "load_balancer", held.id):
+    for group in call.store.where(VServerGroup, "load_balancer", balancer.id):
         call.store.remove(group)
-    drop_listener_parts(call.store, held.id)
-    claims.give_back_all(call, held.id)
-    call.store.remove(held)
+    drop_listener_parts(call.store, balancer.id)
+    claims.give_back_all(call, balancer.id)
+    call.store.remove(balancer)
     return {}
 
 
@@ -375,8 +385,8 @@ def set_load_balancer_delete_protection(
     call: Call, request: SetLoadBalancerDeleteProtection
 ) -> Answer:
     """Protect a CLB from deletion, or no longer."""
-    held = find(call, request.load_balancer_id)
-    call.store.change(held, delete_protection=request.delete_protection == "on")
+    balancer = find(call, request.load_balancer_id)
+    call.store.change(balancer, delete_protection=request.delete_protection == "on")
     return {}
 
 
@@ -419,11 +429,13 @@ def modify_load_balancer_internet_spec(
     call: Call, request: ModifyLoadBalancerInternetSpec
 ) -> Answer:
     """Change how the internet traffic is charged."""
-    held = find(call, request.load_balancer_id)
+    balancer = find(call, request.load_balancer_id)
     call.store.change(
-        held,
-        internet_charge_type=(request.internet_charge_type or held.internet_charge_type).lower(),
-        bandwidth=request.bandwidth or held.bandwidth,
+        balancer,
+        internet_charge_type=(
+            request.internet_charge_type or balancer.internet_charge_type
+        ).lower(),
+        bandwidth=request.bandwidth or balancer.bandwidth,
     )
     return {"OrderId": 0}
 
@@ -468,9 +480,9 @@ def modify_load_balancer_instance_charge_type(
     call: Call, request: ModifyLoadBalancerInstanceChargeType
 ) -> Answer:
     """Charge by size or by use."""
-    held = find(call, request.load_balancer_id)
+    balancer = find(call, request.load_balancer_id)
     call.store.change(
-        held,
+        balancer,
         instance_charge_type=request.instance_charge_type,
         spec=request.load_balancer_spec or "",
     )
@@ -510,38 +522,39 @@ class ServerParameter:
     description: str = ""
 
 
-def server(call: Call, given: ServerParameter) -> Server:
+def server(call: Call, parameter: ServerParameter) -> Server:
     """A backend server, checked to exist."""
-    if not 0 <= given.weight <= _MOST_WEIGHT:
-        raise invalid("Weight", given.weight, "it must be 0 to 100")
-    kind = given.kind or "ecs"
-    address = given.server_ip
+    if not 0 <= parameter.weight <= _MOST_WEIGHT:
+        raise invalid("Weight", parameter.weight, "it must be 0 to 100")
+    kind = parameter.kind or "ecs"
+    address = parameter.server_ip
     if kind == "ecs":
-        instance = call.store.find(Instance, given.server_id)
+        instance = call.store.find(Instance, parameter.server_id)
         # "You can add only running backend servers": page AddVServerGroupBackendServers.
         if instance is None or instance.status(call.now) != "Running":
             raise ApiError(
                 "ObtainIpFail",
-                f"The backend server {given.server_id[:80]!r} does not exist or is not Running.",
+                f"The backend server {parameter.server_id[:80]!r} does not exist or is not "
+                "Running.",
             )
-        enis = call.store.where(NetworkInterface, "instance", given.server_id)
+        enis = call.store.where(NetworkInterface, "instance", parameter.server_id)
         address = address or next(e.address for e in enis if e.primary)
     elif kind == "eni":
-        eni = call.store.find(NetworkInterface, given.server_id)
+        eni = call.store.find(NetworkInterface, parameter.server_id)
         if eni is None:
-            raise ApiError("ObtainIpFail", f"The ENI {given.server_id!r} does not exist.")
+            raise ApiError("ObtainIpFail", f"The ENI {parameter.server_id!r} does not exist.")
         address = address or eni.address
         if address not in {eni.address, *eni.secondary}:
             raise ApiError("ObtainIpFail", f"{address} is not an address of {eni.id}.")
     else:
         raise invalid("Type", kind, "it must be ecs or eni")
     return Server(
-        id=given.server_id,
+        id=parameter.server_id,
         kind=kind,
-        weight=given.weight,
+        weight=parameter.weight,
         ip=address,
-        port=given.port,
-        description=given.description,
+        port=parameter.port,
+        description=parameter.description,
     )
 
 
@@ -561,14 +574,14 @@ class SetBackendServers(AddBackendServers):
 
 @dataclass(frozen=True, kw_only=True)
 class RemovedServer(ServerParameter):
-    """A server to take away: an object, or its plain id (sample of RemoveBackendServers)."""
+    """A server to remove: an object, or its plain id (sample of RemoveBackendServers)."""
 
     PLAIN: ClassVar[str] = "server_id"
 
 
 @dataclass(frozen=True, kw_only=True)
 class RemoveBackendServers:
-    """Parameters of RemoveBackendServers; the array may hold ids only."""
+    """Parameters of RemoveBackendServers; the array may have plain ids."""
 
     load_balancer_id: str
     backend_servers: tuple[RemovedServer, ...]
@@ -576,40 +589,40 @@ class RemoveBackendServers:
 
 
 def _put_servers(
-    call: Call, held: LoadBalancer, servers: Sequence[Server], *, weight: type[int | str]
+    call: Call, balancer: LoadBalancer, servers: Sequence[Server], *, weight: type[int | str]
 ) -> Answer:
     """Keep the servers; adding and setting answer weights as text, removing as numbers."""
-    call.store.change(held, servers=tuple(servers))
+    call.store.change(balancer, servers=tuple(servers))
     shown = [{**default_server(s), "Weight": weight(s.weight)} for s in servers]
-    return {"LoadBalancerId": held.id, "BackendServers": {"BackendServer": shown}}
+    return {"LoadBalancerId": balancer.id, "BackendServers": {"BackendServer": shown}}
 
 
 @action(writes=True)
 def add_backend_servers(call: Call, request: AddBackendServers) -> Answer:
-    """Add default servers; one that is there gets its new weight."""
-    held = find(call, request.load_balancer_id)
-    servers = {(s.id, s.ip): s for s in held.servers}
-    for given in request.backend_servers:
-        made = dataclasses.replace(server(call, given), port=0)
-        servers[made.id, made.ip] = made
+    """Add default servers; an existing one gets its new weight."""
+    balancer = find(call, request.load_balancer_id)
+    servers = {(s.id, s.ip): s for s in balancer.servers}
+    for parameter in request.backend_servers:
+        added = dataclasses.replace(server(call, parameter), port=0)
+        servers[added.id, added.ip] = added
     if len(servers) > _MOST_SERVERS:
         raise ApiError(
             "InsufficientAvailableQuota", f"A CLB has at most {_MOST_SERVERS} backend servers."
         )
-    return _put_servers(call, held, list(servers.values()), weight=str)
+    return _put_servers(call, balancer, list(servers.values()), weight=str)
 
 
 @action(writes=True)
 def set_backend_servers(call: Call, request: SetBackendServers) -> Answer:
     """Change the weights of default servers."""
-    held = find(call, request.load_balancer_id)
+    balancer = find(call, request.load_balancer_id)
     new = {g.server_id: g for g in request.backend_servers}
     return _put_servers(
         call,
-        held,
+        balancer,
         [
             dataclasses.replace(s, weight=new[s.id].weight) if s.id in new else s
-            for s in held.servers
+            for s in balancer.servers
         ],
         weight=str,
     )
@@ -617,7 +630,9 @@ def set_backend_servers(call: Call, request: SetBackendServers) -> Answer:
 
 @action(writes=True)
 def remove_backend_servers(call: Call, request: RemoveBackendServers) -> Answer:
-    """Take default servers away."""
-    held = find(call, request.load_balancer_id)
+    """Remove default servers."""
+    balancer = find(call, request.load_balancer_id)
     gone = {g.server_id for g in request.backend_servers}
-    return _put_servers(call, held, [s for s in held.servers if s.id not in gone], weight=int)
+    return _put_servers(
+        call, balancer, [s for s in balancer.servers if s.id not in gone], weight=int
+    )

@@ -47,10 +47,10 @@ class DescribeTags:
 @action(writes=True)
 def add_tags(call: Call, request: AddTags) -> Answer:
     """Add tags to CLBs; ids are separated by commas."""
-    more = tags.given(TagParameter(key=t.tag_key, value=t.tag_value) for t in request.tags)
+    more = tags.requested(TagParameter(key=t.tag_key, value=t.tag_value) for t in request.tags)
     for load_balancer_id in request.load_balancer_id.split(","):
-        held = load_balancers.find(call, load_balancer_id)
-        call.store.change(held, tags=tags.merged(held.tags, more))
+        balancer = load_balancers.find(call, load_balancer_id)
+        call.store.change(balancer, tags=tags.merged(balancer.tags, more))
     return {}
 
 
@@ -59,21 +59,21 @@ def remove_tags(call: Call, request: RemoveTags) -> Answer:
     """Take tags from CLBs."""
     keys = [t.tag_key for t in request.tags]
     for load_balancer_id in request.load_balancer_id.split(","):
-        held = load_balancers.find(call, load_balancer_id)
-        call.store.change(held, tags=tags.without(held.tags, keys))
+        balancer = load_balancers.find(call, load_balancer_id)
+        call.store.change(balancer, tags=tags.without(balancer.tags, keys))
     return {}
 
 
 @action()
 def describe_tags(call: Call, request: DescribeTags) -> Answer:
     """The tags there are, and how many CLBs have each."""
-    wanted = {t.tag_key: t.tag_value for t in request.tags}
+    filters = {t.tag_key: t.tag_value for t in request.tags}
     counted: Counter[tuple[str, str]] = Counter()
-    for held in call.store.all(LoadBalancer):
-        if request.load_balancer_id and held.id not in request.load_balancer_id.split(","):
+    for balancer in call.store.all(LoadBalancer):
+        if request.load_balancer_id and balancer.id not in request.load_balancer_id.split(","):
             continue
-        for key, value in held.tags:
-            if not wanted or (key in wanted and wanted[key] in {"", value}):
+        for key, value in balancer.tags:
+            if not filters or (key in filters and filters[key] in {"", value}):
                 counted[key, "" if request.distinct_key else value] += 1
 
     def shown(row: tuple[tuple[str, str], int]) -> dict[str, object]:

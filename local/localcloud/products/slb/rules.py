@@ -12,6 +12,7 @@ from localcloud.wire.parameters import wire
 
 from . import load_balancers, vserver_groups
 from .entities import ForwardingRule
+from .listener_settings import shown
 
 _MOST_AT_ONCE: Final = 10
 
@@ -50,48 +51,49 @@ class CreateRules:
 @action(writes=True)
 def create_rules(call: Call, request: CreateRules) -> Answer:
     """Rules by domain, path or both, each leading to a vServer group."""
-    held = load_balancers.find(call, request.load_balancer_id)
+    balancer = load_balancers.find(call, request.load_balancer_id)
     port = request.listener_port
     layer_7 = [
         x
-        for x in held.listeners
+        for x in balancer.listeners
         if x.port == port
         and x.protocol in {"http", "https"}
         and request.listener_protocol in {None, "", x.protocol}
     ]
     if not layer_7:
         raise ApiError(
-            "ListenerNotFound", f"{held.id} has no HTTP or HTTPS listener on port {port}.", 404
+            "ListenerNotFound", f"{balancer.id} has no HTTP or HTTPS listener on port {port}.", 404
         )
     if len(request.rule_list) > _MOST_AT_ONCE:
         raise invalid("RuleList", len(request.rule_list), f"at most {_MOST_AT_ONCE} at a time")
-    taken = {(r.domain, r.url) for r in _of(call, held.id, port)}
-    made = []
-    for given in request.rule_list:
-        if not (given.domain or given.url):
-            raise invalid("RuleList", given.rule_name, "a rule has a Domain, a Url or both")
-        if given.url and not given.url.startswith("/"):
-            raise invalid("Url", given.url, "it must begin with /")
-        if (given.domain, given.url) in taken:
+    taken = {(r.domain, r.url) for r in _of(call, balancer.id, port)}
+    rules = []
+    for parameter in request.rule_list:
+        if not (parameter.domain or parameter.url):
+            raise invalid("RuleList", parameter.rule_name, "a rule has a Domain, a Url or both")
+        if parameter.url and not parameter.url.startswith("/"):
+            raise invalid("Url", parameter.url, "it must begin with /")
+        if (parameter.domain, parameter.url) in taken:
             raise ApiError(
-                "DomainExist", f"A rule for {given.domain}{given.url} is on the listener already."
+                "DomainExist",
+                f"A rule for {parameter.domain}{parameter.url} is on the listener already.",
             )
-        taken.add((given.domain, given.url))
-        made.append(
+        taken.add((parameter.domain, parameter.url))
+        rules.append(
             call.store.put(
                 ForwardingRule(
                     id=call.new_id("rule"),
-                    load_balancer_id=held.id,
+                    load_balancer_id=balancer.id,
                     port=port,
                     protocol=layer_7[0].protocol,
-                    name=given.rule_name,
-                    domain=given.domain,
-                    url=given.url,
-                    group_id=_group(call, held.id, given.vserver_group_id),
+                    name=parameter.rule_name,
+                    domain=parameter.domain,
+                    url=parameter.url,
+                    group_id=_group(call, balancer.id, parameter.vserver_group_id),
                 )
             )
         )
-    return {"Rules": {"Rule": [{"RuleId": r.id, "RuleName": r.name} for r in made]}}
+    return {"Rules": {"Rule": [{"RuleId": r.id, "RuleName": r.name} for r in rules]}}
 
 
 def _of(call: Call, load_balancer_id: str, port: int) -> list[ForwardingRule]:
@@ -99,21 +101,38 @@ def _of(call: Call, load_balancer_id: str, port: int) -> list[ForwardingRule]:
     return [r for r in rules if r.port == port]
 
 
-def _shown(held: ForwardingRule) -> dict[str, object]:
+_OF_ITS_LISTENER: Final = (
+    "HealthCheckConnectPort",
+    "HealthCheckDomain",
+    "HealthCheckHttpCode",
+    "HealthCheckInterval",
+    "HealthCheckTimeout",
+    "HealthCheckURI",
+    "HealthyThreshold",
+    "UnhealthyThreshold",
+)
+"""A rule has no settings of its own for these."""
+
+
+def _shown(call: Call, rule: ForwardingRule) -> dict[str, object]:
+    balancer = load_balancers.find(call, rule.load_balancer_id)
+    listener = next(x for x in balancer.listeners if x.port == rule.port and x.protocol != "udp")
+    settings = shown(listener)
     return {
-        "RuleId": held.id,
-        "RuleName": held.name,
-        "Domain": held.domain,
-        "Url": held.url,
-        "VServerGroupId": held.group_id,
+        **{name: settings[name] for name in _OF_ITS_LISTENER},
+        "RuleId": rule.id,
+        "RuleName": rule.name,
+        "Domain": rule.domain,
+        "Url": rule.url,
+        "VServerGroupId": rule.group_id,
         # A rule with ListenerSync on does as its listener does.
-        "ListenerSync": held.listener_sync,
-        "Scheduler": held.scheduler,
-        "StickySession": held.sticky_session,
-        "StickySessionType": held.sticky_session_type,
-        "Cookie": held.cookie,
-        "CookieTimeout": held.cookie_timeout,
-        "HealthCheck": held.health_check,
+        "ListenerSync": rule.listener_sync,
+        "Scheduler": rule.scheduler,
+        "StickySession": rule.sticky_session,
+        "StickySessionType": rule.sticky_session_type,
+        "Cookie": rule.cookie,
+        "CookieTimeout": rule.cookie_timeout,
+        "HealthCheck": rule.health_check,
     }
 
 
@@ -130,8 +149,10 @@ class DescribeRules:
 @action()
 def describe_rules(call: Call, request: DescribeRules) -> Answer:
     """The rules of a listener."""
-    held = load_balancers.find(call, request.load_balancer_id)
-    return {"Rules": {"Rule": [_shown(r) for r in _of(call, held.id, request.listener_port)]}}
+    balancer = load_balancers.find(call, request.load_balancer_id)
+    return {
+        "Rules": {"Rule": [_shown(call, r) for r in _of(call, balancer.id, request.listener_port)]}
+    }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,11 +166,11 @@ class DescribeRuleAttribute:
 @action()
 def describe_rule_attribute(call: Call, request: DescribeRuleAttribute) -> Answer:
     """One rule."""
-    held = _find(call, request.rule_id)
+    rule = _find(call, request.rule_id)
     return {
-        **_shown(held),
-        "LoadBalancerId": held.load_balancer_id,
-        "ListenerPort": str(held.port),
+        **_shown(call, rule),
+        "LoadBalancerId": rule.load_balancer_id,
+        "ListenerPort": str(rule.port),
     }
 
 
@@ -172,12 +193,12 @@ class SetRule:
 
 @action(writes=True)
 def set_rule(call: Call, request: SetRule) -> Answer:
-    """Change a rule; what is not given stays."""
-    held = _find(call, request.rule_id)
+    """Change a rule; what the request leaves out stays."""
+    rule = _find(call, request.rule_id)
     group = request.vserver_group_id
     changes = {
         "name": request.rule_name,
-        "group_id": _group(call, held.load_balancer_id, group) if group else None,
+        "group_id": _group(call, rule.load_balancer_id, group) if group else None,
         "listener_sync": request.listener_sync,
         "scheduler": request.scheduler,
         "sticky_session": request.sticky_session,
@@ -186,7 +207,7 @@ def set_rule(call: Call, request: SetRule) -> Answer:
         "cookie_timeout": request.cookie_timeout,
         "health_check": request.health_check,
     }
-    call.store.change(held, **{name: value for name, value in changes.items() if value is not None})
+    call.store.change(rule, **{name: value for name, value in changes.items() if value is not None})
     return {}
 
 

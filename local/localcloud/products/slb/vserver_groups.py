@@ -27,8 +27,8 @@ def _servers(servers: Iterable[Server]) -> dict[str, list[dict[str, object]]]:
     }
 
 
-def _key(held: Server) -> tuple[str, str, int]:
-    return held.id, held.ip, held.port
+def _key(member: Server) -> tuple[str, str, int]:
+    return member.id, member.ip, member.port
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,15 +45,15 @@ class CreateVServerGroup:
 @action(writes=True)
 def create_vserver_group(call: Call, request: CreateVServerGroup) -> Answer:
     """A group of servers with ports, for listeners."""
-    held = load_balancers.find(call, request.load_balancer_id)
+    balancer = load_balancers.find(call, request.load_balancer_id)
     group = call.store.put(
         VServerGroup(
             id=call.new_id("rsp"),
-            load_balancer_id=held.id,
+            load_balancer_id=balancer.id,
             name=request.name,
             servers=tuple(server(call, g) for g in request.backend_servers),
             created=call.now,
-            tags=tags.given(request.tag),
+            tags=tags.requested(request.tag),
         )
     )
     return {"VServerGroupId": group.id, "BackendServers": _servers(group.servers)}
@@ -74,7 +74,7 @@ class DescribeVServerGroups:
 @action()
 def describe_vserver_groups(call: Call, request: DescribeVServerGroups) -> Answer:
     """A CLB's vServer groups."""
-    held = load_balancers.find(call, request.load_balancer_id)
+    balancer = load_balancers.find(call, request.load_balancer_id)
     return {
         "VServerGroups": {
             "VServerGroup": [
@@ -88,14 +88,14 @@ def describe_vserver_groups(call: Call, request: DescribeVServerGroups) -> Answe
                         "Listeners": {
                             "Listener": [
                                 {"Port": x.port, "Protocol": x.protocol}
-                                for x in held.listeners
+                                for x in balancer.listeners
                                 if x.setting("VServerGroupId") == g.id
                             ]
                         },
                         "Rules": {"Rule": []},
                     },
                 }
-                for g in call.store.where(VServerGroup, "load_balancer", held.id)
+                for g in call.store.where(VServerGroup, "load_balancer", balancer.id)
                 if tags.match(g.tags, request.tag)
             ]
         }
@@ -168,24 +168,26 @@ def _put(call: Call, group: VServerGroup, servers: Sequence[Server]) -> dict[str
     return {"VServerGroupId": group.id, "BackendServers": _servers(servers)}
 
 
-def _without(held: Sequence[Server], gone: Sequence[ServerParameter]) -> list[Server]:
+def _without(members: Sequence[Server], gone: Sequence[ServerParameter]) -> list[Server]:
     def matches(s: Server, g: ServerParameter) -> bool:
         return s.id == g.server_id and s.port == g.port and g.server_ip in {"", s.ip}
 
-    return [s for s in held if not any(matches(s, g) for g in gone)]
+    return [s for s in members if not any(matches(s, g) for g in gone)]
 
 
-def _with(call: Call, held: Sequence[Server], given: Sequence[ServerParameter]) -> list[Server]:
-    servers = {_key(s): s for s in held}
-    for item in given:
-        made = server(call, item)
-        servers[_key(made)] = made
+def _with(
+    call: Call, members: Sequence[Server], parameters: Sequence[ServerParameter]
+) -> list[Server]:
+    servers = {_key(s): s for s in members}
+    for item in parameters:
+        added = server(call, item)
+        servers[_key(added)] = added
     return list(servers.values())
 
 
 @action(writes=True)
 def add_vserver_group_backend_servers(call: Call, request: AddVServerGroupBackendServers) -> Answer:
-    """Add servers; one that is there gets its new weight."""
+    """Add servers; an existing one gets its new weight."""
     group = find(call, request.group_id)
     return _put(call, group, _with(call, group.servers, request.backend_servers))
 
@@ -240,8 +242,8 @@ class DeleteVServerGroup:
 def delete_vserver_group(call: Call, request: DeleteVServerGroup) -> Answer:
     """Delete a group that no listener uses."""
     group = find(call, request.group_id)
-    held = load_balancers.find(call, group.load_balancer_id)
-    if any(x.setting("VServerGroupId") == group.id for x in held.listeners):
+    balancer = load_balancers.find(call, group.load_balancer_id)
+    if any(x.setting("VServerGroupId") == group.id for x in balancer.listeners):
         raise ApiError("RspoolVipExist", f"A listener still uses {group.id}.")
     if call.store.any(ForwardingRule, "group", group.id):
         raise ApiError("RspoolVipExist", f"A forwarding rule still uses {group.id}.")

@@ -1,1 +1,1 @@
-"""STS: who am I, temporary credentials."""
+"""STS: the caller's identity, and temporary credentials."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from localcloud.actions import Answer, Call, action, moment
-from localcloud.products.ram import identities
+from localcloud.products.ram import identities, spreading
 from localcloud.products.ram.entities import Role
 from localcloud.wire.errors import ApiError
 
@@ -28,7 +28,7 @@ class GetCallerIdentity:
 
 @action()
 def get_caller_identity(call: Call, _request: GetCallerIdentity) -> Answer:
-    """Who asks."""
+    """The identity of the caller."""
     who = call.principal
     answer: dict[str, object] = {
         "AccountId": call.cloud.account_id,
@@ -73,9 +73,10 @@ def assume_role(call: Call, request: AssumeRole) -> Answer:
             "The RoleSessionName must be 2 to 64 letters, digits, '.', '@', '-' or '_'.",
         )
     prefix = f"acs:ram::{call.cloud.account_id}:role/"
-    wanted = request.role_arn.removeprefix(prefix).lower()
-    role = next((r for r in call.store.all(Role) if r.name.lower() == wanted), None)
-    if not request.role_arn.startswith(prefix) or role is None:
+    role_name = request.role_arn.removeprefix(prefix).lower()
+    role = next((r for r in call.store.all(Role) if r.name.lower() == role_name), None)
+    unseen = role is None or spreading.is_spreading(call, role)
+    if not request.role_arn.startswith(prefix) or role is None or unseen:
         raise ApiError("EntityNotExist.Role", f"The role {request.role_arn!r} does not exist.", 404)
     context = {"sts:externalid": request.external_id} if request.external_id else {}
     if not sessions.trusts_account(role, call.cloud.account_id, context):
@@ -103,7 +104,7 @@ def assume_role(call: Call, request: AssumeRole) -> Answer:
     )
     return {
         "AssumedRoleUser": {
-            "Arn": f"acs:ram::{call.cloud.account_id}:role/{wanted}/{session.session_name}",
+            "Arn": f"acs:ram::{call.cloud.account_id}:role/{role_name}/{session.session_name}",
             "AssumedRoleId": f"{role.role_id}:{session.session_name}",
         },
         "Credentials": {
@@ -112,4 +113,5 @@ def assume_role(call: Call, request: AssumeRole) -> Answer:
             "SecurityToken": session.token,
             "Expiration": moment(session.expires),
         },
+        **({"SourceIdentity": request.source_identity} if request.source_identity else {}),
     }

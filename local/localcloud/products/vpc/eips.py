@@ -132,7 +132,7 @@ def allocate_eip_address(call: Call, request: AllocateEipAddress) -> Answer:
             resource_group_id=request.resource_group_id or DEFAULT_RESOURCE_GROUP,
             created=call.now,
             life=call.passing(to="Available"),
-            tags=tags.given(request.tag),
+            tags=tags.requested(request.tag),
         )
     )
     return {

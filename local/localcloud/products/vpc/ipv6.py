@@ -66,7 +66,7 @@ def create_ipv6_gateway(call: Call, request: CreateIpv6Gateway) -> Answer:
             resource_group_id=request.resource_group_id or DEFAULT_RESOURCE_GROUP,
             created=call.now,
             life=call.passing(("Pending", 3.0), to="Available"),
-            tags=tags.given(request.tag),
+            tags=tags.requested(request.tag),
         )
     )
     return {"Ipv6GatewayId": gateway.id, "ResourceGroupId": gateway.resource_group_id}
@@ -227,7 +227,7 @@ def put_on(
     if requested_address is None:
         ip = _free(call, vswitch)
     else:
-        parsed = addressing.given_ipv6(requested_address, *codes.malformed)
+        parsed = addressing.requested_ipv6(requested_address, *codes.malformed)
         if parsed not in addressing.ipv6_block(vswitch.ipv6_cidr):
             raise refusal(codes.outside, f"{parsed} is not in the block {vswitch.ipv6_cidr}.")
         ip = str(parsed)
@@ -281,7 +281,7 @@ class AllocateIpv6Address:
 
 
 def _allocatable(vswitch: VSwitch, text: str) -> Address:
-    ip = addressing.given_ipv6(text, "IllegalParam.IpAddress")
+    ip = addressing.requested_ipv6(text, "IllegalParam.IpAddress")
     block = addressing.ipv6_block(vswitch.ipv6_cidr or "")
     if ip not in block:
         raise ApiError(
@@ -319,7 +319,7 @@ def allocate_ipv6_address(call: Call, request: AllocateIpv6Address) -> Answer:
             resource_group_id=request.resource_group_id or DEFAULT_RESOURCE_GROUP,
             created=call.now,
             life=call.passing(("Pending", 2.0), to="Available"),
-            tags=tags.given(request.tag),
+            tags=tags.requested(request.tag),
         )
     )
     return {

@@ -133,7 +133,7 @@ def create_nat_gateway(call: Call, request: CreateNatGateway) -> Answer:
             resource_group_id=DEFAULT_RESOURCE_GROUP,
             created=call.now,
             life=call.passing(("Creating", 20.0), to="Available"),
-            tags=tags.given(request.tag),
+            tags=tags.requested(request.tag),
         )
     )
     _route_out(call, vpc, nat)
@@ -479,7 +479,7 @@ def _source(call: Call, nat: NatGateway, request: CreateSnatEntry) -> tuple[str 
             "SourceVSwitchId and SourceCIDR are mutually exclusive.",
         )
     if request.source_cidr:
-        cidr = addressing.given_block(
+        cidr = addressing.requested_block(
             request.source_cidr, "InvalidSourceCIDR.Malformed", "SourceCIDR"
         )
         return None, str(cidr)

@@ -189,7 +189,7 @@ def create_route_entry(call: Call, request: CreateRouteEntry) -> Answer:
 def _create(call: Call, request: CreateRouteEntry) -> RouteEntry:
     vpc = _vpc_of(call, request.route_table_id)
     destination = str(
-        addressing.given_block(
+        addressing.requested_block(
             request.destination_cidr_block, "InvalidCidrBlock.Malformed", "DestinationCidrBlock"
         )
     )

@@ -84,7 +84,7 @@ def blocks(vpc: Vpc) -> list[IPv4Network]:
 
 def _checked_block(text: str, codes: _BlockCodes) -> IPv4Network:
     """A CIDR block that a VPC may have: /8 to /28, outside of the ranges that are never private."""
-    network = addressing.given_block(text, codes.malformed, "CidrBlock")
+    network = addressing.requested_block(text, codes.malformed, "CidrBlock")
     if not _SHORTEST <= network.prefixlen <= _LONGEST:
         raise ApiError(
             codes.mask, f"The CIDR block {network} must be a /{_SHORTEST} to /{_LONGEST}."
@@ -116,7 +116,7 @@ def _user_cidrs(text: str) -> tuple[str, ...]:
         raise ApiError("InvalidUserCidr.Quota", f"UserCidr has at most {_MOST_USER_CIDRS} blocks.")
     for cidr in cidrs:
         if addressing.overlaps_system(
-            addressing.given_block(cidr, "IllegalParam.UserCidr", "UserCidr")
+            addressing.requested_block(cidr, "IllegalParam.UserCidr", "UserCidr")
         ):
             raise ApiError(
                 "InvalidUserCidr.Malformed", f"The UserCidr {cidr} overlaps with 100.64.0.0/10."
@@ -149,7 +149,7 @@ def create_vpc(call: Call, request: CreateVpc) -> Answer:
             dns_hostname=request.enable_dns_hostname,
             created=call.now,
             life=call.passing(("Pending", 2.0), to="Available"),
-            tags=tags.given(request.tag),
+            tags=tags.requested(request.tag),
         )
     )
     return {

@@ -65,7 +65,9 @@ def create_vswitch(call: Call, request: CreateVSwitch) -> Answer:
             f"Specified zone {request.zone_id!r} does not exist in {call.cloud.region}.",
             404,
         )
-    network = addressing.given_block(request.cidr_block, "InvalidCidrBlock.Malformed", "CidrBlock")
+    network = addressing.requested_block(
+        request.cidr_block, "InvalidCidrBlock.Malformed", "CidrBlock"
+    )
     if not _SHORTEST <= network.prefixlen <= _LONGEST:
         raise ApiError(
             # The reference spells it so.
@@ -97,7 +99,7 @@ def create_vswitch(call: Call, request: CreateVSwitch) -> Answer:
             ipv6_cidr=_ipv6(call, vpc, request.ipv6_cidr_block),
             created=call.now,
             life=call.passing(("Pending", 1.0), to="Available"),
-            tags=tags.given(request.tag),
+            tags=tags.requested(request.tag),
         )
     )
     return {"VSwitchId": vswitch.id}
@@ -298,7 +300,7 @@ def _named_reservation(
     assigned: Sequence[IPv4Network],
 ) -> IPv4Network:
     """The block that a request names: a proper part of the vSwitch, with nothing in use in it."""
-    chosen = addressing.given_block(
+    chosen = addressing.requested_block(
         text, "IllegalParamFormat.VSwitchCidrReservationCidr", "VSwitchCidrReservationCidr"
     )
     if (
@@ -399,7 +401,7 @@ def create_vswitch_cidr_reservation(call: Call, request: CreateVSwitchCidrReserv
             cidr=str(chosen),
             created=call.now,
             life=call.passing(("Creating", 1.0), to="Assigned"),
-            tags=tags.given(request.tag),
+            tags=tags.requested(request.tag),
         )
     )
     return {"VSwitchCidrReservationId": reservation.id}

@@ -75,7 +75,7 @@ def _update() -> int:
 
 
 def _distrust(source: sources.Source) -> str | None:
-    """Say why apt does not take a source's lists; None when a key signs them."""
+    """Return why apt refuses a source's lists; None when a key signs them."""
     key = Path(source.signed_by) if source.signed_by else None
     if key is None or not key.is_file():
         return f"E: The repository '{source.uri} {source.suite} InRelease' is not signed."
@@ -89,7 +89,7 @@ def _texts(folder: Path, pattern: str) -> list[str]:
 
 
 def apt_mark(words: Sequence[str]) -> int:
-    """Say what apt-mark says; no package of this machine is ever upgraded."""
+    """Print what apt-mark prints; no package of this machine is ever upgraded."""
     verb, *names = plain_words(words) or [""]
     for name in names:
         say(f"{name} set on {verb}.")
@@ -98,7 +98,7 @@ def apt_mark(words: Sequence[str]) -> int:
 
 def plain_words(words: Sequence[str]) -> list[str]:
     """Return the words that are neither options nor an option's value."""
-    found: list[str] = []
+    plain: list[str] = []
     skip = False
     for word in words:
         if skip:
@@ -106,8 +106,8 @@ def plain_words(words: Sequence[str]) -> list[str]:
         elif word in _TAKES_NEXT:
             skip = True
         elif not word.startswith("-"):
-            found.append(word)
-    return found
+            plain.append(word)
+    return plain
 
 
 def _versions(built: Sequence[str], offered: Sequence[str]) -> str:

@@ -27,34 +27,34 @@ _NOT_REACHED: Final = 7
 
 def curl(words: Sequence[str]) -> int:
     """Do one request as curl would; return curl's exit code."""
-    given = _arguments().parse_args(words)
-    if urllib.parse.urlsplit(given.target).hostname in ARCHIVES:
-        text = f"-----BEGIN PGP PUBLIC KEY BLOCK-----\n(simulated: {given.target})\n"
-        _write(text.encode(), given.output)
+    options = _arguments().parse_args(words)
+    if urllib.parse.urlsplit(options.target).hostname in ARCHIVES:
+        text = f"-----BEGIN PGP PUBLIC KEY BLOCK-----\n(simulated: {options.target})\n"
+        _write(text.encode(), options.output)
         return 0
-    context = ssl.create_default_context(cafile=given.cacert)
-    if given.insecure:
+    context = ssl.create_default_context(cafile=options.cacert)
+    if options.insecure:
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    pairs = [header.partition(":") for header in given.header]
+    pairs = [header.partition(":") for header in options.header]
     request = urllib.request.Request(  # noqa: S310  (the caller names it, as with curl)
-        given.target,
-        method=given.request,
+        options.target,
+        method=options.request,
         headers={name.strip(): value.strip() for name, _, value in pairs},
     )
     try:
         with urllib.request.urlopen(  # noqa: S310  (ditto)
-            request, timeout=given.max_time, context=context
+            request, timeout=options.max_time, context=context
         ) as answer:
             body = answer.read()
     except urllib.error.HTTPError as error:
-        if given.fail:
+        if options.fail:
             complain(f"curl: ({_REFUSED}) The requested URL returned error: {error.code}")
             return _REFUSED
         body = error.read()
     except OSError as error:
-        complain(f"curl: ({_NOT_REACHED}) {given.target}: {error}")
+        complain(f"curl: ({_NOT_REACHED}) {options.target}: {error}")
         return _NOT_REACHED
-    _write(body, given.output)
+    _write(body, options.output)
     return 0
 
 

@@ -47,8 +47,8 @@ def without_preflight(words: Sequence[str]) -> list[str]:
 
 def _with(flag: str, value: str, words: Sequence[str]) -> list[str]:
     kept = [word for word in words if not word.startswith(flag)]
-    given = [word.removeprefix(flag) for word in words if word.startswith(flag)]
-    return [*kept, flag + ",".join([value, *given])]
+    present = [word.removeprefix(flag) for word in words if word.startswith(flag)]
+    return [*kept, flag + ",".join([value, *present])]
 
 
 def _become(name: str, words: Sequence[str]) -> int:

@@ -12,21 +12,21 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _LOADED: Final = Path("/run/machine/modules")
-_KNOWN: Final = re.compile(
+_MODULES: Final = re.compile(
     r"(overlay|br_netfilter|bridge|ipvlan|macvlan|veth|8021q|dummy|tun|nf_.*|nft_.*|xt_.*|ip_vs.*|"
     r"ip_tables|ip6_tables|iptable_.*|ip6table_.*|ip_set.*|nfnetlink.*|sch_.*|cls_.*|act_.*)"
 )
 
 
 def modprobe(words: Sequence[str]) -> int:
-    """Note a module as loaded; one that the kernel has not is refused as modprobe does."""
+    """Note a module as loaded; refuse one that the kernel does not have, as modprobe does."""
     names = [word for word in words if not word.startswith("-")]
     if not {"-a", "--all"} & set(words):
         names = names[:1]
     present = loaded()
     for name in names:
         plain = name.replace("-", "_")
-        if not _KNOWN.fullmatch(plain):
+        if not _MODULES.fullmatch(plain):
             complain(
                 f"modprobe: FATAL: Module {name} not found in directory /lib/modules/6.8.0-generic"
             )

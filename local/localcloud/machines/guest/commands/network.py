@@ -15,7 +15,7 @@ _BAD_CONFIGURATION: Final = 78
 
 
 def netplan(words: Sequence[str]) -> int:
-    """Bring links to /etc/netplan, or only check it."""
+    """Apply /etc/netplan to the links, or only check it."""
     verb = next((word for word in words if not word.startswith("-")), "")
     try:
         if verb == "apply":

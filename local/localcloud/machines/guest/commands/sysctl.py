@@ -45,8 +45,8 @@ def sysctl(words: Sequence[str]) -> int:
 
 
 def _system_files() -> list[Path]:
-    found = [path for name in ("/etc", "/run") for path in Path(name, "sysctl.d").glob("*.conf")]
-    return [*sorted(found, key=lambda path: path.name), Path("/etc/sysctl.conf")]
+    drop_ins = [path for name in ("/etc", "/run") for path in Path(name, "sysctl.d").glob("*.conf")]
+    return [*sorted(drop_ins, key=lambda path: path.name), Path("/etc/sysctl.conf")]
 
 
 def _lines(files: Sequence[Path]) -> list[str]:
@@ -118,8 +118,8 @@ def _read(keys: Sequence[str], *, bare: bool) -> int:
 
 
 def _noted() -> dict[str, str]:
-    found: dict[str, str] = json.loads(_NOTES.read_text("ascii")) if _NOTES.exists() else {}
-    return found
+    notes: dict[str, str] = json.loads(_NOTES.read_text("ascii")) if _NOTES.exists() else {}
+    return notes
 
 
 def _path(key: str) -> Path:

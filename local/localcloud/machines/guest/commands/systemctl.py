@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def systemctl(words: Sequence[str]) -> int:
-    """Ask, print what it says, return its exit code."""
+    """Send the request, print the reply, return its exit code."""
     reply = bus.ask(words)
     if reply.text and not {"-q", "--quiet"} & set(words):
         (sys.stderr if reply.code else sys.stdout).write(reply.text + "\n")

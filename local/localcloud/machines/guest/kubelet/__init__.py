@@ -2,5 +2,5 @@
 
 It reads what kubeadm wrote, joins by TLS bootstrap, keeps Node, lease and pod status, runs static
 pods (and the spiderpool-controller) as processes with the flags and files their pods ask for, and
-gives other pods an address as Spiderpool's agent would. It runs no container.
+allocates an address to other pods as Spiderpool's agent would. It runs no container.
 """

@@ -1,4 +1,4 @@
-"""The simulated kubelet's process: flags as kubeadm and the unit give them."""
+"""The simulated kubelet's process: flags as kubeadm and the unit set them."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class Kubelet:
             ready.set()
 
         threading.Thread(target=come_in, daemon=True).start()
-        last_beat, known_node = 0.0, dict[str, Any]()
+        last_beat, own_node = 0.0, dict[str, Any]()
         while True:
             self._manifests = self._files.pods() if self._files else []
             self._run_static()
@@ -84,22 +84,22 @@ class Kubelet:
                 time.sleep(0.2)
                 continue
             client, workloads = parts[0]
-            if time.monotonic() - last_beat > _HEARTBEAT_SECONDS or self._cni_changed(known_node):
+            if time.monotonic() - last_beat > _HEARTBEAT_SECONDS or self._cni_changed(own_node):
                 try:
-                    known_node = self._heartbeat(client)
+                    own_node = self._heartbeat(client)
                     last_beat = time.monotonic()
                 except ApiError as error:
                     _say(f"heartbeat: {error}")
                     time.sleep(0.5)
-            if known_node and self._listed:
+            if own_node and self._listed:
                 with self._pods_lock:
                     pods = dict(self._pods)
-                workloads.sync(pods, self._manifests, known_node, _host_ip(known_node))
+                workloads.sync(pods, self._manifests, own_node, _host_ip(own_node))
             self._woken.wait(_ROUND_SECONDS)
             self._woken.clear()
 
     def _run_static(self) -> None:
-        """Run every manifest's processes; those of a manifest that was there before go first."""
+        """Run every manifest's processes; stop those of a deleted manifest first."""
         runnable = [
             (pod, container)
             for pod in self._manifests
@@ -107,10 +107,10 @@ class Kubelet:
             if not pull_problem(container)
         ]
         specs = [process_of(pod, container, {}, ()) for pod, container in runnable]
-        wanted = frozenset(spec.key for spec in specs)
-        if gone := self._static - wanted:
+        keys = frozenset(spec.key for spec in specs)
+        if gone := self._static - keys:
             self._processes.stop_all(gone, _GRACE_SECONDS)
-        self._static = wanted
+        self._static = keys
         for spec in specs:
             self._processes.ensure(spec)
 
@@ -142,19 +142,19 @@ class Kubelet:
 
     def _register(self, client: Client) -> None:
         """POST the Node; one that exists gets its labels, as the kubelet reconciles them."""
-        wanted = node.registration(
+        registration = node.registration(
             self._settings,
             self._version,
             hardware.of_instance_type(about.read().instance_type),
         )
-        self._set_addresses(wanted, wanted)
-        wanted["status"]["conditions"] = node.conditions(
+        self._set_addresses(registration, registration)
+        registration["status"]["conditions"] = node.conditions(
             {}, _now(), not_ready_reason=self._network_problem()
         )
         path = f"/api/v1/nodes/{self._settings.hostname}"
         present = client.find(path)
         if present is None:
-            client.request("POST", "/api/v1/nodes", wanted)
+            client.request("POST", "/api/v1/nodes", registration)
             return
         if present["spec"].get("providerID") not in {None, "", self._settings.provider_id}:
             raise ApiError(
@@ -163,7 +163,7 @@ class Kubelet:
                 f"this machine is {self._settings.provider_id}: delete the Node first",
             )
         client.request(
-            "PATCH", path, {"metadata": {"labels": wanted["metadata"]["labels"]}}, MERGE_PATCH
+            "PATCH", path, {"metadata": {"labels": registration["metadata"]["labels"]}}, MERGE_PATCH
         )
 
     def _heartbeat(self, client: Client) -> dict[str, Any]:
@@ -188,8 +188,8 @@ class Kubelet:
         return client.request("PATCH", f"{path}/status", changed, STRATEGIC_PATCH)
 
     def _set_addresses(self, target: dict[str, Any], present: dict[str, Any]) -> None:
-        found, annotation = node.address_status(self._settings, present, _look_up)
-        target["status"]["addresses"] = found
+        addresses, annotation = node.address_status(self._settings, present, _look_up)
+        target["status"]["addresses"] = addresses
         if annotation:
             target["metadata"]["annotations"][node.PROVIDED_NODE_IP] = annotation
 
@@ -202,8 +202,8 @@ class Kubelet:
             "cni plugin not initialized"
         )
 
-    def _cni_changed(self, known: dict[str, Any]) -> bool:
-        for entry in (known.get("status") or {}).get("conditions") or ():
+    def _cni_changed(self, own_node: dict[str, Any]) -> bool:
+        for entry in (own_node.get("status") or {}).get("conditions") or ():
             if entry["type"] == "Ready":
                 return bool((entry["status"] == "True") != (self._network_problem() is None))
         return False
@@ -255,10 +255,12 @@ class Kubelet:
         self._woken.set()
 
 
-def _host_ip(known: dict[str, Any]) -> str:
-    addresses = (known.get("status") or {}).get("addresses") or ()
-    found = next((entry["address"] for entry in addresses if entry["type"] == "InternalIP"), None)
-    return found or links.default_address() or ""
+def _host_ip(own_node: dict[str, Any]) -> str:
+    addresses = (own_node.get("status") or {}).get("addresses") or ()
+    internal = next(
+        (entry["address"] for entry in addresses if entry["type"] == "InternalIP"), None
+    )
+    return internal or links.default_address() or ""
 
 
 def _look_up(name: str) -> str | None:
@@ -266,10 +268,10 @@ def _look_up(name: str) -> str | None:
     if not name:
         return links.default_address()
     try:
-        found = socket.getaddrinfo(name, None, socket.AF_INET, socket.SOCK_STREAM)
+        entries = socket.getaddrinfo(name, None, socket.AF_INET, socket.SOCK_STREAM)
     except OSError:
         return None
-    usable = [entry[4][0] for entry in found if not str(entry[4][0]).startswith("127.")]
+    usable = [entry[4][0] for entry in entries if not str(entry[4][0]).startswith("127.")]
     return str(usable[0]) if usable else None
 
 
@@ -281,7 +283,7 @@ def _serve_health() -> None:
             self.wfile.write(b"ok")
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 10248), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()

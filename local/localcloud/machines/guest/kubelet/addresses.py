@@ -34,7 +34,7 @@ class Addresses:
         self._agent: dict[str, Any] | None = None
 
     def agent_is(self, pod: dict[str, Any] | None) -> None:
-        """Name the agent's pod, None when it is gone."""
+        """Name the agent's pod, None when it is deleted."""
         self._agent = pod
 
     def allocate(self, pod: dict[str, Any], node: Mapping[str, Any]) -> list[str]:
@@ -47,7 +47,7 @@ class Addresses:
             raise AgentMissingError("network is not ready: cni plugin not initialized")
         client = self._client_for(agent)
         self._check_coordinator(client)
-        found: list[str] = []
+        addresses: list[str] = []
         namespace = client.get(f"/api/v1/namespaces/{pod['metadata']['namespace']}")
         for nic, network in _networks(pod, agent):
             request = replace(
@@ -56,17 +56,19 @@ class Addresses:
             )
             got = self._allocate_nic(client, pod, request)
             if nic == "eth0":
-                found = got
-        return found
+                addresses = got
+        return addresses
 
     def release(self, pod: dict[str, Any]) -> None:
-        """Give back every address the pod holds. Raises ApiError."""
+        """Release every address of the pod. Raises ApiError."""
         if self._agent is None:
             return
         client, uid = self._client_for(self._agent), pod["metadata"]["uid"]
         for pool in client.get(_POOLS)["items"]:
             if any(entry["podUid"] == uid for entry in pools.allocations(pool).values()):
-                self._update(client, pool["metadata"]["name"], lambda held: _without(held, uid))
+                self._update(
+                    client, pool["metadata"]["name"], lambda records: _without(records, uid)
+                )
 
     def _allocate_nic(self, client: Client, pod: dict[str, Any], request: Request) -> list[str]:
         listed = client.get(_POOLS)["items"]
@@ -75,13 +77,13 @@ class Addresses:
         name = f"{pod['metadata']['namespace']}/{pod['metadata']['name']}"
         got: list[str] = []
         for family in pools.candidates(request, listed):
-            held = [
+            records = [
                 address
                 for pool in family
                 for address, entry in pools.allocations(pool).items()
                 if entry["podUid"] == uid
             ]
-            address = held[0] if held else self._take(client, family, name, uid)
+            address = records[0] if records else self._take(client, family, name, uid)
             if address is None:
                 tried = ", ".join(pool["metadata"]["name"] for pool in family)
                 raise NoAddressError(
@@ -98,7 +100,9 @@ class Addresses:
         entry = {"pod": name, "podUid": uid}
         for pool in family:
             after = self._update_pool(
-                client, pool["metadata"]["name"], lambda held, now: _with_one_more(held, now, entry)
+                client,
+                pool["metadata"]["name"],
+                lambda records, now: _with_one_more(records, now, entry),
             )
             for address, owner in after.items():
                 if owner == entry:
@@ -108,7 +112,7 @@ class Addresses:
     def _update(
         self, client: Client, name: str, change: Callable[[dict[str, Any]], dict[str, Any]]
     ) -> None:
-        self._update_pool(client, name, lambda held, _: change(held))
+        self._update_pool(client, name, lambda records, _: change(records))
 
     @staticmethod
     def _update_pool(
@@ -152,12 +156,12 @@ class Addresses:
     def _pools_of_network(client: Client, network: str) -> dict[int, list[str]]:
         """Return the pools that the network itself names. Raises NoAddressError without one."""
         namespace, _, name = network.partition("/")
-        found = client.find(_NETWORKS.format(namespace, name))
-        if found is None:
+        network_definition = client.find(_NETWORKS.format(namespace, name))
+        if network_definition is None:
             raise NoAddressError(
                 f"network-attachment-definitions.k8s.cni.cncf.io {name!r} not found in {namespace}"
             )
-        config = json.loads((found.get("spec") or {}).get("config") or "{}")
+        config = json.loads((network_definition.get("spec") or {}).get("config") or "{}")
         named: dict[int, list[str]] = {}
         for plugin in config.get("plugins") or [config]:
             ipam = plugin.get("ipam") or {}
@@ -168,14 +172,14 @@ class Addresses:
 
 
 def _with_one_more(
-    held: dict[str, Any], pool: Mapping[str, Any], entry: dict[str, str]
+    records: dict[str, Any], pool: Mapping[str, Any], entry: dict[str, str]
 ) -> dict[str, Any]:
     free = pools.first_free(pool)
-    return held if free is None else held | {free: entry}
+    return records if free is None else records | {free: entry}
 
 
-def _without(held: dict[str, Any], uid: str) -> dict[str, Any]:
-    return {address: entry for address, entry in held.items() if entry["podUid"] != uid}
+def _without(records: dict[str, Any], uid: str) -> dict[str, Any]:
+    return {address: entry for address, entry in records.items() if entry["podUid"] != uid}
 
 
 def _networks(pod: Mapping[str, Any], agent: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -189,12 +193,12 @@ def _networks(pod: Mapping[str, Any], agent: Mapping[str, Any]) -> list[tuple[st
         first = _cluster_network(agent)
         if not first:
             raise NoAddressError("clusterNetwork is unset: multus.multusCNI.defaultCniCRName")
-    found = [("eth0", first)]
+    attachments = [("eth0", first)]
     more = annotations.get("k8s.v1.cni.cncf.io/networks") or ""
     for place, entry in enumerate([text.strip() for text in more.split(",") if text.strip()], 1):
         name, _, nic = entry.partition("@")
-        found.append((nic or f"net{place}", name if "/" in name else f"{own}/{name}"))
-    return found
+        attachments.append((nic or f"net{place}", name if "/" in name else f"{own}/{name}"))
+    return attachments
 
 
 def _cluster_network(agent: Mapping[str, Any]) -> str:

@@ -40,7 +40,7 @@ def join(node: str, bootstrap: Path, kubeconfig: Path, folder: Path) -> None:
     )
     request = x509.CertificateSigningRequestBuilder().subject_name(subject)
     pem = request.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
-    made = client.request(
+    signing = client.request(
         "POST",
         _REQUESTS,
         {
@@ -54,7 +54,7 @@ def join(node: str, bootstrap: Path, kubeconfig: Path, folder: Path) -> None:
             },
         },
     )
-    certificate = _wait(client, made["metadata"]["name"])
+    certificate = _wait(client, signing["metadata"]["name"])
     secret = key.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.TraditionalOpenSSL,

@@ -32,7 +32,7 @@ class ApiError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Access:
-    """Where the API server is and how to show who one is. Certificates are PEM."""
+    """Where the API server is, and the credentials for it. Certificates are PEM."""
 
     server: str
     ca: bytes

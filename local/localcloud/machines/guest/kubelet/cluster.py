@@ -24,17 +24,17 @@ class Cluster:
         self._node = node
         self._tokens: dict[tuple[str, str | None], tuple[float, str]] = {}
         self._clients: dict[str, tuple[str, Client]] = {}
-        self._told: dict[tuple[str, str], tuple[str, int]] = {}
+        self._events: dict[tuple[str, str], tuple[str, int]] = {}
 
     def config_map(self, namespace: str, name: str) -> dict[str, str] | None:
         """Return a ConfigMap's data, None where there is none."""
-        found = self._client.find(f"/api/v1/namespaces/{namespace}/configmaps/{name}")
-        return None if found is None else dict(found.get("data") or {})
+        config_map = self._client.find(f"/api/v1/namespaces/{namespace}/configmaps/{name}")
+        return None if config_map is None else dict(config_map.get("data") or {})
 
     def secret(self, namespace: str, name: str) -> dict[str, bytes] | None:
         """Return a Secret's data decoded, None where there is none."""
-        found = self._client.find(f"/api/v1/namespaces/{namespace}/secrets/{name}")
-        return None if found is None else decode_secret(found)
+        secret = self._client.find(f"/api/v1/namespaces/{namespace}/secrets/{name}")
+        return None if secret is None else decode_secret(secret)
 
     def token(self, pod: Mapping[str, Any], audience: str | None, seconds: int) -> str:
         """Return a token of the pod's service account, bound to the pod, renewed in time."""
@@ -55,24 +55,24 @@ class Cluster:
         }
         if audience:
             spec["audiences"] = [audience]
-        made = self._client.request(
+        answer = self._client.request(
             "POST",
             f"/api/v1/namespaces/{metadata['namespace']}/serviceaccounts/{account}/token",
             {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec},
         )
-        text = str(made["status"]["token"])
+        text = str(answer["status"]["token"])
         self._tokens[key] = (time.time() + max(seconds, 3600) - _RENEW_BEFORE, text)
         return text
 
     def client_of(self, pod: Mapping[str, Any]) -> Client:
         """Return a client with the rights of the pod's service account."""
         token, uid = self.token(pod, None, 3607), pod["metadata"]["uid"]
-        known = self._clients.get(uid)
-        if known is not None and known[0] == token:
-            return known[1]
-        made = Client(Access(server=self._access.server, ca=self._access.ca, token=token))
-        self._clients[uid] = (token, made)
-        return made
+        cached = self._clients.get(uid)
+        if cached is not None and cached[0] == token:
+            return cached[1]
+        client = Client(Access(server=self._access.server, ca=self._access.ca, token=token))
+        self._clients[uid] = (token, client)
+        return client
 
     def event(self, pod: Mapping[str, Any], kind: str, reason: str, message: str) -> None:
         """Write an event. A repeated one increments the count of the first."""
@@ -80,11 +80,11 @@ class Cluster:
         key = (metadata["uid"], reason)
         path = f"/api/v1/namespaces/{metadata['namespace']}/events"
         now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        told = self._told.get(key)
-        name, count = told or (f"{metadata['name']}.{time.time_ns():x}", 0)
+        last = self._events.get(key)
+        name, count = last or (f"{metadata['name']}.{time.time_ns():x}", 0)
         with contextlib.suppress(ApiError):
-            if told:
-                self._told[key] = (name, count + 1)
+            if last:
+                self._events[key] = (name, count + 1)
                 self._client.request(
                     "PATCH",
                     f"{path}/{name}",
@@ -92,7 +92,7 @@ class Cluster:
                     "application/merge-patch+json",
                 )
                 return
-            self._told[key] = (name, 1)
+            self._events[key] = (name, 1)
             self._client.request(
                 "POST",
                 path,
@@ -116,12 +116,12 @@ class Cluster:
             )
 
     def forget(self, uid: str) -> None:
-        """Drop what is kept for a pod that is gone."""
+        """Drop what is kept for a deleted pod."""
         for key in [key for key in self._tokens if key[0] == uid]:
             del self._tokens[key]
         self._clients.pop(uid, None)
-        for told in [key for key in self._told if key[0] == uid]:
-            del self._told[told]
+        for event in [key for key in self._events if key[0] == uid]:
+            del self._events[event]
 
 
 def until_it_works(what: str, work: Callable[[], None], say: Callable[[str], None]) -> None:

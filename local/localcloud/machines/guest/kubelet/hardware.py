@@ -1,4 +1,4 @@
-"""What hardware an instance type gives a machine."""
+"""The hardware of an instance type."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class Hardware:
 
 def of_instance_type(name: str) -> Hardware:
     """Read the size from the type's name (ecs.<family><generation>.<size>); 2 and 8 if unknown."""
-    found = re.fullmatch(r"ecs\.([a-z])[\w-]*\.(?:(\d+)x|x)?(large|small)", name)
-    if not found:
+    match = re.fullmatch(r"ecs\.([a-z])[\w-]*\.(?:(\d+)x|x)?(large|small)", name)
+    if not match:
         return Hardware(cpus=2, memory_gib=8)
-    family, times, size = found.groups()
+    family, times, size = match.groups()
     if times:
         cpus = int(times) * _SMALL["xlarge"]
     elif name.endswith(".xlarge"):

@@ -97,19 +97,19 @@ def address_status(
     name = {"type": "Hostname", "address": settings.hostname}
     if settings.external_cloud:
         annotation = ",".join(specified) if specified else None
-        known = (present.get("status") or {}).get("addresses") or []
-        if known:
-            return list(known), annotation
+        provided = (present.get("status") or {}).get("addresses") or []
+        if provided:
+            return list(provided), annotation
         if not settings.node_ips:
             return [name], annotation
     else:
         annotation = None
     if specified:
-        found = specified
+        internal = specified
     else:
         own = look_up(settings.hostname) or look_up("")
-        found = [own] if own else []
-    return [*({"type": "InternalIP", "address": ip} for ip in found), name], annotation
+        internal = [own] if own else []
+    return [*({"type": "InternalIP", "address": ip} for ip in internal), name], annotation
 
 
 def replacing(addresses: list[dict[str, str]]) -> list[dict[str, str]]:
@@ -129,19 +129,19 @@ def conditions(
     before = {
         entry["type"]: entry for entry in (present.get("status") or {}).get("conditions") or ()
     }
-    wanted = {
+    verdicts = {
         "MemoryPressure": ("False", "KubeletHasSufficientMemory", "kubelet has sufficient memory"),
         "DiskPressure": ("False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
         "PIDPressure": ("False", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
         "Ready": ("True", "KubeletReady", "kubelet is posting ready status"),
     }
     if not_ready_reason:
-        wanted["Ready"] = ("False", "KubeletNotReady", not_ready_reason)
-    found = []
-    for kind, (status, reason, message) in wanted.items():
+        verdicts["Ready"] = ("False", "KubeletNotReady", not_ready_reason)
+    entries = []
+    for kind, (status, reason, message) in verdicts.items():
         old = before.get(kind, {})
         moved = old.get("status") != status
-        found.append(
+        entries.append(
             {
                 "type": kind,
                 "status": status,
@@ -151,4 +151,4 @@ def conditions(
                 "lastTransitionTime": now if moved else old.get("lastTransitionTime", now),
             }
         )
-    return found
+    return entries

@@ -1,4 +1,4 @@
-"""Which SpiderIPPool serves a pod's NIC, and which address of it is free; nothing is asked here.
+"""Which SpiderIPPool serves a pod's NIC, and which address of it is free. No I/O.
 
 Rules: Spiderpool 1.2 `pkg/ipam/pool_selections.go`, `allocate.go` and `pkg/ip`.
 """
@@ -18,12 +18,12 @@ _ANNOTATION: Final = "ipam.spidernet.io"
 
 
 class NoAddressError(Exception):
-    """No pool gives this NIC an address; the text says why."""
+    """No pool has an address for this NIC; the text has the reason."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """One NIC of one pod that wants addresses. `network` is the NAD as namespace/name."""
+    """One NIC of one pod that needs addresses. `network` is the NAD as namespace/name."""
 
     pod_namespace: str
     pod_labels: Mapping[str, str]
@@ -42,7 +42,7 @@ class Request:
 def candidates(request: Request, pools: Sequence[dict[str, Any]]) -> list[list[dict[str, Any]]]:
     """Return the pools to try in order, one list for each address family that must be served.
 
-    The first level that says anything is the only one: the pod's annotations, its namespace's, the
+    Only the first level with a selection counts: the pod's annotations, its namespace's, the
     network's own pools, then all default pools. Raises NoAddressError, naming every pool that was
     filtered out and why.
     """
@@ -77,8 +77,8 @@ def first_free(pool: Mapping[str, Any]) -> str | None:
 def allocations(pool: Mapping[str, Any]) -> dict[str, dict[str, str]]:
     """Return the pool's `status.allocatedIPs`: address → {"pod", "podUid"}."""
     text = (pool.get("status") or {}).get("allocatedIPs")
-    found: dict[str, dict[str, str]] = json.loads(text) if text else {}
-    return found
+    records: dict[str, dict[str, str]] = json.loads(text) if text else {}
+    return records
 
 
 def with_allocations(
@@ -105,23 +105,23 @@ def addresses(entries: Iterable[str]) -> Iterator[str]:
 
 
 def _named(request: Request, pools: Sequence[dict[str, Any]]) -> dict[int, list[dict[str, Any]]]:
-    """Return the pools of the first level that says anything, by IP version."""
+    """Return the pools of the first level with a selection, by IP version."""
     for names in (_pod_names(request), _namespace_names(request), request.network_pools or None):
         if names is not None:
-            return {v: _found(n, v, pools) for v, n in sorted(names.items()) if n}
+            return {v: _pools_of_names(n, v, pools) for v, n in sorted(names.items()) if n}
     defaults = [pool for pool in pools if pool["spec"].get("default")]
-    found = {v: [pool for pool in defaults if _version(pool) == v] for v in (4, 6)}
-    return {version: level for version, level in found.items() if level}
+    levels = {v: [pool for pool in defaults if _version(pool) == v] for v in (4, 6)}
+    return {version: level for version, level in levels.items() if level}
 
 
-def _found(
+def _pools_of_names(
     names: Sequence[str], version: int, pools: Sequence[dict[str, Any]]
 ) -> list[dict[str, Any]]:
     """Return the pools of these names; a pattern means all matching pools of the IP version.
 
     Raises NoAddressError for a name that no pool has, and for a pool that is named twice.
     """
-    found: list[dict[str, Any]] = []
+    named: list[dict[str, Any]] = []
     for name in names:
         if any(letter in name for letter in "?*") or ("[" in name and "]" in name):
             fits = [
@@ -134,10 +134,10 @@ def _found(
             if not fits:
                 raise NoAddressError(f"failed to get original IPPool {name}: not found")
         for pool in fits:
-            if pool in found:
+            if pool in named:
                 raise NoAddressError(f"duplicate IPPool {pool['metadata']['name']} specified")
-            found.append(pool)
-    return found
+            named.append(pool)
+    return named
 
 
 def _pod_names(request: Request) -> dict[int, list[str]] | None:
@@ -176,12 +176,12 @@ def _by_version(entry: Mapping[str, Any]) -> dict[int, list[str]]:
 
 
 def _namespace_names(request: Request) -> dict[int, list[str]] | None:
-    found: dict[int, list[str]] = {}
+    by_version: dict[int, list[str]] = {}
     for version in (4, 6):
         text = request.namespace_annotations.get(f"{_ANNOTATION}/default-ipv{version}-ippool")
         if text and (names := json.loads(text)):
-            found[version] = names
-    return found or None
+            by_version[version] = names
+    return by_version or None
 
 
 def _version(pool: Mapping[str, Any]) -> int:

@@ -23,7 +23,7 @@ class Readiness:
         self._until: dict[str, float] = {}
 
     def of(self, key: str, container: Mapping[str, Any], pod_ip: str) -> bool:
-        """Say whether the container `key` is ready."""
+        """Whether the container `key` is ready."""
         now = time.monotonic()
         if now < self._until.get(key, 0.0):
             return True
@@ -33,7 +33,7 @@ class Readiness:
 
 
 def passes(probe: Mapping[str, Any] | None, container: Mapping[str, Any], pod_ip: str) -> bool:
-    """Say whether a readiness probe passes now; no probe, or an exec one, passes."""
+    """Whether a readiness probe passes now; no probe, or an exec one, passes."""
     if not probe:
         return True
     if get := probe.get("httpGet"):

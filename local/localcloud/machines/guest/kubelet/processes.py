@@ -76,7 +76,7 @@ class Processes:
         self._start(spec, text, restarts)
         return ProcessState(running=True, restarts=restarts, started=time.time())
 
-    def known(self) -> set[str]:
+    def recorded(self) -> set[str]:
         """Return the keys of everything that was started and not stopped."""
         return {path.stem for path in _RECORDS.glob("*.json")}
 

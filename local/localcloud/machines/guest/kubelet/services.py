@@ -32,8 +32,8 @@ _ROUND_SECONDS: Final = 1.5
 LINGER_SECONDS: Final = 30.0
 """How long an address stays after its service, so that connections to it end as with conntrack.
 
-Without it what their other end says last is lost, and a client holds a dead one for most of a
-minute: an API server, its connections to a webhook that was installed anew."""
+Without it the last packets of the other end are lost, and a client keeps a dead connection for
+most of a minute, for example an API server to a webhook that was reinstalled."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +49,7 @@ def ports(
     services: Iterable[Mapping[str, Any]], slices: Sequence[Mapping[str, Any]]
 ) -> dict[tuple[str, int], Port]:
     """Return every TCP port of every ClusterIP (IPv4), by address and port."""
-    found: dict[tuple[str, int], Port] = {}
+    by_address: dict[tuple[str, int], Port] = {}
     for service in services:
         metadata, spec = service["metadata"], service["spec"]
         address = spec.get("clusterIP") or ""
@@ -65,10 +65,10 @@ def ports(
         for port in spec.get("ports") or ():
             if port.get("protocol", "TCP") == "TCP":
                 backends = tuple(sorted(_backends(own, port.get("name") or "")))
-                found[address, port["port"]] = Port(
+                by_address[address, port["port"]] = Port(
                     address=address, port=port["port"], backends=backends
                 )
-    return found
+    return by_address
 
 
 def _backends(slices: Iterable[Mapping[str, Any]], name: str) -> set[tuple[str, int]]:
@@ -83,21 +83,21 @@ def _backends(slices: Iterable[Mapping[str, Any]], name: str) -> set[tuple[str, 
     }
 
 
-class HeldAddresses:
-    """The ClusterIPs that this machine answers for: taken at once, given back late."""
+class LocalAddresses:
+    """The ClusterIPs that this machine answers for: added at once, removed late."""
 
     def __init__(self, *, take: Callable[[str], None], give_back: Callable[[str], None]) -> None:
         self._take = take
         self._give_back = give_back
         self._gone: dict[str, float | None] = {}
-        """Address → when its service was found to be gone; None while it is there."""
+        """Address → when its service was first missing; None while it exists."""
 
-    def hold(self, wanted: Collection[str], *, now: float) -> None:
-        """Take what is new, and give back what was wanted by nobody for long. `now` in seconds.
+    def hold(self, addresses: Collection[str], *, now: float) -> None:
+        """Add new addresses, and remove those that no service has had for long. `now` in seconds.
 
-        One that cannot be taken is tried again the next time.
+        An address that cannot be added is tried again in the next round.
         """
-        for address in self._gone.keys() - wanted:
+        for address in self._gone.keys() - addresses:
             gone = self._gone[address]
             if gone is None:
                 self._gone[address] = now
@@ -105,7 +105,7 @@ class HeldAddresses:
                 with contextlib.suppress(NetlinkError):
                     self._give_back(address)
                 del self._gone[address]
-        for address in wanted:
+        for address in addresses:
             with contextlib.suppress(NetlinkError):
                 if address not in self._gone:
                     self._take(address)
@@ -119,9 +119,9 @@ class ServiceProxy:
         self._client_of = client_of
         self._pod: dict[str, Any] | None = None
         self._api: tuple[str, int] | None = None
-        self._known: dict[tuple[str, int], Port] = {}
+        self._ports: dict[tuple[str, int], Port] = {}
         self._listeners: dict[tuple[str, int], socket.socket] = {}
-        self._addresses = HeldAddresses(take=links.add_local, give_back=links.remove_local)
+        self._addresses = LocalAddresses(take=links.add_local, give_back=links.remove_local)
         self._left: frozenset[int] = frozenset()
         self._lock = threading.Lock()
         self._selector = selectors.DefaultSelector()
@@ -161,7 +161,7 @@ class ServiceProxy:
                 slices = client.get(_SLICES)["items"]
             except ApiError:
                 continue
-            self._known = ports(services, slices)
+            self._ports = ports(services, slices)
             self._apply()
             for service in services:
                 metadata = service["metadata"]
@@ -169,11 +169,11 @@ class ServiceProxy:
                     self._api = (service["spec"]["clusterIP"], service["spec"]["ports"][0]["port"])
 
     def _apply(self) -> None:
-        self._addresses.hold({address for address, _ in self._known}, now=time.monotonic())
+        self._addresses.hold({address for address, _ in self._ports}, now=time.monotonic())
         with self._lock:
-            for key in self._listeners.keys() - self._known.keys():
+            for key in self._listeners.keys() - self._ports.keys():
                 self._close(key)
-            for key in self._known.keys() - self._listeners.keys():
+            for key in self._ports.keys() - self._listeners.keys():
                 if key[1] not in self._left:
                     self._open(key)
 
@@ -209,11 +209,11 @@ class ServiceProxy:
                 ).start()
 
     def _serve(self, connection: socket.socket, key: tuple[str, int]) -> None:
-        # A backend that became ready a moment ago is known after the next round only.
+        # A backend that became ready just now appears after the next round.
         until = time.monotonic() + 2 * _ROUND_SECONDS
         with connection:
             while True:
-                port = self._known.get(key)
+                port = self._ports.get(key)
                 backends = list(port.backends) if port else []
                 random.shuffle(backends)
                 for backend in backends:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-_KNOWN_FLAGS: Final = frozenset(
+_FLAGS: Final = frozenset(
     {
         "address",
         "bootstrap-kubeconfig",
@@ -44,7 +44,7 @@ _KNOWN_FLAGS: Final = frozenset(
     }
 )
 _REMOVED: Final = {"pod-infra-container-image": 35}
-"""Flags that earlier kubelets know → the minor that they are gone with."""
+"""Flags of earlier kubelets → the minor version that removed them."""
 _DEFAULT_MAX_PODS: Final = 110
 
 
@@ -84,20 +84,20 @@ def parse_flags(words: Sequence[str], version: str) -> dict[str, str]:
     `version` is the kubelet's, as v1.35.4.
     """
     minor = int(version.split(".")[1])
-    known = _KNOWN_FLAGS | {name for name, removed in _REMOVED.items() if minor < removed}
-    found: dict[str, str] = {}
+    accepted = _FLAGS | {name for name, removed in _REMOVED.items() if minor < removed}
+    values: dict[str, str] = {}
     rest = list(words)
     while rest:
         word = rest.pop(0)
         if not word.startswith("--"):
             raise SettingsError(f"unknown command {word}")
         name, equals, value = word[2:].partition("=")
-        if name not in known:
+        if name not in accepted:
             raise SettingsError(f"failed to parse kubelet flag: unknown flag: --{name}")
         if not equals:
             value = rest.pop(0) if rest and not rest[0].startswith("--") else "true"
-        found[name] = value
-    return found
+        values[name] = value
+    return values
 
 
 def load(
@@ -111,7 +111,7 @@ def load(
             f"failed to load kubelet config file, path: {flags['config']}: no such file"
         )
     if document and document.get("kind") != "KubeletConfiguration":
-        raise SettingsError(f"{flags['config']} is no KubeletConfiguration")
+        raise SettingsError(f"{flags['config']} is not a KubeletConfiguration")
     if problems := [*_type_problems(document), *_value_problems(document)]:
         raise SettingsError(f"failed to validate kubelet configuration: {'; '.join(problems)}")
     cloud = flags.get("cloud-provider", "")
@@ -153,7 +153,7 @@ def read_drop_ins(folder: Path) -> list[Mapping[str, Any]]:
     """
     if not folder.is_dir():
         raise SettingsError(f"failed to merge kubelet configs: {folder}: no such directory")
-    found: list[Mapping[str, Any]] = []
+    documents: list[Mapping[str, Any]] = []
     for path in sorted(folder.glob("*.conf")):
         try:
             document = yaml.safe_load(path.read_text("utf-8"))
@@ -164,8 +164,8 @@ def read_drop_ins(folder: Path) -> list[Mapping[str, Any]]:
                 f"failed to merge kubelet configs: {path}: Object 'Kind' is missing or is not "
                 "KubeletConfiguration"
             )
-        found.append(document)
-    return found
+        documents.append(document)
+    return documents
 
 
 def merged(base: Mapping[str, Any], others: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -173,13 +173,13 @@ def merged(base: Mapping[str, Any], others: Sequence[Mapping[str, Any]]) -> dict
 
     Rule: https://kubernetes.io/docs/reference/node/kubelet-config-directory-merging/.
     """
-    found = dict(base)
+    whole = dict(base)
     for other in others:
         for key, value in other.items():
-            present = found.get(key)
+            present = whole.get(key)
             both = isinstance(value, dict) and isinstance(present, dict)
-            found[key] = merged(present or {}, [value]) if both else value
-    return found
+            whole[key] = merged(present or {}, [value]) if both else value
+    return whole
 
 
 _NUMBERS: Final = frozenset(

@@ -31,19 +31,19 @@ class Manifests:
 
     def pods(self) -> list[dict[str, Any]]:
         """Return the pods of every manifest; the same objects while no file changes."""
-        found = []
+        stamps = []
         with contextlib.suppress(FileNotFoundError):
             for path in sorted(self._folder.iterdir()):
                 about = path.stat()
-                found.append((path.name, about.st_mtime_ns, about.st_size))
-        if tuple(found) != self._seen:
-            self._pods, self._seen = read(self._folder, self._node), tuple(found)
+                stamps.append((path.name, about.st_mtime_ns, about.st_size))
+        if tuple(stamps) != self._seen:
+            self._pods, self._seen = read(self._folder, self._node), tuple(stamps)
         return self._pods
 
 
 def read(folder: Path, node: str) -> list[dict[str, Any]]:
     """Return the pods of every manifest, named for this node. A broken manifest is left out."""
-    found = []
+    pods = []
     for path in sorted(folder.glob("*")):
         if path.name.startswith(".") or path.suffix not in {".yaml", ".yml", ".json"}:
             continue
@@ -66,12 +66,12 @@ def read(folder: Path, node: str) -> list[dict[str, Any]]:
         }
         pod["spec"]["nodeName"] = node
         pod["spec"].setdefault("tolerations", [{"effect": "NoExecute", "operator": "Exists"}])
-        found.append(pod)
-    return found
+        pods.append(pod)
+    return pods
 
 
 def mirror(pod: Mapping[str, Any], node: str, node_uid: str) -> dict[str, Any]:
-    """Return the mirror pod; NodeRestriction wants it owned by its Node."""
+    """Return the mirror pod; NodeRestriction requires its Node as owner."""
     digest = pod["metadata"]["annotations"][_HASH]
     metadata = {key: value for key, value in pod["metadata"].items() if key != "uid"}
     metadata["annotations"] = metadata["annotations"] | {MIRROR: digest}
@@ -88,7 +88,7 @@ def mirror(pod: Mapping[str, Any], node: str, node_uid: str) -> dict[str, Any]:
 
 
 def is_mirror_of(present: Mapping[str, Any], pod: Mapping[str, Any]) -> bool:
-    """Say whether the API server's pod mirrors this very manifest."""
+    """Whether the API server's pod mirrors this very manifest."""
     annotations = present["metadata"].get("annotations") or {}
     same: bool = annotations.get(MIRROR) == pod["metadata"]["annotations"][_HASH]
     return same

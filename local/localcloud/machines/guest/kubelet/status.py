@@ -26,7 +26,7 @@ def running(
     pod_ips: list[str],
     now: str,
 ) -> dict[str, Any]:
-    """Return the status of a pod whose sandbox stands."""
+    """Return the status of a pod whose sandbox exists."""
     ready = all(facts[container["name"]].ready for container in pod["spec"]["containers"])
     started = all(
         facts[container["name"]].waiting is None for container in pod["spec"]["containers"]
@@ -62,7 +62,7 @@ def running(
 
 
 def waiting(pod: Mapping[str, Any], host_ip: str, now: str) -> dict[str, Any]:
-    """Return the status of a pod whose sandbox cannot be made yet."""
+    """Return the status of a pod whose sandbox cannot be created yet."""
     names = " ".join(container["name"] for container in pod["spec"]["containers"])
     reason = ("ContainersNotReady", f"containers with unready status: [{names}]")
     facts = ContainerFacts(ready=False, waiting=("ContainerCreating", ""))
@@ -104,27 +104,27 @@ def succeeded(pod: Mapping[str, Any], host_ip: str, pod_ips: list[str], now: str
     }
 
 
-def same(present: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
-    """Say whether a status already says all that `wanted` does."""
-    return all(_covers(present.get(key), value) for key, value in wanted.items())
+def same(present: Mapping[str, Any], target: Mapping[str, Any]) -> bool:
+    """Whether a status already has everything of `target`."""
+    return all(_covers(present.get(key), value) for key, value in target.items())
 
 
-def _covers(present: Any, wanted: Any) -> bool:  # noqa: ANN401  (JSON)
-    if wanted in ("", [], {}, None) and not present:
+def _covers(present: Any, target: Any) -> bool:  # noqa: ANN401  (JSON)
+    if target in ("", [], {}, None) and not present:
         return True
-    if isinstance(wanted, dict):
+    if isinstance(target, dict):
         return isinstance(present, dict) and all(
-            _covers(present.get(key), value) for key, value in wanted.items()
+            _covers(present.get(key), value) for key, value in target.items()
         )
-    if isinstance(wanted, list):
+    if isinstance(target, list):
         return (
             isinstance(present, list)
-            and len(present) == len(wanted)
+            and len(present) == len(target)
             and all(
-                _covers(*pair) for pair in zip(_ordered(present), _ordered(wanted), strict=True)
+                _covers(*pair) for pair in zip(_ordered(present), _ordered(target), strict=True)
             )
         )
-    return bool(present == wanted)
+    return bool(present == target)
 
 
 def _ordered(entries: list[Any]) -> list[Any]:
@@ -139,7 +139,7 @@ def _conditions(
     pod: Mapping[str, Any], now: str, failing: Mapping[str, tuple[str, str] | None]
 ) -> list[dict[str, Any]]:
     before = {entry["type"]: entry for entry in (pod.get("status") or {}).get("conditions") or ()}
-    found = []
+    entries = []
     for kind, problem in failing.items():
         status = "False" if problem is not None else "True"
         old = before.get(kind, {})
@@ -152,8 +152,8 @@ def _conditions(
         }
         if problem is not None and problem[0]:
             entry |= {"reason": problem[0], "message": problem[1]}
-        found.append(entry)
-    return found
+        entries.append(entry)
+    return entries
 
 
 def _container(container: Mapping[str, Any], facts: ContainerFacts, now: str) -> dict[str, Any]:

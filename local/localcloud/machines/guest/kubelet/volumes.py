@@ -18,7 +18,7 @@ _ROOT: Final = Path("/var/lib/kubelet/pods")
 
 
 class VolumeError(Exception):
-    """A volume or variable cannot be made (yet); the text is the event's message."""
+    """A volume or variable cannot be created (yet); the text is the event's message."""
 
 
 class Source(Protocol):
@@ -39,27 +39,27 @@ def environment(
 ) -> dict[str, str]:
     """Return the container's variables: envFrom, then env, $(NAME) replaced."""
     namespace = pod["metadata"]["namespace"]
-    found: dict[str, str] = {}
+    variables: dict[str, str] = {}
     for entry in container.get("envFrom") or ():
         prefix = entry.get("prefix") or ""
         if reference := entry.get("configMapRef"):
             data = source.config_map(namespace, reference["name"])
-            found |= {prefix + key: value for key, value in _must(data, reference).items()}
+            variables |= {prefix + key: value for key, value in _must(data, reference).items()}
         elif reference := entry.get("secretRef"):
             secret = source.secret(namespace, reference["name"])
-            found |= {prefix + key: v.decode() for key, v in _must(secret, reference).items()}
+            variables |= {prefix + key: v.decode() for key, v in _must(secret, reference).items()}
     for entry in container.get("env") or ():
         if origin := entry.get("valueFrom"):
             value = _value_from(pod, origin, source, host_ip)
             if value is not None:
-                found[entry["name"]] = value
+                variables[entry["name"]] = value
         else:
-            found[entry["name"]] = expand(entry.get("value") or "", found)
-    return found
+            variables[entry["name"]] = expand(entry.get("value") or "", variables)
+    return variables
 
 
 def expand(text: str, variables: Mapping[str, str]) -> str:
-    """Replace $(NAME); $$(NAME) stays $(NAME), an unknown name stays as it is."""
+    """Replace $(NAME); $$(NAME) stays $(NAME), an unknown name is not replaced."""
 
     def put(match: re.Match[str]) -> str:
         if match.group(0).startswith("$$"):
@@ -70,7 +70,7 @@ def expand(text: str, variables: Mapping[str, str]) -> str:
 
 
 def field(pod: Mapping[str, Any], path: str, host_ip: str) -> str:
-    """Return what a fieldRef means. Raises VolumeError for one that is not known."""
+    """Return what a fieldRef means. Raises VolumeError for an unknown one."""
     metadata, spec, status = pod["metadata"], pod["spec"], pod.get("status") or {}
     plain = {
         "metadata.name": metadata["name"],
@@ -92,17 +92,17 @@ def mounts(
     pod: Mapping[str, Any], container: Mapping[str, Any], source: Source, host_ip: str
 ) -> tuple[tuple[str, str], ...]:
     """Write the container's volumes; return (source, target) binds that are not in place anyway."""
-    made: dict[str, Path] = {}
+    folders: dict[str, Path] = {}
     for volume in pod["spec"].get("volumes") or ():
-        made[volume["name"]] = _volume(pod, volume, source, host_ip)
-    found = []
+        folders[volume["name"]] = _volume(pod, volume, source, host_ip)
+    binds = []
     for mount in container.get("volumeMounts") or ():
-        path = made[mount["name"]]
+        path = folders[mount["name"]]
         if mount.get("subPath"):
             path = path / mount["subPath"]
         if str(path) != mount["mountPath"].rstrip("/"):
-            found.append((str(path), mount["mountPath"]))
-    return tuple(found)
+            binds.append((str(path), mount["mountPath"]))
+    return tuple(binds)
 
 
 def forget(uid: str) -> None:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from .services import ServiceProxy
 
 _STAND_INS: Final = {"cloud-controller-manager": "localcloud.cloud_controller"}
-"""Images that a module of ours stands in for, with the container's own arguments."""
+"""Images that a module of ours replaces, with the container's own arguments."""
 _REAL_IMAGES: Final = frozenset({"spiderpool-controller", *_STAND_INS})
 _CNI_CONFIGURATION: Final = Path("/etc/cni/net.d/00-multus.conf")
 _RETRY_SECONDS: Final = 3.0
@@ -56,7 +56,7 @@ class Workloads:
         self._processes = processes
         self._addresses = addresses
         self._proxy = proxy
-        self._held: dict[str, list[str]] = {}
+        self._pod_addresses: dict[str, list[str]] = {}
         self._not_before: dict[str, float] = {}
         self._readiness = probes.Readiness()
         self._specs: dict[str, tuple[float, ProcessSpec]] = {}
@@ -74,9 +74,9 @@ class Workloads:
         for pod in manifests:
             with contextlib.suppress(ApiError):
                 self._mirror(pod, pods, node, host_ip)
-        wanted = {pod["metadata"]["uid"] for pod in manifests} | set(pods)
-        for key in self._processes.known():
-            if key.partition("_")[0] not in wanted:
+        uids = {pod["metadata"]["uid"] for pod in manifests} | set(pods)
+        for key in self._processes.recorded():
+            if key.partition("_")[0] not in uids:
                 self._processes.stop(key, 0)
         for uid, pod in pods.items():
             if static_pods.MIRROR in (pod["metadata"].get("annotations") or {}):
@@ -98,9 +98,9 @@ class Workloads:
             self._release(pod)
             return
         now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        if not pod["spec"].get("hostNetwork") and uid not in self._held:
+        if not pod["spec"].get("hostNetwork") and uid not in self._pod_addresses:
             try:
-                self._held[uid] = self._addresses.allocate(pod, node)
+                self._pod_addresses[uid] = self._addresses.allocate(pod, node)
             except NoAddressError as error:
                 self._not_before[uid] = time.monotonic() + _RETRY_SECONDS
                 self._cluster.event(
@@ -108,7 +108,7 @@ class Workloads:
                 )
                 self._write(pod, status.waiting(pod, host_ip, now))
                 return
-        pod_ips = [host_ip] if pod["spec"].get("hostNetwork") else self._held[uid]
+        pod_ips = [host_ip] if pod["spec"].get("hostNetwork") else self._pod_addresses[uid]
         if pod["spec"].get("restartPolicy", "Always") != "Always":
             self._write(pod, status.succeeded(pod, host_ip, pod_ips, now))
             return
@@ -151,9 +151,9 @@ class Workloads:
     def _spec(self, pod: dict[str, Any], container: dict[str, Any], host_ip: str) -> ProcessSpec:
         """Return what runs for a container. Its files are rewritten every half minute."""
         key = f"{pod['metadata']['uid']}_{container['name']}"
-        until, known = self._specs.get(key, (0.0, None))
-        if known is not None and time.monotonic() < until:
-            return known
+        until, cached = self._specs.get(key, (0.0, None))
+        if cached is not None and time.monotonic() < until:
+            return cached
         services = self._proxy.environment()
         if services is None:
             raise volumes.VolumeError(
@@ -161,9 +161,9 @@ class Workloads:
             )
         variables = services | volumes.environment(pod, container, self._cluster, host_ip)
         binds = volumes.mounts(pod, container, self._cluster, host_ip)
-        made = process_of(pod, container, variables, binds)
-        self._specs[key] = (time.monotonic() + _REFRESH_SECONDS, made)
-        return made
+        spec = process_of(pod, container, variables, binds)
+        self._specs[key] = (time.monotonic() + _REFRESH_SECONDS, spec)
+        return spec
 
     def _mirror(
         self,
@@ -193,9 +193,9 @@ class Workloads:
             self._delete(present)
             return
         if present is None:
-            made = static_pods.mirror(pod, node["metadata"]["name"], node["metadata"]["uid"])
+            mirror = static_pods.mirror(pod, node["metadata"]["name"], node["metadata"]["uid"])
             try:
-                present = self._client.request("POST", path, made)
+                present = self._client.request("POST", path, mirror)
             except ApiError as error:
                 if error.status != http.HTTPStatus.CONFLICT:
                     raise
@@ -221,7 +221,7 @@ class Workloads:
         self._write(present, status.running(present, facts, host_ip, [host_ip], now))
 
     def _name_agents(self, pods: Mapping[str, dict[str, Any]]) -> None:
-        """Tell who acts here: the Spiderpool agent for addresses, kube-proxy for services."""
+        """Name the pods that act here: Spiderpool's agent (addresses), kube-proxy (services)."""
         agents = {"spiderpool-agent": self._addresses.agent_is, "kube-proxy": self._proxy.pod_is}
         for image, tell in agents.items():
             tell(
@@ -240,7 +240,7 @@ class Workloads:
     def _end(self, pod: dict[str, Any]) -> None:
         uid = pod["metadata"]["uid"]
         grace = pod["metadata"].get("deletionGracePeriodSeconds") or 0
-        for key in self._processes.known():
+        for key in self._processes.recorded():
             if key.partition("_")[0] == uid:
                 self._processes.stop(key, min(float(grace), _LONGEST_GRACE))
         self._release(pod)
@@ -258,7 +258,7 @@ class Workloads:
         if pod["spec"].get("hostNetwork"):
             return
         status_now = pod.get("status") or {}
-        if self._held.pop(uid, None) or status_now.get("podIP"):
+        if self._pod_addresses.pop(uid, None) or status_now.get("podIP"):
             try:
                 self._addresses.release(pod)
             except ApiError as error:
@@ -274,14 +274,14 @@ class Workloads:
                 {"gracePeriodSeconds": 0, "preconditions": {"uid": metadata["uid"]}},
             )
 
-    def _write(self, pod: dict[str, Any], wanted: dict[str, Any]) -> None:
-        if status.same(pod.get("status") or {}, wanted):
+    def _write(self, pod: dict[str, Any], target: dict[str, Any]) -> None:
+        if status.same(pod.get("status") or {}, target):
             return
         metadata = pod["metadata"]
         answer = self._client.request(
             "PATCH",
             f"/api/v1/namespaces/{metadata['namespace']}/pods/{metadata['name']}/status",
-            {"metadata": {"uid": metadata["uid"]}, "status": wanted},
+            {"metadata": {"uid": metadata["uid"]}, "status": target},
             STRATEGIC_PATCH,
         )
         # The watch brings the same later; until then the next round compares with this.
@@ -328,8 +328,8 @@ def _ports_of_processes(pods: Iterable[Mapping[str, Any]]) -> frozenset[int]:
 def _started(pod: Mapping[str, Any], container: Mapping[str, Any]) -> str | None:
     for entry in (pod.get("status") or {}).get("containerStatuses") or ():
         if entry["name"] == container["name"]:
-            found: str | None = ((entry.get("state") or {}).get("running") or {}).get("startedAt")
-            return found
+            moment: str | None = ((entry.get("state") or {}).get("running") or {}).get("startedAt")
+            return moment
     return None
 
 

@@ -1,4 +1,4 @@
-"""What a Service of type LoadBalancer asks for, as plain data; nothing here speaks to anybody.
+"""The load balancer that a Service of type LoadBalancer asks for, as plain data. No I/O.
 
 Annotations and names: `pkg/controller/service/reconcile/annotation` of v2.14.0.
 """
@@ -36,12 +36,33 @@ _WEIGHT: Final = 100
 
 READ: Final = frozenset(
     {
-        *("additional-resource-tags", "address-type", "backend-ip-version", "backend-label"),
-        *("bandwidth", "cert-id", "charge-type", "delete-protection", "force-override-listeners"),
-        *("id", "instance-charge-type", "ip", "ip-version", "ipv6-address-type", "master-zoneid"),
-        *("modification-protection", "name", "preserve-lb-on-delete", "protocol-port"),
-        *("remove-unscheduled-backend", "resource-group-id", "scheduler", "server-group-type"),
-        *("slave-zoneid", "spec", "vswitch-id", "zone-maps"),
+        "additional-resource-tags",
+        "address-type",
+        "backend-ip-version",
+        "backend-label",
+        "bandwidth",
+        "cert-id",
+        "charge-type",
+        "delete-protection",
+        "force-override-listeners",
+        "id",
+        "instance-charge-type",
+        "ip",
+        "ip-version",
+        "ipv6-address-type",
+        "master-zoneid",
+        "modification-protection",
+        "name",
+        "preserve-lb-on-delete",
+        "protocol-port",
+        "remove-unscheduled-backend",
+        "resource-group-id",
+        "scheduler",
+        "server-group-type",
+        "slave-zoneid",
+        "spec",
+        "vswitch-id",
+        "zone-maps",
     }
 )
 """Annotations, after the prefix, that this stand-in acts on."""
@@ -49,7 +70,7 @@ OF_CLB_ONLY: Final = frozenset({"delete-protection", "modification-protection"})
 """Those that v2.14.0 does not read for an NLB: it protects each one from both."""
 
 
-class WantError(Exception):
+class ServiceError(Exception):
     """The Service asks for what cannot be; the text is fit for an event."""
 
 
@@ -76,8 +97,8 @@ class Backend:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Want:
-    """A Service as its load balancer's kind reads it."""
+class DesiredLoadBalancer:
+    """What a Service asks of its load balancer."""
 
     uid: str
     namespace: str
@@ -89,9 +110,26 @@ class Want:
     eni: bool
     local: bool
 
-    def said(self, short: str, usual: str = "") -> str:
-        """An annotation's value."""
-        return self.annotations.get(short, usual)
+    def annotation(self, name: str, default: str = "") -> str:
+        """The value of an annotation, named without its prefix."""
+        return self.annotations.get(name, default)
+
+    @property
+    def name_suffix(self) -> str:
+        """The end of the names of its listeners and vServer groups."""
+        return f"/{self.name}/{self.namespace}/{self.cluster}"
+
+    def owns_name(self, name: str) -> bool:
+        """Whether a listener's description or a vServer group's name is one of this Service."""
+        return name.startswith("k8s/") and name.endswith(self.name_suffix)
+
+    def listener_name(self, port: Port) -> str:
+        """The description of a port's listener."""
+        return f"k8s/{port.port}{self.name_suffix}"
+
+    def backend_port(self, port: Port) -> str | int:
+        """The port in a server group's name: the pods' (a name or a number), or the node port."""
+        return port.target if self.eni else port.node_port
 
     @property
     def label(self) -> str:
@@ -100,33 +138,33 @@ class Want:
 
     @property
     def tags(self) -> list[dict[str, str]]:
-        """Tags of what is made for this Service."""
-        found = {OWNER_TAG: self.label, CLUSTER_TAG: self.cluster}
-        for entry in self.said("additional-resource-tags").split(","):
+        """The tags of everything that is created for this Service."""
+        values = {OWNER_TAG: self.label, CLUSTER_TAG: self.cluster}
+        for entry in self.annotation("additional-resource-tags").split(","):
             key, _, value = entry.partition("=")
             if key.strip():
-                found[key.strip()] = value.strip()
-        return [{"Key": key, "Value": value} for key, value in found.items()]
+                values[key.strip()] = value.strip()
+        return [{"Key": key, "Value": value} for key, value in values.items()]
 
     @property
     def protected(self) -> bool:
-        """Whether the load balancer refuses to be deleted; it does unless told otherwise."""
-        return self.said("delete-protection", "on") == "on"
+        """Whether the load balancer is protected from deletion, which is the default."""
+        return self.annotation("delete-protection", "on") == "on"
 
     @property
     def owned(self) -> bool:
         """The load balancer is this controller's own, not one that was there before."""
-        return not self.said("id")
+        return not self.annotation("id")
 
 
 def instance_of(node: Mapping[str, Any]) -> str:
     """The instance of a Node: `<region>.<instance>`, with or without `alicloud://`."""
-    said = str((node.get("spec") or {}).get("providerID") or "").removeprefix("alicloud://")
-    return said.rpartition(".")[2] if "." in said else ""
+    provider_id = str((node.get("spec") or {}).get("providerID") or "").removeprefix("alicloud://")
+    return provider_id.rpartition(".")[2] if "." in provider_id else ""
 
 
 def kind_of(service: Mapping[str, Any]) -> str | None:
-    """`clb`, `nlb`, or None for a Service that is somebody else's."""
+    """`clb`, `nlb`, or None for a Service of another controller."""
     spec = service["spec"]
     annotations = service["metadata"].get("annotations") or {}
     if spec.get("type") != "LoadBalancer" or annotations.get(_CLASS):
@@ -134,18 +172,18 @@ def kind_of(service: Mapping[str, Any]) -> str | None:
     return {None: "clb", "": "clb", NLB_CLASS: "nlb"}.get(spec.get("loadBalancerClass"))
 
 
-def want(service: Mapping[str, Any], config: CloudConfig) -> Want:
-    """Read a Service; raises WantError."""
+def desired_load_balancer(service: Mapping[str, Any], config: CloudConfig) -> DesiredLoadBalancer:
+    """Read a Service; raises ServiceError."""
     metadata, spec = service["metadata"], service["spec"]
-    given: dict[str, str] = dict(metadata.get("annotations") or {})
+    annotations: dict[str, str] = dict(metadata.get("annotations") or {})
     short = {
         key.removeprefix(prefix): value
         for prefix in (LEGACY, PREFIX)
-        for key, value in given.items()
+        for key, value in annotations.items()
         if key.startswith(prefix)
     }
-    backend_type = given.get(_BACKEND_TYPE)
-    return Want(
+    backend_type = annotations.get(_BACKEND_TYPE)
+    return DesiredLoadBalancer(
         uid=metadata["uid"],
         namespace=metadata["namespace"],
         name=metadata["name"],
@@ -157,12 +195,12 @@ def want(service: Mapping[str, Any], config: CloudConfig) -> Want:
     )
 
 
-def _ports(ports: Sequence[Mapping[str, Any]], said: str) -> Iterator[Port]:
+def _ports(ports: Sequence[Mapping[str, Any]], layer7_text: str) -> Iterator[Port]:
     layer7: dict[int, str] = {}
-    for entry in filter(None, said.split(",")):
+    for entry in filter(None, layer7_text.split(",")):
         protocol, _, number = entry.partition(":")
         if protocol not in {"tcp", "udp", "http", "https"} or not number.isdigit():
-            raise WantError(f"port and protocol format must be like 'https:443' [{entry}]")
+            raise ServiceError(f"port and protocol format must be like 'https:443' [{entry}]")
         layer7[int(number)] = protocol
     for port in ports:
         plain = str(port.get("protocol", "TCP")).lower()
@@ -176,7 +214,7 @@ def _ports(ports: Sequence[Mapping[str, Any]], said: str) -> Iterator[Port]:
 
 
 def backends(
-    asked: Want,
+    desired: DesiredLoadBalancer,
     port: Port,
     nodes: Sequence[Mapping[str, Any]],
     slices: Sequence[Mapping[str, Any]],
@@ -185,15 +223,15 @@ def backends(
     """Servers for one port: nodes by their port, or ready pods by their ENI (or by bare address).
 
     Raises:
-        WantError: A pod's address is on no ENI of the VPC.
+        ServiceError: A pod's address is on no ENI of the VPC.
     """
-    ready = _ready(asked, port, slices)
-    if asked.eni:
+    ready = _ready(desired, port, slices)
+    if desired.eni:
         pods = sorted({(ip, number) for ip, number, _ in ready})
-        bare = asked.said("server-group-type") == "ip"
+        bare = desired.annotation("server-group-type") == "ip"
         enis = {} if bare else eni_of([ip for ip, _ in pods])
         if lost := [] if bare else sorted({ip for ip, _ in pods} - enis.keys()):
-            raise WantError(f"can not find eni id for ip {', '.join(lost)} in vpc")
+            raise ServiceError(f"can not find eni id for ip {', '.join(lost)} in vpc")
         return tuple(
             Backend(
                 kind="ip" if bare else "eni",
@@ -207,29 +245,30 @@ def backends(
     pods_of: dict[str, int] = {}
     for _, _, place in ready:
         pods_of[place] = pods_of.get(place, 0) + 1
-    found = []
+    servers = []
     for node in nodes:
         name = node["metadata"]["name"]
-        if not _eligible(asked, node) or not instance_of(node):
+        if not _eligible(desired, node) or not instance_of(node):
             continue
-        if asked.local and name not in pods_of:
+        if desired.local and name not in pods_of:
             continue
-        weight = min(pods_of[name], _WEIGHT) if asked.local else _WEIGHT
-        found.append(
+        weight = min(pods_of[name], _WEIGHT) if desired.local else _WEIGHT
+        servers.append(
             Backend(kind="ecs", server=instance_of(node), ip="", port=port.node_port, weight=weight)
         )
-    return tuple(sorted(found, key=lambda b: b.server))
+    return tuple(sorted(servers, key=lambda b: b.server))
 
 
 def _ready(
-    asked: Want, port: Port, slices: Sequence[Mapping[str, Any]]
+    desired: DesiredLoadBalancer, port: Port, slices: Sequence[Mapping[str, Any]]
 ) -> list[tuple[str, int, str]]:
-    family = "IPv6" if asked.said("backend-ip-version") == "ipv6" else "IPv4"
+    family = "IPv6" if desired.annotation("backend-ip-version") == "ipv6" else "IPv4"
     return [
         (address, entry["port"], endpoint.get("nodeName") or "")
         for piece in slices
-        if piece["metadata"]["namespace"] == asked.namespace
-        and (piece["metadata"].get("labels") or {}).get("kubernetes.io/service-name") == asked.name
+        if piece["metadata"]["namespace"] == desired.namespace
+        and (piece["metadata"].get("labels") or {}).get("kubernetes.io/service-name")
+        == desired.name
         and piece.get("addressType") == family
         for entry in piece.get("ports") or ()
         if (entry.get("name") or "") == port.name
@@ -240,16 +279,20 @@ def _ready(
     ]
 
 
-def _eligible(asked: Want, node: Mapping[str, Any]) -> bool:
-    held = node["metadata"].get("labels") or {}
-    if any(label in held for label in _NOT_A_BACKEND):
+def _eligible(desired: DesiredLoadBalancer, node: Mapping[str, Any]) -> bool:
+    labels = node["metadata"].get("labels") or {}
+    if any(label in labels for label in _NOT_A_BACKEND):
         return False
-    wanted = dict(
-        entry.partition("=")[::2] for entry in asked.said("backend-label").split(",") if entry
+    required = dict(
+        entry.partition("=")[::2]
+        for entry in desired.annotation("backend-label").split(",")
+        if entry
     )
-    if any(held.get(key) != value for key, value in wanted.items()):
+    if any(labels.get(key) != value for key, value in required.items()):
         return False
-    if asked.said("remove-unscheduled-backend") == "on" and node["spec"].get("unschedulable"):
+    if desired.annotation("remove-unscheduled-backend") == "on" and node["spec"].get(
+        "unschedulable"
+    ):
         return False
     conditions = (node.get("status") or {}).get("conditions") or ()
     return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)

@@ -1,0 +1,27 @@
+"""RAM as the other services see it: in hostile mode its changes reach them later."""
+
+from __future__ import annotations
+
+from localcloud import hostility
+from localcloud.actions import Call
+from localcloud.settings import Cloud
+from localcloud.state.store import Store
+
+from .entities import PolicyHolder, Role
+from .policies import document_of
+
+
+def is_spreading(call: Call, role: Role) -> bool:
+    """Whether the other services do not see a new role yet."""
+    return not hostility.has_spread(call.cloud, role.created, call.now, "role", role.name)
+
+
+def documents_of(store: Store, cloud: Cloud, holder: PolicyHolder, now: float) -> tuple[str, ...]:
+    """The documents of the attached policies that the other services enforce."""
+    spread = (
+        attachment
+        for attachment in holder.policies
+        if hostility.has_spread(cloud, attachment.at, now, "policy", holder.name, attachment.name)
+    )
+    documents = (document_of(store, attachment) for attachment in spread)
+    return tuple(document for document in documents if document)
