@@ -1,0 +1,134 @@
+"""Configurations of the resource types that this program uses, and what is done with each.
+
+The shapes and values are those of the upstream provider's own acceptance tests
+(terraform-provider-alicloud 1.285.0, `alicloud/resource_alicloud_*_test.go`), written anew as data
+with the property names of the published SDK. `name` is the upstream test's.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from toolchain.places import SOURCES
+
+FOLDER: Final = Path(__file__).parent / "configurations"
+THINGS: Final = "things"
+"""The file of what configurations refer to."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Apply:
+    """Change properties; None takes one away. With `error`, the provider must refuse this."""
+
+    properties: Mapping[str, Any]
+    error: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Import:
+    """Import the resource by its id; all properties but `ignored` must be as they are."""
+
+    ignored: tuple[str, ...]
+
+
+Step = Apply | Import
+
+
+@dataclass(frozen=True, kw_only=True)
+class Thing:
+    """A resource that configurations refer to by `${name.property}`."""
+
+    type: str
+    properties: Mapping[str, Any]
+    followed_by: tuple[str, ...]
+    """Things that are created after it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Configuration:
+    """One resource, or some of the same kind, through all its steps."""
+
+    type: str
+    name: str
+    steps: tuple[Step, ...]
+    copies: int
+    differs: str | None
+    """Why it does not pass here."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeftOut:
+    """An upstream test that is not run."""
+
+    type: str
+    name: str
+    reason: str
+
+
+@functools.cache
+def tokens() -> Mapping[str, str]:
+    """The upstream provider's resource types → the SDK's."""
+    mapping = json.loads((SOURCES / "alicloud" / "mapping.json").read_text(encoding="utf-8"))
+    resources: Mapping[str, str] = mapping["resources"]
+    return resources
+
+
+@functools.cache
+def things() -> Mapping[str, Thing]:
+    """What configurations refer to, by name."""
+    document = yaml.safe_load((FOLDER / f"{THINGS}.yaml").read_text(encoding="utf-8"))
+    return {
+        name: Thing(
+            type=entry["type"],
+            properties=entry["properties"],
+            followed_by=tuple(entry.get("with", ())),
+        )
+        for name, entry in document.items()
+    }
+
+
+@functools.cache
+def configurations() -> tuple[Configuration, ...]:
+    """All that are run, by type."""
+    return tuple(
+        Configuration(
+            type=document["type"],
+            name=entry["name"],
+            steps=tuple(_step(step) for step in entry["steps"]),
+            copies=entry.get("copies", 1),
+            differs=entry.get("differs"),
+        )
+        for document in _documents()
+        for entry in document["configurations"]
+    )
+
+
+@functools.cache
+def left_out() -> tuple[LeftOut, ...]:
+    """All that are not run, with the reason."""
+    return tuple(
+        LeftOut(type=document["type"], name=name, reason=reason)
+        for document in _documents()
+        for name, reason in document.get("leftOut", {}).items()
+    )
+
+
+def _documents() -> list[Mapping[str, Any]]:
+    return [
+        yaml.safe_load(path.read_text(encoding="utf-8"))
+        for path in sorted(FOLDER.glob("*.yaml"))
+        if path.stem != THINGS
+    ]
+
+
+def _step(step: Mapping[str, Any]) -> Step:
+    if "importIgnoring" in step:
+        return Import(ignored=tuple(step["importIgnoring"]))
+    return Apply(properties=step["apply"], error=step.get("error"))

@@ -1,0 +1,228 @@
+"""A configuration, applied step by step by the provider, as its own acceptance tests are.
+
+After each step the resource is refreshed, and the same properties must then mean no change. At the
+end it is destroyed, and must be gone.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from tests.engine.acceptance.configurations import (
+    Apply,
+    Configuration,
+    Import,
+    things,
+    tokens,
+)
+from tests.engine.acceptance.plugin import Plugin, Properties, Refused, Resource
+
+_REFERENCE: Final = re.compile(r"\$\{(?:host\()?(\w+)\.(\w+)(?:\.(\d+))?(?:, *(\d+)\))?\}")
+# What the bridge keeps for itself.
+_BRIDGE: Final = frozenset({"__meta", "__defaults", "id", "timeouts"})
+
+
+class NotAsApplied(Exception):  # noqa: N818 - the finding
+    """The cloud does not have what was applied."""
+
+
+def run(plugin: Plugin, configuration: Configuration) -> None:
+    """Go through all steps, then destroy everything.
+
+    Raises:
+        NotAsApplied: A step leaves a difference, or something outlives its deletion.
+        Refused: The cloud or the provider refuses a step.
+    """
+    surroundings = _Surroundings(plugin=plugin, name=f"acc-{configuration.name}".replace("_", "-"))
+    copies = [
+        _Subject(
+            plugin=plugin,
+            type=configuration.type,
+            name=configuration.name if configuration.copies == 1 else f"{configuration.name}-{n}",
+            surroundings=surroundings,
+            index=n,
+        )
+        for n in range(configuration.copies)
+    ]
+    try:
+        try:
+            for number, step in enumerate(configuration.steps, 1):
+                for subject in copies:
+                    _do(subject, step, number)
+        finally:
+            for subject in copies:
+                subject.destroy()
+    finally:
+        surroundings.destroy()
+
+
+def _do(subject: _Subject, step: Apply | Import, number: int) -> None:
+    try:
+        match step:
+            case Import():
+                subject.check_import(step.ignored)
+            case Apply(error=None):
+                subject.apply(step.properties)
+            case Apply():
+                subject.apply_refused(step.properties, step.error)
+    except (Refused, NotAsApplied) as error:
+        raise type(error)(f"step {number}: {error}") from None
+
+
+@dataclass(kw_only=True)
+class _Surroundings:
+    """The things that a configuration refers to, created when a reference asks for them."""
+
+    plugin: Plugin
+    name: str
+    created: dict[str, tuple[str, Resource]] = field(default_factory=dict)
+
+    def resolve(self, value: Any, index: int = 0) -> Any:  # noqa: ANN401 - JSON values
+        """Replace the references in a value; create what they refer to."""
+        if isinstance(value, Mapping):
+            return {key: self.resolve(one, index) for key, one in value.items()}
+        if isinstance(value, list):
+            return [self.resolve(one, index) for one in value]
+        if not isinstance(value, str):
+            return value
+        text = value.replace("${name}", self.name).replace("${index}", str(index))
+        whole = _REFERENCE.fullmatch(text)
+        if whole is not None:
+            return self._referred(whole)
+        return _REFERENCE.sub(lambda match: str(self._referred(match)), text)
+
+    def _referred(self, match: re.Match[str]) -> Any:  # noqa: ANN401 - JSON values
+        thing, key, position, offset = match.groups()
+        resource = self._thing(thing)
+        value = resource.id if key == "id" else resource.state[key]
+        if position is not None:
+            value = sorted(value)[int(position)]
+        if offset is not None:
+            value = str(ipaddress.ip_network(value)[int(offset)])
+        return value
+
+    def _thing(self, name: str) -> Resource:
+        if name not in self.created:
+            thing = things()[name.rstrip("0123456789")]
+            urn = _urn(thing.type, f"{self.name}-{name}")
+            inputs = self.plugin.check(urn, self.resolve(thing.properties))
+            self.created[name] = (urn, self.plugin.create(urn, inputs))
+            for follower in thing.followed_by:
+                self._thing(follower)
+        return self.created[name][1]
+
+    def destroy(self) -> None:
+        """Delete everything that was created, last first."""
+        while self.created:
+            _, (urn, resource) = self.created.popitem()
+            self.plugin.delete(urn, resource)
+
+
+@dataclass(kw_only=True)
+class _Subject:
+    """The resource that a configuration is about."""
+
+    plugin: Plugin
+    type: str
+    name: str
+    surroundings: _Surroundings
+    index: int
+    properties: dict[str, Any] = field(default_factory=dict)
+    inputs: Properties = field(default_factory=dict)
+    resource: Resource | None = None
+
+    @property
+    def urn(self) -> str:
+        return _urn(self.type, self.name)
+
+    def apply(self, changes: Properties) -> None:
+        """Create or change the resource; it must then be as applied."""
+        inputs = self._checked(changes)
+        if self.resource is None:
+            self.resource = self.plugin.create(self.urn, inputs)
+        else:
+            change = self.plugin.diff(self.urn, self.resource, self.inputs, inputs)
+            if change.replaces:
+                self.plugin.delete(self.urn, self.resource)
+                self.resource = None
+                inputs = self.plugin.check(self.urn, self.surroundings.resolve(self.properties))
+                self.resource = self.plugin.create(self.urn, inputs)
+            elif change.updates:
+                self.resource = self.plugin.update(self.urn, self.resource, self.inputs, inputs)
+        self.inputs = inputs
+        self._refresh()
+        change = self.plugin.diff(self.urn, self.resource, inputs, inputs)
+        if change.updates or change.replaces:
+            differences = {
+                key: {"applied": inputs.get(key), "there": self.resource.state.get(key)}
+                for key in (*change.replaces, *change.updates)
+            }
+            raise NotAsApplied(f"the plan is not empty afterwards: {differences}")
+
+    def apply_refused(self, changes: Properties, error: str | None) -> None:
+        """Change the resource; the provider must refuse that."""
+        try:
+            self.apply(changes)
+        except Refused as refusal:
+            if error is not None and error not in str(refusal):
+                raise
+            return
+        raise NotAsApplied(f"not refused, although {error!r} was expected")
+
+    def check_import(self, ignored: Iterable[str]) -> None:
+        """Import the resource by its id and compare."""
+        assert self.resource is not None
+        imported = self.plugin.read(self.urn, self.resource.id)
+        if imported is None:
+            raise NotAsApplied("the import does not find the resource")
+        ours, theirs = _comparable(self.resource.state), _comparable(imported.state)
+        keys = (ours.keys() | theirs.keys()) - set(ignored) - _BRIDGE
+        differences = {
+            key: {"imported": theirs.get(key), "there": ours.get(key)}
+            for key in sorted(keys)
+            if ours.get(key) != theirs.get(key)
+        }
+        if differences:
+            raise NotAsApplied(f"the import differs: {differences}")
+
+    def destroy(self) -> None:
+        """Delete the resource; it must be gone afterwards."""
+        if self.resource is None:
+            return
+        self.plugin.delete(self.urn, self.resource)
+        if self.plugin.read(self.urn, self.resource.id, self.resource.state, self.inputs):
+            raise NotAsApplied("still there after its deletion")
+
+    def _checked(self, changes: Properties) -> Properties:
+        for key, value in changes.items():
+            if value is None:
+                self.properties.pop(key, None)
+            else:
+                self.properties[key] = value
+        resolved = self.surroundings.resolve(self.properties, self.index)
+        return self.plugin.check(self.urn, resolved, self.inputs or None)
+
+    def _refresh(self) -> None:
+        assert self.resource is not None
+        refreshed = self.plugin.read(self.urn, self.resource.id, self.resource.state, self.inputs)
+        if refreshed is None:
+            raise NotAsApplied("gone after the step")
+        self.resource = refreshed
+
+
+def _urn(type_: str, name: str) -> str:
+    return f"urn:pulumi:acceptance::acceptance::{tokens()[type_]}::{name}"
+
+
+def _comparable(value: Any) -> Any:  # noqa: ANN401 - JSON values
+    """A value in which order of lists and absence of what is empty do not matter."""
+    if isinstance(value, Mapping):
+        entries = {key: _comparable(one) for key, one in value.items() if key not in _BRIDGE}
+        return {key: one for key, one in entries.items() if one not in (None, "", [], {})}
+    if isinstance(value, list):
+        return sorted((_comparable(one) for one in value), key=repr)
+    return value

@@ -1,0 +1,79 @@
+"""The provider's own acceptance configurations, applied by the real provider to the local cloud."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from localcloud.settings import ROOT_KEY_ID, ROOT_SECRET, Cloud
+from tests.engine.acceptance import lifecycle
+from tests.engine.acceptance.configurations import Configuration, configurations
+from tests.engine.acceptance.plugin import PLUGIN, Plugin
+from tests.localcloud.cloud_thread import CloudThread, Judge
+
+pytestmark = pytest.mark.engine
+
+# The provider spends its time waiting: it looks at a resource every few seconds.
+_AT_ONCE: Final = 16
+
+
+def _parameters() -> list[object]:
+    return [
+        pytest.param(
+            configuration,
+            id=configuration.name,
+            marks=[pytest.mark.xfail(reason=configuration.differs, strict=True)]
+            if configuration.differs
+            else [],
+        )
+        for configuration in configurations()
+    ]
+
+
+@pytest.fixture(scope="module")
+def judge() -> Judge:
+    """Everything that the local cloud answers, held against the published models."""
+    return Judge()
+
+
+@pytest.fixture(scope="module")
+def runs(
+    tmp_path_factory: pytest.TempPathFactory, judge: Judge, request: pytest.FixtureRequest
+) -> Iterator[Mapping[str, Future[None]]]:
+    """The configurations that were selected, all at once, by name."""
+    if not os.access(PLUGIN, os.X_OK):
+        pytest.fail(f"{PLUGIN} is not there; run `python -m toolchain ensure`")
+    selected = [
+        item.callspec.params["configuration"]
+        for item in request.session.items
+        if item.path == Path(__file__) and isinstance(item, pytest.Function)
+        if hasattr(item, "callspec")
+    ]
+    cloud = CloudThread.start(tmp_path_factory.mktemp("cloud"), Cloud(), judge)
+    try:
+        with (
+            Plugin(
+                port=cloud.port,
+                ca=cloud.ca,
+                region=cloud.cloud.region,
+                key=ROOT_KEY_ID,
+                secret=ROOT_SECRET,
+            ) as plugin,
+            ThreadPoolExecutor(max_workers=_AT_ONCE) as pool,
+        ):
+            yield {one.name: pool.submit(lifecycle.run, plugin, one) for one in selected}
+            pool.shutdown(cancel_futures=True)
+    finally:
+        cloud.close()
+
+
+@pytest.mark.parametrize("configuration", _parameters())
+def test_a_configuration_is_applied_imported_and_destroyed(
+    runs: Mapping[str, Future[None]], configuration: Configuration
+) -> None:
+    runs[configuration.name].result()
