@@ -27,7 +27,7 @@ from planning.transitions.steps import (
     Step,
     Transition,
 )
-from planning.transitions.versions import judge_versions
+from planning.transitions.versions import judge_first_version, judge_versions
 
 _COMPARED: Final = (
     "This stack was deployed by an earlier release, and only what that one has written down is "
@@ -48,7 +48,7 @@ def judge(before: Record | EarlierRelease, after: Record, cluster: Cluster) -> T
             (_first_run(before, after, cluster), judge_versions(before, after, cluster))
         )
     if not before.nodes and not before.cluster:
-        return together((judge_nodes(before, after),))
+        return together((judge_first_version(after), judge_nodes(before, after)))
     nodes = fates(before, after)
     return together(
         (
