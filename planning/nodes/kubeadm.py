@@ -190,9 +190,12 @@ def _kubelet() -> dict[str, object]:
 def _kube_proxy(plan: ClusterPlan) -> dict[str, object]:
     """Masquerade what pods send to services, or a backend on another node answers past the host.
 
-    The mode is named because a kube-proxy of 1.37 warns without one, and 1.40 takes nftables
-    (docs/decisions/versions.md tells what is missing for nftables here). Pods lie in the VPC, outside `clusterCIDR`; without one kube-proxy would take all traffic for
+    Pods lie in the VPC, outside `clusterCIDR`; without one kube-proxy would take all traffic for
     local (docs/data-plane.md, finding B; kube-proxy's detect-local rules).
+
+    The mode is named because a kube-proxy of 1.37 warns without one, and that of 1.40 takes
+    nftables by default (cmd/kube-proxy/app/server_linux.go of 1.37). What nftables lacks here is
+    in docs/decisions/versions.md.
     """
     return {
         "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",

@@ -279,7 +279,7 @@ def test_workers_are_not_newer_than_the_only_api_server() -> None:
 
 @pytest.mark.parametrize("planes", [1, 3])
 def test_every_machine_of_an_earlier_release_is_kept(planes: int) -> None:
-    before = EarlierRelease(workers=("workers-0", "workers-1"), kubernetes="1.35.4")
+    before = EarlierRelease(workers=("workers-0", "workers-1"), kubernetes="1.36.3")
     judged = judge(before, recorded(clustered(planes=planes, workers=2)), Holders())
     assert [(type(step), step.node) for step in steps(judged) if isinstance(step, KeepMachine)] == [
         *((KeepMachine, f"masters-{n}") for n in range(planes)),
@@ -290,6 +290,6 @@ def test_every_machine_of_an_earlier_release_is_kept(planes: int) -> None:
 
 
 def test_no_node_leaves_in_the_first_run_over_an_earlier_release() -> None:
-    before = EarlierRelease(workers=("workers-0", "workers-9"), kubernetes="1.35.4")
+    before = EarlierRelease(workers=("workers-0", "workers-9"), kubernetes="1.36.3")
     judged = judge(before, recorded(clustered(workers=1)), Holders(control_planes=("masters-0",)))
     assert refused(judged) == ("nodePools", "nodePools")
