@@ -93,7 +93,10 @@ def _first_refusals(before: EarlierRelease, after: Record, cluster: Cluster) -> 
             [str(version)],
             path="kubernetes.version",
             rule="Kubernetes is not upgraded in the first run of a new release of this program.",
-            reason=f"That run writes down that the machines have {before.kubernetes}.",
+            reason=f"That run writes down that the machines have {before.kubernetes}. If nobody "
+            "edited the version, the default has moved.",
+            remedy=f"Write kubernetes.version: {before.kubernetes}, run `pulumi up`, and upgrade "
+            "afterwards.",
         )
 
 
@@ -128,13 +131,20 @@ def _changed_machines(before: EarlierRelease, after: Record) -> Iterator[Refusal
         )
 
 
-def _first_refusal(names: list[str], *, path: str = "nodePools", rule: str, reason: str) -> Refusal:
+def _first_refusal(
+    names: list[str],
+    *,
+    path: str = "nodePools",
+    rule: str,
+    reason: str,
+    remedy: str = "Take the edit back, run `pulumi up`, then make the edit and run it again.",
+) -> Refusal:
     return Refusal(
         path=path,
         value=", ".join(names),
         rule=rule,
         reason=reason,
-        remedy="Take the edit back, run `pulumi up`, then make the edit and run it again.",
+        remedy=remedy,
     )
 
 

@@ -6,6 +6,7 @@ from typing import Final
 
 import pytest
 
+from config.rules.kubernetes import DEFAULT_VERSION, NEW_CLUSTERS
 from toolchain.keys import key_of
 from toolchain.pins import (
     BUILDS,
@@ -136,3 +137,9 @@ def test_every_staging_module_has_the_version_of_its_kubernetes(name: str) -> No
     ]
     staged = {line.split()[-1] for line in lines if " => " in line}
     assert staged == {required.replace("v1.", "v0.")}
+
+
+def test_every_minor_that_a_new_cluster_may_have_can_be_built() -> None:
+    versions = (PREVIOUS_KUBERNETES_VERSION, KUBERNETES_VERSION, NEXT_KUBERNETES_VERSION)
+    assert [int(version.split(".")[1]) for version in versions] == list(NEW_CLUSTERS)
+    assert DEFAULT_VERSION == KUBERNETES_VERSION

@@ -196,7 +196,15 @@ def test_the_version_is_exact() -> None:
 
 
 @pytest.mark.parametrize(
-    ("version", "tag"), [("1.31.9", "3.10"), ("1.33.2", "3.10"), ("1.34.0", "3.10.1")]
+    ("version", "tag"),
+    [
+        ("1.31.9", "3.10"),
+        ("1.33.2", "3.10"),
+        ("1.34.0", "3.10.1"),
+        ("1.35.4", "3.10.1"),
+        ("1.36.3", "3.10.2"),
+        ("1.37.2", "3.10.2"),
+    ],
 )
 def test_the_sandbox_image_is_the_versions_own(version: str, tag: str) -> None:
     plan = planned(small({"kubernetes": {"version": version, "mirrors": "global"}}))
