@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -11,19 +12,40 @@ import yaml
 
 from operations.engine.places import ROOT
 from tests.engine.local_cloud import CLUSTER, Done, SecondCloud
-from toolchain.pins import KUBERNETES_VERSION, PREVIOUS_KUBERNETES_VERSION
+from toolchain.pins import (
+    KUBERNETES_VERSION,
+    NEXT_KUBERNETES_VERSION,
+    PREVIOUS_KUBERNETES_VERSION,
+)
 from toolchain.places import Places
 
-OLD, NEW = PREVIOUS_KUBERNETES_VERSION, KUBERNETES_VERSION
+
+@dataclass(frozen=True, kw_only=True)
+class UpgradePath:
+    """From one minor to the next. Versions have no leading v."""
+
+    old: str
+    new: str
+
+    def __str__(self) -> str:
+        """As the id of a test."""
+        return f"{self.old} to {self.new}"
+
+    def need_both(self) -> None:
+        """Fail with what to do when the machines could not install one of the two."""
+        places = Places(home=ROOT / ".local")
+        for version in (self.old, self.new):
+            if version != KUBERNETES_VERSION and not places.of_kubernetes(version).exists():
+                pytest.fail(
+                    f"Kubernetes {version} is not built: run `python -m toolchain ensure "
+                    "--previous-kubernetes --next-kubernetes`, or `make nightly`"
+                )
 
 
-def need_the_previous_kubernetes() -> None:
-    """Fail with what to do when the machines could not install it."""
-    if not Places(home=ROOT / ".local").of_kubernetes(OLD).exists():
-        pytest.fail(
-            f"Kubernetes {OLD} is not built: run `python -m toolchain ensure "
-            "--previous-kubernetes`, or `make nightly`"
-        )
+PATHS = (
+    UpgradePath(old=PREVIOUS_KUBERNETES_VERSION, new=KUBERNETES_VERSION),
+    UpgradePath(old=KUBERNETES_VERSION, new=NEXT_KUBERNETES_VERSION),
+)
 
 
 def of_kubernetes(cloud: SecondCloud, version: str) -> None:

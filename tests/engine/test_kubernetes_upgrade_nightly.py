@@ -18,9 +18,8 @@ from operations.engine.places import ROOT
 from operations.failure import ExitCode
 from planning.addresses.canonical import expand
 from tests.engine.kubernetes_versions import (
-    NEW,
-    OLD,
-    need_the_previous_kubernetes,
+    PATHS,
+    UpgradePath,
     of_kubernetes,
     pools,
     upgrade,
@@ -47,23 +46,30 @@ WEB = {
 }
 
 
+@pytest.fixture(scope="module", params=PATHS, ids=str)
+def path(request: pytest.FixtureRequest) -> UpgradePath:
+    """The two minors of an upgrade."""
+    assert isinstance(request.param, UpgradePath)
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def previous(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecondCloud]:
-    """The local stack at the previous minor, with pods of a Deployment on it."""
-    need_the_previous_kubernetes()
-    made = second_cloud(tmp_path_factory.mktemp("previous") / "home")
-    of_kubernetes(made, OLD)
+def cloud(tmp_path_factory: pytest.TempPathFactory, path: UpgradePath) -> Iterator[SecondCloud]:
+    """The local stack at the older minor, with pods of a Deployment on it."""
+    path.need_both()
+    cloud = second_cloud(tmp_path_factory.mktemp("upgraded") / "home")
+    of_kubernetes(cloud, path.old)
     try:
-        done = made.operations("up")
-        assert done.status == 0, made.explain(done)
-        path = made.places.home / "web.yaml"
-        path.write_text(yaml.safe_dump(WEB))
-        made.run("kubectl", "apply", "-f", str(path), check=True)
-        made.run("kubectl", "rollout", "status", "deployment/web", "--timeout=100s", check=True)
-        yield made
+        done = cloud.operations("up")
+        assert done.status == 0, cloud.explain(done)
+        web = cloud.places.home / "web.yaml"
+        web.write_text(yaml.safe_dump(WEB))
+        cloud.run("kubectl", "apply", "-f", str(web), check=True)
+        cloud.run("kubectl", "rollout", "status", "deployment/web", "--timeout=100s", check=True)
+        yield cloud
     finally:
-        made.operations("down", "--discard", deadline=120)
-        made.kill_everything()
+        cloud.operations("down", "--discard", deadline=120)
+        cloud.kill_everything()
 
 
 def on_machine(cloud: SecondCloud, node: str, script: str) -> Done:
@@ -76,21 +82,21 @@ def on_machine(cloud: SecondCloud, node: str, script: str) -> Done:
     )
 
 
-def runbooks_script() -> str:
+def runbooks_script(path: UpgradePath) -> str:
     """What the runbook says to run on the only control plane, with this test's versions."""
     section = RUNBOOK.read_text(encoding="utf-8").partition("\n## One control plane\n")[2]
     script = section.partition("```sh\n")[2].partition("```")[0]
     assert re.search(r"^OLD=\S+ NEW=\S+$", script, re.MULTILINE), script
     return "set -eux\n" + re.sub(
-        r"^OLD=\S+ NEW=\S+$", f"OLD={OLD} NEW={NEW}", script, flags=re.MULTILINE
+        r"^OLD=\S+ NEW=\S+$", f"OLD={path.old} NEW={path.new}", script, flags=re.MULTILINE
     )
 
 
 def settings_of_kubelet(cloud: SecondCloud, node: str) -> Mapping[str, Any]:
     done = on_machine(cloud, node, "cat /var/lib/kubelet/config.yaml")
-    found = yaml.safe_load(done.out)
-    assert isinstance(found, dict), done.said
-    return found
+    settings = yaml.safe_load(done.out)
+    assert isinstance(settings, dict), done.said
+    return settings
 
 
 def addresses_of_pools(cloud: SecondCloud, node: str) -> set[IPv4Address]:
@@ -103,79 +109,82 @@ def addresses_of_pools(cloud: SecondCloud, node: str) -> set[IPv4Address]:
     }
 
 
-def test_every_part_runs_the_previous_minor(previous: SecondCloud) -> None:
-    assert versions(previous) == dict.fromkeys(("master", "worker", "/version"), f"v{OLD}")
+def test_every_part_runs_the_older_minor(cloud: SecondCloud, path: UpgradePath) -> None:
+    assert versions(cloud) == dict.fromkeys(("master", "worker", "/version"), f"v{path.old}")
 
 
 def test_the_version_alone_in_the_stack_file_is_refused_and_nothing_changes(
-    previous: SecondCloud,
+    cloud: SecondCloud, path: UpgradePath
 ) -> None:
-    before = previous.outputs()["nodes"]
-    of_kubernetes(previous, NEW)
+    before = cloud.outputs()["nodes"]
+    of_kubernetes(cloud, path.new)
     try:
-        done = upgrade(previous, "--go")
+        done = upgrade(cloud, "--go")
     finally:
-        of_kubernetes(previous, OLD)
+        of_kubernetes(cloud, path.old)
     assert done.status == ExitCode.REFUSED, done.said
     assert "is the only control plane" in " ".join(done.err.split())
-    assert previous.outputs()["nodes"] == before
+    assert cloud.outputs()["nodes"] == before
 
 
-def test_the_only_control_plane_is_upgraded_where_it_is(previous: SecondCloud) -> None:
-    before = settings_of_kubelet(previous, "master")
-    standing = pools(previous)
-    done = on_machine(previous, "master", runbooks_script())
+def test_the_only_control_plane_is_upgraded_where_it_is(
+    cloud: SecondCloud, path: UpgradePath
+) -> None:
+    before = settings_of_kubelet(cloud, "master")
+    standing = pools(cloud)
+    done = on_machine(cloud, "master", runbooks_script(path))
     assert done.status == 0, done.said
-    assert versions(previous) == {
-        "master": f"v{NEW}",
-        "worker": f"v{OLD}",
-        "/version": f"v{NEW}",
+    assert versions(cloud) == {
+        "master": f"v{path.new}",
+        "worker": f"v{path.old}",
+        "/version": f"v{path.new}",
     }
-    assert settings_of_kubelet(previous, "master")["maxPods"] == before["maxPods"]
-    assert pools(previous) == standing
+    assert settings_of_kubelet(cloud, "master")["maxPods"] == before["maxPods"]
+    assert pools(cloud) == standing
 
 
-def test_the_command_does_the_rest(previous: SecondCloud) -> None:
-    before, standing = previous.outputs()["nodes"], pools(previous)
-    of_kubernetes(previous, NEW)
-    shown = upgrade(previous)
+def test_the_command_does_the_rest(cloud: SecondCloud, path: UpgradePath) -> None:
+    before, standing = cloud.outputs()["nodes"], pools(cloud)
+    of_kubernetes(cloud, path.new)
+    shown = upgrade(cloud)
     assert shown.status == 0, shown.said
     assert re.findall(r"^ *\d+ +(\S+)", shown.out, re.MULTILINE) == ["workers"], shown.said
-    done = upgrade(previous, "--go")
-    assert done.status == 0, previous.explain(done)
-    assert versions(previous) == dict.fromkeys(("master", "worker", "/version"), f"v{NEW}")
-    after = previous.outputs()["nodes"]
+    done = upgrade(cloud, "--go")
+    assert done.status == 0, cloud.explain(done)
+    assert versions(cloud) == dict.fromkeys(("master", "worker", "/version"), f"v{path.new}")
+    after = cloud.outputs()["nodes"]
     assert after["worker"]["instanceId"] != before["worker"]["instanceId"]
     assert after["master"]["instanceId"] == before["master"]["instanceId"]
-    assert pools(previous) == standing
-    assert "runs what its file says" in upgrade(previous).out
+    assert pools(cloud) == standing
+    assert "runs what its file says" in upgrade(cloud).out
 
 
-def test_every_component_has_the_new_version(previous: SecondCloud) -> None:
+def test_every_component_has_the_new_version(cloud: SecondCloud, path: UpgradePath) -> None:
     images = {
         container["image"].rpartition("/")[2]
-        for pod in previous.kubectl("get", "pods", "-n", "kube-system")["items"]
+        for pod in cloud.kubectl("get", "pods", "-n", "kube-system")["items"]
         for container in pod["spec"]["containers"]
         if container["image"].rpartition("/")[2].startswith("kube-")
     }
     assert images == {
-        f"kube-{part}:v{NEW}" for part in ("apiserver", "controller-manager", "scheduler", "proxy")
+        f"kube-{part}:v{path.new}"
+        for part in ("apiserver", "controller-manager", "scheduler", "proxy")
     }
 
 
-def test_pods_have_addresses_of_their_nodes_pools(previous: SecondCloud) -> None:
-    previous.run("kubectl", "rollout", "restart", "deployment/web", check=True)
-    previous.run("kubectl", "rollout", "status", "deployment/web", "--timeout=100s", check=True)
+def test_pods_have_addresses_of_their_nodes_pools(cloud: SecondCloud) -> None:
+    cloud.run("kubectl", "rollout", "restart", "deployment/web", check=True)
+    cloud.run("kubectl", "rollout", "status", "deployment/web", "--timeout=100s", check=True)
     pods = [
         pod
-        for pod in previous.kubectl("get", "pods", "-l", "app=web")["items"]
+        for pod in cloud.kubectl("get", "pods", "-l", "app=web")["items"]
         if "deletionTimestamp" not in pod["metadata"]
     ]
     assert len(pods) == 3
     for pod in pods:
         address = IPv4Address(pod["status"]["podIP"])
-        assert address in addresses_of_pools(previous, pod["spec"]["nodeName"])
+        assert address in addresses_of_pools(cloud, pod["spec"]["nodeName"])
 
 
-def test_nothing_is_left_to_do(previous: SecondCloud) -> None:
-    assert previewed(previous.pulumi("preview", "--json")) == []
+def test_nothing_is_left_to_do(cloud: SecondCloud) -> None:
+    assert previewed(cloud.pulumi("preview", "--json")) == []

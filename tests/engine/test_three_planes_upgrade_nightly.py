@@ -9,9 +9,8 @@ import pytest
 import yaml
 
 from tests.engine.kubernetes_versions import (
-    NEW,
-    OLD,
-    need_the_previous_kubernetes,
+    PATHS,
+    UpgradePath,
     of_kubernetes,
     pools,
     upgrade,
@@ -26,22 +25,31 @@ pytestmark = [pytest.mark.nightly, pytest.mark.timeout(3600)]
 ADDRESSES = {"10.64.0.16", "10.64.32.32", "10.64.64.48"}
 
 
+@pytest.fixture(scope="module", params=PATHS, ids=str)
+def path(request: pytest.FixtureRequest) -> UpgradePath:
+    """The two minors of an upgrade."""
+    assert isinstance(request.param, UpgradePath)
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def three_of_previous(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecondCloud]:
-    """Three control planes in three zones and one worker, at the previous minor."""
-    need_the_previous_kubernetes()
-    made = second_cloud(tmp_path_factory.mktemp("three-previous") / "home")
-    document = yaml.safe_load(made.config_file.read_text())
+def three_planes(
+    tmp_path_factory: pytest.TempPathFactory, path: UpgradePath
+) -> Iterator[SecondCloud]:
+    """Three control planes in three zones and one worker, at the older minor."""
+    path.need_both()
+    cloud = second_cloud(tmp_path_factory.mktemp("three-planes") / "home")
+    document = yaml.safe_load(cloud.config_file.read_text())
     three_zones(document)
-    made.config_file.write_text(yaml.safe_dump(document, sort_keys=False))
-    of_kubernetes(made, OLD)
+    cloud.config_file.write_text(yaml.safe_dump(document, sort_keys=False))
+    of_kubernetes(cloud, path.old)
     try:
-        done = made.operations("up")
-        assert done.status == 0, made.explain(done)
-        yield made
+        done = cloud.operations("up")
+        assert done.status == 0, cloud.explain(done)
+        yield cloud
     finally:
-        made.operations("down", "--discard", deadline=120)
-        made.kill_everything()
+        cloud.operations("down", "--discard", deadline=120)
+        cloud.kill_everything()
 
 
 def etcd_members(cloud: SecondCloud) -> set[str]:
@@ -55,13 +63,13 @@ def etcd_members(cloud: SecondCloud) -> set[str]:
 
 
 def test_one_command_replaces_every_machine_while_the_api_answers(
-    three_of_previous: SecondCloud,
+    three_planes: SecondCloud, path: UpgradePath
 ) -> None:
-    cloud = three_of_previous
+    cloud = three_planes
     everybody = (*MASTERS, "workers-0")
-    assert versions(cloud) == dict.fromkeys((*everybody, "/version"), f"v{OLD}")
+    assert versions(cloud) == dict.fromkeys((*everybody, "/version"), f"v{path.old}")
     before, standing = cloud.outputs(), pools(cloud)
-    of_kubernetes(cloud, NEW)
+    of_kubernetes(cloud, path.new)
     shown = upgrade(cloud)
     assert shown.status == 0, shown.said
     targets = re.findall(r"^ *\d+ +\S+(?: \S+)* {2,}(\S+)", shown.out, re.MULTILINE)
@@ -70,7 +78,7 @@ def test_one_command_replaces_every_machine_while_the_api_answers(
         done = upgrade(cloud, "--go")
     assert done.status == 0, cloud.explain(done)
     assert answers.longest_silence < 15, answers.said
-    assert versions(cloud) == dict.fromkeys((*everybody, "/version"), f"v{NEW}")
+    assert versions(cloud) == dict.fromkeys((*everybody, "/version"), f"v{path.new}")
     after = cloud.outputs()["nodes"]
     for node in everybody:
         assert after[node]["instanceId"] != before["nodes"][node]["instanceId"]
@@ -79,6 +87,6 @@ def test_one_command_replaces_every_machine_while_the_api_answers(
     assert etcd_members(cloud) == ADDRESSES
 
 
-def test_nothing_is_left_to_do_for_three(three_of_previous: SecondCloud) -> None:
-    assert "runs what its file says" in upgrade(three_of_previous).out
-    assert previewed(three_of_previous.pulumi("preview", "--json")) == []
+def test_nothing_is_left_to_do_for_three(three_planes: SecondCloud) -> None:
+    assert "runs what its file says" in upgrade(three_planes).out
+    assert previewed(three_planes.pulumi("preview", "--json")) == []

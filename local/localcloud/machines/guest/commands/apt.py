@@ -113,8 +113,8 @@ def plain_words(words: Sequence[str]) -> list[str]:
 def _versions(built: Sequence[str], offered: Sequence[str]) -> str:
     return (
         f"E: sources lead to Kubernetes {', '.join(offered) or 'of no version that is built'}; "
-        f"the toolchain has built {', '.join(built)} (simulated apt-get; one minor more by "
-        "`python -m toolchain ensure --previous-kubernetes`)"
+        f"the toolchain has built {', '.join(built)} (simulated apt-get; the minors on "
+        "either side by `python -m toolchain ensure --previous-kubernetes --next-kubernetes`)"
     )
 
 
