@@ -156,13 +156,12 @@ def ram_trust_policy() -> Object:
     }
 
 
-def ram_policy(plan: ClusterPlan) -> Object:
+def ram_policy() -> Object:
     """What the controller may do, derived from the calls of v2.14's node, service and nlb parts.
 
     Not among them: routes, ENI attributes (`--skip-disable-source-dest-check`), and all that
     changes security groups, which only an NLB's `loadBalancerSourceRanges` needs.
     """
-    del plan
     return {
         "Version": "1",
         "Statement": [

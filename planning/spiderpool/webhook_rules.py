@@ -137,14 +137,14 @@ def _mutated(spec: Spec, version: int) -> Spec:
     for field in ("ips", "excludeIPs"):
         entries = texts(spec.get(field))
         if len(entries) > 1:
-            merged = _merged(entries, version)
-            if merged is None:
+            sorted_ranges = _sorted_ranges(entries, version)
+            if sorted_ranges is None:
                 break  # its error ends the mutation, and only a log says so
-            changed[field] = merged
+            changed[field] = sorted_ranges
     return changed
 
 
-def _merged(entries: Sequence[str], version: int) -> list[str] | None:
+def _sorted_ranges(entries: Sequence[str], version: int) -> list[str] | None:
     numbers: set[int] = set()
     for entry in entries:
         ends = [address_of(part) for part in entry.split("-")]
