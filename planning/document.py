@@ -1,4 +1,4 @@
-"""YAML as people would write it: keys in the order given, texts of several lines as blocks."""
+"""YAML as people write it: keys in their original order, texts of several lines as blocks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The Alibaba Cloud Controller Manager by our own manifest (decision D7).
+"""The Alibaba Cloud Controller Manager by our own manifest.
+
+docs/decisions/cloud-controller-manifest.md has the reasons.
 
 Upstream's manifests select a label that kubeadm no longer sets and grant more than v2.14 uses.
 Routes are off from the first start: pods have VPC addresses, and a route controller would mark

@@ -275,7 +275,6 @@ def test_only_ecs_may_take_the_role() -> None:
 
 
 def test_the_policy_names_every_action_and_fits_its_limit() -> None:
-    plan = stack_plan("local")
     assert not [action for action in policy_actions() if "*" in action]
     assert len(json.dumps(ram_policy())) < POLICY_LIMIT
 
