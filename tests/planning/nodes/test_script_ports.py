@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from config.facts.ports import API_SERVER, ETCD_CLIENT
+from config.facts.ports import API_SERVER, ETCD_CLIENT, KUBELET_HEALTH
 
 pytestmark = pytest.mark.unit
 
@@ -15,8 +15,8 @@ SCRIPTS = Path(__file__).parents[3] / "planning" / "nodes"
 
 
 @pytest.mark.parametrize("script", ["bootstrap.sh", "common.sh", "node.sh"])
-def test_a_script_connects_to_the_ports_of_the_api_server_and_of_etcd_only(script: str) -> None:
+def test_a_script_connects_to_ports_of_the_cluster_only(script: str) -> None:
     text = (SCRIPTS / script).read_text(encoding="utf-8")
     ports = {int(port) for port in re.findall(r"(?:[}\w]:|\banswers \"\S+\" )(\d{4,5})\b", text)}
     assert ports
-    assert ports <= {API_SERVER, ETCD_CLIENT}
+    assert ports <= {API_SERVER, ETCD_CLIENT, KUBELET_HEALTH}
