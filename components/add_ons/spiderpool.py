@@ -15,6 +15,7 @@ from components.add_ons.admission import reached_hook
 from components.machines.answers import ipv6_pool_ips, pool_ips
 from components.machines.nodes import Node, NodeInterface
 from planning.model import ClusterPlan, IPPoolPlan
+from planning.names import multus_config_name
 from planning.nodes.secrets import ClusterSecrets
 from planning.spiderpool.chart import (
     API_VERSION,
@@ -102,7 +103,7 @@ class Spiderpool(pulumi.ComponentResource):
         )
         configs = [
             self._object(
-                f"ipvlan-{nic}",
+                multus_config_name(nic),
                 kind="SpiderMultusConfig",
                 namespace=NAMESPACE,
                 spec=multus_config_spec(args.plan, nic),

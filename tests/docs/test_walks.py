@@ -48,4 +48,4 @@ def test_the_example_of_a_pools_range_is_the_plans() -> None:
     example = " ".join(WALKS.partition("For example, the node `workers-0`")[2].split())
     assert f"addresses in {plan.network.vswitches[nic.vswitch].cidr}." in example
     assert f"= {nic.primary}, the primary address" in example
-    assert f"{nic.pod_address_count} pod addresses make the range {ips}." in example
+    assert f"{nic.pods.count} pod addresses make the range {ips}." in example
