@@ -13,7 +13,7 @@ pytestmark = pytest.mark.unit
 
 
 class GaveUpError(Exception):
-    """What a wait raises here at its end."""
+    """Raised at the end of a wait."""
 
 
 class Clock:
