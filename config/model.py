@@ -87,7 +87,7 @@ class AddressMode(StrEnum):
 
 
 class CloudConfig(Model):
-    """Which Alibaba Cloud the stack talks to. Credentials never stand here."""
+    """Which Alibaba Cloud the stack talks to. It never contains credentials."""
 
     account_type: Literal["Domestic", "International"] = "Domestic"
     """Domestic for accounts of aliyun.com, International for alibabacloud.com."""

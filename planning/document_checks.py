@@ -1,4 +1,4 @@
-"""What is wrong with the documents that a plan turns into, found without any secret."""
+"""Problems of the documents that are generated from a plan, without any secret."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def pool_problems(plan: ClusterPlan) -> Iterator[Problem]:
 def user_data_problems(plan: ClusterPlan) -> Iterator[Problem]:
     """User-data beyond its limit, one problem for a pool.
 
-    Written with stand-ins as long as real secrets are. Only the node with the longest labels of
-    each pool is looked at: all else is the same for its neighbours.
+    The user-data is rendered with stand-ins that are as long as real secrets. Only the node with
+    the longest name and labels of each pool is rendered: its neighbours differ in nothing else.
     """
     largest: dict[str, NodePlan] = {}
     for node in plan.nodes.values():

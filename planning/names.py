@@ -42,7 +42,7 @@ def controller_role_name(cluster: str, region: str) -> str:
 
 
 def vswitch_key(subnet: str, zone: str) -> str:
-    """A vSwitch in the plan; zones of one region are equally long, so no two pairs meet."""
+    """A vSwitch in the plan; zones of a region have equal lengths, so each pair has its own key."""
     return f"{subnet}-{zone}"
 
 

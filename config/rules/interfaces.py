@@ -21,15 +21,14 @@ MAX_IPV6 = 10
 """Ipv6Address.N and Ipv6AddressCount of CreateNetworkInterface."""
 
 
-def needed_types(config: ClusterConfig, pool: str) -> list[tuple[str, str]]:
-    """Instance types of a pool and of its nodes, with the path that says each."""
-    spec = config.node_pools[pool]
+def types_of(name: str, pool: NodePoolConfig) -> list[tuple[str, str]]:
+    """Instance types of a pool and of its nodes, each with the path of its key."""
     own = [
-        (f"nodePools.{pool}.nodes.{node}.instanceType", o.instance_type)
-        for node, o in sorted(spec.nodes.items())
-        if o.instance_type is not None
+        (f"nodePools.{name}.nodes.{node}.instanceType", settings.instance_type)
+        for node, settings in sorted(pool.nodes.items())
+        if settings.instance_type is not None
     ]
-    return [(f"nodePools.{pool}.instanceType", spec.instance_type), *own]
+    return [(f"nodePools.{name}.instanceType", pool.instance_type), *own]
 
 
 def nics_are_whole(config: ClusterConfig) -> Iterator[Problem]:
@@ -71,7 +70,7 @@ def nics_are_whole(config: ClusterConfig) -> Iterator[Problem]:
 def types_take_two_enis(config: ClusterConfig) -> Iterator[Problem]:
     """Some types take no second ENI at creation, and ours come with it."""
     for name, pool in sorted(config.node_pools.items()):
-        for path, kind in needed_types(config, name):
+        for path, kind in types_of(name, pool):
             limits = limits_of(kind, config.instance_types)
             refused = (
                 not limits.second_eni or limits.enis < len(pool.interfaces)
@@ -115,7 +114,7 @@ def mode_limits(config: ClusterConfig) -> Iterator[Problem]:
 def type_limits(config: ClusterConfig) -> Iterator[Problem]:
     """What one ENI of the instance type takes."""
     for name, pool in sorted(config.node_pools.items()):
-        for path, kind in needed_types(config, name):
+        for path, kind in types_of(name, pool):
             limits = limits_of(kind, config.instance_types)
             if limits is None:
                 continue
@@ -235,7 +234,7 @@ def ipv6_fits(config: ClusterConfig) -> Iterator[Problem]:
     for name, pool in sorted(config.node_pools.items()):
         kinds = [
             (kind, limits)
-            for _, kind in needed_types(config, name)
+            for _, kind in types_of(name, pool)
             if (limits := limits_of(kind, config.instance_types)) is not None
         ]
         for nic, interface in sorted(pool.interfaces.items()):

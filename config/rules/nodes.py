@@ -9,6 +9,7 @@ from config.facts.instance_limits import limits_of, listed_types, without_second
 from config.members import common_zones, pool_members
 from config.model import ClusterConfig, NodePoolConfig, Role
 from config.report import Problem
+from config.rules.interfaces import types_of
 from config.schema_walk import nearest
 
 MAX_NAME = 63
@@ -195,12 +196,17 @@ def zones_are_chosen(config: ClusterConfig) -> Iterator[Problem]:
 
 def types_have_limits(config: ClusterConfig) -> Iterator[Problem]:
     """Without a type's limits nothing could be checked before the cloud is asked."""
-    for path, kind, nics in instance_types(config):
+    in_use = [
+        (path, kind, len(pool.interfaces))
+        for name, pool in sorted(config.node_pools.items())
+        for path, kind in types_of(name, pool)
+    ]
+    for path, kind, nics in in_use:
         if limits_of(kind, config.instance_types) is not None:
             continue
         if nics > 1 and without_second_eni(kind):
             continue  # `interfaces.types_take_two_enis` says so
-        from_interfaces = f"see {kind} in DescribeInstanceTypes"
+        source = f"see {kind} in DescribeInstanceTypes"
         meant = nearest(kind, listed_types())
         yield Problem(
             path=path,
@@ -209,23 +215,9 @@ def types_have_limits(config: ClusterConfig) -> Iterator[Problem]:
             "when the cloud refuses them.",
             remedy=(f"Did you mean {meant}? Otherwise write " if meant else "Write ")
             + f"instanceTypes.{kind} with enis, ipv4PerEni, ipv6PerEni and secondEni "
-            f"({from_interfaces}: EniQuantity, EniPrivateIpAddressQuantity, "
+            f"({source}: EniQuantity, EniPrivateIpAddressQuantity, "
             "EniIpv6AddressQuantity).",
         )
-
-
-def instance_types(config: ClusterConfig) -> list[tuple[str, str, int]]:
-    """Every instance type in use: the path that says it, the type, how many NICs its nodes have."""
-    types: list[tuple[str, str, int]] = []
-    for name, pool in sorted(config.node_pools.items()):
-        nics = len(pool.interfaces)
-        types.append((f"nodePools.{name}.instanceType", pool.instance_type, nics))
-        types += [
-            (f"nodePools.{name}.nodes.{node}.instanceType", own.instance_type, nics)
-            for node, own in sorted(pool.nodes.items())
-            if own.instance_type is not None
-        ]
-    return types
 
 
 def spot_is_whole(config: ClusterConfig) -> Iterator[Problem]:

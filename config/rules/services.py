@@ -40,17 +40,38 @@ _OWN: Mapping[str, str] = {
 
 _CLB_ONLY = frozenset(
     {
-        *("bandwidth", "charge-type", "domain-extensions", "established-timeout"),
-        *("external-ip-type", "forward-port", "http2-enabled", "instance-charge-type", "ip"),
-        *("master-zoneid", "persistence-timeout", "request-timeout", "slave-zoneid", "spec"),
-        *("sticky-session", "sticky-session-type", "cookie", "cookie-timeout"),
+        "bandwidth",
+        "charge-type",
+        "domain-extensions",
+        "established-timeout",
+        "external-ip-type",
+        "forward-port",
+        "http2-enabled",
+        "instance-charge-type",
+        "ip",
+        "master-zoneid",
+        "persistence-timeout",
+        "request-timeout",
+        "slave-zoneid",
+        "spec",
+        "sticky-session",
+        "sticky-session-type",
+        "cookie",
+        "cookie-timeout",
     }
 )
 _NLB_ONLY = frozenset(
     {
-        *("additional-cert-ids", "alpn", "alpn-policy", "bandwidth-package-id", "cps"),
-        *("cross-zone-enabled", "listener-port-range", "preserve-client-ip"),
-        *("security-group-ids", "server-group-type"),
+        "additional-cert-ids",
+        "alpn",
+        "alpn-policy",
+        "bandwidth-package-id",
+        "cps",
+        "cross-zone-enabled",
+        "listener-port-range",
+        "preserve-client-ip",
+        "security-group-ids",
+        "server-group-type",
     }
 )
 

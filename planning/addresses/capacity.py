@@ -3,8 +3,8 @@
 The scheduler knows nothing about free addresses: a pod too many hangs in ContainerCreating. So the
 kubelet's `maxPods` is bound to the addresses of the default NIC, eth0, which every pod takes that
 does not ask for another one. Pods of the host's network take no address but do count in `maxPods`;
-those that surely run on a node are added. Never more than those: each one missing would let one
-pod without an address in. Pods on eth1 alone count too, so eth1 is a choice, not room on top.
+those that always run on a node are added, and no others: each one counted in excess admits a pod
+that gets no address. Pods on eth1 count in `maxPods`, too, so eth1 adds no room.
 """
 
 from __future__ import annotations

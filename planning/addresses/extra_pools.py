@@ -1,4 +1,4 @@
-"""What is wrong with a configuration once every address is laid out."""
+"""Extra pools compared with the addresses that their nodes have."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where every address of every NIC stands (docs/decisions/stable-ordinals.md).
+"""Places every address of every NIC (docs/decisions/stable-ordinals.md).
 
 A node owns one block in each subnet it uses: block `firstBlock + ordinal` of its zone's vSwitch,
 in blocks of its pool's size. The ENI's primary address is the block's first, pod addresses follow,

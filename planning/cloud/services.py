@@ -1,6 +1,6 @@
 """LoadBalancer services as the cloud controller reads them (v2.14.0: `reconcile/annotation`).
 
-What can be wrong with a service is in `config.rules.services`; here it is right already.
+`config.rules.services` has refused every wrong service before.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Object = dict[str, object]
 
 @dataclass(frozen=True, kw_only=True)
 class PlacementPlan:
-    """The annotation that says in which vSwitches a load balancer stands, by their keys."""
+    """The annotation that places a load balancer in vSwitches, by their keys."""
 
     annotation: str
     vswitches: tuple[tuple[str, str], ...]

@@ -12,6 +12,7 @@ from ipaddress import IPv6Network
 from typing import Final
 
 from config.facts.ranges import LINK_LOCAL
+from config.profiles import merge
 from config.report import ConfigError
 from planning.addresses.ipv6 import gateway as ipv6_gateway
 from planning.model import ClusterPlan, IPPoolPlan
@@ -43,8 +44,8 @@ def chart_values(plan: ClusterPlan, *, secrets: ClusterSecrets | None) -> Values
     tls: Values = {"method": "provided"}
     if secrets is not None:
         tls["provided"] = webhook_certificates(secrets)
-    values = _merged(_merged(_defaults(plan), plan.spiderpool.values), fixed_values(plan))
-    return _merged(values, {"spiderpoolController": {"tls": tls}})
+    values = merge(merge(_defaults(plan), plan.spiderpool.values), fixed_values(plan))
+    return merge(values, {"spiderpoolController": {"tls": tls}})
 
 
 def webhook_certificates(secrets: ClusterSecrets) -> dict[str, str]:
@@ -148,18 +149,6 @@ def _defaults(plan: ClusterPlan) -> Values:
         "sriov": {"install": False},
         "grafanaDashboard": {"install": False},
     }
-
-
-def _merged(under: Mapping[str, object], over: Mapping[str, object]) -> Values:
-    """`over` laid over `under`; maps are merged, everything else replaced."""
-    merged = dict(under)
-    for key, value in over.items():
-        below = merged.get(key)
-        if isinstance(value, Mapping) and isinstance(below, Mapping):
-            merged[key] = _merged(below, value)
-        else:
-            merged[key] = value
-    return merged
 
 
 def _encoded(pem: str) -> str:

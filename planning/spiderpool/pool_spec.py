@@ -1,4 +1,4 @@
-"""The fields of a SpiderIPPool's spec, read without trust: what they are, or nothing."""
+"""Readers for the fields of a SpiderIPPool's spec; a field of the wrong type reads as absent."""
 
 from __future__ import annotations
 

@@ -32,11 +32,11 @@ def ip_pools(
                 pools[each.name] = each
     for name, extra_pool in config.spiderpool.extra_pools.items():
         owner = nodes.get(extra_pool.node)
-        nic = owner.interfaces.get(extra_pool.interface) if owner is not None else None
-        if owner is None or nic is None:
+        pool_nic = owner.interfaces.get(extra_pool.interface) if owner is not None else None
+        if owner is None or pool_nic is None:
             continue  # only in a plan that is refused
         addresses = expand(extra_pool.addresses)
-        pool = _pool(config, network, owner, nic, name=name, addresses=addresses)
+        pool = _pool(config, network, owner, pool_nic, name=name, addresses=addresses)
         pool = replace(
             pool,
             namespaces=tuple(sorted(extra_pool.namespaces)),

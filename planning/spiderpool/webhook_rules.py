@@ -65,7 +65,7 @@ def overlap_problem(name: str, ranges: Sequence[str]) -> Problem:
     return problem(
         "ips",
         ", ".join(ranges),
-        f"pool {name} has these addresses, and one address serves one pod.",
+        f"Pool {name} has these addresses, and one address serves one pod.",
         "Give each pool addresses of its own.",
     )
 
@@ -86,12 +86,12 @@ def _subnet(spec: Spec, *, ipv6: bool) -> tuple[int, Network]:
     text, version = str(spec["subnet"]), spec.get("ipVersion")
     network = network_of(text)
     if version is not None and version not in _VERSIONS:
-        raise _refused("ipVersion", version, "an IP version is 4 or 6.", "Leave it out.")
+        raise _refused("ipVersion", version, "An IP version is 4 or 6.", "Leave it out.")
     if network is None or (version is not None and network.version != version):
         raise _refused(
             "subnet",
             text,
-            "a subnet is one CIDR block of the pool's IP version.",
+            "A subnet is one CIDR block of the pool's IP version.",
             "Write the vSwitch's CIDR block, and leave ipVersion out.",
         )
     if network.version == IPV6 and not ipv6:
@@ -99,11 +99,11 @@ def _subnet(spec: Spec, *, ipv6: bool) -> tuple[int, Network]:
             "subnet",
             text,
             "IPv6 is off in this cluster's Spiderpool.",
-            "Say network.ipv6.enabled: true, or write an IPv4 pool.",
+            "Write network.ipv6.enabled: true, or write an IPv4 pool.",
         )
     if str(network) != text:
         raise _refused(
-            "subnet", text, "a subnet is written without host bits, shortest.", f"Write {network}."
+            "subnet", text, "A subnet is written without host bits, shortest.", f"Write {network}."
         )
     if text.startswith(":"):
         raise _refused(
@@ -126,7 +126,7 @@ def _apart_from_other_subnets(version: int, subnet: Network, others: Mapping[str
             raise _refused(
                 "subnet",
                 subnet,
-                f"it overlaps with subnet {other} of pool {name}.",
+                f"It overlaps with subnet {other} of pool {name}.",
                 "Write one exact CIDR block for each vSwitch in all of its pools.",
             )
 
@@ -137,14 +137,14 @@ def _mutated(spec: Spec, version: int) -> Spec:
     for field in ("ips", "excludeIPs"):
         entries = texts(spec.get(field))
         if len(entries) > 1:
-            merged = _merged(entries, version)
-            if merged is None:
+            sorted_ranges = _sorted_ranges(entries, version)
+            if sorted_ranges is None:
                 break  # its error ends the mutation, and only a log says so
-            changed[field] = merged
+            changed[field] = sorted_ranges
     return changed
 
 
-def _merged(entries: Sequence[str], version: int) -> list[str] | None:
+def _sorted_ranges(entries: Sequence[str], version: int) -> list[str] | None:
     numbers: set[int] = set()
     for entry in entries:
         ends = [address_of(part) for part in entry.split("-")]
@@ -171,7 +171,7 @@ def _addresses(spec: Spec, subnet: Network) -> list[Range]:
             entry_range.first <= other.last and other.first <= entry_range.last for other in ranges
         ):
             raise _refused(
-                f"ips[{place}]", entry, "it overlaps with an entry before it.", "Take it out."
+                f"ips[{place}]", entry, "It overlaps with an entry before it.", "Take it out."
             )
         ranges.append(entry_range)
     for place, entry in enumerate(texts(spec.get("excludeIPs"))):
@@ -196,7 +196,7 @@ def _range(path: str, entry: str, subnet: Network) -> Range:
         raise _refused(
             path,
             entry,
-            f"an entry is an address or a range a-b, within {subnet}, without spaces.",
+            f"An entry is an address or a range a-b, within {subnet}, without spaces.",
             "Write addresses of the vSwitch, as 172.31.199.185-172.31.199.189.",
         )
     first, last = (int(a) for a in (ends[0], ends[-1]) if a is not None)
@@ -229,7 +229,7 @@ def _gateway(spec: Spec, version: int, subnet: Network) -> None:
         raise _refused(
             "gateway",
             text,
-            f"a gateway is an address of {subnet}; link-local ones are none.",
+            f"A gateway is an address of {subnet}; link-local ones are none.",
             "Write the vSwitch's gateway, its third address from the end.",
         )
     if any(_spells(entry, str(text), address) for entry in texts(spec.get("excludeIPs"))):
@@ -239,7 +239,7 @@ def _gateway(spec: Spec, version: int, subnet: Network) -> None:
             raise _refused(
                 f"ips[{place}]",
                 entry,
-                f"it holds the gateway {text}, which no pod can have.",
+                f"It holds the gateway {text}, which no pod can have.",
                 "Take it out, or write it in excludeIPs.",
             )
 
@@ -264,7 +264,7 @@ def _routes(spec: Spec, version: int, subnet: Network) -> None:
             raise _refused(
                 f"{path}.dst",
                 dst,
-                "the default route is the gateway, and a destination has one route.",
+                "The default route is the gateway, and a destination has one route.",
                 "Take it out.",
             )
         seen.add(dst)
@@ -272,14 +272,14 @@ def _routes(spec: Spec, version: int, subnet: Network) -> None:
             raise _refused(
                 f"{path}.dst",
                 dst,
-                f"a destination is a CIDR block of IPv{version}.",
+                f"A destination is a CIDR block of IPv{version}.",
                 "Write one, as 10.0.0.0/8.",
             )
         if address is None or address.version != version or address not in subnet:
             raise _refused(
                 f"{path}.gw",
                 gw,
-                f"a route leaves by an address of {subnet}.",
+                f"A route leaves by an address of {subnet}.",
                 "Write an address of the vSwitch.",
             )
 
@@ -291,7 +291,7 @@ def _pod_affinity(selector: object) -> Iterator[Problem]:
     expressions = maps(selector.get("matchExpressions"))
     if not labels and not expressions:
         yield problem(
-            "podAffinity", None, "an empty selector selects nothing.", "Leave podAffinity out."
+            "podAffinity", None, "An empty selector selects nothing.", "Leave podAffinity out."
         )
     for key, value in labels.items():
         yield from _label("podAffinity.matchLabels", str(key), (str(value),))
@@ -317,9 +317,9 @@ def _label(path: str, key: str, values: Sequence[str]) -> Iterator[Problem]:
     if slash:
         good = good and len(domain) <= _LONGEST_DOMAIN and bool(_DOMAIN.fullmatch(domain))
     if not good:
-        yield problem(path, key, "this is no label's key.", "Write name or domain/name.")
+        yield problem(path, key, "Not a valid label key.", "Write name or domain/name.")
     for value in values:
         if not _LABEL.fullmatch(value):
             yield problem(
-                path, value, "this is no label's value.", "Write up to 63 letters, digits, -_."
+                path, value, "Not a valid label value.", "Write up to 63 letters, digits, -_."
             )

@@ -1,4 +1,4 @@
-"""What the state says about the machines of a stack whose release wrote no plan down.
+"""The machines of a stack, read from its state, when an earlier release recorded no plan there.
 
 Earlier releases recorded the workers' names and what workers are made from, and nothing of control
 planes. Their instances and ENIs are in the state all the same, with the values they have.
@@ -16,8 +16,8 @@ _INTERFACE: Final = "alicloud:ecs/ecsNetworkInterface:EcsNetworkInterface"
 _OF_A_NODE: Final = "spiderpool-alicloud:nodes:Node"
 
 MachineSettings = Mapping[str, object]
-"""What an edit of would take the machine away: `image`, `instanceType`, `keyPair`, `disk`, `spot`,
-and `addresses` (NIC name → primary address)."""
+"""Settings whose edit replaces or restarts a machine: `image`, `instanceType`, `keyPair`, `disk`,
+`spot`, and `addresses` (NIC name → primary address)."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -161,11 +161,11 @@ def _staying(before: Record, after: Record, name: str) -> Iterator[_Phased]:
 def _identity(before: Record, after: Record, name: str) -> tuple[Difference, ...]:
     one, other = before.nodes[name].identity, after.nodes[name].identity
     if not after.is_kubeadm:
-        one, other = _bare(one), _bare(other)
+        one, other = _without_boot(one), _without_boot(other)
     return differences(one, other)
 
 
-def _bare(identity: Mapping[str, Any]) -> Mapping[str, Any]:
+def _without_boot(identity: Mapping[str, Any]) -> Mapping[str, Any]:
     return {key: value for key, value in identity.items() if key not in _NOT_BOOTED_BY_US}
 
 

@@ -117,8 +117,8 @@ def test_a_network_load_balancer_stands_in_every_zone_of_its_subnet() -> None:
     ids = {f"primary-{zone}": f"vsw-{zone[-1]}" for zone in _ZONES}
     assert place.annotation == f"{_PREFIX}zone-maps"
     assert place.value(ids) == "cn-hangzhou-i:vsw-i,cn-hangzhou-k:vsw-k"
-    service: Any = manifest(plan, "web", plan.services["web"])
-    assert service["spec"]["loadBalancerClass"] == "alibabacloud.com/nlb"
+    document: Any = manifest(plan, "web", plan.services["web"])
+    assert document["spec"]["loadBalancerClass"] == "alibabacloud.com/nlb"
 
 
 def test_an_intranet_clb_stands_in_one_vswitch_and_an_internet_one_in_none() -> None:
