@@ -3,9 +3,9 @@
     python benchmarks/emulator.py [--sizes 100,1000,10000] [--seconds 3]
 
 A cloud of its own in a temporary folder; signed V1 requests over TLS. Reads a second come from one
-connection for each of four clients in one other process, and are told for each second of the
-server's CPU: that is one core, however busy the machine is. Growth is told as milliseconds of the
-server's CPU for a call, at each size.
+connection for each of four clients in one other process, and are counted for each second of
+the server's CPU: that is one core, however busy the machine is. Growth is shown as milliseconds of
+the server's CPU for a call, at each size.
 """
 
 from __future__ import annotations

@@ -76,7 +76,7 @@ def measure(nodes: int) -> dict[str, float]:
     from planning.report import plan_document  # noqa: PLC0415
 
     stack = document(nodes)
-    plan_from(document(4))  # what is loaded on first use is no part of planning either
+    plan_from(document(4))  # imports on first use do not count as planning
     began = time.perf_counter()
     plan = plan_from(stack)
     planned = time.perf_counter()

@@ -1,4 +1,4 @@
-"""The whole cluster: the components in their order, and what the stack shows of them."""
+"""The whole cluster: its components in their order, and the stack's outputs."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ class Cluster(pulumi.ComponentResource):
         )
 
     def _kubeconfig_before_nodes(self) -> pulumi.Output[str] | None:
-        """A secret; known before any node is. None for a cluster that the stack cannot reach."""
+        """A secret, known before any node. None for a cluster that the stack cannot reach."""
         if self.endpoint is None:
             return self._inputs.kubeconfig
         plan = self._plan
@@ -169,7 +169,7 @@ class Cluster(pulumi.ComponentResource):
     async def _before_changes(
         self, before: Record | EarlierRelease, after: Record, access: str | None
     ) -> None:
-        # The engine runs hooks after the program has registered everything that it can.
+        # A hook runs after this constructor, so the roll-out exists by then.
         if self._rollout is not None:
             await self._rollout.before_changes(before, after, access)
 

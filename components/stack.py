@@ -20,7 +20,7 @@ from planning.nodes.secrets import ClusterSecrets, SecretsError, parse_secrets
 from planning.read import plan_from
 
 _ROOT = Path(__file__).parent.parent
-"""The project's folder, which a relative `secretsFile` starts from."""
+"""The project's folder; a relative `secretsFile` is relative to it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,13 +33,13 @@ class AccessKey:
 
 @dataclass(frozen=True, kw_only=True)
 class StackInputs:
-    """Everything a stack gives to the program. Secrets are Outputs, and secret ones."""
+    """The program's inputs from its stack. Secrets are secret Outputs."""
 
     plan: ClusterPlan
     secrets: pulumi.Output[ClusterSecrets]
     """Unknown in a preview without secrets; outside previews there is no run without them."""
     kubeconfig: pulumi.Output[str] | None
-    """Of the cluster that `kubernetes.mode: existing` is about, as soon as there is one."""
+    """Of the cluster of `kubernetes.mode: existing`; None until the stack has one."""
     access_key: pulumi.Output[AccessKey] | None
     """For `cloudController.credentials: access-key`."""
 

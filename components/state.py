@@ -1,4 +1,4 @@
-"""The stack's own resources, as the last run left them in the state."""
+"""The stack's resources, as they are in the state before this run."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from planning.transitions.earlier import StateResource
 
 _READ: Final = "pulumi:pulumi:readStackResourceOutputs"
 """A function of the engine itself (`pkg/resource/deploy/builtins.go` in github.com/pulumi/pulumi):
-outputs of every resource of a stack, from its last checkpoint. Asks neither cloud nor cluster."""
+it returns the outputs of every resource of a stack, from its last checkpoint, without a request to
+the cloud or the cluster."""
 
 
 async def state_resources() -> tuple[StateResource, ...]:
     """Every resource of this stack with its outputs; empty before the first run has begun.
 
-    For a hook that runs before anything else is registered. The outputs hold secrets in clear:
-    take out what is needed, and show none of it.
+    For a hook that runs before anything else is registered. The outputs contain secrets in plain
+    text: read what is needed, and never show or log them.
     """
     stack = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
     answer = await pulumi.runtime.invoke_async(_READ, {"stackName": stack})

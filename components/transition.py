@@ -1,4 +1,4 @@
-"""The plan that the last run accepted, in the state; an edit of it is judged before anything else.
+"""The plan that the last run accepted, kept in the state; judges each edit before anything else.
 
 Why it is done this way: docs/decisions/transitions.md.
 """
@@ -27,8 +27,8 @@ from planning.transitions.upgrades import version_of
 from planning.transitions.words import lines
 
 BeforeChanges = Callable[[Record | EarlierRelease, Record, str | None], Awaitable[None]]
-"""Called in an update once an edit is accepted, with the plans before and after, and a kubeconfig
-for the address of the last complete run; None without one.
+"""Called in an update once an edit is accepted: with the plans before and after, and a kubeconfig
+for the API server's address of the last complete run, or None.
 
 No resource of a provider is registered until it returns, so it must not wait for one.
 """
@@ -53,15 +53,16 @@ class AppliedPlanArgs:
 
 
 class AppliedPlan(pulumi.ComponentResource):
-    """The last accepted plan, as a record that the next one is judged against.
+    """The last accepted plan, as the record against which the next plan is judged.
 
-    Owns nothing. It is registered before any other resource: both providers take an input that is
-    known once it is, so that a refusal leaves everything as it is. Its hook runs in previews, too.
+    Owns nothing. It is registered before any other resource: both providers have an input that
+    resolves only afterwards, so a refusal leaves everything as it is. Its hook runs in previews,
+    too.
 
-    An update asks the cluster for the addresses that pods hold, and refuses to take any away when
-    it does not answer. A preview asks only briefly, and says so when it got no answer. The API
-    server's address is the one of the last complete run, from this resource's outputs: the
-    resources that know it are registered later.
+    An update asks the cluster which addresses pods have, and refuses to remove any when there is no
+    answer. A preview waits only briefly, and reports a missing answer. The API server's address is
+    that of the last complete run, from this resource's outputs, because the resources that know the
+    current one are registered later.
 
     Errors: `pulumi.RunError` with every reason against the edit.
     """
@@ -82,7 +83,7 @@ class AppliedPlan(pulumi.ComponentResource):
         options = pulumi.ResourceOptions(
             parent=parent,
             hooks=pulumi.ResourceHookBinding(before_create=[first], before_update=[changes]),
-            # What releases before this one wrote down: the workers and the Kubernetes version.
+            # Earlier releases recorded the workers and the Kubernetes version under this type.
             aliases=[pulumi.Alias(type_="spiderpool-alicloud:rollout:Fleet")],
         )
         super().__init__(
@@ -94,11 +95,11 @@ class AppliedPlan(pulumi.ComponentResource):
 
     @property
     def accepted(self) -> pulumi.Output[None]:
-        """Known once the edit is accepted; a provider takes an input by it."""
+        """Resolves once the edit is accepted; each provider has an input that depends on it."""
         return self.urn.apply(lambda _: None)
 
     def reached_at(self, server: pulumi.Output[str] | None) -> None:
-        """Write down where the API server answers, for the next run; ends the registration."""
+        """Record the API server's address for the next run, and complete the registration."""
         self.register_outputs({} if server is None else {"server": server})
 
     async def _before_create(self, args: pulumi.ResourceHookArgs) -> None:
@@ -106,7 +107,7 @@ class AppliedPlan(pulumi.ComponentResource):
         if others := sorted(clusters(resources) - {args.name}):
             raise pulumi.RunError(
                 f"name: {args.name}. The name of a cluster never changes, because every resource "
-                f"is called after it: the run would make {args.name} and destroy "
+                f"is named after it: the run would create {args.name} and destroy "
                 f"{', '.join(others)}. Write name: {others[0]}, or use another stack for "
                 f"{args.name}."
             )

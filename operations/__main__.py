@@ -415,7 +415,7 @@ def _print_json(document: object) -> None:
 
 @contextmanager
 def _reporting_failures(*, as_json: bool = False) -> Iterator[None]:
-    """Turn failures into a sentence on standard error and an exit code."""
+    """Turn failures into a message on standard error and an exit code."""
     signal.signal(signal.SIGTERM, _terminated)
     try:
         yield
@@ -432,7 +432,7 @@ def _reporting_failures(*, as_json: bool = False) -> Iterator[None]:
             typer.echo(f"error: {error}", err=True)
         raise typer.Exit(error.code) from error
     except KeyboardInterrupt as interrupt:
-        typer.echo("Interrupted; run the same command again to go on.", err=True)
+        typer.echo("Interrupted. Run the same command again to continue.", err=True)
         raise typer.Exit(ExitCode.INTERRUPTED) from interrupt
 
 

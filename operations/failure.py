@@ -1,4 +1,4 @@
-"""How a command fails: one clear sentence and an exit code, never a traceback."""
+"""How a command fails: with a message and an exit code, never with a traceback."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ class ExitCode(IntEnum):
     UNPREPARED = 3
     """This machine lacks something: a tool, a free port, a permission."""
     BUSY = 4
-    """Another run holds the stack."""
+    """Another run is at work on the stack."""
     LEFTOVERS = 5
     """Something is in the cloud that should not be: `local down` or `sweep` names it."""
     INTERRUPTED = 130
 
 
 class OperationError(Exception):
-    """A failure to tell the user: what, why, and the way out, in its message.
+    """A failure that the user reads: what failed, why, and what to do.
 
     Args:
         message: Whole sentences; the last one says what to do.

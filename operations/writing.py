@@ -1,4 +1,4 @@
-"""Files of the local cloud: written with their mode from the first byte on."""
+"""Writes files that have their mode from the first byte on."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ IPV6 = 6
 
 
 def own_tags(cluster: str, profile: Profile) -> dict[str, str]:
-    """The tags that mark a resource as this cluster's; both together, and beside the user's."""
+    """The tags that mark a resource as this cluster's; both together, in addition to the user's."""
     return {TAG_CLUSTER: cluster, TAG_PROFILE: profile.value}
 
 

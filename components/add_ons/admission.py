@@ -1,4 +1,4 @@
-"""From "the controller is ready" to "its webhooks are reached": a moment that fails creations."""
+"""Waits until the API servers reach Spiderpool's webhooks, some time after its pod is ready."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from planning.model import ClusterPlan
 from planning.spiderpool.chart import API_VERSION, coordinator_spec
 
 REACHED_WITHIN: Final = 120.0
-"""Seconds, after the controller's own probe says that it serves."""
+"""Seconds, from the moment at which the controller's own probe succeeds."""
 _ANSWER_WITHIN: Final = 15.0
 """Longer than the 10 s that the chart gives a webhook."""
 _ASK_EVERY = 1.0
@@ -26,19 +26,22 @@ def reached_hook(
 ) -> pulumi.ResourceHook:
     """Return the hook that follows the release's creation and its updates.
 
-    Helm waits until the controller's pod is ready. Each control plane's kube-proxy learns of that
-    a moment later, and until then the API server refuses every object that the webhooks judge
-    (`failed calling webhook`). The provider does not try again, so the first objects after the
-    release would fail the run.
+    Helm waits until the controller's pod is ready. Each control plane's kube-proxy follows a moment
+    later, and until then the API server refuses every object that the webhooks judge (`failed
+    calling webhook`). The provider does not retry, so the first objects after the release would
+    fail the run.
 
-    It never fails the run itself: when the time is over, the objects' own errors say more.
+    The hook itself never fails the run: after `REACHED_WITHIN`, the objects' own errors say more.
     """
 
     async def wait(_: pulumi.ResourceHookArgs) -> None:
         try:
             await until_reached(plan, await kubeconfig.future() or "", report=pulumi.log.info)
         except UnusableKubeconfigError as error:
-            pulumi.log.info(f"Spiderpool's webhooks are not waited for: the kubeconfig, {error}")
+            pulumi.log.info(
+                "The run does not wait for Spiderpool's webhooks: the kubeconfig cannot be used "
+                f"({error})."
+            )
         except ClusterError as error:
             pulumi.log.warn(str(error))
 
@@ -55,9 +58,8 @@ async def until_reached(
 ) -> None:
     """Return once every API server reaches Spiderpool's webhooks.
 
-    `within` and `ask_every` are in seconds; `report` gets a sentence every quarter of a minute.
-    Raises `ClusterError`, with the last answer, when the time is over, and
-    `UnusableKubeconfigError` for one that says nothing to us.
+    `within` and `ask_every` are in seconds; `report` gets a sentence every 15 seconds.
+    Raises `ClusterError`, with the last answer, after `within`, and `UnusableKubeconfigError`.
     """
 
     async def missing() -> str | None:

@@ -39,7 +39,7 @@ class CloudControllerArgs:
     access_key: pulumi.Output[AccessKey] | None = None
     """Only with `credentials: access-key`; a RAM role on the control planes otherwise."""
     needs: Sequence[pulumi.Resource] = ()
-    """What must outlive the controller: its RAM policy, or it could not clean up."""
+    """What must outlive the controller: without its RAM policy it could not clean up."""
 
 
 class CloudController(pulumi.ComponentResource):
@@ -48,10 +48,10 @@ class CloudController(pulumi.ComponentResource):
     Owns: ServiceAccount, RBAC, the Secret with its configuration, the one with an AccessKey where
     the stack gives one, the Deployment.
 
-    Never touches: load balancers. The controller makes one for each LoadBalancer Service, and
-    takes it away with the Service: Services go before this component does.
+    Never touches: load balancers. The controller creates one for each LoadBalancer Service, and
+    deletes it with the Service, so Services are deleted before this component.
 
-    The Deployment is awaited: until it runs, every node keeps the `uninitialized` taint.
+    The run waits for the Deployment: until it runs, every node has the `uninitialized` taint.
 
     Edits: a changed configuration or AccessKey replaces its Secret (Pulumi's provider takes a
     Secret's data for immutable) and then restarts the controller, whose pods carry a checksum of
@@ -75,7 +75,7 @@ class CloudController(pulumi.ComponentResource):
             *identity,
             *(self._make(key, rest[key]) for key in sorted(rest.keys() - pods)),
         ]
-        # The controller has its rights before it starts, and until it has stopped.
+        # The controller has its rights from before it starts until after it stops.
         for key in sorted(pods):
             self._make(key, self._restarted_by_key(rest[key]), after=objects)
         self.register_outputs({})
@@ -99,7 +99,7 @@ class CloudController(pulumi.ComponentResource):
         )
 
     def _restarted_by_key(self, deployment: Mapping[str, object]) -> Mapping[str, object]:
-        """The Deployment with a digest of the AccessKey's id: pods read the key once, at start.
+        """Add a digest of the AccessKey's id to the pods, which read the key only when they start.
 
         An AccessKey's secret never changes under the same id (RAM makes a new pair), so the id is
         enough, and its digest reveals nothing.
@@ -163,13 +163,13 @@ class ProviderIdsArgs:
     plan: ClusterPlan
     provider: kubernetes.Provider
     kubeconfig: pulumi.Output[str]
-    """To see what a Node says before it is patched."""
+    """To check a Node before it is patched."""
     nodes: Mapping[str, Node]
     """All nodes, by name."""
 
 
 class ProviderIds(pulumi.ComponentResource):
-    """Tells a cluster that exists already which instance each of its nodes is.
+    """Sets the provider ids of the Nodes of an existing cluster.
 
     Owns: `spec.providerID` of each named node, by a server-side patch, and nothing else of it. A
     kubeadm cluster needs none of this: its kubelets know their instances.

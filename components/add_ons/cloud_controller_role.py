@@ -1,4 +1,4 @@
-"""The RAM role that lets the cloud controller act for the cluster, and nothing beyond."""
+"""The RAM role of the cloud controller, with the least policy that it needs."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class CloudControllerRole(pulumi.ComponentResource):
             policy_type="Custom",
             opts=child,
         )
-        # A node that has the role also has what it allows.
+        # A node gets the role only once the policy is attached to it.
         self.role_name = pulumi.Output.all(role.role_name, attachment.id).apply(
             lambda names: str(names[0])
         )

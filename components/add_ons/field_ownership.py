@@ -1,4 +1,4 @@
-"""Who owns a created object's fields, so that the preview of its first change is a true one."""
+"""Hands over a created object's fields, so that the preview of its first change is correct."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def ownership_hook(
     name is refused as `spec.ports[1].name: Duplicate value`. This hook does the same step right
     after the creation; every later preview and update finds the object as after its first update.
 
-    It never fails a run: without it, only that one preview is wrong.
+    The hook never fails a run: without it, only that one preview is wrong.
     """
 
     async def after_create(args: pulumi.ResourceHookArgs) -> None:

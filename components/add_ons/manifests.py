@@ -1,4 +1,4 @@
-"""Kubernetes manifests, which planning writes as plain data, as Pulumi's typed resources."""
+"""Turns the manifests of `planning`, which are plain data, into Pulumi's typed resources."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def from_manifest(
 ) -> pulumi.CustomResource:
     """Register the object that a manifest describes, under the logical name `name`.
 
-    Errors: `NotImplementedError` for a kind that no manifest of this project has had so far.
+    Errors: `NotImplementedError` for a kind that no manifest of this project has.
     """
     kind = str(manifest["kind"])
     make = _KINDS.get(kind)

@@ -26,8 +26,8 @@ class SampleAppsArgs:
 class SampleApps(pulumi.ComponentResource):
     """Two DaemonSets, one on each NIC, and a ClusterIP service, in namespace `default`.
 
-    Owns: these three objects. Goes before the IP pools do, or a pool would wait for its last
-    address. DaemonSets are awaited: a pod that gets no address fails the update.
+    Owns: these three objects. They are deleted before the IP pools, because a pool waits for its
+    last address. The run waits for DaemonSets: a pod that gets no address fails the update.
     """
 
     def __init__(

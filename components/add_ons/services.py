@@ -1,4 +1,4 @@
-"""A LoadBalancer service, whose load balancer the cloud controller makes."""
+"""A LoadBalancer service; the cloud controller creates its load balancer."""
 
 from __future__ import annotations
 
@@ -25,26 +25,26 @@ class LoadBalancerServiceArgs:
     service_name: str
     """The Service's own name."""
     service: ServiceConfig
-    """One of `plan.services`, or one that a program makes itself."""
+    """One of `plan.services`, or one that a program defines itself."""
     provider: kubernetes.Provider
     vswitch_ids: Mapping[str, pulumi.Output[str]]
     """By vSwitch key."""
     kubeconfig: pulumi.Output[str]
     """To hand over the fields of a Service that was just created."""
     needs: Sequence[pulumi.Resource] = ()
-    """What must outlive the load balancer: the cloud controller, which takes it away."""
+    """What must outlive the load balancer: the cloud controller, which deletes it."""
 
 
 class LoadBalancerService(pulumi.ComponentResource):
     """One Service of type LoadBalancer, and through it one CLB or NLB.
 
-    Owns: the Service. The cloud controller owns the load balancer and takes it away with the
-    Service, by a finalizer: with the controller gone first, the Service would never end.
+    Owns: the Service. The cloud controller owns the load balancer and deletes it with the Service,
+    by a finalizer: if the controller went first, the Service would never be deleted.
 
     What a load balancer cannot change (its kind, its IP version) replaces the Service, and with it
     the address; so do another name and namespace. Ports, selector and all other annotations change
-    in place, and the cloud controller keeps the load balancer. A new Service's fields are handed
-    over by a hook after its creation, so that each change of a port has a true preview.
+    in place, and the cloud controller keeps the load balancer. After a Service's creation a hook
+    hands over its fields, so that the preview of each change of a port is correct.
     """
 
     address: pulumi.Output[str | None]
@@ -71,7 +71,7 @@ class LoadBalancerService(pulumi.ComponentResource):
             ),
         )
         if not isinstance(service, core.Service):
-            raise TypeError(f"the manifest of {args.service_name} is no Service")
+            raise TypeError(f"the manifest of {args.service_name} is not a Service")
         self.address = service.status.apply(_address)
         self.register_outputs({"address": self.address})
 

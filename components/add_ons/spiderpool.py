@@ -1,4 +1,4 @@
-"""Spiderpool: its chart, and the objects that give every node's addresses to its pods."""
+"""Spiderpool: its chart, and the objects that give each node's addresses to its pods."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from components.add_ons.admission import reached_hook
 from components.machines.answers import ipv6_pool_ips, pool_ips
 from components.machines.nodes import Node, NodeInterface
 from planning.model import ClusterPlan, IPPoolPlan
+from planning.names import multus_config_name
 from planning.nodes.secrets import ClusterSecrets
 from planning.spiderpool.chart import (
     API_VERSION,
@@ -30,7 +31,7 @@ from planning.transitions.upgrades import spiderpool_problem, version_of
 _INSTALL_WITHIN = 900
 """Seconds for the chart's Deployment and DaemonSet: images come over a NAT gateway."""
 _EMPTIED_WITHIN = "20m"
-"""A pool goes when its last address is free; the collector may take ten minutes to see it."""
+"""A pool is deleted once its last address is free; the collector may need ten minutes for that."""
 
 _ANY = IPv6Network("2001:db8::/64")
 """Any /64: the real one comes from the cloud, and here only the keys of a spec matter."""
@@ -43,16 +44,16 @@ class SpiderpoolArgs:
     plan: ClusterPlan
     provider: kubernetes.Provider
     kubeconfig: pulumi.Output[str]
-    """To see that the webhooks are reached before anything is made that they judge."""
+    """To wait for the webhooks before any object that they judge is created."""
     secrets: pulumi.Output[ClusterSecrets]
     nodes: Mapping[str, Node]
-    """All nodes, by name; pools are built from what their ENIs hold."""
+    """All nodes, by name; pools are built from the addresses of their ENIs."""
     ipv6_ranges: Mapping[str, pulumi.Output[str]]
     """By vSwitch key: the /64 of each vSwitch with two stacks."""
     needs: Sequence[pulumi.Resource] = ()
-    """What must run before the chart's pods can: the cloud controller, which frees the nodes."""
+    """What must run before the chart's pods: the cloud controller, which untaints the nodes."""
     ends_with: pulumi.Resource | None = None
-    """What goes only when the whole cluster does; none for a cluster that stays."""
+    """A resource that is deleted only with the whole cluster; None for an existing cluster."""
 
 
 class Spiderpool(pulumi.ComponentResource):
@@ -61,25 +62,24 @@ class Spiderpool(pulumi.ComponentResource):
     Owns: the Helm release without its hook Jobs, SpiderCoordinator `default`, one
     SpiderMultusConfig `ipvlan-<nic>` for each NIC name, one SpiderIPPool for each pool of the plan.
 
-    Never touches: addresses on ENIs, objects that the chart makes. The hook Jobs stay off: the one
-    makes a placeholder that refuses the real SpiderMultusConfig (spiderpool issue 2700), the other
-    deletes every Spiderpool object, and neither tolerates taints.
+    Never touches: addresses on ENIs, objects that the chart creates. The hook Jobs are off: one
+    creates a placeholder that refuses the real SpiderMultusConfig (spiderpool issue 2700), the
+    other deletes every Spiderpool object, and neither tolerates taints.
 
-    On the way down pools go before SpiderMultusConfigs, these before the release: the controller
-    must still run to let a pool go. Where the cluster itself ends, pools end with it: CoreDNS
-    lives on their addresses to the last, and a pool waits for its last address. The
-    SpiderCoordinator is left to the cluster's own end: its finalizer is removed by nobody but the
-    chart's hook.
+    Deletion order: pools, SpiderMultusConfigs, release, because the controller must run to remove
+    a pool's finalizer. When the whole cluster is destroyed, pools are deleted with it: CoreDNS has
+    addresses of theirs to the end, and a pool waits for its last address. The SpiderCoordinator is
+    never deleted, because only the chart's hook removes its finalizer.
 
-    Edits: pools shrink before their ENI does (`components.machines.address_guard`) and
-    grow after it, for their `ips` are the ENI's outputs. A pool's subnet cannot change (the webhook
-    says `is not changeable`), so another one replaces the pool, the old one first: the run waits
-    until no pod has an address of it. All else of a pool, the SpiderMultusConfigs and the
-    SpiderCoordinator changes in place and does not touch running pods.
+    Edits: pools shrink before their ENI does (`components.machines.address_guard`) and grow after
+    it, because their `ips` are the ENI's outputs. A pool's subnet cannot change (the webhook
+    answers `is not changeable`), so a new subnet replaces the pool; the old pool is deleted first,
+    once no pod has an address of it. Everything else of a pool, the SpiderMultusConfigs and the
+    SpiderCoordinator changes in place and does not affect running pods.
 
-    Hooks, in order: before an update of the release the step of versions is judged, in previews
-    too; after its creation and each update the run waits for the webhooks; only then come the
-    objects that they judge.
+    Hooks, in order: before an update of the release, in previews too, the version step is judged;
+    after its creation and each update, the run waits for the webhooks; the objects that they judge
+    come afterwards.
 
     Errors: `pulumi.RunError` from the nodes when an ENI holds other addresses than planned.
     """
@@ -102,7 +102,7 @@ class Spiderpool(pulumi.ComponentResource):
         )
         configs = [
             self._object(
-                f"ipvlan-{nic}",
+                multus_config_name(nic),
                 kind="SpiderMultusConfig",
                 namespace=NAMESPACE,
                 spec=multus_config_spec(args.plan, nic),
@@ -148,7 +148,7 @@ class Spiderpool(pulumi.ComponentResource):
         )
 
     def _values(self) -> dict[str, object]:
-        """Certificates are secret, and unknown without secrets; all other values show in clear."""
+        """The chart's values; only the certificates are secret, and unknown without secrets."""
         values = chart_values(self._args.plan, secrets=None)
         controller = values["spiderpoolController"]
         if not isinstance(controller, dict):

@@ -1,4 +1,4 @@
-"""The requests that the life cycle of machines sends to a Kubernetes API server."""
+"""Requests to the Kubernetes API server for the life cycle of machines."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class ClusterError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class KubernetesNode:
-    """What matters of a Node."""
+    """The parts of a Node that are used here."""
 
     name: str
     provider_id: str
@@ -68,14 +68,14 @@ class ControlPlanePod:
     """`etcd`, `kube-apiserver` and so on: kubeadm's label."""
     node: str
     node_uid: str
-    """Of the Node that it belongs to; another one's after the machine was replaced."""
+    """Of its Node; that of the former Node after the machine was replaced."""
     ready: bool
     image: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class NodeChange:
-    """What changes in a Node; None takes a label or an annotation away."""
+    """A change of a Node; None removes a label or an annotation."""
 
     labels: Mapping[str, str | None] = field(default_factory=dict)
     annotations: Mapping[str, str | None] = field(default_factory=dict)
@@ -85,7 +85,7 @@ class NodeChange:
 
 @dataclass(frozen=True, kw_only=True)
 class Pod:
-    """What matters of a pod for a drain."""
+    """The parts of a pod that a drain uses."""
 
     namespace: str
     name: str
@@ -93,7 +93,7 @@ class Pod:
     """Kind of its controller; empty for a bare pod."""
     static: bool
     host_network: bool
-    """It has the node's address, and none of a pool."""
+    """It has the node's address, not one of a pool."""
     finished: bool
     ending: bool
     ready: bool
@@ -106,10 +106,10 @@ class Pod:
 
 
 class ClusterApi:
-    """An API server, by a client that is open.
+    """Requests by an open client.
 
     A request whose connection failed is sent again for `patience` seconds: the address may be
-    moving, or lead to an API server that has just stopped. All requests here may be sent twice.
+    moving, or lead to an API server that has just stopped. All requests here are safe to repeat.
     """
 
     def __init__(self, client: httpx.AsyncClient, *, patience: float = 0.0) -> None:
@@ -126,13 +126,13 @@ class ClusterApi:
         return {item["metadata"]["name"]: _node(item) for item in listed["items"]}
 
     async def control_planes(self) -> Sequence[str]:
-        """Names of the nodes that kubeadm has labelled so."""
+        """Names of the nodes with kubeadm's control-plane label."""
         selector = "node-role.kubernetes.io%2Fcontrol-plane"
         listed = await self._ask("GET", f"/api/v1/nodes?labelSelector={selector}")
         return [item["metadata"]["name"] for item in listed["items"]]
 
     async def ip_pools(self) -> Sequence[Mapping[str, Any]]:
-        """Every SpiderIPPool as it is; none where Spiderpool is not installed."""
+        """Every SpiderIPPool as JSON; none where Spiderpool is not installed."""
         answer = await self._send("GET", "/apis/spiderpool.spidernet.io/v2beta1/spiderippools")
         if answer.status_code == HTTPStatus.NOT_FOUND:
             return ()
@@ -168,11 +168,11 @@ class ClusterApi:
     async def change_node(
         self, node: str, change: Callable[[KubernetesNode], NodeChange | None]
     ) -> None:
-        """Change a Node as `change` says, from what it is at that moment.
+        """Read a Node, and write what `change` returns for it.
 
-        Read, computed and written under the object's resourceVersion, and computed again when
-        another writer was faster. None from `change`, or a Node that does not exist: nothing is
-        written. Raises `ClusterError`.
+        The write is conditional on the resourceVersion that was read; after a conflict, both are
+        repeated. Nothing is written when `change` returns None or the Node does not exist. Raises
+        `ClusterError`.
         """
         path = f"/api/v1/nodes/{node}"
         for _ in range(_TRIES):

@@ -30,11 +30,11 @@ class ControlPlaneArgs:
     nodes: Mapping[str, Node]
     """The control planes, by node name."""
     rollout: Rollout
-    """Learns when the load balancer has a control plane."""
+    """Waits until the load balancer has each control plane."""
     secrets: pulumi.Output[ClusterSecrets]
     needs: Sequence[pulumi.Resource]
-    """What must outlive every Kubernetes object: network, endpoint, all nodes. Without it a
-    destroy takes the security rules away first and then finds no API server."""
+    """What must outlive every Kubernetes object: network, endpoint, all nodes. Otherwise a destroy
+    deletes the security rules first and then cannot reach the API server."""
     ready_within: float = READY_WITHIN
     """Seconds to wait for the API server."""
 
@@ -47,8 +47,8 @@ class ControlPlane(pulumi.ComponentResource):
 
     Never touches: machines and addresses, which the nodes and the endpoint own.
 
-    Outside previews the kubeconfig resolves only after the API server is ready, so nothing is
-    asked of it too early. `cluster_identifier` is the cluster's name: without it a changed or
+    Outside previews the kubeconfig resolves only after the API server is ready, so no request is
+    sent too early. `cluster_identifier` is the cluster's name: without it a changed or
     unknown kubeconfig would replace every Kubernetes resource (pulumi-kubernetes issues 2745 and
     4019).
 
@@ -70,7 +70,7 @@ class ControlPlane(pulumi.ComponentResource):
         self.register_outputs({"kubeconfig": self.kubeconfig})
 
     def _reachable(self) -> list[pulumi.Output[str]]:
-        """Whatever has to exist before a packet can reach the API server."""
+        """Ids of everything that must exist before a packet can reach the API server."""
         endpoint, nodes = self._args.endpoint, self._args.nodes
         attachments = self._attach_all()
         ids = [attachment.id for attachment in attachments]
@@ -81,9 +81,9 @@ class ControlPlane(pulumi.ComponentResource):
             target, kind = only.instance_id, "EcsInstance"
         else:
             target, kind = endpoint.balancer_id, "SlbInstance"
-        # One resource wherever the EIP is bound, so that it moves within one step: from the only
+        # One resource for both targets, so that the EIP moves within one step: from the only
         # control plane to the load balancer once that has a backend, and back. It waits for the
-        # first control plane only: one that joins the first is asked for through this address.
+        # first control plane only, because the run reaches the others through this address.
         association = ecs.EipAssociation(
             api_endpoint_name(self._name),
             allocation_id=endpoint.allocation_id,

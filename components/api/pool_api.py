@@ -1,4 +1,4 @@
-"""SpiderIPPools on the API server: which addresses they give, who has one, and taking some out."""
+"""SpiderIPPools on the API server: reads their addresses and holders, and changes their `ips`."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from planning.addresses.canonical import holds, without
 from planning.spiderpool.chart import API_VERSION
 
 FIELD_MANAGER: Final = "pulumi-kubernetes"
-"""The manager that Pulumi's provider creates objects under. Each update of the provider takes over
-what this manager owns (fixCSAFieldManagers in await.go of pulumi-kubernetes 4.32.0), and forces its
-previews when it owns anything (patchForce): so a change under this name never conflicts with the
-pool's own resource later."""
+"""The field manager under which Pulumi's provider creates objects. Its updates take over
+the fields of this manager (fixCSAFieldManagers in await.go of pulumi-kubernetes 4.32.0), and its
+previews are forced when this manager owns fields (patchForce). So a change under this name never
+conflicts with the pool's own resource later."""
 
 _POOLS: Final = f"/apis/{API_VERSION}/spiderippools"
 _REFUSALS: Final = (
@@ -38,12 +38,12 @@ class PoolError(Exception):
 
 
 class RefusedError(PoolError):
-    """The change was refused: the pool is another one by now, or a webhook or the rights say no."""
+    """The API server refused the change: a newer revision, a webhook, or missing rights."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pool:
-    """What matters of a SpiderIPPool here."""
+    """The parts of a SpiderIPPool that are used here."""
 
     name: str
     ips: tuple[str, ...]
@@ -52,35 +52,35 @@ class Pool:
     revision: str
     """Its `resourceVersion`."""
     by_pulumi: bool
-    """Made or changed by a Pulumi program."""
+    """Created or changed by a Pulumi program."""
     ending: bool
-    """Deleted, and held by its finalizer: it gives no address away any more."""
+    """Being deleted, and kept by its finalizer: it gives no more addresses to pods."""
 
     def among(self, addresses: Iterable[Address]) -> frozenset[Address]:
-        """Those of the addresses that the pool gives away."""
+        """Those of the addresses that are in the pool."""
         return frozenset(address for address in addresses if holds(self.ips, address))
 
 
 class PoolApi:
-    """An API server, by a client that is open. Every call raises `PoolError`."""
+    """Requests about pools, by an open client. Every call raises `PoolError`."""
 
     def __init__(self, client: httpx.AsyncClient) -> None:
         self._client = client
 
     async def pools(self) -> Sequence[Pool]:
-        """Every pool of the cluster; none where the API server does not know pools."""
+        """Every pool of the cluster; none where Spiderpool is not installed."""
         answer = await self._send("GET", _POOLS)
         if answer.status_code == HTTPStatus.NOT_FOUND:
             return ()
         return [_pool(item) for item in _checked(answer)["items"]]
 
     async def set_ips(self, pool: Pool, ips: Sequence[str]) -> Pool:
-        """Give the pool these `ips`, if nobody changed it since it was read.
+        """Give the pool these `ips`, if it has not changed since it was read.
 
-        The webhook refuses to leave out an address that a pod has
+        The webhook refuses to remove an address that a pod has
         (validateIPPoolIPInUse in pkg/ippoolmanager/ippool_validate.go of Spiderpool 1.2.2). It
         judges the object that the API server is about to write, and an allocation writes the same
-        object: so no pod can take an address in between.
+        object, so no pod can take an address in between.
         """
         answer = await self._send(
             "PATCH",
@@ -101,7 +101,7 @@ class PoolApi:
 
 @asynccontextmanager
 async def pool_api(kubeconfig: str, *, within: float) -> AsyncIterator[PoolApi]:
-    """Open a client; it asks nothing by itself. `within` is seconds for an answer.
+    """Open a client; opening sends no request. `within` is seconds for a response.
 
     Raises `UnusableKubeconfigError` as `api_client` does.
     """
@@ -110,7 +110,7 @@ async def pool_api(kubeconfig: str, *, within: float) -> AsyncIterator[PoolApi]:
 
 
 def shrunk(pool: Pool, addresses: Iterable[Address]) -> tuple[str, ...]:
-    """The pool's `ips` less these addresses, canonical as Spiderpool's webhook writes them."""
+    """The pool's `ips` without these addresses, in the canonical form of Spiderpool's webhook."""
     return without(pool.ips, addresses)
 
 

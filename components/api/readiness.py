@@ -1,4 +1,4 @@
-"""Waiting for an API server that is still being installed, without holding up the engine."""
+"""Waits for an API server that is still being installed, without blocking the engine."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ASK_EVERY = 2.0
 _ANSWER_WITHIN = 5.0
 
 _QUESTIONS = ("/readyz", "/api/v1/namespaces/kube-system")
-"""The second needs the administrators' binding, which kubeadm makes after the first answers."""
+"""The second needs the administrators' binding, which kubeadm creates after the first succeeds."""
 
 
 async def until_ready(
@@ -27,10 +27,10 @@ async def until_ready(
     report: Callable[[str], object],
     ask_every: float = _ASK_EVERY,
 ) -> str:
-    """Give `kubeconfig` back as soon as its API server is ready and knows its administrator.
+    """Return `kubeconfig` once its API server is ready and accepts its administrator.
 
-    `within` and `ask_every` are in seconds; `report` gets a sentence every quarter of a minute.
-    Raises `pulumi.RunError`, with the last answer and where to look, when the time is over.
+    `within` and `ask_every` are in seconds; `report` gets a sentence every 15 seconds.
+    Raises `pulumi.RunError` after `within`, with the last answer and where to look.
     """
     async with api_client(kubeconfig, within=_ANSWER_WITHIN) as client:
         server = str(client.base_url).rstrip("/")

@@ -1,9 +1,9 @@
-"""The Alibaba Cloud provider, always explicit: nothing falls back to what the shell happens to say.
+"""The Alibaba Cloud provider, always explicit: no resource uses a default from the environment.
 
 Region, account and endpoints come from the plan. Credentials come from the environment
 (`ALICLOUD_ACCESS_KEY`, `ALICLOUD_SECRET_KEY`, or the other ways that the provider documents), with
-one exception: a plan with a `cloud_endpoint` talks to a local cloud and uses that cloud's published
-root key pair, so that real credentials never travel to it.
+one exception: a plan with a `cloud_endpoint` uses a local cloud with its published root key pair,
+so that real credentials are never sent to it.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ def cloud_provider(
 ) -> alicloud.Provider:
     """Make the provider that every Alibaba Cloud resource of `plan` uses.
 
-    `accepted` is known once the edit may be made; the provider, and with it everything that it
-    makes, waits for it. A dependency would not do: one on a component means its children.
+    `accepted` resolves once the edit is accepted; the provider, and with it each of its resources,
+    waits for it. A `depends_on` would not wait: on a component it means the component's children.
 
-    `account_type` is always given: without it the provider asks the billing API at each start.
-    A local endpoint is set for every product that the program touches, because an unset one is
-    looked up in the public location service.
+    `account_type` is always set: without it the provider asks the billing API at each start. The
+    local endpoint is set for every product that the program uses, because the provider looks an
+    unset one up in the public location service.
     """
     opts = pulumi.ResourceOptions(parent=parent)
     region: pulumi.Input[str] = plan.region

@@ -1,4 +1,4 @@
-"""Options that every binding of an EIP has."""
+"""Options of every EIP association."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ def binding_options(
 ) -> pulumi.ResourceOptions:
     """Options of an `ecs.EipAssociation`.
 
-    An EIP is bound once at a time, so the old binding goes first. `vpcId` is for bare IP addresses
-    only, but the provider writes down whatever the API answers, and would then replace the binding.
+    An EIP has one association at a time, so the old one is deleted first. `vpcId` is an input for
+    bare IP addresses only, but the provider stores the API's answer in it, and would then replace
+    the association.
     """
     return pulumi.ResourceOptions(
         parent=parent,

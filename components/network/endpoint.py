@@ -1,4 +1,4 @@
-"""Where the API server is reached; it exists before any node, because certificates name it."""
+"""The API server's address. It exists before any node, because certificates contain it."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class Endpoint(pulumi.ComponentResource):
     Owns: an EIP, if the endpoint is public. With several control planes also an intranet CLB with a
     TCP listener on 6443 and its server group, and an access control list for the listener.
 
-    Never touches: the control planes. Binding the EIP to the one control plane or to the CLB, and
-    adding several to the server group, is the control plane's part, once they exist.
+    Never touches: the control planes. `ControlPlane` associates the EIP with the only control plane
+    or with the CLB, and adds several control planes to the server group, once they exist.
 
     Units: bandwidth in Mbit/s. A CLB cannot check HTTPS, so its health check is TCP. The cloud
     controller's own tag keeps Services from taking over this CLB (`planning.names`).
@@ -71,7 +71,7 @@ class Endpoint(pulumi.ComponentResource):
 
     @property
     def address(self) -> pulumi.Output[str]:
-        """Where a kubeconfig points: from outside if that is possible, else inside the VPC."""
+        """The address for kubeconfigs: the public one if there is one, else the private one."""
         return self.private_address if self.public_address is None else self.public_address
 
     @property
@@ -105,7 +105,7 @@ class Endpoint(pulumi.ComponentResource):
             delete_protection="on" if plan.protect else "off",
             resource_group_id=plan.resource_group,
             tags={**plan.tags, TAG_CONTROLLER: plan.name},
-            # It never moves: its address is in every worker's /etc/hosts.
+            # It never moves to another vSwitch: its address is in every worker's /etc/hosts.
             opts=pulumi.ResourceOptions(
                 parent=self, protect=plan.protect, ignore_changes=["vswitchId"]
             ),

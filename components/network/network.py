@@ -29,10 +29,10 @@ class Network(pulumi.ComponentResource):
     security group with its rules, an enhanced NAT gateway with EIP, one SNAT entry for each
     vSwitch with egress, an IPv6 gateway.
 
-    Never touches: what the plan names by id. An adopted VPC, vSwitch, NAT gateway or EIP is only
-    referenced: it has no resource, so it is neither changed nor destroyed. SNAT entries
-    are added to an adopted NAT gateway, reservations to an adopted vSwitch; an adopted VPC gets no
-    secondary CIDR and no IPv6 gateway.
+    Never touches: what the plan adopts by id. An adopted VPC, vSwitch, NAT gateway or EIP has no
+    resource, so it is neither changed nor destroyed. SNAT entries are added to an adopted NAT
+    gateway, reservations to an adopted vSwitch; an adopted VPC gets no secondary CIDR and no IPv6
+    gateway.
 
     Units: bandwidth in Mbit/s. Rules on vSwitch order, `nic_type` and the SNAT entry's wait for
     its EIP association: terraform-provider-alicloud issues 2399 and 3398, vpc_ipv4_cidr_block.

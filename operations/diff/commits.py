@@ -1,4 +1,4 @@
-"""Stack files as a commit has them, read by git; nothing is checked out."""
+"""The stack files of a commit, read by git without a checkout."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Judgements of stack files for people and machines: tables, Markdown, JSON."""
+"""Judgements of stack files as tables, Markdown or JSON."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from rich.text import Text
 from operations.diff.stack_change import StackChange, Verdict
 
 MARKER: Final = "<!-- spiderpool-alicloud: what this change does -->"
-"""First line of the Markdown, by which a workflow finds its own comment again."""
+"""First line of the Markdown, by which a workflow recognises its own comment."""
 BOTH_SIDES: Final = (
     "Both sides are judged by the code that is checked out. What a release changes in a default is "
-    "on neither side, and who holds an address was not asked: `pulumi preview` knows both."
+    "on neither side, and no cluster was asked which pod has an address: `pulumi preview` has both."
 )
 _LARGEST: Final = 60_000
 """Characters; a comment on GitHub holds 65,536."""

@@ -1,4 +1,4 @@
-"""One stack file before and after: what the difference does, without an engine or a cloud."""
+"""Judges the difference between two versions of a stack file, without an engine or a cloud."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ UNASKED: Final = NotAsked(reason="a comparison of files asks no cluster")
 
 
 _NOT_PLANNED: Final = (
-    "This release cannot plan the file as it was, so there is nothing to compare with. `plan "
-    "--against STACK` compares with what the stack has written down."
+    "This release cannot plan the former file, so there is nothing to compare with. `plan "
+    "--against STACK` compares with the plan that the stack recorded."
 )
 
 
 class Verdict(StrEnum):
-    """What a file's difference comes to."""
+    """The judgement of a file's difference."""
 
     ADDED = "added"
     REMOVED = "removed"
@@ -39,7 +39,7 @@ class Verdict(StrEnum):
     ACCEPTED = "accepted"
     REFUSED = "refused"
     UNREADABLE = "cannot be planned"
-    """The new file is refused by itself."""
+    """The new file alone is refused."""
     NOT_COMPARED = "not compared"
     """The old file is refused by this release, so there is nothing to compare with."""
 

@@ -1,4 +1,4 @@
-"""The environment in which pulumi and kubectl see the local cloud and nothing else."""
+"""Environments of pulumi and kubectl: for the local cloud alone, or for a user's own stack."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LOCAL_PASSPHRASE = "local-cloud-only-not-secret"  # noqa: S105 - opens nothing b
 """Passphrase of the local stack: fixed and public, because what it protects exists only here."""
 
 PARALLEL = 64
-"""Resource operations at once. The provider's fixed waits dominate a run, so many can wait."""
+"""Resource operations at once: many, because the provider's fixed waits dominate a run."""
 
 _FOREIGN = ("PULUMI_", "ALICLOUD_", "ALIBABA_CLOUD_", "ALIBABACLOUD_")
 """Prefixes of variables that would point a run at another backend, account or token."""
@@ -30,7 +30,7 @@ def local_variables(places: Places) -> dict[str, str]:
         "PULUMI_CONFIG_PASSPHRASE": LOCAL_PASSPHRASE,
         "PULUMI_SKIP_UPDATE_CHECK": "true",
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
-        # They are in PULUMI_HOME too, in the version asked for; of those on PATH it would warn.
+        # PULUMI_HOME has the requested versions; without this, Pulumi warns of those on PATH.
         "PULUMI_IGNORE_AMBIENT_PLUGINS": "true",
         "PULUMI_PARALLEL": str(PARALLEL),
         "KUBECONFIG": str(places.kubeconfig),
@@ -55,9 +55,9 @@ def env_file(places: Places) -> str:
 
 
 def tool_environment(places: Places, outer: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment of what serves the local cloud itself: the caller's, our tools first.
+    """Return the environment of the local cloud's own programs: the caller's, our tools first.
 
-    Everything of the caller's that would reach another account, backend or cluster is left out.
+    Every variable that would lead to another account, backend or cluster is left out.
     """
     kept = {
         k: v for k, v in outer.items() if not k.startswith(_FOREIGN) and k not in _FOREIGN_NAMES
@@ -71,9 +71,9 @@ def run_environment(places: Places, outer: Mapping[str, str]) -> dict[str, str]:
 
 
 def users_environment(places: Places, outer: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment for a stack of the user's own, whose backend and account are theirs.
+    """Return the environment for a user's own stack, with the user's backend and account.
 
-    Nothing of the local stack gets in, also after `source .local/env`. Its tools leave PATH,
+    It has nothing of the local stack, even after `source .local/env`. Its tools leave PATH,
     because Pulumi prefers a plugin on PATH to the installed one (`pulumi plugin`, "ambient
     plugins"): the stand-in for the Kubernetes provider would replace the official plugin. Its
     variables go too: plugin folder, backend, passphrase, kubeconfig and trusted CAs.

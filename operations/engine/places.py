@@ -1,4 +1,4 @@
-"""Where the local stack keeps its things: one ignored folder, and nothing outside it."""
+"""Paths of the local stack: all in one ignored folder."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ LOCAL_STACK = "local"
 """The stack that lives on the local cloud."""
 
 ROOT = Path(__file__).resolve().parents[2]
-"""The checkout: where Pulumi.yaml and the stack files stand."""
+"""The checkout, with Pulumi.yaml and the stack files."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,12 +80,12 @@ class Places:
 
     @property
     def kubeconfig(self) -> Path:
-        """What `kubectl` reads."""
+        """The kubeconfig of the local cluster."""
         return self.home / "kubeconfig"
 
     @property
     def env(self) -> Path:
-        """`source` it, and pulumi and kubectl work by hand."""
+        """A file to `source`, so that pulumi and kubectl work in a shell."""
         return self.home / "env"
 
     @classmethod

@@ -1,4 +1,4 @@
-"""Child processes with a deadline, their errors as sentences."""
+"""Runs child processes with a deadline, and reports their failures in sentences."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from operations.engine.places import ROOT
 from operations.failure import ExitCode, OperationError
 
 GRACE = 30.0
-"""Seconds that an interrupted child gets to end by itself: pulumi saves its state meanwhile."""
+"""Seconds that an interrupted child has to end by itself: pulumi saves its state meanwhile."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +67,8 @@ class Runner:
         except FileNotFoundError as missing:
             raise OperationError(
                 f"{argv[0]} is not on PATH. For the local stack, run `make up`, which builds what "
-                f"it needs; for any other stack, install {argv[0]}: the local tools serve none.",
+                f"it needs. For any other stack, install {argv[0]}: the local tools are only for "
+                "the local stack.",
                 code=ExitCode.UNPREPARED,
             ) from missing
         with _ended(child):
@@ -76,19 +77,19 @@ class Runner:
             except subprocess.TimeoutExpired as late:
                 raise OperationError(
                     f"`{' '.join(argv[:3])}` did not end within {deadline:.0f} s and was "
-                    "interrupted; look at its output above, and run the command again."
+                    "interrupted. Look at its output above, and run the command again."
                 ) from late
         return Finished(status=child.returncode, out=out or "", err=err or "")
 
 
 @contextlib.contextmanager
 def _ended(child: subprocess.Popen[str]) -> Iterator[None]:
-    """Leave no child behind, whatever happens: interrupt, wait, then kill."""
+    """End the child on every way out: interrupt, wait, then kill."""
     try:
         yield
     except KeyboardInterrupt:
-        # The terminal has told the child too. Telling pulumi a second time would make it give up
-        # without saving its state, so it gets its time first.
+        # The terminal has interrupted the child, too. A second interrupt makes pulumi give up
+        # without saving its state, so the child gets its time first.
         with contextlib.suppress(subprocess.TimeoutExpired):
             child.wait(GRACE)
         raise

@@ -1,4 +1,4 @@
-"""Where stack files are, and what the local cloud and the secrets need from one."""
+"""Stack files: their paths, and the parts that the commands read."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from planning.read import plan_from
 
 
 def path_of_stack(stack: str) -> Path:
-    """Return where Pulumi keeps the file of a stack."""
+    """Return the path of a stack's file."""
     return ROOT / "stacks" / f"Pulumi.{stack}.yaml"
 
 
@@ -48,7 +48,7 @@ class Stack:
         return load(self.file.cluster)
 
     def notices(self) -> Iterator[str]:
-        """Yield what was chosen for this stack by its region and its instance types."""
+        """Yield the defaults that follow from the stack's region and instance types."""
         yield from notices(self.file.cluster, effective_document(self.file.cluster))
 
     def plan(self) -> ClusterPlan:

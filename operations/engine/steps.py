@@ -14,8 +14,8 @@ from rich.console import Console
 class Progress:
     """Prints steps as they begin and end. One instance a command.
 
-    On a terminal a running step has a spinner; elsewhere its beginning is a line of its own, so
-    that a log shows what a stuck run was doing.
+    On a terminal a running step has a spinner; elsewhere its start is a line of its own, so that a
+    log shows the step of a run that hangs.
     """
 
     console: Console

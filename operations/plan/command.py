@@ -1,4 +1,4 @@
-"""`plan` and `config`: what a stack file means, without a cloud, an engine or credentials."""
+"""`plan` and `config`: show what a stack file means, without cloud, engine or credentials."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The plan as tables for people: what `pulumi up` would make, before any cloud is asked."""
+"""The plan as tables: what `pulumi up` would create, without a request to a cloud."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Does a passphrase open a stack file? Asked before anything is started.
+"""Checks whether a passphrase opens a stack file, before anything is started.
 
 Pulumi's passphrase provider keeps a check value in the stack file:
 `encryptionsalt: v1:<salt>:v1:<nonce>:<ciphertext>`, the word `pulumi` under AES-256-GCM with a key
@@ -34,9 +34,9 @@ def make_encryption_salt(passphrase: str, *, salt: bytes, nonce: bytes) -> str:
 
 
 def opens(passphrase: str, encryption_salt: str) -> bool:
-    """Say whether the passphrase is the one that the salt was made with.
+    """Whether the passphrase is the one that the salt was made with.
 
-    A value of another form answers False: pulumi would not take it either.
+    False for a value of another form: pulumi would refuse it, too.
     """
     try:
         version, salt, inner, nonce, sealed = encryption_salt.split(":")

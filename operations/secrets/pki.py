@@ -1,7 +1,7 @@
-"""A cluster's keys and certificates, made once.
+"""Makes a cluster's keys and certificates.
 
-Functions only: randomness and the time of day are handed in, so that the same entropy gives the
-same bytes (signatures are deterministic ECDSA, RFC 6979) and tests need no clock.
+Randomness and the time are parameters, so that the same entropy gives the same bytes (signatures
+are deterministic ECDSA, RFC 6979) and tests need no clock.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Entropy = Callable[[int], bytes]
 """Gives that many random bytes: `os.urandom`, or a seeded stream in tests."""
 
 LIFETIME: Final = timedelta(days=3650)
-"""Ten years: a renewed CA would replace every node, so it never happens by itself."""
+"""Ten years: a new CA would replace every node, so it is never renewed automatically."""
 
 BACKDATE: Final = timedelta(hours=1)
 """Certificates start in the past, for nodes whose clock lags at first boot."""
@@ -39,7 +39,7 @@ WEBHOOK_NAMES: Final = tuple(
     f"{WEBHOOK_SERVICE}{suffix}"
     for suffix in ("", ".kube-system", ".kube-system.svc", ".kube-system.svc.cluster.local")
 )
-"""What the API server may call Spiderpool's webhook (upstream: tools/cert/generateCert.sh)."""
+"""Host names of Spiderpool's webhook (upstream: tools/cert/generateCert.sh)."""
 
 _P256_ORDER: Final = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 _TOKEN_ALPHABET: Final = string.digits + string.ascii_lowercase
@@ -92,7 +92,7 @@ def make_secrets(cluster: str, *, now: datetime, entropy: Entropy) -> ClusterSec
 
 
 def expiry(secrets: ClusterSecrets) -> datetime:
-    """When the first of the certificates ends."""
+    """The earliest expiry of all certificates."""
     bundles = (
         secrets.ca.certificate,
         secrets.front_proxy_ca.certificate,
@@ -109,7 +109,7 @@ def expiry(secrets: ClusterSecrets) -> datetime:
 
 
 def make_webhook(*, now: datetime, entropy: Entropy) -> tuple[str, KeyPair]:
-    """Make another CA (its certificate; its key is thrown away) and what the webhook serves."""
+    """Make a new CA, and a pair that it has signed for the webhook; the CA's key is not kept."""
     return _webhook(_Issuer(now=now, entropy=entropy))
 
 
@@ -130,7 +130,7 @@ class _Issuer:
     entropy: Entropy
 
     def key(self) -> ec.EllipticCurvePrivateKey:
-        # 48 bytes over a 32-byte order: the bias of the remainder is below 2^-128.
+        # 48 bytes for a 32-byte order: the bias of the remainder is below 2^-128.
         secret = int.from_bytes(self.entropy(48)) % (_P256_ORDER - 1) + 1
         return ec.derive_private_key(secret, ec.SECP256R1())
 
@@ -216,7 +216,7 @@ def _key_pem(key: ec.EllipticCurvePrivateKey) -> str:
 
 
 def _letters(count: int, entropy: Entropy) -> str:
-    """Draw letters without bias: bytes past the last whole multiple of 36 are thrown away."""
+    """Draw letters without bias: bytes from the last whole multiple of 36 on are skipped."""
     limit = 256 - 256 % len(_TOKEN_ALPHABET)
     letters: list[str] = []
     while len(letters) < count:

@@ -1,4 +1,4 @@
-"""Upgrades of a running cluster: what it runs, and the run that takes the steps.
+"""Upgrades of a running cluster: reads its versions, and runs the upgrade.
 
 `planning.transitions.upgrades` decides which steps there are, and what is refused. The life cycle
 takes them in a plain `pulumi up` of the stack file with the new version
@@ -41,7 +41,7 @@ class Upgrader:
     """Further arguments of `pulumi up`."""
 
     def running(self) -> Running:
-        """Ask the cluster what it runs."""
+        """Read the versions that the cluster runs."""
         nodes = self._items("nodes")
         servers = self._items("pods", *_SYSTEM, "-l", "component=kube-apiserver")
         proxy = self._get("daemonset", *_SYSTEM, "kube-proxy")

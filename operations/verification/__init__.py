@@ -1,4 +1,4 @@
 """Verdicts on a running cluster: the checks, what each one reads, and its outcome.
 
-Imports nothing of ours but `operations`.
+Imports `operations`, and the names in `planning.names`.
 """

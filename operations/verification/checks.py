@@ -1,4 +1,4 @@
-"""The checks as data: what each one asks, what it needs, and what to do when it fails."""
+"""The checks as data: what each one reads, what it needs, and what to do when it fails."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from operations.verification.snapshot import Cluster, Pod
 
 
 class Needs(StrEnum):
-    """What a check cannot do without."""
+    """What a check requires of the cluster."""
 
     OBJECTS = "objects"
     """The API server."""
@@ -27,7 +27,7 @@ SIMULATED = frozenset({Needs.OBJECTS, Needs.CONTROLLER})
 
 
 class Shell(Protocol):
-    """Reaches into the cluster, and at it from outside."""
+    """Runs commands in pods, and connects to load balancers from outside."""
 
     def execute(self, pod: Pod, *argv: str) -> Finished:
         """Run a command in a pod."""
@@ -51,7 +51,7 @@ class Probe:
 
 @dataclass(frozen=True, kw_only=True)
 class NotRun:
-    """Why a check has nothing to ask in this cluster."""
+    """Why a check does not apply to this cluster."""
 
     reason: str
 
@@ -63,9 +63,9 @@ class Check:
     name: str
     needs: Needs
     how: str
-    """What is done, for people."""
+    """What the check does, in words."""
     cause: str
     """What is most likely wrong when it fails."""
     look: str
-    """The command to look further."""
+    """A command that shows more."""
     probes: Callable[[Cluster], Sequence[Probe] | NotRun]

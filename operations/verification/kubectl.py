@@ -1,4 +1,4 @@
-"""The cluster by kubectl, and its load balancers from here."""
+"""Reads the cluster by kubectl, and connects to its load balancers."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ from ipaddress import ip_address
 
 from operations.verification.checks import Check, Needs, NotRun, Probe
 from operations.verification.snapshot import Cluster, Object, Pod, condition
+from planning.names import multus_name
 
 _UNINITIALIZED = "node.cloudprovider.kubernetes.io/uninitialized"
 
@@ -146,7 +147,9 @@ def _underlay(cluster: Cluster) -> list[Pod]:
 
 
 def _pools_of(cluster: Cluster, pod: Pod) -> dict[str, Object]:
-    network = f"kube-system/ipvlan-{pod.interface}"
+    if pod.interface is None:
+        return {}
+    network = multus_name(pod.interface)
     return {
         name: pool
         for name, pool in cluster.pools.items()

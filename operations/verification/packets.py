@@ -1,4 +1,4 @@
-"""Checks with packets: the guide's matrix, asked from inside the sample apps and from outside."""
+"""Checks with packets: the guide's matrix, from inside the sample apps and from outside."""
 
 from __future__ import annotations
 

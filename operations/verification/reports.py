@@ -39,7 +39,7 @@ def _explanation(verdict: Verdict) -> list[str]:
 
 
 def summary(verdicts: Sequence[Verdict]) -> str:
-    """How many of each, in one line; what was not run is never among the passed."""
+    """The number of checks with each outcome, in one line."""
     counts = {outcome: sum(v.outcome is outcome for v in verdicts) for outcome in Outcome}
     return ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count)
 

@@ -1,4 +1,4 @@
-"""Before a Node of somebody else's cluster is told its instance."""
+"""Which Nodes of an existing cluster may get a provider id, and the message for the others."""
 
 from __future__ import annotations
 

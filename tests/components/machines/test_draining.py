@@ -1,4 +1,4 @@
-"""What leaves a node, what stays, and what is said when somebody will not go."""
+"""What leaves a node, what stays, and the message when a pod does not leave."""
 
 from __future__ import annotations
 

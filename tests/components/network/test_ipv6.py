@@ -1,4 +1,4 @@
-"""Two stacks: an IPv6 address beside each IPv4 one, pools for both, and a way out."""
+"""Two stacks: an IPv6 address for each IPv4 one, pools for both, and public bandwidth."""
 
 from __future__ import annotations
 

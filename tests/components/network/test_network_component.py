@@ -182,7 +182,7 @@ def test_a_zone_and_a_subnet_that_are_added_change_nothing_that_is_there() -> No
         resource.name
         for resource in before.resources
         if after_run[resource.urn].inputs != resource.inputs
-        # The record of the plan says what is planned, and changes with every edit.
+        # The record contains the plan, and changes with every edit.
         and resource.kind not in {"AppliedPlan", "Instance", "SecurityGroup"}
     ]
     assert moved == []

@@ -139,7 +139,7 @@ def test_a_stack_file_of_another_passphrase_starts_nothing(tmp_path: Path) -> No
 def test_there_may_be_nothing_to_take_down(tmp_path: Path) -> None:
     done = call("local", "down", "--home", str(tmp_path / "home"))
     assert done.exit_code == 0
-    assert "Nothing to take down" in done.stdout
+    assert "Nothing to destroy" in done.stdout
 
 
 def test_a_report_without_a_stack_says_how_to_get_one(tmp_path: Path) -> None:

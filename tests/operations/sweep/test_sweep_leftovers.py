@@ -44,8 +44,12 @@ class ListedCloud:
         self.refused: dict[str, str] = {}
         self.deleted: list[tuple[str, str]] = []
 
-    def call(self, product: str, action: str, **parameters: object) -> Mapping[str, Any]:
-        del product
+    def call(
+        self,
+        product: str,  # noqa: ARG002 - as `Api`
+        action: str,
+        **parameters: object,
+    ) -> Mapping[str, Any]:
         if action in self.refused:
             raise CloudError(action, self.refused[action], "as asked")
         if action.startswith("Get"):
@@ -60,9 +64,12 @@ class ListedCloud:
         return {}
 
     def every(
-        self, product: str, action: str, *path: str, **parameters: object
+        self,
+        product: str,  # noqa: ARG002 - as `Api`
+        action: str,
+        *path: str,  # noqa: ARG002 - as `Api`
+        **parameters: object,  # noqa: ARG002 - as `Api`
     ) -> list[Mapping[str, Any]]:
-        del product, path, parameters
         return list(self.lists.get(action, []))
 
 
