@@ -89,7 +89,7 @@ def free_address(call: Call) -> str:
 def _checked_bandwidth(text: str, charge: str, traffic: str) -> int:
     """A bandwidth in Mbit/s, within what this way of paying allows."""
     most = _MOST_BANDWIDTH[charge, traffic]
-    if not text.isdigit() or not 1 <= int(text) <= most:
+    if not text.isdecimal() or not 1 <= int(text) <= most:
         raise invalid("Bandwidth", text, f"{charge} and {traffic}, it is 1 to {most} Mbit/s")
     return int(text)
 

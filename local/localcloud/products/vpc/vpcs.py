@@ -8,11 +8,12 @@ from typing import Final
 
 from localcloud import addressing, tags
 from localcloud.actions import Answer, Call, action, moment
-from localcloud.products import filters
+from localcloud.products import endings, filters, statuses
 from localcloud.products.ecs.entities import SecurityGroup
 from localcloud.products.lookup import Lookup
 from localcloud.products.pages import PageRequest, Table
 from localcloud.products.updates import requested
+from localcloud.state.lifecycle import Lifecycle
 from localcloud.state.store import Store
 from localcloud.tags import TagParameter
 from localcloud.wire.errors import ApiError
@@ -33,6 +34,7 @@ _MOST_USER_CIDRS: Final = 3
 _MOST_VPCS: Final = 10
 _SHORTEST: Final = 8
 _LONGEST: Final = 28
+_LONGEST_DELETION: Final = 5.0
 _IPV6_POOL: Final = IPv6Network("2408:4005::/32")
 
 
@@ -312,6 +314,15 @@ class DeleteVpc:
 def delete_vpc(call: Call, request: DeleteVpc) -> Answer:
     """Delete an empty VPC."""
     vpc = find(call, request.vpc_id)
+    if endings.leaving(vpc):
+        statuses.require(call, vpc, "Available", code="IncorrectVpcStatus")
+    _check_empty(call, vpc)
+    if not endings.has_begun(call, vpc, "Pending", longest=_LONGEST_DELETION):
+        call.store.remove(vpc)
+    return {}
+
+
+def _check_empty(call: Call, vpc: Vpc) -> None:
     for kind, code, what in (
         (VSwitch, "DependencyViolation.VSwitch", "vSwitches"),
         (SecurityGroup, "DependencyViolation.SecurityGroup", "security groups"),
@@ -322,8 +333,17 @@ def delete_vpc(call: Call, request: DeleteVpc) -> Answer:
             raise ApiError(code, f"Specified VPC {vpc.id} still has {what}.")
     if call.store.any(RouteEntry, "table", vpc.route_table_id):
         raise ApiError("DependencyViolation.RouteEntry", f"VPC {vpc.id} still has route entries.")
-    call.store.remove(vpc)
-    return {}
+
+
+def settle(call: Call) -> None:
+    """Remove the VPCs whose deletion has ended; one that is no longer empty stays."""
+    for vpc in endings.ended(call, Vpc):
+        try:
+            _check_empty(call, vpc)
+        except ApiError:
+            call.store.change(vpc, life=Lifecycle.settled("Available"))
+        else:
+            call.store.remove(vpc)
 
 
 @dataclass(frozen=True, kw_only=True)
