@@ -34,6 +34,8 @@ _MOST_USER_CIDRS: Final = 3
 _MOST_VPCS: Final = 10
 _SHORTEST: Final = 8
 _LONGEST: Final = 28
+_LONGEST_NAME: Final = 128
+_LONGEST_DESCRIPTION: Final = 256
 _LONGEST_DELETION: Final = 5.0
 _IPV6_POOL: Final = IPv6Network("2408:4005::/32")
 
@@ -126,9 +128,21 @@ def _user_cidrs(text: str) -> tuple[str, ...]:
     return cidrs
 
 
+def _check_texts(request: CreateVpc) -> None:
+    for code, text, longest in (
+        ("InvalidVpcName.Malformed", request.vpc_name, _LONGEST_NAME),
+        ("InvalidVpcDiscription.Malformed", request.description, _LONGEST_DESCRIPTION),
+    ):
+        if len(text) > longest or text.startswith(("http://", "https://")):
+            raise ApiError(
+                code, f"{text[:40]!r} must have at most {longest} characters and be no web address."
+            )
+
+
 @action(writes=True)
 def create_vpc(call: Call, request: CreateVpc) -> Answer:
     """A VPC with its router and system route table."""
+    _check_texts(request)
     cidr = str(_checked_block(request.cidr_block, _PRIMARY))
     if call.store.count(Vpc) >= _MOST_VPCS:
         raise ApiError("QuotaExceeded.Vpc", f"The account has {_MOST_VPCS} VPCs in the region.")
