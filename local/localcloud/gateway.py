@@ -282,6 +282,10 @@ class Gateway:
         state: _State,
     ) -> Answer:
         if not action.writes:
+            if self._cloud.hostile is not None:
+                # Deletions take a while then; what they have ended is gone for readers too.
+                with self._store.transaction():
+                    self._settle(call)
             return action.run(call, request)
         token = parameters.get("ClientToken") or ""
         if len(token) > _LONGEST_TOKEN or not token.isascii():
@@ -297,9 +301,7 @@ class Gateway:
                 )
                 if first is not None:
                     return first
-            for product in self._products.values():
-                if product.settle is not None:
-                    product.settle(call)
+            self._settle(call)
             answer = action.run(call, request)
             if parameters.get("DryRun", "").lower() == "true":
                 raise ApiError(
@@ -311,6 +313,12 @@ class Gateway:
                     self._store, who, action.name, token, state.parameters, answer, call.now
                 )
         return answer
+
+    def _settle(self, call: Call) -> None:
+        """Remove what time alone has ended."""
+        for product in self._products.values():
+            if product.settle is not None:
+                product.settle(call)
 
     def _struck(self, fault: Fault, request_id: str, state: _State) -> HttpReply:
         state.code = f"fault:{fault.kind}"

@@ -21,6 +21,9 @@ T = TypeVar("T")
 DELAY_SCALE: Final = 0.1
 """How slow resources are in hostile mode without `--delays`."""
 
+LATEST_TAGS: Final = 10.0
+"""Seconds after which every list shows a change of tags."""
+
 CALLS_A_MINUTE: Final = 200
 """Calls of one action that an account may make in a minute. The real thresholds are shown in the
 Quota Center only; this is the example of the page on throttling of the OpenAPI ("200/60 s",
@@ -105,6 +108,29 @@ def slowed(cloud: Cloud, seconds: float, *about: object) -> float:
     if cloud.hostile is None:
         return seconds
     return seconds * _random(cloud, "slowed", *about).uniform(1, SLOWEST)
+
+
+def shows_tags(cloud: Cloud, since: float, now: float, *about: object) -> bool:
+    """Whether lists show a change of tags at `since`; `about` names the tagged entity.
+
+    At the pace of the real cloud a change is seen after LATEST_TAGS seconds at the latest. No page
+    has a bound.
+    """
+    if cloud.hostile is None:
+        return True
+    seconds = _random(cloud, "tags", *about).uniform(0, LATEST_TAGS)
+    return now - since >= seconds * cloud.delay_scale
+
+
+def deletion_seconds(cloud: Cloud, longest: float, *about: object) -> float:
+    """How long a deleted entity is still seen, at the pace of the real cloud; `about` names it.
+
+    No page has a bound. The provider 1.285.0 waits until the entity is gone, whatever its status;
+    of an instance it accepts Pending, Running, Stopped and Stopping (resource_alicloud_*.go).
+    """
+    if cloud.hostile is None:
+        return 0.0
+    return _random(cloud, "deletion", *about).uniform(longest / 4, longest)
 
 
 class Throttle:

@@ -376,22 +376,6 @@ class FuzzClient:
         chosen = values[-1 - value.position % len(values)]
         return json.dumps([chosen]) if value.as_list else chosen
 
-    def addresses(self) -> list[str]:
-        """`vSwitch/address` of all ENIs, with repetition."""
-        addresses: list[str] = []
-        page = 1
-        while True:
-            answer = self.call(
-                "Ecs", "DescribeNetworkInterfaces", PageNumber=str(page), PageSize="100"
-            )
-            sets = answer["NetworkInterfaceSets"]["NetworkInterfaceSet"]
-            for eni in sets:
-                ips = eni["PrivateIpSets"]["PrivateIpSet"]
-                addresses += [f"{eni['VSwitchId']}/{ip['PrivateIpAddress']}" for ip in ips]
-            if len(sets) < 100:
-                return addresses
-            page += 1
-
     def close(self) -> None:
         """Close every connection."""
         for link in self._half_open:

@@ -167,10 +167,10 @@ MUTATIONS: Final = (
         tests=_corpus("DetachNetworkInterface"),
     ),
     Mutation(
-        rule="the primary address is not unassigned",
+        rule="an address that the ENI does not have is not unassigned",
         module=f"{ECS}.interface_addresses",
         function="unassign_private_ip_addresses",
-        before="if ip == eni.address:",
+        before="if ip not in eni.secondary:",
         after="if False:",
         tests=_corpus("UnassignPrivateIpAddresses"),
     ),
@@ -265,7 +265,7 @@ MUTATIONS: Final = (
     Mutation(
         rule="a VPC with vSwitches is not deleted",
         module=f"{VPC}.vpcs",
-        function="delete_vpc",
+        function="_check_empty",
         before='(VSwitch, "DependencyViolation.VSwitch", "vSwitches"),',
         after="",
         tests=_corpus("DeleteVpc"),
@@ -273,7 +273,7 @@ MUTATIONS: Final = (
     Mutation(
         rule="a VPC with security groups is not deleted",
         module=f"{VPC}.vpcs",
-        function="delete_vpc",
+        function="_check_empty",
         before='(SecurityGroup, "DependencyViolation.SecurityGroup", "security groups"),',
         after="",
         tests=_corpus("DeleteVpc"),
@@ -281,7 +281,7 @@ MUTATIONS: Final = (
     Mutation(
         rule="a VPC with an IPv6 gateway is not deleted",
         module=f"{VPC}.vpcs",
-        function="delete_vpc",
+        function="_check_empty",
         before='(Ipv6Gateway, "DependencyViolation.Ipv6Gateway", "IPv6 gateways"),',
         after="",
         tests=_corpus("DeleteVpc"),
@@ -323,7 +323,7 @@ MUTATIONS: Final = (
     Mutation(
         rule="a vSwitch with an address in use is not deleted",
         module=f"{VPC}.vswitches",
-        function="delete_vswitch",
+        function="_check_empty",
         before="if addresses:",
         after="if False:",
         tests=_corpus("DeleteVSwitch"),
@@ -377,11 +377,11 @@ MUTATIONS: Final = (
         tests=_corpus("DeleteNatGateway"),
     ),
     Mutation(
-        rule="a NAT gateway with SNAT entries is not deleted",
-        module=f"{VPC}.nat_gateways",
-        function="delete_nat_gateway",
-        before="        if entries:",
-        after="        if False:",
+        rule="a vSwitch that is the source of a SNAT entry is not deleted",
+        module=f"{VPC}.vswitches",
+        function="_check_empty",
+        before='if call.store.any(SnatEntry, "vswitch", vswitch.id):',
+        after="if False:",
         tests=_by_sdk("vpc_by_sdk", "nat_eip_and_snat_depend_on_each_other_in_order"),
     ),
     Mutation(

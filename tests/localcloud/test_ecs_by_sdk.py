@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -23,9 +24,11 @@ TRUST = (
 class Place:
     """A VPC with a vSwitch and a security group."""
 
-    def __init__(self, api: Api, *, ipv6: bool = False) -> None:
+    def __init__(self, api: Api, *, ipv6: bool = False, patience: float = 0.0) -> None:
         self.api = api
         self.vpc = api.vpc("CreateVpc", CidrBlock="172.31.0.0/16", EnableIpv6=ipv6)["VpcId"]
+        # A cloud with delays refuses a vSwitch while the VPC is Pending.
+        time.sleep(patience)
         more = {"Ipv6CidrBlock": 1} if ipv6 else {}
         self.vswitch = api.vpc(
             "CreateVSwitch", VpcId=self.vpc, CidrBlock="172.31.192.0/20", ZoneId=ZONE, **more

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.localcloud.sdk_api import Api, refused
@@ -57,3 +59,31 @@ def test_an_instance_that_a_route_leads_to_stays(place: Place) -> None:
     )
     with refused("DependencyViolation.RouteEntry"):
         place.api.ecs("DeleteInstance", InstanceId=instance, Force=True)
+
+
+@pytest.mark.parametrize(
+    ("more", "code"),
+    [
+        ({"InstanceChargeType": "Monthly"}, "InvalidInstanceChargeType.NotFound"),
+        ({"InternetChargeType": "PayByLcu"}, "InvalidParameter"),
+        ({"SpotStrategy": "Cheap"}, "InvalidParameter"),
+        ({"InternetMaxBandwidthOut": 101}, "InvalidParameter"),
+        ({"DataDisk": [{"Size": 20}] * 17}, "InvalidParameter"),
+    ],
+)
+def test_an_instance_is_paid_in_a_way_that_exists(
+    place: Place, more: dict[str, Any], code: str
+) -> None:
+    with refused(code):
+        place.run(**more)
+
+
+def test_an_eni_has_a_traffic_mode_that_exists(place: Place) -> None:
+    with refused("InvalidParameter"):
+        place.eni(NetworkInterfaceTrafficMode="Fast")
+
+
+def test_an_instance_stops_in_a_mode_that_exists(place: Place) -> None:
+    instance = place.run()
+    with refused("InvalidParameter"):
+        place.api.ecs("StopInstance", InstanceId=instance, StoppedMode="Free")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from ipaddress import IPv4Address, IPv4Network
 
@@ -179,3 +180,125 @@ def test_a_rule_written_twice_is_one_and_goes_at_once(api: Api) -> None:
     assert rules() == ["one"]
     api.ecs("RevokeSecurityGroup", SecurityGroupId=place.group, Permissions=[rule])
     assert rules() == []
+
+
+def statuses_until_gone(
+    describe: Callable[[], list[str]], *, within_seconds: float = 20.0
+) -> set[str]:
+    """The statuses that a client sees that asks again and again until nothing is listed."""
+    seen: set[str] = set()
+    until = time.monotonic() + within_seconds
+    while status := describe():
+        seen |= set(status)
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    return seen
+
+
+@given(seed=st.integers(0, 500), longest=st.floats(0.1, 100))
+def test_a_deletion_takes_a_while_that_is_bounded(seed: int, longest: float) -> None:
+    seconds = hostility.deletion_seconds(Cloud(hostile=seed), longest, "Vpc", "name")
+    assert longest / 4 <= seconds <= longest
+    assert seconds == hostility.deletion_seconds(Cloud(hostile=seed), longest, "Vpc", "name")
+
+
+def test_deletions_are_seen_and_end(
+    start_cloud: StartCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Long enough for a busy machine to see each state, short enough to wait for.
+    monkeypatch.setattr(hostility, "deletion_seconds", lambda *_: 50.0)
+    place = Place(Api(start_cloud(hostile=1, delay_scale=0.03).config()), patience=0.2)
+    api, vpc = place.api, place.vpc
+
+    def vswitches() -> list[str]:
+        listed = api.vpc("DescribeVSwitches", VpcId=vpc)["VSwitches"]["VSwitch"]
+        return [v["Status"] for v in listed]
+
+    settled(lambda: vswitches() == ["Available"])
+    nat = api.vpc("CreateNatGateway", VpcId=vpc, VSwitchId=place.vswitch, NatType="Enhanced")
+    instance = place.run(place.eni()["NetworkInterfaceId"])
+
+    def gateway() -> list[str]:
+        listed = api.vpc("DescribeNatGateways", NatGatewayId=nat["NatGatewayId"])
+        return [n["Status"] for n in listed["NatGateways"]["NatGateway"]]
+
+    def instances() -> list[str]:
+        listed = api.ecs("DescribeInstances", InstanceIds=f'["{instance}"]')
+        return [i["Status"] for i in listed["Instances"]["Instance"]]
+
+    def vpcs() -> list[str]:
+        return [v["Status"] for v in api.vpc("DescribeVpcs", VpcId=vpc)["Vpcs"]["Vpc"]]
+
+    settled(lambda: (gateway(), instances()) == (["Available"], ["Running"]))
+    api.ecs("DeleteInstance", InstanceId=instance, Force=True)
+    api.vpc("DeleteNatGateway", NatGatewayId=nat["NatGatewayId"], Force=True)
+    assert (instances(), gateway()) == (["Stopping"], ["Deleting"])
+    with refused("IncorrectInstanceStatus"):
+        api.ecs("StartInstance", InstanceId=instance)
+    with refused("IncorrectStatus.NatGateway"):
+        api.vpc("DeleteNatGateway", NatGatewayId=nat["NatGatewayId"])
+    assert statuses_until_gone(instances) <= {"Stopping"}
+    assert statuses_until_gone(gateway) <= {"Deleting"}
+    api.ecs("DeleteSecurityGroup", SecurityGroupId=place.group)
+    api.vpc("DeleteVSwitch", VSwitchId=place.vswitch)
+    with refused("DependencyViolation.VSwitch"):
+        api.vpc("DeleteVpc", VpcId=vpc)
+    assert statuses_until_gone(vswitches) <= {"Pending"}
+    api.vpc("DeleteVpc", VpcId=vpc)
+    with refused("IncorrectVpcStatus"):
+        api.vpc("DeleteVpc", VpcId=vpc)
+    assert statuses_until_gone(vpcs) <= {"Pending"}
+
+
+def test_a_vswitch_that_is_used_again_while_it_leaves_stays(
+    start_cloud: StartCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hostility, "deletion_seconds", lambda *_: 50.0)
+    place = Place(Api(start_cloud(hostile=1, delay_scale=0.03).config()), patience=0.2)
+
+    def vswitches() -> list[str]:
+        listed = place.api.vpc("DescribeVSwitches", VpcId=place.vpc)
+        return [v["Status"] for v in listed["VSwitches"]["VSwitch"]]
+
+    settled(lambda: vswitches() == ["Available"])
+    place.api.vpc("DeleteVSwitch", VSwitchId=place.vswitch)
+    place.eni()
+    settled(lambda: vswitches() == ["Available"])
+
+
+def test_a_friendly_cloud_deletes_at_once(api: Api) -> None:
+    vpc = api.vpc("CreateVpc", CidrBlock="10.0.0.0/16")["VpcId"]
+    api.vpc("DeleteVpc", VpcId=vpc)
+    assert api.vpc("DescribeVpcs", VpcId=vpc)["TotalCount"] == 0
+
+
+def settled(condition: Callable[[], bool]) -> None:
+    until = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+def test_a_change_of_tags_is_seen_late_and_is_seen(start_cloud: StartCloud) -> None:
+    late = ("NetworkInterface", "late")
+    slow = (
+        seed
+        for seed in range(100)
+        if not hostility.shows_tags(Cloud(hostile=seed, delay_scale=1), 0, 9.0, *late)
+    )
+    place = Place(Api(start_cloud(hostile=next(slow), delay_scale=0.2).config()), patience=0.6)
+    eni = place.eni(NetworkInterfaceName="late")["NetworkInterfaceId"]
+    tag = {"Key": "a", "Value": "1"}
+
+    def tags() -> list[dict[str, str]]:
+        return list(place.shown(eni)["Tags"]["Tag"])
+
+    place.api.ecs("TagResources", ResourceType="eni", ResourceId=[eni], Tag=[tag])
+    assert tags() == []
+    settled(lambda: tags() == [{"TagKey": "a", "TagValue": "1"}])
+
+
+def test_tags_of_a_creation_are_seen_at_once(start_cloud: StartCloud) -> None:
+    place = Place(Api(start_cloud(hostile=1, delay_scale=0.1).config()), patience=0.3)
+    eni = place.eni(Tag=[{"Key": "a", "Value": "1"}])["NetworkInterfaceId"]
+    assert place.shown(eni)["Tags"]["Tag"] == [{"TagKey": "a", "TagValue": "1"}]

@@ -24,3 +24,22 @@ def test_a_vpc_has_a_hundred_and_fifty_vswitches(api: Api) -> None:
         api.vpc("CreateVSwitch", CidrBlock=f"10.0.{number}.0/24", **where)
     with refused("QuotaExceeded.VSwitch"):
         api.vpc("CreateVSwitch", CidrBlock="10.0.150.0/24", **where)
+
+
+@pytest.mark.parametrize(
+    ("texts", "code"),
+    [
+        ({"VpcName": "x" * 129}, "InvalidVpcName.Malformed"),
+        ({"VpcName": "https://a"}, "InvalidVpcName.Malformed"),
+        ({"Description": "x" * 257}, "InvalidVpcDiscription.Malformed"),
+    ],
+)
+def test_a_vpc_has_a_name_and_a_description(api: Api, texts: dict[str, str], code: str) -> None:
+    with refused(code):
+        api.vpc("CreateVpc", CidrBlock="10.0.0.0/16", **texts)
+
+
+@pytest.mark.parametrize("value", [{"ISP": "Fast"}, {"Netmode": "private"}])
+def test_an_eip_has_a_line_that_exists(api: Api, value: dict[str, str]) -> None:
+    with refused("InvalidParameter"):
+        api.vpc("AllocateEipAddress", **value)

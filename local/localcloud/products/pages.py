@@ -9,6 +9,8 @@ from typing import Final, Generic, TypeVar
 from localcloud import hostility, paging
 from localcloud.actions import Call
 
+from .resource import Resource
+
 T = TypeVar("T")
 _USUAL: Final = 10
 
@@ -43,7 +45,11 @@ class Table(Generic[T]):
     most_by_token: int = 100
 
     def _nested(self, call: Call, rows: Sequence[T]) -> dict[str, object]:
-        return {self.outer: {self.inner: [self.show(call, row) for row in rows]}}
+        seen = (
+            row.as_listed(call.cloud, call.now) if isinstance(row, Resource) else row
+            for row in rows
+        )
+        return {self.outer: {self.inner: [self.show(call, row) for row in seen]}}
 
     def numbered(self, call: Call, rows: Sequence[T], request: PageRequest) -> dict[str, object]:
         """The page of the rows that the request names, with the page's number and size."""

@@ -17,6 +17,8 @@ from localcloud.tags import TagParameter, Tags
 from localcloud.wire.errors import ApiError
 from localcloud.wire.parameters import wire
 
+from .resource import Resource
+
 _MOST_RESOURCES: Final = 50
 _USUAL_ROWS: Final = 1000
 
@@ -186,14 +188,14 @@ class Tagging:
         kind = self._kind(request.resource_type)
         more = tags.requested(request.tag, self.codes.tags)
         for entity in self._existing(call, kind, request.named):
-            call.store.change(entity, tags=tags.merged(entity.tags, more, self.codes.tags))
+            _retag(call, entity, tags.merged(entity.tags, more, self.codes.tags))
         return {}
 
     def _take(self, call: Call, request: Any) -> Answer:  # noqa: ANN401  # one of `requests`
         kind = self._kind(request.resource_type)
         for entity in self._existing(call, kind, request.named):
             left: Tags = () if request.all else tags.without(entity.tags, request.keys)
-            call.store.change(entity, tags=left)
+            _retag(call, entity, left)
         return {}
 
     def _list(self, call: Call, request: Listing) -> Answer:
@@ -221,6 +223,13 @@ class Tagging:
         )
         shown = (self.show or _nested)(call, request, part)
         return {**shown, **({"NextToken": following} if following else {})}
+
+
+def _retag(call: Call, entity: Any, changed: Tags) -> None:  # noqa: ANN401  # of any kind
+    if isinstance(entity, Resource):
+        call.store.put(entity.retagged(changed, call.now))
+    else:
+        call.store.change(entity, tags=changed)
 
 
 def _nested(_call: Call, _request: Listing, part: Sequence[Any]) -> Mapping[str, object]:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import ClassVar, Final
+from typing import ClassVar
 
+from localcloud.products.endings import LEAVING, leaving
 from localcloud.products.resource import Indexes, Resource
 from localcloud.state.lifecycle import Lifecycle
 from localcloud.tags import Tags
-
-DELETED: Final = "Deleted"
-"""The end of an ENI that was Deleting: no answer shows it, and time removes it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +80,7 @@ class NetworkInterface(Resource):
             "group": lambda e: e.security_group_ids,
             "mac": lambda e: (e.mac,),
             "address": lambda e: (e.address, *e.secondary),
+            LEAVING: leaving,
         }
     )
 
@@ -115,6 +114,7 @@ class Instance(Resource):
             "role": lambda i: (i.ram_role,) if i.ram_role else (),
             "vpc": lambda i: (i.vpc_id,),
             "key_pair": lambda i: (i.key_pair,) if i.key_pair else (),
+            LEAVING: leaving,
         }
     )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from localcloud.actions import Call
+from localcloud.products.endings import DELETED
 from localcloud.products.lookup import Lookup
 from localcloud.products.ram import spreading
 from localcloud.products.ram.entities import Role
@@ -17,7 +18,7 @@ from localcloud.wire.errors import ApiError
 
 from . import catalog
 from .catalog import Image, InstanceType
-from .entities import DELETED, Disk, Instance, KeyPair, NetworkInterface, SecurityGroup
+from .entities import Disk, Instance, KeyPair, NetworkInterface, SecurityGroup
 
 instance: Final = Lookup(Instance, "InstanceId", "InvalidInstanceId.NotFound")
 interface: Final = Lookup(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from localcloud.actions import Answer, Call, action
+from localcloud.products import endings
 from localcloud.products.nlb.entities import drop_server as drop_nlb_server
 from localcloud.products.slb.entities import drop_server as drop_clb_server
 from localcloud.products.vpc import eips
@@ -14,6 +16,8 @@ from localcloud.wire.errors import ApiError
 from . import existing, interfaces, regions
 from .entities import Console, Disk, Instance
 from .instances import STOPPED, OneInstance, enis_of
+
+_LONGEST_DELETION: Final = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +68,13 @@ def _delete(call: Call, instance: Instance, *, force: bool) -> None:
         raise ApiError(
             "DependencyViolation.RouteEntry", f"A route entry still leads to {instance.id}."
         )
+    if not endings.has_begun(call, instance, "Stopping", longest=_LONGEST_DELETION):
+        _remove(call, instance)
+
+
+def _remove(call: Call, instance: Instance) -> None:
+    for route in call.store.where(RouteEntry, "hop", instance.id):
+        call.store.remove(route)
     for eip in call.store.where(Eip, "instance", instance.id):
         eips.release_binding(call, eip)
     for eni in enis_of(call, instance):
@@ -81,6 +92,13 @@ def _delete(call: Call, instance: Instance, *, force: bool) -> None:
     drop_clb_server(call.store, instance.id)
     drop_nlb_server(call.store, instance.id)
     call.store.remove(instance)
+
+
+def settle(call: Call) -> None:
+    """Remove the instances whose deletion has ended, and the ENIs."""
+    for instance in endings.ended(call, Instance):
+        _remove(call, instance)
+    interfaces.settle(call)
 
 
 @action(writes=True)

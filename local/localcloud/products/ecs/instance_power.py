@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from localcloud.actions import Answer, Call, action
-from localcloud.products import statuses
+from localcloud.products import choices, statuses
 
 from . import existing
 from .entities import Instance
 from .instances import RUNNING, STOPPED, OneInstance
+
+_STOPPED_MODES: Final = ("StopCharging", "KeepCharging", "Not-applicable")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,6 +121,7 @@ def start_instance(call: Call, request: StartInstance) -> Answer:
 @action(writes=True)
 def stop_instance(call: Call, request: StopInstance) -> Answer:
     """Stop a running instance."""
+    choices.require("StoppedMode", request.stopped_mode or "", *_STOPPED_MODES)
     _stop(call, existing.instance(call, request.instance_id))
     return {}
 
@@ -140,6 +144,7 @@ def start_instances(call: Call, request: StartInstances) -> Answer:
 @action(writes=True)
 def stop_instances(call: Call, request: StopInstances) -> Answer:
     """Stop several instances, all or none."""
+    choices.require("StoppedMode", request.stopped_mode or "", *_STOPPED_MODES)
     for instance_id in request.instance_id:
         _stop(call, existing.instance(call, instance_id))
     return _each(request.instance_id)

@@ -7,7 +7,7 @@ from typing import Final
 
 from localcloud import tags
 from localcloud.actions import Answer, Call, action
-from localcloud.products import statuses
+from localcloud.products import choices, statuses
 from localcloud.products.updates import requested
 from localcloud.tags import TagParameter
 from localcloud.wire.errors import ApiError, invalid
@@ -54,6 +54,7 @@ class CreateNetworkInterface:
 def create_network_interface(call: Call, request: CreateNetworkInterface) -> Answer:
     """An ENI; at most ten explicit secondary addresses, or 49 by count."""
     _check_numbers(request)
+    _check_mode(request.network_interface_traffic_mode)
     names.check_interface(request.network_interface_name, request.description)
     if request.security_group_id and request.security_group_ids:
         raise ApiError(
@@ -114,6 +115,10 @@ def _check_numbers(request: CreateNetworkInterface) -> None:
     _check_queues(request.queue_number)
 
 
+def _check_mode(mode: str) -> None:
+    choices.require("NetworkInterfaceTrafficMode", mode, "Standard", "HighPerformance")
+
+
 def _check_queues(number: int | None) -> None:
     if number is not None and not 1 <= number <= _MOST_QUEUES:
         raise ApiError(
@@ -146,6 +151,7 @@ def modify_network_interface_attribute(
     eni = existing.interface(call, request.network_interface_id)
     names.check_interface(request.network_interface_name or "", request.description or "")
     _check_queues(request.queue_number)
+    _check_mode(request.network_interface_traffic_mode or "")
     if request.security_group_id and eni.primary:
         # "For the primary ENI, you can change only the name and description" (help page
         # manage-eni); DeleteOnRelease is changed for both kinds (help page 2938787).

@@ -9,13 +9,14 @@ from typing import Final
 from localcloud import hostility, tags
 from localcloud.actions import Answer, Call, action, moment
 from localcloud.products import filters
+from localcloud.products.endings import DELETED
 from localcloud.products.pages import Table, TokenRequest
 from localcloud.products.vpc.entities import Eip
 from localcloud.tags import TagParameter
 from localcloud.wire.parameters import wire
 
 from . import existing
-from .entities import DELETED, NetworkInterface
+from .entities import NetworkInterface
 
 
 def private_ip_set(eni: NetworkInterface) -> dict[str, object]:

@@ -10,7 +10,8 @@ from typing import Final
 
 from localcloud import tags
 from localcloud.actions import Call
-from localcloud.products import statuses
+from localcloud.products import endings, statuses
+from localcloud.products.endings import DELETED
 from localcloud.products.nlb.entities import drop_server as drop_nlb_server
 from localcloud.products.slb.entities import drop_server as drop_clb_server
 from localcloud.products.vpc import claims, eips, ipv6, vswitches
@@ -19,7 +20,7 @@ from localcloud.state.lifecycle import Lifecycle
 from localcloud.wire.errors import ApiError, invalid, missing
 
 from . import catalog, existing
-from .entities import DELETED, Instance, NetworkInterface
+from .entities import Instance, NetworkInterface
 
 _MOST_IPV6: Final = 10
 _MOST_PREFIXES: Final = 10
@@ -319,9 +320,8 @@ def delete(call: Call, eni: NetworkInterface) -> None:
 
 def settle(call: Call) -> None:
     """Remove the ENIs whose deletion has ended."""
-    for eni in list(call.store.all(NetworkInterface)):
-        if eni.life.at(call.now) == DELETED:
-            destroy(call, eni)
+    for eni in endings.ended(call, NetworkInterface):
+        destroy(call, eni)
 
 
 def destroy(call: Call, eni: NetworkInterface) -> None:

@@ -21,7 +21,6 @@ from . import (
     interface_addresses,
     interface_groups,
     interface_views,
-    interfaces,
     key_pairs,
     offers,
     run_instances,
@@ -53,5 +52,5 @@ PRODUCT: Final = Product.of(
         offers,
         tagging,
     ),
-    settle=interfaces.settle,
+    settle=instance_deletion.settle,
 )

@@ -11,7 +11,7 @@ from typing import Final
 
 from localcloud import tags
 from localcloud.actions import Answer, Call, action
-from localcloud.products import statuses
+from localcloud.products import choices, statuses
 from localcloud.products.vpc import vswitches
 from localcloud.state.lifecycle import Lifecycle
 from localcloud.tags import TagParameter
@@ -29,6 +29,8 @@ _MOST_USER_DATA: Final = 32 * 1024
 (https://www.alibabacloud.com/help/en/ecs/developer-reference/api-ecs-2014-05-26-runinstances)."""
 _MOST_HOPS: Final = 64
 _MOST_AMOUNT: Final = 100
+_MOST_BANDWIDTH: Final = 100
+_MOST_DATA_DISKS: Final = 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -225,7 +227,33 @@ def _check_kind(call: Call, request: RunInstances) -> None:
         raise ApiError(
             "InvalidParam.Amount", f"Amount {request.amount} must be from 1 to {_MOST_AMOUNT}.", 403
         )
+    _check_payment(request)
     check_protection(request.instance_charge_type, protected=request.deletion_protection)
+
+
+def _check_payment(request: RunInstances) -> None:
+    """What the field texts and the error table of RunInstances refuse (reference of 2025-12)."""
+    if request.instance_charge_type not in {"", "PostPaid", "PrePaid"}:
+        raise ApiError(
+            "InvalidInstanceChargeType.NotFound",
+            f"The InstanceChargeType {request.instance_charge_type[:40]!r} is not one of PostPaid, "
+            "PrePaid.",
+            404,
+        )
+    choices.require(
+        "InternetChargeType", request.internet_charge_type, "PayByTraffic", "PayByBandwidth"
+    )
+    choices.require(
+        "SpotStrategy", request.spot_strategy, "NoSpot", "SpotWithPriceLimit", "SpotAsPriceGo"
+    )
+    if not 0 <= request.internet_max_bandwidth_out <= _MOST_BANDWIDTH:
+        raise invalid(
+            "InternetMaxBandwidthOut",
+            request.internet_max_bandwidth_out,
+            f"it must be from 0 to {_MOST_BANDWIDTH} Mbit/s",
+        )
+    if len(request.data_disk) > _MOST_DATA_DISKS:
+        raise invalid("DataDisk", len(request.data_disk), f"at most {_MOST_DATA_DISKS} disks")
 
 
 def check_protection(charge_type: str, *, protected: bool) -> None:

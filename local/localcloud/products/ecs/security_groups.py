@@ -270,7 +270,7 @@ def _ports(text: str, protocol: str) -> str:
     parts = text.split("/")
     if (
         len(parts) != 2  # noqa: PLR2004  # first and last
-        or not all(p.isdigit() for p in parts)
+        or not all(p.isdecimal() for p in parts)
         or not 1 <= int(parts[0]) <= int(parts[1]) <= _MOST_PORT
     ):
         raise ApiError(
@@ -327,7 +327,7 @@ def _checked(permission: Permission) -> tuple[str, str, str]:
         raise ApiError(
             "InvalidPolicy.Malformed", f"Policy {permission.policy[:40]!r} must be accept or drop."
         )
-    if not permission.priority.isdigit() or not 1 <= int(permission.priority) <= _MOST_PRIORITY:
+    if not permission.priority.isdecimal() or not 1 <= int(permission.priority) <= _MOST_PRIORITY:
         raise ApiError(
             "InvalidPriority.ValueNotSupported",
             f"Priority {permission.priority[:20]!r} must be 1 to {_MOST_PRIORITY}.",

@@ -9,7 +9,7 @@ from typing import Final
 
 from localcloud import tags
 from localcloud.actions import Answer, Call, action, moment
-from localcloud.products import filters, statuses
+from localcloud.products import choices, filters, statuses
 from localcloud.products.ecs.entities import Instance, NetworkInterface
 from localcloud.products.lookup import Lookup
 from localcloud.products.pages import PageRequest, Table
@@ -43,6 +43,19 @@ _MOST_BANDWIDTH: Final = MappingProxyType(
 """Mbit/s by how the EIP and its traffic are paid (page AllocateEipAddress, 2025-12)."""
 _MOST_OF_SERVICE: Final = 1000
 _MOST_EIPS: Final = 20
+_LINES: Final = (
+    "BGP",
+    "BGP_PRO",
+    "ChinaTelecom",
+    "ChinaUnicom",
+    "ChinaMobile",
+    "ChinaTelecom_L2",
+    "ChinaUnicom_L2",
+    "ChinaMobile_L2",
+    "BGP_FinanceCloud",
+    "BGP_International",
+)
+"""Line types of the page AllocateEipAddress, and of the provider 1.285.0."""
 _MOST_ON_NAT: Final = MappingProxyType({"MULTI_BINDED": 20, "NAT": 50})
 
 
@@ -89,7 +102,7 @@ def free_address(call: Call) -> str:
 def _checked_bandwidth(text: str, charge: str, traffic: str) -> int:
     """A bandwidth in Mbit/s, within what this way of paying allows."""
     most = _MOST_BANDWIDTH[charge, traffic]
-    if not text.isdigit() or not 1 <= int(text) <= most:
+    if not text.isdecimal() or not 1 <= int(text) <= most:
         raise invalid("Bandwidth", text, f"{charge} and {traffic}, it is 1 to {most} Mbit/s")
     return int(text)
 
@@ -104,6 +117,8 @@ def allocate_eip_address(call: Call, request: AllocateEipAddress) -> Answer:
             "InternetChargeType", traffic, "a subscription is PayByBandwidth, others also traffic"
         )
     bandwidth = _checked_bandwidth(request.bandwidth, charge, traffic)
+    choices.require("ISP", request.isp, *_LINES)
+    choices.require("Netmode", request.netmode, "public")
     if sum(not eip.service_managed for eip in call.store.all(Eip)) >= _MOST_EIPS:
         raise ApiError("QuotaExceeded.Eip", f"The account has {_MOST_EIPS} EIPs in the region.")
     if request.ip_address:

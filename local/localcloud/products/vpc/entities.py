@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import ClassVar
 
+from localcloud.products.endings import LEAVING, leaving
 from localcloud.products.resource import Indexes, Resource
 from localcloud.state.lifecycle import Lifecycle
 
@@ -16,7 +17,7 @@ DEFAULT_RESOURCE_GROUP = "rg-acfm0000default"
 class Vpc(Resource):
     """A VPC with its system route table."""
 
-    INDEXES: ClassVar[Indexes] = MappingProxyType({})
+    INDEXES: ClassVar[Indexes] = MappingProxyType({LEAVING: leaving})
 
     cidr: str
     secondary_cidrs: tuple[str, ...] = ()
@@ -37,7 +38,7 @@ class Vpc(Resource):
 class VSwitch(Resource):
     """A vSwitch: one CIDR block in one zone."""
 
-    INDEXES: ClassVar[Indexes] = MappingProxyType({"vpc": lambda v: (v.vpc_id,)})
+    INDEXES: ClassVar[Indexes] = MappingProxyType({"vpc": lambda v: (v.vpc_id,), LEAVING: leaving})
 
     vpc_id: str
     zone: str
@@ -105,6 +106,7 @@ class NatGateway(Resource):
             "vpc": lambda n: (n.vpc_id,),
             "vswitch": lambda n: (n.vswitch_id,),
             "snat_table": lambda n: (n.snat_table_id,),
+            LEAVING: leaving,
         }
     )
 
@@ -180,7 +182,7 @@ class Eip(Resource):
 class Ipv6Gateway(Resource):
     """A VPC's IPv6 gateway, one at most."""
 
-    INDEXES: ClassVar[Indexes] = MappingProxyType({"vpc": lambda g: (g.vpc_id,)})
+    INDEXES: ClassVar[Indexes] = MappingProxyType({"vpc": lambda g: (g.vpc_id,), LEAVING: leaving})
 
     vpc_id: str
     resource_group_id: str

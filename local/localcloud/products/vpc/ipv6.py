@@ -9,7 +9,7 @@ from typing import Final
 
 from localcloud import addressing, tags
 from localcloud.actions import Answer, Call, action, moment
-from localcloud.products import filters, statuses
+from localcloud.products import endings, filters, statuses
 from localcloud.products.ecs.entities import NetworkInterface
 from localcloud.products.lookup import Lookup
 from localcloud.products.pages import PageRequest, Table
@@ -26,6 +26,7 @@ from .entities import (
     VSwitch,
 )
 
+_LONGEST_DELETION: Final = 5.0
 _MOST_BANDWIDTH: Final = MappingProxyType({"PayByTraffic": 1000, "PayByBandwidth": 2000})
 """Mbit/s by how the traffic is paid (page AllocateIpv6InternetBandwidth)."""
 
@@ -180,8 +181,15 @@ def delete_ipv6_gateway(call: Call, request: DeleteIpv6Gateway) -> Answer:
             "DependencyViolation.Ipv6InternetBandwidth",
             f"IPv6 addresses still have public bandwidth by {gateway.id}.",
         )
-    call.store.remove(gateway)
+    if not endings.has_begun(call, gateway, "Deleting", longest=_LONGEST_DELETION):
+        call.store.remove(gateway)
     return {}
+
+
+def settle(call: Call) -> None:
+    """Remove the IPv6 gateways whose deletion has ended."""
+    for gateway in endings.ended(call, Ipv6Gateway):
+        call.store.remove(gateway)
 
 
 def _free(call: Call, vswitch: VSwitch) -> str:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from localcloud import addressing, tags
 from localcloud.actions import Answer, Call, action, moment
-from localcloud.products import filters, statuses
+from localcloud.products import endings, filters, statuses
 from localcloud.products.lookup import Lookup
 from localcloud.products.pages import PageRequest, Table
 from localcloud.products.ram import service_roles
@@ -21,6 +21,7 @@ from . import claims, vpcs, vswitches
 from .entities import DEFAULT_RESOURCE_GROUP, Eip, NatGateway, RouteEntry, SnatEntry, Vpc
 
 _MOST_IN_VPC: Final = 5
+_LONGEST_DELETION: Final = 20.0
 _MOST_ENTRIES: Final = 40
 _MOST_SNAT_IPS: Final = 64
 _DEFAULT_ROUTE: Final = "0.0.0.0/0"
@@ -418,9 +419,22 @@ def delete_nat_gateway(call: Call, request: DeleteNatGateway) -> Answer:
             mode="",
             life=call.passing(("Unassociating", 2.0), to="Available"),
         )
+    if not endings.has_begun(call, nat, "Deleting", longest=_LONGEST_DELETION):
+        _remove(call, nat)
+    return {}
+
+
+def _remove(call: Call, nat: NatGateway) -> None:
+    for route in call.store.where(RouteEntry, "hop", nat.id):
+        call.store.remove(route)
     claims.give_back_all(call, nat.id)
     call.store.remove(nat)
-    return {}
+
+
+def settle(call: Call) -> None:
+    """Remove the NAT gateways whose deletion has ended."""
+    for nat in endings.ended(call, NatGateway):
+        _remove(call, nat)
 
 
 def _by_table(call: Call, table_id: str) -> NatGateway:

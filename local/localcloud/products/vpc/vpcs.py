@@ -8,11 +8,12 @@ from typing import Final
 
 from localcloud import addressing, tags
 from localcloud.actions import Answer, Call, action, moment
-from localcloud.products import filters
+from localcloud.products import endings, filters, statuses
 from localcloud.products.ecs.entities import SecurityGroup
 from localcloud.products.lookup import Lookup
 from localcloud.products.pages import PageRequest, Table
 from localcloud.products.updates import requested
+from localcloud.state.lifecycle import Lifecycle
 from localcloud.state.store import Store
 from localcloud.tags import TagParameter
 from localcloud.wire.errors import ApiError
@@ -33,6 +34,9 @@ _MOST_USER_CIDRS: Final = 3
 _MOST_VPCS: Final = 10
 _SHORTEST: Final = 8
 _LONGEST: Final = 28
+_LONGEST_NAME: Final = 128
+_LONGEST_DESCRIPTION: Final = 256
+_LONGEST_DELETION: Final = 5.0
 _IPV6_POOL: Final = IPv6Network("2408:4005::/32")
 
 
@@ -124,9 +128,21 @@ def _user_cidrs(text: str) -> tuple[str, ...]:
     return cidrs
 
 
+def _check_texts(request: CreateVpc) -> None:
+    for code, text, longest in (
+        ("InvalidVpcName.Malformed", request.vpc_name, _LONGEST_NAME),
+        ("InvalidVpcDiscription.Malformed", request.description, _LONGEST_DESCRIPTION),
+    ):
+        if len(text) > longest or text.startswith(("http://", "https://")):
+            raise ApiError(
+                code, f"{text[:40]!r} must have at most {longest} characters and be no web address."
+            )
+
+
 @action(writes=True)
 def create_vpc(call: Call, request: CreateVpc) -> Answer:
     """A VPC with its router and system route table."""
+    _check_texts(request)
     cidr = str(_checked_block(request.cidr_block, _PRIMARY))
     if call.store.count(Vpc) >= _MOST_VPCS:
         raise ApiError("QuotaExceeded.Vpc", f"The account has {_MOST_VPCS} VPCs in the region.")
@@ -312,6 +328,15 @@ class DeleteVpc:
 def delete_vpc(call: Call, request: DeleteVpc) -> Answer:
     """Delete an empty VPC."""
     vpc = find(call, request.vpc_id)
+    if endings.leaving(vpc):
+        statuses.require(call, vpc, "Available", code="IncorrectVpcStatus")
+    _check_empty(call, vpc)
+    if not endings.has_begun(call, vpc, "Pending", longest=_LONGEST_DELETION):
+        call.store.remove(vpc)
+    return {}
+
+
+def _check_empty(call: Call, vpc: Vpc) -> None:
     for kind, code, what in (
         (VSwitch, "DependencyViolation.VSwitch", "vSwitches"),
         (SecurityGroup, "DependencyViolation.SecurityGroup", "security groups"),
@@ -322,8 +347,17 @@ def delete_vpc(call: Call, request: DeleteVpc) -> Answer:
             raise ApiError(code, f"Specified VPC {vpc.id} still has {what}.")
     if call.store.any(RouteEntry, "table", vpc.route_table_id):
         raise ApiError("DependencyViolation.RouteEntry", f"VPC {vpc.id} still has route entries.")
-    call.store.remove(vpc)
-    return {}
+
+
+def settle(call: Call) -> None:
+    """Remove the VPCs whose deletion has ended; one that is no longer empty stays."""
+    for vpc in endings.ended(call, Vpc):
+        try:
+            _check_empty(call, vpc)
+        except ApiError:
+            call.store.change(vpc, life=Lifecycle.settled("Available"))
+        else:
+            call.store.remove(vpc)
 
 
 @dataclass(frozen=True, kw_only=True)

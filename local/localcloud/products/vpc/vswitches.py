@@ -9,10 +9,11 @@ from typing import Final
 
 from localcloud import addressing, paging, tags
 from localcloud.actions import Answer, Call, action, moment
-from localcloud.products import filters, statuses
+from localcloud.products import endings, filters, statuses
 from localcloud.products.lookup import Lookup
 from localcloud.products.pages import PageRequest, Table
 from localcloud.products.updates import requested
+from localcloud.state.lifecycle import Lifecycle
 from localcloud.tags import TagParameter
 from localcloud.wire.errors import ApiError
 from localcloud.wire.parameters import wire
@@ -33,6 +34,7 @@ _LONGEST: Final = 29
 _MOST_IPV6: Final = 255
 _MOST_IN_VPC: Final = 150
 _MOST_RESERVATIONS: Final = 100
+_LONGEST_DELETION: Final = 5.0
 _RESERVATION_BITS: Final = 2
 
 
@@ -256,6 +258,13 @@ def delete_vswitch(call: Call, request: DeleteVSwitch) -> Answer:
     """Delete a vSwitch that nothing uses."""
     vswitch = find(call, request.vswitch_id)
     statuses.require(call, vswitch, "Available", code="IncorrectVSwitchStatus")
+    _check_empty(call, vswitch)
+    if not endings.has_begun(call, vswitch, "Pending", longest=_LONGEST_DELETION):
+        call.store.remove(vswitch)
+    return {}
+
+
+def _check_empty(call: Call, vswitch: VSwitch) -> None:
     if call.store.any(SnatEntry, "vswitch", vswitch.id):
         raise ApiError(
             "DependencyViolation.SnatEntry", "The vSwitch is the source of a SNAT entry."
@@ -274,8 +283,17 @@ def delete_vswitch(call: Call, request: DeleteVSwitch) -> Answer:
         )
     if call.store.any(Ipv6Address, "vswitch", vswitch.id):
         raise ApiError("DependencyViolation.Ipv6Address", "The vSwitch has IPv6 addresses.")
-    call.store.remove(vswitch)
-    return {}
+
+
+def settle(call: Call) -> None:
+    """Remove the vSwitches whose deletion has ended; one that is no longer empty stays."""
+    for vswitch in endings.ended(call, VSwitch):
+        try:
+            _check_empty(call, vswitch)
+        except ApiError:
+            call.store.change(vswitch, life=Lifecycle.settled("Available"))
+        else:
+            call.store.remove(vswitch)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -338,7 +356,7 @@ def _free_reservation(
             "MissingParam.CidrReservationMaskOrCidrReservationCidr",
             "Either VSwitchCidrReservationMask or VSwitchCidrReservationCidr must be specified.",
         )
-    length = int(mask) if mask.isdigit() else 0
+    length = int(mask) if mask.isdecimal() else 0
     shortest = network.prefixlen + _RESERVATION_BITS
     if not shortest <= length <= addressing.PREFIX_LENGTH:
         raise ApiError(

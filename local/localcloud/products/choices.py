@@ -1,0 +1,15 @@
+"""Parameters that have one of a few values."""
+
+from __future__ import annotations
+
+from localcloud.wire.errors import invalid
+
+
+def require(name: str, value: str, *allowed: str) -> None:
+    """Raise unless the value of a parameter is one of `allowed`; empty is the default.
+
+    Raises:
+        ApiError: InvalidParameter.
+    """
+    if value and value not in allowed:
+        raise invalid(name, value, f"it must be one of {', '.join(allowed)}")

@@ -1,0 +1,43 @@
+"""Deletions that take a while: the entity is seen until they end, then time alone removes it."""
+
+from __future__ import annotations
+
+from typing import Any, Final, TypeVar
+
+from localcloud import hostility
+from localcloud.actions import Call
+
+T = TypeVar("T", bound=Any)
+DELETED: Final = "Deleted"
+"""The status after the last one that an answer shows."""
+LEAVING: Final = "leaving"
+"""The index that lists the entities whose deletion has begun, under the key `LEAVING`."""
+
+
+def leaving(entity: Any) -> tuple[str, ...]:  # noqa: ANN401  # an entity with a lifecycle
+    """The keys of the index `LEAVING`."""
+    return (LEAVING,) if entity.life.steps[-1][1] == DELETED else ()
+
+
+def has_begun(call: Call, entity: T, status: str, *, longest: float) -> bool:
+    """Begin a deletion that takes a while; False if it ends at once and the caller removes.
+
+    Args:
+        call: The request being answered.
+        entity: What is deleted.
+        status: The status that describes show until it is gone.
+        longest: The longest time that the deletion takes in hostile mode, in seconds of the real
+            cloud. A friendly cloud deletes at once.
+    """
+    kind = type(entity).__name__
+    seconds = hostility.deletion_seconds(call.cloud, longest, kind, entity.name)
+    life = call.passing((status, seconds), to=DELETED)
+    if life.at(call.now) == DELETED:
+        return False
+    call.store.change(entity, life=life)
+    return True
+
+
+def ended(call: Call, kind: type[T]) -> list[T]:
+    """The entities of a kind whose deletion has ended."""
+    return [e for e in call.store.where(kind, LEAVING, LEAVING) if e.life.at(call.now) == DELETED]
