@@ -70,7 +70,7 @@ def fuzz(home: Path, total: int) -> FuzzClient:
         assert not problems, "\n\n".join(problems)
         assert client.call("Vpc", "DescribeVpcs")["RequestId"]
         taken = client.addresses()
-        assert len(taken) == len(set(taken)), "an address is held twice"
+        assert len(taken) == len(set(taken)), "an address is on two ENIs"
         before = ask(Places(home=home), "GET", "/resources")
         client.close()
         server.kill()
