@@ -42,7 +42,8 @@ def signed(product: str, action: str, parameters: dict[str, str]) -> str:
     def enc(text: str) -> str:
         return quote(text, safe="~")
 
-    query = {
+    fields = {
+        "RegionId": "cn-hangzhou",
         **parameters,
         "Action": action,
         "Version": VERSIONS[product],
@@ -52,10 +53,10 @@ def signed(product: str, action: str, parameters: dict[str, str]) -> str:
         "SignatureNonce": uuid.uuid4().hex,
         "Timestamp": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
     }
-    canonical = "&".join(f"{enc(k)}={enc(v)}" for k, v in sorted(query.items()))
+    canonical = "&".join(f"{enc(k)}={enc(v)}" for k, v in sorted(fields.items()))
     text = f"POST&%2F&{enc(canonical)}"
     digest = hmac.new(f"{SECRET}&".encode(), text.encode(), hashlib.sha1).digest()
-    return urlencode({**query, "Signature": base64.b64encode(digest).decode()})
+    return urlencode({**fields, "Signature": base64.b64encode(digest).decode()})
 
 
 class Client:

@@ -55,6 +55,7 @@ Hostile = Annotated[
     int | None,
     typer.Option(
         _HOSTILE,
+        envvar="LOCALCLOUD_HOSTILE",
         metavar="[SEED]",
         min=0,
         help="Make a bad choice wherever the real cloud leaves one open, by this seed; "

@@ -171,9 +171,10 @@ class Gateway:
             return self._struck(fault, request_id, state)
         if action.writes and self._throttle.exceeded(self._cloud, product.name, action.name, now):
             raise ApiError("Throttling.User", "Request was denied due to user flow control.")
-        published_parameters.check(product.name, action.name, wire_parameters.tree(parameters))
+        tree = wire_parameters.tree(parameters)
+        published_parameters.check(product.name, action.name, tree)
         self._check_region(product, parameters)
-        request, unknown = wire_parameters.read(action.request, _own(action, parameters))
+        request, unknown = wire_parameters.read_tree(action.request, _own(action, tree))
         state.unknown = unknown
         if unknown and self._cloud.strict:
             raise ApiError(
@@ -347,12 +348,12 @@ def _request_id() -> str:
     return str(uuid.uuid4()).upper()
 
 
-def _own(action: Action, parameters: Mapping[str, str]) -> Mapping[str, str]:
+def _own(action: Action, parameters: wire_parameters.Tree) -> wire_parameters.Tree:
     """The parameters that are the action's: all but the common ones it does not declare."""
     declared = wire_parameters.declared(action.request)
     return {
-        name: value
-        for name, value in parameters.items()
+        name: node
+        for name, node in parameters.items()
         if name in declared or not (name in _COMMON or name == "RegionId")
     }
 

@@ -170,6 +170,16 @@ def test_an_nlb_stands_in_the_stack_s_two_vswitches(served: SecondCloud) -> None
     assert nlb["DeletionProtectionConfig"]["Enabled"]
 
 
+def test_the_stack_s_rules_admit_the_health_checks_of_the_nlb(served: SecondCloud) -> None:
+    nlb = openapi(served).nlb
+    listeners = [listener["ListenerId"] for listener in nlb("ListListeners")["Listeners"]]
+    assert listeners
+    for listener in listeners:
+        (status,) = nlb("GetListenerHealthStatus", ListenerId=listener)["ListenerHealthStatus"]
+        (group,) = status["ServerGroupInfos"]
+        assert group["NonNormalServers"] == []
+
+
 def test_it_acts_with_the_role_of_its_machine_and_is_never_refused(served: SecondCloud) -> None:
     calls = ask(CloudPlaces(home=served.places.home), "GET", "/calls?after=0")
     made = [c for c in calls if c["action"] == "CreateLoadBalancer"]

@@ -54,7 +54,7 @@ def _absent(product: str, name: str, answer: Answer, model: type) -> list[str]:
 
 
 class Judge:
-    """Holds each answer that an action gives against the SDK's model of it."""
+    """Compares each answer of an action with the SDK's model of it."""
 
     def __init__(self) -> None:
         self.problems: list[str] = []

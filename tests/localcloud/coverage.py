@@ -124,7 +124,7 @@ def marks() -> tuple[tuple[str, str], ...]:
 
 
 def reason_for(parameter: str) -> str | None:
-    """Why this parameter is not read; None when nothing says so."""
+    """Why this parameter is not read; None without a mark."""
     return next((why for pattern, why in marks() if fnmatch.fnmatchcase(parameter, pattern)), None)
 
 
@@ -232,7 +232,7 @@ def _sample_row(name: str, prefix: str) -> str:
 
 
 def _behaviour_lines() -> Iterator[str]:
-    """The section on the corpus: what of it the emulator does, and what it does otherwise."""
+    """The section on the corpus: which behaviours the emulator has, and which differ."""
     yield from _BEHAVIOURS.splitlines()
     yield ""
     yield "| product | recorded | equal | known difference | not simulated |"

@@ -33,7 +33,7 @@ class Row:
 
     @property
     def is_guess(self) -> bool:
-        """Whether no source was found for it."""
+        """Whether it has no source."""
         return self.source.startswith(_GUESS)
 
 

@@ -80,7 +80,7 @@ class ServerProcess:
         self._file.close()
 
     def bad_lines(self) -> list[str]:
-        """Lines of the log that tell of a failure of the emulator's own."""
+        """Lines of the log that report a failure of the emulator itself."""
         lines = self.log.read_text(errors="replace").splitlines()
         return [line[:3000] for line in lines if _BAD_LINES.search(line)]
 
@@ -222,7 +222,7 @@ class FuzzClient:
         return key["AccessKeyId"], key["AccessKeySecret"], ""
 
     def reset(self) -> None:
-        """Everything gone, and a new world."""
+        """Delete everything, and build a new world."""
         self._control(ControlRequest("POST", "/reset", b""))
         self._remembered.clear()
         self.world()

@@ -50,7 +50,7 @@ class SignedCall:
 
 @dataclass(frozen=True)
 class PlainRequest:
-    """Valid HTTP that nobody signed."""
+    """Valid HTTP without a signature."""
 
     method: str
     target: str
@@ -281,7 +281,7 @@ def _published_mandatory(
 
 @st.composite
 def signed_calls(draw: st.DrawFn) -> SignedCall:
-    """A call that is signed well; what it says may be sense or not."""
+    """A call with a valid signature and any content."""
     product, version, action = draw(st.sampled_from(ACTIONS))
     parameters: dict[str, Value] = {}
     declared = leaves(cast("Hashable", PRODUCTS[version].actions[action].request))

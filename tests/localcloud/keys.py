@@ -24,7 +24,7 @@ _OPTIONS: Final = ("-m", "unit", "-q", "-n", "2", f"--deselect=tests/localcloud/
 RECORD: Final = "LOCALCLOUD_RECORD_LEFT_OUT"
 """Names a folder; then absent keys are written there instead of being a problem."""
 
-# The provider asserts on these (it crashes, or takes the resource for gone), in its `Read` of each
+# The provider asserts on these (it crashes, or drops the resource), in its `Read` of each
 # resource; or they are the ids that a client has to learn.
 ASSERTED: Final = (
     "BssOpenApi.QueryAvailableInstances.Data.InstanceList",
@@ -101,7 +101,7 @@ ASSERTED: Final = (
     "Vpc.DescribeVpcs.Vpcs.Vpc[].SecondaryCidrBlocks",
 )
 
-# How the API says that there is no such thing: an answer with this key empty, and little else.
+# How the API reports an absent resource: an answer with this key empty, and little else.
 GONE: Final = {
     "DescribeVpcAttribute": "VpcId",
     "DescribeVSwitchAttributes": "VSwitchId",
@@ -111,7 +111,7 @@ GONE: Final = {
 
 @functools.cache
 def left_out() -> frozenset[str]:
-    """The keys that an answer may lack."""
+    """The keys that an answer may leave out."""
     return frozenset(LEFT_OUT.read_text().split())
 
 
@@ -122,7 +122,7 @@ def record(folder: str, keys: list[str]) -> None:
 
 
 def main() -> int:
-    """Run the tests of the SDKs and write what their answers lack."""
+    """Run the tests of the SDKs and write the keys that their answers leave out."""
     here = Path(__file__).parent
     with tempfile.TemporaryDirectory() as folder:
         done = subprocess.run(  # noqa: S603  # our own tests
@@ -134,7 +134,7 @@ def main() -> int:
         shown = samples.recorded(folder)
     wrong = sorted(seen & set(ASSERTED))
     for key in wrong:
-        sys.stderr.write(f"{key} must not be left out: clients cannot do without it.\n")
+        sys.stderr.write(f"{key} must not be left out: clients need it.\n")
     if done.returncode or wrong:
         return 1
     LEFT_OUT.write_text("".join(f"{key}\n" for key in sorted(seen)))

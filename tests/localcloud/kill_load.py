@@ -90,7 +90,7 @@ Shape = tuple[str, ...]
 
 @dataclass
 class Call:
-    """A call that is made: what it is for, and what it will have changed."""
+    """A call: its purpose, and what it changes."""
 
     product: str
     action: str
@@ -109,7 +109,7 @@ class Writer:
     place: Place
     ids: dict[str, str] = field(default_factory=dict)
     seen: dict[str, Shape | None] = field(default_factory=dict)
-    """What the last acknowledged call left; None where only an answer of a read can tell."""
+    """The effect of the last acknowledged call; None where only a read shows it."""
     unsure: Call | None = None
     acknowledged: int = 0
     failure: str = ""
@@ -200,7 +200,7 @@ class Writer:
             self.seen[name] = ("eni", "disk")
 
     def check(self, present: dict[str, tuple[str, Shape]]) -> None:
-        """Hold the cloud's resources of this writer against the ledger; then go on from them."""
+        """Compare the cloud's resources of this writer with the ledger; then continue from them."""
         assert not self.failure, self.failure
         mine = {n: v for n, v in present.items() if n.startswith(f"{self.kind}-{self.number}-")}
         open_name = self.unsure.name if self.unsure else ""
@@ -210,7 +210,7 @@ class Writer:
             assert name in mine, f"{name} was acknowledged and is lost"
             assert mine[name] == (self.ids[name], shape), f"{name} is not as acknowledged"
         strangers = set(mine) - set(self.seen) - {open_name}
-        assert not strangers, f"{strangers} were deleted, or never made"
+        assert not strangers, f"{strangers} were deleted, or never created"
         if self.unsure is not None:
             self._check_unsure(self.unsure, mine)
 
@@ -230,14 +230,14 @@ class Writer:
         self.ids[name], self.seen[name] = there
 
     def repeat(self, link: Connection) -> None:
-        """Make a creation that nobody acknowledged once more, with its token."""
+        """Repeat an unacknowledged creation with its token."""
         call, self.unsure = self.unsure, None
         if call is None or not call.makes:
             return
         answer = link.call(call.product, call.action, call.parameters)
         created = _id_of(self.kind, answer)
         noted = self.ids.get(call.name)
-        assert noted in {None, created}, f"the token of {call.name} made a second one"
+        assert noted in {None, created}, f"the token of {call.name} created a second one"
         self._note(call, answer)
 
 

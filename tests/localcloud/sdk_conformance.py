@@ -64,7 +64,7 @@ def _evaluate(annotation: Any, names: dict[str, Any]) -> Any:  # noqa: ANN401  #
 
 
 def problems(value: Any, hint: Any, path: str = "") -> list[str]:  # noqa: ANN401, PLR0911  # the SDK is untyped
-    """What of an answer the model does not know, or knows otherwise."""
+    """The keys of an answer that the model does not have, or has with another type."""
     origin = typing.get_origin(hint)
     if hint is Any or hint is inspect.Parameter.empty:
         return []
@@ -104,13 +104,13 @@ def body_model(models: ModuleType, action: str) -> type | None:
 
 
 def request_names(models: ModuleType, action: str) -> set[str] | None:
-    """The parameters that the SDK knows of an action."""
+    """The parameters of an action in the SDK."""
     model = getattr(models, f"{action}Request", None)
     return set(wire_fields(model)) if model else None
 
 
 def absent(value: Any, hint: Any, path: str) -> list[str]:  # noqa: ANN401  # the SDK is untyped
-    """The keys that the model knows and an answer does not have; `[]` is any item."""
+    """The keys of the model that an answer does not have; `[]` is any item."""
     origin = typing.get_origin(hint)
     if origin is list and isinstance(value, list):
         (item,) = typing.get_args(hint)

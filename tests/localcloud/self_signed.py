@@ -1,4 +1,4 @@
-"""A certificate that nobody trusts, for what only has to be one."""
+"""A self-signed certificate, where any certificate will do."""
 
 from __future__ import annotations
 

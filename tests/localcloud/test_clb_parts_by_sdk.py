@@ -1,4 +1,4 @@
-"""What goes with CLBs, by the official SDK: certificates, domains, rules, access lists, health."""
+"""The parts of CLBs, by the official SDK: certificates, domains, rules, access lists, health."""
 
 from __future__ import annotations
 

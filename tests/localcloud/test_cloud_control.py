@@ -211,7 +211,7 @@ def test_a_machines_credentials_are_new_before_the_old_ones_end(
     age(cloud, first["AccessKeyId"], 29 * 60)
     _, second = send(cloud, "GET", path)
     assert second["AccessKeyId"] != first["AccessKeyId"]
-    # Who still has the old ones may use them to their end.
+    # The old ones stay valid until they expire.
     for credentials in (first, second):
         names = ("AccessKeyId", "AccessKeySecret", "SecurityToken")
         Api(cloud.config(*(credentials[n] for n in names))).ecs("DescribeInstances")

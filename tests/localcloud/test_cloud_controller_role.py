@@ -85,7 +85,7 @@ def ask_metadata(
 
 @pytest.fixture(scope="module")
 def controller(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Controller]:
-    """A control plane's machine in hardened mode, and what its metadata service gives it."""
+    """A control plane's machine in hardened mode, and the credentials from its metadata service."""
     home: Path = tmp_path_factory.mktemp("lc")
     cloud = CloudThread.start(home, Cloud(), Judge())
     api = Api(cloud.config())
@@ -181,5 +181,5 @@ def test_a_service_linked_role_is_created_for_nlb_only(
 def test_the_documented_policy_is_the_programs_own(name: str) -> None:
     path = ram_documents.FOLDER / name
     assert path.read_text() == ram_documents.text_of(name), (
-        f"{path} is not what the program makes: run `python -m tests.planning.ram_documents`"
+        f"{path} is not up to date: run `python -m tests.planning.ram_documents`"
     )

@@ -60,7 +60,7 @@ def api_on(home: Path, port: int) -> Api:
 
 
 class Load:
-    """ENIs made and deleted until the server dies; what was acknowledged, and what was not."""
+    """Creates and deletes ENIs until the server dies; notes what was acknowledged."""
 
     def __init__(self, home: Path, port: int, vswitch: str, group: str) -> None:
         self.api = api_on(home, port)
@@ -119,7 +119,7 @@ def check(api: Api, vswitch: str, loads: list[Load]) -> None:
         for eni in present.values()
         for p in eni["PrivateIpSets"]["PrivateIpSet"]
     ]
-    assert len(taken) == len(set(taken)), "an address is held twice"
+    assert len(taken) == len(set(taken)), "an address is on two ENIs"
     # Every ENI is whole: four addresses; and addresses in use are exactly theirs.
     assert {len(e["PrivateIpSets"]["PrivateIpSet"]) for e in present.values()} <= {4}
     free = api.vpc("DescribeVSwitchAttributes", VSwitchId=vswitch)["AvailableIpAddressCount"]

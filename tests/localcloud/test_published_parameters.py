@@ -1,4 +1,4 @@
-"""Requests are held against the parameters that the vendor publishes."""
+"""Requests are checked against the parameters that the vendor publishes."""
 
 from __future__ import annotations
 

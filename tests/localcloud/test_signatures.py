@@ -1,4 +1,4 @@
-"""Both signature kinds, by requests that no SDK wrote: who is let in, and with which code not."""
+"""Both signature kinds, by requests that no SDK wrote: acceptance, and the codes of refusals."""
 
 from __future__ import annotations
 

@@ -88,7 +88,12 @@ def tree(parameters: Mapping[str, str]) -> Tree:
 
 
 def read(kind: type[T], parameters: Mapping[str, str]) -> tuple[T, tuple[str, ...]]:
-    """Build `kind` from flat parameters.
+    """Build `kind` from flat parameters; see `read_tree`."""
+    return read_tree(kind, tree(parameters))
+
+
+def read_tree(kind: type[T], parameters: Tree) -> tuple[T, tuple[str, ...]]:
+    """Build `kind` from nested parameters.
 
     Returns:
         The request and the names (flat, sorted) of parameters that `kind` does not declare.
@@ -97,11 +102,11 @@ def read(kind: type[T], parameters: Mapping[str, str]) -> tuple[T, tuple[str, ..
         ApiError: a mandatory parameter is missing or a value is not of its type.
     """
     unknown: list[str] = []
-    return cast("T", _object(cast("Hashable", kind))(tree(parameters), "", unknown)), tuple(
-        sorted(unknown)
-    )
+    request = _object(cast("Hashable", kind))(parameters, "", unknown)
+    return cast("T", request), tuple(sorted(unknown))
 
 
+@functools.cache
 def declared(kind: type[object]) -> frozenset[str]:
     """The top-level wire names that a request type declares."""
     return frozenset(

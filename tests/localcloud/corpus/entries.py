@@ -48,7 +48,7 @@ class Origin:
 
 @dataclass(frozen=True, kw_only=True)
 class Preparation:
-    """A call that comes first: `call` is `Ecs.StopInstance`, `gives` a path in its answer."""
+    """An earlier call: `call` is `Ecs.StopInstance`, `gives` a path in its answer."""
 
     call: str
     parameters: Mapping[str, Any]
@@ -58,7 +58,7 @@ class Preparation:
 
 @dataclass(frozen=True, kw_only=True)
 class Refused:
-    """An error: its HTTP status, None if not published, and the codes that the sources give."""
+    """An error: its HTTP status, None if not published, and the codes in the sources."""
 
     codes: tuple[str, ...]
     status: int | None

@@ -69,7 +69,7 @@ def lacking(document: object, keys: tuple[str, ...]) -> list[str]:
 
 
 class Session:
-    """One entry being run: the resources it has made so far."""
+    """One entry being run: the resources that it has created so far."""
 
     def __init__(self, cloud: CloudThread, world: Mapping[str, Preparation]) -> None:
         self._cloud = cloud
@@ -105,7 +105,7 @@ class Session:
         return value
 
     def id_of(self, name: str) -> str:
-        """The id of a resource, which is made now if it was not named before."""
+        """The id of a resource, which is created now if it was not named before."""
         if name == "zone":
             return self._cloud.cloud.zones[7]
         if name == "other_zone":
@@ -142,7 +142,7 @@ class Session:
         return list(self._cloud.call(read))
 
     def states_of(self, resource_id: str) -> tuple[str, ...]:
-        """The states that a resource goes through; empty if it is gone."""
+        """The states that a resource goes through; empty if it does not exist."""
 
         def read() -> tuple[str, ...]:
             store = self._cloud.inside.store
@@ -156,7 +156,7 @@ class Session:
 
 
 def problems(session: Session, entry: Entry) -> list[str]:
-    """What the local cloud does otherwise than the entry says."""
+    """The differences between the local cloud and the entry."""
     for step in entry.after:
         session.prepare(step)
     call = f"{entry.product}.{entry.action}"
@@ -178,7 +178,7 @@ def _refusal(status: int, answer: Mapping[str, Any], expected: Refused) -> list[
     if status < 400:
         return [f"It is accepted: {answer}"]
     if str(code).startswith("LocalCloud."):
-        return [f"The emulator does not know it: {shown}"]
+        return [f"The emulator does not have it: {shown}"]
     wrong_code = bool(expected.codes) and code not in expected.codes
     wrong_status = expected.status is not None and status != expected.status
     return [f"It answers {shown}"] if wrong_code or wrong_status else []

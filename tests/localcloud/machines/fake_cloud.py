@@ -77,7 +77,7 @@ class FakeCloud:
 
             def _say(self, status: int, document: dict[str, Any]) -> None:
                 data = json.dumps(document).encode()
-                # Whoever waited may be gone by now.
+                # The waiting client may have disconnected.
                 with contextlib.suppress(BrokenPipeError):
                     self.send_response(status)
                     self.send_header("Content-Length", str(len(data)))
@@ -124,7 +124,7 @@ class Supervisor:
     def __init__(self, home: Path, tools: Path) -> None:
         if missing := missing_tools(tools):
             raise AssertionError(
-                f"{tools} lacks {', '.join(missing)}: `python -m toolchain ensure`"
+                f"{tools} does not have {', '.join(missing)}: run `python -m toolchain ensure`"
             )
         self._command = [sys.executable, "-m", "localcloud.machines", "--home", str(home)]
         self._command += ["--tools", str(tools)]
@@ -207,7 +207,7 @@ def instance(name: str, interfaces: list[dict[str, Any]], user_data: str) -> dic
 
 
 class Pki:
-    """CAs and an admin certificate, made for one test run."""
+    """CAs and an admin certificate for one test run."""
 
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}
@@ -315,7 +315,7 @@ def control_plane_user_data(
 ) -> str:
     """Return user-data as the program writes it for a control plane called `name`.
 
-    Without `provider_id` its kubelet does not say which instance it runs on.
+    Without `provider_id` its kubelet does not report its instance.
     """
     address = interfaces[0]["address"]
     kubeadm: list[dict[str, Any]] = [
@@ -372,7 +372,7 @@ def worker_user_data(
 ) -> str:
     """Return user-data as the program writes it for worker `name`; it looks `patience` long.
 
-    Without `provider_id` its kubelet does not say which instance it runs on.
+    Without `provider_id` its kubelet does not report its instance.
     """
     kubeadm = [
         {
@@ -448,7 +448,7 @@ def _file(path: str, content: bytes, mode: str) -> dict[str, Any]:
 
 
 def until(what: str, seconds: float, work: Any) -> Any:  # noqa: ANN401  (whatever work returns)
-    """Call `work` until it returns something true; its last exception is the reason given."""
+    """Call `work` until it returns something true; its last exception is in the message."""
     end, last = time.monotonic() + seconds, None
     while time.monotonic() < end:
         try:

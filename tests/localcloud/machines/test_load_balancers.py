@@ -92,7 +92,7 @@ def test_nobody_has_a_turn_where_nobody_has_weight() -> None:
 
 
 async def answering(name: str) -> tuple[asyncio.Server, int]:
-    """A machine's port that says its name."""
+    """A machine's port that answers with its name."""
 
     async def say(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(name.encode())

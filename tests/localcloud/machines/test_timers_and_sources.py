@@ -1,4 +1,4 @@
-"""What a machine's systemd, apt and kubelet make of the files that they are given."""
+"""How a machine's systemd, apt and kubelet read their files."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Final
 
-from localcloud import paging
+from localcloud import paging, tags
 from localcloud.actions import Action, Answer, Call, action
 from localcloud.tags import TagParameter
 from localcloud.wire.errors import ApiError, invalid
@@ -40,6 +40,7 @@ def _create(call: Call, request: Settings, protocol: str) -> Answer:
         port=request.listener_port,
         protocol=protocol,
         settings=changed(call, request, protocol, {}),
+        tags=tags.requested(request.tag),
     )
     if any(x.key == listener.key for x in balancer.listeners):
         raise ApiError(
@@ -125,7 +126,7 @@ def _describe(call: Call, request: Which, protocol: str) -> Answer:
         "ListenerPort": listener.port,
         "Status": "running" if listener.running else "stopped",
         "AclIds": {"AclId": acl_ids(listener)},
-        "Tags": {"Tag": []},
+        "Tags": tags.ecs(listener.tags),
         **({"Rules": _rules(call, balancer, listener)} if protocol in {"http", "https"} else {}),
         **({"DomainExtensions": _domains(call, balancer, listener)} if protocol == "https" else {}),
         **shown(listener),
@@ -244,7 +245,7 @@ def _listed(balancer: LoadBalancer, listener: Listener) -> dict[str, object]:
         "ListenerPort": listener.port,
         "ListenerProtocol": listener.protocol,
         "Status": "running" if listener.running else "stopped",
-        "Tags": [],
+        "Tags": tags.ecs(listener.tags)["Tag"],
         "AclIds": acl_ids(listener),
         f"{listener.protocol.upper()}ListenerConfig": config,
     }

@@ -92,7 +92,17 @@ def describe_vserver_groups(call: Call, request: DescribeVServerGroups) -> Answe
                                 if x.setting("VServerGroupId") == g.id
                             ]
                         },
-                        "Rules": {"Rule": []},
+                        "Rules": {
+                            "Rule": [
+                                {
+                                    "RuleId": rule.id,
+                                    "RuleName": rule.name,
+                                    "Domain": rule.domain,
+                                    "Url": rule.url,
+                                }
+                                for rule in call.store.where(ForwardingRule, "group", g.id)
+                            ]
+                        },
                     },
                 }
                 for g in call.store.where(VServerGroup, "load_balancer", balancer.id)

@@ -1,0 +1,142 @@
+"""Resources with tags, rules and further pages: what sample answers show and few tests need."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from localcloud.products.catalogue import PRODUCTS
+from tests.localcloud import samples
+from tests.localcloud.sdk_api import Api
+from tests.localcloud.self_signed import self_signed
+from tests.localcloud.test_clb_parts_by_sdk import https
+from tests.localcloud.test_ecs_by_sdk import Place
+from tests.localcloud.test_nlb_by_sdk import Balanced
+from tests.localcloud.test_ram_and_sts_by_sdk import ECS, allowing
+from tests.localcloud.test_slb_by_sdk import intranet
+
+pytestmark = pytest.mark.unit
+TAG = [{"Key": "a", "Value": "b"}]
+SHOWN = [{"TagKey": "a", "TagValue": "b"}]
+
+
+@pytest.fixture
+def place(api: Api) -> Balanced:
+    return Balanced(api)
+
+
+def test_sample_keys_are_of_actions_that_are_here() -> None:
+    actions = {f"{p.name}.{action}" for p in PRODUCTS.values() for action in p.actions}
+    assert set(samples.published()) <= actions
+    assert all(set(paths) <= samples.published()[a] for a, paths in samples.absent().items())
+
+
+def test_every_clb_listener_shows_its_tags(place: Place) -> None:
+    slb = place.api.slb
+    clb = intranet(place)
+    for port, protocol in enumerate(("TCP", "UDP", "HTTP"), 80):
+        more = {} if protocol != "HTTP" else {"HealthCheck": "off", "StickySession": "off"}
+        where = {"LoadBalancerId": clb, "ListenerPort": port}
+        slb(
+            f"CreateLoadBalancer{protocol}Listener",
+            BackendServerPort=80,
+            Bandwidth=-1,
+            Tag=TAG,
+            **where,
+            **more,
+        )
+        shown = slb(f"DescribeLoadBalancer{protocol}ListenerAttribute", **where)
+        assert shown["Tags"]["Tag"] == SHOWN
+    listed = slb("DescribeLoadBalancerListeners", LoadBalancerId=[clb])["Listeners"]
+    assert [x["Tags"] for x in listed] == [SHOWN] * 3
+
+
+def test_parts_of_a_clb_show_their_tags(place: Place) -> None:
+    slb = place.api.slb
+    acl = slb("CreateAccessControlList", AclName="office", Tag=TAG)["AclId"]
+    assert slb("DescribeAccessControlListAttribute", AclId=acl)["Tags"]["Tag"] == SHOWN
+    (listed,) = slb("DescribeAccessControlLists")["Acls"]["Acl"]
+    assert listed["Tags"]["Tag"] == SHOWN
+    slb("UploadCACertificate", CACertificate=self_signed("a.example")[0], Tag=TAG)
+    (authority,) = slb("DescribeCACertificates")["CACertificates"]["CACertificate"]
+    assert authority["Tags"]["Tag"] == SHOWN
+    group = slb("CreateVServerGroup", LoadBalancerId=intranet(place), Tag=TAG)["VServerGroupId"]
+    attribute = slb("DescribeVServerGroupAttribute", VServerGroupId=group)
+    assert attribute["Tags"]["Tag"] == SHOWN
+
+
+def test_a_vserver_group_shows_the_rules_that_lead_to_it(place: Place) -> None:
+    slb = place.api.slb
+    pem, key = self_signed("a.example")
+    certificate = slb("UploadServerCertificate", ServerCertificate=pem, PrivateKey=key)
+    clb = https(place, certificate["ServerCertificateId"])
+    group = slb("CreateVServerGroup", LoadBalancerId=clb, Tag=TAG)["VServerGroupId"]
+    rule = {"RuleName": "api", "Domain": "a.example", "Url": "/api", "VServerGroupId": group}
+    slb("CreateRules", LoadBalancerId=clb, ListenerPort=443, RuleList=json.dumps([rule]))
+    (shown,) = slb("DescribeVServerGroups", LoadBalancerId=clb)["VServerGroups"]["VServerGroup"]
+    (leading,) = shown["AssociatedObjects"]["Rules"]["Rule"]
+    assert (leading["RuleName"], leading["Domain"], leading["Url"]) == ("api", "a.example", "/api")
+    assert shown["Tags"]["Tag"] == SHOWN
+
+
+def test_a_backend_server_that_stays_is_in_the_answer_of_a_removal(place: Place) -> None:
+    slb, clb = place.api.slb, intranet(place)
+    servers = [{"ServerId": place.run(), "Weight": "100"} for _ in range(2)]
+    slb("AddBackendServers", LoadBalancerId=clb, BackendServers=json.dumps(servers))
+    gone = json.dumps(servers[:1])
+    left = slb("RemoveBackendServers", LoadBalancerId=clb, BackendServers=gone)
+    (server,) = left["BackendServers"]["BackendServer"]
+    assert server["ServerId"] == servers[1]["ServerId"]
+
+
+def pages(api: Api, action: str, rows: str, **filters: Any) -> list[int]:  # noqa: ANN401  # JSON
+    """How many rows the first page of one and the page after it have."""
+    first = api.nlb(action, MaxResults=1, **filters)
+    second = api.nlb(action, MaxResults=1, NextToken=first["NextToken"], **filters)
+    return [len(first[rows]), len(second[rows])]
+
+
+def test_every_list_of_nlb_goes_on_by_token(place: Balanced) -> None:
+    nlb, group = place.nlb(Tag=TAG), place.server_group()
+    place.server_group()
+    place.add(group, *({"ServerId": place.run(), "ServerType": "Ecs", "Port": 80} for _ in "ab"))
+    listener = place.listener(nlb, group, Tag=TAG)
+    place.listener(nlb, group, ListenerPort=81)
+    tls = place.listener(
+        nlb,
+        place.server_group(Protocol="TCPSSL"),
+        ListenerPort=443,
+        ListenerProtocol="TCPSSL",
+        CertificateIds=["c1"],
+    )
+    place.api.nlb(
+        "AssociateAdditionalCertificatesWithListener",
+        ListenerId=tls,
+        AdditionalCertificateIds=["c2"],
+    )
+    api = place.api
+    assert pages(api, "ListServerGroups", "ServerGroups") == [1, 1]
+    assert pages(api, "ListServerGroupServers", "Servers", ServerGroupId=group) == [1, 1]
+    assert pages(api, "ListListeners", "Listeners") == [1, 1]
+    assert pages(api, "ListListenerCertificates", "Certificates", ListenerId=tls) == [1, 1]
+    assert api.nlb("GetListenerAttribute", ListenerId=listener)["Tags"] == SHOWN
+    (tagged,) = api.nlb("ListListeners", ListenerIds=[listener])["Listeners"]
+    assert tagged["Tags"] == TAG
+
+
+def test_lists_of_ram_show_tags_and_holders(api: Api) -> None:
+    api.ram("CreateRole", RoleName="r", AssumeRolePolicyDocument=ECS, Tag=TAG)
+    api.ram("CreatePolicy", PolicyName="p", PolicyDocument=allowing("ecs:*"), Tag=TAG)
+    api.ram("CreateUser", UserName="u", DisplayName="U")
+    api.ram("AttachPolicyToUser", PolicyType="Custom", PolicyName="p", UserName="u")
+    (role,) = api.ram("ListRoles")["Roles"]["Role"]
+    assert role["Tags"]["Tag"] == SHOWN
+    (policy,) = api.ram("ListPolicies", PolicyType="Custom")["Policies"]["Policy"]
+    assert policy["Tags"]["Tag"] == SHOWN
+    assert api.ram("ListPolicies", MaxItems=1)["Marker"]
+    (attached,) = api.ram("ListPoliciesForUser", UserName="u")["Policies"]["Policy"]
+    assert attached["PolicyName"] == "p"
+    holders = api.ram("ListEntitiesForPolicy", PolicyName="p", PolicyType="Custom")
+    assert [u["DisplayName"] for u in holders["Users"]["User"]] == ["U"]
