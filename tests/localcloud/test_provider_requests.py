@@ -27,7 +27,7 @@ def test_an_eip_is_bound_to_the_address_of_an_eni_that_the_request_names(place: 
     eni = place.eni(PrivateIpAddress=["172.31.192.90"])["NetworkInterfaceId"]
     eip = place.api.vpc("AllocateEipAddress")["AllocationId"]
     binding = {"AllocationId": eip, "InstanceId": eni, "InstanceType": "NetworkInterface"}
-    with refused("InvalidParameter"):
+    with refused("OperationFailed.PrivateIpAddressNotExist"):
         place.api.vpc("AssociateEipAddress", **binding, PrivateIpAddress="172.31.192.91")
     place.api.vpc("AssociateEipAddress", **binding, PrivateIpAddress="172.31.192.90")
     assert shown_eip(place, eip)["PrivateIpAddress"] == "172.31.192.90"
@@ -55,7 +55,7 @@ def test_a_vpc_gets_another_block_that_has_room_for_its_vswitches(place: Place) 
     place.api.vpc("ModifyVpcAttribute", VpcId=place.vpc, CidrBlock="172.16.0.0/12")
     shown = place.api.vpc("DescribeVpcAttribute", VpcId=place.vpc)
     assert shown["CidrBlock"] == "172.16.0.0/12"
-    with refused("InvalidParameter"):
+    with refused("IllegalCidrBlock"):
         place.api.vpc("ModifyVpcAttribute", VpcId=place.vpc, CidrBlock="10.0.0.0/8")
 
 
@@ -68,6 +68,23 @@ def test_an_array_of_servers_may_be_in_single_quotes(place: Place) -> None:
     )
     (server,) = added["BackendServers"]["BackendServer"]
     assert (server["ServerId"], server["Port"]) == (instance, 80)
+
+
+def test_an_empty_id_among_servers_is_no_server(place: Place) -> None:
+    clb, instance = intranet(place), place.run()
+    place.api.slb(
+        "AddBackendServers", LoadBalancerId=clb, BackendServers=f'[{{"ServerId":"{instance}"}}]'
+    )
+    left = place.api.slb("RemoveBackendServers", LoadBalancerId=clb, BackendServers='[""]')
+    assert [s["ServerId"] for s in left["BackendServers"]["BackendServer"]] == [instance]
+
+
+def test_an_instance_without_a_role_is_listed_without_its_name(place: Place) -> None:
+    instance = place.run()
+    (listed,) = place.api.ecs("DescribeInstanceRamRole", InstanceIds=f'["{instance}"]')[
+        "InstanceRamRoleSets"
+    ]["InstanceRamRoleSet"]
+    assert listed == {"InstanceId": instance}
 
 
 @pytest.mark.parametrize("text", ["[1, 2", "['a': 1]", "[f('x')]", "[" * 2000])

@@ -205,10 +205,11 @@ def _from_json(text: str, path: str, read_item: Reader, unknown: list[str]) -> t
         raise invalid(path, text, "it must be a JSON array")
     if len(items) > _MAX_ITEMS:
         raise invalid(path, text, f"a list has at most {_MAX_ITEMS} items")
-    return tuple(
+    values = (
         read_item(_unfold(value, path, 0), f"{path}.{number}", unknown)
         for number, value in enumerate(items, 1)
     )
+    return tuple(value for value in values if value is not None)
 
 
 def _items(text: str) -> list[Any] | None:

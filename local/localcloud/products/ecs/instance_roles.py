@@ -82,7 +82,10 @@ class DescribeInstanceRamRole:
 
 @action()
 def describe_instance_ram_role(call: Call, request: DescribeInstanceRamRole) -> Answer:
-    """Which instances have which RAM role; one without any is listed with an empty name."""
+    """Which instances have which RAM role; one without any is listed without a name.
+
+    The provider reads a missing name as "no role" (v1.285.0, `alicloud/service_alicloud_ecs_v2.go`).
+    """
     if request.instance_ids:
         found = several(call, request.instance_ids)
     else:
@@ -93,7 +96,7 @@ def describe_instance_ram_role(call: Call, request: DescribeInstanceRamRole) -> 
         "InstanceRamRoleSet",
         found,
         request,
-        lambda i: {"InstanceId": i.id, "RamRoleName": i.ram_role or ""},
+        lambda i: {"InstanceId": i.id} | ({"RamRoleName": i.ram_role} if i.ram_role else {}),
         most=50,
     )
     return {**answer, "RegionId": call.cloud.region}

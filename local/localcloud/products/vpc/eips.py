@@ -301,7 +301,10 @@ def _requested_address(call: Call, kind: str, request: AssociateEipAddress) -> s
         return ""
     eni = call.store.find(NetworkInterface, request.instance_id)
     if eni is None or address not in {eni.address, *eni.secondary}:
-        raise invalid("PrivateIpAddress", address, f"it is not an address of {request.instance_id}")
+        raise ApiError(
+            "OperationFailed.PrivateIpAddressNotExist",
+            f"{address[:60]!r} is not an address of {request.instance_id}.",
+        )
     return address
 
 

@@ -13,7 +13,7 @@ from localcloud.products.ecs.entities import SecurityGroup
 from localcloud.products.lookup import Lookup
 from localcloud.state.store import Store
 from localcloud.tags import TagParameter
-from localcloud.wire.errors import ApiError, invalid
+from localcloud.wire.errors import ApiError
 from localcloud.wire.parameters import wire
 
 from .entities import (
@@ -288,7 +288,10 @@ def _changed_cidr(call: Call, vpc: Vpc, text: str) -> str:
     for vswitch in call.store.where(VSwitch, "vpc", vpc.id):
         block = addressing.block(vswitch.cidr)
         if block.subnet_of(old) and not block.subnet_of(network):
-            raise invalid("CidrBlock", text, f"the vSwitch {vswitch.id} has {vswitch.cidr}")
+            raise ApiError(
+                "IllegalCidrBlock",
+                f"The vSwitch {vswitch.id} has {vswitch.cidr}, which is not in {network}.",
+            )
     return str(network)
 
 
