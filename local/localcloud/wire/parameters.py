@@ -10,6 +10,7 @@ a bare text instead of an object, the class variable `PLAIN` names the field tha
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import functools
 import json
@@ -204,16 +205,31 @@ def _from_json(text: str, path: str, read_item: Reader, unknown: list[str]) -> t
     if not text.lstrip().startswith("["):
         # A list of one, as clients write it where the API takes both.
         return tuple(read_item({_OWN: part}, path, unknown) for part in text.split(","))
-    try:
-        items = json.loads(text)
-    except (ValueError, RecursionError):
-        raise invalid(path, text, "it must be a JSON array") from None
+    items = _items(text)
+    if items is None:
+        raise invalid(path, text, "it must be a JSON array")
     if len(items) > _MAX_ITEMS:
         raise invalid(path, text, f"a list has at most {_MAX_ITEMS} items")
-    return tuple(
+    values = (
         read_item(_unfold(value, path, 0), f"{path}.{number}", unknown)
         for number, value in enumerate(items, 1)
     )
+    return tuple(value for value in values if value is not None)
+
+
+def _items(text: str) -> list[Any] | None:
+    """The items of an array, in double or single quotes; None if it is not an array.
+
+    The provider writes BackendServers with single quotes (v1.285.0,
+    `alicloud/extension_slb.go`), so the real API must take them.
+    """
+    for read in (json.loads, ast.literal_eval):
+        try:
+            items = read(text)
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            continue
+        return items if isinstance(items, list) else None
+    return None
 
 
 def _unfold(value: object, path: str, depth: int) -> Tree:

@@ -12,7 +12,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import yaml
 
@@ -43,12 +43,19 @@ Step = Apply | Import
 
 @dataclass(frozen=True, kw_only=True)
 class Thing:
-    """A resource that configurations refer to by `${name.property}`."""
+    """A resource of the provider that configurations refer to by `${name.property}`."""
 
     type: str
     properties: Mapping[str, Any]
     followed_by: tuple[str, ...]
     """Things that are created after it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Certificate:
+    """A certificate of CLB that configurations refer to; the plugin has no type for it."""
+
+    upload: Literal["UploadServerCertificate", "UploadCACertificate"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +66,8 @@ class Configuration:
     name: str
     steps: tuple[Step, ...]
     copies: int
+    outlives: bool
+    """The provider leaves a prepaid resource alone when it is destroyed."""
     differs: str | None
     """Why it does not pass here."""
 
@@ -81,11 +90,13 @@ def tokens() -> Mapping[str, str]:
 
 
 @functools.cache
-def things() -> Mapping[str, Thing]:
+def things() -> Mapping[str, Thing | Certificate]:
     """What configurations refer to, by name."""
     document = yaml.safe_load((FOLDER / f"{THINGS}.yaml").read_text(encoding="utf-8"))
     return {
-        name: Thing(
+        name: Certificate(upload=entry["upload"])
+        if "upload" in entry
+        else Thing(
             type=entry["type"],
             properties=entry["properties"],
             followed_by=tuple(entry.get("with", ())),
@@ -103,6 +114,7 @@ def configurations() -> tuple[Configuration, ...]:
             name=entry["name"],
             steps=tuple(_step(step) for step in entry["steps"]),
             copies=entry.get("copies", 1),
+            outlives=entry.get("outlives", False),
             differs=entry.get("differs"),
         )
         for document in _documents()

@@ -6,6 +6,7 @@ end it is destroyed, and must be gone.
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import re
 from collections.abc import Iterable, Mapping
@@ -14,12 +15,15 @@ from typing import Any, Final
 
 from tests.engine.acceptance.configurations import (
     Apply,
+    Certificate,
     Configuration,
     Import,
     things,
     tokens,
 )
 from tests.engine.acceptance.plugin import Plugin, Properties, Refused, Resource
+from tests.localcloud.sdk_api import Api
+from tests.localcloud.self_signed import self_signed
 
 _REFERENCE: Final = re.compile(r"\$\{(?:host\()?(\w+)\.(\w+)(?:\.(\d+))?(?:, *(\d+)\))?\}")
 # What the bridge keeps for itself.
@@ -30,14 +34,16 @@ class NotAsApplied(Exception):  # noqa: N818 - the finding
     """The cloud does not have what was applied."""
 
 
-def run(plugin: Plugin, configuration: Configuration) -> None:
+def run(plugin: Plugin, api: Api, configuration: Configuration) -> None:
     """Go through all steps, then destroy everything.
 
     Raises:
         NotAsApplied: A step leaves a difference, or something outlives its deletion.
         Refused: The cloud or the provider refuses a step.
     """
-    surroundings = _Surroundings(plugin=plugin, name=f"acc-{configuration.name}".replace("_", "-"))
+    surroundings = _Surroundings(
+        plugin=plugin, api=api, name=f"acc-{configuration.name}".replace("_", "-")
+    )
     copies = [
         _Subject(
             plugin=plugin,
@@ -49,14 +55,22 @@ def run(plugin: Plugin, configuration: Configuration) -> None:
         for n in range(configuration.copies)
     ]
     try:
-        try:
-            for number, step in enumerate(configuration.steps, 1):
-                for subject in copies:
-                    _do(subject, step, number)
-        finally:
+        for number, step in enumerate(configuration.steps, 1):
             for subject in copies:
-                subject.destroy()
-    finally:
+                _do(subject, step, number)
+    except (Refused, NotAsApplied):
+        with contextlib.suppress(Refused, NotAsApplied):
+            _destroy(copies, surroundings, configuration)
+        raise
+    _destroy(copies, surroundings, configuration)
+
+
+def _destroy(
+    copies: Iterable[_Subject], surroundings: _Surroundings, configuration: Configuration
+) -> None:
+    for subject in copies:
+        subject.destroy(outlives=configuration.outlives)
+    if not configuration.outlives:
         surroundings.destroy()
 
 
@@ -78,8 +92,10 @@ class _Surroundings:
     """The things that a configuration refers to, created when a reference asks for them."""
 
     plugin: Plugin
+    api: Api
     name: str
     created: dict[str, tuple[str, Resource]] = field(default_factory=dict)
+    certificates: dict[str, Resource] = field(default_factory=dict)
 
     def resolve(self, value: Any, index: int = 0) -> Any:  # noqa: ANN401 - JSON values
         """Replace the references in a value; create what they refer to."""
@@ -106,14 +122,27 @@ class _Surroundings:
         return value
 
     def _thing(self, name: str) -> Resource:
+        thing = things()[name.rstrip("0123456789")]
+        if isinstance(thing, Certificate):
+            return self._certificate(name, thing)
         if name not in self.created:
-            thing = things()[name.rstrip("0123456789")]
             urn = _urn(thing.type, f"{self.name}-{name}")
             inputs = self.plugin.check(urn, self.resolve(thing.properties))
             self.created[name] = (urn, self.plugin.create(urn, inputs))
             for follower in thing.followed_by:
                 self._thing(follower)
         return self.created[name][1]
+
+    def _certificate(self, name: str, thing: Certificate) -> Resource:
+        if name not in self.certificates:
+            pem, key = self_signed("acceptance.example")
+            if thing.upload == "UploadServerCertificate":
+                answer = self.api.slb(thing.upload, ServerCertificate=pem, PrivateKey=key)
+                id_ = answer["ServerCertificateId"]
+            else:
+                id_ = self.api.slb(thing.upload, CACertificate=pem)["CACertificateId"]
+            self.certificates[name] = Resource(id=id_, state={})
+        return self.certificates[name]
 
     def destroy(self) -> None:
         """Delete everything that was created, last first."""
@@ -180,7 +209,9 @@ class _Subject:
         if imported is None:
             raise NotAsApplied("the import does not find the resource")
         ours, theirs = _comparable(self.resource.state), _comparable(imported.state)
-        keys = (ours.keys() | theirs.keys()) - set(ignored) - _BRIDGE
+        # The bridge writes the schema's defaults into what it creates, not into what it imports.
+        defaults = {key for key in self.inputs.get("__defaults", ()) if key not in theirs}
+        keys = (ours.keys() | theirs.keys()) - set(ignored) - _BRIDGE - defaults
         differences = {
             key: {"imported": theirs.get(key), "there": ours.get(key)}
             for key in sorted(keys)
@@ -189,13 +220,23 @@ class _Subject:
         if differences:
             raise NotAsApplied(f"the import differs: {differences}")
 
-    def destroy(self) -> None:
-        """Delete the resource; it must be gone afterwards."""
+    def destroy(self, *, outlives: bool) -> None:
+        """Delete the resource; it must be gone afterwards unless it `outlives` that."""
         if self.resource is None:
             return
         self.plugin.delete(self.urn, self.resource)
-        if self.plugin.read(self.urn, self.resource.id, self.resource.state, self.inputs):
+        if not outlives and self._exists():
             raise NotAsApplied("still there after its deletion")
+
+    def _exists(self) -> bool:
+        assert self.resource is not None
+        try:
+            state = self.resource.state
+            return self.plugin.read(self.urn, self.resource.id, state, self.inputs) is not None
+        except Refused as refusal:
+            if refusal.is_absence:
+                return False
+            raise
 
     def _checked(self, changes: Properties) -> Properties:
         for key, value in changes.items():
@@ -219,10 +260,10 @@ def _urn(type_: str, name: str) -> str:
 
 
 def _comparable(value: Any) -> Any:  # noqa: ANN401 - JSON values
-    """A value in which order of lists and absence of what is empty do not matter."""
+    """A value in which the order of lists and what is empty, false or zero do not matter."""
     if isinstance(value, Mapping):
         entries = {key: _comparable(one) for key, one in value.items() if key not in _BRIDGE}
-        return {key: one for key, one in entries.items() if one not in (None, "", [], {})}
+        return {key: one for key, one in entries.items() if one not in (None, "", [], {}, False, 0)}
     if isinstance(value, list):
         return sorted((_comparable(one) for one in value), key=repr)
     return value

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from collections.abc import Mapping
 from concurrent import futures
@@ -30,6 +31,7 @@ Properties = Mapping[str, Any]
 
 PLUGIN: Final = SOURCES.parents[1] / ".local" / "bin" / "pulumi-resource-alicloud"
 _PRODUCTS: Final = ("ecs", "vpc", "slb", "ram", "sts", "tag", "resourcemanager", "bssopenapi")
+_COLOUR: Final = re.compile(r"\x1b\[\d+m")
 _CALL_SECONDS: Final = 420.0
 # A provider that waits longer for a resource than this has given up already.
 _RESOURCE_SECONDS: Final = 300.0
@@ -37,6 +39,11 @@ _RESOURCE_SECONDS: Final = 300.0
 
 class Refused(Exception):  # noqa: N818 - a plain failure, its text the message
     """A call that failed."""
+
+    @property
+    def is_absence(self) -> bool:
+        """Whether the provider says that the resource does not exist."""
+        return "ResourceNotfound" in str(self) or "NotFound" in str(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,9 +140,7 @@ class Plugin:
                 urn=urn,
                 news=_struct(properties),
                 olds=None if old is None else _struct(old),
-                autonaming=provider_pb2.CheckRequest.AutonamingOptions(
-                    mode=provider_pb2.CheckRequest.AutonamingOptions.DISABLE
-                ),
+                randomSeed=b"acceptance",
             ),
         )
         if answer.failures:
@@ -227,7 +232,7 @@ class Plugin:
         try:
             return getattr(self._stub, method)(request, timeout=_CALL_SECONDS)
         except grpc.RpcError as error:
-            raise Refused(f"{method}: {error.details()}") from None
+            raise Refused(f"{method}: {_COLOUR.sub('', error.details() or '')}") from None
 
 
 def _environment(ca: Path) -> dict[str, str]:

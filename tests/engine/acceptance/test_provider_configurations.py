@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import os
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,11 +17,14 @@ from tests.engine.acceptance import lifecycle
 from tests.engine.acceptance.configurations import Configuration, configurations
 from tests.engine.acceptance.plugin import PLUGIN, Plugin
 from tests.localcloud.cloud_thread import CloudThread, Judge
+from tests.localcloud.sdk_api import Api
 
 pytestmark = pytest.mark.engine
 
-# The provider spends its time waiting: it looks at a resource every few seconds.
-_AT_ONCE: Final = 16
+# The provider spends its time waiting: it looks at a resource every few seconds. A cloud has ten
+# VPCs at most, so one cloud cannot serve more at once.
+_CLOUDS: Final = 5
+_AT_ONCE: Final = 8
 
 
 def _parameters() -> list[object]:
@@ -54,20 +59,35 @@ def runs(
         if item.path == Path(__file__) and isinstance(item, pytest.Function)
         if hasattr(item, "callspec")
     ]
+    with contextlib.ExitStack() as stack:
+        plugins = [
+            stack.enter_context(_cloud_with_plugin(tmp_path_factory, judge)) for _ in range(_CLOUDS)
+        ]
+        pools = [stack.enter_context(ThreadPoolExecutor(_AT_ONCE)) for _ in plugins]
+        yield {
+            one.name: pool.submit(lifecycle.run, plugin, one)
+            for one, plugin, pool in zip(
+                selected, itertools.cycle(plugins), itertools.cycle(pools), strict=False
+            )
+        }
+        for pool in pools:
+            pool.shutdown(cancel_futures=True)
+
+
+@contextlib.contextmanager
+def _cloud_with_plugin(
+    tmp_path_factory: pytest.TempPathFactory, judge: Judge
+) -> Iterator[tuple[Plugin, Api]]:
     cloud = CloudThread.start(tmp_path_factory.mktemp("cloud"), Cloud(), judge)
     try:
-        with (
-            Plugin(
-                port=cloud.port,
-                ca=cloud.ca,
-                region=cloud.cloud.region,
-                key=ROOT_KEY_ID,
-                secret=ROOT_SECRET,
-            ) as plugin,
-            ThreadPoolExecutor(max_workers=_AT_ONCE) as pool,
-        ):
-            yield {one.name: pool.submit(lifecycle.run, plugin, one) for one in selected}
-            pool.shutdown(cancel_futures=True)
+        with Plugin(
+            port=cloud.port,
+            ca=cloud.ca,
+            region=cloud.cloud.region,
+            key=ROOT_KEY_ID,
+            secret=ROOT_SECRET,
+        ) as plugin:
+            yield plugin, Api(cloud.config())
     finally:
         cloud.close()
 

@@ -168,6 +168,7 @@ class Eip(Resource):
     charge_type: str
     deletion_protection: bool = False
     zone: str = ""
+    security_protection: tuple[str, ...] = ()
     instance_id: str | None = None
     instance_type: str | None = None
     private_ip: str = ""

@@ -293,6 +293,20 @@ class ModifyVpcAttribute:
     cidr_block: str | None = None
 
 
+def _changed_cidr(call: Call, vpc: Vpc, text: str) -> str:
+    """A new primary block of a VPC. It must have room for the vSwitches that the old one had."""
+    network = _checked_block(text, _PRIMARY)
+    old = addressing.block(vpc.cidr)
+    for vswitch in call.store.where(VSwitch, "vpc", vpc.id):
+        block = addressing.block(vswitch.cidr)
+        if block.subnet_of(old) and not block.subnet_of(network):
+            raise ApiError(
+                "IllegalCidrBlock",
+                f"The vSwitch {vswitch.id} has {vswitch.cidr}, which is not in {network}.",
+            )
+    return str(network)
+
+
 @action(writes=True)
 def modify_vpc_attribute(call: Call, request: ModifyVpcAttribute) -> Answer:
     """Change a VPC in place; IPv6 gets a block, and loses it only when no vSwitch has one."""
@@ -302,6 +316,8 @@ def modify_vpc_attribute(call: Call, request: ModifyVpcAttribute) -> Answer:
         description=request.description,
         dns_hostname=request.enable_dns_hostname,
     )
+    if request.cidr_block is not None:
+        changes["cidr"] = _changed_cidr(call, vpc, request.cidr_block)
     if request.enable_ipv6 and vpc.ipv6_cidr is None:
         changes["ipv6_cidr"] = request.ipv6_cidr_block or _free_ipv6(call.store)
     if request.enable_ipv6 is False and vpc.ipv6_cidr is not None:
