@@ -73,7 +73,7 @@ def serving(count: int = 1, /, **changes: Any) -> FakeCluster:  # noqa: ANN401 -
     names = PLANES[:count]
     return FakeCluster(
         **{
-            "known": {name: a_node(name, address="10.0.0.9") for name in (*names, FIRST, SECOND)},
+            "objects": {name: a_node(name, address="10.0.0.9") for name in (*names, FIRST, SECOND)},
             "planes": dict.fromkeys(names, True),
             **changes,
         }
@@ -245,7 +245,7 @@ def test_a_control_plane_goes_when_all_others_serve(three: Rollout) -> None:
     [
         pytest.param({"planes": {**dict.fromkeys(PLANES, True), PLANES[2]: False}}, id="etcd"),
         pytest.param(
-            {"known": {n: a_node(n, ready=n != PLANES[2]) for n in (*PLANES, FIRST, SECOND)}},
+            {"objects": {n: a_node(n, ready=n != PLANES[2]) for n in (*PLANES, FIRST, SECOND)}},
             id="Node",
         ),
         pytest.param({"planes": dict.fromkeys(PLANES[:2], True)}, id="no member"),
@@ -293,7 +293,7 @@ def test_a_version_is_no_new_machine_for_the_only_control_plane_that_runs_it(
     "older",
     [
         pytest.param({"runs": "v1.35.9"}, id="API server"),
-        pytest.param({"known": {PLANES[0]: a_node(PLANES[0], kubelet="v1.35.9")}}, id="kubelet"),
+        pytest.param({"objects": {PLANES[0]: a_node(PLANES[0], kubelet="v1.35.9")}}, id="kubelet"),
     ],
 )
 def test_a_version_that_the_only_control_plane_does_not_run_is_refused(

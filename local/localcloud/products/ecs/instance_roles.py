@@ -92,7 +92,8 @@ _TABLE: Final = Table("InstanceRamRoleSets", "InstanceRamRoleSet", _shown, most=
 def describe_instance_ram_role(call: Call, request: DescribeInstanceRamRole) -> Answer:
     """The RAM role of each instance. An instance without a role is listed without a name.
 
-    The provider reads a missing name as "no role" (v1.285.0, `alicloud/service_alicloud_ecs_v2.go`).
+    The provider takes a missing name for "no role" (v1.285.0,
+    `alicloud/service_alicloud_ecs_v2.go`).
     """
     if request.instance_ids:
         instances = several(call, request.instance_ids)
