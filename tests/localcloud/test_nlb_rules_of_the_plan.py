@@ -91,7 +91,7 @@ class Network:
     def is_healthy(self) -> bool:
         answer = self.api.nlb("GetListenerHealthStatus", ListenerId=self.listener)
         (status,) = answer["ListenerHealthStatus"]
-        return status["ServerGroupInfos"][0]["NonNormalServers"] == []
+        return not status["ServerGroupInfos"][0]["NonNormalServers"]
 
 
 @pytest.mark.parametrize(

@@ -107,9 +107,13 @@ def read_tree(kind: type[T], parameters: Tree) -> tuple[T, tuple[str, ...]]:
     return cast("T", request), tuple(sorted(unknown))
 
 
-@functools.cache
 def declared(kind: type[object]) -> frozenset[str]:
     """The top-level wire names that a request type declares."""
+    return _declared(cast("Hashable", kind))
+
+
+@functools.cache
+def _declared(kind: Hashable) -> frozenset[str]:
     return frozenset(
         wire_name(field)
         for field in dataclasses.fields(kind)  # type: ignore[arg-type]  # request types are dataclasses
