@@ -61,7 +61,7 @@ class Ensure:
         self._print = threading.Lock()
 
     def tools(self) -> list[Tool]:
-        """Say what there is; builds nothing."""
+        """Return every program with its source and whether it is ready. Builds nothing."""
         go = self._go()
         tools = [self._tool(go, build, program) for build in BUILDS for program in build.programs]
         for program, module in launchers.PYTHON_PLUGINS.items():
@@ -162,7 +162,7 @@ class Ensure:
         return time.monotonic() - began
 
     def _remove_leftovers(self) -> None:
-        """Remove what a run that was killed has left; the lock says that none is at work."""
+        """Remove what a killed run has left; while this run has the lock, no other one builds."""
         for leftover in self._places.built.glob(".*-*"):
             shutil.rmtree(leftover, ignore_errors=True)
 

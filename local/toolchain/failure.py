@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 FAILED: Final = 1
-"""A build failed; its output says why."""
+"""A build failed; its output has the reason."""
 UNPREPARED: Final = 3
 """This machine lacks something: Go, the module proxy, room on the disk."""
 

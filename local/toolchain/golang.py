@@ -42,7 +42,7 @@ _CAUSES: Final = (
 
 @dataclass(frozen=True, kw_only=True)
 class Go:
-    """A usable `go`: where it is and what `go version` says."""
+    """A usable `go`: its path, and the output of `go version`."""
 
     path: str
     version: str

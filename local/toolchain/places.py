@@ -1,4 +1,4 @@
-"""Where the toolchain keeps what it finds and makes, under one home directory."""
+"""The folders of the toolchain under one home directory."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Places:
 
     @property
     def bin(self) -> Path:
-        """What stands first on PATH: links to tools, and the launchers of the two plugins."""
+        """The first directory on PATH: links to tools, and the launchers of the two plugins."""
         return self.home / "bin"
 
     def of_kubernetes(self, version: str) -> Path:

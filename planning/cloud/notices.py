@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from config.facts.regions import keeps_primary_eni
+from config.rules.kubernetes import NEW_CLUSTERS
 from planning.cloud.load_balancers import ADDRESSES, balancer_count, gateways
 from planning.model import ClusterPlan
 
 
 def notices(plan: ClusterPlan) -> Iterator[str]:
     """Whole sentences, each on its own."""
+    yield from _end_of_life(plan)
     yield from _gateways_among_nodes(plan)
     if not keeps_primary_eni(plan.region) and plan.nodes:
         yield (
@@ -24,6 +26,16 @@ def notices(plan: ClusterPlan) -> Iterator[str]:
             "The first NLB of an account needs the service-linked role AliyunServiceRoleForNlb. "
             "Where it is missing, create it once: aliyun resourcemanager CreateServiceLinkedRole "
             "--ServiceName nlb.aliyuncs.com."
+        )
+
+
+def _end_of_life(plan: ClusterPlan) -> Iterator[str]:
+    major, minor, _ = plan.kubernetes.version.split(".")
+    if plan.kubernetes.mode == "kubeadm" and int(minor) not in NEW_CLUSTERS:
+        yield (
+            f"Kubernetes {major}.{minor} has reached its end of life: nobody corrects its security "
+            "holes, and a new cluster with it is refused. Upgrade a cluster that runs it one minor "
+            "at a time (docs/runbooks/upgrade.md)."
         )
 
 

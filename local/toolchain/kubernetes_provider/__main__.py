@@ -1,4 +1,4 @@
-"""Run as ``pulumi-resource-kubernetes ENGINE_ADDRESS``: print the port, serve until told to end.
+"""Run as ``pulumi-resource-kubernetes ENGINE_ADDRESS``: print the port, serve until a signal.
 
 The engine ends its plugins with SIGINT, a build server with SIGTERM; both end it quietly.
 """

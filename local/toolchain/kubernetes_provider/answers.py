@@ -30,7 +30,7 @@ class Difference:
 
 @dataclass(frozen=True, kw_only=True)
 class LiveResource:
-    """A resource as it is. An empty id says that it is gone."""
+    """A resource as the cluster has it. With an empty id it is gone."""
 
     resource_id: str
     state: Object = field(default_factory=dict)

@@ -51,7 +51,7 @@ class Subject:
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """Inputs to complete. ``proposed_name`` is the engine's own, when autonaming says so."""
+    """Inputs to complete. ``proposed_name`` is the engine's, with autonaming configured."""
 
     old: Object
     new: Object
@@ -66,7 +66,7 @@ class Check:
 
 @dataclass(frozen=True, kw_only=True)
 class Diff:
-    """State and inputs as they were, inputs as they are wanted."""
+    """State and inputs of the last update, and the new inputs."""
 
     state: Object
     old_inputs: Object

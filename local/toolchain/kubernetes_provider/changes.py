@@ -1,8 +1,8 @@
-"""What differs between what is and what is wanted, and which differences replace the object.
+"""What differs between a live object and its new inputs, and which differences replace it.
 
-``is`` is the live object pruned to the fields the program named before; so drift in those fields
-is a change, and what defaults and controllers added is not. The rules, the database of immutable
-fields and the paths' form follow the official plugin (provider.go, diff.go).
+``before`` is the live object pruned to the fields that the program named before; so drift in those
+fields is a change, and what defaults and controllers added is not. The rules, the database of
+immutable fields and the paths' form follow the official plugin (provider.go, diff.go).
 """
 
 from __future__ import annotations
@@ -222,7 +222,7 @@ def is_ignored(path: Path, ignored: Iterable[str]) -> bool:
 
 
 def three_way(*, state: Value, old_inputs: Value, new_inputs: Value) -> list[Change]:
-    """Return what an update has to do to a Release: state to wanted, never undoing others' keys.
+    """Return what an update has to do to a Release: state to new inputs; keys of others stay.
 
     Additions and updates come from comparing state with the new inputs (so drift shows),
     deletions from comparing old inputs with new ones (so what others added stays). The rule is

@@ -13,11 +13,11 @@ class ProviderError(Exception):
 
 
 class RefusedClusterError(ProviderError):
-    """The kubeconfig leads somewhere this stand-in must not go."""
+    """The kubeconfig leads to a cluster that this stand-in refuses."""
 
 
 class UnreachableError(ProviderError):
-    """The API server does not answer, or nothing says where it is."""
+    """The API server does not answer, or no kubeconfig has its address."""
 
 
 class NoSuchKindError(ProviderError):

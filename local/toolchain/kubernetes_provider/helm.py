@@ -1,4 +1,4 @@
-"""The ``helm`` command: its arguments, its calls, what it says about a release.
+"""The ``helm`` command: its arguments, its calls, and its answers about a release.
 
 Values reach it on standard input, so that no key is ever in an argument list or a file. The
 kubeconfig it reads is made for each call (mode 0600, in a folder of its own) and removed after.
@@ -198,15 +198,15 @@ class Helm:
         return document
 
     def install(self, release: Object) -> None:
-        """Install the release; raise HelmError with what helm says."""
+        """Install the release; raise HelmError with helm's message."""
         self._run(install_arguments(release), values=object_at(release, "values"))
 
     def upgrade(self, release: Object) -> None:
-        """Upgrade the release; raise HelmError with what helm says."""
+        """Upgrade the release; raise HelmError with helm's message."""
         self._run(upgrade_arguments(release), values=object_at(release, "values"))
 
     def uninstall(self, release: Object) -> str:
-        """Uninstall the release; return what helm says about what it left."""
+        """Uninstall the release; return helm's output about what it left."""
         return self._run(uninstall_arguments(release))
 
     def find(self, *, name: str, namespace: str) -> LiveRelease | None:

@@ -29,7 +29,7 @@ def value_of(target: Object, annotation: str) -> str:
 
 
 def is_true(target: Object, annotation: str) -> bool:
-    """Tell whether the annotation says "true"."""
+    """Tell whether the annotation is "true"."""
     return value_of(target, annotation) == "true"
 
 
@@ -42,6 +42,6 @@ def timeout_for(target: Object, custom: float) -> float:
 
 
 def propagation_policy(target: Object) -> str:
-    """Return what a deletion does to dependants: Foreground unless the object says otherwise."""
+    """Return what a deletion does to dependants; Foreground by default."""
     policy = value_of(target, DELETION_PROPAGATION).lower()
     return {"orphan": "Orphan", "background": "Background"}.get(policy, "Foreground")

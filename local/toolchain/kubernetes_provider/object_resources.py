@@ -100,7 +100,7 @@ class ObjectResources:
     # -- differences
 
     def diff(self, subject: asks.Subject, ask: asks.Diff) -> answers.Difference:
-        """Compare the live object, as state has it, with what is wanted."""
+        """Compare the live object, as state has it, with the new inputs."""
         settings = self._session.settings
         then = objects.from_state(ask.state, ask.old_inputs)
         after = objects.normalized(objects.from_properties(ask.new))
@@ -371,7 +371,7 @@ def _manager_for(target: Object, remembered: str) -> str:
 
 
 def _tells_nothing(error: ApiError) -> bool:
-    """Tell whether a failed dry run says nothing about the real call.
+    """Tell whether a failed dry run does not predict the real call.
 
     The official plugin also passes over a webhook that answers 403; here it is shown, since the
     real call would fail the same way.

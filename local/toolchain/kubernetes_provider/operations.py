@@ -164,7 +164,7 @@ class Operations:
         ignored: Sequence[str] = (),
         dry_run: bool = False,
     ) -> Object:
-        """Make the live object what ``target`` says; raise ApiError 404 when it is gone."""
+        """Change the live object to ``target``; raise ApiError 404 when it is gone."""
         path = self._discovery.path_of(target)
         live = self._cluster.request("GET", path)
         query = _query(manager=applying.manager, dry_run=dry_run)

@@ -83,7 +83,7 @@ class ReleaseResources:
     # -- inputs
 
     def check(self, subject: asks.Subject, ask: asks.Check) -> answers.Checked:
-        """Name the release and find its chart, whose version becomes the wanted one."""
+        """Name the release and find its chart, whose version becomes the requested one."""
         old, new = plain_object(ask.old), plain_object(ask.new)
         release = without_null_options({k: v for k, v in new.items() if k not in _NOT_INPUTS})
         failures = [(key, why) for key, why in _UNSUPPORTED.items() if release.get(key)]
@@ -111,7 +111,7 @@ class ReleaseResources:
     # -- differences
 
     def diff(self, _subject: asks.Subject, ask: asks.Diff) -> answers.Difference:
-        """Compare the release in state (after a refresh: the live one) with what is wanted."""
+        """Compare the release in state (after a refresh: the live one) with the new inputs."""
         differences = changes.three_way(
             state=_comparable(ask.state),
             old_inputs=_comparable(_old_inputs(ask.state, ask.old_inputs)),

@@ -54,7 +54,7 @@ class Connection:
 
 @dataclass(frozen=True, kw_only=True)
 class Session:
-    """What Configure found out. Without a connection ``unreachable`` says why."""
+    """The result of Configure. Without a connection ``unreachable`` has the reason."""
 
     settings: Settings
     log: EngineLog

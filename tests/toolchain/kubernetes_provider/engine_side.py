@@ -106,7 +106,7 @@ class EngineSide:
         ]
 
     def statuses(self) -> list[str]:
-        """Return what was shown beside resources while they were worked on."""
+        """Return what was shown for resources during an operation."""
         return [text for _, text, passing in self._log.lines if passing and text]
 
     # -- calls
@@ -313,7 +313,7 @@ def _urn(token: str, name: str) -> str:
 
 @dataclass(kw_only=True)
 class Deployment:
-    """A stack of one resource: ``up`` does what the engine does, and says what it did."""
+    """A stack of one resource: ``up`` does what the engine does, and returns its steps."""
 
     engine: EngineSide
     token: str

@@ -1,0 +1,27 @@
+"""What a plan tells its reader without refusing it."""
+
+from __future__ import annotations
+
+import pytest
+
+from planning.cloud.notices import notices
+from tests.clusters import existing_kubernetes
+from tests.planning.documents import planned
+from tests.planning.edited import at, clustered, edited
+
+pytestmark = pytest.mark.unit
+
+
+def test_a_minor_past_its_end_of_life_is_noticed() -> None:
+    (notice,) = notices(planned(edited(clustered(), at("kubernetes/version", "1.34.4"))))
+    assert notice.startswith("Kubernetes 1.34 has reached its end of life")
+
+
+@pytest.mark.parametrize("version", ["1.35.4", "1.36.3", "1.37.2"])
+def test_a_maintained_minor_is_not(version: str) -> None:
+    assert not list(notices(planned(edited(clustered(), at("kubernetes/version", version)))))
+
+
+def test_the_version_of_somebody_elses_cluster_is_not() -> None:
+    document = edited(existing_kubernetes(), at("kubernetes/version", "1.34.4"))
+    assert not [notice for notice in notices(planned(document)) if "end of life" in notice]
