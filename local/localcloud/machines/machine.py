@@ -66,13 +66,16 @@ class Machine:
         """Bring power and links to what `instance` says."""
         async with self._lock:
             self._wanted = (instance, raw)
-            up = instance.status in {"Starting", "Running"} and instance.primary is not None
-            if self._process and (not up or self._booted != instance.boot):
-                await self._power_off()
-            if up and not self._process:
-                await self._power_on(instance, raw)
-            elif up:
-                await self._follow_links(instance)
+            await self._apply(instance, raw)
+
+    async def _apply(self, instance: Instance, raw: dict[str, Any]) -> None:
+        up = instance.status in {"Starting", "Running"} and instance.primary is not None
+        if self._process and (not up or self._booted != instance.boot):
+            await self._power_off()
+        if up and not self._process:
+            await self._power_on(instance, raw)
+        elif up:
+            await self._follow_links(instance)
 
     async def remove(self) -> None:
         """Power off and delete the disk."""
@@ -186,7 +189,8 @@ class Machine:
             if process is not self._process or self._gone or self._wanted is None:
                 return
             await self._power_off()
-        await self.follow(*self._wanted)
+            # Under the same lock: what the cloud says meanwhile must not be undone afterwards.
+            await self._apply(*self._wanted)
 
     async def _read_console(self, process: asyncio.subprocess.Process) -> None:
         if process.stdout is None:

@@ -18,16 +18,20 @@ _FIRST_PROCESS: Final = (b"-m", b"localcloud.machines.guest")
 
 
 def first_process(folder: Path, proc: Path = Path("/proc")) -> int | None:
-    """Return the process id of the machine that boots from `folder`; None when it is off."""
-    wanted = (*_FIRST_PROCESS, os.fsencode(folder))
+    """Return the process id of the machine of `folder`; None when it is off or has not booted.
+
+    A machine that boots is still in the host's files until its disk is its root. A command that
+    joined it then would run among the host's files.
+    """
+    arguments = (*_FIRST_PROCESS, os.fsencode(folder))
     for entry in proc.glob("[0-9]*"):
         try:
             words = tuple((entry / "cmdline").read_bytes().split(b"\0"))
+            # `unshare` has the same words behind its own.
+            if words[1:4] == arguments and (entry / "root").samefile(folder / "disk"):
+                return int(entry.name)
         except OSError:
             continue
-        # `unshare` has the same words behind its own.
-        if words[1:4] == wanted:
-            return int(entry.name)
     return None
 
 
@@ -42,7 +46,7 @@ def main() -> int:
     pid = first_process(folder)
     if pid is None:
         sys.stderr.write(
-            f"No machine runs in {folder}: `python -m localcloud status --home {given.home}` shows "
+            f"No machine runs in {folder}, or it is about to boot: `python -m localcloud status --home {given.home}` shows "
             "whether the local cloud is up, `pulumi stack output nodes` has the instances' ids.\n"
         )
         return 1
