@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
-import pulumi
-
 from components.api.cluster_api import ClusterApi, ClusterError, KubernetesNode, Pod
+from components.api.durations import seconds_from_environment
 
 SECONDS: Final = "SPIDERPOOL_ALICLOUD_DRAIN_SECONDS"
 """Environment variable: seconds that a drain may take; 0 changes workers without one."""
@@ -23,18 +21,9 @@ _REPORT_EVERY = 15.0
 
 def drain_seconds() -> float:
     """Seconds that a drain may take. Raises `pulumi.RunError` for anything but a number."""
-    text = os.environ.get(SECONDS)
-    if text is None:
-        return WITHIN
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = -1.0
-    if not 0 <= seconds < float("inf"):
-        raise pulumi.RunError(
-            f"{SECONDS}={text} is not a number of seconds. Write 600, or 0 for no drain."
-        )
-    return seconds
+    return seconds_from_environment(
+        SECONDS, default=WITHIN, positive=False, remedy="Write 600, or 0 for no drain."
+    )
 
 
 def evictable(pods: Iterable[Pod]) -> Sequence[Pod]:

@@ -15,7 +15,7 @@ from typing import Any, Final, cast
 import pulumi
 
 from components.api.cluster_api import ClusterApi, ClusterError, KubernetesNode, cluster_api
-from components.api.readiness import READY_WITHIN
+from components.api.readiness import ready_seconds
 from components.machines.cluster_version import bring_kube_proxy, write_cluster_version
 from components.machines.control_plane_health import majority_problem, members, unready_planes
 from components.machines.draining import SECONDS, drain, drain_seconds, evict_all
@@ -476,6 +476,7 @@ class Rollout:
         over: str,
         remedy: str,
     ) -> None:
+        within = ready_seconds()
         began = reported = time.monotonic()
         while True:
             try:
@@ -486,7 +487,7 @@ class Rollout:
             if reason is None:
                 return
             now = time.monotonic()
-            if now - began >= READY_WITHIN:
+            if now - began >= within:
                 raise ClusterError(f"{over}{reason}. {remedy}")
             if now - reported >= _REPORT_EVERY:
                 reported = now
@@ -528,13 +529,14 @@ class Rollout:
             return
 
     async def _until_back(self, node: NodePlan, id_: str, resource: pulumi.Resource) -> None:
+        within = ready_seconds()
         began = reported = time.monotonic()
         provider_id = f"{self._plan.region}.{id_}"
         while (reason := await self._missing_conditions(node, provider_id)) is not None:
             now = time.monotonic()
-            if now - began >= READY_WITHIN:
+            if now - began >= within:
                 raise pulumi.RunError(
-                    f"{node.name} did not come back within {READY_WITHIN:.0f} s: {reason}. No "
+                    f"{node.name} did not come back within {within:.0f} s: {reason}. No "
                     "other node has been touched. Its console output shows how far it is (ECS "
                     f"console, instance {id_}); then run `pulumi up` again."
                 )

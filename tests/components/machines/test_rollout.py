@@ -53,7 +53,7 @@ def fresh(planes: int, monkeypatch: pytest.MonkeyPatch) -> Rollout:
     """The same before anything happened to its nodes."""
     rollout = copy.copy(made(planes))
     rollout._new, rollout._changed = set(), set()
-    monkeypatch.setattr("components.machines.rollout.READY_WITHIN", 0.05)
+    monkeypatch.setenv("SPIDERPOOL_ALICLOUD_READY_SECONDS", "0.05")
     monkeypatch.setattr("components.machines.rollout._ASK_EVERY", 0.005)
     monkeypatch.setenv("SPIDERPOOL_ALICLOUD_DRAIN_SECONDS", "0.05")
     return rollout
