@@ -30,7 +30,10 @@ _QUESTIONS = ("/readyz", "/api/v1/namespaces/kube-system")
 def ready_seconds() -> float:
     """Seconds that a machine may take to be ready. Raises `pulumi.RunError` for no such number."""
     return seconds_from_environment(
-        READY_SECONDS, default=READY_WITHIN, positive=True, remedy="Write 1200, which is 20 minutes."
+        READY_SECONDS,
+        default=READY_WITHIN,
+        positive=True,
+        remedy="Write 1200, which is 20 minutes.",
     )
 
 

@@ -15,6 +15,7 @@ from typing import Any, Final, cast
 import pulumi
 
 from components.api.cluster_api import ClusterApi, ClusterError, KubernetesNode, cluster_api
+from components.api.pool_api import pool_api
 from components.api.readiness import ready_seconds
 from components.machines.cluster_version import bring_kube_proxy, write_cluster_version
 from components.machines.control_plane_health import majority_problem, members, unready_planes
@@ -27,6 +28,12 @@ from components.machines.machine_generation import (
     change_between,
     generation_inputs,
     is_control_plane,
+)
+from components.machines.moving_addresses import (
+    MovedPools,
+    empty_pools,
+    fill_pools,
+    moved_pools,
 )
 from components.machines.node_readiness import missing_conditions
 from components.machines.node_settings import change_settings, settings_of, write_settings
@@ -43,6 +50,8 @@ _GLANCE = 3.0
 """Seconds for an API server that may not exist yet."""
 _PATIENCE = 60.0
 """Seconds for a connection, while the EIP moves or the load balancer notices a stopped backend."""
+_POOL_SECONDS: Final = 15.0
+"""Longer than the 10 s that the API server gives a webhook."""
 _RUNBOOK: Final = "docs/runbooks/upgrade.md, One control plane"
 
 
@@ -115,6 +124,7 @@ class Rollout:
         self._resources = {f"{name}-{node}": node for node in plan.nodes}
         self._new: set[str] = set()
         self._changed: set[str] = set()
+        self._moved: dict[str, MovedPools] = {}
         self._joined: dict[str, pulumi.Output[str]] = {}
         self._endpoint_moves = False
         self._is_creation = False
@@ -371,6 +381,8 @@ class Rollout:
                     )
                 if change.takes_machine_away:
                     await self._empty(api, node.name)
+                if "interfaces" in change.identity:
+                    await self._make_room(api, node.name, old, new)
         except ClusterError as error:
             raise pulumi.RunError(_not_changed(node.name, error)) from error
 
@@ -413,6 +425,30 @@ class Rollout:
             pulumi.log.warn(f"{node} changes without a drain: {SECONDS} is 0")
             return
         await drain(api, node, within=within, wait_for_end=current.ready, report=pulumi.log.info)
+
+    async def _make_room(
+        self, api: ClusterApi, node: str, old: Mapping[str, Any], new: Mapping[str, Any]
+    ) -> None:
+        """Free the addresses that the node's next machine does not have, DaemonSets' pods too."""
+        within = drain_seconds()
+        before, after = (
+            (inputs.get("identity") or inputs).get("interfaces") for inputs in (old, new)
+        )
+        if within == 0 or not (isinstance(before, Mapping) and isinstance(after, Mapping)):
+            return
+        moved = moved_pools(self._plan, node, before, after)
+        await api.taint_removed(node)
+        async with pool_api(await self._kubeconfig.future() or "", within=_POOL_SECONDS) as pools:
+            await empty_pools(pools, moved, within=within, report=pulumi.log.info)
+        self._moved[node] = moved
+
+    async def _fill(self, node: str) -> None:
+        """Give the addresses of the machine that came, before pods can come to its Node."""
+        if node not in self._moved:
+            return
+        async with pool_api(await self._kubeconfig.future() or "", within=_POOL_SECONDS) as pools:
+            await fill_pools(pools, self._moved[node])
+        del self._moved[node]
 
     async def _until_planes_serve(self, api: ClusterApi, node: NodePlan, change: Change) -> None:
         """Before a control plane is touched: all others serve, and etcd goes on without it."""
@@ -549,6 +585,7 @@ class Rollout:
         """What a changed node lacks before the next one may go; None when it serves."""
         pools = [pool.name for pool in self._plan.ip_pools.values() if pool.node == node.name]
         try:
+            await self._fill(node.name)
             async with self._cluster() as api:
                 reason = await missing_conditions(
                     api,

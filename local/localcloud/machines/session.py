@@ -46,7 +46,8 @@ def main() -> int:
     pid = first_process(folder)
     if pid is None:
         sys.stderr.write(
-            f"No machine runs in {folder}, or it is about to boot: `python -m localcloud status --home {given.home}` shows "
+            f"No machine runs in {folder}, or it is about to boot: "
+            f"`python -m localcloud status --home {given.home}` shows "
             "whether the local cloud is up, `pulumi stack output nodes` has the instances' ids.\n"
         )
         return 1
