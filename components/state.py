@@ -11,7 +11,14 @@ from planning.transitions.earlier import StateResource
 
 _READ: Final = "pulumi:pulumi:readStackResourceOutputs"
 """A function of the engine itself (`pkg/resource/deploy/builtins.go` in github.com/pulumi/pulumi):
-outputs of every resource of a stack, from its last checkpoint. Asks neither cloud nor cluster."""
+outputs of every resource of a stack, from its last checkpoint. Asks neither cloud nor cluster.
+
+Every backend answers it by the same code: `GetStackResourceOutputs` of `pkg/backend/backend.go`
+goes over the resources of `Stack.Snapshot`, which file and object stores implement
+(`pkg/backend/diy/state.go`) and Pulumi Cloud does by its `export` call
+(`pkg/backend/httpstate/state.go`), so a token needs the right to read the stack's state. Pulumi
+Cloud accepts a name of three parts only where a name is checked, which the one below has. Read in
+v3.259.0; only the file backend is tested, because the other one needs an account."""
 
 
 async def state_resources() -> tuple[StateResource, ...]:

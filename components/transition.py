@@ -33,6 +33,7 @@ for the address of the last complete run; None without one.
 No resource of a provider is registered until it returns, so it must not wait for one.
 """
 
+_NO_RECORD: Final = "no run of this release has been complete yet"
 _GLANCE: Final = 3.0
 """Seconds that a preview waits for each answer of the API server; it goes on without one."""
 _ANSWER: Final = 10.0
@@ -110,25 +111,22 @@ class AppliedPlan(pulumi.ComponentResource):
                 f"{', '.join(others)}. Write name: {others[0]}, or use another stack for "
                 f"{args.name}."
             )
-        if self._args.at_creation is not None and not has_machines(resources):
-            self._args.at_creation()
+        if not has_machines(resources):
+            if self._args.at_creation is not None:
+                self._args.at_creation()
+        elif self._args.plan.kubernetes.mode == "existing":
+            # Earlier releases wrote no plan down in this mode, so this is an edit all the same.
+            before = EarlierRelease(machines=earlier_machines(args.name, resources))
+            self._judge(before, self._after(), NotAsked(reason=_NO_RECORD))
 
     async def _before_update(self, args: pulumi.ResourceHookArgs) -> None:
         before = read_record(args.old_inputs)
-        after = read_record(self._document)
-        if isinstance(after, EarlierRelease):
-            raise TypeError("this release does not read its own record")
+        after = self._after()
         if isinstance(before, EarlierRelease):
             machines = earlier_machines(args.name, await state_resources())
             before = replace(before, machines=machines)
         cluster = await self._ask(args.old_outputs or {})
-        transition = judge(before, after, cluster)
-        told = lines(transition)
-        if not isinstance(transition, Accepted):
-            head = f"This edit is refused, and nothing is changed. {_reasons(len(told))}"
-            raise pulumi.RunError("\n".join((head, *(f"  {each}" for each in told))))
-        for line in told:
-            pulumi.log.info(line, self)
+        self._judge(before, after, cluster)
         if self._args.before_changes is not None and not pulumi.runtime.is_dry_run():
             try:
                 access = await self._access(args.old_outputs or {})
@@ -137,6 +135,22 @@ class AppliedPlan(pulumi.ComponentResource):
             await self._args.before_changes(
                 before, after, access if isinstance(access, str) else None
             )
+
+    def _after(self) -> Record:
+        after = read_record(self._document)
+        if isinstance(after, EarlierRelease):
+            raise TypeError("this release does not read its own record")
+        return after
+
+    def _judge(self, before: Record | EarlierRelease, after: Record, cluster: Cluster) -> None:
+        """Show the steps. Raises `pulumi.RunError` with every reason against the edit."""
+        transition = judge(before, after, cluster)
+        sentences = lines(transition)
+        if not isinstance(transition, Accepted):
+            head = f"This edit is refused, and nothing is changed. {_reasons(len(sentences))}"
+            raise pulumi.RunError("\n".join((head, *(f"  {each}" for each in sentences))))
+        for sentence in sentences:
+            pulumi.log.info(sentence, self)
 
     async def _ask(self, outputs: Mapping[str, Any]) -> Cluster:
         dry = pulumi.runtime.is_dry_run()
