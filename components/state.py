@@ -12,7 +12,14 @@ from planning.transitions.earlier import StateResource
 _READ: Final = "pulumi:pulumi:readStackResourceOutputs"
 """A function of the engine itself (`pkg/resource/deploy/builtins.go` in github.com/pulumi/pulumi):
 it returns the outputs of every resource of a stack, from its last checkpoint, without a request to
-the cloud or the cluster."""
+the cloud or the cluster.
+
+Every backend answers it with the same code: `GetStackResourceOutputs` of `pkg/backend/backend.go`
+reads the resources of `Stack.Snapshot`, which file and object stores implement
+(`pkg/backend/diy/state.go`) and Pulumi Cloud implements with its `export` call
+(`pkg/backend/httpstate/state.go`), so a token needs the right to read the stack's state. Where
+Pulumi Cloud checks a name, it accepts three parts only, which the one below has. Read in v3.259.0;
+only the file backend is tested, because the other one needs an account."""
 
 
 async def state_resources() -> tuple[StateResource, ...]:

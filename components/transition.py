@@ -33,6 +33,7 @@ for the API server's address of the last complete run, or None.
 No resource of a provider is registered until it returns, so it must not wait for one.
 """
 
+_NO_RECORD: Final = "no run of this release has been complete yet"
 _GLANCE: Final = 3.0
 """Seconds that a preview waits for each answer of the API server; it goes on without one."""
 _ANSWER: Final = 10.0
@@ -111,11 +112,14 @@ class AppliedPlan(pulumi.ComponentResource):
                 f"{', '.join(others)}. Write name: {others[0]}, or use another stack for "
                 f"{args.name}."
             )
-        if has_machines(resources):
-            return
-        self._judged(Record(), self._record(), NotAsked(reason="there is no cluster yet"))
-        if self._args.at_creation is not None:
-            self._args.at_creation()
+        if not has_machines(resources):
+            self._judge(Record(), self._record(), NotAsked(reason="there is no cluster yet"))
+            if self._args.at_creation is not None:
+                self._args.at_creation()
+        elif self._args.plan.kubernetes.mode == "existing":
+            # Earlier releases wrote no record in this mode. The edit is judged by the machines.
+            before = EarlierRelease(machines=earlier_machines(args.name, resources))
+            self._judge(before, self._record(), NotAsked(reason=_NO_RECORD))
 
     async def _before_update(self, args: pulumi.ResourceHookArgs) -> None:
         before = read_record(args.old_inputs)
@@ -124,8 +128,7 @@ class AppliedPlan(pulumi.ComponentResource):
             machines = earlier_machines(args.name, await state_resources())
             before = replace(before, machines=machines)
         cluster = await self._ask(args.old_outputs or {})
-        for line in self._judged(before, after, cluster):
-            pulumi.log.info(line, self)
+        self._judge(before, after, cluster)
         if self._args.before_changes is not None and not pulumi.runtime.is_dry_run():
             try:
                 access = await self._access(args.old_outputs or {})
@@ -141,17 +144,15 @@ class AppliedPlan(pulumi.ComponentResource):
             raise TypeError("this release does not read its own record")
         return after
 
-    @staticmethod
-    def _judged(
-        before: Record | EarlierRelease, after: Record, cluster: Cluster
-    ) -> tuple[str, ...]:
-        """The lines of an accepted edit. Raises `pulumi.RunError` with every reason against it."""
+    def _judge(self, before: Record | EarlierRelease, after: Record, cluster: Cluster) -> None:
+        """Log the steps. Raises `pulumi.RunError` with every reason against the edit."""
         transition = judge(before, after, cluster)
-        shown = lines(transition)
+        sentences = lines(transition)
         if not isinstance(transition, Accepted):
-            head = f"This edit is refused, and nothing is changed. {_reasons(len(shown))}"
-            raise pulumi.RunError("\n".join((head, *(f"  {each}" for each in shown))))
-        return shown
+            head = f"This edit is refused, and nothing is changed. {_reasons(len(sentences))}"
+            raise pulumi.RunError("\n".join((head, *(f"  {each}" for each in sentences))))
+        for sentence in sentences:
+            pulumi.log.info(sentence, self)
 
     async def _ask(self, outputs: Mapping[str, Any]) -> Cluster:
         dry = pulumi.runtime.is_dry_run()

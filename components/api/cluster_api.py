@@ -18,7 +18,7 @@ from components.api.api_access import api_client
 ROLLING: Final = "spiderpool-alicloud.io/rolling"
 """Annotation of a Node that a roll-out has cordoned."""
 REMOVED: Final = "spiderpool-alicloud.io/removed"
-"""Taint of a node that leaves the cluster for good."""
+"""Taint of a node whose pods all have to go: it leaves for good, or its addresses do."""
 
 _ANSWER_WITHIN: Final = 10.0
 _CORDONED: Final = "node.kubernetes.io/unschedulable"
@@ -149,8 +149,9 @@ class ClusterApi:
         await self._patch_node(node, unschedulable=True, rolling="true")
 
     async def uncordon(self, node: str) -> None:
-        """Remove the mark and the cordon."""
+        """Remove the mark, the cordon, and the taint of `taint_removed`."""
         await self._patch_node(node, unschedulable=None, rolling=None)
+        await self.change_node(node, _without_removed)
 
     async def taint_removed(self, node: str) -> None:
         """Evict the pods of its DaemonSets, but for those that tolerate every taint.
@@ -354,6 +355,11 @@ def _patch_of(item: Mapping[str, Any], change: NodeChange) -> dict[str, Any]:
             ]
         }
     return patch
+
+
+def _without_removed(node: KubernetesNode) -> NodeChange | None:
+    kept = tuple(taint for taint in node.taints if taint[0] != REMOVED)
+    return None if kept == node.taints else NodeChange(taints=kept)
 
 
 def _taint(entry: Mapping[str, Any]) -> Taint:

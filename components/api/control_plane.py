@@ -9,7 +9,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 from pulumi_alicloud import ecs, slb
 
-from components.api.readiness import READY_WITHIN, until_ready
+from components.api.readiness import ready_seconds, until_ready
 from components.machines.nodes import Node
 from components.machines.rollout import Rollout
 from components.network.eips import binding_options
@@ -35,8 +35,6 @@ class ControlPlaneArgs:
     needs: Sequence[pulumi.Resource]
     """What must outlive every Kubernetes object: network, endpoint, all nodes. Otherwise a destroy
     deletes the security rules first and then cannot reach the API server."""
-    ready_within: float = READY_WITHIN
-    """Seconds to wait for the API server."""
 
 
 class ControlPlane(pulumi.ComponentResource):
@@ -52,7 +50,7 @@ class ControlPlane(pulumi.ComponentResource):
     unknown kubeconfig would replace every Kubernetes resource (pulumi-kubernetes issues 2745 and
     4019).
 
-    Errors: `pulumi.RunError` when the API server is not ready within `ready_within`.
+    Errors: `pulumi.RunError` when the API server is not ready within `ready_seconds()`.
     """
 
     kubeconfig: pulumi.Output[str]
@@ -126,7 +124,7 @@ class ControlPlane(pulumi.ComponentResource):
             try:
                 return await until_ready(
                     values[0],
-                    within=self._args.ready_within,
+                    within=ready_seconds(),
                     report=lambda line: pulumi.log.info(line, self, ephemeral=True),
                 )
             except pulumi.RunError as error:

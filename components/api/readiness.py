@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from http import HTTPStatus
+from typing import Final
 
 import httpx
 import pulumi
 
 from components.api.api_access import api_client
+from components.api.durations import seconds_from_environment
 from components.waiting import wait_until
 
-READY_WITHIN = 20 * 60.0
-"""Seconds. A machine boots, installs packages and pulls images: minutes, on a slow mirror many."""
+READY_SECONDS: Final = "SPIDERPOOL_ALICLOUD_READY_SECONDS"
+"""Environment variable: seconds that a machine, or the first API server, may take to be ready."""
+READY_WITHIN: Final = 20 * 60.0
+"""Seconds, unless the environment sets others. A machine boots, installs packages and pulls images:
+minutes, on a slow mirror many."""
 _ASK_EVERY = 2.0
 _ANSWER_WITHIN = 5.0
 
@@ -20,10 +25,20 @@ _QUESTIONS = ("/readyz", "/api/v1/namespaces/kube-system")
 """The second needs the administrators' binding, which kubeadm creates after the first succeeds."""
 
 
+def ready_seconds() -> float:
+    """Seconds that a machine may take to be ready. Raises `pulumi.RunError` for no such number."""
+    return seconds_from_environment(
+        READY_SECONDS,
+        default=READY_WITHIN,
+        positive=True,
+        remedy="Write 1200, which is 20 minutes.",
+    )
+
+
 async def until_ready(
     kubeconfig: str,
     *,
-    within: float = READY_WITHIN,
+    within: float,
     report: Callable[[str], object],
     ask_every: float = _ASK_EVERY,
 ) -> str:
@@ -64,5 +79,6 @@ def _gave_up(server: str, waited: float, answer: str) -> str:
         "Look at the console output of the first control plane (ECS console, or "
         "`aliyun ecs GetInstanceConsoleOutput --InstanceId …`): its bootstrap script says what "
         "failed. If it is up, check that your own address is in kubernetes.endpoint.allowedCidrs, "
-        "or, without a public endpoint, that you run inside the VPC. Then run `pulumi up` again."
+        "or, without a public endpoint, that you run inside the VPC. Then run `pulumi up` again. "
+        f"Where a mirror is slow, set {READY_SECONDS}={2 * READY_WITHIN:.0f} for that run."
     )

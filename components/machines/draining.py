@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
-import pulumi
-
 from components.api.cluster_api import ClusterApi, ClusterError, KubernetesNode, Pod
+from components.api.durations import seconds_from_environment
 from components.waiting import wait_until
 
 SECONDS: Final = "SPIDERPOOL_ALICLOUD_DRAIN_SECONDS"
@@ -21,18 +19,9 @@ _ROUND_EVERY = 2.0
 
 def drain_seconds() -> float:
     """Seconds that a drain may take. Raises `pulumi.RunError` for anything but a number."""
-    text = os.environ.get(SECONDS)
-    if text is None:
-        return WITHIN
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = -1.0
-    if not 0 <= seconds < float("inf"):
-        raise pulumi.RunError(
-            f"{SECONDS}={text} is not a number of seconds. Write 600, or 0 for no drain."
-        )
-    return seconds
+    return seconds_from_environment(
+        SECONDS, default=WITHIN, positive=False, remedy="Write 600, or 0 for no drain."
+    )
 
 
 def evictable(pods: Iterable[Pod]) -> Sequence[Pod]:

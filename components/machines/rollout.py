@@ -14,7 +14,8 @@ from typing import Any, Final, cast
 import pulumi
 
 from components.api.cluster_api import ClusterApi, ClusterError, KubernetesNode, cluster_api
-from components.api.readiness import READY_WITHIN
+from components.api.pool_api import pool_api
+from components.api.readiness import ready_seconds
 from components.machines.cluster_version import bring_kube_proxy, write_cluster_version
 from components.machines.control_plane_health import majority_problem, members, unready_planes
 from components.machines.draining import SECONDS, drain, drain_seconds, evict_all
@@ -26,6 +27,12 @@ from components.machines.machine_generation import (
     change_between,
     generation_inputs,
     is_control_plane,
+)
+from components.machines.moving_addresses import (
+    MovedPools,
+    empty_pools,
+    fill_pools,
+    moved_pools,
 )
 from components.machines.node_readiness import missing_conditions
 from components.machines.node_settings import change_settings, settings_of, write_settings
@@ -42,6 +49,8 @@ _GLANCE = 3.0
 """Seconds for an API server that may not exist yet."""
 _PATIENCE = 60.0
 """Seconds for a connection, while the EIP moves or the load balancer notices a stopped backend."""
+_POOL_SECONDS: Final = 15.0
+"""Longer than the 10 s that the API server gives a webhook."""
 _RUNBOOK: Final = "docs/runbooks/upgrade.md, One control plane"
 
 
@@ -114,6 +123,7 @@ class Rollout:
         self._resources = {f"{name}-{node}": node for node in plan.nodes}
         self._new: set[str] = set()
         self._changed: set[str] = set()
+        self._moved: dict[str, MovedPools] = {}
         self._joined: dict[str, pulumi.Output[str]] = {}
         self._endpoint_moves = False
         self._is_creation = False
@@ -370,6 +380,8 @@ class Rollout:
                     )
                 if change.takes_machine_away:
                     await self._empty(api, node.name)
+                if "interfaces" in change.identity:
+                    await self._make_room(api, node.name, old, new)
         except ClusterError as error:
             raise pulumi.RunError(_not_changed(node.name, error)) from error
 
@@ -412,6 +424,30 @@ class Rollout:
             pulumi.log.warn(f"{node} changes without a drain: {SECONDS} is 0")
             return
         await drain(api, node, within=within, wait_for_end=current.ready, report=pulumi.log.info)
+
+    async def _make_room(
+        self, api: ClusterApi, node: str, old: Mapping[str, Any], new: Mapping[str, Any]
+    ) -> None:
+        """Free the addresses that the node's next machine does not have, DaemonSets' pods too."""
+        within = drain_seconds()
+        before, after = (
+            (inputs.get("identity") or inputs).get("interfaces") for inputs in (old, new)
+        )
+        if within == 0 or not (isinstance(before, Mapping) and isinstance(after, Mapping)):
+            return
+        moved = moved_pools(self._plan, node, before, after)
+        await api.taint_removed(node)
+        async with pool_api(await self._kubeconfig.future() or "", within=_POOL_SECONDS) as pools:
+            await empty_pools(pools, moved, within=within, report=pulumi.log.info)
+        self._moved[node] = moved
+
+    async def _fill(self, node: str) -> None:
+        """Give the addresses of the machine that came, before pods can come to its Node."""
+        if node not in self._moved:
+            return
+        async with pool_api(await self._kubeconfig.future() or "", within=_POOL_SECONDS) as pools:
+            await fill_pools(pools, self._moved[node])
+        del self._moved[node]
 
     async def _until_planes_serve(self, api: ClusterApi, node: NodePlan, change: Change) -> None:
         """Before a control plane is touched: all others serve, and etcd goes on without it."""
@@ -484,7 +520,7 @@ class Rollout:
 
         await wait_until(
             missing_or_unreachable,
-            within=READY_WITHIN,
+            within=ready_seconds(),
             ask_every=_ASK_EVERY,
             give_up=lambda _, reason: ClusterError(f"{over}{reason}. {remedy}"),
             report=lambda _, reason: pulumi.log.info(f"{waiting}: {reason}"),
@@ -525,13 +561,14 @@ class Rollout:
             return
 
     async def _until_back(self, node: NodePlan, id_: str, resource: pulumi.Resource) -> None:
+        within = ready_seconds()
         provider_id = f"{self._plan.region}.{id_}"
         await wait_until(
             lambda: self._missing_conditions(node, provider_id),
-            within=READY_WITHIN,
+            within=within,
             ask_every=_ASK_EVERY,
             give_up=lambda _, reason: pulumi.RunError(
-                f"{node.name} did not come back within {READY_WITHIN:.0f} s: {reason}. No other "
+                f"{node.name} did not come back within {within:.0f} s: {reason}. No other "
                 "node has been touched. Its console output shows how far it is (ECS console, "
                 f"instance {id_}); then run `pulumi up` again."
             ),
@@ -544,6 +581,7 @@ class Rollout:
         """What a changed node lacks before the next one may go; None when it serves."""
         pools = [pool.name for pool in self._plan.ip_pools.values() if pool.node == node.name]
         try:
+            await self._fill(node.name)
             async with self._cluster() as api:
                 reason = await missing_conditions(
                     api,

@@ -14,6 +14,7 @@ def notices(plan: ClusterPlan) -> Iterator[str]:
     """Whole sentences, each on its own."""
     yield from _end_of_life(plan)
     yield from _gateways_among_nodes(plan)
+    yield from _subscriptions(plan)
     if not keeps_primary_eni(plan.region) and plan.nodes:
         yield (
             f"In {plan.region} the cloud deletes an instance's primary ENI together with the "
@@ -36,6 +37,23 @@ def _end_of_life(plan: ClusterPlan) -> Iterator[str]:
             f"Kubernetes {major}.{minor} has reached its end of life: nobody corrects its security "
             "holes, and a new cluster with it is refused. Upgrade a cluster that runs it one minor "
             "at a time (docs/runbooks/upgrade.md)."
+        )
+
+
+def _subscriptions(plan: ClusterPlan) -> Iterator[str]:
+    """DeleteInstance takes a subscription machine before its term ends only with force."""
+    pools = {
+        node.pool
+        for node in plan.nodes.values()
+        if node.charge_type == "PrePaid" and not node.force_delete
+    }
+    for pool in sorted(pools):
+        yield (
+            f"nodePools.{pool}: the cloud does not delete a subscription machine "
+            "(`chargeType: PrePaid`) before its term ends. An edit that removes or replaces a "
+            "machine of this pool is refused, and `pulumi destroy` fails. To allow both, write "
+            "forceDelete: true in the pool and run `pulumi up` first; what is left of the "
+            "subscription is lost then."
         )
 
 

@@ -68,10 +68,13 @@ etcd() { # ADDRESS METHOD JSON: one call of etcd's own API there
 # cloud-init is a Python program, so that every image that runs user-data has an interpreter.
 READ_MEMBERS='
 import json, sys, urllib.parse
-for member in json.load(sys.stdin).get("members", []):
+members = json.load(sys.stdin).get("members")
+for member in members or ():
     address = urllib.parse.urlsplit(member["peerURLs"][0]).hostname
     print(member["ID"], address, "learner" if member.get("isLearner") else "voter")
+sys.exit(0 if members else "etcd names no member")
 '
+# It fails where etcd names no member: a member that answers is in its own list.
 members() { # ADDRESS: the members that the etcd there knows, a line each: id, address, kind
   local answer
   answer=$(etcd "$1" cluster/member/list '{}') || return 1

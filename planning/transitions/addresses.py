@@ -49,18 +49,19 @@ class _Pool:
 def judge_addresses(before: Record, after: Record, nodes: Nodes, cluster: Cluster) -> Part:
     """Steps and refusals for the addresses of nodes that keep their machine, and of pools."""
     pools = _pools(before), _pools(after)
-    lost = {
-        name: pool
-        for name, pool in _lost(*pools).items()
-        if pool.node not in nodes.removed | nodes.replaced
-    }
+    gone = _lost(*pools)
+    leaving = nodes.removed | nodes.replaced
+    lost = {name: pool for name, pool in gone.items() if pool.node not in leaving}
+    # A roll-out empties the node first; in a cluster of somebody else's nobody does.
+    undrained = {} if after.is_kubeadm else {n: p for n, p in gone.items() if p.node in leaving}
     steps = [*_shrinking(lost), *_interfaces(before, after, nodes), *_growing(*pools, nodes)]
     refusals = [
         *abridged(_taken_twice(before, after)),
         *abridged(_kinds(before, after)),
-        *_in_use(lost, cluster),
+        *_in_use(lost | undrained, cluster),
     ]
-    return Part(steps=tuple(steps), refusals=tuple(refusals), notes=tuple(_unasked(lost, cluster)))
+    notes = _unasked(lost | undrained, cluster)
+    return Part(steps=tuple(steps), refusals=tuple(refusals), notes=tuple(notes))
 
 
 def _unasked(lost: Mapping[str, _Pool], cluster: Cluster) -> Iterator[str]:
@@ -274,7 +275,7 @@ def _refused_for(pool: _Pool, holders: Mapping[str, int]) -> Iterator[Refusal]:
         rule=f"{pool.name} would give up addresses that pods hold: {shown}.",
         reason="Packets to a pod whose address has left its NIC are dropped without a word.",
         remedy=f"Delete these pods or move them off {pool.node} (`kubectl cordon {pool.node}`, "
-        "then delete them), and run `pulumi up` again.",
+        "then delete them; a DaemonSet's leave with a NoExecute taint), and run `pulumi up` again.",
     )
 
 

@@ -63,10 +63,23 @@ def judge(before: Record | EarlierRelease, after: Record, cluster: Cluster) -> T
 def _first_run(before: EarlierRelease, after: Record, cluster: Cluster) -> Part:
     """The first run of this release over a stack that an earlier one has made."""
     if not after.is_kubeadm:
-        return Part(notes=(_COMPARED,))
+        return Part(refusals=tuple(_first_existing(before, after)), notes=(_COMPARED,))
     refusals = tuple(_first_refusals(before, after, cluster))
     steps = tuple(_first_steps(before, after))
     return Part(steps=steps, refusals=refusals, notes=(_COMPARED,))
+
+
+def _first_existing(before: EarlierRelease, after: Record) -> Iterator[Refusal]:
+    """Machines of a cluster that somebody else has built, as the state has them."""
+    leaving = sorted(before.machines.keys() - after.nodes.keys())
+    if leaving:
+        yield _first_refusal(
+            leaving,
+            rule="No node leaves in the first run of a new release of this program.",
+            reason="Which pool addresses would leave with it is judged by the record that this "
+            "run writes down.",
+        )
+    yield from _changed_machines(before, after)
 
 
 def _first_refusals(before: EarlierRelease, after: Record, cluster: Cluster) -> Iterator[Refusal]:

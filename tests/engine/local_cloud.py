@@ -23,6 +23,9 @@ from toolchain import plugin_cache
 
 CLUSTER = f"{PROJECT}:cluster"
 SECRETS_FILE = f"{PROJECT}:secretsFile"
+READY_SECONDS = "400"
+"""How long a program waits for a machine; less than a test may take, so that the program, and not
+the end of the test, says what is missing. The slowest on two busy cores took 100 s."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,7 +188,8 @@ def second_cloud(home: Path, *, changes: Mapping[str, str] | None = None) -> Sec
         port=port,
         # Every port has a range of its own, so that several clouds can run side by side.
         eip_range=f"127.{port >> 8}.{port & 0xFF}.0/24",
-        env=run_environment(places, dict(os.environ)),
+        env=run_environment(places, dict(os.environ))
+        | {"SPIDERPOOL_ALICLOUD_READY_SECONDS": READY_SECONDS},
     )
 
 

@@ -122,6 +122,15 @@ class RollingCloud:
             },
         )
 
+    def pod_addresses(self, app: str) -> dict[str, str]:
+        """Node → address of its ready pod of the app."""
+        items = self.cloud.kubectl("get", "pods", "-n", "default", "-l", f"app={app}")["items"]
+        return {
+            item["spec"]["nodeName"]: item["status"]["podIP"]
+            for item in items
+            if "deletionTimestamp" not in item["metadata"] and _is_ready(item)
+        }
+
     @contextmanager
     def watched(self) -> Iterator[list[Moment]]:
         """Look again and again while something happens."""

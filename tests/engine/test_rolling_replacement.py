@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.engine.lifecycle.light_cloud import node
 from tests.engine.rolling_cloud import WORKERS, Moment, RollingCloud
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
@@ -108,6 +109,22 @@ def test_a_budget_that_never_allows_it_keeps_the_worker_and_says_why(
     rolling.apply(budget(minAvailable=1))
     rolling.cloud.run("kubectl", "uncordon", "first", check=True)
     assert "-replace" not in rolling.preview().out
+
+
+def test_a_worker_with_other_addresses_gives_pods_only_those(rolling: RollingCloud) -> None:
+    rolling.apply(pods("DaemonSet", "agent"))
+    rolling.until(lambda: "second" in rolling.pod_addresses("agent"))
+    before = rolling.pod_addresses("agent")["second"]
+    rolling.cluster["nodePools"]["workers"]["nodes"]["second"] = node(5)
+    done = rolling.up()
+    assert done.status == 0, rolling.cloud.explain(done)
+    rolling.until(lambda: "second" in rolling.pod_addresses("agent"))
+    planned = {f"172.31.200.{number}" for number in range(57, 62)}
+    assert before not in planned
+    assert rolling.pod_addresses("agent")["second"] in planned
+    pool = rolling.cloud.kubectl("get", "spiderippool", "second-eth0")
+    assert pool["spec"]["ips"] == ["172.31.200.57-172.31.200.61"]
+    assert "update" not in rolling.preview().out
 
 
 def test_a_worker_that_leaves_is_emptied_before_its_pools_and_its_machine_go(

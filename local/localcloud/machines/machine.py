@@ -66,13 +66,16 @@ class Machine:
         """Set power and links as `instance` has them."""
         async with self._lock:
             self._target = (instance, raw)
-            up = instance.status in {"Starting", "Running"} and instance.primary is not None
-            if self._process and (not up or self._booted != instance.boot):
-                await self._power_off()
-            if up and not self._process:
-                await self._power_on(instance, raw)
-            elif up:
-                await self._follow_links(instance)
+            await self._apply(instance, raw)
+
+    async def _apply(self, instance: Instance, raw: dict[str, Any]) -> None:
+        up = instance.status in {"Starting", "Running"} and instance.primary is not None
+        if self._process and (not up or self._booted != instance.boot):
+            await self._power_off()
+        if up and not self._process:
+            await self._power_on(instance, raw)
+        elif up:
+            await self._follow_links(instance)
 
     async def remove(self) -> None:
         """Power off and delete the disk."""
@@ -186,7 +189,8 @@ class Machine:
             if process is not self._process or self._gone or self._target is None:
                 return
             await self._power_off()
-        await self.follow(*self._target)
+            # Under the same lock, so that a newer state of the instance is not undone afterwards.
+            await self._apply(*self._target)
 
     async def _read_console(self, process: asyncio.subprocess.Process) -> None:
         if process.stdout is None:

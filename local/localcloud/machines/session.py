@@ -18,16 +18,20 @@ _FIRST_PROCESS: Final = (b"-m", b"localcloud.machines.guest")
 
 
 def first_process(folder: Path, proc: Path = Path("/proc")) -> int | None:
-    """Return the process id of the machine that boots from `folder`; None when it is off."""
+    """Return the process id of the machine that boots from `folder`; None when it is off.
+
+    None also before its disk is its root: until then the machine is still in the host's files, and
+    a command that joined it would run among them.
+    """
     expected = (*_FIRST_PROCESS, os.fsencode(folder))
     for entry in proc.glob("[0-9]*"):
         try:
             words = tuple((entry / "cmdline").read_bytes().split(b"\0"))
+            # `unshare` has the same words behind its own.
+            if words[1:4] == expected and (entry / "root").samefile(folder / "disk"):
+                return int(entry.name)
         except OSError:
             continue
-        # `unshare` has the same words behind its own.
-        if words[1:4] == expected:
-            return int(entry.name)
     return None
 
 
@@ -42,9 +46,9 @@ def main() -> int:
     pid = first_process(folder)
     if pid is None:
         sys.stderr.write(
-            f"No machine runs in {folder}. `python -m localcloud status --home {options.home}` "
-            "shows whether the local cloud is up; `pulumi stack output nodes` has the instances' "
-            "ids.\n"
+            f"No machine runs in {folder}, or it has not booted yet. "
+            f"`python -m localcloud status --home {options.home}` shows whether the local cloud is "
+            "up; `pulumi stack output nodes` has the instances' ids.\n"
         )
         return 1
     namespaces = ("--mount", "--net", "--uts", "--ipc", "--pid", "--cgroup")

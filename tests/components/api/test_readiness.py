@@ -11,7 +11,7 @@ import pulumi
 import pytest
 import yaml
 
-from components.api.readiness import until_ready
+from components.api.readiness import ready_seconds, until_ready
 from planning.model import ClusterPlan
 from planning.read import plan_from
 from tests.clusters import fake_secrets, small
@@ -32,6 +32,21 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _wait(text: str, *, within: float = 5, report: Callable[[str], object] = str) -> str:
     return asyncio.run(until_ready(text, within=within, report=report, ask_every=0.01))
+
+
+@pytest.mark.parametrize("text", ["soon", "-1", "0", "nan", "inf", ""])
+def test_a_time_to_be_ready_that_is_none_is_refused(
+    text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SPIDERPOOL_ALICLOUD_READY_SECONDS", text)
+    with pytest.raises(pulumi.RunError, match=r"not a number of seconds\. Write 1200"):
+        ready_seconds()
+
+
+def test_the_environment_sets_how_long_a_machine_may_take(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert ready_seconds() == 1200
+    monkeypatch.setenv("SPIDERPOOL_ALICLOUD_READY_SECONDS", "2400")
+    assert ready_seconds() == 2400
 
 
 def test_a_ready_api_server_is_asked_once_for_each_thing(

@@ -14,6 +14,7 @@ import pulumi
 import pytest
 
 from components.api.cluster_api import ClusterApi, ClusterError, KubernetesNode
+from components.api.pool_api import PoolApi
 from components.machines.machine_generation import generation_inputs
 from components.machines.rollout import Membership, Rollout
 from planning.nodes.machine import SETTINGS, SETTINGS_APPLIED, settings_digest
@@ -23,6 +24,7 @@ from planning.transitions.record import record
 from tests.clusters import Document, small
 from tests.deploying import deploy
 from tests.fake_cluster import FakeCluster, a_node, a_pod
+from tests.fake_pools import FakePools, a_pool
 
 pytestmark = pytest.mark.unit
 
@@ -52,8 +54,8 @@ def new_rollout(planes: int) -> Rollout:
 def fresh(planes: int, monkeypatch: pytest.MonkeyPatch) -> Rollout:
     """The same before anything happened to its nodes."""
     rollout = copy.copy(new_rollout(planes))
-    rollout._new, rollout._changed = set(), set()
-    monkeypatch.setattr("components.machines.rollout.READY_WITHIN", 0.05)
+    rollout._new, rollout._changed, rollout._moved = set(), set(), {}
+    monkeypatch.setenv("SPIDERPOOL_ALICLOUD_READY_SECONDS", "0.05")
     monkeypatch.setattr("components.machines.rollout._ASK_EVERY", 0.005)
     monkeypatch.setenv("SPIDERPOOL_ALICLOUD_DRAIN_SECONDS", "0.05")
     return rollout
@@ -80,14 +82,23 @@ def serving(count: int = 1, /, **changes: Any) -> FakeCluster:  # noqa: ANN401 -
     )
 
 
-def run(cluster: FakeCluster, hook: Coroutine[Any, Any, Any]) -> None:
+def run(
+    cluster: FakeCluster, hook: Coroutine[Any, Any, Any], pools: FakePools | None = None
+) -> None:
     """Let a hook run against this cluster."""
 
     @asynccontextmanager
     async def api(_text: str, **_: float) -> AsyncIterator[ClusterApi]:
         yield cluster
 
-    with patch("components.machines.rollout.cluster_api", api):
+    @asynccontextmanager
+    async def pools_api(_text: str, **_: float) -> AsyncIterator[PoolApi]:
+        yield pools or FakePools(pools_by_name={})
+
+    with (
+        patch("components.machines.rollout.cluster_api", api),
+        patch("components.machines.rollout.pool_api", pools_api),
+    ):
         asyncio.run(hook)
 
 
@@ -136,6 +147,34 @@ def test_a_restart_empties_the_node_too(roll: Rollout) -> None:
     run(cluster, changes(roll, FIRST, RESTART))
     assert cluster.done == [f"cordon {FIRST}", "evict web"]
     assert roll._changed == {FIRST}
+
+
+ELSEWHERE = {"identity": {"interfaces": {"eth0": {"address": "10.0.9.9", "vswitch": "before"}}}}
+
+
+def test_pods_of_daemon_sets_leave_too_where_the_addresses_do(roll: Rollout) -> None:
+    cluster = serving(pods={FIRST: [a_pod("web"), a_pod("agent", owner="DaemonSet")]})
+    pool = a_pool(f"{FIRST}-eth0", "10.0.9.10")
+    pools = FakePools(pools_by_name={pool.name: pool})
+    run(cluster, changes(roll, FIRST, ELSEWHERE), pools)
+    assert cluster.done == [f"cordon {FIRST}", "evict web", f"taint {FIRST}"]
+    assert pools.written == [(pool.name, ())]
+
+
+def test_a_machine_stays_while_a_pod_has_an_address_that_it_would_lose(roll: Rollout) -> None:
+    pool = a_pool(f"{FIRST}-eth0", "10.0.9.10", web="10_0_9_10")
+    with pytest.raises(pulumi.RunError, match=r"default/web.*its machine has not been touched"):
+        run(serving(), changes(roll, FIRST, ELSEWHERE), FakePools(pools_by_name={pool.name: pool}))
+
+
+def test_pools_have_the_new_addresses_before_pods_can_come(roll: Rollout) -> None:
+    cluster = FakeCluster(objects={FIRST: back()})
+    pool = a_pool(f"{FIRST}-eth0")
+    pools = FakePools(pools_by_name={pool.name: pool})
+    roll._moved[FIRST] = {pool.name: ("10.0.0.33",)}
+    run(cluster, roll._until_back(roll._plan.nodes[FIRST], "i-new", _RESOURCE), pools)
+    assert pools.written == [(pool.name, ("10.0.0.33",))]
+    assert roll._moved == {}
 
 
 def test_an_edit_of_nothing_asks_nobody(roll: Rollout) -> None:

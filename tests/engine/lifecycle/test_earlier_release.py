@@ -181,6 +181,17 @@ def test_an_edit_in_the_first_run_is_refused_and_nothing_is_changed(restored: Re
         assert light.steps() == THREE_PLANES
 
 
+def test_a_cluster_of_somebody_elses_keeps_its_machines_in_the_first_run(
+    restored: Restored,
+) -> None:
+    with restored("existing") as light:
+        before, edited = light.alive(), light.edited(another_image)
+        for done in (edited.pulumi("preview", "--refresh=false"), edited.up("--refresh=false")):
+            assert done.status != 0, done.said
+            assert f"would become {IMAGE}" in done.said, done.said
+        assert light.alive() == before
+
+
 def another_name(cluster: dict[str, Any]) -> None:
     cluster["name"] = "other"
 

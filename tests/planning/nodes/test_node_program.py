@@ -86,6 +86,10 @@ class Place:
         text = self.text("/world/calls").replace(str(self.root), "")
         return [line for line in text.splitlines() if line.startswith(command)]
 
+    def break_command(self, name: str) -> None:
+        """Make a program of the machine fail at every call."""
+        (self.root / "commands" / name).symlink_to("/bin/false")
+
     def forget_calls(self) -> None:
         self.path("/world/calls").unlink(missing_ok=True)
 
@@ -404,6 +408,32 @@ def test_an_address_without_a_member_is_acknowledged(plane: Place) -> None:
     plane.run()
     assert plane.members == ["10", "11", "12"]
     assert plane.annotations[machine.MEMBERS_FORGOTTEN] == "10.0.0.200,10.0.0.201"
+
+
+def test_a_list_without_any_member_is_not_believed(plane: Place) -> None:
+    plane.path("/world/members.json").write_text("[]", encoding="utf-8")
+    plane.ask(machine.FORGET_MEMBERS, "10.0.0.48")
+    plane.run()
+    assert "its own etcd does not answer" in plane.annotations[machine.ETCD_FAILED]
+    assert machine.MEMBERS_FORGOTTEN not in plane.annotations
+
+
+def test_a_dead_member_is_not_passed_over_where_awk_fails(plane: Place) -> None:
+    plane.break_command("awk")
+    plane.change("world.json", etcd=["10.0.0.16", "10.0.0.32"])
+    plane.ask(machine.FORGET_MEMBERS, "10.0.0.48")
+    plane.run()
+    assert plane.members == ["10", "11"]
+    assert plane.annotations[machine.MEMBERS_FORGOTTEN] == "10.0.0.48"
+
+
+def test_it_stays_where_awk_fails(plane: Place) -> None:
+    plane.break_command("awk")
+    plane.ask(machine.LEAVE_ETCD, PROVIDER_ID)
+    plane.run()
+    assert "cannot read" in plane.annotations[machine.ETCD_FAILED]
+    assert plane.members == ["10", "11", "12"]
+    assert plane.pods == list(PODS)
 
 
 @pytest.mark.parametrize(

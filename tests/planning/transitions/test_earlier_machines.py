@@ -19,13 +19,15 @@ from planning.transitions.judge import judge
 from planning.transitions.reading import EarlierRelease, Record, read_record
 from planning.transitions.record import record
 from planning.transitions.steps import Accepted, Refused
+from tests.clusters import existing_kubernetes
 from tests.planning.documents import planned
-from tests.planning.edited import at, clustered, edited
+from tests.planning.edited import Edit, at, clustered, edited
 
 pytestmark = pytest.mark.unit
 
 CLUSTER = "spiderpool-alicloud:cluster:Cluster"
 NODE = f"{CLUSTER}$spiderpool-alicloud:nodes:Node"
+IMAGE = "ubuntu_24_04_x64_20G_alibase_20270101.vhd"
 SILENT = NotAsked(reason="a test")
 
 
@@ -134,3 +136,39 @@ def test_kubernetes_is_not_upgraded_in_the_first_run() -> None:
     [refusal] = judged.refusals
     assert refusal.path == "kubernetes.version"
     assert refusal.remedy.startswith("Write kubernetes.version: 1.34.4, ")
+
+
+def bare(document: Any) -> EarlierRelease:  # noqa: ANN401 - a document
+    """What an earlier release left of a cluster that somebody else has built: machines alone."""
+    return EarlierRelease(machines=before(document).machines)
+
+
+def test_a_cluster_of_somebody_elses_is_accepted_as_it_was() -> None:
+    document = existing_kubernetes()
+    assert isinstance(judge(bare(document), recorded(document), SILENT), Accepted)
+
+
+@pytest.mark.parametrize(
+    ("edits", "rule"),
+    [
+        ((at("nodePools/workers/image", IMAGE),), "No machine changes"),
+        ((at("nodePools/workers/instanceType", "ecs.g7.2xlarge"),), "No machine changes"),
+        ((at("nodePools/workers/firstBlock", 65),), "No machine changes"),
+        (
+            (at("nodePools/workers/count", 1), at("kubernetes/nodeNames/workers-1", None)),
+            "No node leaves",
+        ),
+    ],
+    ids=["image", "type", "addresses", "a node less"],
+)
+def test_a_cluster_of_somebody_elses_keeps_its_machines_in_the_first_run(
+    edits: tuple[Edit, ...], rule: str
+) -> None:
+    document = edited(
+        existing_kubernetes(),
+        at("nodePools/workers/count", 2),
+        at("kubernetes/nodeNames/workers-1", "their-second-worker"),
+    )
+    judged = judge(bare(document), recorded(edited(document, *edits)), SILENT)
+    assert isinstance(judged, Refused)
+    assert {refusal.rule.partition(" in the first")[0] for refusal in judged.refusals} == {rule}

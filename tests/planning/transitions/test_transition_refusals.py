@@ -6,6 +6,7 @@ from ipaddress import IPv4Address
 
 import pytest
 
+from planning.read import plan_from
 from planning.transitions.holders import Holders, NoAnswer, NotAsked
 from planning.transitions.judge import judge
 from planning.transitions.reading import EarlierRelease, Record
@@ -106,6 +107,52 @@ def test_an_ipv6_address_is_held_like_its_ipv4_twin() -> None:
     cluster = Holders(pods={"workers-0-eth1-v6": {address: "shop/web-1"}})
     judged = transition(clustered(), edited(clustered(), SHRINK), cluster)
     assert isinstance(judged, Refused)
+
+
+MOVED = at("nodePools/workers/firstBlock", 49)
+UNDRAINED = [
+    pytest.param((MOVED,), id="replaced with other addresses"),
+    pytest.param(
+        (at("nodePools/workers/count", 1), at("kubernetes/nodeNames/workers-1", None)),
+        id="removed",
+    ),
+]
+
+
+def their_cluster() -> Document:
+    """Two workers of a cluster that somebody else has built."""
+    return edited(
+        existing_kubernetes(),
+        at("nodePools/workers/count", 2),
+        at("kubernetes/nodeNames/workers-1", "their-second-worker"),
+    )
+
+
+@pytest.mark.parametrize("edits", UNDRAINED)
+def test_nobody_drains_somebody_elses_cluster_so_pods_have_to_be_gone(
+    edits: tuple[Edit, ...],
+) -> None:
+    before = their_cluster()
+    first = int(plan_from(before).nodes["workers-1"].interfaces["eth1"].pods.planned[0])
+    cluster = Holders(pods={"workers-1-eth1": {first: "shop/web-1"}})
+    judged = transition(before, edited(before, *edits), cluster)
+    assert isinstance(judged, Refused)
+    (refusal,) = judged.refusals
+    assert refusal.path == "nodePools.workers.interfaces.eth1.podAddresses"
+    assert "shop/web-1" in refusal.rule
+
+
+@pytest.mark.parametrize("edits", UNDRAINED)
+def test_with_its_pods_gone_a_machine_of_somebody_elses_cluster_goes(
+    edits: tuple[Edit, ...],
+) -> None:
+    before = their_cluster()
+    assert steps(transition(before, edited(before, *edits), Holders()))
+
+
+def test_a_replaced_worker_of_our_own_cluster_is_drained_first() -> None:
+    cluster = Holders(pods={"workers-0-eth1": {LAST: "shop/web-1"}})
+    assert steps(transition(clustered(), edited(clustered(), MOVED), cluster))
 
 
 def test_a_held_address_that_stays_is_no_reason() -> None:

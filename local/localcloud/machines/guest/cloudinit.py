@@ -89,8 +89,8 @@ def final_stage(config: CloudConfig) -> None:
     code = _run_script("runcmd", config.run_script) if config.run_script else 0
     if code:
         say(f"cloud-init: [WARNING]: Failed to run module scripts_user: exit code {code}")
-    say(f"cloud-init: finished {'with errors' if code else 'well'}")
     _DONE.touch()
+    say(f"cloud-init: finished {'with errors' if code else 'well'}")
 
 
 def _run_script(name: str, text: str) -> int:

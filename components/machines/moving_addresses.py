@@ -1,0 +1,115 @@
+"""Pools of a machine that comes back with other addresses: emptied before it goes, filled after.
+
+The pools' own resources follow when every node is there. Until then a pool with the addresses of
+the machine before would give pods addresses that no NIC has.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from components.api.cluster_api import ClusterError
+from components.api.pool_api import Pool, PoolApi, PoolError, RefusedError
+from config.ranges import expand
+from planning.addresses.canonical import canonical_ranges, holds
+from planning.model import ClusterPlan
+from planning.names import IPV6, pool_name
+
+MovedPools = Mapping[str, tuple[str, ...]]
+"""By pool name: the planned `ips` that the roll-out gives the pool. They are empty where only the
+pool's own resource knows them (`mode: count`, IPv6), or replaces the pool (another vSwitch)."""
+
+_LOOK_EVERY: Final = 2.0
+_REPORT_EVERY: Final = 15.0
+
+
+def moved_pools(
+    plan: ClusterPlan, node: str, old: Mapping[str, object], new: Mapping[str, object]
+) -> MovedPools:
+    """The pools of the node's NICs whose ENI is another one in the new machine.
+
+    `old` and `new` are the `interfaces` of the machine's identity (`planning.nodes.machine`).
+    """
+    moved = {nic for nic in old if old[nic] != new.get(nic)}
+    pools: dict[str, tuple[str, ...]] = {
+        name: () for nic in moved for name in (pool_name(node, nic), pool_name(node, nic, IPV6))
+    }
+    for pool in plan.ip_pools.values():
+        if pool.node == node and pool.interface in moved:
+            stays = _vswitch(old, pool.interface) == _vswitch(new, pool.interface)
+            pools[pool.name] = pool.ips if stays and pool.ip_version != IPV6 else ()
+    return pools
+
+
+async def empty_pools(
+    api: PoolApi, moved: MovedPools, *, within: float, report: Callable[[str], object]
+) -> None:
+    """Take every address out of the pools that the new machine will not have, once it is free.
+
+    `within` is seconds. Raises `ClusterError` with the pods that have such addresses then, or when
+    the API server does not answer.
+    """
+    began = reported = time.monotonic()
+    while True:
+        try:
+            waiting = await _empty_free_ones(api, moved)
+        except PoolError as error:
+            waiting = f"the API server: {error}"
+        if not waiting:
+            return
+        now = time.monotonic()
+        if now - began >= within:
+            raise ClusterError(
+                f"The machine would come back with other addresses, and after {within:.0f} s the "
+                f"pools still have its present ones in use: {waiting}. Delete these pods and run "
+                "`pulumi up` again."
+            )
+        if now - reported >= _REPORT_EVERY:
+            reported = now
+            report(f"waiting until addresses are free: {waiting}")
+        await asyncio.sleep(min(_LOOK_EVERY, within))
+
+
+async def fill_pools(api: PoolApi, moved: MovedPools) -> None:
+    """Give the pools their planned addresses, which the new machine's ENIs have by now.
+
+    A second call changes nothing. Raises `ClusterError`.
+    """
+    try:
+        for pool in await _pools(api, moved):
+            planned = moved[pool.name]
+            if planned and pool.ips != planned:
+                await api.set_ips(pool, planned)
+    except PoolError as error:
+        raise ClusterError(
+            f"{', '.join(moved)} did not get their new addresses: {error}"
+        ) from error
+
+
+async def _empty_free_ones(api: PoolApi, moved: MovedPools) -> str:
+    """What is not free yet; empty text when the pools have nothing left to give up."""
+    waiting: list[str] = []
+    for pool in await _pools(api, moved):
+        kept = canonical_ranges(a for a in expand(moved[pool.name]) if holds(pool.ips, a))
+        holders = {a: pod for a, pod in pool.holders.items() if not holds(kept, a)}
+        if holders:
+            waiting += [f"{pod} ({address})" for address, pod in holders.items()]
+        elif pool.ips != kept:
+            try:
+                await api.set_ips(pool, kept)
+            except RefusedError as error:
+                # A pod got an address meanwhile, or left: look again.
+                waiting.append(f"{pool.name} ({error})")
+    return ", ".join(sorted(waiting))
+
+
+async def _pools(api: PoolApi, moved: MovedPools) -> list[Pool]:
+    return [pool for pool in await api.pools() if pool.name in moved and not pool.ending]
+
+
+def _vswitch(interfaces: Mapping[str, object], nic: str) -> object:
+    interface = interfaces.get(nic)
+    return interface.get("vswitch") if isinstance(interface, Mapping) else None

@@ -1,0 +1,34 @@
+"""What the plan says before anything is deployed, without refusing it."""
+
+from __future__ import annotations
+
+import pytest
+
+from planning.cloud.notices import notices
+from tests.clusters import small
+from tests.planning.documents import planned
+
+pytestmark = pytest.mark.unit
+
+
+def subscription(**pool: object) -> dict[str, object]:
+    return {"nodePools": {"workers": {"chargeType": "PrePaid", **pool}}}
+
+
+def test_a_subscription_is_not_ended_by_an_edit_and_the_plan_says_so() -> None:
+    (notice,) = notices(planned(small(subscription())))
+    assert notice.startswith("nodePools.workers: the cloud does not delete a subscription machine")
+    assert "write forceDelete: true" in notice
+
+
+def test_with_force_delete_there_is_nothing_to_say() -> None:
+    assert list(notices(planned(small(subscription(forceDelete=True))))) == []
+
+
+def test_every_pool_of_a_subscription_is_named_once() -> None:
+    document = small(subscription(count=3))
+    document["nodePools"]["masters"]["chargeType"] = "PrePaid"
+    assert [notice.partition(":")[0] for notice in notices(planned(document))] == [
+        "nodePools.masters",
+        "nodePools.workers",
+    ]
