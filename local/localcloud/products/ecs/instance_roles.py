@@ -84,7 +84,8 @@ class DescribeInstanceRamRole:
 def describe_instance_ram_role(call: Call, request: DescribeInstanceRamRole) -> Answer:
     """Which instances have which RAM role; one without any is listed without a name.
 
-    The provider reads a missing name as "no role" (v1.285.0, `alicloud/service_alicloud_ecs_v2.go`).
+    The provider reads a missing name as "no role" (v1.285.0,
+    `alicloud/service_alicloud_ecs_v2.go`).
     """
     if request.instance_ids:
         found = several(call, request.instance_ids)
