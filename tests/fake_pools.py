@@ -27,7 +27,7 @@ def a_pool(name: str, *ips: str, by_pulumi: bool = True, ending: bool = False, *
 class FakePools(PoolApi):
     """Pools in memory, behind a webhook that lets no used address go."""
 
-    known: dict[str, Pool]
+    pools_by_name: dict[str, Pool]
     before_write: Callable[[FakePools], None] = lambda _: None
     """Runs once, before the first write: what other clients do meanwhile."""
     away: str = ""
@@ -37,18 +37,18 @@ class FakePools(PoolApi):
     async def pools(self) -> Sequence[Pool]:
         if self.away:
             raise PoolError(self.away)
-        return list(self.known.values())
+        return list(self.pools_by_name.values())
 
     async def set_ips(self, pool: Pool, ips: Sequence[str]) -> Pool:
         meanwhile, self.before_write = self.before_write, lambda _: None
         meanwhile(self)
-        live = self.known[pool.name]
+        live = self.pools_by_name[pool.name]
         if live.revision != pool.revision:
             raise RefusedError("HTTP 409: the object has been modified")
         after = replace(live, ips=tuple(ips), revision=f"{int(live.revision) + 1}")
         used = [a for a in live.holders if not after.among([a])]
         if used:
             raise RefusedError(f"HTTP 403: remove an IP address {used[0]} that is being used")
-        self.known[pool.name] = after
+        self.pools_by_name[pool.name] = after
         self.written.append((pool.name, after.ips))
         return after

@@ -21,6 +21,7 @@ import localcloud
 from localcloud.products.catalogue import PRODUCTS
 from localcloud.published.parameters import DATA, Parameter, mandatory, not_mandatory, published
 from localcloud.wire.parameters import wire_name
+from tests.engine.acceptance import configurations as acceptance
 from tests.localcloud import error_codes, samples
 from tests.localcloud.corpus import entries
 
@@ -59,6 +60,15 @@ The entries of `tests/localcloud/corpus`: what the vendor's pages, clients and l
 real cloud. *Equal* means that a test runs the behaviour over the wire and the emulator does the
 same; *known difference* that it does something else, for the reason below; *not simulated* that no
 test can run it, for the reason below.
+"""
+_CONFIGURATIONS: Final = """\
+## Configurations of the provider
+
+The upstream provider has acceptance tests of each resource type. Those of the types that this
+program uses are in `tests/engine/acceptance/configurations`, written anew as data. The engine tier
+applies each of them by the real provider: create, update, refresh, import, destroy; after each
+step the plan must be empty. *Passes* are those that do; *fails* those that the test expects to
+fail, and *left out* those that need what the emulator does not have, for the reasons below.
 """
 # Read by the gateway for every action.
 _BY_THE_GATEWAY: Final = frozenset({"RegionId", "ClientToken", "DryRun", "SecurityToken"})
@@ -170,6 +180,7 @@ def page() -> str:
     ]
     lines.append(_row("**all**", actions))
     lines += ["", *_error_code_lines(), "", *_sample_lines(), "", *_behaviour_lines()]
+    lines += ["", *_configuration_lines()]
     lines += ["", "## Parameters that are marked as not read", ""]
     reasons: dict[str, list[str]] = {}
     for action in actions:
@@ -262,6 +273,37 @@ def _behaviour_lines() -> Iterator[str]:
 def _behaviours(name: str, run: Sequence[entries.Entry], left_out: int) -> str:
     different = sum(bool(entry.differs) for entry in run)
     counts = (len(run) + left_out, len(run) - different, different, left_out)
+    return f"| {name} | {' | '.join(map(str, counts))} |"
+
+
+def _configuration_lines() -> Iterator[str]:
+    """The section on the provider's acceptance configurations."""
+    yield from _CONFIGURATIONS.splitlines()
+    yield ""
+    yield "| type | configurations | pass | fail | left out | share |"
+    yield "|---|---|---|---|---|---|"
+    run, left_out = acceptance.configurations(), acceptance.left_out()
+    for type_ in dict.fromkeys(one.type for one in run):
+        yield _configurations(
+            f"`{type_}`",
+            [one for one in run if one.type == type_],
+            sum(one.type == type_ for one in left_out),
+        )
+    yield _configurations("**all**", run, len(left_out))
+    yield ""
+    yield "Fail:"
+    yield ""
+    yield from (f"- {one.name}: {one.differs}" for one in run if one.differs)
+    yield ""
+    yield "Left out:"
+    yield ""
+    yield from (f"- {one.name}: {one.reason}" for one in left_out)
+
+
+def _configurations(name: str, run: Sequence[acceptance.Configuration], left_out: int) -> str:
+    failing = sum(bool(one.differs) for one in run)
+    total, passing = len(run) + left_out, len(run) - failing
+    counts = (total, passing, failing, left_out, f"{passing / total:.0%}")
     return f"| {name} | {' | '.join(map(str, counts))} |"
 
 

@@ -70,13 +70,9 @@ def test_an_array_of_servers_may_be_in_single_quotes(place: Place) -> None:
     assert (server["ServerId"], server["Port"]) == (instance, 80)
 
 
-def test_an_empty_id_among_servers_is_no_server(place: Place) -> None:
-    clb, instance = intranet(place), place.run()
-    place.api.slb(
-        "AddBackendServers", LoadBalancerId=clb, BackendServers=f'[{{"ServerId":"{instance}"}}]'
-    )
-    left = place.api.slb("RemoveBackendServers", LoadBalancerId=clb, BackendServers='[""]')
-    assert [s["ServerId"] for s in left["BackendServers"]["BackendServer"]] == [instance]
+def test_an_empty_id_is_no_server(place: Place) -> None:
+    with refused("MissingParameter"):
+        place.api.slb("RemoveBackendServers", LoadBalancerId=intranet(place), BackendServers='[""]')
 
 
 def test_an_instance_without_a_role_is_listed_without_its_name(place: Place) -> None:

@@ -60,15 +60,14 @@ def runs(
         if hasattr(item, "callspec")
     ]
     with contextlib.ExitStack() as stack:
-        plugins = [
+        clouds = [
             stack.enter_context(_cloud_with_plugin(tmp_path_factory, judge)) for _ in range(_CLOUDS)
         ]
-        pools = [stack.enter_context(ThreadPoolExecutor(_AT_ONCE)) for _ in plugins]
+        pools = [stack.enter_context(ThreadPoolExecutor(_AT_ONCE)) for _ in clouds]
+        places = itertools.cycle(zip(pools, clouds, strict=True))
         yield {
-            one.name: pool.submit(lifecycle.run, plugin, one)
-            for one, plugin, pool in zip(
-                selected, itertools.cycle(plugins), itertools.cycle(pools), strict=False
-            )
+            one.name: pool.submit(lifecycle.run, *cloud, one)
+            for one, (pool, cloud) in zip(selected, places, strict=False)
         }
         for pool in pools:
             pool.shutdown(cancel_futures=True)
