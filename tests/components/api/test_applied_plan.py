@@ -173,14 +173,14 @@ CLUSTER = "urn:pulumi:dev::p::spiderpool-alicloud:cluster:Cluster"
 INSTANCE = f"{CLUSTER}$spiderpool-alicloud:nodes:Node$alicloud:ecs/instance:Instance"
 
 
-def creations(*urns: str) -> int:
+def creations(*urns: str, version: str = "1.36.3") -> int:
     """How often a plan without predecessor counts as a first run, over this state."""
 
     async def state() -> tuple[StateResource, ...]:
         return tuple(StateResource(urn=urn, outputs={}) for urn in urns)
 
     noted: list[None] = []
-    resource = applied(small())
+    resource = applied(edited(small(), at("kubernetes/version", version)))
     object.__setattr__(resource._args, "at_creation", lambda: noted.append(None))
     with patch("components.transition.state_resources", state):
         asyncio.run(
@@ -201,3 +201,13 @@ def test_a_run_over_machines_is_never_the_first() -> None:
 def test_another_name_is_refused_because_it_is_another_cluster() -> None:
     with pytest.raises(pulumi.RunError, match=r"Write name: other, or use another stack"):
         creations(f"{CLUSTER}::other", f"{CLUSTER}::small")
+
+
+def test_a_new_cluster_past_its_end_of_life_is_refused_before_anything_is_made() -> None:
+    with pytest.raises(pulumi.RunError, match=r"Write kubernetes\.version: 1\.36\.3\."):
+        creations(f"{CLUSTER}::small", version="1.34.4")
+
+
+def test_machines_past_their_end_of_life_get_a_plan_all_the_same() -> None:
+    urns = (f"{CLUSTER}::small", f"{INSTANCE}::small-masters-0")
+    assert creations(*urns, version="1.34.4") == 0
