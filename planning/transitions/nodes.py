@@ -92,6 +92,7 @@ def judge_nodes(before: Record, after: Record) -> Part:
         *abridged(_roles(before, after)),
         *_planes(before, after, nodes),
         *_endpoint(before, after),
+        *_private_endpoint(before, after),
         *abridged(_kept_by_the_cloud(before, nodes)),
         *abridged(_disks(before, after, nodes)),
     ]
@@ -287,6 +288,26 @@ def _endpoint(before: Record, after: Record) -> Iterator[Refusal]:
         remedy=f"Keep {counts[0]} control plane{'' if counts[0] == 1 else 's'}, run `pulumi up` so "
         "that every node knows the endpoint by its name, and change their number afterwards.",
     )
+
+
+def _private_endpoint(before: Record, after: Record) -> Iterator[Refusal]:
+    """The only control plane's certificate cannot name a load balancer that does not exist yet."""
+    count = len(after.control_planes)
+    if (
+        len(before.control_planes) != 1
+        or count == 1
+        or not (before.is_kubeadm and after.is_kubeadm)
+    ):
+        return
+    if count and after.section("kubernetes", "endpoint", "public") is False:
+        yield Refusal(
+            path=f"nodePools.{after.nodes[after.control_planes[-1]].pool}",
+            value=f"{count} control planes",
+            rule="One control plane with a private endpoint does not become several.",
+            reason="The stack would reach the API server by the address of a new load balancer, "
+            "and the certificates that are in use do not name it.",
+            remedy="Keep 1 control plane, or make a new stack with several from the start.",
+        )
 
 
 def _kept_by_the_cloud(before: Record, nodes: Nodes) -> Iterator[Refusal]:

@@ -124,7 +124,9 @@ def test_a_worker_with_other_addresses_gives_pods_only_those(rolling: RollingClo
     assert rolling.pod_addresses("agent")["second"] in planned
     pool = rolling.cloud.kubectl("get", "spiderippool", "second-eth0")
     assert pool["spec"]["ips"] == ["172.31.200.57-172.31.200.61"]
-    assert "update" not in rolling.preview().out
+    previewed = rolling.preview().out
+    assert " to update" not in previewed
+    assert " to replace" not in previewed
 
 
 def test_a_worker_that_leaves_is_emptied_before_its_pools_and_its_machine_go(

@@ -69,6 +69,21 @@ def test_control_planes_join_and_leave_etcd_one_by_one() -> None:
     ]
 
 
+def test_one_control_plane_with_a_private_endpoint_does_not_become_several() -> None:
+    private = [
+        at("kubernetes/endpoint/public", value=False),
+        at("kubernetes/endpoint/allowedCidrs", []),
+    ]
+    one, three = (edited(clustered(planes=n), *private) for n in (1, 3))
+    judged = transition(one, three)
+    assert isinstance(judged, Refused)
+    assert [r.rule for r in judged.refusals] == [
+        "One control plane with a private endpoint does not become several."
+    ]
+    assert steps(transition(three, one))
+    assert steps(transition(clustered(planes=1), clustered(planes=3)))
+
+
 def test_a_renamed_control_plane_is_refused() -> None:
     before = named("first", "second", "third")
     judged = transition(before, named("first", "second", "other"))
