@@ -21,8 +21,8 @@ MODULES: Final = (
 CONTAINERD_SERIES: Final = "2.2.*"
 """The containerd.io series that is installed; its configuration file is version 3.
 
-Kubernetes from 1.36 on is tested with containerd 2 (https://kubernetes.io/blog/2025/09/12/
-kubernetes-v1-34-cri-cgroup-driver-lookup-now-ga/ announces the end of containerd 1).
+Containerd 2 from the start: the kubelet keeps its fallback for containerd 1.7 only until 1.38
+(CHANGELOG-1.37 of Kubernetes, "Deferred the deprecation removal timeline").
 """
 
 _KUBERNETES_REPOSITORY: Final = {
