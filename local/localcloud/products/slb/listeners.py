@@ -10,7 +10,7 @@ from localcloud.actions import Action, Answer, Call, action
 from localcloud.tags import TagParameter
 from localcloud.wire.errors import ApiError, invalid
 
-from . import load_balancers
+from . import access_control_lists, load_balancers
 from .entities import Listener, LoadBalancer, drop_listener_parts
 from .listener_settings import DEFAULTS, Settings, shown, told
 
@@ -94,7 +94,7 @@ def _describe(call: Call, request: Which, protocol: str) -> Answer:
         "LoadBalancerId": held.id,
         "ListenerPort": listener.port,
         "Status": "running" if listener.running else "stopped",
-        "AclIds": {"AclId": [i for i in (listener.setting("AclId"),) if i]},
+        "AclIds": {"AclId": list(access_control_lists.ids(listener.setting("AclId")))},
         "Tags": {"Tag": []},
         **({"Rules": {"Rule": []}} if protocol in {"http", "https"} else {}),
         **shown(listener),
