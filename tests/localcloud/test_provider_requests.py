@@ -70,6 +70,21 @@ def test_an_array_of_servers_may_be_in_single_quotes(place: Place) -> None:
     assert (server["ServerId"], server["Port"]) == (instance, 80)
 
 
+def test_a_listener_has_several_access_control_lists(place: Place) -> None:
+    lists = [
+        place.api.slb("CreateAccessControlList", AclName=name)["AclId"] for name in ("one", "two")
+    ]
+    listener = {"LoadBalancerId": intranet(place), "ListenerPort": 80}
+    access = {"AclStatus": "on", "AclType": "white", "AclId": ",".join(lists)}
+    place.api.slb(
+        "CreateLoadBalancerTCPListener", **listener, **access, BackendServerPort=80, Bandwidth=-1
+    )
+    shown = place.api.slb("DescribeLoadBalancerTCPListenerAttribute", **listener)
+    assert shown["AclIds"] == {"AclId": lists}
+    with refused("OperationFailed.AclBindedWithVip"):
+        place.api.slb("DeleteAccessControlList", AclId=lists[1])
+
+
 def test_an_empty_id_is_no_server(place: Place) -> None:
     with refused("MissingParameter"):
         place.api.slb("RemoveBackendServers", LoadBalancerId=intranet(place), BackendServers='[""]')

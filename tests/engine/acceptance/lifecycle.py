@@ -262,7 +262,7 @@ def _urn(type_: str, name: str) -> str:
 def _comparable(value: Any) -> Any:  # noqa: ANN401 - JSON values
     """A value in which the order of lists and what is empty, false or zero do not matter."""
     if isinstance(value, Mapping):
-        entries = {key: _comparable(one) for key, one in value.items() if key not in _BRIDGE}
+        entries = {key: _comparable(value[key]) for key in sorted(value) if key not in _BRIDGE}
         return {key: one for key, one in entries.items() if one not in (None, "", [], {}, False, 0)}
     if isinstance(value, list):
         return sorted((_comparable(one) for one in value), key=repr)

@@ -24,6 +24,14 @@ _MOST_AT_ONCE: Final = 50
 find: Final = Lookup(AccessControlList, "Acl", "AclNotExist", 400)
 
 
+def ids(text: str) -> tuple[str, ...]:
+    """The access control lists of a listener's AclId.
+
+    Several are separated by commas, as the provider sends its `acl_ids` (v1.285.0).
+    """
+    return tuple(one for one in text.split(",") if one)
+
+
 @dataclass(frozen=True, kw_only=True)
 class CreateAccessControlList:
     """Parameters of CreateAccessControlList."""
@@ -120,7 +128,7 @@ def describe_access_control_list_attribute(
         }
         for b in call.store.all(LoadBalancer)
         for x in b.listeners
-        if x.setting("AclId") == acl.id
+        if acl.id in ids(x.setting("AclId"))
     ]
     return {
         **_shown(acl),
@@ -226,7 +234,9 @@ class DeleteAccessControlList:
 def delete_access_control_list(call: Call, request: DeleteAccessControlList) -> Answer:
     """Delete a list that no listener uses."""
     acl = find(call, request.acl_id)
-    if any(x.setting("AclId") == acl.id for b in call.store.all(LoadBalancer) for x in b.listeners):
+    if any(
+        acl.id in ids(x.setting("AclId")) for b in call.store.all(LoadBalancer) for x in b.listeners
+    ):
         raise ApiError(
             "OperationFailed.AclBindedWithVip", f"The Acl {acl.id} is used by a listener."
         )

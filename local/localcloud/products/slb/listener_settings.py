@@ -192,8 +192,8 @@ def changed(
         group = vserver_groups.find(call, request.vserver_group_id)
         if group.load_balancer_id != request.load_balancer_id:
             raise invalid("VServerGroupId", group.id, "it belongs to another CLB")
-    if request.acl_id:
-        access_control_lists.find(call, request.acl_id)
+    for acl_id in access_control_lists.ids(request.acl_id or ""):
+        access_control_lists.find(call, acl_id)
     if protocol == "https" and request.server_certificate_id:
         certificates.find(call, request.server_certificate_id, certificates.SERVER)
     if protocol == "https" and request.ca_certificate_id:

@@ -11,7 +11,7 @@ from localcloud.actions import Action, Answer, Call, action
 from localcloud.tags import TagParameter
 from localcloud.wire.errors import ApiError, invalid
 
-from . import load_balancers
+from . import access_control_lists, load_balancers
 from .entities import DomainExtension, ForwardingRule, Listener, LoadBalancer, drop_listener_parts
 from .listener_settings import DEFAULTS, Settings, changed, shown
 
@@ -84,8 +84,8 @@ class Which:
 
 
 def acl_ids(listener: Listener) -> list[str]:
-    """The access control lists of a listener: one, or none."""
-    return [i for i in (listener.setting("AclId"),) if i]
+    """The access control lists of a listener."""
+    return list(access_control_lists.ids(listener.setting("AclId")))
 
 
 def _domains(call: Call, balancer: LoadBalancer, listener: Listener) -> dict[str, object]:
