@@ -6,6 +6,8 @@ import os
 
 import pytest
 
+from tests.engine import hostile_turns
+
 _CLOUD = ("ALICLOUD_", "ALIBABA_CLOUD_", "ALIBABACLOUD_", "PULUMI_", "TF_")
 
 
@@ -31,3 +33,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 if used.scope == "session" and used.baseid.startswith("tests")
             )
             item.add_marker(pytest.mark.xdist_group(shared[0] if shared else str(item.path)))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say which clouds of the engine tier were hostile, so that the run can be repeated."""
+    if "engine" in terminalreporter.config.option.markexpr:
+        terminalreporter.write_line(hostile_turns.announcement())

@@ -164,10 +164,15 @@ class SecondCloud:
         return len(doomed)
 
 
-def second_cloud(home: Path, *, changes: Mapping[str, str] | None = None) -> SecondCloud:
+def second_cloud(
+    home: Path,
+    *,
+    changes: Mapping[str, str] | None = None,
+    variables: Mapping[str, str] | None = None,
+) -> SecondCloud:
     """Prepare one: its stack file is the tracked one with another port and secrets file.
 
-    `changes` are texts to replace in the file.
+    `changes` are texts to replace in the file, `variables` more ones of the environment.
     """
     port = _free_port()
     places = Places.of(home)
@@ -189,7 +194,8 @@ def second_cloud(home: Path, *, changes: Mapping[str, str] | None = None) -> Sec
         # Every port has a range of its own, so that several clouds can run side by side.
         eip_range=f"127.{port >> 8}.{port & 0xFF}.0/24",
         env=run_environment(places, dict(os.environ))
-        | {"SPIDERPOOL_ALICLOUD_READY_SECONDS": READY_SECONDS},
+        | {"SPIDERPOOL_ALICLOUD_READY_SECONDS": READY_SECONDS}
+        | dict(variables or {}),
     )
 
 

@@ -446,6 +446,15 @@ def test_ports_protocols_and_groups_of_listeners_must_go_together(place: Balance
     assert place.api.nlb("ListListeners")["Listeners"] == []
 
 
+def test_an_nlb_has_at_most_fifty_listeners(place: Balanced) -> None:
+    nlb, group = place.nlb(), place.server_group()
+    listeners = [place.listener(nlb, group, ListenerPort=port) for port in range(1, 51)]
+    with refused("QuotaExceeded.QuotaInsufficient"):
+        place.listener(nlb, group, ListenerPort=51)
+    place.api.nlb("DeleteListener", ListenerId=listeners[0])
+    place.listener(nlb, group, ListenerPort=51)
+
+
 def test_a_new_tcpssl_listener_takes_a_group_of_its_own_protocol(place: Balanced) -> None:
     """As the cloud controller v2.14.0 creates it, without PreserveClientIpEnabled."""
     group = place.server_group(Protocol="TCPSSL")

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.engine import hostile_turns
 from tests.engine.lifecycle.light_cloud import LightCloud, light_cloud, plain_pool
 
 
@@ -25,7 +26,11 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LightCloud]:
 def deployed_light(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LightCloud]:
     """A master, the workers left, middle and right, and plain with one NIC; test_edits ends it."""
     nodes = ("left", "middle", "right")
-    made = light_cloud(tmp_path_factory.mktemp("light") / "home", nodes=nodes).edited(plain_pool)
+    made = light_cloud(
+        tmp_path_factory.mktemp("light") / "home",
+        nodes=nodes,
+        variables=hostile_turns.environment(hostile_turns.EDITS),
+    ).edited(plain_pool)
     made.start()
     try:
         done = made.up()

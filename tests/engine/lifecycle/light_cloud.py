@@ -150,12 +150,17 @@ class LightCloud:
         return found
 
 
-def light_cloud(home: Path, *, nodes: Sequence[str] = ("worker",)) -> LightCloud:
+def light_cloud(
+    home: Path,
+    *,
+    nodes: Sequence[str] = ("worker",),
+    variables: Mapping[str, str] | None = None,
+) -> LightCloud:
     """Prepare one from the guide's stack file; `nodes` are the workers of its pool.
 
     The master's eth1 has four pod addresses, one less than its instance type allows.
     """
-    cloud = second_cloud(home)
+    cloud = second_cloud(home, variables=variables)
     document = yaml.safe_load(cloud.config_file.read_text())
     cluster = document["config"][CLUSTER]
     cluster["kubernetes"] = {"mode": "existing"}
@@ -165,9 +170,11 @@ def light_cloud(home: Path, *, nodes: Sequence[str] = ("worker",)) -> LightCloud
     return LightCloud(cloud=cloud, document=document)
 
 
-def light_stack(home: Path, cluster: Mapping[str, Any]) -> LightCloud:
+def light_stack(
+    home: Path, cluster: Mapping[str, Any], *, variables: Mapping[str, str] | None = None
+) -> LightCloud:
     """Prepare one from any cluster's document, on an emulated cloud of its own."""
-    cloud = second_cloud(home)
+    cloud = second_cloud(home, variables=variables)
     document = yaml.safe_load(cloud.config_file.read_text())
     config = document["config"]
     config[CLUSTER] = {**copy.deepcopy(dict(cluster)), "cloud": config[CLUSTER]["cloud"]}

@@ -10,10 +10,12 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import pytest
 
+from tests.engine import hostile_turns
 from tests.engine.lifecycle.light_cloud import (
     Edit,
     LightCloud,
@@ -25,6 +27,7 @@ from tests.engine.lifecycle.light_stacks import adopted, dual_stack, three_zones
 from tests.engine.lifecycle.official_sdk import Sdk, client, models
 from tests.engine.lifecycle.ready_server import ready_server
 from tests.engine.local_cloud import Done
+from tests.localcloud.machines.fake_cloud import until
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
 
@@ -93,41 +96,66 @@ def an_owner(cluster: dict[str, Any]) -> None:
 
 
 def network_of_somebody_else(light: LightCloud) -> dict[str, str]:
-    """A VPC with two vSwitches and a NAT gateway with its EIP, made by the official SDK."""
+    """A VPC with two vSwitches and a NAT gateway with its EIP, made by the official SDK.
+
+    What was just created is Pending at first, as on the real cloud, and takes nothing until then.
+    """
     vpc, sdk = models("vpc"), client("vpc", light.cloud)
     region = "cn-hangzhou"
     made = sdk.create_vpc(
         vpc.CreateVpcRequest(region_id=region, cidr_block="10.96.0.0/16", vpc_name="theirs")
     ).body.vpc_id
-    switches = {
-        name: sdk.create_vswitch(
-            vpc.CreateVSwitchRequest(
-                region_id=region, vpc_id=made, zone_id="cn-hangzhou-i", cidr_block=cidr
-            )
+    vswitches = {
+        name: until(
+            f"the VPC takes the vSwitch {name}",
+            60,
+            partial(
+                sdk.create_vswitch,
+                vpc.CreateVSwitchRequest(
+                    region_id=region, vpc_id=made, zone_id="cn-hangzhou-i", cidr_block=cidr
+                ),
+            ),
         ).body.v_switch_id
         for name, cidr in (("primary", "10.96.0.0/20"), ("secondary", "10.96.16.0/20"))
     }
-    gateway = sdk.create_nat_gateway(
-        vpc.CreateNatGatewayRequest(
-            region_id=region,
-            vpc_id=made,
-            v_switch_id=switches["primary"],
-            nat_type="Enhanced",
-            internet_charge_type="PayByLcu",
-        )
+    gateway = until(
+        "the vSwitch takes the NAT gateway",
+        60,
+        lambda: sdk.create_nat_gateway(
+            vpc.CreateNatGatewayRequest(
+                region_id=region,
+                vpc_id=made,
+                v_switch_id=vswitches["primary"],
+                nat_type="Enhanced",
+                internet_charge_type="PayByLcu",
+            )
+        ),
     ).body.nat_gateway_id
     address = sdk.allocate_eip_address(
         vpc.AllocateEipAddressRequest(region_id=region, bandwidth="5")
     ).body
-    sdk.associate_eip_address(
-        vpc.AssociateEipAddressRequest(
-            region_id=region,
-            allocation_id=address.allocation_id,
-            instance_id=gateway,
-            instance_type="Nat",
-        )
+    until(
+        "the NAT gateway takes the EIP",
+        60,
+        lambda: sdk.associate_eip_address(
+            vpc.AssociateEipAddressRequest(
+                region_id=region,
+                allocation_id=address.allocation_id,
+                instance_id=gateway,
+                instance_type="Nat",
+            )
+        ),
     )
-    return {"vpc": made, **switches, "nat": gateway, "address": address.eip_address}
+
+    def is_associated() -> bool:
+        request = vpc.DescribeEipAddressesRequest(
+            region_id=region, allocation_id=address.allocation_id
+        )
+        (eip,) = sdk.describe_eip_addresses(request).body.eip_addresses.eip_address
+        return bool(eip.status == "InUse")
+
+    until("the EIP is associated", 60, is_associated)
+    return {"vpc": made, **vswitches, "nat": gateway, "address": address.eip_address}
 
 
 def described(sdk: Sdk, ids: Mapping[str, str]) -> list[Mapping[str, Any]]:
@@ -160,10 +188,11 @@ class Cycles:
 def cycles(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cycles]:
     """All cycles, gone through side by side."""
     home = tmp_path_factory.mktemp("cycles")
+    variables = hostile_turns.environment(hostile_turns.CYCLES)
     with contextlib.ExitStack() as ends, ThreadPoolExecutor() as beside:
 
         def started(name: str, cluster: Mapping[str, Any]) -> LightCloud:
-            light = light_stack(home / name, cluster)
+            light = light_stack(home / name, cluster, variables=variables)
             light.start()
             ends.callback(light.cloud.kill_everything)
             ends.callback(light.stop)

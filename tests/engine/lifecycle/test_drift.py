@@ -11,6 +11,7 @@ import pytest
 from operations.failure import ExitCode
 from tests.engine.lifecycle.light_cloud import LightCloud
 from tests.engine.lifecycle.official_sdk import Sdk, client, models
+from tests.localcloud.machines.fake_cloud import until
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
 
@@ -155,7 +156,7 @@ def test_a_machine_that_was_left_stopped_is_started_again(
         return str(found.status)
 
     sdk.stop_instance(ecs.StopInstanceRequest(instance_id=machine))
-    assert status() == "Stopped"
+    until("the machine stops", 60, lambda: status() == "Stopped")
     assert deployed_light.steps() == [("update", "Instance", "guide-left")]
     done = deployed_light.up()
     assert done.status == 0, done.said

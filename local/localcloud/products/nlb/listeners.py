@@ -20,6 +20,9 @@ _PROTOCOLS: Final = ("TCP", "UDP", "TCPSSL")
 _LAST_PORT: Final = 65535
 _MOST_CPS: Final = 1_000_000
 _MOST_MSS: Final = 1500
+_MOST_LISTENERS: Final = 50
+"""Of an NLB, by default (`nlb_quota_loadbalancer_listeners_num`,
+https://www.alibabacloud.com/help/en/slb/network-load-balancer/user-guide/nlb-quotas)."""
 _USUAL_POLICY: Final = "tls_cipher_policy_1_0"
 _FIT: Final = {
     "TCP": {"TCP", "TCP_UDP"},
@@ -194,10 +197,16 @@ def create_listener(call: Call, request: CreateListener) -> Answer:
             else "IllegalParam.AnyPortListenerConflictWithNonAnyPortServerGroup",
             f"The listener's ports do not go with AnyPortEnabled of {group.id}.",
         )
-    for other in of_load_balancer(call, balancer.id):
+    others = of_load_balancer(call, balancer.id)
+    for other in others:
         overlap = first <= other.last_port and other.first_port <= last
         if overlap and (protocol == "UDP") == (other.protocol == "UDP"):
             raise ApiError("Conflict.Port", f"The Port [{request.listener_port}] is conflict.")
+    if len(others) >= _MOST_LISTENERS:
+        raise ApiError(
+            "QuotaExceeded.QuotaInsufficient",
+            f"The quota of listeners is exceeded, usage {len(others)}/{_MOST_LISTENERS}.",
+        )
     if protocol == "TCPSSL" and not request.certificate_ids:
         raise ApiError("MissingParam.Certificate", "The param of certificate is missing.")
     usual: dict[str, object] = {
