@@ -58,18 +58,18 @@ class Deletions:
 @contextmanager
 def watched(kubeconfig: Path, paths: Mapping[str, str]) -> Iterator[Deletions]:
     """Look ten times a second for as long as the block lasts."""
-    found, ends = Deletions(paths=paths), threading.Event()
+    deletions, ends = Deletions(paths=paths), threading.Event()
     client = Client(Access.read(kubeconfig))
-    found.look(client)
+    deletions.look(client)
 
     def run() -> None:
         while not ends.wait(_EVERY):
-            found.look(client)
+            deletions.look(client)
 
     thread = threading.Thread(target=run)
     thread.start()
     try:
-        yield found
+        yield deletions
     finally:
         ends.set()
         thread.join(60)

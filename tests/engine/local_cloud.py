@@ -38,7 +38,7 @@ class Done:
     seconds: float
 
     @property
-    def said(self) -> str:
+    def transcript(self) -> str:
         return f"exit {self.status} after {self.seconds:.0f} s\n{self.out}\n{self.err}"
 
 
@@ -62,7 +62,7 @@ class SecondCloud:
     ) -> Done:
         """Run a command; it is ended when it takes too long, and the test fails."""
         began = time.monotonic()
-        done = subprocess.run(  # noqa: S603 - our own commands
+        process = subprocess.run(  # noqa: S603 - our own commands
             argv,
             cwd=ROOT,
             env={**self.env, **(env or {})},
@@ -72,14 +72,14 @@ class SecondCloud:
             text=True,
             check=False,
         )
-        found = Done(
-            status=done.returncode,
-            out=done.stdout,
-            err=done.stderr,
+        done = Done(
+            status=process.returncode,
+            out=process.stdout,
+            err=process.stderr,
             seconds=time.monotonic() - began,
         )
-        assert not check or found.status == 0, found.said
-        return found
+        assert not check or done.status == 0, done.transcript
+        return done
 
     def operations(self, *argv: str, deadline: float = 1200) -> Done:
         """`python -m operations local …` on this cloud."""
@@ -97,7 +97,7 @@ class SecondCloud:
             f"--- {log.name}\n" + "\n".join(log.read_text(errors="replace").splitlines()[-30:])
             for log in logs
         ]
-        return "\n".join((done.said, f"--- status {self.status()}", *tails))
+        return "\n".join((done.transcript, f"--- status {self.status()}", *tails))
 
     def pulumi(
         self,
@@ -119,9 +119,9 @@ class SecondCloud:
         done = self.run(
             *("pulumi", "stack", "output", "--json", "--stack", "local"), deadline=60, check=True
         )
-        found = json.loads(done.out)
-        assert isinstance(found, dict)
-        return found
+        outputs = json.loads(done.out)
+        assert isinstance(outputs, dict)
+        return outputs
 
     def kubectl(self, *argv: str) -> Any:  # noqa: ANN401 - whatever the API server has
         done = self.run("kubectl", "--request-timeout=30s", *argv, "-o", "json", check=True)
@@ -133,7 +133,7 @@ class SecondCloud:
             *(sys.executable, "-m", "localcloud", "resources", "--home", str(self.places.home)),
             check=True,
         )
-        return {kind: held for kind, held in json.loads(done.out).items() if held["count"]}
+        return {kind: items for kind, items in json.loads(done.out).items() if items["count"]}
 
     def processes(self) -> set[int]:
         """Every process of this cloud: server, machines, and all below them."""
@@ -146,9 +146,9 @@ class SecondCloud:
             *("--home", str(self.places.home)),
             check=True,
         )
-        found = json.loads(done.out)
-        assert isinstance(found, dict)
-        return found
+        answer = json.loads(done.out)
+        assert isinstance(answer, dict)
+        return answer
 
     def kill_everything(self) -> int:
         """Kill -9 every process of this cloud, and only of this one; say how many there were."""
@@ -196,14 +196,14 @@ def second_cloud(home: Path, *, changes: Mapping[str, str] | None = None) -> Sec
 def processes_below(roots: Iterable[int]) -> set[int]:
     """These processes and everything that they started, what has ended left out."""
     below = _children()
-    found: set[int] = set()
+    pids: set[int] = set()
     todo = list(roots)
     while todo:
         pid = todo.pop()
-        if pid not in found and _alive(pid):
-            found.add(pid)
+        if pid not in pids and _alive(pid):
+            pids.add(pid)
             todo += below.get(pid, [])
-    return found
+    return pids
 
 
 def _free_port() -> int:

@@ -62,7 +62,7 @@ class Brownfield:
             for name in THEIRS.values()
         }
 
-    def made(self) -> dict[str, str]:
+    def expected_provider_ids(self) -> dict[str, str]:
         """The cluster's name of a node → the providerID of the instance that was made for it."""
         nodes = self.light.outputs()["nodes"]
         return {name: nodes[ours]["providerId"] for ours, name in THEIRS.items()}
@@ -123,7 +123,7 @@ def _with_kubeconfig(light: LightCloud, kubeconfig: str) -> LightCloud:
     key = f"{PROJECT}:kubeconfig"
     light.write()
     done = light.cloud.pulumi("config", "set", "--secret", key, stdin=kubeconfig)
-    assert done.status == 0, done.said
+    assert done.status == 0, done.transcript
     document = yaml.safe_load(light.cloud.config_file.read_text())
     assert set(document["config"][key]) == {"secure"}
     return LightCloud(cloud=light.cloud, document=document)
@@ -134,7 +134,7 @@ def test_the_first_up_ends_well(brownfield: Brownfield) -> None:
 
 
 def test_each_node_of_theirs_is_told_its_instance(brownfield: Brownfield) -> None:
-    assert brownfield.instances() == brownfield.made()
+    assert brownfield.instances() == brownfield.expected_provider_ids()
 
 
 def test_pools_are_bound_to_the_names_that_the_cluster_has(brownfield: Brownfield) -> None:
@@ -176,11 +176,11 @@ def test_a_node_that_says_another_machine_stops_a_second_life(brownfield: Brownf
     before = brownfield.instances()
     done = brownfield.light.up()
     assert done.status != 0
-    made = brownfield.made()
-    said = " ".join(done.out.split())
+    expected = brownfield.expected_provider_ids()
+    output = " ".join(done.out.split())
     for name in THEIRS.values():
-        assert f"Node {name} has the providerID {before[name]}, and the stack" in said
-        assert made[name] in said
+        assert f"Node {name} has the providerID {before[name]}, and the stack" in output
+        assert expected[name] in output
     assert brownfield.instances() == before
 
 
@@ -197,4 +197,4 @@ def test_a_second_life_begins_after_what_the_documents_say(brownfield: Brownfiel
         client.request("DELETE", f"{COORDINATORS}/default")
     done = brownfield.light.up()
     assert done.status == 0, brownfield.light.cloud.explain(done)
-    assert brownfield.instances() == brownfield.made()
+    assert brownfield.instances() == brownfield.expected_provider_ids()

@@ -120,7 +120,7 @@ def test_the_version_alone_in_the_stack_file_is_refused_and_nothing_changes(
         done = upgrade(cloud, "--go")
     finally:
         of_kubernetes(cloud, path.old)
-    assert done.status == ExitCode.REFUSED, done.said
+    assert done.status == ExitCode.REFUSED, done.transcript
     assert "is the only control plane" in " ".join(done.err.split())
     assert cloud.outputs()["nodes"] == before
 
@@ -131,7 +131,7 @@ def test_the_only_control_plane_is_upgraded_where_it_is(
     before = pod_capacity(cloud, "master")
     standing = pools(cloud)
     done = on_machine(cloud, "master", runbooks_script(path))
-    assert done.status == 0, done.said
+    assert done.status == 0, done.transcript
     assert versions(cloud) == {
         "master": f"v{path.new}",
         "worker": f"v{path.old}",
@@ -145,8 +145,8 @@ def test_the_command_does_the_rest(cloud: SecondCloud, path: UpgradePath) -> Non
     before, standing = cloud.outputs()["nodes"], pools(cloud)
     of_kubernetes(cloud, path.new)
     shown = upgrade(cloud)
-    assert shown.status == 0, shown.said
-    assert re.findall(r"^ *\d+ +(\S+)", shown.out, re.MULTILINE) == ["workers"], shown.said
+    assert shown.status == 0, shown.transcript
+    assert re.findall(r"^ *\d+ +(\S+)", shown.out, re.MULTILINE) == ["workers"], shown.transcript
     done = upgrade(cloud, "--go")
     assert done.status == 0, cloud.explain(done)
     assert versions(cloud) == dict.fromkeys(("master", "worker", "/version"), f"v{path.new}")

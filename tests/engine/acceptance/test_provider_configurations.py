@@ -53,12 +53,13 @@ def runs(
     """The configurations that were selected, all at once, by name."""
     if not os.access(PLUGIN, os.X_OK):
         pytest.fail(f"{PLUGIN} is not there; run `python -m toolchain ensure`")
-    selected = [
+    parameters = [
         item.callspec.params["configuration"]
         for item in request.session.items
         if item.path == Path(__file__) and isinstance(item, pytest.Function)
         if hasattr(item, "callspec")
     ]
+    selected = [one for one in parameters if isinstance(one, Configuration)]
     with contextlib.ExitStack() as stack:
         clouds = [
             stack.enter_context(_cloud_with_plugin(tmp_path_factory, judge)) for _ in range(_CLOUDS)

@@ -129,9 +129,9 @@ class LightCloud:
             connection.close()
 
     def calls(self, *, after: int = 0) -> list[dict[str, Any]]:
-        found = self.ask("GET", f"/calls?after={after}")
-        assert isinstance(found, list)
-        return found
+        calls = self.ask("GET", f"/calls?after={after}")
+        assert isinstance(calls, list)
+        return calls
 
     def last_call(self) -> int:
         """Number of the last call, 0 when there was none."""
@@ -139,15 +139,15 @@ class LightCloud:
 
     def alive(self) -> dict[str, list[str]]:
         """Ids of everything in the emulated cloud by kind; empty kinds left out."""
-        found = self.ask("GET", "/resources")
-        return {kind: held["ids"] for kind, held in found.items() if held["count"]}
+        resources = self.ask("GET", "/resources")
+        return {kind: items["ids"] for kind, items in resources.items() if items["count"]}
 
     def state(self) -> Mapping[str, Any]:
         """The stack's deployment as the backend keeps it."""
         done = self.cloud.run("pulumi", "stack", "export", "--stack", STACK, check=True)
-        found = json.loads(done.out)["deployment"]
-        assert isinstance(found, dict)
-        return found
+        deployment = json.loads(done.out)["deployment"]
+        assert isinstance(deployment, dict)
+        return deployment
 
 
 def light_cloud(home: Path, *, nodes: Sequence[str] = ("worker",)) -> LightCloud:
@@ -177,8 +177,8 @@ def light_stack(home: Path, cluster: Mapping[str, Any]) -> LightCloud:
 def set_master_eth1(masters: dict[str, Any], *, pods: int) -> None:
     """Give the master's eth1 that many pod addresses, from .156 on."""
     masters["interfaces"]["eth1"]["podAddresses"] = pods
-    held = masters["nodes"]["master"]["interfaces"]["eth1"]
-    held["podAddresses"] = [f"192.168.0.156-192.168.0.{155 + pods}"] if pods else []
+    nic = masters["nodes"]["master"]["interfaces"]["eth1"]
+    nic["podAddresses"] = [f"192.168.0.156-192.168.0.{155 + pods}"] if pods else []
 
 
 def node(place: int) -> dict[str, Any]:
@@ -206,13 +206,13 @@ def plain_pool(cluster: dict[str, Any]) -> None:
 
 def previewed(done: Done) -> list[Step]:
     """The steps in the output of `pulumi preview --json` that change something, sorted."""
-    assert done.status == 0, done.said
-    found: list[Step] = []
+    assert done.status == 0, done.transcript
+    steps: list[Step] = []
     for step in json.loads(done.out)["steps"]:
         if step["op"] in QUIET_OPERATIONS:
             continue
         _, _, kind, name = step["urn"].split("::", 3)
         if kind.endswith("AppliedPlan"):
             continue  # it changes with every edit
-        found.append((step["op"], kind.rpartition("$")[2].rpartition(":")[2], name))
-    return sorted(found)
+        steps.append((step["op"], kind.rpartition("$")[2].rpartition(":")[2], name))
+    return sorted(steps)

@@ -97,7 +97,7 @@ def _certificate(ip: str, secrets: ClusterSecrets) -> str:
     assert isinstance(issuer_key, ec.EllipticCurvePrivateKey)
     now = datetime.now(UTC)
     names = x509.SubjectAlternativeName([x509.IPAddress(IPv4Address(ip))])
-    made = (
+    certificate = (
         x509.CertificateBuilder()
         .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "kube-apiserver")]))
         .issuer_name(issuer.subject)
@@ -110,7 +110,7 @@ def _certificate(ip: str, secrets: ClusterSecrets) -> str:
     )
     return (
         key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        + made.public_bytes(Encoding.PEM)
+        + certificate.public_bytes(Encoding.PEM)
     ).decode()
 
 

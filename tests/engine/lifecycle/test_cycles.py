@@ -43,7 +43,7 @@ class Cycle:
 
     def step(self, name: str) -> Done:
         done = self.done.get(name)
-        assert done is not None, "\n".join(f"{k}: {d.said}" for k, d in self.done.items())
+        assert done is not None, "\n".join(f"{k}: {d.transcript}" for k, d in self.done.items())
         return done
 
 
@@ -96,13 +96,13 @@ def network_of_somebody_else(light: LightCloud) -> dict[str, str]:
     """A VPC with two vSwitches and a NAT gateway with its EIP, made by the official SDK."""
     vpc, sdk = models("vpc"), client("vpc", light.cloud)
     region = "cn-hangzhou"
-    made = sdk.create_vpc(
+    vpc_id = sdk.create_vpc(
         vpc.CreateVpcRequest(region_id=region, cidr_block="10.96.0.0/16", vpc_name="theirs")
     ).body.vpc_id
     switches = {
         name: sdk.create_vswitch(
             vpc.CreateVSwitchRequest(
-                region_id=region, vpc_id=made, zone_id="cn-hangzhou-i", cidr_block=cidr
+                region_id=region, vpc_id=vpc_id, zone_id="cn-hangzhou-i", cidr_block=cidr
             )
         ).body.v_switch_id
         for name, cidr in (("primary", "10.96.0.0/20"), ("secondary", "10.96.16.0/20"))
@@ -110,7 +110,7 @@ def network_of_somebody_else(light: LightCloud) -> dict[str, str]:
     gateway = sdk.create_nat_gateway(
         vpc.CreateNatGatewayRequest(
             region_id=region,
-            vpc_id=made,
+            vpc_id=vpc_id,
             v_switch_id=switches["primary"],
             nat_type="Enhanced",
             internet_charge_type="PayByLcu",
@@ -127,7 +127,7 @@ def network_of_somebody_else(light: LightCloud) -> dict[str, str]:
             instance_type="Nat",
         )
     )
-    return {"vpc": made, **switches, "nat": gateway, "address": address.eip_address}
+    return {"vpc": vpc_id, **switches, "nat": gateway, "address": address.eip_address}
 
 
 def described(sdk: Sdk, ids: Mapping[str, str]) -> list[Mapping[str, Any]]:
@@ -196,13 +196,13 @@ STACKS = pytest.mark.parametrize("stack", ["dual stack", "three zones", "adopted
 @STACKS
 def test_the_first_up_ends_well(cycles: Cycles, stack: str) -> None:
     done = cycles.by_name[stack].step("up")
-    assert done.status == 0, done.said
+    assert done.status == 0, done.transcript
 
 
 @STACKS
 def test_a_second_up_changes_nothing(cycles: Cycles, stack: str) -> None:
     done = cycles.by_name[stack].step("up again")
-    assert done.status == 0, done.said
+    assert done.status == 0, done.transcript
 
 
 @STACKS
@@ -211,20 +211,20 @@ def test_a_refresh_and_the_preview_after_it_find_no_change(
     cycles: Cycles, stack: str, step: str
 ) -> None:
     done = cycles.by_name[stack].step(step)
-    assert done.status == 0, done.said
+    assert done.status == 0, done.transcript
 
 
 @STACKS
 def test_an_edit_is_applied_and_the_next_up_changes_nothing(cycles: Cycles, stack: str) -> None:
     cycle = cycles.by_name[stack]
-    assert cycle.step("edit").status == 0, cycle.step("edit").said
-    assert cycle.step("up after the edit").status == 0, cycle.step("up after the edit").said
+    assert cycle.step("edit").status == 0, cycle.step("edit").transcript
+    assert cycle.step("up after the edit").status == 0, cycle.step("up after the edit").transcript
 
 
 @STACKS
 def test_destroy_leaves_what_was_there_before_and_nothing_else(cycles: Cycles, stack: str) -> None:
     cycle = cycles.by_name[stack]
-    assert cycle.step("destroy").status == 0, cycle.step("destroy").said
+    assert cycle.step("destroy").status == 0, cycle.step("destroy").transcript
     assert cycle.left == cycle.before
 
 

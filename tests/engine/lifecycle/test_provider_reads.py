@@ -34,12 +34,12 @@ def test_everything_but_instances_is_made_read_and_removed_with_a_schema_that_fo
     for command in ("up", "refresh", "destroy"):
         excluded = () if command == "destroy" else INSTANCES
         done = light.pulumi(command, "--yes", "--skip-preview", *excluded, env=STRICT)
-        assert done.status == 0, done.said
+        assert done.status == 0, done.transcript
     assert light.alive() == {}
 
 
 def test_the_only_slip_of_an_instance_is_the_providers_own(light: LightCloud) -> None:
     done = light.pulumi("up", "--yes", "--skip-preview", env=STRICT)
-    panics = {line for line in done.said.splitlines() if "Bridged provider panic" in line}
+    panics = {line for line in done.transcript.splitlines() if "Bridged provider panic" in line}
     assert panics
     assert all("deployment_set_group_no" in line for line in panics), panics

@@ -236,9 +236,9 @@ def assert_refused(before: LightCloud, after: LightCloud) -> None:
     """The run fails, changes nothing in the cloud and loses no id from the state."""
     alive, ids, mark = before.alive(), state_ids(before), before.last_call()
     done = after.up()
-    assert done.status != 0, done.said
-    assert "This edit is refused, and nothing is changed." in done.said, done.said
-    assert "Traceback" not in done.said, done.said
+    assert done.status != 0, done.transcript
+    assert "This edit is refused, and nothing is changed." in done.transcript, done.transcript
+    assert "Traceback" not in done.transcript, done.transcript
     assert [c for c in after.calls(after=mark) if not c["action"].startswith(READS)] == []
     assert after.alive() == alive
     assert state_ids(after) == ids
@@ -267,20 +267,20 @@ def converge(light: LightCloud, fault: str | None) -> tuple[list[Done], bool]:
     """Run `up` with the fault, then without until it ends well, with the documented recovery."""
     if fault is None:
         runs = [light.up()]
-        assert runs[0].status == 0, runs[0].said
+        assert runs[0].status == 0, runs[0].transcript
         return runs, False
     actions = READ if fault == "stale" else STRUCK
     light.ask("POST", "/faults", [{"action": a, "times": 1, **KINDS[fault]} for a in actions])
     runs = [light.up()]
     struck = any(rule["matched"] for rule in light.ask("GET", "/faults"))
     light.ask("DELETE", "/faults")
-    assert struck or runs[0].status == 0, runs[0].said
+    assert struck or runs[0].status == 0, runs[0].transcript
     while runs[-1].status != 0 and len(runs) < MOST_RUNS:
         if fault == "lost-answer-final" or len(runs) > 1:
             runs.append(light.recover())
-            assert runs[-1].status == 0, runs[-1].said
+            assert runs[-1].status == 0, runs[-1].transcript
         runs.append(light.up())
-    assert runs[-1].status == 0, runs[-1].said
+    assert runs[-1].status == 0, runs[-1].transcript
     return runs, struck
 
 
@@ -289,15 +289,15 @@ def untouched(
 ) -> list[str]:
     """Calls that stop or remove a machine or an ENI that the transition keeps."""
     lost, stopped = taken(transition)
-    kept = {i: n for n, made in machines.items() if n not in lost for i in ids_of(made)}
+    kept = {i: n for n, machine in machines.items() if n not in lost for i in ids_of(machine)}
     running = {i: n for i, n in kept.items() if n not in stopped}
     wrong: list[str] = []
     for call in calls:
         forbidden = (
             kept if call["action"] in REMOVING else running if call["action"] in STOPPING else {}
         )
-        given = json.dumps(call["parameters"])
-        wrong += [f"{call['action']} of {n}: {i}" for i, n in forbidden.items() if i in given]
+        parameters = json.dumps(call["parameters"])
+        wrong += [f"{call['action']} of {n}: {i}" for i, n in forbidden.items() if i in parameters]
     return wrong
 
 
@@ -374,17 +374,17 @@ def state_ids(light: LightCloud) -> dict[str, str]:
     return {each["urn"]: each["id"] for each in light.state()["resources"] if "id" in each}
 
 
-def ids_of(made: Mapping[str, Any]) -> set[str]:
+def ids_of(machine: Mapping[str, Any]) -> set[str]:
     """A node's instance and ENIs, from the stack's outputs."""
-    return {made["instanceId"]} | {nic["eniId"] for nic in made["interfaces"].values()}
+    return {machine["instanceId"]} | {nic["eniId"] for nic in machine["interfaces"].values()}
 
 
 def addresses(nodes: Mapping[str, Any]) -> dict[str, tuple[str, list[str]]]:
     """Primary and pod addresses of each NIC, as the cloud answered."""
     return {
-        f"{name} {nic}": (made["primary"], sorted(made["podAddresses"]))
+        f"{name} {nic}": (interface["primary"], sorted(interface["podAddresses"]))
         for name, node in nodes.items()
-        for nic, made in node["interfaces"].items()
+        for nic, interface in node["interfaces"].items()
     }
 
 

@@ -84,10 +84,12 @@ class Judge:
 
     def allocated(self, name: str) -> dict[str, str]:
         """Address → pod (namespace/name), as the pool's status has it."""
-        found = self.pool(name)
-        assert found is not None
-        text = (found.get("status") or {}).get("allocatedIPs")
-        return {ip: held["pod"] for ip, held in json.loads(text).items()} if text else {}
+        pool = self.pool(name)
+        assert pool is not None
+        text = (pool.get("status") or {}).get("allocatedIPs")
+        return (
+            {ip: allocation["pod"] for ip, allocation in json.loads(text).items()} if text else {}
+        )
 
 
 def thing(kind: str, name: str, spec: Spec) -> dict[str, Any]:

@@ -165,15 +165,15 @@ def good_pools(draw: st.DrawFn) -> Document:
 
 
 def agree(standing: Judge, spec: Document) -> None:
-    said, ours = standing.refusal(spec), our_judge(spec, others=STANDING)
-    note(f"webhook: {said}\nours: {ours}")
-    event("refused" if said else "accepted", "ours is stricter" if ours.ours else "the same")
-    if said is None:
+    refusal, ours = standing.refusal(spec), our_judge(spec, others=STANDING)
+    note(f"webhook: {refusal}\nours: {ours}")
+    event("refused" if refusal else "accepted", "ours is stricter" if ours.ours else "the same")
+    if refusal is None:
         assert ours.accepted or ours.ours
     else:
         assert not ours.accepted
     if not ours.ours:
-        assert bool(ours.webhook) == (said is not None)
+        assert bool(ours.webhook) == (refusal is not None)
 
 
 SETTINGS = {

@@ -130,7 +130,7 @@ def witness(judge: Judge, ca: str) -> Iterator[Callable[[], str | None]]:
     body = thing("SpiderReservedIP", "witnessed", {"ipVersion": 4, "ips": ["10.21.0.9"]})
     body["metadata"]["labels"] = {"witness": "yes"}
 
-    def said() -> str | None:
+    def refusal() -> str | None:
         try:
             judge.client.request("POST", f"{GROUP}/spiderreservedips{DRY}", body)
         except ApiError as error:
@@ -138,7 +138,7 @@ def witness(judge: Judge, ca: str) -> Iterator[Callable[[], str | None]]:
         return None
 
     try:
-        yield said
+        yield refusal
     finally:
         judge.client.request("DELETE", WITNESS)
 
@@ -162,11 +162,11 @@ def test_no_request_is_refused_while_the_certificate_is_rotated(judge: Judge) ->
         deploy(judge, both)
         assert set(authorities(deployed(judge).bundles[0])) == set(authorities(both.webhook_ca))
         new = serve_the_new(both, deployed(judge))
-        with witness(judge, newest(both)) as said:
-            until("the witness is heard", 30, said)
-            assert "certificate signed by unknown authority" in (said() or "")
+        with witness(judge, newest(both)) as refusal:
+            until("the witness is heard", 30, refusal)
+            assert "certificate signed by unknown authority" in (refusal() or "")
             deploy(judge, new)
-            until("the new certificate is served", 120, lambda: said() is None)
+            until("the new certificate is served", 120, lambda: refusal() is None)
         # What the command waits for has passed as far as this kubelet goes.
         cluster = deployed(judge)
         cluster = replace(cluster, since=cluster.since - HANDED_OVER_WITHIN)
@@ -177,5 +177,5 @@ def test_no_request_is_refused_while_the_certificate_is_rotated(judge: Judge) ->
     assert writer.refused == []
     assert writer.written > 100
     assert pods(judge) == before
-    with witness(judge, old.webhook_ca) as said:
-        until("the old CA is trusted no more", 30, said)
+    with witness(judge, old.webhook_ca) as refusal:
+        until("the old CA is trusted no more", 30, refusal)
