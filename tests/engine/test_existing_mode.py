@@ -133,7 +133,7 @@ def test_the_first_up_ends_well(brownfield: Brownfield) -> None:
     assert brownfield.first.status == 0, brownfield.light.cloud.explain(brownfield.first)
 
 
-def test_each_node_of_theirs_is_told_its_instance(brownfield: Brownfield) -> None:
+def test_each_node_of_theirs_gets_its_provider_id(brownfield: Brownfield) -> None:
     assert brownfield.instances() == brownfield.expected_provider_ids()
 
 

@@ -57,9 +57,7 @@ def test_kubeadm_validates_every_nodes_configuration(
             assert (done.returncode, done.stdout.strip(), done.stderr.strip()) == (0, "ok", "")
 
 
-def test_kubeadm_wants_the_sandbox_image_that_containerd_is_told(
-    kubeadm: Path, tmp_path: Path
-) -> None:
+def test_kubeadm_and_containerd_use_the_same_sandbox_image(kubeadm: Path, tmp_path: Path) -> None:
     for stack in ("local", "dev"):
         plan = stack_plan(stack)
         first = plan.control_planes[0].name

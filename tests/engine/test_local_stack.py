@@ -85,7 +85,7 @@ def test_a_preview_on_an_empty_state_shows_every_address_in_clear(
         assert all(f'"{address}"' in done.out for address in (primary, *pods)), done.out
 
 
-def test_the_state_stands_in_files_that_a_kill_leaves_whole(deployed: SecondCloud) -> None:
+def test_the_state_is_in_files_that_a_kill_leaves_whole(deployed: SecondCloud) -> None:
     backend = deployed.places.backend
     assert [path.name for path in backend.rglob("*.json")], "the stack has a state"
     assert list(backend.rglob("*.attrs")) == [], "they are not written by renaming"
@@ -132,7 +132,7 @@ def test_the_enis_in_the_outputs_have_the_planned_addresses(deployed: SecondClou
     assert len(macs) == len(NICS)
 
 
-def test_both_nodes_stand_with_the_provider_id_of_their_instance(deployed: SecondCloud) -> None:
+def test_both_nodes_have_the_provider_id_of_their_instance(deployed: SecondCloud) -> None:
     shown = {name: node["providerId"] for name, node in deployed.outputs()["nodes"].items()}
     items = deployed.kubectl("get", "nodes")["items"]
     provider_ids = {node["metadata"]["name"]: node["spec"].get("providerID") for node in items}
@@ -140,7 +140,7 @@ def test_both_nodes_stand_with_the_provider_id_of_their_instance(deployed: Secon
     assert all(re.fullmatch(r"cn-hangzhou\.i-\w+", provider) for provider in provider_ids.values())
 
 
-def test_spiderpools_own_objects_stand(deployed: SecondCloud) -> None:
+def test_spiderpools_own_objects_exist(deployed: SecondCloud) -> None:
     configs = deployed.kubectl("get", "spidermultusconfigs", "-n", "kube-system")["items"]
     masters = {c["metadata"]["name"]: c["spec"]["ipvlan"]["master"] for c in configs}
     assert masters == {"ipvlan-eth0": ["eth0"], "ipvlan-eth1": ["eth1"]}
@@ -167,7 +167,7 @@ def test_everything_comes_back_after_every_process_was_killed(deployed: SecondCl
     assert len(deployed.kubectl("get", "spiderippools")["items"]) == len(GUIDE_POOLS)
 
 
-def test_a_lock_left_behind_by_a_killed_pulumi_is_told_and_released(deployed: SecondCloud) -> None:
+def test_the_lock_of_a_killed_pulumi_is_reported_and_released(deployed: SecondCloud) -> None:
     folder = deployed.places.backend / ".pulumi/locks/organization/spiderpool-alicloud/local"
     folder.mkdir(parents=True, exist_ok=True)
     stale = {

@@ -148,7 +148,7 @@ def test_the_guide_s_services_have_a_clb_with_the_worker_behind_it(
     )
 
 
-def test_pods_stand_behind_a_clb_by_the_eni_that_holds_their_address(served: SecondCloud) -> None:
+def test_the_backends_of_a_clb_are_the_enis_of_the_pods(served: SecondCloud) -> None:
     outputs = served.outputs()
     clb = clb_at(served, outputs["services"]["inner"]["address"])
     pods = served.kubectl("get", "pods", "-l", "app=test-app-2")["items"]
@@ -161,7 +161,7 @@ def test_pods_stand_behind_a_clb_by_the_eni_that_holds_their_address(served: Sec
     )
 
 
-def test_an_nlb_stands_in_the_stack_s_two_vswitches(served: SecondCloud) -> None:
+def test_an_nlb_is_in_the_stacks_two_vswitches(served: SecondCloud) -> None:
     (nlb,) = openapi(served).nlb("ListLoadBalancers")["LoadBalancers"]
     ids = served.outputs()["vswitchIds"]
     assert {(z["ZoneId"], z["VSwitchId"]) for z in nlb["ZoneMappings"]} == {

@@ -70,7 +70,7 @@ def test_an_array_of_servers_may_be_in_single_quotes(place: Place) -> None:
     assert (server["ServerId"], server["Port"]) == (instance, 80)
 
 
-def test_an_empty_id_is_no_server(place: Place) -> None:
+def test_an_empty_id_is_not_a_server(place: Place) -> None:
     with refused("MissingParameter"):
         place.api.slb("RemoveBackendServers", LoadBalancerId=intranet(place), BackendServers='[""]')
 

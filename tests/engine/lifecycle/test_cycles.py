@@ -263,7 +263,7 @@ def test_another_disk_replaces_workers_and_does_nothing_to_control_planes(cycles
     assert cycle.edited["NetworkInterface"] == cycle.deployed["NetworkInterface"]
 
 
-def test_three_control_planes_stand_behind_one_load_balancer(cycles: Cycles) -> None:
+def test_three_control_planes_are_behind_one_load_balancer(cycles: Cycles) -> None:
     steps = previewed(cycles.by_name["three zones"].step("first preview"))
     kinds = [kind for _, kind, _ in steps]
     assert kinds.count("ApplicationLoadBalancer") == 1

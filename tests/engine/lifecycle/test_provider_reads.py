@@ -28,7 +28,7 @@ def light(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LightCloud]:
     light.stop()
 
 
-def test_everything_but_instances_is_made_read_and_removed_with_a_schema_that_forgives_nothing(
+def test_a_strict_schema_accepts_everything_but_instances(
     light: LightCloud,
 ) -> None:
     for command in ("up", "refresh", "destroy"):

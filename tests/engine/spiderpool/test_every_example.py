@@ -81,7 +81,7 @@ def test_the_coordinator_becomes_synced_with_the_clusters_service_range(judge: J
 
 
 @pytest.mark.parametrize(
-    ("spec", "said"),
+    ("spec", "reason"),
     [
         ({"cniType": "ipvlan"}, "ipvlanConfig"),
         ({"cniType": "ipvlan", "ipvlan": {"master": []}}, ""),

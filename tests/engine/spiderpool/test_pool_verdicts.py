@@ -191,7 +191,7 @@ def take(judge: Judge, pods_by_address: Mapping[str, str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "reason"),
     [
         ({"subnet": "10.9.0.0/25"}, "is not changeable"),
         ({"ipVersion": 6}, "is not changeable"),

@@ -76,7 +76,7 @@ def test_cni_plugins_can_be_left_to_the_image() -> None:
     assert values(with_values({}, installCni=False))["plugins"]["installCNI"] is False
 
 
-def test_mainland_china_pulls_through_its_mirror_unless_told_otherwise() -> None:
+def test_mainland_china_pulls_through_its_mirror_by_default() -> None:
     registry = "global.imageRegistryOverride"
     assert at(values(stack_plan("prod")), registry) == "ghcr.m.daocloud.io"
     assert at(values(stack_plan("local")), registry) == ""
@@ -137,7 +137,7 @@ def test_a_typed_key_is_named_where_there_is_one() -> None:
     assert problem.remedy == "Take it out, and write spiderpool.installCni instead."
 
 
-def test_saying_what_holds_anyway_is_no_contradiction() -> None:
+def test_repeating_a_fixed_value_is_not_a_contradiction() -> None:
     assert value_problems(with_values({"coordinator": {"enabled": True}})) == ()
 
 
