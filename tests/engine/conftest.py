@@ -16,9 +16,9 @@ from tests.localcloud.machines.fake_cloud import until
 
 @pytest.fixture(scope="session")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecondCloud]:
-    """A local cloud that nothing has been deployed on; stopped at the end, whatever happened."""
+    """A local cloud with an empty stack. It is stopped at the end, also after a failure."""
     if not (ROOT / ".local" / "bin" / "pulumi").exists() and shutil.which("pulumi") is None:
-        pytest.fail("the toolchain is not built; run `make test`, or `python -m toolchain ensure`")
+        pytest.fail("The toolchain is not built. Run `make test` or `python -m toolchain ensure`.")
     second = second_cloud(tmp_path_factory.mktemp("cloud") / "home")
     try:
         yield second
@@ -29,7 +29,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecondCloud]:
 
 @pytest.fixture(scope="session")
 def deployed(cloud: SecondCloud) -> SecondCloud:
-    """The same with the local stack on it, brought up by the command that people use."""
+    """The same cloud with the local stack deployed by the command that people use."""
     done = cloud.operations("up")
     assert done.status == 0, cloud.explain(done)
     return cloud
@@ -37,7 +37,7 @@ def deployed(cloud: SecondCloud) -> SecondCloud:
 
 @pytest.fixture(scope="session")
 def rolling(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RollingCloud]:
-    """A cluster with two workers and an older Spiderpool; thrown away at the end."""
+    """A cluster with two workers and an older Spiderpool; discarded at the end."""
     rolling = rolling_cloud(tmp_path_factory.mktemp("rolling") / "home")
     try:
         done = rolling.cloud.operations("up")
@@ -56,7 +56,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecondCloud]:
         done = serving.operations("up")
         assert done.status == 0, serving.explain(done)
         # An `up` does not wait for new workers, nor for a DaemonSet's pods on them.
-        until("nodes and sample apps stand", 60, lambda: stands(serving))
+        until("nodes and sample apps are ready", 60, lambda: stands(serving))
         yield serving
     finally:
         serving.operations("down", "--discard", deadline=120)

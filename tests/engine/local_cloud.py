@@ -1,4 +1,4 @@
-"""A second local cloud beside the user's: own home, port, EIP range, backend; same program."""
+"""A second local cloud for the same program, with its own home, port, EIP range and backend."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Done:
 
 @dataclass(frozen=True, kw_only=True)
 class SecondCloud:
-    """Where it lives, and how to call everything in its environment."""
+    """A local cloud's places and environment, and the commands on it."""
 
     places: Places
     config_file: Path
@@ -60,7 +60,7 @@ class SecondCloud:
         stdin: str | None = None,
         check: bool = False,
     ) -> Done:
-        """Run a command; it is ended when it takes too long, and the test fails."""
+        """Run a command. After `deadline` seconds it is killed and the test fails."""
         began = time.monotonic()
         process = subprocess.run(  # noqa: S603 - our own commands
             argv,
@@ -91,7 +91,7 @@ class SecondCloud:
         )
 
     def explain(self, done: Done) -> str:
-        """What a failed command said, and the last that the local cloud wrote down."""
+        """The output of a failed command and the last lines of the local cloud's logs."""
         logs = sorted((self.places.cloud / "logs").glob("*.log"))
         tails = [
             f"--- {log.name}\n" + "\n".join(log.read_text(errors="replace").splitlines()[-30:])
@@ -128,7 +128,7 @@ class SecondCloud:
         return json.loads(done.out)
 
     def resources(self) -> Mapping[str, Any]:
-        """What is alive in the emulated cloud, by kind; empty kinds left out."""
+        """The resources in the emulated cloud by kind; empty kinds are left out."""
         done = self.run(
             *(sys.executable, "-m", "localcloud", "resources", "--home", str(self.places.home)),
             check=True,
@@ -140,7 +140,7 @@ class SecondCloud:
         return processes_below(pid for pid in self.status()["pids"].values() if pid is not None)
 
     def status(self) -> Mapping[str, Any]:
-        """What `localcloud status` says."""
+        """The document of `localcloud status`."""
         done = self.run(
             *(sys.executable, "-m", "localcloud", "status", "--json"),
             *("--home", str(self.places.home)),
@@ -151,7 +151,7 @@ class SecondCloud:
         return answer
 
     def kill_everything(self) -> int:
-        """Kill -9 every process of this cloud, and only of this one; say how many there were."""
+        """Kill every process of this cloud, and only of this one; returns their number."""
         doomed = self.processes()
         for pid in doomed:
             try:
@@ -165,7 +165,7 @@ class SecondCloud:
 
 
 def second_cloud(home: Path, *, changes: Mapping[str, str] | None = None) -> SecondCloud:
-    """Prepare one: its stack file is the tracked one with another port and secrets file.
+    """Prepare one. Its stack file is the tracked one with another port and secrets file.
 
     `changes` are texts to replace in the file.
     """
@@ -194,7 +194,7 @@ def second_cloud(home: Path, *, changes: Mapping[str, str] | None = None) -> Sec
 
 
 def processes_below(roots: Iterable[int]) -> set[int]:
-    """These processes and everything that they started, what has ended left out."""
+    """These processes and all their descendants that still run."""
     below = _children()
     pids: set[int] = set()
     todo = list(roots)

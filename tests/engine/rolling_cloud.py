@@ -1,4 +1,4 @@
-"""A local cloud whose cluster has two workers and an older Spiderpool, and an eye on it."""
+"""A local cloud whose cluster has two workers and an older Spiderpool, and a watch on it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Edit = Callable[[dict[str, Any]], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Moment:
-    """What the cluster said at a time: worker → may it take pods, and `web` pod → node."""
+    """The cluster at one time: the workers that take pods, and `web` pod → node."""
 
     at: float
     open_workers: frozenset[str]
@@ -67,7 +67,7 @@ class RollingCloud:
 
     @contextmanager
     def edited(self, edit: Edit) -> Iterator[None]:
-        """The stack file with an edit that is taken back."""
+        """The stack file with an edit for as long as the block lasts."""
         before = copy.deepcopy(self.document)
         edit(self.cluster)
         try:
@@ -133,7 +133,7 @@ class RollingCloud:
 
     @contextmanager
     def watched(self) -> Iterator[list[Moment]]:
-        """Look again and again while something happens."""
+        """Poll the cluster for as long as the block lasts."""
         moments: list[Moment] = []
         over = threading.Event()
 

@@ -1,7 +1,7 @@
-"""A destroy goes from the workloads down to the network, and waits for nobody.
+"""A destroy goes from the workloads down to the network and never blocks.
 
-On a cluster of its own with sample apps and the cloud controller. A Deployment that Pulumi does not
-know, as CoreDNS is one, holds addresses of the pools all the while.
+The cluster is the tests' own, with sample apps and the cloud controller. A Deployment that Pulumi
+does not manage, like CoreDNS, holds addresses of the pools during the destroy.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def held_by_stranger(cloud: SecondCloud) -> bool:
 
 
 def engine_deletions(log: Path) -> dict[str, list[float]]:
-    """The engine's own account of what it deleted when."""
+    """Times of the engine's deletions by resource type, from its event log."""
     deletions: dict[str, list[float]] = {}
     for line in log.read_text().splitlines():
         event = json.loads(line)

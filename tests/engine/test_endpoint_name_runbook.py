@@ -1,4 +1,4 @@
-"""A cluster whose endpoint is an address gets the name, by the commands that the runbook prints."""
+"""The commands of the runbook give a name to the endpoint of a cluster that used an address."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Machines:
     pki: fake_cloud.Pki
 
     def run(self, name: str, script: str) -> subprocess.CompletedProcess[str]:
-        """A script with `bash -eu` on a machine."""
+        """Run a script with `bash -eu` on a machine."""
         return subprocess.run(  # noqa: S603 - our own module
             [
                 *(sys.executable, "-m", "localcloud.machines.session"),

@@ -29,7 +29,7 @@ THEIRS = {"one": "master", "two": "worker"}
 
 @dataclass(frozen=True, kw_only=True)
 class Theirs:
-    """A cluster whose kubelets know nothing of instances."""
+    """A cluster whose kubelets set no providerID."""
 
     client: Client
     kubeconfig: str
@@ -37,7 +37,7 @@ class Theirs:
     """Process id of what runs its machines."""
 
     def restart_kubelets(self) -> None:
-        """Kill them: their machines start them again, and a Node that is gone comes back."""
+        """Kill the kubelets. Their machines start them again, and they re-create a deleted Node."""
         for pid in processes_below([self.supervisor]):
             if b"guest.kubelet\0" in Path(f"/proc/{pid}/cmdline").read_bytes():
                 os.kill(pid, signal.SIGKILL)
@@ -56,14 +56,14 @@ class Brownfield:
         return self.theirs.client
 
     def instances(self) -> dict[str, str | None]:
-        """The cluster's name of a node → its providerID."""
+        """The cluster's name of a node → the providerID of its Node."""
         return {
             name: self.client.get(f"/api/v1/nodes/{name}")["spec"].get("providerID")
             for name in THEIRS.values()
         }
 
     def expected_provider_ids(self) -> dict[str, str]:
-        """The cluster's name of a node → the providerID of the instance that was made for it."""
+        """The cluster's name of a node → the providerID of the instance in the stack."""
         nodes = self.light.outputs()["nodes"]
         return {name: nodes[ours]["providerId"] for ours, name in THEIRS.items()}
 
@@ -119,7 +119,7 @@ def _stack(home: Path, *, chart: Path) -> LightCloud:
 
 
 def _with_kubeconfig(light: LightCloud, kubeconfig: str) -> LightCloud:
-    """The stack file after `pulumi config set --secret`, which takes the value on its input."""
+    """The stack file after `pulumi config set --secret`, which reads the value from its input."""
     key = f"{PROJECT}:kubeconfig"
     light.write()
     done = light.cloud.pulumi("config", "set", "--secret", key, stdin=kubeconfig)

@@ -1,4 +1,4 @@
-"""The real kubeadm reads what every node is told, and writes what its kubelet will read."""
+"""The real kubeadm accepts the documents of every node and writes its kubelet's configuration."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def kubeadm() -> Path:
     path = shutil.which(
         "kubeadm", path=f"{ROOT / '.local' / 'bin'}{os.pathsep}{os.environ['PATH']}"
     )
-    assert path is not None, "no kubeadm: run `python -m toolchain ensure`"
+    assert path is not None, "kubeadm is not installed. Run `python -m toolchain ensure`."
     return Path(path)
 
 
@@ -70,7 +70,7 @@ def test_kubeadm_and_containerd_use_the_same_sandbox_image(kubeadm: Path, tmp_pa
 
 @pytest.fixture(scope="module")
 def master(kubeadm: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which kubeadm has made the guide's control plane, from its user-data alone."""
+    """A folder in which kubeadm has created the guide's control plane from its user-data alone."""
     root = tmp_path_factory.mktemp("master")
     machine = booted(stack_plan("local"), "master")
     for path, content in machine.files.items():

@@ -1,4 +1,4 @@
-"""A cluster goes from one Kubernetes minor to the next on its machines, by the runbook's own words.
+"""A cluster goes from one Kubernetes minor to the next by the commands of the runbook.
 
 One control plane, upgraded where it is by kubeadm, and one worker, replaced by a plain `up`.
 """
@@ -72,7 +72,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory, path: UpgradePath) -> Iterat
 
 
 def on_machine(cloud: SecondCloud, node: str, script: str) -> Done:
-    """A script on a node's machine, as root."""
+    """Run a script on a node's machine as root."""
     instance = cloud.outputs()["nodes"][node]["instanceId"]
     return cloud.run(
         *(sys.executable, "-m", "localcloud.machines.session", "--home", str(cloud.places.home)),
@@ -82,7 +82,7 @@ def on_machine(cloud: SecondCloud, node: str, script: str) -> Done:
 
 
 def runbooks_script(path: UpgradePath) -> str:
-    """What the runbook says to run on the only control plane, with this test's versions."""
+    """The runbook's commands for the only control plane, with this test's versions."""
     section = RUNBOOK.read_text(encoding="utf-8").partition("\n## One control plane\n")[2]
     script = section.partition("```sh\n")[2].partition("```")[0]
     assert re.search(r"^OLD=\S+ NEW=\S+$", script, re.MULTILINE), script

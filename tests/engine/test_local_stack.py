@@ -33,7 +33,7 @@ NICS = {
 
 
 def changed(done: Done) -> list[str]:
-    """Lines of pulumi's own summary that say something was, or would be, changed."""
+    """Lines of pulumi's summary about changes, made or planned."""
     return re.findall(
         r"^\s*[-+~]{1,2}\d* (?:to )?\d* ?(?:created?|updated?|deleted?|replaced?).*$",
         done.out,
@@ -87,8 +87,8 @@ def test_a_preview_on_an_empty_state_shows_every_address_in_clear(
 
 def test_the_state_is_in_files_that_a_kill_leaves_whole(deployed: SecondCloud) -> None:
     backend = deployed.places.backend
-    assert [path.name for path in backend.rglob("*.json")], "the stack has a state"
-    assert list(backend.rglob("*.attrs")) == [], "they are not written by renaming"
+    assert [path.name for path in backend.rglob("*.json")], "the stack has no state"
+    assert list(backend.rglob("*.attrs")) == [], "a state file has attributes beside it"
 
 
 def test_a_second_up_changes_nothing_and_builds_nothing(deployed: SecondCloud) -> None:

@@ -1,8 +1,8 @@
 """Edits of a running cluster, one after another on the same machines: one control plane, then
 three, then one again.
 
-After each edit the cluster is the one it was before (its uid and its objects), no write that was
-acknowledged is lost, and the next preview is empty.
+After each edit the cluster has the same uid and objects as before, no acknowledged write is lost,
+and the next preview is empty.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ SILENCE_OF_THREE = 20.0
 
 @dataclass(kw_only=True)
 class LifeCycle:
-    """A cluster whose stack file is edited for good."""
+    """A cluster whose stack file keeps each edit."""
 
     cloud: SecondCloud
     document: dict[str, Any]

@@ -1,4 +1,4 @@
-"""Machines that know nothing but their user-data become a cluster, and survive losing one.
+"""Machines with nothing but their user-data become a cluster, which survives the loss of one.
 
 The real kubeadm, etcd and control plane run in each machine; nothing of the cloud or of Pulumi.
 """
@@ -89,7 +89,7 @@ class Bed:
         return instance(node + suffix, nics, base64.b64decode(encoded).decode())
 
     def expose(self, node: str) -> None:
-        """Lead the public address to this node."""
+        """Forward the public address to this node."""
         self.cloud.addresses = [
             {
                 "id": "eip-1",
@@ -126,11 +126,11 @@ class Bed:
         return str(annotations.get(name, ""))
 
     def annotate(self, node: str, name: str, value: str) -> None:
-        """As the program does, with the administrator's rights."""
+        """Annotate a Node with the administrator's rights, as the program does."""
         self.kubectl("annotate", "--overwrite", "node", node, f"{name}={value}")
 
     def on(self, instance_id: str, *command: str) -> str:
-        """What a command says on a machine."""
+        """Standard output of a command on a machine."""
         done = subprocess.run(  # noqa: S603 - our own module
             [
                 *(sys.executable, "-m", "localcloud.machines.session"),
@@ -145,7 +145,7 @@ class Bed:
         return done.stdout
 
     def members(self, instance_id: str) -> set[str]:
-        """Addresses of the members that the etcd of a machine knows."""
+        """Addresses of the etcd members according to the etcd of a machine."""
         pki = "/etc/kubernetes/pki/etcd"
         listed = self.on(
             instance_id,
@@ -157,7 +157,7 @@ class Bed:
         return {urlsplit(m["peerURLs"][0]).hostname or "" for m in response.get("members", ())}
 
     def until_ended(self, instances: Sequence[str], *, within: float) -> dict[str, str]:
-        """Last line of each program's progress, once all have ended one way or the other."""
+        """The last progress line of each machine's program, once all have succeeded or failed."""
         deadline = time.monotonic() + within
         while time.monotonic() < deadline:
             last = {name: self._last_line(name) for name in instances}
@@ -173,7 +173,7 @@ class Bed:
 
 @pytest.fixture(scope="module")
 def bed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bed]:
-    """Three control planes in the guide's network, and a worker that nobody has made yet."""
+    """Three control planes in the guide's network, and a worker without a machine yet."""
     text = (ROOT / "stacks" / "Pulumi.local.yaml").read_text(encoding="utf-8")
     document = yaml.safe_load(text)["config"]["spiderpool-alicloud:cluster"]
     pools = document["nodePools"]

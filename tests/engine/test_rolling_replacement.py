@@ -1,4 +1,4 @@
-"""Workers go one at a time, empty, and the next one waits: by the real engine, in a plain `up`."""
+"""A plain `up` of the real engine drains and replaces workers one at a time."""
 
 from __future__ import annotations
 

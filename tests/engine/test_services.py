@@ -1,4 +1,4 @@
-"""Traffic's way in on the local cloud: Nodes, load balancers and rights of the cloud controller.
+"""The cloud controller on the local cloud: its Nodes, load balancers and rights.
 
 The deployment is shared with test_verify_for_real.py, whose last test destroys it.
 """
@@ -54,7 +54,7 @@ REFUSED: Sequence[tuple[str, str, str]] = (
 
 
 def within(seconds: float, what: str, look: Callable[[], Any]) -> Any:  # noqa: ANN401
-    """What `look` finds, once it finds something."""
+    """The first result of `look` that is true."""
     until = time.monotonic() + seconds
     while not (observed := look()):
         assert time.monotonic() < until, f"after {seconds} s: {what}"
@@ -216,7 +216,7 @@ def review(verb: str, what: str, namespace: str) -> dict[str, Any]:
 
 
 def verdicts_on(served: SecondCloud, reviews: Sequence[dict[str, Any]]) -> list[bool]:
-    """What the API server says to each, asked by one kubectl."""
+    """The API server's answer to each review, asked by one kubectl."""
     path = served.places.home / "reviews.json"
     path.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": list(reviews)}))
     text = served.run("kubectl", "create", "-f", str(path), "-o", "json", check=True).out.strip()

@@ -1,4 +1,4 @@
-"""Pod addresses leave and come on a booted control plane, whose machine no roll-out empties.
+"""Pod addresses are removed from and added to a running control plane, which is never drained.
 
 The deployment is shared with test_services.py and test_verify_for_real.py.
 """
@@ -20,7 +20,7 @@ ALL = "192.168.0.156-192.168.0.160"
 
 @pytest.fixture
 def stack_file(served: SecondCloud) -> Iterator[dict[str, Any]]:
-    """The stack file's document to be edited by `write`; as it was again afterwards."""
+    """The stack file's document for `write`; the file is restored afterwards."""
     text = served.config_file.read_text()
     yield yaml.safe_load(text)
     served.config_file.write_text(text)

@@ -1,7 +1,7 @@
 """Three control planes behind an intranet CLB, one of them lost and replaced by `up`.
 
 Nodes reach the API server through the CLB's address in the VPC, pulumi and kubectl through the EIP
-on the CLB. The lost one is the first: the one that made the cluster.
+on the CLB. The lost one is the first, which created the cluster.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
 
 @dataclass
 class Answers:
-    """What /readyz said through the EIP, twice a second."""
+    """The answers of /readyz through the EIP, twice a second."""
 
     good: int = 0
     longest_silence: float = 0.0
@@ -83,7 +83,7 @@ def is_ready(node: Mapping[str, Any]) -> bool:
 
 
 def api_servers(cloud: SecondCloud) -> set[str]:
-    """Who stands behind `kubernetes.default`: each API server writes itself in."""
+    """The endpoints of `kubernetes.default`, where each API server adds itself."""
     slices = cloud.kubectl(
         "get", "endpointslices", "-l", "kubernetes.io/service-name=kubernetes", "-n", "default"
     )["items"]

@@ -1,4 +1,4 @@
-"""Spiderpool goes forward by one `up`; versions that no way leads to are refused before anything.
+"""One `up` upgrades Spiderpool; versions without an upgrade path are refused first.
 
 Runs after `test_rolling_replacement`, on its cloud.
 """
@@ -26,7 +26,7 @@ def of_kubernetes(version: str) -> Any:  # noqa: ANN401 - an edit
 
 
 def images(rolling: RollingCloud) -> set[str]:
-    """Tags of what Spiderpool runs."""
+    """Tags of the images that Spiderpool runs."""
     pods = rolling.cloud.kubectl("get", "pods", "-n", "kube-system")["items"]
     return {
         container["image"].rpartition(":")[2]

@@ -1,4 +1,4 @@
-"""`operations verify` on a real deployment of the local cloud; what is broken is told."""
+"""`operations verify` on a real deployment of the local cloud reports what is broken."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ def test_a_controller_that_stopped_shows_on_a_new_node_with_its_log_s_command(
 
 
 def test_destroy_leaves_no_load_balancer_and_waits_for_no_pool(served: SecondCloud) -> None:
-    """Last: CoreDNS holds addresses of pools, one load balancer is protected."""
+    """The last test: CoreDNS holds addresses of pools, and one load balancer is protected."""
     done = served.pulumi("destroy", "--yes", "--skip-preview")
     assert done.status == 0, done.transcript
     assert done.seconds < 240

@@ -11,7 +11,7 @@ from tests.engine.lifecycle.light_cloud import LightCloud, light_cloud, plain_po
 
 @pytest.fixture(scope="module")
 def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LightCloud]:
-    """A cloud of its own with a stack that nothing is deployed from, two machines planned."""
+    """A cloud of its own with an empty stack whose stack file has two machines."""
     light = light_cloud(tmp_path_factory.mktemp("light") / "home")
     light.start()
     try:
@@ -23,7 +23,10 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LightCloud]:
 
 @pytest.fixture(scope="session")
 def deployed_light(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LightCloud]:
-    """A master, the workers left, middle and right, and plain with one NIC; test_edits ends it."""
+    """A master, the workers left, middle and right, and plain with one NIC.
+
+    The last test of test_edits destroys it.
+    """
     nodes = ("left", "middle", "right")
     light = light_cloud(tmp_path_factory.mktemp("light") / "home", nodes=nodes).edited(plain_pool)
     light.start()

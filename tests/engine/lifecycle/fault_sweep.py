@@ -84,7 +84,7 @@ def strikeable(kind: str, calls: Calls) -> Counter[str]:
 
 
 def leaks(light: LightCloud) -> dict[str, list[str]]:
-    """Ids that are alive in the cloud and stand nowhere in the stack's state."""
+    """Ids of resources that exist in the cloud and are not in the stack's state, by kind."""
     state = json.dumps(light.state())
     unrecorded = {
         kind: [i for i in ids if i not in state]
@@ -95,7 +95,7 @@ def leaks(light: LightCloud) -> dict[str, list[str]]:
 
 
 def findings(light: LightCloud, runs: Iterable[Done]) -> list[str]:
-    """What must never be: a secret in an output or a log, an address on two interfaces."""
+    """Violations: a secret in an output or a log, an address on two interfaces."""
     problems: list[str] = []
     key = (light.cloud.places.cloud / "tls" / "server.key").read_text().split("\n")[1]
     texts = {f"output {n}": done.out + done.err for n, done in enumerate(runs)}
@@ -110,7 +110,7 @@ def findings(light: LightCloud, runs: Iterable[Done]) -> list[str]:
 
 
 def addresses_twice(light: LightCloud) -> list[str]:
-    """Addresses that two interfaces of one vSwitch have, asked by the official SDK."""
+    """Addresses that two interfaces of one vSwitch have, according to the official SDK."""
     places = light.cloud.places
     account = Account.of(
         "cn-hangzhou", endpoint=f"127.0.0.1:{light.cloud.port}", ca=places.ca, env={}
@@ -153,7 +153,7 @@ def clean_run(light: LightCloud) -> dict[str, Calls]:
 
 
 def run(light: LightCloud, command: str) -> Done:
-    """One run that goes as far as it can."""
+    """One run that continues after errors."""
     return light.pulumi(
         *("destroy" if command == "destroy" else "up", "--yes", "--skip-preview"),
         *("--suppress-progress", "--suppress-outputs", "--continue-on-error"),
@@ -163,7 +163,7 @@ def run(light: LightCloud, command: str) -> Done:
 
 
 def strike(light: LightCloud, command: str, kind: str, clean: Calls) -> Row:
-    """Run the command until it ends well, with every call struck once on the way."""
+    """Run the command until it succeeds; every call is struck once."""
     light = _edited(light, command)
     expected = strikeable(kind, clean)
     light.ask(
@@ -216,7 +216,7 @@ def strike(light: LightCloud, command: str, kind: str, clean: Calls) -> Row:
 
 
 def sweep(light: LightCloud, kind: str, clean: Mapping[str, Calls]) -> list[Row]:
-    """All directions of one fault, on a cloud that has nothing; stops at the first that is lost."""
+    """All commands with one fault, on an empty cloud; stops at the first that does not converge."""
     rows: list[Row] = []
     for command in COMMANDS:
         row = strike(light, command, kind, clean[command])
@@ -228,7 +228,7 @@ def sweep(light: LightCloud, kind: str, clean: Mapping[str, Calls]) -> list[Row]
 
 
 def sweep_all(kinds: Sequence[str], *, jobs: int, folder: Path) -> list[Row]:
-    """Every fault on a cloud of its own, so many at a time."""
+    """Every fault on a cloud of its own, `jobs` clouds at a time."""
 
     def lane(kind: str) -> list[Row]:
         light = light_cloud(folder / kind / "home")
@@ -267,17 +267,21 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def write_table(page: Path, name: str, text: str) -> None:
-    """Put a table between its markers, which the page has to have."""
+    """Put a table between its markers in the page.
+
+    Raises:
+        ValueError: The page does not have the markers.
+    """
     begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
     before, _, rest = page.read_text().partition(begin)
     _, end_mark, after = rest.partition(end)
     if not end_mark:
-        raise ValueError(f"{page} has no place for the table: {begin} … {end}")
+        raise ValueError(f"{page} has no markers for the table. Add the lines {begin} and {end}.")
     page.write_text(f"{before}{begin}\n{text}\n{end}{after}")
 
 
 def _recover(light: LightCloud, history: list[Done]) -> list[str]:
-    """The documented recovery; the kinds of what it removed, empty when there was nothing."""
+    """Run the documented recovery; returns the kinds of what it removed."""
     done = light.operations("recover", "--yes", "--json")
     history.append(done)
     if done.status != 0:

@@ -1,4 +1,4 @@
-"""Runs of pulumi cut off after so many calls that change something, and what has to follow.
+"""Runs of pulumi that are interrupted after a number of calls that change something.
 
     python -m tests.engine.lifecycle.interrupts --points 20 --jobs 4 --write docs/reliability.md
 
@@ -33,7 +33,7 @@ _TICK = 0.01
 
 @dataclass(frozen=True, kw_only=True)
 class Interrupted:
-    """What came of one interrupted `up`."""
+    """The outcome of one interrupted `up`."""
 
     signal: str
     after: int
@@ -49,7 +49,7 @@ class Interrupted:
 
 
 def cut_off(light: LightCloud, *, after: int, by: str) -> bool:
-    """Start an `up` and send it the signal after so many calls; True when it met the run."""
+    """Start an `up` and send it the signal after `after` calls; True if it was still running."""
     light.write()
     before = light.last_call()
     argv = ("pulumi", "up", "--yes", "--skip-preview", "--suppress-progress", "--stack", STACK)
@@ -76,7 +76,7 @@ def cut_off(light: LightCloud, *, after: int, by: str) -> bool:
 
 
 def interrupt(light: LightCloud, *, after: int, by: str) -> Interrupted:
-    """Cut one `up` off, recover, `up`, look, destroy, look again; the cloud must be empty."""
+    """Interrupt one `up`, recover, `up`, destroy; the cloud must be empty afterwards."""
     cut = cut_off(light, after=after, by=by)
     runs: list[Done] = []
     recovered = light.operations("recover", "--json", "--yes")
@@ -110,13 +110,13 @@ def interrupt(light: LightCloud, *, after: int, by: str) -> Interrupted:
 
 
 def points(count: int, calls: int, *, seed: int = SEED) -> list[int]:
-    """Different places among the calls of a clean run, as far as there are enough, sorted."""
+    """Up to `count` different places among the calls of a clean run, sorted."""
     drawn = random.Random(seed)  # noqa: S311 - reproducible, not secret
     return sorted(drawn.sample(range(1, calls), min(count, calls - 1)))
 
 
 def interrupt_all(cuts: Sequence[tuple[str, int]], *, jobs: int, folder: Path) -> list[Interrupted]:
-    """Every signal and point once, on so many clouds at a time."""
+    """Every signal and point once, on `jobs` clouds at a time."""
 
     def lane(number: int) -> list[Interrupted]:
         light = light_cloud(folder / f"lane-{number}" / "home")

@@ -1,4 +1,4 @@
-"""A cloud of its own with a stack of network and machines only: quick enough to fail on purpose.
+"""A cloud of its own whose stack has a network and machines only, so that it is quick.
 
 `kubernetes.mode: existing` without a kubeconfig makes everything outside Kubernetes, and nothing
 boots, so that an `up` takes half a minute and a destroy as long. With `mode: kubeadm` there are the
@@ -36,14 +36,14 @@ Step = tuple[str, str, str]
 
 @dataclass(frozen=True, kw_only=True)
 class LightCloud:
-    """The cloud, and pulumi on its stack with whatever document a test says."""
+    """The cloud, and pulumi on its stack with the document of a test."""
 
     cloud: SecondCloud
     document: Mapping[str, Any]
     """The whole stack file."""
 
     def start(self) -> None:
-        """Start the emulator, without machines, and make the stack."""
+        """Start the emulator without machines, and create the stack."""
         places = self.cloud.places
         self.cloud.run(
             *(sys.executable, "-m", "localcloud", "start", "--no-machines"),
@@ -113,7 +113,7 @@ class LightCloud:
         return self.operations("recover", "--yes")
 
     def steps(self) -> list[Step]:
-        """What an `up` would do, sorted; [] when nothing."""
+        """The steps that an `up` would take, sorted."""
         return previewed(self.pulumi("preview", "--json"))
 
     def ask(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 - JSON
@@ -134,7 +134,7 @@ class LightCloud:
         return calls
 
     def last_call(self) -> int:
-        """Number of the last call, 0 when there was none."""
+        """Number of the last call; 0 before the first."""
         return max((int(call["n"]) for call in self.calls()), default=0)
 
     def alive(self) -> dict[str, list[str]]:

@@ -1,6 +1,6 @@
 """Whole life cycles of three more stacks: up, up again, refresh, edit, destroy, nothing left.
 
-Every cycle has a cloud of its own, and all run side by side: they mostly wait for the provider.
+Every cycle has a cloud of its own, and all run at the same time: they mostly wait for the provider.
 The guide's stack goes the same way in test_edits, and with Kubernetes in test_local_stack.
 """
 
@@ -31,7 +31,7 @@ pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
 
 @dataclass(kw_only=True)
 class Cycle:
-    """What one stack went through, command by command."""
+    """The commands that one stack has run, by step."""
 
     light: LightCloud
     done: dict[str, Done] = field(default_factory=dict)
@@ -93,7 +93,7 @@ def an_owner(cluster: dict[str, Any]) -> None:
 
 
 def network_of_somebody_else(light: LightCloud) -> dict[str, str]:
-    """A VPC with two vSwitches and a NAT gateway with its EIP, made by the official SDK."""
+    """A VPC with two vSwitches and a NAT gateway with its EIP, created by the official SDK."""
     vpc, sdk = models("vpc"), client("vpc", light.cloud)
     region = "cn-hangzhou"
     vpc_id = sdk.create_vpc(
@@ -131,7 +131,7 @@ def network_of_somebody_else(light: LightCloud) -> dict[str, str]:
 
 
 def described(sdk: Sdk, ids: Mapping[str, str]) -> list[Mapping[str, Any]]:
-    """All that the API says of the adopted network, but for what is counted of its use."""
+    """The API's description of the adopted network without the counters of its use."""
     vpc = models("vpc")
     region = "cn-hangzhou"
     answers = [
@@ -158,7 +158,7 @@ class Cycles:
 
 @pytest.fixture(scope="module")
 def cycles(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cycles]:
-    """All cycles, gone through side by side."""
+    """All cycles, run at the same time."""
     home = tmp_path_factory.mktemp("cycles")
     with contextlib.ExitStack() as ends, ThreadPoolExecutor() as beside:
 

@@ -1,6 +1,7 @@
-"""A cluster whose API server is gone can be destroyed, by what docs/runbooks/dead-cluster.md says.
+"""A cluster whose API server is gone can be destroyed as docs/runbooks/dead-cluster.md describes.
 
-With everything: machines that boot, a real API server, Spiderpool. Minutes, so not in `make test`.
+The stack is whole: machines that boot, a real API server, Spiderpool. It takes minutes and is
+therefore not part of `make test`.
 """
 
 from __future__ import annotations

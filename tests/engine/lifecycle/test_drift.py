@@ -1,4 +1,4 @@
-"""What somebody changes behind our back is found by a preview and repaired by an `up`."""
+"""A preview shows what somebody has changed by hand, and an `up` repairs it."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ def test_a_rule_added_by_hand_is_named_and_taken_out_by_the_rules_command(
 def test_a_machine_that_was_left_stopped_is_started_again(
     deployed_light: LightCloud, sdk: Sdk
 ) -> None:
-    """As after a change of its type that failed between the stop and the start."""
+    """A change of its type that fails between the stop and the start leaves such a machine."""
     machine = deployed_light.cloud.outputs()["nodes"]["left"]["instanceId"]
 
     def status() -> str:

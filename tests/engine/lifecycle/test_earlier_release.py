@@ -1,4 +1,4 @@
-"""Stacks that the release before the transitions deployed, under this release.
+"""This release on stacks that the release before the transitions deployed.
 
 `earlier/` has their states and emulated clouds, recorded with that release's own program and local
 cloud. Each test puts one into a cloud of its own: the first `up` does what the change log announces
@@ -128,7 +128,7 @@ def test_no_machine_gets_the_permission_to_make_a_cluster(restored: Restored, na
 
 
 def gateways_as_they_are(cluster: dict[str, Any]) -> None:
-    """What **Required action** says for a stack that leaves these two keys out."""
+    """The **Required action** of a stack that leaves these two keys out."""
     cluster["network"]["nat"] = {"subnet": "primary", "zone": "cn-hangzhou-i"}
     cluster["network"]["ipv6"] = {"gateway": True}
 
@@ -212,5 +212,5 @@ def reads(call: dict[str, Any]) -> bool:
 
 
 def kept(after: dict[str, list[str]], before: dict[str, list[str]]) -> set[str]:
-    """Kinds of which everything is still there, by id."""
+    """Kinds whose resources all still exist, with the same ids."""
     return {kind for kind, ids in before.items() if set(ids) <= set(after.get(kind, ()))}

@@ -63,7 +63,7 @@ def ipv6(cluster: dict[str, Any]) -> None:
 
 
 def a_subnet_and_a_zone_more(cluster: dict[str, Any]) -> None:
-    """Names that sort before all others: nothing may be chosen by being the first."""
+    """Names that sort before all others, because nothing may depend on being the first."""
     subnets = cluster["network"]["subnets"]
     subnets["apps"] = {"egress": False, "zones": {"cn-hangzhou-b": {"cidr": "172.31.32.0/24"}}}
     subnets["primary"]["zones"]["cn-hangzhou-b"] = {"cidr": "172.31.33.0/24"}
@@ -220,7 +220,7 @@ def test_edits_are_applied_by_one_up_and_the_next_preview_is_empty(
 
 
 def pods_of_master_eth1(light: LightCloud) -> int:
-    """How many pod addresses the ENI has, as the cloud answered."""
+    """The number of the ENI's pod addresses in the cloud."""
     return len(light.outputs()["nodes"]["master"]["interfaces"]["eth1"]["podAddresses"])
 
 

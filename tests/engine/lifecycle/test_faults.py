@@ -1,4 +1,4 @@
-"""Faults in the calls of a run: what `up` survives alone, and what it needs `recover` for."""
+"""Faults in the calls of a run: which ones `up` survives, and which ones need `recover`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_after_every_kind_of_fault_recover_and_one_more_up_end_clean(empty: Ligh
     rules = [{"action": a, "each": True, **KINDS[kind]} for a, kind in FAULTS.items()]
     empty.ask("POST", "/faults", rules)
     runs: list[Done] = [empty.up()]
-    assert runs[0].status != 0, "the faults struck nothing"
+    assert runs[0].status != 0, "The faults struck nothing."
     for _ in range(3):
         runs.append(empty.recover())
         assert runs[-1].status == 0, runs[-1].transcript

@@ -1,4 +1,4 @@
-"""Runs cut off by a signal: after the documented recovery the next `up` converges."""
+"""After a signal ends a run, the documented recovery and the next `up` converge."""
 
 from __future__ import annotations
 

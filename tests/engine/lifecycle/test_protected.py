@@ -1,7 +1,7 @@
 """A stack of the prod profile cannot be destroyed by mistake, and can be on purpose.
 
 The profile's own settings, with one control plane instead of three, on the local cloud. Machines
-do not boot: protection is a matter of the engine's state and of the cloud.
+do not boot, because protection concerns only the engine's state and the cloud.
 """
 
 from __future__ import annotations

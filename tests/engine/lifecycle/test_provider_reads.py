@@ -1,7 +1,7 @@
 """The provider accepts what it reads, attribute by attribute.
 
-By default it drops in silence what does not fit its schema; `TF_SCHEMA_PANIC_ON_ERROR` makes each
-of these a crash. It crashes by a slip of its own over every `alicloud_instance` with no deployment
+By default it silently drops what does not fit its schema; `TF_SCHEMA_PANIC_ON_ERROR` makes each of
+these a crash. A mistake of its own makes it crash on every `alicloud_instance` without a deployment
 set (it writes the number 0 into `deployment_set_group_no`, a string: upstream v1.285.0,
 `alicloud/resource_alicloud_instance.go:1367`), so that kind of resource is left out here.
 """

@@ -1,4 +1,4 @@
-"""Leftovers of a stack that is gone: what it made, and what a cloud controller that died made."""
+"""Leftovers of a removed stack: its own resources, and those of its cloud controller."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the engine would do, held against what the transition of the same edit announces.
+"""The engine's preview of an edit agrees with the transition of the same edit.
 
 Three control planes and two workers whose machines never boot, deployed once; every edit is
 previewed by the real engine and provider.
@@ -139,7 +139,7 @@ def test_the_next_preview_knows_where_the_api_server_was_reached(deployed: Light
 
 @contextlib.contextmanager
 def listener(address: str) -> Iterator[list[object]]:
-    """Whoever connects to the API server's port meanwhile; nobody gets an answer."""
+    """Records connections to the API server's port; answers none."""
     accepted: list[object] = []
     with socket.create_server((address, 6443)) as server:
 
@@ -206,7 +206,7 @@ def reads(call: dict[str, Any]) -> bool:
 
 
 def plain(resources: list[dict[str, Any]]) -> list[tuple[str, str]]:
-    """What is in the state, but for ciphertexts, which differ each time the same is encrypted."""
+    """The state without ciphertexts, which differ each time the same text is encrypted."""
     return sorted(
         (each["urn"], re.sub(r'"ciphertext": "[^"]*"', "", json.dumps(each.get("inputs"))))
         for each in resources

@@ -1,4 +1,4 @@
-"""Pools that nobody thought of, and what must hold of the two verdicts on each."""
+"""Generated pools, and how the two verdicts on each must agree."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ SELECTOR = st.fixed_dictionaries(
 
 @st.composite
 def pools(draw: st.DrawFn) -> Document:
-    """A pool's spec, about half of them good ones; of the types that the CRD wants."""
+    """A pool's spec with the types of the CRD; about half of them are good."""
     version, subnet = draw(subnets())
     spec: Document = {"subnet": subnet}
     entry = draw(st.sampled_from([entries(version), spelled(version)]))

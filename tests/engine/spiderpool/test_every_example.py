@@ -1,4 +1,4 @@
-"""Whatever a stack file or an example makes for Spiderpool passes through the real controller."""
+"""The real controller accepts every Spiderpool object of the stack files and examples."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def pool(judge: Judge) -> Iterator[str]:
 
 
 def hold(judge: Judge, address: str | None) -> None:
-    """Let pod default/web have this address, or none."""
+    """Give pod default/web this address, or none."""
     record = {address: {"pod": "default/web", "podUid": "one"}} if address else None
     judge.record(
         NAME,

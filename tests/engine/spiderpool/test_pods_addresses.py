@@ -1,7 +1,7 @@
 """Scheduled pods get their addresses from the pool that Spiderpool's rules choose.
 
 The webhooks, the controller, the scheduler and the API server are real; the agent is the local
-machine's. Each case is one pod, all are started at once.
+machine's. Each case is one pod; all are started at once.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ def pod(name: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def running(judge: Judge) -> Iterator[Judge]:
-    """Every case's pod, running; all gone afterwards, and every pool, too."""
+    """The pods of all cases, running. They and the pools are deleted afterwards."""
     client = judge.client
     for name, (labels, notes) in NAMESPACES.items():
         metadata = {"name": name, "labels": labels, "annotations": notes}

@@ -1,4 +1,4 @@
-"""The verdict table: what the real webhook says of pools, row by row."""
+"""The verdict table: the real webhook's verdict on a pool, row by row."""
 
 from __future__ import annotations
 
@@ -174,7 +174,7 @@ def test_a_pool_gets_its_version_its_label_and_its_finalizer(standing: Judge) ->
 
 @pytest.fixture(scope="module")
 def used(judge: Judge) -> Iterator[Judge]:
-    """A pool with two addresses taken, by pods that the record alone knows."""
+    """A pool with two addresses in use by pods that exist in its status only."""
     spec = {"subnet": "10.9.0.0/24", "ips": ["10.9.0.10-10.9.0.19"], "gateway": "10.9.0.253"}
     with judge.pools({"used": spec}):
         take(judge, {"10.9.0.10": "default/one", "10.9.0.15": "default/two"})
