@@ -49,7 +49,7 @@ def test_without_a_public_endpoint_the_kubeconfig_leads_to_the_private_address()
     assert _server(run) == f"https://{private}:6443"
 
 
-def test_several_control_planes_stand_behind_an_intranet_load_balancer(three: Run) -> None:
+def test_several_control_planes_are_behind_an_intranet_load_balancer(three: Run) -> None:
     balancer = three.one("ApplicationLoadBalancer").inputs
     listener = three.one("Listener").inputs
     assert balancer["addressType"] == "intranet"

@@ -55,7 +55,7 @@ def test_every_component_registers_its_outputs(run: Run) -> None:
     assert components == run.closed & components
 
 
-def test_only_the_cluster_stands_at_the_top(run: Run) -> None:
+def test_only_the_cluster_is_at_the_top(run: Run) -> None:
     assert {r.kind for r in run.resources if not r.parent} == {"Cluster"}
 
 
@@ -109,7 +109,7 @@ def test_no_part_of_a_secret_is_in_plain_sight(run: Run) -> None:
         assert line not in text
 
 
-def test_a_preview_registers_what_an_update_makes() -> None:
+def test_a_preview_registers_what_an_update_creates() -> None:
     for cluster in _CLUSTERS:
         shown, updated = _deployed(cluster, "first preview"), _deployed(cluster, "update")
         assert {r.urn for r in shown.resources} == {r.urn for r in updated.resources}

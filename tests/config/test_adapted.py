@@ -74,7 +74,7 @@ def test_the_local_profile_keeps_its_sources() -> None:
     assert "mirrors" not in kubernetes
 
 
-def test_each_choice_is_told_once() -> None:
+def test_each_choice_is_announced_once() -> None:
     document = _with_worker({"instanceType": "ecs.g7.large", "image": "m-bp1fakefakefake"})
     sentences = list(notices(document, effective_document(document)))
     assert [line.partition(":")[0] for line in sentences] == [
@@ -85,6 +85,6 @@ def test_each_choice_is_told_once() -> None:
     ]
 
 
-def test_nothing_is_told_where_the_file_says_everything() -> None:
+def test_a_complete_file_gets_no_notices() -> None:
     document = small({"kubernetes": {"mirrors": "global"}})
     assert list(notices(document, effective_document(document))) == []

@@ -34,7 +34,7 @@ def test_a_stack_may_correct_the_table() -> None:
 
 
 @pytest.mark.parametrize("kind", ["g7.large", "ecs.g7", "ecs.g7.large.x", "ecs.g99.large", "", "x"])
-def test_what_is_no_known_type_has_no_limits(kind: str) -> None:
+def test_an_unlisted_type_has_no_limits(kind: str) -> None:
     assert limits_of(kind, {}) is None
 
 
@@ -42,7 +42,7 @@ def test_every_family_says_what_its_figures_rest_on() -> None:
     assert set(SOURCES) == set(FAMILIES)
 
 
-def test_every_known_type_has_room_for_a_second_eni_and_a_pod() -> None:
+def test_every_listed_type_has_room_for_a_second_eni_and_a_pod() -> None:
     for kind in listed_types():
         limits = limits_of(kind, {})
         assert limits is not None
@@ -72,7 +72,7 @@ def test_zones_are_named_as_the_cloud_names_them() -> None:
 
 
 @pytest.mark.parametrize("zone", ["cn-hangzhou", "cn-hangzhou-", "cn-hangzhou-I", "cn-hangzhou-ij"])
-def test_what_is_no_zone_is_none(zone: str) -> None:
+def test_what_is_not_a_zone_is_none(zone: str) -> None:
     assert not is_zone_of(zone, "cn-hangzhou")
 
 
@@ -117,7 +117,7 @@ def test_zones_take_turns_by_ordinal_whatever_their_order() -> None:
     assert spread(zones[::-1]) == expected
 
 
-def test_the_nearest_key_is_found_in_any_spelling() -> None:
+def test_the_nearest_key_is_suggested_for_any_spelling() -> None:
     keys = keys_at(("nodePools", "workers"))
     assert nearest("instance_type", keys) == "instanceType"
     assert nearest("first-block", keys) == "firstBlock"
@@ -125,7 +125,7 @@ def test_the_nearest_key_is_found_in_any_spelling() -> None:
     assert nearest("qqqq", keys) is None
 
 
-def test_keys_are_known_below_maps_and_lists() -> None:
+def test_keys_are_listed_below_maps_and_lists() -> None:
     assert "effect" in keys_at(("nodePools", "workers", "taints", 0))
     assert "ipv6Index" in keys_at(("network", "subnets", "any", "zones", "cn-hangzhou-i"))
     assert keys_at(("spiderpool", "values", "anything")) == ()

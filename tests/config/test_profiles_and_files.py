@@ -158,7 +158,7 @@ def test_an_encrypted_secret_is_taken() -> None:
         ("a: !!python/object:os.system x\n", "Not valid YAML"),
     ],
 )
-def test_text_that_is_no_stack_file_is_refused_with_its_place(text: str, part: str) -> None:
+def test_text_that_is_not_a_stack_file_is_refused_with_its_place(text: str, part: str) -> None:
     with pytest.raises(ConfigError) as caught:
         load(read_text(text).cluster)
     assert part in str(caught.value)

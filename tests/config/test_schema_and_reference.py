@@ -78,7 +78,7 @@ def test_every_key_has_a_meaning() -> None:
     assert without == []
 
 
-def test_every_key_stands_in_the_reference() -> None:
+def test_every_key_is_in_the_reference() -> None:
     text = reference.reference()
     keys = {
         str(field.alias)

@@ -16,20 +16,20 @@ from tests.localcloud.machines.fake_cloud import until
 
 @pytest.fixture(scope="session")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecondCloud]:
-    """A local cloud that nothing has been deployed on; stopped at the end, whatever happened."""
+    """A local cloud with an empty stack. It is stopped at the end, also after a failure."""
     if not (ROOT / ".local" / "bin" / "pulumi").exists() and shutil.which("pulumi") is None:
-        pytest.fail("the toolchain is not built; run `make test`, or `python -m toolchain ensure`")
-    made = second_cloud(tmp_path_factory.mktemp("cloud") / "home")
+        pytest.fail("The toolchain is not built. Run `make test` or `python -m toolchain ensure`.")
+    second = second_cloud(tmp_path_factory.mktemp("cloud") / "home")
     try:
-        yield made
+        yield second
     finally:
-        made.operations("down", deadline=600)
-        made.kill_everything()
+        second.operations("down", deadline=600)
+        second.kill_everything()
 
 
 @pytest.fixture(scope="session")
 def deployed(cloud: SecondCloud) -> SecondCloud:
-    """The same with the local stack on it, brought up by the command that people use."""
+    """The same cloud with the local stack deployed by the command that people use."""
     done = cloud.operations("up")
     assert done.status == 0, cloud.explain(done)
     return cloud
@@ -37,27 +37,27 @@ def deployed(cloud: SecondCloud) -> SecondCloud:
 
 @pytest.fixture(scope="session")
 def rolling(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RollingCloud]:
-    """A cluster with two workers and an older Spiderpool; thrown away at the end."""
-    made = rolling_cloud(tmp_path_factory.mktemp("rolling") / "home")
+    """A cluster with two workers and an older Spiderpool; discarded at the end."""
+    rolling = rolling_cloud(tmp_path_factory.mktemp("rolling") / "home")
     try:
-        done = made.cloud.operations("up")
-        assert done.status == 0, made.cloud.explain(done)
-        yield made
+        done = rolling.cloud.operations("up")
+        assert done.status == 0, rolling.cloud.explain(done)
+        yield rolling
     finally:
-        made.cloud.operations("down", "--discard", deadline=120)
-        made.cloud.kill_everything()
+        rolling.cloud.operations("down", "--discard", deadline=120)
+        rolling.cloud.kill_everything()
 
 
 @pytest.fixture(scope="session")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecondCloud]:
     """The guide's stack with services and sample apps; test_verify_for_real destroys it."""
-    made = serving_cloud(tmp_path_factory.mktemp("served") / "home")
+    serving = serving_cloud(tmp_path_factory.mktemp("served") / "home")
     try:
-        done = made.operations("up")
-        assert done.status == 0, made.explain(done)
+        done = serving.operations("up")
+        assert done.status == 0, serving.explain(done)
         # An `up` does not wait for new workers, nor for a DaemonSet's pods on them.
-        until("nodes and sample apps stand", 60, lambda: stands(made))
-        yield made
+        until("nodes and sample apps are ready", 60, lambda: stands(serving))
+        yield serving
     finally:
-        made.operations("down", "--discard", deadline=120)
-        made.kill_everything()
+        serving.operations("down", "--discard", deadline=120)
+        serving.kill_everything()

@@ -1,4 +1,6 @@
-"""When things went away: objects by looking at the API server, cloud resources by the call log."""
+"""When objects and cloud resources were deleted.
+
+Objects are polled at the API server; cloud resources are read from the emulator's call log."""
 
 from __future__ import annotations
 
@@ -22,7 +24,7 @@ _EVERY = 0.1
 
 @dataclass
 class Deletions:
-    """Seconds since the epoch, by `kind/name`."""
+    """Times of deletion in seconds since the epoch, by `kind/name`."""
 
     paths: Mapping[str, str]
     """What is looked at: kind → list in the API server."""
@@ -32,7 +34,7 @@ class Deletions:
     stood: set[str] = field(default_factory=set)
 
     def of(self, kind: str, when: Mapping[str, float] | None = None) -> list[float]:
-        """All moments of one kind."""
+        """All times of one kind."""
         return [t for name, t in (when or self.marked).items() if name.startswith(f"{kind}/")]
 
     def look(self, client: Client) -> None:
@@ -57,26 +59,26 @@ class Deletions:
 
 @contextmanager
 def watched(kubeconfig: Path, paths: Mapping[str, str]) -> Iterator[Deletions]:
-    """Look ten times a second for as long as the block lasts."""
-    found, ends = Deletions(paths=paths), threading.Event()
+    """Poll the API server ten times a second for as long as the block lasts."""
+    deletions, ends = Deletions(paths=paths), threading.Event()
     client = Client(Access.read(kubeconfig))
-    found.look(client)
+    deletions.look(client)
 
     def run() -> None:
         while not ends.wait(_EVERY):
-            found.look(client)
+            deletions.look(client)
 
     thread = threading.Thread(target=run)
     thread.start()
     try:
-        yield found
+        yield deletions
     finally:
         ends.set()
         thread.join(60)
 
 
 def cloud_calls(control: Path, action: str) -> list[float]:
-    """When the emulated cloud was asked for this, successfully."""
+    """Times of the successful calls of an action, in seconds since the epoch."""
     return [
         _seconds(call["time"])
         for call in _asked(control, "/calls?after=0")

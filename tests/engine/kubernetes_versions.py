@@ -1,4 +1,4 @@
-"""What tests of a Kubernetes upgrade ask a cluster, and the command that people call."""
+"""Queries that tests of a Kubernetes upgrade make, and the command that people call."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ class UpgradePath:
     new: str
 
     def __str__(self) -> str:
-        """As the id of a test."""
+        """The id of a test."""
         return f"{self.old} to {self.new}"
 
     def need_both(self) -> None:
-        """Fail with what to do when the machines could not install one of the two."""
+        """Fail with a remedy unless the machines can install both versions."""
         places = Places(home=ROOT / ".local")
         for version in (self.old, self.new):
             if version != KUBERNETES_VERSION and not places.of_kubernetes(version).exists():
                 pytest.fail(
-                    f"Kubernetes {version} is not built: run `python -m toolchain ensure "
-                    "--previous-kubernetes --next-kubernetes`, or `make nightly`"
+                    f"Kubernetes {version} is not built. Run `python -m toolchain ensure "
+                    "--previous-kubernetes --next-kubernetes` or `make nightly`."
                 )
 
 

@@ -1,4 +1,4 @@
-"""A second local cloud beside the user's: own home, port, EIP range, backend; same program."""
+"""A second local cloud for the same program, with its own home, port, EIP range and backend."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ class Done:
     seconds: float
 
     @property
-    def said(self) -> str:
+    def transcript(self) -> str:
         return f"exit {self.status} after {self.seconds:.0f} s\n{self.out}\n{self.err}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class SecondCloud:
-    """Where it lives, and how to call everything in its environment."""
+    """A local cloud's places and environment, and the commands on it."""
 
     places: Places
     config_file: Path
@@ -60,9 +60,9 @@ class SecondCloud:
         stdin: str | None = None,
         check: bool = False,
     ) -> Done:
-        """Run a command; it is ended when it takes too long, and the test fails."""
+        """Run a command. After `deadline` seconds it is killed and the test fails."""
         began = time.monotonic()
-        done = subprocess.run(  # noqa: S603 - our own commands
+        process = subprocess.run(  # noqa: S603 - our own commands
             argv,
             cwd=ROOT,
             env={**self.env, **(env or {})},
@@ -72,14 +72,14 @@ class SecondCloud:
             text=True,
             check=False,
         )
-        found = Done(
-            status=done.returncode,
-            out=done.stdout,
-            err=done.stderr,
+        done = Done(
+            status=process.returncode,
+            out=process.stdout,
+            err=process.stderr,
             seconds=time.monotonic() - began,
         )
-        assert not check or found.status == 0, found.said
-        return found
+        assert not check or done.status == 0, done.transcript
+        return done
 
     def operations(self, *argv: str, deadline: float = 1200) -> Done:
         """`python -m operations local …` on this cloud."""
@@ -91,13 +91,13 @@ class SecondCloud:
         )
 
     def explain(self, done: Done) -> str:
-        """What a failed command said, and the last that the local cloud wrote down."""
+        """The output of a failed command and the last lines of the local cloud's logs."""
         logs = sorted((self.places.cloud / "logs").glob("*.log"))
         tails = [
             f"--- {log.name}\n" + "\n".join(log.read_text(errors="replace").splitlines()[-30:])
             for log in logs
         ]
-        return "\n".join((done.said, f"--- status {self.status()}", *tails))
+        return "\n".join((done.transcript, f"--- status {self.status()}", *tails))
 
     def pulumi(
         self,
@@ -119,39 +119,39 @@ class SecondCloud:
         done = self.run(
             *("pulumi", "stack", "output", "--json", "--stack", "local"), deadline=60, check=True
         )
-        found = json.loads(done.out)
-        assert isinstance(found, dict)
-        return found
+        outputs = json.loads(done.out)
+        assert isinstance(outputs, dict)
+        return outputs
 
     def kubectl(self, *argv: str) -> Any:  # noqa: ANN401 - whatever the API server has
         done = self.run("kubectl", "--request-timeout=30s", *argv, "-o", "json", check=True)
         return json.loads(done.out)
 
     def resources(self) -> Mapping[str, Any]:
-        """What is alive in the emulated cloud, by kind; empty kinds left out."""
+        """The resources in the emulated cloud by kind; empty kinds are left out."""
         done = self.run(
             *(sys.executable, "-m", "localcloud", "resources", "--home", str(self.places.home)),
             check=True,
         )
-        return {kind: held for kind, held in json.loads(done.out).items() if held["count"]}
+        return {kind: items for kind, items in json.loads(done.out).items() if items["count"]}
 
     def processes(self) -> set[int]:
         """Every process of this cloud: server, machines, and all below them."""
         return processes_below(pid for pid in self.status()["pids"].values() if pid is not None)
 
     def status(self) -> Mapping[str, Any]:
-        """What `localcloud status` says."""
+        """The document of `localcloud status`."""
         done = self.run(
             *(sys.executable, "-m", "localcloud", "status", "--json"),
             *("--home", str(self.places.home)),
             check=True,
         )
-        found = json.loads(done.out)
-        assert isinstance(found, dict)
-        return found
+        answer = json.loads(done.out)
+        assert isinstance(answer, dict)
+        return answer
 
     def kill_everything(self) -> int:
-        """Kill -9 every process of this cloud, and only of this one; say how many there were."""
+        """Kill every process of this cloud, and only of this one; returns their number."""
         doomed = self.processes()
         for pid in doomed:
             try:
@@ -170,7 +170,7 @@ def second_cloud(
     changes: Mapping[str, str] | None = None,
     variables: Mapping[str, str] | None = None,
 ) -> SecondCloud:
-    """Prepare one: its stack file is the tracked one with another port and secrets file.
+    """Prepare one. Its stack file is the tracked one with another port and secrets file.
 
     `changes` are texts to replace in the file, `variables` more ones of the environment.
     """
@@ -200,16 +200,16 @@ def second_cloud(
 
 
 def processes_below(roots: Iterable[int]) -> set[int]:
-    """These processes and everything that they started, what has ended left out."""
+    """These processes and all their descendants that still run."""
     below = _children()
-    found: set[int] = set()
+    pids: set[int] = set()
     todo = list(roots)
     while todo:
         pid = todo.pop()
-        if pid not in found and _alive(pid):
-            found.add(pid)
+        if pid not in pids and _alive(pid):
+            pids.add(pid)
             todo += below.get(pid, [])
-    return found
+    return pids
 
 
 def _free_port() -> int:

@@ -1,4 +1,4 @@
-"""A local cloud whose cluster has two workers and an older Spiderpool, and an eye on it."""
+"""A local cloud whose cluster has two workers and an older Spiderpool, and a watch on it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Edit = Callable[[dict[str, Any]], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Moment:
-    """What the cluster said at a time: worker → may it take pods, and `web` pod → node."""
+    """The cluster at one time: the workers that take pods, and `web` pod → node."""
 
     at: float
     open_workers: frozenset[str]
@@ -44,9 +44,9 @@ class RollingCloud:
 
     @property
     def cluster(self) -> dict[str, Any]:
-        found = self.document["config"][CLUSTER]
-        assert isinstance(found, dict)
-        return found
+        cluster = self.document["config"][CLUSTER]
+        assert isinstance(cluster, dict)
+        return cluster
 
     def chart(self, version: str) -> dict[str, Any]:
         """`spiderpool.chart` for a version of the local chart."""
@@ -67,7 +67,7 @@ class RollingCloud:
 
     @contextmanager
     def edited(self, edit: Edit) -> Iterator[None]:
-        """The stack file with an edit that is taken back."""
+        """The stack file with an edit for as long as the block lasts."""
         before = copy.deepcopy(self.document)
         edit(self.cluster)
         try:
@@ -84,13 +84,13 @@ class RollingCloud:
     def deletions(self) -> dict[str, float]:
         """Instance id → when its deletion was asked for."""
         calls = LightCloud(cloud=self.cloud, document=self.document).calls()
-        found: dict[str, float] = {}
+        deletions: dict[str, float] = {}
         for call in calls:
             if call["action"] in {"DeleteInstance", "DeleteInstances"}:
                 ids = [str(v) for k, v in call["parameters"].items() if k.startswith("InstanceId")]
                 for id_ in ids:
-                    found.setdefault(id_, float(call["time"]))
-        return found
+                    deletions.setdefault(id_, float(call["time"]))
+        return deletions
 
     def apply(self, *objects: dict[str, Any]) -> None:
         path = self.cloud.places.home / "applied.yaml"
@@ -133,7 +133,7 @@ class RollingCloud:
 
     @contextmanager
     def watched(self) -> Iterator[list[Moment]]:
-        """Look again and again while something happens."""
+        """Poll the cluster for as long as the block lasts."""
         moments: list[Moment] = []
         over = threading.Event()
 
@@ -163,12 +163,12 @@ def rolling_cloud(home: Path) -> RollingCloud:
         shutil.copytree(cloud.places.tools / "charts" / "spiderpool", charts / version)
         chart = charts / version / "Chart.yaml"
         chart.write_text(chart.read_text().replace(NEW, version))
-    made = RollingCloud(cloud=cloud, document=document, charts=charts)
-    workers = made.cluster["nodePools"]["workers"]
+    rolling = RollingCloud(cloud=cloud, document=document, charts=charts)
+    workers = rolling.cluster["nodePools"]["workers"]
     workers["nodes"] = {name: node(place) for place, name in enumerate(WORKERS, start=1)}
-    made.cluster["spiderpool"] = {"chart": made.chart(OLD)}
-    made.write()
-    return made
+    rolling.cluster["spiderpool"] = {"chart": rolling.chart(OLD)}
+    rolling.write()
+    return rolling
 
 
 def _is_ready(item: Mapping[str, Any]) -> bool:

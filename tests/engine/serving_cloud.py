@@ -1,4 +1,4 @@
-"""The guide's stack with its services and sample apps, and two more ways in, on a local cloud."""
+"""The guide's stack with its services and sample apps, and two more services, on a local cloud."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def openapi(cloud: SecondCloud) -> Api:
 
 
 def stands(cloud: SecondCloud) -> bool:
-    """Say whether every node is initialised, and the sample apps have an address on each."""
+    """Whether every node is initialised and the sample apps have an address on each."""
     names = set(cloud.outputs()["nodes"])
     nodes = cloud.kubectl("get", "nodes")["items"]
     pods = cloud.kubectl("get", "pods", "-n", "default")["items"]

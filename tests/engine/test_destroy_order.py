@@ -1,7 +1,7 @@
-"""A destroy goes from the workloads down to the network, and waits for nobody.
+"""A destroy goes from the workloads down to the network and never blocks.
 
-On a cluster of its own with sample apps and the cloud controller. A Deployment that Pulumi does not
-know, as CoreDNS is one, holds addresses of the pools all the while.
+The cluster is the tests' own, with sample apps and the cloud controller. A Deployment that Pulumi
+does not manage, like CoreDNS, holds addresses of the pools during the destroy.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def destroy(cloud: SecondCloud, folder: Path) -> Destroyed:
     return Destroyed(
         done=done,
         deletions=deletions,
-        engine=told(log),
+        engine=engine_deletions(log),
         instances=cloud_calls(control, "DeleteInstance"),
         vswitches=cloud_calls(control, "DeleteVSwitch"),
         vpcs=cloud_calls(control, "DeleteVpc"),
@@ -112,19 +112,19 @@ def held_by_stranger(cloud: SecondCloud) -> bool:
     return any("stranger" in (p.get("status") or {}).get("allocatedIPs", "") for p in pools)
 
 
-def told(log: Path) -> dict[str, list[float]]:
-    """The engine's own account of what it deleted when."""
-    found: dict[str, list[float]] = {}
+def engine_deletions(log: Path) -> dict[str, list[float]]:
+    """Times of the engine's deletions by resource type, from its event log."""
+    deletions: dict[str, list[float]] = {}
     for line in log.read_text().splitlines():
         event = json.loads(line)
         metadata = (event.get("resOutputsEvent") or {}).get("metadata") or {}
         if metadata.get("op") == "delete":
-            found.setdefault(metadata["type"], []).append(event["timestamp"])
-    return found
+            deletions.setdefault(metadata["type"], []).append(event["timestamp"])
+    return deletions
 
 
 def test_the_destroy_ends_though_a_pod_holds_an_address(destroyed: Destroyed) -> None:
-    assert destroyed.done.status == 0, destroyed.done.said
+    assert destroyed.done.status == 0, destroyed.done.transcript
     assert destroyed.left == {}
     assert destroyed.done.seconds < 300
 

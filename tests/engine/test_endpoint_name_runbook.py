@@ -1,4 +1,4 @@
-"""A cluster whose endpoint is an address gets the name, by the commands that the runbook prints."""
+"""The commands of the runbook give a name to the endpoint of a cluster that used an address."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Machines:
     pki: fake_cloud.Pki
 
     def run(self, name: str, script: str) -> subprocess.CompletedProcess[str]:
-        """A script with `bash -eu` on a machine."""
+        """Run a script with `bash -eu` on a machine."""
         return subprocess.run(  # noqa: S603 - our own module
             [
                 *(sys.executable, "-m", "localcloud.machines.session"),
@@ -57,10 +57,12 @@ def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
     text = fake_cloud.control_plane_user_data("master", pki, nics(1), "127.0.0.1")
     cloud.change(fake_cloud.instance("master", nics(1), text))
     supervisor = Supervisor(cloud.home, TOOLS)
-    made = Machines(cloud=cloud, pki=pki)
+    machines = Machines(cloud=cloud, pki=pki)
     try:
-        until("the control plane", 200, lambda: made.says("master", f"{KUBECTL} get node master"))
-        yield made
+        until(
+            "the control plane", 200, lambda: machines.says("master", f"{KUBECTL} get node master")
+        )
+        yield machines
     finally:
         supervisor.end()
         cloud.close()
@@ -124,14 +126,14 @@ def test_a_replaced_disk_is_empty_and_boots_the_current_user_data(machines: Mach
     script = "#!/bin/sh\n[ ! -e /root/mark ] || echo found a mark\ntouch /root/mark\necho {} over\n"
     one = fake_cloud.instance("disk", nics(3), script.format("one")) | {"system_disk": "d-1"}
     machines.cloud.change(one)
-    said = machines.cloud.consoles
-    until("the first boot", 60, lambda: "one over" in said.get("i-disk", ""))
+    consoles = machines.cloud.consoles
+    until("the first boot", 60, lambda: "one over" in consoles.get("i-disk", ""))
     machines.cloud.change(one | {"status": "Stopped"})
     two = fake_cloud.instance("disk", nics(3), script.format("two"))
     machines.cloud.change(two | {"system_disk": "d-2", "boot": 2})
-    until("another first boot", 60, lambda: said.get("i-disk", "").count("finished well") == 2)
-    assert "two over" in said["i-disk"]
-    assert "found a mark" not in said["i-disk"]
+    until("another first boot", 60, lambda: consoles.get("i-disk", "").count("finished well") == 2)
+    assert "two over" in consoles["i-disk"]
+    assert "found a mark" not in consoles["i-disk"]
 
 
 def test_a_reboot_is_another_boot_of_the_same_disk(machines: Machines) -> None:

@@ -29,7 +29,7 @@ THEIRS = {"one": "master", "two": "worker"}
 
 @dataclass(frozen=True, kw_only=True)
 class Theirs:
-    """A cluster whose kubelets know nothing of instances."""
+    """A cluster whose kubelets set no providerID."""
 
     client: Client
     kubeconfig: str
@@ -37,7 +37,7 @@ class Theirs:
     """Process id of what runs its machines."""
 
     def restart_kubelets(self) -> None:
-        """Kill them: their machines start them again, and a Node that is gone comes back."""
+        """Kill the kubelets. Their machines start them again, and they re-create a deleted Node."""
         for pid in processes_below([self.supervisor]):
             if b"guest.kubelet\0" in Path(f"/proc/{pid}/cmdline").read_bytes():
                 os.kill(pid, signal.SIGKILL)
@@ -56,14 +56,14 @@ class Brownfield:
         return self.theirs.client
 
     def instances(self) -> dict[str, str | None]:
-        """The cluster's name of a node → its providerID."""
+        """The cluster's name of a node → the providerID of its Node."""
         return {
             name: self.client.get(f"/api/v1/nodes/{name}")["spec"].get("providerID")
             for name in THEIRS.values()
         }
 
-    def made(self) -> dict[str, str]:
-        """The cluster's name of a node → the providerID of the instance that was made for it."""
+    def expected_provider_ids(self) -> dict[str, str]:
+        """The cluster's name of a node → the providerID of the instance in the stack."""
         nodes = self.light.outputs()["nodes"]
         return {name: nodes[ours]["providerId"] for ours, name in THEIRS.items()}
 
@@ -119,11 +119,11 @@ def _stack(home: Path, *, chart: Path) -> LightCloud:
 
 
 def _with_kubeconfig(light: LightCloud, kubeconfig: str) -> LightCloud:
-    """The stack file after `pulumi config set --secret`, which takes the value on its input."""
+    """The stack file after `pulumi config set --secret`, which reads the value from its input."""
     key = f"{PROJECT}:kubeconfig"
     light.write()
     done = light.cloud.pulumi("config", "set", "--secret", key, stdin=kubeconfig)
-    assert done.status == 0, done.said
+    assert done.status == 0, done.transcript
     document = yaml.safe_load(light.cloud.config_file.read_text())
     assert set(document["config"][key]) == {"secure"}
     return LightCloud(cloud=light.cloud, document=document)
@@ -133,8 +133,8 @@ def test_the_first_up_ends_well(brownfield: Brownfield) -> None:
     assert brownfield.first.status == 0, brownfield.light.cloud.explain(brownfield.first)
 
 
-def test_each_node_of_theirs_is_told_its_instance(brownfield: Brownfield) -> None:
-    assert brownfield.instances() == brownfield.made()
+def test_each_node_of_theirs_gets_its_provider_id(brownfield: Brownfield) -> None:
+    assert brownfield.instances() == brownfield.expected_provider_ids()
 
 
 def test_pools_are_bound_to_the_names_that_the_cluster_has(brownfield: Brownfield) -> None:
@@ -176,11 +176,11 @@ def test_a_node_that_says_another_machine_stops_a_second_life(brownfield: Brownf
     before = brownfield.instances()
     done = brownfield.light.up()
     assert done.status != 0
-    made = brownfield.made()
-    said = " ".join(done.out.split())
+    expected = brownfield.expected_provider_ids()
+    output = " ".join(done.out.split())
     for name in THEIRS.values():
-        assert f"Node {name} has the providerID {before[name]}, and the stack" in said
-        assert made[name] in said
+        assert f"Node {name} has the providerID {before[name]}, and the stack" in output
+        assert expected[name] in output
     assert brownfield.instances() == before
 
 
@@ -197,4 +197,4 @@ def test_a_second_life_begins_after_what_the_documents_say(brownfield: Brownfiel
         client.request("DELETE", f"{COORDINATORS}/default")
     done = brownfield.light.up()
     assert done.status == 0, brownfield.light.cloud.explain(done)
-    assert brownfield.instances() == brownfield.made()
+    assert brownfield.instances() == brownfield.expected_provider_ids()

@@ -1,4 +1,4 @@
-"""The real kubeadm reads what every node is told, and writes what its kubelet will read."""
+"""The real kubeadm accepts the documents of every node and writes its kubelet's configuration."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ TEMPLATES = (f"{HERE}/kubeadm-init.yaml.in", f"{HERE}/kubeadm-join.yaml.in")
 
 @pytest.fixture(scope="module")
 def kubeadm() -> Path:
-    found = shutil.which(
+    path = shutil.which(
         "kubeadm", path=f"{ROOT / '.local' / 'bin'}{os.pathsep}{os.environ['PATH']}"
     )
-    assert found is not None, "no kubeadm: run `python -m toolchain ensure`"
-    return Path(found)
+    assert path is not None, "kubeadm is not installed. Run `python -m toolchain ensure`."
+    return Path(path)
 
 
 def run(kubeadm: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
@@ -35,8 +35,8 @@ def run(kubeadm: Path, *arguments: str | Path) -> subprocess.CompletedProcess[st
     )
 
 
-def filled(found: Booted, template: str, folder: Path, replaced: Mapping[str, str]) -> Path:
-    text = found.files[template].replace("@PROVIDER_ID@", "cn-hangzhou.i-bp1a")
+def filled(machine: Booted, template: str, folder: Path, replaced: Mapping[str, str]) -> Path:
+    text = machine.files[template].replace("@PROVIDER_ID@", "cn-hangzhou.i-bp1a")
     for old, new in replaced.items():
         text = text.replace(old, new)
     path = folder / "kubeadm.yaml"
@@ -48,38 +48,36 @@ def filled(found: Booted, template: str, folder: Path, replaced: Mapping[str, st
 def test_kubeadm_validates_every_nodes_configuration(
     kubeadm: Path, tmp_path: Path, stack: str, node: str
 ) -> None:
-    found = booted(stack_plan(stack), node)
+    machine = booted(stack_plan(stack), node)
     for template in TEMPLATES:
-        if template in found.files:
+        if template in machine.files:
             done = run(
-                kubeadm, "config", "validate", "--config", filled(found, template, tmp_path, {})
+                kubeadm, "config", "validate", "--config", filled(machine, template, tmp_path, {})
             )
             assert (done.returncode, done.stdout.strip(), done.stderr.strip()) == (0, "ok", "")
 
 
-def test_kubeadm_wants_the_sandbox_image_that_containerd_is_told(
-    kubeadm: Path, tmp_path: Path
-) -> None:
+def test_kubeadm_and_containerd_use_the_same_sandbox_image(kubeadm: Path, tmp_path: Path) -> None:
     for stack in ("local", "dev"):
         plan = stack_plan(stack)
         first = plan.control_planes[0].name
-        found = booted(plan, first)
-        path = filled(found, TEMPLATES[0], tmp_path, {})
+        machine = booted(plan, first)
+        path = filled(machine, TEMPLATES[0], tmp_path, {})
         images = run(kubeadm, "config", "images", "list", "--config", path).stdout.split()
         (pause,) = (image for image in images if "/pause:" in image)
-        assert f"sandbox = '{pause}'" in found.files["/etc/containerd/config.toml"]
+        assert f"sandbox = '{pause}'" in machine.files["/etc/containerd/config.toml"]
 
 
 @pytest.fixture(scope="module")
 def master(kubeadm: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which kubeadm has made the guide's control plane, from its user-data alone."""
+    """A folder in which kubeadm has created the guide's control plane from its user-data alone."""
     root = tmp_path_factory.mktemp("master")
-    found = booted(stack_plan("local"), "master")
-    for path, content in found.files.items():
+    machine = booted(stack_plan("local"), "master")
+    for path, content in machine.files.items():
         place = root / path.lstrip("/")
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_text(content, encoding="utf-8")
-    config = filled(found, TEMPLATES[0], root, {HERE: f"{root}{HERE}"})
+    config = filled(machine, TEMPLATES[0], root, {HERE: f"{root}{HERE}"})
     pki = root / "etc/kubernetes/pki"
     text = config.read_text(encoding="utf-8")
     config.write_text(
@@ -105,10 +103,10 @@ def flags(root: Path, component: str) -> dict[str, str]:
 
 
 def test_kubeadm_takes_our_certificate_authorities_as_they_are(master: Path) -> None:
-    found = booted(stack_plan("local"), "master")
+    machine = booted(stack_plan("local"), "master")
     for name in ("ca.crt", "ca.key", "front-proxy-ca.crt", "etcd/ca.crt", "sa.key", "sa.pub"):
         path = f"/etc/kubernetes/pki/{name}"
-        assert (master / path.lstrip("/")).read_text(encoding="utf-8") == found.files[path]
+        assert (master / path.lstrip("/")).read_text(encoding="utf-8") == machine.files[path]
 
 
 def test_kubeadm_signs_the_server_certificate_for_every_address(master: Path) -> None:
@@ -127,10 +125,10 @@ def test_the_controller_manager_gives_nodes_no_pod_range(master: Path) -> None:
 
 
 def test_the_api_server_serves_the_planned_service_range(master: Path) -> None:
-    found = flags(master, "kube-apiserver")
-    assert found["service-cluster-ip-range"] == "10.233.0.0/18"
-    assert found["advertise-address"] == "172.31.199.183"
-    assert "cloud-provider" not in found
+    arguments = flags(master, "kube-apiserver")
+    assert arguments["service-cluster-ip-range"] == "10.233.0.0/18"
+    assert arguments["advertise-address"] == "172.31.199.183"
+    assert "cloud-provider" not in arguments
 
 
 @pytest.mark.parametrize("node", ["master"])

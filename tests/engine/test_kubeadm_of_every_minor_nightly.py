@@ -30,8 +30,8 @@ def kubeadm(version: str, *arguments: str | Path) -> subprocess.CompletedProcess
     folder = places.bin if version == KUBERNETES_VERSION else places.of_kubernetes(version)
     if not (folder / "kubeadm").exists():
         pytest.fail(
-            f"Kubernetes {version} is not built: run `python -m toolchain ensure "
-            "--previous-kubernetes --next-kubernetes`, or `make nightly`"
+            f"Kubernetes {version} is not built. Run `python -m toolchain ensure "
+            "--previous-kubernetes --next-kubernetes` or `make nightly`."
         )
     return subprocess.run(  # noqa: S603 - our own tool
         [folder / "kubeadm", *arguments], capture_output=True, text=True, check=False, timeout=120

@@ -1,4 +1,4 @@
-"""A cluster goes from one Kubernetes minor to the next on its machines, by the runbook's own words.
+"""A cluster goes from one Kubernetes minor to the next by the commands of the runbook.
 
 One control plane, upgraded where it is by kubeadm, and one worker, replaced by a plain `up`.
 """
@@ -72,7 +72,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory, path: UpgradePath) -> Iterat
 
 
 def on_machine(cloud: SecondCloud, node: str, script: str) -> Done:
-    """A script on a node's machine, as root."""
+    """Run a script on a node's machine as root."""
     instance = cloud.outputs()["nodes"][node]["instanceId"]
     return cloud.run(
         *(sys.executable, "-m", "localcloud.machines.session", "--home", str(cloud.places.home)),
@@ -82,7 +82,7 @@ def on_machine(cloud: SecondCloud, node: str, script: str) -> Done:
 
 
 def runbooks_script(path: UpgradePath) -> str:
-    """What the runbook says to run on the only control plane, with this test's versions."""
+    """The runbook's commands for the only control plane, with this test's versions."""
     section = RUNBOOK.read_text(encoding="utf-8").partition("\n## One control plane\n")[2]
     script = section.partition("```sh\n")[2].partition("```")[0]
     assert re.search(r"^OLD=\S+ NEW=\S+$", script, re.MULTILINE), script
@@ -120,7 +120,7 @@ def test_the_version_alone_in_the_stack_file_is_refused_and_nothing_changes(
         done = upgrade(cloud, "--go")
     finally:
         of_kubernetes(cloud, path.old)
-    assert done.status == ExitCode.REFUSED, done.said
+    assert done.status == ExitCode.REFUSED, done.transcript
     assert "is the only control plane" in " ".join(done.err.split())
     assert cloud.outputs()["nodes"] == before
 
@@ -131,7 +131,7 @@ def test_the_only_control_plane_is_upgraded_where_it_is(
     before = pod_capacity(cloud, "master")
     standing = pools(cloud)
     done = on_machine(cloud, "master", runbooks_script(path))
-    assert done.status == 0, done.said
+    assert done.status == 0, done.transcript
     assert versions(cloud) == {
         "master": f"v{path.new}",
         "worker": f"v{path.old}",
@@ -145,8 +145,8 @@ def test_the_command_does_the_rest(cloud: SecondCloud, path: UpgradePath) -> Non
     before, standing = cloud.outputs()["nodes"], pools(cloud)
     of_kubernetes(cloud, path.new)
     shown = upgrade(cloud)
-    assert shown.status == 0, shown.said
-    assert re.findall(r"^ *\d+ +(\S+)", shown.out, re.MULTILINE) == ["workers"], shown.said
+    assert shown.status == 0, shown.transcript
+    assert re.findall(r"^ *\d+ +(\S+)", shown.out, re.MULTILINE) == ["workers"], shown.transcript
     done = upgrade(cloud, "--go")
     assert done.status == 0, cloud.explain(done)
     assert versions(cloud) == dict.fromkeys(("master", "worker", "/version"), f"v{path.new}")

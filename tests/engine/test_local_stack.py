@@ -19,44 +19,9 @@ import pytest
 from operations.engine.places import ROOT, Places
 from operations.failure import ExitCode
 from tests.engine.local_cloud import Done, SecondCloud, second_cloud
+from tests.guide_pools import GUIDE_POOLS
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(1500)]
-
-GUIDE = {
-    "master-eth0": {
-        "default": True,
-        "ips": ["172.31.199.185-172.31.199.189"],
-        "subnet": "172.31.192.0/20",
-        "gateway": "172.31.207.253",
-        "nodeName": ["master"],
-        "multusName": ["kube-system/ipvlan-eth0"],
-    },
-    "master-eth1": {
-        "default": True,
-        "ips": ["192.168.0.156-192.168.0.160"],
-        "subnet": "192.168.0.0/24",
-        "gateway": "192.168.0.253",
-        "nodeName": ["master"],
-        "multusName": ["kube-system/ipvlan-eth1"],
-    },
-    "worker-eth0": {
-        "default": True,
-        "ips": ["172.31.199.190-172.31.199.194"],
-        "subnet": "172.31.192.0/20",
-        "gateway": "172.31.207.253",
-        "nodeName": ["worker"],
-        "multusName": ["kube-system/ipvlan-eth0"],
-    },
-    "worker-eth1": {
-        "default": True,
-        "ips": ["192.168.0.161-192.168.0.165"],
-        "subnet": "192.168.0.0/24",
-        "gateway": "192.168.0.253",
-        "nodeName": ["worker"],
-        "multusName": ["kube-system/ipvlan-eth1"],
-    },
-}
-"""The specs of the guide's four SpiderIPPools, under our names."""
 
 NICS = {
     ("master", "eth0"): ("172.31.199.183", [f"172.31.199.{n}" for n in range(185, 190)]),
@@ -68,7 +33,7 @@ NICS = {
 
 
 def changed(done: Done) -> list[str]:
-    """Lines of pulumi's own summary that say something was, or would be, changed."""
+    """Lines of pulumi's summary about changes, made or planned."""
     return re.findall(
         r"^\s*[-+~]{1,2}\d* (?:to )?\d* ?(?:created?|updated?|deleted?|replaced?).*$",
         done.out,
@@ -86,7 +51,7 @@ def test_up_from_nothing_ends_with_the_table_and_the_line_to_use_kubectl_with(
         assert primary in done.out
         first, last = pods[0], pods[-1].rpartition(".")[2]
         assert f"{first}-{last}" in done.out
-    assert all(pool in done.out for pool in GUIDE)
+    assert all(pool in done.out for pool in GUIDE_POOLS)
     assert "kubectl get" in done.out
     assert cloud.config_file.read_text() == before
     assert cloud.places.secrets.stat().st_mode & 0o777 == 0o600
@@ -120,10 +85,10 @@ def test_a_preview_on_an_empty_state_shows_every_address_in_clear(
         assert all(f'"{address}"' in done.out for address in (primary, *pods)), done.out
 
 
-def test_the_state_stands_in_files_that_a_kill_leaves_whole(deployed: SecondCloud) -> None:
+def test_the_state_is_in_files_that_a_kill_leaves_whole(deployed: SecondCloud) -> None:
     backend = deployed.places.backend
-    assert [path.name for path in backend.rglob("*.json")], "the stack has a state"
-    assert list(backend.rglob("*.attrs")) == [], "they are not written by renaming"
+    assert [path.name for path in backend.rglob("*.json")], "the stack has no state"
+    assert list(backend.rglob("*.attrs")) == [], "a state file has attributes beside it"
 
 
 def test_a_second_up_changes_nothing_and_builds_nothing(deployed: SecondCloud) -> None:
@@ -137,41 +102,45 @@ def test_a_second_up_changes_nothing_and_builds_nothing(deployed: SecondCloud) -
 
 def test_after_a_refresh_a_preview_expects_no_changes(deployed: SecondCloud) -> None:
     refreshed = deployed.pulumi("refresh", "--yes")
-    assert refreshed.status == 0, refreshed.said
+    assert refreshed.status == 0, refreshed.transcript
     previewed = deployed.pulumi("preview", "--expect-no-changes")
-    assert previewed.status == 0, previewed.said
+    assert previewed.status == 0, previewed.transcript
 
 
 def test_the_api_server_has_the_guides_four_pools(deployed: SecondCloud) -> None:
     items = deployed.kubectl("get", "spiderippools")["items"]
     specs = {
-        pool["metadata"]["name"]: {k: pool["spec"].get(k) for k in GUIDE["master-eth0"]}
+        pool["metadata"]["name"]: {k: pool["spec"].get(k) for k in GUIDE_POOLS["master-eth0"]}
         for pool in items
     }
-    assert specs == GUIDE
+    assert specs == GUIDE_POOLS
 
 
 def test_the_enis_in_the_outputs_have_the_planned_addresses(deployed: SecondCloud) -> None:
     nodes = deployed.outputs()["nodes"]
-    found = {
-        (node, nic): (made["primary"], sorted(made["podAddresses"], key=_last))
+    addresses = {
+        (node, nic): (nic_outputs["primary"], sorted(nic_outputs["podAddresses"], key=_last))
         for node, value in nodes.items()
-        for nic, made in value["interfaces"].items()
+        for nic, nic_outputs in value["interfaces"].items()
     }
-    assert found == NICS
-    macs = {made["mac"] for value in nodes.values() for made in value["interfaces"].values()}
+    assert addresses == NICS
+    macs = {
+        nic_outputs["mac"]
+        for value in nodes.values()
+        for nic_outputs in value["interfaces"].values()
+    }
     assert len(macs) == len(NICS)
 
 
-def test_both_nodes_stand_with_the_provider_id_of_their_instance(deployed: SecondCloud) -> None:
+def test_both_nodes_have_the_provider_id_of_their_instance(deployed: SecondCloud) -> None:
     shown = {name: node["providerId"] for name, node in deployed.outputs()["nodes"].items()}
     items = deployed.kubectl("get", "nodes")["items"]
-    found = {node["metadata"]["name"]: node["spec"].get("providerID") for node in items}
-    assert found == shown
-    assert all(re.fullmatch(r"cn-hangzhou\.i-\w+", provider) for provider in found.values())
+    provider_ids = {node["metadata"]["name"]: node["spec"].get("providerID") for node in items}
+    assert provider_ids == shown
+    assert all(re.fullmatch(r"cn-hangzhou\.i-\w+", provider) for provider in provider_ids.values())
 
 
-def test_spiderpools_own_objects_stand(deployed: SecondCloud) -> None:
+def test_spiderpools_own_objects_exist(deployed: SecondCloud) -> None:
     configs = deployed.kubectl("get", "spidermultusconfigs", "-n", "kube-system")["items"]
     masters = {c["metadata"]["name"]: c["spec"]["ipvlan"]["master"] for c in configs}
     assert masters == {"ipvlan-eth0": ["eth0"], "ipvlan-eth1": ["eth1"]}
@@ -185,7 +154,7 @@ def test_an_address_taken_away_behind_our_back_comes_back(deployed: SecondCloud)
     done = deployed.pulumi("up", "--yes")
     assert done.status == 0, deployed.explain(done)
     spec = deployed.kubectl("get", "spiderippool", pool)["spec"]
-    assert spec["ips"] == GUIDE[pool]["ips"]
+    assert spec["ips"] == GUIDE_POOLS[pool]["ips"]
 
 
 def test_everything_comes_back_after_every_process_was_killed(deployed: SecondCloud) -> None:
@@ -195,10 +164,10 @@ def test_everything_comes_back_after_every_process_was_killed(deployed: SecondCl
     assert done.status == 0, deployed.explain(done)
     assert changed(done) == []
     assert deployed.outputs() == before
-    assert len(deployed.kubectl("get", "spiderippools")["items"]) == len(GUIDE)
+    assert len(deployed.kubectl("get", "spiderippools")["items"]) == len(GUIDE_POOLS)
 
 
-def test_a_lock_left_behind_by_a_killed_pulumi_is_told_and_released(deployed: SecondCloud) -> None:
+def test_the_lock_of_a_killed_pulumi_is_reported_and_released(deployed: SecondCloud) -> None:
     folder = deployed.places.backend / ".pulumi/locks/organization/spiderpool-alicloud/local"
     folder.mkdir(parents=True, exist_ok=True)
     stale = {
@@ -241,7 +210,7 @@ def test_a_port_in_use_is_one_sentence_and_nothing_is_started(tmp_path: Path) ->
         holder.bind(("127.0.0.1", other.port))
         holder.listen()
         done = other.operations("up", deadline=120)
-    assert done.status == ExitCode.UNPREPARED, done.said
+    assert done.status == ExitCode.UNPREPARED, done.transcript
     assert f"127.0.0.1:{other.port} is in use" in done.err
     assert len(done.err.strip().splitlines()) == 1
     assert not other.places.cloud.exists()
@@ -252,7 +221,7 @@ def test_an_address_outside_its_vswitch_is_refused_and_nothing_is_started(tmp_pa
         tmp_path / "home", changes={"address: 172.31.199.183": "address: 10.9.9.9"}
     )
     done = other.operations("up", deadline=120)
-    assert done.status == ExitCode.REFUSED, done.said
+    assert done.status == ExitCode.REFUSED, done.transcript
     assert "10.9.9.9" in done.err
     assert not other.places.cloud.exists()
 
@@ -265,7 +234,7 @@ def test_a_missing_tool_is_one_sentence(tmp_path: Path) -> None:
         *("--eip-range", other.eip_range, "--tools", str(tmp_path / "nothing-built")),
         env={"PATH": "/nowhere"},
     )
-    assert done.status == ExitCode.UNPREPARED, done.said
+    assert done.status == ExitCode.UNPREPARED, done.transcript
     assert "go is not on PATH" in done.err
     assert not other.places.cloud.exists()
 

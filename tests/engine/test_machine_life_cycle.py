@@ -1,8 +1,8 @@
 """Edits of a running cluster, one after another on the same machines: one control plane, then
 three, then one again.
 
-After each edit the cluster is the one it was before (its uid and its objects), no write that was
-acknowledged is lost, and the next preview is empty.
+After each edit the cluster has the same uid and objects as before, no acknowledged write is lost,
+and the next preview is empty.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ import yaml
 
 from tests.engine.lifecycle.light_cloud import LightCloud
 from tests.engine.local_cloud import CLUSTER, Done, SecondCloud, second_cloud
-from tests.engine.test_three_control_planes import INTERFACES, ZONES, is_ready
+from tests.engine.test_three_control_planes import is_ready
+from tests.engine.three_zones import MASTERS, use_three_zones
 from tests.engine.writing_client import Writes, stored, writing
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
 
 EARLIER_IMAGE = "ubuntu_24_04_x64_20G_alibase_20260815.vhd"
-PLANES = ("masters-0", "masters-1", "masters-2")
 
 SILENCE_OF_ONE = 60.0
 """Seconds: a bound for a restart of the only API server; measured on two cores, see
@@ -37,7 +37,7 @@ SILENCE_OF_THREE = 20.0
 
 @dataclass(kw_only=True)
 class LifeCycle:
-    """A cluster whose stack file is edited for good."""
+    """A cluster whose stack file keeps each edit."""
 
     cloud: SecondCloud
     document: dict[str, Any]
@@ -45,9 +45,9 @@ class LifeCycle:
 
     @property
     def cluster(self) -> dict[str, Any]:
-        found = self.document["config"][CLUSTER]
-        assert isinstance(found, dict)
-        return found
+        cluster = self.document["config"][CLUSTER]
+        assert isinstance(cluster, dict)
+        return cluster
 
     def write(self) -> None:
         self.cloud.config_file.write_text(yaml.safe_dump(self.document, sort_keys=False))
@@ -110,7 +110,7 @@ class LifeCycle:
         # A Deployment that is not available yet shows as a change of its refreshed status.
         self.until(self._is_available, within=240)
         done = self.preview("--expect-no-changes")
-        assert done.status == 0, done.said
+        assert done.status == 0, done.transcript
 
     def _is_available(self) -> bool:
         deployments = self.cloud.kubectl("get", "deployments", "-A")["items"]
@@ -133,45 +133,18 @@ class LifeCycle:
             time.sleep(1)
 
 
-def one_zone_each(document: dict[str, Any]) -> None:
-    cluster = document["config"][CLUSTER]
-    cluster["name"] = "cycle"
-    cluster["network"] = {
-        "vpc": {"cidr": "10.64.0.0/16"},
-        "subnets": {
-            name: {
-                "zones": {
-                    zone: {"cidr": f"10.64.{first + 32 * at}.0/19"} for at, zone in enumerate(ZONES)
-                }
-            }
-            for name, first in (("primary", 0), ("secondary", 128))
-        },
-    }
-    pool = {"instanceType": "ecs.g7.large", "interfaces": INTERFACES}
-    cluster["nodePools"] = {
-        "masters": {
-            **pool,
-            "role": "control-plane",
-            "zones": list(ZONES),
-            "count": 1,
-            "firstBlock": 1,
-        },
-        "workers": {**pool, "zones": [ZONES[0]], "count": 1, "firstBlock": 17},
-    }
-
-
 @pytest.fixture(scope="module")
 def cycle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LifeCycle]:
     cloud = second_cloud(tmp_path_factory.mktemp("cycle") / "home")
-    made = LifeCycle(cloud=cloud, document=yaml.safe_load(cloud.config_file.read_text()))
-    one_zone_each(made.document)
-    made.write()
+    life_cycle = LifeCycle(cloud=cloud, document=yaml.safe_load(cloud.config_file.read_text()))
+    use_three_zones(life_cycle.document, name="cycle", control_planes=1)
+    life_cycle.write()
     try:
         done = cloud.operations("up")
         assert done.status == 0, cloud.explain(done)
-        made.uid = made.cluster_uid()
-        made.until(lambda: {"masters-0", "workers-0"} <= set(made.nodes()))
-        yield made
+        life_cycle.uid = life_cycle.cluster_uid()
+        life_cycle.until(lambda: {"masters-0", "workers-0"} <= set(life_cycle.nodes()))
+        yield life_cycle
     finally:
         cloud.operations("down", "--discard", deadline=120)
         cloud.kill_everything()
@@ -183,7 +156,7 @@ def test_another_image_for_the_only_control_plane_is_refused_by_the_preview(
     cycle.cluster["nodePools"]["masters"]["image"] = EARLIER_IMAGE
     done = cycle.preview()
     assert done.status != 0
-    assert "keeps its machine" in " ".join(done.out.split()), done.said
+    assert "keeps its machine" in " ".join(done.out.split()), done.transcript
     del cycle.cluster["nodePools"]["masters"]["image"]
     cycle.is_settled()
 
@@ -219,7 +192,7 @@ def test_one_control_plane_becomes_three_by_a_plain_edit(cycle: LifeCycle) -> No
     cycle.cluster["nodePools"]["masters"]["count"] = 3
     writes = cycle.edited("grows")
     assert before.items() <= cycle.instances().items()
-    assert cycle.members() == set(PLANES)
+    assert cycle.members() == set(MASTERS)
     assert writes.longest_silence < SILENCE_OF_ONE, writes.refusals
     cycle.is_settled()
 
@@ -228,11 +201,11 @@ def test_another_image_replaces_three_control_planes_one_at_a_time(cycle: LifeCy
     before = cycle.instances()
     cycle.cluster["nodePools"]["masters"]["image"] = EARLIER_IMAGE
     shown = cycle.preview("--diff")
-    assert shown.status == 0, shown.said
+    assert shown.status == 0, shown.transcript
     writes = cycle.edited("image")
     after = cycle.instances()
-    assert {name for name in before if before[name] != after[name]} == set(PLANES)
-    assert cycle.members() == set(PLANES)
+    assert {name for name in before if before[name] != after[name]} == set(MASTERS)
+    assert cycle.members() == set(MASTERS)
     assert writes.longest_silence < SILENCE_OF_THREE, writes.refusals
     assert not cycle.calls("ReplaceSystemDisk")
     cycle.is_settled()

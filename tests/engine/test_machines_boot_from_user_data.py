@@ -1,4 +1,4 @@
-"""Machines that know nothing but their user-data become a cluster, and survive losing one.
+"""Machines with nothing but their user-data become a cluster, which survives the loss of one.
 
 The real kubeadm, etcd and control plane run in each machine; nothing of the cloud or of Pulumi.
 """
@@ -89,7 +89,7 @@ class Bed:
         return instance(node + suffix, nics, base64.b64decode(encoded).decode())
 
     def expose(self, node: str) -> None:
-        """Lead the public address to this node."""
+        """Forward the public address to this node."""
         self.cloud.addresses = [
             {
                 "id": "eip-1",
@@ -117,22 +117,20 @@ class Bed:
 
     def node(self, name: str) -> dict[str, Any]:
         """The Node; empty while the API server does not answer."""
-        found: dict[str, Any] = (
-            yaml.safe_load(self.kubectl("get", "node", name, "-o", "yaml")) or {}
-        )
-        return found
+        node: dict[str, Any] = yaml.safe_load(self.kubectl("get", "node", name, "-o", "yaml")) or {}
+        return node
 
     def annotation(self, node: str, name: str) -> str:
         """One annotation of a Node; empty without it."""
-        found = self.node(node).get("metadata", {}).get("annotations") or {}
-        return str(found.get(name, ""))
+        annotations = self.node(node).get("metadata", {}).get("annotations") or {}
+        return str(annotations.get(name, ""))
 
     def annotate(self, node: str, name: str, value: str) -> None:
-        """As the program does, with the administrator's rights."""
+        """Annotate a Node with the administrator's rights, as the program does."""
         self.kubectl("annotate", "--overwrite", "node", node, f"{name}={value}")
 
     def on(self, instance_id: str, *command: str) -> str:
-        """What a command says on a machine."""
+        """Standard output of a command on a machine."""
         done = subprocess.run(  # noqa: S603 - our own module
             [
                 *(sys.executable, "-m", "localcloud.machines.session"),
@@ -147,7 +145,7 @@ class Bed:
         return done.stdout
 
     def members(self, instance_id: str) -> set[str]:
-        """Addresses of the members that the etcd of a machine knows."""
+        """Addresses of the etcd members according to the etcd of a machine."""
         pki = "/etc/kubernetes/pki/etcd"
         listed = self.on(
             instance_id,
@@ -155,11 +153,11 @@ class Bed:
             *("--cert", f"{pki}/healthcheck-client.crt", "--key", f"{pki}/healthcheck-client.key"),
             "https://127.0.0.1:2379/v3/cluster/member/list",
         )
-        found = yaml.safe_load(listed) or {}
-        return {urlsplit(m["peerURLs"][0]).hostname or "" for m in found.get("members", ())}
+        response = yaml.safe_load(listed) or {}
+        return {urlsplit(m["peerURLs"][0]).hostname or "" for m in response.get("members", ())}
 
     def until_ended(self, instances: Sequence[str], *, within: float) -> dict[str, str]:
-        """Last line of each program's progress, once all have ended one way or the other."""
+        """The last progress line of each machine's program, once all have succeeded or failed."""
         deadline = time.monotonic() + within
         while time.monotonic() < deadline:
             last = {name: self._last_line(name) for name in instances}
@@ -175,27 +173,27 @@ class Bed:
 
 @pytest.fixture(scope="module")
 def bed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bed]:
-    """Three control planes in the guide's network, and a worker that nobody has made yet."""
+    """Three control planes in the guide's network, and a worker without a machine yet."""
     text = (ROOT / "stacks" / "Pulumi.local.yaml").read_text(encoding="utf-8")
     document = yaml.safe_load(text)["config"]["spiderpool-alicloud:cluster"]
     pools = document["nodePools"]
     for pool, first_block, count in ((pools["masters"], 1, 3), (pools["workers"], 9, 1)):
         del pool["nodes"]
         pool |= {"count": count, "firstBlock": first_block}
-    made = Bed(tmp_path_factory.mktemp("bed"), planned(document), os.urandom)
-    made.expose("masters-1")
+    bed = Bed(tmp_path_factory.mktemp("bed"), planned(document), os.urandom)
+    bed.expose("masters-1")
     soon = int(time.time()) + CREATION_SECONDS
-    made.cloud.change(
-        *(made.machine(node.name, creation_ends=soon) for node in made.plan.control_planes)
+    bed.cloud.change(
+        *(bed.machine(node.name, creation_ends=soon) for node in bed.plan.control_planes)
     )
-    supervisor = Supervisor(made.cloud.home, TOOLS)
+    supervisor = Supervisor(bed.cloud.home, TOOLS)
     try:
-        yield made
+        yield bed
     finally:
         # Three control planes take their time to end.
         supervisor.process.terminate()
         supervisor.process.wait(120)
-        made.cloud.close()
+        bed.cloud.close()
 
 
 @pytest.fixture(scope="module")
@@ -218,9 +216,9 @@ def test_three_control_planes_form_one_cluster_without_uploaded_certificates(for
 
 def test_each_node_says_which_instance_it_is_and_how_many_pods_it_takes(formed: Bed) -> None:
     for node in formed.plan.control_planes:
-        found = yaml.safe_load(formed.kubectl("get", "node", node.name, "-o", "yaml"))
-        assert found["spec"]["providerID"] == f"cn-hangzhou.i-{node.name}"
-        assert found["status"]["capacity"]["pods"] == str(node.max_pods)
+        registered = yaml.safe_load(formed.kubectl("get", "node", node.name, "-o", "yaml"))
+        assert registered["spec"]["providerID"] == f"cn-hangzhou.i-{node.name}"
+        assert registered["status"]["capacity"]["pods"] == str(node.max_pods)
 
 
 def test_every_node_says_that_it_has_a_unit(formed: Bed) -> None:
@@ -335,8 +333,8 @@ def test_a_lost_first_control_plane_is_replaced_in_place(formed: Bed) -> None:
     formed.cloud.change(formed.machine("masters-0", suffix="-new"))
     ended = formed.until_ended(["i-masters-0-new"], within=REPLACED_WITHIN)
     assert ": done, " in ended["i-masters-0-new"], formed.cloud.consoles["i-masters-0-new"][-3000:]
-    found = yaml.safe_load(formed.kubectl("get", "node", "masters-0", "-o", "yaml"))
-    assert found["spec"]["providerID"] == "cn-hangzhou.i-masters-0-new"
+    node = yaml.safe_load(formed.kubectl("get", "node", "masters-0", "-o", "yaml"))
+    assert node["spec"]["providerID"] == "cn-hangzhou.i-masters-0-new"
     console = formed.cloud.consoles["i-masters-0-new"]
     assert "removes etcd member" in console
     assert "kubeadm init" not in console.replace("kubeadm init phase", "")
@@ -368,5 +366,5 @@ def test_a_worker_waits_until_the_node_of_the_machine_before_it_is_gone(
     formed.kubectl("delete", "node", "workers-0", "--wait=false")
     ended = formed.until_ended(["i-workers-0"], within=REPLACED_WITHIN)
     assert ": done, " in ended["i-workers-0"], formed.cloud.consoles["i-workers-0"][-3000:]
-    found = yaml.safe_load(formed.kubectl("get", "node", "workers-0", "-o", "yaml"))
-    assert found["spec"]["providerID"] == "cn-hangzhou.i-workers-0"
+    node = yaml.safe_load(formed.kubectl("get", "node", "workers-0", "-o", "yaml"))
+    assert node["spec"]["providerID"] == "cn-hangzhou.i-workers-0"

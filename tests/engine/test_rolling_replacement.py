@@ -1,4 +1,4 @@
-"""Workers go one at a time, empty, and the next one waits: by the real engine, in a plain `up`."""
+"""A plain `up` of the real engine drains and replaces workers one at a time."""
 
 from __future__ import annotations
 
@@ -91,8 +91,8 @@ def test_another_image_replaces_workers_one_at_a_time_and_empty(rolling: Rolling
         assert worker not in seen.web.values()
         assert set(WORKERS) - {worker} == seen.open_workers
     nodes = rolling.cloud.kubectl("get", "nodes")["items"]
-    held = {n["metadata"]["name"]: n["spec"]["providerID"].rpartition(".")[2] for n in nodes}
-    assert {worker: held[worker] for worker in WORKERS} == after
+    instances = {n["metadata"]["name"]: n["spec"]["providerID"].rpartition(".")[2] for n in nodes}
+    assert {worker: instances[worker] for worker in WORKERS} == after
 
 
 def test_a_budget_that_never_allows_it_keeps_the_worker_and_says_why(
@@ -103,7 +103,7 @@ def test_a_budget_that_never_allows_it_keeps_the_worker_and_says_why(
     with rolling.edited(of_current_image):
         done = rolling.up(SPIDERPOOL_ALICLOUD_DRAIN_SECONDS="4")
     assert done.status != 0
-    assert "first was not empty after 4 s" in done.out, done.said
+    assert "first was not empty after 4 s" in done.out, done.transcript
     assert "disruption budget" in done.out
     assert rolling.instances() == before
     rolling.apply(budget(minAvailable=1))

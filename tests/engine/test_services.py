@@ -1,4 +1,4 @@
-"""Traffic's way in on the local cloud: Nodes, load balancers and rights of the cloud controller.
+"""The cloud controller on the local cloud: its Nodes, load balancers and rights.
 
 The deployment is shared with test_verify_for_real.py, whose last test destroys it.
 """
@@ -54,12 +54,12 @@ REFUSED: Sequence[tuple[str, str, str]] = (
 
 
 def within(seconds: float, what: str, look: Callable[[], Any]) -> Any:  # noqa: ANN401
-    """What `look` finds, once it finds something."""
+    """The first result of `look` that is true."""
     until = time.monotonic() + seconds
-    while not (found := look()):
+    while not (observed := look()):
         assert time.monotonic() < until, f"after {seconds} s: {what}"
         time.sleep(1)
-    return found
+    return observed
 
 
 def listening(served: SecondCloud, clb: str) -> set[tuple[int, str, str]]:
@@ -82,20 +82,20 @@ def behind(served: SecondCloud, clb: str) -> set[tuple[str, str, str]]:
 
 def clb_at(served: SecondCloud, address: str) -> dict[str, Any]:
     answer = openapi(served).slb("DescribeLoadBalancers", Address=address)
-    (found,) = answer["LoadBalancers"]["LoadBalancer"]
-    return dict(found)
+    (load_balancer,) = answer["LoadBalancers"]["LoadBalancer"]
+    return dict(load_balancer)
 
 
 def test_nodes_are_initialised_and_coredns_runs_on_pool_addresses(served: SecondCloud) -> None:
     nodes = {n["metadata"]["name"]: n for n in served.kubectl("get", "nodes")["items"]}
     outputs = served.outputs()
-    for name, made in outputs["nodes"].items():
+    for name, output in outputs["nodes"].items():
         node = nodes[name]
         assert "taints" not in node["spec"]
         assert node["metadata"]["labels"]["topology.kubernetes.io/zone"] == "cn-hangzhou-i"
         assert node["metadata"]["labels"]["node.kubernetes.io/instance-type"] == "ecs.g7.large"
         addresses = [a["address"] for a in node["status"]["addresses"] if a["type"] == "InternalIP"]
-        assert addresses == [made["interfaces"]["eth0"]["primary"]]
+        assert addresses == [output["interfaces"]["eth0"]["primary"]]
 
     def running() -> list[str]:
         pods = served.kubectl("get", "pods", "-n", "kube-system", "-l", "k8s-app=kube-dns")["items"]
@@ -107,11 +107,11 @@ def test_nodes_are_initialised_and_coredns_runs_on_pool_addresses(served: Second
 
 def test_sample_apps_run_on_both_networks_of_both_nodes(served: SecondCloud) -> None:
     pods = served.kubectl("get", "pods", "-n", "default")["items"]
-    found = {(p["metadata"]["labels"]["app"], p["spec"]["nodeName"]): p["status"] for p in pods}
-    assert set(found) == {
+    statuses = {(p["metadata"]["labels"]["app"], p["spec"]["nodeName"]): p["status"] for p in pods}
+    assert set(statuses) == {
         (a, n) for a in ("test-app-1", "test-app-2") for n in ("master", "worker")
     }
-    for (app, _), status in found.items():
+    for (app, _), status in statuses.items():
         first = "172.31." if app == "test-app-1" else "192.168.0."
         assert status["podIP"].startswith(first)
 
@@ -148,20 +148,20 @@ def test_the_guide_s_services_have_a_clb_with_the_worker_behind_it(
     )
 
 
-def test_pods_stand_behind_a_clb_by_the_eni_that_holds_their_address(served: SecondCloud) -> None:
+def test_the_backends_of_a_clb_are_the_enis_of_the_pods(served: SecondCloud) -> None:
     outputs = served.outputs()
     clb = clb_at(served, outputs["services"]["inner"]["address"])
     pods = served.kubectl("get", "pods", "-l", "app=test-app-2")["items"]
     enis = {name: node["interfaces"]["eth1"]["eniId"] for name, node in outputs["nodes"].items()}
-    wanted = {("eni", enis[p["spec"]["nodeName"]], p["status"]["podIP"]) for p in pods}
+    expected = {("eni", enis[p["spec"]["nodeName"]], p["status"]["podIP"]) for p in pods}
     within(
         60,
         "each pod stands behind it",
-        lambda: behind(served, clb["LoadBalancerId"]) == wanted,
+        lambda: behind(served, clb["LoadBalancerId"]) == expected,
     )
 
 
-def test_an_nlb_stands_in_the_stack_s_two_vswitches(served: SecondCloud) -> None:
+def test_an_nlb_is_in_the_stacks_two_vswitches(served: SecondCloud) -> None:
     (nlb,) = openapi(served).nlb("ListLoadBalancers")["LoadBalancers"]
     ids = served.outputs()["vswitchIds"]
     assert {(z["ZoneId"], z["VSwitchId"]) for z in nlb["ZoneMappings"]} == {
@@ -182,9 +182,9 @@ def test_the_stack_s_rules_admit_the_health_checks_of_the_nlb(served: SecondClou
 
 def test_it_acts_with_the_role_of_its_machine_and_is_never_refused(served: SecondCloud) -> None:
     calls = ask(CloudPlaces(home=served.places.home), "GET", "/calls?after=0")
-    made = [c for c in calls if c["action"] == "CreateLoadBalancer"]
-    assert len(made) == len(SERVICES)
-    assert all("guide-cn-hangzhou-ccm" in c["principal"] for c in made), made[0]
+    creations = [c for c in calls if c["action"] == "CreateLoadBalancer"]
+    assert len(creations) == len(SERVICES)
+    assert all("guide-cn-hangzhou-ccm" in c["principal"] for c in creations), creations[0]
     assert [c for c in calls if c["code"] == "Forbidden.RAM"] == []
 
 
@@ -216,16 +216,16 @@ def review(verb: str, what: str, namespace: str) -> dict[str, Any]:
 
 
 def verdicts_on(served: SecondCloud, reviews: Sequence[dict[str, Any]]) -> list[bool]:
-    """What the API server says to each, asked by one kubectl."""
+    """The API server's answer to each review, asked by one kubectl."""
     path = served.places.home / "reviews.json"
     path.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": list(reviews)}))
     text = served.run("kubectl", "create", "-f", str(path), "-o", "json", check=True).out.strip()
-    found = []
+    verdicts = []
     while text:
         document, end = json.JSONDecoder().raw_decode(text)
-        found += [bool(r["status"]["allowed"]) for r in document.get("items", [document])]
+        verdicts += [bool(r["status"]["allowed"]) for r in document.get("items", [document])]
         text = text[end:].strip()
-    return found
+    return verdicts
 
 
 def test_its_service_account_may_do_what_it_does_and_no_more(served: SecondCloud) -> None:
@@ -235,11 +235,11 @@ def test_its_service_account_may_do_what_it_does_and_no_more(served: SecondCloud
         for verbs, what, namespace in table
         for verb in verbs.split()
     ]
-    found = verdicts_on(served, [review(verb, what, place) for verb, what, place, _ in asked])
-    assert len(found) == len(asked)
+    verdicts = verdicts_on(served, [review(verb, what, place) for verb, what, place, _ in asked])
+    assert len(verdicts) == len(asked)
     wrong = [
         f"{verb} {what} in {place!r}: {'allowed' if allowed else 'refused'}"
-        for (verb, what, place, expected), allowed in zip(asked, found, strict=True)
+        for (verb, what, place, expected), allowed in zip(asked, verdicts, strict=True)
         if allowed is not expected
     ]
     assert wrong == []
@@ -263,17 +263,19 @@ def test_verbs_run_as_its_service_account(
     served: SecondCloud, command: tuple[str, ...], *, refused: bool
 ) -> None:
     done = served.run("kubectl", *command, f"--as={ACCOUNT}")
-    assert (done.status != 0) is refused, done.said
-    assert ("is forbidden" in done.err.lower() or "cannot" in done.err) is refused, done.said
+    assert (done.status != 0) is refused, done.transcript
+    assert ("is forbidden" in done.err.lower() or "cannot" in done.err) is refused, done.transcript
 
 
 def create_service(served: SecondCloud, name: str, **annotations: str) -> None:
     prefix = "service.beta.kubernetes.io/alibaba-cloud-loadbalancer-"
-    said = {prefix + key.replace("_", "-"): value for key, value in annotations.items()}
+    prefixed_annotations = {
+        prefix + key.replace("_", "-"): value for key, value in annotations.items()
+    }
     service = {
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": {"name": name, "annotations": said},
+        "metadata": {"name": name, "annotations": prefixed_annotations},
         "spec": {
             "type": "LoadBalancer",
             "selector": {"app": "test-app-2"},
@@ -295,8 +297,8 @@ def test_what_the_api_refuses_stands_in_the_service_s_events(served: SecondCloud
 
 def test_a_deleted_service_takes_its_protected_load_balancer_along(served: SecondCloud) -> None:
     def present() -> int:
-        found = openapi(served).slb("DescribeLoadBalancers")
-        return len(found["LoadBalancers"]["LoadBalancer"])
+        response = openapi(served).slb("DescribeLoadBalancers")
+        return len(response["LoadBalancers"]["LoadBalancer"])
 
     before = present()
     create_service(served, "passing")
@@ -313,4 +315,4 @@ def test_a_deleted_service_takes_its_protected_load_balancer_along(served: Secon
 
 def test_a_second_up_changes_nothing(served: SecondCloud) -> None:
     done = served.pulumi("preview", "--expect-no-changes")
-    assert done.status == 0, done.said
+    assert done.status == 0, done.transcript

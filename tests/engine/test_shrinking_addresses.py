@@ -1,4 +1,4 @@
-"""Pod addresses leave and come on a booted control plane, whose machine no roll-out empties.
+"""Pod addresses are removed from and added to a running control plane, which is never drained.
 
 The deployment is shared with test_services.py and test_verify_for_real.py.
 """
@@ -20,7 +20,7 @@ ALL = "192.168.0.156-192.168.0.160"
 
 @pytest.fixture
 def stack_file(served: SecondCloud) -> Iterator[dict[str, Any]]:
-    """The stack file's document to be edited by `write`; as it was again afterwards."""
+    """The stack file's document for `write`; the file is restored afterwards."""
     text = served.config_file.read_text()
     yield yaml.safe_load(text)
     served.config_file.write_text(text)
@@ -46,7 +46,7 @@ def pool(served: SecondCloud) -> tuple[str, ...]:
 
 def expects_no_changes(served: SecondCloud) -> None:
     done = served.pulumi("preview", "--expect-no-changes")
-    assert done.status == 0, done.said
+    assert done.status == 0, done.transcript
 
 
 def test_an_address_that_a_pod_has_does_not_leave(
@@ -60,7 +60,7 @@ def test_an_address_that_a_pod_has_does_not_leave(
     named = f"default/{holder['metadata']['name']} (192.168.0.156)"
     for done in (served.pulumi("preview"), up(served)):
         assert done.status != 0
-        assert named in f"{done.out}{done.err}", done.said
+        assert named in f"{done.out}{done.err}", done.transcript
     assert pool(served) == (ALL,)
     assert len(served.outputs()["nodes"]["master"]["interfaces"]["eth1"]["podAddresses"]) == 5
 
@@ -75,7 +75,7 @@ def test_a_free_address_leaves_the_pool_and_then_the_eni(
     set_master_eth1(stack_file, "192.168.0.156-192.168.0.159", 4)
     write(served, stack_file)
     done = up(served)
-    assert done.status == 0, done.said
+    assert done.status == 0, done.transcript
     assert pool(served) == ("192.168.0.156-192.168.0.159",)
     outputs = served.outputs()["nodes"]["master"]["interfaces"]["eth1"]
     assert outputs["podAddresses"] == [f"192.168.0.{n}" for n in range(156, 160)]
@@ -84,9 +84,9 @@ def test_a_free_address_leaves_the_pool_and_then_the_eni(
 
 def test_it_comes_back_on_the_eni_and_then_in_the_pool(served: SecondCloud) -> None:
     preview = served.pulumi("preview")
-    assert preview.status == 0, preview.said
+    assert preview.status == 0, preview.transcript
     done = up(served)
-    assert done.status == 0, done.said
+    assert done.status == 0, done.transcript
     assert pool(served) == (ALL,)
     expects_no_changes(served)
 
@@ -99,9 +99,9 @@ def test_the_first_change_of_a_port_has_a_preview_and_keeps_the_address(
     services["tcp-service"]["ports"]["tcp"] = {"port": 998, "targetPort": 80}
     write(served, stack_file)
     preview = served.pulumi("preview")
-    assert preview.status == 0, preview.said
+    assert preview.status == 0, preview.transcript
     done = up(served)
-    assert done.status == 0, done.said
+    assert done.status == 0, done.transcript
     assert served.outputs()["services"]["tcp-service"]["address"] == before
     ports = served.kubectl("get", "service", "tcp-service")["spec"]["ports"]
     assert [(p["name"], p["port"]) for p in ports] == [("tcp", 998)]
@@ -110,5 +110,5 @@ def test_the_first_change_of_a_port_has_a_preview_and_keeps_the_address(
 
 def test_the_port_goes_back(served: SecondCloud) -> None:
     done = up(served)
-    assert done.status == 0, done.said
+    assert done.status == 0, done.transcript
     expects_no_changes(served)

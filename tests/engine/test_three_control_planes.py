@@ -1,7 +1,7 @@
 """Three control planes behind an intranet CLB, one of them lost and replaced by `up`.
 
 Nodes reach the API server through the CLB's address in the VPC, pulumi and kubectl through the EIP
-on the CLB. The lost one is the first: the one that made the cluster.
+on the CLB. The lost one is the first, which created the cluster.
 """
 
 from __future__ import annotations
@@ -18,74 +18,41 @@ import pytest
 import yaml
 
 from tests.engine.lifecycle.official_sdk import client, models
-from tests.engine.local_cloud import CLUSTER, Done, SecondCloud, second_cloud
+from tests.engine.local_cloud import Done, SecondCloud, second_cloud
+from tests.engine.three_zones import MASTERS, use_three_zones
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
-
-ZONES = ("cn-hangzhou-i", "cn-hangzhou-j", "cn-hangzhou-k")
-MASTERS = ("masters-0", "masters-1", "masters-2")
-INTERFACES = {
-    "eth0": {"subnet": "primary", "podAddresses": 5},
-    "eth1": {"subnet": "secondary", "podAddresses": 5},
-}
-
-
-def three_zones(document: dict[str, Any]) -> None:
-    cluster = document["config"][CLUSTER]
-    cluster["name"] = "three"
-    cluster["network"] = {
-        "vpc": {"cidr": "10.64.0.0/16"},
-        "subnets": {
-            name: {
-                "zones": {
-                    zone: {"cidr": f"10.64.{first + 32 * at}.0/19"} for at, zone in enumerate(ZONES)
-                }
-            }
-            for name, first in (("primary", 0), ("secondary", 128))
-        },
-    }
-    pool = {"instanceType": "ecs.g7.large", "interfaces": INTERFACES}
-    cluster["nodePools"] = {
-        "masters": {
-            **pool,
-            "role": "control-plane",
-            "zones": list(ZONES),
-            "count": 3,
-            "firstBlock": 1,
-        },
-        "workers": {**pool, "zones": [ZONES[0]], "count": 1, "firstBlock": 17},
-    }
 
 
 @dataclass
 class Answers:
-    """What /readyz said through the EIP, twice a second."""
+    """The answers of /readyz through the EIP, twice a second."""
 
     good: int = 0
     longest_silence: float = 0.0
-    said: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
 
 
 @contextmanager
 def asked(url: str) -> Iterator[Answers]:
     """Ask on a connection of its own each time, as a new client would."""
-    found, ends = Answers(), threading.Event()
+    answers, ends = Answers(), threading.Event()
 
     def run() -> None:
         last = time.monotonic()
         while not ends.wait(0.5):
             try:
                 reply = httpx.get(f"{url}/readyz", timeout=3, verify=False)  # noqa: S501 - only whether it answers
-                found.good += reply.status_code == 200
+                answers.good += reply.status_code == 200
                 last = time.monotonic()
             except httpx.HTTPError as error:
-                found.said.append(str(error))
-            found.longest_silence = max(found.longest_silence, time.monotonic() - last)
+                answers.errors.append(str(error))
+            answers.longest_silence = max(answers.longest_silence, time.monotonic() - last)
 
     thread = threading.Thread(target=run)
     thread.start()
     try:
-        yield found
+        yield answers
     finally:
         ends.set()
         thread.join(30)
@@ -93,17 +60,17 @@ def asked(url: str) -> Iterator[Answers]:
 
 @pytest.fixture(scope="module")
 def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecondCloud]:
-    made = second_cloud(tmp_path_factory.mktemp("three") / "home")
-    document = yaml.safe_load(made.config_file.read_text())
-    three_zones(document)
-    made.config_file.write_text(yaml.safe_dump(document, sort_keys=False))
+    cloud = second_cloud(tmp_path_factory.mktemp("three") / "home")
+    document = yaml.safe_load(cloud.config_file.read_text())
+    use_three_zones(document, name="three", control_planes=3)
+    cloud.config_file.write_text(yaml.safe_dump(document, sort_keys=False))
     try:
-        done = made.operations("up")
-        assert done.status == 0, made.explain(done)
-        yield made
+        done = cloud.operations("up")
+        assert done.status == 0, cloud.explain(done)
+        yield cloud
     finally:
-        made.operations("down", "--discard", deadline=120)
-        made.kill_everything()
+        cloud.operations("down", "--discard", deadline=120)
+        cloud.kill_everything()
 
 
 def nodes(cloud: SecondCloud) -> dict[str, Mapping[str, Any]]:
@@ -116,23 +83,23 @@ def is_ready(node: Mapping[str, Any]) -> bool:
 
 
 def api_servers(cloud: SecondCloud) -> set[str]:
-    """Who stands behind `kubernetes.default`: each API server writes itself in."""
+    """The endpoints of `kubernetes.default`, where each API server adds itself."""
     slices = cloud.kubectl(
         "get", "endpointslices", "-l", "kubernetes.io/service-name=kubernetes", "-n", "default"
     )["items"]
-    return {a for found in slices for e in found["endpoints"] for a in e["addresses"]}
+    return {a for item in slices for e in item["endpoints"] for a in e["addresses"]}
 
 
 def test_all_nodes_are_ready_and_three_api_servers_serve(three: SecondCloud) -> None:
-    found = nodes(three)
-    assert set(found) == {*MASTERS, "workers-0"}
-    assert all(is_ready(node) for node in found.values())
+    by_name = nodes(three)
+    assert set(by_name) == {*MASTERS, "workers-0"}
+    assert all(is_ready(node) for node in by_name.values())
     assert api_servers(three) == {"10.64.0.16", "10.64.32.32", "10.64.64.48"}
 
 
 def test_the_next_up_has_nothing_to_do(three: SecondCloud) -> None:
     done = three.pulumi("preview", "--expect-no-changes")
-    assert done.status == 0, done.said
+    assert done.status == 0, done.transcript
 
 
 def test_the_first_control_plane_is_replaced_while_the_others_answer(three: SecondCloud) -> None:
@@ -147,16 +114,16 @@ def test_the_first_control_plane_is_replaced_while_the_others_answer(three: Seco
         done: Done = three.operations("up")
         assert done.status == 0, three.explain(done)
     assert answers.good > 20
-    assert answers.longest_silence < 15, answers.said
+    assert answers.longest_silence < 15, answers.errors
     after = three.outputs()["nodes"]["masters-0"]
     assert after["instanceId"] != lost
     assert after["interfaces"] == outputs["nodes"]["masters-0"]["interfaces"]
 
     until = time.monotonic() + 120
     while time.monotonic() < until:
-        found = nodes(three)
-        provider = found.get("masters-0", {}).get("spec", {}).get("providerID", before)
-        if provider != before and all(is_ready(node) for node in found.values()):
+        current = nodes(three)
+        provider = current.get("masters-0", {}).get("spec", {}).get("providerID", before)
+        if provider != before and all(is_ready(node) for node in current.values()):
             break
         time.sleep(1)
     assert nodes(three)["masters-0"]["spec"]["providerID"].endswith(after["instanceId"])

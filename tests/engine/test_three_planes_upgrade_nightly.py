@@ -18,7 +18,8 @@ from tests.engine.kubernetes_versions import (
 )
 from tests.engine.lifecycle.light_cloud import previewed
 from tests.engine.local_cloud import SecondCloud, second_cloud
-from tests.engine.test_three_control_planes import MASTERS, asked, three_zones
+from tests.engine.test_three_control_planes import asked
+from tests.engine.three_zones import MASTERS, use_three_zones
 
 pytestmark = [pytest.mark.nightly, pytest.mark.timeout(3600)]
 
@@ -40,7 +41,7 @@ def three_planes(
     path.need_both()
     cloud = second_cloud(tmp_path_factory.mktemp("three-planes") / "home")
     document = yaml.safe_load(cloud.config_file.read_text())
-    three_zones(document)
+    use_three_zones(document, name="three", control_planes=3)
     cloud.config_file.write_text(yaml.safe_dump(document, sort_keys=False))
     of_kubernetes(cloud, path.old)
     try:
@@ -71,13 +72,13 @@ def test_one_command_replaces_every_machine_while_the_api_answers(
     before, standing = cloud.outputs(), pools(cloud)
     of_kubernetes(cloud, path.new)
     shown = upgrade(cloud)
-    assert shown.status == 0, shown.said
+    assert shown.status == 0, shown.transcript
     targets = re.findall(r"^ *\d+ +\S+(?: \S+)* {2,}(\S+)", shown.out, re.MULTILINE)
-    assert targets == ["kubeadm-config", *MASTERS, "kube-proxy", "workers-0"], shown.said
+    assert targets == ["kubeadm-config", *MASTERS, "kube-proxy", "workers-0"], shown.transcript
     with asked(before["apiEndpoint"]) as answers:
         done = upgrade(cloud, "--go")
     assert done.status == 0, cloud.explain(done)
-    assert answers.longest_silence < 15, answers.said
+    assert answers.longest_silence < 15, answers.errors
     assert versions(cloud) == dict.fromkeys((*everybody, "/version"), f"v{path.new}")
     after = cloud.outputs()["nodes"]
     for node in everybody:

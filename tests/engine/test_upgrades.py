@@ -1,4 +1,4 @@
-"""Spiderpool goes forward by one `up`; versions that no way leads to are refused before anything.
+"""One `up` upgrades Spiderpool; versions without an upgrade path are refused first.
 
 Runs after `test_rolling_replacement`, on its cloud.
 """
@@ -26,7 +26,7 @@ def of_kubernetes(version: str) -> Any:  # noqa: ANN401 - an edit
 
 
 def images(rolling: RollingCloud) -> set[str]:
-    """Tags of what Spiderpool runs."""
+    """Tags of the images that Spiderpool runs."""
     pods = rolling.cloud.kubectl("get", "pods", "-n", "kube-system")["items"]
     return {
         container["image"].rpartition(":")[2]
@@ -60,9 +60,9 @@ def test_a_kubelet_newer_than_the_api_server_is_refused_and_no_machine_is_touche
         planned = upgrade(rolling, "--go")
         done = rolling.up()
     assert planned.status == ExitCode.REFUSED
-    assert "the only control plane" in " ".join(planned.err.split()), planned.said
+    assert "the only control plane" in " ".join(planned.err.split()), planned.transcript
     assert done.status != 0
-    assert "workers are never newer than it" in " ".join(done.out.split()), done.said
+    assert "workers are never newer than it" in " ".join(done.out.split()), done.transcript
     assert rolling.instances() == before
 
 
@@ -70,7 +70,7 @@ def test_going_back_in_kubernetes_is_refused_by_the_preview(rolling: RollingClou
     with rolling.edited(of_kubernetes("1.35.2")):
         done = rolling.preview()
     assert done.status != 0
-    assert "A cluster never goes back" in " ".join(done.out.split()), done.said
+    assert "A cluster never goes back" in " ".join(done.out.split()), done.transcript
 
 
 def test_spiderpool_goes_forward_with_its_pools_and_its_certificate(rolling: RollingCloud) -> None:
@@ -80,8 +80,8 @@ def test_spiderpool_goes_forward_with_its_pools_and_its_certificate(rolling: Rol
     pools = rolling.cloud.kubectl("get", "spiderippools")["items"]
     rolling.cluster["spiderpool"] = {"chart": rolling.chart(NEW)}
     shown = upgrade(rolling)
-    assert shown.status == 0, shown.said
-    assert re.search(rf"1 +spiderpool +spiderpool +{OLD} +{NEW}", shown.out), shown.said
+    assert shown.status == 0, shown.transcript
+    assert re.search(rf"1 +spiderpool +spiderpool +{OLD} +{NEW}", shown.out), shown.transcript
     assert images(rolling) == {f"v{OLD}"}
     done = upgrade(rolling, "--go")
     assert done.status == 0, rolling.cloud.explain(done)
@@ -101,4 +101,4 @@ def test_going_back_in_spiderpool_is_refused_by_the_preview(rolling: RollingClou
     with rolling.edited(back):
         done = rolling.preview()
     assert done.status != 0
-    assert f"{NEW} cannot become {OLD}" in " ".join(done.out.split()), done.said
+    assert f"{NEW} cannot become {OLD}" in " ".join(done.out.split()), done.transcript

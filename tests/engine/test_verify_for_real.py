@@ -1,4 +1,4 @@
-"""`operations verify` on a real deployment of the local cloud; what is broken is told."""
+"""`operations verify` on a real deployment of the local cloud reports what is broken."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def verdicts(done: Done) -> dict[str, dict[str, Any]]:
 
 @contextmanager
 def pool_with(served: SecondCloud, ips: list[str]) -> Iterator[None]:
-    def write(wanted: list[str]) -> None:
-        patch = json.dumps({"spec": {"ips": wanted}})
+    def write(addresses: list[str]) -> None:
+        patch = json.dumps({"spec": {"ips": addresses}})
         served.run(
             *("kubectl", "patch", "spiderippool", "worker-eth0", "--type=merge", "-p", patch),
             check=True,
@@ -64,8 +64,8 @@ def stopped_controller(served: SecondCloud) -> Iterator[None]:
 
     def pods() -> list[Any]:
         selector = "app.kubernetes.io/name=cloud-controller-manager"
-        found = served.kubectl("get", "pods", "-n", "kube-system", "-l", selector)
-        return list(found["items"])
+        response = served.kubectl("get", "pods", "-n", "kube-system", "-l", selector)
+        return list(response["items"])
 
     def taints() -> list[str]:
         spec = served.kubectl("get", "node", "worker")["spec"]
@@ -86,18 +86,18 @@ def test_objects_and_addresses_pass_and_packets_are_never_counted_as_passed(
 ) -> None:
     report = tmp_path / "report.xml"
     done = verify(served, "--json", "--junit", str(report))
-    assert done.status == 0, done.said
+    assert done.status == 0, done.transcript
     document = json.loads(done.out)
     assert document["stack"] == "local"
-    found = verdicts(done)
+    results = verdicts(done)
     packets = {check.name for check in packet_checks("http://localhost")}
     objects = {check.name for check in OBJECT_CHECKS}
-    assert {n for n, v in found.items() if v["verdict"] == "passed"} == objects
-    assert {n for n, v in found.items() if v["verdict"] == "not simulated"} == packets
-    assert {v["needs"] for n, v in found.items() if n in packets} == {str(Needs.PACKETS)}
+    assert {n for n, v in results.items() if v["verdict"] == "passed"} == objects
+    assert {n for n, v in results.items() if v["verdict"] == "not simulated"} == packets
+    assert {v["needs"] for n, v in results.items() if n in packets} == {str(Needs.PACKETS)}
     suite = ET.fromstring(report.read_text())  # noqa: S314 - our own text
     assert suite.tag == "testsuite"
-    assert suite.attrib["tests"] == str(len(found))
+    assert suite.attrib["tests"] == str(len(results))
     assert suite.attrib["failures"] == "0"
     assert suite.attrib["skipped"] == str(len(packets))
     skipped = {case.attrib["name"] for case in suite if case.find("skipped") is not None}
@@ -106,7 +106,7 @@ def test_objects_and_addresses_pass_and_packets_are_never_counted_as_passed(
 
 def test_the_table_counts_each_outcome_apart(served: SecondCloud) -> None:
     done = verify(served)
-    assert done.status == 0, done.said
+    assert done.status == 0, done.transcript
     assert f"{len(OBJECT_CHECKS)} passed, " in done.out
     assert "not simulated" in done.out
 
@@ -117,20 +117,20 @@ def test_a_pool_with_other_addresses_fails_with_its_cause_and_the_command(
     report = tmp_path / "report.xml"
     with pool_with(served, ["172.31.199.190-172.31.199.193"]):
         done = verify(served, "--json", "--junit", str(report))
-        told = verify(served)
-    assert done.status == ExitCode.FAILED, done.said
-    found = verdicts(done)["pools-as-planned"]
-    assert found["verdict"] == "failed"
-    assert found["details"] == [
+        table = verify(served)
+    assert done.status == ExitCode.FAILED, done.transcript
+    check = verdicts(done)["pools-as-planned"]
+    assert check["verdict"] == "failed"
+    assert check["details"] == [
         f"worker-eth0: ips is ['172.31.199.190-172.31.199.193'], the stack says {WORKER_POOL}"
     ]
-    assert found["likelyCause"] == "a pool was changed by hand"
-    assert "kubectl get spiderippool" in found["look"]
+    assert check["likelyCause"] == "a pool was changed by hand"
+    assert "kubectl get spiderippool" in check["look"]
     suite = ET.fromstring(report.read_text())  # noqa: S314 - our own text
     assert suite.attrib["failures"] == "1"
     assert "likely: a pool was changed by hand" in (suite.findtext("testcase/failure") or "")
-    assert told.status == ExitCode.FAILED
-    text = " ".join(told.out.split())
+    assert table.status == ExitCode.FAILED
+    text = " ".join(table.out.split())
     assert "likely: a pool was changed by hand" in text
     assert "look: pulumi preview --diff" in text
 
@@ -140,19 +140,19 @@ def test_a_controller_that_stopped_shows_on_a_new_node_with_its_log_s_command(
 ) -> None:
     with stopped_controller(served):
         done = verify(served, "--json")
-    assert done.status == ExitCode.FAILED, done.said
-    found = verdicts(done)["nodes-initialized"]
-    assert found["verdict"] == "failed"
-    assert found["details"] == [f"worker still carries the taint {TAINT}"]
-    assert "the cloud controller does not run" in found["likelyCause"]
-    assert "logs deployment/cloud-controller-manager" in found["look"]
+    assert done.status == ExitCode.FAILED, done.transcript
+    check = verdicts(done)["nodes-initialized"]
+    assert check["verdict"] == "failed"
+    assert check["details"] == [f"worker still carries the taint {TAINT}"]
+    assert "the cloud controller does not run" in check["likelyCause"]
+    assert "logs deployment/cloud-controller-manager" in check["look"]
     assert verify(served).status == 0
 
 
 def test_destroy_leaves_no_load_balancer_and_waits_for_no_pool(served: SecondCloud) -> None:
-    """Last: CoreDNS holds addresses of pools, one load balancer is protected."""
+    """The last test: CoreDNS holds addresses of pools, and one load balancer is protected."""
     done = served.pulumi("destroy", "--yes", "--skip-preview")
-    assert done.status == 0, done.said
+    assert done.status == 0, done.transcript
     assert done.seconds < 240
     left = served.resources()
     assert left == {}, left

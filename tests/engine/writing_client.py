@@ -1,4 +1,4 @@
-"""A client of the API server that writes all the time, and remembers what was acknowledged."""
+"""A client of the API server that writes without a pause and records what was acknowledged."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ class Writes:
 
 @contextmanager
 def writing(kubeconfig: str, *, run: str) -> Iterator[Writes]:
-    """Create a ConfigMap several times a second while something happens.
+    """Create a ConfigMap several times a second for as long as the block lasts.
 
-    `run` tells the objects of several runs apart. Each write has a connection of its own, as that
-    of a new client; a write that was not answered is not repeated under its name, so that a name
-    that was acknowledged was written once.
+    `run` tells the objects of several runs apart. Each write has a connection of its own, like a
+    new client's. A write without an answer is not repeated under its name, so that each
+    acknowledged name was written once.
     """
     writes, ends = Writes(), threading.Event()
     thread = threading.Thread(target=lambda: asyncio.run(_write(kubeconfig, run, writes, ends)))

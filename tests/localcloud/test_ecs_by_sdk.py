@@ -84,7 +84,7 @@ def secondary(shown: dict[str, Any]) -> list[str]:
     ]
 
 
-def test_an_eni_has_the_addresses_it_was_given(place: Place) -> None:
+def test_an_eni_has_the_requested_addresses(place: Place) -> None:
     eni = place.eni(
         PrimaryIpAddress="172.31.199.183",
         PrivateIpAddress=["172.31.199.185", "172.31.199.186"],
@@ -120,7 +120,7 @@ def test_an_address_that_cannot_be_is_refused(place: Place, address: str, code: 
         place.eni(PrimaryIpAddress=address)
 
 
-def test_an_address_is_held_by_one_eni_only(place: Place) -> None:
+def test_an_address_belongs_to_one_eni_only(place: Place) -> None:
     first = place.eni(PrimaryIpAddress="172.31.199.183")
     with refused("InvalidPrivateIpAddress.Duplicated"):
         place.eni(PrivateIpAddress=["172.31.199.183"])
@@ -221,7 +221,7 @@ def test_ipv6_addresses_of_an_eni_are_the_vpcs(api: Api) -> None:
     assert len(place.shown(eni)["Ipv6Sets"]["Ipv6Set"]) == 1
 
 
-def test_an_instance_runs_on_the_enis_it_was_given(place: Place) -> None:
+def test_an_instance_runs_on_the_requested_enis(place: Place) -> None:
     user_data = base64.b64encode(b"#cloud-config\n").decode()
     eth0 = place.eni(PrimaryIpAddress="172.31.199.183", DeleteOnRelease=False)
     eth1 = place.eni(PrimaryIpAddress="172.31.199.184", DeleteOnRelease=True)
@@ -253,7 +253,7 @@ def test_an_instance_runs_on_the_enis_it_was_given(place: Place) -> None:
     ] == [(eth0["NetworkInterfaceId"], "Available", "Secondary")]
 
 
-def test_an_instance_makes_its_own_primary_eni_when_told_the_vswitch(place: Place) -> None:
+def test_an_instance_with_a_vswitch_creates_its_own_primary_eni(place: Place) -> None:
     instance_id = place.run(PrivateIpAddress="172.31.200.1")
     assert place.instance(instance_id)["VpcAttributes"]["PrivateIpAddress"]["IpAddress"] == [
         "172.31.200.1"
@@ -581,7 +581,7 @@ def test_a_security_group_in_use_cannot_be_deleted(place: Place) -> None:
     place.api.ecs("DeleteSecurityGroup", SecurityGroupId=place.group)
 
 
-def test_key_pairs_are_imported_made_and_deleted(place: Place) -> None:
+def test_key_pairs_are_imported_created_and_deleted(place: Place) -> None:
     place.api.ecs("ImportKeyPair", KeyPairName="aa", PublicKeyBody="ssh-ed25519 AAAA x")
     key_pair = place.api.ecs("CreateKeyPair", KeyPairName="bb")
     assert "PRIVATE KEY" in key_pair["PrivateKeyBody"]

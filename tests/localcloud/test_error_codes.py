@@ -70,7 +70,7 @@ def test_a_code_that_a_product_raises_is_in_the_table(folder: str, product: str)
     assert sorted(raised - listed) == []
 
 
-def test_a_listed_refusal_is_no_problem() -> None:
+def test_a_listed_refusal_is_not_a_problem() -> None:
     assert all(
         error_codes.problem(r.product, r.action, r.code, r.status) is None
         for r in error_codes.rows()
@@ -106,7 +106,7 @@ def test_a_refusal_without_a_source_fails_the_test_that_provokes_it(
     assert cloud.thread.is_alive()
 
 
-def test_a_place_is_made_with_listed_codes_only(api: Api, judge: Judge) -> None:
+def test_a_place_is_created_with_listed_codes_only(api: Api, judge: Judge) -> None:
     place = Place(api)
     with refused("InvalidSecurityGroupId.NotFound"):
         place.eni(SecurityGroupIds=["sg-none"])

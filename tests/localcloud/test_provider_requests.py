@@ -85,7 +85,7 @@ def test_a_listener_has_several_access_control_lists(place: Place) -> None:
         place.api.slb("DeleteAccessControlList", AclId=lists[1])
 
 
-def test_an_empty_id_is_no_server(place: Place) -> None:
+def test_an_empty_id_is_not_a_server(place: Place) -> None:
     with refused("MissingParameter"):
         place.api.slb("RemoveBackendServers", LoadBalancerId=intranet(place), BackendServers='[""]')
 

@@ -20,7 +20,7 @@ def network(api: Api, cidr: str = "172.31.192.0/20", **more: object) -> tuple[st
     return vpc_id, vswitch["VSwitchId"]
 
 
-def test_a_vpc_is_made_shown_changed_and_deleted(api: Api) -> None:
+def test_a_vpc_is_created_shown_changed_and_deleted(api: Api) -> None:
     vpc = api.vpc(
         "CreateVpc", CidrBlock="10.0.0.0/16", VpcName="a", Tag=[{"Key": "k", "Value": "v"}]
     )

@@ -20,7 +20,7 @@ def table(place: Place) -> str:
     return str(listed["RouterTableList"]["RouterTableListType"][0]["RouteTableId"])
 
 
-def test_routes_are_made_and_deleted_by_the_batch(place: Place) -> None:
+def test_routes_are_created_and_deleted_by_the_batch(place: Place) -> None:
     route_table, instance = table(place), place.run()
     good = {
         "RouteTableId": route_table,

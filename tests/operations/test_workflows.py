@@ -67,7 +67,7 @@ def test_every_action_is_pinned_by_version(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda p: p.name)
-def test_no_secret_stands_in_plain(path: Path) -> None:
+def test_no_secret_is_in_plain_text(path: Path) -> None:
     for where, value in leaves(parsed(path)):
         if re.search(r"(?i)key$|token$|passphrase$|secret$", where):
             assert re.fullmatch(r"\$\{\{ (secrets\.\w+|github\.token) \}\}", value), where
@@ -126,7 +126,7 @@ def test_what_comments_runs_nothing_of_a_pull_request() -> None:
     assert "git " not in commands
 
 
-def test_the_comment_is_found_again_by_the_line_that_the_report_begins_with() -> None:
+def test_the_comment_is_recognised_by_the_first_line_of_the_report() -> None:
     workflow = parsed(ROOT / ".github" / "workflows" / "changes-comment.yml")
     (step,) = (step for step in steps(workflow) if "run" in step)
     assert step["env"]["MARKER"] == MARKER

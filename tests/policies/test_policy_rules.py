@@ -98,7 +98,7 @@ def test_a_policy_with_named_actions_passes() -> None:
     assert broken(RAM_POLICY, {"policyDocument": json.dumps({"Statement": [statement]})}) == set()
 
 
-def test_the_ready_made_administrator_policy_is_refused() -> None:
+def test_the_predefined_administrator_policy_is_refused() -> None:
     assert broken(ATTACHMENT, {"policyName": "AdministratorAccess"}) == {"no-administrators"}
     assert broken(ATTACHMENT, {"policyName": "guide-cloud-controller"}) == set()
 

@@ -154,7 +154,7 @@ def test_a_wrong_stack_file_is_one_report_without_a_traceback() -> None:
         deploy(document)
 
 
-def test_values_that_must_not_be_changed_are_refused_before_anything_is_made() -> None:
+def test_fixed_values_are_refused_before_anything_is_created() -> None:
     document = small({"spiderpool": {"values": {"ipam": {"enableStatefulSet": True}}}})
     with pytest.raises(pulumi.RunError, match=r"spiderpool\.values\.ipam\.enableStatefulSet"):
         deploy(document)

@@ -200,7 +200,7 @@ def test_the_engines_interrupt_ends_the_host_quietly(host: Host) -> None:
     assert host.stop() == (0, "")
 
 
-def test_the_plugins_of_the_installed_sdks_are_known(host: Host) -> None:
+def test_the_plugins_of_the_installed_sdks_are_required(host: Host) -> None:
     answer = host.calls.GetRequiredPackages(language_pb2.GetRequiredPackagesRequest())
     assert {(p.name, p.kind, p.version) for p in answer.packages} >= {
         ("alicloud", "resource", f"v{pins.ALICLOUD_VERSION}"),

@@ -28,7 +28,7 @@ def script(tmp_path: Path) -> Script:
     return make
 
 
-def test_a_machine_without_go_is_told_where_to_get_it() -> None:
+def test_without_go_the_message_says_where_to_get_it() -> None:
     with pytest.raises(ToolchainError, match=r"go is not on PATH.*https://go\.dev/dl") as raised:
         find_go(None)
     assert raised.value.status == UNPREPARED
@@ -40,7 +40,7 @@ def test_an_old_go_is_named_with_its_version_and_the_one_needed(script: Script) 
         find_go(path)
 
 
-def test_a_go_that_is_no_go_is_quoted(script: Script) -> None:
+def test_a_program_that_is_not_go_is_quoted(script: Script) -> None:
     with pytest.raises(ToolchainError, match="answered 'board game'"):
         find_go(script("echo board game"))
 
@@ -100,5 +100,5 @@ def test_builds_ignore_the_flags_and_workspaces_of_the_user(
         ("./main.go:3:1: syntax error", "report it with that log"),
     ],
 )
-def test_a_failure_whose_cause_is_known_ends_with_the_way_out(output: str, way_out: str) -> None:
+def test_a_failure_with_a_familiar_cause_ends_with_the_remedy(output: str, way_out: str) -> None:
     assert way_out in str(failed("pulumi", output, Path("pulumi.log")))

@@ -51,7 +51,7 @@ def test_pulumi_of_the_pinned_version_is_taken_with_its_language_host(machine: M
     assert machine.tools() == {"pulumi": pulumi, "pulumi-language-python": host}
 
 
-def test_pulumi_in_the_home_directory_is_found_though_it_is_not_on_path(machine: Machine) -> None:
+def test_pulumi_in_the_home_directory_is_used_though_it_is_not_on_path(machine: Machine) -> None:
     pulumi = machine.put(machine.home / ".pulumi" / "bin" / "pulumi", f"v{pins.PULUMI_VERSION}")
     assert machine.tools() == {"pulumi": pulumi}
 

@@ -30,7 +30,7 @@ def test_an_object_that_was_changed_already_stays_as_it_is() -> None:
     assert owned_by(OURS, [CREATED, entry(OURS, "Apply")]) is None
 
 
-def test_an_object_that_somebody_else_made_stays_as_it_is() -> None:
+def test_an_object_of_somebody_else_stays_as_it_is() -> None:
     assert owned_by(OURS, [entry("kubectl-create", "Update")]) is None
     assert owned_by(OURS, [entry("pulumi-kubernetes", "Update", subresource="status")]) is None
     assert owned_by(OURS, []) is None

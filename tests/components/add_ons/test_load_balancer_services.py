@@ -37,7 +37,7 @@ def run() -> Run:
     return deploy(_cluster())
 
 
-def test_zone_maps_are_filled_from_the_vswitches_that_were_made(run: Run) -> None:
+def test_zone_maps_are_filled_from_the_created_vswitches(run: Run) -> None:
     ids = run.outputs["vswitchIds"]
     annotations = run.of("Service")["small-fast"].inputs["metadata"]["annotations"]
     assert annotations[_ZONE_MAPS] == ",".join(

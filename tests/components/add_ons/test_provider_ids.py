@@ -40,7 +40,7 @@ def test_a_node_that_says_another_machine_is_named_with_both_and_with_the_way_ou
     assert "kubernetes.nodeNames" in message
 
 
-def test_a_node_that_is_not_there_is_told_with_those_that_are() -> None:
+def test_a_missing_node_is_reported_with_the_nodes_that_exist() -> None:
     message = problem(zeta="", alpha="")
     assert message is not None
     assert "kubernetes.nodeNames names the Node worker" in message

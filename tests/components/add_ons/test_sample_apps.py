@@ -20,7 +20,7 @@ def test_sample_apps_are_not_there_by_default() -> None:
     assert not deploy(small()).of("DaemonSet")
 
 
-def test_both_apps_and_their_service_are_made(run: Run) -> None:
+def test_both_apps_and_their_service_are_created(run: Run) -> None:
     assert set(run.of("DaemonSet")) == {"small-test-app-1", "small-test-app-2"}
     assert set(run.of("Service")) == {"small-test-svc"}
 

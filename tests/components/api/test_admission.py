@@ -53,7 +53,7 @@ def asked_until_reached(
     return asked
 
 
-def test_a_webhook_that_judges_is_asked_once_and_nothing_is_made(
+def test_a_webhook_that_answers_is_asked_once_and_nothing_is_created(
     one: ClusterPlan, certificate: Path
 ) -> None:
     assert asked_until_reached(one, certificate, lambda *_: 201) == [ASKED]
@@ -73,7 +73,7 @@ def test_it_waits_while_the_webhook_or_its_kind_is_not_there(
     assert len(asked) == 4
 
 
-def test_each_of_three_api_servers_is_given_its_turn(certificate: Path) -> None:
+def test_each_of_three_api_servers_has_to_answer(certificate: Path) -> None:
     plan = plan_from(three_control_planes())
     turns: list[Reply] = [201, UNREACHED, 201, 201, 201]
     asked = asked_until_reached(plan, certificate, lambda _, before: turns[before])
@@ -85,6 +85,6 @@ def test_it_gives_up_with_the_api_servers_own_words(one: ClusterPlan, certificat
         asked_until_reached(one, certificate, lambda *_: UNREACHED, within=0.05)
 
 
-def test_a_kubeconfig_that_is_not_for_us_is_said_at_once(one: ClusterPlan) -> None:
+def test_an_unusable_kubeconfig_is_reported_at_once(one: ClusterPlan) -> None:
     with pytest.raises(UnusableKubeconfigError):
         asyncio.run(until_reached(one, "apiVersion: v1\nkind: Config\n", report=str))

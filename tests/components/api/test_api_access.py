@@ -100,7 +100,7 @@ def test_what_it_lacks_is_named(change: Callable[[dict[str, Any]], object], mess
 @pytest.mark.parametrize(
     "text", ["", "[]", "a: [", "current-context: [x]\ncontexts: 3\n", "\ttab: {"]
 )
-def test_what_is_no_kubeconfig_is_malformed(text: str) -> None:
+def test_what_is_not_a_kubeconfig_is_malformed(text: str) -> None:
     with pytest.raises(UnusableKubeconfigError, match=r"^it is malformed$"):
         access_of(text)
 

@@ -104,7 +104,7 @@ def judged(
     return messages
 
 
-def test_an_accepted_edit_is_told_in_words() -> None:
+def test_an_accepted_edit_is_described_in_words() -> None:
     after = edited(small(), at("nodePools/workers/instanceType", "ecs.g7.xlarge"))
     messages = judged(after, record(planned(small())), cluster=AnsweringCluster())
     assert messages == [
@@ -130,7 +130,7 @@ def test_a_preview_goes_on_without_an_answer_and_says_so() -> None:
     assert "was not asked: the API server gave no answer (no route to host)" in messages[0]
 
 
-def test_an_update_whose_cluster_has_no_known_address_takes_no_address() -> None:
+def test_an_update_without_the_clusters_address_removes_no_address() -> None:
     with pytest.raises(pulumi.RunError, match="no run has been complete yet"):
         judged(SHRUNK, record(planned(small())), cluster=AnsweringCluster(), outputs={})
 
@@ -143,7 +143,7 @@ def test_all_reasons_come_in_one_message() -> None:
     assert "Write kubernetes.podCidr: 10.244.0.0/16." in str(caught.value)
 
 
-def test_a_stack_of_an_earlier_release_is_told_what_happens_to_it() -> None:
+def test_a_stack_of_an_earlier_release_gets_a_notice_of_what_happens_to_it() -> None:
     old = {"workers": ["workers-0"], "kubernetes": "1.36.3"}
     messages = judged(small(), old, cluster=AnsweringCluster())
     assert "deployed by an earlier release" in messages[0]
@@ -203,7 +203,7 @@ def test_another_name_is_refused_because_it_is_another_cluster() -> None:
         creations(f"{CLUSTER}::other", f"{CLUSTER}::small")
 
 
-def test_a_new_cluster_past_its_end_of_life_is_refused_before_anything_is_made() -> None:
+def test_a_new_cluster_past_its_end_of_life_is_refused_before_anything_is_created() -> None:
     with pytest.raises(pulumi.RunError, match=r"Write kubernetes\.version: 1\.36\.3\."):
         creations(f"{CLUSTER}::small", version="1.34.4")
 

@@ -49,7 +49,7 @@ def test_addresses_are_ordered_by_value_and_not_as_text() -> None:
     assert in_order(["10.0.0.100", "10.0.0.9"]) == ("10.0.0.9", "10.0.0.100")
 
 
-def test_an_eni_without_any_is_no_error() -> None:
+def test_an_eni_without_any_is_not_an_error() -> None:
     assert in_order(None) == ()
 
 
@@ -73,14 +73,14 @@ def test_a_refusal_names_what_is_missing_and_what_nobody_planned() -> None:
     assert "pulumi up" in text
 
 
-def test_of_counted_addresses_only_the_number_is_held() -> None:
+def test_of_counted_addresses_only_the_number_is_checked() -> None:
     nic = _nic(Counted(3))
     assert len(pod_addresses_as_planned("a", nic, ["10.0.0.7", "10.0.0.5", "10.0.0.6"])) == 3
     with pytest.raises(pulumi.RunError, match="2 pod addresses, 3 were asked for"):
         pod_addresses_as_planned("a", nic, ["10.0.0.7", "10.0.0.5"])
 
 
-def test_prefix_addresses_are_held_like_pinned_ones() -> None:
+def test_prefix_addresses_are_checked_like_pinned_ones() -> None:
     nic = _nic(Prefixes((IPv4Network("10.0.0.16/28"),)))
     assigned = addresses_of(["10.0.0.16/28"])
     assert pod_addresses_as_planned("a", nic, assigned) == assigned

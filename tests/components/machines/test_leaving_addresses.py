@@ -62,7 +62,7 @@ def test_an_address_that_only_the_cloud_has_leaves_too() -> None:
     assert change.addresses == {ip_address("10.0.0.9")}
 
 
-def test_a_list_that_is_not_known_yet_takes_nothing_away() -> None:
+def test_an_unknown_list_removes_nothing() -> None:
     old = pinned({1}) | {"ipv6Addresses": ["2001:db8::1"]}
     unknown = Unknown()  # type: ignore[no-untyped-call]  # Pulumi's own
     new = pinned({1}) | {"ipv6Addresses": unknown}

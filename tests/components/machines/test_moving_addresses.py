@@ -33,9 +33,9 @@ def plan() -> ClusterPlan:
 
 
 def interfaces(plan: ClusterPlan) -> dict[str, dict[str, str]]:
-    found = identity(plan, plan.nodes[NODE])["interfaces"]
-    assert isinstance(found, dict)
-    return found
+    nics = identity(plan, plan.nodes[NODE])["interfaces"]
+    assert isinstance(nics, dict)
+    return nics
 
 
 def at(plan: ClusterPlan, nic: str, **changes: str) -> dict[str, dict[str, str]]:

@@ -210,7 +210,7 @@ def test_a_refusal_is_logged_in_one_clear_line(monkeypatch: pytest.MonkeyPatch) 
     assert [line for line in lines if line.startswith("workers-0/eth0: the cloud gave")]
 
 
-def test_where_the_cloud_keeps_no_primary_eni_it_is_made_anew_with_its_machine() -> None:
+def test_where_the_cloud_deletes_a_primary_eni_it_is_replaced_with_its_machine() -> None:
     document = small({"region": "cn-fuzhou"})
     for subnet in document["network"]["subnets"].values():
         subnet["zones"] = {"cn-fuzhou-a": subnet["zones"].pop("cn-hangzhou-i")}

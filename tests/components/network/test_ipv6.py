@@ -40,7 +40,7 @@ def test_an_eni_has_an_ipv6_address_for_the_host_and_for_each_pod(run: Run) -> N
     assert all(address.startswith("2408:4005:3a0:1202::a01:") for address in eni["ipv6Addresses"])
 
 
-def test_an_ipv6_pool_stands_beside_each_ipv4_pool(run: Run) -> None:
+def test_each_ipv4_pool_has_an_ipv6_pool(run: Run) -> None:
     pools = {
         p.inputs["metadata"]["name"]: p.inputs["spec"] for p in run.of("SpiderIPPool").values()
     }

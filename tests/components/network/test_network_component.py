@@ -87,7 +87,7 @@ def test_the_api_server_is_open_to_the_allowed_ranges_only(run: Run) -> None:
 
 
 @pytest.mark.parametrize("ipv6", [{}, {"gateway": False}])
-def test_nothing_of_ipv6_is_made_unless_asked_for(ipv6: dict[str, bool]) -> None:
+def test_ipv6_resources_exist_only_where_ipv6_is_on(ipv6: dict[str, bool]) -> None:
     run = deploy(small({"network": {"ipv6": ipv6}}))
     assert "enableIpv6" not in run.one("Network").inputs
     assert not run.of("Ipv6Gateway")
@@ -99,13 +99,13 @@ def test_the_vpc_has_ipv6_as_soon_as_it_has_an_ipv6_gateway() -> None:
     assert run.one("Ipv6Gateway")
 
 
-def test_gateways_keep_the_vswitch_that_they_were_made_in() -> None:
+def test_gateways_keep_their_first_vswitch() -> None:
     run = deploy(three_control_planes())
     assert run.one("NatGateway").ignore_changes == ("vswitchId",)
     assert run.one("ApplicationLoadBalancer").ignore_changes == ("vswitchId",)
 
 
-def test_nothing_stands_for_what_is_adopted(adopting: Run) -> None:
+def test_adopted_resources_are_not_registered(adopting: Run) -> None:
     assert not adopting.of("Network")
     assert not adopting.of("NatGateway")
     assert not adopting.of("Ipv4CidrBlock")
@@ -146,7 +146,7 @@ def test_protection_covers_what_would_hurt_to_lose() -> None:
 
 
 @pytest.mark.parametrize("preview", [False, True])
-def test_a_wrong_range_of_an_adopted_vswitch_stops_the_run_before_anything_is_made(
+def test_a_wrong_range_of_an_adopted_vswitch_stops_the_run_before_anything_is_created(
     preview: bool,  # noqa: FBT001 - a parameter of a test
 ) -> None:
     there = adopted_there(adopted())

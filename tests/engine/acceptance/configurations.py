@@ -1,7 +1,7 @@
-"""Configurations of the resource types that this program uses, and what is done with each.
+"""Configurations of the resource types that this program uses, and the steps of each.
 
 The shapes and values are those of the upstream provider's own acceptance tests
-(terraform-provider-alicloud 1.285.0, `alicloud/resource_alicloud_*_test.go`), written anew as data
+(terraform-provider-alicloud 1.285.0, `alicloud/resource_alicloud_*_test.go`), rewritten as data
 with the property names of the published SDK. `name` is the upstream test's.
 """
 
@@ -25,7 +25,7 @@ THINGS: Final = "things"
 
 @dataclass(frozen=True, kw_only=True)
 class Apply:
-    """Change properties; None takes one away. With `error`, the provider must refuse this."""
+    """Change properties; None removes one. With `error`, the provider must refuse the change."""
 
     properties: Mapping[str, Any]
     error: str | None = None
@@ -33,7 +33,7 @@ class Apply:
 
 @dataclass(frozen=True, kw_only=True)
 class Import:
-    """Import the resource by its id; all properties but `ignored` must be as they are."""
+    """Import the resource by its id; all properties but `ignored` must stay equal."""
 
     ignored: tuple[str, ...]
 
@@ -60,7 +60,7 @@ class Certificate:
 
 @dataclass(frozen=True, kw_only=True)
 class Configuration:
-    """One resource, or some of the same kind, through all its steps."""
+    """The steps of one resource, or of some of the same kind."""
 
     type: str
     name: str
@@ -107,7 +107,7 @@ def things() -> Mapping[str, Thing | Certificate]:
 
 @functools.cache
 def configurations() -> tuple[Configuration, ...]:
-    """All that are run, by type."""
+    """All configurations that are run, in the order of their types."""
     return tuple(
         Configuration(
             type=document["type"],
@@ -124,7 +124,7 @@ def configurations() -> tuple[Configuration, ...]:
 
 @functools.cache
 def left_out() -> tuple[LeftOut, ...]:
-    """All that are not run, with the reason."""
+    """The upstream tests that are not run, with the reason."""
     return tuple(
         LeftOut(type=document["type"], name=name, reason=reason)
         for document in _documents()

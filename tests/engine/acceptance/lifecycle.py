@@ -1,7 +1,7 @@
 """A configuration, applied step by step by the provider, as its own acceptance tests are.
 
-After each step the resource is refreshed, and the same properties must then mean no change. At the
-end it is destroyed, and must be gone.
+After each step the resource is refreshed; the same properties must then be no change. At the end it
+is destroyed and must not exist any more.
 """
 
 from __future__ import annotations
@@ -260,7 +260,7 @@ def _urn(type_: str, name: str) -> str:
 
 
 def _comparable(value: Any) -> Any:  # noqa: ANN401 - JSON values
-    """A value in which the order of lists and what is empty, false or zero do not matter."""
+    """A value for comparisons: lists sorted; what is empty, false or zero left out."""
     if isinstance(value, Mapping):
         entries = {key: _comparable(value[key]) for key in sorted(value) if key not in _BRIDGE}
         return {key: one for key, one in entries.items() if one not in (None, "", [], {}, False, 0)}

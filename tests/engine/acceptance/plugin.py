@@ -56,7 +56,7 @@ class Resource:
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """What has to be done so that a resource has its properties. Neither: nothing."""
+    """What gives a resource its properties; nothing to do if neither is set."""
 
     updates: tuple[str, ...]
     replaces: tuple[str, ...]

@@ -42,7 +42,7 @@ def _parameters() -> list[object]:
 
 @pytest.fixture(scope="module")
 def judge() -> Judge:
-    """Everything that the local cloud answers, held against the published models."""
+    """Compares every answer of the local cloud with the published models."""
     return Judge()
 
 
@@ -50,15 +50,16 @@ def judge() -> Judge:
 def runs(
     tmp_path_factory: pytest.TempPathFactory, judge: Judge, request: pytest.FixtureRequest
 ) -> Iterator[Mapping[str, Future[None]]]:
-    """The configurations that were selected, all at once, by name."""
+    """The runs of the selected configurations by name, all at the same time."""
     if not os.access(PLUGIN, os.X_OK):
-        pytest.fail(f"{PLUGIN} is not there; run `python -m toolchain ensure`")
-    selected = [
+        pytest.fail(f"{PLUGIN} does not exist. Run `python -m toolchain ensure`.")
+    parameters = [
         item.callspec.params["configuration"]
         for item in request.session.items
         if item.path == Path(__file__) and isinstance(item, pytest.Function)
         if hasattr(item, "callspec")
     ]
+    selected = [one for one in parameters if isinstance(one, Configuration)]
     with contextlib.ExitStack() as stack:
         clouds = [
             stack.enter_context(_cloud_with_plugin(tmp_path_factory, judge)) for _ in range(_CLOUDS)

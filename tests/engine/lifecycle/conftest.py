@@ -12,30 +12,33 @@ from tests.engine.lifecycle.light_cloud import LightCloud, light_cloud, plain_po
 
 @pytest.fixture(scope="module")
 def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LightCloud]:
-    """A cloud of its own with a stack that nothing is deployed from, two machines planned."""
-    made = light_cloud(tmp_path_factory.mktemp("light") / "home")
-    made.start()
+    """A cloud of its own with an empty stack whose stack file has two machines."""
+    light = light_cloud(tmp_path_factory.mktemp("light") / "home")
+    light.start()
     try:
-        yield made
+        yield light
     finally:
-        made.stop()
-        made.cloud.kill_everything()
+        light.stop()
+        light.cloud.kill_everything()
 
 
 @pytest.fixture(scope="session")
 def deployed_light(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LightCloud]:
-    """A master, the workers left, middle and right, and plain with one NIC; test_edits ends it."""
+    """A master, the workers left, middle and right, and plain with one NIC.
+
+    The last test of test_edits destroys it.
+    """
     nodes = ("left", "middle", "right")
-    made = light_cloud(
+    light = light_cloud(
         tmp_path_factory.mktemp("light") / "home",
         nodes=nodes,
         variables=hostile_turns.environment(hostile_turns.EDITS),
     ).edited(plain_pool)
-    made.start()
+    light.start()
     try:
-        done = made.up()
-        assert done.status == 0, made.cloud.explain(done)
-        yield made
+        done = light.up()
+        assert done.status == 0, light.cloud.explain(done)
+        yield light
     finally:
-        made.stop()
-        made.cloud.kill_everything()
+        light.stop()
+        light.cloud.kill_everything()

@@ -79,38 +79,38 @@ def mutations(calls: Iterable[dict[str, Any]]) -> Counter[str]:
 
 def strikeable(kind: str, calls: Calls) -> Counter[str]:
     """How many different calls of each action this fault can strike."""
-    found = {_call(c) for c in calls if c["action"].startswith(READS) is (kind == "stale")}
-    return Counter(action for action, _ in found)
+    matching = {_call(c) for c in calls if c["action"].startswith(READS) is (kind == "stale")}
+    return Counter(action for action, _ in matching)
 
 
 def leaks(light: LightCloud) -> dict[str, list[str]]:
-    """Ids that are alive in the cloud and stand nowhere in the stack's state."""
+    """Ids of resources that exist in the cloud and are not in the stack's state, by kind."""
     state = json.dumps(light.state())
-    found = {
+    unrecorded = {
         kind: [i for i in ids if i not in state]
         for kind, ids in light.alive().items()
         if kind not in NOT_OURS
     }
-    return {kind: ids for kind, ids in found.items() if ids}
+    return {kind: ids for kind, ids in unrecorded.items() if ids}
 
 
-def findings(light: LightCloud, said: Iterable[Done]) -> list[str]:
-    """What must never be: a secret in an output or a log, an address on two interfaces."""
-    found: list[str] = []
+def findings(light: LightCloud, runs: Iterable[Done]) -> list[str]:
+    """Violations: a secret in an output or a log, an address on two interfaces."""
+    problems: list[str] = []
     key = (light.cloud.places.cloud / "tls" / "server.key").read_text().split("\n")[1]
-    texts = {f"output {n}": done.out + done.err for n, done in enumerate(said)}
+    texts = {f"output {n}": done.out + done.err for n, done in enumerate(runs)}
     for log in sorted((light.cloud.places.cloud / "logs").glob("*")):
         texts[log.name] = log.read_text(errors="replace")
     texts["calls"] = json.dumps(light.calls())
     for name, text in texts.items():
-        found += [
+        problems += [
             f"a secret in {name}" for s in (LOCAL_SECRET_KEY, key, "PRIVATE KEY") if s in text
         ]
-    return found + [f"{where} twice" for where in addresses_twice(light)]
+    return problems + [f"{where} twice" for where in addresses_twice(light)]
 
 
 def addresses_twice(light: LightCloud) -> list[str]:
-    """Addresses that two interfaces of one vSwitch have, asked by the official SDK."""
+    """Addresses that two interfaces of one vSwitch have, according to the official SDK."""
     places = light.cloud.places
     account = Account.of(
         "cn-hangzhou", endpoint=f"127.0.0.1:{light.cloud.port}", ca=places.ca, env={}
@@ -118,12 +118,12 @@ def addresses_twice(light: LightCloud) -> list[str]:
     enis = OfficialApi(account).every(
         "ecs", "DescribeNetworkInterfaces", "NetworkInterfaceSets", "NetworkInterfaceSet"
     )
-    held = Counter(
+    uses = Counter(
         f"{eni['VSwitchId']} {ip['PrivateIpAddress']}"
         for eni in enis
         for ip in eni["PrivateIpSets"]["PrivateIpSet"]
     )
-    return [where for where, times in held.items() if times > 1]
+    return [where for where, times in uses.items() if times > 1]
 
 
 def edit(cluster: dict[str, Any]) -> None:
@@ -143,17 +143,17 @@ def edit(cluster: dict[str, Any]) -> None:
 
 def clean_run(light: LightCloud) -> dict[str, Calls]:
     """The calls of each command when nothing goes wrong."""
-    found: dict[str, Calls] = {}
+    by_command: dict[str, Calls] = {}
     for command in COMMANDS:
         mark = light.last_call()
         done = run(_edited(light, command), command)
-        assert done.status == 0, done.said
-        found[command] = light.calls(after=mark)
-    return found
+        assert done.status == 0, done.transcript
+        by_command[command] = light.calls(after=mark)
+    return by_command
 
 
 def run(light: LightCloud, command: str) -> Done:
-    """One run that goes as far as it can."""
+    """One run that continues after errors."""
     return light.pulumi(
         *("destroy" if command == "destroy" else "up", "--yes", "--skip-preview"),
         *("--suppress-progress", "--suppress-outputs", "--continue-on-error"),
@@ -163,40 +163,40 @@ def run(light: LightCloud, command: str) -> Done:
 
 
 def strike(light: LightCloud, command: str, kind: str, clean: Calls) -> Row:
-    """Run the command until it ends well, with every call struck once on the way."""
+    """Run the command until it succeeds; every call is struck once."""
     light = _edited(light, command)
     expected = strikeable(kind, clean)
     light.ask(
         "POST", "/faults", [{"action": a, "each": True, **KINDS[kind]} for a in sorted(expected)]
     )
-    said: list[Done] = []
+    history: list[Done] = []
     recovered: list[str] = []
     lost: list[str] = []
     struck: Mapping[str, int] = {}
     runs = recoveries = 0
     while runs < MOST_RUNS:
         mark = light.last_call()
-        said.append(run(light, command))
+        history.append(run(light, command))
         runs += 1
-        if said[-1].status == 0:
+        if history[-1].status == 0:
             break
         before, struck = struck, _struck(light)
         if struck != before and KINDS[kind]["kind"] != "after-effect":
             continue
         recoveries += 1
-        found = _recover(light, said)
-        recovered += found
-        if struck == before and not found:
+        removed = _recover(light, history)
+        recovered += removed
+        if struck == before and not removed:
             lost = _failing(light.calls(after=mark)) or ["the last run"]
             break
     struck = _struck(light)
     light.ask("DELETE", "/faults")
     if not lost and leaks(light):
         recoveries += 1
-        recovered += _recover(light, said)
+        recovered += _recover(light, history)
     lost += [f"{k} left" for k, ids in leaks(light).items() for _ in ids]
     ended_well = not lost
-    problems = findings(light, said)
+    problems = findings(light, history)
     if ended_well and command != "destroy":
         problems += [f"the next up would {step}" for step in light.steps()]
     if command == "destroy":
@@ -216,7 +216,7 @@ def strike(light: LightCloud, command: str, kind: str, clean: Calls) -> Row:
 
 
 def sweep(light: LightCloud, kind: str, clean: Mapping[str, Calls]) -> list[Row]:
-    """All directions of one fault, on a cloud that has nothing; stops at the first that is lost."""
+    """All commands with one fault, on an empty cloud; stops at the first that does not converge."""
     rows: list[Row] = []
     for command in COMMANDS:
         row = strike(light, command, kind, clean[command])
@@ -228,7 +228,7 @@ def sweep(light: LightCloud, kind: str, clean: Mapping[str, Calls]) -> list[Row]
 
 
 def sweep_all(kinds: Sequence[str], *, jobs: int, folder: Path) -> list[Row]:
-    """Every fault on a cloud of its own, so many at a time."""
+    """Every fault on a cloud of its own, `jobs` clouds at a time."""
 
     def lane(kind: str) -> list[Row]:
         light = light_cloud(folder / kind / "home")
@@ -267,19 +267,23 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def write_table(page: Path, name: str, text: str) -> None:
-    """Put a table between its markers, which the page has to have."""
+    """Put a table between its markers in the page.
+
+    Raises:
+        ValueError: The page does not have the markers.
+    """
     begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
     before, _, rest = page.read_text().partition(begin)
-    _, found, after = rest.partition(end)
-    if not found:
-        raise ValueError(f"{page} has no place for the table: {begin} … {end}")
+    _, end_mark, after = rest.partition(end)
+    if not end_mark:
+        raise ValueError(f"{page} has no markers for the table. Add the lines {begin} and {end}.")
     page.write_text(f"{before}{begin}\n{text}\n{end}{after}")
 
 
-def _recover(light: LightCloud, said: list[Done]) -> list[str]:
-    """The documented recovery; the kinds of what it removed, empty when there was nothing."""
+def _recover(light: LightCloud, history: list[Done]) -> list[str]:
+    """Run the documented recovery; returns the kinds of what it removed."""
     done = light.operations("recover", "--yes", "--json")
-    said.append(done)
+    history.append(done)
     if done.status != 0:
         return []
     return [str(item["kind"]) for item in json.loads(done.out)["leftovers"]]
@@ -312,14 +316,14 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=3, help="clouds at a time")
     parser.add_argument("--json", type=Path, help="write the figures here too")
     parser.add_argument("--write", type=Path, help="put the table into this page")
-    wanted = parser.parse_args()
+    arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="faults-") as folder:
-        rows = sweep_all(wanted.kind or list(KINDS), jobs=wanted.jobs, folder=Path(folder))
+        rows = sweep_all(arguments.kind or list(KINDS), jobs=arguments.jobs, folder=Path(folder))
     text = json.dumps([asdict(row) for row in rows], indent=2) + "\n"
-    if wanted.json:
-        wanted.json.write_text(text)
-    if wanted.write:
-        write_table(wanted.write, "faults", table(rows))
+    if arguments.json:
+        arguments.json.write_text(text)
+    if arguments.write:
+        write_table(arguments.write, "faults", table(rows))
     sys.stdout.write(text)
     return int(any(row.lost or row.problems for row in rows))
 

@@ -1,4 +1,4 @@
-"""Runs of pulumi cut off after so many calls that change something, and what has to follow.
+"""Runs of pulumi that are interrupted after a number of calls that change something.
 
     python -m tests.engine.lifecycle.interrupts --points 20 --jobs 4 --write docs/reliability.md
 
@@ -33,7 +33,7 @@ _TICK = 0.01
 
 @dataclass(frozen=True, kw_only=True)
 class Interrupted:
-    """What came of one interrupted `up`."""
+    """The outcome of one interrupted `up`."""
 
     signal: str
     after: int
@@ -49,7 +49,7 @@ class Interrupted:
 
 
 def cut_off(light: LightCloud, *, after: int, by: str) -> bool:
-    """Start an `up` and send it the signal after so many calls; True when it met the run."""
+    """Start an `up` and send it the signal after `after` calls; True if it was still running."""
     light.write()
     before = light.last_call()
     argv = ("pulumi", "up", "--yes", "--skip-preview", "--suppress-progress", "--stack", STACK)
@@ -62,12 +62,12 @@ def cut_off(light: LightCloud, *, after: int, by: str) -> bool:
         start_new_session=True,
     )
     until = time.monotonic() + _LONGEST
-    made, seen = 0, before
+    changes, seen = 0, before
     while child.poll() is None and time.monotonic() < until:
         new = light.calls(after=seen)
         seen = max((int(call["n"]) for call in new), default=seen)
-        made += mutations(new).total()
-        if made >= after:
+        changes += mutations(new).total()
+        if changes >= after:
             os.kill(child.pid, SIGNALS[by])
             break
         time.sleep(_TICK)
@@ -76,28 +76,28 @@ def cut_off(light: LightCloud, *, after: int, by: str) -> bool:
 
 
 def interrupt(light: LightCloud, *, after: int, by: str) -> Interrupted:
-    """Cut one `up` off, recover, `up`, look, destroy, look again; the cloud must be empty."""
+    """Interrupt one `up`, recover, `up`, destroy; the cloud must be empty afterwards."""
     cut = cut_off(light, after=after, by=by)
-    said: list[Done] = []
+    runs: list[Done] = []
     recovered = light.operations("recover", "--json", "--yes")
-    said.append(recovered)
+    runs.append(recovered)
     problems: list[str] = []
     document: dict[str, list[object]] = {"pending": [], "leftovers": []}
     if recovered.status != 0:
-        problems.append(f"recover: {recovered.said[-1500:]}")
+        problems.append(f"recover: {recovered.transcript[-1500:]}")
     else:
         document = json.loads(recovered.out)
     done = light.up()
-    said.append(done)
+    runs.append(done)
     if done.status != 0:
-        problems.append(f"up: {done.said[-3000:]}")
+        problems.append(f"up: {done.transcript[-3000:]}")
     else:
         problems += [f"second up would {step}" for step in light.steps()]
     problems += [f"leaked {kind} {ids}" for kind, ids in leaks(light).items()]
-    problems += findings(light, said)
+    problems += findings(light, runs)
     destroyed = light.destroy()
     if destroyed.status != 0:
-        problems.append(f"destroy: {destroyed.said[-3000:]}")
+        problems.append(f"destroy: {destroyed.transcript[-3000:]}")
     problems += [f"not destroyed: {kind} {ids}" for kind, ids in light.alive().items()]
     return Interrupted(
         signal=by,
@@ -110,25 +110,23 @@ def interrupt(light: LightCloud, *, after: int, by: str) -> Interrupted:
 
 
 def points(count: int, calls: int, *, seed: int = SEED) -> list[int]:
-    """Different places among the calls of a clean run, as far as there are enough, sorted."""
+    """Up to `count` different places among the calls of a clean run, sorted."""
     drawn = random.Random(seed)  # noqa: S311 - reproducible, not secret
     return sorted(drawn.sample(range(1, calls), min(count, calls - 1)))
 
 
-def interrupt_all(
-    wanted: Sequence[tuple[str, int]], *, jobs: int, folder: Path
-) -> list[Interrupted]:
-    """Every signal and point once, on so many clouds at a time."""
+def interrupt_all(cuts: Sequence[tuple[str, int]], *, jobs: int, folder: Path) -> list[Interrupted]:
+    """Every signal and point once, on `jobs` clouds at a time."""
 
     def lane(number: int) -> list[Interrupted]:
         light = light_cloud(folder / f"lane-{number}" / "home")
         light.start()
-        found: list[Interrupted] = []
+        interrupted: list[Interrupted] = []
         try:
-            for by, after in wanted[number::jobs]:
+            for by, after in cuts[number::jobs]:
                 result = interrupt(light, after=after, by=by)
                 sys.stderr.write(json.dumps(asdict(result)) + "\n")
-                found.append(result)
+                interrupted.append(result)
                 if light.alive():
                     # The next one needs an empty cloud; this one has failed already.
                     light.stop()
@@ -136,11 +134,11 @@ def interrupt_all(
                     light.start()
         finally:
             light.stop()
-        return found
+        return interrupted
 
     with ThreadPoolExecutor(jobs) as pool:
         lanes = list(pool.map(lane, range(jobs)))
-    return [result for found in lanes for result in found]
+    return [result for interrupted in lanes for result in interrupted]
 
 
 def table(results: Sequence[Interrupted]) -> str:
@@ -170,13 +168,13 @@ def main() -> int:
     parser.add_argument("--calls", type=int, default=33, help="of a clean run")
     parser.add_argument("--jobs", type=int, default=3)
     parser.add_argument("--write", type=Path, help="put the table into this page")
-    wanted = parser.parse_args()
-    cuts = [(by, after) for after in points(wanted.points, wanted.calls) for by in SIGNALS]
+    arguments = parser.parse_args()
+    cuts = [(by, after) for after in points(arguments.points, arguments.calls) for by in SIGNALS]
     with tempfile.TemporaryDirectory(prefix="interrupts-") as folder:
-        results = interrupt_all(cuts, jobs=wanted.jobs, folder=Path(folder))
+        results = interrupt_all(cuts, jobs=arguments.jobs, folder=Path(folder))
     sys.stdout.write(json.dumps([asdict(r) for r in results], indent=2) + "\n")
-    if wanted.write:
-        write_table(wanted.write, "interrupts", table(results))
+    if arguments.write:
+        write_table(arguments.write, "interrupts", table(results))
     return int(any(r.problems for r in results))
 
 

@@ -1,4 +1,4 @@
-"""A cloud of its own with a stack of network and machines only: quick enough to fail on purpose.
+"""A cloud of its own whose stack has a network and machines only, so that it is quick.
 
 `kubernetes.mode: existing` without a kubeconfig makes everything outside Kubernetes, and nothing
 boots, so that an `up` takes half a minute and a destroy as long. With `mode: kubeadm` there are the
@@ -36,14 +36,14 @@ Step = tuple[str, str, str]
 
 @dataclass(frozen=True, kw_only=True)
 class LightCloud:
-    """The cloud, and pulumi on its stack with whatever document a test says."""
+    """The cloud, and pulumi on its stack with the document of a test."""
 
     cloud: SecondCloud
     document: Mapping[str, Any]
     """The whole stack file."""
 
     def start(self) -> None:
-        """Start the emulator, without machines, and make the stack."""
+        """Start the emulator without machines, and create the stack."""
         places = self.cloud.places
         self.cloud.run(
             *(sys.executable, "-m", "localcloud", "start", "--no-machines"),
@@ -113,7 +113,7 @@ class LightCloud:
         return self.operations("recover", "--yes")
 
     def steps(self) -> list[Step]:
-        """What an `up` would do, sorted; [] when nothing."""
+        """The steps that an `up` would take, sorted."""
         return previewed(self.pulumi("preview", "--json"))
 
     def ask(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 - JSON
@@ -129,25 +129,25 @@ class LightCloud:
             connection.close()
 
     def calls(self, *, after: int = 0) -> list[dict[str, Any]]:
-        found = self.ask("GET", f"/calls?after={after}")
-        assert isinstance(found, list)
-        return found
+        calls = self.ask("GET", f"/calls?after={after}")
+        assert isinstance(calls, list)
+        return calls
 
     def last_call(self) -> int:
-        """Number of the last call, 0 when there was none."""
+        """Number of the last call; 0 before the first."""
         return max((int(call["n"]) for call in self.calls()), default=0)
 
     def alive(self) -> dict[str, list[str]]:
         """Ids of everything in the emulated cloud by kind; empty kinds left out."""
-        found = self.ask("GET", "/resources")
-        return {kind: held["ids"] for kind, held in found.items() if held["count"]}
+        resources = self.ask("GET", "/resources")
+        return {kind: items["ids"] for kind, items in resources.items() if items["count"]}
 
     def state(self) -> Mapping[str, Any]:
         """The stack's deployment as the backend keeps it."""
         done = self.cloud.run("pulumi", "stack", "export", "--stack", STACK, check=True)
-        found = json.loads(done.out)["deployment"]
-        assert isinstance(found, dict)
-        return found
+        deployment = json.loads(done.out)["deployment"]
+        assert isinstance(deployment, dict)
+        return deployment
 
 
 def light_cloud(
@@ -184,8 +184,8 @@ def light_stack(
 def set_master_eth1(masters: dict[str, Any], *, pods: int) -> None:
     """Give the master's eth1 that many pod addresses, from .156 on."""
     masters["interfaces"]["eth1"]["podAddresses"] = pods
-    held = masters["nodes"]["master"]["interfaces"]["eth1"]
-    held["podAddresses"] = [f"192.168.0.156-192.168.0.{155 + pods}"] if pods else []
+    nic = masters["nodes"]["master"]["interfaces"]["eth1"]
+    nic["podAddresses"] = [f"192.168.0.156-192.168.0.{155 + pods}"] if pods else []
 
 
 def node(place: int) -> dict[str, Any]:
@@ -213,13 +213,13 @@ def plain_pool(cluster: dict[str, Any]) -> None:
 
 def previewed(done: Done) -> list[Step]:
     """The steps in the output of `pulumi preview --json` that change something, sorted."""
-    assert done.status == 0, done.said
-    found: list[Step] = []
+    assert done.status == 0, done.transcript
+    steps: list[Step] = []
     for step in json.loads(done.out)["steps"]:
         if step["op"] in QUIET_OPERATIONS:
             continue
         _, _, kind, name = step["urn"].split("::", 3)
         if kind.endswith("AppliedPlan"):
             continue  # it changes with every edit
-        found.append((step["op"], kind.rpartition("$")[2].rpartition(":")[2], name))
-    return sorted(found)
+        steps.append((step["op"], kind.rpartition("$")[2].rpartition(":")[2], name))
+    return sorted(steps)

@@ -1,4 +1,4 @@
-"""Stacks beside the guide's, as small as they can be and still have what they are about."""
+"""Stacks other than the guide's, each as small as its subject allows."""
 
 from __future__ import annotations
 
@@ -70,7 +70,9 @@ def three_zones() -> dict[str, Any]:
 
 
 def adopted(ids: Mapping[str, str]) -> dict[str, Any]:
-    """A network that exists, by ids `vpc`, `primary`, `secondary`, `nat` and the NAT's `address`.
+    """A stack on an existing network.
+
+    `ids` has `vpc`, `primary`, `secondary`, `nat` and the NAT's `address`.
 
     Its vSwitches are 10.96.0.0/20 and 10.96.16.0/20 in cn-hangzhou-i.
     """

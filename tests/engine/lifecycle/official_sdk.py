@@ -1,4 +1,4 @@
-"""The official Python SDKs as somebody beside us: who changes the cloud without the program."""
+"""The official Python SDKs, for changes of the cloud that the program does not make."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""An API server as `pulumi up` asks for it: ready, a Node for each machine, and nothing else.
+"""An API server that is ready and has a Node for each machine, and nothing else.
 
-For stacks whose machines never boot. It stands where the cloud leads port 6443 to, with a
+For stacks whose machines never boot. It listens where the cloud forwards port 6443 to, with a
 certificate of the cluster's own CA, so the program's real readiness check passes for a reason.
 """
 
@@ -97,7 +97,7 @@ def _certificate(ip: str, secrets: ClusterSecrets) -> str:
     assert isinstance(issuer_key, ec.EllipticCurvePrivateKey)
     now = datetime.now(UTC)
     names = x509.SubjectAlternativeName([x509.IPAddress(IPv4Address(ip))])
-    made = (
+    certificate = (
         x509.CertificateBuilder()
         .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "kube-apiserver")]))
         .issuer_name(issuer.subject)
@@ -110,12 +110,12 @@ def _certificate(ip: str, secrets: ClusterSecrets) -> str:
     )
     return (
         key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        + made.public_bytes(Encoding.PEM)
+        + certificate.public_bytes(Encoding.PEM)
     ).decode()
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """What readiness and a roll-out ask; Kubernetes' own 404 for everything else."""
+    """Answers what readiness and a roll-out request, and Kubernetes' 404 to everything else."""
 
     protocol_version = "HTTP/1.1"
 
@@ -138,7 +138,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._missing()
 
     def do_PATCH(self) -> None:
-        """A cordon: there is nobody who would schedule anything."""
+        """Accept a cordon; nothing is ever scheduled here."""
         self.rfile.read(int(self.headers["Content-Length"]))
         self._answer(200, {})
 
@@ -146,7 +146,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._missing()
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002, ANN401 - as inherited
-        """Nobody reads it."""
+        """Write no log."""
 
     def _nodes(self) -> list[object]:
         machines = self._light.ask("GET", "/machines")["instances"]

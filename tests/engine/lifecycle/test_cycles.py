@@ -1,6 +1,6 @@
 """Whole life cycles of three more stacks: up, up again, refresh, edit, destroy, nothing left.
 
-Every cycle has a cloud of its own, and all run side by side: they mostly wait for the provider.
+Every cycle has a cloud of its own, and all run at the same time: they mostly wait for the provider.
 The guide's stack goes the same way in test_edits, and with Kubernetes in test_local_stack.
 """
 
@@ -34,7 +34,7 @@ pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
 
 @dataclass(kw_only=True)
 class Cycle:
-    """What one stack went through, command by command."""
+    """The commands that one stack has run, by step."""
 
     light: LightCloud
     done: dict[str, Done] = field(default_factory=dict)
@@ -46,7 +46,7 @@ class Cycle:
 
     def step(self, name: str) -> Done:
         done = self.done.get(name)
-        assert done is not None, "\n".join(f"{k}: {d.said}" for k, d in self.done.items())
+        assert done is not None, "\n".join(f"{k}: {d.transcript}" for k, d in self.done.items())
         return done
 
 
@@ -96,13 +96,13 @@ def an_owner(cluster: dict[str, Any]) -> None:
 
 
 def network_of_somebody_else(light: LightCloud) -> dict[str, str]:
-    """A VPC with two vSwitches and a NAT gateway with its EIP, made by the official SDK.
+    """A VPC with two vSwitches and a NAT gateway with its EIP, created by the official SDK.
 
-    What was just created is Pending at first, as on the real cloud, and takes nothing until then.
+    A new resource is Pending at first, as on the real cloud, and refuses dependents until then.
     """
     vpc, sdk = models("vpc"), client("vpc", light.cloud)
     region = "cn-hangzhou"
-    made = sdk.create_vpc(
+    vpc_id = sdk.create_vpc(
         vpc.CreateVpcRequest(region_id=region, cidr_block="10.96.0.0/16", vpc_name="theirs")
     ).body.vpc_id
     vswitches = {
@@ -112,7 +112,7 @@ def network_of_somebody_else(light: LightCloud) -> dict[str, str]:
             partial(
                 sdk.create_vswitch,
                 vpc.CreateVSwitchRequest(
-                    region_id=region, vpc_id=made, zone_id="cn-hangzhou-i", cidr_block=cidr
+                    region_id=region, vpc_id=vpc_id, zone_id="cn-hangzhou-i", cidr_block=cidr
                 ),
             ),
         ).body.v_switch_id
@@ -124,7 +124,7 @@ def network_of_somebody_else(light: LightCloud) -> dict[str, str]:
         lambda: sdk.create_nat_gateway(
             vpc.CreateNatGatewayRequest(
                 region_id=region,
-                vpc_id=made,
+                vpc_id=vpc_id,
                 v_switch_id=vswitches["primary"],
                 nat_type="Enhanced",
                 internet_charge_type="PayByLcu",
@@ -155,11 +155,11 @@ def network_of_somebody_else(light: LightCloud) -> dict[str, str]:
         return bool(eip.status == "InUse")
 
     until("the EIP is associated", 60, is_associated)
-    return {"vpc": made, **vswitches, "nat": gateway, "address": address.eip_address}
+    return {"vpc": vpc_id, **vswitches, "nat": gateway, "address": address.eip_address}
 
 
 def described(sdk: Sdk, ids: Mapping[str, str]) -> list[Mapping[str, Any]]:
-    """All that the API says of the adopted network, but for what is counted of its use."""
+    """The API's description of the adopted network without the counters of its use."""
     vpc = models("vpc")
     region = "cn-hangzhou"
     answers = [
@@ -186,7 +186,7 @@ class Cycles:
 
 @pytest.fixture(scope="module")
 def cycles(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cycles]:
-    """All cycles, gone through side by side."""
+    """All cycles, run at the same time."""
     home = tmp_path_factory.mktemp("cycles")
     variables = hostile_turns.environment(hostile_turns.CYCLES)
     with contextlib.ExitStack() as ends, ThreadPoolExecutor() as beside:
@@ -225,13 +225,13 @@ STACKS = pytest.mark.parametrize("stack", ["dual stack", "three zones", "adopted
 @STACKS
 def test_the_first_up_ends_well(cycles: Cycles, stack: str) -> None:
     done = cycles.by_name[stack].step("up")
-    assert done.status == 0, done.said
+    assert done.status == 0, done.transcript
 
 
 @STACKS
 def test_a_second_up_changes_nothing(cycles: Cycles, stack: str) -> None:
     done = cycles.by_name[stack].step("up again")
-    assert done.status == 0, done.said
+    assert done.status == 0, done.transcript
 
 
 @STACKS
@@ -240,20 +240,20 @@ def test_a_refresh_and_the_preview_after_it_find_no_change(
     cycles: Cycles, stack: str, step: str
 ) -> None:
     done = cycles.by_name[stack].step(step)
-    assert done.status == 0, done.said
+    assert done.status == 0, done.transcript
 
 
 @STACKS
 def test_an_edit_is_applied_and_the_next_up_changes_nothing(cycles: Cycles, stack: str) -> None:
     cycle = cycles.by_name[stack]
-    assert cycle.step("edit").status == 0, cycle.step("edit").said
-    assert cycle.step("up after the edit").status == 0, cycle.step("up after the edit").said
+    assert cycle.step("edit").status == 0, cycle.step("edit").transcript
+    assert cycle.step("up after the edit").status == 0, cycle.step("up after the edit").transcript
 
 
 @STACKS
 def test_destroy_leaves_what_was_there_before_and_nothing_else(cycles: Cycles, stack: str) -> None:
     cycle = cycles.by_name[stack]
-    assert cycle.step("destroy").status == 0, cycle.step("destroy").said
+    assert cycle.step("destroy").status == 0, cycle.step("destroy").transcript
     assert cycle.left == cycle.before
 
 
@@ -292,7 +292,7 @@ def test_another_disk_replaces_workers_and_does_nothing_to_control_planes(cycles
     assert cycle.edited["NetworkInterface"] == cycle.deployed["NetworkInterface"]
 
 
-def test_three_control_planes_stand_behind_one_load_balancer(cycles: Cycles) -> None:
+def test_three_control_planes_are_behind_one_load_balancer(cycles: Cycles) -> None:
     steps = previewed(cycles.by_name["three zones"].step("first preview"))
     kinds = [kind for _, kind, _ in steps]
     assert kinds.count("ApplicationLoadBalancer") == 1

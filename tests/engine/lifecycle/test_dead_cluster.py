@@ -1,6 +1,7 @@
-"""A cluster whose API server is gone can be destroyed, by what docs/runbooks/dead-cluster.md says.
+"""A cluster whose API server is gone can be destroyed as docs/runbooks/dead-cluster.md describes.
 
-With everything: machines that boot, a real API server, Spiderpool. Minutes, so not in `make test`.
+The stack is whole: machines that boot, a real API server, Spiderpool. It takes minutes and is
+therefore not part of `make test`.
 """
 
 from __future__ import annotations
@@ -20,16 +21,16 @@ VARIABLE = "PULUMI_K8S_DELETE_UNREACHABLE"
 @pytest.fixture
 def dead(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecondCloud]:
     """A whole local stack whose machines are stopped."""
-    made = second_cloud(tmp_path_factory.mktemp("dead") / "home")
+    cloud = second_cloud(tmp_path_factory.mktemp("dead") / "home")
     try:
-        done = made.operations("up")
-        assert done.status == 0, made.explain(done)
-        ecs, sdk = models("ecs"), client("ecs", made)
-        for instance in made.resources()["Instance"]["ids"]:
+        done = cloud.operations("up")
+        assert done.status == 0, cloud.explain(done)
+        ecs, sdk = models("ecs"), client("ecs", cloud)
+        for instance in cloud.resources()["Instance"]["ids"]:
             sdk.stop_instance(ecs.StopInstanceRequest(instance_id=instance, force_stop=True))
-        yield made
+        yield cloud
     finally:
-        made.kill_everything()
+        cloud.kill_everything()
 
 
 def test_destroy_refuses_and_names_the_variable_and_the_variable_lets_it_through(
@@ -44,7 +45,7 @@ def test_destroy_refuses_and_names_the_variable_and_the_variable_lets_it_through
     assert dead.resources() == before
 
     done = dead.pulumi(*argv, env={VARIABLE: "true"})
-    assert done.status == 0, done.said
+    assert done.status == 0, done.transcript
     assert dead.resources() == {}
     left = dead.run("pulumi", "stack", "--show-urns", "--stack", "local", check=True).out
     assert "urn:" not in left

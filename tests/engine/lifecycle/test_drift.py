@@ -1,4 +1,4 @@
-"""What somebody changes behind our back is found by a preview and repaired by an `up`."""
+"""A preview shows what somebody has changed by hand, and an `up` repairs it."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def addresses(sdk: Sdk, eni_id: str) -> list[str]:
     request = ecs.DescribeNetworkInterfacesRequest(
         region_id="cn-hangzhou", network_interface_id=[eni_id]
     )
-    found = sdk.describe_network_interfaces(request).body.network_interface_sets
-    (eni,) = found.network_interface_set
+    interfaces = sdk.describe_network_interfaces(request).body.network_interface_sets
+    (eni,) = interfaces.network_interface_set
     return sorted(p.private_ip_address for p in eni.private_ip_sets.private_ip_set)
 
 
@@ -50,7 +50,7 @@ def test_a_pod_address_removed_by_hand_comes_back(deployed_light: LightCloud, sd
     assert lost not in addresses(sdk, nic["eniId"])
     assert deployed_light.steps() == [("update", "EcsNetworkInterface", "guide-left-eth1")]
     done = deployed_light.up()
-    assert done.status == 0, done.said
+    assert done.status == 0, done.transcript
     assert addresses(sdk, nic["eniId"]) == before
     assert deployed_light.steps() == []
 
@@ -62,10 +62,10 @@ def test_a_rule_removed_by_hand_comes_back(deployed_light: LightCloud, sdk: Sdk)
         request = ecs.DescribeSecurityGroupAttributeRequest(
             region_id="cn-hangzhou", security_group_id=group
         )
-        held = sdk.describe_security_group_attribute(request).body.permissions.permission
+        permissions = sdk.describe_security_group_attribute(request).body.permissions.permission
         return {
             (r.direction, r.ip_protocol, r.port_range, r.source_cidr_ip, r.dest_cidr_ip)
-            for r in held
+            for r in permissions
         }
 
     before = rules()
@@ -85,7 +85,7 @@ def test_a_rule_removed_by_hand_comes_back(deployed_light: LightCloud, sdk: Sdk)
     ((operation, kind, _),) = deployed_light.steps()
     assert (operation, kind) == ("create", "SecurityGroupRule")
     done = deployed_light.up()
-    assert done.status == 0, done.said
+    assert done.status == 0, done.transcript
     assert rules() == before
 
 
@@ -94,18 +94,18 @@ def test_an_instance_deleted_by_hand_comes_back_with_its_addresses(
 ) -> None:
     node = deployed_light.outputs()["nodes"]["right"]
     lost, nics = node["instanceId"], node["interfaces"]
-    before = {nic: addresses(sdk, made["eniId"]) for nic, made in nics.items()}
+    before = {nic: addresses(sdk, interface["eniId"]) for nic, interface in nics.items()}
     sdk.delete_instance(ecs.DeleteInstanceRequest(instance_id=lost, force=True))
     refreshed = deployed_light.refresh()
-    assert refreshed.status == 0, refreshed.said
+    assert refreshed.status == 0, refreshed.transcript
     assert "guide-right" in refreshed.out
     assert deployed_light.steps() == [("create", "Instance", "guide-right")]
     done = deployed_light.up()
-    assert done.status == 0, done.said
+    assert done.status == 0, done.transcript
     after = deployed_light.outputs()["nodes"]["right"]
     assert after["instanceId"] != lost
     assert after["interfaces"] == nics
-    assert {nic: addresses(sdk, made["eniId"]) for nic, made in nics.items()} == before
+    assert {nic: addresses(sdk, interface["eniId"]) for nic, interface in nics.items()} == before
     assert deployed_light.steps() == []
 
 
@@ -145,20 +145,20 @@ def test_a_rule_added_by_hand_is_named_and_taken_out_by_the_rules_command(
 def test_a_machine_that_was_left_stopped_is_started_again(
     deployed_light: LightCloud, sdk: Sdk
 ) -> None:
-    """As after a change of its type that failed between the stop and the start."""
+    """A change of its type that fails between the stop and the start leaves such a machine."""
     machine = deployed_light.cloud.outputs()["nodes"]["left"]["instanceId"]
 
     def status() -> str:
         request = ecs.DescribeInstancesRequest(
             region_id="cn-hangzhou", instance_ids=json.dumps([machine])
         )
-        (found,) = sdk.describe_instances(request).body.instances.instance
-        return str(found.status)
+        (instance,) = sdk.describe_instances(request).body.instances.instance
+        return str(instance.status)
 
     sdk.stop_instance(ecs.StopInstanceRequest(instance_id=machine))
     until("the machine stops", 60, lambda: status() == "Stopped")
     assert deployed_light.steps() == [("update", "Instance", "guide-left")]
     done = deployed_light.up()
-    assert done.status == 0, done.said
+    assert done.status == 0, done.transcript
     assert status() == "Running"
     assert deployed_light.steps() == []

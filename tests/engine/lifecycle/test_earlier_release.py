@@ -1,4 +1,4 @@
-"""Stacks that the release before the transitions deployed, under this release.
+"""This release on stacks that the release before the transitions deployed.
 
 `earlier/` has their states and emulated clouds, recorded with that release's own program and local
 cloud. Each test puts one into a cloud of its own: the first `up` does what the change log announces
@@ -111,7 +111,7 @@ def test_the_first_run_does_what_the_change_log_says_and_nothing_else(
         assert changes == CALLS[name]
         assert kept(light.alive(), before) == set(before) - {"Ipv6Gateway"}
         empty = light.pulumi("preview", "--expect-no-changes")
-        assert empty.status == 0, empty.said
+        assert empty.status == 0, empty.transcript
 
 
 @pytest.mark.parametrize("name", ["three-planes", "one-plane"])
@@ -128,7 +128,7 @@ def test_no_machine_gets_the_permission_to_make_a_cluster(restored: Restored, na
 
 
 def gateways_as_they_are(cluster: dict[str, Any]) -> None:
-    """What **Required action** says for a stack that leaves these two keys out."""
+    """The **Required action** of a stack that leaves these two keys out."""
     cluster["network"]["nat"] = {"subnet": "primary", "zone": "cn-hangzhou-i"}
     cluster["network"]["ipv6"] = {"gateway": True}
 
@@ -173,9 +173,9 @@ def test_an_edit_in_the_first_run_is_refused_and_nothing_is_changed(restored: Re
         for name, (edit, reason) in REFUSED.items():
             edited = light.edited(edit)
             for done in (edited.pulumi("preview", "--refresh=false"), edited.up("--refresh=false")):
-                assert done.status != 0, (name, done.said)
-                assert reason in done.said, (name, done.said)
-                assert "Traceback" not in done.said, (name, done.said)
+                assert done.status != 0, (name, done.transcript)
+                assert reason in done.transcript, (name, done.transcript)
+                assert "Traceback" not in done.transcript, (name, done.transcript)
         assert [call for call in light.calls(after=last) if not reads(call)] == []
         assert light.alive() == before
         assert light.steps() == THREE_PLANES
@@ -187,8 +187,8 @@ def test_a_cluster_of_somebody_elses_keeps_its_machines_in_the_first_run(
     with restored("existing") as light:
         before, edited = light.alive(), light.edited(another_image)
         for done in (edited.pulumi("preview", "--refresh=false"), edited.up("--refresh=false")):
-            assert done.status != 0, done.said
-            assert f"would become {IMAGE}" in done.said, done.said
+            assert done.status != 0, done.transcript
+            assert f"would become {IMAGE}" in done.transcript, done.transcript
         assert light.alive() == before
 
 
@@ -201,8 +201,8 @@ def test_another_name_is_refused_and_every_resource_stays(restored: Restored) ->
     with restored("three-planes") as light:
         before, renamed = light.alive(), light.edited(another_name)
         for done in (renamed.pulumi("preview"), renamed.up()):
-            assert done.status != 0, done.said
-            assert "Write name: zones" in done.said
+            assert done.status != 0, done.transcript
+            assert "Write name: zones" in done.transcript
         assert light.alive() == before
         assert light.steps() == sorted([*THREE_PLANES, ("delete", "Cluster", "other")])
 
@@ -212,5 +212,5 @@ def reads(call: dict[str, Any]) -> bool:
 
 
 def kept(after: dict[str, list[str]], before: dict[str, list[str]]) -> set[str]:
-    """Kinds of which everything is still there, by id."""
+    """Kinds whose resources all still exist, with the same ids."""
     return {kind for kind, ids in before.items() if set(ids) <= set(after.get(kind, ()))}

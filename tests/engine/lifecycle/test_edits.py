@@ -63,14 +63,14 @@ def ipv6(cluster: dict[str, Any]) -> None:
 
 
 def a_subnet_and_a_zone_more(cluster: dict[str, Any]) -> None:
-    """Names that sort before all others: nothing may be chosen by being the first."""
+    """Names that sort before all others, because nothing may depend on being the first."""
     subnets = cluster["network"]["subnets"]
     subnets["apps"] = {"egress": False, "zones": {"cn-hangzhou-b": {"cidr": "172.31.32.0/24"}}}
     subnets["primary"]["zones"]["cn-hangzhou-b"] = {"cidr": "172.31.33.0/24"}
     cluster["nodePools"]["plain"]["zones"] = ["cn-hangzhou-i"]
 
 
-def made(name: str) -> list[Step]:
+def new_worker(name: str) -> list[Step]:
     """A worker and what belongs to it alone."""
     return of(name, "create")
 
@@ -109,9 +109,9 @@ TAGGED: list[Step] = sorted(
 )
 
 EDITS = {
-    "a node more": (a_node_more, made("added")),
+    "a node more": (a_node_more, new_worker("added")),
     "the middle node removed": (without_the_middle_node, of("middle", "delete")),
-    "a pool more": (a_pool_more, made("spare")),
+    "a pool more": (a_pool_more, new_worker("spare")),
     "a pool removed": (
         without_the_workers_pool,
         sorted([*of("left", "delete"), *of("middle", "delete"), *of("right", "delete")]),
@@ -182,7 +182,7 @@ def test_a_second_up_and_a_refresh_and_the_preview_after_it_find_no_change(
         deployed_light.refresh("--expect-no-changes"),
         deployed_light.pulumi("preview", "--expect-no-changes"),
     ):
-        assert done.status == 0, done.said
+        assert done.status == 0, done.transcript
 
 
 def test_edits_are_applied_by_one_up_and_the_next_preview_is_empty(
@@ -198,7 +198,7 @@ def test_edits_are_applied_by_one_up_and_the_next_preview_is_empty(
         name for edit in edits for _, _, name in EDITS[edit][1]
     }
     done = edited.up()
-    assert done.status == 0, done.said
+    assert done.status == 0, done.transcript
     assert edited.steps() == []
     assert pods_of_master_eth1(edited) == 0
     during = edited.alive()
@@ -208,7 +208,7 @@ def test_edits_are_applied_by_one_up_and_the_next_preview_is_empty(
     assert len(set(during["NetworkInterface"]) - set(before["NetworkInterface"])) == 3
 
     done = deployed_light.up()
-    assert done.status == 0, done.said
+    assert done.status == 0, done.transcript
     assert deployed_light.steps() == []
     assert pods_of_master_eth1(deployed_light) == 4
     after = deployed_light.alive()
@@ -220,7 +220,7 @@ def test_edits_are_applied_by_one_up_and_the_next_preview_is_empty(
 
 
 def pods_of_master_eth1(light: LightCloud) -> int:
-    """How many pod addresses the ENI has, as the cloud answered."""
+    """The number of the ENI's pod addresses in the cloud."""
     return len(light.outputs()["nodes"]["master"]["interfaces"]["eth1"]["podAddresses"])
 
 
@@ -228,7 +228,7 @@ def test_ipv6_is_turned_on_without_another_machine_or_eni(deployed_light: LightC
     before = deployed_light.alive()
     edited = deployed_light.edited(ipv6)
     done = edited.up()
-    assert done.status == 0, done.said
+    assert done.status == 0, done.transcript
     assert edited.steps() == []
     after = edited.alive()
     assert (after["Instance"], after["NetworkInterface"]) == (
@@ -239,5 +239,5 @@ def test_ipv6_is_turned_on_without_another_machine_or_eni(deployed_light: LightC
 
 def test_destroy_leaves_nothing(deployed_light: LightCloud) -> None:
     done = deployed_light.destroy()
-    assert done.status == 0, done.said
+    assert done.status == 0, done.transcript
     assert deployed_light.alive() == {}

@@ -1,4 +1,4 @@
-"""Faults in the calls of a run: what `up` survives alone, and what it needs `recover` for."""
+"""Faults in the calls of a run: which ones `up` survives, and which ones need `recover`."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ FAULTS = {
 def test_after_every_kind_of_fault_recover_and_one_more_up_end_clean(empty: LightCloud) -> None:
     rules = [{"action": a, "each": True, **KINDS[kind]} for a, kind in FAULTS.items()]
     empty.ask("POST", "/faults", rules)
-    said: list[Done] = [empty.up()]
-    assert said[0].status != 0, "the faults struck nothing"
+    runs: list[Done] = [empty.up()]
+    assert runs[0].status != 0, "The faults struck nothing."
     for _ in range(3):
-        said.append(empty.recover())
-        assert said[-1].status == 0, said[-1].said
-        said.append(empty.up())
-        if said[-1].status == 0:
+        runs.append(empty.recover())
+        assert runs[-1].status == 0, runs[-1].transcript
+        runs.append(empty.up())
+        if runs[-1].status == 0:
             break
-    assert said[-1].status == 0, said[-1].said
+    assert runs[-1].status == 0, runs[-1].transcript
     assert {rule["action"] for rule in empty.ask("GET", "/faults") if rule["matched"]} == set(
         FAULTS
     )
     empty.ask("DELETE", "/faults")
     assert empty.steps() == []
     assert leaks(empty) == {}
-    assert findings(empty, said) == []
+    assert findings(empty, runs) == []
     assert empty.destroy().status == 0
     assert empty.alive() == {}
 

@@ -1,7 +1,7 @@
 """A stack of the prod profile cannot be destroyed by mistake, and can be on purpose.
 
 The profile's own settings, with one control plane instead of three, on the local cloud. Machines
-do not boot: protection is a matter of the engine's state and of the cloud.
+do not boot, because protection concerns only the engine's state and the cloud.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ PROTECTED = {"prod", "prod-nat", "prod-m-0"}
 
 @pytest.fixture(scope="module")
 def production(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LightCloud]:
-    made = light_stack(tmp_path_factory.mktemp("prod") / "home", prod())
-    made.start()
+    light = light_stack(tmp_path_factory.mktemp("prod") / "home", prod())
+    light.start()
     try:
-        done = made.up()
-        assert done.status == 0, made.cloud.explain(done)
-        yield made
+        done = light.up()
+        assert done.status == 0, light.cloud.explain(done)
+        yield light
     finally:
-        made.stop()
-        made.cloud.kill_everything()
+        light.stop()
+        light.cloud.kill_everything()
 
 
 def unprotected(cluster: dict[str, Any]) -> None:
@@ -46,23 +46,23 @@ def test_destroy_refuses_names_what_is_protected_and_says_what_to_do(
     # As people type it: the preview that comes first is what refuses. --skip-preview would delete
     # whatever is not protected.
     done = production.pulumi("destroy", "--yes", *QUIET)
-    said = done.out + done.err
+    output = done.out + done.err
     assert done.status != 0
-    refused = set(re.findall(r'::([\w-]+)"? cannot be deleted', said))
+    refused = set(re.findall(r'::([\w-]+)"? cannot be deleted', output))
     assert refused
     assert refused <= PROTECTED
-    assert "because it is protected" in said
-    assert "pulumi state unprotect" in said
+    assert "because it is protected" in output
+    assert "pulumi state unprotect" in output
     assert production.alive() == before
 
 
 def test_the_state_protects_vpc_nat_eip_and_control_plane(production: LightCloud) -> None:
-    held = {
+    protected = {
         (item["type"].rpartition(":")[2], item["urn"].rpartition("::")[2])
         for item in production.state()["resources"]
         if item.get("protect")
     }
-    assert held == {
+    assert protected == {
         ("Network", "prod"),
         ("NatGateway", "prod"),
         ("EipAddress", "prod-nat"),
@@ -87,14 +87,14 @@ def test_a_worker_may_go_by_an_edit_in_production(production: LightCloud) -> Non
 
     smaller = production.edited(without_the_second)
     done = smaller.up()
-    assert done.status == 0, done.said
+    assert done.status == 0, done.transcript
     assert smaller.steps() == []
 
 
 def test_with_protect_off_an_up_and_a_destroy_leave_nothing(production: LightCloud) -> None:
     open_ = production.edited(unprotected)
     done = open_.up()
-    assert done.status == 0, done.said
+    assert done.status == 0, done.transcript
     done = open_.destroy()
-    assert done.status == 0, done.said
+    assert done.status == 0, done.transcript
     assert open_.alive() == {}

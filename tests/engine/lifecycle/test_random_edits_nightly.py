@@ -3,8 +3,8 @@
     SEED=7 SEQUENCES=2 pytest -m nightly -s tests/engine/lifecycle/test_random_edits_nightly.py
 
 One stack is deployed once. Then its document is edited again and again, and each edit is applied.
-The judgement of the same edit says beforehand what may happen: a refusal must leave everything as
-it is, and no machine or ENI may be lost, stopped or replaced that was not announced.
+The transition of the same edit announces what may happen: a refusal must change nothing, and only
+announced machines and ENIs may be deleted, stopped or replaced.
 """
 
 from __future__ import annotations
@@ -164,7 +164,7 @@ EDITS: Final[tuple[RandomEdit, ...]] = (
 
 @dataclass(frozen=True, kw_only=True)
 class Figures:
-    """What was done, for the page about reliability."""
+    """The figures of the page about reliability."""
 
     sequences: list[int] = field(default_factory=list)
     """Steps of each sequence."""
@@ -221,7 +221,7 @@ def test_no_sequence_of_edits_does_what_was_not_announced(deployed: LightCloud) 
 
 
 def apply_edit(before: LightCloud, after: LightCloud, fault: str | None) -> str:
-    """Apply an edit and look at everything; return what came of it in a word or two."""
+    """Apply an edit and check everything; returns the outcome in a word or two."""
     transition = judge(recorded(before), recorded(after), NotAsked(reason="it has no kubeconfig"))
     match transition:
         case Refused():
@@ -236,9 +236,9 @@ def assert_refused(before: LightCloud, after: LightCloud) -> None:
     """The run fails, changes nothing in the cloud and loses no id from the state."""
     alive, ids, mark = before.alive(), state_ids(before), before.last_call()
     done = after.up()
-    assert done.status != 0, done.said
-    assert "This edit is refused, and nothing is changed." in done.said, done.said
-    assert "Traceback" not in done.said, done.said
+    assert done.status != 0, done.transcript
+    assert "This edit is refused, and nothing is changed." in done.transcript, done.transcript
+    assert "Traceback" not in done.transcript, done.transcript
     assert [c for c in after.calls(after=mark) if not c["action"].startswith(READS)] == []
     assert after.alive() == alive
     assert state_ids(after) == ids
@@ -247,7 +247,7 @@ def assert_refused(before: LightCloud, after: LightCloud) -> None:
 def assert_applied(
     before: LightCloud, after: LightCloud, transition: Accepted, fault: str | None
 ) -> bool:
-    """The run ends well, if need be after the fault is gone; whether a fault struck."""
+    """The run succeeds, after the fault is removed if need be; returns whether the fault struck."""
     machines, mark = before.outputs()["nodes"], before.last_call()
     runs, struck = converge(after, fault)
     calls = after.calls(after=mark)
@@ -264,23 +264,23 @@ def assert_applied(
 
 
 def converge(light: LightCloud, fault: str | None) -> tuple[list[Done], bool]:
-    """Run `up` with the fault, then without until it ends well, with the documented recovery."""
+    """Run `up` with the fault, then with the documented recovery until it succeeds."""
     if fault is None:
         runs = [light.up()]
-        assert runs[0].status == 0, runs[0].said
+        assert runs[0].status == 0, runs[0].transcript
         return runs, False
     actions = READ if fault == "stale" else STRUCK
     light.ask("POST", "/faults", [{"action": a, "times": 1, **KINDS[fault]} for a in actions])
     runs = [light.up()]
     struck = any(rule["matched"] for rule in light.ask("GET", "/faults"))
     light.ask("DELETE", "/faults")
-    assert struck or runs[0].status == 0, runs[0].said
+    assert struck or runs[0].status == 0, runs[0].transcript
     while runs[-1].status != 0 and len(runs) < MOST_RUNS:
         if fault == "lost-answer-final" or len(runs) > 1:
             runs.append(light.recover())
-            assert runs[-1].status == 0, runs[-1].said
+            assert runs[-1].status == 0, runs[-1].transcript
         runs.append(light.up())
-    assert runs[-1].status == 0, runs[-1].said
+    assert runs[-1].status == 0, runs[-1].transcript
     return runs, struck
 
 
@@ -289,20 +289,20 @@ def untouched(
 ) -> list[str]:
     """Calls that stop or remove a machine or an ENI that the transition keeps."""
     lost, stopped = taken(transition)
-    kept = {i: n for n, made in machines.items() if n not in lost for i in ids_of(made)}
+    kept = {i: n for n, machine in machines.items() if n not in lost for i in ids_of(machine)}
     running = {i: n for i, n in kept.items() if n not in stopped}
     wrong: list[str] = []
     for call in calls:
         forbidden = (
             kept if call["action"] in REMOVING else running if call["action"] in STOPPING else {}
         )
-        given = json.dumps(call["parameters"])
-        wrong += [f"{call['action']} of {n}: {i}" for i, n in forbidden.items() if i in given]
+        parameters = json.dumps(call["parameters"])
+        wrong += [f"{call['action']} of {n}: {i}" for i, n in forbidden.items() if i in parameters]
     return wrong
 
 
 def taken(transition: Transition) -> tuple[set[str], set[str]]:
-    """Nodes whose machines are announced to go, and those announced to go or to stop."""
+    """Nodes whose machines are announced to be deleted, and those to be deleted or stopped."""
     steps = transition.steps if isinstance(transition, Accepted) else ()
     lost = {
         step.node
@@ -313,7 +313,7 @@ def taken(transition: Transition) -> tuple[set[str], set[str]]:
 
 
 def drawn(light: LightCloud, rng: random.Random) -> tuple[str, LightCloud]:
-    """An edit that makes another document, which can be planned."""
+    """An edit that changes the document into another one that can be planned."""
     while True:
         edit = rng.choice(EDITS)
         document = copy.deepcopy(dict(light.document))
@@ -374,22 +374,22 @@ def state_ids(light: LightCloud) -> dict[str, str]:
     return {each["urn"]: each["id"] for each in light.state()["resources"] if "id" in each}
 
 
-def ids_of(made: Mapping[str, Any]) -> set[str]:
+def ids_of(machine: Mapping[str, Any]) -> set[str]:
     """A node's instance and ENIs, from the stack's outputs."""
-    return {made["instanceId"]} | {nic["eniId"] for nic in made["interfaces"].values()}
+    return {machine["instanceId"]} | {nic["eniId"] for nic in machine["interfaces"].values()}
 
 
 def addresses(nodes: Mapping[str, Any]) -> dict[str, tuple[str, list[str]]]:
-    """Primary and pod addresses of each NIC, as the cloud answered."""
+    """Primary and pod addresses of each NIC in the cloud."""
     return {
-        f"{name} {nic}": (made["primary"], sorted(made["podAddresses"]))
+        f"{name} {nic}": (interface["primary"], sorted(interface["podAddresses"]))
         for name, node in nodes.items()
-        for nic, made in node["interfaces"].items()
+        for nic, interface in node["interfaces"].items()
     }
 
 
 def planned_addresses(light: LightCloud) -> dict[str, tuple[str, list[str]]]:
-    """The same by the plan of the document."""
+    """The same from the plan of the document."""
     return {
         f"{node.name} {nic.name}": (str(nic.primary), sorted(map(str, nic.pods.planned)))
         for node in plan_from(light.document["config"][CLUSTER]).nodes.values()

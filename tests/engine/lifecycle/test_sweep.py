@@ -1,4 +1,4 @@
-"""Leftovers of a stack that is gone: what it made, and what a cloud controller that died made."""
+"""Leftovers of a removed stack: its own resources, and those of its cloud controller."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ LEFTOVERS = 5
 
 @pytest.fixture(scope="module")
 def light(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LightCloud]:
-    made = light_cloud(tmp_path_factory.mktemp("sweep") / "home")
-    made.start()
+    light = light_cloud(tmp_path_factory.mktemp("sweep") / "home")
+    light.start()
     try:
-        yield made
+        yield light
     finally:
-        made.stop()
-        made.cloud.kill_everything()
+        light.stop()
+        light.cloud.kill_everything()
 
 
 @pytest.fixture(scope="module")
@@ -35,17 +35,17 @@ def api(light: LightCloud) -> OfficialApi:
     return OfficialApi(Account.of("cn-hangzhou", endpoint=endpoint, ca=light.cloud.places.ca))
 
 
-def tags(wanted: dict[str, str]) -> dict[str, Any]:
+def tags(pairs: dict[str, str]) -> dict[str, Any]:
     return {
         f"Tag.{n}.{part}": text
-        for n, pair in enumerate(wanted.items(), start=1)
+        for n, pair in enumerate(pairs.items(), start=1)
         for part, text in zip(("Key", "Value"), pair, strict=True)
     }
 
 
-def make_network(api: OfficialApi, name: str, wanted: dict[str, str]) -> dict[str, str]:
+def make_network(api: OfficialApi, name: str, owner: dict[str, str]) -> dict[str, str]:
     """A VPC with a vSwitch, a security group and an ENI."""
-    vpc = api.call("vpc", "CreateVpc", VpcName=name, CidrBlock="172.31.0.0/16", **tags(wanted))
+    vpc = api.call("vpc", "CreateVpc", VpcName=name, CidrBlock="172.31.0.0/16", **tags(owner))
     switch = api.call(
         "vpc",
         "CreateVSwitch",
@@ -54,13 +54,13 @@ def make_network(api: OfficialApi, name: str, wanted: dict[str, str]) -> dict[st
         CidrBlock="172.31.192.0/20",
         VSwitchName=f"{name}-primary-cn-hangzhou-i",
     )
-    group = api.call("ecs", "CreateSecurityGroup", VpcId=vpc["VpcId"], **tags(wanted))
+    group = api.call("ecs", "CreateSecurityGroup", VpcId=vpc["VpcId"], **tags(owner))
     eni = api.call(
         "ecs",
         "CreateNetworkInterface",
         VSwitchId=switch["VSwitchId"],
         SecurityGroupId=group["SecurityGroupId"],
-        **tags(wanted),
+        **tags(owner),
     )
     return {
         "VPC": vpc["VpcId"],
@@ -141,10 +141,10 @@ def make_balancers(api: OfficialApi, network: dict[str, str]) -> dict[str, str]:
 
 def swept(light: LightCloud, *argv: str, status: int) -> list[dict[str, Any]]:
     done = light.operations("sweep", "--json", *argv)
-    assert done.status == status, done.said
-    found = json.loads(done.out)["leftovers"]
-    assert isinstance(found, list)
-    return found
+    assert done.status == status, done.transcript
+    leftovers = json.loads(done.out)["leftovers"]
+    assert isinstance(leftovers, list)
+    return leftovers
 
 
 def test_leftovers_are_listed_and_removed_and_nothing_else(
@@ -186,9 +186,9 @@ def test_leftovers_are_listed_and_removed_and_nothing_else(
     lost = api.call("vpc", "AllocateEipAddress", Name="guide-nat")["AllocationId"]
 
     listed = {item["id"] for item in swept(light, status=LEFTOVERS)}
-    wanted = {*ours.values(), *controllers.values(), "guide-cn-hangzhou-ccm", lost}
-    assert listed == wanted
-    assert all(i in str(light.alive()) for i in wanted), "listing alone removed something"
+    expected = {*ours.values(), *controllers.values(), "guide-cn-hangzhou-ccm", lost}
+    assert listed == expected
+    assert all(i in str(light.alive()) for i in expected), "listing alone removed something"
 
     assert all(item["removed"] for item in swept(light, "--yes", status=0))
     assert swept(light, status=0) == []
@@ -201,5 +201,5 @@ def test_an_unknown_stack_is_not_taken_for_one_without_resources(light: LightClo
         *("--home", str(light.cloud.places.home)),
         *("--config-file", str(light.cloud.config_file)),
     )
-    assert done.status == 2, done.said
+    assert done.status == 2, done.transcript
     assert "--stack-removed" in done.err

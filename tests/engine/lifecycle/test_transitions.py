@@ -1,4 +1,4 @@
-"""What the engine would do, held against what the transition of the same edit announces.
+"""The engine's preview of an edit agrees with the transition of the same edit.
 
 Three control planes and two workers whose machines never boot, deployed once; every edit is
 previewed by the real engine and provider.
@@ -106,7 +106,7 @@ def test_the_engine_takes_no_machine_that_the_transition_does_not_announce(
 
 def test_a_preview_says_in_words_what_happens_to_each_node(deployed: LightCloud) -> None:
     edited = deployed.edited(ACCEPTED["another type of the workers"])
-    shown = edited.pulumi("preview").said
+    shown = edited.pulumi("preview").transcript
     assert "w-0: restarted, drained first, because instanceType" in shown
     assert "w-1: restarted, drained first, because instanceType" in shown
 
@@ -118,10 +118,12 @@ def test_a_refused_edit_fails_the_preview_and_the_update_and_touches_nothing(
     state, last = deployed.state()["resources"], deployed.last_call()
     preview, update = edited.pulumi("preview", "--refresh=false"), edited.up("--refresh=false")
     for done in (preview, update):
-        assert done.status != 0, done.said
-        assert "This edit is refused, and nothing is changed." in done.said
-        assert "Write resourceGroup" in done.said or "Leave resourceGroup out" in done.said
-        assert "Traceback" not in done.said
+        assert done.status != 0, done.transcript
+        assert "This edit is refused, and nothing is changed." in done.transcript
+        assert (
+            "Write resourceGroup" in done.transcript or "Leave resourceGroup out" in done.transcript
+        )
+        assert "Traceback" not in done.transcript
     assert [call for call in deployed.calls(after=last) if not reads(call)] == []
     assert plain(deployed.state()["resources"]) == plain(state)
 
@@ -137,7 +139,7 @@ def test_the_next_preview_knows_where_the_api_server_was_reached(deployed: Light
 
 @contextlib.contextmanager
 def listener(address: str) -> Iterator[list[object]]:
-    """Whoever connects to the API server's port meanwhile; nobody gets an answer."""
+    """Records connections to the API server's port; answers none."""
     accepted: list[object] = []
     with socket.create_server((address, 6443)) as server:
 
@@ -179,7 +181,7 @@ def test_a_stack_of_an_earlier_release_is_recognised_by_what_it_has_written_down
     kept.write_text(older, encoding="utf-8")
     load(deployed, imported.name)
     try:
-        shown = deployed.pulumi("preview").said
+        shown = deployed.pulumi("preview").transcript
         assert "deployed by an earlier release" in shown
         assert "w-0: keeps its machine" in shown
     finally:
@@ -204,7 +206,7 @@ def reads(call: dict[str, Any]) -> bool:
 
 
 def plain(resources: list[dict[str, Any]]) -> list[tuple[str, str]]:
-    """What is in the state, but for ciphertexts, which differ each time the same is encrypted."""
+    """The state without ciphertexts, which differ each time the same text is encrypted."""
     return sorted(
         (each["urn"], re.sub(r'"ciphertext": "[^"]*"', "", json.dumps(each.get("inputs"))))
         for each in resources

@@ -45,7 +45,7 @@ class Judge:
     secrets: ClusterSecrets
 
     def refusal(self, spec: Spec, *, name: str = "candidate") -> str | None:
-        """What the webhook says to a pool that would be created; None when it would be."""
+        """The webhook's message for a pool that it refuses; None if it accepts it."""
         return refusal_of(self.client, f"{POOLS}{DRY}", thing("SpiderIPPool", name, spec))
 
     def create(self, name: str, spec: Spec) -> dict[str, Any]:
@@ -60,7 +60,7 @@ class Judge:
         return self.client.request("PATCH", f"{POOLS}/{name}", {"spec": changes}, kind)
 
     def record(self, name: str, status: Spec) -> None:
-        """Write a pool's status, whatever the controller has just written there itself."""
+        """Overwrite a pool's status, also if the controller has just written it."""
         body = {"status": {"allocatedIPs": None, **status}}
         kind = "application/merge-patch+json"
         self.client.request("PATCH", f"{POOLS}/{name}/status", body, kind)
@@ -74,7 +74,7 @@ class Judge:
 
     @contextmanager
     def pools(self, specs: Mapping[str, Spec]) -> Iterator[None]:
-        """Have these pools for a while, and no others."""
+        """These pools, and no others, for as long as the block lasts."""
         try:
             for name, spec in specs.items():
                 self.create(name, spec)
@@ -83,11 +83,13 @@ class Judge:
             self.remove(*specs)
 
     def allocated(self, name: str) -> dict[str, str]:
-        """Address → pod (namespace/name), as the pool's status has it."""
-        found = self.pool(name)
-        assert found is not None
-        text = (found.get("status") or {}).get("allocatedIPs")
-        return {ip: held["pod"] for ip, held in json.loads(text).items()} if text else {}
+        """Address → pod (namespace/name), from the pool's status."""
+        pool = self.pool(name)
+        assert pool is not None
+        text = (pool.get("status") or {}).get("allocatedIPs")
+        return (
+            {ip: allocation["pod"] for ip, allocation in json.loads(text).items()} if text else {}
+        )
 
 
 def thing(kind: str, name: str, spec: Spec) -> dict[str, Any]:
@@ -100,7 +102,7 @@ def thing(kind: str, name: str, spec: Spec) -> dict[str, Any]:
 
 
 def refusal_of(client: Client, path: str, body: Mapping[str, Any]) -> str | None:
-    """What the API server says to a POST that it refuses for its content; None when it does not."""
+    """The message for a POST that the API server refuses for its content; None if it accepts it."""
     try:
         client.request("POST", path, body)
     except ApiError as error:
@@ -113,7 +115,7 @@ def refusal_of(client: Client, path: str, body: Mapping[str, Any]) -> str | None
 def started(
     home: Path, *, provider_ids: bool = True
 ) -> tuple[FakeCloud, Supervisor, fake_cloud.Pki, str]:
-    """Boot the master and the worker; nothing of Spiderpool yet."""
+    """Boot the master and the worker without Spiderpool."""
     cloud, pki, public = FakeCloud(home), fake_cloud.Pki(), fake_cloud.free_loopback_address()
     cloud.addresses = [
         {"id": "eip-1", "ip": public, "instance_id": "i-master", "instance_type": "EcsInstance"}

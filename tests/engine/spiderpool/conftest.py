@@ -11,6 +11,6 @@ from tests.engine.spiderpool.cluster import Judge, judging
 
 @pytest.fixture(scope="session")
 def judge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Judge]:
-    """Judges pools; has none between tests."""
-    with judging(tmp_path_factory.mktemp("judge")) as made:
-        yield made
+    """The cluster that judges pools; it has none between tests."""
+    with judging(tmp_path_factory.mktemp("judge")) as judge:
+        yield judge

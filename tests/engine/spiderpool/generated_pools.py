@@ -1,4 +1,4 @@
-"""Pools that nobody thought of, and what must hold of the two verdicts on each."""
+"""Generated pools, and how the two verdicts on each must agree."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ SELECTOR = st.fixed_dictionaries(
 
 @st.composite
 def pools(draw: st.DrawFn) -> Document:
-    """A pool's spec, about half of them good ones; of the types that the CRD wants."""
+    """A pool's spec with the types of the CRD; about half of them are good."""
     version, subnet = draw(subnets())
     spec: Document = {"subnet": subnet}
     entry = draw(st.sampled_from([entries(version), spelled(version)]))
@@ -165,15 +165,15 @@ def good_pools(draw: st.DrawFn) -> Document:
 
 
 def agree(standing: Judge, spec: Document) -> None:
-    said, ours = standing.refusal(spec), our_judge(spec, others=STANDING)
-    note(f"webhook: {said}\nours: {ours}")
-    event("refused" if said else "accepted", "ours is stricter" if ours.ours else "the same")
-    if said is None:
+    refusal, ours = standing.refusal(spec), our_judge(spec, others=STANDING)
+    note(f"webhook: {refusal}\nours: {ours}")
+    event("refused" if refusal else "accepted", "ours is stricter" if ours.ours else "the same")
+    if refusal is None:
         assert ours.accepted or ours.ours
     else:
         assert not ours.accepted
     if not ours.ours:
-        assert bool(ours.webhook) == (said is not None)
+        assert bool(ours.webhook) == (refusal is not None)
 
 
 SETTINGS = {

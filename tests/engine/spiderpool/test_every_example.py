@@ -1,4 +1,4 @@
-"""Whatever a stack file or an example makes for Spiderpool passes through the real controller."""
+"""The real controller accepts every Spiderpool object of the stack files and examples."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
 FILES = stack_files()
 
 
-def made(name: str, kind: str) -> dict[str, dict[str, Any]]:
+def registered_specs(name: str, kind: str) -> dict[str, dict[str, Any]]:
     """Specs that the program registers for a stack file, by object name."""
     return {
         resource.inputs["metadata"]["name"]: dict(resource.inputs["spec"])
@@ -37,24 +37,24 @@ def made(name: str, kind: str) -> dict[str, dict[str, Any]]:
 def test_every_pool_is_accepted_beside_the_others_and_not_rewritten(
     judge: Judge, name: str
 ) -> None:
-    pools = made(name, "SpiderIPPool")
+    pools = registered_specs(name, "SpiderIPPool")
     assert pools
     with judge.pools(pools):
         for pool, spec in pools.items():
-            found = judge.pool(pool)
-            assert found is not None
-            assert {key: found["spec"].get(key) for key in spec} == spec
+            stored = judge.pool(pool)
+            assert stored is not None
+            assert {key: stored["spec"].get(key) for key in spec} == spec
     assert pools_problems(pools) == ()
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_every_multus_config_and_coordinator_is_accepted(judge: Judge, name: str) -> None:
-    configs = made(name, "SpiderMultusConfig")
+    configs = registered_specs(name, "SpiderMultusConfig")
     assert configs
     for config, spec in configs.items():
         body = thing("SpiderMultusConfig", f"judged-{config}", spec)
         assert refusal_of(judge.client, f"{CONFIGS}{DRY}", body) is None
-    for spec in made(name, "SpiderCoordinator").values():
+    for spec in registered_specs(name, "SpiderCoordinator").values():
         body = thing("SpiderCoordinator", "judged", spec)
         assert refusal_of(judge.client, f"{COORDINATORS}{DRY}", body) is None
 
@@ -72,8 +72,8 @@ def test_each_multus_config_becomes_a_network(judge: Judge) -> None:
 
 def test_the_coordinator_becomes_synced_with_the_clusters_service_range(judge: Judge) -> None:
     def status() -> dict[str, Any]:
-        found = judge.client.get(f"{COORDINATORS}/default")
-        return dict(found.get("status") or {})
+        coordinator = judge.client.get(f"{COORDINATORS}/default")
+        return dict(coordinator.get("status") or {})
 
     until("Synced", 60, lambda: status().get("phase") == "Synced")
     assert status()["serviceCIDR"] == ["10.96.0.0/16"]
@@ -81,7 +81,7 @@ def test_the_coordinator_becomes_synced_with_the_clusters_service_range(judge: J
 
 
 @pytest.mark.parametrize(
-    ("spec", "said"),
+    ("spec", "reason"),
     [
         ({"cniType": "ipvlan"}, "ipvlanConfig"),
         ({"cniType": "ipvlan", "ipvlan": {"master": []}}, ""),
@@ -91,12 +91,12 @@ def test_the_coordinator_becomes_synced_with_the_clusters_service_range(judge: J
     ],
 )
 def test_a_multus_config_with_a_mistake_is_refused(
-    judge: Judge, spec: dict[str, Any], said: str
+    judge: Judge, spec: dict[str, Any], reason: str
 ) -> None:
     body = thing("SpiderMultusConfig", "mistaken", spec)
     refusal = refusal_of(judge.client, f"{CONFIGS}{DRY}", body)
     assert refusal is not None
-    assert said.lower() in refusal.lower()
+    assert reason.lower() in refusal.lower()
 
 
 def test_a_coordinator_without_a_kind_of_pod_range_is_refused(judge: Judge) -> None:

@@ -1,4 +1,4 @@
-"""Our verdict on a pool is the webhook's, on pools that nobody thought of."""
+"""Our verdict on a generated pool is the webhook's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""As `test_generated_pools`, with new pools each time and many more of them."""
+"""The test of `test_generated_pools` with many more pools, different ones in each run."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def pool(judge: Judge) -> Iterator[str]:
 
 
 def hold(judge: Judge, address: str | None) -> None:
-    """Let pod default/web have this address, or none."""
+    """Give pod default/web this address, or none."""
     record = {address: {"pod": "default/web", "podUid": "one"}} if address else None
     judge.record(
         NAME,
@@ -59,9 +59,9 @@ def ask(judge: Judge, question: Callable[[PoolApi], Awaitable[Result]]) -> Resul
 
 
 def ips(judge: Judge) -> list[str]:
-    found = judge.pool(NAME)
-    assert found is not None
-    return list(found["spec"].get("ips") or ())
+    pool = judge.pool(NAME)
+    assert pool is not None
+    return list(pool["spec"].get("ips") or ())
 
 
 def test_a_used_address_is_refused_with_the_pod_and_the_pool_stays(judge: Judge, pool: str) -> None:

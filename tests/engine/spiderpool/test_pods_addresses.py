@@ -1,7 +1,7 @@
 """Scheduled pods get their addresses from the pool that Spiderpool's rules choose.
 
 The webhooks, the controller, the scheduler and the API server are real; the agent is the local
-machine's. Each case is one pod, all are started at once.
+machine's. Each case is one pod; all are started at once.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ def pod(name: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def running(judge: Judge) -> Iterator[Judge]:
-    """Every case's pod, running; all gone afterwards, and every pool, too."""
+    """The pods of all cases, running. They and the pools are deleted afterwards."""
     client = judge.client
     for name, (labels, notes) in NAMESPACES.items():
         metadata = {"name": name, "labels": labels, "annotations": notes}
@@ -154,19 +154,19 @@ def test_a_pod_gets_its_address_from_the_pool_that_the_rules_choose(
     path = f"/api/v1/namespaces/{namespace}/pods/{name}"
 
     def address() -> str | None:
-        found = running.client.get(path)["status"].get("podIP")
-        return None if found is None else str(found)
+        pod_ip = running.client.get(path)["status"].get("podIP")
+        return None if pod_ip is None else str(pod_ip)
 
-    held = until(f"{name} has an address", 60, address)
-    assert running.allocated(expected).get(held) == f"{namespace}/{name}"
+    pod_address = until(f"{name} has an address", 60, address)
+    assert running.allocated(expected).get(pod_address) == f"{namespace}/{name}"
     for other in set(POOLS) - {expected}:
         assert f"{namespace}/{name}" not in running.allocated(other).values()
 
 
 def test_a_pools_status_counts_what_it_gave(running: Judge) -> None:
-    found = running.pool("named-by-pod")
-    assert found is not None
-    status = found["status"]
+    pool = running.pool("named-by-pod")
+    assert pool is not None
+    status = pool["status"]
     assert (status["totalIPCount"], status["allocatedIPCount"]) == (5, 1)
     assert list(json.loads(status["allocatedIPs"])) == ["172.31.200.60"]
 
@@ -181,11 +181,11 @@ def test_a_pod_that_asks_for_a_pool_of_another_node_waits_with_every_pools_reaso
     }
     running.client.request("POST", "/api/v1/namespaces/plain/pods", body)
 
-    def said() -> bool:
+    def names_the_reason() -> bool:
         events = running.client.get("/api/v1/namespaces/plain/events")["items"]
         reasons = [e["message"] for e in events if e["involvedObject"]["name"] == "misled"]
         return any("master-eth0: unmatched nodeName" in reason for reason in reasons)
 
-    until("the reason", 60, said)
+    until("the reason", 60, names_the_reason)
     status = running.client.get("/api/v1/namespaces/plain/pods/misled")["status"]
     assert status["phase"] == "Pending"

@@ -1,4 +1,4 @@
-"""The verdict table: what the real webhook says of pools, row by row."""
+"""The verdict table: the real webhook's verdict on a pool, row by row."""
 
 from __future__ import annotations
 
@@ -134,8 +134,8 @@ def standing(judge: Judge) -> Iterator[Judge]:
 
 @pytest.mark.parametrize("row", REFUSED)
 def test_the_webhook_refuses(standing: Judge, row: str) -> None:
-    spec, said = REFUSED[row]
-    assert said in (standing.refusal(spec) or "accepted")
+    spec, reason = REFUSED[row]
+    assert reason in (standing.refusal(spec) or "accepted")
     if "subnet" in spec:
         assert our_judge(spec, others=STANDING).webhook
 
@@ -158,23 +158,23 @@ def test_we_refuse_what_the_webhook_lets_pass(standing: Judge, row: str) -> None
 def test_the_webhook_rewrites(standing: Judge, row: str) -> None:
     spec, expected = REWRITTEN[row]
     with standing.pools({"rewritten": spec}):
-        found = standing.pool("rewritten")
-        assert found is not None
-        assert found["spec"]["ips"] == expected
+        stored = standing.pool("rewritten")
+        assert stored is not None
+        assert stored["spec"]["ips"] == expected
 
 
 def test_a_pool_gets_its_version_its_label_and_its_finalizer(standing: Judge) -> None:
-    found = standing.pool("standing-v6")
-    assert found is not None
-    assert found["spec"]["ipVersion"] == 6
-    assert found["metadata"]["finalizers"] == ["spiderpool.spidernet.io"]
-    label = found["metadata"]["labels"]["ipam.spidernet.io/ippool-cidr"]
+    stored = standing.pool("standing-v6")
+    assert stored is not None
+    assert stored["spec"]["ipVersion"] == 6
+    assert stored["metadata"]["finalizers"] == ["spiderpool.spidernet.io"]
+    label = stored["metadata"]["labels"]["ipam.spidernet.io/ippool-cidr"]
     assert label == "2408-4005-3a0-1201---64"
 
 
 @pytest.fixture(scope="module")
 def used(judge: Judge) -> Iterator[Judge]:
-    """A pool with two addresses taken, by pods that the record alone knows."""
+    """A pool with two addresses in use by pods that exist in its status only."""
     spec = {"subnet": "10.9.0.0/24", "ips": ["10.9.0.10-10.9.0.19"], "gateway": "10.9.0.253"}
     with judge.pools({"used": spec}):
         take(judge, {"10.9.0.10": "default/one", "10.9.0.15": "default/two"})
@@ -182,16 +182,16 @@ def used(judge: Judge) -> Iterator[Judge]:
         take(judge, {})
 
 
-def take(judge: Judge, held: Mapping[str, str]) -> None:
-    status: dict[str, Any] = {"allocatedIPCount": len(held), "totalIPCount": 10}
-    if held:
-        records = {ip: {"pod": pod, "podUid": pod} for ip, pod in held.items()}
+def take(judge: Judge, pods_by_address: Mapping[str, str]) -> None:
+    status: dict[str, Any] = {"allocatedIPCount": len(pods_by_address), "totalIPCount": 10}
+    if pods_by_address:
+        records = {ip: {"pod": pod, "podUid": pod} for ip, pod in pods_by_address.items()}
         status["allocatedIPs"] = json.dumps(records)
     judge.record("used", status)
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "reason"),
     [
         ({"subnet": "10.9.0.0/25"}, "is not changeable"),
         ({"ipVersion": 6}, "is not changeable"),
@@ -199,8 +199,8 @@ def take(judge: Judge, held: Mapping[str, str]) -> None:
         ({"excludeIPs": ["10.9.0.15"]}, "default/two"),
     ],
 )
-def test_an_update_is_refused(used: Judge, changes: Spec, said: str) -> None:
-    with pytest.raises(ApiError, match=said):
+def test_an_update_is_refused(used: Judge, changes: Spec, reason: str) -> None:
+    with pytest.raises(ApiError, match=reason):
         used.update("used", changes)
 
 
@@ -226,9 +226,9 @@ def test_a_pool_that_ends_is_frozen_until_its_last_address_is_free(judge: Judge)
     judge.create("ending", spec)
     # A pod that runs: the collector leaves its address alone.
     pod = judge.client.get("/api/v1/namespaces/kube-system/pods")["items"][0]["metadata"]
-    held = {"pod": f"{pod['namespace']}/{pod['name']}", "podUid": pod["uid"]}
+    allocation = {"pod": f"{pod['namespace']}/{pod['name']}", "podUid": pod["uid"]}
     status = {
-        "allocatedIPs": json.dumps({"10.10.0.10": held}),
+        "allocatedIPs": json.dumps({"10.10.0.10": allocation}),
         "allocatedIPCount": 1,
         "totalIPCount": 10,
     }

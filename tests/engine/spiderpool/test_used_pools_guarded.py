@@ -1,4 +1,4 @@
-"""Rows of the verdict table that want another controller: the guard against deleting used pools.
+"""Rows of the verdict table for a controller with the guard against deleting used pools.
 
 Restarts the controller with the guard on, and again without it.
 """

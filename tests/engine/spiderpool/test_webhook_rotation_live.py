@@ -39,7 +39,7 @@ CONTROLLERS = (
 
 @dataclass
 class Writer:
-    """Writes pools as fast as it can, each through both webhooks; remembers every refusal."""
+    """Writes pools without a pause, each through both webhooks, and records every refusal."""
 
     client: Client
     refused: list[str] = field(default_factory=list)
@@ -91,9 +91,9 @@ def newest(secrets: ClusterSecrets) -> str:
 
 @contextmanager
 def witness(judge: Judge, ca: str) -> Iterator[Callable[[], str | None]]:
-    """Ask the controller by a registration of our own that trusts `ca` alone.
+    """Call the controller through a webhook registration of our own that trusts `ca` alone.
 
-    Gives a function that says why the controller was not trusted, None when it was. Only objects
+    Yields a function that returns why the controller was not trusted; None if it was. Only objects
     with our label are looked at.
     """
     configuration = {
@@ -130,7 +130,7 @@ def witness(judge: Judge, ca: str) -> Iterator[Callable[[], str | None]]:
     body = thing("SpiderReservedIP", "witnessed", {"ipVersion": 4, "ips": ["10.21.0.9"]})
     body["metadata"]["labels"] = {"witness": "yes"}
 
-    def said() -> str | None:
+    def refusal() -> str | None:
         try:
             judge.client.request("POST", f"{GROUP}/spiderreservedips{DRY}", body)
         except ApiError as error:
@@ -138,7 +138,7 @@ def witness(judge: Judge, ca: str) -> Iterator[Callable[[], str | None]]:
         return None
 
     try:
-        yield said
+        yield refusal
     finally:
         judge.client.request("DELETE", WITNESS)
 
@@ -162,20 +162,20 @@ def test_no_request_is_refused_while_the_certificate_is_rotated(judge: Judge) ->
         deploy(judge, both)
         assert set(authorities(deployed(judge).bundles[0])) == set(authorities(both.webhook_ca))
         new = serve_the_new(both, deployed(judge))
-        with witness(judge, newest(both)) as said:
-            until("the witness is heard", 30, said)
-            assert "certificate signed by unknown authority" in (said() or "")
+        with witness(judge, newest(both)) as refusal:
+            until("the first refusal of the registration with the new CA", 30, refusal)
+            assert "certificate signed by unknown authority" in (refusal() or "")
             deploy(judge, new)
-            until("the new certificate is served", 120, lambda: said() is None)
+            until("the new certificate is served", 120, lambda: refusal() is None)
         # What the command waits for has passed as far as this kubelet goes.
         cluster = deployed(judge)
         cluster = replace(cluster, since=cluster.since - HANDED_OVER_WITHIN)
         only = trust_the_new(new, cluster, now=datetime.now(UTC))
         deploy(judge, only)
         seen = writer.written
-        until("more was written", 30, lambda: writer.written > seen + 20)
+        until("more writes", 30, lambda: writer.written > seen + 20)
     assert writer.refused == []
     assert writer.written > 100
     assert pods(judge) == before
-    with witness(judge, old.webhook_ca) as said:
-        until("the old CA is trusted no more", 30, said)
+    with witness(judge, old.webhook_ca) as refusal:
+        until("the refusal of the old CA", 30, refusal)

@@ -83,7 +83,7 @@ def test_a_bare_vswitch_is_skipped_and_keys_count_in_any_case(tmp_path: Path) ->
     assert config.cluster_id == "clusterid"
 
 
-def test_an_access_key_that_is_no_base64_is_refused(tmp_path: Path) -> None:
+def test_an_access_key_that_is_not_base64_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "c"
     path.write_text('{"Global": {"accessKeyID": "plain!"}}')
     with pytest.raises(FlagError, match="base64"):

@@ -88,6 +88,6 @@ def test_all_problems_of_a_cloud_config_are_reported_at_once() -> None:
     )
 
 
-def test_user_data_that_is_no_base64_is_refused() -> None:
+def test_user_data_that_is_not_base64_is_refused() -> None:
     with pytest.raises(UserDataError, match="not base64"):
         decode("#cloud-config")

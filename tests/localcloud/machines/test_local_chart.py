@@ -31,7 +31,7 @@ def test_assembling_again_changes_nothing(tmp_path: Path) -> None:
     assert assemble(tmp_path).stat().st_ino == before
 
 
-def test_a_new_crd_reaches_a_chart_that_stands(tmp_path: Path) -> None:
+def test_a_new_crd_reaches_an_installed_chart(tmp_path: Path) -> None:
     write_crds(tmp_path)
     assemble(tmp_path)
     (tmp_path / "toolchain" / "crds" / "more.yaml").write_text("{}")

@@ -49,7 +49,7 @@ def test_each_version_that_was_built_can_be_installed(asked: str, version: str) 
         ("https://download.docker.com/linux/ubuntu\n", ["v1.35.10", "v1.35.4", "v1.34.4"]),
     ],
 )
-def test_each_minor_stands_in_a_repository_of_its_own(fetched: str, versions: list[str]) -> None:
+def test_each_minor_has_a_repository_of_its_own(fetched: str, versions: list[str]) -> None:
     assert offered(["v1.35.4", "v1.34.4", "v1.35.10"], fetched) == versions
 
 
@@ -58,7 +58,7 @@ def test_a_kernel_specific_package_is_there_for_any_kernel() -> None:
     assert package.name == "linux-modules-extra"
 
 
-def test_an_options_value_is_no_package() -> None:
+def test_the_value_of_an_option_is_not_a_package() -> None:
     words = ["-o", "DPkg::Lock::Timeout=600", "install", "-y", "--no-install-recommends", "chrony"]
     assert plain_words(words) == ["install", "chrony"]
 

@@ -139,7 +139,7 @@ def test_every_stack_file_of_two_commits_is_judged(
 
 
 @pytest.mark.parametrize("revision", ["no-such-commit", "--output=/tmp/x", ""])
-def test_what_is_no_commit_is_refused(
+def test_what_is_not_a_commit_is_refused(
     repository: Callable[[dict[str, Document]], str], tmp_path: Path, revision: str
 ) -> None:
     head = repository({"dev": clustered()})

@@ -58,7 +58,7 @@ def test_the_plan_shows_the_guides_pools_addresses_and_room() -> None:
         assert shown in text
 
 
-def test_an_unknown_key_is_refused_with_the_nearest_known_one(tmp_path: Path) -> None:
+def test_an_unknown_key_is_refused_with_the_nearest_valid_one(tmp_path: Path) -> None:
     done = call("plan", "--config", str(local_stack(tmp_path, "region:", "regoin:")))
     assert done.exit_code == ExitCode.REFUSED
     assert "regoin" in done.stderr
@@ -83,7 +83,7 @@ def test_the_report_for_machines_has_every_problem(tmp_path: Path) -> None:
     assert all(p["rule"] and p["remedy"] for p in problems)
 
 
-def test_a_file_that_is_not_there_is_told_by_its_path(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported_with_its_path(tmp_path: Path) -> None:
     done = call("plan", "--config", str(tmp_path / "none.yaml"))
     assert done.exit_code == ExitCode.REFUSED
     assert "none.yaml" in done.stderr
@@ -148,7 +148,7 @@ def test_a_report_without_a_stack_says_how_to_get_one(tmp_path: Path) -> None:
     assert "make up" in done.stderr
 
 
-def test_secrets_are_made_once_and_never_shown(tmp_path: Path) -> None:
+def test_secrets_are_generated_once_and_never_shown(tmp_path: Path) -> None:
     path = tmp_path / "secrets.yaml"
     first = call("secrets", "init", "--stack", "local", "--file", str(path))
     assert first.exit_code == 0

@@ -31,7 +31,7 @@ def test_imports_keep_to_the_rooms() -> None:
     assert done.returncode == 0, done.stdout
 
 
-def test_an_import_against_the_rules_is_found(tmp_path: Path) -> None:
+def test_an_import_against_the_rules_is_reported(tmp_path: Path) -> None:
     for room in (
         "config",
         "planning",

@@ -97,14 +97,14 @@ def test_an_old_python_is_one_sentence_with_its_version(tmp_path: Path) -> None:
     assert not (tmp_path / "venv").exists()
 
 
-def test_a_python_without_venv_is_told_what_to_install(tmp_path: Path) -> None:
+def test_without_venv_the_message_says_what_to_install(tmp_path: Path) -> None:
     fake_python(tmp_path, fits=True, has_venv=False)
     done = run_venv(tmp_path)
     assert done.returncode == 3
     assert "python3-venv" in done.stderr
 
 
-def test_a_named_python_that_is_no_command_is_refused(tmp_path: Path) -> None:
+def test_a_named_python_that_is_not_a_command_is_refused(tmp_path: Path) -> None:
     done = run_venv(tmp_path, PYTHON="/nowhere/python", PATH=os.environ["PATH"])
     assert done.returncode == 3
     assert "PYTHON=/nowhere/python" in done.stderr

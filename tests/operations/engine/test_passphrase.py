@@ -22,5 +22,5 @@ def test_another_passphrase_does_not_open_it() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "v1", "v2:a:v1:b:c", "v1:!:v1:!:!", "v1:AAAA:v1:AAAA:AAAA"])
-def test_a_value_that_is_no_salt_opens_with_nothing(text: str) -> None:
+def test_a_value_that_is_not_a_salt_opens_with_nothing(text: str) -> None:
     assert not opens(LOCAL_PASSPHRASE, text)

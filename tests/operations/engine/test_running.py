@@ -19,7 +19,7 @@ def runner(tmp_path: Path) -> Runner:
     return Runner(env=dict(os.environ), cwd=tmp_path)
 
 
-def test_a_missing_command_is_told_as_something_the_machine_lacks(runner: Runner) -> None:
+def test_a_missing_command_is_reported_as_an_unprepared_machine(runner: Runner) -> None:
     with pytest.raises(OperationError, match="no-such-command is not on PATH") as caught:
         runner.run(["no-such-command"], deadline=5, quiet=True)
     assert caught.value.code is ExitCode.UNPREPARED

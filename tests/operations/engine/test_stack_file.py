@@ -35,7 +35,7 @@ def test_encrypted_secrets_are_seen_without_being_opened(tmp_path: Path) -> None
     assert Stack.read(path).has_secrets
 
 
-def test_a_missing_file_is_told_by_its_path(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported_with_its_path(tmp_path: Path) -> None:
     path = tmp_path / "Pulumi.typo.yaml"
     with pytest.raises(ConfigError, match=r"Pulumi\.typo\.yaml"):
         Stack.read(path)

@@ -127,7 +127,7 @@ def test_the_local_cloud_gets_its_port_and_region_from_the_stack_file(
     assert f"--home {cloud.places.home}" in start
 
 
-def test_secrets_are_made_at_the_first_up_only(machine: Machine, cloud: LocalCloud) -> None:
+def test_secrets_are_generated_at_the_first_up_only(machine: Machine, cloud: LocalCloud) -> None:
     cloud.up()
     first = cloud.places.secrets.read_text()
     cloud.up()
@@ -203,7 +203,7 @@ def test_a_run_that_was_cut_off_is_recovered_before_the_update(
     assert "removed: VPC vpc-1" in printed(cloud)
 
 
-def test_a_cluster_that_stands_is_waited_for_until_it_is_ready(
+def test_an_existing_cluster_is_waited_for_until_it_is_ready(
     machine: Machine, cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cloud.places.kubeconfig.parent.mkdir(parents=True)

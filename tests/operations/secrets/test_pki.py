@@ -124,5 +124,5 @@ def test_every_token_is_one_that_kubeadm_takes(seed: int) -> None:
     assert TOKEN_PATTERN.fullmatch(new_secrets(seed).bootstrap_token)
 
 
-def test_what_is_made_passes_the_check_of_what_is_read() -> None:
+def test_new_secrets_can_be_read_back() -> None:
     assert parse_secrets(dump_secrets(new_secrets())) == new_secrets()

@@ -58,7 +58,7 @@ def stack(tmp_path: Path) -> StackConfigStore:
     return StackConfigStore(stack="dev", runner=runner, kept=False)
 
 
-def test_a_file_is_private_and_holds_what_was_made(tmp_path: Path) -> None:
+def test_a_new_secrets_file_is_private_and_can_be_read_back(tmp_path: Path) -> None:
     store = FileStore(tmp_path / "new" / "secrets.yaml")
     assert init(store).where == str(store.path)
     assert stat.S_IMODE(store.path.stat().st_mode) == 0o600
@@ -119,13 +119,15 @@ def test_a_stack_that_has_them_keeps_them(stack: StackConfigStore, tmp_path: Pat
     assert not (tmp_path / "argv").exists()
 
 
-def test_what_pulumi_says_is_told_with_a_way_out(stack: StackConfigStore, tmp_path: Path) -> None:
+def test_an_error_of_pulumi_is_reported_with_a_remedy(
+    stack: StackConfigStore, tmp_path: Path
+) -> None:
     (tmp_path / "mode").write_text("--fail", encoding="utf-8")
     with pytest.raises(OperationError, match=r"incorrect passphrase.*PULUMI_CONFIG_PASSPHRASE"):
         init(stack)
 
 
-def test_what_is_told_about_them_is_not_secret(tmp_path: Path) -> None:
+def test_the_outcome_of_init_has_no_secret(tmp_path: Path) -> None:
     outcome = init(FileStore(tmp_path / "secrets.yaml"))
     assert outcome == NewSecrets(where=str(tmp_path / "secrets.yaml"), expires=outcome.expires)
     assert outcome.expires.year == 2036

@@ -102,7 +102,7 @@ def test_a_rule_is_foreign_as_soon_as_the_state_lost_it() -> None:
     assert [rule.ports for rule in rules] == ["6443/6443"]
 
 
-def test_a_rule_over_ipv6_is_known_by_the_id_that_the_provider_gives_it() -> None:
+def test_a_rule_over_ipv6_is_recognised_by_the_providers_id() -> None:
     own_id = "sg-1:ingress:tcp:443/443:intranet:2001:db8::/32:accept:1"
     listed = permission("ingress", "TCP", "443/443", Ipv6SourceCidrIp="2001:db8::/32")
     assert foreign_rules(Group(listed), state(own_id)) == []

@@ -88,7 +88,7 @@ def test_what_carries_both_tags_and_is_not_in_the_state_is_left_over() -> None:
     assert signs(cloud) == [("instance", "i-1", BY_TAG)]
 
 
-def test_what_stands_in_the_state_is_never_left_over() -> None:
+def test_what_is_in_the_state_is_never_a_leftover() -> None:
     cloud = ListedCloud(DescribeInstances=[{"InstanceId": "i-1", **TAGS}])
     assert signs(cloud, state(("alicloud:ecs/instance:Instance", "i-1"))) == []
 
@@ -135,7 +135,7 @@ def test_a_name_alone_makes_nothing_ours() -> None:
     assert signs(cloud) == []
 
 
-def test_a_vswitch_made_and_not_yet_tagged_is_known_by_name_inside_our_vpc() -> None:
+def test_an_untagged_vswitch_inside_our_vpc_is_recognised_by_its_name() -> None:
     switch = {"VSwitchName": "guide-primary-cn-hangzhou-i"}
     cloud = ListedCloud(
         DescribeVSwitches=[
@@ -223,7 +223,7 @@ def test_a_range_on_our_vpc_that_the_state_misses_is_taken_off_again() -> None:
     assert signs(cloud, state(("alicloud:vpc/network:Network", "vpc-1"), block)) == []
 
 
-def test_role_and_policy_share_a_name_and_are_told_apart() -> None:
+def test_role_and_policy_with_the_same_name_are_kept_apart() -> None:
     cloud = ListedCloud()
     cloud.named = {"GetRole": {"Role": {}}, "GetPolicy": {"Policy": {}}}
     name = OWNED.role
@@ -303,7 +303,7 @@ def test_the_tags_are_those_that_the_plan_gives() -> None:
     assert {k: plan.tags[k] for k in (TAG_CLUSTER, TAG_PROFILE)} == dict(OWNED.tags)
 
 
-def test_every_kind_that_is_found_can_be_deleted() -> None:
+def test_every_kind_of_leftover_can_be_deleted() -> None:
     assert Leftover(kind="VPC", id="vpc-1", sign=BY_TAG).kind in order()
     assert len(set(order())) == len(order()) == 23
 

@@ -246,7 +246,7 @@ def test_on_the_local_cloud_packets_are_never_tried_and_never_passed() -> None:
         ),
     ],
 )
-def test_what_is_wrong_with_an_object_is_found(
+def test_a_wrong_object_fails_its_check(
     change: Callable[[dict[str, dict[str, Any]]], object], check: str, detail: str
 ) -> None:
     verdict = _verdicts(_cluster(change))[check]

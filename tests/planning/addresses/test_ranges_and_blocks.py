@@ -73,7 +73,7 @@ def test_an_address_of_the_other_family_is_in_no_range() -> None:
         ("", "neither"),
     ],
 )
-def test_what_is_no_range_says_why(text: str, reason: str) -> None:
+def test_what_is_not_a_range_is_refused_with_the_reason(text: str, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         expand([text])
 

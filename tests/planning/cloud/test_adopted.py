@@ -101,7 +101,7 @@ def test_the_nat_gateways_address_and_vpc_are_compared() -> None:
         ({"vswitch_id": "vsw-theirs", "name": "small-primary-cn-hangzhou-i"}, []),
     ],
 )
-def test_an_snat_entry_that_exists_already_is_found_before_another_one_is_made(
+def test_an_existing_snat_entry_is_reported_before_another_one_is_created(
     entry: dict[str, str], paths: list[str]
 ) -> None:
     facts = {"entry_id": "snat-1", "name": "", "vswitch_id": "", "cidr": ""} | entry

@@ -81,7 +81,7 @@ def test_no_port_of_the_node_is_opened() -> None:
     }
 
 
-def test_flags_that_stop_it_are_not_given() -> None:
+def test_flags_that_stop_it_are_not_passed() -> None:
     text = " ".join(container(with_controller(featureGates={"IPv6DualStack": True}))["args"])
     assert "feature-gates" not in text
     assert "resource-lock" not in text

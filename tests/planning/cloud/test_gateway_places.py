@@ -148,7 +148,7 @@ def test_services_are_counted_by_quotas() -> None:
     assert needed["EIPs"] == 1 + 1 + 2, "the NAT gateway's, the API server's, one in each zone"
 
 
-def test_a_gateway_among_nodes_is_said_by_its_path() -> None:
+def test_a_gateway_among_nodes_is_announced_with_its_path() -> None:
     document = small()
     document["network"]["nat"] = {"subnet": "primary"}
     (notice,) = notices(planned(document))

@@ -27,7 +27,7 @@ def test_without_being_asked_for_there_are_none() -> None:
     assert manifests(plan_from(small())) == {}
 
 
-def test_each_app_stands_on_its_own_nic() -> None:
+def test_each_app_is_on_its_own_nic() -> None:
     objects = _manifests(_ON)
     networks = {
         name: _pod(objects[name])["metadata"]["annotations"]
@@ -52,7 +52,7 @@ def test_pods_tolerate_no_taint_and_choose_no_node_where_all_have_both_nics() ->
         assert set(_pod(_manifests(_ON)[name])["spec"]) == {"containers"}
 
 
-def test_images_come_from_another_registry_where_one_is_said() -> None:
+def test_images_come_from_another_registry_where_one_is_set() -> None:
     apps = {"enabled": True, "registry": "registry.example.com/m", "serverImage": "web:1"}
     objects = _manifests({"sampleApps": apps})
     images = [

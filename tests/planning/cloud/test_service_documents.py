@@ -73,14 +73,14 @@ def test_a_schedulers_own_annotation_stays() -> None:
     assert annotations["scheduler"] == "sch"
 
 
-def test_protection_follows_the_stack_unless_said() -> None:
+def test_protection_follows_the_stack_by_default() -> None:
     assert _annotations({})["delete-protection"] == "off"
     assert _annotations({"deletionProtection": True})["delete-protection"] == "on"
     protected = _service({}, cluster={"protect": True})["metadata"]["annotations"]
     assert protected[f"{_PREFIX}delete-protection"] == "on"
 
 
-def test_an_nlb_is_told_nothing_of_protection_which_it_always_has() -> None:
+def test_an_nlb_gets_no_protection_annotation_because_it_is_always_protected() -> None:
     service = _service(
         {"loadBalancer": "nlb", "subnet": "primary"}, cluster=_two_zones() | {"protect": True}
     )
@@ -93,7 +93,7 @@ def test_an_existing_load_balancer_is_only_named() -> None:
     assert owned["force-override-listeners"] == "true"
 
 
-def test_backends_are_said_only_where_the_service_differs() -> None:
+def test_the_backend_is_annotated_only_where_the_service_differs() -> None:
     key = "service.beta.kubernetes.io/backend-type"
     assert key not in _annotations({})
     assert _annotations({"backendType": "eni"})[key] == "eni"
@@ -121,7 +121,7 @@ def test_a_network_load_balancer_stands_in_every_zone_of_its_subnet() -> None:
     assert document["spec"]["loadBalancerClass"] == "alibabacloud.com/nlb"
 
 
-def test_an_intranet_clb_stands_in_one_vswitch_and_an_internet_one_in_none() -> None:
+def test_an_intranet_clb_is_in_one_vswitch_and_an_internet_one_in_none() -> None:
     inside = {
         "selector": {"app": "web"},
         "ports": {"web": {"port": 80}},

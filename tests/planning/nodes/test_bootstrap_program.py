@@ -426,7 +426,7 @@ def test_cgroup_v1_is_refused_before_anything_is_changed(machine: Machine) -> No
     assert not machine.path("/calls").exists()
 
 
-def test_an_answer_that_is_no_provider_id_is_refused(machine: Machine) -> None:
+def test_an_answer_that_is_not_a_provider_id_is_refused(machine: Machine) -> None:
     done = provisioned(machine, stack_plan("local"), "worker").run(REGION="<html>")
     assert done.returncode == 1
     assert "the metadata service answered '<html>.i-bp1a'" in done.stderr

@@ -23,7 +23,7 @@ def settings(machine: Booted) -> dict[str, str]:
     return dict(line.split(" = ") for line in lines)
 
 
-def test_nics_are_found_by_mac_and_named() -> None:
+def test_nics_are_matched_by_mac_and_named() -> None:
     nics = guide().ethernets
     assert {name: (e["match"], e["set-name"]) for name, e in nics.items()} == {
         "eth0": ({"macaddress": "00:16:3e:0a:00:00"}, "eth0"),
@@ -67,7 +67,7 @@ def test_each_nic_answers_through_itself() -> None:
     ]
 
 
-def test_its_rules_stand_behind_the_coordinators() -> None:
+def test_its_rules_come_after_the_coordinators() -> None:
     priorities = {
         rule["priority"] for e in guide().ethernets.values() for rule in e["routing-policy"]
     }
@@ -172,7 +172,7 @@ def test_containerd_is_configured_for_systemd_and_the_pinned_sandbox() -> None:
     assert images["pinned_images"] == {"sandbox": "registry.k8s.io/pause:3.10.2"}
 
 
-def test_packages_are_held_at_their_versions() -> None:
+def test_packages_are_pinned_to_their_versions() -> None:
     pins = guide().files["/etc/apt/preferences.d/spiderpool"]
     assert "Package: kubeadm kubelet kubectl\nPin: version 1.36.3-*\nPin-Priority: 1001" in pins
     assert "Package: containerd.io\nPin: version 2.2.*\nPin-Priority: 1001" in pins

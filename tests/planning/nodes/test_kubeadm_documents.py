@@ -224,7 +224,7 @@ def test_mainland_china_pulls_from_its_own_mirrors() -> None:
     )
 
 
-def test_elsewhere_no_mirror_stands_between() -> None:
+def test_elsewhere_no_mirror_is_used() -> None:
     machine = guide()
     assert "imageRepository" not in machine.kubeadm["ClusterConfiguration"]
     assert not [path for path in machine.files if path.startswith("/etc/containerd/certs.d/")]

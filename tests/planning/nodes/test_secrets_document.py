@@ -80,7 +80,7 @@ def test_a_broken_document_is_refused_with_the_key_and_without_the_value(name: s
     assert "hunter2" not in str(error) + repr(error)
 
 
-def test_all_problems_are_told_at_once() -> None:
+def test_all_problems_are_reported_at_once() -> None:
     secrets = document()
     secrets["bootstrapToken"] = "x"
     secrets["admin"] = secrets["webhook"]

@@ -56,7 +56,7 @@ def test_a_pool_with_a_hole_lets_another_into_it() -> None:
     assert pools_problems({"holed": holed, "within": pool("10.6.0.7")}) == ()
 
 
-def test_subnets_that_overlap_are_found_across_pools() -> None:
+def test_subnets_that_overlap_are_refused_across_pools() -> None:
     (problem,) = pools_problems(
         {"one": pool("10.6.0.5"), "other": {"subnet": "10.6.0.0/16", "ips": ["10.6.9.9"]}}
     )

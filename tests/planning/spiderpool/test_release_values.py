@@ -55,7 +55,7 @@ def _leaves(keys: Keys, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
 
 
 @pytest.mark.parametrize("path", _leaves(CHART_KEYS), ids=".".join)
-def test_a_misspelt_key_or_another_type_is_found(path: tuple[str, ...]) -> None:
+def test_a_misspelt_key_or_another_type_is_refused(path: tuple[str, ...]) -> None:
     def document(key: str, value: object) -> dict[str, Any]:
         nested: dict[str, Any] = {key: value}
         for level in reversed(path[:-1]):

@@ -23,6 +23,7 @@ from planning.spiderpool.chart import (
 from planning.spiderpool.fixed_values import REASONS, fixed_values, leaves
 from planning.spiderpool.value_checks import value_problems
 from tests.clusters import fake_secrets, small
+from tests.guide_pools import GUIDE_POOLS
 from tests.planning.documents import STACKS, planned, stack_plan
 
 pytestmark = pytest.mark.unit
@@ -75,7 +76,7 @@ def test_cni_plugins_can_be_left_to_the_image() -> None:
     assert values(with_values({}, installCni=False))["plugins"]["installCNI"] is False
 
 
-def test_mainland_china_pulls_through_its_mirror_unless_told_otherwise() -> None:
+def test_mainland_china_pulls_through_its_mirror_by_default() -> None:
     registry = "global.imageRegistryOverride"
     assert at(values(stack_plan("prod")), registry) == "ghcr.m.daocloud.io"
     assert at(values(stack_plan("local")), registry) == ""
@@ -136,46 +137,13 @@ def test_a_typed_key_is_named_where_there_is_one() -> None:
     assert problem.remedy == "Take it out, and write spiderpool.installCni instead."
 
 
-def test_saying_what_holds_anyway_is_no_contradiction() -> None:
+def test_repeating_a_fixed_value_is_not_a_contradiction() -> None:
     assert value_problems(with_values({"coordinator": {"enabled": True}})) == ()
 
 
 def test_the_guides_four_pools_have_the_guides_specs() -> None:
     pools = stack_plan("local").ip_pools
-    assert {name: ip_pool_spec(pool, ips=pool.ips) for name, pool in pools.items()} == {
-        "master-eth0": {
-            "default": True,
-            "ips": ["172.31.199.185-172.31.199.189"],
-            "subnet": "172.31.192.0/20",
-            "gateway": "172.31.207.253",
-            "nodeName": ["master"],
-            "multusName": ["kube-system/ipvlan-eth0"],
-        },
-        "master-eth1": {
-            "default": True,
-            "ips": ["192.168.0.156-192.168.0.160"],
-            "subnet": "192.168.0.0/24",
-            "gateway": "192.168.0.253",
-            "nodeName": ["master"],
-            "multusName": ["kube-system/ipvlan-eth1"],
-        },
-        "worker-eth0": {
-            "default": True,
-            "ips": ["172.31.199.190-172.31.199.194"],
-            "subnet": "172.31.192.0/20",
-            "gateway": "172.31.207.253",
-            "nodeName": ["worker"],
-            "multusName": ["kube-system/ipvlan-eth0"],
-        },
-        "worker-eth1": {
-            "default": True,
-            "ips": ["192.168.0.161-192.168.0.165"],
-            "subnet": "192.168.0.0/24",
-            "gateway": "192.168.0.253",
-            "nodeName": ["worker"],
-            "multusName": ["kube-system/ipvlan-eth1"],
-        },
-    }
+    assert {name: ip_pool_spec(pool, ips=pool.ips) for name, pool in pools.items()} == GUIDE_POOLS
 
 
 def test_a_pool_for_some_namespaces_and_pods_says_which() -> None:

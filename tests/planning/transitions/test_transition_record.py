@@ -82,7 +82,7 @@ def test_whatever_is_no_record_of_ours_is_an_earlier_release(
     assert read_record(document) == expected
 
 
-def test_a_record_of_a_later_release_is_read_as_far_as_it_is_known() -> None:
+def test_unknown_keys_in_a_record_of_a_later_release_are_ignored() -> None:
     document = json.loads(record_text(record(planned(clustered()))))
     later = {**document, "schema": SCHEMA + 1, "more": {"x": 1}}
     later["cluster"]["unheard"] = {"of": 1}

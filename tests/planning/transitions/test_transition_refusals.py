@@ -117,7 +117,7 @@ def test_an_address_that_a_pod_holds_is_not_taken_and_the_pod_is_named() -> None
     assert refusal.path == "nodePools.workers.interfaces.eth1.podAddresses"
 
 
-def test_an_ipv6_address_is_held_like_its_ipv4_twin() -> None:
+def test_an_ipv6_address_in_use_counts_like_its_ipv4_twin() -> None:
     address = (0x2408_4005 << 96) + LAST
     cluster = Holders(pods={"workers-0-eth1-v6": {address: "shop/web-1"}})
     judged = transition(clustered(), edited(clustered(), SHRINK), cluster)
@@ -170,7 +170,7 @@ def test_a_replaced_worker_of_our_own_cluster_is_drained_first() -> None:
     assert steps(transition(clustered(), edited(clustered(), MOVED), cluster))
 
 
-def test_a_held_address_that_stays_is_no_reason() -> None:
+def test_an_address_in_use_that_stays_is_not_a_reason_to_refuse() -> None:
     cluster = Holders(pods={"workers-0-eth1": {LAST - 4: "shop/web-1"}})
     judged = transition(clustered(workers=1), edited(clustered(workers=1), SHRINK), cluster)
     assert steps(judged) == (
@@ -251,7 +251,7 @@ def test_force_delete_lets_machines_of_a_subscription_go() -> None:
     assert steps(transition(before, edited(before, at("nodePools/workers/count", 2))))
 
 
-def test_a_block_that_another_node_has_is_not_given_away_in_the_same_edit() -> None:
+def test_a_block_changes_its_node_only_in_two_edits() -> None:
     before = edited(
         clustered(),
         at("nodePools/workers/count", None),

@@ -80,12 +80,12 @@ def test_a_path_is_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["nonsense", "{", "/no/such/file", "a: 1"])
-def test_what_is_no_kubeconfig_counts_as_unreachable(text: str) -> None:
+def test_a_malformed_kubeconfig_counts_as_unreachable(text: str) -> None:
     with pytest.raises(UnreachableError):
         kubeconfig.parse(text)
 
 
-def test_helm_is_given_the_one_cluster_in_use() -> None:
+def test_helm_gets_the_one_cluster_in_use() -> None:
     document = json.loads(kubeconfig_for("https://127.0.0.1:6443"))
     document["clusters"].append({"name": "far", "cluster": {"server": "https://8.8.8.8"}})
     text = kubeconfig.minimal(kubeconfig.credentials(document))

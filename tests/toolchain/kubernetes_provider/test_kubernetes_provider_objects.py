@@ -225,13 +225,13 @@ def test_a_preview_without_the_right_to_write_shows_the_inputs(
     assert engine.create(CONFIG_MAP, "c", inputs, preview=True).state == inputs
 
 
-def test_a_preview_of_a_kind_that_is_still_to_be_made_shows_the_inputs(
+def test_a_preview_of_a_planned_kind_shows_the_inputs(
     engine: EngineSide,
 ) -> None:
     assert engine.create(POOL, "p", pool({"n": 1}), preview=True).state == pool({"n": 1})
 
 
-def test_a_preview_into_a_namespace_that_is_still_to_be_made_shows_the_inputs(
+def test_a_preview_into_a_planned_namespace_shows_the_inputs(
     engine: EngineSide,
 ) -> None:
     inputs = config_map({})
@@ -375,9 +375,7 @@ def test_with_upsert_an_existing_object_is_applied_onto(server: FakeApiServer) -
     assert server.objects[MAP_PATH]["data"] == {"a": "1", "b": "2"}
 
 
-def test_an_import_reads_everything_that_was_given(
-    server: FakeApiServer, engine: EngineSide
-) -> None:
+def test_an_import_reads_every_input(server: FakeApiServer, engine: EngineSide) -> None:
     engine.create(CONFIG_MAP, "c", config_map({"a": "1"}))
     entry = engine.read(CONFIG_MAP, "c", StateEntry(resource_id="default/c"))
     assert entry is not None
@@ -392,7 +390,7 @@ def test_an_import_reads_everything_that_was_given(
     del server
 
 
-def test_a_definition_is_replaced_in_place_and_its_kind_known_at_once(
+def test_a_definition_is_replaced_in_place_and_its_kind_can_be_used_at_once(
     server: FakeApiServer, engine: EngineSide
 ) -> None:
     stack = Deployment(engine=engine, token=DEFINITION, name="d")
@@ -686,7 +684,9 @@ def test_a_refresh_tells_that_a_deployment_is_not_ready(
     assert unready.value.reasons == (unready.value.message, "pod d-1: Pending")
 
 
-def test_cancelling_keeps_what_was_made_in_state(server: FakeApiServer, engine: EngineSide) -> None:
+def test_cancelling_keeps_created_objects_in_state(
+    server: FakeApiServer, engine: EngineSide
+) -> None:
     del server
     threading.Timer(0.5, engine.cancel).start()
     with pytest.raises(InitFailed, match="cancelled") as failed:
@@ -720,7 +720,7 @@ def test_a_deletion_that_hangs_names_the_finalizers(
         assert part in str(refused.value)
 
 
-def test_a_namesake_made_after_the_deletion_is_not_waited_for(
+def test_a_namesake_created_after_the_deletion_is_not_waited_for(
     pools: FakeApiServer, engine: EngineSide
 ) -> None:
     stack = Deployment(engine=engine, token=POOL, name="p")
@@ -762,7 +762,7 @@ def test_a_restarting_api_server_is_waited_for(server: FakeApiServer, engine: En
 
 
 @pytest.mark.parametrize("breaks", ["before", "after"])
-def test_a_connection_that_breaks_while_an_object_is_made_loses_nothing(
+def test_a_connection_that_breaks_during_a_creation_loses_nothing(
     server: FakeApiServer, engine: EngineSide, breaks: Literal["before", "after"]
 ) -> None:
     server.faults = [Fault(status=0, message="", method="POST", breaks=breaks)]

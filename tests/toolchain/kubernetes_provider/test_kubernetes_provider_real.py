@@ -170,7 +170,7 @@ def stack_of(engine: EngineSide, inputs: Object) -> Deployment:
 @pytest.mark.parametrize(
     ("kind", "api_version", "namespaced", "rest"), DECLARED, ids=[entry[0] for entry in DECLARED]
 )
-def test_what_was_just_made_shows_no_difference(
+def test_a_new_object_shows_no_difference(
     real: EngineSide, kind: str, api_version: str, *, namespaced: bool, rest: Object
 ) -> None:
     namespace = "default" if namespaced else ""
@@ -457,7 +457,7 @@ def test_a_node_patch_sets_the_provider_id_and_gives_it_up(
     assert "example.com/by" not in live["metadata"].get("labels", {})
 
 
-def test_an_object_made_by_others_is_imported_without_a_difference(
+def test_an_object_of_somebody_else_is_imported_without_a_difference(
     cluster: RealCluster, real: EngineSide
 ) -> None:
     name = fresh_name()

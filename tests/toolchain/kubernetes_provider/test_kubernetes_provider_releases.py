@@ -170,7 +170,7 @@ def test_nulls_in_values_reach_helm(bed: Bed) -> None:
     assert json.loads(bed.calls("install")[0]["stdin"]) == {"unset": None}
 
 
-def test_changed_values_are_told_one_by_one_and_upgraded(bed: Bed) -> None:
+def test_changed_values_are_listed_one_by_one_and_upgraded(bed: Bed) -> None:
     stack = bed.stack()
     stack.up(bed.inputs({"a": 1, "b": {"c": 2}}))
     assert stack.diff(bed.inputs({"a": 5, "b": {"d": 3}})).kinds == {
@@ -215,7 +215,7 @@ def test_a_new_name_replaces_the_release(bed: Bed) -> None:
     assert stack.diff(bed.inputs(name="other")).replaces == ("name",)
 
 
-def test_a_nameless_release_keeps_the_name_it_was_given(bed: Bed) -> None:
+def test_a_nameless_release_keeps_its_generated_name(bed: Bed) -> None:
     nameless = {key: value for key, value in bed.inputs().items() if key != "name"}
     first, _ = bed.engine.check(RELEASE, "rel", nameless)
     assert text_at(first, "name").startswith("rel-")
@@ -265,7 +265,7 @@ def test_a_failed_atomic_install_leaves_nothing(bed: Bed) -> None:
         bed.stack().up(bed.inputs(atomic=True))
 
 
-def test_a_failed_atomic_upgrade_is_told_with_the_revision_that_was_restored(bed: Bed) -> None:
+def test_a_failed_atomic_upgrade_is_reported_with_the_restored_revision(bed: Bed) -> None:
     stack = bed.stack()
     stack.up(bed.inputs({"a": 1}, atomic=True))
     bed.fail("Error: UPGRADE FAILED: boom\n")
@@ -314,7 +314,7 @@ def test_an_option_that_is_left_out_equals_one_that_is_off(bed: Bed) -> None:
     ).changed
 
 
-def test_a_missing_chart_is_told_before_anything_is_installed(bed: Bed) -> None:
+def test_a_missing_chart_is_reported_before_anything_is_installed(bed: Bed) -> None:
     _, failures = bed.engine.check(RELEASE, "rel", bed.inputs(chart="/no/chart"))
     assert [text.partition(": ")[0] for text in failures] == ["chart"]
     assert "/no/chart" in failures[0]

@@ -98,7 +98,7 @@ def test_no_refused_provider_shows_a_secret_of_its_kubeconfig(case: str, *, mark
     assert [text for text in shown if not hidden(text)] == []
 
 
-def test_a_refused_provider_is_told_why() -> None:
+def test_a_refused_provider_gets_the_reason() -> None:
     with EngineSide() as side:
         [shown] = side.check_config({"kubeconfig": KUBECONFIGS["token / far"]})
     assert shown.startswith(

@@ -49,7 +49,7 @@ def test_other_credentials_for_the_same_cluster_do_not_replace() -> None:
     assert (change.changed, change.replaces) == (("kubeconfig",), ())
 
 
-def test_an_equal_configuration_is_no_change() -> None:
+def test_an_equal_configuration_is_not_a_change() -> None:
     assert config_change({"kubeconfig": HERE}, {"kubeconfig": HERE}).changed == ()
 
 

@@ -35,7 +35,7 @@ TESTS: Mapping[str, tuple[str, ...]] = {
         "test_what_an_admission_policy_refuses_shows_in_the_preview",
         "test_a_webhooks_refusal_shows_in_the_preview",
         "test_a_preview_with_unknown_values_does_not_ask_the_server",
-        "test_a_preview_of_a_kind_that_is_still_to_be_made_shows_the_inputs",
+        "test_a_preview_of_a_planned_kind_shows_the_inputs",
         "test_what_a_dry_run_makes_up_is_unknown",
     ),
     "Creation": (
@@ -45,7 +45,7 @@ TESTS: Mapping[str, tuple[str, ...]] = {
     "Update": (
         "test_an_update_removes_what_the_program_left_out",
         "test_the_first_update_takes_over_what_creation_and_kubectl_own",
-        "test_a_definition_is_replaced_in_place_and_its_kind_known_at_once",
+        "test_a_definition_is_replaced_in_place_and_its_kind_can_be_used_at_once",
     ),
     "Conflicts": (
         "test_another_managers_field_is_a_conflict_until_it_is_forced",
@@ -57,7 +57,7 @@ TESTS: Mapping[str, tuple[str, ...]] = {
         "test_a_program_that_goes_back_after_a_refusal_still_sees_what_others_changed",
     ),
     "Differences": (
-        "test_what_was_just_made_shows_no_difference",
+        "test_a_new_object_shows_no_difference",
         "test_an_edit_by_kubectl_is_drift_that_the_next_update_puts_right",
         "test_quantities_take_the_form_that_the_api_server_gives_back",
         "test_a_built_in_kind_leaves_empty_fields_out",
@@ -89,13 +89,13 @@ TESTS: Mapping[str, tuple[str, ...]] = {
     ),
     "A kind or namespace that is just being made": (
         "test_a_kind_can_be_used_right_after_its_definition",
-        "test_a_preview_into_a_namespace_that_is_still_to_be_made_shows_the_inputs",
+        "test_a_preview_into_a_planned_namespace_shows_the_inputs",
     ),
     "Deletion": (
         "test_a_finalizer_holds_the_deletion_until_it_is_taken_off",
         "test_a_deletion_that_hangs_names_the_finalizers",
         "test_a_namespace_is_gone_when_its_deletion_returns",
-        "test_a_namesake_made_after_the_deletion_is_not_waited_for",
+        "test_a_namesake_created_after_the_deletion_is_not_waited_for",
     ),
     "Patch resources (`NodePatch` …)": (
         "test_a_node_patch_sets_the_provider_id_and_gives_it_up",
@@ -105,7 +105,7 @@ TESTS: Mapping[str, tuple[str, ...]] = {
     ),
     "Refresh, import": (
         "test_drift_shows_after_a_refresh_and_is_put_right",
-        "test_an_object_made_by_others_is_imported_without_a_difference",
+        "test_an_object_of_somebody_else_is_imported_without_a_difference",
         "test_a_refresh_tells_that_a_deployment_is_not_ready",
     ),
     "Secrets": (
@@ -127,19 +127,19 @@ TESTS: Mapping[str, tuple[str, ...]] = {
         "test_a_change_of_etcd_leaders_is_waited_for",
         "test_a_webhook_that_does_not_answer_is_not_tried_again",
     ),
-    "Cancelling": ("test_cancelling_keeps_what_was_made_in_state",),
+    "Cancelling": ("test_cancelling_keeps_created_objects_in_state",),
     "Releases: Calls": (
         "test_secret_values_reach_helm_on_standard_input_alone",
         "test_helm_reads_a_kubeconfig_of_its_own_that_is_gone_afterwards",
         "test_nothing_in_the_environment_leads_helm_elsewhere",
     ),
     "Releases: Check": (
-        "test_a_missing_chart_is_told_before_anything_is_installed",
+        "test_a_missing_chart_is_reported_before_anything_is_installed",
         "test_a_new_chart_version_is_an_upgrade",
     ),
     "Releases: Preview": (
         "test_a_preview_installs_nothing",
-        "test_changed_values_are_told_one_by_one_and_upgraded",
+        "test_changed_values_are_listed_one_by_one_and_upgraded",
     ),
     "Releases: `atomic`": (
         "test_an_atomic_install_that_fails_leaves_nothing",
@@ -201,17 +201,17 @@ def defined_tests() -> set[str]:
     }
 
 
-def test_every_row_of_what_it_does_is_held_by_a_test() -> None:
+def test_every_row_of_what_it_does_has_a_test() -> None:
     assert set(topics()) <= set(TESTS)
     assert len(topics()) > 25
 
 
-def test_no_row_is_held_by_a_test_that_is_not_there() -> None:
+def test_every_test_of_a_row_exists() -> None:
     missing = {name for names in TESTS.values() for name in names} - defined_tests()
     assert missing == set()
 
 
-def test_what_is_left_out_and_held_stands_in_the_page() -> None:
+def test_every_tested_omission_is_in_the_page() -> None:
     page = PAGE.read_text(encoding="utf-8")
     for topic in TESTS:
         if topic.startswith("Left out: "):

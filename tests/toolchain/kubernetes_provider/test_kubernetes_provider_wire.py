@@ -37,7 +37,7 @@ def test_whole_numbers_become_integers() -> None:
     assert isinstance(load(dump({"replicas": 2.0}))["replicas"], int)
 
 
-def test_an_unknown_inside_a_secret_is_found() -> None:
+def test_an_unknown_inside_a_secret_is_detected() -> None:
     assert contains_unknown({"a": [Secret(value={"b": UNKNOWN})]})
 
 

@@ -50,7 +50,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Recording:
-    """What the files of one recording hold."""
+    """The contents of the files of one recording."""
 
     cluster: Json
     """The cluster's document."""
@@ -161,7 +161,7 @@ def _read_store(path: Path) -> Json:
 
 
 def _without_secrets(value: Any, key: str = "") -> Any:  # noqa: ANN401 - JSON
-    """The same without secrets, and without where in which tree the program stood."""
+    """The same without secrets and without the paths of the program's tree."""
     if isinstance(value, dict):
         return {
             name: _without_secrets(each, key if name == _PLAINTEXT else name)
