@@ -9,6 +9,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 from pulumi_kubernetes.core import v1 as core
 
+from components.add_ons.address_requests import AddressRequests, AddressRequestsArgs
 from components.add_ons.cloud_controller import (
     CloudController,
     CloudControllerArgs,
@@ -305,10 +306,20 @@ class Cluster(pulumi.ComponentResource):
             ),
             opts=inside,
         )
+        pods_need: list[pulumi.Resource] = [spiderpool]
+        if plan.counting is not None:
+            requests = AddressRequests(
+                self._name,
+                AddressRequestsArgs(
+                    plan=plan, provider=provider, needs=[spiderpool], ends_with=self.endpoint
+                ),
+                opts=inside,
+            )
+            pods_need.append(requests)
         if plan.sample_apps.enabled:
             SampleApps(
                 self._name,
-                SampleAppsArgs(plan=plan, provider=provider, needs=[spiderpool]),
+                SampleAppsArgs(plan=plan, provider=provider, needs=pods_need),
                 opts=inside,
             )
         return spiderpool

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from config.facts.address_counting import counts_addresses, spreads_pods
 from config.members import Member, home_zone, members_of
 from config.model import ClusterConfig, NodePoolConfig, Role, TaintConfig
 from config.profiles import DEFAULT_IMAGE
 from config.report import ConfigError
 from planning.addresses.blocks import gateway
-from planning.addresses.capacity import max_pods
+from planning.addresses.capacity import DEFAULT_INTERFACE, max_pods
 from planning.addresses.extra_pools import extra_pools_lie_in_their_node
 from planning.addresses.layout import Layout, lay_out
 from planning.cloud.gateway_places import gateway_places
 from planning.cloud.network_checks import network_problems
-from planning.model import ClusterPlan, InterfacePlan, NetworkPlan, NodePlan, VSwitchPlan
+from planning.model import (
+    AddressCounting,
+    ClusterPlan,
+    InterfacePlan,
+    NetworkPlan,
+    NodePlan,
+    VSwitchPlan,
+)
 from planning.names import vswitch_key
 from planning.spiderpool.pools import ip_pools
 
@@ -60,6 +68,7 @@ def assemble(config: ClusterConfig, layout: Layout) -> ClusterPlan:
         network=network,
         nodes=nodes,
         ip_pools=ip_pools(config, network, nodes),
+        counting=_counting(config, nodes),
         kubernetes=config.kubernetes,
         spiderpool=config.spiderpool,
         cloud_controller=config.cloud_controller,
@@ -127,10 +136,29 @@ def _node(
         max_pods=max_pods(
             pool.role,
             interfaces.values(),
+            counted=counts_addresses(config.kubernetes, config.spiderpool),
             cloud_controller=config.cloud_controller.enabled,
         ),
         interfaces=interfaces,
     )
+
+
+def _counting(config: ClusterConfig, nodes: Mapping[str, NodePlan]) -> AddressCounting | None:
+    if not counts_addresses(config.kubernetes, config.spiderpool):
+        return None
+    if not spreads_pods(config):
+        return AddressCounting(shares={DEFAULT_INTERFACE: 1})
+    # Where every node is tainted, the pods that do run tolerate it.
+    open_nodes = [node for node in nodes.values() if not _repels(node)] or list(nodes.values())
+    shares: dict[str, int] = {}
+    for node in open_nodes:
+        for name, interface in sorted(node.interfaces.items()):
+            shares[name] = shares.get(name, 0) + interface.pods.count
+    return AddressCounting(shares={name: n for name, n in sorted(shares.items()) if n})
+
+
+def _repels(node: NodePlan) -> bool:
+    return any(taint.effect != "PreferNoSchedule" for taint in node.taints)
 
 
 def _is_kept(config: ClusterConfig, pool: NodePoolConfig) -> bool:

@@ -6,6 +6,9 @@ from ipaddress import IPv4Network
 
 SPIDERPOOL_NAMESPACE = "kube-system"
 
+DOMAIN = "spiderpool-alicloud.io"
+"""Of the labels, annotations and resources that are this program's own."""
+
 IPV6 = 6
 
 

@@ -11,8 +11,8 @@ from config.model import ClusterConfig, Role
 from config.report import Problem
 from config.rules.network import RESERVED_BY_CLOUD, vpc_cidrs
 
-MINORS = range(31, 36)
-"""kubeadm API v1beta4 began with 1.31; 1.35 is the newest that the bootstrap was written for."""
+MINORS = range(31, 37)
+"""kubeadm API v1beta4 began with 1.31; 1.36 is the newest that the bootstrap was written for."""
 
 SERVICE_PREFIX = range(12, 29)
 

@@ -33,12 +33,12 @@ def _plan(name: str) -> ClusterPlan:
 
 def test_a_worker_has_room_for_its_addresses_and_two_pods_of_the_host() -> None:
     worker = _plan("local").nodes["worker"]
-    assert (worker.max_pods, pod_capacity(worker)) == (7, 5)
+    assert (worker.max_pods, pod_capacity(plan, worker)) == (7, 5)
 
 
 def test_a_control_plane_has_room_for_its_static_pods_and_the_cloud_controller_too() -> None:
     master = _plan("local").nodes["master"]
-    assert (master.max_pods, pod_capacity(master)) == (12, 5)
+    assert (master.max_pods, pod_capacity(plan, master)) == (12, 5)
     assert host_network_pods(Role.CONTROL_PLANE, cloud_controller=True) == 7
 
 

@@ -275,7 +275,7 @@ def test_capacity_never_exceeds_addresses(document: Document) -> None:
     plan = _plan(document)
     for node in plan.nodes.values():
         addresses = len(node.interfaces["eth0"].pods.planned)
-        assert pod_capacity(node) <= addresses
+        assert pod_capacity(plan, node) <= addresses
         assert node.max_pods == addresses + host_network_pods(
             node.role, cloud_controller=plan.cloud_controller.enabled
         )
