@@ -110,24 +110,20 @@ class AppliedPlan(pulumi.ComponentResource):
                 f"{', '.join(others)}. Write name: {others[0]}, or use another stack for "
                 f"{args.name}."
             )
-        if self._args.at_creation is not None and not has_machines(resources):
+        if has_machines(resources):
+            return
+        self._judged(Record(), self._record(), NotAsked(reason="there is no cluster yet"))
+        if self._args.at_creation is not None:
             self._args.at_creation()
 
     async def _before_update(self, args: pulumi.ResourceHookArgs) -> None:
         before = read_record(args.old_inputs)
-        after = read_record(self._document)
-        if isinstance(after, EarlierRelease):
-            raise TypeError("this release does not read its own record")
+        after = self._record()
         if isinstance(before, EarlierRelease):
             machines = earlier_machines(args.name, await state_resources())
             before = replace(before, machines=machines)
         cluster = await self._ask(args.old_outputs or {})
-        transition = judge(before, after, cluster)
-        told = lines(transition)
-        if not isinstance(transition, Accepted):
-            head = f"This edit is refused, and nothing is changed. {_reasons(len(told))}"
-            raise pulumi.RunError("\n".join((head, *(f"  {each}" for each in told))))
-        for line in told:
+        for line in self._judged(before, after, cluster):
             pulumi.log.info(line, self)
         if self._args.before_changes is not None and not pulumi.runtime.is_dry_run():
             try:
@@ -137,6 +133,24 @@ class AppliedPlan(pulumi.ComponentResource):
             await self._args.before_changes(
                 before, after, access if isinstance(access, str) else None
             )
+
+    def _record(self) -> Record:
+        after = read_record(self._document)
+        if isinstance(after, EarlierRelease):
+            raise TypeError("this release does not read its own record")
+        return after
+
+    @staticmethod
+    def _judged(
+        before: Record | EarlierRelease, after: Record, cluster: Cluster
+    ) -> tuple[str, ...]:
+        """The lines of an accepted edit. Raises `pulumi.RunError` with every reason against it."""
+        transition = judge(before, after, cluster)
+        shown = lines(transition)
+        if not isinstance(transition, Accepted):
+            head = f"This edit is refused, and nothing is changed. {_reasons(len(shown))}"
+            raise pulumi.RunError("\n".join((head, *(f"  {each}" for each in shown))))
+        return shown
 
     async def _ask(self, outputs: Mapping[str, Any]) -> Cluster:
         dry = pulumi.runtime.is_dry_run()

@@ -357,8 +357,9 @@ class KubernetesConfig(Model):
 
     mode: Literal["kubeadm", "existing"] = "kubeadm"
     """`kubeadm`: built by this program. `existing`: only its nodes' addresses and add-ons."""
-    version: Annotated[str, StringConstraints(pattern=r"^\d+\.\d+\.\d+$")] = "1.35.4"
-    """Exact version, 1.31 to 1.35; its packages and images must exist."""
+    version: Annotated[str, StringConstraints(pattern=r"^\d+\.\d+\.\d+$")] = "1.36.3"
+    """Exact version. A new cluster has 1.35 to 1.37; one of 1.31 to 1.34 goes up minor by minor.
+    Its packages and images must exist."""
     service_cidr: Network = IPv4Network("10.233.0.0/18")
     """Outside of the VPC and of 100.64.0.0/10."""
     pod_cidr: Network = IPv4Network("10.244.0.0/16")

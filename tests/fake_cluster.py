@@ -45,7 +45,7 @@ def a_node(
         ready=ready,
         rolling=False,
         annotations={UNIT_SCHEMA: "1"} if unit else {},
-        **{"kubelet": "v1.35.4", **more},
+        **{"kubelet": "v1.36.3", **more},
     )
 
 
@@ -81,7 +81,7 @@ class FakeCluster(ClusterApi):
     known: dict[str, KubernetesNode] = field(default_factory=dict)
     pods: dict[str, list[Pod]] = field(default_factory=dict)
     refusals: dict[str, int] = field(default_factory=dict)
-    runs: str = "v1.35.4"
+    runs: str = "v1.36.3"
     failures: int = 0
     """How many questions stay without an answer."""
     ends_pods: bool = True
@@ -89,8 +89,8 @@ class FakeCluster(ClusterApi):
     """Control plane → whether its etcd and its API server are ready."""
     mirrors_of: dict[str, str] = field(default_factory=dict)
     """Control plane → uid of the Node that its static pods are mirrored for."""
-    configuration: str = "clusterName: small\nkubernetesVersion: v1.35.4\n"
-    kube_proxy: str | None = "registry.k8s.io/kube-proxy:v1.35.4"
+    configuration: str = "clusterName: small\nkubernetesVersion: v1.36.3\n"
+    kube_proxy: str | None = "registry.k8s.io/kube-proxy:v1.36.3"
     done: list[str] = field(default_factory=list)
 
     async def version(self) -> str:

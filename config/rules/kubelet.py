@@ -1,9 +1,9 @@
 """Rules about `kubernetes.kubelet`: names, types and values that the cluster's kubelet takes.
 
 A kubelet does not start with a value of the wrong type, and ignores a field that it does not know
-(`pkg/kubelet/kubeletconfig/util/codec` of Kubernetes 1.35 decodes leniently in the end). The names
-and types come from `config.facts.kubelet_fields`; the bounds from the kubelet's own validation
-(`pkg/kubelet/apis/config/validation` of Kubernetes 1.35).
+(`pkg/kubelet/kubeletconfig/util/codec` decodes leniently in the end). The names and types come from
+`config.facts.kubelet_fields`; the bounds from the kubelet's own validation
+(`pkg/kubelet/apis/config/validation`). Both were read of Kubernetes 1.35 to 1.37.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from config.facts.kubelet_fields import FIELDS, GATES, ROOT
@@ -61,6 +62,7 @@ _CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
     "topologyManagerPolicy": ("none", "best-effort", "restricted", "single-numa-node"),
     "topologyManagerScope": ("container", "pod"),
     "configMapAndSecretChangeDetectionStrategy": ("Get", "Cache", "Watch"),
+    "memoryReservationPolicy": ("None", "TieredReservation"),
     "hairpinMode": ("promiscuous-bridge", "hairpin-veth", "none"),
     "memorySwap.swapBehavior": ("NoSwap", "LimitedSwap"),
     "logging.format": ("text", "json"),
@@ -119,6 +121,29 @@ _BOUNDS: Final[Mapping[str, tuple[int, int]]] = {
         (0, 2**31 - 1),
     ),
 }
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Gated:
+    """A setting with which a kubelet of `since` and later does not start while `gate` is off."""
+
+    since: int
+    gate: str
+    on_since: int | None
+    """The minor from which the gate is on by default; None while there is none."""
+    value: object = None
+    """The only value that this holds for; None for every value."""
+
+
+_GATED: Final[Mapping[str, _Gated]] = {
+    "defaultPodSysctls": _Gated(since=37, gate="DefaultPodSysctls", on_since=None),
+    "memoryReservationPolicy": _Gated(
+        since=36, gate="MemoryQoS", on_since=37, value="TieredReservation"
+    ),
+    "memoryThrottlingFactor": _Gated(since=37, gate="MemoryQoS", on_since=37),
+}
+"""By field, from the same validation, and the gates' defaults from `pkg/features`."""
+
 _ENFORCEMENTS: Final = (
     "none",
     "pods",
@@ -156,6 +181,28 @@ def kubelet_settings_are_known(config: ClusterConfig) -> Iterator[Problem]:
             yield _problem(at, value, TRAPS[name][1], "Take it out.")
         else:
             yield from _field(ROOT, name, value, at, minor)
+
+
+def gated_settings_have_their_gate(config: ClusterConfig) -> Iterator[Problem]:
+    """A kubelet ends with a setting whose feature gate is off."""
+    fields = config.kubernetes.kubelet
+    minor = int(config.kubernetes.version.split(".")[1])
+    gates = fields.get("featureGates")
+    for name, rule in _GATED.items():
+        value = fields.get(name)
+        if minor < rule.since or value is None or rule.value not in (None, value):
+            continue
+        default = rule.on_since is not None and minor >= rule.on_since
+        state = gates.get(rule.gate, default) if isinstance(gates, Mapping) else default
+        if state is not True:
+            yield _problem(
+                ("kubernetes", "kubelet", name),
+                value,
+                f"The kubelet of Kubernetes 1.{minor} does not start with it while the feature "
+                f"gate {rule.gate} is off.",
+                f"Write kubernetes.kubelet.featureGates: {{{rule.gate}: true}} too, or take it "
+                "out.",
+            )
 
 
 def thresholds_are_in_order(config: ClusterConfig) -> Iterator[Problem]:
@@ -418,4 +465,4 @@ def _problem(at: Path, value: object, rule: str, remedy: str) -> Problem:
     return Problem(path=path_of(*at), value=shown, rule=rule, remedy=remedy)
 
 
-RULES = (kubelet_settings_are_known, thresholds_are_in_order)
+RULES = (kubelet_settings_are_known, gated_settings_have_their_gate, thresholds_are_in_order)

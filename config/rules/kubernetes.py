@@ -7,12 +7,18 @@ from collections.abc import Iterator
 from ipaddress import IPv4Network, ip_address
 
 from config.members import members_of
-from config.model import ClusterConfig, Role
+from config.model import ClusterConfig, KubernetesConfig, Role
 from config.report import Problem
 from config.rules.network import RESERVED_BY_CLOUD, vpc_cidrs
 
-MINORS = range(31, 37)
-"""kubeadm API v1beta4 began with 1.31; 1.36 is the newest that the bootstrap was written for."""
+MINORS = range(31, 38)
+"""kubeadm's API v1beta4 began with 1.31. 1.37 is the newest minor that the bootstrap was written
+for; its kubeadm has v1beta4 as the newest usable API too (`kubernetesv1` is a placeholder)."""
+NEW_CLUSTERS = range(35, MINORS.stop)
+"""Minors that a new cluster may have. 1.34 reached its end of life on 2026-10-27
+(https://kubernetes.io/releases/1.34), and nobody mends it since."""
+
+DEFAULT_VERSION: str = KubernetesConfig.model_fields["version"].default
 
 SERVICE_PREFIX = range(12, 29)
 
@@ -41,7 +47,7 @@ def version_is_supported(config: ClusterConfig) -> Iterator[Problem]:
             value=config.kubernetes.version,
             rule=f"Nodes are set up with kubeadm's v1beta4, for 1.{MINORS.start} to "
             f"1.{MINORS.stop - 1}.",
-            remedy='Put it in quotes: "1.35.4".',
+            remedy=f"Write {DEFAULT_VERSION}.",
         )
 
 

@@ -15,7 +15,7 @@ from rich.table import Table
 from toolchain import plugin_cache
 from toolchain.ensure import Ensure
 from toolchain.failure import UNPREPARED, ToolchainError
-from toolchain.pins import PREVIOUS_KUBERNETES
+from toolchain.pins import NEXT_KUBERNETES, PREVIOUS_KUBERNETES
 from toolchain.places import Places
 
 app = typer.Typer(
@@ -35,10 +35,19 @@ def ensure(
             help=f"Build Kubernetes {PREVIOUS_KUBERNETES.version} too, which upgrades start from.",
         ),
     ] = False,
+    next_kubernetes: Annotated[  # noqa: FBT002 - typer's form of a flag
+        bool,
+        typer.Option(
+            "--next-kubernetes",
+            help=f"Build Kubernetes {NEXT_KUBERNETES.version} too, which upgrades lead to.",
+        ),
+    ] = False,
 ) -> None:
     """Make every tool ready; what is ready already is left alone."""
     places = Places(home=home.resolve())
-    Ensure(places, Console(), previous_kubernetes=previous_kubernetes).run()
+    flags = ((PREVIOUS_KUBERNETES, previous_kubernetes), (NEXT_KUBERNETES, next_kubernetes))
+    requested = tuple(build for build, is_requested in flags if is_requested)
+    Ensure(places, Console(), requested=requested).run()
 
 
 @app.command()

@@ -24,7 +24,7 @@ from rich.console import Console
 from toolchain import crds, golang, keys, launchers
 from toolchain.failure import ToolchainError
 from toolchain.official import official_tools
-from toolchain.pins import BUILDS, PREVIOUS_KUBERNETES, Build
+from toolchain.pins import BUILDS, ON_REQUEST, Build
 from toolchain.places import OTHER_KUBERNETES, SOURCES, Places
 
 _AT_ONCE: Final = 2
@@ -47,24 +47,27 @@ class Ensure:
     """One run of `ensure` or `status` over a home directory."""
 
     def __init__(
-        self, places: Places, console: Console, *, previous_kubernetes: bool = False
+        self, places: Places, console: Console, *, requested: tuple[Build, ...] = ()
     ) -> None:
-        """Take `previous_kubernetes` to build that too; what is built of it already stays."""
+        """Take `requested`, some of `ON_REQUEST`, to build those too.
+
+        Those that an earlier run has built stay, requested or not.
+        """
         self._places = places
         self._console = console
         self._official = official_tools(places.bin, os.environ)
         self._builds = tuple(b for b in BUILDS if not set(b.programs) <= set(self._official))
-        self._optional = (PREVIOUS_KUBERNETES,) if previous_kubernetes else ()
+        self._requested = requested
         self._print = threading.Lock()
 
     def tools(self) -> list[Tool]:
         """Say what there is; builds nothing."""
         go = self._go()
-        found = [self._tool(go, build, program) for build in BUILDS for program in build.programs]
+        tools = [self._tool(go, build, program) for build in BUILDS for program in build.programs]
         for program, module in launchers.PYTHON_PLUGINS.items():
             path = self._places.bin / program
             official = self._official.get(program)
-            found.append(
+            tools.append(
                 Tool(
                     program=program,
                     version="-" if official is None else "pinned",
@@ -74,20 +77,21 @@ class Ensure:
                     ready=os.access(path, os.X_OK),
                 )
             )
-        previous = self._directory(go, PREVIOUS_KUBERNETES)
-        if previous.is_dir():
-            found += [
-                Tool(
-                    program=f"{OTHER_KUBERNETES}{PREVIOUS_KUBERNETES.version}/{program}",
-                    version=PREVIOUS_KUBERNETES.version,
-                    source="built",
-                    path=previous / program,
-                    key=self._key(go, PREVIOUS_KUBERNETES),
-                    ready=(previous / program).exists(),
-                )
-                for program in PREVIOUS_KUBERNETES.programs
-            ]
-        return found
+        for build in ON_REQUEST:
+            directory = self._directory(go, build)
+            if directory.is_dir():
+                tools += [
+                    Tool(
+                        program=f"{OTHER_KUBERNETES}{build.version}/{program}",
+                        version=build.version,
+                        source="built",
+                        path=directory / program,
+                        key=self._key(go, build),
+                        ready=(directory / program).exists(),
+                    )
+                    for program in build.programs
+                ]
+        return tools
 
     def run(self) -> None:
         """Make everything ready.
@@ -101,9 +105,9 @@ class Ensure:
             directory.mkdir(parents=True, exist_ok=True)
         with self._locked():
             self._remove_leftovers()
-            wanted = (*self._builds, *self._optional)
-            missing = [b for b in wanted if not self._directory(go, b).is_dir()]
-            for build in wanted:
+            builds = (*self._builds, *self._requested)
+            missing = [b for b in builds if not self._directory(go, b).is_dir()]
+            for build in builds:
                 if build not in missing:
                     self._say(f"✓ {build.name} {build.version}  built already")
             for program, path in sorted(self._official.items()):
@@ -116,7 +120,7 @@ class Ensure:
             self._build_all(go, missing)
             self._make_crds(go)
             self._fill_bin(go)
-            self._fill_previous_kubernetes(go)
+            self._fill_other_kubernetes(go)
             self._remove_older(go)
 
     def clean(self) -> None:
@@ -164,7 +168,7 @@ class Ensure:
 
     def _remove_older(self, go: golang.Go) -> None:
         """Remove builds that no link points to any more."""
-        for build in (*BUILDS, PREVIOUS_KUBERNETES):
+        for build in (*BUILDS, *ON_REQUEST):
             kept = self._directory(go, build)
             for older in self._places.built.glob(f"{build.name}-*"):
                 # The name of one build may begin with that of another.
@@ -185,8 +189,8 @@ class Ensure:
     def _fill_bin(self, go: golang.Go) -> None:
         for build in self._builds:
             for program in build.programs:
-                made = self._directory(go, build) / program
-                target = Path(os.path.relpath(made, self._places.bin))
+                built = self._directory(go, build) / program
+                target = Path(os.path.relpath(built, self._places.bin))
                 launchers.link(self._places.bin / program, target)
         for program, module in launchers.PYTHON_PLUGINS.items():
             if program not in self._official:
@@ -194,18 +198,20 @@ class Ensure:
         for program, path in self._official.items():
             launchers.link(self._places.bin / program, path)
 
-    def _fill_previous_kubernetes(self, go: golang.Go) -> None:
-        """Link what is built of it, asked for or not; links to an older one go."""
-        made = self._directory(go, PREVIOUS_KUBERNETES)
-        folder = self._places.of_kubernetes(PREVIOUS_KUBERNETES.version)
-        for older in self._places.bin.glob(f"{OTHER_KUBERNETES}*"):
-            if older != folder or not made.is_dir():
-                shutil.rmtree(older, ignore_errors=True)
-        if not made.is_dir():
-            return
-        folder.mkdir(exist_ok=True)
-        for program in PREVIOUS_KUBERNETES.programs:
-            launchers.link(folder / program, Path(os.path.relpath(made / program, folder)))
+    def _fill_other_kubernetes(self, go: golang.Go) -> None:
+        """Link what is built of `ON_REQUEST`, requested or not; remove links to older versions."""
+        directories = {
+            self._places.of_kubernetes(build.version): self._directory(go, build)
+            for build in ON_REQUEST
+        }
+        for folder in self._places.bin.glob(f"{OTHER_KUBERNETES}*"):
+            if folder not in directories or not directories[folder].is_dir():
+                shutil.rmtree(folder, ignore_errors=True)
+        for folder, directory in directories.items():
+            if directory.is_dir():
+                folder.mkdir(exist_ok=True)
+                for built in directory.iterdir():
+                    launchers.link(folder / built.name, Path(os.path.relpath(built, folder)))
 
     def _launcher(self, go: golang.Go, program: str, module: str) -> None:
         link = self._places.bin / program
@@ -246,12 +252,12 @@ class Ensure:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        with self._places.lock.open("w") as held:
+        with self._places.lock.open("w") as lock:
             try:
-                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 self._say("… another run is building; waiting for it")
-                fcntl.flock(held, fcntl.LOCK_EX)
+                fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
     def _say(self, line: str) -> None:

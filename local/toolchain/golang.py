@@ -17,7 +17,7 @@ from toolchain.places import SOURCES
 
 _LAST_LINES: Final = 15
 _TIMEOUT: Final = 3600.0
-_WANTED: Final = ".".join(str(part) for part in GO_VERSION)
+_OLDEST_GO: Final = ".".join(str(part) for part in GO_VERSION)
 _CAUSES: Final = (
     (
         re.compile(r"no space left on device"),
@@ -67,12 +67,11 @@ class Go:
         """
         stamps = "".join(f" -X {name}={value}" for name, value in build.stamps.items())
         for program, package in build.programs.items():
-            argv = [
-                *(self.path, "build", "-trimpath", "-buildvcs=false"),
-                *("-ldflags", f"-s -w{stamps}"),
-                *(("-tags", ",".join(build.tags)) if build.tags else ()),
-                *("-o", str(into / program), package),
-            ]
+            argv = [self.path, "build", "-trimpath", "-buildvcs=false"]
+            argv += ["-ldflags", f"-s -w{stamps}"]
+            if build.tags:
+                argv += ["-tags", ",".join(build.tags)]
+            argv += ["-o", str(into / program), package]
             with log.open("a", encoding="utf-8") as sink:
                 done = subprocess.run(  # noqa: S603 - our own argv, no shell
                     argv,
@@ -105,7 +104,7 @@ def find_go(path: str | None) -> Go:
     """
     if path is None:
         raise ToolchainError(
-            f"go is not on PATH. The local stack's tools are built with Go {_WANTED} or newer: "
+            f"go is not on PATH. The local stack's tools are built with Go {_OLDEST_GO} or newer: "
             "install it from https://go.dev/dl and run the command again."
         )
     done = subprocess.run(  # noqa: S603 - our own argv, no shell
@@ -115,19 +114,19 @@ def find_go(path: str | None) -> Go:
         check=False,
         env={**os.environ, "GOTOOLCHAIN": "local"},
     )
-    said = done.stdout.strip()
-    found = re.search(r"go(\d+)\.(\d+)", said)
-    if done.returncode != 0 or found is None:
+    output = done.stdout.strip()
+    number = re.search(r"go(\d+)\.(\d+)", output)
+    if done.returncode != 0 or number is None:
         raise ToolchainError(
-            f"`{path} version` answered {(said or done.stderr.strip())!r}, which names no version "
-            f"of Go. Install Go {_WANTED} or newer from https://go.dev/dl."
+            f"`{path} version` answered {(output or done.stderr.strip())!r}, which "
+            f"names no version of Go. Install Go {_OLDEST_GO} or newer from https://go.dev/dl."
         )
-    if (int(found[1]), int(found[2])) < GO_VERSION:
+    if (int(number[1]), int(number[2])) < GO_VERSION:
         raise ToolchainError(
-            f"{path} is go{found[1]}.{found[2]}, and the pinned modules need Go {_WANTED}. Install "
-            "a newer one from https://go.dev/dl and put it first on PATH."
+            f"{path} is go{number[1]}.{number[2]}, and the pinned modules need Go {_OLDEST_GO}. "
+            "Install a newer one from https://go.dev/dl and put it first on PATH."
         )
-    return Go(path=path, version=said)
+    return Go(path=path, version=output)
 
 
 def platform_name() -> str:

@@ -16,7 +16,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-MINORS: Final = range(31, 36)
+RELEASES: Final[Mapping[int, str]] = {
+    **{minor: f"{minor}.0" for minor in range(31, 36)},
+    36: "36.3",
+    37: "37.2",
+}
+"""Minor → the release of it that is read, without the major number.
+
+The first one of each minor, or where module proxies do not serve that, the one in
+`toolchain.pins`: fields and gates do not change within a minor.
+"""
 ROOT: Final = "KubeletConfiguration"
 TARGET: Final = Path(__file__).parents[2] / "config" / "facts" / "kubelet_fields.py"
 
@@ -63,15 +72,15 @@ Structs = dict[str, Fields]
 
 def main() -> int:
     """Write the table. Needs `go` and a module proxy."""
-    fields = {minor: structs(sources(minor)) for minor in MINORS}
-    gates = {minor: feature_gates(minor) for minor in MINORS}
+    fields = {minor: structs(sources(minor)) for minor in RELEASES}
+    gates = {minor: feature_gates(minor) for minor in RELEASES}
     TARGET.write_text(table(fields, gates), encoding="utf-8")
     sys.stdout.write(f"{TARGET}\n")
     return 0
 
 
 def sources(minor: int) -> dict[str, str]:
-    """The Go source of a minor's `.0` release, by the prefix of its types."""
+    """The Go source of a minor's release, by the prefix of its types."""
     return {
         prefix: (module_folder(module, minor) / path).read_text(encoding="utf-8")
         for module, path, prefix in _SOURCES
@@ -86,10 +95,10 @@ def feature_gates(minor: int) -> set[str]:
 
 
 def module_folder(module: str, minor: int) -> Path:
-    """Where Go keeps the module of a minor's `.0` release; downloaded when it is missing."""
+    """Where Go keeps the module of a minor's release; downloaded when it is missing."""
     major = 1 if module == "k8s.io/kubernetes" else 0
     done = subprocess.run(  # noqa: S603 - the module names are constants
-        ["go", "mod", "download", "-json", f"{module}@v{major}.{minor}.0"],  # noqa: S607
+        ["go", "mod", "download", "-json", f"{module}@v{major}.{RELEASES[minor]}"],  # noqa: S607
         check=True,
         capture_output=True,
         text=True,
@@ -124,7 +133,8 @@ def _fields(name: str, prefix: str, bodies: Mapping[str, str], named: Mapping[st
     for _, kind, json_name, options in _FIELD.findall(bodies[name]):
         if json_name == "-":
             continue
-        if "inline" in options:
+        # Up to 1.36 an embedded struct has the option `inline`, from 1.37 on a tag without a name.
+        if "inline" in options or not json_name:
             if prefix + kind in bodies:
                 fields |= _fields(prefix + kind, prefix, bodies, named)
             continue
@@ -161,12 +171,12 @@ def table(by_minor: Mapping[int, Structs], gates: Mapping[int, set[str]]) -> str
                 if before[0] != kind:
                     raise ValueError(f"{struct}.{field} was {before[0]} and is {kind} in 1.{minor}")
                 before[1].append(minor)
-    first, last = MINORS.start, MINORS.stop - 1
+    first, *_, last = RELEASES.values()
     lines = [
         '"""Fields of KubeletConfiguration (kubelet.config.k8s.io/v1beta1), and its feature gates.',
         "",
         "Written by `python -m toolchain.kubelet_fields`; do not edit. Source: the Go code of",
-        f"Kubernetes v1.{first}.0 to v1.{last}.0 (k8s.io/kubelet, component-base, apiserver,",
+        f"Kubernetes v1.{first} to v1.{last} (k8s.io/kubelet, component-base, apiserver,",
         "client-go, kubernetes), Apache License 2.0. Each entry ends with the first and the last",
         "minor of Kubernetes 1.x that has it.",
         '"""',
@@ -194,7 +204,7 @@ def table(by_minor: Mapping[int, Structs], gates: Mapping[int, set[str]]) -> str
         "GATES: Mapping[str, tuple[int, int]] = {",
     ]
     for gate in sorted(set().union(*gates.values())):
-        having = [minor for minor in MINORS if gate in gates[minor]]
+        having = [minor for minor in RELEASES if gate in gates[minor]]
         lines.append(f'    "{gate}": ({having[0]}, {having[-1]}),')
     return "\n".join((*lines, "}", ""))
 

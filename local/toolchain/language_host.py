@@ -16,10 +16,10 @@ import re
 import select
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent import futures
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import grpc
 from google.protobuf import empty_pb2
@@ -33,6 +33,8 @@ from pulumi.runtime.proto import (
 from toolchain import program
 from toolchain.plugin_process import PluginProcess, command
 
+_Dependency = TypeVar("_Dependency")
+
 _MAX_MESSAGE: Final = 400 << 20
 _WORKERS: Final = 16
 _ENGINE_POLL: Final = 5.0
@@ -40,65 +42,56 @@ _ENGINE_POLL: Final = 5.0
 
 
 class LanguageHost(LanguageRuntimeServicer):
-    """Runs Python programs and plugins for the engine at `engine` (`host:port`)."""
+    """Runs Python programs and plugins for the engine at `engine` (`host:port`).
+
+    The protocol fixes every signature; what a call does not read begins with an underscore.
+    """
 
     def __init__(self, engine: str) -> None:
         self._engine = engine
         self._plugins: set[PluginProcess] = set()
 
     def Handshake(
-        self, request: language_pb2.LanguageHandshakeRequest, context: grpc.ServicerContext
+        self, request: language_pb2.LanguageHandshakeRequest, _context: grpc.ServicerContext
     ) -> language_pb2.LanguageHandshakeResponse:
         """Take the engine's address; it is the one on the command line."""
-        _ = context
         self._engine = request.engine_address or self._engine
         return language_pb2.LanguageHandshakeResponse()
 
     def GetPluginInfo(
-        self, request: empty_pb2.Empty, context: grpc.ServicerContext
+        self, _request: empty_pb2.Empty, _context: grpc.ServicerContext
     ) -> plugin_pb2.PluginInfo:
         """Answer with the SDK's version, which is the host's."""
-        _ = request, context
         return plugin_pb2.PluginInfo(version=importlib.metadata.version("pulumi"))
 
     def About(
-        self, request: language_pb2.AboutRequest, context: grpc.ServicerContext
+        self, _request: language_pb2.AboutRequest, _context: grpc.ServicerContext
     ) -> language_pb2.AboutResponse:
         """Name the Python that runs programs."""
-        _ = request, context
         return language_pb2.AboutResponse(
             executable=sys.executable, version=platform.python_version()
         )
 
     def GetRequiredPackages(
-        self, request: language_pb2.GetRequiredPackagesRequest, context: grpc.ServicerContext
+        self, _request: language_pb2.GetRequiredPackagesRequest, _context: grpc.ServicerContext
     ) -> language_pb2.GetRequiredPackagesResponse:
         """List the plugins that the installed provider SDKs ask for."""
-        _ = request, context
         return language_pb2.GetRequiredPackagesResponse(
-            packages=[
-                plugin_pb2.PackageDependency(name=name, kind="resource", version=f"v{version}")
-                for name, version in required_plugins()
-            ]
+            packages=_dependencies(plugin_pb2.PackageDependency)
         )
 
     def GetRequiredPlugins(
-        self, request: language_pb2.GetRequiredPluginsRequest, context: grpc.ServicerContext
+        self, _request: language_pb2.GetRequiredPluginsRequest, _context: grpc.ServicerContext
     ) -> language_pb2.GetRequiredPluginsResponse:
         """List the same in the older form."""
-        _ = request, context
         return language_pb2.GetRequiredPluginsResponse(
-            plugins=[
-                plugin_pb2.PluginDependency(name=name, kind="resource", version=f"v{version}")
-                for name, version in required_plugins()
-            ]
+            plugins=_dependencies(plugin_pb2.PluginDependency)
         )
 
     def GetProgramDependencies(
-        self, request: language_pb2.GetProgramDependenciesRequest, context: grpc.ServicerContext
+        self, request: language_pb2.GetProgramDependenciesRequest, _context: grpc.ServicerContext
     ) -> language_pb2.GetProgramDependenciesResponse:
         """List the installed distributions; only those that no other one needs, if asked so."""
-        _ = context
         return language_pb2.GetProgramDependenciesResponse(
             dependencies=[
                 language_pb2.DependencyInfo(name=name, version=version)
@@ -107,18 +100,16 @@ class LanguageHost(LanguageRuntimeServicer):
         )
 
     def InstallDependencies(
-        self, request: language_pb2.InstallDependenciesRequest, context: grpc.ServicerContext
+        self, _request: language_pb2.InstallDependenciesRequest, _context: grpc.ServicerContext
     ) -> Iterator[language_pb2.InstallDependenciesResponse]:
         """Install nothing: the virtual environment is made from the pinned requirements."""
-        _ = request, context
-        said = f"Dependencies are those of {sys.executable}; `make up` keeps them as pinned.\n"
-        yield language_pb2.InstallDependenciesResponse(stdout=said.encode())
+        note = f"Dependencies are those of {sys.executable}; `make up` keeps them as pinned.\n"
+        yield language_pb2.InstallDependenciesResponse(stdout=note.encode())
 
     def Run(
-        self, request: language_pb2.RunRequest, context: grpc.ServicerContext
+        self, request: language_pb2.RunRequest, _context: grpc.ServicerContext
     ) -> language_pb2.RunResponse:
         """Run the program; what it raised has been shown when this returns."""
-        _ = context
         directory = Path(request.info.program_directory or request.pwd or ".").resolve()
         os.chdir(request.pwd or directory)
         done = program.run(
@@ -163,9 +154,8 @@ class LanguageHost(LanguageRuntimeServicer):
             plugin.end()
             self._plugins.discard(plugin)
 
-    def Cancel(self, request: empty_pb2.Empty, context: grpc.ServicerContext) -> empty_pb2.Empty:
+    def Cancel(self, _request: empty_pb2.Empty, _context: grpc.ServicerContext) -> empty_pb2.Empty:
         """End the plugins that still run; a program ends by itself, for the engine is gone."""
-        _ = request, context
         self.end()
         return empty_pb2.Empty()
 
@@ -175,18 +165,26 @@ class LanguageHost(LanguageRuntimeServicer):
             plugin.end()
 
 
+def _dependencies(message: Callable[..., _Dependency]) -> list[_Dependency]:
+    """Write `required_plugins` in one of the protocol's two forms, which have the same fields."""
+    return [
+        message(name=name, kind="resource", version=f"v{version}")
+        for name, version in required_plugins()
+    ]
+
+
 def required_plugins() -> list[tuple[str, str]]:
     """Read `pulumi-plugin.json` of every installed provider SDK: name and version, sorted."""
-    found = []
+    plugins = []
     for distribution in importlib.metadata.distributions():
         package = distribution.metadata["Name"].replace("-", "_")
         if not re.fullmatch(r"pulumi_\w+", package):
             continue
         text = distribution.read_text(f"../{package}/pulumi-plugin.json")
-        stated = json.loads(text) if text else {}
-        if stated.get("resource"):
-            found.append((str(stated["name"]), str(stated["version"]).removeprefix("v")))
-    return sorted(found)
+        contents = json.loads(text) if text else {}
+        if contents.get("resource"):
+            plugins.append((str(contents["name"]), str(contents["version"]).removeprefix("v")))
+    return sorted(plugins)
 
 
 def installed(*, transitive: bool) -> list[tuple[str, str]]:

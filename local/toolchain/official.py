@@ -36,33 +36,33 @@ def official_tools(bin_directory: Path, environment: Mapping[str, str]) -> dict[
 
 def _pulumi(path: str) -> dict[str, Path]:
     pulumi = shutil.which("pulumi", path=path)
-    if pulumi is None or _said(pulumi, "version") != f"v{pins.PULUMI_VERSION}":
+    if pulumi is None or _output_of(pulumi, "version") != f"v{pins.PULUMI_VERSION}":
         return {}
-    found = {"pulumi": Path(pulumi)}
+    programs = {"pulumi": Path(pulumi)}
     # The language host and the script that it runs come with the CLI, in the same directory.
     for name in ("pulumi-language-python", "pulumi-language-python-exec"):
         beside = Path(pulumi).resolve().with_name(name)
         if beside.exists():
-            found[name] = beside
-    return found
+            programs[name] = beside
+    return programs
 
 
 def _plugins(*pulumi_homes: Path) -> dict[str, Path]:
-    found: dict[str, Path] = {}
+    plugins: dict[str, Path] = {}
     for name in VERSIONS:
         for pulumi_home in pulumi_homes:
             plugin = plugin_path(pulumi_home, name)
             # `pulumi plugin install` writes files; a link is what `plugin_cache.fill` made.
             if os.access(plugin, os.X_OK) and not plugin.is_symlink():
-                found.setdefault(plugin.name, plugin)
-    return found
+                plugins.setdefault(plugin.name, plugin)
+    return plugins
 
 
 def _kubectl(path: str) -> dict[str, Path]:
     kubectl = shutil.which("kubectl", path=path)
-    said = _said(kubectl, "version", "--client", "--output=json") if kubectl else ""
+    output = _output_of(kubectl, "version", "--client", "--output=json") if kubectl else ""
     try:
-        version = json.loads(said)["clientVersion"]["gitVersion"]
+        version = json.loads(output)["clientVersion"]["gitVersion"]
     except (ValueError, KeyError, TypeError):
         return {}
     fits = version == f"v{pins.KUBERNETES_VERSION}"
@@ -71,12 +71,15 @@ def _kubectl(path: str) -> dict[str, Path]:
 
 def _helm(path: str) -> dict[str, Path]:
     helm = shutil.which("helm", path=path)
-    if helm is None or _said(helm, "version", "--short").split("+")[0] != f"v{pins.HELM_VERSION}":
+    if (
+        helm is None
+        or _output_of(helm, "version", "--short").split("+")[0] != f"v{pins.HELM_VERSION}"
+    ):
         return {}
     return {"helm": Path(helm)}
 
 
-def _said(*argv: str) -> str:
+def _output_of(*argv: str) -> str:
     try:
         done = subprocess.run(  # noqa: S603 - our own argv, no shell
             argv,

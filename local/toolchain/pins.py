@@ -12,9 +12,10 @@ GO_VERSION: Final = (1, 26)
 PULUMI_VERSION: Final = "3.259.0"
 ALICLOUD_VERSION: Final = "3.105.0"
 KUBERNETES_PROVIDER_VERSION: Final = "4.32.0"
-KUBERNETES_VERSION: Final = "1.35.4"
-PREVIOUS_KUBERNETES_VERSION: Final = "1.34.4"
-"""The version that an upgrade starts from. It is built only on request."""
+KUBERNETES_VERSION: Final = "1.36.3"
+PREVIOUS_KUBERNETES_VERSION: Final = "1.35.4"
+NEXT_KUBERNETES_VERSION: Final = "1.37.2"
+"""The minors on either side, which upgrades start from and lead to. They are built on request."""
 HELM_VERSION: Final = "3.21.4"
 
 
@@ -105,4 +106,6 @@ BUILDS: Final[tuple[Build, ...]] = (
 )
 
 PREVIOUS_KUBERNETES: Final = _kubernetes("kubernetes-previous", PREVIOUS_KUBERNETES_VERSION)
-"""The same programs one minor earlier. Not in `BUILDS`: most people never need it."""
+NEXT_KUBERNETES: Final = _kubernetes("kubernetes-next", NEXT_KUBERNETES_VERSION)
+ON_REQUEST: Final = (PREVIOUS_KUBERNETES, NEXT_KUBERNETES)
+"""The same programs one minor earlier and later. Not in `BUILDS`: most people never need them."""

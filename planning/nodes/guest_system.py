@@ -19,7 +19,11 @@ MODULES: Final = (
 )
 
 CONTAINERD_SERIES: Final = "2.2.*"
-"""The containerd.io series that is installed; its configuration file is version 3."""
+"""The containerd.io series that is installed; its configuration file is version 3.
+
+Kubernetes from 1.36 on is tested with containerd 2 (https://kubernetes.io/blog/2025/09/12/
+kubernetes-v1-34-cri-cgroup-driver-lookup-now-ga/ announces the end of containerd 1).
+"""
 
 _KUBERNETES_REPOSITORY: Final = {
     "global": "https://pkgs.k8s.io/core:/stable:/v{minor}/deb/",

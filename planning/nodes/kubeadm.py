@@ -1,4 +1,4 @@
-"""kubeadm's configuration for one node: API v1beta4, Kubernetes 1.31 and later.
+"""kubeadm's configuration for one node: API v1beta4, Kubernetes 1.31 to 1.37.
 
 A control plane has the documents of `kubeadm init` and of `kubeadm join`, and the PKI, so nothing
 depends on the two hours that uploaded certificates live. Workers know the bootstrap token and the
@@ -29,6 +29,9 @@ there, so neither `kubeadm upgrade` nor a second join loses a node's own setting
 KUBELET_SETTINGS: Final = f"{KUBELET_DIRECTORY}/50-settings.conf"
 """The kubelet reads only names that end in .conf, in the order of their names."""
 CLUSTER_DOMAIN: Final = "cluster.local"
+_PAUSE: Final = ((36, "3.10.2"), (34, "3.10.1"), (0, "3.10"))
+"""First minor and tag of kubeadm's pause image, newest first: `PauseVersion` in
+cmd/kubeadm/app/constants/constants.go of each minor."""
 CHINA_IMAGES: Final = "registry.aliyuncs.com/google_containers"
 
 
@@ -114,7 +117,8 @@ def image_repository(plan: ClusterPlan) -> str | None:
 def pause_image(plan: ClusterPlan) -> str:
     """The sandbox image that this Kubernetes expects, so that containerd and kubelet agree."""
     repository = image_repository(plan) or "registry.k8s.io"
-    tag = "3.10" if _minor(plan) < 34 else "3.10.1"  # noqa: PLR2004  # kubeadm's constants
+    minor = _minor(plan)
+    tag = next(tag for since, tag in _PAUSE if minor >= since)
     return f"{repository}/pause:{tag}"
 
 
@@ -188,6 +192,10 @@ def _kube_proxy(plan: ClusterPlan) -> dict[str, object]:
 
     Pods lie in the VPC, outside `clusterCIDR`; without one kube-proxy would take all traffic for
     local (docs/data-plane.md, finding B; kube-proxy's detect-local rules).
+
+    The mode is named because a kube-proxy of 1.37 warns without one, and that of 1.40 takes
+    nftables by default (cmd/kube-proxy/app/server_linux.go of 1.37). What nftables lacks here is
+    in docs/decisions/versions.md.
     """
     return {
         "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",

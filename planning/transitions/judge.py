@@ -27,7 +27,7 @@ from planning.transitions.steps import (
     Step,
     Transition,
 )
-from planning.transitions.versions import judge_versions
+from planning.transitions.versions import judge_first_version, judge_versions
 
 _COMPARED: Final = (
     "This stack was deployed by an earlier release, and only what that one has written down is "
@@ -48,7 +48,7 @@ def judge(before: Record | EarlierRelease, after: Record, cluster: Cluster) -> T
             (_first_run(before, after, cluster), judge_versions(before, after, cluster))
         )
     if not before.nodes and not before.cluster:
-        return together((judge_nodes(before, after),))
+        return together((judge_first_version(after), judge_nodes(before, after)))
     nodes = fates(before, after)
     return together(
         (
@@ -93,7 +93,10 @@ def _first_refusals(before: EarlierRelease, after: Record, cluster: Cluster) -> 
             [str(version)],
             path="kubernetes.version",
             rule="Kubernetes is not upgraded in the first run of a new release of this program.",
-            reason=f"That run writes down that the machines have {before.kubernetes}.",
+            reason=f"That run writes down that the machines have {before.kubernetes}. If nobody "
+            "edited the version, the default has moved.",
+            remedy=f"Write kubernetes.version: {before.kubernetes}, run `pulumi up`, and upgrade "
+            "afterwards.",
         )
 
 
@@ -128,13 +131,20 @@ def _changed_machines(before: EarlierRelease, after: Record) -> Iterator[Refusal
         )
 
 
-def _first_refusal(names: list[str], *, path: str = "nodePools", rule: str, reason: str) -> Refusal:
+def _first_refusal(
+    names: list[str],
+    *,
+    path: str = "nodePools",
+    rule: str,
+    reason: str,
+    remedy: str = "Take the edit back, run `pulumi up`, then make the edit and run it again.",
+) -> Refusal:
     return Refusal(
         path=path,
         value=", ".join(names),
         rule=rule,
         reason=reason,
-        remedy="Take the edit back, run `pulumi up`, then make the edit and run it again.",
+        remedy=remedy,
     )
 
 

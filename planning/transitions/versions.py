@@ -2,11 +2,30 @@
 
 from __future__ import annotations
 
+from config.rules.kubernetes import DEFAULT_VERSION, NEW_CLUSTERS
 from planning.transitions.holders import Cluster, Holders
 from planning.transitions.part import Part, Phase
 from planning.transitions.reading import EarlierRelease, Record
 from planning.transitions.steps import Refusal, Step, UpgradeKubernetes, UpgradeSpiderpool
 from planning.transitions.upgrades import kubernetes_problem, spiderpool_problem, version_of
+
+
+def judge_first_version(after: Record) -> Part:
+    """A new cluster has a minor that is still maintained; one that exists goes up from any."""
+    version = _kubernetes(after)
+    if not after.is_kubeadm or version is None:
+        return Part()
+    if version_of(version).minor in NEW_CLUSTERS:
+        return Part()
+    oldest, newest = NEW_CLUSTERS.start, NEW_CLUSTERS.stop - 1
+    refusal = Refusal(
+        path="kubernetes.version",
+        value=version,
+        rule=f"A new cluster starts with Kubernetes 1.{oldest} to 1.{newest}.",
+        reason="Older minors have reached their end of life: nobody corrects their security holes.",
+        remedy=f"Write kubernetes.version: {DEFAULT_VERSION}.",
+    )
+    return Part(refusals=(refusal,))
 
 
 def judge_versions(before: Record | EarlierRelease, after: Record, cluster: Cluster) -> Part:

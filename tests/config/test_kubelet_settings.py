@@ -78,6 +78,38 @@ def test_a_field_is_taken_by_the_versions_that_have_it_and_by_no_other(minor: in
             planned(_with(field, f"1.{minor}.0"))
 
 
+@pytest.mark.parametrize(
+    ("version", "kubelet", "gate"),
+    [
+        ("1.37.2", {"defaultPodSysctls": {"net.ipv4.tcp_rmem": "4096"}}, "DefaultPodSysctls"),
+        ("1.36.3", {"memoryReservationPolicy": "TieredReservation"}, "MemoryQoS"),
+        (
+            "1.37.2",
+            {"memoryThrottlingFactor": 0.8, "featureGates": {"MemoryQoS": False}},
+            "MemoryQoS",
+        ),
+    ],
+)
+def test_a_setting_needs_its_feature_gate(version: str, kubelet: dict[str, Any], gate: str) -> None:
+    with pytest.raises(ConfigError, match=f"gate {gate} is off"):
+        planned(_with(kubelet, version))
+    planned(_with({**kubelet, "featureGates": {gate: True}}, version))
+
+
+@pytest.mark.parametrize(
+    ("version", "kubelet"),
+    [
+        ("1.36.3", {"memoryThrottlingFactor": 0.8}),
+        ("1.36.3", {"memoryReservationPolicy": "None"}),
+        ("1.37.2", {"memoryReservationPolicy": "TieredReservation"}),
+    ],
+)
+def test_a_setting_whose_gate_is_on_or_not_yet_needed_is_taken(
+    version: str, kubelet: dict[str, Any]
+) -> None:
+    assert planned(_with(kubelet, version)).kubernetes.kubelet == kubelet
+
+
 def test_every_field_that_has_a_rule_is_a_field() -> None:
     fields = {*FIELDS[ROOT], "apiVersion", "kind"}
     assert set(OWN_FIELDS) <= fields

@@ -56,7 +56,7 @@ def test_a_kubelet_newer_than_the_api_server_is_refused_and_no_machine_is_touche
     rolling: RollingCloud,
 ) -> None:
     before = rolling.instances()
-    with rolling.edited(of_kubernetes("1.35.9")):
+    with rolling.edited(of_kubernetes("1.36.9")):
         planned = upgrade(rolling, "--go")
         done = rolling.up()
     assert planned.status == ExitCode.REFUSED
@@ -67,7 +67,7 @@ def test_a_kubelet_newer_than_the_api_server_is_refused_and_no_machine_is_touche
 
 
 def test_going_back_in_kubernetes_is_refused_by_the_preview(rolling: RollingCloud) -> None:
-    with rolling.edited(of_kubernetes("1.34.2")):
+    with rolling.edited(of_kubernetes("1.35.2")):
         done = rolling.preview()
     assert done.status != 0
     assert "A cluster never goes back" in " ".join(done.out.split()), done.said

@@ -128,9 +128,9 @@ class Host:
 
     def stop(self) -> tuple[int, str]:
         self.process.send_signal(signal.SIGINT)
-        _, said = self.process.communicate(timeout=20)
+        _, output = self.process.communicate(timeout=20)
         self._server.stop(grace=None)
-        return self.process.returncode, said
+        return self.process.returncode, output
 
 
 @pytest.fixture
@@ -223,8 +223,8 @@ def test_about_names_this_python(host: Host) -> None:
 def test_dependencies_are_listed_without_what_they_need_themselves(host: Host) -> None:
     names = {
         transitive: {
-            found.name
-            for found in host.calls.GetProgramDependencies(
+            dependency.name
+            for dependency in host.calls.GetProgramDependencies(
                 language_pb2.GetProgramDependenciesRequest(transitiveDependencies=transitive)
             ).dependencies
         }

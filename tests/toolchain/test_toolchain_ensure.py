@@ -15,7 +15,7 @@ from rich.console import Console
 
 from toolchain import crds, ensure
 from toolchain.failure import ToolchainError
-from toolchain.pins import BUILDS, PREVIOUS_KUBERNETES
+from toolchain.pins import BUILDS, ON_REQUEST, Build
 from toolchain.places import SOURCES, Places
 
 pytestmark = pytest.mark.unit
@@ -52,24 +52,24 @@ class Bench:
     def __init__(self, root: Path) -> None:
         self.home = root / "home"
         self.calls_file = root / "calls"
-        self.said = io.StringIO()
+        self.output = io.StringIO()
 
     @property
     def places(self) -> Places:
         return Places(home=self.home)
 
-    def run(self, *, previous_kubernetes: bool = False) -> str:
-        self.said = io.StringIO()
+    def run(self, *requested: Build) -> str:
+        self.output = io.StringIO()
         ensure.Ensure(
             self.places,
-            Console(file=self.said, width=200),
-            previous_kubernetes=previous_kubernetes,
+            Console(file=self.output, width=200),
+            requested=requested,
         ).run()
-        return self.said.getvalue()
+        return self.output.getvalue()
 
-    def previous(self) -> set[str]:
-        """Programs of the previous Kubernetes that can be started."""
-        folder = self.places.of_kubernetes(PREVIOUS_KUBERNETES.version)
+    def runnable(self, build: Build) -> set[str]:
+        """Programs of another Kubernetes than the pinned one that can be started."""
+        folder = self.places.of_kubernetes(build.version)
         return {path.name for path in folder.glob("*") if os.access(path, os.X_OK)}
 
     def calls(self) -> list[str]:
@@ -77,7 +77,7 @@ class Bench:
             return []
         return [Path(line).name for line in self.calls_file.read_text().splitlines()]
 
-    def made(self) -> set[str]:
+    def builds(self) -> set[str]:
         return {path.name for path in self.places.built.iterdir() if path.is_dir()}
 
 
@@ -92,15 +92,15 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
     tools = tmp_path / "tools"
     tools.mkdir()
     executable(tools / "go", FAKE_GO)
-    made = Bench(tmp_path)
+    bench = Bench(tmp_path)
     monkeypatch.setenv("PATH", f"{tools}:/usr/bin:/bin")
     monkeypatch.setenv("HOME", str(tmp_path / "nobody"))
     monkeypatch.delenv("PULUMI_HOME", raising=False)
-    monkeypatch.setenv("FAKE_GO_CALLS", str(made.calls_file))
+    monkeypatch.setenv("FAKE_GO_CALLS", str(bench.calls_file))
     monkeypatch.setenv("FAKE_GO_FAILS", "nothing")
     generator = executable(tmp_path / "controller-gen", FAKE_CONTROLLER_GEN)
     monkeypatch.setenv("FAKE_CONTROLLER_GEN", str(generator))
-    return made
+    return bench
 
 
 def test_a_first_run_makes_every_program(bench: Bench) -> None:
@@ -135,7 +135,7 @@ def test_a_failed_build_leaves_nothing_and_the_others_stay(
     monkeypatch.setenv("FAKE_GO_FAILS", "cmd/pulumi")
     with pytest.raises(ToolchainError, match="Building pulumi failed"):
         bench.run()
-    assert not any("pulumi-" in name for name in bench.made())
+    assert not any("pulumi-" in name for name in bench.builds())
     monkeypatch.setenv("FAKE_GO_FAILS", "nothing")
     before = bench.calls()
     bench.run()
@@ -157,29 +157,41 @@ def test_an_older_build_goes_once_the_links_have_moved(bench: Bench) -> None:
     assert (bench.places.bin / "etcd").exists()
 
 
-def test_the_previous_kubernetes_is_built_only_when_it_is_asked_for(bench: Bench) -> None:
+@pytest.mark.parametrize("build", ON_REQUEST, ids=lambda build: build.name)
+def test_another_kubernetes_is_built_only_on_request(bench: Bench, build: Build) -> None:
     bench.run()
-    assert PREVIOUS_KUBERNETES.name not in bench.calls()
-    assert not bench.previous()
+    assert build.name not in bench.calls()
+    assert not bench.runnable(build)
     before = len(bench.calls())
-    bench.run(previous_kubernetes=True)
-    assert set(bench.calls()[before:]) == {PREVIOUS_KUBERNETES.name}
-    assert bench.previous() == set(PREVIOUS_KUBERNETES.programs)
+    bench.run(build)
+    assert set(bench.calls()[before:]) == {build.name}
+    assert bench.runnable(build) == set(build.programs)
 
 
-def test_the_previous_kubernetes_stays_though_a_later_run_does_not_ask_for_it(
-    bench: Bench,
+@pytest.mark.parametrize("build", ON_REQUEST, ids=lambda build: build.name)
+def test_another_kubernetes_stays_when_a_later_run_does_not_request_it(
+    bench: Bench, build: Build
 ) -> None:
-    bench.run(previous_kubernetes=True)
+    bench.run(build)
     bench.run()
-    assert bench.previous() == set(PREVIOUS_KUBERNETES.programs)
+    assert bench.runnable(build) == set(build.programs)
     assert (bench.places.bin / "kubeadm").readlink() != (
-        bench.places.of_kubernetes(PREVIOUS_KUBERNETES.version) / "kubeadm"
+        bench.places.of_kubernetes(build.version) / "kubeadm"
     ).readlink()
 
 
-def test_an_older_previous_kubernetes_goes_with_its_links(bench: Bench) -> None:
-    older = bench.places.built / f"{PREVIOUS_KUBERNETES.name}-0123456789abcdef"
+def test_two_other_versions_of_kubernetes_are_built_side_by_side(bench: Bench) -> None:
+    bench.run(*ON_REQUEST)
+    assert [bench.runnable(build) for build in ON_REQUEST] == [
+        set(build.programs) for build in ON_REQUEST
+    ]
+
+
+@pytest.mark.parametrize("build", ON_REQUEST, ids=lambda build: build.name)
+def test_an_older_build_of_another_kubernetes_goes_with_its_links(
+    bench: Bench, build: Build
+) -> None:
+    older = bench.places.built / f"{build.name}-0123456789abcdef"
     older.mkdir(parents=True)
     links = bench.places.of_kubernetes("1.33.1")
     links.mkdir(parents=True)
@@ -202,8 +214,8 @@ def test_two_runs_at_once_build_everything_once(bench: Bench) -> None:
         subprocess.Popen(argv, env=environment, stdout=subprocess.PIPE, text=True)  # noqa: S603 - ours
         for _ in range(2)
     ]
-    said = [run.communicate(timeout=60)[0] for run in runs]
-    assert [run.returncode for run in runs] == [0, 0], said
+    outputs = [run.communicate(timeout=60)[0] for run in runs]
+    assert [run.returncode for run in runs] == [0, 0], outputs
     assert sorted(bench.calls()) == sorted(build.name for build in BUILDS for _ in build.programs)
 
 

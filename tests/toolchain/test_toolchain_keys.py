@@ -6,11 +6,13 @@ from typing import Final
 
 import pytest
 
+from config.rules.kubernetes import DEFAULT_VERSION, NEW_CLUSTERS
 from toolchain.keys import key_of
 from toolchain.pins import (
     BUILDS,
     KUBERNETES_VERSION,
-    PREVIOUS_KUBERNETES,
+    NEXT_KUBERNETES_VERSION,
+    ON_REQUEST,
     PREVIOUS_KUBERNETES_VERSION,
     Build,
 )
@@ -92,7 +94,7 @@ def test_another_go_or_platform_changes_the_key(sources: Path) -> None:
     assert len(keys) == 3
 
 
-@pytest.mark.parametrize("build", [*BUILDS, PREVIOUS_KUBERNETES], ids=lambda build: build.name)
+@pytest.mark.parametrize("build", [*BUILDS, *ON_REQUEST], ids=lambda build: build.name)
 def test_every_build_has_a_module_with_checksums(build: Build) -> None:
     module = (SOURCES / build.name / "go.mod").read_text(encoding="utf-8")
     assert module.startswith(f"module spiderpool-alicloud.local/toolchain/{build.name}\n")
@@ -101,7 +103,7 @@ def test_every_build_has_a_module_with_checksums(build: Build) -> None:
 
 @pytest.mark.parametrize(
     "build",
-    [b for b in (*BUILDS, PREVIOUS_KUBERNETES) if b.name not in {"alicloud", "crds"}],
+    [b for b in (*BUILDS, *ON_REQUEST) if b.name not in {"alicloud", "crds"}],
     ids=lambda build: build.name,
 )
 def test_the_pinned_version_is_the_one_the_module_requires(build: Build) -> None:
@@ -121,12 +123,13 @@ def test_no_program_is_built_twice() -> None:
     assert len(programs) == len(set(programs))
 
 
-def test_the_previous_kubernetes_is_one_minor_before_the_pinned_one() -> None:
-    minors = [int(v.split(".")[1]) for v in (PREVIOUS_KUBERNETES_VERSION, KUBERNETES_VERSION)]
-    assert minors[0] + 1 == minors[1]
+def test_the_three_versions_of_kubernetes_are_minors_in_a_row() -> None:
+    versions = (PREVIOUS_KUBERNETES_VERSION, KUBERNETES_VERSION, NEXT_KUBERNETES_VERSION)
+    first, second, third = (int(version.split(".")[1]) for version in versions)
+    assert (second, third) == (first + 1, first + 2)
 
 
-@pytest.mark.parametrize("name", ["kubernetes", "kubernetes-previous"])
+@pytest.mark.parametrize("name", ["kubernetes", "kubernetes-previous", "kubernetes-next"])
 def test_every_staging_module_has_the_version_of_its_kubernetes(name: str) -> None:
     lines = (SOURCES / name / "go.mod").read_text(encoding="utf-8").splitlines()
     [required] = [
@@ -134,3 +137,9 @@ def test_every_staging_module_has_the_version_of_its_kubernetes(name: str) -> No
     ]
     staged = {line.split()[-1] for line in lines if " => " in line}
     assert staged == {required.replace("v1.", "v0.")}
+
+
+def test_every_minor_that_a_new_cluster_may_have_can_be_built() -> None:
+    versions = (PREVIOUS_KUBERNETES_VERSION, KUBERNETES_VERSION, NEXT_KUBERNETES_VERSION)
+    assert [int(version.split(".")[1]) for version in versions] == list(NEW_CLUSTERS)
+    assert DEFAULT_VERSION == KUBERNETES_VERSION

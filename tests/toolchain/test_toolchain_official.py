@@ -31,7 +31,7 @@ class Machine:
         path.chmod(0o755)
         return path
 
-    def found(self, **environment: str) -> dict[str, Path]:
+    def tools(self, **environment: str) -> dict[str, Path]:
         path = os.pathsep.join([str(self.ours), str(self.path)])
         return official_tools(self.ours, {"HOME": str(self.home), "PATH": path, **environment})
 
@@ -42,28 +42,28 @@ def machine(tmp_path: Path) -> Machine:
 
 
 def test_an_empty_machine_has_nothing(machine: Machine) -> None:
-    assert machine.found() == {}
+    assert machine.tools() == {}
 
 
 def test_pulumi_of_the_pinned_version_is_taken_with_its_language_host(machine: Machine) -> None:
     pulumi = machine.put(machine.path / "pulumi", f"v{pins.PULUMI_VERSION}")
     host = machine.put(machine.path / "pulumi-language-python")
-    assert machine.found() == {"pulumi": pulumi, "pulumi-language-python": host}
+    assert machine.tools() == {"pulumi": pulumi, "pulumi-language-python": host}
 
 
 def test_pulumi_in_the_home_directory_is_found_though_it_is_not_on_path(machine: Machine) -> None:
     pulumi = machine.put(machine.home / ".pulumi" / "bin" / "pulumi", f"v{pins.PULUMI_VERSION}")
-    assert machine.found() == {"pulumi": pulumi}
+    assert machine.tools() == {"pulumi": pulumi}
 
 
 def test_pulumi_of_another_version_is_left_alone(machine: Machine) -> None:
     machine.put(machine.path / "pulumi", "v3.258.0")
-    assert machine.found() == {}
+    assert machine.tools() == {}
 
 
 def test_our_own_links_are_never_taken_for_an_installation(machine: Machine) -> None:
     machine.put(machine.ours / "pulumi", f"v{pins.PULUMI_VERSION}")
-    assert machine.found() == {}
+    assert machine.tools() == {}
 
 
 def test_plugins_are_taken_from_the_cache_in_exactly_their_version(machine: Machine) -> None:
@@ -71,7 +71,7 @@ def test_plugins_are_taken_from_the_cache_in_exactly_their_version(machine: Mach
     version = pins.ALICLOUD_VERSION
     plugin = machine.put(plugins / f"resource-alicloud-v{version}" / "pulumi-resource-alicloud")
     machine.put(plugins / "resource-kubernetes-v4.0.0" / "pulumi-resource-kubernetes")
-    assert machine.found() == {"pulumi-resource-alicloud": plugin}
+    assert machine.tools() == {"pulumi-resource-alicloud": plugin}
 
 
 def test_the_plugin_cache_of_pulumi_home_counts_too(machine: Machine, tmp_path: Path) -> None:
@@ -80,7 +80,7 @@ def test_the_plugin_cache_of_pulumi_home_counts_too(machine: Machine, tmp_path: 
     plugin = machine.put(
         cache / "plugins" / f"resource-kubernetes-v{version}" / "pulumi-resource-kubernetes"
     )
-    assert machine.found(PULUMI_HOME=str(cache)) == {"pulumi-resource-kubernetes": plugin}
+    assert machine.tools(PULUMI_HOME=str(cache)) == {"pulumi-resource-kubernetes": plugin}
 
 
 def test_the_engine_finds_our_plugins_in_the_cache_but_we_take_none_for_installed(
@@ -91,14 +91,14 @@ def test_the_engine_finds_our_plugins_in_the_cache_but_we_take_none_for_installe
     plugin_cache.fill(machine.home / ".pulumi", machine.ours)
     linked = plugin_cache.plugin_path(machine.home / ".pulumi", "kubernetes")
     assert linked.resolve() == stand_in
-    assert machine.found() == {}
+    assert machine.tools() == {}
 
 
 def test_an_installed_plugin_stays_when_ours_are_linked(machine: Machine) -> None:
     installed = machine.put(plugin_cache.plugin_path(machine.home / ".pulumi", "alicloud"))
     machine.put(machine.ours / "pulumi-resource-alicloud")
     plugin_cache.fill(machine.home / ".pulumi", machine.ours)
-    assert machine.found() == {"pulumi-resource-alicloud": installed}
+    assert machine.tools() == {"pulumi-resource-alicloud": installed}
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_kubectl_is_taken_only_in_the_pinned_version(
     machine: Machine, version: str, *, taken: bool
 ) -> None:
     machine.put(machine.path / "kubectl", f'{{"clientVersion": {{"gitVersion": "{version}"}}}}')
-    assert ("kubectl" in machine.found()) is taken
+    assert ("kubectl" in machine.tools()) is taken
 
 
 @pytest.mark.parametrize(
@@ -118,10 +118,10 @@ def test_helm_is_taken_only_in_the_pinned_version(
     machine: Machine, version: str, *, taken: bool
 ) -> None:
     machine.put(machine.path / "helm", version)
-    assert ("helm" in machine.found()) is taken
+    assert ("helm" in machine.tools()) is taken
 
 
 def test_a_tool_that_fails_to_say_its_version_is_left_alone(machine: Machine) -> None:
     helm = machine.put(machine.path / "helm")
     helm.write_text(f"#!{SH}\nexit 1\n", encoding="utf-8")
-    assert machine.found() == {}
+    assert machine.tools() == {}

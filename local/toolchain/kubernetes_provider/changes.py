@@ -84,40 +84,40 @@ def path_text(path: Path) -> str:
     return text
 
 
-def compare(was: Value, wanted: Value, *, empty_is_absent: bool = False) -> list[Change]:
+def compare(before: Value, after: Value, *, empty_is_absent: bool = False) -> list[Change]:
     """Return every leaf that differs, in the order of their paths.
 
     ``empty_is_absent``: for built-in kinds, whose fields the API server leaves out when they are
     false, zero or empty, such a value equals a missing one.
     """
-    return list(_compare((), was, wanted, empty_is_absent=empty_is_absent))
+    return list(_compare((), before, after, empty_is_absent=empty_is_absent))
 
 
-def _compare(path: Path, was: Value, wanted: Value, *, empty_is_absent: bool) -> Iterator[Change]:
-    if isinstance(was, dict) and isinstance(wanted, dict):
-        for key in sorted(was.keys() | wanted.keys()):
+def _compare(path: Path, before: Value, after: Value, *, empty_is_absent: bool) -> Iterator[Change]:
+    if isinstance(before, dict) and isinstance(after, dict):
+        for key in sorted(before.keys() | after.keys()):
             yield from _compare_member(
                 (*path, key),
-                (key in was, was.get(key)),
-                (key in wanted, wanted.get(key)),
+                (key in before, before.get(key)),
+                (key in after, after.get(key)),
                 empty_is_absent=empty_is_absent,
             )
-    elif isinstance(was, list) and isinstance(wanted, list):
-        for index in range(max(len(was), len(wanted))):
+    elif isinstance(before, list) and isinstance(after, list):
+        for index in range(max(len(before), len(after))):
             yield from _compare_member(
                 (*path, index),
-                (index < len(was), was[index] if index < len(was) else None),
-                (index < len(wanted), wanted[index] if index < len(wanted) else None),
+                (index < len(before), before[index] if index < len(before) else None),
+                (index < len(after), after[index] if index < len(after) else None),
                 empty_is_absent=empty_is_absent,
             )
-    elif wanted is UNKNOWN or was != wanted:
+    elif after is UNKNOWN or before != after:
         yield Change(path=path, kind="update")
 
 
 def _compare_member(
-    path: Path, was: tuple[bool, Value], wanted: tuple[bool, Value], *, empty_is_absent: bool
+    path: Path, old: tuple[bool, Value], new: tuple[bool, Value], *, empty_is_absent: bool
 ) -> Iterator[Change]:
-    (had, before), (has, after) = was, wanted
+    (had, before), (has, after) = old, new
     if had and has:
         yield from _compare(path, before, after, empty_is_absent=empty_is_absent)
     elif has and not (empty_is_absent and is_empty(after)):
@@ -153,7 +153,7 @@ def immutable_fields(
     return (*fields, *_IMMUTABLE.get((group, kind), ()))
 
 
-def _replaces(change: Change, wanted: Object, fields: Iterable[Path]) -> bool:
+def _replaces(change: Change, after: Object, fields: Iterable[Path]) -> bool:
     if change.kind == "delete" and change.path == ("metadata",):
         return True
     for field in fields:
@@ -161,7 +161,7 @@ def _replaces(change: Change, wanted: Object, fields: Iterable[Path]) -> bool:
             return True
         rest = field[len(change.path) :]
         if rest and field[: len(change.path)] == change.path:
-            whole = _at_path(wanted, change.path)
+            whole = _at_path(after, change.path)
             if at(whole, *(str(part) for part in rest)) is not None:
                 return True
     return False
@@ -179,8 +179,8 @@ def _at_path(value: Value, path: Path) -> Value:
 
 
 def object_changes(
-    was: Object,
-    wanted: Object,
+    before: Object,
+    after: Object,
     *,
     immutable: Iterable[Path],
     ignored: Sequence[str] = (),
@@ -189,24 +189,24 @@ def object_changes(
 
     A pod's spec is immutable but for a few fields. ``ignored`` are the paths of ignoreChanges.
     """
-    built_in = is_built_in(text_at(wanted, "apiVersion"))
-    is_pod = built_in and text_at(wanted, "kind") == "Pod"
+    built_in = is_built_in(text_at(after, "apiVersion"))
+    is_pod = built_in and text_at(after, "kind") == "Pod"
     fields = tuple(immutable)
-    result: list[Change] = []
-    for change in compare(was, wanted, empty_is_absent=built_in):
+    changes: list[Change] = []
+    for change in compare(before, after, empty_is_absent=built_in):
         if is_ignored(change.path, ignored):
             continue
         in_pod_spec = is_pod and change.path[:1] == ("spec",)
         mutable = len(change.path) > 1 and change.path[1] in _POD_MUTABLE
-        replaces = _replaces(change, wanted, fields) or (in_pod_spec and not mutable)
-        result.append(Change(path=change.path, kind=change.kind, replaces=replaces))
-    return result
+        replaces = _replaces(change, after, fields) or (in_pod_spec and not mutable)
+        changes.append(Change(path=change.path, kind=change.kind, replaces=replaces))
+    return changes
 
 
 def parse_path(text: str) -> tuple[str, ...]:
     """Return the parts of a path in Pulumi's notation, indexes and ``*`` as texts."""
-    found = re.findall(r'\["((?:[^"\\]|\\.)*)"\]|\[(\d+|\*)\]|([^.\[\]]+)', text)
-    return tuple((quoted or index or name).replace('\\"', '"') for quoted, index, name in found)
+    parts = re.findall(r'\["((?:[^"\\]|\\.)*)"\]|\[(\d+|\*)\]|([^.\[\]]+)', text)
+    return tuple((quoted or index or name).replace('\\"', '"') for quoted, index, name in parts)
 
 
 def is_ignored(path: Path, ignored: Iterable[str]) -> bool:
@@ -215,7 +215,7 @@ def is_ignored(path: Path, ignored: Iterable[str]) -> bool:
     for text in ignored:
         pattern = parse_path(text)
         if len(pattern) <= len(parts) and all(
-            wanted in ("*", got) for wanted, got in zip(pattern, parts, strict=False)
+            expected in ("*", part) for expected, part in zip(pattern, parts, strict=False)
         ):
             return True
     return False

@@ -108,7 +108,7 @@ def is_built_in(api_version: str) -> bool:
     return group_of(api_version) in _BUILT_IN_GROUPS
 
 
-def known_scope(api_version: str, kind: str) -> bool | None:
+def built_in_scope(api_version: str, kind: str) -> bool | None:
     """Return whether a built-in kind is namespaced, ``None`` for kinds of other groups."""
     if not is_built_in(api_version):
         return None
@@ -127,23 +127,23 @@ class Discovery:
     def find(self, api_version: str, kind: str) -> ServedKind | None:
         """Return the kind, ``None`` when it is not served (yet)."""
         with self._lock:
-            found = self._kinds.get(api_version, {}).get(kind)
-            if found is None and self._is_stale(api_version):
+            served = self._kinds.get(api_version, {}).get(kind)
+            if served is None and self._is_stale(api_version):
                 self._kinds[api_version] = self._ask(api_version)
                 self._asked[api_version] = time.monotonic()
-                found = self._kinds[api_version].get(kind)
-            return found
+                served = self._kinds[api_version].get(kind)
+            return served
 
     def get(self, api_version: str, kind: str) -> ServedKind:
         """Return the kind; raise NoSuchKindError when it is not served."""
-        found = self.find(api_version, kind)
-        if found is None:
+        served = self.find(api_version, kind)
+        if served is None:
             raise NoSuchKindError(
                 f'no matches for kind "{kind}" in version "{api_version}": the API server does '
                 "not serve it. Make what registers it (its CustomResourceDefinition, or the Helm "
                 "release that brings it) a dependency of this resource"
             )
-        return found
+        return served
 
     def path_of(self, target: Object) -> str:
         """Return the path of an object given its apiVersion, kind and metadata."""

@@ -92,8 +92,8 @@ def with_ignored_fields(
         if theirs and not ours:
             result = _without(result, path)
             continue
-        found, value = _find(live, path)
-        if found:
+        is_set, value = _find(live, path)
+        if is_set:
             result = _with(result, path, value)
     return result
 

@@ -85,7 +85,7 @@ class LiveRelease:
 
     def resource_names(self) -> dict[str, list[str]]:
         """Return the objects of the manifest: {"Deployment.apps/apps/v1": ["kube-system/x"]}."""
-        found: dict[str, set[str]] = {}
+        names: dict[str, set[str]] = {}
         for document in yaml.safe_load_all(self.manifest):
             if not isinstance(document, dict) or not document.get("kind"):
                 continue
@@ -94,8 +94,8 @@ class LiveRelease:
             key = f"{kind}.{group}/{api_version}" if group else f"{kind}/{api_version}"
             namespace = text_at(document, "metadata", "namespace")
             name = text_at(document, "metadata", "name")
-            found.setdefault(key, set()).add(f"{namespace}/{name}" if namespace else name)
-        return {key: sorted(names) for key, names in sorted(found.items())}
+            names.setdefault(key, set()).add(f"{namespace}/{name}" if namespace else name)
+        return {key: sorted(objects) for key, objects in sorted(names.items())}
 
 
 def timeout_seconds(release: Object) -> int:
@@ -213,20 +213,20 @@ class Helm:
         """Return the release, ``None`` when there is none."""
         where = [name, "--namespace", namespace, "--output", "json"]
         try:
-            found: Value = json.loads(self._run(["status", *where]))
-            about: Value = json.loads(self._run(["get", "metadata", *where]))
+            status: Value = json.loads(self._run(["status", *where]))
+            metadata: Value = json.loads(self._run(["get", "metadata", *where]))
         except ReleaseNotFoundError:
             return None
         return LiveRelease(
-            name=text_at(found, "name"),
-            namespace=text_at(found, "namespace"),
-            revision=number_at(found, "version"),
-            status=text_at(found, "info", "status"),
-            chart=text_at(about, "chart"),
-            version=text_at(about, "version"),
-            app_version=text_at(about, "appVersion"),
-            values=object_at(found, "config"),
-            manifest=text_at(found, "manifest"),
+            name=text_at(status, "name"),
+            namespace=text_at(status, "namespace"),
+            revision=number_at(status, "version"),
+            status=text_at(status, "info", "status"),
+            chart=text_at(metadata, "chart"),
+            version=text_at(metadata, "version"),
+            app_version=text_at(metadata, "appVersion"),
+            values=object_at(status, "config"),
+            manifest=text_at(status, "manifest"),
         )
 
     def _run(self, arguments: Sequence[str], *, values: Object | None = None) -> str:
@@ -238,10 +238,10 @@ class Helm:
                 path.write_text(kubeconfig.minimal(self._using), encoding="utf-8")
                 command += ["--kubeconfig", str(path)]
             # JSON is YAML, and keeps the nulls by which a chart's own values are unset.
-            given = None if values is None else json.dumps(values)
-            return self._communicate(command, given)
+            standard_input = None if values is None else json.dumps(values)
+            return self._communicate(command, standard_input)
 
-    def _communicate(self, command: Sequence[str], given: str | None) -> str:
+    def _communicate(self, command: Sequence[str], standard_input: str | None) -> str:
         with self._lock:
             # After a cancellation looking is still allowed: state must know what was made.
             if self._cancelled and command[1] not in ("status", "get"):
@@ -250,7 +250,7 @@ class Helm:
                 process = subprocess.Popen(  # noqa: S603 - no shell, arguments of our own
                     command,
                     env=self._environment_for_call(),
-                    stdin=subprocess.PIPE if given is not None else subprocess.DEVNULL,
+                    stdin=subprocess.PIPE if standard_input is not None else subprocess.DEVNULL,
                     stdout=subprocess.PIPE,
                     stderr=subprocess.PIPE,
                     text=True,
@@ -263,7 +263,7 @@ class Helm:
                 ) from None
             self._running.add(process)
         try:
-            output, complaint = process.communicate(given)
+            output, complaint = process.communicate(standard_input)
         finally:
             with self._lock:
                 self._running.discard(process)

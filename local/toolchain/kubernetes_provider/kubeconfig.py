@@ -124,10 +124,10 @@ def _is_loopback(host: str) -> bool:
     if host != "localhost":
         return False  # any other name may lead anywhere tomorrow
     try:
-        found = socket.getaddrinfo(host, None)
+        entries = socket.getaddrinfo(host, None)
     except OSError:
         return False
-    return all(ipaddress.ip_address(entry[4][0]).is_loopback for entry in found)
+    return all(ipaddress.ip_address(entry[4][0]).is_loopback for entry in entries)
 
 
 def credentials(document: Object, *, context: str = "", cluster: str = "") -> Credentials:

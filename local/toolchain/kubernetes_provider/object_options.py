@@ -43,5 +43,5 @@ def timeout_for(target: Object, custom: float) -> float:
 
 def propagation_policy(target: Object) -> str:
     """Return what a deletion does to dependants: Foreground unless the object says otherwise."""
-    wanted = value_of(target, DELETION_PROPAGATION).lower()
-    return {"orphan": "Orphan", "background": "Background"}.get(wanted, "Foreground")
+    policy = value_of(target, DELETION_PROPAGATION).lower()
+    return {"orphan": "Orphan", "background": "Background"}.get(policy, "Foreground")

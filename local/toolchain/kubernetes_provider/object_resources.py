@@ -5,8 +5,15 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING, Final
 
-from toolchain.kubernetes_provider import changes, field_managers, object_options, objects
-from toolchain.kubernetes_provider.discovery import known_scope
+from toolchain.kubernetes_provider import (
+    answers,
+    asks,
+    changes,
+    field_managers,
+    object_options,
+    objects,
+)
+from toolchain.kubernetes_provider.discovery import built_in_scope
 from toolchain.kubernetes_provider.errors import (
     ApiError,
     NoSuchKindError,
@@ -20,21 +27,6 @@ from toolchain.kubernetes_provider.operations import (
     is_dry_run_unsupported,
 )
 from toolchain.kubernetes_provider.readiness import is_checked_on_read
-from toolchain.kubernetes_provider.resources import (
-    GONE,
-    CheckAsk,
-    Checked,
-    CreateAsk,
-    DeleteAsk,
-    DiffAsk,
-    Difference,
-    Found,
-    InitFailedError,
-    ReadAsk,
-    Session,
-    Subject,
-    UpdateAsk,
-)
 from toolchain.kubernetes_provider.wire import (
     UNKNOWN,
     Object,
@@ -46,6 +38,7 @@ from toolchain.kubernetes_provider.wire import (
 
 if TYPE_CHECKING:
     from toolchain.kubernetes_provider.discovery import ServedKind
+    from toolchain.kubernetes_provider.resources import Session
 
 _FORBIDDEN: Final = 403
 _NOT_FOUND: Final = 404
@@ -63,12 +56,12 @@ class ObjectResources:
 
     # -- inputs
 
-    def check(self, subject: Subject, ask: CheckAsk) -> Checked:
+    def check(self, subject: asks.Subject, ask: asks.Check) -> answers.Checked:
         """Name the object, put it into a namespace, and judge its form."""
         session = self._session
         if session.connection is None and session.settings.skip_update_unreachable and ask.old:
             session.log.warning(subject.urn, "the cluster is unreachable; the update is skipped")
-            return Checked(inputs=ask.old)
+            return answers.Checked(inputs=ask.old)
         target = objects.from_properties(ask.new)
         old = objects.from_properties(ask.old)
         failures = _form_failures(subject, target)
@@ -76,7 +69,9 @@ class ObjectResources:
             target, failures = _named(subject, ask, target, old)
         if not failures:
             target = self._in_namespace(objects.normalized(target))
-        return Checked(inputs=objects.inputs_property(target, ask.new), failures=tuple(failures))
+        return answers.Checked(
+            inputs=objects.inputs_property(target, ask.new), failures=tuple(failures)
+        )
 
     def _in_namespace(self, target: Object) -> Object:
         metadata = object_at(target, "metadata")
@@ -86,9 +81,9 @@ class ObjectResources:
 
     def _is_namespaced(self, target: Object) -> bool | None:
         """Return the scope, ``None`` for a custom kind that is not served (yet)."""
-        known = known_scope(text_at(target, "apiVersion"), text_at(target, "kind"))
-        if known is not None:
-            return known
+        scope = built_in_scope(text_at(target, "apiVersion"), text_at(target, "kind"))
+        if scope is not None:
+            return scope
         served = self._served(target)
         return served.namespaced if served else None
 
@@ -104,48 +99,50 @@ class ObjectResources:
 
     # -- differences
 
-    def diff(self, subject: Subject, ask: DiffAsk) -> Difference:
+    def diff(self, subject: asks.Subject, ask: asks.Diff) -> answers.Difference:
         """Compare the live object, as state has it, with what is wanted."""
         settings = self._session.settings
         then = objects.from_state(ask.state, ask.old_inputs)
-        wanted = objects.normalized(objects.from_properties(ask.new))
-        was = objects.pruned_object(then.live, then.inputs)
-        namespace = "" if self._is_namespaced(wanted) is False else self._session.namespace
-        was, wanted = _with_namespace(was, namespace), _with_namespace(wanted, namespace)
+        after = objects.normalized(objects.from_properties(ask.new))
+        before = objects.pruned_object(then.live, then.inputs)
+        namespace = "" if self._is_namespaced(after) is False else self._session.namespace
+        before, after = _with_namespace(before, namespace), _with_namespace(after, namespace)
         live_name = text_at(then.live, "metadata", "name")
-        if at(wanted, "metadata", "name"):
+        if at(after, "metadata", "name"):
             # A program may come to name what the server or the provider named before.
-            was = {**was, "metadata": {**object_at(was, "metadata"), "name": live_name}}
+            before = {**before, "metadata": {**object_at(before, "metadata"), "name": live_name}}
         immutable = (
             (("metadata", "name"), ("metadata", "namespace"))
             if subject.is_patch
             else changes.immutable_fields(
-                wanted,
+                after,
                 secrets_mutable=settings.secrets_mutable,
                 config_maps_mutable=settings.config_maps_mutable,
             )
         )
-        found = changes.object_changes(was, wanted, immutable=immutable, ignored=ask.ignored)
-        same_place = text_at(wanted, "metadata", "name") == live_name and (
+        differences = changes.object_changes(
+            before, after, immutable=immutable, ignored=ask.ignored
+        )
+        same_place = text_at(after, "metadata", "name") == live_name and (
             not namespace
-            or text_at(wanted, "metadata", "namespace")
+            or text_at(after, "metadata", "namespace")
             == (text_at(then.live, "metadata", "namespace") or namespace)
         )
-        autonamed = object_options.is_true(wanted, object_options.AUTONAMED)
-        return Difference(
-            changes=tuple(found),
+        autonamed = object_options.is_true(after, object_options.AUTONAMED)
+        return answers.Difference(
+            changes=tuple(differences),
             delete_before_replace=(
-                any(change.replaces for change in found) and same_place and not autonamed
+                any(change.replaces for change in differences) and same_place and not autonamed
             ),
         )
 
     # -- making
 
-    def create(self, subject: Subject, ask: CreateAsk) -> Found:
+    def create(self, subject: asks.Subject, ask: asks.Create) -> answers.LiveResource:
         """Make the object and wait until it is ready; in a preview ask the server only."""
         target = objects.normalized(objects.from_properties(ask.inputs))
         if ask.preview:
-            return Found(resource_id="", state=self._previewed(subject, ask, target))
+            return answers.LiveResource(resource_id="", state=self._previewed(subject, ask, target))
         operations = self._operations(subject)
         manager = _manager_for(target, "")
         if subject.is_patch or self._session.settings.upsert_existing:
@@ -156,13 +153,13 @@ class ObjectResources:
 
     def _settled(  # noqa: PLR0913, PLR0917 - the object, whose it is, and for how long
         self,
-        subject: Subject,
+        subject: asks.Subject,
         properties: Object,
         target: Object,
         live: Object,
         manager: str,
         timeout: float,
-    ) -> Found:
+    ) -> answers.LiveResource:
         operations = self._operations(subject)
         seconds = object_options.timeout_for(target, timeout)
         try:
@@ -170,17 +167,17 @@ class ObjectResources:
         except ProviderError as error:
             # Cancelled, not ready in time, or cut off: the object exists, state must know it.
             seen = error.live if isinstance(error, NotReadyError) else live
-            found = Found(
+            resource = answers.LiveResource(
                 resource_id=objects.identity(live), state=_state(target, seen, properties, manager)
             )
             reasons = error.reasons if isinstance(error, NotReadyError) else (str(error),)
-            raise InitFailedError(str(error), found=found, reasons=reasons) from None
+            raise answers.InitFailedError(str(error), resource=resource, reasons=reasons) from None
         self._session.log.clear_status(subject.urn)
-        return Found(
+        return answers.LiveResource(
             resource_id=objects.identity(live), state=_state(target, live, properties, manager)
         )
 
-    def _previewed(self, subject: Subject, ask: CreateAsk, target: Object) -> Object:
+    def _previewed(self, subject: asks.Subject, ask: asks.Create, target: Object) -> Object:
         if subject.is_patch or contains_unknown(target) or not self._can_preview(subject, target):
             return ask.inputs
         try:
@@ -199,13 +196,13 @@ class ObjectResources:
         shown = objects.hidden_in_preview(answer, target)
         return _state(target, shown, ask.inputs, _manager_for(target, ""))
 
-    def _can_preview(self, subject: Subject, target: Object) -> bool:
+    def _can_preview(self, subject: asks.Subject, target: Object) -> bool:
         if self._session.connection is None:
             self._warn_unreachable(subject, self._session.unreachable)
             return False
         return self._served(target) is not None
 
-    def _warn_unreachable(self, subject: Subject, why: str) -> None:
+    def _warn_unreachable(self, subject: asks.Subject, why: str) -> None:
         self._session.log.warning(
             subject.urn,
             f"the configured Kubernetes cluster is unreachable ({why}); the preview shows the "
@@ -214,7 +211,7 @@ class ObjectResources:
 
     # -- changing
 
-    def update(self, subject: Subject, ask: UpdateAsk) -> Object:
+    def update(self, subject: asks.Subject, ask: asks.Update) -> Object:
         """Apply the new inputs server-side and wait until the object is ready again."""
         then = objects.from_state(ask.state, ask.old_inputs)
         target = objects.normalized(objects.from_properties(ask.inputs))
@@ -243,10 +240,10 @@ class ObjectResources:
             raise self._refused(target, ask.inputs, manager, error) from None
         if ask.preview:
             return _state(target, live, ask.inputs, manager)
-        found = self._settled(subject, ask.inputs, target, live, manager, ask.timeout)
+        resource = self._settled(subject, ask.inputs, target, live, manager, ask.timeout)
         if then.field_manager and then.field_manager != manager and not subject.is_patch:
             operations.relinquish(target, then.field_manager)
-        return found.state
+        return resource.state
 
     def _refused(
         self, target: Object, properties: Object, manager: str, error: ApiError
@@ -263,10 +260,10 @@ class ObjectResources:
             return error
         if live is None:
             return error
-        found = Found(
+        resource = answers.LiveResource(
             resource_id=objects.identity(live), state=_state(target, live, properties, manager)
         )
-        return InitFailedError(str(error), found=found, reasons=(str(error),))
+        return answers.InitFailedError(str(error), resource=resource, reasons=(str(error),))
 
     def _applying(self, target: Object, manager: str) -> Applying:
         force = object_options.is_true(target, object_options.PATCH_FORCE)
@@ -274,7 +271,7 @@ class ObjectResources:
 
     # -- reading
 
-    def read(self, subject: Subject, ask: ReadAsk) -> Found:
+    def read(self, subject: asks.Subject, ask: asks.Read) -> answers.LiveResource:
         """Return the object with the live values of the fields that its inputs name."""
         session = self._session
         if session.connection is None:
@@ -290,13 +287,13 @@ class ObjectResources:
         )
         live = operations.live(target)
         if live is None:
-            return GONE
+            return answers.GONE
         if then.inputs:
             inputs = objects.pruned_object(live, then.inputs)
         else:
             inputs = objects.importable(live)
         manager = then.field_manager or _manager_for(inputs, "")
-        found = Found(
+        resource = answers.LiveResource(
             resource_id=ask.resource_id,
             state=_state(inputs, live, ask.inputs, manager),
             inputs=objects.inputs_property(inputs, ask.inputs),
@@ -307,10 +304,10 @@ class ObjectResources:
         if waiting:
             message = f"{objects.describe(live)} is not ready: {waiting.reason}"
             reasons = (message, *operations.pod_troubles(live))
-            raise InitFailedError(message, found=found, reasons=reasons)
-        return found
+            raise answers.InitFailedError(message, resource=resource, reasons=reasons)
+        return resource
 
-    def _read_unreachable(self, subject: Subject, ask: ReadAsk) -> Found:
+    def _read_unreachable(self, subject: asks.Subject, ask: asks.Read) -> answers.LiveResource:
         session = self._session
         session.log.warning(
             subject.urn,
@@ -320,9 +317,11 @@ class ObjectResources:
             session.log.info(
                 subject.urn, "deleteUnreachable is on: the resource is dropped from the state"
             )
-            return GONE
+            return answers.GONE
         if session.settings.skip_update_unreachable:
-            return Found(resource_id=ask.resource_id, state=ask.state, inputs=ask.inputs)
+            return answers.LiveResource(
+                resource_id=ask.resource_id, state=ask.state, inputs=ask.inputs
+            )
         raise UnreachableError(
             "the state of the resource cannot be read, because the cluster is unreachable "
             f"({session.unreachable}). {_DELETE_UNREACHABLE_HINT}"
@@ -330,7 +329,7 @@ class ObjectResources:
 
     # -- deleting
 
-    def delete(self, subject: Subject, ask: DeleteAsk) -> None:
+    def delete(self, subject: asks.Subject, ask: asks.Delete) -> None:
         """Delete the object and wait for its finalizers; a Patch gives its fields up."""
         then = objects.from_state(ask.state, ask.old_inputs)
         target = then.live if text_at(then.live, "metadata", "name") else then.inputs
@@ -352,7 +351,7 @@ class ObjectResources:
                 subject.urn, "deleteUnreachable is on: the resource is dropped from the state"
             )
 
-    def _operations(self, subject: Subject) -> Operations:
+    def _operations(self, subject: asks.Subject) -> Operations:
         connection = self._session.connected()
         return Operations(
             connection.cluster,
@@ -389,19 +388,21 @@ def _with_namespace(target: Object, namespace: str) -> Object:
     return {**target, "metadata": kept}
 
 
-def _form_failures(subject: Subject, target: Object) -> list[tuple[str, str]]:
+def _form_failures(subject: asks.Subject, target: Object) -> list[tuple[str, str]]:
     if subject.kind.endswith("List") and "items" in target:
         return [("items", "a list is not a resource; make one resource for each of its items")]
-    found: list[tuple[str, str]] = []
+    failures: list[tuple[str, str]] = []
     metadata = target.get("metadata")
     if metadata is not None and metadata is not UNKNOWN and not isinstance(metadata, dict):
-        found.append(("metadata", "metadata is not an object"))
+        failures.append(("metadata", "metadata is not an object"))
     missing = [key for key in ("apiVersion", "kind") if not target.get(key)]
-    return found + [(key, f"{key} is missing: every Kubernetes object has one") for key in missing]
+    return failures + [
+        (key, f"{key} is missing: every Kubernetes object has one") for key in missing
+    ]
 
 
 def _named(
-    subject: Subject, ask: CheckAsk, target: Object, old: Object
+    subject: asks.Subject, ask: asks.Check, target: Object, old: Object
 ) -> tuple[Object, list[tuple[str, str]]]:
     """Return the target with a name: the program's, the old one of an earlier run, or a new one."""
     metadata = dict(object_at(target, "metadata"))

@@ -216,7 +216,7 @@ def pruned(live: Value, shape: Value) -> Value:
             return []
         if type(live[0]) is not type(shape[0]):
             return list(live)
-        return [pruned(item, wanted) for item, wanted in zip(live, shape, strict=False)]
+        return [pruned(item, part) for item, part in zip(live, shape, strict=False)]
     return live
 
 
@@ -278,8 +278,8 @@ def from_state(state: Object, inputs: Object) -> Checkpoint:
     remembered = bare.pop(INPUTS_KEY, None)
     bare.pop(API_VERSION_KEY, None)
     manager = bare.pop(FIELD_MANAGER_KEY, None)
-    given = plain_object(inputs)
-    chosen = given or (remembered if isinstance(remembered, dict) else {})
+    sent = plain_object(inputs)
+    chosen = sent or (remembered if isinstance(remembered, dict) else {})
     return Checkpoint(
         inputs=normalized(from_properties(chosen)),
         live=_renamed(bare, _DASHED),
@@ -305,11 +305,11 @@ def hidden_in_preview(answer: Object, inputs: Object) -> Object:
             if key in spec and at(inputs, "spec", key) is None:
                 spec[key] = UNKNOWN
         ports: list[Value] = []
-        wanted = objects_at(inputs, "spec", "ports")
+        requested = objects_at(inputs, "spec", "ports")
         for index, port in enumerate(objects_at(spec, "ports")):
-            given = index < len(wanted) and "nodePort" in wanted[index]
+            is_requested = index < len(requested) and "nodePort" in requested[index]
             ports.append(
-                {**port, "nodePort": UNKNOWN} if "nodePort" in port and not given else port
+                {**port, "nodePort": UNKNOWN} if "nodePort" in port and not is_requested else port
             )
         if ports:
             spec["ports"] = ports

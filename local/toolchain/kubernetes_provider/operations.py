@@ -183,10 +183,12 @@ class Operations:
             force = force or field_managers.created_by_pulumi(live)
         elif not is_patch:
             live = self._take_over(path, live, applying.manager)
-        wanted = field_managers.with_ignored_fields(
+        requested = field_managers.with_ignored_fields(
             target, live, manager=applying.manager, ignored=ignored
         )
-        return self.apply(wanted, Applying(manager=applying.manager, force=force), dry_run=dry_run)
+        return self.apply(
+            requested, Applying(manager=applying.manager, force=force), dry_run=dry_run
+        )
 
     def _take_over(self, path: str, live: Object, manager: str) -> Object:
         patch = field_managers.take_over_patch(live, manager)
@@ -340,8 +342,8 @@ def _query(*, manager: str, dry_run: bool) -> dict[str, str]:
     return query
 
 
-def _holds_all(live: Object, wanted: Object) -> bool:
-    return pruned_object(live, wanted) == wanted
+def _holds_all(live: Object, requested: Object) -> bool:
+    return pruned_object(live, requested) == requested
 
 
 def _may_skip_deletion(inputs: Object) -> bool:
@@ -358,8 +360,8 @@ def _may_skip_deletion(inputs: Object) -> bool:
 
 
 def _what_holds(live: Object) -> str:
-    found = at(live, "metadata", "finalizers")
-    finalizers = [str(item) for item in found] if isinstance(found, list) else []
+    entries = at(live, "metadata", "finalizers")
+    finalizers = [str(item) for item in entries] if isinstance(entries, list) else []
     named = f"finalizers {', '.join(finalizers)}" if finalizers else "no finalizers are left"
     blocking = [
         text_at(entry, "message")

@@ -48,9 +48,9 @@ def rule_for(inputs: Object) -> Rule | None:
     """
     if object_options.is_true(inputs, object_options.SKIP_AWAIT):
         return None
-    wanted = object_options.value_of(inputs, object_options.WAIT_FOR)
-    if wanted:
-        return _custom(wanted)
+    condition_text = object_options.value_of(inputs, object_options.WAIT_FOR)
+    if condition_text:
+        return _custom(condition_text)
     if not is_built_in(text_at(inputs, "apiVersion")):
         return None
     return _RULES.get((group_of(text_at(inputs, "apiVersion")), text_at(inputs, "kind")))
@@ -70,9 +70,9 @@ def is_checked_on_read(target: Object) -> bool:
 
 def condition(target: Object, kind: str) -> Object:
     """Return the status condition of that type, an empty object where there is none."""
-    for found in objects_at(target, "status", "conditions"):
-        if found.get("type") == kind:
-            return found
+    for entry in objects_at(target, "status", "conditions"):
+        if entry.get("type") == kind:
+            return entry
     return {}
 
 
@@ -91,35 +91,35 @@ def _unobserved(target: Object) -> Waiting | None:
 def _deployment(target: Object, _: Lookup) -> Waiting | None:
     if waiting := _unobserved(target):
         return waiting
-    wanted = target_replicas(target)
+    replicas = target_replicas(target)
     available = number_at(target, "status", "availableReplicas")
     updated = number_at(target, "status", "updatedReplicas")
     progressing = condition(target, "Progressing")
     if text_at(progressing, "reason") == "ProgressDeadlineExceeded":
         # Said, not the end: the official plugin waits on, for pods can still become ready.
         return Waiting(reason=text_at(progressing, "message") or "progress deadline exceeded")
-    counts = f"{available} of {wanted} replicas are available, {updated} are updated"
+    counts = f"{available} of {replicas} replicas are available, {updated} are updated"
     paused = at(target, "spec", "paused") is True
     if not paused and text_at(progressing, "reason") != "NewReplicaSetAvailable":
         return Waiting(reason=f"the new ReplicaSet is not available: {counts}")
-    if not _holds(target, "Available") or updated < wanted or available < wanted:
+    if not _holds(target, "Available") or updated < replicas or available < replicas:
         return Waiting(reason=counts)
     return None
 
 
 def target_replicas(target: Object) -> int:
     """Return the requested number of replicas; one by default."""
-    found = at(target, "spec", "replicas")
-    return found if isinstance(found, int) else 1
+    replicas = at(target, "spec", "replicas")
+    return replicas if isinstance(replicas, int) else 1
 
 
 def _stateful_set(target: Object, _: Lookup) -> Waiting | None:
     if waiting := _unobserved(target):
         return waiting
-    wanted = target_replicas(target)
+    replicas = target_replicas(target)
     ready = number_at(target, "status", "readyReplicas")
-    if ready < wanted:
-        return Waiting(reason=f"{ready} of {wanted} replicas are ready")
+    if ready < replicas:
+        return Waiting(reason=f"{ready} of {replicas} replicas are ready")
     current = text_at(target, "status", "currentRevision")
     if text_at(target, "spec", "updateStrategy", "type") != "OnDelete" and current != text_at(
         target, "status", "updateRevision"
@@ -132,14 +132,14 @@ def _daemon_set(target: Object, _: Lookup) -> Waiting | None:
     if waiting := _unobserved(target):
         return waiting
     status = object_at(target, "status")
-    wanted = number_at(status, "desiredNumberScheduled")
+    desired = number_at(status, "desiredNumberScheduled")
     for key, name in (
         ("updatedNumberScheduled", "updated"),
         ("numberAvailable", "available"),
         ("numberReady", "ready"),
     ):
-        if number_at(status, key) < wanted:
-            return Waiting(reason=f"{number_at(status, key)} of {wanted} pods are {name}")
+        if number_at(status, key) < desired:
+            return Waiting(reason=f"{number_at(status, key)} of {desired} pods are {name}")
     return None
 
 
@@ -285,10 +285,10 @@ def _expression(text: str) -> Callable[[Object], Waiting | None]:
 
 
 def _steps(path: str) -> tuple[str | int, ...]:
-    found = re.findall(r"\.([A-Za-z0-9_-]+)|\[(\d+)\]|\['([^']+)'\]", path)
+    parts = re.findall(r"\.([A-Za-z0-9_-]+)|\[(\d+)\]|\['([^']+)'\]", path)
     rebuilt = "".join(
         f".{name}" if name else f"[{index}]" if index else f"['{key}']"
-        for name, index, key in found
+        for name, index, key in parts
     )
     if rebuilt != path:
         raise ProviderError(
@@ -296,7 +296,7 @@ def _steps(path: str) -> tuple[str | int, ...]:
             "indexes and quoted keys (.status.conditions[0].status); filters and wildcards "
             "only the official plugin does"
         )
-    return tuple(int(index) if index else name or key for name, index, key in found)
+    return tuple(int(index) if index else name or key for name, index, key in parts)
 
 
 def _follow(value: Value, steps: tuple[str | int, ...]) -> Value:

@@ -8,26 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from toolchain.kubernetes_provider import changes
+from toolchain.kubernetes_provider import answers, asks, changes
 from toolchain.kubernetes_provider.changes import Change
 from toolchain.kubernetes_provider.errors import ProviderError, UnreachableError
 from toolchain.kubernetes_provider.helm import Helm, HelmError, LiveRelease, without_null_options
 from toolchain.kubernetes_provider.objects import INPUTS_KEY, split_identity
-from toolchain.kubernetes_provider.resources import (
-    GONE,
-    CheckAsk,
-    Checked,
-    CreateAsk,
-    DeleteAsk,
-    DiffAsk,
-    Difference,
-    Found,
-    InitFailedError,
-    ReadAsk,
-    Session,
-    Subject,
-    UpdateAsk,
-)
 from toolchain.kubernetes_provider.wire import (
     UNKNOWN,
     Object,
@@ -43,6 +28,8 @@ from toolchain.kubernetes_provider.wire import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from toolchain.kubernetes_provider.resources import Session
+
 _DEFAULT_TIMEOUT: Final = 300
 _NOT_INPUTS: Final = frozenset({"compat", "resourceNames", "status", "manifest", "checksum"})
 _IDENTITY: Final = ("name", "namespace")
@@ -51,10 +38,26 @@ _UNSET: Final[Mapping[str, bool | str]] = {
     **dict.fromkeys(("description", "keyring", "postrender"), ""),
     **dict.fromkeys(
         (
-            *("allowNullValues", "atomic", "cleanupOnFail", "createNamespace", "dependencyUpdate"),
-            *("devel", "disableCRDHooks", "disableOpenapiValidation", "disableWebhooks"),
-            *("forceUpdate", "lint", "recreatePods", "renderSubchartNotes", "replace"),
-            *("resetValues", "reuseValues", "skipAwait", "skipCrds", "verify", "waitForJobs"),
+            "allowNullValues",
+            "atomic",
+            "cleanupOnFail",
+            "createNamespace",
+            "dependencyUpdate",
+            "devel",
+            "disableCRDHooks",
+            "disableOpenapiValidation",
+            "disableWebhooks",
+            "forceUpdate",
+            "lint",
+            "recreatePods",
+            "renderSubchartNotes",
+            "replace",
+            "resetValues",
+            "reuseValues",
+            "skipAwait",
+            "skipCrds",
+            "verify",
+            "waitForJobs",
         ),
         False,
     ),
@@ -79,7 +82,7 @@ class ReleaseResources:
 
     # -- inputs
 
-    def check(self, subject: Subject, ask: CheckAsk) -> Checked:
+    def check(self, subject: asks.Subject, ask: asks.Check) -> answers.Checked:
         """Name the release and find its chart, whose version becomes the wanted one."""
         old, new = plain_object(ask.old), plain_object(ask.new)
         release = without_null_options({k: v for k, v in new.items() if k not in _NOT_INPUTS})
@@ -103,33 +106,32 @@ class ReleaseResources:
                 release["version"] = text_at(self._helm.chart(release), "version")
             except HelmError as error:
                 failures.append(("chart", f"{error}; check the chart's name and repository"))
-        return Checked(inputs=with_secrets_of(release, ask.new), failures=tuple(failures))
+        return answers.Checked(inputs=with_secrets_of(release, ask.new), failures=tuple(failures))
 
     # -- differences
 
-    def diff(self, subject: Subject, ask: DiffAsk) -> Difference:
+    def diff(self, _subject: asks.Subject, ask: asks.Diff) -> answers.Difference:
         """Compare the release in state (after a refresh: the live one) with what is wanted."""
-        del subject
-        found = changes.three_way(
+        differences = changes.three_way(
             state=_comparable(ask.state),
             old_inputs=_comparable(_old_inputs(ask.state, ask.old_inputs)),
             new_inputs=_comparable(ask.new),
         )
-        return Difference(
+        return answers.Difference(
             changes=tuple(
                 Change(path=change.path, kind=change.kind, replaces=change.path[0] in _IDENTITY)
-                for change in found
+                for change in differences
                 if not changes.is_ignored(change.path, ask.ignored)
             )
         )
 
     # -- making and changing
 
-    def create(self, subject: Subject, ask: CreateAsk) -> Found:
+    def create(self, subject: asks.Subject, ask: asks.Create) -> answers.LiveResource:
         """Install the release. A failed one that helm left behind stays in state."""
         release = plain_object(ask.inputs)
         if ask.preview:
-            return Found(resource_id="", state=_state(ask.inputs, None))
+            return answers.LiveResource(resource_id="", state=_state(ask.inputs, None))
         self._session.connected()
         self._session.log.status(subject.urn, f"helm install {_identity(release)}")
         try:
@@ -140,11 +142,11 @@ class ReleaseResources:
                 raise
             raise _init_failed(ask.inputs, left, f"helm install failed: {error}") from None
         self._session.log.clear_status(subject.urn)
-        return Found(
+        return answers.LiveResource(
             resource_id=_identity(release), state=_state(ask.inputs, self._required(release))
         )
 
-    def update(self, subject: Subject, ask: UpdateAsk) -> Object:
+    def update(self, subject: asks.Subject, ask: asks.Update) -> Object:
         """Upgrade the release. With ``atomic`` helm rolls a failed upgrade back by itself."""
         release = plain_object(ask.inputs)
         if ask.preview:
@@ -167,7 +169,7 @@ class ReleaseResources:
 
     # -- reading and deleting
 
-    def read(self, subject: Subject, ask: ReadAsk) -> Found:
+    def read(self, subject: asks.Subject, ask: asks.Read) -> answers.LiveResource:
         """Return the release with its live values; without state (import) everything is live."""
         session = self._session
         if session.connection is None:
@@ -177,7 +179,7 @@ class ReleaseResources:
         name, namespace = text_at(state, "name") or name, text_at(state, "namespace") or namespace
         live = self._helm.find(name=name, namespace=namespace or session.namespace)
         if live is None:
-            return GONE
+            return answers.GONE
         inputs: Object = _old_inputs(ask.state, ask.inputs)
         if not inputs:
             inputs = {
@@ -188,25 +190,29 @@ class ReleaseResources:
                 "values": live.values,
                 "timeout": _DEFAULT_TIMEOUT,
             }
-        return Found(resource_id=ask.resource_id, state=_state(inputs, live), inputs=inputs)
+        return answers.LiveResource(
+            resource_id=ask.resource_id, state=_state(inputs, live), inputs=inputs
+        )
 
-    def _read_unreachable(self, subject: Subject, ask: ReadAsk) -> Found:
+    def _read_unreachable(self, subject: asks.Subject, ask: asks.Read) -> answers.LiveResource:
         session = self._session
         session.log.warning(
             subject.urn,
             f"the configured Kubernetes cluster is unreachable: {session.unreachable}",
         )
         if session.settings.delete_unreachable:
-            return GONE
+            return answers.GONE
         if session.settings.skip_update_unreachable:
-            return Found(resource_id=ask.resource_id, state=ask.state, inputs=ask.inputs)
+            return answers.LiveResource(
+                resource_id=ask.resource_id, state=ask.state, inputs=ask.inputs
+            )
         raise UnreachableError(
             "the state of the release cannot be read, because the cluster is unreachable "
             f"({session.unreachable}). If the cluster was deleted, refresh with the environment "
             'variable PULUMI_K8S_DELETE_UNREACHABLE="true"'
         )
 
-    def delete(self, subject: Subject, ask: DeleteAsk) -> None:
+    def delete(self, subject: asks.Subject, ask: asks.Delete) -> None:
         """Uninstall the release; without a cluster this fails even with deleteUnreachable."""
         if self._session.connection is None:
             raise UnreachableError(
@@ -216,8 +222,8 @@ class ReleaseResources:
             )
         release = plain_object(ask.state)
         self._session.log.status(subject.urn, f"helm uninstall {_identity(release)}")
-        said = self._helm.uninstall(release)
-        kept = [line for line in said.splitlines() if "were kept" in line or line.startswith("[")]
+        output = self._helm.uninstall(release)
+        kept = [line for line in output.splitlines() if "were kept" in line or line.startswith("[")]
         if kept:
             self._session.log.warning(subject.urn, "helm uninstall: " + " ".join(kept))
 
@@ -227,13 +233,13 @@ class ReleaseResources:
         )
 
     def _required(self, release: Object) -> LiveRelease:
-        found = self._find(release)
-        if found is None:
+        live = self._find(release)
+        if live is None:
             raise ProviderError(
                 f"helm reported success, but there is no release {_identity(release)}; another "
                 "process uninstalled it meanwhile. Run the update again"
             )
-        return found
+        return live
 
 
 def _identity(release: Object) -> str:
@@ -290,11 +296,11 @@ def _state(inputs: Object, live: LiveRelease | None) -> Object:
     return marked
 
 
-def _init_failed(inputs: Object, left: LiveRelease, message: str) -> InitFailedError:
+def _init_failed(inputs: Object, left: LiveRelease, message: str) -> answers.InitFailedError:
     identity = f"{left.namespace}/{left.name}"
-    found = Found(resource_id=identity, state=_state(inputs, left))
+    resource = answers.LiveResource(resource_id=identity, state=_state(inputs, left))
     # The engine prints the reasons alone, so the one there is names the release.
     sentence = (
         f"Helm release {identity} is in revision {left.revision}, status {left.status}: {message}"
     )
-    return InitFailedError(sentence, found=found, reasons=(sentence,))
+    return answers.InitFailedError(sentence, resource=resource, reasons=(sentence,))

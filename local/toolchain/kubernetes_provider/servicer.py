@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
-from typing import TYPE_CHECKING, Final, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Final, NoReturn, TypeAlias, TypeVar
 
 import grpc
 from google.protobuf import any_pb2, empty_pb2, struct_pb2
@@ -19,7 +19,7 @@ from pulumi.runtime.proto import (
     status_pb2,
 )
 
-from toolchain.kubernetes_provider import kubeconfig, settings
+from toolchain.kubernetes_provider import answers, asks, kubeconfig, settings
 from toolchain.kubernetes_provider.cluster import Cluster
 from toolchain.kubernetes_provider.discovery import Discovery
 from toolchain.kubernetes_provider.engine_log import EngineLog
@@ -28,20 +28,7 @@ from toolchain.kubernetes_provider.helm import Helm
 from toolchain.kubernetes_provider.object_resources import ObjectResources
 from toolchain.kubernetes_provider.objects import INPUTS_KEY
 from toolchain.kubernetes_provider.release_resources import ReleaseResources
-from toolchain.kubernetes_provider.resources import (
-    RELEASE_TYPE,
-    CheckAsk,
-    Connection,
-    CreateAsk,
-    DeleteAsk,
-    DiffAsk,
-    InitFailedError,
-    ReadAsk,
-    Resources,
-    Session,
-    Subject,
-    UpdateAsk,
-)
+from toolchain.kubernetes_provider.resources import Connection, Resources, Session
 from toolchain.kubernetes_provider.wire import (
     UNKNOWN,
     Secret,
@@ -58,6 +45,15 @@ if TYPE_CHECKING:
     from google.protobuf.message import Message
 
     from toolchain.kubernetes_provider.changes import Change
+
+    _ResourceRequest: TypeAlias = (
+        provider_pb2.CheckRequest
+        | provider_pb2.DiffRequest
+        | provider_pb2.CreateRequest
+        | provider_pb2.ReadRequest
+        | provider_pb2.UpdateRequest
+        | provider_pb2.DeleteRequest
+    )
 
 VERSION: Final = "4.32.0"
 _PROBE_SECONDS: Final = 5.0  # then the cluster counts as unreachable for this process
@@ -85,7 +81,7 @@ def _in_sentences(
             return call(self, request, context)
         except (ProviderError, RuntimeError, ValueError, LookupError, TypeError, OSError) as error:
             hidden = _hidden_texts(request)
-            if isinstance(error, InitFailedError):
+            if isinstance(error, answers.InitFailedError):
                 _attach_details(context, error, hidden)
             expected = isinstance(error, ProviderError)
             text = str(error) if expected else f"{type(error).__name__}: {error} (a bug: report it)"
@@ -120,14 +116,14 @@ def _check_failures(
 
 
 def _attach_details(
-    context: grpc.ServicerContext, error: InitFailedError, hidden: frozenset[str]
+    context: grpc.ServicerContext, error: answers.InitFailedError, hidden: frozenset[str]
 ) -> None:
     detail = any_pb2.Any()
     detail.Pack(
         provider_pb2.ErrorResourceInitFailed(
-            id=error.found.resource_id,
-            properties=dump(error.found.state),
-            inputs=dump(error.found.inputs) if error.found.inputs else None,
+            id=error.resource.resource_id,
+            properties=dump(error.resource.state),
+            inputs=dump(error.resource.inputs) if error.resource.inputs else None,
             reasons=[redact(reason, hidden) for reason in error.reasons],
         )
     )
@@ -140,7 +136,10 @@ def _attach_details(
 
 
 class Provider(provider_pb2_grpc.ResourceProviderServicer):
-    """One provider process: configured once, then asked about many resources at the same time."""
+    """One provider process: configured once, then asked about many resources at the same time.
+
+    The protocol fixes every signature; what a call does not read begins with an underscore.
+    """
 
     def __init__(self, log: EngineLog, *, probe_seconds: float = _PROBE_SECONDS) -> None:
         self._log = log
@@ -166,9 +165,9 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
             raise ProviderError("the provider was not configured before it was used")
         return self._session
 
-    def _resources(self, subject: Subject) -> Resources:
+    def _resources(self, subject: asks.Subject) -> Resources:
         session = self._configured()
-        if subject.token == RELEASE_TYPE:
+        if subject.token == asks.RELEASE_TYPE:
             if self._helm is None:
                 raise ProviderError("the provider was not configured before it was used")
             return ReleaseResources(session, self._helm)
@@ -183,10 +182,9 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
     # -- the plugin
 
     def Handshake(  # noqa: N802 - the protocol's name
-        self, request: provider_pb2.ProviderHandshakeRequest, context: grpc.ServicerContext
+        self, _request: provider_pb2.ProviderHandshakeRequest, _context: grpc.ServicerContext
     ) -> provider_pb2.ProviderHandshakeResponse:
         """Say that secrets stay marked and resources come as plain data."""
-        del request, context
         return provider_pb2.ProviderHandshakeResponse(
             accept_secrets=True,
             accept_resources=False,
@@ -195,34 +193,30 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         )
 
     def GetPluginInfo(  # noqa: N802
-        self, request: empty_pb2.Empty, context: grpc.ServicerContext
+        self, _request: empty_pb2.Empty, _context: grpc.ServicerContext
     ) -> plugin_pb2.PluginInfo:
         """Return the version of the plugin that this one replaces."""
-        del request, context
         return plugin_pb2.PluginInfo(version=VERSION)
 
     def GetSchema(  # noqa: N802
-        self, request: provider_pb2.GetSchemaRequest, context: grpc.ServicerContext
+        self, _request: provider_pb2.GetSchemaRequest, _context: grpc.ServicerContext
     ) -> provider_pb2.GetSchemaResponse:
         """Return a schema without types: the SDK carries its own."""
-        del request, context
         return provider_pb2.GetSchemaResponse(
             schema=json.dumps({"name": "kubernetes", "version": VERSION})
         )
 
     def Attach(  # noqa: N802
-        self, request: plugin_pb2.PluginAttach, context: grpc.ServicerContext
+        self, request: plugin_pb2.PluginAttach, _context: grpc.ServicerContext
     ) -> empty_pb2.Empty:
         """Send messages to another engine from now on."""
-        del context
         self._log = EngineLog(request.address)
         return empty_pb2.Empty()
 
     def Cancel(  # noqa: N802
-        self, request: empty_pb2.Empty, context: grpc.ServicerContext
+        self, _request: empty_pb2.Empty, _context: grpc.ServicerContext
     ) -> empty_pb2.Empty:
         """End every wait; the calls answer with what they have."""
-        del request, context
         self._cancel()
         return empty_pb2.Empty()
 
@@ -230,10 +224,9 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
 
     @_in_sentences
     def CheckConfig(  # noqa: N802
-        self, request: provider_pb2.CheckRequest, context: grpc.ServicerContext
+        self, request: provider_pb2.CheckRequest, _context: grpc.ServicerContext
     ) -> provider_pb2.CheckResponse:
         """Refuse what the stand-in must not or cannot do, clusters off this machine first."""
-        del context
         arguments = load(request.news)
         # A program need not mark its kubeconfig as a secret; it holds a private key all the same.
         marked = {**arguments, "kubeconfig": Secret(value=arguments.get("kubeconfig"))}
@@ -244,10 +237,9 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
 
     @_in_sentences
     def DiffConfig(  # noqa: N802
-        self, request: provider_pb2.DiffRequest, context: grpc.ServicerContext
+        self, request: provider_pb2.DiffRequest, _context: grpc.ServicerContext
     ) -> provider_pb2.DiffResponse:
         """Tell whether a changed configuration replaces everything behind the provider."""
-        del context
         old = load(request.old_inputs) or load(request.olds)
         change = settings.config_change(old, load(request.news))
         some = provider_pb2.DiffResponse.DIFF_SOME
@@ -260,10 +252,9 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
 
     @_in_sentences
     def Configure(  # noqa: N802
-        self, request: provider_pb2.ConfigureRequest, context: grpc.ServicerContext
+        self, request: provider_pb2.ConfigureRequest, _context: grpc.ServicerContext
     ) -> provider_pb2.ConfigureResponse:
         """Connect to the cluster, or remember why that is not possible."""
-        del context
         self._log.info(request.urn, _STAND_IN)
         arguments = load(request.args)
         chosen = settings.from_arguments(arguments, settings.process_environment())
@@ -320,14 +311,13 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
 
     @_in_sentences
     def Check(  # noqa: N802
-        self, request: provider_pb2.CheckRequest, context: grpc.ServicerContext
+        self, request: provider_pb2.CheckRequest, _context: grpc.ServicerContext
     ) -> provider_pb2.CheckResponse:
         """Complete and judge a resource's inputs."""
-        del context
-        subject = Subject.of(urn=request.urn, token=request.type, name=request.name)
+        subject = _subject(request)
         naming = request.autonaming if request.HasField("autonaming") else None
         disabled = provider_pb2.CheckRequest.AutonamingOptions.DISABLE
-        ask = CheckAsk(
+        ask = asks.Check(
             old=load(request.olds),
             new=load(request.news),
             seed=request.randomSeed,
@@ -342,65 +332,61 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
 
     @_in_sentences
     def Diff(  # noqa: N802
-        self, request: provider_pb2.DiffRequest, context: grpc.ServicerContext
+        self, request: provider_pb2.DiffRequest, _context: grpc.ServicerContext
     ) -> provider_pb2.DiffResponse:
         """Tell what an update would change and replace."""
-        del context
-        subject = Subject.of(urn=request.urn, token=request.type, name=request.name)
-        ask = DiffAsk(
+        subject = _subject(request)
+        ask = asks.Diff(
             state=load(request.olds),
             old_inputs=load(request.old_inputs),
             new=load(request.news),
             ignored=tuple(request.ignoreChanges),
         )
-        found = self._resources(subject).diff(subject, ask)
+        difference = self._resources(subject).diff(subject, ask)
         some = provider_pb2.DiffResponse.DIFF_SOME
         none = provider_pb2.DiffResponse.DIFF_NONE
         return provider_pb2.DiffResponse(
-            changes=some if found.changes else none,
-            diffs=sorted({str(change.path[0]) for change in found.changes if change.path}),
-            replaces=[change.text for change in found.changes if change.replaces],
-            deleteBeforeReplace=found.delete_before_replace,
-            detailedDiff={change.text: _property_diff(change) for change in found.changes},
+            changes=some if difference.changes else none,
+            diffs=sorted({str(change.path[0]) for change in difference.changes if change.path}),
+            replaces=[change.text for change in difference.changes if change.replaces],
+            deleteBeforeReplace=difference.delete_before_replace,
+            detailedDiff={change.text: _property_diff(change) for change in difference.changes},
             hasDetailedDiff=True,
         )
 
     @_in_sentences
     def Create(  # noqa: N802
-        self, request: provider_pb2.CreateRequest, context: grpc.ServicerContext
+        self, request: provider_pb2.CreateRequest, _context: grpc.ServicerContext
     ) -> provider_pb2.CreateResponse:
         """Make a resource, or preview it."""
-        del context
-        subject = Subject.of(urn=request.urn, token=request.type, name=request.name)
-        ask = CreateAsk(
+        subject = _subject(request)
+        ask = asks.Create(
             inputs=load(request.properties), preview=request.preview, timeout=request.timeout
         )
-        found = self._resources(subject).create(subject, ask)
-        return provider_pb2.CreateResponse(id=found.resource_id, properties=dump(found.state))
+        resource = self._resources(subject).create(subject, ask)
+        return provider_pb2.CreateResponse(id=resource.resource_id, properties=dump(resource.state))
 
     @_in_sentences
     def Read(  # noqa: N802
-        self, request: provider_pb2.ReadRequest, context: grpc.ServicerContext
+        self, request: provider_pb2.ReadRequest, _context: grpc.ServicerContext
     ) -> provider_pb2.ReadResponse:
         """Return a resource as it is."""
-        del context
-        subject = Subject.of(urn=request.urn, token=request.type, name=request.name)
-        ask = ReadAsk(
+        subject = _subject(request)
+        ask = asks.Read(
             resource_id=request.id, state=load(request.properties), inputs=load(request.inputs)
         )
-        found = self._resources(subject).read(subject, ask)
+        resource = self._resources(subject).read(subject, ask)
         return provider_pb2.ReadResponse(
-            id=found.resource_id, properties=dump(found.state), inputs=dump(found.inputs)
+            id=resource.resource_id, properties=dump(resource.state), inputs=dump(resource.inputs)
         )
 
     @_in_sentences
     def Update(  # noqa: N802
-        self, request: provider_pb2.UpdateRequest, context: grpc.ServicerContext
+        self, request: provider_pb2.UpdateRequest, _context: grpc.ServicerContext
     ) -> provider_pb2.UpdateResponse:
         """Change a resource in place, or preview it."""
-        del context
-        subject = Subject.of(urn=request.urn, token=request.type, name=request.name)
-        ask = UpdateAsk(
+        subject = _subject(request)
+        ask = asks.Update(
             state=load(request.olds),
             old_inputs=load(request.old_inputs),
             inputs=load(request.news),
@@ -413,12 +399,11 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
 
     @_in_sentences
     def Delete(  # noqa: N802
-        self, request: provider_pb2.DeleteRequest, context: grpc.ServicerContext
+        self, request: provider_pb2.DeleteRequest, _context: grpc.ServicerContext
     ) -> empty_pb2.Empty:
         """Take a resource away."""
-        del context
-        subject = Subject.of(urn=request.urn, token=request.type, name=request.name)
-        ask = DeleteAsk(
+        subject = _subject(request)
+        ask = asks.Delete(
             resource_id=request.id,
             state=load(request.properties),
             old_inputs=load(request.old_inputs),
@@ -431,27 +416,28 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
 
     @_in_sentences
     def Invoke(  # noqa: N802
-        self, request: provider_pb2.InvokeRequest, context: grpc.ServicerContext
+        self, request: provider_pb2.InvokeRequest, _context: grpc.ServicerContext
     ) -> provider_pb2.InvokeResponse:
         """Refuse functions (decodeYaml, template, kustomize)."""
-        del context
         raise ProviderError(_only_official(f"the function {request.tok}"))
 
     @_in_sentences
     def Call(  # noqa: N802
-        self, request: provider_pb2.CallRequest, context: grpc.ServicerContext
+        self, request: provider_pb2.CallRequest, _context: grpc.ServicerContext
     ) -> provider_pb2.CallResponse:
         """Refuse methods."""
-        del context
         raise ProviderError(_only_official(f"the method {request.tok}"))
 
     @_in_sentences
     def Construct(  # noqa: N802
-        self, request: provider_pb2.ConstructRequest, context: grpc.ServicerContext
+        self, request: provider_pb2.ConstructRequest, _context: grpc.ServicerContext
     ) -> provider_pb2.ConstructResponse:
         """Refuse components (Chart v4, ConfigFile, ConfigGroup, Directory)."""
-        del context
         raise ProviderError(_only_official(f"the component {request.type}"))
+
+
+def _subject(request: _ResourceRequest) -> asks.Subject:
+    return asks.Subject.of(urn=request.urn, token=request.type, name=request.name)
 
 
 def _only_official(what: str) -> str:

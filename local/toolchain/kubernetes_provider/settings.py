@@ -50,26 +50,26 @@ class Settings:
 
 def from_arguments(arguments: Object, environment: Mapping[str, str]) -> Settings:
     """Return the settings that CheckConfig accepted."""
-    given = plain_object(arguments)
+    options = plain_object(arguments)
 
     def flag(option: str, variable: str) -> bool:
-        value = given.get(option)
+        value = options.get(option)
         if value is None or value == "":
             return environment.get(variable) == "true"
         return value in (True, "true")  # the SDKs send booleans as JSON texts
 
     return Settings(
-        kubeconfig=_kubeconfig_text(given.get("kubeconfig")),
-        context=text_at(given, "context"),
-        cluster=text_at(given, "cluster"),
-        namespace=text_at(given, "namespace"),
+        kubeconfig=_kubeconfig_text(options.get("kubeconfig")),
+        context=text_at(options, "context"),
+        cluster=text_at(options, "cluster"),
+        namespace=text_at(options, "namespace"),
         delete_unreachable=flag("deleteUnreachable", "PULUMI_K8S_DELETE_UNREACHABLE"),
         skip_update_unreachable=flag("skipUpdateUnreachable", "PULUMI_K8S_SKIP_UPDATE_UNREACHABLE"),
         patch_force=flag("enablePatchForce", "PULUMI_K8S_ENABLE_PATCH_FORCE"),
         upsert_existing=flag("upsertExistingObjects", "PULUMI_K8S_UPSERT_EXISTING_OBJECTS"),
         config_maps_mutable=flag("enableConfigMapMutable", "PULUMI_K8S_ENABLE_CONFIGMAP_MUTABLE"),
         secrets_mutable=flag("enableSecretMutable", "PULUMI_K8S_ENABLE_SECRET_MUTABLE"),
-        helm_environment=_helm_environment(given.get("helmReleaseSettings"), environment),
+        helm_environment=_helm_environment(options.get("helmReleaseSettings"), environment),
     )
 
 
@@ -80,13 +80,13 @@ def _helm_environment(value: Value, environment: Mapping[str, str]) -> Mapping[s
             settings = json.loads(value)
         except ValueError:
             settings = None
-    found = {
+    variables = {
         variable: text_at(settings, option)
         for option, variable in _HELM_VARIABLES.items()
         if text_at(settings, option)
     }
     driver = environment.get("PULUMI_K8S_HELM_DRIVER")
-    return {"HELM_DRIVER": driver, **found} if driver else found
+    return {"HELM_DRIVER": driver, **variables} if driver else variables
 
 
 def _kubeconfig_text(value: Value) -> str | None:
@@ -99,25 +99,25 @@ def _kubeconfig_text(value: Value) -> str | None:
 
 def problems(arguments: Object) -> list[tuple[str, str]]:
     """Return (property, sentence) for everything the stand-in refuses; unknowns pass."""
-    given = plain_object(arguments)
-    found: list[tuple[str, str]] = []
-    if given.get("enableServerSideApply") in (False, "false"):
-        found.append(("enableServerSideApply", _APPLY_ONLY))
-    if given.get("renderYamlToDirectory"):
-        found.append(("renderYamlToDirectory", _NO_RENDERING))
-    text = _kubeconfig_text(given.get("kubeconfig"))
+    options = plain_object(arguments)
+    refusals: list[tuple[str, str]] = []
+    if options.get("enableServerSideApply") in (False, "false"):
+        refusals.append(("enableServerSideApply", _APPLY_ONLY))
+    if options.get("renderYamlToDirectory"):
+        refusals.append(("renderYamlToDirectory", _NO_RENDERING))
+    text = _kubeconfig_text(options.get("kubeconfig"))
     if text is not None:
         try:
             kubeconfig.credentials(
                 kubeconfig.parse(text),
-                context=text_at(given, "context"),
-                cluster=text_at(given, "cluster"),
+                context=text_at(options, "context"),
+                cluster=text_at(options, "cluster"),
             )
         except RefusedClusterError as error:
-            found.append(("kubeconfig", str(error)))
+            refusals.append(("kubeconfig", str(error)))
         except UnreachableError:
             pass  # a preview passes with it, as with the official plugin; the update says why
-    return found
+    return refusals
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -183,26 +183,26 @@ def at(value: Value, *path: str) -> Value:
 
 def text_at(value: Value, *path: str) -> str:
     """Return the text under the keys, an empty one where there is none."""
-    found = at(value, *path)
-    return found if isinstance(found, str) else ""
+    leaf = at(value, *path)
+    return leaf if isinstance(leaf, str) else ""
 
 
 def number_at(value: Value, *path: str) -> int:
     """Return the whole number under the keys, 0 where there is none."""
-    found = at(value, *path)
-    return found if isinstance(found, int) and not isinstance(found, bool) else 0
+    leaf = at(value, *path)
+    return leaf if isinstance(leaf, int) and not isinstance(leaf, bool) else 0
 
 
 def object_at(value: Value, *path: str) -> Object:
     """Return the object under the keys, an empty one where there is none."""
-    found = at(value, *path)
-    return found if isinstance(found, dict) else {}
+    leaf = at(value, *path)
+    return leaf if isinstance(leaf, dict) else {}
 
 
 def objects_at(value: Value, *path: str) -> list[Object]:
     """Return the objects of the list under the keys."""
-    found = at(value, *path)
-    return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
+    leaf = at(value, *path)
+    return [item for item in leaf if isinstance(item, dict)] if isinstance(leaf, list) else []
 
 
 def with_secrets_of(outputs: Object, inputs: Object) -> Object:
@@ -218,13 +218,13 @@ def with_secrets_of(outputs: Object, inputs: Object) -> Object:
             if key in marked and not isinstance(marked[key], Secret):
                 marked[key] = Secret(value=marked[key])
         return marked
-    for key, wanted in inputs.items():
+    for key, source in inputs.items():
         if key not in marked:
             continue
         got = marked[key]
-        if isinstance(got, dict) and isinstance(wanted, dict):
-            marked[key] = with_secrets_of(got, wanted)
-        elif not isinstance(got, Secret) and contains_secret(wanted):
+        if isinstance(got, dict) and isinstance(source, dict):
+            marked[key] = with_secrets_of(got, source)
+        elif not isinstance(got, Secret) and contains_secret(source):
             marked[key] = Secret(value=got)
     return marked
 

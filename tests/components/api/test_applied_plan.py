@@ -33,7 +33,7 @@ class AnsweringCluster(ClusterApi):
         """Without a client: nothing is sent."""
 
     async def version(self) -> str:
-        return "v1.35.4"
+        return "v1.36.3"
 
     async def control_planes(self) -> Sequence[str]:
         return ["masters-0"]
@@ -144,7 +144,7 @@ def test_all_reasons_come_in_one_message() -> None:
 
 
 def test_a_stack_of_an_earlier_release_is_told_what_happens_to_it() -> None:
-    old = {"workers": ["workers-0"], "kubernetes": "1.35.4"}
+    old = {"workers": ["workers-0"], "kubernetes": "1.36.3"}
     told = judged(small(), old, cluster=AnsweringCluster())
     assert "deployed by an earlier release" in told[0]
     assert told[1].startswith("masters-0: keeps its machine")

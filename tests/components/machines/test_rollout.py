@@ -175,7 +175,7 @@ def test_what_a_broken_off_run_left_cordoned_is_opened_again(roll: Rollout) -> N
 
 
 def test_an_older_api_server_refuses_a_new_machine_before_anything_is_done(roll: Rollout) -> None:
-    cluster = serving(runs="v1.34.9", kube_proxy=None)
+    cluster = serving(runs="v1.35.9", kube_proxy=None)
     with pytest.raises(pulumi.RunError, match="a kubelet is never newer"):
         run(cluster, changes(roll, FIRST))
     assert cluster.done == []
@@ -280,15 +280,15 @@ def test_a_version_is_no_new_machine_for_the_only_control_plane_that_runs_it(
     roll: Rollout,
 ) -> None:
     cluster = serving()
-    run(cluster, changes(roll, PLANES[0], {"identity": {"kubernetes": "1.34.9"}}))
+    run(cluster, changes(roll, PLANES[0], {"identity": {"kubernetes": "1.35.9"}}))
     assert cluster.done == []
 
 
 @pytest.mark.parametrize(
     "older",
     [
-        pytest.param({"runs": "v1.34.9"}, id="API server"),
-        pytest.param({"known": {PLANES[0]: a_node(PLANES[0], kubelet="v1.34.9")}}, id="kubelet"),
+        pytest.param({"runs": "v1.35.9"}, id="API server"),
+        pytest.param({"known": {PLANES[0]: a_node(PLANES[0], kubelet="v1.35.9")}}, id="kubelet"),
     ],
 )
 def test_a_version_that_the_only_control_plane_does_not_run_is_refused(
@@ -297,15 +297,15 @@ def test_a_version_that_the_only_control_plane_does_not_run_is_refused(
     with pytest.raises(pulumi.RunError, match=r"Upgrade masters-0 on the machine"):
         run(
             serving(**older),
-            changes(roll, PLANES[0], {"identity": {"kubernetes": "1.34.9"}}),
+            changes(roll, PLANES[0], {"identity": {"kubernetes": "1.35.9"}}),
         )
 
 
 def test_the_clusters_version_is_written_before_the_first_control_plane_goes(
     three: Rollout,
 ) -> None:
-    cluster = serving(3, configuration="clusterName: x\nkubernetesVersion: v1.35.3\n")
-    before = {"identity": {"kubernetes": "1.35.3"}}
+    cluster = serving(3, configuration="clusterName: x\nkubernetesVersion: v1.36.2\n")
+    before = {"identity": {"kubernetes": "1.36.2"}}
     run(cluster, changes(three, PLANES[0], before))
     run(cluster, changes(three, PLANES[1], before))
     assert cluster.done == [
@@ -313,13 +313,13 @@ def test_the_clusters_version_is_written_before_the_first_control_plane_goes(
         f"cordon {PLANES[0]}",
         f"cordon {PLANES[1]}",
     ]
-    assert "v1.35.4" in cluster.configuration
+    assert "v1.36.3" in cluster.configuration
 
 
 def test_kube_proxy_follows_the_api_servers_and_precedes_the_first_worker(three: Rollout) -> None:
-    cluster = serving(3, kube_proxy="r.example/kube-proxy:v1.35.3")
+    cluster = serving(3, kube_proxy="r.example/kube-proxy:v1.36.2")
     run(cluster, changes(three, FIRST))
-    assert cluster.done[0] == "kube-proxy r.example/kube-proxy:v1.35.4"
+    assert cluster.done[0] == "kube-proxy r.example/kube-proxy:v1.36.3"
 
 
 def test_control_planes_that_leave_go_one_after_another_and_leave_etcd(three: Rollout) -> None:
@@ -494,7 +494,7 @@ def test_in_a_run_that_finishes_a_creation_no_control_plane_waits_for_another(
 def test_control_planes_of_an_earlier_release_are_not_new(three: Rollout) -> None:
     accepted = read_record(record(plan_from(document(3))))
     assert isinstance(accepted, Record)
-    before = EarlierRelease(workers=(FIRST, SECOND), kubernetes="1.35.4")
+    before = EarlierRelease(workers=(FIRST, SECOND), kubernetes="1.36.3")
     run(serving(3), three.before_changes(before, accepted, None))
     for name in (*PLANES, FIRST):
         three._note_new(args(name))
@@ -538,7 +538,7 @@ def test_an_earlier_release_wrote_workers_down_and_no_control_planes(three: Roll
     assert isinstance(accepted, Record)
     cluster = serving(3, pods={})
     cluster.known["gone"] = a_node("gone")
-    before = EarlierRelease(workers=(FIRST, SECOND, "gone"), kubernetes="1.35.4")
+    before = EarlierRelease(workers=(FIRST, SECOND, "gone"), kubernetes="1.36.3")
     run(cluster, three.before_changes(before, accepted, None))
     assert cluster.done == ["cordon gone", "taint gone", "delete gone"]
 

@@ -28,7 +28,7 @@ from localcloud.machines.tools import missing_tools
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 TOKEN = "abcdef.0123456789abcdef"  # noqa: S105  (obviously fake)
-VERSION = "v1.35.4"
+VERSION = "v1.36.3"
 REGION = "cn-hangzhou"
 
 
@@ -291,7 +291,7 @@ modprobe br_netfilter
 sysctl --system
 swapoff -a
 apt-get update
-apt-get install -y kubelet=1.35.4-* kubeadm=1.35.4-* kubectl=1.35.4-* containerd.io
+apt-get install -y kubelet=1.36.3-* kubeadm=1.36.3-* kubectl=1.36.3-* containerd.io
 systemctl enable kubelet containerd
 systemctl restart containerd
 base=http://100.100.100.200/latest

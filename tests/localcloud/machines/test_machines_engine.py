@@ -181,7 +181,7 @@ def test_a_session_is_in_the_machine_and_ends_as_its_command_does(bed: Bed) -> N
         check=False,
         text=True,
     )
-    assert (done.returncode, done.stdout.split()) == (7, ["host-worker", "Kubernetes", "v1.35.4"])
+    assert (done.returncode, done.stdout.split()) == (7, ["host-worker", "Kubernetes", "v1.36.3"])
 
 
 def test_machines_reach_the_openapi_and_each_other(bed: Bed) -> None:
@@ -212,7 +212,7 @@ def test_machines_reach_the_openapi_and_each_other(bed: Bed) -> None:
         ("yaml", 5, "#cloud-config\nruncmd: [", "Failed loading yaml blob"),
         ("plain", 6, "echo hello", "first line must be #cloud-config"),
         ("fails", 7, "#!/bin/sh\nexit 3\n", "Failed to run module scripts_user: exit code 3"),
-        ("packages", 8, "#!/bin/sh\napt-get install -y kubelet=1.20.0-*\n", "has built v1.35.4"),
+        ("packages", 8, "#!/bin/sh\napt-get install -y kubelet=1.20.0-*\n", "has built v1.36.3"),
     ],
 )
 def test_wrong_user_data_is_told_on_the_console(

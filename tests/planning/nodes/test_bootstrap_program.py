@@ -186,7 +186,7 @@ def test_progress_is_marked_and_ends_with_the_provider_id(machine: Machine) -> N
     done = provisioned(machine, stack_plan("local"), "worker").run()
     lines = done.stdout.splitlines()
     assert all(line.startswith(":: worker: ") for line in lines)
-    assert lines[-1] == ":: worker: done, kubelet 1.35.4 runs as cn-hangzhou.i-bp1a"
+    assert lines[-1] == ":: worker: done, kubelet 1.36.3 runs as cn-hangzhou.i-bp1a"
 
 
 def test_the_provider_id_comes_from_the_metadata_service_with_a_token(machine: Machine) -> None:
@@ -203,7 +203,7 @@ def test_the_provider_id_comes_from_the_metadata_service_with_a_token(machine: M
 def test_exact_versions_are_installed_and_our_files_kept(machine: Machine) -> None:
     provisioned(machine, stack_plan("local"), "worker").run()
     (install,) = (c for c in machine.calls if c.startswith("apt-get") and " install " in c)
-    for package in ("kubelet=1.35.4-*", "kubeadm=1.35.4-*", "kubectl=1.35.4-*", "containerd.io"):
+    for package in ("kubelet=1.36.3-*", "kubeadm=1.36.3-*", "kubectl=1.36.3-*", "containerd.io"):
         assert f" {package} " in install
     assert "--force-confold" in install
     assert machine.text("/etc/apt/keyrings/kubernetes.asc") == "key\n"

@@ -167,12 +167,12 @@ def test_containerd_is_configured_for_systemd_and_the_pinned_sandbox() -> None:
     assert found["version"] == 3
     assert runtime["options"] == {"SystemdCgroup": True}
     images = found["plugins"]["io.containerd.cri.v1.images"]
-    assert images["pinned_images"] == {"sandbox": "registry.k8s.io/pause:3.10.1"}
+    assert images["pinned_images"] == {"sandbox": "registry.k8s.io/pause:3.10.2"}
 
 
 def test_packages_are_held_at_their_versions() -> None:
     pins = guide().files["/etc/apt/preferences.d/spiderpool"]
-    assert "Package: kubeadm kubelet kubectl\nPin: version 1.35.4-*\nPin-Priority: 1001" in pins
+    assert "Package: kubeadm kubelet kubectl\nPin: version 1.36.3-*\nPin-Priority: 1001" in pins
     assert "Package: containerd.io\nPin: version 2.2.*\nPin-Priority: 1001" in pins
 
 

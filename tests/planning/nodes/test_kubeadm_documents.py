@@ -191,12 +191,20 @@ def test_no_component_gets_the_removed_cloud_provider_flag() -> None:
 
 
 def test_the_version_is_exact() -> None:
-    assert guide().kubeadm["ClusterConfiguration"]["kubernetesVersion"] == "v1.35.4"
-    assert "KUBERNETES_VERSION=1.35.4\n" in guide().files["/etc/spiderpool-alicloud/node.env"]
+    assert guide().kubeadm["ClusterConfiguration"]["kubernetesVersion"] == "v1.36.3"
+    assert "KUBERNETES_VERSION=1.36.3\n" in guide().files["/etc/spiderpool-alicloud/node.env"]
 
 
 @pytest.mark.parametrize(
-    ("version", "tag"), [("1.31.9", "3.10"), ("1.33.2", "3.10"), ("1.34.0", "3.10.1")]
+    ("version", "tag"),
+    [
+        ("1.31.9", "3.10"),
+        ("1.33.2", "3.10"),
+        ("1.34.0", "3.10.1"),
+        ("1.35.4", "3.10.1"),
+        ("1.36.3", "3.10.2"),
+        ("1.37.2", "3.10.2"),
+    ],
 )
 def test_the_sandbox_image_is_the_versions_own(version: str, tag: str) -> None:
     plan = planned(small({"kubernetes": {"version": version, "mirrors": "global"}}))
@@ -207,9 +215,9 @@ def test_mainland_china_pulls_from_its_own_mirrors() -> None:
     found = booted(planned(small({"kubernetes": {"mirrors": "china"}})), "masters-0")
     repository = "registry.aliyuncs.com/google_containers"
     assert found.kubeadm["ClusterConfiguration"]["imageRepository"] == repository
-    assert f"sandbox = '{repository}/pause:3.10.1'" in found.files["/etc/containerd/config.toml"]
+    assert f"sandbox = '{repository}/pause:3.10.2'" in found.files["/etc/containerd/config.toml"]
     sources = found.files["/etc/apt/sources.list.d/spiderpool.sources"]
-    assert "https://mirrors.aliyun.com/kubernetes-new/core/stable/v1.35/deb/" in sources
+    assert "https://mirrors.aliyun.com/kubernetes-new/core/stable/v1.36/deb/" in sources
     assert "https://mirrors.aliyun.com/docker-ce/linux/ubuntu" in sources
     assert found.files["/etc/containerd/certs.d/ghcr.io/hosts.toml"] == (
         '[host."https://ghcr.m.daocloud.io"]\n'
@@ -221,6 +229,6 @@ def test_elsewhere_no_mirror_stands_between() -> None:
     assert "imageRepository" not in found.kubeadm["ClusterConfiguration"]
     assert not [path for path in found.files if path.startswith("/etc/containerd/certs.d/")]
     assert (
-        "https://pkgs.k8s.io/core:/stable:/v1.35/deb/"
+        "https://pkgs.k8s.io/core:/stable:/v1.36/deb/"
         in (found.files["/etc/apt/sources.list.d/spiderpool.sources"])
     )

@@ -131,4 +131,6 @@ def test_kubernetes_is_not_upgraded_in_the_first_run() -> None:
     after = edited(document, at("kubernetes/version", "1.35.4"))
     judged = judge(before(document), recorded(after), SILENT)
     assert isinstance(judged, Refused)
-    assert [each.path for each in judged.refusals] == ["kubernetes.version"]
+    [refusal] = judged.refusals
+    assert refusal.path == "kubernetes.version"
+    assert refusal.remedy.startswith("Write kubernetes.version: 1.34.4, ")

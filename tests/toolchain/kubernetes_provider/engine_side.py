@@ -155,17 +155,17 @@ class EngineSide:
         return load(answer.inputs), failures
 
     def diff(
-        self, token: str, name: str, known: Known, inputs: Object, ignored: Sequence[str] = ()
+        self, token: str, name: str, entry: StateEntry, inputs: Object, ignored: Sequence[str] = ()
     ) -> Diffed:
         answer = self._call(
             "Diff",
             provider_pb2.DiffRequest(
-                id=known.resource_id,
+                id=entry.resource_id,
                 urn=_urn(token, name),
                 type=token,
                 name=name,
-                olds=dump(known.state),
-                old_inputs=dump(known.inputs),
+                olds=dump(entry.state),
+                old_inputs=dump(entry.inputs),
                 news=dump(inputs),
                 ignoreChanges=ignored,
             ),
@@ -183,7 +183,7 @@ class EngineSide:
 
     def create(
         self, token: str, name: str, inputs: Object, *, preview: bool = False, timeout: float = 0
-    ) -> Known:
+    ) -> StateEntry:
         answer = self._call(
             "Create",
             provider_pb2.CreateRequest(
@@ -196,28 +196,28 @@ class EngineSide:
             ),
         )
         assert isinstance(answer, provider_pb2.CreateResponse)
-        return Known(resource_id=answer.id, state=load(answer.properties), inputs=inputs)
+        return StateEntry(resource_id=answer.id, state=load(answer.properties), inputs=inputs)
 
     def update(  # noqa: PLR0913 - what the protocol sends
         self,
         token: str,
         name: str,
-        known: Known,
+        entry: StateEntry,
         inputs: Object,
         *,
         preview: bool = False,
         ignored: Sequence[str] = (),
         timeout: float = 0,
-    ) -> Known:
+    ) -> StateEntry:
         answer = self._call(
             "Update",
             provider_pb2.UpdateRequest(
-                id=known.resource_id,
+                id=entry.resource_id,
                 urn=_urn(token, name),
                 type=token,
                 name=name,
-                olds=dump(known.state),
-                old_inputs=dump(known.inputs),
+                olds=dump(entry.state),
+                old_inputs=dump(entry.inputs),
                 news=dump(inputs),
                 preview=preview,
                 ignoreChanges=ignored,
@@ -225,37 +225,39 @@ class EngineSide:
             ),
         )
         assert isinstance(answer, provider_pb2.UpdateResponse)
-        return Known(resource_id=known.resource_id, state=load(answer.properties), inputs=inputs)
+        return StateEntry(
+            resource_id=entry.resource_id, state=load(answer.properties), inputs=inputs
+        )
 
-    def read(self, token: str, name: str, known: Known) -> Known | None:
+    def read(self, token: str, name: str, entry: StateEntry) -> StateEntry | None:
         answer = self._call(
             "Read",
             provider_pb2.ReadRequest(
-                id=known.resource_id,
+                id=entry.resource_id,
                 urn=_urn(token, name),
                 type=token,
                 name=name,
-                properties=dump(known.state),
-                inputs=dump(known.inputs),
+                properties=dump(entry.state),
+                inputs=dump(entry.inputs),
             ),
         )
         assert isinstance(answer, provider_pb2.ReadResponse)
         if not answer.id:
             return None
-        return Known(
+        return StateEntry(
             resource_id=answer.id, state=load(answer.properties), inputs=load(answer.inputs)
         )
 
-    def delete(self, token: str, name: str, known: Known, *, timeout: float = 0) -> None:
+    def delete(self, token: str, name: str, entry: StateEntry, *, timeout: float = 0) -> None:
         self._call(
             "Delete",
             provider_pb2.DeleteRequest(
-                id=known.resource_id,
+                id=entry.resource_id,
                 urn=_urn(token, name),
                 type=token,
                 name=name,
-                properties=dump(known.state),
-                old_inputs=dump(known.inputs),
+                properties=dump(entry.state),
+                old_inputs=dump(entry.inputs),
                 timeout=timeout,
             ),
         )
@@ -272,7 +274,7 @@ class EngineSide:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Known:
+class StateEntry:
     """What state has of one resource."""
 
     resource_id: str
@@ -316,43 +318,43 @@ class Deployment:
     engine: EngineSide
     token: str
     name: str
-    known: Known | None = None
+    entry: StateEntry | None = None
 
     def up(self, inputs: Object) -> str:
         """Return "created", "same", "updated" or "replaced"."""
-        old = self.known
+        old = self.entry
         checked, failures = self.engine.check(
             self.token, self.name, inputs, old.inputs if old else None
         )
         assert not failures, failures
         if old is None:
-            self.known = self.engine.create(self.token, self.name, checked)
+            self.entry = self.engine.create(self.token, self.name, checked)
             return "created"
         diff = self.engine.diff(self.token, self.name, old, checked)
         if diff.replaces:
             if diff.delete_before_replace:
                 self.engine.delete(self.token, self.name, old)
             fresh, _ = self.engine.check(self.token, f"{self.name}-again", inputs)
-            self.known = self.engine.create(self.token, self.name, fresh)
+            self.entry = self.engine.create(self.token, self.name, fresh)
             if not diff.delete_before_replace:
                 self.engine.delete(self.token, self.name, old)
             return "replaced"
         if diff.changed:
-            self.known = self.engine.update(self.token, self.name, old, checked)
+            self.entry = self.engine.update(self.token, self.name, old, checked)
             return "updated"
         return "same"
 
     def diff(self, inputs: Object) -> Diffed:
-        assert self.known is not None
-        checked, failures = self.engine.check(self.token, self.name, inputs, self.known.inputs)
+        assert self.entry is not None
+        checked, failures = self.engine.check(self.token, self.name, inputs, self.entry.inputs)
         assert not failures, failures
-        return self.engine.diff(self.token, self.name, self.known, checked)
+        return self.engine.diff(self.token, self.name, self.entry, checked)
 
     def refresh(self) -> None:
-        assert self.known is not None
-        self.known = self.engine.read(self.token, self.name, self.known)
+        assert self.entry is not None
+        self.entry = self.engine.read(self.token, self.name, self.entry)
 
     def down(self, *, timeout: float = 0) -> None:
-        assert self.known is not None
-        self.engine.delete(self.token, self.name, self.known, timeout=timeout)
-        self.known = None
+        assert self.entry is not None
+        self.engine.delete(self.token, self.name, self.entry, timeout=timeout)
+        self.entry = None

@@ -262,22 +262,22 @@ class FakeApiServer:
     def _write(
         self, path: str, live: Json | None, body: Json, query: dict[str, str], *, dry: bool
     ) -> Json:
-        made = copy.deepcopy(body)
+        written = copy.deepcopy(body)
         owners = _owners(live) if live else {}
-        owners[query["fieldManager"], "Update"] = set(_leaves(made))
-        return self._store(path, live, made, owners, dry=dry)
+        owners[query["fieldManager"], "Update"] = set(_leaves(written))
+        return self._store(path, live, written, owners, dry=dry)
 
     def _apply(self, path: str, body: Json, query: dict[str, str], *, dry: bool) -> Json:
         live = self.objects.get(path)
         me = (query["fieldManager"], "Apply")
         owners = _owners(live) if live else {}
-        wanted = _leaves(body)
+        applied = _leaves(body)
         result = copy.deepcopy(live) if live else copy.deepcopy(body)
         if live:
             current = _leaves(live)
             clashes = [
                 (leaf, other)
-                for leaf, value in wanted.items()
+                for leaf, value in applied.items()
                 for other, fields in owners.items()
                 if other != me and leaf in fields and current.get(leaf) != value
             ]
@@ -293,12 +293,12 @@ class FakeApiServer:
                 raise StatusError(409, "Conflict", "Apply failed with conflicts", causes)
             for leaf, other in clashes:
                 owners[other].discard(leaf)
-            for leaf in owners.get(me, set()) - wanted.keys():
+            for leaf in owners.get(me, set()) - applied.keys():
                 if not any(leaf in fields for who, fields in owners.items() if who != me):
                     _remove(result, leaf)
-            for leaf, value in wanted.items():
+            for leaf, value in applied.items():
                 _set(result, leaf, value)
-        owners[me] = set(wanted)
+        owners[me] = set(applied)
         return self._store(path, live, result, owners, dry=dry)
 
     def _json_patch(self, path: str, patch: list[Json]) -> Json:
@@ -317,24 +317,24 @@ class FakeApiServer:
         self,
         path: str,
         live: Json | None,
-        made: Json,
+        written: Json,
         owners: dict[tuple[str, str], set[Path]],
         *,
         dry: bool,
     ) -> Json:
         if self.admit:
-            self.admit(made)
-        metadata = made["metadata"]
+            self.admit(written)
+        metadata = written["metadata"]
         self.revision += 1
         if live is None:
             metadata["uid"] = f"uid-{self.revision}"
             metadata["creationTimestamp"] = "2026-01-01T00:00:00Z"
             metadata["generation"] = 0
-            if "/namespaces/" in path and made["kind"] != "Namespace":
+            if "/namespaces/" in path and written["kind"] != "Namespace":
                 metadata["namespace"] = path.split("/namespaces/")[1].split("/", maxsplit=1)[0]
-            if made["kind"] == "Service":
-                made["spec"].setdefault("clusterIP", f"10.0.0.{self.revision}")
-            if made["kind"] == "Secret" and "stringData" in made:
+            if written["kind"] == "Service":
+                written["spec"].setdefault("clusterIP", f"10.0.0.{self.revision}")
+            if written["kind"] == "Secret" and "stringData" in written:
                 raise AssertionError("stringData should have been normalized")
         metadata["resourceVersion"] = str(self.revision)
         metadata["generation"] += 1
@@ -342,7 +342,7 @@ class FakeApiServer:
             {
                 "manager": who,
                 "operation": how,
-                "apiVersion": made["apiVersion"],
+                "apiVersion": written["apiVersion"],
                 "fieldsType": "FieldsV1",
                 "fieldsV1": _tree(fields),
             }
@@ -350,12 +350,12 @@ class FakeApiServer:
             if fields
         ]
         if not dry:
-            self.objects[path] = made
-            if made["kind"] == "CustomResourceDefinition":
-                self._establish(made)
+            self.objects[path] = written
+            if written["kind"] == "CustomResourceDefinition":
+                self._establish(written)
             if self.on_write:
-                self.on_write(made)
-        return made
+                self.on_write(written)
+        return written
 
     def _establish(self, definition: Json) -> None:
         spec = definition["spec"]
@@ -407,7 +407,7 @@ _SERVER = {"uid", "resourceVersion", "creationTimestamp", "generation", "managed
 
 
 def _leaves(value: Json) -> dict[Path, Any]:
-    found: dict[Path, Any] = {}
+    leaves: dict[Path, Any] = {}
 
     def walk(item: AnyJson, path: Path) -> None:
         if isinstance(item, dict) and item:
@@ -416,13 +416,13 @@ def _leaves(value: Json) -> dict[Path, Any]:
         elif path not in _IDENTITY and path[:1] != ("status",):
             if path[:1] == ("metadata",) and path[1] in _SERVER:
                 return
-            found[path] = item
+            leaves[path] = item
 
     for key, item in value.items():
         if key == "metadata":
             item = {name: inner for name, inner in item.items() if name not in _SERVER}  # noqa: PLW2901
         walk(item, (key,))
-    return found
+    return leaves
 
 
 def _tree(paths: set[Path]) -> Json:

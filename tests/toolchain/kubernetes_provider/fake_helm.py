@@ -32,15 +32,15 @@ def _flag(arguments: list[str], name: str) -> str:
 
 
 def _positional(arguments: list[str]) -> list[str]:
-    found, skip = [], False
+    words, skip = [], False
     for argument in arguments:
         if skip:
             skip = False
         elif argument.startswith("--"):
             skip = argument not in SWITCHES
         else:
-            found.append(argument)
-    return found
+            words.append(argument)
+    return words
 
 
 class _Calls:
@@ -48,14 +48,14 @@ class _Calls:
         self.home = home
         self.arguments = arguments
         self.words = _positional(arguments)
-        self.given = sys.stdin.read() if _flag(arguments, "--values") == "-" else None
+        self.standard_input = sys.stdin.read() if _flag(arguments, "--values") == "-" else None
         self._record()
 
     def _record(self) -> None:
         path = Path(_flag(self.arguments, "--kubeconfig") or "/dev/null")
         record = {
             "arguments": self.arguments,
-            "stdin": self.given,
+            "stdin": self.standard_input,
             "kubeconfig_mode": oct(stat.S_IMODE(path.stat().st_mode)),
             "kubeconfig_path": str(path),
             "environment": sorted(key for key in os.environ if key.startswith(("HELM", "KUBE"))),
@@ -98,7 +98,7 @@ class _Calls:
         failed = failing.exists()
         atomic = "--atomic" in self.arguments
         revision = (old["status"]["version"] if old else 0) + 1
-        values = json.loads(self.given or "{}")
+        values = json.loads(self.standard_input or "{}")
         if failed and atomic:
             if verb == "install":
                 sys.stderr.write(failing.read_text(encoding="utf-8"))

@@ -260,12 +260,12 @@ class RealCluster:
         for name in tuple(self.processes):
             self.kill(name)
 
-    def kubectl(self, *arguments: str, given: str | None = None) -> str:
+    def kubectl(self, *arguments: str, standard_input: str | None = None) -> str:
         """Run kubectl as the administrator; return what it prints."""
         binary = find_binary("kubectl") or Path("/usr/bin/kubectl")
         done = subprocess.run(  # noqa: S603 - no shell
             [binary, "--kubeconfig", self.folder / "kubeconfig", *arguments],
-            input=given,
+            input=standard_input,
             capture_output=True,
             text=True,
             check=False,

@@ -16,25 +16,25 @@ from toolchain.kubernetes_provider.wire import UNKNOWN, Object
 pytestmark = pytest.mark.unit
 
 
-def changed(was: Object, wanted: Object) -> dict[str, str]:
-    return {change.text: change.kind for change in compare(was, wanted)}
+def changed(before: Object, after: Object) -> dict[str, str]:
+    return {change.text: change.kind for change in compare(before, after)}
 
 
-def replacing(was: Object, wanted: Object, **mutable: bool) -> list[str]:
+def replacing(before: Object, after: Object, **mutable: bool) -> list[str]:
     fields = immutable_fields(
-        wanted,
+        after,
         secrets_mutable=mutable.get("secrets", False),
         config_maps_mutable=mutable.get("config_maps", False),
     )
     return [
-        change.text for change in object_changes(was, wanted, immutable=fields) if change.replaces
+        change.text for change in object_changes(before, after, immutable=fields) if change.replaces
     ]
 
 
 def test_leaves_are_compared_one_by_one() -> None:
-    was: Object = {"a": 1, "b": {"c": 1, "d": 2}, "l": [{"x": 1}, 2]}
-    wanted: Object = {"b": {"c": 2, "d": 2, "e": 3}, "l": [{"x": 2}], "n": 1}
-    assert changed(was, wanted) == {
+    before: Object = {"a": 1, "b": {"c": 1, "d": 2}, "l": [{"x": 1}, 2]}
+    after: Object = {"b": {"c": 2, "d": 2, "e": 3}, "l": [{"x": 2}], "n": 1}
+    assert changed(before, after) == {
         "a": "delete",
         "b.c": "update",
         "b.e": "add",
@@ -53,15 +53,17 @@ def test_keys_with_dots_are_quoted_in_paths() -> None:
 
 
 def test_a_built_in_kind_leaves_empty_fields_out() -> None:
-    was: Object = {"apiVersion": "v1", "kind": "Pod", "spec": {"a": {"privileged": False}}}
-    wanted: Object = {"apiVersion": "v1", "kind": "Pod", "spec": {"hostNetwork": False, "env": []}}
-    assert object_changes(was, wanted, immutable=()) == []
+    before: Object = {"apiVersion": "v1", "kind": "Pod", "spec": {"a": {"privileged": False}}}
+    after: Object = {"apiVersion": "v1", "kind": "Pod", "spec": {"hostNetwork": False, "env": []}}
+    assert object_changes(before, after, immutable=()) == []
 
 
 def test_a_custom_kind_keeps_empty_fields() -> None:
     base: Object = {"apiVersion": "example.com/v1", "kind": "Pool"}
-    found = object_changes({**base, "spec": {}}, {**base, "spec": {"on": False}}, immutable=())
-    assert [change.text for change in found] == ["spec.on"]
+    differences = object_changes(
+        {**base, "spec": {}}, {**base, "spec": {"on": False}}, immutable=()
+    )
+    assert [change.text for change in differences] == ["spec.on"]
 
 
 @pytest.mark.parametrize(
@@ -103,24 +105,24 @@ def test_replicas_of_a_deployment_change_in_place() -> None:
 
 def test_a_pods_tolerations_change_in_place() -> None:
     base: Object = {"apiVersion": "v1", "kind": "Pod"}
-    was: Object = {**base, "spec": {"tolerations": []}}
-    wanted: Object = {**base, "spec": {"tolerations": [{"key": "a"}]}}
-    assert replacing(was, wanted) == []
+    before: Object = {**base, "spec": {"tolerations": []}}
+    after: Object = {**base, "spec": {"tolerations": [{"key": "a"}]}}
+    assert replacing(before, after) == []
 
 
 def test_mutable_secrets_and_config_maps_change_in_place() -> None:
     for kind in ("Secret", "ConfigMap"):
         base: Object = {"apiVersion": "v1", "kind": kind}
-        was: Object = {**base, "data": {"a": "1"}}
-        wanted: Object = {**base, "data": {"a": "2"}}
-        assert replacing(was, wanted, secrets=True, config_maps=True) == []
+        before: Object = {**base, "data": {"a": "1"}}
+        after: Object = {**base, "data": {"a": "2"}}
+        assert replacing(before, after, secrets=True, config_maps=True) == []
 
 
 def test_an_immutable_secret_is_replaced_whatever_the_option_says() -> None:
     base: Object = {"apiVersion": "v1", "kind": "Secret", "immutable": True}
-    was: Object = {**base, "data": {"a": "1"}}
-    wanted: Object = {**base, "data": {"a": "2"}}
-    assert replacing(was, wanted, secrets=True) == ["data.a"]
+    before: Object = {**base, "data": {"a": "1"}}
+    after: Object = {**base, "data": {"a": "2"}}
+    assert replacing(before, after, secrets=True) == ["data.a"]
 
 
 def test_adding_a_whole_object_with_an_immutable_field_replaces() -> None:
@@ -136,12 +138,12 @@ def test_ignore_changes_covers_what_lies_below() -> None:
 
 
 def test_a_release_shows_drift_but_keeps_what_others_added() -> None:
-    found = three_way(
+    differences = three_way(
         state={"values": {"a": "drifted", "extra": 1, "old": 2}},
         old_inputs={"values": {"a": "x", "old": 2}},
         new_inputs={"values": {"a": "x"}},
     )
-    assert {change.text: change.kind for change in found} == {
+    assert {change.text: change.kind for change in differences} == {
         "values.a": "update",
         "values.old": "delete",
     }
@@ -168,7 +170,7 @@ def test_string_data_of_a_secret_becomes_data_and_wins() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "canonical"),
+    ("quantity", "canonical"),
     [
         ("1000m", "1"),
         ("0.5", "500m"),
@@ -183,9 +185,9 @@ def test_string_data_of_a_secret_becomes_data_and_wins() -> None:
     ],
 )
 def test_quantities_take_the_form_that_the_api_server_gives_back(
-    given: str | float, canonical: str
+    quantity: str | float, canonical: str
 ) -> None:
-    assert canonical_quantity(given) == canonical
+    assert canonical_quantity(quantity) == canonical
 
 
 def test_only_amounts_are_read_as_quantities() -> None:

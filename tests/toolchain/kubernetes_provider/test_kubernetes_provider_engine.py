@@ -97,7 +97,7 @@ def project(cluster: RealCluster, tmp_path: Path) -> Project:
     (folder / "__main__.py").write_text(PROGRAM, encoding="utf-8")
     state = tmp_path / "state"
     state.mkdir()
-    made = Project(
+    project = Project(
         folder=folder,
         environment={
             **{key: value for key, value in os.environ.items() if not key.startswith("PULUMI_")},
@@ -110,8 +110,8 @@ def project(cluster: RealCluster, tmp_path: Path) -> Project:
             "TEST_KUBECONFIG": str(cluster.folder / "kubeconfig"),
         },
     )
-    made.pulumi("stack", "init", "test")
-    return made
+    project.pulumi("stack", "init", "test")
+    return project
 
 
 def test_a_stack_lives_its_life_under_the_engine(cluster: RealCluster, project: Project) -> None:

@@ -25,8 +25,8 @@ pytestmark = pytest.mark.unit
     ],
 )
 def test_addresses_on_loopback_are_accepted(server: str) -> None:
-    found = kubeconfig.credentials(kubeconfig.parse(kubeconfig_for(server)))
-    assert found.server == server
+    credentials = kubeconfig.credentials(kubeconfig.parse(kubeconfig_for(server)))
+    assert credentials.server == server
 
 
 @pytest.mark.parametrize(
@@ -96,5 +96,5 @@ def test_helm_is_given_the_one_cluster_in_use() -> None:
 
 
 def test_credentials_do_not_show_in_their_representation() -> None:
-    found = kubeconfig.credentials(kubeconfig.parse(kubeconfig_for("https://127.0.0.1:1")))
-    assert "not-a-real-token" not in repr(found)
+    credentials = kubeconfig.credentials(kubeconfig.parse(kubeconfig_for("https://127.0.0.1:1")))
+    assert "not-a-real-token" not in repr(credentials)

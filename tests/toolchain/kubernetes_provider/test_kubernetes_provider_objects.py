@@ -14,8 +14,8 @@ from tests.toolchain.kubernetes_provider.engine_side import (
     Deployment,
     EngineSide,
     InitFailed,
-    Known,
     Refused,
+    StateEntry,
 )
 from tests.toolchain.kubernetes_provider.fake_api_server import (
     FakeApiServer,
@@ -107,9 +107,9 @@ def managers(live: Json) -> list[tuple[str, str]]:
 
 
 def test_the_provider_says_that_it_is_a_stand_in(engine: EngineSide) -> None:
-    said = engine.messages("INFO")
-    assert len(said) == 1
-    assert "stand-in for pulumi-kubernetes 4.32.0" in said[0]
+    messages = engine.messages("INFO")
+    assert len(messages) == 1
+    assert "stand-in for pulumi-kubernetes 4.32.0" in messages[0]
 
 
 def test_the_provider_keeps_secrets_marked(engine: EngineSide) -> None:
@@ -175,9 +175,9 @@ def test_the_data_of_a_secret_comes_back_marked(engine: EngineSide) -> None:
 def test_a_preview_of_a_new_object_asks_the_server_and_keeps_nothing(
     server: FakeApiServer, engine: EngineSide
 ) -> None:
-    known = engine.create(CONFIG_MAP, "c", config_map({"a": "1"}), preview=True)
-    assert known.resource_id == ""
-    assert at(known.state, "metadata", "uid") is UNKNOWN
+    entry = engine.create(CONFIG_MAP, "c", config_map({"a": "1"}), preview=True)
+    assert entry.resource_id == ""
+    assert at(entry.state, "metadata", "uid") is UNKNOWN
     assert server.objects == {}
     assert ("POST", {"fieldManager": "pulumi-kubernetes", "dryRun": "All"}) in [
         (method, query) for method, _, query in server.requests
@@ -192,9 +192,9 @@ def test_what_a_dry_run_makes_up_is_unknown(server: FakeApiServer, engine: Engin
         "metadata": {"name": "s"},
         "spec": {"type": "ExternalName"},
     }
-    known = engine.create(SERVICE, "s", inputs, preview=True)
-    assert at(known.state, "spec", "clusterIP") is UNKNOWN
-    assert known.state["status"] is UNKNOWN
+    entry = engine.create(SERVICE, "s", inputs, preview=True)
+    assert at(entry.state, "spec", "clusterIP") is UNKNOWN
+    assert entry.state["status"] is UNKNOWN
 
 
 def refuse(_: Json) -> None:
@@ -211,10 +211,10 @@ def test_a_webhooks_refusal_shows_in_the_preview(pools: FakeApiServer, engine: E
 def test_a_webhooks_refusal_of_a_change_shows_in_the_preview(
     pools: FakeApiServer, engine: EngineSide
 ) -> None:
-    known = engine.create(POOL, "p", pool({"n": 1}))
+    entry = engine.create(POOL, "p", pool({"n": 1}))
     pools.admit = refuse
     with pytest.raises(Refused, match="overlaps with another"):
-        engine.update(POOL, "p", known, pool({"n": 2}), preview=True)
+        engine.update(POOL, "p", entry, pool({"n": 2}), preview=True)
 
 
 def test_a_preview_without_the_right_to_write_shows_the_inputs(
@@ -248,8 +248,8 @@ def test_a_preview_with_unknown_values_does_not_ask_the_server(
 
 
 def test_a_preview_of_an_update_changes_nothing(server: FakeApiServer, engine: EngineSide) -> None:
-    known = engine.create(CONFIG_MAP, "c", config_map({"a": "1"}))
-    seen = engine.update(CONFIG_MAP, "c", known, config_map({"a": "2"}), preview=True)
+    entry = engine.create(CONFIG_MAP, "c", config_map({"a": "1"}))
+    seen = engine.update(CONFIG_MAP, "c", entry, config_map({"a": "2"}), preview=True)
     assert at(seen.state, "data", "a") == "2"
     assert server.objects[MAP_PATH]["data"] == {"a": "1"}
 
@@ -297,8 +297,8 @@ def test_drift_shows_after_a_refresh_and_is_put_right(
     stack.up(pool({"n": 1}))
     pools.objects[POOL_PATH]["spec"].update({"n": 7, "defaulted": True})
     stack.refresh()
-    assert stack.known is not None
-    assert stack.known.inputs["spec"] == {"n": 7}
+    assert stack.entry is not None
+    assert stack.entry.inputs["spec"] == {"n": 7}
     assert stack.diff(pool({"n": 1})).kinds == {"spec.n": "UPDATE"}
     assert stack.up(pool({"n": 1})) == "updated"
     assert pools.objects[POOL_PATH]["spec"] == {"n": 1, "defaulted": True}
@@ -311,7 +311,7 @@ def test_an_object_that_is_gone_is_gone_after_a_refresh(
     stack.up(config_map({}))
     server.objects.clear()
     stack.refresh()
-    assert stack.known is None
+    assert stack.entry is None
 
 
 def test_an_update_of_what_is_gone_names_the_way_out(
@@ -379,16 +379,16 @@ def test_an_import_reads_everything_that_was_given(
     server: FakeApiServer, engine: EngineSide
 ) -> None:
     engine.create(CONFIG_MAP, "c", config_map({"a": "1"}))
-    known = engine.read(CONFIG_MAP, "c", Known(resource_id="default/c"))
-    assert known is not None
-    assert known.inputs == {
+    entry = engine.read(CONFIG_MAP, "c", StateEntry(resource_id="default/c"))
+    assert entry is not None
+    assert entry.inputs == {
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": {"name": "c", "namespace": "default"},
         "data": {"a": "1"},
     }
-    checked, _ = engine.check(CONFIG_MAP, "c", config_map({"a": "1"}), known.inputs)
-    assert not engine.diff(CONFIG_MAP, "c", known, checked).changed
+    checked, _ = engine.check(CONFIG_MAP, "c", config_map({"a": "1"}), entry.inputs)
+    assert not engine.diff(CONFIG_MAP, "c", entry, checked).changed
     del server
 
 
@@ -430,8 +430,8 @@ def test_secrets_stay_secret_in_state(server: FakeApiServer, engine: EngineSide)
     stack = Deployment(engine=engine, token=SECRET, name="s")
     stack.up(inputs)
     stack.refresh()
-    assert stack.known is not None
-    for bag in (stack.known.state, stack.known.inputs, object_at(stack.known.state, "__inputs")):
+    assert stack.entry is not None
+    for bag in (stack.entry.state, stack.entry.inputs, object_at(stack.entry.state, "__inputs")):
         assert bag["data"] == Secret(value={"token": "aHVzaA=="})
     assert server.objects["/api/v1/namespaces/default/secrets/s"]["data"] == {"token": "aHVzaA=="}
 
@@ -441,15 +441,15 @@ def test_a_secret_value_in_another_kind_is_secret_in_state_and_plain_in_the_clus
 ) -> None:
     stack = Deployment(engine=engine, token=POOL, name="p")
     stack.up(pool({"key": Secret(value="hush"), "n": 1}))
-    assert stack.known is not None
-    assert object_at(stack.known.state, "spec") == {"key": Secret(value="hush"), "n": 1}
+    assert stack.entry is not None
+    assert object_at(stack.entry.state, "spec") == {"key": Secret(value="hush"), "n": 1}
     assert pools.objects[POOL_PATH]["spec"] == {"key": "hush", "n": 1}
     assert stack.up(pool({"key": Secret(value="hush"), "n": 1})) == "same"
 
 
 def test_an_error_never_quotes_a_secret(pools: FakeApiServer, engine: EngineSide) -> None:
-    def quote(made: Json) -> None:
-        raise StatusError(422, "Invalid", f"spec.key: invalid value {made['spec']['key']!r}")
+    def quote(written: Json) -> None:
+        raise StatusError(422, "Invalid", f"spec.key: invalid value {written['spec']['key']!r}")
 
     pools.admit = quote
     with pytest.raises(Refused) as refused:
@@ -508,11 +508,11 @@ def test_a_program_that_goes_back_after_a_refusal_still_sees_what_others_changed
     pools: FakeApiServer, engine: EngineSide
 ) -> None:
     stack = settled_pool(engine)
-    assert stack.known is not None
+    assert stack.entry is not None
     claim(pools, "cloud-controller-manager")
     with pytest.raises(InitFailed) as refused:
         stack.up(pool({"n": 3}))
-    stack.known = replace(stack.known, state=refused.value.state)
+    stack.entry = replace(stack.entry, state=refused.value.state)
     assert stack.diff(pool({"n": 2})).kinds == {"spec.n": "UPDATE"}
 
 
@@ -528,9 +528,9 @@ def test_an_ignored_field_of_another_manager_is_left_alone(
 ) -> None:
     stack = settled_pool(engine)
     claim(pools, "cloud-controller-manager")
-    assert stack.known is not None
-    wanted = pool({"n": 2}, annotations={"new": "note"})
-    engine.update(POOL, "p", stack.known, wanted, ignored=["spec.n"])
+    assert stack.entry is not None
+    requested = pool({"n": 2}, annotations={"new": "note"})
+    engine.update(POOL, "p", stack.entry, requested, ignored=["spec.n"])
     live = pools.objects[POOL_PATH]
     assert (live["spec"], live["metadata"]["annotations"]) == ({"n": 9}, {"new": "note"})
 
@@ -538,8 +538,8 @@ def test_an_ignored_field_of_another_manager_is_left_alone(
 def test_ignore_changes_hides_a_difference(pools: FakeApiServer, engine: EngineSide) -> None:
     del pools
     stack = settled_pool(engine)
-    assert stack.known is not None
-    diff = engine.diff(POOL, "p", stack.known, pool({"n": 5}), ignored=["spec.n"])
+    assert stack.entry is not None
+    diff = engine.diff(POOL, "p", stack.entry, pool({"n": 5}), ignored=["spec.n"])
     assert not diff.changed
 
 
@@ -622,8 +622,8 @@ def test_a_deployment_is_created_when_it_has_rolled_out(
     server: FakeApiServer, engine: EngineSide
 ) -> None:
     later(0.5, lambda: roll_out(server))
-    known = engine.create(DEPLOYMENT, "d", deployment_inputs())
-    assert at(known.state, "status", "availableReplicas") == 1
+    entry = engine.create(DEPLOYMENT, "d", deployment_inputs())
+    assert at(entry.state, "status", "availableReplicas") == 1
     assert any("waiting: " in line for line in engine.statuses())
 
 
@@ -662,8 +662,8 @@ def test_the_annotation_sets_the_timeout(server: FakeApiServer, engine: EngineSi
 
 def test_skip_await_does_not_wait(server: FakeApiServer, engine: EngineSide) -> None:
     del server
-    known = engine.create(DEPLOYMENT, "d", deployment_inputs(**{"pulumi.com/skipAwait": "true"}))
-    assert known.resource_id == "default/d"
+    entry = engine.create(DEPLOYMENT, "d", deployment_inputs(**{"pulumi.com/skipAwait": "true"}))
+    assert entry.resource_id == "default/d"
 
 
 def test_a_refresh_tells_that_a_deployment_is_not_ready(
@@ -748,8 +748,8 @@ def test_an_object_whose_kind_is_gone_is_deleted(pools: FakeApiServer, engine: E
     with EngineSide() as fresh:
         fresh.configure({"kubeconfig": pools.kubeconfig})
         del pools.kinds["example.com/v1"]
-        assert stack.known is not None
-        fresh.delete(POOL, "p", stack.known)
+        assert stack.entry is not None
+        fresh.delete(POOL, "p", stack.entry)
 
 
 # -- a server that comes and goes
@@ -766,8 +766,8 @@ def test_a_connection_that_breaks_while_an_object_is_made_loses_nothing(
     server: FakeApiServer, engine: EngineSide, breaks: Literal["before", "after"]
 ) -> None:
     server.faults = [Fault(status=0, message="", method="POST", breaks=breaks)]
-    known = engine.create(CONFIG_MAP, "c", config_map({"a": "1"}))
-    assert known.resource_id == "default/c"
+    entry = engine.create(CONFIG_MAP, "c", config_map({"a": "1"}))
+    assert entry.resource_id == "default/c"
     assert server.objects[MAP_PATH]["data"] == {"a": "1"}
 
 
@@ -799,19 +799,19 @@ def unreachable() -> str:
 
 
 @pytest.fixture
-def lost(server: FakeApiServer, engine: EngineSide) -> Known:
+def lost(server: FakeApiServer, engine: EngineSide) -> StateEntry:
     """Return the state of an object whose cluster will not answer any more."""
     del server
     return engine.create(CONFIG_MAP, "c", config_map({"a": "1"}))
 
 
-def test_without_a_cluster_previews_pass_with_a_warning(unreachable: str, lost: Known) -> None:
+def test_without_a_cluster_previews_pass_with_a_warning(unreachable: str, lost: StateEntry) -> None:
     with EngineSide() as side:
         side.configure({"kubeconfig": unreachable})
-        wanted, failures = side.check(CONFIG_MAP, "c", config_map({"a": "2"}), lost.inputs)
+        checked, failures = side.check(CONFIG_MAP, "c", config_map({"a": "2"}), lost.inputs)
         assert not failures
-        assert side.diff(CONFIG_MAP, "c", lost, wanted).kinds == {"data.a": "UPDATE_REPLACE"}
-        assert side.create(CONFIG_MAP, "n", wanted, preview=True).state == wanted
+        assert side.diff(CONFIG_MAP, "c", lost, checked).kinds == {"data.a": "UPDATE_REPLACE"}
+        assert side.create(CONFIG_MAP, "n", checked, preview=True).state == checked
         assert "unreachable" in side.messages("WARNING")[0]
 
 
@@ -822,7 +822,7 @@ def test_without_a_cluster_an_update_fails_and_says_why(unreachable: str) -> Non
             side.create(CONFIG_MAP, "c", config_map({}))
 
 
-def test_without_a_cluster_a_refresh_names_the_switch(unreachable: str, lost: Known) -> None:
+def test_without_a_cluster_a_refresh_names_the_switch(unreachable: str, lost: StateEntry) -> None:
     with EngineSide() as side:
         side.configure({"kubeconfig": unreachable})
         with pytest.raises(Refused, match="PULUMI_K8S_DELETE_UNREACHABLE"):
@@ -832,7 +832,7 @@ def test_without_a_cluster_a_refresh_names_the_switch(unreachable: str, lost: Kn
 
 
 def test_with_delete_unreachable_objects_are_dropped_from_state(
-    unreachable: str, lost: Known, monkeypatch: pytest.MonkeyPatch
+    unreachable: str, lost: StateEntry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PULUMI_K8S_DELETE_UNREACHABLE", "true")
     with EngineSide() as side:
@@ -841,7 +841,9 @@ def test_with_delete_unreachable_objects_are_dropped_from_state(
         side.delete(CONFIG_MAP, "c", lost)
 
 
-def test_with_skip_update_unreachable_the_old_inputs_stay(unreachable: str, lost: Known) -> None:
+def test_with_skip_update_unreachable_the_old_inputs_stay(
+    unreachable: str, lost: StateEntry
+) -> None:
     with EngineSide() as side:
         side.configure({"kubeconfig": unreachable, "skipUpdateUnreachable": "true"})
         checked, _ = side.check(CONFIG_MAP, "c", config_map({"a": "2"}), lost.inputs)

@@ -13,9 +13,9 @@ def nothing(_api_version: str, _kind: str, _namespace: str, _name: str) -> Objec
     return None
 
 
-def why(target: Object, found: Object | None = None) -> Waiting | None:
+def why(target: Object, live: Object | None = None) -> Waiting | None:
     rule = rule_for(target)
-    return rule(target, lambda *_: found) if rule else None
+    return rule(target, lambda *_: live) if rule else None
 
 
 def deployment(status: Object) -> Object:

@@ -15,8 +15,8 @@ from tests.toolchain.kubernetes_provider.engine_side import (
     Deployment,
     EngineSide,
     InitFailed,
-    Known,
     Refused,
+    StateEntry,
 )
 from tests.toolchain.kubernetes_provider.fake_api_server import later
 from tests.toolchain.kubernetes_provider.real_cluster import RealCluster, find_binary
@@ -211,8 +211,8 @@ def test_a_secret_is_plain_in_the_cluster_and_secret_in_state(
     inputs = declared("v1", "Secret", name, {"stringData": {"token": Secret(value="hush-hush")}})
     stack = stack_of(real, inputs)
     stack.up(inputs)
-    assert stack.known is not None
-    assert isinstance(stack.known.state["data"], Secret)
+    assert stack.entry is not None
+    assert isinstance(stack.entry.state["data"], Secret)
     live = json.loads(cluster.kubectl("get", "secret", name, "-o", "json"))
     assert live["data"] == {"token": "aHVzaC1odXNo"}
 
@@ -264,7 +264,7 @@ def definition(plural: str, kind: str) -> Object:
 
 @pytest.fixture(scope="module")
 def pools(cluster: RealCluster) -> None:
-    cluster.kubectl("apply", "-f", "-", given=json.dumps(definition("pools", "Pool")))
+    cluster.kubectl("apply", "-f", "-", standard_input=json.dumps(definition("pools", "Pool")))
     cluster.kubectl("wait", "--for=condition=Established", "crd/pools.example.com")
 
 
@@ -273,15 +273,15 @@ def pool(spec: Object, name: str) -> Object:
 
 
 def test_a_kind_can_be_used_right_after_its_definition(real: EngineSide) -> None:
-    made = stack_of(real, definition("tanks", "Tank"))
-    made.up(definition("tanks", "Tank"))
+    kind = stack_of(real, definition("tanks", "Tank"))
+    kind.up(definition("tanks", "Tank"))
     inputs = declared("example.com/v1", "Tank", fresh_name(), {"spec": {"size": 5}})
     tank = stack_of(real, inputs)
     tank.up(inputs)
     assert tank.diff(inputs).kinds == {}
-    made.down()
+    kind.down()
     tank.refresh()
-    assert tank.known is None
+    assert tank.entry is None
 
 
 @pytest.mark.usefixtures("pools")
@@ -326,7 +326,7 @@ def test_what_an_admission_policy_refuses_shows_in_the_preview(
         "spec": {"policyName": "sizes", "validationActions": ["Deny"]},
     }
     for document in (policy, binding):
-        cluster.kubectl("apply", "-f", "-", given=json.dumps(document))
+        cluster.kubectl("apply", "-f", "-", standard_input=json.dumps(document))
     inputs = pool({"size": 13}, fresh_name())
     end = time.monotonic() + 30
     while time.monotonic() < end:
@@ -368,13 +368,13 @@ def test_an_edit_by_kubectl_is_drift_that_the_next_update_puts_right(
     cluster: RealCluster, real: EngineSide
 ) -> None:
     name = fresh_name()
-    wanted = pool({"size": 1, "ips": ["10.0.0.1"]}, name)
-    stack = stack_of(real, wanted)
-    stack.up(wanted)
+    requested = pool({"size": 1, "ips": ["10.0.0.1"]}, name)
+    stack = stack_of(real, requested)
+    stack.up(requested)
     cluster.kubectl("patch", "pool", name, "--type=merge", "-p", '{"spec":{"size":9}}')
     stack.refresh()
-    assert stack.diff(wanted).kinds == {"spec.size": "UPDATE"}
-    stack.up(wanted)
+    assert stack.diff(requested).kinds == {"spec.size": "UPDATE"}
+    stack.up(requested)
     live = json.loads(cluster.kubectl("get", "pool", name, "-o", "json", "--show-managed-fields"))
     assert live["spec"] == {"size": 1, "ips": ["10.0.0.1"]}
     assert [entry["operation"] for entry in live["metadata"]["managedFields"]] == ["Apply"]
@@ -392,9 +392,9 @@ def test_an_ignored_field_of_another_manager_is_left_alone(
     cluster.kubectl(
         "patch", "pool", name, "--type=merge", "-p", patch, "--field-manager=some-controller"
     )
-    wanted = pool({"size": 2, "ips": ["10.0.0.1"]}, name)
-    assert stack.known is not None
-    real.update(stack.token, name, stack.known, wanted, ignored=["spec.size"])
+    requested = pool({"size": 2, "ips": ["10.0.0.1"]}, name)
+    assert stack.entry is not None
+    real.update(stack.token, name, stack.entry, requested, ignored=["spec.size"])
     live = json.loads(cluster.kubectl("get", "pool", name, "-o", "json"))
     assert live["spec"] == {"size": 9, "ips": ["10.0.0.1"]}
 
@@ -434,15 +434,17 @@ def test_a_deployment_without_nodes_fails_with_what_its_pods_say(real: EngineSid
         real.create(DEPLOYMENT, name, checked, timeout=4)
     assert failed.value.resource_id == f"default/{name}"
     assert any(reason.startswith(f"pod {name}-") for reason in failed.value.reasons)
-    known = Known(resource_id=failed.value.resource_id, state=failed.value.state, inputs=checked)
-    real.delete(DEPLOYMENT, name, known)
+    entry = StateEntry(
+        resource_id=failed.value.resource_id, state=failed.value.state, inputs=checked
+    )
+    real.delete(DEPLOYMENT, name, entry)
 
 
 def test_a_node_patch_sets_the_provider_id_and_gives_it_up(
     cluster: RealCluster, real: EngineSide
 ) -> None:
     node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "worker"}, "spec": {}}
-    cluster.kubectl("create", "-f", "-", given=json.dumps(node))
+    cluster.kubectl("create", "-f", "-", standard_input=json.dumps(node))
     inputs = declared("v1", "Node", "worker", {"metadata": {"name": "worker"}})
     inputs["metadata"] = {"name": "worker", "labels": {"example.com/by": "patch"}}
     stack = Deployment(engine=real, token=NODE_PATCH, name="worker")
@@ -460,10 +462,10 @@ def test_an_object_made_by_others_is_imported_without_a_difference(
 ) -> None:
     name = fresh_name()
     cluster.kubectl("create", "configmap", name, "--from-literal=a=1")
-    known = real.read(CONFIG_MAP, name, Known(resource_id=f"default/{name}"))
-    assert known is not None
-    checked, _ = real.check(CONFIG_MAP, name, config_map(name, {"a": "1"}), known.inputs)
-    assert not real.diff(CONFIG_MAP, name, known, checked).changed
+    entry = real.read(CONFIG_MAP, name, StateEntry(resource_id=f"default/{name}"))
+    assert entry is not None
+    checked, _ = real.check(CONFIG_MAP, name, config_map(name, {"a": "1"}), entry.inputs)
+    assert not real.diff(CONFIG_MAP, name, entry, checked).changed
 
 
 def test_a_restart_of_the_api_server_is_waited_for(
@@ -551,13 +553,13 @@ def test_a_release_lives_its_life(cluster: RealCluster, real: EngineSide, chart:
     assert stack.up(first) == "same"
     stack.refresh()
     assert stack.diff(first).kinds == {}
-    assert stack.known is not None
-    assert at(stack.known.state, "resourceNames") == {
+    assert stack.entry is not None
+    assert at(stack.entry.state, "resourceNames") == {
         "ConfigMap/v1": [name],
         "Deployment.apps/apps/v1": [name],
         "Secret/v1": [name],
     }
-    assert object_at(stack.known.state, "values")["key"] == Secret(value="s3cret-key")
+    assert object_at(stack.entry.state, "values")["key"] == Secret(value="s3cret-key")
     data = json.loads(cluster.kubectl("get", "configmap", name, "-o", "json"))["data"]
     assert data == {"greeting": "hi", "unset": "nothing"}
     second = release(chart, name, {"greeting": "moin"})
@@ -568,7 +570,7 @@ def test_a_release_lives_its_life(cluster: RealCluster, real: EngineSide, chart:
     }
     assert stack.up(second) == "updated"
     assert greeting(cluster, name) == "moin"
-    assert at(stack.known.state, "status", "revision") == 2
+    assert at(stack.entry.state, "status", "revision") == 2
     stack.down()
     assert name not in cluster.kubectl("get", "configmaps", "-o", "name")
 
@@ -582,7 +584,7 @@ def test_a_release_that_was_uninstalled_by_hand_is_deleted(
     stack.up(release(chart, name, {"greeting": "hi"}))
     cluster.kubectl("delete", "secret", "-l", f"owner=helm,name={name}")
     stack.down()
-    assert stack.known is None
+    assert stack.entry is None
 
 
 @pytest.mark.usefixtures("helm_on_path")
@@ -598,8 +600,8 @@ def test_an_atomic_upgrade_that_fails_is_rolled_back(
     assert greeting(cluster, name) == "hi"
     assert object_at(failed.value.state, "values") == {"greeting": "hi"}
     checked, _ = real.check(RELEASE, name, failing)
-    left = Known(resource_id=f"default/{name}", state=failed.value.state, inputs=checked)
-    stack.known = real.read(RELEASE, name, left)
+    left = StateEntry(resource_id=f"default/{name}", state=failed.value.state, inputs=checked)
+    stack.entry = real.read(RELEASE, name, left)
     assert stack.diff(failing).kinds == {"values.greeting": "UPDATE", "values.replicas": "ADD"}
     stack.down()
 
@@ -622,15 +624,17 @@ def test_a_failed_install_is_kept_and_put_right(
     cluster: RealCluster, real: EngineSide, chart: Path
 ) -> None:
     name = fresh_name()
-    wanted = release(chart, name, {"greeting": "hi", "replicas": 1}, timeout=3)
-    checked, _ = real.check(RELEASE, name, wanted)
+    inputs = release(chart, name, {"greeting": "hi", "replicas": 1}, timeout=3)
+    checked, _ = real.check(RELEASE, name, inputs)
     with pytest.raises(InitFailed, match="status failed") as failed:
         real.create(RELEASE, name, checked)
     stack = Deployment(
         engine=real,
         token=RELEASE,
         name=name,
-        known=Known(resource_id=failed.value.resource_id, state=failed.value.state, inputs=checked),
+        entry=StateEntry(
+            resource_id=failed.value.resource_id, state=failed.value.state, inputs=checked
+        ),
     )
     assert stack.up(release(chart, name, {"greeting": "moin"})) == "updated"
     assert greeting(cluster, name) == "moin"
@@ -643,8 +647,8 @@ def test_drift_of_a_release_shows_after_a_refresh(
 ) -> None:
     name = fresh_name()
     stack = Deployment(engine=real, token=RELEASE, name=name)
-    wanted = release(chart, name, {"greeting": "hi"})
-    stack.up(wanted)
+    inputs = release(chart, name, {"greeting": "hi"})
+    stack.up(inputs)
     subprocess.run(  # noqa: S603 - no shell
         [  # noqa: S607 - the fixture puts it on PATH
             "helm",
@@ -660,5 +664,5 @@ def test_drift_of_a_release_shows_after_a_refresh(
         capture_output=True,
     )
     stack.refresh()
-    assert stack.diff(wanted).kinds == {"values.greeting": "UPDATE"}
+    assert stack.diff(inputs).kinds == {"values.greeting": "UPDATE"}
     stack.down()

@@ -15,8 +15,8 @@ from tests.toolchain.kubernetes_provider.engine_side import (
     Deployment,
     EngineSide,
     InitFailed,
-    Known,
     Refused,
+    StateEntry,
 )
 from tests.toolchain.kubernetes_provider.fake_api_server import FakeApiServer
 from toolchain.kubernetes_provider.helm import LiveRelease
@@ -46,8 +46,8 @@ class Bed:
 
     def calls(self, verb: str) -> list[dict[str, Any]]:
         text = (self.home / "calls").read_text(encoding="utf-8")
-        found = [json.loads(line) for line in text.splitlines()]
-        return [call for call in found if call["arguments"][0] == verb]
+        calls = [json.loads(line) for line in text.splitlines()]
+        return [call for call in calls if call["arguments"][0] == verb]
 
     def fail(self, message: str) -> None:
         (self.home / "fail").write_text(message, encoding="utf-8")
@@ -100,8 +100,8 @@ def test_a_release_is_installed_with_what_the_program_says(bed: Bed) -> None:
     [call] = bed.calls("install")
     arguments = call["arguments"]
     assert arguments[:3] == ["install", "rel", str(bed.chart)]
-    for wanted in ("--no-hooks", "--create-namespace", "--atomic", "--wait", "77s", "0.1.0"):
-        assert wanted in arguments
+    for argument in ("--no-hooks", "--create-namespace", "--atomic", "--wait", "77s", "0.1.0"):
+        assert argument in arguments
     assert json.loads(call["stdin"]) == {"a": 1}
 
 
@@ -132,9 +132,9 @@ def test_nothing_in_the_environment_leads_helm_elsewhere(bed: Bed) -> None:
 def test_the_state_of_a_release_says_what_the_cluster_has(bed: Bed) -> None:
     stack = bed.stack()
     stack.up(bed.inputs({"a": 1}))
-    assert stack.known is not None
-    state = stack.known.state
-    assert stack.known.resource_id == "kube-system/rel"
+    assert stack.entry is not None
+    state = stack.entry.state
+    assert stack.entry.resource_id == "kube-system/rel"
     assert state["status"] == {
         "appVersion": "7",
         "chart": "demo",
@@ -152,8 +152,8 @@ def test_secret_values_stay_secret_in_state(bed: Bed) -> None:
     stack = bed.stack()
     stack.up(bed.inputs({"tls": {"key": Secret(value="k"), "cert": "c"}}))
     stack.refresh()
-    assert stack.known is not None
-    for bag in (stack.known.state, stack.known.inputs):
+    assert stack.entry is not None
+    for bag in (stack.entry.state, stack.entry.inputs):
         assert object_at(bag, "values", "tls") == {"key": Secret(value="k"), "cert": "c"}
 
 
@@ -180,8 +180,8 @@ def test_changed_values_are_told_one_by_one_and_upgraded(bed: Bed) -> None:
     }
     assert stack.up(bed.inputs({"a": 5, "b": {"d": 3}})) == "updated"
     assert json.loads(bed.calls("upgrade")[0]["stdin"]) == {"a": 5, "b": {"d": 3}}
-    assert stack.known is not None
-    assert at(stack.known.state, "status", "revision") == 2
+    assert stack.entry is not None
+    assert at(stack.entry.state, "status", "revision") == 2
 
 
 def test_a_new_chart_version_is_an_upgrade(bed: Bed) -> None:
@@ -228,22 +228,22 @@ def test_a_release_that_is_gone_is_gone_after_a_refresh(bed: Bed) -> None:
     stack.up(bed.inputs())
     (bed.home / "kube-system.rel.json").unlink()
     stack.refresh()
-    assert stack.known is None
+    assert stack.entry is None
 
 
 def test_an_import_reads_the_live_values(bed: Bed) -> None:
     bed.stack().up(bed.inputs({"a": 1}))
-    known = bed.engine.read(RELEASE, "rel", Known(resource_id="kube-system/rel"))
-    assert known is not None
-    assert known.inputs["values"] == {"a": 1}
-    assert known.inputs["chart"] == "demo"
+    entry = bed.engine.read(RELEASE, "rel", StateEntry(resource_id="kube-system/rel"))
+    assert entry is not None
+    assert entry.inputs["values"] == {"a": 1}
+    assert entry.inputs["chart"] == "demo"
 
 
 def test_a_preview_installs_nothing(bed: Bed) -> None:
     checked, _ = bed.engine.check(RELEASE, "rel", bed.inputs({"a": UNKNOWN}))
-    known = bed.engine.create(RELEASE, "rel", checked, preview=True)
-    assert known.state["status"] is UNKNOWN
-    assert at(known.state, "values", "a") is UNKNOWN
+    entry = bed.engine.create(RELEASE, "rel", checked, preview=True)
+    assert entry.state["status"] is UNKNOWN
+    assert at(entry.state, "values", "a") is UNKNOWN
     assert not (bed.home / "calls").exists()
 
 
@@ -254,8 +254,8 @@ def test_a_failed_install_stays_in_state_and_is_repaired_by_an_upgrade(bed: Bed)
         bed.engine.create(RELEASE, "rel", checked)
     assert failed.value.resource_id == "kube-system/rel"
     bed.recover()
-    known = Known(resource_id="kube-system/rel", state=failed.value.state, inputs=checked)
-    again = bed.engine.update(RELEASE, "rel", known, checked)
+    entry = StateEntry(resource_id="kube-system/rel", state=failed.value.state, inputs=checked)
+    again = bed.engine.update(RELEASE, "rel", entry, checked)
     assert at(again.state, "status", "status") == "deployed"
 
 
@@ -303,14 +303,14 @@ def test_options_that_are_left_out_stand_in_the_inputs_as_the_official_plugin_wr
 def test_an_option_that_is_left_out_equals_one_that_is_off(bed: Bed) -> None:
     stack = bed.stack()
     stack.up(bed.inputs({"a": 1}))
-    assert stack.known is not None
+    assert stack.entry is not None
     terse: Object = {
-        key: value for key, value in stack.known.inputs.items() if value not in (False, "")
+        key: value for key, value in stack.entry.inputs.items() if value not in (False, "")
     }
-    assert not bed.engine.diff(RELEASE, "rel", replace(stack.known, inputs=terse), terse).changed
-    assert not bed.engine.diff(RELEASE, "rel", stack.known, terse).changed
+    assert not bed.engine.diff(RELEASE, "rel", replace(stack.entry, inputs=terse), terse).changed
+    assert not bed.engine.diff(RELEASE, "rel", stack.entry, terse).changed
     assert not bed.engine.diff(
-        RELEASE, "rel", replace(stack.known, inputs=terse), stack.known.inputs
+        RELEASE, "rel", replace(stack.entry, inputs=terse), stack.entry.inputs
     ).changed
 
 
@@ -357,12 +357,12 @@ def test_a_release_cannot_be_uninstalled_without_a_cluster_even_with_delete_unre
 ) -> None:
     stack = bed.stack()
     stack.up(bed.inputs())
-    assert stack.known is not None
+    assert stack.entry is not None
     with EngineSide() as side:
         side.configure({"kubeconfig": "{}", "deleteUnreachable": "true"})
         with pytest.raises(Refused, match="deletedWith"):
-            side.delete(RELEASE, "rel", stack.known)
-        assert side.read(RELEASE, "rel", stack.known) is None
+            side.delete(RELEASE, "rel", stack.entry)
+        assert side.read(RELEASE, "rel", stack.entry) is None
 
 
 def test_the_manifests_objects_are_listed_by_kind() -> None:

@@ -11,7 +11,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from tests.toolchain.kubernetes_provider.engine_side import EngineSide, InitFailed, Known, Refused
+from tests.toolchain.kubernetes_provider.engine_side import (
+    EngineSide,
+    InitFailed,
+    Refused,
+    StateEntry,
+)
 from tests.toolchain.kubernetes_provider.fake_api_server import FakeApiServer, StatusError
 from toolchain.kubernetes_provider.wire import Object, Secret, Value
 
@@ -79,15 +84,15 @@ def hidden(text: str) -> bool:
 @pytest.mark.parametrize("case", KUBECONFIGS)
 def test_no_refused_provider_shows_a_secret_of_its_kubeconfig(case: str, *, marked: bool) -> None:
     text = KUBECONFIGS[case]
-    given: Value = Secret(value=text) if marked else text
+    kubeconfig: Value = Secret(value=text) if marked else text
     shown: list[str] = []
     with EngineSide() as side:
-        shown += side.check_config({"kubeconfig": given})
-        shown += attempted(lambda: side.configure({"kubeconfig": given}))
+        shown += side.check_config({"kubeconfig": kubeconfig})
+        shown += attempted(lambda: side.configure({"kubeconfig": kubeconfig}))
         shown += attempted(lambda: side.create(POOL, "p", pool("open"), preview=True))
         shown += attempted(lambda: side.create(POOL, "p", pool("open")))
-        shown += attempted(lambda: side.read(POOL, "p", Known(resource_id="p")))
-        shown += attempted(lambda: side.delete(POOL, "p", Known(resource_id="p")))
+        shown += attempted(lambda: side.read(POOL, "p", StateEntry(resource_id="p")))
+        shown += attempted(lambda: side.delete(POOL, "p", StateEntry(resource_id="p")))
         shown += side.messages("INFO") + side.messages("WARNING") + side.statuses()
     assert shown
     assert [text for text in shown if not hidden(text)] == []
@@ -144,7 +149,7 @@ def test_no_failing_call_shows_a_secret_input(
     case: str, server: FakeApiServer, engine: EngineSide
 ) -> None:
     token, inputs = INPUTS[case]
-    known = engine.create(token, "r", inputs)
+    entry = engine.create(token, "r", inputs)
 
     def quote(written: Change) -> None:
         texts = "\n".join(strings_in(written))
@@ -162,8 +167,8 @@ def test_no_failing_call_shows_a_secret_input(
     shown += attempted(lambda: engine.create(token, "again", inputs))
     shown += attempted(lambda: engine.create(token, "other", changed))
     shown += attempted(lambda: engine.create(token, "other", changed, preview=True))
-    shown += attempted(lambda: engine.update(token, "r", known, changed))
-    shown += attempted(lambda: engine.update(token, "r", known, changed, preview=True))
+    shown += attempted(lambda: engine.update(token, "r", entry, changed))
+    shown += attempted(lambda: engine.update(token, "r", entry, changed, preview=True))
     shown += engine.messages("INFO") + engine.messages("WARNING") + engine.statuses()
     assert any("invalid: " in text for text in shown)
     assert [text for text in shown if not hidden(text)] == []

@@ -71,9 +71,9 @@ def test_client_side_apply_is_refused_with_a_reason() -> None:
 
 
 def test_a_cluster_off_this_machine_is_refused_before_anything_is_tried() -> None:
-    found = problems({"kubeconfig": kubeconfig_for("https://203.0.113.1:6443")})
-    assert [name for name, _ in found] == ["kubeconfig"]
-    assert "loopback" in found[0][1]
+    refusals = problems({"kubeconfig": kubeconfig_for("https://203.0.113.1:6443")})
+    assert [name for name, _ in refusals] == ["kubeconfig"]
+    assert "loopback" in refusals[0][1]
 
 
 def test_an_unknown_kubeconfig_passes() -> None:
@@ -81,5 +81,5 @@ def test_an_unknown_kubeconfig_passes() -> None:
 
 
 def test_helm_settings_become_its_environment() -> None:
-    found = from_arguments({"helmReleaseSettings": '{"driver": "configmap"}'}, {})
-    assert found.helm_environment == {"HELM_DRIVER": "configmap"}
+    settings = from_arguments({"helmReleaseSettings": '{"driver": "configmap"}'}, {})
+    assert settings.helm_environment == {"HELM_DRIVER": "configmap"}

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.unit
 HERE = Path(__file__).parent
 PAGE = HERE.parents[2] / "docs" / "kubernetes-provider.md"
 
-HELD: Mapping[str, tuple[str, ...]] = {
+TESTS: Mapping[str, tuple[str, ...]] = {
     "Kinds": (
         "test_a_stack_lives_its_life_under_the_engine",
         "test_a_kind_can_be_used_right_after_its_definition",
@@ -182,14 +182,14 @@ _SECTIONS = {"What it does": "", "Releases": "Releases: "}
 
 def topics() -> list[str]:
     """First cells of the tables of what it does."""
-    found, prefix = [], None
+    cells, prefix = [], None
     for line in PAGE.read_text(encoding="utf-8").splitlines():
         if line.startswith("#"):
             prefix = _SECTIONS.get(line.strip("# "))
         cell = line.partition("|")[2].partition("|")[0].strip()
         if prefix is not None and cell and cell != "Topic" and set(cell) != {"-"}:
-            found.append(prefix + cell)
-    return found
+            cells.append(prefix + cell)
+    return cells
 
 
 def defined_tests() -> set[str]:
@@ -202,17 +202,17 @@ def defined_tests() -> set[str]:
 
 
 def test_every_row_of_what_it_does_is_held_by_a_test() -> None:
-    assert set(topics()) <= set(HELD)
+    assert set(topics()) <= set(TESTS)
     assert len(topics()) > 25
 
 
 def test_no_row_is_held_by_a_test_that_is_not_there() -> None:
-    missing = {name for names in HELD.values() for name in names} - defined_tests()
+    missing = {name for names in TESTS.values() for name in names} - defined_tests()
     assert missing == set()
 
 
 def test_what_is_left_out_and_held_stands_in_the_page() -> None:
     page = PAGE.read_text(encoding="utf-8")
-    for topic in HELD:
+    for topic in TESTS:
         if topic.startswith("Left out: "):
             assert topic.removeprefix("Left out: ") in page

@@ -66,8 +66,8 @@ def test_messages_lose_secrets_in_every_form_they_may_be_quoted() -> None:
     pem = "-----BEGIN KEY-----\nabcdefghijklmnopqrstuvwx\n-----END KEY-----"
     encoded = base64.b64encode(b"swordfish").decode()
     hidden = secret_texts([{"kind": "Secret", "data": {"p": encoded}}, {"v": Secret(value=pem)}])
-    said = f"bad {encoded} means swordfish; line abcdefghijklmnopqrstuvwx; {pem}"
-    assert redact(said, hidden) == ("bad [secret] means [secret]; line [secret]; [secret]")
+    message = f"bad {encoded} means swordfish; line abcdefghijklmnopqrstuvwx; {pem}"
+    assert redact(message, hidden) == ("bad [secret] means [secret]; line [secret]; [secret]")
 
 
 def test_a_secret_does_not_show_in_its_representation() -> None:

@@ -31,6 +31,9 @@ from tests.engine.local_cloud import CLUSTER
 FOLDER: Final = Path(__file__).parent
 USER_DATA: Final = b64encode(b"#cloud-config\n# The user-data of an earlier release.\n").decode()
 
+KUBERNETES: Final = "1.35.4"
+"""The default of the release that made the recordings."""
+
 _ENDPOINT: Final = "127.0.0.1:PORT"
 _PLACEHOLDERS: Final = {
     "certificate-authority-data": "CA-CERTIFICATE",
@@ -58,10 +61,12 @@ class Recording:
 
 
 def read(name: str) -> Recording:
-    """The recording of that name."""
+    """The recording of that name, with the version pinned as the change log requires."""
     folder = FOLDER / name
+    cluster = yaml.safe_load((folder / "stack.yaml").read_text())
+    cluster["kubernetes"]["version"] = KUBERNETES
     return Recording(
-        cluster=yaml.safe_load((folder / "stack.yaml").read_text()),
+        cluster=cluster,
         state=(folder / "state.json").read_text(),
         cloud=json.loads((folder / "cloud.json").read_text()),
     )
