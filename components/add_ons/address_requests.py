@@ -67,7 +67,13 @@ class AddressRequests(pulumi.ComponentResource):
             logical,
             api_version=API_VERSION,
             kind=kind,
-            metadata=manifest["metadata"],
+            metadata=dict(_map(manifest["metadata"])),
             spec=manifest["spec"],
             opts=options,
         )
+
+
+def _map(value: object) -> Mapping[str, object]:
+    if not isinstance(value, Mapping):
+        raise TypeError("the metadata of a manifest is no object")
+    return value
