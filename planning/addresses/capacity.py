@@ -27,6 +27,9 @@ DEFAULT_INTERFACE = "eth0"
 """Pods use it unless they ask for another one (`multus.multusCNI.defaultCniCRName`)."""
 
 ON_EVERY_NODE = ("kube-proxy", "spiderpool-agent")
+SOMEWHERE = ("spiderpool-controller",)
+"""Of the host's network, one on some nodes: its ports keep a second one away. Where addresses are
+counted each node has a place for it, or one of its addresses would never have a pod."""
 ON_CONTROL_PLANES = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
 
 
@@ -55,7 +58,7 @@ def max_pods(
         cloud_controller: Whether the cluster has the CCM.
     """
     sure = host_network_pods(role, cloud_controller=cloud_controller)
-    return _pods_with_address(interfaces, counted=counted) + sure
+    return _pods_with_address(interfaces, counted=counted) + sure + (len(SOMEWHERE) * counted)
 
 
 def pod_capacity(plan: ClusterPlan, node: NodePlan) -> int:

@@ -37,13 +37,13 @@ def _plan(name: str) -> ClusterPlan:
 def test_a_worker_has_room_for_the_addresses_of_both_nics_and_two_pods_of_the_host() -> None:
     plan = _plan("local")
     worker = plan.nodes["worker"]
-    assert (worker.max_pods, pod_capacity(plan, worker)) == (12, 10)
+    assert (worker.max_pods, pod_capacity(plan, worker)) == (13, 10)
 
 
 def test_a_control_plane_has_room_for_its_static_pods_and_the_cloud_controller_too() -> None:
     plan = _plan("local")
     master = plan.nodes["master"]
-    assert (master.max_pods, pod_capacity(plan, master)) == (17, 10)
+    assert (master.max_pods, pod_capacity(plan, master)) == (18, 10)
     assert host_network_pods(Role.CONTROL_PLANE, cloud_controller=True) == 7
 
 
@@ -72,14 +72,14 @@ def test_a_dense_worker_takes_the_pods_of_both_nics() -> None:
                         "interfaces": {
                             "eth0": {"podAddresses": 10},
                             "eth1": {"mode": "prefix", "podAddresses": 48},
-                        }
+                        },
                     }
                 },
             }
         )
     )
     worker = plan.nodes["workers-0"]
-    assert (worker.max_pods, pod_capacity(plan, worker)) == (60, 58)
+    assert (worker.max_pods, pod_capacity(plan, worker)) == (61, 58)
     assert advertised_addresses(plan, worker) == {
         "spiderpool-alicloud.io/eth0-addresses": 10,
         "spiderpool-alicloud.io/eth1-addresses": 48,
@@ -115,7 +115,7 @@ def test_an_address_and_its_ipv6_twin_are_one() -> None:
 def test_one_network_for_all_pods_is_a_choice() -> None:
     plan = plan_from(small({"pods": {"defaultNetwork": "eth0"}}))
     assert plan.counting == AddressCounting(shares={"eth0": 1})
-    assert plan.nodes["workers-0"].max_pods == 12
+    assert plan.nodes["workers-0"].max_pods == 13
 
 
 @pytest.mark.parametrize(
