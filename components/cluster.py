@@ -31,6 +31,7 @@ from components.network.network import Network, NetworkArgs
 from components.stack import StackInputs
 from components.transition import AppliedPlan, AppliedPlanArgs
 from config.model import Role
+from planning.addresses.capacity import advertised_addresses
 from planning.nodes.kubeconfig import kubeconfig
 from planning.transitions.reading import EarlierRelease, Record
 
@@ -123,6 +124,11 @@ class Cluster(pulumi.ComponentResource):
             "nodes": {key: node.describe() for key, node in self.nodes.items()},
             "ipPools": {key: self._pool(key) for key in self._plan.ip_pools},
         }
+        if self._plan.counting is not None:
+            shown["advertised"] = {
+                key: advertised_addresses(self._plan, node)
+                for key, node in self._plan.nodes.items()
+            }
         if self.network.nat_address is not None:
             shown["natAddress"] = self.network.nat_address
         if self.endpoint is not None:

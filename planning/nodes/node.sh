@@ -92,12 +92,14 @@ for nic, pool in zip(sys.argv[2:], pools):
     paid = sum(min(held, requests.get((uid, resource), 0)) for uid, held in owners.items())
     closed = pool.get("spec", {}).get("disable") or "deletionTimestamp" in pool.get("metadata", {})
     counts[resource] = str(paid + (0 if closed else max(size - sum(owners.values()), 0)))
-status, counted = node.get("status", {}), {"capacity": counts, "allocatable": counts}
-if any({**status.get(part, {}), **counts} != status.get(part) for part in counted):
-    print(json.dumps({"status": counted}))
+parts = [node["status"].setdefault(part, {}) for part in ("capacity", "allocatable")]
+if any({**part, **counts} != part for part in parts):
+    for part in parts:
+        part.update(counts)
+    print(json.dumps(node))
 '
 advertise() {
-  local lines=$node nic answer pods patch
+  local lines=$node nic answer pods changed
   # Pools before pods: a pod that takes an address in between is then among the pods.
   for nic in $NICS; do
     answer=$(api get --raw "/apis/spiderpool.spidernet.io/v2beta1/spiderippools/$NODE_NAME-$nic" \
@@ -114,9 +116,10 @@ advertise() {
   mkdir -p "$DEVICE_PLUGINS"
   touch "$DEVICE_PLUGINS/spiderpool-alicloud"
   # shellcheck disable=SC2086  # a word for each NIC
-  patch=$(python3 -c "$COUNT_ADDRESSES" "$PREFIX" $NICS <<< "$lines"$'\n'"$pods") || return 0
-  if [ -n "$patch" ]; then
-    api patch node "$NODE_NAME" --subresource status --type merge -p "$patch" > /dev/null
+  changed=$(python3 -c "$COUNT_ADDRESSES" "$PREFIX" $NICS <<< "$lines"$'\n'"$pods") || return 0
+  # The whole Node with its version: a kubelet may not read nodes/status, as `kubectl patch` would.
+  if [ -n "$changed" ]; then
+    api replace --raw "/api/v1/nodes/$NODE_NAME/status" -f - <<< "$changed" > /dev/null
   fi
 }
 advertise || true

@@ -98,8 +98,7 @@ def network(document: dict[str, Any]) -> str | None:
 
 def test_pods_that_choose_no_network_are_spread_over_both_nics(cluster: RealCluster) -> None:
     """A fair coin gives fewer than 8 or more than 32 of 40 once in 150,000 runs."""
-    document = {"kind": "List", "apiVersion": "v1", "items": [pod() for _ in range(40)]}
-    created = create(cluster, document)["items"]
+    created = [create(cluster, pod()) for _ in range(40)]
     for each in created:
         (nic,) = requests(each)
         assert network(each) == (None if nic == "eth0" else OURS["eth1"])
@@ -248,12 +247,16 @@ def test_a_node_may_read_pools_and_advertise_for_itself_alone(cluster: RealClust
     for name in ("workers-0", "workers-1"):
         node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}}
         cluster.kubectl("create", "-f", "-", standard_input=json.dumps(node))
-    status = {"status": {"capacity": {ETH0: "5"}, "allocatable": {ETH0: "5"}}}
-    patch = ("--subresource=status", "--type=merge", "-p", json.dumps(status))
-    cluster.kubectl("patch", "node", "workers-0", *patch, *KUBELET)
+    for name in ("workers-0", "workers-1"):
+        node = json.loads(cluster.kubectl("get", "node", name, "-o", "json"))
+        node["status"] |= {"capacity": {ETH0: "5"}, "allocatable": {ETH0: "5"}}
+        replace = ("replace", "--raw", f"/api/v1/nodes/{name}/status", "-f", "-", *KUBELET)
+        if name == "workers-0":
+            cluster.kubectl(*replace, standard_input=json.dumps(node))
+        else:
+            with pytest.raises(AssertionError, match="is not allowed to modify node"):
+                cluster.kubectl(*replace, standard_input=json.dumps(node))
     stored = json.loads(cluster.kubectl("get", "node", "workers-0", "-o", "json"))["status"]
     assert stored["capacity"][ETH0] == stored["allocatable"][ETH0] == "5"
-    with pytest.raises(AssertionError, match="is not allowed to modify node"):
-        cluster.kubectl("patch", "node", "workers-1", *patch, *KUBELET)
     may = ("auth", "can-i", "get", "spiderippools.spiderpool.spidernet.io", *KUBELET)
     assert cluster.kubectl(*may).strip() == "yes"

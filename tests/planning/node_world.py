@@ -65,14 +65,11 @@ def kubectl() -> int:
     if address != read("world.json")["balancer"] and not serves(address, "kube-apiserver"):
         return 1
     node = read("node.json")
+    if "replace" in ARGUMENTS:
+        write("node.json", json.load(sys.stdin))
+        return 0
     if "--raw" in ARGUMENTS:
         return raw(ARGUMENTS[ARGUMENTS.index("--raw") + 1])
-    if "patch" in ARGUMENTS:
-        status = json.loads(ARGUMENTS[ARGUMENTS.index("-p") + 1])["status"]
-        for part, counts in status.items():
-            node["status"].setdefault(part, {}).update(counts)
-        write("node.json", node)
-        return 0
     annotations = node["metadata"].setdefault("annotations", {})
     for word in ARGUMENTS[ARGUMENTS.index("node") + 2 :]:
         key, equals, value = word.partition("=")

@@ -262,7 +262,7 @@ def test_a_nic_without_a_pool_has_no_addresses(worker: Place) -> None:
 
 def test_nothing_is_advertised_while_the_node_may_not_read_its_pools(worker: Place) -> None:
     assert worker.run().returncode == 0
-    assert worker.calls("kubectl patch") == []
+    assert [call for call in worker.calls("kubectl") if " replace " in call] == []
 
 
 def test_pods_that_asked_are_counted_by_the_scheduler_and_others_by_the_node(worker: Place) -> None:
@@ -284,7 +284,7 @@ def test_a_count_that_is_right_is_not_written_again(worker: Place) -> None:
     advertised(worker, pools)
     worker.forget_calls()
     advertised(worker, pools)
-    assert [call for call in worker.calls("kubectl") if " patch " in call] == []
+    assert [call for call in worker.calls("kubectl") if " replace " in call] == []
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[*HealthCheck])
