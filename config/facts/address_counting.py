@@ -16,7 +16,7 @@ def counts_addresses(kubernetes: KubernetesConfig, spiderpool: SpiderpoolConfig)
     """Whether pods ask for their addresses and nodes advertise them.
 
     Nodes advertise by the unit that the bootstrap installs, so only clusters that this program
-    builds count (docs/decisions/pod-capacity.md).
+    builds count (docs/decisions/counted-addresses.md).
     """
     return missing_for_counting(kubernetes, spiderpool) is None
 

@@ -65,7 +65,7 @@ eval "$(python3 -c "$READ_NODE" "$PREFIX" unit settings settings-applied setting
 
 # --- addresses -------------------------------------------------------------------------------
 
-# How many addresses of each NIC the scheduler may give away (docs/decisions/pod-capacity.md): those
+# How many addresses of each NIC the scheduler may give away (docs/decisions/counted-addresses.md): those
 # that no pod holds, and those whose pod has asked for them. So pods from before the admission policy
 # are taken off, and addresses that an ended pod has not given back yet.
 COUNT_ADDRESSES='
