@@ -33,9 +33,10 @@ IN_FORCE_WITHIN = 30.0
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealCluster]:
-    """An API server of the default version with the objects of a small stack, and no flag more."""
+    """An API server of the default version with the objects of a small stack, flags as kubeadm sets them."""
     running = RealCluster(
-        folder=tmp_path_factory.mktemp("policies"), api_server_arguments=("--v=0",)
+        folder=tmp_path_factory.mktemp("policies"),
+        api_server_arguments=("--enable-admission-plugins=NodeRestriction",),
     )
     try:
         running.start()
