@@ -14,6 +14,7 @@ from planning.transitions.steps import (
     AddMember,
     ChangeRunningNode,
     Create,
+    Difference,
     KeepMachine,
     Refused,
     RemoveMember,
@@ -114,7 +115,13 @@ def test_a_held_address_that_stays_is_no_reason() -> None:
     assert steps(judged) == (
         ShrinkPool(pool="workers-0-eth1", addresses=("10.1.2.20-10.1.2.21",)),
         ShrinkInterface(node="workers-0", interface="eth1", addresses=("10.1.2.20-10.1.2.21",)),
+        _max_pods(11),
     )
+
+
+def _max_pods(after: int) -> ChangeRunningNode:
+    because = (Difference(key="kubelet.maxPods", before="13", after=str(after)),)
+    return ChangeRunningNode(node="workers-0", because=because)
 
 
 def test_a_nic_gives_up_its_last_addresses_after_its_pool() -> None:
@@ -124,6 +131,7 @@ def test_a_nic_gives_up_its_last_addresses_after_its_pool() -> None:
     assert steps(judged) == (
         ShrinkPool(pool="workers-0-eth1", addresses=addresses),
         ShrinkInterface(node="workers-0", interface="eth1", addresses=addresses),
+        _max_pods(8),
     )
 
 
