@@ -16,8 +16,8 @@ def notices(plan: ClusterPlan) -> Iterator[str]:
     reason = missing_for_counting(plan.kubernetes, plan.spiderpool)
     if reason is not None and plan.spiderpool.enabled:
         yield (
-            f"The scheduler does not count pod addresses: {reason}. Pods that choose no network use "
-            "eth0, and a pod without a free address waits on its node (docs/capacity.md)."
+            f"The scheduler does not count pod addresses: {reason}. Pods that choose no network "
+            "use eth0, and a pod without a free address waits on its node (docs/capacity.md)."
         )
     if not keeps_primary_eni(plan.region) and plan.nodes:
         yield (

@@ -33,7 +33,7 @@ IN_FORCE_WITHIN = 30.0
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealCluster]:
-    """An API server of the default version with the objects of a small stack, flags as kubeadm sets them."""
+    """An API server of the default version, as kubeadm runs it, with a small stack's objects."""
     running = RealCluster(
         folder=tmp_path_factory.mktemp("policies"),
         api_server_arguments=("--enable-admission-plugins=NodeRestriction",),

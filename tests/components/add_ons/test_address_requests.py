@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from tests.clusters import small
@@ -19,7 +21,7 @@ POLICIES = (
 
 def test_the_policy_that_refuses_comes_after_the_one_that_adds_what_it_asks_for() -> None:
     run = deploy(small())
-    for before, after in zip(POLICIES, POLICIES[1:], strict=False):
+    for before, after in pairwise(POLICIES):
         assert run.one(before).urn in run.needed_by(run.one(after))
 
 

@@ -12,6 +12,7 @@ from planning.transitions.reading import EarlierRelease, Record
 from planning.transitions.steps import (
     Accepted,
     AddMember,
+    ChangeInPlace,
     ChangeRunningNode,
     Create,
     Difference,
@@ -128,7 +129,9 @@ def test_a_nic_gives_up_its_last_addresses_after_its_pool() -> None:
     none = at("nodePools/workers/interfaces/eth1/podAddresses", 0)
     judged = transition(clustered(workers=1), edited(clustered(workers=1), none))
     addresses = ("10.1.2.17-10.1.2.21",)
+    one_nic = (Difference(key="pods.defaultNetwork", before="spread", after="eth0"),)
     assert steps(judged) == (
+        ChangeInPlace(target="pods", because=one_nic),
         ShrinkPool(pool="workers-0-eth1", addresses=addresses),
         ShrinkInterface(node="workers-0", interface="eth1", addresses=addresses),
         _max_pods(8),
