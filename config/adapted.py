@@ -11,8 +11,9 @@ from collections.abc import Iterator, Mapping
 
 from config.facts.images import CUSTOM
 from config.facts.instance_limits import limits_of
+from config.facts.reserved import PREFIX_SIZE
 from config.model import AddressMode, InstanceTypeConfig, InterfaceConfig, NodePoolConfig, Profile
-from config.rules.interfaces import MAX_IPV6, MAX_PREFIXES, PREFIX_SIZE
+from config.rules.interfaces import MAX_IPV6, MAX_PREFIXES
 
 Document = Mapping[str, object]
 
@@ -51,10 +52,10 @@ def notices(document: Document, effective: Document) -> Iterator[str]:
 def _pool_notices(name: str, pool: object, own: object) -> Iterator[str]:
     if not isinstance(pool, Mapping):
         return
-    said = _object(own, "interfaces") if isinstance(own, Mapping) else {}
+    written_interfaces = _object(own, "interfaces") if isinstance(own, Mapping) else {}
     for nic, interface in sorted(_object(pool, "interfaces").items()):
         chosen = interface.get("podAddresses") if isinstance(interface, Mapping) else None
-        written = said.get(nic)
+        written = written_interfaces.get(nic)
         if (
             chosen not in (None, _POD_ADDRESSES)
             and isinstance(written, Mapping)

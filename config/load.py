@@ -40,21 +40,20 @@ class Reading:
 
     def concerns(self, problem: Problem) -> bool:
         """Whether a problem is real, and not a consequence of what was left out."""
-        told = f"{problem.rule} "
+        text = f"{problem.rule} "
         return not any(
-            _related(problem.path, path) or f"{path} " in told or f"{path})" in told
+            _related(problem.path, path) or f"{path} " in text or f"{path})" in text
             for path in self.left_out
         )
 
 
-def load(document: Mapping[str, object], *, secret_paths: Iterable[str] = ()) -> ClusterConfig:
+def load(document: Mapping[str, object]) -> ClusterConfig:
     """Check the `cluster` object of a stack file, with its profile's defaults laid under it.
 
-    `secret_paths` are paths whose values came encrypted: they are never shown. Raises
-    `ConfigError` with every problem of the configuration itself; `planning.read.plan_from` also
-    has those of its layout, in the same report.
+    Raises `ConfigError` with every problem of the configuration itself; `planning.read.plan_from`
+    also has those of its layout, in the same report.
     """
-    reading = read(document, secret_paths=secret_paths)
+    reading = read(document)
     if reading.problems or reading.config is None:
         raise ConfigError(reading.problems)
     return reading.config
@@ -65,16 +64,15 @@ def effective_document(document: Mapping[str, object]) -> dict[str, object]:
     return with_adapted(with_profile(document))
 
 
-def read(document: Mapping[str, object], *, secret_paths: Iterable[str] = ()) -> Reading:
+def read(document: Mapping[str, object]) -> Reading:
     """Read as much of a document as can be read, and collect every problem."""
-    hidden = frozenset(secret_paths)
     effective = effective_document(document)
-    config, problems, left_out = _validate(effective, hidden)
+    config, problems, left_out = _validate(effective)
     reading = Reading(
         config=config,
         problems=(),
         left_out=tuple(left_out),
-        secrets=frozenset(secret_texts(effective, hidden)),
+        secrets=frozenset(secret_texts(effective)),
     )
     problems += plain_secrets(document)
     if config is not None:
@@ -83,7 +81,7 @@ def read(document: Mapping[str, object], *, secret_paths: Iterable[str] = ()) ->
 
 
 def _validate(
-    document: Mapping[str, object], hidden: frozenset[str]
+    document: Mapping[str, object],
 ) -> tuple[ClusterConfig | None, list[Problem], list[str]]:
     """Validate, leaving out what is wrong and trying again, until the rest is a configuration."""
     problems: dict[tuple[str, str], Problem] = {}
@@ -93,10 +91,10 @@ def _validate(
         try:
             return ClusterConfig.model_validate(rest), list(problems.values()), left_out
         except ValidationError as error:
-            found = error.errors(include_url=False, include_input=False)
+            errors = error.errors(include_url=False, include_input=False)
         progress = False
-        for detail in found:
-            problem = problem_of(detail, _visible(detail, rest, hidden))
+        for detail in errors:
+            problem = problem_of(detail, _visible(detail, rest))
             if not any(_related(problem.path, path) for path in left_out):
                 problems.setdefault((problem.path, problem.rule), problem)
             removed = _leave_out(rest, detail, document)
@@ -132,13 +130,11 @@ def _leave_out(
     return None
 
 
-def _visible(detail: ErrorDetails, rest: Mapping[str, object], hidden: frozenset[str]) -> object:
-    """The value that a finding is about; None when there is none, or when it may be a secret."""
+def _visible(detail: ErrorDetails, rest: Mapping[str, object]) -> object:
+    """The value that an error is about; None when there is none, or when it may be a secret."""
     path = document_path(detail["loc"])
     value = value_at(rest, path)
-    if path_of(*path) in hidden or looks_secret(value, path) is not None:
-        return None
-    return value
+    return None if looks_secret(value, path) is not None else value
 
 
 def _related(one: str, other: str) -> bool:

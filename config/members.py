@@ -41,11 +41,11 @@ def members_of(config: ClusterConfig) -> dict[str, Member]:
 
     A node that two pools claim is a problem of its own (`config.rules`).
     """
-    found: dict[str, Member] = {}
+    members: dict[str, Member] = {}
     for name, pool in sorted(config.node_pools.items()):
         for member in pool_members(config, name, pool):
-            found.setdefault(member.name, member)
-    return dict(sorted(found.items()))
+            members.setdefault(member.name, member)
+    return dict(sorted(members.items()))
 
 
 def home_zone(config: ClusterConfig) -> str | None:
@@ -88,8 +88,8 @@ def pool_members(config: ClusterConfig, name: str, pool: NodePoolConfig) -> Iter
 
 def ordinal_from(name: str) -> int | None:
     """The ordinal that a name itself says (`worker-3` → 3); None when it says none."""
-    found = _TRAILING_NUMBER.search(name)
-    return int(found[1]) if found else None
+    match = _TRAILING_NUMBER.search(name)
+    return int(match[1]) if match else None
 
 
 def spread(config: ClusterConfig, pool: NodePoolConfig) -> tuple[str, ...]:

@@ -15,6 +15,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
+from config.facts.nics import DEFAULT_POD_NIC, NicName
+
 DnsLabel = Annotated[
     str, StringConstraints(pattern=r"^[a-z]([-a-z0-9]*[a-z0-9])?$", min_length=1, max_length=63)
 ]
@@ -85,7 +87,7 @@ class AddressMode(StrEnum):
 
 
 class CloudConfig(Model):
-    """Which Alibaba Cloud the stack talks to. Credentials never stand here."""
+    """Which Alibaba Cloud the stack talks to. It never contains credentials."""
 
     account_type: Literal["Domestic", "International"] = "Domestic"
     """Domestic for accounts of aliyun.com, International for alibabacloud.com."""
@@ -269,7 +271,7 @@ class NodeInterfaceConfig(Model):
 
     address: Address | None = None
     """The ENI's primary address."""
-    pod_addresses: tuple[str, ...] | None = None
+    pod_ranges: Annotated[tuple[str, ...] | None, Field(alias="podAddresses")] = None
     """Addresses or ranges (`172.31.199.185-172.31.199.189`)."""
 
 
@@ -322,7 +324,7 @@ class NodePoolConfig(Model):
     force_delete: bool = False
     """Let an edit remove or replace subscription machines (`chargeType: PrePaid`) before they
     expire; what is left of the subscription is lost."""
-    interfaces: dict[Literal["eth0", "eth1"], InterfaceConfig]
+    interfaces: dict[NicName, InterfaceConfig]
     """NICs: eth0, and eth1 where wanted; no more, see docs/decisions."""
     first_block: Annotated[int, Field(ge=0, le=16777216)] | None = None
     """The pool's first block in every subnet it uses, counted in blocks of its own size; required
@@ -388,7 +390,7 @@ class ChartConfig(Model):
 class ExtraPoolConfig(Model):
     """One more SpiderIPPool, over part of the pod addresses of one node's NIC."""
 
-    interface: Literal["eth0", "eth1"] = "eth0"
+    interface: NicName = DEFAULT_POD_NIC
     """NIC of the node."""
     node: DnsLabel
     """A node's name."""

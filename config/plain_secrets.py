@@ -70,26 +70,18 @@ def looks_secret(value: object, at: tuple[Step, ...]) -> str | None:
     return None
 
 
-def secret_texts(
-    document: object, hidden: frozenset[str] = frozenset(), at: tuple[Step, ...] = ()
-) -> Iterator[str]:
-    """Every text of a document that is or may be a secret, to be masked wherever it turns up.
-
-    `hidden` are paths, as a user writes them, whose values are secret whatever they look like.
-    """
+def secret_texts(document: object, at: tuple[Step, ...] = ()) -> Iterator[str]:
+    """Every text of a document that may be a secret, to be masked wherever it turns up."""
     if isinstance(document, Mapping):
         for key, value in document.items():
             if _shape(str(key)) is not None:
                 yield str(key)
-            yield from secret_texts(value, hidden, (*at, str(key)))
+            yield from secret_texts(value, (*at, str(key)))
     elif isinstance(document, list | tuple):
         for place, value in enumerate(document):
-            yield from secret_texts(value, hidden, (*at, place))
-    elif document is not None and not isinstance(document, bool):
-        path = path_of(*at)
-        told = any(path == h or path.startswith((f"{h}.", f"{h}[")) for h in hidden)
-        if told or looks_secret(document, at) is not None:
-            yield str(document)
+            yield from secret_texts(value, (*at, place))
+    elif looks_secret(document, at) is not None:
+        yield str(document)
 
 
 def masked(problem: Problem, secrets: Iterable[str]) -> Problem:

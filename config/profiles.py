@@ -17,9 +17,12 @@ DEFAULT_IMAGE = "ubuntu_24_04_x64_20G_alibase_20260916.vhd"
 """Ubuntu 24.04: cgroup v2 and kernel 6.8, which Kubernetes 1.35 and ipvlan want. Pinned, because a
 later image would replace the system disk of every node."""
 
+LOCAL_ENDPOINT = "127.0.0.1:18443"
+"""Where `make up` starts the local cloud."""
+
 CLUSTERS: Mapping[Profile, Document] = {
     Profile.LOCAL: {
-        "cloud": {"endpoint": "127.0.0.1:18443"},
+        "cloud": {"endpoint": LOCAL_ENDPOINT},
         "kubernetes": {"endpoint": {"public": True, "allowedCidrs": ["127.0.0.0/8"]}},
         "spiderpool": {
             "chart": {

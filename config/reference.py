@@ -19,6 +19,7 @@ from pydantic import BaseModel, StringConstraints
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from config.annotations import entries_of, model_in
 from config.facts.instance_limits import FAMILIES, SOURCES, WITHOUT_SECOND_ENI
 from config.facts.regions import ZONE_LETTERS, zones_of
 from config.facts.unsupported import rows
@@ -126,15 +127,14 @@ def _models(model: type[BaseModel], path: str) -> Iterator[tuple[str, type[BaseM
 
 
 def _inner(kind: Any) -> Iterator[tuple[type[BaseModel], str]]:  # noqa: ANN401 - any annotation
-    kind = _bare(kind)
-    if isinstance(kind, type) and issubclass(kind, BaseModel):
-        yield kind, ""
-    elif get_origin(kind) is dict:
-        for model, suffix in _inner(get_args(kind)[1]):
-            yield model, f".<name>{suffix}"
-    elif get_origin(kind) is tuple:
-        for model, suffix in _inner(get_args(kind)[0]):
-            yield model, f"[]{suffix}"
+    model, entries = model_in(kind), entries_of(kind)
+    if model is not None:
+        yield model, ""
+    elif entries is not None:
+        container, values = entries
+        step = ".<name>" if container is dict else "[]"
+        for below, suffix in _inner(values):
+            yield below, f"{step}{suffix}"
 
 
 def _section(path: str, model: type[BaseModel]) -> str:
@@ -175,16 +175,6 @@ def _default(field: FieldInfo) -> str:
     return f"`{value}`" if str(value) else "empty"
 
 
-def _bare(kind: Any) -> Any:  # noqa: ANN401 - any annotation
-    while get_origin(kind) is Annotated:
-        kind = get_args(kind)[0]
-    if get_origin(kind) in (Union, types.UnionType):
-        rest = [a for a in get_args(kind) if a is not type(None)]
-        if len(rest) == 1:
-            return _bare(rest[0])
-    return kind
-
-
 _NAMES = {
     "str": "text",
     "int": "number",
@@ -197,18 +187,20 @@ _NAMES = {
 
 
 def _type(kind: Any, metadata: list[Any] | None = None) -> str:  # noqa: ANN401 - any annotation
-    given = get_args(kind)
+    arguments = get_args(kind)
     origin = get_origin(kind)
     if origin is Annotated:
-        return _type(given[0], [*given[1:], *(metadata or [])])
+        return _type(arguments[0], [*arguments[1:], *(metadata or [])])
     if origin in (Union, types.UnionType):
-        shown = [_type(a, metadata) for a in given if a is not type(None)]
+        shown = [_type(a, metadata) for a in arguments if a is not type(None)]
         return " or ".join(dict.fromkeys(shown))
     if origin is Literal:
-        return ", ".join(f"`{a}`" for a in given)
+        return ", ".join(f"`{a}`" for a in arguments)
     if origin is dict:
-        return f"map of {_type(given[1])} by {_type(given[0])}"
-    return f"list of {_type(given[0])}" if origin is tuple else _plain_type(kind, metadata or [])
+        return f"map of {_type(arguments[1])} by {_type(arguments[0])}"
+    if origin is tuple:
+        return f"list of {_type(arguments[0])}"
+    return _plain_type(kind, metadata or [])
 
 
 def _plain_type(kind: Any, metadata: list[Any]) -> str:  # noqa: ANN401 - any annotation
@@ -276,18 +268,18 @@ def _profiles() -> str:
 
 
 def _profile(profile: Profile) -> dict[str, str]:
-    table = dict(_leaves("", CLUSTERS[profile]))
-    table.update(_leaves("nodePools.<name>", POOLS[profile]))
+    table = dict(_flattened("", CLUSTERS[profile]))
+    table.update(_flattened("nodePools.<name>", POOLS[profile]))
     for role, pool in ROLES[profile].items():
-        table.update(_leaves(f"nodePools.<name> ({role.value})", pool))
+        table.update(_flattened(f"nodePools.<name> ({role.value})", pool))
     return table
 
 
-def _leaves(path: str, document: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+def _flattened(path: str, document: Mapping[str, object]) -> Iterator[tuple[str, str]]:
     for key, value in document.items():
         at = f"{path}.{key}" if path else key
         if isinstance(value, Mapping):
-            yield from _leaves(at, value)
+            yield from _flattened(at, value)
         else:
             yield at, json.dumps(value)
 

@@ -65,7 +65,7 @@ def _region_of_zones(document: Document) -> str:
     for subnet in subnets.values() if isinstance(subnets, Mapping) else ():
         zones = subnet.get("zones") if isinstance(subnet, Mapping) else None
         for zone in zones if isinstance(zones, Mapping) else ():
-            found = _ZONE.match(str(zone))
-            if found:
-                return found[1]
+            match = _ZONE.match(str(zone))
+            if match:
+                return match[1]
     return "cn-hangzhou"

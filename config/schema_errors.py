@@ -194,14 +194,14 @@ def _unknown_key(path: str, steps: Path) -> Problem:
     limit = limit_of_key(steps)
     if limit is not None:
         return Problem(path=path, value=None, rule=limit.reason, remedy=limit.instead)
-    known = keys_at(steps[:-1])
-    meant = nearest(str(steps[-1]), known)
+    keys = keys_at(steps[:-1])
+    meant = nearest(str(steps[-1]), keys)
     return Problem(
         path=path,
         value=None,
         rule=f"Unknown key {steps[-1]}.",
         remedy=(f"Did you mean {meant}? Otherwise take it out. " if meant else "Take it out. ")
-        + f"Known here: {', '.join(sorted(known))}.",
+        + f"Known here: {', '.join(sorted(keys))}.",
     )
 
 

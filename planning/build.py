@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from config.facts.address_counting import counts_addresses, spreads_pods
+from config.facts.nics import DEFAULT_POD_NIC
+from config.facts.tags import TAG_CLUSTER, TAG_PROFILE
 from config.members import Member, home_zone, members_of
 from config.model import ClusterConfig, NodePoolConfig, Role, TaintConfig
 from config.profiles import DEFAULT_IMAGE
 from config.report import ConfigError
 from planning.addresses.blocks import gateway
-from planning.addresses.capacity import DEFAULT_INTERFACE, max_pods
+from planning.addresses.capacity import max_pods
 from planning.addresses.extra_pools import extra_pools_lie_in_their_node
 from planning.addresses.layout import Layout, lay_out
 from planning.cloud.gateway_places import gateway_places
@@ -27,9 +29,6 @@ from planning.names import vswitch_key
 from planning.spiderpool.pools import ip_pools
 
 CONTROL_PLANE_TAINT = TaintConfig(key="node-role.kubernetes.io/control-plane", effect="NoSchedule")
-
-TAG_CLUSTER = "spiderpool-alicloud/cluster"
-TAG_PROFILE = "spiderpool-alicloud/profile"
 
 
 def build_plan(config: ClusterConfig) -> ClusterPlan:
@@ -147,7 +146,7 @@ def _counting(config: ClusterConfig, nodes: Mapping[str, NodePlan]) -> AddressCo
     if not counts_addresses(config.kubernetes, config.spiderpool):
         return None
     if not spreads_pods(config):
-        return AddressCounting(shares={DEFAULT_INTERFACE: 1})
+        return AddressCounting(shares={DEFAULT_POD_NIC: 1})
     # Where every node is tainted, the pods that do run tolerate it.
     open_nodes = [node for node in nodes.values() if not _repels(node)] or list(nodes.values())
     shares: dict[str, int] = {}

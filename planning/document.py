@@ -1,8 +1,7 @@
-"""YAML as people would write it: keys in the order given, texts of several lines as blocks."""
+"""YAML as people write it: keys in their original order, texts of several lines as blocks."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Final
 
 import yaml
@@ -14,9 +13,8 @@ _WIDTH: Final = 4096
 class _Dumper(yaml.SafeDumper):
     """Block style for texts with line breaks, no anchors."""
 
-    def ignore_aliases(self, data: object) -> bool:
+    def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002 - as inherited
         """Write repeated values out: readers of such files expect no anchors."""
-        del data
         return True
 
 
@@ -31,14 +29,10 @@ _Dumper.add_representer(str, _text)
 def yaml_text(*documents: object) -> str:
     """One YAML stream of the documents, `---` between them."""
     return yaml.dump_all(
-        _listed(documents),
+        documents,
         Dumper=_Dumper,
         sort_keys=False,
         default_flow_style=False,
         width=_WIDTH,
         allow_unicode=True,
     )
-
-
-def _listed(documents: Iterable[object]) -> list[object]:
-    return list(documents)

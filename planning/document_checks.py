@@ -1,12 +1,12 @@
-"""What is wrong with the documents that a plan turns into, found without any secret."""
+"""Problems of the documents that are generated from a plan, without any secret."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
 
+from config.facts.nics import PRIMARY_NIC
 from config.report import ConfigError, Problem
-from planning.addresses.capacity import DEFAULT_INTERFACE
 from planning.model import ClusterPlan, NodePlan
 from planning.nodes.secrets import ClusterSecrets, KeyPair
 from planning.nodes.user_data import user_data
@@ -19,7 +19,7 @@ def document_problems(plan: ClusterPlan) -> Iterator[Problem]:
     """Chart values that contradict the plan, and user-data beyond its limit."""
     yield from value_problems(plan)
     planes = plan.control_planes
-    if plan.kubernetes.mode == "kubeadm" and planes and DEFAULT_INTERFACE in planes[0].interfaces:
+    if plan.kubernetes.mode == "kubeadm" and planes and PRIMARY_NIC in planes[0].interfaces:
         yield from user_data_problems(plan)
 
 
@@ -37,13 +37,13 @@ def pool_problems(plan: ClusterPlan) -> Iterator[Problem]:
 def user_data_problems(plan: ClusterPlan) -> Iterator[Problem]:
     """User-data beyond its limit, one problem for a pool.
 
-    Written with stand-ins as long as real secrets are. Only the node with the longest labels of
-    each pool is looked at: all else is the same for its neighbours.
+    The user-data is rendered with stand-ins that are as long as real secrets. Only the node with
+    the longest name and labels of each pool is rendered: its neighbours differ in nothing else.
     """
     largest: dict[str, NodePlan] = {}
     for node in plan.nodes.values():
         other = largest.get(node.pool)
-        if DEFAULT_INTERFACE not in node.interfaces:
+        if PRIMARY_NIC not in node.interfaces:
             continue  # refused by `config.rules`
         if other is None or _own_length(node) > _own_length(other):
             largest[node.pool] = node

@@ -1,4 +1,4 @@
-"""Names of what Kubernetes gets: made from names that the user gave, never from places in lists."""
+"""Names of Kubernetes objects, built from the user's names and never from positions in lists."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ IPV6 = 6
 
 
 def vswitch_key(subnet: str, zone: str) -> str:
-    """A vSwitch in the plan; zones of one region are equally long, so no two pairs meet."""
+    """A vSwitch in the plan; zones of a region have equal lengths, so each pair has its own key."""
     return f"{subnet}-{zone}"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from config.load import all_problems, read
 from config.model import ClusterConfig
@@ -15,19 +15,19 @@ from planning.document_checks import document_problems, pool_problems
 from planning.model import ClusterPlan
 
 
-def plan_from(document: Mapping[str, object], *, secret_paths: Iterable[str] = ()) -> ClusterPlan:
+def plan_from(document: Mapping[str, object]) -> ClusterPlan:
     """Plan the cluster that the `cluster` object of a stack file describes.
 
     Raises `ConfigError` with every problem: of the configuration, of single addresses, and of the
     documents that are generated from the plan.
     """
-    reading = read(document, secret_paths=secret_paths)
+    reading = read(document)
     if reading.config is None:
         raise ConfigError(reading.problems)
     layout = lay_out(reading.config)
     further = [*layout.problems, *extra_pools_lie_in_their_node(reading.config, layout)]
     if reading.problems or further:
-        # Refused in any case; only the documents' own problems are still wanted.
+        # Refused in any case; only the documents' own problems are added.
         rest = assemble(without_extra_pools(reading.config), layout)
         further += network_problems(reading.config, rest)
         raise ConfigError(all_problems(reading, (*further, *document_problems(rest))))

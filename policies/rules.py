@@ -167,7 +167,7 @@ PRODUCTION: tuple[Rule, ...] = (*ALWAYS, disks_are_encrypted)
 def violations(kind: str, inputs: Inputs, *, production: bool) -> tuple[Violation, ...]:
     """Judge one resource by all rules of its environment."""
     rules = PRODUCTION if production else ALWAYS
-    return tuple(found for rule in rules for found in rule(kind, inputs))
+    return tuple(violation for rule in rules for violation in rule(kind, inputs))
 
 
 def _is_everybody(source: str) -> bool:
@@ -196,8 +196,8 @@ def _statements(inputs: Inputs) -> Iterator[Mapping[str, object]]:
         except ValueError:
             return
     if isinstance(document, Mapping):
-        found = document.get("Statement")
-        for statement in found if isinstance(found, list) else [found]:
+        statements = document.get("Statement")
+        for statement in statements if isinstance(statements, list) else [statements]:
             if isinstance(statement, Mapping):
                 yield statement
 

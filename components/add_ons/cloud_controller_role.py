@@ -52,7 +52,7 @@ class CloudControllerRole(pulumi.ComponentResource):
             name,
             policy_name=label,
             description=f"What the cloud controller of the cluster {plan.name} may do",
-            policy_document=json.dumps(ram_policy(plan), sort_keys=True),
+            policy_document=json.dumps(ram_policy(), sort_keys=True),
             # RAM keeps five versions; the oldest one that is not in force makes room.
             rotate_strategy="DeleteOldestNonDefaultVersionWhenLimitExceeded",
             force=True,

@@ -14,8 +14,8 @@ from components.machines.nodes import Node
 from components.machines.rollout import Rollout
 from components.network.eips import binding_options
 from components.network.endpoint import Endpoint
+from config.facts.ports import API_SERVER
 from planning.model import ClusterPlan
-from planning.nodes.endpoint import API_PORT
 from planning.nodes.kubeconfig import kubeconfig
 from planning.nodes.secrets import ClusterSecrets
 
@@ -104,7 +104,7 @@ class ControlPlane(pulumi.ComponentResource):
                 f"{self._name}-{name}",
                 server_group_id=group,
                 server_id=node.instance_id,
-                port=API_PORT,
+                port=API_SERVER,
                 type="ecs",
                 weight=100,
                 opts=pulumi.ResourceOptions(parent=self),

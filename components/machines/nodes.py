@@ -21,12 +21,12 @@ from components.machines.answers import (
 )
 from components.machines.rollout import Rollout
 from components.network.ipv6 import Ipv6Egress, Ipv6EgressArgs
+from config.facts.nics import PRIMARY_NIC
 from config.facts.regions import keeps_primary_eni
 from config.model import Role
 from planning.addresses.ipv6 import interface_addresses
 from planning.addresses.pod_addresses import Counted, Pinned, PodAddresses, Prefixes
 from planning.model import ClusterPlan, InterfacePlan, NodePlan
-from planning.nodes.endpoint import PRIMARY_NIC
 from planning.nodes.machine import identity_digest
 from planning.nodes.secrets import ClusterSecrets
 from planning.nodes.user_data import user_data

@@ -30,8 +30,8 @@ from components.machines.machine_generation import (
 )
 from components.machines.node_readiness import missing_conditions
 from components.machines.node_settings import change_settings, settings_of, write_settings
+from config.facts.nics import PRIMARY_NIC
 from planning.model import ClusterPlan, NodePlan
-from planning.nodes.endpoint import PRIMARY_NIC
 from planning.nodes.machine import node_settings
 from planning.nodes.user_data import CREATION_SECONDS
 from planning.transitions.reading import EarlierRelease, Record

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 import pulumi
 from pulumi_alicloud import ecs, slb
 
+from config.facts.ports import API_SERVER
+from config.facts.tags import TAG_CONTROLLER
 from planning.model import ClusterPlan
-from planning.nodes.endpoint import API_PORT, admitted
+from planning.nodes.endpoint import admitted, private_address
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +62,7 @@ class Endpoint(pulumi.ComponentResource):
         if others:
             self._make_load_balancer()
         else:
-            self.private_address = pulumi.Output.from_input(str(first.interfaces["eth0"].primary))
+            self.private_address = pulumi.Output.from_input(private_address(first))
             self.server_group_id = self.balancer_id = None
         self.register_outputs(
             {"private_address": self.private_address, "public_address": self.public_address}
@@ -74,7 +76,7 @@ class Endpoint(pulumi.ComponentResource):
     @property
     def url(self) -> pulumi.Output[str]:
         """`https://<address>:6443`."""
-        return pulumi.Output.format("https://{0}:{1}", self.address, API_PORT)
+        return pulumi.Output.format("https://{0}:{1}", self.address, API_SERVER)
 
     def _make_eip(self) -> ecs.EipAddress:
         plan = self._args.plan
@@ -101,7 +103,7 @@ class Endpoint(pulumi.ComponentResource):
             instance_charge_type="PayByCLCU",
             delete_protection="on" if plan.protect else "off",
             resource_group_id=plan.resource_group,
-            tags={**plan.tags, "ack.aliyun.com": plan.name},
+            tags={**plan.tags, TAG_CONTROLLER: plan.name},
             # It never moves: its address is in every worker's /etc/hosts.
             opts=pulumi.ResourceOptions(
                 parent=self, protect=plan.protect, ignore_changes=["vswitchId"]
@@ -119,13 +121,13 @@ class Endpoint(pulumi.ComponentResource):
             self._name,
             load_balancer_id=balancer.id,
             protocol="tcp",
-            frontend_port=API_PORT,
+            frontend_port=API_SERVER,
             bandwidth=-1,
             scheduler="wrr",
             server_group_id=group.id,
             health_check="on",
             health_check_type="tcp",
-            health_check_connect_port=API_PORT,
+            health_check_connect_port=API_SERVER,
             acl_status="off" if access is None else "on",
             acl_type=None if access is None else "white",
             acl_ids=None if access is None else [access.id],

@@ -123,13 +123,13 @@ def without_second_eni(instance_type: str) -> bool:
 
 def limits_of(instance_type: str, own: Mapping[str, InstanceTypeConfig]) -> Limits | None:
     """Limits of a type: the stack's own, else the table's; None when neither has the type."""
-    said = own.get(instance_type)
-    if said is not None:
+    override = own.get(instance_type)
+    if override is not None:
         return Limits(
-            enis=said.enis,
-            ipv4_per_eni=said.ipv4_per_eni,
-            ipv6_per_eni=said.ipv6_per_eni,
-            second_eni=said.second_eni,
+            enis=override.enis,
+            ipv4_per_eni=override.ipv4_per_eni,
+            ipv6_per_eni=override.ipv6_per_eni,
+            second_eni=override.second_eni,
             source="instanceTypes of this stack",
         )
     head, _, size = instance_type.rpartition(".")
@@ -140,6 +140,6 @@ def limits_of(instance_type: str, own: Mapping[str, InstanceTypeConfig]) -> Limi
     return Limits(enis=row[0], ipv4_per_eni=row[1], ipv6_per_eni=row[2], source=SOURCES[family])
 
 
-def known_types() -> tuple[str, ...]:
+def listed_types() -> tuple[str, ...]:
     """Every type of the table."""
     return tuple(sorted(f"ecs.{f}.{size}" for f, sizes in FAMILIES.items() for size in sizes))

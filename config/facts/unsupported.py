@@ -255,7 +255,7 @@ def _plain(path: Sequence[str | int]) -> tuple[str, ...]:
 
 def _matches(pattern: Sequence[str], steps: Sequence[str]) -> bool:
     return len(pattern) == len(steps) and all(
-        wanted in {_ANY, step} for wanted, step in zip(pattern, steps, strict=True)
+        expected in {_ANY, step} for expected, step in zip(pattern, steps, strict=True)
     )
 
 

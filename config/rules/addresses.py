@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from ipaddress import IPv4Network
 
 from config.facts.instance_limits import limits_of
+from config.facts.reserved import PREFIX_LENGTH, PREFIX_SIZE
 from config.model import (
     AddressMode,
     ClusterConfig,
@@ -17,8 +18,6 @@ from config.model import (
 from config.ranges import numbers
 from config.report import Problem
 from config.rules.interfaces import MAX_PINNED, MAX_PREFIXES
-
-PREFIX_LENGTH = 28
 
 
 def explicit_addresses_are_whole(config: ClusterConfig) -> Iterator[Problem]:
@@ -42,7 +41,7 @@ def explicit_addresses_are_whole(config: ClusterConfig) -> Iterator[Problem]:
 
 
 def _whole(path: str, interface: InterfaceConfig, own: NodeInterfaceConfig) -> Iterator[Problem]:
-    if own.address is None and own.pod_addresses is None:
+    if own.address is None and own.pod_ranges is None:
         yield Problem(
             path=path,
             value=None,
@@ -58,8 +57,8 @@ def _whole(path: str, interface: InterfaceConfig, own: NodeInterfaceConfig) -> I
             "both at once is neither.",
             remedy="Write address too, or take podAddresses out to use the block for both.",
         )
-    wanted = interface.pod_addresses > 0 and interface.mode is not AddressMode.COUNT
-    if own.pod_addresses is None and wanted:
+    needs_pods = interface.pod_addresses > 0 and interface.mode is not AddressMode.COUNT
+    if own.pod_ranges is None and needs_pods:
         yield Problem(
             path=f"{path}.podAddresses",
             value=None,
@@ -68,10 +67,10 @@ def _whole(path: str, interface: InterfaceConfig, own: NodeInterfaceConfig) -> I
             remedy="Write podAddresses too ([] for none), or take address out to use the block "
             "for both.",
         )
-    if own.pod_addresses and interface.mode is AddressMode.COUNT:
+    if own.pod_ranges and interface.mode is AddressMode.COUNT:
         yield Problem(
             path=f"{path}.podAddresses",
-            value=", ".join(own.pod_addresses),
+            value=", ".join(own.pod_ranges),
             rule="In mode: count the cloud chooses the pods' addresses.",
             remedy="Leave podAddresses out, or write mode: pinned for the pool's NIC.",
         )
@@ -94,14 +93,14 @@ def explicit_ranges_are_ranges(config: ClusterConfig) -> Iterator[Problem]:
         for node, own in sorted(pool.nodes.items()):
             for nic, addresses in sorted(own.interfaces.items()):
                 interface = next((i for n, i in pool.interfaces.items() if n == nic), None)
-                if interface is None or not addresses.pod_addresses:
+                if interface is None or not addresses.pod_ranges:
                     continue
                 path = f"nodePools.{name}.nodes.{node}.interfaces.{nic}.podAddresses"
                 kind = own.instance_type or pool.instance_type
                 if interface.mode is AddressMode.PREFIX:
-                    yield from _prefixes(path, addresses.pod_addresses)
+                    yield from _prefixes(path, addresses.pod_ranges)
                 elif interface.mode is AddressMode.PINNED:
-                    yield from _addresses(config, path, kind, addresses.pod_addresses)
+                    yield from _addresses(config, path, kind, addresses.pod_ranges)
 
 
 def _addresses(
@@ -111,7 +110,7 @@ def _addresses(
     readable = True
     for place, text in enumerate(texts):
         try:
-            found = numbers(text)
+            addresses = numbers(text)
         except ValueError as error:
             readable = False
             yield Problem(
@@ -122,14 +121,14 @@ def _addresses(
                 "172.31.199.185-172.31.199.189.",
             )
             continue
-        if not seen.isdisjoint(found):
+        if not seen.isdisjoint(addresses):
             yield Problem(
                 path=f"{path}[{place}]",
                 value=text,
                 rule="An address of this range is in the list already.",
                 remedy="Write each address once.",
             )
-        seen.update(found)
+        seen.update(addresses)
     limits = limits_of(kind, config.instance_types)
     room = min(MAX_PINNED, limits.ipv4_per_eni - 1) if limits is not None else MAX_PINNED
     if readable and len(seen) > room:
@@ -161,7 +160,7 @@ def _prefix_problem(text: str) -> tuple[str | None, str]:
         network = IPv4Network(text, strict=False)
     except ValueError:
         return "In mode: prefix, pod addresses are /28 prefixes.", "Write it as 172.31.200.16/28."
-    aligned = IPv4Network((int(network.network_address) & ~0xF, PREFIX_LENGTH))
+    aligned = IPv4Network((int(network.network_address) & ~(PREFIX_SIZE - 1), PREFIX_LENGTH))
     if network.prefixlen != PREFIX_LENGTH:
         return "An ENI's IPv4 prefix is a /28.", f"Write {aligned}."
     if str(network) != text:

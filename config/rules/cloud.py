@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from ipaddress import ip_address
 
 from config.facts.regions import ZONE_LETTERS
+from config.facts.tags import OWN_TAGS
 from config.model import ClusterConfig, Profile
+from config.profiles import LOCAL_ENDPOINT
 from config.report import Problem
 from config.schema_walk import nearest
 
@@ -15,7 +17,6 @@ MAX_TAGS = 18
 """The cloud takes 20 on a resource; two are this program's own."""
 MAX_TAG_KEY = 128
 MAX_TAG_VALUE = 128
-OWN_TAGS = "spiderpool-alicloud/"
 MAX_DESCRIPTION = 512
 """Characters of a security rule's description (ECS, AuthorizeSecurityGroup)."""
 MIN_NAME = 2
@@ -35,7 +36,7 @@ def endpoint_is_loopback(config: ClusterConfig) -> Iterator[Problem]:
                 value=None,
                 rule="The local profile is for the local cloud only; without an endpoint it would "
                 "build in a real account.",
-                remedy="Write endpoint: 127.0.0.1:18443, or profile: dev for a real account.",
+                remedy=f"Write endpoint: {LOCAL_ENDPOINT}, or profile: dev for a real account.",
             )
         return
     host, _, port = endpoint.rpartition(":")
@@ -45,11 +46,11 @@ def endpoint_is_loopback(config: ClusterConfig) -> Iterator[Problem]:
             value=endpoint,
             rule="Every product of the cloud would be called at this endpoint, with the local "
             "cloud's well-known key; it must be a loopback address and a port.",
-            remedy="Write 127.0.0.1:18443, or leave it out to use Alibaba Cloud's own endpoints.",
+            remedy=f"Write {LOCAL_ENDPOINT}, or leave it out to use Alibaba Cloud's own endpoints.",
         )
 
 
-def region_is_known(config: ClusterConfig) -> Iterator[Problem]:
+def region_exists(config: ClusterConfig) -> Iterator[Problem]:
     """A region that does not exist fails late, as a host name that cannot be found."""
     if config.region in ZONE_LETTERS or config.cloud.unlisted_region:
         return
@@ -186,7 +187,7 @@ def instance_types_are_types(config: ClusterConfig) -> Iterator[Problem]:
 
 RULES = (
     endpoint_is_loopback,
-    region_is_known,
+    region_exists,
     account_id_is_a_number,
     ids_are_ids,
     descriptions_fit,

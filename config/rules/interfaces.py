@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from config.facts.instance_limits import Limits, limits_of, without_second_eni
+from config.facts.nics import PRIMARY_NIC, SECOND_NIC
+from config.facts.reserved import PREFIX_SIZE
 from config.model import AddressMode, ClusterConfig, InterfaceConfig, NodePoolConfig
 from config.report import Problem
 from config.rules.network import unknown_subnet
@@ -17,27 +19,25 @@ MAX_PREFIXES = 10
 """Ipv4Prefix.N of CreateNetworkInterface."""
 MAX_IPV6 = 10
 """Ipv6Address.N and Ipv6AddressCount of CreateNetworkInterface."""
-PREFIX_SIZE = 16
 
 
-def needed_types(config: ClusterConfig, pool: str) -> list[tuple[str, str]]:
-    """Instance types of a pool and of its nodes, with the path that says each."""
-    spec = config.node_pools[pool]
+def types_of(name: str, pool: NodePoolConfig) -> list[tuple[str, str]]:
+    """Instance types of a pool and of its nodes, each with the path of its key."""
     own = [
-        (f"nodePools.{pool}.nodes.{node}.instanceType", o.instance_type)
-        for node, o in sorted(spec.nodes.items())
-        if o.instance_type is not None
+        (f"nodePools.{name}.nodes.{node}.instanceType", settings.instance_type)
+        for node, settings in sorted(pool.nodes.items())
+        if settings.instance_type is not None
     ]
-    return [(f"nodePools.{pool}.instanceType", spec.instance_type), *own]
+    return [(f"nodePools.{name}.instanceType", pool.instance_type), *own]
 
 
 def nics_are_whole(config: ClusterConfig) -> Iterator[Problem]:
     """eth0 always, each NIC in a subnet of its own that exists."""
     for name, pool in sorted(config.node_pools.items()):
         path = f"nodePools.{name}.interfaces"
-        if "eth0" not in pool.interfaces:
+        if PRIMARY_NIC not in pool.interfaces:
             yield Problem(
-                path=f"{path}.eth0",
+                path=f"{path}.{PRIMARY_NIC}",
                 value=None,
                 rule="An instance's primary ENI is eth0, and pods stand on it unless they ask for "
                 "another NIC.",
@@ -47,18 +47,19 @@ def nics_are_whole(config: ClusterConfig) -> Iterator[Problem]:
             if interface.subnet not in config.network.subnets:
                 yield unknown_subnet(f"{path}.{nic}.subnet", interface.subnet, config)
         subnets = {nic: i.subnet for nic, i in pool.interfaces.items()}
-        if subnets.get("eth0") is not None and subnets.get("eth0") == subnets.get("eth1"):
+        second = subnets.get(SECOND_NIC)
+        if second is not None and second == subnets.get(PRIMARY_NIC):
             yield Problem(
-                path=f"{path}.eth1.subnet",
-                value=subnets.get("eth1"),
+                path=f"{path}.{SECOND_NIC}.subnet",
+                value=second,
                 rule="eth0 is in it already. A node owns one block in a subnet, and two NICs "
                 "in one network answer for each other.",
                 remedy="Give eth1 a subnet of its own.",
             )
-        eth0, eth1 = pool.interfaces.get("eth0"), pool.interfaces.get("eth1")
+        eth0, eth1 = pool.interfaces.get(PRIMARY_NIC), pool.interfaces.get(SECOND_NIC)
         if eth0 and eth1 and eth0.pod_addresses == 0 and eth1.pod_addresses > 0:
             yield Problem(
-                path=f"{path}.eth0.podAddresses",
+                path=f"{path}.{PRIMARY_NIC}.podAddresses",
                 value="0",
                 rule="Pods that choose no NIC use eth0 as long as no policy of the cluster gives "
                 "them another one. CoreDNS is made before there is any, and would never start.",
@@ -69,7 +70,7 @@ def nics_are_whole(config: ClusterConfig) -> Iterator[Problem]:
 def types_take_two_enis(config: ClusterConfig) -> Iterator[Problem]:
     """Some types take no second ENI at creation, and ours come with it."""
     for name, pool in sorted(config.node_pools.items()):
-        for path, kind in needed_types(config, name):
+        for path, kind in types_of(name, pool):
             limits = limits_of(kind, config.instance_types)
             refused = (
                 not limits.second_eni or limits.enis < len(pool.interfaces)
@@ -90,20 +91,20 @@ def mode_limits(config: ClusterConfig) -> Iterator[Problem]:
     for name, pool in sorted(config.node_pools.items()):
         for nic, interface in sorted(pool.interfaces.items()):
             path = f"nodePools.{name}.interfaces.{nic}.podAddresses"
-            wanted = interface.pod_addresses
-            if interface.mode is AddressMode.PINNED and wanted > MAX_PINNED:
+            requested = interface.pod_addresses
+            if interface.mode is AddressMode.PINNED and requested > MAX_PINNED:
                 yield Problem(
                     path=path,
-                    value=str(wanted),
+                    value=str(requested),
                     rule=f"An ENI is created with {MAX_PINNED} explicit addresses at most "
                     "(CreateNetworkInterface).",
                     remedy=f"Write {MAX_PINNED} or less, mode: prefix for dense nodes, or mode: "
                     f"count for up to {MAX_COUNT} that the cloud chooses.",
                 )
-            if interface.mode is AddressMode.COUNT and wanted > MAX_COUNT:
+            if interface.mode is AddressMode.COUNT and requested > MAX_COUNT:
                 yield Problem(
                     path=path,
-                    value=str(wanted),
+                    value=str(requested),
                     rule=f"An ENI is created with {MAX_COUNT} counted addresses at most "
                     "(CreateNetworkInterface).",
                     remedy=f"Write {MAX_COUNT} or less, or mode: prefix.",
@@ -113,7 +114,7 @@ def mode_limits(config: ClusterConfig) -> Iterator[Problem]:
 def type_limits(config: ClusterConfig) -> Iterator[Problem]:
     """What one ENI of the instance type takes."""
     for name, pool in sorted(config.node_pools.items()):
-        for path, kind in needed_types(config, name):
+        for path, kind in types_of(name, pool):
             limits = limits_of(kind, config.instance_types)
             if limits is None:
                 continue
@@ -124,7 +125,7 @@ def type_limits(config: ClusterConfig) -> Iterator[Problem]:
 
 
 def _over_limit(
-    path: str, kind: str, limits: Limits, interface: InterfaceConfig, said_at: str
+    path: str, kind: str, limits: Limits, interface: InterfaceConfig, type_path: str
 ) -> Iterator[Problem]:
     room = limits.ipv4_per_eni - 1
     if interface.mode is AddressMode.PREFIX:
@@ -139,7 +140,7 @@ def _over_limit(
         yield Problem(
             path=f"{path}.podAddresses",
             value=str(interface.pod_addresses),
-            rule=f"One ENI of {kind} ({said_at}) takes {limits.ipv4_per_eni} IPv4 addresses, the "
+            rule=f"One ENI of {kind} ({type_path}) takes {limits.ipv4_per_eni} IPv4 addresses, the "
             "primary one included; a prefix counts as one.",
             remedy=f"Write {highest} or less, or a larger instance type. If the limit is wrong, "
             f"set it by instanceTypes.{kind} (source: {limits.source}).",
@@ -166,20 +167,20 @@ def blocks_are_whole(config: ClusterConfig) -> Iterator[Problem]:
 
 def _too_small(path: str, pool: NodePoolConfig) -> Iterator[Problem]:
     for nic, interface in sorted(pool.interfaces.items()):
-        wanted = interface.pod_addresses
-        if interface.mode is AddressMode.PINNED and wanted + 1 > pool.block_size:
+        requested = interface.pod_addresses
+        if interface.mode is AddressMode.PINNED and requested + 1 > pool.block_size:
             yield Problem(
                 path=f"{path}.blockSize",
                 value=str(pool.block_size),
-                rule=f"A node's block holds its ENI's primary address and {wanted} pod addresses "
-                f"of {nic}.",
+                rule="A node's block holds its ENI's primary address and "
+                f"{requested} pod addresses of {nic}.",
                 remedy="Leave blockSize out: 16 holds any number of pinned addresses.",
             )
-        if interface.mode is AddressMode.PREFIX and wanted > pool.prefix_block_size:
+        if interface.mode is AddressMode.PREFIX and requested > pool.prefix_block_size:
             yield Problem(
                 path=f"{path}.prefixBlockSize",
                 value=str(pool.prefix_block_size),
-                rule=f"A node's part of the reservation holds the prefixes of {nic}: {wanted} "
+                rule=f"A node's part of the reservation holds the prefixes of {nic}: {requested} "
                 "addresses.",
                 remedy="Leave prefixBlockSize out: 256 holds any number of prefixes.",
             )
@@ -191,8 +192,8 @@ def modes_do_not_mix(config: ClusterConfig) -> Iterator[Problem]:
     for name, pool in sorted(config.node_pools.items()):
         for nic, interface in sorted(pool.interfaces.items()):
             if interface.pod_addresses:
-                said = f"nodePools.{name}.interfaces.{nic}"
-                modes.setdefault(interface.subnet, {}).setdefault(interface.mode, said)
+                interface_path = f"nodePools.{name}.interfaces.{nic}"
+                modes.setdefault(interface.subnet, {}).setdefault(interface.mode, interface_path)
     for subnet, by_mode in sorted(modes.items()):
         counted = by_mode.pop(AddressMode.COUNT, None)
         if counted is not None and by_mode:
@@ -212,15 +213,15 @@ def prefixes_have_a_reservation(config: ClusterConfig) -> Iterator[Problem]:
         for nic, interface in sorted(pool.interfaces.items()):
             if interface.mode is AddressMode.PREFIX and interface.pod_addresses:
                 needed.setdefault(interface.subnet, f"nodePools.{name}.interfaces.{nic}")
-    for subnet, said in sorted(needed.items()):
+    for subnet, interface_path in sorted(needed.items()):
         spec = config.network.subnets.get(subnet)
         for zone, vswitch in sorted(spec.zones.items()) if spec is not None else ():
             if vswitch.prefix_reservation is None:
                 yield Problem(
                     path=f"network.subnets.{subnet}.zones.{zone}.prefixReservation",
                     value=None,
-                    rule=f"{said} is in mode: prefix, and prefixes come only from a reserved part "
-                    "of the vSwitch.",
+                    rule=f"{interface_path} is in mode: prefix, and prefixes come only from a "
+                    "reserved part of the vSwitch.",
                     remedy="Reserve a part that no node's block lies in, for example the upper "
                     "half without the last three addresses' /28. Choose it large: it cannot grow.",
                 )
@@ -233,7 +234,7 @@ def ipv6_fits(config: ClusterConfig) -> Iterator[Problem]:
     for name, pool in sorted(config.node_pools.items()):
         kinds = [
             (kind, limits)
-            for _, kind in needed_types(config, name)
+            for _, kind in types_of(name, pool)
             if (limits := limits_of(kind, config.instance_types)) is not None
         ]
         for nic, interface in sorted(pool.interfaces.items()):
@@ -248,16 +249,16 @@ def ipv6_fits(config: ClusterConfig) -> Iterator[Problem]:
                 )
                 continue
             needed = interface.pod_addresses + 1
-            room, said = MAX_IPV6, "CreateNetworkInterface"
+            room, limited_by = MAX_IPV6, "CreateNetworkInterface"
             for kind, limits in kinds:
                 if limits.ipv6_per_eni < room:
-                    room, said = limits.ipv6_per_eni, kind
+                    room, limited_by = limits.ipv6_per_eni, kind
             if needed > room:
                 yield Problem(
                     path=f"{path}.podAddresses",
                     value=str(interface.pod_addresses),
                     rule=f"With IPv6 the ENI needs {needed} IPv6 addresses, one for the host and "
-                    f"one for each pod address; {said} allows {room}.",
+                    f"one for each pod address; {limited_by} allows {room}.",
                     remedy=f"Write {room - 1} or less."
                     if room > 1
                     else "Use an instance type with more IPv6 addresses, or leave IPv6 off.",

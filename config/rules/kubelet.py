@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from config.facts.kubelet_fields import FIELDS, GATES, ROOT
+from config.facts.ports import HIGHEST_PORT, KUBELET
 from config.model import ClusterConfig
 from config.report import Problem, path_of
 from config.schema_walk import nearest
@@ -42,7 +43,7 @@ OWN_FIELDS: Final[Mapping[str, str]] = {
 
 TRAPS: Final[Mapping[str, tuple[object, str]]] = {
     "enableServer": (False, "Without its server a kubelet answers no logs, exec or metrics."),
-    "port": (None, "The API server and the security group expect the kubelet on port 10250."),
+    "port": (None, f"The API server and the security group expect the kubelet on port {KUBELET}."),
     "protectKernelDefaults": (
         True,
         "The kubelet then refuses to start: Ubuntu's vm.overcommit_memory is not the one it wants.",
@@ -99,7 +100,7 @@ _BOUNDS: Final[Mapping[str, tuple[int, int]]] = {
     "imageGCHighThresholdPercent": (0, 100),
     "imageGCLowThresholdPercent": (0, 100),
     "oomScoreAdj": (-1000, 1000),
-    "healthzPort": (0, 65535),
+    "healthzPort": (0, HIGHEST_PORT),
     "iptablesDropBit": (0, 31),
     "iptablesMasqueradeBit": (0, 31),
     "nodeLeaseDurationSeconds": (1, 2**31 - 1),
@@ -164,13 +165,13 @@ Fault = tuple[str, str]
 """The rule that a value breaks, and the remedy."""
 
 
-def kubelet_settings_are_known(config: ClusterConfig) -> Iterator[Problem]:
+def kubelet_settings_exist(config: ClusterConfig) -> Iterator[Problem]:
     """Names, types and values of every field, by the version of the cluster."""
     if not config.kubernetes.kubelet:
         return
     minor = int(config.kubernetes.version.split(".")[1])
-    known_minors = [entry[1:] for entry in FIELDS[ROOT].values()]
-    first, last = min(m[0] for m in known_minors), max(m[1] for m in known_minors)
+    spans = [entry[1:] for entry in FIELDS[ROOT].values()]
+    first, last = min(m[0] for m in spans), max(m[1] for m in spans)
     if not first <= minor <= last:
         return  # `kubernetes.version_is_supported` refuses the version
     for name, value in sorted(config.kubernetes.kubelet.items()):
@@ -248,8 +249,8 @@ def thresholds_are_in_order(config: ClusterConfig) -> Iterator[Problem]:
 def _field(struct: str, name: str, value: object, at: Path, minor: int) -> Iterator[Problem]:
     entry = FIELDS[struct].get(name)
     if entry is None:
-        known = [n for n, (_, first, last) in FIELDS[struct].items() if first <= minor <= last]
-        meant = nearest(name, known)
+        fields = [n for n, (_, first, last) in FIELDS[struct].items() if first <= minor <= last]
+        meant = nearest(name, fields)
         remedy = f"Did you mean {meant}? Otherwise take it out." if meant else "Take it out."
         if meant is not None and meant in OWN_FIELDS and struct == ROOT:
             remedy = f"Take it out. {meant} is not free either: this program or kubeadm sets it."
@@ -324,8 +325,8 @@ def _gate(gate: str, at: Path, minor: int) -> Problem | None:
     span = GATES.get(gate)
     if span is not None and span[0] <= minor <= span[1]:
         return None
-    known = [name for name, (first, last) in GATES.items() if first <= minor <= last]
-    meant = nearest(gate, known) if span is None else None
+    gates = [name for name, (first, last) in GATES.items() if first <= minor <= last]
+    meant = nearest(gate, gates) if span is None else None
     return _problem(
         at,
         None,
@@ -443,7 +444,7 @@ def _bounded(at: Path, value: object) -> Fault | None:
 
 
 def _is_trap(value: object, trap: object) -> bool:
-    return value not in (0, 10250) if trap is None else value is trap
+    return value not in (0, KUBELET) if trap is None else value is trap
 
 
 def _as_list(value: object) -> str:
@@ -465,4 +466,4 @@ def _problem(at: Path, value: object, rule: str, remedy: str) -> Problem:
     return Problem(path=path_of(*at), value=shown, rule=rule, remedy=remedy)
 
 
-RULES = (kubelet_settings_are_known, gated_settings_have_their_gate, thresholds_are_in_order)
+RULES = (kubelet_settings_exist, gated_settings_have_their_gate, thresholds_are_in_order)

@@ -6,10 +6,11 @@ import re
 from collections.abc import Iterator
 from ipaddress import IPv4Network, ip_address
 
+from config.facts.ranges import CLOUD_SERVICES
 from config.members import members_of
 from config.model import ClusterConfig, KubernetesConfig, Role
 from config.report import Problem
-from config.rules.network import RESERVED_BY_CLOUD, vpc_cidrs
+from config.rules.network import vpc_cidrs
 
 MINORS = range(31, 38)
 """kubeadm's API v1beta4 began with 1.31. 1.37 is the newest minor that the bootstrap was written
@@ -68,11 +69,11 @@ def cluster_ranges_are_free(config: ClusterConfig) -> Iterator[Problem]:
                     "addresses would be taken for a service.",
                     remedy=f"Write {key}: {free}, which is outside of the VPC.",
                 )
-        if cidr.overlaps(RESERVED_BY_CLOUD):
+        if cidr.overlaps(CLOUD_SERVICES):
             yield Problem(
                 path=f"kubernetes.{key}",
                 value=str(cidr),
-                rule="100.64.0.0/10 is Alibaba Cloud's own: metadata, DNS and mirrors answer "
+                rule=f"{CLOUD_SERVICES} is Alibaba Cloud's own: metadata, DNS and mirrors answer "
                 "there.",
                 remedy=f"Write {key}: {free}, which is outside of it.",
             )
@@ -97,7 +98,7 @@ def cluster_ranges_are_free(config: ClusterConfig) -> Iterator[Problem]:
 def free_ranges(config: ClusterConfig) -> dict[str, IPv4Network]:
     """A /18 for each of the two ranges, so that both can be written at once."""
     taken = [cidr for _, cidr in vpc_cidrs(config)]
-    taken += [RESERVED_BY_CLOUD, config.kubernetes.pod_cidr, config.kubernetes.service_cidr]
+    taken += [CLOUD_SERVICES, config.kubernetes.pod_cidr, config.kubernetes.service_cidr]
     candidates = (
         *IPv4Network("10.192.0.0/10").subnets(new_prefix=18),
         *IPv4Network("172.16.0.0/12").subnets(new_prefix=18),

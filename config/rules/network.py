@@ -7,20 +7,14 @@ from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Network
 from itertools import combinations
 
+from config.facts.ports import API_SERVER, HIGHEST_PORT, SSH
+from config.facts.ranges import CLOUD_SERVICES, NOT_IN_A_VPC
 from config.facts.regions import is_zone_of, zones_of
+from config.facts.reserved import PREFIX_LENGTH, RESERVED_AT_END, RESERVED_AT_START
 from config.model import ClusterConfig, ZoneSubnetConfig
 from config.report import Problem
 
 PRIVATE = tuple(IPv4Network(n) for n in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))
-RESERVED_BY_CLOUD = IPv4Network("100.64.0.0/10")
-"""Alibaba Cloud's own services (metadata, DNS, mirrors, load balancers' health checks)."""
-FORBIDDEN = (
-    RESERVED_BY_CLOUD,
-    IPv4Network("0.0.0.0/8"),
-    IPv4Network("127.0.0.0/8"),
-    IPv4Network("169.254.0.0/16"),
-    IPv4Network("224.0.0.0/3"),
-)
 
 DEFAULT_GATEWAY_SUBNET = "gateways"
 """Where gateways are unless the stack says another subnet (`planning.cloud.gateway_places`)."""
@@ -30,7 +24,7 @@ MAX_SECONDARY_CIDRS = 5
 
 VPC_PREFIX = range(8, 29)
 VSWITCH_PREFIX = range(16, 30)
-RESERVATION_PREFIX = range(16, 29)
+RESERVATION_PREFIX = range(16, PREFIX_LENGTH + 1)
 
 _ID = {
     "vpc": re.compile(r"^vpc-[a-z0-9]+$"),
@@ -71,12 +65,13 @@ def vpc_ranges_are_allowed(config: ClusterConfig) -> Iterator[Problem]:
                 rule="A VPC's range is a /8 at the largest and a /28 at the smallest.",
                 remedy="Write a range between the two, for example 172.31.0.0/16.",
             )
-        elif any(cidr.overlaps(bad) for bad in FORBIDDEN):
+        elif any(cidr.overlaps(other) for other in NOT_IN_A_VPC):
             yield Problem(
                 path=path,
                 value=str(cidr),
-                rule="Alibaba Cloud does not route this range in a VPC: 100.64.0.0/10 is its own, "
-                "and loopback, link-local and multicast addresses belong to nobody.",
+                rule="Alibaba Cloud does not route this range in a VPC: "
+                f"{CLOUD_SERVICES} is its own, and loopback, link-local and multicast addresses "
+                "belong to nobody.",
                 remedy=f"Write a range of {', '.join(map(str, PRIVATE))}.",
             )
     count = len(config.network.vpc.secondary_cidrs)
@@ -136,8 +131,8 @@ def zones_belong_to_the_region(config: ClusterConfig) -> Iterator[Problem]:
             for node, own in sorted(pool.nodes.items())
             if own.zone is not None
         ]
-    known = zones_of(config.region)
-    if not known and not config.cloud.unlisted_region:
+    zones = zones_of(config.region)
+    if not zones and not config.cloud.unlisted_region:
         return  # the region itself is refused
     for path, zone in named:
         if not is_zone_of(zone, config.region):
@@ -145,8 +140,8 @@ def zones_belong_to_the_region(config: ClusterConfig) -> Iterator[Problem]:
                 path=path,
                 value=zone,
                 rule=f"It is no zone of {config.region}; a cluster lives in one region.",
-                remedy=f"Write one of {', '.join(known)}."
-                if known
+                remedy=f"Write one of {', '.join(zones)}."
+                if zones
                 else f"Write {config.region}- and a letter.",
             )
 
@@ -244,8 +239,8 @@ def nat_is_complete(config: ClusterConfig) -> Iterator[Problem]:
             rule="An EIP of our own gets its address from the cloud.",
             remedy="Leave it out, or name the EIP that has it by eipId.",
         )
-    known = {*config.network.subnets, DEFAULT_GATEWAY_SUBNET}
-    if nat.subnet is not None and nat.subnet not in known:
+    subnets = {*config.network.subnets, DEFAULT_GATEWAY_SUBNET}
+    if nat.subnet is not None and nat.subnet not in subnets:
         yield unknown_subnet("network.nat.subnet", nat.subnet, config)
 
 
@@ -280,11 +275,11 @@ def nat_zone_is_one_of_its_subnet(config: ClusterConfig) -> Iterator[Problem]:
 
 def unknown_subnet(path: str, subnet: str, config: ClusterConfig) -> Problem:
     """A subnet that is used and not there."""
-    known = ", ".join(sorted(config.network.subnets)) or "none"
+    subnets = ", ".join(sorted(config.network.subnets)) or "none"
     return Problem(
         path=path,
         value=subnet,
-        rule=f"There is no such subnet in network.subnets (there: {known}).",
+        rule=f"There is no such subnet in network.subnets (there: {subnets}).",
         remedy="Write one of them, or add this one.",
     )
 
@@ -303,21 +298,21 @@ def ingress_is_narrow(config: ClusterConfig) -> Iterator[Problem]:
                 "and all they are -1/-1, for tcp and udp they are never.",
                 remedy="Write 443/443 for one port, 1/65535 for all of tcp.",
             )
-        elif rule.source.prefixlen == 0 and (ports is None or _touches(ports, (22, 6443))):
+        elif rule.source.prefixlen == 0 and (ports is None or _touches(ports, (SSH, API_SERVER))):
             yield Problem(
                 path=f"{path}.source",
                 value=str(rule.source),
                 rule="This opens SSH or the API server of every node to the whole world.",
-                remedy="Write the networks that need it, or ports without 22 and 6443.",
+                remedy=f"Write the networks that need it, or ports without {SSH} and {API_SERVER}.",
             )
 
 
 def _ports(text: str) -> tuple[int, int] | None:
-    found = re.fullmatch(r"(\d{1,5})/(\d{1,5})", text)
-    if found is None:
+    pair = re.fullmatch(r"(\d{1,5})/(\d{1,5})", text)
+    if pair is None:
         return None
-    low, high = int(found[1]), int(found[2])
-    return (low, high) if 1 <= low <= high <= 65535 else None  # noqa: PLR2004 - the last port
+    low, high = int(pair[1]), int(pair[2])
+    return (low, high) if 1 <= low <= high <= HIGHEST_PORT else None
 
 
 def _touches(ports: tuple[int, int], some: Iterable[int]) -> bool:
@@ -349,14 +344,15 @@ def _overlaps(named: list[tuple[str, IPv4Network]], rule: str) -> Iterator[Probl
 
 
 def _holds_reserved(reservation: IPv4Network, cidr: IPv4Network) -> bool:
-    last = int(cidr.broadcast_address)
-    reserved = (int(cidr.network_address), last - 2, last - 1, last)
-    first, end = int(reservation.network_address), int(reservation.broadcast_address)
-    return any(first <= address <= end for address in reserved)
+    first, last = int(cidr.network_address), int(cidr.broadcast_address)
+    return (
+        int(reservation.network_address) < first + RESERVED_AT_START
+        or int(reservation.broadcast_address) > last - RESERVED_AT_END
+    )
 
 
 def _second_quarter(cidr: IPv4Network) -> IPv4Network:
-    length = min(cidr.prefixlen + 2, 28)
+    length = min(cidr.prefixlen + 2, PREFIX_LENGTH)
     size = 2 ** (32 - length)
     return IPv4Network((int(cidr.network_address) + size, length))
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from config.facts.instance_limits import known_types, limits_of, without_second_eni
+from config.facts.instance_limits import limits_of, listed_types, without_second_eni
 from config.members import common_zones, pool_members
 from config.model import ClusterConfig, NodePoolConfig, Role
 from config.report import Problem
+from config.rules.interfaces import types_of
 from config.schema_walk import nearest
 
 MAX_NAME = 63
@@ -148,7 +149,7 @@ def names_are_unique(config: ClusterConfig) -> Iterator[Problem]:
                 )
 
 
-def zones_are_said(config: ClusterConfig) -> Iterator[Problem]:
+def zones_are_chosen(config: ClusterConfig) -> Iterator[Problem]:
     """Nodes run in zones where every subnet of their pool has a vSwitch; no new zone moves them."""
     for name, pool in sorted(config.node_pools.items()):
         common = common_zones(config, pool)
@@ -193,15 +194,20 @@ def zones_are_said(config: ClusterConfig) -> Iterator[Problem]:
                 )
 
 
-def types_are_known(config: ClusterConfig) -> Iterator[Problem]:
+def types_have_limits(config: ClusterConfig) -> Iterator[Problem]:
     """Without a type's limits nothing could be checked before the cloud is asked."""
-    for path, kind, nics in instance_types(config):
+    in_use = [
+        (path, kind, len(pool.interfaces))
+        for name, pool in sorted(config.node_pools.items())
+        for path, kind in types_of(name, pool)
+    ]
+    for path, kind, nics in in_use:
         if limits_of(kind, config.instance_types) is not None:
             continue
         if nics > 1 and without_second_eni(kind):
             continue  # `interfaces.types_take_two_enis` says so
-        from_interfaces = f"see {kind} in DescribeInstanceTypes"
-        meant = nearest(kind, known_types())
+        source = f"see {kind} in DescribeInstanceTypes"
+        meant = nearest(kind, listed_types())
         yield Problem(
             path=path,
             value=kind,
@@ -209,23 +215,9 @@ def types_are_known(config: ClusterConfig) -> Iterator[Problem]:
             "when the cloud refuses them.",
             remedy=(f"Did you mean {meant}? Otherwise write " if meant else "Write ")
             + f"instanceTypes.{kind} with enis, ipv4PerEni, ipv6PerEni and secondEni "
-            f"({from_interfaces}: EniQuantity, EniPrivateIpAddressQuantity, "
+            f"({source}: EniQuantity, EniPrivateIpAddressQuantity, "
             "EniIpv6AddressQuantity).",
         )
-
-
-def instance_types(config: ClusterConfig) -> list[tuple[str, str, int]]:
-    """Every instance type in use: the path that says it, the type, how many NICs its nodes have."""
-    found: list[tuple[str, str, int]] = []
-    for name, pool in sorted(config.node_pools.items()):
-        nics = len(pool.interfaces)
-        found.append((f"nodePools.{name}.instanceType", pool.instance_type, nics))
-        found += [
-            (f"nodePools.{name}.nodes.{node}.instanceType", own.instance_type, nics)
-            for node, own in sorted(pool.nodes.items())
-            if own.instance_type is not None
-        ]
-    return found
 
 
 def spot_is_whole(config: ClusterConfig) -> Iterator[Problem]:
@@ -313,8 +305,8 @@ def force_delete_is_for_subscriptions(config: ClusterConfig) -> Iterator[Problem
 
 
 def _ordinal_in(pool: str, node: str) -> int | None:
-    found = re.fullmatch(rf"{re.escape(pool)}-(0|[1-9]\d{{0,4}})", node)
-    return int(found[1]) if found else None
+    match = re.fullmatch(rf"{re.escape(pool)}-(0|[1-9]\d{{0,4}})", node)
+    return int(match[1]) if match else None
 
 
 def _size(pool: NodePoolConfig) -> int:
@@ -332,8 +324,8 @@ RULES = (
     control_planes_are_odd,
     names_are_host_names,
     names_are_unique,
-    zones_are_said,
-    types_are_known,
+    zones_are_chosen,
+    types_have_limits,
     spot_is_whole,
     deletion_protection_lets_machines_change,
     force_delete_is_for_subscriptions,

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Literal
 
+from config.facts.nics import NIC_NAMES
 from config.model import ClusterConfig, SampleAppsConfig
 from config.report import Problem
 
 UNINITIALIZED = "node.cloudprovider.kubernetes.io/uninitialized"
 """The taint that a node carries until a cloud controller takes it away."""
 
-_INTERFACES: tuple[Literal["eth0", "eth1"], ...] = ("eth0", "eth1")
 _NAME_IN_REGISTRY = re.compile(
     r"^[a-z0-9]+([._/-]+[a-z0-9]+)*(:[\w][\w.-]*)?(@sha256:[0-9a-f]{64})?$"
 )
@@ -32,9 +31,9 @@ def sample_apps_have_a_network(config: ClusterConfig) -> Iterator[Problem]:
         )
         return
     pools = config.node_pools.values()
-    for nic in _INTERFACES:
-        found = (pool.interfaces.get(nic) for pool in pools)
-        if not any(interface is not None and interface.pod_addresses for interface in found):
+    for nic in NIC_NAMES:
+        interfaces = (pool.interfaces.get(nic) for pool in pools)
+        if not any(interface is not None and interface.pod_addresses for interface in interfaces):
             yield Problem(
                 path="sampleApps.enabled",
                 value="true",

@@ -40,17 +40,38 @@ _OWN: Mapping[str, str] = {
 
 _CLB_ONLY = frozenset(
     {
-        *("bandwidth", "charge-type", "domain-extensions", "established-timeout"),
-        *("external-ip-type", "forward-port", "http2-enabled", "instance-charge-type", "ip"),
-        *("master-zoneid", "persistence-timeout", "request-timeout", "slave-zoneid", "spec"),
-        *("sticky-session", "sticky-session-type", "cookie", "cookie-timeout"),
+        "bandwidth",
+        "charge-type",
+        "domain-extensions",
+        "established-timeout",
+        "external-ip-type",
+        "forward-port",
+        "http2-enabled",
+        "instance-charge-type",
+        "ip",
+        "master-zoneid",
+        "persistence-timeout",
+        "request-timeout",
+        "slave-zoneid",
+        "spec",
+        "sticky-session",
+        "sticky-session-type",
+        "cookie",
+        "cookie-timeout",
     }
 )
 _NLB_ONLY = frozenset(
     {
-        *("additional-cert-ids", "alpn", "alpn-policy", "bandwidth-package-id", "cps"),
-        *("cross-zone-enabled", "listener-port-range", "preserve-client-ip"),
-        *("security-group-ids", "server-group-type"),
+        "additional-cert-ids",
+        "alpn",
+        "alpn-policy",
+        "bandwidth-package-id",
+        "cps",
+        "cross-zone-enabled",
+        "listener-port-range",
+        "preserve-client-ip",
+        "security-group-ids",
+        "server-group-type",
     }
 )
 
@@ -254,8 +275,8 @@ def services_stand_somewhere(config: ClusterConfig) -> Iterator[Problem]:
                 remedy=f"Write one of {', '.join(subnets)}.",
             )
         elif subnets:
-            known = sorted(config.network.subnets[service.subnet or subnets[0]].zones)
-            yield from _zone_problems(config, path, service, known)
+            subnet_zones = sorted(config.network.subnets[service.subnet or subnets[0]].zones)
+            yield from _zone_problems(config, path, service, subnet_zones)
 
 
 def _public_clb_problems(path: str, service: ServiceConfig) -> Iterator[Problem]:
@@ -270,41 +291,44 @@ def _public_clb_problems(path: str, service: ServiceConfig) -> Iterator[Problem]
 
 
 def _zone_problems(
-    config: ClusterConfig, path: str, service: ServiceConfig, known: list[str]
+    config: ClusterConfig, path: str, service: ServiceConfig, subnet_zones: list[str]
 ) -> Iterator[Problem]:
     for place, zone in enumerate(service.zones):
-        if zone not in known:
+        if zone not in subnet_zones:
             yield Problem(
                 path=f"{path}.zones[{place}]",
                 value=zone,
                 rule="The subnet of this service has no vSwitch in this zone.",
-                remedy=f"Write zones of {', '.join(known)}.",
+                remedy=f"Write zones of {', '.join(subnet_zones)}.",
             )
     if service.load_balancer == "clb":
-        yield from _clb_zone_problems(config, path, service, known)
+        yield from _clb_zone_problems(config, path, service, subnet_zones)
     else:
-        yield from _nlb_zone_problems(path, service, known)
+        yield from _nlb_zone_problems(path, service, subnet_zones)
 
 
 def _clb_zone_problems(
-    config: ClusterConfig, path: str, service: ServiceConfig, known: list[str]
+    config: ClusterConfig, path: str, service: ServiceConfig, subnet_zones: list[str]
 ) -> Iterator[Problem]:
-    chosen = len(known) == 1 or home_zone(config) in known
+    chosen = len(subnet_zones) == 1 or home_zone(config) in subnet_zones
     if len(service.zones) > 1 or not (service.zones or chosen):
         yield Problem(
             path=f"{path}.zones",
             value=", ".join(service.zones) or None,
             rule="An intranet CLB is in one vSwitch, that is, in one zone of its subnet, and "
-            f"the first control plane is in none of {', '.join(known)}."
+            f"the first control plane is in none of {', '.join(subnet_zones)}."
             if not service.zones
             else "An intranet CLB is in one vSwitch, that is, in one zone of its subnet.",
-            remedy=f"Write one zone: one of {', '.join(known)}. For a service that is deployed "
-            f"write the one that its load balancer is in; until now that was {known[0]}.",
+            remedy=f"Write one zone: one of {', '.join(subnet_zones)}. For a service that is "
+            "deployed write the one that its load balancer is in; until now that was "
+            f"{subnet_zones[0]}.",
         )
 
 
-def _nlb_zone_problems(path: str, service: ServiceConfig, known: list[str]) -> Iterator[Problem]:
-    zones = set(service.zones or known) & set(known)
+def _nlb_zone_problems(
+    path: str, service: ServiceConfig, subnet_zones: list[str]
+) -> Iterator[Problem]:
+    zones = set(service.zones or subnet_zones) & set(subnet_zones)
     if len(zones) < NLB_ZONES:
         yield Problem(
             path=f"{path}.{'zones' if service.zones else 'subnet'}",
@@ -399,13 +423,13 @@ def existing_load_balancers_stay_as_they_are(config: ClusterConfig) -> Iterator[
                 f"{'lb' if service.load_balancer == 'clb' else 'nlb'}-.",
                 remedy="Write the id of one, or the other kind as loadBalancer.",
             )
-        for key, said in (
+        for key, is_set in (
             ("deletionProtection", service.deletion_protection is not None),
             ("ipv6", service.ipv6),
             ("subnet", service.subnet is not None),
             ("zones", bool(service.zones)),
         ):
-            if said:
+            if is_set:
                 yield Problem(
                     path=f"{path}.{key}",
                     value=None,

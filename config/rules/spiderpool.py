@@ -88,7 +88,7 @@ def _addresses(
     for place, text in enumerate(pool.addresses):
         where = f"{path}.addresses[{place}]"
         try:
-            found = numbers(text)
+            addresses = numbers(text)
         except ValueError as error:
             yield Problem(
                 path=where,
@@ -97,7 +97,7 @@ def _addresses(
                 remedy="Write an address, or the first and the last one with a hyphen.",
             )
             continue
-        for number in found:
+        for number in addresses:
             owner = taken.setdefault((pool.node, pool.interface, number), where)
             if owner != where:
                 yield Problem(

@@ -18,7 +18,7 @@ Their charts differ in version lines only, so that an upgrade between them chang
 """
 
 
-def chart_version_is_known(config: ClusterConfig) -> Iterator[Problem]:
+def chart_version_is_supported(config: ClusterConfig) -> Iterator[Problem]:
     """Values, CRDs and webhooks are those of the versions in the table."""
     version = config.spiderpool.chart.version
     if config.spiderpool.enabled and version not in SPIDERPOOL:
@@ -31,4 +31,4 @@ def chart_version_is_known(config: ClusterConfig) -> Iterator[Problem]:
         )
 
 
-RULES = (chart_version_is_known,)
+RULES = (chart_version_is_supported,)

@@ -19,7 +19,7 @@ from operations.engine.running import Runner
 from operations.engine.stack_file import Stack
 from operations.failure import ExitCode, OperationError
 from operations.terminal import console
-from planning.transitions.earlier import Made, StateResource, earlier_machines
+from planning.transitions.earlier import MachineSettings, StateResource, earlier_machines
 from planning.transitions.reading import EarlierRelease, Record, read_record
 
 APPLIED_PLAN = "spiderpool-alicloud:transition:AppliedPlan"
@@ -101,7 +101,7 @@ def applied(deployment: Mapping[str, Any]) -> Record | EarlierRelease:
     return EarlierRelease()
 
 
-def _machines(fleet: Mapping[str, Any], resources: Any) -> Mapping[str, Made]:  # noqa: ANN401 - JSON
+def _machines(fleet: Mapping[str, Any], resources: Any) -> Mapping[str, MachineSettings]:  # noqa: ANN401 - JSON
     """What the nodes are made from; `fleet` is named after the cluster."""
     cluster = str(fleet.get("urn", "")).rpartition("::")[2]
     return earlier_machines(

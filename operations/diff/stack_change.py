@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from ipaddress import IPv4Address
 from typing import Final
 
 from config.report import ConfigError
 from config.stackfile import read_text
 from planning.addresses.canonical import canonical_ranges
+from planning.addresses.pod_addresses import Counted
 from planning.model import ClusterPlan
 from planning.read import plan_from
 from planning.report import plan_document
@@ -199,8 +199,7 @@ def _interfaces(record_: Record) -> dict[str, Interface]:
 def _shown(interface: Interface | None) -> str:
     if interface is None:
         return ""
-    pods = canonical_ranges(IPv4Address(address) for address in interface.pods)
-    shown = ", ".join(pods) or (
-        f"{interface.count} of the cloud's choice" if interface.count else ""
-    )
+    shown = ", ".join(canonical_ranges(interface.pods.planned))
+    if isinstance(interface.pods, Counted) and interface.pods.count:
+        shown = f"{interface.pods.count} of the cloud's choice"
     return f"{interface.address} + {shown}" if shown else interface.address

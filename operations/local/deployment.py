@@ -16,6 +16,7 @@ import certifi
 from rich.console import Console
 
 from config.model import Profile
+from config.profiles import LOCAL_ENDPOINT
 from operations.engine.environment import (
     LOCAL_PASSPHRASE,
     env_file,
@@ -369,7 +370,7 @@ def _endpoint(plan: ClusterPlan) -> tuple[str, int]:
     if not host or not port.isdigit():
         raise OperationError(
             f"cloud.endpoint is {endpoint or 'not set'}; the local cloud needs a loopback address "
-            "with a port, as in 127.0.0.1:18443.",
+            f"with a port, as in {LOCAL_ENDPOINT}.",
             code=ExitCode.REFUSED,
         )
     return host, int(port)

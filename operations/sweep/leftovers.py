@@ -6,14 +6,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from config.facts.tags import TAG_CLUSTER, TAG_CONTROLLER, TAG_PROFILE
 from operations.sweep.cloud import Answer, Api, CloudError
 from operations.sweep.state import StackState
 from planning.model import ClusterPlan
-
-TAG_CLUSTER = "spiderpool-alicloud/cluster"
-TAG_PROFILE = "spiderpool-alicloud/profile"
-TAG_CONTROLLER = "ack.aliyun.com"
-"""The cloud controller writes the cluster's name into it, on everything that it makes."""
 
 BY_TAG = f"tag {TAG_CLUSTER}"
 BY_CONTROLLER = f"tag {TAG_CONTROLLER}"

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterable, Sequence
-from ipaddress import IPv4Network, ip_address
+from ipaddress import ip_address
 
+from config.facts.ranges import CLOUD_SERVICES
 from operations.verification.checks import Check, Needs, NotRun, Probe, Shell
 from operations.verification.objects import balancer_addresses
 from operations.verification.snapshot import Cluster, Object, Pod
 
 CLIENT, SERVER, SERVICE = "test-app-1", "test-app-2", ("default", "test-svc")
 _NO_APPS = NotRun(reason="no ready pods of the sample apps; write sampleApps.enabled: true")
-_LOAD_BALANCERS = IPv4Network("100.64.0.0/10")
 _PROTOCOL_PORT = "service.beta.kubernetes.io/alibaba-cloud-loadbalancer-protocol-port"
 
 Pairs = Callable[[Cluster], Iterable[tuple[Pod, str, str]]]
@@ -221,7 +221,7 @@ def _is_inside(seen: str, cluster: Cluster) -> bool:
     if seen in cluster.node_addresses.values():
         return True
     try:
-        return ip_address(seen) in _LOAD_BALANCERS
+        return ip_address(seen) in CLOUD_SERVICES
     except ValueError:
         return True
 

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from config.facts.nics import DEFAULT_POD_NIC
+
 Object = Mapping[str, Any]
 
 KINDS = "nodes,pods,services,spiderippools.spiderpool.spidernet.io"
@@ -14,7 +16,6 @@ KINDS = "nodes,pods,services,spiderippools.spiderpool.spidernet.io"
 
 _DEFAULT_NETWORK = "v1.multus-cni.io/default-network"
 _PREFIX = "ipvlan-"
-_DEFAULT_INTERFACE = "eth0"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,4 +123,4 @@ def _requests(spec: Object) -> Mapping[str, int]:
 
 def _interface(annotations: Mapping[str, str]) -> str:
     network = annotations.get(_DEFAULT_NETWORK, "").rpartition("/")[2]
-    return network.removeprefix(_PREFIX) or _DEFAULT_INTERFACE
+    return network.removeprefix(_PREFIX) or DEFAULT_POD_NIC

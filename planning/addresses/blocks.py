@@ -8,13 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 
-RESERVED_AT_END = 3
-"""The last three addresses of a vSwitch (Alibaba Cloud, "Create and manage a vSwitch")."""
-
-PREFIX_LENGTH = 28
-PREFIX_SIZE = 16
-"""Addresses in one IPv4 prefix of an ENI (Alibaba Cloud, "IP prefixes")."""
-
+from config.facts.reserved import PREFIX_SIZE, RESERVED_AT_END, RESERVED_AT_START
 
 LAST_ADDRESS = 2**32 - 1
 
@@ -53,7 +47,7 @@ def span_of(cidr: IPv4Network) -> Span:
 def usable(cidr: IPv4Network) -> Span:
     """What may be handed out: neither the network address nor the last three."""
     whole = span_of(cidr)
-    return Span(whole.first + 1, whole.last - RESERVED_AT_END)
+    return Span(whole.first + RESERVED_AT_START, whole.last - RESERVED_AT_END)
 
 
 def gateway(cidr: IPv4Network) -> IPv4Address:

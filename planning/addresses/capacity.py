@@ -15,16 +15,15 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Network
 
+from config.facts.nics import DEFAULT_POD_NIC
+from config.facts.reserved import PREFIX_SIZE
 from config.model import Role
 from config.report import Problem
-from planning.addresses.blocks import PREFIX_SIZE, usable
+from planning.addresses.blocks import usable
 from planning.addresses.canonical import expand
 from planning.cloud.load_balancers import gateways, taken_addresses
 from planning.model import ClusterPlan, InterfacePlan, NodePlan
 from planning.names import DOMAIN, IPV6, pool_name
-
-DEFAULT_INTERFACE = "eth0"
-"""Pods use it unless they ask for another one (`multus.multusCNI.defaultCniCRName`)."""
 
 ON_EVERY_NODE = ("kube-proxy", "spiderpool-agent")
 SOMEWHERE = ("spiderpool-controller",)
@@ -67,7 +66,7 @@ def pod_capacity(plan: ClusterPlan, node: NodePlan) -> int:
 
 
 def _pods_with_address(interfaces: Iterable[InterfacePlan], *, counted: bool) -> int:
-    return sum(i.pods.count for i in interfaces if counted or i.name == DEFAULT_INTERFACE)
+    return sum(i.pods.count for i in interfaces if counted or i.name == DEFAULT_POD_NIC)
 
 
 def address_resource(interface: str) -> str:

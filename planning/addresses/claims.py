@@ -37,7 +37,7 @@ def collisions(config: ClusterConfig, claims: Mapping[str, Sequence[Claim]]) -> 
         for subnet, spec in config.network.subnets.items()
         for zone, vswitch in spec.zones.items()
     }
-    said: set[tuple[str, ...]] = set()
+    reported: set[tuple[str, ...]] = set()
     for key, claimed in sorted(claims.items()):
         reserved = reservations.get(key)
         if reserved is not None:
@@ -45,8 +45,8 @@ def collisions(config: ClusterConfig, claims: Mapping[str, Sequence[Claim]]) -> 
             for claim in claimed:
                 wrong = not claim.span.within(span) if claim.prefix else claim.span.overlaps(span)
                 mark: tuple[str, ...] = ("reservation", key, claim.path)
-                if wrong and mark not in said:
-                    said.add(mark)
+                if wrong and mark not in reported:
+                    reported.add(mark)
                     yield _reservation(config, key, claim, span)
         ordered = sorted(claimed, key=lambda c: (c.span.first, c.span.last, c.path, c.node))
         widest: Claim | None = None
@@ -58,8 +58,8 @@ def collisions(config: ClusterConfig, claims: Mapping[str, Sequence[Claim]]) -> 
                 and not (claim.block is not None and claim.node == widest.node)
             ):
                 mark = _mark(widest, claim)
-                if mark not in said:
-                    said.add(mark)
+                if mark not in reported:
+                    reported.add(mark)
                     yield _collision(config, key, widest, claim)
             if widest is None or claim.span.last > widest.span.last:
                 widest = claim

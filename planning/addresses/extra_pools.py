@@ -1,4 +1,4 @@
-"""What is wrong with a configuration once every address is laid out."""
+"""Extra pools compared with the addresses that their nodes have."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ def extra_pools_lie_in_their_node(config: ClusterConfig, layout: Layout) -> Iter
         rest = left.setdefault(key, set(own))
         for place, text in enumerate(pool.addresses):
             try:
-                found = set(numbers(text))
+                addresses = set(numbers(text))
             except ValueError:
                 continue  # `config.rules` says so
-            rest -= found
-            if not found <= own:
+            rest -= addresses
+            if not addresses <= own:
                 shown = ", ".join(canonical_ranges(placed.pods.planned)) or "none"
                 yield Problem(
                     path=f"spiderpool.extraPools.{name}.addresses[{place}]",

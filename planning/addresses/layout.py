@@ -1,4 +1,4 @@
-"""Where every address of every NIC stands (docs/decisions/stable-ordinals.md).
+"""Places every address of every NIC (docs/decisions/stable-ordinals.md).
 
 A node owns one block in each subnet it uses: block `firstBlock + ordinal` of its zone's vSwitch,
 in blocks of its pool's size. The ENI's primary address is the block's first, pod addresses follow,
@@ -18,6 +18,7 @@ from ipaddress import IPv4Address, IPv4Network
 from itertools import count
 from typing import assert_never
 
+from config.facts.reserved import PREFIX_LENGTH, PREFIX_SIZE
 from config.members import Member, members_of
 from config.model import (
     AddressMode,
@@ -28,15 +29,7 @@ from config.model import (
     ZoneSubnetConfig,
 )
 from config.report import Problem
-from planning.addresses.blocks import (
-    PREFIX_LENGTH,
-    PREFIX_SIZE,
-    Span,
-    block,
-    prefixes_for,
-    span_of,
-    usable,
-)
+from planning.addresses.blocks import Span, block, prefixes_for, span_of, usable
 from planning.addresses.canonical import expand
 from planning.addresses.claims import Claim, collisions
 from planning.addresses.pod_addresses import Counted, Pinned, PodAddresses, Prefixes
@@ -323,7 +316,7 @@ class _Spot:
 
 def _explicit_pods(interface: InterfaceConfig, own: NodeInterfaceConfig) -> PodAddresses | None:
     """The addresses that the user wrote for one node; None when `config.rules` refuses them."""
-    texts = own.pod_addresses or ()
+    texts = own.pod_ranges or ()
     match interface.mode:
         case AddressMode.PINNED:
             try:

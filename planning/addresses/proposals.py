@@ -16,8 +16,8 @@ def first_block_proposals(config: ClusterConfig, missing: Iterable[str]) -> dict
     """A first block for each of these pools, none of them in the way of another pool."""
     proposals: dict[str, int] = {}
     for name in sorted(missing):
-        found = _free(config, name, proposals)
-        proposals[name] = found if found is not None else 1
+        first_block = _free(config, name, proposals)
+        proposals[name] = first_block if first_block is not None else 1
     return proposals
 
 
@@ -44,11 +44,11 @@ def _free(config: ClusterConfig, name: str, proposed: dict[str, int]) -> int | N
     while candidate <= highest:
         for cidr, spans in limits:
             start = int(cidr.network_address)
-            wanted = Span(
+            blocks = Span(
                 block(start, pool.block_size, candidate).first,
                 block(start, pool.block_size, candidate + span - 1).last,
             )
-            hit = max((s.last for s in spans if s.overlaps(wanted)), default=None)
+            hit = max((s.last for s in spans if s.overlaps(blocks)), default=None)
             if hit is not None:
                 candidate = (hit - start) // pool.block_size + 1
                 break

@@ -1,4 +1,6 @@
-"""The Alibaba Cloud Controller Manager by our own manifest (decision D7).
+"""The Alibaba Cloud Controller Manager by our own manifest.
+
+docs/decisions/cloud-controller-manifest.md has the reasons.
 
 Upstream's manifests select a label that kubeadm no longer sets and grant more than v2.14 uses.
 Routes are off from the first start: pods have VPC addresses, and a route controller would mark
@@ -12,8 +14,8 @@ from collections.abc import Mapping
 from hashlib import sha256
 from typing import Final
 
+from config.facts.nics import PRIMARY_NIC
 from planning.model import ClusterPlan
-from planning.nodes.endpoint import PRIMARY_NIC
 
 NAME: Final = "cloud-controller-manager"
 NAMESPACE: Final = "kube-system"
@@ -156,13 +158,12 @@ def ram_trust_policy() -> Object:
     }
 
 
-def ram_policy(plan: ClusterPlan) -> Object:
+def ram_policy() -> Object:
     """What the controller may do, derived from the calls of v2.14's node, service and nlb parts.
 
     Not among them: routes, ENI attributes (`--skip-disable-source-dest-check`), and all that
     changes security groups, which only an NLB's `loadBalancerSourceRanges` needs.
     """
-    del plan
     return {
         "Version": "1",
         "Statement": [

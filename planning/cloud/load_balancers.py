@@ -32,9 +32,6 @@ Kind = Literal["NAT gateway", "CLB", "NLB"]
 ADDRESSES: Final[Mapping[Kind, int]] = {"NAT gateway": 1, "CLB": 1, "NLB": 3}
 """Addresses of each vSwitch that one of the kind takes."""
 
-NODE_PORTS: Final = "30000/32767"
-"""The API server's default range, which this program leaves as it is."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Gateway:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from config.facts.nics import PRIMARY_NIC, SECOND_NIC
 from config.model import TolerationConfig
 from planning.model import ClusterPlan
 from planning.names import multus_name
@@ -21,11 +22,11 @@ SERVER: Final = "test-app-2"
 SERVICE: Final = "test-svc"
 """ClusterIP before `SERVER`."""
 SERVER_PORT: Final = 80
-INTERFACES: Final[Mapping[str, str]] = {CLIENT: "eth0", SERVER: "eth1"}
+INTERFACES: Final[Mapping[str, str]] = {CLIENT: PRIMARY_NIC, SERVER: SECOND_NIC}
 """App → the NIC that its pods use."""
 
 _DEFAULT_NETWORK: Final = "v1.multus-cni.io/default-network"
-_UNTIL_TOLD: Final = ["sh", "-c", "trap exit TERM; while :; do sleep 3600 & wait; done"]
+_UNTIL_SIGTERM: Final = ["sh", "-c", "trap exit TERM; while :; do sleep 3600 & wait; done"]
 """The guide's `sleep 3600` ends its pod every hour, and hears no SIGTERM as process 1."""
 
 Object = dict[str, object]
@@ -36,7 +37,7 @@ def manifests(plan: ClusterPlan) -> Mapping[str, Object]:
     apps = plan.sample_apps
     if not apps.enabled:
         return {}
-    client: Object = {"image": _image(plan, apps.client_image), "command": _UNTIL_TOLD}
+    client: Object = {"image": _image(plan, apps.client_image), "command": _UNTIL_SIGTERM}
     server: Object = {"image": _image(plan, apps.server_image)}
     return {
         CLIENT: _daemon_set(plan, CLIENT, client),
@@ -120,9 +121,13 @@ def _nodes_with_addresses(plan: ClusterPlan, interface: str) -> list[str] | None
     return sorted(having.values())
 
 
-def _toleration(said: TolerationConfig) -> Object:
-    toleration: Object = {"operator": "Exists" if said.value is None else "Equal"}
-    for key, value in (("key", said.key), ("value", said.value), ("effect", said.effect)):
+def _toleration(configured: TolerationConfig) -> Object:
+    toleration: Object = {"operator": "Exists" if configured.value is None else "Equal"}
+    for key, value in (
+        ("key", configured.key),
+        ("value", configured.value),
+        ("effect", configured.effect),
+    ):
         if value:
             toleration[key] = value
     return toleration

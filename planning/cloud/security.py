@@ -16,15 +16,16 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network
 from typing import Final, Literal
 
+from config.facts.ports import API_SERVER, NODE_PORTS
+from config.facts.ranges import EVERYWHERE
 from config.model import ServiceConfig
 from config.report import Problem
-from planning.cloud.load_balancers import NODE_PORTS, nlb_sources
+from planning.cloud.load_balancers import nlb_sources
 from planning.model import ClusterPlan
 from planning.names import cidr_slug
 
-EVERYWHERE: Final = IPv4Network("0.0.0.0/0")
-
-_API: Final = "6443/6443"
+_API: Final = f"{API_SERVER}/{API_SERVER}"
+_NODE_PORTS: Final = "/".join(map(str, NODE_PORTS))
 _ALL_PORTS: Final = "-1/-1"
 
 Protocol = Literal["tcp", "udp", "icmp", "all"]
@@ -90,10 +91,10 @@ def equal_rules(plan: ClusterPlan) -> Iterator[Problem]:
     AuthorizeSecurityGroup answers a rule that exists already with success and makes none; protocol,
     ports, direction and the other side make a rule, its description does not.
     """
-    known: dict[tuple[str, str, str, IPv4Network], SecurityRule] = {}
+    rules: dict[tuple[str, str, str, IPv4Network], SecurityRule] = {}
     for rule in security_rules(plan).values():
         key = (rule.direction, rule.protocol, rule.port_range, rule.cidr)
-        other = known.setdefault(key, rule)
+        other = rules.setdefault(key, rule)
         if other is rule:
             continue
         # The user can take out a rule of network.ingress, but not what the cluster needs.
@@ -158,7 +159,7 @@ def _backends(plan: ClusterPlan, service: ServiceConfig) -> Iterator[tuple[Proto
     eni = (service.backend_type or plan.cloud_controller.backend_type) == "eni"
     for port in service.ports.values():
         target = port.target_port or port.port
-        ports = f"{target}/{target}" if eni else NODE_PORTS
+        ports = f"{target}/{target}" if eni else _NODE_PORTS
         yield "tcp", ports
         if port.protocol == "udp":
             yield "udp", ports

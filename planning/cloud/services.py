@@ -1,6 +1,6 @@
 """LoadBalancer services as the cloud controller reads them (v2.14.0: `reconcile/annotation`).
 
-What can be wrong with a service is in `config.rules.services`; here it is right already.
+`config.rules.services` has refused every wrong service before.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Object = dict[str, object]
 
 @dataclass(frozen=True, kw_only=True)
 class PlacementPlan:
-    """The annotation that says in which vSwitches a load balancer stands, by their keys."""
+    """The annotation that places a load balancer in vSwitches, by their keys."""
 
     annotation: str
     vswitches: tuple[tuple[str, str], ...]
@@ -98,7 +98,7 @@ def replaced_on_changes(service: ServiceConfig) -> list[str]:
 
 
 def _annotations(plan: ClusterPlan, service: ServiceConfig) -> dict[str, str]:
-    said = dict(service.annotations)
+    annotations = dict(service.annotations)
     short = dict(_own_load_balancer(plan, service) if service.id is None else _existing(service))
     layer7 = [
         f"{port.protocol}:{port.port}"
@@ -110,24 +110,24 @@ def _annotations(plan: ClusterPlan, service: ServiceConfig) -> dict[str, str]:
     if service.certificate_id is not None:
         short["cert-id"] = service.certificate_id
     scheduler = f"{PREFIX}scheduler"
-    if service.external_traffic_policy == "Local" and scheduler not in said:
+    if service.external_traffic_policy == "Local" and scheduler not in annotations:
         # A node's weight is the number of its pods; the default, rr, knows no weights.
         short["scheduler"] = "wrr"
-    said |= {f"{PREFIX}{key}": value for key, value in short.items()}
+    annotations |= {f"{PREFIX}{key}": value for key, value in short.items()}
     if service.backend_type is not None:
-        said[_BACKEND_TYPE] = service.backend_type
+        annotations[_BACKEND_TYPE] = service.backend_type
     if not service.wait:
-        said[_SKIP_AWAIT] = "true"
-    return dict(sorted(said.items()))
+        annotations[_SKIP_AWAIT] = "true"
+    return dict(sorted(annotations.items()))
 
 
 def _own_load_balancer(plan: ClusterPlan, service: ServiceConfig) -> dict[str, str]:
     annotations: dict[str, str] = {"address-type": service.address_type}
     if service.load_balancer == "clb":
-        said = service.deletion_protection
+        protection = service.deletion_protection
         # The controller itself switches it off before it deletes. An NLB always has it.
         annotations["delete-protection"] = (
-            "on" if (plan.protect if said is None else said) else "off"
+            "on" if (plan.protect if protection is None else protection) else "off"
         )
     if service.ipv6:
         # The Service is IPv4, and so are its backends: no backend-ip-version, or they would be put

@@ -10,13 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from ipaddress import IPv4Network
-from typing import Final
 
+from config.facts.nics import PRIMARY_NIC
+from config.facts.ports import API_SERVER
 from planning.model import ClusterPlan, NodePlan
 from planning.names import cidr_slug
-
-API_PORT: Final = 6443
-PRIMARY_NIC: Final = "eth0"
 
 
 def endpoint_name(plan: ClusterPlan) -> str:
@@ -45,7 +43,7 @@ def admitted(plan: ClusterPlan) -> Mapping[str, IPv4Network]:
 
 def control_plane_endpoint(plan: ClusterPlan) -> str:
     """What kubeadm calls `controlPlaneEndpoint`: name and port, the same on every node."""
-    return f"{endpoint_name(plan)}:{API_PORT}"
+    return f"{endpoint_name(plan)}:{API_SERVER}"
 
 
 def private_address(node: NodePlan) -> str:

@@ -12,16 +12,16 @@ from collections.abc import Mapping
 from ipaddress import IPv6Network
 from typing import Final
 
+from config.facts.nics import PRIMARY_NIC, SECOND_NIC
 from planning.addresses.ipv6 import gateway as ipv6_gateway
 from planning.addresses.ipv6 import twin
 from planning.document import yaml_text
 from planning.model import ClusterPlan, NodePlan
-from planning.nodes.endpoint import PRIMARY_NIC
 
 RULE_PRIORITY: Final = 2000
 """Behind the coordinator's 1000: traffic to the node's own pods must find its rules first."""
 
-_TABLES: Final = {"eth0": 101, "eth1": 102}
+_TABLES: Final = {PRIMARY_NIC: 101, SECOND_NIC: 102}
 _NAME_SERVERS: Final = ("100.100.2.136", "100.100.2.138")
 """Alibaba Cloud's resolvers inside every VPC."""
 

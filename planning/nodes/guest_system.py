@@ -88,19 +88,19 @@ def repositories(plan: ClusterPlan) -> dict[str, str]:
 
 def signing_keys(plan: ClusterPlan) -> dict[str, str]:
     """Where each repository publishes the key that signs it."""
-    found = repositories(plan)
-    return {"kubernetes": found["kubernetes"] + "Release.key", "docker": found["docker"] + "/gpg"}
+    urls = repositories(plan)
+    return {"kubernetes": urls["kubernetes"] + "Release.key", "docker": urls["docker"] + "/gpg"}
 
 
 def apt_files(plan: ClusterPlan) -> dict[str, str]:
     """The sources, and the pins that hold the exact versions."""
-    found = repositories(plan)
+    urls = repositories(plan)
     version = plan.kubernetes.version
     return {
         "/etc/apt/sources.list.d/spiderpool.sources": "\n".join(
             (
-                _source(found["kubernetes"], suite="/", components=None, key="kubernetes"),
-                _source(found["docker"], suite="noble", components="stable", key="docker"),
+                _source(urls["kubernetes"], suite="/", components=None, key="kubernetes"),
+                _source(urls["docker"], suite="noble", components="stable", key="docker"),
             )
         ),
         "/etc/apt/preferences.d/spiderpool": (

@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 from typing import Final
 
+from config.facts.ports import API_SERVER
 from config.model import Role
 from planning.document import yaml_text
 from planning.model import ClusterPlan, NodePlan
@@ -58,7 +59,7 @@ def init_documents(
                 "ttl": "0s",
             }
         ],
-        "localAPIEndpoint": {"advertiseAddress": private_address(node), "bindPort": 6443},
+        "localAPIEndpoint": {"advertiseAddress": private_address(node), "bindPort": API_SERVER},
         "nodeRegistration": _node_registration(node),
         "timeouts": {"controlPlaneComponentHealthCheck": "10m0s", "kubernetesAPICall": "3m0s"},
     }
@@ -93,7 +94,7 @@ def join_documents(plan: ClusterPlan, node: NodePlan, *, secrets: ClusterSecrets
     }
     if node.role is Role.CONTROL_PLANE:
         join["controlPlane"] = {
-            "localAPIEndpoint": {"advertiseAddress": private_address(node), "bindPort": 6443}
+            "localAPIEndpoint": {"advertiseAddress": private_address(node), "bindPort": API_SERVER}
         }
     return yaml_text(join)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from base64 import b64encode
 
+from config.facts.ports import API_SERVER
 from planning.document import yaml_text
 from planning.model import ClusterPlan
-from planning.nodes.endpoint import API_PORT
 from planning.nodes.secrets import ClusterSecrets
 
 
@@ -28,7 +28,7 @@ def kubeconfig(plan: ClusterPlan, *, secrets: ClusterSecrets, server_address: st
                 {
                     "name": plan.name,
                     "cluster": {
-                        "server": f"https://{server_address}:{API_PORT}",
+                        "server": f"https://{server_address}:{API_SERVER}",
                         "certificate-authority-data": _encoded(secrets.ca.certificate),
                     },
                 }

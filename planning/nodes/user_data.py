@@ -251,13 +251,13 @@ def _pki(secrets: ClusterSecrets) -> list[_File]:
         "front-proxy-ca": secrets.front_proxy_ca,
         "etcd/ca": secrets.etcd_ca,
     }
-    found: list[_File] = []
+    files: list[_File] = []
     for name, pair in pairs.items():
-        found.append((f"{PKI}/{name}.crt", pair.certificate, _PUBLIC))
-        found.append((f"{PKI}/{name}.key", pair.key, _PRIVATE))
-    found.append((f"{PKI}/sa.key", secrets.service_account_key, _PRIVATE))
-    found.append((f"{PKI}/sa.pub", secrets.service_account_public_key, _PUBLIC))
-    return found
+        files.append((f"{PKI}/{name}.crt", pair.certificate, _PUBLIC))
+        files.append((f"{PKI}/{name}.key", pair.key, _PRIVATE))
+    files.append((f"{PKI}/sa.key", secrets.service_account_key, _PRIVATE))
+    files.append((f"{PKI}/sa.pub", secrets.service_account_public_key, _PUBLIC))
+    return files
 
 
 def _too_large(node: NodePlan, size: int) -> Problem:

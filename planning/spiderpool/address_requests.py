@@ -21,7 +21,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from planning.addresses.capacity import DEFAULT_INTERFACE, address_resource
+from config.facts.nics import DEFAULT_POD_NIC
+from planning.addresses.capacity import address_resource
 from planning.model import AddressCounting, ClusterPlan
 from planning.names import DOMAIN, SPIDERPOOL_NAMESPACE, multus_name
 
@@ -130,7 +131,7 @@ def _validating(interfaces: Sequence[str]) -> Manifest:
         "matchConditions": _on_pod_network(),
         "variables": [
             *_annotations(),
-            _variable("network", _text(DEFAULT_INTERFACE)),
+            _variable("network", _text(DEFAULT_POD_NIC)),
             *_references(),
             *_needs(interfaces),
             _variable(
@@ -156,7 +157,7 @@ def _validating(interfaces: Sequence[str]) -> Manifest:
                 "created. Create another pod.",
             },
             {
-                "expression": f"!variables.created || {label}.orValue({_text(DEFAULT_INTERFACE)}) "
+                "expression": f"!variables.created || {label}.orValue({_text(DEFAULT_POD_NIC)}) "
                 f"in [{names}]",
                 "message": f"The label {NETWORK_LABEL} of the namespace names no NIC of this "
                 f"cluster. Write one of {', '.join(interfaces)}.",
@@ -209,7 +210,7 @@ def _choice(interfaces: Sequence[str], counting: AddressCounting) -> list[Manife
     label = f"namespaceObject.metadata.?labels[?{_text(NETWORK_LABEL)}].orValue('')"
     names = ", ".join(_text(name) for name in interfaces)
     chosen = [_variable("label", label)]
-    default = _text(DEFAULT_INTERFACE)
+    default = _text(DEFAULT_POD_NIC)
     if len(counting.shares) > 1:
         named_by_namespace = (
             f"namespaceObject.metadata.?annotations[?{_text(_NAMED_POOL_OF_NAMESPACE)}]"
@@ -341,7 +342,7 @@ def _asks_for_all(interface: str) -> Manifest:
 def _patch(interfaces: Sequence[str]) -> str:
     """CEL for the JSON patch: the network, where it is not the default one, and the requests."""
     written = (
-        f"variables.defaultText != '' || variables.network == {_text(DEFAULT_INTERFACE)} ? [] : "
+        f"variables.defaultText != '' || variables.network == {_text(DEFAULT_POD_NIC)} ? [] : "
         "(has(object.metadata.annotations) ? [] : "
         "[JSONPatch{op: 'add', path: '/metadata/annotations', value: {}}]) + "
         "[JSONPatch{op: 'add', path: '/metadata/annotations/' + "

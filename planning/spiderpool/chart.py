@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from ipaddress import IPv6Network
 from typing import Final
 
+from config.facts.ranges import LINK_LOCAL
+from config.profiles import merge
 from config.report import ConfigError
 from planning.addresses.ipv6 import gateway as ipv6_gateway
 from planning.model import ClusterPlan, IPPoolPlan
@@ -42,8 +44,8 @@ def chart_values(plan: ClusterPlan, *, secrets: ClusterSecrets | None) -> Values
     tls: Values = {"method": "provided"}
     if secrets is not None:
         tls["provided"] = webhook_certificates(secrets)
-    values = _merged(_merged(_defaults(plan), plan.spiderpool.values), fixed_values(plan))
-    return _merged(values, {"spiderpoolController": {"tls": tls}})
+    values = merge(merge(_defaults(plan), plan.spiderpool.values), fixed_values(plan))
+    return merge(values, {"spiderpoolController": {"tls": tls}})
 
 
 def webhook_certificates(secrets: ClusterSecrets) -> dict[str, str]:
@@ -114,7 +116,7 @@ def coordinator_spec(plan: ClusterPlan) -> Values:
     return {
         "mode": "auto",
         "podCIDRType": "none",
-        "hijackCIDR": ["169.254.0.0/16"],
+        "hijackCIDR": [str(LINK_LOCAL)],
         "tunePodRoutes": True,
         **{field: own[field] for field in COORDINATOR_FIELDS if field in own},
     }
@@ -147,18 +149,6 @@ def _defaults(plan: ClusterPlan) -> Values:
         "sriov": {"install": False},
         "grafanaDashboard": {"install": False},
     }
-
-
-def _merged(under: Mapping[str, object], over: Mapping[str, object]) -> Values:
-    """`over` laid over `under`; maps are merged, everything else replaced."""
-    merged = dict(under)
-    for key, value in over.items():
-        below = merged.get(key)
-        if isinstance(value, Mapping) and isinstance(below, Mapping):
-            merged[key] = _merged(below, value)
-        else:
-            merged[key] = value
-    return merged
 
 
 def _encoded(pem: str) -> str:

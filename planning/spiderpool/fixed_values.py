@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+from config.facts.nics import DEFAULT_POD_NIC
 from planning.model import ClusterPlan
 from planning.names import multus_config_name
 
 COORDINATOR_NAME: Final = "default"
 """The one SpiderCoordinator: agents take the first of the list, the controller this name."""
-DEFAULT_INTERFACE: Final = "eth0"
 CHINA_REGISTRY: Final = "ghcr.m.daocloud.io"
 
 Path = tuple[str, ...]
@@ -110,7 +110,7 @@ def fixed_values(plan: ClusterPlan) -> dict[str, object]:
             "multusCNI": {
                 "install": True,
                 "uninstall": False,
-                "defaultCniCRName": multus_config_name(DEFAULT_INTERFACE),
+                "defaultCniCRName": multus_config_name(DEFAULT_POD_NIC),
             },
         },
         "plugins": {"installCNI": plan.spiderpool.install_cni},

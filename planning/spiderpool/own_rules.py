@@ -29,7 +29,7 @@ def own_problems(spec: Spec) -> Iterator[Problem]:
                 yield problem(
                     f"{field}[{place}]",
                     entry,
-                    "the range is written backwards: Spiderpool takes it, and gives no address.",
+                    "The range is written backwards: Spiderpool takes it, and gives no address.",
                     "Write the lower address first.",
                 )
     written = (
@@ -43,7 +43,7 @@ def own_problems(spec: Spec) -> Iterator[Problem]:
             yield problem(
                 "ips",
                 text,
-                "this is an IPv4 address in IPv6 spelling, which Go and Python read differently.",
+                "This is an IPv4 address in IPv6 spelling, which Go and Python read differently.",
                 "Write it as IPv4.",
             )
     yield from _own_gateway_rule(spec)
@@ -53,7 +53,7 @@ def own_problems(spec: Spec) -> Iterator[Problem]:
             yield problem(
                 f"routes[{place}].dst",
                 str(route["dst"]),
-                "this is the default route, however it is written.",
+                "This is the default route, however it is written.",
                 "Take it out; the gateway is the default route.",
             )
     if _size(spec) > LARGEST:
@@ -75,7 +75,7 @@ def _own_gateway_rule(spec: Spec) -> Iterator[Problem]:
             yield problem(
                 f"ips[{place}]",
                 entry,
-                f"this is the gateway {spec['gateway']}, written another way.",
+                f"This is the gateway {spec['gateway']}, written another way.",
                 "Take it out.",
             )
 

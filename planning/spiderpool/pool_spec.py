@@ -1,4 +1,4 @@
-"""The fields of a SpiderIPPool's spec, read without trust: what they are, or nothing."""
+"""Readers for the fields of a SpiderIPPool's spec; a field of the wrong type reads as absent."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ class Range:
 
 def address_of(text: str) -> Address | None:
     """An address as the webhook reads it: none in IPv4-mapped spelling."""
-    found = parsed(text)
-    return None if _is_mapped(found) else found
+    address = parsed(text)
+    return None if _is_mapped(address) else address
 
 
 def _is_mapped(address: Address | None) -> bool:

@@ -30,17 +30,17 @@ def ip_pools(
             pool = _pool(config, network, node, interface, name=name, addresses=addresses)
             for each in _with_ipv6(pool, network, addresses, pool_name(node.name, nic, IPV6)):
                 pools[each.name] = each
-    for name, wanted in config.spiderpool.extra_pools.items():
-        owner = nodes.get(wanted.node)
-        wanted_nic = owner.interfaces.get(wanted.interface) if owner is not None else None
-        if owner is None or wanted_nic is None:
+    for name, extra_pool in config.spiderpool.extra_pools.items():
+        owner = nodes.get(extra_pool.node)
+        pool_nic = owner.interfaces.get(extra_pool.interface) if owner is not None else None
+        if owner is None or pool_nic is None:
             continue  # only in a plan that is refused
-        addresses = expand(wanted.addresses)
-        pool = _pool(config, network, owner, wanted_nic, name=name, addresses=addresses)
+        addresses = expand(extra_pool.addresses)
+        pool = _pool(config, network, owner, pool_nic, name=name, addresses=addresses)
         pool = replace(
             pool,
-            namespaces=tuple(sorted(wanted.namespaces)),
-            pod_labels=dict(sorted(wanted.pod_labels.items())) or None,
+            namespaces=tuple(sorted(extra_pool.namespaces)),
+            pod_labels=dict(sorted(extra_pool.pod_labels.items())) or None,
         )
         for each in _with_ipv6(pool, network, addresses, f"{name}-v6"):
             pools[each.name] = each

@@ -34,10 +34,10 @@ def value_problems(plan: ClusterPlan) -> tuple[Problem, ...]:
     """Everything that is wrong with the user's values; empty when there is nothing."""
     values = plan.spiderpool.values
     problems = [*_contradictions(plan), *_without_effect(values)]
-    told = {problem.path for problem in problems}
-    problems += [p for p in _strange(values) if p.path not in told]
-    told |= {problem.path for problem in problems}
-    return (*problems, *(p for p in _coordinator(plan) if p.path not in told))
+    reported = {problem.path for problem in problems}
+    problems += [p for p in _strange(values) if p.path not in reported]
+    reported |= {problem.path for problem in problems}
+    return (*problems, *(p for p in _coordinator(plan) if p.path not in reported))
 
 
 def _contradictions(plan: ClusterPlan) -> Iterator[Problem]:

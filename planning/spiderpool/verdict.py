@@ -21,7 +21,7 @@ from itertools import pairwise
 from config.report import Problem
 from planning.spiderpool.own_rules import own_problems
 from planning.spiderpool.pool_spec import Range, Spec, problem
-from planning.spiderpool.webhook_rules import held_by, overlap_problem, webhook_problems
+from planning.spiderpool.webhook_rules import overlap_problem, subnet_and_ranges, webhook_problems
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,8 +63,8 @@ def pools_problems(specs: Mapping[str, Spec], *, ipv6: bool = True) -> tuple[Pro
         verdict = judge(spec, others={}, ipv6=ipv6)
         problems += [_under(name, p) for p in (*verdict.webhook, *verdict.ours)]
         if verdict.accepted:
-            subnet, held = held_by(spec, ipv6=ipv6)
-            lots.setdefault(str(subnet), []).extend((held_range, name) for held_range in held)
+            subnet, ranges = subnet_and_ranges(spec, ipv6=ipv6)
+            lots.setdefault(str(subnet), []).extend((range_, name) for range_ in ranges)
     for lot in lots.values():
         ordered = sorted(lot, key=lambda entry: (entry[0].first, entry[0].last, entry[1]))
         for (low, one), (high, other) in pairwise(ordered):

@@ -54,7 +54,7 @@ def webhook_problems(spec: Spec, *, others: Mapping[str, Spec], ipv6: bool) -> t
     return (*problems, *_pod_affinity(spec.get("podAffinity")))
 
 
-def held_by(spec: Spec, *, ipv6: bool) -> tuple[Network, Sequence[Range]]:
+def subnet_and_ranges(spec: Spec, *, ipv6: bool) -> tuple[Network, Sequence[Range]]:
     """Subnet and addresses of a pool that the webhook accepts."""
     _, subnet = _subnet(spec, ipv6=ipv6)
     return subnet, _addresses(spec, subnet)
@@ -65,7 +65,7 @@ def overlap_problem(name: str, ranges: Sequence[str]) -> Problem:
     return problem(
         "ips",
         ", ".join(ranges),
-        f"pool {name} has these addresses, and one address serves one pod.",
+        f"Pool {name} has these addresses, and one address serves one pod.",
         "Give each pool addresses of its own.",
     )
 
@@ -83,27 +83,27 @@ def _refused(path: str, value: object, rule: str, remedy: str) -> _RefusedError:
 
 
 def _subnet(spec: Spec, *, ipv6: bool) -> tuple[int, Network]:
-    text, said = str(spec["subnet"]), spec.get("ipVersion")
-    found = network_of(text)
-    if said is not None and said not in _VERSIONS:
-        raise _refused("ipVersion", said, "an IP version is 4 or 6.", "Leave it out.")
-    if found is None or (said is not None and found.version != said):
+    text, version = str(spec["subnet"]), spec.get("ipVersion")
+    network = network_of(text)
+    if version is not None and version not in _VERSIONS:
+        raise _refused("ipVersion", version, "An IP version is 4 or 6.", "Leave it out.")
+    if network is None or (version is not None and network.version != version):
         raise _refused(
             "subnet",
             text,
-            "a subnet is one CIDR block of the pool's IP version.",
+            "A subnet is one CIDR block of the pool's IP version.",
             "Write the vSwitch's CIDR block, and leave ipVersion out.",
         )
-    if found.version == IPV6 and not ipv6:
+    if network.version == IPV6 and not ipv6:
         raise _refused(
             "subnet",
             text,
             "IPv6 is off in this cluster's Spiderpool.",
-            "Say network.ipv6.enabled: true, or write an IPv4 pool.",
+            "Write network.ipv6.enabled: true, or write an IPv4 pool.",
         )
-    if str(found) != text:
+    if str(network) != text:
         raise _refused(
-            "subnet", text, "a subnet is written without host bits, shortest.", f"Write {found}."
+            "subnet", text, "A subnet is written without host bits, shortest.", f"Write {network}."
         )
     if text.startswith(":"):
         raise _refused(
@@ -112,7 +112,7 @@ def _subnet(spec: Spec, *, ipv6: bool) -> tuple[int, Network]:
             "Spiderpool makes a label of it, and a label begins with a letter or digit.",
             "Use a range of the VPC.",
         )
-    return found.version, found
+    return network.version, network
 
 
 def _apart_from_other_subnets(version: int, subnet: Network, others: Mapping[str, Spec]) -> None:
@@ -126,7 +126,7 @@ def _apart_from_other_subnets(version: int, subnet: Network, others: Mapping[str
             raise _refused(
                 "subnet",
                 subnet,
-                f"it overlaps with subnet {other} of pool {name}.",
+                f"It overlaps with subnet {other} of pool {name}.",
                 "Write one exact CIDR block for each vSwitch in all of its pools.",
             )
 
@@ -137,14 +137,14 @@ def _mutated(spec: Spec, version: int) -> Spec:
     for field in ("ips", "excludeIPs"):
         entries = texts(spec.get(field))
         if len(entries) > 1:
-            merged = _merged(entries, version)
-            if merged is None:
+            sorted_ranges = _sorted_ranges(entries, version)
+            if sorted_ranges is None:
                 break  # its error ends the mutation, and only a log says so
-            changed[field] = merged
+            changed[field] = sorted_ranges
     return changed
 
 
-def _merged(entries: Sequence[str], version: int) -> list[str] | None:
+def _sorted_ranges(entries: Sequence[str], version: int) -> list[str] | None:
     numbers: set[int] = set()
     for entry in entries:
         ends = [address_of(part) for part in entry.split("-")]
@@ -162,20 +162,22 @@ def _merged(entries: Sequence[str], version: int) -> list[str] | None:
 
 def _addresses(spec: Spec, subnet: Network) -> list[Range]:
     """The pool's ranges without the excluded ones; refuses a range outside the subnet."""
-    held: list[Range] = []
+    ranges: list[Range] = []
     for place, entry in enumerate(texts(spec.get("ips"))):
-        found = _range(f"ips[{place}]", entry, subnet)
-        if found.first > found.last:
-            found = Range(entry, found.last, found.first)
-        if any(found.first <= other.last and other.first <= found.last for other in held):
+        entry_range = _range(f"ips[{place}]", entry, subnet)
+        if entry_range.first > entry_range.last:
+            entry_range = Range(entry, entry_range.last, entry_range.first)
+        if any(
+            entry_range.first <= other.last and other.first <= entry_range.last for other in ranges
+        ):
             raise _refused(
-                f"ips[{place}]", entry, "it overlaps with an entry before it.", "Take it out."
+                f"ips[{place}]", entry, "It overlaps with an entry before it.", "Take it out."
             )
-        held.append(found)
+        ranges.append(entry_range)
     for place, entry in enumerate(texts(spec.get("excludeIPs"))):
         gone = _range(f"excludeIPs[{place}]", entry, subnet)
-        held = [piece for own in held for piece in _without(own, gone)]
-    return held
+        ranges = [piece for own in ranges for piece in _without(own, gone)]
+    return ranges
 
 
 def _without(own: Range, gone: Range) -> Iterator[Range]:
@@ -194,7 +196,7 @@ def _range(path: str, entry: str, subnet: Network) -> Range:
         raise _refused(
             path,
             entry,
-            f"an entry is an address or a range a-b, within {subnet}, without spaces.",
+            f"An entry is an address or a range a-b, within {subnet}, without spaces.",
             "Write addresses of the vSwitch, as 172.31.199.185-172.31.199.189.",
         )
     first, last = (int(a) for a in (ends[0], ends[-1]) if a is not None)
@@ -202,7 +204,7 @@ def _range(path: str, entry: str, subnet: Network) -> Range:
 
 
 def _apart_from_other_pools(
-    held: Sequence[Range], subnet: Network, others: Mapping[str, Spec]
+    ranges: Sequence[Range], subnet: Network, others: Mapping[str, Spec]
 ) -> None:
     for name, spec in others.items():
         if spec["subnet"] != str(subnet):
@@ -210,7 +212,7 @@ def _apart_from_other_pools(
         theirs = _addresses(_mutated(spec, subnet.version), subnet)
         both = [
             other.text
-            for own in held
+            for own in ranges
             for other in theirs
             if own.first <= other.last and other.first <= own.last
         ]
@@ -227,7 +229,7 @@ def _gateway(spec: Spec, version: int, subnet: Network) -> None:
         raise _refused(
             "gateway",
             text,
-            f"a gateway is an address of {subnet}; link-local ones are none.",
+            f"A gateway is an address of {subnet}; link-local ones are none.",
             "Write the vSwitch's gateway, its third address from the end.",
         )
     if any(_spells(entry, str(text), address) for entry in texts(spec.get("excludeIPs"))):
@@ -237,7 +239,7 @@ def _gateway(spec: Spec, version: int, subnet: Network) -> None:
             raise _refused(
                 f"ips[{place}]",
                 entry,
-                f"it holds the gateway {text}, which no pod can have.",
+                f"It holds the gateway {text}, which no pod can have.",
                 "Take it out, or write it in excludeIPs.",
             )
 
@@ -262,7 +264,7 @@ def _routes(spec: Spec, version: int, subnet: Network) -> None:
             raise _refused(
                 f"{path}.dst",
                 dst,
-                "the default route is the gateway, and a destination has one route.",
+                "The default route is the gateway, and a destination has one route.",
                 "Take it out.",
             )
         seen.add(dst)
@@ -270,14 +272,14 @@ def _routes(spec: Spec, version: int, subnet: Network) -> None:
             raise _refused(
                 f"{path}.dst",
                 dst,
-                f"a destination is a CIDR block of IPv{version}.",
+                f"A destination is a CIDR block of IPv{version}.",
                 "Write one, as 10.0.0.0/8.",
             )
         if address is None or address.version != version or address not in subnet:
             raise _refused(
                 f"{path}.gw",
                 gw,
-                f"a route leaves by an address of {subnet}.",
+                f"A route leaves by an address of {subnet}.",
                 "Write an address of the vSwitch.",
             )
 
@@ -289,7 +291,7 @@ def _pod_affinity(selector: object) -> Iterator[Problem]:
     expressions = maps(selector.get("matchExpressions"))
     if not labels and not expressions:
         yield problem(
-            "podAffinity", None, "an empty selector selects nothing.", "Leave podAffinity out."
+            "podAffinity", None, "An empty selector selects nothing.", "Leave podAffinity out."
         )
     for key, value in labels.items():
         yield from _label("podAffinity.matchLabels", str(key), (str(value),))
@@ -315,9 +317,9 @@ def _label(path: str, key: str, values: Sequence[str]) -> Iterator[Problem]:
     if slash:
         good = good and len(domain) <= _LONGEST_DOMAIN and bool(_DOMAIN.fullmatch(domain))
     if not good:
-        yield problem(path, key, "this is no label's key.", "Write name or domain/name.")
+        yield problem(path, key, "Not a valid label key.", "Write name or domain/name.")
     for value in values:
         if not _LABEL.fullmatch(value):
             yield problem(
-                path, value, "this is no label's value.", "Write up to 63 letters, digits, -_."
+                path, value, "Not a valid label value.", "Write up to 63 letters, digits, -_."
             )

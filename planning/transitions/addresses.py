@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Final
 
+from config.facts.nics import DEFAULT_POD_NIC
 from config.ranges import expand
 from planning.addresses.canonical import canonical_ranges
 from planning.addresses.pod_addresses import Counted
@@ -77,7 +78,7 @@ def _pools(record: Record) -> Mapping[str, _Pool]:
     pools: dict[str, _Pool] = {}
     taken: dict[tuple[str, str], frozenset[int]] = {}
     for name, extra in (record.section("spiderpool", "extraPools") or {}).items():
-        where = (str(extra.get("node")), str(extra.get("interface", "eth0")))
+        where = (str(extra.get("node")), str(extra.get("interface", DEFAULT_POD_NIC)))
         addresses = frozenset(int(a) for a in expand(extra.get("addresses", ())))
         taken[where] = taken.get(where, frozenset()) | addresses
         pools[name] = _Pool(
@@ -180,12 +181,12 @@ def _taken_twice(before: Record, after: Record) -> Iterator[Refusal]:
     }
     for node in after.nodes.values():
         for nic, interface in node.interfaces.items():
-            held: dict[str, set[int]] = {}
+            taken: dict[str, set[int]] = {}
             for address in _all(interface):
                 owner = owners.get(address)
                 if owner is not None and owner != (node.name, nic):
-                    held.setdefault(owner[0], set()).add(address)
-            for owner_name, addresses in sorted(held.items()):
+                    taken.setdefault(owner[0], set()).add(address)
+            for owner_name, addresses in sorted(taken.items()):
                 shown = ", ".join(_ranges(frozenset(addresses)))
                 going = owner_name not in after.nodes
                 yield Refusal(
@@ -250,7 +251,7 @@ def _in_use(lost: Mapping[str, _Pool], cluster: Cluster) -> Iterator[Refusal]:
                 )
         case Holders(pods=pods):
             for name, pool in sorted(lost.items()):
-                yield from _held(pool, _holding(pods, name, pool.addresses))
+                yield from _refused_for(pool, _holding(pods, name, pool.addresses))
 
 
 def _holding(
@@ -258,15 +259,15 @@ def _holding(
 ) -> dict[str, int]:
     """Pod → an IPv4 address, or the twin of an IPv6 one, that it holds of these."""
     twins = pods.get(f"{pool}-v{IPV6}", {})
-    held = {pod: address & _LOW for address, pod in twins.items() if address & _LOW in addresses}
+    by_twin = {pod: address & _LOW for address, pod in twins.items() if address & _LOW in addresses}
     own = pods.get(pool, {})
-    return held | {pod: address for address, pod in own.items() if address in addresses}
+    return by_twin | {pod: address for address, pod in own.items() if address in addresses}
 
 
-def _held(pool: _Pool, held: Mapping[str, int]) -> Iterator[Refusal]:
-    if not held:
+def _refused_for(pool: _Pool, holders: Mapping[str, int]) -> Iterator[Refusal]:
+    if not holders:
         return
-    shown = ", ".join(f"{pod} ({IPv4Address(address)})" for pod, address in sorted(held.items()))
+    shown = ", ".join(f"{pod} ({IPv4Address(address)})" for pod, address in sorted(holders.items()))
     yield Refusal(
         path=pool.path,
         value=", ".join(_ranges(pool.addresses)),

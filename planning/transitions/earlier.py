@@ -1,4 +1,4 @@
-"""What the state says about the machines of a stack whose release wrote no plan down.
+"""The machines of a stack, read from its state, when an earlier release recorded no plan there.
 
 Earlier releases recorded the workers' names and what workers are made from, and nothing of control
 planes. Their instances and ENIs are in the state all the same, with the values they have.
@@ -15,9 +15,9 @@ _INSTANCE: Final = "alicloud:ecs/instance:Instance"
 _INTERFACE: Final = "alicloud:ecs/ecsNetworkInterface:EcsNetworkInterface"
 _OF_A_NODE: Final = "spiderpool-alicloud:nodes:Node"
 
-Made = Mapping[str, object]
-"""What an edit of would take the machine away: `image`, `instanceType`, `keyPair`, `disk`, `spot`,
-and `addresses` (NIC name → primary address)."""
+MachineSettings = Mapping[str, object]
+"""Settings whose edit replaces or restarts a machine: `image`, `instanceType`, `keyPair`, `disk`,
+`spot`, and `addresses` (NIC name → primary address)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +39,9 @@ class StateResource:
         return tuple(self.urn.split("::")[2].split("$"))
 
 
-def earlier_machines(cluster: str, resources: Iterable[StateResource]) -> dict[str, Made]:
+def earlier_machines(
+    cluster: str, resources: Iterable[StateResource]
+) -> dict[str, MachineSettings]:
     """What each node of `cluster` is made from, by node name."""
     instances: dict[str, Mapping[str, Any]] = {}
     addresses: dict[str, dict[str, str]] = {}
@@ -54,7 +56,8 @@ def earlier_machines(cluster: str, resources: Iterable[StateResource]) -> dict[s
             node, _, nic = name.rpartition("-")
             addresses.setdefault(node, {})[nic] = str(resource.outputs.get("primaryIpAddress"))
     return {
-        name: _made(outputs, addresses.get(name, {})) for name, outputs in sorted(instances.items())
+        name: _settings_in_state(outputs, addresses.get(name, {}))
+        for name, outputs in sorted(instances.items())
     }
 
 
@@ -68,7 +71,7 @@ def has_machines(resources: Iterable[StateResource]) -> bool:
     return any(resource.types[-2:] == (_OF_A_NODE, _INSTANCE) for resource in resources)
 
 
-def made_after(identity: Mapping[str, Any], restart: Mapping[str, Any]) -> Made:
+def planned_settings(identity: Mapping[str, Any], restart: Mapping[str, Any]) -> MachineSettings:
     """The same of a machine in the plan (`planning.nodes.machine`)."""
     spot, disk = identity.get("spot") or {}, identity.get("disk") or {}
     return {
@@ -83,7 +86,7 @@ def made_after(identity: Mapping[str, Any], restart: Mapping[str, Any]) -> Made:
     }
 
 
-def _made(outputs: Mapping[str, Any], addresses: Mapping[str, str]) -> Made:
+def _settings_in_state(outputs: Mapping[str, Any], addresses: Mapping[str, str]) -> MachineSettings:
     return {
         "image": outputs.get("imageId"),
         "instanceType": outputs.get("instanceType"),

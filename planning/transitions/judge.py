@@ -10,7 +10,7 @@ from typing import Final
 
 from planning.transitions.addresses import judge_addresses
 from planning.transitions.differences import text
-from planning.transitions.earlier import made_after
+from planning.transitions.earlier import planned_settings
 from planning.transitions.holders import Cluster, Holders
 from planning.transitions.nodes import (
     WITHOUT_A_UNIT,
@@ -112,12 +112,12 @@ def _planes_before(before: EarlierRelease, cluster: Cluster) -> set[str] | None:
 def _changed_machines(before: EarlierRelease, after: Record) -> Iterator[Refusal]:
     """The engine would replace or stop these with nothing that waits, drains or counts members."""
     changes: dict[tuple[str, str, str], list[str]] = {}
-    for name, made in before.machines.items():
+    for name, settings in before.machines.items():
         node = after.nodes.get(name)
         if node is None:
             continue
-        new = made_after(node.identity, node.restart)
-        for key, old in made.items():
+        new = planned_settings(node.identity, node.restart)
+        for key, old in settings.items():
             if old != new[key]:
                 change = (key, text(old) or "empty", text(new[key]) or "empty")
                 changes.setdefault(change, []).append(name)

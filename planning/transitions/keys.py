@@ -6,15 +6,15 @@ A pattern has `*` for a name that the user gives and `[]` for a place in a list:
 
 from __future__ import annotations
 
-import types
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Any
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import to_jsonable_python
 
+from config.annotations import entries_of, model_in
 from config.model import ClusterConfig
 
 
@@ -113,22 +113,12 @@ def _inner(kind: Any) -> tuple[type[BaseModel] | None, str]:  # noqa: ANN401 - a
 
     None without a model: an object or a list of plain values is one value.
     """
-    kind = _bare(kind)
-    if isinstance(kind, type) and issubclass(kind, BaseModel):
-        return kind, ""
-    arguments = get_args(kind)
-    suffixes = {dict: (1, ".*"), tuple: (0, "[]")}
-    if get_origin(kind) in suffixes:
-        place, suffix = suffixes[get_origin(kind)]
-        inner, _ = _inner(arguments[place])
-        return (inner, suffix) if inner is not None else (None, "")
+    model, entries_kind = model_in(kind), entries_of(kind)
+    if model is not None:
+        return model, ""
+    if entries_kind is not None:
+        container, values = entries_kind
+        inner, _ = _inner(values)
+        if inner is not None:
+            return inner, ".*" if container is dict else "[]"
     return None, ""
-
-
-def _bare(kind: Any) -> Any:  # noqa: ANN401 - any annotation
-    while get_origin(kind) is Annotated:
-        kind = get_args(kind)[0]
-    if get_origin(kind) in (Union, types.UnionType):
-        rest = [a for a in get_args(kind) if a is not type(None)]
-        return _bare(rest[0]) if len(rest) == 1 else None
-    return kind

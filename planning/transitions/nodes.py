@@ -161,18 +161,18 @@ def _staying(before: Record, after: Record, name: str) -> Iterator[_Phased]:
 def _identity(before: Record, after: Record, name: str) -> tuple[Difference, ...]:
     one, other = before.nodes[name].identity, after.nodes[name].identity
     if not after.is_kubeadm:
-        one, other = _bare(one), _bare(other)
+        one, other = _without_boot(one), _without_boot(other)
     return differences(one, other)
 
 
-def _bare(identity: Mapping[str, Any]) -> Mapping[str, Any]:
+def _without_boot(identity: Mapping[str, Any]) -> Mapping[str, Any]:
     return {key: value for key, value in identity.items() if key not in _NOT_BOOTED_BY_US}
 
 
-def _because(found: Iterable[Difference]) -> tuple[Difference, ...]:
+def _because(differing: Iterable[Difference]) -> tuple[Difference, ...]:
     return tuple(
         Difference(key=_NAMES.get(each.key, each.key), before=each.before, after=each.after)
-        for each in found
+        for each in differing
     )
 
 
@@ -207,7 +207,7 @@ def _planes(before: Record, after: Record, nodes: Nodes) -> Iterator[Refusal]:
         return
     added, removed = sorted(nodes.added & planes), sorted(nodes.removed & planes)
     replaced = [
-        name for name in sorted(nodes.replaced & planes) if _is_made_anew(before, after, name)
+        name for name in sorted(nodes.replaced & planes) if _gets_a_new_machine(before, after, name)
     ]
     restarted = sorted(nodes.restarted & planes)
     if added and removed:
@@ -263,10 +263,10 @@ def _planes(before: Record, after: Record, nodes: Nodes) -> Iterator[Refusal]:
     )
 
 
-def _is_made_anew(before: Record, after: Record, name: str) -> bool:
+def _gets_a_new_machine(before: Record, after: Record, name: str) -> bool:
     """Whether more differs than what an only control plane gets by hand, or does without."""
-    found = {each.key for each in _identity(before, after, name)}
-    return bool(found - _BY_HAND) if len(after.control_planes) == 1 else bool(found)
+    keys = {each.key for each in _identity(before, after, name)}
+    return bool(keys - _BY_HAND) if len(after.control_planes) == 1 else bool(keys)
 
 
 def _endpoint(before: Record, after: Record) -> Iterator[Refusal]:

@@ -11,11 +11,11 @@ from functools import cached_property
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any, assert_never
 
+from config.facts.reserved import PREFIX_LENGTH, PREFIX_SIZE
 from config.model import AddressMode, Role
 from config.ranges import numbers
-from planning.addresses.blocks import PREFIX_LENGTH, PREFIX_SIZE
 from planning.addresses.pod_addresses import Counted, Pinned, PodAddresses, Prefixes
-from planning.transitions.earlier import Made
+from planning.transitions.earlier import MachineSettings
 from planning.transitions.record import SCHEMA, Json
 
 
@@ -94,7 +94,7 @@ class EarlierRelease:
 
     workers: tuple[str, ...] | None = None
     kubernetes: str | None = None
-    machines: Mapping[str, Made] = field(default_factory=dict)
+    machines: Mapping[str, MachineSettings] = field(default_factory=dict)
 
 
 def read_record(document: Mapping[str, Any] | None) -> Record | EarlierRelease:

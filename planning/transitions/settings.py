@@ -26,7 +26,10 @@ from planning.transitions.steps import (
 )
 
 _ENTRIES: Final = (
-    *("network.subnets.*.zones.*", "network.ingress.*", "namespaces.*", "services.*"),
+    "network.subnets.*.zones.*",
+    "network.ingress.*",
+    "namespaces.*",
+    "services.*",
 )
 """Named objects that come and go as a whole."""
 _STAYS: Final = "namespaces."

@@ -16,21 +16,21 @@ class Difference:
 
 @dataclass(frozen=True, kw_only=True)
 class Create:
-    """Something other than a node or a pool of a node begins to exist."""
+    """An object other than a node or a node's pool is created."""
 
     target: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class Delete:
-    """Something other than a node or a pool of a node goes."""
+    """An object other than a node or a node's pool is deleted."""
 
     target: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class ChangeInPlace:
-    """Something changes and stays what it is; nothing that runs notices."""
+    """An object is changed in place, without an effect on what runs."""
 
     target: str
     because: tuple[Difference, ...]
@@ -38,7 +38,7 @@ class ChangeInPlace:
 
 @dataclass(frozen=True, kw_only=True)
 class Remake:
-    """Something is deleted and made again. `loses` is what does not come back, or empty."""
+    """An object is deleted and created again. `loses` names what is lost; empty for nothing."""
 
     target: str
     because: tuple[Difference, ...]
@@ -55,7 +55,7 @@ class ChangeRunningNode:
 
 @dataclass(frozen=True, kw_only=True)
 class ChangeNewMachines:
-    """Machines that run keep what they booted with; those that are made from now on take it."""
+    """Running machines keep what they booted with; new machines take the new value."""
 
     because: tuple[Difference, ...]
 
@@ -98,7 +98,7 @@ class KeepMachine:
 
 @dataclass(frozen=True, kw_only=True)
 class AddNode:
-    """A node is made; its addresses are new, or free."""
+    """A node is created, on addresses that no other node has."""
 
     node: str
 
@@ -232,7 +232,7 @@ class Accepted:
 
 @dataclass(frozen=True, kw_only=True)
 class Refused:
-    """The edit cannot be made; nothing of it happens."""
+    """The edit is refused as a whole."""
 
     refusals: tuple[Refusal, ...]
 

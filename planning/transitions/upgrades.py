@@ -35,10 +35,10 @@ class Version:
 
 def version_of(text: str) -> Version:
     """Read `1.35.4`, or `v1.35.4` as an API server says it. Raises ValueError."""
-    found = _VERSION.match(text)
-    if found is None:
+    match = _VERSION.match(text)
+    if match is None:
         raise ValueError(f"{text} is no version: three numbers with points between, as 1.35.4")
-    major, minor, patch = (int(part) for part in found.groups())
+    major, minor, patch = (int(part) for part in match.groups())
     return Version(major=major, minor=minor, patch=patch)
 
 
@@ -146,11 +146,11 @@ def spiderpool_problem(before: Version, after: Version) -> str | None:
     if before == after:
         return None
     table = [version_of(text) for text in SPIDERPOOL]
-    known = " → ".join(str(version) for version in table)
+    path = " → ".join(str(version) for version in table)
     for version, what in ((before, "is deployed"), (after, "is asked for")):
         if version not in table:
             return (
-                f"Spiderpool {version} {what}, and this program knows the way {known} only. "
+                f"Spiderpool {version} {what}, and this program knows the way {path} only. "
                 "Upgrade with a release of this program that knows both."
             )
     if after < before:
@@ -161,7 +161,7 @@ def spiderpool_problem(before: Version, after: Version) -> str | None:
     if table.index(after) - table.index(before) > 1:
         between = table[table.index(before) + 1]
         return (
-            f"Spiderpool {before} cannot become {after} in one step: the way is {known}. Write "
+            f"Spiderpool {before} cannot become {after} in one step: the way is {path}. Write "
             f"spiderpool.chart.version: {between} first."
         )
     return None
@@ -186,10 +186,12 @@ def kubelet_problem(node: str, kubelet: Version, api_server: Version) -> str | N
 def _kubernetes_problems(
     running: Running, after: Version, control_planes: frozenset[str]
 ) -> list[str]:
-    found = [] if running.api_servers else ["No API server was found: there is nothing to upgrade."]
+    problems = (
+        [] if running.api_servers else ["No API server was found: there is nothing to upgrade."]
+    )
     missing = sorted(control_planes - set(running.api_servers))
     if missing and running.api_servers:
-        found.append(
+        problems.append(
             f"{', '.join(missing)} has no API server: with a control plane missing, another one "
             "is not taken away. Run `pulumi up` first."
         )
@@ -204,7 +206,7 @@ def _kubernetes_problems(
             )
             if any(versions.get(plane, after) < after for plane in planes)
         )
-        found.append(
+        problems.append(
             f"{', '.join(sorted(control_planes))} is the only control plane and holds the only "
             f"etcd, so it cannot be replaced. Upgrade its {what} on the machine "
             "(docs/runbooks/upgrade.md, One control plane), then run this command again for "
@@ -213,9 +215,9 @@ def _kubernetes_problems(
     for plane, before in sorted(running.api_servers.items()):
         problem = kubernetes_problem(before, after)
         if problem is not None:
-            found.append(f"{plane}: {problem}")
+            problems.append(f"{plane}: {problem}")
     if running.cluster > after:
-        found.append(
+        problems.append(
             f"kubeadm's ConfigMap says {running.cluster}, which is newer than {after}: an upgrade "
             f"to it has begun. Write kubernetes.version: {running.cluster} and finish it."
         )
@@ -226,8 +228,8 @@ def _kubernetes_problems(
         # The upgraded API server must still support the oldest kubelet.
         problem = kubelet_problem(node, kubelet, max(oldest, after))
         if problem is not None:
-            found.append(problem)
-    return found
+            problems.append(problem)
+    return problems
 
 
 def _kubernetes_steps(

@@ -57,7 +57,7 @@ def words(step: Step) -> tuple[str, str]:  # noqa: C901, PLR0911, PLR0912 - one 
             return target, f"changed in place, because {reasons(because, target)}"
         case Remake(target=target, because=because, loses=loses):
             what = f", and loses {loses}" if loses else ""
-            return target, f"made anew{what}, because {reasons(because, target)}"
+            return target, f"re-created{what}, because {reasons(because, target)}"
         case ChangeNewMachines(because=because):
             return "machines that are made from now on", f"differ, because {reasons(because)}"
         case ChangeRunningNode(node=node, because=because):

@@ -76,8 +76,8 @@ def test_the_local_profile_keeps_its_sources() -> None:
 
 def test_each_choice_is_told_once() -> None:
     document = _with_worker({"instanceType": "ecs.g7.large", "image": "m-bp1fakefakefake"})
-    told = list(notices(document, effective_document(document)))
-    assert [line.partition(":")[0] for line in told] == [
+    sentences = list(notices(document, effective_document(document)))
+    assert [line.partition(":")[0] for line in sentences] == [
         "kubernetes.mirrors",
         "nodePools.workers.interfaces.eth0.podAddresses",
         "nodePools.workers.interfaces.eth1.podAddresses",

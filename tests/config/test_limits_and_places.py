@@ -7,8 +7,8 @@ import pytest
 from config.facts.instance_limits import (
     FAMILIES,
     SOURCES,
-    known_types,
     limits_of,
+    listed_types,
     without_second_eni,
 )
 from config.facts.regions import ZONE_LETTERS, is_zone_of, zone_in, zones_of
@@ -43,7 +43,7 @@ def test_every_family_says_what_its_figures_rest_on() -> None:
 
 
 def test_every_known_type_has_room_for_a_second_eni_and_a_pod() -> None:
-    for kind in known_types():
+    for kind in listed_types():
         limits = limits_of(kind, {})
         assert limits is not None
         assert limits.enis >= 2
@@ -118,11 +118,11 @@ def test_zones_take_turns_by_ordinal_whatever_their_order() -> None:
 
 
 def test_the_nearest_key_is_found_in_any_spelling() -> None:
-    known = keys_at(("nodePools", "workers"))
-    assert nearest("instance_type", known) == "instanceType"
-    assert nearest("first-block", known) == "firstBlock"
-    assert nearest("zone", known) == "zones"
-    assert nearest("qqqq", known) is None
+    keys = keys_at(("nodePools", "workers"))
+    assert nearest("instance_type", keys) == "instanceType"
+    assert nearest("first-block", keys) == "firstBlock"
+    assert nearest("zone", keys) == "zones"
+    assert nearest("qqqq", keys) is None
 
 
 def test_keys_are_known_below_maps_and_lists() -> None:

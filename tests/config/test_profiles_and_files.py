@@ -100,9 +100,9 @@ def _problems(text: str) -> list[tuple[str, str]]:
 
 
 def test_a_stack_file_is_read_with_everything_of_ours() -> None:
-    found = read_file(ROOT / "stacks/Pulumi.local.yaml")
-    assert found.cluster["name"] == "guide"
-    assert found.own["secretsFile"] == ".local/secrets.yaml"
+    stack_file = read_file(ROOT / "stacks/Pulumi.local.yaml")
+    assert stack_file.cluster["name"] == "guide"
+    assert stack_file.own["secretsFile"] == ".local/secrets.yaml"
 
 
 def test_a_bare_cluster_object_is_read_too() -> None:

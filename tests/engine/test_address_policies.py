@@ -259,5 +259,16 @@ def test_a_node_may_read_pools_and_advertise_for_itself_alone(cluster: RealClust
                 cluster.kubectl(*replace, standard_input=json.dumps(node))
     stored = json.loads(cluster.kubectl("get", "node", "workers-0", "-o", "json"))["status"]
     assert stored["capacity"][ETH0] == stored["allocatable"][ETH0] == "5"
-    may = ("auth", "can-i", "get", "spiderippools.spiderpool.spidernet.io", *KUBELET)
-    assert cluster.kubectl(*may).strip() == "yes"
+    asked = {"group": "spiderpool.spidernet.io", "resource": "spiderippools"}
+    for verb, allowed in (("get", True), ("update", False)):
+        review = {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SubjectAccessReview",
+            "spec": {
+                "user": "system:node:workers-0",
+                "groups": ["system:nodes"],
+                "resourceAttributes": asked | {"verb": verb},
+            },
+        }
+        text = cluster.kubectl("create", "-o", "json", "-f", "-", standard_input=json.dumps(review))
+        assert json.loads(text)["status"]["allowed"] is allowed

@@ -79,8 +79,8 @@ class Booted:
     @property
     def ethernets(self) -> dict[str, Any]:
         """NICs in the netplan file."""
-        found = yaml.safe_load(self.files["/etc/netplan/60-spiderpool.yaml"])
-        ethernets: dict[str, Any] = found["network"]["ethernets"]
+        netplan = yaml.safe_load(self.files["/etc/netplan/60-spiderpool.yaml"])
+        ethernets: dict[str, Any] = netplan["network"]["ethernets"]
         return ethernets
 
 

@@ -12,12 +12,11 @@ from types import MappingProxyType
 from typing import Final
 
 from planning.cloud.cloud_controller import ram_policy, ram_trust_policy
-from tests.planning.documents import stack_plan
 
 FOLDER: Final = Path(__file__).resolve().parents[2] / "docs" / "cloud-controller"
 DOCUMENTS: Final[Mapping[str, Callable[[], dict[str, object]]]] = MappingProxyType(
     {
-        "ram-policy.json": lambda: ram_policy(stack_plan("prod")),
+        "ram-policy.json": ram_policy,
         "ram-trust-policy.json": ram_trust_policy,
     }
 )

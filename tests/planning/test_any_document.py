@@ -70,14 +70,14 @@ Path_ = tuple[str | int, ...]
 
 
 def _paths(document: Any, at: Path_ = ()) -> list[Path_]:  # noqa: ANN401
-    found: list[Path_] = [at] if at else []
+    paths: list[Path_] = [at] if at else []
     if isinstance(document, dict):
         for key, value in document.items():
-            found += _paths(value, (*at, key))
+            paths += _paths(value, (*at, key))
     elif isinstance(document, list):
         for place, value in enumerate(document):
-            found += _paths(value, (*at, place))
-    return found
+            paths += _paths(value, (*at, place))
+    return paths
 
 
 @st.composite

@@ -22,7 +22,7 @@ ATTACHMENT = "alicloud:ram/rolePolicyAttachment:RolePolicyAttachment"
 
 
 def broken(kind: str, inputs: Mapping[str, object], *, production: bool = False) -> set[str]:
-    return {found.rule for found in violations(kind, inputs, production=production)}
+    return {violation.rule for violation in violations(kind, inputs, production=production)}
 
 
 def ingress(**inputs: object) -> Mapping[str, object]:
@@ -104,13 +104,13 @@ def test_the_ready_made_administrator_policy_is_refused() -> None:
 
 
 def test_every_violation_says_what_to_do_instead() -> None:
-    found = violations(INSTANCE, {}, production=True)
-    assert {v.rule for v in found} == {
+    broken = violations(INSTANCE, {}, production=True)
+    assert {v.rule for v in broken} == {
         "metadata-needs-a-token",
         "taggable-is-tagged",
         "disks-are-encrypted",
     }
-    assert all(";" in v.message for v in found)
+    assert all(";" in v.message for v in broken)
 
 
 @pytest.mark.parametrize(

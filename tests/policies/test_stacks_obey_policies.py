@@ -14,11 +14,11 @@ def deployed(stack: str) -> Run:
     return deploy(dict(Stack.read(path_of_stack(stack)).file.cluster), stack=stack)
 
 
-def told(run: Run, *, production: bool) -> list[str]:
+def violations_of(run: Run, *, production: bool) -> list[str]:
     return [
-        f"{resource.name}: {found.rule}"
+        f"{resource.name}: {violation.rule}"
         for resource in run.resources
-        for found in violations(
+        for violation in violations(
             resource.type,
             {k: v.value if isinstance(v, Secret) else v for k, v in resource.inputs.items()},
             production=production,
@@ -28,7 +28,7 @@ def told(run: Run, *, production: bool) -> list[str]:
 
 @pytest.mark.parametrize("stack", ["local", "dev", "prod"])
 def test_no_stack_breaks_a_rule(stack: str) -> None:
-    assert told(deployed(stack), production=stack == "prod") == []
+    assert violations_of(deployed(stack), production=stack == "prod") == []
 
 
 def test_every_rule_has_something_to_judge_in_production() -> None:

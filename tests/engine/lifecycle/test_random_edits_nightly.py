@@ -391,7 +391,7 @@ def addresses(nodes: Mapping[str, Any]) -> dict[str, tuple[str, list[str]]]:
 def planned_addresses(light: LightCloud) -> dict[str, tuple[str, list[str]]]:
     """The same by the plan of the document."""
     return {
-        f"{node.name} {nic.name}": (str(nic.primary), sorted(map(str, nic.pod_addresses)))
+        f"{node.name} {nic.name}": (str(nic.primary), sorted(map(str, nic.pods.planned)))
         for node in plan_from(light.document["config"][CLUSTER]).nodes.values()
         for nic in node.interfaces.values()
     }

@@ -11,16 +11,13 @@ from typing import Any
 
 import pytest
 
-from config.load import load
 from localcloud.cloud_controller import controller as controller_module
 from localcloud.cloud_controller.cloud import Cloud, Identity
 from localcloud.cloud_controller.controller import Controller
 from localcloud.cloud_controller.flags import CloudConfig, Flags
 from localcloud.cloud_controller.wants import LEGACY, PREFIX
 from localcloud.daemons import ask
-from planning.build import build_plan
 from planning.cloud.cloud_controller import ram_policy, ram_trust_policy
-from tests.clusters import small
 from tests.localcloud.cloud_controller.memory_cluster import MemoryCluster, Object
 from tests.localcloud.cloud_thread import CloudThread
 from tests.localcloud.sdk_api import Api
@@ -52,7 +49,7 @@ class Stage:
         api.ram(
             "CreateRole", RoleName="ccm", AssumeRolePolicyDocument=json.dumps(ram_trust_policy())
         )
-        policy = ram_policy(build_plan(load(small())))
+        policy = ram_policy()
         api.ram("CreatePolicy", PolicyName="ccm", PolicyDocument=json.dumps(policy))
         api.ram("AttachPolicyToRole", PolicyType="Custom", PolicyName="ccm", RoleName="ccm")
         first = self.place.run(RamRoleName="ccm")

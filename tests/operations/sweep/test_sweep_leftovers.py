@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from config.facts.tags import TAG_CLUSTER, TAG_PROFILE
 from operations.engine.places import LOCAL_STACK, Places
 from operations.engine.pulumi_stack import PulumiStack
 from operations.engine.running import Runner
@@ -18,7 +19,6 @@ from operations.sweep.leftovers import BY_CONTROLLER, BY_NAME, BY_TAG, Leftover,
 from operations.sweep.recovery import settle
 from operations.sweep.removal import order, remove
 from operations.sweep.state import StackState
-from planning.build import TAG_CLUSTER, TAG_PROFILE
 
 pytestmark = pytest.mark.unit
 

@@ -226,8 +226,8 @@ def test_more_pod_addresses_move_none_that_are_there(
         for key, there in node.interfaces.items():
             now = after.nodes[name].interfaces[key]
             assert now.primary == there.primary
-            held = now.pods.planned[: len(there.pods.planned)]
-            assert held == there.pods.planned
+            kept = now.pods.planned[: len(there.pods.planned)]
+            assert kept == there.pods.planned
 
 
 @many
@@ -247,11 +247,11 @@ def test_every_address_is_inside_its_vswitch_unique_and_not_reserved(document: D
                 assert address not in reserved
                 assert address not in seen
                 seen.add(address)
-            held = vswitch.prefix_reservation
+            reservation = vswitch.prefix_reservation
             for prefix in interface.pods.blocks:
-                assert held is not None
-                assert prefix.subnet_of(held)
-            assert held is None or interface.primary not in held
+                assert reservation is not None
+                assert prefix.subnet_of(reservation)
+            assert reservation is None or interface.primary not in reservation
 
 
 @many

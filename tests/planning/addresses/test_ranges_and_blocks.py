@@ -91,9 +91,9 @@ def test_the_last_block_of_a_vswitch_is_not_its_last_sixteen_addresses() -> None
     assert last_block(IPv4Network("192.168.0.0/24"), 16) == 14
 
 
-@pytest.mark.parametrize(("wanted", "prefixes"), [(0, 0), (1, 1), (16, 1), (17, 2), (160, 10)])
-def test_pod_addresses_round_up_to_prefixes(wanted: int, prefixes: int) -> None:
-    assert prefixes_for(wanted) == prefixes
+@pytest.mark.parametrize(("addresses", "prefixes"), [(0, 0), (1, 1), (16, 1), (17, 2), (160, 10)])
+def test_pod_addresses_round_up_to_prefixes(addresses: int, prefixes: int) -> None:
+    assert prefixes_for(addresses) == prefixes
 
 
 def test_a_vswitch_has_the_64_of_its_index() -> None:

@@ -27,18 +27,18 @@ pytestmark = pytest.mark.unit
 
 
 def deployment(plan: ClusterPlan) -> dict[str, Any]:
-    found: dict[str, Any] = manifests(plan)["deployment"]
-    return found
+    manifest: dict[str, Any] = manifests(plan)["deployment"]
+    return manifest
 
 
 def pod(plan: ClusterPlan) -> dict[str, Any]:
-    found: dict[str, Any] = deployment(plan)["spec"]["template"]["spec"]
-    return found
+    spec: dict[str, Any] = deployment(plan)["spec"]["template"]["spec"]
+    return spec
 
 
 def container(plan: ClusterPlan) -> dict[str, Any]:
-    (found,) = pod(plan)["containers"]
-    return dict(found)
+    (container,) = pod(plan)["containers"]
+    return dict(container)
 
 
 def configuration(plan: ClusterPlan) -> dict[str, Any]:
@@ -52,13 +52,13 @@ def with_controller(**settings: object) -> ClusterPlan:
     return planned(small({"cloudController": settings}))
 
 
-def actions(plan: ClusterPlan) -> set[str]:
-    found: set[str] = set()
-    statements: Any = ram_policy(plan)["Statement"]
+def policy_actions() -> set[str]:
+    actions: set[str] = set()
+    statements: Any = ram_policy()["Statement"]
     for statement in statements:
         listed = statement["Action"]
-        found |= {listed} if isinstance(listed, str) else set(listed)
-    return found
+        actions |= {listed} if isinstance(listed, str) else set(listed)
+    return actions
 
 
 def test_routes_are_off_and_the_source_check_stays_on() -> None:
@@ -88,8 +88,8 @@ def test_flags_that_stop_it_are_not_given() -> None:
 
 
 def test_it_runs_on_control_planes_before_anything_else_can() -> None:
-    found = pod(stack_plan("local"))
-    assert found["nodeSelector"] == {"node-role.kubernetes.io/control-plane": ""}
+    spec = pod(stack_plan("local"))
+    assert spec["nodeSelector"] == {"node-role.kubernetes.io/control-plane": ""}
     taints = (
         ("node-role.kubernetes.io/control-plane", "NoSchedule"),
         ("node.cloudprovider.kubernetes.io/uninitialized", "NoSchedule"),
@@ -97,10 +97,10 @@ def test_it_runs_on_control_planes_before_anything_else_can() -> None:
         ("node.kubernetes.io/not-ready", "NoExecute"),
     )
     for taint in taints:
-        assert seconds_under(found, *taint) == math.inf
-    assert found["hostNetwork"] is True
-    assert found["dnsPolicy"] == "Default"
-    assert found["priorityClassName"] == "system-cluster-critical"
+        assert seconds_under(spec, *taint) == math.inf
+    assert spec["hostNetwork"] is True
+    assert spec["dnsPolicy"] == "Default"
+    assert spec["priorityClassName"] == "system-cluster-critical"
 
 
 @pytest.mark.parametrize("plan", [stack_plan("local"), stack_plan("dev")], ids=["local", "dev"])
@@ -179,10 +179,12 @@ def test_each_zone_of_the_nodes_has_its_vswitch() -> None:
 
 
 def test_what_the_stack_says_reaches_the_configuration() -> None:
-    found = configuration(with_controller(backendType="eni", featureGates={"IPv6DualStack": True}))
-    assert found["serviceBackendType"] == "eni"
-    assert found["featureGates"] == "IPv6DualStack=true"
-    assert found["resourceGroupID"] == "rg-test"
+    settings = configuration(
+        with_controller(backendType="eni", featureGates={"IPv6DualStack": True})
+    )
+    assert settings["serviceBackendType"] == "eni"
+    assert settings["featureGates"] == "IPv6DualStack=true"
+    assert settings["resourceGroupID"] == "rg-test"
 
 
 def test_a_changed_setting_restarts_it_and_ids_do_not_matter() -> None:
@@ -252,11 +254,11 @@ def test_feature_gates_bring_the_one_right_that_they_need() -> None:
 
 
 def test_bindings_name_what_exists() -> None:
-    found: Any = manifests(stack_plan("local"))
-    account = found["service-account"]["metadata"]
+    objects: Any = manifests(stack_plan("local"))
+    account = objects["service-account"]["metadata"]
     for binding, role in (("cluster-role-binding", "cluster-role"), ("role-binding", "role")):
-        assert found[binding]["roleRef"]["name"] == found[role]["metadata"]["name"]
-        assert found[binding]["subjects"] == [
+        assert objects[binding]["roleRef"]["name"] == objects[role]["metadata"]["name"]
+        assert objects[binding]["subjects"] == [
             {"kind": "ServiceAccount", "name": account["name"], "namespace": account["namespace"]}
         ]
     assert pod(stack_plan("local"))["serviceAccountName"] == account["name"]
@@ -273,9 +275,8 @@ def test_only_ecs_may_take_the_role() -> None:
 
 
 def test_the_policy_names_every_action_and_fits_its_limit() -> None:
-    plan = stack_plan("local")
-    assert not [action for action in actions(plan) if "*" in action]
-    assert len(json.dumps(ram_policy(plan))) < POLICY_LIMIT
+    assert not [action for action in policy_actions() if "*" in action]
+    assert len(json.dumps(ram_policy())) < POLICY_LIMIT
 
 
 @pytest.mark.parametrize(
@@ -291,12 +292,12 @@ def test_the_policy_names_every_action_and_fits_its_limit() -> None:
     ],
 )
 def test_the_policy_leaves_out_what_the_controller_does_not_do(action: str) -> None:
-    assert action not in actions(stack_plan("local"))
+    assert action not in policy_actions()
 
 
 def test_the_policy_lets_it_look_for_the_group_of_an_nlb_that_is_in_one() -> None:
     """v2.14.0 asks for it when `security-group-ids` is said, and gives up where it is refused."""
-    assert "ecs:DescribeSecurityGroups" in actions(stack_plan("local"))
+    assert "ecs:DescribeSecurityGroups" in policy_actions()
 
 
 @pytest.mark.parametrize(
@@ -312,4 +313,4 @@ def test_the_policy_lets_it_look_for_the_group_of_an_nlb_that_is_in_one() -> Non
     ],
 )
 def test_the_policy_has_what_both_services_of_the_guide_need(action: str) -> None:
-    assert action in actions(stack_plan("local"))
+    assert action in policy_actions()

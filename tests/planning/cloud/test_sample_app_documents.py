@@ -15,7 +15,7 @@ pytestmark = pytest.mark.unit
 _ON: dict[str, Any] = {"sampleApps": {"enabled": True}}
 
 
-def _made(changes: dict[str, Any]) -> dict[str, Any]:
+def _manifests(changes: dict[str, Any]) -> dict[str, Any]:
     return dict(manifests(plan_from(small(changes))))
 
 
@@ -28,9 +28,10 @@ def test_without_being_asked_for_there_are_none() -> None:
 
 
 def test_each_app_stands_on_its_own_nic() -> None:
-    made = _made(_ON)
+    objects = _manifests(_ON)
     networks = {
-        name: _pod(made[name])["metadata"]["annotations"] for name in ("test-app-1", "test-app-2")
+        name: _pod(objects[name])["metadata"]["annotations"]
+        for name in ("test-app-1", "test-app-2")
     }
     assert networks == {
         "test-app-1": {"v1.multus-cni.io/default-network": "kube-system/ipvlan-eth0"},
@@ -39,21 +40,24 @@ def test_each_app_stands_on_its_own_nic() -> None:
 
 
 def test_the_service_finds_the_second_app() -> None:
-    made = _made(_ON)
-    assert made["test-svc"]["spec"]["type"] == "ClusterIP"
-    assert made["test-svc"]["spec"]["selector"] == _pod(made["test-app-2"])["metadata"]["labels"]
+    objects = _manifests(_ON)
+    assert objects["test-svc"]["spec"]["type"] == "ClusterIP"
+    assert (
+        objects["test-svc"]["spec"]["selector"] == _pod(objects["test-app-2"])["metadata"]["labels"]
+    )
 
 
 def test_pods_tolerate_no_taint_and_choose_no_node_where_all_have_both_nics() -> None:
     for name in ("test-app-1", "test-app-2"):
-        assert set(_pod(_made(_ON)[name])["spec"]) == {"containers"}
+        assert set(_pod(_manifests(_ON)[name])["spec"]) == {"containers"}
 
 
 def test_images_come_from_another_registry_where_one_is_said() -> None:
     apps = {"enabled": True, "registry": "registry.example.com/m", "serverImage": "web:1"}
-    made = _made({"sampleApps": apps})
+    objects = _manifests({"sampleApps": apps})
     images = [
-        _pod(made[name])["spec"]["containers"][0]["image"] for name in ("test-app-1", "test-app-2")
+        _pod(objects[name])["spec"]["containers"][0]["image"]
+        for name in ("test-app-1", "test-app-2")
     ]
     assert images == [
         "registry.example.com/m/library/busybox:1.37.0",
@@ -63,20 +67,20 @@ def test_images_come_from_another_registry_where_one_is_said() -> None:
 
 def test_an_app_keeps_to_nodes_with_pod_addresses_on_its_nic() -> None:
     changes = _ON | {"nodePools": {"workers": {"interfaces": {"eth1": {"podAddresses": 0}}}}}
-    made = _made(changes)
-    assert "affinity" not in _pod(made["test-app-1"])["spec"]
-    assert _nodes(made["test-app-2"]) == [["masters-0"]]
+    objects = _manifests(changes)
+    assert "affinity" not in _pod(objects["test-app-1"])["spec"]
+    assert _nodes(objects["test-app-2"]) == [["masters-0"]]
 
 
 def test_in_an_existing_cluster_an_app_keeps_to_the_nodes_of_the_plan() -> None:
-    made = manifests(plan_from(existing_kubernetes() | _ON))
-    assert _nodes(made["test-app-1"]) == [["their-master"], ["their-worker"]]
+    objects = manifests(plan_from(existing_kubernetes() | _ON))
+    assert _nodes(objects["test-app-1"]) == [["their-master"], ["their-worker"]]
 
 
 def test_tolerations_are_written_as_kubernetes_has_them() -> None:
-    said = [{"key": "a"}, {"key": "b", "value": "c", "effect": "NoSchedule"}, {}]
-    made = _made({"sampleApps": {"enabled": True, "tolerations": said}})
-    assert _pod(made["test-app-1"])["spec"]["tolerations"] == [
+    tolerations = [{"key": "a"}, {"key": "b", "value": "c", "effect": "NoSchedule"}, {}]
+    objects = _manifests({"sampleApps": {"enabled": True, "tolerations": tolerations}})
+    assert _pod(objects["test-app-1"])["spec"]["tolerations"] == [
         {"operator": "Exists", "key": "a"},
         {"operator": "Equal", "key": "b", "value": "c", "effect": "NoSchedule"},
         {"operator": "Exists"},

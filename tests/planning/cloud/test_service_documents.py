@@ -23,8 +23,8 @@ def _service(changes: dict[str, Any], *, cluster: dict[str, Any] | None = None) 
 
 
 def _annotations(changes: dict[str, Any]) -> dict[str, str]:
-    found = _service(changes)["metadata"]["annotations"]
-    return {key.removeprefix(_PREFIX): value for key, value in found.items()}
+    annotations = _service(changes)["metadata"]["annotations"]
+    return {key.removeprefix(_PREFIX): value for key, value in annotations.items()}
 
 
 def _two_zones() -> Document:
@@ -38,14 +38,14 @@ def _two_zones() -> Document:
 
 def test_the_guides_layer_four_service_is_written_as_in_the_guide() -> None:
     port = {"port": 999, "targetPort": 80}
-    made = _service({"ports": {"tcp": port}, "externalTrafficPolicy": "Local"})
-    assert made["spec"] == {
+    service = _service({"ports": {"tcp": port}, "externalTrafficPolicy": "Local"})
+    assert service["spec"] == {
         "type": "LoadBalancer",
         "externalTrafficPolicy": "Local",
         "ports": [{"name": "tcp", "port": 999, "protocol": "TCP", "targetPort": 80}],
         "selector": {"app": "web"},
     }
-    assert f"{_PREFIX}protocol-port" not in made["metadata"]["annotations"]
+    assert f"{_PREFIX}protocol-port" not in service["metadata"]["annotations"]
 
 
 def test_layer_seven_ports_are_named_by_annotation() -> None:
@@ -54,12 +54,12 @@ def test_layer_seven_ports_are_named_by_annotation() -> None:
         "b": {"port": 80, "protocol": "http"},
         "c": {"port": 53, "protocol": "udp"},
     }
-    made = _service({"ports": ports, "certificateId": "1-cn"})
-    said = made["metadata"]["annotations"]
-    assert said[f"{_PREFIX}protocol-port"] == "http:80,https:443"
-    assert said[f"{_PREFIX}cert-id"] == "1-cn"
-    assert [p["protocol"] for p in made["spec"]["ports"]] == ["TCP", "TCP", "UDP"]
-    assert made["spec"]["ports"][0]["targetPort"] == "web"
+    service = _service({"ports": ports, "certificateId": "1-cn"})
+    annotations = service["metadata"]["annotations"]
+    assert annotations[f"{_PREFIX}protocol-port"] == "http:80,https:443"
+    assert annotations[f"{_PREFIX}cert-id"] == "1-cn"
+    assert [p["protocol"] for p in service["spec"]["ports"]] == ["TCP", "TCP", "UDP"]
+    assert service["spec"]["ports"][0]["targetPort"] == "web"
 
 
 def test_with_local_traffic_nodes_count_by_their_pods() -> None:
@@ -68,9 +68,9 @@ def test_with_local_traffic_nodes_count_by_their_pods() -> None:
 
 
 def test_a_schedulers_own_annotation_stays() -> None:
-    said = {f"{_PREFIX}scheduler": "sch"}
-    found = _annotations({"externalTrafficPolicy": "Local", "annotations": said})
-    assert found["scheduler"] == "sch"
+    scheduler = {f"{_PREFIX}scheduler": "sch"}
+    annotations = _annotations({"externalTrafficPolicy": "Local", "annotations": scheduler})
+    assert annotations["scheduler"] == "sch"
 
 
 def test_protection_follows_the_stack_unless_said() -> None:
@@ -81,10 +81,10 @@ def test_protection_follows_the_stack_unless_said() -> None:
 
 
 def test_an_nlb_is_told_nothing_of_protection_which_it_always_has() -> None:
-    made = _service(
+    service = _service(
         {"loadBalancer": "nlb", "subnet": "primary"}, cluster=_two_zones() | {"protect": True}
     )
-    assert f"{_PREFIX}delete-protection" not in made["metadata"]["annotations"]
+    assert f"{_PREFIX}delete-protection" not in service["metadata"]["annotations"]
 
 
 def test_an_existing_load_balancer_is_only_named() -> None:
@@ -117,8 +117,8 @@ def test_a_network_load_balancer_stands_in_every_zone_of_its_subnet() -> None:
     ids = {f"primary-{zone}": f"vsw-{zone[-1]}" for zone in _ZONES}
     assert place.annotation == f"{_PREFIX}zone-maps"
     assert place.value(ids) == "cn-hangzhou-i:vsw-i,cn-hangzhou-k:vsw-k"
-    made: Any = manifest(plan, "web", plan.services["web"])
-    assert made["spec"]["loadBalancerClass"] == "alibabacloud.com/nlb"
+    document: Any = manifest(plan, "web", plan.services["web"])
+    assert document["spec"]["loadBalancerClass"] == "alibabacloud.com/nlb"
 
 
 def test_an_intranet_clb_stands_in_one_vswitch_and_an_internet_one_in_none() -> None:
@@ -145,12 +145,12 @@ def test_two_stacks_are_in_front_and_backends_stay_ipv4() -> None:
         "cn-hangzhou-k": {"cidr": "10.0.32.0/20", "ipv6Index": 2},
     }
     cluster["network"]["subnets"]["secondary"] = {"zones": {"cn-hangzhou-i": {"ipv6Index": 1}}}
-    said = _service({"loadBalancer": "nlb", "subnet": "primary", "ipv6": True}, cluster=cluster)[
-        "metadata"
-    ]
-    assert said["annotations"][f"{_PREFIX}ip-version"] == "DualStack"
-    assert said["annotations"][f"{_PREFIX}ipv6-address-type"] == "internet"
-    assert f"{_PREFIX}backend-ip-version" not in said["annotations"]
+    metadata = _service(
+        {"loadBalancer": "nlb", "subnet": "primary", "ipv6": True}, cluster=cluster
+    )["metadata"]
+    assert metadata["annotations"][f"{_PREFIX}ip-version"] == "DualStack"
+    assert metadata["annotations"][f"{_PREFIX}ipv6-address-type"] == "internet"
+    assert f"{_PREFIX}backend-ip-version" not in metadata["annotations"]
 
 
 def test_what_a_load_balancer_cannot_change_replaces_the_service() -> None:

@@ -148,7 +148,7 @@ def provisioned(
 @pytest.mark.parametrize("script", ["bootstrap.sh", "node.sh", "common.sh"])
 def test_the_programs_are_clean_for_shellcheck(script: str) -> None:
     shellcheck = Path(sys.executable).with_name("shellcheck")
-    found = subprocess.run(  # noqa: S603 - a tool of the development environment
+    check = subprocess.run(  # noqa: S603 - a tool of the development environment
         [
             shellcheck,
             "--shell=bash",
@@ -161,7 +161,7 @@ def test_the_programs_are_clean_for_shellcheck(script: str) -> None:
         text=True,
         check=False,
     )
-    assert (found.returncode, found.stdout) == (0, "")
+    assert (check.returncode, check.stdout) == (0, "")
 
 
 def test_a_worker_goes_through_every_step_in_order(machine: Machine) -> None:
@@ -435,8 +435,8 @@ def test_an_answer_that_is_no_provider_id_is_refused(machine: Machine) -> None:
 
 def test_no_secret_is_printed(machine: Machine) -> None:
     done = provisioned(machine, stack_plan("local"), "master").run(failing="kubeadm")
-    said = done.stdout + done.stderr
-    assert "PRIVATE KEY" not in said
+    output = done.stdout + done.stderr
+    assert "PRIVATE KEY" not in output
     token = re.search(r"token: (\S+)", machine.text("/etc/spiderpool-alicloud/kubeadm.yaml"))
     assert token is not None
-    assert token[1] not in said
+    assert token[1] not in output

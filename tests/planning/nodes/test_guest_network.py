@@ -18,22 +18,22 @@ def guide(node: str = "worker") -> Booted:
     return booted(stack_plan("local"), node)
 
 
-def settings(found: Booted) -> dict[str, str]:
-    lines = found.files[SYSCTL].splitlines()
+def settings(machine: Booted) -> dict[str, str]:
+    lines = machine.files[SYSCTL].splitlines()
     return dict(line.split(" = ") for line in lines)
 
 
 def test_nics_are_found_by_mac_and_named() -> None:
-    found = guide().ethernets
-    assert {name: (e["match"], e["set-name"]) for name, e in found.items()} == {
+    nics = guide().ethernets
+    assert {name: (e["match"], e["set-name"]) for name, e in nics.items()} == {
         "eth0": ({"macaddress": "00:16:3e:0a:00:00"}, "eth0"),
         "eth1": ({"macaddress": "00:16:3e:0a:00:01"}, "eth1"),
     }
 
 
 def test_each_nic_has_its_primary_address_and_no_other() -> None:
-    found = guide().ethernets
-    assert {name: e["addresses"] for name, e in found.items()} == {
+    nics = guide().ethernets
+    assert {name: e["addresses"] for name, e in nics.items()} == {
         "eth0": ["172.31.199.184/20"],
         "eth1": ["192.168.0.155/24"],
     }
@@ -54,14 +54,14 @@ def test_only_eth0_has_a_default_route_in_the_main_table() -> None:
 
 
 def test_each_nic_answers_through_itself() -> None:
-    found = guide().ethernets
-    assert found["eth0"]["routing-policy"] == [
+    nics = guide().ethernets
+    assert nics["eth0"]["routing-policy"] == [
         {"from": "172.31.199.184/32", "table": 101, "priority": 2000}
     ]
-    assert found["eth1"]["routing-policy"] == [
+    assert nics["eth1"]["routing-policy"] == [
         {"from": "192.168.0.155/32", "table": 102, "priority": 2000}
     ]
-    assert [r for r in found["eth1"]["routes"] if r.get("table") == 102] == [
+    assert [r for r in nics["eth1"]["routes"] if r.get("table") == 102] == [
         {"to": "192.168.0.0/24", "scope": "link", "table": 102},
         {"to": "default", "via": "192.168.0.253", "table": 102},
     ]
@@ -75,9 +75,9 @@ def test_its_rules_stand_behind_the_coordinators() -> None:
 
 
 def test_a_missing_second_nic_does_not_hold_the_boot() -> None:
-    found = guide().ethernets
-    assert found["eth1"]["optional"] is True
-    assert "optional" not in found["eth0"]
+    nics = guide().ethernets
+    assert nics["eth1"]["optional"] is True
+    assert "optional" not in nics["eth0"]
 
 
 def test_names_are_resolved_by_the_vpc() -> None:
@@ -98,20 +98,20 @@ def test_cloud_init_and_networkd_leave_the_network_alone() -> None:
 
 
 def test_reverse_path_filtering_is_off_wherever_the_larger_value_would_win() -> None:
-    found = settings(guide())
-    filters = {key: value for key, value in found.items() if key.endswith("rp_filter")}
+    sysctls = settings(guide())
+    filters = {key: value for key, value in sysctls.items() if key.endswith("rp_filter")}
     assert filters == {
         f"net.ipv4.conf.{n}.rp_filter": "0" for n in ("all", "default", "eth0", "eth1")
     }
 
 
 def test_the_kernel_forwards_and_has_room_for_neighbours() -> None:
-    found = settings(guide())
-    assert found["net.ipv4.ip_forward"] == "1"
-    assert found["net.ipv4.conf.all.arp_notify"] == "1"
-    assert found["net.ipv4.neigh.default.gc_thresh3"] == "28160"
-    assert found["net.bridge.bridge-nf-call-iptables"] == "1"
-    assert int(found["fs.inotify.max_user_watches"]) >= 524288
+    sysctls = settings(guide())
+    assert sysctls["net.ipv4.ip_forward"] == "1"
+    assert sysctls["net.ipv4.conf.all.arp_notify"] == "1"
+    assert sysctls["net.ipv4.neigh.default.gc_thresh3"] == "28160"
+    assert sysctls["net.bridge.bridge-nf-call-iptables"] == "1"
+    assert int(sysctls["fs.inotify.max_user_watches"]) >= 524288
 
 
 def test_the_settings_come_after_the_images_own() -> None:
@@ -142,9 +142,9 @@ def test_router_advertisements_are_taken_only_with_ipv6() -> None:
 
 
 def test_no_advertisement_and_no_dhcpv6_gives_a_node_a_pods_address() -> None:
-    found = dual_stack({})
+    machine = dual_stack({})
     for nic in ("eth0", "eth1"):
-        text = found.files[f"/etc/systemd/network/10-netplan-{nic}.network.d/spiderpool.conf"]
+        text = machine.files[f"/etc/systemd/network/10-netplan-{nic}.network.d/spiderpool.conf"]
         assert {"DHCPv6Client=no", "UseAutonomousPrefix=no"} <= set(text.split())
 
 
@@ -162,11 +162,13 @@ def test_with_ipv6_each_nic_has_its_own_address_and_way_out() -> None:
 
 
 def test_containerd_is_configured_for_systemd_and_the_pinned_sandbox() -> None:
-    found = tomllib.loads(guide().files["/etc/containerd/config.toml"])
-    runtime = found["plugins"]["io.containerd.cri.v1.runtime"]["containerd"]["runtimes"]["runc"]
-    assert found["version"] == 3
+    containerd = tomllib.loads(guide().files["/etc/containerd/config.toml"])
+    runtime = containerd["plugins"]["io.containerd.cri.v1.runtime"]["containerd"]["runtimes"][
+        "runc"
+    ]
+    assert containerd["version"] == 3
     assert runtime["options"] == {"SystemdCgroup": True}
-    images = found["plugins"]["io.containerd.cri.v1.images"]
+    images = containerd["plugins"]["io.containerd.cri.v1.images"]
     assert images["pinned_images"] == {"sandbox": "registry.k8s.io/pause:3.10.2"}
 
 

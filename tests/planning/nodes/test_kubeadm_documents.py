@@ -71,8 +71,8 @@ def test_the_guides_master_takes_pods_and_says_so() -> None:
 
 
 def test_a_control_plane_is_tainted_unless_its_pool_says_otherwise() -> None:
-    found = booted(planned(small()), "masters-0").kubeadm["InitConfiguration"]
-    assert found["nodeRegistration"]["taints"] == [
+    init = booted(planned(small()), "masters-0").kubeadm["InitConfiguration"]
+    assert init["nodeRegistration"]["taints"] == [
         {"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}
     ]
 
@@ -164,15 +164,15 @@ def test_the_token_outlives_every_worker() -> None:
 
 
 def test_service_traffic_is_masqueraded_by_a_pod_range_that_no_pod_is_in() -> None:
-    found = guide().kubeadm
-    assert found["KubeProxyConfiguration"] == {
+    documents = guide().kubeadm
+    assert documents["KubeProxyConfiguration"] == {
         "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
         "kind": "KubeProxyConfiguration",
         "mode": "iptables",
         "clusterCIDR": "10.244.0.0/16",
         "iptables": {"masqueradeAll": True},
     }
-    assert found["ClusterConfiguration"]["networking"] == {
+    assert documents["ClusterConfiguration"]["networking"] == {
         "dnsDomain": "cluster.local",
         "podSubnet": "10.244.0.0/16",
         "serviceSubnet": "10.233.0.0/18",
@@ -212,23 +212,23 @@ def test_the_sandbox_image_is_the_versions_own(version: str, tag: str) -> None:
 
 
 def test_mainland_china_pulls_from_its_own_mirrors() -> None:
-    found = booted(planned(small({"kubernetes": {"mirrors": "china"}})), "masters-0")
+    machine = booted(planned(small({"kubernetes": {"mirrors": "china"}})), "masters-0")
     repository = "registry.aliyuncs.com/google_containers"
-    assert found.kubeadm["ClusterConfiguration"]["imageRepository"] == repository
-    assert f"sandbox = '{repository}/pause:3.10.2'" in found.files["/etc/containerd/config.toml"]
-    sources = found.files["/etc/apt/sources.list.d/spiderpool.sources"]
+    assert machine.kubeadm["ClusterConfiguration"]["imageRepository"] == repository
+    assert f"sandbox = '{repository}/pause:3.10.2'" in machine.files["/etc/containerd/config.toml"]
+    sources = machine.files["/etc/apt/sources.list.d/spiderpool.sources"]
     assert "https://mirrors.aliyun.com/kubernetes-new/core/stable/v1.36/deb/" in sources
     assert "https://mirrors.aliyun.com/docker-ce/linux/ubuntu" in sources
-    assert found.files["/etc/containerd/certs.d/ghcr.io/hosts.toml"] == (
+    assert machine.files["/etc/containerd/certs.d/ghcr.io/hosts.toml"] == (
         '[host."https://ghcr.m.daocloud.io"]\n'
     )
 
 
 def test_elsewhere_no_mirror_stands_between() -> None:
-    found = guide()
-    assert "imageRepository" not in found.kubeadm["ClusterConfiguration"]
-    assert not [path for path in found.files if path.startswith("/etc/containerd/certs.d/")]
+    machine = guide()
+    assert "imageRepository" not in machine.kubeadm["ClusterConfiguration"]
+    assert not [path for path in machine.files if path.startswith("/etc/containerd/certs.d/")]
     assert (
         "https://pkgs.k8s.io/core:/stable:/v1.36/deb/"
-        in (found.files["/etc/apt/sources.list.d/spiderpool.sources"])
+        in (machine.files["/etc/apt/sources.list.d/spiderpool.sources"])
     )

@@ -16,19 +16,19 @@ pytestmark = pytest.mark.unit
 
 def test_it_names_one_cluster_one_user_and_uses_them() -> None:
     text = kubeconfig(stack_plan("local"), secrets=fake_secrets(), server_address="127.66.0.1")
-    found = yaml.safe_load(text)
-    (cluster,), (user,), (context,) = found["clusters"], found["users"], found["contexts"]
+    document = yaml.safe_load(text)
+    (cluster,), (user,), (context,) = document["clusters"], document["users"], document["contexts"]
     assert cluster["cluster"]["server"] == "https://127.66.0.1:6443"
     assert context["context"] == {"cluster": cluster["name"], "user": user["name"]}
-    assert found["current-context"] == context["name"] == "guide"
+    assert document["current-context"] == context["name"] == "guide"
 
 
 def test_it_holds_the_ca_and_the_administrators_pair() -> None:
     secrets = fake_secrets()
     text = kubeconfig(stack_plan("local"), secrets=secrets, server_address="127.66.0.1")
-    found = yaml.safe_load(text)
-    user = found["users"][0]["user"]
-    assert b64decode(found["clusters"][0]["cluster"]["certificate-authority-data"]).decode() == (
+    document = yaml.safe_load(text)
+    user = document["users"][0]["user"]
+    assert b64decode(document["clusters"][0]["cluster"]["certificate-authority-data"]).decode() == (
         secrets.ca.certificate
     )
     assert b64decode(user["client-certificate-data"]).decode() == secrets.admin.certificate

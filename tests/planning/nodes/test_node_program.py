@@ -76,8 +76,8 @@ class Place:
 
     @property
     def annotations(self) -> dict[str, str]:
-        found = json.loads(self.text("/world/node.json"))["metadata"]["annotations"]
-        return dict(found)
+        annotations = json.loads(self.text("/world/node.json"))["metadata"]["annotations"]
+        return dict(annotations)
 
     @property
     def members(self) -> list[str]:
@@ -178,7 +178,7 @@ def plane(tmp_path: Path) -> Place:
     return settled(tmp_path, planned(three_control_planes()), "masters-0")
 
 
-def wanted(place: Place, endpoint: str = BALANCER_ADDRESS, **changes: Any) -> str:  # noqa: ANN401
+def settings_for(place: Place, endpoint: str = BALANCER_ADDRESS, **changes: Any) -> str:  # noqa: ANN401
     """The settings of the place's node, with changes of the node."""
     return machine.node_settings(place.plan, replace(place.node, **changes), endpoint)
 
@@ -210,7 +210,7 @@ def test_a_node_says_what_its_unit_understands(worker: Place) -> None:
 
 def test_a_node_that_another_machine_left_behind_asks_nothing_of_this_one(worker: Place) -> None:
     worker.change("node.json", spec={"providerID": "cn-hangzhou.i-other"})
-    worker.ask(machine.SETTINGS, wanted(worker, max_pods=3))
+    worker.ask(machine.SETTINGS, settings_for(worker, max_pods=3))
     assert worker.run().returncode == 0
     assert machine.UNIT_SCHEMA not in worker.annotations
     assert worker.calls("systemctl") == []
@@ -321,7 +321,7 @@ def test_a_second_run_at_the_same_time_does_nothing(worker: Place) -> None:
 
 
 def test_a_new_machine_has_nothing_to_change(worker: Place) -> None:
-    text = wanted(worker)
+    text = settings_for(worker)
     worker.ask(machine.SETTINGS, text)
     worker.run()
     assert worker.annotations[machine.SETTINGS_APPLIED] == machine.settings_digest(text)
@@ -329,7 +329,7 @@ def test_a_new_machine_has_nothing_to_change(worker: Place) -> None:
 
 
 def test_max_pods_restarts_the_kubelet_once(worker: Place) -> None:
-    text = wanted(worker, max_pods=3)
+    text = settings_for(worker, max_pods=3)
     worker.ask(machine.SETTINGS, text)
     worker.run()
     assert json.loads(worker.text(KUBELET))["maxPods"] == 3
@@ -342,7 +342,7 @@ def test_max_pods_restarts_the_kubelet_once(worker: Place) -> None:
 def test_a_worker_follows_the_endpoint_and_its_kube_proxy_starts_again(worker: Place) -> None:
     worker.change("world.json", balancer="10.0.0.99")
     worker.path("/etc/hosts").write_text("10.0.0.99 api.small.internal\n", encoding="utf-8")
-    worker.ask(machine.SETTINGS, wanted(worker, "10.0.0.16"))
+    worker.ask(machine.SETTINGS, settings_for(worker, "10.0.0.16"))
     worker.run()
     assert "10.0.0.16 api.small.internal\n" in worker.text("/etc/hosts")
     assert "10.0.0.99" not in worker.text("/etc/hosts")
@@ -352,7 +352,7 @@ def test_a_worker_follows_the_endpoint_and_its_kube_proxy_starts_again(worker: P
 
 def test_a_setting_that_the_kubelet_does_not_start_with_is_taken_back(worker: Place) -> None:
     before = worker.text(KUBELET)
-    text = wanted(worker, max_pods=-1)
+    text = settings_for(worker, max_pods=-1)
     worker.ask(machine.SETTINGS, text)
     worker.run()
     assert worker.text(KUBELET) == before
@@ -363,12 +363,12 @@ def test_a_setting_that_the_kubelet_does_not_start_with_is_taken_back(worker: Pl
 
 
 def test_the_same_broken_setting_is_not_tried_again_and_a_good_one_is(worker: Place) -> None:
-    worker.ask(machine.SETTINGS, wanted(worker, max_pods=-1))
+    worker.ask(machine.SETTINGS, settings_for(worker, max_pods=-1))
     worker.run()
     worker.forget_calls()
     worker.run()
     assert worker.calls("systemctl") == []
-    good = wanted(worker, max_pods=4)
+    good = settings_for(worker, max_pods=4)
     worker.ask(machine.SETTINGS, good)
     worker.run()
     assert worker.annotations[machine.SETTINGS_APPLIED] == machine.settings_digest(good)
@@ -379,7 +379,7 @@ def test_a_sysctl_that_the_kernel_refuses_is_taken_back_before_the_kubelet_is_to
     worker: Place,
 ) -> None:
     before = worker.text(SYSCTLS)
-    settings = json.loads(wanted(worker, max_pods=3))
+    settings = json.loads(settings_for(worker, max_pods=3))
     settings["sysctls"] = "net.ipv4.ip_forward = banana\n"
     worker.ask(machine.SETTINGS, json.dumps(settings))
     worker.run()
@@ -400,7 +400,7 @@ def test_settings_end_the_same_wherever_a_run_was_cut_off(
     tmp_path: Path, moment: str, max_pods: int
 ) -> None:
     def whole(place: Place) -> str:
-        text = wanted(place, max_pods=max_pods)
+        text = settings_for(place, max_pods=max_pods)
         place.ask(machine.SETTINGS, text)
         return text
 

@@ -23,9 +23,9 @@ def document() -> Document:
 
 
 def refused(text: str) -> SecretsError:
-    with pytest.raises(SecretsError) as found:
+    with pytest.raises(SecretsError) as refusal:
         parse_secrets(text)
-    return found.value
+    return refusal.value
 
 
 def test_what_was_written_is_read_back() -> None:
@@ -44,8 +44,8 @@ def test_the_ca_is_pinned_by_its_public_key() -> None:
     assert len(fake_secrets().ca_hash) == len("sha256:") + 64
 
 
-def _swap(found: Document, one: str, other: str) -> None:
-    found[one]["key"] = found[other]["key"]
+def _swap(secrets: Document, one: str, other: str) -> None:
+    secrets[one]["key"] = secrets[other]["key"]
 
 
 CHANGES: dict[str, tuple[Callable[[Document], object], str]] = {
@@ -71,20 +71,20 @@ CHANGES: dict[str, tuple[Callable[[Document], object], str]] = {
 
 @pytest.mark.parametrize("name", CHANGES)
 def test_a_broken_document_is_refused_with_the_key_and_without_the_value(name: str) -> None:
-    change, said = CHANGES[name]
-    found = document()
-    change(found)
-    error = refused(json.dumps(found))
-    assert said in str(error)
+    change, message = CHANGES[name]
+    secrets = document()
+    change(secrets)
+    error = refused(json.dumps(secrets))
+    assert message in str(error)
     assert "secrets init" in str(error)
     assert "hunter2" not in str(error) + repr(error)
 
 
 def test_all_problems_are_told_at_once() -> None:
-    found = document()
-    found["bootstrapToken"] = "x"
-    found["admin"] = found["webhook"]
-    assert len(refused(json.dumps(found)).problems) == 2
+    secrets = document()
+    secrets["bootstrapToken"] = "x"
+    secrets["admin"] = secrets["webhook"]
+    assert len(refused(json.dumps(secrets)).problems) == 2
 
 
 def test_a_parsers_own_error_does_not_come_along() -> None:

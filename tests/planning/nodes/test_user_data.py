@@ -43,37 +43,37 @@ def test_every_node_of_every_stack_fits_the_api_limit(stack: str, node: str) -> 
 
 @pytest.mark.parametrize(("stack", "node"), every_node())
 def test_user_data_is_cloud_config_that_runs_one_program(stack: str, node: str) -> None:
-    found = booted(stack_plan(stack), node)
-    assert found.raw.startswith(b"#cloud-config\n")
-    assert set(found.document) == {"write_files", "runcmd"}
-    assert found.document["runcmd"] == [[f"{HERE}/bootstrap.sh"]]
-    assert found.modes[f"{HERE}/bootstrap.sh"] == "0700"
-    assert found.files[f"{HERE}/bootstrap.sh"].startswith("#!/bin/bash\n")
+    machine = booted(stack_plan(stack), node)
+    assert machine.raw.startswith(b"#cloud-config\n")
+    assert set(machine.document) == {"write_files", "runcmd"}
+    assert machine.document["runcmd"] == [[f"{HERE}/bootstrap.sh"]]
+    assert machine.modes[f"{HERE}/bootstrap.sh"] == "0700"
+    assert machine.files[f"{HERE}/bootstrap.sh"].startswith("#!/bin/bash\n")
 
 
 @pytest.mark.parametrize(("stack", "node"), every_node())
 def test_control_planes_carry_the_whole_pki_and_workers_no_key(stack: str, node: str) -> None:
     plan = stack_plan(stack)
-    found = booted(plan, node)
-    keys = {path for path in found.files if path.endswith(".key")}
+    machine = booted(plan, node)
+    keys = {path for path in machine.files if path.endswith(".key")}
     if plan.nodes[node].role is Role.CONTROL_PLANE:
         assert keys == CA_KEYS
         assert {path.removesuffix(".key") + ".crt" for path in keys if "sa" not in path} <= set(
-            found.files
+            machine.files
         )
-        assert "/etc/kubernetes/pki/sa.pub" in found.files
+        assert "/etc/kubernetes/pki/sa.pub" in machine.files
     else:
         assert keys == set()
-        assert "PRIVATE KEY" not in found.raw.decode()
+        assert "PRIVATE KEY" not in machine.raw.decode()
 
 
 @pytest.mark.parametrize(("stack", "node"), every_node())
 def test_files_with_secrets_are_readable_by_root_alone(stack: str, node: str) -> None:
-    found = booted(stack_plan(stack), node)
+    machine = booted(stack_plan(stack), node)
     token = fake_secrets().bootstrap_token
-    secret = {p for p, text in found.files.items() if "PRIVATE KEY" in text or token in text}
+    secret = {p for p, text in machine.files.items() if "PRIVATE KEY" in text or token in text}
     assert f"{HERE}/kubeadm-join.yaml.in" in secret
-    assert {found.modes[path] for path in secret} == {"0600"}
+    assert {machine.modes[path] for path in secret} == {"0600"}
 
 
 @pytest.mark.parametrize(("stack", "node"), every_node())
@@ -138,9 +138,9 @@ def test_too_much_user_data_is_refused_with_the_node_and_both_sizes() -> None:
 def test_a_machine_boots_the_same_way_whatever_the_number_of_control_planes() -> None:
     for plan in (planned(small()), planned(three_control_planes())):
         for node in plan.control_planes:
-            found = booted(plan, node.name)
-            assert _environment(found.files)["ROLE"] == "control-plane"
-            names = {path for path in found.files if "kubeadm" in path}
+            machine = booted(plan, node.name)
+            assert _environment(machine.files)["ROLE"] == "control-plane"
+            names = {path for path in machine.files if "kubeadm" in path}
             assert names == {f"{HERE}/kubeadm-init.yaml.in", f"{HERE}/kubeadm-join.yaml.in"}
 
 
@@ -226,12 +226,12 @@ def test_no_pod_address_is_ever_configured_in_a_guest(
     )
     every = {a for n in plan.nodes.values() for i in n.interfaces.values() for a in i.pods.planned}
     for node in plan.nodes:
-        found = booted(plan, node)
-        network = found.files["/etc/netplan/60-spiderpool.yaml"]
+        machine = booted(plan, node)
+        network = machine.files["/etc/netplan/60-spiderpool.yaml"]
         words = {word.partition("/")[0] for word in network.split()}
         assert words.isdisjoint(str(address) for address in every)
         for template in ("kubeadm-join.yaml.in", "kubeadm-init.yaml.in"):
-            text = found.files.get(f"{HERE}/{template}")
+            text = machine.files.get(f"{HERE}/{template}")
             assert text is None or text.count("@PROVIDER_ID@") == 1
 
 
@@ -250,5 +250,5 @@ def _environment(files: object) -> dict[str, str]:
 
 def test_macs_of_the_test_are_those_of_the_document() -> None:
     plan = stack_plan("local")
-    found = booted(plan, "master").ethernets
-    assert {n: e["match"]["macaddress"] for n, e in found.items()} == macs(plan, "master")
+    nics = booted(plan, "master").ethernets
+    assert {n: e["match"]["macaddress"] for n, e in nics.items()} == macs(plan, "master")

@@ -47,31 +47,31 @@ def test_the_local_chart_has_no_key_that_the_published_one_has_not() -> None:
 
 
 def _leaves(keys: Keys, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
-    found: list[tuple[str, ...]] = []
+    paths: list[tuple[str, ...]] = []
     for key, kind in keys.items():
         here = (*path, key)
-        found += _leaves(kind, here) if isinstance(kind, dict) else [here]
-    return found
+        paths += _leaves(kind, here) if isinstance(kind, dict) else [here]
+    return paths
 
 
 @pytest.mark.parametrize("path", _leaves(CHART_KEYS), ids=".".join)
 def test_a_misspelt_key_or_another_type_is_found(path: tuple[str, ...]) -> None:
     def document(key: str, value: object) -> dict[str, Any]:
-        made: dict[str, Any] = {key: value}
+        nested: dict[str, Any] = {key: value}
         for level in reversed(path[:-1]):
-            made = {level: made}
-        return made
+            nested = {level: nested}
+        return nested
 
-    ((found, said),) = strange_values(document(f"{path[-1]}s", 1))
-    assert found == (*path[:-1], f"{path[-1]}s")
-    assert "no such key" in said
-    ((found, said),) = strange_values(document(path[-1], object()))
-    assert found == path
-    assert "It takes" in said
+    ((place, message),) = strange_values(document(f"{path[-1]}s", 1))
+    assert place == (*path[:-1], f"{path[-1]}s")
+    assert "no such key" in message
+    ((place, message),) = strange_values(document(path[-1], object()))
+    assert place == path
+    assert "It takes" in message
 
 
 @pytest.mark.parametrize(
-    ("own", "path", "said"),
+    ("own", "path", "message"),
     [
         ({"ipam": {"enableStatefulset": False}}, "ipam.enableStatefulset", "enableStatefulSet"),
         ({"ipam": {"enableSpiderSubnet": False}}, "ipam.enableSpiderSubnet", "no such key"),
@@ -83,11 +83,11 @@ def test_a_misspelt_key_or_another_type_is_found(path: tuple[str, ...]) -> None:
     ],
 )
 def test_a_users_value_that_the_chart_would_take_in_silence_is_refused(
-    own: dict[str, Any], path: str | None, said: str
+    own: dict[str, Any], path: str | None, message: str
 ) -> None:
     (problem,) = value_problems(with_values(own))
     assert path is None or problem.path == f"spiderpool.values.{path}"
-    assert said in problem.rule
+    assert message in problem.rule
 
 
 def _shape(values: object) -> object:

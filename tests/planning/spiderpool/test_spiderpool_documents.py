@@ -107,11 +107,11 @@ def test_the_users_values_lie_over_defaults_and_under_what_must_hold() -> None:
         "ipam": {"gc": {"gcAll": {"intervalInSecond": 30}}},
         "spiderpoolAgent": {"resources": {"limits": {"cpu": "2"}}},
     }
-    found = values(with_values(own))
-    assert at(found, "ipam.gc.gcAll.intervalInSecond") == 30
-    assert at(found, "ipam.gc.enabled") is True
-    assert at(found, "spiderpoolAgent.resources.limits.cpu") == "2"
-    assert at(found, "spiderpoolAgent.tuneSysctlConfig") is True
+    chart_values = values(with_values(own))
+    assert at(chart_values, "ipam.gc.gcAll.intervalInSecond") == 30
+    assert at(chart_values, "ipam.gc.enabled") is True
+    assert at(chart_values, "spiderpoolAgent.resources.limits.cpu") == "2"
+    assert at(chart_values, "spiderpoolAgent.tuneSysctlConfig") is True
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from planning.transitions.earlier import (
     clusters,
     earlier_machines,
     has_machines,
-    made_after,
+    planned_settings,
 )
 from planning.transitions.holders import NotAsked
 from planning.transitions.judge import judge
@@ -77,9 +77,9 @@ def test_a_state_says_which_clusters_it_has_and_whether_there_are_machines() -> 
 
 
 def recorded(document: Any) -> Record:  # noqa: ANN401 - a document
-    found = read_record(record(planned(document)))
-    assert isinstance(found, Record)
-    return found
+    plan_record = read_record(record(planned(document)))
+    assert isinstance(plan_record, Record)
+    return plan_record
 
 
 def before(document: Any) -> EarlierRelease:  # noqa: ANN401 - a document
@@ -89,7 +89,7 @@ def before(document: Any) -> EarlierRelease:  # noqa: ANN401 - a document
         workers=plan.workers,
         kubernetes=str(plan.section("kubernetes", "version")),
         machines={
-            name: made_after(node.identity, node.restart) for name, node in plan.nodes.items()
+            name: planned_settings(node.identity, node.restart) for name, node in plan.nodes.items()
         },
     )
 

@@ -112,14 +112,14 @@ def sequences(draw: st.DrawFn) -> list[tuple[Document, frozenset[int]]]:
         except ConfigError:
             continue
         seed = draw(st.integers(0, 2**16))
-        held = frozenset(
+        taken = frozenset(
             address
             for node in recorded(document).nodes.values()
             for interface in node.interfaces.values()
-            for address in interface.pods
+            for address in interface.addresses
             if (address * 2654435761 + seed) % 4 == 0
         )
-        documents.append((changed, held))
+        documents.append((changed, taken))
         document = changed
     return documents
 
@@ -130,9 +130,9 @@ def test_every_edit_of_a_sequence_gets_steps_or_reasons(
     documents: list[tuple[Document, frozenset[int]]],
 ) -> None:
     state = recorded(documents[0][0])
-    for document, held in documents[1:]:
+    for document, taken in documents[1:]:
         after = recorded(document)
-        cluster = holders(state, held)
+        cluster = holders(state, taken)
         before = state
         transition = judge(state, after, cluster)
         assert all(line.endswith(".") for line in lines(transition))
@@ -145,13 +145,13 @@ def test_every_edit_of_a_sequence_gets_steps_or_reasons(
         assert judge(state, state, cluster) == Accepted()
 
 
-def holders(state: Record, held: frozenset[int]) -> Holders:
+def holders(state: Record, taken: frozenset[int]) -> Holders:
     pods: dict[str, dict[int, str]] = {}
     if state.section("spiderpool", "enabled") is False:
         return Holders()
     for node in state.nodes.values():
         for nic, interface in node.interfaces.items():
-            for address in interface.pods & held:
+            for address in interface.addresses & taken:
                 pods.setdefault(f"{node.name}-{nic}", {})[address] = f"default/{address}"
     return Holders(pods=pods)
 
@@ -161,11 +161,11 @@ def walk(  # noqa: C901 - one case a step
 ) -> None:
     """Do the steps one by one on a model of the cloud, and look after each."""
     owners = {
-        (node.name, nic): set(interface.pods) | {int(IPv4Address(interface.address))}
+        (node.name, nic): set(interface.addresses) | {int(IPv4Address(interface.address))}
         for node in before.nodes.values()
         for nic, interface in node.interfaces.items()
     }
-    held = {address for addresses in pods.values() for address in addresses}
+    taken = {address for addresses in pods.values() for address in addresses}
     members = set(before.control_planes)
     touched: list[str] = []
     for step in accepted.steps:
@@ -173,14 +173,14 @@ def walk(  # noqa: C901 - one case a step
             case ShrinkPool(pool=pool, addresses=ranges):
                 assert not set(pods.get(pool, {})) & integers(ranges)
             case ShrinkInterface(node=node, interface=nic, addresses=ranges):
-                assert not held & integers(ranges)
+                assert not taken & integers(ranges)
                 owners[node, nic] -= integers(ranges)
             case GrowInterface(node=node, interface=nic, addresses=ranges):
                 owners[node, nic] |= integers(ranges)
             case RemoveNode(node=node):
-                held -= forget(owners, node)
+                taken -= forget(owners, node)
             case ReplaceWorker(node=node):
-                held -= forget(owners, node)
+                taken -= forget(owners, node)
                 take(owners, after, node)
             case AddNode(node=node):
                 take(owners, after, node)
@@ -205,7 +205,7 @@ def walk(  # noqa: C901 - one case a step
     assert not touched or members == set(before.control_planes)
     assert members == set(after.control_planes)
     assert owners == {
-        (node.name, nic): set(interface.pods) | {int(IPv4Address(interface.address))}
+        (node.name, nic): set(interface.addresses) | {int(IPv4Address(interface.address))}
         for node in after.nodes.values()
         for nic, interface in node.interfaces.items()
     }
@@ -224,7 +224,7 @@ def forget(owners: dict[tuple[str, str], set[int]], node: str) -> set[int]:
 
 def take(owners: dict[tuple[str, str], set[int]], after: Record, node: str) -> None:
     for nic, interface in after.nodes[node].interfaces.items():
-        owners[node, nic] = set(interface.pods) | {int(IPv4Address(interface.address))}
+        owners[node, nic] = set(interface.addresses) | {int(IPv4Address(interface.address))}
 
 
 def assert_apart(owners: Mapping[tuple[str, str], set[int]]) -> None:

@@ -55,12 +55,12 @@ def clusters(draw: st.DrawFn) -> tuple[Running, Version]:
 
 def calm(version: str = "1.35.4", chart: str = "1.2.1") -> Running:
     """A cluster that runs one version throughout."""
-    known = version_of(version)
+    everywhere = version_of(version)
     return Running(
-        api_servers=dict.fromkeys(sorted(PLANES), known),
-        kubelets=dict.fromkeys(sorted(PLANES | WORKERS), known),
-        cluster=known,
-        kube_proxy=known,
+        api_servers=dict.fromkeys(sorted(PLANES), everywhere),
+        kubelets=dict.fromkeys(sorted(PLANES | WORKERS), everywhere),
+        cluster=everywhere,
+        kube_proxy=everywhere,
         spiderpool=version_of(chart),
     )
 
@@ -129,9 +129,9 @@ def test_nothing_to_do_is_no_step_and_no_problem() -> None:
 def test_what_no_way_leads_to_is_refused_with_the_reason(
     running: Running, to: str, chart: str, why: str
 ) -> None:
-    found = planned(running, to, chart)
-    assert found.steps == ()
-    assert any(why in problem for problem in found.problems)
+    upgrade = planned(running, to, chart)
+    assert upgrade.steps == ()
+    assert any(why in problem for problem in upgrade.problems)
 
 
 def test_the_only_control_plane_is_never_replaced() -> None:
@@ -157,16 +157,16 @@ def test_the_only_control_plane_whose_kubelet_was_forgotten_is_not_replaced_eith
         kube_proxy=version_of("1.35.4"),
         spiderpool=running.spiderpool,
     )
-    found = planned(alone, "1.35.4", planes=frozenset({"m-0"}))
-    assert found.steps == ()
-    (problem,) = found.problems
+    upgrade = planned(alone, "1.35.4", planes=frozenset({"m-0"}))
+    assert upgrade.steps == ()
+    (problem,) = upgrade.problems
     assert "Upgrade its kubelet on the machine" in problem
 
 
 def test_no_control_plane_is_taken_away_while_another_is_missing() -> None:
     running = calm()
     two = {plane: running.api_servers[plane] for plane in ("m-0", "m-1")}
-    found = planned(
+    upgrade = planned(
         Running(
             api_servers=two,
             kubelets=running.kubelets,
@@ -176,14 +176,14 @@ def test_no_control_plane_is_taken_away_while_another_is_missing() -> None:
         ),
         "1.35.5",
     )
-    assert any("m-2 has no API server" in problem for problem in found.problems)
+    assert any("m-2 has no API server" in problem for problem in upgrade.problems)
 
 
-@given(given_=clusters(), chart=st.sampled_from(CHARTS))
+@given(start=clusters(), chart=st.sampled_from(CHARTS))
 def test_no_step_ever_makes_a_kubelet_newer_or_api_servers_drift_apart(
-    given_: tuple[Running, Version], chart: Version
+    start: tuple[Running, Version], chart: Version
 ) -> None:
-    running, to = given_
+    running, to = start
     upgrade = plan_upgrade(
         running, kubernetes=to, spiderpool=chart, workers=WORKERS, control_planes=PLANES
     )
@@ -212,18 +212,18 @@ def test_no_step_ever_makes_a_kubelet_newer_or_api_servers_drift_apart(
     assert again == Upgrade()
 
 
-@given(given_=clusters(), cut=st.integers(0, 8))
+@given(start=clusters(), cut=st.integers(0, 8))
 def test_an_upgrade_that_was_cut_off_goes_on_with_what_is_left(
-    given_: tuple[Running, Version], cut: int
+    start: tuple[Running, Version], cut: int
 ) -> None:
-    running, to = given_
+    running, to = start
 
     def steps_from(state: Running) -> tuple[Step, ...]:
-        found = plan_upgrade(
+        upgrade = plan_upgrade(
             state, kubernetes=to, spiderpool=None, workers=WORKERS, control_planes=PLANES
         )
-        assume(not found.problems)
-        return found.steps
+        assume(not upgrade.problems)
+        return upgrade.steps
 
     steps = steps_from(running)
     state = running

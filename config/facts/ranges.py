@@ -1,0 +1,25 @@
+"""IPv4 ranges that have a meaning of their own, in a VPC or everywhere."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Network
+from typing import Final
+
+EVERYWHERE: Final = IPv4Network("0.0.0.0/0")
+LINK_LOCAL: Final = IPv4Network("169.254.0.0/16")
+
+CLOUD_SERVICES: Final = IPv4Network("100.64.0.0/10")
+"""Alibaba Cloud's own services: metadata, DNS, mirrors. A CLB's packets and health checks reach
+their backends from here, too ("FAQ about CLB health checks",
+https://www.alibabacloud.com/help/en/slb/health-check-causes-processing-of-a-large-number-of-logs)."""
+
+NOT_IN_A_VPC: Final = (
+    CLOUD_SERVICES,
+    IPv4Network("0.0.0.0/8"),
+    IPv4Network("127.0.0.0/8"),
+    LINK_LOCAL,
+    IPv4Network("224.0.0.0/3"),
+)
+"""Ranges that no VPC can have ("VPCs and vSwitches",
+https://www.alibabacloud.com/help/en/vpc/vpc-and-vswitch): multicast, which it names as 224.0.0.0/4,
+and the reserved part above it are one range here."""

@@ -1,0 +1,13 @@
+"""Tags on what this program and the cloud controller create."""
+
+from __future__ import annotations
+
+from typing import Final
+
+OWN_TAGS: Final = "spiderpool-alicloud/"
+"""How every tag key of this program begins; a stack file cannot set such a tag."""
+TAG_CLUSTER: Final = f"{OWN_TAGS}cluster"
+TAG_PROFILE: Final = f"{OWN_TAGS}profile"
+TAG_CONTROLLER: Final = "ack.aliyun.com"
+"""The cloud controller writes its `clusterID`, the cluster's name, into this tag of everything that
+it creates (ACK documentation, release notes of the Cloud Controller Manager)."""
