@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from planning.spiderpool.address_requests import DEFAULT_NETWORK, NETWORKS
-from tests.engine.local_cloud import CLUSTER, SecondCloud
+from tests.engine.local_cloud import CLUSTER, SecondCloud, second_cloud
 from tests.localcloud.machines.fake_cloud import until
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
@@ -71,14 +71,18 @@ def free(stack: SecondCloud) -> dict[tuple[str, str], int]:
     }
 
 
-def deploy(stack: SecondCloud, name: str, replicas: int, **annotations: str) -> None:
-    template = {
+def deploy(
+    stack: SecondCloud, name: str, replicas: int, node: str | None = None, **annotations: str
+) -> None:
+    template: dict[str, Any] = {
         "metadata": {"labels": {"app": name}, "annotations": annotations},
         "spec": {
             "containers": [{"name": "app", "image": "docker.io/library/busybox"}],
             "terminationGracePeriodSeconds": 0,
         },
     }
+    if node is not None:
+        template["spec"]["nodeSelector"] = {"kubernetes.io/hostname": node}
     spec = {
         "replicas": replicas,
         "selector": {"matchLabels": {"app": name}},
@@ -215,6 +219,57 @@ def test_a_pod_that_has_ended_frees_its_address_before_the_scheduler_gives_it_aw
     )
     events = stack.kubectl("get", "events", "-n", FILLING)["items"]
     assert [e["message"] for e in events if e["reason"] == "FailedCreatePodSandBox"] == []
+
+
+@pytest.fixture
+def dense(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecondCloud]:
+    """The guide's stack whose worker has 10 addresses on eth0, and three prefixes on eth1."""
+    cloud = second_cloud(tmp_path_factory.mktemp("dense") / "home")
+    document = yaml.safe_load(cloud.config_file.read_text())
+    cluster = document["config"][CLUSTER]
+    secondary = cluster["network"]["subnets"]["secondary"]["zones"]["cn-hangzhou-i"]
+    secondary["prefixReservation"] = "192.168.0.64/26"
+    cluster["nodePools"]["workers"] |= {
+        "instanceType": "ecs.g7.4xlarge",
+        "firstBlock": 1,
+        "prefixBlockSize": 64,
+        "interfaces": {
+            "eth0": {"subnet": "primary", "podAddresses": 10},
+            "eth1": {"subnet": "secondary", "mode": "prefix", "podAddresses": 48},
+        },
+        "nodes": {"worker": {"ordinal": 0}},
+    }
+    cloud.config_file.write_text(yaml.safe_dump(document, sort_keys=False))
+    try:
+        done = cloud.operations("up")
+        assert done.status == 0, cloud.explain(done)
+        cloud.run("kubectl", "create", "namespace", FILLING, check=True)
+        yield cloud
+    finally:
+        cloud.operations("down", "--discard", deadline=120)
+        cloud.kill_everything()
+
+
+def test_a_dense_worker_runs_a_pod_on_each_of_its_addresses(dense: SecondCloud) -> None:
+    until(
+        "the worker advertises",
+        ADVERTISED_WITHIN,
+        lambda: advertised(dense)["worker", "eth1"] == 48,
+    )
+    deploy(dense, "plain", 140, node="worker")
+    until("58 addresses of the worker are in use", 240, lambda: held_by(dense, "worker") == 58)
+    expect_waiting_at_the_scheduler(dense)
+    # Some of them may be CoreDNS, which is from before the policies.
+    others = [
+        pod
+        for pod in dense.kubectl("get", "pods", "-n", "kube-system")["items"]
+        if pod["spec"].get("nodeName") == "worker" and not pod["spec"].get("hostNetwork")
+    ]
+    assert len(running(dense)) + len(others) == 58
+
+
+def held_by(stack: SecondCloud, node: str) -> int:
+    return sum(count for (owner, _), count in held(stack).items() if owner == node)
 
 
 def set_eth1(path: Path, first: str, count: int) -> None:
