@@ -135,8 +135,8 @@ def _differing_counts(cluster: Cluster, planned: Mapping[str, Mapping[str, int]]
                 yield f"{node} {nic}: the stack plans {count} addresses, the pool has {size}"
             owners = Counter[str]() if pool is None else _owners(pool)
             uncounted = sum(
-                max(held - requests.get(uid, {}).get(resource, 0), 0)
-                for uid, held in owners.items()
+                max(number - requests.get(uid, {}).get(resource, 0), 0)
+                for uid, number in owners.items()
             )
             advertised = int(allocatable.get(resource, 0))
             if advertised != size - uncounted:

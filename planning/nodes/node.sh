@@ -89,7 +89,7 @@ for nic, pool in zip(sys.argv[2:], pools):
     owners = {}
     for holder in json.loads(pool.get("status", {}).get("allocatedIPs") or "{}").values():
         owners[holder["podUid"]] = owners.get(holder["podUid"], 0) + 1
-    paid = sum(min(held, requests.get((uid, resource), 0)) for uid, held in owners.items())
+    paid = sum(min(n, requests.get((uid, resource), 0)) for uid, n in owners.items())
     closed = pool.get("spec", {}).get("disable") or "deletionTimestamp" in pool.get("metadata", {})
     counts[resource] = str(paid + (0 if closed else max(size - sum(owners.values()), 0)))
 parts = [node["status"].setdefault(part, {}) for part in ("capacity", "allocatable")]

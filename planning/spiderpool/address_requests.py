@@ -281,8 +281,9 @@ def _parsed(text: str, namespace: str | None) -> str:
     """CEL for the networks of an annotation's text; `namespace` None is the pod's own."""
     own = "request.namespace" if namespace is None else _text(namespace)
     name = """o.find('(?i)"name":"[^"]*"')"""
-    given = """o.find('(?i)"namespace":"[^"]*"')"""
-    quoted = f"""({given} == '' || {given}.split('"')[3] == '' ? {own} : {given}.split('"')[3])"""
+    written = """o.find('(?i)"namespace":"[^"]*"')"""
+    value = f"""{written}.split('"')[3]"""
+    quoted = f"({written} == '' || {value} == '' ? {own} : {value})"
     from_json = (
         rf"{text}.findAll('\\{{[^{{}}]*\\}}').filter(o, {name} != '')"
         rf""".map(o, {quoted} + '/' + {name}.split('"')[3])"""

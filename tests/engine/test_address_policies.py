@@ -93,8 +93,8 @@ def requests(document: dict[str, Any]) -> dict[str, int]:
 
 
 def network(document: dict[str, Any]) -> str | None:
-    found: dict[str, str] = document["metadata"].get("annotations") or {}
-    return found.get(DEFAULT_NETWORK)
+    annotations: dict[str, str] = document["metadata"].get("annotations") or {}
+    return annotations.get(DEFAULT_NETWORK)
 
 
 def test_pods_that_choose_no_network_are_spread_over_both_nics(cluster: RealCluster) -> None:

@@ -56,7 +56,7 @@ def advertised(stack: SecondCloud) -> dict[tuple[str, str], int]:
     }
 
 
-def held(stack: SecondCloud) -> Counter[tuple[str, str]]:
+def allocated(stack: SecondCloud) -> Counter[tuple[str, str]]:
     """By node and NIC: addresses that the pool has given out."""
     counts: Counter[tuple[str, str]] = Counter()
     for pool in stack.kubectl("get", "spiderippools")["items"]:
@@ -67,7 +67,9 @@ def held(stack: SecondCloud) -> Counter[tuple[str, str]]:
 
 def free(stack: SecondCloud) -> dict[tuple[str, str], int]:
     return {
-        (node, nic): SIZE - held(stack)[node, nic] for node in ("master", "worker") for nic in NICS
+        (node, nic): SIZE - allocated(stack)[node, nic]
+        for node in ("master", "worker")
+        for nic in NICS
     }
 
 
@@ -126,8 +128,8 @@ def nic_of(pod: dict[str, Any]) -> str:
     return nic
 
 
-def by_place(found: list[dict[str, Any]]) -> Counter[tuple[str, str]]:
-    return Counter((pod["spec"]["nodeName"], nic_of(pod)) for pod in found)
+def by_place(on_nodes: list[dict[str, Any]]) -> Counter[tuple[str, str]]:
+    return Counter((pod["spec"]["nodeName"], nic_of(pod)) for pod in on_nodes)
 
 
 def expect_waiting_at_the_scheduler(stack: SecondCloud) -> None:
@@ -150,7 +152,7 @@ def test_plain_pods_fill_both_nics_of_both_nodes_and_the_rest_waits(stack: Secon
         lambda: by_place(running(stack)) == Counter(room) and len(pods(stack)) == MANY,
     )
     expect_waiting_at_the_scheduler(stack)
-    assert set(held(stack).values()) == {SIZE}
+    assert set(allocated(stack).values()) == {SIZE}
     for pod in running(stack):
         network = pod["metadata"].get("annotations", {}).get(DEFAULT_NETWORK)
         assert network == (None if nic_of(pod) == "eth0" else "kube-system/ipvlan-eth1")
@@ -177,7 +179,7 @@ def test_pods_on_one_nic_leave_the_other_alone_and_the_hosts_network_counts_noth
     expected = Counter({place: n for place, n in room.items() if place[1] == "eth0"})
     until("eth0 is full", 120, lambda: by_place(running(stack)) == expected)
     expect_waiting_at_the_scheduler(stack)
-    assert {n for (_, nic), n in held(stack).items() if nic == "eth1"} == {
+    assert {n for (_, nic), n in allocated(stack).items() if nic == "eth1"} == {
         SIZE - n for (_, nic), n in room.items() if nic == "eth1"
     }
     create(stack, lone_pod(hostNetwork=True), "host")
@@ -191,14 +193,14 @@ def test_pods_on_one_nic_leave_the_other_alone_and_the_hosts_network_counts_noth
 
 
 def test_a_pod_with_two_networks_takes_one_address_of_each(stack: SecondCloud) -> None:
-    before = held(stack)
+    before = allocated(stack)
     create(stack, lone_pod(), "both", **{NETWORKS: "kube-system/ipvlan-eth1@net1"})
     (pod,) = until("it runs", 60, lambda: running(stack))
     resources = pod["spec"]["containers"][0]["resources"]
     asked = {resource(nic): "1" for nic in NICS}
     assert (resources["requests"], resources["limits"]) == (asked, asked)
     node = pod["spec"]["nodeName"]
-    assert held(stack) - before == {(node, nic): 1 for nic in NICS}
+    assert allocated(stack) - before == {(node, nic): 1 for nic in NICS}
 
 
 def test_a_pod_that_has_ended_frees_its_address_before_the_scheduler_gives_it_away(
@@ -257,7 +259,7 @@ def test_a_dense_worker_runs_a_pod_on_each_of_its_addresses(dense: SecondCloud) 
         lambda: advertised(dense)["worker", "eth1"] == 48,
     )
     deploy(dense, "plain", 140, node="worker")
-    until("58 addresses of the worker are in use", 240, lambda: held_by(dense, "worker") == 58)
+    until("58 addresses of the worker are in use", 240, lambda: allocated_on(dense, "worker") == 58)
     expect_waiting_at_the_scheduler(dense)
     # Some of them may be CoreDNS, which is from before the policies.
     others = [
@@ -268,8 +270,8 @@ def test_a_dense_worker_runs_a_pod_on_each_of_its_addresses(dense: SecondCloud) 
     assert len(running(dense)) + len(others) == 58
 
 
-def held_by(stack: SecondCloud, node: str) -> int:
-    return sum(count for (owner, _), count in held(stack).items() if owner == node)
+def allocated_on(stack: SecondCloud, node: str) -> int:
+    return sum(count for (owner, _), count in allocated(stack).items() if owner == node)
 
 
 def set_eth1(path: Path, first: str, count: int) -> None:
@@ -307,8 +309,7 @@ def test_the_count_follows_an_edit_of_a_live_node(stack: SecondCloud) -> None:
 
 
 def nodes(stack: SecondCloud) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = stack.kubectl("get", "nodes")["items"]
-    return found
+    return list(stack.kubectl("get", "nodes")["items"])
 
 
 def ready_since(node: dict[str, Any]) -> tuple[str, str]:
