@@ -9,6 +9,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 from pulumi_kubernetes.core import v1 as core
 
+from components.add_ons.address_requests import AddressRequests, AddressRequestsArgs
 from components.add_ons.cloud_controller import (
     CloudController,
     CloudControllerArgs,
@@ -30,6 +31,7 @@ from components.network.network import Network, NetworkArgs
 from components.stack import StackInputs
 from components.transition import AppliedPlan, AppliedPlanArgs
 from config.model import Role
+from planning.addresses.capacity import advertised_addresses
 from planning.nodes.kubeconfig import kubeconfig
 from planning.transitions.reading import EarlierRelease, Record
 
@@ -122,6 +124,11 @@ class Cluster(pulumi.ComponentResource):
             "nodes": {key: node.describe() for key, node in self.nodes.items()},
             "ipPools": {key: self._pool(key) for key in self._plan.ip_pools},
         }
+        if self._plan.counting is not None:
+            shown["advertised"] = {
+                key: advertised_addresses(self._plan, node)
+                for key, node in self._plan.nodes.items()
+            }
         if self.network.nat_address is not None:
             shown["natAddress"] = self.network.nat_address
         if self.endpoint is not None:
@@ -305,10 +312,20 @@ class Cluster(pulumi.ComponentResource):
             ),
             opts=inside,
         )
+        pods_need: list[pulumi.Resource] = [spiderpool]
+        if plan.counting is not None:
+            requests = AddressRequests(
+                self._name,
+                AddressRequestsArgs(
+                    plan=plan, provider=provider, needs=[spiderpool], ends_with=self.endpoint
+                ),
+                opts=inside,
+            )
+            pods_need.append(requests)
         if plan.sample_apps.enabled:
             SampleApps(
                 self._name,
-                SampleAppsArgs(plan=plan, provider=provider, needs=[spiderpool]),
+                SampleAppsArgs(plan=plan, provider=provider, needs=pods_need),
                 opts=inside,
             )
         return spiderpool

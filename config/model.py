@@ -419,6 +419,14 @@ class SpiderpoolConfig(Model):
     """Pools by name, in addition to the derived ones, for certain namespaces or pods."""
 
 
+class PodsConfig(Model):
+    """Which network a pod gets that does not choose one."""
+
+    default_network: Literal["eth0", "spread"] | None = None
+    """`eth0`: all of them; `spread`: each NIC in proportion to its addresses. Default: `spread`
+    where addresses are counted and a pool has pod addresses on both NICs, else `eth0`."""
+
+
 class CloudControllerConfig(Model):
     """The Alibaba Cloud Controller Manager by our own manifest."""
 
@@ -563,6 +571,8 @@ class ClusterConfig(Model):
     """The cluster itself."""
     spiderpool: SpiderpoolConfig = SpiderpoolConfig()
     """The pods' network."""
+    pods: PodsConfig = PodsConfig()
+    """Which network pods get."""
     cloud_controller: CloudControllerConfig = CloudControllerConfig()
     """LoadBalancer services and node life cycle."""
     namespaces: dict[NamespaceName, NamespaceConfig] = {}

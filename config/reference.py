@@ -70,10 +70,12 @@ never used, nor one that reaches into the last three.
 * Explicit addresses of a node's NIC take the place of its block on that NIC, all of them.
 * IPv6: `ipv6Index` is the /64 of the VPC's /56. Addresses end in their IPv4 twin.
 
-`maxPods` of a node is the number of eth0's pod addresses and of the pods that always run on the
-host's network: 2 on a worker (kube-proxy, spiderpool-agent), and on a control plane 4 more (etcd,
-kube-apiserver, kube-controller-manager, kube-scheduler) and the cloud controller, 7 in all. So a
-pod never finds eth0 without an address. Pods that ask for eth1 count too.
+`maxPods` of a node is the number of its pod addresses and of the pods that always run on the host's
+network: 2 on a worker (kube-proxy, spiderpool-agent), and on a control plane 4 more (etcd,
+kube-apiserver, kube-controller-manager, kube-scheduler) and the cloud controller, 7 in all; and a
+place for the spiderpool-controller. The scheduler counts each NIC's addresses by itself
+([capacity](capacity.md)). With Kubernetes 1.35 and in `existing` mode it does not: there `maxPods`
+counts eth0's addresses alone, and no place for the spiderpool-controller.
 """
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from config.facts.address_counting import counts_addresses, spreads_pods
+from config.facts.nics import DEFAULT_POD_NIC
 from config.members import Member, home_zone, members_of
 from config.model import ClusterConfig, NodePoolConfig, Role, TaintConfig
 from config.profiles import DEFAULT_IMAGE
@@ -14,7 +16,14 @@ from planning.addresses.extra_pools import extra_pools_lie_in_their_node
 from planning.addresses.layout import Layout, lay_out
 from planning.cloud.gateway_places import gateway_places
 from planning.cloud.network_checks import network_problems
-from planning.model import ClusterPlan, InterfacePlan, NetworkPlan, NodePlan, VSwitchPlan
+from planning.model import (
+    AddressCounting,
+    ClusterPlan,
+    InterfacePlan,
+    NetworkPlan,
+    NodePlan,
+    VSwitchPlan,
+)
 from planning.names import own_tags, vswitch_key
 from planning.spiderpool.pools import ip_pools
 
@@ -56,6 +65,7 @@ def assemble(config: ClusterConfig, layout: Layout) -> ClusterPlan:
         network=network,
         nodes=nodes,
         ip_pools=ip_pools(config, network, nodes),
+        counting=_counting(config, nodes),
         kubernetes=config.kubernetes,
         spiderpool=config.spiderpool,
         cloud_controller=config.cloud_controller,
@@ -123,10 +133,29 @@ def _node(
         max_pods=max_pods(
             pool.role,
             interfaces.values(),
+            counted=counts_addresses(config.kubernetes, config.spiderpool),
             cloud_controller=config.cloud_controller.enabled,
         ),
         interfaces=interfaces,
     )
+
+
+def _counting(config: ClusterConfig, nodes: Mapping[str, NodePlan]) -> AddressCounting | None:
+    if not counts_addresses(config.kubernetes, config.spiderpool):
+        return None
+    if not spreads_pods(config):
+        return AddressCounting(shares={DEFAULT_POD_NIC: 1})
+    # Where every node is tainted, the pods that do run tolerate it.
+    open_nodes = [node for node in nodes.values() if not _repels(node)] or list(nodes.values())
+    shares: dict[str, int] = {}
+    for node in open_nodes:
+        for name, interface in sorted(node.interfaces.items()):
+            shares[name] = shares.get(name, 0) + interface.pods.count
+    return AddressCounting(shares={name: n for name, n in sorted(shares.items()) if n})
+
+
+def _repels(node: NodePlan) -> bool:
+    return any(taint.effect != "PreferNoSchedule" for taint in node.taints)
 
 
 def _is_kept(config: ClusterConfig, pool: NodePoolConfig) -> bool:

@@ -139,6 +139,17 @@ class IPPoolPlan:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AddressCounting:
+    """Pods ask for their addresses, nodes advertise how many they have.
+
+    `shares`: NIC → pod addresses, of the NICs that pods get which choose no network, in proportion.
+    It has one NIC where all of them get the same.
+    """
+
+    shares: Mapping[str, int]
+
+
+@dataclass(frozen=True, kw_only=True)
 class ClusterPlan:
     """The whole of one stack."""
 
@@ -154,6 +165,8 @@ class ClusterPlan:
     network: NetworkPlan
     nodes: Mapping[str, NodePlan]
     ip_pools: Mapping[str, IPPoolPlan]
+    counting: AddressCounting | None
+    """None where the scheduler does not count addresses."""
     kubernetes: KubernetesConfig
     spiderpool: SpiderpoolConfig
     cloud_controller: CloudControllerConfig

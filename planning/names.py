@@ -13,6 +13,9 @@ from config.model import Profile
 
 SPIDERPOOL_NAMESPACE = "kube-system"
 
+DOMAIN = "spiderpool-alicloud.io"
+"""Of the labels, annotations and resources that are this program's own."""
+
 IPV6 = 6
 
 

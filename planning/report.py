@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from planning.addresses.canonical import canonical_ranges
 from planning.addresses.capacity import (
+    advertised_addresses,
     free_addresses,
     free_prefixes,
     pod_capacity,
@@ -52,11 +53,12 @@ def plan_document(plan: ClusterPlan) -> dict[str, object]:
         "pools": {name: _pool(pool) for name, pool in plan.ip_pools.items()},
         "capacity": {
             "nodes": len(plan.nodes),
-            "pods": sum(pod_capacity(node) for node in plan.nodes.values()),
+            "pods": sum(pod_capacity(plan, node) for node in plan.nodes.values()),
             "podAddresses": sum(
                 nic.pods.count for node in plan.nodes.values() for nic in node.interfaces.values()
             ),
         },
+        "defaultNetworks": None if plan.counting is None else dict(plan.counting.shares),
         "freeAddresses": free,
         "freePrefixes": free_prefixes(plan),
         "quotas": {
@@ -100,8 +102,9 @@ def _node(plan: ClusterPlan, node: NodePlan) -> dict[str, object]:
         "zone": node.zone,
         "instanceType": node.instance_type,
         "maxPods": node.max_pods,
-        "hostNetworkPods": node.max_pods - pod_capacity(node),
-        "podCapacity": pod_capacity(node),
+        "hostNetworkPods": node.max_pods - pod_capacity(plan, node),
+        "podCapacity": pod_capacity(plan, node),
+        "advertised": advertised_addresses(plan, node),
         "interfaces": {name: _interface(plan, nic) for name, nic in node.interfaces.items()},
     }
 

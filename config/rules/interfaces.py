@@ -61,8 +61,8 @@ def nics_are_whole(config: ClusterConfig) -> Iterator[Problem]:
             yield Problem(
                 path=f"{path}.{PRIMARY_NIC}.podAddresses",
                 value="0",
-                rule="The kubelet's maxPods is bound to eth0's addresses: without any, pods that "
-                "ask for eth1 find no place either.",
+                rule="Pods that choose no NIC use eth0 as long as no policy of the cluster gives "
+                "them another one. CoreDNS is made before there is any, and would never start.",
                 remedy="Write at least 1, or 0 for eth1 too.",
             )
 

@@ -30,7 +30,7 @@ OWN_FIELDS: Final[Mapping[str, str]] = {
     "clusterDomain": "kubeadm sets it.",
     "containerRuntimeEndpoint": "The bootstrap installs containerd with a socket of its own.",
     "kind": "The document has one already.",
-    "maxPods": "It follows from the pod addresses of eth0, so that no pod is left without one.",
+    "maxPods": "It follows from the node's pod addresses, so that no pod is left without one.",
     "podCIDR": "Pods take their addresses from the VPC, never from a range of the node.",
     "providerID": "It names the instance to the cloud controller.",
     "registerNode": "Without it the kubelet never joins the cluster.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from ipaddress import ip_address
 
@@ -112,6 +113,60 @@ def _status_of_pools(cluster: Cluster) -> Iterator[str]:
         if status.get("allocatedIPCount", 0) != len(taken):
             counted = status.get("allocatedIPCount")
             yield f"{name}: counts {counted} addresses and lists {len(taken)}"
+
+
+def _advertised(cluster: Cluster) -> Sequence[Probe] | NotRun:
+    planned: Mapping[str, Mapping[str, int]] = cluster.outputs.get("advertised") or {}
+    if not planned:
+        return NotRun(reason="the scheduler does not count addresses in this cluster")
+    return _asked(lambda cluster: _differing_counts(cluster, planned))(cluster)
+
+
+def _differing_counts(cluster: Cluster, planned: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
+    """What the plan, the pool and the Node say differently about a NIC's addresses."""
+    requests = {pod.uid: pod.requests for pod in cluster.pods}
+    for node, resources in sorted(planned.items()):
+        status = (cluster.nodes.get(node) or {}).get("status") or {}
+        allocatable = status.get("allocatable") or {}
+        for resource, count in sorted(resources.items()):
+            nic = resource.rpartition("/")[2].removesuffix("-addresses")
+            pool = cluster.pools.get(f"{node}-{nic}")
+            size = 0 if pool is None else len(_addresses(pool))
+            if size != count:
+                yield f"{node} {nic}: the stack plans {count} addresses, the pool has {size}"
+            owners = Counter[str]() if pool is None else _owners(pool)
+            uncounted = sum(
+                max(number - requests.get(uid, {}).get(resource, 0), 0)
+                for uid, number in owners.items()
+            )
+            advertised = int(allocatable.get(resource, 0))
+            if advertised != size - uncounted:
+                yield (
+                    f"{node} advertises {advertised} {resource}; its pool has {size}, of which "
+                    f"{uncounted} belong to pods that did not ask for one"
+                )
+
+
+def _owners(pool: Object) -> Counter[str]:
+    allocated = json.loads((pool.get("status") or {}).get("allocatedIPs") or "{}")
+    return Counter(entry["podUid"] for entry in allocated.values())
+
+
+def _waiting_on_a_node(cluster: Cluster) -> Iterator[str]:
+    for pod in cluster.pods:
+        if pod.interface is None or pod.addresses or not pod.node:
+            continue
+        pools = _pools_of(cluster, pod)
+        if not any(_addresses(pool) and _has_room(pool) for pool in pools.values()):
+            where = ", ".join(pools) or "no pool at all"
+            yield (
+                f"{pod.namespace}/{pod.name} is on {pod.node} and has no address: {pod.interface} "
+                f"has none left there ({where})"
+            )
+
+
+def _has_room(pool: Object) -> bool:
+    return _owners(pool).total() < len(_addresses(pool))
 
 
 def _service_addresses(cluster: Cluster) -> Sequence[Probe] | NotRun:
@@ -225,6 +280,23 @@ OBJECT_CHECKS: tuple[Check, ...] = (
         look="kubectl -n kube-system logs deployment/spiderpool-controller; kubectl get "
         "spiderippool POOL -o yaml",
         probes=_asked(_status_of_pools),
+    ),
+    Check(
+        name="addresses-advertised",
+        needs=Needs.OBJECTS,
+        how="every node advertises the addresses that the plan and its pools have for pods",
+        cause="a pod started or ended within the last 15 seconds, or the node's unit does not run",
+        look="kubectl describe node NODE; on the machine, journalctl -u spiderpool-alicloud-node",
+        probes=_advertised,
+    ),
+    Check(
+        name="no-pod-waits-on-a-node",
+        needs=Needs.OBJECTS,
+        how="no pod is on a node whose NIC has no address left for it",
+        cause="the pod was created before the admission policies, or pods do not ask for addresses "
+        "in this cluster",
+        look="kubectl describe pod POD; kubectl get spiderippools",
+        probes=_asked(_waiting_on_a_node),
     ),
     Check(
         name="service-addresses",

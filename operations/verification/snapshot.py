@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from config.facts.nics import DEFAULT_POD_NIC
@@ -30,6 +31,9 @@ class Pod:
     """Empty for a pod without an address yet."""
     interface: str | None
     """The NIC of its default network; None for a pod in the host's network."""
+    uid: str = ""
+    requests: Mapping[str, int] = field(default_factory=dict)
+    """Extended resources that its containers ask for together."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +108,17 @@ def _pods(items: Sequence[Object]) -> Iterator[Pod]:
             ready=condition(item, "Ready"),
             addresses=tuple(a["ip"] for a in status.get("podIPs") or () if a.get("ip")),
             interface=None if host else _interface(metadata.get("annotations") or {}),
+            uid=metadata.get("uid", ""),
+            requests=_requests(spec),
         )
+
+
+def _requests(spec: Object) -> Mapping[str, int]:
+    requests: Counter[str] = Counter()
+    for container in spec.get("containers") or ():
+        of_container = (container.get("resources") or {}).get("requests") or {}
+        requests.update({name: int(n) for name, n in of_container.items() if "/" in name})
+    return requests
 
 
 def _interface(annotations: Mapping[str, str]) -> str:

@@ -1,14 +1,17 @@
 """How many pods a node can take, and what is left of a vSwitch.
 
-The scheduler knows nothing about free addresses: a pod too many hangs in ContainerCreating. So the
-kubelet's `maxPods` is bound to the addresses of the default NIC, eth0, which every pod takes that
-does not ask for another one. Pods of the host's network take no address but do count in `maxPods`;
-those that always run on a node are added, and no others: each one counted in excess admits a pod
-that gets no address. Pods on eth1 count in `maxPods`, too, so eth1 adds no room.
+Where pods ask for their addresses (`ClusterPlan.counting`), the scheduler counts them by NIC, and
+the kubelet's `maxPods` is all of a node's pod addresses and the host-network pods. Elsewhere the
+scheduler knows nothing about free addresses, and a pod too many hangs in ContainerCreating. There
+`maxPods` is bound to eth0's addresses, which every pod takes that does not ask for another NIC.
+
+Pods of the host's network take no address but do count in `maxPods`; those that surely run on a
+node are added. Never more than those: each one missing would let one pod without an address in.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Network
 
@@ -17,10 +20,15 @@ from config.facts.reserved import PREFIX_SIZE
 from config.model import Role
 from config.report import Problem
 from planning.addresses.blocks import usable
+from planning.addresses.canonical import expand
 from planning.cloud.load_balancers import gateways, taken_addresses
 from planning.model import ClusterPlan, InterfacePlan, NodePlan
+from planning.names import DOMAIN, IPV6, pool_name
 
 ON_EVERY_NODE = ("kube-proxy", "spiderpool-agent")
+SOMEWHERE = ("spiderpool-controller",)
+"""Of the host's network, one on some nodes: its ports keep a second one away. Where addresses are
+counted each node has a place for it, or one of its addresses would never have a pod."""
 ON_CONTROL_PLANES = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
 
 
@@ -37,19 +45,58 @@ def host_network_pods(role: Role, *, cloud_controller: bool) -> int:
     return len(ON_EVERY_NODE) + extra
 
 
-def max_pods(role: Role, interfaces: Iterable[InterfacePlan], *, cloud_controller: bool) -> int:
-    """The kubelet's `maxPods`: the addresses of eth0's pods plus the host-network pods."""
+def max_pods(
+    role: Role, interfaces: Iterable[InterfacePlan], *, counted: bool, cloud_controller: bool
+) -> int:
+    """The kubelet's `maxPods`: pods with an address, and the host-network pods.
+
+    Args:
+        role: The role of the node.
+        interfaces: Its NICs.
+        counted: Whether the scheduler counts addresses by NIC. If not, only eth0's are safe.
+        cloud_controller: Whether the cluster has the CCM.
+    """
     sure = host_network_pods(role, cloud_controller=cloud_controller)
-    return _default_addresses(interfaces) + sure
+    return _pods_with_address(interfaces, counted=counted) + sure + (len(SOMEWHERE) * counted)
 
 
-def pod_capacity(node: NodePlan) -> int:
-    """How many pods with an address of the default NIC fit on a node."""
-    return _default_addresses(node.interfaces.values())
+def pod_capacity(plan: ClusterPlan, node: NodePlan) -> int:
+    """How many pods with an address fit on a node."""
+    return _pods_with_address(node.interfaces.values(), counted=plan.counting is not None)
 
 
-def _default_addresses(interfaces: Iterable[InterfacePlan]) -> int:
-    return sum(i.pods.count for i in interfaces if i.name == DEFAULT_POD_NIC)
+def _pods_with_address(interfaces: Iterable[InterfacePlan], *, counted: bool) -> int:
+    return sum(i.pods.count for i in interfaces if counted or i.name == DEFAULT_POD_NIC)
+
+
+def address_resource(interface: str) -> str:
+    """The extended resource of a NIC's pod addresses.
+
+    Nodes advertise it, pods ask for it, and the scheduler names it (`Insufficient …`). The domain
+    is ours: `spidernet.io/<nic>-nic` means the presence of a NIC, and Spiderpool's agent may
+    advertise it too.
+    """
+    return f"{DOMAIN}/{interface}-addresses"
+
+
+def advertised_addresses(plan: ClusterPlan, node: NodePlan) -> dict[str, int]:
+    """By resource: how many addresses the node's pool of each NIC has for any pod.
+
+    Addresses of `spiderpool.extraPools` are not among them, because only some pods may take them.
+    An address and its IPv6 twin are one. Empty where addresses are not counted.
+    """
+    if plan.counting is None:
+        return {}
+    extra = Counter(
+        (pool.node, pool.interface)
+        for pool in plan.ip_pools.values()
+        if pool.ip_version != IPV6 and pool.name != pool_name(pool.node, pool.interface)
+        for _ in expand(pool.ips)
+    )
+    return {
+        address_resource(name): nic.pods.count - extra[node.name, name]
+        for name, nic in sorted(node.interfaces.items())
+    }
 
 
 def usable_addresses(cidr: IPv4Network) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from config.facts.address_counting import missing_for_counting
 from config.facts.regions import keeps_primary_eni
 from config.rules.kubernetes import NEW_CLUSTERS
 from planning.cloud.load_balancers import ADDRESSES, balancer_count, gateways
@@ -15,6 +16,12 @@ def notices(plan: ClusterPlan) -> Iterator[str]:
     yield from _end_of_life(plan)
     yield from _gateways_among_nodes(plan)
     yield from _subscriptions(plan)
+    reason = missing_for_counting(plan.kubernetes, plan.spiderpool)
+    if reason is not None and plan.spiderpool.enabled:
+        yield (
+            f"The scheduler does not count pod addresses: {reason}. Pods that choose no network "
+            "use eth0, and a pod without a free address waits on its node (docs/capacity.md)."
+        )
     if not keeps_primary_eni(plan.region) and plan.nodes:
         yield (
             f"In {plan.region} the cloud deletes an instance's primary ENI together with the "

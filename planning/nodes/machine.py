@@ -37,8 +37,9 @@ SETTINGS_FAILED: Final = "spiderpool-alicloud.io/settings-failed"
 """Annotation of a Node: why the node could not apply them, written by it; absent otherwise. Begins
 with `settings_digest` of the text that failed and a colon. The node then has the settings from
 before, and does not try the same text again before its next boot."""
-UNIT_VERSION: Final = 1
-"""What the node's own unit understands. Raised when it learns something that the program uses."""
+UNIT_VERSION: Final = 2
+"""What the node's own unit understands. Raised when it learns something that the program uses: 2
+advertises the addresses of the node's pools (`planning.addresses.capacity.address_resource`)."""
 UNIT_SCHEMA: Final = "spiderpool-alicloud.io/unit"
 """Annotation of a Node: the version of the node's own unit. A Node without it cannot change its
 settings while it runs, nor leave etcd by itself."""

@@ -15,6 +15,7 @@ REFUSED=/run/spiderpool-alicloud-refused
 KUBELET=$HERE/kubelet.d/50-settings.conf
 SYSCTLS=/etc/sysctl.d/99-z-spiderpool.conf
 PREFIX=spiderpool-alicloud.io
+DEVICE_PLUGINS=/var/lib/kubelet/device-plugins
 
 [ -e "$HERE/done" ] || exit 0
 exec 9> /run/spiderpool-alicloud-node.lock
@@ -61,6 +62,67 @@ eval "$(python3 -c "$READ_NODE" "$PREFIX" unit settings settings-applied setting
 [ "$node_is" = "$(cat "$HERE/provider-id")" ] || exit 0
 
 [ "$unit" = "$UNIT_VERSION" ] || annotate "$PREFIX/unit=$UNIT_VERSION"
+
+# --- addresses -------------------------------------------------------------------------------
+
+# How many addresses of each NIC the scheduler may give away (docs/decisions/counted-addresses.md): those
+# that no pod holds, and those whose pod has asked for them. So pods from before the admission policy
+# are taken off, and addresses that an ended pod has not given back yet.
+COUNT_ADDRESSES='
+import ipaddress, json, sys
+node, *pools, pods = [json.loads(line) for line in sys.stdin]
+requests = {}
+for pod in pods["items"]:
+    if pod.get("status", {}).get("phase") in ("Succeeded", "Failed"):
+        continue
+    for container in pod["spec"]["containers"]:
+        for name, count in container.get("resources", {}).get("requests", {}).items():
+            key = pod["metadata"]["uid"], name
+            requests[key] = requests.get(key, 0) + (int(count) if count.isdigit() else 0)
+counts = {}
+for nic, pool in zip(sys.argv[2:], pools):
+    resource = sys.argv[1] + "/" + nic + "-addresses"
+    size = 0
+    for part in pool.get("spec", {}).get("ips") or []:
+        first, _, last = part.partition("-")
+        size += int(ipaddress.ip_address(last or first)) - int(ipaddress.ip_address(first)) + 1
+    owners = {}
+    for holder in json.loads(pool.get("status", {}).get("allocatedIPs") or "{}").values():
+        owners[holder["podUid"]] = owners.get(holder["podUid"], 0) + 1
+    paid = sum(min(n, requests.get((uid, resource), 0)) for uid, n in owners.items())
+    closed = pool.get("spec", {}).get("disable") or "deletionTimestamp" in pool.get("metadata", {})
+    counts[resource] = str(paid + (0 if closed else max(size - sum(owners.values()), 0)))
+parts = [node["status"].setdefault(part, {}) for part in ("capacity", "allocatable")]
+if any({**part, **counts} != part for part in parts):
+    for part in parts:
+        part.update(counts)
+    print(json.dumps(node))
+'
+advertise() {
+  local lines=$node nic answer pods changed
+  # Pools before pods: a pod that takes an address in between is then among the pods.
+  for nic in $NICS; do
+    answer=$(api get --raw "/apis/spiderpool.spidernet.io/v2beta1/spiderippools/$NODE_NAME-$nic" \
+      2>&1) || {
+      # Without a pool the NIC has no addresses. Any other answer says nothing about them.
+      [[ $answer == *'(NotFound)'* ]] || return 0
+      answer='{}'
+    }
+    lines+=$'\n'$answer
+  done
+  pods=$(api get --raw "/api/v1/pods?fieldSelector=spec.nodeName%3D$NODE_NAME") || return 0
+  # A kubelet that starts and finds this directory empty sets every extended resource of its Node to
+  # 0 (kubelet, devicemanager.ShouldResetExtendedResourceCapacity), and fails the pods that have one.
+  mkdir -p "$DEVICE_PLUGINS"
+  touch "$DEVICE_PLUGINS/spiderpool-alicloud"
+  # shellcheck disable=SC2086  # a word for each NIC
+  changed=$(python3 -c "$COUNT_ADDRESSES" "$PREFIX" $NICS <<< "$lines"$'\n'"$pods") || return 0
+  # The whole Node with its version: a kubelet may not read nodes/status, as `kubectl patch` would.
+  if [ -n "$changed" ]; then
+    api replace --raw "/api/v1/nodes/$NODE_NAME/status" -f - <<< "$changed" > /dev/null
+  fi
+}
+advertise || true
 
 # --- settings --------------------------------------------------------------------------------
 

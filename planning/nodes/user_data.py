@@ -7,6 +7,7 @@ with it (docs/decisions/node-unit.md).
 
 from __future__ import annotations
 
+import json
 import re
 from base64 import b64encode
 from collections.abc import Mapping
@@ -17,7 +18,6 @@ from typing import Final
 
 from config.model import Role
 from config.report import ConfigError, Problem
-from planning.document import yaml_text
 from planning.model import ClusterPlan, NodePlan
 from planning.nodes import guest_network, guest_system
 from planning.nodes.endpoint import endpoint_name, other_control_planes, private_address
@@ -164,7 +164,9 @@ def _cloud_config(contents: list[_File]) -> bytes:
         "write_files": [_written(file) for file in contents],
         "runcmd": [[_PROGRAM_PATH]],
     }
-    return ("#cloud-config\n" + yaml_text(document)).encode()
+    # JSON is YAML, and a line break takes two bytes of it instead of a line's indentation.
+    text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+    return f"#cloud-config\n{text}\n".encode()
 
 
 def _written(file: _File) -> dict[str, str]:

@@ -289,7 +289,7 @@ ANSWERS: Final[Mapping[str, Answer]] = {
     "nodePools.*.interfaces.*.podAddresses": _answer(
         Kind.ADDRESSES,
         f"{_POOL_ADDRESSES} 0 takes all of them, and the pool. Fewer than before is refused in "
-        "mode count. eth0's number is also the kubelet's maxPods, which the running node takes.",
+        "mode count. The numbers are also in the kubelet's maxPods, which the running node takes.",
     ),
     "nodePools.*.firstBlock": _answer(
         Kind.ROLLS, f"{_ADDRESS} Refused where another node has one of the new addresses."
@@ -361,6 +361,9 @@ ANSWERS: Final[Mapping[str, Answer]] = {
         Kind.VERSION, "One version of the table at a time, never back."
     ),
     "spiderpool.values": _answer(Kind.IN_PLACE, "The release is upgraded."),
+    "pods.defaultNetwork": _answer(
+        Kind.IN_PLACE, "Pods that are created from then on; pods that run keep their network."
+    ),
     "spiderpool.installCni": _answer(Kind.IN_PLACE, "The release is upgraded."),
     "spiderpool.imageRegistry": _answer(Kind.IN_PLACE, "The release is upgraded."),
     "spiderpool.extraPools.*": _answer(Kind.ADDRESSES, _POOL_ADDRESSES),

@@ -61,6 +61,13 @@ def record(plan: ClusterPlan) -> Json:
     return document
 
 
+def _default_network(plan: ClusterPlan) -> str | None:
+    """What pods get that choose no network; None where no policy gives them any."""
+    if plan.counting is None:
+        return None
+    return "spread" if len(plan.counting.shares) > 1 else "eth0"
+
+
 def record_text(document: Json) -> str:
     """A record as canonical JSON text."""
     return json.dumps(document, sort_keys=True, separators=(",", ":"))
@@ -106,6 +113,7 @@ def _cluster(plan: ClusterPlan) -> Json:
             "ingress": {name: _dump(rule) for name, rule in network.ingress.items()},
         },
         "kubernetes": _dump(plan.kubernetes),
+        "pods": {"defaultNetwork": _default_network(plan)},
         "spiderpool": spiderpool,
         "cloudController": _dump(plan.cloud_controller),
         "namespaces": {name: _dump(namespace) for name, namespace in plan.namespaces.items()},

@@ -42,7 +42,9 @@ _SET_ONCE: Final = (
 """Refused once there is a value; the first one is set in place."""
 _ELSEWHERE: Final = frozenset({Kind.RUNNING, Kind.RESTART, Kind.VERSION, Kind.ADDRESSES})
 """Judged where nodes, versions and pools are."""
-_ADD_ONS: Final = ("spiderpool.", "cloudController.", "namespaces.", "services.", "sampleApps.")
+_ADD_ONS: Final = (
+    *("pods.", "spiderpool.", "cloudController.", "namespaces.", "services.", "sampleApps."),
+)
 
 
 _OF_OUR_CLUSTERS: Final = ("kubernetes.endpoint.", "kubernetes.version", "kubernetes.mirrors")

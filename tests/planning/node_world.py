@@ -1,8 +1,9 @@
 """Commands of a machine beside its node's unit, as one program that answers from files.
 
 Started under each command's name, in a folder that PATH begins with. `$WORLD/world.json` says who
-is well; `$WORLD/node.json` is the Node, `$WORLD/members.json` etcd's members; every call is a line
-of `$WORLD/calls`. With `$CUT` the whole group of processes is killed at that call, before it does
+is well; `$WORLD/node.json` is the Node, `$WORLD/pods.json` its pods, `$WORLD/pools.json` the pools
+by name (null: not allowed), `$WORLD/members.json` etcd's members; every call is a line of
+`$WORLD/calls`. With `$CUT` the whole group of processes is killed at that call, before it does
 anything, and with `$CUT_AFTER` once it is done.
 """
 
@@ -64,9 +65,11 @@ def kubectl() -> int:
     if address != read("world.json")["balancer"] and not serves(address, "kube-apiserver"):
         return 1
     node = read("node.json")
-    if "--raw" in ARGUMENTS:
-        sys.stdout.write(json.dumps(node))
+    if "replace" in ARGUMENTS:
+        write("node.json", json.load(sys.stdin))
         return 0
+    if "--raw" in ARGUMENTS:
+        return raw(ARGUMENTS[ARGUMENTS.index("--raw") + 1])
     annotations = node["metadata"].setdefault("annotations", {})
     for word in ARGUMENTS[ARGUMENTS.index("node") + 2 :]:
         key, equals, value = word.partition("=")
@@ -76,6 +79,21 @@ def kubectl() -> int:
             annotations.pop(key.removesuffix("-"), None)
     write("node.json", node)
     return 0
+
+
+def raw(path: str) -> int:
+    """The Node, its pods, or the pool of a NIC; the pools have to be allowed first."""
+    if "/spiderippools/" not in path:
+        return say(json.dumps(read("pods.json" if "/pods?" in path else "node.json")))
+    pools = read("pools.json")
+    if pools is None:
+        sys.stderr.write("Error from server (Forbidden): the node cannot get it\n")
+        return 1
+    pool = pools.get(path.rpartition("/")[2])
+    if pool is None:
+        sys.stderr.write("Error from server (NotFound): not found\n")
+        return 1
+    return say(json.dumps(pool))
 
 
 def curl() -> int:

@@ -63,6 +63,7 @@ def _items() -> list[dict[str, Any]]:
                 "status": {
                     "conditions": [{"type": "Ready", "status": "True"}],
                     "addresses": [{"type": "InternalIP", "address": host}],
+                    "allocatable": {_resource(nic): "10" for nic in ("eth0", "eth1")},
                 },
             },
             _pod("test-app-1", node, "eth0", pod),
@@ -70,7 +71,9 @@ def _items() -> list[dict[str, Any]]:
         ]
         for nic in ("eth0", "eth1"):
             address = pod if nic == "eth0" else pod.replace("172.31", "192.168")
-            status = {"allocatedIPs": json.dumps({address: {}}), "allocatedIPCount": 1}
+            app = "test-app-1" if nic == "eth0" else "test-app-2"
+            holder = {address: {"podUid": f"{app}-{node}"}}
+            status = {"allocatedIPs": json.dumps(holder), "allocatedIPCount": 1}
             spec = _pool(node, nic)
             spec |= {key: [spec[key]] for key in ("nodeName", "multusName")}
             items.append(
@@ -100,16 +103,24 @@ def _pod(app: str, node: str, nic: str, address: str) -> dict[str, Any]:
         "metadata": {
             "name": f"{app}-{node}",
             "namespace": "default",
+            "uid": f"{app}-{node}",
             "labels": {"app": app},
             "annotations": network,
         },
-        "spec": {"nodeName": node},
+        "spec": {
+            "nodeName": node,
+            "containers": [{"resources": {"requests": {"cpu": "100m", _resource(nic): "1"}}}, {}],
+        },
         "status": {
             "phase": "Running",
             "podIPs": [{"ip": address}],
             "conditions": [{"type": "Ready", "status": "True"}],
         },
     }
+
+
+def _resource(nic: str) -> str:
+    return f"spiderpool-alicloud.io/{nic}-addresses"
 
 
 def _pool(node: str, nic: str) -> dict[str, Any]:
@@ -145,6 +156,7 @@ def _outputs() -> dict[str, Any]:
             for i, (node, (host, _)) in enumerate(NODES.items(), 1)
         },
         "ipPools": {f"{n}-{nic}": _pool(n, nic) for n in NODES for nic in ("eth0", "eth1")},
+        "advertised": {n: {_resource(nic): 10 for nic in ("eth0", "eth1")} for n in NODES},
         "services": {
             "tcp-service": {"address": "47.0.0.1"},
             "http-service": {"address": "47.0.0.2"},
@@ -184,6 +196,38 @@ def test_on_the_local_cloud_packets_are_never_tried_and_never_passed() -> None:
     for verdict in verdicts.values():
         simulated = verdict.check.needs is not Needs.PACKETS
         assert verdict.outcome is (Outcome.PASSED if simulated else Outcome.NOT_SIMULATED)
+
+
+def _differing(advertised: int, uncounted: int) -> str:
+    return (
+        f"worker advertises {advertised} {_resource('eth1')}; its pool has 10, of which "
+        f"{uncounted} belong to pods that did not ask for one"
+    )
+
+
+_WAITS = "default/late is on worker and has no address: eth0 has none left there (worker-eth0)"
+
+
+def _fill_eth0_of_the_worker(items: dict[str, dict[str, Any]]) -> None:
+    late = _pod("test-app-1", "worker", "eth0", "")
+    late["metadata"] |= {"name": "late", "uid": "late"}
+    late["status"] = {"phase": "Pending"}
+    items["Pod/late"] = late
+    items["SpiderIPPool/worker-eth0"]["spec"]["ips"] = ["172.31.0.20"]
+
+
+def test_a_pod_that_is_about_to_get_an_address_waits_for_nothing() -> None:
+    def start(items: dict[str, dict[str, Any]]) -> None:
+        _fill_eth0_of_the_worker(items)
+        items["SpiderIPPool/worker-eth0"]["spec"]["ips"] = ["172.31.0.20-172.31.0.21"]
+
+    assert _verdicts(_cluster(start))["no-pod-waits-on-a-node"].outcome is Outcome.PASSED
+
+
+def test_where_addresses_are_not_counted_nothing_has_to_be_advertised() -> None:
+    outputs = {key: value for key, value in _outputs().items() if key != "advertised"}
+    cluster = read_snapshot(_items(), outputs, simulated=False)
+    assert _verdicts(cluster)["addresses-advertised"].outcome is Outcome.NOT_RUN
 
 
 @pytest.mark.parametrize(
@@ -239,6 +283,22 @@ def test_on_the_local_cloud_packets_are_never_tried_and_never_passed() -> None:
             "pool-status",
             "worker-eth1: 192.168.0.20 is taken, and no pod runs on it",
         ),
+        (
+            lambda i: i["Node/worker"]["status"]["allocatable"].update({_resource("eth1"): "9"}),
+            "addresses-advertised",
+            _differing(9, 0),
+        ),
+        (
+            lambda i: i["Pod/test-app-2-worker"]["spec"].update(containers=[{}]),
+            "addresses-advertised",
+            _differing(10, 1),
+        ),
+        (
+            lambda i: i["SpiderIPPool/worker-eth1"]["spec"].update(ips=["192.168.0.20"]),
+            "addresses-advertised",
+            "worker eth1: the stack plans 10 addresses, the pool has 1",
+        ),
+        (_fill_eth0_of_the_worker, "no-pod-waits-on-a-node", _WAITS),
         (
             lambda i: i["Service/tcp-service"]["status"].update(loadBalancer={}),
             "service-addresses",
@@ -319,7 +379,7 @@ def test_json_has_every_check_with_its_verdict() -> None:
 
 def test_the_summary_counts_each_outcome_apart() -> None:
     verdicts = list(_verdicts(_cluster(simulated=True)).values())
-    assert summary(verdicts) == "8 passed, 12 not simulated"
+    assert summary(verdicts) == "10 passed, 12 not simulated"
 
 
 def test_every_check_says_what_it_does_why_it_fails_and_where_to_look() -> None:

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from config.model import Role
+from config.report import ConfigError
 from config.stackfile import read_file
 from planning.addresses.capacity import (
+    advertised_addresses,
     free_addresses,
     free_prefixes,
     host_network_pods,
@@ -17,8 +19,9 @@ from planning.addresses.capacity import (
     usable_addresses,
 )
 from planning.cloud.quotas import quotas
-from planning.model import ClusterPlan
+from planning.model import AddressCounting, ClusterPlan, IPPoolPlan
 from planning.read import plan_from
+from tests.clusters import small
 
 pytestmark = pytest.mark.unit
 
@@ -31,15 +34,97 @@ def _plan(name: str) -> ClusterPlan:
     return plan_from(read_file(ROOT / folder / file).cluster)
 
 
-def test_a_worker_has_room_for_its_addresses_and_two_pods_of_the_host() -> None:
-    worker = _plan("local").nodes["worker"]
-    assert (worker.max_pods, pod_capacity(worker)) == (7, 5)
+def test_a_worker_has_room_for_the_addresses_of_both_nics_and_two_pods_of_the_host() -> None:
+    plan = _plan("local")
+    worker = plan.nodes["worker"]
+    assert (worker.max_pods, pod_capacity(plan, worker)) == (13, 10)
 
 
 def test_a_control_plane_has_room_for_its_static_pods_and_the_cloud_controller_too() -> None:
-    master = _plan("local").nodes["master"]
-    assert (master.max_pods, pod_capacity(master)) == (12, 5)
+    plan = _plan("local")
+    master = plan.nodes["master"]
+    assert (master.max_pods, pod_capacity(plan, master)) == (18, 10)
     assert host_network_pods(Role.CONTROL_PLANE, cloud_controller=True) == 7
+
+
+def test_where_addresses_are_not_counted_only_eth0_gives_room() -> None:
+    plan = plan_from(small({"kubernetes": {"version": "1.35.4"}}))
+    worker = plan.nodes["workers-0"]
+    assert (worker.max_pods, pod_capacity(plan, worker)) == (7, 5)
+    assert (plan.counting, advertised_addresses(plan, worker)) == (None, {})
+
+
+def test_a_dense_worker_takes_the_pods_of_both_nics() -> None:
+    plan = plan_from(
+        small(
+            {
+                "network": {
+                    "subnets": {
+                        "secondary": {
+                            "zones": {"cn-hangzhou-i": {"prefixReservation": "10.1.4.0/22"}}
+                        }
+                    }
+                },
+                "nodePools": {
+                    "workers": {
+                        "instanceType": "ecs.g7.4xlarge",
+                        "prefixBlockSize": 64,
+                        "interfaces": {
+                            "eth0": {"podAddresses": 10},
+                            "eth1": {"mode": "prefix", "podAddresses": 48},
+                        },
+                    }
+                },
+            }
+        )
+    )
+    worker = plan.nodes["workers-0"]
+    assert (worker.max_pods, pod_capacity(plan, worker)) == (61, 58)
+    assert advertised_addresses(plan, worker) == {
+        "spiderpool-alicloud.io/eth0-addresses": 10,
+        "spiderpool-alicloud.io/eth1-addresses": 48,
+    }
+    # The control plane is tainted: pods that choose no network run on the worker.
+    assert plan.counting == AddressCounting(shares={"eth0": 10, "eth1": 48})
+
+
+def test_addresses_of_an_extra_pool_are_not_advertised() -> None:
+    (address, *_) = _workers_pool().ips[0].split("-")
+    extra = {"node": "workers-0", "interface": "eth1", "addresses": [address]}
+    plan = plan_from(
+        small({"spiderpool": {"extraPools": {"db": extra | {"namespaces": ["database"]}}}})
+    )
+    worker = plan.nodes["workers-0"]
+    assert advertised_addresses(plan, worker)["spiderpool-alicloud.io/eth1-addresses"] == 4
+    assert pod_capacity(plan, worker) == 10
+
+
+def _workers_pool() -> IPPoolPlan:
+    return plan_from(small()).ip_pools["workers-0-eth1"]
+
+
+def test_an_address_and_its_ipv6_twin_are_one() -> None:
+    plan = _plan("dual-stack")
+    for node in plan.nodes.values():
+        assert advertised_addresses(plan, node) == {
+            f"spiderpool-alicloud.io/{name}-addresses": nic.pods.count
+            for name, nic in node.interfaces.items()
+        }
+
+
+def test_one_network_for_all_pods_is_a_choice() -> None:
+    plan = plan_from(small({"pods": {"defaultNetwork": "eth0"}}))
+    assert plan.counting == AddressCounting(shares={"eth0": 1})
+    assert plan.nodes["workers-0"].max_pods == 13
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"kubernetes": {"version": "1.35.4"}}, {"spiderpool": {"enabled": False}}],
+)
+def test_pods_are_not_spread_where_addresses_are_not_counted(changes: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=r"pods\.defaultNetwork(.|\n)*Write eth0"):
+        plan_from(small(changes | {"pods": {"defaultNetwork": "spread"}}))
 
 
 def test_no_room_is_kept_for_a_cloud_controller_that_is_not_there() -> None:

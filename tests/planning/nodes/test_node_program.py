@@ -10,12 +10,14 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from planning.model import ClusterPlan, NodePlan
 from planning.nodes import machine
@@ -29,7 +31,7 @@ KUBELET = f"{HERE}/kubelet.d/50-settings.conf"
 SYSCTLS = "/etc/sysctl.d/99-z-spiderpool.conf"
 PROVIDER_ID = "cn-hangzhou.i-bp1a"
 PODS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
-_MOVED = re.compile(r"(?<![\w.])/(etc|proc|run)/")
+_MOVED = re.compile(r"(?<![\w.])/(etc|proc|run|var)/")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +59,9 @@ class Place:
 
     def text(self, path: str) -> str:
         return self.path(path).read_text(encoding="utf-8")
+
+    def write(self, name: str, document: object) -> None:
+        (self.root / "world" / name).write_text(json.dumps(document), encoding="utf-8")
 
     def change(self, name: str, **changes: object) -> None:
         path = self.root / "world" / name
@@ -133,7 +138,13 @@ def _build_world(root: Path, own: str | None, planes: dict[str, str]) -> None:
             {"ID": str(10 + n), "name": name, "peerURLs": [f"https://{address}:2380"]}
             for n, (name, address) in enumerate(planes.items())
         ],
-        "node": {"metadata": {"annotations": {}}, "spec": {"providerID": PROVIDER_ID}},
+        "node": {
+            "metadata": {"annotations": {}},
+            "spec": {"providerID": PROVIDER_ID},
+            "status": {"capacity": {"pods": "12"}, "allocatable": {"pods": "12"}},
+        },
+        "pods": {"items": []},
+        "pools": None,
     }
     for name, document in documents.items():
         (root / "world" / f"{name}.json").write_text(json.dumps(document), encoding="utf-8")
@@ -207,6 +218,100 @@ def test_a_node_that_another_machine_left_behind_asks_nothing_of_this_one(worker
     assert worker.run().returncode == 0
     assert machine.UNIT_SCHEMA not in worker.annotations
     assert worker.calls("systemctl") == []
+
+
+ETH0, ETH1 = (f"spiderpool-alicloud.io/{nic}-addresses" for nic in ("eth0", "eth1"))
+MARKER = "/var/lib/kubelet/device-plugins/spiderpool-alicloud"
+
+
+def pool(*ips: str, holders: Sequence[str] = (), **spec: object) -> dict[str, Any]:
+    """A SpiderIPPool whose first addresses are allocated to pods by uid."""
+    allocated = {f"10.9.9.{n}": {"podUid": uid} for n, uid in enumerate(holders)}
+    status = {"allocatedIPs": json.dumps(allocated)} if allocated else {}
+    return {"metadata": {}, "spec": {"ips": list(ips), **spec}, "status": status}
+
+
+def pod(uid: str, phase: str = "Running", **requests: str) -> dict[str, Any]:
+    resources = {
+        "requests": {f"spiderpool-alicloud.io/{n}-addresses": c for n, c in requests.items()}
+    }
+    return {
+        "metadata": {"uid": uid},
+        "spec": {"containers": [{"resources": resources}, {}]},
+        "status": {"phase": phase},
+    }
+
+
+def advertised(worker: Place, pools: Mapping[str, Any], *pods: Any) -> dict[str, str]:  # noqa: ANN401
+    """What the worker's Node has after one run, beside its `pods`."""
+    worker.write("pools.json", {f"{worker.node.name}-{nic}": one for nic, one in pools.items()})
+    worker.write("pods.json", {"items": list(pods)})
+    done = worker.run()
+    assert (done.returncode, done.stderr) == (0, "")
+    status = json.loads(worker.text("/world/node.json"))["status"]
+    assert status["capacity"] == status["allocatable"]
+    assert status["capacity"].pop("pods") == "12"
+    return dict(status["capacity"])
+
+
+def test_a_node_advertises_the_addresses_of_its_pools(worker: Place) -> None:
+    pools = {"eth0": pool("10.0.0.1-10.0.0.5"), "eth1": pool("10.1.0.1", "10.1.0.9-10.1.0.10")}
+    assert advertised(worker, pools) == {ETH0: "5", ETH1: "3"}
+    assert worker.path(MARKER).exists()
+
+
+def test_a_nic_without_a_pool_has_no_addresses(worker: Place) -> None:
+    assert advertised(worker, {"eth0": pool("10.0.0.1")}) == {ETH0: "1", ETH1: "0"}
+
+
+def test_nothing_is_advertised_while_the_node_may_not_read_its_pools(worker: Place) -> None:
+    assert worker.run().returncode == 0
+    assert [call for call in worker.calls("kubectl") if " replace " in call] == []
+
+
+def test_pods_that_asked_are_counted_by_the_scheduler_and_others_by_the_node(worker: Place) -> None:
+    pools = {"eth0": pool("10.0.0.1-10.0.0.5", holders=("asked", "before", "gone", "ended"))}
+    pods = (pod("asked", eth0="1"), pod("before"), pod("ended", "Succeeded", eth0="1"))
+    # Five, less an old pod, one that is gone, and one whose end has freed its request already.
+    assert advertised(worker, pools, *pods)[ETH0] == "2"
+    later = {"eth0": pool("10.0.0.1-10.0.0.5", holders=("asked",))}
+    assert advertised(worker, later, *pods)[ETH0] == "5"
+
+
+def test_a_closed_pool_gives_nothing_new_and_keeps_what_its_pods_have(worker: Place) -> None:
+    pools = {"eth0": pool("10.0.0.1-10.0.0.5", holders=("a", "b"), disable=True)}
+    assert advertised(worker, pools, pod("a", eth0="1"), pod("b", eth0="1"))[ETH0] == "2"
+
+
+def test_a_count_that_is_right_is_not_written_again(worker: Place) -> None:
+    pools = {"eth0": pool("10.0.0.1"), "eth1": pool("10.1.0.1")}
+    advertised(worker, pools)
+    worker.forget_calls()
+    advertised(worker, pools)
+    assert [call for call in worker.calls("kubectl") if " replace " in call] == []
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[*HealthCheck])
+@given(
+    size=st.integers(0, 6),
+    pods=st.lists(st.tuples(st.booleans(), st.booleans(), st.booleans()), max_size=6),
+)
+def test_the_requests_that_fit_never_exceed_the_pool(
+    worker: Place, size: int, pods: list[tuple[bool, bool, bool]]
+) -> None:
+    """Each pod: has it asked, is it over, and does it (still) hold an address?"""
+    holders = [f"p{n}" for n, (_, _, holds) in enumerate(pods) if holds][:size]
+    live = [
+        pod(f"p{n}", "Failed" if over else "Running", **({"eth0": "1"} if asked else {}))
+        for n, (asked, over, _) in enumerate(pods)
+    ]
+    ips = [f"10.0.0.1-10.0.0.{size}"] if size else []
+    count = int(advertised(worker, {"eth0": pool(*ips, holders=holders)}, *live)[ETH0])
+    counted = {f"p{n}" for n, (asked, over, _) in enumerate(pods) if asked and not over}
+    # What the scheduler may still add, and every address that is held, are in the pool together.
+    assert count - len(counted & set(holders)) + len(holders) <= size
+    # A kubelet that restarts admits every pod that has an address and has asked for it.
+    assert count >= len(counted & set(holders))
 
 
 def test_a_second_run_at_the_same_time_does_nothing(worker: Place) -> None:

@@ -13,8 +13,10 @@ from planning.transitions.reading import EarlierRelease, Record
 from planning.transitions.steps import (
     Accepted,
     AddMember,
+    ChangeInPlace,
     ChangeRunningNode,
     Create,
+    Difference,
     KeepMachine,
     Refused,
     RemoveMember,
@@ -176,16 +178,25 @@ def test_an_address_in_use_that_stays_is_not_a_reason_to_refuse() -> None:
     assert steps(judged) == (
         ShrinkPool(pool="workers-0-eth1", addresses=("10.1.2.20-10.1.2.21",)),
         ShrinkInterface(node="workers-0", interface="eth1", addresses=("10.1.2.20-10.1.2.21",)),
+        _max_pods(11),
     )
+
+
+def _max_pods(after: int) -> ChangeRunningNode:
+    because = (Difference(key="kubelet.maxPods", before="13", after=str(after)),)
+    return ChangeRunningNode(node="workers-0", because=because)
 
 
 def test_a_nic_gives_up_its_last_addresses_after_its_pool() -> None:
     none = at("nodePools/workers/interfaces/eth1/podAddresses", 0)
     judged = transition(clustered(workers=1), edited(clustered(workers=1), none))
     addresses = ("10.1.2.17-10.1.2.21",)
+    one_nic = (Difference(key="pods.defaultNetwork", before="spread", after="eth0"),)
     assert steps(judged) == (
+        ChangeInPlace(target="pods", because=one_nic),
         ShrinkPool(pool="workers-0-eth1", addresses=addresses),
         ShrinkInterface(node="workers-0", interface="eth1", addresses=addresses),
+        _max_pods(8),
     )
 
 

@@ -63,6 +63,7 @@ EXAMPLES: dict[str, tuple[Edit, tuple[str, ...]]] = {
             ),
             "pool workers-0-eth1: gives up 10.1.2.21.",
             "workers-0 eth1: gives up 10.1.2.21.",
+            "workers-0: changed while it runs, because kubelet.maxPods 13 becomes 12.",
         ),
     ),
     "nothing": (at("cloud/unlistedRegion", value=True), ()),

@@ -144,6 +144,7 @@ class RealCluster:
     etcd_port: int = field(default_factory=free_port)
     authority: Authority = field(default_factory=Authority.new)
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    api_server_arguments: Sequence[str] = ("--disable-admission-plugins=ServiceAccount",)
 
     @property
     def server(self) -> str:
@@ -232,7 +233,7 @@ class RealCluster:
                 "--service-cluster-ip-range=10.233.0.0/18",
                 "--authorization-mode=Node,RBAC",
                 "--endpoint-reconciler-type=none",
-                "--disable-admission-plugins=ServiceAccount",
+                *self.api_server_arguments,
             ],
         )
         self._await_ready()

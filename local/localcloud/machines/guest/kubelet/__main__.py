@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from localcloud.machines.guest import about, installed, links
 
-from . import bootstrap, hardware, node, settings, static_pods
+from . import bootstrap, extended, hardware, node, settings, static_pods
 from .addresses import Addresses
 from .client import MERGE_PATCH, STRATEGIC_PATCH, Access, ApiError, Client
 from .cluster import Cluster, until_it_works
@@ -165,6 +165,11 @@ class Kubelet:
         client.request(
             "PATCH", path, {"metadata": {"labels": registration["metadata"]["labels"]}}, MERGE_PATCH
         )
+        kept = extended.extended(present["status"].get("capacity") or {})
+        if kept and extended.resets():
+            none = dict.fromkeys(kept, "0")
+            status = {"status": {"capacity": none, "allocatable": none}}
+            client.request("PATCH", f"{path}/status", status, STRATEGIC_PATCH)
 
     def _heartbeat(self, client: Client) -> dict[str, Any]:
         path = f"/api/v1/nodes/{self._settings.hostname}"
@@ -178,7 +183,8 @@ class Kubelet:
         )
         machine = hardware.of_instance_type(about.read().instance_type)
         resources = node.resources(self._settings, machine)
-        changed["status"] |= {"capacity": resources, "allocatable": resources}
+        kept = extended.extended(present["status"].get("capacity") or {})
+        changed["status"] |= {"capacity": resources, "allocatable": resources | kept}
         changed["status"]["nodeInfo"] = {
             "kubeletVersion": self._version,
             "bootID": about.boot_id(),

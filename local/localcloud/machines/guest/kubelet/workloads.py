@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from . import probes, static_pods, status, volumes
+from . import extended, probes, static_pods, status, volumes
 from .client import STRATEGIC_PATCH, ApiError
 from .pools import NoAddressError
 from .processes import ProcessSpec
@@ -57,6 +57,7 @@ class Workloads:
         self._addresses = addresses
         self._proxy = proxy
         self._pod_addresses: dict[str, list[str]] = {}
+        self._admitted: set[str] = set()
         self._not_before: dict[str, float] = {}
         self._readiness = probes.Readiness()
         self._specs: dict[str, tuple[float, ProcessSpec]] = {}
@@ -78,8 +79,11 @@ class Workloads:
         for key in self._processes.recorded():
             if key.partition("_")[0] not in uids:
                 self._processes.stop(key, 0)
-        for uid, pod in pods.items():
+        self._admitted &= set(pods)
+        for uid, pod in sorted(pods.items(), key=lambda item: _age(item[1])):
             if static_pods.MIRROR in (pod["metadata"].get("annotations") or {}):
+                continue
+            if not self._admits(pod, pods, node):
                 continue
             if time.monotonic() < self._not_before.get(uid, 0):
                 continue
@@ -89,12 +93,37 @@ class Workloads:
                 if error.status not in {http.HTTPStatus.NOT_FOUND, http.HTTPStatus.CONFLICT}:
                     self._not_before[uid] = time.monotonic() + _RETRY_SECONDS
 
+    def _admits(
+        self, pod: dict[str, Any], pods: Mapping[str, dict[str, Any]], node: Mapping[str, Any]
+    ) -> bool:
+        """Admit a pod once; one that does not fit is failed, and its address never asked for."""
+        uid = pod["metadata"]["uid"]
+        if uid in self._admitted or _is_over(pod) or pod["metadata"].get("deletionTimestamp"):
+            return True
+        others = [pods[u] for u in self._admitted if not _is_over(pods[u])]
+        problem = extended.rejection(pod, others, node["status"].get("allocatable") or {})
+        if problem is not None:
+            # The Node may be some seconds old here, and is not in a kubelet.
+            with contextlib.suppress(ApiError):
+                now = self._client.get(f"/api/v1/nodes/{node['metadata']['name']}")
+                problem = extended.rejection(pod, others, now["status"].get("allocatable") or {})
+        if problem is None:
+            self._admitted.add(uid)
+            return True
+        reason, message = problem
+        with contextlib.suppress(ApiError):
+            self._write(
+                pod,
+                {"phase": "Failed", "reason": reason, "message": f"Pod was rejected: {message}"},
+            )
+        return False
+
     def _sync_one(self, pod: dict[str, Any], node: Mapping[str, Any], host_ip: str) -> None:
-        uid, phase = pod["metadata"]["uid"], (pod.get("status") or {}).get("phase")
+        uid = pod["metadata"]["uid"]
         if pod["metadata"].get("deletionTimestamp"):
             self._end(pod)
             return
-        if phase in {"Succeeded", "Failed"}:
+        if _is_over(pod):
             self._release(pod)
             return
         now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
@@ -110,7 +139,11 @@ class Workloads:
                 return
         pod_ips = [host_ip] if pod["spec"].get("hostNetwork") else self._pod_addresses[uid]
         if pod["spec"].get("restartPolicy", "Always") != "Always":
-            self._write(pod, status.succeeded(pod, host_ip, pod_ips, now))
+            # The kubelet reports a terminal phase only when the sandbox is gone, and with it the
+            # address (status_manager.go, mergePodStatus: couldHaveRunningContainers).
+            over = status.succeeded(pod, host_ip, pod_ips, now)
+            self._release(pod)
+            self._write(pod, over)
             return
         facts = {
             container["name"]: self._container(pod, container, host_ip, pod_ips)
@@ -323,6 +356,14 @@ def _ports_of_processes(pods: Iterable[Mapping[str, Any]]) -> frozenset[int]:
         if image_name(container) in _REAL_IMAGES
         for port in container.get("ports") or ()
     )
+
+
+def _age(pod: Mapping[str, Any]) -> str:
+    return str(pod["metadata"].get("creationTimestamp") or "")
+
+
+def _is_over(pod: Mapping[str, Any]) -> bool:
+    return (pod.get("status") or {}).get("phase") in {"Succeeded", "Failed"}
 
 
 def _started(pod: Mapping[str, Any], container: Mapping[str, Any]) -> str | None:

@@ -1,0 +1,79 @@
+"""The admission policies by which pods ask for their addresses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+from pulumi_kubernetes.apiextensions import CustomResource
+
+from components.add_ons.manifests import from_manifest
+from planning.model import ClusterPlan
+from planning.spiderpool.address_requests import API_VERSION, manifests
+
+
+@dataclass(frozen=True, kw_only=True)
+class AddressRequestsArgs:
+    """What `AddressRequests` is made from."""
+
+    plan: ClusterPlan
+    provider: kubernetes.Provider
+    needs: Sequence[pulumi.Resource] = ()
+    """What comes before pods ask for addresses that only nodes with pools advertise."""
+    ends_with: pulumi.Resource | None = None
+    """What goes only when the whole cluster does."""
+
+
+class AddressRequests(pulumi.ComponentResource):
+    """Two policies with their bindings, and the right of each node to read its pools.
+
+    Owns: a ClusterRole, a ClusterRoleBinding, a MutatingAdmissionPolicy and a
+    ValidatingAdmissionPolicy with a binding each; nothing where addresses are not counted.
+
+    One after the other: the validating policy would refuse pods that the mutating one has not
+    changed, so it comes last and goes first.
+    """
+
+    def __init__(
+        self, name: str, args: AddressRequestsArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("spiderpool-alicloud:address_requests:AddressRequests", name, {}, opts)
+        needs = list(args.needs)
+        for manifest in manifests(args.plan):
+            needs = [self._object(name, manifest, args, needs)]
+        self.register_outputs({})
+
+    def _object(
+        self,
+        name: str,
+        manifest: Mapping[str, object],
+        args: AddressRequestsArgs,
+        needs: list[pulumi.Resource],
+    ) -> pulumi.Resource:
+        kind = str(manifest["kind"])
+        logical = f"{name}-addresses-{kind}"
+        options = pulumi.ResourceOptions(
+            parent=self,
+            provider=args.provider,
+            depends_on=needs,
+            deleted_with=args.ends_with,
+        )
+        if manifest["apiVersion"] != API_VERSION:
+            return from_manifest(logical, manifest, opts=options)
+        # The SDK has no class for the mutating policy's stable version.
+        return CustomResource(
+            logical,
+            api_version=API_VERSION,
+            kind=kind,
+            metadata=dict(_map(manifest["metadata"])),
+            spec=manifest["spec"],
+            opts=options,
+        )
+
+
+def _map(value: object) -> Mapping[str, object]:
+    if not isinstance(value, Mapping):
+        raise TypeError("the metadata of a manifest is no object")
+    return value

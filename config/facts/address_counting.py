@@ -1,0 +1,47 @@
+"""Where the scheduler counts pod addresses: what that needs, and whether a cluster has it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from config.model import ClusterConfig, KubernetesConfig, SpiderpoolConfig
+
+SINCE_MINOR: Final = 36
+"""MutatingAdmissionPolicy is stable and served by default since 1.36 (k8s.io/apiserver v0.36,
+pkg/features/kube_features.go). In 1.35 it is a beta API that two flags of the API server switch on;
+`kubeadm` keeps such flags for all versions that follow, so 1.35 goes without."""
+
+
+def counts_addresses(kubernetes: KubernetesConfig, spiderpool: SpiderpoolConfig) -> bool:
+    """Whether pods ask for their addresses and nodes advertise them.
+
+    Nodes advertise by the unit that the bootstrap installs, so only clusters that this program
+    builds count (docs/decisions/counted-addresses.md).
+    """
+    return missing_for_counting(kubernetes, spiderpool) is None
+
+
+def missing_for_counting(kubernetes: KubernetesConfig, spiderpool: SpiderpoolConfig) -> str | None:
+    """Why addresses are not counted, as half a sentence; None where they are."""
+    if not spiderpool.enabled:
+        return "spiderpool.enabled is false"
+    if kubernetes.mode == "existing":
+        return "with kubernetes.mode: existing no node has the unit that advertises its addresses"
+    if int(kubernetes.version.split(".")[1]) < SINCE_MINOR:
+        return (
+            f"Kubernetes {kubernetes.version} does not serve a stable MutatingAdmissionPolicy, "
+            f"which began with 1.{SINCE_MINOR}"
+        )
+    return None
+
+
+def spreads_pods(config: ClusterConfig) -> bool:
+    """Whether a pod that chooses no network may get any NIC; else it gets eth0."""
+    if not counts_addresses(config.kubernetes, config.spiderpool):
+        return False
+    if config.pods.default_network is not None:
+        return config.pods.default_network == "spread"
+    return any(
+        sum(interface.pod_addresses > 0 for interface in pool.interfaces.values()) > 1
+        for pool in config.node_pools.values()
+    )

@@ -1,0 +1,24 @@
+"""Rules about the network that pods get."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from config.facts.address_counting import missing_for_counting
+from config.model import ClusterConfig
+from config.report import Problem
+
+
+def spreading_needs_counting(config: ClusterConfig) -> Iterator[Problem]:
+    """Only a policy in the API server can give a pod another network than eth0."""
+    reason = missing_for_counting(config.kubernetes, config.spiderpool)
+    if config.pods.default_network == "spread" and reason is not None:
+        yield Problem(
+            path="pods.defaultNetwork",
+            value="spread",
+            rule=f"Pods are spread by an admission policy that counts addresses, and {reason}.",
+            remedy="Write eth0, or leave it out.",
+        )
+
+
+RULES = (spreading_needs_counting,)
