@@ -9,7 +9,7 @@ Rules (kubelet, Kubernetes 1.35 to 1.37):
   (`cm/devicemanager/manager.go`, ShouldResetExtendedResourceCapacity; any file counts,
   `util/store/filestore.go`, List).
 * `lifecycle/predicate.go`: a pod whose request does not fit is failed; a resource that the Node
-  does not have at all counts as nothing. A kubelet that starts admits its pods anew, oldest first.
+  does not have at all counts as nothing. A kubelet that starts admits its pods again, oldest first.
 
 There are no device plugins.
 """
