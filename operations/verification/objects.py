@@ -126,7 +126,9 @@ def _differing_counts(cluster: Cluster, planned: Mapping[str, Mapping[str, int]]
     """What the plan, the pool and the Node say differently about a NIC's addresses."""
     requests = {pod.uid: pod.requests for pod in cluster.pods}
     for node, resources in sorted(planned.items()):
-        status = (cluster.nodes.get(node) or {}).get("status") or {}
+        if node not in cluster.nodes:
+            continue  # `nodes-ready` names it.
+        status = cluster.nodes[node].get("status") or {}
         allocatable = status.get("allocatable") or {}
         for resource, count in sorted(resources.items()):
             nic = resource.rpartition("/")[2].removesuffix("-addresses")

@@ -116,7 +116,7 @@ def test_dense_nodes_get_prefixes_of_the_reservation() -> None:
     assert str(eth0.primary) == "10.80.0.160"
     assert [str(p) for p in eth0.pods.blocks] == [f"10.80.25.{16 * n}/28" for n in range(8)]
     assert plan.ip_pools["dense-1-eth0"].ips == ("10.80.25.0-10.80.25.127",)
-    assert plan.nodes["dense-1"].max_pods == 130
+    assert plan.nodes["dense-1"].max_pods == 163
 
 
 def test_an_existing_cluster_keeps_its_names_for_the_nodes() -> None:

@@ -68,7 +68,7 @@ def test_figures_and_addresses_are_those_of_both_sides() -> None:
     judgement = change(at("nodePools/workers/count", 4))
     assert [(f.name, f.before, f.after) for f in judgement.figures if f.before != f.after] == [
         ("workers", 3, 4),
-        ("pods", 30, 35),
+        ("pods", 60, 70),
         ("pod addresses", 60, 70),
         ("IP pools", 12, 14),
     ]

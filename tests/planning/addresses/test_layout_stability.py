@@ -14,7 +14,12 @@ from hypothesis import strategies as st
 
 from config.load import load
 from planning.addresses.canonical import canonical_ranges, expand
-from planning.addresses.capacity import host_network_pods, pod_capacity
+from planning.addresses.capacity import (
+    address_resource,
+    advertised_addresses,
+    host_network_pods,
+    pod_capacity,
+)
 from planning.build import build_plan
 from planning.model import ClusterPlan
 from planning.report import plan_document
@@ -278,6 +283,20 @@ def test_capacity_never_exceeds_addresses(document: Document) -> None:
         assert pod_capacity(plan, node) <= addresses
         sure = host_network_pods(node.role, cloud_controller=plan.cloud_controller.enabled)
         assert node.max_pods == addresses + sure + 1
+
+
+@many
+@given(documents())
+def test_what_nodes_advertise_is_what_their_pools_hold(document: Document) -> None:
+    plan = _plan(document)
+    for node in plan.nodes.values():
+        assert advertised_addresses(plan, node) == {
+            address_resource(nic): len(expand(pool.ips))
+            if (pool := plan.ip_pools.get(f"{node.name}-{nic}")) is not None
+            else 0
+            for nic in node.interfaces
+        }
+        assert sum(advertised_addresses(plan, node).values()) == pod_capacity(plan, node)
 
 
 @given(st.sets(st.integers(0, 2**32 - 1), max_size=300))
