@@ -23,7 +23,7 @@ from tests.engine.lifecycle.fault_sweep import write_table
 
 SEEDS: Final = tuple(range(1, 11))
 DEADLINE: Final = 2400
-"""Seconds that a run may take; the longest took nine minutes on two busy cores."""
+"""Seconds that a run may take; the longest took twelve minutes on two busy cores."""
 
 
 @dataclass(frozen=True, kw_only=True)
