@@ -46,8 +46,8 @@ def announcement() -> str:
         today = _today()
         turn, seed = turn_of(today), str(today.toordinal())
         return (
-            f"The tests of {turn} had a hostile cloud with the seed {seed}. Repeat them with "
-            f"{VARIABLE}={seed} pytest -m engine {' '.join(TURNS[turn])}"
+            f"Today the tests of {turn} have a hostile cloud with the seed {seed}. "
+            f"Repeat them with {VARIABLE}={seed} pytest -m engine {' '.join(TURNS[turn])}"
         )
     if seed:
         return f"Every cloud was hostile with the seed {seed}."
