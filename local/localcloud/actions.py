@@ -45,11 +45,16 @@ class Call:
         """A fresh resource id, of the shape the real ones have: `vpc-bp1…`."""
         return f"{prefix}-bp1" + "".join(secrets.choice(_ALPHABET) for _ in range(_ID_LENGTH))
 
-    def passing(self, *stages: tuple[str, float], to: str) -> Lifecycle:
-        """A lifecycle from now on; the stages' seconds are scaled by the cloud's setting."""
+    def passing(self, *stages: tuple[str, float], to: str, since: float | None = None) -> Lifecycle:
+        """A lifecycle from now, or `since` a time before, on.
+
+        The stages' seconds are scaled by the cloud's setting.
+        """
         scale = self.cloud.delay_scale
         return Lifecycle.passing(
-            self.now, [(status, seconds * scale) for status, seconds in stages], to
+            self.now if since is None else since,
+            [(status, seconds * scale) for status, seconds in stages],
+            to,
         )
 
 

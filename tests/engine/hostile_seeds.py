@@ -12,27 +12,26 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Final
 from xml.etree import ElementTree as ET
 
 from operations.engine.places import ROOT
-from tests.engine.hostile_turns import VARIABLE
+from tests.engine.hostile_turns import TURNS, VARIABLE
 from tests.engine.lifecycle.fault_sweep import write_table
 
 SEEDS: Final = tuple(range(1, 11))
-TESTS: Final = tuple(
-    f"tests/engine/lifecycle/{name}.py" for name in ("test_cycles", "test_drift", "test_edits")
-)
 DEADLINE: Final = 2400
-"""Seconds that one seed may take; it took ten minutes on two cores that other work kept busy."""
+"""Seconds that a run may take; the longest took twelve minutes on two busy cores."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """What one seed did to the tests."""
+    """What one seed did to the tests of one turn."""
 
     seed: int
+    turn: str
     tests: int
     failed: tuple[str, ...]
     """The names of the tests that failed, or whose fixtures did."""
@@ -40,15 +39,19 @@ class Run:
     output: str
 
 
-def run(seed: int, tests: Sequence[str] = TESTS) -> Run:
-    """Run the tests on clouds that are hostile by this seed."""
+def run(seed: int, turn: str) -> Run:
+    """Run the tests of one of TURNS on clouds that are hostile by this seed.
+
+    Errors: `RuntimeError` with pytest's output when it ran nothing, and
+    `subprocess.TimeoutExpired` after DEADLINE.
+    """
     with tempfile.TemporaryDirectory(prefix="hostile-") as folder:
         report = Path(folder) / "report.xml"
         completed = subprocess.run(  # noqa: S603  # our own tests
             [
                 *(sys.executable, "-m", "pytest", "-m", "engine", "-n0", "-q", "--tb=short"),
                 *("-p", "no:cacheprovider", f"--basetemp={folder}/tests"),
-                *(f"--junitxml={report}", *tests),
+                *(f"--junitxml={report}", *TURNS[turn]),
             ],
             cwd=ROOT,
             env={**os.environ, VARIABLE: str(seed)},
@@ -63,6 +66,7 @@ def run(seed: int, tests: Sequence[str] = TESTS) -> Run:
     assert suite is not None
     return Run(
         seed=seed,
+        turn=turn,
         tests=int(suite.attrib["tests"]),
         failed=tuple(
             case.attrib["name"]
@@ -77,20 +81,21 @@ def run(seed: int, tests: Sequence[str] = TESTS) -> Run:
 def table(runs: Sequence[Run]) -> str:
     """The figures as a table in Markdown."""
     rows = [
-        f"| {r.seed} | {r.tests} | {len(r.failed) or 'none'} | {r.seconds:.0f} s |" for r in runs
+        f"| {r.seed} | {r.turn} | {r.tests} | {len(r.failed)} | {r.seconds:.0f} s |" for r in runs
     ]
-    return "\n".join(("| seed | tests | failed | time |", "|---|---|---|---|", *rows))
+    return "\n".join(("| seed | of | tests | failed | time |", "|---|---|---|---|---|", *rows))
 
 
 def main() -> int:
     """Print the figures, seed by seed; 1 when a test failed."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seed", action="append", type=int, help="the ten of SEEDS without it")
+    parser.add_argument("--of", action="append", choices=sorted(TURNS), help="all without it")
     parser.add_argument("--write", type=Path, help="put the table into this page")
     arguments = parser.parse_args()
     runs = []
-    for seed in arguments.seed or SEEDS:
-        runs.append(run(seed))
+    for seed, turn in product(arguments.seed or SEEDS, arguments.of or TURNS):
+        runs.append(run(seed, turn))
         print(table(runs[-1:]).splitlines()[-1], flush=True)  # noqa: T201
         if runs[-1].failed:
             print(runs[-1].output, flush=True)  # noqa: T201

@@ -5,14 +5,20 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
+from types import MappingProxyType
 from typing import Final
 
 VARIABLE: Final = "LOCALCLOUD_HOSTILE"
 """Makes every cloud hostile by one seed (docs/localcloud.md#hostile-mode); empty makes none so."""
 
-CYCLES: Final = "lifecycle/test_cycles.py"
-EDITS: Final = "lifecycle/test_edits.py and test_drift.py"
-TURNS: Final = (CYCLES, EDITS)
+CYCLES: Final = "life cycles"
+EDITS: Final = "edits and drift"
+TURNS: Final = MappingProxyType(
+    {
+        CYCLES: ("tests/engine/lifecycle/test_cycles.py",),
+        EDITS: ("tests/engine/lifecycle/test_drift.py", "tests/engine/lifecycle/test_edits.py"),
+    }
+)
 """The tests that take turns: they cover most resources, and nothing boots in them."""
 
 
@@ -22,7 +28,7 @@ def turn_of(day: date) -> str:
     Each has two days in a row: one with an even seed and one with an odd one, which choose
     addresses differently.
     """
-    return TURNS[day.toordinal() // 2 % len(TURNS)]
+    return tuple(TURNS)[day.toordinal() // 2 % len(TURNS)]
 
 
 def environment(turn: str, *, day: date | None = None) -> Mapping[str, str]:
@@ -38,11 +44,14 @@ def announcement() -> str:
     seed = os.environ.get(VARIABLE)
     if seed is None:
         today = _today()
+        turn, seed = turn_of(today), str(today.toordinal())
         return (
-            f"Hostile cloud: {turn_of(today)}, seed {today.toordinal()}. "
-            f"Repeat it with {VARIABLE}={today.toordinal()}."
+            f"Today the tests of {turn} have a hostile cloud with the seed {seed}. "
+            f"Repeat them with {VARIABLE}={seed} pytest -m engine {' '.join(TURNS[turn])}"
         )
-    return f"Hostile clouds: all, seed {seed}." if seed else "Hostile clouds: none."
+    if seed:
+        return f"Every cloud was hostile with the seed {seed}."
+    return f"No cloud was hostile, because {VARIABLE} is empty."
 
 
 def _today() -> date:

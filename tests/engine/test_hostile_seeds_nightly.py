@@ -5,12 +5,14 @@ from __future__ import annotations
 import pytest
 
 from tests.engine import hostile_seeds
+from tests.engine.hostile_turns import TURNS
 
 pytestmark = [pytest.mark.nightly, pytest.mark.timeout(hostile_seeds.DEADLINE + 60)]
 
 
+@pytest.mark.parametrize("turn", TURNS)
 @pytest.mark.parametrize("seed", hostile_seeds.SEEDS)
-def test_life_cycles_edits_and_drift_pass_on_a_hostile_cloud(seed: int) -> None:
-    run = hostile_seeds.run(seed)
+def test_the_tests_of_a_turn_pass_on_a_hostile_cloud(seed: int, turn: str) -> None:
+    run = hostile_seeds.run(seed, turn)
     assert run.tests
     assert run.failed == (), run.output

@@ -7,6 +7,7 @@ from datetime import date, timedelta
 
 import pytest
 
+from operations.engine.places import ROOT
 from tests.engine.hostile_turns import TURNS, VARIABLE, announcement, environment, turn_of
 
 pytestmark = pytest.mark.unit
@@ -32,7 +33,11 @@ def test_one_turn_a_day_has_the_days_seed(day: date) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seed", "text"), [("7", "Hostile clouds: all, seed 7."), ("", "Hostile clouds: none.")]
+    ("seed", "text"),
+    [
+        ("7", "Every cloud was hostile with the seed 7."),
+        ("", "No cloud was hostile, because LOCALCLOUD_HOSTILE is empty."),
+    ],
 )
 def test_the_variable_overrides_the_turns(
     monkeypatch: pytest.MonkeyPatch, seed: str, text: str
@@ -42,5 +47,9 @@ def test_the_variable_overrides_the_turns(
     assert announcement() == text
 
 
-def test_the_announcement_names_the_seed_that_repeats_the_run() -> None:
-    assert announcement().partition(f"Repeat it with {VARIABLE}=")[2].rstrip(".").isdecimal()
+def test_the_announcement_has_the_command_that_repeats_the_run() -> None:
+    setting, pytest_, _, _, *paths = announcement().partition("Repeat them with ")[2].split()
+    assert setting.removeprefix(f"{VARIABLE}=").isdecimal()
+    assert pytest_ == "pytest"
+    assert tuple(paths) in TURNS.values()
+    assert all((ROOT / path).exists() for path in paths)

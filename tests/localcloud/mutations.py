@@ -404,7 +404,7 @@ MUTATIONS: Final = (
         rule="a ClientToken makes one resource",
         module="localcloud.idempotency",
         function="recall",
-        before="now - held.at > LIFETIME_SECONDS",
+        before="now - first.at > LIFETIME_SECONDS",
         after="True",
         tests=_by_sdk("vpc_by_sdk", "the_same_client_token_makes_one_resource"),
     ),

@@ -250,6 +250,19 @@ def test_deletions_are_seen_and_end(
     assert statuses_until_gone(vpcs) <= {"Pending"}
 
 
+def test_an_eni_is_free_by_the_time_of_the_deletion_not_of_the_next_call(
+    start_cloud: StartCloud,
+) -> None:
+    place = Place(Api(start_cloud(hostile=1, delay_scale=0.02).config()), patience=0.2)
+    eni = place.eni(DeleteOnRelease=False)["NetworkInterfaceId"]
+    instance = place.run(eni)
+    while place.instance(instance)["Status"] != "Running":
+        time.sleep(0.02)
+    place.api.ecs("DeleteInstance", InstanceId=instance, Force=True)
+    time.sleep((10 + 2) * 0.02 + 0.1)
+    assert place.shown(eni)["Status"] == "Available"
+
+
 def test_a_vswitch_that_is_used_again_while_it_leaves_stays(
     start_cloud: StartCloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:

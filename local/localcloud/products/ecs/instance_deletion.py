@@ -69,10 +69,11 @@ def _delete(call: Call, instance: Instance, *, force: bool) -> None:
             "DependencyViolation.RouteEntry", f"A route entry still leads to {instance.id}."
         )
     if not endings.has_begun(call, instance, "Stopping", longest=_LONGEST_DELETION):
-        _remove(call, instance)
+        _remove(call, instance, at=call.now)
 
 
-def _remove(call: Call, instance: Instance) -> None:
+def _remove(call: Call, instance: Instance, *, at: float) -> None:
+    """Remove an instance whose deletion ended at that time; its ENIs are free soon after it."""
     for route in call.store.where(RouteEntry, "hop", instance.id):
         call.store.remove(route)
     for eip in call.store.where(Eip, "instance", instance.id):
@@ -83,7 +84,7 @@ def _remove(call: Call, instance: Instance) -> None:
         ):
             interfaces.destroy(call, eni)
         else:
-            interfaces.detach(call, eni)
+            interfaces.detach(call, eni, since=at)
     for disk in call.store.where(Disk, "instance", instance.id):
         call.store.remove(disk)
     console = call.store.find(Console, instance.id)
@@ -97,7 +98,8 @@ def _remove(call: Call, instance: Instance) -> None:
 def settle(call: Call) -> None:
     """Remove the instances whose deletion has ended, and the ENIs."""
     for instance in endings.ended(call, Instance):
-        _remove(call, instance)
+        (ended_at, _) = instance.life.steps[-1]
+        _remove(call, instance, at=ended_at)
     interfaces.settle(call)
 
 

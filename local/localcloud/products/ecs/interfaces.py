@@ -294,14 +294,14 @@ def attach(  # noqa: PLR0913  # what an attachment is
     )
 
 
-def detach(call: Call, eni: NetworkInterface) -> NetworkInterface:
-    """Take an ENI off its instance."""
+def detach(call: Call, eni: NetworkInterface, *, since: float | None = None) -> NetworkInterface:
+    """Take an ENI off its instance, now or `since` a time before."""
     return call.store.change(
         eni,
         instance_id=None,
         primary=False,
         device_index=0,
-        life=call.passing(("Detaching", 2.0), to="Available"),
+        life=call.passing(("Detaching", 2.0), to="Available", since=since),
     )
 
 
