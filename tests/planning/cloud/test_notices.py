@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from planning.cloud.notices import notices
@@ -12,16 +14,26 @@ from tests.planning.edited import at, clustered, edited
 pytestmark = pytest.mark.unit
 
 
+def ends_of_life(document: Any) -> list[str]:  # noqa: ANN401 - a document
+    return [notice for notice in notices(planned(document)) if "end of life" in notice]
+
+
 def test_a_minor_past_its_end_of_life_is_noticed() -> None:
-    (notice,) = notices(planned(edited(clustered(), at("kubernetes/version", "1.34.4"))))
+    (notice,) = ends_of_life(edited(clustered(), at("kubernetes/version", "1.34.4")))
     assert notice.startswith("Kubernetes 1.34 has reached its end of life")
 
 
 @pytest.mark.parametrize("version", ["1.35.4", "1.36.3", "1.37.2"])
 def test_a_maintained_minor_is_not(version: str) -> None:
-    assert not list(notices(planned(edited(clustered(), at("kubernetes/version", version)))))
+    assert not ends_of_life(edited(clustered(), at("kubernetes/version", version)))
 
 
 def test_the_version_of_somebody_elses_cluster_is_not() -> None:
     document = edited(existing_kubernetes(), at("kubernetes/version", "1.34.4"))
-    assert not [notice for notice in notices(planned(document)) if "end of life" in notice]
+    assert not ends_of_life(document)
+
+
+def test_a_minor_that_serves_no_policy_is_noticed_with_what_pods_get() -> None:
+    (notice,) = notices(planned(edited(clustered(), at("kubernetes/version", "1.35.4"))))
+    assert "Kubernetes 1.35.4 does not serve a stable MutatingAdmissionPolicy" in notice
+    assert "Pods that choose no network use eth0" in notice

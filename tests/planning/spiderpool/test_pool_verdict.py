@@ -48,7 +48,7 @@ def test_ipv6_is_refused_where_it_is_off() -> None:
 def test_pools_of_one_subnet_that_share_an_address_name_each_other() -> None:
     (problem,) = pools_problems({"one": pool("10.6.0.5-10.6.0.9"), "two": pool("10.6.0.9")})
     assert problem.path == "two.ips"
-    assert "pool one" in problem.rule
+    assert "Pool one" in problem.rule
 
 
 def test_a_pool_with_a_hole_lets_another_into_it() -> None:
