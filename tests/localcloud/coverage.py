@@ -65,8 +65,8 @@ _CONFIGURATIONS: Final = """\
 ## Configurations of the provider
 
 The upstream provider has acceptance tests of each resource type. Those of the types that this
-program uses are in `tests/engine/acceptance/configurations`, written as data of ours. The engine tier
-applies each of them by the real provider: create, update, refresh, import, destroy; after each
+program uses are in `tests/engine/acceptance/configurations`, written as data of ours. The engine
+tier applies each of them by the real provider: create, update, refresh, import, destroy; after each
 step the plan must be empty. *Passes* are those that do; *fails* those that the test expects to
 fail, and *left out* those that need what the emulator does not have, for the reasons below.
 """

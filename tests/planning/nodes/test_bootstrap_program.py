@@ -53,7 +53,7 @@ case "$url" in
   */latest/api/token) echo -n token-1 ;;
   */meta-data/region-id) [[ "$*" = *'token: token-1'* ]] && echo -n "${REGION-cn-hangzhou}" ;;
   */meta-data/instance-id) [[ "$*" = *'token: token-1'* ]] && echo -n i-bp1a ;;
-  https://*:2379/v3/cluster/member/list) 
+  https://*:2379/v3/cluster/member/list)
     # An etcd that serves has a member at least: itself.
     serving='{"members":[{"ID":"9","name":"other","peerURLs":["https://10.0.0.99:2380"]}]}'
     echo "${MEMBERS-$serving}" ;;
