@@ -169,7 +169,7 @@ class _Loader(yaml.SafeLoader):
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
-            alias = self.peek_event()
+            alias: yaml.AliasEvent = self.peek_event()  # type: ignore[no-untyped-call]
             outer = self.anchors.get(alias.anchor)
             # PyYAML sets the end of a collection when all that is in it is composed.
             if isinstance(outer, yaml.CollectionNode) and outer.end_mark is None:
