@@ -54,6 +54,11 @@ def read_text(text: str, *, name: str = "stack file") -> StackFile:
         document = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader that is stricter
     except yaml.YAMLError as error:
         raise _error(name, *_yaml_problem(error)) from None
+    except RecursionError:
+        raise _error(name, "Its objects are nested too deeply.", "Nest them less.") from None
+    except ValueError as error:  # PyYAML converts dates and numbers without a check
+        rule = f"It has a date or a number that does not exist: {error}."
+        raise _error(name, rule, "Correct it, or put it in quotes if it is text.") from None
     if not isinstance(document, Mapping):
         raise _error(name, "Not an object: keys with values.", "Start from stacks/Pulumi.dev.yaml.")
     if "config" not in document:
@@ -157,7 +162,22 @@ class _DuplicateKeyError(yaml.MarkedYAMLError):
 
 
 class _Loader(yaml.SafeLoader):
-    """Refuses a key that stands twice: the first one would be lost in silence."""
+    """Refuses a key that stands twice: the first one would be lost in silence.
+
+    Refuses an alias inside of its own anchor, too: PyYAML makes an object of it that has no end.
+    """
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            alias: yaml.AliasEvent = self.peek_event()  # type: ignore[no-untyped-call]
+            outer = self.anchors.get(alias.anchor)
+            # PyYAML sets the end of a collection when all that is in it is composed.
+            if isinstance(outer, yaml.CollectionNode) and outer.end_mark is None:
+                raise yaml.MarkedYAMLError(
+                    problem=f"*{alias.anchor} is inside of what it repeats",
+                    problem_mark=alias.start_mark,
+                )
+        return super().compose_node(parent, index)
 
     def construct_mapping(
         self,

@@ -12,8 +12,9 @@ A pod takes an address of a NIC only by the NIC's own network, because each pool
 
 How multus reads the annotations: spiderpool v1.2.2 `pkg/multuscniconfig/utils.go`
 (`ParsePodNetworkAnnotation`, the same rules as multus's own). A text with `[`, `{` or `"` is JSON,
-any other is a list of `[namespace/]name[@interface]` with commas. A name without a namespace is in
-kube-system for the default network, and in the pod's own namespace for all others.
+any other is a list of `[namespace/]name[@interface]` with commas. A name without a namespace, or
+with an empty one, is in kube-system for the default network, and in the pod's own namespace for all
+others.
 """
 
 from __future__ import annotations
@@ -288,8 +289,10 @@ def _parsed(text: str, namespace: str | None) -> str:
         rf"{text}.findAll('\\{{[^{{}}]*\\}}').filter(o, {name} != '')"
         rf""".map(o, {quoted} + '/' + {name}.split('"')[3])"""
     )
+    # `trim` is Go's strings.TrimSpace, as in multus: a no-break space counts as white space.
     plain = (
-        f"{text}.split(',').map(n, n.split('@')[0]).map(n, n.contains('/') ? n : {own} + '/' + n)"
+        f"{text}.split(',').map(n, n.split('@')[0].split('/').map(p, p.trim()).join('/'))"
+        f".map(n, n.startsWith('/') ? {own} + n : n.contains('/') ? n : {own} + '/' + n)"
     )
     return f"{_is_json(text)} ? {from_json} : {plain}"
 
@@ -311,7 +314,11 @@ def _readable(text: str) -> str:
 
 
 def _needs(interfaces: Sequence[str]) -> list[Manifest]:
-    """For each NIC: how many addresses the pod takes, and how many its containers ask for."""
+    """For each NIC: how many addresses the pod takes, and how many its containers ask for.
+
+    What the API server refuses itself, it refuses after the policies: a pod without containers, and
+    a fraction of an address. Such a fraction counts as 0, so that the API server gives its reason.
+    """
     variables: list[Manifest] = []
     for interface in interfaces:
         request = f"c.?resources.?requests[?{_text(address_resource(interface))}].orValue('0')"
@@ -322,7 +329,8 @@ def _needs(interfaces: Sequence[str]) -> list[Manifest]:
             ),
             _variable(
                 f"{interface}Requests",
-                f"object.spec.containers.map(c, quantity({request}).asInteger())",
+                f"object.spec.?containers.orValue([]).map(c, quantity({request}))"
+                ".map(q, q.isInteger() ? q.asInteger() : 0)",
             ),
         ]
     return variables
@@ -354,6 +362,7 @@ def _patch(interfaces: Sequence[str]) -> str:
         name: f"variables.{name}Taken - variables.{name}Requests.sum()" for name in interfaces
     }
     any_missing = " || ".join(f"{count} > 0" for count in missing.values())
+    has_container = f"variables.{interfaces[0]}Requests.size() > 0"
     first = "object.spec.containers[0]"
     parts = [f"(has({first}.resources) ? [] : [{_added('', '{}')}])"]
     parts += [
@@ -365,7 +374,7 @@ def _patch(interfaces: Sequence[str]) -> str:
         key = f" + jsonpatch.escapeKey({_text(address_resource(name))})"
         values = ", ".join(_added(f"/{part}/", own, key=key) for part in ("requests", "limits"))
         parts.append(f"({count} > 0 ? [{values}] : [])")
-    return f"({written}) + ({any_missing} ? {' + '.join(parts)} : [])"
+    return f"({written}) + ({has_container} && ({any_missing}) ? {' + '.join(parts)} : [])"
 
 
 def _added(path: str, value: str, *, key: str = "") -> str:

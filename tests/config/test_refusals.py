@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from config.report import ConfigError
-from config.stackfile import read_file
+from config.stackfile import read_file, read_text
 from planning.read import plan_from
 
 pytestmark = pytest.mark.unit
@@ -101,3 +101,19 @@ def test_problems_come_as_data_too() -> None:
             }
         ]
     }
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("a: &a [*a]", "*a is inside of what it repeats (line 1, column 8)"),
+        ("config: &a\n  b: *a", "*a is inside of what it repeats (line 2, column 6)"),
+        ("a: " + "[" * 3000, "nested too deeply"),
+        ("a: 2026-13-45", "month must be in 1..12"),
+        ("a: " + "9" * 5000, "a date or a number that does not exist"),
+    ],
+)
+def test_yaml_that_pyyaml_itself_fails_on_is_refused(text: str, rule: str) -> None:
+    with pytest.raises(ConfigError) as refusal:
+        read_text(text)
+    assert rule in str(refusal.value)

@@ -120,7 +120,9 @@ def test_a_pod_without_a_token_follows_its_owner(cluster: RealCluster, owner: st
     assert requests(create(cluster, document)) == {"eth0" if owner == "0" else "eth1": 1}
 
 
-@pytest.mark.parametrize("text", ["kube-system/ipvlan-eth1", "ipvlan-eth1", " ipvlan-eth1@eth0 "])
+@pytest.mark.parametrize(
+    "text", [OURS["eth1"], "ipvlan-eth1", " ipvlan-eth1@eth0 ", "/ipvlan-eth1", "ipvlan-eth1\u00a0"]
+)
 def test_the_guides_annotation_keeps_its_meaning(cluster: RealCluster, text: str) -> None:
     created = create(cluster, pod(annotations={DEFAULT_NETWORK: text}))
     assert (requests(created), network(created)) == ({"eth1": 1}, text)
@@ -141,6 +143,9 @@ def test_a_pod_of_the_hosts_network_takes_nothing(cluster: RealCluster) -> None:
         # In the pod's own namespace: another network, which takes no address of a pool of ours.
         ("ipvlan-eth1", {"eth0": 1}),
         ('[{"name": "own", "cni-args": {"a": {"b": 1}}}]', {"eth0": 1}),
+        # What Go's strings.TrimSpace takes off, multus does.
+        ("kube-system\u00a0/ ipvlan-eth1\u00a0@net1,own/x", {"eth0": 1, "eth1": 1}),
+        (f"{OURS['eth1']}\v,", {"eth0": 1, "eth1": 1}),
     ],
 )
 def test_each_attachment_takes_one_more(
@@ -189,6 +194,21 @@ def test_a_request_that_is_there_is_not_added_again(cluster: RealCluster) -> Non
     created = create(cluster, pod(annotations=chosen, containers=containers))
     assert requests(created) == {"eth1": 1}
     assert created["spec"]["containers"][0]["resources"] == {}
+
+
+def test_a_pod_without_containers_gets_the_api_servers_reason(cluster: RealCluster) -> None:
+    refusal = create(cluster, pod(annotations={DEFAULT_NETWORK: OURS["eth1"]}, containers=[]))
+    assert "spec.containers: Required value" in refusal["refusal"]
+
+
+def test_a_fraction_of_an_address_gets_the_api_servers_reason(cluster: RealCluster) -> None:
+    asks = {"limits": {ETH1: "500m"}}
+    containers = [
+        {"name": "app", "image": "app"},
+        {"name": "proxy", "image": "proxy", "resources": asks},
+    ]
+    refusal = create(cluster, pod(containers=containers))["refusal"]
+    assert "must be an integer" in refusal
 
 
 def test_networks_of_a_pod_cannot_change_and_everything_else_can(cluster: RealCluster) -> None:
