@@ -73,7 +73,10 @@ def _pem(kind: str, length: int) -> str:
 
 
 class _StandIns(ClusterSecrets):
-    """Stand-ins, which are not certificates, so there is no public key to hash."""
+    """Secrets of the usual lengths: a plan measures its user-data before any secrets exist.
+
+    They are not certificates, so there is no public key to hash.
+    """
 
     @property
     def ca_hash(self) -> str:

@@ -66,9 +66,8 @@ class Control:
         self._view = MachinesView(store, cloud)
         self._log = structlog.get_logger("control")
 
-    def refuse(self, status: int, code: str, message: str) -> HttpReply:
-        """The answer to what is not a request."""
-        del code
+    def refuse(self, status: int, code: str, message: str) -> HttpReply:  # noqa: ARG002
+        """The answer to what is not a request. The control socket has no codes, only sentences."""
         return HttpReply.of({"error": message}, status)
 
     async def answer(self, request: HttpRequest) -> HttpReply:

@@ -111,29 +111,29 @@ class Gateway:
         began = time.perf_counter()
         now = time.time()
         request_id = _request_id()
-        state = _State()
+        facts = _Logged()
         try:
-            reply = self._answer(http, now, request_id, state)
+            reply = self._answer(http, now, request_id, facts)
         except ApiError as error:
-            state.code = error.code
+            facts.code = error.code
             reply = HttpReply.of(error.body(request_id), error.status)
         except Exception:  # noqa: BLE001  # whatever it is, the client gets an answer
-            self._log.exception("a bug of the emulator", action=state.action)
-            state.code = "LocalCloud.Bug"
-            bug = ApiError(state.code, "The emulator failed; its log has the traceback.", 500)
+            self._log.exception("a bug of the emulator", action=facts.action)
+            facts.code = "LocalCloud.Bug"
+            bug = ApiError(facts.code, "The emulator failed; its log has the traceback.", 500)
             reply = HttpReply.of(bug.body(request_id), bug.status)
         logged = self._calls.add(
             time=now,
-            product=state.product,
-            action=state.action,
-            parameters=state.parameters,
+            product=facts.product,
+            action=facts.action,
+            parameters=facts.parameters,
             status=0 if reply.drop else reply.status,
-            code=state.code,
+            code=facts.code,
             seconds=time.perf_counter() - began,
-            unknown=state.unknown,
-            principal=state.principal,
+            unknown=facts.unknown,
+            principal=facts.principal,
         )
-        if state.code or state.unknown:
+        if facts.code or facts.unknown:
             self._log.info(
                 "call",
                 n=logged.n,
@@ -146,13 +146,13 @@ class Gateway:
             )
         return reply
 
-    def _answer(self, http: HttpRequest, now: float, request_id: str, state: _State) -> HttpReply:
+    def _answer(self, http: HttpRequest, now: float, request_id: str, facts: _Logged) -> HttpReply:
         if http.method not in {"GET", "POST"}:
             raise ApiError("UnsupportedHTTPMethod", "This http method is not supported.", 405)
         parsed = _parse(http)
-        state.action = parsed.action
+        facts.action = parsed.action
         parameters = parsed.parameters
-        state.parameters = {n: v for n, v in parameters.items() if n not in _COMMON}
+        facts.parameters = {n: v for n, v in parameters.items() if n not in _COMMON}
         principal = self._authenticator.sender(
             method=http.method,
             path=http.path,
@@ -162,20 +162,20 @@ class Gateway:
             body=http.body,
             now=now,
         )
-        state.principal = principal.arn
-        product = self._product(parsed, state)
+        facts.principal = principal.arn
+        product = self._product(parsed, facts)
         self._allow(principal, product, parsed.action, http, now, parameters)
         action = self._action(product, parsed)
-        fault = self._faults.strike(product.name, action.name, state.parameters)
+        fault = self._faults.strike(product.name, action.name, facts.parameters)
         if fault is not None and fault.kind not in {"after-effect", "stale"}:
-            return self._struck(fault, request_id, state)
+            return self._struck(fault, request_id, facts)
         if action.writes and self._throttle.exceeded(self._cloud, product.name, action.name, now):
             raise ApiError("Throttling.User", "Request was denied due to user flow control.")
         tree = wire_parameters.tree(parameters)
         published_parameters.check(product.name, action.name, tree)
         self._check_region(product, parameters)
         request, unknown = wire_parameters.read_tree(action.request, _own(action, tree))
-        state.unknown = unknown
+        facts.unknown = unknown
         if unknown and self._cloud.strict:
             raise ApiError(
                 UNKNOWN_PARAMETER,
@@ -193,19 +193,19 @@ class Gateway:
             with self._store.as_before(fault.transactions):
                 answer = action.run(call, request)
         else:
-            answer = self._execute(call, action, request, parameters, state)
+            answer = self._execute(call, action, request, parameters, facts)
         if fault is not None and fault.kind == "after-effect":
-            return self._struck(fault, request_id, state)
+            return self._struck(fault, request_id, facts)
         return HttpReply.of({"RequestId": request_id, **answer})
 
-    def _product(self, parsed: _Parsed, state: _State) -> Product:
+    def _product(self, parsed: _Parsed, facts: _Logged) -> Product:
         product = self._products.get(parsed.version)
         if product is None:
             raise ApiError(
                 UNKNOWN_VERSION,
                 f"No product here has the API version {parsed.version[:40]!r}.",
             )
-        state.product = product.name
+        facts.product = product.name
         return product
 
     @staticmethod
@@ -280,7 +280,7 @@ class Gateway:
         action: Action,
         request: object,
         parameters: Mapping[str, str],
-        state: _State,
+        facts: _Logged,
     ) -> Answer:
         if not action.writes:
             if self._cloud.hostile is not None:
@@ -298,7 +298,7 @@ class Gateway:
         with self._store.transaction():
             if token:
                 first = idempotency.recall(
-                    self._store, who, action.name, token, state.parameters, call.now
+                    self._store, who, action.name, token, facts.parameters, call.now
                 )
                 if first is not None:
                     return first
@@ -311,7 +311,7 @@ class Gateway:
                 )
             if token:
                 idempotency.remember(
-                    self._store, who, action.name, token, state.parameters, answer, call.now
+                    self._store, who, action.name, token, facts.parameters, answer, call.now
                 )
         return answer
 
@@ -321,19 +321,23 @@ class Gateway:
             if product.settle is not None:
                 product.settle(call)
 
-    def _struck(self, fault: Fault, request_id: str, state: _State) -> HttpReply:
-        state.code = f"fault:{fault.kind}"
+    def _struck(self, fault: Fault, request_id: str, facts: _Logged) -> HttpReply:
+        facts.code = f"fault:{fault.kind}"
         if fault.kind == "drop":
             return HttpReply(drop=True)
         if fault.kind == "timeout":
             return HttpReply(drop=True, delay=fault.seconds)
-        state.code = fault.code
+        facts.code = fault.code
         message = fault.message or "A fault was asked for."
         return HttpReply.of(ApiError(fault.code, message).body(request_id), fault.status)
 
 
-class _State:
-    """The facts of a call so far, for its line in the log."""
+class _Logged:
+    """The facts of a call for its line in the log.
+
+    They are filled in while the call is answered, because a refused call is logged with those that
+    were clear by then.
+    """
 
     def __init__(self) -> None:
         self.product = ""

@@ -56,9 +56,8 @@ class HttpProtocol(asyncio.Protocol):
         self._connections.add(self)
         self._wait(RECEIVE_SECONDS)
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, _exc: Exception | None) -> None:
         """End; work under way continues, and its reply is dropped."""
-        del exc
         self._connections.discard(self)
         self._closing = True
         if self._timer is not None:
