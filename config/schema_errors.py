@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 from config.facts.unsupported import limit_of_key, limit_of_value
 from config.model import KubernetesConfig, Profile, Role
 from config.report import Problem, path_of
+from config.rules.kubernetes import NEW_CLUSTERS
 from config.schema_walk import Path, document_path, keys_at, nearest
 
 TWO_NICS = (
@@ -163,7 +164,11 @@ def _version_fault(value: object) -> Fault:
             version = f"{major}.{minor}.{patch or 0}"
         elif patch is not None:
             version = f"{major}.{minor}.{patch}"
-    return rule, f'Put it in quotes: "{version}".'
+    remedy = f'Put it in quotes: "{version}".'
+    if int(version.split(".")[1]) not in NEW_CLUSTERS:
+        oldest, newest = NEW_CLUSTERS.start, NEW_CLUSTERS.stop - 1
+        remedy += f" A new cluster needs 1.{oldest} to 1.{newest}, for example {_DEFAULT_VERSION}."
+    return rule, remedy
 
 
 def _number_remedy(value: object, *, whole: bool) -> str:
