@@ -16,6 +16,7 @@ from components.api.cluster_api import ClusterError, cluster_api
 from components.state import state_resources
 from planning.model import ClusterPlan
 from planning.nodes.kubeconfig import kubeconfig
+from planning.nodes.machine import unit_version
 from planning.nodes.secrets import ClusterSecrets
 from planning.transitions.earlier import clusters, earlier_machines, has_machines
 from planning.transitions.holders import Cluster, Holders, NoAnswer, NotAsked, holders_of
@@ -165,6 +166,10 @@ class AppliedPlan(pulumi.ComponentResource):
                     api_server=version_of(await api.version()),
                     control_planes=tuple(sorted(await api.control_planes())),
                     pods=holders_of(await api.ip_pools()),
+                    units={
+                        name: unit_version(node.annotations)
+                        for name, node in (await api.nodes()).items()
+                    },
                 )
         except UnusableKubeconfigError as error:
             return NotAsked(reason=f"the cluster's kubeconfig cannot be used here ({error})")

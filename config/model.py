@@ -425,6 +425,10 @@ class PodsConfig(Model):
     default_network: Literal["eth0", "spread"] | None = None
     """`eth0`: all of them; `spread`: each NIC in proportion to its addresses. Default: `spread`
     where addresses are counted and a pool has pod addresses on both NICs, else `eth0`."""
+    count_addresses: bool = True
+    """Nodes advertise their pod addresses, and admission policies let each pod ask for what it
+    takes. It needs Kubernetes 1.36. False: pods that choose no network use eth0, and its addresses
+    alone limit the pods of a node."""
 
 
 class CloudControllerConfig(Model):

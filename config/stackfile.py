@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
 import yaml
 
@@ -175,7 +176,7 @@ class _Loader(yaml.SafeLoader):
             if isinstance(outer, yaml.CollectionNode) and outer.end_mark is None:
                 raise yaml.MarkedYAMLError(
                     problem=f"*{alias.anchor} is inside of what it repeats",
-                    problem_mark=alias.start_mark,
+                    problem_mark=cast("yaml.Mark | None", alias.start_mark),
                 )
         return super().compose_node(parent, index)
 

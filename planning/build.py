@@ -133,7 +133,7 @@ def _node(
         max_pods=max_pods(
             pool.role,
             interfaces.values(),
-            counted=counts_addresses(config.kubernetes, config.spiderpool),
+            counted=counts_addresses(config),
             cloud_controller=config.cloud_controller.enabled,
         ),
         interfaces=interfaces,
@@ -141,7 +141,7 @@ def _node(
 
 
 def _counting(config: ClusterConfig, nodes: Mapping[str, NodePlan]) -> AddressCounting | None:
-    if not counts_addresses(config.kubernetes, config.spiderpool):
+    if not counts_addresses(config):
         return None
     if not spreads_pods(config):
         return AddressCounting(shares={DEFAULT_POD_NIC: 1})

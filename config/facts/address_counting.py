@@ -12,17 +12,20 @@ pkg/features/kube_features.go). In 1.35 it is a beta API that two flags of the A
 `kubeadm` keeps such flags for all versions that follow, so 1.35 goes without."""
 
 
-def counts_addresses(kubernetes: KubernetesConfig, spiderpool: SpiderpoolConfig) -> bool:
+def counts_addresses(config: ClusterConfig) -> bool:
     """Whether pods ask for their addresses and nodes advertise them.
 
     Nodes advertise by the unit that the bootstrap installs, so only clusters that this program
     builds count (docs/decisions/counted-addresses.md).
     """
-    return missing_for_counting(kubernetes, spiderpool) is None
+    return (
+        config.pods.count_addresses
+        and missing_for_counting(config.kubernetes, config.spiderpool) is None
+    )
 
 
 def missing_for_counting(kubernetes: KubernetesConfig, spiderpool: SpiderpoolConfig) -> str | None:
-    """Why addresses are not counted, as half a sentence; None where they are."""
+    """What keeps a cluster from counting addresses, as half a sentence; None where nothing does."""
     if not spiderpool.enabled:
         return "spiderpool.enabled is false"
     if kubernetes.mode == "existing":
@@ -37,7 +40,7 @@ def missing_for_counting(kubernetes: KubernetesConfig, spiderpool: SpiderpoolCon
 
 def spreads_pods(config: ClusterConfig) -> bool:
     """Whether a pod that chooses no network may get any NIC; else it gets eth0."""
-    if not counts_addresses(config.kubernetes, config.spiderpool):
+    if not counts_addresses(config):
         return False
     if config.pods.default_network is not None:
         return config.pods.default_network == "spread"

@@ -16,6 +16,7 @@ to ask for new machines on purpose.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from hashlib import sha256
 from typing import Final
 
@@ -40,6 +41,8 @@ before, and does not try the same text again before its next boot."""
 UNIT_VERSION: Final = 2
 """What the node's own unit understands. Raised when it learns something that the program uses: 2
 advertises the addresses of the node's pools (`planning.addresses.capacity.address_resource`)."""
+COUNTING_UNIT: Final = 2
+"""The first version that advertises pod addresses."""
 UNIT_SCHEMA: Final = "spiderpool-alicloud.io/unit"
 """Annotation of a Node: the version of the node's own unit. A Node without it cannot change its
 settings while it runs, nor leave etcd by itself."""
@@ -126,3 +129,9 @@ def _digest(text: str) -> str:
 
 def _text(value: object) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+def unit_version(annotations: Mapping[str, str]) -> int:
+    """Version of the unit on a Node, by its annotations; 0 for a node without one."""
+    version = annotations.get(UNIT_SCHEMA, "")
+    return int(version) if version.isdecimal() else 0

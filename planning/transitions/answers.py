@@ -361,6 +361,10 @@ ANSWERS: Final[Mapping[str, Answer]] = {
         Kind.VERSION, "One version of the table at a time, never back."
     ),
     "spiderpool.values": _answer(Kind.IN_PLACE, "The release is upgraded."),
+    "pods.countAddresses": _answer(
+        Kind.RUNNING,
+        "The policies come or go, and `maxPods` follows; refused while a node cannot advertise.",
+    ),
     "pods.defaultNetwork": _answer(
         Kind.IN_PLACE, "Pods that are created from then on; pods that run keep their network."
     ),

@@ -21,6 +21,8 @@ class Holders:
     """Version of the API server; None when it did not say."""
     control_planes: tuple[str, ...] | None = None
     """Control-plane nodes; None when they were not listed."""
+    units: Mapping[str, int] | None = None
+    """Version of each node's unit, 0 for a node without one; None when they were not listed."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from planning.transitions.addresses import judge_addresses
+from planning.transitions.counting import judge_counting
 from planning.transitions.differences import text
 from planning.transitions.earlier import planned_settings
 from planning.transitions.holders import Cluster, Holders
@@ -24,6 +25,8 @@ from planning.transitions.steps import (
     AddNode,
     KeepMachine,
     Refusal,
+    ReplaceControlPlane,
+    ReplaceWorker,
     Step,
     Transition,
 )
@@ -45,19 +48,31 @@ def judge(before: Record | EarlierRelease, after: Record, cluster: Cluster) -> T
     """
     if isinstance(before, EarlierRelease):
         return together(
-            (_first_run(before, after, cluster), judge_versions(before, after, cluster))
+            (
+                _first_run(before, after, cluster),
+                judge_versions(before, after, cluster),
+                judge_counting(before, after, frozenset(), cluster),
+            )
         )
     if not before.nodes and not before.cluster:
         return together((judge_first_version(after), judge_nodes(before, after)))
     nodes = fates(before, after)
+    machines = judge_nodes(before, after)
     return together(
         (
             judge_settings(before, after),
             judge_versions(before, after, cluster),
-            judge_nodes(before, after),
+            machines,
+            judge_counting(before, after, _new_machines(machines), cluster),
             judge_addresses(before, after, nodes, cluster),
         )
     )
+
+
+def _new_machines(nodes: Part) -> frozenset[str]:
+    """Nodes that get a machine. An only control plane keeps its own though its version changes."""
+    kinds = AddNode | ReplaceControlPlane | ReplaceWorker
+    return frozenset(step.node for _, step in nodes.steps if isinstance(step, kinds))
 
 
 def _first_run(before: EarlierRelease, after: Record, cluster: Cluster) -> Part:

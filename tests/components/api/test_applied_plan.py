@@ -11,7 +11,7 @@ from unittest.mock import patch
 import pulumi
 import pytest
 
-from components.api.cluster_api import ClusterApi, ClusterError
+from components.api.cluster_api import ClusterApi, ClusterError, KubernetesNode
 from components.transition import AppliedPlan
 from planning.transitions.earlier import StateResource
 from planning.transitions.reading import Record, read_record
@@ -37,6 +37,9 @@ class AnsweringCluster(ClusterApi):
 
     async def control_planes(self) -> Sequence[str]:
         return ["masters-0"]
+
+    async def nodes(self) -> Mapping[str, KubernetesNode]:
+        return {}
 
     async def ip_pools(self) -> Sequence[Mapping[str, Any]]:
         status = {"allocatedIPs": '{"10.1.0.149": {"pod": "shop/web-1", "podUid": "x"}}'}

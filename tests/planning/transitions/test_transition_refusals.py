@@ -13,7 +13,6 @@ from planning.transitions.reading import EarlierRelease, Record
 from planning.transitions.steps import (
     Accepted,
     AddMember,
-    ChangeInPlace,
     ChangeRunningNode,
     Create,
     Difference,
@@ -32,6 +31,7 @@ pytestmark = pytest.mark.unit
 
 IMAGE = "ubuntu_24_04_x64_20G_alibase_20270101.vhd"
 SHRINK = at("nodePools/workers/interfaces/eth1/podAddresses", 3)
+ON_ETH0 = at("pods/defaultNetwork", "eth0")
 LAST = int(IPv4Address("10.1.2.21"))
 """The last pod address of workers-0's eth1, which `SHRINK` takes away."""
 
@@ -189,11 +189,10 @@ def _max_pods(after: int) -> ChangeRunningNode:
 
 def test_a_nic_gives_up_its_last_addresses_after_its_pool() -> None:
     none = at("nodePools/workers/interfaces/eth1/podAddresses", 0)
-    judged = transition(clustered(workers=1), edited(clustered(workers=1), none))
+    before = edited(clustered(workers=1), ON_ETH0)
+    judged = transition(before, edited(before, none))
     addresses = ("10.1.2.17-10.1.2.21",)
-    one_nic = (Difference(key="pods.defaultNetwork", before="spread", after="eth0"),)
     assert steps(judged) == (
-        ChangeInPlace(target="pods", because=one_nic),
         ShrinkPool(pool="workers-0-eth1", addresses=addresses),
         ShrinkInterface(node="workers-0", interface="eth1", addresses=addresses),
         _max_pods(8),
@@ -203,14 +202,15 @@ def test_a_nic_gives_up_its_last_addresses_after_its_pool() -> None:
 def test_the_last_addresses_do_not_leave_while_a_pod_holds_one() -> None:
     none = at("nodePools/workers/interfaces/eth1/podAddresses", 0)
     cluster = Holders(pods={"workers-0-eth1": {LAST: "shop/web-1"}})
-    judged = transition(clustered(), edited(clustered(), none), cluster)
+    before = edited(clustered(), ON_ETH0)
+    judged = transition(before, edited(before, none), cluster)
     assert set(refused(judged)) == {"nodePools.workers.interfaces.eth1.podAddresses"}
 
 
 @pytest.mark.parametrize("left", [0, 3])
 def test_addresses_that_the_cloud_chose_do_not_become_fewer(left: int) -> None:
     counted = [at(f"nodePools/{p}/interfaces/eth1/mode", "count") for p in ("masters", "workers")]
-    before = edited(clustered(), *counted)
+    before = edited(clustered(), ON_ETH0, *counted)
     fewer = at("nodePools/workers/interfaces/eth1/podAddresses", left)
     judged = transition(before, edited(before, fewer))
     assert set(refused(judged)) == {"nodePools.workers.interfaces.eth1.podAddresses"}
@@ -220,7 +220,8 @@ def test_another_mode_is_refused_where_no_address_is_left_too() -> None:
     pools = ("masters", "workers")
     counted = [at(f"nodePools/{pool}/interfaces/eth1/mode", "count") for pool in pools]
     none = at("nodePools/workers/interfaces/eth1/podAddresses", 0)
-    judged = transition(clustered(), edited(clustered(), *counted, none))
+    before = edited(clustered(), ON_ETH0)
+    judged = transition(before, edited(before, *counted, none))
     assert set(refused(judged)) == {f"nodePools.{pool}.interfaces.eth1.mode" for pool in pools}
 
 

@@ -1,0 +1,89 @@
+"""Edits that change whether, or on which NICs, the scheduler counts pod addresses.
+
+The admission policies follow the nodes in a run (`components/cluster.py`). So a node that cannot
+advertise its addresses must not be left behind, and the policies of before must not send pods to a
+NIC that the same run takes the addresses from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from planning.nodes.machine import COUNTING_UNIT
+from planning.transitions.holders import Cluster, Holders
+from planning.transitions.part import Part
+from planning.transitions.reading import EarlierRelease, Machine, Record
+from planning.transitions.steps import Refusal
+
+
+def judge_counting(
+    before: Record | EarlierRelease, after: Record, replaced: frozenset[str], cluster: Cluster
+) -> Part:
+    """Reasons against an edit; the steps of `pods.*` are those of every setting."""
+    kept = after.nodes.keys() - replaced
+    refusals = [*_silent_nodes(before, after, kept, cluster)]
+    if isinstance(before, Record):
+        refusals += _pods_without_a_network(before, after)
+    return Part(refusals=tuple(refusals))
+
+
+def _default_network(record: Record | EarlierRelease) -> str | None:
+    """What pods get that choose no network; None where addresses are not counted."""
+    network = None
+    if isinstance(record, Record):
+        network = record.section("pods", "defaultNetwork")
+    return network if isinstance(network, str) else None
+
+
+def _silent_nodes(
+    before: Record | EarlierRelease, after: Record, kept: Iterable[str], cluster: Cluster
+) -> Iterator[Refusal]:
+    if _default_network(after) is None or _default_network(before) is not None:
+        return
+    units = cluster.units if isinstance(cluster, Holders) else None
+    silent = [
+        name
+        for name in sorted(kept)
+        if units is not None
+        and units.get(name, COUNTING_UNIT) < COUNTING_UNIT
+        and _pod_addresses((after.nodes[name],))
+    ]
+    if silent:
+        yield Refusal(
+            path="pods.countAddresses",
+            value="true",
+            rule=f"Every node advertises its pod addresses; {', '.join(silent)} cannot.",
+            reason="The machine was built by an earlier release, whose unit does not know how. The "
+            "scheduler would send no pod there.",
+            remedy="Write pods.countAddresses: false. To count addresses later, replace these "
+            "machines first: an edit of their pool's image does that, except for an only control "
+            "plane.",
+        )
+
+
+def _pods_without_a_network(before: Record, after: Record) -> Iterator[Refusal]:
+    if _default_network(before) != "spread":
+        return
+    remaining = _pod_addresses(_open_nodes(after))
+    for nic in sorted(_pod_addresses(_open_nodes(before)) - remaining):
+        yield Refusal(
+            path="pods.defaultNetwork",
+            value="spread",
+            rule=f"A NIC keeps its pod addresses while pods are spread over it; {nic} loses all.",
+            reason="The policy that spreads pods changes at the end of a run. Until then it would "
+            f"give {nic} to new pods, which never start.",
+            remedy="Write pods.defaultNetwork: eth0 and run `pulumi up`. Then make this edit.",
+        )
+
+
+def _open_nodes(record: Record) -> tuple[Machine, ...]:
+    """The nodes that take ordinary pods: workers, or all where there are none."""
+    workers = tuple(node for node in record.nodes.values() if not node.is_control_plane)
+    return workers or tuple(record.nodes.values())
+
+
+def _pod_addresses(nodes: Iterable[Machine]) -> frozenset[str]:
+    """NICs that have pod addresses on one of the nodes."""
+    return frozenset(
+        nic for node in nodes for nic, interface in node.interfaces.items() if interface.pods.count
+    )

@@ -1,0 +1,122 @@
+"""Edits by which the scheduler begins to count addresses, or a NIC loses those that pods draw."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from planning.transitions.holders import Cluster, Holders, NotAsked
+from planning.transitions.judge import judge
+from planning.transitions.reading import EarlierRelease, read_record
+from planning.transitions.record import record
+from planning.transitions.steps import Accepted, ChangeInPlace, Refused, ReplaceWorker, Transition
+from planning.transitions.upgrades import version_of
+from tests.planning.documents import planned
+from tests.planning.edited import Edit, at, clustered, edited
+
+pytestmark = pytest.mark.unit
+OLDER = at("kubernetes/version", "1.35.4")
+UNCOUNTED = at("pods/countAddresses", value=False)
+ON_ETH0 = at("pods/defaultNetwork", "eth0")
+WITHOUT_ETH1 = at("nodePools/workers/interfaces/eth1/podAddresses", 0)
+UNITS = {"masters-0": 2, "workers-0": 2, "workers-1": 2}
+ONE_PLANE = clustered(planes=1, workers=2)
+
+
+def recorded(document: Any) -> Any:  # noqa: ANN401 - a document, a record
+    return read_record(record(planned(document)))
+
+
+def transition(before: Any, after: Any, units: dict[str, int] | None) -> Transition:  # noqa: ANN401
+    cluster: Cluster = Holders(units=units, control_planes=("masters-0",))
+    return judge(recorded(before), recorded(after), cluster)
+
+
+def refused(judged: Transition) -> list[str]:
+    assert isinstance(judged, Refused)
+    return [refusal.path for refusal in judged.refusals]
+
+
+@pytest.mark.parametrize("unit", [0, 1])
+def test_a_node_that_cannot_advertise_is_named_before_pods_ask_for_addresses(unit: int) -> None:
+    before = edited(ONE_PLANE, UNCOUNTED)
+    judged = transition(before, ONE_PLANE, UNITS | {"masters-0": unit})
+    assert isinstance(judged, Refused)
+    (refusal,) = judged.refusals
+    assert (refusal.path, refusal.value) == ("pods.countAddresses", "true")
+    assert "masters-0 cannot" in refusal.rule
+
+
+def test_the_remedy_is_accepted() -> None:
+    before = edited(ONE_PLANE, UNCOUNTED)
+    units = UNITS | {"masters-0": 1}
+    assert isinstance(transition(before, edited(ONE_PLANE, UNCOUNTED), units), Accepted)
+
+
+def test_nodes_that_can_advertise_begin_to_count_in_place() -> None:
+    judged = transition(edited(ONE_PLANE, UNCOUNTED), ONE_PLANE, UNITS)
+    assert isinstance(judged, Accepted)
+    assert [step.target for step in judged.steps if isinstance(step, ChangeInPlace)] == ["pods"]
+
+
+def test_a_node_without_pod_addresses_need_not_advertise() -> None:
+    none = [at(f"nodePools/masters/interfaces/{nic}/podAddresses", 0) for nic in ("eth0", "eth1")]
+    before = edited(ONE_PLANE, UNCOUNTED, *none)
+    judged = transition(before, edited(ONE_PLANE, *none), UNITS | {"masters-0": 0})
+    assert isinstance(judged, Accepted)
+
+
+def test_a_cluster_that_counts_already_is_not_asked_again() -> None:
+    more = at("nodePools/workers/count", 3)
+    judged = transition(ONE_PLANE, edited(ONE_PLANE, more), UNITS | {"masters-0": 1})
+    assert isinstance(judged, Accepted)
+
+
+def test_an_upgrade_of_the_only_control_plane_on_an_old_unit_is_refused() -> None:
+    judged = judge(
+        recorded(edited(ONE_PLANE, OLDER)),
+        recorded(ONE_PLANE),
+        Holders(units=UNITS | {"masters-0": 1}, api_server=version_of("1.36.3")),
+    )
+    assert "pods.countAddresses" in refused(judged)
+
+
+def test_workers_that_the_same_edit_replaces_may_have_an_old_unit() -> None:
+    image = at("nodePools/workers/image", "ubuntu_24_04_x64_20G_alibase_20260101.vhd")
+    before = edited(ONE_PLANE, UNCOUNTED)
+    units = UNITS | {"workers-0": 1, "workers-1": 1}
+    assert refused(transition(before, ONE_PLANE, units)) == ["pods.countAddresses"]
+    assert isinstance(transition(before, edited(ONE_PLANE, image), units), Accepted)
+
+
+def test_a_preview_that_cannot_ask_does_not_refuse() -> None:
+    before = recorded(edited(ONE_PLANE, UNCOUNTED))
+    judged = judge(before, recorded(ONE_PLANE), NotAsked(reason="no run has been complete yet"))
+    assert isinstance(judged, Accepted)
+
+
+def test_the_first_run_over_an_earlier_release_does_not_begin_to_count_on_its_machines() -> None:
+    before = EarlierRelease(workers=("workers-0", "workers-1"), kubernetes="1.36.3")
+    units = dict.fromkeys(UNITS, 1)
+    cluster = Holders(units=units, control_planes=("masters-0",))
+    assert "pods.countAddresses" in refused(judge(before, recorded(ONE_PLANE), cluster))
+    without = recorded(edited(ONE_PLANE, UNCOUNTED))
+    assert isinstance(judge(before, without, cluster), Accepted)
+
+
+@pytest.mark.parametrize("edit", [WITHOUT_ETH1, at("nodePools/workers/interfaces/eth1", None)])
+def test_a_network_that_pods_are_spread_over_does_not_lose_its_last_addresses(edit: Edit) -> None:
+    judged = transition(ONE_PLANE, edited(ONE_PLANE, edit), UNITS)
+    assert "pods.defaultNetwork" in refused(judged)
+    first = edited(ONE_PLANE, ON_ETH0)
+    assert isinstance(transition(ONE_PLANE, first, UNITS), Accepted)
+    assert isinstance(transition(first, edited(first, edit), UNITS), Accepted)
+
+
+def test_policies_change_after_the_nodes() -> None:
+    image = at("nodePools/workers/image", "ubuntu_24_04_x64_20G_alibase_20260101.vhd")
+    judged = transition(ONE_PLANE, edited(ONE_PLANE, image, ON_ETH0), UNITS)
+    assert isinstance(judged, Accepted)
+    order = [type(step) for step in judged.steps]
+    assert order.index(ChangeInPlace) > order.index(ReplaceWorker)
