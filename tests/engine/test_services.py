@@ -194,7 +194,7 @@ def test_events_and_log_say_that_it_is_a_stand_in(served: SecondCloud) -> None:
     assert all("stand-in" in event["message"] for event in events["items"])
     logs = list(served.places.home.glob("machines/*/disk/var/log/pods/*cloud-controller*/*.log"))
     assert logs
-    assert all("this is a stand-in" in log.read_text() for log in logs)
+    assert all("This is a stand-in" in log.read_text() for log in logs)
 
 
 def review(verb: str, what: str, namespace: str) -> dict[str, Any]:

@@ -122,7 +122,7 @@ def test_a_pool_with_other_addresses_fails_with_its_cause_and_the_command(
     check = verdicts(done)["pools-as-planned"]
     assert check["verdict"] == "failed"
     assert check["details"] == [
-        f"worker-eth0: ips is ['172.31.199.190-172.31.199.193'], the stack says {WORKER_POOL}"
+        f"worker-eth0: ips is ['172.31.199.190-172.31.199.193'], the stack has {WORKER_POOL}"
     ]
     assert check["likelyCause"] == "a pool was changed by hand"
     assert "kubectl get spiderippool" in check["look"]
