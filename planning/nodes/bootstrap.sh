@@ -112,6 +112,14 @@ is_creation() { # is the cluster being made for the first time? A later disk has
   [ -n "$CREATION_ENDS" ] && [ "$(date +%s)" -lt "$CREATION_ENDS" ]
 }
 
+delete_node() { # PEER: delete the Node of this name; most often there is none: 404
+  local status
+  # Just after a member of etcd has gone, a write may fail with 5xx.
+  status=$(curl -sS --max-time 10 -o /dev/null -w '%{http_code}' -X DELETE \
+    --cacert "$PKI/ca.crt" --cert "$PKI/apiserver-kubelet-client.crt" \
+    --key "$PKI/apiserver-kubelet-client.key" "https://$1:6443/api/v1/nodes/$NODE_NAME")
+  [ "$status" = 200 ] || [ "$status" = 404 ]
+}
 forget_predecessor() { # PEER: a machine of this name and address was here before, and is gone
   local peer=$1 name known id address kind
   for name in etcd-healthcheck-client apiserver-kubelet-client; do
@@ -124,10 +132,8 @@ forget_predecessor() { # PEER: a machine of this name and address was here befor
       etcd "$peer" cluster/member/remove "{\"ID\":\"$id\"}" > /dev/null
     fi
   done <<< "$known"
-  # Its Node would keep the old machine's provider id. Most often there is none: 404.
-  curl -sS --max-time 10 -o /dev/null -X DELETE --cacert "$PKI/ca.crt" \
-    --cert "$PKI/apiserver-kubelet-client.crt" --key "$PKI/apiserver-kubelet-client.key" \
-    "https://$peer:6443/api/v1/nodes/$NODE_NAME"
+  # Its Node would keep the old machine's provider id.
+  retry 10 3 delete_node "$peer"
   rm -f "$PKI"/etcd/healthcheck-client.* "$PKI"/apiserver-kubelet-client.*
 }
 

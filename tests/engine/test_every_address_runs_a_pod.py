@@ -287,7 +287,7 @@ def test_the_count_follows_an_edit_of_a_live_node(stack: SecondCloud) -> None:
     text = stack.config_file.read_text()
     chosen = {DEFAULT_NETWORK: "kube-system/ipvlan-eth0"}
     create(stack, lone_pod(nodeName="worker"), "stays", **chosen)
-    until("a pod has an address", 60, lambda: running(stack))
+    until("the pod runs, and those of the other tests are gone", 180, lambda: is_alone(stack))
     before = {n["metadata"]["name"]: ready_since(n) for n in nodes(stack)}
     (stays,) = running(stack)
     try:
@@ -306,6 +306,12 @@ def test_the_count_follows_an_edit_of_a_live_node(stack: SecondCloud) -> None:
     (still,) = running(stack)
     assert still["metadata"]["uid"] == stays["metadata"]["uid"]
     assert still["status"]["podIP"] == stays["status"]["podIP"]
+
+
+def is_alone(stack: SecondCloud) -> bool:
+    """Whether one pod runs, and pods that end have given their addresses back."""
+    all_pods = stack.kubectl("get", "pods", "-n", FILLING)["items"]
+    return len(all_pods) == 1 and len(running(stack)) == 1
 
 
 def nodes(stack: SecondCloud) -> list[dict[str, Any]]:

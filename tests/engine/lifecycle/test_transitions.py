@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from config.rules.kubernetes import DEFAULT_VERSION
 from planning.read import plan_from
 from planning.transitions.holders import NotAsked
 from planning.transitions.judge import judge
@@ -170,7 +171,7 @@ def test_a_stack_of_an_earlier_release_is_recognised_by_what_it_has_written_down
     for resource in document["deployment"]["resources"]:
         if resource["type"].endswith(":AppliedPlan"):
             resource["type"] = "spiderpool-alicloud:rollout:Fleet"
-            resource["inputs"] = {"workers": ["w-0", "w-1"], "kubernetes": "1.35.4"}
+            resource["inputs"] = {"workers": ["w-0", "w-1"], "kubernetes": DEFAULT_VERSION}
             resource["outputs"] = {}
     text = json.dumps(document).replace(
         "spiderpool-alicloud:transition:AppliedPlan", "spiderpool-alicloud:rollout:Fleet"

@@ -57,6 +57,7 @@ case "$url" in
     # An etcd that serves has a member at least: itself.
     serving='{"members":[{"ID":"9","name":"other","peerURLs":["https://10.0.0.99:2380"]}]}'
     echo "${MEMBERS-$serving}" ;;
+  https://*:6443/api/v1/nodes/*) echo -n "${NODE_DELETED-200}" ;;
   https://*:6443/readyz)
     address=${url#https://}
     case " $READY " in *" ${address%%:*} "*) echo -n ok ;; *) exit 7 ;; esac ;;
@@ -306,6 +307,16 @@ def test_a_replacement_removes_what_is_left_of_the_lost_machine_first(machine: M
     assert delete.endswith("https://10.0.0.32:6443/api/v1/nodes/masters-0")
     (join,) = (c for c in calls if c.startswith("kubeadm join"))
     assert calls.index(removals[0]) < calls.index(delete) < calls.index(join)
+
+
+@pytest.mark.parametrize(("status", "joins"), [("404", True), ("500", False)])
+def test_it_joins_once_the_lost_machines_node_is_gone(
+    machine: Machine, status: str, *, joins: bool
+) -> None:
+    plan = planned(three_control_planes())
+    replacement = provisioned(machine, plan, "masters-0", creation_ends=None)
+    replacement.run(ready="10.0.0.32", MEMBERS=MEMBERS, NODE_DELETED=status)
+    assert any(c.startswith("kubeadm join") for c in machine.calls) is joins
 
 
 def test_members_of_other_addresses_stay(machine: Machine) -> None:
