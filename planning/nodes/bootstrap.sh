@@ -112,19 +112,10 @@ is_creation() { # is the cluster being made for the first time? A later disk has
   [ -n "$CREATION_ENDS" ] && [ "$(date +%s)" -lt "$CREATION_ENDS" ]
 }
 
-delete_node() { # PEER: delete the Node of this name; most often there is none: 404
-  local status
-  # Just after a member of etcd has gone, a write may fail with 5xx.
-  status=$(curl -sS --max-time 10 -o /dev/null -w '%{http_code}' -X DELETE \
-    --cacert "$PKI/ca.crt" --cert "$PKI/apiserver-kubelet-client.crt" \
-    --key "$PKI/apiserver-kubelet-client.key" "https://$1:6443/api/v1/nodes/$NODE_NAME")
-  [ "$status" = 200 ] || [ "$status" = 404 ]
-}
 forget_predecessor() { # PEER: a machine of this name and address was here before, and is gone
-  local peer=$1 name known id address kind
-  for name in etcd-healthcheck-client apiserver-kubelet-client; do
-    kubeadm init phase certs "$name" --kubernetes-version "$KUBERNETES_VERSION" > /dev/null
-  done
+  local peer=$1 admin=$HERE/admin known id address kind
+  kubeadm init phase certs etcd-healthcheck-client --kubernetes-version "$KUBERNETES_VERSION" \
+    > /dev/null
   known=$(retry 5 5 members "$peer")
   while read -r id address kind; do
     if [ "$address" = "$OWN_ADDRESS" ]; then
@@ -132,9 +123,14 @@ forget_predecessor() { # PEER: a machine of this name and address was here befor
       etcd "$peer" cluster/member/remove "{\"ID\":\"$id\"}" > /dev/null
     fi
   done <<< "$known"
-  # Its Node would keep the old machine's provider id.
-  retry 10 3 delete_node "$peer"
-  rm -f "$PKI"/etcd/healthcheck-client.* "$PKI"/apiserver-kubelet-client.*
+  # Its Node would keep the old machine's provider id. Since 1.36 the API server's certificate for
+  # kubelets may not delete Nodes (kubeadm, KubeletAPIAdminClusterRoleName), so an admin's is made.
+  # Just after a member of etcd has gone, a write may fail.
+  kubeadm init phase kubeconfig admin --kubernetes-version "$KUBERNETES_VERSION" \
+    --apiserver-advertise-address "$OWN_ADDRESS" --kubeconfig-dir "$admin" > /dev/null
+  retry 10 3 kubectl --kubeconfig "$admin/admin.conf" --server "https://$peer:6443" \
+    --request-timeout=10s delete node "$NODE_NAME" --ignore-not-found --wait=false
+  rm -rf "$PKI"/etcd/healthcheck-client.* "$admin"
 }
 
 action='join'
