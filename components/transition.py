@@ -15,6 +15,7 @@ from components.api.api_access import UnusableKubeconfigError
 from components.api.cluster_api import ClusterError, cluster_api
 from components.state import state_resources
 from planning.model import ClusterPlan
+from planning.names import CONTROL_PLANE
 from planning.nodes.kubeconfig import kubeconfig
 from planning.nodes.machine import unit_version
 from planning.nodes.secrets import ClusterSecrets
@@ -162,14 +163,15 @@ class AppliedPlan(pulumi.ComponentResource):
             if isinstance(text, NotAsked):
                 return text
             async with cluster_api(text, within=_GLANCE if dry else _ANSWER) as api:
+                api_server = version_of(await api.version())
+                nodes = await api.nodes()
                 return Holders(
-                    api_server=version_of(await api.version()),
-                    control_planes=tuple(sorted(await api.control_planes())),
+                    api_server=api_server,
+                    control_planes=tuple(
+                        sorted(name for name, node in nodes.items() if CONTROL_PLANE in node.labels)
+                    ),
                     pods=holders_of(await api.ip_pools()),
-                    units={
-                        name: unit_version(node.annotations)
-                        for name, node in (await api.nodes()).items()
-                    },
+                    units={name: unit_version(node.annotations) for name, node in nodes.items()},
                 )
         except UnusableKubeconfigError as error:
             return NotAsked(reason=f"the cluster's kubeconfig cannot be used here ({error})")

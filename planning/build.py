@@ -24,10 +24,10 @@ from planning.model import (
     NodePlan,
     VSwitchPlan,
 )
-from planning.names import own_tags, vswitch_key
+from planning.names import CONTROL_PLANE, own_tags, vswitch_key
 from planning.spiderpool.pools import ip_pools
 
-CONTROL_PLANE_TAINT = TaintConfig(key="node-role.kubernetes.io/control-plane", effect="NoSchedule")
+CONTROL_PLANE_TAINT = TaintConfig(key=CONTROL_PLANE, effect="NoSchedule")
 
 
 def build_plan(config: ClusterConfig) -> ClusterPlan:

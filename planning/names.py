@@ -7,6 +7,7 @@ functions. No name depends on a position in a list.
 from __future__ import annotations
 
 from ipaddress import IPv4Network
+from typing import Final
 
 from config.facts.tags import TAG_CLUSTER, TAG_PROFILE
 from config.model import Profile
@@ -17,6 +18,8 @@ DOMAIN = "spiderpool-alicloud.io"
 """Of the labels, annotations and resources that are this program's own."""
 
 IPV6 = 6
+CONTROL_PLANE: Final = "node-role.kubernetes.io/control-plane"
+"""Key of the label and of the taint that kubeadm gives every control plane."""
 
 
 def own_tags(cluster: str, profile: Profile) -> dict[str, str]:

@@ -125,12 +125,6 @@ class ClusterApi:
         listed = await self._ask("GET", "/api/v1/nodes")
         return {item["metadata"]["name"]: _node(item) for item in listed["items"]}
 
-    async def control_planes(self) -> Sequence[str]:
-        """Names of the nodes with kubeadm's control-plane label."""
-        selector = "node-role.kubernetes.io%2Fcontrol-plane"
-        listed = await self._ask("GET", f"/api/v1/nodes?labelSelector={selector}")
-        return [item["metadata"]["name"] for item in listed["items"]]
-
     async def ip_pools(self) -> Sequence[Mapping[str, Any]]:
         """Every SpiderIPPool as JSON; none where Spiderpool is not installed."""
         answer = await self._send("GET", "/apis/spiderpool.spidernet.io/v2beta1/spiderippools")

@@ -6,13 +6,12 @@ the machine before would give pods addresses that no NIC has.
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections.abc import Callable, Mapping
 from typing import Final
 
 from components.api.cluster_api import ClusterError
 from components.api.pool_api import Pool, PoolApi, PoolError, RefusedError
+from components.waiting import wait_until
 from config.ranges import expand
 from planning.addresses.canonical import canonical_ranges, holds
 from planning.model import ClusterPlan
@@ -23,7 +22,6 @@ MovedPools = Mapping[str, tuple[str, ...]]
 pool's own resource knows them (`mode: count`, IPv6), or replaces the pool (another vSwitch)."""
 
 _LOOK_EVERY: Final = 2.0
-_REPORT_EVERY: Final = 15.0
 
 
 def moved_pools(
@@ -52,25 +50,24 @@ async def empty_pools(
     `within` is seconds. Raises `ClusterError` with the pods that have such addresses then, or when
     the API server does not answer.
     """
-    began = reported = time.monotonic()
-    while True:
+
+    async def missing() -> str | None:
         try:
-            waiting = await _empty_free_ones(api, moved)
+            return await _empty_free_ones(api, moved) or None
         except PoolError as error:
-            waiting = f"the API server: {error}"
-        if not waiting:
-            return
-        now = time.monotonic()
-        if now - began >= within:
-            raise ClusterError(
-                f"The machine would come back with other addresses, and after {within:.0f} s the "
-                f"pools still have its present ones in use: {waiting}. Delete these pods and run "
-                "`pulumi up` again."
-            )
-        if now - reported >= _REPORT_EVERY:
-            reported = now
-            report(f"waiting until addresses are free: {waiting}")
-        await asyncio.sleep(min(_LOOK_EVERY, within))
+            return f"the API server: {error}"
+
+    await wait_until(
+        missing,
+        within=within,
+        ask_every=_LOOK_EVERY,
+        give_up=lambda _, waiting: ClusterError(
+            f"The machine would come back with other addresses, and after {within:.0f} s the "
+            f"pools still have its present ones in use: {waiting}. Delete these pods and run "
+            "`pulumi up` again."
+        ),
+        report=lambda _, waiting: report(f"waiting until addresses are free: {waiting}"),
+    )
 
 
 async def fill_pools(api: PoolApi, moved: MovedPools) -> None:

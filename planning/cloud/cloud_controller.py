@@ -16,6 +16,7 @@ from typing import Final
 
 from config.facts.nics import PRIMARY_NIC
 from planning.model import ClusterPlan
+from planning.names import CONTROL_PLANE
 
 NAME: Final = "cloud-controller-manager"
 NAMESPACE: Final = "kube-system"
@@ -29,7 +30,6 @@ ACCESS_KEY_SECRET: Final = "access-key-secret"  # noqa: S105  # a key in a Secre
 POLICY_LIMIT: Final = 6144
 """Characters that a custom RAM policy may have (RAM, CreatePolicy)."""
 
-_CONTROL_PLANE: Final = "node-role.kubernetes.io/control-plane"
 _LOST_NODE_SECONDS: Final = 60
 """How long a pod stays on a node that does not answer; Kubernetes' own default is 300."""
 _USER: Final = 1200
@@ -345,9 +345,7 @@ def _pod(plan: ClusterPlan, *, on_control_planes: bool) -> Object:
         # CoreDNS waits for the taint that this controller takes away.
         "dnsPolicy": "Default",
         # The RAM role is attached to control planes; elsewhere there are no credentials.
-        "nodeSelector": {_CONTROL_PLANE: ""}
-        if on_control_planes
-        else {"kubernetes.io/os": "linux"},
+        "nodeSelector": {CONTROL_PLANE: ""} if on_control_planes else {"kubernetes.io/os": "linux"},
         "tolerations": _tolerations(plan),
         "affinity": {
             "podAntiAffinity": {
@@ -394,7 +392,7 @@ def _tolerations(plan: ClusterPlan) -> list[Object]:
     Condition".
     """
     lasting: list[tuple[str, str]] = [
-        (_CONTROL_PLANE, "NoSchedule"),
+        (CONTROL_PLANE, "NoSchedule"),
         ("node-role.kubernetes.io/master", "NoSchedule"),
         ("node.cloudprovider.kubernetes.io/uninitialized", "NoSchedule"),
         ("node.kubernetes.io/network-unavailable", "NoSchedule"),

@@ -43,7 +43,12 @@ _SET_ONCE: Final = (
 _ELSEWHERE: Final = frozenset({Kind.RUNNING, Kind.RESTART, Kind.VERSION, Kind.ADDRESSES})
 """Judged where nodes, versions and pools are."""
 _ADD_ONS: Final = (
-    *("pods", "spiderpool.", "cloudController.", "namespaces.", "services.", "sampleApps."),
+    "pods",
+    "spiderpool.",
+    "cloudController.",
+    "namespaces.",
+    "services.",
+    "sampleApps.",
 )
 
 

@@ -94,13 +94,9 @@ def theirs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Theirs]:
 def brownfield(theirs: Theirs, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Brownfield]:
     home = tmp_path_factory.mktemp("brownfield") / "home"
     light = _stack(home, chart=assemble(LOCAL))
-    light.start()
-    try:
+    with light.running():
         light = _with_kubeconfig(light, theirs.kubeconfig)
         yield Brownfield(theirs=theirs, light=light, first=light.up())
-    finally:
-        light.stop()
-        light.cloud.kill_everything()
 
 
 def _stack(home: Path, *, chart: Path) -> LightCloud:

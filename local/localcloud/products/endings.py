@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 from localcloud import hostility
 from localcloud.actions import Call
+from localcloud.state.lifecycle import Lifecycle
+from localcloud.wire.errors import ApiError
 
 T = TypeVar("T", bound=Any)
 DELETED: Final = "Deleted"
@@ -41,3 +44,17 @@ def has_begun(call: Call, entity: T, status: str, *, longest: float) -> bool:
 def ended(call: Call, kind: type[T]) -> list[T]:
     """The entities of a kind whose deletion has ended."""
     return [e for e in call.store.where(kind, LEAVING, LEAVING) if e.life.at(call.now) == DELETED]
+
+
+def settle(call: Call, kind: type[T], check_empty: Callable[[Call, T], None]) -> None:
+    """Remove the entities whose deletion has ended; one that is no longer empty stays.
+
+    `check_empty` raises `ApiError` for an entity that others still need.
+    """
+    for entity in ended(call, kind):
+        try:
+            check_empty(call, entity)
+        except ApiError:
+            call.store.change(entity, life=Lifecycle.settled("Available"))
+        else:
+            call.store.remove(entity)

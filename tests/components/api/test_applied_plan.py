@@ -35,11 +35,16 @@ class AnsweringCluster(ClusterApi):
     async def version(self) -> str:
         return "v1.36.3"
 
-    async def control_planes(self) -> Sequence[str]:
-        return ["masters-0"]
-
     async def nodes(self) -> Mapping[str, KubernetesNode]:
-        return {}
+        plane = KubernetesNode(
+            name="masters-0",
+            provider_id="",
+            ready=True,
+            rolling=False,
+            annotations={"spiderpool-alicloud.io/unit": "2"},
+            labels={"node-role.kubernetes.io/control-plane": ""},
+        )
+        return {plane.name: plane}
 
     async def ip_pools(self) -> Sequence[Mapping[str, Any]]:
         status = {"allocatedIPs": '{"10.1.0.149": {"pod": "shop/web-1", "podUid": "x"}}'}

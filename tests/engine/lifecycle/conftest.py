@@ -14,12 +14,8 @@ from tests.engine.lifecycle.light_cloud import LightCloud, light_cloud, plain_po
 def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LightCloud]:
     """A cloud of its own with an empty stack whose stack file has two machines."""
     light = light_cloud(tmp_path_factory.mktemp("light") / "home")
-    light.start()
-    try:
+    with light.running():
         yield light
-    finally:
-        light.stop()
-        light.cloud.kill_everything()
 
 
 @pytest.fixture(scope="session")
@@ -34,11 +30,5 @@ def deployed_light(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LightCl
         nodes=nodes,
         variables=hostile_turns.environment(hostile_turns.EDITS),
     ).edited(plain_pool)
-    light.start()
-    try:
-        done = light.up()
-        assert done.status == 0, light.cloud.explain(done)
+    with light.deployed():
         yield light
-    finally:
-        light.stop()
-        light.cloud.kill_everything()

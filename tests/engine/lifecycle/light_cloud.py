@@ -7,13 +7,14 @@ endpoint and user-data too; `ready_server` then answers for the API server that 
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import certifi
 import yaml
@@ -64,6 +65,24 @@ class LightCloud:
             *(sys.executable, "-m", "localcloud", "stop", "--home", str(self.cloud.places.home)),
             check=True,
         )
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[Self]:
+        """The emulator runs until the end, whatever happens."""
+        self.start()
+        try:
+            yield self
+        finally:
+            self.stop()
+            self.cloud.kill_everything()
+
+    @contextlib.contextmanager
+    def deployed(self) -> Iterator[Self]:
+        """The same with this document on it."""
+        with self.running():
+            done = self.up()
+            assert done.status == 0, self.cloud.explain(done)
+            yield self
 
     def edited(self, *edits: Edit) -> LightCloud:
         """The same cloud and stack with another document."""

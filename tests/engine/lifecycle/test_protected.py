@@ -25,14 +25,8 @@ PROTECTED = {"prod", "prod-nat", "prod-m-0"}
 @pytest.fixture(scope="module")
 def production(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LightCloud]:
     light = light_stack(tmp_path_factory.mktemp("prod") / "home", prod())
-    light.start()
-    try:
-        done = light.up()
-        assert done.status == 0, light.cloud.explain(done)
+    with light.deployed():
         yield light
-    finally:
-        light.stop()
-        light.cloud.kill_everything()
 
 
 def unprotected(cluster: dict[str, Any]) -> None:

@@ -179,14 +179,8 @@ class Figures:
 def deployed(tmp_path: Path) -> Iterator[LightCloud]:
     """A control plane and two workers; addresses by block, so that they move with the edits."""
     light = light_stack(tmp_path / "home", start())
-    light.start()
-    try:
-        done = light.up()
-        assert done.status == 0, light.cloud.explain(done)
+    with light.deployed():
         yield light
-    finally:
-        light.stop()
-        light.cloud.kill_everything()
 
 
 @pytest.mark.nightly

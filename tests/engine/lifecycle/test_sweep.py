@@ -21,12 +21,8 @@ LEFTOVERS = 5
 @pytest.fixture(scope="module")
 def light(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LightCloud]:
     light = light_cloud(tmp_path_factory.mktemp("sweep") / "home")
-    light.start()
-    try:
+    with light.running():
         yield light
-    finally:
-        light.stop()
-        light.cloud.kill_everything()
 
 
 @pytest.fixture(scope="module")

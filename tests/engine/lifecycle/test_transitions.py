@@ -44,15 +44,11 @@ TAKES_A_MACHINE = ("delete", "replace", "create-replacement", "delete-replaced")
 def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LightCloud]:
     """Deployed once; no test changes it."""
     light = light_stack(tmp_path_factory.mktemp("transitions") / "home", three_zones())
-    light.start()
-    try:
+    with light.running():
         with ready_server(light):
             done = light.up()
         assert done.status == 0, light.cloud.explain(done)
         yield light
-    finally:
-        light.stop()
-        light.cloud.kill_everything()
 
 
 def setting(*path: str, value: object) -> Edit:

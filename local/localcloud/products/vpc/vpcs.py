@@ -13,7 +13,6 @@ from localcloud.products.ecs.entities import SecurityGroup
 from localcloud.products.lookup import Lookup
 from localcloud.products.pages import PageRequest, Table
 from localcloud.products.updates import requested
-from localcloud.state.lifecycle import Lifecycle
 from localcloud.state.store import Store
 from localcloud.tags import TagParameter
 from localcloud.wire.errors import ApiError
@@ -367,13 +366,7 @@ def _check_empty(call: Call, vpc: Vpc) -> None:
 
 def settle(call: Call) -> None:
     """Remove the VPCs whose deletion has ended; one that is no longer empty stays."""
-    for vpc in endings.ended(call, Vpc):
-        try:
-            _check_empty(call, vpc)
-        except ApiError:
-            call.store.change(vpc, life=Lifecycle.settled("Available"))
-        else:
-            call.store.remove(vpc)
+    endings.settle(call, Vpc, _check_empty)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,6 @@ from localcloud.products import endings, filters, statuses
 from localcloud.products.lookup import Lookup
 from localcloud.products.pages import PageRequest, Table
 from localcloud.products.updates import requested
-from localcloud.state.lifecycle import Lifecycle
 from localcloud.tags import TagParameter
 from localcloud.wire.errors import ApiError
 from localcloud.wire.parameters import wire
@@ -287,13 +286,7 @@ def _check_empty(call: Call, vswitch: VSwitch) -> None:
 
 def settle(call: Call) -> None:
     """Remove the vSwitches whose deletion has ended; one that is no longer empty stays."""
-    for vswitch in endings.ended(call, VSwitch):
-        try:
-            _check_empty(call, vswitch)
-        except ApiError:
-            call.store.change(vswitch, life=Lifecycle.settled("Available"))
-        else:
-            call.store.remove(vswitch)
+    endings.settle(call, VSwitch, _check_empty)
 
 
 @dataclass(frozen=True, kw_only=True)
