@@ -61,22 +61,3 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecondCloud]:
     finally:
         serving.operations("down", "--discard", deadline=120)
         serving.kill_everything()
-
-
-_UNPROVEN = (
-    "test_every_address_runs_a_pod.py",
-    "test_machine_life_cycle.py",
-    "test_verify_for_real.py",
-)
-"""Modules that no run of the whole tier has passed since edits of the counting of addresses are
-judged. They run, and their failure does not fail the tier; take a module out once a whole run has
-passed it."""
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let the modules of `_UNPROVEN` fail without failing the tier."""
-    for item in items:
-        if item.path.name in _UNPROVEN:
-            item.add_marker(
-                pytest.mark.xfail(strict=False, reason="not yet passed in a run of the whole tier")
-            )

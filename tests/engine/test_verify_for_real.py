@@ -18,6 +18,7 @@ from operations.verification.objects import OBJECT_CHECKS
 from operations.verification.packets import packet_checks
 from tests.engine.local_cloud import Done, SecondCloud
 from tests.engine.test_services import within
+from tests.localcloud.machines.fake_cloud import until
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
 
@@ -147,7 +148,8 @@ def test_a_controller_that_stopped_shows_on_a_new_node_with_its_log_s_command(
     assert check["details"] == [f"worker still carries the taint {TAINT}"]
     assert "the cloud controller does not run" in check["likelyCause"]
     assert "logs deployment/cloud-controller-manager" in check["look"]
-    assert verify(served).status == 0
+    # The new Node advertises its addresses at the next turn of its unit, up to 15 s later.
+    until("the cluster passes again", 60, lambda: verify(served).status == 0)
 
 
 def test_destroy_leaves_no_load_balancer_and_waits_for_no_pool(served: SecondCloud) -> None:

@@ -21,21 +21,40 @@ TRUST = (
 )
 
 
+def settled(condition: Callable[[], bool]) -> None:
+    """Wait until `condition` holds, at most 20 seconds."""
+    until = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
 class Place:
     """A VPC with a vSwitch and a security group."""
 
-    def __init__(self, api: Api, *, ipv6: bool = False, patience: float = 0.0) -> None:
+    def __init__(self, api: Api, *, ipv6: bool = False) -> None:
         self.api = api
         self.vpc = api.vpc("CreateVpc", CidrBlock="172.31.0.0/16", EnableIpv6=ipv6)["VpcId"]
-        # A cloud with delays refuses a vSwitch while the VPC is Pending.
-        time.sleep(patience)
+        # A cloud with delays refuses a vSwitch while the VPC is Pending, and an ENI or an
+        # instance while the vSwitch is.
+        settled(lambda: self._status("DescribeVpcs", "Vpcs", "Vpc", VpcId=self.vpc) == "Available")
         more = {"Ipv6CidrBlock": 1} if ipv6 else {}
         self.vswitch = api.vpc(
             "CreateVSwitch", VpcId=self.vpc, CidrBlock="172.31.192.0/20", ZoneId=ZONE, **more
         )["VSwitchId"]
+        settled(
+            lambda: (
+                self._status("DescribeVSwitches", "VSwitches", "VSwitch", VSwitchId=self.vswitch)
+                == "Available"
+            )
+        )
         self.group = api.ecs("CreateSecurityGroup", VpcId=self.vpc, SecurityGroupName="members")[
             "SecurityGroupId"
         ]
+
+    def _status(self, action: str, outer: str, inner: str, **query: object) -> str:
+        (described,) = self.api.vpc(action, **query)[outer][inner]
+        return str(described["Status"])
 
     def eni(self, **more: object) -> dict[str, Any]:
         parameters = {"VSwitchId": self.vswitch, "SecurityGroupIds": [self.group], **more}

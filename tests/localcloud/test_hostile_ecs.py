@@ -16,7 +16,7 @@ from localcloud.machines_view import MachinesView
 from localcloud.settings import Cloud
 from tests.localcloud.cloud_thread import CloudThread
 from tests.localcloud.sdk_api import Api, refused
-from tests.localcloud.test_ecs_by_sdk import IMAGE, Place
+from tests.localcloud.test_ecs_by_sdk import IMAGE, Place, settled
 
 pytestmark = pytest.mark.unit
 StartCloud = Callable[..., CloudThread]
@@ -207,7 +207,7 @@ def test_deletions_are_seen_and_end(
 ) -> None:
     # Long enough for a busy machine to see each state, short enough to wait for.
     monkeypatch.setattr(hostility, "deletion_seconds", lambda *_: 50.0)
-    place = Place(Api(start_cloud(hostile=1, delay_scale=0.03).config()), patience=0.2)
+    place = Place(Api(start_cloud(hostile=1, delay_scale=0.03).config()))
     api, vpc = place.api, place.vpc
 
     def vswitches() -> list[str]:
@@ -253,11 +253,10 @@ def test_deletions_are_seen_and_end(
 def test_an_eni_is_free_by_the_time_of_the_deletion_not_of_the_next_call(
     start_cloud: StartCloud,
 ) -> None:
-    place = Place(Api(start_cloud(hostile=1, delay_scale=0.02).config()), patience=0.2)
+    place = Place(Api(start_cloud(hostile=1, delay_scale=0.02).config()))
     eni = place.eni(DeleteOnRelease=False)["NetworkInterfaceId"]
     instance = place.run(eni)
-    while place.instance(instance)["Status"] != "Running":
-        time.sleep(0.02)
+    settled(lambda: place.instance(instance)["Status"] == "Running")
     place.api.ecs("DeleteInstance", InstanceId=instance, Force=True)
     time.sleep((10 + 2) * 0.02 + 0.1)
     assert place.shown(eni)["Status"] == "Available"
@@ -267,7 +266,7 @@ def test_a_vswitch_that_is_used_again_while_it_leaves_stays(
     start_cloud: StartCloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hostility, "deletion_seconds", lambda *_: 50.0)
-    place = Place(Api(start_cloud(hostile=1, delay_scale=0.03).config()), patience=0.2)
+    place = Place(Api(start_cloud(hostile=1, delay_scale=0.03).config()))
 
     def vswitches() -> list[str]:
         listed = place.api.vpc("DescribeVSwitches", VpcId=place.vpc)
@@ -285,13 +284,6 @@ def test_a_friendly_cloud_deletes_at_once(api: Api) -> None:
     assert api.vpc("DescribeVpcs", VpcId=vpc)["TotalCount"] == 0
 
 
-def settled(condition: Callable[[], bool]) -> None:
-    until = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < until
-        time.sleep(0.02)
-
-
 def test_a_change_of_tags_is_seen_late_and_is_seen(start_cloud: StartCloud) -> None:
     late = ("NetworkInterface", "late")
     slow = (
@@ -299,7 +291,7 @@ def test_a_change_of_tags_is_seen_late_and_is_seen(start_cloud: StartCloud) -> N
         for seed in range(100)
         if not hostility.shows_tags(Cloud(hostile=seed, delay_scale=1), 0, 9.0, *late)
     )
-    place = Place(Api(start_cloud(hostile=next(slow), delay_scale=0.2).config()), patience=0.6)
+    place = Place(Api(start_cloud(hostile=next(slow), delay_scale=0.2).config()))
     eni = place.eni(NetworkInterfaceName="late")["NetworkInterfaceId"]
     tag = {"Key": "a", "Value": "1"}
 
@@ -312,6 +304,6 @@ def test_a_change_of_tags_is_seen_late_and_is_seen(start_cloud: StartCloud) -> N
 
 
 def test_tags_of_a_creation_are_seen_at_once(start_cloud: StartCloud) -> None:
-    place = Place(Api(start_cloud(hostile=1, delay_scale=0.1).config()), patience=0.3)
+    place = Place(Api(start_cloud(hostile=1, delay_scale=0.1).config()))
     eni = place.eni(Tag=[{"Key": "a", "Value": "1"}])["NetworkInterfaceId"]
     assert place.shown(eni)["Tags"]["Tag"] == [{"TagKey": "a", "TagValue": "1"}]
