@@ -47,12 +47,10 @@ def run(seed: int, turn: str) -> Run:
     """
     with tempfile.TemporaryDirectory(prefix="hostile-") as folder:
         report = Path(folder) / "report.xml"
+        places = ("-p", "no:cacheprovider", f"--basetemp={folder}/tests", f"--junitxml={report}")
+        options = ("-m", "engine", "-n0", "-q", "--tb=short", *places)
         completed = subprocess.run(  # noqa: S603  # our own tests
-            [
-                *(sys.executable, "-m", "pytest", "-m", "engine", "-n0", "-q", "--tb=short"),
-                *("-p", "no:cacheprovider", f"--basetemp={folder}/tests"),
-                *(f"--junitxml={report}", *TURNS[turn]),
-            ],
+            [sys.executable, "-m", "pytest", *options, *TURNS[turn]],
             cwd=ROOT,
             env={**os.environ, VARIABLE: str(seed)},
             capture_output=True,

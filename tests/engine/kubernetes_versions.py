@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,11 +56,7 @@ def of_kubernetes(cloud: SecondCloud, version: str) -> None:
 
 def upgrade(cloud: SecondCloud, *words: str) -> Done:
     """`python -m operations upgrade`, as a person would call it."""
-    return cloud.run(
-        *(sys.executable, "-m", "operations", "upgrade", *words),
-        *("--home", str(cloud.places.home), "--config-file", str(cloud.config_file)),
-        deadline=1200,
-    )
+    return cloud.on_stack_file("upgrade", *words, deadline=1200)
 
 
 def versions(cloud: SecondCloud) -> dict[str, str]:

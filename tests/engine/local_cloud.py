@@ -81,14 +81,34 @@ class SecondCloud:
         assert not check or done.status == 0, done.transcript
         return done
 
+    def module(
+        self,
+        name: str,
+        *argv: str,
+        deadline: float = 120,
+        env: Mapping[str, str] | None = None,
+        check: bool = False,
+    ) -> Done:
+        """`python -m NAME ARGV` on this cloud's home."""
+        home = ("--home", str(self.places.home))
+        command = (sys.executable, "-m", name, *argv, *home)
+        return self.run(*command, deadline=deadline, env=env, check=check)
+
+    def start_emulator(self, *argv: str, region: str) -> None:
+        """Start the emulator on this cloud's port without a stack."""
+        port, eip_range = ("--port", str(self.port)), ("--eip-range", self.eip_range)
+        where = (*port, *eip_range, "--region", region)
+        self.module("localcloud", "start", *argv, *where, check=True)
+
+    def on_stack_file(self, command: str, *argv: str, deadline: float) -> Done:
+        """`python -m operations COMMAND ARGV` with this cloud's home and stack file."""
+        config_file = ("--config-file", str(self.config_file))
+        return self.module("operations", command, *argv, *config_file, deadline=deadline)
+
     def operations(self, *argv: str, deadline: float = 1200) -> Done:
         """`python -m operations local …` on this cloud."""
-        return self.run(
-            *(sys.executable, "-m", "operations", "local", *argv),
-            *("--home", str(self.places.home), "--config-file", str(self.config_file)),
-            *("--eip-range", self.eip_range),
-            deadline=deadline,
-        )
+        eip_range = ("--eip-range", self.eip_range)
+        return self.on_stack_file("local", *argv, *eip_range, deadline=deadline)
 
     def explain(self, done: Done) -> str:
         """The output of a failed command and the last lines of the local cloud's logs."""
@@ -107,19 +127,16 @@ class SecondCloud:
         stdin: str | None = None,
     ) -> Done:
         """A pulumi command on the stack, as a person would type it after `source .local/env`."""
-        return self.run(
-            *("pulumi", command, *argv, "--stack", "local", "--non-interactive"),
-            *("--config-file", str(self.config_file)),
-            deadline=900,
-            env=env,
-            stdin=stdin,
-        )
+        options = ("--stack", "local", "--non-interactive", "--config-file", str(self.config_file))
+        return self.run("pulumi", command, *argv, *options, deadline=900, env=env, stdin=stdin)
+
+    def stack(self, command: str, *argv: str) -> str:
+        """The output of `pulumi stack COMMAND`, which must succeed."""
+        stack = ("--stack", "local")
+        return self.run("pulumi", "stack", command, *argv, *stack, check=True).out
 
     def outputs(self) -> dict[str, Any]:
-        done = self.run(
-            *("pulumi", "stack", "output", "--json", "--stack", "local"), deadline=60, check=True
-        )
-        outputs = json.loads(done.out)
+        outputs = json.loads(self.stack("output", "--json"))
         assert isinstance(outputs, dict)
         return outputs
 
@@ -129,10 +146,7 @@ class SecondCloud:
 
     def resources(self) -> Mapping[str, Any]:
         """The resources in the emulated cloud by kind; empty kinds are left out."""
-        done = self.run(
-            *(sys.executable, "-m", "localcloud", "resources", "--home", str(self.places.home)),
-            check=True,
-        )
+        done = self.module("localcloud", "resources", check=True)
         return {kind: items for kind, items in json.loads(done.out).items() if items["count"]}
 
     def processes(self) -> set[int]:
@@ -141,11 +155,7 @@ class SecondCloud:
 
     def status(self) -> Mapping[str, Any]:
         """The document of `localcloud status`."""
-        done = self.run(
-            *(sys.executable, "-m", "localcloud", "status", "--json"),
-            *("--home", str(self.places.home)),
-            check=True,
-        )
+        done = self.module("localcloud", "status", "--json", check=True)
         answer = json.loads(done.out)
         assert isinstance(answer, dict)
         return answer

@@ -156,9 +156,8 @@ def rolling_cloud(home: Path) -> RollingCloud:
     cloud = second_cloud(home)
     document = yaml.safe_load(cloud.config_file.read_text())
     charts = home.parent / "charts"
-    cloud.run(
-        *(sys.executable, "-m", "localcloud.charts", "--home", str(cloud.places.tools)), check=True
-    )
+    tools = str(cloud.places.tools)
+    cloud.run(sys.executable, "-m", "localcloud.charts", "--home", tools, check=True)
     for version in (OLD, NEW):
         shutil.copytree(cloud.places.tools / "charts" / "spiderpool", charts / version)
         chart = charts / version / "Chart.yaml"

@@ -72,10 +72,8 @@ def pod(namespace: str = "default", annotations: Any = None, **spec: Any) -> dic
 def create(running: RealCluster, document: dict[str, Any]) -> dict[str, Any]:
     """The pod as the API server would store it; `{"refusal": …}` where it refuses."""
     try:
-        text = running.kubectl(
-            *("create", "--dry-run=server", "-o", "json", "-f", "-"),
-            standard_input=json.dumps(document),
-        )
+        options = ("--dry-run=server", "--output=json", "--filename=-")
+        text = running.kubectl("create", *options, standard_input=json.dumps(document))
     except AssertionError as error:
         return {"refusal": str(error)}
     return dict(json.loads(text))

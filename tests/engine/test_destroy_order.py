@@ -90,10 +90,8 @@ def destroy(cloud: SecondCloud, folder: Path) -> Destroyed:
     until("the stranger holds addresses", 60, lambda: held_by_stranger(cloud))
     log = folder / "events.json"
     with watched(cloud.places.kubeconfig, PATHS) as deletions:
-        done = cloud.pulumi(
-            *("destroy", "--yes", "--skip-preview", "--event-log", str(log)),
-            env={"PULUMI_DEBUG_COMMANDS": "true"},
-        )
+        options = ("--yes", "--skip-preview", "--event-log", str(log))
+        done = cloud.pulumi("destroy", *options, env={"PULUMI_DEBUG_COMMANDS": "true"})
         assert done.status == 0, cloud.explain(done)
     control = cloud.places.cloud / "run" / "control.sock"
     return Destroyed(

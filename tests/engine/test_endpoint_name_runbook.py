@@ -35,11 +35,9 @@ class Machines:
 
     def run(self, name: str, script: str) -> subprocess.CompletedProcess[str]:
         """Run a script with `bash -eu` on a machine."""
+        session = ("localcloud.machines.session", "--home", str(self.cloud.home), f"i-{name}")
         return subprocess.run(  # noqa: S603 - our own module
-            [
-                *(sys.executable, "-m", "localcloud.machines.session"),
-                *("--home", str(self.cloud.home), f"i-{name}", "--", "bash", "-euc", script),
-            ],
+            [sys.executable, "-m", *session, "--", "bash", "-euc", script],
             capture_output=True,
             text=True,
             check=False,

@@ -41,10 +41,8 @@ def stack(deployed: SecondCloud) -> Iterator[SecondCloud]:
         until("nodes advertise", ADVERTISED_WITHIN, lambda: advertised(deployed) == free(deployed))
         yield deployed
     finally:
-        deployed.run(
-            *("kubectl", "delete", "namespace", FILLING, "--wait", "--timeout=120s"),
-            deadline=150,
-        )
+        wait = ("--wait", "--timeout=120s")
+        deployed.run("kubectl", "delete", "namespace", FILLING, *wait, deadline=150)
 
 
 def advertised(stack: SecondCloud) -> dict[tuple[str, str], int]:
@@ -95,11 +93,8 @@ def deploy(
 
 def create(stack: SecondCloud, document: dict[str, Any], name: str, **annotations: str) -> None:
     metadata = {"name": name, "namespace": FILLING, "annotations": annotations}
-    stack.run(
-        *("kubectl", "create", "-f", "-"),
-        stdin=json.dumps(document | {"metadata": metadata}),
-        check=True,
-    )
+    text = json.dumps(document | {"metadata": metadata})
+    stack.run("kubectl", "create", "-f", "-", stdin=text, check=True)
 
 
 def lone_pod(**spec: Any) -> dict[str, Any]:  # noqa: ANN401

@@ -74,11 +74,8 @@ def cloud(tmp_path_factory: pytest.TempPathFactory, path: UpgradePath) -> Iterat
 def on_machine(cloud: SecondCloud, node: str, script: str) -> Done:
     """Run a script on a node's machine as root."""
     instance = cloud.outputs()["nodes"][node]["instanceId"]
-    return cloud.run(
-        *(sys.executable, "-m", "localcloud.machines.session", "--home", str(cloud.places.home)),
-        *(instance, "--", "bash", "-c", script),
-        deadline=900,
-    )
+    session = ("localcloud.machines.session", "--home", str(cloud.places.home), instance)
+    return cloud.run(sys.executable, "-m", *session, "--", "bash", "-c", script, deadline=900)
 
 
 def runbooks_script(path: UpgradePath) -> str:

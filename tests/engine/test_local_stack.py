@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -63,9 +64,7 @@ def test_no_secret_is_in_what_up_prints_or_the_state_keeps_in_clear(
 ) -> None:
     done = deployed.pulumi("up", "--yes", "--diff")
     assert done.status == 0, deployed.explain(done)
-    state = deployed.run(
-        *("pulumi", "stack", "export", "--stack", "local"), deadline=60, check=True
-    ).out
+    state = deployed.stack("export")
     secrets = json.loads(deployed.places.secrets.read_text())
     private = [value for value in _texts(secrets) if "PRIVATE KEY" in value]
     assert private
@@ -195,10 +194,7 @@ def test_an_unknown_key_is_refused_by_pulumi_with_the_report_and_no_traceback(
 ) -> None:
     broken = tmp_path / "Pulumi.broken.yaml"
     broken.write_text(deployed.config_file.read_text().replace("region:", "regoin:", 1))
-    done = deployed.run(
-        *("pulumi", "preview", "--stack", "local", "--non-interactive"),
-        *("--config-file", str(broken)),
-    )
+    done = replace(deployed, config_file=broken).pulumi("preview")
     assert done.status != 0
     assert "regoin" in done.out + done.err
     assert "Traceback" not in done.out + done.err
@@ -228,12 +224,8 @@ def test_an_address_outside_its_vswitch_is_refused_and_nothing_is_started(tmp_pa
 
 def test_a_missing_tool_is_one_sentence(tmp_path: Path) -> None:
     other = second_cloud(tmp_path / "home")
-    done = other.run(
-        *(str(ROOT / ".venv/bin/python"), "-m", "operations", "local", "up"),
-        *("--home", str(other.places.home), "--config-file", str(other.config_file)),
-        *("--eip-range", other.eip_range, "--tools", str(tmp_path / "nothing-built")),
-        env={"PATH": "/nowhere"},
-    )
+    other = replace(other, env={**other.env, "PATH": "/nowhere"})
+    done = other.operations("up", "--tools", str(tmp_path / "nothing-built"), deadline=120)
     assert done.status == ExitCode.UNPREPARED, done.transcript
     assert "go is not on PATH" in done.err
     assert not other.places.cloud.exists()
@@ -262,12 +254,7 @@ def test_down_after_a_destroy_that_was_killed_leaves_nothing(deployed: SecondClo
 def test_down_again_has_nothing_left_to_do(deployed: SecondCloud) -> None:
     done = deployed.operations("down", deadline=300)
     assert done.status == 0, deployed.explain(done)
-    deployed.run(
-        *(str(ROOT / ".venv/bin/python"), "-m", "localcloud", "start"),
-        *("--home", str(deployed.places.home), "--port", str(deployed.port)),
-        *("--region", "cn-hangzhou", "--eip-range", deployed.eip_range),
-        check=True,
-    )
+    deployed.start_emulator(region="cn-hangzhou")
     assert deployed.resources() == {}
 
 

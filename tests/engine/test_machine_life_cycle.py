@@ -63,11 +63,7 @@ class LifeCycle:
         return self.cloud.pulumi("preview", "--suppress-outputs", *words)
 
     def kubeconfig(self) -> str:
-        done = self.cloud.run(
-            *("pulumi", "stack", "output", "kubeconfig", "--show-secrets", "--stack", "local"),
-            check=True,
-        )
-        return done.out
+        return self.cloud.stack("output", "kubeconfig", "--show-secrets")
 
     def instances(self) -> dict[str, str]:
         return {name: n["instanceId"] for name, n in self.cloud.outputs()["nodes"].items()}

@@ -131,11 +131,9 @@ class Bed:
 
     def on(self, instance_id: str, *command: str) -> str:
         """Standard output of a command on a machine."""
+        session = ("localcloud.machines.session", "--home", str(self.cloud.home), instance_id)
         done = subprocess.run(  # noqa: S603 - our own module
-            [
-                *(sys.executable, "-m", "localcloud.machines.session"),
-                *("--home", str(self.cloud.home), instance_id, "--", *command),
-            ],
+            [sys.executable, "-m", *session, "--", *command],
             capture_output=True,
             text=True,
             check=False,
@@ -147,12 +145,17 @@ class Bed:
     def members(self, instance_id: str) -> set[str]:
         """Addresses of the etcd members according to the etcd of a machine."""
         pki = "/etc/kubernetes/pki/etcd"
-        listed = self.on(
-            instance_id,
-            *("curl", "-sS", "--cacert", f"{pki}/ca.crt", "-d", "{}"),
-            *("--cert", f"{pki}/healthcheck-client.crt", "--key", f"{pki}/healthcheck-client.key"),
-            "https://127.0.0.1:2379/v3/cluster/member/list",
+        client = f"{pki}/healthcheck-client"
+        identity = (
+            "--cacert",
+            f"{pki}/ca.crt",
+            "--cert",
+            f"{client}.crt",
+            "--key",
+            f"{client}.key",
         )
+        url = "https://127.0.0.1:2379/v3/cluster/member/list"
+        listed = self.on(instance_id, "curl", "-sS", *identity, "-d", "{}", url)
         response = yaml.safe_load(listed) or {}
         return {urlsplit(m["peerURLs"][0]).hostname or "" for m in response.get("members", ())}
 

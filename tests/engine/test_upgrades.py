@@ -6,7 +6,6 @@ Runs after `test_rolling_replacement`, on its cloud.
 from __future__ import annotations
 
 import re
-import sys
 from typing import Any
 
 import pytest
@@ -39,12 +38,7 @@ def images(rolling: RollingCloud) -> set[str]:
 def upgrade(rolling: RollingCloud, *words: str) -> Done:
     """`python -m operations upgrade`, as a person would call it."""
     rolling.write()
-    return rolling.cloud.run(
-        *(sys.executable, "-m", "operations", "upgrade", *words),
-        *("--home", str(rolling.cloud.places.home)),
-        *("--config-file", str(rolling.cloud.config_file)),
-        deadline=900,
-    )
+    return rolling.cloud.on_stack_file("upgrade", *words, deadline=900)
 
 
 def certificates(rolling: RollingCloud) -> list[dict[str, str]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,11 +26,7 @@ TAINT = "node.cloudprovider.kubernetes.io/uninitialized"
 
 
 def verify(served: SecondCloud, *more: str) -> Done:
-    return served.run(
-        *(sys.executable, "-m", "operations", "verify", "--stack", "local"),
-        *("--home", str(served.places.home), *more),
-        deadline=120,
-    )
+    return served.module("operations", "verify", "--stack", "local", *more)
 
 
 def verdicts(done: Done) -> dict[str, dict[str, Any]]:
@@ -42,10 +37,8 @@ def verdicts(done: Done) -> dict[str, dict[str, Any]]:
 def pool_with(served: SecondCloud, ips: list[str]) -> Iterator[None]:
     def write(addresses: list[str]) -> None:
         patch = json.dumps({"spec": {"ips": addresses}})
-        served.run(
-            *("kubectl", "patch", "spiderippool", "worker-eth0", "--type=merge", "-p", patch),
-            check=True,
-        )
+        pool = ("spiderippool", "worker-eth0")
+        served.run("kubectl", "patch", *pool, "--type=merge", "--patch", patch, check=True)
 
     write(ips)
     try:
@@ -57,11 +50,8 @@ def pool_with(served: SecondCloud, ips: list[str]) -> Iterator[None]:
 @contextmanager
 def stopped_controller(served: SecondCloud) -> Iterator[None]:
     def scale(count: int) -> None:
-        served.run(
-            *("kubectl", "-n", "kube-system", "scale", "deployment/cloud-controller-manager"),
-            f"--replicas={count}",
-            check=True,
-        )
+        controller = ("--namespace=kube-system", "deployment/cloud-controller-manager")
+        served.run("kubectl", "scale", *controller, f"--replicas={count}", check=True)
 
     def pods() -> list[Any]:
         selector = "app.kubernetes.io/name=cloud-controller-manager"

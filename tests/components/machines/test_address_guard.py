@@ -120,8 +120,7 @@ def test_a_pool_that_shrank_already_gets_its_addresses_back_when_another_cannot(
 
 def test_a_webhook_that_always_says_no_ends_with_its_words() -> None:
     class Closed(FakePools):
-        async def set_ips(self, pool: Pool, ips: Sequence[str]) -> Pool:
-            del pool, ips
+        async def set_ips(self, pool: Pool, ips: Sequence[str]) -> Pool:  # noqa: ARG002
             raise RefusedError("HTTP 403: the rights do not suffice")
 
     pools = Closed(pools_by_name={"p": a_pool("p", "10.0.0.1-10.0.0.2")})

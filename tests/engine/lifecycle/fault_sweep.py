@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from operations.sweep.cloud import LOCAL_SECRET_KEY, Account, OfficialApi
-from tests.engine.lifecycle.light_cloud import LightCloud, light_cloud, set_master_eth1
+from tests.engine.lifecycle.light_cloud import QUIET, LightCloud, light_cloud, set_master_eth1
 from tests.engine.local_cloud import Done
 
 KINDS: Mapping[str, Mapping[str, object]] = {
@@ -154,12 +154,10 @@ def clean_run(light: LightCloud) -> dict[str, Calls]:
 
 def run(light: LightCloud, command: str) -> Done:
     """One run that continues after errors."""
-    return light.pulumi(
-        *("destroy" if command == "destroy" else "up", "--yes", "--skip-preview"),
-        *("--suppress-progress", "--suppress-outputs", "--continue-on-error"),
-        # A client that gives up sooner than by default, so that a timeout costs seconds.
-        env={"CLIENT_READ_TIMEOUT": "3000"},
-    )
+    options = ("--yes", "--skip-preview", *QUIET, "--continue-on-error")
+    # A client that gives up sooner than by default, so that a timeout costs seconds.
+    env = {"CLIENT_READ_TIMEOUT": "3000"}
+    return light.pulumi("destroy" if command == "destroy" else "up", *options, env=env)
 
 
 def strike(light: LightCloud, command: str, kind: str, clean: Calls) -> Row:
@@ -256,11 +254,8 @@ def table(rows: Sequence[Row]) -> str:
     ]
     for row in rows:
         mended = row.struck - len(row.recovered) - len(row.lost)
-        cells = (
-            *(f"`{row.kind}`", row.command, str(row.calls), str(row.struck)),
-            *(str(mended), str(len(row.recovered)), str(len(row.lost)), str(row.runs)),
-        )
-        lines.append("| " + " | ".join(cells) + " |")
+        counts = (row.calls, row.struck, mended, len(row.recovered), len(row.lost), row.runs)
+        lines.append(f"| `{row.kind}` | {row.command} | {' | '.join(map(str, counts))} |")
     if removed := sorted({kind for row in rows for kind in row.recovered}):
         lines += ["", f"What `recover` had to remove: {', '.join(removed)}."]
     return "\n".join(lines)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import copy
 import json
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,13 +45,8 @@ class LightCloud:
     def start(self) -> None:
         """Start the emulator without machines, and create the stack."""
         places = self.cloud.places
-        self.cloud.run(
-            *(sys.executable, "-m", "localcloud", "start", "--no-machines"),
-            *("--home", str(places.home), "--port", str(self.cloud.port)),
-            *("--eip-range", self.cloud.eip_range),
-            *("--region", self.document["config"][CLUSTER]["region"]),
-            check=True,
-        )
+        region = self.document["config"][CLUSTER]["region"]
+        self.cloud.start_emulator("--no-machines", region=region)
         write_trust_bundle(places, public=Path(certifi.where()))
         if not places.secrets.exists():
             init_secrets(self.document["config"][CLUSTER]["name"], FileStore(places.secrets))
@@ -61,10 +55,7 @@ class LightCloud:
 
     def stop(self) -> None:
         """Stop the emulator; nothing is destroyed."""
-        self.cloud.run(
-            *(sys.executable, "-m", "localcloud", "stop", "--home", str(self.cloud.places.home)),
-            check=True,
-        )
+        self.cloud.module("localcloud", "stop", check=True)
 
     @contextlib.contextmanager
     def running(self) -> Iterator[Self]:
@@ -120,12 +111,7 @@ class LightCloud:
     def operations(self, command: str, *argv: str) -> Done:
         """`python -m operations COMMAND` on this stack: sweep, recover."""
         self.write()
-        return self.cloud.run(
-            *(sys.executable, "-m", "operations", command, "--stack", STACK, *argv),
-            *("--home", str(self.cloud.places.home)),
-            *("--config-file", str(self.cloud.config_file)),
-            deadline=600,
-        )
+        return self.cloud.on_stack_file(command, "--stack", STACK, *argv, deadline=600)
 
     def recover(self) -> Done:
         """The documented recovery, without a question."""

@@ -190,8 +190,13 @@ def test_edits_are_applied_by_one_up_and_the_next_preview_is_empty(
 ) -> None:
     before = deployed_light.alive()
     edits = (
-        *("a node more", "the middle node removed", "NAT bandwidth", "a NIC more", "a tag"),
-        *("no address on one NIC", "another instance type"),
+        "a node more",
+        "the middle node removed",
+        "NAT bandwidth",
+        "a NIC more",
+        "a tag",
+        "no address on one NIC",
+        "another instance type",
     )
     edited = deployed_light.edited(*(EDITS[name][0] for name in edits))
     assert {name for _, _, name in edited.steps()} == {

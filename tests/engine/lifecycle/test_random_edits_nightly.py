@@ -55,11 +55,25 @@ IMAGES: Final = tuple(
 FAULTS: Final = ("refused", "throttled", "server-error", "dropped", "lost-answer-final", "stale")
 """Without the two that cost minutes of waiting each: `timeout` and `lost-answer`."""
 STRUCK: Final = (
-    *("AllocateEipAddress", "AuthorizeSecurityGroup", "CreateVSwitch", "CreateSnatEntry"),
-    *("CreateNetworkInterface", "RunInstances", "AttachNetworkInterface", "DeleteInstance"),
-    *("DeleteNetworkInterface", "AssignPrivateIpAddresses", "UnassignPrivateIpAddresses"),
-    *("ModifyInstanceSpec", "StartInstance", "StopInstance", "ModifyEipAddressAttribute"),
-    *("RevokeSecurityGroup", "TagResources", "UntagResources", "DeleteVSwitch"),
+    "AllocateEipAddress",
+    "AuthorizeSecurityGroup",
+    "CreateVSwitch",
+    "CreateSnatEntry",
+    "CreateNetworkInterface",
+    "RunInstances",
+    "AttachNetworkInterface",
+    "DeleteInstance",
+    "DeleteNetworkInterface",
+    "AssignPrivateIpAddresses",
+    "UnassignPrivateIpAddresses",
+    "ModifyInstanceSpec",
+    "StartInstance",
+    "StopInstance",
+    "ModifyEipAddressAttribute",
+    "RevokeSecurityGroup",
+    "TagResources",
+    "UntagResources",
+    "DeleteVSwitch",
 )
 """The calls of edits that change something; the first of each action is struck."""
 READ: Final = ("DescribeInstances", "DescribeNetworkInterfaces", "DescribeVSwitchAttributes")
@@ -156,9 +170,23 @@ def return_to_start(document: Document, rng: random.Random) -> None:  # noqa: AR
 
 
 EDITS: Final[tuple[RandomEdit, ...]] = (
-    *(add_node, remove_node, resize_interface, resize_interface, retype, change_image),
-    *(add_zone, add_subnet, remove_subnet, move_pool, change_tags, change_bandwidth),
-    *(add_rule, remove_rule, change_resource_group, remove_interface, return_to_start),
+    add_node,
+    remove_node,
+    resize_interface,
+    resize_interface,
+    retype,
+    change_image,
+    add_zone,
+    add_subnet,
+    remove_subnet,
+    move_pool,
+    change_tags,
+    change_bandwidth,
+    add_rule,
+    remove_rule,
+    change_resource_group,
+    remove_interface,
+    return_to_start,
 )
 
 

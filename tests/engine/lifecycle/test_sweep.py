@@ -192,10 +192,6 @@ def test_leftovers_are_listed_and_removed_and_nothing_else(
 
 
 def test_an_unknown_stack_is_not_taken_for_one_without_resources(light: LightCloud) -> None:
-    done = light.cloud.run(
-        *("python", "-m", "operations", "sweep", "--stack", "elsewhere", "--yes"),
-        *("--home", str(light.cloud.places.home)),
-        *("--config-file", str(light.cloud.config_file)),
-    )
+    done = light.cloud.on_stack_file("sweep", "--stack", "elsewhere", "--yes", deadline=120)
     assert done.status == 2, done.transcript
     assert "--stack-removed" in done.err

@@ -187,9 +187,7 @@ def test_a_stack_of_an_earlier_release_is_recognised_by_what_it_has_written_down
 
 def load(light: LightCloud, name: str) -> None:
     file = light.cloud.places.home / name
-    light.cloud.run(
-        *("pulumi", "stack", "import", "--stack", "local", "--file", str(file)), check=True
-    )
+    light.cloud.stack("import", "--file", str(file))
 
 
 def recorded(light: LightCloud) -> Record:

@@ -172,14 +172,15 @@ def helm(judge: Judge, action: str, values: Mapping[str, object], *more: str) ->
     document = judge.home / "values.json"
     document.touch(mode=0o600)
     document.write_text(json.dumps(values), encoding="utf-8")
+    options = (
+        f"--kubeconfig={judge.kubeconfig}",
+        "--namespace=kube-system",
+        f"--values={document}",
+        "--wait",
+        "--no-hooks",
+    )
     done = subprocess.run(  # noqa: S603 - the toolchain's own helm
-        [
-            *(LOCAL / "bin" / "helm", action, "spiderpool", assemble(judge.home)),
-            f"--kubeconfig={judge.kubeconfig}",
-            "--namespace=kube-system",
-            f"--values={document}",
-            *("--wait", "--no-hooks", *more),
-        ],
+        [LOCAL / "bin" / "helm", action, "spiderpool", assemble(judge.home), *options, *more],
         capture_output=True,
         check=False,
         text=True,

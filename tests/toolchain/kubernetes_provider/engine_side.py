@@ -60,9 +60,10 @@ class _Log(engine_pb2_grpc.EngineServicer):
         self.lines: list[tuple[str, str, bool]] = []
 
     def Log(  # noqa: N802 - the protocol's name
-        self, request: engine_pb2.LogRequest, context: grpc.ServicerContext
+        self,
+        request: engine_pb2.LogRequest,
+        context: grpc.ServicerContext,  # noqa: ARG002 - the protocol's signature
     ) -> empty_pb2.Empty:
-        del context
         severity = engine_pb2.LogSeverity.Name(request.severity)
         self.lines.append((severity, request.message, request.ephemeral))
         return empty_pb2.Empty()

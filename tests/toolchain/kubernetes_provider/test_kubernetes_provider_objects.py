@@ -144,10 +144,8 @@ def test_a_namespaced_object_goes_to_the_default_namespace(engine: EngineSide) -
     assert text_at(checked, "metadata", "namespace") == "default"
 
 
-def test_a_cluster_scoped_custom_kind_gets_no_namespace(
-    pools: FakeApiServer, engine: EngineSide
-) -> None:
-    del pools
+@pytest.mark.usefixtures("pools")
+def test_a_cluster_scoped_custom_kind_gets_no_namespace(engine: EngineSide) -> None:
     checked, _ = engine.check(POOL, "p", pool({}))
     assert "namespace" not in object_at(checked, "metadata")
 
@@ -184,8 +182,8 @@ def test_a_preview_of_a_new_object_asks_the_server_and_keeps_nothing(
     ]
 
 
-def test_what_a_dry_run_makes_up_is_unknown(server: FakeApiServer, engine: EngineSide) -> None:
-    del server
+@pytest.mark.usefixtures("server")
+def test_what_a_dry_run_makes_up_is_unknown(engine: EngineSide) -> None:
     inputs: Object = {
         "apiVersion": "v1",
         "kind": "Service",
@@ -533,8 +531,8 @@ def test_an_ignored_field_of_another_manager_is_left_alone(
     assert (live["spec"], live["metadata"]["annotations"]) == ({"n": 9}, {"new": "note"})
 
 
-def test_ignore_changes_hides_a_difference(pools: FakeApiServer, engine: EngineSide) -> None:
-    del pools
+@pytest.mark.usefixtures("pools")
+def test_ignore_changes_hides_a_difference(engine: EngineSide) -> None:
     stack = settled_pool(engine)
     assert stack.entry is not None
     diff = engine.diff(POOL, "p", stack.entry, pool({"n": 5}), ignored=["spec.n"])
@@ -650,16 +648,16 @@ def test_a_deployment_that_does_not_come_up_stays_in_state_with_the_reason(
     assert failed.value.message.startswith("Deployment default/d is not ready after 1 s: ")
 
 
-def test_the_annotation_sets_the_timeout(server: FakeApiServer, engine: EngineSide) -> None:
-    del server
+@pytest.mark.usefixtures("server")
+def test_the_annotation_sets_the_timeout(engine: EngineSide) -> None:
     started = time.monotonic()
     with pytest.raises(InitFailed, match="after 1 s"):
         engine.create(DEPLOYMENT, "d", deployment_inputs(**{"pulumi.com/timeoutSeconds": "1"}))
     assert time.monotonic() - started < 5
 
 
-def test_skip_await_does_not_wait(server: FakeApiServer, engine: EngineSide) -> None:
-    del server
+@pytest.mark.usefixtures("server")
+def test_skip_await_does_not_wait(engine: EngineSide) -> None:
     entry = engine.create(DEPLOYMENT, "d", deployment_inputs(**{"pulumi.com/skipAwait": "true"}))
     assert entry.resource_id == "default/d"
 
@@ -684,10 +682,8 @@ def test_a_refresh_tells_that_a_deployment_is_not_ready(
     assert unready.value.reasons == (unready.value.message, "pod d-1: Pending")
 
 
-def test_cancelling_keeps_created_objects_in_state(
-    server: FakeApiServer, engine: EngineSide
-) -> None:
-    del server
+@pytest.mark.usefixtures("server")
+def test_cancelling_keeps_created_objects_in_state(engine: EngineSide) -> None:
     threading.Timer(0.5, engine.cancel).start()
     with pytest.raises(InitFailed, match="cancelled") as failed:
         engine.create(DEPLOYMENT, "d", deployment_inputs())
@@ -799,9 +795,11 @@ def unreachable() -> str:
 
 
 @pytest.fixture
-def lost(server: FakeApiServer, engine: EngineSide) -> StateEntry:
+def lost(
+    server: FakeApiServer,  # noqa: ARG001 - it must run while the object is created
+    engine: EngineSide,
+) -> StateEntry:
     """Return the state of an object whose cluster will not answer any more."""
-    del server
     return engine.create(CONFIG_MAP, "c", config_map({"a": "1"}))
 
 

@@ -23,7 +23,6 @@ from tests.toolchain.kubernetes_provider.real_cluster import RealCluster, find_b
 from toolchain.kubernetes_provider.wire import UNKNOWN, Object, Secret, at, object_at, text_at
 
 if TYPE_CHECKING:
-    import threading
     from pathlib import Path
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(180)]
@@ -468,10 +467,8 @@ def test_an_object_of_somebody_else_is_imported_without_a_difference(
     assert not real.diff(CONFIG_MAP, name, entry, checked).changed
 
 
-def test_a_restart_of_the_api_server_is_waited_for(
-    real: EngineSide, restarted: threading.Thread
-) -> None:
-    del restarted
+@pytest.mark.usefixtures("restarted")
+def test_a_restart_of_the_api_server_is_waited_for(real: EngineSide) -> None:
     name = fresh_name()
     stack = stack_of(real, config_map(name, {}))
     assert stack.up(config_map(name, {"a": "1"})) == "created"

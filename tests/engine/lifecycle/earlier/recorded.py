@@ -25,7 +25,7 @@ from typing import Any, Final
 import yaml
 
 from planning.nodes.secrets import parse_secrets
-from tests.engine.lifecycle.light_cloud import STACK, LightCloud, light_stack
+from tests.engine.lifecycle.light_cloud import LightCloud, light_stack
 from tests.engine.local_cloud import CLUSTER
 
 FOLDER: Final = Path(__file__).parent
@@ -80,9 +80,7 @@ def restore(home: Path, recording: Recording) -> LightCloud:
     light.start()
     export = home.parent / f"{home.name}-state.json"
     export.write_text(_filled(recording.state, light))
-    light.cloud.run(
-        *("pulumi", "stack", "import", "--stack", STACK, "--file", str(export)), check=True
-    )
+    light.cloud.stack("import", "--file", str(export))
     return light
 
 
