@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import httpx
 
-from toolchain.kubernetes_provider.errors import ApiError, CancelledError, UnreachableError
+from toolchain.kubernetes_provider.errors import ApiError, CancelledError, UnreachableError, ended
 from toolchain.kubernetes_provider.wire import Object, Value, at, objects_at, text_at
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class Cluster:
     def pause(self, seconds: float) -> None:
         """Sleep; raise CancelledError when the engine asks to stop."""
         if self._stop.wait(seconds):
-            raise CancelledError("stopped, because the engine cancelled the operation")
+            raise CancelledError("The operation stopped because the engine cancelled it.")
 
     def probe(self, *, seconds: float) -> str | None:
         """Return why the API server cannot be used, ``None`` when it can within the time."""
@@ -94,9 +94,9 @@ class Cluster:
             return str(error)
         except ApiError as error:
             if error.code == _UNAUTHORIZED:
-                return f"{self.credentials.server} does not accept the kubeconfig's credentials"
+                return f"{self.credentials.server} does not accept the kubeconfig's credentials."
             if error.code >= _SERVER_ERROR:
-                return f"{self.credentials.server} answers, but is not ready: {error}"
+                return f"{self.credentials.server} answers, but is not ready: {ended(str(error))}"
         return None
 
     def get(self, path: str) -> Object | None:
@@ -143,7 +143,7 @@ class Cluster:
                 if late or hopeless or (method == "POST" and not certain):
                     why = str(error) or type(error).__name__
                     raise UnreachableError(
-                        f"{self.credentials.server} does not answer: {why}"
+                        f"{self.credentials.server} does not answer: {ended(why)}"
                     ) from None
             else:
                 if answer.status_code < _HTTP_ERROR:

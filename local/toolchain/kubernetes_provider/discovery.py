@@ -139,9 +139,9 @@ class Discovery:
         served = self.find(api_version, kind)
         if served is None:
             raise NoSuchKindError(
-                f'no matches for kind "{kind}" in version "{api_version}": the API server does '
-                "not serve it. Make what registers it (its CustomResourceDefinition, or the Helm "
-                "release that brings it) a dependency of this resource"
+                f"The API server does not serve kind {kind} in version {api_version}. Make what "
+                "registers it (its CustomResourceDefinition, or the Helm release that brings it) a "
+                "dependency of this resource."
             )
         return served
 

@@ -1,4 +1,9 @@
-"""What can go wrong, in sentences a person can act on."""
+"""What can go wrong, in sentences a person can act on.
+
+Every message of this package is one or more full sentences. It may quote a real component (the API
+server, an admission webhook, helm) in parentheses or behind a colon: quoted text stays as that
+component writes it.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +11,11 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from toolchain.kubernetes_provider.wire import Object
+
+
+def ended(text: str) -> str:
+    """The text as a sentence's end: with a full stop, unless the quoted component wrote one."""
+    return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
 class ProviderError(Exception):

@@ -194,7 +194,9 @@ class Helm:
         """Return the Chart.yaml of the chart that a release asks for."""
         document = yaml.safe_load(self._run(["show", "chart", *chart_arguments(release)]))
         if not isinstance(document, dict):
-            raise HelmError(f"helm shows no Chart.yaml for {text_at(release, 'chart')!r}")
+            raise HelmError(
+                f"`helm show chart` prints no Chart.yaml for {text_at(release, 'chart')!r}."
+            )
         return document
 
     def install(self, release: Object) -> None:
@@ -245,7 +247,9 @@ class Helm:
         with self._lock:
             # After a cancellation looking is still allowed: state must know what was made.
             if self._cancelled and command[1] not in ("status", "get"):
-                raise CancelledError("helm was not called: the engine cancelled the operation")
+                raise CancelledError(
+                    "helm was not called because the engine cancelled the operation."
+                )
             try:
                 process = subprocess.Popen(  # noqa: S603 - no shell, arguments of our own
                     command,
@@ -258,8 +262,8 @@ class Helm:
                 )
             except FileNotFoundError:
                 raise HelmError(
-                    "the helm command is not on PATH; the stand-in for the Kubernetes provider "
-                    "needs it for releases. Run `source .local/env`, or install helm 3"
+                    "The helm command is not on PATH. The stand-in for the Kubernetes provider "
+                    "needs it for releases. Run `source .local/env`, or install Helm 3."
                 ) from None
             self._running.add(process)
         try:
@@ -269,7 +273,9 @@ class Helm:
                 self._running.discard(process)
         if process.returncode == 0:
             return output
-        message = _without_warnings(complaint) or f"helm ended with {process.returncode}"
+        message = (
+            _without_warnings(complaint) or f"helm ended with exit status {process.returncode}"
+        )
         if "release: not found" in message:
             raise ReleaseNotFoundError(message)
         raise HelmError(message)

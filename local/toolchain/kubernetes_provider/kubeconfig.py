@@ -55,10 +55,10 @@ def parse(path_or_contents: str) -> Object:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f" (line {mark.line + 1})" if mark else ""
-        raise UnreachableError(f"the kubeconfig is not YAML{where}") from None
+        raise UnreachableError(f"The kubeconfig is not YAML{where}.") from None
     if not isinstance(document, dict) or "clusters" not in document:
         raise UnreachableError(
-            "the kubeconfig is neither the path of a readable file nor a kubeconfig document"
+            "The kubeconfig is neither the path of a readable file nor a kubeconfig document."
         )
     return document
 
@@ -103,11 +103,11 @@ def refuse_unless_loopback(server: str) -> None:
     if _is_loopback(host):
         return
     raise RefusedClusterError(
-        f"the API server {_without_password(server)} is not on loopback. This is the stand-in for "
+        f"The API server {_without_password(server)} is not on loopback. This is the stand-in for "
         "the Kubernetes provider that comes with the local stack; it waits, diffs and deletes less "
         "carefully than the official plugin, so it refuses every other cluster. Use a kubeconfig "
         "whose server is in 127.0.0.0/8, ::1 or localhost, or install the official plugin "
-        "(pulumi plugin install resource kubernetes 4.32.0), which is then used instead"
+        "(pulumi plugin install resource kubernetes 4.32.0), which is then used instead."
     )
 
 
@@ -139,24 +139,24 @@ def credentials(document: Object, *, context: str = "", cluster: str = "") -> Cr
     context_name = context or text_at(document, "current-context")
     chosen = _named(document, "contexts", "context", context_name)
     if chosen is None:
-        raise UnreachableError(f"the kubeconfig has no context {context_name!r}")
+        raise UnreachableError(f"The kubeconfig has no context {context_name!r}.")
     target = active_cluster(document, context=context, cluster=cluster)
     if target is None or not text_at(target, "server"):
         name = cluster or text_at(chosen, "cluster")
-        raise UnreachableError(f"the kubeconfig has no cluster {name!r} with a server")
+        raise UnreachableError(f"The kubeconfig has no cluster {name!r} with a server.")
     server = text_at(target, "server").rstrip("/")
     refuse_unless_loopback(server)
     if text_at(target, "proxy-url"):
         raise RefusedClusterError(
-            "the kubeconfig sends requests through a proxy (proxy-url), which may lead off this "
-            "machine. The stand-in talks to loopback directly; remove proxy-url"
+            "The kubeconfig sends requests through a proxy (proxy-url), which may lead off this "
+            "machine. The stand-in talks to loopback directly: remove proxy-url."
         )
     user = _named(document, "users", "user", text_at(chosen, "user")) or {}
     for unsupported in ("exec", "auth-provider"):
         if unsupported in user:
             raise RefusedClusterError(
-                f"the kubeconfig's user authenticates by {unsupported!r}. The stand-in knows "
-                "client certificates, tokens and passwords; use one of these"
+                f"The kubeconfig's user authenticates by {unsupported!r}. The stand-in knows "
+                "client certificates, tokens and passwords: use one of these."
             )
     token = text_at(user, "token") or _file(user, "tokenFile").strip()
     return Credentials(
@@ -181,7 +181,7 @@ def _pem(entry: Object, key: str) -> str:
         return base64.b64decode(data, validate=True).decode()
     except (binascii.Error, ValueError):
         raise UnreachableError(
-            f"{key}-data in the kubeconfig is not base64 of a PEM text"
+            f"{key}-data in the kubeconfig is not a PEM text in base64."
         ) from None
 
 
@@ -193,7 +193,7 @@ def _file(entry: Object, key: str) -> str:
         return Path(path).expanduser().read_text(encoding="utf-8")
     except OSError as error:
         raise UnreachableError(
-            f"{key} in the kubeconfig names {path}, which cannot be read ({error.strerror})"
+            f"{key} in the kubeconfig names {path}, which cannot be read ({error.strerror})."
         ) from None
 
 

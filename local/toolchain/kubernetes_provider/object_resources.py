@@ -20,6 +20,7 @@ from toolchain.kubernetes_provider.errors import (
     NotReadyError,
     ProviderError,
     UnreachableError,
+    ended,
 )
 from toolchain.kubernetes_provider.operations import (
     Applying,
@@ -44,8 +45,9 @@ _FORBIDDEN: Final = 403
 _NOT_FOUND: Final = 404
 _DELETE_UNREACHABLE_HINT: Final = (
     "If the cluster was deleted, run the operation again with the environment variable "
-    'PULUMI_K8S_DELETE_UNREACHABLE="true": the objects are then dropped from the state'
+    'PULUMI_K8S_DELETE_UNREACHABLE="true": Pulumi then drops the objects from its state.'
 )
+_DROPPED: Final = "Pulumi drops the resource from its state because deleteUnreachable is on."
 
 
 class ObjectResources:
@@ -60,7 +62,9 @@ class ObjectResources:
         """Name the object, put it into a namespace, and judge its form."""
         session = self._session
         if session.connection is None and session.settings.skip_update_unreachable and ask.old:
-            session.log.warning(subject.urn, "the cluster is unreachable; the update is skipped")
+            session.log.warning(
+                subject.urn, "The cluster is unreachable, so the update is skipped."
+            )
             return answers.Checked(inputs=ask.old)
         target = objects.from_properties(ask.new)
         old = objects.from_properties(ask.old)
@@ -205,8 +209,8 @@ class ObjectResources:
     def _warn_unreachable(self, subject: asks.Subject, why: str) -> None:
         self._session.log.warning(
             subject.urn,
-            f"the configured Kubernetes cluster is unreachable ({why}); the preview shows the "
-            "program's inputs without the API server's judgement",
+            f"The configured Kubernetes cluster is unreachable. {why} The preview shows the "
+            "program's inputs, which the API server has not checked.",
         )
 
     # -- changing
@@ -233,7 +237,7 @@ class ObjectResources:
             if error.code == _NOT_FOUND:
                 raise ProviderError(
                     f"{objects.describe(target)} is in the state but not in the cluster "
-                    f"({error}). Run pulumi refresh, then it is made again"
+                    f"({error}). Run `pulumi refresh`: the next update creates it again."
                 ) from None
             if ask.preview:
                 raise
@@ -302,7 +306,7 @@ class ObjectResources:
         if then.inputs and is_checked_on_read(live) and not subject.is_patch:
             waiting = operations.why_not_ready(then.inputs, live)
         if waiting:
-            message = f"{objects.describe(live)} is not ready: {waiting.reason}"
+            message = f"{objects.describe(live)} is not ready: {ended(waiting.reason)}"
             reasons = (message, *operations.pod_troubles(live))
             raise answers.InitFailedError(message, resource=resource, reasons=reasons)
         return resource
@@ -311,20 +315,18 @@ class ObjectResources:
         session = self._session
         session.log.warning(
             subject.urn,
-            f"the configured Kubernetes cluster is unreachable: {session.unreachable}",
+            f"The configured Kubernetes cluster is unreachable. {session.unreachable}",
         )
         if session.settings.delete_unreachable:
-            session.log.info(
-                subject.urn, "deleteUnreachable is on: the resource is dropped from the state"
-            )
+            session.log.info(subject.urn, _DROPPED)
             return answers.GONE
         if session.settings.skip_update_unreachable:
             return answers.LiveResource(
                 resource_id=ask.resource_id, state=ask.state, inputs=ask.inputs
             )
         raise UnreachableError(
-            "the state of the resource cannot be read, because the cluster is unreachable "
-            f"({session.unreachable}). {_DELETE_UNREACHABLE_HINT}"
+            "The resource cannot be read because the cluster is unreachable. "
+            f"{session.unreachable} {_DELETE_UNREACHABLE_HINT}"
         )
 
     # -- deleting
@@ -346,10 +348,8 @@ class ObjectResources:
         except UnreachableError as error:
             self._session.log.warning(subject.urn, str(error))
             if not self._session.settings.delete_unreachable:
-                raise UnreachableError(f"{error}. {_DELETE_UNREACHABLE_HINT}") from None
-            self._session.log.info(
-                subject.urn, "deleteUnreachable is on: the resource is dropped from the state"
-            )
+                raise UnreachableError(f"{error} {_DELETE_UNREACHABLE_HINT}") from None
+            self._session.log.info(subject.urn, _DROPPED)
 
     def _operations(self, subject: asks.Subject) -> Operations:
         connection = self._session.connected()
@@ -390,15 +390,13 @@ def _with_namespace(target: Object, namespace: str) -> Object:
 
 def _form_failures(subject: asks.Subject, target: Object) -> list[tuple[str, str]]:
     if subject.kind.endswith("List") and "items" in target:
-        return [("items", "a list is not a resource; make one resource for each of its items")]
+        return [("items", "A list is not a resource. Write one resource for each of its items.")]
     failures: list[tuple[str, str]] = []
     metadata = target.get("metadata")
     if metadata is not None and metadata is not UNKNOWN and not isinstance(metadata, dict):
-        failures.append(("metadata", "metadata is not an object"))
+        failures.append(("metadata", "Not an object."))
     missing = [key for key in ("apiVersion", "kind") if not target.get(key)]
-    return failures + [
-        (key, f"{key} is missing: every Kubernetes object has one") for key in missing
-    ]
+    return failures + [(key, "Missing. Every Kubernetes object has one.") for key in missing]
 
 
 def _named(
@@ -412,16 +410,21 @@ def _named(
         return target, []
     if subject.is_patch:
         return target, [
-            ("metadata.name", "a Patch resource needs the name of the object it patches")
+            (
+                "metadata.name",
+                "Missing. A Patch resource needs the name of the object that it patches.",
+            )
         ]
     if metadata.get("generateName"):
-        sentence = "generateName does not go with server-side apply; leave it out to be named"
+        sentence = "Server-side apply does not support generateName. Leave it out to get a name."
         return target, [("metadata.generateName", sentence)]
     was_autonamed = object_options.is_true(old, object_options.AUTONAMED)
     if was_autonamed:
         name = text_at(old, "metadata", "name")
     elif ask.naming_disabled:
-        return target, [("metadata.name", "autonaming is off in this project: write metadata.name")]
+        return target, [
+            ("metadata.name", "Missing. Autonaming is off in this project: write metadata.name.")
+        ]
     else:
         name = ask.proposed_name or ask.unique_name(subject.name)
     annotations = {**object_at(metadata, "annotations"), object_options.AUTONAMED: "true"}

@@ -19,6 +19,7 @@ from toolchain.kubernetes_provider.errors import (
     NotReadyError,
     ProviderError,
     UnreachableError,
+    ended,
 )
 from toolchain.kubernetes_provider.objects import describe, pruned_object, stub
 from toolchain.kubernetes_provider.wire import (
@@ -89,7 +90,7 @@ class Operations:
                 missing = isinstance(error, NoSuchKindError) or error.code == _NOT_FOUND
                 if not missing or time.monotonic() >= end:
                     raise
-                self._say(f"{describe(target)} cannot be made yet: {error}")
+                self._say(f"{describe(target)} cannot be created yet: {ended(str(error))}")
                 self._cluster.pause(_BIRTH_PAUSE)
 
     def _post(self, target: Object, *, dry_run: bool) -> Object:
@@ -128,9 +129,9 @@ class Operations:
         if live and field_managers.created_by_pulumi(live) and _holds_all(live, body):
             return live
         raise ProviderError(
-            f"{describe(body)} exists, but not as it was asked for: the connection broke while it "
-            "was made, and somebody else made or changed it. Look at it, then delete it or "
-            "import it"
+            f"{describe(body)} exists, but differs from what was requested: the connection broke "
+            "while it was created, and somebody else created or changed it. Look at it, then "
+            "delete it or import it."
         )
 
     # -- changing
@@ -228,9 +229,9 @@ class Operations:
             if not required:
                 raise
             raise ProviderError(
-                f"{describe(target)}: this Patch resource is the only owner of "
-                f"{', '.join(required)}, which the object cannot be without. Hand the field to "
-                "another manager first, or set retainOnDelete on the resource"
+                f"This Patch resource is the only owner of {', '.join(required)} of "
+                f"{describe(target)}, which the object requires. Give the field to another manager "
+                "first, or set retainOnDelete on the resource."
             ) from None
 
     # -- reading
@@ -262,14 +263,14 @@ class Operations:
             if waiting.hopeless or time.monotonic() >= end:
                 how_long = "" if waiting.hopeless else f" after {seconds:.0f} s"
                 # The engine prints the reasons alone, so the first one is the whole sentence.
-                message = f"{describe(live)} is not ready{how_long}: {waiting.reason}"
+                message = f"{describe(live)} is not ready{how_long}: {ended(waiting.reason)}"
                 raise NotReadyError(message, reasons=(message, *self.pod_troubles(live)), live=live)
-            self._say(f"waiting: {waiting.reason}")
+            self._say(f"Waiting for {describe(live)}: {ended(waiting.reason)}")
             self._cluster.pause(poll)
             poll = min(poll * 1.5, _LONGEST_POLL)
             again = self.live(live)
             if again is None:
-                raise ProviderError(f"{describe(live)} was deleted while waiting for it")
+                raise ProviderError(f"{describe(live)} was deleted before it became ready.")
             live = again
         return live
 
@@ -289,10 +290,11 @@ class Operations:
             for pod in objects_at(answer, "items")
             if text_at(readiness.condition(pod, "Ready"), "status") != "True"
         ]
-        return [
-            f"pod {text_at(pod, 'metadata', 'name')}: {readiness.pod_trouble(pod)}"
+        troubles = {
+            text_at(pod, "metadata", "name"): readiness.pod_trouble(pod)
             for pod in unready[:_MOST_PODS_NAMED]
-        ]
+        }
+        return [f"Pod {name} is not ready: {ended(why)}" for name, why in troubles.items()]
 
     # -- deleting
 
@@ -327,10 +329,10 @@ class Operations:
         while (live := self.live(target)) is not None:
             if uid and text_at(live, "metadata", "uid") != uid:
                 return  # a namesake that somebody made since
-            held_by = _what_holds(live)
+            blockers = _blockers(live)
             if time.monotonic() >= end:
-                raise ProviderError(_still_there(live, held_by, seconds))
-            self._say(f"waiting for the deletion: {held_by}")
+                raise ProviderError(_still_there(live, blockers, seconds))
+            self._say(f"Waiting for the deletion of {describe(live)}: {ended(blockers)}")
             self._cluster.pause(poll)
             poll = min(poll * 1.5, _LONGEST_POLL)
 
@@ -359,10 +361,10 @@ def _may_skip_deletion(inputs: Object) -> bool:
     }
 
 
-def _what_holds(live: Object) -> str:
+def _blockers(live: Object) -> str:
     entries = at(live, "metadata", "finalizers")
     finalizers = [str(item) for item in entries] if isinstance(entries, list) else []
-    named = f"finalizers {', '.join(finalizers)}" if finalizers else "no finalizers are left"
+    named = f"it has the finalizers {', '.join(finalizers)}" if finalizers else "no finalizers"
     blocking = [
         text_at(entry, "message")
         for entry in objects_at(live, "status", "conditions")
@@ -371,13 +373,13 @@ def _what_holds(live: Object) -> str:
     return "; ".join([named, *filter(None, blocking)])
 
 
-def _still_there(live: Object, held_by: str, seconds: float) -> str:
+def _still_there(live: Object, blockers: str, seconds: float) -> str:
     since = text_at(live, "metadata", "deletionTimestamp") or "no deletion timestamp"
     return (
-        f"{describe(live)} is still there {seconds:.0f} s after its deletion was asked for "
-        f"({since}; {held_by}). A finalizer is taken off by the controller that put it there: see "
-        "that it runs and what it waits for (an IPPool waits for the pods that hold its "
-        "addresses), then run the operation again"
+        f"{describe(live)} still exists {seconds:.0f} s after the request to delete it "
+        f"({since}; {blockers}). The controller that set a finalizer removes it: check that the "
+        "controller runs and what it waits for (an IPPool's waits until no pod has an address of "
+        "it), then run the operation again."
     )
 
 
@@ -389,7 +391,7 @@ def _already_exists(target: Object, error: ApiError) -> ApiError:
             f"{describe(target)} already exists in the cluster and is not in this stack's state "
             f"({error}). If a Pulumi resource was renamed, give it an alias; to adopt the object, "
             "use pulumi import; to own a few fields of it only, use the kind's Patch resource; to "
-            "let creations apply onto existing objects, set upsertExistingObjects on the provider"
+            "let creations apply onto existing objects, set upsertExistingObjects on the provider."
         ),
         causes=error.causes,
     )
@@ -401,9 +403,9 @@ def _conflict(target: Object, manager: str, error: ApiError) -> ApiError:
         code=error.code,
         reason=error.reason,
         message=(
-            f"{describe(target)}: another field manager owns what {manager!r} wants to set "
-            f"({fields}). Leave these fields out of the program, or name them in ignore_changes, "
-            f'or take them over with the annotation {object_options.PATCH_FORCE}: "true"'
+            f"Another field manager of {describe(target)} owns what {manager!r} sets ({fields}). "
+            "Leave these fields out of the program, or name them in ignore_changes, "
+            f'or take them over with the annotation {object_options.PATCH_FORCE}: "true".'
         ),
         causes=error.causes,
     )

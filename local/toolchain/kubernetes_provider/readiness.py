@@ -84,7 +84,7 @@ def _unobserved(target: Object) -> Waiting | None:
     seen = number_at(target, "status", "observedGeneration")
     now = number_at(target, "metadata", "generation")
     if seen < now:
-        return Waiting(reason=f"its controller has seen generation {seen} of {now}")
+        return Waiting(reason=f"its controller has processed generation {seen} of {now}")
     return None
 
 
@@ -96,8 +96,10 @@ def _deployment(target: Object, _: Lookup) -> Waiting | None:
     updated = number_at(target, "status", "updatedReplicas")
     progressing = condition(target, "Progressing")
     if text_at(progressing, "reason") == "ProgressDeadlineExceeded":
-        # Said, not the end: the official plugin waits on, for pods can still become ready.
-        return Waiting(reason=text_at(progressing, "message") or "progress deadline exceeded")
+        # Not a failure: the official plugin waits on, because pods can still become ready.
+        return Waiting(
+            reason=text_at(progressing, "message") or "its progress deadline is exceeded"
+        )
     counts = f"{available} of {replicas} replicas are available, {updated} are updated"
     paused = at(target, "spec", "paused") is True
     if not paused and text_at(progressing, "reason") != "NewReplicaSetAvailable":
@@ -147,23 +149,21 @@ def _service(target: Object, lookup: Lookup) -> Waiting | None:
     spec = object_at(target, "spec")
     kind = text_at(spec, "type")
     if kind == "LoadBalancer" and not objects_at(target, "status", "loadBalancer", "ingress"):
-        return Waiting(
-            reason="no load balancer address: the cloud controller manager has not set one"
-        )
+        return Waiting(reason="the cloud controller manager has not set a load balancer address")
     selects_pods = bool(object_at(spec, "selector"))
     if kind == "ExternalName" or text_at(spec, "clusterIP") == "None" or not selects_pods:
         return None
     namespace, name = text_at(target, "metadata", "namespace"), text_at(target, "metadata", "name")
     endpoints = lookup("v1", "Endpoints", namespace, name)
     if endpoints is None:
-        return Waiting(reason="no Endpoints object: the controller manager has not made one")
+        return Waiting(reason="the controller manager has not created its Endpoints object")
     pending = [
         address
         for subset in objects_at(endpoints, "subsets")
         for address in objects_at(subset, "notReadyAddresses")
     ]
     if pending:
-        return Waiting(reason=f"{len(pending)} of the pods that it selects are not ready")
+        return Waiting(reason=f"{len(pending)} of its pods are not ready")
     return None
 
 
@@ -178,21 +178,25 @@ def _pod(target: Object, _: Lookup) -> Waiting | None:
 
 
 def pod_trouble(pod: Object) -> str:
-    """Return in a few words why a pod does not run."""
+    """Return why a pod does not run, as a clause.
+
+    Messages and reasons are quoted as the kubelet and the scheduler write them.
+    """
     for container in objects_at(pod, "status", "containerStatuses"):
         waiting = object_at(container, "state", "waiting")
         if waiting:
             message = text_at(waiting, "message")
             reason = text_at(waiting, "reason")
-            return f"container {text_at(container, 'name')}: {reason} {message}".rstrip()
+            return f"its container {text_at(container, 'name')} waits: {reason} {message}".rstrip()
         ended = object_at(container, "state", "terminated")
         if code := number_at(ended, "exitCode"):
             name, reason = text_at(container, "name"), text_at(ended, "reason")
-            return f"container {name}: exit code {code} {reason}".rstrip()
+            return f"its container {name} ended with exit code {code} {reason}".rstrip()
     scheduled = condition(pod, "PodScheduled")
     if text_at(scheduled, "status") == "False":
-        return text_at(scheduled, "message") or "not scheduled"
-    return text_at(pod, "status", "phase") or "no status yet"
+        return text_at(scheduled, "message") or "it is not scheduled"
+    phase = text_at(pod, "status", "phase")
+    return f"its phase is {phase}" if phase else "it has no status"
 
 
 def _job(target: Object, _: Lookup) -> Waiting | None:
@@ -200,8 +204,8 @@ def _job(target: Object, _: Lookup) -> Waiting | None:
         return None
     failed = condition(target, "Failed")
     if text_at(failed, "status") == "True":
-        return Waiting(reason=text_at(failed, "message") or "the job failed", hopeless=True)
-    return Waiting(reason=f"{number_at(target, 'status', 'succeeded')} pods have succeeded")
+        return Waiting(reason=text_at(failed, "message") or "it failed", hopeless=True)
+    return Waiting(reason=f"{number_at(target, 'status', 'succeeded')} of its pods have succeeded")
 
 
 def _claim(target: Object, _: Lookup) -> Waiting | None:
@@ -243,8 +247,8 @@ def _custom(text: str) -> Rule:
     tests = [_expression(item) for item in expressions if isinstance(item, str)]
     if not tests:
         raise ProviderError(
-            f"{object_options.WAIT_FOR} is {text!r}: at least one expression is needed, such as "
-            '"condition=Ready" or "jsonpath={.status.phase}=Synced"'
+            f"{object_options.WAIT_FOR} is {text!r}. It needs at least one expression, for example "
+            '"condition=Ready" or "jsonpath={.status.phase}=Synced".'
         )
 
     def rule(target: Object, _: Lookup) -> Waiting | None:
@@ -261,15 +265,15 @@ def _expression(text: str) -> Callable[[Object], Waiting | None]:
             got = text_at(condition(target, kind), "status")
             if got.lower() == (status or "True").lower():
                 return None
-            return Waiting(reason=f"condition {kind} is {got or 'not set'}")
+            return Waiting(reason=f"its condition {kind} is {got or 'not set'}")
 
         return by_condition
     match = re.fullmatch(r"jsonpath=\{?(\.[^=}]+)\}?(?:=(.*))?", text)
     if not match:
         raise ProviderError(
-            f"{object_options.WAIT_FOR} has {text!r}: an expression starts with "
-            '"condition=" or "jsonpath=", such as "condition=Ready=True" or '
-            '"jsonpath={.status.phase}=Synced"'
+            f"{object_options.WAIT_FOR} has {text!r}. An expression starts with "
+            '"condition=" or "jsonpath=", for example "condition=Ready=True" or '
+            '"jsonpath={.status.phase}=Synced".'
         )
     path, expected = match.groups()
     steps = _steps(path)
@@ -279,7 +283,7 @@ def _expression(text: str) -> Callable[[Object], Waiting | None]:
         if got is not None and (expected is None or _as_text(got) == expected.strip("'\"")):
             return None
         shown = "not set" if got is None else _as_text(got)
-        return Waiting(reason=f"{path} is {shown}")
+        return Waiting(reason=f"its {path} is {shown}")
 
     return by_path
 
@@ -292,9 +296,9 @@ def _steps(path: str) -> tuple[str | int, ...]:
     )
     if rebuilt != path:
         raise ProviderError(
-            f"{object_options.WAIT_FOR} has the path {path!r}: the stand-in follows names, "
-            "indexes and quoted keys (.status.conditions[0].status); filters and wildcards "
-            "only the official plugin does"
+            f"{object_options.WAIT_FOR} has the path {path!r}. The stand-in follows names, "
+            "indexes and quoted keys (.status.conditions[0].status). Only the official plugin "
+            "supports filters and wildcards."
         )
     return tuple(int(index) if index else name or key for name, index, key in parts)
 

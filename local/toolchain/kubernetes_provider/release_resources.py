@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from toolchain.kubernetes_provider import answers, asks, changes
 from toolchain.kubernetes_provider.changes import Change
-from toolchain.kubernetes_provider.errors import ProviderError, UnreachableError
+from toolchain.kubernetes_provider.errors import ProviderError, UnreachableError, ended
 from toolchain.kubernetes_provider.helm import Helm, HelmError, LiveRelease, without_null_options
 from toolchain.kubernetes_provider.objects import INPUTS_KEY, split_identity
 from toolchain.kubernetes_provider.wire import (
@@ -63,13 +63,13 @@ _UNSET: Final[Mapping[str, bool | str]] = {
     ),
 }
 _UNSUPPORTED: Final[Mapping[str, str]] = {
-    "valueYamlFiles": "the stand-in reads no values files; put the values into values",
-    "lint": "the stand-in does not lint; run helm lint on the chart",
-    "recreatePods": "helm 3 no longer restarts pods by itself; change a pod annotation instead",
+    "valueYamlFiles": "The stand-in does not read files of values. Put the values into `values`.",
+    "lint": "The stand-in does not lint. Run `helm lint` on the chart.",
+    "recreatePods": "Helm 3 does not restart pods by itself. Change an annotation of the pods.",
 }
 _UNSUPPORTED_REPOSITORY: Final[Mapping[str, str]] = {
-    "username": "helm takes it on its argument list only, next to the password",
-    "password": "helm takes it on its argument list only, where every process can read it",
+    "username": "helm takes it only on its command line, next to the password.",
+    "password": "helm takes it only on its command line, where every process can read it.",
 }
 
 
@@ -99,13 +99,15 @@ class ReleaseResources:
         if release.get("skipAwait") is not True:
             release.setdefault("timeout", _DEFAULT_TIMEOUT)
         if not release.get("chart"):
-            failures.append(("chart", "chart is missing: the name or the folder of a Helm chart"))
+            failures.append(("chart", "Missing. Write the name or the folder of a Helm chart."))
         release = {**_UNSET, **release}
         if not failures and not contains_unknown(release):
             try:
                 release["version"] = text_at(self._helm.chart(release), "version")
             except HelmError as error:
-                failures.append(("chart", f"{error}; check the chart's name and repository"))
+                failures.append(
+                    ("chart", f"{ended(str(error))} Check the chart's name and repository.")
+                )
         return answers.Checked(inputs=with_secrets_of(release, ask.new), failures=tuple(failures))
 
     # -- differences
@@ -140,7 +142,9 @@ class ReleaseResources:
             left = self._find(release)
             if left is None:  # nothing was made, or atomic took it away again
                 raise
-            raise _init_failed(ask.inputs, left, f"helm install failed: {error}") from None
+            raise _init_failed(
+                ask.inputs, left, f"helm install failed: {ended(str(error))}"
+            ) from None
         self._session.log.clear_status(subject.urn)
         return answers.LiveResource(
             resource_id=_identity(release), state=_state(ask.inputs, self._required(release))
@@ -160,9 +164,9 @@ class ReleaseResources:
             after = self._find(release)
             if after is None or (before and after.revision == before.revision):
                 raise  # refused before anything was changed
-            message = f"helm upgrade failed: {error}"
+            message = f"helm upgrade failed: {ended(str(error))}"
             if release.get("atomic") is True and after.status == "deployed":
-                message += f" (rolled back; revision {after.revision} is deployed)"
+                message += f" helm rolled it back to revision {after.revision}."
             raise _init_failed(ask.inputs, after, message) from None
         self._session.log.clear_status(subject.urn)
         return _state(ask.inputs, self._required(release))
@@ -198,7 +202,7 @@ class ReleaseResources:
         session = self._session
         session.log.warning(
             subject.urn,
-            f"the configured Kubernetes cluster is unreachable: {session.unreachable}",
+            f"The configured Kubernetes cluster is unreachable. {session.unreachable}",
         )
         if session.settings.delete_unreachable:
             return answers.GONE
@@ -207,18 +211,18 @@ class ReleaseResources:
                 resource_id=ask.resource_id, state=ask.state, inputs=ask.inputs
             )
         raise UnreachableError(
-            "the state of the release cannot be read, because the cluster is unreachable "
-            f"({session.unreachable}). If the cluster was deleted, refresh with the environment "
-            'variable PULUMI_K8S_DELETE_UNREACHABLE="true"'
+            "The release cannot be read because the cluster is unreachable. "
+            f"{session.unreachable} If the cluster was deleted, refresh with the environment "
+            'variable PULUMI_K8S_DELETE_UNREACHABLE="true".'
         )
 
     def delete(self, subject: asks.Subject, ask: asks.Delete) -> None:
         """Uninstall the release; without a cluster this fails even with deleteUnreachable."""
         if self._session.connection is None:
             raise UnreachableError(
-                "a Helm release cannot be uninstalled from an unreachable cluster "
-                f"({self._session.unreachable}). If the cluster was deleted, run pulumi refresh "
-                'with PULUMI_K8S_DELETE_UNREACHABLE="true", or set deletedWith on the release'
+                "A Helm release cannot be uninstalled from an unreachable cluster. "
+                f"{self._session.unreachable} If the cluster was deleted, run `pulumi refresh` "
+                'with PULUMI_K8S_DELETE_UNREACHABLE="true", or set deletedWith on the release.'
             )
         release = plain_object(ask.state)
         self._session.log.status(subject.urn, f"helm uninstall {_identity(release)}")
@@ -236,8 +240,8 @@ class ReleaseResources:
         live = self._find(release)
         if live is None:
             raise ProviderError(
-                f"helm reported success, but there is no release {_identity(release)}; another "
-                "process uninstalled it meanwhile. Run the update again"
+                f"helm reported success, but release {_identity(release)} does not exist: another "
+                "process uninstalled it in the meantime. Run the update again."
             )
         return live
 
@@ -301,6 +305,6 @@ def _init_failed(inputs: Object, left: LiveRelease, message: str) -> answers.Ini
     resource = answers.LiveResource(resource_id=identity, state=_state(inputs, left))
     # The engine prints the reasons alone, so the one there is names the release.
     sentence = (
-        f"Helm release {identity} is in revision {left.revision}, status {left.status}: {message}"
+        f"Helm release {identity} has revision {left.revision} and status {left.status}: {message}"
     )
     return answers.InitFailedError(sentence, resource=resource, reasons=(sentence,))

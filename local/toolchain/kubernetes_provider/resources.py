@@ -66,6 +66,6 @@ class Session:
         """Return the connection; raise UnreachableError without one."""
         if self.connection is None:
             raise UnreachableError(
-                f"the configured Kubernetes cluster is unreachable: {self.unreachable}"
+                f"The configured Kubernetes cluster is unreachable. {self.unreachable}"
             )
         return self.connection

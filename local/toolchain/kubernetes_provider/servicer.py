@@ -23,7 +23,7 @@ from toolchain.kubernetes_provider import answers, asks, kubeconfig, settings
 from toolchain.kubernetes_provider.cluster import Cluster
 from toolchain.kubernetes_provider.discovery import Discovery
 from toolchain.kubernetes_provider.engine_log import EngineLog
-from toolchain.kubernetes_provider.errors import ProviderError, UnreachableError
+from toolchain.kubernetes_provider.errors import ProviderError, UnreachableError, ended
 from toolchain.kubernetes_provider.helm import Helm
 from toolchain.kubernetes_provider.object_resources import ObjectResources
 from toolchain.kubernetes_provider.objects import INPUTS_KEY
@@ -59,8 +59,9 @@ VERSION: Final = "4.32.0"
 _PROBE_SECONDS: Final = 5.0  # then the cluster counts as unreachable for this process
 _STAND_IN: Final = (
     "Kubernetes resources are served by the local stack's stand-in for pulumi-kubernetes "
-    f"{VERSION}: loopback clusters only"
+    f"{VERSION}, which accepts clusters on loopback only."
 )
+_NOT_CONFIGURED: Final = "The engine used the provider before it configured it."
 _Request = TypeVar("_Request", bound="Message")
 _Answer = TypeVar("_Answer")
 
@@ -84,7 +85,11 @@ def _in_sentences(
             if isinstance(error, answers.InitFailedError):
                 _attach_details(context, error, hidden)
             expected = isinstance(error, ProviderError)
-            text = str(error) if expected else f"{type(error).__name__}: {error} (a bug: report it)"
+            text = (
+                str(error)
+                if expected
+                else f"{type(error).__name__}: {ended(str(error))} This is a bug. Report it."
+            )
             code = grpc.StatusCode.UNKNOWN if expected else grpc.StatusCode.INTERNAL
             _fail(context, code, redact(text, hidden))
 
@@ -162,20 +167,20 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
 
     def _configured(self) -> Session:
         if self._session is None:
-            raise ProviderError("the provider was not configured before it was used")
+            raise ProviderError(_NOT_CONFIGURED)
         return self._session
 
     def _resources(self, subject: asks.Subject) -> Resources:
         session = self._configured()
         if subject.token == asks.RELEASE_TYPE:
             if self._helm is None:
-                raise ProviderError("the provider was not configured before it was used")
+                raise ProviderError(_NOT_CONFIGURED)
             return ReleaseResources(session, self._helm)
         if subject.token.count(":") != 2 or "helm.sh/" in subject.token:  # noqa: PLR2004 - a:b:c
             raise ProviderError(
-                f"the stand-in for the Kubernetes provider has no resource {subject.token}. It "
-                "knows the kinds that the API server serves, their Patch forms, and "
-                "helm.sh/v3:Release"
+                f"The stand-in for the Kubernetes provider has no resource {subject.token}. It "
+                "has the kinds that the API server serves, their Patch forms, and "
+                "helm.sh/v3:Release."
             )
         return ObjectResources(session)
 
@@ -283,11 +288,12 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
             )
 
         if unknown:
-            return unreachable("the kubeconfig is not known yet")
+            return unreachable("The kubeconfig is not known yet.")
         text = chosen.kubeconfig or kubeconfig.ambient()
         if text is None:
             return unreachable(
-                "no kubeconfig is set on the provider, in KUBECONFIG or in ~/.kube/config"
+                "Neither the provider nor KUBECONFIG names a kubeconfig, and there is no "
+                "~/.kube/config."
             )
         try:
             using = kubeconfig.credentials(
@@ -442,8 +448,8 @@ def _subject(request: _ResourceRequest) -> asks.Subject:
 
 def _only_official(what: str) -> str:
     return (
-        f"the stand-in for the Kubernetes provider does not have {what}. It has resources only: "
-        "declare the objects one by one, or use helm.sh/v3:Release"
+        f"The stand-in for the Kubernetes provider does not have {what}. It has resources only: "
+        "declare the objects one by one, or use helm.sh/v3:Release."
     )
 
 

@@ -22,12 +22,12 @@ _HELM_VARIABLES: Final[Mapping[str, str]] = {
     "repositoryCache": "HELM_REPOSITORY_CACHE",
 }
 _APPLY_ONLY: Final = (
-    "the stand-in for the Kubernetes provider applies server-side only; leave "
-    "enable_server_side_apply out, or set it to true"
+    "The stand-in for the Kubernetes provider applies server-side only. Leave "
+    "enable_server_side_apply out, or set it to true."
 )
 _NO_RENDERING: Final = (
-    "the stand-in for the Kubernetes provider renders no files; kubectl get -o yaml shows what "
-    "was made"
+    "The stand-in for the Kubernetes provider does not render files. `kubectl get -o yaml` shows "
+    "what it created."
 )
 
 

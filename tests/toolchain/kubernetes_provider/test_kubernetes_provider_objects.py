@@ -410,7 +410,7 @@ def test_a_custom_resource_waits_for_its_definition(
     later(1.0, define)
     engine.create(POOL, "p", pool({"n": 1}))
     assert server.objects[POOL_PATH]["spec"] == {"n": 1}
-    assert any("no matches for kind" in line for line in engine.statuses())
+    assert any("does not serve kind" in line for line in engine.statuses())
 
 
 # -- secrets
@@ -620,7 +620,7 @@ def test_a_deployment_is_created_when_it_has_rolled_out(
     later(0.5, lambda: roll_out(server))
     entry = engine.create(DEPLOYMENT, "d", deployment_inputs())
     assert at(entry.state, "status", "availableReplicas") == 1
-    assert any("waiting: " in line for line in engine.statuses())
+    assert any("Waiting for Deployment" in line for line in engine.statuses())
 
 
 def test_a_deployment_that_does_not_come_up_stays_in_state_with_the_reason(
@@ -643,7 +643,7 @@ def test_a_deployment_that_does_not_come_up_stays_in_state_with_the_reason(
     assert text_at(failed.value.state, "metadata", "name") == "d"
     assert failed.value.reasons == (
         failed.value.message,
-        "pod d-1: 0/2 nodes are available",
+        "Pod d-1 is not ready: 0/2 nodes are available.",
     )
     assert failed.value.message.startswith("Deployment default/d is not ready after 1 s: ")
 
@@ -679,7 +679,10 @@ def test_a_refresh_tells_that_a_deployment_is_not_ready(
     }
     with pytest.raises(InitFailed, match="0 of 1 replicas") as unready:
         stack.refresh()
-    assert unready.value.reasons == (unready.value.message, "pod d-1: Pending")
+    assert unready.value.reasons == (
+        unready.value.message,
+        "Pod d-1 is not ready: its phase is Pending.",
+    )
 
 
 @pytest.mark.usefixtures("server")
@@ -712,7 +715,7 @@ def test_a_deletion_that_hangs_names_the_finalizers(
     pools.objects[POOL_PATH]["metadata"]["finalizers"] = ["example.com/addresses"]
     with pytest.raises(Refused) as refused:
         stack.down(timeout=1)
-    for part in ("Pool p", "after its deletion", "example.com/addresses", "controller"):
+    for part in ("Pool p", "after the request to delete it", "example.com/addresses", "controller"):
         assert part in str(refused.value)
 
 

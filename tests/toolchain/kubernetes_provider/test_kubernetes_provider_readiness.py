@@ -45,7 +45,7 @@ def test_a_deployment_that_has_rolled_out_is_ready() -> None:
 
 def test_a_deployment_waits_for_its_controller_to_see_the_change() -> None:
     waiting = why(deployment({**ROLLED_OUT, "observedGeneration": 1}))
-    assert waiting == Waiting(reason="its controller has seen generation 1 of 2")
+    assert waiting == Waiting(reason="its controller has processed generation 1 of 2")
 
 
 def test_a_deployment_waits_for_its_replicas() -> None:
@@ -103,7 +103,7 @@ def service(spec: Object, status: Object | None = None) -> Object:
 def test_a_load_balancer_waits_for_its_address() -> None:
     waiting = why(service({"type": "LoadBalancer"}))
     assert waiting is not None
-    assert "no load balancer address" in waiting.reason
+    assert "has not set a load balancer address" in waiting.reason
 
 
 def test_a_load_balancer_with_an_address_and_no_selector_is_ready() -> None:
@@ -114,7 +114,7 @@ def test_a_load_balancer_with_an_address_and_no_selector_is_ready() -> None:
 def test_a_service_waits_while_selected_pods_are_not_ready() -> None:
     endpoints: Object = {"subsets": [{"notReadyAddresses": [{"ip": "10.0.0.1"}]}]}
     waiting = why(service({"selector": {"a": "b"}}), endpoints)
-    assert waiting == Waiting(reason="1 of the pods that it selects are not ready")
+    assert waiting == Waiting(reason="1 of its pods are not ready")
 
 
 def test_a_service_that_selects_no_pod_yet_is_ready() -> None:
@@ -132,7 +132,7 @@ def test_a_pod_whose_container_ended_says_with_which_code() -> None:
         "kind": "Pod",
         "status": {"phase": "Failed", "containerStatuses": [ended]},
     }
-    assert why(pod) == Waiting(reason="container c: exit code 1 Error", hopeless=True)
+    assert why(pod) == Waiting(reason="its container c ended with exit code 1 Error", hopeless=True)
 
 
 def test_skip_await_waits_for_nothing() -> None:
@@ -172,7 +172,7 @@ def test_wait_for_is_met_by_what_it_names(wait_for: str, ready: Object) -> None:
 def test_several_expressions_must_all_be_met() -> None:
     both = '["condition=A", "condition=B"]'
     status: Object = {"conditions": [{"type": "A", "status": "True"}]}
-    assert why(custom(both, status)) == Waiting(reason="condition B is not set")
+    assert why(custom(both, status)) == Waiting(reason="its condition B is not set")
 
 
 @pytest.mark.parametrize("wait_for", ["Ready", "[]", "jsonpath={.items[*].x}=1"])

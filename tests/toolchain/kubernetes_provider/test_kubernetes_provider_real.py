@@ -432,7 +432,7 @@ def test_a_deployment_without_nodes_fails_with_what_its_pods_say(real: EngineSid
     with pytest.raises(InitFailed, match="0 of 1 replicas") as failed:
         real.create(DEPLOYMENT, name, checked, timeout=4)
     assert failed.value.resource_id == f"default/{name}"
-    assert any(reason.startswith(f"pod {name}-") for reason in failed.value.reasons)
+    assert any(reason.startswith(f"Pod {name}-") for reason in failed.value.reasons)
     entry = StateEntry(
         resource_id=failed.value.resource_id, state=failed.value.state, inputs=checked
     )
@@ -592,7 +592,7 @@ def test_an_atomic_upgrade_that_fails_is_rolled_back(
     stack = Deployment(engine=real, token=RELEASE, name=name)
     stack.up(release(chart, name, {"greeting": "hi"}, atomic=True))
     failing = release(chart, name, {"greeting": "no", "replicas": 1}, atomic=True, timeout=3)
-    with pytest.raises(InitFailed, match="rolled back; revision 3 is deployed") as failed:
+    with pytest.raises(InitFailed, match="rolled it back to revision 3") as failed:
         stack.up(failing)
     assert greeting(cluster, name) == "hi"
     assert object_at(failed.value.state, "values") == {"greeting": "hi"}

@@ -269,7 +269,7 @@ def test_a_failed_atomic_upgrade_is_reported_with_the_restored_revision(bed: Bed
     stack = bed.stack()
     stack.up(bed.inputs({"a": 1}, atomic=True))
     bed.fail("Error: UPGRADE FAILED: boom\n")
-    with pytest.raises(InitFailed, match="rolled back; revision 3 is deployed") as failed:
+    with pytest.raises(InitFailed, match="rolled it back to revision 3") as failed:
         stack.up(bed.inputs({"a": 2}, atomic=True))
     assert object_at(failed.value.state, "values") == {"a": 1}
 
@@ -289,7 +289,7 @@ def test_an_error_of_helm_names_the_release_and_hides_only_what_is_secret(bed: B
     with pytest.raises(InitFailed) as failed:
         stack.up(bed.inputs({"mode": "loose", "key": Secret(value="swordfish-key")}))
     assert failed.value.reasons == (failed.value.message,)
-    assert failed.value.message.startswith("Helm release kube-system/rel is in revision 2")
+    assert failed.value.message.startswith("Helm release kube-system/rel has revision 2")
     assert '"rel" in kube-system: mode strict, key [secret]' in failed.value.message
 
 

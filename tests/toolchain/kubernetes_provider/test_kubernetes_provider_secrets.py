@@ -102,7 +102,7 @@ def test_a_refused_provider_gets_the_reason() -> None:
     with EngineSide() as side:
         [shown] = side.check_config({"kubeconfig": KUBECONFIGS["token / far"]})
     assert shown.startswith(
-        "kubeconfig: the API server https://203.0.113.1:6443 is not on loopback."
+        "kubeconfig: The API server https://203.0.113.1:6443 is not on loopback."
     )
 
 
