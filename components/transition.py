@@ -151,7 +151,10 @@ class AppliedPlan(pulumi.ComponentResource):
         transition = judge(before, after, cluster)
         sentences = lines(transition)
         if not isinstance(transition, Accepted):
-            head = f"This edit is refused, and nothing is changed. {_reasons(len(sentences))}"
+            refusal = "This edit is refused, and nothing is changed."
+            if before == Record():
+                refusal = "This cluster cannot be created, and no resource was created."
+            head = f"{refusal} {_reasons(len(sentences))}"
             raise pulumi.RunError("\n".join((head, *(f"  {each}" for each in sentences))))
         for sentence in sentences:
             pulumi.log.info(sentence, self)

@@ -10,13 +10,14 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from config.adapted import with_adapted
+from config.facts.unsupported import limit_of_key
 from config.model import ClusterConfig
 from config.plain_secrets import looks_secret, masked, plain_secrets, secret_texts
 from config.profiles import with_profile
 from config.repair import stand_in
 from config.report import ConfigError, Problem, path_of
 from config.rules import broken_rules
-from config.schema_errors import problem_of
+from config.schema_errors import nearest_key, problem_of
 from config.schema_walk import Path, document_path, value_at
 
 _ATTEMPTS = 64
@@ -92,6 +93,7 @@ def _validate(
             return ClusterConfig.model_validate(rest), list(problems.values()), left_out
         except ValidationError as error:
             errors = error.errors(include_url=False, include_input=False)
+        left_out += [path_of(*meant) for detail in errors if (meant := _meant(detail, rest))]
         progress = False
         for detail in errors:
             problem = problem_of(detail, _visible(detail, rest))
@@ -105,6 +107,20 @@ def _validate(
         if not progress:
             break
     return None, list(problems.values()), left_out
+
+
+def _meant(detail: ErrorDetails, rest: Mapping[str, object]) -> Path | None:
+    """The path that an unknown key was meant to have; None when it is there or none is near.
+
+    The user wrote its value, if under another name: its absence is not a second problem.
+    """
+    path = document_path(detail["loc"])
+    if detail["type"] != "extra_forbidden" or limit_of_key(path) is not None:
+        return None
+    key = nearest_key(path)
+    holder = value_at(rest, path[:-1])
+    present = isinstance(holder, Mapping) and key in holder
+    return None if key is None or present else (*path[:-1], key)
 
 
 def _leave_out(

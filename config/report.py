@@ -26,6 +26,10 @@ class Problem:
         return f"{shown}\n    {self.rule}\n    → {self.remedy}"
 
 
+class UnknownKey(Problem):
+    """A key that the file may not have. It comes first in a report: others can follow from it."""
+
+
 class ConfigError(Exception):
     """A configuration that cannot be used. `str()` is the whole report, without a secret in it."""
 
@@ -36,7 +40,7 @@ class ConfigError(Exception):
         super().__init__(self.problems)
 
     def __str__(self) -> str:
-        """All problems, sorted by path."""
+        """All problems: unknown keys first, then by path."""
         count = len(self.problems)
         head = f"{count} problem{'s' if count != 1 else ''} in this configuration:"
         return "\n".join((head, *(f"  {problem}" for problem in self.problems)))
@@ -51,8 +55,9 @@ class ConfigError(Exception):
         }
 
 
-def _order(problem: Problem) -> tuple[str, str, str, str]:
-    return (problem.path, problem.rule, problem.value or "", problem.remedy)
+def _order(problem: Problem) -> tuple[bool, str, str, str, str]:
+    known_key = not isinstance(problem, UnknownKey)
+    return (known_key, problem.path, problem.rule, problem.value or "", problem.remedy)
 
 
 def path_of(*parts: object) -> str:

@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 
 from config.facts.unsupported import limit_of_key, limit_of_value
 from config.model import KubernetesConfig, Profile, Role
-from config.report import Problem, path_of
+from config.report import Problem, UnknownKey, path_of
 from config.rules.kubernetes import NEW_CLUSTERS
 from config.schema_walk import Path, document_path, keys_at, nearest
 
@@ -195,13 +195,18 @@ def _list_remedy(value: object) -> str:
     return "Write the entries in brackets, or each with a hyphen on a line of its own."
 
 
+def nearest_key(steps: Path) -> str | None:
+    """The key that an unknown one was probably meant to be; None when none is near."""
+    return nearest(str(steps[-1]), keys_at(steps[:-1]))
+
+
 def _unknown_key(path: str, steps: Path) -> Problem:
     limit = limit_of_key(steps)
     if limit is not None:
         return Problem(path=path, value=None, rule=limit.reason, remedy=limit.instead)
     keys = keys_at(steps[:-1])
-    meant = nearest(str(steps[-1]), keys)
-    return Problem(
+    meant = nearest_key(steps)
+    return UnknownKey(
         path=path,
         value=None,
         rule=f"Unknown key {steps[-1]}.",

@@ -26,9 +26,9 @@ find_python() {
       return
     fi
   done
-  local found='there is none on PATH'
-  command -v python3 >/dev/null && found="python3 is $(python3 --version 2>&1)"
-  fail "Python 3.11 or newer is needed, but $found; install one, or run make with PYTHON=/path/to/python."
+  local present='there is none on PATH'
+  command -v python3 >/dev/null && present="python3 is $(python3 --version 2>&1)"
+  fail "Python 3.11 or newer is needed, but $present; install one, or run make with PYTHON=/path/to/python."
 }
 
 python="$(find_python)"
@@ -39,7 +39,7 @@ if [[ ! -x "$venv/bin/python" ]] || ! "$venv/bin/python" -c "$fits" 2>/dev/null;
   printf 'Creating %s with %s\n' "$venv" "$("$python" --version)"
   "$python" -m venv --clear "$venv"
 fi
-printf 'Installing the pinned requirements\n'
+printf 'Installing the pinned Python packages into %s; the first time takes about 3 minutes\n' "$venv"
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-input --require-hashes \
   -r requirements.txt -r requirements-dev.txt ||
   fail "pip could not install the pinned requirements (its message is above); check the network and run make again."
@@ -47,4 +47,5 @@ printf 'Installing the pinned requirements\n'
 for packages in "$venv"/lib/python*/site-packages; do
   printf '../../../../local\n' > "$packages/spiderpool-alicloud-local.pth"
 done
+printf 'Installed after %d s\n' "$SECONDS"
 touch "$venv/requirements.stamp"

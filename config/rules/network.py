@@ -105,7 +105,7 @@ def vswitches_lie_in_the_vpc(config: ClusterConfig) -> Iterator[Problem]:
     """A vSwitch lies wholly in one range of the VPC."""
     ranges = [cidr for _, cidr in vpc_cidrs(config)]
     for path, _, _, vswitch in vswitches(config):
-        if not any(vswitch.cidr.subnet_of(cidr) for cidr in ranges):
+        if not lies_in_the_vpc(config, vswitch):
             yield Problem(
                 path=f"{path}.cidr",
                 value=str(vswitch.cidr),
@@ -113,6 +113,11 @@ def vswitches_lie_in_the_vpc(config: ClusterConfig) -> Iterator[Problem]:
                 remedy="Write a part of one of these ranges, or add its range to "
                 "network.vpc.secondaryCidrs.",
             )
+
+
+def lies_in_the_vpc(config: ClusterConfig, vswitch: ZoneSubnetConfig) -> bool:
+    """Whether one of the VPC's ranges holds all of the vSwitch's."""
+    return any(vswitch.cidr.subnet_of(cidr) for _, cidr in vpc_cidrs(config))
 
 
 def vswitches_do_not_overlap(config: ClusterConfig) -> Iterator[Problem]:

@@ -114,8 +114,8 @@ class Ensure:
                 self._say(f"✓ {program}  installed: {path}")
             if missing:
                 self._say(
-                    f"… building {', '.join(b.name for b in missing)} from Go modules; a first "
-                    "time on a new machine takes about a quarter of an hour"
+                    f"… building {', '.join(b.name for b in missing)} from Go modules; the first "
+                    "time on a machine takes about 15 minutes on two cores"
                 )
             self._build_all(go, missing)
             self._make_crds(go)

@@ -15,9 +15,9 @@ from operations.diff.stack_change import StackChange, Verdict
 
 MARKER: Final = "<!-- spiderpool-alicloud: what this change does -->"
 """First line of the Markdown, by which a workflow recognises its own comment."""
-BOTH_SIDES: Final = (
-    "Both sides are judged by the code that is checked out. What a release changes in a default is "
-    "on neither side, and no cluster was asked which pod has an address: `pulumi preview` has both."
+SCOPE: Final = (
+    "This compares two plans and asks no cluster. `pulumi preview` also shows which pods have the "
+    "addresses that leave, and what a newer release of this program changes."
 )
 _LARGEST: Final = 60_000
 """Characters; a comment on GitHub holds 65,536."""
@@ -31,7 +31,7 @@ def as_json(base: str, head: str, changes: Sequence[StackChange]) -> str:
 
 def as_tables(base: str, head: str, changes: Sequence[StackChange]) -> RenderableType:
     """One table and the sentences for each file."""
-    parts: list[RenderableType] = [Text(f"{base} → {head}. {BOTH_SIDES}"), Text()]
+    parts: list[RenderableType] = [Text(f"From {base} to {head}. {SCOPE}"), Text()]
     for change in changes:
         table = Table(
             title=f"{change.path}: {change.verdict.value}",
@@ -58,7 +58,7 @@ def as_markdown(base: str, head: str, changes: Sequence[StackChange]) -> str:
         MARKER,
         "## What this change does to each stack",
         "",
-        f"`{base}` → `{head}`. {BOTH_SIDES}",
+        f"From `{base}` to `{head}`. {SCOPE}",
     ]
     loud = [change for change in changes if change.verdict is not Verdict.UNCHANGED]
     quiet = [change.path for change in changes if change.verdict is Verdict.UNCHANGED]

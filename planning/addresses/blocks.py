@@ -5,6 +5,7 @@ Addresses are plain integers in here; thousands of nodes are laid out in a fract
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 
@@ -37,6 +38,17 @@ class Span:
     def within(self, other: Span) -> bool:
         """Whether the other one holds all of it."""
         return other.first <= self.first and self.last <= other.last
+
+
+def joined(spans: Iterable[Span]) -> list[Span]:
+    """The same addresses in as few spans as possible, in their order."""
+    whole: list[Span] = []
+    for span in sorted(spans, key=lambda s: (s.first, s.last)):
+        if whole and span.first <= whole[-1].last + 1:
+            whole[-1] = Span(whole[-1].first, max(whole[-1].last, span.last))
+        else:
+            whole.append(span)
+    return whole
 
 
 def span_of(cidr: IPv4Network) -> Span:

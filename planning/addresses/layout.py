@@ -12,7 +12,7 @@ to refuse what overlaps.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from itertools import count
@@ -29,7 +29,8 @@ from config.model import (
     ZoneSubnetConfig,
 )
 from config.report import Problem
-from planning.addresses.blocks import Span, block, prefixes_for, span_of, usable
+from config.rules.network import lies_in_the_vpc, vswitches
+from planning.addresses.blocks import Span, block, joined, prefixes_for, span_of, usable
 from planning.addresses.canonical import expand
 from planning.addresses.claims import Claim, collisions
 from planning.addresses.pod_addresses import Counted, Pinned, PodAddresses, Prefixes
@@ -85,7 +86,13 @@ class _Work:
         self.pools_without_first_block: set[str] = set()
         self.without_ordinal: list[Member] = []
         self.outside: set[tuple[str, str]] = set()
-        """Pools and vSwitches of blocks that lie outside: said once, not for each node."""
+        """Pools and vSwitches of blocks that lie outside: reported once, not for each node."""
+        self.refused_vswitches = frozenset(
+            vswitch_key(subnet, zone)
+            for _, subnet, zone, vswitch in vswitches(config)
+            if not lies_in_the_vpc(config, vswitch)
+        )
+        """`config.rules` refuses their ranges; what lies outside of one is only a consequence."""
 
     def place(self, member: Member) -> Iterator[tuple[str, InterfacePlan]]:
         """The NICs of one node, sorted; one that cannot be placed is left out."""
@@ -148,25 +155,30 @@ class _Work:
         if pods is None:
             return None
         path = f"{at.member.path}.interfaces.{at.nic}"
-        claimed = [(f"{path}.address", _single(address))]
-        claimed += [(f"{path}.podAddresses", span) for span in _spans(pods)]
-        free = usable(at.zone.cidr)
-        claims = self.claims.setdefault(at.key, [])
-        for where, span in claimed:
-            if not span.within(free):
-                self.problems.append(_outside(where, span, at.zone.cidr, at.key))
-                continue
-            claims.append(
-                Claim(
-                    span=span,
-                    path=where,
-                    node=at.member.name,
-                    pool=at.member.pool,
-                    block=None,
-                    prefix=span.first != span.last,
-                )
-            )
+        self._claim_explicit(at, f"{path}.address", [_single(address)])
+        self._claim_explicit(at, f"{path}.podAddresses", _spans(pods))
         return InterfacePlan(name=at.nic, vswitch=at.key, primary=address, pods=pods)
+
+    def _claim_explicit(self, at: _Spot, path: str, spans: Sequence[Span]) -> None:
+        free, whole = usable(at.zone.cidr), span_of(at.zone.cidr)
+        self.claims.setdefault(at.key, []).extend(
+            Claim(
+                span=span,
+                path=path,
+                node=at.member.name,
+                pool=at.member.pool,
+                block=None,
+                prefix=span.first != span.last,
+            )
+            for span in spans
+            if span.within(free)
+        )
+        if at.key in self.refused_vswitches:
+            return
+        reserved = [span for span in spans if span.within(whole) and not span.within(free)]
+        outside = [span for span in spans if not span.within(whole)]
+        # One problem for all addresses of a key that break the same rule.
+        self.problems += [_outside(path, some, at) for some in (reserved, outside) if some]
 
     def _from_block(self, at: _Spot, ordinal: int) -> InterfacePlan | None:
         first = self.first_blocks.get(at.member.pool)
@@ -250,11 +262,13 @@ class _Work:
         )
 
     def _block_outside(self, at: _Spot, owned: Span, index: int, ordinal: int) -> None:
-        if (at.member.pool, at.key) in self.outside:
-            return
-        self.outside.add((at.member.pool, at.key))
-        free = usable(at.zone.cidr)
         fits = free_first_block(self.config, at.member.pool)
+        # A firstBlock that fits solves it for every vSwitch of the pool, so one report is enough.
+        reported = (at.member.pool, at.key if fits is None else "")
+        if reported in self.outside or at.key in self.refused_vswitches:
+            return
+        self.outside.add(reported)
+        free = usable(at.zone.cidr)
         self.problems.append(
             Problem(
                 path=f"nodePools.{at.member.pool}.firstBlock",
@@ -357,17 +371,17 @@ def _as_prefixes(texts: tuple[str, ...]) -> Iterator[IPv4Network]:
             yield network
 
 
-def _outside(path: str, span: Span, cidr: IPv4Network, key: str) -> Problem:
-    free = usable(cidr)
-    inside = span.within(span_of(cidr))
+def _outside(path: str, spans: Sequence[Span], at: _Spot) -> Problem:
+    """The problem of addresses that all lie outside of the vSwitch, or are all reserved."""
+    cidr, free = at.zone.cidr, usable(at.zone.cidr)
     return Problem(
         path=path,
-        value=str(span),
+        value=", ".join(map(str, joined(spans))),
         rule=(
-            f"Alibaba Cloud keeps the network address and the last three of vSwitch {key} "
+            f"Alibaba Cloud keeps the network address and the last three of vSwitch {at.key} "
             f"({cidr}) for itself; the gateway is one of them."
-            if inside
-            else f"The ENI stands in vSwitch {key} ({cidr}) and can only have addresses of it."
+            if spans[0].within(span_of(cidr))
+            else f"The ENI is in vSwitch {at.key} ({cidr}) and can only have addresses of it."
         ),
         remedy=f"Write an address of {free}, or leave it out to take the node's block.",
     )

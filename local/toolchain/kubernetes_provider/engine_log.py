@@ -17,7 +17,7 @@ class EngineLog:
     def __init__(self, address: str | None) -> None:
         self._channel = grpc.insecure_channel(address) if address else None
         self._stub = engine_pb2_grpc.EngineStub(self._channel) if self._channel else None
-        self._lines: set[str] = set()  # the resources that have a status line
+        self._lines: dict[str, str] = {}  # the status line of each resource that has one
 
     def info(self, urn: str, message: str) -> None:
         """Show a message under the resource."""
@@ -28,14 +28,19 @@ class EngineLog:
         self._send(engine_pb2.WARNING, urn, message, ephemeral=False)
 
     def status(self, urn: str, message: str) -> None:
-        """Show a status line next to the resource while an operation on it runs."""
-        self._lines.add(urn)
+        """Show a status line next to the resource while an operation on it runs.
+
+        The engine prints each line it gets where there is no terminal, so a line that is shown
+        already is not sent again.
+        """
+        if self._lines.get(urn) == message:
+            return
+        self._lines[urn] = message
         self._send(engine_pb2.INFO, urn, message, ephemeral=True)
 
     def clear_status(self, urn: str) -> None:
         """Remove the resource's status line, if there is one."""
-        if urn in self._lines:
-            self._lines.discard(urn)
+        if self._lines.pop(urn, None) is not None:
             self._send(engine_pb2.INFO, urn, "", ephemeral=True)
 
     def close(self) -> None:

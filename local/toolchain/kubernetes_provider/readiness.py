@@ -84,7 +84,7 @@ def _unobserved(target: Object) -> Waiting | None:
     seen = number_at(target, "status", "observedGeneration")
     now = number_at(target, "metadata", "generation")
     if seen < now:
-        return Waiting(reason=f"its controller has processed generation {seen} of {now}")
+        return Waiting(reason="its controller has not processed the latest change yet")
     return None
 
 

@@ -104,6 +104,20 @@ def test_without_venv_the_message_says_what_to_install(tmp_path: Path) -> None:
     assert "python3-venv" in done.stderr
 
 
+def test_an_installation_announces_how_long_it_takes(tmp_path: Path) -> None:
+    fake_python(tmp_path, fits=True)
+    python = tmp_path / "bin" / "python3"
+    python.write_text(python.read_text().replace("exit 99", "exit 0"))
+    (tmp_path / "venv" / "lib" / "python3.11" / "site-packages").mkdir(parents=True)
+    (tmp_path / "venv" / "bin").mkdir()
+    (tmp_path / "venv" / "bin" / "python").symlink_to(python)
+    done = run_venv(tmp_path, PYTHON=str(python), PATH=os.environ["PATH"])
+    assert done.returncode == 0, done.stderr
+    announced, ended = done.stdout.splitlines()
+    assert announced.endswith("the first time takes about 3 minutes")
+    assert re.fullmatch(r"Installed after \d+ s", ended)
+
+
 def test_a_named_python_that_is_not_a_command_is_refused(tmp_path: Path) -> None:
     done = run_venv(tmp_path, PYTHON="/nowhere/python", PATH=os.environ["PATH"])
     assert done.returncode == 3

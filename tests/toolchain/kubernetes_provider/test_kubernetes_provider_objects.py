@@ -620,7 +620,14 @@ def test_a_deployment_is_created_when_it_has_rolled_out(
     later(0.5, lambda: roll_out(server))
     entry = engine.create(DEPLOYMENT, "d", deployment_inputs())
     assert at(entry.state, "status", "availableReplicas") == 1
-    assert any("Waiting for Deployment" in line for line in engine.statuses())
+
+
+def test_a_wait_repeats_no_status_line(server: FakeApiServer, engine: EngineSide) -> None:
+    later(0.8, lambda: roll_out(server))
+    engine.create(DEPLOYMENT, "d", deployment_inputs())
+    assert [line for line in engine.statuses() if line] == [
+        "Waiting for Deployment default/d: its controller has not processed the latest change yet."
+    ]
 
 
 def test_a_deployment_that_does_not_come_up_stays_in_state_with_the_reason(

@@ -45,7 +45,7 @@ def test_a_deployment_that_has_rolled_out_is_ready() -> None:
 
 def test_a_deployment_waits_for_its_controller_to_see_the_change() -> None:
     waiting = why(deployment({**ROLLED_OUT, "observedGeneration": 1}))
-    assert waiting == Waiting(reason="its controller has processed generation 1 of 2")
+    assert waiting == Waiting(reason="its controller has not processed the latest change yet")
 
 
 def test_a_deployment_waits_for_its_replicas() -> None:
