@@ -159,10 +159,11 @@ def ram_trust_policy() -> Object:
 
 
 def ram_policy() -> Object:
-    """What the controller may do, derived from the calls of v2.14's node, service and nlb parts.
+    """What the controller may do: the calls of v2.14's controllers node, service and nlb.
 
-    Not among them: routes, ENI attributes (`--skip-disable-source-dest-check`), and all that
-    changes security groups, which only an NLB's `loadBalancerSourceRanges` needs.
+    It leaves out routes, ENI attributes (`--skip-disable-source-dest-check`) and changes of
+    security groups, which only an NLB's `loadBalancerSourceRanges` needs. The list of calls from
+    the controller's source and a recorded run is `tests/planning/cloud/controller_calls.json`.
     """
     return {
         "Version": "1",

@@ -1,6 +1,6 @@
 """The cloud controller's role: what its policy lets through in the cloud, and what not.
 
-The list of actions is the policy's; docs/cloud-controller/ram-policy.json shows a change of it.
+The list of actions is the real controller's (`tests.planning.controller_calls`), not the policy's.
 `cloud_controller/test_load_balancers.py` runs the stand-in with this policy.
 
 With credentials that a machine got from its metadata service, as the controller gets them.
@@ -12,7 +12,6 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -25,23 +24,17 @@ from tests.localcloud.cloud_thread import CloudThread, Judge
 from tests.localcloud.sdk_api import Api, signed_acs3, signed_v1
 from tests.localcloud.test_ecs_by_sdk import Place
 from tests.planning import ram_documents
+from tests.planning.controller_calls import needed_actions
 
 pytestmark = pytest.mark.unit
 ROLE = "ccm"
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
-def policy_calls() -> Iterator[tuple[str, str]]:
-    """Product and action of every call that the policy allows without a condition."""
-    statements: Any = ram_policy()["Statement"]
-    for statement in statements:
-        if "Condition" not in statement:
-            for text in statement["Action"]:
-                product, action = text.split(":")
-                yield product.capitalize(), action
-
-
-ALLOWED = sorted(policy_calls())
+ALLOWED = sorted(
+    (product.capitalize(), action)
+    for product, action in (text.split(":") for text in needed_actions())
+)
 VERSIONS = {product.name: version for version, product in PRODUCTS.items()}
 EMULATED = {(p.name, action) for p in PRODUCTS.values() for action in p.actions}
 _REFUSALS = {"Forbidden.RAM", "Forbidden.NoPermission", "NoPermission"}
