@@ -1,4 +1,4 @@
-"""Reports why a run stops, where Pulumi alone would show a stack of wrapped exceptions."""
+"""Reports why a run stops; Pulumi alone would show a stack of wrapped exceptions."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ class StackInputs:
 
     plan: ClusterPlan
     secrets: pulumi.Output[ClusterSecrets]
-    """Unknown in a preview without secrets; outside previews there is no run without them."""
+    """Unknown in a preview without secrets; an update requires them."""
     kubeconfig: pulumi.Output[str] | None
     """Of the cluster of `kubernetes.mode: existing`; None until the stack has one."""
     access_key: pulumi.Output[AccessKey] | None
@@ -151,8 +151,9 @@ def _kubeconfig(config: pulumi.Config, plan: ClusterPlan) -> pulumi.Output[str] 
     kubeconfig = config.get_secret("kubeconfig")
     if kubeconfig is None:
         pulumi.log.warn(
-            f"{NAMESPACE}:kubeconfig is not set: the run creates network and machines, and nothing "
-            "inside Kubernetes. Build the cluster on the machines, run `pulumi config set --secret "
+            f"{NAMESPACE}:kubeconfig is not set: the run creates network and machines, but no "
+            "object inside Kubernetes. Build the cluster on the machines, run `pulumi config set "
+            "--secret "
             f"{NAMESPACE}:kubeconfig` with its kubeconfig on standard input, and then `pulumi up`."
         )
     return kubeconfig

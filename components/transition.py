@@ -153,7 +153,7 @@ class AppliedPlan(pulumi.ComponentResource):
         if not isinstance(transition, Accepted):
             refusal = "This edit is refused, and nothing is changed."
             if before == Record():
-                refusal = "This cluster cannot be created, and no resource was created."
+                refusal = "This cluster cannot be created, and nothing is changed."
             head = f"{refusal} {_reasons(len(sentences))}"
             raise pulumi.RunError("\n".join((head, *(f"  {each}" for each in sentences))))
         for sentence in sentences:

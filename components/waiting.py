@@ -1,4 +1,4 @@
-"""Asking again and again until a condition is met, with a sentence now and then."""
+"""Polls until a condition is met, and reports now and then."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ async def wait_until(
     give_up: Callable[[float, str], Exception],
     report: Callable[[float, str], object] | None = None,
 ) -> None:
-    """Ask `missing` until it answers None; an exception of it ends the wait.
+    """Call `missing` until it returns None. An exception that it raises ends the wait.
 
     Args:
         missing: what is missing at this moment; None when nothing is.

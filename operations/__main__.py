@@ -1,4 +1,4 @@
-"""`python -m operations`: the commands, their options, and nothing else."""
+"""`python -m operations`: the commands and their options."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def local_down(
 
 @local.command("status")
 def local_status(home: HomeOption = _HOME) -> None:
-    """Print what runs and what the stack has, as JSON; starts nothing."""
+    """Print what runs and what the stack has, as JSON, without starting anything."""
     with _reporting_failures():
         _print_json(_cloud(home, None, EIP_RANGE, _HOME).status())
 
@@ -193,7 +193,7 @@ def sweep(  # noqa: PLR0913 - each is an option of the command
     if as_json:
         _print_json(done.as_document(stack))
     elif not done.leftovers:
-        typer.echo(f"Nothing of {stack} is in the cloud beyond its state.")
+        typer.echo(f"Every resource of {stack} in the cloud is in its state.")
     if not done.is_clean:
         raise typer.Exit(ExitCode.LEFTOVERS)
 
@@ -236,7 +236,10 @@ def rules(
         bool, typer.Option("--revoke", help="Take them out of the security group.")
     ] = False,
 ) -> None:
-    """List rules in a stack's security group that the stack did not create; previews show none."""
+    """List rules in a stack's security group that the stack did not create.
+
+    Previews do not show them.
+    """
     with _reporting_failures(as_json=as_json):
         swept = _swept(stack, home, config_file)
         api = swept.api()
@@ -311,7 +314,7 @@ def plan(
     *,
     as_json: JsonOption = False,
 ) -> None:
-    """Print what a stack file means, or what it would change; asks no cloud, starts no engine."""
+    """Print the plan of a stack file, or what it would change, without a cloud or an engine."""
     with _reporting_failures(as_json=as_json):
         if against is None:
             text = show_plan(config, as_json=as_json)
@@ -339,7 +342,7 @@ def diff(
 ) -> None:
     """Judge every stack file of two commits: what is added, changed, restarted, replaced, refused.
 
-    Needs no engine, cloud or credentials. The code that runs judges both sides.
+    Needs no engine, cloud or credentials. The code that runs plans both versions.
     """
     with _reporting_failures(as_json=how is Format.JSON):
         changes = judge_commits(base, head, examples=examples)

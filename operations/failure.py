@@ -10,7 +10,7 @@ class ExitCode(IntEnum):
 
     OK = 0
     FAILED = 1
-    """Something that was started failed: Pulumi, the cloud, a build. Its output says why."""
+    """Pulumi, the cloud or a build failed. Its output has the reason."""
     REFUSED = 2
     """The input is wrong: a stack file, an option, a passphrase. Nothing was started."""
     UNPREPARED = 3

@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def write_file(path: Path, text: str, *, mode: int) -> None:
-    """Write the text; nobody whom `mode` keeps out can read it at any moment."""
+    """Write the text; the file has `mode` from the first moment."""
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:

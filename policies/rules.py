@@ -1,7 +1,7 @@
-"""The rules. Each takes a resource's type token and inputs, and yields what is wrong with it.
+"""The rules. Each takes a resource's type token and inputs, and yields its problems.
 
-Inputs are named as Pulumi sends them (camelCase). A value that is unknown in a preview is absent:
-a rule that needs it then says nothing, and judges it at `up`.
+Inputs are named as Pulumi sends them (camelCase). A value that is unknown in a preview is absent: a
+rule that needs it passes then, and judges it at `up`.
 """
 
 from __future__ import annotations
@@ -70,8 +70,8 @@ def no_public_admin_ports(kind: str, inputs: Inputs) -> Iterator[Violation]:
                 if _covers(inputs, port):
                     yield Violation(
                         rule="no-public-admin-ports",
-                        message=f"port {port} is open to {source}; name the networks that need it "
-                        "in kubernetes.endpoint.allowedCidrs or network.ingress.",
+                        message=f"Port {port} is open to {source}. Write the networks that need "
+                        "it in kubernetes.endpoint.allowedCidrs or network.ingress.",
                     )
 
 
@@ -85,15 +85,15 @@ def members_reach_each_other(kind: str, inputs: Inputs) -> Iterator[Violation]:
     if basic and inputs.get("innerAccessPolicy") != "Accept":
         yield Violation(
             rule="members-reach-each-other",
-            message="innerAccessPolicy is not Accept; nodes and pods of the group could not reach "
-            "each other.",
+            message="innerAccessPolicy is not Accept, so nodes and pods of the group could not "
+            "reach each other. Set it to Accept.",
         )
     source = inputs.get("sourceSecurityGroupId")
     own = kind == SECURITY_GROUP_RULE and source is not None
     if own and source == inputs.get("securityGroupId"):
         yield Violation(
             rule="members-reach-each-other",
-            message="the source is the group itself, which the cloud refuses; set the group's "
+            message="The source is the group itself, which the cloud refuses. Set the group's "
             "innerAccessPolicy to Accept instead.",
         )
 
@@ -106,8 +106,8 @@ def metadata_needs_a_token(kind: str, inputs: Inputs) -> Iterator[Violation]:
     if kind == INSTANCE and inputs.get("httpTokens") != "required":
         yield Violation(
             rule="metadata-needs-a-token",
-            message="httpTokens is not required; set it, or any pod that fetches URLs for others "
-            "can be made to read the node's credentials.",
+            message="httpTokens is not required, so a pod that fetches URLs for others can be "
+            "made to read the node's credentials. Set it to required.",
         )
 
 
@@ -116,16 +116,16 @@ def disks_are_encrypted(kind: str, inputs: Inputs) -> Iterator[Violation]:
     if kind == INSTANCE and inputs.get("systemDiskEncrypted") is not True:
         yield Violation(
             rule="disks-are-encrypted",
-            message="the system disk is not encrypted; write disk.encrypted: true in the pool.",
+            message="The system disk is not encrypted. Write disk.encrypted: true in the pool.",
         )
 
 
 def taggable_is_tagged(kind: str, inputs: Inputs) -> Iterator[Violation]:
-    """What can carry tags carries some: without them nobody finds what a stack left behind."""
+    """Resources that take tags have some: without them the leftovers of a stack cannot be found."""
     if kind in TAGGABLE and not inputs.get("tags"):
         yield Violation(
             rule="taggable-is-tagged",
-            message="there are no tags; give the resource the cluster's.",
+            message="The resource has no tags. Give it those of the cluster.",
         )
 
 
@@ -134,22 +134,22 @@ def enis_outlive_instances(kind: str, inputs: Inputs) -> Iterator[Violation]:
     if kind == ENI and inputs.get("deleteOnRelease") is not False:
         yield Violation(
             rule="enis-outlive-instances",
-            message="deleteOnRelease is not false; the cloud would delete the ENI, and the pod "
-            "addresses on it, together with the instance.",
+            message="deleteOnRelease is not false, so the cloud would delete the ENI and its pod "
+            "addresses with the instance. Set it to false.",
         )
 
 
 def no_administrators(kind: str, inputs: Inputs) -> Iterator[Violation]:
-    """Nothing that runs on a node may do everything."""
+    """No policy of a node's role allows every action."""
     if kind in RAM_ATTACHMENTS and inputs.get("policyName") == "AdministratorAccess":
         yield Violation(
             rule="no-administrators",
-            message="AdministratorAccess is attached; write a policy with the actions needed.",
+            message="AdministratorAccess is attached. Write a policy with the needed actions.",
         )
     if kind == RAM_POLICY and any(_allows_everything(s) for s in _statements(inputs)):
         yield Violation(
             rule="no-administrators",
-            message="a statement allows every action on every resource; name the actions.",
+            message="A statement allows every action on every resource. Name the needed actions.",
         )
 
 

@@ -30,7 +30,7 @@ class AddressRequests(pulumi.ComponentResource):
     """Two policies with their bindings, and the right of each node to read its pools.
 
     Owns: a ClusterRole, a ClusterRoleBinding, a MutatingAdmissionPolicy and a
-    ValidatingAdmissionPolicy with a binding each; nothing where addresses are not counted.
+    ValidatingAdmissionPolicy with a binding each; no object where addresses are not counted.
 
     One after the other: the validating policy would refuse pods that the mutating one has not
     changed, so it comes last and goes first.
@@ -75,5 +75,5 @@ class AddressRequests(pulumi.ComponentResource):
 
 def _map(value: object) -> Mapping[str, object]:
     if not isinstance(value, Mapping):
-        raise TypeError("the metadata of a manifest is no object")
+        raise TypeError("the metadata of a manifest is not an object")
     return value

@@ -171,8 +171,8 @@ class ProviderIdsArgs:
 class ProviderIds(pulumi.ComponentResource):
     """Sets the provider ids of the Nodes of an existing cluster.
 
-    Owns: `spec.providerID` of each named node, by a server-side patch, and nothing else of it. A
-    kubeadm cluster needs none of this: its kubelets know their instances.
+    Owns: `spec.providerID` of each named node, by a server-side patch, and no other field. A
+    kubeadm cluster does not need this: its kubelets know their instances.
     """
 
     def __init__(

@@ -46,7 +46,7 @@ def node_problem(name: str, provider_id: str, nodes: Mapping[str, KubernetesNode
     node = nodes.get(name)
     if node is None:
         return (
-            f"kubernetes.nodeNames names the Node {name}, and the cluster has no Node of that name "
+            f"kubernetes.nodeNames names the Node {name}, but the cluster has no Node of that name "
             f"(it has {', '.join(sorted(nodes)) or 'no Nodes'}). Write the name that `kubectl get "
             "nodes` shows, or let the machine join first."
         )

@@ -32,7 +32,7 @@ class LoadBalancerServiceArgs:
     kubeconfig: pulumi.Output[str]
     """To hand over the fields of a Service that was just created."""
     needs: Sequence[pulumi.Resource] = ()
-    """What must outlive the load balancer: the cloud controller, which deletes it."""
+    """Resources that must outlive the load balancer: the cloud controller, which deletes it."""
 
 
 class LoadBalancerService(pulumi.ComponentResource):
@@ -48,7 +48,7 @@ class LoadBalancerService(pulumi.ComponentResource):
     """
 
     address: pulumi.Output[str | None]
-    """IP of a CLB, host name of an NLB; None while there is none."""
+    """IP of a CLB or host name of an NLB; None until the load balancer has one."""
 
     def __init__(
         self, name: str, args: LoadBalancerServiceArgs, opts: pulumi.ResourceOptions | None = None

@@ -152,7 +152,7 @@ class Spiderpool(pulumi.ComponentResource):
         values = chart_values(self._args.plan, secrets=None)
         controller = values["spiderpoolController"]
         if not isinstance(controller, dict):
-            raise TypeError("spiderpoolController of the chart's values is no map")
+            raise TypeError("spiderpoolController of the chart's values is not a map")
         certificates: pulumi.Output[dict[str, str]] = pulumi.Output.secret(
             self._args.secrets.apply(webhook_certificates)
         )

@@ -19,7 +19,7 @@ import yaml
 
 
 class UnusableKubeconfigError(ValueError):
-    """A kubeconfig whose way to authenticate is not supported here. Its message has no secret."""
+    """A kubeconfig whose authentication is not supported. The message contains no secret."""
 
 
 @dataclass(frozen=True, kw_only=True)

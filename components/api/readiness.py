@@ -77,7 +77,7 @@ def _gave_up(server: str, waited: float, answer: str) -> str:
     return (
         f"The API server at {server} was not ready after {waited:.0f} s (last answer: {answer}). "
         "Look at the console output of the first control plane (ECS console, or "
-        "`aliyun ecs GetInstanceConsoleOutput --InstanceId …`): its bootstrap script says what "
+        "`aliyun ecs GetInstanceConsoleOutput --InstanceId …`): its bootstrap script reports what "
         "failed. If it is up, check that your own address is in kubernetes.endpoint.allowedCidrs, "
         "or, without a public endpoint, that you run inside the VPC. Then run `pulumi up` again. "
         f"Where a mirror is slow, set {READY_SECONDS}={2 * READY_WITHIN:.0f} for that run."

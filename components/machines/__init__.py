@@ -1,1 +1,1 @@
-"""Nodes and their life cycle: ENIs, instances, turns, drains, addresses that leave."""
+"""Nodes and their life cycle: ENIs, instances, turns, drains, and addresses that leave."""

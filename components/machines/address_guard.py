@@ -1,4 +1,4 @@
-"""Pools shrink before their ENI does: no address leaves an ENI while a pod has it or may get it."""
+"""Shrinks pools before their ENI: no address leaves an ENI while a pod has it or may get it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from components.machines.leaving_addresses import Address, Leaving, leaving
 _ANSWER_WITHIN: Final = 15.0
 """Longer than the 10 s that the API server gives a webhook."""
 _PREVIEW_WITHIN: Final = 3.0
-"""Seconds; a preview also has to come to its end without a cluster."""
+"""Seconds that a preview waits; it must also end without a cluster."""
 _ATTEMPTS: Final = 10
 """Allocations of other pods change a pool's status, and with it its revision."""
 _PAUSE: Final = 0.2
@@ -24,7 +24,7 @@ _PAUSE: Final = 0.2
 
 
 class AddressesInUseError(Exception):
-    """Addresses cannot leave; nothing of any pool has been changed."""
+    """The addresses cannot leave, and no pool was changed."""
 
 
 class AddressGuard:
@@ -32,10 +32,10 @@ class AddressGuard:
 
     Order in a run: `before_update` of the ENI (here: who has the leaving addresses; the pools lose
     them), the ENI's own update, and then the pools' resources, which name the ENI's outputs: a pool
-    that shrank finds nothing to do, a pool that grows does so last. A pool whose last address
+    that shrinks has no change left, and a pool that grows does so last. A pool whose last address
     leaves has empty `ips` from the hook on and is deleted at the end of the run.
 
-    When the ENI's update fails, its pools stay small, which is the safe side. The next `pulumi up`
+    When the ENI's update fails, its pools stay small, which is safe. The next `pulumi up`
     finishes, with this stack file or with the old one: it reads both first (`refresh: always` in
     Pulumi.yaml).
 
@@ -83,8 +83,8 @@ class AddressGuard:
         preview = pulumi.runtime.is_dry_run()
         if not preview and drain_seconds() == 0:
             pulumi.log.warn(
-                f"{args.name}: {_listed(change.addresses)} leave the ENI, and nobody was asked "
-                f"which pods have them: {SECONDS} is 0."
+                f"{args.name}: {_listed(change.addresses)} leave the ENI. The cluster was not "
+                f"asked which pods have them, because {SECONDS} is 0."
             )
             return
         try:
@@ -97,8 +97,9 @@ class AddressGuard:
         except (PoolError, UnusableKubeconfigError) as error:
             if preview:
                 pulumi.log.info(
-                    f"{args.name}: {_listed(change.addresses)} leave the ENI. Whether pods have "
-                    f"them was not asked: {error}. `pulumi up` asks, and refuses if one does."
+                    f"{args.name}: {_listed(change.addresses)} leave the ENI. The cluster could "
+                    f"not be asked whether pods have them: {error}. `pulumi up` asks, and refuses "
+                    "if one does."
                 )
                 return
             raise pulumi.RunError(_not_checked(args.name, change, error)) from error
@@ -123,7 +124,7 @@ def _before_update(
 
 
 async def refuse_if_used(api: PoolApi, eni: str, change: Leaving) -> Mapping[str, Pool]:
-    """The pools that give leaving addresses away, by name.
+    """The pools that give leaving addresses to pods, by name.
 
     Raises `AddressesInUseError` when a pod has one of them, or when such a pool is not ours to
     change, and `PoolError` when the API server does not answer.
@@ -149,9 +150,9 @@ async def refuse_if_used(api: PoolApi, eni: str, change: Leaving) -> Mapping[str
 
 
 async def release(api: PoolApi, eni: str, change: Leaving) -> None:
-    """Take the leaving addresses out of every pool that gives them away, or out of none.
+    """Remove the leaving addresses from every pool that gives them to pods, or from none.
 
-    Raises as `refuse_if_used` does. Whatever was taken out is put back before that.
+    Raises as `refuse_if_used` does, after it has restored what it removed.
     """
     originals: dict[str, Pool] = {}
     try:
@@ -165,7 +166,7 @@ async def _shrink(api: PoolApi, eni: str, change: Leaving, originals: dict[str, 
     """Shrink each pool, and write down in `originals` what each was before."""
     refusal: PoolError | None = None
     for _ in range(_ATTEMPTS):
-        # The last look finds no pool that gives the addresses, and no pod that has one.
+        # In the last round no pool gives the addresses, and no pod has one.
         giving = await refuse_if_used(api, eni, change)
         if not giving:
             return
@@ -174,7 +175,7 @@ async def _shrink(api: PoolApi, eni: str, change: Leaving, originals: dict[str, 
             try:
                 await api.set_ips(pool, shrunk(pool, change.addresses))
             except RefusedError as error:
-                # Another pod came or went, and perhaps with one of the addresses: look again.
+                # Another pod may have taken one of the addresses in the meantime: read again.
                 refusal = error
             else:
                 originals.setdefault(name, pool)
@@ -190,8 +191,8 @@ async def _put_back(api: PoolApi, originals: Mapping[str, Pool]) -> None:
                 await api.set_ips(pool, originals[pool.name].ips)
     except PoolError as error:
         pulumi.log.warn(
-            f"{', '.join(originals)} could not get back the addresses that were taken out: "
-            f"{error}. The next `pulumi up` gives them back."
+            f"{', '.join(originals)} could not get back the addresses that were removed: {error}. "
+            "The next `pulumi up` gives them back."
         )
 
 
@@ -199,9 +200,10 @@ def _in_use(eni: str, change: Leaving, holders: Mapping[Address, str]) -> str:
     pods = ", ".join(f"{pod} ({address})" for address, pod in sorted(holders.items(), key=_order))
     ips = _listed(holders)
     reason = (
-        "The cloud chooses which addresses leave when a count is lowered, so no pod may have any."
+        "When a count is lowered the cloud chooses which addresses leave, so pods must not have "
+        "any of them."
         if change.cloud_chooses
-        else "Nobody could reach these pods afterwards."
+        else "These pods would be unreachable afterwards."
     )
     return (
         f"{eni}: addresses that leave the ENI belong to pods: {pods}. {reason} Neither the ENI nor "
@@ -227,9 +229,9 @@ def _not_checked(eni: str, change: Leaving, error: Exception) -> str:
     return (
         f"{eni}: {_listed(change.addresses)} leave the ENI, but the pools that give them to pods "
         f"could not be checked and shrunk first: {error}. A pod that has such an address could "
-        "not be reached afterwards, so the ENI was not changed. See that the API server answers "
+        "not be reached afterwards, so the ENI was not changed. Check that the API server answers "
         "(`kubectl get spiderippools`), and run `pulumi up` again. For a cluster that does not "
-        f"answer any more, {SECONDS}=0 goes on without asking."
+        f"exist any more, {SECONDS}=0 continues without a check."
     )
 
 

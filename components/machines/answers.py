@@ -1,7 +1,7 @@
-"""What the cloud answered, compared with the plan. Pure: plain data in, plain data out.
+"""Compares what the cloud answered with the plan. Pure: plain data in, plain data out.
 
-A pool built on an address that its ENI does not hold gives pods that nobody can reach, and nothing
-in Kubernetes would say so. So the program stops instead (design decision D2).
+A pod with an address that its ENI does not have is unreachable, and Kubernetes does not report it.
+So the run stops (docs/decisions/planned-addresses.md).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from planning.model import InterfacePlan, IPPoolPlan
 
 
 def in_order(addresses: Iterable[str] | None) -> tuple[str, ...]:
-    """Sort by value; the cloud gives secondary addresses in no order at all."""
+    """Sort by value: the cloud returns secondary addresses in no particular order."""
     return tuple(str(address) for address in sorted(IPv4Address(a) for a in addresses or ()))
 
 
@@ -54,7 +54,8 @@ def pod_addresses_as_planned(
         raise pulumi.RunError(
             f"{node}/{plan.name}: the cloud gave {len(addresses)} pod addresses, "
             f"{plan.pods.count} were asked for. Run `pulumi refresh` and then `pulumi up`; "
-            "if it stays so, the instance type's limit or the vSwitch's free addresses are used up."
+            "if that does not help, the instance type's limit is reached or the vSwitch has no "
+            "free addresses."
         )
     planned = in_order(str(address) for address in plan.pods.planned)
     if addresses == planned:
@@ -65,7 +66,7 @@ def pod_addresses_as_planned(
         f"{node}/{plan.name}: the ENI does not hold the planned pod addresses "
         f"(missing: {', '.join(missing) or 'none'}; not planned: {', '.join(extra) or 'none'}). "
         "Pods on such an address would be unreachable. Run `pulumi refresh` and then `pulumi up`, "
-        "which assigns what is missing and takes away what nobody planned."
+        "which assigns the missing ones and removes those that are not planned."
     )
 
 

@@ -1,4 +1,4 @@
-"""What of Kubernetes' version is in the cluster itself, not on a machine.
+"""The parts of Kubernetes' version that are in the cluster, not on a machine.
 
 kubeadm's ConfigMap, because a control plane that joins takes its version from there; and the image
 of kube-proxy, which follows the API servers (`kubeadm upgrade` does both; Kubernetes documentation,
@@ -18,7 +18,7 @@ _TAG = re.compile(r":(v?\d+\.\d+\.\d+[^@/]*)(?:@.*)?$")
 
 
 async def write_cluster_version(api: ClusterApi, version: Version) -> bool:
-    """Let control planes that join run `version`; False when that is so. Raises `ClusterError`."""
+    """Let control planes that join run `version`; False when they do. Raises `ClusterError`."""
     document = yaml.safe_load(await api.cluster_configuration())
     if not isinstance(document, dict):
         raise ClusterError("kube-system/kubeadm-config has no ClusterConfiguration.")
@@ -32,7 +32,8 @@ async def write_cluster_version(api: ClusterApi, version: Version) -> bool:
 async def bring_kube_proxy(api: ClusterApi, version: Version) -> bool:
     """Give kube-proxy the image of `version`, once every API server runs it.
 
-    False when there is nothing to do, or too early. Raises `ClusterError`.
+    False when it already has that image, or an API server runs an older version. Raises
+    `ClusterError`.
     """
     image = await api.kube_proxy_image()
     if image is None or image_version(image) >= version:

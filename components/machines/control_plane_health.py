@@ -1,4 +1,4 @@
-"""Whether a control plane may be taken away: what the others run, and etcd's majority without it.
+"""Whether a control plane may leave: the health of the others, and etcd's majority without it.
 
 etcd decides by a majority of its members, the stopped ones included (etcd documentation, "Failure
 modes"), so the members are counted and not the machines that answer.
@@ -53,7 +53,7 @@ def unready_planes(
 
 
 def majority_problem(pods: Sequence[ControlPlanePod], node: str) -> str | None:
-    """Why etcd does not go on without this member; None when it does, or has no such member."""
+    """Why etcd's majority would be lost without this member; None when it would not."""
     all_members = members(pods)
     if node not in all_members:
         return None
@@ -62,7 +62,7 @@ def majority_problem(pods: Sequence[ControlPlanePod], node: str) -> str | None:
         return f"{node} is the only control plane and has the only etcd member."
     if others < len(all_members) // 2 + 1:
         return (
-            f"Of {len(all_members)} etcd members {others} would be left without {node}, and "
-            f"{len(all_members) // 2 + 1} are a majority."
+            f"Without {node} only {others} of {len(all_members)} etcd members would be left, and a "
+            f"majority needs {len(all_members) // 2 + 1}."
         )
     return None

@@ -1,4 +1,4 @@
-"""Emptying nodes: what may leave is evicted, and budgets are honoured."""
+"""Drains nodes by evictions, which respect PodDisruptionBudgets."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from components.waiting import wait_until
 SECONDS: Final = "SPIDERPOOL_ALICLOUD_DRAIN_SECONDS"
 """Environment variable: seconds that a drain may take; 0 changes workers without one."""
 WITHIN: Final = 600.0
-"""Seconds, unless the environment says otherwise."""
+"""Seconds by default."""
 
 _ROUND_EVERY = 2.0
 
@@ -40,16 +40,16 @@ async def drain(  # noqa: PLR0913 - times are there for tests
 ) -> None:
     """Evict every pod from a cordoned node, and wait until they are gone.
 
-    A PodDisruptionBudget that says no is asked again every round, because other replicas become
-    ready meanwhile. Bare pods leave as well: nothing brings them back, so they are reported. A pod
-    that tolerates the cordon, such as the cloud controller's, is evicted once: its successor may
-    come to the same node again, and nobody waits for that one.
+    An eviction that a PodDisruptionBudget refuses is repeated every round, because other replicas
+    become ready in the meantime. Bare pods are evicted too and reported, because no controller
+    creates them again. A pod that tolerates the cordon, such as the cloud controller's, is evicted
+    once: its successor may come to the same node and is not waited for.
 
     Args:
         api: the cluster.
         node: its name.
         within: seconds for all of it.
-        wait_for_end: False for a node whose kubelet is gone: nobody would end its pods.
+        wait_for_end: False for a node without a running kubelet, which would have to end its pods.
         report: gets a sentence now and then.
         round_every: seconds between two rounds.
 
@@ -73,7 +73,7 @@ async def drain(  # noqa: PLR0913 - times are there for tests
             # Keep waiting while the API server is briefly unavailable.
             return f"the API server ({error})"
         for pod_name in sorted(bare - reported_bare):
-            report(f"{node}: {pod_name} has no controller: nothing starts it again elsewhere")
+            report(f"{node}: {pod_name} has no controller, so it is not started again elsewhere")
         reported_bare.update(bare)
         return waiting or None
 
@@ -96,7 +96,7 @@ async def evict_all(
     current = await api.nodes()
     leaving = [current[name] for name in nodes if name in current]
     for node in leaving:
-        # All of them first, or pods would move from one to the next.
+        # Cordon all of them first, or pods would move from one to the next.
         await api.cordon(node.name)
     for node in leaving:
         await empty(api, node, within=within, report=report)
@@ -140,7 +140,7 @@ async def _until_addresses_are_free(api: ClusterApi, node: str, within: float) -
 
 
 async def _round(api: ClusterApi, pods: Sequence[Pod], *, wait_for_end: bool) -> Mapping[Pod, str]:
-    """Ask each pod to leave once; the pods that are left, with the reason of a refusal."""
+    """Evict each pod once; returns the pods that are left, each with the reason of a refusal."""
     left: dict[Pod, str] = {}
     for pod in pods:
         refused = None if pod.ending else await api.evict(pod)

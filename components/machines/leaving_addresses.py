@@ -1,4 +1,4 @@
-"""Which addresses an edit takes off an ENI. Pure: the resource's inputs and outputs, as data."""
+"""Which addresses an edit removes from an ENI. Pure: the resource's inputs and outputs, as data."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Leaving:
 
     addresses: frozenset[Address]
     cloud_chooses: bool
-    """The edit lowers a count: which of these addresses leave is not known before they have."""
+    """The edit lowers a count, so it is not known in advance which of these addresses leave."""
 
 
 def leaving(

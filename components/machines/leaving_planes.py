@@ -1,4 +1,4 @@
-"""Control planes that leave for good: their etcd members go first, one after another.
+"""Removes control planes from the cluster: first their etcd members, one after another.
 
 A machine that answers removes its own member and stops its API server; for one that does not, a
 control plane that stays removes it. Both are annotations, which the nodes' own units read
@@ -38,7 +38,7 @@ async def leave(  # noqa: PLR0913 - times are there for tests
     within: float = LEFT_WITHIN,
     ask_every: float = _ASK_EVERY,
 ) -> None:
-    """Take control planes out of the cluster, last name first; their Nodes are deleted.
+    """Remove control planes from the cluster, last name first, and delete their Nodes.
 
     A second call goes on where the first one ended.
 

@@ -1,4 +1,4 @@
-"""What a machine is made from, as a resource: its edits come before the machine's own resources."""
+"""A machine's settings as a resource, updated before the machine's own resources."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from planning.model import ClusterPlan, NodePlan
 from planning.nodes.machine import identity, restart_settings
 
 EARLIER_GENERATION: Final = pulumi.Alias(type_="spiderpool-alicloud:rollout:WorkerGeneration")
-"""What a worker has in the state of an earlier release: an alias for the options of each."""
+"""The alias of a worker's resource in the state of an earlier release."""
 
 
 class MachineGeneration(pulumi.ComponentResource):
     """The identity, restart settings and node settings of one machine.
 
     Owns nothing. When it changes, the engine runs its hook before it writes the change down, and
-    the machine's ENIs and instance are registered after it: so nothing of the machine is touched
-    before its turn, and a hook that fails leaves the old generation in the state.
+    the machine's ENIs and instance are registered after it: so the machine is unchanged until its
+    turn, and a hook that fails leaves the old generation in the state.
 
     It carries the protection of a control plane, too. The engine refuses to replace a resource that
     is protected, and a component is never replaced: removing the node, or destroying the stack, is
@@ -39,7 +39,7 @@ class MachineGeneration(pulumi.ComponentResource):
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """What an edit of a generation asks for."""
+    """What changes between two generations of a machine."""
 
     identity: frozenset[str] = frozenset()
     """Keys of the identity that differ: the machine is replaced."""
@@ -69,10 +69,10 @@ def generation_inputs(
 
 
 def change_between(old: Mapping[str, object], new: Mapping[str, object]) -> Change:
-    """What differs between a generation's inputs, those of an earlier release among them.
+    """Compare a generation's inputs before and after; those before may be of an earlier release.
 
     An earlier release wrote image, instance type, disk and interfaces down, and a digest of the
-    user-data in which settings cannot be told apart: of those, nothing is taken for changed.
+    user-data in which settings cannot be told apart: so its digest counts as unchanged.
     """
     new_identity, new_restart = _mapping(new, "identity"), _mapping(new, "restart")
     if "identity" not in old:

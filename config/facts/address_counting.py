@@ -1,4 +1,4 @@
-"""Where the scheduler counts pod addresses: what that needs, and whether a cluster has it."""
+"""Whether the scheduler counts a cluster's pod addresses, and what that needs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def counts_addresses(config: ClusterConfig) -> bool:
 
 
 def missing_for_counting(kubernetes: KubernetesConfig, spiderpool: SpiderpoolConfig) -> str | None:
-    """What keeps a cluster from counting addresses, as half a sentence; None where nothing does."""
+    """Why a cluster does not count addresses, as a clause; None where it counts them."""
     if not spiderpool.enabled:
         return "spiderpool.enabled is false"
     if kubernetes.mode == "existing":
@@ -39,7 +39,7 @@ def missing_for_counting(kubernetes: KubernetesConfig, spiderpool: SpiderpoolCon
 
 
 def spreads_pods(config: ClusterConfig) -> bool:
-    """Whether a pod that chooses no network may get any NIC; else it gets eth0."""
+    """Whether a pod that chooses no network may get any NIC; otherwise it gets eth0."""
     if not counts_addresses(config):
         return False
     if config.pods.default_network is not None:

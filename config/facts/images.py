@@ -1,8 +1,8 @@
-"""What an image's id says: distribution, release and architecture.
+"""The distribution, release and architecture in an image's id.
 
-Public images are named `<distribution>_<release>_<architecture>_<size>_alibase_<date>.vhd`
-(ECS documentation, "Public images"); a custom, shared or marketplace image is `m-…` and says
-nothing.
+Public images are named `<distribution>_<release>_<architecture>_<size>_alibase_<date>.vhd` (ECS
+documentation, "Public images"); the id of a custom, shared or marketplace image is `m-…` and has
+none of them.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class PublicImage:
 
 
 def public_image(image: str) -> PublicImage | None:
-    """What the id says; None for an id that is not a public image's."""
+    """The parts of a public image's id; None for another id."""
     match = _PUBLIC.match(image)
     if match is None:
         return None
@@ -44,8 +44,9 @@ def public_image(image: str) -> PublicImage | None:
 
 
 def architecture_of(family: str) -> Architecture:
-    """Of an instance family: names that end in y (YiTian 710) or r (Ampere Altra) are Arm.
+    """The architecture of an instance family.
 
-    Source: ECS documentation, "Classification and naming of instance types".
+    Names that end in y (YiTian 710) or r (Ampere Altra) are Arm. Source: ECS documentation,
+    "Classification and naming of instance types".
     """
     return "arm64" if _ARM_FAMILY.match(family.split("-", maxsplit=1)[0]) else "x86_64"

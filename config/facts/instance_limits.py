@@ -3,8 +3,8 @@
 Source: Alibaba Cloud, "Instance families" (ECS documentation, page 25378), columns "ENIs" and
 "Private IP addresses per ENI"; the same three figures are what `DescribeInstanceTypes` answers as
 `EniQuantity`, `EniPrivateIpAddressQuantity` (the primary address included) and
-`EniIpv6AddressQuantity`. `SOURCES` says for each family what its figures rest on; a stack sets
-others, or those of a type that is missing, by `instanceTypes`.
+`EniIpv6AddressQuantity`. `SOURCES` has the source of each family's figures. A stack sets other
+figures, or those of a missing type, by `instanceTypes`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ UNVERIFIED = "not verified against a published table; check with DescribeInstanc
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """Of one instance type. `enis` and `ipv4_per_eni` include the primary ones."""
+    """The limits of one instance type. `enis` and `ipv4_per_eni` include the primary ones."""
 
     enis: int
     ipv4_per_eni: int
@@ -122,7 +122,7 @@ def without_second_eni(instance_type: str) -> bool:
 
 
 def limits_of(instance_type: str, own: Mapping[str, InstanceTypeConfig]) -> Limits | None:
-    """Limits of a type: the stack's own, else the table's; None when neither has the type."""
+    """Limits of a type: the stack's own or the table's; None when neither has the type."""
     override = own.get(instance_type)
     if override is not None:
         return Limits(

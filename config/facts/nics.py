@@ -7,7 +7,7 @@ from typing import Final, Literal
 NicName = Literal["eth0", "eth1"]
 
 PRIMARY_NIC: Final = "eth0"
-"""The primary ENI: it has the node's own address and is the way to everything outside the VPC."""
+"""The primary ENI: it has the node's own address and the default route."""
 SECOND_NIC: Final = "eth1"
 NIC_NAMES: Final[tuple[NicName, ...]] = (PRIMARY_NIC, SECOND_NIC)
 

@@ -14,7 +14,7 @@ API_SERVER: Final = 6443
 ETCD_CLIENT: Final = 2379
 KUBELET: Final = 10250
 KUBELET_HEALTH: Final = 10248
-"""On loopback; `healthzPort` of KubeletConfiguration."""
+"""The kubelet's health check on loopback; `healthzPort` of KubeletConfiguration."""
 NODE_PORTS: Final = (30000, 32767)
 """The first and the last port of Services of type NodePort and LoadBalancer."""
 HIGHEST_PORT: Final = 65535

@@ -1,8 +1,8 @@
-"""Regions and zones of Alibaba Cloud, as far as they are known without asking.
+"""Regions and zones of Alibaba Cloud, known without a request.
 
-Source: Alibaba Cloud, "Regions and zones" (ECS documentation). The letters are those of zones that
-are known to exist; they serve proposals only. A zone belongs to a region by its name, and new
-letters come more often than this file.
+Source: Alibaba Cloud, "Regions and zones" (ECS documentation). The letters are those of known zones
+and are used for proposals only. A zone's name begins with its region's; a new letter is accepted
+before this file has it.
 """
 
 from __future__ import annotations
@@ -64,14 +64,14 @@ KEEPS_PRIMARY_ENI = frozenset(
 """Regions in which a primary ENI with DeleteOnRelease=false outlives its instance.
 
 Source: "Retain and reuse an ENI", https://www.alibabacloud.com/help/doc-detail/2938787.html,
-updated 2026-02-28. Its table goes on after Jakarta, and the copy that was read ends there: other
-regions outside of China may be in it. A region that is missing here is treated as one without; then
-a replaced machine gets a new primary ENI with the same addresses, which is right everywhere.
+updated 2026-02-28. The copy of its table that was read ends after Jakarta: other regions outside of
+China may be in it. In a region that is missing here a replaced machine gets a new primary ENI with
+the same addresses, which works everywhere.
 """
 
 
 def keeps_primary_eni(region: str) -> bool:
-    """Whether the ENI that eth0 is outlives its instance in this region."""
+    """Whether eth0's ENI outlives its instance in this region."""
     return region in KEEPS_PRIMARY_ENI
 
 
@@ -81,7 +81,7 @@ def zone_in(region: str, letter: str) -> str:
 
 
 def is_zone_of(zone: str, region: str) -> bool:
-    """Whether a zone's name says that it lies in a region."""
+    """Whether a zone's name is one of a region."""
     return re.fullmatch(zone_in(re.escape(region), "[a-z]"), zone) is not None
 
 

@@ -1,4 +1,4 @@
-"""Keys and values that people look for here and that this program does not have: why, and the way.
+"""Keys and values that users expect and this program does not have, with reason and alternative.
 
 Each limit is a refusal's text and a row of docs/configuration.md. A key is listed below the object
 that would hold it, with the other names that people give it; spelling and case do not matter.
@@ -25,7 +25,7 @@ class Limit:
     reason: str
     """Why not, as full sentences."""
     instead: str
-    """The way round, in the imperative."""
+    """The alternative, in the imperative."""
     value: bool = False
     """`names` are values of the key `holder`, not keys below it."""
 
@@ -93,7 +93,7 @@ LIMITS: tuple[Limit, ...] = (
     Limit(
         holder=_POOL,
         names=("userData", "extraUserData", "cloudInit", "bootCommands", "preBootstrap"),
-        reason="User-data is the boot program itself, and a machine reads it once: a change would "
+        reason="User-data is the boot program, and a machine reads it once, so a change would "
         "reach new machines only.",
         instead="Take it out. Use a DaemonSet for what runs on every node, or image: with a "
         "custom image that holds it.",
@@ -101,7 +101,7 @@ LIMITS: tuple[Limit, ...] = (
     Limit(
         holder=_POOL,
         names=("dataDisks", "dataDisk", "disks", "volumes", "extraDisks"),
-        reason="A node has its system disk only, so that replacing it loses nothing.",
+        reason="A node has only its system disk, so that a replacement loses no data.",
         instead="Take it out. Write a larger disk.size, or use volumes of Alibaba Cloud's CSI "
         "driver for data.",
     ),
@@ -114,8 +114,7 @@ LIMITS: tuple[Limit, ...] = (
             "securityGroup",
             "extraSecurityGroups",
         ),
-        reason="Every ENI is in the one security group that this program makes and whose rules it "
-        "checks.",
+        reason="Every ENI is in the one security group that this program creates and checks.",
         instead="Take it out, and write further rules as network.ingress.",
     ),
     Limit(
@@ -161,8 +160,8 @@ LIMITS: tuple[Limit, ...] = (
     Limit(
         holder=("network",),
         names=("peering", "vpn", "cen", "routes", "routeTable", "acl", "flowLog", "dns"),
-        reason="This program makes the cluster's own VPC, vSwitches, NAT gateway and security "
-        "group, and nothing around them.",
+        reason="This program creates only the cluster's own VPC, vSwitches, NAT gateway and "
+        "security group.",
         instead="Take it out, and make it in a stack of its own on the VPC that this one exports.",
     ),
     Limit(
@@ -200,15 +199,15 @@ LIMITS: tuple[Limit, ...] = (
     Limit(
         holder=(),
         names=("addons", "helm", "charts", "manifests", "monitoring"),
-        reason="This program installs Spiderpool and the cloud controller; everything else is "
-        "yours to install into the cluster.",
+        reason="This program installs Spiderpool and the cloud controller; install everything "
+        "else yourself.",
         instead="Take it out, and install it with the kubeconfig that the stack exports.",
     ),
 )
 
 
 def limit_of_key(path: Path) -> Limit | None:
-    """The limit that an unknown key at this path runs into; None when it is just unknown."""
+    """The limit about an unknown key at this path; None when there is none."""
     if not path:
         return None
     holder, name = _plain(path[:-1]), _folded(str(path[-1]))
@@ -221,7 +220,7 @@ def limit_of_key(path: Path) -> Limit | None:
 
 
 def limit_of_value(path: Path, value: str) -> Limit | None:
-    """The limit that a refused value runs into; None when it is just wrong."""
+    """The limit about a refused value; None when there is none."""
     for limit in LIMITS:
         if limit.value and _matches(limit.holder, _plain(path)):
             inside = any(not name.isalnum() and name in value for name in limit.names)
@@ -231,7 +230,7 @@ def limit_of_value(path: Path, value: str) -> Limit | None:
 
 
 def rows() -> Iterator[tuple[str, str, str]]:
-    """What docs/configuration.md shows: the key or value, the reason, the way round."""
+    """Rows of docs/configuration.md: the key or value, the reason, the alternative."""
     for limit in LIMITS:
         holder = ".".join("<name>" if step == _ANY else step for step in limit.holder)
         if limit.value:
@@ -247,7 +246,7 @@ def rows() -> Iterator[tuple[str, str, str]]:
 
 
 def _plain(path: Sequence[str | int]) -> tuple[str, ...]:
-    """A node's own entry is held to what holds for its pool."""
+    """A node's own entry has the limits of its pool."""
     steps = tuple(str(step) for step in path)
     node = steps[:1] == ("nodePools",) and steps[2:3] == ("nodes",) and len(steps) == 4  # noqa: PLR2004 - nodePools.<pool>.nodes.<node>
     return steps[:2] if node else steps

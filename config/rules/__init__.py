@@ -1,7 +1,7 @@
 """Rules that need more than one field: each a small function that yields problems.
 
-All of them run, so that all problems are in one report. A rule stays silent about what another one
-reports already. Rules about single addresses are in `planning.addresses.layout`.
+All of them run, so that one report has all problems. A rule does not report what another rule
+reports. Rules about single addresses are in `planning.addresses.layout`.
 """
 
 from __future__ import annotations
@@ -50,6 +50,6 @@ RULES = (
 
 
 def broken_rules(config: ClusterConfig) -> Iterator[Problem]:
-    """Every problem that any rule finds."""
+    """The problems that all rules report."""
     for rule in RULES:
         yield from rule(config)

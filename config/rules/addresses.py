@@ -1,4 +1,4 @@
-"""Rules about explicit addresses of single nodes, as far as they need no layout."""
+"""Rules about explicit addresses of single nodes that can be judged without the layout."""
 
 from __future__ import annotations
 
@@ -53,8 +53,7 @@ def _whole(path: str, interface: InterfaceConfig, own: NodeInterfaceConfig) -> I
         yield Problem(
             path=f"{path}.address",
             value=None,
-            rule="Pod addresses are explicit and the ENI's own would come from the node's block: "
-            "both at once is neither.",
+            rule="The pod addresses are explicit, so the ENI's own address must be explicit too.",
             remedy="Write address too, or take podAddresses out to use the block for both.",
         )
     needs_pods = interface.pod_addresses > 0 and interface.mode is not AddressMode.COUNT
@@ -62,8 +61,7 @@ def _whole(path: str, interface: InterfaceConfig, own: NodeInterfaceConfig) -> I
         yield Problem(
             path=f"{path}.podAddresses",
             value=None,
-            rule="The ENI's own address is explicit and the pods' would come from the node's "
-            "block: both at once is neither.",
+            rule="The ENI's own address is explicit, so the pod addresses must be explicit too.",
             remedy="Write podAddresses too ([] for none), or take address out to use the block "
             "for both.",
         )
@@ -82,13 +80,13 @@ def _both(path: str, pool: NodePoolConfig, own: NodeConfig) -> Iterator[Problem]
         yield Problem(
             path=f"{path}.ordinal",
             value=str(own.ordinal),
-            rule="An ordinal chooses the node's block, and all its NICs have explicit addresses.",
+            rule="An ordinal chooses the node's block, but all its NICs have explicit addresses.",
             remedy="Leave ordinal out, or the addresses.",
         )
 
 
 def explicit_ranges_are_ranges(config: ClusterConfig) -> Iterator[Problem]:
-    """Each entry of podAddresses can be read, is unique, and fits the ENI."""
+    """Each entry of podAddresses is valid and unique, and fits the ENI."""
     for name, pool in sorted(config.node_pools.items()):
         for node, own in sorted(pool.nodes.items()):
             for nic, addresses in sorted(own.interfaces.items()):

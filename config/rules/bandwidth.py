@@ -14,11 +14,11 @@ from config.model import ClusterConfig
 from config.report import Problem
 
 HIGHEST: Mapping[str, int] = {"PayByTraffic": 200, "PayByBandwidth": 500}
-"""Mbit/s of an EIP that is paid by use, by the way its traffic is paid."""
+"""Highest bandwidth in Mbit/s of a pay-as-you-go EIP, by internet charge type."""
 
 
 def eips_fit(config: ClusterConfig) -> Iterator[Problem]:
-    """The bandwidth of EIPs that this program makes."""
+    """EIPs that this program creates have a bandwidth that the cloud accepts."""
     nat, endpoint = config.network.nat, config.kubernetes.endpoint
     if nat.enabled and nat.id is None and nat.eip_id is None:
         kind = nat.internet_charge_type
@@ -26,7 +26,7 @@ def eips_fit(config: ClusterConfig) -> Iterator[Problem]:
             yield Problem(
                 path="network.nat.internetChargeType",
                 value=kind,
-                rule="International accounts pay an EIP without a subscription by traffic only.",
+                rule="On international accounts a pay-as-you-go EIP is billed by traffic only.",
                 remedy="Write internetChargeType: PayByTraffic, or cloud.accountType: Domestic for "
                 "an account of aliyun.com.",
             )
@@ -51,7 +51,7 @@ def eips_fit(config: ClusterConfig) -> Iterator[Problem]:
             yield Problem(
                 path="kubernetes.endpoint.bandwidth",
                 value=str(endpoint.bandwidth),
-                rule=f"The API server's EIP is paid by traffic, and has {highest} Mbit/s at most.",
+                rule=f"The API server's EIP is billed by traffic and has {highest} Mbit/s at most.",
                 remedy=f"Write bandwidth: {highest}.",
             )
 

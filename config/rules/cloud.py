@@ -1,4 +1,4 @@
-"""Rules about the account, the region and what everything is tagged with."""
+"""Rules about the account, the region, and the tags on all resources."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from config.report import Problem
 from config.schema_walk import nearest
 
 MAX_TAGS = 18
-"""The cloud takes 20 on a resource; two are this program's own."""
+"""A resource takes 20 tags; this program sets two of them."""
 MAX_TAG_KEY = 128
 MAX_TAG_VALUE = 128
 MAX_DESCRIPTION = 512
@@ -27,15 +27,15 @@ _URL = re.compile(r"https?://", re.IGNORECASE)
 
 
 def endpoint_is_loopback(config: ClusterConfig) -> Iterator[Problem]:
-    """Only the local cloud is spoken to by `host:port`, and only on loopback."""
+    """`cloud.endpoint` is for the local cloud: a loopback address and a port."""
     endpoint = config.cloud.endpoint
     if endpoint is None:
         if config.profile is Profile.LOCAL:
             yield Problem(
                 path="cloud.endpoint",
                 value=None,
-                rule="The local profile is for the local cloud only; without an endpoint it would "
-                "build in a real account.",
+                rule="The local profile is for the local cloud only. Without an endpoint it "
+                "would create resources in a real account.",
                 remedy=f"Write endpoint: {LOCAL_ENDPOINT}, or profile: dev for a real account.",
             )
         return
@@ -44,14 +44,14 @@ def endpoint_is_loopback(config: ClusterConfig) -> Iterator[Problem]:
         yield Problem(
             path="cloud.endpoint",
             value=endpoint,
-            rule="Every product of the cloud would be called at this endpoint, with the local "
-            "cloud's well-known key; it must be a loopback address and a port.",
+            rule="It must be a loopback address and a port, because every product is called "
+            "there with the local cloud's public AccessKey.",
             remedy=f"Write {LOCAL_ENDPOINT}, or leave it out to use Alibaba Cloud's own endpoints.",
         )
 
 
 def region_exists(config: ClusterConfig) -> Iterator[Problem]:
-    """A region that does not exist fails late, as a host name that cannot be found."""
+    """Without this rule an unknown region fails late, as a host name that does not resolve."""
     if config.region in ZONE_LETTERS or config.cloud.unlisted_region:
         return
     meant = nearest(config.region, ZONE_LETTERS)
@@ -65,7 +65,7 @@ def region_exists(config: ClusterConfig) -> Iterator[Problem]:
 
 
 def account_id_is_a_number(config: ClusterConfig) -> Iterator[Problem]:
-    """Account ids are digits only."""
+    """An account id has digits only."""
     account = config.cloud.account_id
     if account is not None and not account.isdigit():
         yield Problem(
@@ -77,27 +77,27 @@ def account_id_is_a_number(config: ClusterConfig) -> Iterator[Problem]:
 
 
 def ids_are_ids(config: ClusterConfig) -> Iterator[Problem]:
-    """The resource group by its id, and a name that the cloud takes."""
+    """The resource group is an id, and the cloud accepts the cluster's name."""
     group = config.resource_group
     if group is not None and not _RESOURCE_GROUP.match(group):
         yield Problem(
             path="resourceGroup",
             value=group,
-            rule="A resource group is named by its id, which begins with rg-.",
+            rule="This must be the resource group's id, which begins with rg-.",
             remedy="Write the id that the console shows beside the group's name, or take it out.",
         )
     if len(config.name) < MIN_NAME:
         yield Problem(
             path="name",
             value=config.name,
-            rule="The cluster's name is that of its security group, which has two characters or "
-            "more.",
+            rule="The security group has the cluster's name, which therefore needs at least two "
+            "characters.",
             remedy=f"Write {config.name}-cluster.",
         )
 
 
 def descriptions_fit(config: ClusterConfig) -> Iterator[Problem]:
-    """Descriptions of security rules."""
+    """Descriptions of security rules are accepted by the cloud."""
     for name, rule in sorted(config.network.ingress.items()):
         text = rule.description
         path = f"network.ingress.{name}.description"
@@ -123,7 +123,8 @@ def tags_fit(config: ClusterConfig) -> Iterator[Problem]:
         yield Problem(
             path="tags",
             value=f"{len(config.tags)} tags",
-            rule=f"A resource takes 20 tags, and two are this program's own: {MAX_TAGS} are left.",
+            rule=f"A resource takes 20 tags and this program sets two of them, so {MAX_TAGS} are "
+            "left.",
             remedy=f"Keep {MAX_TAGS} at most.",
         )
     for key, value in sorted(config.tags.items()):
@@ -174,7 +175,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def instance_types_are_types(config: ClusterConfig) -> Iterator[Problem]:
-    """A limit for a name that no instance type has would never be used."""
+    """Limits under a name that no instance type has would be ignored."""
     for name in sorted(config.instance_types):
         if not name.startswith("ecs."):
             yield Problem(

@@ -17,22 +17,22 @@ LEAST_SIZE: Mapping[str, int] = {"PL0": 20, "PL1": 20, "PL2": 461, "PL3": 1261}
 """GiB of a system disk of cloud_essd, by performance level."""
 
 LAST_WITH_ULTRA_DISKS = 6
-"""The generation of families up to which cloud_efficiency is taken; later ones take ESSDs only."""
+"""The last generation of families that takes cloud_efficiency; later ones take ESSDs only."""
 
 _GENERATION = re.compile(r"^[a-z]+?(\d+)")
 _ENTRY_FAMILIES = frozenset({"e", "u1", "u2a", "u2i"})
-"""Families that take ESSD Entry disks; they take no cloud_efficiency."""
+"""Families that take ESSD Entry disks. They do not take cloud_efficiency."""
 
 
 def disks_fit(config: ClusterConfig) -> Iterator[Problem]:
-    """A disk whole in itself, on a type that takes it."""
+    """The keys of a disk agree, and the instance type takes it."""
     for path, instance_type, disk in disks(config):
         yield from _disk(path, disk)
         yield from _on_type(path, instance_type, disk)
 
 
 def disks(config: ClusterConfig) -> Iterator[tuple[str, str, DiskConfig]]:
-    """Every disk: the path that sets it, the instance type that it goes with, and itself."""
+    """Every disk with the path that sets it and the instance type that gets it."""
     for name, pool in sorted(config.node_pools.items()):
         yield f"nodePools.{name}.disk", pool.instance_type, pool.disk
         for node, own in sorted(pool.nodes.items()):
@@ -64,7 +64,7 @@ def _disk(path: str, disk: DiskConfig) -> Iterator[Problem]:
         yield Problem(
             path=f"{path}.kmsKeyId",
             value=disk.kms_key_id,
-            rule="A key is named, and the disk is not encrypted.",
+            rule="This disk has a KMS key but is not encrypted.",
             remedy="Write encrypted: true, or leave kmsKeyId out.",
         )
 
@@ -76,8 +76,8 @@ def _on_type(path: str, instance_type: str, disk: DiskConfig) -> Iterator[Proble
         yield Problem(
             path=f"{path}.category",
             value=disk.category,
-            rule="ESSD Entry disks go with entry-level types (u1, u2a, u2i, e) only, and this is "
-            f"{instance_type}.",
+            rule="Only entry-level types (u1, u2a, u2i, e) take ESSD Entry disks; "
+            f"{instance_type} does not.",
             remedy="Write category: cloud_essd with performanceLevel: PL0.",
         )
     essd_only = family in _ENTRY_FAMILIES or (

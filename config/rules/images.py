@@ -19,7 +19,7 @@ RELEASES = ("22.04", "24.04")
 
 
 def images_fit(config: ClusterConfig) -> Iterator[Problem]:
-    """Distribution and release fit the boot program, the architecture fits the instance type."""
+    """The boot program supports the image, and the instance type its architecture."""
     for path, image, instance_type, type_path in machine_images(config):
         public = public_image(image)
         if public is None:
@@ -27,8 +27,8 @@ def images_fit(config: ClusterConfig) -> Iterator[Problem]:
                 yield Problem(
                     path=path,
                     value=image,
-                    rule="Not the id of an image: public images are named as "
-                    f"{DEFAULT_IMAGE}, your own as m-bp1….",
+                    rule="Not the id of an image. Ids of public images look like "
+                    f"{DEFAULT_IMAGE}, those of your own like m-bp1….",
                     remedy=f"Write {DEFAULT_IMAGE}, or the id that DescribeImages shows.",
                 )
             continue
@@ -38,8 +38,8 @@ def images_fit(config: ClusterConfig) -> Iterator[Problem]:
             yield Problem(
                 path=path,
                 value=image,
-                rule="Machines are set up with apt and netplan on cgroup v2, which of the public "
-                f"images only Ubuntu {' and '.join(RELEASES)} have.",
+                rule="The bootstrap needs apt, netplan and cgroup v2. Of the public images only "
+                f"Ubuntu {' and '.join(RELEASES)} have them.",
                 remedy=f"Write {_default_for(instance_type)}.",
             )
             continue
@@ -55,7 +55,7 @@ def images_fit(config: ClusterConfig) -> Iterator[Problem]:
 
 
 def machine_images(config: ClusterConfig) -> Iterator[tuple[str, str, str, str]]:
-    """Every pair of image and instance type: path, image, type, and the path of the type."""
+    """Every pair of image and instance type, each with its path."""
     for name, pool in sorted(config.node_pools.items()):
         path = f"nodePools.{name}"
         image = pool.image or DEFAULT_IMAGE
@@ -73,7 +73,7 @@ def machine_images(config: ClusterConfig) -> Iterator[tuple[str, str, str, str]]
 
 
 def _default_for(instance_type: str) -> str:
-    """An image that the type boots. The date of an image for Arm is not pinned here."""
+    """An image that the type boots. This file pins no date for Arm images."""
     if architecture_of(family_of(instance_type)) == "x86_64":
         return DEFAULT_IMAGE
     return "the newest ubuntu_24_04_arm64_20G_alibase_….vhd that DescribeImages shows"

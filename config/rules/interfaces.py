@@ -32,14 +32,14 @@ def types_of(name: str, pool: NodePoolConfig) -> list[tuple[str, str]]:
 
 
 def nics_are_whole(config: ClusterConfig) -> Iterator[Problem]:
-    """eth0 always, each NIC in a subnet of its own that exists."""
+    """Each pool has eth0, and each of its NICs is in an existing subnet of its own."""
     for name, pool in sorted(config.node_pools.items()):
         path = f"nodePools.{name}.interfaces"
         if PRIMARY_NIC not in pool.interfaces:
             yield Problem(
                 path=f"{path}.{PRIMARY_NIC}",
                 value=None,
-                rule="An instance's primary ENI is eth0, and pods stand on it unless they ask for "
+                rule="eth0 is an instance's primary ENI, and pods use it unless they ask for "
                 "another NIC.",
                 remedy="Write eth0 with its subnet.",
             )
@@ -52,8 +52,8 @@ def nics_are_whole(config: ClusterConfig) -> Iterator[Problem]:
             yield Problem(
                 path=f"{path}.{SECOND_NIC}.subnet",
                 value=second,
-                rule="eth0 is in it already. A node owns one block in a subnet, and two NICs "
-                "in one network answer for each other.",
+                rule="eth0 is already in this subnet. A node has one block in a subnet, and two "
+                "NICs in one network answer ARP requests for each other.",
                 remedy="Give eth1 a subnet of its own.",
             )
         eth0, eth1 = pool.interfaces.get(PRIMARY_NIC), pool.interfaces.get(SECOND_NIC)
@@ -61,14 +61,14 @@ def nics_are_whole(config: ClusterConfig) -> Iterator[Problem]:
             yield Problem(
                 path=f"{path}.{PRIMARY_NIC}.podAddresses",
                 value="0",
-                rule="Pods that choose no NIC use eth0 as long as no policy of the cluster gives "
-                "them another one. CoreDNS is made before there is any, and would never start.",
+                rule="A pod that chooses no NIC uses eth0 until the admission policies exist. "
+                "CoreDNS is created before them and would never start.",
                 remedy="Write at least 1, or 0 for eth1 too.",
             )
 
 
 def types_take_two_enis(config: ClusterConfig) -> Iterator[Problem]:
-    """Some types take no second ENI at creation, and ours come with it."""
+    """The instance type can be created with all ENIs of the pool."""
     for name, pool in sorted(config.node_pools.items()):
         for path, kind in types_of(name, pool):
             limits = limits_of(kind, config.instance_types)
@@ -81,13 +81,14 @@ def types_take_two_enis(config: ClusterConfig) -> Iterator[Problem]:
                 yield Problem(
                     path=path,
                     value=kind,
-                    rule="It takes no second ENI at creation, and this pool's nodes have eth1.",
+                    rule="This type cannot be created with a second ENI, but this pool's nodes "
+                    "have eth1.",
                     remedy="Use a type of g7, c7, r7, g8i, c8i or r8i, or take eth1 out.",
                 )
 
 
 def mode_limits(config: ClusterConfig) -> Iterator[Problem]:
-    """What CreateNetworkInterface takes, whatever the instance type."""
+    """Limits of CreateNetworkInterface for every instance type."""
     for name, pool in sorted(config.node_pools.items()):
         for nic, interface in sorted(pool.interfaces.items()):
             path = f"nodePools.{name}.interfaces.{nic}.podAddresses"
@@ -112,7 +113,7 @@ def mode_limits(config: ClusterConfig) -> Iterator[Problem]:
 
 
 def type_limits(config: ClusterConfig) -> Iterator[Problem]:
-    """What one ENI of the instance type takes."""
+    """Limits of one ENI of the instance type."""
     for name, pool in sorted(config.node_pools.items()):
         for path, kind in types_of(name, pool):
             limits = limits_of(kind, config.instance_types)
@@ -148,7 +149,7 @@ def _over_limit(
 
 
 def blocks_are_whole(config: ClusterConfig) -> Iterator[Problem]:
-    """Blocks are powers of two that hold a node's addresses."""
+    """Block sizes are powers of two that hold a node's addresses."""
     for name, pool in sorted(config.node_pools.items()):
         path = f"nodePools.{name}"
         for key, size in (
@@ -180,14 +181,17 @@ def _too_small(path: str, pool: NodePoolConfig) -> Iterator[Problem]:
             yield Problem(
                 path=f"{path}.prefixBlockSize",
                 value=str(pool.prefix_block_size),
-                rule=f"A node's part of the reservation holds the prefixes of {nic}: {requested} "
-                "addresses.",
+                rule=f"A node's part of the reservation must hold the {requested} addresses of "
+                f"{nic}'s prefixes.",
                 remedy="Leave prefixBlockSize out: 256 holds any number of prefixes.",
             )
 
 
 def modes_do_not_mix(config: ClusterConfig) -> Iterator[Problem]:
-    """Where the cloud chooses addresses it may choose one that the plan gives to another node."""
+    """Counted and planned addresses do not share a subnet.
+
+    The cloud may choose an address for a counted ENI that the plan gives to another node.
+    """
     modes: dict[str, dict[AddressMode, str]] = {}
     for name, pool in sorted(config.node_pools.items()):
         for nic, interface in sorted(pool.interfaces.items()):
@@ -201,13 +205,13 @@ def modes_do_not_mix(config: ClusterConfig) -> Iterator[Problem]:
                 path=f"{counted}.mode",
                 value="count",
                 rule=f"{min(by_mode.values())} pins addresses of subnet {subnet}, and the cloud "
-                "could choose one of them for a counted ENI first.",
+                "may choose one of them for a counted ENI.",
                 remedy="Give counted NICs a subnet of their own, or pin all of them.",
             )
 
 
 def prefixes_have_a_reservation(config: ClusterConfig) -> Iterator[Problem]:
-    """The API takes prefixes out of a reserved part of the vSwitch only ("IP prefixes")."""
+    """The API takes prefixes only from a reserved part of the vSwitch ("IP prefixes")."""
     needed: dict[str, str] = {}
     for name, pool in sorted(config.node_pools.items()):
         for nic, interface in sorted(pool.interfaces.items()):
@@ -220,7 +224,7 @@ def prefixes_have_a_reservation(config: ClusterConfig) -> Iterator[Problem]:
                 yield Problem(
                     path=f"network.subnets.{subnet}.zones.{zone}.prefixReservation",
                     value=None,
-                    rule=f"{interface_path} is in mode: prefix, and prefixes come only from a "
+                    rule=f"{interface_path} has mode: prefix, and prefixes come only from a "
                     "reserved part of the vSwitch.",
                     remedy="Reserve a part that no node's block lies in, for example the upper "
                     "half without the last three addresses' /28. Choose it large: it cannot grow.",
@@ -243,8 +247,8 @@ def ipv6_fits(config: ClusterConfig) -> Iterator[Problem]:
                 yield Problem(
                     path=f"{path}.mode",
                     value="prefix",
-                    rule="Each pod of a dual-stack cluster has an IPv6 and an IPv4 "
-                    f"address, and an ENI takes {MAX_IPV6}: fewer than one prefix has.",
+                    rule="Each pod of a dual-stack cluster needs an IPv6 address too. An ENI "
+                    f"takes {MAX_IPV6} of them, fewer than the addresses of one prefix.",
                     remedy="Write mode: pinned, or leave IPv6 off.",
                 )
                 continue
@@ -266,7 +270,10 @@ def ipv6_fits(config: ClusterConfig) -> Iterator[Problem]:
 
 
 def ipv6_is_whole(config: ClusterConfig) -> Iterator[Problem]:
-    """One IPv6 pool makes every pod ask for an IPv6 address, on any NIC of any node."""
+    """IPv6 is on for every NIC of every node or for none.
+
+    One IPv6 pool makes every pod ask for an IPv6 address.
+    """
     used = {
         interface.subnet
         for pool in config.node_pools.values()
@@ -279,7 +286,7 @@ def ipv6_is_whole(config: ClusterConfig) -> Iterator[Problem]:
             path = f"network.subnets.{subnet}.zones.{zone}.ipv6Index"
             index = vswitch.ipv6_index
             if index is None:
-                # An adopted vSwitch has its /64 already, and is asked for it.
+                # The program asks an adopted vSwitch for the /64 that it has.
                 if subnet in used and vswitch.vswitch_id is None:
                     without.append(path)
                 continue
@@ -287,7 +294,7 @@ def ipv6_is_whole(config: ClusterConfig) -> Iterator[Problem]:
                 yield Problem(
                     path=path,
                     value=str(index),
-                    rule=f"{indices[index]} has this /64 of the VPC's /56 already.",
+                    rule=f"{indices[index]} already has this /64 of the VPC's /56.",
                     remedy="Write an index from 0 to 255 that no other vSwitch has.",
                 )
             indices.setdefault(index, path)
@@ -296,8 +303,9 @@ def ipv6_is_whole(config: ClusterConfig) -> Iterator[Problem]:
             yield Problem(
                 path=path,
                 value=str(index),
-                rule="IPv6 is off. It is on for every NIC of every node or for none: a single IPv6 "
-                "pool makes all pods ask for an IPv6 address.",
+                rule="IPv6 is off, so this index has no effect. IPv6 is on for every NIC of "
+                "every node or for none, because one IPv6 pool makes all pods ask for an IPv6 "
+                "address.",
                 remedy="Write network.ipv6.enabled: true and an index on every vSwitch that nodes "
                 "use, or take ipv6Index out.",
             )
@@ -307,8 +315,8 @@ def ipv6_is_whole(config: ClusterConfig) -> Iterator[Problem]:
         yield Problem(
             path=path,
             value=None,
-            rule="IPv6 is on, and it is on for every NIC of every node or for none: a single IPv6 "
-            "pool makes all pods ask for an IPv6 address, and on this NIC they would find none.",
+            rule="IPv6 is on, and one IPv6 pool makes all pods ask for an IPv6 address. On this "
+            "NIC they would not get one.",
             remedy=f"Write ipv6Index: {next(free, 0)}, and never change it.",
         )
 

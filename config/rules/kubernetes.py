@@ -17,7 +17,7 @@ MINORS = range(31, 38)
 for; its kubeadm has v1beta4 as the newest usable API too (`kubernetesv1` is a placeholder)."""
 NEW_CLUSTERS = range(35, MINORS.stop)
 """Minors that a new cluster may have. 1.34 reached its end of life on 2026-10-27
-(https://kubernetes.io/releases/1.34), and nobody mends it since."""
+(https://kubernetes.io/releases/1.34), and gets no security fixes."""
 
 DEFAULT_VERSION: str = KubernetesConfig.model_fields["version"].default
 
@@ -34,11 +34,11 @@ FEATURE_GATES = (
     "IPv6DualStack",
     "LoadBalancerTypeAnnotation",
 )
-"""Of cloud-provider-alibaba-cloud v2.14.0 (`pkg/util/feature`)."""
+"""Feature gates of cloud-provider-alibaba-cloud v2.14.0 (`pkg/util/feature`)."""
 
 
 def version_is_supported(config: ClusterConfig) -> Iterator[Problem]:
-    """Only versions that the bootstrap was written for."""
+    """The bootstrap supports the version."""
     if config.kubernetes.mode != "kubeadm":
         return
     major, minor, _ = (int(part) for part in config.kubernetes.version.split("."))
@@ -46,14 +46,14 @@ def version_is_supported(config: ClusterConfig) -> Iterator[Problem]:
         yield Problem(
             path="kubernetes.version",
             value=config.kubernetes.version,
-            rule=f"Nodes are set up with kubeadm's v1beta4, for 1.{MINORS.start} to "
-            f"1.{MINORS.stop - 1}.",
+            rule=f"The bootstrap supports Kubernetes 1.{MINORS.start} to 1.{MINORS.stop - 1}, "
+            "with kubeadm's API v1beta4.",
             remedy=f"Write {DEFAULT_VERSION}.",
         )
 
 
 def cluster_ranges_are_free(config: ClusterConfig) -> Iterator[Problem]:
-    """Services and the dummy pod range lie outside of the VPC and of the cloud's own range."""
+    """The ranges of Services and pods lie outside of the VPC and of the cloud's own range."""
     kubernetes = config.kubernetes
     for key, cidr in (
         ("serviceCidr", kubernetes.service_cidr),
@@ -65,24 +65,24 @@ def cluster_ranges_are_free(config: ClusterConfig) -> Iterator[Problem]:
                 yield Problem(
                     path=f"kubernetes.{key}",
                     value=str(cidr),
-                    rule=f"It overlaps {path} ({other}): pods live in the VPC, and one of its "
-                    "addresses would be taken for a service.",
+                    rule=f"It overlaps {path} ({other}). Pods have addresses of the VPC, and "
+                    "traffic to some of them would go to Services.",
                     remedy=f"Write {key}: {free}, which is outside of the VPC.",
                 )
         if cidr.overlaps(CLOUD_SERVICES):
             yield Problem(
                 path=f"kubernetes.{key}",
                 value=str(cidr),
-                rule=f"{CLOUD_SERVICES} is Alibaba Cloud's own: metadata, DNS and mirrors answer "
-                "there.",
+                rule=f"It overlaps {CLOUD_SERVICES}, where Alibaba Cloud's metadata service, DNS "
+                "and mirrors are.",
                 remedy=f"Write {key}: {free}, which is outside of it.",
             )
     if kubernetes.service_cidr.overlaps(kubernetes.pod_cidr):
         yield Problem(
             path="kubernetes.podCidr",
             value=str(kubernetes.pod_cidr),
-            rule=f"It overlaps kubernetes.serviceCidr ({kubernetes.service_cidr}); it is there to "
-            "tell service traffic apart.",
+            rule=f"It overlaps kubernetes.serviceCidr ({kubernetes.service_cidr}). kube-proxy "
+            "uses podCidr to recognise traffic to Services from outside.",
             remedy=f"Write podCidr: {free_ranges(config)['podCidr']}.",
         )
     if kubernetes.service_cidr.prefixlen not in SERVICE_PREFIX:
@@ -106,13 +106,13 @@ def free_ranges(config: ClusterConfig) -> dict[str, IPv4Network]:
         *IPv4Network("198.18.0.0/15").subnets(new_prefix=18),
     )
     free = [c for c in candidates if not any(c.overlaps(other) for other in taken)]
-    # A VPC that takes everything leaves nothing; it is refused itself.
+    # Another rule refuses a VPC that leaves no free range; these two keep the report whole.
     free += [IPv4Network("198.18.0.0/18"), IPv4Network("198.18.64.0/18")]
     return {"serviceCidr": free[0], "podCidr": free[1]}
 
 
 def endpoint_is_guarded(config: ClusterConfig) -> Iterator[Problem]:
-    """The API server is open to named networks, never to the whole world."""
+    """The API server is reachable from listed networks, never from the whole internet."""
     endpoint = config.kubernetes.endpoint
     if config.kubernetes.mode == "existing":
         return
@@ -121,15 +121,15 @@ def endpoint_is_guarded(config: ClusterConfig) -> Iterator[Problem]:
             yield Problem(
                 path=f"kubernetes.endpoint.allowedCidrs[{place}]",
                 value=str(cidr),
-                rule="It opens the API server to the whole world.",
+                rule="It opens the API server to the whole internet.",
                 remedy="Write the networks that need it: your office, your build machines.",
             )
     if endpoint.public and not endpoint.allowed_cidrs:
         yield Problem(
             path="kubernetes.endpoint.allowedCidrs",
             value=None,
-            rule="The API server gets a public address, and nobody may reach it; the program could "
-            "not install anything either.",
+            rule="The API server gets a public address that nobody may reach, not even this "
+            "program, which installs the add-ons through it.",
             remedy="Write the networks that may reach it, or public: false and run from inside.",
         )
 
@@ -141,7 +141,7 @@ def certificate_names_are_names(config: ClusterConfig) -> Iterator[Problem]:
         yield Problem(
             path="kubernetes.endpoint.certSans",
             value=", ".join(names),
-            rule="With mode: existing the API server's certificate is not made here.",
+            rule="With mode: existing this program does not create the API server's certificate.",
             remedy="Take it out.",
         )
         return
@@ -165,14 +165,14 @@ def _is_address(text: str) -> bool:
 
 
 def existing_cluster_is_mapped(config: ClusterConfig) -> Iterator[Problem]:
-    """`existing` needs the cluster's name of each node; `kubeadm` gives its own."""
+    """`existing` needs the name of each node in the cluster; `kubeadm` sets the names itself."""
     names = config.kubernetes.node_names
     if config.kubernetes.mode == "kubeadm":
         if names:
             yield Problem(
                 path="kubernetes.nodeNames",
                 value=None,
-                rule="With mode: kubeadm nodes have the names that this file gives them.",
+                rule="With mode: kubeadm the names in nodePools are the nodes' names.",
                 remedy="Take nodeNames out, or write mode: existing.",
             )
         return
@@ -181,8 +181,8 @@ def existing_cluster_is_mapped(config: ClusterConfig) -> Iterator[Problem]:
         yield Problem(
             path=f"kubernetes.nodeNames.{node}",
             value=None,
-            rule="A pool is bound to its node by the node's name in the cluster, and an existing "
-            "cluster has names of its own.",
+            rule="An IP pool selects its node by the node's name in the cluster, which this "
+            "program does not choose with mode: existing.",
             remedy=f"Write {node}: and what `kubectl get nodes` calls it, "
             "the same word where both agree.",
         )
@@ -193,7 +193,7 @@ def existing_cluster_is_mapped(config: ClusterConfig) -> Iterator[Problem]:
             yield Problem(
                 path=path,
                 value=name,
-                rule="There is no node of this name in nodePools.",
+                rule="Unknown node: nodePools has no node of this name.",
                 remedy="Write a node of nodePools, or take it out.",
             )
         if not _NODE_NAME.match(name):
@@ -207,27 +207,27 @@ def existing_cluster_is_mapped(config: ClusterConfig) -> Iterator[Problem]:
             yield Problem(
                 path=path,
                 value=name,
-                rule=f"{owners[name]} is this node already.",
+                rule=f"{owners[name]} already maps to this node.",
                 remedy="Write each node of the cluster once.",
             )
         owners.setdefault(name, node)
 
 
 def cloud_controller_is_whole(config: ClusterConfig) -> Iterator[Problem]:
-    """Version, gates, and something that it can log in with."""
+    """The controller's version and gates are valid, and it has credentials."""
     controller = config.cloud_controller
     if not _CONTROLLER_VERSION.match(controller.version):
         yield Problem(
             path="cloudController.version",
             value=controller.version,
-            rule="It is the tag of an image: v and three numbers.",
+            rule="It must be the tag of an image: v and three numbers.",
             remedy="Write v2.14.0.",
         )
     for gate in sorted(set(controller.feature_gates) - set(FEATURE_GATES)):
         yield Problem(
             path=f"cloudController.featureGates.{gate}",
             value=str(controller.feature_gates[gate]).lower(),
-            rule=f"The cloud controller has no gate {gate}, and ignores it in silence.",
+            rule=f"The cloud controller has no gate {gate} and ignores it without a message.",
             remedy=f"Write one of {', '.join(FEATURE_GATES)}.",
         )
     with_role = controller.enabled and controller.credentials == "ram-role"
@@ -237,7 +237,7 @@ def cloud_controller_is_whole(config: ClusterConfig) -> Iterator[Problem]:
             path="cloudController.credentials",
             value="ram-role",
             rule="The cloud controller gets its rights from the RAM role of the control planes, "
-            "and no control plane is an instance of this stack.",
+            "but this stack has no control planes.",
             remedy="Write credentials: access-key, or enabled: false.",
         )
 

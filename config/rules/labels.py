@@ -29,7 +29,7 @@ _OWN_FREE = frozenset(
         "topology.kubernetes.io/zone",
     }
 )
-"""Labels of kubernetes.io that a kubelet may set itself, beside those of two prefixes."""
+"""Labels of kubernetes.io that a kubelet may set itself, in addition to those of two prefixes."""
 
 
 def labels_are_allowed(config: ClusterConfig) -> Iterator[Problem]:
@@ -56,7 +56,7 @@ def labels_are_allowed(config: ClusterConfig) -> Iterator[Problem]:
 
 
 def taints_are_allowed(config: ClusterConfig) -> Iterator[Problem]:
-    """A taint has a label's key and value, and a key has one taint for each effect."""
+    """Taints have the syntax of labels, and each pair of key and effect is unique."""
     for name, pool in sorted(config.node_pools.items()):
         first: dict[tuple[str, str], int] = {}
         for place, taint in enumerate(pool.taints or ()):
@@ -67,8 +67,8 @@ def taints_are_allowed(config: ClusterConfig) -> Iterator[Problem]:
                 yield Problem(
                     path=path,
                     value=f"{taint.key}:{taint.effect}",
-                    rule=f"taints[{other}] has this key and effect already, and a node has one "
-                    "taint for both.",
+                    rule=f"taints[{other}] already has this key and effect, and a node takes one "
+                    "taint of each pair.",
                     remedy="Take one of the two out.",
                 )
 

@@ -1,4 +1,4 @@
-"""Rules about the VPC, its vSwitches and the ways in and out."""
+"""Rules about the VPC, its vSwitches, NAT and ingress."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from config.report import Problem
 PRIVATE = tuple(IPv4Network(n) for n in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))
 
 DEFAULT_GATEWAY_SUBNET = "gateways"
-"""Where gateways are unless the stack says another subnet (`planning.cloud.gateway_places`)."""
+"""The subnet of the gateways by default (`planning.cloud.gateway_places`)."""
 
 MAX_SECONDARY_CIDRS = 5
-"""Of a VPC (VPC documentation, "Limits and quotas")."""
+"""Secondary ranges of a VPC (VPC documentation, "Limits and quotas")."""
 
 VPC_PREFIX = range(8, 29)
 VSWITCH_PREFIX = range(16, 30)
@@ -35,7 +35,7 @@ _ID = {
 
 
 def vpc_cidrs(config: ClusterConfig) -> list[tuple[str, IPv4Network]]:
-    """Every IPv4 range of the VPC with the path that says it."""
+    """Every IPv4 range of the VPC with its path."""
     vpc = config.network.vpc
     return [
         ("network.vpc.cidr", vpc.cidr),
@@ -69,9 +69,8 @@ def vpc_ranges_are_allowed(config: ClusterConfig) -> Iterator[Problem]:
             yield Problem(
                 path=path,
                 value=str(cidr),
-                rule="Alibaba Cloud does not route this range in a VPC: "
-                f"{CLOUD_SERVICES} is its own, and loopback, link-local and multicast addresses "
-                "belong to nobody.",
+                rule=f"Alibaba Cloud does not route this range in a VPC. It uses {CLOUD_SERVICES} "
+                "itself; loopback, link-local and multicast addresses are reserved.",
                 remedy=f"Write a range of {', '.join(map(str, PRIVATE))}.",
             )
     count = len(config.network.vpc.secondary_cidrs)
@@ -86,7 +85,7 @@ def vpc_ranges_are_allowed(config: ClusterConfig) -> Iterator[Problem]:
 
 def vpc_ranges_do_not_overlap(config: ClusterConfig) -> Iterator[Problem]:
     """Two ranges of one VPC never share an address."""
-    yield from _overlaps(vpc_cidrs(config), "Ranges of one VPC share no address")
+    yield from _overlaps(vpc_cidrs(config), "The ranges of a VPC must not overlap")
 
 
 def vswitch_sizes(config: ClusterConfig) -> Iterator[Problem]:
@@ -109,7 +108,7 @@ def vswitches_lie_in_the_vpc(config: ClusterConfig) -> Iterator[Problem]:
             yield Problem(
                 path=f"{path}.cidr",
                 value=str(vswitch.cidr),
-                rule=f"It lies in no range of the VPC ({', '.join(map(str, ranges))}).",
+                rule=f"It is outside of the VPC's ranges ({', '.join(map(str, ranges))}).",
                 remedy="Write a part of one of these ranges, or add its range to "
                 "network.vpc.secondaryCidrs.",
             )
@@ -123,7 +122,7 @@ def lies_in_the_vpc(config: ClusterConfig, vswitch: ZoneSubnetConfig) -> bool:
 def vswitches_do_not_overlap(config: ClusterConfig) -> Iterator[Problem]:
     """Two vSwitches never share an address."""
     named = [(f"{path}.cidr", vswitch.cidr) for path, _, _, vswitch in vswitches(config)]
-    yield from _overlaps(named, "vSwitches of one VPC share no address")
+    yield from _overlaps(named, "The vSwitches of a VPC must not overlap")
 
 
 def zones_belong_to_the_region(config: ClusterConfig) -> Iterator[Problem]:
@@ -144,7 +143,7 @@ def zones_belong_to_the_region(config: ClusterConfig) -> Iterator[Problem]:
             yield Problem(
                 path=path,
                 value=zone,
-                rule=f"It is no zone of {config.region}; a cluster lives in one region.",
+                rule=f"Not a zone of {config.region}; a cluster is in one region.",
                 remedy=f"Write one of {', '.join(zones)}."
                 if zones
                 else f"Write {config.region}- and a letter.",
@@ -152,13 +151,13 @@ def zones_belong_to_the_region(config: ClusterConfig) -> Iterator[Problem]:
 
 
 def subnets_have_zones(config: ClusterConfig) -> Iterator[Problem]:
-    """A subnet without a zone has no vSwitch, so nothing can be placed in it."""
+    """Every subnet has a zone: it has one vSwitch in each."""
     for name, subnet in sorted(config.network.subnets.items()):
         if not subnet.zones:
             yield Problem(
                 path=f"network.subnets.{name}.zones",
                 value=None,
-                rule="A subnet has one vSwitch for each of its zones, and here is none.",
+                rule="A subnet has one vSwitch in each of its zones, and this one has no zone.",
                 remedy="Write at least one zone with its cidr, or take the subnet out.",
             )
 
@@ -173,11 +172,11 @@ def reservations_fit(config: ClusterConfig) -> Iterator[Problem]:
         if reservation.prefixlen not in RESERVATION_PREFIX:
             reason = "A reservation is a /28 at the smallest: one prefix."
         elif not reservation.subnet_of(vswitch.cidr) or reservation == vswitch.cidr:
-            reason = f"A reservation is a part of its vSwitch ({vswitch.cidr}), never all of it."
+            reason = f"A reservation must be a part of its vSwitch ({vswitch.cidr}), not all of it."
         elif _holds_reserved(reservation, vswitch.cidr):
             reason = (
-                "A reservation may not hold the vSwitch's network address nor its last three, "
-                "which Alibaba Cloud keeps for itself."
+                "A reservation must not contain the vSwitch's network address or its last three "
+                "addresses, which Alibaba Cloud reserves."
             )
         if reason is not None:
             yield Problem(
@@ -190,7 +189,7 @@ def reservations_fit(config: ClusterConfig) -> Iterator[Problem]:
 
 
 def adopted_network(config: ClusterConfig) -> Iterator[Problem]:
-    """What is adopted is named by its id, and vSwitches only of an adopted VPC."""
+    """Adopted resources have ids of the right kind, and adopted vSwitches are in an adopted VPC."""
     network = config.network
     yield from _id("network.vpc.id", network.vpc.id, "vpc")
     yield from _id("network.nat.id", network.nat.id, "nat")
@@ -204,14 +203,15 @@ def adopted_network(config: ClusterConfig) -> Iterator[Problem]:
             yield Problem(
                 path=f"{path}.vswitchId",
                 value=vswitch.vswitch_id,
-                rule="A vSwitch that exists lies in a VPC that exists, and here a VPC is created.",
+                rule="An existing vSwitch is in an existing VPC, but this stack creates its VPC.",
                 remedy="Write network.vpc.id as well, or leave vswitchId out.",
             )
         if vswitch.vswitch_id in seen:
             yield Problem(
                 path=f"{path}.vswitchId",
                 value=vswitch.vswitch_id,
-                rule=f"{seen[vswitch.vswitch_id]} has it already; a vSwitch has one role.",
+                rule=f"{seen[vswitch.vswitch_id]} already has this vSwitch; a vSwitch has one "
+                "role.",
                 remedy="Write another vSwitch's id.",
             )
         seen.setdefault(vswitch.vswitch_id, path)
@@ -226,7 +226,7 @@ def nat_is_complete(config: ClusterConfig) -> Iterator[Problem]:
             yield Problem(
                 path="network.nat.enabled",
                 value="false",
-                rule="A NAT gateway or EIP is named, and nothing would use it.",
+                rule="A NAT gateway or EIP is adopted, but NAT is off.",
                 remedy="Write enabled: true, or take id and eipId out.",
             )
         return
@@ -234,14 +234,15 @@ def nat_is_complete(config: ClusterConfig) -> Iterator[Problem]:
         yield Problem(
             path="network.nat.eipAddress",
             value=None,
-            rule=f"SNAT entries name a public address, and {adopted} is not asked for its own.",
+            rule="SNAT entries need the public address, and this program does not look up that "
+            f"of {adopted}.",
             remedy="Write the public address of the EIP.",
         )
     if adopted is None and nat.eip_address is not None:
         yield Problem(
             path="network.nat.eipAddress",
             value=str(nat.eip_address),
-            rule="An EIP of our own gets its address from the cloud.",
+            rule="The cloud chooses the address of an EIP that this program creates.",
             remedy="Leave it out, or name the EIP that has it by eipId.",
         )
     subnets = {*config.network.subnets, DEFAULT_GATEWAY_SUBNET}
@@ -250,7 +251,7 @@ def nat_is_complete(config: ClusterConfig) -> Iterator[Problem]:
 
 
 def nat_zone_is_one_of_its_subnet(config: ClusterConfig) -> Iterator[Problem]:
-    """The zone belongs to the subnet that the gateway is in; a subnet that is added has any."""
+    """The gateway's subnet has the zone; a subnet that the program adds itself can have any."""
     nat = config.network.nat
     if nat.zone is None:
         return
@@ -258,7 +259,7 @@ def nat_zone_is_one_of_its_subnet(config: ClusterConfig) -> Iterator[Problem]:
         yield Problem(
             path="network.nat.zone",
             value=nat.zone,
-            rule="No NAT gateway is made here, so nothing would be in this zone.",
+            rule="This stack does not create a NAT gateway, so the zone has no effect.",
             remedy="Take it out.",
         )
         return
@@ -273,24 +274,24 @@ def nat_zone_is_one_of_its_subnet(config: ClusterConfig) -> Iterator[Problem]:
         yield Problem(
             path="network.nat.zone",
             value=nat.zone,
-            rule="There is no vSwitch for the NAT gateway in this zone.",
+            rule="The NAT gateway's subnet has no vSwitch in this zone.",
             remedy=f"Write one of {', '.join(zones)}.",
         )
 
 
 def unknown_subnet(path: str, subnet: str, config: ClusterConfig) -> Problem:
-    """A subnet that is used and not there."""
+    """The problem of a key that names an unknown subnet."""
     subnets = ", ".join(sorted(config.network.subnets)) or "none"
     return Problem(
         path=path,
         value=subnet,
-        rule=f"There is no such subnet in network.subnets (there: {subnets}).",
+        rule=f"Unknown subnet. network.subnets has: {subnets}.",
         remedy="Write one of them, or add this one.",
     )
 
 
 def ingress_is_narrow(config: ClusterConfig) -> Iterator[Problem]:
-    """Ports as the API takes them, and no API server or SSH for the whole world."""
+    """Port ranges are valid, and SSH and the API server are not open to the whole internet."""
     for name, rule in sorted(config.network.ingress.items()):
         path = f"network.ingress.{name}"
         ports = _ports(rule.ports)
@@ -299,15 +300,15 @@ def ingress_is_narrow(config: ClusterConfig) -> Iterator[Problem]:
             yield Problem(
                 path=f"{path}.ports",
                 value=rule.ports,
-                rule="Ports are written from/to, each from 1 to 65535, lower one first; for icmp "
-                "and all they are -1/-1, for tcp and udp they are never.",
+                rule="For tcp and udp, ports are a range from/to between 1 and 65535, the lower "
+                "one first. For icmp and all they must be -1/-1.",
                 remedy="Write 443/443 for one port, 1/65535 for all of tcp.",
             )
         elif rule.source.prefixlen == 0 and (ports is None or _touches(ports, (SSH, API_SERVER))):
             yield Problem(
                 path=f"{path}.source",
                 value=str(rule.source),
-                rule="This opens SSH or the API server of every node to the whole world.",
+                rule="This opens SSH or the API server of every node to the whole internet.",
                 remedy=f"Write the networks that need it, or ports without {SSH} and {API_SERVER}.",
             )
 
@@ -330,7 +331,7 @@ def _id(path: str, value: str | None, kind: str) -> Iterator[Problem]:
         yield Problem(
             path=path,
             value=value,
-            rule=f"It is no id of this kind: those begin with {prefix}-.",
+            rule=f"Not an id of this kind: those begin with {prefix}-.",
             remedy="Write the id that the console shows.",
         )
 

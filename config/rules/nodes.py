@@ -20,11 +20,12 @@ MIN_NAME = 2
 
 MAX_ORDINAL = 65535
 MAX_NODES = 5000
-"""What Kubernetes is built for."""
+"""Nodes that Kubernetes supports in a cluster
+(https://kubernetes.io/docs/setup/best-practices/cluster-large/)."""
 
 
 def count_or_names(config: ClusterConfig) -> Iterator[Problem]:
-    """A pool has a number of nodes or names them; with a count, `nodes` holds exceptions only."""
+    """A pool has a count or named nodes; with a count, `nodes` has exceptions only."""
     for name, pool in sorted(config.node_pools.items()):
         path = f"nodePools.{name}"
         if pool.count is None:
@@ -32,7 +33,7 @@ def count_or_names(config: ClusterConfig) -> Iterator[Problem]:
                 yield Problem(
                     path=path,
                     value=None,
-                    rule="A pool has a number of nodes, or names them.",
+                    rule="A pool needs a count or named nodes.",
                     remedy="Write count: 3, or nodes with their names; count: 0 for an empty pool.",
                 )
             continue
@@ -43,20 +44,21 @@ def count_or_names(config: ClusterConfig) -> Iterator[Problem]:
                     path=f"{path}.nodes.{node}",
                     value=None,
                     rule=f"With count, a pool's nodes are called {name}-0 to "
-                    f"{name}-{max(pool.count - 1, 0)}; nodes holds exceptions for those only.",
+                    f"{name}-{max(pool.count - 1, 0)}, and `nodes` can only have settings of "
+                    "those.",
                     remedy="Name one of them, or leave count out and name all nodes.",
                 )
             elif own.ordinal is not None:
                 yield Problem(
                     path=f"{path}.nodes.{node}.ordinal",
                     value=str(own.ordinal),
-                    rule=f"With count, a node's name has its ordinal: {ordinal}.",
+                    rule=f"With count, the node's name sets its ordinal: {ordinal}.",
                     remedy="Leave ordinal out.",
                 )
 
 
 def there_are_nodes(config: ClusterConfig) -> Iterator[Problem]:
-    """As many nodes as Kubernetes is built for, and at least a pool."""
+    """There is a pool, and Kubernetes supports the number of nodes."""
     if not config.node_pools:
         yield Problem(
             path="nodePools",
@@ -69,13 +71,13 @@ def there_are_nodes(config: ClusterConfig) -> Iterator[Problem]:
         yield Problem(
             path="nodePools",
             value=f"{total} nodes",
-            rule=f"Kubernetes is built for {MAX_NODES} nodes in a cluster.",
+            rule=f"Kubernetes supports {MAX_NODES} nodes in a cluster.",
             remedy="Spread them over several stacks.",
         )
 
 
 def control_planes_are_odd(config: ClusterConfig) -> Iterator[Problem]:
-    """Of etcd a majority must live: an even number survives no more failures than one less."""
+    """The number of control planes is odd: etcd needs a majority of its members."""
     if config.kubernetes.mode != "kubeadm" or not config.node_pools:
         return
     pools = {n: p for n, p in config.node_pools.items() if p.role is Role.CONTROL_PLANE}
@@ -117,7 +119,8 @@ def names_are_host_names(config: ClusterConfig) -> Iterator[Problem]:
                 yield Problem(
                     path=path,
                     value=text,
-                    rule="A node's name is its host name, and ECS wants two characters or more.",
+                    rule="A node's name is its host name, and ECS requires at least two "
+                    "characters.",
                     remedy=f"Call it node-{text}.",
                 )
         if pool.count is None:
@@ -127,14 +130,14 @@ def names_are_host_names(config: ClusterConfig) -> Iterator[Problem]:
             yield Problem(
                 path=f"nodePools.{name}",
                 value=longest,
-                rule=f"A node's name is its host name: {MAX_NAME} characters at most, and this has "
-                f"{len(longest)}.",
+                rule=f"A node's name is its host name of at most {MAX_NAME} characters; this one "
+                f"has {len(longest)}.",
                 remedy=f"Call the pool by a name of {MAX_NAME - 6} characters at most.",
             )
 
 
 def names_are_unique(config: ClusterConfig) -> Iterator[Problem]:
-    """Kubernetes knows a node by its name alone."""
+    """Node names are unique in the cluster."""
     owners: dict[str, str] = {}
     for name, pool in sorted(config.node_pools.items()):
         for member in pool_members(config, name, pool):
@@ -143,14 +146,14 @@ def names_are_unique(config: ClusterConfig) -> Iterator[Problem]:
                 yield Problem(
                     path=f"nodePools.{name}",
                     value=member.name,
-                    rule=f"nodePools.{other} has a node of this name already, and Kubernetes knows "
-                    "a node by its name alone.",
+                    rule=f"nodePools.{other} already has a node of this name, and node names are "
+                    "unique in a cluster.",
                     remedy="Call the node, or its pool, by another name.",
                 )
 
 
 def zones_are_chosen(config: ClusterConfig) -> Iterator[Problem]:
-    """Nodes run in zones where every subnet of their pool has a vSwitch; no new zone moves them."""
+    """Each node's zone is fixed, and every subnet of its pool has a vSwitch there."""
     for name, pool in sorted(config.node_pools.items()):
         common = common_zones(config, pool)
         path = f"nodePools.{name}.zones"
@@ -160,8 +163,8 @@ def zones_are_chosen(config: ClusterConfig) -> Iterator[Problem]:
                 yield Problem(
                     path=path,
                     value=None,
-                    rule=f"There is no zone in which all its subnets ({subnets}) have a vSwitch; "
-                    "an instance and its ENIs are in one zone.",
+                    rule=f"No zone has a vSwitch of each of this pool's subnets ({subnets}). An "
+                    "instance and its ENIs are in one zone.",
                     remedy="Give these subnets a zone in common.",
                 )
             continue
@@ -169,8 +172,8 @@ def zones_are_chosen(config: ClusterConfig) -> Iterator[Problem]:
             yield Problem(
                 path=path,
                 value=zone,
-                rule="Not all of this pool's subnets have a vSwitch in this zone; those that have "
-                f"are in {', '.join(common)}.",
+                rule="Not all of this pool's subnets have a vSwitch in this zone. They all have "
+                f"one in {', '.join(common)}.",
                 remedy="Add the zone to the subnets, or take it out here.",
             )
         unsaid = [m.name for m in pool_members(config, name, pool) if m.zone is None]
@@ -178,8 +181,9 @@ def zones_are_chosen(config: ClusterConfig) -> Iterator[Problem]:
             yield Problem(
                 path=path,
                 value=None,
-                rule=f"Its subnets share {len(common)} zones, and {_some(unsaid)} could be in "
-                "any. Chosen by default, a zone that a subnet gains later would move nodes.",
+                rule=f"The pool's subnets share {len(common)} zones, and {_some(unsaid)} could be "
+                "in any of them. There is no default, because a zone that is added later would "
+                "move nodes.",
                 remedy=f"Write zones: [{', '.join(common)}], or those that this pool should use; "
                 "for named nodes also zone on the node.",
             )
@@ -195,7 +199,7 @@ def zones_are_chosen(config: ClusterConfig) -> Iterator[Problem]:
 
 
 def types_have_limits(config: ClusterConfig) -> Iterator[Problem]:
-    """Without a type's limits nothing could be checked before the cloud is asked."""
+    """The limits of each instance type are known: the other rules need them."""
     in_use = [
         (path, kind, len(pool.interfaces))
         for name, pool in sorted(config.node_pools.items())
@@ -205,14 +209,14 @@ def types_have_limits(config: ClusterConfig) -> Iterator[Problem]:
         if limits_of(kind, config.instance_types) is not None:
             continue
         if nics > 1 and without_second_eni(kind):
-            continue  # `interfaces.types_take_two_enis` says so
+            continue  # `interfaces.types_take_two_enis` reports it.
         source = f"see {kind} in DescribeInstanceTypes"
         meant = nearest(kind, listed_types())
         yield Problem(
             path=path,
             value=kind,
-            rule="Its limits are not in the table, so too many ENIs or addresses would only show "
-            "when the cloud refuses them.",
+            rule="This program has no limits of this type, so it cannot check ENIs and addresses "
+            "before the cloud refuses them.",
             remedy=(f"Did you mean {meant}? Otherwise write " if meant else "Write ")
             + f"instanceTypes.{kind} with enis, ipv4PerEni, ipv6PerEni and secondEni "
             f"({source}: EniQuantity, EniPrivateIpAddressQuantity, "
@@ -221,7 +225,7 @@ def types_have_limits(config: ClusterConfig) -> Iterator[Problem]:
 
 
 def spot_is_whole(config: ClusterConfig) -> Iterator[Problem]:
-    """A price limit goes with its strategy; control planes are never taken away."""
+    """A price limit has its strategy, and control planes are not preemptible."""
     for name, pool in sorted(config.node_pools.items()):
         path = f"nodePools.{name}.spot"
         limited = pool.spot.strategy == "SpotWithPriceLimit"
@@ -229,14 +233,15 @@ def spot_is_whole(config: ClusterConfig) -> Iterator[Problem]:
             yield Problem(
                 path=f"{path}.priceLimit",
                 value=None if pool.spot.price_limit is None else str(pool.spot.price_limit),
-                rule="A price limit goes with strategy: SpotWithPriceLimit, and only with it.",
+                rule="A price limit is required with strategy: SpotWithPriceLimit and allowed "
+                "only with it.",
                 remedy="Write the highest price an hour, or another strategy.",
             )
         if pool.spot.price_limit is not None and pool.spot.price_limit <= 0:
             yield Problem(
                 path=f"{path}.priceLimit",
                 value=str(pool.spot.price_limit),
-                rule="A price limit is above zero.",
+                rule="A price limit must be above zero.",
                 remedy="Write the highest price an hour.",
             )
         if pool.spot.strategy == "NoSpot":
@@ -245,31 +250,31 @@ def spot_is_whole(config: ClusterConfig) -> Iterator[Problem]:
             yield Problem(
                 path=f"{path}.strategy",
                 value=pool.spot.strategy,
-                rule="A preemptible instance is taken away at five minutes' notice, and a control "
-                "plane's etcd with it.",
+                rule="The cloud releases a preemptible instance at five minutes' notice, and a "
+                "control plane's etcd member with it.",
                 remedy="Write strategy: NoSpot, or leave spot out.",
             )
         if pool.charge_type == "PrePaid":
             yield Problem(
                 path=f"nodePools.{name}.chargeType",
                 value=pool.charge_type,
-                rule="A preemptible instance is paid by use.",
+                rule="A preemptible instance is pay-as-you-go.",
                 remedy="Write chargeType: PostPaid, or leave spot out.",
             )
 
 
 def deletion_protection_lets_machines_change(config: ClusterConfig) -> Iterator[Problem]:
-    """The cloud's lock contradicts what the life cycle does with the machine by itself.
+    """Deletion protection does not block what the program itself does with the machine.
 
-    ECS refuses DeleteInstance for an instance with DeletionProtection, and takes it for
-    pay-as-you-go instances that are not preemptible only (ECS, ModifyInstanceAttribute).
+    ECS refuses DeleteInstance for an instance with DeletionProtection, which it accepts only for
+    pay-as-you-go instances that are not preemptible (ECS, ModifyInstanceAttribute).
     """
     planes = sum(_size(p) for p in config.node_pools.values() if p.role is Role.CONTROL_PLANE)
     for name, pool in sorted(config.node_pools.items()):
         if not pool.deletion_protection:
             continue
         if pool.spot.strategy != "NoSpot":
-            reason = "A preemptible instance is taken away by the cloud itself."
+            reason = "The cloud itself releases preemptible instances."
         elif pool.charge_type == "PrePaid":
             reason = "A subscription machine cannot have the cloud's deletion protection."
         elif config.kubernetes.mode != "kubeadm":
@@ -299,7 +304,7 @@ def force_delete_is_for_subscriptions(config: ClusterConfig) -> Iterator[Problem
             yield Problem(
                 path=f"nodePools.{name}.forceDelete",
                 value="true",
-                rule="Only subscription machines need forceDelete, and this pool is paid by use.",
+                rule="Only subscription machines need forceDelete, and this pool is pay-as-you-go.",
                 remedy="Leave forceDelete out, or write chargeType: PrePaid.",
             )
 

@@ -10,7 +10,7 @@ from config.report import Problem
 
 
 def spreading_needs_counting(config: ClusterConfig) -> Iterator[Problem]:
-    """Only a policy in the API server can give a pod another network than eth0."""
+    """Spreading pods over NICs needs the admission policies that count addresses."""
     reason = missing_for_counting(config.kubernetes, config.spiderpool)
     if reason is None and not config.pods.count_addresses:
         reason = "pods.countAddresses is false"

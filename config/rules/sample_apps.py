@@ -1,4 +1,4 @@
-"""Rules about the sample apps: what they need to start at all, because an update waits for them."""
+"""Rules about the sample apps: a run waits for them, so they must be able to start."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from config.model import ClusterConfig, SampleAppsConfig
 from config.report import Problem
 
 UNINITIALIZED = "node.cloudprovider.kubernetes.io/uninitialized"
-"""The taint that a node carries until a cloud controller takes it away."""
+"""The taint of a new node, which a cloud controller removes."""
 
 _NAME_IN_REGISTRY = re.compile(
     r"^[a-z0-9]+([._/-]+[a-z0-9]+)*(:[\w][\w.-]*)?(@sha256:[0-9a-f]{64})?$"
@@ -26,7 +26,7 @@ def sample_apps_have_a_network(config: ClusterConfig) -> Iterator[Problem]:
         yield Problem(
             path="sampleApps.enabled",
             value="true",
-            rule="The sample apps stand on Spiderpool's networks, and spiderpool.enabled is false.",
+            rule="The sample apps use Spiderpool's networks, but spiderpool.enabled is false.",
             remedy="Write enabled: false, or spiderpool.enabled: true.",
         )
         return
@@ -37,13 +37,13 @@ def sample_apps_have_a_network(config: ClusterConfig) -> Iterator[Problem]:
             yield Problem(
                 path="sampleApps.enabled",
                 value="true",
-                rule=f"One sample app runs on {nic}, and no node has pod addresses there.",
+                rule=f"One sample app uses {nic}, but no node has pod addresses there.",
                 remedy=f"Write enabled: false, or give a node pool an interface {nic}.",
             )
 
 
 def sample_apps_can_be_scheduled(config: ClusterConfig) -> Iterator[Problem]:
-    """Kubelets of a kubeadm cluster start with a taint that only a cloud controller takes away."""
+    """New nodes of a kubeadm cluster have a taint that only a cloud controller removes."""
     apps = config.sample_apps
     if not apps.enabled or config.cloud_controller.enabled or _tolerates(apps):
         return
@@ -67,21 +67,21 @@ def _tolerates(apps: SampleAppsConfig) -> bool:
 
 
 def sample_images_are_names(config: ClusterConfig) -> Iterator[Problem]:
-    """An image is a name in the registry; the registry has a key of its own."""
+    """`image` is a name in the registry, and `registry` is a host."""
     apps = config.sample_apps
     for key, image in (("clientImage", apps.client_image), ("serverImage", apps.server_image)):
         if not _NAME_IN_REGISTRY.match(image):
             yield Problem(
                 path=f"sampleApps.{key}",
                 value=image,
-                rule="It is a name in the registry with a tag or a digest, in small letters.",
+                rule="It must be a name in the registry with a tag or a digest, in small letters.",
                 remedy="Write it as library/nginx:1.27.5, and the registry as sampleApps.registry.",
             )
     if apps.registry is not None and not _REGISTRY.match(apps.registry):
         yield Problem(
             path="sampleApps.registry",
             value=apps.registry,
-            rule="A registry is a host, perhaps with a port and a path, and no URL.",
+            rule="A registry is a host with an optional port and path, not a URL.",
             remedy="Write it as registry.example.com/mirror.",
         )
 

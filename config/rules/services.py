@@ -1,4 +1,4 @@
-"""Rules about LoadBalancer services: what the cloud controller ignores in silence, or fails on.
+"""Rules about LoadBalancer services: settings that the cloud controller ignores or fails on.
 
 From cloud-provider-alibaba-cloud v2.14.0: `pkg/controller/service/reconcile/annotation`, `clbv1`,
 `nlbv2`, and the issues that are named in the rules. An update waits for a service's address, so
@@ -36,7 +36,7 @@ _OWN: Mapping[str, str] = {
     "vswitch-id": "subnet",
     "zone-maps": "subnet and zones",
 }
-"""Annotation, after the prefix, to the key that writes it."""
+"""By annotation without its prefix: the key of the stack file that sets it."""
 
 _CLB_ONLY = frozenset(
     {
@@ -81,7 +81,7 @@ _TAKEN: Mapping[tuple[str, str], str] = {
     ("kube-system", "spiderpool-controller"): "Spiderpool's webhook's",
 }
 OWN_NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
-"""Namespaces that Kubernetes makes itself."""
+"""Namespaces that Kubernetes creates itself."""
 
 _SAMPLE = ("default", "test-svc")
 _IDS: Mapping[str, re.Pattern[str]] = {
@@ -91,21 +91,21 @@ _IDS: Mapping[str, re.Pattern[str]] = {
 
 
 def services_have_a_controller(config: ClusterConfig) -> Iterator[Problem]:
-    """Somebody must make the load balancers, and take them away again."""
+    """Services need a cloud controller, which creates and deletes their load balancers."""
     if not config.services:
         return
     if not config.cloud_controller.enabled:
         yield Problem(
             path="services",
             value=", ".join(sorted(config.services)),
-            rule="The cloud controller makes a service's load balancer and takes it away with the "
-            "service, and cloudController.enabled is false.",
+            rule="The cloud controller creates and deletes load balancers, but "
+            "cloudController.enabled is false.",
             remedy="Write cloudController.enabled: true, or take the services out.",
         )
 
 
 def service_names_are_free(config: ClusterConfig) -> Iterator[Problem]:
-    """A service has its name alone in its namespace."""
+    """No other service of the cluster has the name in this namespace."""
     for name, service in sorted(config.services.items()):
         place = (service.namespace, name)
         owner = _TAKEN.get(place)
@@ -115,7 +115,8 @@ def service_names_are_free(config: ClusterConfig) -> Iterator[Problem]:
             yield Problem(
                 path=f"services.{name}",
                 value=None,
-                rule=f"The service {name} in namespace {service.namespace} is {owner}.",
+                rule=f"The name {name} in namespace {service.namespace} is taken: it is {owner} "
+                "service.",
                 remedy="Write another name or another namespace.",
             )
         if not service.selector:
@@ -129,7 +130,7 @@ def service_names_are_free(config: ClusterConfig) -> Iterator[Problem]:
 
 
 def services_have_their_namespace(config: ClusterConfig) -> Iterator[Problem]:
-    """A Service cannot be made in a namespace that does not exist.
+    """Each service's namespace exists or is created.
 
     A cluster that somebody else built has namespaces of its own.
     """
@@ -154,7 +155,7 @@ def services_have_their_namespace(config: ClusterConfig) -> Iterator[Problem]:
 
 
 def service_ports_are_used_once(config: ClusterConfig) -> Iterator[Problem]:
-    """One listener for each port; tcp, http and https share the port space, udp has its own."""
+    """Each port has one listener; tcp, http and https share the port numbers, udp has its own."""
     shared: dict[tuple[str, int, bool], str] = {}
     for name, service in sorted(config.services.items()):
         for key, port in sorted(service.ports.items()):
@@ -166,7 +167,7 @@ def service_ports_are_used_once(config: ClusterConfig) -> Iterator[Problem]:
                 yield Problem(
                     path=f"{path}.port",
                     value=str(port.port),
-                    rule=f"{other} has this port of the load balancer already; a port has one "
+                    rule=f"{other} already uses this port of the load balancer; a port has one "
                     "listener.",
                     remedy="Write another port, or another load balancer.",
                 )
@@ -176,14 +177,15 @@ def service_ports_are_used_once(config: ClusterConfig) -> Iterator[Problem]:
                 yield Problem(
                     path=f"services.{name}.ports.{key}.port",
                     value=str(port.port),
-                    rule="Another port of the service has this number and is http or https; the "
-                    "annotation for that has numbers only, and would change this port too.",
+                    rule="Another port of the service has this number with http or https. The "
+                    "annotation for the protocol has port numbers only, so it would change this "
+                    "port too.",
                     remedy="Write another number, or make it a service of its own.",
                 )
 
 
 def service_protocols_fit(config: ClusterConfig) -> Iterator[Problem]:
-    """Layer 7 is a CLB's, and https has a certificate."""
+    """HTTP listeners need a CLB, and https needs a certificate."""
     for name, service in sorted(config.services.items()):
         secure = any(port.protocol == "https" for port in service.ports.values())
         for key, port in sorted(service.ports.items()):
@@ -191,7 +193,7 @@ def service_protocols_fit(config: ClusterConfig) -> Iterator[Problem]:
                 yield Problem(
                     path=f"services.{name}.ports.{key}.protocol",
                     value=port.protocol,
-                    rule="A network load balancer works at layer 4: it has no HTTP listener.",
+                    rule="A network load balancer works at layer 4 and has no HTTP listeners.",
                     remedy="Write protocol: tcp, or loadBalancer: clb.",
                 )
         if secure and service.certificate_id is None:
@@ -199,20 +201,20 @@ def service_protocols_fit(config: ClusterConfig) -> Iterator[Problem]:
                 path=f"services.{name}.certificateId",
                 value=None,
                 rule="An https listener needs a certificate; without one the cloud controller "
-                "fails again and again.",
+                "never succeeds.",
                 remedy="Write the id of a certificate that was uploaded to the load balancers.",
             )
         if service.certificate_id is not None and not secure:
             yield Problem(
                 path=f"services.{name}.certificateId",
                 value=service.certificate_id,
-                rule="No port of this service is https, so nothing would read it.",
+                rule="No port of this service is https, so the certificate has no effect.",
                 remedy="Take it out, or write protocol: https for a port.",
             )
 
 
 def services_have_backends(config: ClusterConfig) -> Iterator[Problem]:
-    """Pods behind a load balancer: by nodes that may be backends, or by addresses of ENIs."""
+    """Each load balancer can have backends: node ports of workers, or pod addresses of ENIs."""
     workers = any(pool.role is Role.WORKER for pool in config.node_pools.values())
     for name, service in sorted(config.services.items()):
         eni = (service.backend_type or config.cloud_controller.backend_type) == "eni"
@@ -220,24 +222,24 @@ def services_have_backends(config: ClusterConfig) -> Iterator[Problem]:
             yield Problem(
                 path=f"services.{name}.backendType",
                 value="eni",
-                rule="Backends of type eni are pod addresses that an ENI holds; without "
-                "Spiderpool pods have none.",
+                rule="Backends of type eni are pod addresses of ENIs, which pods have only with "
+                "Spiderpool.",
                 remedy="Write backendType: ecs.",
             )
         if eni and service.external_traffic_policy == "Local":
             yield Problem(
                 path=f"services.{name}.externalTrafficPolicy",
                 value="Local",
-                rule="With backends of type eni traffic goes straight to the pods, whatever the "
-                "policy is: the cloud controller ignores it.",
+                rule="With backends of type eni, traffic always goes straight to the pods, so "
+                "the cloud controller ignores the policy.",
                 remedy="Take it out, or write backendType: ecs.",
             )
         if not eni and not workers and config.kubernetes.mode == "kubeadm":
             yield Problem(
                 path=f"services.{name}.backendType",
                 value="ecs",
-                rule="kubeadm keeps control planes out of load balancers, and this cluster has no "
-                "other nodes: the load balancer would have no backend.",
+                rule="kubeadm excludes control planes from load balancers, and this cluster has "
+                "no other nodes, so the load balancer would have no backend.",
                 remedy="Write backendType: eni, or add a pool of workers.",
             )
 
@@ -245,8 +247,8 @@ def services_have_backends(config: ClusterConfig) -> Iterator[Problem]:
 def services_stand_somewhere(config: ClusterConfig) -> Iterator[Problem]:
     """Subnet and zones of a load balancer.
 
-    They are demanded where nothing else decides: a choice that followed from the names of subnets
-    or zones would change when one is added. An NLB is in all zones of its subnet, two or more.
+    They are required where several are possible: a default by name would change when a subnet or
+    zone is added. An NLB is in all zones of its subnet, two or more.
     """
     for name, service in sorted(config.services.items()):
         if service.id is not None:
@@ -285,7 +287,7 @@ def _public_clb_problems(path: str, service: ServiceConfig) -> Iterator[Problem]
             yield Problem(
                 path=f"{path}.{key}",
                 value=value,
-                rule="A CLB for the internet is not in a vSwitch.",
+                rule="A public CLB is not in a vSwitch.",
                 remedy="Take it out, or write addressType: intranet.",
             )
 
@@ -333,16 +335,17 @@ def _nlb_zone_problems(
         yield Problem(
             path=f"{path}.{'zones' if service.zones else 'subnet'}",
             value=", ".join(service.zones) if service.zones else service.subnet,
-            rule="A network load balancer is in two zones or more, and this one would be in "
-            f"{len(zones)}: CreateLoadBalancer refuses it.",
+            rule="A network load balancer needs two zones or more (CreateLoadBalancer), and this "
+            f"one would have {len(zones)}.",
             remedy="Give its subnet a second zone, name another subnet, or write "
             "loadBalancer: clb.",
         )
 
 
 def ports_behind_an_nlb_are_numbers(config: ClusterConfig) -> Iterator[Problem]:
-    """A security rule names port numbers; packets of an NLB are judged by it, those of a CLB not.
+    """Target ports behind an NLB are numbers.
 
+    Its packets pass the security group, whose rules have port numbers. A CLB's packets do not.
     Sources: `planning.cloud.load_balancers`.
     """
     for name, service in sorted(config.services.items()):
@@ -354,14 +357,14 @@ def ports_behind_an_nlb_are_numbers(config: ClusterConfig) -> Iterator[Problem]:
                 yield Problem(
                     path=f"services.{name}.ports.{key}.targetPort",
                     value=port.target_port,
-                    rule="A network load balancer sends straight to this port of the pods, and the "
-                    "security rule that lets it in needs its number.",
+                    rule="A network load balancer sends packets to this port of the pods, and "
+                    "the security rule that allows them needs a number.",
                     remedy="Write the number, or backendType: ecs.",
                 )
 
 
 def service_ipv6_is_whole(config: ClusterConfig) -> Iterator[Problem]:
-    """IPv6 needs a VPC with it, a gateway, and a load balancer that has both stacks."""
+    """IPv6 needs an NLB, a VPC with IPv6 and, from the internet, an IPv6 gateway."""
     network = config.network
     gates = config.cloud_controller.feature_gates
     for name, service in sorted(config.services.items()):
@@ -373,7 +376,7 @@ def service_ipv6_is_whole(config: ClusterConfig) -> Iterator[Problem]:
             yield Problem(
                 path=path,
                 value="true",
-                rule="A CLB has one stack, IPv6 or IPv4, and not in each region.",
+                rule="A CLB has either IPv4 or IPv6, and IPv6 not in every region.",
                 remedy="Write loadBalancer: nlb, which has both.",
             )
         elif not network.ipv6.enabled:
@@ -388,7 +391,7 @@ def service_ipv6_is_whole(config: ClusterConfig) -> Iterator[Problem]:
             yield Problem(
                 path=path,
                 value="true",
-                rule="IPv6 from the internet comes in by the VPC's IPv6 gateway, and "
+                rule="IPv6 traffic from the internet passes the VPC's IPv6 gateway, but "
                 "network.ipv6.gateway is false.",
                 remedy="Write network.ipv6.gateway: true, or addressType: intranet.",
             )
@@ -396,14 +399,14 @@ def service_ipv6_is_whole(config: ClusterConfig) -> Iterator[Problem]:
             yield Problem(
                 path=path,
                 value="true",
-                rule=f"cloudController.featureGates turns {', '.join(off)} off; the cloud "
-                "controller then ignores IPv6 in silence.",
+                rule=f"cloudController.featureGates turns {', '.join(off)} off, and then the "
+                "cloud controller ignores IPv6 without a message.",
                 remedy="Take it out of featureGates.",
             )
 
 
 def existing_load_balancers_stay_as_they_are(config: ClusterConfig) -> Iterator[Problem]:
-    """What the cloud controller never changes on a load balancer that somebody else made."""
+    """An existing load balancer has only settings that the cloud controller changes."""
     for name, service in sorted(config.services.items()):
         path = f"services.{name}"
         if service.id is None:
@@ -411,7 +414,7 @@ def existing_load_balancers_stay_as_they_are(config: ClusterConfig) -> Iterator[
                 yield Problem(
                     path=f"{path}.overrideListeners",
                     value="true",
-                    rule="It is about a load balancer that exists already, and there is no id.",
+                    rule="It is for an existing load balancer, but there is no id.",
                     remedy="Take it out: listeners of an own load balancer are always managed.",
                 )
             continue
@@ -433,28 +436,28 @@ def existing_load_balancers_stay_as_they_are(config: ClusterConfig) -> Iterator[
                 yield Problem(
                     path=f"{path}.{key}",
                     value=None,
-                    rule="The load balancer exists already, and the cloud controller changes "
-                    "nothing of it but backends and listeners.",
+                    rule="The cloud controller changes only backends and listeners of an "
+                    "existing load balancer.",
                     remedy=f"Take {key} out.",
                 )
 
 
 def network_load_balancers_are_always_protected(config: ClusterConfig) -> Iterator[Problem]:
-    """The cloud controller v2.14.0 protects every NLB that it makes, whatever its Service says."""
+    """Deletion protection is not turned off: v2.14.0 protects every NLB that it creates."""
     for name, service in sorted(config.services.items()):
         own = service.id is None and service.load_balancer == "nlb"
         if own and service.deletion_protection is False:
             yield Problem(
                 path=f"services.{name}.deletionProtection",
                 value="false",
-                rule="The cloud controller protects every NLB that it makes, and takes the "
-                "protection away when it deletes one itself.",
+                rule="The cloud controller protects every NLB that it creates, and removes the "
+                "protection before it deletes one.",
                 remedy="Take it out: `pulumi destroy` removes the NLB all the same.",
             )
 
 
 def service_annotations_are_read(config: ClusterConfig) -> Iterator[Problem]:
-    """Annotations that another key writes, or that the cloud controller ignores."""
+    """The cloud controller reads every annotation, and no key of the stack file sets the same."""
     for name, service in sorted(config.services.items()):
         for annotation, value in sorted(service.annotations.items()):
             fault = _annotation_fault(service, annotation)
@@ -469,13 +472,13 @@ def service_annotations_are_read(config: ClusterConfig) -> Iterator[Problem]:
 
 
 def _annotation_fault(service: ServiceConfig, annotation: str) -> tuple[str, str] | None:
-    """Rule and remedy, when there is something wrong with the annotation."""
+    """The rule that the annotation breaks and the remedy; None when it breaks none."""
     if annotation == _CLASS:
-        return "With a class the cloud controller leaves a service alone.", "Take it out."
+        return "The cloud controller ignores a service that has a class.", "Take it out."
     short = annotation.removeprefix(PREFIX).removeprefix(_LEGACY)
     own = "backendType" if annotation == _BACKEND_TYPE else _OWN.get(short)
     if own is not None:
-        return "This file has a key for it.", f"Write it as {own}."
+        return "The stack file has a key for it.", f"Write it as {own}."
     return None if short == annotation else _ignored(service, short)
 
 
@@ -488,11 +491,11 @@ def _ignored(service: ServiceConfig, short: str) -> tuple[str, str] | None:
             "Take it out.",
         )
     if short == "bandwidth-package-id" and service.address_type == "intranet":
-        rule = "An NLB without a public address ignores it in silence (its issue 414)."
+        rule = "It has no effect on an NLB without a public address (the controller's issue 414)."
         return rule, "Take it out, or write addressType: internet."
     charge = f"{PREFIX}instance-charge-type"
     if short == "spec" and service.annotations.get(charge) != "PayBySpec":
-        rule = "A load balancer that is paid by what it carries (PayByCLCU) has no spec."
+        rule = "A load balancer that is billed by usage (PayByCLCU) has no spec."
         return rule, f"Take it out, or write {charge}: PayBySpec too."
     return None
 

@@ -14,7 +14,7 @@ from config.report import Problem
 
 
 def extra_pools_are_parts(config: ClusterConfig) -> Iterator[Problem]:
-    """An extra pool takes addresses out of one node's own pool, each of them once."""
+    """An extra pool takes addresses from one node's own pool, each of them once."""
     members = members_of(config)
     derived = {
         f"{member.name}-{nic}"
@@ -28,15 +28,15 @@ def extra_pools_are_parts(config: ClusterConfig) -> Iterator[Problem]:
             yield Problem(
                 path=path,
                 value=None,
-                rule="A derived pool, of a node and a NIC, has this name.",
+                rule="A derived pool of a node and NIC already has this name.",
                 remedy="Call it by another name.",
             )
         if not pool.namespaces and not pool.pod_labels:
             yield Problem(
                 path=path,
                 value=None,
-                rule="An extra pool is for certain namespaces or pods; this one is for all, as the "
-                "node's own pool is already.",
+                rule="An extra pool must be for certain namespaces or pods; the node's own pool "
+                "already serves all others.",
                 remedy="Write namespaces or podLabels.",
             )
         problem = _owner_problem(config, members, path, pool)
@@ -82,7 +82,7 @@ def _addresses(
         yield Problem(
             path=f"{path}.addresses",
             value=None,
-            rule="A pool without addresses serves nobody.",
+            rule="A pool needs addresses.",
             remedy="Write addresses of the node's NIC.",
         )
     for place, text in enumerate(pool.addresses):
@@ -103,15 +103,15 @@ def _addresses(
                 yield Problem(
                     path=where,
                     value=text,
-                    rule=f"{owner} has an address of it already; Spiderpool refuses pools that "
-                    "overlap.",
+                    rule=f"{owner} already has an address of it, and Spiderpool refuses pools "
+                    "that overlap.",
                     remedy="Write each address once.",
                 )
                 break
 
 
 def chart_is_named(config: ClusterConfig) -> Iterator[Problem]:
-    """A repository is a URL; without one the chart is a directory."""
+    """A chart's repository is a URL; without a repository the chart is a directory."""
     chart = config.spiderpool.chart
     if chart.repository is not None and "://" not in chart.repository:
         yield Problem(
@@ -123,7 +123,7 @@ def chart_is_named(config: ClusterConfig) -> Iterator[Problem]:
 
 
 def controller_replicas_fit(config: ClusterConfig) -> Iterator[Problem]:
-    """Replicas of Spiderpool's controller: its host ports are one to a node."""
+    """The controller's replicas have a node each, and a disruption budget that allows evictions."""
     values = config.spiderpool.values.get("spiderpoolController")
     replicas = values.get("replicas") if isinstance(values, Mapping) else None
     if not isinstance(values, Mapping) or not isinstance(replicas, int):
@@ -135,15 +135,15 @@ def controller_replicas_fit(config: ClusterConfig) -> Iterator[Problem]:
         yield Problem(
             path=f"{path}.replicas",
             value=str(replicas),
-            rule="Without a controller no pool can be made or changed.",
+            rule="Without a controller pools cannot be created or changed.",
             remedy="Write replicas: 1.",
         )
     elif replicas > most and config.kubernetes.mode == "kubeadm":
         yield Problem(
             path=f"{path}.replicas",
             value=str(replicas),
-            rule="The controller's host ports are one to a node, and an update of it needs a node "
-            f"more than it has replicas: {nodes} nodes take {most}.",
+            rule="The controller uses host ports, so each node runs one replica, and an update "
+            f"needs one more node: {nodes} nodes allow {most}.",
             remedy=f"Write replicas: {most}.",
         )
     budget = values.get("podDisruptionBudget")
@@ -152,8 +152,8 @@ def controller_replicas_fit(config: ClusterConfig) -> Iterator[Problem]:
         yield Problem(
             path=f"{path}.podDisruptionBudget.minAvailable",
             value=str(least),
-            rule=f"With {replicas} replicas no pod of the controller could be evicted, and no node "
-            "drained.",
+            rule=f"With {replicas} replicas this budget forbids to evict any pod of the "
+            "controller, so its nodes could not be drained.",
             remedy=f"Write minAvailable: {min(replicas, most) - 1}.",
         )
 

@@ -1,4 +1,4 @@
-"""Which versions there are a way between, and the rule about the chart's.
+"""Supported versions of Spiderpool's chart.
 
 Steps from one to the other are planned in `planning.transitions.upgrades`.
 """
@@ -12,21 +12,20 @@ from config.model import ClusterConfig
 from config.report import Problem
 
 SPIDERPOOL: Final = ("1.2.1", "1.2.2")
-"""Chart versions whose values and CRDs this program was held against, oldest first.
-
-Their charts differ in version lines only, so that an upgrade between them changes no CRD.
+"""Chart versions whose values and CRDs this program was tested with, oldest first. They differ in
+version lines only, so an upgrade between them does not change a CRD.
 """
 
 
 def chart_version_is_supported(config: ClusterConfig) -> Iterator[Problem]:
-    """Values, CRDs and webhooks are those of the versions in the table."""
+    """The chart's version is one of the table."""
     version = config.spiderpool.chart.version
     if config.spiderpool.enabled and version not in SPIDERPOOL:
         yield Problem(
             path="spiderpool.chart.version",
             value=version,
-            rule="This program knows values and CRDs of Spiderpool "
-            f"{' and '.join(SPIDERPOOL)}; another chart may want others.",
+            rule=f"This program has the values and CRDs of Spiderpool {' and '.join(SPIDERPOOL)}; "
+            "other versions may have others.",
             remedy=f"Write {SPIDERPOOL[-1]}.",
         )
 

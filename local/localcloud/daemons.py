@@ -9,11 +9,12 @@ import json
 import os
 import socket
 import sys
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, cast
+
+from localcloud.polling import first_answer, holds_within
 
 from . import processes
 from .control_socket import ControlConnection
@@ -125,15 +126,17 @@ def _start_server(places: Places, cloud: Cloud, port: int, pid_file: Path) -> Ma
     ]
     pid = processes.spawn(command, log, environment=_environment())
     processes.note(pid_file, pid)
-    until = time.monotonic() + _START_SECONDS
-    while time.monotonic() < until:
+
+    def answer() -> Mapping[str, Any] | None:
         server = health(places)
-        if server is not None:
-            return server
-        if processes.started_at(pid) is None:
+        if server is None and processes.started_at(pid) is None:
             pid_file.unlink(missing_ok=True)
             raise StartError(f"The local cloud ended at once: {_last_line(log)}")
-        time.sleep(_POLL)
+        return server
+
+    server = first_answer(answer, within=_START_SECONDS, every=_POLL)
+    if server is not None:
+        return server
     processes.end(pid_file, seconds=_STOP_SECONDS)
     raise StartError(f"The local cloud did not answer within {_START_SECONDS:.0f} s; see {log}.")
 
@@ -154,12 +157,12 @@ def _start_machines(places: Places) -> str:
     pid = processes.spawn(command, log, environment=_environment())
     processes.note(pid_file, pid)
     # It has no endpoint; one that cannot work exits with a message within its first second.
-    until = time.monotonic() + _MACHINES_SETTLE_SECONDS
-    while time.monotonic() < until:
-        if processes.started_at(pid) is None:
-            pid_file.unlink(missing_ok=True)
-            return f"not running: {_last_line(log)}"
-        time.sleep(_POLL)
+    ended = holds_within(
+        lambda: processes.started_at(pid) is None, within=_MACHINES_SETTLE_SECONDS, every=_POLL
+    )
+    if ended:
+        pid_file.unlink(missing_ok=True)
+        return f"not running: {_last_line(log)}"
     return "running"
 
 

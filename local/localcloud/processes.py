@@ -6,11 +6,12 @@ import contextlib
 import json
 import os
 import signal
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from localcloud.polling import holds_within
 
 _POLL: Final = 0.05
 
@@ -65,19 +66,16 @@ def end(path: Path, *, seconds: float) -> bool:
     for number in (signal.SIGTERM, signal.SIGKILL):
         with contextlib.suppress(ProcessLookupError):
             os.kill(process.pid, number)
-        until = time.monotonic() + seconds
-        while time.monotonic() < until:
-            _reap(process.pid)
-            if alive(path) is None:
-                return True
-            time.sleep(_POLL)
+        if holds_within(lambda: _has_ended(path, process.pid), within=seconds, every=_POLL):
+            return True
     path.unlink(missing_ok=True)
     return True
 
 
-def _reap(pid: int) -> None:
+def _has_ended(path: Path, pid: int) -> bool:
     with contextlib.suppress(ChildProcessError):
         os.waitpid(pid, os.WNOHANG)
+    return alive(path) is None
 
 
 def holder_of(port: int) -> str | None:

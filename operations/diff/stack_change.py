@@ -25,7 +25,7 @@ UNASKED: Final = NotAsked(reason="a comparison of files asks no cluster")
 
 
 _NOT_PLANNED: Final = (
-    "This release cannot plan the former file, so there is nothing to compare with. `plan "
+    "This release cannot plan the former file, so the two cannot be compared. `plan "
     "--against STACK` compares with the plan that the stack recorded."
 )
 
@@ -41,7 +41,7 @@ class Verdict(StrEnum):
     UNREADABLE = "cannot be planned"
     """The new file alone is refused."""
     NOT_COMPARED = "not compared"
-    """The old file is refused by this release, so there is nothing to compare with."""
+    """This release refuses the old file, so the two cannot be compared."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +99,7 @@ def compare(path: str, before: str | None, after: str | None) -> StackChange:
         return StackChange(
             path=path,
             verdict=Verdict.REMOVED,
-            lines=("A stack that is deployed from it stays: `pulumi destroy` takes it down.",),
+            lines=("A stack that was deployed from it stays until `pulumi destroy`.",),
             figures=figures,
         )
     if old is None:
@@ -169,7 +169,7 @@ def _counts(plan: ClusterPlan | None) -> Mapping[str, int]:
         return {}
     capacity = plan_document(plan)["capacity"]
     if not isinstance(capacity, Mapping):
-        raise TypeError("the capacity of a plan is no object")
+        raise TypeError("the capacity of a plan is not an object")
     return {
         "control planes": len(plan.control_planes),
         "workers": len(plan.workers),

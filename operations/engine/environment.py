@@ -39,7 +39,7 @@ def local_variables(places: Places) -> dict[str, str]:
 
 
 def search_path(places: Places) -> tuple[str, str]:
-    """Return what stands first on PATH: our tools, then the virtual environment."""
+    """Return the first entries of PATH: our tools, then the virtual environment."""
     return (str(places.bin), str(ROOT / ".venv" / "bin"))
 
 

@@ -1,7 +1,7 @@
 """Replaces the certificate of Spiderpool's webhook and keeps it trusted at every moment.
 
 The API server trusts the webhook by the `caBundle` of its registrations, and a kubelet hands a new
-certificate to the controller some time after its Secret changed; nothing orders the two. So there
+certificate to the controller some time after its Secret changed, in no fixed order. So there
 are three steps, each deployed before the next: trust both CAs, serve with the new certificate,
 trust the new CA only. The registrations always contain the CA of the certificate that is served.
 
@@ -77,7 +77,7 @@ def serve_the_new(secrets: ClusterSecrets, deployed: Deployed) -> ClusterSecrets
                 "deploy the last step with `pulumi up`, then run this again",
             )
     if secrets.webhook_next is None:
-        raise ValueError("there is no next certificate")
+        raise ValueError("the secrets have no next certificate")
     return replace(secrets, webhook=secrets.webhook_next, webhook_next=None)
 
 
@@ -119,7 +119,7 @@ def read_deployed(documents: Mapping[str, Any]) -> Deployed:
     secret = next((i for i in documents.get("items", ()) if i.get("kind") == "Secret"), None)
     if secret is None or not bundles or not all(bundles):
         raise _refused(
-            "the cluster has no webhook of Spiderpool's with a certificate of ours",
+            "the cluster has no Spiderpool webhook with a certificate of this stack",
             "deploy the stack with `pulumi up` first",
         )
     metadata = secret["metadata"]

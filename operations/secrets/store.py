@@ -42,7 +42,7 @@ class SecretStore(Protocol):
         """Return what is kept."""
 
     def write(self, text: str) -> None:
-        """Keep this text and nothing else."""
+        """Replace the stored text by this one."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -85,10 +85,11 @@ class OwnedNames:
 def leftovers(api: Api, owned: OwnedNames, state: StackState) -> list[Leftover]:
     """List everything of this stack that the state does not know.
 
-    Three signs make a thing ours: the stack's own tags; the cloud controller's tag with the
-    cluster's name, once no machine is left on which that controller could work; or, for what has no
-    tags or not yet, the exact name that the program gives, inside the stack's own VPC where there
-    is one around it. A kind that the account may not list, or that the region does not have, is an
+    A resource belongs to the stack by one of three signs: the stack's own tags; the cloud
+    controller's tag with the cluster's name, once no machine is left on which that controller could
+    work; or, for what has no tags or not yet, the exact name that the program gives, inside the
+    stack's own VPC where there is one around it. A kind that the account may not list, or that the
+    region does not have, is an
     error: a sweep that is silent about it would be believed.
     """
     survey = _Survey(api=api, owned=owned, state=state)
@@ -229,7 +230,7 @@ def _eip_associations(survey: _Survey) -> Iterator[Leftover]:
 
 
 def _server_groups(survey: _Survey) -> Iterator[Leftover]:
-    """Of the API server's own load balancer only; another one's go with it."""
+    """Only those of the API server's own load balancer; those of others are deleted with them."""
     for balancer in _balancers(survey):
         id_ = str(balancer["LoadBalancerId"])
         if not survey.state.has(_BALANCER, id_):
@@ -355,7 +356,7 @@ def _ram(survey: _Survey) -> Iterator[Leftover]:
 
 
 def _asked(api: Api, action: str, **parameters: object) -> Answer:
-    """The answer, or nothing where there is nothing of that name."""
+    """The answer, or an empty one when the resource does not exist."""
     try:
         return api.call("ram", action, **parameters)
     except CloudError as error:
@@ -365,7 +366,7 @@ def _asked(api: Api, action: str, **parameters: object) -> Answer:
 
 
 def _vpcs(survey: _Survey) -> Iterator[Leftover]:
-    """By tag only: nothing is around a VPC that would tell ours from another of that name."""
+    """By tag only: a VPC of the same name could belong to somebody else."""
     for vpc in survey.list_vpcs():
         id_ = str(vpc["VpcId"])
         if id_ not in survey.state.words and id_ != survey.owned.vpc_id and survey.tagged(vpc):

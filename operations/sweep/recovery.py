@@ -66,7 +66,7 @@ def recover_stack(swept: SweptStack, *, ask: Ask, say: Say) -> Recovered:
     cleaned = clean(api, swept.owned, state, ask=ask, say=say)
     if not cleaned.is_clean:
         raise OperationError(
-            f"Nothing was removed, and nothing forgotten: {len(cleaned.leftovers)} resources of "
+            f"Nothing was changed: {len(cleaned.leftovers)} resources of "
             f"stack {swept.name} are in the cloud and not in its state, and the next `pulumi up` "
             "may fail on them. Run this again and agree, or add --yes.",
             code=ExitCode.LEFTOVERS,

@@ -1,4 +1,4 @@
-"""Deletes leftovers in order, and tries again until none is left or none can be deleted."""
+"""Deletes leftovers in order, and repeats until none is left or none can be deleted."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def remove(
     say: Callable[[str], None] = lambda _: None,
     still: float = _STILL,
 ) -> Mapping[Leftover, str]:
-    """Delete these leftovers and nothing else; return what stays, with the cloud's reason.
+    """Delete only these leftovers; return those that stay, with the cloud's reason.
 
     Most deletions end some time after their call, and a resource can go only after those that
     depend on it: a refused deletion is tried again as long as anything else goes.

@@ -39,7 +39,7 @@ class Shell(Protocol):
         """Connect by TCP from here; the reason when it fails."""
 
     def get(self, host: str, port: int, path: str) -> str | None:
-        """Ask by HTTP from here; the reason when there is no good answer."""
+        """Send an HTTP request from here; returns why it failed, or None."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -123,7 +123,7 @@ def _advertised(cluster: Cluster) -> Sequence[Probe] | NotRun:
 
 
 def _differing_counts(cluster: Cluster, planned: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
-    """What the plan, the pool and the Node say differently about a NIC's addresses."""
+    """Where plan, pool and Node differ about a NIC's addresses."""
     requests = {pod.uid: pod.requests for pod in cluster.pods}
     for node, resources in sorted(planned.items()):
         if node not in cluster.nodes:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any, Final
+
+from localcloud.polling import first_answer
 
 from .balancer_kind import BalancerKind
 from .cloud import CloudError
@@ -88,15 +89,14 @@ class Nlb(BalancerKind):
         return balancer
 
     def _active(self, balancer: str) -> dict[str, Any]:
-        until = time.monotonic() + _ACTIVE_WITHIN
-        while True:
+        def active() -> dict[str, Any] | None:
             shown = self._cloud("nlb", "GetLoadBalancerAttribute", LoadBalancerId=balancer)
-            if shown["LoadBalancerStatus"] == "Active":
-                return shown
-            if time.monotonic() > until:
-                status = shown["LoadBalancerStatus"]
-                raise ServiceError(f"nlb {balancer} is {status} after {_ACTIVE_WITHIN:.0f} s")
-            time.sleep(0.5)
+            return shown if shown["LoadBalancerStatus"] == "Active" else None
+
+        shown = first_answer(active, within=_ACTIVE_WITHIN, every=0.5)
+        if shown is None:
+            raise ServiceError(f"nlb {balancer} is not active after {_ACTIVE_WITHIN:.0f} s")
+        return shown
 
     def _keep(self, desired: DesiredLoadBalancer, shown: Mapping[str, Any]) -> None:
         if not desired.owned:
@@ -248,14 +248,15 @@ class Nlb(BalancerKind):
         """Call an action and wait for its task."""
         answer = self._cloud("nlb", action, **parameters)
         job = answer.get("JobId")
-        until = time.monotonic() + _ACTIVE_WITHIN
-        while job:
-            status = self._cloud("nlb", "GetJobStatus", JobId=job)["Status"]
-            if status == "Succeeded":
-                break
-            if status == "Failed" or time.monotonic() > until:
+
+        def outcome() -> str | None:
+            status = str(self._cloud("nlb", "GetJobStatus", JobId=job)["Status"])
+            return status if status in {"Succeeded", "Failed"} else None
+
+        if job:
+            status = first_answer(outcome, within=_ACTIVE_WITHIN, every=0.3) or "not done"
+            if status != "Succeeded":
                 raise ServiceError(f"{action}: task {job} is {status}")
-            time.sleep(0.3)
         return answer
 
 

@@ -13,6 +13,7 @@ import ssl
 import tempfile
 import threading
 import time
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -22,7 +23,7 @@ from toolchain.kubernetes_provider.errors import ApiError, CancelledError, Unrea
 from toolchain.kubernetes_provider.wire import Object, Value, at, objects_at, text_at
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from toolchain.kubernetes_provider.kubeconfig import Credentials
 
@@ -86,6 +87,25 @@ class Cluster:
         if self._stop.wait(seconds):
             raise CancelledError("The operation stopped because the engine cancelled it.")
 
+    def attempts(
+        self, *, within: float, pause: float, growth: float = 1.0, longest: float = inf
+    ) -> Iterator[bool]:
+        """One item for each attempt at something: whether the time is up, so that it is the last.
+
+        Args:
+            within: Seconds until the last attempt.
+            pause: Seconds between the first two attempts.
+            growth: Each later pause is this many times as long as the one before.
+            longest: Seconds that no pause exceeds.
+
+        Raises CancelledError when the engine asks to stop.
+        """
+        end = time.monotonic() + within
+        while True:
+            yield time.monotonic() >= end
+            self.pause(pause)
+            pause = min(pause * growth, longest)
+
     def probe(self, *, seconds: float) -> str | None:
         """Return why the API server cannot be used, ``None`` when it can within the time."""
         try:
@@ -124,10 +144,14 @@ class Cluster:
         Raises ApiError for an answer of 400 and above, UnreachableError when there is none.
         A POST that may have arrived is not sent twice by itself; the caller sees Unreachable.
         """
-        end = time.monotonic() + (self._patience if patience is None else patience)
-        pause = _FIRST_PAUSE
+        attempts = self.attempts(
+            within=self._patience if patience is None else patience,
+            pause=_FIRST_PAUSE,
+            growth=2,
+            longest=_LONGEST_PAUSE,
+        )
         while True:
-            late = time.monotonic() >= end
+            late = next(attempts)
             try:
                 answer = self._http.request(
                     method,
@@ -151,8 +175,6 @@ class Cluster:
                 failure = _error(answer)
                 if late or not _may_pass(failure):
                     raise failure
-            self.pause(pause)
-            pause = min(pause * 2, _LONGEST_PAUSE)
 
 
 def _is_tls_error(error: httpx.TransportError) -> bool:

@@ -7,7 +7,6 @@ applied and given up again.
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -82,16 +81,18 @@ class Operations:
         )
 
     def _when_born(self, target: Object, call: Callable[[], Object], *, patient: bool) -> Object:
-        end = time.monotonic() + (_BIRTH_PATIENCE if patient else 0)
+        attempts = self._cluster.attempts(
+            within=_BIRTH_PATIENCE if patient else 0, pause=_BIRTH_PAUSE
+        )
         while True:
+            late = next(attempts)
             try:
                 return call()
             except (NoSuchKindError, ApiError) as error:
                 missing = isinstance(error, NoSuchKindError) or error.code == _NOT_FOUND
-                if not missing or time.monotonic() >= end:
+                if not missing or late:
                     raise
                 self._say(f"{describe(target)} cannot be created yet: {ended(str(error))}")
-                self._cluster.pause(_BIRTH_PAUSE)
 
     def _post(self, target: Object, *, dry_run: bool) -> Object:
         served = self._discovery.get(text_at(target, "apiVersion"), text_at(target, "kind"))
@@ -257,17 +258,18 @@ class Operations:
     def wait_until_ready(self, inputs: Object, live: Object, *, seconds: float) -> Object:
         """Wait; return the ready object or raise NotReadyError with what is missing."""
         rule = readiness.rule_for(inputs)
-        end = time.monotonic() + seconds
-        poll = _FIRST_POLL
+        attempts = self._cluster.attempts(
+            within=seconds, pause=_FIRST_POLL, growth=1.5, longest=_LONGEST_POLL
+        )
+        late = next(attempts)
         while rule and (waiting := rule(live, self.look_up)):
-            if waiting.hopeless or time.monotonic() >= end:
+            if waiting.hopeless or late:
                 how_long = "" if waiting.hopeless else f" after {seconds:.0f} s"
                 # The engine prints the reasons alone, so the first one is the whole sentence.
                 message = f"{describe(live)} is not ready{how_long}: {ended(waiting.reason)}"
                 raise NotReadyError(message, reasons=(message, *self.pod_troubles(live)), live=live)
             self._say(f"Waiting for {describe(live)}: {ended(waiting.reason)}")
-            self._cluster.pause(poll)
-            poll = min(poll * 1.5, _LONGEST_POLL)
+            late = next(attempts)
             again = self.live(live)
             if again is None:
                 raise ProviderError(f"{describe(live)} was deleted before it became ready.")
@@ -324,17 +326,18 @@ class Operations:
         if object_options.is_true(inputs, object_options.SKIP_AWAIT) and _may_skip_deletion(inputs):
             return
         uid = text_at(answer, "metadata", "uid") or text_at(target, "metadata", "uid")
-        end = time.monotonic() + seconds
-        poll = _FIRST_POLL / 2
+        attempts = self._cluster.attempts(
+            within=seconds, pause=_FIRST_POLL / 2, growth=1.5, longest=_LONGEST_POLL
+        )
+        late = next(attempts)
         while (live := self.live(target)) is not None:
             if uid and text_at(live, "metadata", "uid") != uid:
                 return  # a namesake that somebody made since
             blockers = _blockers(live)
-            if time.monotonic() >= end:
+            if late:
                 raise ProviderError(_still_there(live, blockers, seconds))
             self._say(f"Waiting for the deletion of {describe(live)}: {ended(blockers)}")
-            self._cluster.pause(poll)
-            poll = min(poll * 1.5, _LONGEST_POLL)
+            late = next(attempts)
 
 
 def _query(*, manager: str, dry_run: bool) -> dict[str, str]:

@@ -191,7 +191,7 @@ def test_the_cluster_is_read_as_kubectl_prints_it() -> None:
 
 
 def test_a_cluster_without_the_webhooks_is_one_sentence() -> None:
-    with pytest.raises(OperationError, match="no webhook of Spiderpool's"):
+    with pytest.raises(OperationError, match="no Spiderpool webhook"):
         read_deployed({"items": []})
 
 

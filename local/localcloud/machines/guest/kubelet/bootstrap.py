@@ -15,6 +15,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from localcloud.polling import first_answer
+
 from .client import Access, ApiError, Client
 
 if TYPE_CHECKING:
@@ -71,16 +73,18 @@ def join(node: str, bootstrap: Path, kubeconfig: Path, folder: Path) -> None:
 
 
 def _wait(client: Client, name: str) -> bytes:
-    until = time.monotonic() + _PATIENCE_SECONDS
-    while time.monotonic() < until:
+    def certificate() -> bytes | None:
         status = client.get(f"{_REQUESTS}/{name}").get("status") or {}
         for condition in status.get("conditions") or ():
             if condition["type"] in {"Denied", "Failed"}:
                 raise ApiError(0, f"certificate request {name}: {condition.get('message')}")
-        if status.get("certificate"):
-            return base64.b64decode(status["certificate"])
-        time.sleep(0.2)
-    raise ApiError(0, f"certificate request {name} was not signed within a minute")
+        signed = status.get("certificate")
+        return base64.b64decode(signed) if signed else None
+
+    issued = first_answer(certificate, within=_PATIENCE_SECONDS, every=0.2)
+    if issued is None:
+        raise ApiError(0, f"certificate request {name} was not signed within a minute")
+    return issued
 
 
 def _write_kubeconfig(path: Path, access: Access, pem: Path) -> None:

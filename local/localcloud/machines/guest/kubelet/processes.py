@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from localcloud.polling import holds_within
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -88,11 +90,9 @@ class Processes:
             if record and self._alive(record):
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(record.pid, signal.SIGTERM)
-        until = time.monotonic() + grace
+        records = [record for key in keys if (record := self._read(key))]
+        holds_within(lambda: not any(map(self._alive, records)), within=grace, every=0.05)
         for key in keys:
-            record = self._read(key)
-            while record and time.monotonic() < until and self._alive(record):
-                time.sleep(0.05)
             self.stop(key, 0)
 
     def stop(self, key: str, grace: float) -> None:
@@ -102,9 +102,7 @@ class Processes:
             with contextlib.suppress(ProcessLookupError):
                 if grace > 0:
                     os.killpg(record.pid, signal.SIGTERM)
-                until = time.monotonic() + grace
-                while time.monotonic() < until and self._alive(record):
-                    time.sleep(0.05)
+                holds_within(lambda: not self._alive(record), within=grace, every=0.05)
                 os.killpg(record.pid, signal.SIGKILL)
             while self._alive(record):
                 time.sleep(0.02)

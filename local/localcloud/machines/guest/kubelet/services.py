@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pyroute2.netlink.exceptions import NetlinkError  # type: ignore[import-untyped]  # ships no types
 
 from localcloud.machines.guest import links
+from localcloud.polling import first_answer
 
 from .client import ApiError
 
@@ -210,22 +211,21 @@ class ServiceProxy:
 
     def _serve(self, connection: socket.socket, key: tuple[str, int]) -> None:
         # A backend that became ready just now appears after the next round.
-        until = time.monotonic() + 2 * _ROUND_SECONDS
         with connection:
-            while True:
-                port = self._ports.get(key)
-                backends = list(port.backends) if port else []
-                random.shuffle(backends)
-                for backend in backends:
-                    with (
-                        contextlib.suppress(OSError),
-                        socket.create_connection(backend, 3) as other,
-                    ):
-                        _join(connection, other)
-                        return
-                if time.monotonic() > until:
-                    return
-                time.sleep(0.2)
+            other = first_answer(lambda: self._connect(key), within=2 * _ROUND_SECONDS, every=0.2)
+            if other is not None:
+                with other, contextlib.suppress(OSError):
+                    _join(connection, other)
+
+    def _connect(self, key: tuple[str, int]) -> socket.socket | None:
+        """A connection to one of the port's backends, in random order; None when none answers."""
+        port = self._ports.get(key)
+        backends = list(port.backends) if port else []
+        random.shuffle(backends)
+        for backend in backends:
+            with contextlib.suppress(OSError):
+                return socket.create_connection(backend, 3)
+        return None
 
 
 def _join(one: socket.socket, other: socket.socket) -> None:
