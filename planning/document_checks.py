@@ -38,7 +38,8 @@ def user_data_problems(plan: ClusterPlan) -> Iterator[Problem]:
     """User-data beyond its limit, one problem for a pool.
 
     The user-data is rendered with stand-ins that are as long as real secrets. Only the node with
-    the longest name and labels of each pool is rendered: its neighbours differ in nothing else.
+    the longest name and labels of each pool is rendered, because the others do not differ
+    otherwise.
     """
     largest: dict[str, NodePlan] = {}
     for node in plan.nodes.values():

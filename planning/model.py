@@ -124,7 +124,7 @@ class IPPoolPlan:
     interface: str
     ip_version: int
     vswitch: str
-    """Key of the vSwitch that the NIC stands in."""
+    """Key of the NIC's vSwitch."""
     subnet: IPv4Network | None
     gateway: IPv4Address | None
     ips: tuple[str, ...]

@@ -15,7 +15,7 @@ from config.model import Profile
 SPIDERPOOL_NAMESPACE = "kube-system"
 
 DOMAIN = "spiderpool-alicloud.io"
-"""Of the labels, annotations and resources that are this program's own."""
+"""Domain of this program's labels, annotations and resources."""
 
 IPV6 = 6
 CONTROL_PLANE: Final = "node-role.kubernetes.io/control-plane"
@@ -28,22 +28,25 @@ def own_tags(cluster: str, profile: Profile) -> dict[str, str]:
 
 
 def vswitch_name(cluster: str, key: str) -> str:
-    """Of a vSwitch, its SNAT entry and its CIDR reservation."""
+    """Name of a vSwitch, its SNAT entry and its CIDR reservation."""
     return f"{cluster}-{key}"
 
 
 def nat_eip_name(cluster: str) -> str:
-    """Of the EIP of the NAT gateway."""
+    """Name of the NAT gateway's EIP."""
     return f"{cluster}-nat"
 
 
 def api_endpoint_name(cluster: str) -> str:
-    """Of the API server's EIP, load balancer, server group and access control list."""
+    """Name of the API server's EIP, load balancer, server group and access control list."""
     return f"{cluster}-api"
 
 
 def controller_role_name(cluster: str, region: str) -> str:
-    """Of the cloud controller's RAM role and policy; RAM has no regions, so the name has one."""
+    """Name of the cloud controller's RAM role and policy.
+
+    RAM has no regions, so the name contains one.
+    """
     return f"{cluster}-{region}-ccm"
 
 
@@ -64,7 +67,7 @@ def multus_config_name(interface: str) -> str:
 
 
 def multus_name(interface: str) -> str:
-    """What a pool's `multusName` says: namespace and name."""
+    """A pool's `multusName`: namespace and name."""
     return f"{SPIDERPOOL_NAMESPACE}/{multus_config_name(interface)}"
 
 

@@ -1,4 +1,4 @@
-"""Arithmetic of a vSwitch: what Alibaba Cloud keeps for itself, and a node's block.
+"""Arithmetic of a vSwitch: usable addresses and a node's block.
 
 Addresses are plain integers in here; thousands of nodes are laid out in a fraction of a second.
 """
@@ -36,7 +36,7 @@ class Span:
         return self.first <= other.last and other.first <= self.last
 
     def within(self, other: Span) -> bool:
-        """Whether the other one holds all of it."""
+        """Whether the other one contains all of it."""
         return other.first <= self.first and self.last <= other.last
 
 
@@ -57,7 +57,7 @@ def span_of(cidr: IPv4Network) -> Span:
 
 
 def usable(cidr: IPv4Network) -> Span:
-    """What may be handed out: neither the network address nor the last three."""
+    """The addresses that ENIs can have: all but the network address and the last three."""
     whole = span_of(cidr)
     return Span(whole.first + RESERVED_AT_START, whole.last - RESERVED_AT_END)
 

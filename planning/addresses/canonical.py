@@ -1,8 +1,8 @@
 """Ranges as Spiderpool's webhook writes them, and back.
 
-Sorted, without duplicates, neighbours merged into `a-b`, a single address as itself. Anything else
-is rewritten by the mutating webhook, and every later run would show a difference
-(spiderpool `pkg/ippoolmanager/ippool_mutate.go`, `pkg/ip/ip.go`).
+Sorted, without duplicates, neighbours merged into `a-b`, a single address as itself. The mutating
+webhook rewrites anything else, so every later run would show a difference (spiderpool
+`pkg/ippoolmanager/ippool_mutate.go`, `pkg/ip/ip.go`).
 """
 
 from __future__ import annotations

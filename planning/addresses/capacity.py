@@ -1,4 +1,4 @@
-"""How many pods a node can take, and what is left of a vSwitch.
+"""How many pods fit on a node, and how many addresses a vSwitch has left.
 
 Where pods ask for their addresses (`ClusterPlan.counting`), the scheduler counts them by NIC, and
 the kubelet's `maxPods` is all of a node's pod addresses and the host-network pods. Elsewhere the
@@ -106,7 +106,7 @@ def usable_addresses(cidr: IPv4Network) -> int:
 
 
 def free_addresses(plan: ClusterPlan) -> dict[str, int]:
-    """By vSwitch key: what is left after all ENIs, gateways and load balancers.
+    """By vSwitch key: the addresses that ENIs, gateways and load balancers leave.
 
     A reservation for prefixes is not free: see `free_prefixes`.
     """
@@ -125,7 +125,7 @@ def free_addresses(plan: ClusterPlan) -> dict[str, int]:
 
 
 def gateways_have_room(plan: ClusterPlan) -> Iterator[Problem]:
-    """Where gateways and load balancers take more addresses than a vSwitch has left."""
+    """The vSwitches with too few addresses for their gateways and load balancers."""
     free = free_addresses(plan)
     for key in taken_addresses(plan):
         if free[key] < 0:
@@ -134,7 +134,8 @@ def gateways_have_room(plan: ClusterPlan) -> Iterator[Problem]:
             yield Problem(
                 path=f"network.subnets.{vswitch.subnet}.zones.{vswitch.zone}.cidr",
                 value=str(vswitch.cidr),
-                rule=f"It is too small by {-free[key]} for its NICs and for {', '.join(users)}. An "
+                rule=f"It has {-free[key]} addresses too few for its NICs and {', '.join(users)}. "
+                "An "
                 "NLB takes three addresses of each of its vSwitches, a CLB and a NAT gateway one.",
                 remedy="Write a larger range, or name another subnet for some of them.",
             )

@@ -1,4 +1,4 @@
-"""Who claims which addresses of a vSwitch, and who claims what another one has."""
+"""The addresses of a vSwitch that each NIC claims, and the claims that overlap."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ class Claim:
 
     span: Span
     path: str
-    """What the user wrote to claim them."""
+    """The key that claims them."""
     node: str
     pool: str
     block: int | None
     """Number of the block; None for explicit addresses."""
     prefix: bool
-    """They are /28 prefixes, and belong into the vSwitch's reservation."""
+    """Whether they are /28 prefixes, which must lie in the vSwitch's reservation."""
 
 
 def collisions(config: ClusterConfig, claims: Mapping[str, Sequence[Claim]]) -> Iterator[Problem]:
@@ -77,10 +77,10 @@ def _collision(config: ClusterConfig, key: str, one: Claim, other: Claim) -> Pro
             path=other.path,
             value=str(other.span),
             rule=(
-                f"{one.path} has it already. Two NICs with one address on {key}, or one address "
-                "for the ENI and for a pod, cannot work."
+                f"{one.path} already has it, and an address on {key} belongs to one NIC, either as "
+                "its own or for a pod."
             ),
-            remedy="Write an address that nobody else has.",
+            remedy="Write an address that is not used elsewhere.",
         )
     if one.block is None or other.block is None:
         explicit, blocked = (one, other) if one.block is None else (other, one)
@@ -119,8 +119,8 @@ def _pools(config: ClusterConfig, key: str, one: Claim, other: Claim) -> Problem
         value=str(config.node_pools[newer.pool].first_block),
         rule=(
             f"Block {newer.block} of {newer.node} ({newer.span}) overlaps block {older.block} of "
-            f"{older.node} in nodePools.{older.pool} ({older.span}) on {key}. A pool's blocks are "
-            "its own."
+            f"{older.node} in nodePools.{older.pool} ({older.span}) on {key}. Blocks of two pools "
+            "must not overlap."
         ),
         remedy=(
             f"A pool that does not exist yet: write {elsewhere}. A pool that exists keeps its "
@@ -148,7 +148,7 @@ def _reservation(config: ClusterConfig, key: str, claim: Claim, span: Span) -> P
         value=shown,
         rule=(
             f"{claim.node}'s addresses {claim.span} lie in the prefixReservation of {key} "
-            f"({span}); the cloud gives out nothing but prefixes there."
+            f"({span}), which the cloud uses for prefixes only."
         ),
         remedy="Use addresses outside of the reservation, or reserve another part of the vSwitch.",
     )

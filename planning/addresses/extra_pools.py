@@ -12,7 +12,7 @@ from planning.addresses.layout import Layout
 
 
 def extra_pools_lie_in_their_node(config: ClusterConfig, layout: Layout) -> Iterator[Problem]:
-    """An extra pool hands out addresses that its node's NIC has, and leaves some to the node."""
+    """An extra pool has addresses of its node's NIC, and not all of them."""
     left: dict[tuple[str, str], set[int]] = {}
     for name, pool in sorted(config.spiderpool.extra_pools.items()):
         placed = layout.nodes.get(pool.node, {}).get(pool.interface)
@@ -32,15 +32,15 @@ def extra_pools_lie_in_their_node(config: ClusterConfig, layout: Layout) -> Iter
                 yield Problem(
                     path=f"spiderpool.extraPools.{name}.addresses[{place}]",
                     value=text,
-                    rule=f"{pool.node}'s {pool.interface} has pod addresses {shown}; others would "
-                    "reach no pod.",
+                    rule=f"Packets for other addresses do not reach the node: {pool.node}'s "
+                    f"{pool.interface} has the pod addresses {shown}.",
                     remedy="Write a part of these.",
                 )
         if own and not rest:
             yield Problem(
                 path=f"spiderpool.extraPools.{name}.addresses",
                 value=", ".join(pool.addresses),
-                rule=f"Nothing is left for the node's own pool {pool.node}-{pool.interface}, and "
-                "all other pods of this node would find no address.",
+                rule=f"The node's own pool {pool.node}-{pool.interface} would be empty, and all "
+                "other pods of this node would get no address.",
                 remedy="Leave it at least one address.",
             )

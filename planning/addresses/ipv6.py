@@ -1,8 +1,8 @@
 """IPv6 addresses in addition to the IPv4 ones, once the cloud has given the VPC its /56.
 
 An address ends in its IPv4 twin: 172.31.199.185 on 2408:4005:3a0:1201::/64 is
-2408:4005:3a0:1201::ac1f:c7b9. So it is as stable as the IPv4 plan, unique in the VPC, and never
-one of the ten that Alibaba Cloud keeps of a /64: the first and the last nine.
+2408:4005:3a0:1201::ac1f:c7b9. So it is as stable as the IPv4 plan, unique in the VPC, and never one
+of the ten that Alibaba Cloud reserves in a /64: the first and the last nine.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ RESERVED_AT_END = 9
 def vswitch_network(vpc: IPv6Network, index: int) -> IPv6Network:
     """The /64 number `index` of a VPC's /56, as the cloud cuts it."""
     if vpc.prefixlen != VPC_PREFIX:
-        raise ValueError(f"{vpc} is no /56: a VPC's IPv6 range is one")
+        raise ValueError(f"{vpc} is not a /56, as every IPv6 range of a VPC is")
     if not 0 <= index < 2 ** (VSWITCH_PREFIX - VPC_PREFIX):
         raise ValueError(f"index {index} is outside of a /56, which holds 0 to 255")
     start = int(vpc.network_address) + (index << (128 - VSWITCH_PREFIX))
@@ -32,7 +32,7 @@ def vswitch_network(vpc: IPv6Network, index: int) -> IPv6Network:
 def twin(network: IPv6Network, address: IPv4Address) -> IPv6Address:
     """The IPv6 address that goes with an IPv4 address in this vSwitch."""
     if network.prefixlen != VSWITCH_PREFIX:
-        raise ValueError(f"{network} is no /64: a vSwitch's IPv6 range is one")
+        raise ValueError(f"{network} is not a /64, as every IPv6 range of a vSwitch is")
     return IPv6Address(int(network.network_address) + int(address))
 
 

@@ -6,8 +6,8 @@ so more pod addresses never move those that are there. Explicit addresses take t
 In prefix mode the pods' /28 prefixes come from the vSwitch's reservation by the same numbers: slot
 `firstBlock + ordinal - 1`, because block 0, which holds the network address, is never used.
 
-Nothing here depends on the order or the number of other nodes and pools. They are only looked at
-to refuse what overlaps.
+Nothing here depends on the order or the number of other nodes and pools. They are compared only to
+refuse overlaps.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Layout:
 
 
 def first_blocks(config: ClusterConfig) -> dict[str, int]:
-    """Each pool's first block, where it is known: a single pool has a default, others say it."""
+    """The first block of each pool that sets one; a single pool has a default."""
     alone = len(config.node_pools) == 1
     return {
         name: pool.first_block if pool.first_block is not None else DEFAULT_FIRST_BLOCK
@@ -74,7 +74,7 @@ def lay_out(config: ClusterConfig) -> Layout:
 
 
 class _Work:
-    """One run over all nodes: what was placed so far, and what was wrong."""
+    """One run over all nodes: the NICs placed so far, and the problems."""
 
     def __init__(self, *, config: ClusterConfig, first_blocks: Mapping[str, int]) -> None:
         self.config = config
@@ -124,25 +124,24 @@ class _Work:
             self.without_ordinal.append(member)
 
     def missing_first_blocks(self) -> Iterator[Problem]:
-        """One problem for each pool that owns blocks and does not say where they begin."""
+        """One problem for each pool that owns blocks and has no firstBlock."""
         proposals = first_block_proposals(self.config, self.pools_without_first_block)
         for name in sorted(self.pools_without_first_block):
             yield Problem(
                 path=f"nodePools.{name}.firstBlock",
                 value=None,
                 rule=(
-                    "With more than one pool each says where its blocks begin: worked out from the "
-                    "other pools it would move when one of them changes."
+                    "With more than one pool, each needs a firstBlock: one that was derived from "
+                    "the other pools would move when they change."
                 ),
                 remedy=(
-                    f"Write firstBlock: {proposals[name]}. A pool that stood alone until now began "
-                    f"at {DEFAULT_FIRST_BLOCK}; it keeps its addresses with "
-                    f"firstBlock: {DEFAULT_FIRST_BLOCK}."
+                    f"Write firstBlock: {proposals[name]}. If this was the only pool until now, "
+                    f"keep its addresses with firstBlock: {DEFAULT_FIRST_BLOCK}."
                 ),
             )
 
     def _zone(self, member: Member, interface: InterfaceConfig) -> ZoneSubnetConfig | None:
-        """The NIC's vSwitch; None where `config.rules` says already that there is none."""
+        """The NIC's vSwitch; None where `config.rules` reports that it has none."""
         subnet = self.config.network.subnets.get(interface.subnet)
         if subnet is None or member.zone is None:
             return None
@@ -190,7 +189,7 @@ class _Work:
         owned = block(int(zone.cidr.network_address), size, index)
         free = usable(zone.cidr)
         if free.last < free.first:
-            return None  # `config.rules` says that the vSwitch is too small
+            return None  # `config.rules` reports that the vSwitch is too small
         if not owned.within(free):
             self._block_outside(at, owned, index, ordinal)
             return None
@@ -233,8 +232,8 @@ class _Work:
                     value=str(reservation),
                     rule=(
                         f"{at.member.name}'s prefixes are {slot} (slot {index - 1} of {size} "
-                        "addresses), outside this reservation. A node's prefixes stand by its "
-                        "number, so that no other node can move them."
+                        "addresses), outside this reservation. They follow from the node's number "
+                        "alone, so that no other node can move them."
                     ),
                     remedy=(
                         "Before the first deployment: reserve a larger part of the vSwitch, or "
@@ -276,8 +275,8 @@ class _Work:
                 rule=(
                     f"{at.member.name} has ordinal {ordinal}, so block {index} of "
                     f"{at.pool.block_size} addresses: {owned}. Of {at.key} ({at.zone.cidr}) only "
-                    f"{free} may be used: Alibaba Cloud keeps the network address and the last "
-                    "three, and what lies beyond belongs to others."
+                    f"{free} may be used: Alibaba Cloud reserves the network address and the last "
+                    "three."
                 ),
                 remedy=(
                     f"A pool that does not exist yet: write firstBlock: {fits}, which is free for "
@@ -292,7 +291,7 @@ class _Work:
         )
 
     def missing_ordinals(self) -> Iterator[Problem]:
-        """One problem for each named node whose place nothing says."""
+        """One problem for each named node without an ordinal."""
         taken: dict[str, set[int]] = {}
         for member in self.members.values():
             if member.ordinal is not None:
@@ -304,9 +303,9 @@ class _Work:
                 path=f"{member.path}.ordinal",
                 value=None,
                 rule=(
-                    "A named node says its place in its pool's blocks, unless its name ends in a "
-                    "number or all its NICs have explicit addresses: counted from its neighbours "
-                    "it would move when one of them goes."
+                    "A named node needs an ordinal, unless its name ends in a number or all its "
+                    "NICs have explicit addresses: an ordinal that was counted would change when "
+                    "another node leaves."
                 ),
                 remedy=f"Write ordinal: {proposal}, and never give it to another node.",
             )
@@ -366,7 +365,7 @@ def _as_prefixes(texts: tuple[str, ...]) -> Iterator[IPv4Network]:
         try:
             network = IPv4Network(text)
         except ValueError:
-            continue  # `config.rules` says so, with the text that is wrong
+            continue  # `config.rules` reports the wrong text
         if network.prefixlen == PREFIX_LENGTH:
             yield network
 
@@ -378,8 +377,8 @@ def _outside(path: str, spans: Sequence[Span], at: _Spot) -> Problem:
         path=path,
         value=", ".join(map(str, joined(spans))),
         rule=(
-            f"Alibaba Cloud keeps the network address and the last three of vSwitch {at.key} "
-            f"({cidr}) for itself; the gateway is one of them."
+            f"Alibaba Cloud reserves the network address and the last three of vSwitch {at.key} "
+            f"({cidr}); the gateway is one of them."
             if spans[0].within(span_of(cidr))
             else f"The ENI is in vSwitch {at.key} ({cidr}) and can only have addresses of it."
         ),

@@ -1,4 +1,4 @@
-"""First blocks that would fit: what an error offers to write."""
+"""First blocks that would fit, for the remedies of problems."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ROOM_TO_GROW = 2
 
 
 def first_block_proposals(config: ClusterConfig, missing: Iterable[str]) -> dict[str, int]:
-    """A first block for each of these pools, none of them in the way of another pool."""
+    """A first block for each of these pools, so that no pool overlaps another."""
     proposals: dict[str, int] = {}
     for name in sorted(missing):
         first_block = _free(config, name, proposals)
@@ -60,7 +60,7 @@ def _free(config: ClusterConfig, name: str, proposed: dict[str, int]) -> int | N
 def _taken(
     config: ClusterConfig, members: list[Member], but: str, proposed: dict[str, int]
 ) -> dict[tuple[str, str], list[Span]]:
-    """What other pools own, by subnet and zone, with room for them to grow."""
+    """Blocks of the other pools by subnet and zone, with room for them to grow."""
     taken: dict[tuple[str, str], list[Span]] = {}
     for name, pool in config.node_pools.items():
         first = proposed.get(name, pool.first_block)

@@ -1,1 +1,1 @@
-"""What the cloud and its controller get: security rules, services, quotas, manifests."""
+"""Security rules, services, quotas and manifests for the cloud and its controller."""

@@ -61,7 +61,7 @@ class EipFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class AdoptedFacts:
-    """All answers, by id; what does not exist is left out."""
+    """The adopted resources that exist, by id."""
 
     vpcs: Mapping[str, VpcFacts]
     vswitches: Mapping[str, VSwitchFacts]
@@ -70,7 +70,7 @@ class AdoptedFacts:
 
 
 def adopts(plan: ClusterPlan) -> bool:
-    """Whether the stack names anything that exists already."""
+    """Whether the stack adopts any resource."""
     network = plan.network
     ids = (network.vpc.id, network.nat.id, network.nat.eip_id)
     return any(ids) or any(v.vswitch_id for v in network.vswitches.values())
@@ -107,8 +107,8 @@ def _vpc(plan: ClusterPlan, facts: AdoptedFacts) -> Iterator[Problem]:
             yield Problem(
                 path=f"network.vpc.secondaryCidrs[{place}]",
                 value=str(cidr),
-                rule=f"{vpc.id} has no such secondary range (it has: {others}), and an adopted VPC "
-                "is not changed.",
+                rule=f"{vpc.id} does not have this secondary range (it has: {others}), and this "
+                "program does not change an adopted VPC.",
                 remedy="Take it out, or add the range to the VPC yourself.",
             )
 
@@ -129,7 +129,7 @@ def _vswitch(
         yield Problem(
             path=f"{path}.vswitchId",
             value=vswitch_id,
-            rule=f"This vSwitch is in {actual.vpc_id}, and the cluster is in "
+            rule=f"This vSwitch is in {actual.vpc_id}, but the cluster is in "
             f"{plan.network.vpc.id}.",
             remedy="Write a vSwitch of that VPC.",
         )
@@ -144,7 +144,8 @@ def _nat(plan: ClusterPlan, facts: AdoptedFacts) -> Iterator[Problem]:
         yield Problem(
             path="network.nat.id",
             value=nat.id,
-            rule="This account has no such NAT gateway in this region, or it has no SNAT table.",
+            rule="This account does not have this NAT gateway in this region, or it has no SNAT "
+            "table.",
             remedy="Write the id of an enhanced internet NAT gateway of this region, or leave it "
             "out to get one.",
         )
@@ -166,7 +167,7 @@ def _nat(plan: ClusterPlan, facts: AdoptedFacts) -> Iterator[Problem]:
 def _snat(
     plan: ClusterPlan, key: str, vswitch: VSwitchPlan, entries: tuple[SnatFacts, ...]
 ) -> Iterator[Problem]:
-    """A vSwitch has one entry in a table; one with the program's own name is taken for its own."""
+    """A vSwitch has one entry in a table; one with the program's own name counts as its own."""
     own = f"{plan.name}-{key}"
     for entry in entries:
         same = entry.vswitch_id == vswitch.vswitch_id or (
@@ -198,7 +199,7 @@ def _eip(plan: ClusterPlan, facts: AdoptedFacts) -> Iterator[Problem]:
         yield Problem(
             path="network.nat.eipId",
             value=nat.eip_id,
-            rule=f"This EIP is bound to something else already ({actual.instance_type}).",
+            rule=f"This EIP is already bound to another resource ({actual.instance_type}).",
             remedy="Write a free EIP, or leave it out to get one.",
         )
 
@@ -207,7 +208,7 @@ def _missing(path: str, value: str, kind: str) -> Problem:
     return Problem(
         path=path,
         value=value,
-        rule=f"This account has no such {kind} in this region.",
+        rule=f"This account does not have this {kind} in this region.",
         remedy="Write the id that the console shows in this region, or leave it out to get one.",
     )
 

@@ -186,7 +186,7 @@ def ram_policy() -> Object:
 _READ_ACTIONS: Final = [
     "ecs:DescribeInstances",
     "ecs:DescribeNetworkInterfaces",
-    # Of an NLB that is in a security group it looks for the one it would have made itself.
+    # For an NLB in a security group it looks for the group that it would have created itself.
     "ecs:DescribeSecurityGroups",
     "vpc:DescribeEipAddresses",
     "vpc:DescribeVSwitches",

@@ -117,7 +117,7 @@ def _demanded(config: ClusterConfig, zone: str | None) -> Problem:
     free = next(_free(config), None)
     adopted = config.network.vpc.id is not None
     example = f"{{{zone or 'ZONE'}: {{cidr: {free or 'a free range'}}}}}"
-    check = f" Check first that nobody uses {free}." if adopted and free is not None else ""
+    check = f" Check first that {free} is not in use." if adopted and free is not None else ""
     reason = (
         "the VPC exists already, and its free ranges are not known here"
         if adopted
@@ -127,8 +127,8 @@ def _demanded(config: ClusterConfig, zone: str | None) -> Problem:
         path="network.subnets.gateways",
         value=None,
         rule="The NAT gateway and the API server's load balancer take addresses that the cloud "
-        "chooses, which a node's block may need later. They need a subnet without nodes, and none "
-        f"can be added by itself: {reason}.",
+        "chooses, which a node's block may need later. They need a subnet without nodes, and "
+        f"this program cannot add one: {reason}.",
         remedy=f"Write network.subnets.gateways: {{egress: false, zones: {example}}}, or name "
         "another subnet in network.nat.subnet; for a gateway that is deployed the one that it is "
         f"in.{check}",

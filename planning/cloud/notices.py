@@ -41,8 +41,8 @@ def _end_of_life(plan: ClusterPlan) -> Iterator[str]:
     major, minor, _ = plan.kubernetes.version.split(".")
     if plan.kubernetes.mode == "kubeadm" and int(minor) not in NEW_CLUSTERS:
         yield (
-            f"Kubernetes {major}.{minor} has reached its end of life: nobody corrects its security "
-            "holes, and a new cluster with it is refused. Upgrade a cluster that runs it one minor "
+            f"Kubernetes {major}.{minor} has reached its end of life: it gets no security fixes, "
+            "and new clusters with it are refused. Upgrade a cluster that runs it one minor "
             "at a time (docs/runbooks/upgrade.md)."
         )
 

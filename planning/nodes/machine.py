@@ -1,4 +1,4 @@
-"""What makes a machine the machine it is, and what can change while it runs.
+"""A machine's identity, and the settings that can change while it runs.
 
 Three groups of settings, for both roles:
 
@@ -27,8 +27,8 @@ from planning.nodes.guest_system import sysctls
 from planning.nodes.kubeadm import kubelet_settings
 
 MACHINE_SCHEMA: Final = 1
-"""Raised when machines made by an earlier release cannot serve; that release's changelog entry
-says so under **Required action**."""
+"""Raised when machines made by an earlier release cannot serve; that release's changelog has it
+under **Required action**."""
 
 SETTINGS: Final = "spiderpool-alicloud.io/settings"
 """Annotation of a Node: the JSON text of `node_settings`, written by the program."""
@@ -39,8 +39,8 @@ SETTINGS_FAILED: Final = "spiderpool-alicloud.io/settings-failed"
 with `settings_digest` of the text that failed and a colon. The node then has the settings from
 before, and does not try the same text again before its next boot."""
 UNIT_VERSION: Final = 2
-"""What the node's own unit understands. Raised when it learns something that the program uses: 2
-advertises the addresses of the node's pools (`planning.addresses.capacity.address_resource`)."""
+"""Version of the node's own unit. Raised when it gets a feature that the program uses: 2 advertises
+the addresses of the node's pools (`planning.addresses.capacity.address_resource`)."""
 COUNTING_UNIT: Final = 2
 """The first version that advertises pod addresses."""
 UNIT_SCHEMA: Final = "spiderpool-alicloud.io/unit"

@@ -61,7 +61,7 @@ class ClusterSecrets:
     front_proxy_ca: KeyPair
     etcd_ca: KeyPair
     service_account_key: str = field(repr=False)
-    """PEM private key; the public half is derived from it once and kept beside it."""
+    """PEM private key; its public key is derived once and stored with it."""
     service_account_public_key: str = field(repr=False)
     admin: KeyPair
     """Client certificate, O=kubeadm:cluster-admins."""
@@ -71,9 +71,9 @@ class ClusterSecrets:
     """PEM certificates of the CAs that the webhook's certificate is checked by: one, or, while it
     is being rotated, the one that is going and the one that comes."""
     webhook: KeyPair
-    """What the webhook serves with."""
+    """The certificate that the webhook serves."""
     webhook_next: KeyPair | None = None
-    """What it will serve with, once the API server trusts both CAs."""
+    """The certificate that it will serve once the API server trusts both CAs."""
 
     @property
     def ca_hash(self) -> str:
@@ -84,7 +84,7 @@ class ClusterSecrets:
 
 
 class SecretsError(ValueError):
-    """A secrets document that cannot be used. Says what is wrong, never what was read."""
+    """A secrets document that cannot be used. The message never has the text that was read."""
 
     def __init__(self, problems: tuple[str, ...]) -> None:
         self.problems = problems
@@ -176,7 +176,7 @@ def _shape_problems(document: Mapping[str, object]) -> list[str]:
     unknown = sorted(set(document) - {"version", *_PAIRS, *_TEXTS, _NEXT})
     if unknown:
         # A key's name could itself be pasted secret text: say how many, not which.
-        problems.append(f"{len(unknown)} unknown key(s) beside the expected ones")
+        problems.append(f"{len(unknown)} unknown key(s)")
     return problems
 
 
@@ -259,7 +259,7 @@ def _check_issuer(
 
 
 def authorities(bundle: str) -> list[x509.Certificate]:
-    """The CAs of a PEM bundle, in its order, at least one. Raises ValueError for no PEM."""
+    """The CAs of a PEM bundle, in its order, at least one. Raises ValueError if it is not PEM."""
     return x509.load_pem_x509_certificates(bundle.encode())
 
 

@@ -29,14 +29,14 @@ Values = dict[str, object]
 
 
 def chart_values(plan: ClusterPlan, *, secrets: ClusterSecrets | None) -> Values:
-    """All values of the release: the user's, under what must hold for this cluster.
+    """All values of the release: the user's, overlaid with those that this cluster requires.
 
     With secrets they hold the webhook's private key. Without, only
     `spiderpoolController.tls.provided` is missing (`webhook_certificates` makes it), so that the
     rest can be shown before there are secrets.
 
     Raises:
-        ConfigError: when `spiderpool.values` says something else than what must hold.
+        ConfigError: when `spiderpool.values` contradicts a required value.
     """
     problems = value_problems(plan)
     if problems:
@@ -62,8 +62,8 @@ def ip_pool_spec(
 ) -> Values:
     """A SpiderIPPool's spec, as the guide writes it and nothing more.
 
-    What the webhook adds (`ipVersion`, `disable`) is left to it: unsaid fields are never a
-    difference.
+    It leaves out the fields that the webhook adds (`ipVersion`, `disable`): a missing field is
+    never a difference.
 
     Args:
         pool: one of `plan.ip_pools`.
@@ -107,8 +107,8 @@ def multus_config_spec(plan: ClusterPlan, interface: str) -> Values:
 def coordinator_spec(plan: ClusterPlan) -> Values:
     """The SpiderCoordinator's spec: what must hold, and the user's values of the other fields.
 
-    `none`: there is no overlay. Left to itself it reads /etc/cni/net.d and can be led astray; and
-    the cluster's dummy pod range must never be routed to the host. The chart hands its own
+    `none`, because there is no overlay: with `auto` it guesses from /etc/cni/net.d, and the
+    cluster's dummy pod range must never be routed to the host. The chart hands its own
     `coordinator` values to a hook Job only, which this program leaves out.
     """
     values = plan.spiderpool.values.get("coordinator")

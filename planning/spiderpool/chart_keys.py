@@ -1,8 +1,8 @@
 """The keys of Spiderpool's chart 1.2.2, and the kind of value that each takes.
 
-Helm takes a key that the chart does not know in silence. So the keys stand here, one by one, and
-a misspelt one is refused before there is a cluster. Source: `charts/spiderpool/values.yaml` of tag
-v1.2.2; v1.2.1 differs in no key.
+Helm accepts unknown keys without a message. So all keys are listed here, and a misspelt one is
+refused before there is a cluster. Source: `charts/spiderpool/values.yaml` of tag v1.2.2; v1.2.1
+differs in no key.
 """
 
 from __future__ import annotations
@@ -297,7 +297,7 @@ def strange_values(
         here, kind = (*path, str(key)), keys.get(str(key))
         if kind is None:
             near = ", ".join(sorted(k for k in keys if k.lower() == str(key).lower()))
-            yield here, "Chart 1.2.2 has no such key" + (f"; it has {near}" if near else "")
+            yield here, "Chart 1.2.2 does not have this key" + (f"; it has {near}" if near else "")
         elif isinstance(kind, Mapping):
             if isinstance(value, Mapping):
                 yield from strange_values(value, kind, here)

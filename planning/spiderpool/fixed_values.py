@@ -1,4 +1,4 @@
-"""Values of Spiderpool's chart that must hold, whatever `spiderpool.values` says, and why.
+"""Values of Spiderpool's chart that `spiderpool.values` cannot change, with the reasons.
 
 Sources: the chart and the code of Spiderpool v1.2.2 (charts/spiderpool, cmd/spiderpool-init,
 pkg/ipam, cmd/coordinator).
@@ -55,8 +55,11 @@ REASONS: Final[Mapping[Path, str]] = {
     ("multus", "enableMultusConfig"): "NICs reach pods as SpiderMultusConfigs.",
     ("multus", "multusCNI", "install"): "NICs reach pods by multus.",
     ("multus", "multusCNI", "uninstall"): "Pods that still run would lose their way out.",
-    ("multus", "multusCNI", "defaultCniCRName"): "Pods stand on eth0 unless they ask for another "
-    "NIC; maxPods counts on it.",
+    (
+        "multus",
+        "multusCNI",
+        "defaultCniCRName",
+    ): "Pods use eth0 unless they ask for another NIC; maxPods depends on it.",
     ("plugins", "installCNI"): "The stack file has a key of its own for it.",
     ("clusterDefaultPool", "installIPv4IPPool"): _OWN_POOLS,
     ("clusterDefaultPool", "installIPv6IPPool"): _OWN_POOLS,

@@ -16,7 +16,7 @@ COORDINATOR_FIELDS: Final = ("hijackCIDR", "policyRoutes", "vethLinkAddress", "v
 """Values of the chart's `coordinator` that the SpiderCoordinator of this program takes over."""
 
 MAX_MTU: Final = 8500
-"""Of an ENI with jumbo frames (ECS documentation, "MTUs")."""
+"""MTU of an ENI with jumbo frames (ECS documentation, "MTUs")."""
 
 _WITHOUT_EFFECT: Final[Mapping[Path, str]] = {
     ("coordinator", "detectGateway"): "Spiderpool 1.2 no longer reads it.",
@@ -24,14 +24,14 @@ _WITHOUT_EFFECT: Final[Mapping[Path, str]] = {
     ("spiderpoolInit",): "It is about a hook Job, which this program leaves out.",
     ("clusterDefaultPool",): "No default pool is installed: every node and NIC has a pool of its "
     "own.",
-    ("global", "ciliumConfigMap"): "There is no Cilium in this cluster.",
+    ("global", "ciliumConfigMap"): "This cluster does not run Cilium.",
     ("ipam", "spiderSubnet", "autoPool", "defaultRedundantIPNumber"): "SpiderSubnets are off.",
 }
-"""Values that nothing would read, by their path or the start of it."""
+"""Values that have no effect here, by path or by the start of it."""
 
 
 def value_problems(plan: ClusterPlan) -> tuple[Problem, ...]:
-    """Everything that is wrong with the user's values; empty when there is nothing."""
+    """The problems of the user's values."""
     values = plan.spiderpool.values
     problems = [*_contradictions(plan), *_without_effect(values)]
     reported = {problem.path for problem in problems}

@@ -1,4 +1,4 @@
-"""What Spiderpool's webhook would say of a SpiderIPPool, before there is a cluster to ask.
+"""How Spiderpool's webhook would judge a SpiderIPPool, before there is a cluster.
 
 The rules are those of Spiderpool 1.2.2 (`pkg/ippoolmanager/ippool_{mutate,validate}.go`,
 `pkg/ip/{ip,iprange,subnet,cidr}.go`), with SpiderSubnets off as this project has them. The real

@@ -1,7 +1,8 @@
-"""Pod addresses: what pools and NICs give up and take, and who holds it.
+"""Pod addresses: those that pools and NICs lose and get, and the pods that have them.
 
-A pool shrinks before its NIC and grows after it. Nothing is taken from a pool while a pod holds it,
-and no NIC takes what another NIC has had until now: the cloud would find it in use.
+A pool shrinks before its NIC and grows after it. A pool does not lose an address that a pod has,
+and a NIC does not get an address that another NIC has now, because the cloud refuses an address in
+use.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ _Phased = tuple[Phase, Step]
 
 @dataclass(frozen=True, kw_only=True)
 class _Pool:
-    """One SpiderIPPool of IPv4; `path` is the key that says its addresses."""
+    """One SpiderIPPool of IPv4; `path` is the key that sets its addresses."""
 
     name: str
     path: str
@@ -52,7 +53,7 @@ def judge_addresses(before: Record, after: Record, nodes: Nodes, cluster: Cluste
     gone = _lost(*pools)
     leaving = nodes.removed | nodes.replaced
     lost = {name: pool for name, pool in gone.items() if pool.node not in leaving}
-    # A roll-out empties the node first; in a cluster of somebody else's nobody does.
+    # A roll-out drains the node first, except in a cluster that this program did not build.
     undrained = {} if after.is_kubeadm else {n: p for n, p in gone.items() if p.node in leaving}
     steps = [*_shrinking(lost), *_interfaces(before, after, nodes), *_growing(*pools, nodes)]
     refusals = [
@@ -67,8 +68,8 @@ def judge_addresses(before: Record, after: Record, nodes: Nodes, cluster: Cluste
 def _unasked(lost: Mapping[str, _Pool], cluster: Cluster) -> Iterator[str]:
     if lost and isinstance(cluster, NotAsked):
         yield (
-            f"Addresses would be taken from {', '.join(sorted(lost))}. Who holds them was not "
-            f"asked: {cluster.reason}."
+            f"Addresses would leave {', '.join(sorted(lost))}. The cluster was not asked which "
+            f"pods have them: {cluster.reason}."
         )
 
 
@@ -104,7 +105,7 @@ def _pools(record: Record) -> Mapping[str, _Pool]:
 
 
 def _lost(before: Mapping[str, _Pool], after: Mapping[str, _Pool]) -> dict[str, _Pool]:
-    """What each pool gives up; a pool that goes, or serves another NIC, gives up all."""
+    """The addresses that each pool loses: all when it is deleted or serves another NIC."""
     lost: dict[str, _Pool] = {}
     for name, pool in before.items():
         other = after.get(name)
@@ -173,7 +174,7 @@ def _kept(before: Record, after: Record) -> Iterator[tuple[str, str, Interface, 
 
 
 def _taken_twice(before: Record, after: Record) -> Iterator[Refusal]:
-    """An ENI takes its addresses before any other has given them back."""
+    """An ENI gets its addresses before another ENI has released them."""
     owners = {
         address: (node.name, nic)
         for node in before.nodes.values()
@@ -194,7 +195,7 @@ def _taken_twice(before: Record, after: Record) -> Iterator[Refusal]:
                     path=f"nodePools.{node.pool}",
                     value=f"{node.name} {nic} {shown}",
                     rule=f"{owner_name} has these addresses now.",
-                    reason="A NIC takes its addresses before another one has given them back, and "
+                    reason="A NIC gets its addresses before another one has released them, and "
                     "the cloud refuses an address that is in use (InvalidIp.IPAssigned).",
                     remedy=(
                         f"Take {owner_name} out first and run `pulumi up`, then add {node.name}."
@@ -210,7 +211,7 @@ def _all(interface: Interface) -> frozenset[int]:
 
 
 def _kinds(before: Record, after: Record) -> Iterator[Refusal]:
-    """What an ENI cannot give up."""
+    """Addresses that an ENI cannot lose."""
     for name, nic, one, other in _kept(before, after):
         path = f"nodePools.{after.nodes[name].pool}.interfaces.{nic}"
         mode, new_mode = one.pods.mode, other.pods.mode
@@ -230,7 +231,8 @@ def _kinds(before: Record, after: Record) -> Iterator[Refusal]:
                 path=f"{path}.podAddresses",
                 value=str(new_count),
                 rule=f"{nic} of {name} has {count} addresses that the cloud chose, and keeps them.",
-                reason="The provider would choose which of them go, without asking who holds them.",
+                reason="The provider would choose the addresses that leave, without checking "
+                "which pods have them.",
                 remedy=f"Write podAddresses: {count}, or make a smaller pool and take this "
                 "one out afterwards.",
             )
@@ -245,8 +247,8 @@ def _in_use(lost: Mapping[str, _Pool], cluster: Cluster) -> Iterator[Refusal]:
                 yield Refusal(
                     path=pool.path,
                     value=", ".join(_ranges(pool.addresses)),
-                    rule=f"Addresses leave {name} only when it is known that no pod holds them.",
-                    reason=f"The cluster was asked and did not answer: {reason}.",
+                    rule=f"Addresses leave {name} only when no pod has them.",
+                    reason=f"The cluster did not answer: {reason}.",
                     remedy="Bring the API server back, or keep the addresses, and run `pulumi up` "
                     "again.",
                 )
@@ -258,7 +260,7 @@ def _in_use(lost: Mapping[str, _Pool], cluster: Cluster) -> Iterator[Refusal]:
 def _holding(
     pods: Mapping[str, Mapping[int, str]], pool: str, addresses: frozenset[int]
 ) -> dict[str, int]:
-    """Pod → an IPv4 address, or the twin of an IPv6 one, that it holds of these."""
+    """By pod: which of these addresses it has, an IPv6 address as its IPv4 twin."""
     twins = pods.get(f"{pool}-v{IPV6}", {})
     by_twin = {pod: address & _LOW for address, pod in twins.items() if address & _LOW in addresses}
     own = pods.get(pool, {})
@@ -272,8 +274,8 @@ def _refused_for(pool: _Pool, holders: Mapping[str, int]) -> Iterator[Refusal]:
     yield Refusal(
         path=pool.path,
         value=", ".join(_ranges(pool.addresses)),
-        rule=f"{pool.name} would give up addresses that pods hold: {shown}.",
-        reason="Packets to a pod whose address has left its NIC are dropped without a word.",
+        rule=f"{pool.name} would lose addresses that pods have: {shown}.",
+        reason="Packets to a pod whose address has left its NIC are dropped silently.",
         remedy=f"Delete these pods or move them off {pool.node} (`kubectl cordon {pool.node}`, "
         "then delete them; a DaemonSet's leave with a NoExecute taint), and run `pulumi up` again.",
     )

@@ -28,7 +28,7 @@ def judge_counting(
 
 
 def _default_network(record: Record | EarlierRelease) -> str | None:
-    """What pods get that choose no network; None where addresses are not counted."""
+    """The network of pods that choose none; None where addresses are not counted."""
     network = None
     if isinstance(record, Record):
         network = record.section("pods", "defaultNetwork")
@@ -53,8 +53,8 @@ def _silent_nodes(
             path="pods.countAddresses",
             value="true",
             rule=f"Every node advertises its pod addresses; {', '.join(silent)} cannot.",
-            reason="The machine was built by an earlier release, whose unit does not know how. The "
-            "scheduler would send no pod there.",
+            reason="The machine was built by an earlier release, whose unit does not advertise "
+            "addresses, so the scheduler would place no pod there.",
             remedy="Write pods.countAddresses: false. To count addresses later, replace these "
             "machines first: an edit of their pool's image does that, except for an only control "
             "plane.",
@@ -69,7 +69,7 @@ def _pods_without_a_network(before: Record, after: Record) -> Iterator[Refusal]:
         yield Refusal(
             path="pods.defaultNetwork",
             value="spread",
-            rule=f"A NIC keeps its pod addresses while pods are spread over it; {nic} loses all.",
+            rule=f"A NIC that pods are spread over keeps its pod addresses; {nic} would lose all.",
             reason="The policy that spreads pods changes at the end of a run. Until then it would "
             f"give {nic} to new pods, which never start.",
             remedy="Write pods.defaultNetwork: eth0 and run `pulumi up`. Then make this edit.",
@@ -77,7 +77,7 @@ def _pods_without_a_network(before: Record, after: Record) -> Iterator[Refusal]:
 
 
 def _open_nodes(record: Record) -> tuple[Machine, ...]:
-    """The nodes that take ordinary pods: workers, or all where there are none."""
+    """The nodes that take ordinary pods: workers, or all nodes in a cluster without workers."""
     workers = tuple(node for node in record.nodes.values() if not node.is_control_plane)
     return workers or tuple(record.nodes.values())
 

@@ -27,7 +27,7 @@ def _differences(
         if isinstance(one, Mapping) and isinstance(other, Mapping):
             yield from _differences(one, other, here)
         elif isinstance(one, Mapping) or isinstance(other, Mapping):
-            # The whole of it comes or goes.
+            # The whole object is added or removed.
             yield Difference(key=here, before=text(one), after=text(other))
         else:
             yield Difference(key=here, before=text(one), after=text(other))

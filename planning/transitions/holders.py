@@ -1,4 +1,4 @@
-"""Who holds which pod address: what the cluster says, or that it was not asked."""
+"""Which pods have which addresses, as the cluster answers, or why it was not asked."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from planning.transitions.upgrades import Version
 
 @dataclass(frozen=True, kw_only=True)
 class Holders:
-    """What a cluster holds that answers."""
+    """The answer of a cluster."""
 
     pods: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
     """Pool → address as an integer → pod (`namespace/name`)."""
     api_server: Version | None = None
-    """Version of the API server; None when it did not say."""
+    """Version of the API server; None when it is unknown."""
     control_planes: tuple[str, ...] | None = None
     """Control-plane nodes; None when they were not listed."""
     units: Mapping[str, int] | None = None
@@ -27,14 +27,14 @@ class Holders:
 
 @dataclass(frozen=True, kw_only=True)
 class NotAsked:
-    """A preview or a report that cannot ask, and goes on without; `reason` is half a sentence."""
+    """A preview or a report that continues without an answer; `reason` is a clause."""
 
     reason: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class NoAnswer:
-    """An update whose cluster does not answer: nothing that a pod may hold is taken away."""
+    """An update whose cluster does not answer: no address that a pod may have is removed."""
 
     reason: str
 

@@ -1,6 +1,6 @@
 """The judgement: from the plan before and the plan after to ordered steps, or refusals.
 
-Pure. The caller finds out who holds which address; the answer names what is not known.
+Pure. The caller asks which pods have which addresses; the answer names what is unknown.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from planning.transitions.steps import (
 from planning.transitions.versions import judge_first_version, judge_versions
 
 _COMPARED: Final = (
-    "This stack was deployed by an earlier release, and only what that one has written down is "
+    "This stack was deployed by an earlier release, so only what that release recorded is "
     "compared. Run `pulumi up` with the stack file as it was, and make edits afterwards."
 )
 
@@ -70,13 +70,13 @@ def judge(before: Record | EarlierRelease, after: Record, cluster: Cluster) -> T
 
 
 def _new_machines(nodes: Part) -> frozenset[str]:
-    """Nodes that get a machine. An only control plane keeps its own though its version changes."""
+    """Nodes that get a machine. An only control plane keeps its own in an upgrade."""
     kinds = AddNode | ReplaceControlPlane | ReplaceWorker
     return frozenset(step.node for _, step in nodes.steps if isinstance(step, kinds))
 
 
 def _first_run(before: EarlierRelease, after: Record, cluster: Cluster) -> Part:
-    """The first run of this release over a stack that an earlier one has made."""
+    """The first run of this release on a stack of an earlier release."""
     if not after.is_kubeadm:
         return Part(refusals=tuple(_first_existing(before, after)), notes=(_COMPARED,))
     refusals = tuple(_first_refusals(before, after, cluster))
@@ -91,8 +91,8 @@ def _first_existing(before: EarlierRelease, after: Record) -> Iterator[Refusal]:
         yield _first_refusal(
             leaving,
             rule="No node leaves in the first run of a new release of this program.",
-            reason="Which pool addresses would leave with it is judged by the record that this "
-            "run writes down.",
+            reason="The addresses that would leave with it are judged by the record that this "
+            "run makes.",
         )
     yield from _changed_machines(before, after)
 
@@ -103,8 +103,8 @@ def _first_refusals(before: EarlierRelease, after: Record, cluster: Cluster) -> 
         yield _first_refusal(
             leaving,
             rule="No node leaves in the first run of a new release of this program.",
-            reason="An earlier release has not written down how the cluster is reached, so the "
-            "nodes could not be drained.",
+            reason="An earlier release did not record how to reach the cluster, so the nodes "
+            "could not be drained.",
         )
     planes = _planes_before(before, cluster)
     if planes is not None and set(planes) != set(after.control_planes):
@@ -112,7 +112,7 @@ def _first_refusals(before: EarlierRelease, after: Record, cluster: Cluster) -> 
             sorted(set(planes) ^ set(after.control_planes)),
             rule="No control plane comes or goes in the first run of a new release of this "
             "program.",
-            reason="An earlier release has not written down what the others are.",
+            reason="An earlier release did not record the other control planes.",
         )
     yield from _changed_machines(before, after)
     version = after.section("kubernetes", "version")
@@ -121,8 +121,8 @@ def _first_refusals(before: EarlierRelease, after: Record, cluster: Cluster) -> 
             [str(version)],
             path="kubernetes.version",
             rule="Kubernetes is not upgraded in the first run of a new release of this program.",
-            reason=f"That run writes down that the machines have {before.kubernetes}. If nobody "
-            "edited the version, the default has moved.",
+            reason=f"That run records that the machines have {before.kubernetes}. If nobody "
+            "edited the version, its default has changed.",
             remedy=f"Write kubernetes.version: {before.kubernetes}, run `pulumi up`, and upgrade "
             "afterwards.",
         )
@@ -138,7 +138,7 @@ def _planes_before(before: EarlierRelease, cluster: Cluster) -> set[str] | None:
 
 
 def _changed_machines(before: EarlierRelease, after: Record) -> Iterator[Refusal]:
-    """The engine would replace or stop these with nothing that waits, drains or counts members."""
+    """Machines that the engine would replace or stop without a drain or a check of etcd."""
     changes: dict[tuple[str, str, str], list[str]] = {}
     for name, settings in before.machines.items():
         node = after.nodes.get(name)
@@ -153,9 +153,9 @@ def _changed_machines(before: EarlierRelease, after: Record) -> Iterator[Refusal
         yield _first_refusal(
             names,
             rule="No machine changes in the first run of a new release of this program.",
-            reason=f"Their {key} is {old} and would become {other}, and an earlier release has "
-            "not written down what would make that safe. If nobody edited it, a default has "
-            f"moved: write {old}.",
+            reason=f"Their {key} is {old} and would become {other}, but an earlier release did "
+            "not record what a safe change needs. If nobody edited it, its default has changed: "
+            f"write {old}.",
         )
 
 
@@ -177,7 +177,7 @@ def _first_refusal(
 
 
 def _first_steps(before: EarlierRelease, after: Record) -> Iterator[tuple[Phase, Step]]:
-    """Nobody is replaced: the run writes down what each machine is made from."""
+    """No machine is replaced: the run records the settings of each machine."""
     for name in after.control_planes:
         yield Phase.PLANES_CHANGE, KeepMachine(node=name, because=WITHOUT_A_UNIT)
     for name in after.workers:

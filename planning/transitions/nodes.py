@@ -1,4 +1,4 @@
-"""Nodes: which change while they run, restart, get a new machine, come and go.
+"""Which nodes change while they run, restart, get a new machine, are added or removed.
 
 A node has a new machine exactly if its identity differs (`planning.nodes.machine`). Workers are
 drained before; control planes change one at a time, and never in the same edit in which others of
@@ -48,14 +48,14 @@ _NAMES: Final = {
 _BY_HAND: Final = frozenset({"schema", "kubernetes"})
 """What the only control plane may lack and still keep its machine."""
 _NOT_BOOTED_BY_US: Final = frozenset({"schema", "kubernetes", "ipv6"})
-"""Of no effect on machines that somebody else makes a cluster of."""
+"""Settings without effect on machines of a cluster that this program did not build."""
 
 _Phased = tuple[Phase, Step]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Nodes:
-    """Names by what happens to them."""
+    """Node names by change."""
 
     added: frozenset[str]
     removed: frozenset[str]
@@ -195,7 +195,7 @@ def _roles(before: Record, after: Record) -> Iterator[Refusal]:
             path=f"nodePools.{other.pool}.role",
             value=other.role.value,
             rule=f"{name} is a {one.role.value}, and a node keeps its role.",
-            reason="A control plane has a member of etcd on it, and a worker has none.",
+            reason="A control plane runs an etcd member, and a worker does not.",
             remedy=f"Write role: {one.role.value}, and make a pool of other names for the other "
             "role.",
         )
@@ -215,9 +215,10 @@ def _planes(before: Record, after: Record, nodes: Nodes) -> Iterator[Refusal]:
         yield Refusal(
             path=f"nodePools.{after.nodes[added[0]].pool}",
             value=", ".join(added),
-            rule=f"Control planes come or go, not both in one edit; {', '.join(removed)} would go.",
-            reason="etcd changes one member at a time, and a renamed control plane is one that "
-            "goes and one that comes.",
+            rule=f"One edit adds or removes control planes, not both; {', '.join(removed)} would "
+            "be removed.",
+            reason="etcd changes one member at a time, and a renamed control plane is one "
+            "removed and one added.",
             remedy=f"Keep {', '.join(removed)}, or add two more first, run `pulumi up`, and take "
             "the old ones out afterwards.",
         )
@@ -227,9 +228,9 @@ def _planes(before: Record, after: Record, nodes: Nodes) -> Iterator[Refusal]:
             path=f"nodePools.{after.nodes[changed[0]].pool}",
             value=", ".join(changed),
             rule=f"These control planes would change while {', '.join(added or removed)} "
-            f"{'comes' if added else 'goes'}.",
-            reason="Of etcd's members a majority must serve at any time, so one thing happens to "
-            "them at a time.",
+            f"{'is added' if added else 'is removed'}.",
+            reason="A majority of etcd's members must serve at any time, so an edit changes them "
+            "in one way only.",
             remedy="Make the edit of the number of control planes alone, run `pulumi up`, then "
             "make the other one.",
         )
@@ -250,7 +251,7 @@ def _planes(before: Record, after: Record, nodes: Nodes) -> Iterator[Refusal]:
         remedy = "To change it, go to three control planes first."
     else:
         rule = f"{first} is a control plane of a cluster that this program has not built."
-        reason = "Its member of etcd is not this program's to take out and put back."
+        reason = "This program does not manage that cluster's etcd members."
         remedy = (
             "To change it, take the machine out of the cluster by hand, take its node out of the "
             "stack file, and add it again under another name."
@@ -265,13 +266,13 @@ def _planes(before: Record, after: Record, nodes: Nodes) -> Iterator[Refusal]:
 
 
 def _gets_a_new_machine(before: Record, after: Record, name: str) -> bool:
-    """Whether more differs than what an only control plane gets by hand, or does without."""
+    """Whether more differs than an only control plane gets by hand or does not need."""
     keys = {each.key for each in _identity(before, after, name)}
     return bool(keys - _BY_HAND) if len(after.control_planes) == 1 else bool(keys)
 
 
 def _endpoint(before: Record, after: Record) -> Iterator[Refusal]:
-    """Control planes come and go behind an endpoint that stays."""
+    """The endpoint stays when the number of control planes changes."""
     one, other = before.chosen.get("endpoint"), after.chosen.get("endpoint")
     counts = len(before.control_planes), len(after.control_planes)
     if one == other or 0 in counts or counts[0] == counts[1]:
@@ -281,10 +282,10 @@ def _endpoint(before: Record, after: Record) -> Iterator[Refusal]:
     yield Refusal(
         path=f"nodePools.{after.nodes[after.control_planes[-1]].pool}",
         value=f"{counts[1]} control plane{'' if counts[1] == 1 else 's'}",
-        rule=f"Nodes go on reaching the API server by {one or 'an address'}, and not by "
+        rule=f"Nodes keep reaching the API server by {one or 'an address'}, not by "
         f"{other or 'an address'}.",
-        reason="Every kubelet and certificate names the endpoint, and a node that knows another "
-        "one finds no API server.",
+        reason="Every kubelet and certificate contains the endpoint, and a node with another one "
+        "does not reach the API server.",
         remedy=f"Keep {counts[0]} control plane{'' if counts[0] == 1 else 's'}, run `pulumi up` so "
         "that every node knows the endpoint by its name, and change their number afterwards.",
     )
@@ -311,7 +312,7 @@ def _private_endpoint(before: Record, after: Record) -> Iterator[Refusal]:
 
 
 def _kept_by_the_cloud(before: Record, nodes: Nodes) -> Iterator[Refusal]:
-    """Machines that the cloud does not let go of."""
+    """Machines that the cloud refuses to delete."""
     for name in sorted(nodes.removed | nodes.replaced):
         machine = before.nodes[name]
         what = "removed" if name in nodes.removed else "replaced"
@@ -321,8 +322,8 @@ def _kept_by_the_cloud(before: Record, nodes: Nodes) -> Iterator[Refusal]:
             yield Refusal(
                 path=f"nodePools.{machine.pool}.chargeType",
                 value="PrePaid",
-                rule=f"{name} would be {what}, and a machine of a subscription is not deleted "
-                "before its term ends.",
+                rule=f"{name} would be {what}, but a subscription machine is not deleted before "
+                "its term ends.",
                 reason="The cloud refuses it (DeleteInstance), after the node has been drained.",
                 remedy="Write forceDelete: true in the pool and run `pulumi up` before this edit, "
                 "or write chargeType: PostPaid and do the same.",
@@ -331,7 +332,7 @@ def _kept_by_the_cloud(before: Record, nodes: Nodes) -> Iterator[Refusal]:
             yield Refusal(
                 path=f"nodePools.{machine.pool}.deletionProtection",
                 value="true",
-                rule=f"{name} would be {what}, and its deletion protection is on.",
+                rule=f"{name} would be {what}, but its deletion protection is on.",
                 reason="The cloud refuses to delete it (InvalidOperation.DeletionProtection).",
                 remedy="Write deletionProtection: false in the pool and run `pulumi up` before "
                 "this edit.",

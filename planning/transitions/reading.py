@@ -1,4 +1,4 @@
-"""A record read back: what it says as types, whatever release has written it.
+"""A record read back as types, whatever release wrote it.
 
 A record without `schema`, or an older one, is of an earlier release: what it still says is kept.
 """

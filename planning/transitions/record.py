@@ -172,7 +172,7 @@ def _machine(plan: ClusterPlan, node: NodePlan) -> Json:
             nic: {
                 "subnet": plan.network.vswitches[i.vswitch].subnet,
                 "mode": i.pods.mode.value,
-                # Ranges say it in the other modes.
+                # In the other modes the ranges show the number.
                 "count": None if i.pods.planned else i.pods.count,
             }
             for nic, i in node.interfaces.items()

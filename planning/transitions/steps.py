@@ -38,7 +38,7 @@ class ChangeInPlace:
 
 @dataclass(frozen=True, kw_only=True)
 class Remake:
-    """An object is deleted and created again. `loses` names what is lost; empty for nothing."""
+    """An object is deleted and created again. `loses` names what is lost; empty when nothing is."""
 
     target: str
     because: tuple[Difference, ...]
@@ -90,7 +90,7 @@ class ReplaceControlPlane:
 
 @dataclass(frozen=True, kw_only=True)
 class KeepMachine:
-    """A node that should be replaced and is not; `because` says what it does without."""
+    """A node that should be replaced and is not; `because` is the reason and the consequence."""
 
     node: str
     because: str

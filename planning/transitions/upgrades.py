@@ -37,7 +37,7 @@ def version_of(text: str) -> Version:
     """Read `1.35.4`, or `v1.35.4` as an API server says it. Raises ValueError."""
     match = _VERSION.match(text)
     if match is None:
-        raise ValueError(f"{text} is no version: three numbers with points between, as 1.35.4")
+        raise ValueError(f"{text} is not a version of three numbers, for example 1.35.4")
     major, minor, patch = (int(part) for part in match.groups())
     return Version(major=major, minor=minor, patch=patch)
 
@@ -69,7 +69,7 @@ class Step:
 
 @dataclass(frozen=True, kw_only=True)
 class Running:
-    """What a cluster runs, as it says itself."""
+    """The versions that a cluster runs, as it reports them."""
 
     api_servers: Mapping[str, Version]
     """Control plane → version of its API server."""
@@ -135,8 +135,8 @@ def kubernetes_problem(before: Version, after: Version) -> str | None:
     if after.major != before.major or after.minor - before.minor > 1:
         between = f"{before.major}.{before.minor + 1}"
         return (
-            f"Kubernetes {before} cannot become {after} in one step: minors are taken one at a "
-            f"time, and none may be skipped. Write the newest {between} first, upgrade, and go on."
+            f"Kubernetes {before} cannot become {after} in one step: no minor may be skipped. "
+            f"Write the newest {between} first, upgrade, and go on."
         )
     return None
 
@@ -187,13 +187,15 @@ def _kubernetes_problems(
     running: Running, after: Version, control_planes: frozenset[str]
 ) -> list[str]:
     problems = (
-        [] if running.api_servers else ["No API server was found: there is nothing to upgrade."]
+        []
+        if running.api_servers
+        else ["No API server was found, so there is no cluster to upgrade."]
     )
     missing = sorted(control_planes - set(running.api_servers))
     if missing and running.api_servers:
         problems.append(
-            f"{', '.join(missing)} has no API server: with a control plane missing, another one "
-            "is not taken away. Run `pulumi up` first."
+            f"{', '.join(missing)} has no API server, and no other control plane may leave in the "
+            "meantime. Run `pulumi up` first."
         )
     planes = _control_planes(running)
     if len(control_planes) == 1 and any(version < after for version in planes.values()):

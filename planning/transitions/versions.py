@@ -22,7 +22,7 @@ def judge_first_version(after: Record) -> Part:
         path="kubernetes.version",
         value=version,
         rule=f"A new cluster starts with Kubernetes 1.{oldest} to 1.{newest}.",
-        reason="Older minors have reached their end of life: nobody corrects their security holes.",
+        reason="Older minors have reached their end of life and get no security fixes.",
         remedy=f"Write kubernetes.version: {DEFAULT_VERSION}.",
     )
     return Part(refusals=(refusal,))

@@ -90,7 +90,7 @@ def test_a_renamed_control_plane_is_refused() -> None:
     before = named("first", "second", "third")
     judged = transition(before, named("first", "second", "other"))
     assert set(refused(judged)) == {"nodePools.masters"}
-    assert "a renamed control plane is one that goes and one that comes" in str(judged)
+    assert "a renamed control plane is one removed and one added" in str(judged)
 
 
 def named(*planes: str) -> Document:
@@ -233,7 +233,7 @@ def test_an_update_without_an_answer_takes_no_address() -> None:
 def test_a_preview_without_an_answer_says_that_it_did_not_ask() -> None:
     judged = transition(clustered(), edited(clustered(), SHRINK))
     assert isinstance(judged, Accepted)
-    assert "Who holds them was not asked" in judged.notes[0]
+    assert "was not asked which pods have them" in judged.notes[0]
 
 
 @pytest.mark.parametrize(

@@ -248,7 +248,7 @@ def test_the_table_of_charts_refuses_what_it_does_not_know(before: Version, afte
 
 @pytest.mark.parametrize("text", ["", "1.35", "latest", "v1.x.2", "1.2.3.4"])
 def test_what_is_not_a_version_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="is no version"):
+    with pytest.raises(ValueError, match="is not a version"):
         version_of(text)
 
 
