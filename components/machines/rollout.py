@@ -295,18 +295,21 @@ class Rollout:
         return pulumi.Output.from_input(wait())
 
     def _awaited_at_load_balancer(self, node: NodePlan | None) -> list[str]:
-        """Control planes that have to take connections before this node's turn."""
+        """Control planes that have to take connections before this node's turn.
+
+        Where the load balancer is new, the run itself may reach the API server through it only, so
+        a control plane that joins waits like a worker for those that were there before.
+        """
         if node is None:
             return []
         earlier = self._planes if node.name in self._workers else []
         if is_control_plane(node):
             earlier = self._planes[: self._planes.index(node.name)]
-        moves = self._endpoint_moves and not is_control_plane(node)
         return [
             plane
             for plane in earlier
             if plane in self._joined
-            and (plane in self._changed or (moves and plane not in self._new))
+            and (plane in self._changed or (self._endpoint_moves and plane not in self._new))
         ]
 
     async def _reachable(self) -> None:

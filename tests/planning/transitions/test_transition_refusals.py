@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from ipaddress import IPv4Address
 
 import pytest
@@ -15,6 +16,7 @@ from planning.transitions.steps import (
     AddMember,
     ChangeRunningNode,
     Create,
+    Delete,
     Difference,
     KeepMachine,
     Refused,
@@ -71,19 +73,42 @@ def test_control_planes_join_and_leave_etcd_one_by_one() -> None:
     ]
 
 
-def test_one_control_plane_with_a_private_endpoint_does_not_become_several() -> None:
-    private = [
+def private(planes: int) -> Document:
+    """A cluster whose API server has no public address."""
+    return edited(
+        clustered(planes=planes),
         at("kubernetes/endpoint/public", value=False),
         at("kubernetes/endpoint/allowedCidrs", []),
-    ]
-    one, three = (edited(clustered(planes=n), *private) for n in (1, 3))
-    judged = transition(one, three)
-    assert isinstance(judged, Refused)
-    assert [r.rule for r in judged.refusals] == [
-        "One control plane with a private endpoint does not become several."
-    ]
-    assert steps(transition(three, one))
-    assert steps(transition(clustered(planes=1), clustered(planes=3)))
+    )
+
+
+@pytest.mark.parametrize("cluster", [private, clustered], ids=["private", "public"])
+def test_one_control_plane_becomes_several_and_one_again(
+    cluster: Callable[[int], Document],
+) -> None:
+    grown, shrunk = (transition(cluster(a), cluster(b)) for a, b in ((1, 3), (3, 1)))
+    assert [s.size for s in steps(grown) if isinstance(s, AddMember)] == [2, 3]
+    assert [s.size for s in steps(shrunk) if isinstance(s, RemoveMember)] == [2, 1]
+    balancer = "load balancer of the API servers"
+    assert Create(target=balancer) in steps(grown)
+    assert Delete(target=balancer) in steps(shrunk)
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        at("nodePools/workers/labels", {"tier": "web"}),
+        at("nodePools/masters/labels", {"tier": "top"}),
+        at("nodePools/workers/image", IMAGE),
+        SHRINK,
+    ],
+    ids=["labels of workers", "labels of the control plane", "image", "addresses"],
+)
+def test_no_node_changes_while_a_private_load_balancer_has_no_backend_yet(edit: Edit) -> None:
+    alone, together = private(3), edited(private(3), edit)
+    assert steps(transition(private(1), alone))
+    assert "has no backend when" in str(transition(private(1), together))
+    assert steps(transition(alone, together))
 
 
 def test_a_renamed_control_plane_is_refused() -> None:
