@@ -542,6 +542,20 @@ def test_in_a_run_that_finishes_a_creation_no_control_plane_waits_for_another(
     assert waited_for(three, Silent()) == []
 
 
+def test_behind_a_new_load_balancer_everybody_waits_for_the_control_plane_that_was_there(
+    three: Rollout,
+) -> None:
+    def awaited() -> dict[str, list[str]]:
+        nodes = three._plan.nodes
+        return {n: three._awaited_at_load_balancer(nodes[n]) for n in (*PLANES, FIRST)}
+
+    three._new.update(PLANES[1:])
+    assert not any(awaited().values())
+    run(serving(1), three.evict_leaving(members(1, FIRST), members(3, FIRST)))
+    later = (*PLANES[1:], FIRST)
+    assert awaited() == {PLANES[0]: []} | {name: [PLANES[0]] for name in later}
+
+
 def test_control_planes_of_an_earlier_release_are_not_new(three: Rollout) -> None:
     accepted = read_record(record(plan_from(document(3))))
     assert isinstance(accepted, Record)
