@@ -72,6 +72,10 @@ _CERTIFICATES: Final = (
 _DISK: Final = "ForceNew of the instance: a system disk is made with its machine."
 _MACHINE: Final = "The machine is made from it."
 _ADDRESS: Final = "ForceNew of the ENI, and an instance keeps the ENIs that it was made with."
+_VSWITCH: Final = (
+    f"{_ADDRESS} Its pools give addresses of the other vSwitch from the end of the run on; refused "
+    "where that would leave no worker that does."
+)
 _TYPE: Final = "ECS changes the type of a stopped machine only (ModifyInstanceSpec)."
 _LABELS: Final = "The node's own unit writes them to its Node and to the kubelet's arguments."
 _LIMITS: Final = "Only the check of the stack file reads it."
@@ -223,7 +227,7 @@ ANSWERS: Final[Mapping[str, Answer]] = {
         "One node comes or goes. Control planes come and go one at a time, with etcd whole before "
         "and after; a renamed one is refused.",
     ),
-    "nodePools.*.nodes.*.zone": _answer(Kind.ROLLS, _ADDRESS),
+    "nodePools.*.nodes.*.zone": _answer(Kind.ROLLS, _VSWITCH),
     "nodePools.*.nodes.*.ordinal": _answer(
         Kind.ROLLS, f"{_ADDRESS} Refused where another node has the new block."
     ),
@@ -243,7 +247,7 @@ ANSWERS: Final[Mapping[str, Answer]] = {
     "nodePools.*.nodes.*.interfaces.*.address": _answer(Kind.ROLLS, _ADDRESS),
     "nodePools.*.nodes.*.interfaces.*.podAddresses": _answer(Kind.ADDRESSES, _POOL_ADDRESSES),
     "nodePools.*.zones": _answer(
-        Kind.ROLLS, f"{_ADDRESS} Only nodes whose turn is in another zone now are touched."
+        Kind.ROLLS, f"{_VSWITCH} Only nodes whose turn is in another zone now are touched."
     ),
     "nodePools.*.instanceType": _answer(Kind.RESTART, _TYPE),
     "nodePools.*.image": _answer(Kind.ROLLS, _MACHINE),
@@ -279,7 +283,7 @@ ANSWERS: Final[Mapping[str, Answer]] = {
     "nodePools.*.interfaces.*": _answer(
         Kind.ROLLS, "A machine keeps the NICs that it was made with; the other NIC's ENI stays."
     ),
-    "nodePools.*.interfaces.*.subnet": _answer(Kind.ROLLS, f"{_ADDRESS} All addresses change."),
+    "nodePools.*.interfaces.*.subnet": _answer(Kind.ROLLS, f"{_VSWITCH} All addresses change."),
     "nodePools.*.interfaces.*.mode": _answer(
         Kind.REFUSED,
         "An ENI that has addresses of one kind does not give them up for the other kind: the "

@@ -13,6 +13,7 @@ from planning.transitions.counting import judge_counting
 from planning.transitions.differences import text
 from planning.transitions.earlier import planned_settings
 from planning.transitions.holders import Cluster, Holders
+from planning.transitions.moves import judge_moves
 from planning.transitions.nodes import (
     WITHOUT_A_UNIT,
     fates,
@@ -65,6 +66,7 @@ def judge(before: Record | EarlierRelease, after: Record, cluster: Cluster) -> T
             machines,
             judge_counting(before, after, _new_machines(machines), cluster),
             judge_addresses(before, after, nodes, cluster),
+            judge_moves(before, after, nodes),
         )
     )
 

@@ -16,6 +16,7 @@ import pytest
 from components.api.cluster_api import ClusterApi, ClusterError, KubernetesNode
 from components.api.pool_api import PoolApi
 from components.machines.machine_generation import generation_inputs
+from components.machines.moving_addresses import MovedPool
 from components.machines.rollout import Membership, Rollout
 from planning.nodes.machine import SETTINGS, SETTINGS_APPLIED, settings_digest
 from planning.read import plan_from
@@ -171,9 +172,9 @@ def test_pools_have_the_new_addresses_before_pods_can_come(roll: Rollout) -> Non
     cluster = FakeCluster(objects={FIRST: back()})
     pool = a_pool(f"{FIRST}-eth0")
     pools = FakePools(pools_by_name={pool.name: pool})
-    roll._moved[FIRST] = {pool.name: ("10.0.0.33",)}
+    roll._moved[FIRST] = {pool.name: MovedPool()}
     run(cluster, roll._until_back(roll._plan.nodes[FIRST], "i-new", _RESOURCE), pools)
-    assert pools.written == [(pool.name, ("10.0.0.33",))]
+    assert pools.written == [(pool.name, roll._plan.ip_pools[pool.name].ips)]
     assert roll._moved == {}
 
 

@@ -340,6 +340,45 @@ def test_the_remedy_of_a_moved_gateway_works() -> None:
     assert isinstance(judged, Accepted)
 
 
+def with_a_third_subnet() -> Document:
+    third = {"cn-hangzhou-i": {"cidr": "10.1.64.0/20"}}
+    return edited(clustered(workers=2), at("network/subnets/third/zones", third))
+
+
+MOVE = at("nodePools/workers/interfaces/eth1/subnet", "third")
+
+
+def test_not_all_workers_go_to_another_vswitch_in_one_edit() -> None:
+    before = with_a_third_subnet()
+    judged = transition(before, edited(before, MOVE))
+    assert refused(judged) == ("nodePools.workers",)
+    assert "Not all workers that give addresses of eth1 to pods move" in str(judged)
+    workers = edited(before, MOVE)["nodePools"]["workers"]
+    both = edited(before, at("nodePools/others", {**workers, "firstBlock": 65}))
+    only_new = edited(both, at("nodePools/workers", None))
+    assert steps(transition(before, both))
+    assert steps(transition(both, only_new))
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        pytest.param(edited(with_a_third_subnet(), at("nodePools/workers/count", 1)), id="only"),
+        pytest.param(
+            edited(
+                with_a_third_subnet(),
+                at("nodePools/others", {**clustered()["nodePools"]["workers"], "firstBlock": 65}),
+            ),
+            id="others stay",
+        ),
+    ],
+)
+def test_a_worker_that_goes_to_another_vswitch_is_told_of_its_pools(before: Document) -> None:
+    judged = transition(before, edited(before, MOVE))
+    assert isinstance(judged, Accepted)
+    assert [note for note in judged.notes if "eth1 of workers-0" in note]
+
+
 def test_a_subnet_that_sorts_first_moves_no_gateway() -> None:
     more = at("network/subnets/a/zones", {"cn-hangzhou-i": {"cidr": "10.0.64.0/24"}})
     assert steps(transition(clustered(), edited(clustered(), more))) == (
