@@ -76,7 +76,11 @@ _VSWITCH: Final = (
     f"{_ADDRESS} Its pools give addresses of the other vSwitch from the end of the run on; refused "
     "where that would leave no worker that does."
 )
-_TYPE: Final = "ECS changes the type of a stopped machine only (ModifyInstanceSpec)."
+_TYPE: Final = (
+    "ECS changes the type of a stopped machine only (ModifyInstanceSpec). More pod addresses than the "
+    "type of before takes need an edit of their own afterwards."
+)
+_ONCE: Final = "Refused where one that goes in the same edit"
 _LABELS: Final = "The node's own unit writes them to its Node and to the kubelet's arguments."
 _LIMITS: Final = "Only the check of the stack file reads it."
 _POOL_ADDRESSES: Final = (
@@ -117,7 +121,11 @@ ANSWERS: Final[Mapping[str, Answer]] = {
         remedy=_NEW_CLUSTER,
     ),
     "tags": _answer(Kind.IN_PLACE, "Tags never replace anything."),
-    "protect": _answer(Kind.IN_PLACE, "Pulumi's and the cloud's locks are switched in place."),
+    "protect": _answer(
+        Kind.IN_PLACE,
+        "Pulumi's and the cloud's locks are switched in place. What the last run has protected is "
+        "not removed: that is an edit of its own afterwards.",
+    ),
     "network.vpc.id": _answer(
         Kind.REFUSED, "ForceNew of every vSwitch and security group.", remedy=_NEW_CLUSTER
     ),
@@ -131,7 +139,8 @@ ANSWERS: Final[Mapping[str, Answer]] = {
     ),
     "network.subnets.*": _answer(Kind.CREATED, "Its vSwitches come or go; nothing else moves."),
     "network.subnets.*.zones.*": _answer(
-        Kind.CREATED, "One vSwitch comes or goes; nothing else moves."
+        Kind.CREATED,
+        f"One vSwitch comes or goes; nothing else moves. {_ONCE} has addresses of its range.",
     ),
     "network.subnets.*.zones.*.cidr": _answer(
         Kind.REFUSED,
@@ -202,7 +211,9 @@ ANSWERS: Final[Mapping[str, Answer]] = {
         "of both types: its NICs cannot go over one by one.",
         remedy=_NEW_CLUSTER,
     ),
-    "network.ingress.*": _answer(Kind.CREATED, "One security rule comes or goes."),
+    "network.ingress.*": _answer(
+        Kind.CREATED, f"One security rule comes or goes. {_ONCE} or changes admits the same."
+    ),
     "network.ingress.*.protocol": _answer(Kind.REMADE, "ForceNew of a security rule."),
     "network.ingress.*.ports": _answer(Kind.REMADE, "ForceNew of a security rule."),
     "network.ingress.*.source": _answer(Kind.REMADE, "ForceNew of a security rule."),

@@ -19,7 +19,9 @@ from planning.transitions.nodes import (
     fates,
     judge_nodes,
 )
+from planning.transitions.one_of_a_kind import judge_one_of_a_kind
 from planning.transitions.part import Part, Phase, together
+from planning.transitions.protection import judge_protection
 from planning.transitions.reading import EarlierRelease, Record
 from planning.transitions.settings import judge_settings
 from planning.transitions.steps import (
@@ -67,6 +69,8 @@ def judge(before: Record | EarlierRelease, after: Record, cluster: Cluster) -> T
             judge_counting(before, after, _new_machines(machines), cluster),
             judge_addresses(before, after, nodes, cluster),
             judge_moves(before, after, nodes),
+            judge_one_of_a_kind(before, after),
+            judge_protection(before, after, nodes),
         )
     )
 
