@@ -68,6 +68,14 @@ def judge_addresses(before: Record, after: Record, nodes: Nodes, cluster: Cluste
     return Part(steps=tuple(steps), refusals=tuple(refusals), notes=tuple(notes))
 
 
+def between_pools(before: Record, after: Record) -> frozenset[int]:
+    """Addresses that one pool gives up and another one takes, as with `spiderpool.extraPools`."""
+    pools = _pools(before), _pools(after)
+    lost = (pool.addresses for pool in _lost(*pools).values())
+    gained = (pool.addresses for pool in _lost(*reversed(pools)).values())
+    return frozenset[int]().union(*lost) & frozenset[int]().union(*gained)
+
+
 def _unasked(lost: Mapping[str, _Pool], cluster: Cluster) -> Iterator[str]:
     if lost and isinstance(cluster, NotAsked):
         yield (

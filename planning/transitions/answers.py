@@ -77,8 +77,8 @@ _VSWITCH: Final = (
     "where that would leave no worker that does."
 )
 _TYPE: Final = (
-    "ECS changes the type of a stopped machine only (ModifyInstanceSpec). More pod addresses than the "
-    "type of before takes need an edit of their own afterwards."
+    "ECS changes the type of a stopped machine only (ModifyInstanceSpec). More pod addresses than "
+    "the type of before takes need an edit of their own afterwards."
 )
 _ONCE: Final = "Refused where one that goes in the same edit"
 _LABELS: Final = "The node's own unit writes them to its Node and to the kubelet's arguments."
