@@ -22,6 +22,7 @@ from components.add_ons.services import LoadBalancerService, LoadBalancerService
 from components.add_ons.spiderpool import Spiderpool, SpiderpoolArgs
 from components.api.control_plane import ControlPlane, ControlPlaneArgs, kubernetes_provider
 from components.machines.address_guard import AddressGuard
+from components.machines.exchanged_addresses import give_up
 from components.machines.nodes import Bootstrap, Node, NodeArgs
 from components.machines.rollout import Rollout, RolloutArgs
 from components.network.adopted import check_adopted
@@ -179,6 +180,8 @@ class Cluster(pulumi.ComponentResource):
         # A hook runs after this constructor, so the roll-out exists by then.
         if self._rollout is not None:
             await self._rollout.before_changes(before, after, access)
+        if isinstance(before, Record) and access is not None:
+            await give_up(before, after, access)
 
     def _note_creation(self) -> None:
         if self._rollout is not None:

@@ -36,6 +36,11 @@ Answer = Callable[[str, int], Reply]
 
 def pair_for_loopback(folder: Path) -> Path:
     """Certificate and key for 127.0.0.1, signed by the fake cluster's CA, in one file."""
+    return pair_for(x509.IPAddress(ipaddress.ip_address("127.0.0.1")), folder)
+
+
+def pair_for(subject: x509.GeneralName, folder: Path) -> Path:
+    """The same for another address or name."""
     ca = fake_secrets().ca
     signer = load_pem_private_key(ca.key.encode(), password=None)
     assert isinstance(signer, ec.EllipticCurvePrivateKey)
@@ -51,7 +56,7 @@ def pair_for_loopback(folder: Path) -> Path:
         .not_valid_before(now - timedelta(hours=1))
         .not_valid_after(now + timedelta(hours=1))
         .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]),
+            x509.SubjectAlternativeName([subject]),
             critical=False,
         )
         .sign(signer, hashes.SHA256())

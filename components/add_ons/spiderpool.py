@@ -12,7 +12,7 @@ from pulumi_kubernetes.apiextensions import CustomResource
 from pulumi_kubernetes.helm.v3 import Release, RepositoryOptsArgs
 
 from components.add_ons.admission import reached_hook
-from components.machines.answers import ipv6_pool_ips, pool_ips
+from components.machines.answers import ipv6_pool_ips, pool_ips, siblings
 from components.machines.nodes import Node, NodeInterface
 from planning.model import ClusterPlan, IPPoolPlan
 from planning.names import multus_config_name
@@ -180,14 +180,8 @@ class Spiderpool(pulumi.ComponentResource):
     def _ipv4_spec(
         self, pool: IPPoolPlan, nic: NodeInterface
     ) -> Mapping[str, pulumi.Input[object]]:
-        siblings = [
-            other
-            for other in self._args.plan.ip_pools.values()
-            if other is not pool
-            and (other.node, other.interface, other.ip_version)
-            == (pool.node, pool.interface, pool.ip_version)
-        ]
-        ips = nic.pod_addresses.apply(lambda assigned: pool_ips(pool, assigned, siblings))
+        others = siblings(self._args.plan, pool)
+        ips = nic.pod_addresses.apply(lambda assigned: pool_ips(pool, assigned, others))
         # Only the addresses come from the cloud, so only they can be unknown in a preview.
         return {**ip_pool_spec(pool, ips=pool.ips), "ips": ips}
 

@@ -27,6 +27,8 @@ class Access:
     """How to reach an API server: its URL, its CA, and a client certificate or token."""
 
     server: str
+    server_name: str | None
+    """The name in the server's certificate, where it is not that of the URL."""
     tls: ssl.SSLContext = field(repr=False)
     token: str | None = field(default=None, repr=False)
 
@@ -55,7 +57,12 @@ def access_of(kubeconfig: str) -> Access:
         if token is None:
             certificate = _decoded(user["client-certificate-data"])
             _identify(tls, certificate + _decoded(user["client-key-data"]))
-        return Access(server=cluster["server"], tls=tls, token=token)
+        return Access(
+            server=cluster["server"],
+            server_name=cluster.get("tls-server-name"),
+            tls=tls,
+            token=token,
+        )
     except KeyError as error:
         raise UnusableKubeconfigError(f"it has no {error.args[0]}") from error
     except (TypeError, ValueError, binascii.Error, yaml.YAMLError, ssl.SSLError) as error:
@@ -70,10 +77,17 @@ async def api_client(kubeconfig: str, *, within: float) -> AsyncIterator[httpx.A
     Raises `UnusableKubeconfigError` as `access_of` does.
     """
     access = access_of(kubeconfig)
+
+    async def name_server(request: httpx.Request) -> None:
+        if access.server_name is not None:
+            # httpcore checks the certificate for this name instead of the URL's host.
+            request.extensions["sni_hostname"] = access.server_name
+
     headers = {} if access.token is None else {"Authorization": f"Bearer {access.token}"}
     async with httpx.AsyncClient(
         base_url=access.server,
         headers=headers,
+        event_hooks={"request": [name_server]},
         verify=access.tls,
         timeout=within,
         trust_env=not access.is_local,

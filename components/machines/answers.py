@@ -14,7 +14,7 @@ import pulumi
 from planning.addresses.canonical import canonical_ranges, expand
 from planning.addresses.ipv6 import interface_addresses
 from planning.addresses.pod_addresses import Counted
-from planning.model import InterfacePlan, IPPoolPlan
+from planning.model import ClusterPlan, InterfacePlan, IPPoolPlan
 
 
 def in_order(addresses: Iterable[str] | None) -> tuple[str, ...]:
@@ -70,19 +70,45 @@ def pod_addresses_as_planned(
     )
 
 
-def pool_ips(
-    pool: IPPoolPlan, assigned: Sequence[str], siblings: Sequence[IPPoolPlan]
-) -> list[str]:
+def ips_of_pools(
+    plan: ClusterPlan,
+    node: str,
+    pods: Mapping[str, Sequence[str]],
+    twins: Mapping[str, Mapping[str, str]],
+) -> dict[str, list[str]]:
+    """The `ips` of a node's pools by name, out of what its NICs have: pod addresses, and twins."""
+    return {
+        pool.name: (
+            ipv6_pool_ips(pool, twins[pool.interface])
+            if pool.twins
+            else pool_ips(pool, pods[pool.interface], siblings(plan, pool))
+        )
+        for pool in plan.ip_pools.values()
+        if pool.node == node
+    }
+
+
+def siblings(plan: ClusterPlan, pool: IPPoolPlan) -> list[IPPoolPlan]:
+    """The other pools of the same ENI and IP version."""
+    return [
+        other
+        for other in plan.ip_pools.values()
+        if other is not pool
+        and (other.node, other.interface, other.ip_version)
+        == (pool.node, pool.interface, pool.ip_version)
+    ]
+
+
+def pool_ips(pool: IPPoolPlan, assigned: Sequence[str], others: Sequence[IPPoolPlan]) -> list[str]:
     """The pool's `ips` out of the addresses that its ENI holds, as Spiderpool writes them.
 
-    `siblings` are the other pools on the same ENI: a pool without planned addresses takes what
-    they leave.
+    `others` are its `siblings`: a pool without planned addresses takes what they leave.
     """
     if pool.ips:
         planned = {str(address) for address in expand(pool.ips)}
         chosen = [address for address in assigned if address in planned]
     else:
-        taken = {str(address) for other in siblings for address in expand(other.ips)}
+        taken = {str(address) for other in others for address in expand(other.ips)}
         chosen = [address for address in assigned if address not in taken]
     return list(canonical_ranges(IPv4Address(address) for address in chosen))
 

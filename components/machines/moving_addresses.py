@@ -1,12 +1,13 @@
 """Pools of a machine that comes back with other addresses: emptied before it goes, filled after.
 
 The pools' own resources follow when every node is there. Until then a pool with the addresses of
-the machine before would give pods addresses that no NIC has.
+the machine before would give pods addresses that no NIC has, and an empty one would give none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from components.api.cluster_api import ClusterError
@@ -17,9 +18,20 @@ from planning.addresses.canonical import canonical_ranges, holds
 from planning.model import ClusterPlan
 from planning.names import IPV6, pool_name
 
-MovedPools = Mapping[str, tuple[str, ...]]
-"""By pool name: the planned `ips` that the roll-out gives the pool. They are empty where only the
-pool's own resource knows them (`mode: count`, IPv6), or replaces the pool (another vSwitch)."""
+
+@dataclass(frozen=True, kw_only=True)
+class MovedPool:
+    """A pool of a NIC whose ENI is another one in the new machine."""
+
+    keeps: tuple[str, ...] = ()
+    """The new machine's `ips` as far as the plan knows them: pods may go on having these."""
+    is_filled: bool = True
+    """Whether the roll-out fills it again. The webhook lets no pool have another subnet, so one of
+    another vSwitch stays empty until its own resource replaces it; so does one whose NIC goes."""
+
+
+MovedPools = Mapping[str, MovedPool]
+"""By pool name."""
 
 _LOOK_EVERY: Final = 2.0
 
@@ -32,13 +44,15 @@ def moved_pools(
     `old` and `new` are the `interfaces` of the machine's identity (`planning.nodes.machine`).
     """
     moved = {nic for nic in old if old[nic] != new.get(nic)}
-    pools: dict[str, tuple[str, ...]] = {
-        name: () for nic in moved for name in (pool_name(node, nic), pool_name(node, nic, IPV6))
+    pools = {
+        name: MovedPool(is_filled=False)
+        for nic in moved
+        for name in (pool_name(node, nic), pool_name(node, nic, IPV6))
     }
     for pool in plan.ip_pools.values():
         if pool.node == node and pool.interface in moved:
             stays = _vswitch(old, pool.interface) == _vswitch(new, pool.interface)
-            pools[pool.name] = pool.ips if stays and pool.ip_version != IPV6 else ()
+            pools[pool.name] = MovedPool(keeps=pool.ips if stays else (), is_filled=stays)
     return pools
 
 
@@ -70,16 +84,18 @@ async def empty_pools(
     )
 
 
-async def fill_pools(api: PoolApi, moved: MovedPools) -> None:
-    """Give the pools their planned addresses, which the new machine's ENIs have by now.
+async def fill_pools(
+    api: PoolApi, moved: MovedPools, addresses: Mapping[str, Sequence[str]]
+) -> None:
+    """Give the pools the addresses that the new machine's ENIs have, by pool name.
 
     A second call changes nothing. Raises `ClusterError`.
     """
     try:
         for pool in await _pools(api, moved):
-            planned = moved[pool.name]
-            if planned and pool.ips != planned:
-                await api.set_ips(pool, planned)
+            ips = tuple(addresses.get(pool.name, ()))
+            if moved[pool.name].is_filled and ips and pool.ips != ips:
+                await api.set_ips(pool, ips)
     except PoolError as error:
         raise ClusterError(
             f"{', '.join(moved)} did not get their new addresses: {error}"
@@ -90,7 +106,8 @@ async def _empty_free_ones(api: PoolApi, moved: MovedPools) -> str:
     """What is not free yet; empty text when the pools have nothing left to give up."""
     waiting: list[str] = []
     for pool in await _pools(api, moved):
-        kept = canonical_ranges(a for a in expand(moved[pool.name]) if holds(pool.ips, a))
+        keeps = moved[pool.name].keeps
+        kept = canonical_ranges(a for a in expand(keeps) if holds(pool.ips, a))
         holders = {a: pod for a, pod in pool.holders.items() if not holds(kept, a)}
         if holders:
             waiting += [f"{pod} ({address})" for address, pod in holders.items()]

@@ -15,6 +15,7 @@ from components.failure import reporting_errors
 from components.machines.address_guard import AddressGuard
 from components.machines.answers import (
     addresses_of,
+    ips_of_pools,
     ipv6_as_planned,
     pod_addresses_as_planned,
     primary_as_planned,
@@ -143,7 +144,7 @@ class Node(pulumi.ComponentResource):
         self.instance_id = instance.id
         if self._rollout is not None:
             self.instance_id = self._rollout.when_ready(
-                args.node, instance_id=instance.id, resource=self
+                args.node, instance_id=instance.id, addresses=self._ips_of_pools, resource=self
             )
         self.provider_id = self.instance_id.apply(lambda id_: f"{args.plan.region}.{id_}")
         self._open_ipv6(instance)
@@ -179,6 +180,15 @@ class Node(pulumi.ComponentResource):
             }
             for nic, interface in self.interfaces.items()
         }
+
+    def _ips_of_pools(self) -> pulumi.Output[Mapping[str, Sequence[str]]]:
+        """The `ips` of this node's pools by name, as far as its ENIs have them."""
+        answers = pulumi.Output.all(
+            {nic: interface.pod_addresses for nic, interface in self.interfaces.items()},
+            {nic: interface.twins for nic, interface in self.interfaces.items()},
+        )
+        plan, node = self._args.plan, self._args.node.name
+        return answers.apply(lambda values: ips_of_pools(plan, node, values[0], values[1]))
 
     def _wait_for_turn(self) -> pulumi.Output[object] | None:
         """Gate for this node's resources: resolves when the roll-out reaches it."""

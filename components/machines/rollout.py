@@ -6,7 +6,7 @@ Why it is done this way: docs/decisions/machine-life-cycle.md.
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final, cast
@@ -124,6 +124,7 @@ class Rollout:
         self._new: set[str] = set()
         self._changed: set[str] = set()
         self._moved: dict[str, MovedPools] = {}
+        self._addresses: dict[str, Callable[[], pulumi.Output[Mapping[str, Sequence[str]]]]] = {}
         self._joined: dict[str, pulumi.Output[str]] = {}
         self._endpoint_moves = False
         self._is_creation = False
@@ -173,9 +174,18 @@ class Rollout:
         )
 
     def when_ready(
-        self, node: NodePlan, *, instance_id: pulumi.Output[str], resource: pulumi.Resource
+        self,
+        node: NodePlan,
+        *,
+        instance_id: pulumi.Output[str],
+        addresses: Callable[[], pulumi.Output[Mapping[str, Sequence[str]]]],
+        resource: pulumi.Resource,
     ) -> pulumi.Output[str]:
-        """The instance id once the node serves; the next turn waits for it."""
+        """The instance id once the node serves; the next turn waits for it.
+
+        `addresses` gives the `ips` of the node's pools by name, as its ENIs have them.
+        """
+        self._addresses[node.name] = addresses
 
         async def settle(id_: str) -> str:
             if not pulumi.runtime.is_dry_run() and await self._is_waited_for(node):
@@ -295,18 +305,21 @@ class Rollout:
         return pulumi.Output.from_input(wait())
 
     def _awaited_at_load_balancer(self, node: NodePlan | None) -> list[str]:
-        """Control planes that have to take connections before this node's turn."""
+        """Control planes that have to take connections before this node's turn.
+
+        Where the load balancer is new, the run itself may reach the API server through it only, so
+        a control plane that joins waits like a worker for those that were there before.
+        """
         if node is None:
             return []
         earlier = self._planes if node.name in self._workers else []
         if is_control_plane(node):
             earlier = self._planes[: self._planes.index(node.name)]
-        moves = self._endpoint_moves and not is_control_plane(node)
         return [
             plane
             for plane in earlier
             if plane in self._joined
-            and (plane in self._changed or (moves and plane not in self._new))
+            and (plane in self._changed or (self._endpoint_moves and plane not in self._new))
         ]
 
     async def _reachable(self) -> None:
@@ -445,8 +458,9 @@ class Rollout:
         """Give the addresses of the machine that came, before pods can come to its Node."""
         if node not in self._moved:
             return
+        addresses = await self._addresses[node]().future()
         async with pool_api(await self._kubeconfig.future() or "", within=_POOL_SECONDS) as pools:
-            await fill_pools(pools, self._moved[node])
+            await fill_pools(pools, self._moved[node], addresses or {})
         del self._moved[node]
 
     async def _until_planes_serve(self, api: ClusterApi, node: NodePlan, change: Change) -> None:

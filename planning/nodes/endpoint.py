@@ -36,8 +36,13 @@ def admitted(plan: ClusterPlan) -> Mapping[str, IPv4Network]:
     endpoint = plan.kubernetes.endpoint
     if not balanced(plan) or not plan.public_endpoint:
         return {}
-    outside = {f"allowed-{cidr_slug(cidr)}": cidr for cidr in endpoint.allowed_cidrs}
     inside = {key: vswitch.cidr for key, vswitch in plan.network.vswitches.items()}
+    outside = {
+        f"allowed-{cidr_slug(cidr)}": cidr
+        for cidr in endpoint.allowed_cidrs
+        # The list has an entry once: to take it out later would shut our own nodes out.
+        if cidr not in inside.values()
+    }
     return {**outside, **inside}
 
 

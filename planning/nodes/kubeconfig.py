@@ -7,6 +7,7 @@ from base64 import b64encode
 from config.facts.ports import API_SERVER
 from planning.document import yaml_text
 from planning.model import ClusterPlan
+from planning.nodes.endpoint import endpoint_name, private_address
 from planning.nodes.secrets import ClusterSecrets
 
 
@@ -30,6 +31,7 @@ def kubeconfig(plan: ClusterPlan, *, secrets: ClusterSecrets, server_address: st
                     "cluster": {
                         "server": f"https://{server_address}:{API_SERVER}",
                         "certificate-authority-data": _encoded(secrets.ca.certificate),
+                        **_server_name(plan, server_address),
                     },
                 }
             ],
@@ -46,6 +48,19 @@ def kubeconfig(plan: ClusterPlan, *, secrets: ClusterSecrets, server_address: st
             "current-context": plan.name,
         }
     )
+
+
+def _server_name(plan: ClusterPlan, server_address: str) -> dict[str, str]:
+    """Which name the server's certificate is checked for, where it may not have the address.
+
+    Certificates are made with the cluster and with each control plane that joins. All have the EIP
+    (or none has), their own machine's address, and the endpoint's name; not all have the address of
+    a load balancer that came later.
+    """
+    own = {private_address(node) for node in plan.control_planes}
+    if plan.public_endpoint or server_address in own:
+        return {}
+    return {"tls-server-name": endpoint_name(plan)}
 
 
 def _encoded(pem: str) -> str:

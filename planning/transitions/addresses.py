@@ -12,7 +12,10 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Final
 
+from config.facts.instance_limits import Limits, limits_of
 from config.facts.nics import DEFAULT_POD_NIC
+from config.facts.reserved import PREFIX_SIZE
+from config.model import AddressMode
 from config.ranges import expand
 from planning.addresses.canonical import canonical_ranges
 from planning.addresses.pod_addresses import Counted
@@ -59,10 +62,19 @@ def judge_addresses(before: Record, after: Record, nodes: Nodes, cluster: Cluste
     refusals = [
         *abridged(_taken_twice(before, after)),
         *abridged(_kinds(before, after)),
+        *abridged(_room(before, after)),
         *_in_use(lost | undrained, cluster),
     ]
     notes = _unasked(lost | undrained, cluster)
     return Part(steps=tuple(steps), refusals=tuple(refusals), notes=tuple(notes))
+
+
+def between_pools(before: Record, after: Record) -> frozenset[int]:
+    """Addresses that one pool gives up and another one takes, as with `spiderpool.extraPools`."""
+    pools = _pools(before), _pools(after)
+    lost = (pool.addresses for pool in _lost(*pools).values())
+    gained = (pool.addresses for pool in _lost(*reversed(pools)).values())
+    return frozenset[int]().union(*lost) & frozenset[int]().union(*gained)
 
 
 def _unasked(lost: Mapping[str, _Pool], cluster: Cluster) -> Iterator[str]:
@@ -236,6 +248,41 @@ def _kinds(before: Record, after: Record) -> Iterator[Refusal]:
                 remedy=f"Write podAddresses: {count}, or make a smaller pool and take this "
                 "one out afterwards.",
             )
+
+
+def _room(before: Record, after: Record) -> Iterator[Refusal]:
+    """What an ENI cannot take yet: the machine has its type of before until the ENI has changed.
+
+    An instance is made from its ENIs, so the engine changes these first.
+    """
+    for name, nic, one, other in _kept(before, after):
+        kind, new_kind = (r.nodes[name].restart.get("instanceType") for r in (before, after))
+        if kind == new_kind or other.pods.count <= one.pods.count:
+            continue
+        limits = limits_of(str(kind), {})
+        if limits is not None and _fits(other, limits, ipv6=_has_ipv6(after)):
+            continue
+        yield Refusal(
+            path=f"nodePools.{after.nodes[name].pool}.interfaces.{nic}.podAddresses",
+            value=str(other.pods.count),
+            rule=f"{nic} of {name} keeps {one.pods.count} pod addresses until its machine is a "
+            f"{new_kind}.",
+            reason="A NIC takes its addresses before its machine is changed, and the cloud refuses "
+            "more than the type of before allows (InvalidOperation.Ipv4CountExceeded). Where "
+            "podAddresses is left out, it follows the type.",
+            remedy=f"Write podAddresses: {one.pods.count} for {nic} and run `pulumi up`. Then take "
+            "that out again, or write the new number.",
+        )
+
+
+def _fits(interface: Interface, limits: Limits, *, ipv6: bool) -> bool:
+    count = interface.pods.count
+    own = count // PREFIX_SIZE if interface.pods.mode is AddressMode.PREFIX else count
+    return own < limits.ipv4_per_eni and (not ipv6 or count < limits.ipv6_per_eni)
+
+
+def _has_ipv6(record: Record) -> bool:
+    return record.section("network", "ipv6", "enabled") is True
 
 
 def _in_use(lost: Mapping[str, _Pool], cluster: Cluster) -> Iterator[Refusal]:

@@ -72,7 +72,15 @@ _CERTIFICATES: Final = (
 _DISK: Final = "ForceNew of the instance: a system disk is made with its machine."
 _MACHINE: Final = "The machine is made from it."
 _ADDRESS: Final = "ForceNew of the ENI, and an instance keeps the ENIs that it was made with."
-_TYPE: Final = "ECS changes the type of a stopped machine only (ModifyInstanceSpec)."
+_VSWITCH: Final = (
+    f"{_ADDRESS} Its pools give addresses of the other vSwitch from the end of the run on; refused "
+    "where that would leave no worker that does."
+)
+_TYPE: Final = (
+    "ECS changes the type of a stopped machine only (ModifyInstanceSpec). More pod addresses than "
+    "the type of before takes need an edit of their own afterwards."
+)
+_ONCE: Final = "Refused where one that goes in the same edit"
 _LABELS: Final = "The node's own unit writes them to its Node and to the kubelet's arguments."
 _LIMITS: Final = "Only the check of the stack file reads it."
 _POOL_ADDRESSES: Final = (
@@ -113,7 +121,11 @@ ANSWERS: Final[Mapping[str, Answer]] = {
         remedy=_NEW_CLUSTER,
     ),
     "tags": _answer(Kind.IN_PLACE, "Tags never replace anything."),
-    "protect": _answer(Kind.IN_PLACE, "Pulumi's and the cloud's locks are switched in place."),
+    "protect": _answer(
+        Kind.IN_PLACE,
+        "Pulumi's and the cloud's locks are switched in place. What the last run has protected is "
+        "not removed: that is an edit of its own afterwards.",
+    ),
     "network.vpc.id": _answer(
         Kind.REFUSED, "ForceNew of every vSwitch and security group.", remedy=_NEW_CLUSTER
     ),
@@ -127,7 +139,8 @@ ANSWERS: Final[Mapping[str, Answer]] = {
     ),
     "network.subnets.*": _answer(Kind.CREATED, "Its vSwitches come or go; nothing else moves."),
     "network.subnets.*.zones.*": _answer(
-        Kind.CREATED, "One vSwitch comes or goes; nothing else moves."
+        Kind.CREATED,
+        f"One vSwitch comes or goes; nothing else moves. {_ONCE} has addresses of its range.",
     ),
     "network.subnets.*.zones.*.cidr": _answer(
         Kind.REFUSED,
@@ -198,7 +211,9 @@ ANSWERS: Final[Mapping[str, Answer]] = {
         "of both types: its NICs cannot go over one by one.",
         remedy=_NEW_CLUSTER,
     ),
-    "network.ingress.*": _answer(Kind.CREATED, "One security rule comes or goes."),
+    "network.ingress.*": _answer(
+        Kind.CREATED, f"One security rule comes or goes. {_ONCE} or changes admits the same."
+    ),
     "network.ingress.*.protocol": _answer(Kind.REMADE, "ForceNew of a security rule."),
     "network.ingress.*.ports": _answer(Kind.REMADE, "ForceNew of a security rule."),
     "network.ingress.*.source": _answer(Kind.REMADE, "ForceNew of a security rule."),
@@ -223,7 +238,7 @@ ANSWERS: Final[Mapping[str, Answer]] = {
         "One node comes or goes. Control planes come and go one at a time, with etcd whole before "
         "and after; a renamed one is refused.",
     ),
-    "nodePools.*.nodes.*.zone": _answer(Kind.ROLLS, _ADDRESS),
+    "nodePools.*.nodes.*.zone": _answer(Kind.ROLLS, _VSWITCH),
     "nodePools.*.nodes.*.ordinal": _answer(
         Kind.ROLLS, f"{_ADDRESS} Refused where another node has the new block."
     ),
@@ -243,7 +258,7 @@ ANSWERS: Final[Mapping[str, Answer]] = {
     "nodePools.*.nodes.*.interfaces.*.address": _answer(Kind.ROLLS, _ADDRESS),
     "nodePools.*.nodes.*.interfaces.*.podAddresses": _answer(Kind.ADDRESSES, _POOL_ADDRESSES),
     "nodePools.*.zones": _answer(
-        Kind.ROLLS, f"{_ADDRESS} Only nodes whose turn is in another zone now are touched."
+        Kind.ROLLS, f"{_VSWITCH} Only nodes whose turn is in another zone now are touched."
     ),
     "nodePools.*.instanceType": _answer(Kind.RESTART, _TYPE),
     "nodePools.*.image": _answer(Kind.ROLLS, _MACHINE),
@@ -279,7 +294,7 @@ ANSWERS: Final[Mapping[str, Answer]] = {
     "nodePools.*.interfaces.*": _answer(
         Kind.ROLLS, "A machine keeps the NICs that it was made with; the other NIC's ENI stays."
     ),
-    "nodePools.*.interfaces.*.subnet": _answer(Kind.ROLLS, f"{_ADDRESS} All addresses change."),
+    "nodePools.*.interfaces.*.subnet": _answer(Kind.ROLLS, f"{_VSWITCH} All addresses change."),
     "nodePools.*.interfaces.*.mode": _answer(
         Kind.REFUSED,
         "An ENI that has addresses of one kind does not give them up for the other kind: the "

@@ -13,12 +13,15 @@ from planning.transitions.counting import judge_counting
 from planning.transitions.differences import text
 from planning.transitions.earlier import planned_settings
 from planning.transitions.holders import Cluster, Holders
+from planning.transitions.moves import judge_moves
 from planning.transitions.nodes import (
     WITHOUT_A_UNIT,
     fates,
     judge_nodes,
 )
+from planning.transitions.one_of_a_kind import judge_one_of_a_kind
 from planning.transitions.part import Part, Phase, together
+from planning.transitions.protection import judge_protection
 from planning.transitions.reading import EarlierRelease, Record
 from planning.transitions.settings import judge_settings
 from planning.transitions.steps import (
@@ -65,6 +68,9 @@ def judge(before: Record | EarlierRelease, after: Record, cluster: Cluster) -> T
             machines,
             judge_counting(before, after, _new_machines(machines), cluster),
             judge_addresses(before, after, nodes, cluster),
+            judge_moves(before, after, nodes),
+            judge_one_of_a_kind(before, after),
+            judge_protection(before, after, nodes),
         )
     )
 

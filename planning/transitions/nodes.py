@@ -8,7 +8,7 @@ them come or go, so that etcd has its quorum before and after each.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from planning.transitions.differences import differences, text
@@ -292,23 +292,38 @@ def _endpoint(before: Record, after: Record) -> Iterator[Refusal]:
 
 
 def _private_endpoint(before: Record, after: Record) -> Iterator[Refusal]:
-    """The only control plane's certificate cannot name a load balancer that does not exist yet."""
-    count = len(after.control_planes)
-    if (
-        len(before.control_planes) != 1
-        or count == 1
-        or not (before.is_kubeadm and after.is_kubeadm)
-    ):
+    """Until the only control plane is behind the new load balancer, no API server answers there.
+
+    A change of a machine asks the cluster first. With a public endpoint the address of before goes
+    on answering, and moves only once the load balancer has a backend.
+    """
+    grows = len(before.control_planes) == 1 and len(after.control_planes) > 1
+    if not grows or not (before.is_kubeadm and after.is_kubeadm):
         return
-    if count and after.section("kubernetes", "endpoint", "public") is False:
+    if after.section("kubernetes", "endpoint", "public") is not False:
+        return
+    changed = [
+        name
+        for name in sorted(before.nodes.keys() & after.nodes.keys())
+        if _asked_about(before.nodes[name]) != _asked_about(after.nodes[name])
+    ]
+    if changed:
         yield Refusal(
-            path=f"nodePools.{after.nodes[after.control_planes[-1]].pool}",
-            value=f"{count} control planes",
-            rule="One control plane with a private endpoint does not become several.",
-            reason="The stack would reach the API server by the address of a new load balancer, "
-            "and the certificates that are in use do not name it.",
-            remedy="Keep 1 control plane, or make a new stack with several from the start.",
+            path=f"nodePools.{after.nodes[changed[0]].pool}",
+            value=", ".join(changed),
+            rule="These nodes would change in the edit that adds control planes behind a private "
+            "endpoint.",
+            reason="The API server is reached by a new load balancer from then on, which has no "
+            "backend when the change of a node has to ask the cluster.",
+            remedy="Make the edit of the number of control planes alone, run `pulumi up`, then "
+            "make the other one.",
         )
+
+
+def _asked_about(machine: Machine) -> Machine:
+    """A machine without what changes by this very edit, or with no question to the cluster."""
+    running = {key: value for key, value in machine.running.items() if key != "endpoint"}
+    return replace(machine, running=running, in_place={})
 
 
 def _kept_by_the_cloud(before: Record, nodes: Nodes) -> Iterator[Refusal]:

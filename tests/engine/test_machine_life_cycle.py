@@ -28,6 +28,10 @@ pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
 
 EARLIER_IMAGE = "ubuntu_24_04_x64_20G_alibase_20260815.vhd"
 
+ASK = "curl -sS --max-time 5 --cacert /etc/kubernetes/pki/ca.crt"
+"""Only a certificate that has the name or address of the URL gets an answer."""
+ENDPOINT = "api.cycle.internal"
+
 SILENCE_OF_ONE = 60.0
 """Seconds: a bound for a restart of the only API server; measured on two cores, see
 docs/reliability.md."""
@@ -115,6 +119,19 @@ class LifeCycle:
             for item in deployments
         )
 
+    def on_worker(self, script: str) -> str:
+        """What a script prints on the worker's machine."""
+        worker = self.instances()["workers-0"]
+        done = self.cloud.run(
+            *(sys.executable, "-m", "localcloud.machines.session"),
+            *("--home", str(self.cloud.places.home), worker, "--", "bash", "-euc", script),
+        )
+        assert done.status == 0, done.transcript
+        return done.out
+
+    def address(self, node: str) -> str:
+        return str(self.cloud.outputs()["nodes"][node]["interfaces"]["eth0"]["primary"])
+
     def calls(self, action: str) -> list[dict[str, Any]]:
         return [
             call
@@ -190,6 +207,10 @@ def test_one_control_plane_becomes_three_by_a_plain_edit(cycle: LifeCycle) -> No
     assert before.items() <= cycle.instances().items()
     assert cycle.members() == set(MASTERS)
     assert writes.longest_silence < SILENCE_OF_ONE, writes.refusals
+    # With a private endpoint the stack's own kubeconfig asks as the worker does.
+    balancer = cycle.on_worker(f"sed -n 's/ {ENDPOINT}$//p' /etc/hosts").strip()
+    assert balancer not in {"", *(cycle.address(name) for name in MASTERS)}
+    assert cycle.on_worker(f"{ASK} https://{ENDPOINT}:6443/readyz") == "ok"
     cycle.is_settled()
 
 
@@ -214,5 +235,6 @@ def test_three_control_planes_become_one_by_a_plain_edit(cycle: LifeCycle) -> No
     assert cycle.instances().items() <= before.items()
     assert set(cycle.nodes()) == {"masters-0", "workers-0"}
     assert cycle.members() == {"masters-0"}
+    assert cycle.on_worker(f"{ASK} https://{cycle.address('masters-0')}:6443/readyz") == "ok"
     assert writes.longest_silence < SILENCE_OF_ONE, writes.refusals
     cycle.is_settled()

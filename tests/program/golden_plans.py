@@ -58,7 +58,7 @@ def written(run: Run) -> str:
     names = {r.urn: f"{r.kind}/{r.name}" for r in run.resources}
     plan = {
         "resources": [_entry(resource, names) for resource in run.resources],
-        "outputs": _masked(run.outputs),
+        "outputs": masked(run.outputs),
     }
     return _HEAD + yaml.safe_dump(plan, sort_keys=False, width=100, allow_unicode=True)
 
@@ -78,18 +78,19 @@ def _entry(resource: Resource, names: Mapping[str, str]) -> dict[str, object]:
     if set_options := {key: value for key, value in options.items() if value}:
         entry["options"] = set_options
     if resource.inputs:
-        entry["inputs"] = _masked(resource.inputs)
+        entry["inputs"] = masked(resource.inputs)
     return entry
 
 
-def _masked(value: Any) -> Any:  # noqa: ANN401 - JSON is any of seven things
+def masked(value: Any) -> Any:  # noqa: ANN401 - JSON is any of seven things
+    """A value with its secrets hidden and its keys sorted."""
     match value:
         case Secret():
             return "[secret]"
         case Mapping():
-            return {key: _masked(value[key]) for key in sorted(value)}
+            return {key: masked(value[key]) for key in sorted(value)}
         case list() | tuple():
-            return [_masked(inner) for inner in value]
+            return [masked(inner) for inner in value]
         case _:
             return value
 

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import yaml
+from cryptography import x509
 
-from components.api.api_access import Access, UnusableKubeconfigError, access_of
+from components.api.api_access import Access, UnusableKubeconfigError, access_of, api_client
+from planning.nodes.endpoint import endpoint_name
 from planning.nodes.kubeconfig import kubeconfig
 from planning.read import plan_from
 from tests.clusters import fake_secrets, small
+from tests.small_api_server import api_server, kubeconfig_of, pair_for
 
 pytestmark = pytest.mark.unit
 
@@ -65,6 +71,23 @@ def test_loopback_is_never_reached_through_a_proxy(server: str, *, local: bool) 
         document["clusters"][0]["cluster"]["server"] = server
 
     assert accessed(at).is_local is local
+
+
+def test_the_certificate_is_checked_for_the_name_that_the_kubeconfig_gives(tmp_path: Path) -> None:
+    plan = plan_from(small())
+    pair = pair_for(x509.DNSName(endpoint_name(plan)), tmp_path)
+
+    async def asked(kubeconfig: str) -> int:
+        async with api_client(kubeconfig, within=5) as client:
+            return (await client.get("/readyz")).status_code
+
+    with api_server(lambda *_: 200, pair) as (address, _):
+        text = kubeconfig_of(plan, address)
+        document = yaml.safe_load(text)
+        document["clusters"][0]["cluster"]["tls-server-name"] = endpoint_name(plan)
+        assert asyncio.run(asked(yaml.safe_dump(document))) == 200
+        with pytest.raises(httpx.ConnectError, match="IP address mismatch"):
+            asyncio.run(asked(text))
 
 
 def _logs_in(document: dict[str, Any]) -> None:

@@ -10,12 +10,15 @@ import pytest
 from components.machines.answers import (
     addresses_of,
     in_order,
+    ips_of_pools,
     pod_addresses_as_planned,
     pool_ips,
     primary_as_planned,
 )
 from planning.addresses.pod_addresses import Counted, Pinned, PodAddresses, Prefixes
 from planning.model import InterfacePlan, IPPoolPlan
+from planning.read import plan_from
+from tests.clusters import counted
 
 pytestmark = pytest.mark.unit
 
@@ -92,6 +95,17 @@ def test_another_primary_address_stops_the_run() -> None:
     assert primary_as_planned("a", _nic(), "10.0.0.10") == "10.0.0.10"
     with pytest.raises(pulumi.RunError, match=r"10\.0\.0\.11, planned was 10\.0\.0\.10"):
         primary_as_planned("a", _nic(), "10.0.0.11")
+
+
+def test_the_pools_of_a_node_have_what_its_nics_have() -> None:
+    plan = plan_from(counted())
+    planned = [str(a) for a in plan.nodes["workers-0"].interfaces["eth0"].pods.planned]
+    chosen = ["10.1.16.9", "10.1.16.7", "10.1.16.8"]
+    pods = {"eth0": planned, "eth1": in_order(chosen)}
+    assert ips_of_pools(plan, "workers-0", pods, {}) == {
+        "workers-0-eth0": list(plan.ip_pools["workers-0-eth0"].ips),
+        "workers-0-eth1": ["10.1.16.7-10.1.16.9"],
+    }
 
 
 def test_a_pool_takes_its_planned_part_of_what_the_eni_holds() -> None:

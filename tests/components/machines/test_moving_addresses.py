@@ -9,11 +9,11 @@ from ipaddress import ip_address
 import pytest
 
 from components.api.cluster_api import ClusterError
-from components.machines.moving_addresses import empty_pools, fill_pools, moved_pools
+from components.machines.moving_addresses import MovedPool, empty_pools, fill_pools, moved_pools
 from planning.model import ClusterPlan
 from planning.nodes.machine import identity
 from planning.read import plan_from
-from tests.clusters import small
+from tests.clusters import counted, small
 from tests.fake_pools import FakePools, a_pool
 
 pytestmark = pytest.mark.unit
@@ -32,6 +32,13 @@ def plan() -> ClusterPlan:
     return plan_from(small())
 
 
+def dual_stack() -> ClusterPlan:
+    document = small({"network": {"ipv6": {"enabled": True}}})
+    for index, subnet in enumerate(document["network"]["subnets"].values()):
+        subnet["zones"]["cn-hangzhou-i"]["ipv6Index"] = index
+    return plan_from(document)
+
+
 def interfaces(plan: ClusterPlan) -> dict[str, dict[str, str]]:
     nics = identity(plan, plan.nodes[NODE])["interfaces"]
     assert isinstance(nics, dict)
@@ -45,7 +52,8 @@ def at(plan: ClusterPlan, nic: str, **changes: str) -> dict[str, dict[str, str]]
 
 
 def empty(pools: FakePools, *planned: str, within: float = 0.05) -> None:
-    asyncio.run(empty_pools(pools, {"w-eth0": planned}, within=within, report=str))
+    moved = {"w-eth0": MovedPool(keeps=planned)}
+    asyncio.run(empty_pools(pools, moved, within=within, report=str))
 
 
 def test_a_machine_with_the_same_nics_moves_no_pool(plan: ClusterPlan) -> None:
@@ -54,19 +62,35 @@ def test_a_machine_with_the_same_nics_moves_no_pool(plan: ClusterPlan) -> None:
 
 def test_pools_of_a_nic_with_another_address_get_the_planned_ones(plan: ClusterPlan) -> None:
     moved = moved_pools(plan, NODE, at(plan, "eth0", address="10.0.9.9"), interfaces(plan))
-    assert moved == {f"{NODE}-eth0": plan.ip_pools[f"{NODE}-eth0"].ips, f"{NODE}-eth0-v6": ()}
-    assert moved[f"{NODE}-eth0"]
+    planned = plan.ip_pools[f"{NODE}-eth0"].ips
+    assert planned
+    assert moved == {
+        f"{NODE}-eth0": MovedPool(keeps=planned),
+        f"{NODE}-eth0-v6": MovedPool(is_filled=False),
+    }
 
 
 def test_a_pool_of_another_vswitch_waits_for_its_own_resource(plan: ClusterPlan) -> None:
     moved = moved_pools(plan, NODE, at(plan, "eth0", vswitch="elsewhere"), interfaces(plan))
-    assert moved[f"{NODE}-eth0"] == ()
+    assert moved[f"{NODE}-eth0"] == MovedPool(is_filled=False)
+
+
+def test_a_pool_whose_addresses_the_plan_does_not_know_is_emptied_and_filled() -> None:
+    plan = plan_from(counted())
+    moved = moved_pools(plan, NODE, at(plan, "eth1", address="10.9.9.9"), interfaces(plan))
+    assert moved[f"{NODE}-eth1"] == MovedPool()
+
+
+def test_the_ipv6_pool_of_a_nic_with_another_address_is_filled_too() -> None:
+    plan = dual_stack()
+    moved = moved_pools(plan, NODE, at(plan, "eth0", address="10.0.9.9"), interfaces(plan))
+    assert moved[f"{NODE}-eth0-v6"] == MovedPool()
 
 
 def test_pools_of_a_nic_that_goes_are_emptied(plan: ClusterPlan) -> None:
     before = {**interfaces(plan), "eth7": {"address": "10.9.9.9", "vswitch": "any"}}
     moved = moved_pools(plan, NODE, before, interfaces(plan))
-    assert moved == {f"{NODE}-eth7": (), f"{NODE}-eth7-v6": ()}
+    assert moved == dict.fromkeys((f"{NODE}-eth7", f"{NODE}-eth7-v6"), MovedPool(is_filled=False))
 
 
 def test_a_pool_keeps_the_addresses_that_the_new_machine_has_too() -> None:
@@ -106,8 +130,10 @@ def test_an_api_server_that_does_not_answer_empties_nothing() -> None:
 
 
 def test_pools_are_filled_once_and_a_second_time_changes_nothing() -> None:
-    pools = FakePools(pools_by_name={"w-eth0": a_pool("w-eth0"), "w-eth1": a_pool("w-eth1")})
-    moved = {"w-eth0": ("10.0.0.36-10.0.0.40",), "w-eth1": ()}
-    asyncio.run(fill_pools(pools, moved))
-    asyncio.run(fill_pools(pools, moved))
+    names = ("w-eth0", "w-eth1", "w-other")
+    pools = FakePools(pools_by_name={name: a_pool(name) for name in names})
+    moved = {"w-eth0": MovedPool(), "w-eth1": MovedPool(is_filled=False)}
+    addresses = dict.fromkeys(names, ("10.0.0.36-10.0.0.40",))
+    asyncio.run(fill_pools(pools, moved, addresses))
+    asyncio.run(fill_pools(pools, moved, addresses))
     assert pools.written == [("w-eth0", ("10.0.0.36-10.0.0.40",))]

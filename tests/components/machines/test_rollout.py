@@ -16,6 +16,7 @@ import pytest
 from components.api.cluster_api import ClusterApi, ClusterError, KubernetesNode
 from components.api.pool_api import PoolApi
 from components.machines.machine_generation import generation_inputs
+from components.machines.moving_addresses import MovedPool
 from components.machines.rollout import Membership, Rollout
 from planning.nodes.machine import SETTINGS, SETTINGS_APPLIED, settings_digest
 from planning.read import plan_from
@@ -171,9 +172,9 @@ def test_pools_have_the_new_addresses_before_pods_can_come(roll: Rollout) -> Non
     cluster = FakeCluster(objects={FIRST: back()})
     pool = a_pool(f"{FIRST}-eth0")
     pools = FakePools(pools_by_name={pool.name: pool})
-    roll._moved[FIRST] = {pool.name: ("10.0.0.33",)}
+    roll._moved[FIRST] = {pool.name: MovedPool()}
     run(cluster, roll._until_back(roll._plan.nodes[FIRST], "i-new", _RESOURCE), pools)
-    assert pools.written == [(pool.name, ("10.0.0.33",))]
+    assert pools.written == [(pool.name, roll._plan.ip_pools[pool.name].ips)]
     assert roll._moved == {}
 
 
@@ -540,6 +541,20 @@ def test_in_a_run_that_finishes_a_creation_no_control_plane_waits_for_another(
 ) -> None:
     three._new.update(PLANES[1:])
     assert waited_for(three, Silent()) == []
+
+
+def test_behind_a_new_load_balancer_everybody_waits_for_the_control_plane_that_was_there(
+    three: Rollout,
+) -> None:
+    def awaited() -> dict[str, list[str]]:
+        nodes = three._plan.nodes
+        return {n: three._awaited_at_load_balancer(nodes[n]) for n in (*PLANES, FIRST)}
+
+    three._new.update(PLANES[1:])
+    assert not any(awaited().values())
+    run(serving(1), three.evict_leaving(members(1, FIRST), members(3, FIRST)))
+    later = (*PLANES[1:], FIRST)
+    assert awaited() == {PLANES[0]: []} | {name: [PLANES[0]] for name in later}
 
 
 def test_control_planes_of_an_earlier_release_are_not_new(three: Rollout) -> None:

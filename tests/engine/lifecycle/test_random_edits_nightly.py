@@ -74,6 +74,13 @@ STRUCK: Final = (
     "TagResources",
     "UntagResources",
     "DeleteVSwitch",
+    "CreateNatGateway",
+    "AssociateEipAddress",
+    "DeleteSnatEntry",
+    "UnassociateEipAddress",
+    "DeleteNatGateway",
+    "ReleaseEipAddress",
+    "ResizeDisk",
 )
 """The calls of edits that change something; the first of each action is struck."""
 READ: Final = ("DescribeInstances", "DescribeNetworkInterfaces", "DescribeVSwitchAttributes")
@@ -98,6 +105,12 @@ def remove_node(document: Document, rng: random.Random) -> None:
     del nodes[rng.choice(sorted(nodes))]
 
 
+def rename_node(document: Document, rng: random.Random) -> None:
+    pool = document["nodePools"][rng.choice(("masters", "workers"))]["nodes"]
+    old = rng.choice(sorted(pool))
+    pool[f"{old[0]}-{rng.randint(0, 3)}"] = pool.pop(old)
+
+
 def resize_interface(document: Document, rng: random.Random) -> None:
     pool, nic = rng.choice(("masters", "workers")), rng.choice(("eth0", "eth1"))
     document["nodePools"][pool]["interfaces"][nic]["podAddresses"] = rng.randint(0, 5)
@@ -111,12 +124,29 @@ def change_image(document: Document, rng: random.Random) -> None:
     document["nodePools"][rng.choice(("masters", "workers"))]["image"] = rng.choice(IMAGES)
 
 
+def change_disk(document: Document, rng: random.Random) -> None:
+    disk = document["nodePools"][rng.choice(("masters", "workers"))].setdefault("disk", {})
+    if rng.random() < 0.5:
+        disk["size"] = rng.choice((40, 60, 80))
+    else:
+        disk["category"] = rng.choice(("cloud_essd", "cloud_auto"))
+
+
 def add_zone(document: Document, rng: random.Random) -> None:
     subnet, third = rng.choice((("primary", 32), ("secondary", 48)))
     zones = document["network"]["subnets"][subnet]["zones"]
     zones[OTHER_ZONE] = {"cidr": f"10.48.{third}.0/24"}
     for pool in document["nodePools"].values():
         pool["zones"] = [ZONE]
+
+
+def change_zones(document: Document, rng: random.Random) -> None:
+    zones = rng.choice(([ZONE], [OTHER_ZONE], [ZONE, OTHER_ZONE], [OTHER_ZONE, ZONE]))
+    document["nodePools"][rng.choice(("masters", "workers"))]["zones"] = zones
+
+
+def remove_zone(document: Document, rng: random.Random) -> None:
+    del document["network"]["subnets"][rng.choice(("primary", "secondary"))]["zones"][OTHER_ZONE]
 
 
 def add_subnet(document: Document, rng: random.Random) -> None:
@@ -138,6 +168,18 @@ def change_tags(document: Document, rng: random.Random) -> None:
 
 def change_bandwidth(document: Document, rng: random.Random) -> None:
     document["network"].setdefault("nat", {})["bandwidth"] = rng.choice((5, 20, 50))
+
+
+def switch_nat(document: Document, rng: random.Random) -> None:
+    nat = document["network"].setdefault("nat", {})
+    nat["enabled"] = not nat.get("enabled", True)
+    if rng.random() < 0.5:
+        nat["zone"] = rng.choice((ZONE, OTHER_ZONE))
+
+
+def switch_egress(document: Document, rng: random.Random) -> None:
+    subnet = document["network"]["subnets"][rng.choice(("primary", "secondary"))]
+    subnet["egress"] = not subnet.get("egress", True)
 
 
 def add_rule(document: Document, rng: random.Random) -> None:
@@ -187,6 +229,12 @@ EDITS: Final[tuple[RandomEdit, ...]] = (
     change_resource_group,
     remove_interface,
     return_to_start,
+    rename_node,
+    change_disk,
+    change_zones,
+    remove_zone,
+    switch_nat,
+    switch_egress,
 )
 
 
@@ -335,19 +383,21 @@ def taken(transition: Transition) -> tuple[set[str], set[str]]:
 
 
 def drawn(light: LightCloud, rng: random.Random) -> tuple[str, LightCloud]:
-    """An edit that changes the document into another one that can be planned."""
+    """One edit, or two at once, that make the document another one that can be planned."""
     while True:
-        edit = rng.choice(EDITS)
+        edits = rng.sample(EDITS, rng.choice((1, 1, 2)))
         document = copy.deepcopy(dict(light.document))
         cluster = document["config"][CLUSTER]
         try:
-            edit(cluster, rng)
+            for edit in edits:
+                edit(cluster, rng)
             name_nodes(cluster)
             plan_from(cluster)
         except (ConfigError, KeyError, IndexError):
             continue
         if document != light.document:
-            return edit.__name__, LightCloud(cloud=light.cloud, document=document)
+            name = " and ".join(edit.__name__ for edit in edits)
+            return name, LightCloud(cloud=light.cloud, document=document)
 
 
 def start() -> Document:

@@ -7,8 +7,10 @@ from base64 import b64decode
 import pytest
 import yaml
 
+from planning.nodes.endpoint import private_address
 from planning.nodes.kubeconfig import kubeconfig
-from tests.clusters import fake_secrets
+from planning.read import plan_from
+from tests.clusters import fake_secrets, three_control_planes
 from tests.planning.documents import stack_plan
 
 pytestmark = pytest.mark.unit
@@ -33,6 +35,28 @@ def test_it_holds_the_ca_and_the_administrators_pair() -> None:
     )
     assert b64decode(user["client-certificate-data"]).decode() == secrets.admin.certificate
     assert b64decode(user["client-key-data"]).decode() == secrets.admin.key
+
+
+@pytest.mark.parametrize(
+    ("public", "address", "name"),
+    [
+        pytest.param(False, "10.0.15.200", "api.small.internal", id="a private load balancer"),
+        pytest.param(False, "10.0.0.16", None, id="a control plane itself"),
+        pytest.param(True, "47.98.1.2", None, id="a public address"),
+    ],
+)
+def test_the_certificate_of_a_load_balancer_is_checked_for_the_endpoints_name(
+    *, public: bool, address: str, name: str | None
+) -> None:
+    document = three_control_planes()
+    document["kubernetes"]["endpoint"] = {
+        "public": public,
+        "allowedCidrs": ["203.0.113.0/24"] if public else [],
+    }
+    plan = plan_from(document)
+    assert private_address(plan.control_planes[0]) == "10.0.0.16"
+    text = kubeconfig(plan, secrets=fake_secrets(), server_address=address)
+    assert yaml.safe_load(text)["clusters"][0]["cluster"].get("tls-server-name") == name
 
 
 def test_no_key_of_a_ca_is_in_it() -> None:

@@ -127,10 +127,10 @@ def adopting() -> Document:
     return edited(adopted(), at("nodePools/workers/firstBlock", 33))
 
 
-def several_zones() -> Document:
+def several_zones(workers: int = 3) -> Document:
     other = {"primary": "10.0.32.0/20", "secondary": "10.1.32.0/20"}
     return edited(
-        clustered(),
+        clustered(workers=workers),
         *(
             at(f"network/subnets/{name}/zones/cn-hangzhou-j", {"cidr": cidr})
             for name, cidr in other.items()
@@ -604,7 +604,7 @@ POOL_CASES: Mapping[str, tuple[Base, Callable[[str], Edit]]] = {
             ["10.0.14.50-10.0.14.54"],
         ),
     ),
-    "nodePools.*.zones": (several_zones, pool("zones", ["cn-hangzhou-j"])),
+    "nodePools.*.zones": (lambda: several_zones(workers=1), pool("zones", ["cn-hangzhou-j"])),
     "nodePools.*.instanceType": (clustered, pool("instanceType", "ecs.g7.xlarge")),
     "nodePools.*.image": (clustered, pool("image", IMAGE)),
     "nodePools.*.disk.category": (clustered, pool("disk/category", "cloud_auto")),
@@ -655,7 +655,7 @@ POOL_CASES: Mapping[str, tuple[Base, Callable[[str], Edit]]] = {
     ),
     "nodePools.*.interfaces.*.subnet": (
         lambda: edited(
-            clustered(),
+            clustered(workers=1),
             at("network/subnets/third/zones", {"cn-hangzhou-i": {"cidr": "10.1.64.0/20"}}),
         ),
         pool("interfaces/eth1/subnet", "third"),

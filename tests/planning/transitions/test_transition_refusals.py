@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from ipaddress import IPv4Address
 
 import pytest
@@ -15,6 +16,7 @@ from planning.transitions.steps import (
     AddMember,
     ChangeRunningNode,
     Create,
+    Delete,
     Difference,
     KeepMachine,
     Refused,
@@ -71,19 +73,42 @@ def test_control_planes_join_and_leave_etcd_one_by_one() -> None:
     ]
 
 
-def test_one_control_plane_with_a_private_endpoint_does_not_become_several() -> None:
-    private = [
+def private(planes: int) -> Document:
+    """A cluster whose API server has no public address."""
+    return edited(
+        clustered(planes=planes),
         at("kubernetes/endpoint/public", value=False),
         at("kubernetes/endpoint/allowedCidrs", []),
-    ]
-    one, three = (edited(clustered(planes=n), *private) for n in (1, 3))
-    judged = transition(one, three)
-    assert isinstance(judged, Refused)
-    assert [r.rule for r in judged.refusals] == [
-        "One control plane with a private endpoint does not become several."
-    ]
-    assert steps(transition(three, one))
-    assert steps(transition(clustered(planes=1), clustered(planes=3)))
+    )
+
+
+@pytest.mark.parametrize("cluster", [private, clustered], ids=["private", "public"])
+def test_one_control_plane_becomes_several_and_one_again(
+    cluster: Callable[[int], Document],
+) -> None:
+    grown, shrunk = (transition(cluster(a), cluster(b)) for a, b in ((1, 3), (3, 1)))
+    assert [s.size for s in steps(grown) if isinstance(s, AddMember)] == [2, 3]
+    assert [s.size for s in steps(shrunk) if isinstance(s, RemoveMember)] == [2, 1]
+    balancer = "load balancer of the API servers"
+    assert Create(target=balancer) in steps(grown)
+    assert Delete(target=balancer) in steps(shrunk)
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        at("nodePools/workers/labels", {"tier": "web"}),
+        at("nodePools/masters/labels", {"tier": "top"}),
+        at("nodePools/workers/image", IMAGE),
+        SHRINK,
+    ],
+    ids=["labels of workers", "labels of the control plane", "image", "addresses"],
+)
+def test_no_node_changes_while_a_private_load_balancer_has_no_backend_yet(edit: Edit) -> None:
+    alone, together = private(3), edited(private(3), edit)
+    assert steps(transition(private(1), alone))
+    assert "has no backend when" in str(transition(private(1), together))
+    assert steps(transition(alone, together))
 
 
 def test_a_renamed_control_plane_is_refused() -> None:
@@ -315,6 +340,45 @@ def test_the_remedy_of_a_moved_gateway_works() -> None:
     assert isinstance(judged, Accepted)
 
 
+def with_a_third_subnet() -> Document:
+    third = {"cn-hangzhou-i": {"cidr": "10.1.64.0/20"}}
+    return edited(clustered(workers=2), at("network/subnets/third/zones", third))
+
+
+MOVE = at("nodePools/workers/interfaces/eth1/subnet", "third")
+
+
+def test_not_all_workers_go_to_another_vswitch_in_one_edit() -> None:
+    before = with_a_third_subnet()
+    judged = transition(before, edited(before, MOVE))
+    assert refused(judged) == ("nodePools.workers",)
+    assert "Not all workers that give addresses of eth1 to pods move" in str(judged)
+    workers = edited(before, MOVE)["nodePools"]["workers"]
+    both = edited(before, at("nodePools/others", {**workers, "firstBlock": 65}))
+    only_new = edited(both, at("nodePools/workers", None))
+    assert steps(transition(before, both))
+    assert steps(transition(both, only_new))
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        pytest.param(edited(with_a_third_subnet(), at("nodePools/workers/count", 1)), id="only"),
+        pytest.param(
+            edited(
+                with_a_third_subnet(),
+                at("nodePools/others", {**clustered()["nodePools"]["workers"], "firstBlock": 65}),
+            ),
+            id="others stay",
+        ),
+    ],
+)
+def test_a_worker_that_goes_to_another_vswitch_is_told_of_its_pools(before: Document) -> None:
+    judged = transition(before, edited(before, MOVE))
+    assert isinstance(judged, Accepted)
+    assert [note for note in judged.notes if "eth1 of workers-0" in note]
+
+
 def test_a_subnet_that_sorts_first_moves_no_gateway() -> None:
     more = at("network/subnets/a/zones", {"cn-hangzhou-i": {"cidr": "10.0.64.0/24"}})
     assert steps(transition(clustered(), edited(clustered(), more))) == (
@@ -406,3 +470,136 @@ def test_no_node_leaves_in_the_first_run_over_an_earlier_release() -> None:
     before = EarlierRelease(workers=("workers-0", "workers-9"), kubernetes="1.36.3")
     judged = judge(before, recorded(clustered(workers=1)), Holders(control_planes=("masters-0",)))
     assert refused(judged) == ("nodePools", "nodePools")
+
+
+def with_another_subnet() -> Document:
+    return edited(clustered(), at("network/subnets/edge/zones", EDGE))
+
+
+EDGE = {"cn-hangzhou-i": {"cidr": "10.0.64.0/24"}}
+WEB = {"ports": "80/80", "source": "10.200.0.0/16"}
+SITE = {"ports": "81/81", "source": "10.200.0.0/16"}
+
+
+def with_rules() -> Document:
+    return edited(clustered(), at("network/ingress", {"web": WEB, "site": SITE}))
+
+
+@pytest.mark.parametrize(
+    ("before", "edits", "path"),
+    [
+        pytest.param(
+            with_another_subnet(),
+            (at("network/subnets/edge", None), at("network/subnets/rim/zones", EDGE)),
+            "network.subnets.rim.zones.cn-hangzhou-i",
+            id="a subnet renamed",
+        ),
+        pytest.param(
+            with_another_subnet(),
+            (at("network/subnets/edge/zones", {"cn-hangzhou-j": EDGE["cn-hangzhou-i"]}),),
+            "network.subnets.edge.zones.cn-hangzhou-j",
+            id="a vSwitch in another zone",
+        ),
+        pytest.param(
+            edited(clustered(), at("network/vpc/secondaryCidrs", ["10.1.0.0/16", "10.2.0.0/16"])),
+            (at("network/vpc/secondaryCidrs", ["10.1.0.0/16", "10.2.0.0/17"]),),
+            "network.vpc.secondaryCidrs 10.2.0.0/17",
+            id="a smaller secondary range",
+        ),
+        pytest.param(
+            with_rules(),
+            (at("network/ingress", {"shop": WEB, "site": SITE}),),
+            "network.ingress.shop",
+            id="a rule renamed",
+        ),
+        pytest.param(
+            with_rules(),
+            (at("network/ingress", {"web": SITE}),),
+            "network.ingress.web",
+            id="a rule becomes one that goes",
+        ),
+        pytest.param(
+            edited(
+                clustered(planes=1),
+                at("network/ingress", {"api": {"ports": "6443/6443", "source": "10.200.0.0/16"}}),
+            ),
+            (
+                at("network/ingress", None),
+                at("kubernetes/endpoint/allowedCidrs", ["203.0.113.0/24", "10.200.0.0/16"]),
+            ),
+            "kubernetes.endpoint.allowedCidrs 10.200.0.0/16",
+            id="a rule becomes an allowed network",
+        ),
+    ],
+)
+def test_what_the_cloud_has_once_does_not_change_its_name_in_one_edit(
+    before: Document, edits: tuple[Edit, ...], path: str
+) -> None:
+    assert refused(transition(before, edited(before, *edits))) == (path,)
+
+
+def test_two_rules_are_not_exchanged_in_one_edit() -> None:
+    before = with_rules()
+    judged = transition(before, edited(before, at("network/ingress", {"web": SITE, "site": WEB})))
+    assert refused(judged) == ("network.ingress.site", "network.ingress.web")
+    between = edited(before, at("network/ingress", {"web": WEB}))
+    after = edited(before, at("network/ingress", {"shop": SITE, "web": WEB}))
+    assert steps(transition(before, between))
+    assert steps(transition(between, after))
+
+
+@pytest.mark.parametrize(
+    ("edits", "kept"),
+    [
+        ((at("nodePools/masters/count", 1),), "masters-1, masters-2"),
+        ((at("network/nat/enabled", value=False),), "the NAT gateway"),
+        (
+            (
+                at("kubernetes/endpoint/public", value=False),
+                at("kubernetes/endpoint/allowedCidrs", []),
+            ),
+            "the API server's public address",
+        ),
+    ],
+)
+def test_what_is_protected_is_not_removed_before_a_run_without_protection(
+    edits: tuple[Edit, ...], kept: str
+) -> None:
+    before = edited(clustered(), at("protect", value=True))
+    after, unprotected = edited(before, *edits), edited(before, at("protect", value=False))
+    for document in (after, edited(unprotected, *edits)):
+        judged = transition(before, document)
+        assert refused(judged) == ("protect",)
+        assert kept in str(judged)
+    assert steps(transition(before, unprotected))
+    assert steps(transition(unprotected, edited(unprotected, *edits)))
+
+
+def of_any_type(kind: str, **changes: object) -> Document:
+    """Workers whose pod addresses follow their type."""
+    interfaces = {nic: {"subnet": s} for nic, s in (("eth0", "primary"), ("eth1", "secondary"))}
+    return edited(
+        clustered(workers=2),
+        at("nodePools/workers/instanceType", kind),
+        at("nodePools/workers/blockSize", 32),
+        at("nodePools/workers/interfaces", interfaces),
+        *(at(f"nodePools/workers/interfaces/{n}/podAddresses", v) for n, v in changes.items()),
+    )
+
+
+def test_a_nic_takes_no_more_addresses_than_the_type_of_before_allows() -> None:
+    small, large = of_any_type("ecs.g7.large"), of_any_type("ecs.g7.xlarge")
+    judged = transition(small, large)
+    assert refused(judged) == tuple(
+        f"nodePools.workers.interfaces.{nic}.podAddresses" for nic in ("eth0", "eth1")
+    )
+    assert "Write podAddresses: 5 for eth0 and run `pulumi up`." in str(judged)
+    between = of_any_type("ecs.g7.xlarge", eth0=5, eth1=5)
+    assert steps(transition(small, between))
+    assert steps(transition(between, large))
+    assert steps(transition(large, small))
+
+
+def test_addresses_grow_with_another_type_where_the_one_of_before_has_room_for_them() -> None:
+    before = of_any_type("ecs.g7.xlarge", eth0=5, eth1=5)
+    assert steps(transition(before, of_any_type("ecs.g7.2xlarge", eth0=9, eth1=9)))

@@ -1,0 +1,55 @@
+"""Addresses that go from one pool to another: the one gives them up before the other takes them.
+
+Spiderpool's webhook refuses a pool that has an address of another one, and the engine updates and
+creates pools in any order, and deletes those that go at the end.
+"""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv6Address, ip_address
+
+import pulumi
+
+from components.api.api_access import UnusableKubeconfigError
+from components.api.pool_api import PoolApi, PoolError, pool_api
+from components.machines.address_guard import AddressesInUseError, release
+from components.machines.leaving_addresses import Address, Leaving
+from planning.names import IPV6
+from planning.transitions.addresses import between_pools
+from planning.transitions.reading import Record
+
+_ANSWER_WITHIN = 15.0
+"""Seconds; longer than the 10 s that the API server gives a webhook."""
+_LOW = 2**32 - 1
+"""An IPv6 address ends in its IPv4 twin (`planning.addresses.ipv6`)."""
+
+
+async def give_up(before: Record, after: Record, kubeconfig: str) -> None:
+    """Take the addresses that change their pool out of the pools that have them now.
+
+    Raises `pulumi.RunError`: a pod has one, or the API server does not answer. No pool has changed
+    then.
+    """
+    addresses = between_pools(before, after)
+    if not addresses:
+        return
+    try:
+        async with pool_api(kubeconfig, within=_ANSWER_WITHIN) as api:
+            await take_out(api, addresses)
+    except (AddressesInUseError, PoolError, UnusableKubeconfigError) as error:
+        raise pulumi.RunError(
+            f"Addresses go from one pool to another, and the first one could not give them up: "
+            f"{error} Run `pulumi up` again once that is mended."
+        ) from error
+
+
+async def take_out(api: PoolApi, addresses: frozenset[int]) -> None:
+    """Take IPv4 addresses and their IPv6 twins out of every pool, or out of none."""
+    leaving: set[Address] = {IPv4Address(address) for address in addresses}
+    for pool in await api.pools():
+        if pool.name.endswith(f"-v{IPV6}") and pool.ips:
+            first = ip_address(pool.ips[0].partition("-")[0])
+            network = int(first) & ~_LOW
+            leaving |= pool.among(IPv6Address(network | address) for address in addresses)
+    change = Leaving(addresses=frozenset(leaving), cloud_chooses=False)
+    await release(api, "Pools", change)

@@ -1,0 +1,88 @@
+"""What the cloud has only once: a range of the VPC, and a security rule.
+
+The engine makes what comes before it deletes what goes. A range that overlaps one that goes is
+refused by the cloud then. A rule that is equal to one that goes is not made at all, because the
+cloud answers that it exists, and then it goes with the old one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from ipaddress import IPv4Network
+
+from config.facts.ports import API_SERVER
+from planning.names import vswitch_key
+from planning.transitions.part import Part
+from planning.transitions.reading import Record
+from planning.transitions.steps import Refusal
+
+
+def judge_one_of_a_kind(before: Record, after: Record) -> Part:
+    """Reasons against ranges and rules that come under one name and go under another."""
+    return Part(refusals=(*_ranges(before, after), *_rules(before, after)))
+
+
+def _ranges(before: Record, after: Record) -> Iterator[Refusal]:
+    for one, other in (
+        (_vswitches(before), _vswitches(after)),
+        (_secondary(before), _secondary(after)),
+    ):
+        for path in sorted(other.keys() - one.keys()):
+            taken = [old for old in sorted(one) if one[old].overlaps(other[path])]
+            if not taken:
+                continue
+            yield Refusal(
+                path=path,
+                value=str(other[path]),
+                rule=f"{taken[0]} has addresses of this range until the end of the run.",
+                reason="What comes is made before what goes is deleted, and the cloud refuses "
+                "ranges that overlap.",
+                remedy=f"Keep {taken[0]}, or take it out and run `pulumi up`, and add {path} "
+                "afterwards.",
+            )
+
+
+def _vswitches(record: Record) -> Mapping[str, IPv4Network]:
+    """By path; without those of gateways, which `settings` lets go nowhere."""
+    gateways = {record.chosen.get("nat"), record.chosen.get("balancer")}
+    return {
+        f"network.subnets.{name}.zones.{zone}": IPv4Network(vswitch["cidr"])
+        for name, subnet in (record.section("network", "subnets") or {}).items()
+        for zone, vswitch in subnet.get("zones", {}).items()
+        if vswitch_key(name, zone) not in gateways
+    }
+
+
+def _secondary(record: Record) -> Mapping[str, IPv4Network]:
+    cidrs = record.section("network", "vpc", "secondaryCidrs") or ()
+    return {f"network.vpc.secondaryCidrs {cidr}": IPv4Network(cidr) for cidr in cidrs}
+
+
+def _rules(before: Record, after: Record) -> Iterator[Refusal]:
+    one, other = _admitted(before), _admitted(after)
+    for path, rule in sorted(other.items()):
+        for old in sorted(one):
+            if old == path or one[old] != rule or other.get(old) == rule:
+                continue
+            yield Refusal(
+                path=path,
+                value=" ".join(rule),
+                rule=f"{old} admits the same now, and the cloud keeps equal rules as one.",
+                reason="It would be the old rule under another name, and be taken away with that "
+                "one at the end of the run.",
+                remedy=f"Keep {old} as it was, or take it out and run `pulumi up`, and write "
+                f"{path} afterwards; in between nobody is admitted by it.",
+            )
+
+
+def _admitted(record: Record) -> Mapping[str, tuple[str, str, str]]:
+    """Path → protocol, ports and source of each rule that the stack file writes."""
+    rules = {
+        f"network.ingress.{name}": (str(r["protocol"]), str(r["ports"]), str(r["source"]))
+        for name, r in (record.section("network", "ingress") or {}).items()
+    }
+    if record.is_kubeadm:
+        port = f"{API_SERVER}/{API_SERVER}"
+        for cidr in record.section("kubernetes", "endpoint", "allowedCidrs") or ():
+            rules[f"kubernetes.endpoint.allowedCidrs {cidr}"] = ("tcp", port, str(cidr))
+    return rules
