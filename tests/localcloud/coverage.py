@@ -50,8 +50,9 @@ _SAMPLES: Final = """\
 ## Sample answers
 
 The keys of the vendor's sample answers (`tests/localcloud/sample_keys.txt`). *Answered* means that
-a test by the SDKs sees the key in an answer of the emulator. The others are in
-`tests/localcloud/samples_absent.txt`.
+a test by the SDKs sees the key in an answer of the emulator, *marked* that
+`tests/localcloud/samples_unanswered.json` gives the reason why no answer has it
+([the reasons](#sample-keys-that-are-marked-as-not-answered)).
 """
 _BEHAVIOURS: Final = """\
 ## Recorded behaviours
@@ -188,6 +189,7 @@ def page() -> str:
             reasons.setdefault(reason, []).append(f"{action.action}.{name}")
     for reason, names in sorted(reasons.items()):
         lines += [f"**{reason}**", "", ", ".join(f"`{name}`" for name in sorted(names)), ""]
+    lines += _unanswered_lines()
     lines += ["## Published flags that do not hold", ""]
     lines += [f"- `{name}`: {reason}" for name, reason in sorted(not_mandatory().items())] or [
         "None: every published mandatory parameter is enforced."
@@ -225,8 +227,8 @@ def _sample_lines() -> Iterator[str]:
     """The section on sample answers: how many of their keys the emulator answers."""
     yield from _SAMPLES.splitlines()
     yield ""
-    yield "| product | actions | whole samples | keys | answered | absent |"
-    yield "|---|---|---|---|---|---|"
+    yield "| product | actions | whole samples | keys | answered | marked | neither |"
+    yield "|---|---|---|---|---|---|---|"
     products = dict.fromkeys(action.partition(".")[0] for action in samples.published())
     for product in products:
         yield _sample_row(product, f"{product}.")
@@ -236,10 +238,24 @@ def _sample_lines() -> Iterator[str]:
 def _sample_row(name: str, prefix: str) -> str:
     actions = [action for action in samples.published() if action.startswith(prefix)]
     published_keys = sum(len(samples.published()[action]) for action in actions)
-    absent = sum(len(samples.absent().get(action, ())) for action in actions)
+    absent = [key for key in samples.absent_keys() if key.startswith(prefix)]
+    marked = sum(samples.reason_for(key) is not None for key in absent)
     whole = sum(action not in samples.absent() for action in actions)
-    counts = (len(actions), whole, published_keys, published_keys - absent, absent)
+    answered = published_keys - len(absent)
+    counts = (len(actions), whole, published_keys, answered, marked, len(absent) - marked)
     return f"| {name} | {' | '.join(map(str, counts))} |"
+
+
+def _unanswered_lines() -> Iterator[str]:
+    """The section on sample keys that no answer has, by reason."""
+    yield "## Sample keys that are marked as not answered"
+    yield ""
+    reasons: dict[str, list[str]] = {}
+    for key in samples.absent_keys():
+        if (reason := samples.reason_for(key)) is not None:
+            reasons.setdefault(reason, []).append(key)
+    for reason, keys in sorted(reasons.items()):
+        yield from (f"**{reason}**", "", ", ".join(f"`{key}`" for key in sorted(keys)), "")
 
 
 def _behaviour_lines() -> Iterator[str]:
