@@ -92,10 +92,12 @@ def unassign_private_ip_addresses(call: Call, request: UnassignPrivateIpAddresse
     """Remove secondary addresses or prefixes, all or none."""
     eni = _changeable(call, request.network_interface_id)
     for ip in request.private_ip_address:
-        if ip == eni.address:
-            raise invalid("PrivateIpAddress", ip, f"it is the primary address of {eni.id}")
+        # The primary address is refused by the same code (comment of UnAssignPrivateIPAddresses in
+        # Terway's pkg/aliyun/client/ecs.go at 89aadf8b).
         if ip not in eni.secondary:
-            raise ApiError("InvalidIp.IpUnassigned", f"{ip} is not on {eni.id}.", 403)
+            raise ApiError(
+                "InvalidIp.IpUnassigned", f"{ip} is no secondary address of {eni.id}.", 403
+            )
     for prefix in request.ipv4_prefix:
         if prefix not in eni.prefixes:
             raise ApiError("InvalidIp.IpUnassigned", f"{prefix} is not on {eni.id}.", 403)
