@@ -189,6 +189,19 @@ def _either(addresses: Sequence[str], count: int, names: str) -> None:
         raise ApiError("InvalidParameter.Conflict", f"{names} cannot be specified together.")
 
 
+def check_one_kind(*, addresses: bool, prefixes: bool) -> None:
+    """Raise if one request has secondary addresses and prefixes.
+
+    Terway refuses such calls itself because ECS does (pkg/aliyun/client/options.go and ecs_2.go at
+    89aadf8b); the error tables of the three actions have the code.
+    """
+    if addresses and prefixes:
+        raise ApiError(
+            "InvalidParameter.Conflict",
+            "Private IP addresses and IPv4 prefixes cannot be specified in one request.",
+        )
+
+
 def take_ipv4(  # noqa: PLR0913, PLR0917  # who takes what where
     call: Call,
     eni: NetworkInterface,
