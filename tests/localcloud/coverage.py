@@ -23,6 +23,7 @@ from localcloud.published.parameters import DATA, Parameter, mandatory, not_mand
 from localcloud.wire.parameters import wire_name
 from tests.engine.acceptance import configurations as acceptance
 from tests.localcloud import error_codes, samples
+from tests.localcloud.clients import clients, codes
 from tests.localcloud.corpus import entries
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "emulator-coverage.md"
@@ -61,6 +62,14 @@ The entries of `tests/localcloud/corpus`: what the vendor's pages, clients and l
 real cloud. *Equal* means that a test runs the behaviour over the wire and the emulator does the
 same; *known difference* that it does something else, for the reason below; *not simulated* that no
 test can run it, for the reason below.
+"""
+_CLIENTS: Final = """\
+## Clients of others
+
+Programs that nobody of this project wrote, held against the emulator; none of them is a part of
+it. *Ran* says what they did, *codes* how many error codes in their source the emulator answers in
+the situation that they expect, and how many of the others only a fault rule makes
+(`tests/localcloud/clients/codes.yaml`).
 """
 _CONFIGURATIONS: Final = """\
 ## Configurations of the provider
@@ -181,7 +190,7 @@ def page() -> str:
     ]
     lines.append(_row("**all**", actions))
     lines += ["", *_error_code_lines(), "", *_sample_lines(), "", *_behaviour_lines()]
-    lines += ["", *_configuration_lines()]
+    lines += ["", *_client_lines(), "", *_configuration_lines()]
     lines += ["", "## Parameters that are marked as not read", ""]
     reasons: dict[str, list[str]] = {}
     for action in actions:
@@ -290,6 +299,24 @@ def _behaviours(name: str, run: Sequence[entries.Entry], left_out: int) -> str:
     different = sum(bool(entry.differs) for entry in run)
     counts = (len(run) + left_out, len(run) - different, different, left_out)
     return f"| {name} | {' | '.join(map(str, counts))} |"
+
+
+def _client_lines() -> Iterator[str]:
+    """The section on programs of others."""
+    yield from _CLIENTS.splitlines()
+    yield ""
+    yield "| client | version | ran | date | codes | by fault rule |"
+    yield "|---|---|---|---|---|---|"
+    for client in clients.clients():
+        shown = [row.shown_by for row in codes.client_codes() if row.client == client.key]
+        injected = sum(isinstance(how, codes.Injected) for how in shown)
+        cells = (client.name, client.version, client.ran or "source read, not run", client.date)
+        yield f"| {' | '.join(cells)} | {len(shown) - injected} | {injected} |"
+    yield ""
+    yield "Findings, each of which is fixed and has a test:"
+    yield ""
+    for client in clients.clients():
+        yield from (f"- {client.name}: {finding}" for finding in client.findings)
 
 
 def _configuration_lines() -> Iterator[str]:

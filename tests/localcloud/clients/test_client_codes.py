@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.localcloud.clients import codes
+from tests.localcloud.clients import clients, codes
 from tests.localcloud.cloud_thread import CloudThread
 from tests.localcloud.corpus import entries, runner
 from tests.localcloud.sdk_api import Api, refused
@@ -91,3 +91,7 @@ def test_an_nlb_with_four_security_groups_takes_no_fifth(api: Api) -> None:
     api.nlb("LoadBalancerJoinSecurityGroup", LoadBalancerId=nlb, SecurityGroupIds=groups[:4])
     with refused("QuotaExceeded.QuotaInsufficient"):
         api.nlb("LoadBalancerJoinSecurityGroup", LoadBalancerId=nlb, SecurityGroupIds=groups[4:])
+
+
+def test_each_code_is_of_a_client_in_the_table() -> None:
+    assert {row.client for row in ROWS} <= {client.key for client in clients.clients()}
