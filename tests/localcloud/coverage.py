@@ -23,6 +23,7 @@ from localcloud.published.parameters import DATA, Parameter, mandatory, not_mand
 from localcloud.wire.parameters import wire_name
 from tests.engine.acceptance import configurations as acceptance
 from tests.localcloud import error_codes, samples
+from tests.localcloud.clients import clients, codes
 from tests.localcloud.corpus import entries
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "emulator-coverage.md"
@@ -50,8 +51,9 @@ _SAMPLES: Final = """\
 ## Sample answers
 
 The keys of the vendor's sample answers (`tests/localcloud/sample_keys.txt`). *Answered* means that
-a test by the SDKs sees the key in an answer of the emulator. The others are in
-`tests/localcloud/samples_absent.txt`.
+a test by the SDKs sees the key in an answer of the emulator, *marked* that
+`tests/localcloud/samples_unanswered.json` gives the reason why no answer has it
+([the reasons](#sample-keys-that-are-marked-as-not-answered)).
 """
 _BEHAVIOURS: Final = """\
 ## Recorded behaviours
@@ -60,6 +62,14 @@ The entries of `tests/localcloud/corpus`: what the vendor's pages, clients and l
 real cloud. *Equal* means that a test runs the behaviour over the wire and the emulator does the
 same; *known difference* that it does something else, for the reason below; *not simulated* that no
 test can run it, for the reason below.
+"""
+_CLIENTS: Final = """\
+## Clients of others
+
+Programs that nobody of this project wrote, held against the emulator; none of them is a part of
+it. *Ran* says what they did, *codes* how many error codes in their source the emulator answers in
+the situation that they expect, and how many of the others only a fault rule makes
+(`tests/localcloud/clients/codes.yaml`).
 """
 _CONFIGURATIONS: Final = """\
 ## Configurations of the provider
@@ -180,7 +190,7 @@ def page() -> str:
     ]
     lines.append(_row("**all**", actions))
     lines += ["", *_error_code_lines(), "", *_sample_lines(), "", *_behaviour_lines()]
-    lines += ["", *_configuration_lines()]
+    lines += ["", *_client_lines(), "", *_configuration_lines()]
     lines += ["", "## Parameters that are marked as not read", ""]
     reasons: dict[str, list[str]] = {}
     for action in actions:
@@ -188,6 +198,7 @@ def page() -> str:
             reasons.setdefault(reason, []).append(f"{action.action}.{name}")
     for reason, names in sorted(reasons.items()):
         lines += [f"**{reason}**", "", ", ".join(f"`{name}`" for name in sorted(names)), ""]
+    lines += _unanswered_lines()
     lines += ["## Published flags that do not hold", ""]
     lines += [f"- `{name}`: {reason}" for name, reason in sorted(not_mandatory().items())] or [
         "None: every published mandatory parameter is enforced."
@@ -225,8 +236,8 @@ def _sample_lines() -> Iterator[str]:
     """The section on sample answers: how many of their keys the emulator answers."""
     yield from _SAMPLES.splitlines()
     yield ""
-    yield "| product | actions | whole samples | keys | answered | absent |"
-    yield "|---|---|---|---|---|---|"
+    yield "| product | actions | whole samples | keys | answered | marked | neither |"
+    yield "|---|---|---|---|---|---|---|"
     products = dict.fromkeys(action.partition(".")[0] for action in samples.published())
     for product in products:
         yield _sample_row(product, f"{product}.")
@@ -236,10 +247,24 @@ def _sample_lines() -> Iterator[str]:
 def _sample_row(name: str, prefix: str) -> str:
     actions = [action for action in samples.published() if action.startswith(prefix)]
     published_keys = sum(len(samples.published()[action]) for action in actions)
-    absent = sum(len(samples.absent().get(action, ())) for action in actions)
+    absent = [key for key in samples.absent_keys() if key.startswith(prefix)]
+    marked = sum(samples.reason_for(key) is not None for key in absent)
     whole = sum(action not in samples.absent() for action in actions)
-    counts = (len(actions), whole, published_keys, published_keys - absent, absent)
+    answered = published_keys - len(absent)
+    counts = (len(actions), whole, published_keys, answered, marked, len(absent) - marked)
     return f"| {name} | {' | '.join(map(str, counts))} |"
+
+
+def _unanswered_lines() -> Iterator[str]:
+    """The section on sample keys that no answer has, by reason."""
+    yield "## Sample keys that are marked as not answered"
+    yield ""
+    reasons: dict[str, list[str]] = {}
+    for key in samples.absent_keys():
+        if (reason := samples.reason_for(key)) is not None:
+            reasons.setdefault(reason, []).append(key)
+    for reason, keys in sorted(reasons.items()):
+        yield from (f"**{reason}**", "", ", ".join(f"`{key}`" for key in sorted(keys)), "")
 
 
 def _behaviour_lines() -> Iterator[str]:
@@ -274,6 +299,24 @@ def _behaviours(name: str, run: Sequence[entries.Entry], left_out: int) -> str:
     different = sum(bool(entry.differs) for entry in run)
     counts = (len(run) + left_out, len(run) - different, different, left_out)
     return f"| {name} | {' | '.join(map(str, counts))} |"
+
+
+def _client_lines() -> Iterator[str]:
+    """The section on programs of others."""
+    yield from _CLIENTS.splitlines()
+    yield ""
+    yield "| client | version | ran | date | codes | by fault rule |"
+    yield "|---|---|---|---|---|---|"
+    for client in clients.clients():
+        shown = [row.shown_by for row in codes.client_codes() if row.client == client.key]
+        injected = sum(isinstance(how, codes.Injected) for how in shown)
+        cells = (client.name, client.version, client.ran or "source read, not run", client.date)
+        yield f"| {' | '.join(cells)} | {len(shown) - injected} | {injected} |"
+    yield ""
+    yield "Findings, each of which is fixed and has a test:"
+    yield ""
+    for client in clients.clients():
+        yield from (f"- {client.name}: {finding}" for finding in client.findings)
 
 
 def _configuration_lines() -> Iterator[str]:

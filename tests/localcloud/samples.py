@@ -4,12 +4,14 @@
 being any item of a list. Source: the `responseDemo` of each action in the vendor's `api-docs.json`
 (https://github.com/dew-serverless/acs-metadata, commit b3c749cc875f of 2025-12-19, both languages).
 `samples_absent.txt` has those that no test of the SDKs sees; `python -m tests.localcloud.keys`
-writes it.
+writes it. `samples_unanswered.json` has the reason for each of these.
 """
 
 from __future__ import annotations
 
+import fnmatch
 import functools
+import json
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -18,6 +20,7 @@ from typing import Final
 
 PUBLISHED: Final = Path(__file__).with_name("sample_keys.txt")
 ABSENT: Final = Path(__file__).with_name("samples_absent.txt")
+UNANSWERED: Final = Path(__file__).with_name("samples_unanswered.json")
 _SUFFIX: Final = ".shown"
 
 
@@ -34,6 +37,30 @@ def absent() -> Mapping[str, tuple[str, ...]]:
     """`Product.Action` → the paths that no answer of the emulator has."""
     rows = (line.split() for line in ABSENT.read_text(encoding="utf-8").splitlines())
     return MappingProxyType({action: tuple(paths) for action, *paths in rows})
+
+
+def absent_keys() -> Iterator[str]:
+    """`Product.Action.Path` of each key that no answer of the emulator has."""
+    for action, paths in absent().items():
+        yield from (f"{action}.{path}" for path in paths)
+
+
+@functools.cache
+def marks() -> tuple[tuple[str, str], ...]:
+    """Pattern of `Product.Action.Path`, without `[]`, → why the emulator does not answer it."""
+    groups = json.loads(UNANSWERED.read_text(encoding="utf-8"))
+    return tuple((pattern, group["reason"]) for group in groups for pattern in group["keys"])
+
+
+def pattern_form(key: str) -> str:
+    """A key as patterns name it: without `[]`, which a pattern would read as a set."""
+    return key.replace("[]", "")
+
+
+def reason_for(key: str) -> str | None:
+    """Why no answer has this key; None without a mark."""
+    form = pattern_form(key)
+    return next((why for pattern, why in marks() if fnmatch.fnmatchcase(form, pattern)), None)
 
 
 def paths_in(value: object, at: str = "") -> Iterator[str]:

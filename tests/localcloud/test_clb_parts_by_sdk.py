@@ -234,3 +234,31 @@ def test_where_clb_is(api: Api) -> None:
     assert first["SupportResources"]["SupportResource"] == [
         {"AddressType": "vpc", "AddressIPVersion": "ipv4"}
     ]
+
+
+def test_a_clb_has_at_most_200_servers_in_its_groups(place: Place) -> None:
+    """The cloud controller acts on this code: it removes servers first and adds them again."""
+    slb, clb, server = place.api.slb, intranet(place), place.run()
+    one, other = (slb("CreateVServerGroup", LoadBalancerId=clb)["VServerGroupId"] for _ in "ab")
+
+    def servers(ports: range) -> str:
+        return json.dumps([{"ServerId": server, "Port": str(p), "Weight": "100"} for p in ports])
+
+    slb("AddVServerGroupBackendServers", VServerGroupId=one, BackendServers=servers(range(1, 101)))
+    slb(
+        "AddVServerGroupBackendServers", VServerGroupId=other, BackendServers=servers(range(1, 101))
+    )
+    with refused("InstanceBackendServerNumberOverLimit"):
+        slb(
+            "AddVServerGroupBackendServers",
+            VServerGroupId=one,
+            BackendServers=servers(range(101, 102)),
+        )
+    slb(
+        "RemoveVServerGroupBackendServers",
+        VServerGroupId=other,
+        BackendServers=servers(range(1, 2)),
+    )
+    slb(
+        "AddVServerGroupBackendServers", VServerGroupId=one, BackendServers=servers(range(101, 102))
+    )

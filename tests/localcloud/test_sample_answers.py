@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import json
 from typing import Any
 
@@ -33,6 +34,20 @@ def test_sample_keys_are_of_actions_that_are_here() -> None:
     assert all(set(paths) <= samples.published()[a] for a, paths in samples.absent().items())
 
 
+def test_every_sample_key_is_answered_or_has_a_reason() -> None:
+    assert [key for key in samples.absent_keys() if samples.reason_for(key) is None] == []
+
+
+def test_every_reason_is_about_a_key_that_no_answer_has() -> None:
+    marked = [samples.pattern_form(key) for key in samples.absent_keys()]
+    idle = [
+        pattern
+        for pattern, _ in samples.marks()
+        if not any(fnmatch.fnmatchcase(key, pattern) for key in marked)
+    ]
+    assert idle == []
+
+
 def test_every_clb_listener_shows_its_tags(place: Place) -> None:
     slb = place.api.slb
     clb = intranet(place)
@@ -51,6 +66,48 @@ def test_every_clb_listener_shows_its_tags(place: Place) -> None:
         assert shown["Tags"]["Tag"] == SHOWN
     listed = slb("DescribeLoadBalancerListeners", LoadBalancerId=[clb])["Listeners"]
     assert [x["Tags"] for x in listed] == [SHOWN] * 3
+
+
+def test_a_forwarding_listener_shows_its_rules(place: Place) -> None:
+    slb, clb = place.api.slb, intranet(place)
+    where = {"LoadBalancerId": clb, "ListenerPort": 80}
+    settings = {"BackendServerPort": 80, "HealthCheck": "off", "StickySession": "off"}
+    slb("CreateLoadBalancerHTTPListener", Bandwidth=-1, **settings, **where)
+    group = slb("CreateVServerGroup", LoadBalancerId=clb)["VServerGroupId"]
+    rule = {"RuleName": "api", "Domain": "a.example", "Url": "/api", "VServerGroupId": group}
+    (created,) = slb("CreateRules", RuleList=json.dumps([rule]), **where)["Rules"]["Rule"]
+    shown = slb("DescribeLoadBalancerHTTPListenerAttribute", **where)
+    assert shown["Rules"]["Rule"] == [{**rule, "RuleId": created["RuleId"]}]
+
+
+def test_a_tls_listener_shows_its_tags(place: Place) -> None:
+    slb = place.api.slb
+    pem, key = self_signed("a.example")
+    certificate = slb("UploadServerCertificate", ServerCertificate=pem, PrivateKey=key)
+    where = {"LoadBalancerId": intranet(place), "ListenerPort": 443}
+    slb(
+        "CreateLoadBalancerHTTPSListener",
+        Bandwidth=-1,
+        BackendServerPort=80,
+        HealthCheck="off",
+        StickySession="off",
+        ServerCertificateId=certificate["ServerCertificateId"],
+        Tag=TAG,
+        **where,
+    )
+    shown = slb("DescribeLoadBalancerHTTPSListenerAttribute", **where)
+    assert shown["Tags"]["Tag"] == SHOWN
+
+
+def test_a_long_list_of_tags_of_clb_goes_on_by_token(api: Api) -> None:
+    tag = [{"Key": f"key-{n}", "Value": "v"} for n in range(20)]
+    for number in range(51):
+        api.slb("CreateAccessControlList", AclName=f"acl-{number}", Tag=tag)
+    tagged = {"ResourceType": "acl", "Tag": tag[:1]}
+    first = api.slb("ListTagResources", **tagged)
+    rest = api.slb("ListTagResources", NextToken=first["NextToken"], **tagged)
+    rows = [len(page["TagResources"]["TagResource"]) for page in (first, rest)]
+    assert rows == [1000, 20]
 
 
 def test_parts_of_a_clb_show_their_tags(place: Place) -> None:
@@ -140,3 +197,25 @@ def test_lists_of_ram_show_tags_and_holders(api: Api) -> None:
     assert attached["PolicyName"] == "p"
     holders = api.ram("ListEntitiesForPolicy", PolicyName="p", PolicyType="Custom")
     assert [u["DisplayName"] for u in holders["Users"]["User"]] == ["U"]
+
+
+@pytest.mark.parametrize("product", ["nlb", "ram"])
+def test_a_list_of_tags_goes_on_by_token(place: Balanced, product: str) -> None:
+    tag = [*TAG, {"Key": "c", "Value": "d"}]
+    if product == "nlb":
+        named = {"ResourceType": "loadbalancer", "ResourceId": [place.nlb(Tag=tag)]}
+        call, size = place.api.nlb, "MaxResults"
+    else:
+        place.api.ram("CreateRole", RoleName="r", AssumeRolePolicyDocument=ECS, Tag=tag)
+        named = {"ResourceType": "role", "ResourceNames": ["r"]}
+        call, size = place.api.ram, "PageSize"
+    first = call("ListTagResources", **{size: 1}, **named)
+    rest = call("ListTagResources", NextToken=first["NextToken"], **{size: 1}, **named)
+    assert [page["TagResources"][0]["TagKey"] for page in (first, rest)] == ["a", "c"]
+
+
+def test_a_list_shows_the_ports_of_a_listener_of_many(place: Balanced) -> None:
+    group = place.server_group(AnyPortEnabled=True)
+    place.listener(place.nlb(), group, ListenerPort=0, StartPort=8000, EndPort=8010)
+    (listed,) = place.api.nlb("ListListeners")["Listeners"]
+    assert (listed["StartPort"], listed["EndPort"]) == ("8000", "8010")

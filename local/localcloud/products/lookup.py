@@ -50,7 +50,8 @@ class Lookup(Generic[T]):
         ):
             raise ApiError(
                 code or self.code,
-                f"The specified {self.what} {str(key or '')[:_LONGEST_SHOWN]!r} does not exist.",
+                # The cloud controller looks for "LoadBalancerId does not exist".
+                f"The specified {self.what} does not exist: {str(key or '')[:_LONGEST_SHOWN]!r}.",
                 self.status if status is None else status,
             )
         return entity

@@ -29,6 +29,11 @@ class Lifecycle:
                 at += seconds
         return cls((*steps, (at, final)))
 
+    @property
+    def began(self) -> float:
+        """When the first status began."""
+        return self.steps[0][0]
+
     def at(self, now: float) -> str:
         """The status at `now`."""
         status = self.steps[0][1]

@@ -147,7 +147,8 @@ def _expected(row: Mapping[str, Any]) -> Refused | Answered:
     return Answered(shows=answered.get("shows", _NOTHING), keys=tuple(answered.get("keys", ())))
 
 
-def _entry(product: str, row: Mapping[str, Any]) -> Entry:
+def entry_of(product: str, row: Mapping[str, Any]) -> Entry:
+    """One behaviour from its row in a file."""
     then, passes = row.get("then"), row.get("passes")
     return Entry(
         product=row.get("product", product),
@@ -179,7 +180,7 @@ def _documents() -> Iterator[tuple[str, Mapping[str, Any]]]:
 def entries() -> list[Entry]:
     """All behaviours that are run."""
     return [
-        _entry(product, row) for product, document in _documents() for row in document["entries"]
+        entry_of(product, row) for product, document in _documents() for row in document["entries"]
     ]
 
 

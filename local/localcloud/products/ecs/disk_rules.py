@@ -68,11 +68,11 @@ def check_system_size(category: str, level: str, size: int, image_size: int) -> 
             f"The system disk of {size} GiB is larger than {LARGEST_SYSTEM} GiB.",
             404,
         )
-    smallest = _smallest(category, level)
-    if size < smallest:
+    least = _smallest(category, level)
+    if size < least:
         raise ApiError(
             "InvalidSystemDiskSize.LessThanMinSize",
-            f"A system disk of {category} {level} has at least {smallest} GiB, not {size}.".replace(
+            f"A system disk of {category} {level} has at least {least} GiB, not {size}.".replace(
                 "  ", " "
             ),
             404,
@@ -81,17 +81,22 @@ def check_system_size(category: str, level: str, size: int, image_size: int) -> 
 
 def check_data_size(category: str, level: str, size: int) -> None:
     """Raise unless a data disk can have this size, in GiB."""
-    smallest, largest = _smallest(category, level), largest_data(category)
-    if not smallest <= size <= largest:
+    least, largest = _smallest(category, level), largest_data(category)
+    if not least <= size <= largest:
         raise ApiError(
             "InvalidDataDiskSize.ValueNotSupported",
-            f"A data disk of {category} has {smallest} to {largest} GiB, not {size}.",
+            f"A data disk of {category} has {least} to {largest} GiB, not {size}.",
         )
 
 
 def largest_data(category: str) -> int:
     """The largest size of a data disk, in GiB."""
     return _LARGEST.get(category, 32768)
+
+
+def smallest(category: str) -> int:
+    """The smallest size of a disk at the category's lowest performance level, in GiB."""
+    return min(_smallest(category, level) for level in _LEVELS)
 
 
 def check_level_fits(level: str, size: int) -> None:

@@ -46,6 +46,7 @@ def describe_instance_attribute(call: Call, request: DescribeInstanceAttribute) 
         "AllocationId": public[0].id if public else "",
         "IpAddress": public[0].ip if public else "",
         "InternetChargeType": public[0].internet_charge_type if public else "",
+        **({"Bandwidth": public[0].bandwidth} if public else {}),
     }
     return answer
 

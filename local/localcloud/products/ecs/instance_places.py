@@ -72,7 +72,7 @@ def modify_instance_vpc_attribute(call: Call, request: ModifyInstanceVpcAttribut
                 call, vswitch, request.private_ip_address, codes=_ADDRESS_CODES, **owner
             )
         else:
-            address = claims.take_any(call, vswitch, **owner)
+            address = claims.take_any(call, vswitch, codes=_ADDRESS_CODES, **owner)
     call.store.put(
         dataclasses.replace(
             eni,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -34,17 +33,8 @@ class DetachInstanceRamRole:
     region_id: str | None = None
 
 
-def _role_results(ids: Sequence[str], name: str, role: str) -> dict[str, object]:
-    return {
-        "RamRoleName": role,
-        "TotalCount": len(ids),
-        "FailCount": 0,
-        f"{name}InstanceRamRoleResults": {
-            f"{name}InstanceRamRoleResult": [
-                {"InstanceId": i, "Success": True, "Code": "200", "Message": "success"} for i in ids
-            ]
-        },
-    }
+def _success(instance_id: str) -> dict[str, object]:
+    return {"InstanceId": instance_id, "Success": True, "Code": "200", "Message": "success"}
 
 
 @action(writes=True)
@@ -59,16 +49,32 @@ def attach_instance_ram_role(call: Call, request: AttachInstanceRamRole) -> Answ
                 f"{instance.id} already has the RAM role {instance.ram_role}.",
             )
         call.store.change(instance, ram_role=request.ram_role_name)
-    return _role_results(request.instance_ids, "Attach", request.ram_role_name)
+    results = [_success(instance_id) for instance_id in request.instance_ids]
+    return {
+        "RamRoleName": request.ram_role_name,
+        "TotalCount": len(results),
+        "FailCount": 0,
+        "AttachInstanceRamRoleResults": {"AttachInstanceRamRoleResult": results},
+    }
 
 
 @action(writes=True)
 def detach_instance_ram_role(call: Call, request: DetachInstanceRamRole) -> Answer:
-    """Detach the RAM role from instances."""
+    """Detach the RAM role from instances; the answer names the role that each of them had."""
+    results = []
     for instance_id in request.instance_ids:
         instance = existing.instance(call, instance_id)
+        roles = [_shown(call, instance)] if instance.ram_role else []
+        results.append(
+            {**_success(instance_id), "InstanceRamRoleSets": {"InstanceRamRoleSet": roles}}
+        )
         call.store.change(instance, ram_role=None)
-    return _role_results(request.instance_ids, "Detach", request.ram_role_name or "")
+    return {
+        "RamRoleName": request.ram_role_name or "",
+        "TotalCount": len(results),
+        "FailCount": 0,
+        "DetachInstanceRamRoleResults": {"DetachInstanceRamRoleResult": results},
+    }
 
 
 @dataclass(frozen=True, kw_only=True)

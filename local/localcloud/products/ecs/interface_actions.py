@@ -14,7 +14,7 @@ from localcloud.wire.errors import ApiError, invalid
 
 from . import existing, names
 from .interface_views import interface_shown
-from .interfaces import InterfaceRequest, attach, check_groups, delete, detach, make
+from .interfaces import InterfaceRequest, attach, check_groups, check_one_kind, delete, detach, make
 
 _MOST_EXPLICIT_AT_CREATION: Final = 10
 _MOST_BY_COUNT: Final = 49
@@ -62,6 +62,10 @@ def create_network_interface(call: Call, request: CreateNetworkInterface) -> Ans
             "SecurityGroupId and SecurityGroupIds.N cannot be specified together.",
         )
     explicit = [ip for ip in request.private_ip_address if ip != request.primary_ip_address]
+    check_one_kind(
+        addresses=bool(explicit or request.secondary_private_ip_address_count),
+        prefixes=bool(request.ipv4_prefix or request.ipv4_prefix_count),
+    )
     eni = make(
         call,
         InterfaceRequest(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,11 +13,15 @@ from localcloud.wire.errors import ApiError, invalid, missing
 
 from . import existing
 from .entities import NetworkInterface
-from .interfaces import ASSIGNING, check_limits, take_ipv4, take_ipv6, take_prefixes
+from .interfaces import ASSIGNING, check_limits, check_one_kind, take_ipv4, take_ipv6, take_prefixes
 
 _MOST_ASSIGNED: Final = 50
 _MOST_WHILE_AVAILABLE: Final = 32
 """SDK text of AssignPrivateIpAddresses, 2026-07 (alibabacloud-go/ecs-20140526@d024e14)."""
+_MOST_UNASSIGNED: Final = 32
+_MOST_UNASSIGNED_PREFIXES: Final = 10
+_MOST_UNASSIGNED_IPV6: Final = 10
+"""Texts of the parameters of UnassignPrivateIpAddresses and UnassignIpv6Addresses."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +43,11 @@ def _changeable(call: Call, interface_id: str) -> NetworkInterface:
     return eni
 
 
+def _check_number(name: str, values: Sequence[str], most: int) -> None:
+    if len(values) > most:
+        raise invalid(name, len(values), f"at most {most} at a time")
+
+
 def _limited(call: Call, eni: NetworkInterface) -> None:
     if eni.instance_id:
         check_limits(eni, existing.instance(call, eni.instance_id))
@@ -55,6 +65,10 @@ def assign_private_ip_addresses(call: Call, request: AssignPrivateIpAddresses) -
     eni = _changeable(call, request.network_interface_id)
     vswitch = vswitches.find(call, eni.vswitch_id)
     addresses, count = request.private_ip_address, request.secondary_private_ip_address_count
+    check_one_kind(
+        addresses=bool(addresses or count),
+        prefixes=bool(request.ipv4_prefix or request.ipv4_prefix_count),
+    )
     if not (addresses or count or request.ipv4_prefix or request.ipv4_prefix_count):
         raise missing("PrivateIpAddress")
     most = _MOST_ASSIGNED if eni.instance_id else _MOST_WHILE_AVAILABLE
@@ -91,11 +105,16 @@ class UnassignPrivateIpAddresses:
 def unassign_private_ip_addresses(call: Call, request: UnassignPrivateIpAddresses) -> Answer:
     """Remove secondary addresses or prefixes, all or none."""
     eni = _changeable(call, request.network_interface_id)
+    check_one_kind(addresses=bool(request.private_ip_address), prefixes=bool(request.ipv4_prefix))
+    _check_number("PrivateIpAddress", request.private_ip_address, _MOST_UNASSIGNED)
+    _check_number("Ipv4Prefix", request.ipv4_prefix, _MOST_UNASSIGNED_PREFIXES)
     for ip in request.private_ip_address:
-        if ip == eni.address:
-            raise invalid("PrivateIpAddress", ip, f"it is the primary address of {eni.id}")
+        # The primary address is refused by the same code (comment of UnAssignPrivateIPAddresses in
+        # Terway's pkg/aliyun/client/ecs.go at 89aadf8b).
         if ip not in eni.secondary:
-            raise ApiError("InvalidIp.IpUnassigned", f"{ip} is not on {eni.id}.", 403)
+            raise ApiError(
+                "InvalidIp.IpUnassigned", f"{ip} is no secondary address of {eni.id}.", 403
+            )
     for prefix in request.ipv4_prefix:
         if prefix not in eni.prefixes:
             raise ApiError("InvalidIp.IpUnassigned", f"{prefix} is not on {eni.id}.", 403)
@@ -151,6 +170,7 @@ class UnassignIpv6Addresses:
 def unassign_ipv6_addresses(call: Call, request: UnassignIpv6Addresses) -> Answer:
     """Remove IPv6 addresses, all or none."""
     eni = _changeable(call, request.network_interface_id)
+    _check_number("Ipv6Address", request.ipv6_address, _MOST_UNASSIGNED_IPV6)
     for ip in request.ipv6_address:
         if ip not in eni.ipv6:
             raise ApiError("InvalidIp.IpUnassigned", f"{ip} is not on {eni.id}.", 403)

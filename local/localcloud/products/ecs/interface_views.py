@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -29,6 +29,28 @@ def private_ip_set(eni: NetworkInterface) -> dict[str, object]:
     }
 
 
+def _private_ips(eni: NetworkInterface, public: Sequence[Eip]) -> dict[str, object]:
+    """`PrivateIpSets` with the EIP at each address.
+
+    An EIP whose binding names no address is at the primary one (AssociateEipAddress, text of
+    PrivateIpAddress).
+    """
+    bound = {
+        eip.private_ip or eni.address: {"AllocationId": eip.id, "PublicIpAddress": eip.ip}
+        for eip in public
+    }
+    return {
+        "PrivateIpSet": [
+            {
+                "PrivateIpAddress": ip,
+                "Primary": ip == eni.address,
+                **({"AssociatedPublicIp": bound[ip]} if ip in bound else {}),
+            }
+            for ip in (eni.address, *eni.secondary)
+        ]
+    }
+
+
 def interface_shown(call: Call, eni: NetworkInterface) -> dict[str, object]:
     """An ENI as DescribeNetworkInterfaces shows it; all four sets are always there."""
     public = call.store.where(Eip, "instance", eni.id)
@@ -46,7 +68,7 @@ def interface_shown(call: Call, eni: NetworkInterface) -> dict[str, object]:
         "ZoneId": eni.zone,
         "MacAddress": eni.mac,
         "PrivateIpAddress": eni.address,
-        "PrivateIpSets": private_ip_set(eni),
+        "PrivateIpSets": _private_ips(eni, public),
         "Ipv6Sets": {"Ipv6Set": [{"Ipv6Address": ip} for ip in eni.ipv6]},
         "Ipv4PrefixSets": {"Ipv4PrefixSet": [{"Ipv4Prefix": p} for p in prefixes]},
         "Ipv6PrefixSets": {"Ipv6PrefixSet": []},

@@ -70,7 +70,7 @@ RUNNING: Final = Codes(
         malformed=("InvalidPrivateIpAddress.Malformed", 400),
         outside=("InvalidPrivateIpAddress", 400),
         taken=("InvalidPrivateIpAddress.Duplicated", 400),
-        none_left=_NONE_LEFT,
+        none_left=("QuotaExceeded.PrivateIpAddress", 400),
     ),
     ipv6=ipv6.ASSIGNING,
     vpc_mismatch=("InvalidParameter.Mismatch", 400),
@@ -148,7 +148,7 @@ def make(call: Call, request: InterfaceRequest, codes: Codes = CREATING) -> Netw
     return call.store.put(
         dataclasses.replace(
             eni,
-            address=address or claims.take_any(call, vswitch, kind=claims.ENI, owner=eni_id),
+            address=address or _any(call, vswitch, eni_id, codes),
             secondary=secondary,
             prefixes=take_prefixes(call, eni, vswitch, request.prefixes, request.prefix_count),
             ipv6=take_ipv6(call, eni, vswitch, request.ipv6, request.ipv6_count, codes),
@@ -180,9 +180,26 @@ def _taken(call: Call, vswitch: VSwitch, address: str, eni_id: str, codes: Codes
     return claims.take(call, vswitch, address, kind=claims.ENI, owner=eni_id, codes=codes.ipv4)
 
 
+def _any(call: Call, vswitch: VSwitch, eni_id: str, codes: Codes) -> str:
+    return claims.take_any(call, vswitch, kind=claims.ENI, owner=eni_id, codes=codes.ipv4)
+
+
 def _either(addresses: Sequence[str], count: int, names: str) -> None:
     if addresses and count:
         raise ApiError("InvalidParameter.Conflict", f"{names} cannot be specified together.")
+
+
+def check_one_kind(*, addresses: bool, prefixes: bool) -> None:
+    """Raise if one request has secondary addresses and prefixes.
+
+    Terway refuses such calls itself because ECS does (pkg/aliyun/client/options.go and ecs_2.go at
+    89aadf8b); the error tables of the three actions have the code.
+    """
+    if addresses and prefixes:
+        raise ApiError(
+            "InvalidParameter.Conflict",
+            "Private IP addresses and IPv4 prefixes cannot be specified in one request.",
+        )
 
 
 def take_ipv4(  # noqa: PLR0913, PLR0917  # who takes what where
@@ -198,7 +215,7 @@ def take_ipv4(  # noqa: PLR0913, PLR0917  # who takes what where
     if len(set(addresses)) < len(addresses):
         raise ApiError("InvalidIp.IpRepeated", "An address occurs twice.", 403)
     taken = [_taken(call, vswitch, ip, eni.id, codes) for ip in addresses]
-    taken += [claims.take_any(call, vswitch, kind=claims.ENI, owner=eni.id) for _ in range(count)]
+    taken += [_any(call, vswitch, eni.id, codes) for _ in range(count)]
     return tuple(taken)
 
 

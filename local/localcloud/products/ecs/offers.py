@@ -12,8 +12,10 @@ from localcloud.products import filters
 from localcloud.products.pages import PageRequest, Table
 from localcloud.wire.errors import invalid
 
-from . import catalog, existing, regions
+from . import catalog, disk_rules, existing, regions
 from .catalog import Image, InstanceType
+
+_DISKS: Final = frozenset({"SystemDisk", "DataDisk"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,16 +124,21 @@ class DescribeAvailableResource:
     scope: str | None = None
 
 
-def _supported(values: Iterable[str], *, sized: bool) -> list[dict[str, object]]:
+def _supported(values: Iterable[str], kind: str) -> list[dict[str, object]]:
     return [
         {
             "Value": value,
             "Status": "Available",
             "StatusCategory": "WithStock",
-            **({"Min": 20, "Max": 2048, "Unit": "GiB"} if sized else {}),
+            **(_sizes(value, system=kind == "SystemDisk") if kind in _DISKS else {}),
         }
         for value in values
     ]
+
+
+def _sizes(category: str, *, system: bool) -> dict[str, object]:
+    largest = disk_rules.LARGEST_SYSTEM if system else disk_rules.largest_data(category)
+    return {"Min": disk_rules.smallest(category), "Max": largest, "Unit": "GiB"}
 
 
 @action()
@@ -146,7 +153,7 @@ def describe_available_resource(call: Call, request: DescribeAvailableResource) 
             and (not request.cores or k.vcpus == request.cores)
             and (not request.memory or k.memory == request.memory)
         ]
-    elif kind in {"SystemDisk", "DataDisk"}:
+    elif kind in _DISKS:
         values = list(catalog.DISK_CATEGORIES)
     elif kind in {"Zone", "Network", "IoOptimized", "ddh"}:
         values = {"Network": ["vpc"], "IoOptimized": ["optimized"]}.get(kind, [])
@@ -166,9 +173,7 @@ def describe_available_resource(call: Call, request: DescribeAvailableResource) 
                             {
                                 "Type": kind,
                                 "SupportedResources": {
-                                    "SupportedResource": _supported(
-                                        values, sized=kind.endswith("Disk")
-                                    )
+                                    "SupportedResource": _supported(values, kind)
                                 },
                             }
                         ]
@@ -390,7 +395,12 @@ def describe_image_support_instance_types(
         "RegionId": call.cloud.region,
         "InstanceTypes": {
             "InstanceType": [
-                {"InstanceTypeId": k.id, "InstanceTypeFamily": k.family}
+                {
+                    "InstanceTypeId": k.id,
+                    "InstanceTypeFamily": k.family,
+                    "CpuCoreCount": k.vcpus,
+                    "MemorySize": k.memory,
+                }
                 for k in catalog.instance_types().values()
                 if k.architecture == "X86"
             ]

@@ -99,6 +99,7 @@ def _group_shown(call: Call, g: SecurityGroup) -> dict[str, object]:
         "EcsCount": call.store.size(NetworkInterface, "group", g.id),
         "AvailableInstanceAmount": 2000,
         "RuleCount": len(g.rules),
+        "GroupToGroupRuleCount": sum(bool(rule.group_id) for rule in g.rules),
         "ResourceGroupId": g.resource_group_id,
         "ServiceManaged": False,
         "Tags": tags.ecs(g.tags),

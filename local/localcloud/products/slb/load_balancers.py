@@ -22,7 +22,7 @@ from .entities import LoadBalancer, Server, VServerGroup, drop_listener_parts
 
 _MOST_WEIGHT: Final = 100
 _MOST_BALANCERS: Final = 60
-_MOST_SERVERS: Final = 200
+MOST_SERVERS: Final = 200
 _SPECS: Final = frozenset(
     {
         "slb.s1.small",
@@ -605,9 +605,9 @@ def add_backend_servers(call: Call, request: AddBackendServers) -> Answer:
     for parameter in request.backend_servers:
         added = dataclasses.replace(server(call, parameter), port=0)
         servers[added.id, added.ip] = added
-    if len(servers) > _MOST_SERVERS:
+    if len(servers) > MOST_SERVERS:
         raise ApiError(
-            "InsufficientAvailableQuota", f"A CLB has at most {_MOST_SERVERS} backend servers."
+            "InsufficientAvailableQuota", f"A CLB has at most {MOST_SERVERS} backend servers."
         )
     return _put_servers(call, balancer, list(servers.values()), weight=str)
 

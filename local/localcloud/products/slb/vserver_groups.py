@@ -46,6 +46,7 @@ class CreateVServerGroup:
 def create_vserver_group(call: Call, request: CreateVServerGroup) -> Answer:
     """A group of servers with ports, for listeners."""
     balancer = load_balancers.find(call, request.load_balancer_id)
+    _check_number(call, balancer.id, len(request.backend_servers))
     group = call.store.put(
         VServerGroup(
             id=call.new_id("rsp"),
@@ -173,7 +174,26 @@ class ModifyVServerGroupBackendServers:
     new_backend_servers: tuple[ServerParameter, ...] = ()
 
 
+def _check_number(call: Call, balancer_id: str, added: int) -> None:
+    """Raise if the groups of a CLB would have more servers than its quota allows.
+
+    That the quota counts the servers of all groups together is a guess. The code is the one on
+    which cloud-provider-alibaba-cloud removes servers first (pkg/controller/service/clbv1 at
+    eeb0ddc).
+    """
+    groups = call.store.where(VServerGroup, "load_balancer", balancer_id)
+    number = sum(len(group.servers) for group in groups) + added
+    if number > load_balancers.MOST_SERVERS:
+        raise ApiError(
+            "InstanceBackendServerNumberOverLimit",
+            f"The vServer groups of {balancer_id} would have {number} servers; a CLB has at most "
+            f"{load_balancers.MOST_SERVERS}.",
+        )
+
+
 def _put(call: Call, group: VServerGroup, servers: Sequence[Server]) -> dict[str, object]:
+    if len(servers) > len(group.servers):
+        _check_number(call, group.load_balancer_id, len(servers) - len(group.servers))
     call.store.change(group, servers=tuple(servers))
     return {"VServerGroupId": group.id, "BackendServers": _servers(servers)}
 

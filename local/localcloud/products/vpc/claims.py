@@ -162,8 +162,14 @@ def _from_the_top(network: IPv4Network, claimed: int) -> Iterator[IPv4Address]:
         yield IPv4Address(first + size - (start + step * stride) % size)
 
 
-def take_any(call: Call, vswitch: VSwitch, *, kind: str, owner: str) -> str:
-    """Claim a free address of the cloud's choice."""
+def take_any(
+    call: Call, vswitch: VSwitch, *, kind: str, owner: str, codes: Codes | None = None
+) -> str:
+    """Claim a free address of the cloud's choice. `codes` replace those of the kind.
+
+    Raises:
+        ApiError: no address is left.
+    """
     network = addressing.block(vswitch.cidr)
     reserved = _reservations(call.store, vswitch)
     claimed = call.store.size(AddressClaim, "vswitch", vswitch.id)
@@ -174,7 +180,7 @@ def take_any(call: Call, vswitch: VSwitch, *, kind: str, owner: str) -> str:
             AddressClaim(vswitch_id=vswitch.id, address=str(ip), owner_kind=kind, owner_id=owner)
         )
         return str(ip)
-    code, status = _CODES[kind].none_left
+    code, status = (codes or _CODES[kind]).none_left
     raise ApiError(code, f"The vSwitch {vswitch.id} has no free IP address left.", status)
 
 

@@ -219,7 +219,8 @@ def _shown(call: Call, nat: NatGateway) -> dict[str, object]:
                 for e in eips
             ]
         },
-        "Tags": tags.vpc(nat.tags),
+        # Not Key and Value as the rest of VPC (model of the SDK and sample answer).
+        "Tags": tags.ecs(nat.tags),
     }
 
 

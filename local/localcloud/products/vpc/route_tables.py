@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from localcloud import addressing, paging
-from localcloud.actions import Answer, Call, action, moment
+from localcloud.actions import Answer, Call, action, minute, moment
 from localcloud.products import filters, statuses
 from localcloud.products.ecs.entities import Instance, NetworkInterface
 from localcloud.products.pages import PageRequest, Table
@@ -17,6 +17,7 @@ from localcloud.wire.errors import ApiError
 from .entities import NatGateway, RouteEntry, Vpc, VSwitch
 
 _EVERYWHERE: Final = "0.0.0.0/0"
+_SYSTEM_BLOCK: Final = "100.64.0.0/10"
 _MOST_ENTRIES: Final = 200
 
 
@@ -92,6 +93,8 @@ def _entry_shown(call: Call, entry: RouteEntry) -> dict[str, object]:
         "Type": "Custom",
         "Origin": "User",
         "Status": entry.life.at(call.now),
+        # No action changes an entry. The form of the time is that of the SDK's text.
+        "GmtModified": minute(entry.life.began),
         "NextHops": {
             "NextHop": [
                 {
@@ -106,7 +109,7 @@ def _entry_shown(call: Call, entry: RouteEntry) -> dict[str, object]:
     }
 
 
-def _system_entry(vpc: Vpc, destination: str) -> dict[str, object]:
+def _system_entry(vpc: Vpc, destination: str, created: float) -> dict[str, object]:
     return {
         "RouteTableId": vpc.route_table_id,
         "RouteEntryId": "",
@@ -117,6 +120,7 @@ def _system_entry(vpc: Vpc, destination: str) -> dict[str, object]:
         "Type": "System",
         "Origin": "System",
         "Status": "Available",
+        "GmtModified": minute(created),
         "NextHops": {"NextHop": [{"NextHopType": "local", "NextHopId": "", "Enabled": 1}]},
     }
 
@@ -143,8 +147,11 @@ def describe_route_entry_list(call: Call, request: DescribeRouteEntryList) -> An
     vpc = _vpc_of(call, request.route_table_id, code="InvalidRouteTable.NotFound", status=400)
     entries: list[dict[str, object]] = []
     if request.route_entry_type in {None, "", "System"} and not request.next_hop_id:
-        entries += [_system_entry(vpc, v.cidr) for v in call.store.where(VSwitch, "vpc", vpc.id)]
-        entries.append(_system_entry(vpc, "100.64.0.0/10"))
+        entries += [
+            _system_entry(vpc, vswitch.cidr, vswitch.created)
+            for vswitch in call.store.where(VSwitch, "vpc", vpc.id)
+        ]
+        entries.append(_system_entry(vpc, _SYSTEM_BLOCK, vpc.created))
     if request.route_entry_type in {None, "", "Custom"}:
         entries += [
             _entry_shown(call, e)
@@ -213,7 +220,7 @@ def _create(call: Call, request: CreateRouteEntry) -> RouteEntry:
     if addressing.overlaps_system(addressing.block(destination)) and destination != _EVERYWHERE:
         raise ApiError(
             "InvalidDestinationCidrBlock",
-            f"{destination} overlaps with 100.64.0.0/10, which the cloud's own services have.",
+            f"{destination} overlaps with {_SYSTEM_BLOCK}, which the cloud's own services have.",
         )
     if call.store.size(RouteEntry, "table", vpc.route_table_id) >= _MOST_ENTRIES:
         raise ApiError(

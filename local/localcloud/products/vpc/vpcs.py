@@ -387,8 +387,9 @@ def associate_vpc_cidr_block(call: Call, request: AssociateVpcCidrBlock) -> Answ
     vpc = find(call, request.vpc_id, code="InvalidVpc.NotFound", status=400)
     if request.ip_version.upper() == "IPV6":
         if vpc.ipv6_cidr is None:
-            call.store.change(vpc, ipv6_cidr=request.ipv6_cidr_block or _free_ipv6(call.store))
-        return {}
+            block = request.ipv6_cidr_block or _free_ipv6(call.store)
+            vpc = call.store.change(vpc, ipv6_cidr=block)
+        return {"CidrBlock": vpc.ipv6_cidr, "IpVersion": "IPV6"}
     if not request.secondary_cidr_block:
         raise ApiError(
             "MissingParam.SecondaryCidrBlockOrIpv6CidrBlock",
@@ -408,7 +409,7 @@ def associate_vpc_cidr_block(call: Call, request: AssociateVpcCidrBlock) -> Answ
             f"A VPC has at most {_MOST_SECONDARY} secondary CIDR blocks.",
         )
     call.store.change(vpc, secondary_cidrs=(*vpc.secondary_cidrs, str(network)))
-    return {}
+    return {"CidrBlock": str(network), "IpVersion": "IPV4"}
 
 
 @dataclass(frozen=True, kw_only=True)
