@@ -257,7 +257,7 @@ MUTATIONS: Final = (
     Mutation(
         rule="an account has at most 10 VPCs",
         module=f"{VPC}.vpcs",
-        function="create_vpc",
+        function="make",
         before="if call.store.count(Vpc) >= _MOST_VPCS:",
         after="if False:",
         tests=_by_sdk("vpc_rules", "an_account_has_ten_vpcs"),
@@ -299,7 +299,7 @@ MUTATIONS: Final = (
     Mutation(
         rule="vSwitches do not overlap",
         module=f"{VPC}.vswitches",
-        function="create_vswitch",
+        function="make",
         before="if network.overlaps(addressing.block(other.cidr)):",
         after="if False:",
         tests=_corpus("CreateVSwitch"),
@@ -307,7 +307,7 @@ MUTATIONS: Final = (
     Mutation(
         rule="a vSwitch waits for its VPC",
         module=f"{VPC}.vswitches",
-        function="create_vswitch",
+        function="make",
         before='statuses.require(call, vpc, "Available"',
         after='statuses.require(call, vpc, "Available", "Pending"',
         tests=_by_sdk("vpc_by_sdk", "vswitches_become_available_after_their_delay"),
@@ -315,7 +315,7 @@ MUTATIONS: Final = (
     Mutation(
         rule="a VPC has at most 150 vSwitches",
         module=f"{VPC}.vswitches",
-        function="create_vswitch",
+        function="make",
         before='if call.store.size(VSwitch, "vpc", vpc.id) >= _MOST_IN_VPC:',
         after="if False:",
         tests=_by_sdk("vpc_rules", "a_vpc_has_a_hundred_and_fifty_vswitches"),

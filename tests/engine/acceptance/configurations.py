@@ -68,8 +68,16 @@ class Configuration:
     copies: int
     outlives: bool
     """The provider leaves a prepaid resource alone when it is destroyed."""
+    needs: tuple[str, ...]
+    """Things that it does not refer to, and that are there before it."""
     differs: str | None
     """Why it does not pass here."""
+    adapted: str | None
+    """What is not as in the upstream test, and why."""
+    nightly: bool
+    """It waits too long for the engine tier."""
+    exclusive: bool
+    """It creates what a region has once, so a cloud runs one such configuration at a time."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,7 +123,11 @@ def configurations() -> tuple[Configuration, ...]:
             steps=tuple(_step(step) for step in entry["steps"]),
             copies=entry.get("copies", 1),
             outlives=entry.get("outlives", False),
+            needs=tuple(entry.get("needs", ())),
             differs=entry.get("differs"),
+            adapted=entry.get("adapted"),
+            nightly=entry.get("nightly", False),
+            exclusive=entry.get("exclusive", False),
         )
         for document in _documents()
         for entry in document["configurations"]

@@ -11,6 +11,7 @@ import ipaddress
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from tests.engine.acceptance.configurations import (
@@ -55,6 +56,7 @@ def run(plugin: Plugin, api: Api, configuration: Configuration) -> None:
         for n in range(configuration.copies)
     ]
     try:
+        surroundings.create(configuration.needs)
         for number, step in enumerate(configuration.steps, 1):
             for subject in copies:
                 _do(subject, step, number)
@@ -87,6 +89,11 @@ def _do(subject: _Subject, step: Apply | Import, number: int) -> None:
         raise type(error)(f"step {number}: {error}") from None
 
 
+def _next_week() -> str:
+    """The whole minute in seven days, as the API writes times."""
+    return (datetime.now(UTC) + timedelta(days=7)).strftime("%Y-%m-%dT%H:%M:00Z")
+
+
 @dataclass(kw_only=True)
 class _Surroundings:
     """The things that a configuration refers to, created when a reference asks for them."""
@@ -94,6 +101,7 @@ class _Surroundings:
     plugin: Plugin
     api: Api
     name: str
+    next_week: str = field(default_factory=_next_week)
     created: dict[str, tuple[str, Resource]] = field(default_factory=dict)
     certificates: dict[str, Resource] = field(default_factory=dict)
 
@@ -105,11 +113,20 @@ class _Surroundings:
             return [self.resolve(one, index) for one in value]
         if not isinstance(value, str):
             return value
-        text = value.replace("${name}", self.name).replace("${index}", str(index))
+        text = (
+            value.replace("${name}", self.name)
+            .replace("${index}", str(index))
+            .replace("${nextWeek}", self.next_week)
+        )
         whole = _REFERENCE.fullmatch(text)
         if whole is not None:
             return self._referred(whole)
         return _REFERENCE.sub(lambda match: str(self._referred(match)), text)
+
+    def create(self, names: Iterable[str]) -> None:
+        """Create things that nothing refers to."""
+        for name in names:
+            self._thing(name)
 
     def _referred(self, match: re.Match[str]) -> Any:  # noqa: ANN401 - JSON values
         thing, key, position, offset = match.groups()

@@ -104,7 +104,7 @@ class DescribeInstanceAttachmentAttributes(PageRequest):
 def _attachment_shown(_call: Call, i: Instance) -> dict[str, object]:
     return {
         "InstanceId": i.id,
-        "PrivatePoolOptionsMatchCriteria": "None",
+        "PrivatePoolOptionsMatchCriteria": i.private_pool_criteria,
         "PrivatePoolOptionsId": "",
     }
 
@@ -116,7 +116,7 @@ _ATTACHMENTS: Final = Table("Instances", "Instance", _attachment_shown)
 def describe_instance_attachment_attributes(
     call: Call, request: DescribeInstanceAttachmentAttributes
 ) -> Answer:
-    """Private pools that instances match: none."""
+    """By which criteria instances match private pools; there is none to match."""
     return _ATTACHMENTS.numbered(call, several(call, request.instance_ids), request)
 
 

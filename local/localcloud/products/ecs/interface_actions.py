@@ -52,7 +52,11 @@ class CreateNetworkInterface:
 
 @action(writes=True)
 def create_network_interface(call: Call, request: CreateNetworkInterface) -> Answer:
-    """An ENI; at most ten explicit secondary addresses, or 49 by count."""
+    """An ENI; at most ten explicit secondary addresses, or 49 by count.
+
+    InstanceType Trunk "is in invitational preview" (reference of 2025-12); this account has it.
+    """
+    choices.require("InstanceType", request.instance_type or "", "Secondary", "Trunk")
     _check_numbers(request)
     _check_mode(request.network_interface_traffic_mode)
     names.check_interface(request.network_interface_name, request.description)
@@ -81,6 +85,8 @@ def create_network_interface(call: Call, request: CreateNetworkInterface) -> Ans
             source_dest_check=request.source_dest_check,
             traffic_mode=request.network_interface_traffic_mode,
             queue_number=request.queue_number,
+            queue_pairs=request.queue_pair_number,
+            trunk=request.instance_type == "Trunk",
             resource_group_id=request.resource_group_id,
             tags=tags.requested(request.tag),
         ),
@@ -94,6 +100,7 @@ def create_network_interface(call: Call, request: CreateNetworkInterface) -> Ans
         "InstanceId",
         "NetworkInterfaceTrafficMode",
         "QueueNumber",
+        "QueuePairNumber",
     ):
         shown.pop(name, None)
     return shown

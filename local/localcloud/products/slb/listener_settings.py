@@ -153,7 +153,10 @@ DEFAULTS: Final[Mapping[str, Mapping[str, object]]] = MappingProxyType(
                 "HealthCheckHttpCode": "",
             }
         ),
-        "udp": MappingProxyType({**_LAYER_4, "HealthCheckReq": "", "HealthCheckExp": ""}),
+        # PersistenceTimeout: requests and answers of alibaba-cloud-sdk-go 1.63.107 have it.
+        "udp": MappingProxyType(
+            {**_LAYER_4, "PersistenceTimeout": 0, "HealthCheckReq": "", "HealthCheckExp": ""}
+        ),
         "http": MappingProxyType({**_LAYER_7, "ListenerForward": "off", "ForwardPort": 0}),
         "https": MappingProxyType(
             {
