@@ -9,7 +9,7 @@ from localcloud.actions import Answer, Call, action
 from localcloud.products import filters
 from localcloud.products.pages import PageRequest, Table
 from localcloud.products.updates import requested
-from localcloud.wire.errors import ApiError, invalid
+from localcloud.wire.errors import ApiError
 
 from . import existing
 from .entities import Instance
@@ -174,7 +174,11 @@ def modify_instance_auto_renew_attribute(
     """Change how subscription instances are renewed."""
     status = request.renewal_status or ("AutoRenewal" if request.auto_renew else "Normal")
     if status not in {"AutoRenewal", "Normal", "NotRenewal"}:
-        raise invalid("RenewalStatus", status, "it must be AutoRenewal, Normal or NotRenewal")
+        raise ApiError(
+            "InvalidParameter.RenewalStatus",
+            f"RenewalStatus {status[:40]!r} must be AutoRenewal, Normal or NotRenewal.",
+            403,
+        )
     for instance_id in request.instance_id:
         instance = existing.instance(call, instance_id)
         if instance.charge_type != "PrePaid":
@@ -208,8 +212,10 @@ class ModifyInstanceChargeType:
 def modify_instance_charge_type(call: Call, request: ModifyInstanceChargeType) -> Answer:
     """Switch instances between subscription and pay-as-you-go. The local cloud charges nothing."""
     if request.instance_charge_type not in {"PrePaid", "PostPaid"}:
-        raise invalid(
-            "InstanceChargeType", request.instance_charge_type, "it must be PrePaid or PostPaid"
+        raise ApiError(
+            "InvalidInstanceChargeType.ValueNotSupported",
+            f"InstanceChargeType {request.instance_charge_type[:40]!r} must be PrePaid or "
+            "PostPaid.",
         )
     for instance_id in request.instance_ids:
         call.store.change(

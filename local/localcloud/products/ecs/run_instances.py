@@ -40,6 +40,7 @@ _MOST_HOPS: Final = 64
 _MOST_AMOUNT: Final = 100
 _MOST_BANDWIDTH: Final = 100
 _MOST_DATA_DISKS: Final = 16
+_SPOT_STRATEGIES: Final = ("NoSpot", "SpotWithPriceLimit", "SpotAsPriceGo")
 _MOST_SPOT_HOURS: Final = 6
 """The provider 1.285.0 takes 0 to 6; the page of RunInstances names 0 and 1."""
 
@@ -259,9 +260,12 @@ def _check_payment(request: RunInstances) -> None:
             "PrePaid.",
             404,
         )
-    choices.require(
-        "InternetChargeType", request.internet_charge_type, "PayByTraffic", "PayByBandwidth"
-    )
+    if request.internet_charge_type not in {"", "PayByTraffic", "PayByBandwidth"}:
+        raise ApiError(
+            "InvalidInternetChargeType.ValueNotSupported",
+            f"InternetChargeType {request.internet_charge_type[:40]!r} must be PayByTraffic or "
+            "PayByBandwidth.",
+        )
     _check_spot(request)
     if request.private_pool_options.match_criteria == "Target":
         # Target needs the id of a pool; there is none here.
@@ -283,13 +287,19 @@ def _check_payment(request: RunInstances) -> None:
             f"it must be from 0 to {_MOST_BANDWIDTH} Mbit/s",
         )
     if len(request.data_disk) > _MOST_DATA_DISKS:
-        raise invalid("DataDisk", len(request.data_disk), f"at most {_MOST_DATA_DISKS} disks")
+        raise ApiError(
+            "InstanceDiskNumber.LimitExceed",
+            f"{len(request.data_disk)} data disks; an instance has at most {_MOST_DATA_DISKS}.",
+        )
 
 
 def _check_spot(request: RunInstances) -> None:
-    choices.require(
-        "SpotStrategy", request.spot_strategy, "NoSpot", "SpotWithPriceLimit", "SpotAsPriceGo"
-    )
+    if request.spot_strategy not in {"", *_SPOT_STRATEGIES}:
+        raise ApiError(
+            "InvalidSpotStrategy",
+            f"SpotStrategy {request.spot_strategy[:40]!r} must be one of "
+            f"{', '.join(_SPOT_STRATEGIES)}.",
+        )
     behaviour = request.spot_interruption_behavior
     if behaviour not in {"", "Terminate", "Stop"}:
         raise ApiError(

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from localcloud.actions import Answer, Call, action
-from localcloud.products import choices
 from localcloud.wire.errors import ApiError
 
 from .eips import find
@@ -37,8 +36,8 @@ def set_high_definition_monitor_log_status(
 ) -> Answer:
     """Switch the monitoring of an EIP on or off."""
     eip = find(call, request.instance_id, status=400)
-    choices.require("Status", request.status, "ON", "OFF")
-    choices.require("InstanceType", request.instance_type, "EIP")
+    if request.status not in {"ON", "OFF"} or request.instance_type not in {"", "EIP"}:
+        raise ApiError("ParameterInvalid", "Status must be ON or OFF, and InstanceType EIP.")
     logstore = (request.log_project, request.log_store)
     if logstore != LOGSTORE:
         raise ApiError(
