@@ -234,3 +234,19 @@ def test_where_clb_is(api: Api) -> None:
     assert first["SupportResources"]["SupportResource"] == [
         {"AddressType": "vpc", "AddressIPVersion": "ipv4"}
     ]
+
+
+def test_a_listener_that_redirects_shows_no_backend_and_no_health_check(place: Place) -> None:
+    slb, clb = place.api.slb, intranet(place)
+    where = {"LoadBalancerId": clb, "ListenerPort": 80}
+    slb(
+        "CreateLoadBalancerHTTPListener",
+        ListenerForward="on",
+        ForwardPort=443,
+        BackendServerPort=80,
+        HealthCheck="off",
+        **where,
+    )
+    shown = slb("DescribeLoadBalancerHTTPListenerAttribute", **where)
+    assert (shown["ListenerForward"], shown["ForwardPort"]) == ("on", 443)
+    assert {"BackendServerPort", "HealthCheck", "StickySession"}.isdisjoint(shown)

@@ -19,6 +19,7 @@ from tests.engine.acceptance.configurations import (
     Certificate,
     Configuration,
     Import,
+    Ipv4Gateway,
     things,
     tokens,
 )
@@ -104,6 +105,7 @@ class _Surroundings:
     next_week: str = field(default_factory=_next_week)
     created: dict[str, tuple[str, Resource]] = field(default_factory=dict)
     certificates: dict[str, Resource] = field(default_factory=dict)
+    gateways: dict[str, Resource] = field(default_factory=dict)
 
     def resolve(self, value: Any, index: int = 0) -> Any:  # noqa: ANN401 - JSON values
         """Replace the references in a value; create what they refer to."""
@@ -142,6 +144,8 @@ class _Surroundings:
         thing = things()[name.rstrip("0123456789")]
         if isinstance(thing, Certificate):
             return self._certificate(name, thing)
+        if isinstance(thing, Ipv4Gateway):
+            return self._gateway(name, thing)
         if name not in self.created:
             urn = _urn(thing.type, f"{self.name}-{name}")
             inputs = self.plugin.check(urn, self.resolve(thing.properties))
@@ -161,8 +165,18 @@ class _Surroundings:
             self.certificates[name] = Resource(id=id_, state={})
         return self.certificates[name]
 
+    def _gateway(self, name: str, thing: Ipv4Gateway) -> Resource:
+        if name not in self.gateways:
+            vpc = self.resolve(thing.vpc)
+            gateway = self.api.vpc("CreateIpv4Gateway", VpcId=vpc)["Ipv4GatewayId"]
+            self.api.vpc("EnableVpcIpv4Gateway", Ipv4GatewayId=gateway)
+            self.gateways[name] = Resource(id=gateway, state={"vpcId": vpc})
+        return self.gateways[name]
+
     def destroy(self) -> None:
         """Delete everything that was created, last first."""
+        for gateway in self.gateways.values():
+            self.api.vpc("DeleteIpv4Gateway", Ipv4GatewayId=gateway.id)
         while self.created:
             _, (urn, resource) = self.created.popitem()
             self.plugin.delete(urn, resource)
