@@ -92,6 +92,14 @@ def prefixes_before_attachment(cloud: Cloud, prefixes: tuple[str, ...]) -> tuple
     return prefixes if cloud.hostile is None else ()
 
 
+def statuses_for_user_data(cloud: Cloud) -> tuple[str, ...]:
+    """The statuses in which ModifyInstanceAttribute takes UserData.
+
+    Pages before 2025 demand Stopped; the metadata of 2025-12-19 no longer does.
+    """
+    return ("Running", "Stopped") if cloud.hostile is None else ("Stopped",)
+
+
 def has_spread(cloud: Cloud, since: float, now: float, *about: object) -> bool:
     """Whether a change of RAM at `since` has reached the other services.
 

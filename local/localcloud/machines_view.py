@@ -26,6 +26,7 @@ from .products.slb.entities import (
     Server,
     servers_behind,
 )
+from .products.vpc.eips import ECS_INSTANCE
 from .products.vpc.entities import Eip, Vpc, VSwitch
 from .settings import Cloud
 from .state.store import Store
@@ -89,8 +90,8 @@ def _instance(store: Store, cloud: Cloud, instance: Instance, now: float) -> dic
 
 
 def _public_address(store: Store, instance: Instance) -> str:
-    """Its EIP; empty if it has none."""
-    return next((e.ip for e in store.where(Eip, "instance", instance.id)), "")
+    """Its EIP, or its static public address; empty if it has neither."""
+    return next((e.ip for e in store.where(Eip, "instance", instance.id)), instance.public_ip)
 
 
 def _system_disk(store: Store, instance: Instance) -> str:
@@ -273,6 +274,11 @@ class MachinesView:
                     "instance_type": e.instance_type,
                 }
                 for e in sorted(self._store.all(Eip), key=lambda e: e.id)
+            ]
+            + [
+                {"id": i.id, "ip": i.public_ip, "instance_id": i.id, "instance_type": ECS_INSTANCE}
+                for i in instances
+                if i.public_ip
             ],
         }
         text = json.dumps(view, sort_keys=True)

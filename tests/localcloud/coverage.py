@@ -78,7 +78,8 @@ The upstream provider has acceptance tests of each resource type. Those of the t
 program uses are in `tests/engine/acceptance/configurations`, written as data of ours. The engine
 tier applies each of them by the real provider: create, update, refresh, import, destroy; after each
 step the plan must be empty. *Passes* are those that do; *fails* those that the test expects to
-fail, and *left out* those that need what the emulator does not have, for the reasons below.
+fail, and *left out* those that need what the emulator does not have, for the reasons below. The
+share counts all three. {nightly} of them wait so long that only the nightly tier runs them.
 """
 # Read by the gateway for every action.
 _BY_THE_GATEWAY: Final = frozenset({"RegionId", "ClientToken", "DryRun", "SecurityToken"})
@@ -321,11 +322,12 @@ def _client_lines() -> Iterator[str]:
 
 def _configuration_lines() -> Iterator[str]:
     """The section on the provider's acceptance configurations."""
-    yield from _CONFIGURATIONS.splitlines()
+    run, left_out = acceptance.configurations(), acceptance.left_out()
+    nightly = sum(one.nightly for one in run)
+    yield from _CONFIGURATIONS.format(nightly=nightly).splitlines()
     yield ""
     yield "| type | configurations | pass | fail | left out | share |"
     yield "|---|---|---|---|---|---|"
-    run, left_out = acceptance.configurations(), acceptance.left_out()
     for type_ in dict.fromkeys(one.type for one in run):
         yield _configurations(
             f"`{type_}`",
@@ -341,6 +343,10 @@ def _configuration_lines() -> Iterator[str]:
     yield "Left out:"
     yield ""
     yield from (f"- {one.name}: {one.reason}" for one in left_out)
+    yield ""
+    yield "Adapted:"
+    yield ""
+    yield from (f"- {one.name}: {one.adapted}" for one in run if one.adapted)
 
 
 def _configurations(name: str, run: Sequence[acceptance.Configuration], left_out: int) -> str:

@@ -257,7 +257,7 @@ MUTATIONS: Final = (
     Mutation(
         rule="an account has at most 10 VPCs",
         module=f"{VPC}.vpcs",
-        function="create_vpc",
+        function="make",
         before="if call.store.count(Vpc) >= _MOST_VPCS:",
         after="if False:",
         tests=_by_sdk("vpc_rules", "an_account_has_ten_vpcs"),
@@ -299,7 +299,7 @@ MUTATIONS: Final = (
     Mutation(
         rule="vSwitches do not overlap",
         module=f"{VPC}.vswitches",
-        function="create_vswitch",
+        function="make",
         before="if network.overlaps(addressing.block(other.cidr)):",
         after="if False:",
         tests=_corpus("CreateVSwitch"),
@@ -307,7 +307,7 @@ MUTATIONS: Final = (
     Mutation(
         rule="a vSwitch waits for its VPC",
         module=f"{VPC}.vswitches",
-        function="create_vswitch",
+        function="make",
         before='statuses.require(call, vpc, "Available"',
         after='statuses.require(call, vpc, "Available", "Pending"',
         tests=_by_sdk("vpc_by_sdk", "vswitches_become_available_after_their_delay"),
@@ -315,7 +315,7 @@ MUTATIONS: Final = (
     Mutation(
         rule="a VPC has at most 150 vSwitches",
         module=f"{VPC}.vswitches",
-        function="create_vswitch",
+        function="make",
         before='if call.store.size(VSwitch, "vpc", vpc.id) >= _MOST_IN_VPC:',
         after="if False:",
         tests=_by_sdk("vpc_rules", "a_vpc_has_a_hundred_and_fifty_vswitches"),
@@ -399,6 +399,53 @@ MUTATIONS: Final = (
         before='if call.store.any(Ipv6Gateway, "vpc", vpc.id):',
         after="if False:",
         tests=_corpus("CreateIpv6Gateway"),
+    ),
+    Mutation(
+        rule="a region has one default VPC",
+        module=f"{VPC}.default_network",
+        function="create_default_vpc",
+        before="if existing is not None:",
+        after="if False:",
+        tests=_by_sdk(
+            "vpc_changes_by_sdk", "a_region_has_one_default_vpc_and_a_zone_one_default_vswitch"
+        ),
+    ),
+    Mutation(
+        rule="a bare address needs an active IPv4 gateway",
+        module=f"{VPC}.eips",
+        function="_check_address",
+        before="if not gateway.enabled:",
+        after="if False:",
+        tests=_by_sdk(
+            "vpc_changes_by_sdk",
+            "an_eip_leads_to_a_bare_address_through_an_active_ipv4_gateway",
+        ),
+    ),
+    Mutation(
+        rule="an instance with a static public address gets no EIP",
+        module=f"{VPC}.eips",
+        function="_check_target",
+        before="if instance.public_ip:",
+        after="if False:",
+        tests=_by_sdk(
+            "instance_changes_by_sdk", "bandwidth_at_creation_brings_a_static_public_address"
+        ),
+    ),
+    Mutation(
+        rule="CPU options change on a stopped instance only",
+        module=f"{ECS}.instance_attributes",
+        function="_changes_of_a_stopped_one",
+        before="statuses.require(call, instance, STOPPED,",
+        after='statuses.require(call, instance, STOPPED, "Running",',
+        tests=_by_sdk("instance_changes_by_sdk", "cpu_options_change_on_a_stopped_instance"),
+    ),
+    Mutation(
+        rule="an instance with a second ENI stays in its VPC",
+        module=f"{ECS}.instance_places",
+        function="_check_leaving",
+        before="if len(enis_of(call, instance)) > 1:",
+        after="if False:",
+        tests=_by_sdk("instance_changes_by_sdk", "an_instance_with_a_second_eni_stays_in_its_vpc"),
     ),
     Mutation(
         rule="a ClientToken makes one resource",

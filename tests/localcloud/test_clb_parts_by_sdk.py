@@ -262,3 +262,19 @@ def test_a_clb_has_at_most_200_servers_in_its_groups(place: Place) -> None:
     slb(
         "AddVServerGroupBackendServers", VServerGroupId=one, BackendServers=servers(range(101, 102))
     )
+
+
+def test_a_listener_that_redirects_shows_no_backend_and_no_health_check(place: Place) -> None:
+    slb, clb = place.api.slb, intranet(place)
+    where = {"LoadBalancerId": clb, "ListenerPort": 80}
+    slb(
+        "CreateLoadBalancerHTTPListener",
+        ListenerForward="on",
+        ForwardPort=443,
+        BackendServerPort=80,
+        HealthCheck="off",
+        **where,
+    )
+    shown = slb("DescribeLoadBalancerHTTPListenerAttribute", **where)
+    assert (shown["ListenerForward"], shown["ForwardPort"]) == ("on", 443)
+    assert {"BackendServerPort", "HealthCheck", "StickySession"}.isdisjoint(shown)

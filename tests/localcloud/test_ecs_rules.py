@@ -65,10 +65,10 @@ def test_an_instance_that_a_route_leads_to_stays(place: Place) -> None:
     ("more", "code"),
     [
         ({"InstanceChargeType": "Monthly"}, "InvalidInstanceChargeType.NotFound"),
-        ({"InternetChargeType": "PayByLcu"}, "InvalidParameter"),
-        ({"SpotStrategy": "Cheap"}, "InvalidParameter"),
+        ({"InternetChargeType": "PayByLcu"}, "InvalidInternetChargeType.ValueNotSupported"),
+        ({"SpotStrategy": "Cheap"}, "InvalidSpotStrategy"),
         ({"InternetMaxBandwidthOut": 101}, "InvalidParameter"),
-        ({"DataDisk": [{"Size": 20}] * 17}, "InvalidParameter"),
+        ({"DataDisk": [{"Size": 20}] * 17}, "InstanceDiskNumber.LimitExceed"),
     ],
 )
 def test_an_instance_is_paid_in_a_way_that_exists(
@@ -79,7 +79,7 @@ def test_an_instance_is_paid_in_a_way_that_exists(
 
 
 def test_an_eni_has_a_traffic_mode_that_exists(place: Place) -> None:
-    with refused("InvalidParameter"):
+    with refused("InvalidParameter.EniTrafficMode"):
         place.eni(NetworkInterfaceTrafficMode="Fast")
 
 

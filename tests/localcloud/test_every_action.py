@@ -67,6 +67,9 @@ BEYOND_THE_SDK: Mapping[tuple[str, str], frozenset[str]] = MappingProxyType(
         ("Ecs", "DescribeInstanceMaintenanceAttributes"): _SEVERAL,
         ("Ecs", "DescribeInstanceTypes"): frozenset({"InstanceType"}),
         ("Ecs", "DescribeNetworkInterfaces"): frozenset({"Attributes"}),
+        # The provider 1.285.0 sends it to switch the high density mode.
+        ("Ecs", "ModifyInstanceAttribute"): frozenset({"AdditionalInfo"}),
+        ("Ecs", "RunInstances"): frozenset({"AdditionalInfo"}),
         ("Ecs", "ModifyInstanceSpec"): frozenset({"AutoPay"}),
         ("Ecs", "ModifyNetworkInterfaceAttribute"): frozenset({"NetworkInterfaceTrafficMode"}),
         ("Ecs", "ModifySecurityGroupEgressRule"): _SOURCE,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from localcloud.products.vpc.eip_monitoring import LOGSTORE
 from tests.localcloud.sdk_api import Api, refused
-from tests.localcloud.test_ecs_by_sdk import Place
+from tests.localcloud.test_ecs_by_sdk import ZONE, Place
 
 pytestmark = pytest.mark.unit
 
@@ -70,10 +71,9 @@ def test_a_route_table_is_renamed(place: Place) -> None:
         place.api.vpc("ModifyRouteTableAttributes", RouteTableId="vtb-none")
 
 
-def test_an_eip_on_a_secondary_eni_changes_its_mode(place: Place) -> None:
+def test_an_eip_on_nothing_or_on_a_secondary_eni_changes_its_mode(place: Place) -> None:
     eip = place.api.vpc("AllocateEipAddress")["AllocationId"]
-    with refused("BindInstance.NotSupport"):
-        place.api.vpc("ModifyEipForwardMode", InstanceId=eip, Mode="BINDED")
+    place.api.vpc("ModifyEipForwardMode", InstanceId=eip, Mode="BINDED")
     place.api.vpc(
         "AssociateEipAddress",
         AllocationId=eip,
@@ -85,6 +85,26 @@ def test_an_eip_on_a_secondary_eni_changes_its_mode(place: Place) -> None:
     assert shown["Mode"] == "BINDED"
     with refused("Instance.ModeError"):
         place.api.vpc("ModifyEipForwardMode", InstanceId=eip, Mode="SIDEWAYS")
+
+
+def test_an_eip_on_an_instance_keeps_its_mode(place: Place) -> None:
+    eip = place.api.vpc("AllocateEipAddress")["AllocationId"]
+    place.api.vpc("AssociateEipAddress", AllocationId=eip, InstanceId=place.run())
+    with refused("BindInstance.NotSupport"):
+        place.api.vpc("ModifyEipForwardMode", InstanceId=eip, Mode="BINDED")
+
+
+def test_the_monitoring_of_an_eip_needs_a_logstore_that_exists(place: Place) -> None:
+    eip = place.api.vpc("AllocateEipAddress")["AllocationId"]
+    project, logstore = LOGSTORE
+    on = {"InstanceId": eip, "InstanceType": "EIP", "Status": "ON", "LogProject": project}
+    with refused("ProjectOrLogstoreNotExist"):
+        place.api.vpc("SetHighDefinitionMonitorLogStatus", LogStore="none", **on)
+    place.api.vpc("SetHighDefinitionMonitorLogStatus", LogStore=logstore, **on)
+    shown = place.api.vpc("DescribeHighDefinitionMonitorLogAttribute", InstanceId=eip)
+    assert (shown["LogProject"], shown["LogStore"]) == LOGSTORE
+    (listed,) = place.api.vpc("DescribeEipAddresses")["EipAddresses"]["EipAddress"]
+    assert listed["HDMonitorStatus"] == "ON"
 
 
 def test_an_eip_is_not_monitored_in_detail(place: Place) -> None:
@@ -120,3 +140,124 @@ def test_a_nat_gateway_is_paid_by_use_and_has_neither_size_nor_older_kind(place:
         place.api.vpc("UpdateNatGatewayNatType", **{**convert, "NatGatewayId": "ngw-none"})
     with refused("OperationFailed.VswNotExist"):
         place.api.vpc("UpdateNatGatewayNatType", **{**convert, "VSwitchId": "vsw-none"})
+
+
+def test_a_region_has_one_default_vpc_and_a_zone_one_default_vswitch(api: Api) -> None:
+    with refused("OperationFailed.DefaultVpcNotExist"):
+        api.vpc("CreateDefaultVSwitch", ZoneId=ZONE)
+    vpc = api.vpc("CreateDefaultVpc", EnableIpv6=True)["VpcId"]
+    with refused("OperationFailed.DefaultVpcExist"):
+        api.vpc("CreateDefaultVpc")
+    vswitch = api.vpc("CreateDefaultVSwitch", ZoneId=ZONE, Ipv6CidrBlock=3)["VSwitchId"]
+    with refused("OperationFailed.DefaultVSwitchExist"):
+        api.vpc("CreateDefaultVSwitch", ZoneId=ZONE)
+    with refused("InvalidZoneId.NotFound"):
+        api.vpc("CreateDefaultVSwitch", ZoneId="none")
+    (shown,) = api.vpc("DescribeVpcs", IsDefault=True)["Vpcs"]["Vpc"]
+    assert (shown["VpcId"], shown["IsDefault"]) == (vpc, True)
+    (switch,) = api.vpc("DescribeVSwitches", IsDefault=True)["VSwitches"]["VSwitch"]
+    assert (switch["VSwitchId"], switch["CidrBlock"]) == (vswitch, "172.31.0.0/20")
+    with refused("IllegalCidrBlock"):
+        api.vpc("ModifyVpcAttribute", VpcId=vpc, CidrBlock="172.30.0.0/15")
+
+
+def test_other_vpcs_are_not_the_default_one(place: Place) -> None:
+    assert place.api.vpc("DescribeVpcs", IsDefault=True)["Vpcs"]["Vpc"] == []
+    assert len(place.api.vpc("DescribeVpcs", IsDefault=False)["Vpcs"]["Vpc"]) == 1
+
+
+def test_an_eip_leads_to_a_bare_address_through_an_active_ipv4_gateway(place: Place) -> None:
+    vpc = place.api.vpc
+    eip = vpc("AllocateEipAddress")["AllocationId"]
+    bare = {
+        "AllocationId": eip,
+        "InstanceId": "172.31.9.9",
+        "InstanceType": "IpAddress",
+        "VpcId": place.vpc,
+    }
+    with refused("OperationFailed.Ipv4GatewayNotOpenedInVpc"):
+        vpc("AssociateEipAddress", **bare)
+    gateway = vpc(
+        "CreateIpv4Gateway",
+        VpcId=place.vpc,
+        Ipv4GatewayName="out",
+        Tag=[{"Key": "a", "Value": "b"}],
+    )["Ipv4GatewayId"]
+    with refused("OperationDenied.VpcExistIpv4Gateway"):
+        vpc("CreateIpv4Gateway", VpcId=place.vpc)
+    with refused("OperationFailed.Ipv4GatewayNotActivatedInVpc"):
+        vpc("AssociateEipAddress", **bare)
+    vpc("EnableVpcIpv4Gateway", Ipv4GatewayId=gateway)
+    with refused("OperationFailed.Ipv4GatewayAlreadyActive."):
+        vpc("EnableVpcIpv4Gateway", Ipv4GatewayId=gateway)
+    shown = vpc("GetIpv4GatewayAttribute", Ipv4GatewayId=gateway)
+    assert (shown["VpcId"], shown["Enabled"], shown["Status"]) == (place.vpc, True, "Created")
+    assert shown["Tags"] == [{"Key": "a", "Value": "b"}]
+    vpc("AssociateEipAddress", **bare)
+    (listed,) = vpc("DescribeEipAddresses")["EipAddresses"]["EipAddress"]
+    assert (listed["InstanceId"], listed["InstanceType"]) == ("172.31.9.9", "IpAddress")
+    second = vpc("AllocateEipAddress")["AllocationId"]
+    with refused("ResourceAlreadyAssociated.IpAddress"):
+        vpc("AssociateEipAddress", **{**bare, "AllocationId": second})
+    with refused("OperationFailed.Ipv4GatewayUsedByEipBindIpAddress"):
+        vpc("DeleteIpv4Gateway", Ipv4GatewayId=gateway)
+    vpc("UnassociateEipAddress", AllocationId=eip)
+    vpc("DeleteIpv4Gateway", Ipv4GatewayId=gateway)
+    with refused("ResourceNotFound.Ipv4Gateway"):
+        vpc("GetIpv4GatewayAttribute", Ipv4GatewayId=gateway)
+
+
+def test_a_vpc_with_an_ipv4_gateway_is_not_deleted(api: Api) -> None:
+    vpc = api.vpc("CreateVpc")["VpcId"]
+    api.vpc("CreateIpv4Gateway", VpcId=vpc)
+    with refused("DependencyViolation.Ipv4Gateway"):
+        api.vpc("DeleteVpc", VpcId=vpc)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "code"),
+    [
+        (
+            {"AccessMode": {"ModeValue": "route"}},
+            "ExclusiveParam.PrivateLinkEnabledAndAccessMode",
+        ),
+        (
+            {"PrivateLinkEnabled": True, "AccessMode": {"ModeValue": "air"}},
+            "IllegalParam.AccessModeValue",
+        ),
+        (
+            {
+                "PrivateLinkEnabled": True,
+                "AccessMode": {"ModeValue": "tunnel", "TunnelType": "gre"},
+            },
+            "IllegalParam.AccessTunnelType",
+        ),
+    ],
+)
+def test_an_access_mode_that_cannot_be_is_refused(
+    place: Place, parameters: dict[str, object], code: str
+) -> None:
+    with refused(code):
+        place.api.vpc(
+            "CreateNatGateway",
+            VpcId=place.vpc,
+            VSwitchId=place.vswitch,
+            NatType="Enhanced",
+            NetworkType="intranet",
+            **parameters,
+        )
+
+
+def test_a_vpc_nat_gateway_shows_its_access_mode(place: Place) -> None:
+    tunnel = {"ModeValue": "tunnel", "TunnelType": "geneve"}
+    place.api.vpc(
+        "CreateNatGateway",
+        VpcId=place.vpc,
+        VSwitchId=place.vswitch,
+        NatType="Enhanced",
+        NetworkType="intranet",
+        PrivateLinkEnabled=True,
+        AccessMode=tunnel,
+    )
+    (shown,) = place.api.vpc("DescribeNatGateways", VpcId=place.vpc)["NatGateways"]["NatGateway"]
+    assert shown["AccessMode"] == tunnel

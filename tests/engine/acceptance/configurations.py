@@ -59,6 +59,13 @@ class Certificate:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Ipv4Gateway:
+    """An active IPv4 gateway that configurations refer to; the plugin has no type for it."""
+
+    vpc: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Configuration:
     """The steps of one resource, or of some of the same kind."""
 
@@ -68,8 +75,16 @@ class Configuration:
     copies: int
     outlives: bool
     """The provider leaves a prepaid resource alone when it is destroyed."""
+    needs: tuple[str, ...]
+    """Things that it does not refer to, and that are there before it."""
     differs: str | None
     """Why it does not pass here."""
+    adapted: str | None
+    """What is not as in the upstream test, and why."""
+    nightly: bool
+    """It waits too long for the engine tier."""
+    exclusive: bool
+    """It creates what a region has once, so a cloud runs one such configuration at a time."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,19 +105,10 @@ def tokens() -> Mapping[str, str]:
 
 
 @functools.cache
-def things() -> Mapping[str, Thing | Certificate]:
+def things() -> Mapping[str, Thing | Certificate | Ipv4Gateway]:
     """What configurations refer to, by name."""
     document = yaml.safe_load((FOLDER / f"{THINGS}.yaml").read_text(encoding="utf-8"))
-    return {
-        name: Certificate(upload=entry["upload"])
-        if "upload" in entry
-        else Thing(
-            type=entry["type"],
-            properties=entry["properties"],
-            followed_by=tuple(entry.get("with", ())),
-        )
-        for name, entry in document.items()
-    }
+    return {name: _thing(entry) for name, entry in document.items()}
 
 
 @functools.cache
@@ -115,7 +121,11 @@ def configurations() -> tuple[Configuration, ...]:
             steps=tuple(_step(step) for step in entry["steps"]),
             copies=entry.get("copies", 1),
             outlives=entry.get("outlives", False),
+            needs=tuple(entry.get("needs", ())),
             differs=entry.get("differs"),
+            adapted=entry.get("adapted"),
+            nightly=entry.get("nightly", False),
+            exclusive=entry.get("exclusive", False),
         )
         for document in _documents()
         for entry in document["configurations"]
@@ -129,6 +139,18 @@ def left_out() -> tuple[LeftOut, ...]:
         LeftOut(type=document["type"], name=name, reason=reason)
         for document in _documents()
         for name, reason in document.get("leftOut", {}).items()
+    )
+
+
+def _thing(entry: Mapping[str, Any]) -> Thing | Certificate | Ipv4Gateway:
+    if "upload" in entry:
+        return Certificate(upload=entry["upload"])
+    if "gatewayOf" in entry:
+        return Ipv4Gateway(vpc=entry["gatewayOf"])
+    return Thing(
+        type=entry["type"],
+        properties=entry["properties"],
+        followed_by=tuple(entry.get("with", ())),
     )
 
 

@@ -11,6 +11,7 @@ import ipaddress
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from tests.engine.acceptance.configurations import (
@@ -18,6 +19,7 @@ from tests.engine.acceptance.configurations import (
     Certificate,
     Configuration,
     Import,
+    Ipv4Gateway,
     things,
     tokens,
 )
@@ -55,6 +57,7 @@ def run(plugin: Plugin, api: Api, configuration: Configuration) -> None:
         for n in range(configuration.copies)
     ]
     try:
+        surroundings.create(configuration.needs)
         for number, step in enumerate(configuration.steps, 1):
             for subject in copies:
                 _do(subject, step, number)
@@ -87,6 +90,11 @@ def _do(subject: _Subject, step: Apply | Import, number: int) -> None:
         raise type(error)(f"step {number}: {error}") from None
 
 
+def _next_week() -> str:
+    """The whole minute in seven days, as the API writes times."""
+    return (datetime.now(UTC) + timedelta(days=7)).strftime("%Y-%m-%dT%H:%M:00Z")
+
+
 @dataclass(kw_only=True)
 class _Surroundings:
     """The things that a configuration refers to, created when a reference asks for them."""
@@ -94,8 +102,10 @@ class _Surroundings:
     plugin: Plugin
     api: Api
     name: str
+    next_week: str = field(default_factory=_next_week)
     created: dict[str, tuple[str, Resource]] = field(default_factory=dict)
     certificates: dict[str, Resource] = field(default_factory=dict)
+    gateways: dict[str, Resource] = field(default_factory=dict)
 
     def resolve(self, value: Any, index: int = 0) -> Any:  # noqa: ANN401 - JSON values
         """Replace the references in a value; create what they refer to."""
@@ -105,11 +115,20 @@ class _Surroundings:
             return [self.resolve(one, index) for one in value]
         if not isinstance(value, str):
             return value
-        text = value.replace("${name}", self.name).replace("${index}", str(index))
+        text = (
+            value.replace("${name}", self.name)
+            .replace("${index}", str(index))
+            .replace("${nextWeek}", self.next_week)
+        )
         whole = _REFERENCE.fullmatch(text)
         if whole is not None:
             return self._referred(whole)
         return _REFERENCE.sub(lambda match: str(self._referred(match)), text)
+
+    def create(self, names: Iterable[str]) -> None:
+        """Create things that nothing refers to."""
+        for name in names:
+            self._thing(name)
 
     def _referred(self, match: re.Match[str]) -> Any:  # noqa: ANN401 - JSON values
         thing, key, position, offset = match.groups()
@@ -125,6 +144,8 @@ class _Surroundings:
         thing = things()[name.rstrip("0123456789")]
         if isinstance(thing, Certificate):
             return self._certificate(name, thing)
+        if isinstance(thing, Ipv4Gateway):
+            return self._gateway(name, thing)
         if name not in self.created:
             urn = _urn(thing.type, f"{self.name}-{name}")
             inputs = self.plugin.check(urn, self.resolve(thing.properties))
@@ -144,8 +165,18 @@ class _Surroundings:
             self.certificates[name] = Resource(id=id_, state={})
         return self.certificates[name]
 
+    def _gateway(self, name: str, thing: Ipv4Gateway) -> Resource:
+        if name not in self.gateways:
+            vpc = self.resolve(thing.vpc)
+            gateway = self.api.vpc("CreateIpv4Gateway", VpcId=vpc)["Ipv4GatewayId"]
+            self.api.vpc("EnableVpcIpv4Gateway", Ipv4GatewayId=gateway)
+            self.gateways[name] = Resource(id=gateway, state={"vpcId": vpc})
+        return self.gateways[name]
+
     def destroy(self) -> None:
         """Delete everything that was created, last first."""
+        for gateway in self.gateways.values():
+            self.api.vpc("DeleteIpv4Gateway", Ipv4GatewayId=gateway.id)
         while self.created:
             _, (urn, resource) = self.created.popitem()
             self.plugin.delete(urn, resource)

@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from threading import Lock
 from typing import Final
 
 import pytest
@@ -18,8 +19,6 @@ from tests.engine.acceptance.configurations import Configuration, configurations
 from tests.engine.acceptance.plugin import PLUGIN, Plugin
 from tests.localcloud.cloud_thread import CloudThread, Judge
 from tests.localcloud.sdk_api import Api
-
-pytestmark = pytest.mark.engine
 
 # The provider spends its time waiting: it looks at a resource every few seconds. A cloud has ten
 # VPCs at most, so one cloud cannot serve more at once.
@@ -32,9 +31,14 @@ def _parameters() -> list[object]:
         pytest.param(
             configuration,
             id=configuration.name,
-            marks=[pytest.mark.xfail(reason=configuration.differs, strict=True)]
-            if configuration.differs
-            else [],
+            marks=[
+                pytest.mark.nightly if configuration.nightly else pytest.mark.engine,
+                *(
+                    [pytest.mark.xfail(reason=configuration.differs, strict=True)]
+                    if configuration.differs
+                    else []
+                ),
+            ],
         )
         for configuration in configurations()
     ]
@@ -65,13 +69,19 @@ def runs(
             stack.enter_context(_cloud_with_plugin(tmp_path_factory, judge)) for _ in range(_CLOUDS)
         ]
         pools = [stack.enter_context(ThreadPoolExecutor(_AT_ONCE)) for _ in clouds]
-        places = itertools.cycle(zip(pools, clouds, strict=True))
+        locks = [Lock() for _ in clouds]
+        places = itertools.cycle(zip(pools, clouds, locks, strict=True))
         yield {
-            one.name: pool.submit(lifecycle.run, *cloud, one)
-            for one, (pool, cloud) in zip(selected, places, strict=False)
+            one.name: pool.submit(_run, lock, *cloud, one)
+            for one, (pool, cloud, lock) in zip(selected, places, strict=False)
         }
         for pool in pools:
             pool.shutdown(cancel_futures=True)
+
+
+def _run(lock: Lock, plugin: Plugin, api: Api, configuration: Configuration) -> None:
+    with lock if configuration.exclusive else contextlib.nullcontext():
+        lifecycle.run(plugin, api, configuration)
 
 
 @contextlib.contextmanager

@@ -33,6 +33,7 @@ class InstanceType:
     ipv4_per_eni: int
     ipv6_per_eni: int
     architecture: str = "X86"
+    network_cards: int = 1
 
     @property
     def total_ipv4(self) -> int:
@@ -91,6 +92,9 @@ _UNIVERSAL: Final[_Sizes] = {
     "8xlarge": (4, 10, 1),
 }
 _SMALL: Final[_Sizes] = {"large": (2, 2, 1), "xlarge": (2, 6, 1), "2xlarge": (2, 6, 1)}
+_TWO_NETWORK_CARDS: Final = frozenset({"ecs.c8i.48xlarge"})
+"""The provider's acceptance tests put ENIs of this type on the cards 0 and 1 (1.285.0,
+`TestAccAliCloudECSInstanceNetworkInterface1`). Which others have two is not published."""
 _MEMORY_RATIO: Final = {"c": 2, "g": 4, "r": 8}
 
 
@@ -111,6 +115,7 @@ def _family(family: str, sizes: _Sizes, ratio: int, *, prefix: str = "") -> list
             ipv4_per_eni=ipv4,
             ipv6_per_eni=ipv6,
             architecture="ARM" if family.endswith("y") else "X86",
+            network_cards=2 if f"{prefix or family}.{size}" in _TWO_NETWORK_CARDS else 1,
         )
         for size, (enis, ipv4, ipv6) in sizes.items()
     ]

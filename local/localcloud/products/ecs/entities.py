@@ -101,8 +101,26 @@ class NetworkInterface(Resource):
     source_dest_check: bool = False
     traffic_mode: str = "Standard"
     queue_number: int = 1
+    queue_pairs: int | None = None
+    trunk: bool = False
     resource_group_id: str = ""
     life: Lifecycle
+
+    @property
+    def kind(self) -> str:
+        """Primary, Trunk or Secondary."""
+        if self.primary:
+            return "Primary"
+        return "Trunk" if self.trunk else "Secondary"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cpu:
+    """How an instance shows its CPU: physical cores, threads of each, and their topology."""
+
+    cores: int
+    threads_per_core: int
+    topology: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,6 +132,8 @@ class Instance(Resource):
             "role": lambda i: (i.ram_role,) if i.ram_role else (),
             "vpc": lambda i: (i.vpc_id,),
             "key_pair": lambda i: (i.key_pair,) if i.key_pair else (),
+            "public_ip": lambda i: (i.public_ip,) if i.public_ip else (),
+            "released": lambda i: ("by time",) if i.auto_release_time else (),
             LEAVING: leaving,
         }
     )
@@ -139,6 +159,17 @@ class Instance(Resource):
     resource_group_id: str
     jumbo_frame: bool = False
     serial_number: str
+    public_ip: str = ""
+    """Its static public address; an EIP is a resource of its own."""
+    auto_release_time: str = ""
+    spot_price_limit: float = 0.0
+    spot_duration: int = 0
+    spot_interruption: str = ""
+    cpu: Cpu | None = None
+    """The CPU options that a request has set; None: those of the instance type."""
+    high_density: bool = False
+    private_pool_criteria: str = "None"
+    stopped_mode: str = "StopCharging"
     renewal_status: str = "Normal"
     renewal_duration: int = 1
     renewal_unit: str = "Month"

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
+from localcloud import hostility
 from localcloud.actions import Answer, Call, action
-from localcloud.products import statuses
+from localcloud.products import choices, statuses
 from localcloud.products.updates import requested
 from localcloud.products.vpc.entities import Eip
 from localcloud.wire.errors import ApiError
 from localcloud.wire.parameters import wire
 
-from . import existing, interfaces, names
-from .instances import STOPPED, OneInstance, enis_of, instance_shown
+from . import cpu_options, existing, interfaces, names
+from .catalog import InstanceType
+from .cpu_options import CpuOptions
+from .entities import Instance
+from .instances import RUNNING, STOPPED, OneInstance, enis_of, instance_shown
 from .interfaces import check_groups
-from .run_instances import DiskParameter, check_metadata, check_protection, check_user_data
+from .run_instances import (
+    AdditionalInfo,
+    DiskParameter,
+    check_metadata,
+    check_protection,
+    check_user_data,
+)
 
 _VPC_MISMATCH: Final = ("InvalidParameter", 400)
 
@@ -84,11 +94,20 @@ class ModifyInstanceAttribute:
     security_group_ids: tuple[str, ...] = ()
     enable_jumbo_frame: bool | None = None
     network_interface_queue_number: int | None = None
+    cpu_options: CpuOptions = field(default_factory=CpuOptions)
+    additional_info: AdditionalInfo = field(default_factory=AdditionalInfo)
 
 
 @action(writes=True)
 def modify_instance_attribute(call: Call, request: ModifyInstanceAttribute) -> Answer:
-    """Change an instance in place. UserData needs a stopped one and acts from its next start."""
+    """Change an instance in place, Running or Stopped; its next start shows the new UserData.
+
+    UserData: "After you restart the instance, the new user data is displayed but not run as
+    scripts" (field text in alibabacloud_ecs20140526 7.11.8 and in the API metadata of 2025-12-19).
+    The provider 1.285.0 changes it on a running instance in its own acceptance tests
+    (`TestAccAliCloudECSInstanceMetadataOptions` and others). Older pages demanded the status
+    Stopped, as a hostile cloud still does.
+    """
     instance = existing.instance(call, request.instance_id)
     changes = requested(
         name=request.instance_name,
@@ -106,15 +125,30 @@ def modify_instance_attribute(call: Call, request: ModifyInstanceAttribute) -> A
     )
     check_protection(instance.charge_type, protected=bool(request.deletion_protection))
     if request.user_data is not None:
-        statuses.require(call, instance, STOPPED, code="IncorrectInstanceStatus", status=403)
+        usable = hostility.statuses_for_user_data(call.cloud)
+        statuses.require(call, instance, *usable, code="IncorrectInstanceStatus", status=403)
         check_user_data(request.user_data, base64_status=403)
         changes["user_data"] = request.user_data
+    changes |= _changes_of_a_stopped_one(call, instance, request)
     if request.security_group_ids:
         primary = enis_of(call, instance)[0]
         check_groups(call, request.security_group_ids, instance.vpc_id, _VPC_MISMATCH)
         call.store.change(primary, security_group_ids=request.security_group_ids)
     call.store.change(instance, **changes)
     return {}
+
+
+def _changes_of_a_stopped_one(
+    call: Call, instance: Instance, request: ModifyInstanceAttribute
+) -> dict[str, object]:
+    """CPU options and density, which a stopped instance can change only."""
+    density = request.additional_info.enable_high_density_mode
+    if request.cpu_options.is_empty and density is None:
+        return {}
+    statuses.require(call, instance, STOPPED, code="InvalidStatus.StoppedRequired")
+    kind = existing.instance_type(instance.instance_type)
+    cpu = cpu_options.requested(request.cpu_options, kind, instance.cpu)
+    return requested(cpu=cpu, high_density=density)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,7 +199,13 @@ def modify_instance_spec(call: Call, request: ModifyInstanceSpec) -> Answer:
         return {}
     kind = existing.instance_type(request.instance_type)
     statuses.require(call, instance, STOPPED, code="InvalidInstanceStatus.NotStopped")
-    changed = call.store.change(instance, instance_type=request.instance_type)
+    _change_type(call, instance, kind)
+    return {}
+
+
+def _change_type(call: Call, instance: Instance, kind: InstanceType) -> None:
+    """Give an instance another type that its ENIs fit; CPU options of the old one are gone."""
+    changed = call.store.change(instance, instance_type=kind.id, cpu=None)
     enis = enis_of(call, changed)
     if len(enis) > kind.enis:
         raise ApiError(
@@ -175,4 +215,46 @@ def modify_instance_spec(call: Call, request: ModifyInstanceSpec) -> Answer:
         )
     for eni in enis:
         interfaces.check_limits(eni, changed)
-    return {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModifyPrepayInstanceSpec:
+    """Parameters of ModifyPrepayInstanceSpec."""
+
+    instance_id: str
+    instance_type: str
+    region_id: str | None = None
+    operator_type: str = ""
+    auto_pay: bool | None = None
+    migrate_across_zone: bool | None = None
+    reboot_time: str | None = None
+    reboot_when_finished: bool | None = None
+    end_time: str | None = None
+    modify_mode: str | None = None
+
+
+@action(writes=True)
+def modify_prepay_instance_spec(call: Call, request: ModifyPrepayInstanceSpec) -> Answer:
+    """Another type for a subscription instance.
+
+    "Downgrade: the instance must be in the Stopped state"; "upgrade: in the Stopped or Running
+    state" (page ModifyPrepayInstanceSpec, 2025-12). OperatorType is optional: the system itself
+    tells which it is.
+    """
+    instance = existing.instance(call, request.instance_id)
+    choices.require("OperatorType", request.operator_type, "upgrade", "downgrade")
+    if instance.charge_type != "PrePaid":
+        raise ApiError(
+            "InvalidBillingMethod.ValueNotSupported",
+            f"{instance.id} is a pay-as-you-go instance; use ModifyInstanceSpec.",
+        )
+    kind = existing.instance_type(request.instance_type)
+    before = existing.instance_type(instance.instance_type)
+    if (kind.vcpus, kind.memory) < (before.vcpus, before.memory):
+        statuses.require(call, instance, STOPPED, code="InvalidStatus.NotStopped")
+    else:
+        statuses.require(
+            call, instance, RUNNING, STOPPED, code="IncorrectInstanceStatus", status=403
+        )
+    _change_type(call, instance, kind)
+    return {"OrderId": ""}

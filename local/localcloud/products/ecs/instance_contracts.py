@@ -9,7 +9,7 @@ from localcloud.actions import Answer, Call, action
 from localcloud.products import filters
 from localcloud.products.pages import PageRequest, Table
 from localcloud.products.updates import requested
-from localcloud.wire.errors import ApiError, invalid
+from localcloud.wire.errors import ApiError
 
 from . import existing
 from .entities import Instance
@@ -104,7 +104,7 @@ class DescribeInstanceAttachmentAttributes(PageRequest):
 def _attachment_shown(_call: Call, i: Instance) -> dict[str, object]:
     return {
         "InstanceId": i.id,
-        "PrivatePoolOptionsMatchCriteria": "None",
+        "PrivatePoolOptionsMatchCriteria": i.private_pool_criteria,
         "PrivatePoolOptionsId": "",
     }
 
@@ -116,7 +116,7 @@ _ATTACHMENTS: Final = Table("Instances", "Instance", _attachment_shown)
 def describe_instance_attachment_attributes(
     call: Call, request: DescribeInstanceAttachmentAttributes
 ) -> Answer:
-    """Private pools that instances match: none."""
+    """By which criteria instances match private pools; there is none to match."""
     return _ATTACHMENTS.numbered(call, several(call, request.instance_ids), request)
 
 
@@ -174,7 +174,11 @@ def modify_instance_auto_renew_attribute(
     """Change how subscription instances are renewed."""
     status = request.renewal_status or ("AutoRenewal" if request.auto_renew else "Normal")
     if status not in {"AutoRenewal", "Normal", "NotRenewal"}:
-        raise invalid("RenewalStatus", status, "it must be AutoRenewal, Normal or NotRenewal")
+        raise ApiError(
+            "InvalidParameter.RenewalStatus",
+            f"RenewalStatus {status[:40]!r} must be AutoRenewal, Normal or NotRenewal.",
+            403,
+        )
     for instance_id in request.instance_id:
         instance = existing.instance(call, instance_id)
         if instance.charge_type != "PrePaid":
@@ -208,8 +212,10 @@ class ModifyInstanceChargeType:
 def modify_instance_charge_type(call: Call, request: ModifyInstanceChargeType) -> Answer:
     """Switch instances between subscription and pay-as-you-go. The local cloud charges nothing."""
     if request.instance_charge_type not in {"PrePaid", "PostPaid"}:
-        raise invalid(
-            "InstanceChargeType", request.instance_charge_type, "it must be PrePaid or PostPaid"
+        raise ApiError(
+            "InvalidInstanceChargeType.ValueNotSupported",
+            f"InstanceChargeType {request.instance_charge_type[:40]!r} must be PrePaid or "
+            "PostPaid.",
         )
     for instance_id in request.instance_ids:
         call.store.change(

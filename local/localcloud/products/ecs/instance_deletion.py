@@ -13,7 +13,7 @@ from localcloud.products.vpc import eips
 from localcloud.products.vpc.entities import Eip, RouteEntry
 from localcloud.wire.errors import ApiError
 
-from . import existing, interfaces, regions
+from . import existing, interfaces, regions, release_times
 from .entities import Console, Disk, Instance
 from .instances import STOPPED, OneInstance, enis_of
 
@@ -96,10 +96,13 @@ def _remove(call: Call, instance: Instance, *, at: float) -> None:
 
 
 def settle(call: Call) -> None:
-    """Remove the instances whose deletion has ended, and the ENIs."""
+    """Remove the instances whose deletion has ended or whose release time has come, and ENIs."""
     for instance in endings.ended(call, Instance):
         (ended_at, _) = instance.life.steps[-1]
         _remove(call, instance, at=ended_at)
+    for instance in call.store.where(Instance, "released", "by time"):
+        if release_times.is_over(instance.auto_release_time, call.now):
+            _remove(call, instance, at=call.now)
     interfaces.settle(call)
 
 

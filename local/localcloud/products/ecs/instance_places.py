@@ -8,11 +8,13 @@ from typing import Final
 
 from localcloud.actions import Answer, Call, action
 from localcloud.products import statuses
+from localcloud.products.slb.entities import LoadBalancer, VServerGroup
 from localcloud.products.updates import requested
 from localcloud.products.vpc import claims, vswitches
-from localcloud.wire.errors import ApiError
+from localcloud.wire.errors import ApiError, missing
 
-from . import existing
+from . import existing, public_addresses
+from .entities import Instance, NetworkInterface
 from .instances import STOPPED, enis_of
 from .interfaces import check_groups
 
@@ -28,12 +30,13 @@ _ADDRESS_CODES: Final = claims.Codes(
 
 @dataclass(frozen=True, kw_only=True)
 class ModifyInstanceVpcAttribute:
-    """Parameters of ModifyInstanceVpcAttribute; moving to another VPC is not there."""
+    """Parameters of ModifyInstanceVpcAttribute."""
 
     instance_id: str
     vswitch_id: str
     region_id: str | None = None
     private_ip_address: str | None = None
+    vpc_id: str | None = None
     security_group_id: tuple[str, ...] = ()
 
 
@@ -43,10 +46,11 @@ def modify_instance_vpc_attribute(call: Call, request: ModifyInstanceVpcAttribut
     instance = existing.instance(call, request.instance_id)
     statuses.require(call, instance, STOPPED, code="IncorrectInstanceStatus")
     vswitch = vswitches.find(call, request.vswitch_id)
-    if vswitch.vpc_id != instance.vpc_id:
+    to_vpc = request.vpc_id or instance.vpc_id
+    if vswitch.vpc_id != to_vpc:
         raise ApiError(
             "InvalidVSwitch.NotBelongToVpc",
-            f"The vSwitch {vswitch.id} is not in the VPC of {instance.id}.",
+            f"The vSwitch {vswitch.id} is not in the VPC {to_vpc}.",
             404,
         )
     if vswitch.zone != instance.zone:
@@ -55,14 +59,18 @@ def modify_instance_vpc_attribute(call: Call, request: ModifyInstanceVpcAttribut
             f"The vSwitch {vswitch.id} is not in the zone of {instance.id}.",
         )
     eni = enis_of(call, instance)[0]
+    if to_vpc != instance.vpc_id:
+        _check_leaving(call, instance, eni, request)
     moves = vswitch.id != eni.vswitch_id
     if moves and (eni.secondary or eni.ipv6 or eni.prefixes):
         raise ApiError(
             "PrimaryEniHasSubIp",
             f"{eni.id} has more than its primary address; unassign the others before it moves.",
         )
+    if to_vpc != instance.vpc_id:
+        instance = call.store.change(instance, vpc_id=to_vpc)
     if request.security_group_id:
-        check_groups(call, request.security_group_id, instance.vpc_id, _VPC_MISMATCH)
+        check_groups(call, request.security_group_id, to_vpc, _VPC_MISMATCH)
     address = eni.address
     if moves or (request.private_ip_address or address) != address:
         claims.give_back(call, eni.vswitch_id, eni.address)
@@ -76,12 +84,31 @@ def modify_instance_vpc_attribute(call: Call, request: ModifyInstanceVpcAttribut
     call.store.put(
         dataclasses.replace(
             eni,
+            vpc_id=to_vpc,
             vswitch_id=vswitch.id,
             address=address,
             security_group_ids=request.security_group_id or eni.security_group_ids,
         )
     )
     return {}
+
+
+def _check_leaving(
+    call: Call, instance: Instance, eni: NetworkInterface, request: ModifyInstanceVpcAttribute
+) -> None:
+    """Raise if something holds the instance in its VPC (page and error table of the action)."""
+    if len(enis_of(call, instance)) > 1:
+        raise ApiError(
+            "InvalidInstance.AttachedEni", f"{instance.id} has a secondary network interface.", 404
+        )
+    if eni.ipv6:
+        raise ApiError("InvalidIp.Ipv6", f"{instance.id} has an IPv6 address.", 404)
+    if any(call.store.any(kind, "server", instance.id) for kind in (LoadBalancer, VServerGroup)):
+        raise ApiError(
+            "InvalidDependence.SLB", f"{instance.id} is the backend of a load balancer.", 404
+        )
+    if not request.security_group_id:
+        raise missing("SecurityGroupId")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,17 +120,25 @@ class ModifyInstanceNetworkSpec:
     internet_max_bandwidth_out: int | None = None
     internet_max_bandwidth_in: int | None = None
     network_charge_type: str | None = None
+    allocate_public_ip: bool = False
     auto_pay: bool | None = None
 
 
 @action(writes=True)
 def modify_instance_network_spec(call: Call, request: ModifyInstanceNetworkSpec) -> Answer:
-    """Change an instance's own bandwidth; no public address comes with it here."""
+    """Change an instance's own bandwidth.
+
+    From 0 on, a subscription instance gets a static public address with it, a pay-as-you-go one
+    only where the request says so (page ModifyInstanceNetworkSpec, 2025-12).
+    """
     instance = existing.instance(call, request.instance_id)
     changes = requested(
         internet_bandwidth_out=request.internet_max_bandwidth_out,
         internet_bandwidth_in=request.internet_max_bandwidth_in,
         internet_charge_type=request.network_charge_type,
     )
-    call.store.change(instance, **changes)
+    changed = call.store.change(instance, **changes)
+    begins = instance.internet_bandwidth_out == 0 and changed.internet_bandwidth_out > 0
+    if begins and (instance.charge_type == "PrePaid" or request.allocate_public_ip):
+        public_addresses.assign(call, changed)
     return {"OrderId": ""}

@@ -85,9 +85,16 @@ def _start(call: Call, instance: Instance) -> None:
     _boot(call, instance, once=STOPPED)
 
 
-def _stop(call: Call, instance: Instance) -> None:
+def _stop(call: Call, instance: Instance, mode: str | None) -> None:
+    """Stop it. A subscription goes on being paid, so it has no mode of stopping."""
     statuses.require(call, instance, RUNNING, code="IncorrectInstanceStatus", status=403)
-    call.store.change(instance, life=call.passing(("Stopping", 5.0), to=STOPPED))
+    call.store.change(
+        instance,
+        stopped_mode="Not-applicable"
+        if instance.charge_type == "PrePaid"
+        else mode or "StopCharging",
+        life=call.passing(("Stopping", 5.0), to=STOPPED),
+    )
 
 
 def _reboot(call: Call, instance: Instance) -> None:
@@ -122,7 +129,7 @@ def start_instance(call: Call, request: StartInstance) -> Answer:
 def stop_instance(call: Call, request: StopInstance) -> Answer:
     """Stop a running instance."""
     choices.require("StoppedMode", request.stopped_mode or "", *_STOPPED_MODES)
-    _stop(call, existing.instance(call, request.instance_id))
+    _stop(call, existing.instance(call, request.instance_id), request.stopped_mode)
     return {}
 
 
@@ -146,7 +153,7 @@ def stop_instances(call: Call, request: StopInstances) -> Answer:
     """Stop several instances, all or none."""
     choices.require("StoppedMode", request.stopped_mode or "", *_STOPPED_MODES)
     for instance_id in request.instance_id:
-        _stop(call, existing.instance(call, instance_id))
+        _stop(call, existing.instance(call, instance_id), request.stopped_mode)
     return _each(request.instance_id)
 
 

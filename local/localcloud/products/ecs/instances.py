@@ -15,7 +15,7 @@ from localcloud.products.vpc.entities import Eip
 from localcloud.tags import TagParameter
 from localcloud.wire.errors import ApiError, invalid
 
-from . import catalog, interface_views
+from . import catalog, cpu_options, interface_views
 from .entities import Instance, NetworkInterface
 
 RUNNING: Final = "Running"
@@ -63,6 +63,7 @@ def instance_shown(call: Call, instance: Instance) -> dict[str, object]:
     enis = enis_of(call, instance)
     primary = enis[0]
     kind = catalog.instance_types()[instance.instance_type]
+    cpu = instance.cpu or cpu_options.usual(kind)
     image = catalog.image(instance.image_id)
     public = call.store.where(Eip, "instance", instance.id)
     status = instance.status(call.now)
@@ -92,9 +93,9 @@ def instance_shown(call: Call, instance: Instance) -> dict[str, object]:
         "InternetMaxBandwidthOut": instance.internet_bandwidth_out,
         "SaleCycle": "",
         "SpotStrategy": instance.spot_strategy,
-        "SpotPriceLimit": 0.0,
-        "SpotDuration": 0,
-        "SpotInterruptionBehavior": "",
+        "SpotPriceLimit": instance.spot_price_limit,
+        "SpotDuration": instance.spot_duration,
+        "SpotInterruptionBehavior": instance.spot_interruption,
         "CreditSpecification": instance.credit_specification,
         "DeletionProtection": instance.deletion_protection,
         "DeploymentSetId": "",
@@ -102,18 +103,18 @@ def instance_shown(call: Call, instance: Instance) -> dict[str, object]:
         "KeyPairName": instance.key_pair,
         "ResourceGroupId": instance.resource_group_id,
         "SerialNumber": instance.serial_number,
-        "StoppedMode": "StopCharging" if status == STOPPED else "Not-applicable",
+        "StoppedMode": instance.stopped_mode if status == STOPPED else "Not-applicable",
         "IoOptimized": True,
         "DeviceAvailable": True,
         "Recyclable": False,
         "VlanId": "",
         "LocalStorageAmount": 0,
         "LocalStorageCapacity": 0,
-        "AutoReleaseTime": "",
+        "AutoReleaseTime": instance.auto_release_time,
         "CreationTime": minute(instance.created),
         "StartTime": minute(instance.started),
         "ExpiredTime": NEVER,
-        "PublicIpAddress": {"IpAddress": []},
+        "PublicIpAddress": {"IpAddress": [instance.public_ip] if instance.public_ip else []},
         "InnerIpAddress": {"IpAddress": []},
         "RdmaIpAddress": {"IpAddress": []},
         "EipAddress": (
@@ -138,7 +139,7 @@ def instance_shown(call: Call, instance: Instance) -> dict[str, object]:
             "NetworkInterface": [
                 {
                     "NetworkInterfaceId": e.id,
-                    "Type": "Primary" if e.primary else "Secondary",
+                    "Type": e.kind,
                     "MacAddress": e.mac,
                     "PrimaryIpAddress": e.address,
                     "PrivateIpSets": interface_views.private_ip_set(e),
@@ -155,13 +156,13 @@ def instance_shown(call: Call, instance: Instance) -> dict[str, object]:
             "HttpPutResponseHopLimit": instance.http_hop_limit,
         },
         "CpuOptions": {
-            "CoreCount": max(1, kind.vcpus // 2),
-            "ThreadsPerCore": 2,
+            "CoreCount": cpu.cores,
+            "ThreadsPerCore": cpu.threads_per_core,
             "Numa": "",
-            "TopologyType": "",
+            "TopologyType": cpu.topology,
         },
         "ImageOptions": {"LoginAsNonRoot": False},
-        "AdditionalInfo": {"EnableHighDensityMode": False},
+        "AdditionalInfo": {"EnableHighDensityMode": instance.high_density},
         "DedicatedHostAttribute": {
             "DedicatedHostClusterId": "",
             "DedicatedHostId": "",

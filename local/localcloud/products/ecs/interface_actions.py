@@ -52,9 +52,13 @@ class CreateNetworkInterface:
 
 @action(writes=True)
 def create_network_interface(call: Call, request: CreateNetworkInterface) -> Answer:
-    """An ENI; at most ten explicit secondary addresses, or 49 by count."""
+    """An ENI; at most ten explicit secondary addresses, or 49 by count.
+
+    InstanceType Trunk "is in invitational preview" (reference of 2025-12); this account has it.
+    """
+    choices.require("InstanceType", request.instance_type or "", "Secondary", "Trunk")
     _check_numbers(request)
-    _check_mode(request.network_interface_traffic_mode)
+    _check_mode(request.network_interface_traffic_mode, status=403)
     names.check_interface(request.network_interface_name, request.description)
     if request.security_group_id and request.security_group_ids:
         raise ApiError(
@@ -85,6 +89,8 @@ def create_network_interface(call: Call, request: CreateNetworkInterface) -> Ans
             source_dest_check=request.source_dest_check,
             traffic_mode=request.network_interface_traffic_mode,
             queue_number=request.queue_number,
+            queue_pairs=request.queue_pair_number,
+            trunk=request.instance_type == "Trunk",
             resource_group_id=request.resource_group_id,
             tags=tags.requested(request.tag),
         ),
@@ -98,6 +104,7 @@ def create_network_interface(call: Call, request: CreateNetworkInterface) -> Ans
         "InstanceId",
         "NetworkInterfaceTrafficMode",
         "QueueNumber",
+        "QueuePairNumber",
     ):
         shown.pop(name, None)
     return shown
@@ -119,8 +126,14 @@ def _check_numbers(request: CreateNetworkInterface) -> None:
     _check_queues(request.queue_number)
 
 
-def _check_mode(mode: str) -> None:
-    choices.require("NetworkInterfaceTrafficMode", mode, "Standard", "HighPerformance")
+def _check_mode(mode: str, *, status: int) -> None:
+    """Raise unless the traffic mode exists; each action has its own HTTP status for it."""
+    if mode not in {"", "Standard", "HighPerformance"}:
+        raise ApiError(
+            "InvalidParameter.EniTrafficMode",
+            f"NetworkInterfaceTrafficMode {mode[:40]!r} must be Standard or HighPerformance.",
+            status,
+        )
 
 
 def _check_queues(number: int | None) -> None:
@@ -155,7 +168,7 @@ def modify_network_interface_attribute(
     eni = existing.interface(call, request.network_interface_id)
     names.check_interface(request.network_interface_name or "", request.description or "")
     _check_queues(request.queue_number)
-    _check_mode(request.network_interface_traffic_mode or "")
+    _check_mode(request.network_interface_traffic_mode or "", status=400)
     if request.security_group_id and eni.primary:
         # "For the primary ENI, you can change only the name and description" (help page
         # manage-eni); DeleteOnRelease is changed for both kinds (help page 2938787).

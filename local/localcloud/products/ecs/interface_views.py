@@ -62,7 +62,7 @@ def interface_shown(call: Call, eni: NetworkInterface) -> dict[str, object]:
         "NetworkInterfaceName": eni.name,
         "Description": eni.description,
         "Status": eni.life.at(call.now),
-        "Type": "Primary" if eni.primary else "Secondary",
+        "Type": eni.kind,
         "VpcId": eni.vpc_id,
         "VSwitchId": eni.vswitch_id,
         "ZoneId": eni.zone,
@@ -87,6 +87,8 @@ def interface_shown(call: Call, eni: NetworkInterface) -> dict[str, object]:
         "CreationTime": moment(eni.created),
         "Tags": tags.ecs(eni.tags),
     }
+    if eni.queue_pairs is not None:
+        shown["QueuePairNumber"] = eni.queue_pairs
     if eni.instance_id:
         shown["Attachment"] = {
             "InstanceId": eni.instance_id,
@@ -167,7 +169,7 @@ def describe_network_interfaces(call: Call, request: DescribeNetworkInterfaces) 
         )
         and (not request.ipv6_address or any(ip in e.ipv6 for ip in request.ipv6_address))
         and filters.equal(request.network_interface_name, e.name)
-        and (not request.kind or e.primary == (request.kind == "Primary"))
+        and filters.equal(request.kind, e.kind)
         and filters.equal(request.status, e.life.at(call.now))
         and not request.service_managed
         and e.life.at(call.now) != DELETED

@@ -97,6 +97,8 @@ class InterfaceRequest:
     source_dest_check: bool = False
     traffic_mode: str = "Standard"
     queue_number: int = 1
+    queue_pairs: int | None = None
+    trunk: bool = False
     resource_group_id: str = ""
     tags: tags.Tags = ()
 
@@ -119,6 +121,7 @@ def make(call: Call, request: InterfaceRequest, codes: Codes = CREATING) -> Netw
     if not groups:
         raise missing("SecurityGroupId")
     check_groups(call, groups, vswitch.vpc_id, codes.vpc_mismatch)
+    check_queue_pairs(request.queue_pairs, request.traffic_mode)
     eni_id = call.new_id("eni")
     if request.primary_address:
         address = _taken(call, vswitch, request.primary_address, eni_id, codes)
@@ -139,6 +142,8 @@ def make(call: Call, request: InterfaceRequest, codes: Codes = CREATING) -> Netw
         source_dest_check=request.source_dest_check,
         traffic_mode=request.traffic_mode,
         queue_number=request.queue_number,
+        queue_pairs=request.queue_pairs,
+        trunk=request.trunk,
         resource_group_id=request.resource_group_id,
         created=call.now,
         life=Lifecycle.settled("Available"),
@@ -174,6 +179,27 @@ def check_groups(
             raise ApiError(code, message, status)
     if len(kinds) > 1:
         raise invalid("SecurityGroupIds", ", ".join(groups), "all must be basic or all enterprise")
+
+
+def check_queue_pairs(number: int | None, traffic_mode: str) -> None:
+    """Raise unless an ENI of the traffic mode can have this number of RDMA queue pairs.
+
+    Codes: the error tables of RunInstances and CreateNetworkInterface (2025-12).
+    """
+    if number is None:
+        return
+    if traffic_mode != "HighPerformance":
+        raise ApiError(
+            "InvalidParameter.QueuePairNumberMustEmpty",
+            "Only an ENI in the traffic mode HighPerformance has a QueuePairNumber.",
+            403,
+        )
+    if number < 1:
+        raise ApiError(
+            "InvalidParameter.InvalidQueuePairNumber",
+            f"QueuePairNumber {number} must be at least 1.",
+            403,
+        )
 
 
 def _taken(call: Call, vswitch: VSwitch, address: str, eni_id: str, codes: Codes) -> str:
@@ -298,6 +324,11 @@ def attach(  # noqa: PLR0913  # what an attachment is
             403,
         )
     check_limits(eni, instance)
+    if not 0 <= card < (1 if primary else kind.network_cards):
+        raise ApiError(
+            "InvalidParameter.NetworkCardIndexInvalid",
+            f"{kind.id} has no network card {card} for this network interface.",
+        )
     index = 0 if primary else max((o.device_index for o in others), default=0) + 1
     return call.store.change(
         eni,

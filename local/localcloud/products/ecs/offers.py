@@ -206,6 +206,14 @@ class DescribeInstanceTypes:
 
 
 def _type_shown(kind: InstanceType) -> dict[str, object]:
+    shown = _limits_shown(kind)
+    if kind.network_cards > 1:
+        cards = [{"NetworkCardIndex": index} for index in range(kind.network_cards)]
+        shown["NetworkCards"] = {"NetworkCardInfo": cards}
+    return shown
+
+
+def _limits_shown(kind: InstanceType) -> dict[str, object]:
     return {
         "InstanceTypeId": kind.id,
         "InstanceTypeFamily": kind.family,
@@ -235,7 +243,7 @@ def _type_shown(kind: InstanceType) -> dict[str, object]:
         "JumboFrameSupport": True,
         "LocalStorageCategory": "",
         "NvmeSupport": "supported",
-        "NetworkCardQuantity": 1,
+        "NetworkCardQuantity": kind.network_cards,
         "PrimaryEniQueueNumber": 2,
         "SecondaryEniQueueNumber": 2,
         "MaximumQueueNumberPerEni": 2,

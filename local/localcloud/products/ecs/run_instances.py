@@ -18,7 +18,16 @@ from localcloud.tags import TagParameter
 from localcloud.wire.errors import ApiError, invalid, missing
 from localcloud.wire.parameters import wire
 
-from . import disk_rules, existing, interfaces, names
+from . import (
+    cpu_options,
+    disk_rules,
+    existing,
+    interfaces,
+    names,
+    public_addresses,
+    release_times,
+)
+from .cpu_options import CpuOptions
 from .entities import Disk, Instance, NetworkInterface
 from .instances import RUNNING
 from .interfaces import RUNNING as RUNNING_CODES
@@ -31,6 +40,9 @@ _MOST_HOPS: Final = 64
 _MOST_AMOUNT: Final = 100
 _MOST_BANDWIDTH: Final = 100
 _MOST_DATA_DISKS: Final = 16
+_SPOT_STRATEGIES: Final = ("NoSpot", "SpotWithPriceLimit", "SpotAsPriceGo")
+_MOST_SPOT_HOURS: Final = 6
+"""The provider 1.285.0 takes 0 to 6; the page of RunInstances names 0 and 1."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,13 +106,18 @@ class ImageOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CpuOptions:
-    """`CpuOptions.*`."""
+class PrivatePoolOptions:
+    """`PrivatePoolOptions.*`."""
 
-    core: int | None = None
-    threads_per_core: int | None = None
-    numa: str | None = None
-    topology_type: str | None = None
+    match_criteria: str = ""
+    id: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdditionalInfo:
+    """`AdditionalInfo.*`: the provider 1.285.0 sends it, the published parameters lack it."""
+
+    enable_high_density_mode: bool | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,11 +160,12 @@ class RunInstances:
     period_unit: str | None = None
     auto_renew: bool | None = None
     auto_renew_period: int | None = None
-    auto_release_time: str | None = None
+    auto_release_time: str = ""
     credit_specification: str = ""
     spot_strategy: str = "NoSpot"
     spot_price_limit: float | None = None
     spot_duration: int | None = None
+    spot_interruption_behavior: str = ""
     io_optimized: str | None = None
     security_enhancement_strategy: str | None = None
     resource_group_id: str = ""
@@ -162,6 +180,8 @@ class RunInstances:
     network_options: NetworkOptions = field(default_factory=NetworkOptions)
     image_options: ImageOptions = field(default_factory=ImageOptions)
     cpu_options: CpuOptions = field(default_factory=CpuOptions)
+    private_pool_options: PrivatePoolOptions = field(default_factory=PrivatePoolOptions)
+    additional_info: AdditionalInfo = field(default_factory=AdditionalInfo)
     tag: tuple[TagParameter, ...] = ()
 
 
@@ -240,11 +260,25 @@ def _check_payment(request: RunInstances) -> None:
             "PrePaid.",
             404,
         )
+    if request.internet_charge_type not in {"", "PayByTraffic", "PayByBandwidth"}:
+        raise ApiError(
+            "InvalidInternetChargeType.ValueNotSupported",
+            f"InternetChargeType {request.internet_charge_type[:40]!r} must be PayByTraffic or "
+            "PayByBandwidth.",
+        )
+    _check_spot(request)
+    if request.private_pool_options.match_criteria == "Target":
+        # Target needs the id of a pool; there is none here.
+        raise ApiError(
+            "Invalid.PrivatePoolOptions.Id",
+            f"The private pool {(request.private_pool_options.id or '')[:80]!r} does not exist.",
+        )
     choices.require(
-        "InternetChargeType", request.internet_charge_type, "PayByTraffic", "PayByBandwidth"
-    )
-    choices.require(
-        "SpotStrategy", request.spot_strategy, "NoSpot", "SpotWithPriceLimit", "SpotAsPriceGo"
+        "PrivatePoolOptions.MatchCriteria",
+        request.private_pool_options.match_criteria,
+        "Open",
+        "Target",
+        "None",
     )
     if not 0 <= request.internet_max_bandwidth_out <= _MOST_BANDWIDTH:
         raise invalid(
@@ -253,7 +287,34 @@ def _check_payment(request: RunInstances) -> None:
             f"it must be from 0 to {_MOST_BANDWIDTH} Mbit/s",
         )
     if len(request.data_disk) > _MOST_DATA_DISKS:
-        raise invalid("DataDisk", len(request.data_disk), f"at most {_MOST_DATA_DISKS} disks")
+        raise ApiError(
+            "InstanceDiskNumber.LimitExceed",
+            f"{len(request.data_disk)} data disks; an instance has at most {_MOST_DATA_DISKS}.",
+        )
+
+
+def _check_spot(request: RunInstances) -> None:
+    if request.spot_strategy not in {"", *_SPOT_STRATEGIES}:
+        raise ApiError(
+            "InvalidSpotStrategy",
+            f"SpotStrategy {request.spot_strategy[:40]!r} must be one of "
+            f"{', '.join(_SPOT_STRATEGIES)}.",
+        )
+    behaviour = request.spot_interruption_behavior
+    if behaviour not in {"", "Terminate", "Stop"}:
+        raise ApiError(
+            "InvalidSpotInterruptionBehavior",
+            f"SpotInterruptionBehavior {behaviour[:40]!r} must be Terminate or Stop.",
+        )
+    if request.spot_duration is not None and not 0 <= request.spot_duration <= _MOST_SPOT_HOURS:
+        raise ApiError(
+            "InvalidSpotDuration",
+            f"SpotDuration {request.spot_duration} must be from 0 to {_MOST_SPOT_HOURS} hours.",
+        )
+    if (request.spot_price_limit or 0.0) < 0:
+        raise ApiError(
+            "InvalidSpotPriceLimit", f"SpotPriceLimit {request.spot_price_limit} is negative."
+        )
 
 
 def check_protection(charge_type: str, *, protected: bool) -> None:
@@ -284,6 +345,7 @@ def _request_of(parameter: InterfaceParameter, groups: Sequence[str]) -> Interfa
         source_dest_check=parameter.source_dest_check,
         traffic_mode=parameter.network_interface_traffic_mode,
         queue_number=parameter.queue_number,
+        queue_pairs=parameter.queue_pair_number,
     )
 
 
@@ -352,6 +414,8 @@ def _run_one(call: Call, request: RunInstances) -> str:
             f"The zone {request.zone_id} is not the vSwitch's, {vswitch.zone}.",
         )
     instance_id = call.new_id("i")
+    kind = existing.instance_type(request.instance_type)
+    is_spot = request.spot_strategy not in {"", "NoSpot"}
     instance = call.store.put(
         Instance(
             id=instance_id,
@@ -382,6 +446,20 @@ def _run_one(call: Call, request: RunInstances) -> str:
             renewal_unit=request.period_unit or "Month",
             credit_specification=request.credit_specification,
             spot_strategy=request.spot_strategy,
+            spot_price_limit=(request.spot_price_limit or 0.0) if is_spot else 0.0,
+            spot_duration=_spot_hours(request) if is_spot else 0,
+            spot_interruption=(
+                (request.spot_interruption_behavior or "Terminate") if is_spot else ""
+            ),
+            auto_release_time=(
+                # The page speaks of pay-as-you-go instances only.
+                ""
+                if request.instance_charge_type == "PrePaid"
+                else release_times.shown(call, request.auto_release_time)
+            ),
+            cpu=cpu_options.requested(request.cpu_options, kind, None),
+            high_density=bool(request.additional_info.enable_high_density_mode),
+            private_pool_criteria=request.private_pool_options.match_criteria or "None",
             resource_group_id=request.resource_group_id,
             jumbo_frame=request.network_options.enable_jumbo_frame,
             serial_number=str(uuid.uuid4()),
@@ -391,6 +469,8 @@ def _run_one(call: Call, request: RunInstances) -> str:
             tags=tags.requested(request.tag),
         )
     )
+    if request.internet_max_bandwidth_out > 0:
+        instance = public_addresses.assign(call, instance)
     interfaces.attach(call, primary, instance, primary=True, card=card)
     for parameter in request.network_interface:
         if parameter.instance_type == "Primary":
@@ -413,6 +493,11 @@ def _run_one(call: Call, request: RunInstances) -> str:
         call.store.change(attached, life=Lifecycle.settled("InUse"))
     _make_disks(call, request, instance)
     return instance_id
+
+
+def _spot_hours(request: RunInstances) -> int:
+    """The protection period: its default is one hour (page RunInstances)."""
+    return 1 if request.spot_duration is None else request.spot_duration
 
 
 def _make_disks(call: Call, request: RunInstances, instance: Instance) -> None:

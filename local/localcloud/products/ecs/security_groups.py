@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Network, IPv6Interface
 from typing import Final
 
 from localcloud import paging, tags
@@ -35,7 +35,7 @@ _MOST_PORT: Final = 65535
 class CreateSecurityGroup:
     """Parameters of CreateSecurityGroup."""
 
-    vpc_id: str
+    vpc_id: str | None = None
     region_id: str | None = None
     security_group_name: str = ""
     description: str = ""
@@ -48,6 +48,11 @@ class CreateSecurityGroup:
 @action(writes=True)
 def create_security_group(call: Call, request: CreateSecurityGroup) -> Answer:
     """Create a security group in a VPC. Members of a normal one reach each other."""
+    if not request.vpc_id:
+        # Error table of the action: "The VpcId must not empty when only support vpc vm."
+        raise ApiError(
+            "InvalidVpcId.NotFound", "The account has no classic network, so VpcId is needed.", 403
+        )
     vpc = vpcs.find(call, request.vpc_id)
     names.check_security_group(request.security_group_name, request.description)
     if request.security_group_type not in {"normal", _ENTERPRISE}:
@@ -254,8 +259,12 @@ def _canonical_v4(text: str, code: str) -> str:
 
 
 def _canonical_v6(text: str, code: str) -> str:
+    """An IPv6 block in short form. Bits of the host stay, as the provider 1.285.0 expects them.
+
+    It finds its rule again by the address in short form and the mask (`compressIPv6OrCIDR`).
+    """
     try:
-        return str(IPv6Network(text, strict=False))
+        return IPv6Interface(text).with_prefixlen
     except ValueError:
         raise ApiError(code, f"{text[:60]!r} must be an IPv6 CIDR block.") from None
 

@@ -240,7 +240,7 @@ def _listed(balancer: LoadBalancer, listener: Listener) -> dict[str, object]:
     if listener.protocol in {"http", "https"}:
         config |= {"HealthCheckType": "http", "HealthCheckHttpVersion": "HTTP 1.0"}
     return {
-        **{name: settings[name] for name in _TOP},
+        **{name: settings[name] for name in _TOP if name in settings},
         "LoadBalancerId": balancer.id,
         "ListenerPort": listener.port,
         "ListenerProtocol": listener.protocol,

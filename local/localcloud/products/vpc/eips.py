@@ -16,11 +16,11 @@ from localcloud.products.pages import PageRequest, Table
 from localcloud.products.slb.entities import LoadBalancer
 from localcloud.products.updates import requested
 from localcloud.tags import TagParameter
-from localcloud.wire.errors import ApiError, invalid
+from localcloud.wire.errors import ApiError, invalid, missing
 from localcloud.wire.parameters import wire
 
 from . import nat_gateways
-from .entities import DEFAULT_RESOURCE_GROUP, Eip, NatGateway, SnatEntry
+from .entities import DEFAULT_RESOURCE_GROUP, Eip, Ipv4Gateway, NatGateway, SnatEntry
 
 ECS_INSTANCE: Final = "EcsInstance"
 NAT: Final = "Nat"
@@ -28,7 +28,8 @@ SLB_INSTANCE: Final = "SlbInstance"
 # The reference spells it so.
 _NO_INSTANCE: Final = "InvalidInstanId.NotFound"
 NETWORK_INTERFACE: Final = "NetworkInterface"
-_TARGETS: Final = (ECS_INSTANCE, NAT, SLB_INSTANCE, NETWORK_INTERFACE)
+IP_ADDRESS: Final = "IpAddress"
+_TARGETS: Final = (ECS_INSTANCE, NAT, SLB_INSTANCE, NETWORK_INTERFACE, IP_ADDRESS)
 _BY_TRAFFIC: Final = "PayByTraffic"
 _BY_BANDWIDTH: Final = "PayByBandwidth"
 _PREPAID: Final = "PrePaid"
@@ -94,9 +95,14 @@ def free_address(call: Call) -> str:
     first = int(network.network_address)
     for offset in range(1, network.num_addresses - 1):
         ip = str(IPv4Address(first + offset))
-        if ip not in taken and not call.store.any(Eip, "ip", ip):
+        if ip not in taken and not _is_in_use(call, ip):
             return ip
     raise ApiError("OperationFailed.InsufficientEIP", f"The EIP range {network} is used up.")
+
+
+def _is_in_use(call: Call, ip: str) -> bool:
+    """Whether an address is an EIP, or the static public address of an instance."""
+    return call.store.any(Eip, "ip", ip) or call.store.any(Instance, "public_ip", ip)
 
 
 def _checked_bandwidth(text: str, charge: str, traffic: str) -> int:
@@ -126,7 +132,7 @@ def allocate_eip_address(call: Call, request: AllocateEipAddress) -> Answer:
             inside = IPv4Address(request.ip_address) in call.cloud.eip_range
         except ValueError:
             inside = False
-        if not inside or call.store.any(Eip, "ip", request.ip_address):
+        if not inside or _is_in_use(call, request.ip_address):
             raise ApiError(
                 "ResourceNotFound.Ip",
                 f"{request.ip_address} cannot be allocated: it is in use or "
@@ -183,7 +189,7 @@ def _shown(call: Call, eip: Eip) -> dict[str, object]:
         "Netmode": eip.netmode,
         "Zone": eip.zone,
         "DeletionProtection": eip.deletion_protection,
-        "HDMonitorStatus": "OFF",
+        "HDMonitorStatus": "ON" if eip.monitor_log else "OFF",
         "SecondLimited": False,
         "SegmentInstanceId": "",
         "ServiceManaged": int(eip.service_managed),
@@ -285,7 +291,38 @@ def _check_target(call: Call, kind: str, instance_id: str) -> None:
     instance = call.store.find(Instance, instance_id)
     if instance is None:
         raise _no_instance(instance_id)
+    if instance.public_ip:
+        raise ApiError(
+            "EIP_CAN_NOT_ASSOCIATE_WITH_PUBLIC_IP",
+            f"{instance.id} has the static public address {instance.public_ip}.",
+        )
     statuses.require(call, instance, "Running", "Stopped", code="IncorrectInstanceStatus")
+
+
+def _check_address(call: Call, request: AssociateEipAddress) -> None:
+    """Refuse a bare address without an active IPv4 gateway in its VPC (error table)."""
+    if not request.vpc_id:
+        raise missing("VpcId")
+    try:
+        IPv4Address(request.instance_id)
+    except ValueError:
+        raise invalid("InstanceId", request.instance_id, "it must be an IPv4 address") from None
+    gateway = next(iter(call.store.where(Ipv4Gateway, "vpc", request.vpc_id)), None)
+    if gateway is None:
+        raise ApiError(
+            "OperationFailed.Ipv4GatewayNotOpenedInVpc",
+            f"The VPC {request.vpc_id[:80]!r} has no IPv4 gateway.",
+        )
+    if not gateway.enabled:
+        raise ApiError(
+            "OperationFailed.Ipv4GatewayNotActivatedInVpc", f"{gateway.id} is not active."
+        )
+    if any(
+        e.vpc_id == request.vpc_id for e in call.store.where(Eip, "instance", request.instance_id)
+    ):
+        raise ApiError(
+            "ResourceAlreadyAssociated.IpAddress", f"{request.instance_id} already has an EIP."
+        )
 
 
 def _no_instance(instance_id: str) -> ApiError:
@@ -321,8 +358,11 @@ def associate_eip_address(call: Call, request: AssociateEipAddress) -> Answer:
             "InvalidInstanceType.ValueNotSupported",
             f"InstanceType {kind[:40]!r} is not one of {', '.join(_TARGETS)}.",
         )
-    _check_target(call, kind, request.instance_id)
-    if kind != NAT and call.store.any(Eip, "instance", request.instance_id):
+    if kind == IP_ADDRESS:
+        _check_address(call, request)
+    else:
+        _check_target(call, kind, request.instance_id)
+    if kind not in {NAT, IP_ADDRESS} and call.store.any(Eip, "instance", request.instance_id):
         raise ApiError(
             "InvalidAssociation.Duplicated", f"{request.instance_id} already has an EIP."
         )
@@ -475,9 +515,13 @@ class ModifyEipForwardMode:
 
 @action(writes=True)
 def modify_eip_forward_mode(call: Call, request: ModifyEipForwardMode) -> Answer:
-    """Whether the guest sees the EIP of its ENI: NAT hides it, MULTI_BINDED and BINDED show it."""
+    """Whether the guest sees the EIP of its ENI: NAT hides it, MULTI_BINDED and BINDED show it.
+
+    "eip can only change mode when it is allocated or bind eni" (error table of the action): an EIP
+    that is bound to nothing can, one on an instance or NAT gateway cannot.
+    """
     eip = find(call, request.instance_id, code="Instance.NotFound")
-    if eip.instance_type != NETWORK_INTERFACE:
+    if eip.instance_type not in {None, NETWORK_INTERFACE}:
         raise ApiError("BindInstance.NotSupport", f"The EIP {eip.id} is not on a secondary ENI.")
     if request.mode not in {"NAT", "MULTI_BINDED", "BINDED"}:
         raise ApiError(
@@ -508,30 +552,6 @@ def release_eip_address(call: Call, request: ReleaseEipAddress) -> Answer:
     statuses.require(call, eip, "Available", code="IncorrectEipStatus")
     call.store.remove(eip)
     return {}
-
-
-@dataclass(frozen=True, kw_only=True)
-class DescribeHighDefinitionMonitorLogAttribute:
-    """Parameters of DescribeHighDefinitionMonitorLogAttribute."""
-
-    instance_id: str
-    region_id: str | None = None
-    instance_type: str | None = None
-
-
-@action()
-def describe_high_definition_monitor_log_attribute(
-    call: Call, request: DescribeHighDefinitionMonitorLogAttribute
-) -> Answer:
-    """The log of an EIP's fine-grained monitoring. There is none: the monitoring is off."""
-    eip = find(call, request.instance_id)
-    return {
-        "InstanceId": eip.id,
-        "InstanceType": "EIP",
-        "LogProject": "",
-        "LogStore": "",
-        "Success": "true",
-    }
 
 
 def nat_of(call: Call, eip: Eip) -> NatGateway | None:

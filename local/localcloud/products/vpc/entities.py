@@ -31,6 +31,7 @@ class Vpc(Resource):
     route_propagation: bool = True
     resource_group_id: str
     dns_hostname: bool = False
+    is_default: bool = False
     life: Lifecycle
 
 
@@ -44,6 +45,7 @@ class VSwitch(Resource):
     zone: str
     cidr: str
     ipv6_cidr: str | None = None
+    is_default: bool = False
     life: Lifecycle
 
 
@@ -119,6 +121,8 @@ class NatGateway(Resource):
     spec: str = ""
     eip_bind_mode: str
     icmp_reply: bool
+    access_mode: tuple[str, str] = ("", "")
+    """ModeValue and TunnelType of a VPC NAT gateway; empty without."""
     private_link: bool
     deletion_protection: bool
     private_address: str
@@ -175,6 +179,20 @@ class Eip(Resource):
     mode: str = ""
     vpc_id: str = ""
     service_managed: bool = False
+    monitor_log: tuple[str, str] | None = None
+    """Project and Logstore of its fine-grained monitoring; None while that is off."""
+    resource_group_id: str
+    life: Lifecycle
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ipv4Gateway(Resource):
+    """A VPC's IPv4 gateway, one at most."""
+
+    INDEXES: ClassVar[Indexes] = MappingProxyType({"vpc": lambda g: (g.vpc_id,), LEAVING: leaving})
+
+    vpc_id: str
+    enabled: bool = False
     resource_group_id: str
     life: Lifecycle
 
@@ -239,6 +257,7 @@ KINDS: tuple[type[object], ...] = (
     NatGateway,
     SnatEntry,
     Eip,
+    Ipv4Gateway,
     Ipv6Gateway,
     Ipv6Address,
     Ipv6Bandwidth,

@@ -126,6 +126,7 @@ def create_nat_gateway(call: Call, request: CreateNatGateway) -> Answer:
             eip_bind_mode=request.eip_bind_mode,
             icmp_reply=request.icmp_reply_enabled,
             private_link=request.private_link_enabled,
+            access_mode=_checked_access(request),
             deletion_protection=False,
             private_address=claims.take_any(call, vswitch, kind=claims.NAT, owner=nat_id),
             eni_id=call.new_id("eni"),
@@ -144,6 +145,35 @@ def create_nat_gateway(call: Call, request: CreateNatGateway) -> Answer:
         "ForwardTableIds": {"ForwardTableId": [nat.forward_table_id]},
         "FullNatTableIds": {"FullNatTableId": []},
     }
+
+
+def _checked_access(request: CreateNatGateway) -> tuple[str, str]:
+    """ModeValue and TunnelType, empty without an access mode.
+
+    "If this parameter is specified, you must set PrivateLinkEnabled to true"; the tunnel type
+    "takes effect if the access mode is the tunnel mode" (page CreateNatGateway).
+    """
+    mode = request.access_mode
+    if mode is None:
+        return ("", "")
+    if not request.private_link_enabled:
+        raise ApiError(
+            "ExclusiveParam.PrivateLinkEnabledAndAccessMode",
+            "AccessMode needs PrivateLinkEnabled to be true.",
+        )
+    if mode.mode_value not in {"route", "tunnel"}:
+        raise ApiError(
+            "IllegalParam.AccessModeValue",
+            f"AccessMode.ModeValue {(mode.mode_value or '')[:40]!r} must be route or tunnel.",
+        )
+    if mode.mode_value == "route":
+        return ("route", "")
+    if mode.tunnel_type not in {None, "", "geneve"}:
+        raise ApiError(
+            "IllegalParam.AccessTunnelType",
+            f"AccessMode.TunnelType {(mode.tunnel_type or '')[:40]!r} must be geneve.",
+        )
+    return ("tunnel", "geneve")
 
 
 def _route_out(call: Call, vpc: Vpc, nat: NatGateway) -> None:
@@ -166,6 +196,14 @@ def _route_out(call: Call, vpc: Vpc, nat: NatGateway) -> None:
 
 
 def _shown(call: Call, nat: NatGateway) -> dict[str, object]:
+    shown = _without_access(call, nat)
+    mode, tunnel = nat.access_mode
+    if mode:
+        shown["AccessMode"] = {"ModeValue": mode, "TunnelType": tunnel}
+    return shown
+
+
+def _without_access(call: Call, nat: NatGateway) -> dict[str, object]:
     eips = call.store.where(Eip, "instance", nat.id)
     return {
         "NatGatewayId": nat.id,

@@ -6,13 +6,25 @@ from typing import Final
 
 from localcloud.actions import Call, Product
 
-from . import eips, ipv6, nat_gateways, route_tables, tagging, vpcs, vswitches
+from . import (
+    default_network,
+    eip_monitoring,
+    eips,
+    ipv4_gateways,
+    ipv6,
+    nat_gateways,
+    route_tables,
+    tagging,
+    vpcs,
+    vswitches,
+)
 
 
 def _settle(call: Call) -> None:
     """Remove what deletions have ended, the contained before what contains it."""
     nat_gateways.settle(call)
     ipv6.settle(call)
+    ipv4_gateways.settle(call)
     vswitches.settle(call)
     vpcs.settle(call)
 
@@ -20,6 +32,17 @@ def _settle(call: Call) -> None:
 PRODUCT: Final = Product.of(
     "Vpc",
     "2016-04-28",
-    (vpcs, vswitches, nat_gateways, eips, ipv6, route_tables, tagging),
+    (
+        vpcs,
+        vswitches,
+        default_network,
+        nat_gateways,
+        eips,
+        eip_monitoring,
+        ipv4_gateways,
+        ipv6,
+        route_tables,
+        tagging,
+    ),
     settle=_settle,
 )

@@ -7,7 +7,16 @@ from typing import Final
 from localcloud import tags
 from localcloud.products.tagged import Codes, Tagging
 
-from .entities import CidrReservation, Eip, Ipv6Address, Ipv6Gateway, NatGateway, Vpc, VSwitch
+from .entities import (
+    CidrReservation,
+    Eip,
+    Ipv4Gateway,
+    Ipv6Address,
+    Ipv6Gateway,
+    NatGateway,
+    Vpc,
+    VSwitch,
+)
 
 _CODES: Final = Codes(
     unknown_type=("InvalidInstanceType.NotFound", 400),
@@ -29,6 +38,7 @@ TAGGING: Final = Tagging(
         "VSWITCH": VSwitch,
         "EIP": Eip,
         "NATGATEWAY": NatGateway,
+        "IPV4GATEWAY": Ipv4Gateway,
         "IPV6GATEWAY": Ipv6Gateway,
         "IPV6ADDRESS": Ipv6Address,
         "VSWITCHCIDRRESERVATION": CidrReservation,

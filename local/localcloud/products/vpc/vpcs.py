@@ -20,6 +20,7 @@ from localcloud.wire.parameters import wire
 
 from .entities import (
     DEFAULT_RESOURCE_GROUP,
+    Ipv4Gateway,
     Ipv6Gateway,
     NatGateway,
     RouteEntry,
@@ -141,6 +142,21 @@ def _check_texts(request: CreateVpc) -> None:
 @action(writes=True)
 def create_vpc(call: Call, request: CreateVpc) -> Answer:
     """A VPC with its router and system route table."""
+    vpc = make(call, request)
+    return {
+        "VpcId": vpc.id,
+        "VRouterId": vpc.router_id,
+        "RouteTableId": vpc.route_table_id,
+        "ResourceGroupId": vpc.resource_group_id,
+    }
+
+
+def make(call: Call, request: CreateVpc, *, is_default: bool = False) -> Vpc:
+    """A new VPC, whichever action asks for it.
+
+    Raises:
+        ApiError: the request has a value that a VPC cannot have, or the account has too many.
+    """
     _check_texts(request)
     cidr = str(_checked_block(request.cidr_block, _PRIMARY))
     if call.store.count(Vpc) >= _MOST_VPCS:
@@ -149,9 +165,10 @@ def create_vpc(call: Call, request: CreateVpc) -> Answer:
     if request.enable_ipv6 or request.ipv6_cidr_block:
         ipv6 = request.ipv6_cidr_block or _free_ipv6(call.store)
     suffix = call.new_id("x")[2:]
-    vpc = call.store.put(
+    return call.store.put(
         Vpc(
             id=f"vpc-{suffix}",
+            is_default=is_default,
             name=request.vpc_name,
             description=request.description,
             cidr=cidr,
@@ -167,12 +184,6 @@ def create_vpc(call: Call, request: CreateVpc) -> Answer:
             tags=tags.requested(request.tag),
         )
     )
-    return {
-        "VpcId": vpc.id,
-        "VRouterId": vpc.router_id,
-        "RouteTableId": vpc.route_table_id,
-        "ResourceGroupId": vpc.resource_group_id,
-    }
 
 
 def _shown(call: Call, vpc: Vpc) -> dict[str, object]:
@@ -194,7 +205,7 @@ def _shown(call: Call, vpc: Vpc) -> dict[str, object]:
         "RegionId": call.cloud.region,
         "VRouterId": vpc.router_id,
         "VSwitchIds": {"VSwitchId": [v.id for v in call.store.where(VSwitch, "vpc", vpc.id)]},
-        "IsDefault": False,
+        "IsDefault": vpc.is_default,
         "OwnerId": int(call.cloud.account_id),
         "ResourceGroupId": vpc.resource_group_id,
         "DnsHostnameStatus": "ENABLED" if vpc.dns_hostname else "DISABLED",
@@ -222,7 +233,7 @@ def describe_vpc_attribute(call: Call, request: DescribeVpcAttribute) -> Answer:
         **_shown(call, vpc),
         "ClassicLinkEnabled": False,
         "SupportIpv4Gateway": True,
-        "Ipv4GatewayId": "",
+        "Ipv4GatewayId": next((g.id for g in call.store.where(Ipv4Gateway, "vpc", vpc.id)), ""),
         "AssociatedCens": {"AssociatedCen": []},
         "AssociatedPropagationSources": {"AssociatedPropagationSources": []},
         "CloudResources": {
@@ -271,7 +282,7 @@ def describe_vpcs(call: Call, request: DescribeVpcs) -> Answer:
         for vpc in call.store.all(Vpc)
         if filters.among(ids, vpc.id)
         and filters.equal(request.vpc_name, vpc.name)
-        and not request.is_default
+        and request.is_default in {None, vpc.is_default}
         and tags.match(vpc.tags, request.tag)
     ]
     return _TABLE.numbered(call, vpcs, request)
@@ -315,7 +326,12 @@ def modify_vpc_attribute(call: Call, request: ModifyVpcAttribute) -> Answer:
         description=request.description,
         dns_hostname=request.enable_dns_hostname,
     )
-    if request.cidr_block is not None:
+    if request.cidr_block is not None and request.cidr_block != vpc.cidr:
+        if vpc.is_default:
+            # "After you create a default VPC, you cannot change its CIDR block" (CreateDefaultVpc).
+            raise ApiError(
+                "IllegalCidrBlock", f"{vpc.id} is the default VPC; its CIDR block stays {vpc.cidr}."
+            )
         changes["cidr"] = _changed_cidr(call, vpc, request.cidr_block)
     if request.enable_ipv6 and vpc.ipv6_cidr is None:
         changes["ipv6_cidr"] = request.ipv6_cidr_block or _free_ipv6(call.store)
@@ -357,6 +373,7 @@ def _check_empty(call: Call, vpc: Vpc) -> None:
         (SecurityGroup, "DependencyViolation.SecurityGroup", "security groups"),
         (NatGateway, "DependencyViolation.NatGateway", "NAT gateways"),
         (Ipv6Gateway, "DependencyViolation.Ipv6Gateway", "IPv6 gateways"),
+        (Ipv4Gateway, "DependencyViolation.Ipv4Gateway", "IPv4 gateways"),
     ):
         if call.store.any(kind, "vpc", vpc.id):
             raise ApiError(code, f"Specified VPC {vpc.id} still has {what}.")

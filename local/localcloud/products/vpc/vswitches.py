@@ -58,6 +58,15 @@ class CreateVSwitch:
 @action(writes=True)
 def create_vswitch(call: Call, request: CreateVSwitch) -> Answer:
     """A vSwitch in one of the VPC's blocks, overlapping no other."""
+    return {"VSwitchId": make(call, request).id}
+
+
+def make(call: Call, request: CreateVSwitch, *, is_default: bool = False) -> VSwitch:
+    """A new vSwitch, whichever action asks for it.
+
+    Raises:
+        ApiError: the VPC has no room for it, or the request has a value that it cannot have.
+    """
     vpc = vpcs.find(call, request.vpc_id)
     statuses.require(call, vpc, "Available", code="IncorrectVpcStatus")
     if request.zone_id not in call.cloud.zones:
@@ -89,9 +98,10 @@ def create_vswitch(call: Call, request: CreateVSwitch) -> Answer:
             )
     if call.store.size(VSwitch, "vpc", vpc.id) >= _MOST_IN_VPC:
         raise ApiError("QuotaExceeded.VSwitch", f"The VPC has {_MOST_IN_VPC} vSwitches.")
-    vswitch = call.store.put(
+    return call.store.put(
         VSwitch(
             id=call.new_id("vsw"),
+            is_default=is_default,
             vpc_id=vpc.id,
             zone=request.zone_id,
             name=request.vswitch_name,
@@ -103,7 +113,6 @@ def create_vswitch(call: Call, request: CreateVSwitch) -> Answer:
             tags=tags.requested(request.tag),
         )
     )
-    return {"VSwitchId": vswitch.id}
 
 
 def _ipv6(call: Call, vpc: Vpc, index: int | None) -> str | None:
@@ -141,7 +150,7 @@ def _shown(call: Call, vswitch: VSwitch) -> dict[str, object]:
         "Ipv6CidrBlock": vswitch.ipv6_cidr or "",
         "EnabledIpv6": vswitch.ipv6_cidr is not None,
         "AvailableIpAddressCount": claims.available(call.store, vswitch),
-        "IsDefault": False,
+        "IsDefault": vswitch.is_default,
         "OwnerId": int(call.cloud.account_id),
         "ResourceGroupId": vpc.resource_group_id,
         "NetworkAclId": "",
@@ -200,7 +209,7 @@ def describe_vswitches(call: Call, request: DescribeVSwitches) -> Answer:
         if filters.among(ids, v.id)
         and filters.equal(request.zone_id, v.zone)
         and filters.equal(request.vswitch_name, v.name)
-        and not request.is_default
+        and request.is_default in {None, v.is_default}
         and tags.match(v.tags, request.tag)
     ]
     return _TABLE.numbered(call, vswitches, request)
