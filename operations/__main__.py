@@ -25,6 +25,7 @@ from operations.local.deployment import EIP_RANGE, LocalCloud
 from operations.local.holding import exclusive_use
 from operations.plan.cluster_report import cluster_tables, stack_outputs
 from operations.plan.command import effective_configuration, show_plan
+from operations.secrets.admin_access import admin_kubeconfig, write_kubeconfig
 from operations.secrets.command import make_stack_secrets, rotate_webhook
 from operations.sweep.command import Ask, SweptStack, leftover_table, sweep_stack
 from operations.sweep.foreign_rules import foreign_rules, revoke, rules_table
@@ -223,6 +224,43 @@ def recover(
         typer.echo(f"{stack} is in order: no operation is pending, and nothing is left over.")
     else:
         typer.echo(f"Now run `pulumi up --stack {stack}`.")
+
+
+@app.command("kubeconfig")
+def kubeconfig(  # noqa: PLR0913 - each is an option of the command
+    stack: StackOption,
+    home: HomeOption = _HOME,
+    config_file: ConfigFileOption = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", help="Write here; only you can read it.")
+    ] = None,
+    secrets_file: Annotated[
+        Path | None, typer.Option("--file", help="The secrets are here (local profile only).")
+    ] = None,
+    *,
+    stdout: Annotated[
+        bool, typer.Option("--stdout", help="Print it; it contains the administrator's key.")
+    ] = False,
+) -> None:
+    """Write the administrator's kubeconfig, also when no run of the stack has ended well yet."""
+    with _reporting_failures():
+        if (output is None) != stdout:
+            raise OperationError(
+                "A kubeconfig contains the administrator's private key, so it needs one place to "
+                "go. Write `--output FILE`, which only you can read then, or `--stdout`.",
+                code=ExitCode.REFUSED,
+            )
+        text = admin_kubeconfig(
+            stack,
+            Places.of(home),
+            config_file=None if config_file is None else config_file.resolve(),
+            secrets_file=secrets_file,
+        )
+        if output is None:
+            typer.echo(text, nl=False)
+        else:
+            write_kubeconfig(text, output)
+            typer.echo(f"{output} is the administrator's kubeconfig of {stack}; it is secret.")
 
 
 @app.command("rules")
