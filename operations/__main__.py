@@ -27,10 +27,11 @@ from operations.plan.cluster_report import cluster_tables, stack_outputs
 from operations.plan.command import effective_configuration, show_plan
 from operations.secrets.admin_access import admin_kubeconfig, write_kubeconfig
 from operations.secrets.command import make_stack_secrets, rotate_webhook
+from operations.sweep.cluster import Finding
 from operations.sweep.command import Ask, SweptStack, leftover_table, sweep_stack
 from operations.sweep.foreign_rules import foreign_rules, revoke, rules_table
 from operations.sweep.leftovers import Leftover
-from operations.sweep.recovery import recover_stack
+from operations.sweep.recovery import Agree, recover_stack
 from operations.terminal import console
 from operations.upgrade.command import upgrade_stack
 from operations.verification.command import EGRESS_URL, verify_stack
@@ -213,17 +214,30 @@ def recover(
         done = recover_stack(
             _swept(stack, home, config_file),
             ask=_asking(stack, yes=yes, as_json=as_json),
+            agree=_agreeing(stack, yes=yes, as_json=as_json),
             say=_saying(as_json=as_json),
         )
+    kept = [finding for finding in done.findings if not finding.is_mended]
     if as_json:
         _print_json(done.as_document(stack))
-        return
-    for operation in done.pending:
-        typer.echo(f"forgotten: {operation}")
-    if done.did_nothing:
-        typer.echo(f"{stack} is in order: no operation is pending, and nothing is left over.")
     else:
-        typer.echo(f"Now run `pulumi up --stack {stack}`.")
+        for operation in done.pending:
+            typer.echo(f"no longer pending: {operation}")
+        if done.is_cluster_silent:
+            typer.echo(
+                "The API server does not answer from here, so its Helm releases were not looked at."
+            )
+        if done.did_nothing:
+            typer.echo(f"{stack} is in order: no operation is pending, and nothing is left over.")
+        elif not kept:
+            typer.echo(f"Now run `pulumi up --stack {stack}`.")
+        for finding in kept:
+            typer.echo(
+                f"{finding}. The next `pulumi up` fails on it. Delete it or rename it if it is not "
+                "needed, or take it out of the stack file."
+            )
+    if kept:
+        raise typer.Exit(ExitCode.LEFTOVERS)
 
 
 @app.command("kubeconfig")
@@ -307,6 +321,21 @@ def _asking(stack: str, *, yes: bool, as_json: bool) -> Ask:
         return typer.confirm(f"Delete these {len(leftovers)}? This cannot be undone")
 
     return ask
+
+
+def _agreeing(stack: str, *, yes: bool, as_json: bool) -> Agree:
+    """Show what is done inside the cluster and ask, as `_asking` does for the cloud."""
+
+    def agree(findings: Sequence[Finding]) -> bool:
+        if not as_json:
+            typer.echo(f"In the cluster of {stack}:")
+            for finding in findings:
+                typer.echo(f"  {finding}")
+        if yes or as_json or not sys.stdin.isatty():
+            return yes
+        return typer.confirm("Go on?")
+
+    return agree
 
 
 def _saying(*, as_json: bool) -> Callable[[str], None]:
