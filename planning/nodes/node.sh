@@ -20,6 +20,7 @@ DEVICE_PLUGINS=/var/lib/kubelet/device-plugins
 [ -e "$HERE/done" ] || exit 0
 exec 9> /run/spiderpool-alicloud-node.lock
 flock --nonblock 9 || exit 0
+forget_user_data
 
 say() {
   echo ":: $NODE_NAME: $*"

@@ -206,6 +206,32 @@ def test_a_machine_that_is_not_a_node_yet_is_left_alone(worker: Place) -> None:
     assert worker.annotations == {}
 
 
+def test_what_cloud_init_keeps_of_the_user_data_goes_once_it_is_done(worker: Place) -> None:
+    folder = "/var/lib/cloud/instances/i-bp1a"
+    used = [
+        worker.path(path)
+        for path in (
+            f"{folder}/user-data.txt",
+            f"{folder}/user-data.txt.i",
+            f"{folder}/cloud-config.txt",
+            f"{folder}/obj.pkl",
+            "/run/cloud-init/combined-cloud-config.json",
+            "/run/cloud-init/instance-data-sensitive.json",
+        )
+    ]
+    kept = worker.path(f"{folder}/boot-finished")
+    for path in (*used, kept):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    worker.run()
+    assert all(path.exists() for path in used), "cloud-init still reads them"
+    worker.path("/run/cloud-init/result.json").touch()
+    worker.run()
+    assert [path for path in used if path.exists()] == []
+    assert kept.exists(), "without it cloud-init takes the machine for a new one"
+    assert list(worker.path(HERE).glob("kubeadm*")) == []
+
+
 def test_a_node_says_what_its_unit_understands(worker: Place) -> None:
     done = worker.run()
     assert (done.returncode, done.stderr) == (0, "")
