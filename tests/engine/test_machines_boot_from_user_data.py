@@ -181,14 +181,14 @@ class Bed:
             for secret, text in self.used_secrets().items()
             if text.decode() in console
         ]
-        for machine in sorted((self.cloud.home / "machines").glob("i-*")):
-            for path in machine.rglob("*"):
-                own = path.relative_to(machine).as_posix()
+        for folder in sorted((self.cloud.home / "machines").glob("i-*")):
+            for path in folder.rglob("*"):
+                own = path.relative_to(folder).as_posix()
                 if own.startswith(IN_USE) or path.is_symlink() or not path.is_file():
                     continue
                 content = path.read_bytes()
                 places += [
-                    f"{machine.name} {own}: {secret}"
+                    f"{folder.name} {own}: {secret}"
                     for secret, text in self.used_secrets().items()
                     if text in content
                 ]
