@@ -7,14 +7,22 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
+from rich.console import Console
 
 from config.reference import reference
 from config.report import ConfigError
 from config.schema import cluster_schema
+from operations.certificates.command import (
+    certificate_document,
+    certificate_table,
+    renew_certificates,
+)
+from operations.certificates.live import read_certificates
 from operations.diff.command import Format, against_file, against_stack, show
 from operations.diff.command import diff as judge_commits
 from operations.engine.cluster_access import stack_of
@@ -275,6 +283,33 @@ def kubeconfig(  # noqa: PLR0913 - each is an option of the command
         else:
             write_kubeconfig(text, output)
             typer.echo(f"{output} is the administrator's kubeconfig of {stack}; it is secret.")
+
+
+@app.command("certificates")
+def certificates(
+    stack: StackOption,
+    home: HomeOption = _HOME,
+    config_file: ConfigFileOption = None,
+    *,
+    as_json: JsonOption = False,
+    renew: Annotated[
+        bool, typer.Option("--renew", help="Give every control plane new certificates first.")
+    ] = False,
+) -> None:
+    """Show every certificate of a cluster with its end; renew those of the control planes."""
+    named = None if config_file is None else config_file.resolve()
+    with _reporting_failures(as_json=as_json):
+        places = Places.of(home)
+        if renew:
+            renew_certificates(stack, places, config_file=named, console=Console(stderr=True))
+        read = read_certificates(stack, places, config_file=named)
+    now = datetime.now(UTC)
+    if as_json:
+        _print_json(certificate_document(stack, read, now))
+        return
+    console().print(certificate_table(stack, read.certificates, now))
+    for note in read.notes:
+        typer.echo(note)
 
 
 @app.command("rules")

@@ -90,22 +90,31 @@ def _deploy(stack: str) -> str:
 
 def _deployed(stack: str, places: Places) -> Deployed:
     with open_cluster(stack, places) as cluster:
-        done = cluster.runner.run(
-            [
-                "kubectl",
-                "get",
-                "--namespace",
-                NAMESPACE,
-                "--output",
-                "json",
-                "--show-managed-fields",
-                f"mutatingwebhookconfigurations/{WEBHOOK_SERVICE}",
-                f"validatingwebhookconfigurations/{WEBHOOK_SERVICE}",
-                f"secrets/{_SECRET}",
-            ],
-            deadline=_READ_WITHIN,
-            quiet=True,
-        )
+        return deployed_webhook(stack, cluster.runner)
+
+
+def deployed_webhook(stack: str, runner: Runner) -> Deployed:
+    """Read the webhook's certificate and CAs from the cluster that the runner's KUBECONFIG names.
+
+    Raises:
+        OperationError: the API server does not answer, or something of the webhook is missing.
+    """
+    done = runner.run(
+        [
+            "kubectl",
+            "get",
+            "--namespace",
+            NAMESPACE,
+            "--output",
+            "json",
+            "--show-managed-fields",
+            f"mutatingwebhookconfigurations/{WEBHOOK_SERVICE}",
+            f"validatingwebhookconfigurations/{WEBHOOK_SERVICE}",
+            f"secrets/{_SECRET}",
+        ],
+        deadline=_READ_WITHIN,
+        quiet=True,
+    )
     if done.status != 0:
         raise OperationError(
             f"kubectl could not read the webhooks of stack {stack}: {done.err.strip()}. Look "

@@ -37,15 +37,12 @@ restart_kube_proxy() { # it took a copy of /etc/hosts when it started
   done
 }
 
-forget_user_data() { # its keys and token are in use now, or used (docs/decisions/used-user-data.md)
-  local folder
-  rm -f "$HERE"/kubeadm-*.yaml.in "$HERE/kubeadm.yaml"
+forget_user_data() { # what is used of it or in use elsewhere (docs/decisions/used-user-data.md)
+  rm -f "$HERE"/kubeadm*
   # cloud-init fills its folder at every boot, and reads it until its last stage is over.
-  [ -e /run/cloud-init/result.json ] || return 0
-  for folder in /var/lib/cloud/instances/*; do
-    rm -f "$folder"/user-data.txt* "$folder/cloud-config.txt" "$folder/obj.pkl"
-  done
-  rm -f /run/cloud-init/combined-cloud-config.json /run/cloud-init/instance-data-sensitive.json
+  [ ! -e /run/cloud-init/result.json ] ||
+    rm -f /var/lib/cloud/instances/*/{user-data.txt*,cloud-config.txt,obj.pkl} \
+      /run/cloud-init/{combined-cloud-config,instance-data-sensitive}.json
 }
 
 ready() { # ADDRESS: is this cluster's API server, by its CA, ready on that control plane?

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 from collections.abc import Iterator
@@ -16,6 +17,8 @@ import yaml
 from localcloud.charts.assemble import assemble
 from localcloud.machines.guest.kubelet.client import Access, Client
 from operations.engine.places import PROJECT
+from tests.engine.lifecycle.api_gate import ApiGate, Write, api_gate
+from tests.engine.lifecycle.inside import cut_off_inside
 from tests.engine.lifecycle.light_cloud import LightCloud
 from tests.engine.local_cloud import CLUSTER, Done, processes_below, second_cloud
 from tests.engine.spiderpool.cluster import CONFIGS, COORDINATORS, LOCAL, POOLS, started
@@ -45,10 +48,17 @@ class Theirs:
 
 @dataclass(frozen=True, kw_only=True)
 class Brownfield:
-    """Their cluster, our stack on an emulated cloud, and how its first `up` ended."""
+    """Their cluster, our stack on an emulated cloud, and how its first `up` ended.
+
+    A run before it died while it created a pool, and was recovered.
+    """
 
     theirs: Theirs
     light: LightCloud
+    gate: ApiGate
+    cut: Write | None
+    """The last write of the run that died."""
+    recovered: Done
     first: Done
 
     @property
@@ -94,9 +104,16 @@ def theirs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Theirs]:
 def brownfield(theirs: Theirs, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Brownfield]:
     home = tmp_path_factory.mktemp("brownfield") / "home"
     light = _stack(home, chart=assemble(LOCAL))
-    with light.running():
-        light = _with_kubeconfig(light, theirs.kubeconfig)
-        yield Brownfield(theirs=theirs, light=light, first=light.up())
+    with light.running(), api_gate(theirs.kubeconfig) as gate:
+        light = _with_kubeconfig(light, gate.kubeconfig)
+        yield Brownfield(
+            theirs=theirs,
+            light=light,
+            gate=gate,
+            cut=cut_off_inside(light, gate, lambda write: write.kind == "spiderippools"),
+            recovered=light.operations("recover", "--yes", "--json"),
+            first=light.up(),
+        )
 
 
 def _stack(home: Path, *, chart: Path) -> LightCloud:
@@ -125,6 +142,16 @@ def _with_kubeconfig(light: LightCloud, kubeconfig: str) -> LightCloud:
     return LightCloud(cloud=light.cloud, document=document)
 
 
+def test_a_pool_that_a_dead_run_created_is_taken_into_the_state(brownfield: Brownfield) -> None:
+    assert brownfield.cut is not None, "the run ended before it created a pool"
+    assert brownfield.recovered.status == 0, brownfield.recovered.transcript
+    document = json.loads(brownfield.recovered.out)
+    steps = {item["object"]: item["step"] for item in document["cluster"]}
+    name = json.loads(brownfield.cut.body)["metadata"]["name"]
+    assert steps[f"SpiderIPPool {name}"] == "taken into the state"
+    assert document["leftovers"] == []
+
+
 def test_the_first_up_ends_well(brownfield: Brownfield) -> None:
     assert brownfield.first.status == 0, brownfield.light.cloud.explain(brownfield.first)
 
@@ -138,6 +165,33 @@ def test_pools_are_bound_to_the_names_that_the_cluster_has(brownfield: Brownfiel
     assert {pool["metadata"]["name"]: pool["spec"]["nodeName"] for pool in pools} == {
         f"{ours}-{nic}": [name] for ours, name in THEIRS.items() for nic in ("eth0", "eth1")
     }
+
+
+def test_a_release_that_a_dead_run_left_pending_is_rolled_back(brownfield: Brownfield) -> None:
+    """Helm refuses every later operation on it, and Pulumi sees no difference."""
+    light = brownfield.light.edited(_another_value)
+    upgraded = "sh.helm.release.v1.spiderpool.v2"
+    cut = cut_off_inside(
+        light,
+        brownfield.gate,
+        lambda write: write.method == "POST" and upgraded.encode() in write.body,
+    )
+    assert cut is not None, "helm was never called"
+    recovered = light.operations("recover", "--yes", "--json")
+    assert recovered.status == 0, recovered.transcript
+    (finding,) = json.loads(recovered.out)["cluster"]
+    assert finding["object"] == "Release kube-system/spiderpool"
+    assert "pending-upgrade, rolled back to revision 1" in finding["step"]
+    done = light.up()
+    assert done.status == 0, light.cloud.explain(done)
+    nothing = light.operations("recover", "--yes")
+    assert "is in order" in nothing.out, nothing.transcript
+    done = brownfield.light.up()
+    assert done.status == 0, light.cloud.explain(done)
+
+
+def _another_value(cluster: dict[str, Any]) -> None:
+    cluster["spiderpool"]["values"] = {"spiderpoolAgent": {"debug": {"logLevel": "debug"}}}
 
 
 def test_nothing_of_the_cluster_is_owned(brownfield: Brownfield) -> None:
