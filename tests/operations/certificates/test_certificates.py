@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -83,15 +84,15 @@ def test_the_first_to_end_is_named_first() -> None:
 
 def test_verify_fails_on_a_certificate_that_ends_soon() -> None:
     cluster = read_snapshot([], {}, simulated=True)
-    verdicts = [
-        verify(
-            [certificate_check("dev", lambda days=days: [ending(days)], lambda: NOW)],
-            cluster,
-            None,  # type: ignore[arg-type]  # this check runs nothing in a pod
-            done=lambda: None,
-        )[0]
-        for days in (12.5, 200)
+    checks = [
+        certificate_check("dev", partial(list, [ending(days)]), lambda: NOW) for days in (12.5, 200)
     ]
+    verdicts = verify(
+        checks,
+        cluster,
+        None,  # type: ignore[arg-type]  # this check runs nothing in a pod
+        done=lambda: None,
+    )
     assert [verdict.outcome for verdict in verdicts] == [Outcome.FAILED, Outcome.PASSED]
     assert "ends in 12 days" in verdicts[0].details[0]
     assert verdicts[0].check.look == "python -m operations certificates --stack dev"
