@@ -2,48 +2,30 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from localcloud.charts.assemble import assemble
-from localcloud.machines.guest.kubelet.client import Access, Client
-from operations.engine.places import PROJECT
+from localcloud.machines.guest.kubelet.client import Client
 from tests.engine.lifecycle.api_gate import ApiGate, Write, api_gate
 from tests.engine.lifecycle.inside import cut_off_inside
 from tests.engine.lifecycle.light_cloud import LightCloud
-from tests.engine.local_cloud import CLUSTER, Done, processes_below, second_cloud
-from tests.engine.spiderpool.cluster import CONFIGS, COORDINATORS, LOCAL, POOLS, started
+from tests.engine.lifecycle.their_cluster import (
+    THEIRS,
+    Theirs,
+    stack_in_theirs,
+    their_cluster,
+    with_kubeconfig,
+)
+from tests.engine.local_cloud import Done
+from tests.engine.spiderpool.cluster import CONFIGS, COORDINATORS, LOCAL, POOLS
 from tests.localcloud.machines.fake_cloud import until
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
-
-THEIRS = {"one": "master", "two": "worker"}
-"""Our node's name → the cluster's."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Theirs:
-    """A cluster whose kubelets set no providerID."""
-
-    client: Client
-    kubeconfig: str
-    supervisor: int
-    """Process id of what runs its machines."""
-
-    def restart_kubelets(self) -> None:
-        """Kill the kubelets. Their machines start them again, and they re-create a deleted Node."""
-        for pid in processes_below([self.supervisor]):
-            if b"guest.kubelet\0" in Path(f"/proc/{pid}/cmdline").read_bytes():
-                os.kill(pid, signal.SIGKILL)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,27 +67,16 @@ class Brownfield:
 
 @pytest.fixture(scope="module")
 def theirs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Theirs]:
-    home = tmp_path_factory.mktemp("theirs")
-    with contextlib.ExitStack() as ends:
-        cloud, supervisor, pki, public = started(home, provider_ids=False)
-        ends.callback(cloud.close)
-        ends.callback(supervisor.end)
-        text = pki.kubeconfig(f"https://{public}:6443")
-        kubeconfig = home / "kubeconfig"
-        kubeconfig.touch(mode=0o600)
-        kubeconfig.write_text(text)
-        client = Client(Access.read(kubeconfig))
-        for name in THEIRS.values():
-            until(f"node {name}", 180, lambda name=name: client.get(f"/api/v1/nodes/{name}"))
-        yield Theirs(client=client, kubeconfig=text, supervisor=supervisor.process.pid)
+    with their_cluster(tmp_path_factory.mktemp("theirs")) as theirs:
+        yield theirs
 
 
 @pytest.fixture(scope="module")
 def brownfield(theirs: Theirs, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Brownfield]:
     home = tmp_path_factory.mktemp("brownfield") / "home"
-    light = _stack(home, chart=assemble(LOCAL))
+    light = stack_in_theirs(home, chart=assemble(LOCAL))
     with light.running(), api_gate(theirs.kubeconfig) as gate:
-        light = _with_kubeconfig(light, gate.kubeconfig)
+        light = with_kubeconfig(light, gate.kubeconfig)
         yield Brownfield(
             theirs=theirs,
             light=light,
@@ -114,32 +85,6 @@ def brownfield(theirs: Theirs, tmp_path_factory: pytest.TempPathFactory) -> Iter
             recovered=light.operations("recover", "--yes", "--json"),
             first=light.up(),
         )
-
-
-def _stack(home: Path, *, chart: Path) -> LightCloud:
-    """The guide's stack, with our own names for its nodes."""
-    cloud = second_cloud(home)
-    document = yaml.safe_load(cloud.config_file.read_text())
-    cluster: dict[str, Any] = document["config"][CLUSTER]
-    cluster["kubernetes"] = {"mode": "existing", "nodeNames": THEIRS}
-    cluster["cloudController"] = {"enabled": False}
-    cluster["spiderpool"] = {"chart": {"name": str(chart)}}
-    for pool in cluster["nodePools"].values():
-        pool["nodes"] = {
-            ours: pool["nodes"][name] for ours, name in THEIRS.items() if name in pool["nodes"]
-        }
-    return LightCloud(cloud=cloud, document=document)
-
-
-def _with_kubeconfig(light: LightCloud, kubeconfig: str) -> LightCloud:
-    """The stack file after `pulumi config set --secret`, which reads the value from its input."""
-    key = f"{PROJECT}:kubeconfig"
-    light.write()
-    done = light.cloud.pulumi("config", "set", "--secret", key, stdin=kubeconfig)
-    assert done.status == 0, done.transcript
-    document = yaml.safe_load(light.cloud.config_file.read_text())
-    assert set(document["config"][key]) == {"secure"}
-    return LightCloud(cloud=light.cloud, document=document)
 
 
 def test_a_pool_that_a_dead_run_created_is_taken_into_the_state(brownfield: Brownfield) -> None:

@@ -43,6 +43,7 @@ FORMED_WITHIN = 300.0
 REPLACED_WITHIN = 200.0
 UNIT_WITHIN = 60.0
 """A node's unit runs every 15 seconds."""
+PKI = "/etc/kubernetes/pki"
 IN_USE = ("disk/etc/kubernetes/pki/", "disk/var/lib/etcd/", "disk/opt/machine/")
 """Where Kubernetes has its keys, etcd the token's Secret, and a machine its programs."""
 
@@ -265,6 +266,34 @@ def test_no_machine_keeps_a_key_or_the_token_that_it_was_made_with(formed: Bed) 
     for node in formed.plan.control_planes:
         pki = formed.on(f"i-{node.name}", "cat", "/etc/kubernetes/pki/ca.key")
         assert formed.used_secrets()["CA"].decode() in pki, "the search would find nothing"
+
+
+def test_a_control_plane_renews_its_certificates_and_serves_with_them(formed: Bed) -> None:
+    name, on = "masters-2", "i-masters-2"
+    files = ("apiserver", "apiserver-etcd-client", "etcd/server", "front-proxy-client")
+
+    def serials() -> list[str]:
+        return [
+            formed.on(on, *("openssl", "x509", "-noout", "-serial", "-in", f"{PKI}/{file}.crt"))
+            for file in files
+        ]
+
+    before = serials()
+    assert all(before), "openssl reads no certificate here"
+    formed.annotate(name, machine.RENEW_CERTIFICATES, "monday")
+    until(
+        "it says that they are renewed",
+        3 * UNIT_WITHIN,
+        lambda: formed.annotation(name, machine.CERTIFICATES_RENEWED) == "monday",
+    )
+    after = serials()
+    assert [one for one, other in zip(before, after, strict=True) if one == other] == []
+    until(
+        "its API server is ready",
+        UNIT_WITHIN,
+        lambda: formed.on(on, "curl", "-sk", "https://127.0.0.1:6443/readyz") == "ok",
+    )
+    assert len(formed.members(on)) == len(formed.plan.control_planes)
 
 
 def test_every_node_says_that_it_has_a_unit(formed: Bed) -> None:
