@@ -7,14 +7,22 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
+from rich.console import Console
 
 from config.reference import reference
 from config.report import ConfigError
 from config.schema import cluster_schema
+from operations.certificates.command import (
+    certificate_document,
+    certificate_table,
+    renew_certificates,
+)
+from operations.certificates.live import read_certificates
 from operations.diff.command import Format, against_file, against_stack, show
 from operations.diff.command import diff as judge_commits
 from operations.engine.cluster_access import stack_of
@@ -25,11 +33,13 @@ from operations.local.deployment import EIP_RANGE, LocalCloud
 from operations.local.holding import exclusive_use
 from operations.plan.cluster_report import cluster_tables, stack_outputs
 from operations.plan.command import effective_configuration, show_plan
+from operations.secrets.admin_access import admin_kubeconfig, write_kubeconfig
 from operations.secrets.command import make_stack_secrets, rotate_webhook
+from operations.sweep.cluster import Finding
 from operations.sweep.command import Ask, SweptStack, leftover_table, sweep_stack
 from operations.sweep.foreign_rules import foreign_rules, revoke, rules_table
 from operations.sweep.leftovers import Leftover
-from operations.sweep.recovery import recover_stack
+from operations.sweep.recovery import Agree, recover_stack
 from operations.terminal import console
 from operations.upgrade.command import upgrade_stack
 from operations.verification.command import EGRESS_URL, verify_stack
@@ -212,17 +222,94 @@ def recover(
         done = recover_stack(
             _swept(stack, home, config_file),
             ask=_asking(stack, yes=yes, as_json=as_json),
+            agree=_agreeing(stack, yes=yes, as_json=as_json),
             say=_saying(as_json=as_json),
         )
+    kept = [finding for finding in done.findings if not finding.is_mended]
     if as_json:
         _print_json(done.as_document(stack))
-        return
-    for operation in done.pending:
-        typer.echo(f"forgotten: {operation}")
-    if done.did_nothing:
-        typer.echo(f"{stack} is in order: no operation is pending, and nothing is left over.")
     else:
-        typer.echo(f"Now run `pulumi up --stack {stack}`.")
+        for operation in done.pending:
+            typer.echo(f"no longer pending: {operation}")
+        if done.is_cluster_silent:
+            typer.echo(
+                "The API server does not answer from here, so its Helm releases were not looked at."
+            )
+        if done.did_nothing:
+            typer.echo(f"{stack} is in order: no operation is pending, and nothing is left over.")
+        elif not kept:
+            typer.echo(f"Now run `pulumi up --stack {stack}`.")
+        for finding in kept:
+            typer.echo(
+                f"{finding}. The next `pulumi up` fails on it. Delete it or rename it if it is not "
+                "needed, or take it out of the stack file."
+            )
+    if kept:
+        raise typer.Exit(ExitCode.LEFTOVERS)
+
+
+@app.command("kubeconfig")
+def kubeconfig(  # noqa: PLR0913 - each is an option of the command
+    stack: StackOption,
+    home: HomeOption = _HOME,
+    config_file: ConfigFileOption = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", help="Write here; only you can read it.")
+    ] = None,
+    secrets_file: Annotated[
+        Path | None, typer.Option("--file", help="The secrets are here (local profile only).")
+    ] = None,
+    *,
+    stdout: Annotated[
+        bool, typer.Option("--stdout", help="Print it; it contains the administrator's key.")
+    ] = False,
+) -> None:
+    """Write the administrator's kubeconfig, also when no run of the stack has ended well yet."""
+    with _reporting_failures():
+        if (output is None) != stdout:
+            raise OperationError(
+                "A kubeconfig contains the administrator's private key, so it needs one place to "
+                "go. Write `--output FILE`, which only you can read then, or `--stdout`.",
+                code=ExitCode.REFUSED,
+            )
+        text = admin_kubeconfig(
+            stack,
+            Places.of(home),
+            config_file=None if config_file is None else config_file.resolve(),
+            secrets_file=secrets_file,
+        )
+        if output is None:
+            typer.echo(text, nl=False)
+        else:
+            write_kubeconfig(text, output)
+            typer.echo(f"{output} is the administrator's kubeconfig of {stack}; it is secret.")
+
+
+@app.command("certificates")
+def certificates(
+    stack: StackOption,
+    home: HomeOption = _HOME,
+    config_file: ConfigFileOption = None,
+    *,
+    as_json: JsonOption = False,
+    renew: Annotated[
+        bool, typer.Option("--renew", help="Give every control plane new certificates first.")
+    ] = False,
+) -> None:
+    """Show every certificate of a cluster with its end; renew those of the control planes."""
+    named = None if config_file is None else config_file.resolve()
+    with _reporting_failures(as_json=as_json):
+        places = Places.of(home)
+        if renew:
+            renew_certificates(stack, places, config_file=named, console=Console(stderr=True))
+        read = read_certificates(stack, places, config_file=named)
+    now = datetime.now(UTC)
+    if as_json:
+        _print_json(certificate_document(stack, read, now))
+        return
+    console().print(certificate_table(stack, read.certificates, now))
+    for note in read.notes:
+        typer.echo(note)
 
 
 @app.command("rules")
@@ -272,6 +359,21 @@ def _asking(stack: str, *, yes: bool, as_json: bool) -> Ask:
         return typer.confirm(f"Delete these {len(leftovers)}? This cannot be undone")
 
     return ask
+
+
+def _agreeing(stack: str, *, yes: bool, as_json: bool) -> Agree:
+    """Show what is done inside the cluster and ask, as `_asking` does for the cloud."""
+
+    def agree(findings: Sequence[Finding]) -> bool:
+        if not as_json:
+            typer.echo(f"In the cluster of {stack}:")
+            for finding in findings:
+                typer.echo(f"  {finding}")
+        if yes or as_json or not sys.stdin.isatty():
+            return yes
+        return typer.confirm("Go on?")
+
+    return agree
 
 
 def _saying(*, as_json: bool) -> Callable[[str], None]:

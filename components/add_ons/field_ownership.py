@@ -10,10 +10,8 @@ import httpx
 import pulumi
 
 from components.api.api_access import UnusableKubeconfigError, api_client
+from config.facts.field_managers import CREATORS
 
-CREATORS: Final = ("pulumi-kubernetes", "pulumi-kubernetes.exe", "pulumi-resource-kubernetes")
-"""Names under which Pulumi's provider creates objects (fixCSAFieldManagers and patchForce in
-await.go of pulumi-kubernetes)."""
 _ANSWER_WITHIN: Final = 10.0
 _ATTEMPTS: Final = 5
 

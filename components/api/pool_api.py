@@ -12,9 +12,9 @@ from typing import Any, Final
 
 import httpx
 
-from components.add_ons.field_ownership import CREATORS
 from components.api.api_access import api_client
 from components.machines.leaving_addresses import Address
+from config.facts.field_managers import CREATORS
 from planning.addresses.canonical import holds, without
 from planning.spiderpool.chart import API_VERSION
 

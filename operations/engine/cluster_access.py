@@ -6,7 +6,7 @@ import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from operations.engine.environment import run_environment, users_environment
@@ -14,6 +14,7 @@ from operations.engine.places import LOCAL_STACK, Places
 from operations.engine.pulumi_stack import PulumiStack
 from operations.engine.running import Runner
 from operations.failure import ExitCode, OperationError
+from operations.writing import write_file
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,9 +75,17 @@ def open_cluster(name: str, places: Places) -> Iterator[ClusterAccess]:
             f"--stack {name}` first.",
             code=ExitCode.REFUSED,
         )
+    with reaching(kubeconfig, stack.runner) as runner:
+        yield ClusterAccess(runner=runner, outputs=outputs)
+
+
+@contextmanager
+def reaching(kubeconfig: str, runner: Runner) -> Iterator[Runner]:
+    """Yield the runner with KUBECONFIG set to a file that only its user can read.
+
+    The file is deleted at the end.
+    """
     with tempfile.TemporaryDirectory(prefix="spiderpool-alicloud-") as folder:
         path = Path(folder, "kubeconfig")
-        path.touch(mode=0o600)
-        path.write_text(kubeconfig, encoding="utf-8")
-        runner = Runner(env={**stack.runner.env, "KUBECONFIG": str(path)})
-        yield ClusterAccess(runner=runner, outputs=outputs)
+        write_file(path, kubeconfig, mode=0o600)
+        yield replace(runner, env={**runner.env, "KUBECONFIG": str(path)})

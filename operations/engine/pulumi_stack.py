@@ -71,16 +71,9 @@ class PulumiStack:
         done = self._pulumi("cancel", "--yes", deadline=QUICK, quiet=True)
         self._check(done, "pulumi could not release the stack")
 
-    def forget_pending(self) -> None:
-        """Drop pending operations from the state; asks neither the cloud nor a provider.
-
-        Remove what such a creation has created first; every `up` reads the cloud anyway.
-        """
-        document = dict(self._document() or {})
-        deployment = document.get("deployment")
-        if not isinstance(deployment, Mapping) or not deployment.get("pending_operations"):
-            return
-        document["deployment"] = {**deployment, "pending_operations": []}
+    def write_deployment(self, deployment: Mapping[str, object]) -> None:
+        """Put this state in the place of the stack's; asks neither the cloud nor a provider."""
+        document = {**(self._document() or {}), "deployment": deployment}
         done = self._pulumi(
             "stack", "import", deadline=QUICK, quiet=True, stdin=json.dumps(document)
         )

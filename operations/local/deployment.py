@@ -316,12 +316,16 @@ class LocalCloud:
                     account=Account.of(
                         plan.region, endpoint=plan.cloud_endpoint, ca=self.places.ca
                     ),
+                    places=self.places,
                 ),
                 # The emulated cloud belongs to this stack alone, so nothing needs a confirmation.
                 ask=lambda _: True,
+                agree=lambda _: True,
                 say=lambda text: progress.note(f"  removed: {text}"),
             )
-            if not recovered.swept.leftovers:
+            for finding in recovered.findings:
+                progress.note(f"  {finding}")
+            if not recovered.swept.leftovers and not recovered.findings:
                 progress.note("They left nothing behind.")
 
     def _write_kubeconfig(self, outputs: Mapping[str, object]) -> None:

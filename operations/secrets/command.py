@@ -47,7 +47,7 @@ def make_stack_secrets(stack: str, *, file: Path | None) -> str:
     """
     stack_file = Stack.read(path_of_stack(stack))
     plan = stack_file.plan()
-    secrets = init_secrets(plan.name, _store(stack, stack_file, file))
+    secrets = init_secrets(plan.name, store_of(stack, stack_file, file))
     return (
         f"Made the secrets of {plan.name} in {secrets.where}; valid until "
         f"{secrets.expires:%Y-%m-%d}."
@@ -60,7 +60,7 @@ def rotate_webhook(stack: str, places: Places, *, file: Path | None) -> str:
     Raises:
         OperationError: The step before is not deployed yet, or the stack has no secrets.
     """
-    store = _store(stack, Stack.read(path_of_stack(stack)), file)
+    store = store_of(stack, Stack.read(path_of_stack(stack)), file)
     secrets, now = read_secrets(store), datetime.now(UTC)
     step = step_of(secrets)
     if step is Step.SETTLED:
@@ -90,22 +90,31 @@ def _deploy(stack: str) -> str:
 
 def _deployed(stack: str, places: Places) -> Deployed:
     with open_cluster(stack, places) as cluster:
-        done = cluster.runner.run(
-            [
-                "kubectl",
-                "get",
-                "--namespace",
-                NAMESPACE,
-                "--output",
-                "json",
-                "--show-managed-fields",
-                f"mutatingwebhookconfigurations/{WEBHOOK_SERVICE}",
-                f"validatingwebhookconfigurations/{WEBHOOK_SERVICE}",
-                f"secrets/{_SECRET}",
-            ],
-            deadline=_READ_WITHIN,
-            quiet=True,
-        )
+        return deployed_webhook(stack, cluster.runner)
+
+
+def deployed_webhook(stack: str, runner: Runner) -> Deployed:
+    """Read the webhook's certificate and CAs from the cluster that the runner's KUBECONFIG names.
+
+    Raises:
+        OperationError: the API server does not answer, or something of the webhook is missing.
+    """
+    done = runner.run(
+        [
+            "kubectl",
+            "get",
+            "--namespace",
+            NAMESPACE,
+            "--output",
+            "json",
+            "--show-managed-fields",
+            f"mutatingwebhookconfigurations/{WEBHOOK_SERVICE}",
+            f"validatingwebhookconfigurations/{WEBHOOK_SERVICE}",
+            f"secrets/{_SECRET}",
+        ],
+        deadline=_READ_WITHIN,
+        quiet=True,
+    )
     if done.status != 0:
         raise OperationError(
             f"kubectl could not read the webhooks of stack {stack}: {done.err.strip()}. Look "
@@ -114,7 +123,12 @@ def _deployed(stack: str, places: Places) -> Deployed:
     return read_deployed(json.loads(done.out))
 
 
-def _store(stack: str, stack_file: Stack, file: Path | None) -> SecretStore:
+def store_of(stack: str, stack_file: Stack, file: Path | None = None) -> SecretStore:
+    """Return the place of a stack's secrets; asks nobody yet.
+
+    Raises:
+        OperationError: `file` is given for a stack that keeps them encrypted.
+    """
     named = stack_file.secrets_file
     if named is not None:
         return FileStore(ROOT / named if file is None else file.resolve())

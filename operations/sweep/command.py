@@ -57,6 +57,7 @@ class SweptStack:
     stack: PulumiStack
     owned: OwnedNames
     account: Account
+    places: Places
 
     @classmethod
     def of(cls, name: str, places: Places, config_file: Path | None = None) -> SweptStack:
@@ -78,6 +79,7 @@ class SweptStack:
             ),
             owned=OwnedNames.of(plan),
             account=Account.of(plan.region, endpoint=plan.cloud_endpoint, ca=places.ca),
+            places=places,
         )
 
     def api(self) -> Api:

@@ -1,18 +1,34 @@
 """`recover`: prepares a stack for the next `up` after a run that was killed or lost an answer.
 
-What such a run has created and the state does not have is removed, never adopted: nothing depends
-on it yet, and the next `up` creates it again (docs/decisions/recover-by-removal.md).
+What such a run has created in the cloud and the state does not have is removed, never adopted:
+nothing depends on it yet, and the next `up` creates it again
+(docs/decisions/recover-by-removal.md). Objects inside the cluster are adopted
+(docs/decisions/recover-inside-kubernetes.md).
 """
 
 from __future__ import annotations
 
+import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
+from config.facts.field_managers import OWN_PREFIX
+from operations.engine.cluster_access import reaching
 from operations.failure import ExitCode, OperationError
+from operations.secrets.admin_access import admin_kubeconfig
 from operations.sweep.cloud import Api
+from operations.sweep.cluster import (
+    DEAD_CLUSTER,
+    ClusterRecovery,
+    Finding,
+    LiveCluster,
+    has_work,
+    plan_recovery,
+)
 from operations.sweep.command import Ask, Say, Swept, SweptStack, clean
+from operations.sweep.interrupted import Object, interrupted_creations, settled
 from operations.sweep.leftovers import OwnedNames, leftovers
 from operations.sweep.state import StackState
 
@@ -21,6 +37,12 @@ _QUIET = 10.0
 finish their requests although the engine is gone."""
 _LONGEST = 300.0
 _LOOK = 2.5
+_READY_WITHIN = 60.0
+"""Seconds for an API server whose machine may still be booting."""
+
+
+Agree = Callable[[Sequence[Finding]], bool]
+"""Shows what is done inside the cluster, and returns whether it may be."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +53,10 @@ class Recovered:
     """Operations that were interrupted, as `creating <type> <name>`."""
     unlocked: bool
     swept: Swept
+    findings: Sequence[Finding] = ()
+    """What it mended inside the cluster, or left alone."""
+    is_cluster_silent: bool = False
+    """The API server did not answer, so the releases in it were not looked at."""
 
     def as_document(self, stack: str) -> dict[str, object]:
         """For machines."""
@@ -38,22 +64,26 @@ class Recovered:
             **self.swept.as_document(stack),
             "pending": list(self.pending),
             "unlocked": self.unlocked,
+            "cluster": [finding.as_document() for finding in self.findings],
+            "clusterAnswers": not self.is_cluster_silent,
         }
 
     @property
     def did_nothing(self) -> bool:
         """Whether the stack was in order."""
-        return not (self.pending or self.unlocked or self.swept.leftovers)
+        return not (self.pending or self.unlocked or self.swept.leftovers or self.findings)
 
 
-def recover_stack(swept: SweptStack, *, ask: Ask, say: Say) -> Recovered:
-    """Release a dead run's lock, remove its leftovers, and drop its pending operations.
+def recover_stack(swept: SweptStack, *, ask: Ask, agree: Agree, say: Say) -> Recovered:
+    """Release a dead run's lock, remove its leftovers, and settle its pending operations.
 
-    A second call continues an interrupted one; on a healthy stack it does nothing.
+    Objects inside the cluster are taken into the state, and pending releases rolled back. A second
+    call continues an interrupted one; on a healthy stack it does nothing.
 
     Raises:
-        OperationError: Another run is at work, Pulumi does not know the stack, or something could
-            not be removed; the pending operations are then still in the state.
+        OperationError: Another run is at work, Pulumi does not know the stack, the cluster has to
+            be asked and does not answer, or something could not be removed; the pending operations
+            are then still in the state.
     """
     state = swept.deployment_state()
     unlocked = swept.stack.lock() is not None
@@ -63,16 +93,81 @@ def recover_stack(swept: SweptStack, *, ask: Ask, say: Say) -> Recovered:
     api = swept.api()
     if state.pending:
         wait_until_quiet(api, swept.owned, state)
-    cleaned = clean(api, swept.owned, state, ask=ask, say=say)
-    if not cleaned.is_clean:
-        raise OperationError(
-            f"Nothing was changed: {len(cleaned.leftovers)} resources of "
-            f"stack {swept.name} are in the cloud and not in its state, and the next `pulumi up` "
-            "may fail on them. Run this again and agree, or add --yes.",
-            code=ExitCode.LEFTOVERS,
+    deployment = swept.stack.deployment() or {}
+    with _cluster(swept, deployment) as cluster:
+        inside = (
+            ClusterRecovery()
+            if cluster is None
+            else plan_recovery(deployment, cluster, field_manager=_field_manager)
         )
-    swept.stack.forget_pending()
-    return Recovered(pending=state.pending, unlocked=unlocked, swept=cleaned)
+        if inside.findings and not agree(inside.findings):
+            raise OperationError(
+                f"Nothing was changed: {len(inside.findings)} objects of stack {swept.name} in the "
+                "cluster would stop the next `pulumi up`. Run this again and agree, or add --yes.",
+                code=ExitCode.LEFTOVERS,
+            )
+        cleaned = clean(api, swept.owned, state, ask=ask, say=say)
+        if not cleaned.is_clean:
+            raise OperationError(
+                f"Nothing was removed, and nothing forgotten: {len(cleaned.leftovers)} resources "
+                f"of stack {swept.name} are in the cloud and not in its state, and the next "
+                "`pulumi up` may fail on them. Run this again and agree, or add --yes.",
+                code=ExitCode.LEFTOVERS,
+            )
+        for call in inside.calls:
+            call()
+    if state.pending:
+        swept.stack.write_deployment(settled(deployment, inside.resources))
+    return Recovered(
+        pending=state.pending,
+        unlocked=unlocked,
+        swept=cleaned,
+        findings=inside.findings,
+        is_cluster_silent=cluster is None and has_work(deployment),
+    )
+
+
+@contextmanager
+def _cluster(swept: SweptStack, deployment: Object) -> Iterator[LiveCluster | None]:
+    """Yield the cluster; None when there is nothing to ask it, or nobody who answers.
+
+    Raises:
+        OperationError: an object may have been created, and the API server does not answer.
+    """
+    if not has_work(deployment):
+        yield None
+        return
+    kubeconfig = admin_kubeconfig(swept.name, swept.places, config_file=swept.stack.config_file)
+    with reaching(kubeconfig, swept.stack.runner) as runner:
+        cluster = LiveCluster.of(runner, swept.places.bin)
+        creations = interrupted_creations(deployment)
+        if _answers(cluster, within=_READY_WITHIN if creations else 0):
+            yield cluster
+            return
+    if creations and swept.stack.runner.env.get(DEAD_CLUSTER) != "true":
+        titles = ", ".join(creation.title for creation in creations)
+        raise OperationError(
+            f"The API server of stack {swept.name} does not answer from here, and a run was cut "
+            f"off while it created {titles}. Without an answer nobody can tell whether that is in "
+            "the cluster. Make the API server reachable (`kubectl get --raw /readyz`), and run "
+            f"this again. For a cluster that is gone for good, set {DEAD_CLUSTER}=true "
+            "(docs/runbooks/dead-cluster.md)."
+        )
+    yield None
+
+
+def _answers(cluster: LiveCluster, *, within: float) -> bool:
+    until = time.monotonic() + within
+    while not cluster.is_ready():
+        if time.monotonic() >= until:
+            return False
+        time.sleep(_LOOK)
+    return True
+
+
+def _field_manager() -> str:
+    """Make a name as the provider makes them."""
+    return f"{OWN_PREFIX}{secrets.token_hex(4)}"
 
 
 def wait_until_quiet(

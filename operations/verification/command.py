@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 from rich.console import Console
 from rich.progress import Progress
 
+from operations.certificates.live import read_certificates
 from operations.engine.cluster_access import open_cluster
 from operations.engine.places import LOCAL_STACK, Places
+from operations.verification.certificates import certificate_check
 from operations.verification.kubectl import Kubectl
 from operations.verification.objects import OBJECT_CHECKS
 from operations.verification.packets import packet_checks
@@ -30,7 +32,10 @@ def verify_stack(stack: str, places: Places, *, egress_url: str) -> Sequence[Ver
         outputs = cluster_access.outputs
         simulated = stack == LOCAL_STACK or _on_loopback(outputs)
         cluster = kubectl.snapshot(outputs, simulated=simulated)
-        checks = (*OBJECT_CHECKS, *packet_checks(egress_url))
+        certificates = certificate_check(
+            stack, lambda: read_certificates(stack, places).certificates
+        )
+        checks = (*OBJECT_CHECKS, certificates, *packet_checks(egress_url))
         with Progress(console=Console(stderr=True), transient=True) as progress:
             task = progress.add_task(f"Verifying {stack}", total=len(checks))
             return verify(checks, cluster, kubectl, done=lambda: progress.advance(task))

@@ -169,6 +169,8 @@ else
   if [ -e "$HERE/begun" ]; then
     again=(--ignore-preflight-errors=all)
   fi
+  [ -e "$HERE/kubeadm-$action.yaml.in" ] ||
+    refuse 'its first boot removed the token to join with: a machine joins once, so replace it'
   touch "$HERE/begun"
   (
     umask 077
@@ -212,4 +214,5 @@ fi
 systemctl daemon-reload
 systemctl enable --now spiderpool-alicloud-node.timer
 touch "$HERE/done"
+forget_user_data
 echo ":: $NODE_NAME: done, kubelet $KUBERNETES_VERSION runs as $provider_id"

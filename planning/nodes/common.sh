@@ -37,6 +37,14 @@ restart_kube_proxy() { # it took a copy of /etc/hosts when it started
   done
 }
 
+forget_user_data() { # what is used of it or in use elsewhere (docs/decisions/used-user-data.md)
+  rm -f "$HERE"/kubeadm*
+  # cloud-init fills its folder at every boot, and reads it until its last stage is over.
+  [ ! -e /run/cloud-init/result.json ] ||
+    rm -f /var/lib/cloud/instances/*/{user-data.txt*,cloud-config.txt,obj.pkl} \
+      /run/cloud-init/{combined-cloud-config,instance-data-sensitive}.json
+}
+
 ready() { # ADDRESS: is this cluster's API server, by its CA, ready on that control plane?
   [ "$(curl -sSf --max-time 3 --cacert "$PKI/ca.crt" "https://$1:6443/readyz" 2> /dev/null)" = ok ]
 }

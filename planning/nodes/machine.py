@@ -38,11 +38,14 @@ SETTINGS_FAILED: Final = "spiderpool-alicloud.io/settings-failed"
 """Annotation of a Node: why the node could not apply them, written by it; absent otherwise. Begins
 with `settings_digest` of the text that failed and a colon. The node then has the settings from
 before, and does not try the same text again before its next boot."""
-UNIT_VERSION: Final = 2
+UNIT_VERSION: Final = 3
 """Version of the node's own unit. Raised when it gets a feature that the program uses: 2 advertises
-the addresses of the node's pools (`planning.addresses.capacity.address_resource`)."""
+the addresses of the node's pools (`planning.addresses.capacity.address_resource`), 3 renews the
+certificates of a control plane."""
 COUNTING_UNIT: Final = 2
 """The first version that advertises pod addresses."""
+RENEWING_UNIT: Final = 3
+"""The first version that renews certificates."""
 UNIT_SCHEMA: Final = "spiderpool-alicloud.io/unit"
 """Annotation of a Node: the version of the node's own unit. A Node without it cannot change its
 settings while it runs, nor leave etcd by itself."""
@@ -59,6 +62,13 @@ FORGET_MEMBERS: Final = "spiderpool-alicloud.io/forget-members"
 by commas, of dead control planes whose etcd members it has to remove."""
 MEMBERS_FORGOTTEN: Final = "spiderpool-alicloud.io/members-forgotten"
 """Annotation of a control plane, written by the node: those addresses, once they have no member."""
+
+
+RENEW_CERTIFICATES: Final = "spiderpool-alicloud.io/renew-certificates"
+"""Annotation of a control plane, written by `operations certificates`: any text that is not that of
+`CERTIFICATES_RENEWED` asks for new certificates."""
+CERTIFICATES_RENEWED: Final = "spiderpool-alicloud.io/certificates-renewed"
+"""Annotation of a control plane, written by the node: that text, once its pods have them."""
 
 
 def identity(plan: ClusterPlan, node: NodePlan) -> dict[str, object]:

@@ -11,6 +11,7 @@ set -euo pipefail
 MANIFESTS=/etc/kubernetes/manifests
 STOPPED=$HERE/stopped
 LEAVING=$HERE/leaving
+RENEWING=$HERE/renewing
 REFUSED=/run/spiderpool-alicloud-refused
 KUBELET=$HERE/kubelet.d/50-settings.conf
 SYSCTLS=/etc/sysctl.d/99-z-spiderpool.conf
@@ -20,10 +21,49 @@ DEVICE_PLUGINS=/var/lib/kubelet/device-plugins
 [ -e "$HERE/done" ] || exit 0
 exec 9> /run/spiderpool-alicloud-node.lock
 flock --nonblock 9 || exit 0
+forget_user_data
 
 say() {
   echo ":: $NODE_NAME: $*"
 }
+
+# --- certificates, on control planes ------------------------------------------------------------
+
+stop_pods() { # NAME...: a static pod ends when its manifest goes
+  local name
+  mkdir -p "$STOPPED"
+  for name in "$@"; do
+    if [ -e "$MANIFESTS/$name.yaml" ]; then
+      mv "$MANIFESTS/$name.yaml" "$STOPPED/$name.yaml"
+    fi
+  done
+}
+
+api_server_is_gone() {
+  ! answers "$OWN_ADDRESS" 6443
+}
+
+start_pods() { # those that a renewal stopped
+  mv "$STOPPED"/*.yaml "$MANIFESTS" || true
+  rm "$RENEWING"
+}
+
+renew() { # this control plane's certificates; its pods read them when they start
+  say 'renews its certificates'
+  kubeadm certs renew all > /dev/null || return 1
+  touch "$RENEWING"
+  stop_pods etcd kube-apiserver kube-controller-manager kube-scheduler
+  retry 90 1 api_server_is_gone || true
+  start_pods
+}
+
+if [ -e "$RENEWING" ]; then
+  start_pods
+fi
+# Nobody could ask for it any more: an API server with an ended certificate answers no unit.
+if [ -e "$PKI/apiserver.crt" ] && ! openssl x509 -noout -checkend 86400 -in "$PKI/apiserver.crt"; then
+  renew || true
+fi
 
 # By the endpoint's name: on a control plane kubelet.conf has its own API server's address, which
 # answers no more once this machine leaves (KEP-4471, https://github.com/kubernetes/enhancements/issues/4471).
@@ -54,10 +94,12 @@ for name in sys.argv[2:]:
 '
 node_is='' unit='' settings='' settings_applied='' settings_failed=''
 leave_etcd='' etcd_left='' etcd_failed='' forget_members='' members_forgotten=''
+renew_certificates='' certificates_renewed=''
 # An API server that does not answer is asked again in a few seconds.
 node=$(api get --raw "/api/v1/nodes/$NODE_NAME") || exit 0
 eval "$(python3 -c "$READ_NODE" "$PREFIX" unit settings settings-applied settings-failed \
-  leave-etcd etcd-left etcd-failed forget-members members-forgotten <<< "$node")"
+  leave-etcd etcd-left etcd-failed forget-members members-forgotten renew-certificates \
+  certificates-renewed <<< "$node")"
 # A Node that another machine of this name left behind asks nothing of this one.
 [ "$node_is" = "$(cat "$HERE/provider-id")" ] || exit 0
 
@@ -292,20 +334,6 @@ hand_over_leadership() { # PEER: only for a shorter pause; etcd elects a leader 
   fi
 }
 
-stop_pods() { # NAME...: a static pod ends when its manifest goes
-  local name
-  mkdir -p "$STOPPED"
-  for name in "$@"; do
-    if [ -e "$MANIFESTS/$name.yaml" ]; then
-      mv "$MANIFESTS/$name.yaml" "$STOPPED/$name.yaml"
-    fi
-  done
-}
-
-api_server_is_gone() {
-  ! answers "$OWN_ADDRESS" 6443
-}
-
 leave() {
   local known others peer
   if [ ! -e "$LEAVING" ]; then
@@ -379,6 +407,9 @@ fi
 if [ "$ROLE" = control-plane ] && [ -n "$forget_members" ] &&
   [ "$members_forgotten" != "$forget_members" ]; then
   forget
+fi
+if [ "$ROLE" = control-plane ] && [ "$renew_certificates" != "$certificates_renewed" ] && renew; then
+  retry 60 2 annotate "$PREFIX/certificates-renewed=$renew_certificates"
 fi
 if [ -z "$leave_etcd$forget_members" ] && [ -n "$etcd_failed" ]; then
   annotate "$PREFIX/etcd-failed-"

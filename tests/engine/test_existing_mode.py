@@ -2,53 +2,45 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import signal
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from localcloud.charts.assemble import assemble
-from localcloud.machines.guest.kubelet.client import Access, Client
-from operations.engine.places import PROJECT
+from localcloud.machines.guest.kubelet.client import Client
+from tests.engine.lifecycle.api_gate import ApiGate, Write, api_gate
+from tests.engine.lifecycle.inside import cut_off_inside
 from tests.engine.lifecycle.light_cloud import LightCloud
-from tests.engine.local_cloud import CLUSTER, Done, processes_below, second_cloud
-from tests.engine.spiderpool.cluster import CONFIGS, COORDINATORS, LOCAL, POOLS, started
+from tests.engine.lifecycle.their_cluster import (
+    THEIRS,
+    Theirs,
+    stack_in_theirs,
+    their_cluster,
+    with_kubeconfig,
+)
+from tests.engine.local_cloud import Done
+from tests.engine.spiderpool.cluster import CONFIGS, COORDINATORS, LOCAL, POOLS
 from tests.localcloud.machines.fake_cloud import until
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
 
-THEIRS = {"one": "master", "two": "worker"}
-"""Our node's name → the cluster's."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Theirs:
-    """A cluster whose kubelets set no providerID."""
-
-    client: Client
-    kubeconfig: str
-    supervisor: int
-    """Process id of what runs its machines."""
-
-    def restart_kubelets(self) -> None:
-        """Kill the kubelets. Their machines start them again, and they re-create a deleted Node."""
-        for pid in processes_below([self.supervisor]):
-            if b"guest.kubelet\0" in Path(f"/proc/{pid}/cmdline").read_bytes():
-                os.kill(pid, signal.SIGKILL)
-
 
 @dataclass(frozen=True, kw_only=True)
 class Brownfield:
-    """Their cluster, our stack on an emulated cloud, and how its first `up` ended."""
+    """Their cluster, our stack on an emulated cloud, and how its first `up` ended.
+
+    A run before it died while it created a pool, and was recovered.
+    """
 
     theirs: Theirs
     light: LightCloud
+    gate: ApiGate
+    cut: Write | None
+    """The last write of the run that died."""
+    recovered: Done
     first: Done
 
     @property
@@ -75,54 +67,34 @@ class Brownfield:
 
 @pytest.fixture(scope="module")
 def theirs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Theirs]:
-    home = tmp_path_factory.mktemp("theirs")
-    with contextlib.ExitStack() as ends:
-        cloud, supervisor, pki, public = started(home, provider_ids=False)
-        ends.callback(cloud.close)
-        ends.callback(supervisor.end)
-        text = pki.kubeconfig(f"https://{public}:6443")
-        kubeconfig = home / "kubeconfig"
-        kubeconfig.touch(mode=0o600)
-        kubeconfig.write_text(text)
-        client = Client(Access.read(kubeconfig))
-        for name in THEIRS.values():
-            until(f"node {name}", 180, lambda name=name: client.get(f"/api/v1/nodes/{name}"))
-        yield Theirs(client=client, kubeconfig=text, supervisor=supervisor.process.pid)
+    with their_cluster(tmp_path_factory.mktemp("theirs")) as theirs:
+        yield theirs
 
 
 @pytest.fixture(scope="module")
 def brownfield(theirs: Theirs, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Brownfield]:
     home = tmp_path_factory.mktemp("brownfield") / "home"
-    light = _stack(home, chart=assemble(LOCAL))
-    with light.running():
-        light = _with_kubeconfig(light, theirs.kubeconfig)
-        yield Brownfield(theirs=theirs, light=light, first=light.up())
+    light = stack_in_theirs(home, chart=assemble(LOCAL))
+    with light.running(), api_gate(theirs.kubeconfig) as gate:
+        light = with_kubeconfig(light, gate.kubeconfig)
+        yield Brownfield(
+            theirs=theirs,
+            light=light,
+            gate=gate,
+            cut=cut_off_inside(light, gate, lambda write: write.kind == "spiderippools"),
+            recovered=light.operations("recover", "--yes", "--json"),
+            first=light.up(),
+        )
 
 
-def _stack(home: Path, *, chart: Path) -> LightCloud:
-    """The guide's stack, with our own names for its nodes."""
-    cloud = second_cloud(home)
-    document = yaml.safe_load(cloud.config_file.read_text())
-    cluster: dict[str, Any] = document["config"][CLUSTER]
-    cluster["kubernetes"] = {"mode": "existing", "nodeNames": THEIRS}
-    cluster["cloudController"] = {"enabled": False}
-    cluster["spiderpool"] = {"chart": {"name": str(chart)}}
-    for pool in cluster["nodePools"].values():
-        pool["nodes"] = {
-            ours: pool["nodes"][name] for ours, name in THEIRS.items() if name in pool["nodes"]
-        }
-    return LightCloud(cloud=cloud, document=document)
-
-
-def _with_kubeconfig(light: LightCloud, kubeconfig: str) -> LightCloud:
-    """The stack file after `pulumi config set --secret`, which reads the value from its input."""
-    key = f"{PROJECT}:kubeconfig"
-    light.write()
-    done = light.cloud.pulumi("config", "set", "--secret", key, stdin=kubeconfig)
-    assert done.status == 0, done.transcript
-    document = yaml.safe_load(light.cloud.config_file.read_text())
-    assert set(document["config"][key]) == {"secure"}
-    return LightCloud(cloud=light.cloud, document=document)
+def test_a_pool_that_a_dead_run_created_is_taken_into_the_state(brownfield: Brownfield) -> None:
+    assert brownfield.cut is not None, "the run ended before it created a pool"
+    assert brownfield.recovered.status == 0, brownfield.recovered.transcript
+    document = json.loads(brownfield.recovered.out)
+    steps = {item["object"]: item["step"] for item in document["cluster"]}
+    name = json.loads(brownfield.cut.body)["metadata"]["name"]
+    assert steps[f"SpiderIPPool {name}"] == "taken into the state"
+    assert document["leftovers"] == []
 
 
 def test_the_first_up_ends_well(brownfield: Brownfield) -> None:
@@ -138,6 +110,33 @@ def test_pools_are_bound_to_the_names_that_the_cluster_has(brownfield: Brownfiel
     assert {pool["metadata"]["name"]: pool["spec"]["nodeName"] for pool in pools} == {
         f"{ours}-{nic}": [name] for ours, name in THEIRS.items() for nic in ("eth0", "eth1")
     }
+
+
+def test_a_release_that_a_dead_run_left_pending_is_rolled_back(brownfield: Brownfield) -> None:
+    """Helm refuses every later operation on it, and Pulumi sees no difference."""
+    light = brownfield.light.edited(_another_value)
+    upgraded = "sh.helm.release.v1.spiderpool.v2"
+    cut = cut_off_inside(
+        light,
+        brownfield.gate,
+        lambda write: write.method == "POST" and upgraded.encode() in write.body,
+    )
+    assert cut is not None, "helm was never called"
+    recovered = light.operations("recover", "--yes", "--json")
+    assert recovered.status == 0, recovered.transcript
+    (finding,) = json.loads(recovered.out)["cluster"]
+    assert finding["object"] == "Release kube-system/spiderpool"
+    assert "pending-upgrade, rolled back to revision 1" in finding["step"]
+    done = light.up()
+    assert done.status == 0, light.cloud.explain(done)
+    nothing = light.operations("recover", "--yes")
+    assert "is in order" in nothing.out, nothing.transcript
+    done = brownfield.light.up()
+    assert done.status == 0, light.cloud.explain(done)
+
+
+def _another_value(cluster: dict[str, Any]) -> None:
+    cluster["spiderpool"]["values"] = {"spiderpoolAgent": {"debug": {"logLevel": "debug"}}}
 
 
 def test_nothing_of_the_cluster_is_owned(brownfield: Brownfield) -> None:

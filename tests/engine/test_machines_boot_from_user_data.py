@@ -43,6 +43,9 @@ FORMED_WITHIN = 300.0
 REPLACED_WITHIN = 200.0
 UNIT_WITHIN = 60.0
 """A node's unit runs every 15 seconds."""
+PKI = "/etc/kubernetes/pki"
+IN_USE = ("disk/etc/kubernetes/pki/", "disk/var/lib/etcd/", "disk/opt/machine/")
+"""Where Kubernetes has its keys, etcd the token's Secret, and a machine its programs."""
 
 
 class Bed:
@@ -159,6 +162,42 @@ class Bed:
         response = yaml.safe_load(listed) or {}
         return {urlsplit(m["peerURLs"][0]).hostname or "" for m in response.get("members", ())}
 
+    def used_secrets(self) -> dict[str, bytes]:
+        """What user-data has that is secret: one line of each private key, and the token."""
+        secrets = self._secrets
+        keys = {
+            "CA": secrets.ca.key,
+            "front proxy": secrets.front_proxy_ca.key,
+            "etcd CA": secrets.etcd_ca.key,
+            "service accounts": secrets.service_account_key,
+        }
+        token = secrets.bootstrap_token.partition(".")[2]
+        return {
+            "token": token.encode(),
+            **{name: key.splitlines()[1].encode() for name, key in keys.items()},
+        }
+
+    def places_of_secrets(self) -> list[str]:
+        """Machine, file and secret, wherever a disk or a console has one out of its own place."""
+        places = [
+            f"{name} console: {secret}"
+            for name, console in self.cloud.consoles.items()
+            for secret, text in self.used_secrets().items()
+            if text.decode() in console
+        ]
+        for folder in sorted((self.cloud.home / "machines").glob("i-*")):
+            for path in folder.rglob("*"):
+                own = path.relative_to(folder).as_posix()
+                if own.startswith(IN_USE) or path.is_symlink() or not path.is_file():
+                    continue
+                content = path.read_bytes()
+                places += [
+                    f"{folder.name} {own}: {secret}"
+                    for secret, text in self.used_secrets().items()
+                    if text in content
+                ]
+        return places
+
     def until_ended(self, instances: Sequence[str], *, within: float) -> dict[str, str]:
         """The last progress line of each machine's program, once all have succeeded or failed."""
         deadline = time.monotonic() + within
@@ -222,6 +261,42 @@ def test_each_node_says_which_instance_it_is_and_how_many_pods_it_takes(formed: 
         registered = yaml.safe_load(formed.kubectl("get", "node", node.name, "-o", "yaml"))
         assert registered["spec"]["providerID"] == f"cn-hangzhou.i-{node.name}"
         assert registered["status"]["capacity"]["pods"] == str(node.max_pods)
+
+
+def test_no_machine_keeps_a_key_or_the_token_that_it_was_made_with(formed: Bed) -> None:
+    """Disks, logs and consoles; the keys that the cluster uses have a place of their own."""
+    until("nothing of the user-data is left", UNIT_WITHIN, lambda: not formed.places_of_secrets())
+    for node in formed.plan.control_planes:
+        pki = formed.on(f"i-{node.name}", "cat", "/etc/kubernetes/pki/ca.key")
+        assert formed.used_secrets()["CA"].decode() in pki, "the search would find nothing"
+
+
+def test_a_control_plane_renews_its_certificates_and_serves_with_them(formed: Bed) -> None:
+    name, on = "masters-2", "i-masters-2"
+    files = ("apiserver", "apiserver-etcd-client", "etcd/server", "front-proxy-client")
+
+    def serials() -> list[str]:
+        return [
+            formed.on(on, *("openssl", "x509", "-noout", "-serial", "-in", f"{PKI}/{file}.crt"))
+            for file in files
+        ]
+
+    before = serials()
+    assert all(before), "openssl reads no certificate here"
+    formed.annotate(name, machine.RENEW_CERTIFICATES, "monday")
+    until(
+        "it says that they are renewed",
+        3 * UNIT_WITHIN,
+        lambda: formed.annotation(name, machine.CERTIFICATES_RENEWED) == "monday",
+    )
+    after = serials()
+    assert [one for one, other in zip(before, after, strict=True) if one == other] == []
+    until(
+        "its API server is ready",
+        UNIT_WITHIN,
+        lambda: formed.on(on, "curl", "-sk", "https://127.0.0.1:6443/readyz") == "ok",
+    )
+    assert len(formed.members(on)) == len(formed.plan.control_planes)
 
 
 def test_every_node_says_that_it_has_a_unit(formed: Bed) -> None:

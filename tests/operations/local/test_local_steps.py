@@ -17,9 +17,10 @@ from operations.engine.stack_file import path_of_stack
 from operations.failure import ExitCode, OperationError
 from operations.local import deployment as local
 from operations.local.deployment import LocalCloud
+from operations.sweep.cluster import Finding
 from operations.sweep.command import Ask, Say, Swept, SweptStack
 from operations.sweep.leftovers import Leftover
-from operations.sweep.recovery import Recovered
+from operations.sweep.recovery import Agree, Recovered
 
 pytestmark = pytest.mark.unit
 
@@ -183,8 +184,11 @@ def test_a_run_that_was_cut_off_is_recovered_before_the_update(
     machine.answers["pulumi stack export"] = Finished(status=0, out=document, err="")
     left = Leftover(kind="VPC", id="vpc-1", sign="tag")
 
-    def recovered(swept: SweptStack, *, ask: Ask, say: Say) -> Recovered:
+    mended = Finding(title="Service default/web", step="taken into the state", is_mended=True)
+
+    def recovered(swept: SweptStack, *, ask: Ask, agree: Agree, say: Say) -> Recovered:
         assert ask([left])
+        assert agree([mended])
         assert swept.account.endpoint == "127.0.0.99:28443"
         machine.calls.append("recover it")
         say("VPC vpc-1")
@@ -192,6 +196,7 @@ def test_a_run_that_was_cut_off_is_recovered_before_the_update(
             pending=("creating alicloud:vpc/network:Network guide",),
             unlocked=False,
             swept=Swept(leftovers=[left], removed=[left]),
+            findings=[mended],
         )
 
     monkeypatch.setattr(local, "recover_stack", recovered)
@@ -201,6 +206,7 @@ def test_a_run_that_was_cut_off_is_recovered_before_the_update(
     assert order.index("recover it") < order.index("pulumi up")
     assert "creating alicloud:vpc/network:Network guide" in printed(cloud)
     assert "removed: VPC vpc-1" in printed(cloud)
+    assert "Service default/web: taken into the state" in printed(cloud)
 
 
 def test_an_existing_cluster_is_waited_for_until_it_is_ready(

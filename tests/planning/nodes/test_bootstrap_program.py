@@ -18,16 +18,15 @@ from typing import Any
 import pytest
 
 from planning.model import ClusterPlan
-from tests.clusters import small, three_control_planes
+from tests.clusters import fake_secrets, small, three_control_planes
 from tests.planning.documents import FAR_AWAY, ROOT, booted, planned, stack_plan
 
 pytestmark = pytest.mark.unit
 
-_MOVED = re.compile(r"(?<![\w.])/(etc|proc|run)/")
+_MOVED = re.compile(r"(?<![\w.])/(etc|proc|run|var)/")
 _RECORDED = (
     "apt-get",
     "crictl",
-    "kubeadm",
     "modprobe",
     "netplan",
     "swapoff",
@@ -39,6 +38,12 @@ _RECORDER = """\
 #!/bin/bash
 echo "$(basename "$0") $*" >> "$CALLS"
 case " $FAILING " in *" $(basename "$0") "*) echo "$(basename "$0"): no" >&2; exit 9 ;; esac
+"""
+
+# Keeps the configuration that it gets, with its mode.
+_KUBEADM = f"""\
+{_RECORDER}
+if [ "$2" = --config ]; then cp -p "$3" "$CALLS.kubeadm"; fi
 """
 
 _CURL = """\
@@ -110,6 +115,11 @@ class Machine:
         return self.path(path).read_text(encoding="utf-8")
 
     @property
+    def configuration(self) -> Path:
+        """What kubeadm was given."""
+        return self.path("/calls.kubeadm")
+
+    @property
     def calls(self) -> list[str]:
         text = self.text("/calls").replace(str(self.root), "")
         return [line for line in text.splitlines() if not line.startswith("sleep")]
@@ -121,6 +131,7 @@ def machine(tmp_path: Path) -> Machine:
     commands.mkdir()
     special = {
         "curl": _CURL,
+        "kubeadm": _KUBEADM,
         "kubectl": _KUBECTL,
         "stat": "#!/bin/bash\necho ${CGROUP-cgroup2fs}\n",
     }
@@ -195,12 +206,10 @@ def test_progress_is_marked_and_ends_with_the_provider_id(machine: Machine) -> N
 
 def test_the_provider_id_comes_from_the_metadata_service_with_a_token(machine: Machine) -> None:
     provisioned(machine, stack_plan("local"), "worker").run()
-    text = machine.text("/etc/spiderpool-alicloud/kubeadm.yaml")
+    text = machine.configuration.read_text(encoding="utf-8")
     assert "value: 'cn-hangzhou.i-bp1a'" in text
     assert "@PROVIDER_ID@" not in text
-    assert (
-        stat.S_IMODE(machine.path("/etc/spiderpool-alicloud/kubeadm.yaml").stat().st_mode) == 0o600
-    )
+    assert stat.S_IMODE(machine.configuration.stat().st_mode) == 0o600
     assert any(c.startswith("curl") and "-X PUT" in c and "api/token" in c for c in machine.calls)
 
 
@@ -282,7 +291,7 @@ def test_a_replaced_first_control_plane_joins_the_cluster_that_is_there(machine:
     provisioned(machine, plan, "masters-0", creation_ends=None).run(ready=other)
     assert not [c for c in machine.calls if c.startswith("kubeadm init --config")]
     assert [c for c in machine.calls if c.startswith("kubeadm join")]
-    assert "kind: JoinConfiguration" in machine.text("/etc/spiderpool-alicloud/kubeadm.yaml")
+    assert "kind: JoinConfiguration" in machine.configuration.read_text(encoding="utf-8")
     own = plan.nodes["masters-0"].interfaces["eth0"].primary
     assert machine.text("/etc/hosts") == f"127.0.0.1 localhost\n{own} api.small.internal\n"
 
@@ -403,6 +412,32 @@ def test_running_again_changes_nothing_on_a_node(machine: Machine) -> None:
     assert done.returncode == 0
     assert not [c for c in machine.calls if c.startswith("kubeadm")]
     assert machine.text("/etc/hosts") == hosts
+
+
+@pytest.mark.parametrize("node", ["masters-0", "workers-0"])
+def test_a_node_keeps_nothing_of_the_token_that_it_joined_with(machine: Machine, node: str) -> None:
+    plan = planned(three_control_planes())
+    provisioned(machine, plan, node)
+    token = fake_secrets().bootstrap_token
+    kept = machine.path("/var/lib/cloud/instances/i-1/user-data.txt")
+    kept.parent.mkdir(parents=True)
+    kept.write_text(token, encoding="utf-8")
+    assert machine.run().returncode == 0
+    assert token in machine.configuration.read_text(encoding="utf-8")
+    texts = {path: path.read_text("utf-8") for path in machine.root.rglob("*") if path.is_file()}
+    # cloud-init reads its own folder until it is done; the node's unit empties it then.
+    assert {path for path, text in texts.items() if token in text} == {kept, machine.configuration}
+
+
+def test_a_machine_that_was_reset_by_hand_says_that_it_has_to_be_replaced(
+    machine: Machine,
+) -> None:
+    provisioned(machine, stack_plan("local"), "worker").run()
+    assert not machine.path("/etc/kubernetes/kubelet.conf").exists()
+    done = machine.run()
+    assert done.returncode != 0
+    assert "a machine joins once, so replace it" in done.stderr
+    assert len([c for c in machine.calls if c.startswith("kubeadm join")]) == 1
 
 
 def test_running_again_after_kubeadm_failed_goes_on_where_it_stopped(machine: Machine) -> None:

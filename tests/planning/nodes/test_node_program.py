@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from hypothesis import strategies as st
 
 from planning.model import ClusterPlan, NodePlan
 from planning.nodes import machine
+from tests.certificates import certificate_until
 from tests.clusters import small, three_control_planes
 from tests.planning.documents import BALANCER_ADDRESS, booted, planned
 
@@ -150,7 +152,7 @@ def _build_world(root: Path, own: str | None, planes: dict[str, str]) -> None:
         (root / "world" / f"{name}.json").write_text(json.dumps(document), encoding="utf-8")
     (root / "commands").mkdir()
     program = Path(__file__).parents[1] / "node_world.py"
-    for name in ("crictl", "kubectl", "sysctl", "systemctl", "python-curl"):
+    for name in ("crictl", "kubeadm", "kubectl", "sysctl", "systemctl", "python-curl"):
         command = root / "commands" / name
         text = program.read_text(encoding="utf-8")
         command.write_text(f"#!{sys.executable} -SI\n{text}", encoding="utf-8")
@@ -204,6 +206,32 @@ def test_a_machine_that_is_not_a_node_yet_is_left_alone(worker: Place) -> None:
     worker.path(f"{HERE}/done").unlink()
     assert worker.run().returncode == 0
     assert worker.annotations == {}
+
+
+def test_what_cloud_init_keeps_of_the_user_data_goes_once_it_is_done(worker: Place) -> None:
+    folder = "/var/lib/cloud/instances/i-bp1a"
+    used = [
+        worker.path(path)
+        for path in (
+            f"{folder}/user-data.txt",
+            f"{folder}/user-data.txt.i",
+            f"{folder}/cloud-config.txt",
+            f"{folder}/obj.pkl",
+            "/run/cloud-init/combined-cloud-config.json",
+            "/run/cloud-init/instance-data-sensitive.json",
+        )
+    ]
+    kept = worker.path(f"{folder}/boot-finished")
+    for path in (*used, kept):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    worker.run()
+    assert all(path.exists() for path in used), "cloud-init still reads them"
+    worker.path("/run/cloud-init/result.json").touch()
+    worker.run()
+    assert [path for path in used if path.exists()] == []
+    assert kept.exists(), "without it cloud-init takes the machine for a new one"
+    assert list(worker.path(HERE).glob("kubeadm*")) == []
 
 
 def test_a_node_says_what_its_unit_understands(worker: Place) -> None:
@@ -498,6 +526,47 @@ def test_leaving_ends_the_same_wherever_a_run_was_cut_off(tmp_path: Path, moment
         assert place.annotations[machine.ETCD_LEFT] == PROVIDER_ID
 
     _cut_everywhere(tmp_path, "masters-0", moment, leave, check)
+
+
+@pytest.mark.parametrize("moment", ["CUT", "CUT_AFTER"])
+def test_a_renewal_ends_the_same_wherever_a_run_was_cut_off(tmp_path: Path, moment: str) -> None:
+    def renew(place: Place) -> None:
+        place.ask(machine.RENEW_CERTIFICATES, "monday")
+
+    def check(place: Place) -> None:
+        assert "kubeadm certs renew all" in place.calls("kubeadm")
+        assert place.pods == list(PODS)
+        assert place.annotations[machine.CERTIFICATES_RENEWED] == "monday"
+
+    _cut_everywhere(tmp_path, "masters-0", moment, renew, check)
+
+
+def test_certificates_are_renewed_once_for_each_request(plane: Place) -> None:
+    plane.ask(machine.RENEW_CERTIFICATES, "monday")
+    plane.run()
+    plane.run()
+    assert plane.calls("kubeadm") == ["kubeadm certs renew all"]
+    assert plane.pods == list(PODS)
+
+
+def test_a_worker_has_no_certificates_to_renew(worker: Place) -> None:
+    worker.ask(machine.RENEW_CERTIFICATES, "monday")
+    worker.run()
+    assert worker.calls("kubeadm") == []
+
+
+@pytest.mark.parametrize(("hours", "calls"), [(-1, 1), (23, 1), (25, 0)])
+def test_a_certificate_at_its_end_is_renewed_although_no_api_server_can_ask(
+    plane: Place, hours: int, calls: int
+) -> None:
+    end = datetime.now(UTC) + timedelta(hours=hours)
+    path = plane.path("/etc/kubernetes/pki/apiserver.crt")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(certificate_until(end), encoding="utf-8")
+    plane.change("world.json", **{"kube-apiserver": []})
+    plane.run()
+    assert plane.calls("kubeadm") == ["kubeadm certs renew all"] * calls
+    assert plane.pods == list(PODS)
 
 
 def test_a_dead_members_place_is_freed(plane: Place) -> None:

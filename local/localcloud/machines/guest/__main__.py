@@ -74,7 +74,7 @@ def _boot(instance: Instance) -> None:
     sysctl.sysctl(["--system", "--quiet"])
     services = Services()
     services.boot()
-    config = cloudinit.read(instance.user_data)
+    config = cloudinit.read(instance.user_data, instance.id)
     cloudinit.init_stage(config)
     cloudinit.final_stage(config)
 

@@ -17,6 +17,9 @@ from .cloudconfig import CloudConfig, UserDataError, WrittenFile, decode, parse
 from .lines import run, say
 
 _STATE: Final = Path("/var/lib/cloud/instance")
+_FOLDERS: Final = Path("/var/lib/cloud/instances")
+_RUN: Final = Path("/run/cloud-init")
+_RESULT: Final = _RUN / "result.json"
 _LOG: Final = Path("/var/log/cloud-init-output.log")
 _DONE: Final = _STATE / "boot-finished"
 _FILES_DONE: Final = _STATE / "sem/config_write_files"
@@ -47,17 +50,22 @@ def network_file(primary_name: str, primary_mac: str) -> None:
     )
 
 
-def read(user_data: str) -> CloudConfig:
-    """Parse the user-data. An invalid one is reported on the console and read as empty."""
-    _STATE.mkdir(parents=True, exist_ok=True)
+def read(user_data: str, instance_id: str) -> CloudConfig:
+    """Parse the user-data. An invalid one is reported on the console and read as empty.
+
+    cloud-init keeps it at every boot, in several files (Init.update in stages.py, Paths in
+    helpers.py of canonical/cloud-init).
+    """
+    _RESULT.unlink(missing_ok=True)
+    _link(instance_id)
     if not user_data:
         say("cloud-init: no user-data")
         return CloudConfig()
     try:
         raw = decode(user_data)
-        kept = _STATE / "user-data.txt"
-        kept.touch(mode=0o600)
-        kept.write_bytes(raw)
+        for kept in (*(_STATE / name for name in _KEPT), _RUN / "combined-cloud-config.json"):
+            kept.touch(mode=0o600)
+            kept.write_bytes(raw)
         config = parse(raw)
     except UserDataError as error:
         say(f"cloud-init: [WARNING]: {error}")
@@ -65,6 +73,17 @@ def read(user_data: str) -> CloudConfig:
     if config.ignored_keys:
         say(f"cloud-init: keys this machine does not act on: {', '.join(config.ignored_keys)}")
     return config
+
+
+_KEPT: Final = ("user-data.txt", "user-data.txt.i", "cloud-config.txt", "obj.pkl")
+
+
+def _link(instance_id: str) -> None:
+    folder = _FOLDERS / instance_id
+    _RUN.mkdir(parents=True, exist_ok=True)
+    if not _STATE.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        _STATE.symlink_to(folder)
 
 
 def init_stage(config: CloudConfig) -> None:
@@ -83,9 +102,13 @@ def init_stage(config: CloudConfig) -> None:
 
 
 def final_stage(config: CloudConfig) -> None:
-    """Run runcmd (once)."""
-    if not first_boot():
-        return
+    """Run runcmd (once), and say that this boot is done."""
+    if first_boot():
+        _run_commands(config)
+    _RESULT.write_text('{"v1": {"errors": []}}\n', encoding="utf-8")
+
+
+def _run_commands(config: CloudConfig) -> None:
     code = _run_script("runcmd", config.run_script) if config.run_script else 0
     if code:
         say(f"cloud-init: [WARNING]: Failed to run module scripts_user: exit code {code}")

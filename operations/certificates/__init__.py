@@ -1,0 +1,1 @@
+"""When a cluster's certificates end, and how a control plane gets new ones."""

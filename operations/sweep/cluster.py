@@ -1,0 +1,283 @@
+"""The Kubernetes half of `recover`: what a killed run left inside the cluster.
+
+Objects whose creation was cut off are taken into the state; releases that Helm left pending are
+rolled back. Nothing is touched that is not this stack's, by the stack's own state and by what the
+API server and Helm record of it (`interrupted`, `releases`).
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from operations.engine.running import Finished, Runner
+from operations.failure import ExitCode, OperationError
+from operations.sweep.interrupted import (
+    Creation,
+    Object,
+    adopted,
+    adopted_release,
+    has_place,
+    interrupted_creations,
+    releases,
+    why_not_ours,
+)
+from operations.sweep.releases import (
+    PENDING,
+    Adopt,
+    NoWay,
+    ReleaseStep,
+    Revision,
+    RollBack,
+    Uninstall,
+    history_of,
+    release_step,
+)
+
+DEAD_CLUSTER: Final = "PULUMI_K8S_DELETE_UNREACHABLE"
+"""Drops objects of a cluster that does not answer (docs/runbooks/dead-cluster.md)."""
+_ANSWER_WITHIN: Final = 60.0
+_HELM_WITHIN: Final = 300.0
+_SETTLES_WITHIN: Final = 30.0
+"""Seconds for which a pending release is watched: a plugin that outlived the engine, and runs on,
+ends what it has begun."""
+_LOOK: Final = 2.0
+
+
+class Cluster(Protocol):
+    """What a recovery asks of a cluster; tests implement it without one."""
+
+    def live(self, creation: Creation) -> Object | None:
+        """Return the object of that kind and name with its managed fields; None without one."""
+
+    def history(self, release: Creation) -> Sequence[Revision]:
+        """Return the revisions of a release, the oldest first; empty when there is none."""
+
+    def roll_back(self, release: Creation, revision: int) -> None:
+        """Go back to that revision without hooks."""
+
+    def uninstall(self, release: Creation) -> None:
+        """Remove the release without hooks."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One object or release that stops the next run, and what is done about it."""
+
+    title: str
+    """For example `Service default/web`."""
+    step: str
+    """What is done, or why nothing is, in words."""
+    is_mended: bool
+
+    def __str__(self) -> str:
+        return f"{self.title}: {self.step}"
+
+    def as_document(self) -> dict[str, object]:
+        """For machines."""
+        return {"object": self.title, "step": self.step, "mended": self.is_mended}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClusterRecovery:
+    """What a recovery does inside a cluster, before it does it."""
+
+    findings: tuple[Finding, ...] = ()
+    resources: tuple[Object, ...] = ()
+    """What the state takes, as `settled` wants it."""
+    calls: tuple[Callable[[], None], ...] = ()
+    """Changes of releases, in their order."""
+
+
+def plan_recovery(
+    deployment: Object,
+    cluster: Cluster,
+    *,
+    field_manager: Callable[[], str],
+    clock: Callable[[], float] = time.monotonic,
+    pause: Callable[[float], None] = time.sleep,
+) -> ClusterRecovery:
+    """Look at everything that may have been cut off; change nothing.
+
+    Args:
+        deployment: the state, as `pulumi stack export` prints it.
+        cluster: where to look.
+        field_manager: makes a name for an object that has no manager of its own yet.
+        clock: seconds.
+        pause: waits so many seconds.
+    """
+    findings: list[Finding] = []
+    resources: list[Object] = []
+    calls: list[Callable[[], None]] = []
+    creations = interrupted_creations(deployment)
+    for creation in creations:
+        if creation.is_release or (live := cluster.live(creation)) is None:
+            continue
+        reason = why_not_ours(creation, live)
+        if reason is None and not has_place(creation, deployment):
+            reason = "the state has its predecessor still"
+        if reason is None:
+            resources.append(adopted(creation, live, field_manager=field_manager()))
+        step = f"left alone, because {reason}" if reason else "taken into the state"
+        findings.append(Finding(title=creation.title, step=step, is_mended=reason is None))
+    new = [creation for creation in creations if creation.is_release]
+    for release in (*new, *releases(deployment)):
+        history = _settled_history(cluster, release, clock=clock, pause=pause)
+        version = str(release.inputs.get("version") or "")
+        way = release_step(history, is_new=release in new, version=version)
+        if way is None:
+            continue
+        findings.append(_finding(release, way))
+        if isinstance(way, Adopt):
+            resources.append(adopted_release(release))
+        elif (call := _call(cluster, release, way)) is not None:
+            calls.append(call)
+    return ClusterRecovery(findings=tuple(findings), resources=tuple(resources), calls=tuple(calls))
+
+
+def has_work(deployment: Object) -> bool:
+    """Whether a cluster has to be asked at all."""
+    return bool(interrupted_creations(deployment) or releases(deployment))
+
+
+def _settled_history(
+    cluster: Cluster,
+    release: Creation,
+    *,
+    clock: Callable[[], float],
+    pause: Callable[[float], None],
+) -> Sequence[Revision]:
+    until = clock() + _SETTLES_WITHIN
+    history = cluster.history(release)
+    while history and history[-1].status in PENDING and clock() < until:
+        pause(_LOOK)
+        history = cluster.history(release)
+    return history
+
+
+def _finding(release: Creation, step: ReleaseStep) -> Finding:
+    match step:
+        case RollBack(revision=revision, status=status):
+            text = f"{status}, rolled back to revision {revision} without hooks"
+        case Uninstall(status=status):
+            text = f"{status}, uninstalled without hooks; the next run installs it"
+        case Adopt():
+            text = "deployed, taken into the state"
+        case NoWay(reason=reason):
+            text = f"left alone, because {reason}"
+    return Finding(title=release.title, step=text, is_mended=not isinstance(step, NoWay))
+
+
+def _call(cluster: Cluster, release: Creation, step: ReleaseStep) -> Callable[[], None] | None:
+    match step:
+        case RollBack(revision=revision):
+            return lambda: cluster.roll_back(release, revision)
+        case Uninstall():
+            return lambda: cluster.uninstall(release)
+        case _:
+            return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiveCluster:
+    """The cluster by kubectl and helm."""
+
+    runner: Runner
+    """Its environment has KUBECONFIG."""
+    helm: str
+    """The command; empty where there is none."""
+
+    @classmethod
+    def of(cls, runner: Runner, binaries: Path) -> LiveCluster:
+        """With the pinned helm of the toolchain where that is built, else the one on PATH.
+
+        The folder itself is not put on PATH: a stand-in for Pulumi's provider is in it, too.
+        """
+        pinned = binaries / "helm"
+        if pinned.exists():
+            return cls(runner=runner, helm=str(pinned))
+        return cls(runner=runner, helm=shutil.which("helm", path=runner.env.get("PATH")) or "")
+
+    def is_ready(self) -> bool:
+        """Whether the API server answers that it is ready."""
+        done = self.runner.run(
+            ["kubectl", "--request-timeout=10s", "get", "--raw", "/readyz"],
+            deadline=_ANSWER_WITHIN,
+            quiet=True,
+        )
+        return done.status == 0
+
+    def live(self, creation: Creation) -> Object | None:
+        """Return the object; None without one, and where its kind is not served."""
+        group, _, version = creation.api_version.rpartition("/")
+        argv = ["kubectl", "get", f"{creation.kind}.{version}.{group}", creation.name]
+        argv += ["--namespace", creation.namespace] if creation.namespace else []
+        argv += ["--ignore-not-found", "--show-managed-fields", "--output", "json"]
+        done = self.runner.run(argv, deadline=_ANSWER_WITHIN, quiet=True)
+        if done.status != 0 and "doesn't have a resource type" in done.err:
+            return None
+        _check(done, f"kubectl could not read {creation.title}")
+        live: Mapping[str, Any] | None = json.loads(done.out) if done.out.strip() else None
+        return live
+
+    def history(self, release: Creation) -> Sequence[Revision]:
+        """Return the revisions; empty when Helm knows no such release.
+
+        Without helm they are read from the labels that it gives its Secrets, which do not name the
+        chart (pkg/storage/driver/secrets.go).
+        """
+        if not self.helm:
+            return self._labelled_history(release)
+        done = self._helm(release, "history", "--output", "json")
+        if done.status != 0 and "release: not found" in done.err:
+            return ()
+        _check(done, f"helm could not read {release.title}")
+        return history_of(json.loads(done.out))
+
+    def _labelled_history(self, release: Creation) -> Sequence[Revision]:
+        labels = "REVISION:.metadata.labels.version,STATUS:.metadata.labels.status"
+        argv = ["kubectl", "get", "secrets", "--namespace", release.namespace, "--no-headers"]
+        argv += ["--selector", f"owner=helm,name={release.name}"]
+        argv += ["--output", f"custom-columns={labels}"]
+        done = self.runner.run(argv, deadline=_ANSWER_WITHIN, quiet=True)
+        _check(done, f"kubectl could not read {release.title}")
+        lines = [line.split() for line in done.out.splitlines() if line.strip()]
+        return history_of(
+            [{"revision": number, "status": status, "chart": ""} for number, status in lines]
+        )
+
+    def roll_back(self, release: Creation, revision: int) -> None:
+        """Go back; hooks are off, as they are for the installation."""
+        done = self._helm(release, "rollback", str(revision), "--no-hooks")
+        _check(done, f"helm could not roll {release.title} back")
+
+    def uninstall(self, release: Creation) -> None:
+        """Remove what the installation made; definitions of kinds stay, as always with Helm."""
+        done = self._helm(release, "uninstall", "--no-hooks", "--wait")
+        _check(done, f"helm could not uninstall {release.title}")
+
+    def _helm(self, release: Creation, verb: str, *arguments: str) -> Finished:
+        if not self.helm:
+            raise OperationError(
+                "helm is not on PATH, and the stack has a Helm release that has to be looked at. "
+                "Install helm 3.18 or newer, and run this again.",
+                code=ExitCode.UNPREPARED,
+            )
+        return self.runner.run(
+            [self.helm, verb, release.name, *arguments, "--namespace", release.namespace],
+            deadline=_HELM_WITHIN,
+            quiet=True,
+        )
+
+
+def _check(done: Finished, what: str) -> None:
+    if done.status != 0:
+        raise OperationError(
+            f"{what}: {done.err.strip()}. Look whether the API server answers (`kubectl get "
+            "nodes`), then run this again."
+        )

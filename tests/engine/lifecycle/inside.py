@@ -1,0 +1,51 @@
+"""Runs of pulumi that die at a write inside Kubernetes, with every process that they started."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.engine.lifecycle.api_gate import ApiGate, Write
+from tests.engine.lifecycle.light_cloud import STACK, LightCloud
+from tests.engine.local_cloud import processes_below
+
+_LONGEST = 400.0
+
+
+def cut_off_inside(light: LightCloud, gate: ApiGate, when: Callable[[Write], bool]) -> Write | None:
+    """Start an `up` and kill it at the first write for which `when` is true.
+
+    The API server has done that write, and nobody hears of it. The engine, its plugins and helm die
+    together, as when their machine goes away. Returns the write; None when the run ended before.
+    """
+    light.write()
+    argv = ("pulumi", "up", "--yes", "--skip-preview", "--suppress-progress", "--stack", STACK)
+    child = subprocess.Popen(  # noqa: S603 - our own command
+        (*argv, "--non-interactive", "--config-file", str(light.cloud.config_file)),
+        env=dict(light.cloud.env),
+        cwd=Path(__file__).parents[3],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    last: list[Write] = []
+
+    def die(write: Write) -> None:
+        if last or not when(write):
+            return
+        last.append(write)
+        # The engine first: it must not write down that a plugin has died.
+        for pid in sorted(processes_below([child.pid]), key=lambda pid: pid != child.pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    gate.witness = die
+    try:
+        child.wait(timeout=_LONGEST)
+    finally:
+        gate.reset()
+    return last[0] if last else None
