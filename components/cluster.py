@@ -129,6 +129,8 @@ class Cluster(pulumi.ComponentResource):
                 key: advertised_addresses(self._plan, node)
                 for key, node in self._plan.nodes.items()
             }
+        if self._plan.kubernetes.mode == "kubeadm":
+            shown["metadataForPods"] = self._plan.kubernetes.metadata_for_pods
         if self.network.nat_address is not None:
             shown["natAddress"] = self.network.nat_address
         if self.endpoint is not None:

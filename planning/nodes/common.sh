@@ -2,6 +2,7 @@
 # shellcheck disable=SC2034  # for them
 HERE=/etc/spiderpool-alicloud
 PKI=/etc/kubernetes/pki
+METADATA=http://100.100.100.200/latest
 
 retry() { # retry TRIES PAUSE COMMAND...
   local tries=$1 pause=$2 try=1
@@ -35,6 +36,11 @@ restart_kube_proxy() { # it took a copy of /etc/hosts when it started
   for container in $(crictl ps --quiet --name '^kube-proxy$' 2> /dev/null || true); do
     crictl stop "$container" > /dev/null || true
   done
+}
+
+metadata_token() { # a token for the metadata service, which answers this machine's own network
+  curl -sSf --max-time 5 -X PUT -H 'X-aliyun-ecs-metadata-token-ttl-seconds: 300' \
+    "$METADATA/api/token"
 }
 
 ready() { # ADDRESS: is this cluster's API server, by its CA, ready on that control plane?

@@ -7,6 +7,7 @@ with it (docs/decisions/node-unit.md).
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 from base64 import b64encode
@@ -28,6 +29,7 @@ from planning.nodes.kubeadm import (
     kubelet_settings,
 )
 from planning.nodes.machine import UNIT_VERSION
+from planning.nodes.metadata_guard import RULES, SERVICE, SERVICE_FILE, guard_rules
 from planning.nodes.secrets import ClusterSecrets
 
 DIRECTORY: Final = "/etc/spiderpool-alicloud"
@@ -52,6 +54,8 @@ _PUBLIC: Final = None
 _PROGRAM: Final = "0700"
 _PROGRAM_PATH: Final = f"{DIRECTORY}/bootstrap.sh"
 _UNIT_PATH: Final = f"{DIRECTORY}/node.sh"
+_COMMON_PATH: Final = f"{DIRECTORY}/common.sh"
+_SCRIPTS: Final = frozenset({_PROGRAM_PATH, _UNIT_PATH, _COMMON_PATH})
 _SERVICE: Final = f"""\
 [Unit]
 Description=Brings this node to the settings that its Node asks for
@@ -130,11 +134,13 @@ def _contents(  # noqa: PLR0913  # as `user_data`
     network = guest_network.netplan(plan, this, macs=macs, ipv6_networks=ipv6_networks)
     environment = _environment(plan, this, api_address=api_address, creation_ends=creation_ends)
     contents: list[_File] = [
-        (f"{DIRECTORY}/common.sh", _script("common.sh"), _PUBLIC),
+        (_COMMON_PATH, _script("common.sh"), _PUBLIC),
         (_PROGRAM_PATH, _script("bootstrap.sh"), _PROGRAM),
         (_UNIT_PATH, _script("node.sh"), _PROGRAM),
         (f"/etc/systemd/system/{UNIT}.service", _SERVICE, _PUBLIC),
         (f"/etc/systemd/system/{UNIT}.timer", _TIMER, _PUBLIC),
+        (f"/etc/systemd/system/{SERVICE}.service", SERVICE_FILE, _PUBLIC),
+        (RULES, guard_rules(plan, this), _PUBLIC),
         (f"{DIRECTORY}/node.env", environment, _PUBLIC),
         (KUBELET_SETTINGS, kubelet_settings(plan, this), _PUBLIC),
         ("/etc/netplan/60-spiderpool.yaml", network, _PRIVATE),
@@ -172,6 +178,12 @@ def _cloud_config(contents: list[_File]) -> bytes:
 def _written(file: _File) -> dict[str, str]:
     path, content, mode = file
     permissions = {} if mode is None else {"permissions": mode}
+    if path in _SCRIPTS:
+        # cloud-init unpacks it (write_files, `encoding`:
+        # https://cloudinit.readthedocs.io/en/latest/reference/modules.html#write-files). Only
+        # scripts are packed: they hold no secret, and everything else stays readable.
+        packed = b64encode(gzip.compress(content.encode(), mtime=0)).decode()
+        return {"path": path, **permissions, "encoding": "gz+b64", "content": packed}
     return {"path": path, **permissions, "content": content}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -108,6 +109,13 @@ def booted(
     return Booted(
         raw=raw,
         document=document,
-        files={file["path"]: file["content"] for file in document["write_files"]},
+        files={file["path"]: _content(file) for file in document["write_files"]},
         modes={file["path"]: file.get("permissions", "0644") for file in document["write_files"]},
     )
+
+
+def _content(file: Mapping[str, str]) -> str:
+    """A file's text, unpacked as cloud-init's `write_files` does."""
+    if file.get("encoding") == "gz+b64":
+        return gzip.decompress(b64decode(file["content"], validate=True)).decode()
+    return file["content"]
