@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import json
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from functools import cache
@@ -440,6 +441,15 @@ def test_settings_change_on_the_running_node(roll: Rollout) -> None:
     assert cluster.objects[FIRST].annotations[SETTINGS] == text
     assert cluster.objects[FIRST].annotations[SETTINGS_APPLIED] == settings_digest(text)
     assert roll._changed == set()
+
+
+def test_a_setting_that_an_earlier_unit_does_not_know_is_not_asked_of_it(roll: Rollout) -> None:
+    cluster = serving()
+    text = json.dumps({"kubelet": "a", "metadata": "new"})
+    new = inputs(roll, FIRST, {"settings": text})
+    old = inputs(roll, FIRST, {"settings": json.dumps({"kubelet": "a"})})
+    run(cluster, roll._change(args(FIRST, old_inputs=old, new_inputs=new)))
+    assert SETTINGS not in cluster.objects[FIRST].annotations
 
 
 def test_a_settings_edit_waits_for_the_others_too(roll: Rollout) -> None:
