@@ -168,12 +168,17 @@ def _check_rule(family: str, text: str) -> None:
         raise NftError(f"Error: Could not process rule: Operation not supported\n{text}")
     for protocol, operand in _MATCH.findall(rule["matches"]):
         for address in operand.strip("{} ").split(", "):
-            try:
-                version = ip_address(address).version
-            except ValueError:
-                version = 0
+            version = _version(address)
             if version != (4 if protocol == "ip" else 6):
                 raise NftError(f"Error: Could not resolve hostname: {address}")
+
+
+def _version(address: str) -> int:
+    """4 or 6; 0 for what is no address."""
+    try:
+        return ip_address(address).version
+    except ValueError:
+        return 0
 
 
 def _parsed(text: str) -> tuple[_Statement, ...]:
