@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from ipaddress import ip_address
 
 from config.facts.ranges import CLOUD_SERVICES, METADATA_SERVICE
@@ -159,7 +159,7 @@ def _metadata(cluster: Cluster) -> Sequence[Probe] | NotRun:
     return [_unanswered(pod, how, *argv, url) for pod, argv, how in attempts] or _NO_APPS
 
 
-_METADATA_COMMANDS = {
+_METADATA_COMMANDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     CLIENT: {"": ("wget", "-q", "-T", "3", "-O", "/dev/null")},
     SERVER: {
         "": ("curl", "-sv", "-o", "/dev/null", "-m", "3"),
