@@ -115,6 +115,9 @@ class Cluster(pulumi.ComponentResource):
             self.spiderpool = None
         else:
             self.spiderpool = self._make_add_ons(provider, self.kubeconfig)
+        if self._rollout is not None and self.kubeconfig is not None:
+            # The engine waits for every output, so the run ends after it.
+            self._rollout.end_joining(self.kubeconfig)
         self.register_outputs(self.outputs())
 
     def outputs(self) -> dict[str, object]:
@@ -130,6 +133,8 @@ class Cluster(pulumi.ComponentResource):
                 key: advertised_addresses(self._plan, node)
                 for key, node in self._plan.nodes.items()
             }
+        if self._plan.kubernetes.mode == "kubeadm":
+            shown["metadataForPods"] = self._plan.kubernetes.metadata_for_pods
         if self.network.nat_address is not None:
             shown["natAddress"] = self.network.nat_address
         if self.endpoint is not None:
@@ -197,6 +202,9 @@ class Cluster(pulumi.ComponentResource):
                 plan=self._plan,
                 kubeconfig=self._access,
                 endpoint_address=self.endpoint.private_address,
+                bootstrap_token=pulumi.Output.secret(
+                    self._inputs.secrets.apply(lambda secrets: secrets.bootstrap_token)
+                ),
                 accepted=accepted,
             ),
             parent=self,

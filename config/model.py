@@ -370,6 +370,9 @@ class KubernetesConfig(Model):
     """The API server's address."""
     mirrors: Literal["global", "china"] = "global"
     """Where packages and images come from; `china` by default in regions of mainland China."""
+    metadata_for_pods: Literal["blocked", "open"] = "blocked"
+    """Whether pods reach the metadata service 100.100.100.200, which answers with the node's
+    user-data and RAM role. Pods in the host's network always do. No effect in mode `existing`."""
     kubelet: dict[str, object] = {}
     """Further fields of KubeletConfiguration, by the names and types of the cluster's version."""
     node_names: dict[DnsLabel, str] = {}

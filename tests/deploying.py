@@ -27,7 +27,8 @@ def deploy(
     """Run the program for the cluster that `document` describes, with fake secrets.
 
     `extra` are more configuration values, each a secret; None in it takes one away. The API server
-    is taken for ready at once: `tests/components/api/test_readiness.py` is about waiting.
+    is taken for ready, and machines for joined, at once; the tests of `until_ready` and of
+    `until_joined` are about waiting.
     """
     cloud = cloud or Cloud()
     if cloud.there is None:
@@ -39,6 +40,7 @@ def deploy(
     with (
         patch("components.api.control_plane.until_ready", _at_once),
         patch("components.machines.rollout._now", lambda: 0.0),
+        patch("components.machines.rollout.until_joined", _joined),
     ):
         return record(
             lambda: runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__"),
@@ -53,6 +55,10 @@ def deploy(
 def first_preview(document: Document, **kwargs: Any) -> Run:  # noqa: ANN401 - as `deploy`
     """Preview on an empty state: nothing has an id, nothing is computed."""
     return deploy(document, preview=True, cloud=Cloud(ids_known=False), **kwargs)
+
+
+async def _joined(*_: object, **__: object) -> None:
+    """Every machine has joined."""
 
 
 async def _at_once(kubeconfig: str, **_: object) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any
 
 from components.api.cluster_api import (
@@ -92,6 +93,24 @@ class FakeCluster(ClusterApi):
     configuration: str = "clusterName: small\nkubernetesVersion: v1.36.3\n"
     kube_proxy: str | None = "registry.k8s.io/kube-proxy:v1.36.3"
     done: list[str] = field(default_factory=list)
+    secrets: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Data by name; writing them is not in `done`."""
+    now: datetime = datetime(2026, 1, 1, tzinfo=UTC)
+
+    async def read_secret(
+        self, namespace: str, name: str
+    ) -> tuple[Mapping[str, str] | None, datetime]:
+        self._answer()
+        assert namespace == "kube-system"
+        return self.secrets.get(name), self.now
+
+    async def write_secret(self, secret: Mapping[str, Any]) -> None:
+        self.secrets[secret["metadata"]["name"]] = dict(secret["stringData"])
+
+    async def delete_secret(self, namespace: str, name: str) -> bool:
+        self._answer()
+        assert namespace == "kube-system"
+        return self.secrets.pop(name, None) is not None
 
     async def version(self) -> str:
         self._answer()

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import re
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -249,6 +252,37 @@ class ClusterApi:
     async def delete_node(self, node: str) -> bool:
         """Delete the Node object, not the machine; False when there is none."""
         answer = await self._send("DELETE", f"/api/v1/nodes/{node}")
+        if answer.status_code == HTTPStatus.NOT_FOUND:
+            return False
+        _checked(answer)
+        return True
+
+    async def read_secret(
+        self, namespace: str, name: str
+    ) -> tuple[Mapping[str, str] | None, datetime]:
+        """A Secret's decoded data, None when there is none; and the API server's own time."""
+        answer = await self._send("GET", f"/api/v1/namespaces/{namespace}/secrets/{name}")
+        try:
+            now = parsedate_to_datetime(answer.headers["Date"])
+        except (KeyError, ValueError):
+            now = datetime.now(UTC)
+        if answer.status_code == HTTPStatus.NOT_FOUND:
+            return None, now
+        entries = _checked(answer).get("data") or {}
+        return {key: base64.b64decode(text).decode() for key, text in entries.items()}, now
+
+    async def write_secret(self, secret: Mapping[str, Any]) -> None:
+        """Create the Secret, or replace the one of its name. No message repeats its data."""
+        metadata = secret["metadata"]
+        path = f"/api/v1/namespaces/{metadata['namespace']}/secrets"
+        answer = await self._send("POST", path, json=secret)
+        if answer.status_code == HTTPStatus.CONFLICT:
+            answer = await self._send("PUT", f"{path}/{metadata['name']}", json=secret)
+        _checked(answer)
+
+    async def delete_secret(self, namespace: str, name: str) -> bool:
+        """Delete a Secret; False when there is none."""
+        answer = await self._send("DELETE", f"/api/v1/namespaces/{namespace}/secrets/{name}")
         if answer.status_code == HTTPStatus.NOT_FOUND:
             return False
         _checked(answer)

@@ -18,7 +18,9 @@ from planning.nodes.machine import (
     SETTINGS_APPLIED,
     SETTINGS_FAILED,
     UNIT_SCHEMA,
+    applicable,
     settings_digest,
+    unit_version,
 )
 
 APPLIED_WITHIN: Final = 300.0
@@ -96,6 +98,14 @@ async def change_settings(  # noqa: PLR0913 - times are there for tests
         await api.change_node(node, lambda now: changed_node(now, before=before, after=after))
         report(f"{node}: labels and taints are changed")
     if before.text == after.text:
+        return
+    unit = unit_version(current.annotations)
+    if applicable(before.text, unit) == applicable(after.text, unit):
+        # What differs is a setting of a later release, as in the first run after an upgrade.
+        report(
+            f"{node}: its machine was made by an earlier release, whose unit does not keep pods "
+            "from the metadata service. A new machine does: replace it when it suits you"
+        )
         return
     if UNIT_SCHEMA not in current.annotations:
         raise ClusterError(_no_unit(node))

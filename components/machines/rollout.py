@@ -19,6 +19,7 @@ from components.api.readiness import ready_seconds
 from components.machines.cluster_version import bring_kube_proxy, write_cluster_version
 from components.machines.control_plane_health import majority_problem, members, unready_planes
 from components.machines.draining import SECONDS, drain, drain_seconds, evict_all
+from components.machines.join_token import keep_token, until_joined
 from components.machines.leaving_planes import leave
 from components.machines.machine_generation import (
     EARLIER_GENERATION,
@@ -95,6 +96,8 @@ class RolloutArgs:
     """Known before any node is."""
     endpoint_address: pulumi.Input[str]
     """Where workers reach the API servers."""
+    bootstrap_token: pulumi.Output[str]
+    """A secret: what a machine joins with."""
     accepted: pulumi.Output[None]
     """Known once the edit may be made (`components.transition`)."""
 
@@ -118,6 +121,7 @@ class Rollout:
         self._kubeconfig = args.kubeconfig
         self._endpoint_address = args.endpoint_address
         self._accepted = args.accepted
+        self._bootstrap_token = args.bootstrap_token
         self._planes = [node.name for node in plan.control_planes]
         self._workers = [node.name for node in plan.workers]
         self._resources = {f"{name}-{node}": node for node in plan.nodes}
@@ -126,6 +130,10 @@ class Rollout:
         self._moved: dict[str, MovedPools] = {}
         self._addresses: dict[str, Callable[[], pulumi.Output[Mapping[str, Sequence[str]]]]] = {}
         self._joined: dict[str, pulumi.Output[str]] = {}
+        self._made: set[str] = set()
+        """Nodes that get their machine in this run."""
+        self._machines: dict[str, pulumi.Output[str]] = {}
+        """Node → provider id, once the node serves."""
         self._endpoint_moves = False
         self._is_creation = False
         self._keeps_planes = False
@@ -136,7 +144,7 @@ class Rollout:
                 self._change,
                 pulumi.ResourceHookOptions(on_dry_run=True),
             ),
-            "boots": pulumi.ResourceHook(f"{name}-worker-boots", self._forget_predecessor),
+            "boots": pulumi.ResourceHook(f"{name}-worker-boots", self._prepare_machine),
         }
         self._before: Callable[[], Awaitable[object]] = self._reachable
         self.creation_ends = self._make_creation_ends(name, parent)
@@ -198,7 +206,38 @@ class Rollout:
 
         settled = cast("pulumi.Output[str]", instance_id.apply(cast("Any", settle)))
         self._before = settled.future
+        self._machines[node.name] = settled.apply(lambda id_: f"{self._plan.region}.{id_}")
         return settled
+
+    def end_joining(self, ready: pulumi.Output[str]) -> pulumi.Output[bool]:
+        """Revoke the bootstrap token once every node has joined; a run ends with this.
+
+        `ready` is known when the API server answers. A machine that does not come is a warning: the
+        run has done everything else, and the token ends by itself.
+        """
+
+        async def end(values: list[Any]) -> bool:
+            if pulumi.runtime.is_dry_run():
+                return True
+            token, _, machines = values
+            try:
+                await until_joined(
+                    self._cluster,
+                    token,
+                    machines=machines,
+                    expected=frozenset(self._made),
+                    within=ready_seconds(),
+                    report=pulumi.log.info,
+                )
+            except ClusterError as error:
+                pulumi.log.warn(str(error))
+                return False
+            return True
+
+        values = pulumi.Output.all(
+            self._bootstrap_token, ready, pulumi.Output.all(**self._machines)
+        )
+        return cast("pulumi.Output[bool]", values.apply(cast("Any", end)))
 
     def joins_load_balancer(self, node: str, attachment: pulumi.Output[str]) -> None:
         """A control plane whose turn is over only when the load balancer has it, too."""
@@ -561,18 +600,29 @@ class Rollout:
         if problem is not None:
             raise pulumi.RunError(problem)
 
-    async def _forget_predecessor(self, args: pulumi.ResourceHookArgs) -> None:
-        """Its Node would keep the old machine's provider id: a kubelet never changes it."""
+    async def _prepare_machine(self, args: pulumi.ResourceHookArgs) -> None:
+        """Let the machine join, and delete the Node of the one before it.
+
+        That one would keep the old machine's provider id: a kubelet never changes it.
+        """
         node = self._plan.nodes[self._resources[args.name]]
+        self._made.add(node.name)
         try:
             async with self._cluster(within=_GLANCE) as api:
                 if not is_control_plane(node):
                     await self._check_kubelet(api, node.name)
+                await keep_token(api, await self._token())
                 if await api.delete_node(node.name):
                     pulumi.log.info(f"{node.name}: the Node of the machine before it is deleted")
         except ClusterError:
             # No API server yet, as in a first creation: then there is no Node either.
             return
+
+    async def _token(self) -> str:
+        token = await self._bootstrap_token.future()
+        if not token:
+            raise ClusterError("The cluster's bootstrap token is not known.")
+        return token
 
     async def _until_back(self, node: NodePlan, id_: str, resource: pulumi.Resource) -> None:
         within = ready_seconds()
@@ -597,6 +647,9 @@ class Rollout:
         try:
             await self._fill(node.name)
             async with self._cluster() as api:
+                if node.name in self._made:
+                    # The API server may not have answered when the machine was made.
+                    await keep_token(api, await self._token())
                 reason = await missing_conditions(
                     api,
                     node.name,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 from typing import Final
 
 EVERYWHERE: Final = IPv4Network("0.0.0.0/0")
@@ -12,6 +12,13 @@ CLOUD_SERVICES: Final = IPv4Network("100.64.0.0/10")
 """Alibaba Cloud's own services: metadata, DNS, mirrors. A CLB's packets and health checks reach
 their backends from here, too ("FAQ about CLB health checks",
 https://www.alibabacloud.com/help/en/slb/health-check-causes-processing-of-a-large-number-of-logs)."""
+
+METADATA_SERVICE: Final = IPv4Address("100.100.100.200")
+"""An instance's metadata, user-data and RAM role credentials (ECS, "Instance metadata",
+https://www.alibabacloud.com/help/en/ecs/user-guide/view-instance-metadata). The service has no IPv6
+address: that page has none, nor has cloud-init (`metadata_urls` of DataSourceAliYun.py, which names
+IPv6 addresses for other clouds). The cloud's name servers, 100.100.2.136 and 100.100.2.138
+(`dns-conf/nameservers` there), NTP and mirrors have other addresses."""
 
 NOT_IN_A_VPC: Final = (
     CLOUD_SERVICES,

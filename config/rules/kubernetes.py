@@ -164,6 +164,19 @@ def _is_address(text: str) -> bool:
     return True
 
 
+def metadata_is_ours_to_block(config: ClusterConfig) -> Iterator[Problem]:
+    """The rules are on machines, and those of an existing cluster are set up by somebody else."""
+    kubernetes = config.kubernetes
+    if kubernetes.mode == "existing" and "metadata_for_pods" in kubernetes.model_fields_set:
+        yield Problem(
+            path="kubernetes.metadataForPods",
+            value=kubernetes.metadata_for_pods,
+            rule="The rules that keep pods from the metadata service are the machine's, and with "
+            "mode: existing this program does not set machines up.",
+            remedy="Take it out, and load rules of your own (docs/decisions/pods-and-metadata.md).",
+        )
+
+
 def existing_cluster_is_mapped(config: ClusterConfig) -> Iterator[Problem]:
     """`existing` needs the name of each node in the cluster; `kubeadm` sets the names itself."""
     names = config.kubernetes.node_names
@@ -247,6 +260,7 @@ RULES = (
     cluster_ranges_are_free,
     endpoint_is_guarded,
     certificate_names_are_names,
+    metadata_is_ours_to_block,
     existing_cluster_is_mapped,
     cloud_controller_is_whole,
 )

@@ -7,9 +7,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from ipaddress import ip_address
 
+from config.facts.ranges import METADATA_SERVICE
 from operations.verification.checks import Check, Needs, NotRun, Probe
 from operations.verification.snapshot import Cluster, Object, Pod, condition
 from planning.names import multus_name
+from planning.nodes.machine import METADATA_FOR_PODS
 
 _UNINITIALIZED = "node.cloudprovider.kubernetes.io/uninitialized"
 
@@ -171,6 +173,32 @@ def _has_room(pool: Object) -> bool:
     return _owners(pool).total() < len(_addresses(pool))
 
 
+def _metadata_rules(cluster: Cluster) -> Sequence[Probe] | NotRun:
+    planned = cluster.outputs.get("metadataForPods")
+    if planned is None:
+        return NotRun(reason="the stack does not set up the machines of this cluster")
+
+    def find(cluster: Cluster) -> Iterator[str]:
+        for name in sorted(_members(cluster).keys() & cluster.nodes.keys()):
+            annotations = cluster.nodes[name]["metadata"].get("annotations") or {}
+            state = annotations.get(METADATA_FOR_PODS)
+            if state is None:
+                yield (
+                    f"{name} does not say whether pods reach {METADATA_SERVICE}: its unit does not "
+                    "run, or is that of an earlier release, and a new machine has another"
+                )
+            elif state != planned:
+                yield f"{name}: {METADATA_SERVICE} is {state} for pods, the stack has {planned}"
+        for coordinator in cluster.coordinators if planned == "blocked" else ():
+            if f"{METADATA_SERVICE}/32" not in (coordinator["spec"].get("hijackCIDR") or ()):
+                yield (
+                    f"SpiderCoordinator {coordinator['metadata']['name']} does not route "
+                    f"{METADATA_SERVICE} to the host"
+                )
+
+    return _asked(find)(cluster)
+
+
 def _service_addresses(cluster: Cluster) -> Sequence[Probe] | NotRun:
     services = cluster.outputs.get("services") or {}
     if not services:
@@ -299,6 +327,15 @@ OBJECT_CHECKS: tuple[Check, ...] = (
         "in this cluster",
         look="kubectl describe pod POD; kubectl get spiderippools",
         probes=_asked(_waiting_on_a_node),
+    ),
+    Check(
+        name="metadata-rules",
+        needs=Needs.OBJECTS,
+        how="every node has the rules for pods and the metadata service that the stack asks for, "
+        "and reaches the service itself",
+        cause="the machine was made by an earlier release, or nft refuses the rules",
+        look="on the machine, nft list ruleset and journalctl -u spiderpool-alicloud-node",
+        probes=_metadata_rules,
     ),
     Check(
         name="service-addresses",

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from ipaddress import ip_address
 
-from config.facts.ranges import CLOUD_SERVICES
+from config.facts.ranges import CLOUD_SERVICES, METADATA_SERVICE
 from operations.verification.checks import Check, Needs, NotRun, Probe, Shell
 from operations.verification.objects import balancer_addresses
 from operations.verification.snapshot import Cluster, Object, Pod
@@ -143,6 +143,40 @@ def _egress_ipv6(url: str) -> Callable[[Cluster], Sequence[Probe] | NotRun]:
         return requests or NotRun(reason="no pod of test-app-2 has an IPv6 address")
 
     return probes
+
+
+def _metadata(cluster: Cluster) -> Sequence[Probe] | NotRun:
+    """Any answer by HTTP counts as reached: without a token the service refuses with 403."""
+    if cluster.outputs.get("metadataForPods") != "blocked":
+        return NotRun(reason="the stack does not keep pods from the metadata service")
+    url = f"http://{METADATA_SERVICE}/latest/meta-data/"
+    attempts = [
+        (pod, argv, how)
+        for app, commands in _METADATA_COMMANDS.items()
+        for pod in cluster.pods_of(app)
+        for how, argv in commands.items()
+    ]
+    return [_unanswered(pod, how, *argv, url) for pod, argv, how in attempts] or _NO_APPS
+
+
+_METADATA_COMMANDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    CLIENT: {"": ("wget", "-q", "-T", "3", "-O", "/dev/null")},
+    SERVER: {
+        "": ("curl", "-sv", "-o", "/dev/null", "-m", "3"),
+        # A socket that is bound to the NIC passes the route to the host by.
+        " by its NIC": ("curl", "-sv", "-o", "/dev/null", "-m", "3", "--interface", "eth0"),
+    },
+}
+
+
+def _unanswered(pod: Pod, how: str, *argv: str) -> Probe:
+    def attempt(shell: Shell) -> Sequence[str]:
+        done = shell.execute(pod, *argv)
+        if done.status != 0 and "HTTP/" not in done.err:
+            return []
+        return [f"{pod.name} ({pod.node}) gets an answer from {METADATA_SERVICE}{how}"]
+
+    return Probe(attempt=attempt)
 
 
 def _balanced(cluster: Cluster) -> list[tuple[str, Object, str]]:
@@ -300,6 +334,13 @@ def packet_checks(egress_url: str) -> tuple[Check, ...]:
             "no public bandwidth for the address (network.ipv6.egress)",
             f"{exec_by_hand}; the IPv6 gateway's bandwidth list",
             _egress_ipv6(egress_url),
+        ),
+        _check(
+            "metadata",
+            f"neither app gets an answer from the metadata service {METADATA_SERVICE}",
+            "the node has no rules for it; the check metadata-rules names it",
+            f"{exec_by_hand}; on the machine, nft list ruleset",
+            _metadata,
         ),
         _check(
             "load-balancer-tcp",

@@ -3,7 +3,6 @@
 # can be run again by hand. Every line that begins with :: is progress, and goes to the console.
 set -euo pipefail
 
-METADATA=http://100.100.100.200/latest
 export DEBIAN_FRONTEND=noninteractive
 # shellcheck source=/dev/null
 . /etc/spiderpool-alicloud/node.env
@@ -67,8 +66,7 @@ swapoff -a
 step 'ask the metadata service who this is'
 metadata() {
   local token
-  token=$(curl -sSf --max-time 5 -X PUT -H 'X-aliyun-ecs-metadata-token-ttl-seconds: 300' \
-    "$METADATA/api/token") || return 1
+  token=$(metadata_token) || return 1
   curl -sSf --max-time 5 -H "X-aliyun-ecs-metadata-token: $token" "$METADATA/meta-data/$1"
 }
 region=$(retry 60 5 metadata region-id)
@@ -85,12 +83,16 @@ retry 10 15 apt-get -o DPkg::Lock::Timeout=600 update
 retry 5 15 apt-get -o DPkg::Lock::Timeout=600 -o Dpkg::Options::=--force-confold install -y \
   --no-install-recommends --allow-downgrades --allow-change-held-packages \
   "kubelet=$KUBERNETES_VERSION-*" "kubeadm=$KUBERNETES_VERSION-*" \
-  "kubectl=$KUBERNETES_VERSION-*" containerd.io chrony conntrack ethtool iptables socat
+  "kubectl=$KUBERNETES_VERSION-*" containerd.io chrony conntrack ethtool iptables nftables socat
 
 step 'start the clock and the container runtime'
 systemctl enable chrony containerd kubelet
 systemctl restart chrony
 systemctl restart containerd
+
+step 'keep pods from the metadata service'
+systemctl enable --now spiderpool-alicloud-metadata
+retry 3 2 metadata instance-id > /dev/null
 
 is_a_node() {
   [ -e /etc/kubernetes/kubelet.conf ] && [ -e "$HERE/done" ]

@@ -2,6 +2,7 @@
 # shellcheck disable=SC2034  # for them
 HERE=/etc/spiderpool-alicloud
 PKI=/etc/kubernetes/pki
+METADATA=http://100.100.100.200/latest
 
 retry() { # retry TRIES PAUSE COMMAND...
   local tries=$1 pause=$2 try=1
@@ -43,6 +44,11 @@ forget_user_data() { # what is used of it or in use elsewhere (docs/decisions/us
   [ ! -e /run/cloud-init/result.json ] ||
     rm -f /var/lib/cloud/instances/*/{user-data.txt*,cloud-config.txt,obj.pkl} \
       /run/cloud-init/{combined-cloud-config,instance-data-sensitive}.json
+}
+
+metadata_token() { # a token for the metadata service, which answers this machine's own network
+  curl -sSf --max-time 5 -X PUT -H 'X-aliyun-ecs-metadata-token-ttl-seconds: 300' \
+    "$METADATA/api/token"
 }
 
 ready() { # ADDRESS: is this cluster's API server, by its CA, ready on that control plane?

@@ -11,6 +11,7 @@ metadata service knows; CCM finds the node by this id.
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import Final
 
 from config.facts.ports import API_SERVER
@@ -29,6 +30,8 @@ https://kubernetes.io/docs/tasks/administer-cluster/kubelet-config-file/). kubea
 there, so neither `kubeadm upgrade` nor a second join loses a node's own settings."""
 KUBELET_SETTINGS: Final = f"{KUBELET_DIRECTORY}/50-settings.conf"
 """The kubelet reads only names that end in .conf, in the order of their names."""
+TOKEN_LASTS: Final = timedelta(hours=1)
+"""How long a bootstrap token is valid at most, from when its Secret is written."""
 CLUSTER_DOMAIN: Final = "cluster.local"
 _PAUSE: Final = ((36, "3.10.2"), (34, "3.10.1"), (0, "3.10"))
 """First minor and tag of kubeadm's pause image, newest first: `PauseVersion` in
@@ -55,8 +58,9 @@ def init_documents(
         "bootstrapTokens": [
             {
                 "token": secrets.bootstrap_token,
-                # Never expires: a worker that is added next year joins with the same user-data.
-                "ttl": "0s",
+                # A machine that is made later has the same token; the run that makes it writes the
+                # Secret again (docs/decisions/join-token.md).
+                "ttl": f"{TOKEN_LASTS.total_seconds():.0f}s",
             }
         ],
         "localAPIEndpoint": {"advertiseAddress": private_address(node), "bindPort": API_SERVER},

@@ -25,6 +25,7 @@ from planning.model import ClusterPlan, NodePlan
 from planning.nodes.endpoint import private_address
 from planning.nodes.guest_system import sysctls
 from planning.nodes.kubeadm import kubelet_settings
+from planning.nodes.metadata_guard import guard_rules
 
 MACHINE_SCHEMA: Final = 1
 """Raised when machines made by an earlier release cannot serve; that release's changelog has it
@@ -40,10 +41,12 @@ with `settings_digest` of the text that failed and a colon. The node then has th
 before, and does not try the same text again before its next boot."""
 UNIT_VERSION: Final = 3
 """Version of the node's own unit. Raised when it gets a feature that the program uses: 2 advertises
-the addresses of the node's pools (`planning.addresses.capacity.address_resource`), 3 renews the
-certificates of a control plane."""
+the addresses of the node's pools (`planning.addresses.capacity.address_resource`), 3 loads the
+rules that keep pods from the metadata service, and renews the certificates of a control plane."""
 COUNTING_UNIT: Final = 2
 """The first version that advertises pod addresses."""
+GUARDING_UNIT: Final = 3
+"""The first version that applies the setting `metadata`."""
 RENEWING_UNIT: Final = 3
 """The first version that renews certificates."""
 UNIT_SCHEMA: Final = "spiderpool-alicloud.io/unit"
@@ -60,6 +63,10 @@ is the only one, or too few would be left); absent otherwise. It looks again eve
 FORGET_MEMBERS: Final = "spiderpool-alicloud.io/forget-members"
 """Annotation of a control plane that stays, written by the program: private addresses, separated
 by commas, of dead control planes whose etcd members it has to remove."""
+METADATA_FOR_PODS: Final = "spiderpool-alicloud.io/metadata-for-pods"
+"""Annotation of a Node, written by the node: `blocked` or `open`, as its kernel's rules are, once
+the machine itself has reached the metadata service with them; or `failed:` and the reason. It
+tries again every few seconds. Absent where the unit is older than `GUARDING_UNIT`."""
 MEMBERS_FORGOTTEN: Final = "spiderpool-alicloud.io/members-forgotten"
 """Annotation of a control plane, written by the node: those addresses, once they have no member."""
 
@@ -115,17 +122,27 @@ def node_settings(plan: ClusterPlan, node: NodePlan, endpoint_address: str) -> s
             the load balancer's. A control plane reaches its own.
 
     Returns:
-        An object with three texts: `endpoint`, an address for /etc/hosts; `kubelet` and `sysctls`,
-        contents of files. The user-data has the same ones, so a new machine has nothing to change.
+        An object with four texts: `endpoint`, an address for /etc/hosts; `kubelet`, `metadata` and
+        `sysctls`, contents of files. The user-data has the same ones, so a new machine has nothing
+        to change.
     """
     control_plane = node.role is Role.CONTROL_PLANE
     return _text(
         {
             "endpoint": private_address(node) if control_plane else endpoint_address,
             "kubelet": kubelet_settings(plan, node),
+            "metadata": guard_rules(plan, node),
             "sysctls": sysctls(plan),
         }
     )
+
+
+def applicable(text: str, unit: int) -> str:
+    """The part of `node_settings` that a unit of that version applies; it passes the rest by."""
+    settings = json.loads(text)
+    if unit < GUARDING_UNIT:
+        settings.pop("metadata", None)
+    return _text(settings)
 
 
 def settings_digest(text: str) -> str:

@@ -15,6 +15,7 @@ RENEWING=$HERE/renewing
 REFUSED=/run/spiderpool-alicloud-refused
 KUBELET=$HERE/kubelet.d/50-settings.conf
 SYSCTLS=/etc/sysctl.d/99-z-spiderpool.conf
+METADATA_RULES=$HERE/metadata.nft
 PREFIX=spiderpool-alicloud.io
 DEVICE_PLUGINS=/var/lib/kubelet/device-plugins
 
@@ -94,16 +95,37 @@ for name in sys.argv[2:]:
 '
 node_is='' unit='' settings='' settings_applied='' settings_failed=''
 leave_etcd='' etcd_left='' etcd_failed='' forget_members='' members_forgotten=''
-renew_certificates='' certificates_renewed=''
+renew_certificates='' certificates_renewed='' metadata_for_pods=''
 # An API server that does not answer is asked again in a few seconds.
 node=$(api get --raw "/api/v1/nodes/$NODE_NAME") || exit 0
 eval "$(python3 -c "$READ_NODE" "$PREFIX" unit settings settings-applied settings-failed \
   leave-etcd etcd-left etcd-failed forget-members members-forgotten renew-certificates \
-  certificates-renewed <<< "$node")"
+  certificates-renewed metadata-for-pods <<< "$node")"
 # A Node that another machine of this name left behind asks nothing of this one.
 [ "$node_is" = "$(cat "$HERE/provider-id")" ] || exit 0
 
 [ "$unit" = "$UNIT_VERSION" ] || annotate "$PREFIX/unit=$UNIT_VERSION"
+
+# --- the metadata service --------------------------------------------------------------------
+
+# Loaded every time: another program, or a person, may have flushed the rules of the whole machine.
+guard_metadata() {
+  local answer state=open
+  if grep -q ' drop$' "$METADATA_RULES"; then
+    state=blocked
+  fi
+  if ! answer=$(nft -f "$METADATA_RULES" 2>&1); then
+    answer=${answer//$'\n'/ }
+    state="failed: ${answer:0:300}"
+  fi
+  [ "$metadata_for_pods" != "$state" ] || return 0
+  if [ "${state%%:*}" != failed ] && ! retry 3 2 metadata_token > /dev/null 2>&1; then
+    state='failed: this machine itself does not reach the metadata service'
+    [ "$metadata_for_pods" != "$state" ] || return 0
+  fi
+  annotate "$PREFIX/metadata-for-pods=$state"
+}
+guard_metadata || true
 
 # --- addresses -------------------------------------------------------------------------------
 
@@ -216,6 +238,25 @@ apply_sysctls() { # TEXT; prints why not
   return 1
 }
 
+apply_metadata() { # TEXT; prints why not
+  local answer reason='this machine itself no longer reached the metadata service'
+  if ! replace "$METADATA_RULES" "$1"; then
+    echo "cannot write $METADATA_RULES"
+    return 1
+  fi
+  if ! answer=$(nft -f "$METADATA_RULES" 2>&1); then
+    reason="nft refused the rules for the metadata service: ${answer:0:300}"
+  elif retry 3 2 metadata_token > /dev/null 2>&1; then
+    rm -f "$METADATA_RULES.pending"
+    return
+  fi
+  take_back "$METADATA_RULES"
+  nft -f "$METADATA_RULES" > /dev/null 2>&1 || true
+  rm -f "$METADATA_RULES.pending"
+  echo "$reason; the rules from before are back"
+  return 1
+}
+
 apply_kubelet() { # TEXT; prints why not
   if ! replace "$KUBELET" "$1"; then
     echo "cannot write $KUBELET"
@@ -239,7 +280,7 @@ apply_kubelet() { # TEXT; prints why not
   return 1
 }
 
-apply() { # ENDPOINT KUBELET SYSCTLS; prints why not
+apply() { # ENDPOINT KUBELET SYSCTLS METADATA; prints why not
   if [ "$(endpoint_address)" != "$1" ] || [ -e "$HERE/kube-proxy.pending" ]; then
     touch "$HERE/kube-proxy.pending"
     point_endpoint_at "$1"
@@ -249,6 +290,9 @@ apply() { # ENDPOINT KUBELET SYSCTLS; prints why not
   if changed "$SYSCTLS" "$3"; then
     apply_sysctls "$3" || return 1
   fi
+  if changed "$METADATA_RULES" "$4"; then
+    apply_metadata "$4" || return 1
+  fi
   if changed "$KUBELET" "$2"; then
     apply_kubelet "$2" || return 1
   fi
@@ -257,18 +301,18 @@ apply() { # ENDPOINT KUBELET SYSCTLS; prints why not
 READ_SETTINGS='
 import json, shlex, sys
 settings = json.load(sys.stdin)
-for name in ("endpoint", "kubelet", "sysctls"):
+for name in ("endpoint", "kubelet", "sysctls", "metadata"):
     print("new_" + name + "=" + shlex.quote(settings[name].rstrip("\n")))
 '
 apply_settings() {
-  local digest read reason new_endpoint='' new_kubelet='' new_sysctls=''
+  local digest read reason new_endpoint='' new_kubelet='' new_sysctls='' new_metadata=''
   digest=$(printf %s "$settings" | sha256sum | cut -c 1-16)
   [ "$(cat "$REFUSED" 2> /dev/null)" != "$digest" ] || return 0
   if ! read=$(python3 -c "$READ_SETTINGS" <<< "$settings" 2> /dev/null); then
     reason="this node's unit (version $UNIT_VERSION) cannot read the settings"
   else
     eval "$read"
-    if reason=$(apply "$new_endpoint" "$new_kubelet" "$new_sysctls"); then
+    if reason=$(apply "$new_endpoint" "$new_kubelet" "$new_sysctls" "$new_metadata"); then
       rm -f "$REFUSED"
       if [ "$settings_applied" != "$digest" ] || [ -n "$settings_failed" ]; then
         annotate "$PREFIX/settings-applied=$digest" "$PREFIX/settings-failed-"

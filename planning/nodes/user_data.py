@@ -29,6 +29,7 @@ from planning.nodes.kubeadm import (
     kubelet_settings,
 )
 from planning.nodes.machine import UNIT_VERSION
+from planning.nodes.metadata_guard import RULES, SERVICE, SERVICE_FILE, guard_rules
 from planning.nodes.secrets import ClusterSecrets
 
 DIRECTORY: Final = "/etc/spiderpool-alicloud"
@@ -138,6 +139,8 @@ def _contents(  # noqa: PLR0913  # as `user_data`
         (_UNIT_PATH, _script("node.sh"), _PROGRAM),
         (f"/etc/systemd/system/{UNIT}.service", _SERVICE, _PUBLIC),
         (f"/etc/systemd/system/{UNIT}.timer", _TIMER, _PUBLIC),
+        (f"/etc/systemd/system/{SERVICE}.service", SERVICE_FILE, _PUBLIC),
+        (RULES, guard_rules(plan, this), _PUBLIC),
         (f"{DIRECTORY}/node.env", environment, _PUBLIC),
         (KUBELET_SETTINGS, kubelet_settings(plan, this), _PUBLIC),
         ("/etc/netplan/60-spiderpool.yaml", network, _PRIVATE),

@@ -11,12 +11,13 @@ from collections.abc import Mapping, Sequence
 from ipaddress import IPv6Network
 from typing import Final
 
-from config.facts.ranges import LINK_LOCAL
+from config.facts.ranges import LINK_LOCAL, METADATA_SERVICE
 from config.profiles import merge
 from config.report import ConfigError
 from planning.addresses.ipv6 import gateway as ipv6_gateway
 from planning.model import ClusterPlan, IPPoolPlan
 from planning.names import IPV6, SPIDERPOOL_NAMESPACE
+from planning.nodes.metadata_guard import guards_metadata
 from planning.nodes.secrets import ClusterSecrets
 from planning.spiderpool.fixed_values import fixed_values
 from planning.spiderpool.value_checks import COORDINATOR_FIELDS, value_problems
@@ -26,6 +27,8 @@ NAMESPACE: Final = SPIDERPOOL_NAMESPACE
 RELEASE_NAME: Final = "spiderpool"
 
 Values = dict[str, object]
+
+_METADATA: Final = f"{METADATA_SERVICE}/32"
 
 
 def chart_values(plan: ClusterPlan, *, secrets: ClusterSecrets | None) -> Values:
@@ -110,16 +113,24 @@ def coordinator_spec(plan: ClusterPlan) -> Values:
     `none`, because there is no overlay: with `auto` it guesses from /etc/cni/net.d, and the
     cluster's dummy pod range must never be routed to the host. The chart hands its own
     `coordinator` values to a hook Job only, which this program leaves out.
+
+    The coordinator routes the networks of `hijackCIDR` through the pod's veth to the host: in the
+    main table for the first NIC, in each further NIC's own table (`setupHijackRoutes` in
+    cmd/coordinator/cmd/utils.go). A pod gets these routes when it is created and keeps them. The
+    host's rules then meet what it sends to the metadata service.
     """
     values = plan.spiderpool.values.get("coordinator")
     own = values if isinstance(values, Mapping) else {}
-    return {
+    spec: Values = {
         "mode": "auto",
         "podCIDRType": "none",
         "hijackCIDR": [str(LINK_LOCAL)],
         "tunePodRoutes": True,
         **{field: own[field] for field in COORDINATOR_FIELDS if field in own},
     }
+    if guards_metadata(plan):
+        spec["hijackCIDR"] = list(dict.fromkeys([*_texts(spec["hijackCIDR"]), _METADATA]))
+    return spec
 
 
 def _defaults(plan: ClusterPlan) -> Values:
@@ -149,6 +160,10 @@ def _defaults(plan: ClusterPlan) -> Values:
         "sriov": {"install": False},
         "grafanaDashboard": {"install": False},
     }
+
+
+def _texts(networks: object) -> list[str]:
+    return [str(network) for network in networks] if isinstance(networks, list | tuple) else []
 
 
 def _encoded(pem: str) -> str:

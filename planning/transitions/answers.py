@@ -364,6 +364,11 @@ ANSWERS: Final[Mapping[str, Answer]] = {
     "kubernetes.kubelet": _answer(
         Kind.RUNNING, "The node's own unit restarts the kubelet, not the pods."
     ),
+    "kubernetes.metadataForPods": _answer(
+        Kind.RUNNING,
+        "The node's own unit loads the rules, for pods that run too. Only pods that are created "
+        "from then on also get the route to the host, or do without it.",
+    ),
     "kubernetes.nodeNames": _answer(
         Kind.REMADE, "The other Node is patched, and pools serve that one."
     ),

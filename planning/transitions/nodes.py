@@ -14,6 +14,7 @@ from typing import Any, Final
 from planning.transitions.differences import differences, text
 from planning.transitions.part import Part, Phase, abridged
 from planning.transitions.reading import Machine, Record
+from planning.transitions.record import METADATA
 from planning.transitions.steps import (
     AddMember,
     AddNode,
@@ -38,11 +39,16 @@ WITHOUT_A_UNIT: Final = (
     "settings while it runs, until it is replaced once"
 )
 """What a machine of an earlier release does without (docs/decisions/node-unit.md)."""
+WITHOUT_A_GUARD: Final = (
+    "its unit is that of an earlier release and does not keep pods from the metadata service; a "
+    "new machine does (docs/decisions/pods-and-metadata.md)"
+)
 _NAMES: Final = {
     "endpoint": "address of the API servers",
     "schema": MACHINE_SCHEMA_NAME,
     "kubernetes": "kubernetes.version",
     "ipv6": "network.ipv6.enabled",
+    METADATA: "kubernetes.metadataForPods",
 }
 """Parts of a machine's identity by the stack file's own words; the others are called so there."""
 _BY_HAND: Final = frozenset({"schema", "kubernetes"})
@@ -131,6 +137,8 @@ def _staying(before: Record, after: Record, name: str) -> Iterator[_Phased]:
     fixed = _identity(before, after, name)
     restart = differences(one.restart, other.restart)
     running = differences(one.running, other.running) if after.is_kubeadm else ()
+    unguarded = [each for each in running if each.key == METADATA and each.before is None]
+    running = tuple(each for each in running if each not in unguarded)
     kept = False
     if fixed and plane and len(after.control_planes) == 1:
         kept = True
@@ -154,6 +162,8 @@ def _staying(before: Record, after: Record, name: str) -> Iterator[_Phased]:
         )
     if running and (kept or not fixed):
         yield phase, ChangeRunningNode(node=name, because=_because(running))
+    if not fixed and any(each.after == "blocked" for each in unguarded):
+        yield phase, KeepMachine(node=name, because=WITHOUT_A_GUARD)
     in_place = differences(one.in_place, other.in_place)
     if in_place:
         yield phase, ChangeInPlace(target=name, because=_because(in_place))

@@ -25,6 +25,9 @@ from planning.nodes.machine import identity, node_settings, restart_settings
 SCHEMA: Final = 1
 """Of the record. Raised when an older one no longer holds what a judgement needs."""
 
+METADATA: Final = "metadataForPods"
+"""Among a machine's running settings. An earlier release has not recorded it: its machines have a
+unit that does not apply it."""
 _BALANCER: Final = "the load balancer"
 
 Json = dict[str, Any]
@@ -193,6 +196,7 @@ def _running(plan: ClusterPlan, node: NodePlan) -> Json:
         "endpoint": settings["endpoint"],
         "kubelet": json.loads(settings["kubelet"]),
         "sysctls": digest(settings["sysctls"]),
+        METADATA: plan.kubernetes.metadata_for_pods,
     }
 
 

@@ -2,9 +2,9 @@
 
 Started under each command's name, in a folder that PATH begins with. `$WORLD/world.json` says who
 is well; `$WORLD/node.json` is the Node, `$WORLD/pods.json` its pods, `$WORLD/pools.json` the pools
-by name (null: not allowed), `$WORLD/members.json` etcd's members; every call is a line of
-`$WORLD/calls`. With `$CUT` the whole group of processes is killed at that call, before it does
-anything, and with `$CUT_AFTER` once it is done.
+by name (null: not allowed), `$WORLD/members.json` etcd's members, `$WORLD/rules` what nft has
+loaded; every call is a line of `$WORLD/calls`. With `$CUT` the whole group of
+processes is killed at that call, before it does anything, and with `$CUT_AFTER` once it is done.
 """
 
 from __future__ import annotations
@@ -100,6 +100,8 @@ def curl() -> int:
     url = next(word for word in ARGUMENTS if word.startswith("http"))
     host, _, path = url.partition("://")[2].partition("/")
     address, _, port = host.partition(":")
+    if address == "100.100.100.200":
+        return 28 if "blind" in read("world.json") else say("token-1")
     component = "kube-apiserver" if port == "6443" else "etcd"
     well = serves(address, component)
     if "%{time_connect}" in ARGUMENTS:
@@ -133,6 +135,16 @@ def sysctl() -> int:
     return 0
 
 
+def nft() -> int:
+    """Load a file of rules: `$WORLD/rules` is what the kernel has, line breaks and all."""
+    text = Path(ARGUMENTS[-1]).read_text(encoding="utf-8")
+    if "banana" in text:
+        sys.stderr.write("Error: syntax error\nbanana\n")
+        return 1
+    (WORLD / "rules").write_text(text, encoding="utf-8")
+    return 0
+
+
 def say(text: str) -> int:
     sys.stdout.write(text)
     return 0
@@ -144,7 +156,7 @@ def main() -> int:
     count = len((WORLD / "calls").read_text(encoding="utf-8").splitlines())
     if os.environ.get("CUT") == str(count):
         os.killpg(0, signal.SIGKILL)
-    answers = {"kubectl": kubectl, "curl": curl, "sysctl": sysctl}
+    answers = {"kubectl": kubectl, "curl": curl, "nft": nft, "sysctl": sysctl}
     code = answers.get(NAME, lambda: 0)()
     if os.environ.get("CUT_AFTER") == str(count):
         sys.stdout.flush()

@@ -1,6 +1,6 @@
-"""The cloud controller's RAM policies as the documentation shows them.
+"""The RAM policies as the documentation shows them.
 
-python -m tests.planning.ram_documents   # writes docs/cloud-controller/*.json
+python -m tests.planning.ram_documents   # writes docs/cloud-controller/*.json, docs/rights/*.json
 """
 
 from __future__ import annotations
@@ -12,12 +12,15 @@ from types import MappingProxyType
 from typing import Final
 
 from planning.cloud.cloud_controller import ram_policy, ram_trust_policy
+from planning.cloud.run_policies import preview_policy, run_policy
 
-FOLDER: Final = Path(__file__).resolve().parents[2] / "docs" / "cloud-controller"
+FOLDER: Final = Path(__file__).resolve().parents[2] / "docs"
 DOCUMENTS: Final[Mapping[str, Callable[[], dict[str, object]]]] = MappingProxyType(
     {
-        "ram-policy.json": ram_policy,
-        "ram-trust-policy.json": ram_trust_policy,
+        "cloud-controller/ram-policy.json": ram_policy,
+        "cloud-controller/ram-trust-policy.json": ram_trust_policy,
+        "rights/preview-policy.json": preview_policy,
+        "rights/run-policy.json": run_policy,
     }
 )
 
@@ -29,9 +32,10 @@ def text_of(name: str) -> str:
 
 def main() -> None:
     """Write them all."""
-    FOLDER.mkdir(parents=True, exist_ok=True)
     for name in DOCUMENTS:
-        (FOLDER / name).write_text(text_of(name))
+        path = FOLDER / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text_of(name))
 
 
 if __name__ == "__main__":

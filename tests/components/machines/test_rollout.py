@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import json
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from functools import cache
@@ -22,7 +23,7 @@ from planning.nodes.machine import SETTINGS, SETTINGS_APPLIED, settings_digest
 from planning.read import plan_from
 from planning.transitions.reading import EarlierRelease, Record, read_record
 from planning.transitions.record import record
-from tests.clusters import Document, small
+from tests.clusters import Document, fake_secrets, small
 from tests.deploying import deploy
 from tests.fake_cluster import FakeCluster, a_node, a_pod
 from tests.fake_pools import FakePools, a_pool
@@ -56,6 +57,7 @@ def fresh(planes: int, monkeypatch: pytest.MonkeyPatch) -> Rollout:
     """The same before anything happened to its nodes."""
     rollout = copy.copy(new_rollout(planes))
     rollout._new, rollout._changed, rollout._moved = set(), set(), {}
+    rollout._made = set()
     monkeypatch.setenv("SPIDERPOOL_ALICLOUD_READY_SECONDS", "0.05")
     monkeypatch.setattr("components.machines.rollout._ASK_EVERY", 0.005)
     monkeypatch.setenv("SPIDERPOOL_ALICLOUD_DRAIN_SECONDS", "0.05")
@@ -242,13 +244,22 @@ def test_without_a_drain_nobody_is_evicted_and_the_others_are_still_asked(
 
 def test_a_machine_that_boots_finds_no_node_of_its_name(roll: Rollout) -> None:
     cluster = serving()
-    run(cluster, roll._forget_predecessor(args(FIRST)))
+    run(cluster, roll._prepare_machine(args(FIRST)))
     assert cluster.done == [f"delete {FIRST}"]
+
+
+def test_a_machine_that_boots_finds_a_token_that_ends(roll: Rollout) -> None:
+    cluster = serving()
+    run(cluster, roll._prepare_machine(args(FIRST)))
+    (secret,) = cluster.secrets.values()
+    assert secret["expiration"] == "2026-01-01T01:00:00Z"
+    token = f"{secret['token-id']}.{secret['token-secret']}"
+    assert token == fake_secrets().bootstrap_token
 
 
 def test_a_machine_of_a_first_creation_boots_without_an_api_server(roll: Rollout) -> None:
     cluster = FakeCluster(failures=1)
-    run(cluster, roll._forget_predecessor(args(FIRST)))
+    run(cluster, roll._prepare_machine(args(FIRST)))
     assert cluster.done == []
 
 
@@ -441,6 +452,15 @@ def test_settings_change_on_the_running_node(roll: Rollout) -> None:
     assert cluster.objects[FIRST].annotations[SETTINGS] == text
     assert cluster.objects[FIRST].annotations[SETTINGS_APPLIED] == settings_digest(text)
     assert roll._changed == set()
+
+
+def test_a_setting_that_an_earlier_unit_does_not_know_is_not_asked_of_it(roll: Rollout) -> None:
+    cluster = serving()
+    text = json.dumps({"kubelet": "a", "metadata": "new"})
+    new = inputs(roll, FIRST, {"settings": text})
+    old = inputs(roll, FIRST, {"settings": json.dumps({"kubelet": "a"})})
+    run(cluster, roll._change(args(FIRST, old_inputs=old, new_inputs=new)))
+    assert SETTINGS not in cluster.objects[FIRST].annotations
 
 
 def test_a_settings_edit_waits_for_the_others_too(roll: Rollout) -> None:

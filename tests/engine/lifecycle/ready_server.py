@@ -137,6 +137,11 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._missing()
 
+    def do_POST(self) -> None:
+        """Accept the Secret of the bootstrap token; no machine ever joins by it."""
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self._answer(201, {})
+
     def do_PATCH(self) -> None:
         """Accept a cordon; nothing is ever scheduled here."""
         self.rfile.read(int(self.headers["Content-Length"]))

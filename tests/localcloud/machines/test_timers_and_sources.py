@@ -23,6 +23,18 @@ def test_a_timers_times_are_read_in_seconds() -> None:
     assert timer.after_begin is None
 
 
+def test_services_start_in_the_order_that_their_files_ask_for() -> None:
+    texts = {
+        "a": "[Unit]\nAfter=z.service missing.service\n[Service]\nBefore=z.service\n",
+        "kubelet": "[Unit]\nDescription=x\n",
+        "rules": "[Unit]\nBefore=kubelet.service\n",
+        "z": "",
+    }
+    assert units.boot_order(texts) == ["rules", "kubelet", "z", "a"]
+    circle = {"a": "[Unit]\nAfter=b.service\n", "b": "[Unit]\nAfter=a.service\n"}
+    assert units.boot_order(circle) == ["a", "b"]
+
+
 def test_a_timer_may_start_another_service() -> None:
     assert units.parse_timer("a", TIMER + "Unit=b.service\n").service == "b"
 

@@ -16,6 +16,7 @@ from operations.verification.packets import packet_checks
 from operations.verification.reports import junit_text, summary, verdict_document
 from operations.verification.run import Outcome, Verdict, verify
 from operations.verification.snapshot import Cluster, Pod, read_snapshot
+from planning.nodes.machine import METADATA_FOR_PODS
 
 pytestmark = pytest.mark.unit
 
@@ -37,6 +38,9 @@ class Played:
 
     def execute(self, pod: Pod, *argv: str) -> Finished:
         self.ran.append((pod.name, *argv))
+        if "100.100.100.200" in argv[-1]:
+            err = "HTTP/1.1 403 Forbidden\n" if self._fails == argv[-1] else "timed out\n"
+            return Finished(status=1, out="", err=err)
         if self._fails and any(self._fails in word for word in argv):
             return Finished(status=1, out="", err="no route\n")
         return Finished(status=0, out=f"Address: 10.233.0.9\n{NAT}\n", err="")
@@ -58,7 +62,7 @@ def _items() -> list[dict[str, Any]]:
         items += [
             {
                 "kind": "Node",
-                "metadata": {"name": node},
+                "metadata": {"name": node, "annotations": {METADATA_FOR_PODS: "blocked"}},
                 "spec": {"providerID": f"cn-hangzhou.i-{node}"},
                 "status": {
                     "conditions": [{"type": "Ready", "status": "True"}],
@@ -84,6 +88,13 @@ def _items() -> list[dict[str, Any]]:
                     "status": status,
                 }
             )
+    items.append(
+        {
+            "kind": "SpiderCoordinator",
+            "metadata": {"name": "default"},
+            "spec": {"hijackCIDR": ["169.254.0.0/16", "100.100.100.200/32"]},
+        }
+    )
     items.append(_service("test-svc", {"type": "ClusterIP", "clusterIP": "10.233.0.9"}))
     balanced = {
         "type": "LoadBalancer",
@@ -147,6 +158,7 @@ def _service(name: str, spec: dict[str, Any], address: str | None = None) -> dic
 
 def _outputs() -> dict[str, Any]:
     return {
+        "metadataForPods": "blocked",
         "natAddress": NAT,
         "nodes": {
             node: {
@@ -240,6 +252,26 @@ def test_where_addresses_are_not_counted_nothing_has_to_be_advertised() -> None:
         ),
         (lambda i: i.pop("Node/worker"), "nodes-ready", "worker is not in the cluster"),
         (
+            lambda i: i["Node/worker"]["metadata"].update(annotations={}),
+            "metadata-rules",
+            (
+                "worker does not say whether pods reach 100.100.100.200: its unit does not run, or "
+                "is that of an earlier release, and a new machine has another"
+            ),
+        ),
+        (
+            lambda i: i["Node/worker"]["metadata"]["annotations"].update(
+                {METADATA_FOR_PODS: "failed: Error"}
+            ),
+            "metadata-rules",
+            "worker: 100.100.100.200 is failed: Error for pods, the stack has blocked",
+        ),
+        (
+            lambda i: i["SpiderCoordinator/default"]["spec"].update(hijackCIDR=[]),
+            "metadata-rules",
+            "SpiderCoordinator default does not route 100.100.100.200 to the host",
+        ),
+        (
             lambda i: i["Node/worker"]["spec"].update(providerID="cn-hangzhou.i-other"),
             "provider-ids",
             "worker has cn-hangzhou.i-other, its instance is cn-hangzhou.i-worker",
@@ -326,6 +358,7 @@ def test_a_wrong_object_fails_its_check(
         ("10.233.0.9", {"cluster-ip"}),
         ("test-svc.default", {"dns"}),
         ("seen.example.com", {"egress"}),
+        ("http://100.100.100.200/latest/meta-data/", {"metadata"}),
         ("47.0.0.1:999", {"load-balancer-tcp"}),
         ("47.0.0.2:80", {"load-balancer-tcp", "load-balancer-http"}),
     ],
@@ -379,7 +412,7 @@ def test_json_has_every_check_with_its_verdict() -> None:
 
 def test_the_summary_counts_each_outcome_apart() -> None:
     verdicts = list(_verdicts(_cluster(simulated=True)).values())
-    assert summary(verdicts) == "10 passed, 12 not simulated"
+    assert summary(verdicts) == "11 passed, 13 not simulated"
 
 
 def test_every_check_says_what_it_does_why_it_fails_and_where_to_look() -> None:

@@ -191,6 +191,7 @@ def test_a_worker_goes_through_every_step_in_order(machine: Machine) -> None:
         "systemctl enable chrony containerd kubelet",
         "systemctl restart chrony",
         "systemctl restart containerd",
+        "systemctl enable --now spiderpool-alicloud-metadata",
         "kubeadm join --config /etc/spiderpool-alicloud/kubeadm.yaml",
         "systemctl daemon-reload",
         "systemctl enable --now spiderpool-alicloud-node.timer",

@@ -152,7 +152,7 @@ def _build_world(root: Path, own: str | None, planes: dict[str, str]) -> None:
         (root / "world" / f"{name}.json").write_text(json.dumps(document), encoding="utf-8")
     (root / "commands").mkdir()
     program = Path(__file__).parents[1] / "node_world.py"
-    for name in ("crictl", "kubeadm", "kubectl", "sysctl", "systemctl", "python-curl"):
+    for name in ("crictl", "kubeadm", "kubectl", "nft", "sysctl", "systemctl", "python-curl"):
         command = root / "commands" / name
         text = program.read_text(encoding="utf-8")
         command.write_text(f"#!{sys.executable} -SI\n{text}", encoding="utf-8")
@@ -237,7 +237,77 @@ def test_what_cloud_init_keeps_of_the_user_data_goes_once_it_is_done(worker: Pla
 def test_a_node_says_what_its_unit_understands(worker: Place) -> None:
     done = worker.run()
     assert (done.returncode, done.stderr) == (0, "")
-    assert worker.annotations == {machine.UNIT_SCHEMA: str(machine.UNIT_VERSION)}
+    assert worker.annotations == {
+        machine.UNIT_SCHEMA: str(machine.UNIT_VERSION),
+        machine.METADATA_FOR_PODS: "blocked",
+    }
+
+
+RULES = f"{HERE}/metadata.nft"
+
+
+def rules(place: Place) -> str:
+    """What the kernel has loaded."""
+    path = place.path("/world/rules")
+    return path.read_text(encoding="utf-8") if path.exists() else ""
+
+
+def open_settings(place: Place) -> str:
+    """The node's settings with the metadata service open for pods."""
+    kubernetes = place.plan.kubernetes.model_copy(update={"metadata_for_pods": "open"})
+    plan = replace(place.plan, kubernetes=kubernetes)
+    return machine.node_settings(plan, place.node, BALANCER_ADDRESS)
+
+
+def test_rules_that_somebody_flushed_are_loaded_again(worker: Place) -> None:
+    worker.run()
+    assert "100.100.100.200" in rules(worker)
+    worker.path("/world/rules").unlink()
+    worker.run()
+    assert "100.100.100.200" in rules(worker)
+
+
+def test_the_metadata_service_opens_and_closes_while_the_node_runs(worker: Place) -> None:
+    worker.run()
+    worker.ask(machine.SETTINGS, open_settings(worker))
+    worker.run()
+    assert "100.100.100.200" not in rules(worker)
+    assert worker.calls("systemctl") == []
+    worker.run()
+    assert worker.annotations[machine.METADATA_FOR_PODS] == "open"
+    worker.ask(machine.SETTINGS, settings_for(worker))
+    worker.run()
+    worker.run()
+    assert "100.100.100.200" in rules(worker)
+    assert worker.annotations[machine.METADATA_FOR_PODS] == "blocked"
+
+
+def test_rules_that_nft_refuses_are_taken_back_and_the_node_says_why(worker: Place) -> None:
+    worker.run()
+    settings = json.loads(settings_for(worker)) | {"metadata": "banana\n"}
+    worker.ask(machine.SETTINGS, json.dumps(settings))
+    worker.run()
+    assert "100.100.100.200" in worker.text(RULES)
+    assert "100.100.100.200" in rules(worker)
+    assert "nft refused" in worker.annotations[machine.SETTINGS_FAILED]
+
+
+def test_rules_that_cut_the_machine_itself_off_are_taken_back(worker: Place) -> None:
+    worker.run()
+    worker.change("world.json", blind=True)
+    worker.ask(machine.SETTINGS, open_settings(worker))
+    worker.run()
+    assert "100.100.100.200" in rules(worker)
+    assert "no longer reached" in worker.annotations[machine.SETTINGS_FAILED]
+
+
+def test_a_node_whose_rules_are_not_loaded_says_so_once(worker: Place) -> None:
+    worker.path(RULES).write_text("banana\n", encoding="utf-8")
+    worker.run()
+    assert worker.annotations[machine.METADATA_FOR_PODS] == "failed: Error: syntax error banana"
+    worker.forget_calls()
+    worker.run()
+    assert not [call for call in worker.calls("kubectl") if " annotate " in call]
 
 
 def test_a_node_that_another_machine_left_behind_asks_nothing_of_this_one(worker: Place) -> None:

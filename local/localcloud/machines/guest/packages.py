@@ -81,7 +81,6 @@ _PLAIN: Final = (
     "jq",
     "kubernetes-cni",
     "linux-modules-extra",
-    "nftables",
     "socat",
     "software-properties-common",
 )
@@ -126,6 +125,7 @@ def _of_every_machine() -> dict[str, Package]:
             commands=("containerd",),
             units=(("containerd", _CONTAINERD_UNIT),),
         )
+    packages["nftables"] = Package(name="nftables", version="1.0.9-1", commands=("nft",))
     packages["cri-tools"] = Package(name="cri-tools", version="1.35.0-1.1", commands=("crictl",))
     packages["chrony"] = Package(
         name="chrony", version="4.5", units=(("chrony", _IDLE_UNIT.format(name="chrony")),)

@@ -155,8 +155,11 @@ class Services:
         listener.bind(str(SOCKET))
         listener.listen(16)
         threading.Thread(target=self._serve, args=(listener,), daemon=True).start()
-        for link in sorted(_WANTS.glob("*.service")):
-            self.systemctl(["start", link.stem])
+        files = {link.stem: _unit_file(link.stem) for link in _WANTS.glob("*.service")}
+        for name in units.boot_order(
+            {name: "" if file is None else file.read_text("utf-8") for name, file in files.items()}
+        ):
+            self.systemctl(["start", name])
         for link in sorted(_TIMERS.glob("*.timer")):
             self.systemctl(["start", link.name])
 
@@ -275,19 +278,19 @@ class Services:
         return Reply(code=0 if enabled else 1, text="enabled" if enabled else "disabled")
 
     def _unit(self, name: str) -> units.Unit | None:
-        for folder in units.UNIT_FOLDERS:
-            path = folder / f"{name}.service"
-            if path.is_file():
-                drop_ins = [
-                    extra
-                    for base in reversed(units.UNIT_FOLDERS)
-                    for extra in sorted((base / f"{name}.service.d").glob("*.conf"))
-                ]
-                texts = [file.read_text("utf-8") for file in (path, *drop_ins)]
-                try:
-                    return units.parse(name, texts)
-                except ValueError as error:
-                    say(f"systemd: {error}")
+        path = _unit_file(name)
+        if path is None:
+            return None
+        drop_ins = [
+            extra
+            for base in reversed(units.UNIT_FOLDERS)
+            for extra in sorted((base / f"{name}.service.d").glob("*.conf"))
+        ]
+        texts = [file.read_text("utf-8") for file in (path, *drop_ins)]
+        try:
+            return units.parse(name, texts)
+        except ValueError as error:
+            say(f"systemd: {error}")
         return None
 
     def _start(self, unit: units.Unit) -> Reply:
@@ -322,6 +325,11 @@ class Services:
             request: dict[str, Any] = json.loads(stream.readline() or b"{}")
             reply = self.systemctl(request.get("systemctl") or [])
             stream.write(json.dumps({"code": reply.code, "text": reply.text}).encode() + b"\n")
+
+
+def _unit_file(name: str) -> Path | None:
+    paths = (folder / f"{name}.service" for folder in units.UNIT_FOLDERS)
+    return next((path for path in paths if path.is_file()), None)
 
 
 def reap_orphans() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 UNIT_FOLDERS: Final = (Path("/etc/systemd/system"), Path("/opt/machine/units"))
 
@@ -115,6 +115,34 @@ def parse(name: str, texts: Iterable[str]) -> Unit:
         environment_files=tuple(values.get("EnvironmentFile", ())),
         restart=values.get("Restart", ["no"])[-1] in {"always", "on-failure"},
     )
+
+
+def boot_order(texts: Mapping[str, str]) -> list[str]:
+    """The order in which enabled services start: by name, but `Before=` and `After=` are kept.
+
+    `texts` are unit files by name, without `.service`. Units that are not among them do not matter;
+    of a circle, which systemd breaks somewhere, the names decide.
+    """
+    earlier: dict[str, set[str]] = {name: set() for name in texts}
+    for name, text in texts.items():
+        section = _section([text], "Unit")
+        for key, entries in section.items():
+            for other in _services(entries) & texts.keys():
+                if key == "After":
+                    earlier[name].add(other)
+                elif key == "Before":
+                    earlier[other].add(name)
+    order: list[str] = []
+    waiting = sorted(texts)
+    while waiting:
+        ready = next((name for name in waiting if earlier[name] <= set(order)), waiting[0])
+        waiting.remove(ready)
+        order.append(ready)
+    return order
+
+
+def _services(entries: Iterable[str]) -> set[str]:
+    return {word.removesuffix(".service") for entry in entries for word in entry.split()}
 
 
 def environment_of(unit: Unit) -> dict[str, str]:

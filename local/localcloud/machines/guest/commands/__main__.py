@@ -23,6 +23,7 @@ _COMMANDS: Final = {
     "modprobe": "modules.modprobe",
     "netplan": "network.netplan",
     "networkctl": "nothing.nothing",
+    "nft": "nft.nft",
     "nmcli": "nothing.nothing",
     "swapoff": "nothing.nothing",
     "sysctl": "sysctl.sysctl",

@@ -1,0 +1,141 @@
+"""The bootstrap token's Secret: in the cluster while machines are expected, and no longer.
+
+Every machine has the same token in its user-data, for years. So the Secret decides whether the
+token is worth anything (docs/decisions/join-token.md): the API server answers 401 without it, and
+after its end. A run writes it before it makes a machine and deletes it once every node has its
+Node; one that dies leaves a Secret that ends by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime
+from typing import Any, Final
+
+from components.api.cluster_api import ClusterApi, ClusterError
+from components.waiting import wait_until
+from planning.nodes.kubeadm import TOKEN_LASTS
+
+NAMESPACE: Final = "kube-system"
+_ASK_EVERY: Final = 2.0
+_RENEWED_BELOW: Final = TOKEN_LASTS / 2
+"""A machine waits for half an hour at most (`timeouts.discovery` of its join)."""
+
+OpenApi = Callable[[], AbstractAsyncContextManager[ClusterApi]]
+
+
+def secret_name(token: str) -> str:
+    """The name by which the API server and the token cleaner find the Secret.
+
+    https://kubernetes.io/docs/reference/access-authn-authz/bootstrap-tokens/
+    """
+    return f"bootstrap-token-{token.partition('.')[0]}"
+
+
+def token_secret(token: str, *, ends: datetime) -> Mapping[str, Any]:
+    """The Secret as kubeadm writes it (cmd/kubeadm/app/apis/bootstraptoken/v1/utils.go).
+
+    `signing` lets the bootstrap signer sign `cluster-info` with it, which a joining machine reads
+    first; the group may ask for a node's certificate.
+    """
+    identifier, _, secret = token.partition(".")
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": secret_name(token), "namespace": NAMESPACE},
+        "type": "bootstrap.kubernetes.io/token",
+        "stringData": {
+            "token-id": identifier,
+            "token-secret": secret,
+            "expiration": ends.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "usage-bootstrap-authentication": "true",
+            "usage-bootstrap-signing": "true",
+            "auth-extra-groups": "system:bootstrappers:kubeadm:default-node-token",
+        },
+    }
+
+
+async def keep_token(api: ClusterApi, token: str) -> None:
+    """Have the token valid for half an hour at least and an hour at most. `ClusterError`.
+
+    By the clock of the API server, which judges the end.
+    """
+    secret, now = await api.read_secret(NAMESPACE, secret_name(token))
+    ends = None if secret is None else _end(secret)
+    latest = now + TOKEN_LASTS
+    if ends is None or not now + _RENEWED_BELOW <= ends <= latest:
+        await api.write_secret(token_secret(token, ends=latest))
+
+
+async def revoke_token(api: ClusterApi, token: str) -> bool:
+    """Delete the Secret, also one without an end; False when there is none. `ClusterError`."""
+    return await api.delete_secret(NAMESPACE, secret_name(token))
+
+
+async def until_joined(  # noqa: PLR0913 - times are there for tests
+    open_api: OpenApi,
+    token: str,
+    *,
+    machines: Mapping[str, str],
+    expected: frozenset[str],
+    within: float,
+    report: Callable[[str], object],
+    ask_every: float = _ASK_EVERY,
+) -> None:
+    """Wait for the expected nodes, and revoke the token once every node has its Node.
+
+    Args:
+        open_api: opens a client of the cluster.
+        token: the bootstrap token.
+        machines: every node of the plan, and its provider id.
+        expected: those whose machines this run has made. For others without a Node nothing waits:
+            the token stays until its end, so that a person may help them.
+        within: seconds to wait for the expected ones.
+        report: gets one sentence when the token stays.
+        ask_every: seconds between two questions.
+
+    Raises:
+        ClusterError: the API server does not answer, or a node has not joined in that time.
+    """
+    absent: list[str] = []
+
+    async def missing() -> str | None:
+        try:
+            async with open_api() as api:
+                nodes = await api.nodes()
+                absent[:] = [
+                    name
+                    for name, provider_id in machines.items()
+                    if name not in nodes or nodes[name].provider_id != provider_id
+                ]
+                await (keep_token(api, token) if absent else revoke_token(api, token))
+        except ClusterError as error:
+            return f"the API server: {error}"
+        waited = sorted(expected.intersection(absent))
+        return f"{', '.join(waited)} has no Node yet" if waited else None
+
+    await wait_until(
+        missing,
+        within=within,
+        ask_every=ask_every,
+        give_up=lambda waited, reason: ClusterError(
+            f"After {waited:.0f} s {reason}. The bootstrap token stays valid for at most an hour, "
+            "and the machine's console output shows how far it is. Then run `pulumi up` again: it "
+            "revokes the token once every node has joined."
+        ),
+    )
+    if absent:
+        report(
+            f"{', '.join(absent)}: there is no Node of this machine. The bootstrap token stays "
+            "valid for at most an hour, so that it can join; a run that meets every Node revokes it"
+        )
+
+
+def _end(secret: Mapping[str, Any]) -> datetime | None:
+    """When a Secret as the API server has it ends; None for one without an end."""
+    text = secret.get("expiration")
+    try:
+        return datetime.fromisoformat(text) if isinstance(text, str) else None
+    except ValueError:
+        return None

@@ -1,0 +1,200 @@
+"""RAM policies for who runs this program: `pulumi up`, and previews alone.
+
+The actions are those that the released provider sends for the resources of this program
+(terraform-provider-alicloud v1.285.0, `alicloud/resource_alicloud_*.go`), held against recorded
+runs on the local cloud. No action has a wildcard.
+
+Most resources get their id from the cloud when they are created, so `Resource` is `*` for them; the
+names of RAM roles and policies are the program's, so these are limited to them.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+Object = dict[str, object]
+
+_READS: Final = (
+    "ecs:DescribeAvailableResource",
+    "ecs:DescribeDisks",
+    "ecs:DescribeImages",
+    "ecs:DescribeInstanceAttribute",
+    "ecs:DescribeInstanceAutoRenewAttribute",
+    "ecs:DescribeInstanceMaintenanceAttributes",
+    "ecs:DescribeInstanceRamRole",
+    "ecs:DescribeInstanceTypes",
+    "ecs:DescribeInstances",
+    "ecs:DescribeNetworkInterfaces",
+    "ecs:DescribeSecurityGroupAttribute",
+    "ecs:DescribeSecurityGroups",
+    "ecs:DescribeUserData",
+    "ecs:ListTagResources",
+    "ram:GetPolicy",
+    "ram:GetPolicyVersion",
+    "ram:GetRole",
+    "ram:ListPoliciesForRole",
+    "ram:ListPolicyVersions",
+    "ram:ListTagResources",
+    "slb:DescribeAccessControlListAttribute",
+    "slb:DescribeAccessControlLists",
+    "slb:DescribeLoadBalancerAttribute",
+    "slb:DescribeLoadBalancerListeners",
+    "slb:DescribeLoadBalancerTCPListenerAttribute",
+    "slb:DescribeLoadBalancers",
+    "slb:DescribeVServerGroupAttribute",
+    "slb:DescribeVServerGroups",
+    "slb:ListTagResources",
+    "vpc:DescribeEipAddresses",
+    "vpc:DescribeHighDefinitionMonitorLogAttribute",
+    "vpc:DescribeIpv6Addresses",
+    "vpc:DescribeIpv6GatewayAttribute",
+    "vpc:DescribeIpv6Gateways",
+    "vpc:DescribeNatGateways",
+    "vpc:DescribeRouteTableList",
+    "vpc:DescribeSnatTableEntries",
+    "vpc:DescribeVSwitchAttributes",
+    "vpc:DescribeVSwitches",
+    "vpc:DescribeVpcAttribute",
+    "vpc:DescribeVpcs",
+    "vpc:ListTagResources",
+    "vpc:ListVSwitchCidrReservations",
+)
+_WRITES: Final = (
+    "ecs:AssignIpv6Addresses",
+    "ecs:AssignPrivateIpAddresses",
+    "ecs:AttachInstanceRamRole",
+    "ecs:AuthorizeSecurityGroup",
+    "ecs:CreateNetworkInterface",
+    "ecs:CreateSecurityGroup",
+    "ecs:DeleteInstance",
+    "ecs:DeleteNetworkInterface",
+    "ecs:DeleteSecurityGroup",
+    "ecs:DetachInstanceRamRole",
+    "ecs:ModifyDiskSpec",
+    "ecs:ModifyInstanceAttribute",
+    "ecs:ModifyInstanceAutoRenewAttribute",
+    "ecs:ModifyInstanceChargeType",
+    "ecs:ModifyInstanceMetadataOptions",
+    "ecs:ModifyInstanceSpec",
+    "ecs:ModifyNetworkInterfaceAttribute",
+    "ecs:ModifySecurityGroupAttribute",
+    "ecs:ModifySecurityGroupPolicy",
+    "ecs:ModifySecurityGroupRule",
+    "ecs:ResizeDisk",
+    "ecs:RevokeSecurityGroup",
+    "ecs:RunInstances",
+    "ecs:StartInstance",
+    "ecs:StopInstance",
+    "ecs:TagResources",
+    "ecs:UnassignIpv6Addresses",
+    "ecs:UnassignPrivateIpAddresses",
+    "ecs:UntagResources",
+    "slb:AddAccessControlListEntry",
+    "slb:AddVServerGroupBackendServers",
+    "slb:CreateAccessControlList",
+    "slb:CreateLoadBalancer",
+    "slb:CreateLoadBalancerTCPListener",
+    "slb:CreateVServerGroup",
+    "slb:DeleteAccessControlList",
+    "slb:DeleteLoadBalancer",
+    "slb:DeleteLoadBalancerListener",
+    "slb:DeleteVServerGroup",
+    "slb:ModifyLoadBalancerInstanceSpec",
+    "slb:RemoveAccessControlListEntry",
+    "slb:RemoveVServerGroupBackendServers",
+    "slb:SetAccessControlListAttribute",
+    "slb:SetLoadBalancerDeleteProtection",
+    "slb:SetLoadBalancerModificationProtection",
+    "slb:SetLoadBalancerName",
+    "slb:SetLoadBalancerStatus",
+    "slb:SetLoadBalancerTCPListenerAttribute",
+    "slb:SetVServerGroupAttribute",
+    "slb:StartLoadBalancerListener",
+    "slb:TagResources",
+    "slb:UntagResources",
+    "vpc:AllocateEipAddress",
+    "vpc:AllocateIpv6InternetBandwidth",
+    "vpc:AssociateEipAddress",
+    "vpc:AssociateVpcCidrBlock",
+    "vpc:CreateIpv6Gateway",
+    "vpc:CreateNatGateway",
+    "vpc:CreateSnatEntry",
+    "vpc:CreateVSwitch",
+    "vpc:CreateVSwitchCidrReservation",
+    "vpc:CreateVpc",
+    "vpc:DeleteIpv6Gateway",
+    "vpc:DeleteIpv6InternetBandwidth",
+    "vpc:DeleteNatGateway",
+    "vpc:DeleteSnatEntry",
+    "vpc:DeleteVSwitch",
+    "vpc:DeleteVSwitchCidrReservation",
+    "vpc:DeleteVpc",
+    "vpc:DeletionProtection",
+    "vpc:ModifyEipAddressAttribute",
+    "vpc:ModifyIpv6GatewayAttribute",
+    "vpc:ModifyIpv6InternetBandwidth",
+    "vpc:ModifyNatGatewayAttribute",
+    "vpc:ModifySnatEntry",
+    "vpc:ModifyVSwitchAttribute",
+    "vpc:ModifyVpcAttribute",
+    "vpc:ReleaseEipAddress",
+    "vpc:TagResources",
+    "vpc:UnTagResources",
+    "vpc:UnassociateEipAddress",
+    "vpc:UnassociateVpcCidrBlock",
+)
+_ROLE_WRITES: Final = (
+    "ram:AttachPolicyToRole",
+    "ram:CreatePolicy",
+    "ram:CreatePolicyVersion",
+    "ram:CreateRole",
+    "ram:DeletePolicy",
+    "ram:DeletePolicyVersion",
+    "ram:DeleteRole",
+    "ram:DetachPolicyFromRole",
+    "ram:PassRole",
+    "ram:SetDefaultPolicyVersion",
+    "ram:TagResources",
+    "ram:UntagResources",
+    "ram:UpdatePolicyDescription",
+    "ram:UpdateRole",
+)
+_ROLES: Final = ("acs:ram:*:*:role/*-ccm", "acs:ram:*:*:policy/*-ccm")
+"""What `planning.names.controller_role_name` calls the cloud controller's role and policy."""
+_PREVIEWS: Final = (
+    "vpc:DescribeEipAddresses",
+    "vpc:DescribeNatGateways",
+    "vpc:DescribeRouteTableList",
+    "vpc:DescribeSnatTableEntries",
+    "vpc:DescribeVSwitchAttributes",
+    "vpc:DescribeVSwitches",
+    "vpc:DescribeVpcAttribute",
+    "vpc:DescribeVpcs",
+    "vpc:ListTagResources",
+)
+"""A preview reads the state, and in the cloud only what is adopted and where gateways are."""
+
+
+def run_policy() -> Object:
+    """What `pulumi up`, `refresh` and `destroy` need.
+
+    It includes `ecs:DescribeUserData`, because the provider reads an instance's user-data: whoever
+    has this policy can read the CAs' keys of the control planes.
+    """
+    return _document(
+        _allowed(_READS, ("*",)), _allowed(_WRITES, ("*",)), _allowed(_ROLE_WRITES, _ROLES)
+    )
+
+
+def preview_policy() -> Object:
+    """What `pulumi preview` without a refresh needs: it changes nothing and reads no user-data."""
+    return _document(_allowed(_PREVIEWS, ("*",)))
+
+
+def _document(*statements: Object) -> Object:
+    return {"Version": "1", "Statement": list(statements)}
+
+
+def _allowed(actions: tuple[str, ...], resources: tuple[str, ...]) -> Object:
+    resource = resources[0] if len(resources) == 1 else list(resources)
+    return {"Effect": "Allow", "Action": list(actions), "Resource": resource}

@@ -1,0 +1,67 @@
+"""Edits of `kubernetes.metadataForPods`, and the first run over machines that cannot apply it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from planning.nodes.machine import GUARDING_UNIT, applicable, node_settings
+from planning.transitions.judge import judge
+from planning.transitions.nodes import WITHOUT_A_GUARD
+from planning.transitions.reading import Record
+from planning.transitions.record import METADATA
+from planning.transitions.steps import ChangeRunningNode, Difference, KeepMachine, Step
+from tests.clusters import Document
+from tests.planning.documents import planned
+from tests.planning.edited import UNASKED, at, clustered, edited, recorded, steps
+
+pytestmark = pytest.mark.unit
+
+KEY = "kubernetes.metadataForPods"
+
+
+def steps_between(before: Record, after: Record) -> tuple[Step, ...]:
+    return steps(judge(before, after, UNASKED))
+
+
+def of_an_earlier_release(document: Document) -> Record:
+    """The record of machines whose release did not know the setting."""
+    reading = recorded(document)
+    cluster = {**reading.cluster, "kubernetes": dict(reading.cluster["kubernetes"])}
+    del cluster["kubernetes"]["metadataForPods"]
+    nodes = {
+        name: replace(node, running={k: v for k, v in node.running.items() if k != METADATA})
+        for name, node in reading.nodes.items()
+    }
+    return replace(reading, cluster=cluster, nodes=nodes)
+
+
+def test_an_edit_reaches_every_node_while_it_runs() -> None:
+    opened = recorded(edited(clustered(), at("kubernetes/metadataForPods", "open")))
+    blocked = recorded(clustered())
+    because = (Difference(key=KEY, before="open", after="blocked"),)
+    assert steps_between(opened, blocked) == tuple(
+        ChangeRunningNode(node=name, because=because) for name in sorted(blocked.nodes)
+    )
+
+
+def test_machines_of_an_earlier_release_stay_and_the_plan_says_what_they_lack() -> None:
+    after = recorded(clustered())
+    assert set(steps_between(of_an_earlier_release(clustered()), after)) == {
+        KeepMachine(node=name, because=WITHOUT_A_GUARD) for name in after.nodes
+    }
+
+
+def test_open_is_what_machines_of_an_earlier_release_are() -> None:
+    after = recorded(edited(clustered(), at("kubernetes/metadataForPods", "open")))
+    assert steps_between(of_an_earlier_release(clustered()), after) == ()
+
+
+def test_a_unit_that_does_not_know_the_setting_has_nothing_to_apply() -> None:
+    plan = planned(clustered())
+    opened = planned(edited(clustered(), at("kubernetes/metadataForPods", "open")))
+    one, other = (node_settings(p, p.nodes["workers-0"], "10.0.0.1") for p in (plan, opened))
+    assert one != other
+    assert applicable(one, GUARDING_UNIT) == one
+    assert applicable(one, GUARDING_UNIT - 1) == applicable(other, GUARDING_UNIT - 1)
