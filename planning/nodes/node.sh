@@ -67,10 +67,22 @@ eval "$(python3 -c "$READ_NODE" "$PREFIX" unit settings settings-applied setting
 
 # How many addresses of each NIC the scheduler may give away (docs/decisions/counted-addresses.md): those
 # that no pod holds, and those whose pod has asked for them. So pods from before the admission policy
-# are taken off, and addresses that an ended pod has not given back yet.
+# are taken off, addresses that an ended pod has not given back yet, and reserved ones.
 COUNT_ADDRESSES='
 import ipaddress, json, sys
-node, *pools, pods = [json.loads(line) for line in sys.stdin]
+node, *pools, reserved, pods = [json.loads(line) for line in sys.stdin]
+def ranges(parts):
+    for part in parts or []:
+        first, _, last = part.partition("-")
+        yield ipaddress.ip_address(first), ipaddress.ip_address(last or first)
+def within(address, spans):
+    return any(a.version == address.version and a <= address <= b for a, b in spans)
+reservations = [
+    span
+    for item in reserved.get("items") or []
+    if "deletionTimestamp" not in item["metadata"]
+    for span in ranges(item["spec"].get("ips"))
+]
 requests = {}
 for pod in pods["items"]:
     if pod.get("status", {}).get("phase") in ("Succeeded", "Failed"):
@@ -82,16 +94,20 @@ for pod in pods["items"]:
 counts = {}
 for nic, pool in zip(sys.argv[2:], pools):
     resource = sys.argv[1] + "/" + nic + "-addresses"
-    size = 0
-    for part in pool.get("spec", {}).get("ips") or []:
-        first, _, last = part.partition("-")
-        size += int(ipaddress.ip_address(last or first)) - int(ipaddress.ip_address(first)) + 1
+    spec = pool.get("spec", {})
+    holders = json.loads(pool.get("status", {}).get("allocatedIPs") or "{}")
+    withheld = [*reservations, *ranges(spec.get("excludeIPs"))]
+    free = sum(
+        str(first + n) not in holders and not within(first + n, withheld)
+        for first, last in ranges(spec.get("ips"))
+        for n in range(int(last) - int(first) + 1)
+    )
     owners = {}
-    for holder in json.loads(pool.get("status", {}).get("allocatedIPs") or "{}").values():
+    for holder in holders.values():
         owners[holder["podUid"]] = owners.get(holder["podUid"], 0) + 1
     paid = sum(min(n, requests.get((uid, resource), 0)) for uid, n in owners.items())
-    closed = pool.get("spec", {}).get("disable") or "deletionTimestamp" in pool.get("metadata", {})
-    counts[resource] = str(paid + (0 if closed else max(size - sum(owners.values()), 0)))
+    closed = spec.get("disable") or "deletionTimestamp" in pool.get("metadata", {})
+    counts[resource] = str(paid + (0 if closed else free))
 parts = [node["status"].setdefault(part, {}) for part in ("capacity", "allocatable")]
 if any({**part, **counts} != part for part in parts):
     for part in parts:
@@ -99,7 +115,7 @@ if any({**part, **counts} != part for part in parts):
     print(json.dumps(node))
 '
 advertise() {
-  local lines=$node nic answer pods changed
+  local lines=$node nic answer reserved pods changed
   # Pools before pods: a pod that takes an address in between is then among the pods.
   for nic in $NICS; do
     answer=$(api get --raw "/apis/spiderpool.spidernet.io/v2beta1/spiderippools/$NODE_NAME-$nic" \
@@ -110,6 +126,10 @@ advertise() {
     }
     lines+=$'\n'$answer
   done
+  # A role from before this was asked does not allow it; then none is known.
+  reserved=$(api get --raw /apis/spiderpool.spidernet.io/v2beta1/spiderreservedips 2> /dev/null) ||
+    reserved='{}'
+  lines+=$'\n'$reserved
   pods=$(api get --raw "/api/v1/pods?fieldSelector=spec.nodeName%3D$NODE_NAME") || return 0
   # A kubelet that starts and finds this directory empty sets every extended resource of its Node to
   # 0 (kubelet, devicemanager.ShouldResetExtendedResourceCapacity), and fails the pods that have one.
