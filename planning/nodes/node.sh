@@ -16,6 +16,7 @@ KUBELET=$HERE/kubelet.d/50-settings.conf
 SYSCTLS=/etc/sysctl.d/99-z-spiderpool.conf
 PREFIX=spiderpool-alicloud.io
 DEVICE_PLUGINS=/var/lib/kubelet/device-plugins
+SPIDERPOOL=/apis/spiderpool.spidernet.io/v2beta1
 
 [ -e "$HERE/done" ] || exit 0
 exec 9> /run/spiderpool-alicloud-node.lock
@@ -69,20 +70,14 @@ eval "$(python3 -c "$READ_NODE" "$PREFIX" unit settings settings-applied setting
 # that no pod holds, and those whose pod has asked for them. So pods from before the admission policy
 # are taken off, addresses that an ended pod has not given back yet, and reserved ones.
 COUNT_ADDRESSES='
-import ipaddress, json, sys
+import json, sys
+from ipaddress import ip_address as ip
 node, *pools, reserved, pods = [json.loads(line) for line in sys.stdin]
-def ranges(parts):
+def spans(parts):
     for part in parts or []:
         first, _, last = part.partition("-")
-        yield ipaddress.ip_address(first), ipaddress.ip_address(last or first)
-def within(address, spans):
-    return any(a.version == address.version and a <= address <= b for a, b in spans)
-reservations = [
-    span
-    for item in reserved.get("items") or []
-    if "deletionTimestamp" not in item["metadata"]
-    for span in ranges(item["spec"].get("ips"))
-]
+        yield range(int(ip(first)), int(ip(last or first)) + 1)
+kept = [span for item in reserved.get("items", []) for span in spans(item["spec"].get("ips"))]
 requests = {}
 for pod in pods["items"]:
     if pod.get("status", {}).get("phase") in ("Succeeded", "Failed"):
@@ -96,11 +91,10 @@ for nic, pool in zip(sys.argv[2:], pools):
     resource = sys.argv[1] + "/" + nic + "-addresses"
     spec = pool.get("spec", {})
     holders = json.loads(pool.get("status", {}).get("allocatedIPs") or "{}")
-    withheld = [*reservations, *ranges(spec.get("excludeIPs"))]
     free = sum(
-        str(first + n) not in holders and not within(first + n, withheld)
-        for first, last in ranges(spec.get("ips"))
-        for n in range(int(last) - int(first) + 1)
+        str(ip(n)) not in holders and all(n not in span for span in kept)
+        for span in spans(spec.get("ips"))
+        for n in span
     )
     owners = {}
     for holder in holders.values():
@@ -115,21 +109,18 @@ if any({**part, **counts} != part for part in parts):
     print(json.dumps(node))
 '
 advertise() {
-  local lines=$node nic answer reserved pods changed
+  local lines=$node nic answer pods changed
   # Pools before pods: a pod that takes an address in between is then among the pods.
   for nic in $NICS; do
-    answer=$(api get --raw "/apis/spiderpool.spidernet.io/v2beta1/spiderippools/$NODE_NAME-$nic" \
-      2>&1) || {
+    answer=$(api get --raw "$SPIDERPOOL/spiderippools/$NODE_NAME-$nic" 2>&1) || {
       # Without a pool the NIC has no addresses. Any other answer says nothing about them.
       [[ $answer == *'(NotFound)'* ]] || return 0
       answer='{}'
     }
     lines+=$'\n'$answer
   done
-  # A role from before this was asked does not allow it; then none is known.
-  reserved=$(api get --raw /apis/spiderpool.spidernet.io/v2beta1/spiderreservedips 2> /dev/null) ||
-    reserved='{}'
-  lines+=$'\n'$reserved
+  # A role of an earlier release does not allow it.
+  lines+=$'\n'$(api get --raw "$SPIDERPOOL/spiderreservedips" 2> /dev/null || echo '{}')
   pods=$(api get --raw "/api/v1/pods?fieldSelector=spec.nodeName%3D$NODE_NAME") || return 0
   # A kubelet that starts and finds this directory empty sets every extended resource of its Node to
   # 0 (kubelet, devicemanager.ShouldResetExtendedResourceCapacity), and fails the pods that have one.
