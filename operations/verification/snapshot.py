@@ -11,7 +11,10 @@ from config.facts.nics import DEFAULT_POD_NIC
 
 Object = Mapping[str, Any]
 
-KINDS = "nodes,pods,services,spiderippools.spiderpool.spidernet.io"
+KINDS = (
+    "nodes,pods,services,"
+    "spiderippools.spiderpool.spidernet.io,spiderreservedips.spiderpool.spidernet.io"
+)
 """What `kubectl get -A -o json` is asked for."""
 
 _DEFAULT_NETWORK = "v1.multus-cni.io/default-network"
@@ -48,6 +51,8 @@ class Cluster:
     services: Mapping[tuple[str, str], Object]
     """By namespace and name."""
     pools: Mapping[str, Object]
+    reservations: tuple[Object, ...] = ()
+    """SpiderReservedIPs: Spiderpool gives none of their addresses to a pod."""
 
     def pods_of(self, app: str) -> tuple[Pod, ...]:
         """Ready pods of an app that have an address, by node."""
@@ -79,6 +84,7 @@ def read_snapshot(items: Sequence[Object], outputs: Object, *, simulated: bool) 
             for s in by_kind.get("Service", ())
         },
         pools={p["metadata"]["name"]: p for p in by_kind.get("SpiderIPPool", ())},
+        reservations=tuple(by_kind.get("SpiderReservedIP", ())),
     )
 
 
