@@ -144,14 +144,23 @@ def _counting(config: ClusterConfig, nodes: Mapping[str, NodePlan]) -> AddressCo
     if not counts_addresses(config):
         return None
     if not spreads_pods(config):
-        return AddressCounting(shares={DEFAULT_POD_NIC: 1})
+        only = {DEFAULT_POD_NIC: 1}
+        return AddressCounting(shares=only, shares_everywhere=only)
     # Where every node is tainted, the pods that do run tolerate it.
     open_nodes = [node for node in nodes.values() if not _repels(node)] or list(nodes.values())
     shares: dict[str, int] = {}
     for node in open_nodes:
         for name, interface in sorted(node.interfaces.items()):
             shares[name] = shares.get(name, 0) + interface.pods.count
-    return AddressCounting(shares={name: n for name, n in sorted(shares.items()) if n})
+    shares = {name: n for name, n in sorted(shares.items()) if n}
+    everywhere = set(shares)
+    for node in nodes.values():
+        with_addresses = {name for name, nic in node.interfaces.items() if nic.pods.count}
+        everywhere &= with_addresses or everywhere
+    return AddressCounting(
+        shares=shares,
+        shares_everywhere={name: n for name, n in shares.items() if name in everywhere},
+    )
 
 
 def _repels(node: NodePlan) -> bool:

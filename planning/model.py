@@ -144,9 +144,13 @@ class AddressCounting:
 
     `shares`: NIC → pod addresses, of the NICs that pods get which choose no network, in proportion.
     It has one NIC where all of them get the same.
+
+    `shares_everywhere`: those of them that every node with pod addresses has, for pods that only
+    certain nodes may run.
     """
 
     shares: Mapping[str, int]
+    shares_everywhere: Mapping[str, int]
 
 
 @dataclass(frozen=True, kw_only=True)

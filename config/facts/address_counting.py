@@ -29,7 +29,10 @@ def missing_for_counting(kubernetes: KubernetesConfig, spiderpool: SpiderpoolCon
     if not spiderpool.enabled:
         return "spiderpool.enabled is false"
     if kubernetes.mode == "existing":
-        return "with kubernetes.mode: existing no node has the unit that advertises its addresses"
+        return (
+            "with kubernetes.mode: existing the nodes have no unit of this program, and nothing "
+            "else advertises their addresses reliably"
+        )
     if int(kubernetes.version.split(".")[1]) < SINCE_MINOR:
         return (
             f"Kubernetes {kubernetes.version} does not serve a stable MutatingAdmissionPolicy, "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from ipaddress import ip_address
 
 from config.facts.ranges import METADATA_SERVICE
@@ -143,12 +143,26 @@ def _differing_counts(cluster: Cluster, planned: Mapping[str, Mapping[str, int]]
                 max(number - requests.get(uid, {}).get(resource, 0), 0)
                 for uid, number in owners.items()
             )
+            reserved = 0 if pool is None else _reserved(pool, cluster.reservations)
             advertised = int(allocatable.get(resource, 0))
-            if advertised != size - uncounted:
+            if advertised != size - uncounted - reserved:
                 yield (
                     f"{node} advertises {advertised} {resource}; its pool has {size}, of which "
                     f"{uncounted} belong to pods that did not ask for one"
+                    + (f" and {reserved} are reserved" if reserved else "")
                 )
+
+
+def _reserved(pool: Object, reservations: Iterable[Object]) -> int:
+    """How many addresses of the pool no pod has and no pod gets, because they are reserved."""
+    allocated = json.loads((pool.get("status") or {}).get("allocatedIPs") or "{}")
+    reserved = [
+        range(int(ip_address(first)), int(ip_address(last or first)) + 1)
+        for reservation in reservations
+        for first, _, last in (text.partition("-") for text in reservation["spec"].get("ips") or ())
+    ]
+    free = (int(ip_address(text)) for text in _addresses(pool) - allocated.keys())
+    return sum(any(address in span for span in reserved) for address in free)
 
 
 def _owners(pool: Object) -> Counter[str]:

@@ -13,7 +13,7 @@ Object = Mapping[str, Any]
 
 KINDS = (
     "nodes,pods,services,spiderippools.spiderpool.spidernet.io,"
-    "spidercoordinators.spiderpool.spidernet.io"
+    "spiderreservedips.spiderpool.spidernet.io,spidercoordinators.spiderpool.spidernet.io"
 )
 """What `kubectl get -A -o json` is asked for."""
 
@@ -52,6 +52,8 @@ class Cluster:
     """By namespace and name."""
     pools: Mapping[str, Object]
     coordinators: tuple[Object, ...] = ()
+    reservations: tuple[Object, ...] = ()
+    """SpiderReservedIPs: Spiderpool gives none of their addresses to a pod."""
 
     def pods_of(self, app: str) -> tuple[Pod, ...]:
         """Ready pods of an app that have an address, by node."""
@@ -84,6 +86,7 @@ def read_snapshot(items: Sequence[Object], outputs: Object, *, simulated: bool) 
         },
         pools={p["metadata"]["name"]: p for p in by_kind.get("SpiderIPPool", ())},
         coordinators=tuple(by_kind.get("SpiderCoordinator", ())),
+        reservations=tuple(by_kind.get("SpiderReservedIP", ())),
     )
 
 

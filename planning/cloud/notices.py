@@ -18,9 +18,15 @@ def notices(plan: ClusterPlan) -> Iterator[str]:
     yield from _subscriptions(plan)
     reason = missing_for_counting(plan.kubernetes, plan.spiderpool)
     if reason is not None and plan.spiderpool.enabled:
+        remedy = (
+            " Give that cluster's kubelets the plan's maxPods."
+            if plan.kubernetes.mode == "existing"
+            else ""
+        )
         yield (
             f"The scheduler does not count pod addresses: {reason}. Pods that choose no network "
             "use eth0, and a pod without a free address waits on its node (docs/capacity.md)."
+            f"{remedy}"
         )
     if not keeps_primary_eni(plan.region) and plan.nodes:
         yield (

@@ -18,6 +18,7 @@ SYSCTLS=/etc/sysctl.d/99-z-spiderpool.conf
 METADATA_RULES=$HERE/metadata.nft
 PREFIX=spiderpool-alicloud.io
 DEVICE_PLUGINS=/var/lib/kubelet/device-plugins
+SPIDERPOOL=/apis/spiderpool.spidernet.io/v2beta1
 
 [ -e "$HERE/done" ] || exit 0
 exec 9> /run/spiderpool-alicloud-node.lock
@@ -131,10 +132,16 @@ guard_metadata || true
 
 # How many addresses of each NIC the scheduler may give away (docs/decisions/counted-addresses.md): those
 # that no pod holds, and those whose pod has asked for them. So pods from before the admission policy
-# are taken off, and addresses that an ended pod has not given back yet.
+# are taken off, addresses that an ended pod has not given back yet, and reserved ones.
 COUNT_ADDRESSES='
-import ipaddress, json, sys
-node, *pools, pods = [json.loads(line) for line in sys.stdin]
+import json, sys
+from ipaddress import ip_address as ip
+node, *pools, reserved, pods = [json.loads(line) for line in sys.stdin]
+def spans(parts):
+    for part in parts or []:
+        first, _, last = part.partition("-")
+        yield range(int(ip(first)), int(ip(last or first)) + 1)
+kept = [span for item in reserved.get("items", []) for span in spans(item["spec"].get("ips"))]
 requests = {}
 for pod in pods["items"]:
     if pod.get("status", {}).get("phase") in ("Succeeded", "Failed"):
@@ -146,16 +153,19 @@ for pod in pods["items"]:
 counts = {}
 for nic, pool in zip(sys.argv[2:], pools):
     resource = sys.argv[1] + "/" + nic + "-addresses"
-    size = 0
-    for part in pool.get("spec", {}).get("ips") or []:
-        first, _, last = part.partition("-")
-        size += int(ipaddress.ip_address(last or first)) - int(ipaddress.ip_address(first)) + 1
+    spec = pool.get("spec", {})
+    holders = json.loads(pool.get("status", {}).get("allocatedIPs") or "{}")
+    free = sum(
+        str(ip(n)) not in holders and all(n not in span for span in kept)
+        for span in spans(spec.get("ips"))
+        for n in span
+    )
     owners = {}
-    for holder in json.loads(pool.get("status", {}).get("allocatedIPs") or "{}").values():
+    for holder in holders.values():
         owners[holder["podUid"]] = owners.get(holder["podUid"], 0) + 1
     paid = sum(min(n, requests.get((uid, resource), 0)) for uid, n in owners.items())
-    closed = pool.get("spec", {}).get("disable") or "deletionTimestamp" in pool.get("metadata", {})
-    counts[resource] = str(paid + (0 if closed else max(size - sum(owners.values()), 0)))
+    closed = spec.get("disable") or "deletionTimestamp" in pool.get("metadata", {})
+    counts[resource] = str(paid + (0 if closed else free))
 parts = [node["status"].setdefault(part, {}) for part in ("capacity", "allocatable")]
 if any({**part, **counts} != part for part in parts):
     for part in parts:
@@ -166,14 +176,15 @@ advertise() {
   local lines=$node nic answer pods changed
   # Pools before pods: a pod that takes an address in between is then among the pods.
   for nic in $NICS; do
-    answer=$(api get --raw "/apis/spiderpool.spidernet.io/v2beta1/spiderippools/$NODE_NAME-$nic" \
-      2>&1) || {
+    answer=$(api get --raw "$SPIDERPOOL/spiderippools/$NODE_NAME-$nic" 2>&1) || {
       # Without a pool the NIC has no addresses. Any other answer says nothing about them.
       [[ $answer == *'(NotFound)'* ]] || return 0
       answer='{}'
     }
     lines+=$'\n'$answer
   done
+  # A role of an earlier release does not allow it.
+  lines+=$'\n'$(api get --raw "$SPIDERPOOL/spiderreservedips" 2> /dev/null || echo '{}')
   pods=$(api get --raw "/api/v1/pods?fieldSelector=spec.nodeName%3D$NODE_NAME") || return 0
   # A kubelet that starts and finds this directory empty sets every extended resource of its Node to
   # 0 (kubelet, devicemanager.ShouldResetExtendedResourceCapacity), and fails the pods that have one.

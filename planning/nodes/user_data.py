@@ -191,13 +191,15 @@ def _script(name: str) -> str:
     """A script as short as it can be read by bash: without comments, blank lines and indentation.
 
     Those are for readers of this repository, and would take a quarter of `LIMIT`. A Python text in
-    a script, from a line that ends in `='` to one that begins with `'`, keeps its indentation.
+    a script, from a line that ends in `='` to one that begins with `'`, is indented by one space a
+    level instead of four.
     """
     kept: list[str] = []
     python = False
     for line in files("planning.nodes").joinpath(name).read_text(encoding="utf-8").splitlines():
         if python:
-            kept.append(line)
+            statement = line.lstrip(" ")
+            kept.append(" " * ((len(line) - len(statement)) // 4) + statement)
             python = not line.startswith("'")
         elif line.startswith("#!"):
             kept.append(line)

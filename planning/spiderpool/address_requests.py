@@ -19,6 +19,7 @@ others.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -39,6 +40,11 @@ _NAMED_POOLS: Final = ("ipam.spidernet.io/ippool", "ipam.spidernet.io/ippools")
 """Annotations of a pod that names its pools, which belong to one NIC."""
 _NAMED_POOL_OF_NAMESPACE: Final = "ipam.spidernet.io/default-ipv4-ippool"
 
+_INDEXES: Final = ("apps.kubernetes.io/pod-index", "batch.kubernetes.io/job-completion-index")
+"""Labels by which a StatefulSet and an indexed Job number their pods (k8s.io/api
+`apps/v1/types.go`, PodIndexLabel; `batch/v1/types.go`, JobCompletionIndexAnnotation)."""
+_OF_MANY_NODES: Final = ("kubernetes.io/os", "kubernetes.io/arch")
+"""Keys of a node selector that do not bind a pod to certain nodes of a cluster."""
 _SUFFIX_LETTERS: Final = "bcdfghjklmnpqrstvwxz2456789"
 """k8s.io/apimachinery `pkg/util/rand`: names that the API server generates end in these."""
 _HEX: Final = "0123456789abcdef"
@@ -65,7 +71,7 @@ def manifests(plan: ClusterPlan) -> tuple[Manifest, ...]:
 
 
 def _reading_of_pools() -> tuple[Manifest, Manifest]:
-    """Each node's unit reads its pools with the kubelet's certificate."""
+    """Each node's unit reads pools and reserved addresses with the kubelet's certificate."""
     role = {
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "ClusterRole",
@@ -75,7 +81,12 @@ def _reading_of_pools() -> tuple[Manifest, Manifest]:
                 "apiGroups": ["spiderpool.spidernet.io"],
                 "resources": ["spiderippools"],
                 "verbs": ["get"],
-            }
+            },
+            {
+                "apiGroups": ["spiderpool.spidernet.io"],
+                "resources": ["spiderreservedips"],
+                "verbs": ["list"],
+            },
         ],
     }
     binding = {
@@ -126,6 +137,7 @@ def _validating(interfaces: Sequence[str]) -> Manifest:
     )
     label = f"namespaceObject.metadata.?labels[?{_text(NETWORK_LABEL)}]"
     names = ", ".join(_text(name) for name in interfaces)
+    ours = [multus_name(interface) for interface in interfaces]
     return {
         "failurePolicy": "Fail",
         "matchConstraints": _pods("CREATE", "UPDATE"),
@@ -135,6 +147,12 @@ def _validating(interfaces: Sequence[str]) -> Manifest:
             _variable("network", _text(DEFAULT_POD_NIC)),
             *_references(),
             *_needs(interfaces),
+            _variable(
+                "unknown",
+                "variables.references.filter(r, "
+                f"r.matches('^{SPIDERPOOL_NAMESPACE}/ipvlan-eth[0-9]+$') "
+                f"&& !(r in [{', '.join(_text(name) for name in ours)}]))",
+            ),
             _variable(
                 "earlier",
                 "oldObject == null ? {} : oldObject.metadata.?annotations.orValue({})",
@@ -149,6 +167,19 @@ def _validating(interfaces: Sequence[str]) -> Manifest:
                 "network of this cluster and is not a plain list of objects with one name each, "
                 "so that the pod's addresses cannot be counted. Write a list with commas, for "
                 f"example {multus_name(interfaces[-1])}@net1.",
+            },
+            {
+                "expression": "!variables.created || variables.defaults.size() == 1 || "
+                f"({_is_json('variables.defaultText')} && !{_is_flat('variables.defaultText')})",
+                "messageExpression": f"'The annotation {DEFAULT_NETWORK} names ' + "
+                "string(variables.defaults.size()) + ' networks. A pod has one default network, "
+                f"and multus starts no pod with another number. Write one, for example "
+                f"{multus_name(interfaces[-1])}; more networks go into {NETWORKS}.'",
+            },
+            {
+                "expression": "!variables.created || variables.unknown.size() == 0",
+                "messageExpression": "'The pod asks for the network ' + variables.unknown[0] + "
+                f"', and no node has this NIC. Write {' or '.join(ours)}.'",
             },
             *(_asks_for_all(interface) for interface in interfaces),
             {
@@ -178,8 +209,15 @@ def _pods(*operations: str) -> Manifest:
 
 
 def _on_pod_network() -> list[Manifest]:
+    """Which pods the policies look at.
+
+    A kubelet writes a mirror of each static pod. The pod itself runs whatever the mirror asks for,
+    and its address is recorded for another uid: the node takes the address off its count.
+    """
+    mirror = "'kubernetes.io/config.mirror' in object.metadata.?annotations.orValue({})"
     return [
-        {"name": "on-the-pod-network", "expression": "!object.spec.?hostNetwork.orValue(false)"}
+        {"name": "on-the-pod-network", "expression": "!object.spec.?hostNetwork.orValue(false)"},
+        {"name": "not-a-mirror", "expression": f"!({mirror})"},
     ]
 
 
@@ -203,10 +241,10 @@ def _choice(interfaces: Sequence[str], counting: AddressCounting) -> list[Manife
     """`network`: the NIC that a pod gets which chooses none itself.
 
     The request's own id is not visible to policies (k8s.io/apiserver
-    `pkg/admission/plugin/cel/compile.go`), and the pod has no name and no uid yet. What differs
-    between pods of one ReplicaSet is the random end of their token volume's name, which the
-    ServiceAccount plugin gave them before. A pod without a token follows its owner, and one without
-    either gets the first NIC.
+    `pkg/admission/plugin/cel/compile.go`), and the pod has no name and no uid yet. Numbered pods of
+    one owner take the NICs in turns. What differs between pods of one ReplicaSet is the random end
+    of their token volume's name, which the ServiceAccount plugin gave them before. A pod without a
+    token follows its owner, and one without either gets the first NIC.
     """
     label = f"namespaceObject.metadata.?labels[?{_text(NETWORK_LABEL)}].orValue('')"
     names = ", ".join(_text(name) for name in interfaces)
@@ -223,6 +261,14 @@ def _choice(interfaces: Sequence[str], counting: AddressCounting) -> list[Manife
                 f"!{named_by_namespace}.hasValue()",
             )
         )
+        labels = ", ".join(
+            f"object.metadata.?labels[?{_text(key)}].orValue('')" for key in _INDEXES
+        )
+        drawn = _by_share(counting.shares)
+        if counting.shares_everywhere != counting.shares:
+            chosen.append(_variable("bound", _is_bound()))
+            everywhere = _by_share(counting.shares_everywhere)
+            drawn = f"variables.bound ? {everywhere} : {drawn}"
         chosen += [
             _variable(
                 "token",
@@ -234,17 +280,48 @@ def _choice(interfaces: Sequence[str], counting: AddressCounting) -> list[Manife
                 "object.metadata.?ownerReferences.orValue([]).map(o, o.uid)"
                 f".filter(u, u.size() >= {_PLACES})",
             ),
+            _variable("index", f"[{labels}].filter(i, i.matches('^[0-9]{{1,9}}$')).map(i, int(i))"),
             _variable(
                 "draw",
+                "variables.owner.size() > 0 && variables.index.size() > 0 ? "
+                f"{_turn(counting.shares)} : "
                 f"variables.token.size() > 0 ? {_number('variables.token[0]', _SUFFIX_LETTERS)} : "
                 f"variables.owner.size() > 0 ? {_number('variables.owner[0]', _HEX)} : 0",
             ),
         ]
-        default = f"{indifferent} ? {_by_share(counting.shares)} : {default}"
+        default = f"{indifferent} ? ({drawn}) : {default}"
     chosen.append(
         _variable("network", f"variables.label in [{names}] ? variables.label : ({default})")
     )
     return chosen
+
+
+def _is_bound() -> str:
+    """CEL: the pod runs on certain nodes only, as each pod of a DaemonSet does.
+
+    Nobody creates it again on another node if its own node has no addresses on the drawn NIC.
+    """
+    many = ", ".join(_text(key) for key in _OF_MANY_NODES)
+    return (
+        "object.spec.?nodeName.orValue('') != '' || "
+        f"object.spec.?nodeSelector.orValue({{}}).exists(k, !(k in [{many}])) || "
+        "object.spec.?affinity.?nodeAffinity.?requiredDuringSchedulingIgnoredDuringExecution"
+        ".hasValue()"
+    )
+
+
+def _turn(shares: Mapping[str, int]) -> str:
+    """CEL for the draw of a numbered pod: its owner's first one, and on by a fixed step.
+
+    The step has no divisor in common with the sum of the shares, so that as many pods in a row as
+    that sum get exactly their shares.
+    """
+    unit = math.gcd(*shares.values())
+    total = sum(shares.values()) // unit
+    golden = round(total * (math.sqrt(5) - 1) / 2)
+    step = next(s for s in range(max(golden, 1), total + golden) if math.gcd(s, total) == 1)
+    start = _digits("variables.owner[0]", _HEX)
+    return f"({start} + variables.index[0] * {step}) % {total} * {_RANGE} / {total}"
 
 
 def _number(text: str, letters: str) -> str:
@@ -252,12 +329,17 @@ def _number(text: str, letters: str) -> str:
 
     A letter that is not among `letters` counts as the first one.
     """
+    return f"{_digits(text, letters)} * {_RANGE // len(letters) ** _PLACES}"
+
+
+def _digits(text: str, letters: str) -> str:
+    """CEL for the number whose digits to the base `len(letters)` are a text's first letters."""
     digits = " + ".join(
         f"{len(letters) ** (_PLACES - 1 - place)} * "
-        f"{_text(letters)}.indexOf({text}.charAt({place})) "
+        f"{_text(letters)}.indexOf({text}.charAt({place}))"
         for place in range(_PLACES)
     )
-    return f"({digits}) * {_RANGE // len(letters) ** _PLACES}"
+    return f"({digits})"
 
 
 def _by_share(shares: Mapping[str, int]) -> str:
@@ -271,11 +353,17 @@ def _by_share(shares: Mapping[str, int]) -> str:
 
 
 def _references() -> list[Manifest]:
-    """`references`: every network that the pod takes, as namespace/name, with repetitions."""
+    """`references`: every network that the pod takes, as namespace/name, with repetitions.
+
+    `defaults` are those of the default network: one, unless the annotation is wrong.
+    """
     first = f"variables.defaultText == '' ? [{_text(SPIDERPOOL_NAMESPACE + '/ipvlan-')} + "
     first += f"variables.network] : {_parsed('variables.defaultText', SPIDERPOOL_NAMESPACE)}"
     others = _parsed("variables.networksText", None)
-    return [_variable("references", f"({first}) + ({others})")]
+    return [
+        _variable("defaults", first),
+        _variable("references", f"variables.defaults + ({others})"),
+    ]
 
 
 def _parsed(text: str, namespace: str | None) -> str:
@@ -301,14 +389,19 @@ def _is_json(text: str) -> str:
     return f"{text}.matches('[\\\\[{{\"]')"
 
 
-def _readable(text: str) -> str:
-    """CEL: `_parsed` has read the text as multus does, or it names none of our networks."""
+def _is_flat(text: str) -> str:
+    """CEL: the text is a JSON list of objects without further objects or escapes in them."""
     flat = r"""[^{}\\\\]*"""
     objects = rf"^\\[(\\{{{flat}\\}}(,\\{{{flat}\\}})*)?\\]$"
+    return f"{text}.matches('{objects}')"
+
+
+def _readable(text: str) -> str:
+    """CEL: `_parsed` has read the text as multus does, or it names none of our networks."""
     one_name = """o.findAll('(?i)"name":').size() == 1"""
     one_namespace = """o.findAll('(?i)"namespace":').size() <= 1"""
     return (
-        rf"(!{_is_json(text)} || !{text}.matches('ipvlan-|\\\\') || ({text}.matches('{objects}') "
+        rf"(!{_is_json(text)} || !{text}.matches('ipvlan-|\\\\') || ({_is_flat(text)} "
         rf"&& {text}.findAll('\\{{[^{{}}]*\\}}').all(o, {one_name} && {one_namespace})))"
     )
 
@@ -319,7 +412,9 @@ def _needs(interfaces: Sequence[str]) -> list[Manifest]:
     What the API server refuses itself, it refuses after the policies: a pod without containers, and
     a fraction of an address. Such a fraction counts as 0, so that the API server gives its reason.
     """
-    variables: list[Manifest] = []
+    # A pod without the key has `null` there: the API server writes the key for its own type.
+    has_any = "has(object.spec.containers) && dyn(object.spec.containers) != null"
+    variables = [_variable("containers", f"{has_any} ? object.spec.containers : []")]
     for interface in interfaces:
         request = f"c.?resources.?requests[?{_text(address_resource(interface))}].orValue('0')"
         variables += [
@@ -329,7 +424,7 @@ def _needs(interfaces: Sequence[str]) -> list[Manifest]:
             ),
             _variable(
                 f"{interface}Requests",
-                f"object.spec.?containers.orValue([]).map(c, quantity({request}))"
+                f"variables.containers.map(c, quantity({request}))"
                 ".map(q, q.isInteger() ? q.asInteger() : 0)",
             ),
         ]

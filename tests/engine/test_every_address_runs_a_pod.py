@@ -72,7 +72,12 @@ def free(stack: SecondCloud) -> dict[tuple[str, str], int]:
 
 
 def deploy(
-    stack: SecondCloud, name: str, replicas: int, node: str | None = None, **annotations: str
+    stack: SecondCloud,
+    name: str,
+    replicas: int,
+    node: str | None = None,
+    kind: str = "Deployment",
+    **annotations: str,
 ) -> None:
     template: dict[str, Any] = {
         "metadata": {"labels": {"app": name}, "annotations": annotations},
@@ -88,13 +93,24 @@ def deploy(
         "selector": {"matchLabels": {"app": name}},
         "template": template,
     }
-    create(stack, {"apiVersion": "apps/v1", "kind": "Deployment", "spec": spec}, name)
+    if kind == "StatefulSet":
+        spec |= {"serviceName": name, "podManagementPolicy": "Parallel"}
+    create(stack, {"apiVersion": "apps/v1", "kind": kind, "spec": spec}, name)
 
 
 def create(stack: SecondCloud, document: dict[str, Any], name: str, **annotations: str) -> None:
     metadata = {"name": name, "namespace": FILLING, "annotations": annotations}
     text = json.dumps(document | {"metadata": metadata})
     stack.run("kubectl", "create", "-f", "-", stdin=text, check=True)
+
+
+def holders(stack: SecondCloud) -> set[str]:
+    """Uids of the pods that have an address of a pool."""
+    return {
+        record["podUid"]
+        for pool in stack.kubectl("get", "spiderippools")["items"]
+        for record in json.loads(pool["status"].get("allocatedIPs") or "{}").values()
+    }
 
 
 def lone_pod(**spec: Any) -> dict[str, Any]:  # noqa: ANN401
@@ -166,6 +182,39 @@ def test_plain_pods_fill_both_nics_of_both_nodes_and_the_rest_waits(stack: Secon
     assert all(pod["status"]["phase"] != "Failed" for pod in pods(stack))
 
 
+@pytest.mark.parametrize("kind", ["Deployment", "StatefulSet"])
+def test_twenty_plain_pods_run_on_as_many_addresses_as_both_nics_have(
+    stack: SecondCloud, kind: str
+) -> None:
+    """Pods of a Deployment draw until its namespace's quota agrees; numbered pods take turns."""
+    if kind == "Deployment":
+        share = {f"requests.{resource(nic)}": "10" for nic in NICS}
+        quota = {"apiVersion": "v1", "kind": "ResourceQuota", "spec": {"hard": share}}
+        create(stack, quota, "shares")
+    room = free(stack)
+    deploy(stack, "plain", 20, kind=kind)
+    until(
+        "every free address runs a pod",
+        120,
+        lambda: by_place(running(stack)) == Counter(room) and len(pods(stack)) == 20,
+    )
+    expect_waiting_at_the_scheduler(stack)
+    assert set(allocated(stack).values()) == {SIZE}
+
+    (waiting, *_) = (pod for pod in pods(stack) if pod["status"]["phase"] == "Pending")
+    ending = next(pod for pod in running(stack) if nic_of(pod) == nic_of(waiting))
+    place = (ending["spec"]["nodeName"], nic_of(waiting))
+    before = {pod["metadata"]["uid"] for pod in running(stack)}
+    name = ending["metadata"]["name"]
+    stack.run("kubectl", "delete", "pod", "-n", FILLING, name, "--wait", check=True)
+    successors = until(
+        "the next pod starts on the address",
+        60,
+        lambda: [p for p in running(stack) if p["metadata"]["uid"] not in before],
+    )
+    assert by_place(successors) == {place: 1}
+
+
 def test_pods_on_one_nic_leave_the_other_alone_and_the_hosts_network_counts_nothing(
     stack: SecondCloud,
 ) -> None:
@@ -209,13 +258,39 @@ def test_a_pod_that_has_ended_frees_its_address_before_the_scheduler_gives_it_aw
             f"short-{n}",
             **{DEFAULT_NETWORK: "kube-system/ipvlan-eth0"},
         )
-    until(
-        "all of them have ended well",
-        120,
-        lambda: {pod["status"]["phase"] for pod in pods(stack)} == {"Succeeded"},
-    )
+
+    def all_have_ended() -> bool:
+        listed = pods(stack)
+        ended = {p["metadata"]["uid"] for p in listed if p["status"]["phase"] == "Succeeded"}
+        # The pools are read later: what the API server calls ended has no address any more.
+        assert not ended & holders(stack)
+        return len(ended) == len(listed) == 20
+
+    until("all of them have ended", 120, all_have_ended)
     events = stack.kubectl("get", "events", "-n", FILLING)["items"]
     assert [e["message"] for e in events if e["reason"] == "FailedCreatePodSandBox"] == []
+
+
+def test_a_pod_that_follows_one_deleted_by_force_starts_and_does_not_fail(
+    stack: SecondCloud,
+) -> None:
+    """The API server forgets the pod at once, and its address is free only after the CNI's DEL."""
+    room = free(stack)["worker", "eth0"]
+    deploy(stack, "tight", room + 1, node="worker", **{DEFAULT_NETWORK: "kube-system/ipvlan-eth0"})
+    until("eth0 of the worker is full", 60, lambda: len(running(stack)) == room)
+    seen = {pod["metadata"]["uid"] for pod in running(stack)}
+    name = running(stack)[0]["metadata"]["name"]
+    stack.run(
+        *("kubectl", "delete", "pod", "-n", FILLING, name, "--grace-period=0", "--force"),
+        check=True,
+    )
+
+    def successors() -> list[dict[str, Any]]:
+        assert {pod["status"]["phase"] for pod in pods(stack)} <= {"Pending", "Running"}
+        return [pod for pod in running(stack) if pod["metadata"]["uid"] not in seen]
+
+    (successor,) = until("the pod that waited starts", 60, successors)
+    assert by_place([successor]) == {("worker", "eth0"): 1}
 
 
 @pytest.fixture

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 import yaml
 
+from config.facts.address_counting import SINCE_MINOR
+from planning.spiderpool.address_requests import NAME
 from tests.engine.kubernetes_versions import (
     PATHS,
     UpgradePath,
@@ -63,6 +68,45 @@ def etcd_members(cloud: SecondCloud) -> set[str]:
     }
 
 
+def counts(version: str) -> bool:
+    """Whether the API server of a version serves the policies by which pods ask for addresses."""
+    return int(version.removeprefix("v").split(".")[1]) >= SINCE_MINOR
+
+
+def has_policies(cloud: SecondCloud) -> bool:
+    """Whether the first of their objects is there, which an older API server has, too."""
+    return cloud.run("kubectl", "get", "clusterrole", NAME, "--request-timeout=5s").status == 0
+
+
+def api_servers(cloud: SecondCloud) -> set[str]:
+    """Versions of all API servers."""
+    command = ("get", "pods", "-n", "kube-system", "-l", "component=kube-apiserver", "-o", "json")
+    done = cloud.run("kubectl", "--request-timeout=5s", *command)
+    pods = json.loads(done.out)["items"] if done.status == 0 else []
+    return {pod["spec"]["containers"][0]["image"].rpartition(":")[2] for pod in pods}
+
+
+@contextmanager
+def policies_watched(cloud: SecondCloud) -> Iterator[list[set[str]]]:
+    """The API servers' versions whenever the policies were there and one did not know them."""
+    early: list[set[str]] = []
+    ends = threading.Event()
+
+    def run() -> None:
+        while not ends.wait(3):
+            # The policies first: an API server that goes in between is no reason to fail.
+            if has_policies(cloud) and not all(map(counts, seen := api_servers(cloud))):
+                early.append(seen)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield early
+    finally:
+        ends.set()
+        thread.join(60)
+
+
 def test_one_command_replaces_every_machine_while_the_api_answers(
     three_planes: SecondCloud, path: UpgradePath
 ) -> None:
@@ -75,9 +119,12 @@ def test_one_command_replaces_every_machine_while_the_api_answers(
     assert shown.status == 0, shown.transcript
     targets = re.findall(r"^ *\d+ +\S+(?: \S+)* {2,}(\S+)", shown.out, re.MULTILINE)
     assert targets == ["kubeadm-config", *MASTERS, "kube-proxy", "workers-0"], shown.transcript
-    with asked(before["apiEndpoint"]) as answers:
+    assert has_policies(cloud) is counts(path.old)
+    with asked(before["apiEndpoint"]) as answers, policies_watched(cloud) as early:
         done = upgrade(cloud, "--go")
     assert done.status == 0, cloud.explain(done)
+    assert early == []
+    assert has_policies(cloud) is counts(path.new)
     assert answers.longest_silence < 15, answers.errors
     assert versions(cloud) == dict.fromkeys((*everybody, "/version"), f"v{path.new}")
     after = cloud.outputs()["nodes"]

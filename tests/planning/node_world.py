@@ -2,9 +2,10 @@
 
 Started under each command's name, in a folder that PATH begins with. `$WORLD/world.json` says who
 is well; `$WORLD/node.json` is the Node, `$WORLD/pods.json` its pods, `$WORLD/pools.json` the pools
-by name (null: not allowed), `$WORLD/members.json` etcd's members, `$WORLD/rules` what nft has
-loaded; every call is a line of `$WORLD/calls`. With `$CUT` the whole group of
-processes is killed at that call, before it does anything, and with `$CUT_AFTER` once it is done.
+by name, `$WORLD/reserved.json` the reserved addresses (null: not allowed), `$WORLD/members.json`
+etcd's members, `$WORLD/rules` what nft has loaded; every call is a line of `$WORLD/calls`. With
+`$CUT` the whole group of processes is killed at that call, before it does anything, and with
+`$CUT_AFTER` once it is done.
 """
 
 from __future__ import annotations
@@ -82,13 +83,16 @@ def kubectl() -> int:
 
 
 def raw(path: str) -> int:
-    """The Node, its pods, or the pool of a NIC; the pools have to be allowed first."""
-    if "/spiderippools/" not in path:
+    """The Node, its pods, or objects of Spiderpool, which have to be allowed first."""
+    if "/spiderpool.spidernet.io/" not in path:
         return say(json.dumps(read("pods.json" if "/pods?" in path else "node.json")))
-    pools = read("pools.json")
+    reserved = path.endswith("/spiderreservedips")
+    pools = read("reserved.json" if reserved else "pools.json")
     if pools is None:
         sys.stderr.write("Error from server (Forbidden): the node cannot get it\n")
         return 1
+    if reserved:
+        return say(json.dumps(pools))
     pool = pools.get(path.rpartition("/")[2])
     if pool is None:
         sys.stderr.write("Error from server (NotFound): not found\n")

@@ -187,6 +187,16 @@ def test_excluded_addresses_are_not_taken() -> None:
     assert first_free(pool("p", excludeIPs=["172.31.199.190-172.31.199.191"])) == "172.31.199.192"
 
 
+def test_reserved_addresses_are_not_taken() -> None:
+    def reservation(*ips: str, **metadata: str) -> dict[str, Any]:
+        return {"metadata": metadata, "spec": {"ips": list(ips)}}
+
+    reserved = (reservation("172.31.199.190", "fd00::-fd00:ffff::"), reservation("172.31.199.191"))
+    assert first_free(pool("p"), reserved) == "172.31.199.192"
+    leaving = (reservation("172.31.199.190", deletionTimestamp="2026-01-01T00:00:00Z"),)
+    assert first_free(pool("p"), leaving) == "172.31.199.190"
+
+
 def test_an_exhausted_pool_has_no_free_address() -> None:
     entry = {"pod": "default/a", "podUid": "1"}
     full = with_allocations(pool("p"), dict.fromkeys(addresses(pool("p")["spec"]["ips"]), entry))

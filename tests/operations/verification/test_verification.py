@@ -210,11 +210,28 @@ def test_on_the_local_cloud_packets_are_never_tried_and_never_passed() -> None:
         assert verdict.outcome is (Outcome.PASSED if simulated else Outcome.NOT_SIMULATED)
 
 
-def _differing(advertised: int, uncounted: int) -> str:
+def _differing(advertised: int, uncounted: int, rest: str = "") -> str:
     return (
         f"worker advertises {advertised} {_resource('eth1')}; its pool has 10, of which "
-        f"{uncounted} belong to pods that did not ask for one"
+        f"{uncounted} belong to pods that did not ask for one{rest}"
     )
+
+
+def _reserve(items: dict[str, dict[str, Any]], *ips: str) -> None:
+    items["SpiderReservedIP/leaving"] = {
+        "kind": "SpiderReservedIP",
+        "metadata": {"name": "leaving"},
+        "spec": {"ips": list(ips)},
+    }
+
+
+def test_reserved_addresses_of_a_pool_are_not_advertised() -> None:
+    def change(items: dict[str, dict[str, Any]]) -> None:
+        # The first has a pod, which keeps it.
+        _reserve(items, "192.168.0.20-192.168.0.21", "fd00::-fd00:ffff::")
+        items["Node/worker"]["status"]["allocatable"].update({_resource("eth1"): "9"})
+
+    assert not _failed(_verdicts(_cluster(change)))
 
 
 _WAITS = "default/late is on worker and has no address: eth0 has none left there (worker-eth0)"
@@ -324,6 +341,11 @@ def test_where_addresses_are_not_counted_nothing_has_to_be_advertised() -> None:
             lambda i: i["Pod/test-app-2-worker"]["spec"].update(containers=[{}]),
             "addresses-advertised",
             _differing(10, 1),
+        ),
+        (
+            lambda i: _reserve(i, "192.168.0.21"),
+            "addresses-advertised",
+            _differing(10, 0, " and 1 are reserved"),
         ),
         (
             lambda i: i["SpiderIPPool/worker-eth1"]["spec"].update(ips=["192.168.0.20"]),

@@ -85,7 +85,25 @@ def test_a_dense_worker_takes_the_pods_of_both_nics() -> None:
         "spiderpool-alicloud.io/eth1-addresses": 48,
     }
     # The control plane is tainted: pods that choose no network run on the worker.
-    assert plan.counting == AddressCounting(shares={"eth0": 10, "eth1": 48})
+    assert plan.counting is not None
+    assert plan.counting.shares == {"eth0": 10, "eth1": 48}
+
+
+@pytest.mark.parametrize(
+    ("planes", "workers", "everywhere"),
+    [
+        ({}, {}, {"eth0": 5, "eth1": 5}),
+        ({"eth1": {"podAddresses": 0}}, {}, {"eth0": 5}),
+        ({"eth0": {"podAddresses": 0}, "eth1": {"podAddresses": 0}}, {}, {"eth0": 5, "eth1": 5}),
+    ],
+)
+def test_pods_of_certain_nodes_are_spread_over_the_nics_that_every_node_has(
+    planes: dict[str, Any], workers: dict[str, Any], everywhere: dict[str, int]
+) -> None:
+    pools = {"masters": {"interfaces": planes}, "workers": {"interfaces": workers}}
+    plan = plan_from(small({"nodePools": pools}))
+    assert plan.counting is not None
+    assert plan.counting.shares_everywhere == everywhere
 
 
 def test_addresses_of_an_extra_pool_are_not_advertised() -> None:
@@ -114,7 +132,7 @@ def test_an_address_and_its_ipv6_twin_are_one() -> None:
 
 def test_one_network_for_all_pods_is_a_choice() -> None:
     plan = plan_from(small({"pods": {"defaultNetwork": "eth0"}}))
-    assert plan.counting == AddressCounting(shares={"eth0": 1})
+    assert plan.counting == AddressCounting(shares={"eth0": 1}, shares_everywhere={"eth0": 1})
     assert plan.nodes["workers-0"].max_pods == 13
 
 

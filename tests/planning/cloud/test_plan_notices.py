@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from planning.cloud.notices import notices
-from tests.clusters import small
+from tests.clusters import existing_kubernetes, small
 from tests.planning.documents import planned
 
 pytestmark = pytest.mark.unit
@@ -32,3 +32,18 @@ def test_every_pool_of_a_subscription_is_named_once() -> None:
         "nodePools.masters",
         "nodePools.workers",
     ]
+
+
+def test_in_a_cluster_that_somebody_else_built_addresses_are_not_counted() -> None:
+    (notice,) = notices(planned(existing_kubernetes()))
+    assert notice.startswith(
+        "The scheduler does not count pod addresses: with kubernetes.mode: existing the nodes have "
+        "no unit of this program, and nothing else advertises their addresses reliably."
+    )
+    assert notice.endswith("Give that cluster's kubelets the plan's maxPods.")
+
+
+def test_an_older_kubernetes_does_not_count_addresses_and_needs_nothing() -> None:
+    (notice,) = notices(planned(small({"kubernetes": {"version": "1.35.4"}})))
+    assert "does not serve a stable MutatingAdmissionPolicy" in notice
+    assert notice.endswith("waits on its node (docs/capacity.md).")

@@ -147,6 +147,7 @@ def _build_world(root: Path, own: str | None, planes: dict[str, str]) -> None:
         },
         "pods": {"items": []},
         "pools": None,
+        "reserved": None,
     }
     for name, document in documents.items():
         (root / "world" / f"{name}.json").write_text(json.dumps(document), encoding="utf-8")
@@ -324,7 +325,7 @@ MARKER = "/var/lib/kubelet/device-plugins/spiderpool-alicloud"
 
 def pool(*ips: str, holders: Sequence[str] = (), **spec: object) -> dict[str, Any]:
     """A SpiderIPPool whose first addresses are allocated to pods by uid."""
-    allocated = {f"10.9.9.{n}": {"podUid": uid} for n, uid in enumerate(holders)}
+    allocated = {f"10.0.0.{n}": {"podUid": uid} for n, uid in enumerate(holders, start=1)}
     status = {"allocatedIPs": json.dumps(allocated)} if allocated else {}
     return {"metadata": {}, "spec": {"ips": list(ips), **spec}, "status": status}
 
@@ -340,8 +341,14 @@ def pod(uid: str, phase: str = "Running", **requests: str) -> dict[str, Any]:
     }
 
 
-def advertised(worker: Place, pools: Mapping[str, Any], *pods: Any) -> dict[str, str]:  # noqa: ANN401
+def advertised(
+    worker: Place,
+    pools: Mapping[str, Any],
+    *pods: Any,  # noqa: ANN401
+    reserved: Sequence[dict[str, Any]] | None = (),
+) -> dict[str, str]:
     """What the worker's Node has after one run, beside its `pods`."""
+    worker.write("reserved.json", None if reserved is None else {"items": list(reserved)})
     worker.write("pools.json", {f"{worker.node.name}-{nic}": one for nic, one in pools.items()})
     worker.write("pods.json", {"items": list(pods)})
     done = worker.run()
@@ -374,6 +381,25 @@ def test_pods_that_asked_are_counted_by_the_scheduler_and_others_by_the_node(wor
     assert advertised(worker, pools, *pods)[ETH0] == "2"
     later = {"eth0": pool("10.0.0.1-10.0.0.5", holders=("asked",))}
     assert advertised(worker, later, *pods)[ETH0] == "5"
+
+
+def reservation(*ips: str) -> dict[str, Any]:
+    return {"metadata": {}, "spec": {"ips": list(ips)}}
+
+
+def test_reserved_addresses_are_given_to_nobody_and_stay_with_who_has_one(worker: Place) -> None:
+    pools = {"eth0": pool("10.0.0.1-10.0.0.5", holders=("a",))}
+    reserved = (
+        reservation("10.0.0.1-10.0.0.2", "fd00::-fd00:ffff::"),
+        reservation("10.0.0.5-10.255.255.255"),
+    )
+    assert advertised(worker, pools, pod("a", eth0="1"), reserved=reserved)[ETH0] == "3"
+
+
+def test_a_role_that_does_not_allow_reading_reserved_addresses_hinders_nothing(
+    worker: Place,
+) -> None:
+    assert advertised(worker, {"eth0": pool("10.0.0.1-10.0.0.5")}, reserved=None)[ETH0] == "5"
 
 
 def test_a_closed_pool_gives_nothing_new_and_keeps_what_its_pods_have(worker: Place) -> None:

@@ -13,9 +13,10 @@ from .client import ApiError, Client
 from .pools import NoAddressError, Request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 _POOLS: Final = "/apis/spiderpool.spidernet.io/v2beta1/spiderippools"
+_RESERVATIONS: Final = "/apis/spiderpool.spidernet.io/v2beta1/spiderreservedips"
 _COORDINATORS: Final = "/apis/spiderpool.spidernet.io/v2beta1/spidercoordinators"
 _NETWORKS: Final = "/apis/k8s.cni.cncf.io/v1/namespaces/{}/network-attachment-definitions/{}"
 _ATTEMPTS: Final = 6
@@ -72,6 +73,7 @@ class Addresses:
 
     def _allocate_nic(self, client: Client, pod: dict[str, Any], request: Request) -> list[str]:
         listed = client.get(_POOLS)["items"]
+        reservations = (client.find(_RESERVATIONS) or {}).get("items", ())
         # Interfaces of one pod share its uid in the pool's record, each pool is one NIC's.
         uid = pod["metadata"]["uid"]
         name = f"{pod['metadata']['namespace']}/{pod['metadata']['name']}"
@@ -83,7 +85,9 @@ class Addresses:
                 for address, entry in pools.allocations(pool).items()
                 if entry["podUid"] == uid
             ]
-            address = records[0] if records else self._take(client, family, name, uid)
+            address = (
+                records[0] if records else self._take(client, family, reservations, (name, uid))
+            )
             if address is None:
                 tried = ", ".join(pool["metadata"]["name"] for pool in family)
                 raise NoAddressError(
@@ -94,15 +98,19 @@ class Addresses:
         return got
 
     def _take(
-        self, client: Client, family: list[dict[str, Any]], name: str, uid: str
+        self,
+        client: Client,
+        family: list[dict[str, Any]],
+        reservations: Sequence[Mapping[str, Any]],
+        pod: tuple[str, str],
     ) -> str | None:
-        """Take the first free address of the first pool that has one."""
-        entry = {"pod": name, "podUid": uid}
+        """Take the first free address of the first pool that has one, for a pod by name and uid."""
+        entry = {"pod": pod[0], "podUid": pod[1]}
         for pool in family:
             after = self._update_pool(
                 client,
                 pool["metadata"]["name"],
-                lambda records, now: _with_one_more(records, now, entry),
+                lambda records, now: _with_one_more(records, now, reservations, entry),
             )
             for address, owner in after.items():
                 if owner == entry:
@@ -172,9 +180,12 @@ class Addresses:
 
 
 def _with_one_more(
-    records: dict[str, Any], pool: Mapping[str, Any], entry: dict[str, str]
+    records: dict[str, Any],
+    pool: Mapping[str, Any],
+    reservations: Sequence[Mapping[str, Any]],
+    entry: dict[str, str],
 ) -> dict[str, Any]:
-    free = pools.first_free(pool)
+    free = pools.first_free(pool, reservations)
     return records if free is None else records | {free: entry}
 
 

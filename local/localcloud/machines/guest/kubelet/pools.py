@@ -64,14 +64,31 @@ def candidates(request: Request, pools: Sequence[dict[str, Any]]) -> list[list[d
     return families
 
 
-def first_free(pool: Mapping[str, Any]) -> str | None:
-    """Return the first address of the pool that is neither allocated nor excluded."""
+def first_free(
+    pool: Mapping[str, Any], reservations: Iterable[Mapping[str, Any]] = ()
+) -> str | None:
+    """Return the first address of the pool that nobody has and that is not excluded or reserved.
+
+    `reservations` are all SpiderReservedIPs. One that is being deleted reserves nothing
+    (`pkg/reservedipmanager`, AssembleReservedIPs).
+    """
     taken = allocations(pool)
-    excluded = set(addresses(pool["spec"].get("excludeIPs") or ()))
+    kept = [*_ranges(pool["spec"].get("excludeIPs") or ())]
+    for reservation in reservations:
+        if "deletionTimestamp" not in reservation["metadata"]:
+            kept += _ranges(reservation["spec"].get("ips") or ())
     for address in addresses(pool["spec"].get("ips") or ()):
-        if address not in taken and address not in excluded:
+        number = int(ipaddress.ip_address(address))
+        if address not in taken and all(number not in numbers for numbers in kept):
             return address
     return None
+
+
+def _ranges(entries: Iterable[str]) -> Iterator[range]:
+    for entry in entries:
+        first, _, last = entry.partition("-")
+        begin, end = (int(ipaddress.ip_address(text.strip())) for text in (first, last or first))
+        yield range(begin, end + 1)
 
 
 def allocations(pool: Mapping[str, Any]) -> dict[str, dict[str, str]]:
