@@ -114,14 +114,16 @@ is_creation() { # is the cluster being made for the first time? A later disk has
   [ -n "$CREATION_ENDS" ] && [ "$(date +%s)" -lt "$CREATION_ENDS" ]
 }
 
-forget_predecessor() { # PEER: a machine of this name and address was here before, and is gone
-  local peer=$1 admin=$HERE/admin known id address kind
+forget_predecessor() { # PEER: a machine of this name or address was here before, and is gone
+  local peer=$1 admin=$HERE/admin known id address kind name
   kubeadm init phase certs etcd-healthcheck-client --kubernetes-version "$KUBERNETES_VERSION" \
     > /dev/null
   known=$(retry 5 5 members "$peer")
-  while read -r id address kind; do
-    if [ "$address" = "$OWN_ADDRESS" ]; then
-      echo ":: $NODE_NAME: removes etcd member $id ($kind), which had this address"
+  while read -r id address kind name; do
+    # By its name too (kubeadm's etcd has its node's): it may have had another address. A dead member
+    # that stays counts for the majority, and the next control plane that changes would end it.
+    if [ "$address" = "$OWN_ADDRESS" ] || [ "$name" = "$NODE_NAME" ]; then
+      echo ":: $NODE_NAME: removes etcd member $id ($kind, $address) of the machine before"
       etcd "$peer" cluster/member/remove "{\"ID\":\"$id\"}" > /dev/null
     fi
   done <<< "$known"

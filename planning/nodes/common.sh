@@ -85,11 +85,12 @@ import json, sys, urllib.parse
 members = json.load(sys.stdin).get("members")
 for member in members or ():
     address = urllib.parse.urlsplit(member["peerURLs"][0]).hostname
-    print(member["ID"], address, "learner" if member.get("isLearner") else "voter")
+    kind = "learner" if member.get("isLearner") else "voter"
+    print(member["ID"], address, kind, member.get("name", ""))
 sys.exit(0 if members else "etcd names no member")
 '
 # It fails where etcd names no member: a member that answers is in its own list.
-members() { # ADDRESS: the members that the etcd there knows, a line each: id, address, kind
+members() { # ADDRESS: the members that the etcd there knows, a line each: id, address, kind, name
   local answer
   answer=$(etcd "$1" cluster/member/list '{}') || return 1
   python3 -c "$READ_MEMBERS" <<< "$answer"

@@ -353,7 +353,7 @@ refuse() { # REASON: say why nothing is done, where the program looks
 
 others_suffice() { # MEMBERS ADDRESS: has etcd a majority of healthy members without that one?
   local id address kind voters=0 well=0
-  while read -r id address kind; do
+  while read -r id address kind _; do
     if [ "$kind" = voter ] && [ "$address" != "$2" ]; then
       voters=$((voters + 1))
       if etcd_is_well "$address"; then
@@ -367,7 +367,7 @@ others_suffice() { # MEMBERS ADDRESS: has etcd a majority of healthy members wit
 remove_member() { # THROUGH ADDRESS: the member that has that address, if there is one
   local known id address kind
   known=$(members "$1") || return 1
-  while read -r id address kind; do
+  while read -r id address kind _; do
     if [ "$address" = "$2" ]; then
       say "removes etcd member $id ($kind, $address) through $1"
       etcd "$1" cluster/member/remove "{\"ID\":\"$id\"}" > /dev/null || return 1
@@ -383,7 +383,7 @@ sys.exit(status["leader"] != status["header"]["member_id"])
 hand_over_leadership() { # PEER: only for a shorter pause; etcd elects a leader anyway
   local status successor
   status=$(etcd 127.0.0.1 maintenance/status '{}') || return 0
-  successor=$(members 127.0.0.1 | sed -n "s/ $1 voter\$//p") || return 0
+  successor=$(members 127.0.0.1 | sed -n "s/ $1 voter .*//p") || return 0
   if [ -n "$successor" ] && python3 -c "$IS_LEADER" <<< "$status"; then
     etcd 127.0.0.1 maintenance/transfer-leadership "{\"targetID\":\"$successor\"}" > /dev/null || true
   fi

@@ -303,8 +303,9 @@ ANSWERS: Final[Mapping[str, Answer]] = {
     ),
     "nodePools.*.interfaces.*.podAddresses": _answer(
         Kind.ADDRESSES,
-        f"{_POOL_ADDRESSES} 0 takes all of them, and the pool. Fewer than before is refused in "
-        "mode count. The numbers are also in the kubelet's maxPods, which the running node takes.",
+        f"{_POOL_ADDRESSES} 0 takes all of them, and the pool. In mode count fewer than before "
+        "are refused, and 0, too. The numbers are also in the kubelet's maxPods, which the running "
+        "node takes.",
     ),
     "nodePools.*.firstBlock": _answer(
         Kind.ROLLS, f"{_ADDRESS} Refused where another node has one of the new addresses."

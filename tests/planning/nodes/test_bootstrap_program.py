@@ -309,7 +309,9 @@ def test_a_replacement_removes_what_is_left_of_the_lost_machine_first(machine: M
     assert str(plan.nodes["masters-0"].interfaces["eth0"].primary) == "10.0.0.16"
     replacement = provisioned(machine, plan, "masters-0", creation_ends=None)
     done = replacement.run(ready="10.0.0.32", MEMBERS=MEMBERS)
-    assert ":: masters-0: removes etcd member 77 (voter), which had this address" in done.stdout
+    assert ":: masters-0: removes etcd member 77 (voter, 10.0.0.16) of the machine before" in (
+        done.stdout
+    )
     calls = machine.calls
     removals = [c for c in calls if c.endswith("member/remove")]
     assert [re.findall(r'"ID":"\d+"', c) for c in removals] == [['"ID":"77"']]
@@ -329,11 +331,22 @@ def test_it_does_not_join_while_the_lost_machines_node_is_there(machine: Machine
 
 def test_members_of_other_addresses_stay(machine: Machine) -> None:
     plan = planned(three_control_planes())
-    members = MEMBERS.replace("10.0.0.16:", "10.0.0.160:")
+    members = MEMBERS.replace("10.0.0.16:", "10.0.0.160:").replace("masters-0", "masters-00")
     replacement = provisioned(machine, plan, "masters-0", creation_ends=None)
     done = replacement.run(ready="10.0.0.32", MEMBERS=members)
     assert done.returncode == 0
     assert not [c for c in machine.calls if c.endswith("member/remove")]
+
+
+def test_a_replacement_with_another_address_removes_the_member_of_its_name(
+    machine: Machine,
+) -> None:
+    plan = planned(three_control_planes())
+    members = MEMBERS.replace("10.0.0.16:", "10.0.0.208:")
+    replacement = provisioned(machine, plan, "masters-0", creation_ends=None)
+    done = replacement.run(ready="10.0.0.32", MEMBERS=members)
+    assert "removes etcd member 77 (voter, 10.0.0.208) of the machine before" in done.stdout
+    assert [c for c in machine.calls if c.endswith("member/remove")]
 
 
 def test_a_second_run_of_a_joined_control_plane_removes_nothing(machine: Machine) -> None:
