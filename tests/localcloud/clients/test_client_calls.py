@@ -35,7 +35,8 @@ def rows(answer: Mapping[str, Any], outer: str, inner: str) -> list[dict[str, An
 
 def all_by_token(call: Call, action: str, outer: str, inner: str, **query: Any) -> list[Any]:  # noqa: ANN401  # JSON
     """Read until the token is empty, as all four programs do."""
-    everything, token = [], None
+    everything: list[Any] = []
+    token: str | None = None
     while token != "":
         page = call(action, **query, **({"NextToken": token} if token else {}))
         everything += rows(page, outer, inner)
