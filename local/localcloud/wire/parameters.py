@@ -3,7 +3,8 @@
 The OpenAPI flattens: a list is `Name.1`, a list of objects `Name.1.Key`, an object `Name.Key`;
 some lists and objects come as one JSON string instead, with case-insensitive names. A request
 type is a frozen dataclass whose fields declare all of it: `str`, `int`, `float`, `bool`,
-`tuple[X, ...]`, another such dataclass, each or None. A field without a default is mandatory. The
+`tuple[X, ...]`, another such dataclass, each or None. A field without a default is mandatory. An
+empty text counts as left out where the default is another text. The
 wire name is the field's name in Pascal case unless `wire("…")` sets another. Where the API takes
 a bare text instead of an object, the class variable `PLAIN` names the field that the text is.
 """
@@ -283,6 +284,11 @@ def _object(kind: object) -> Reader:  # noqa: C901  # one reader, its few cases 
         for field in dataclasses.fields(maker)
     }
 
+    with_default = {
+        field.name
+        for field in dataclasses.fields(maker)
+        if isinstance(field.default, str) and field.default
+    }
     in_any_case = {name.lower(): name for name in fields}
     mandatory = tuple((name, attribute) for name, (attribute, _, must) in fields.items() if must)
 
@@ -306,9 +312,11 @@ def _object(kind: object) -> Reader:  # noqa: C901  # one reader, its few cases 
             if field is None:
                 unknown.extend(_leaves(child, here))
                 continue
-            value = field[1](child, here, unknown)
-            if value is not None:
-                values[field[0]] = value
+            attribute, read_value, _ = field
+            value = read_value(child, here, unknown)
+            # Clients send what they leave empty, for example Gardener's machine driver.
+            if value is not None and not (value == "" and attribute in with_default):
+                values[attribute] = value
         for name, attribute in mandatory:
             if values.get(attribute) in (None, "", ()):
                 raise missing(f"{path}.{name}" if path else name)
