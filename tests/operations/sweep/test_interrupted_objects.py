@@ -273,6 +273,14 @@ def test_an_installation_that_ended_after_its_run_is_taken_into_the_state() -> N
     ]
 
 
+def test_an_adopted_release_has_no_inputs_that_the_official_plugin_could_not_read() -> None:
+    state = cut_off(release())
+    cluster = ListedCluster(releases={"kube-system/spiderpool": revisions("deployed")})
+    (adopted,) = recovery_of(state, cluster).resources
+    assert adopted["outputs"] == adopted["inputs"]
+    assert "__inputs" not in adopted["outputs"]
+
+
 def test_a_release_that_was_there_before_is_left_alone() -> None:
     (text,) = steps_of("deployed", is_new=True, version="1.0.0")
     assert "left alone, because it is revision 1 of spiderpool-1.0.0" in text
