@@ -57,6 +57,21 @@ def admin_kubeconfig(
     return kubeconfig(plan, secrets=secrets, server_address=_address(plan, stack))
 
 
+def token_secret(name: str, *, config_file: Path | None = None) -> str | None:
+    """Return the name of the Secret of the stack's bootstrap token, which is not secret.
+
+    None in `existing` mode, whose machines join without this program.
+
+    Raises:
+        OperationError: there are no secrets.
+    """
+    stack_file = Stack.read(config_file or path_of_stack(name))
+    if stack_file.plan().kubernetes.mode == "existing":
+        return None
+    secrets = read_secrets(store_of(name, stack_file))
+    return f"bootstrap-token-{secrets.bootstrap_token.partition('.')[0]}"
+
+
 def write_kubeconfig(text: str, path: Path) -> None:
     """Write the file so that only its user can read it.
 

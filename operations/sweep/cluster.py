@@ -7,6 +7,7 @@ API server and Helm record of it (`interrupted`, `releases`).
 
 from __future__ import annotations
 
+import base64
 import json
 import shutil
 import time
@@ -41,6 +42,10 @@ from operations.sweep.releases import (
 
 DEAD_CLUSTER: Final = "PULUMI_K8S_DELETE_UNREACHABLE"
 """Drops objects of a cluster that does not answer (docs/runbooks/dead-cluster.md)."""
+TOKEN_NAMESPACE: Final = "kube-system"  # noqa: S105 - the name of a namespace
+"""Of bootstrap tokens
+(https://kubernetes.io/docs/reference/access-authn-authz/bootstrap-tokens/#bootstrap-token-secret-format)."""
+_END: Final = "jsonpath={.data.expiration}"
 _ANSWER_WITHIN: Final = 60.0
 _HELM_WITHIN: Final = 300.0
 _SETTLES_WITHIN: Final = 30.0
@@ -63,6 +68,12 @@ class Cluster(Protocol):
 
     def uninstall(self, release: Creation) -> None:
         """Remove the release without hooks."""
+
+    def token_end(self, name: str) -> str | None:
+        """Return the end of a bootstrap token's Secret; None without a Secret or an end."""
+
+    def revoke_token(self, name: str) -> None:
+        """Delete a bootstrap token's Secret."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,20 +105,26 @@ class ClusterRecovery:
     """Changes of releases, in their order."""
 
 
-def plan_recovery(
+def plan_recovery(  # noqa: PLR0913 - the clock and the pause are for tests
     deployment: Object,
     cluster: Cluster,
     *,
     field_manager: Callable[[], str],
+    token: str | None = None,
     clock: Callable[[], float] = time.monotonic,
     pause: Callable[[float], None] = time.sleep,
 ) -> ClusterRecovery:
     """Look at everything that may have been cut off; change nothing.
 
+    A token with an end was written for machines that a run was about to make. The next run writes
+    it again when it needs it, so until then it is worth nothing to anybody. One without an end is
+    from an earlier release, whose machines may still need it.
+
     Args:
         deployment: the state, as `pulumi stack export` prints it.
         cluster: where to look.
         field_manager: makes a name for an object that has no manager of its own yet.
+        token: name of the Secret of the stack's bootstrap token; None where the stack has none.
         clock: seconds.
         pause: waits so many seconds.
     """
@@ -137,7 +154,15 @@ def plan_recovery(
             resources.append(adopted_release(release))
         elif (call := _call(cluster, release, way)) is not None:
             calls.append(call)
+    if token is not None and (end := cluster.token_end(token)) is not None:
+        findings.append(_token_finding(token, end))
+        calls.append(lambda: cluster.revoke_token(token))
     return ClusterRecovery(findings=tuple(findings), resources=tuple(resources), calls=tuple(calls))
+
+
+def _token_finding(token: str, end: str) -> Finding:
+    step = f"lets machines join until {end}, deleted; a run that needs it writes it again"
+    return Finding(title=f"Secret {TOKEN_NAMESPACE}/{token}", step=step, is_mended=True)
 
 
 def has_work(deployment: Object) -> bool:
@@ -260,6 +285,24 @@ class LiveCluster:
         """Remove what the installation made; definitions of kinds stay, as always with Helm."""
         done = self._helm(release, "uninstall", "--no-hooks", "--wait")
         _check(done, f"helm could not uninstall {release.title}")
+
+    def token_end(self, name: str) -> str | None:
+        """Return the end as Kubernetes writes it, for example `2026-11-27T15:00:00Z`."""
+        done = self._secret("get", name, "--ignore-not-found", "--output", _END)
+        _check(done, f"kubectl could not read Secret {name}")
+        return base64.b64decode(done.out).decode() or None
+
+    def revoke_token(self, name: str) -> None:
+        """Delete the Secret; the API server answers 401 to its token at once."""
+        done = self._secret("delete", name, "--ignore-not-found")
+        _check(done, f"kubectl could not delete Secret {name}")
+
+    def _secret(self, verb: str, name: str, *arguments: str) -> Finished:
+        return self.runner.run(
+            ["kubectl", verb, "secret", name, "--namespace", TOKEN_NAMESPACE, *arguments],
+            deadline=_ANSWER_WITHIN,
+            quiet=True,
+        )
 
     def _helm(self, release: Creation, verb: str, *arguments: str) -> Finished:
         if not self.helm:

@@ -151,12 +151,17 @@ def adopted(creation: Creation, live: Object, *, field_manager: str) -> Object:
 
 
 def adopted_release(creation: Creation) -> Object:
-    """Return a deployed release as the state has it after an installation that ended well."""
+    """Return a deployed release as the state has it after an installation that ended well.
+
+    Without `__inputs`: the official plugin expects an encrypted value there, and ends at any other
+    (`parseCheckpointRelease` in helm_release.go of pulumi-kubernetes). Where there is none, both
+    plugins complete the state from the live release at the next refresh.
+    """
     return {
         **creation.resource,
         "custom": True,
         "id": creation.identity,
-        "outputs": {**creation.inputs, "__inputs": creation.inputs},
+        "outputs": dict(creation.inputs),
     }
 
 

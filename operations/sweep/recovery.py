@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from config.facts.field_managers import OWN_PREFIX
 from operations.engine.cluster_access import reaching
 from operations.failure import ExitCode, OperationError
-from operations.secrets.admin_access import admin_kubeconfig
+from operations.secrets.admin_access import admin_kubeconfig, token_secret
 from operations.sweep.cloud import Api
 from operations.sweep.cluster import (
     DEAD_CLUSTER,
@@ -98,7 +98,12 @@ def recover_stack(swept: SweptStack, *, ask: Ask, agree: Agree, say: Say) -> Rec
         inside = (
             ClusterRecovery()
             if cluster is None
-            else plan_recovery(deployment, cluster, field_manager=_field_manager)
+            else plan_recovery(
+                deployment,
+                cluster,
+                field_manager=_field_manager,
+                token=token_secret(swept.name, config_file=swept.stack.config_file),
+            )
         )
         if inside.findings and not agree(inside.findings):
             raise OperationError(

@@ -235,7 +235,12 @@ def main() -> int:
     faults = [] if arguments.no_faults else arguments.fault or list(FAULTS)
     with tempfile.TemporaryDirectory(prefix="inside-") as folder, bed(Path(folder)) as ready:
         writes, cuts, struck = sweep(ready, points=arguments.points, faults=faults)
-    sys.stdout.write(json.dumps([asdict(c) for c in [*cuts, *struck]], indent=2) + "\n")
+    sys.stdout.write(
+        json.dumps(
+            {"cuts": [asdict(c) for c in cuts], "faults": [asdict(s) for s in struck]}, indent=2
+        )
+        + "\n"
+    )
     if arguments.write:
         write_table(arguments.write, "inside", table(writes, cuts, struck))
     return int(any(c.problems for c in cuts) or any(s.lost for s in struck))

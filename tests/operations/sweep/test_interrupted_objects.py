@@ -74,6 +74,8 @@ class ListedCluster:
     objects: Mapping[str, Object] = field(default_factory=dict)
     releases: Mapping[str, Sequence[Revision]] = field(default_factory=dict)
     changes: list[str] = field(default_factory=list)
+    tokens: Mapping[str, str] = field(default_factory=dict)
+    """Name of a token's Secret → its end; those without an end are left out."""
 
     def live(self, creation: Creation) -> Object | None:
         return self.objects.get(creation.title)
@@ -86,6 +88,12 @@ class ListedCluster:
 
     def uninstall(self, release: Creation) -> None:
         self.changes.append(f"{release.identity} away")
+
+    def token_end(self, name: str) -> str | None:
+        return self.tokens.get(name)
+
+    def revoke_token(self, name: str) -> None:
+        self.changes.append(f"{name} away")
 
 
 def recovery_of(deployment: Object, cluster: ListedCluster) -> ClusterRecovery:
@@ -265,11 +273,30 @@ def test_an_installation_that_ended_after_its_run_is_taken_into_the_state() -> N
     ]
 
 
+def test_an_adopted_release_has_no_inputs_that_the_official_plugin_could_not_read() -> None:
+    state = cut_off(release())
+    cluster = ListedCluster(releases={"kube-system/spiderpool": revisions("deployed")})
+    (adopted,) = recovery_of(state, cluster).resources
+    assert adopted["outputs"] == adopted["inputs"]
+    assert "__inputs" not in adopted["outputs"]
+
+
 def test_a_release_that_was_there_before_is_left_alone() -> None:
     (text,) = steps_of("deployed", is_new=True, version="1.0.0")
     assert "left alone, because it is revision 1 of spiderpool-1.0.0" in text
     (text,) = steps_of("superseded", "deployed", is_new=True)
     assert "left alone" in text
+
+
+@pytest.mark.parametrize("own", ["bootstrap-token-abcdef", "bootstrap-token-other"])
+def test_the_token_that_a_dead_run_wrote_is_revoked_and_no_other(own: str) -> None:
+    cluster = ListedCluster(tokens={"bootstrap-token-abcdef": "2026-11-27T15:00:00Z"})
+    recovery = plan_recovery({}, cluster, field_manager=str, token=own)
+    for call in recovery.calls:
+        call()
+    is_own = own == "bootstrap-token-abcdef"
+    assert cluster.changes == ([f"{own} away"] if is_own else [])
+    assert len(texts(recovery)) == is_own
 
 
 @pytest.mark.parametrize("status", ["deployed", "failed", "superseded", "uninstalling"])
