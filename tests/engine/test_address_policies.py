@@ -487,5 +487,6 @@ def test_a_node_may_read_pools_and_advertise_for_itself_alone(cluster: RealClust
         ("update", "spiderippools", False),
         ("list", "spiderreservedips", True),
     ):
-        node = ("system:node:workers-0", verb, f"{resource}.spiderpool.spidernet.io")
-        assert may(cluster, *node, groups=("system:nodes",)) is allowed
+        qualified = f"{resource}.spiderpool.spidernet.io"
+        answer = may(cluster, "system:node:workers-0", verb, qualified, groups=("system:nodes",))
+        assert answer is allowed

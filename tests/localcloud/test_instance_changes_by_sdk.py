@@ -237,7 +237,7 @@ def test_bandwidth_later_brings_an_address_when_it_is_asked_for(place: Place) ->
 @pytest.mark.parametrize(
     "more", [{"InstanceChargeType": "PrePaid"}, {"AllocatePublicIp": True}], ids=["paid", "asked"]
 )
-def test_bandwidth_later_brings_an_address_with_it(place: Place, more: dict[str, object]) -> None:
+def test_bandwidth_later_brings_an_address_with_it(place: Place, more: dict[str, Any]) -> None:
     charge = {k: v for k, v in more.items() if k == "InstanceChargeType"}
     instance = place.run(**charge)
     place.api.ecs(
@@ -292,7 +292,7 @@ def test_cpu_options_change_on_a_stopped_instance(place: Place) -> None:
     ],
 )
 def test_an_option_that_cannot_be_is_refused(
-    place: Place, parameters: dict[str, object], code: str
+    place: Place, parameters: dict[str, Any], code: str
 ) -> None:
     with refused(code):
         place.run(**parameters)
