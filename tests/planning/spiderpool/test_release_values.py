@@ -74,7 +74,11 @@ def test_a_misspelt_key_or_another_type_is_refused(path: tuple[str, ...]) -> Non
     ("own", "path", "message"),
     [
         ({"ipam": {"enableStatefulset": False}}, "ipam.enableStatefulset", "enableStatefulSet"),
-        ({"ipam": {"enableSpiderSubnet": False}}, "ipam.enableSpiderSubnet", "does not have this key"),
+        (
+            {"ipam": {"enableSpiderSubnet": False}},
+            "ipam.enableSpiderSubnet",
+            "does not have this key",
+        ),
         ({"ipam": {"gc": {"gcAll": {"intervalInSecond": "60"}}}}, None, "a whole number"),
         ({"coordinator": {"vethMTU": True}}, "coordinator.vethMTU", "a whole number"),
         ({"coordinator": {"policyRoutes": "10.0.0.0/8"}}, "coordinator.policyRoutes", "a list"),
