@@ -1,12 +1,17 @@
-"""What every test stands on: no credentials, no leftovers of the developer's own environment."""
+"""What every test needs: no credentials, and no leftovers of the developer's own environment."""
 
 from __future__ import annotations
 
 import os
 
+import hypothesis
 import pytest
 
 _CLOUD = ("ALICLOUD_", "ALIBABA_CLOUD_", "ALIBABACLOUD_", "PULUMI_", "TF_")
+
+# Hypothesis' deadline of 200 ms an example measures the machine's load; pytest's timeout stays.
+hypothesis.settings.register_profile("suite", deadline=None)
+hypothesis.settings.load_profile("suite")
 
 
 @pytest.fixture(autouse=True)

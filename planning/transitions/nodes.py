@@ -237,8 +237,8 @@ def _planes(before: Record, after: Record, nodes: Nodes) -> Iterator[Refusal]:
         yield Refusal(
             path=f"nodePools.{after.nodes[changed[0]].pool}",
             value=", ".join(changed),
-            rule=f"These control planes would change while {', '.join(added or removed)} "
-            f"{'is added' if added else 'is removed'}.",
+            rule="These control planes would change in the edit that "
+            f"{'adds' if added else 'removes'} {', '.join(added or removed)}.",
             reason="A majority of etcd's members must serve at any time, so an edit changes them "
             "in one way only.",
             remedy="Make the edit of the number of control planes alone, run `pulumi up`, then "

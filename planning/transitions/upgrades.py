@@ -135,7 +135,8 @@ def kubernetes_problem(before: Version, after: Version) -> str | None:
     if after.major != before.major or after.minor - before.minor > 1:
         between = f"{before.major}.{before.minor + 1}"
         return (
-            f"Kubernetes {before} cannot become {after} in one step: no minor may be skipped. "
+            f"Kubernetes {before} cannot become {after} in one step: minors are taken one at a "
+            "time. "
             f"Write the newest {between} first, upgrade, and go on."
         )
     return None

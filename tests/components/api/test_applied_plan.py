@@ -135,7 +135,7 @@ def test_an_update_takes_no_address_while_the_cluster_is_silent() -> None:
 
 def test_a_preview_goes_on_without_an_answer_and_says_so() -> None:
     messages = judged(SHRUNK, record(planned(small())), cluster=SilentCluster(), preview=True)
-    assert "was not asked: the API server gave no answer (no route to host)" in messages[0]
+    assert "which pods have them: the API server gave no answer (no route to host)" in messages[0]
 
 
 def test_an_update_without_the_clusters_address_removes_no_address() -> None:

@@ -215,7 +215,9 @@ def test_a_preview_warns_only_where_a_roll_out_may_drain_the_node_first() -> Non
 @pytest.mark.parametrize("kubeconfig", ["a kubeconfig", None])
 def test_a_preview_that_could_not_ask_says_so_and_passes(kubeconfig: str | None) -> None:
     (message,) = hook(cluster(away="ConnectError"), preview=True, kubeconfig=kubeconfig)
-    assert "10.0.0.2 leave the ENI. Whether pods have them was not asked" in message
+    assert (
+        "10.0.0.2 leave the ENI. The cluster could not be asked whether pods have them" in message
+    )
 
 
 @pytest.mark.parametrize("kubeconfig", ["a kubeconfig", None])

@@ -58,8 +58,8 @@ EXAMPLES: dict[str, tuple[Edit, tuple[str, ...]]] = {
         at("nodePools/workers/nodes/workers-0/interfaces", explicit(4)),
         (
             (
-                "Addresses would be taken from workers-0-eth1. Who holds them was not asked: a "
-                "test does not ask."
+                "Addresses would leave workers-0-eth1. The cluster was not asked which pods have "
+                "them: a test does not ask."
             ),
             "pool workers-0-eth1: gives up 10.1.2.21.",
             "workers-0 eth1: gives up 10.1.2.21.",
