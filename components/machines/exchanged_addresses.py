@@ -38,8 +38,8 @@ async def give_up(before: Record, after: Record, kubeconfig: str) -> None:
             await take_out(api, addresses)
     except (AddressesInUseError, PoolError, UnusableKubeconfigError) as error:
         raise pulumi.RunError(
-            f"Addresses go from one pool to another, and the first one could not give them up: "
-            f"{error} Run `pulumi up` again once that is mended."
+            "Addresses go from one pool to another, and the first one could not give them up: "
+            f"{str(error).rstrip('.')}. Run `pulumi up` again once that is mended."
         ) from error
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 import yaml
 
+from planning.nodes.endpoint import admitted
+from planning.read import plan_from
 from tests.clusters import small, three_control_planes
 from tests.deploying import deploy, first_preview
 from tests.recording import UNKNOWN, Run, Secret
@@ -64,6 +66,16 @@ def test_the_public_load_balancer_admits_only_allowed_networks_and_our_own(three
     entries = {entry.inputs["entry"] for entry in three.of("AclEntryAttachment").values()}
     switches = {switch.inputs["cidrBlock"] for switch in three.of("Switch").values()}
     assert entries == {"203.0.113.0/24", *switches}
+
+
+def test_an_allowed_network_that_is_a_vswitch_of_ours_has_no_entry_of_its_own() -> None:
+    document = three_control_planes()
+    ours = document["network"]["subnets"]["primary"]["zones"]["cn-hangzhou-i"]["cidr"]
+    document["kubernetes"]["endpoint"]["allowedCidrs"].append(ours)
+    entries = admitted(plan_from(document))
+    assert [name for name, cidr in entries.items() if str(cidr) == ours] == [
+        "primary-cn-hangzhou-i"
+    ]
 
 
 def test_a_load_balancer_without_a_public_address_has_no_access_list() -> None:
