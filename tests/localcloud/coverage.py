@@ -33,8 +33,10 @@ _HEAD: Final = """\
 
 Written by `python -m tests.localcloud.coverage`; a test holds it up to date. The published
 parameters are the vendor's own ([aliyun-openapi-meta](https://github.com/aliyun/aliyun-openapi-meta),
-Apache-2.0, commit {commit}). *Read* means that the emulator's code uses the parameter, *marked*
-that `unread.json` in `local/localcloud/published/data` gives the reason why it does not.
+Apache-2.0, commit {commit}). *Read* means that the action declares the parameter and that some code
+of the emulator reads an attribute of its name; whether the code of this action does is not
+measured, so a few filters may count that have no effect. *Marked* means that `unread.json` in
+`local/localcloud/published/data` gives the reason why the parameter is not read.
 
 Nobody compared the emulator with a real account. Where neither the vendor's pages nor the code of
 an official client shows a behaviour, the emulator's is a guess.
@@ -51,9 +53,10 @@ _SAMPLES: Final = """\
 ## Sample answers
 
 The keys of the vendor's sample answers (`tests/localcloud/sample_keys.txt`). *Answered* means that
-a test by the SDKs sees the key in an answer of the emulator, *marked* that
-`tests/localcloud/samples_unanswered.json` gives the reason why no answer has it
-([the reasons](#sample-keys-that-are-marked-as-not-answered)).
+a test by the SDKs sees the key in an answer of the emulator, with the type that the SDK declares.
+The value is not compared: some are the same for every resource, for example the clock speed of an
+instance type. *Marked* means that `tests/localcloud/samples_unanswered.json` gives the reason why
+no answer has the key ([the reasons](#sample-keys-that-are-marked-as-not-answered)).
 """
 _BEHAVIOURS: Final = """\
 ## Recorded behaviours
