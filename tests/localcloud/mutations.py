@@ -180,7 +180,7 @@ MUTATIONS: Final = (
         function="obstacle",
         before="return Obstacle.TAKEN if _taken(store, vswitch, ip) else None",
         after="return None",
-        tests=_by_sdk("ecs_by_sdk", "an_address_is_held_by_one_eni_only"),
+        tests=_by_sdk("ecs_by_sdk", "an_address_belongs_to_one_eni_only"),
     ),
     Mutation(
         rule="an address lies in its vSwitch",

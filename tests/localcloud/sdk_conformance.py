@@ -21,9 +21,11 @@ PUBLISHED_KEYS = frozenset(
         "DescribeHealthStatus.LoadBalancerId",
         "DescribeLoadBalancerAttribute.HasReservedInfo",
         "DescribeLoadBalancerAttribute.ListenerPortsAndProtocol.ListenerPortAndProtocol[0].ForwardPort",
+        "DescribeLoadBalancerUDPListenerAttribute.PersistenceTimeout",
     }
 )
-"""Keys of the reference's sample answers that the SDK's models do not have."""
+"""Keys that the SDK's models do not have: of the reference's sample answers, and of the models of
+alibaba-cloud-sdk-go 1.63.107 (PersistenceTimeout of a UDP listener)."""
 
 
 @functools.cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import os
 import subprocess  # a mutated cloud needs an interpreter of its own
@@ -39,6 +40,16 @@ def test_a_mutation_edits_a_function_that_exists(mutation: Mutation) -> None:
     assert spec.origin is not None
     source = Path(spec.origin).read_text()
     compile(mutation.applied(source), spec.origin, "exec")
+
+
+@pytest.mark.unit
+@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda m: m.rule)
+def test_a_mutation_names_tests_that_exist(mutation: Mutation) -> None:
+    for argument in mutation.tests:
+        file, _, name = argument.partition("::")
+        if name:
+            functions = ast.walk(ast.parse((ROOT / file).read_text(encoding="utf-8")))
+            assert name in {f.name for f in functions if isinstance(f, ast.FunctionDef)}
 
 
 @pytest.mark.unit

@@ -236,6 +236,7 @@ def _listed(balancer: LoadBalancer, listener: Listener) -> dict[str, object]:
         text = str(config.pop("ProxyProtocolV2Enabled"))
         config["ProxyProtocolV2Enabled"] = text.lower()
     if listener.protocol == "udp":
+        del config["PersistenceTimeout"]  # the list's published model lacks it
         config |= {"ConnectionDrain": "off", "ConnectionDrainTimeout": 0}
     if listener.protocol in {"http", "https"}:
         config |= {"HealthCheckType": "http", "HealthCheckHttpVersion": "HTTP 1.0"}
