@@ -12,6 +12,7 @@ MANIFESTS=/etc/kubernetes/manifests
 STOPPED=$HERE/stopped
 LEAVING=$HERE/leaving
 RENEWING=$HERE/renewing
+RENEWED=/run/spiderpool-alicloud-renewed
 REFUSED=/run/spiderpool-alicloud-refused
 KUBELET=$HERE/kubelet.d/50-settings.conf
 SYSCTLS=/etc/sysctl.d/99-z-spiderpool.conf
@@ -62,9 +63,12 @@ renew() { # this control plane's certificates; its pods read them when they star
 if [ -e "$RENEWING" ]; then
   start_pods
 fi
-# Nobody could ask for it any more: an API server with an ended certificate answers no unit.
-if [ -e "$PKI/apiserver.crt" ] && ! openssl x509 -noout -checkend 86400 -in "$PKI/apiserver.crt"; then
-  renew || true
+# Nobody could ask for it any more: an API server with an ended certificate answers no unit. Once a
+# boot, because a CA at its own end gives no longer ones.
+if [ -e "$PKI/apiserver.crt" ] && [ ! -e "$LEAVING" ] && [ ! -e "$RENEWED" ] &&
+  command -v openssl > /dev/null &&
+  ! openssl x509 -noout -checkend 86400 -in "$PKI/apiserver.crt" > /dev/null && renew; then
+  touch "$RENEWED"
 fi
 
 # By the endpoint's name: on a control plane kubelet.conf has its own API server's address, which

@@ -661,8 +661,23 @@ def test_a_certificate_at_its_end_is_renewed_although_no_api_server_can_ask(
     path.write_text(certificate_until(end), encoding="utf-8")
     plane.change("world.json", **{"kube-apiserver": []})
     plane.run()
+    plane.run()
     assert plane.calls("kubeadm") == ["kubeadm certs renew all"] * calls
     assert plane.pods == list(PODS)
+
+
+def test_a_control_plane_that_leaves_starts_nothing_for_a_certificate_at_its_end(
+    plane: Place,
+) -> None:
+    plane.ask(machine.LEAVE_ETCD, PROVIDER_ID)
+    plane.run()
+    assert plane.pods == []
+    path = plane.path("/etc/kubernetes/pki/apiserver.crt")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(certificate_until(datetime.now(UTC)), encoding="utf-8")
+    plane.run()
+    assert plane.calls("kubeadm") == []
+    assert plane.pods == []
 
 
 def test_a_dead_members_place_is_freed(plane: Place) -> None:
