@@ -130,7 +130,7 @@ class Rollout:
         self._moved: dict[str, MovedPools] = {}
         self._addresses: dict[str, Callable[[], pulumi.Output[Mapping[str, Sequence[str]]]]] = {}
         self._joined: dict[str, pulumi.Output[str]] = {}
-        self._made: set[str] = set()
+        self._new_machines: set[str] = set()
         """Nodes that get their machine in this run."""
         self._machines: dict[str, pulumi.Output[str]] = {}
         """Node → provider id, once the node serves."""
@@ -225,7 +225,7 @@ class Rollout:
                     self._cluster,
                     token,
                     machines=machines,
-                    expected=frozenset(self._made),
+                    expected=frozenset(self._new_machines),
                     within=ready_seconds(),
                     report=pulumi.log.info,
                 )
@@ -606,7 +606,7 @@ class Rollout:
         That one would keep the old machine's provider id: a kubelet never changes it.
         """
         node = self._plan.nodes[self._resources[args.name]]
-        self._made.add(node.name)
+        self._new_machines.add(node.name)
         try:
             async with self._cluster(within=_GLANCE) as api:
                 if not is_control_plane(node):
@@ -647,7 +647,7 @@ class Rollout:
         try:
             await self._fill(node.name)
             async with self._cluster() as api:
-                if node.name in self._made:
+                if node.name in self._new_machines:
                     # The API server may not have answered when the machine was made.
                     await keep_token(api, await self._token())
                 reason = await missing_conditions(

@@ -1,8 +1,8 @@
 """RAM policies for who runs this program: `pulumi up`, and previews alone.
 
-The actions are those that the released provider sends for the resources of this program
-(terraform-provider-alicloud v1.285.0, `alicloud/resource_alicloud_*.go`), held against recorded
-runs on the local cloud. No action has a wildcard.
+The actions are those that the released provider sends for the resources of this program and the
+settings that it gives them (terraform-provider-alicloud v1.285.0, `alicloud/resource_alicloud_*.go`
+and the functions of `service_alicloud_*.go` that they call). No action has a wildcard.
 
 Most resources get their id from the cloud when they are created, so `Resource` is `*` for them; the
 names of RAM roles and policies are the program's, so these are limited to them.
@@ -18,6 +18,7 @@ _READS: Final = (
     "ecs:DescribeAvailableResource",
     "ecs:DescribeDisks",
     "ecs:DescribeImages",
+    "ecs:DescribeInstanceAttachmentAttributes",
     "ecs:DescribeInstanceAttribute",
     "ecs:DescribeInstanceAutoRenewAttribute",
     "ecs:DescribeInstanceMaintenanceAttributes",
@@ -30,6 +31,8 @@ _READS: Final = (
     "ecs:DescribeUserData",
     "ecs:ListTagResources",
     "ram:GetPolicy",
+    # Before a policy is deleted, the provider looks who has it.
+    "ram:ListEntitiesForPolicy",
     "ram:GetPolicyVersion",
     "ram:GetRole",
     "ram:ListPoliciesForRole",

@@ -5,18 +5,15 @@ from __future__ import annotations
 import base64
 import json
 import os
-import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.client import HTTPSConnection
-from urllib.parse import urlsplit
 
 import pytest
 
 from planning.nodes.metadata_guard import TABLE
-from planning.nodes.secrets import ClusterSecrets, parse_secrets
+from tests.engine.kept_token import REFUSED, answer_to_the_kept_token, secrets_of, status_of
 from tests.engine.local_cloud import SecondCloud
 from tests.localcloud.machines.fake_cloud import until
 from tests.planning.documents import ROOT
@@ -27,11 +24,6 @@ METADATA = "100.100.100.200"
 UNIT_WITHIN = 60.0
 """A node's unit runs every 15 seconds."""
 NODES = ("master", "worker")
-
-
-@pytest.fixture
-def secrets(served: SecondCloud) -> ClusterSecrets:
-    return parse_secrets(served.places.secrets.read_text())
 
 
 def on_the_machine(cloud: SecondCloud, node: str, command: str) -> subprocess.CompletedProcess[str]:
@@ -45,19 +37,6 @@ def on_the_machine(cloud: SecondCloud, node: str, command: str) -> subprocess.Co
         check=False,
         timeout=60,
     )
-
-
-def request(cloud: SecondCloud, secrets: ClusterSecrets, path: str, token: str = "") -> int:
-    """The status of one request without a certificate."""
-    url = urlsplit(cloud.outputs()["apiEndpoint"])
-    context = ssl.create_default_context(cadata=secrets.ca.certificate)
-    connection = HTTPSConnection(str(url.hostname), url.port, context=context, timeout=20)
-    try:
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
-        connection.request("GET", path, headers=headers)
-        return connection.getresponse().status
-    finally:
-        connection.close()
 
 
 @pytest.mark.parametrize("node", NODES)
@@ -106,21 +85,17 @@ def test_rules_that_somebody_flushed_come_back(served: SecondCloud) -> None:
     until("the node's unit has loaded its rules", UNIT_WITHIN, blocked)
 
 
-def test_a_token_that_was_kept_is_no_longer_one(
-    served: SecondCloud, secrets: ClusterSecrets
-) -> None:
-    path = "/apis/certificates.k8s.io/v1/certificatesigningrequests"
-    assert request(served, secrets, path, token=secrets.bootstrap_token) == 401
+def test_a_token_that_was_kept_is_no_longer_one(served: SecondCloud) -> None:
+    assert answer_to_the_kept_token(served) == REFUSED
     # Nothing is signed with it any more, so that no machine takes a cluster for this one by it.
     signed = served.kubectl("get", "configmap", "cluster-info", "-n", "kube-public")["data"]
-    assert f"jws-kubeconfig-{secrets.bootstrap_token.partition('.')[0]}" not in signed
+    identifier = secrets_of(served).bootstrap_token.partition(".")[0]
+    assert f"jws-kubeconfig-{identifier}" not in signed
 
 
-def test_a_request_without_a_name_reads_nothing(
-    served: SecondCloud, secrets: ClusterSecrets
-) -> None:
+def test_a_request_without_a_name_reads_nothing(served: SecondCloud) -> None:
     for path in ("/api/v1/nodes", "/api/v1/namespaces/kube-system/secrets", "/apis"):
-        assert request(served, secrets, path) in {401, 403}
+        assert status_of(served, path) in {401, 403}
 
 
 @contextmanager

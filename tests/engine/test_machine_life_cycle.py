@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.engine.kept_token import REFUSED, answer_to_the_kept_token
 from tests.engine.lifecycle.light_cloud import LightCloud
 from tests.engine.local_cloud import CLUSTER, Done, SecondCloud, second_cloud
 from tests.engine.test_three_control_planes import is_ready
@@ -206,6 +207,7 @@ def test_one_control_plane_becomes_three_by_a_plain_edit(cycle: LifeCycle) -> No
     writes = cycle.edited("grows")
     assert before.items() <= cycle.instances().items()
     assert cycle.members() == set(MASTERS)
+    assert answer_to_the_kept_token(cycle.cloud) == REFUSED
     assert writes.longest_silence < SILENCE_OF_ONE, writes.refusals
     # With a private endpoint the stack's own kubeconfig asks as the worker does.
     balancer = cycle.on_worker(f"sed -n 's/ {ENDPOINT}$//p' /etc/hosts").strip()

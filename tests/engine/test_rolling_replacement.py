@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.engine.kept_token import REFUSED, answer_to_the_kept_token
 from tests.engine.lifecycle.light_cloud import node
 from tests.engine.rolling_cloud import WORKERS, Moment, RollingCloud
 
@@ -93,6 +94,7 @@ def test_another_image_replaces_workers_one_at_a_time_and_empty(rolling: Rolling
     nodes = rolling.cloud.kubectl("get", "nodes")["items"]
     instances = {n["metadata"]["name"]: n["spec"]["providerID"].rpartition(".")[2] for n in nodes}
     assert {worker: instances[worker] for worker in WORKERS} == after
+    assert answer_to_the_kept_token(rolling.cloud) == REFUSED
 
 
 def test_a_budget_that_never_allows_it_keeps_the_worker_and_says_why(

@@ -17,6 +17,7 @@ import httpx
 import pytest
 import yaml
 
+from tests.engine.kept_token import REFUSED, answer_to_the_kept_token
 from tests.engine.lifecycle.official_sdk import client, models
 from tests.engine.local_cloud import Done, SecondCloud, second_cloud
 from tests.engine.three_zones import MASTERS, use_three_zones
@@ -113,6 +114,7 @@ def test_the_first_control_plane_is_replaced_while_the_others_answer(three: Seco
         )
         done: Done = three.operations("up")
         assert done.status == 0, three.explain(done)
+    assert answer_to_the_kept_token(three) == REFUSED
     assert answers.good > 20
     assert answers.longest_silence < 15, answers.errors
     after = three.outputs()["nodes"]["masters-0"]
