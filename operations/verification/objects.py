@@ -145,7 +145,8 @@ def _differing_counts(cluster: Cluster, planned: Mapping[str, Mapping[str, int]]
             )
             reserved = 0 if pool is None else _reserved(pool, cluster.reservations)
             advertised = int(allocatable.get(resource, 0))
-            if advertised != size - uncounted - reserved:
+            bound = sum(p.requests.get(resource, 0) for p in cluster.pods if p.node == node)
+            if advertised != max(size - uncounted - reserved, bound):
                 yield (
                     f"{node} advertises {advertised} {resource}; its pool has {size}, of which "
                     f"{uncounted} belong to pods that did not ask for one"

@@ -18,7 +18,7 @@ KUBELET=$HERE/kubelet.d/50-settings.conf
 SYSCTLS=/etc/sysctl.d/99-z-spiderpool.conf
 METADATA_RULES=$HERE/metadata.nft
 PREFIX=spiderpool-alicloud.io
-DEVICE_PLUGINS=/var/lib/kubelet/device-plugins
+MARKER=/var/lib/kubelet/device-plugins/spiderpool-alicloud
 SPIDERPOOL=/apis/spiderpool.spidernet.io/v2beta1
 
 [ -e "$HERE/done" ] || exit 0
@@ -136,9 +136,11 @@ guard_metadata || true
 
 # How many addresses of each NIC the scheduler may give away (docs/decisions/counted-addresses.md): those
 # that no pod holds, and those whose pod has asked for them. So pods from before the admission policy
-# are taken off, addresses that an ended pod has not given back yet, and reserved ones.
+# are taken off, addresses that an ended pod has not given back yet, and reserved ones. Never less than
+# the pods of this node ask for: a kubelet that starts would fail the rest (lifecycle/predicate.go).
 COUNT_ADDRESSES='
 import json, sys
+from collections import Counter
 from ipaddress import ip_address as ip
 node, *pools, reserved, pods = [json.loads(line) for line in sys.stdin]
 def spans(parts):
@@ -146,38 +148,32 @@ def spans(parts):
         first, _, last = part.partition("-")
         yield range(int(ip(first)), int(ip(last or first)) + 1)
 kept = [span for item in reserved.get("items", []) for span in spans(item["spec"].get("ips"))]
-requests = {}
+requests = Counter()
 for pod in pods["items"]:
-    if pod.get("status", {}).get("phase") in ("Succeeded", "Failed"):
-        continue
-    for container in pod["spec"]["containers"]:
-        for name, count in container.get("resources", {}).get("requests", {}).items():
-            key = pod["metadata"]["uid"], name
-            requests[key] = requests.get(key, 0) + (int(count) if count.isdigit() else 0)
+    if pod["status"].get("phase") not in ("Succeeded", "Failed"):
+        for container in pod["spec"]["containers"]:
+            for name, count in container.get("resources", {}).get("requests", {}).items():
+                requests[pod["metadata"]["uid"], name] += int(count) if count.isdigit() else 0
 counts = {}
 for nic, pool in zip(sys.argv[2:], pools):
-    resource = sys.argv[1] + "/" + nic + "-addresses"
+    resource = f"{sys.argv[1]}/{nic}-addresses"
     spec = pool.get("spec", {})
     holders = json.loads(pool.get("status", {}).get("allocatedIPs") or "{}")
-    free = sum(
-        str(ip(n)) not in holders and all(n not in span for span in kept)
-        for span in spans(spec.get("ips"))
-        for n in span
-    )
-    owners = {}
-    for holder in holders.values():
-        owners[holder["podUid"]] = owners.get(holder["podUid"], 0) + 1
-    paid = sum(min(n, requests.get((uid, resource), 0)) for uid, n in owners.items())
+    usable = [n for span in spans(spec.get("ips")) for n in span if all(n not in k for k in kept)]
+    free = sum(str(ip(n)) not in holders for n in usable)
+    owners = Counter(holder["podUid"] for holder in holders.values())
+    paid = sum(min(n, requests[uid, resource]) for uid, n in owners.items())
     closed = spec.get("disable") or "deletionTimestamp" in pool.get("metadata", {})
-    counts[resource] = str(paid + (0 if closed else free))
+    bound = sum(n for (_, name), n in requests.items() if name == resource)
+    counts[resource] = str(max(bound, paid + (0 if closed else free)))
 parts = [node["status"].setdefault(part, {}) for part in ("capacity", "allocatable")]
-if any({**part, **counts} != part for part in parts):
+if any(part | counts != part for part in parts):
     for part in parts:
         part.update(counts)
     print(json.dumps(node))
 '
 advertise() {
-  local lines=$node nic answer pods changed
+  local lines=$node nic answer changed
   # Pools before pods: a pod that takes an address in between is then among the pods.
   for nic in $NICS; do
     answer=$(api get --raw "$SPIDERPOOL/spiderippools/$NODE_NAME-$nic" 2>&1) || {
@@ -189,13 +185,13 @@ advertise() {
   done
   # A role of an earlier release does not allow it.
   lines+=$'\n'$(api get --raw "$SPIDERPOOL/spiderreservedips" 2> /dev/null || echo '{}')
-  pods=$(api get --raw "/api/v1/pods?fieldSelector=spec.nodeName%3D$NODE_NAME") || return 0
+  lines+=$'\n'$(api get --raw "/api/v1/pods?fieldSelector=spec.nodeName%3D$NODE_NAME") || return 0
   # A kubelet that starts and finds this directory empty sets every extended resource of its Node to
   # 0 (kubelet, devicemanager.ShouldResetExtendedResourceCapacity), and fails the pods that have one.
-  mkdir -p "$DEVICE_PLUGINS"
-  touch "$DEVICE_PLUGINS/spiderpool-alicloud"
+  mkdir -p "${MARKER%/*}"
+  touch "$MARKER"
   # shellcheck disable=SC2086  # a word for each NIC
-  changed=$(python3 -c "$COUNT_ADDRESSES" "$PREFIX" $NICS <<< "$lines"$'\n'"$pods") || return 0
+  changed=$(python3 -c "$COUNT_ADDRESSES" "$PREFIX" $NICS <<< "$lines") || return 0
   # The whole Node with its version: a kubelet may not read nodes/status, as `kubectl patch` would.
   if [ -n "$changed" ]; then
     api replace --raw "/api/v1/nodes/$NODE_NAME/status" -f - <<< "$changed" > /dev/null

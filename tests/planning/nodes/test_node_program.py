@@ -402,6 +402,13 @@ def test_a_role_that_does_not_allow_reading_reserved_addresses_hinders_nothing(
     assert advertised(worker, {"eth0": pool("10.0.0.1-10.0.0.5")}, reserved=None)[ETH0] == "5"
 
 
+def test_a_pod_that_waits_for_an_address_outlives_a_restart_of_the_kubelet(worker: Place) -> None:
+    """It was bound when one was deleted by force, whose address is not free yet."""
+    pools = {"eth0": pool("10.0.0.1-10.0.0.2", holders=("runs", "forced"))}
+    pods = (pod("runs", eth0="1"), pod("waits", "Pending", eth0="1"))
+    assert advertised(worker, pools, *pods)[ETH0] == "2"
+
+
 def test_a_closed_pool_gives_nothing_new_and_keeps_what_its_pods_have(worker: Place) -> None:
     pools = {"eth0": pool("10.0.0.1-10.0.0.5", holders=("a", "b"), disable=True)}
     assert advertised(worker, pools, pod("a", eth0="1"), pod("b", eth0="1"))[ETH0] == "2"
@@ -432,10 +439,11 @@ def test_the_requests_that_fit_never_exceed_the_pool(
     ips = [f"10.0.0.1-10.0.0.{size}"] if size else []
     count = int(advertised(worker, {"eth0": pool(*ips, holders=holders)}, *live)[ETH0])
     counted = {f"p{n}" for n, (asked, over, _) in enumerate(pods) if asked and not over}
-    # What the scheduler may still add, and every address that is held, are in the pool together.
-    assert count - len(counted & set(holders)) + len(holders) <= size
-    # A kubelet that restarts admits every pod that has an address and has asked for it.
-    assert count >= len(counted & set(holders))
+    # A kubelet that restarts admits every pod that has asked.
+    assert count >= len(counted)
+    # The scheduler adds pods only as long as each of them, and of those before, has an address.
+    if count > len(counted):
+        assert count - len(counted & set(holders)) + len(holders) <= size
 
 
 def test_a_second_run_at_the_same_time_does_nothing(worker: Place) -> None:
