@@ -418,9 +418,7 @@ def test_a_resize_and_an_ephemeral_container_leave_the_request(cluster: RealClus
     assert stored["spec"]["containers"][0]["resources"]["requests"]["cpu"] == "2"
     none = {"spec": {"containers": [{"name": "app", "resources": {"limits": {ETH1: None}}}]}}
     with pytest.raises(AssertionError, match=r"Forbidden|Invalid"):
-        cluster.kubectl(
-            *("patch", "pod", "resized", "--subresource=resize", "-p", json.dumps(none))
-        )
+        cluster.kubectl("patch", "pod", "resized", "--subresource=resize", "-p", json.dumps(none))
 
 
 def test_the_validating_policy_alone_refuses_what_was_not_counted(cluster: RealCluster) -> None:

@@ -284,7 +284,14 @@ def test_a_pod_that_follows_one_deleted_by_force_starts_and_does_not_fail(
     seen = {pod["metadata"]["uid"] for pod in running(stack)}
     name = running(stack)[0]["metadata"]["name"]
     stack.run(
-        *("kubectl", "delete", "pod", "-n", FILLING, name, "--grace-period=0", "--force"),
+        "kubectl",
+        "delete",
+        "pod",
+        "-n",
+        FILLING,
+        name,
+        "--grace-period=0",
+        "--force",
         check=True,
     )
 

@@ -124,8 +124,16 @@ class LifeCycle:
         """What a script prints on the worker's machine."""
         worker = self.instances()["workers-0"]
         done = self.cloud.run(
-            *(sys.executable, "-m", "localcloud.machines.session"),
-            *("--home", str(self.cloud.places.home), worker, "--", "bash", "-euc", script),
+            sys.executable,
+            "-m",
+            "localcloud.machines.session",
+            "--home",
+            str(self.cloud.places.home),
+            worker,
+            "--",
+            "bash",
+            "-euc",
+            script,
         )
         assert done.status == 0, done.transcript
         return done.out

@@ -277,7 +277,7 @@ def test_a_control_plane_renews_its_certificates_and_serves_with_them(formed: Be
 
     def serials() -> list[str]:
         return [
-            formed.on(on, *("openssl", "x509", "-noout", "-serial", "-in", f"{PKI}/{file}.crt"))
+            formed.on(on, "openssl", "x509", "-noout", "-serial", "-in", f"{PKI}/{file}.crt")
             for file in files
         ]
 

@@ -36,7 +36,12 @@ def test_no_pod_is_asked_before_nodes_can_advertise() -> None:
             "apiGroups": ["spiderpool.spidernet.io"],
             "resources": ["spiderippools"],
             "verbs": ["get"],
-        }
+        },
+        {
+            "apiGroups": ["spiderpool.spidernet.io"],
+            "resources": ["spiderreservedips"],
+            "verbs": ["list"],
+        },
     ]
 
 

@@ -88,8 +88,14 @@ class Bed:
         """Take everything of the stack out of the cluster again; its machines stay."""
         self.gate.reset()
         done = self.light.pulumi(
-            *("destroy", "--yes", "--skip-preview", "--suppress-progress", "--suppress-outputs"),
-            *("--target", "**$kubernetes:**", "--target-dependents"),
+            "destroy",
+            "--yes",
+            "--skip-preview",
+            "--suppress-progress",
+            "--suppress-outputs",
+            "--target",
+            "**$kubernetes:**",
+            "--target-dependents",
         )
         assert done.status == 0, done.transcript
         path = f"{COORDINATORS}/default"

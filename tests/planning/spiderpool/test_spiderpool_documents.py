@@ -204,7 +204,8 @@ def test_two_controllers_run_only_where_a_node_is_left_for_a_rollout() -> None:
 
 
 def test_the_users_coordinator_values_reach_the_coordinator() -> None:
-    own = {"hijackCIDR": ["169.254.0.0/16", "192.0.2.0/24"], "vethMTU": 1400}
+    hijacked = ["169.254.0.0/16", "192.0.2.0/24"]
+    own = {"hijackCIDR": hijacked, "vethMTU": 1400}
     plan = with_values({"coordinator": own})
     assert value_problems(plan) == ()
     assert coordinator_spec(plan) == {
@@ -212,6 +213,7 @@ def test_the_users_coordinator_values_reach_the_coordinator() -> None:
         "podCIDRType": "none",
         "tunePodRoutes": True,
         **own,
+        "hijackCIDR": [*hijacked, "100.100.100.200/32"],
     }
 
 

@@ -338,6 +338,7 @@ CASES: Mapping[str, tuple[Base, Edit]] = {
         at("spiderpool/chart/version", "1.2.2"),
     ),
     "spiderpool.values": (clustered, at("spiderpool/values/grafanaDashboard/install", value=True)),
+    "kubernetes.metadataForPods": (clustered, at("kubernetes/metadataForPods", "open")),
     "pods.countAddresses": (clustered, at("pods/countAddresses", value=False)),
     "pods.defaultNetwork": (clustered, at("pods/defaultNetwork", "eth0")),
     "spiderpool.installCni": (clustered, at("spiderpool/installCni", value=False)),
