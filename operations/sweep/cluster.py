@@ -47,7 +47,8 @@ TOKEN_NAMESPACE: Final = "kube-system"  # noqa: S105 - the name of a namespace
 (https://kubernetes.io/docs/reference/access-authn-authz/bootstrap-tokens/#bootstrap-token-secret-format)."""
 _END: Final = "jsonpath={.data.expiration}"
 _ANSWER_WITHIN: Final = 60.0
-_HELM_WITHIN: Final = 300.0
+_HELM_WITHIN: Final = 360.0
+"""Longer than the five minutes after which helm itself gives up waiting."""
 _SETTLES_WITHIN: Final = 30.0
 """Seconds for which a pending release is watched: a plugin that outlived the engine, and runs on,
 ends what it has begun."""
