@@ -212,6 +212,7 @@ def test_the_users_coordinator_values_reach_the_coordinator() -> None:
         "podCIDRType": "none",
         "tunePodRoutes": True,
         **own,
+        "hijackCIDR": ["169.254.0.0/16", "192.0.2.0/24", "100.100.100.200/32"],
     }
 
 
