@@ -80,6 +80,7 @@ class Workloads:
             if key.partition("_")[0] not in uids:
                 self._processes.stop(key, 0)
         self._admitted &= set(pods)
+        self._release_forgotten(pods)
         for uid, pod in sorted(pods.items(), key=lambda item: _age(item[1])):
             if static_pods.MIRROR in (pod["metadata"].get("annotations") or {}):
                 continue
@@ -285,6 +286,19 @@ class Workloads:
         volumes.forget(uid)
         self._cluster.forget(uid)
         self._delete(pod)
+
+    def _release_forgotten(self, pods: Mapping[str, dict[str, Any]]) -> None:
+        """Release what pods had that the API server no longer has: deleted by force.
+
+        A kubelet stops their sandboxes as well (`pkg/kubelet/kubelet.go`, HandlePodRemoves), and
+        with them the addresses go. Those from before its own start only the collector finds.
+        """
+        for uid in [uid for uid in self._pod_addresses if uid not in pods]:
+            try:
+                self._addresses.release({"metadata": {"uid": uid}})
+            except ApiError:
+                continue
+            del self._pod_addresses[uid]
 
     def _release(self, pod: dict[str, Any]) -> None:
         uid = pod["metadata"]["uid"]
