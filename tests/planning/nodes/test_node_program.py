@@ -5,6 +5,7 @@ Absolute paths of the machine are moved into a folder of the test; everything el
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
@@ -49,6 +50,9 @@ class Place:
     node: NodePlan
 
     def run(self, **more: str) -> subprocess.CompletedProcess[str]:
+        # A killed run has the lock until the last of its processes is gone.
+        with self.path("/run/spiderpool-alicloud-node.lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
         path = f"{self.root / 'commands'}{os.pathsep}/usr/bin{os.pathsep}/bin"
         return subprocess.run(  # noqa: S603 - our own program
             ["/bin/bash", self.path(f"{HERE}/node.sh")],
