@@ -48,7 +48,7 @@ test: check ## Everything there is: check, then the engine tier on a local cloud
 
 .PHONY: nightly
 nightly: $(STAMP) ## What takes too long for every change: long fuzzing and whole sweeps.
-	$(BIN)/python -m toolchain ensure --previous-kubernetes --next-kubernetes
+	$(BIN)/python -m toolchain ensure --previous-kubernetes --next-kubernetes --node
 	$(BIN)/pytest -m nightly -q --durations=15
 
 .PHONY: lock

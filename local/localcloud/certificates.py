@@ -27,13 +27,13 @@ _NAMES: Final[tuple[x509.GeneralName, ...]] = (
 )
 
 
-def ensure(folder: Path) -> None:
+def ensure(folder: Path, names: tuple[x509.GeneralName, ...] = _NAMES) -> None:
     """Create `ca.pem`, `server.pem` and `server.key` unless they exist and last a month.
 
-    A certificate that does not name each address of the cloud is replaced, too. The CA's key is
-    discarded, so a renewal creates a new CA.
+    A certificate with other names than `names`, by default each address of the cloud, is replaced,
+    too. The CA's key is discarded, so a renewal creates a new CA.
     """
-    if _usable(folder):
+    if _usable(folder, names):
         return
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o700)
@@ -65,7 +65,7 @@ def ensure(folder: Path) -> None:
         .not_valid_before(now - timedelta(days=1))
         .not_valid_after(now + timedelta(days=_SERVER_DAYS))
         .add_extension(
-            x509.SubjectAlternativeName(list(_NAMES)),
+            x509.SubjectAlternativeName(list(names)),
             critical=False,
         )
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
@@ -102,7 +102,7 @@ def _usage(*, ca: bool) -> x509.KeyUsage:
     )
 
 
-def _usable(folder: Path) -> bool:
+def _usable(folder: Path, expected: tuple[x509.GeneralName, ...]) -> bool:
     try:
         ca = x509.load_pem_x509_certificate((folder / "ca.pem").read_bytes())
         server = x509.load_pem_x509_certificate((folder / "server.pem").read_bytes())
@@ -111,7 +111,7 @@ def _usable(folder: Path) -> bool:
         names = server.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except Exception:  # noqa: BLE001  # whatever is wrong with the files, new ones are made
         return False
-    if server.public_key() != key.public_key() or set(names) != set(_NAMES):
+    if server.public_key() != key.public_key() or set(names) != set(expected):
         return False
     return server.not_valid_after_utc - datetime.now(UTC) > timedelta(days=_RENEW_DAYS)
 

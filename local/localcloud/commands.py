@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import sys
 from collections.abc import Callable, Sequence
@@ -22,8 +23,15 @@ from .settings import (
     DEFAULT_REGION,
     LOOPBACK,
     Cloud,
+    Machines,
     Places,
+    remember,
+    virtual_folder,
 )
+from .virtual.acceleration import choose
+from .virtual.failure import PreparationError
+from .virtual.node_packages import built
+from .virtual.preparation import prepare
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -96,6 +104,13 @@ def _cloud(
     )
 
 
+def _prepare(places: Places) -> str:
+    """Make what virtual machines need, and say how they run here."""
+    folder, node = virtual_folder(places, os.environ), built(places.home / "bin")
+    prepared = prepare(folder, os.environ, typer.echo, node)
+    return f"Virtual machines are {choose(prepared.programs, prepared.kernel).description}."
+
+
 def _places(home: Path) -> Places:
     return Places(home=home.resolve())
 
@@ -111,15 +126,26 @@ def start(  # noqa: PLR0913  # each is an option of the command
     hostile: Hostile = None,
     strict: Strict = False,
     machines: Annotated[
-        bool, typer.Option("--machines/--no-machines", help="Whether instances boot.")
-    ] = True,
+        Machines | None,
+        typer.Option(
+            "--machines",
+            help="What instances boot into; remembered by the home, namespaces at first.",
+        ),
+    ] = None,
+    no_machines: Annotated[
+        bool, typer.Option("--no-machines", help="Instances exist, and nothing boots.")
+    ] = False,
 ) -> None:
     """Start in the background and wait until all answers; what runs already stays."""
     cloud = _cloud(region, eip_range, delays, strict=strict, hostile=hostile)
     places = _places(home)
     try:
-        started = daemons.start(places, cloud, port, machines=machines)
-    except daemons.StartError as error:
+        kind = daemons.chosen_machines(places, machines)
+        if not no_machines and kind is not Machines.NAMESPACES:
+            typer.echo(_prepare(places))
+        remember(places, kind)
+        started = daemons.start(places, cloud, port, machines=not no_machines)
+    except (daemons.StartError, PreparationError) as error:
         raise _fail(str(error), 3) from error
     verb = "already runs" if started.already else "runs"
     typer.echo(f"The local cloud {verb}: https://{LOOPBACK}:{started.health['port']}")

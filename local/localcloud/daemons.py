@@ -18,7 +18,7 @@ from localcloud.polling import first_answer, holds_within
 
 from . import processes
 from .control_socket import ControlConnection
-from .settings import LOOPBACK, Cloud, Places
+from .settings import LOOPBACK, Cloud, Machines, Places, remembered
 
 _PACKAGE_ROOT: Final = Path(__file__).resolve().parents[1]
 _START_SECONDS: Final = 30.0
@@ -85,6 +85,30 @@ def _environment() -> dict[str, str]:
         f"{_PACKAGE_ROOT}{os.pathsep}{inherited}" if inherited else str(_PACKAGE_ROOT)
     )
     return environment
+
+
+def chosen_machines(places: Places, requested: Machines | None) -> Machines:
+    """What the home's instances boot into from now on.
+
+    Raises:
+        StartError: there are machines of another kind, whose disks the requested one cannot boot.
+    """
+    present = remembered(places) or Machines.NAMESPACES
+    if requested in {None, present}:
+        return present
+    if processes.alive(_pid_files(places)[1]) is not None:
+        raise StartError(
+            f"--machines {requested}: the machines of this home run, as `{present}`. Stop the "
+            "local cloud first: `python -m localcloud stop`."
+        )
+    disks = [*(places.home / "machines").glob("i-*")]
+    if disks:
+        raise StartError(
+            f"--machines {requested}: this home has {len(disks)} machines that boot into "
+            f"`{present}`, and their disks do not fit another kind. Destroy what runs on them and "
+            f"stop the local cloud (`make down`), or use another --home."
+        )
+    return requested or present
 
 
 def start(places: Places, cloud: Cloud, port: int, *, machines: bool) -> Started:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Final
@@ -18,6 +20,17 @@ LOOPBACK: Final = "127.0.0.1"
 OPENAPI_ADDRESS: Final = "100.100.0.1"
 """Where the OpenAPI answers inside a VPC, on port 443."""
 ZONE_LETTERS: Final = "abcdefghijklmnop"
+
+
+class Machines(StrEnum):
+    """What the instances of a local cloud boot into."""
+
+    NAMESPACES = "namespaces"
+    """Sets of namespaces with simulated services."""
+    VIRTUAL = "virtual"
+    """Virtual machines."""
+    MIXED = "mixed"
+    """Control planes as namespaces, all other instances as virtual machines."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,3 +92,27 @@ class Places:
     def control_socket(self) -> Path:
         """The unix socket of the control API."""
         return self.run / "control.sock"
+
+    @property
+    def machines(self) -> Path:
+        """One line: what instances boot into."""
+        return self.cloud / "machines"
+
+
+def remembered(places: Places) -> Machines | None:
+    """What this home's instances boot into; None where it was never chosen."""
+    try:
+        return Machines(places.machines.read_text("ascii").strip())
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def remember(places: Places, machines: Machines) -> None:
+    """Let later starts of this home boot the same kind."""
+    places.cloud.mkdir(parents=True, exist_ok=True)
+    places.machines.write_text(f"{machines}\n", encoding="ascii")
+
+
+def virtual_folder(places: Places, environment: Mapping[str, str]) -> Path:
+    """Where virtual machines' parts are; several homes can share them."""
+    return Path(environment.get("LOCALCLOUD_VIRTUAL") or places.home / "virtual").resolve()

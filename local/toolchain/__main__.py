@@ -15,7 +15,7 @@ from rich.table import Table
 from toolchain import plugin_cache
 from toolchain.ensure import Ensure
 from toolchain.failure import UNPREPARED, ToolchainError
-from toolchain.pins import NEXT_KUBERNETES, PREVIOUS_KUBERNETES
+from toolchain.pins import NEXT_KUBERNETES, NODE, PREVIOUS_KUBERNETES
 from toolchain.places import Places
 
 app = typer.Typer(
@@ -42,12 +42,18 @@ def ensure(
             help=f"Build Kubernetes {NEXT_KUBERNETES.version} too, which upgrades lead to.",
         ),
     ] = False,
+    node: Annotated[  # noqa: FBT002 - typer's form of a flag
+        bool,
+        typer.Option(
+            "--node", help="Build kubelet and containerd too, which virtual machines install."
+        ),
+    ] = False,
 ) -> None:
     """Make every tool ready; what is ready already is left alone."""
     places = Places(home=home.resolve())
     flags = ((PREVIOUS_KUBERNETES, previous_kubernetes), (NEXT_KUBERNETES, next_kubernetes))
     requested = tuple(build for build, is_requested in flags if is_requested)
-    Ensure(places, Console(), requested=requested).run()
+    Ensure(places, Console(), requested=(*requested, *(NODE if node else ()))).run()
 
 
 @app.command()

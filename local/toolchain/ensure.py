@@ -24,7 +24,7 @@ from rich.console import Console
 from toolchain import crds, golang, keys, launchers
 from toolchain.failure import ToolchainError
 from toolchain.official import official_tools
-from toolchain.pins import BUILDS, ON_REQUEST, Build
+from toolchain.pins import BUILDS, NODE, ON_REQUEST, Build
 from toolchain.places import OTHER_KUBERNETES, SOURCES, Places
 
 _AT_ONCE: Final = 2
@@ -49,7 +49,7 @@ class Ensure:
     def __init__(
         self, places: Places, console: Console, *, requested: tuple[Build, ...] = ()
     ) -> None:
-        """Take `requested`, some of `ON_REQUEST`, to build those too.
+        """Take `requested`, some of `ON_REQUEST` and `NODE`, to build those too.
 
         Those that an earlier run has built stay, requested or not.
         """
@@ -77,12 +77,13 @@ class Ensure:
                     ready=os.access(path, os.X_OK),
                 )
             )
-        for build in ON_REQUEST:
+        folders = [(build, f"{OTHER_KUBERNETES}{build.version}") for build in ON_REQUEST]
+        for build, folder in (*folders, *((build, self._places.node.name) for build in NODE)):
             directory = self._directory(go, build)
             if directory.is_dir():
                 tools += [
                     Tool(
-                        program=f"{OTHER_KUBERNETES}{build.version}/{program}",
+                        program=f"{folder}/{program}",
                         version=build.version,
                         source="built",
                         path=directory / program,
@@ -121,6 +122,7 @@ class Ensure:
             self._make_crds(go)
             self._fill_bin(go)
             self._fill_other_kubernetes(go)
+            self._fill_node(go)
             self._remove_older(go)
 
     def clean(self) -> None:
@@ -168,7 +170,7 @@ class Ensure:
 
     def _remove_older(self, go: golang.Go) -> None:
         """Remove builds that no link points to any more."""
-        for build in (*BUILDS, *ON_REQUEST):
+        for build in (*BUILDS, *ON_REQUEST, *NODE):
             kept = self._directory(go, build)
             for older in self._places.built.glob(f"{build.name}-*"):
                 # The name of one build may begin with that of another.
@@ -212,6 +214,16 @@ class Ensure:
                 folder.mkdir(exist_ok=True)
                 for built in directory.iterdir():
                     launchers.link(folder / built.name, Path(os.path.relpath(built, folder)))
+
+    def _fill_node(self, go: golang.Go) -> None:
+        """Link what is built of `NODE`, requested or not; remove the links where it is not."""
+        shutil.rmtree(self._places.node, ignore_errors=True)
+        directories = [self._directory(go, build) for build in NODE]
+        for directory in directories:
+            for built in directory.iterdir() if directory.is_dir() else ():
+                self._places.node.mkdir(exist_ok=True)
+                target = Path(os.path.relpath(built, self._places.node))
+                launchers.link(self._places.node / built.name, target)
 
     def _launcher(self, go: golang.Go, program: str, module: str) -> None:
         link = self._places.bin / program

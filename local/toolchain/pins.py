@@ -17,6 +17,8 @@ PREVIOUS_KUBERNETES_VERSION: Final = "1.35.4"
 NEXT_KUBERNETES_VERSION: Final = "1.37.2"
 """The minors on either side, which upgrades start from and lead to. They are built on request."""
 HELM_VERSION: Final = "3.21.4"
+CONTAINERD_VERSION: Final = "2.2.1"
+"""Of the series that the user-data pins (`planning/nodes/guest_system.py`)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +38,7 @@ class Build:
 _COMMAND: Final = "k8s.io/kubernetes/cmd"
 
 
-def _kubernetes(name: str, version: str) -> Build:
+def _kubernetes_stamps(version: str) -> Mapping[str, str]:
     major, minor, _ = version.split(".")
     stamps = {
         "gitVersion": f"v{version}",
@@ -45,6 +47,10 @@ def _kubernetes(name: str, version: str) -> Build:
         "gitTreeState": "archive",
     }
     packages = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
+    return {f"{package}.{key}": value for package in packages for key, value in stamps.items()}
+
+
+def _kubernetes(name: str, version: str) -> Build:
     return Build(
         name=name,
         version=version,
@@ -58,7 +64,7 @@ def _kubernetes(name: str, version: str) -> Build:
                 "kubectl",
             )
         },
-        stamps={f"{package}.{key}": value for package in packages for key, value in stamps.items()},
+        stamps=_kubernetes_stamps(version),
     )
 
 
@@ -104,6 +110,27 @@ BUILDS: Final[tuple[Build, ...]] = (
         programs={"controller-gen": "sigs.k8s.io/controller-tools/cmd/controller-gen"},
     ),
 )
+
+NODE: Final = (
+    Build(
+        name="kubernetes-node",
+        version=KUBERNETES_VERSION,
+        programs={program: f"{_COMMAND}/{program}" for program in ("kubelet", "kube-proxy")},
+        stamps=_kubernetes_stamps(KUBERNETES_VERSION),
+    ),
+    Build(
+        name="containerd",
+        version=CONTAINERD_VERSION,
+        programs={
+            program: f"github.com/containerd/containerd/v2/cmd/{program}"
+            for program in ("containerd", "containerd-shim-runc-v2", "ctr")
+        },
+        stamps={"github.com/containerd/containerd/v2/version.Version": f"v{CONTAINERD_VERSION}"},
+        # Snapshotters that a machine of the local cloud cannot use.
+        tags=("no_btrfs", "no_zfs", "no_devmapper"),
+    ),
+)
+"""What runs on a virtual machine of the local cloud, built on request."""
 
 PREVIOUS_KUBERNETES: Final = _kubernetes("kubernetes-previous", PREVIOUS_KUBERNETES_VERSION)
 NEXT_KUBERNETES: Final = _kubernetes("kubernetes-next", NEXT_KUBERNETES_VERSION)

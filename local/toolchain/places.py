@@ -28,6 +28,11 @@ class Places:
         return self.bin / f"{OTHER_KUBERNETES}{version}"
 
     @property
+    def node(self) -> Path:
+        """Programs of a virtual machine of the local cloud."""
+        return self.bin / "node"
+
+    @property
     def built(self) -> Path:
         """One directory for each build, named by its key."""
         return self.home / "toolchain"

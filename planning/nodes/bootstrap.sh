@@ -29,7 +29,10 @@ finish() {
 trap finish EXIT
 
 step 'check the operating system'
-command -v apt-get > /dev/null || refuse 'no apt-get here: the image must be Ubuntu 24.04'
+for command in apt-get netplan; do
+  command -v "$command" > /dev/null ||
+    refuse "no $command here: the image must be Ubuntu 24.04, or Debian 13 with netplan.io"
+done
 if [ "$(stat -fc %T /sys/fs/cgroup)" != cgroup2fs ]; then
   refuse 'cgroup v1: Kubernetes 1.35 needs cgroup v2, so choose an image that boots with it'
 fi
@@ -41,6 +44,11 @@ netplan apply
 for nic in $NICS; do
   retry 60 2 nic_is_there "$nic"
 done
+
+# The user-data is the same on every system and names Docker's source for Ubuntu 24.04.
+if grep -q '^ID=debian' /etc/os-release; then
+  sed -i 's/ubuntu$/debian/;s/noble$/trixie/' /etc/apt/sources.list.d/spiderpool.sources
+fi
 
 step 'fetch the keys of the package sources'
 # Before apt is used: a source whose key is missing fails every `apt-get update`.

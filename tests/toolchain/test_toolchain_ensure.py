@@ -15,7 +15,7 @@ from rich.console import Console
 
 from toolchain import crds, ensure
 from toolchain.failure import ToolchainError
-from toolchain.pins import BUILDS, ON_REQUEST, Build
+from toolchain.pins import BUILDS, NODE, ON_REQUEST, Build
 from toolchain.places import SOURCES, Places
 
 pytestmark = pytest.mark.unit
@@ -198,6 +198,25 @@ def test_an_older_build_of_another_kubernetes_goes_with_its_links(
     bench.run()
     assert not older.exists()
     assert not links.exists()
+
+
+def node_programs(bench: Bench) -> set[str]:
+    return {path.name for path in bench.places.node.glob("*") if os.access(path, os.X_OK)}
+
+
+def test_programs_of_a_virtual_machine_are_built_only_on_request_and_stay(bench: Bench) -> None:
+    bench.run()
+    assert node_programs(bench) == set()
+    bench.run(*NODE)
+    bench.run()
+    assert node_programs(bench) == {program for build in NODE for program in build.programs}
+
+
+def test_programs_of_a_virtual_machine_are_listed_once_they_are_built(bench: Bench) -> None:
+    bench.run(NODE[0])
+    tools = ensure.Ensure(bench.places, Console(file=io.StringIO())).tools()
+    listed = {tool.program for tool in tools if tool.program.startswith("node/")}
+    assert listed == {f"node/{program}" for program in NODE[0].programs}
 
 
 def test_an_installed_tool_is_linked_and_not_built(bench: Bench, tmp_path: Path) -> None:

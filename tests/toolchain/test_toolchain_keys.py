@@ -12,6 +12,7 @@ from toolchain.pins import (
     BUILDS,
     KUBERNETES_VERSION,
     NEXT_KUBERNETES_VERSION,
+    NODE,
     ON_REQUEST,
     PREVIOUS_KUBERNETES_VERSION,
     Build,
@@ -94,7 +95,7 @@ def test_another_go_or_platform_changes_the_key(sources: Path) -> None:
     assert len(keys) == 3
 
 
-@pytest.mark.parametrize("build", [*BUILDS, *ON_REQUEST], ids=lambda build: build.name)
+@pytest.mark.parametrize("build", [*BUILDS, *NODE, *ON_REQUEST], ids=lambda build: build.name)
 def test_every_build_has_a_module_with_checksums(build: Build) -> None:
     module = (SOURCES / build.name / "go.mod").read_text(encoding="utf-8")
     assert module.startswith(f"module spiderpool-alicloud.local/toolchain/{build.name}\n")
@@ -103,7 +104,7 @@ def test_every_build_has_a_module_with_checksums(build: Build) -> None:
 
 @pytest.mark.parametrize(
     "build",
-    [b for b in (*BUILDS, *ON_REQUEST) if b.name not in {"alicloud", "crds"}],
+    [b for b in (*BUILDS, *NODE, *ON_REQUEST) if b.name not in {"alicloud", "crds"}],
     ids=lambda build: build.name,
 )
 def test_the_pinned_version_is_the_one_the_module_requires(build: Build) -> None:
@@ -129,7 +130,9 @@ def test_the_three_versions_of_kubernetes_are_minors_in_a_row() -> None:
     assert (second, third) == (first + 1, first + 2)
 
 
-@pytest.mark.parametrize("name", ["kubernetes", "kubernetes-previous", "kubernetes-next"])
+@pytest.mark.parametrize(
+    "name", ["kubernetes", "kubernetes-node", "kubernetes-previous", "kubernetes-next"]
+)
 def test_every_staging_module_has_the_version_of_its_kubernetes(name: str) -> None:
     lines = (SOURCES / name / "go.mod").read_text(encoding="utf-8").splitlines()
     [required] = [

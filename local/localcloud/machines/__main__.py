@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import signal
 import sys
 from pathlib import Path
+
+from localcloud.settings import Machines, Places, remembered, virtual_folder
+from localcloud.virtual.acceleration import choose
+from localcloud.virtual.failure import PreparationError
+from localcloud.virtual.preparation import present
 
 from .privileges import NamespacesUnavailableError, outer_command
 from .supervisor import Supervisor
@@ -32,8 +38,28 @@ def main() -> int:
     except NamespacesUnavailableError as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    asyncio.run(_until_signalled(Supervisor(home, tools, outer)))
+    try:
+        virtual = _virtual(Places(home=home))
+    except PreparationError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    asyncio.run(_until_signalled(Supervisor(home, tools, outer, virtual)))
     return 0
+
+
+def _virtual(home: Places) -> tuple[str, ...]:
+    """What a VPC's process needs where the home's machines are virtual; nothing where not.
+
+    Raises PreparationError where they are not prepared.
+    """
+    machines = remembered(home) or Machines.NAMESPACES
+    if machines is Machines.NAMESPACES:
+        return ()
+    folder = virtual_folder(home, os.environ)
+    prepared = present(folder)
+    accelerator = choose(prepared.programs, prepared.kernel)
+    sys.stderr.write(f"Virtual machines are {accelerator.description}.\n")
+    return (f"--machines={machines}", f"--virtual={folder}", f"--accelerator={accelerator}")
 
 
 async def _until_signalled(supervisor: Supervisor) -> None:

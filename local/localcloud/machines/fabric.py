@@ -2,6 +2,10 @@
 
 Lives in the network namespace of the VPC's process. Routing between vSwitches is the kernel's.
 Security groups are not enforced between machines; only public addresses are filtered.
+
+Where a VPC may have virtual machines, the fabric is guarded: bridges neither learn nor flood, each
+port is isolated and admits only what its ENI may send (`filter`), and the gateway answers every
+ARP request, as a VPC's does.
 """
 
 from __future__ import annotations
@@ -12,13 +16,30 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pyroute2 import IPRoute  # type: ignore[import-untyped]  # ships no types
+from pyroute2.netlink.rtnl.ndmsg import NTF_MASTER, NUD_NOARP  # type: ignore[import-untyped]  # as above
 
 from localcloud.settings import OPENAPI_ADDRESS
 
+from .filter import Port
+
 if TYPE_CHECKING:
     from .control import Interface
+    from .filter import Filter
 
 METADATA_ADDRESS: Final = "100.100.100.200"
+NAME_SERVERS: Final = ("100.100.2.136", "100.100.2.138")
+"""Alibaba Cloud's resolvers inside every VPC."""
+SOURCES_ADDRESS: Final = "100.100.0.2"
+"""Where a guarded fabric has the package sources and image registries, under all their names."""
+_GATEWAY_MAC: Final = "ee:ff:ff:ff:ff:ff"
+"""Of every gateway in a guarded fabric."""
+_PORT_SETTINGS: Final = {
+    "learning": 0,
+    "unicast_flood": 0,
+    "mcast_flood": 0,
+    "bcast_flood": 0,
+    "isolated": 1,
+}
 
 
 def link_name(prefix: str, name: str) -> str:
@@ -27,17 +48,20 @@ def link_name(prefix: str, name: str) -> str:
 
 
 class Fabric:
-    """Bridges and veth pairs of one VPC.
+    """Bridges, veth pairs and tap devices of one VPC.
 
     Its calls block: they cannot run in a thread with an event loop, and run one at a time.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, guard: Filter | None = None) -> None:
+        self._guard = guard
+        self._ports: dict[str, Port] = {}
         self._ip = IPRoute()
         self._lock = threading.Lock()
         self._loopback = self._ip.link_lookup(ifname="lo")[0]
         self._ip.link("set", index=self._loopback, state="up")
-        for address in (METADATA_ADDRESS, OPENAPI_ADDRESS):
+        guarded = () if guard is None else (*NAME_SERVERS, SOURCES_ADDRESS)
+        for address in (METADATA_ADDRESS, OPENAPI_ADDRESS, *guarded):
             self.take(address)
         Path("/proc/sys/net/ipv4/ip_forward").write_text("1", encoding="ascii")
 
@@ -62,8 +86,53 @@ class Fabric:
                 kind="veth",
                 peer={"ifname": guest_name, "address": interface.mac, "net_ns_pid": guest_pid},
             )
-            index = self._ip.link_lookup(ifname=port)[0]
-            self._ip.link("set", index=index, master=self._bridge(interface), state="up")
+            self._join(port, interface)
+
+    def plug_tap(self, interface: Interface) -> str:
+        """Add a tap device for the ENI and return its name."""
+        port = link_name("tap", interface.id)
+        with self._lock:
+            self._unplug(interface.id)
+            self._ip.link("add", ifname=port, kind="tuntap", mode="tap")
+            self._join(port, interface)
+        return port
+
+    def assign(self, interface: Interface) -> None:
+        """Admit the addresses that a plugged ENI has now, and no longer those that it had."""
+        with self._lock:
+            port = self._ports.get(interface.id)
+            if port is not None and port.interface != interface:
+                self._admit(port.link, interface)
+
+    def _join(self, port: str, interface: Interface) -> None:
+        index = self._ip.link_lookup(ifname=port)[0]
+        self._ip.link("set", index=index, master=self._bridge(interface))
+        if self._guard is not None:
+            # One at a time: with several in a message, the kernel keeps only some.
+            for setting, switch in _PORT_SETTINGS.items():
+                self._ip.brport("set", index=index, **{setting: switch})
+            # On the bridge, and for good.
+            self._ip.fdb(
+                "add", ifindex=index, lladdr=interface.mac, flags=NTF_MASTER, state=NUD_NOARP
+            )
+            self._admit(port, interface)
+        self._ip.link("set", index=index, state="up")
+
+    def _admit(self, port: str, interface: Interface) -> None:
+        """Let the ENI send by its MAC and addresses, and make the gateway find it by them."""
+        if self._guard is None:
+            return
+        before = self._ports.get(interface.id)
+        self._ports[interface.id] = Port(link=port, interface=interface)
+        self._guard.follow(self._ports.values())
+        bridge = self._bridge(interface)
+        present = set(self._ports[interface.id].addresses)
+        for address in set(before.addresses if before else ()) - present:
+            self._ip.neigh("del", dst=address, ifindex=bridge)
+        for address in present:
+            self._ip.neigh(
+                "replace", dst=address, lladdr=interface.mac, ifindex=bridge, state="permanent"
+            )
 
     def unplug(self, interface_id: str) -> None:
         """Remove an ENI's link; nothing happens where there is none."""
@@ -71,18 +140,32 @@ class Fabric:
             self._unplug(interface_id)
 
     def _unplug(self, interface_id: str) -> None:
-        for index in self._ip.link_lookup(ifname=link_name("eni", interface_id)):
-            self._ip.link("del", index=index)
+        port = self._ports.pop(interface_id, None)
+        if port is not None and self._guard is not None:
+            self._guard.follow(self._ports.values())
+            bridge = self._bridge(port.interface)
+            for address in port.addresses:
+                self._ip.neigh("del", dst=address, ifindex=bridge)
+        for prefix in ("eni", "tap"):
+            for index in self._ip.link_lookup(ifname=link_name(prefix, interface_id)):
+                self._ip.link("del", index=index)
 
     def _bridge(self, interface: Interface) -> int:
         name = link_name("vsw", interface.vswitch_id)
         indexes = self._ip.link_lookup(ifname=name)
         if not indexes:
-            self._ip.link("add", ifname=name, kind="bridge")
+            # By itself a bridge has the lowest MAC of its ports. When that changes, the kernel
+            # forgets every neighbour, permanent ones too.
+            fixed = {} if self._guard is None else {"address": _GATEWAY_MAC}
+            self._ip.link("add", ifname=name, kind="bridge", **fixed)
             indexes = self._ip.link_lookup(ifname=name)
         index: int = indexes[0]
         self._ip.addr(
             "replace", index=index, address=interface.gateway, prefixlen=interface.prefix_length
         )
         self._ip.link("set", index=index, state="up")
+        if self._guard is not None:
+            # For every address of the vSwitch, also to those who ask through the same bridge.
+            setting = Path(f"/proc/sys/net/ipv4/conf/{name}/proxy_arp_pvlan")
+            setting.write_text("1", encoding="ascii")
         return index

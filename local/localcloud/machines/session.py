@@ -1,7 +1,8 @@
 """`python -m localcloud.machines.session --home DIR INSTANCE -- COMMAND …`: a command in a machine.
 
-What ssh or Cloud Assistant is for a real instance: runs as the machine's root, in its namespaces,
-and ends with the command's own exit code.
+What ssh or Cloud Assistant is for a real instance: runs as the machine's root, in its namespaces or
+on its serial port, and ends with the command's own exit code. On a virtual machine the command has
+no input, and its output comes when it has ended.
 """
 
 from __future__ import annotations
@@ -9,12 +10,18 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from . import shell
 from .guest.lines import ENVIRONMENT
+from .virtual import SHELL
 
 _FIRST_PROCESS: Final = (b"-m", b"localcloud.machines.guest")
+
+
+_COMMAND_SECONDS: Final = 600.0
 
 
 def first_process(folder: Path, proc: Path = Path("/proc")) -> int | None:
@@ -43,6 +50,8 @@ def main() -> int:
     parser.add_argument("command", nargs="+", help="after --")
     options = parser.parse_args()
     folder = options.home.resolve() / "machines" / options.instance
+    if (folder / SHELL).exists():
+        return _on_virtual_machine(folder, options.command)
     pid = first_process(folder)
     if pid is None:
         sys.stderr.write(
@@ -55,6 +64,16 @@ def main() -> int:
     user = ("--user", "--preserve-credentials") if os.geteuid() else ()
     argv = ["nsenter", f"--target={pid}", *user, *namespaces, "--", *options.command]
     return os.execvpe("nsenter", argv, ENVIRONMENT)  # noqa: S606, S607  (the caller's own command)
+
+
+def _on_virtual_machine(folder: Path, command: Sequence[str]) -> int:
+    try:
+        done = shell.run(folder, command, _COMMAND_SECONDS)
+    except shell.ShellError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    sys.stdout.buffer.write(done.output)
+    return done.status
 
 
 if __name__ == "__main__":

@@ -38,12 +38,16 @@ class _VpcProcess:
 class Supervisor:
     """Runs until cancelled; everything it started ends with it."""
 
-    def __init__(self, home: Path, tools: Path, outer: Sequence[str]) -> None:
+    def __init__(
+        self, home: Path, tools: Path, outer: Sequence[str], virtual: Sequence[str] = ()
+    ) -> None:
+        """`virtual`: what a VPC's process gets where machines are virtual."""
         self._machines = home / "machines"
         self._control_path = home / "cloud" / "run" / "control.sock"
         self._control = Control(self._control_path)
         self._tools = tools
         self._outer = tuple(outer)
+        self._virtual = tuple(virtual)
         self._vpcs: dict[str, _VpcProcess] = {}
         self._port = 0
         self._lock = asyncio.Lock()
@@ -138,6 +142,7 @@ class Supervisor:
             f"--state={self._state_path(vpc_id)}",
             f"--control={self._control_path}",
             f"--tools={self._tools}",
+            *self._virtual,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=log,
             stderr=log,

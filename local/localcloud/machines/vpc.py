@@ -11,28 +11,60 @@ import asyncio
 import contextlib
 import json
 import socket
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from localcloud.settings import OPENAPI_ADDRESS
+from localcloud.settings import OPENAPI_ADDRESS, Machines
+from localcloud.virtual import names
+from localcloud.virtual.hardware import Accelerator
+from localcloud.virtual.preparation import Prepared, present
 
-from . import channel, relay
-from .control import Control, Instance, LoadBalancer
+from . import channel, dhcp, filter, package_server, relay, resolver  # noqa: A004  # an ENI's
+from .control import Control, Instance, Interface, LoadBalancer
 from .fabric import Fabric
+from .kinds import MachineKind, kind_for
 from .load_balancers import LoadBalancers
 from .machine import Machine
 from .metadata_server import serve
+from .namespaces import NamespaceMachines
+from .virtual import VirtualMachines
+
+_COUNT_SECONDS: Final = 2.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class VirtualSettings:
+    """Where some of the machines are virtual: which, and what they are made from."""
+
+    machines: Machines
+    prepared: Prepared
+    accelerator: Accelerator
+
+    def guard(self) -> filter.Filter:
+        """The filter of this VPC's ENIs; call it in the VPC's network namespace."""
+        return filter.Filter(filter.nft(self.prepared.programs.command("usr/sbin/nft")))
 
 
 class Vpc:
     """Machines of one VPC, as its state file describes them."""
 
-    def __init__(self, end: socket.socket, state: Path, control: Control, tools: Path) -> None:
+    def __init__(
+        self,
+        end: socket.socket,
+        state: Path,
+        control: Control,
+        tools: Path,
+        virtual: VirtualSettings | None,
+    ) -> None:
         self._end = end
         self._state = state
         self._control = control
-        self._about: dict[str, Any] = {"tools": str(tools)}
-        self._fabric = Fabric()
+        self._virtual = virtual
+        self._guard = None if virtual is None else virtual.guard()
+        self._fabric = Fabric(self._guard)
+        self._kind_of = self._kinds(tools)
         self._machines: dict[str, Machine] = {}
         self._by_address: dict[str, Instance] = {}
         self._balancers = LoadBalancers(self._fabric, self._by_address.get)
@@ -48,6 +80,11 @@ class Vpc:
         ended = asyncio.Event()
         loop.add_reader(self._end, self._read, ended)
         serve(self._by_address.get, self._control)
+        if self._virtual is not None:
+            await dhcp.serve(self._interface_of)
+            await resolver.serve(names.ALL)
+            self._start(self._count_frames(self._state.with_suffix(".frames")))
+            package_server.serve([self._virtual.prepared.sources], self._virtual.prepared.tls)
         await asyncio.start_server(self._openapi, OPENAPI_ADDRESS, 443)
         self._start(self._follow(ended))
         self._changed.set()
@@ -96,12 +133,39 @@ class Vpc:
             for instance, raw in instances:
                 machine = self._machines.get(instance.id) or Machine(
                     self._state.parent.parent / instance.id,
-                    self._fabric,
+                    self._kind_of(instance),
                     self._control,
-                    self._about,
                 )
                 self._machines[instance.id] = machine
                 self._start(machine.follow(instance, raw))
+
+    def _kinds(self, tools: Path) -> Callable[[Instance], MachineKind]:
+        namespaces = NamespaceMachines(self._fabric, {"tools": str(tools)})
+        if self._virtual is None:
+            return lambda _: namespaces
+        prepared = self._virtual.prepared
+        virtual = VirtualMachines(
+            self._fabric,
+            prepared.programs,
+            prepared.disk,
+            prepared.kernel,
+            self._virtual.accelerator,
+        )
+        return kind_for(self._virtual.machines, namespaces=namespaces, virtual=virtual)
+
+    async def _count_frames(self, file: Path) -> None:
+        """Write what the filter counted, as JSON, for whoever looks at the fabric from outside."""
+        while self._guard is not None:
+            text = json.dumps(await asyncio.to_thread(self._guard.counts))
+            draft = file.with_suffix(".new-frames")
+            draft.write_text(text, encoding="ascii")
+            draft.replace(file)
+            await asyncio.sleep(_COUNT_SECONDS)
+
+    def _interface_of(self, mac: str) -> Interface | None:
+        """The ENI of this MAC; called in the event loop's thread."""
+        instances = self._by_address.values()
+        return next((n for i in instances for n in i.interfaces if n.mac == mac), None)
 
     async def _relay(self, descriptor: int, address: str, port: int) -> None:
         """Join a connection that was accepted outside with one to a machine."""
@@ -140,9 +204,19 @@ def main() -> None:
     parser.add_argument("--state", type=Path, required=True)
     parser.add_argument("--control", type=Path, required=True)
     parser.add_argument("--tools", type=Path, required=True)
+    parser.add_argument("--machines", type=Machines, default=Machines.NAMESPACES)
+    parser.add_argument("--virtual", type=Path)
+    parser.add_argument("--accelerator", type=Accelerator, default=Accelerator.EMULATION)
     arguments = parser.parse_args()
     end = socket.socket(fileno=arguments.channel)
-    vpc = Vpc(end, arguments.state, Control(arguments.control), arguments.tools)
+    virtual = None
+    if arguments.machines is not Machines.NAMESPACES:
+        virtual = VirtualSettings(
+            machines=arguments.machines,
+            prepared=present(arguments.virtual),
+            accelerator=arguments.accelerator,
+        )
+    vpc = Vpc(end, arguments.state, Control(arguments.control), arguments.tools, virtual)
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(vpc.run())
 

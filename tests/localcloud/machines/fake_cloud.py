@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from socketserver import ThreadingUnixStreamServer
@@ -121,17 +122,22 @@ class FakeCloud:
 class Supervisor:
     """`python -m localcloud.machines` as a child process, with a toolchain that is built."""
 
-    def __init__(self, home: Path, tools: Path) -> None:
+    def __init__(
+        self, home: Path, tools: Path, environment: Mapping[str, str] | None = None
+    ) -> None:
         if missing := missing_tools(tools):
             raise AssertionError(
                 f"{tools} does not have {', '.join(missing)}: run `python -m toolchain ensure`"
             )
         self._command = [sys.executable, "-m", "localcloud.machines", "--home", str(home)]
         self._command += ["--tools", str(tools)]
+        self._environment = {**os.environ, **(environment or {})}
         self.process = self._start()
 
     def _start(self) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(self._command, cwd=REPOSITORY)  # noqa: S603  (our own module)
+        return subprocess.Popen(  # noqa: S603  (our own module)
+            self._command, cwd=REPOSITORY, env=self._environment
+        )
 
     def kill_and_start_again(self) -> None:
         self.process.kill()

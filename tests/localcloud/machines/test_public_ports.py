@@ -5,7 +5,7 @@ import pytest
 from localcloud.ingress import IngressRule, admits
 from localcloud.machines.control import Instance, PublicAddress
 from localcloud.machines.ingress import listening_ports
-from localcloud.machines.machine import guest_link_names
+from localcloud.machines.namespaces import guest_link_names
 from localcloud.machines.public_addresses import openings
 from tests.localcloud.machines import fake_cloud
 

@@ -89,6 +89,11 @@ said=${says[asked - 1]-${says[-1]}}
 """
 
 
+UBUNTU = 'NAME="Ubuntu"\nID=ubuntu\nVERSION_CODENAME=noble\n'
+DEBIAN = 'NAME="Debian GNU/Linux"\nID=debian\nVERSION_CODENAME=trixie\n'
+SOURCES = "/etc/apt/sources.list.d/spiderpool.sources"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Machine:
     """A folder with a node's files, and commands that record."""
@@ -144,6 +149,7 @@ def machine(tmp_path: Path) -> Machine:
         (tmp_path / folder).mkdir(parents=True)
     (tmp_path / "proc/net/dev").write_text("  eth0: 1\n  eth1: 2\n    lo: 3\n", encoding="utf-8")
     (tmp_path / "etc/hosts").write_text("127.0.0.1 localhost\n", encoding="utf-8")
+    (tmp_path / "etc/os-release").write_text(UBUNTU, encoding="utf-8")
     (tmp_path / "etc/fstab").write_text("# x\n/dev/vdb none swap sw 0 0\n", encoding="utf-8")
     path = f"{commands}{os.pathsep}/usr/bin{os.pathsep}/bin"
     return Machine(root=tmp_path, env={"PATH": path, "CALLS": str(tmp_path / "calls")})
@@ -485,6 +491,42 @@ def test_cgroup_v1_is_refused_before_anything_is_changed(machine: Machine) -> No
     assert done.returncode == 1
     assert "cgroup v1: Kubernetes 1.35 needs cgroup v2" in done.stderr
     assert not machine.path("/calls").exists()
+
+
+@pytest.mark.parametrize("command", ["apt-get", "netplan"])
+def test_a_system_without_apt_or_netplan_is_refused(machine: Machine, command: str) -> None:
+    worker = provisioned(machine, planned(small()), "workers-0")
+    # The system's own programs may be there, too: only these are on the path.
+    folder = machine.root / "commands"
+    for name in ("bash", "cat", "grep", "rm", "sed"):
+        (folder / name).symlink_to(Path("/usr/bin") / name)
+    (folder / command).unlink()
+    done = worker.run(PATH=str(folder))
+    assert done.returncode == 1
+    assert f"no {command} here: the image must be Ubuntu 24.04, or Debian 13 with" in done.stderr
+
+
+def test_on_ubuntu_the_package_sources_stay_as_they_are(machine: Machine) -> None:
+    worker = provisioned(machine, planned(small()), "workers-0")
+    before = machine.text(SOURCES)
+    assert worker.run().returncode == 0
+    assert machine.text(SOURCES) == before
+
+
+@pytest.mark.parametrize("mirrors", ["global", "china"])
+def test_on_debian_containerd_comes_from_dockers_source_for_debian(
+    machine: Machine, mirrors: str
+) -> None:
+    document = small()
+    document["kubernetes"]["mirrors"] = mirrors
+    worker = provisioned(machine, planned(document), "workers-0")
+    machine.path("/etc/os-release").write_text(DEBIAN, encoding="utf-8")
+    before = machine.text(SOURCES)
+    assert worker.run().returncode == 0
+    assert worker.run().returncode == 0
+    expected = before.replace("/linux/ubuntu\n", "/linux/debian\n")
+    assert machine.text(SOURCES) == expected.replace("Suites: noble\n", "Suites: trixie\n")
+    assert machine.text(SOURCES) != before
 
 
 def test_an_answer_that_is_not_a_provider_id_is_refused(machine: Machine) -> None:

@@ -1,0 +1,6 @@
+"""What a virtual machine of the local cloud is made from: packages, a disk image, an emulator.
+
+Everything comes from Debian's packages, whose versions and digests `packages.json` locks. They are
+downloaded by `apt-get`, unpacked below one folder and never installed into this system. Knows
+nothing of instances, VPCs or the emulated cloud; `localcloud.machines` starts the machines.
+"""

@@ -1,0 +1,5 @@
+"""What ends a preparation."""
+
+
+class PreparationError(Exception):
+    """Virtual machines cannot be had here; the message has the reason and the remedy."""

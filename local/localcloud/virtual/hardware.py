@@ -1,0 +1,109 @@
+"""The hardware of a virtual machine, as the command line of qemu."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+from .unpacked import Programs
+
+PROCESSORS: Final = 2
+MEMORY_MIB: Final = 3072
+"""For every instance type: enough for a node, and no more than the guest touches is taken."""
+_SYSTEM: Final = "manufacturer=Alibaba Cloud,product=Alibaba Cloud ECS"
+"""What an ECS instance's firmware reports; cloud-init recognises the product's name
+(cloudinit/sources/DataSourceAliYun.py, tools/ds-identify)."""
+DISK: Final = "/dev/nvme0n1"
+"""Newer instance families have NVMe disks too. Its driver is built into the kernel."""
+
+
+class Accelerator(StrEnum):
+    """How the guest's instructions are run."""
+
+    KVM = "kvm"
+    EMULATION = "emulation"
+
+    @property
+    def description(self) -> str:
+        """For people."""
+        return "run by KVM" if self is Accelerator.KVM else "emulated in software (slow)"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Nic:
+    """An ENI: the tap device that is its port, and its MAC."""
+
+    tap: str
+    mac: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hardware:
+    """One machine. `serial` is in its firmware; `shell` is a socket with a root's shell."""
+
+    name: str
+    serial: str
+    disk: Path
+    nics: tuple[Nic, ...]
+    shell: Path
+
+
+def qemu(programs: Programs, kernel: Path, hardware: Hardware, by: Accelerator) -> tuple[str, ...]:
+    """The command that runs the machine in the foreground, with its console on stdin and stdout."""
+    words = [
+        *_machine(programs, kernel, by),
+        *("-name", hardware.name, "-smp", str(PROCESSORS), "-m", str(MEMORY_MIB)),
+        *("-smbios", f"type=1,{_SYSTEM},serial={hardware.serial}"),
+        # A power cut ends qemu itself. Every write of a raw disk is in this system's page cache at
+        # once, which outlives qemu, so nothing need be flushed. The tables of a qcow2 file are in
+        # qemu's memory until a flush.
+        *("-drive", f"file={hardware.disk},format=raw,if=none,id=system,cache=unsafe"),
+        *("-device", "nvme,drive=system,serial=system"),
+        *("-object", "rng-random,id=entropy,filename=/dev/urandom"),
+        *("-device", "virtio-rng-pci,rng=entropy"),
+        *("-append", f"console=ttyS0 root={DISK} rootfstype=ext4 rw {_kernel_settings(by)}"),
+    ]
+    for number, nic in enumerate(hardware.nics):
+        words += ("-netdev", f"tap,id=nic{number},ifname={nic.tap},script=no,downscript=no")
+        words += ("-device", f"virtio-net-pci,netdev=nic{number},mac={nic.mac},romfile=")
+    words += ("-serial", "stdio", "-serial", f"unix:{hardware.shell},server=on,wait=off")
+    return tuple(words)
+
+
+def trial(programs: Programs, kernel: Path, by: Accelerator) -> tuple[str, ...]:
+    """The command of a machine without a disk: its kernel ends when it looks for one."""
+    return (
+        *_machine(programs, kernel, by),
+        *("-m", "512", "-no-reboot", "-serial", "stdio"),
+        *("-append", f"console=ttyS0 earlyprintk=ttyS0 {_kernel_settings(by)}"),
+    )
+
+
+def _machine(programs: Programs, kernel: Path, by: Accelerator) -> tuple[str, ...]:
+    match by:
+        case Accelerator.KVM:
+            acceleration: tuple[str, ...] = ("-accel", "kvm", "-cpu", "host")
+        case Accelerator.EMULATION:
+            # One thread a processor. Page tables of five levels only cost more to walk, and a
+            # hypervisor inside is of no use.
+            acceleration = (
+                *("-accel", "tcg,thread=multi,tb-size=512"),
+                *("-cpu", "max,la57=off,svm=off"),
+            )
+    firmware = [f"{programs.root}/usr/share/{folder}" for folder in ("qemu", "seabios")]
+    return programs.command(
+        "usr/bin/qemu-system-x86_64",
+        *(word for folder in firmware for word in ("-L", folder)),
+        *("-nodefaults", "-no-user-config", "-display", "none"),
+        *("-machine", "pc,hpet=off", *acceleration, "-kernel", str(kernel)),
+    )
+
+
+def _kernel_settings(by: Accelerator) -> str:
+    # `panic=-1`: restart at once. The debug shell is root's shell on the second serial port.
+    settings = "panic=-1 systemd.debug_shell=ttyS1"
+    if by is Accelerator.EMULATION:
+        settings += " mitigations=off tsc=reliable"
+    return settings

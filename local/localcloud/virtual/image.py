@@ -1,0 +1,164 @@
+"""The machines' disk image: Debian with cloud-init, as a cloud's public image is.
+
+Made by Debian's own packages and their scripts in namespaces, without a mount of the image: as
+root, or as a user who has a range of user ids (`/etc/subuid`).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from . import names
+from .archive import run
+from .failure import PreparationError
+from .hardware import DISK
+from .lock import SUITE, Package
+from .unpacked import Programs
+
+REVISION: Final = 1
+"""Raised when this module or `root.sh` changes what is in the image."""
+SCRIPT: Final = Path(__file__).with_name("root.sh")
+_NAMESPACES: Final = ("--mount", "--pid", "--fork", "--net", "--ipc", "--uts")
+_AS_MANY_USERS: Final = ("--user", "--map-root-user", "--map-auto")
+
+_MASKED: Final = (
+    # Nobody logs in: a shell of root is on the second serial port.
+    "getty@tty1.service",
+    "serial-getty@ttyS0.service",
+    # Housekeeping that would take an emulated processor's time during a test.
+    "apt-daily.timer",
+    "apt-daily-upgrade.timer",
+    "dpkg-db-backup.timer",
+    "e2scrub_all.timer",
+    "e2scrub_reap.service",
+    "fstrim.timer",
+)
+_SIGNER: Final = "usr/share/keyrings/localcloud.asc"
+_AUTHORITY: Final = "usr/local/share/ca-certificates/localcloud.crt"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trust:
+    """Certificates that machines trust for the fabric: of the CA, and of package sources."""
+
+    authority: bytes
+    packages: bytes
+
+
+def files(trust: Trust) -> Mapping[str, bytes]:
+    """What the image has that no package brings: path → content."""
+    return {
+        "etc/fstab": f"{DISK} / ext4 defaults 0 1\n".encode(),
+        "etc/hostname": b"localhost\n",
+        "etc/hosts": b"127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n",
+        # Empty, not absent: each machine gets an id of its own, and no unit is enabled or disabled.
+        "etc/machine-id": b"",
+        # No SSH server is in the image.
+        "etc/cloud/cloud.cfg.d/95-localcloud.cfg": b"ssh_deletekeys: false\nssh_genkeytypes: []\n",
+        _AUTHORITY: trust.authority,
+        _SIGNER: trust.packages,
+        "etc/apt/sources.list.d/debian.sources": (
+            f"Types: deb\nURIs: http://{names.DEBIAN}/debian\nSuites: {SUITE}\n"
+            f"Components: main\nSigned-By: /{_SIGNER}\n"
+        ).encode(),
+    }
+
+
+def links() -> Mapping[str, str]:
+    """Symbolic links that the image has: path → target."""
+    masked = {f"etc/systemd/system/{unit}": "/dev/null" for unit in _MASKED}
+    return {**masked, "etc/resolv.conf": "../run/systemd/resolve/stub-resolv.conf"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Image:
+    """A disk image, and the kernel that boots it."""
+
+    disk: Path
+    kernel: Path
+
+
+def unpack(packages: Sequence[Package], files: Path, into: Path) -> None:
+    """Unpack the packages' files; nothing of them is run."""
+    # `base-files` has the links /bin, /lib and so on, through which others' files may go.
+    first = [package for package in packages if package.name == "base-files"]
+    for package in (*first, *(other for other in packages if other not in first)):
+        run(("dpkg-deb", "--extract", str(files / package.file_name), str(into)), {}, files)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contents:
+    """What an image is made from.
+
+    `folder` has the packages' files. The scripts of the packages in `system` run; of those in
+    `kernel` the modules go into the image, the kernel itself next to it.
+    """
+
+    folder: Path
+    system: Sequence[Package]
+    kernel: Sequence[Package]
+    trust: Trust
+
+
+def build(folder: Path, contents: Contents, programs: Programs) -> Image:
+    """Build the image into `folder`, which is new. Raises PreparationError.
+
+    `folder` gets `disk.img` (20 GiB, sparse) and `kernel`. `programs` has mke2fs.
+    """
+    root = folder / "root"
+    (root / "packages").mkdir(parents=True)
+    for name in ("proc", "dev", "sys", "run", "tmp"):
+        (root / name).mkdir()
+    (root / "tmp").chmod(0o1777)
+    unpack([*contents.system, *contents.kernel], contents.folder, root)
+    for package in contents.system:
+        shutil.copy(contents.folder / package.file_name, root / "packages" / package.file_name)
+    for path, target in links().items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).unlink(missing_ok=True)
+        (root / path).symlink_to(target)
+    for path, content in files(contents.trust).items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_bytes(content)
+    image = Image(disk=folder / "disk.img", kernel=folder / "kernel")
+    shutil.move(next((root / "boot").glob("vmlinuz-*")), image.kernel)
+    shutil.rmtree(root / "boot")
+    (root / "boot").mkdir()
+    command = ("bash", str(SCRIPT), str(root), str(image.disk))
+    namespaces = namespace_command()
+    run((*namespaces, *command, *programs.command("usr/sbin/mke2fs")), {}, folder)
+    run((*namespaces, "rm", "-rf", str(root)), {}, folder)
+    return image
+
+
+def namespace_command(
+    works: Callable[[Sequence[str]], bool] | None = None,
+) -> tuple[str, ...]:
+    """The `unshare` command under which packages can be configured here."""
+    check = works or _works
+    candidates = [_AS_MANY_USERS] if os.geteuid() else [()]
+    for users in candidates:
+        command = ("unshare", *users, *_NAMESPACES)
+        if check((*command, "true")):
+            return command
+    raise PreparationError(
+        "The image of virtual machines is made in namespaces with many user ids. Run this as root, "
+        "or give this user a range in /etc/subuid and /etc/subgid and install newuidmap (package "
+        "uidmap)."
+    )
+
+
+def _works(command: Sequence[str]) -> bool:
+    try:
+        done = subprocess.run(  # noqa: S603  (built above)
+            command, capture_output=True, check=False, timeout=20
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0

@@ -1,0 +1,202 @@
+"""Everything that virtual machines need, made once and kept in one folder.
+
+    packages/            the downloaded files, by their names in the archive
+    programs-<key>/      the packages whose programs run here, unpacked
+    image-<key>/         disk.img and kernel
+    sources/<host>/      package sources, as the fabric serves them
+    tls/                 the certificate of the fabric's names
+    signing.key          signs the package sources; signing.pem is its certificate
+
+A key is the digest of what goes into the folder, which appears by a rename: it is whole or not
+there.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+from cryptography import x509
+
+from localcloud import certificates
+
+from . import image, names
+from .archive import Archive, system_mirror
+from .failure import PreparationError
+from .lock import DISTRIBUTION, IMAGE, KERNEL, PROGRAMS, Lock
+from .node_packages import NodePrograms, containerd_package, kubernetes_packages, make
+from .published import distribution_source, node_sources
+from .sources import Signer, write
+from .unpacked import Programs
+
+_SOURCES: Final = "sources"
+_CERTIFICATE: Final = "signing.pem"
+_NODE: Final = "node.json"
+"""Which programs the sources of Kubernetes and Docker have."""
+_INSTALLABLE: Final = (IMAGE, DISTRIBUTION)
+_NAMES: Final = tuple(x509.DNSName(name) for name in names.ALL)
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """What machines are started with. `tls` has `server.pem` and `server.key`."""
+
+    programs: Programs
+    disk: Path
+    kernel: Path
+    tls: Path
+    sources: Path
+    """Package sources and registries, a folder for each host name."""
+
+
+def prepare(
+    folder: Path,
+    environment: Mapping[str, str],
+    report: Report,
+    node: NodePrograms | None = None,
+) -> Prepared:
+    """Download, unpack and build what is not there. Raises PreparationError.
+
+    What there is costs nothing and needs no network. `node`: what the sources of Kubernetes and
+    Docker have; without it they are empty unless an earlier run filled them.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with _alone(folder):
+        certificates.ensure(folder / "tls", _NAMES)
+        try:
+            prepared = present(folder)
+        except PreparationError:
+            prepared = _make(folder, environment, report)
+        if node is not None:
+            _publish(folder, prepared.programs, node, report)
+        return prepared
+
+
+def _make(folder: Path, environment: Mapping[str, str], report: Report) -> Prepared:
+    lock, debs = Lock.read(), folder / "packages"
+    archive = Archive(folder / "apt", system_mirror(environment), lock.suite)
+    report(f"Fetching {len(lock.packages)} packages of Debian")
+    archive.update()
+    archive.download(lock.packages, debs)
+    programs = _programs(folder, lock)
+    if not programs.root.exists():
+        with _whole(programs.root) as draft:
+            image.unpack(lock.groups[PROGRAMS], debs, draft)
+    report("Writing the package sources")
+    signer = Signer(programs, folder)
+    (folder / _CERTIFICATE).write_bytes(signer.certificate())
+    installable = {package.file_name for group in _INSTALLABLE for package in lock.groups[group]}
+    for source in (distribution_source([debs / name for name in installable]), *node_sources()):
+        write(folder / _SOURCES, source, signer, time.time())
+    (folder / _NODE).unlink(missing_ok=True)
+    prepared = _places(folder, lock)
+    if not prepared.disk.exists():
+        report("Making the disk image of the machines")
+        contents = image.Contents(
+            folder=debs,
+            system=lock.groups[IMAGE],
+            kernel=lock.groups[KERNEL],
+            trust=_trust(folder),
+        )
+        with _whole(prepared.disk.parent) as draft:
+            image.build(draft, contents, programs)
+    return prepared
+
+
+def _publish(folder: Path, programs: Programs, node: NodePrograms, report: Report) -> None:
+    """Fill the sources of Kubernetes and Docker, unless they have just these programs."""
+    mark = folder / _NODE
+    if mark.exists() and mark.read_text("utf-8") == node.identity:
+        return
+    report(f"Packaging Kubernetes {node.kubernetes_version} and containerd for the machines")
+    signer = Signer(programs, folder)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".node-") as drafts:
+        into = Path(drafts)
+        kubernetes = [make(content, into) for content in kubernetes_packages(node)]
+        docker = [make(containerd_package(node), into)]
+        for source in node_sources({node.minor: kubernetes}, docker):
+            write(folder / _SOURCES, source, signer, time.time())
+    mark.write_text(node.identity, encoding="utf-8")
+
+
+def present(folder: Path) -> Prepared:
+    """What is in the folder. Raises PreparationError where something is missing."""
+    remedy = f"Run `python -m localcloud.virtual prepare --folder {folder}`."
+    try:
+        prepared = _places(folder, Lock.read())
+    except FileNotFoundError as error:
+        raise PreparationError(
+            f"{folder} does not have what virtual machines are made from. {remedy}"
+        ) from error
+    parts = (prepared.programs.root, prepared.disk, prepared.sources)
+    if missing := [str(part) for part in parts if not part.exists()]:
+        raise PreparationError(
+            f"What virtual machines are made from is not there in this version: "
+            f"{', '.join(missing)}. {remedy}"
+        )
+    return prepared
+
+
+def _places(folder: Path, lock: Lock) -> Prepared:
+    system = folder / f"image-{_image_key(lock, _trust(folder))}"
+    return Prepared(
+        programs=_programs(folder, lock),
+        disk=system / "disk.img",
+        kernel=system / "kernel",
+        tls=folder / "tls",
+        sources=folder / _SOURCES,
+    )
+
+
+def _programs(folder: Path, lock: Lock) -> Programs:
+    key = _digest([asdict(package) for package in lock.groups[PROGRAMS]])
+    return Programs(root=folder / f"programs-{key}")
+
+
+def _trust(folder: Path) -> image.Trust:
+    return image.Trust(
+        authority=(folder / "tls" / "ca.pem").read_bytes(),
+        packages=(folder / _CERTIFICATE).read_bytes(),
+    )
+
+
+def _image_key(lock: Lock, trust: image.Trust) -> str:
+    packages = [asdict(package) for package in (*lock.groups[IMAGE], *lock.groups[KERNEL])]
+    contents = {path: content.decode() for path, content in image.files(trust).items()}
+    script = image.SCRIPT.read_text("utf-8")
+    return _digest([packages, contents, dict(image.links()), script, image.REVISION])
+
+
+def _digest(document: object) -> str:
+    return sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()[:12]
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock: two runs would make the same things."""
+    with (folder / "prepare.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def _whole(folder: Path) -> Iterator[Path]:
+    """A draft of `folder`, which gets its name when the block ends well."""
+    draft = folder.with_name(f".{folder.name}.{os.getpid()}")
+    draft.mkdir()
+    try:
+        yield draft
+        draft.rename(folder)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)

@@ -1,0 +1,38 @@
+#!/bin/bash
+# root.sh ROOT IMAGE MKE2FS...: configures the packages that were unpacked below ROOT and have their
+# files in ROOT/packages, and writes the tree to IMAGE, an ext4 file system without a partition
+# table, with the command MKE2FS. Runs in mount and process namespaces of its own.
+set -eu
+root=$1 image=$2
+shift 2
+
+mount -t proc proc "$root/proc"
+mount --rbind /dev "$root/dev"
+inside() {
+  chroot "$root" /usr/bin/env -i PATH=/usr/sbin:/usr/bin HOME=/root LC_ALL=C.UTF-8 \
+    DEBIAN_FRONTEND=noninteractive DEBCONF_NONINTERACTIVE_SEEN=true "$@"
+}
+
+# No service is started here.
+printf '#!/bin/sh\nexit 101\n' > "$root/usr/sbin/policy-rc.d"
+chmod 755 "$root/usr/sbin/policy-rc.d"
+# In this order as debootstrap does: users, folders, then everything else.
+mkdir -p "$root/var/lib/dpkg/info" "$root/var/lib/dpkg/updates"
+touch "$root/var/lib/dpkg/status" "$root/var/lib/dpkg/available"
+options=(--force-depends --force-unsafe-io --force-confold --no-triggers)
+for package in base-passwd base-files; do
+  inside sh -c "dpkg ${options[*]} --install /packages/${package}_*.deb"
+done
+inside sh -c "dpkg ${options[*]} --unpack /packages/*.deb"
+inside dpkg --force-unsafe-io --force-confold --configure --pending
+rm -rf "$root/packages" "$root/usr/sbin/policy-rc.d"
+inside depmod "$(ls "$root/usr/lib/modules")"
+inside update-ca-certificates
+
+# Nothing of /usr is newer than these: no cache is built again at the first boot.
+touch "$root/etc/.updated" "$root/var/.updated"
+
+umount -l "$root/dev" "$root/proc"
+rm -f "$image"
+"$@" -q -t ext4 -L root -m 0 -E lazy_itable_init=1,lazy_journal_init=1,nodiscard \
+  -d "$root" "$image" 20G
