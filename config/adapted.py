@@ -73,8 +73,8 @@ def _pool_notices(name: str, pool: object, own: object) -> Iterator[str]:
     for image in sorted(str(image) for image in images if CUSTOM.match(str(image))):
         yield (
             f"nodePools.{name}: {image} is a custom image, about which nothing is known here. It "
-            "must be Ubuntu 22.04 or 24.04, or Debian 13 with netplan.io, have cloud-init, and be of "
-            "the architecture of the instance type."
+            "must be Ubuntu 22.04 or 24.04, or Debian 13 with netplan.io, have cloud-init, and be "
+            "of the architecture of the instance type."
         )
 
 
