@@ -67,6 +67,7 @@ _WRITES: Final = (
     "ecs:AssignPrivateIpAddresses",
     "ecs:AttachInstanceRamRole",
     "ecs:AuthorizeSecurityGroup",
+    "ecs:AuthorizeSecurityGroupEgress",
     "ecs:CreateNetworkInterface",
     "ecs:CreateSecurityGroup",
     "ecs:DeleteInstance",
@@ -81,10 +82,12 @@ _WRITES: Final = (
     "ecs:ModifyInstanceSpec",
     "ecs:ModifyNetworkInterfaceAttribute",
     "ecs:ModifySecurityGroupAttribute",
+    "ecs:ModifySecurityGroupEgressRule",
     "ecs:ModifySecurityGroupPolicy",
     "ecs:ModifySecurityGroupRule",
     "ecs:ResizeDisk",
     "ecs:RevokeSecurityGroup",
+    "ecs:RevokeSecurityGroupEgress",
     "ecs:RunInstances",
     "ecs:StartInstance",
     "ecs:StopInstance",
@@ -164,18 +167,6 @@ _ROLE_WRITES: Final = (
 )
 _ROLES: Final = ("acs:ram:*:*:role/*-ccm", "acs:ram:*:*:policy/*-ccm")
 """What `planning.names.controller_role_name` calls the cloud controller's role and policy."""
-_PREVIEWS: Final = (
-    "vpc:DescribeEipAddresses",
-    "vpc:DescribeNatGateways",
-    "vpc:DescribeRouteTableList",
-    "vpc:DescribeSnatTableEntries",
-    "vpc:DescribeVSwitchAttributes",
-    "vpc:DescribeVSwitches",
-    "vpc:DescribeVpcAttribute",
-    "vpc:DescribeVpcs",
-    "vpc:ListTagResources",
-)
-"""A preview reads the state, and in the cloud only what is adopted and where gateways are."""
 
 
 def run_policy() -> Object:
@@ -190,8 +181,11 @@ def run_policy() -> Object:
 
 
 def preview_policy() -> Object:
-    """What `pulumi preview` without a refresh needs: it changes nothing and reads no user-data."""
-    return _document(_allowed(_PREVIEWS, ("*",)))
+    """What `pulumi preview` needs: it reads, and changes nothing.
+
+    Every preview refreshes (`refresh: always` in Pulumi.yaml), so it reads user-data, too.
+    """
+    return _document(_allowed(_READS, ("*",)))
 
 
 def _document(*statements: Object) -> Object:
