@@ -50,9 +50,6 @@ class Place:
     node: NodePlan
 
     def run(self, **more: str) -> subprocess.CompletedProcess[str]:
-        # A killed run has the lock until the last of its processes is gone.
-        with self.path("/run/spiderpool-alicloud-node.lock").open("a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
         path = f"{self.root / 'commands'}{os.pathsep}/usr/bin{os.pathsep}/bin"
         return subprocess.run(  # noqa: S603 - our own program
             ["/bin/bash", self.path(f"{HERE}/node.sh")],
@@ -782,6 +779,9 @@ def _cut_everywhere(
         place = settled(root, plan, name)
         ask(place)
         cut = place.run(**{moment: str(call)})
+        # A killed run has the lock until the last of its processes is gone.
+        with place.path("/run/spiderpool-alicloud-node.lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
         place.run()
         check(place)
         if cut.returncode == 0:
