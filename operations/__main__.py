@@ -143,9 +143,10 @@ def report(
 
 
 @app.command("verify")
-def verify(
+def verify(  # noqa: PLR0913 - each is an option of the command
     stack: Annotated[str, typer.Option("--stack", help="Which stack.")] = LOCAL_STACK,
     home: HomeOption = _HOME,
+    config_file: ConfigFileOption = None,
     junit: Annotated[
         Path | None, typer.Option("--junit", help="Write JUnit XML here, too.", dir_okay=False)
     ] = None,
@@ -162,7 +163,12 @@ def verify(
                 f"{junit.parent} is not a folder. Create it, or write the report somewhere else.",
                 code=ExitCode.REFUSED,
             )
-        verdicts = verify_stack(stack, Places.of(home), egress_url=egress_url)
+        verdicts = verify_stack(
+            stack,
+            Places.of(home),
+            egress_url=egress_url,
+            config_file=None if config_file is None else config_file.resolve(),
+        )
     if junit is not None:
         junit.write_text(junit_text(stack, verdicts), encoding="utf-8")
     if as_json:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -31,6 +33,9 @@ _REFUSALS: Final = (
     HTTPStatus.UNPROCESSABLE_ENTITY,
 )
 _MERGE: Final = "application/merge-patch+json"
+_WEBHOOK_WITHIN: Final = 60.0
+_WEBHOOK_AGAIN: Final = 2.0
+"""Seconds."""
 
 
 class PoolError(Exception):
@@ -80,17 +85,22 @@ class PoolApi:
         The webhook refuses to remove an address that a pod has
         (validateIPPoolIPInUse in pkg/ippoolmanager/ippool_validate.go of Spiderpool 1.2.2). It
         judges the object that the API server is about to write, and an allocation writes the same
-        object, so no pod can take an address in between.
+        object, so no pod can take an address in between. A webhook that does not answer is asked
+        again for a while: its controller may be starting on another node.
         """
-        answer = await self._send(
-            "PATCH",
-            f"{_POOLS}/{pool.name}?fieldManager={FIELD_MANAGER}",
-            json={"metadata": {"resourceVersion": pool.revision}, "spec": {"ips": list(ips)}},
-            headers={"Content-Type": _MERGE},
-        )
-        if answer.status_code in _REFUSALS:
-            raise RefusedError(f"HTTP {answer.status_code}: {_message(answer)}")
-        return _pool(_checked(answer))
+        ends = time.monotonic() + _WEBHOOK_WITHIN
+        while True:
+            answer = await self._send(
+                "PATCH",
+                f"{_POOLS}/{pool.name}?fieldManager={FIELD_MANAGER}",
+                json={"metadata": {"resourceVersion": pool.revision}, "spec": {"ips": list(ips)}},
+                headers={"Content-Type": _MERGE},
+            )
+            if answer.status_code in _REFUSALS:
+                raise RefusedError(f"HTTP {answer.status_code}: {_message(answer)}")
+            if not _is_webhook_silent(answer) or time.monotonic() >= ends:
+                return _pool(_checked(answer))
+            await asyncio.sleep(_WEBHOOK_AGAIN)
 
     async def _send(self, method: str, path: str, **more: Any) -> httpx.Response:  # noqa: ANN401
         try:
@@ -129,6 +139,14 @@ def _pool(item: Mapping[str, Any]) -> Pool:
         revision=metadata["resourceVersion"],
         by_pulumi=any(manager.startswith(CREATORS) for manager in managers),
         ending="deletionTimestamp" in metadata,
+    )
+
+
+def _is_webhook_silent(answer: httpx.Response) -> bool:
+    """Whether the API server could not call a webhook whose failurePolicy is Fail."""
+    return (
+        answer.status_code == HTTPStatus.INTERNAL_SERVER_ERROR
+        and "failed calling webhook" in _message(answer)
     )
 
 

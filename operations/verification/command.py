@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from rich.console import Console
 from rich.progress import Progress
@@ -20,8 +21,16 @@ EGRESS_URL = "http://ifconfig.me/ip"
 """Answers with the address that it was asked from, over IPv4 and IPv6."""
 
 
-def verify_stack(stack: str, places: Places, *, egress_url: str) -> Sequence[Verdict]:
+def verify_stack(
+    stack: str, places: Places, *, egress_url: str, config_file: Path | None = None
+) -> Sequence[Verdict]:
     """Run every check against the cluster of a stack that is up.
+
+    Args:
+        stack: its name.
+        places: of the local cloud.
+        egress_url: a page that answers with the address that it was asked from.
+        config_file: a stack file instead of `stacks/Pulumi.<stack>.yaml`.
 
     Raises:
         OperationError: The stack does not exist, it has no cluster, or its API server does not
@@ -33,7 +42,7 @@ def verify_stack(stack: str, places: Places, *, egress_url: str) -> Sequence[Ver
         simulated = stack == LOCAL_STACK or _on_loopback(outputs)
         cluster = kubectl.snapshot(outputs, simulated=simulated)
         certificates = certificate_check(
-            stack, lambda: read_certificates(stack, places).certificates
+            stack, lambda: read_certificates(stack, places, config_file=config_file).certificates
         )
         checks = (*OBJECT_CHECKS, certificates, *packet_checks(egress_url))
         with Progress(console=Console(stderr=True), transient=True) as progress:

@@ -26,7 +26,7 @@ TAINT = "node.cloudprovider.kubernetes.io/uninitialized"
 
 
 def verify(served: SecondCloud, *more: str) -> Done:
-    return served.module("operations", "verify", "--stack", "local", *more)
+    return served.on_stack_file("verify", "--stack", "local", *more, deadline=120)
 
 
 def verdicts(done: Done) -> dict[str, dict[str, Any]]:
