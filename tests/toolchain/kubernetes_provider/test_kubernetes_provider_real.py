@@ -6,6 +6,7 @@ import itertools
 import json
 import os
 import subprocess
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -467,11 +468,13 @@ def test_an_object_of_somebody_else_is_imported_without_a_difference(
     assert not real.diff(CONFIG_MAP, name, entry, checked).changed
 
 
-@pytest.mark.usefixtures("restarted")
-def test_a_restart_of_the_api_server_is_waited_for(real: EngineSide) -> None:
+def test_a_restart_of_the_api_server_is_waited_for(
+    real: EngineSide, restarted: threading.Thread
+) -> None:
     name = fresh_name()
     stack = stack_of(real, config_map(name, {}))
     assert stack.up(config_map(name, {"a": "1"})) == "created"
+    assert restarted.ident is not None
 
 
 # -- releases
