@@ -53,8 +53,8 @@ class Renewal:
         if unable:
             raise OperationError(
                 f"{', '.join(unable)} come from an earlier release, whose unit cannot renew "
-                "certificates, so nothing was changed. An upgrade of Kubernetes replaces them. "
-                "Until then, run `kubeadm certs renew all` on each, and restart it.",
+                "certificates, so nothing was changed. An upgrade of Kubernetes renews "
+                "them. Until then, run `kubeadm certs renew all` on each, and restart it.",
                 code=ExitCode.REFUSED,
             )
         for name in planes:

@@ -141,4 +141,4 @@ def test_one_nodes_certificate_does_not_reach_another_nodes_secret(served: Secon
     everything = on_the_machine(served, "worker", f"{kubectl} get secrets -A")
     assert "Forbidden" in everything.stderr
     other = on_the_machine(served, "worker", f"{kubectl} annotate node master stranger=was-here")
-    assert "not allowed to modify node" in other.stderr
+    assert "only its own Node object" in other.stderr

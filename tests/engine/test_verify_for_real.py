@@ -82,7 +82,7 @@ def test_objects_and_addresses_pass_and_packets_are_never_counted_as_passed(
     assert document["stack"] == "local"
     results = verdicts(done)
     packets = {check.name for check in packet_checks("http://localhost")}
-    objects = {check.name for check in OBJECT_CHECKS}
+    objects = {check.name for check in OBJECT_CHECKS} | {"certificates"}
     assert {n for n, v in results.items() if v["verdict"] == "passed"} == objects
     assert {n for n, v in results.items() if v["verdict"] == "not simulated"} == packets
     assert {v["needs"] for n, v in results.items() if n in packets} == {str(Needs.PACKETS)}
@@ -98,7 +98,7 @@ def test_objects_and_addresses_pass_and_packets_are_never_counted_as_passed(
 def test_the_table_counts_each_outcome_apart(served: SecondCloud) -> None:
     done = verify(served)
     assert done.status == 0, done.transcript
-    assert f"{len(OBJECT_CHECKS)} passed, " in done.out
+    assert f"{len(OBJECT_CHECKS) + 1} passed, " in done.out, "The checks and the certificates."
     assert "not simulated" in done.out
 
 
