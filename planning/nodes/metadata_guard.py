@@ -10,8 +10,8 @@ statements").
   packet passes every hook of the host's IP layer by, but it is queued on the NIC itself
   (`ipvlan_xmit_mode_l2` in drivers/net/ipvlan/ipvlan_core.c: `skb->dev = ipvlan->phy_dev; return
   dev_queue_xmit(skb)`), and the NIC's egress hook sees it (`nf_hook_egress` in net/core/dev.c,
-  since Linux 5.16). The host is told by its own addresses: an answer to one of them never reaches
-  a pod.
+  since Linux 5.16). The chain knows the host by its own addresses: an answer to one of them never
+  reaches a pod.
 """
 
 from __future__ import annotations

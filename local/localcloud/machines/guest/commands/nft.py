@@ -174,7 +174,7 @@ def _check_rule(family: str, text: str) -> None:
 
 
 def _version(address: str) -> int:
-    """4 or 6; 0 for what is no address."""
+    """4 or 6; 0 for any other text."""
     try:
         return ip_address(address).version
     except ValueError:
