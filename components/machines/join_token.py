@@ -89,8 +89,8 @@ async def until_joined(  # noqa: PLR0913 - times are there for tests
         open_api: opens a client of the cluster.
         token: the bootstrap token.
         machines: every node of the plan, and its provider id.
-        expected: those whose machines this run has made. For others without a Node nothing waits:
-            the token stays until its end, so that a person may help them.
+        expected: those whose machines this run has made. For others without a Node, or with one
+            that is not Ready, nothing waits: the token stays until its end, so that they can join.
         within: seconds to wait for the expected ones.
         report: gets one sentence when the token stays.
         ask_every: seconds between two questions.
@@ -99,6 +99,7 @@ async def until_joined(  # noqa: PLR0913 - times are there for tests
         ClusterError: the API server does not answer, or a node has not joined in that time.
     """
     absent: list[str] = []
+    silent: list[str] = []
 
     async def missing() -> str | None:
         try:
@@ -109,7 +110,13 @@ async def until_joined(  # noqa: PLR0913 - times are there for tests
                     for name, provider_id in machines.items()
                     if name not in nodes or nodes[name].provider_id != provider_id
                 ]
-                await (keep_token(api, token) if absent else revoke_token(api, token))
+                # Its machine may be about to join again, with an empty disk.
+                silent[:] = [
+                    name
+                    for name in machines.keys() - expected - set(absent)
+                    if not nodes[name].ready
+                ]
+                await (keep_token(api, token) if absent or silent else revoke_token(api, token))
         except ClusterError as error:
             return f"the API server: {error}"
         waited = sorted(expected.intersection(absent))
@@ -125,10 +132,12 @@ async def until_joined(  # noqa: PLR0913 - times are there for tests
             "revokes the token once every node has joined."
         ),
     )
-    if absent:
+    if absent or silent:
+        names = ", ".join(sorted([*absent, *silent]))
         report(
-            f"{', '.join(absent)}: there is no Node of this machine. The bootstrap token stays "
-            "valid for at most an hour, so that it can join; a run that meets every Node revokes it"
+            f"{names}: this machine has no Node, or its Node is not "
+            "Ready. The bootstrap token stays valid for at most an hour, so that the machine can "
+            "join. A run that meets every Node, and finds it Ready, revokes the token."
         )
 
 

@@ -127,6 +127,10 @@ class _Live:
             return CertificateReport(certificates=(), notes=(note,))
         nodes = self._nodes()
         planes = self.plan.control_planes if self.plan.kubernetes.mode == "kubeadm" else ()
+        if len(planes) == 1:
+            # Its certificate is the endpoint's, and the age of its Node may say less: an upgrade in
+            # place and the unit's own renewal leave the Node as it is.
+            planes = ()
         with ThreadPoolExecutor(max_workers=16) as pool:
             of_planes = list(pool.map(lambda plane: self._control_plane(plane, nodes), planes))
             of_kubelets = list(pool.map(self._kubelet, sorted(nodes)))

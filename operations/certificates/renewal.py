@@ -49,7 +49,18 @@ class Renewal:
                 or one did not answer in time, and those after it were not touched.
         """
         planes = [plane.name for plane in self.plan.control_planes]
-        unable = [name for name in planes if unit_version(self._annotations(name)) < RENEWING_UNIT]
+        before = {name: self._annotations(name) for name in planes}
+        silent = [name for name, annotations in before.items() if annotations is None]
+        if silent:
+            raise OperationError(
+                f"kubectl could not read the Nodes of {', '.join(silent)}, so nothing was changed. "
+                "Look whether the API server answers (`kubectl get nodes`), then run this again."
+            )
+        unable = [
+            name
+            for name, annotations in before.items()
+            if unit_version(annotations or {}) < RENEWING_UNIT
+        ]
         if unable:
             raise OperationError(
                 f"{', '.join(unable)} come from an earlier release, whose unit cannot renew "
@@ -74,7 +85,7 @@ class Renewal:
                 "whether the API server answers (`kubectl get nodes`), then run this again."
             )
         until = self.clock() + RENEWED_WITHIN
-        while self._annotations(name).get(CERTIFICATES_RENEWED) != request:
+        while (self._annotations(name) or {}).get(CERTIFICATES_RENEWED) != request:
             if self.clock() > until:
                 raise OperationError(
                     f"{name} has not renewed its certificates within {RENEWED_WITHIN:.0f} s. "
@@ -83,14 +94,14 @@ class Renewal:
                 )
             self.pause(_LOOK)
 
-    def _annotations(self, name: str) -> Mapping[str, str]:
-        """Return a Node's annotations; empty while the API server does not answer."""
+    def _annotations(self, name: str) -> Mapping[str, str] | None:
+        """Return a Node's annotations; None while the API server does not answer."""
         done = self.runner.run(
             ["kubectl", "--request-timeout=10s", "get", "node", name, "--output", "json"],
             deadline=_CALL_WITHIN,
             quiet=True,
         )
         if done.status != 0:
-            return {}
+            return None
         node: Mapping[str, Any] = json.loads(done.out)
         return node["metadata"].get("annotations") or {}

@@ -102,7 +102,11 @@ def recover_stack(swept: SweptStack, *, ask: Ask, agree: Agree, say: Say) -> Rec
                 deployment,
                 cluster,
                 field_manager=_field_manager,
-                token=token_secret(swept.name, config_file=swept.stack.config_file),
+                token=(
+                    token_secret(swept.name, config_file=swept.stack.config_file)
+                    if state.pending or unlocked
+                    else None
+                ),
             )
         )
         if inside.findings and not agree(inside.findings):
@@ -142,10 +146,17 @@ def _cluster(swept: SweptStack, deployment: Object) -> Iterator[LiveCluster | No
     if not has_work(deployment):
         yield None
         return
-    kubeconfig = admin_kubeconfig(swept.name, swept.places, config_file=swept.stack.config_file)
+    creations = interrupted_creations(deployment)
+    try:
+        kubeconfig = admin_kubeconfig(swept.name, swept.places, config_file=swept.stack.config_file)
+    except OperationError:
+        # The edit that was cut off may give the API server an address that nothing has yet.
+        if creations:
+            raise
+        yield None
+        return
     with reaching(kubeconfig, swept.stack.runner) as runner:
         cluster = LiveCluster.of(runner, swept.places.bin)
-        creations = interrupted_creations(deployment)
         if _answers(cluster, within=_READY_WITHIN if creations else 0):
             yield cluster
             return

@@ -46,26 +46,26 @@ api_server_is_gone() {
   ! answers "$OWN_ADDRESS" 6443
 }
 
-start_pods() { # those that a renewal stopped
+renew() { # this control plane's certificates; its pods read them when they start
+  local gone=true
+  say 'renews its certificates'
+  # There until the end: a renewal that was cut off, or failed halfway, is done again as a whole.
+  touch "$RENEWING"
+  kubeadm certs renew all > /dev/null || return 1
+  stop_pods etcd kube-apiserver kube-controller-manager kube-scheduler
+  retry 90 1 api_server_is_gone || gone=false
   mv "$STOPPED"/*.yaml "$MANIFESTS" || true
   rm "$RENEWING"
+  "$gone"
 }
 
-renew() { # this control plane's certificates; its pods read them when they start
-  say 'renews its certificates'
-  kubeadm certs renew all > /dev/null || return 1
-  touch "$RENEWING"
-  stop_pods etcd kube-apiserver kube-controller-manager kube-scheduler
-  retry 90 1 api_server_is_gone || true
-  start_pods
-}
-
-if [ -e "$RENEWING" ]; then
-  start_pods
-fi
 # Nobody could ask for it any more: an API server with an ended certificate answers no unit. Once a
-# boot, because a CA at its own end gives no longer ones.
-if [ -e "$PKI/apiserver.crt" ] && [ ! -e "$LEAVING" ] && [ ! -e "$RENEWED" ] &&
+# boot, because a CA near its own end cannot issue certificates that outlive it.
+if [ -e "$LEAVING" ]; then
+  : # its pods stop for good
+elif [ -e "$RENEWING" ]; then
+  renew || true
+elif [ -e "$PKI/apiserver.crt" ] && [ ! -e "$RENEWED" ] &&
   command -v openssl > /dev/null &&
   ! openssl x509 -noout -checkend 86400 -in "$PKI/apiserver.crt" > /dev/null && renew; then
   touch "$RENEWED"
@@ -183,8 +183,12 @@ advertise() {
     }
     lines+=$'\n'$answer
   done
-  # A role of an earlier release does not allow it.
-  lines+=$'\n'$(api get --raw "$SPIDERPOOL/spiderreservedips" 2> /dev/null || echo '{}')
+  answer=$(api get --raw "$SPIDERPOOL/spiderreservedips" 2>&1) || {
+    # A role of an earlier release does not allow it.
+    [[ $answer == *'(Forbidden)'* || $answer == *'(NotFound)'* ]] || return 0
+    answer='{}'
+  }
+  lines+=$'\n'$answer
   lines+=$'\n'$(api get --raw "/api/v1/pods?fieldSelector=spec.nodeName%3D$NODE_NAME") || return 0
   # A kubelet that starts and finds this directory empty sets every extended resource of its Node to
   # 0 (kubelet, devicemanager.ShouldResetExtendedResourceCapacity), and fails the pods that have one.

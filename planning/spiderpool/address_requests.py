@@ -265,7 +265,8 @@ def _choice(interfaces: Sequence[str], counting: AddressCounting) -> list[Manife
             f"object.metadata.?labels[?{_text(key)}].orValue('')" for key in _INDEXES
         )
         drawn = _by_share(counting.shares)
-        if counting.shares_everywhere != counting.shares:
+        # Where no NIC has addresses on every node, a bound pod is drawn like any other.
+        if counting.shares_everywhere not in ({}, counting.shares):
             chosen.append(_variable("bound", _is_bound()))
             everywhere = _by_share(counting.shares_everywhere)
             drawn = f"variables.bound ? {everywhere} : {drawn}"

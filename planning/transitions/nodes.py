@@ -315,7 +315,7 @@ def _private_endpoint(before: Record, after: Record) -> Iterator[Refusal]:
     changed = [
         name
         for name in sorted(before.nodes.keys() & after.nodes.keys())
-        if _asked_about(before.nodes[name]) != _asked_about(after.nodes[name])
+        if _asked_about(before.nodes[name], after.nodes[name])
     ]
     if changed:
         yield Refusal(
@@ -330,10 +330,18 @@ def _private_endpoint(before: Record, after: Record) -> Iterator[Refusal]:
         )
 
 
-def _asked_about(machine: Machine) -> Machine:
-    """A machine without what changes by this very edit, or with no question to the cluster."""
-    running = {key: value for key, value in machine.running.items() if key != "endpoint"}
-    return replace(machine, running=running, in_place={})
+def _asked_about(before: Machine, after: Machine) -> bool:
+    """Whether a machine changes by more than this very edit, and the cluster is asked about it.
+
+    A setting that the earlier release did not record changes nothing on the machine.
+    """
+    ignored = {"endpoint"} | ({METADATA} if METADATA not in before.running else set())
+
+    def kept(machine: Machine) -> Machine:
+        running = {key: value for key, value in machine.running.items() if key not in ignored}
+        return replace(machine, running=running, in_place={})
+
+    return kept(before) != kept(after)
 
 
 def _kept_by_the_cloud(before: Record, nodes: Nodes) -> Iterator[Refusal]:

@@ -134,6 +134,21 @@ def test_for_a_machine_of_an_earlier_run_nothing_waits_and_the_token_ends_by_its
     assert cluster.secrets[NAME]["expiration"] == "2026-01-01T01:00:00Z"
 
 
+def test_a_node_that_is_not_ready_may_join_again_with_an_empty_disk() -> None:
+    cluster = joined()
+    cluster.objects["workers-0"] = a_node("workers-0", ready=False)
+    (report,) = wait(cluster)
+    assert report.startswith("workers-0: this machine has no Node, or its Node is not Ready.")
+    assert cluster.secrets[NAME]["expiration"] == "2026-01-01T01:00:00Z"
+
+
+def test_a_new_node_need_not_be_ready_because_its_network_comes_later() -> None:
+    cluster = joined()
+    cluster.objects["workers-1"] = a_node("workers-1", instance="i-new", ready=False)
+    assert wait(cluster, "workers-1") == []
+    assert NAME not in cluster.secrets
+
+
 def test_an_api_server_that_is_away_for_a_moment_is_asked_again() -> None:
     cluster = joined()
     cluster.failures = 2

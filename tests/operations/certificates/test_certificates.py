@@ -231,6 +231,15 @@ def test_the_next_control_plane_is_not_touched_while_one_does_not_answer() -> No
     assert cluster.asked == ["masters-0", "masters-1"]
 
 
+def test_an_api_server_that_does_not_answer_is_not_taken_for_an_old_unit() -> None:
+    class Away(Answering):
+        def run(self, *_: object, **__: object) -> Finished:
+            return Finished(status=1, out="", err="connection refused")
+
+    with pytest.raises(OperationError, match="could not read the Nodes of masters-0"):
+        renewal(Away(env={})).run()
+
+
 def test_a_unit_that_cannot_renew_refuses_the_whole_renewal() -> None:
     cluster = answering(unit="2")
     with pytest.raises(OperationError, match="nothing was changed") as refused:

@@ -679,6 +679,18 @@ def test_a_certificate_at_its_end_is_renewed_although_no_api_server_can_ask(
     assert plane.pods == list(PODS)
 
 
+def test_a_renewal_that_was_cut_off_is_done_again_as_a_whole(plane: Place) -> None:
+    # The API server's certificate is new already, and those after it in kubeadm's order are not.
+    path = plane.path("/etc/kubernetes/pki/apiserver.crt")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(certificate_until(datetime.now(UTC) + timedelta(days=365)), encoding="utf-8")
+    plane.path(f"{HERE}/renewing").touch()
+    plane.run()
+    plane.run()
+    assert plane.calls("kubeadm") == ["kubeadm certs renew all"]
+    assert plane.pods == list(PODS)
+
+
 def test_a_control_plane_that_leaves_starts_nothing_for_a_certificate_at_its_end(
     plane: Place,
 ) -> None:

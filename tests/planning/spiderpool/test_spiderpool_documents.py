@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64decode
+from dataclasses import replace
 from functools import reduce
 from ipaddress import IPv6Network
 from typing import Any
@@ -12,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.report import ConfigError
-from planning.model import ClusterPlan
+from planning.model import AddressCounting, ClusterPlan
+from planning.spiderpool.address_requests import manifests
 from planning.spiderpool.chart import (
     chart_values,
     coordinator_spec,
@@ -215,6 +217,14 @@ def test_the_users_coordinator_values_reach_the_coordinator() -> None:
         **own,
         "hijackCIDR": [*hijacked, "100.100.100.200/32"],
     }
+
+
+def test_a_cluster_without_a_nic_that_serves_on_every_node_draws_bound_pods_like_others() -> None:
+    plan = stack_plan("local")
+    spread = {"eth0": 1, "eth1": 1}
+    nowhere = replace(plan, counting=AddressCounting(shares=spread, shares_everywhere={}))
+    same = replace(plan, counting=AddressCounting(shares=spread, shares_everywhere=spread))
+    assert manifests(nowhere) == manifests(same)
 
 
 def test_every_value_that_must_hold_has_a_reason() -> None:

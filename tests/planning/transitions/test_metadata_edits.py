@@ -15,6 +15,7 @@ from planning.transitions.steps import ChangeRunningNode, Difference, KeepMachin
 from tests.clusters import Document
 from tests.planning.documents import planned
 from tests.planning.edited import UNASKED, at, clustered, edited, recorded, steps
+from tests.planning.transitions.test_transition_refusals import private
 
 pytestmark = pytest.mark.unit
 
@@ -51,6 +52,11 @@ def test_machines_of_an_earlier_release_stay_and_the_plan_says_what_they_lack() 
     assert set(steps_between(of_an_earlier_release(clustered()), after)) == {
         KeepMachine(node=name, because=WITHOUT_A_GUARD) for name in after.nodes
     }
+
+
+def test_control_planes_may_join_machines_whose_release_did_not_know_the_setting() -> None:
+    judged = judge(of_an_earlier_release(private(1)), recorded(private(3)), UNASKED)
+    assert steps(judged)
 
 
 def test_open_is_what_machines_of_an_earlier_release_are() -> None:
