@@ -10,7 +10,7 @@ from localcloud.state.store import Store
 
 
 def rules_of(store: Store, group_ids: Iterable[str]) -> list[IngressRule]:
-    """The ingress rules of security groups, and what their inner access policy admits."""
+    """The ingress rules of security groups, and a rule for an inner access policy that accepts."""
     rules: list[IngressRule] = []
     for group_id in dict.fromkeys(group_ids):
         group = store.find(SecurityGroup, group_id)

@@ -1,4 +1,4 @@
-"""All products and all kinds of entities: what a cloud is put together from."""
+"""All products and all kinds of entities of a cloud."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from .vpc.product import PRODUCT as VPC
 PRODUCTS: Final[Mapping[str, Product]] = MappingProxyType(
     {p.version: p for p in (VPC, ECS, RAM, STS, SLB, NLB, LOCATION, BSS, RESOURCE_MANAGER)}
 )
-"""By API version: no two products share one, and some clients send nothing else."""
+"""Products by API version. Each product has its own, and some clients send only the version."""
 
 KINDS: Final[tuple[type[object], ...]] = (
     *vpc_entities.KINDS,

@@ -1,4 +1,4 @@
-"""Parameters that have one of a few values."""
+"""Parameters whose value is one of a few."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from localcloud.wire.errors import invalid
 
 
 def require(name: str, value: str, *allowed: str) -> None:
-    """Raise unless the value of a parameter is one of `allowed`; empty is the default.
+    """Raise unless the value of a parameter is one of `allowed` or is empty, for the default.
 
     Raises:
         ApiError: InvalidParameter.

@@ -1,4 +1,4 @@
-"""Deletions that take a while: the entity is seen until they end, then time alone removes it."""
+"""Deletions that take a while. The entity stays visible until its deletion has ended."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from localcloud.wire.errors import ApiError
 
 T = TypeVar("T", bound=Any)
 DELETED: Final = "Deleted"
-"""The status after the last one that an answer shows."""
+"""The status of a deleted entity. Answers never show it."""
 LEAVING: Final = "leaving"
 """The index that lists the entities whose deletion has begun, under the key `LEAVING`."""
 
 
 def leaving(entity: Any) -> tuple[str, ...]:  # noqa: ANN401  # an entity with a lifecycle
-    """The keys of the index `LEAVING`."""
+    """The keys of an entity in the index `LEAVING`."""
     return (LEAVING,) if entity.life.steps[-1][1] == DELETED else ()
 
 
@@ -47,9 +47,9 @@ def ended(call: Call, kind: type[T]) -> list[T]:
 
 
 def settle(call: Call, kind: type[T], check_empty: Callable[[Call, T], None]) -> None:
-    """Remove the entities whose deletion has ended; one that is no longer empty stays.
+    """Remove the entities whose deletion has ended. An entity that is no longer empty stays.
 
-    `check_empty` raises `ApiError` for an entity that others still need.
+    `check_empty` raises `ApiError` if others still need the entity.
     """
     for entity in ended(call, kind):
         try:

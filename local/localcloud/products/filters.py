@@ -1,4 +1,4 @@
-"""Filters of lists. A filter that a request lacks, or leaves empty, lets everything pass."""
+"""Filters of lists. A filter that is absent or empty in the request matches everything."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from collections.abc import Collection
 
 
 def equal(asked: str | None, actual: str | None) -> bool:
-    """Whether a field has the value that the request asks for."""
+    """Whether a field has the requested value."""
     return not asked or asked == actual
 
 
 def among(asked: Collection[str], actual: str) -> bool:
-    """Whether a field has one of the values that the request asks for."""
+    """Whether a field has one of the requested values."""
     return not asked or actual in asked
 
 
 def names(text: str | None) -> frozenset[str]:
-    """The ids or addresses of a parameter that has several, separated by commas."""
+    """The ids or addresses in a parameter that separates them by commas."""
     return frozenset(text.split(",")) if text else frozenset()

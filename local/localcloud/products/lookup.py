@@ -1,4 +1,4 @@
-"""The lookup of the entity that a request names, for every product and kind."""
+"""Lookups of the entity that a request names, for every product and kind."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _LONGEST_SHOWN: Final = 80
 
 @dataclass(frozen=True)
 class Lookup(Generic[T]):
-    """Finds entities of one kind by id; an absent one is refused as its product's API does.
+    """Finds entities of one kind by id, and refuses an unknown id as the product's API does.
 
-    `ended` is the last state of kinds that are kept after their deletion until time removes them.
-    `hidden` decides whether the service that looks does not see the entity yet.
+    `ended` is the last status of kinds that are kept for some time after their deletion. `hidden`
+    is true for an entity that the service does not see yet.
     """
 
     kind: type[T]
@@ -50,7 +50,7 @@ class Lookup(Generic[T]):
         ):
             raise ApiError(
                 code or self.code,
-                # The cloud controller looks for "LoadBalancerId does not exist".
+                # The cloud controller searches the message for "LoadBalancerId does not exist".
                 f"The specified {self.what} does not exist: {str(key or '')[:_LONGEST_SHOWN]!r}.",
                 self.status if status is None else status,
             )

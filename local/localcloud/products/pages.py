@@ -1,4 +1,4 @@
-"""How ECS and VPC answer lists: in which order, by page number or by token."""
+"""The lists in answers of ECS and VPC: their order, and their paging by number or by token."""
 
 from __future__ import annotations
 
@@ -33,9 +33,10 @@ class TokenRequest(PageRequest):
 
 @dataclass(frozen=True)
 class Table(Generic[T]):
-    """The list in an action's answer: the rows lie under `outer.inner`, `show` makes one of them.
+    """The list in an action's answer.
 
-    `most` is the largest PageSize; `most_by_token` is the largest MaxResults.
+    The rows are under `outer.inner`, and `show` creates one row. `most` is the largest PageSize;
+    `most_by_token` is the largest MaxResults.
     """
 
     outer: str
@@ -52,7 +53,7 @@ class Table(Generic[T]):
         return {self.outer: {self.inner: [self.show(call, row) for row in seen]}}
 
     def numbered(self, call: Call, rows: Sequence[T], request: PageRequest) -> dict[str, object]:
-        """The page of the rows that the request names, with the page's number and size."""
+        """The page of rows that the request names, with the page's number and size."""
         mixed = hostility.shuffled(call.cloud, rows)
         part, number, size = paging.page(
             mixed, request.page_number, request.page_size, most=self.most
@@ -67,10 +68,10 @@ class Table(Generic[T]):
     def listed(self, call: Call, rows: Sequence[T], request: TokenRequest) -> dict[str, object]:
         """An answer by page if the request names a page, else by token.
 
-        MaxResults is never refused: below 10 it counts as 10, above `most_by_token` as that (texts
-        of DescribeInstances, DescribeDisks, DescribeNetworkInterfaces in
-        alibabacloud-go/ecs-20140526 v7.2.4). A request with neither kind of paging gets the first
-        10 rows and the token of the next ones.
+        MaxResults is never refused. A value below 10 counts as 10, and a value above
+        `most_by_token` counts as `most_by_token` (texts of DescribeInstances, DescribeDisks,
+        DescribeNetworkInterfaces in alibabacloud-go/ecs-20140526 v7.2.4). A request with neither
+        kind of paging gets the first 10 rows and the token of the next ones.
         """
         if request.page_number is not None or request.page_size is not None:
             return {**self.numbered(call, rows, request), "NextToken": ""}

@@ -1,4 +1,4 @@
-"""What most entities of ECS and VPC have in common."""
+"""The fields that most entities of ECS and VPC have in common."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from localcloud.settings import Cloud
 from localcloud.tags import Tags
 
 Indexes = Mapping[str, Callable[[Any], Iterable[str]]]
-"""For each index of a kind, the keys under which it lists an entity."""
+"""Indexes of a kind. For each one, a function returns the keys under which it lists an entity."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Resource:
-    """An id, what its owner calls it, when it was created (seconds since the epoch), its tags.
+    """The id, name, description, time of creation (seconds since the epoch) and tags of an entity.
 
-    `former_tags` are the tags before TagResources or UntagResources changed them, at `tagged`.
+    `former_tags` are the tags before TagResources or UntagResources changed them at the time
+    `tagged`.
     """
 
     INDEXES: ClassVar[Indexes] = MappingProxyType({})
@@ -34,11 +35,14 @@ class Resource:
     tagged: float = 0.0
 
     def retagged(self, tags: Tags, now: float) -> Self:
-        """The same with other tags."""
+        """The resource with other tags."""
         return dataclasses.replace(self, tags=tags, former_tags=self.tags, tagged=now)
 
     def as_listed(self, cloud: Cloud, now: float) -> Self:
-        """The same with the tags that a list shows now: in hostile mode a change is seen late."""
+        """The resource with the tags that a list shows now.
+
+        In hostile mode, a list shows a change of tags late.
+        """
         if hostility.shows_tags(cloud, self.tagged, now, type(self).__name__, self.name):
             return self
         return dataclasses.replace(self, tags=self.former_tags)

@@ -1,4 +1,4 @@
-"""Checks of an entity's status: most actions need an entity that is not on its way to another."""
+"""Checks of an entity's status. Most actions refuse an entity that is changing its status."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ class Living(Protocol):
 
     @property
     def id(self) -> str:
-        """Its id."""
+        """The id of the entity."""
         ...
 
     @property
     def life(self) -> Lifecycle:
-        """The statuses that it goes through."""
+        """The statuses that the entity goes through."""
         ...
 
 

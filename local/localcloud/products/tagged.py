@@ -1,8 +1,8 @@
-"""TagResources, UntagResources and ListTagResources: one place for every product.
+"""TagResources, UntagResources and ListTagResources of every product.
 
-Products differ in the names of the parameters, in the codes by which they refuse, and in the shape
-of the list; the rules are the same: at most 50 resources and 20 tags in a call, 20 tags on a
-resource, each key once.
+Products differ in the names of the parameters, in their error codes, and in the shape of the list.
+The rules are the same: at most 50 resources and 20 tags in a call, 20 tags on a resource, each key
+once.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class TagResources:
 
     @property
     def named(self) -> tuple[str, ...]:
-        """The resources."""
+        """The ids of the resources."""
         return self.resource_id
 
 
@@ -50,7 +50,7 @@ class UntagResources:
 
     @property
     def named(self) -> tuple[str, ...]:
-        """The resources."""
+        """The ids of the resources."""
         return self.resource_id
 
     @property
@@ -73,26 +73,26 @@ class ListTagResources:
 
     @property
     def named(self) -> tuple[str, ...]:
-        """The resources; none means those with the tags."""
+        """The ids of the resources. Without ids, the tags select the resources."""
         return self.resource_id
 
     @property
     def limit(self) -> int | None:
-        """How many rows an answer has."""
+        """The largest number of rows in an answer."""
         return self.max_results or self.page_size
 
 
 class Listing(Protocol):
-    """What a list of tags is asked by, whatever the product calls it."""
+    """The parameters of a list of tags, whatever a product calls them."""
 
     @property
     def resource_type(self) -> str:
-        """Of which kind the resources are."""
+        """The kind of the resources."""
         ...
 
     @property
     def named(self) -> tuple[str, ...]:
-        """The resources; none means those with the tags."""
+        """The ids of the resources. Without ids, the tags select the resources."""
         ...
 
     @property
@@ -102,12 +102,12 @@ class Listing(Protocol):
 
     @property
     def next_token(self) -> str | None:
-        """Where the last answer ended."""
+        """The token of the last answer, where this one continues."""
         ...
 
     @property
     def limit(self) -> int | None:
-        """How many rows an answer has."""
+        """The largest number of rows in an answer."""
         ...
 
 
@@ -116,7 +116,7 @@ Kinds = Mapping[str, type[Any]]
 
 @dataclass(frozen=True, kw_only=True)
 class Codes:
-    """How a product refuses: code and HTTP status, by cause. `{}` is the kind of the resource."""
+    """A product's error codes and HTTP statuses, by cause. `{}` is the kind of the resource."""
 
     unknown_type: tuple[str, int]
     unknown_resource: tuple[str, int]
@@ -127,10 +127,10 @@ class Codes:
 
 @dataclass(frozen=True, kw_only=True)
 class Tagging:
-    """The tagging of one product.
+    """The tagging actions of one product.
 
-    `show` builds the answer of a list from the call, the request, all rows and those shown; `row`
-    names the resource in them.
+    `show` builds the answer of a list from the call, the request and the rows of this answer. `row`
+    is the key of the resource's id in a row.
     """
 
     kinds: Kinds
@@ -145,7 +145,7 @@ class Tagging:
     show: Callable[[Call, Any, Sequence[Any]], Mapping[str, object]] | None = None
 
     def actions(self) -> tuple[Action, ...]:
-        """The three actions."""
+        """The three actions of the product."""
         add, take, listed = self.requests
         return (
             Action(name="TagResources", request=add, run=self._add, writes=True),

@@ -1,4 +1,4 @@
-"""QueryAvailableInstances: what the account has bought. Nothing."""
+"""QueryAvailableInstances: the purchases of the account, of which there are none."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class QueryAvailableInstances:
 
 @action()
 def query_available_instances(_call: Call, request: QueryAvailableInstances) -> Answer:
-    """An empty page."""
+    """Return an empty page."""
     return {
         "Success": True,
         "Code": "Success",

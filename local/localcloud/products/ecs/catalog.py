@@ -1,8 +1,8 @@
 """What can be rented: instance types with their limits, images, disk categories.
 
-Figures per type: vCPU, GiB, ENIs (primary included), IPv4 addresses per ENI (primary one
-included), IPv6 addresses per ENI. From the instance family page,
-https://help.aliyun.com/document_detail/25378.html.
+The figures of a type are its vCPUs, its GiB of memory, its number of ENIs (with the primary ENI),
+and the number of IPv4 addresses (with the primary address) and IPv6 addresses on each ENI. They
+come from the instance family page, https://help.aliyun.com/document_detail/25378.html.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ DISK_CATEGORIES: Final = (
 
 @dataclass(frozen=True, kw_only=True)
 class InstanceType:
-    """An instance type and what limits its network."""
+    """An instance type and the limits of its network."""
 
     id: str
     family: str
@@ -37,7 +37,7 @@ class InstanceType:
 
     @property
     def total_ipv4(self) -> int:
-        """All private IPv4 addresses it can have."""
+        """The number of private IPv4 addresses that an instance of the type can have."""
         return self.enis * self.ipv4_per_eni
 
 
@@ -94,12 +94,13 @@ _UNIVERSAL: Final[_Sizes] = {
 _SMALL: Final[_Sizes] = {"large": (2, 2, 1), "xlarge": (2, 6, 1), "2xlarge": (2, 6, 1)}
 _TWO_NETWORK_CARDS: Final = frozenset({"ecs.c8i.48xlarge"})
 """The provider's acceptance tests put ENIs of this type on the cards 0 and 1 (1.285.0,
-`TestAccAliCloudECSInstanceNetworkInterface1`). Which others have two is not published."""
+`TestAccAliCloudECSInstanceNetworkInterface1`). It is not published which other types have two
+cards."""
 _MEMORY_RATIO: Final = {"c": 2, "g": 4, "r": 8}
 
 
 def _vcpus(size: str) -> int:
-    """2 for large, 4 for xlarge, 4 times the number for the others."""
+    """The vCPUs of a size: 2 for large, 4 for xlarge, 4 times the number for the others."""
     number = size.removesuffix("xlarge")
     return 2 if size == "large" else 4 * int(number or 1)
 
@@ -155,8 +156,8 @@ _IMAGES: Final = (
 )
 _HARDENED_SINCE: Final = "20240101"
 """Images with cloud-init 23.2.2 or later support the hardened mode of the metadata service (help
-page access-instance-metadata-using-hardened-only-mode). Which images have it is not published: the
-date is a guess from that version's release in August 2023."""
+page access-instance-metadata-using-hardened-only-mode). The page does not list these images. This
+date is a guess: that version was released in August 2023."""
 _DATED: Final = re.compile(
     r"(?P<base>[a-z0-9_]+_(x64|arm64))(_20G)?(_alibase_(?P<date>[0-9]{8})(\.vhd)?)?"
 )
@@ -179,7 +180,7 @@ def images() -> dict[str, Image]:
 
 @functools.cache
 def image(image_id: str) -> Image | None:
-    """A public image: a current one, an older dated one of the same system, or its short name."""
+    """A public image by its id, by the id of an older dated image, or by its short name."""
     current = images().get(image_id)
     if current is not None:
         return current

@@ -21,7 +21,7 @@ class GetInstanceConsoleOutput(OneInstance):
 
 @action()
 def get_instance_console_output(call: Call, request: GetInstanceConsoleOutput) -> Answer:
-    """The end of the console output, Base64."""
+    """Return the end of an instance's console output, encoded in Base64."""
     instance = existing.instance(call, request.instance_id)
     console = call.store.find(Console, instance.id)
     text = console.text if console else ""

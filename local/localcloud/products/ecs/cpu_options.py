@@ -1,8 +1,8 @@
-"""CPU options of an instance: physical cores, threads of each, topology.
+"""CPU options of an instance: physical cores, threads of each core, topology.
 
-Values: the texts of CpuOptions.* of RunInstances and ModifyInstanceAttribute in the reference of
-2025-12; codes: their error tables. Which instance types support which options is not published, so
-every type here supports all of them.
+The allowed values are in the texts of CpuOptions.* of RunInstances and ModifyInstanceAttribute in
+the reference of 2025-12; the codes are in their error tables. It is not published which instance
+types support which options, so every type here supports all of them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _MOST_THREADS: Final = 2
 
 @dataclass(frozen=True, kw_only=True)
 class CpuOptions:
-    """`CpuOptions.*` of a request. The page of RunInstances: Numa "is no longer used"."""
+    """`CpuOptions.*` of a request. Numa "is no longer used" (page RunInstances)."""
 
     core: int | None = None
     threads_per_core: int | None = None
@@ -30,17 +30,17 @@ class CpuOptions:
 
     @property
     def is_empty(self) -> bool:
-        """Whether the request sets none of them."""
+        """Whether the request sets no CPU option."""
         return self.core is None and self.threads_per_core is None and not self.topology_type
 
 
 def usual(kind: InstanceType) -> Cpu:
-    """The CPU of an instance of the type without options: two threads on each core."""
+    """The CPU of an instance without CPU options: two threads on each core."""
     return Cpu(cores=max(1, kind.vcpus // _MOST_THREADS), threads_per_core=_MOST_THREADS)
 
 
 def requested(options: CpuOptions, kind: InstanceType, current: Cpu | None) -> Cpu | None:
-    """The CPU that an instance of the type gets; None if nothing sets it.
+    """The CPU options that an instance of the type gets; None if nothing sets them.
 
     Raises:
         ApiError: the type cannot have so many cores or threads, or the topology does not exist.

@@ -32,7 +32,7 @@ class ModifyDiskAttribute:
 
 @action(writes=True)
 def modify_disk_attribute(call: Call, request: ModifyDiskAttribute) -> Answer:
-    """Change disks in place. Attributes that are left out stay."""
+    """Change disks in place. Attributes that the request leaves out stay as they are."""
     changes = requested(
         name=request.disk_name,
         description=request.description,
@@ -45,7 +45,7 @@ def modify_disk_attribute(call: Call, request: ModifyDiskAttribute) -> Answer:
 
 @dataclass(frozen=True, kw_only=True)
 class ResizeDisk:
-    """Parameters of ResizeDisk; Type is offline (from the next boot) or online."""
+    """Parameters of ResizeDisk. Type is offline (takes effect at the next boot) or online."""
 
     disk_id: str
     new_size: int
@@ -131,9 +131,9 @@ class ReplaceSystemDisk:
 
 @action(writes=True)
 def replace_system_disk(call: Call, request: ReplaceSystemDisk) -> Answer:
-    """Give a stopped instance a new system disk, made from an image.
+    """Replace the system disk of a stopped instance by a new one from an image.
 
-    The old disk is released with all that was on it; the machine learns of the new one by its id.
+    The old disk is released with its contents. The machine recognizes the new disk by its id.
     """
     instance = existing.instance(call, request.instance_id)
     statuses.require(call, instance, STOPPED, code="IncorrectInstanceStatus", status=403)

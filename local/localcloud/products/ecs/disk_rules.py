@@ -1,6 +1,7 @@
-"""What a disk can be: categories, sizes, performance levels.
+"""Which categories, sizes and performance levels a disk can have.
 
-Sizes: the texts of SystemDisk.Size and DataDisk.N.Size of RunInstances; codes: its error table.
+The sizes are in the texts of SystemDisk.Size and DataDisk.N.Size of RunInstances; the codes are in
+its error table.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from localcloud.wire.errors import ApiError
 from . import catalog
 
 OLD_CATEGORIES: Final = frozenset({"cloud", "ephemeral_ssd"})
-"""What the API knows and no instance type here takes."""
+"""Categories that the API has and that no instance type here supports."""
 LARGEST_SYSTEM: Final = 2048
 _ESSD: Final = "cloud_essd"
 _LEVELS: Final = MappingProxyType({"PL0": 1, "PL1": 20, "PL2": 461, "PL3": 1261})
@@ -45,7 +46,7 @@ def check_category(category: str, family: str, *, system: bool) -> None:
 
 
 def level_of(category: str, level: str) -> str:
-    """The performance level that a disk gets: of ESSDs only, PL1 unless the request names one."""
+    """The performance level of a disk: PL1 for an ESSD unless the request names one, else none."""
     if level and level not in _LEVELS:
         raise ApiError(
             "InvalidPerformanceLevel.Malformed",
@@ -95,7 +96,7 @@ def largest_data(category: str) -> int:
 
 
 def smallest(category: str) -> int:
-    """The smallest size of a disk at the category's lowest performance level, in GiB."""
+    """The smallest size of a disk in GiB, at the category's lowest performance level."""
     return min(_smallest(category, level) for level in _LEVELS)
 
 

@@ -85,7 +85,7 @@ _TABLE: Final = Table("Disks", "Disk", _shown, most_by_token=500)
 
 @action()
 def describe_disks(call: Call, request: DescribeDisks) -> Answer:
-    """Disks by filter, the system disk first."""
+    """List disks by filter, the system disk first."""
     disks = [
         d
         for d in (

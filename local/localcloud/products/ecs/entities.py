@@ -1,4 +1,4 @@
-"""What ECS is made of."""
+"""The entities of ECS."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from localcloud.tags import Tags
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """A security group rule. `peer` fields not in use are empty."""
+    """A security group rule. The fields of the peer that it does not use are empty."""
 
     id: str
     direction: str
@@ -34,7 +34,7 @@ class Rule:
 
     @property
     def key(self) -> tuple[object, ...]:
-        """What makes two rules the same to the API: all but policy's wording and description."""
+        """The fields by which the API compares two rules. The description is not one of them."""
         return (
             self.direction,
             self.protocol,
@@ -70,7 +70,7 @@ class SecurityGroup(Resource):
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkInterface(Resource):
-    """An ENI with its addresses. `primary` is true only while it is an instance's first."""
+    """An ENI with its addresses. `primary` is true only for the first ENI of an instance."""
 
     INDEXES: ClassVar[Indexes] = MappingProxyType(
         {
@@ -116,7 +116,7 @@ class NetworkInterface(Resource):
 
 @dataclass(frozen=True, kw_only=True)
 class Cpu:
-    """How an instance shows its CPU: physical cores, threads of each, and their topology."""
+    """The CPU of an instance as the API shows it: cores, threads of each core, topology."""
 
     cores: int
     threads_per_core: int
@@ -160,13 +160,13 @@ class Instance(Resource):
     jumbo_frame: bool = False
     serial_number: str
     public_ip: str = ""
-    """Its static public address; an EIP is a resource of its own."""
+    """The instance's static public address. An EIP is a resource of its own."""
     auto_release_time: str = ""
     spot_price_limit: float = 0.0
     spot_duration: int = 0
     spot_interruption: str = ""
     cpu: Cpu | None = None
-    """The CPU options that a request has set; None: those of the instance type."""
+    """The CPU options that a request has set, or None for those of the instance type."""
     high_density: bool = False
     private_pool_criteria: str = "None"
     stopped_mode: str = "StopCharging"
@@ -206,13 +206,13 @@ class Disk(Resource):
 
     @property
     def serial_number(self) -> str:
-        """What the guest sees as the disk's serial number: the disk's id after `d-`."""
+        """The disk's serial number as the guest sees it: the disk's id after `d-`."""
         return self.id.removeprefix("d-")
 
 
 @dataclass(frozen=True, kw_only=True)
 class KeyPair:
-    """An SSH key pair, of which the cloud knows the public half."""
+    """An SSH key pair. The cloud stores the public half."""
 
     INDEXES: ClassVar[Indexes] = MappingProxyType({})
 
@@ -225,7 +225,7 @@ class KeyPair:
 
     @property
     def id(self) -> str:
-        """Its name."""
+        """The key pair's name, which is its id."""
         return self.name
 
 
@@ -241,7 +241,7 @@ class Console:
 
     @property
     def id(self) -> str:
-        """Its instance's id."""
+        """The id of the instance."""
         return self.instance_id
 
 

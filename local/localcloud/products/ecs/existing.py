@@ -1,7 +1,8 @@
-"""Lookups of what a request of ECS names by id, with the published codes for an absent one.
+"""Lookups of the entities that a request of ECS names, with the published error codes.
 
-Codes and statuses: the error tables of the actions' pages in the API reference, in Alibaba's own
-metadata of 2025-12. RunInstances answers 404 for an absent key pair, the other actions 400.
+Codes and statuses are in the error tables of the actions' pages in the API reference (Alibaba's
+metadata of 2025-12). For an absent key pair, RunInstances answers 404 and the other actions answer
+400.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ _role: Final = Lookup(Role, "RamRoleName", "InvalidRamRole.NotFound", hidden=spr
 
 
 def image(image_id: str) -> Image:
-    """The image, or the API's error."""
+    """The public image with this id, or the API's error."""
     public = catalog.image(image_id)
     if public is None:
         raise ApiError(
@@ -43,7 +44,7 @@ def image(image_id: str) -> Image:
 
 
 def instance_type(type_id: str) -> InstanceType:
-    """The instance type, or the API's error."""
+    """The instance type with this id, or the API's error."""
     kind = catalog.instance_types().get(type_id)
     if kind is None:
         raise ApiError(
@@ -55,9 +56,9 @@ def instance_type(type_id: str) -> InstanceType:
 
 
 def ecs_role(call: Call, name: str, *, untrusting_status: int) -> Role:
-    """The RAM role that instances may have, or the API's error: it trusts ecs.aliyuncs.com.
+    """The RAM role of this name if it trusts ecs.aliyuncs.com, or the API's error.
 
-    Where it does not, RunInstances answers 401 and AttachInstanceRamRole 404.
+    For a role that does not trust ECS, RunInstances answers 401 and AttachInstanceRamRole 404.
     """
     role = _role(call, name)
     if not sessions.trusts_service(role, "ecs.aliyuncs.com"):

@@ -1,4 +1,4 @@
-"""Attributes of one instance: described and changed."""
+"""Actions that describe and change the attributes of one instance."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class DescribeInstanceAttribute(OneInstance):
 
 @action()
 def describe_instance_attribute(call: Call, request: DescribeInstanceAttribute) -> Answer:
-    """One instance's attributes."""
+    """Describe the attributes of one instance."""
     instance = existing.instance(call, request.instance_id)
     shown = instance_shown(call, instance)
     same = (
@@ -68,7 +68,7 @@ class DescribeUserData(OneInstance):
 
 @action()
 def describe_user_data(call: Call, request: DescribeUserData) -> Answer:
-    """The user-data, byte for byte as it was sent."""
+    """Return the user-data exactly as it was sent."""
     instance = existing.instance(call, request.instance_id)
     return {
         "InstanceId": instance.id,
@@ -100,13 +100,13 @@ class ModifyInstanceAttribute:
 
 @action(writes=True)
 def modify_instance_attribute(call: Call, request: ModifyInstanceAttribute) -> Answer:
-    """Change an instance in place, Running or Stopped; its next start shows the new UserData.
+    """Change a Running or Stopped instance in place. Its next start shows the new UserData.
 
     UserData: "After you restart the instance, the new user data is displayed but not run as
     scripts" (field text in alibabacloud_ecs20140526 7.11.8 and in the API metadata of 2025-12-19).
     The provider 1.285.0 changes it on a running instance in its own acceptance tests
     (`TestAccAliCloudECSInstanceMetadataOptions` and others). Older pages demanded the status
-    Stopped, as a hostile cloud still does.
+    Stopped; a hostile cloud still demands it.
     """
     instance = existing.instance(call, request.instance_id)
     changes = requested(
@@ -141,7 +141,7 @@ def modify_instance_attribute(call: Call, request: ModifyInstanceAttribute) -> A
 def _changes_of_a_stopped_one(
     call: Call, instance: Instance, request: ModifyInstanceAttribute
 ) -> dict[str, object]:
-    """CPU options and density, which a stopped instance can change only."""
+    """The requested CPU options and density. Only a stopped instance can change these."""
     density = request.additional_info.enable_high_density_mode
     if request.cpu_options.is_empty and density is None:
         return {}
@@ -193,7 +193,7 @@ class ModifyInstanceSpec:
 
 @action(writes=True)
 def modify_instance_spec(call: Call, request: ModifyInstanceSpec) -> Answer:
-    """Another instance type, for a stopped instance whose ENIs fit it."""
+    """Change the instance type of a stopped instance. The new type must have room for its ENIs."""
     instance = existing.instance(call, request.instance_id)
     if not request.instance_type or request.instance_type == instance.instance_type:
         return {}
@@ -204,7 +204,7 @@ def modify_instance_spec(call: Call, request: ModifyInstanceSpec) -> Answer:
 
 
 def _change_type(call: Call, instance: Instance, kind: InstanceType) -> None:
-    """Give an instance another type that its ENIs fit; CPU options of the old one are gone."""
+    """Give an instance another type that has room for its ENIs, and drop its CPU options."""
     changed = call.store.change(instance, instance_type=kind.id, cpu=None)
     enis = enis_of(call, changed)
     if len(enis) > kind.enis:
@@ -235,11 +235,11 @@ class ModifyPrepayInstanceSpec:
 
 @action(writes=True)
 def modify_prepay_instance_spec(call: Call, request: ModifyPrepayInstanceSpec) -> Answer:
-    """Another type for a subscription instance.
+    """Change the type of a subscription instance.
 
     "Downgrade: the instance must be in the Stopped state"; "upgrade: in the Stopped or Running
     state" (page ModifyPrepayInstanceSpec, 2025-12). OperatorType is optional: the system itself
-    tells which it is.
+    determines whether it is an upgrade.
     """
     instance = existing.instance(call, request.instance_id)
     choices.require("OperatorType", request.operator_type, "upgrade", "downgrade")

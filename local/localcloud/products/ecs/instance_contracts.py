@@ -47,7 +47,7 @@ _MAINTENANCE: Final = Table("MaintenanceAttributes", "MaintenanceAttribute", _ma
 def describe_instance_maintenance_attributes(
     call: Call, request: DescribeInstanceMaintenanceAttributes
 ) -> Answer:
-    """What happens to instances at maintenance."""
+    """Describe what happens to instances during maintenance."""
     return _MAINTENANCE.numbered(call, several(call, request.ids), request)
 
 
@@ -74,7 +74,10 @@ class ModifyInstanceMaintenanceAttributes:
 def modify_instance_maintenance_attributes(
     call: Call, request: ModifyInstanceMaintenanceAttributes
 ) -> Answer:
-    """Change what happens to instances at maintenance. Attributes that are left out stay."""
+    """Change what happens to instances during maintenance.
+
+    Attributes that the request leaves out stay as they are.
+    """
     reaction = request.action_on_maintenance
     if reaction is not None and reaction not in _AT_MAINTENANCE:
         raise ApiError(
@@ -116,13 +119,13 @@ _ATTACHMENTS: Final = Table("Instances", "Instance", _attachment_shown)
 def describe_instance_attachment_attributes(
     call: Call, request: DescribeInstanceAttachmentAttributes
 ) -> Answer:
-    """By which criteria instances match private pools; there is none to match."""
+    """Describe the criteria by which instances match private pools. No pool exists here."""
     return _ATTACHMENTS.numbered(call, several(call, request.instance_ids), request)
 
 
 @dataclass(frozen=True, kw_only=True)
 class DescribeInstanceAutoRenewAttribute(SeveralInstances):
-    """Parameters of DescribeInstanceAutoRenewAttribute; InstanceId is separated by commas."""
+    """Parameters of DescribeInstanceAutoRenewAttribute. InstanceId has ids separated by commas."""
 
     instance_id: tuple[str, ...] = ()
     renewal_status: str | None = None
@@ -146,7 +149,7 @@ _RENEWALS: Final = Table("InstanceRenewAttributes", "InstanceRenewAttribute", _r
 def describe_instance_auto_renew_attribute(
     call: Call, request: DescribeInstanceAutoRenewAttribute
 ) -> Answer:
-    """How subscription instances are renewed. Pay-as-you-go ones are left out."""
+    """Describe how subscription instances are renewed. Pay-as-you-go ones are left out."""
     instances = [
         i
         for i in several(call, request.ids)
@@ -157,7 +160,7 @@ def describe_instance_auto_renew_attribute(
 
 @dataclass(frozen=True, kw_only=True)
 class ModifyInstanceAutoRenewAttribute:
-    """Parameters of ModifyInstanceAutoRenewAttribute; InstanceId is separated by commas."""
+    """Parameters of ModifyInstanceAutoRenewAttribute. InstanceId has ids separated by commas."""
 
     instance_id: tuple[str, ...]
     region_id: str | None = None
@@ -196,7 +199,7 @@ def modify_instance_auto_renew_attribute(
 
 @dataclass(frozen=True, kw_only=True)
 class ModifyInstanceChargeType:
-    """Parameters of ModifyInstanceChargeType; InstanceIds is a JSON array."""
+    """Parameters of ModifyInstanceChargeType. InstanceIds is a JSON array."""
 
     instance_ids: tuple[str, ...]
     region_id: str | None = None

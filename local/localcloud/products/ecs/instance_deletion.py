@@ -1,4 +1,4 @@
-"""Deleting instances, with what goes with them."""
+"""Deletion of instances and of the resources that go with them."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _delete(call: Call, instance: Instance, *, force: bool) -> None:
         )
     if instance.charge_type == "PrePaid":
         # Only an expired subscription can be released, with TerminateSubscription (page
-        # DeleteInstance); none expires here. The provider's force_delete changes it to PostPaid.
+        # DeleteInstance). None expires here. The provider's force_delete changes it to PostPaid.
         raise ApiError(
             "ChargeTypeViolation",
             f"{instance.id} is a subscription instance that has not expired; change it to "
@@ -73,7 +73,7 @@ def _delete(call: Call, instance: Instance, *, force: bool) -> None:
 
 
 def _remove(call: Call, instance: Instance, *, at: float) -> None:
-    """Remove an instance whose deletion ended at that time; its ENIs are free soon after it."""
+    """Remove an instance whose deletion ended at `at`. Its ENIs become free soon after that."""
     for route in call.store.where(RouteEntry, "hop", instance.id):
         call.store.remove(route)
     for eip in call.store.where(Eip, "instance", instance.id):
@@ -96,7 +96,7 @@ def _remove(call: Call, instance: Instance, *, at: float) -> None:
 
 
 def settle(call: Call) -> None:
-    """Remove the instances whose deletion has ended or whose release time has come, and ENIs."""
+    """Remove instances whose deletion has ended or whose release time has come, and ENIs."""
     for instance in endings.ended(call, Instance):
         (ended_at, _) = instance.life.steps[-1]
         _remove(call, instance, at=ended_at)
@@ -108,9 +108,9 @@ def settle(call: Call) -> None:
 
 @action(writes=True)
 def delete_instance(call: Call, request: DeleteInstance) -> Answer:
-    """Delete an instance; ENIs with DeleteOnRelease go with it, others become Available.
+    """Delete an instance and its ENIs with DeleteOnRelease. Its other ENIs become Available.
 
-    A primary ENI goes with it in any case where the region does not retain primary ENIs.
+    In a region that does not retain primary ENIs, the primary ENI is always deleted too.
     """
     _delete(call, existing.instance(call, request.instance_id), force=request.force)
     return {}

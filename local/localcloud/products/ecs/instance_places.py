@@ -1,4 +1,4 @@
-"""Moving an instance to another vSwitch or address, and its bandwidth."""
+"""Changes of an instance's vSwitch, address and bandwidth."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def modify_instance_vpc_attribute(call: Call, request: ModifyInstanceVpcAttribut
 def _check_leaving(
     call: Call, instance: Instance, eni: NetworkInterface, request: ModifyInstanceVpcAttribute
 ) -> None:
-    """Raise if something holds the instance in its VPC (page and error table of the action)."""
+    """Raise if something binds the instance to its VPC (page and error table of the action)."""
     if len(enis_of(call, instance)) > 1:
         raise ApiError(
             "InvalidInstance.AttachedEni", f"{instance.id} has a secondary network interface.", 404
@@ -128,8 +128,9 @@ class ModifyInstanceNetworkSpec:
 def modify_instance_network_spec(call: Call, request: ModifyInstanceNetworkSpec) -> Answer:
     """Change an instance's own bandwidth.
 
-    From 0 on, a subscription instance gets a static public address with it, a pay-as-you-go one
-    only where the request says so (page ModifyInstanceNetworkSpec, 2025-12).
+    When the bandwidth was 0, a subscription instance gets a static public address with it. A
+    pay-as-you-go instance gets one only if the request asks for it (page ModifyInstanceNetworkSpec,
+    2025-12).
     """
     instance = existing.instance(call, request.instance_id)
     changes = requested(

@@ -86,7 +86,7 @@ def _start(call: Call, instance: Instance) -> None:
 
 
 def _stop(call: Call, instance: Instance, mode: str | None) -> None:
-    """Stop it. A subscription goes on being paid, so it has no mode of stopping."""
+    """Stop an instance. A subscription has no stopped mode because it is billed all the time."""
     statuses.require(call, instance, RUNNING, code="IncorrectInstanceStatus", status=403)
     call.store.change(
         instance,
@@ -120,7 +120,7 @@ def _each(ids: Sequence[str]) -> dict[str, object]:
 
 @action(writes=True)
 def start_instance(call: Call, request: StartInstance) -> Answer:
-    """Start a stopped instance: its next boot."""
+    """Start a stopped instance, which is its next boot."""
     _start(call, existing.instance(call, request.instance_id))
     return {}
 

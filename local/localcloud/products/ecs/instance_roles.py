@@ -60,7 +60,7 @@ def attach_instance_ram_role(call: Call, request: AttachInstanceRamRole) -> Answ
 
 @action(writes=True)
 def detach_instance_ram_role(call: Call, request: DetachInstanceRamRole) -> Answer:
-    """Detach the RAM role from instances; the answer names the role that each of them had."""
+    """Detach the RAM role from instances. The answer names the role that each of them had."""
     results = []
     for instance_id in request.instance_ids:
         instance = existing.instance(call, instance_id)
@@ -96,10 +96,10 @@ _TABLE: Final = Table("InstanceRamRoleSets", "InstanceRamRoleSet", _shown, most=
 
 @action()
 def describe_instance_ram_role(call: Call, request: DescribeInstanceRamRole) -> Answer:
-    """The RAM role of each instance. An instance without a role is listed without a name.
+    """List the RAM role of each instance.
 
-    The provider takes a missing name for "no role" (v1.285.0,
-    `alicloud/service_alicloud_ecs_v2.go`).
+    An instance without a role is listed without a name. The provider takes a missing name for "no
+    role" (v1.285.0, `alicloud/service_alicloud_ecs_v2.go`).
     """
     if request.instance_ids:
         instances = several(call, request.instance_ids)

@@ -1,4 +1,4 @@
-"""Instances: how the API lists and describes them."""
+"""Instances as the API lists and describes them."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class DescribeInstances(TokenRequest):
 
 
 def enis_of(call: Call, instance: Instance) -> list[NetworkInterface]:
-    """Its ENIs, the primary one first."""
+    """The ENIs of an instance, the primary one first."""
     enis = call.store.where(NetworkInterface, "instance", instance.id)
     return sorted(enis, key=lambda e: (not e.primary, e.device_index))
 
@@ -180,7 +180,7 @@ def instance_shown(call: Call, instance: Instance) -> dict[str, object]:
 
 
 def _ids(text: str) -> list[str]:
-    """The ids of a JSON array, each once."""
+    """The ids in a JSON array, without duplicates."""
     try:
         ids = json.loads(text)
     except (ValueError, RecursionError):
@@ -260,7 +260,7 @@ _INSTANCES: Final = Table("Instances", "Instance", instance_shown)
 
 @action()
 def describe_instances(call: Call, request: DescribeInstances) -> Answer:
-    """Instances by filter."""
+    """List instances by filter."""
     _check_filters(request)
     instances = [i for i in _candidates(call, request) if _matches(call, i, request)]
     return _INSTANCES.listed(call, instances, request)
@@ -285,7 +285,7 @@ _STATUS_TABLE: Final = Table("InstanceStatuses", "InstanceStatus", _status_shown
 
 @action()
 def describe_instance_status(call: Call, request: DescribeInstanceStatus) -> Answer:
-    """The statuses of instances."""
+    """List the statuses of instances."""
     instances = [
         i
         for i in call.store.all(Instance)
@@ -312,10 +312,10 @@ class SeveralInstances(TokenRequest):
 
     @property
     def ids(self) -> tuple[str, ...]:
-        """Whichever of the two spellings was used."""
+        """The ids of the request, which has two spellings of the parameter."""
         return self.instance_ids or self.instance_id
 
 
 def several(call: Call, ids: Sequence[str]) -> list[Instance]:
-    """The instances with these ids; an id without an instance is skipped."""
+    """The instances with these ids. Unknown ids are skipped."""
     return [i for i in (call.store.find(Instance, x) for x in ids) if i is not None]

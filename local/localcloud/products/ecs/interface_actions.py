@@ -52,9 +52,10 @@ class CreateNetworkInterface:
 
 @action(writes=True)
 def create_network_interface(call: Call, request: CreateNetworkInterface) -> Answer:
-    """An ENI; at most ten explicit secondary addresses, or 49 by count.
+    """Create an ENI with at most ten explicit secondary addresses, or 49 by count.
 
-    InstanceType Trunk "is in invitational preview" (reference of 2025-12); this account has it.
+    InstanceType Trunk "is in invitational preview" (reference of 2025-12). This account has access
+    to it.
     """
     choices.require("InstanceType", request.instance_type or "", "Secondary", "Trunk")
     _check_numbers(request)
@@ -127,7 +128,7 @@ def _check_numbers(request: CreateNetworkInterface) -> None:
 
 
 def _check_mode(mode: str, *, status: int) -> None:
-    """Raise unless the traffic mode exists; each action has its own HTTP status for it."""
+    """Raise unless the traffic mode exists. Each action has its own HTTP status for this error."""
     if mode not in {"", "Standard", "HighPerformance"}:
         raise ApiError(
             "InvalidParameter.EniTrafficMode",
@@ -203,7 +204,7 @@ class DeleteNetworkInterface:
 
 @action(writes=True)
 def delete_network_interface(call: Call, request: DeleteNetworkInterface) -> Answer:
-    """Delete an ENI that is not on an instance."""
+    """Delete an ENI that is not attached to an instance."""
     eni = existing.interface(call, request.network_interface_id)
     statuses.require(call, eni, "Available", code="InvalidOperation.InvalidEniState")
     delete(call, eni)

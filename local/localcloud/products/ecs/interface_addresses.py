@@ -37,7 +37,7 @@ class AssignPrivateIpAddresses:
 
 
 def _changeable(call: Call, interface_id: str) -> NetworkInterface:
-    """The ENI, if its addresses can be changed now."""
+    """The ENI, if its addresses can be changed in its present status."""
     eni = existing.interface(call, interface_id)
     statuses.require(call, eni, "Available", "InUse", code="InvalidOperation.InvalidEniState")
     return eni

@@ -37,7 +37,7 @@ def _member(call: Call, request: JoinSecurityGroup) -> NetworkInterface:
 
 @action(writes=True)
 def join_security_group(call: Call, request: JoinSecurityGroup) -> Answer:
-    """Add an ENI, or an instance's primary one, to a security group."""
+    """Add an ENI, or an instance's primary ENI, to a security group."""
     eni = _member(call, request)
     groups = tuple(dict.fromkeys((*eni.security_group_ids, request.security_group_id)))
     check_groups(call, groups, eni.vpc_id)
@@ -47,7 +47,7 @@ def join_security_group(call: Call, request: JoinSecurityGroup) -> Answer:
 
 @action(writes=True)
 def leave_security_group(call: Call, request: LeaveSecurityGroup) -> Answer:
-    """Remove an ENI from a security group; the last group stays."""
+    """Remove an ENI from a security group. An ENI cannot leave its last group."""
     existing.security_group(call, request.security_group_id)
     eni = _member(call, request)
     if request.security_group_id not in eni.security_group_ids:

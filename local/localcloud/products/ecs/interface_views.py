@@ -30,9 +30,9 @@ def private_ip_set(eni: NetworkInterface) -> dict[str, object]:
 
 
 def _private_ips(eni: NetworkInterface, public: Sequence[Eip]) -> dict[str, object]:
-    """`PrivateIpSets` with the EIP at each address.
+    """`PrivateIpSets` with the EIP of each address.
 
-    An EIP whose binding names no address is at the primary one (AssociateEipAddress, text of
+    An EIP whose binding names no address belongs to the primary one (AssociateEipAddress, text of
     PrivateIpAddress).
     """
     bound = {
@@ -52,7 +52,7 @@ def _private_ips(eni: NetworkInterface, public: Sequence[Eip]) -> dict[str, obje
 
 
 def interface_shown(call: Call, eni: NetworkInterface) -> dict[str, object]:
-    """An ENI as DescribeNetworkInterfaces shows it; all four sets are always there."""
+    """An ENI as DescribeNetworkInterfaces shows it. All four sets are always present."""
     public = call.store.where(Eip, "instance", eni.id)
     prefixes = eni.prefixes
     if eni.instance_id is None:
@@ -129,7 +129,7 @@ class DescribeNetworkInterfaces(TokenRequest):
 def _candidates(  # noqa: PLR0911  # one return for each index
     call: Call, request: DescribeNetworkInterfaces
 ) -> Iterable[NetworkInterface]:
-    """The smallest indexed set that holds all matches."""
+    """The smallest indexed set that contains all matches."""
     store = call.store
     if request.network_interface_id:
         named = (store.find(NetworkInterface, i) for i in request.network_interface_id)
@@ -154,7 +154,7 @@ def _candidates(  # noqa: PLR0911  # one return for each index
 
 @action()
 def describe_network_interfaces(call: Call, request: DescribeNetworkInterfaces) -> Answer:
-    """ENIs by filter."""
+    """List ENIs by filter."""
     interfaces = [
         e
         for e in _candidates(call, request)
@@ -191,5 +191,5 @@ class DescribeNetworkInterfaceAttribute:
 def describe_network_interface_attribute(
     call: Call, request: DescribeNetworkInterfaceAttribute
 ) -> Answer:
-    """One ENI."""
+    """Describe one ENI."""
     return interface_shown(call, existing.interface(call, request.network_interface_id))

@@ -1,4 +1,4 @@
-"""The life of an ENI: created, attached, detached and deleted, whichever action asks for it."""
+"""The life of an ENI: creation, attachment, detachment and deletion, for every action."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _VPC_MISMATCH: Final = ("InvalidOperation.VpcMismatch", 403)
 
 @dataclass(frozen=True, kw_only=True)
 class Codes:
-    """How an action refuses addresses: code and status, by cause (error tables of the actions)."""
+    """The codes and statuses with which an action refuses addresses (its error table)."""
 
     ipv4: claims.Codes
     ipv6: ipv6.Ipv6Codes
@@ -54,7 +54,7 @@ CREATING: Final = Codes(
     ),
     too_many_ipv6=("InvalidOperation.MaxEniIpv6IpsCountExceeded", 404),
 )
-"""CreateNetworkInterface."""
+"""Codes of CreateNetworkInterface."""
 ASSIGNING: Final = Codes(
     ipv4=claims.Codes(
         malformed=("InvalidPrivateIpAddress.Malformed", 400),
@@ -64,7 +64,7 @@ ASSIGNING: Final = Codes(
     ),
     ipv6=ipv6.ASSIGNING,
 )
-"""AssignPrivateIpAddresses and AssignIpv6Addresses."""
+"""Codes of AssignPrivateIpAddresses and AssignIpv6Addresses."""
 RUNNING: Final = Codes(
     ipv4=claims.Codes(
         malformed=("InvalidPrivateIpAddress.Malformed", 400),
@@ -75,12 +75,12 @@ RUNNING: Final = Codes(
     ipv6=ipv6.ASSIGNING,
     vpc_mismatch=("InvalidParameter.Mismatch", 400),
 )
-"""RunInstances."""
+"""Codes of RunInstances."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class InterfaceRequest:
-    """What a new ENI shall have, whichever action asks for it."""
+    """The properties of a new ENI, for every action that creates one."""
 
     vswitch_id: str | None
     security_group_ids: Sequence[str]
@@ -111,7 +111,7 @@ def _fresh_mac(call: Call) -> str:
 
 
 def make(call: Call, request: InterfaceRequest, codes: Codes = CREATING) -> NetworkInterface:
-    """A new ENI, Available at once.
+    """Create an ENI, which is Available at once.
 
     CreateNetworkInterface is synchronous (help page doc-detail/58504, 2025-03): the ENI
     "immediately enters the Available state".
@@ -126,7 +126,7 @@ def make(call: Call, request: InterfaceRequest, codes: Codes = CREATING) -> Netw
     if request.primary_address:
         address = _taken(call, vswitch, request.primary_address, eni_id, codes)
     else:
-        # Explicit addresses first, so that the cloud's choice never takes one of them.
+        # Claim the explicit addresses first, so that the cloud never chooses one of them.
         address = ""
     eni = NetworkInterface(
         id=eni_id,
@@ -164,7 +164,7 @@ def make(call: Call, request: InterfaceRequest, codes: Codes = CREATING) -> Netw
 def check_groups(
     call: Call, groups: Sequence[str], vpc_id: str, mismatch: tuple[str, int] = _VPC_MISMATCH
 ) -> None:
-    """Raise unless an ENI of the VPC can be in these security groups, all of one type."""
+    """Raise unless an ENI of the VPC can have these security groups. All must be of one type."""
     if len(groups) > _MOST_GROUPS:
         raise ApiError(
             "JoinedGroupLimitExceed", f"An ENI is in at most {_MOST_GROUPS} security groups."
@@ -216,10 +216,10 @@ def _either(addresses: Sequence[str], count: int, names: str) -> None:
 
 
 def check_one_kind(*, addresses: bool, prefixes: bool) -> None:
-    """Raise if one request has secondary addresses and prefixes.
+    """Raise if a request has both secondary addresses and prefixes.
 
-    Terway refuses such calls itself because ECS does (pkg/aliyun/client/options.go and ecs_2.go at
-    89aadf8b); the error tables of the three actions have the code.
+    Terway itself refuses such calls because ECS does (pkg/aliyun/client/options.go and ecs_2.go at
+    89aadf8b). The code is in the error tables of the three actions.
     """
     if addresses and prefixes:
         raise ApiError(
@@ -236,7 +236,7 @@ def take_ipv4(  # noqa: PLR0913, PLR0917  # who takes what where
     count: int,
     codes: Codes,
 ) -> tuple[str, ...]:
-    """Claim secondary addresses for an ENI: named ones, or some of the cloud's choice."""
+    """Claim secondary addresses for an ENI: either named ones or a number of the cloud's choice."""
     _either(addresses, count, "PrivateIpAddress.N and SecondaryPrivateIpAddressCount")
     if len(set(addresses)) < len(addresses):
         raise ApiError("InvalidIp.IpRepeated", "An address occurs twice.", 403)
@@ -276,7 +276,7 @@ def take_ipv6(  # noqa: PLR0913, PLR0917  # who takes what where
 
 
 def check_limits(eni: NetworkInterface, instance: Instance) -> None:
-    """Raise if the instance's type does not allow so many addresses on an ENI."""
+    """Raise if an ENI has more addresses than the instance's type allows."""
     kind = catalog.instance_types()[instance.instance_type]
     addresses = 1 + len(eni.secondary) + len(eni.prefixes)
     if addresses > kind.ipv4_per_eni:
@@ -304,7 +304,7 @@ def attach(  # noqa: PLR0913  # what an attachment is
     card: int = 0,
     over_limit: str = "EniPerInstanceLimitExceeded",
 ) -> NetworkInterface:
-    """Attach an Available ENI of the instance's VPC and zone."""
+    """Attach an Available ENI to an instance in the same VPC and zone."""
     statuses.require(call, eni, "Available", code="InvalidOperation.InvalidEniState")
     if eni.vpc_id != instance.vpc_id or eni.zone != instance.zone:
         raise ApiError(
@@ -343,7 +343,7 @@ def attach(  # noqa: PLR0913  # what an attachment is
 
 
 def detach(call: Call, eni: NetworkInterface, *, since: float | None = None) -> NetworkInterface:
-    """Take an ENI off its instance, now or `since` a time before."""
+    """Detach an ENI from its instance, now or at the earlier time `since`."""
     return call.store.change(
         eni,
         instance_id=None,
@@ -354,10 +354,10 @@ def detach(call: Call, eni: NetworkInterface, *, since: float | None = None) -> 
 
 
 def delete(call: Call, eni: NetworkInterface) -> None:
-    """Delete an ENI: it is Deleting for a while, then it is gone with all its addresses.
+    """Delete an ENI: it is Deleting for a while, then it disappears with all its addresses.
 
-    "If the ENI is in the Deleting state" (help page of DeleteNetworkInterface): deletion is
-    asynchronous, and the addresses are in use until it ends.
+    Deletion is asynchronous, and the addresses are in use until it ends: "If the ENI is in the
+    Deleting state" (help page of DeleteNetworkInterface).
     """
     life = call.passing(("Deleting", _DELETING_SECONDS), to=DELETED)
     if life.at(call.now) == DELETED:

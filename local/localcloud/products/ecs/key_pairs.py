@@ -62,7 +62,7 @@ def _put(
 
 @action(writes=True)
 def import_key_pair(call: Call, request: ImportKeyPair) -> Answer:
-    """A key pair whose public half the client has."""
+    """Import a key pair by its public half. The client keeps the private half."""
     pair = _put(
         call,
         request.key_pair_name,
@@ -75,7 +75,7 @@ def import_key_pair(call: Call, request: ImportKeyPair) -> Answer:
 
 @action(writes=True)
 def create_key_pair(call: Call, request: CreateKeyPair) -> Answer:
-    """A new key pair; the private half is in the answer and nowhere else."""
+    """Create a key pair. Only this answer contains the private half."""
     private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     public = private.public_key().public_bytes(
         serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH
@@ -121,7 +121,7 @@ def _shown(_call: Call, k: KeyPair, *, public: bool) -> dict[str, object]:
 
 @action()
 def describe_key_pairs(call: Call, request: DescribeKeyPairs) -> Answer:
-    """Key pairs by filter; a name may end in `*`."""
+    """List key pairs by filter. A name may end in `*`."""
     name = request.key_pair_name or "*"
     key_pairs = [
         k
@@ -144,7 +144,7 @@ class DeleteKeyPairs:
 
 @action(writes=True)
 def delete_key_pairs(call: Call, request: DeleteKeyPairs) -> Answer:
-    """Delete key pairs that are on no instance. An unknown name is not an error."""
+    """Delete key pairs that no instance has. An unknown name is not an error."""
     for name in request.key_pair_names:
         if call.store.any(Instance, "key_pair", name):
             raise ApiError(
@@ -159,7 +159,7 @@ def delete_key_pairs(call: Call, request: DeleteKeyPairs) -> Answer:
 
 @dataclass(frozen=True, kw_only=True)
 class AttachKeyPair:
-    """Parameters of AttachKeyPair; InstanceIds is a JSON array."""
+    """Parameters of AttachKeyPair. InstanceIds is a JSON array."""
 
     key_pair_name: str
     instance_ids: tuple[str, ...]
@@ -168,7 +168,7 @@ class AttachKeyPair:
 
 @dataclass(frozen=True, kw_only=True)
 class DetachKeyPair:
-    """Parameters of DetachKeyPair; InstanceIds is a JSON array."""
+    """Parameters of DetachKeyPair. InstanceIds is a JSON array."""
 
     key_pair_name: str
     instance_ids: tuple[str, ...]
@@ -192,11 +192,11 @@ def _put_on(call: Call, name: str, ids: tuple[str, ...], key_pair: str) -> Answe
 
 @action(writes=True)
 def attach_key_pair(call: Call, request: AttachKeyPair) -> Answer:
-    """Bind a key pair to instances, in place of theirs; it acts from the next boot."""
+    """Bind a key pair to instances, in place of any other. It works from the next boot on."""
     return _put_on(call, request.key_pair_name, request.instance_ids, request.key_pair_name)
 
 
 @action(writes=True)
 def detach_key_pair(call: Call, request: DetachKeyPair) -> Answer:
-    """Unbind the key pair of instances."""
+    """Unbind the key pair from instances."""
     return _put_on(call, request.key_pair_name, request.instance_ids, "")

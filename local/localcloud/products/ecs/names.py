@@ -1,7 +1,7 @@
-"""How names, descriptions, host names and passwords of ECS resources are written.
+"""Rules for names, descriptions, host names and passwords of ECS resources.
 
-Rules: the field texts of RunInstances, CreateNetworkInterface and CreateSecurityGroup in the API
-reference; codes: their error tables.
+The rules are in the field texts of RunInstances, CreateNetworkInterface and CreateSecurityGroup in
+the API reference; the codes are in their error tables.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def _check_description(text: str, code: str) -> None:
 
 
 def check_interface(name: str, description: str) -> None:
-    """Raise unless an ENI can have this name and description; empty ones it can always have."""
+    """Raise unless an ENI can have this name and description. Both may be empty."""
     if name and not _is_name(name):
         raise invalid("NetworkInterfaceName", name, "2 to 128 characters, the first a letter")
     if description and not _is_description(description):
@@ -60,7 +60,7 @@ def check_security_group(name: str, description: str) -> None:
 
 
 def check_instance(name: str, description: str, host_name: str, password: str | None) -> None:
-    """Raise unless an instance can have these; what is empty or None was not given."""
+    """Raise unless an instance can have these values. Empty or None means not given."""
     if name and not _has_length(name):
         raise ApiError(
             "InvalidInstanceName.Malformed",
@@ -94,7 +94,7 @@ def is_host_name(text: str) -> bool:
 
 
 def check_password(text: str) -> None:
-    """Raise unless it is 8 to 30 characters of three classes; the value is not shown."""
+    """Raise unless a password has 8 to 30 characters of three classes. It is never shown."""
     classes = sum(bool(re.search(kind, text)) for kind in _CLASSES)
     if not _PASSWORD.fullmatch(text) or classes < _FEWEST_CLASSES:
         raise ApiError(

@@ -30,7 +30,7 @@ class DescribeRegions:
 
 @action()
 def describe_regions(call: Call, _request: DescribeRegions) -> Answer:
-    """Regions; resources exist in the cloud's own only."""
+    """List regions. Resources exist only in the region of this cloud."""
     names = dict.fromkeys((call.cloud.region, *regions.REGIONS))
     return {
         "Regions": {
@@ -60,7 +60,7 @@ class DescribeZones:
 
 @action()
 def describe_zones(call: Call, _request: DescribeZones) -> Answer:
-    """The region's zones; each has everything."""
+    """List the region's zones. Each zone offers everything."""
     types = list(catalog.instance_types())
     disks = list(catalog.DISK_CATEGORIES)
     return {
@@ -143,7 +143,7 @@ def _sizes(category: str, *, system: bool) -> dict[str, object]:
 
 @action()
 def describe_available_resource(call: Call, request: DescribeAvailableResource) -> Answer:
-    """What a zone offers of a kind of resource: everything that the catalog has."""
+    """List what a zone offers of one kind of resource: everything in the catalog."""
     kind = request.destination_resource
     if kind == "InstanceType":
         values = [
@@ -189,7 +189,10 @@ def describe_available_resource(call: Call, request: DescribeAvailableResource) 
 
 @dataclass(frozen=True, kw_only=True)
 class DescribeInstanceTypes:
-    """Parameters of DescribeInstanceTypes. The provider sends InstanceType; it has no effect."""
+    """Parameters of DescribeInstanceTypes.
+
+    The provider sends InstanceType, which has no effect.
+    """
 
     region_id: str | None = None
     instance_types: tuple[str, ...] = ()
@@ -256,7 +259,7 @@ def _limits_shown(kind: InstanceType) -> dict[str, object]:
 
 @action()
 def describe_instance_types(_call: Call, request: DescribeInstanceTypes) -> Answer:
-    """Instance types with the limits of their ENIs."""
+    """List instance types with the limits of their ENIs."""
     types = [
         k
         for k in catalog.instance_types().values()
@@ -366,7 +369,7 @@ _IMAGES: Final = Table("Images", "Image", _image_shown)
 
 @action()
 def describe_images(call: Call, request: DescribeImages) -> Answer:
-    """Public images. Those asked for by id may be older than the current ones."""
+    """List public images. A request by id also finds images older than the current ones."""
     if request.image_id:
         named = (catalog.image(i) for i in request.image_id.split(","))
         candidates = [i for i in named if i is not None]
@@ -396,7 +399,7 @@ class DescribeImageSupportInstanceTypes:
 def describe_image_support_instance_types(
     call: Call, request: DescribeImageSupportInstanceTypes
 ) -> Answer:
-    """The instance types that an image runs on."""
+    """List the instance types that an image runs on."""
     existing.image(request.image_id)
     return {
         "ImageId": request.image_id,

@@ -1,6 +1,7 @@
-"""Static public addresses: an instance's own, with its bandwidth. An EIP is a resource of its own.
+"""Static public addresses, which belong to an instance and its bandwidth.
 
-Rules: pages AllocatePublicIpAddress, RunInstances and ModifyInstanceNetworkSpec (2025-12).
+An EIP, by contrast, is a resource of its own. The rules are on the pages AllocatePublicIpAddress,
+RunInstances and ModifyInstanceNetworkSpec (2025-12).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from .instances import RUNNING, STOPPED
 
 
 def assign(call: Call, instance: Instance) -> Instance:
-    """Give an instance a static public address unless it has one."""
+    """Give an instance a static public address unless it already has one."""
     if instance.public_ip:
         return instance
     return call.store.change(instance, public_ip=eips.free_address(call))
@@ -26,7 +27,10 @@ def assign(call: Call, instance: Instance) -> Instance:
 
 @dataclass(frozen=True, kw_only=True)
 class AllocatePublicIpAddress:
-    """Parameters of AllocatePublicIpAddress. "Only users in the whitelist" name an IpAddress."""
+    """Parameters of AllocatePublicIpAddress.
+
+    "Only users in the whitelist" can name an IpAddress.
+    """
 
     instance_id: str
     ip_address: str | None = None
@@ -35,7 +39,7 @@ class AllocatePublicIpAddress:
 
 @action(writes=True)
 def allocate_public_ip_address(call: Call, request: AllocatePublicIpAddress) -> Answer:
-    """Give an instance with bandwidth a static public address, or answer the one that it has."""
+    """Give an instance with bandwidth a static public address, or return the one it already has."""
     instance = existing.instance(call, request.instance_id)
     statuses.require(call, instance, RUNNING, STOPPED, code="IncorrectInstanceStatus", status=403)
     if instance.internet_bandwidth_out <= 0:

@@ -1,4 +1,4 @@
-"""Regions, and what of ECS not all of them have."""
+"""Regions, and the features of ECS that only some regions have."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ REGIONS: Final = (
     "us-west-1",
     "us-east-1",
 )
-"""Some of those that DescribeRegions lists."""
+"""Some of the regions that DescribeRegions lists."""
 
 _RETAINING_PRIMARY: Final = frozenset(
     {
@@ -39,10 +39,10 @@ _RETAINING_PRIMARY: Final = frozenset(
         "ap-southeast-5",
     }
 )
-"""Where a primary ENI with DeleteOnRelease=false outlives its instance: help page "Retain and reuse
-an ENI" (https://www.alibabacloud.com/help/doc-detail/2938787.html, last updated 2026-02-28). The
-stored copy of the page breaks off after Jakarta: a region outside of China that is not here may
-retain it all the same."""
+"""Regions where a primary ENI with DeleteOnRelease=false outlives its instance: help page "Retain
+and reuse an ENI" (https://www.alibabacloud.com/help/doc-detail/2938787.html, last updated
+2026-02-28). The stored copy of the page ends after Jakarta, so other regions outside of China may
+retain it too."""
 
 
 def retains_primary_interface(region: str) -> bool:

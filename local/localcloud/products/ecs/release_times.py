@@ -1,4 +1,4 @@
-"""The time at which the cloud itself releases a pay-as-you-go instance."""
+"""The time at which the cloud releases a pay-as-you-go instance by itself."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LATEST: Final = timedelta(days=3 * 366)
 
 
 def shown(call: Call, text: str) -> str:
-    """A release time as DescribeInstances shows it, without seconds; empty for none.
+    """A release time as DescribeInstances shows it: without seconds, or empty if there is none.
 
     "The release time must be at least 30 minutes later than the current time" and "at most three
     years later" (page ModifyInstanceAutoReleaseTime, 2025-12).
@@ -43,20 +43,23 @@ def shown(call: Call, text: str) -> str:
 
 
 def is_over(time: str, now: float) -> bool:
-    """Whether a release time, as it is shown, has come."""
+    """Whether a release time, in the form that DescribeInstances shows, has come."""
     return bool(time) and time <= minute(now)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModifyInstanceAutoReleaseTime(OneInstance):
-    """Parameters of ModifyInstanceAutoReleaseTime; without a time it is switched off."""
+    """Parameters of ModifyInstanceAutoReleaseTime.
+
+    A request without a time switches the release off.
+    """
 
     auto_release_time: str = ""
 
 
 @action(writes=True)
 def modify_instance_auto_release_time(call: Call, request: ModifyInstanceAutoReleaseTime) -> Answer:
-    """Set or remove the time of an instance's release."""
+    """Set or remove the release time of an instance."""
     instance = existing.instance(call, request.instance_id, code="NoSuchResource")
     time = shown(call, request.auto_release_time)
     if time and instance.charge_type == "PrePaid":

@@ -69,7 +69,7 @@ class DiskParameter:
 
 @dataclass(frozen=True, kw_only=True)
 class InterfaceParameter:
-    """`NetworkInterface.N.*`: an existing ENI, or a new one."""
+    """`NetworkInterface.N.*`: an existing ENI or a new one."""
 
     instance_type: str = "Secondary"
     network_interface_id: str | None = None
@@ -115,7 +115,7 @@ class PrivatePoolOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class AdditionalInfo:
-    """`AdditionalInfo.*`: the provider 1.285.0 sends it, the published parameters lack it."""
+    """`AdditionalInfo.*`. The provider 1.285.0 sends it; the published parameters lack it."""
 
     enable_high_density_mode: bool | None = None
 
@@ -186,9 +186,9 @@ class RunInstances:
 
 
 def check_user_data(text: str, *, base64_status: int = 400) -> None:
-    """Raise unless it is Base64 of at most 32 KB.
+    """Raise unless the user-data is Base64 of at most 32 KB.
 
-    What is not Base64 is answered by 400 in RunInstances and by 403 in ModifyInstanceAttribute.
+    For text that is not Base64, RunInstances answers 400 and ModifyInstanceAttribute 403.
     """
     try:
         raw = base64.b64decode(text, validate=True)
@@ -204,7 +204,7 @@ def check_user_data(text: str, *, base64_status: int = 400) -> None:
 
 
 def check_metadata(tokens: str | None, endpoint: str, hops: int | None) -> None:
-    """Raise unless the metadata service can be set so."""
+    """Raise unless the metadata service can have these settings."""
     if tokens not in {None, "", "optional", "required"}:
         raise ApiError(
             "InvalidHttpTokens.NotSupported",
@@ -252,7 +252,7 @@ def _check_kind(call: Call, request: RunInstances) -> None:
 
 
 def _check_payment(request: RunInstances) -> None:
-    """What the field texts and the error table of RunInstances refuse (reference of 2025-12)."""
+    """Raise if the field texts or error table of RunInstances refuse it (reference of 2025-12)."""
     if request.instance_charge_type not in {"", "PostPaid", "PrePaid"}:
         raise ApiError(
             "InvalidInstanceChargeType.NotFound",
@@ -268,7 +268,7 @@ def _check_payment(request: RunInstances) -> None:
         )
     _check_spot(request)
     if request.private_pool_options.match_criteria == "Target":
-        # Target needs the id of a pool; there is none here.
+        # Target needs the id of a private pool, and no pool exists here.
         raise ApiError(
             "Invalid.PrivatePoolOptions.Id",
             f"The private pool {(request.private_pool_options.id or '')[:80]!r} does not exist.",
@@ -318,7 +318,7 @@ def _check_spot(request: RunInstances) -> None:
 
 
 def check_protection(charge_type: str, *, protected: bool) -> None:
-    """Raise if a subscription instance is to be protected from deletion."""
+    """Raise if the request protects a subscription instance from deletion."""
     if protected and charge_type == "PrePaid":
         raise ApiError(
             "InvalidChargeType.ValueNotSupported",
@@ -350,7 +350,7 @@ def _request_of(parameter: InterfaceParameter, groups: Sequence[str]) -> Interfa
 
 
 def _primary(call: Call, request: RunInstances) -> tuple[NetworkInterface, int]:
-    """The ENI that becomes the primary one: an existing one, or a new one."""
+    """The ENI that becomes the primary one: an existing ENI or a new one."""
     groups = request.security_group_ids or (
         (request.security_group_id,) if request.security_group_id else ()
     )
@@ -360,7 +360,7 @@ def _primary(call: Call, request: RunInstances) -> tuple[NetworkInterface, int]:
             "InvalidParameter.NetworkInterface", "Only one NetworkInterface.N can be Primary.", 403
         )
     if primaries and (request.vswitch_id or request.private_ip_address):
-        # Two ways to describe the primary ENI; the page: using both fails.
+        # A request can describe the primary ENI in two ways. The page: using both fails.
         raise ApiError(
             "InvalidParam.NetworkInterface",
             "VSwitchId and PrivateIpAddress cannot be specified with a primary NetworkInterface.N.",
@@ -398,7 +398,7 @@ def _hostname(requested: str, instance_id: str) -> str:
 
 @action(writes=True)
 def run_instances(call: Call, request: RunInstances) -> Answer:
-    """Make and start instances, all or none."""
+    """Create and start instances, all or none."""
     _check_kind(call, request)
     ids = [_run_one(call, request) for _ in range(request.amount)]
     return {"InstanceIdSets": {"InstanceIdSet": ids}, "OrderId": "", "TradePrice": 0.0}
@@ -452,7 +452,7 @@ def _run_one(call: Call, request: RunInstances) -> str:
                 (request.spot_interruption_behavior or "Terminate") if is_spot else ""
             ),
             auto_release_time=(
-                # The page speaks of pay-as-you-go instances only.
+                # The page allows a release time for pay-as-you-go instances only.
                 ""
                 if request.instance_charge_type == "PrePaid"
                 else release_times.shown(call, request.auto_release_time)
@@ -496,7 +496,7 @@ def _run_one(call: Call, request: RunInstances) -> str:
 
 
 def _spot_hours(request: RunInstances) -> int:
-    """The protection period: its default is one hour (page RunInstances)."""
+    """The protection period of a spot instance. Its default is one hour (page RunInstances)."""
     return 1 if request.spot_duration is None else request.spot_duration
 
 

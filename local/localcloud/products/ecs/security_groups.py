@@ -47,7 +47,7 @@ class CreateSecurityGroup:
 
 @action(writes=True)
 def create_security_group(call: Call, request: CreateSecurityGroup) -> Answer:
-    """Create a security group in a VPC. Members of a normal one reach each other."""
+    """Create a security group in a VPC. The members of a normal group reach each other."""
     if not request.vpc_id:
         # Error table of the action: "The VpcId must not empty when only support vpc vm."
         raise ApiError(
@@ -116,7 +116,7 @@ _TABLE: Final = Table("SecurityGroups", "SecurityGroup", _group_shown)
 
 @action()
 def describe_security_groups(call: Call, request: DescribeSecurityGroups) -> Answer:
-    """Security groups by filter."""
+    """List security groups by filter."""
     groups = [
         g
         for g in call.store.all(SecurityGroup)
@@ -179,7 +179,7 @@ def _rule_shown(rule: Rule) -> dict[str, object]:
 def describe_security_group_attribute(
     call: Call, request: DescribeSecurityGroupAttribute
 ) -> Answer:
-    """A security group's rules."""
+    """Describe the rules of a security group."""
     group = existing.security_group(call, request.security_group_id)
     direction = (request.direction or "all").lower()
     rules = [r for r in group.rules if direction in {"all", r.direction}]
@@ -259,9 +259,10 @@ def _canonical_v4(text: str, code: str) -> str:
 
 
 def _canonical_v6(text: str, code: str) -> str:
-    """An IPv6 block in short form. Bits of the host stay, as the provider 1.285.0 expects them.
+    """An IPv6 block in short form. Host bits stay.
 
-    It finds its rule again by the address in short form and the mask (`compressIPv6OrCIDR`).
+    The provider 1.285.0 expects this: it finds its rule again by the address in short form and the
+    mask (`compressIPv6OrCIDR`).
     """
     try:
         return IPv6Interface(text).with_prefixlen
@@ -292,7 +293,7 @@ def _ports(text: str, protocol: str) -> str:
 
 @dataclass(frozen=True)
 class _Peer:
-    """The other end of a rule, as the request of the rule's direction names it."""
+    """The other end of a rule. Requests of the two directions name it by different parameters."""
 
     end: str
     cidr: str
@@ -303,7 +304,7 @@ class _Peer:
 
     @classmethod
     def of(cls, permission: Permission, direction: str) -> _Peer:
-        """The source of an ingress rule, the destination of an egress one."""
+        """The source of an ingress rule or the destination of an egress rule."""
         if direction == INGRESS:
             return cls(
                 "Source",
@@ -324,7 +325,7 @@ class _Peer:
 
 
 def _checked(permission: Permission) -> tuple[str, str, str]:
-    """Protocol, ports and policy of a rule, in the cloud's own spelling."""
+    """The protocol, ports and policy of a rule in the cloud's own spelling."""
     protocol = (permission.ip_protocol or "").upper()
     if protocol not in _PROTOCOLS:
         raise ApiError(
@@ -353,9 +354,9 @@ def _checked(permission: Permission) -> tuple[str, str, str]:
 
 
 def _check_peer_group(call: Call, group: SecurityGroup, peer: _Peer) -> None:
-    """Raise unless the group can authorize the group that the rule names."""
+    """Raise unless the group can authorize the other group that the rule names."""
     if peer.group_id == group.id:
-        # In every published version of the page; seen in public logs of real runs.
+        # This code is in every published version of the page and in public logs of real runs.
         raise ApiError(
             "InvalidParamter.Conflict",
             f"The specified SecurityGroupId should be different from the {peer.end}GroupId.",
@@ -464,7 +465,7 @@ def _revoke(call: Call, request: AuthorizeSecurityGroup, direction: str) -> Answ
 
 @action(writes=True)
 def revoke_security_group(call: Call, request: RevokeSecurityGroup) -> Answer:
-    """Remove ingress rules, by their properties or by id. Absent properties are not an error."""
+    """Remove ingress rules by their properties or by id. Unknown properties are not an error."""
     return _revoke(call, request, INGRESS)
 
 
@@ -514,13 +515,13 @@ class ModifySecurityGroupEgressRule(Permission):
 
 @action(writes=True)
 def modify_security_group_rule(call: Call, request: ModifySecurityGroupRule) -> Answer:
-    """Change an ingress rule by id, or the description of the one with these properties."""
+    """Change an ingress rule by id, or the description of the rule with these properties."""
     return _described(call, request, INGRESS)
 
 
 @action(writes=True)
 def modify_security_group_egress_rule(call: Call, request: ModifySecurityGroupEgressRule) -> Answer:
-    """Change an egress rule by id, or the description of the one with these properties."""
+    """Change an egress rule by id, or the description of the rule with these properties."""
     return _described(call, request, EGRESS)
 
 
@@ -556,7 +557,7 @@ class ModifySecurityGroupPolicy:
 
 @action(writes=True)
 def modify_security_group_policy(call: Call, request: ModifySecurityGroupPolicy) -> Answer:
-    """Set whether members reach each other."""
+    """Set whether the members of a group reach each other."""
     group = existing.security_group(call, request.security_group_id)
     if group.kind == _ENTERPRISE:
         raise ApiError(
@@ -584,7 +585,7 @@ class DeleteSecurityGroup:
 
 @action(writes=True)
 def delete_security_group(call: Call, request: DeleteSecurityGroup) -> Answer:
-    """Delete a security group without members. No other group's rule may name it."""
+    """Delete a security group that has no members and that no other group's rule names."""
     group = existing.security_group(call, request.security_group_id)
     if call.store.any(NetworkInterface, "group", group.id):
         raise ApiError(

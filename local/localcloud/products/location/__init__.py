@@ -1,1 +1,1 @@
-"""Location: where the products answer."""
+"""Location: the endpoints of the products."""

@@ -1,4 +1,4 @@
-"""DescribeEndpoints: every product answers where the request arrived."""
+"""DescribeEndpoints: every product answers at the host that received the request."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from localcloud.wire.parameters import wire
 
 @dataclass(frozen=True, kw_only=True)
 class DescribeEndpoints:
-    """Parameters of DescribeEndpoints; Id is the region."""
+    """Parameters of DescribeEndpoints. Id is the region."""
 
     region: str = wire("Id")
     service_code: str
@@ -20,7 +20,7 @@ class DescribeEndpoints:
 
 @action()
 def describe_endpoints(call: Call, request: DescribeEndpoints) -> Answer:
-    """The endpoint of a product: the host that the client named."""
+    """Return the endpoint of a product, which is the host that the client named."""
     return {
         "Success": True,
         "Endpoints": {

@@ -39,10 +39,10 @@ class ZoneMapping:
 
 
 def check(call: Call, vpc_id: str, mappings: Sequence[ZoneMapping]) -> dict[str, VSwitch]:
-    """The vSwitch of each zone, if together they can be an NLB's.
+    """The vSwitch of each zone, if an NLB can have them together.
 
     Raises:
-        ApiError: too few zones, one twice, a vSwitch of another zone or VPC, an EIP twice.
+        ApiError: too few zones, a zone twice, a vSwitch of another zone or VPC, an EIP twice.
     """
     if not _LEAST_ZONES <= len(mappings) <= _MOST_ZONES:
         raise ApiError(
@@ -71,7 +71,7 @@ def check(call: Call, vpc_id: str, mappings: Sequence[ZoneMapping]) -> dict[str,
             )
         if mapping.zone_id in vswitches:
             raise ApiError(
-                # The reference has the dot at its end.
+                # The reference has the full stop at the end.
                 "OperationFailed.DuplicateZones.",
                 "The operation failed because of Can not Specify duplicate zones: "
                 f"{mapping.zone_id}.",
@@ -86,7 +86,7 @@ def check(call: Call, vpc_id: str, mappings: Sequence[ZoneMapping]) -> dict[str,
 def take(
     call: Call, load_balancer_id: str, vswitch: VSwitch, mapping: ZoneMapping, *, dual_stack: bool
 ) -> NlbZone:
-    """Claim the private addresses of one zone; a public one comes by `publish`."""
+    """Claim the private addresses of one zone. `publish` adds a public address."""
     if dual_stack and vswitch.ipv6_cidr is None:
         raise ApiError(
             "OperationFailed.vSwitchNotSupportIpv6",
@@ -111,10 +111,10 @@ def take(
 def _local(
     call: Call, vswitch: VSwitch, requested: Sequence[str], load_balancer_id: str
 ) -> tuple[str, ...]:
-    """The addresses towards the backends: an even number from 2 to 8, of the cloud's choice or not.
+    """The addresses that connect to backends: an even number from 2 to 8.
 
-    So an NLB takes three addresses of each of its vSwitches at least (page CreateLoadBalancer,
-    Ipv4LocalAddresses).
+    The cloud chooses two unless the request names them. An NLB therefore takes at least three
+    addresses of each of its vSwitches (page CreateLoadBalancer, Ipv4LocalAddresses).
     """
     if not requested:
         return tuple(
@@ -143,7 +143,7 @@ def publish(call: Call, zone: NlbZone, allocation_id: str = "") -> NlbZone:
     """Add a public address to a zone: an EIP of the account, or one that the service allocates.
 
     Raises:
-        ApiError: the EIP is not there or not free.
+        ApiError: the EIP does not exist or is not free.
     """
     if zone.allocation_id:
         return zone
@@ -174,7 +174,7 @@ def publish(call: Call, zone: NlbZone, allocation_id: str = "") -> NlbZone:
 
 
 def unpublish(call: Call, zone: NlbZone) -> NlbZone:
-    """Take a zone's public address away; an EIP of the account stays, free."""
+    """Remove a zone's public address. An EIP of the account stays and becomes free."""
     eip = call.store.find(Eip, zone.allocation_id)
     if eip is not None and eip.instance_id == zone.eni_id:
         if zone.managed_eip:

@@ -1,10 +1,10 @@
-"""The ENIs behind a server group, judged by their security groups.
+"""The ENIs of the servers in a server group, and whether their security groups admit an NLB.
 
 An NLB connects to its servers from its own addresses in its vSwitches ("local IPs for backend
 communication and health checks",
 https://help.aliyun.com/en/slb/network-load-balancer/user-guide/create-and-manage-an-nlb-instance),
 or from the client's address where the server group preserves it. The security groups of a server's
-ENI judge both. A CLB needs no rule: it comes from 100.64.0.0/10
+ENI apply to both. A CLB needs no rule because it connects from 100.64.0.0/10
 (https://www.alibabacloud.com/help/en/slb/health-check-causes-processing-of-a-large-number-of-logs).
 """
 
@@ -23,7 +23,7 @@ from .entities import HealthCheck, NetworkLoadBalancer, NlbServer, NlbServerGrou
 
 
 def interface_of(store: Store, group: NlbServerGroup, server: NlbServer) -> NetworkInterface | None:
-    """The ENI that has a server's address; None for an address outside of the VPC's ENIs."""
+    """The ENI that has a server's address; None if the address is not on an ENI of the VPC."""
     if server.kind == "Eni":
         return store.find(NetworkInterface, server.id)
     if server.kind == "Ecs":
@@ -40,16 +40,16 @@ def _has(eni: NetworkInterface, ip: str) -> bool:
 
 
 def check_port(check: HealthCheck, server: NlbServer) -> int:
-    """The port that a health check connects to; 0 without checks."""
+    """The port to which a health check connects; 0 if checks are off."""
     return (check.port or server.port) if check.enabled else 0
 
 
 def is_healthy(
     call: Call, balancer: NetworkLoadBalancer, group: NlbServerGroup, server: NlbServer
 ) -> bool:
-    """Whether the machine runs, and its security groups admit the check from every zone.
+    """Whether the machine runs and its security groups admit the check from every zone.
 
-    A bare address that no ENI has is outside of this cloud, and counts as healthy.
+    A bare address that is not on an ENI is outside of this cloud and counts as healthy.
     """
     eni = interface_of(call.store, group, server)
     if eni is None:

@@ -1,4 +1,4 @@
-"""Certificates of TCPSSL listeners, by id: the certificates themselves are another product's."""
+"""Certificates of TCPSSL listeners, by id. The certificates belong to another product."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _changed(call: Call, listener: NlbListener, name: str, ids: tuple[str, ...])
 
 @action(writes=True)
 def associate(call: Call, request: AssociateAdditionalCertificatesWithListener) -> Answer:
-    """Add certificates for further domain names."""
+    """Add certificates for additional domain names."""
     listener = listeners.ready(call, request.listener_id)
     if listener.protocol != "TCPSSL":
         raise ApiError(
@@ -71,7 +71,7 @@ def associate(call: Call, request: AssociateAdditionalCertificatesWithListener) 
 
 @action(writes=True)
 def disassociate(call: Call, request: DisassociateAdditionalCertificatesWithListener) -> Answer:
-    """Take additional certificates away."""
+    """Remove additional certificates."""
     listener = listeners.ready(call, request.listener_id)
     for removed in request.additional_certificate_ids:
         if removed not in listener.additional_certificate_ids:
@@ -98,7 +98,7 @@ class ListListenerCertificates:
 
 @action()
 def list_listener_certificates(call: Call, request: ListListenerCertificates) -> Answer:
-    """The certificates of a listener, the default one first."""
+    """List the certificates of a listener, the default one first."""
     listener = listeners.find(call, request.listener_id)
     rows = [("Server", i, True) for i in listener.certificate_ids]
     rows += [("Server", i, False) for i in listener.additional_certificate_ids]

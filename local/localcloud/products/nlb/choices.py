@@ -1,4 +1,4 @@
-"""Parameters that are one of a few words, in any case."""
+"""Parameters whose value is one of a few words, in upper or lower case."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ def one_of(name: str, value: str, allowed: tuple[str, ...]) -> str:
     """The allowed word that `value` spells.
 
     Raises:
-        ApiError: it spells none.
+        ApiError: `value` is not one of the allowed words.
     """
     for word in allowed:
         if value.lower() == word.lower():

@@ -1,4 +1,4 @@
-"""Deleted entities are removed, with all that they own, once their last state has passed."""
+"""Removal of deleted entities, and all that they own, after their last status has passed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _JOB_SECONDS: Final = 3600.0
 
 
 def settle(call: Call) -> None:
-    """Remove what is over at this moment. Part of every change's transaction."""
+    """Remove everything whose end has come. This runs in the transaction of every change."""
     _load_balancers(call)
     _server_groups(call)
     for job in list(call.store.all(NlbJob)):

@@ -22,10 +22,10 @@ REMOVED: Final = "Removed"
 class NlbZone:
     """A zone of an NLB: its addresses in one vSwitch.
 
-    `local_ipv4` are the addresses from which the NLB connects to its backends: health checks, and
-    clients whose own address it does not preserve. `eni_id` is the ENI that the service itself has
-    there; EIPs are bound to it. `managed_eip` says that the service allocated the EIP and releases
-    it.
+    `local_ipv4` are the addresses from which the NLB connects to its backends, for health checks
+    and for clients whose own address it does not preserve. `eni_id` is the service's own ENI in the
+    zone; EIPs are bound to it. `managed_eip` is true if the service allocated the EIP and will
+    release it.
     """
 
     zone: str
@@ -72,7 +72,7 @@ class NetworkLoadBalancer:
 
 @dataclass(frozen=True, kw_only=True)
 class HealthCheck:
-    """How a server group's servers are checked."""
+    """How the servers of a server group are checked."""
 
     enabled: bool = True
     kind: str = "TCP"
@@ -105,7 +105,7 @@ class NlbServer:
 
     @property
     def key(self) -> tuple[str, str, int]:
-        """A group has each of these once."""
+        """The identity of the server. A group has each identity once."""
         return self.id, self.ip, self.port
 
 
@@ -137,7 +137,7 @@ class NlbServerGroup:
 
 @dataclass(frozen=True, kw_only=True)
 class NlbListener:
-    """A listener; port 0 means the range from `first_port` to `last_port`."""
+    """A listener. Port 0 means the range from `first_port` to `last_port`."""
 
     INDEXES: ClassVar[Indexes] = MappingProxyType(
         {
@@ -175,7 +175,7 @@ class NlbListener:
 
 @dataclass(frozen=True, kw_only=True)
 class NlbJob:
-    """An asynchronous task, for GetJobStatus."""
+    """An asynchronous task, which GetJobStatus reports."""
 
     INDEXES: ClassVar[Indexes] = MappingProxyType({})
 
@@ -186,7 +186,7 @@ class NlbJob:
 
 
 def drop_server(store: Store, server_id: str) -> None:
-    """Take a released instance or ENI out of all server groups."""
+    """Remove a released instance or ENI from all server groups."""
     for group in store.where(NlbServerGroup, "server", server_id):
         left = tuple(s for s in group.servers if s.id != server_id)
         store.put(dataclasses.replace(group, servers=left))

@@ -1,4 +1,4 @@
-"""Health of a listener's servers: whether their machine runs and admits the check."""
+"""The health of a listener's servers: whether their machine runs and admits the check."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class GetListenerHealthStatus:
 
 @action()
 def get_listener_health_status(call: Call, request: GetListenerHealthStatus) -> Answer:
-    """The servers that fail their check, if the group is checked at all."""
+    """List the servers that fail their check. The list is empty if checks are off."""
     listener = listeners.find(call, request.listener_id)
     group = server_groups.find(call, listener.server_group_id)
     balancer = load_balancers.find(call, listener.load_balancer_id)
@@ -46,7 +46,7 @@ def get_listener_health_status(call: Call, request: GetListenerHealthStatus) -> 
                 "ServerGroupInfos": [
                     {
                         "ServerGroupId": group.id,
-                        # The API really spells it so.
+                        # The API really has this spelling.
                         "HeathCheckEnabled": group.health_check.enabled,
                         "NonNormalServers": down,
                     }

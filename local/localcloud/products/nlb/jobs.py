@@ -1,4 +1,4 @@
-"""Asynchronous tasks: what a change answers, and how it goes on."""
+"""Asynchronous tasks, which the actions that change something return."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _find: Final = Lookup(NlbJob, "job", "ResourceNotFound.JobId")
 
 
 def begin(call: Call, name: str, seconds: float = 1.0) -> str:
-    """A task that is Processing for so long, then Succeeded; its id."""
+    """Begin a task that is Processing for some seconds and then Succeeded, and return its id."""
     job = NlbJob(
         id=str(uuid.uuid4()),
         action=name,
@@ -36,7 +36,7 @@ class GetJobStatus:
 
 @action()
 def get_job_status(call: Call, request: GetJobStatus) -> Answer:
-    """Processing or Succeeded: what could fail was refused at once."""
+    """Report Processing or Succeeded. A task never fails, since errors are reported at once."""
     job = _find(call, request.job_id)
     return {"Status": job.life.at(call.now)}
 
@@ -50,7 +50,7 @@ class ListAsynJobs:
 
 @action()
 def list_asyn_jobs(call: Call, request: ListAsynJobs) -> Answer:
-    """The tasks with these ids; unknown ones are left out."""
+    """List the tasks with these ids. Unknown ids are left out."""
     if len(request.job_ids) > _MOST_AT_ONCE:
         raise ApiError("IllegalParamSize.JobIds", f"At most {_MOST_AT_ONCE} ids at a time.")
     jobs = [job for i in request.job_ids if (job := call.store.find(NlbJob, i)) is not None]

@@ -21,7 +21,7 @@ _LAST_PORT: Final = 65535
 _MOST_CPS: Final = 1_000_000
 _MOST_MSS: Final = 1500
 _MOST_LISTENERS: Final = 50
-"""Of an NLB, by default (`nlb_quota_loadbalancer_listeners_num`,
+"""The default quota of an NLB (`nlb_quota_loadbalancer_listeners_num`,
 https://www.alibabacloud.com/help/en/slb/network-load-balancer/user-guide/nlb-quotas)."""
 _USUAL_POLICY: Final = "tls_cipher_policy_1_0"
 _FIT: Final = {
@@ -35,7 +35,7 @@ find: Final = Lookup(NlbListener, "listener", "ResourceNotFound.listener", ended
 
 
 def ready(call: Call, listener_id: str, *statuses: str) -> NlbListener:
-    """The listener, if it is Running or Stopped, or has one of the given statuses."""
+    """The listener, if it has one of the statuses: by default Running or Stopped."""
     listener = find(call, listener_id)
     status = listener.life.at(call.now)
     if status not in (statuses or ("Running", "Stopped")):
@@ -47,7 +47,7 @@ def ready(call: Call, listener_id: str, *statuses: str) -> NlbListener:
 
 
 def of_load_balancer(call: Call, load_balancer_id: str) -> list[NlbListener]:
-    """The listeners that an NLB has now."""
+    """The present listeners of an NLB."""
     listeners = call.store.where(NlbListener, "load_balancer", load_balancer_id)
     return [x for x in listeners if x.life.at(call.now) != DELETED]
 
@@ -63,7 +63,7 @@ class ProxyProtocolV2Config:
 
 @dataclass(frozen=True, kw_only=True)
 class _Settings:
-    """What creating and updating a listener have in common."""
+    """The settings that CreateListener and UpdateListenerAttribute have in common."""
 
     region_id: str | None = None
     listener_description: str | None = None
@@ -111,7 +111,7 @@ def _within(name: str, value: int | None, first: int, last: int) -> None:
 
 
 def _changes(protocol: str, settings: _Settings) -> dict[str, object]:
-    """The settings that a request names, checked."""
+    """The checked settings of a request."""
     _within("IdleTimeout", settings.idle_timeout, 10, 20 if protocol == "UDP" else 900)
     _within("Cps", settings.cps, 0, _MOST_CPS)
     _within("Mss", settings.mss, 0, _MOST_MSS)
@@ -160,7 +160,7 @@ def _fitting(call: Call, protocol: str, vpc_id: str, group_id: str) -> NlbServer
             "Mismatch.Protocol",
             f"The Protocol is mismatched for {protocol} and {group.protocol}.",
         )
-    # Of groups whose own protocol is TCPSSL, CreateServerGroup's page says nothing of the kind.
+    # CreateServerGroup's page has no such rule for groups whose own protocol is TCPSSL.
     if protocol == "TCPSSL" and group.protocol == "TCP" and group.preserve_client_ip:
         raise ApiError(
             "IllegalParam.PreserveClientIpSwitch",
@@ -185,7 +185,7 @@ def _ports(request: CreateListener) -> tuple[int, int]:
 
 @action(writes=True)
 def create_listener(call: Call, request: CreateListener) -> Answer:
-    """A listener, which runs once it is created."""
+    """Create a listener. It runs once it is provisioned."""
     balancer = load_balancers.ready(call, request.load_balancer_id)
     protocol = one_of("ListenerProtocol", request.listener_protocol, _PROTOCOLS)
     first, last = _ports(request)
@@ -234,7 +234,7 @@ def create_listener(call: Call, request: CreateListener) -> Answer:
 
 @action(writes=True)
 def update_listener_attribute(call: Call, request: UpdateListenerAttribute) -> Answer:
-    """Change a listener; what the request leaves out stays."""
+    """Change a listener. Settings that the request leaves out stay as they are."""
     listener = ready(call, request.listener_id)
     load_balancer = load_balancers.find(call, listener.load_balancer_id)
     changes = _changes(listener.protocol, request)
@@ -288,7 +288,7 @@ class GetListenerAttribute:
 
 @action()
 def get_listener_attribute(call: Call, request: GetListenerAttribute) -> Answer:
-    """One listener. Its tags are spelled otherwise than in the list."""
+    """Describe one listener. Its tags have other names than in the list."""
     listener = find(call, request.listener_id)
     shown_tags = [{"TagKey": key, "TagValue": value} for key, value in listener.tags]
     return {**_shown(call, listener), "Tags": shown_tags}
@@ -310,7 +310,7 @@ class ListListeners:
 
 @action()
 def list_listeners(call: Call, request: ListListeners) -> Answer:
-    """Listeners by filter."""
+    """List listeners by filter."""
     sensor = request.sec_sensor_enabled
     rows = [
         {**_shown(call, x), "Tags": tags.plain(x.tags)}

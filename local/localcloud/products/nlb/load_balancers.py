@@ -31,7 +31,7 @@ find: Final = Lookup(
 
 
 def ready(call: Call, load_balancer_id: str) -> NetworkLoadBalancer:
-    """The NLB, if it can be changed now."""
+    """The NLB, if it can be changed in its present status."""
     balancer = find(call, load_balancer_id)
     status = balancer.life.at(call.now)
     if status == "Configuring":
@@ -45,7 +45,7 @@ def ready(call: Call, load_balancer_id: str) -> NetworkLoadBalancer:
 
 
 def configure(call: Call, balancer: NetworkLoadBalancer, task: str, /, **changes: object) -> Answer:
-    """Change an NLB, which is Configuring meanwhile; answers the task."""
+    """Change an NLB, which is Configuring for a while. The answer names the task."""
     call.store.change(balancer, life=call.passing(("Configuring", 1.0), to="Active"), **changes)
     return {"JobId": jobs.begin(call, task)}
 
@@ -93,7 +93,7 @@ class CreateLoadBalancer:
 
 
 def checked_name(name: str) -> str:
-    """A name, if it can be one; empty is none."""
+    """The name, if an NLB can have it. It may be empty."""
     if name and not _NAME.fullmatch(name):
         raise ApiError("IllegalParam.loadBalancerName", "Param loadBalancerName is illegal.")
     return name
@@ -101,7 +101,7 @@ def checked_name(name: str) -> str:
 
 @action(writes=True)
 def create_load_balancer(call: Call, request: CreateLoadBalancer) -> Answer:
-    """An NLB in two or more zones, with an address of each one's vSwitch."""
+    """Create an NLB in two or more zones, with an address of the vSwitch in each zone."""
     vpc = call.store.find(Vpc, request.vpc_id)
     if vpc is None:
         raise ApiError("ResourceNotFound.Vpc", "The specified resource of Vpc is not found.", 404)
@@ -159,7 +159,7 @@ def create_load_balancer(call: Call, request: CreateLoadBalancer) -> Answer:
             tags=tags.requested(request.tag),
         )
     )
-    # The API really spells it so.
+    # The API really has this spelling.
     return {"LoadbalancerId": load_balancer_id, "OrderId": 0}
 
 
@@ -228,7 +228,7 @@ class GetLoadBalancerAttribute:
 
 @action()
 def get_load_balancer_attribute(call: Call, request: GetLoadBalancerAttribute) -> Answer:
-    """One NLB. Its tags are spelled otherwise than in the list."""
+    """Describe one NLB. Its tags have other names than in the list."""
     balancer = find(call, request.load_balancer_id)
     return {
         **_shown(call, balancer, local=True),
@@ -261,7 +261,7 @@ class ListLoadBalancers:
 
 @action()
 def list_load_balancers(call: Call, request: ListLoadBalancers) -> Answer:
-    """NLBs by filter."""
+    """List NLBs by filter."""
     filters = {
         "LoadBalancerStatus": request.load_balancer_status,
         "LoadBalancerBusinessStatus": request.load_balancer_business_status,
@@ -305,7 +305,7 @@ class UpdateLoadBalancerAttribute:
 
 @action(writes=True)
 def update_load_balancer_attribute(call: Call, request: UpdateLoadBalancerAttribute) -> Answer:
-    """Rename an NLB, or change what it does across zones."""
+    """Change an NLB's name, its balancing across zones or its Cps."""
     balancer = ready(call, request.load_balancer_id)
     changes: dict[str, object] = {}
     if request.load_balancer_name is not None:
@@ -357,7 +357,7 @@ def _ipv6_type(call: Call, load_balancer_id: str, kind: str) -> Answer:
 
 @action(writes=True)
 def enable_ipv6_internet(call: Call, request: EnableLoadBalancerIpv6Internet) -> Answer:
-    """Make the IPv6 addresses public; the VPC needs an IPv6 gateway."""
+    """Make the IPv6 addresses public. The VPC needs an IPv6 gateway."""
     return _ipv6_type(call, request.load_balancer_id, INTERNET)
 
 
@@ -387,7 +387,7 @@ class DetachCommonBandwidthPackageFromLoadBalancer:
 
 @action(writes=True)
 def attach_package(call: Call, request: AttachCommonBandwidthPackageToLoadBalancer) -> Answer:
-    """Put an internet NLB into a bandwidth package; packages themselves are not emulated."""
+    """Add an internet NLB to a bandwidth package. The packages themselves are not emulated."""
     balancer = ready(call, request.load_balancer_id)
     if balancer.address_type != INTERNET:
         raise ApiError(
@@ -405,7 +405,7 @@ def attach_package(call: Call, request: AttachCommonBandwidthPackageToLoadBalanc
 
 @action(writes=True)
 def detach_package(call: Call, request: DetachCommonBandwidthPackageFromLoadBalancer) -> Answer:
-    """Take an NLB out of its bandwidth package."""
+    """Remove an NLB from its bandwidth package."""
     balancer = ready(call, request.load_balancer_id)
     if balancer.bandwidth_package_id != request.bandwidth_package_id:
         raise ApiError(
@@ -426,7 +426,7 @@ class DeleteLoadBalancer:
 
 @action(writes=True)
 def delete_load_balancer(call: Call, request: DeleteLoadBalancer) -> Answer:
-    """Delete an NLB with its listeners; server groups stay."""
+    """Delete an NLB and its listeners. Server groups stay."""
     balancer = ready(call, request.load_balancer_id)
     if balancer.deletion_protection:
         raise ApiError(

@@ -1,4 +1,4 @@
-"""Where NLB is: the one region and its zones."""
+"""The region of NLB and its zones."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ class DescribeZones:
 
 @action()
 def describe_regions(call: Call, _request: DescribeRegions) -> Answer:
-    """This cloud's region."""
+    """Return this cloud's region."""
     region = call.cloud.region
     return {"Regions": [{"RegionId": region, "LocalName": region, "RegionEndpoint": call.host}]}
 
 
 @action()
 def describe_zones(call: Call, _request: DescribeZones) -> Answer:
-    """The zones of the region."""
+    """List the zones of the region."""
     return {"Zones": [{"ZoneId": zone, "LocalName": zone} for zone in call.cloud.zones]}

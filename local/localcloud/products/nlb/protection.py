@@ -1,4 +1,4 @@
-"""Protection of an NLB from deletion, and from changes in the console."""
+"""Protection of an NLB from deletion and from changes in the console."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class UpdateLoadBalancerProtection:
 
 @action(writes=True)
 def update_load_balancer_protection(call: Call, request: UpdateLoadBalancerProtection) -> Answer:
-    """Turn the protections on or off, at once; what the request leaves out stays."""
+    """Turn the protections on or off at once. A protection that the request leaves out stays."""
     balancer = load_balancers.find(call, request.load_balancer_id)
     changes: dict[str, object] = {}
     if request.deletion_protection_enabled is not None:

@@ -1,4 +1,4 @@
-"""The security groups that guard an NLB."""
+"""The security groups of an NLB."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class LoadBalancerLeaveSecurityGroup:
 
 @action(writes=True)
 def join(call: Call, request: LoadBalancerJoinSecurityGroup) -> Answer:
-    """Put an NLB into security groups of its VPC."""
+    """Add an NLB to security groups of its VPC."""
     balancer = load_balancers.ready(call, request.load_balancer_id)
     for group_id in request.security_group_ids:
         group = call.store.find(SecurityGroup, group_id)
@@ -65,7 +65,7 @@ def join(call: Call, request: LoadBalancerJoinSecurityGroup) -> Answer:
 
 @action(writes=True)
 def leave(call: Call, request: LoadBalancerLeaveSecurityGroup) -> Answer:
-    """Take an NLB out of security groups."""
+    """Remove an NLB from security groups."""
     balancer = load_balancers.ready(call, request.load_balancer_id)
     for group_id in request.security_group_ids:
         if group_id not in balancer.security_group_ids:

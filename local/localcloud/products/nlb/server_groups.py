@@ -31,7 +31,7 @@ find: Final = Lookup(NlbServerGroup, "serverGroup", "ResourceNotFound.serverGrou
 
 
 def ready(call: Call, group_id: str) -> NlbServerGroup:
-    """The server group, if it can be changed now."""
+    """The server group, if it can be changed in its present status."""
     group = find(call, group_id)
     status = group.life.at(call.now)
     if status != "Available":
@@ -43,7 +43,7 @@ def ready(call: Call, group_id: str) -> NlbServerGroup:
 
 
 def configure(call: Call, group: NlbServerGroup, task: str, /, **changes: object) -> Answer:
-    """Change a group, which is Configuring meanwhile; answers the task."""
+    """Change a group, which is Configuring for a while. The answer names the task."""
     call.store.change(group, life=call.passing(("Configuring", 1.0), to="Available"), **changes)
     endings.settle(call)
     return {"ServerGroupId": group.id, "JobId": jobs.begin(call, task)}
@@ -51,7 +51,10 @@ def configure(call: Call, group: NlbServerGroup, task: str, /, **changes: object
 
 @dataclass(frozen=True, kw_only=True)
 class HealthCheckConfig:
-    """`HealthCheckConfig` of a request; what it leaves out stays, or is the default."""
+    """`HealthCheckConfig` of a request.
+
+    A setting that an update leaves out stays as it is; a new group has the default.
+    """
 
     health_check_enabled: bool | None = None
     health_check_type: str | None = None
@@ -147,7 +150,7 @@ class CreateServerGroup:
 
 @action(writes=True)
 def create_server_group(call: Call, request: CreateServerGroup) -> Answer:
-    """A group of instances and ENIs of a VPC, or of bare addresses."""
+    """Create a group of instances and ENIs of a VPC, or of bare addresses."""
     if call.store.find(Vpc, request.vpc_id) is None:
         raise ApiError("ResourceNotFound.Vpc", "The specified resource of Vpc is not found.", 404)
     kind = one_of("ServerGroupType", request.server_group_type or "Instance", _KINDS)
@@ -197,7 +200,7 @@ class UpdateServerGroupAttribute:
 
 @action(writes=True)
 def update_server_group_attribute(call: Call, request: UpdateServerGroupAttribute) -> Answer:
-    """Change a group; what the request leaves out stays."""
+    """Change a group. Settings that the request leaves out stay as they are."""
     group = ready(call, request.server_group_id)
     timeout = request.connection_drain_timeout
     changes = {
@@ -279,7 +282,7 @@ class ListServerGroups:
 
 @action()
 def list_server_groups(call: Call, request: ListServerGroups) -> Answer:
-    """Server groups by filter."""
+    """List server groups by filter."""
     rows = [
         _shown(call, g)
         for g in call.store.all(NlbServerGroup)
@@ -305,7 +308,7 @@ class DeleteServerGroup:
 
 @action(writes=True)
 def delete_server_group(call: Call, request: DeleteServerGroup) -> Answer:
-    """Delete a group that no listener uses."""
+    """Delete a group that is not used by a listener."""
     group = ready(call, request.server_group_id)
     users = call.store.where(NlbListener, "server_group", group.id)
     if any(x.life.at(call.now) != DELETED for x in users):

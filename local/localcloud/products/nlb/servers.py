@@ -107,7 +107,7 @@ def _other_vpc(group: NlbServerGroup, vpc_id: str) -> ApiError:
 
 
 def _checked(call: Call, group: NlbServerGroup, parameter: ServerParameter) -> NlbServer:
-    """A server, checked to exist and to fit the group."""
+    """The server of a request. Raises if it does not exist or does not fit the group."""
     if parameter.weight not in _WEIGHTS:
         raise ApiError("IllegalParam", "The param of Weight is illegal: it must be 0 to 100.")
     if (parameter.port == 0) != group.any_port or not (group.any_port or parameter.port in _PORTS):
@@ -178,7 +178,7 @@ def _few(servers: tuple[ServerParameter, ...]) -> None:
 
 @action(writes=True)
 def add_servers(call: Call, request: AddServersToServerGroup) -> Answer:
-    """Add servers, each once by id, address and port."""
+    """Add servers. The id, address and port together identify a server in the group."""
     group = server_groups.ready(call, request.server_group_id)
     _few(request.servers)
     servers = {s.key: s for s in group.servers}
@@ -211,7 +211,7 @@ def _named(group: NlbServerGroup, parameter: ServerParameter) -> NlbServer:
 
 @action(writes=True)
 def remove_servers(call: Call, request: RemoveServersFromServerGroup) -> Answer:
-    """Take servers away; they are Removing until their connections are drained."""
+    """Remove servers. They are Removing until their connections are drained."""
     group = server_groups.ready(call, request.server_group_id)
     _few(request.servers)
     gone = {_named(group, parameter).key for parameter in request.servers}
@@ -222,7 +222,7 @@ def remove_servers(call: Call, request: RemoveServersFromServerGroup) -> Answer:
 
 @action(writes=True)
 def update_servers(call: Call, request: UpdateServerGroupServersAttribute) -> Answer:
-    """Change weights and descriptions."""
+    """Change the weights and descriptions of servers."""
     group = server_groups.ready(call, request.server_group_id)
     _few(request.servers)
     changed: dict[tuple[str, str, int], NlbServer] = {}
@@ -258,7 +258,7 @@ class ListServerGroupServers:
 
 @action()
 def list_server_group_servers(call: Call, request: ListServerGroupServers) -> Answer:
-    """The servers of a group."""
+    """List the servers of a group."""
     group = server_groups.find(call, request.server_group_id)
     rows = [
         {

@@ -1,4 +1,4 @@
-"""Tags of NLB resources: the rows have their owner, and an answer counts them."""
+"""Tags of NLB resources. Rows contain the account, and answers contain the number of rows."""
 
 from __future__ import annotations
 

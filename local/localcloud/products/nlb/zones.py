@@ -1,4 +1,4 @@
-"""Changing the zones of an NLB and whether it is public."""
+"""Changes of an NLB's zones and of its address type."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .choices import one_of
 
 @dataclass(frozen=True, kw_only=True)
 class UpdateLoadBalancerZones:
-    """Parameters of UpdateLoadBalancerZones: all the zones it shall have."""
+    """Parameters of UpdateLoadBalancerZones. The mappings are all zones of the NLB afterwards."""
 
     load_balancer_id: str
     zone_mappings: tuple[ZoneMapping, ...]
@@ -22,7 +22,11 @@ class UpdateLoadBalancerZones:
 
 @action(writes=True)
 def update_load_balancer_zones(call: Call, request: UpdateLoadBalancerZones) -> Answer:
-    """Keep the zones of the request whose vSwitch stays, add new ones, release the others."""
+    """Set the zones of an NLB.
+
+    A zone of the request whose vSwitch is the same stays, new zones are added, and all others are
+    released.
+    """
     balancer = load_balancers.ready(call, request.load_balancer_id)
     vswitches = addresses.check(call, balancer.vpc_id, request.zone_mappings)
     before = {(z.zone, z.vswitch_id): z for z in balancer.zones}
@@ -47,7 +51,7 @@ def update_load_balancer_zones(call: Call, request: UpdateLoadBalancerZones) -> 
 
 @dataclass(frozen=True, kw_only=True)
 class UpdateLoadBalancerAddressTypeConfig:
-    """Parameters of UpdateLoadBalancerAddressTypeConfig; zone mappings only name EIPs."""
+    """Parameters of UpdateLoadBalancerAddressTypeConfig. The mappings only name EIPs."""
 
     load_balancer_id: str
     address_type: str
@@ -57,7 +61,7 @@ class UpdateLoadBalancerAddressTypeConfig:
 
 @action(writes=True)
 def update_address_type(call: Call, request: UpdateLoadBalancerAddressTypeConfig) -> Answer:
-    """Make an NLB public, with EIPs of the request or the service's own, or private."""
+    """Make an NLB public, with EIPs of the request or of the service, or make it private."""
     balancer = load_balancers.ready(call, request.load_balancer_id)
     address_type = one_of("AddressType", request.address_type, (INTERNET, INTRANET))
     allocations = {m.zone_id: m.allocation_id for m in request.zone_mappings}

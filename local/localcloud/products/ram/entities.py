@@ -41,7 +41,7 @@ class Named:
 
 @dataclass(frozen=True, kw_only=True)
 class PolicyHolder(Named):
-    """A role or a user: policies are attached to it."""
+    """A role or a user, to which policies can be attached."""
 
     policies: tuple[Attachment, ...] = ()
 
@@ -52,7 +52,7 @@ def _attached(holder: PolicyHolder) -> set[str]:
 
 @dataclass(frozen=True, kw_only=True)
 class Role(PolicyHolder):
-    """A role that services or accounts assume."""
+    """A role, which services or accounts can assume."""
 
     INDEXES: ClassVar[Indexes] = MappingProxyType(
         {"policy": _attached, "role_id": lambda r: (r.role_id,)}
@@ -75,7 +75,7 @@ class PolicyVersion:
 
 @dataclass(frozen=True, kw_only=True)
 class Policy(Named):
-    """A custom policy with at most five versions."""
+    """A custom policy. It has at most five versions."""
 
     INDEXES: ClassVar[Indexes] = MappingProxyType({})
 
@@ -86,7 +86,7 @@ class Policy(Named):
 
     @property
     def document(self) -> str:
-        """The default version's document."""
+        """The document of the default version."""
         return next(v.document for v in self.versions if v.id == self.default_version)
 
 

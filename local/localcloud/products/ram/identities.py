@@ -1,4 +1,4 @@
-"""Names and numbers of RAM: ARNs, ids, system policies, checks."""
+"""Names and numbers of RAM: ARNs, ids, system policies, and checks of their values."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ SYSTEM_POLICIES: Final = MappingProxyType(
 
 
 def check_name(name: str, what: str) -> None:
-    """Raise unless a name is letters, digits and `.-_`, 64 at most."""
+    """Raise unless a name has 1 to 64 letters, digits and characters of `.-_`."""
     if not _NAME.fullmatch(name):
         raise ApiError(
             f"InvalidParameter.{what}.InvalidChars",
@@ -68,7 +68,7 @@ def check_name(name: str, what: str) -> None:
 
 
 def check_document(document: str, code: str, *, trust: bool = False) -> None:
-    """Raise unless a policy document is well-formed, not too long, and can be evaluated here."""
+    """Raise unless a policy document is well-formed, short enough and supported here."""
     if len(document) > _MOST_DOCUMENT and not trust:
         raise ApiError(
             "InvalidParameter.PolicyDocument.Length",
@@ -88,7 +88,7 @@ def check_document(document: str, code: str, *, trust: bool = False) -> None:
 
 
 def number_id() -> str:
-    """A numeric id as roles and users have."""
+    """A numeric id in the format of roles and users."""
     return "3" + "".join(secrets.choice("0123456789") for _ in range(17))
 
 
@@ -104,5 +104,5 @@ def secret() -> str:
 
 
 def role_arn(account_id: str, name: str) -> str:
-    """A role's ARN; role names are lower-case in it."""
+    """The ARN of a role. It contains the role's name in lower case."""
     return f"acs:ram::{account_id}:role/{name.lower()}"

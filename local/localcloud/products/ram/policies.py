@@ -1,4 +1,4 @@
-"""Custom policies, their versions, and what they are attached to."""
+"""Custom policies, their versions, and their attachments."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class CreatePolicy:
 
 @action(writes=True)
 def create_policy(call: Call, request: CreatePolicy) -> Answer:
-    """A custom policy, version v1."""
+    """Create a custom policy with the version v1."""
     identities.check_name(request.policy_name, "PolicyName")
     identities.check_document(request.policy_document, "InvalidParameter.PolicyDocument")
     if call.store.find(Policy, request.policy_name) is not None:
@@ -113,7 +113,7 @@ def _attachments(call: Call, kind: str, name: str) -> int:
 
 @action()
 def get_policy(call: Call, request: GetPolicy) -> Answer:
-    """A policy with its default version."""
+    """Return a policy with its default version."""
     _check_there(call, request.policy_type, request.policy_name)
     if request.policy_type == SYSTEM:
         document = identities.SYSTEM_POLICIES[request.policy_name]
@@ -156,7 +156,7 @@ class ListPolicies:
 
 @action()
 def list_policies(call: Call, request: ListPolicies) -> Answer:
-    """Policies by type."""
+    """List policies by type."""
     rows = []
     if request.policy_type in {None, "", CUSTOM}:
         rows += [
@@ -202,7 +202,7 @@ class CreatePolicyVersion:
 
 @action(writes=True)
 def create_policy_version(call: Call, request: CreatePolicyVersion) -> Answer:
-    """A further version; a rotate strategy deletes the oldest one that is not the default."""
+    """Add a version to a policy. A rotate strategy deletes the oldest non-default version."""
     policy = find(call, request.policy_name)
     identities.check_document(request.policy_document, "InvalidParameter.PolicyDocument")
     versions = list(policy.versions)
@@ -248,7 +248,7 @@ def _version(policy: Policy, version_id: str) -> PolicyVersion:
 
 @action()
 def get_policy_version(call: Call, request: GetPolicyVersion) -> Answer:
-    """One version of a custom policy."""
+    """Return one version of a custom policy."""
     policy = find(call, request.policy_name)
     return {"PolicyVersion": _version_shown(policy, _version(policy, request.version_id))}
 
@@ -263,7 +263,7 @@ class ListPolicyVersions:
 
 @action()
 def list_policy_versions(call: Call, request: ListPolicyVersions) -> Answer:
-    """A custom policy's versions."""
+    """List the versions of a custom policy."""
     policy = find(call, request.policy_name)
     return {
         "PolicyVersions": {"PolicyVersion": [_version_shown(policy, v) for v in policy.versions]}
@@ -343,7 +343,10 @@ class DeletePolicy:
 
 @action(writes=True)
 def delete_policy(call: Call, request: DeletePolicy) -> Answer:
-    """Delete a custom policy that nothing has and that has one version, or cascade to both."""
+    """Delete a custom policy.
+
+    Without a cascade, the policy must be attached to nothing and have only one version.
+    """
     policy = find(call, request.policy_name)
     roles_with, users_with = _attached(call, CUSTOM, policy.name)
     if not request.cascading_delete:
@@ -437,7 +440,10 @@ def _list(call: Call, request: Any, by: _Holder) -> Answer:  # noqa: ANN401  # g
 
 
 def _of_holder(by: _Holder) -> tuple[Action, ...]:
-    """Attach, detach and list: the same for roles and users, but for the parameter's name."""
+    """The actions that attach, detach and list policies of one kind of holder.
+
+    For roles and users they differ only in the name of a parameter.
+    """
     name = f"{by.what.lower()}_name"
     listed = _request(f"ListPoliciesFor{by.what}", name)
     policy = ("policy_type", "policy_name")
@@ -449,7 +455,7 @@ def _of_holder(by: _Holder) -> tuple[Action, ...]:
 
 
 def _request(name: str, *fields: str) -> type[Any]:
-    """A request type whose fields are all mandatory texts."""
+    """A request type whose fields are all mandatory strings."""
     return make_dataclass(name, [(field, str) for field in fields], frozen=True, kw_only=True)
 
 
@@ -477,7 +483,7 @@ class ListEntitiesForPolicy:
 
 @action()
 def list_entities_for_policy(call: Call, request: ListEntitiesForPolicy) -> Answer:
-    """The roles and users that have a policy."""
+    """List the roles and users that have a policy."""
     _check_there(call, request.policy_type, request.policy_name)
     kind, name = request.policy_type, request.policy_name
     roles_with, users_with = _attached(call, kind, name)

@@ -63,7 +63,7 @@ class CreateRole:
 
 @action(writes=True)
 def create_role(call: Call, request: CreateRole) -> Answer:
-    """A role with its trust policy."""
+    """Create a role with its trust policy."""
     identities.check_name(request.role_name, "RoleName")
     if call.store.find(Role, request.role_name) is not None:
         raise ApiError(
@@ -102,7 +102,7 @@ class GetRole:
 
 @action()
 def get_role(call: Call, request: GetRole) -> Answer:
-    """One role."""
+    """Return one role."""
     return {"Role": shown(call, find(call, request.role_name))}
 
 
@@ -117,7 +117,7 @@ class ListRoles:
 
 @action()
 def list_roles(call: Call, request: ListRoles) -> Answer:
-    """Roles by tag."""
+    """List roles by tag."""
     roles = []
     for role in call.store.all(Role):
         if tags.match(role.tags, request.tag):
@@ -166,7 +166,7 @@ class DeleteRole:
 
 @action(writes=True)
 def delete_role(call: Call, request: DeleteRole) -> Answer:
-    """Delete a role that has no policy and that no instance has."""
+    """Delete a role that has no policy and is not used by an instance."""
     role = find(call, request.role_name)
     if service_roles.is_linked(role.name):
         raise ApiError(

@@ -1,7 +1,7 @@
-"""Service-linked roles: roles that a product needs in the account, created at its first use.
+"""Service-linked roles. A product needs its role in the account and creates it at its first use.
 
-An account that never used the product has none. The product creates it, which needs the right
-`ram:CreateServiceLinkedRole` of the caller; without it the first use is refused. (Pages
+The role is absent in an account that never used the product. To create it, the product needs the
+caller's right `ram:CreateServiceLinkedRole`; without that right, the first use is refused. (Pages
 CreateNatGateway and CreateLoadBalancer of NLB, "service-linked role"; RAM, "Service-linked roles".)
 """
 
@@ -39,7 +39,7 @@ def ensure(call: Call, linked: ServiceRole, *, code: str) -> None:
     """Create the role if it does not exist, in the transaction of the call that needs it.
 
     Raises:
-        ApiError: the caller may not create it; with the product's own code.
+        ApiError: the caller may not create the role. The product has its own code for this.
     """
     if call.store.find(Role, linked.name) is not None:
         return
@@ -58,7 +58,7 @@ def ensure(call: Call, linked: ServiceRole, *, code: str) -> None:
 
 
 def create(call: Call, linked: ServiceRole) -> Role:
-    """Put the role into the account."""
+    """Create the role in the account."""
     trust = {
         "Version": "1",
         "Statement": [
@@ -83,5 +83,5 @@ def create(call: Call, linked: ServiceRole) -> Role:
 
 
 def is_linked(name: str) -> bool:
-    """Whether a role is one that its service creates."""
+    """Whether a role is created by its service."""
     return any(role.name == name for role in ALL)

@@ -1,4 +1,4 @@
-"""RAM as the other services see it: in hostile mode its changes reach them later."""
+"""RAM as the other services see it. In hostile mode, changes in RAM reach them late."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from .policies import document_of
 
 
 def is_spreading(call: Call, role: Role) -> bool:
-    """Whether the other services do not see a new role yet."""
+    """Whether a role is so new that the other services do not see it yet."""
     return not hostility.has_spread(call.cloud, role.created, call.now, "role", role.name)
 
 
 def documents_of(store: Store, cloud: Cloud, holder: PolicyHolder, now: float) -> tuple[str, ...]:
-    """The documents of the attached policies that the other services enforce."""
+    """The documents of those attached policies that the other services already enforce."""
     spread = (
         attachment
         for attachment in holder.policies

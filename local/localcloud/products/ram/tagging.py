@@ -1,4 +1,4 @@
-"""Tags of roles, policies and users; RAM has names where others have ids."""
+"""Tags of roles, policies and users. RAM has names where other products have ids."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ class TagResources:
 
     @property
     def named(self) -> tuple[str, ...]:
-        """The resources."""
+        """The names of the resources."""
         return self.resource_names
 
 
 @dataclass(frozen=True, kw_only=True)
 class UntagResources:
-    """Parameters of UntagResources; the provider writes TagKey.N."""
+    """Parameters of UntagResources. The provider sends TagKey.N."""
 
     resource_type: str
     resource_names: tuple[str, ...]
@@ -39,7 +39,7 @@ class UntagResources:
 
     @property
     def named(self) -> tuple[str, ...]:
-        """The resources."""
+        """The names of the resources."""
         return self.resource_names
 
     @property
@@ -60,12 +60,12 @@ class ListTagResources:
 
     @property
     def named(self) -> tuple[str, ...]:
-        """The resources; none means those with the tags."""
+        """The names of the resources. Without names, the tags select the resources."""
         return self.resource_names
 
     @property
     def limit(self) -> int | None:
-        """How many rows an answer has."""
+        """The largest number of rows in an answer."""
         return self.page_size
 
 

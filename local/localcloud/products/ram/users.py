@@ -46,7 +46,7 @@ class CreateUser:
 
 @action(writes=True)
 def create_user(call: Call, request: CreateUser) -> Answer:
-    """A RAM user."""
+    """Create a RAM user."""
     identities.check_name(request.user_name, "UserName")
     if call.store.find(User, request.user_name) is not None:
         raise ApiError("EntityAlreadyExists.User", f"{request.user_name!r} exists already.", 409)
@@ -74,7 +74,7 @@ class GetUser:
 
 @action()
 def get_user(call: Call, request: GetUser) -> Answer:
-    """One user."""
+    """Return one user."""
     user = find(call, request.user_name)
     return {
         "User": {
@@ -95,7 +95,7 @@ class ListUsers:
 
 @action()
 def list_users(call: Call, request: ListUsers) -> Answer:
-    """All users."""
+    """List all users."""
     rows = [{**_shown(u), "UpdateDate": moment(u.updated)} for u in call.store.all(User)]
     return paging.marked("Users", "User", hostility.shuffled(call.cloud, rows), request)
 
@@ -114,7 +114,7 @@ class UpdateUser:
 
 @action(writes=True)
 def update_user(call: Call, request: UpdateUser) -> Answer:
-    """Change a user in place, the name too."""
+    """Change a user in place. The name can change too."""
     user = find(call, request.user_name)
     named = {
         "display_name": request.new_display_name,
@@ -145,7 +145,7 @@ class DeleteUser:
 
 @action(writes=True)
 def delete_user(call: Call, request: DeleteUser) -> Answer:
-    """Delete a user without policies and keys."""
+    """Delete a user that has no policies and no keys."""
     user = find(call, request.user_name)
     if user.policies:
         raise ApiError("DeleteConflict.User.Policy", f"{user.name!r} still has policies.", 409)
@@ -164,7 +164,7 @@ class CreateAccessKey:
 
 @action(writes=True)
 def create_access_key(call: Call, request: CreateAccessKey) -> Answer:
-    """An access key; its secret is in this answer only."""
+    """Create an access key. Only this answer contains its secret."""
     user = find(call, request.user_name)
     if call.store.size(AccessKey, "user", user.name) >= _MOST_KEYS:
         raise ApiError(
@@ -198,7 +198,7 @@ class ListAccessKeys:
 
 @action()
 def list_access_keys(call: Call, request: ListAccessKeys) -> Answer:
-    """A user's access keys, without secrets."""
+    """List a user's access keys, without their secrets."""
     user = find(call, request.user_name)
     return {
         "AccessKeys": {
@@ -256,7 +256,7 @@ class ListGroupsForUser:
 
 @action()
 def list_groups_for_user(call: Call, request: ListGroupsForUser) -> Answer:
-    """A user's groups: the local cloud has none."""
+    """List a user's groups. The local cloud has none."""
     find(call, request.user_name)
     return {"Groups": {"Group": []}}
 
@@ -270,7 +270,7 @@ class DeleteLoginProfile:
 
 @action(writes=True)
 def delete_login_profile(call: Call, request: DeleteLoginProfile) -> Answer:
-    """Take console access away, which no user here has."""
+    """Remove a user's console access. Users here have none, so this always fails."""
     find(call, request.user_name)
     raise ApiError("EntityNotExist.User.LoginProfile", "The user has no login profile.", 404)
 
@@ -284,6 +284,6 @@ class UnbindMFADevice:
 
 @action(writes=True)
 def unbind_mfa_device(call: Call, request: UnbindMFADevice) -> Answer:
-    """Take a second factor away, which no user here has."""
+    """Remove a user's second factor. Users here have none, so this always fails."""
     find(call, request.user_name)
     raise ApiError("EntityNotExist.User.MFADevice", "The user has no MFA device.", 404)

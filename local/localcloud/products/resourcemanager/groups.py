@@ -1,4 +1,4 @@
-"""Resource groups: the default one."""
+"""Resource groups. The account has only the default one."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class ListResourceGroups:
 
 @action()
 def list_resource_groups(call: Call, request: ListResourceGroups) -> Answer:
-    """The default resource group."""
+    """List the default resource group."""
     return {
         "ResourceGroups": {"ResourceGroup": [_shown(call)]},
         "TotalCount": 1,
@@ -54,7 +54,7 @@ class GetResourceGroup:
 
 @action()
 def get_resource_group(call: Call, request: GetResourceGroup) -> Answer:
-    """The default resource group, by its id."""
+    """Return the default resource group by its id."""
     if request.resource_group_id != DEFAULT_RESOURCE_GROUP:
         raise ApiError("EntityNotExists.ResourceGroup", "The resource group does not exist.", 404)
     regions = {"RegionStatus": [{"RegionId": call.cloud.region, "Status": "OK"}]}

@@ -25,9 +25,9 @@ find: Final = Lookup(AccessControlList, "Acl", "AclNotExist", 400)
 
 
 def ids(text: str) -> tuple[str, ...]:
-    """The access control lists of a listener's AclId.
+    """The ids of the access control lists in a listener's AclId.
 
-    Several are separated by commas, as the provider sends its `acl_ids` (v1.285.0).
+    Several ids are separated by commas. The provider sends its `acl_ids` in this form (v1.285.0).
     """
     return tuple(one for one in text.split(",") if one)
 
@@ -45,7 +45,7 @@ class CreateAccessControlList:
 
 @action(writes=True)
 def create_access_control_list(call: Call, request: CreateAccessControlList) -> Answer:
-    """An empty list."""
+    """Create an empty access control list."""
     if request.address_ip_version not in {"ipv4", "ipv6"}:
         raise invalid("AddressIPVersion", request.address_ip_version, "it must be ipv4 or ipv6")
     acl = call.store.put(
@@ -87,7 +87,7 @@ def _shown(acl: AccessControlList) -> dict[str, object]:
 
 @action()
 def describe_access_control_lists(call: Call, request: DescribeAccessControlLists) -> Answer:
-    """Lists by filter; a name matches as a part."""
+    """List access control lists by filter. A name matches any list whose name contains it."""
     acls = [
         a
         for a in call.store.all(AccessControlList)
@@ -114,7 +114,7 @@ class DescribeAccessControlListAttribute:
 def describe_access_control_list_attribute(
     call: Call, request: DescribeAccessControlListAttribute
 ) -> Answer:
-    """A list's entries and the listeners that use it."""
+    """Describe a list's entries and the listeners that use it."""
     acl = find(call, request.acl_id)
     comment = request.acl_entry_comment
     entries = [e for e in acl.entries if not comment or e[1] == comment]
@@ -158,7 +158,7 @@ def set_access_control_list_attribute(call: Call, request: SetAccessControlListA
 
 @dataclass(frozen=True, kw_only=True)
 class EntryParameter:
-    """An entry, an item of the JSON array AclEntrys."""
+    """An entry of a list: one item of the JSON array AclEntrys."""
 
     entry: str = wire("entry")
     comment: str = wire("comment", default="")
@@ -199,7 +199,7 @@ def _few(entries: tuple[EntryParameter, ...]) -> None:
 
 @action(writes=True)
 def add_access_control_list_entry(call: Call, request: AddAccessControlListEntry) -> Answer:
-    """Add entries; an existing one gets its new comment."""
+    """Add entries to a list. An existing entry gets the new comment."""
     acl = find(call, request.acl_id)
     _few(request.acl_entrys)
     entries = dict(acl.entries)
@@ -212,7 +212,7 @@ def add_access_control_list_entry(call: Call, request: AddAccessControlListEntry
 
 @action(writes=True)
 def remove_access_control_list_entry(call: Call, request: RemoveAccessControlListEntry) -> Answer:
-    """Remove entries; an absent one is not an error."""
+    """Remove entries from a list. An unknown entry is not an error."""
     acl = find(call, request.acl_id)
     _few(request.acl_entrys)
     if not acl.entries:
@@ -232,7 +232,7 @@ class DeleteAccessControlList:
 
 @action(writes=True)
 def delete_access_control_list(call: Call, request: DeleteAccessControlList) -> Answer:
-    """Delete a list that no listener uses."""
+    """Delete a list that is not used by a listener."""
     acl = find(call, request.acl_id)
     if any(
         acl.id in ids(x.setting("AclId")) for b in call.store.all(LoadBalancer) for x in b.listeners

@@ -24,7 +24,7 @@ CA: Final = "ca"
 
 
 def find(call: Call, certificate_id: str, kind: str) -> SlbCertificate:
-    """The certificate of this kind, or the API's error."""
+    """The certificate of this kind with this id, or the API's error."""
     certificate = call.store.find(SlbCertificate, certificate_id)
     if certificate is None or certificate.kind != kind:
         name = "ServerCertificateId" if kind == SERVER else "CACertificateId"
@@ -69,7 +69,7 @@ def _common_name(certificate: x509.Certificate) -> str:
     return cast("str", names[0].value) if names else ""
 
 
-def _keep(  # noqa: PLR0913  # what both kinds are uploaded with
+def _keep(  # noqa: PLR0913  # the parts of an upload of either kind
     call: Call,
     kind: str,
     certificate: x509.Certificate,
@@ -125,7 +125,7 @@ def _shown(call: Call, certificate: SlbCertificate) -> dict[str, object]:
 
 @dataclass(frozen=True, kw_only=True)
 class UploadServerCertificate:
-    """Parameters of UploadServerCertificate; certificates of other products are not there."""
+    """Parameters of UploadServerCertificate. Certificates of other products are not supported."""
 
     server_certificate: str
     private_key: str
@@ -137,7 +137,7 @@ class UploadServerCertificate:
 
 @action(writes=True)
 def upload_server_certificate(call: Call, request: UploadServerCertificate) -> Answer:
-    """Keep a certificate; its private key is checked and forgotten."""
+    """Store a server certificate. Its private key is checked and then discarded."""
     certificate = _parsed(request.server_certificate)
     _check_key(certificate, request.private_key)
     kept = _keep(
@@ -164,7 +164,7 @@ class UploadCACertificate:
 
 @action(writes=True)
 def upload_ca_certificate(call: Call, request: UploadCACertificate) -> Answer:
-    """Keep a CA certificate, for clients that show one."""
+    """Store a CA certificate, which verifies clients that present a certificate."""
     kept = _keep(
         call,
         CA,
@@ -215,7 +215,7 @@ def _listed(
 
 @action()
 def describe_server_certificates(call: Call, request: DescribeServerCertificates) -> Answer:
-    """Server certificates by filter."""
+    """List server certificates by filter."""
     group = request.resource_group_id
     rows = _listed(call, SERVER, request.server_certificate_id, group, request.tag)
     return {"ServerCertificates": {"ServerCertificate": rows}}
@@ -223,7 +223,7 @@ def describe_server_certificates(call: Call, request: DescribeServerCertificates
 
 @action()
 def describe_ca_certificates(call: Call, request: DescribeCACertificates) -> Answer:
-    """CA certificates by filter."""
+    """List CA certificates by filter."""
     rows = _listed(call, CA, request.ca_certificate_id, request.resource_group_id, request.tag)
     return {"CACertificates": {"CACertificate": rows}}
 
@@ -302,11 +302,11 @@ class DeleteCACertificate:
 
 @action(writes=True)
 def delete_server_certificate(call: Call, request: DeleteServerCertificate) -> Answer:
-    """Delete a server certificate that nothing uses."""
+    """Delete a server certificate that is not in use."""
     return _delete(call, find(call, request.server_certificate_id, SERVER))
 
 
 @action(writes=True)
 def delete_ca_certificate(call: Call, request: DeleteCACertificate) -> Answer:
-    """Delete a CA certificate that nothing uses."""
+    """Delete a CA certificate that is not in use."""
     return _delete(call, find(call, request.ca_certificate_id, CA))

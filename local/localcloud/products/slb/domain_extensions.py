@@ -1,4 +1,4 @@
-"""Further domains of HTTPS listeners, each with a certificate of its own."""
+"""Additional domains of HTTPS listeners, each with its own certificate."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class CreateDomainExtension:
 
 @action(writes=True)
 def create_domain_extension(call: Call, request: CreateDomainExtension) -> Answer:
-    """A domain of an HTTPS listener."""
+    """Add a domain to an HTTPS listener."""
     balancer = load_balancers.find(call, request.load_balancer_id)
     port = request.listener_port
     if not any(x.port == port and x.protocol == "https" for x in balancer.listeners):
@@ -73,7 +73,7 @@ class DescribeDomainExtensions:
 
 @action()
 def describe_domain_extensions(call: Call, request: DescribeDomainExtensions) -> Answer:
-    """The domains of a listener."""
+    """List the additional domains of a listener."""
     balancer = load_balancers.find(call, request.load_balancer_id)
     rows = [
         _shown(e)
@@ -96,7 +96,7 @@ class DescribeDomainExtensionAttribute:
 def describe_domain_extension_attribute(
     call: Call, request: DescribeDomainExtensionAttribute
 ) -> Answer:
-    """One domain."""
+    """Describe one additional domain."""
     extension = _find(call, request.domain_extension_id)
     return {
         **_shown(extension),
@@ -116,7 +116,7 @@ class SetDomainExtensionAttribute:
 
 @action(writes=True)
 def set_domain_extension_attribute(call: Call, request: SetDomainExtensionAttribute) -> Answer:
-    """Set another certificate of a domain."""
+    """Replace the certificate of an additional domain."""
     extension = _find(call, request.domain_extension_id)
     certificate = certificates.find(call, request.server_certificate_id, certificates.SERVER)
     call.store.change(extension, certificate_id=certificate.id)
@@ -133,6 +133,6 @@ class DeleteDomainExtension:
 
 @action(writes=True)
 def delete_domain_extension(call: Call, request: DeleteDomainExtension) -> Answer:
-    """Delete a domain."""
+    """Delete an additional domain."""
     call.store.remove(_find(call, request.domain_extension_id))
     return {}

@@ -17,7 +17,7 @@ Indexes = Mapping[str, Callable[[Any], Iterable[str]]]
 
 @dataclass(frozen=True, kw_only=True)
 class Server:
-    """A backend server. In a vServer group it has a port, on the CLB itself not."""
+    """A backend server. It has a port in a vServer group but not as a default server of the CLB."""
 
     id: str
     kind: str
@@ -29,7 +29,7 @@ class Server:
 
 @dataclass(frozen=True, kw_only=True)
 class Listener:
-    """A listener; `settings` are its attributes by their wire names, checked when they came."""
+    """A listener. `settings` has its attributes by their wire names, already checked."""
 
     port: int
     protocol: str
@@ -39,11 +39,11 @@ class Listener:
 
     @property
     def key(self) -> tuple[int, str]:
-        """TCP-based protocols share the port space, UDP has its own."""
+        """The port and transport. TCP-based protocols share the ports; UDP has its own."""
         return self.port, "udp" if self.protocol == "udp" else "tcp"
 
     def setting(self, name: str, default: str = "") -> str:
-        """An attribute."""
+        """The value of an attribute."""
         return dict(self.settings).get(name, default)
 
 
@@ -102,7 +102,7 @@ class VServerGroup:
 
 @dataclass(frozen=True, kw_only=True)
 class SlbCertificate:
-    """A server or CA certificate; of a server's key nothing is kept."""
+    """A server or CA certificate. The private key of a server certificate is not stored."""
 
     INDEXES: ClassVar[Indexes] = MappingProxyType({})
 
@@ -120,7 +120,7 @@ class SlbCertificate:
 
 @dataclass(frozen=True, kw_only=True)
 class DomainExtension:
-    """A further domain of an HTTPS listener."""
+    """An additional domain of an HTTPS listener."""
 
     INDEXES: ClassVar[Indexes] = MappingProxyType(
         {"load_balancer": lambda e: (e.load_balancer_id,)}
@@ -160,7 +160,7 @@ class ForwardingRule:
 
 @dataclass(frozen=True, kw_only=True)
 class AccessControlList:
-    """An access control list: blocks with comments."""
+    """An access control list, whose entries are blocks with comments."""
 
     INDEXES: ClassVar[Indexes] = MappingProxyType({})
 
@@ -176,7 +176,7 @@ class AccessControlList:
 def servers_behind(
     store: Store, balancer: LoadBalancer, listener: Listener
 ) -> list[tuple[Server, int]]:
-    """The servers of a listener, each with its port: its group's, or the CLB's default ones."""
+    """The servers of a listener with their ports: those of its group, or the CLB's default ones."""
     group = store.find(VServerGroup, listener.setting("VServerGroupId"))
     if group is not None:
         return [(s, s.port) for s in group.servers]
@@ -184,7 +184,7 @@ def servers_behind(
 
 
 def drop_server(store: Store, server_id: str) -> None:
-    """Take a released instance out of all CLBs and vServer groups."""
+    """Remove a released instance from all CLBs and vServer groups."""
     holders: list[LoadBalancer | VServerGroup] = [
         *store.where(LoadBalancer, "server", server_id),
         *store.where(VServerGroup, "server", server_id),
@@ -195,7 +195,7 @@ def drop_server(store: Store, server_id: str) -> None:
 
 
 def drop_listener_parts(store: Store, load_balancer_id: str, port: int | None = None) -> None:
-    """Remove the domains and rules of one listener, or of all of a CLB."""
+    """Remove the domains and rules of one listener or of all listeners of a CLB."""
     parts: list[DomainExtension | ForwardingRule] = [
         *store.where(DomainExtension, "load_balancer", load_balancer_id),
         *store.where(ForwardingRule, "load_balancer", load_balancer_id),

@@ -1,4 +1,4 @@
-"""Health of backend servers, as far as the emulator can see it: whether their machine runs."""
+"""The health of backend servers: whether their machine runs, which is all the emulator can see."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _status(call: Call, listener: Listener, server: Server) -> str:
 
 @action()
 def describe_health_status(call: Call, request: DescribeHealthStatus) -> Answer:
-    """Each listener's servers: normal, abnormal, or unavailable where nothing is checked."""
+    """Report each listener's servers as normal, abnormal, or unavailable if checks are off."""
     balancer = load_balancers.find(call, request.load_balancer_id)
     rows = [
         {

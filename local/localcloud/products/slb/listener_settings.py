@@ -18,7 +18,7 @@ from .entities import Listener
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """The settings of a listener, of all protocols."""
+    """The settings of listeners of all protocols."""
 
     load_balancer_id: str
     listener_port: int
@@ -153,7 +153,7 @@ DEFAULTS: Final[Mapping[str, Mapping[str, object]]] = MappingProxyType(
                 "HealthCheckHttpCode": "",
             }
         ),
-        # PersistenceTimeout: requests and answers of alibaba-cloud-sdk-go 1.63.107 have it.
+        # Requests and answers of alibaba-cloud-sdk-go 1.63.107 have PersistenceTimeout.
         "udp": MappingProxyType(
             {**_LAYER_4, "PersistenceTimeout": 0, "HealthCheckReq": "", "HealthCheckExp": ""}
         ),
@@ -173,7 +173,7 @@ DEFAULTS: Final[Mapping[str, Mapping[str, object]]] = MappingProxyType(
         ),
     }
 )
-"""The settings that each protocol shows, with their defaults; other settings are not kept."""
+"""The settings that each protocol shows, with their defaults. Other settings are not stored."""
 
 
 _NOT_OF_A_REDIRECTION: Final = frozenset(
@@ -194,14 +194,14 @@ _NOT_OF_A_REDIRECTION: Final = frozenset(
         "StickySessionType",
     }
 )
-"""What a listener that only redirects to an HTTPS listener does not show. The provider's acceptance
-test finds none of them in its state (1.285.0, `TestAccAliCloudSLBListener_Forward`)."""
+"""Settings that are hidden for a listener that only redirects to an HTTPS listener. The provider's
+acceptance test finds none of them in its state (1.285.0, `TestAccAliCloudSLBListener_Forward`)."""
 
 
 def changed(
     call: Call, request: Settings, protocol: str, before: Mapping[str, str]
 ) -> tuple[tuple[str, str], ...]:
-    """The settings that a listener has after a request, checked."""
+    """The checked settings of a listener after a request."""
     settings = dict(before)
     for field in fields(request):
         name = wire_name(field)

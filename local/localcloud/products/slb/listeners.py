@@ -25,7 +25,7 @@ def _find(balancer: LoadBalancer, port: int, protocol: str | None) -> Listener:
             return listener
     raise ApiError(
         "ListenerNotFound",
-        # By this sentence the provider recognises that a listener it deleted no longer exists.
+        # The provider knows by this sentence that a listener it deleted no longer exists.
         "The specified resource does not exist: "
         f"{balancer.id} has no {protocol or ''} listener on port {port}.",
         404,
@@ -75,7 +75,7 @@ def _replace(call: Call, balancer: LoadBalancer, old: Listener, new: Listener | 
 
 @dataclass(frozen=True, kw_only=True)
 class Which:
-    """Parameters that name a listener."""
+    """Parameters that identify a listener."""
 
     load_balancer_id: str
     listener_port: int
@@ -84,7 +84,7 @@ class Which:
 
 
 def acl_ids(listener: Listener) -> list[str]:
-    """The access control lists of a listener."""
+    """The ids of a listener's access control lists."""
     return list(access_control_lists.ids(listener.setting("AclId")))
 
 
@@ -134,7 +134,7 @@ def _describe(call: Call, request: Which, protocol: str) -> Answer:
 
 
 def _of_protocol(protocol: str) -> tuple[Action, ...]:
-    """Create, set and describe a listener: actions of their own for each protocol."""
+    """The actions that create, set and describe a listener of one protocol."""
 
     def create(call: Call, request: Settings) -> Answer:
         return _create(call, request, protocol)
@@ -226,7 +226,7 @@ _TOP: Final = (
     "VServerGroupId",
 )
 _ALONE: Final = frozenset({"SecurityStatus", "SynProxy"})
-"""Settings that the action of one listener shows and the list does not."""
+"""Settings that the action for one listener shows and the list omits."""
 
 
 def _listed(balancer: LoadBalancer, listener: Listener) -> dict[str, object]:
@@ -236,7 +236,7 @@ def _listed(balancer: LoadBalancer, listener: Listener) -> dict[str, object]:
         text = str(config.pop("ProxyProtocolV2Enabled"))
         config["ProxyProtocolV2Enabled"] = text.lower()
     if listener.protocol == "udp":
-        del config["PersistenceTimeout"]  # the list's published model lacks it
+        del config["PersistenceTimeout"]  # the list's published model does not have it
         config |= {"ConnectionDrain": "off", "ConnectionDrainTimeout": 0}
     if listener.protocol in {"http", "https"}:
         config |= {"HealthCheckType": "http", "HealthCheckHttpVersion": "HTTP 1.0"}
@@ -254,7 +254,7 @@ def _listed(balancer: LoadBalancer, listener: Listener) -> dict[str, object]:
 
 @action()
 def describe_load_balancer_listeners(call: Call, request: DescribeLoadBalancerListeners) -> Answer:
-    """Listeners of one, several or all CLBs."""
+    """List the listeners of one, several or all CLBs."""
     if request.load_balancer_id:
         holders = [load_balancers.find(call, i) for i in request.load_balancer_id]
     else:

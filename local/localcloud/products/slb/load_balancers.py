@@ -40,7 +40,7 @@ _NEVER_MILLIS: Final = 32493801600000
 
 
 def slb_moment(at: float) -> str:
-    """A time as CLB writes it: to the minute, with a Z."""
+    """A time in CLB's format: to the minute, with a Z."""
     from datetime import UTC, datetime  # noqa: PLC0415
 
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%MZ")
@@ -80,7 +80,10 @@ class CreateLoadBalancer:
 
 @action(writes=True)
 def create_load_balancer(call: Call, request: CreateLoadBalancer) -> Answer:
-    """An intranet CLB has an address of its vSwitch, an internet one of the EIP range."""
+    """Create a CLB.
+
+    An intranet CLB gets an address of its vSwitch; an internet CLB gets one of the EIP range.
+    """
     if request.load_balancer_spec and request.load_balancer_spec not in _SPECS:
         raise invalid(
             "LoadBalancerSpec", request.load_balancer_spec, f"one of {', '.join(sorted(_SPECS))}"
@@ -175,7 +178,7 @@ def _shown(call: Call, balancer: LoadBalancer) -> dict[str, object]:
 
 
 def default_server(server: Server) -> dict[str, object]:
-    """A backend server of the CLB itself."""
+    """A default server of a CLB as the API shows it."""
     return {
         "ServerId": server.id,
         "Type": server.kind,
@@ -201,7 +204,7 @@ class DescribeLoadBalancerAttribute:
 
 @action()
 def describe_load_balancer_attribute(call: Call, request: DescribeLoadBalancerAttribute) -> Answer:
-    """One CLB with its listeners and default servers."""
+    """Describe one CLB with its listeners and default servers."""
     balancer = find(call, request.load_balancer_id)
     internet = {"3": "paybybandwidth", "4": "paybytraffic"}
     shown = _shown(call, balancer)
@@ -241,7 +244,7 @@ def describe_load_balancer_attribute(call: Call, request: DescribeLoadBalancerAt
 
 @dataclass(frozen=True, kw_only=True)
 class DescribeLoadBalancers:
-    """Parameters of DescribeLoadBalancers; Tags is a JSON array of TagKey and TagValue."""
+    """Parameters of DescribeLoadBalancers. Tags is a JSON array of TagKey and TagValue."""
 
     region_id: str | None = None
     load_balancer_id: str | None = None
@@ -268,7 +271,7 @@ class DescribeLoadBalancers:
 
 @dataclass(frozen=True, kw_only=True)
 class SpelledTag:
-    """A tag as older CLB parameters write it."""
+    """A tag in the spelling of older CLB parameters."""
 
     tag_key: str = ""
     tag_value: str = ""
@@ -276,7 +279,7 @@ class SpelledTag:
 
 @action()
 def describe_load_balancers(call: Call, request: DescribeLoadBalancers) -> Answer:
-    """CLBs by filter; ids and names may be several, separated by commas."""
+    """List CLBs by filter. Ids and names may be several, separated by commas."""
     filters = [
         *request.tag,
         *(TagParameter(key=t.tag_key, value=t.tag_value) for t in request.tags),
@@ -315,7 +318,7 @@ class DeleteLoadBalancer:
 
 @action(writes=True)
 def delete_load_balancer(call: Call, request: DeleteLoadBalancer) -> Answer:
-    """Delete a CLB with its listeners and vServer groups; an EIP on it becomes free."""
+    """Delete a CLB with its listeners and vServer groups. An EIP bound to it becomes free."""
     balancer = call.store.find(LoadBalancer, request.load_balancer_id)
     if balancer is None:
         return {}
@@ -384,7 +387,7 @@ class SetLoadBalancerDeleteProtection:
 def set_load_balancer_delete_protection(
     call: Call, request: SetLoadBalancerDeleteProtection
 ) -> Answer:
-    """Protect a CLB from deletion, or no longer."""
+    """Turn a CLB's protection from deletion on or off."""
     balancer = find(call, request.load_balancer_id)
     call.store.change(balancer, delete_protection=request.delete_protection == "on")
     return {}
@@ -404,7 +407,7 @@ class SetLoadBalancerModificationProtection:
 def set_load_balancer_modification_protection(
     call: Call, request: SetLoadBalancerModificationProtection
 ) -> Answer:
-    """Protect a CLB from changes in the console, or no longer."""
+    """Turn a CLB's protection from changes in the console on or off."""
     call.store.change(
         find(call, request.load_balancer_id),
         modification_protection=request.modification_protection_status,
@@ -428,7 +431,7 @@ class ModifyLoadBalancerInternetSpec:
 def modify_load_balancer_internet_spec(
     call: Call, request: ModifyLoadBalancerInternetSpec
 ) -> Answer:
-    """Change how the internet traffic is charged."""
+    """Change how internet traffic is charged."""
     balancer = find(call, request.load_balancer_id)
     call.store.change(
         balancer,
@@ -479,7 +482,7 @@ class ModifyLoadBalancerInstanceChargeType:
 def modify_load_balancer_instance_charge_type(
     call: Call, request: ModifyLoadBalancerInstanceChargeType
 ) -> Answer:
-    """Charge by size or by use."""
+    """Charge a CLB by size or by use."""
     balancer = find(call, request.load_balancer_id)
     call.store.change(
         balancer,
@@ -503,7 +506,7 @@ class ModifyLoadBalancerPayType:
 
 @action(writes=True)
 def modify_load_balancer_pay_type(call: Call, request: ModifyLoadBalancerPayType) -> Answer:
-    """Pay afterwards, or in advance; a CLB paid in advance cannot be deleted."""
+    """Charge a CLB afterwards or in advance. A CLB paid in advance cannot be deleted."""
     if request.pay_type not in {"PayOnDemand", "PrePay"}:
         raise invalid("PayType", request.pay_type, "it must be PayOnDemand or PrePay")
     call.store.change(find(call, request.load_balancer_id), pay_type=request.pay_type)
@@ -512,7 +515,7 @@ def modify_load_balancer_pay_type(call: Call, request: ModifyLoadBalancerPayType
 
 @dataclass(frozen=True, kw_only=True)
 class ServerParameter:
-    """A backend server, an item of the JSON array BackendServers."""
+    """A backend server: one item of the JSON array BackendServers."""
 
     server_id: str
     port: int = 0
@@ -523,14 +526,14 @@ class ServerParameter:
 
 
 def server(call: Call, parameter: ServerParameter) -> Server:
-    """A backend server, checked to exist."""
+    """The backend server of a request. Raises if its instance or ENI cannot be one."""
     if not 0 <= parameter.weight <= _MOST_WEIGHT:
         raise invalid("Weight", parameter.weight, "it must be 0 to 100")
     kind = parameter.kind or "ecs"
     address = parameter.server_ip
     if kind == "ecs":
         instance = call.store.find(Instance, parameter.server_id)
-        # "You can add only running backend servers": page AddVServerGroupBackendServers.
+        # "You can add only running backend servers" (page AddVServerGroupBackendServers).
         if instance is None or instance.status(call.now) != "Running":
             raise ApiError(
                 "ObtainIpFail",
@@ -560,7 +563,7 @@ def server(call: Call, parameter: ServerParameter) -> Server:
 
 @dataclass(frozen=True, kw_only=True)
 class AddBackendServers:
-    """Parameters of AddBackendServers; BackendServers is a JSON array."""
+    """Parameters of AddBackendServers. BackendServers is a JSON array."""
 
     load_balancer_id: str
     backend_servers: tuple[ServerParameter, ...]
@@ -574,14 +577,14 @@ class SetBackendServers(AddBackendServers):
 
 @dataclass(frozen=True, kw_only=True)
 class RemovedServer(ServerParameter):
-    """A server to remove: an object, or its plain id (sample of RemoveBackendServers)."""
+    """A server to remove: an object or just its id (sample of RemoveBackendServers)."""
 
     PLAIN: ClassVar[str] = "server_id"
 
 
 @dataclass(frozen=True, kw_only=True)
 class RemoveBackendServers:
-    """Parameters of RemoveBackendServers; the array may have plain ids."""
+    """Parameters of RemoveBackendServers. The items of the array may be just ids."""
 
     load_balancer_id: str
     backend_servers: tuple[RemovedServer, ...]
@@ -591,7 +594,7 @@ class RemoveBackendServers:
 def _put_servers(
     call: Call, balancer: LoadBalancer, servers: Sequence[Server], *, weight: type[int | str]
 ) -> Answer:
-    """Keep the servers; adding and setting answer weights as text, removing as numbers."""
+    """Store the servers. Adding and setting answer with weights as text, removing with numbers."""
     call.store.change(balancer, servers=tuple(servers))
     shown = [{**default_server(s), "Weight": weight(s.weight)} for s in servers]
     return {"LoadBalancerId": balancer.id, "BackendServers": {"BackendServer": shown}}
@@ -599,7 +602,7 @@ def _put_servers(
 
 @action(writes=True)
 def add_backend_servers(call: Call, request: AddBackendServers) -> Answer:
-    """Add default servers; an existing one gets its new weight."""
+    """Add default servers. An existing server gets its new weight."""
     balancer = find(call, request.load_balancer_id)
     servers = {(s.id, s.ip): s for s in balancer.servers}
     for parameter in request.backend_servers:

@@ -1,4 +1,4 @@
-"""Tags of CLBs by the older actions, which name them by a JSON array `Tags`."""
+"""The older actions for tags of CLBs. Their parameter `Tags` is a JSON array."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class DescribeTags:
 
 @action(writes=True)
 def add_tags(call: Call, request: AddTags) -> Answer:
-    """Add tags to CLBs; ids are separated by commas."""
+    """Add tags to CLBs. Ids are separated by commas."""
     more = tags.requested(TagParameter(key=t.tag_key, value=t.tag_value) for t in request.tags)
     for load_balancer_id in request.load_balancer_id.split(","):
         balancer = load_balancers.find(call, load_balancer_id)
@@ -56,7 +56,7 @@ def add_tags(call: Call, request: AddTags) -> Answer:
 
 @action(writes=True)
 def remove_tags(call: Call, request: RemoveTags) -> Answer:
-    """Take tags from CLBs."""
+    """Remove tags from CLBs."""
     keys = [t.tag_key for t in request.tags]
     for load_balancer_id in request.load_balancer_id.split(","):
         balancer = load_balancers.find(call, load_balancer_id)
@@ -66,7 +66,7 @@ def remove_tags(call: Call, request: RemoveTags) -> Answer:
 
 @action()
 def describe_tags(call: Call, request: DescribeTags) -> Answer:
-    """The tags there are, and how many CLBs have each."""
+    """List the existing tags with the number of CLBs that have each."""
     filters = {t.tag_key: t.tag_value for t in request.tags}
     counted: Counter[tuple[str, str]] = Counter()
     for balancer in call.store.all(LoadBalancer):

@@ -1,4 +1,4 @@
-"""Where CLB is: the one region, its zones and what can be had there."""
+"""The region of CLB, its zones and the resources available there."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class DescribeAvailableResource:
 
 @action()
 def describe_regions(call: Call, _request: DescribeRegions) -> Answer:
-    """This cloud's region."""
+    """Return this cloud's region."""
     region = call.cloud.region
     shown = {"RegionId": region, "LocalName": region, "RegionEndpoint": call.host}
     return {"Regions": {"Region": [shown]}}
@@ -44,7 +44,7 @@ def describe_regions(call: Call, _request: DescribeRegions) -> Answer:
 
 @action()
 def describe_zones(call: Call, _request: DescribeZones) -> Answer:
-    """The zones of the region, each with the next one as its standby."""
+    """List the zones of the region, each with the next zone as its standby."""
     zones = call.cloud.zones
     shown = [
         {
@@ -59,7 +59,7 @@ def describe_zones(call: Call, _request: DescribeZones) -> Answer:
 
 @action()
 def describe_available_resource(call: Call, request: DescribeAvailableResource) -> Answer:
-    """Which zones a CLB can be in: every pair of neighbours, for each kind of address."""
+    """List the pairs of zones for a CLB: all pairs of neighbours, for each kind of address."""
     kinds = [
         (address_type, version)
         for address_type in ("vpc", "classic_internet")

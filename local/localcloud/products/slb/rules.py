@@ -29,7 +29,7 @@ def _group(call: Call, load_balancer_id: str, group_id: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class RuleParameter:
-    """A rule, an item of the JSON array RuleList."""
+    """A forwarding rule: one item of the JSON array RuleList."""
 
     rule_name: str
     vserver_group_id: str = wire("VServerGroupId")
@@ -50,7 +50,7 @@ class CreateRules:
 
 @action(writes=True)
 def create_rules(call: Call, request: CreateRules) -> Answer:
-    """Rules by domain, path or both, each leading to a vServer group."""
+    """Create rules by domain, path or both. Each forwards to a vServer group."""
     balancer = load_balancers.find(call, request.load_balancer_id)
     port = request.listener_port
     layer_7 = [
@@ -111,7 +111,7 @@ _OF_ITS_LISTENER: Final = (
     "HealthyThreshold",
     "UnhealthyThreshold",
 )
-"""A rule has no settings of its own for these."""
+"""Settings that a rule does not have itself."""
 
 
 def _shown(call: Call, rule: ForwardingRule) -> dict[str, object]:
@@ -125,7 +125,7 @@ def _shown(call: Call, rule: ForwardingRule) -> dict[str, object]:
         "Domain": rule.domain,
         "Url": rule.url,
         "VServerGroupId": rule.group_id,
-        # A rule with ListenerSync on does as its listener does.
+        # A rule with ListenerSync on has the settings of its listener.
         "ListenerSync": rule.listener_sync,
         "Scheduler": rule.scheduler,
         "StickySession": rule.sticky_session,
@@ -148,7 +148,7 @@ class DescribeRules:
 
 @action()
 def describe_rules(call: Call, request: DescribeRules) -> Answer:
-    """The rules of a listener."""
+    """List the rules of a listener."""
     balancer = load_balancers.find(call, request.load_balancer_id)
     return {
         "Rules": {"Rule": [_shown(call, r) for r in _of(call, balancer.id, request.listener_port)]}
@@ -165,7 +165,7 @@ class DescribeRuleAttribute:
 
 @action()
 def describe_rule_attribute(call: Call, request: DescribeRuleAttribute) -> Answer:
-    """One rule."""
+    """Describe one rule."""
     rule = _find(call, request.rule_id)
     return {
         **_shown(call, rule),
@@ -176,7 +176,7 @@ def describe_rule_attribute(call: Call, request: DescribeRuleAttribute) -> Answe
 
 @dataclass(frozen=True, kw_only=True)
 class SetRule:
-    """Parameters of SetRule; health check settings of a rule's own are not there."""
+    """Parameters of SetRule. A rule's own health check settings are not supported."""
 
     rule_id: str
     region_id: str | None = None
@@ -193,7 +193,7 @@ class SetRule:
 
 @action(writes=True)
 def set_rule(call: Call, request: SetRule) -> Answer:
-    """Change a rule; what the request leaves out stays."""
+    """Change a rule. Settings that the request leaves out stay as they are."""
     rule = _find(call, request.rule_id)
     group = request.vserver_group_id
     changes = {
@@ -213,7 +213,7 @@ def set_rule(call: Call, request: SetRule) -> Answer:
 
 @dataclass(frozen=True, kw_only=True)
 class DeleteRules:
-    """Parameters of DeleteRules; RuleIds is a JSON array."""
+    """Parameters of DeleteRules. RuleIds is a JSON array."""
 
     rule_ids: tuple[str, ...]
     region_id: str | None = None

@@ -33,7 +33,7 @@ def _key(member: Server) -> tuple[str, str, int]:
 
 @dataclass(frozen=True, kw_only=True)
 class CreateVServerGroup:
-    """Parameters of CreateVServerGroup; BackendServers is a JSON array."""
+    """Parameters of CreateVServerGroup. BackendServers is a JSON array."""
 
     load_balancer_id: str
     region_id: str | None = None
@@ -44,7 +44,7 @@ class CreateVServerGroup:
 
 @action(writes=True)
 def create_vserver_group(call: Call, request: CreateVServerGroup) -> Answer:
-    """A group of servers with ports, for listeners."""
+    """Create a group of servers with ports, for use by listeners."""
     balancer = load_balancers.find(call, request.load_balancer_id)
     _check_number(call, balancer.id, len(request.backend_servers))
     group = call.store.put(
@@ -74,7 +74,7 @@ class DescribeVServerGroups:
 
 @action()
 def describe_vserver_groups(call: Call, request: DescribeVServerGroups) -> Answer:
-    """A CLB's vServer groups."""
+    """List a CLB's vServer groups."""
     balancer = load_balancers.find(call, request.load_balancer_id)
     return {
         "VServerGroups": {
@@ -123,7 +123,7 @@ class DescribeVServerGroupAttribute:
 
 @action()
 def describe_vserver_group_attribute(call: Call, request: DescribeVServerGroupAttribute) -> Answer:
-    """One vServer group with its servers."""
+    """Describe one vServer group with its servers."""
     group = find(call, request.group_id)
     return {
         "VServerGroupId": group.id,
@@ -142,7 +142,7 @@ def describe_vserver_group_attribute(call: Call, request: DescribeVServerGroupAt
 
 @dataclass(frozen=True, kw_only=True)
 class AddVServerGroupBackendServers:
-    """Parameters of AddVServerGroupBackendServers; BackendServers is a JSON array."""
+    """Parameters of AddVServerGroupBackendServers. BackendServers is a JSON array."""
 
     group_id: str = wire("VServerGroupId")
     backend_servers: tuple[ServerParameter, ...]
@@ -166,7 +166,7 @@ class SetVServerGroupAttribute:
 
 @dataclass(frozen=True, kw_only=True)
 class ModifyVServerGroupBackendServers:
-    """Parameters of ModifyVServerGroupBackendServers; both are JSON arrays."""
+    """Parameters of ModifyVServerGroupBackendServers. Both parameters are JSON arrays."""
 
     group_id: str = wire("VServerGroupId")
     region_id: str | None = None
@@ -177,9 +177,8 @@ class ModifyVServerGroupBackendServers:
 def _check_number(call: Call, balancer_id: str, added: int) -> None:
     """Raise if the groups of a CLB would have more servers than its quota allows.
 
-    That the quota counts the servers of all groups together is a guess. The code is the one on
-    which cloud-provider-alibaba-cloud removes servers first (pkg/controller/service/clbv1 at
-    eeb0ddc).
+    It is a guess that the quota counts the servers of all groups together. On this code,
+    cloud-provider-alibaba-cloud removes servers first (pkg/controller/service/clbv1 at eeb0ddc).
     """
     groups = call.store.where(VServerGroup, "load_balancer", balancer_id)
     number = sum(len(group.servers) for group in groups) + added
@@ -217,7 +216,7 @@ def _with(
 
 @action(writes=True)
 def add_vserver_group_backend_servers(call: Call, request: AddVServerGroupBackendServers) -> Answer:
-    """Add servers; an existing one gets its new weight."""
+    """Add servers to a group. An existing server gets its new weight."""
     group = find(call, request.group_id)
     return _put(call, group, _with(call, group.servers, request.backend_servers))
 
@@ -226,7 +225,7 @@ def add_vserver_group_backend_servers(call: Call, request: AddVServerGroupBacken
 def remove_vserver_group_backend_servers(
     call: Call, request: RemoveVServerGroupBackendServers
 ) -> Answer:
-    """Take servers away, by id and port (and address, for ENIs)."""
+    """Remove servers by id and port (and by address, for ENIs)."""
     group = find(call, request.group_id)
     left = _without(group.servers, request.backend_servers)
     answer = _put(call, group, left)
@@ -240,7 +239,7 @@ def remove_vserver_group_backend_servers(
 def modify_vserver_group_backend_servers(
     call: Call, request: ModifyVServerGroupBackendServers
 ) -> Answer:
-    """Take some servers away and add others, at once."""
+    """Remove some servers and add others in one step."""
     group = find(call, request.group_id)
     left = _without(group.servers, request.old_backend_servers)
     return _put(call, group, _with(call, left, request.new_backend_servers))
@@ -248,7 +247,7 @@ def modify_vserver_group_backend_servers(
 
 @action(writes=True)
 def set_vserver_group_attribute(call: Call, request: SetVServerGroupAttribute) -> Answer:
-    """Rename a group, or change the weights of its servers."""
+    """Rename a group or change the weights of its servers."""
     group = find(call, request.group_id)
     if request.name is not None:
         group = call.store.change(group, name=request.name)
@@ -270,7 +269,7 @@ class DeleteVServerGroup:
 
 @action(writes=True)
 def delete_vserver_group(call: Call, request: DeleteVServerGroup) -> Answer:
-    """Delete a group that no listener uses."""
+    """Delete a group that is not used by a listener."""
     group = find(call, request.group_id)
     balancer = load_balancers.find(call, group.load_balancer_id)
     if any(x.setting("VServerGroupId") == group.id for x in balancer.listeners):

@@ -16,7 +16,10 @@ LIFETIME = 6 * 3600
 
 
 def _trusts(trust: str, kind: str, who: str, context: Context) -> bool:
-    """By the trust policy's statements: a Deny wins, and conditions must hold."""
+    """Whether the trust policy's statements trust `who`.
+
+    A Deny overrides any Allow. A statement counts only if its conditions hold.
+    """
     statements = json.loads(trust).get("Statement") or []
     trusted = False
     for statement in [statements] if isinstance(statements, dict) else statements:
@@ -33,16 +36,16 @@ def _trusts(trust: str, kind: str, who: str, context: Context) -> bool:
 
 
 def trusts_service(role: Role, service: str) -> bool:
-    """Whether a role may be assumed by a service, such as `ecs.aliyuncs.com`."""
+    """Whether a service, for example `ecs.aliyuncs.com`, may assume a role."""
     return _trusts(role.trust, "Service", service, {})
 
 
 def trusts_account(role: Role, account_id: str, context: Context) -> bool:
-    """Whether a role may be assumed by an account's users."""
+    """Whether the users of an account may assume a role."""
     return _trusts(role.trust, "RAM", f"acs:ram::{account_id}:root", context)
 
 
-def open_session(  # noqa: PLR0913  # a session is these
+def open_session(  # noqa: PLR0913  # the parts of a session
     store: Store,
     role: Role,
     *,
@@ -52,7 +55,7 @@ def open_session(  # noqa: PLR0913  # a session is these
     instance_id: str = "",
     policy: str = "",
 ) -> Session:
-    """A new session; sessions that ended are forgotten. Within a transaction."""
+    """Create a session and remove those that have expired. The caller has opened a transaction."""
     for old in list(store.all(Session)):
         if old.expires < now:
             store.remove(old)

@@ -21,14 +21,14 @@ _SESSION_NAME: Final = re.compile(r"[A-Za-z0-9.@_-]{2,64}")
 
 @dataclass(frozen=True, kw_only=True)
 class GetCallerIdentity:
-    """GetCallerIdentity has no parameters."""
+    """Parameters of GetCallerIdentity, which has none."""
 
     region_id: str | None = None
 
 
 @action()
 def get_caller_identity(call: Call, _request: GetCallerIdentity) -> Answer:
-    """The identity of the caller."""
+    """Return the identity of the caller."""
     who = call.principal
     answer: dict[str, object] = {
         "AccountId": call.cloud.account_id,
@@ -58,7 +58,7 @@ class AssumeRole:
 
 @action(writes=True)
 def assume_role(call: Call, request: AssumeRole) -> Answer:
-    """Temporary credentials of a role that trusts the account."""
+    """Return temporary credentials of a role that trusts the account."""
     if call.principal.kind == "Account":
         raise ApiError("NoPermission", "Roles may not be assumed by root accounts.", 403)
     if not _ROLE_ARN.fullmatch(request.role_arn):

@@ -36,7 +36,7 @@ class Obstacle(enum.Enum):
 
 @dataclass(frozen=True)
 class Codes:
-    """How an action that needs an address of a vSwitch is refused: code and status, by cause."""
+    """The codes and statuses with which an action refuses an address, by cause."""
 
     malformed: tuple[str, int]
     outside: tuple[str, int]
@@ -44,7 +44,7 @@ class Codes:
     none_left: tuple[str, int]
 
     def of(self, cause: Obstacle) -> tuple[str, int]:
-        """The code and status; what the system keeps is as unusable as what is outside."""
+        """The code and status for a cause. A reserved address counts as one outside."""
         match cause:
             case Obstacle.MALFORMED:
                 return self.malformed
@@ -82,7 +82,7 @@ _CODES: Final = MappingProxyType(
         ),
     }
 )
-"""By the kind of owner; ECS has others for some of its actions."""
+"""Codes by the kind of owner. Some actions of ECS have their own."""
 _IN_ORDER = 64
 _GOLDEN = 0.618
 
@@ -100,7 +100,7 @@ def _taken(store: Store, vswitch: VSwitch, ip: IPv4Address) -> bool:
 
 
 def obstacle(store: Store, vswitch: VSwitch, text: str) -> Obstacle | None:
-    """Why an address cannot be claimed in a vSwitch; None if it can be."""
+    """The reason why an address of a vSwitch cannot be claimed; None if it can be."""
     network = addressing.block(vswitch.cidr)
     try:
         ip = addressing.address(text)
@@ -115,7 +115,7 @@ def obstacle(store: Store, vswitch: VSwitch, text: str) -> Obstacle | None:
     return Obstacle.TAKEN if _taken(store, vswitch, ip) else None
 
 
-def take(  # noqa: PLR0913  # who claims what, and how it is refused
+def take(  # noqa: PLR0913  # the claim and its codes
     call: Call,
     vswitch: VSwitch,
     requested: str,
@@ -124,10 +124,11 @@ def take(  # noqa: PLR0913  # who claims what, and how it is refused
     owner: str,
     codes: Codes | None = None,
 ) -> str:
-    """Claim one address that the request names. `codes` replace those of the kind.
+    """Claim the address that the request names. `codes` replace those of the kind.
 
     Raises:
-        ApiError: not in the vSwitch, reserved by the system or a reservation, or in use.
+        ApiError: the address is outside of the vSwitch, reserved (by the system or by a
+            reservation), or in use.
     """
     cause = obstacle(call.store, vswitch, requested)
     if cause is not None:
@@ -146,10 +147,11 @@ def take(  # noqa: PLR0913  # who claims what, and how it is refused
 
 
 def _from_the_top(network: IPv4Network, claimed: int) -> Iterator[IPv4Address]:
-    """All assignable addresses, from the highest down, beginning below what is claimed already.
+    """All assignable addresses from the highest down, starting below those claimed already.
 
-    If the next addresses are taken, for example after many were released, the others come from all
-    over the block. So a free address comes after a few steps, not after all that are in use.
+    When the next addresses are in use, for example after many others were released, the following
+    ones come from all over the block. This finds a free address in a few steps, without a walk
+    through all claimed ones.
     """
     size = network.num_addresses - addressing.RESERVED_AT_END - 1
     first = int(network.network_address)
@@ -185,9 +187,10 @@ def take_any(
 
 
 def take_prefix(call: Call, vswitch: VSwitch, requested: str | None, *, owner: str) -> str:
-    """Claim a /28 for an ENI, out of the vSwitch's CIDR reservations.
+    """Claim a /28 for an ENI in one of the vSwitch's CIDR reservations.
 
-    Codes and statuses: error tables of AssignPrivateIpAddresses and CreateNetworkInterface.
+    Codes and statuses are in the error tables of AssignPrivateIpAddresses and
+    CreateNetworkInterface.
     """
     reserved = _reservations(call.store, vswitch)
     if not reserved:
@@ -263,7 +266,7 @@ def give_back_all(call: Call, owner: str) -> None:
 
 
 def available(store: Store, vswitch: VSwitch) -> int:
-    """How many addresses are free."""
+    """The number of free addresses."""
     size = addressing.block(vswitch.cidr).num_addresses - addressing.RESERVED_AT_END - 1
     reserved = sum(r.num_addresses for r in _reservations(store, vswitch))
     singles = store.size(AddressClaim, "vswitch", vswitch.id)

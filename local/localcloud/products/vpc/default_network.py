@@ -1,7 +1,7 @@
-"""The default VPC of the region, one at most, with one default vSwitch in each zone.
+"""The region's default VPC and its default vSwitches, at most one in each zone.
 
-Rules: pages CreateDefaultVpc and CreateDefaultVSwitch (2025-12). Both are an ordinary VPC and
-vSwitch afterwards, except that their primary block does not change.
+The rules are on the pages CreateDefaultVpc and CreateDefaultVSwitch (2025-12). Once created, both
+behave like any other VPC and vSwitch, except that the primary block of the VPC cannot change.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ def _default_vpc(call: Call) -> Vpc | None:
 
 @action(writes=True)
 def create_default_vpc(call: Call, request: CreateDefaultVpc) -> Answer:
-    """The region's default VPC.
+    """Create the region's default VPC.
 
-    The page wants an Ipv6CidrBlock with EnableIpv6. The provider's acceptance test sends none and
+    The page demands an Ipv6CidrBlock with EnableIpv6. The provider's acceptance test sends none and
     gets IPv6 (1.285.0, `TestAccAliCloudVPC_isDefault`), so the cloud chooses one, as in CreateVpc.
     """
     existing = _default_vpc(call)
@@ -60,7 +60,7 @@ def create_default_vpc(call: Call, request: CreateDefaultVpc) -> Answer:
 
 @dataclass(frozen=True, kw_only=True)
 class CreateDefaultVSwitch:
-    """Parameters of CreateDefaultVSwitch; Ipv6CidrBlock is the index of the /64, 0 to 255."""
+    """Parameters of CreateDefaultVSwitch. Ipv6CidrBlock is the index of the /64, 0 to 255."""
 
     zone_id: str
     region_id: str | None = None
@@ -69,7 +69,7 @@ class CreateDefaultVSwitch:
 
 @action(writes=True)
 def create_default_vswitch(call: Call, request: CreateDefaultVSwitch) -> Answer:
-    """The default vSwitch of a zone, in the default VPC's first free /20."""
+    """Create the default vSwitch of a zone in the first free /20 of the default VPC."""
     vpc = _default_vpc(call)
     if vpc is None:
         raise ApiError("OperationFailed.DefaultVpcNotExist", "The region has no default VPC.")

@@ -1,7 +1,6 @@
-"""Fine-grained monitoring of EIPs, whose log goes to a Logstore of the Log Service.
+"""Fine-grained monitoring of EIPs, which writes to a Logstore of the Log Service.
 
-The Log Service is not emulated. The account has one Logstore, `LOGSTORE`; any other one does not
-exist.
+The Log Service is not emulated. The only Logstore in the account is `LOGSTORE`.
 """
 
 from __future__ import annotations
@@ -62,7 +61,7 @@ class DescribeHighDefinitionMonitorLogAttribute:
 def describe_high_definition_monitor_log_attribute(
     call: Call, request: DescribeHighDefinitionMonitorLogAttribute
 ) -> Answer:
-    """The Logstore of an EIP's monitoring; empty names while it is off."""
+    """Return the Logstore of an EIP's monitoring. The names are empty while monitoring is off."""
     eip = find(call, request.instance_id)
     project, logstore = eip.monitor_log or ("", "")
     return {

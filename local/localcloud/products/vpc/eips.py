@@ -25,7 +25,7 @@ from .entities import DEFAULT_RESOURCE_GROUP, Eip, Ipv4Gateway, NatGateway, Snat
 ECS_INSTANCE: Final = "EcsInstance"
 NAT: Final = "Nat"
 SLB_INSTANCE: Final = "SlbInstance"
-# The reference spells it so.
+# The reference has this spelling.
 _NO_INSTANCE: Final = "InvalidInstanId.NotFound"
 NETWORK_INTERFACE: Final = "NetworkInterface"
 IP_ADDRESS: Final = "IpAddress"
@@ -41,7 +41,7 @@ _MOST_BANDWIDTH: Final = MappingProxyType(
         (_PREPAID, _BY_BANDWIDTH): 1000,
     }
 )
-"""Mbit/s by how the EIP and its traffic are paid (page AllocateEipAddress, 2025-12)."""
+"""Mbit/s, by how the EIP and its traffic are paid (page AllocateEipAddress, 2025-12)."""
 _MOST_OF_SERVICE: Final = 1000
 _MOST_EIPS: Final = 20
 _LINES: Final = (
@@ -56,7 +56,7 @@ _LINES: Final = (
     "BGP_FinanceCloud",
     "BGP_International",
 )
-"""Line types of the page AllocateEipAddress, and of the provider 1.285.0."""
+"""Line types on the page AllocateEipAddress and in the provider 1.285.0."""
 _MOST_ON_NAT: Final = MappingProxyType({"MULTI_BINDED": 20, "NAT": 50})
 
 
@@ -89,7 +89,7 @@ find: Final = Lookup(Eip, "EIP", "InvalidAllocationId.NotFound")
 
 
 def free_address(call: Call) -> str:
-    """The lowest free address of the EIP range, without its first and last address."""
+    """The lowest free address of the EIP range, excluding its first and last address."""
     taken = {load_balancer.address for load_balancer in call.store.all(LoadBalancer)}
     network = call.cloud.eip_range
     first = int(network.network_address)
@@ -101,12 +101,12 @@ def free_address(call: Call) -> str:
 
 
 def _is_in_use(call: Call, ip: str) -> bool:
-    """Whether an address is an EIP, or the static public address of an instance."""
+    """Whether an address is an EIP or the static public address of an instance."""
     return call.store.any(Eip, "ip", ip) or call.store.any(Instance, "public_ip", ip)
 
 
 def _checked_bandwidth(text: str, charge: str, traffic: str) -> int:
-    """A bandwidth in Mbit/s, within what this way of paying allows."""
+    """The bandwidth in Mbit/s, if the way of paying allows it."""
     most = _MOST_BANDWIDTH[charge, traffic]
     if not text.isdecimal() or not 1 <= int(text) <= most:
         raise invalid("Bandwidth", text, f"{charge} and {traffic}, it is 1 to {most} Mbit/s")
@@ -115,7 +115,7 @@ def _checked_bandwidth(text: str, charge: str, traffic: str) -> int:
 
 @action(writes=True)
 def allocate_eip_address(call: Call, request: AllocateEipAddress) -> Answer:
-    """An EIP of the cloud's range: a free one, or the one that the request names."""
+    """Allocate an EIP from the cloud's range: a free one or the one that the request names."""
     charge = request.instance_charge_type or _POSTPAID
     traffic = request.internet_charge_type or _BY_BANDWIDTH
     if (charge, traffic) not in _MOST_BANDWIDTH:
@@ -229,7 +229,7 @@ class DescribeEipAddresses(PageRequest):
 
 @action()
 def describe_eip_addresses(call: Call, request: DescribeEipAddresses) -> Answer:
-    """EIPs by filter; ids and addresses may be several, separated by commas."""
+    """List EIPs by filter. Ids and addresses may be several, separated by commas."""
     ids = filters.names(request.allocation_id)
     ips = filters.names(request.eip_address)
     eips = [
@@ -271,7 +271,7 @@ def _check_nat(call: Call, nat_id: str) -> None:
 
 
 def _check_target(call: Call, kind: str, instance_id: str) -> None:
-    """Refuse what an EIP cannot be bound to."""
+    """Raise if an EIP cannot be bound to the target."""
     if kind == NAT:
         _check_nat(call, instance_id)
         return
@@ -300,7 +300,7 @@ def _check_target(call: Call, kind: str, instance_id: str) -> None:
 
 
 def _check_address(call: Call, request: AssociateEipAddress) -> None:
-    """Refuse a bare address without an active IPv4 gateway in its VPC (error table)."""
+    """Raise for a bare address whose VPC has no active IPv4 gateway (error table)."""
     if not request.vpc_id:
         raise missing("VpcId")
     try:
@@ -330,10 +330,11 @@ def _no_instance(instance_id: str) -> ApiError:
 
 
 def _requested_address(call: Call, kind: str, request: AssociateEipAddress) -> str:
-    """The address of an ENI that the request names, empty if it leaves it to the cloud.
+    """The address of an ENI that the request names; empty if it leaves the choice to the cloud.
 
-    DescribeEipAddresses shows an address only then: the provider's acceptance tests of
-    alicloud_eip_association import an association without one and see none (v1.285.0).
+    DescribeEipAddresses shows an address only if the request names one: the provider's acceptance
+    tests of alicloud_eip_association import an association without an address and see none
+    (v1.285.0).
     """
     address = request.private_ip_address or ""
     if kind != NETWORK_INTERFACE or not address:
@@ -373,7 +374,7 @@ def associate_eip_address(call: Call, request: AssociateEipAddress) -> Answer:
         kind=kind,
         private_ip=_requested_address(call, kind, request),
         mode=request.mode or "",
-        # Only a request for a bare address (IPv4 gateway) names a VPC, and only then is it shown.
+        # Only a request for a bare address (IPv4 gateway) names a VPC and shows it afterwards.
         vpc_id=request.vpc_id or "",
     )
     return {}
@@ -402,7 +403,7 @@ def bind(  # noqa: PLR0913  # what DescribeEipAddresses shows of a binding
 
 
 def allocate_for_service(call: Call) -> Eip:
-    """An EIP that a service allocates for itself, and releases itself."""
+    """Allocate an EIP for a service, which also releases it."""
     return call.store.put(
         Eip(
             id=call.new_id("eip"),
@@ -436,7 +437,7 @@ class UnassociateEipAddress:
 
 @action(writes=True)
 def unassociate_eip_address(call: Call, request: UnassociateEipAddress) -> Answer:
-    """Unbind an EIP that no SNAT entry uses."""
+    """Unbind an EIP that is not used by a SNAT entry."""
     eip = find(call, request.allocation_id)
     if eip.service_managed:
         raise ApiError("OperationDenied", f"The EIP {eip.id} is managed by a cloud service.")
@@ -462,7 +463,7 @@ def unassociate_eip_address(call: Call, request: UnassociateEipAddress) -> Answe
 
 
 def release_binding(call: Call, eip: Eip) -> None:
-    """Unbind an EIP, whatever it was bound to."""
+    """Unbind an EIP from any kind of target."""
     call.store.change(
         eip,
         instance_id=None,
@@ -487,7 +488,7 @@ class ModifyEipAddressAttribute:
 
 @action(writes=True)
 def modify_eip_address_attribute(call: Call, request: ModifyEipAddressAttribute) -> Answer:
-    """Change bandwidth, name or description."""
+    """Change the bandwidth, name or description of an EIP."""
     eip = find(call, request.allocation_id)
     bandwidth = eip.bandwidth
     if request.bandwidth:
@@ -515,10 +516,11 @@ class ModifyEipForwardMode:
 
 @action(writes=True)
 def modify_eip_forward_mode(call: Call, request: ModifyEipForwardMode) -> Answer:
-    """Whether the guest sees the EIP of its ENI: NAT hides it, MULTI_BINDED and BINDED show it.
+    """Set whether the guest sees the EIP of its ENI.
 
-    "eip can only change mode when it is allocated or bind eni" (error table of the action): an EIP
-    that is bound to nothing can, one on an instance or NAT gateway cannot.
+    The mode NAT hides the EIP; MULTI_BINDED and BINDED show it. "eip can only change mode when it
+    is allocated or bind eni" (error table of the action). An unbound EIP can therefore change its
+    mode, and an EIP on an instance or NAT gateway cannot.
     """
     eip = find(call, request.instance_id, code="Instance.NotFound")
     if eip.instance_type not in {None, NETWORK_INTERFACE}:
@@ -555,5 +557,5 @@ def release_eip_address(call: Call, request: ReleaseEipAddress) -> Answer:
 
 
 def nat_of(call: Call, eip: Eip) -> NatGateway | None:
-    """The NAT gateway that an EIP is bound to, if it is one."""
+    """The NAT gateway that an EIP is bound to; None for any other target."""
     return call.store.find(NatGateway, eip.instance_id)

@@ -1,4 +1,4 @@
-"""What a VPC is made of."""
+"""The entities of VPC."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class CidrReservation(Resource):
 
 @dataclass(frozen=True, kw_only=True)
 class AddressClaim:
-    """A private address (or /28 prefix) of a vSwitch in use; its id makes it unique."""
+    """A private address or /28 prefix of a vSwitch that is in use. Its id makes it unique."""
 
     INDEXES: ClassVar[Indexes] = MappingProxyType(
         {"vswitch": lambda c: (c.vswitch_id,), "owner": lambda c: (c.owner_id,)}
@@ -76,7 +76,7 @@ class AddressClaim:
 
     @property
     def id(self) -> str:
-        """The vSwitch and the address."""
+        """The vSwitch and the address, joined."""
         return f"{self.vswitch_id}/{self.address}"
 
 
@@ -101,7 +101,7 @@ class RouteEntry:
 
 @dataclass(frozen=True, kw_only=True)
 class NatGateway(Resource):
-    """An enhanced NAT gateway; it holds one private address of its vSwitch."""
+    """An enhanced NAT gateway. It has one private address in its vSwitch."""
 
     INDEXES: ClassVar[Indexes] = MappingProxyType(
         {
@@ -122,7 +122,7 @@ class NatGateway(Resource):
     eip_bind_mode: str
     icmp_reply: bool
     access_mode: tuple[str, str] = ("", "")
-    """ModeValue and TunnelType of a VPC NAT gateway; empty without."""
+    """ModeValue and TunnelType of a VPC NAT gateway; both are empty without an access mode."""
     private_link: bool
     deletion_protection: bool
     private_address: str
@@ -135,7 +135,7 @@ class NatGateway(Resource):
 
 @dataclass(frozen=True, kw_only=True)
 class SnatEntry:
-    """A SNAT entry; its addresses are EIPs bound to the gateway."""
+    """A SNAT entry. Its addresses are EIPs bound to the gateway."""
 
     INDEXES: ClassVar[Indexes] = MappingProxyType(
         {
@@ -180,14 +180,14 @@ class Eip(Resource):
     vpc_id: str = ""
     service_managed: bool = False
     monitor_log: tuple[str, str] | None = None
-    """Project and Logstore of its fine-grained monitoring; None while that is off."""
+    """Project and Logstore of the EIP's fine-grained monitoring; None while monitoring is off."""
     resource_group_id: str
     life: Lifecycle
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ipv4Gateway(Resource):
-    """A VPC's IPv4 gateway, one at most."""
+    """The IPv4 gateway of a VPC. A VPC has at most one."""
 
     INDEXES: ClassVar[Indexes] = MappingProxyType({"vpc": lambda g: (g.vpc_id,), LEAVING: leaving})
 
@@ -199,7 +199,7 @@ class Ipv4Gateway(Resource):
 
 @dataclass(frozen=True, kw_only=True)
 class Ipv6Gateway(Resource):
-    """A VPC's IPv6 gateway, one at most."""
+    """The IPv6 gateway of a VPC. A VPC has at most one."""
 
     INDEXES: ClassVar[Indexes] = MappingProxyType({"vpc": lambda g: (g.vpc_id,), LEAVING: leaving})
 
@@ -210,9 +210,10 @@ class Ipv6Gateway(Resource):
 
 @dataclass(frozen=True, kw_only=True)
 class Ipv6Address(Resource):
-    """An IPv6 address of a vSwitch, by itself or on an ENI.
+    """An IPv6 address of a vSwitch, on an ENI or on none.
 
-    `own` addresses were allocated by AllocateIpv6Address and stay when an ENI gives them up.
+    `own` is true for an address that AllocateIpv6Address allocated. Such an address stays allocated
+    when its ENI gives it up.
     """
 
     INDEXES: ClassVar[Indexes] = MappingProxyType(

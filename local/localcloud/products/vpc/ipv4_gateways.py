@@ -1,6 +1,6 @@
-"""IPv4 gateways: what lets an EIP lead to a bare address of a VPC.
+"""IPv4 gateways, which connect EIPs to bare addresses of a VPC.
 
-Rules: pages CreateIpv4Gateway, EnableVpcIpv4Gateway, GetIpv4GatewayAttribute and
+The rules are on the pages CreateIpv4Gateway, EnableVpcIpv4Gateway, GetIpv4GatewayAttribute and
 DeleteIpv4Gateway (2025-12).
 """
 
@@ -38,7 +38,7 @@ class CreateIpv4Gateway:
 
 @action(writes=True)
 def create_ipv4_gateway(call: Call, request: CreateIpv4Gateway) -> Answer:
-    """The IPv4 gateway of a VPC, not active yet."""
+    """Create the IPv4 gateway of a VPC. It is not active yet."""
     vpc = vpcs.find(call, request.vpc_id, code="OperationFailed.VpcNotExist", status=400)
     statuses.require(call, vpc, "Available", code="IncorrectStatus.Vpc")
     if call.store.any(Ipv4Gateway, "vpc", vpc.id):
@@ -71,12 +71,12 @@ class EnableVpcIpv4Gateway:
 
 @action(writes=True)
 def enable_vpc_ipv4_gateway(call: Call, request: EnableVpcIpv4Gateway) -> Answer:
-    """Activate an IPv4 gateway; EIPs of its VPC lead to bare addresses from then on."""
+    """Activate an IPv4 gateway. EIPs can be bound to bare addresses of its VPC from then on."""
     gateway = find(call, request.ipv4_gateway_id)
     statuses.require(call, gateway, "Created", code="IncorrectStatus.Ipv4Gateway")
     if gateway.enabled:
         raise ApiError(
-            # The reference spells it so.
+            # The reference has this spelling.
             "OperationFailed.Ipv4GatewayAlreadyActive.",
             f"{gateway.id} is active already.",
         )
@@ -94,7 +94,7 @@ class GetIpv4GatewayAttribute:
 
 @action()
 def get_ipv4_gateway_attribute(call: Call, request: GetIpv4GatewayAttribute) -> Answer:
-    """One IPv4 gateway."""
+    """Describe one IPv4 gateway."""
     gateway = find(call, request.ipv4_gateway_id)
     return {
         "Ipv4GatewayId": gateway.id,
@@ -121,7 +121,7 @@ class DeleteIpv4Gateway:
 
 @action(writes=True)
 def delete_ipv4_gateway(call: Call, request: DeleteIpv4Gateway) -> Answer:
-    """Delete an IPv4 gateway that no EIP of a bare address needs."""
+    """Delete an IPv4 gateway that is not needed for the EIP of a bare address."""
     gateway = find(call, request.ipv4_gateway_id)
     statuses.require(call, gateway, "Created", code="IncorrectStatus.Ipv4Gateway")
     if any(

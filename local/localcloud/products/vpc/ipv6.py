@@ -28,7 +28,7 @@ from .entities import (
 
 _LONGEST_DELETION: Final = 5.0
 _MOST_BANDWIDTH: Final = MappingProxyType({"PayByTraffic": 1000, "PayByBandwidth": 2000})
-"""Mbit/s by how the traffic is paid (page AllocateIpv6InternetBandwidth)."""
+"""Mbit/s, by how the traffic is paid (page AllocateIpv6InternetBandwidth)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +46,7 @@ class CreateIpv6Gateway:
 
 @action(writes=True)
 def create_ipv6_gateway(call: Call, request: CreateIpv6Gateway) -> Answer:
-    """The IPv6 gateway of a VPC that has an IPv6 block."""
+    """Create the IPv6 gateway of a VPC that has an IPv6 block."""
     vpc = vpcs.find(call, request.vpc_id)
     if call.store.any(Ipv6Gateway, "vpc", vpc.id):
         raise ApiError(
@@ -100,7 +100,7 @@ class DescribeIpv6GatewayAttribute:
 
 @action()
 def describe_ipv6_gateway_attribute(call: Call, request: DescribeIpv6GatewayAttribute) -> Answer:
-    """One IPv6 gateway. For an unknown id the status is empty: that is how the API says it."""
+    """Describe one IPv6 gateway. For an unknown id, the API answers with an empty status."""
     gateway = call.store.find(Ipv6Gateway, request.ipv6_gateway_id)
     if gateway is None:
         return {"Ipv6GatewayId": "", "Status": "", "VpcId": ""}
@@ -131,7 +131,7 @@ _GATEWAYS: Final = Table("Ipv6Gateways", "Ipv6Gateway", _gateway_listed, most=50
 
 @action()
 def describe_ipv6_gateways(call: Call, request: DescribeIpv6Gateways) -> Answer:
-    """IPv6 gateways by filter."""
+    """List IPv6 gateways by filter."""
     gateways = [
         g
         for g in call.store.all(Ipv6Gateway)
@@ -204,7 +204,7 @@ def _free(call: Call, vswitch: VSwitch) -> str:
 
 @dataclass(frozen=True)
 class Ipv6Codes:
-    """How an action that gives an ENI IPv6 addresses is refused: code and status, by cause."""
+    """The codes and statuses with which an action refuses an IPv6 address, by cause."""
 
     disabled: tuple[str, int] = ("InvalidVSwitch.Ipv6NotTurnOn", 403)
     malformed: tuple[str, int] = ("InvalidIp.Address", 403)
@@ -213,7 +213,7 @@ class Ipv6Codes:
 
 
 ASSIGNING: Final = Ipv6Codes()
-"""Error table of AssignIpv6Addresses."""
+"""Codes of AssignIpv6Addresses."""
 
 
 def put_on(
@@ -223,7 +223,7 @@ def put_on(
     requested_address: str | None,
     codes: Ipv6Codes = ASSIGNING,
 ) -> str:
-    """Give an ENI an IPv6 address: one it names (its own or a fresh one) or any."""
+    """Give an ENI an IPv6 address: the requested one, allocated or not, or any free one."""
 
     def refusal(code: tuple[str, int], message: str) -> ApiError:
         return ApiError(code[0], message, code[1])
@@ -264,7 +264,7 @@ def put_on(
 
 
 def take_from(call: Call, vswitch_id: str, address: str) -> None:
-    """Take an address from its ENI; public bandwidth goes with an address that vanishes."""
+    """Take an address from its ENI. An address that is not `own` is removed with its bandwidth."""
     for allocated in call.store.where(Ipv6Address, "address", f"{vswitch_id}/{address}"):
         if allocated.own:
             call.store.change(allocated, interface_id=None)
@@ -301,7 +301,7 @@ def _allocatable(vswitch: VSwitch, text: str) -> Address:
 
 @action(writes=True)
 def allocate_ipv6_address(call: Call, request: AllocateIpv6Address) -> Answer:
-    """Allocate an IPv6 address of a vSwitch. It stays allocated when no ENI has it."""
+    """Allocate an IPv6 address of a vSwitch. It stays allocated while it is on no ENI."""
     vswitch = vswitches.find(call, request.vswitch_id, code="ResourceNotFound.VSwitch")
     if vswitch.ipv6_cidr is None:
         raise ApiError(
@@ -338,7 +338,7 @@ def allocate_ipv6_address(call: Call, request: AllocateIpv6Address) -> Answer:
 
 
 def _associated(call: Call, address: Ipv6Address) -> tuple[str, str]:
-    """The instance for its primary ENI's addresses, the ENI for others, else nothing."""
+    """The instance if the address is on its primary ENI, else the ENI; empty without an ENI."""
     eni = call.store.find(NetworkInterface, address.interface_id)
     if eni is None:
         return "", ""
@@ -406,7 +406,7 @@ class DescribeIpv6Addresses(PageRequest):
 
 @action()
 def describe_ipv6_addresses(call: Call, request: DescribeIpv6Addresses) -> Answer:
-    """IPv6 addresses by filter."""
+    """List IPv6 addresses by filter."""
     ids = filters.names(request.ipv6_address_id)
     addresses = [
         a
@@ -464,7 +464,7 @@ class ReleaseIpv6Address:
 
 @action(writes=True)
 def release_ipv6_address(call: Call, request: ReleaseIpv6Address) -> Answer:
-    """Release an IPv6 address that is on no ENI and has no public bandwidth."""
+    """Release an IPv6 address that is not on an ENI and has no public bandwidth."""
     address = _address(call, request.ipv6_address_id, code="ResourceNotFound.Ipv6InstanceId")
     if address.interface_id is not None:
         raise ApiError(
@@ -505,7 +505,7 @@ def _check_bandwidth(bandwidth: int, charge_type: str) -> None:
 
 @action(writes=True)
 def allocate_ipv6_internet_bandwidth(call: Call, request: AllocateIpv6InternetBandwidth) -> Answer:
-    """Public bandwidth for an IPv6 address, by its VPC's gateway."""
+    """Give an IPv6 address public bandwidth through its VPC's gateway."""
     gateway = _gateway(
         call, request.ipv6_gateway_id, code="OperationFailed.Ipv6GatewayNotExist", status=400
     )

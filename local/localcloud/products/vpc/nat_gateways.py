@@ -66,7 +66,7 @@ _entry: Final = Lookup(SnatEntry, "SNAT entry", "InvalidSnatEntryId.NotFound")
 
 
 def _check_purchase(call: Call, request: CreateNatGateway, vpc: Vpc) -> None:
-    """What the sale of a NAT gateway refuses: retired ways to pay, unknown kinds, the quota."""
+    """Raise for a way to pay that is no longer sold, an unknown kind, or an exceeded quota."""
     if request.internet_charge_type == "PayBySpec":
         raise ApiError(
             "Forbidden.NatPayBySpec", "Pay-by-specification NAT gateways are no longer sold."
@@ -92,7 +92,7 @@ def _check_purchase(call: Call, request: CreateNatGateway, vpc: Vpc) -> None:
 
 @action(writes=True)
 def create_nat_gateway(call: Call, request: CreateNatGateway) -> Answer:
-    """An enhanced NAT gateway in a vSwitch, with its own private address and ENI."""
+    """Create an enhanced NAT gateway in a vSwitch, with a private address and an ENI of its own."""
     vpc = vpcs.find(call, request.vpc_id)
     if request.nat_type != "Enhanced":
         raise ApiError(
@@ -148,7 +148,7 @@ def create_nat_gateway(call: Call, request: CreateNatGateway) -> Answer:
 
 
 def _checked_access(request: CreateNatGateway) -> tuple[str, str]:
-    """ModeValue and TunnelType, empty without an access mode.
+    """ModeValue and TunnelType; both are empty without an access mode.
 
     "If this parameter is specified, you must set PrivateLinkEnabled to true"; the tunnel type
     "takes effect if the access mode is the tunnel mode" (page CreateNatGateway).
@@ -177,7 +177,7 @@ def _checked_access(request: CreateNatGateway) -> tuple[str, str]:
 
 
 def _route_out(call: Call, vpc: Vpc, nat: NatGateway) -> None:
-    """The default route of the VPC's system table, which an Internet NAT gateway brings itself."""
+    """Add the default route, which an Internet NAT gateway brings, to the VPC's system table."""
     routes = call.store.where(RouteEntry, "table", vpc.route_table_id)
     if nat.network_type == "internet" and all(r.destination != _DEFAULT_ROUTE for r in routes):
         call.store.put(
@@ -257,7 +257,7 @@ def _without_access(call: Call, nat: NatGateway) -> dict[str, object]:
                 for e in eips
             ]
         },
-        # Not Key and Value as the rest of VPC (model of the SDK and sample answer).
+        # Unlike in the rest of VPC, tags have TagKey and TagValue (model of the SDK, sample).
         "Tags": tags.ecs(nat.tags),
     }
 
@@ -285,7 +285,7 @@ class DescribeNatGateways(PageRequest):
 
 @action()
 def describe_nat_gateways(call: Call, request: DescribeNatGateways) -> Answer:
-    """NAT gateways by filter."""
+    """List NAT gateways by filter."""
     gateways = [
         n
         for n in call.store.all(NatGateway)
@@ -339,7 +339,7 @@ class ModifyNatGatewaySpec:
 
 @action(writes=True)
 def modify_nat_gateway_spec(call: Call, request: ModifyNatGatewaySpec) -> Answer:
-    """Change the size of a NAT gateway that is paid by size. No gateway of the local cloud is."""
+    """Change the size of a NAT gateway that is paid by size. None here is."""
     nat = find(call, request.nat_gateway_id)
     if request.spec not in {"Small", "Middle", "Large", "XLarge.1"}:
         raise ApiError(
@@ -365,7 +365,7 @@ class UpdateNatGatewayNatType:
 
 @action(writes=True)
 def update_nat_gateway_nat_type(call: Call, request: UpdateNatGatewayNatType) -> Answer:
-    """Convert an ordinary gateway to an enhanced one. All gateways here are enhanced."""
+    """Convert an ordinary gateway to an enhanced one. All gateways here are already enhanced."""
     nat = find(call, request.nat_gateway_id, code="NATGW_NOT_EXIST", status=400)
     statuses.require(call, nat, "Available", code="IncorrectStatus.NatGateway")
     if request.nat_type != "Enhanced":
@@ -393,7 +393,7 @@ _protected_nat: Final[Lookup[Any]] = Lookup(
 
 @dataclass(frozen=True, kw_only=True)
 class DeletionProtection:
-    """Parameters of DeletionProtection; Type is NATGW or EIP."""
+    """Parameters of DeletionProtection. Type is NATGW or EIP."""
 
     instance_id: str
     kind: str = wire("Type")
@@ -426,7 +426,7 @@ class DeleteNatGateway:
 
 @action(writes=True)
 def delete_nat_gateway(call: Call, request: DeleteNatGateway) -> Answer:
-    """Delete a NAT gateway without EIPs; Force takes entries and bindings with it."""
+    """Delete a NAT gateway that has no EIPs. Force also deletes its entries and bindings."""
     nat = find(call, request.nat_gateway_id)
     if nat.deletion_protection:
         raise ApiError("InvalidOperation.DeletionProtection", f"{nat.id} is protected.")
@@ -525,7 +525,7 @@ class CreateSnatEntry:
 
 
 def _source(call: Call, nat: NatGateway, request: CreateSnatEntry) -> tuple[str | None, str]:
-    """The source of an entry: a vSwitch with its block, or a block alone."""
+    """The source of an entry: a vSwitch and its block, or only a block."""
     if request.source_vswitch_id and request.source_cidr:
         raise ApiError(
             "CreateSnatEntry.ParamExclusive.sourceVSwitchIdAndsourceCIDR",
@@ -549,7 +549,7 @@ def _source(call: Call, nat: NatGateway, request: CreateSnatEntry) -> tuple[str 
 
 @action(writes=True)
 def create_snat_entry(call: Call, request: CreateSnatEntry) -> Answer:
-    """Translate a vSwitch's or a block's outgoing traffic to EIPs of the gateway."""
+    """Create a SNAT entry, which translates a vSwitch or block to EIPs of the gateway."""
     nat = _by_table(call, request.snat_table_id)
     statuses.require(call, nat, "Available", code="IncorrectStatus.NATGW")
     ips = _checked_ips(call, nat, request.snat_ip)
@@ -613,7 +613,10 @@ _ENTRIES: Final = Table("SnatTableEntries", "SnatTableEntry", _entry_shown)
 
 @action()
 def describe_snat_table_entries(call: Call, request: DescribeSnatTableEntries) -> Answer:
-    """SNAT entries by filter; the table or the gateway must be named, and a table must exist."""
+    """List SNAT entries by filter.
+
+    The request must name a table, a gateway or an entry. The table must exist.
+    """
     if request.snat_table_id:
         _by_table(call, request.snat_table_id)
     elif not request.nat_gateway_id and not request.snat_entry_id:
@@ -634,9 +637,9 @@ def describe_snat_table_entries(call: Call, request: DescribeSnatTableEntries) -
 
 
 def _of_table(call: Call, nat: NatGateway, entry_id: str) -> SnatEntry:
-    """An entry of a gateway's table that is not on its way to another state."""
+    """The entry of a gateway's table, if it is not changing its status."""
     entry = _entry(call, entry_id if _in_table(call, nat, entry_id) else None)
-    # The reference spells it so.
+    # The reference has this spelling.
     statuses.require(call, entry, "Available", code="IncorretSnatEntryStatus")
     return entry
 

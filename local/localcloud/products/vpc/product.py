@@ -21,7 +21,7 @@ from . import (
 
 
 def _settle(call: Call) -> None:
-    """Remove what deletions have ended, the contained before what contains it."""
+    """Remove the entities whose deletion has ended, contents before their containers."""
     nat_gateways.settle(call)
     ipv6.settle(call)
     ipv4_gateways.settle(call)

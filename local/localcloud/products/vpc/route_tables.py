@@ -1,4 +1,4 @@
-"""Route tables: the system one of each VPC, its entries, and custom entries."""
+"""Route tables: the system table of each VPC and its system and custom entries."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ _TABLES: Final = Table("RouterTableList", "RouterTableListType", _table_shown)
 
 @action()
 def describe_route_table_list(call: Call, request: DescribeRouteTableList) -> Answer:
-    """The system route tables of the VPCs."""
+    """List the system route tables of the VPCs."""
     vpcs = [
         v
         for v in call.store.all(Vpc)
@@ -93,7 +93,7 @@ def _entry_shown(call: Call, entry: RouteEntry) -> dict[str, object]:
         "Type": "Custom",
         "Origin": "User",
         "Status": entry.life.at(call.now),
-        # No action changes an entry. The form of the time is that of the SDK's text.
+        # Entries never change. The SDK's text shows the format of the time.
         "GmtModified": minute(entry.life.began),
         "NextHops": {
             "NextHop": [
@@ -143,7 +143,7 @@ class DescribeRouteEntryList:
 
 @action()
 def describe_route_entry_list(call: Call, request: DescribeRouteEntryList) -> Answer:
-    """A route table's entries: one for each vSwitch, and the custom ones."""
+    """List the entries of a route table: one for each vSwitch, and the custom ones."""
     vpc = _vpc_of(call, request.route_table_id, code="InvalidRouteTable.NotFound", status=400)
     entries: list[dict[str, object]] = []
     if request.route_entry_type in {None, "", "System"} and not request.next_hop_id:
@@ -189,7 +189,7 @@ class CreateRouteEntry:
 
 @action(writes=True)
 def create_route_entry(call: Call, request: CreateRouteEntry) -> Answer:
-    """A custom route to an instance, ENI or NAT gateway."""
+    """Create a custom route to an instance, ENI or NAT gateway."""
     return {"RouteEntryId": _create(call, request).id}
 
 
@@ -272,7 +272,7 @@ class CreateRouteEntries:
 
 @action(writes=True)
 def create_route_entries(call: Call, request: CreateRouteEntries) -> Answer:
-    """Create several routes. One that fails is reported; the others are created."""
+    """Create several routes. A route that fails is reported, and the others are created."""
     created: list[str] = []
     failed: list[dict[str, object]] = []
     for route in request.route_entries:
@@ -318,7 +318,7 @@ class DeleteRouteEntry:
 
 @action(writes=True)
 def delete_route_entry(call: Call, request: DeleteRouteEntry) -> Answer:
-    """Delete a custom route, by id or by table and destination."""
+    """Delete a custom route by its id, or by its table and destination."""
     _remove(call, request)
     return {}
 
@@ -357,7 +357,7 @@ class DeleteRouteEntries:
 
 @action(writes=True)
 def delete_route_entries(call: Call, request: DeleteRouteEntries) -> Answer:
-    """Delete several routes. One that fails is reported; the others are deleted."""
+    """Delete several routes. A route that fails is reported, and the others are deleted."""
     failed: list[dict[str, object]] = []
     for route in request.route_entries:
         deletion = DeleteRouteEntry(
@@ -390,7 +390,7 @@ class ModifyRouteTableAttributes:
 
 @action(writes=True)
 def modify_route_table_attributes(call: Call, request: ModifyRouteTableAttributes) -> Answer:
-    """Change a route table. Attributes that the request leaves out stay."""
+    """Change a route table. Attributes that the request leaves out stay as they are."""
     vpc = _vpc_of(call, request.route_table_id, code="ResourceNotFound.RouteTable", status=400)
     changes = requested(
         route_table_name=request.route_table_name,

@@ -1,4 +1,4 @@
-"""Tags of VPC resources: the codes are those of the page TagResources of VPC."""
+"""Tags of VPC resources, with the error codes of VPC's page TagResources."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _CODES: Final = Codes(
         value="InvalidTagValue",
     ),
 )
-# VPC spells UnTagResources with a capital T, the other products do not.
+# VPC spells UnTagResources with a capital T. The other products do not.
 TAGGING: Final = Tagging(
     kinds={
         "VPC": Vpc,

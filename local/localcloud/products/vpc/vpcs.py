@@ -42,7 +42,7 @@ _IPV6_POOL: Final = IPv6Network("2408:4005::/32")
 
 @dataclass(frozen=True)
 class _BlockCodes:
-    """How an action refuses a CIDR block, by cause; each has codes of its own."""
+    """The codes with which an action refuses a CIDR block, by cause. Each action has its own."""
 
     malformed: str
     mask: str
@@ -87,7 +87,7 @@ def blocks(vpc: Vpc) -> list[IPv4Network]:
 
 
 def _checked_block(text: str, codes: _BlockCodes) -> IPv4Network:
-    """A CIDR block that a VPC may have: /8 to /28, outside of the ranges that are never private."""
+    """The CIDR block, if a VPC may have it: /8 to /28, outside ranges that are never private."""
     network = addressing.requested_block(text, codes.malformed, "CidrBlock")
     if not _SHORTEST <= network.prefixlen <= _LONGEST:
         raise ApiError(
@@ -114,7 +114,7 @@ def _free_ipv6(store: Store) -> str:
 
 
 def _user_cidrs(text: str) -> tuple[str, ...]:
-    """At most three blocks, none in 100.64.0.0/10."""
+    """The user CIDR blocks: at most three, and none in 100.64.0.0/10."""
     cidrs = tuple(c.strip() for c in text.split(",") if c.strip())
     if len(cidrs) > _MOST_USER_CIDRS:
         raise ApiError("InvalidUserCidr.Quota", f"UserCidr has at most {_MOST_USER_CIDRS} blocks.")
@@ -141,7 +141,7 @@ def _check_texts(request: CreateVpc) -> None:
 
 @action(writes=True)
 def create_vpc(call: Call, request: CreateVpc) -> Answer:
-    """A VPC with its router and system route table."""
+    """Create a VPC with its router and system route table."""
     vpc = make(call, request)
     return {
         "VpcId": vpc.id,
@@ -152,10 +152,10 @@ def create_vpc(call: Call, request: CreateVpc) -> Answer:
 
 
 def make(call: Call, request: CreateVpc, *, is_default: bool = False) -> Vpc:
-    """A new VPC, whichever action asks for it.
+    """Create a VPC, for every action that does so.
 
     Raises:
-        ApiError: the request has a value that a VPC cannot have, or the account has too many.
+        ApiError: the request has a value that a VPC cannot have, or the account has too many VPCs.
     """
     _check_texts(request)
     cidr = str(_checked_block(request.cidr_block, _PRIMARY))
@@ -227,7 +227,7 @@ class DescribeVpcAttribute:
 
 @action()
 def describe_vpc_attribute(call: Call, request: DescribeVpcAttribute) -> Answer:
-    """One VPC. An unknown id is an error with status 404, as the API has it today."""
+    """Describe one VPC. For an unknown id the API now answers with an error of status 404."""
     vpc = find(call, request.vpc_id)
     return {
         **_shown(call, vpc),
@@ -275,7 +275,7 @@ _TABLE: Final = Table("Vpcs", "Vpc", _listed, most=50)
 
 @action()
 def describe_vpcs(call: Call, request: DescribeVpcs) -> Answer:
-    """VPCs by filter; VpcId takes several, separated by commas."""
+    """List VPCs by filter. VpcId takes several ids, separated by commas."""
     ids = filters.names(request.vpc_id)
     vpcs = [
         vpc
@@ -290,7 +290,7 @@ def describe_vpcs(call: Call, request: DescribeVpcs) -> Answer:
 
 @dataclass(frozen=True, kw_only=True)
 class ModifyVpcAttribute:
-    """Parameters of ModifyVpcAttribute; the API spells EnableIPv6 so."""
+    """Parameters of ModifyVpcAttribute. EnableIPv6 has the API's spelling."""
 
     vpc_id: str
     region_id: str | None = None
@@ -304,7 +304,7 @@ class ModifyVpcAttribute:
 
 
 def _changed_cidr(call: Call, vpc: Vpc, text: str) -> str:
-    """A new primary block of a VPC. It must have room for the vSwitches that the old one had."""
+    """The new primary block of a VPC. It must contain all vSwitches of the old one."""
     network = _checked_block(text, _PRIMARY)
     old = addressing.block(vpc.cidr)
     for vswitch in call.store.where(VSwitch, "vpc", vpc.id):
@@ -319,7 +319,11 @@ def _changed_cidr(call: Call, vpc: Vpc, text: str) -> str:
 
 @action(writes=True)
 def modify_vpc_attribute(call: Call, request: ModifyVpcAttribute) -> Answer:
-    """Change a VPC in place; IPv6 gets a block, and loses it only when no vSwitch has one."""
+    """Change a VPC in place.
+
+    Turning IPv6 on gives the VPC a block. Turning it off removes the block and is refused while a
+    vSwitch has one.
+    """
     vpc = find(call, request.vpc_id)
     changes = requested(
         name=request.vpc_name,
@@ -382,7 +386,7 @@ def _check_empty(call: Call, vpc: Vpc) -> None:
 
 
 def settle(call: Call) -> None:
-    """Remove the VPCs whose deletion has ended; one that is no longer empty stays."""
+    """Remove the VPCs whose deletion has ended. A VPC that is no longer empty stays."""
     endings.settle(call, Vpc, _check_empty)
 
 
@@ -400,7 +404,7 @@ class AssociateVpcCidrBlock:
 
 @action(writes=True)
 def associate_vpc_cidr_block(call: Call, request: AssociateVpcCidrBlock) -> Answer:
-    """Add a secondary IPv4 block, or the IPv6 block."""
+    """Add a secondary IPv4 block or the IPv6 block."""
     vpc = find(call, request.vpc_id, code="InvalidVpc.NotFound", status=400)
     if request.ip_version.upper() == "IPV6":
         if vpc.ipv6_cidr is None:
@@ -442,7 +446,7 @@ class UnassociateVpcCidrBlock:
 
 @action(writes=True)
 def unassociate_vpc_cidr_block(call: Call, request: UnassociateVpcCidrBlock) -> Answer:
-    """Take a secondary block away, if no vSwitch lies in it."""
+    """Remove a secondary block that contains no vSwitch, or the IPv6 block."""
     vpc = find(call, request.vpc_id, code="InvalidVpc.NotFound", status=400)
     if request.ipv6_cidr_block:
         if any(v.ipv6_cidr for v in call.store.where(VSwitch, "vpc", vpc.id)):

@@ -42,7 +42,7 @@ find: Final = Lookup(VSwitch, "vSwitch", "InvalidVSwitchId.NotFound")
 
 @dataclass(frozen=True, kw_only=True)
 class CreateVSwitch:
-    """Parameters of CreateVSwitch; Ipv6CidrBlock is the index of the /64, 0 to 255."""
+    """Parameters of CreateVSwitch. Ipv6CidrBlock is the index of the /64, 0 to 255."""
 
     vpc_id: str
     cidr_block: str
@@ -57,15 +57,15 @@ class CreateVSwitch:
 
 @action(writes=True)
 def create_vswitch(call: Call, request: CreateVSwitch) -> Answer:
-    """A vSwitch in one of the VPC's blocks, overlapping no other."""
+    """Create a vSwitch in one of the VPC's blocks. It cannot overlap another vSwitch."""
     return {"VSwitchId": make(call, request).id}
 
 
 def make(call: Call, request: CreateVSwitch, *, is_default: bool = False) -> VSwitch:
-    """A new vSwitch, whichever action asks for it.
+    """Create a vSwitch, for every action that does so.
 
     Raises:
-        ApiError: the VPC has no room for it, or the request has a value that it cannot have.
+        ApiError: the VPC has no room for it, or the request has a value that a vSwitch cannot have.
     """
     vpc = vpcs.find(call, request.vpc_id)
     statuses.require(call, vpc, "Available", code="IncorrectVpcStatus")
@@ -80,7 +80,7 @@ def make(call: Call, request: CreateVSwitch, *, is_default: bool = False) -> VSw
     )
     if not _SHORTEST <= network.prefixlen <= _LONGEST:
         raise ApiError(
-            # The reference spells it so.
+            # The reference has this spelling.
             "InvalidCirdrBlock.MaskLength",
             f"The CIDR block {network} of a vSwitch must be a /{_SHORTEST} to /{_LONGEST}.",
         )
@@ -174,7 +174,7 @@ class DescribeVSwitchAttributes:
 
 @action()
 def describe_vswitch_attributes(call: Call, request: DescribeVSwitchAttributes) -> Answer:
-    """One vSwitch. For an unknown id all is empty: that is how the API says it."""
+    """Describe one vSwitch. For an unknown id, the API answers with empty fields."""
     vswitch = call.store.find(VSwitch, request.vswitch_id)
     if vswitch is None:
         return {"VSwitchId": "", "VpcId": "", "Status": "", "CidrBlock": "", "ZoneId": ""}
@@ -197,7 +197,7 @@ class DescribeVSwitches(PageRequest):
 
 @action()
 def describe_vswitches(call: Call, request: DescribeVSwitches) -> Answer:
-    """VSwitches by filter."""
+    """List vSwitches by filter."""
     ids = filters.names(request.vswitch_id)
     vswitches = [
         v
@@ -263,7 +263,7 @@ class DeleteVSwitch:
 
 @action(writes=True)
 def delete_vswitch(call: Call, request: DeleteVSwitch) -> Answer:
-    """Delete a vSwitch that nothing uses."""
+    """Delete a vSwitch that is not in use."""
     vswitch = find(call, request.vswitch_id)
     statuses.require(call, vswitch, "Available", code="IncorrectVSwitchStatus")
     _check_empty(call, vswitch)
@@ -281,7 +281,7 @@ def _check_empty(call: Call, vswitch: VSwitch) -> None:
         raise ApiError("DependencyViolation.EnhancedNatgw", "A NAT gateway is in the vSwitch.")
     addresses = call.store.where(AddressClaim, "vswitch", vswitch.id)
     if addresses:
-        # Whoever has the address: an ENI, a CLB and an NLB are refused by the same code.
+        # The code is the same for every owner of an address: an ENI, a CLB or an NLB.
         raise ApiError(
             "DependencyViolation", f"{addresses[0].owner_id} still uses the vSwitch {vswitch.id}."
         )
@@ -294,7 +294,7 @@ def _check_empty(call: Call, vswitch: VSwitch) -> None:
 
 
 def settle(call: Call) -> None:
-    """Remove the vSwitches whose deletion has ended; one that is no longer empty stays."""
+    """Remove the vSwitches whose deletion has ended. A vSwitch that is no longer empty stays."""
     endings.settle(call, VSwitch, _check_empty)
 
 
@@ -319,7 +319,7 @@ def _named_reservation(
     reserved: Sequence[IPv4Network],
     assigned: Sequence[IPv4Network],
 ) -> IPv4Network:
-    """The block that a request names: a proper part of the vSwitch, with nothing in use in it."""
+    """The block that the request names: a proper part of the vSwitch without addresses in use."""
     chosen = addressing.requested_block(
         text, "IllegalParamFormat.VSwitchCidrReservationCidr", "VSwitchCidrReservationCidr"
     )
@@ -352,7 +352,7 @@ def _named_reservation(
 def _free_reservation(
     mask: str | None, network: IPv4Network, taken: Sequence[IPv4Network]
 ) -> IPv4Network:
-    """The first free block of a length; those with an address of the system are never free."""
+    """The first free block of a length. A block with a system address is never free."""
     if not mask:
         raise ApiError(
             "MissingParam.CidrReservationMaskOrCidrReservationCidr",
@@ -378,7 +378,7 @@ def _free_reservation(
 
 @action(writes=True)
 def create_vswitch_cidr_reservation(call: Call, request: CreateVSwitchCidrReservation) -> Answer:
-    """Keep a block, /28 or larger, of a vSwitch for ENI prefixes."""
+    """Reserve a block of a vSwitch, /28 or larger, for the address prefixes of ENIs."""
     vswitch = find(call, request.vswitch_id, code="ResourceNotFound.VSwitch", status=400)
     if request.kind.lower() != "prefix":
         raise ApiError(
@@ -457,7 +457,7 @@ class ListVSwitchCidrReservations:
 
 @action()
 def list_vswitch_cidr_reservations(call: Call, request: ListVSwitchCidrReservations) -> Answer:
-    """CIDR reservations by filter."""
+    """List CIDR reservations by filter."""
     reservations = [
         r
         for r in call.store.all(CidrReservation)
@@ -528,7 +528,7 @@ class DeleteVSwitchCidrReservation:
 
 @action(writes=True)
 def delete_vswitch_cidr_reservation(call: Call, request: DeleteVSwitchCidrReservation) -> Answer:
-    """Give a reserved block back, once no ENI has a prefix of it."""
+    """Release a reserved block, unless an ENI has a prefix of it."""
     reservation = _reservation(call, request.reservation_id)
     if _prefixes_in(call, reservation):
         raise ApiError(
