@@ -46,7 +46,7 @@ class Call:
         return f"{prefix}-bp1" + "".join(secrets.choice(_ALPHABET) for _ in range(_ID_LENGTH))
 
     def passing(self, *stages: tuple[str, float], to: str, since: float | None = None) -> Lifecycle:
-        """A lifecycle from now, or `since` a time before, on.
+        """A lifecycle that begins now, or at the earlier time `since`.
 
         The stages' seconds are scaled by the cloud's setting.
         """

@@ -74,7 +74,7 @@ def is_private(network: IPv4Network) -> bool:
 
 
 def overlaps_system(network: IPv4Network) -> bool:
-    """Whether a block reaches into 100.64.0.0/10, which the cloud's own services have."""
+    """Whether a block overlaps 100.64.0.0/10, which the cloud's own services use."""
     return network.overlaps(_NO_SYSTEM_CIDR)
 
 

@@ -1,4 +1,4 @@
-"""The log of calls: the last ones in memory, for tests and people; secrets masked."""
+"""The log of calls: keeps the most recent ones in memory and masks secrets."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Logged:
 
 
 def masked(parameters: Mapping[str, str]) -> dict[str, str]:
-    """Parameters with secrets replaced, long values cut, and no more than a call's share kept.
+    """Replace secrets, cut long values and limit the size of a call's parameters.
 
     A sender without rights must not be able to fill the memory.
     """

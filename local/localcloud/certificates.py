@@ -22,7 +22,7 @@ _NAMES: Final[tuple[x509.GeneralName, ...]] = (
     x509.DNSName("localhost"),
     x509.IPAddress(IPv4Address(LOOPBACK)),
     x509.IPAddress(IPv6Address("::1")),
-    # Programs on machines check it by Go's rules: an address must be among the names.
+    # Programs on machines follow Go's rules, which require an address among the names.
     x509.IPAddress(IPv4Address(OPENAPI_ADDRESS)),
 )
 
@@ -84,7 +84,7 @@ def ensure(folder: Path, names: tuple[x509.GeneralName, ...] = _NAMES) -> None:
     )
     _write(folder / "server.key", private, 0o600)
     _write(folder / "server.pem", server.public_bytes(serialization.Encoding.PEM), 0o644)
-    # Last: its presence says that the others are there.
+    # Written last: when this file exists, the others are complete.
     _write(folder / "ca.pem", ca.public_bytes(serialization.Encoding.PEM), 0o644)
 
 

@@ -1,4 +1,4 @@
-"""The control API on the unix socket: for the machines, for tests, for `status`."""
+"""The control API on the unix socket. The machines, tests and `status` use it."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Control:
         self._log = structlog.get_logger("control")
 
     def refuse(self, status: int, code: str, message: str) -> HttpReply:  # noqa: ARG002
-        """The answer to what is not a request. The control socket has no codes, only sentences."""
+        """Answer malformed input. The control socket has only sentences, not error codes."""
         return HttpReply.of({"error": message}, status)
 
     async def answer(self, request: HttpRequest) -> HttpReply:
@@ -198,7 +198,10 @@ class Control:
         return {"rules": len(rules)}
 
     def _resources(self) -> object:
-        """What users created. Service-linked roles belong to the account and outlive stacks."""
+        """The resources that users created.
+
+        Service-linked roles are left out, because they belong to the account and outlive stacks.
+        """
         census = {
             kind: sorted(name for name in ids if kind != "Role" or not is_linked(name))
             for kind, ids in self._store.census().items()

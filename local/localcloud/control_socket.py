@@ -16,7 +16,7 @@ class ControlConnection(http.client.HTTPConnection):
         self._path = path
 
     def connect(self) -> None:
-        """Connect through the folder's descriptor: a socket's path has at most 107 bytes."""
+        """Connect through the folder's descriptor, as a socket's path has at most 107 bytes."""
         folder = os.open(self._path.parent, os.O_PATH | os.O_DIRECTORY)
         try:
             self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)

@@ -46,7 +46,7 @@ def _pid_files(places: Places) -> tuple[Path, Path]:
 
 
 def ask(places: Places, method: str, path: str, timeout: float = 5.0) -> Any:  # noqa: ANN401  # JSON
-    """A request to the control API; None without an answer."""
+    """Send a request to the control API; return None without an answer."""
     connection = ControlConnection(places.control_socket, timeout)
     try:
         connection.request(method, path)
@@ -88,10 +88,10 @@ def _environment() -> dict[str, str]:
 
 
 def chosen_machines(places: Places, requested: Machines | None) -> Machines:
-    """What the home's instances boot into from now on.
+    """Return the kind of machines that the home's instances boot into from now on.
 
     Raises:
-        StartError: there are machines of another kind, whose disks the requested one cannot boot.
+        StartError: machines of another kind exist, whose disks the requested kind cannot boot.
     """
     present = remembered(places) or Machines.NAMESPACES
     if requested in {None, present}:
@@ -180,7 +180,7 @@ def _start_machines(places: Places) -> str:
     command = [sys.executable, "-m", "localcloud.machines", f"--home={places.home}"]
     pid = processes.spawn(command, log, environment=_environment())
     processes.note(pid_file, pid)
-    # It has no endpoint; one that cannot work exits with a message within its first second.
+    # It has no endpoint to ask. If it cannot work, it exits with a message within a second.
     ended = holds_within(
         lambda: processes.started_at(pid) is None, within=_MACHINES_SETTLE_SECONDS, every=_POLL
     )
@@ -191,7 +191,7 @@ def _start_machines(places: Places) -> str:
 
 
 def stop(places: Places) -> list[str]:
-    """Stop what runs; the names of what was stopped."""
+    """Stop all running processes and return their names."""
     server_pid, machines_pid = _pid_files(places)
     stopped = []
     if processes.end(machines_pid, seconds=_MACHINES_STOP_SECONDS):

@@ -1,4 +1,4 @@
-"""Faults by rule: which one, in which call, how often."""
+"""Rules for injected faults: the kind of fault, the calls that it strikes, and how often."""
 
 from __future__ import annotations
 

@@ -61,13 +61,13 @@ _REGIONAL: Final = frozenset({"Ecs", "Vpc", "Slb", "Nlb"})
 _NOT_ALLOWED: Final = types.MappingProxyType(
     {"ram": "NoPermission", "sts": "NoPermission", "nlb": "Forbidden.NoPermission"}
 )
-"""How products refuse what policies do not allow; the others by Forbidden.RAM."""
+"""Product → its error code for a call that policies do not allow; others use Forbidden.RAM."""
 _PASSES_ROLE: Final = frozenset({("ecs", "RunInstances"), ("ecs", "AttachInstanceRamRole")})
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Parsed:
-    """A request taken apart, before anything of it is believed."""
+    """A request after parsing and before authentication: nothing in it is trusted yet."""
 
     query: Mapping[str, str]
     form: Mapping[str, str]
@@ -102,7 +102,7 @@ class Gateway:
         self._log = structlog.get_logger("api")
 
     def refuse(self, status: int, code: str, message: str) -> HttpReply:
-        """The answer to what is not even a request."""
+        """Answer malformed input."""
         request_id = _request_id()
         return HttpReply.of(ApiError(code, message).body(request_id), status)
 
@@ -233,7 +233,7 @@ class Gateway:
         """
         if principal.policies is None or (product.name, action) == ("Sts", "GetCallerIdentity"):
             return
-        # Another product creates these roles, but the right to it is RAM's.
+        # Another product creates these roles, but creating one needs a permission of RAM.
         name = "ram" if action == "CreateServiceLinkedRole" else product.name.lower()
         context = circumstances.of(principal, http, now, parameters)
         asked = policies.Asked(
@@ -284,7 +284,7 @@ class Gateway:
     ) -> Answer:
         if not action.writes:
             if self._cloud.hostile is not None:
-                # Deletions take a while then; what they have ended is gone for readers too.
+                # Deletions take time in hostile mode; readers must not see an entity after its end.
                 with self._store.transaction():
                     self._settle(call)
             return action.run(call, request)

@@ -22,7 +22,7 @@ DELAY_SCALE: Final = 0.1
 """How slow resources are in hostile mode without `--delays`."""
 
 LATEST_TAGS: Final = 10.0
-"""Seconds after which every list shows a change of tags."""
+"""The maximum number of seconds until every list shows a change of tags."""
 
 CALLS_A_MINUTE: Final = 200
 """Calls of one action that an account may make in a minute. The real thresholds are shown in the
@@ -35,8 +35,8 @@ THROTTLED: Final = frozenset({"Ecs"})
 
 SPREAD_SECONDS: Final = 10.0
 """How long a change of RAM may take, at the real pace, to reach the other services. No page of
-Alibaba Cloud states a bound. The provider 1.285.0 repeats neither RunInstances nor
-AttachInstanceRamRole for a role that ECS does not see yet, so a longer one would only fail runs."""
+Alibaba Cloud states a bound. The provider 1.285.0 does not repeat RunInstances or
+AttachInstanceRamRole for a role that ECS does not see yet, so a longer time would fail runs."""
 
 SLOWEST: Final = 4.0
 """By how much an NLB's creation and deletion may exceed their usual time."""
@@ -112,7 +112,7 @@ def has_spread(cloud: Cloud, since: float, now: float, *about: object) -> bool:
 
 
 def slowed(cloud: Cloud, seconds: float, *about: object) -> float:
-    """How long a transient state of an NLB takes whose usual time is `seconds`."""
+    """The duration of an NLB's transient state that usually takes `seconds`."""
     if cloud.hostile is None:
         return seconds
     return seconds * _random(cloud, "slowed", *about).uniform(1, SLOWEST)

@@ -1,4 +1,4 @@
-"""ClientToken: the same request again has the first answer and creates no second resource."""
+"""ClientToken: a repeated request gets the first answer and does not create a second resource."""
 
 from __future__ import annotations
 
@@ -70,8 +70,8 @@ def remember(  # noqa: PLR0913, PLR0917  # a record of a call is these
     answer: Mapping[str, object],
     now: float,
 ) -> None:
-    """Keep an answer for a day. Within the transaction of the call itself."""
-    # By hours, so that a call's cost does not grow with the calls that are remembered.
+    """Keep an answer for a day; runs within the transaction of the call itself."""
+    # Grouped by hour, so that a call's cost does not grow with the number of kept answers.
     forgotten = int(_hour(now - LIFETIME_SECONDS))
     for hour in store.keys(Remembered, "hour"):
         if int(hour) < forgotten:

@@ -46,7 +46,7 @@ def admits(rules: Iterable[IngressRule], source: str, port: int, protocol: str =
     """Whether a connection from the address `source` to `port` passes.
 
     The rule with the lowest priority number decides; at equal priority a drop wins, as ECS
-    documents for security groups. No rule: dropped.
+    documents for security groups. A connection that no rule matches is dropped.
     """
     address = ipaddress.ip_address(source)
     matching = []

@@ -90,12 +90,12 @@ def _instance(store: Store, cloud: Cloud, instance: Instance, now: float) -> dic
 
 
 def _public_address(store: Store, instance: Instance) -> str:
-    """Its EIP, or its static public address; empty if it has neither."""
+    """The instance's EIP or static public address; empty without one."""
     return next((e.ip for e in store.where(Eip, "instance", instance.id)), instance.public_ip)
 
 
 def _system_disk(store: Store, instance: Instance) -> str:
-    """Its id: another one once ReplaceSystemDisk has put a new disk in its place."""
+    """The system disk's id, which changes with ReplaceSystemDisk."""
     disks = store.where(Disk, "instance", instance.id)
     return next((disk.id for disk in disks if disk.kind == "system"), "")
 
@@ -298,5 +298,5 @@ class MachinesView:
         return self._view
 
     def seconds_to_change(self) -> float | None:
-        """When a status in the view changes next by itself."""
+        """Seconds until a status in the view next changes by itself."""
         return None if self._next is None else max(0.01, self._next - time.time())

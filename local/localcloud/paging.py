@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class TokenCodes:
-    """How an action refuses a MaxResults or a NextToken."""
+    """The error codes for an invalid MaxResults or NextToken."""
 
     limit: str = "InvalidParameter"
     token: str = "InvalidParameter.NextToken"  # noqa: S105  # an error code
@@ -23,7 +23,7 @@ class TokenCodes:
 
 USUAL_CODES: Final = TokenCodes()
 ILLEGAL_CODES: Final = TokenCodes("IllegalParam.MaxResults", "IllegalParam.NextToken")
-"""The newer products and actions (pages DescribeLoadBalancerListeners, ListLoadBalancers)."""
+"""The codes of newer products and actions (DescribeLoadBalancerListeners, ListLoadBalancers)."""
 _USUAL_ITEMS: Final = 100
 _MOST_ITEMS: Final = 1000
 
@@ -79,7 +79,7 @@ def numbered(  # noqa: PLR0913, PLR0917  # what all such answers are made of
     show: Callable[[T], object],
     most: int = 100,
 ) -> dict[str, object]:
-    """An answer of the older kind: a page of rows under `outer.inner`, and which one it is."""
+    """An answer of the older kind: a page of rows under `outer.inner`, and the page's number."""
     part, number, size = page(rows, request.page_number, request.page_size, most=most)
     return {
         outer: {inner: [show(row) for row in part]},
@@ -112,7 +112,7 @@ def either(  # noqa: PLR0913, PLR0917  # what all such answers are made of
     usual: int = 10,
     most: int = 100,
 ) -> dict[str, object]:
-    """An answer by token where the request has one or asks for it, else by page."""
+    """An answer by token if the request has a token or asks for one, else by page."""
     if request.max_results is None and not request.next_token:
         return numbered(outer, inner, rows, request, show, most=most)
     # ECS cuts a MaxResults that is too large and takes the default for one that is too small
@@ -171,7 +171,7 @@ class Marked(Protocol):
 
 
 def marked(outer: str, inner: str, rows: Sequence[T], request: Marked) -> dict[str, object]:
-    """An answer of RAM: rows under `outer.inner`, whether it is cut, and the marker if so."""
+    """An answer of RAM: rows under `outer.inner`, whether more follow, and then the marker."""
     codes = TokenCodes("InvalidParameter.MaxItems", "InvalidParameter.Marker")
     part, following = by_token(
         rows, request.marker, request.max_items, usual=_USUAL_ITEMS, most=_MOST_ITEMS, codes=codes

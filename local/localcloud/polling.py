@@ -1,4 +1,4 @@
-"""Asking again and again until there is an answer: the one wait loop of the local cloud."""
+"""The local cloud's only wait loop: calls a function until it has an answer."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ _T = TypeVar("_T")
 
 
 def first_answer(ask: Callable[[], _T | None], *, within: float, every: float) -> _T | None:
-    """The first answer of `ask` that is not None; None when there is none in time.
+    """Return the first answer of `ask` that is not None, or None if there is none in time.
 
     Args:
-        ask: Called once at least. An exception of it ends the wait.
+        ask: Called at least once. An exception that it raises ends the wait.
         within: Seconds until the wait gives up.
         every: Seconds between two calls.
     """
@@ -28,5 +28,5 @@ def first_answer(ask: Callable[[], _T | None], *, within: float, every: float) -
 
 
 def holds_within(is_so: Callable[[], bool], *, within: float, every: float) -> bool:
-    """Whether the condition holds in time; it is tested once at least."""
+    """Whether the condition holds in time; it is tested at least once."""
     return first_answer(lambda: is_so() or None, within=within, every=every) is not None

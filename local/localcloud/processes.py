@@ -1,4 +1,4 @@
-"""Background processes by pid file: ours or not, alive or not, ended politely."""
+"""Background processes by pid file: finds, starts and ends them."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def alive(path: Path) -> Process | None:
 
 
 def end(path: Path, *, seconds: float) -> bool:
-    """End the process of a pid file: SIGTERM, then SIGKILL. Whether there was one."""
+    """End the process of a pid file: SIGTERM, then SIGKILL. Return whether there was one."""
     process = alive(path)
     if process is None:
         return False
@@ -95,7 +95,7 @@ def holder_of(port: int) -> str | None:
 
 
 def spawn(command: Sequence[str], log: Path, *, environment: dict[str, str]) -> int:
-    """Start a process of its own session, its output appended to a log. Its pid."""
+    """Start a process in a session of its own, append its output to a log, return its pid."""
     import subprocess  # noqa: PLC0415  # only here
 
     log.parent.mkdir(parents=True, exist_ok=True)

@@ -32,7 +32,7 @@ _HANDSHAKE_SECONDS: Final = 10.0
 
 @dataclass(frozen=True, kw_only=True)
 class Running:
-    """A cloud that answers: in a test, the way to look inside."""
+    """A running cloud; lets a test look inside."""
 
     port: int
     store: Store

@@ -1,4 +1,4 @@
-"""What a local cloud is started with, and where it keeps what."""
+"""The settings of a local cloud, and the places of its files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ROOT_KEY_ID: Final = "localcloud"
 ROOT_SECRET: Final = "localcloud-secret-not-real"  # noqa: S105  # obviously fake, and documented
 LOOPBACK: Final = "127.0.0.1"
 OPENAPI_ADDRESS: Final = "100.100.0.1"
-"""Where the OpenAPI answers inside a VPC, on port 443."""
+"""The address of the OpenAPI inside a VPC, on port 443."""
 ZONE_LETTERS: Final = "abcdefghijklmnop"
 
 
@@ -65,7 +65,7 @@ class Places:
 
     @property
     def cloud(self) -> Path:
-        """Everything the cloud keeps."""
+        """The folder of everything that the cloud keeps."""
         return self.home / "cloud"
 
     @property
@@ -95,12 +95,12 @@ class Places:
 
     @property
     def machines(self) -> Path:
-        """One line: what instances boot into."""
+        """A file of one line: what instances boot into."""
         return self.cloud / "machines"
 
 
 def remembered(places: Places) -> Machines | None:
-    """What this home's instances boot into; None where it was never chosen."""
+    """What this home's instances boot into; None if it was never chosen."""
     try:
         return Machines(places.machines.read_text("ascii").strip())
     except (FileNotFoundError, ValueError):
@@ -108,11 +108,11 @@ def remembered(places: Places) -> Machines | None:
 
 
 def remember(places: Places, machines: Machines) -> None:
-    """Let later starts of this home boot the same kind."""
+    """Record the kind of machine for later starts of this home."""
     places.cloud.mkdir(parents=True, exist_ok=True)
     places.machines.write_text(f"{machines}\n", encoding="ascii")
 
 
 def virtual_folder(places: Places, environment: Mapping[str, str]) -> Path:
-    """Where virtual machines' parts are; several homes can share them."""
+    """The folder of what virtual machines are made from; several homes can share it."""
     return Path(environment.get("LOCALCLOUD_VIRTUAL") or places.home / "virtual").resolve()

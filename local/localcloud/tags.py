@@ -24,7 +24,7 @@ class TagParameter:
 
 @dataclass(frozen=True, kw_only=True)
 class Codes:
-    """How an action refuses tags, by cause."""
+    """An action's error codes for invalid tags, by cause."""
 
     too_many: str
     full: str
@@ -40,14 +40,14 @@ USUAL: Final = Codes(
     key="InvalidTagKey.Malformed",
     value="InvalidTagValue.Malformed",
 )
-"""Those of ECS (page TagResources), which most actions that create something share."""
+"""The codes of ECS (page TagResources), shared by most actions that create something."""
 
 
 def requested(parameters: Iterable[TagParameter], codes: Codes = USUAL) -> Tags:
     """The tags of a request, checked: each key once, 20 at most.
 
     Raises:
-        ApiError: a tag cannot be.
+        ApiError: a tag is invalid.
     """
     tags: dict[str, str] = {}
     for tag in parameters:

@@ -1,4 +1,4 @@
-"""From a signed request to its sender."""
+"""Authenticates the sender of a signed request."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _NONCES_KEPT: Final = 200_000
 
 
 class Nonces:
-    """The nonces seen within the time in which a request is accepted at all."""
+    """The nonces of all requests that are recent enough to be accepted."""
 
     def __init__(self) -> None:
         self._seen: set[bytes] = set()
         self._order: deque[tuple[float, bytes]] = deque()
 
     def use(self, key_id: str, nonce: str, now: float) -> None:
-        """Note a nonce; raises if this key has used it before."""
+        """Record a nonce; raises if this key has used it before."""
         horizon = now - 2 * signatures.MAX_SKEW_SECONDS
         while self._order and (self._order[0][0] < horizon or len(self._order) > _NONCES_KEPT):
             self._seen.discard(self._order.popleft()[1])
@@ -59,7 +59,7 @@ class Authenticator:
         body: bytes,
         now: float,
     ) -> Principal:
-        """Who signed the request.
+        """Return the principal that signed the request.
 
         Raises:
             ApiError: not signed, wrongly signed, too old, replayed, or by an unknown key.

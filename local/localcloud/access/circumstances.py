@@ -1,4 +1,4 @@
-"""What conditions of policies can ask about a request."""
+"""The facts of a request that the conditions of policies can test."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .principals import Principal
 def of(
     principal: Principal, http: HttpRequest, now: float, parameters: Mapping[str, str]
 ) -> dict[str, str]:
-    """The values of the condition keys, as `conditions.canonical` writes them."""
+    """The values by condition key; keys are written as by `conditions.canonical`."""
     context = {
         "acs:currenttime": datetime.fromtimestamp(now, UTC).isoformat(),
         "acs:mfapresent": "false",

@@ -1,8 +1,8 @@
 """Conditions of RAM policies: operators over the facts of a request.
 
-All operators of a Condition must hold, and under each all keys; of a key's several values one is
-enough, and for a negated operator none may match. A key that the request does not have fails an
-operator and passes a negated one.
+All operators of a Condition must hold, and each operator must hold for all of its keys. If a key
+has several values, one match is enough; a negated operator requires that none matches. A key that
+the request does not have fails an operator and passes a negated one.
 https://www.alibabacloud.com/help/en/ram/conditional-operator
 """
 
@@ -29,12 +29,12 @@ KEYS: Final = frozenset(
         "sts:externalid",
     }
 )
-"""The keys that the local cloud can evaluate, and `PREFIXES` with a tag's key behind them."""
+"""The keys that the local cloud can evaluate, in addition to `PREFIXES` followed by a tag's key."""
 PREFIXES: Final = ("acs:requesttag/", "acs:resourcetag/")
 
 
 def canonical(key: str) -> str:
-    """A condition key as contexts have it: lower case but for a tag's own key."""
+    """A condition key in the form that contexts use: lower case except for a tag's own key."""
     head, slash, tag = key.partition("/")
     return head.lower() + slash + tag
 
@@ -148,12 +148,12 @@ def _matches(test: Test, actual: str, expected: str) -> bool:
     try:
         return test(actual, expected)
     except (ValueError, TypeError):
-        # The request's own value is not of the operator's type: it matches nothing.
+        # The request's value does not have the operator's type, so it matches nothing.
         return False
 
 
 def problem(condition: object) -> str | None:
-    """What is wrong with a Condition by RAM's own rules, or None."""
+    """Return which of RAM's rules a Condition breaks, or None."""
     if not isinstance(condition, dict):
         return "Condition must be an object of operators"
     for operator, keys in condition.items():

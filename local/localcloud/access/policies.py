@@ -1,7 +1,7 @@
-"""RAM policies, evaluated: an explicit Deny wins, else an Allow is needed.
+"""Evaluates RAM policies: an explicit Deny wins; otherwise an Allow is needed.
 
-Evaluated are Effect, Action and NotAction, Resource and Condition. A call that acts on several
-resources needs an Allow for each of them; a Deny for one refuses it.
+The elements Effect, Action, NotAction, Resource and Condition are evaluated. A call that acts on
+several resources needs an Allow for each of them; a Deny for one refuses it.
 https://help.aliyun.com/document_detail/93739.html, https://help.aliyun.com/document_detail/105217.html
 """
 
@@ -24,7 +24,7 @@ _ELEMENTS: Final = frozenset({"Effect", "Action", "NotAction", "Resource", "Cond
 
 @dataclass(frozen=True, kw_only=True)
 class Resource:
-    """One resource that a call acts on: its ARN, and conditions' keys that are its own."""
+    """One resource that a call acts on: its ARN, and the condition keys that only it has."""
 
     arn: str
     context: Context = field(default_factory=dict)
@@ -32,7 +32,7 @@ class Resource:
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """The operation of a request: `ecs:DeleteInstance`, to what, under which circumstances."""
+    """The operation of a request (`ecs:DeleteInstance`), its resources and circumstances."""
 
     action: str
     resources: Sequence[Resource]
@@ -68,7 +68,7 @@ def _arn_matches(named: str, arn: str) -> bool:
     """Compare part by part, so that a wildcard of the region never reaches into the account."""
     theirs, ours = named.split(":", 4), arn.split(":", 4)
     return len(theirs) == len(ours) and all(
-        # Products without regions have none in their ARNs, or a wildcard.
+        # The ARN of a product without regions has an empty region or a wildcard.
         _pattern(their).fullmatch(our) or (n == 2 and not their)  # noqa: PLR2004  # the region
         for n, (their, our) in enumerate(zip(theirs, ours, strict=True))
     )
@@ -82,7 +82,7 @@ def _applies(statement: Mapping[str, Any], asked: Asked, resource: Resource) -> 
 
 
 def allows(documents: Iterable[str], asked: Asked) -> bool:
-    """Whether the policies together allow it. The documents must have no `problem`."""
+    """Whether the policies together allow the operation. The documents must have no `problem`."""
     statements = [s for document in documents for s in _statements(document)]
     return bool(asked.resources) and all(
         _allows_one(statements, asked, resource) for resource in asked.resources
@@ -100,7 +100,7 @@ def _allows_one(statements: Iterable[Mapping[str, Any]], asked: Asked, resource:
 
 
 def problem(document: str, *, trust: bool = False) -> str | None:
-    """What is wrong with a policy document by RAM's own rules, or None.
+    """Return which of RAM's rules a policy document breaks, or None.
 
     A trust policy's statements have a Principal instead of a Resource.
     """
@@ -156,7 +156,7 @@ def _is_arn(text: str) -> bool:
 def unevaluated(document: str) -> str | None:
     """A condition key of a document that the local cloud cannot evaluate, or None.
 
-    Such a policy must be refused: taken without the condition it would mean something else.
+    Such a policy must be refused, because without the condition it would mean something else.
     """
     for statement in _statements(document):
         condition = statement.get("Condition")

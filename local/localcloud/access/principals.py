@@ -24,7 +24,7 @@ class Principal:
     limit: str = ""
 
     def may(self, asked: Asked) -> bool:
-        """Whether all that binds it allows this."""
+        """Whether all policies that bind this principal allow the operation."""
         if self.policies is None:
             return True
         return allows(self.policies, asked) and (not self.limit or allows((self.limit,), asked))

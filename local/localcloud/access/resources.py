@@ -1,8 +1,8 @@
-"""The resources that a call acts on, as ARNs: what a policy's Resource is compared with.
+"""The ARNs of the resources that a call acts on. A policy's Resource is compared with them.
 
-By the products' pages on RAM: `acs:ecs:<region>:<account>:instance/<id>`. A call names resources in
-its parameters; what it creates or lists has no id yet and is `…/*`. Filters of a read are no
-resources: only the kind that it reads counts.
+Their form is that of the products' pages on RAM: `acs:ecs:<region>:<account>:instance/<id>`. A call
+names resources in its parameters; what it creates or lists has no id yet and is `…/*`. The filters
+of a read are not resources: only the kind that it reads counts.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def acted_on(  # noqa: PLR0913, PLR0917  # a call, and where it is made
 
 
 def role(cloud: Cloud, name: str) -> Resource:
-    """A role, as PassRole and AssumeRole act on it."""
+    """The ARN of a role, for PassRole and AssumeRole."""
     return Resource(arn=_arn(cloud, "ram", f"role/{name.lower()}"))
 
 
@@ -116,7 +116,7 @@ def _kind_of(product: str, kinds: Mapping[str, str], name: str) -> tuple[str, st
 
 
 def _type_of(product: str, resource_type: str) -> str:
-    """What tags are put on: products name it as in ARNs but for CLBs, and in any case."""
+    """The ARN type of a tagged resource: its resource type in lower case, except for CLBs."""
     named = resource_type.lower()
     return "loadbalancer" if (product, named) == ("slb", "instance") else named
 

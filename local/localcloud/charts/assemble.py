@@ -1,4 +1,4 @@
-"""Put the local Spiderpool chart together: our templates, and CRDs of upstream's Go types."""
+"""Assembles the local Spiderpool chart from our templates and the CRDs of upstream's Go types."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class CrdsMissingError(Exception):
 
 
 def assemble(home: Path) -> Path:
-    """Write `home`/charts/spiderpool and return it. Nothing changes where it is up to date.
+    """Write `home`/charts/spiderpool and return its path. An up-to-date chart is not changed.
 
     Raises CrdsMissingError with what to run.
     """

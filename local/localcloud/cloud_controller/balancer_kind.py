@@ -24,13 +24,13 @@ class BalancerKind(ABC):
     def ensure(
         self, desired: DesiredLoadBalancer, groups: Mapping[Port, Sequence[Backend]]
     ) -> tuple[str, list[dict[str, str]]]:
-        """Bring the load balancer to its desired state; its id and the Service's ingress.
+        """Bring the load balancer to its desired state; return its id and the Service's ingress.
 
         Raises:
             CloudError: The OpenAPI refused.
-            ServiceError: The Service asks for what cannot be.
+            ServiceError: The Service asks for something impossible.
         """
 
     @abstractmethod
     def remove(self, desired: DesiredLoadBalancer) -> str | None:
-        """Delete what was created for the Service; the load balancer's id, None without one."""
+        """Delete what was created for the Service; return the load balancer's id, or None."""

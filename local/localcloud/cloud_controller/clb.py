@@ -24,7 +24,7 @@ class Clb(BalancerKind):
     def ensure(
         self, desired: DesiredLoadBalancer, groups: Mapping[Port, Sequence[Backend]]
     ) -> tuple[str, list[dict[str, str]]]:
-        """Bring the CLB to its desired state; its id and the Service's ingress."""
+        """Bring the CLB to its desired state; return its id and the Service's ingress."""
         balancer = self._balancer(desired)
         self._keep(desired, balancer)
         ids = self._ensure_groups(desired, balancer, groups)
@@ -35,7 +35,7 @@ class Clb(BalancerKind):
         return balancer, [{"ip": shown["Address"]}]
 
     def remove(self, desired: DesiredLoadBalancer) -> str | None:
-        """Delete the CLB; of one that was there before, what this controller added."""
+        """Delete the CLB. Of a reused CLB, delete only what this controller added."""
         if not desired.owned:
             balancer = desired.annotation("id")
             try:
@@ -121,7 +121,7 @@ class Clb(BalancerKind):
         return self._config.vswitches[0][1]
 
     def _keep(self, desired: DesiredLoadBalancer, balancer: str) -> None:
-        """What changes on a load balancer of our own."""
+        """Apply the settings that may change on a load balancer of our own."""
         if not desired.owned:
             return
         shown = self._cloud("slb", "DescribeLoadBalancerAttribute", LoadBalancerId=balancer)

@@ -1,4 +1,4 @@
-"""The OpenAPI of the local cloud, signed with a role's credentials. It calls nothing else."""
+"""A client of the local cloud's OpenAPI only; it signs with a role's credentials."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class RefusedError(Exception):
 
 
 class CloudError(Exception):
-    """The OpenAPI refused, or did not answer (`code` empty). The text is fit for an event."""
+    """The OpenAPI refused, or did not answer (`code` is empty). The text is fit for an event."""
 
     def __init__(self, action: str, code: str, message: str) -> None:
         super().__init__(f"{action}: {code + ': ' if code else ''}{message}")
@@ -72,10 +72,10 @@ class Endpoint:
 
 
 def endpoint(product: str, environment: Mapping[str, str]) -> Endpoint:
-    """Where a product answers: `<PRODUCT>_ENDPOINT`, or the address that machines have for it.
+    """A product's endpoint: `<PRODUCT>_ENDPOINT`, or the OpenAPI address of the machines.
 
     Raises:
-        RefusedError: The address is neither loopback nor the machines' own for the OpenAPI.
+        RefusedError: The address is not loopback and not the OpenAPI address of the machines.
     """
     address = environment.get(f"{product.upper()}_ENDPOINT") or OPENAPI_ADDRESS
     tls = environment.get("ALICLOUD_CLIENT_SCHEME", "").upper() != "HTTP"
@@ -98,7 +98,7 @@ def _local(address: str, *, tls: bool, beside: str) -> Endpoint:
 
 
 class Identity:
-    """Credentials in the real one's order: file, environment, then the instance's RAM role."""
+    """Credentials in the real controller's order: file, environment, the instance's RAM role."""
 
     def __init__(self, config: CloudConfig, environment: Mapping[str, str]) -> None:
         self._fixed: Credentials | None = None
@@ -117,7 +117,7 @@ class Identity:
         """The RAM role whose credentials are used; empty with a key pair."""
 
     def credentials(self) -> Credentials:
-        """Credentials that are good for some minutes more. Raises CloudError."""
+        """Return credentials that stay valid for some minutes. Raises CloudError."""
         if self._fixed is not None:
             return self._fixed
         if self._temporary is None or time.monotonic() > self._until:
@@ -232,7 +232,7 @@ class Cloud:
 
 
 def flattened(parameters: Mapping[str, object]) -> dict[str, str]:
-    """Parameters as the wire has them: `Name.1`, `Name.1.Key`; None and "" are left out."""
+    """Flatten parameters for the wire: `Name.1`, `Name.1.Key`; None and "" are left out."""
     flat: dict[str, str] = {}
 
     def put(name: str, value: object) -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 AGENT: Final = "cloud-controller-manager"
 COMPONENT: Final = "cloud-controller-manager-stand-in"
 MARK: Final = "(stand-in of the cloud controller on the local cloud)"
-"""Every event ends with it."""
+"""Every event's message ends with this text."""
 
 _ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 _LONGEST_MESSAGE: Final = 1024
@@ -65,7 +65,7 @@ class Cluster:
         return self.client.request("PATCH", path, body, MERGE_PATCH)
 
     def event(self, about: Mapping[str, Any], kind: str, reason: str, message: str) -> None:
-        """Write an event; the same one again is counted."""
+        """Write an event. A repeated event increments the count of the first one."""
         metadata = about["metadata"]
         namespace = metadata.get("namespace") or "default"
         text = f"{message} {MARK}"[-_LONGEST_MESSAGE:]
@@ -117,7 +117,7 @@ class Election:
         self._until = 0.0
 
     def holds(self) -> bool:
-        """Take or renew the Lease; whether it is ours. Raises ApiError."""
+        """Take or renew the Lease and return whether it is ours. Raises ApiError."""
         if not self._on:
             return True
         lease = self._cluster.client.find(f"{self._path}/{self._name}")
@@ -128,7 +128,7 @@ class Election:
         spec = lease.get("spec") or {}
         holder, renewed = spec.get("holderIdentity") or "", str(spec.get("renewTime"))
         if renewed != self._seen[0]:
-            # The other's clock is not ours: what counts is when a renewal was seen here.
+            # The clocks of two replicas differ, so expiry counts from when a renewal was seen here.
             self._seen = (renewed, time.monotonic())
         lasts = float(spec.get("leaseDurationSeconds") or self._seconds)
         if holder not in {"", self._me} and time.monotonic() < self._seen[1] + lasts:

@@ -74,7 +74,7 @@ class Controller:
 
     @classmethod
     def from_environment(cls, flags: Flags) -> Self:
-        """Put one together from flags and environment; raises RefusedError."""
+        """Create a controller from flags and environment; raises RefusedError."""
         identity = Identity(flags.config, os.environ)
         return cls(flags, Cluster(flags.kubeconfig), Cloud(flags.config.region, identity))
 
@@ -222,7 +222,7 @@ class Controller:
         return {port: backends(desired, port, nodes, slices, self._enis) for port in desired.ports}
 
     def _enis(self, addresses: Sequence[str]) -> dict[str, str]:
-        """ENI by address: every address of an ENI in use counts."""
+        """Map each address that an ENI in use has, primary or secondary, to that ENI's id."""
         eni_by_address: dict[str, str] = {}
         for first in range(0, len(addresses), _ENIS_AT_ONCE):
             answer = self._cloud(
@@ -287,7 +287,7 @@ def _finalizers(service: Mapping[str, Any]) -> list[str]:
 
 
 def _views(nodes: Sequence[Mapping[str, Any]]) -> list[object]:
-    """What of the nodes decides about backends; heartbeats do not."""
+    """The parts of the Nodes that decide which backends exist; heartbeats are left out."""
     return [
         (
             node["metadata"]["name"],

@@ -67,11 +67,11 @@ READ: Final = frozenset(
 )
 """Annotations, after the prefix, that this stand-in acts on."""
 OF_CLB_ONLY: Final = frozenset({"delete-protection", "modification-protection"})
-"""Those that v2.14.0 does not read for an NLB: it protects each one from both."""
+"""Annotations that v2.14.0 does not read for an NLB, because it protects every NLB from both."""
 
 
 class ServiceError(Exception):
-    """The Service asks for what cannot be; the text is fit for an event."""
+    """The Service asks for something impossible; the text is fit for an event."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +98,7 @@ class Backend:
 
 @dataclass(frozen=True, kw_only=True)
 class DesiredLoadBalancer:
-    """What a Service asks of its load balancer."""
+    """The load balancer that a Service asks for."""
 
     uid: str
     namespace: str
@@ -116,7 +116,7 @@ class DesiredLoadBalancer:
 
     @property
     def name_suffix(self) -> str:
-        """The end of the names of its listeners and vServer groups."""
+        """The suffix of the names of the Service's listeners and vServer groups."""
         return f"/{self.name}/{self.namespace}/{self.cluster}"
 
     def owns_name(self, name: str) -> bool:
@@ -128,7 +128,7 @@ class DesiredLoadBalancer:
         return f"k8s/{port.port}{self.name_suffix}"
 
     def backend_port(self, port: Port) -> str | int:
-        """The port in a server group's name: the pods' (a name or a number), or the node port."""
+        """The port in a server group's name: the pods' port (name or number), or the node port."""
         return port.target if self.eni else port.node_port
 
     @property
@@ -153,7 +153,7 @@ class DesiredLoadBalancer:
 
     @property
     def owned(self) -> bool:
-        """The load balancer is this controller's own, not one that was there before."""
+        """Whether this controller created the load balancer, instead of reusing an existing one."""
         return not self.annotation("id")
 
 
@@ -220,7 +220,7 @@ def backends(
     slices: Sequence[Mapping[str, Any]],
     eni_of: Callable[[Sequence[str]], Mapping[str, str]],
 ) -> tuple[Backend, ...]:
-    """Servers for one port: nodes by their port, or ready pods by their ENI (or by bare address).
+    """Servers for one port: nodes by node port, or ready pods by their ENI (or by bare address).
 
     Raises:
         ServiceError: A pod's address is on no ENI of the VPC.
@@ -299,5 +299,5 @@ def _eligible(desired: DesiredLoadBalancer, node: Mapping[str, Any]) -> bool:
 
 
 def digest(*parts: object) -> str:
-    """Changes when any part does."""
+    """A digest that changes when any part of the arguments changes."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()

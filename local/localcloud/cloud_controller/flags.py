@@ -1,4 +1,4 @@
-"""Flags and configuration file, as `pkg/config` of v2.14.0 reads them: unknown flags end it."""
+"""Reads flags and the configuration file like `pkg/config` of v2.14.0. Refuses unknown flags."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 class FlagError(Exception):
-    """A flag or the configuration file is wrong; the real controller exits, too."""
+    """A flag or the configuration file is wrong. The real controller exits in this case, too."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +65,7 @@ class CloudConfig:
     region: str = ""
     vpc_id: str = ""
     vswitches: tuple[tuple[str, str], ...] = ()
-    """Zone and id; a bare id is skipped, as the real one skips it."""
+    """Zone and id; a bare id is skipped, as in the real controller."""
     resource_group: str = ""
     eni_backends: bool = False
     no_public_clb: bool = False

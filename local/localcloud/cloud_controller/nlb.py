@@ -26,7 +26,7 @@ class Nlb(BalancerKind):
     def ensure(
         self, desired: DesiredLoadBalancer, groups: Mapping[Port, Sequence[Backend]]
     ) -> tuple[str, list[dict[str, str]]]:
-        """Bring the NLB to its desired state; its id and the Service's ingress."""
+        """Bring the NLB to its desired state; return its id and the Service's ingress."""
         balancer = desired.annotation("id") or self._find(desired) or self._make(desired)
         shown = self._active(balancer)
         self._keep(desired, shown)
@@ -37,7 +37,7 @@ class Nlb(BalancerKind):
         return balancer, [{"hostname": shown["DNSName"]}]
 
     def remove(self, desired: DesiredLoadBalancer) -> str | None:
-        """Delete the NLB; of one that was there before, what this controller added."""
+        """Delete the NLB. Of a reused NLB, delete only what this controller added."""
         balancer = desired.annotation("id") or self._find(desired)
         if balancer is not None:
             try:

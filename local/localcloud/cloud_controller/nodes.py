@@ -1,4 +1,4 @@
-"""The node controller: what v2.14.0 writes on a Node with the taint, and when it deletes one."""
+"""The node controller: initialises tainted Nodes and deletes stale ones, as v2.14.0 does."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _AT_ONCE: Final = 100
 def addresses(
     instance: Mapping[str, Any], node: Mapping[str, Any], *, ipv6: bool
 ) -> list[dict[str, str]]:
-    """A Node's addresses as the instance has them; empty when --node-ip is none of them."""
+    """A Node's addresses, taken from the instance; empty when --node-ip is not among them."""
     public = list(instance["PublicIpAddress"]["IpAddress"])
     if eip := instance["EipAddress"].get("IpAddress"):
         public.append(eip)
@@ -195,6 +195,6 @@ def _taint(node: Mapping[str, Any]) -> bool:
 
 
 def _silent(node: Mapping[str, Any]) -> bool:
-    """Its kubelet has not reported for so long that its state is unknown."""
+    """Whether the kubelet has been silent for so long that the Node's state is unknown."""
     conditions = (node.get("status") or {}).get("conditions") or ()
     return any(c["type"] == "Ready" and c["status"] == "Unknown" for c in conditions)

@@ -2,7 +2,7 @@
 
 A machine is a set of Linux namespaces with a disk of its own. It boots from its user-data as
 cloud-init would, and runs the real kubeadm, etcd and Kubernetes binaries. Packages, units,
-netplan and the kubelet are simulated; each of those says so by its name.
+netplan and the kubelet are simulated; their names show it.
 
 May import: nothing of ours outside `localcloud`. It learns about instances from the control
 socket of the emulator only.

@@ -48,9 +48,9 @@ def main() -> int:
 
 
 def _virtual(home: Places) -> tuple[str, ...]:
-    """What a VPC's process needs where the home's machines are virtual; nothing where not.
+    """Return a VPC process's arguments for virtual machines; empty for other machines.
 
-    Raises PreparationError where they are not prepared.
+    Raises PreparationError if virtual machines are not prepared.
     """
     machines = remembered(home) or Machines.NAMESPACES
     if machines is Machines.NAMESPACES:

@@ -1,4 +1,4 @@
-"""JSON messages, with open descriptors, between two of our processes on a socket pair."""
+"""JSON messages with open descriptors, sent between two of our processes on a socket pair."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ class Instance:
     user_data: str
     image: str
     system_disk: str
-    """Its id. Another id is another disk, and so a first boot."""
+    """The disk's id. A new id means a new disk, and so a first boot."""
     instance_type: str
     ram_role: str | None
     http_tokens: str
@@ -212,7 +212,7 @@ class ControlError(Exception):
 
 
 class Control:
-    """A client of the control socket. Every method raises ControlError without an answer."""
+    """A client of the control socket. Every method raises ControlError if there is no answer."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

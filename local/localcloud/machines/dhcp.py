@@ -1,4 +1,4 @@
-"""DHCP of a VPC: every ENI's address by its MAC (RFC 2131, RFC 2132).
+"""A VPC's DHCP server: assigns each ENI's address by its MAC (RFC 2131, RFC 2132).
 
 cloud-init asks for the primary NIC's address before it asks the metadata service. Answers go to
 the address that they assign: the fabric knows its MAC and port.
@@ -62,7 +62,7 @@ def answer(request: bytes, interface_of: Callable[[str], Interface | None]) -> b
 
 
 def _kind(request: bytes) -> int | None:
-    """The message type (option 53); None for what is not a request of a client."""
+    """The message type (option 53); None if the packet is not a client's request."""
     if len(request) <= _HEADER + len(_COOKIE) or request[0] != 1:
         return None
     if request[_HEADER : _HEADER + len(_COOKIE)] != _COOKIE:

@@ -3,7 +3,7 @@
 Lives in the network namespace of the VPC's process. Routing between vSwitches is the kernel's.
 Security groups are not enforced between machines; only public addresses are filtered.
 
-Where a VPC may have virtual machines, the fabric is guarded: bridges neither learn nor flood, each
+If a VPC may have virtual machines, the fabric is guarded: bridges neither learn nor flood, each
 port is isolated and admits only what its ENI may send (`filter`), and the gateway answers every
 ARP request, as a VPC's does.
 """
@@ -30,9 +30,9 @@ METADATA_ADDRESS: Final = "100.100.100.200"
 NAME_SERVERS: Final = ("100.100.2.136", "100.100.2.138")
 """Alibaba Cloud's resolvers inside every VPC."""
 SOURCES_ADDRESS: Final = "100.100.0.2"
-"""Where a guarded fabric has the package sources and image registries, under all their names."""
+"""The address of all package sources and image registries in a guarded fabric."""
 _GATEWAY_MAC: Final = "ee:ff:ff:ff:ff:ff"
-"""Of every gateway in a guarded fabric."""
+"""The MAC of every gateway in a guarded fabric."""
 _PORT_SETTINGS: Final = {
     "learning": 0,
     "unicast_flood": 0,
@@ -43,7 +43,7 @@ _PORT_SETTINGS: Final = {
 
 
 def link_name(prefix: str, name: str) -> str:
-    """Return a link name (at most 15 characters) that `name` alone decides."""
+    """Return a link name (at most 15 characters) that depends on `name` only."""
     return prefix + hashlib.sha256(name.encode()).hexdigest()[: 14 - len(prefix)]
 
 
@@ -98,7 +98,7 @@ class Fabric:
         return port
 
     def assign(self, interface: Interface) -> None:
-        """Admit the addresses that a plugged ENI has now, and no longer those that it had."""
+        """Admit only the addresses that a plugged ENI has now."""
         with self._lock:
             port = self._ports.get(interface.id)
             if port is not None and port.interface != interface:
@@ -108,10 +108,10 @@ class Fabric:
         index = self._ip.link_lookup(ifname=port)[0]
         self._ip.link("set", index=index, master=self._bridge(interface))
         if self._guard is not None:
-            # One at a time: with several in a message, the kernel keeps only some.
+            # Sent one at a time, because the kernel keeps only some of several in one message.
             for setting, switch in _PORT_SETTINGS.items():
                 self._ip.brport("set", index=index, **{setting: switch})
-            # On the bridge, and for good.
+            # A permanent entry on the bridge.
             self._ip.fdb(
                 "add", ifindex=index, lladdr=interface.mac, flags=NTF_MASTER, state=NUD_NOARP
             )
@@ -154,7 +154,7 @@ class Fabric:
         name = link_name("vsw", interface.vswitch_id)
         indexes = self._ip.link_lookup(ifname=name)
         if not indexes:
-            # By itself a bridge has the lowest MAC of its ports. When that changes, the kernel
+            # By default a bridge takes the lowest MAC of its ports. When that changes, the kernel
             # forgets every neighbour, permanent ones too.
             fixed = {} if self._guard is None else {"address": _GATEWAY_MAC}
             self._ip.link("add", ifname=name, kind="bridge", **fixed)
@@ -165,7 +165,7 @@ class Fabric:
         )
         self._ip.link("set", index=index, state="up")
         if self._guard is not None:
-            # For every address of the vSwitch, also to those who ask through the same bridge.
+            # Answer for every address of the vSwitch, also when asked through the same bridge.
             setting = Path(f"/proc/sys/net/ipv4/conf/{name}/proxy_arp_pvlan")
             setting.write_text("1", encoding="ascii")
         return index

@@ -1,8 +1,8 @@
 """What an ENI may send: frames from its own MAC with an address that is assigned to it.
 
 An nftables table of the family `bridge` in the VPC's network namespace. It judges IPv4 and ARP;
-IPv6 and everything else is dropped, because the fabric does not route it. That a real ENI drops
-the same is an assumption (docs/data-plane.md).
+IPv6 and everything else is dropped, because the fabric does not route it. We assume that a real
+ENI drops the same frames (docs/data-plane.md).
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Port:
 
 
 def table() -> str:
-    """The rules of a VPC without ports."""
+    """The nftables table of a VPC that has no ports yet."""
     counters = "\n".join(f"  counter {name} {{}}" for name in COUNTERS)
     return f"""\
 table bridge {_TABLE} {{
@@ -70,7 +70,7 @@ table bridge {_TABLE} {{
 
 
 def elements(ports: Iterable[Port]) -> str:
-    """Replace what the ports may send, in one transaction.
+    """Return the script that replaces what the ports may send, in one transaction.
 
     Raises ValueError for a name of a link that is not one.
     """
@@ -110,7 +110,7 @@ class Filter:
         self._apply(table())
 
     def follow(self, ports: Iterable[Port]) -> None:
-        """Admit what these ports may send, and nothing of others."""
+        """Admit what these ports may send, and drop everything from other ports."""
         self._apply(elements(ports))
 
     def counts(self) -> dict[str, int]:
@@ -119,7 +119,7 @@ class Filter:
 
 
 def nft(command: tuple[str, ...]) -> Apply:
-    """Return what runs the nft of `command` with a script."""
+    """Return a function that runs the nft of `command` with a script."""
 
     def apply(script: str) -> str:
         process = subprocess.run(  # noqa: S603  (the caller's own program)

@@ -86,5 +86,5 @@ def unshare(flags: int) -> None:
 
 
 def die_with_parent(signal_number: int) -> None:
-    """Ask for a signal when the thread that started this process ends."""
+    """Ask the kernel for a signal when the thread that started this process ends."""
     _check(_libc.prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(signal_number), 0, 0, 0), "prctl")

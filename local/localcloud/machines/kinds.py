@@ -1,4 +1,4 @@
-"""What a machine of the local cloud can be, and what `Machine` needs of it.
+"""The kinds of machines of the local cloud, and the interface that `Machine` needs.
 
 There are two kinds: a set of namespaces with simulated services (`namespaces`), and a virtual
 machine (`virtual`). Everything that does not depend on the kind, such as power, console and the
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .control import Instance
 
 _AUTHORITY: Final = b"/etc/kubernetes/pki/ca.key"
-"""Where kubeadm keeps the key of a cluster's CA; only a control plane's user-data brings it."""
+"""The file of a cluster's CA key; only the user-data of a control plane has it."""
 
 
 class Guest(Protocol):
@@ -29,10 +29,10 @@ class Guest(Protocol):
 
     @property
     def process(self) -> Process:
-        """Its stdout is the console."""
+        """The machine's process; its stdout is the console."""
 
     async def started(self) -> bool:
-        """Wait until links can be followed; False where the machine ended before."""
+        """Wait until `follow` can be called; False if the machine ended before."""
 
     async def follow(self, instance: Instance) -> None:
         """Give the machine the ENIs that the instance has."""
@@ -54,7 +54,7 @@ class MachineKind(Protocol):
 def kind_for(
     machines: Machines, *, namespaces: MachineKind, virtual: MachineKind
 ) -> Callable[[Instance], MachineKind]:
-    """Return what decides on an instance's kind."""
+    """Return a function that decides on an instance's kind."""
     match machines:
         case Machines.NAMESPACES:
             return lambda _: namespaces

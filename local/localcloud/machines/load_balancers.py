@@ -1,10 +1,10 @@
 """The load balancers of a VPC: each listener forwards connections to the machines behind it.
 
-A CLB, and an NLB that preserves the client's address, never connects a machine with itself: what a
-backend sends to it and would come back is lost (kubeadm#2996), here by silence until the machine
-gives up. A backend counts as healthy when it takes the connection; behind an NLB its security
-groups must also admit the health check from the NLB's own addresses, and the connection from these
-or from the client. A connection that they drop is closed.
+A CLB, and an NLB that preserves the client's address, never connects a machine with itself
+(kubeadm#2996): such a connection gets no answer here until the machine gives up. A backend counts
+as healthy when it takes the connection; behind an NLB its security groups must also admit the
+health check from the NLB's own addresses, and the connection from these or from the client. A
+connection that they drop is closed.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ _Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 class Addresses(Protocol):
-    """What answers for addresses of the VPC; its calls block."""
+    """Answers for addresses of the VPC; its calls block."""
 
     def take(self, address: str) -> None:
-        """Answer for it."""
+        """Answer for the address."""
 
     def give_up(self, address: str) -> None:
-        """Answer for it no more."""
+        """Stop answering for the address."""
 
 
 def rotation(backends: Iterable[Backend]) -> tuple[Backend, ...]:
@@ -58,7 +58,7 @@ class LoadBalancers:
         self._servers: dict[_Key, asyncio.Server] = {}
 
     async def follow(self, balancers: Iterable[LoadBalancer]) -> None:
-        """Serve these and no others; established connections stay."""
+        """Serve exactly these load balancers; established connections stay."""
         served = list(balancers)
         self._listeners = {
             (balancer.address, listener.port): listener
@@ -109,7 +109,7 @@ class LoadBalancers:
             await relay.join(client, machine)
 
     async def _connected(self, key: _Key, client: str) -> tuple[Backend | None, _Stream | None]:
-        """Connect to the healthy backend whose turn it is, if it admits the client."""
+        """Connect to the next healthy backend if it admits the client."""
         listener, backends = self._listeners.get(key), self._rounds.get(key, ())
         turn = self._turns[key] = self._turns.get(key, -1) + 1
         for at in range(len(backends)):

@@ -1,4 +1,4 @@
-"""One machine in its VPC's process: power, links, console. What it is, is a `MachineKind`'s."""
+"""One machine in its VPC's process: power, links, console. `MachineKind` does the rest."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ class Machine:
         task.add_done_callback(self._tasks.discard)
 
     def _install_disk(self, disk_id: str) -> None:
-        """Take the disk that is in the cloud's books; nothing is left of one that was replaced."""
+        """Install the disk that the cloud's state names; a replaced disk is erased."""
         note = self._folder / "disk-id"
         if note.exists() and note.read_text("ascii") != disk_id:
             self._kind.erase_disk(self._folder)
@@ -136,7 +136,7 @@ class Machine:
 
 
 async def _read_at_once(stream: asyncio.StreamReader) -> bytes:
-    """Return what has arrived already, or nothing."""
+    """Return the bytes that have already arrived, possibly none."""
     try:
         return await asyncio.wait_for(stream.read(1_000_000), 0.01)
     except TimeoutError:

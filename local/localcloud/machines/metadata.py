@@ -57,14 +57,14 @@ class Tokens:
         self._clock = clock
 
     def issue(self, instance_id: str, seconds: int) -> str:
-        """Return a token that is good for `seconds`."""
+        """Return a token that is valid for `seconds`."""
         until = f"{int(self._clock()) + seconds}"
         return f"{until}.{self._sign(instance_id, until)}"
 
     def good(self, instance_id: str, token: str) -> bool:
         """Whether the token is this instance's and has not expired."""
         until, _, signature = token.partition(".")
-        # Bytes: a header may have any content, and text outside of ASCII cannot be compared.
+        # As bytes, because a header may have non-ASCII text, which compare_digest refuses as str.
         if not hmac.compare_digest(signature.encode(), self._sign(instance_id, until).encode()):
             return False
         return until.isdecimal() and int(until) > self._clock()
@@ -80,7 +80,7 @@ def answer(
     tokens: Tokens,
     credentials: Callable[[], dict[str, Any] | None],
 ) -> Answer:
-    """Answer one request of `instance`. `credentials` is asked only when the role's document is."""
+    """Answer one request of `instance`. `credentials` is called only for the role's document."""
     path = request.path.partition("?")[0]
     if path == f"/{_DATED}" or path.startswith(f"/{_DATED}/"):
         path = "/latest" + path.removeprefix(f"/{_DATED}")

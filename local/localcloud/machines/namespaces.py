@@ -114,9 +114,9 @@ class _NamespaceGuest:
             channel.send(self._end, {"leases": leases})
 
     async def cut_power(self) -> None:
-        """No service is asked to stop: kube-apiserver would take a minute."""
+        """Kill all processes at once, because stopping kube-apiserver would take a minute."""
         for pid in (*_children(self.process.pid), self.process.pid):
-            # End its first process first: `unshare` ends after it, and with it everything else.
+            # End the first process first: then `unshare` ends, and with it everything else.
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
             if pid != self.process.pid:

@@ -21,9 +21,9 @@ _HTTPS: Final = 443
 
 
 def file_of(folder: Path, host: str, target: str) -> Path | None:
-    """The file below `folder`/`host` that a request asks for; None without one.
+    """The file below `folder`/`host` that a request asks for, or None.
 
-    A path that leaves the folder has none.
+    None also for a path that leaves the folder.
     """
     name = host.partition(":")[0].lower()
     steps = [step for step in unquote(target.partition("?")[0]).split("/") if step]
@@ -68,7 +68,7 @@ def serve(folders: Sequence[Path], tls: Path) -> None:
     context.load_cert_chain(tls / "server.pem", tls / "server.key")
     plain = ThreadingHTTPServer((SOURCES_ADDRESS, _HTTP), Handler)
     secure = ThreadingHTTPServer((SOURCES_ADDRESS, _HTTPS), Handler)
-    # Each connection's thread shakes hands: one that says nothing must not hold up the others.
+    # The handshake runs in the connection's thread, so that a silent client blocks no other.
     secure.socket = context.wrap_socket(
         secure.socket, server_side=True, do_handshake_on_connect=False
     )

@@ -1,4 +1,4 @@
-"""What this user may do: namespaces as root, through a user namespace, or not at all."""
+"""How this user can create namespaces: as root, through a user namespace, or not at all."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _AS_ROOT_INSIDE: Final = ("--user", "--map-root-user")
 
 
 class NamespacesUnavailableError(Exception):
-    """Neither root nor an unprivileged user namespace can be had here."""
+    """The user is not root and unprivileged user namespaces are unavailable."""
 
 
 def outer_command() -> tuple[str, ...]:

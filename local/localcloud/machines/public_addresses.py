@@ -1,4 +1,4 @@
-"""Listeners on the EIPs: they admit what the security groups do and hand the rest inside."""
+"""Listeners on the EIPs: they forward the connections that the security groups admit."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class Opening:
     """A public port, the address behind it, and the rules that guard it.
 
-    Before a machine these are its security groups', before a CLB its listener's.
+    The rules are a machine's security groups or the access list of a CLB's listener.
     """
 
     ip: str
@@ -37,7 +37,7 @@ def openings(
     addresses: Iterable[PublicAddress],
     load_balancers: Iterable[LoadBalancer] = (),
 ) -> dict[tuple[str, int], Opening]:
-    """Return what must listen, by (EIP, port). Only loopback EIPs can be served locally."""
+    """Return the openings to serve, by (EIP, port). Only loopback EIPs can be served locally."""
     by_id = {instance.id: instance for instance in instances}
     balancers = {balancer.id: balancer for balancer in load_balancers}
     opened: list[Opening] = []

@@ -16,7 +16,7 @@ from .fabric import NAME_SERVERS, SOURCES_ADDRESS
 _HEADER: Final = struct.Struct(">2s5H")
 _QUESTION: Final = struct.Struct(">2H")
 _RESPONSE: Final = 0x8180
-"""An answer, recursion asked for and available."""
+"""The flags of an answer: recursion desired and available."""
 _NO_SUCH_NAME: Final = 3
 _ADDRESS, _INTERNET = 1, 1
 _SECONDS: Final = 60
@@ -24,7 +24,7 @@ _PORT: Final = 53
 
 
 def answer(query: bytes, names: Collection[str]) -> bytes | None:
-    """Answer one query; None for what is not a query with one question."""
+    """Answer one query; None if the message is not a query with one question."""
     try:
         identity, flags, questions, *_ = _HEADER.unpack_from(query)
         name, end = _name(query, _HEADER.size)

@@ -1,8 +1,8 @@
 """`python -m localcloud.machines.session --home DIR INSTANCE -- COMMAND …`: a command in a machine.
 
-What ssh or Cloud Assistant is for a real instance: runs as the machine's root, in its namespaces or
-on its serial port, and ends with the command's own exit code. On a virtual machine the command has
-no input, and its output comes when it has ended.
+Takes the place of ssh or Cloud Assistant: runs as the machine's root, in its namespaces or on its
+serial port, and exits with the command's exit code. On a virtual machine the command has no input,
+and its output arrives when it has ended.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ _COMMAND_SECONDS: Final = 600.0
 def first_process(folder: Path, proc: Path = Path("/proc")) -> int | None:
     """Return the process id of the machine that boots from `folder`; None when it is off.
 
-    None also before its disk is its root: until then the machine is still in the host's files, and
-    a command that joined it would run among them.
+    Also None before the machine has entered its own root: until then a command that joined it
+    would run among the host's files.
     """
     expected = (*_FIRST_PROCESS, os.fsencode(folder))
     for entry in proc.glob("[0-9]*"):
         try:
             words = tuple((entry / "cmdline").read_bytes().split(b"\0"))
-            # `unshare` has the same words behind its own.
+            # `unshare` has these words too, but at the end of its command line.
             if words[1:4] == expected and (entry / "root").samefile(folder / "disk"):
                 return int(entry.name)
         except OSError:

@@ -37,7 +37,7 @@ class Done:
 
 
 def typed(command: Sequence[str], mark: str) -> bytes:
-    """What to type. Raises ShellError for a command that does not fit into a line."""
+    """Return the text to type. Raises ShellError if the command does not fit into a line."""
     script = f"{shlex.join(command)} </dev/null 2>&1"
     line = (
         f"printf '%s-%s ' BEGIN {mark}; {{ {script}; printf '\\n%s' $?; }} | base64 -w0; "
@@ -72,7 +72,7 @@ def run(folder: Path, command: Sequence[str], seconds: float = 60.0) -> Done:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as terminal:
         _connect(terminal, folder)
         terminal.settimeout(_RETRY_SECONDS)
-        # An empty line first: whatever an earlier command left on the terminal is not part of ours.
+        # An empty line first, so that input left by an earlier command is not part of ours.
         terminal.sendall(b"\n" + line)
         while time.monotonic() < end:
             try:

@@ -205,6 +205,6 @@ class Supervisor:
 
 
 def _python_path() -> str:
-    """Return what finds this package, and what the caller's own PYTHONPATH finds."""
+    """Return a PYTHONPATH with this package's folder and the caller's own entries."""
     inherited = os.environ.get("PYTHONPATH")
     return os.pathsep.join([str(_PACKAGE_ROOT), *([inherited] if inherited else [])])

@@ -26,11 +26,11 @@ OF_KUBERNETES: Final = (
 )
 """Programs that differ between Kubernetes versions."""
 _OTHER_VERSIONS: Final = "kubernetes-*"
-"""Folders next to the binaries, each with those of another Kubernetes version."""
+"""Folders next to the binaries, each with the programs of another Kubernetes version."""
 
 
 def missing_tools(folder: Path) -> list[str]:
-    """Return the names that `folder` has no file for."""
+    """Return the expected names that `folder` does not have."""
     return [name for name in NEEDED if not (folder / name).exists()]
 
 
@@ -41,16 +41,16 @@ def present_tools(folder: Path) -> dict[str, Path]:
 
 
 def kubernetes_versions(folder: Path) -> dict[str, Path]:
-    """Return version (as v1.35.4) → folder of its programs; that of `folder` itself is the first.
+    """Return version (v1.35.4) → folder of its programs; the version of `folder` is the first.
 
-    Raises ValueError where a kubeadm does not report its version.
+    Raises ValueError if a kubeadm does not report its version.
     """
     others = [path for path in sorted(folder.glob(_OTHER_VERSIONS)) if (path / "kubeadm").exists()]
     return {kubernetes_version(path): path for path in (folder, *others)}
 
 
 def kubernetes_version(folder: Path) -> str:
-    """Return what kubeadm calls itself, such as v1.35.4; raises ValueError where it does not."""
+    """Return the version that kubeadm reports, such as v1.35.4; raises ValueError without one."""
     done = subprocess.run(  # noqa: S603  (the toolchain's own program)
         [folder / "kubeadm", "version", "-o", "short"],
         capture_output=True,

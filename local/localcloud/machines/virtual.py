@@ -1,7 +1,7 @@
 """Machines that are virtual machines: qemu with a disk of its own and a tap device for each ENI.
 
-The disk is a sparse copy of the image. An ENI that is attached
-while the machine runs is there after the next start; one that is detached carries no more packets.
+The disk is a sparse copy of the image. An ENI that is attached while the machine runs appears after
+the next start; a detached one carries no more packets.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _DISK: Final = "disk.img"
 SHELL: Final = "shell.sock"
-"""The socket of a root's shell, in the machine's folder."""
+"""The socket of root's shell, in the machine's folder."""
 _SETTLED_SECONDS: Final = 5.0
 
 
@@ -54,7 +54,7 @@ class VirtualMachines:
             serial=instance.serial_number,
             disk=disk,
             nics=tuple(nics),
-            # Relative: the path of a socket may have 107 bytes.
+            # Relative, because the path of a socket may have at most 107 bytes.
             shell=Path(SHELL),
         )
         (folder / SHELL).unlink(missing_ok=True)
@@ -85,7 +85,7 @@ class _VirtualGuest:
         self._plugged = plugged
 
     async def started(self) -> bool:
-        """Wait until qemu has not ended at once: it does that with hardware it cannot make."""
+        """Wait briefly; False if qemu ended, as it does when it cannot create the hardware."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(asyncio.shield(self.process.wait()), _SETTLED_SECONDS)
             return False

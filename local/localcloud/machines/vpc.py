@@ -36,7 +36,7 @@ _COUNT_SECONDS: Final = 2.0
 
 @dataclass(frozen=True, kw_only=True)
 class VirtualSettings:
-    """Where some of the machines are virtual: which, and what they are made from."""
+    """Settings for virtual machines: which instances are virtual, and what they are made from."""
 
     machines: Machines
     prepared: Prepared
@@ -154,7 +154,7 @@ class Vpc:
         return kind_for(self._virtual.machines, namespaces=namespaces, virtual=virtual)
 
     async def _count_frames(self, file: Path) -> None:
-        """Write what the filter counted, as JSON, for whoever looks at the fabric from outside."""
+        """Write the filter's counters as JSON, so that they can be read from outside."""
         while self._guard is not None:
             text = json.dumps(await asyncio.to_thread(self._guard.counts))
             draft = file.with_suffix(".new-frames")
@@ -168,7 +168,7 @@ class Vpc:
         return next((n for i in instances for n in i.interfaces if n.mac == mac), None)
 
     async def _relay(self, descriptor: int, address: str, port: int) -> None:
-        """Join a connection that was accepted outside with one to a machine."""
+        """Relay a connection that was accepted outside to a machine."""
         outside = await asyncio.open_connection(sock=socket.socket(fileno=descriptor))
         try:
             inside = await asyncio.wait_for(asyncio.open_connection(address, port), 10)

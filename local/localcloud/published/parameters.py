@@ -49,7 +49,7 @@ def published(product: str) -> Mapping[str, tuple[Parameter, ...]]:
 
 @functools.cache
 def not_mandatory() -> Mapping[str, str]:
-    """`Product.Action.Parameter` → why the published flag does not hold, with the evidence."""
+    """`Product.Action.Parameter` → why the published flag is wrong, with the evidence."""
     document: dict[str, str] = json.loads(EXCEPTIONS.read_text(encoding="utf-8"))
     return MappingProxyType(document)
 

@@ -130,7 +130,7 @@ class Store:
             self._tables[kind].put(entity_id, self._codecs[kind].validate_json(body))
 
     def fact(self, name: str, default: object) -> Any:  # noqa: ANN401  # any JSON value
-        """A setting that the state was created with; the first caller's default is kept forever."""
+        """A setting of the state; the first caller's default is stored and never changes."""
         row = self._db.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
         if row is None:
             self._db.execute(
@@ -148,7 +148,7 @@ class Store:
         return cast("Iterable[E]", self._tables[kind].rows.values())
 
     def count(self, kind: type[E]) -> int:
-        """How many there are of a kind."""
+        """The number of entities of a kind."""
         return len(self._tables[kind].rows)
 
     def where(self, kind: type[E], index: str, key: str) -> list[E]:
@@ -189,7 +189,7 @@ class Store:
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
-        """Do all changes of the block, on disk too, or none."""
+        """Commit all changes of the block to disk, or none."""
         if self._open is not None:
             raise RuntimeError("transactions do not nest")
         self._open = []
@@ -249,7 +249,7 @@ class Store:
                     self._tables[kind].put(entity_id, after)
 
     def tags_of(self, entity_id: str) -> tuple[tuple[str, str], ...]:
-        """The tags of whatever has this id; none if nothing has."""
+        """The tags of the entity with this id; empty if there is none."""
         for table in self._tables.values():
             tags = getattr(table.rows.get(entity_id), "tags", None)
             if tags:
@@ -257,7 +257,7 @@ class Store:
         return ()
 
     def census(self) -> dict[str, list[str]]:
-        """The ids of everything there is, by kind."""
+        """The ids of all entities, by kind."""
         return {
             kind.__name__: list(table.rows) for kind, table in self._tables.items() if table.rows
         }

@@ -1,8 +1,8 @@
-"""How guests can be run here.
+"""Decides how guests can run on this host.
 
 Neither the file `/dev/kvm` nor a KVM that creates a machine shows that a guest runs: a KVM inside
 a virtual machine may run only kernels that were built for it, and stop at the first instruction of
-others that it cannot emulate. So the kernel of our own machines is run.
+others that it cannot emulate. So the test boots the kernel of our own machines.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from .unpacked import Programs
 
 _DEVICE: Final = Path("/dev/kvm")
 _END: Final = b"Unable to mount root fs"
-"""What the kernel prints when it has come up and finds no disk."""
+"""The kernel's message after it has booted and finds no disk."""
 _SECONDS: Final = 8.0
 
 
 def choose(programs: Programs, kernel: Path) -> Accelerator:
-    """KVM where our kernel comes up by it, software emulation elsewhere."""
+    """Choose KVM if our kernel boots with it, else software emulation."""
     if not os.access(_DEVICE, os.R_OK | os.W_OK):
         return Accelerator.EMULATION
     if _END in _output(trial(programs, kernel, Accelerator.KVM)):
@@ -31,7 +31,7 @@ def choose(programs: Programs, kernel: Path) -> Accelerator:
 
 
 def _output(command: tuple[str, ...]) -> bytes:
-    """What the command prints until it ends; after `_SECONDS` it is ended."""
+    """Return the command's output; the command is killed after `_SECONDS`."""
     try:
         process = subprocess.run(  # noqa: S603  (built in this package)
             command,

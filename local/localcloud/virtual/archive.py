@@ -1,7 +1,7 @@
 """Debian's archive, as `apt-get` reaches it with settings of its own.
 
-Nothing is installed and nothing of the system's own package lists changes: `apt-get` gets a folder
-with its own sources, lists and an empty status file. The address of the mirror is the system's
+Nothing is installed and the system's own package lists do not change: `apt-get` gets a folder with
+its own sources, its own lists and an empty status file. The address of the mirror is the system's
 own where its sources name Debian's main archive, or that of `LOCALCLOUD_DEBIAN_MIRROR`.
 """
 
@@ -68,7 +68,7 @@ def mirror_of(index_targets: str) -> str | None:
 
 
 def system_mirror(environment: Mapping[str, str], execute: Run = run) -> str:
-    """The mirror to use here. Raises PreparationError with what to set where there is none."""
+    """The mirror to use here. Without one, raises PreparationError with the variable to set."""
     if address := environment.get(MIRROR):
         return address
     targets = execute(
@@ -108,7 +108,7 @@ class Archive:
         self._apt("apt-get", "update", "-qq")
 
     def resolve(self, names: Iterable[str]) -> list[Package]:
-        """The packages that `names` and all they depend on come to, without recommended ones."""
+        """The packages of `names` and of all their dependencies, without recommended ones."""
         lines = self._apt("apt-get", "install", "-y", "-qq", "--print-uris", *names).splitlines()
         files = [match["file"] for line in lines if (match := _URI_LINE.match(line))]
         exact = ["=".join(_name_and_version(file)) for file in files]
@@ -151,14 +151,14 @@ class Archive:
             f'APT::Architecture "{ARCHITECTURE}";\n'
             f'APT::Architectures "{ARCHITECTURE}";\n'
             'APT::Install-Recommends "false";\n'
-            # apt's own user may not write below a home folder.
+            # apt's own user is not permitted to write below a home folder.
             'APT::Sandbox::User "root";\n'
             'Acquire::Languages "none";\n'
         )
 
 
 def check(file: Path, package: Package) -> None:
-    """Refuse a file that is not the locked one, and remove it."""
+    """Check a file's digest; remove and refuse a file that differs from the lock."""
     with file.open("rb") as content:
         digest = file_digest(content, "sha256").hexdigest()
     if digest != package.sha256:

@@ -1,4 +1,4 @@
-"""What ends a preparation."""
+"""The error that ends a preparation."""
 
 
 class PreparationError(Exception):

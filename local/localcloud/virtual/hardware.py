@@ -11,7 +11,7 @@ from .unpacked import Programs
 
 PROCESSORS: Final = 2
 MEMORY_MIB: Final = 3072
-"""For every instance type: enough for a node, and no more than the guest touches is taken."""
+"""For every instance type: enough for a node. The host provides only what the guest touches."""
 _SYSTEM: Final = "manufacturer=Alibaba Cloud,product=Alibaba Cloud ECS"
 """What an ECS instance's firmware reports; cloud-init recognises the product's name
 (cloudinit/sources/DataSourceAliYun.py, tools/ds-identify)."""
@@ -20,14 +20,14 @@ DISK: Final = "/dev/nvme0n1"
 
 
 class Accelerator(StrEnum):
-    """How the guest's instructions are run."""
+    """How the guest's instructions are executed."""
 
     KVM = "kvm"
     EMULATION = "emulation"
 
     @property
     def description(self) -> str:
-        """For people."""
+        """A description for people."""
         return "run by KVM" if self is Accelerator.KVM else "emulated in software (slow)"
 
 
@@ -86,8 +86,8 @@ def _machine(programs: Programs, kernel: Path, by: Accelerator) -> tuple[str, ..
         case Accelerator.KVM:
             acceleration: tuple[str, ...] = ("-accel", "kvm", "-cpu", "host")
         case Accelerator.EMULATION:
-            # One thread a processor. Page tables of five levels only cost more to walk, and a
-            # hypervisor inside is of no use.
+            # One thread for each processor. Five-level page tables only take longer to walk, and no
+            # guest needs nested virtualisation.
             acceleration = (
                 *("-accel", "tcg,thread=multi,tb-size=512"),
                 *("-cpu", "max,la57=off,svm=off"),

@@ -1,7 +1,7 @@
 """The machines' disk image: Debian with cloud-init, as a cloud's public image is.
 
-Made by Debian's own packages and their scripts in namespaces, without a mount of the image: as
-root, or as a user who has a range of user ids (`/etc/subuid`).
+Debian's own packages and their scripts build it in namespaces, without mounting the image. The
+build runs as root, or as a user with a range of user ids (`/etc/subuid`).
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from .lock import SUITE, Package
 from .unpacked import Programs
 
 REVISION: Final = 1
-"""Raised when this module or `root.sh` changes what is in the image."""
+"""Increase it when a change of this module or `root.sh` changes the image's content."""
 SCRIPT: Final = Path(__file__).with_name("root.sh")
 _NAMESPACES: Final = ("--mount", "--pid", "--fork", "--net", "--ipc", "--uts")
 _AS_MANY_USERS: Final = ("--user", "--map-root-user", "--map-auto")
 
 _MASKED: Final = (
-    # Nobody logs in: a shell of root is on the second serial port.
+    # No logins are needed, because root's shell is on the second serial port.
     "getty@tty1.service",
     "serial-getty@ttyS0.service",
     # Housekeeping that would take an emulated processor's time during a test.
@@ -52,12 +52,12 @@ class Trust:
 
 
 def files(trust: Trust) -> Mapping[str, bytes]:
-    """What the image has that no package brings: path → content."""
+    """The image's files that no package has: path → content."""
     return {
         "etc/fstab": f"{DISK} / ext4 defaults 0 1\n".encode(),
         "etc/hostname": b"localhost\n",
         "etc/hosts": b"127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n",
-        # Empty, not absent: each machine gets an id of its own, and no unit is enabled or disabled.
+        # Empty, not absent: each machine gets its own id, but systemd does not preset all units.
         "etc/machine-id": b"",
         # No SSH server is in the image.
         "etc/cloud/cloud.cfg.d/95-localcloud.cfg": b"ssh_deletekeys: false\nssh_genkeytypes: []\n",
@@ -85,7 +85,7 @@ class Image:
 
 
 def unpack(packages: Sequence[Package], files: Path, into: Path) -> None:
-    """Unpack the packages' files; nothing of them is run."""
+    """Unpack the packages' files without running their scripts."""
     # `base-files` has the links /bin, /lib and so on, through which others' files may go.
     first = [package for package in packages if package.name == "base-files"]
     for package in (*first, *(other for other in packages if other not in first)):
@@ -94,10 +94,10 @@ def unpack(packages: Sequence[Package], files: Path, into: Path) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Contents:
-    """What an image is made from.
+    """The inputs of an image.
 
-    `folder` has the packages' files. The scripts of the packages in `system` run; of those in
-    `kernel` the modules go into the image, the kernel itself next to it.
+    `folder` has the packages' files. The scripts of the packages in `system` run. The modules of
+    the packages in `kernel` go into the image; the kernel itself is stored next to it.
     """
 
     folder: Path
@@ -107,7 +107,7 @@ class Contents:
 
 
 def build(folder: Path, contents: Contents, programs: Programs) -> Image:
-    """Build the image into `folder`, which is new. Raises PreparationError.
+    """Build the image into the new folder `folder`. Raises PreparationError.
 
     `folder` gets `disk.img` (20 GiB, sparse) and `kernel`. `programs` has mke2fs.
     """
@@ -140,7 +140,7 @@ def build(folder: Path, contents: Contents, programs: Programs) -> Image:
 def namespace_command(
     works: Callable[[Sequence[str]], bool] | None = None,
 ) -> tuple[str, ...]:
-    """The `unshare` command under which packages can be configured here."""
+    """The `unshare` command that lets packages be configured on this host."""
     check = works or _works
     candidates = [_AS_MANY_USERS] if os.geteuid() else [()]
     for users in candidates:

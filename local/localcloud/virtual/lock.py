@@ -23,7 +23,7 @@ PROGRAMS: Final = "programs"
 IMAGE: Final = "image"
 KERNEL: Final = "kernel"
 DISTRIBUTION: Final = "distribution"
-"""What the user-data installs from the distribution's own package source."""
+"""The packages that the user-data installs from the distribution's own source."""
 REQUESTED: Final[Mapping[str, tuple[str, ...]]] = {
     PROGRAMS: (
         "qemu-system-x86",
@@ -46,7 +46,7 @@ REQUESTED: Final[Mapping[str, tuple[str, ...]]] = {
         "dbus",
         "udev",
         "kmod",
-        # What Debian's own cloud images have for user-data and the network.
+        # The packages for user-data and the network in Debian's own cloud images.
         "cloud-init",
         "netplan.io",
         # cloud-init asks for an address with it before any network is configured.
@@ -147,9 +147,9 @@ _KERNEL_ITSELF: Final = re.compile(r"linux-image-\d")
 
 
 def belongs(group: str, package: Package) -> bool:
-    """Whether a group keeps a package that its names come to.
+    """Whether a group keeps a package that its names resolve to.
 
-    Of the kernel only its own package is used: the disk's driver and ext4 are built in, so that no
-    initramfs is needed.
+    The kernel's group keeps only the kernel package: the disk's driver and ext4 are built in, so
+    no initramfs is needed.
     """
     return group != KERNEL or _KERNEL_ITSELF.match(package.name) is not None

@@ -75,7 +75,7 @@ OOMScoreAdjust=-999
 WantedBy=multi-user.target
 """
 _CONTAINERD_SETTINGS: Final = 'disabled_plugins = ["cri"]\n'
-"""As the real package has it: the user-data replaces the file."""
+"""The content in the real package; the user-data replaces the file."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +114,7 @@ class NodePrograms:
 
     @property
     def identity(self) -> str:
-        """Text that differs where a program does: the toolchain names builds by their content."""
+        """A text that changes with any program: the toolchain names builds by their content."""
         names = (*CONTAINERD, "kubelet")
         files = [str((self.node / name).resolve()) for name in names]
         files += [str((self.kubernetes / name).resolve()) for name in ("kubeadm", "kubectl")]
@@ -122,7 +122,7 @@ class NodePrograms:
 
     @property
     def minor(self) -> str:
-        """Of Kubernetes, as 1.36."""
+        """The minor version of Kubernetes, for example 1.36."""
         return ".".join(self.kubernetes_version.split(".")[:2])
 
 

@@ -1,4 +1,4 @@
-"""Everything that virtual machines need, made once and kept in one folder.
+"""Everything that virtual machines need, created once and kept in one folder.
 
     packages/            the downloaded files, by their names in the archive
     programs-<key>/      the packages whose programs run here, unpacked
@@ -7,8 +7,8 @@
     tls/                 the certificate of the fabric's names
     signing.key          signs the package sources; signing.pem is its certificate
 
-A key is the digest of what goes into the folder, which appears by a rename: it is whole or not
-there.
+A key is the digest of the folder's inputs. A folder is renamed into place once it is complete, so
+it is never incomplete.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from .unpacked import Programs
 _SOURCES: Final = "sources"
 _CERTIFICATE: Final = "signing.pem"
 _NODE: Final = "node.json"
-"""Which programs the sources of Kubernetes and Docker have."""
+"""The identity of the programs in the sources of Kubernetes and Docker."""
 _INSTALLABLE: Final = (IMAGE, DISTRIBUTION)
 _NAMES: Final = tuple(x509.DNSName(name) for name in names.ALL)
 Report = Callable[[str], None]
@@ -66,9 +66,9 @@ def prepare(
     report: Report,
     node: NodePrograms | None = None,
 ) -> Prepared:
-    """Download, unpack and build what is not there. Raises PreparationError.
+    """Download, unpack and build what is missing. Raises PreparationError.
 
-    What there is costs nothing and needs no network. `node`: what the sources of Kubernetes and
+    Existing parts are reused and need no network. `node`: what the sources of Kubernetes and
     Docker have; without it they are empty unless an earlier run filled them.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -115,7 +115,7 @@ def _make(folder: Path, environment: Mapping[str, str], report: Report) -> Prepa
 
 
 def _publish(folder: Path, programs: Programs, node: NodePrograms, report: Report) -> None:
-    """Fill the sources of Kubernetes and Docker, unless they have just these programs."""
+    """Fill the sources of Kubernetes and Docker, unless they already have these programs."""
     mark = folder / _NODE
     if mark.exists() and mark.read_text("utf-8") == node.identity:
         return
@@ -131,7 +131,7 @@ def _publish(folder: Path, programs: Programs, node: NodePrograms, report: Repor
 
 
 def present(folder: Path) -> Prepared:
-    """What is in the folder. Raises PreparationError where something is missing."""
+    """Return the parts in the folder. Raises PreparationError if one is missing."""
     remedy = f"Run `python -m localcloud.virtual prepare --folder {folder}`."
     try:
         prepared = _places(folder, Lock.read())
@@ -184,7 +184,7 @@ def _digest(document: object) -> str:
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock: two runs would make the same things."""
+    """Hold the folder's lock, so that two runs do not build the same parts."""
     with (folder / "prepare.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
@@ -192,7 +192,7 @@ def _alone(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def _whole(folder: Path) -> Iterator[Path]:
-    """A draft of `folder`, which gets its name when the block ends well."""
+    """Yield a draft that is renamed to `folder` when the block succeeds."""
     draft = folder.with_name(f".{folder.name}.{os.getpid()}")
     draft.mkdir()
     try:

@@ -11,7 +11,7 @@ from .names import DEBIAN
 from .sources import Source
 
 MINORS: Final = ("1.35", "1.36", "1.37")
-"""Of Kubernetes: each has a source of its own."""
+"""The minor versions of Kubernetes, each of which has a source of its own."""
 _KUBERNETES: Final = (
     ("pkgs.k8s.io", "core:/stable:/v{minor}/deb"),
     ("mirrors.aliyun.com", "kubernetes-new/core/stable/v{minor}/deb"),

@@ -1,7 +1,7 @@
 """Package sources as apt takes them: an index and a signature over it.
 
-`<host>/<path>/` in one folder, as the fabric serves it. The key is made with the sources and kept
-next to them; each source publishes its certificate where the real one publishes its own.
+`<host>/<path>/` in one folder, as the fabric serves it. The key is created with the sources and
+kept next to them; each source publishes its certificate where the real one publishes its own.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Signer:
 
 
 def write(folder: Path, source: Source, signer: Signer, date: float) -> None:
-    """Write the source's files below `folder`; `date` is when, in seconds since 1970."""
+    """Write the source's files below `folder`; `date` is in seconds since 1970."""
     top = folder / source.host / source.path
     pool = top / "pool"
     pool.mkdir(parents=True, exist_ok=True)
@@ -95,7 +95,7 @@ def write(folder: Path, source: Source, signer: Signer, date: float) -> None:
 
 
 def release_text(source: Source, indexes: Mapping[str, bytes], date: float) -> str:
-    """What is signed: the digests of the indexes."""
+    """The text to be signed: the digests of the indexes."""
     lines = [
         "Origin: localcloud",
         "Label: localcloud",

@@ -1,4 +1,4 @@
-"""Programs that run out of unpacked packages: with their own loader and libraries."""
+"""Programs that run from unpacked packages, with their own loader and libraries."""
 
 from __future__ import annotations
 

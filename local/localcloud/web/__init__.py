@@ -1,1 +1,1 @@
-"""HTTP/1.1 on asyncio, as little as the cloud needs."""
+"""HTTP/1.1 on asyncio, limited to what the cloud needs."""

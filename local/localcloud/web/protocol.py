@@ -23,7 +23,7 @@ Refuse = Callable[[int, str, str], HttpReply]
 
 
 class HttpProtocol(asyncio.Protocol):
-    """Feeds a connection's requests to `handle`; `refuse` words what is not HTTP enough."""
+    """Feeds a connection's requests to `handle`; `refuse` answers malformed input."""
 
     def __init__(self, handle: Handler, refuse: Refuse, connections: set[HttpProtocol]) -> None:
         self._handle = handle
@@ -57,7 +57,7 @@ class HttpProtocol(asyncio.Protocol):
         self._wait(RECEIVE_SECONDS)
 
     def connection_lost(self, _exc: Exception | None) -> None:
-        """End; work under way continues, and its reply is dropped."""
+        """End. Requests in progress continue, and their replies are dropped."""
         self._connections.discard(self)
         self._closing = True
         if self._timer is not None:
@@ -83,7 +83,7 @@ class HttpProtocol(asyncio.Protocol):
             self._transport.close()
 
     def data_received(self, data: bytes) -> None:
-        """Parse what came; anything that is not HTTP gets one answer and the door."""
+        """Parse received bytes. Input that is not HTTP gets one answer and is disconnected."""
         if self._closing:
             return
         try:

@@ -33,7 +33,7 @@ class ApiError(Exception):
 
 
 def missing(name: str) -> ApiError:
-    """A parameter that the action cannot do without."""
+    """The error for a missing mandatory parameter."""
     return ApiError(
         "MissingParameter",
         f'The input parameter "{name}" that is mandatory for processing this request is '
@@ -42,7 +42,7 @@ def missing(name: str) -> ApiError:
 
 
 def invalid(name: str, value: object, rule: str) -> ApiError:
-    """A parameter whose value breaks a rule. The value is shown, shortened."""
+    """The error for a value that breaks a rule. The message has the value, shortened."""
     shown = str(value)
     if len(shown) > 80:  # noqa: PLR2004  # enough to recognise a value, too short to flood a log
         shown = shown[:80] + "…"

@@ -3,10 +3,10 @@
 The OpenAPI flattens: a list is `Name.1`, a list of objects `Name.1.Key`, an object `Name.Key`;
 some lists and objects come as one JSON string instead, with case-insensitive names. A request
 type is a frozen dataclass whose fields declare all of it: `str`, `int`, `float`, `bool`,
-`tuple[X, ...]`, another such dataclass, each or None. A field without a default is mandatory. An
-empty text counts as left out where the default is another text. The
-wire name is the field's name in Pascal case unless `wire("…")` sets another. Where the API takes
-a bare text instead of an object, the class variable `PLAIN` names the field that the text is.
+`tuple[X, ...]`, another such dataclass, or any of them with None. A field without a default is
+mandatory. An empty text counts as left out if the default is another text. The wire name is the
+field's name in Pascal case unless `wire("…")` sets another. Where the API takes a bare text instead
+of an object, the class variable `PLAIN` names the field that gets the text.
 """
 
 from __future__ import annotations
@@ -208,7 +208,7 @@ def _list(item: object) -> Reader:
 
 def _from_json(text: str, path: str, read_item: Reader, unknown: list[str]) -> tuple[Any, ...]:
     if not text.lstrip().startswith("["):
-        # A list of one, as clients write it where the API takes both.
+        # Clients write a list of one item this way where the API takes both forms.
         return tuple(read_item({_OWN: part}, path, unknown) for part in text.split(","))
     items = _items(text)
     if items is None:
@@ -314,7 +314,7 @@ def _object(kind: object) -> Reader:  # noqa: C901  # one reader, its few cases 
                 continue
             attribute, read_value, _ = field
             value = read_value(child, here, unknown)
-            # Clients send what they leave empty, for example Gardener's machine driver.
+            # Some clients also send empty parameters, for example Gardener's machine driver.
             if value is not None and not (value == "" and attribute in with_default):
                 values[attribute] = value
         for name, attribute in mandatory:

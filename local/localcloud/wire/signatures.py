@@ -47,8 +47,8 @@ def percent(text: str) -> str:
 
 
 def sign_v1(method: str, parameters: Mapping[str, str], secret: str) -> str:
-    """The V1 signature over the union of query and form parameters, `Signature` left out."""
-    # Sorted as they are, then encoded: so do the clients, and it differs outside of ASCII letters.
+    """The V1 signature over the query and form parameters, without `Signature`."""
+    # Sorted before encoding, as clients do. The order can differ for all but ASCII letters.
     canonical = "&".join(
         f"{percent(name)}={percent(value)}"
         for name, value in sorted(parameters.items())
@@ -90,7 +90,7 @@ def sign_acs3(  # noqa: PLR0913, PLR0917  # the canonical request has these six 
 
 
 def signed_headers_of(headers: Mapping[str, str]) -> tuple[str, tuple[str, ...], str] | None:
-    """Key id, signed header names and signature of an ACS3 Authorization header, if it is one."""
+    """Key id, signed header names and signature of an ACS3 Authorization header, or None."""
     match = _ACS3.fullmatch(headers.get("authorization", ""))
     if match is None:
         return None

@@ -98,7 +98,7 @@ def _hosts(instance: Instance) -> None:
 
 
 def _change(message: dict[str, Any]) -> None:
-    """ENIs came or went while the machine runs."""
+    """Apply a change of the ENIs while the machine runs."""
     leases.write(message["leases"])
     _network()
 

@@ -1,4 +1,4 @@
-"""What this machine is, kept on its disk for the commands that ask."""
+"""Facts about this machine, kept on its disk for its commands."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ _MACHINE_ID: Final = Path("/etc/machine-id")
 
 @dataclass(frozen=True, kw_only=True)
 class About:
-    """Versions of Kubernetes that the toolchain has built (as v1.35.4), and the instance type."""
+    """The Kubernetes versions that were built, such as v1.35.4, and the instance type."""
 
     kubernetes_versions: tuple[str, ...]
     instance_type: str
 
 
 def boot_id() -> str:
-    """Return what the kernel calls this boot; another one after each reboot."""
+    """Return the kernel's id of this boot, which changes with each reboot."""
     return _BOOT_ID.read_text("ascii").strip()
 
 
 def machine_id() -> str:
-    """Return what the image's first boot called this disk."""
+    """Return the machine id, which the image's first boot wrote to this disk."""
     return _MACHINE_ID.read_text("ascii").strip()
 
 
 def write(about: About) -> None:
-    """Keep it."""
+    """Write the facts to the disk."""
     _PATH.parent.mkdir(parents=True, exist_ok=True)
     _PATH.write_text(json.dumps(asdict(about)), encoding="utf-8")
 
 
 def read() -> About:
-    """Return what was kept at boot."""
+    """Return the facts that were written at boot."""
     document = json.loads(_PATH.read_text("utf-8"))
     return About(
         kubernetes_versions=tuple(document["kubernetes_versions"]),

@@ -1,4 +1,4 @@
-"""How a command reaches the machine's first process: one line of JSON each way."""
+"""The channel from a command to the machine's first process: one line of JSON each way."""
 
 from __future__ import annotations
 

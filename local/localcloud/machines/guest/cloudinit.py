@@ -1,6 +1,6 @@
 """cloud-init's stages on a machine, from its user-data.
 
-Differs from cloud-init in one thing: a first boot that was cut short runs its commands again.
+The only difference from cloud-init: a first boot that was interrupted runs its commands again.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ _DISABLED: Final = Path("/etc/cloud/cloud.cfg.d")
 
 
 def first_boot() -> bool:
-    """Whether the once-for-each-instance parts have yet to run."""
+    """Whether the parts that run once for each instance have not run yet."""
     return not _DONE.exists()
 
 
 def network_file(primary_name: str, primary_mac: str) -> None:
-    """Write the netplan file of the datasource: DHCP on the primary NIC, unless switched off."""
+    """Write the datasource's netplan file: DHCP on the primary NIC, unless that is disabled."""
     for path in _DISABLED.glob("*.cfg"):
         document = yaml.safe_load(path.read_text("utf-8")) or {}
         if (document.get("network") or {}).get("config") == "disabled":
@@ -51,7 +51,7 @@ def network_file(primary_name: str, primary_mac: str) -> None:
 
 
 def read(user_data: str, instance_id: str) -> CloudConfig:
-    """Parse the user-data. An invalid one is reported on the console and read as empty.
+    """Parse the user-data. Invalid user-data is reported on the console and read as empty.
 
     cloud-init keeps it at every boot, in several files (Init.update in stages.py, Paths in
     helpers.py of canonical/cloud-init).
@@ -102,7 +102,7 @@ def init_stage(config: CloudConfig) -> None:
 
 
 def final_stage(config: CloudConfig) -> None:
-    """Run runcmd (once), and say that this boot is done."""
+    """Run runcmd (once), and report that this boot is done."""
     if first_boot():
         _run_commands(config)
     _RESULT.write_text('{"v1": {"errors": []}}\n', encoding="utf-8")
@@ -127,7 +127,7 @@ def _run_script(name: str, text: str) -> int:
 def _write(file: WrittenFile) -> None:
     path = Path(file.path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Created without permissions, which are set once its content is complete.
+    # The file gets its permissions only once its content is complete.
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "ab" if file.append else "wb") as target:
         if not file.append:

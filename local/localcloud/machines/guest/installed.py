@@ -9,7 +9,7 @@ _FOLDER: Final = Path("/var/lib/machine/packages")
 
 
 def add(name: str, version: str) -> None:
-    """Keep a package; one of that name is there no more."""
+    """Record a package; it replaces an earlier one of that name."""
     _FOLDER.mkdir(parents=True, exist_ok=True)
     (_FOLDER / name).write_text(version + "\n", encoding="utf-8")
 
@@ -20,7 +20,7 @@ def remove(name: str) -> None:
 
 
 def upstream_version(name: str) -> str:
-    """Return what a package calls its program's version, as v1.35.4 of 1.35.4-1.1.
+    """Return the version of a package's program, for example v1.35.4 for 1.35.4-1.1.
 
     Raises OSError when it is not installed.
     """

@@ -15,7 +15,7 @@ _PATH: Final = Path("/run/machine/leases.json")
 
 
 def write(entries: Iterable[Mapping[str, Any]]) -> None:
-    """Keep the message of the VPC's process."""
+    """Save the offers that the VPC's process sent."""
     _PATH.parent.mkdir(parents=True, exist_ok=True)
     _PATH.write_text(json.dumps(list(entries)), encoding="utf-8")
 

@@ -1,4 +1,4 @@
-"""What a process writes, line by line, to the console and to a log of its own."""
+"""Writes the output of processes, line by line, to the console and to a log."""
 
 from __future__ import annotations
 

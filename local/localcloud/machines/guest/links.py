@@ -1,4 +1,4 @@
-"""Links, addresses, routes and rules of this network namespace, brought to a plan."""
+"""Brings the links, addresses, routes and rules of this network namespace to a plan."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 NETPLAN: Final = Path("/etc/netplan")
 _STATIC: Final = 4
-"""Routing protocol number of what an administrator wrote; only such routes and rules are ours."""
+"""The routing protocol number `static`; only routes and rules that have it are ours."""
 _GLOBAL_SCOPE: Final = 0
 
 

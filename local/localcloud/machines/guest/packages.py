@@ -1,7 +1,7 @@
-"""What the machine's package archive has, and what installing it brings.
+"""The packages of the machine's archive, and the commands and units that they install.
 
-Kubernetes packages exist in the versions whose binaries the toolchain built, and each minor in a
-repository of its own, as at pkgs.k8s.io.
+Kubernetes packages exist in the versions whose binaries the toolchain built. Each minor version has
+a repository of its own, as on pkgs.k8s.io.
 """
 
 from __future__ import annotations
@@ -90,9 +90,9 @@ def offered(built: Iterable[str], fetched: str) -> list[str]:
     """Return the Kubernetes versions that apt's lists have, newest first.
 
     Args:
-        built: what the toolchain has, as v1.35.4.
+        built: the versions that the toolchain has, for example v1.35.4.
         fetched: URIs of the repositories whose lists `apt-get update` fetched. Without a repository
-            of Kubernetes among them, all that is built is taken for the image's own archive.
+            of Kubernetes among them, the image's own archive has every version that is built.
     """
     minors = set(_MINOR_OF_REPOSITORY.findall(fetched))
     newest = sorted(built, key=_numbers, reverse=True)
@@ -100,9 +100,9 @@ def offered(built: Iterable[str], fetched: str) -> list[str]:
 
 
 def archive(kubernetes: Sequence[str]) -> dict[str, tuple[Package, ...]]:
-    """Return what can be installed on a machine: name → its versions, the best first.
+    """Return the packages that can be installed on a machine: name → its versions, best first.
 
-    `kubernetes` are versions as v1.35.4, newest first.
+    `kubernetes` has versions such as v1.35.4, newest first.
     """
     packages: dict[str, tuple[Package, ...]] = {
         name: (package,) for name, package in _of_every_machine().items()
@@ -134,7 +134,7 @@ def _of_every_machine() -> dict[str, Package]:
 
 
 def base_units() -> dict[str, str]:
-    """Return the units the image has before any package is installed, enabled all."""
+    """Return the image's units before any package is installed; all are enabled."""
     names = (
         "chrony",
         "chronyd",
@@ -151,7 +151,7 @@ def select(
 ) -> list[Package]:
     """Return the packages that `name` or `name=version` arguments mean. Raises PackageError.
 
-    Without a version the one of the highest pin is taken, of equal ones the newest.
+    Without a version, the one with the highest pin is chosen; among equal pins, the newest.
     """
     problems, chosen = [], []
     for text in arguments:
@@ -173,7 +173,7 @@ def select(
 
 
 def _priority(package: Package, pins: Sequence[Pin]) -> int:
-    """The priority of a version that no pin matches."""
+    """The priority of the first pin that matches, or apt's default of 500."""
     return next((p.priority for p in pins if p.means(package.name, package.version)), 500)
 
 

@@ -151,14 +151,14 @@ def enter(disk: Path, tools: Path, kubernetes: Mapping[str, Path]) -> None:
 
 
 def _new_boot_id(disk: Path) -> None:
-    """Set a boot id of the machine's own: the host's kernel stays the same over its reboots."""
+    """Set a boot id of the machine's own, because the host's kernel does not reboot with it."""
     own = disk / "run/boot_id"
     own.write_text(f"{uuid.uuid4()}\n", encoding="ascii")
     kernel.mount(own, disk / "proc/sys/kernel/random/boot_id", None, kernel.MS_BIND)
 
 
 def _interpreter() -> list[Path]:
-    """Return the folders this Python and this package need, but those the machine has anyway."""
+    """Return the folders of this Python and package that the machine does not have anyway."""
     folders: list[Path] = []
     named = [Path(sys.prefix), Path(sys.base_prefix), Path(sys.executable).resolve().parents[1]]
     named += [Path(entry) for entry in sys.path if Path(entry) != _PACKAGE.parent]
@@ -174,7 +174,7 @@ def _read_only(source: Path, target: Path) -> None:
     try:
         kernel.bind(source, target, read_only=True)
     except OSError as error:
-        # A locked mount flag prevented it; file permissions still protect the host's files.
+        # A locked flag prevents the remount; file permissions still protect the host's files.
         if error.errno != errno.EPERM:
             raise
 

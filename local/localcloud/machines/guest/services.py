@@ -186,7 +186,7 @@ class Services:
         )
 
     def _one(self, verb: str, name: str, *, now: bool) -> Reply:
-        """Do one verb on one unit."""
+        """Apply one systemctl verb to one unit."""
         if name.endswith(".timer"):
             return self._one_timer(verb, name.removesuffix(".timer"), now=now)
         questions = {"is-active": self._is_active, "is-enabled": self._is_enabled}
@@ -333,7 +333,7 @@ def _unit_file(name: str) -> Path | None:
 
 
 def reap_orphans() -> None:
-    """Reap processes whose parent died, forever. A child of ours has a waiter of its own."""
+    """Reap orphans in an endless loop. Children of ours have waiters of their own."""
     before = 0
     while True:
         time.sleep(1)

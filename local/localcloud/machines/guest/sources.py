@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class AptError(Exception):
-    """What every apt-get command ends on."""
+    """An error that every apt-get command fails with."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +29,7 @@ class Source:
 
 @dataclass(frozen=True, kw_only=True)
 class Pin:
-    """A preference for some versions of packages; names and version may have `*`."""
+    """A preference for some versions of packages; `*` is allowed in the names and the version."""
 
     names: tuple[str, ...]
     version: str

@@ -42,7 +42,7 @@ class Timer:
 
 
 def parse_timer(name: str, text: str) -> Timer:
-    """Read a timer (systemd.timer(5)). Raises ValueError where it never elapses."""
+    """Read a timer (systemd.timer(5)). Raises ValueError if it never elapses."""
     values = _section([text], "Timer")
     spans = {key: _seconds(entries[-1]) for key, entries in values.items() if key.endswith("Sec")}
     first = [spans[key] for key in ("OnActiveSec", "OnBootSec") if key in spans]
@@ -81,7 +81,7 @@ _SPANS: Final = {
 
 
 def _section(texts: Iterable[str], name: str) -> dict[str, list[str]]:
-    """Values by key of one section; an empty value takes back those before it."""
+    """The values of one section by key; an empty value clears the earlier ones."""
     values: dict[str, list[str]] = {}
     for text in texts:
         section = ""
@@ -99,7 +99,7 @@ def _section(texts: Iterable[str], name: str) -> dict[str, list[str]]:
 
 
 def parse(name: str, texts: Iterable[str]) -> Unit:
-    """Read a unit and its drop-ins, in order. Raises ValueError where it has no command."""
+    """Read a unit and its drop-ins, in order. Raises ValueError if it has no command."""
     values = _section(texts, "Service")
     if "ExecStart" not in values:
         raise ValueError(f"{name} has no ExecStart")
@@ -120,8 +120,8 @@ def parse(name: str, texts: Iterable[str]) -> Unit:
 def boot_order(texts: Mapping[str, str]) -> list[str]:
     """The order in which enabled services start: by name, but `Before=` and `After=` are kept.
 
-    `texts` are unit files by name, without `.service`. Units that are not among them do not matter;
-    of a circle, which systemd breaks somewhere, the names decide.
+    `texts` are unit files by name, without `.service`. Other units are ignored. In a cycle, which
+    systemd breaks at some point, the names decide.
     """
     earlier: dict[str, set[str]] = {name: set() for name in texts}
     for name, text in texts.items():

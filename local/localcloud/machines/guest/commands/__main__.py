@@ -1,6 +1,6 @@
 """`python -m localcloud.machines.guest.commands NAME …`: run one simulated command.
 
-A set-up calls dozens of them, so only what the command needs is imported.
+A set-up calls dozens of commands, so each imports only what it needs.
 """
 
 from __future__ import annotations

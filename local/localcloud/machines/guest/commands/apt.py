@@ -1,4 +1,4 @@
-"""apt-get and apt-mark: packages that the machine has, in the versions that it has."""
+"""apt-get and apt-mark, for the packages and versions of the machine's archive."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _SOURCES: Final = Path("/etc/apt/sources.list.d")
 _PREFERENCES: Final = Path("/etc/apt/preferences.d")
 _LISTS: Final = Path("/var/lib/apt/lists/fetched")
-"""URIs whose lists the last update fetched: nothing else can be installed from."""
+"""The URIs whose lists the last update fetched. Only their packages can be installed."""
 _TAKES_NEXT: Final = frozenset({"-o", "-t", "-c", "--option", "--target-release"})
 _NOTHING_TO_DO: Final = frozenset({"autoclean", "autoremove", "clean", "dist-upgrade", "upgrade"})
 _FAILED: Final = 100
@@ -61,7 +61,7 @@ def _install_all(names: Sequence[str], pins: Sequence[sources.Pin]) -> int:
 
 
 def _update() -> int:
-    """Fetch the lists of every source, once all of them can be trusted."""
+    """Fetch the lists of every source, if all of them can be trusted."""
     entries = [entry for text in _texts(_SOURCES, "*.sources") for entry in sources.read(text)]
     problems = [problem for entry in entries if (problem := _distrust(entry))]
     for problem in problems:

@@ -1,4 +1,4 @@
-"""curl: the package archives' keys are simulated, everything else is asked for real.
+"""curl: simulates the package archives' keys; every other request is real.
 
 Where the host has curl, the script in PATH runs it itself and only archives come here.
 """

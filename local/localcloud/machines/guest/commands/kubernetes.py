@@ -19,7 +19,7 @@ _SKIPPED: Final = "--skip-phases="
 
 
 def kubeadm(words: Sequence[str]) -> int:
-    """Become the real kubeadm, without checks of a real node's kernel, runtime and images."""
+    """Become the real kubeadm; its checks of kernel, runtime and images are skipped."""
     arguments = without_preflight(words)
     if arguments != list(words):
         say("kubeadm: checks of images and of their runtime count for nothing (simulated machine)")
@@ -32,7 +32,7 @@ def kubectl(words: Sequence[str]) -> int:
 
 
 def without_preflight(words: Sequence[str]) -> list[str]:
-    """Return what kubeadm is to be called with on a machine that has no container runtime.
+    """Return kubeadm's arguments for a machine that has no container runtime.
 
     `init` and `join` skip the phase preflight. `upgrade` does not: its preflight asks the cluster
     whether it is well and whether the versions may follow each other; checks of the runtime's own

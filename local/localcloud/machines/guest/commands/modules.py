@@ -19,7 +19,7 @@ _MODULES: Final = re.compile(
 
 
 def modprobe(words: Sequence[str]) -> int:
-    """Note a module as loaded; refuse one that the kernel does not have, as modprobe does."""
+    """Record a module as loaded; refuse one that the kernel does not have, as modprobe does."""
     names = [word for word in words if not word.startswith("-")]
     if not {"-a", "--all"} & set(words):
         names = names[:1]
@@ -38,7 +38,7 @@ def modprobe(words: Sequence[str]) -> int:
 
 
 def lsmod(_: Sequence[str]) -> int:
-    """List what was noted."""
+    """List the recorded modules."""
     say("Module                  Size  Used by")
     for name in sorted(loaded()):
         say(f"{name:<22} 16384  0")
@@ -46,7 +46,7 @@ def lsmod(_: Sequence[str]) -> int:
 
 
 def load_configured() -> None:
-    """Do at boot what systemd-modules-load does."""
+    """Load the configured modules at boot, as systemd-modules-load does."""
     for path in sorted(Path("/etc/modules-load.d").glob("*.conf")):
         for line in path.read_text("utf-8").splitlines():
             if line.strip() and line.strip()[0] not in "#;":
@@ -54,5 +54,5 @@ def load_configured() -> None:
 
 
 def loaded() -> set[str]:
-    """Return the names noted since boot."""
+    """Return the names recorded since boot."""
     return set(_LOADED.read_text("ascii").split()) if _LOADED.exists() else set()

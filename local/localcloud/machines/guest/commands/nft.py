@@ -1,9 +1,9 @@
-"""nft: the rules of this machine's kernel, kept until it reboots. No packet meets them.
+"""nft: keeps the machine's rules until it reboots. They are not applied to packets.
 
 It reads the statements that a node's files use, and refuses what nft or the kernel would refuse: a
 table that is not there, a hook that the family does not have, a device that does not exist. A file
-is applied as a whole or not at all. What nft knows and this does not is refused, too, so that
-nothing passes for loaded.
+is applied as a whole or not at all. Statements that only the real nft knows are refused, too, so
+that no rule is reported as loaded by mistake.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 _RULES: Final = Path("/run/machine/nft.json")
-"""Of this boot: `family name` → chain → lines of nft's own notation."""
+"""The tables of this boot: `family name` → chain → lines of nft's own notation."""
 _HOOKS: Final = {
     "inet": {"prerouting", "input", "forward", "output", "postrouting", "ingress"},
     "ip": {"prerouting", "input", "forward", "output", "postrouting"},
@@ -50,7 +50,7 @@ class NftError(Exception):
 
 @dataclass(frozen=True)
 class _Statement:
-    """The words before a `;`, a line break or a `{`, and what the braces hold."""
+    """The words before a `;`, a line break or a `{`, and the content of the braces."""
 
     words: tuple[str, ...]
     block: tuple[_Statement, ...] | None = None
@@ -191,7 +191,7 @@ def _parsed(text: str) -> tuple[_Statement, ...]:
 
 
 def _block(parts: Iterator[str]) -> tuple[tuple[_Statement, ...], bool]:
-    """Statements up to the end, or up to a `}`; whether there was one."""
+    """Return the statements up to the end or a `}`, and whether there was a `}`."""
     statements: list[_Statement] = []
     words: list[str] = []
     for part in parts:

@@ -1,4 +1,4 @@
-"""Commands with nothing to do: swap, time zones and udev belong to the host."""
+"""Commands without an effect, because swap, time zones and udev belong to the host."""
 
 from __future__ import annotations
 

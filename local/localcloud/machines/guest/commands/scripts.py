@@ -40,7 +40,7 @@ def install_image() -> None:
         write(name)
         for folder in ("/usr/bin", "/usr/sbin"):
             path = Path(folder) / name
-            # curl runs the host's own; the others must never act from inside a machine.
+            # curl runs the host's program; the others must never run inside a machine.
             if name != "curl" and path.exists() and not path.is_symlink():
                 kernel.mount(COMMANDS / name, path, None, kernel.MS_BIND)
 

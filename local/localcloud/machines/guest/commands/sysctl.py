@@ -76,10 +76,10 @@ def _set_all(settings: Sequence[str], *, quiet: bool, ignore_unknown: bool = Fal
 
 
 def _set(key: str, value: str) -> str | None:
-    """Return what is wrong, or None."""
+    """Set the key; return an error message, or None."""
     path = _path(key)
     if key.startswith(_HOST_WIDE) and path.exists():
-        # The host keeps its own value; the kernel would refuse a word for a number nevertheless.
+        # The value is not applied to the host, but a word for a number is refused as by the kernel.
         with contextlib.suppress(OSError):
             if _is_number(path.read_text("ascii").strip()) and not _is_number(value):
                 return f'setting key "{key}": Invalid argument'
@@ -88,7 +88,7 @@ def _set(key: str, value: str) -> str | None:
             try:
                 path.write_text(value, encoding="ascii")
             except PermissionError:
-                pass  # read-only in this namespace: the host decides it
+                pass  # Read-only in this namespace: only the host can change it.
             except OSError as error:
                 return f'setting key "{key}": {error.strerror}'
         else:

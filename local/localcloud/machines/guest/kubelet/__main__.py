@@ -1,4 +1,4 @@
-"""The simulated kubelet's process: flags as kubeadm and the unit set them."""
+"""The simulated kubelet's process. It takes the flags that kubeadm and the unit set."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _CNI: Final = Path("/etc/cni/net.d")
 _HEARTBEAT_SECONDS: Final = 10.0
 _ROUND_SECONDS: Final = 1.0
 _GRACE_SECONDS: Final = 30.0
-"""A pod's terminationGracePeriodSeconds where it names none; kubeadm's static pods name none."""
+"""The default of terminationGracePeriodSeconds; kubeadm's static pods do not set one."""
 
 
 def main() -> int:
@@ -67,7 +67,7 @@ class Kubelet:
         self._files = static_pods.Manifests(Path(folder), loaded.hostname) if folder else None
 
     def run(self) -> None:
-        """Run static pods at once; everything else when the API server lets us in."""
+        """Run static pods at once; do the rest once the API server accepts us."""
         ready = threading.Event()
         parts: list[tuple[Client, Workloads]] = []
 
@@ -115,7 +115,7 @@ class Kubelet:
             self._processes.ensure(spec)
 
     def _come_in(self) -> tuple[Client, Workloads]:
-        """Get a certificate if there is none, register the Node, follow its pods."""
+        """Join the cluster: get a certificate if needed, register the Node, follow its pods."""
         kubeconfig = Path(self._settings.kubeconfig)
         if not kubeconfig.exists():
             first = Path(self._settings.bootstrap_kubeconfig)
@@ -141,7 +141,7 @@ class Kubelet:
         return client, workloads
 
     def _register(self, client: Client) -> None:
-        """POST the Node; one that exists gets its labels, as the kubelet reconciles them."""
+        """POST the Node. If it exists, reconcile its labels as the kubelet does."""
         registration = node.registration(
             self._settings,
             self._version,
@@ -173,7 +173,7 @@ class Kubelet:
 
     def _heartbeat(self, client: Client) -> dict[str, Any]:
         path = f"/api/v1/nodes/{self._settings.hostname}"
-        # As the real one: a Node that was deleted comes back only with the next start.
+        # A running kubelet never re-creates a deleted Node; only its next start does.
         present = client.get(path)
         changed: dict[str, Any] = {"metadata": {"annotations": {}}, "status": {}}
         self._set_addresses(changed, present)
@@ -270,7 +270,7 @@ def _host_ip(own_node: dict[str, Any]) -> str:
 
 
 def _look_up(name: str) -> str | None:
-    """Return the address of a name as this machine resolves it; of "" the default route's."""
+    """Return the address that this machine resolves a name to; for "", the default route's."""
     if not name:
         return links.default_address()
     try:

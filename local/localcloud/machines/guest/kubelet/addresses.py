@@ -35,11 +35,11 @@ class Addresses:
         self._agent: dict[str, Any] | None = None
 
     def agent_is(self, pod: dict[str, Any] | None) -> None:
-        """Name the agent's pod, None when it is deleted."""
+        """Set the agent's pod; None when it is deleted."""
         self._agent = pod
 
     def allocate(self, pod: dict[str, Any], node: Mapping[str, Any]) -> list[str]:
-        """Return the addresses of the pod's eth0, those it has already included.
+        """Return the addresses of the pod's eth0, including those that it already has.
 
         NICs of `k8s.v1.cni.cncf.io/networks` get theirs too. Raises NoAddressError or ApiError.
         """
@@ -74,7 +74,7 @@ class Addresses:
     def _allocate_nic(self, client: Client, pod: dict[str, Any], request: Request) -> list[str]:
         listed = client.get(_POOLS)["items"]
         reservations = (client.find(_RESERVATIONS) or {}).get("items", ())
-        # Interfaces of one pod share its uid in the pool's record, each pool is one NIC's.
+        # All interfaces of a pod have its uid in a pool's record, but each pool serves one NIC.
         uid = pod["metadata"]["uid"]
         name = f"{pod['metadata']['namespace']}/{pod['metadata']['name']}"
         got: list[str] = []
@@ -128,7 +128,7 @@ class Addresses:
         name: str,
         change: Callable[[dict[str, Any], dict[str, Any]], dict[str, Any]],
     ) -> dict[str, Any]:
-        """Change a pool's record and return it; read again where another agent was quicker."""
+        """Change a pool's record and return it; read it again if another agent was quicker."""
         for attempt in range(_ATTEMPTS):
             pool = client.get(f"{_POOLS}/{name}")
             before = pools.allocations(pool)

@@ -1,4 +1,4 @@
-"""TLS bootstrap: a bootstrap token becomes a certificate of the node's own.
+"""TLS bootstrap: exchanges a bootstrap token for the node's own certificate.
 
 Rules: kubelet's `pkg/kubelet/certificate/bootstrap`; signer kube-apiserver-client-kubelet.
 """
@@ -29,7 +29,7 @@ _PATIENCE_SECONDS: Final = 60.0
 def join(node: str, bootstrap: Path, kubeconfig: Path, folder: Path) -> None:
     """Ask for a certificate with the bootstrap kubeconfig; write it and a kubeconfig with it.
 
-    Raises ApiError where the server refuses or does not sign within a minute.
+    Raises ApiError if the server refuses or does not sign within a minute.
     """
     access = Access.read(bootstrap)
     client = Client(access)

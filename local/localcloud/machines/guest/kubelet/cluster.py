@@ -1,4 +1,4 @@
-"""What the kubelet asks of the API server on behalf of pods: objects, tokens, events."""
+"""The kubelet's requests to the API server on behalf of pods: objects, tokens, events."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Cluster:
         return None if secret is None else decode_secret(secret)
 
     def token(self, pod: Mapping[str, Any], audience: str | None, seconds: int) -> str:
-        """Return a token of the pod's service account, bound to the pod, renewed in time."""
+        """Return a token of the pod's service account, bound to the pod and renewed in time."""
         key = (pod["metadata"]["uid"], audience)
         until, text = self._tokens.get(key, (0.0, ""))
         if until > time.time():
@@ -116,7 +116,7 @@ class Cluster:
             )
 
     def forget(self, uid: str) -> None:
-        """Drop what is kept for a deleted pod."""
+        """Drop the cached data of a deleted pod."""
         for key in [key for key in self._tokens if key[0] == uid]:
             del self._tokens[key]
         self._clients.pop(uid, None)

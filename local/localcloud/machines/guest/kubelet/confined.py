@@ -11,7 +11,7 @@ from localcloud.machines import kernel
 
 
 def main() -> None:
-    """Leave for a mount namespace of our own, bind the volumes, become the program."""
+    """Enter a new mount namespace, bind the volumes, and exec the program."""
     request = json.loads(sys.argv[1])
     kernel.unshare(kernel.CLONE_NEWNS)
     kernel.mount("none", "/", None, kernel.MS_REC | kernel.MS_PRIVATE)

@@ -1,4 +1,4 @@
-"""Extended resources of the Node, such as somebody else than the kubelet writes into its status.
+"""Extended resources of the Node that a program other than the kubelet writes into its status.
 
 Rules (kubelet, Kubernetes 1.35 to 1.37):
 
@@ -36,7 +36,7 @@ def extended(resources: Mapping[str, str]) -> dict[str, str]:
 
 
 def resets(folder: Path = DEVICE_PLUGINS) -> bool:
-    """Say whether a kubelet that starts now sets the Node's extended resources to 0."""
+    """Whether a kubelet that starts now sets the Node's extended resources to 0."""
     return not folder.is_dir() or not any(folder.iterdir())
 
 

@@ -23,7 +23,7 @@ UNINITIALIZED: Final = {
 
 
 def resources(settings: Settings, hardware: Hardware) -> dict[str, str]:
-    """Return the Node's capacity; the kubelet reports it with every status, not only at first."""
+    """Return the Node's capacity, which the kubelet reports with every status."""
     return {
         "cpu": str(hardware.cpus),
         "memory": f"{hardware.memory_gib * 1024 * 1024}Ki",
@@ -115,9 +115,9 @@ def address_status(
 def replacing(addresses: list[dict[str, str]]) -> list[dict[str, str]]:
     """Return addresses for a strategic merge patch of a Node's status.
 
-    There the list is merged by type, of which a Node may have several: with more than one
-    InternalIP the API server would refuse duplicates. Rule: `fixupPatchForNodeStatusAddresses` of
-    component-helpers.
+    Such a patch merges the list by type, but a Node may have several addresses of one type: the
+    API server would refuse more than one InternalIP as duplicates. Rule:
+    `fixupPatchForNodeStatusAddresses` of component-helpers.
     """
     return [*addresses, {"$patch": "replace"}]
 

@@ -67,7 +67,7 @@ def candidates(request: Request, pools: Sequence[dict[str, Any]]) -> list[list[d
 def first_free(
     pool: Mapping[str, Any], reservations: Iterable[Mapping[str, Any]] = ()
 ) -> str | None:
-    """Return the first address of the pool that nobody has and that is not excluded or reserved.
+    """Return the pool's first address that is not allocated, excluded or reserved.
 
     `reservations` are all SpiderReservedIPs. One that is being deleted reserves nothing
     (`pkg/reservedipmanager`, AssembleReservedIPs).
@@ -158,7 +158,7 @@ def _pools_of_names(
 
 
 def _pod_names(request: Request) -> dict[int, list[str]] | None:
-    """Return what the pod's annotations name for this NIC, None when it has none."""
+    """Return the pools that the pod's annotations name for this NIC, None without any."""
     annotations = request.pod_annotations
     if (text := annotations.get(f"{_ANNOTATION}/ippools")) is not None:
         entries = _annotation(text, "ippools", list)

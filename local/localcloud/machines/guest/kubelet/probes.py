@@ -17,7 +17,7 @@ _TRUSTED_SECONDS: Final = 5.0
 
 
 class Readiness:
-    """Readiness of containers; one that is ready is asked again after some seconds only."""
+    """The readiness of containers; a ready one is probed again only after some seconds."""
 
     def __init__(self) -> None:
         self._until: dict[str, float] = {}

@@ -25,7 +25,7 @@ _LONGEST_BACKOFF: Final = 10.0
 
 @dataclass(frozen=True, kw_only=True)
 class ProcessSpec:
-    """What runs for one container. `mounts` are (source, target) binds of its own."""
+    """The process for one container. `mounts` are its own (source, target) binds."""
 
     key: str
     arguments: tuple[str, ...]
@@ -36,7 +36,7 @@ class ProcessSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class ProcessState:
-    """How a container's process fares. `started` is seconds since the epoch."""
+    """The state of a container's process. `started` is seconds since the epoch."""
 
     running: bool
     restarts: int
@@ -79,7 +79,7 @@ class Processes:
         return ProcessState(running=True, restarts=restarts, started=time.time())
 
     def recorded(self) -> set[str]:
-        """Return the keys of everything that was started and not stopped."""
+        """Return the keys of all processes that were started and not stopped."""
         return {path.stem for path in _RECORDS.glob("*.json")}
 
     def stop_all(self, keys: Iterable[str], grace: float) -> None:

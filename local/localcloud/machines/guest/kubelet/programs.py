@@ -15,7 +15,7 @@ KUBERNETES: Final = Path("/opt/machine/kubernetes")
 
 
 def image_name(container: Mapping[str, Any]) -> str:
-    """Return an image's last name: kube-apiserver of registry.k8s.io/kube-apiserver:v1.35.4."""
+    """Return the last part of an image's name: `kube-apiserver` of `…/kube-apiserver:v1.35.4`."""
     image = str(container.get("image") or "")
     return image.partition("@")[0].rpartition("/")[2].partition(":")[0]
 

@@ -31,7 +31,7 @@ _SLICES: Final = "/apis/discovery.k8s.io/v1/endpointslices"
 _SERVICES: Final = "/api/v1/services"
 _ROUND_SECONDS: Final = 1.5
 LINGER_SECONDS: Final = 30.0
-"""How long an address stays after its service, so that connections to it end as with conntrack.
+"""How long an address outlives its service, so that connections to it end as with conntrack.
 
 Without it the last packets of the other end are lost, and a client keeps a dead connection for
 most of a minute, for example an API server to a webhook that was reinstalled."""
@@ -130,11 +130,11 @@ class ServiceProxy:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def pod_is(self, pod: dict[str, Any] | None) -> None:
-        """Name the kube-proxy pod of this node, None when there is none."""
+        """Set the kube-proxy pod of this node; None when there is none."""
         self._pod = pod
 
     def leave(self, ports_of_processes: frozenset[int]) -> None:
-        """Stop listening on these ports: a process of this machine is about to take them all.
+        """Stop listening on these ports, because a process of this machine is about to bind them.
 
         It binds the port on every address, ClusterIPs too, and so answers for them itself.
         """
@@ -210,7 +210,7 @@ class ServiceProxy:
                 ).start()
 
     def _serve(self, connection: socket.socket, key: tuple[str, int]) -> None:
-        # A backend that became ready just now appears after the next round.
+        # A backend that has just become ready appears after the next round.
         with connection:
             other = first_answer(lambda: self._connect(key), within=2 * _ROUND_SECONDS, every=0.2)
             if other is not None:
@@ -218,7 +218,7 @@ class ServiceProxy:
                     _join(connection, other)
 
     def _connect(self, key: tuple[str, int]) -> socket.socket | None:
-        """A connection to one of the port's backends, in random order; None when none answers."""
+        """Connect to one of the port's backends, tried in random order; None if none answers."""
         port = self._ports.get(key)
         backends = list(port.backends) if port else []
         random.shuffle(backends)

@@ -49,7 +49,7 @@ _DEFAULT_MAX_PODS: Final = 110
 
 
 class SettingsError(Exception):
-    """Settings that the real kubelet would end on; the text is its reason."""
+    """Settings that make the real kubelet exit; the text is its reason."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +63,7 @@ class Taint:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What of the kubelet's settings this one acts on."""
+    """Those of the kubelet's settings that the simulated kubelet acts on."""
 
     hostname: str
     kubeconfig: str
@@ -81,7 +81,7 @@ class Settings:
 def parse_flags(words: Sequence[str], version: str) -> dict[str, str]:
     """Return flag values by name. An unknown flag ends the kubelet, as it does the real one.
 
-    `version` is the kubelet's, as v1.35.4.
+    `version` is the kubelet's, for example v1.35.4.
     """
     minor = int(version.split(".")[1])
     accepted = _FLAGS | {name for name, removed in _REMOVED.items() if minor < removed}
@@ -139,7 +139,7 @@ def load(
 
 
 def read_document(path: Path) -> dict[str, Any] | None:
-    """Return a YAML file's mapping; None where there is no such file."""
+    """Return a YAML file's mapping, or None if the file does not exist."""
     if not path.exists():
         return None
     return yaml.safe_load(path.read_text("utf-8")) or {}
@@ -148,7 +148,7 @@ def read_document(path: Path) -> dict[str, Any] | None:
 def read_drop_ins(folder: Path) -> list[Mapping[str, Any]]:
     """Return the documents of `--config-dir`: files that end in .conf, in the order of their names.
 
-    Each has to be a whole KubeletConfiguration. Rule:
+    Each must be a complete KubeletConfiguration. Rule:
     https://kubernetes.io/docs/tasks/administer-cluster/kubelet-config-file/, Drop-in directory.
     """
     if not folder.is_dir():
@@ -169,7 +169,7 @@ def read_drop_ins(folder: Path) -> list[Mapping[str, Any]]:
 
 
 def merged(base: Mapping[str, Any], others: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Lay documents over each other: maps field by field, everything else as a whole.
+    """Merge documents: maps field by field; any other value replaces the earlier one.
 
     Rule: https://kubernetes.io/docs/reference/node/kubelet-config-directory-merging/.
     """
@@ -221,7 +221,7 @@ _MAY_BE_NEGATIVE: Final = frozenset({"nodeStatusMaxImages", "podPidsLimit"})
 
 
 def _type_problems(document: Mapping[str, Any]) -> Iterator[str]:
-    """What the real kubelet's decoder refuses, for fields that are numbers or booleans."""
+    """Values of number and boolean fields that the real kubelet's decoder refuses."""
     for key, value in document.items():
         if key in _NUMBERS and (isinstance(value, bool) or not isinstance(value, int)):
             yield f"cannot unmarshal {value!r} into field KubeletConfiguration.{key} of type int32"

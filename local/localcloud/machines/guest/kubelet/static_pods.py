@@ -53,7 +53,7 @@ def read(folder: Path, node: str) -> list[dict[str, Any]]:
             pod["spec"]["containers"][0]["command"]
         except (OSError, yaml.YAMLError, KeyError, TypeError, IndexError):
             continue
-        digest = hashlib.md5(  # a name, as the kubelet's own; nothing rests on it
+        digest = hashlib.md5(  # Only a name, as in the kubelet; it protects nothing.
             json.dumps(pod, sort_keys=True).encode() + node.encode(), usedforsecurity=False
         ).hexdigest()
         metadata = pod["metadata"]

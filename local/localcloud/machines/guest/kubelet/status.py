@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class ContainerFacts:
-    """How one container fares; `waiting` is (reason, message) where it does not run."""
+    """The state of one container; `waiting` is (reason, message) if it does not run."""
 
     ready: bool
     restarts: int = 0

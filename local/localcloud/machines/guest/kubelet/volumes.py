@@ -70,7 +70,7 @@ def expand(text: str, variables: Mapping[str, str]) -> str:
 
 
 def field(pod: Mapping[str, Any], path: str, host_ip: str) -> str:
-    """Return what a fieldRef means. Raises VolumeError for an unknown one."""
+    """Return the value of a fieldRef. Raises VolumeError for an unknown one."""
     metadata, spec, status = pod["metadata"], pod["spec"], pod.get("status") or {}
     plain = {
         "metadata.name": metadata["name"],
@@ -91,7 +91,7 @@ def field(pod: Mapping[str, Any], path: str, host_ip: str) -> str:
 def mounts(
     pod: Mapping[str, Any], container: Mapping[str, Any], source: Source, host_ip: str
 ) -> tuple[tuple[str, str], ...]:
-    """Write the container's volumes; return (source, target) binds that are not in place anyway."""
+    """Write the container's volumes; return the (source, target) binds that are still needed."""
     folders: dict[str, Path] = {}
     for volume in pod["spec"].get("volumes") or ():
         folders[volume["name"]] = _volume(pod, volume, source, host_ip)

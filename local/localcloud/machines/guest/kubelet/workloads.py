@@ -1,7 +1,7 @@
-"""Pods bound to this node, brought to what they ask for.
+"""Brings the pods that are bound to this node to their desired state.
 
-A container runs for real when the toolchain has its program; every other container is taken to
-run well from the moment its pod has an address.
+A container runs for real when the toolchain has its program; every other container is reported as
+running from the moment its pod has an address.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Workloads:
         node: Mapping[str, Any],
         host_ip: str,
     ) -> None:
-        """Do one round over every pod. Trouble with one pod never stops the others."""
+        """Sync every pod once. A problem with one pod never stops the others."""
         self._name_agents(pods)
         self._proxy.leave(_ports_of_processes(pods.values()))
         for pod in manifests:
@@ -97,14 +97,14 @@ class Workloads:
     def _admits(
         self, pod: dict[str, Any], pods: Mapping[str, dict[str, Any]], node: Mapping[str, Any]
     ) -> bool:
-        """Admit a pod once; one that does not fit is failed, and its address never asked for."""
+        """Admit a pod once. A pod that does not fit is failed and gets no address."""
         uid = pod["metadata"]["uid"]
         if uid in self._admitted or _is_over(pod) or pod["metadata"].get("deletionTimestamp"):
             return True
         others = [pods[u] for u in self._admitted if not _is_over(pods[u])]
         problem = extended.rejection(pod, others, node["status"].get("allocatable") or {})
         if problem is not None:
-            # The Node may be some seconds old here, and is not in a kubelet.
+            # Our copy of the Node may be some seconds old; a real kubelet's is current.
             with contextlib.suppress(ApiError):
                 now = self._client.get(f"/api/v1/nodes/{node['metadata']['name']}")
                 problem = extended.rejection(pod, others, now["status"].get("allocatable") or {})
@@ -183,7 +183,7 @@ class Workloads:
         )
 
     def _spec(self, pod: dict[str, Any], container: dict[str, Any], host_ip: str) -> ProcessSpec:
-        """Return what runs for a container. Its files are rewritten every half minute."""
+        """Return the process for a container. Its files are rewritten every half minute."""
         key = f"{pod['metadata']['uid']}_{container['name']}"
         until, cached = self._specs.get(key, (0.0, None))
         if cached is not None and time.monotonic() < until:
@@ -255,7 +255,7 @@ class Workloads:
         self._write(present, status.running(present, facts, host_ip, [host_ip], now))
 
     def _name_agents(self, pods: Mapping[str, dict[str, Any]]) -> None:
-        """Name the pods that act here: Spiderpool's agent (addresses), kube-proxy (services)."""
+        """Find the pods that act on this node: Spiderpool's agent and kube-proxy."""
         agents = {"spiderpool-agent": self._addresses.agent_is, "kube-proxy": self._proxy.pod_is}
         for image, tell in agents.items():
             tell(
@@ -288,10 +288,10 @@ class Workloads:
         self._delete(pod)
 
     def _release_forgotten(self, pods: Mapping[str, dict[str, Any]]) -> None:
-        """Release what pods had that the API server no longer has: deleted by force.
+        """Release the addresses of pods that were deleted by force.
 
-        A kubelet stops their sandboxes as well (`pkg/kubelet/kubelet.go`, HandlePodRemoves), and
-        with them the addresses go. Those from before its own start only the collector finds.
+        A real kubelet stops their sandboxes (`pkg/kubelet/kubelet.go`, HandlePodRemoves), which
+        releases the addresses. Only the garbage collector finds pods deleted before its start.
         """
         for uid in [uid for uid in self._pod_addresses if uid not in pods]:
             try:
@@ -331,7 +331,7 @@ class Workloads:
             {"metadata": {"uid": metadata["uid"]}, "status": target},
             STRATEGIC_PATCH,
         )
-        # The watch brings the same later; until then the next round compares with this.
+        # The next round compares with this until the watch delivers the change.
         pod["status"] = answer["status"]
 
 
@@ -341,7 +341,7 @@ def process_of(
     variables: Mapping[str, str],
     binds: tuple[tuple[str, str], ...],
 ) -> ProcessSpec:
-    """Return what runs for a container whose program the toolchain has."""
+    """Return the process for a container whose program the toolchain has."""
     command = [*(container.get("command") or ()), *(container.get("args") or ())]
     words = [volumes.expand(str(word), variables) for word in command]
     metadata = pod["metadata"]
@@ -389,7 +389,7 @@ def _started(pod: Mapping[str, Any], container: Mapping[str, Any]) -> str | None
 
 
 def _write_cni_configuration() -> None:
-    """Do what multus' entrypoint does in the agent's pod: from now on this node has a network."""
+    """Write what multus' entrypoint in the agent's pod writes; the node then has a network."""
     if not _CNI_CONFIGURATION.exists():
         _CNI_CONFIGURATION.parent.mkdir(parents=True, exist_ok=True)
         _CNI_CONFIGURATION.write_text(
