@@ -39,7 +39,7 @@ from planning.transitions.reading import EarlierRelease, Record
 
 @dataclass(frozen=True, kw_only=True)
 class ClusterArgs:
-    """What a `Cluster` is made from."""
+    """The inputs of a `Cluster`."""
 
     inputs: StackInputs
 
@@ -116,7 +116,7 @@ class Cluster(pulumi.ComponentResource):
         else:
             self.spiderpool = self._make_add_ons(provider, self.kubeconfig)
         if self._rollout is not None and self.kubeconfig is not None:
-            # The engine waits for every output, so the run ends after it.
+            # The engine waits for every output, so the run does not end before this has finished.
             self._rollout.end_joining(self.kubeconfig)
         self.register_outputs(self.outputs())
 
@@ -169,7 +169,7 @@ class Cluster(pulumi.ComponentResource):
         )
 
     def _kubeconfig_before_nodes(self) -> pulumi.Output[str] | None:
-        """A secret, known before any node. None for a cluster that the stack cannot reach."""
+        """The kubeconfig, a secret, before any node. None if the stack cannot reach the cluster."""
         if self.endpoint is None:
             return self._inputs.kubeconfig
         plan = self._plan
@@ -193,7 +193,7 @@ class Cluster(pulumi.ComponentResource):
             self._rollout.note_creation()
 
     def _make_rollout(self, accepted: pulumi.Output[None]) -> Rollout | None:
-        """None in `existing` mode: only the owners of that cluster drain its nodes."""
+        """The roll-out. None in `existing` mode: only that cluster's owners drain its nodes."""
         if self.endpoint is None or self._access is None:
             return None
         return Rollout(
@@ -342,7 +342,7 @@ class Cluster(pulumi.ComponentResource):
         return spiderpool
 
     def _make_namespace(self, name: str, provider: kubernetes.Provider) -> core.Namespace:
-        """Pulumi keeps it when it leaves the stack: it may contain objects of other programs."""
+        """Create a namespace. Pulumi never deletes it, because others may have objects in it."""
         return core.Namespace(
             f"{self._name}-{name}",
             metadata={"name": name},

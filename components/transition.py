@@ -37,19 +37,19 @@ No resource of a provider is registered until it returns, so it must not wait fo
 
 _NO_RECORD: Final = "no run of this release has been complete yet"
 _GLANCE: Final = 3.0
-"""Seconds that a preview waits for each answer of the API server; it goes on without one."""
+"""Seconds that a preview waits for each answer of the API server before it continues."""
 _ANSWER: Final = 10.0
 """Seconds that an update waits."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class AppliedPlanArgs:
-    """What an `AppliedPlan` is made from."""
+    """The inputs of an `AppliedPlan`."""
 
     plan: ClusterPlan
     secrets: pulumi.Output[ClusterSecrets]
     kubeconfig: pulumi.Output[str] | None
-    """Of a cluster that somebody else has built; None where this program builds it."""
+    """The kubeconfig of a cluster that somebody else built; None if this program builds it."""
     before_changes: BeforeChanges | None = None
     at_creation: Callable[[], None] | None = None
     """Called when the state has neither a plan nor a machine: this is the first run."""

@@ -1,8 +1,8 @@
 """Defaults that follow from the region and the instance type; a stack file overrides them.
 
-A profile's defaults are the same everywhere (`config.profiles`). The defaults here are those that
-the cloud would refuse, or that would not work, in some region or on some type. `notices` lists the
-choices for a stack.
+A profile's defaults are the same everywhere (`config.profiles`). This module has the defaults that
+differ, because one value would be refused or would not work in some region or on some instance
+type. `notices` lists the choices for a stack.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _POD_ADDRESSES = InterfaceConfig(subnet="any").pod_addresses
 
 
 def with_adapted(document: Document) -> dict[str, object]:
-    """The document with these defaults filled in; what it says itself stays."""
+    """The document with these defaults filled in. Keys that it sets do not change."""
     adapted = dict(document)
     mirrors = _mirrors(document)
     if mirrors is not None:
@@ -79,7 +79,7 @@ def _pool_notices(name: str, pool: object, own: object) -> Iterator[str]:
 
 
 def _mirrors(document: Document) -> str | None:
-    """`china` where nothing else is written and the region is in mainland China."""
+    """`china` if the region is in mainland China and the document does not set mirrors."""
     region = str(document.get("region", ""))
     mainland = region.startswith("cn-") and region != "cn-hongkong"
     written = "mirrors" in _object(document, "kubernetes")
@@ -112,7 +112,7 @@ def _interface(document: Document, pool: Document, interface: object) -> object:
 
 
 def _most(document: Document, pool: Document, kind: str, mode: object) -> int:
-    """Pod addresses that one NIC of a type takes, regardless of the pool's other settings."""
+    """The most pod addresses of one NIC of this type, whatever the pool's other settings are."""
     rooms = [_POD_ADDRESSES]
     limits = limits_of(kind, _own_limits(document))
     ipv6 = _object(document, "network").get("ipv6")
@@ -141,7 +141,7 @@ def _types(pool: Document) -> Iterator[object]:
 
 
 def _own_limits(document: Document) -> dict[str, InstanceTypeConfig]:
-    """Those limits of the stack file that can be read; the others are refused elsewhere."""
+    """The readable limits of the stack file. Other code refuses the unreadable ones."""
     limits: dict[str, InstanceTypeConfig] = {}
     for kind, own in _object(document, "instanceTypes").items():
         if isinstance(own, Mapping):

@@ -20,7 +20,7 @@ def inner_type(annotation: Any) -> Any:  # noqa: ANN401 - any annotation
 
 
 def model_in(annotation: Any) -> type[BaseModel] | None:  # noqa: ANN401 - any annotation
-    """The model that the annotation is, also an optional one; None when it is something else."""
+    """The model in an annotation, which may be optional; None if it is not a model."""
     kind = inner_type(annotation)
     return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
 

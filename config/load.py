@@ -21,16 +21,16 @@ from config.schema_errors import nearest_key, problem_of
 from config.schema_walk import Path, document_path, value_at
 
 _ATTEMPTS = 64
-"""Each one leaves out what cannot be read; a file with more than this is not worth more."""
+"""The most attempts at reading a file. Each one leaves out what could not be read."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
     """What could be read of a document, and everything that is wrong with it.
 
-    `config` leaves out, or has a stand-in for, what `problems` say cannot be read, so that the rest
-    can be checked in the same run. It is None where too little is left. `left_out` are the paths
-    of what was.
+    `config` lacks the unreadable parts that `problems` report, or has stand-ins for them, so that
+    the rest can be checked in the same run. It is None if too little is left. `left_out` has the
+    paths of these parts.
     """
 
     config: ClusterConfig | None
@@ -110,9 +110,9 @@ def _validate(
 
 
 def _meant(detail: ErrorDetails, rest: Mapping[str, object]) -> Path | None:
-    """The path that an unknown key was meant to have; None when it is there or none is near.
+    """The key that an unknown key probably means; None if that key is set or no key is similar.
 
-    The user wrote its value, if under another name: its absence is not a second problem.
+    A value under a misspelt key is not missing, so its absence is not a second problem.
     """
     path = document_path(detail["loc"])
     if detail["type"] != "extra_forbidden" or limit_of_key(path) is not None:
@@ -126,7 +126,7 @@ def _meant(detail: ErrorDetails, rest: Mapping[str, object]) -> Path | None:
 def _leave_out(
     rest: dict[str, object], detail: ErrorDetails, document: Mapping[str, object]
 ) -> Path | None:
-    """Put a stand-in where an error is, or leave it out; for a missing key, what lacks it."""
+    """Replace an invalid value by a stand-in, or leave out the value or what contains it."""
     path = document_path(detail["loc"])
     there = value_at(rest, path)
     instead = None if detail["type"] == "extra_forbidden" else stand_in(detail, there, document)
@@ -141,7 +141,7 @@ def _leave_out(
         if isinstance(holder, dict) and path[-1] in holder:
             del holder[path[-1]]
             return path
-        # Inside a list: give up the whole of it.
+        # An error inside a list leaves out the whole list.
         path = path[:-1]
     return None
 

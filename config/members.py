@@ -17,7 +17,7 @@ _TRAILING_NUMBER = re.compile(r"-(0|[1-9][0-9]{0,4})$")
 
 @dataclass(frozen=True, kw_only=True)
 class Member:
-    """One node of a pool. `ordinal` and `zone` are None where nothing says what they are."""
+    """One node of a pool. `ordinal` and `zone` are None if nothing determines them."""
 
     name: str
     pool: str
@@ -25,11 +25,11 @@ class Member:
     zone: str | None
     own: NodeConfig
     named: bool
-    """It has an entry under `nodes`; `own` is empty otherwise."""
+    """Whether it has an entry under `nodes`. Otherwise `own` is empty."""
 
     @property
     def path(self) -> str:
-        """Where the user would write something about this node alone."""
+        """The path at which the user sets something for this node alone."""
         return f"nodePools.{self.pool}.nodes.{self.name}"
 
 
@@ -51,7 +51,8 @@ def members_of(config: ClusterConfig) -> dict[str, Member]:
 def home_zone(config: ClusterConfig) -> str | None:
     """The zone of the first control plane, or else of the first node; None without nodes.
 
-    What needs one zone of several takes it: no zone or subnet that is added later changes it.
+    Resources that need one of several zones use it, because zones and subnets that are added later
+    do not change it.
     """
     members = members_of(config).values()
     planes = [m for m in members if config.node_pools[m.pool].role is Role.CONTROL_PLANE]
@@ -87,7 +88,7 @@ def pool_members(config: ClusterConfig, name: str, pool: NodePoolConfig) -> Iter
 
 
 def ordinal_from(name: str) -> int | None:
-    """The ordinal that a name itself says (`worker-3` → 3); None when it says none."""
+    """The number at the end of a name (`worker-3` → 3); None if there is none."""
     match = _TRAILING_NUMBER.search(name)
     return int(match[1]) if match else None
 

@@ -6,16 +6,16 @@ from collections.abc import Iterable
 from ipaddress import IPv4Address
 
 MAX_EXPANDED = 65536
-"""More than this in one range is a mistake, and would only fill memory."""
+"""The most addresses of one range. More are a mistake, and would only fill memory."""
 
 
 def expand(ranges: Iterable[str]) -> tuple[IPv4Address, ...]:
-    """Every IPv4 address in these ranges, sorted. `ValueError` says which text is not a range."""
+    """Every IPv4 address in these ranges, sorted. `ValueError` names a text that is not a range."""
     return tuple(IPv4Address(n) for n in sorted({n for r in ranges for n in numbers(r)}))
 
 
 def numbers(text: str) -> range:
-    """The addresses of one range as integers. `ValueError` says why it is none."""
+    """The addresses of one range as integers. `ValueError` names the reason if it is not one."""
     low_text, dash, high_text = text.partition("-")
     try:
         low = int(IPv4Address(low_text))

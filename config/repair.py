@@ -1,6 +1,6 @@
 """Stand-ins for what cannot be read, so that the rest of a document is checked in the same run.
 
-A stand-in is never used for anything but finding further problems. What follows from one is not
+A stand-in is used only to find further problems. Problems that follow from a stand-in are not
 reported (`config.load.Reading.concerns`).
 """
 
@@ -16,7 +16,7 @@ from config.model import Profile
 from config.schema_walk import document_path
 
 _ANY_NETWORK = "0.0.0.0/0"
-"""Everything lies in it, so nothing is reported to lie outside."""
+"""Contains every address, so no address is reported as outside of it."""
 
 _ZONE = re.compile(r"^([a-z]{2}-[a-z]+(?:-\d+|-[a-z]{2,})?)-?[a-z]$")
 

@@ -1,4 +1,4 @@
-"""JSON Schema of what a stack may say, for editors (docs/schema)."""
+"""JSON Schema of a stack file, for editors (docs/schema)."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _IPV4_NETWORK = r"^\d{1,3}(\.\d{1,3}){3}/\d{1,2}$"
 
 
 def cluster_schema() -> dict[str, Any]:
-    """Of the `cluster` object. Rules over several fields are not in it: see docs/configuration.md.
+    """The schema of the `cluster` object, without rules over several fields.
 
-    A profile's defaults make some keys optional that the model needs; none of them is required
-    here that a profile brings.
+    docs/configuration.md has those rules. A key that the model needs is not required here if a
+    profile has a default for it.
     """
     schema = _plain(ClusterConfig.model_json_schema(by_alias=True))
     return {
@@ -31,7 +31,7 @@ def cluster_schema() -> dict[str, Any]:
 
 
 def stack_schema() -> dict[str, Any]:
-    """Of a whole stack file."""
+    """The schema of a whole stack file."""
     secret = {"description": "Set by `pulumi config set --secret`; never in clear."}
     return {
         "$schema": DIALECT,
@@ -59,7 +59,7 @@ def stack_schema() -> dict[str, Any]:
 
 
 def _plain(node: Any) -> Any:  # noqa: ANN401 - JSON is anything
-    """Formats that editors do not know become patterns, names are strict; generated titles go."""
+    """Replace formats that editors do not know, forbid other names, and drop generated titles."""
     if isinstance(node, Mapping):
         kept = {
             key: _plain(value)

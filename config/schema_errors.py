@@ -1,4 +1,4 @@
-"""What the model itself refuses, as a problem with a remedy that is accepted when applied."""
+"""Turns the model's own errors into problems, with remedies that work when applied."""
 
 from __future__ import annotations
 

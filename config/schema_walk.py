@@ -13,7 +13,7 @@ Path = tuple[str | int, ...]
 
 
 def document_path(location: Iterable[str | int]) -> Path:
-    """Where in the document an error of pydantic is: without its marks for keys and unions."""
+    """The document path of a pydantic error, without pydantic's marks for keys and unions."""
     return tuple(
         step
         for step in location
@@ -33,7 +33,7 @@ def keys_at(path: Path) -> tuple[str, ...]:
 
 
 def nearest(word: str, candidates: Iterable[str]) -> str | None:
-    """The candidate that was probably meant, whatever its case and separators; None for none."""
+    """The most similar candidate, regardless of case and separators; None if none is similar."""
     by_fold = {_folded(candidate): candidate for candidate in candidates}
     matches = get_close_matches(_folded(word), by_fold, n=1, cutoff=0.6)
     return by_fold[matches[0]] if matches else None
@@ -56,7 +56,7 @@ def _folded(word: str) -> str:
 
 
 def _step(kind: Any, step: str | int) -> Any:  # noqa: ANN401 - any annotation
-    """The annotation one step below; None where nothing is."""
+    """The annotation one step below; None if there is none."""
     model = model_in(kind)
     if model is not None:
         for name, field in model.model_fields.items():

@@ -1,6 +1,6 @@
 """A whole stack file (`stacks/Pulumi.<stack>.yaml`), read without Pulumi.
 
-A document without `config` is taken as a bare `cluster` object: examples and tests are short so.
+A document without `config` is read as a bare `cluster` object, to keep examples and tests short.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from config.report import ConfigError, Problem
 from config.schema_walk import nearest
 
 NAMESPACE = "spiderpool-alicloud"
-"""Of every configuration key, whatever the project is called."""
+"""The namespace of every configuration key, whatever the project is called."""
 CLUSTER_KEY = f"{NAMESPACE}:cluster"
 
 OWN_KEYS = ("accessKey", "cluster", "kubeconfig", "secrets", "secretsFile")
-"""What this program reads; keys of other namespaces belong to Pulumi and its providers."""
+"""The keys that this program reads. Other namespaces belong to Pulumi and its providers."""
 
 SECRET_KEYS = ("accessKey", "kubeconfig", "secrets")
 
@@ -134,7 +134,7 @@ def _key_problems(
 
 
 def _secrets_file_problem(config: Mapping[str, object]) -> Iterator[Problem]:
-    """Secrets in clear are for the local cloud, whose cluster lives on one machine."""
+    """A plaintext secrets file is only for the local cloud, whose cluster is on one machine."""
     cluster = config.get(CLUSTER_KEY)
     profile = cluster.get("profile") if isinstance(cluster, Mapping) else None
     if f"{NAMESPACE}:secretsFile" in config and profile not in (None, "local"):
@@ -159,20 +159,20 @@ def _error(path: str, rule: str, remedy: str) -> ConfigError:
 
 
 class _DuplicateKeyError(yaml.MarkedYAMLError):
-    """A key that stands twice in one object."""
+    """A key that one object has twice."""
 
 
 class _Loader(yaml.SafeLoader):
-    """Refuses a key that stands twice: the first one would be lost in silence.
+    """Refuses a repeated key, because its first value would be lost silently.
 
-    Refuses an alias inside of its own anchor, too: PyYAML makes an object of it that has no end.
+    It also refuses an alias inside its own anchor, because PyYAML turns it into an infinite object.
     """
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
             alias: yaml.AliasEvent = self.peek_event()  # type: ignore[no-untyped-call]
             outer = self.anchors.get(alias.anchor)
-            # PyYAML sets the end of a collection when all that is in it is composed.
+            # PyYAML sets the end of a collection once all of its content is composed.
             if isinstance(outer, yaml.CollectionNode) and outer.end_mark is None:
                 raise yaml.MarkedYAMLError(
                     problem=f"*{alias.anchor} is inside of what it repeats",

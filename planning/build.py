@@ -45,7 +45,7 @@ def build_plan(config: ClusterConfig) -> ClusterPlan:
 
 
 def assemble(config: ClusterConfig, layout: Layout) -> ClusterPlan:
-    """The plan of what a layout has placed; nodes that it could not place whole are left out."""
+    """The plan for a layout, without the nodes that the layout could not place completely."""
     network = _network(config)
     nodes = {
         member.name: _node(config, member, layout.nodes[member.name])
@@ -146,7 +146,7 @@ def _counting(config: ClusterConfig, nodes: Mapping[str, NodePlan]) -> AddressCo
     if not spreads_pods(config):
         only = {DEFAULT_POD_NIC: 1}
         return AddressCounting(shares=only, shares_everywhere=only)
-    # Where every node is tainted, the pods that do run tolerate it.
+    # If every node is tainted, all of them count, because the pods that run tolerate a taint.
     open_nodes = [node for node in nodes.values() if not _repels(node)] or list(nodes.values())
     shares: dict[str, int] = {}
     for node in open_nodes:
@@ -168,9 +168,9 @@ def _repels(node: NodePlan) -> bool:
 
 
 def _is_kept(config: ClusterConfig, pool: NodePoolConfig) -> bool:
-    """Only a machine that the life cycle never replaces has the cloud's lock by default.
+    """Whether a machine has deletion protection by default: only if it is never replaced.
 
-    The cloud refuses to delete an instance that has it (ECS, DeleteInstance).
+    The cloud refuses to delete an instance with deletion protection (ECS, DeleteInstance).
     """
     if pool.deletion_protection is not None:
         return pool.deletion_protection

@@ -62,7 +62,7 @@ class NetworkPlan:
     ingress: Mapping[str, SecurityRuleConfig]
     security_group: SecurityGroupConfig
     home_zone: str | None
-    """Where a load balancer is that takes one zone of several; see `config.members.home_zone`."""
+    """Zone of a load balancer that needs one of several; see `config.members.home_zone`."""
     nat_vswitch: str | None
     """Key of the vSwitch that the NAT gateway is in; None without a NAT gateway of ours."""
     api_vswitch: str | None
@@ -142,11 +142,11 @@ class IPPoolPlan:
 class AddressCounting:
     """Pods ask for their addresses, nodes advertise how many they have.
 
-    `shares`: NIC → pod addresses, of the NICs that pods get which choose no network, in proportion.
-    It has one NIC where all of them get the same.
+    `shares`: NIC → its number of pod addresses, for the NICs of pods that choose no network. These
+    pods are spread in proportion. If there is one NIC, all of them get it.
 
-    `shares_everywhere`: those of them that every node with pod addresses has, for pods that only
-    certain nodes may run.
+    `shares_everywhere`: the NICs of `shares` that every node with pod addresses has. They are for
+    pods that can run on certain nodes only.
     """
 
     shares: Mapping[str, int]

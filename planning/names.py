@@ -23,7 +23,7 @@ CONTROL_PLANE: Final = "node-role.kubernetes.io/control-plane"
 
 
 def own_tags(cluster: str, profile: Profile) -> dict[str, str]:
-    """The tags that mark a resource as this cluster's; both together, in addition to the user's."""
+    """The two tags that together mark a resource as this cluster's, besides the user's tags."""
     return {TAG_CLUSTER: cluster, TAG_PROFILE: profile.value}
 
 

@@ -27,7 +27,7 @@ def plan_from(document: Mapping[str, object]) -> ClusterPlan:
     layout = lay_out(reading.config)
     further = [*layout.problems, *extra_pools_lie_in_their_node(reading.config, layout)]
     if reading.problems or further:
-        # Refused in any case; only the documents' own problems are added.
+        # The configuration is refused in any case. Only the documents' own problems are added.
         rest = assemble(without_extra_pools(reading.config), layout)
         further += network_problems(reading.config, rest)
         raise ConfigError(all_problems(reading, (*further, *document_problems(rest))))
@@ -42,6 +42,6 @@ def plan_from(document: Mapping[str, object]) -> ClusterPlan:
 
 
 def without_extra_pools(config: ClusterConfig) -> ClusterConfig:
-    """The same without pools of the user's, which may name what is not there."""
+    """The configuration without the user's extra pools, which may name nodes that do not exist."""
     spiderpool = config.spiderpool.model_copy(update={"extra_pools": {}})
     return config.model_copy(update={"spiderpool": spiderpool})

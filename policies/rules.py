@@ -1,7 +1,7 @@
 """The rules. Each takes a resource's type token and inputs, and yields its problems.
 
-Inputs are named as Pulumi sends them (camelCase). A value that is unknown in a preview is absent: a
-rule that needs it passes then, and judges it at `up`.
+Inputs have the names that Pulumi sends (camelCase). A value that is unknown in a preview is absent.
+A rule that needs it passes in the preview and judges it in `pulumi up`.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ TAGGABLE = frozenset(
         "alicloud:vpc/ipv6Gateway:Ipv6Gateway",
     }
 )
-"""Types of this program's that take `tags`."""
+"""Resource types of this program that take `tags`."""
 
 GUARDED_PORTS = (22, 6443)
 """SSH and the Kubernetes API: never open to the whole internet."""
@@ -130,7 +130,7 @@ def taggable_is_tagged(kind: str, inputs: Inputs) -> Iterator[Violation]:
 
 
 def enis_outlive_instances(kind: str, inputs: Inputs) -> Iterator[Violation]:
-    """An instance's replacement must find the ENI, and with it the pods' addresses, again."""
+    """An ENI outlives its instance, so that a replacement keeps the pods' addresses."""
     if kind == ENI and inputs.get("deleteOnRelease") is not False:
         yield Violation(
             rule="enis-outlive-instances",

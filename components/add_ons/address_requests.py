@@ -1,4 +1,4 @@
-"""The admission policies by which pods ask for their addresses."""
+"""The admission policies that make pods request their addresses."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from planning.spiderpool.address_requests import API_VERSION, manifests
 
 @dataclass(frozen=True, kw_only=True)
 class AddressRequestsArgs:
-    """What `AddressRequests` is made from."""
+    """The inputs of `AddressRequests`."""
 
     plan: ClusterPlan
     provider: kubernetes.Provider
     needs: Sequence[pulumi.Resource] = ()
-    """What comes before pods ask for addresses that only nodes with pools advertise."""
+    """Resources that exist before the policies: only nodes with pools advertise addresses."""
     ends_with: pulumi.Resource | None = None
-    """What goes only when the whole cluster does."""
+    """A resource that is deleted only with the whole cluster."""
 
 
 class AddressRequests(pulumi.ComponentResource):
     """Two policies with their bindings, and the right of each node to read its pools.
 
     Owns: a ClusterRole, a ClusterRoleBinding, a MutatingAdmissionPolicy and a
-    ValidatingAdmissionPolicy with a binding each; no object where addresses are not counted.
+    ValidatingAdmissionPolicy with a binding each. It owns nothing where addresses are not counted.
 
-    One after the other: the validating policy would refuse pods that the mutating one has not
-    changed, so it comes last and goes first.
+    The validating policy is created last and deleted first, because it would refuse pods that the
+    mutating policy has not changed.
     """
 
     def __init__(

@@ -14,7 +14,7 @@ from planning.model import ClusterPlan
 from planning.spiderpool.chart import API_VERSION, coordinator_spec
 
 REACHED_WITHIN: Final = 120.0
-"""Seconds, from the moment at which the controller's own probe succeeds."""
+"""Seconds after the controller's own probe has succeeded."""
 _ANSWER_WITHIN: Final = 15.0
 """Longer than the 10 s that the chart gives a webhook."""
 _ASK_EVERY = 1.0

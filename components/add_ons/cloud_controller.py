@@ -1,4 +1,4 @@
-"""The Alibaba Cloud Controller Manager by the project's own manifest."""
+"""The Alibaba Cloud Controller Manager, installed from the project's own manifest."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from planning.model import ClusterPlan
 
 @dataclass(frozen=True, kw_only=True)
 class CloudControllerArgs:
-    """What a `CloudController` is made from."""
+    """The inputs of a `CloudController`."""
 
     plan: ClusterPlan
     provider: kubernetes.Provider
@@ -37,16 +37,16 @@ class CloudControllerArgs:
     vswitch_ids: Mapping[str, pulumi.Output[str]]
     """By vSwitch key."""
     access_key: pulumi.Output[AccessKey] | None = None
-    """Only with `credentials: access-key`; a RAM role on the control planes otherwise."""
+    """Set only with `credentials: access-key`. Otherwise the control planes have a RAM role."""
     needs: Sequence[pulumi.Resource] = ()
-    """What must outlive the controller: without its RAM policy it could not clean up."""
+    """Resources that must outlive the controller: it cannot clean up without its RAM policy."""
 
 
 class CloudController(pulumi.ComponentResource):
     """The cloud controller in `kube-system`, on control planes.
 
-    Owns: ServiceAccount, RBAC, the Secret with its configuration, the one with an AccessKey where
-    the stack gives one, the Deployment.
+    Owns: the ServiceAccount, its RBAC, the Secret with the configuration, the Secret with the
+    AccessKey if the stack has one, and the Deployment.
 
     Never touches: load balancers. The controller creates one for each LoadBalancer Service, and
     deletes it with the Service, so Services are deleted before this component.
@@ -55,9 +55,9 @@ class CloudController(pulumi.ComponentResource):
 
     Edits: a changed configuration or AccessKey replaces its Secret (Pulumi's provider takes a
     Secret's data for immutable) and then restarts the controller, whose pods carry a checksum of
-    both. Load balancers stay as they are meanwhile. All names, selectors and role references are
-    constants, so nothing else is ever replaced. When a control plane is lost, see `_tolerations`
-    in planning/cloud/cloud_controller.py.
+    both. Load balancers do not change meanwhile. All names, selectors and role references are
+    constants, so nothing else is ever replaced. `_tolerations` in
+    planning/cloud/cloud_controller.py describes the loss of a control plane.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class CloudController(pulumi.ComponentResource):
             *identity,
             *(self._make(key, rest[key]) for key in sorted(rest.keys() - pods)),
         ]
-        # The controller has its rights from before it starts until after it stops.
+        # The controller's rights exist before it starts and until it has stopped.
         for key in sorted(pods):
             self._make(key, self._restarted_by_key(rest[key]), after=objects)
         self.register_outputs({})
@@ -158,7 +158,7 @@ def _mapping(document: Mapping[str, object], key: str) -> Mapping[str, object]:
 
 @dataclass(frozen=True, kw_only=True)
 class ProviderIdsArgs:
-    """What a `ProviderIds` is made from."""
+    """The inputs of a `ProviderIds`."""
 
     plan: ClusterPlan
     provider: kubernetes.Provider

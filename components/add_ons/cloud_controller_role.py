@@ -15,7 +15,7 @@ from planning.names import controller_role_name
 
 @dataclass(frozen=True, kw_only=True)
 class CloudControllerRoleArgs:
-    """What a `CloudControllerRole` is made from."""
+    """The inputs of a `CloudControllerRole`."""
 
     plan: ClusterPlan
 
@@ -25,8 +25,8 @@ class CloudControllerRole(pulumi.ComponentResource):
 
     Owns: role, policy, and their attachment. RAM has no regions, so both carry the region's name.
 
-    Never touches: the instances; each control plane attaches the role itself, some time after the
-    role was made, because RAM is eventually consistent and the provider does not retry.
+    Never touches: the instances. Each control plane attaches the role itself some time after the
+    role was created, because RAM is eventually consistent and the provider does not retry.
     """
 
     role_name: pulumi.Output[str]
@@ -54,7 +54,7 @@ class CloudControllerRole(pulumi.ComponentResource):
             policy_name=label,
             description=f"What the cloud controller of the cluster {plan.name} may do",
             policy_document=json.dumps(ram_policy(), sort_keys=True),
-            # RAM keeps five versions; the oldest one that is not in force makes room.
+            # RAM keeps five versions. The oldest non-default version is deleted to make room.
             rotate_strategy="DeleteOldestNonDefaultVersionWhenLimitExceeded",
             force=True,
             tags=dict(plan.tags),

@@ -24,10 +24,10 @@ def ownership_hook(
     Pulumi's provider creates objects by POST, as manager `pulumi-kubernetes`, and changes them by
     a server-side apply under a name of the resource's own. Before the first apply it gives that
     name what the creation owns, but not in a preview (fixCSAFieldManagers in await.go of
-    pulumi-kubernetes 4.32.0). So a preview of the first change adds list items to the created ones
-    where the update replaces them: a Service's port with another number or protocol under its old
-    name is refused as `spec.ports[1].name: Duplicate value`. This hook does the same step right
-    after the creation; every later preview and update finds the object as after its first update.
+    pulumi-kubernetes 4.32.0). So a preview of the first change adds list items to the created ones,
+    whereas the update replaces them. For example, a Service's port that keeps its name and gets
+    another number or protocol is refused with `spec.ports[1].name: Duplicate value`. This hook
+    hands the fields over right after the creation, so every later preview and update is correct.
 
     The hook never fails a run: without it, only that one preview is wrong.
     """
@@ -52,7 +52,7 @@ def ownership_hook(
 
 
 async def hand_over(client: httpx.AsyncClient, path: str, manager: str) -> None:
-    """Give `manager` what the creation of the object at `path` owns; nothing when it has that.
+    """Give `manager` the fields that the creation of the object at `path` owns, unless it has them.
 
     Raises `httpx.HTTPError` when the API server does not answer or refuses.
     """
@@ -72,7 +72,7 @@ async def hand_over(client: httpx.AsyncClient, path: str, manager: str) -> None:
         answer = await client.patch(
             path, json=patch, headers={"Content-Type": "application/json-patch+json"}
         )
-        # The cloud controller writes to a new Service, too: then look again.
+        # The cloud controller writes to a new Service, too. Read it again after a conflict.
         if answer.status_code not in {HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY}:
             answer.raise_for_status()
             return

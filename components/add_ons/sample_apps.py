@@ -15,12 +15,12 @@ from planning.model import ClusterPlan
 
 @dataclass(frozen=True, kw_only=True)
 class SampleAppsArgs:
-    """What `SampleApps` is made from."""
+    """The inputs of `SampleApps`."""
 
     plan: ClusterPlan
     provider: kubernetes.Provider
     needs: Sequence[pulumi.Resource] = ()
-    """What the pods need to start and to stop: Spiderpool with its pools."""
+    """Resources that the pods need to start and to stop: Spiderpool with its pools."""
 
 
 class SampleApps(pulumi.ComponentResource):

@@ -19,7 +19,7 @@ from planning.model import ClusterPlan
 
 @dataclass(frozen=True, kw_only=True)
 class LoadBalancerServiceArgs:
-    """What a `LoadBalancerService` is made from."""
+    """The inputs of a `LoadBalancerService`."""
 
     plan: ClusterPlan
     service_name: str
@@ -32,7 +32,7 @@ class LoadBalancerServiceArgs:
     kubeconfig: pulumi.Output[str]
     """To hand over the fields of a Service that was just created."""
     needs: Sequence[pulumi.Resource] = ()
-    """Resources that must outlive the load balancer: the cloud controller, which deletes it."""
+    """Resources that must outlive the load balancer, such as the controller that deletes it."""
 
 
 class LoadBalancerService(pulumi.ComponentResource):
@@ -41,10 +41,11 @@ class LoadBalancerService(pulumi.ComponentResource):
     Owns: the Service. The cloud controller owns the load balancer and deletes it with the Service,
     by a finalizer: if the controller went first, the Service would never be deleted.
 
-    What a load balancer cannot change (its kind, its IP version) replaces the Service, and with it
-    the address; so do another name and namespace. Ports, selector and all other annotations change
-    in place, and the cloud controller keeps the load balancer. After a Service's creation a hook
-    hands over its fields, so that the preview of each change of a port is correct.
+    A change that a load balancer cannot make (its kind, its IP version) replaces the Service and
+    with it the address. So does a change of the name or the namespace. Ports, selector and all
+    other annotations change in place, and the cloud controller keeps the load balancer. After a
+    Service's creation a hook hands over its fields, so that the preview of a changed port is
+    correct.
     """
 
     address: pulumi.Output[str | None]

@@ -39,12 +39,12 @@ _ANY = IPv6Network("2001:db8::/64")
 
 @dataclass(frozen=True, kw_only=True)
 class SpiderpoolArgs:
-    """What `Spiderpool` is made from."""
+    """The inputs of `Spiderpool`."""
 
     plan: ClusterPlan
     provider: kubernetes.Provider
     kubeconfig: pulumi.Output[str]
-    """To wait for the webhooks before any object that they judge is created."""
+    """Used to wait for the webhooks before any object that they judge is created."""
     secrets: pulumi.Output[ClusterSecrets]
     nodes: Mapping[str, Node]
     """All nodes, by name; pools are built from the addresses of their ENIs."""
@@ -67,9 +67,9 @@ class Spiderpool(pulumi.ComponentResource):
     other deletes every Spiderpool object, and neither tolerates taints.
 
     Deletion order: pools, SpiderMultusConfigs, release, because the controller must run to remove
-    a pool's finalizer. When the whole cluster is destroyed, pools are deleted with it: CoreDNS has
-    addresses of theirs to the end, and a pool waits for its last address. The SpiderCoordinator is
-    never deleted, because only the chart's hook removes its finalizer.
+    a pool's finalizer. When the whole cluster is destroyed, pools are deleted with it, because
+    CoreDNS keeps its addresses to the end and a pool waits for its last address. The
+    SpiderCoordinator is never deleted, because only the chart's hook removes its finalizer.
 
     Edits: pools shrink before their ENI does (`components.machines.address_guard`) and grow after
     it, because their `ips` are the ENI's outputs. A pool's subnet cannot change (the webhook
@@ -77,9 +77,9 @@ class Spiderpool(pulumi.ComponentResource):
     once no pod has an address of it. Everything else of a pool, the SpiderMultusConfigs and the
     SpiderCoordinator changes in place and does not affect running pods.
 
-    Hooks, in order: before an update of the release, in previews too, the version step is judged;
-    after its creation and each update, the run waits for the webhooks; the objects that they judge
-    come afterwards.
+    Hooks: the version step is judged before an update of the release, in previews too. After the
+    release's creation and each update, the run waits for the webhooks and then creates the objects
+    that they judge.
 
     Errors: `pulumi.RunError` from the nodes when an ENI holds other addresses than planned.
     """
@@ -195,7 +195,7 @@ class Spiderpool(pulumi.ComponentResource):
                 pool, ips=ipv6_pool_ips(pool, values[1]), ipv6_network=IPv6Network(values[0])
             )
         )
-        # The same keys as in any pool; which ones there are does not depend on the cloud.
+        # Every pool has the same keys. They do not depend on the cloud's answers.
         return {key: spec[key] for key in ip_pool_spec(pool, ips=(), ipv6_network=_ANY)}
 
     def _object(

@@ -1,4 +1,4 @@
-"""From the text of a kubeconfig to a client of its API server."""
+"""Reads a kubeconfig and opens a client of its API server."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Access:
 
     server: str
     server_name: str | None
-    """The name in the server's certificate, where it is not that of the URL."""
+    """The name in the server's certificate, if it differs from the URL's host."""
     tls: ssl.SSLContext = field(repr=False)
     token: str | None = field(default=None, repr=False)
 
@@ -66,7 +66,7 @@ def access_of(kubeconfig: str) -> Access:
     except KeyError as error:
         raise UnusableKubeconfigError(f"it has no {error.args[0]}") from error
     except (TypeError, ValueError, binascii.Error, yaml.YAMLError, ssl.SSLError) as error:
-        # Their messages may quote the text, and the text is a secret.
+        # The parsers' messages may quote the text, which is a secret.
         raise UnusableKubeconfigError("it is malformed") from error
 
 
@@ -102,7 +102,7 @@ def _named(document: Mapping[str, Any], kind: str, name: str) -> Mapping[str, An
 
 
 def _identify(tls: ssl.SSLContext, pair: str) -> None:
-    # OpenSSL reads a client certificate from a file only: one that lives for this moment.
+    # OpenSSL reads a client certificate only from a file, so a temporary one is written.
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "pair.pem")
         file.touch(mode=0o600)

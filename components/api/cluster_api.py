@@ -21,17 +21,17 @@ from components.api.api_access import api_client
 ROLLING: Final = "spiderpool-alicloud.io/rolling"
 """Annotation of a Node that a roll-out has cordoned."""
 REMOVED: Final = "spiderpool-alicloud.io/removed"
-"""Taint of a node whose pods all have to go: it leaves for good, or its addresses do."""
+"""Taint of a node whose pods must all leave, because the node or its addresses are removed."""
 
 _ANSWER_WITHIN: Final = 10.0
 _CORDONED: Final = "node.kubernetes.io/unschedulable"
-"""Key of the taint, NoSchedule, that the node controller gives a cordoned Node."""
+"""Key of the NoSchedule taint that the node controller adds to a cordoned Node."""
 _MERGE: Final = "application/merge-patch+json"
 _STRATEGIC: Final = "application/strategic-merge-patch+json"
 _AGAIN_AFTER: Final = 1.0
 """Seconds between two attempts to connect."""
 _TRIES: Final = 5
-"""How often a change is computed again after another writer was faster."""
+"""Attempts at a change that conflicts with another writer."""
 _SYSTEM: Final = "/api/v1/namespaces/kube-system"
 _KUBEADM: Final = f"{_SYSTEM}/configmaps/kubeadm-config"
 _KUBE_PROXY: Final = "/apis/apps/v1/namespaces/kube-system/daemonsets/kube-proxy"
@@ -52,26 +52,26 @@ class KubernetesNode:
     provider_id: str
     ready: bool
     rolling: bool
-    """Cordoned by a roll-out that has not uncordoned it yet."""
+    """Whether a roll-out has cordoned the node and not uncordoned it yet."""
     annotations: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     taints: tuple[Taint, ...] = ()
     address: str = ""
-    """Its InternalIP; empty while it reports none."""
+    """The InternalIP; empty while the Node reports none."""
     uid: str = ""
     kubelet: str = ""
-    """Version of its kubelet, as `v1.35.4`."""
+    """Version of its kubelet, for example `v1.35.4`."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ControlPlanePod:
-    """A static pod of a control plane, by its mirror in the API."""
+    """A static pod of a control plane, as its mirror in the API shows it."""
 
     component: str
-    """`etcd`, `kube-apiserver` and so on: kubeadm's label."""
+    """The value of kubeadm's `component` label, for example `etcd` or `kube-apiserver`."""
     node: str
     node_uid: str
-    """Of its Node; that of the former Node after the machine was replaced."""
+    """UID of its Node. After a replacement a mirror may still have the former Node's UID."""
     ready: bool
     image: str
 
@@ -83,7 +83,7 @@ class NodeChange:
     labels: Mapping[str, str | None] = field(default_factory=dict)
     annotations: Mapping[str, str | None] = field(default_factory=dict)
     taints: tuple[Taint, ...] | None = None
-    """The whole list, or None for no change of it."""
+    """The whole list; None leaves it unchanged."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,13 +96,13 @@ class Pod:
     """Kind of its controller; empty for a bare pod."""
     static: bool
     host_network: bool
-    """It has the node's address, not one of a pool."""
+    """Whether the pod has the node's address instead of one from a pool."""
     finished: bool
     ending: bool
     ready: bool
     uid: str = ""
     tolerates_cordon: bool = False
-    """The scheduler may put its successor on a cordoned node."""
+    """Whether the scheduler may place its replacement on a cordoned node."""
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.name}"
@@ -111,8 +111,8 @@ class Pod:
 class ClusterApi:
     """Requests by an open client.
 
-    A request whose connection failed is sent again for `patience` seconds: the address may be
-    moving, or lead to an API server that has just stopped. All requests here are safe to repeat.
+    A request whose connection failed is repeated for `patience` seconds, because the address may be
+    moving or lead to an API server that has just stopped. All requests here are safe to repeat.
     """
 
     def __init__(self, client: httpx.AsyncClient, *, patience: float = 0.0) -> None:
@@ -120,7 +120,7 @@ class ClusterApi:
         self._patience = patience
 
     async def version(self) -> str:
-        """As `v1.35.4`."""
+        """The API server's version, for example `v1.35.4`."""
         return str((await self._ask("GET", "/version"))["gitVersion"])
 
     async def nodes(self) -> Mapping[str, KubernetesNode]:
@@ -151,7 +151,7 @@ class ClusterApi:
         await self.change_node(node, _without_removed)
 
     async def taint_removed(self, node: str) -> None:
-        """Evict the pods of its DaemonSets, but for those that tolerate every taint.
+        """Add the taint that evicts DaemonSet pods, except those that tolerate every taint.
 
         The taint is added to the node's own: `taints` is an atomic list.
         """
@@ -217,7 +217,7 @@ class ClusterApi:
         return str((await self._ask("GET", _KUBEADM))["data"]["ClusterConfiguration"])
 
     async def write_cluster_configuration(self, text: str) -> None:
-        """Replace it."""
+        """Replace kubeadm's ClusterConfiguration with this YAML text."""
         body = {"data": {"ClusterConfiguration": text}}
         _checked(await self._send("PATCH", _KUBEADM, json=body, headers={"Content-Type": _MERGE}))
 
@@ -237,7 +237,7 @@ class ClusterApi:
         )
 
     async def evict(self, pod: Pod) -> str | None:
-        """Evict a pod. None when it leaves; else the reason, for example a PodDisruptionBudget."""
+        """Evict a pod. Return None if it leaves, else the reason, such as a PodDisruptionBudget."""
         body = {
             "apiVersion": "policy/v1",
             "kind": "Eviction",
@@ -260,7 +260,7 @@ class ClusterApi:
     async def read_secret(
         self, namespace: str, name: str
     ) -> tuple[Mapping[str, str] | None, datetime]:
-        """A Secret's decoded data, None when there is none; and the API server's own time."""
+        """A Secret's decoded data (None without the Secret) and the API server's own time."""
         answer = await self._send("GET", f"/api/v1/namespaces/{namespace}/secrets/{name}")
         try:
             now = parsedate_to_datetime(answer.headers["Date"])
@@ -291,8 +291,9 @@ class ClusterApi:
     async def unreached_webhook(self, path: str, body: Mapping[str, object]) -> str | None:
         """Try a creation as a dry run: None once its admission webhooks have answered.
 
-        Their verdict does not matter here; for an object that exists already, webhooks are called
-        before the conflict is reported. While a webhook is unreachable: the API server's message.
+        Their verdict does not matter here. Webhooks are called even for an object that exists
+        already, before the conflict is reported. While a webhook is unreachable, the API server's
+        message is returned.
         """
         answer = await self._send("POST", f"{path}?dryRun=All", json=body)
         if answer.status_code == HTTPStatus.NOT_FOUND or answer.is_server_error:
@@ -366,7 +367,7 @@ def _message(answer: httpx.Response) -> str:
 
 
 def _patch_of(item: Mapping[str, Any], change: NodeChange) -> dict[str, Any]:
-    """A JSON merge patch that another write in between makes fail."""
+    """A JSON merge patch that fails if another write came in between."""
     metadata: dict[str, Any] = {"resourceVersion": item["metadata"]["resourceVersion"]}
     if change.labels:
         metadata["labels"] = dict(change.labels)
@@ -375,7 +376,7 @@ def _patch_of(item: Mapping[str, Any], change: NodeChange) -> dict[str, Any]:
     patch: dict[str, Any] = {"metadata": metadata}
     if change.taints is not None:
         before = {_taint(entry): entry for entry in item["spec"].get("taints") or ()}
-        # An entry that stays keeps what else it has, such as `timeAdded`.
+        # A taint that stays keeps its other fields, such as `timeAdded`.
         patch["spec"] = {
             "taints": [
                 before.get(taint) or {"key": taint[0], "value": taint[1], "effect": taint[2]}

@@ -23,7 +23,7 @@ from planning.nodes.secrets import ClusterSecrets
 
 @dataclass(frozen=True, kw_only=True)
 class ControlPlaneArgs:
-    """What a `ControlPlane` is made from."""
+    """The inputs of a `ControlPlane`."""
 
     plan: ClusterPlan
     endpoint: Endpoint
@@ -141,7 +141,7 @@ def kubernetes_provider(
     parent: pulumi.Resource,
     needs: Sequence[pulumi.Resource] = (),
 ) -> kubernetes.Provider:
-    """Make the provider that every Kubernetes resource of the cluster `name` uses.
+    """Create the provider that every Kubernetes resource of the cluster `name` uses.
 
     Kubernetes resources are deleted before anything in `needs`.
     """

@@ -16,9 +16,9 @@ from components.machines.leaving_addresses import Address, Leaving, leaving
 _ANSWER_WITHIN: Final = 15.0
 """Longer than the 10 s that the API server gives a webhook."""
 _PREVIEW_WITHIN: Final = 3.0
-"""Seconds that a preview waits; it must also end without a cluster."""
+"""Seconds that a preview waits for an answer: a preview must end without a cluster, too."""
 _ATTEMPTS: Final = 10
-"""Allocations of other pods change a pool's status, and with it its revision."""
+"""Attempts at one change: each allocation of another pod changes the pool's revision."""
 _PAUSE: Final = 0.2
 """Seconds between two attempts."""
 
@@ -30,40 +30,43 @@ class AddressesInUseError(Exception):
 class AddressGuard:
     """Judges every change of an ENI that takes addresses away, before the cloud is asked.
 
-    Order in a run: `before_update` of the ENI (here: who has the leaving addresses; the pools lose
-    them), the ENI's own update, and then the pools' resources, which name the ENI's outputs: a pool
-    that shrinks has no change left, and a pool that grows does so last. A pool whose last address
-    leaves has empty `ips` from the hook on and is deleted at the end of the run.
+    Order in a run: first `before_update` of the ENI checks that no pod has the leaving addresses
+    and removes them from the pools. Then the ENI is updated. The pools' resources follow, because
+    they use the ENI's outputs: a pool that shrinks has no change left, and a pool that grows does
+    so last. The hook leaves a pool that loses its last address with empty `ips`, and the pool is
+    deleted at the end of the run.
 
-    When the ENI's update fails, its pools stay small, which is safe. The next `pulumi up`
-    finishes, with this stack file or with the old one: it reads both first (`refresh: always` in
-    Pulumi.yaml).
+    When the ENI's update fails, its pools stay small, which is safe. The next `pulumi up` finishes
+    the change or reverts it, depending on the stack file, because it first reads the ENI and the
+    pools (`refresh: always` in Pulumi.yaml).
 
     The hook does not see an ENI that is replaced or deleted: the engine calls `before_update` for
     updates alone, and a `before_delete` hook would make a plain `pulumi destroy` fail without
-    `--run-program`. The machine goes with its ENI then, and its pods with the machine.
+    `--run-program`. In these cases the machine and its pods are removed together with the ENI.
 
-    Previews ask too, within three seconds; without an answer they say that they did not ask.
+    Previews ask the cluster, too, for at most three seconds. Without an answer they report that the
+    check did not take place.
 
-    `kubeconfig` is an Output of a kubeconfig; previews may not know it. Errors: `pulumi.RunError`
-    names each pod with its address, or says why the cluster could not be asked.
+    `kubeconfig` may be unknown in a preview. Errors: `pulumi.RunError` names each pod with its
+    address, or reports why the cluster could not be asked.
     """
 
     def __init__(self, name: str, *, kubeconfig: pulumi.Output[str]) -> None:
         self._kubeconfig = kubeconfig
         self.hooks = _before_update(f"{name}-addresses-leave", self._judge)
-        """For an ENI whose node keeps its pods."""
+        """Hooks for an ENI whose node keeps its pods."""
         self.hooks_after_drain = _before_update(
             f"{name}-worker-addresses-leave", self._judge_after_drain
         )
-        """For an ENI whose node a roll-out may drain first: its preview warns and does not refuse,
-        for it cannot tell which pods will be gone by then."""
+        """Hooks for an ENI whose node a roll-out may drain first. Their preview warns instead of
+        refusing, because it cannot know which pods will have left by then."""
 
     def after_kubeconfig(self, value: str) -> pulumi.Output[str]:
-        """`value` once the kubeconfig is known; in a preview at once. Records no dependency.
+        """Resolve to `value` once the kubeconfig is known, in a preview at once.
 
-        For an input of each guarded ENI: a hook that waited itself would hold one of the engine's
-        slots, which the kubeconfig's own resources need.
+        Each guarded ENI has an input that waits for this. A hook that waited itself would occupy
+        one of the engine's slots, which the kubeconfig's own resources need. No dependency is
+        recorded.
         """
 
         async def wait() -> str:
@@ -163,7 +166,7 @@ async def release(api: PoolApi, eni: str, change: Leaving) -> None:
 
 
 async def _shrink(api: PoolApi, eni: str, change: Leaving, originals: dict[str, Pool]) -> None:
-    """Shrink each pool, and write down in `originals` what each was before."""
+    """Shrink each pool, and store its previous state in `originals`."""
     refusal: PoolError | None = None
     for _ in range(_ATTEMPTS):
         # In the last round no pool gives the addresses, and no pod has one.

@@ -28,7 +28,7 @@ def addresses_of(prefixes: Iterable[str] | None) -> tuple[str, ...]:
 
 
 def primary_as_planned(node: str, plan: InterfacePlan, answered: str) -> str:
-    """Give `answered` back, or stop the run when it is not the planned primary address."""
+    """Return `answered`, or stop the run if it is not the planned primary address."""
     if pulumi.runtime.is_dry_run() or answered == str(plan.primary):
         return answered
     raise pulumi.RunError(
@@ -41,7 +41,7 @@ def primary_as_planned(node: str, plan: InterfacePlan, answered: str) -> str:
 def pod_addresses_as_planned(
     node: str, plan: InterfacePlan, answered: Sequence[str]
 ) -> tuple[str, ...]:
-    """Give the ENI's pod addresses in order, or stop the run when they are not the planned ones.
+    """Return the ENI's pod addresses in order, or stop the run if they differ from the plan.
 
     Where the cloud chooses the addresses, only their number is compared.
     """
@@ -76,7 +76,7 @@ def ips_of_pools(
     pods: Mapping[str, Sequence[str]],
     twins: Mapping[str, Mapping[str, str]],
 ) -> dict[str, list[str]]:
-    """The `ips` of a node's pools by name, out of what its NICs have: pod addresses, and twins."""
+    """The `ips` of a node's pools by name, from its NICs' pod addresses and IPv6 twins."""
     return {
         pool.name: (
             ipv6_pool_ips(pool, twins[pool.interface])
@@ -100,7 +100,7 @@ def siblings(plan: ClusterPlan, pool: IPPoolPlan) -> list[IPPoolPlan]:
 
 
 def pool_ips(pool: IPPoolPlan, assigned: Sequence[str], others: Sequence[IPPoolPlan]) -> list[str]:
-    """The pool's `ips` out of the addresses that its ENI holds, as Spiderpool writes them.
+    """The pool's `ips`: its part of the ENI's addresses, as Spiderpool writes them.
 
     `others` are its `siblings`: a pool without planned addresses takes what they leave.
     """
@@ -116,7 +116,7 @@ def pool_ips(pool: IPPoolPlan, assigned: Sequence[str], others: Sequence[IPPoolP
 def ipv6_as_planned(
     node: str, plan: InterfacePlan, network: IPv6Network, answered: Sequence[str]
 ) -> Mapping[str, str]:
-    """Give each IPv4 address of the ENI its IPv6 twin, or stop the run when one is not there."""
+    """Map each IPv4 address of the ENI to its IPv6 twin, or stop the run if one is missing."""
     planned = interface_addresses(network, plan)
     assigned = {IPv6Address(address) for address in answered}
     if assigned != set(planned) and not pulumi.runtime.is_dry_run():

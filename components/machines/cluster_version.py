@@ -1,8 +1,8 @@
-"""The parts of Kubernetes' version that are in the cluster, not on a machine.
+"""The two places where the cluster itself, not a machine, has Kubernetes' version.
 
-kubeadm's ConfigMap, because a control plane that joins takes its version from there; and the image
-of kube-proxy, which follows the API servers (`kubeadm upgrade` does both; Kubernetes documentation,
-"Upgrading kubeadm clusters" and "Version Skew Policy").
+A control plane that joins takes its version from kubeadm's ConfigMap. The image of kube-proxy
+follows the API servers. `kubeadm upgrade` changes both (Kubernetes documentation, "Upgrading
+kubeadm clusters" and "Version Skew Policy").
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _TAG = re.compile(r":(v?\d+\.\d+\.\d+[^@/]*)(?:@.*)?$")
 
 
 async def write_cluster_version(api: ClusterApi, version: Version) -> bool:
-    """Let control planes that join run `version`; False when they do. Raises `ClusterError`."""
+    """Make joining control planes run `version`; False if they already do. `ClusterError`."""
     document = yaml.safe_load(await api.cluster_configuration())
     if not isinstance(document, dict):
         raise ClusterError("kube-system/kubeadm-config has no ClusterConfiguration.")

@@ -10,9 +10,9 @@ from components.api.durations import seconds_from_environment
 from components.waiting import wait_until
 
 SECONDS: Final = "SPIDERPOOL_ALICLOUD_DRAIN_SECONDS"
-"""Environment variable: seconds that a drain may take; 0 changes workers without one."""
+"""Environment variable: seconds that a drain may take. 0 changes workers without a drain."""
 WITHIN: Final = 600.0
-"""Seconds by default."""
+"""The default, in seconds."""
 
 _ROUND_EVERY = 2.0
 
@@ -38,7 +38,7 @@ async def drain(  # noqa: PLR0913 - times are there for tests
     report: Callable[[str], object],
     round_every: float = _ROUND_EVERY,
 ) -> None:
-    """Evict every pod from a cordoned node, and wait until they are gone.
+    """Evict every pod from a cordoned node, and wait until all of them are gone.
 
     An eviction that a PodDisruptionBudget refuses is repeated every round, because other replicas
     become ready in the meantime. Bare pods are evicted too and reported, because no controller
@@ -49,12 +49,12 @@ async def drain(  # noqa: PLR0913 - times are there for tests
         api: the cluster.
         node: its name.
         within: seconds for all of it.
-        wait_for_end: False for a node without a running kubelet, which would have to end its pods.
+        wait_for_end: False for a node without a running kubelet, because nothing ends its pods.
         report: gets a sentence now and then.
         round_every: seconds between two rounds.
 
     Raises:
-        ClusterError: time is over; says which pods are left and why.
+        ClusterError: pods are left after `within`; the message names them and the reasons.
     """
     reported_bare: set[str] = set()
     first: frozenset[str] | None = None
@@ -89,7 +89,7 @@ async def drain(  # noqa: PLR0913 - times are there for tests
 async def evict_all(
     api: ClusterApi, nodes: Sequence[str], *, within: float, report: Callable[[str], object]
 ) -> None:
-    """Empty nodes that leave for good, of DaemonSets' pods too, and delete their Nodes.
+    """Evict every pod, DaemonSet pods too, from nodes that leave, and delete their Nodes.
 
     `within` is in seconds, for each of them. Raises `ClusterError` as `drain` does.
     """
@@ -101,15 +101,15 @@ async def evict_all(
     for node in leaving:
         await empty(api, node, within=within, report=report)
         # Delete the Node so that Helm does not wait for DaemonSet pods on it. A running kubelet
-        # never re-creates its Node. What still runs there in the API's eyes, such as a pod of a
-        # dead machine that tolerates every taint, is deleted by Kubernetes' pod garbage collector.
+        # never re-creates its Node. Kubernetes' pod garbage collector deletes the pods that the API
+        # still lists there, such as a pod of a dead machine that tolerates every taint.
         await api.delete_node(node.name)
 
 
 async def empty(
     api: ClusterApi, node: KubernetesNode, *, within: float, report: Callable[[str], object]
 ) -> None:
-    """Evict every pod of a cordoned node that leaves, and wait until pools have its addresses back.
+    """Evict every pod of a leaving, cordoned node, and wait until its addresses are free.
 
     `within` is in seconds, for each half. Raises `ClusterError` as `drain` does.
     """

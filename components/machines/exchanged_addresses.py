@@ -1,7 +1,7 @@
-"""Addresses that go from one pool to another: the one gives them up before the other takes them.
+"""Removes addresses from one pool before another pool takes them.
 
-Spiderpool's webhook refuses a pool that has an address of another one, and the engine updates and
-creates pools in any order, and deletes those that go at the end.
+Spiderpool's webhook refuses a pool that has an address of another pool. The engine creates and
+updates pools in any order, and deletes pools last, so it cannot keep this order itself.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ _LOW = 2**32 - 1
 
 
 async def give_up(before: Record, after: Record, kubeconfig: str) -> None:
-    """Take the addresses that change their pool out of the pools that have them now.
+    """Remove the addresses that change their pool from the pools that have them now.
 
-    Raises `pulumi.RunError`: a pod has one, or the API server does not answer. No pool has changed
-    then.
+    Raises `pulumi.RunError` if a pod has one of them or the API server does not answer; no pool has
+    changed then.
     """
     addresses = between_pools(before, after)
     if not addresses:

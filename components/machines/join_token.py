@@ -1,9 +1,9 @@
-"""The bootstrap token's Secret: in the cluster while machines are expected, and no longer.
+"""The bootstrap token's Secret, which exists only while machines are expected.
 
-Every machine has the same token in its user-data, for years. So the Secret decides whether the
-token is worth anything (docs/decisions/join-token.md): the API server answers 401 without it, and
-after its end. A run writes it before it makes a machine and deletes it once every node has its
-Node; one that dies leaves a Secret that ends by itself.
+Every machine keeps the same token in its user-data for years. The Secret decides whether the token
+is valid (docs/decisions/join-token.md): the API server answers 401 without the Secret and after its
+expiry. A run writes the Secret before it creates a machine, and deletes it once every node has its
+Node. After a run that dies, the Secret expires by itself.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ OpenApi = Callable[[], AbstractAsyncContextManager[ClusterApi]]
 
 
 def secret_name(token: str) -> str:
-    """The name by which the API server and the token cleaner find the Secret.
+    """The name under which the API server and the token cleaner look the Secret up.
 
     https://kubernetes.io/docs/reference/access-authn-authz/bootstrap-tokens/
     """
@@ -57,9 +57,9 @@ def token_secret(token: str, *, ends: datetime) -> Mapping[str, Any]:
 
 
 async def keep_token(api: ClusterApi, token: str) -> None:
-    """Have the token valid for half an hour at least and an hour at most. `ClusterError`.
+    """Keep the token valid for at least half an hour and at most an hour. `ClusterError`.
 
-    By the clock of the API server, which judges the end.
+    The API server's clock counts, because the API server judges the expiry.
     """
     secret, now = await api.read_secret(NAMESPACE, secret_name(token))
     ends = None if secret is None else _end(secret)
@@ -69,7 +69,7 @@ async def keep_token(api: ClusterApi, token: str) -> None:
 
 
 async def revoke_token(api: ClusterApi, token: str) -> bool:
-    """Delete the Secret, also one without an end; False when there is none. `ClusterError`."""
+    """Delete the Secret, even one without an expiry; False if there is none. `ClusterError`."""
     return await api.delete_secret(NAMESPACE, secret_name(token))
 
 
@@ -89,8 +89,9 @@ async def until_joined(  # noqa: PLR0913 - times are there for tests
         open_api: opens a client of the cluster.
         token: the bootstrap token.
         machines: every node of the plan, and its provider id.
-        expected: those whose machines this run has made. For others without a Node, or with one
-            that is not Ready, nothing waits: the token stays until its end, so that they can join.
+        expected: nodes whose machines this run has created. The call does not wait for other nodes
+            without a Node, or with one that is not Ready. For these the token stays valid until it
+            expires, so that they can join.
         within: seconds to wait for the expected ones.
         report: gets one sentence when the token stays.
         ask_every: seconds between two questions.
@@ -142,7 +143,7 @@ async def until_joined(  # noqa: PLR0913 - times are there for tests
 
 
 def _end(secret: Mapping[str, Any]) -> datetime | None:
-    """When a Secret as the API server has it ends; None for one without an end."""
+    """When a Secret expires, in the API server's form; None if it never expires."""
     text = secret.get("expiration")
     try:
         return datetime.fromisoformat(text) if isinstance(text, str) else None

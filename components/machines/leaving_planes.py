@@ -1,8 +1,8 @@
 """Removes control planes from the cluster: first their etcd members, one after another.
 
-A machine that answers removes its own member and stops its API server; for one that does not, a
-control plane that stays removes it. Both are annotations, which the nodes' own units read
-(`planning.nodes.machine`), so no key of etcd leaves the machines.
+A machine that answers removes its own member and stops its API server. For a machine that does not
+answer, a control plane that stays removes the member. The nodes' own units read both requests from
+annotations (`planning.nodes.machine`), so no key of etcd leaves the machines.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from planning.nodes.machine import (
 )
 
 LEFT_WITHIN: Final = 300.0
-"""Seconds for a member to be removed: etcd answers at once, or refuses until others are well."""
+"""Seconds for the removal of a member. etcd may refuse it until other members are healthy."""
 _ASK_EVERY: Final = 1.0
 
 
@@ -44,7 +44,7 @@ async def leave(  # noqa: PLR0913 - times are there for tests
 
     Args:
         api: the cluster.
-        leaving: control plane → private address, in the plan that is left behind.
+        leaving: control plane → private address, in the previous plan.
         staying: names of the control planes that stay and were there before.
         drain_within: seconds to empty each of them.
         report: gets a sentence now and then.
@@ -52,7 +52,7 @@ async def leave(  # noqa: PLR0913 - times are there for tests
         ask_every: seconds between two questions.
 
     Raises:
-        ClusterError: one of those that stay is not well, or a member was not removed.
+        ClusterError: a control plane that stays is unhealthy, or a member was not removed.
     """
     for name in sorted(leaving, reverse=True):
         nodes, pods = await api.nodes(), await api.control_plane_pods()

@@ -19,13 +19,13 @@ EARLIER_GENERATION: Final = pulumi.Alias(type_="spiderpool-alicloud:rollout:Work
 class MachineGeneration(pulumi.ComponentResource):
     """The identity, restart settings and node settings of one machine.
 
-    Owns nothing. When it changes, the engine runs its hook before it writes the change down, and
-    the machine's ENIs and instance are registered after it: so the machine is unchanged until its
+    Owns nothing. When it changes, the engine runs its hook before it records the change, and
+    registers the machine's ENIs and instance afterwards. So the machine is unchanged until its
     turn, and a hook that fails leaves the old generation in the state.
 
-    It carries the protection of a control plane, too. The engine refuses to replace a resource that
-    is protected, and a component is never replaced: removing the node, or destroying the stack, is
-    refused as long as it is protected, and the life cycle is not.
+    It also carries the protection of a control plane. The engine refuses to delete or replace a
+    protected resource, but it never replaces a component. So removing the node or destroying the
+    stack is refused while it is protected, and replacing its machine is not.
     """
 
     def __init__(
@@ -42,11 +42,11 @@ class Change:
     """What changes between two generations of a machine."""
 
     identity: frozenset[str] = frozenset()
-    """Keys of the identity that differ: the machine is replaced."""
+    """Keys of the identity that differ. Any difference replaces the machine."""
     restart: bool = False
-    """The machine is stopped, changed and started."""
+    """Whether the machine is stopped, changed and started."""
     settings: bool = False
-    """The node takes other settings while it runs."""
+    """Whether the node takes other settings while it runs."""
 
     @property
     def takes_machine_away(self) -> bool:
@@ -71,8 +71,8 @@ def generation_inputs(
 def change_between(old: Mapping[str, object], new: Mapping[str, object]) -> Change:
     """Compare a generation's inputs before and after; those before may be of an earlier release.
 
-    An earlier release wrote image, instance type, disk and interfaces down, and a digest of the
-    user-data in which settings cannot be told apart: so its digest counts as unchanged.
+    An earlier release recorded image, instance type, disk and interfaces, and a digest of the whole
+    user-data. Single settings cannot be read from that digest, so it counts as unchanged.
     """
     new_identity, new_restart = _mapping(new, "identity"), _mapping(new, "restart")
     if "identity" not in old:

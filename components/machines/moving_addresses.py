@@ -1,7 +1,7 @@
-"""Pools of a machine that comes back with other addresses: emptied before it goes, filled after.
+"""Empties a machine's pools before its replacement has other addresses, and fills them afterwards.
 
-The pools' own resources follow when every node is there. Until then a pool with the addresses of
-the machine before would give pods addresses that no NIC has, and an empty one would give none.
+The pools' own resources are updated only once every node exists. Until then a pool with the old
+machine's addresses would give pods addresses that no NIC has, and an empty pool would give none.
 """
 
 from __future__ import annotations
@@ -21,13 +21,14 @@ from planning.names import IPV6, pool_name
 
 @dataclass(frozen=True, kw_only=True)
 class MovedPool:
-    """A pool of a NIC whose ENI is another one in the new machine."""
+    """A pool of a NIC that has another ENI in the new machine."""
 
     keeps: tuple[str, ...] = ()
-    """The new machine's `ips` as far as the plan knows them: pods may go on having these."""
+    """The new machine's `ips`, as far as the plan knows them. Pods may keep these."""
     is_filled: bool = True
-    """Whether the roll-out fills it again. The webhook lets no pool have another subnet, so one of
-    another vSwitch stays empty until its own resource replaces it; so does one whose NIC goes."""
+    """Whether the roll-out fills it again. A pool that moves to another vSwitch stays empty until
+    its own resource replaces it, because the webhook refuses a change of the subnet. A pool whose
+    NIC is removed stays empty, too."""
 
 
 MovedPools = Mapping[str, MovedPool]
@@ -39,7 +40,7 @@ _LOOK_EVERY: Final = 2.0
 def moved_pools(
     plan: ClusterPlan, node: str, old: Mapping[str, object], new: Mapping[str, object]
 ) -> MovedPools:
-    """The pools of the node's NICs whose ENI is another one in the new machine.
+    """The pools of the node's NICs that have another ENI in the new machine.
 
     `old` and `new` are the `interfaces` of the machine's identity (`planning.nodes.machine`).
     """
@@ -59,10 +60,10 @@ def moved_pools(
 async def empty_pools(
     api: PoolApi, moved: MovedPools, *, within: float, report: Callable[[str], object]
 ) -> None:
-    """Take every address out of the pools that the new machine will not have, once it is free.
+    """Remove each address that the new machine will not have from the pools, once it is free.
 
-    `within` is seconds. Raises `ClusterError` with the pods that have such addresses then, or when
-    the API server does not answer.
+    `within` is in seconds. Raises `ClusterError` with the pods that still have such addresses, or
+    when the API server does not answer.
     """
 
     async def missing() -> str | None:
@@ -103,7 +104,7 @@ async def fill_pools(
 
 
 async def _empty_free_ones(api: PoolApi, moved: MovedPools) -> str:
-    """What is not free yet; empty text when the pools have nothing left to give up."""
+    """Pods and pools to wait for, as text; empty when there is nothing left to remove."""
     waiting: list[str] = []
     for pool in await _pools(api, moved):
         keeps = moved[pool.name].keeps
@@ -115,7 +116,7 @@ async def _empty_free_ones(api: PoolApi, moved: MovedPools) -> str:
             try:
                 await api.set_ips(pool, kept)
             except RefusedError as error:
-                # A pod got an address meanwhile, or left: look again.
+                # A pod got or released an address meanwhile. Read the pools again.
                 waiting.append(f"{pool.name} ({error})")
     return ", ".join(sorted(waiting))
 

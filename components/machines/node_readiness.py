@@ -11,10 +11,10 @@ from components.machines.control_plane_health import unready_components
 async def missing_conditions(
     api: ClusterApi, node: str, *, provider_id: str, pools: Sequence[str], control_plane: bool
 ) -> str | None:
-    """What the node does not fulfil yet; None once it serves, and then it is uncordoned.
+    """What the node still lacks; None once it serves. Uncordons it once its Node is ready.
 
-    It serves when the Node is ready and that of the machine `provider_id`, its DaemonSets' pods in
-    kube-system are ready, and its `pools` give addresses; a control plane also has a ready API
+    A node serves when its Node is ready and has the machine's `provider_id`, its DaemonSet pods in
+    kube-system are ready, and its `pools` give addresses. A control plane also needs a ready API
     server and a ready etcd member. Raises `ClusterError`.
     """
     current = (await api.nodes()).get(node)

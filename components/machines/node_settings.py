@@ -1,8 +1,8 @@
-"""Changes of a Node that its machine takes while it runs: labels, taints and the node's settings.
+"""Changes a node while its machine runs: labels, taints and the node's settings.
 
-Labels and taints are the API's: the kubelet only sets them when it registers its Node. The rest is
-applied by the node's own unit, which reads one annotation and answers in another
-(`planning.nodes.machine`).
+Labels and taints are changed in the API, because the kubelet sets them only when it registers its
+Node. The node's own unit applies the other settings. It reads one annotation and answers in another
+one (`planning.nodes.machine`).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from planning.nodes.machine import (
 )
 
 APPLIED_WITHIN: Final = 300.0
-"""Seconds for a node to apply its settings: a restart of the kubelet, and the wait for its Node."""
+"""Seconds for a node to apply its settings, with a kubelet restart and the wait for its Node."""
 _ASK_EVERY: Final = 1.0
 
 
@@ -60,10 +60,10 @@ def settings_of(inputs: Mapping[str, object]) -> Settings | None:
 
 
 def changed_node(current: KubernetesNode, *, before: Settings, after: Settings) -> NodeChange:
-    """Labels and taints of a Node after an edit: what the plan does not name stays.
+    """The change of a Node's labels and taints after an edit; those outside the plan stay.
 
-    A taint is the plan's when the plan before had its key and effect; every other one belongs to
-    Kubernetes, to the cloud controller or to a person.
+    A taint belongs to the plan if the previous plan had its key and effect. Every other taint
+    belongs to Kubernetes, to the cloud controller or to a person.
     """
     removed = set(before.labels) - set(after.labels)
     ours = {(key, effect) for key, _, effect in (*before.taints, *after.taints)}
@@ -86,7 +86,8 @@ async def change_settings(  # noqa: PLR0913 - times are there for tests
 ) -> None:
     """Give a running node its new settings, and wait until it has applied them.
 
-    `within` and `ask_every` are in seconds. Raises `ClusterError`: the node cannot, or has not.
+    `within` and `ask_every` are in seconds. Raises `ClusterError` if the node cannot or
+    does not apply them.
     """
     current = (await api.nodes()).get(node)
     if current is None:
@@ -101,7 +102,7 @@ async def change_settings(  # noqa: PLR0913 - times are there for tests
         return
     unit = unit_version(current.annotations)
     if applicable(before.text, unit) == applicable(after.text, unit):
-        # What differs is a setting of a later release, as in the first run after an upgrade.
+        # Only settings that this unit does not know differ, as in the first run of a new release.
         report(
             f"{node}: its machine was made by an earlier release, whose unit does not keep pods "
             "from the metadata service. A new machine does: replace it when it suits you"
@@ -115,7 +116,7 @@ async def change_settings(  # noqa: PLR0913 - times are there for tests
 
 
 async def write_settings(api: ClusterApi, node: str, text: str) -> None:
-    """Write the annotation that the node's unit reads; nothing when it is there. `ClusterError`."""
+    """Write the annotation that the node's unit reads, unless it is up to date. `ClusterError`."""
     await api.change_node(
         node,
         lambda now: (

@@ -41,7 +41,7 @@ _IDENTITY_PROPERTIES: Final = (
     "systemDiskEncrypted",
     "systemDiskKmsKeyId",
 )
-"""Properties of an instance that `planning.nodes.machine.identity` is about."""
+"""Properties of an instance that follow from `planning.nodes.machine.identity`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,14 +59,14 @@ class Bootstrap:
 
 @dataclass(frozen=True, kw_only=True)
 class NodeArgs:
-    """What a `Node` is made from."""
+    """The inputs of a `Node`."""
 
     plan: ClusterPlan
     node: NodePlan
     vswitch_ids: Mapping[str, pulumi.Output[str]]
     """By vSwitch key."""
     reservations: Mapping[str, pulumi.Resource]
-    """By vSwitch key: what its /28 prefixes come from, where there are any."""
+    """By vSwitch key: the reservation for its /28 prefixes, if it has one."""
     ipv6_ranges: Mapping[str, pulumi.Output[str]]
     """By vSwitch key: the /64 of each vSwitch with two stacks."""
     ipv6_gateway_id: pulumi.Input[str] | None
@@ -77,14 +77,14 @@ class NodeArgs:
     ram_role: pulumi.Input[str] | None = None
     """RAM role for the instance, by name."""
     rollout: Rollout | None = None
-    """Whose turn it is; None where somebody else builds the cluster."""
+    """Decides when the node may change. None where somebody else builds the cluster."""
     address_guard: AddressGuard | None = None
-    """Judges what leaves an ENI; None where no cluster's kubeconfig is at hand."""
+    """Judges the addresses that leave an ENI. None without a kubeconfig of the cluster."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class NodeInterface:
-    """One NIC as the cloud made it; addresses come from the ENI, never from the instance."""
+    """One NIC as the cloud created it. Addresses come from the ENI, never from the instance."""
 
     eni_id: pulumi.Output[str]
     mac: pulumi.Output[str]
@@ -92,7 +92,7 @@ class NodeInterface:
     pod_addresses: pulumi.Output[tuple[str, ...]]
     """Sorted. Unknown in a preview where the cloud chooses (`count`)."""
     twins: pulumi.Output[Mapping[str, str]] | None
-    """IPv4 address → the IPv6 address beside it, the host's own among them; None without IPv6."""
+    """IPv4 address → its IPv6 twin, the host's own address included; None without IPv6."""
 
 
 class Node(pulumi.ComponentResource):
@@ -162,7 +162,7 @@ class Node(pulumi.ComponentResource):
         )
 
     def describe(self) -> dict[str, object]:
-        """The node for the stack's outputs; what is known in a preview shows in clear."""
+        """The node for the stack's outputs. A preview shows the values that it knows."""
         return {
             "instanceId": self.instance_id,
             "providerId": self.provider_id,
@@ -208,8 +208,8 @@ class Node(pulumi.ComponentResource):
         """
         names = sorted(nics)
         if self._rollout is None:
-            # Whoever builds the cluster decides about its machines. The provider alone does not see
-            # that a NIC is gone from its inputs, and the ENI of a machine that runs stays.
+            # The cluster's owner decides about its machines. The NICs' names are needed anyway: the
+            # provider does not notice that a NIC has left its inputs, and the ENI would stay.
             return names
         digest = identity_digest(self._args.plan, self._args.node)
         first = pulumi.Stash(
@@ -236,7 +236,7 @@ class Node(pulumi.ComponentResource):
             delete_on_release=False,
             resource_group_id=self._args.plan.resource_group,
             tags=dict(self._args.plan.tags),
-            # A second ENI cannot have the first one's addresses while that one still stands.
+            # A second ENI cannot have the first one's addresses while the first one exists.
             opts=pulumi.ResourceOptions(
                 parent=self,
                 delete_before_replace=True,
@@ -260,9 +260,10 @@ class Node(pulumi.ComponentResource):
         return address if guard is None else guard.after_kubeconfig(address)
 
     def _goes_with_machine(self, nic: InterfacePlan) -> str | None:
-        """Where the cloud deletes eth0's ENI with its instance, a new machine means a new ENI.
+        """The trigger that replaces eth0's ENI where the cloud deletes it with its instance.
 
-        It has the same pinned addresses; `config.facts.regions.KEEPS_PRIMARY_ENI` has the source.
+        The new ENI has the same pinned addresses. `config.facts.regions.KEEPS_PRIMARY_ENI` has the
+        source.
         """
         plan, node = self._args.plan, self._args.node
         if nic.name != PRIMARY_NIC or keeps_primary_eni(plan.region):
@@ -351,7 +352,7 @@ class Node(pulumi.ComponentResource):
                 else None
             ),
             user_data=self._user_data(enis),
-            # Unset, a machine that a cut-off change of its type left stopped would stay so, unseen.
+            # If unset, a machine that an interrupted change of its type stopped would stay so.
             status="Running",
             http_endpoint="enabled",
             http_tokens="required",
@@ -407,9 +408,9 @@ class Node(pulumi.ComponentResource):
 
 
 def _kept(*, only_control_plane: bool) -> list[str]:
-    """Properties that keep the value of the machine's creation.
+    """Properties that keep the values with which the machine was created.
 
-    A replacement takes the new values all the same: the engine checks its inputs afresh.
+    A replacement takes the new values, because the engine then checks the inputs again.
     """
     return ["userData", *(_IDENTITY_PROPERTIES if only_control_plane else ())]
 
@@ -421,7 +422,7 @@ class _PodAddressInputs(TypedDict, total=False):
 
 
 def _pod_address_inputs(pods: PodAddresses) -> _PodAddressInputs:
-    """The one of an ENI's three inputs that its pods' addresses go into.
+    """The inputs of an ENI for its pod addresses: one of the three that the provider has.
 
     The provider accepts only one of them (`ConflictsWith`). An empty list or 0 takes the last
     addresses away; without an input the provider keeps what the ENI has (`Computed`, both in

@@ -1,4 +1,4 @@
-"""One life cycle for every machine: one node at a time, emptied before, waited for afterwards.
+"""Changes machines one at a time: drains a node before its change and waits for it afterwards.
 
 Why it is done this way: docs/decisions/machine-life-cycle.md.
 """
@@ -61,7 +61,7 @@ def _now() -> float:
 
 @dataclass(frozen=True, kw_only=True)
 class Membership:
-    """Which nodes a plan has: what decides who leaves."""
+    """The nodes of a plan. Comparing two plans shows which nodes leave."""
 
     control_planes: Mapping[str, str]
     """Name → private address."""
@@ -89,7 +89,7 @@ class Membership:
 
 @dataclass(frozen=True, kw_only=True)
 class RolloutArgs:
-    """What a `Rollout` is made from."""
+    """The inputs of a `Rollout`."""
 
     plan: ClusterPlan
     kubeconfig: pulumi.Output[str]
@@ -97,21 +97,21 @@ class RolloutArgs:
     endpoint_address: pulumi.Input[str]
     """Where workers reach the API servers."""
     bootstrap_token: pulumi.Output[str]
-    """A secret: what a machine joins with."""
+    """A secret with which a machine joins."""
     accepted: pulumi.Output[None]
     """Known once the edit may be made (`components.transition`)."""
 
 
 class Rollout:
-    """One run's nodes in a row: control planes first, then workers.
+    """The order in which one run changes nodes: control planes first, then workers.
 
-    Each node's turn comes when the one before it is ready. A node that stays as it is, or is made
-    with its cluster, is ready at once, so a first creation is as parallel as without turns. One
-    that changed is ready when its Node is, under its machine's provider id. A control plane that
-    joins an existing cluster has a turn of its own, because etcd takes one learner at a time.
-    Waiting for a turn is done here and not in the engine, so it takes none of its parallel slots.
+    Each node's turn comes when the node before it is ready. A node that does not change, or is
+    created together with its cluster, is ready at once, so a first creation is fully parallel. A
+    changed node is ready once its Node is ready and has its machine's provider id. A control plane
+    that joins an existing cluster has a turn of its own, because etcd takes one learner at a time.
+    The program waits for a turn itself, so waiting takes none of the engine's parallel slots.
 
-    Hooks ask the cluster nothing in previews, but for one question about the only control plane's
+    In previews the hooks do not ask the cluster anything, except for the only control plane's
     version.
     """
 
@@ -131,7 +131,7 @@ class Rollout:
         self._addresses: dict[str, Callable[[], pulumi.Output[Mapping[str, Sequence[str]]]]] = {}
         self._joined: dict[str, pulumi.Output[str]] = {}
         self._new_machines: set[str] = set()
-        """Nodes that get their machine in this run."""
+        """Nodes whose machine is created in this run."""
         self._machines: dict[str, pulumi.Output[str]] = {}
         """Node → provider id, once the node serves."""
         self._endpoint_moves = False
@@ -150,12 +150,12 @@ class Rollout:
         self.creation_ends = self._make_creation_ends(name, parent)
 
     creation_ends: pulumi.Output[int | None]
-    """Until when a control plane may make the cluster, in seconds since 1970; None where there is
-    one already (`planning.nodes.user_data.user_data`)."""
+    """Time until which a control plane may create the cluster, in seconds since 1970. None if the
+    cluster exists already (`planning.nodes.user_data.user_data`)."""
 
     @property
     def instance_hooks(self) -> pulumi.ResourceHookBinding:
-        """For an instance: a Node of its name that exists already is another machine's."""
+        """Hooks for an instance. An existing Node of its name belongs to another machine."""
         return pulumi.ResourceHookBinding(before_create=[self._hooks["boots"]])
 
     def wait_turn(self, name: str, node: NodePlan, *, parent: pulumi.Resource) -> MachineGeneration:
@@ -212,8 +212,8 @@ class Rollout:
     def end_joining(self, ready: pulumi.Output[str]) -> pulumi.Output[bool]:
         """Revoke the bootstrap token once every node has joined; a run ends with this.
 
-        `ready` is known when the API server answers. A machine that does not come is a warning: the
-        run has done everything else, and the token ends by itself.
+        `ready` is known once the API server answers. A machine that does not join causes a warning
+        only, because the run has done everything else and the token expires by itself.
         """
 
         async def end(values: list[Any]) -> bool:
@@ -240,19 +240,19 @@ class Rollout:
         return cast("pulumi.Output[bool]", values.apply(cast("Any", end)))
 
     def joins_load_balancer(self, node: str, attachment: pulumi.Output[str]) -> None:
-        """A control plane whose turn is over only when the load balancer has it, too."""
+        """End this control plane's turn only once the load balancer has it, too."""
         self._joined[node] = attachment
 
     def note_creation(self) -> None:
-        """Nothing of this cluster was in the state before this run."""
+        """Note that the state had nothing of this cluster before this run."""
         self._is_creation = True
 
     async def before_changes(
         self, before: Record | EarlierRelease, after: Record, kubeconfig: str | None
     ) -> None:
-        """Let the nodes leave that an accepted edit takes out; `kubeconfig` is the last run's.
+        """Remove the nodes that an accepted edit takes out; `kubeconfig` is the last run's.
 
-        An earlier release wrote no control planes down: of those none is taken to leave.
+        An earlier release did not record its control planes, so none of them is removed.
         """
         new = Membership.of(after)
         if isinstance(before, Record):
@@ -271,12 +271,12 @@ class Rollout:
     ) -> None:
         """Take the nodes that only `old` has out of the cluster, control planes first.
 
-        Control planes leave etcd one after another, which is never skipped; workers are emptied,
-        unless the time for a drain is 0. A second call goes on where the first one ended.
-        `kubeconfig` is for a caller that is asked before this run knows the API server's address.
+        Control planes always leave etcd one after another. Workers are emptied, unless the time
+        for a drain is 0. A second call continues where the first one ended. Pass `kubeconfig` if
+        this run does not know the API server's address yet.
 
         Raises:
-            pulumi.RunError: it is refused, or it failed; the rest has not been touched.
+            pulumi.RunError: the removal was refused or failed; the other nodes have not changed.
         """
         self._endpoint_moves = (len(old.control_planes) > 1) != (len(new.control_planes) > 1)
         planes = {n: a for n, a in old.control_planes.items() if n not in new.control_planes}
@@ -314,7 +314,7 @@ class Rollout:
             ) from error
 
     def _make_creation_ends(self, name: str, parent: pulumi.Resource) -> pulumi.Output[int | None]:
-        """Kept in the state from the first run on: the same user-data must not serve twice."""
+        """Stash the time of the first run: the same user-data must not create two clusters."""
 
         def first_value(_: None) -> int:
             return int(_now()) + CREATION_SECONDS if self._is_creation else 0
@@ -329,7 +329,7 @@ class Rollout:
     def _in_turn(
         self, before: Callable[[], Awaitable[object]], node: NodePlan | None = None
     ) -> pulumi.Output[str]:
-        """The Kubernetes version, known when `before` is over. Records no dependency."""
+        """The Kubernetes version, known once `before` has ended. Records no dependency."""
 
         async def wait() -> str:
             if pulumi.runtime.is_dry_run():
@@ -344,10 +344,10 @@ class Rollout:
         return pulumi.Output.from_input(wait())
 
     def _awaited_at_load_balancer(self, node: NodePlan | None) -> list[str]:
-        """Control planes that have to take connections before this node's turn.
+        """Control planes that must accept connections before this node's turn.
 
-        Where the load balancer is new, the run itself may reach the API server through it only, so
-        a control plane that joins waits like a worker for those that were there before.
+        If the load balancer is new, the run itself may reach the API server only through it. So a
+        joining control plane waits, like a worker, for those that existed before.
         """
         if node is None:
             return []
@@ -362,7 +362,7 @@ class Rollout:
         ]
 
     async def _reachable(self) -> None:
-        """A hook takes one of the engine's slots: it must not wait there for an address."""
+        """Wait for the kubeconfig before a turn: a waiting hook would occupy an engine slot."""
         await self._accepted.future()
         await self._kubeconfig.future()
 
@@ -388,10 +388,11 @@ class Rollout:
         self._new.add(node)
 
     async def _is_waited_for(self, node: NodePlan) -> bool:
-        """A changed node always; a new control plane where others serve already.
+        """Whether the next turn waits for this node.
 
-        In a creation, nobody serves before the load balancer has all control planes. The same in a
-        run that finishes a creation, which shows as an API server that does not answer.
+        It always waits for a changed node, and for a new control plane if others serve already. In
+        a creation no API server is reachable before the load balancer has all control planes. An
+        API server that does not answer means that this run finishes a creation.
         """
         if node.name in self._changed:
             return True
@@ -425,7 +426,7 @@ class Rollout:
                 before, after = settings_of(old), settings_of(new)
                 if change.settings and before is not None and after is not None:
                     if change.takes_machine_away:
-                        # The machine that comes has them; labels and taints are the Node's.
+                        # A new machine boots with the settings. Only one that stays takes them.
                         after = after if not change.identity else before
                     await change_settings(
                         api, node.name, before=before, after=after, report=pulumi.log.info
@@ -438,7 +439,7 @@ class Rollout:
             raise pulumi.RunError(_not_changed(node.name, error)) from error
 
     async def _only_plane(self, node: NodePlan, change: Change) -> Change:
-        """Refuse a new machine for the only control plane; a version that it runs needs none."""
+        """Refuse to replace the only control plane, unless it runs the new version already."""
         if change.identity != {"kubernetes"}:
             raise pulumi.RunError(
                 f"{node.name} is the only control plane and has the only etcd member, so its "
@@ -480,7 +481,7 @@ class Rollout:
     async def _make_room(
         self, api: ClusterApi, node: str, old: Mapping[str, Any], new: Mapping[str, Any]
     ) -> None:
-        """Free the addresses that the node's next machine does not have, DaemonSets' pods too."""
+        """Evict all pods, DaemonSet pods too, and remove the addresses that the node loses."""
         within = drain_seconds()
         before, after = (
             (inputs.get("identity") or inputs).get("interfaces") for inputs in (old, new)
@@ -494,7 +495,7 @@ class Rollout:
         self._moved[node] = moved
 
     async def _fill(self, node: str) -> None:
-        """Give the addresses of the machine that came, before pods can come to its Node."""
+        """Put the new machine's addresses into the pools before pods can run on its Node."""
         if node not in self._moved:
             return
         addresses = await self._addresses[node]().future()
@@ -503,7 +504,7 @@ class Rollout:
         del self._moved[node]
 
     async def _until_planes_serve(self, api: ClusterApi, node: NodePlan, change: Change) -> None:
-        """Before a control plane is touched: all others serve, and etcd goes on without it."""
+        """Wait until all other control planes serve, and check etcd's majority without this one."""
         others = [name for name in self._planes if name != node.name and name not in self._new]
 
         async def missing() -> str | None:
@@ -534,7 +535,7 @@ class Rollout:
             pulumi.log.info(f"kubeadm's ConfigMap is at {self._plan.kubernetes.version}")
 
     async def _until_workers_serve(self, api: ClusterApi, node: NodePlan, change: Change) -> None:
-        """Never two workers away: wait for one that an earlier, broken-off run was busy with."""
+        """Wait for a worker that an interrupted run was changing: only one may be unavailable."""
         await self._finish_control_planes(api)
         if change.identity:
             await self._check_kubelet(api, node.name)
@@ -551,7 +552,7 @@ class Rollout:
         )
         nodes = await api.nodes()
         for name in self._workers:
-            # Left by a run that was broken off before it could uncordon it.
+            # An interrupted run left this node cordoned.
             current = nodes.get(name)
             if current is not None and current.rolling and name != node.name:
                 await api.uncordon(name)
@@ -590,7 +591,7 @@ class Rollout:
         ]
 
     async def _finish_control_planes(self, api: ClusterApi) -> None:
-        """What follows the last control plane of an upgrade, and precedes the first worker."""
+        """Upgrade kube-proxy after the last control plane and before the first worker."""
         if await bring_kube_proxy(api, version_of(self._plan.kubernetes.version)):
             pulumi.log.info(f"kube-proxy has the image of {self._plan.kubernetes.version}")
 
@@ -601,9 +602,9 @@ class Rollout:
             raise pulumi.RunError(problem)
 
     async def _prepare_machine(self, args: pulumi.ResourceHookArgs) -> None:
-        """Let the machine join, and delete the Node of the one before it.
+        """Let the machine join, and delete the previous machine's Node.
 
-        That one would keep the old machine's provider id: a kubelet never changes it.
+        That Node would keep the old machine's provider id, because a kubelet never changes it.
         """
         node = self._plan.nodes[self._resources[args.name]]
         self._new_machines.add(node.name)
@@ -615,7 +616,7 @@ class Rollout:
                 if await api.delete_node(node.name):
                     pulumi.log.info(f"{node.name}: the Node of the machine before it is deleted")
         except ClusterError:
-            # No API server yet, as in a first creation: then there is no Node either.
+            # In a first creation there is no API server yet, and so there is no Node either.
             return
 
     async def _token(self) -> str:
@@ -648,13 +649,13 @@ class Rollout:
             await self._fill(node.name)
             async with self._cluster() as api:
                 if node.name in self._new_machines:
-                    # The API server may not have answered when the machine was made.
+                    # The API server may not have answered when the machine was created.
                     await keep_token(api, await self._token())
                 reason = await missing_conditions(
                     api,
                     node.name,
                     provider_id=provider_id,
-                    # The pools of a node that is only being added are made after it.
+                    # The pools of a new node are created after it.
                     pools=[] if node.name in self._new else pools,
                     control_plane=is_control_plane(node),
                 )

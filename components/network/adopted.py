@@ -25,10 +25,10 @@ from planning.model import ClusterPlan
 def check_adopted(
     plan: ClusterPlan, provider: pulumi.ProviderResource, *, parent: pulumi.Resource
 ) -> pulumi.Output[list[pulumi.Resource]] | None:
-    """Compare what is adopted with the plan; for `depends_on` of everything else.
+    """Compare the adopted resources with the plan; every other resource depends on the result.
 
     Returns an empty list, or fails with every mismatch at once. None when nothing is adopted, so
-    that such a stack sends no request. Previews read the cloud, too, with one request a kind.
+    that such a stack sends no request. Previews read the cloud, too: one request for each kind.
 
     Errors: `pulumi.RunError` with the report of `planning.cloud.adopted.mismatches`.
     """

@@ -24,7 +24,7 @@ def cloud_provider(
     parent: pulumi.Resource,
     accepted: pulumi.Output[None] | None = None,
 ) -> alicloud.Provider:
-    """Make the provider that every Alibaba Cloud resource of `plan` uses.
+    """Create the provider that every Alibaba Cloud resource of `plan` uses.
 
     `accepted` resolves once the edit is accepted; the provider, and with it each of its resources,
     waits for it. A `depends_on` would not wait: on a component it means the component's children.

@@ -17,7 +17,7 @@ from planning.nodes.endpoint import admitted, private_address
 
 @dataclass(frozen=True, kw_only=True)
 class EndpointArgs:
-    """What an `Endpoint` is made from."""
+    """The inputs of an `Endpoint`."""
 
     plan: ClusterPlan
     vswitch_ids: Mapping[str, pulumi.Output[str]]
@@ -41,7 +41,7 @@ class Endpoint(pulumi.ComponentResource):
     """Inside the VPC: the one control plane's eth0, or the CLB's address."""
     public_address: pulumi.Output[str] | None
     allocation_id: pulumi.Output[str] | None
-    """Of the EIP, where there is one."""
+    """Allocation id of the EIP; None if the endpoint is private."""
     server_group_id: pulumi.Output[str] | None
     """Where control planes are added; None with only one."""
     balancer_id: pulumi.Output[str] | None

@@ -15,7 +15,7 @@ from planning.model import InterfacePlan
 
 @dataclass(frozen=True, kw_only=True)
 class Ipv6EgressArgs:
-    """What an `Ipv6Egress` is made from."""
+    """The inputs of an `Ipv6Egress`."""
 
     interface: InterfacePlan
     vswitch_id: pulumi.Input[str]

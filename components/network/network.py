@@ -86,7 +86,7 @@ class Network(pulumi.ComponentResource):
             self._name,
             vpc_name=self._name,
             cidr_block=str(planned.cidr),
-            # Unset, a VPC that already has IPv6 keeps it.
+            # If unset, a VPC that already has IPv6 keeps it.
             enable_ipv6=True if ipv6.enabled or ipv6.has_gateway else None,
             resource_group_id=self._plan.resource_group,
             tags=dict(self._plan.tags),
@@ -173,7 +173,7 @@ class Network(pulumi.ComponentResource):
                 cidr_ip=str(rule.cidr),
                 priority=rule.priority,
                 policy="accept",
-                # Unset, the provider writes the text "<nil>" into the rule's id.
+                # If unset, the provider writes the text "<nil>" into the rule's id.
                 nic_type="intranet",
                 description=rule.description,
                 opts=self._child,
@@ -229,7 +229,7 @@ class Network(pulumi.ComponentResource):
             network_type="internet",
             deletion_protection=self._plan.protect if protected is None else protected,
             tags=dict(self._plan.tags),
-            # A gateway never moves: meanwhile pods could not reach the internet.
+            # A gateway never moves, because pods could not reach the internet meanwhile.
             opts=pulumi.ResourceOptions(
                 parent=self, protect=self._plan.protect, ignore_changes=["vswitchId"]
             ),

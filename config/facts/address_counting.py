@@ -9,14 +9,14 @@ from config.model import ClusterConfig, KubernetesConfig, SpiderpoolConfig
 SINCE_MINOR: Final = 36
 """MutatingAdmissionPolicy is stable and served by default since 1.36 (k8s.io/apiserver v0.36,
 pkg/features/kube_features.go). In 1.35 it is a beta API that two flags of the API server switch on;
-`kubeadm` keeps such flags for all versions that follow, so 1.35 goes without."""
+`kubeadm` would keep such flags in all later versions, so clusters of 1.35 do not count."""
 
 
 def counts_addresses(config: ClusterConfig) -> bool:
     """Whether pods ask for their addresses and nodes advertise them.
 
-    Nodes advertise by the unit that the bootstrap installs, so only clusters that this program
-    builds count (docs/decisions/counted-addresses.md).
+    The unit that the bootstrap installs advertises a node's addresses. So addresses are counted
+    only in clusters that this program builds (docs/decisions/counted-addresses.md).
     """
     return (
         config.pods.count_addresses

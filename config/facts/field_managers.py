@@ -1,4 +1,4 @@
-"""Who Kubernetes records as the creator of an object, where Pulumi's provider created it."""
+"""The field managers that Kubernetes records for objects of Pulumi's provider."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ CREATORS: Final = ("pulumi-kubernetes", "pulumi-kubernetes.exe", "pulumi-resourc
 """Names under which Pulumi's provider creates objects (fixCSAFieldManagers and patchForce in
 await.go of pulumi-kubernetes)."""
 OWN_PREFIX: Final = "pulumi-kubernetes-"
-"""Begins the name under which the provider applies one resource (fieldManagerName in provider.go
-of pulumi-kubernetes: the prefix and eight hexadecimal digits)."""
+"""Prefix of the name under which the provider applies one resource. Eight hexadecimal digits follow
+it (fieldManagerName in provider.go of pulumi-kubernetes)."""

@@ -24,7 +24,7 @@ _ARM_FAMILY: Final = re.compile(r"^(?:ebm|scc)?[a-z]{1,3}\d+[yr]$")
 
 @dataclass(frozen=True, kw_only=True)
 class PublicImage:
-    """A public image by its id. `release` has dots, as 24.04."""
+    """The parts of a public image's id. `release` has dots, for example 24.04."""
 
     distribution: str
     release: str

@@ -16,9 +16,10 @@ https://www.alibabacloud.com/help/en/slb/health-check-causes-processing-of-a-lar
 METADATA_SERVICE: Final = IPv4Address("100.100.100.200")
 """An instance's metadata, user-data and RAM role credentials (ECS, "Instance metadata",
 https://www.alibabacloud.com/help/en/ecs/user-guide/view-instance-metadata). The service has no IPv6
-address: that page has none, nor has cloud-init (`metadata_urls` of DataSourceAliYun.py, which names
-IPv6 addresses for other clouds). The cloud's name servers, 100.100.2.136 and 100.100.2.138
-(`dns-conf/nameservers` there), NTP and mirrors have other addresses."""
+address: that page does not list one, and cloud-init does not either (`metadata_urls` of
+DataSourceAliYun.py; its sources for other clouds have IPv6 addresses). The cloud's name servers,
+100.100.2.136 and 100.100.2.138 (`dns-conf/nameservers` there), NTP and mirrors have other
+addresses."""
 
 NOT_IN_A_VPC: Final = (
     CLOUD_SERVICES,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 OWN_TAGS: Final = "spiderpool-alicloud/"
-"""How every tag key of this program begins; a stack file cannot set such a tag."""
+"""Prefix of every tag key of this program. A stack file cannot set such a tag."""
 TAG_CLUSTER: Final = f"{OWN_TAGS}cluster"
 TAG_PROFILE: Final = f"{OWN_TAGS}profile"
 TAG_CONTROLLER: Final = "ack.aliyun.com"

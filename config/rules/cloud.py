@@ -51,7 +51,7 @@ def endpoint_is_loopback(config: ClusterConfig) -> Iterator[Problem]:
 
 
 def region_exists(config: ClusterConfig) -> Iterator[Problem]:
-    """Without this rule an unknown region fails late, as a host name that does not resolve."""
+    """The region exists. Otherwise the run fails late, on a host name that does not resolve."""
     if config.region in ZONE_LETTERS or config.cloud.unlisted_region:
         return
     meant = nearest(config.region, ZONE_LETTERS)
@@ -175,7 +175,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def instance_types_are_types(config: ClusterConfig) -> Iterator[Problem]:
-    """Limits under a name that no instance type has would be ignored."""
+    """Each key of `instanceTypes` is an instance type. Limits under another key have no effect."""
     for name in sorted(config.instance_types):
         if not name.startswith("ecs."):
             yield Problem(

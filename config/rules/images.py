@@ -73,7 +73,7 @@ def machine_images(config: ClusterConfig) -> Iterator[tuple[str, str, str, str]]
 
 
 def _default_for(instance_type: str) -> str:
-    """An image that the type boots. This file pins no date for Arm images."""
+    """An image that the type boots; for Arm only a pattern, because no date is pinned here."""
     if architecture_of(family_of(instance_type)) == "x86_64":
         return DEFAULT_IMAGE
     return "the newest ubuntu_24_04_arm64_20G_alibase_….vhd that DescribeImages shows"

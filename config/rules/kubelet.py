@@ -94,7 +94,7 @@ _KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "evictionSoftGracePeriod": _SIGNALS,
     "evictionMinimumReclaim": _SIGNALS,
 }
-"""Maps whose keys are not free."""
+"""Maps that accept only certain keys."""
 
 _BOUNDS: Final[Mapping[str, tuple[int, int]]] = {
     "imageGCHighThresholdPercent": (0, 100),
@@ -126,14 +126,14 @@ _BOUNDS: Final[Mapping[str, tuple[int, int]]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class _Gated:
-    """A setting with which a kubelet of `since` and later does not start while `gate` is off."""
+    """A kubelet of minor `since` or later does not start with this setting while `gate` is off."""
 
     since: int
     gate: str
     on_since: int | None
     """The minor from which the gate is on by default; None while there is none."""
     value: object = None
-    """The only value that this holds for; None for every value."""
+    """The only value that needs the gate; None if every value needs it."""
 
 
 _GATED: Final[Mapping[str, _Gated]] = {
@@ -185,7 +185,7 @@ def kubelet_settings_exist(config: ClusterConfig) -> Iterator[Problem]:
 
 
 def gated_settings_have_their_gate(config: ClusterConfig) -> Iterator[Problem]:
-    """A kubelet ends with a setting whose feature gate is off."""
+    """Settings have their feature gate on: a kubelet exits if it is off."""
     fields = config.kubernetes.kubelet
     minor = int(config.kubernetes.version.split(".")[1])
     gates = fields.get("featureGates")

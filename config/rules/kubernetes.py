@@ -106,7 +106,7 @@ def free_ranges(config: ClusterConfig) -> dict[str, IPv4Network]:
         *IPv4Network("198.18.0.0/15").subnets(new_prefix=18),
     )
     free = [c for c in candidates if not any(c.overlaps(other) for other in taken)]
-    # Another rule refuses a VPC that leaves no free range; these two keep the report whole.
+    # Another rule refuses a VPC that leaves no free range. These two are proposed in that case.
     free += [IPv4Network("198.18.0.0/18"), IPv4Network("198.18.64.0/18")]
     return {"serviceCidr": free[0], "podCidr": free[1]}
 
@@ -165,7 +165,7 @@ def _is_address(text: str) -> bool:
 
 
 def metadata_is_ours_to_block(config: ClusterConfig) -> Iterator[Problem]:
-    """The rules are on machines, and those of an existing cluster are set up by somebody else."""
+    """Metadata is blocked by rules on machines, which an existing cluster's owner sets up."""
     kubernetes = config.kubernetes
     if kubernetes.mode == "existing" and "metadata_for_pods" in kubernetes.model_fields_set:
         yield Problem(

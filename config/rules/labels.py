@@ -33,7 +33,7 @@ _OWN_FREE = frozenset(
 
 
 def labels_are_allowed(config: ClusterConfig) -> Iterator[Problem]:
-    """The kubelet does not start with a label that it may not set (`--node-labels`)."""
+    """Labels are valid and allowed: a kubelet does not start with others (`--node-labels`)."""
     for name, pool in sorted(config.node_pools.items()):
         for path, labels in _labels(name, pool):
             for key, value in sorted(labels.items()):

@@ -1,8 +1,8 @@
 """Rules about LoadBalancer services: settings that the cloud controller ignores or fails on.
 
 From cloud-provider-alibaba-cloud v2.14.0: `pkg/controller/service/reconcile/annotation`, `clbv1`,
-`nlbv2`, and the issues that are named in the rules. An update waits for a service's address, so
-what can never get one is refused here.
+`nlbv2`, and the issues that are named in the rules. An update waits for a service's address, so a
+service that can never get one is refused here.
 """
 
 from __future__ import annotations
@@ -245,7 +245,7 @@ def services_have_backends(config: ClusterConfig) -> Iterator[Problem]:
 
 
 def services_stand_somewhere(config: ClusterConfig) -> Iterator[Problem]:
-    """Subnet and zones of a load balancer.
+    """The subnet and the zones of each load balancer are determined.
 
     They are required where several are possible: a default by name would change when a subnet or
     zone is added. An NLB is in all zones of its subnet, two or more.

@@ -22,7 +22,7 @@ class Span:
     last: int
 
     def __str__(self) -> str:
-        """As a user would write it."""
+        """The text that a user would write for it."""
         if self.last < self.first:
             return "nothing"
         if self.last > LAST_ADDRESS:
@@ -32,11 +32,11 @@ class Span:
         return f"{IPv4Address(self.first)}-{IPv4Address(self.last)}"
 
     def overlaps(self, other: Span) -> bool:
-        """Whether they share an address."""
+        """Whether the two spans share an address."""
         return self.first <= other.last and other.first <= self.last
 
     def within(self, other: Span) -> bool:
-        """Whether the other one contains all of it."""
+        """Whether the other span contains all of this one."""
         return other.first <= self.first and self.last <= other.last
 
 

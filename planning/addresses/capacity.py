@@ -1,12 +1,14 @@
 """How many pods fit on a node, and how many addresses a vSwitch has left.
 
 Where pods ask for their addresses (`ClusterPlan.counting`), the scheduler counts them by NIC, and
-the kubelet's `maxPods` is all of a node's pod addresses and the host-network pods. Elsewhere the
-scheduler knows nothing about free addresses, and a pod too many hangs in ContainerCreating. There
-`maxPods` is bound to eth0's addresses, which every pod takes that does not ask for another NIC.
+the kubelet's `maxPods` is the number of a node's pod addresses plus its host-network pods.
+Elsewhere the scheduler does not know about free addresses, and one pod too many hangs in
+ContainerCreating. There `maxPods` follows from the addresses of eth0 alone, because every pod that
+does not ask for another NIC takes one of these.
 
-Pods of the host's network take no address but do count in `maxPods`; those that surely run on a
-node are added. Never more than those: each one missing would let one pod without an address in.
+Host-network pods take no address but count in `maxPods`, so those that always run on a node are
+added. Pods that may not run there are not added, because each absent one would admit a pod without
+an address.
 """
 
 from __future__ import annotations
@@ -27,8 +29,8 @@ from planning.names import DOMAIN, IPV6, pool_name
 
 ON_EVERY_NODE = ("kube-proxy", "spiderpool-agent")
 SOMEWHERE = ("spiderpool-controller",)
-"""Of the host's network, one on some nodes: its ports keep a second one away. Where addresses are
-counted each node has a place for it, or one of its addresses would never have a pod."""
+"""Host-network pods of which some nodes run one; its host ports exclude a second one. Where
+addresses are counted, each node has room for it, or one of its addresses would never be used."""
 ON_CONTROL_PLANES = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
 
 
@@ -80,10 +82,10 @@ def address_resource(interface: str) -> str:
 
 
 def advertised_addresses(plan: ClusterPlan, node: NodePlan) -> dict[str, int]:
-    """By resource: how many addresses the node's pool of each NIC has for any pod.
+    """The number of addresses that a node offers to any pod, by resource. Each NIC has one.
 
-    Addresses of `spiderpool.extraPools` are not among them, because only some pods may take them.
-    An address and its IPv6 twin are one. Empty where addresses are not counted.
+    Addresses of `spiderpool.extraPools` do not count, because only some pods may take them. An
+    address and its IPv6 twin count once. Empty where addresses are not counted.
     """
     if plan.counting is None:
         return {}
@@ -106,9 +108,9 @@ def usable_addresses(cidr: IPv4Network) -> int:
 
 
 def free_addresses(plan: ClusterPlan) -> dict[str, int]:
-    """By vSwitch key: the addresses that ENIs, gateways and load balancers leave.
+    """The number of free addresses by vSwitch key, without ENIs, gateways and load balancers.
 
-    A reservation for prefixes is not free: see `free_prefixes`.
+    A reservation for prefixes does not count as free; see `free_prefixes`.
     """
     free = {
         key: usable_addresses(v.cidr)

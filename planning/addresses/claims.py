@@ -18,7 +18,7 @@ class Claim:
 
     span: Span
     path: str
-    """The key that claims them."""
+    """The path of the key that claims them."""
     node: str
     pool: str
     block: int | None

@@ -1,4 +1,4 @@
-"""Extra pools compared with the addresses that their nodes have."""
+"""Compares extra pools with the addresses of their nodes."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """IPv6 addresses in addition to the IPv4 ones, once the cloud has given the VPC its /56.
 
 An address ends in its IPv4 twin: 172.31.199.185 on 2408:4005:3a0:1201::/64 is
-2408:4005:3a0:1201::ac1f:c7b9. So it is as stable as the IPv4 plan, unique in the VPC, and never one
-of the ten that Alibaba Cloud reserves in a /64: the first and the last nine.
+2408:4005:3a0:1201::ac1f:c7b9. So it is as stable as the IPv4 plan and unique in the VPC. It is
+never one of the ten addresses that Alibaba Cloud reserves in a /64, the first and the last nine.
 """
 
 from __future__ import annotations
@@ -50,9 +50,9 @@ def pool_ranges(network: IPv6Network, addresses: Iterable[IPv4Address]) -> tuple
 
 
 def gateway(network: IPv6Network) -> IPv6Address:
-    """An in-prefix gateway, which Spiderpool demands: the third address from the end.
+    """The gateway, the third address from the end. Spiderpool demands one inside the prefix.
 
-    Alibaba Cloud keeps it; that it answers as the gateway is inferred from IPv4 and from
-    `network/interfaces/macs/<mac>/ipv6-gateway` of the metadata service, not proven by packets.
+    Alibaba Cloud reserves this address. That it is the gateway follows from IPv4 and from
+    `network/interfaces/macs/<mac>/ipv6-gateway` of the metadata service; packets have not shown it.
     """
     return IPv6Address(int(network.broadcast_address) - 2)

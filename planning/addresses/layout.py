@@ -2,7 +2,7 @@
 
 A node owns one block in each subnet it uses: block `firstBlock + ordinal` of its zone's vSwitch,
 in blocks of its pool's size. The ENI's primary address is the block's first, pod addresses follow,
-so more pod addresses never move those that are there. Explicit addresses take the block's place.
+so adding pod addresses never moves the existing ones. Explicit addresses take the block's place.
 In prefix mode the pods' /28 prefixes come from the vSwitch's reservation by the same numbers: slot
 `firstBlock + ordinal - 1`, because block 0, which holds the network address, is never used.
 
@@ -86,13 +86,13 @@ class _Work:
         self.pools_without_first_block: set[str] = set()
         self.without_ordinal: list[Member] = []
         self.outside: set[tuple[str, str]] = set()
-        """Pools and vSwitches of blocks that lie outside: reported once, not for each node."""
+        """Pools and vSwitches with blocks outside of the vSwitch, so that each is reported once."""
         self.refused_vswitches = frozenset(
             vswitch_key(subnet, zone)
             for _, subnet, zone, vswitch in vswitches(config)
             if not lies_in_the_vpc(config, vswitch)
         )
-        """`config.rules` refuses their ranges; what lies outside of one is only a consequence."""
+        """vSwitches whose ranges `config.rules` refuses, so their blocks are not reported again."""
 
     def place(self, member: Member) -> Iterator[tuple[str, InterfacePlan]]:
         """The NICs of one node, sorted; one that cannot be placed is left out."""

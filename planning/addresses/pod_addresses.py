@@ -1,4 +1,4 @@
-"""How one ENI gets the addresses of its pods, and which they are: one case for each mode.
+"""The pod addresses of one ENI: one case for each address mode.
 
 Each case has `mode`, the key's value in a stack file; `count`, how many addresses there are;
 `planned`, those that the plan knows, in order; and `blocks`, the /28 prefixes that they come from.

@@ -9,7 +9,7 @@ from config.model import ClusterConfig, NodePoolConfig
 from planning.addresses.blocks import Span, block, last_block, span_of, usable
 
 ROOM_TO_GROW = 2
-"""A proposal leaves as much room again as the pool needs now."""
+"""Factor of a proposal's size: a pool gets twice the room that it needs now."""
 
 
 def first_block_proposals(config: ClusterConfig, missing: Iterable[str]) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""The Alibaba Cloud Controller Manager by our own manifest.
+"""The manifest of the Alibaba Cloud Controller Manager.
 
 docs/decisions/cloud-controller-manifest.md has the reasons.
 
@@ -21,10 +21,10 @@ from planning.names import CONTROL_PLANE
 NAME: Final = "cloud-controller-manager"
 NAMESPACE: Final = "kube-system"
 SECRET_NAME: Final = "cloud-config"  # noqa: S105  # a Secret's name
-"""Holds what `cloud_config` writes, under `SECRET_KEY`."""
+"""The Secret with the text of `cloud_config`, under the key `SECRET_KEY`."""
 SECRET_KEY: Final = "cloud-config.conf"  # noqa: S105  # a key in a Secret
 ACCESS_KEY_SECRET_NAME: Final = "cloud-controller-access-key"  # noqa: S105  # a Secret's name
-"""Only with `credentials: access-key`; its values are plain text, not base64 of it."""
+"""Exists only with `credentials: access-key`. Its values are plain text, without base64."""
 ACCESS_KEY_ID: Final = "access-key-id"
 ACCESS_KEY_SECRET: Final = "access-key-secret"  # noqa: S105  # a key in a Secret
 POLICY_LIMIT: Final = 6144
@@ -137,8 +137,8 @@ def config_checksum(plan: ClusterPlan) -> str:
     """A digest of the configuration that is known before any resource is.
 
     The Deployment carries it, so that a changed setting restarts the controller. Ids of the VPC
-    and its vSwitches are left out: they are unknown in a preview, and when they change, all that
-    is in them is replaced.
+    and its vSwitches are left out, because they are unknown in a preview. When they change,
+    everything in them is replaced anyway.
     """
     keys = {key: key for key in plan.network.vswitches}
     return sha256(cloud_config(plan, vpc_id="", vswitch_ids=keys).encode()).hexdigest()
@@ -173,7 +173,7 @@ def ram_policy() -> Object:
         ]
         + [
             {
-                # The first NLB of an account.
+                # An account's first NLB needs this service-linked role.
                 "Effect": "Allow",
                 "Action": "ram:CreateServiceLinkedRole",
                 "Resource": "*",
@@ -319,10 +319,10 @@ def _deployment(plan: ClusterPlan) -> Object:
         "kind": "Deployment",
         "metadata": {"name": NAME, "namespace": NAMESPACE, "labels": _labels()},
         "spec": {
-            # On each control plane, never two on one: `maxPods` counts on it.
+            # One on each control plane and never two on one node, as `maxPods` assumes.
             "replicas": max(planes, 1),
             "selector": {"matchLabels": _labels()},
-            # Ports of the node are the pod's own: the old one goes first.
+            # The pod uses host ports, so the old pod must end before the new one starts.
             "strategy": {
                 "type": "RollingUpdate",
                 "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1},
@@ -376,18 +376,18 @@ def _pod(plan: ClusterPlan, *, on_control_planes: bool) -> Object:
 
 
 def _tolerations(plan: ClusterPlan) -> list[Object]:
-    """What it runs in spite of: a cluster that is not complete yet, and the nodes' own taints.
+    """Tolerations for a cluster that is not complete yet, and for the nodes' own taints.
 
-    It frees nodes of `uninitialized`, so it runs before a CNI does, on nodes that are `not-ready`;
-    a kubelet that reports its node as not ready still runs its pods. A lost node is another thing:
-    its condition Ready is Unknown, and the node controller taints it `unreachable`. A pod that
-    tolerates everything is never evicted from there, and its replacement is scheduled there again.
-    So `unreachable` is tolerated for a minute only, and not for scheduling.
+    The controller removes the taint `uninitialized`, so it must run before the CNI, on nodes that
+    are `not-ready`. A kubelet that reports its node as not ready still runs its pods. On a lost
+    node the condition Ready is Unknown, and the node controller adds the taint `unreachable`. A pod
+    that tolerates everything is never evicted from a lost node, and its replacement is scheduled
+    there again. So the controller tolerates `unreachable` for one minute, and not for scheduling.
 
-    A lost control plane that is not the leader is not missed; when it led, another takes the lease
-    (`kube-system/ccm`) as soon as that has expired. The evicted pod's replacement waits until a
-    control plane without one stands. Where there is one replica on any node, as in a cluster
-    without control planes of ours, the replacement starts on another node.
+    The loss of a control plane with a standby controller has no effect. If the leader is lost,
+    another controller takes the lease (`kube-system/ccm`) once it has expired. The evicted pod's
+    replacement waits for a control plane without a controller. A cluster without control planes of
+    ours has one replica on any node, and its replacement starts on another node.
 
     Source: kubernetes.io, Taints and Tolerations, "Taint based Evictions" and "Taint Nodes by
     Condition".

@@ -1,8 +1,8 @@
-"""In which vSwitch the NAT gateway and the API server's load balancer are.
+"""Chooses the vSwitch of the NAT gateway and of the API server's load balancer.
 
-Both take an address that the cloud chooses, anywhere in their vSwitch: among nodes it could be one
-that a node's block needs later. So they have a subnet of their own, named `gateways` unless
-`network.nat.subnet` says another one; a stack that has no subnet of that name gets one of 16
+The cloud chooses their addresses anywhere in the vSwitch. In a vSwitch of nodes it could choose an
+address that a node's block needs later. So both have a subnet of their own, named `gateways` unless
+`network.nat.subnet` names another one. A stack without a subnet of that name gets one with 16
 addresses at the end of its VPC.
 
 No choice depends on which other subnets and zones there are, so adding one moves nothing
@@ -32,12 +32,12 @@ _SIZE: Final = 28
 
 @dataclass(frozen=True, kw_only=True)
 class GatewayPlaces:
-    """Keys of vSwitches; None without such a gateway, or where `problems` says why not."""
+    """vSwitch keys of the gateways; None without the gateway, or if `problems` has the reason."""
 
     nat: str | None = None
     api: str | None = None
     added: VSwitchPlan | None = None
-    """The vSwitch that no subnet of the stack file asks for."""
+    """The vSwitch that the program adds to those of the stack file."""
     problems: tuple[Problem, ...] = ()
 
 
@@ -113,7 +113,7 @@ def _added(config: ClusterConfig) -> VSwitchPlan | Problem:
 
 
 def _demanded(config: ClusterConfig, zone: str | None) -> Problem:
-    """A subnet cannot be added: the VPC is somebody else's, or its end is in use."""
+    """The problem that no subnet can be added: the VPC is adopted, or its end is in use."""
     free = next(_free(config), None)
     adopted = config.network.vpc.id is not None
     example = f"{{{zone or 'ZONE'}: {{cidr: {free or 'a free range'}}}}}"
@@ -151,7 +151,7 @@ def _neighbours(config: ClusterConfig, cidr: IPv4Network) -> bool:
 
 
 def _free(config: ClusterConfig) -> Iterator[IPv4Network]:
-    """Ranges of the VPC that no subnet of the stack file has: next to each of them."""
+    """Free ranges of the VPC that are next to a subnet of the stack file."""
     size = 2 ** (32 - _SIZE)
     cidrs = [v.cidr for s in config.network.subnets.values() for v in s.zones.values()]
     for whole in (config.network.vpc.cidr, *config.network.vpc.secondary_cidrs):

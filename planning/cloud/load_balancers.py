@@ -1,4 +1,4 @@
-"""Load balancers and gateways: which addresses they take, and where their packets come from.
+"""The addresses of load balancers and gateways, and the sources of their packets.
 
 Sources, all of Alibaba Cloud:
 
@@ -30,15 +30,15 @@ from planning.model import ClusterPlan
 Kind = Literal["NAT gateway", "CLB", "NLB"]
 
 ADDRESSES: Final[Mapping[Kind, int]] = {"NAT gateway": 1, "CLB": 1, "NLB": 3}
-"""Addresses of each vSwitch that one of the kind takes."""
+"""Addresses that one gateway of the kind takes from each of its vSwitches."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Gateway:
-    """One thing that takes addresses of the cloud's choice. `vswitches` are keys, sorted."""
+    """A resource whose addresses the cloud chooses. `vswitches` are keys, sorted."""
 
     path: str
-    """What in the stack file asks for it."""
+    """The path of the key that asks for it."""
     kind: Kind
     vswitches: tuple[str, ...]
 
@@ -70,9 +70,10 @@ def taken_addresses(plan: ClusterPlan) -> Mapping[str, int]:
 
 
 def nlb_sources(plan: ClusterPlan, service: ServiceConfig) -> Mapping[str, IPv4Network]:
-    """Where an NLB's packets and health checks come from, by the vSwitch's key.
+    """The source ranges of an NLB's packets and health checks, by vSwitch key.
 
-    Of one that exists already only the VPC is known; its ranges are named `vpc-<place>` then.
+    For an existing NLB only the VPC is known, so its ranges are used, under the names
+    `vpc-<place>`.
     """
     place = placement(plan, service)
     if place is None:
@@ -90,7 +91,7 @@ def balancer_count(plan: ClusterPlan, kind: Literal["CLB", "NLB"]) -> int:
 
 
 def balancer_eips(plan: ClusterPlan) -> int:
-    """EIPs that the NLBs of services take: one in each zone of one for the internet."""
+    """EIPs of the services' NLBs: an internet-facing NLB has one in each of its zones."""
     return sum(
         len(place.vswitches)
         for service in plan.services.values()

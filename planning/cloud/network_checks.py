@@ -1,4 +1,4 @@
-"""What is wrong with a network only once it is planned: places, room, and equal rules."""
+"""Checks that need a planned network: gateway places, room, and equal rules."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from planning.model import ClusterPlan
 
 
 def network_problems(config: ClusterConfig, plan: ClusterPlan) -> Iterator[Problem]:
-    """All of them; `plan` may lack what could not be placed."""
+    """Every problem of the network. `plan` may lack what could not be placed."""
     yield from gateway_places(config).problems
     yield from gateways_have_room(plan)
     yield from equal_rules(plan)

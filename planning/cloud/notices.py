@@ -1,4 +1,4 @@
-"""What a plan does not refuse and its reader should know before `pulumi up`."""
+"""Notices that a user should read before `pulumi up`, although the plan is valid."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from planning.model import ClusterPlan
 
 
 def notices(plan: ClusterPlan) -> Iterator[str]:
-    """Whole sentences, each on its own."""
+    """The notices, one or more whole sentences each."""
     yield from _end_of_life(plan)
     yield from _gateways_among_nodes(plan)
     yield from _subscriptions(plan)

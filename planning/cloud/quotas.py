@@ -1,7 +1,7 @@
-"""What a plan takes of an account's quotas, and how much an account has by default.
+"""The quotas that a plan needs, and how much an account has by default.
 
 Sources: Alibaba Cloud, "Limits" of ECS, "Limits and quotas" of VPC, NAT Gateway, EIP, CLB and NLB.
-An account may have more: the console's Quota Center says how much, and raises most of them.
+An account may have more. The console's Quota Center shows the quotas and raises most of them.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""RAM policies for who runs this program: `pulumi up`, and previews alone.
+"""RAM policies for users who run this program: one for `pulumi up`, one for previews.
 
 The actions are those that the released provider sends for the resources of this program and the
 settings that it gives them (terraform-provider-alicloud v1.285.0, `alicloud/resource_alicloud_*.go`
 and the functions of `service_alicloud_*.go` that they call). No action has a wildcard.
 
-Most resources get their id from the cloud when they are created, so `Resource` is `*` for them; the
-names of RAM roles and policies are the program's, so these are limited to them.
+Most resources get their id from the cloud when they are created, so `Resource` is `*` for them. The
+program itself names its RAM roles and policies, so the permissions for these are limited by name.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _READS: Final = (
     "ecs:DescribeUserData",
     "ecs:ListTagResources",
     "ram:GetPolicy",
-    # Before a policy is deleted, the provider looks who has it.
+    # Before the provider deletes a policy, it lists the entities that have it.
     "ram:ListEntitiesForPolicy",
     "ram:GetPolicyVersion",
     "ram:GetRole",

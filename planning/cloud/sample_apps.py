@@ -1,4 +1,4 @@
-"""The guide's sample apps: one DaemonSet on each NIC, and a ClusterIP service before the second.
+"""The guide's sample apps: a DaemonSet on each NIC, and a ClusterIP service for the second one.
 
 They differ from the guide in three ways: images are pinned, the first app exits at once on SIGTERM,
 and an app runs only on the nodes that have pod addresses on its NIC.
@@ -20,7 +20,7 @@ CLIENT: Final = "test-app-1"
 SERVER: Final = "test-app-2"
 """Runs on eth1 and answers HTTP on `SERVER_PORT`."""
 SERVICE: Final = "test-svc"
-"""ClusterIP before `SERVER`."""
+"""The ClusterIP service in front of `SERVER`."""
 SERVER_PORT: Final = 80
 INTERFACES: Final[Mapping[str, str]] = {CLIENT: PRIMARY_NIC, SERVER: SECOND_NIC}
 """App → the NIC that its pods use."""

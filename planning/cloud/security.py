@@ -86,10 +86,10 @@ def security_rules(plan: ClusterPlan) -> Mapping[str, SecurityRule]:
 
 
 def equal_rules(plan: ClusterPlan) -> Iterator[Problem]:
-    """Two rules that the cloud keeps as one: removing one of them would remove both.
+    """Rules that the cloud would keep as one, so that removing one would remove both.
 
-    AuthorizeSecurityGroup answers a rule that exists already with success and makes none; protocol,
-    ports, direction and the other side make a rule, its description does not.
+    AuthorizeSecurityGroup reports success for a rule that exists already and creates nothing. Rules
+    are equal if protocol, ports, direction and the other side are; descriptions do not matter.
     """
     rules: dict[tuple[str, str, str, IPv4Network], SecurityRule] = {}
     for rule in security_rules(plan).values():
@@ -126,10 +126,10 @@ def _members(plan: ClusterPlan) -> Mapping[str, SecurityRule]:
 
 
 def _load_balancers(plan: ClusterPlan) -> Mapping[str, SecurityRule]:
-    """Of each NLB, from its own vSwitches to its own backends' ports.
+    """Rules for each NLB: from its own vSwitches to the ports of its own backends.
 
-    Services that need the same rule share it, because the cloud would keep equal ones as one. It is
-    named by what it admits, and goes with the last of them.
+    Services that need the same rule share it, because the cloud keeps equal rules as one. A rule is
+    named by what it admits, and is removed with the last service that needs it.
     """
     if not plan.cloud_controller.enabled:
         return {}

@@ -1,6 +1,6 @@
 """LoadBalancer services as the cloud controller reads them (v2.14.0: `reconcile/annotation`).
 
-`config.rules.services` has refused every wrong service before.
+Every service here is valid: `config.rules.services` refuses the others.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def placement(plan: ClusterPlan, service: ServiceConfig) -> PlacementPlan | None
     if service.id is not None or (not nlb and service.address_type == "internet"):
         return None
     vswitches = plan.network.vswitches.values()
-    # Demanded by the configuration's rules wherever there is a choice.
+    # The configuration's rules require it wherever there is a choice.
     subnet = service.subnet or min(
         (v.subnet for v in vswitches), key=lambda name: (name == GATEWAYS, name)
     )

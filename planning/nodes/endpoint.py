@@ -1,9 +1,9 @@
-"""Where the API server is reached from inside: a name, whatever the number of control planes.
+"""The name under which nodes reach the API server, whatever the number of control planes.
 
-Each node's /etc/hosts resolves it: to itself on control planes, because a CLB drops what a backend
-sends to itself through it (kubeadm#2996); on workers to the only control plane, or to the load
-balancer. So control planes come and go without a change of what kubeconfigs and certificates say
-(docs/decisions/endpoint-name.md).
+Each node's /etc/hosts resolves it. A control plane resolves it to itself, because a CLB drops
+packets that a backend sends to itself through it (kubeadm#2996). A worker resolves it to the only
+control plane or to the load balancer. So adding or removing control planes does not change
+kubeconfigs and certificates (docs/decisions/endpoint-name.md).
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ def balanced(plan: ClusterPlan) -> bool:
 
 
 def admitted(plan: ClusterPlan) -> Mapping[str, IPv4Network]:
-    """Who may reach a load balancer with a public address, by name; empty where there is none.
+    """The networks that a load balancer with a public address admits, by name.
 
-    `allowedCidrs`, and our own vSwitches, because the list holds for clients inside, too. A CLB
-    asks no security group before it takes a connection.
+    They are `allowedCidrs` and the cluster's vSwitches, because the list applies to clients in the
+    VPC, too. A CLB accepts connections without a security group. Empty without such a balancer.
     """
     endpoint = plan.kubernetes.endpoint
     if not balanced(plan) or not plan.public_endpoint:
@@ -40,14 +40,14 @@ def admitted(plan: ClusterPlan) -> Mapping[str, IPv4Network]:
     outside = {
         f"allowed-{cidr_slug(cidr)}": cidr
         for cidr in endpoint.allowed_cidrs
-        # The list has an entry once: to take it out later would shut our own nodes out.
+        # The list has equal entries once, so removing one later would lock out our own nodes.
         if cidr not in inside.values()
     }
     return {**outside, **inside}
 
 
 def control_plane_endpoint(plan: ClusterPlan) -> str:
-    """What kubeadm calls `controlPlaneEndpoint`: name and port, the same on every node."""
+    """The `controlPlaneEndpoint` of kubeadm: name and port, the same on every node."""
     return f"{endpoint_name(plan)}:{API_SERVER}"
 
 

@@ -1,4 +1,4 @@
-"""What a node's operating system does with its NICs.
+"""Network configuration of a node's operating system.
 
 Each NIC is found by its MAC, keeps its ENI's primary address, and answers through itself: packets
 from its own address use its own table, because an ENI drops packets from another ENI's address
@@ -19,7 +19,7 @@ from planning.document import yaml_text
 from planning.model import ClusterPlan, NodePlan
 
 RULE_PRIORITY: Final = 2000
-"""Behind the coordinator's 1000: traffic to the node's own pods must find its rules first."""
+"""After the coordinator's 1000, so that its rules match traffic to the node's pods first."""
 
 _TABLES: Final = {PRIMARY_NIC: 101, SECOND_NIC: 102}
 _NAME_SERVERS: Final = ("100.100.2.136", "100.100.2.138")
@@ -36,7 +36,7 @@ NETWORK_MANAGER: Final = """\
 [keyfile]
 unmanaged-devices=interface-name:veth*;interface-name:eth*
 """
-"""Where NetworkManager is installed after all: hands off pods' links and the NICs."""
+"""If NetworkManager is installed, it must not manage the pods' links and the NICs."""
 
 CLOUD_INIT: Final = """\
 network: {config: disabled}
@@ -51,8 +51,8 @@ NETWORKD_IPV6: Final = """\
 DHCPv6Client=no
 UseAutonomousPrefix=no
 """
-"""Take the route from a router's advertisement and nothing else: DHCPv6, which it may announce,
-could put a pod's address on the node."""
+"""Takes only the route from a router advertisement. It may announce DHCPv6, which could put a pod's
+address on the node."""
 
 
 def dual_stack_files(plan: ClusterPlan, node: NodePlan) -> dict[str, str]:

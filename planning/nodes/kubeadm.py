@@ -58,8 +58,8 @@ def init_documents(
         "bootstrapTokens": [
             {
                 "token": secrets.bootstrap_token,
-                # A machine that is made later has the same token; the run that makes it writes the
-                # Secret again (docs/decisions/join-token.md).
+                # A machine that is created later has the same token. The run that creates it writes
+                # the Secret again (docs/decisions/join-token.md).
                 "ttl": f"{TOKEN_LASTS.total_seconds():.0f}s",
             }
         ],
@@ -88,7 +88,7 @@ def join_documents(plan: ClusterPlan, node: NodePlan, *, secrets: ClusterSecrets
             }
         },
         "nodeRegistration": _node_registration(node),
-        # Nodes are made all at once: a worker waits here until the first control plane is up.
+        # All nodes are created at once, so a worker waits here for the first control plane.
         "timeouts": {
             "discovery": "30m0s",
             "tlsBootstrap": "10m0s",
@@ -106,8 +106,8 @@ def join_documents(plan: ClusterPlan, node: NodePlan, *, secrets: ClusterSecrets
 def kubelet_settings(plan: ClusterPlan, node: NodePlan) -> str:
     """The text of `KUBELET_SETTINGS`: what this node's kubelet lays over the cluster's settings.
 
-    A file of its own, because kubeadm keeps one KubeletConfiguration for all nodes, and max-pods is
-    each node's own: it never exceeds the addresses that its pools hold.
+    It is a separate file because kubeadm keeps one KubeletConfiguration for all nodes, whereas each
+    node has its own max-pods, which never exceeds the addresses in its pools.
     """
     fields = dict(sorted(plan.kubernetes.kubelet.items()))
     document = {**_KUBELET, **fields, "maxPods": node.max_pods}
@@ -173,7 +173,7 @@ def _cluster(
             "serviceSubnet": str(plan.kubernetes.service_cidr),
         },
         "apiServer": {"certSANs": list(dict.fromkeys(name for name in names if name))},
-        # podSubnet is only there for kube-proxy; no pod ever takes an address from it.
+        # Only kube-proxy uses podSubnet. No pod ever takes an address from it.
         "controllerManager": {"extraArgs": [{"name": "allocate-node-cidrs", "value": "false"}]},
     }
     repository = image_repository(plan)
@@ -193,10 +193,10 @@ def _kubelet() -> dict[str, object]:
 
 
 def _kube_proxy(plan: ClusterPlan) -> dict[str, object]:
-    """Masquerade what pods send to services, or a backend on another node answers past the host.
+    """Masquerade pods' traffic to services, or a backend on another node answers past the host.
 
-    Pods lie in the VPC, outside `clusterCIDR`; without one kube-proxy would take all traffic for
-    local (docs/data-plane.md, finding B; kube-proxy's detect-local rules).
+    Pods are in the VPC, outside of `clusterCIDR`. Without a `clusterCIDR` kube-proxy would treat
+    all traffic as local (docs/data-plane.md, finding B; kube-proxy's detect-local rules).
 
     The mode is named because a kube-proxy of 1.37 warns without one, and that of 1.40 takes
     nftables by default (cmd/kube-proxy/app/server_linux.go of 1.37). What nftables lacks here is

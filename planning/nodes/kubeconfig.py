@@ -1,4 +1,4 @@
-"""The administrator's kubeconfig, known before the cluster is: we made its CA and certificate."""
+"""The administrator's kubeconfig, known before the cluster because the secrets have its CA."""
 
 from __future__ import annotations
 
@@ -51,11 +51,11 @@ def kubeconfig(plan: ClusterPlan, *, secrets: ClusterSecrets, server_address: st
 
 
 def _server_name(plan: ClusterPlan, server_address: str) -> dict[str, str]:
-    """Which name the server's certificate is checked for, where it may not have the address.
+    """The name to check the server's certificate for, if it may lack the server's address.
 
-    Certificates are made with the cluster and with each control plane that joins. All have the EIP
-    (or none has), their own machine's address, and the endpoint's name; not all have the address of
-    a load balancer that came later.
+    A certificate is created with the cluster and with each control plane that joins. All have the
+    endpoint's name, their own machine's address, and the EIP if there is one. Older certificates
+    lack the address of a load balancer that was added later.
     """
     own = {private_address(node) for node in plan.control_planes}
     if plan.public_endpoint or server_address in own:

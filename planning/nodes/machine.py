@@ -8,9 +8,9 @@ Three groups of settings, for both roles:
 * `node_settings`: the node's own unit applies them while it runs (`planning/nodes/node.sh`).
 
 The text of the user-data is in none of them: a release may change the boot program without
-replacing anything. Nor is `kubernetes.mirrors`: a machine goes on with the package sources and
-image mirrors that it booted with, and only new machines take others. `MACHINE_SCHEMA` is the way
-to ask for new machines on purpose.
+replacing anything. `kubernetes.mirrors` is not in them either: a machine keeps the package sources
+and image mirrors that it booted with, and only new machines take others. A higher `MACHINE_SCHEMA`
+asks for new machines on purpose.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from planning.nodes.kubeadm import kubelet_settings
 from planning.nodes.metadata_guard import guard_rules
 
 MACHINE_SCHEMA: Final = 1
-"""Raised when machines made by an earlier release cannot serve; that release's changelog has it
+"""Raised when machines of an earlier release cannot serve. The changelog then has an entry
 under **Required action**."""
 
 SETTINGS: Final = "spiderpool-alicloud.io/settings"
@@ -58,8 +58,8 @@ to remove its own etcd member and stop its API server."""
 ETCD_LEFT: Final = "spiderpool-alicloud.io/etcd-left"
 """Annotation of a control plane, written by the node: the provider id whose member is gone."""
 ETCD_FAILED: Final = "spiderpool-alicloud.io/etcd-failed"
-"""Annotation of a control plane, written by the node: why it neither leaves nor forgets (its member
-is the only one, or too few would be left); absent otherwise. It looks again every few seconds."""
+"""Annotation of a control plane, written by the node: why it cannot remove a member (it is the only
+one, or too few would be left); absent otherwise. The node tries again every few seconds."""
 FORGET_MEMBERS: Final = "spiderpool-alicloud.io/forget-members"
 """Annotation of a control plane that stays, written by the program: private addresses, separated
 by commas, of dead control planes whose etcd members it has to remove."""
@@ -103,7 +103,7 @@ def identity(plan: ClusterPlan, node: NodePlan) -> dict[str, object]:
 
 
 def identity_digest(plan: ClusterPlan, node: NodePlan) -> str:
-    """A short name of `identity`."""
+    """A digest of `identity`."""
     return _digest(_text(identity(plan, node)))
 
 
@@ -138,7 +138,7 @@ def node_settings(plan: ClusterPlan, node: NodePlan, endpoint_address: str) -> s
 
 
 def applicable(text: str, unit: int) -> str:
-    """The part of `node_settings` that a unit of that version applies; it passes the rest by."""
+    """The part of `node_settings` that a unit of that version applies. It ignores the rest."""
     settings = json.loads(text)
     if unit < GUARDING_UNIT:
         settings.pop("metadata", None)
@@ -146,7 +146,7 @@ def applicable(text: str, unit: int) -> str:
 
 
 def settings_digest(text: str) -> str:
-    """How a node names the settings that it has applied: 16 hexadecimal digits."""
+    """The digest by which a node names its applied settings: 16 hexadecimal digits."""
     return _digest(text)
 
 

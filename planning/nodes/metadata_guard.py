@@ -4,10 +4,10 @@ Two nftables chains, in tables of their own, so that neither kube-proxy nor a pe
 them. A drop in one base chain is final, whatever another chain accepts (nft(8), "Verdict
 statements").
 
-* `forward`: what the coordinator's route sends to the host, and what a Service with this address as
-  its backend is translated to. The host's own packets are not forwarded.
-* one `egress` chain for each NIC: what leaves a pod's ipvlan device. In ipvlan's L2 mode such a
-  packet passes every hook of the host's IP layer by, but it is queued on the NIC itself
+* `forward` sees packets that the coordinator's route sends to the host, and packets of a Service
+  that has this address as its backend. The host's own packets are not forwarded.
+* One `egress` chain for each NIC sees packets that leave a pod's ipvlan device. In ipvlan's L2 mode
+  such a packet bypasses every hook of the host's IP layer, but it is queued on the NIC itself
   (`ipvlan_xmit_mode_l2` in drivers/net/ipvlan/ipvlan_core.c: `skb->dev = ipvlan->phy_dev; return
   dev_queue_xmit(skb)`), and the NIC's egress hook sees it (`nf_hook_egress` in net/core/dev.c,
   since Linux 5.16). The chain knows the host by its own addresses: an answer to one of them never
@@ -45,7 +45,7 @@ _FAMILIES: Final = ("inet", "netdev")
 
 
 def guards_metadata(plan: ClusterPlan) -> bool:
-    """Whether this program keeps pods from the metadata service: not on machines of others."""
+    """Whether this program keeps pods from the metadata service; never on others' machines."""
     kubernetes = plan.kubernetes
     return kubernetes.mode == "kubeadm" and kubernetes.metadata_for_pods == "blocked"
 
@@ -53,8 +53,8 @@ def guards_metadata(plan: ClusterPlan) -> bool:
 def guard_rules(plan: ClusterPlan, node: NodePlan) -> str:
     """The text for `nft -f`, which applies it as a whole or not at all.
 
-    It replaces what it loaded before, so it may be loaded any number of times. Where pods may reach
-    the service, it only takes the tables away.
+    It replaces its own tables, so it may be loaded any number of times. If pods may reach the
+    service, it only deletes the tables.
     """
     # `table` creates it where it is missing, so that `delete` never fails.
     lines = [f"{statement} {family} {TABLE}" for family in _FAMILIES for statement in _REPLACED]

@@ -1,7 +1,8 @@
-"""The secrets of one cluster: what `operations secrets init` makes once and a stack keeps.
+"""The secrets of one cluster, which `operations secrets init` creates once and a stack keeps.
 
-Plain data, never printed: `repr` shows no value, and no error repeats what was read. Made outside
-(planning knows no randomness). The stored form is one JSON document with camelCase keys.
+They are plain data and never printed: `repr` shows no value, and no error repeats the input. They
+are created elsewhere, because planning has no randomness. The stored form is one JSON document with
+camelCase keys.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 TOKEN_PATTERN: Final = re.compile(r"[a-z0-9]{6}\.[a-z0-9]{16}")
-"""A bootstrap token, as kubeadm wants it: id, dot, secret."""
+"""A bootstrap token in kubeadm's form: id, dot, secret."""
 
 _VERSION: Final = 1
 _PAIRS: Final = {
@@ -68,8 +69,8 @@ class ClusterSecrets:
     bootstrap_token: str = field(repr=False)
     """`[a-z0-9]{6}.[a-z0-9]{16}`."""
     webhook_ca: str = field(repr=False)
-    """PEM certificates of the CAs that the webhook's certificate is checked by: one, or, while it
-    is being rotated, the one that is going and the one that comes."""
+    """PEM certificates of the CAs that verify the webhook's certificate: one CA, or during a
+    rotation the old one and the new one."""
     webhook: KeyPair
     """The certificate that the webhook serves."""
     webhook_next: KeyPair | None = None
@@ -110,8 +111,8 @@ def parse_secrets(text: str) -> ClusterSecrets:
     """Read the document that `dump_secrets` wrote, and check that its parts belong together.
 
     Raises:
-        SecretsError: with every problem in it: no JSON, a key missing or unknown, no PEM, a key
-            that is not its certificate's, a certificate that another CA signed, a malformed token.
+        SecretsError: with every problem: invalid JSON or PEM, a missing or unknown key, a private
+            key of another certificate, a certificate of another CA, a malformed token.
     """
     document = _json_object(text)
     problems = _shape_problems(document)

@@ -1,8 +1,8 @@
-"""A node's user-data: everything that makes a bare machine a node, for cloud-init.
+"""A node's user-data for cloud-init, which turns a bare machine into a node.
 
-Files and one command. The command, `bootstrap.sh`, is the same on every node; what differs is in
-`node.env` (docs/decisions/one-program-for-every-node.md). The node's own unit, `node.sh`, comes
-with it (docs/decisions/node-unit.md).
+It has files and one command. The command, `bootstrap.sh`, is the same on every node, and `node.env`
+has the differences (docs/decisions/one-program-for-every-node.md). The user-data also has the
+node's own unit, `node.sh` (docs/decisions/node-unit.md).
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ LIMIT: Final = 32 * 1024
 size" (https://www.alibabacloud.com/help/en/ecs/developer-reference/api-ecs-2014-05-26-runinstances,
 and the field's comment in the API's SDKs of 2026; older pages say 16 KB)."""
 CREATION_SECONDS: Final = 6 * 3600
-"""How long after the first creation has begun a control plane may make the cluster. Long enough for
-a first boot that waits for its way out and is started again; its user-data stays the same later on,
-and must not make a second cluster on a new disk."""
+"""Seconds after the start of the first creation in which a control plane may create the cluster.
+This suffices for a first boot that waits for the internet and is repeated. There is a limit because
+the user-data does not change later, and must not create a second cluster on a new disk."""
 UNIT: Final = "spiderpool-alicloud-node"
 """Name of the node's own unit: a service that a timer starts."""
 
@@ -50,7 +50,7 @@ _File = tuple[str, str, str | None]
 
 _PRIVATE: Final = "0600"
 _PUBLIC: Final = None
-"""What cloud-init gives by itself: 0644."""
+"""cloud-init's default, 0644."""
 _PROGRAM: Final = "0700"
 _PROGRAM_PATH: Final = f"{DIRECTORY}/bootstrap.sh"
 _UNIT_PATH: Final = f"{DIRECTORY}/node.sh"
@@ -96,8 +96,8 @@ def user_data(  # noqa: PLR0913  # what only the cloud knows comes one by one
         api_address: one control plane: its private address; several: the load balancer's.
         public_address: the API server's EIP, for its certificate; None without one.
         creation_ends: in the first creation of the cluster, seconds since 1970 until which its
-            first control plane may run `kubeadm init` (now and `CREATION_SECONDS`). None as soon
-            as there is, or was, a cluster: then no machine ever makes another one.
+            first control plane may run `kubeadm init` (now plus `CREATION_SECONDS`). None once
+            the cluster has existed, so that no machine ever creates another one.
         ipv6_networks: vSwitch key → its /64, with IPv6; each NIC then has its own address in it.
 
     Raises:
@@ -147,7 +147,7 @@ def _contents(  # noqa: PLR0913  # as `user_data`
         ("/etc/cloud/cloud.cfg.d/99-spiderpool.cfg", guest_network.CLOUD_INIT, _PUBLIC),
         ("/etc/systemd/networkd.conf.d/spiderpool.conf", guest_network.NETWORKD, _PUBLIC),
         ("/etc/NetworkManager/conf.d/spiderpool.conf", guest_network.NETWORK_MANAGER, _PUBLIC),
-        # Named to come after /etc/sysctl.d/99-sysctl.conf, which images fill.
+        # The name sorts after /etc/sysctl.d/99-sysctl.conf, which images fill.
         ("/etc/sysctl.d/99-z-spiderpool.conf", guest_system.sysctls(plan), _PUBLIC),
         ("/etc/chrony/sources.d/alibaba.sources", guest_system.CHRONY, _PUBLIC),
     ]
@@ -210,7 +210,7 @@ def _script(name: str) -> str:
 
 
 _FUNCTION: Final = re.compile(r"^(\w+\(\) \{) #.*$")
-"""A function's first line, which says what it takes."""
+"""A function's first line with the comment that describes its arguments."""
 
 
 def _environment(
@@ -218,7 +218,7 @@ def _environment(
 ) -> str:
     """Shell assignments that the scripts read.
 
-    Who initialises the cluster is written in the plan, never decided by who comes first.
+    The plan decides which node initialises the cluster, not the order of the boots.
     """
     control_plane = node.role is Role.CONTROL_PLANE
     keys = guest_system.signing_keys(plan)

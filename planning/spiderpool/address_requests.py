@@ -1,4 +1,4 @@
-"""Admission policies by which every pod asks for the addresses that it takes.
+"""Admission policies that make every pod request the addresses that it takes.
 
 Two pairs of a policy and its binding, and the right of nodes to read their pools:
 
@@ -7,8 +7,8 @@ Two pairs of a policy and its binding, and the right of nodes to read their pool
 * The validating policy sees the pod after every other mutation. It refuses a pod that asks for
   fewer addresses than it takes, and networks in a form that the first policy cannot read.
 
-A pod takes an address of a NIC only by the NIC's own network, because each pool names that network
-(`multusName`): networks of anybody else's making count as nothing.
+A pod takes an address of a NIC only through the NIC's own network, because each pool names that
+network (`multusName`). Other networks do not count.
 
 How multus reads the annotations: spiderpool v1.2.2 `pkg/multuscniconfig/utils.go`
 (`ParsePodNetworkAnnotation`, the same rules as multus's own). A text with `[`, `{` or `"` is JSON,
@@ -30,9 +30,9 @@ from planning.names import DOMAIN, SPIDERPOOL_NAMESPACE, multus_name
 
 API_VERSION: Final = "admissionregistration.k8s.io/v1"
 NAME: Final = f"addresses.{DOMAIN}"
-"""Of all objects: the policies, their bindings, the role and its binding."""
+"""Name of all objects: the policies, their bindings, the role and its binding."""
 NETWORK_LABEL: Final = f"{DOMAIN}/network"
-"""Label of a namespace: the NIC of its pods that choose no network."""
+"""Label of a namespace: the NIC for those of its pods that choose no network."""
 DEFAULT_NETWORK: Final = "v1.multus-cni.io/default-network"
 NETWORKS: Final = "k8s.v1.cni.cncf.io/networks"
 
@@ -56,7 +56,7 @@ Manifest = Mapping[str, object]
 
 
 def manifests(plan: ClusterPlan) -> tuple[Manifest, ...]:
-    """All objects, in the order in which they are made; none where addresses are not counted."""
+    """All objects, in the order of their creation; empty where addresses are not counted."""
     if plan.counting is None:
         return ()
     interfaces = plan.interface_names
@@ -64,7 +64,7 @@ def manifests(plan: ClusterPlan) -> tuple[Manifest, ...]:
         *_reading_of_pools(),
         _policy("MutatingAdmissionPolicy", _mutating(interfaces, plan.counting)),
         _binding("MutatingAdmissionPolicyBinding", {}),
-        # Last: it refuses pods that the mutating policy has not changed.
+        # It comes last, because it refuses pods that the mutating policy has not changed.
         _policy("ValidatingAdmissionPolicy", _validating(interfaces)),
         _binding("ValidatingAdmissionPolicyBinding", {"validationActions": ["Deny"]}),
     )
@@ -209,10 +209,10 @@ def _pods(*operations: str) -> Manifest:
 
 
 def _on_pod_network() -> list[Manifest]:
-    """Which pods the policies look at.
+    """Conditions that limit the policies to pods on the pod network, without mirror pods.
 
-    A kubelet writes a mirror of each static pod. The pod itself runs whatever the mirror asks for,
-    and its address is recorded for another uid: the node takes the address off its count.
+    A kubelet writes a mirror of each static pod. The static pod runs regardless of the mirror's
+    requests, and its address is recorded for another uid. The node's unit subtracts that address.
     """
     mirror = "'kubernetes.io/config.mirror' in object.metadata.?annotations.orValue({})"
     return [
@@ -238,7 +238,7 @@ def _annotations() -> list[Manifest]:
 
 
 def _choice(interfaces: Sequence[str], counting: AddressCounting) -> list[Manifest]:
-    """`network`: the NIC that a pod gets which chooses none itself.
+    """The variable `network`: the NIC of a pod that chooses none itself.
 
     The request's own id is not visible to policies (k8s.io/apiserver
     `pkg/admission/plugin/cel/compile.go`), and the pod has no name and no uid yet. Numbered pods of
@@ -265,7 +265,7 @@ def _choice(interfaces: Sequence[str], counting: AddressCounting) -> list[Manife
             f"object.metadata.?labels[?{_text(key)}].orValue('')" for key in _INDEXES
         )
         drawn = _by_share(counting.shares)
-        # Where no NIC has addresses on every node, a bound pod is drawn like any other.
+        # If no NIC has addresses on every node, a bound pod is drawn like any other.
         if counting.shares_everywhere not in ({}, counting.shares):
             chosen.append(_variable("bound", _is_bound()))
             everywhere = _by_share(counting.shares_everywhere)
@@ -298,9 +298,9 @@ def _choice(interfaces: Sequence[str], counting: AddressCounting) -> list[Manife
 
 
 def _is_bound() -> str:
-    """CEL: the pod runs on certain nodes only, as each pod of a DaemonSet does.
+    """CEL: the pod can run on certain nodes only, like each pod of a DaemonSet.
 
-    Nobody creates it again on another node if its own node has no addresses on the drawn NIC.
+    It cannot move to another node if its own node has no addresses on the drawn NIC.
     """
     many = ", ".join(_text(key) for key in _OF_MANY_NODES)
     return (

@@ -1,7 +1,7 @@
 """Spiderpool: the chart's values and the objects that this program owns itself (decision D6).
 
-The chart is installed without its hook Jobs. Those would make a SpiderMultusConfig that refuses
-the real one (spiderpool#2700), and would delete every object of ours on the way down.
+The chart is installed without its hook Jobs. They would create a SpiderMultusConfig that blocks the
+real one (spiderpool#2700), and would delete every object of ours at uninstallation.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ _METADATA: Final = f"{METADATA_SERVICE}/32"
 def chart_values(plan: ClusterPlan, *, secrets: ClusterSecrets | None) -> Values:
     """All values of the release: the user's, overlaid with those that this cluster requires.
 
-    With secrets they hold the webhook's private key. Without, only
-    `spiderpoolController.tls.provided` is missing (`webhook_certificates` makes it), so that the
-    rest can be shown before there are secrets.
+    With secrets, the values contain the webhook's private key. Without secrets, only
+    `spiderpoolController.tls.provided` is missing (`webhook_certificates` adds it), so that the
+    rest can be shown before secrets exist.
 
     Raises:
         ConfigError: when `spiderpool.values` contradicts a required value.
@@ -134,7 +134,7 @@ def coordinator_spec(plan: ClusterPlan) -> Values:
 
 
 def _defaults(plan: ClusterPlan) -> Values:
-    """What the user may change."""
+    """Default values that the user may change."""
     return {
         "ipam": {
             "enableCleanOutdatedEndpoint": True,
@@ -151,7 +151,7 @@ def _defaults(plan: ClusterPlan) -> Values:
         },
         "spiderpoolAgent": {"tuneSysctlConfig": True},
         "spiderpoolController": {
-            # Its host ports are one to a node: a rollout needs a node more than replicas.
+            # Host ports allow one replica a node, so a rollout needs one node more than replicas.
             "replicas": 2 if len(plan.nodes) > 2 and len(plan.control_planes) > 1 else 1,  # noqa: PLR2004
             "enableValidatingResourcesDeletedWebhook": False,
             "podResourceInject": {"enabled": False},

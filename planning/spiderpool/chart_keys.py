@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 Keys = Mapping[str, object]
-"""A key's kind: a type, or the keys below it. `dict`: a map of the user's own, as of labels."""
+"""A key's kind: a type, or the keys below it. `dict` is a free map, for example labels."""
 
 _RESOURCES: Final[Keys] = {"limits": dict, "requests": dict}
 _PROBE: Final[Keys] = {"failureThreshold": int, "periodSeconds": int}
@@ -292,7 +292,7 @@ _NAMES: Final[Mapping[object, str]] = {
 def strange_values(
     values: Mapping[str, object], keys: Keys = CHART_KEYS, path: tuple[str, ...] = ()
 ) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Yield each value that the chart would not take as meant: where it is, and what is wrong."""
+    """Yield each value that the chart would misread or ignore: its path and the problem."""
     for key, value in values.items():
         here, kind = (*path, str(key)), keys.get(str(key))
         if kind is None:

@@ -14,7 +14,7 @@ from planning.model import ClusterPlan
 from planning.names import multus_config_name
 
 COORDINATOR_NAME: Final = "default"
-"""The one SpiderCoordinator: agents take the first of the list, the controller this name."""
+"""Name of the only SpiderCoordinator. Agents use the first listed, the controller this one."""
 CHINA_REGISTRY: Final = "ghcr.m.daocloud.io"
 
 Path = tuple[str, ...]
@@ -69,7 +69,7 @@ REASONS: Final[Mapping[Path, str]] = {
     ("spiderpoolController", "cleanup", "enable"): "Its hook would delete every pool, multus "
     "config and CRD.",
 }
-"""Why each value holds."""
+"""The reason for each value."""
 
 OWN_KEYS: Final[Mapping[Path, str]] = {
     ("global", "imageRegistryOverride"): "spiderpool.imageRegistry",
@@ -80,7 +80,7 @@ OWN_KEYS: Final[Mapping[Path, str]] = {
 
 
 def fixed_values(plan: ClusterPlan) -> dict[str, object]:
-    """What must hold, in the shape of the chart's values."""
+    """The values that cannot change, in the shape of the chart's values."""
     return {
         "global": {
             "imageRegistryOverride": _registry(plan),

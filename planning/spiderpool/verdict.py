@@ -5,10 +5,10 @@ The rules are those of Spiderpool 1.2.2 (`pkg/ippoolmanager/ippool_{mutate,valid
 controller is asked the same questions in `tests/engine/spiderpool`: for every pool that is not in
 `Verdict.ours` the answers agree, both ways.
 
-Some pools the webhook lets pass though no pod can live on them. `Verdict.ours` has these: a range
-written backwards (no address at all), a gateway written another way among the addresses (a pod
-gets it), a default route in disguise, IPv4 addresses in IPv6 spelling, and ranges so large that
-the webhook's next update of the pool ends in a panic.
+The webhook accepts some pools that do not work for pods. `Verdict.ours` has these: a backwards
+range (which has no address), a gateway that is among the addresses in another spelling (so that a
+pod gets it), a default route in disguise, IPv4 addresses in IPv6 spelling, and ranges so large that
+the webhook panics at the pool's next update.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ class Verdict:
     """Problems of one pool's spec; paths are relative to the spec."""
 
     webhook: tuple[Problem, ...]
-    """The webhook refuses for one of these; it tells the first only."""
+    """Problems for which the webhook refuses the pool. It reports the first one only."""
     ours: tuple[Problem, ...]
-    """The webhook may let these pass; this project does not."""
+    """Problems that the webhook may accept and this project refuses."""
 
     @property
     def accepted(self) -> bool:

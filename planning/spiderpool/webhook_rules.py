@@ -37,7 +37,7 @@ _WITHOUT_VALUES: Final = frozenset({"Exists", "DoesNotExist"})
 
 
 def webhook_problems(spec: Spec, *, others: Mapping[str, Spec], ipv6: bool) -> tuple[Problem, ...]:
-    """Why the webhook refuses; it tells the first only. Parameters as those of `judge`."""
+    """The problem for which the webhook refuses: it reports one. Arguments as in `judge`."""
     try:
         version, subnet = _subnet(spec, ipv6=ipv6)
         _apart_from_other_subnets(version, subnet, others)

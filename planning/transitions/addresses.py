@@ -1,4 +1,4 @@
-"""Pod addresses: those that pools and NICs lose and get, and the pods that have them.
+"""The pod addresses that pools and NICs lose and gain, and the pods that have them.
 
 A pool shrinks before its NIC and grows after it. A pool does not lose an address that a pod has,
 and a NIC does not get an address that another NIC has now, because the cloud refuses an address in
@@ -251,9 +251,9 @@ def _kinds(before: Record, after: Record) -> Iterator[Refusal]:
 
 
 def _room(before: Record, after: Record) -> Iterator[Refusal]:
-    """What an ENI cannot take yet: the machine has its type of before until the ENI has changed.
+    """Addresses that an ENI cannot take before its machine has the new instance type.
 
-    An instance is made from its ENIs, so the engine changes these first.
+    The engine changes ENIs first, because an instance is created with them.
     """
     for name, nic, one, other in _kept(before, after):
         kind, new_kind = (r.nodes[name].restart.get("instanceType") for r in (before, after))

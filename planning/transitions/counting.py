@@ -1,8 +1,8 @@
 """Edits that change whether, or on which NICs, the scheduler counts pod addresses.
 
-The admission policies follow the nodes in a run (`components/cluster.py`). So a node that cannot
-advertise its addresses must not be left behind, and the policies of before must not send pods to a
-NIC that the same run takes the addresses from.
+A run changes the admission policies after the nodes (`components/cluster.py`). So every remaining
+node must be able to advertise its addresses, and the old policies must not send pods to a NIC that
+loses its addresses in the same run.
 """
 
 from __future__ import annotations

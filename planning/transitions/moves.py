@@ -1,7 +1,7 @@
 """Nodes whose NIC gets another vSwitch, in a cluster that this program builds.
 
-A pool keeps its subnet (Spiderpool's webhook), so a pool for the other vSwitch is another object.
-It is made when all machines are there. Until then a replaced node gives no address of that NIC.
+A pool cannot change its subnet (Spiderpool's webhook), so the other vSwitch needs another pool. It
+is created once all machines exist. Until then a replaced node gives no address of that NIC.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from planning.transitions.steps import Refusal
 
 
 def judge_moves(before: Record, after: Record, nodes: Nodes) -> Part:
-    """A note for each NIC, and a reason against an edit in which nobody goes on serving one."""
+    """A note for each NIC, and a refusal if no node would keep serving one during the run."""
     if not after.is_kubeadm or after.section("spiderpool", "enabled") is False:
         return Part()
     moving = _moving(before, after, nodes)
@@ -56,7 +56,7 @@ def _without_a_server(
     staying = sorted(set(before.workers) & set(after.workers))
     for nic, names in moving.items():
         serving = [name for name in staying if nic in _serving(before, after, name)]
-        # An only worker leaves its pods nowhere to go in any case.
+        # A single worker's pods have no other node in any case.
         if len(serving) == 1 or not serving or set(serving) - set(names):
             continue
         yield Refusal(

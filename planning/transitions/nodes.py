@@ -38,7 +38,7 @@ WITHOUT_A_UNIT: Final = (
     "nothing that it is made from has changed; it has no unit of its own and cannot change its "
     "settings while it runs, until it is replaced once"
 )
-"""What a machine of an earlier release does without (docs/decisions/node-unit.md)."""
+"""The limits of a machine of an earlier release (docs/decisions/node-unit.md)."""
 WITHOUT_A_GUARD: Final = (
     "its unit is that of an earlier release and does not keep pods from the metadata service; a "
     "new machine does (docs/decisions/pods-and-metadata.md)"
@@ -52,7 +52,7 @@ _NAMES: Final = {
 }
 """Parts of a machine's identity by the stack file's own words; the others are called so there."""
 _BY_HAND: Final = frozenset({"schema", "kubernetes"})
-"""What the only control plane may lack and still keep its machine."""
+"""Settings that may differ while the only control plane keeps its machine."""
 _NOT_BOOTED_BY_US: Final = frozenset({"schema", "kubernetes", "ipv6"})
 """Settings without effect on machines of a cluster that this program did not build."""
 
@@ -304,8 +304,8 @@ def _endpoint(before: Record, after: Record) -> Iterator[Refusal]:
 def _private_endpoint(before: Record, after: Record) -> Iterator[Refusal]:
     """Until the only control plane is behind the new load balancer, no API server answers there.
 
-    A change of a machine asks the cluster first. With a public endpoint the address of before goes
-    on answering, and moves only once the load balancer has a backend.
+    The run asks the cluster before it changes a machine. A public endpoint keeps its old target,
+    which answers, until the load balancer has a backend.
     """
     grows = len(before.control_planes) == 1 and len(after.control_planes) > 1
     if not grows or not (before.is_kubeadm and after.is_kubeadm):

@@ -1,8 +1,8 @@
-"""What the cloud has only once: a range of the VPC, and a security rule.
+"""Objects that the cloud cannot have twice: a range of the VPC, and a security rule.
 
-The engine makes what comes before it deletes what goes. A range that overlaps one that goes is
-refused by the cloud then. A rule that is equal to one that goes is not made at all, because the
-cloud answers that it exists, and then it goes with the old one.
+The engine creates new objects before it deletes old ones. The cloud refuses a new range that
+overlaps an old one. It does not create a new rule that is equal to an old one, because that rule
+exists, and the deletion of the old one then removes it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from planning.transitions.steps import Refusal
 
 
 def judge_one_of_a_kind(before: Record, after: Record) -> Part:
-    """Reasons against ranges and rules that come under one name and go under another."""
+    """Refusals of ranges and rules that leave under one name and return under another."""
     return Part(refusals=(*_ranges(before, after), *_rules(before, after)))
 
 
@@ -43,7 +43,7 @@ def _ranges(before: Record, after: Record) -> Iterator[Refusal]:
 
 
 def _vswitches(record: Record) -> Mapping[str, IPv4Network]:
-    """By path; without those of gateways, which `settings` lets go nowhere."""
+    """Ranges of vSwitches by path, without those of gateways, which `settings` never moves."""
     gateways = {record.chosen.get("nat"), record.chosen.get("balancer")}
     return {
         f"network.subnets.{name}.zones.{zone}": IPv4Network(vswitch["cidr"])

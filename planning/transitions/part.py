@@ -1,4 +1,4 @@
-"""A part of a judgement: what one room of the plan contributes, to be put in order with others."""
+"""A part of a judgement: the steps and refusals of one module, merged in order with others."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from planning.transitions.steps import Accepted, Refusal, Refused, Step, Transit
 class Phase(IntEnum):
     """When a step's turn is.
 
-    Control planes come before workers; addresses are released before they are taken; a resource
-    that others depend on is made first and deleted last.
+    Control planes come before workers. Addresses are released before they are taken. A resource
+    that others depend on is created first and deleted last.
     """
 
     FOUNDATION = auto()

@@ -1,4 +1,4 @@
-"""What `protect` keeps: Pulumi deletes nothing that the last run has protected."""
+"""Refuses edits that `protect` forbids: Pulumi does not delete resources that are protected."""
 
 from __future__ import annotations
 

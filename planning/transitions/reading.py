@@ -1,6 +1,7 @@
 """A record read back as types, whatever release wrote it.
 
-A record without `schema`, or an older one, is of an earlier release: what it still says is kept.
+A record without `schema`, or with an older one, is from an earlier release. Its known parts are
+kept.
 """
 
 from __future__ import annotations
@@ -88,8 +89,8 @@ class Record:
 class EarlierRelease:
     """A stack whose state has no record that this release can judge by.
 
-    `workers` and `kubernetes` are what earlier ones have written down; None where nothing is known.
-    `machines` is by node name, and empty where nobody read the rest of the state.
+    Earlier releases recorded `workers` and `kubernetes`; each is None if it is unknown. `machines`
+    is by node name, and empty if the rest of the state was not read.
     """
 
     workers: tuple[str, ...] | None = None

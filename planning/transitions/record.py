@@ -1,8 +1,8 @@
 """A plan as the state keeps it: small, canonical JSON, with every default resolved, no secret.
 
-Everything that a judgement needs is in it, and nothing else. Free text of the user's (chart values)
-is kept as a digest: that it changed is enough. Addresses are ranges; what the nodes of a pool have
-in common is written once.
+It has everything that a judgement needs, and nothing else. The user's free text (chart values) is
+kept as a digest, because a judgement only needs to know whether it changed. Addresses are ranges.
+Settings that the nodes of a pool share are written once.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from planning.nodes.endpoint import balanced, endpoint_name, private_address
 from planning.nodes.machine import identity, node_settings, restart_settings
 
 SCHEMA: Final = 1
-"""Of the record. Raised when an older one no longer holds what a judgement needs."""
+"""Version of the record. Raised when an older record lacks what a judgement needs."""
 
 METADATA: Final = "metadataForPods"
-"""Among a machine's running settings. An earlier release has not recorded it: its machines have a
-unit that does not apply it."""
+"""Key in a machine's running settings. An earlier release did not record it, and the unit of its
+machines does not apply it."""
 _BALANCER: Final = "the load balancer"
 
 Json = dict[str, Any]
@@ -65,7 +65,7 @@ def record(plan: ClusterPlan) -> Json:
 
 
 def _default_network(plan: ClusterPlan) -> str | None:
-    """What pods get that choose no network; None where no policy gives them any."""
+    """The network of pods that choose none; None if no policy gives them one."""
     if plan.counting is None:
         return None
     return "spread" if len(plan.counting.shares) > 1 else "eth0"
@@ -187,7 +187,7 @@ def _running(plan: ClusterPlan, node: NodePlan) -> Json:
     """What changes while the node runs: labels, taints, and the settings of its own unit."""
     if plan.kubernetes.mode != "kubeadm":
         return {}
-    # The load balancer's address is the cloud's choice; that nodes go over to it is not.
+    # The cloud chooses the load balancer's address, so only the use of one is recorded.
     address = _BALANCER if balanced(plan) else private_address(plan.control_planes[0])
     settings = json.loads(node_settings(plan, node, address))
     return {
@@ -201,7 +201,7 @@ def _running(plan: ClusterPlan, node: NodePlan) -> Json:
 
 
 def _common(plan: ClusterPlan, machines: Mapping[str, Json]) -> dict[str, Json]:
-    """By pool: what most of its nodes are; of equally many the first by text."""
+    """The settings of most nodes, by pool; of equally frequent ones the first by text."""
     common: dict[str, Json] = {}
     for pool in sorted({node.pool for node in plan.nodes.values()}):
         texts = Counter(

@@ -1,6 +1,6 @@
 """Settings of the cluster as a whole: network, Kubernetes, add-ons, services.
 
-What a setting does is in `answers`; here are only the cases that depend on both values.
+`answers` has the effect of each setting. This module has only the cases that depend on both values.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ _ENTRIES: Final = (
 )
 """Named objects that come and go as a whole."""
 _STAYS: Final = "namespaces."
-"""What leaves the stack file and stays in the cluster."""
+"""Prefix of objects that stay in the cluster when they leave the stack file."""
 _SET_ONCE: Final = (
     "cloud.accountId",
     "network.subnets.*.zones.*.ipv6Index",
     "network.subnets.*.zones.*.prefixReservation",
 )
-"""Refused once there is a value; the first one is set in place."""
+"""Keys whose first value is set in place. Later changes are refused."""
 _ELSEWHERE: Final = frozenset({Kind.RUNNING, Kind.RESTART, Kind.VERSION, Kind.ADDRESSES})
-"""Judged where nodes, versions and pools are."""
+"""Kinds that are judged with nodes, versions and pools."""
 _ADD_ONS: Final = (
     "pods",
     "spiderpool.",
@@ -53,7 +53,7 @@ _ADD_ONS: Final = (
 
 
 _OF_OUR_CLUSTERS: Final = ("kubernetes.endpoint.", "kubernetes.version", "kubernetes.mirrors")
-"""Without effect on a cluster that somebody else has built."""
+"""Prefixes of keys without effect on a cluster that somebody else has built."""
 _BALANCER: Final = "load balancer of the API servers"
 
 
@@ -202,7 +202,7 @@ def _refusal(change: _Change) -> Refusal:
 
 
 def _moved(before: Record, after: Record, remade: frozenset[str]) -> Iterator[Refusal]:
-    """Choices of the program that would come out otherwise now."""
+    """Refusals if the program would now choose another vSwitch than before."""
     for what, key in (("NAT gateway", "nat"), (_BALANCER, "balancer")):
         one, other = before.chosen.get(key), after.chosen.get(key)
         if one is None or other is None or one == other:

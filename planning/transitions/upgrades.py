@@ -1,8 +1,9 @@
-"""From the versions a cluster runs to the ones it shall run: steps in order, or why not.
+"""Plans an upgrade from the running versions to the desired ones: steps, or the reasons against.
 
-Pure: what runs is asked by others. The rules are Kubernetes' own version skew policy (a kubelet is
-never newer than an API server; API servers are at most one minor apart; minors are taken one at a
-time; control planes before workers), and a table of Spiderpool's charts (`config.rules.versions`).
+Pure: the caller asks for the running versions. The rules are Kubernetes' own version skew policy (a
+kubelet is never newer than an API server; API servers are at most one minor apart; minors are taken
+one at a time; control planes before workers), and a table of Spiderpool's charts
+(`config.rules.versions`).
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ class Version:
 
 
 def version_of(text: str) -> Version:
-    """Read `1.35.4`, or `v1.35.4` as an API server says it. Raises ValueError."""
+    """Read `1.35.4`, or `v1.35.4` as an API server reports it. Raises ValueError."""
     match = _VERSION.match(text)
     if match is None:
         raise ValueError(f"{text} is not a version of three numbers, for example 1.35.4")
@@ -48,7 +49,7 @@ class Kind(StrEnum):
     CLUSTER_VERSION = "cluster version"
     """Write the version into kubeadm's ConfigMap: machines that join take it from there."""
     CONTROL_PLANE = "control plane"
-    """Replace one control plane and wait until its API server and its etcd member are well."""
+    """Replace one control plane and wait until its API server and etcd member are healthy."""
     KUBE_PROXY = "kube-proxy"
     """Give the DaemonSet the version's image."""
     WORKERS = "workers"

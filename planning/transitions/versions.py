@@ -11,7 +11,7 @@ from planning.transitions.upgrades import kubernetes_problem, spiderpool_problem
 
 
 def judge_first_version(after: Record) -> Part:
-    """A new cluster has a minor that is still maintained; one that exists goes up from any."""
+    """Refuse an unmaintained minor for a new cluster. An existing one may upgrade from any."""
     version = _kubernetes(after)
     if not after.is_kubeadm or version is None:
         return Part()
