@@ -1,6 +1,6 @@
-"""What the local stack runs on: pinned tools, found where they are installed, built where not.
+"""The pinned tools of the local stack: uses the installed ones and builds the others.
 
-Imports nothing of ours and knows only public protocols. `python -m toolchain ensure` brings
-everything; `toolchain.kubernetes_provider` and `toolchain.language_host` are the two plugins that
-cannot be built from Go modules.
+This package imports no other package of this repository and uses only public protocols.
+`python -m toolchain ensure` makes every tool ready; `toolchain.kubernetes_provider` and
+`toolchain.language_host` are the two plugins that cannot be built from Go modules.
 """

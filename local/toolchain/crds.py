@@ -40,7 +40,7 @@ def generate(go: Go, controller_gen: Path, into: Path) -> None:
     """Write one YAML file for each CRD into a directory, all of them or none.
 
     Raises:
-        ToolchainError: controller-gen failed; its words are in the message.
+        ToolchainError: controller-gen failed; the message quotes its output.
     """
     into.parent.mkdir(parents=True, exist_ok=True)
     fresh = Path(tempfile.mkdtemp(prefix=".crds-", dir=into.parent))
@@ -76,7 +76,7 @@ def generate(go: Go, controller_gen: Path, into: Path) -> None:
 
 
 def finished(crd: dict[str, object]) -> dict[str, object]:
-    """Return the CRD as the API server is to see it; only Multus' one is changed."""
+    """Return the CRD in its form for the API server; only Multus' CRD is changed."""
     spec = crd["spec"]
     if not isinstance(spec, dict) or spec["names"]["kind"] != _NAD_NAMES["kind"]:
         return crd

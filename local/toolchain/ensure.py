@@ -1,7 +1,7 @@
-"""Bring every tool: link what is installed, build what is not, each at most once.
+"""Makes every tool ready: links what is installed and builds the rest, each at most once.
 
-A build's directory is named by its key and appears by a rename, so it is whole or not there. A
-lock keeps two runs from building the same thing.
+A build's directory is named by its key and created by a rename, so it is either complete or absent.
+A lock keeps two runs from building the same thing.
 """
 
 from __future__ import annotations
@@ -98,7 +98,8 @@ class Ensure:
         """Make everything ready.
 
         Raises:
-            ToolchainError: with what is missing or what failed; nothing is left half-made.
+            ToolchainError: Something is missing or failed, as the message reports; nothing is left
+                half-built.
         """
         places = self._places
         go = self._go()
@@ -144,7 +145,7 @@ class Ensure:
                 try:
                     seconds = done.result()
                 except ToolchainError:
-                    # What has not begun yet would only hide this failure under more lines.
+                    # Builds that have not begun would only hide this failure under their output.
                     pool.shutdown(cancel_futures=True)
                     raise
                 self._say(f"✓ {build.name} {build.version}  {seconds:.1f} s")
@@ -164,7 +165,7 @@ class Ensure:
         return time.monotonic() - began
 
     def _remove_leftovers(self) -> None:
-        """Remove what a killed run has left; while this run has the lock, no other one builds."""
+        """Remove what a killed run has left; this run has the lock, so no other one is building."""
         for leftover in self._places.built.glob(".*-*"):
             shutil.rmtree(leftover, ignore_errors=True)
 

@@ -1,4 +1,4 @@
-"""How the toolchain fails: whole sentences, the last one saying what to do."""
+"""Errors of the toolchain: full sentences, of which the last one has the remedy."""
 
 from __future__ import annotations
 

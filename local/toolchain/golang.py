@@ -53,7 +53,7 @@ class Go:
         return {
             **os.environ,
             "CGO_ENABLED": "0",
-            # Not empty: an empty one would bring back what `go env -w GOFLAGS` has stored.
+            # This must not be empty: Go would then use what `go env -w GOFLAGS` has stored.
             "GOFLAGS": "-mod=readonly",
             "GOTOOLCHAIN": "local",
             "GOWORK": "off",
@@ -63,7 +63,8 @@ class Go:
         """Build every program of `build` into a directory; its output goes to `log`.
 
         Raises:
-            ToolchainError: with the cause as far as it is known, the last lines, and the log.
+            ToolchainError: The build failed; the message has the cause if it is known, the last
+                lines of output, and the path of the log.
         """
         stamps = "".join(f" -X {name}={value}" for name, value in build.stamps.items())
         for program, package in build.programs.items():
@@ -87,7 +88,7 @@ class Go:
 
 
 def failed(name: str, text: str, log: Path) -> ToolchainError:
-    """Make a failed build's output into sentences."""
+    """Turn a failed build's output into sentences."""
     last = "\n".join(f"  {line}" for line in text.strip().splitlines()[-_LAST_LINES:])
     cause = next((meaning for pattern, meaning in _CAUSES if pattern.search(text)), None)
     way_out = cause or "If it persists, report it with that log."
@@ -100,7 +101,7 @@ def find_go(path: str | None) -> Go:
     """Ask the `go` at `path` for its version.
 
     Raises:
-        ToolchainError: there is none, or it is older than the modules need.
+        ToolchainError: There is no Go at the path, or it is older than the modules need.
     """
     if path is None:
         raise ToolchainError(

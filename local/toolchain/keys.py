@@ -1,4 +1,4 @@
-"""A build's key: the same inputs give the same key, and so no second build."""
+"""A build's key: the same inputs give the same key, so nothing is built twice."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def key_of(build: Build, sources: Path, *, go_version: str, platform: str) -> st
     Args:
         build: Packages, stamps and tags.
         sources: The module directory; every file in it counts, by path and content.
-        go_version: What `go version` says.
+        go_version: The output of `go version`.
         platform: `linux-x86_64` and the like.
     """
     digest = hashlib.sha256()

@@ -21,7 +21,7 @@ RELEASES: Final[Mapping[int, str]] = {
     36: "36.3",
     37: "37.2",
 }
-"""Minor → the release of it that is read, without the major number.
+"""Minor → the release whose sources are read for it, without the major number.
 
 The first one of each minor, or where module proxies do not serve that, the one in
 `toolchain.pins`: fields and gates do not change within a minor.

@@ -1,8 +1,8 @@
 """Pulumi's Python language host, for machines that cannot download the official one.
 
 The engine starts it as `pulumi-language-python ADDRESS`, reads a port from its first line, and
-asks it to run programs. Programs run in this very process, with this Python. Generating, packing
-and linking of packages is not here; `pulumi` says so when it is asked for them.
+asks it to run programs. Programs run in this very process, with this Python. It does not generate,
+pack or link packages; `pulumi` reports that when asked to.
 """
 
 from __future__ import annotations
@@ -38,13 +38,14 @@ _Dependency = TypeVar("_Dependency")
 _MAX_MESSAGE: Final = 400 << 20
 _WORKERS: Final = 16
 _ENGINE_POLL: Final = 5.0
-"""Seconds between looks at whether the engine is still there."""
+"""Seconds between checks that the engine is still running."""
 
 
 class LanguageHost(LanguageRuntimeServicer):
     """Runs Python programs and plugins for the engine at `engine` (`host:port`).
 
-    The protocol fixes every signature; what a call does not read begins with an underscore.
+    The protocol fixes every signature; an argument that a call does not read begins with an
+    underscore.
     """
 
     def __init__(self, engine: str) -> None:
@@ -91,7 +92,7 @@ class LanguageHost(LanguageRuntimeServicer):
     def GetProgramDependencies(
         self, request: language_pb2.GetProgramDependenciesRequest, _context: grpc.ServicerContext
     ) -> language_pb2.GetProgramDependenciesResponse:
-        """List the installed distributions; only those that no other one needs, if asked so."""
+        """List the installed distributions; on request only those that no other one needs."""
         return language_pb2.GetProgramDependenciesResponse(
             dependencies=[
                 language_pb2.DependencyInfo(name=name, version=version)
@@ -102,14 +103,14 @@ class LanguageHost(LanguageRuntimeServicer):
     def InstallDependencies(
         self, _request: language_pb2.InstallDependenciesRequest, _context: grpc.ServicerContext
     ) -> Iterator[language_pb2.InstallDependenciesResponse]:
-        """Install nothing: the virtual environment is made from the pinned requirements."""
+        """Install nothing: the virtual environment is created from the pinned requirements."""
         note = f"Dependencies are those of {sys.executable}; `make up` keeps them as pinned.\n"
         yield language_pb2.InstallDependenciesResponse(stdout=note.encode())
 
     def Run(
         self, request: language_pb2.RunRequest, _context: grpc.ServicerContext
     ) -> language_pb2.RunResponse:
-        """Run the program; what it raised has been shown when this returns."""
+        """Run the program; its error, if any, has been shown when this returns."""
         directory = Path(request.info.program_directory or request.pwd or ".").resolve()
         os.chdir(request.pwd or directory)
         done = program.run(
@@ -134,7 +135,7 @@ class LanguageHost(LanguageRuntimeServicer):
     def RunPlugin(
         self, request: language_pb2.RunPluginRequest, context: grpc.ServicerContext
     ) -> Iterator[language_pb2.RunPluginResponse]:
-        """Run a plugin written in Python until it ends, or the engine wants it ended."""
+        """Run a plugin written in Python until it ends or the engine ends it."""
         entry = Path(request.info.program_directory or request.program)
         plugin = PluginProcess(
             command(request.kind, entry, request.args),
@@ -155,7 +156,7 @@ class LanguageHost(LanguageRuntimeServicer):
             self._plugins.discard(plugin)
 
     def Cancel(self, _request: empty_pb2.Empty, _context: grpc.ServicerContext) -> empty_pb2.Empty:
-        """End the plugins that still run; a program ends by itself, for the engine is gone."""
+        """End the plugins that still run; a program ends by itself, because the engine is gone."""
         self.end()
         return empty_pb2.Empty()
 
@@ -233,7 +234,7 @@ def serve(engine: str) -> None:
     while not select.select([ended], [], [], _ENGINE_POLL)[0] and os.getppid() == engine_process:
         pass
     host.end()
-    # A program may still wait for an engine that is gone; nothing is left to do for it.
+    # Exit at once: a program thread may still wait for an engine that is gone.
     os._exit(0)
 
 
@@ -241,7 +242,7 @@ def _ending() -> int:
     """Return a descriptor that becomes readable when the engine, or Ctrl-C, ends this process.
 
     The interpreter writes to it in whichever thread the signal arrives; a lock or an event in a
-    Python handler would wait for the main thread to wake up, which it then may not do.
+    Python handler would wait for the main thread to wake up, which may never happen.
     """
     readable, writable = os.pipe()
     os.set_blocking(writable, False)

@@ -1,4 +1,4 @@
-"""Official tools that are installed already; one is used only in exactly the pinned version."""
+"""Official tools that are installed; one is used only if it has exactly the pinned version."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def official_tools(bin_directory: Path, environment: Mapping[str, str]) -> dict[
 
     Args:
         bin_directory: Our own links; never taken for an installation.
-        environment: PATH and HOME are looked at.
+        environment: Its PATH and HOME are read.
     """
     home = Path(environment.get("HOME", "/"))
     path = os.pathsep.join(

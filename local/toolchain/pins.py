@@ -18,7 +18,7 @@ NEXT_KUBERNETES_VERSION: Final = "1.37.2"
 """The minors on either side, which upgrades start from and lead to. They are built on request."""
 HELM_VERSION: Final = "3.21.4"
 CONTAINERD_VERSION: Final = "2.2.1"
-"""Of the series that the user-data pins (`planning/nodes/guest_system.py`)."""
+"""A release of the series that the user-data pins (`planning/nodes/guest_system.py`)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +69,7 @@ def _kubernetes(name: str, version: str) -> Build:
 
 
 BUILDS: Final[tuple[Build, ...]] = (
-    # The longest first: two builds run at a time.
+    # Ordered by build time, the longest first, because two builds run at a time.
     Build(
         name="alicloud",
         version=ALICLOUD_VERSION,
@@ -130,7 +130,7 @@ NODE: Final = (
         tags=("no_btrfs", "no_zfs", "no_devmapper"),
     ),
 )
-"""What runs on a virtual machine of the local cloud, built on request."""
+"""The programs of a virtual machine of the local cloud, built on request."""
 
 PREVIOUS_KUBERNETES: Final = _kubernetes("kubernetes-previous", PREVIOUS_KUBERNETES_VERSION)
 NEXT_KUBERNETES: Final = _kubernetes("kubernetes-next", NEXT_KUBERNETES_VERSION)

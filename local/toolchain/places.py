@@ -9,7 +9,7 @@ from typing import Final
 SOURCES: Final = Path(__file__).resolve().parent
 """The module directories."""
 OTHER_KUBERNETES: Final = "kubernetes-"
-"""How folders in `bin` begin that hold another Kubernetes version; the version follows."""
+"""Prefix of the folders in `bin` with another Kubernetes version; the version follows."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,5 +49,5 @@ class Places:
 
     @property
     def lock(self) -> Path:
-        """Held while anything is built."""
+        """The lock file, which is locked during every build."""
         return self.built / "lock"

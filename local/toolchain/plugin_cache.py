@@ -1,6 +1,7 @@
 """Links in a `PULUMI_HOME`, so that the engine finds the plugins there in the version it asks for.
 
-It takes a plugin from PATH too, but warns of each one in every run: it cannot see a version there.
+The engine takes a plugin from PATH too, but then warns of it in every run, because it cannot see
+the version there.
 """
 
 from __future__ import annotations

@@ -34,8 +34,8 @@ class PluginProcess:
 
         Args:
             argv: See `command`.
-            directory: Where it runs; None for here.
-            environment: `NAME=value` each, on top of this process' own.
+            directory: Its working directory; None for the current one.
+            environment: `NAME=value` texts, added to this process' own environment.
         """
         stated = dict(entry.split("=", 1) for entry in environment if "=" in entry)
         self._process = subprocess.Popen(  # noqa: S603 - our own argv, no shell
@@ -67,7 +67,7 @@ class PluginProcess:
         return self._process.wait()
 
     def end(self) -> None:
-        """Kill it; the engine wants it gone. Nothing happens if it is gone already."""
+        """Kill it at the engine's request. Nothing happens if it has ended already."""
         if self._process.poll() is None:
             self._process.kill()
 

@@ -1,4 +1,4 @@
-"""Run one Pulumi program in this process, and show what it raised as its author wants to read it.
+"""Runs one Pulumi program in this process, and shows its errors in a form for its author.
 
 The steps are those of the SDK's own server for inline programs (pulumi/automation/_server.py):
 settings and configuration for this run, then the program inside of a stack resource.
@@ -46,7 +46,7 @@ class Run:
 
 
 def run(request: Run) -> bool:
-    """Run the program; false when it failed, which has been shown to the user by then."""
+    """Run the program; return False when it failed, after showing the error to the user."""
     return contextvars.copy_context().run(_run, request)
 
 
@@ -82,7 +82,7 @@ def _run(request: Run) -> bool:
 
 
 def _meaning(error: BaseException, directory: Path) -> str | None:
-    """Say what the user is to read about an error; nothing if the engine has said it."""
+    """Return the text about an error for the user; None if the engine has shown the error."""
     if isinstance(error, pulumi.RunError):
         return str(error)
     if isinstance(error, SystemExit):
@@ -102,9 +102,9 @@ def _program(request: Run) -> None:
 
 
 def unhandled(error: BaseException, directory: Path) -> str:
-    """Make a program's exception into a message: the traceback from the program's first line on.
+    """Turn a program's exception into a message: the traceback from the program's first line on.
 
-    Frames of the SDK above that are left out; they say nothing to the program's author.
+    The SDK's frames above that are left out, because they do not help the program's author.
     """
     shown = traceback.TracebackException.from_exception(error)
     one: traceback.TracebackException | None = shown

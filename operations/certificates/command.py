@@ -27,7 +27,8 @@ def renew_certificates(
     """Give every control plane new certificates.
 
     Raises:
-        OperationError: The cluster is somebody else's, or a control plane cannot do it.
+        OperationError: Somebody else runs the cluster, or a control plane cannot renew its
+            certificates.
     """
     plan = Stack.read(config_file or path_of_stack(name)).plan()
     if plan.kubernetes.mode != "kubeadm":
@@ -61,7 +62,7 @@ def certificate_table(name: str, certificates: Sequence[Certificate], now: datet
 
 
 def certificate_document(name: str, report: CertificateReport, now: datetime) -> dict[str, object]:
-    """For machines."""
+    """Return the certificates as JSON-ready data."""
     ordered = first_to_end(report.certificates)
     return {
         "stack": name,

@@ -14,8 +14,9 @@ from planning.nodes.secrets import ClusterSecrets
 WARNED_BEFORE: Final = timedelta(days=30)
 """How long before its end a certificate counts as a problem."""
 KUBEADM_LIFETIME: Final = timedelta(days=365)
-"""Of the certificates that kubeadm makes from the CAs (`CertificateValidityPeriod` of the cluster's
-configuration: 8760h; https://kubernetes.io/docs/reference/config-api/kubeadm-config.v1beta4/)."""
+"""Lifetime of the certificates that kubeadm creates from the CAs (`CertificateValidityPeriod` of
+the cluster's configuration: 8760h;
+https://kubernetes.io/docs/reference/config-api/kubeadm-config.v1beta4/)."""
 
 _RENEWED_TOGETHER: Final = "a new stack: everything in the cluster trusts it"
 WEBHOOK: Final = "operations secrets rotate-webhook"
@@ -25,22 +26,22 @@ KUBELET: Final = "the kubelet itself, before its end"
 
 @dataclass(frozen=True, kw_only=True)
 class Certificate:
-    """One certificate. Nothing of it is secret."""
+    """One certificate, without anything secret."""
 
     name: str
     where: str
     """Where it was read: the stack's secrets, an address, an object of the cluster."""
     end: datetime
-    """Aware of its zone."""
+    """A time that is aware of its zone."""
     renewed_by: str
-    """A command, or who does it."""
+    """The command or the component that renews it."""
 
     def is_near_its_end(self, now: datetime) -> bool:
         """Whether it has ended, or ends within `WARNED_BEFORE`."""
         return self.end - now < WARNED_BEFORE
 
     def warning(self, now: datetime) -> str:
-        """Say in a sentence when it ends, and what to do."""
+        """Return a sentence with its end and the remedy."""
         days = (self.end - now).days
         when = f"ended on {self.end:%Y-%m-%d}"
         if self.end > now:
@@ -48,7 +49,7 @@ class Certificate:
         return f"{self.name} ({self.where}) {when}; renewed by: {self.renewed_by}"
 
     def as_document(self, now: datetime) -> dict[str, object]:
-        """For machines."""
+        """Return the certificate as JSON-ready data."""
         return {
             "name": self.name,
             "where": self.where,
@@ -67,7 +68,7 @@ def certificates_in(pem: str, *, name: str, where: str, renewed_by: str) -> Iter
 
 
 def stored_certificates(secrets: ClusterSecrets) -> tuple[Certificate, ...]:
-    """Return those that the stack's secrets have."""
+    """Return the certificates in the stack's secrets."""
     pems: list[tuple[str, str, str]] = [
         ("cluster CA", secrets.ca.certificate, _RENEWED_TOGETHER),
         ("etcd CA", secrets.etcd_ca.certificate, _RENEWED_TOGETHER),

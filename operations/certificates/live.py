@@ -92,16 +92,16 @@ def control_plane_end(node: Node) -> datetime:
 
 
 def kubelet_end(metrics: str, now: datetime) -> datetime | None:
-    """Return when a kubelet's client certificate ends, from its metrics; None without that one."""
+    """Return when a kubelet's client certificate ends, from its metrics; None if they lack it."""
     match = _TTL.search(metrics)
     try:
         return None if match is None else now + timedelta(seconds=float(match[1]))
-    except (OverflowError, ValueError):  # +Inf: it has none yet
+    except (OverflowError, ValueError):  # +Inf: the kubelet has no certificate yet
         return None
 
 
 def served_certificate(host: str, port: int, *, name: str) -> Certificate | None:
-    """Return what a server on that address shows to everybody; None when nobody answers."""
+    """Return the certificate that a server presents at that address; None without an answer."""
     try:
         pem = ssl.get_server_certificate((host, port), timeout=_CONNECT_WITHIN)
     except OSError:
@@ -128,8 +128,8 @@ class _Live:
         nodes = self._nodes()
         planes = self.plan.control_planes if self.plan.kubernetes.mode == "kubeadm" else ()
         if len(planes) == 1:
-            # Its certificate is the endpoint's, and the age of its Node may say less: an upgrade in
-            # place and the unit's own renewal leave the Node as it is.
+            # The endpoint serves the only control plane's certificate. The age of its Node is less
+            # reliable: an upgrade in place and the unit's own renewal leave the Node as it is.
             planes = ()
         with ThreadPoolExecutor(max_workers=16) as pool:
             of_planes = list(pool.map(lambda plane: self._control_plane(plane, nodes), planes))

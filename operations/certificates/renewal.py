@@ -1,7 +1,7 @@
 """Gives every control plane new certificates, one after the other.
 
-The node's own unit does it (`planning/nodes/node.sh`, `renew`): kubeadm makes them from the CAs
-that the machine has, and the static pods start again. The command only asks and waits.
+The node's own unit renews them (`planning/nodes/node.sh`, `renew`): kubeadm creates them from the
+CAs on the machine, and the static pods restart. The command only requests this and waits.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ class Renewal:
         """Renew one control plane after the other.
 
         Raises:
-            OperationError: A control plane has a unit that cannot do it, and nothing was changed;
-                or one did not answer in time, and those after it were not touched.
+            OperationError: A control plane's unit cannot renew certificates, and nothing was
+                changed; or one did not answer in time, and those after it were not touched.
         """
         planes = [plane.name for plane in self.plan.control_planes]
         before = {name: self._annotations(name) for name in planes}

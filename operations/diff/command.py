@@ -20,7 +20,7 @@ from planning.transitions.reading import EarlierRelease, Record, read_record
 
 APPLIED_PLAN = "spiderpool-alicloud:transition:AppliedPlan"
 FLEET = "spiderpool-alicloud:rollout:Fleet"
-"""Where earlier releases wrote down workers and version."""
+"""Type of the resource in which earlier releases recorded workers and version."""
 
 
 class Format(StrEnum):
@@ -90,7 +90,7 @@ def applied(deployment: Mapping[str, Any]) -> Record | EarlierRelease:
 
 
 def _machines(fleet: Mapping[str, Any], resources: Any) -> Mapping[str, MachineSettings]:  # noqa: ANN401 - JSON
-    """What the nodes are made from; `fleet` is named after the cluster."""
+    """The settings from which the nodes were created; `fleet` is named after the cluster."""
     cluster = str(fleet.get("urn", "")).rpartition("::")[2]
     return earlier_machines(
         cluster,

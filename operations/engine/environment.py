@@ -23,7 +23,7 @@ _PATH = "/usr/bin:/bin"
 
 
 def local_variables(places: Places) -> dict[str, str]:
-    """Return the variables of `.local/env` except PATH, which is put in front of what is there."""
+    """Return the variables of `.local/env` except PATH, which is prepended to the existing one."""
     return {
         "PULUMI_HOME": str(places.pulumi_home),
         "PULUMI_BACKEND_URL": places.backend_url,

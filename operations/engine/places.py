@@ -65,11 +65,11 @@ class Places:
     def backend_url(self) -> str:
         """The URL of the backend for Pulumi.
 
-        `metadata=skip`: for each file Pulumi's store also writes a file of attributes that nothing
-        reads, and does not write it atomically as it does the file itself. A run killed at that
-        moment leaves it empty, and then no run can load the stack (`failed to load checkpoint:
-        EOF`). Source: `setAttrs`
-        in gocloud.dev/blob/fileblob, seen with Pulumi 3.259.0.
+        `metadata=skip`: by default Pulumi's store also writes a file of attributes for each file.
+        Nothing reads it, and unlike the file itself it is not written atomically. A run killed at
+        that moment leaves it empty, and then no run can load the stack
+        (`failed to load checkpoint: EOF`). Source: `setAttrs` in gocloud.dev/blob/fileblob, seen
+        with Pulumi 3.259.0.
         """
         return f"file://{self.backend}?metadata=skip"
 

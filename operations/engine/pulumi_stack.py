@@ -72,7 +72,7 @@ class PulumiStack:
         self._check(done, "pulumi could not release the stack")
 
     def write_deployment(self, deployment: Mapping[str, object]) -> None:
-        """Put this state in the place of the stack's; asks neither the cloud nor a provider."""
+        """Replace the stack's state by this one, without a request to the cloud or a provider."""
         document = {**(self._document() or {}), "deployment": deployment}
         done = self._pulumi(
             "stack", "import", deadline=QUICK, quiet=True, stdin=json.dumps(document)

@@ -80,7 +80,8 @@ class LocalCloud:
                 "The toolchain is not complete",
             )
         with progress.step("Spiderpool chart"):
-            # Made from the checkout and the toolchain alone, so that all local clouds share it.
+            # The chart depends only on the checkout and the toolchain, so all local clouds share
+            # it.
             self._quietly(
                 "Could not assemble the chart",
                 *_module("localcloud.charts", "--home", str(self.places.tools)),

@@ -20,7 +20,7 @@ def cluster_tables(outputs: Mapping[str, object]) -> Iterator[Table]:
 
     Args:
         outputs: What `pulumi stack output --json` prints. Anything that is missing shows as
-            unknown, so that half a cluster can be looked at too.
+            unknown, so that a half-built cluster can be shown, too.
     """
     yield _nodes(_map(outputs.get("nodes")))
     yield _pools(_map(outputs.get("ipPools")))

@@ -1,1 +1,1 @@
-"""The cluster's secrets: made once, kept encrypted, rotated."""
+"""The cluster's secrets: created once, stored encrypted, rotated."""

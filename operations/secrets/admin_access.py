@@ -1,8 +1,8 @@
-"""`kubeconfig`: the administrator's way in, from the secrets and the state alone.
+"""`kubeconfig`: builds the administrator's kubeconfig from the secrets and the state alone.
 
-A run's output has the kubeconfig only once the API server has answered. The certificate in it is
-made by `secrets init`, and the address exists before any machine does, so nothing needs a run that
-ended well: not even machines that boot.
+A run outputs the kubeconfig only once the API server has answered. This command works without a
+successful run, even if no machine boots: `secrets init` creates the certificate, and the address
+exists before any machine does.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from planning.nodes.endpoint import balanced, private_address
 from planning.nodes.kubeconfig import kubeconfig
 
 KEY: Final = f"{PROJECT}:kubeconfig"
-"""Where a stack of mode `existing` has its cluster's kubeconfig, encrypted."""
+"""Configuration key of the encrypted kubeconfig of a stack in `existing` mode."""
 
 _EIP: Final = "alicloud:ecs/eipAddress:EipAddress", "ipAddress"
 _BALANCER: Final = "alicloud:slb/applicationLoadBalancer:ApplicationLoadBalancer", "address"

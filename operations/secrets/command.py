@@ -40,7 +40,7 @@ _READ_WITHIN: Final = 60.0
 
 
 def make_stack_secrets(stack: str, *, file: Path | None) -> str:
-    """Make a stack's secrets and return a sentence with their place and their expiry.
+    """Create a stack's secrets and return a sentence with their place and their expiry.
 
     Raises:
         OperationError: The stack already has secrets, or cannot store them.
@@ -58,7 +58,7 @@ def rotate_webhook(stack: str, places: Places, *, file: Path | None) -> str:
     """Take the next step to another webhook certificate; return a sentence with the step after it.
 
     Raises:
-        OperationError: The step before is not deployed yet, or the stack has no secrets.
+        OperationError: The previous step is not deployed yet, or the stack has no secrets.
     """
     store = store_of(stack, Stack.read(path_of_stack(stack)), file)
     secrets, now = read_secrets(store), datetime.now(UTC)
@@ -124,7 +124,7 @@ def deployed_webhook(stack: str, runner: Runner) -> Deployed:
 
 
 def store_of(stack: str, stack_file: Stack, file: Path | None = None) -> SecretStore:
-    """Return the place of a stack's secrets; asks nobody yet.
+    """Return the place of a stack's secrets; sends no request yet.
 
     Raises:
         OperationError: `file` is given for a stack that keeps them encrypted.

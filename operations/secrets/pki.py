@@ -26,7 +26,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from planning.nodes.secrets import ClusterSecrets, KeyPair
 
 Entropy = Callable[[int], bytes]
-"""Gives that many random bytes: `os.urandom`, or a seeded stream in tests."""
+"""Returns that many random bytes: `os.urandom`, or a seeded stream in tests."""
 
 LIFETIME: Final = timedelta(days=3650)
 """Ten years: a new CA would replace every node, so it is never renewed automatically."""
@@ -61,7 +61,7 @@ def make_secrets(cluster: str, *, now: datetime, entropy: Entropy) -> ClusterSec
     Args:
         cluster: the cluster's name; the admin certificate's common name is `<cluster>-admin`.
         now: an aware time; certificates are valid from an hour before it, for ten years.
-        entropy: where keys, serial numbers and the token come from; `os.urandom` in earnest.
+        entropy: where keys, serial numbers and the token come from; `os.urandom` outside tests.
     """
     issue = _Issuer(now=now, entropy=entropy)
     ca = issue.authority("kubernetes")
@@ -109,7 +109,7 @@ def expiry(secrets: ClusterSecrets) -> datetime:
 
 
 def make_webhook(*, now: datetime, entropy: Entropy) -> tuple[str, KeyPair]:
-    """Make a new CA, and a pair that it has signed for the webhook; the CA's key is not kept."""
+    """Create a new CA and a pair that it signs for the webhook; the CA's key is not kept."""
     return _webhook(_Issuer(now=now, entropy=entropy))
 
 

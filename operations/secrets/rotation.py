@@ -27,7 +27,7 @@ from operations.secrets.pki import Entropy, make_webhook
 from planning.nodes.secrets import ClusterSecrets, authorities, signed
 
 HANDED_OVER_WITHIN: Final = timedelta(minutes=3)
-"""From a changed Secret to the files of a pod: a kubelet looks at its pods each 60 to 90 s."""
+"""From a changed Secret to the files of a pod: a kubelet syncs its pods every 60 to 90 s."""
 
 
 class Step(Enum):
@@ -82,10 +82,11 @@ def serve_the_new(secrets: ClusterSecrets, deployed: Deployed) -> ClusterSecrets
 
 
 def trust_the_new(secrets: ClusterSecrets, deployed: Deployed, *, now: datetime) -> ClusterSecrets:
-    """Trust the CA of what is served, and no other.
+    """Trust only the CA of the certificate that is served.
 
     Raises:
-        OperationError: the cluster has another certificate, or has it for too short a time.
+        OperationError: the cluster serves another certificate, or has not served this one for long
+            enough.
     """
     served = x509.load_pem_x509_certificate(secrets.webhook.certificate.encode())
     if x509.load_pem_x509_certificate(deployed.certificate.encode()) != served:

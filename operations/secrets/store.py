@@ -33,10 +33,10 @@ class SecretStore(Protocol):
 
     @property
     def name(self) -> str:
-        """What to call it in a sentence."""
+        """Its name in messages."""
 
     def holds_any(self) -> bool:
-        """Say whether something is kept already, usable or not."""
+        """Whether something is stored already, usable or not."""
 
     def read(self) -> str:
         """Return what is kept."""
@@ -60,16 +60,16 @@ def init_secrets(
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     entropy: Entropy = os.urandom,
 ) -> NewSecrets:
-    """Make all secrets of a cluster and keep them.
+    """Create all secrets of a cluster and store them.
 
     Args:
         cluster: the name in the stack's `spiderpool-alicloud:cluster`.
-        store: where to.
+        store: where they are stored.
         clock: the time of day, aware of its zone.
-        entropy: where the keys come from.
+        entropy: the source of random bytes for the keys.
 
     Raises:
-        OperationError: something is kept already, or it cannot be kept.
+        OperationError: the store already has secrets, or cannot store them.
     """
     if store.holds_any():
         raise OperationError(
@@ -88,7 +88,7 @@ def read_secrets(store: SecretStore) -> ClusterSecrets:
     """Return what is kept.
 
     Raises:
-        OperationError: nothing is kept, or nothing that can be used.
+        OperationError: the store is empty, or its text cannot be used.
     """
     try:
         return parse_secrets(store.read())
@@ -108,14 +108,14 @@ class FileStore:
         return str(self.path)
 
     def holds_any(self) -> bool:
-        """Say whether the file is there."""
+        """Whether the file exists."""
         return self.path.exists()
 
     def read(self) -> str:
         """Return the file's text.
 
         Raises:
-            OperationError: there is none, or it cannot be read.
+            OperationError: the file does not exist, or cannot be read.
         """
         try:
             return self.path.read_text(encoding="utf-8")
@@ -150,17 +150,17 @@ class StackConfigStore:
 
     stack: str
     runner: Runner
-    """With the environment that opens the stack: backend, passphrase or cloud key."""
+    """Its environment opens the stack: backend, passphrase or cloud key."""
     kept: bool
     """The stack file has the key already (`StackFile.has_secrets`)."""
 
     @property
     def name(self) -> str:
-        """The stack file, as people know it."""
+        """The stack's name in messages."""
         return f"stack {self.stack}"
 
     def holds_any(self) -> bool:
-        """Say whether the stack file has the key."""
+        """Whether the stack file has the key."""
         return self.kept
 
     def read(self) -> str:
@@ -175,8 +175,8 @@ class StackConfigStore:
         """Hand the text to Pulumi, which encrypts it into the stack file.
 
         Raises:
-            OperationError: Pulumi cannot: the stack is unknown to the backend, the passphrase is
-                another one.
+            OperationError: Pulumi cannot store it, for example because the backend does not know
+                the stack or the passphrase is wrong.
         """
         self._pulumi("set", "--secret", KEY, stdin=text)
 

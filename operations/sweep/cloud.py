@@ -19,7 +19,7 @@ VERSIONS: Mapping[str, str] = {
     "nlb": "2022-04-30",
     "ram": "2015-05-01",
 }
-"""API versions of the products that this program makes resources of."""
+"""API versions of the products whose resources this program creates."""
 
 LOCAL_ACCESS_KEY = "localcloud"
 LOCAL_SECRET_KEY = "localcloud-secret-not-real"  # noqa: S105 - published, opens nothing real
@@ -35,7 +35,7 @@ TOKEN_VARIABLES = (
     "ALIBABA_CLOUD_SECURITY_TOKEN",
     "ALIBABACLOUD_SECURITY_TOKEN",
 )
-"""Where the official provider looks, in its order."""
+"""Environment variables that the official provider reads, in its order."""
 
 Answer = Mapping[str, Any]
 
@@ -138,7 +138,7 @@ class OfficialApi:
         raise AssertionError("unreachable")
 
     def every(self, product: str, action: str, *path: str, **parameters: object) -> list[Answer]:
-        """Return the items of all pages: numbered ones, or by NextToken where the API has that."""
+        """Return the items of all pages, by page number, or by NextToken where the API has it."""
         items: list[Answer] = []
         by_token = action.startswith("List")
         paging = {"MaxResults": _PAGE} if by_token else {"PageSize": _PAGE, "PageNumber": 1}
@@ -205,10 +205,10 @@ def _credential(account: Account) -> Any:  # noqa: ANN401 - the SDK has no types
             )
         )
     try:
-        # A profile, a RAM role of the machine, OIDC: the SDK's own order.
+        # The SDK tries a profile, the machine's RAM role and OIDC in its own order.
         credential = client.Client()
         credential.get_credential()
-    except Exception as error:  # the SDK's errors share no base
+    except Exception as error:  # the SDK's errors have no common base class
         raise OperationError(
             f"There are no credentials for Alibaba Cloud: set {KEY_VARIABLES[0]} and "
             f"{SECRET_VARIABLES[0]}, as for `pulumi up`, and run this again.",

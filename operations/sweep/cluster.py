@@ -1,8 +1,8 @@
 """The Kubernetes half of `recover`: what a killed run left inside the cluster.
 
 Objects whose creation was cut off are taken into the state; releases that Helm left pending are
-rolled back. Nothing is touched that is not this stack's, by the stack's own state and by what the
-API server and Helm record of it (`interrupted`, `releases`).
+rolled back. Only objects of this stack are changed, as the stack's own state and the records of the
+API server and Helm show them (`interrupted`, `releases`).
 """
 
 from __future__ import annotations
@@ -41,14 +41,15 @@ from operations.sweep.releases import (
 )
 
 DEAD_CLUSTER: Final = "PULUMI_K8S_DELETE_UNREACHABLE"
-"""Drops objects of a cluster that does not answer (docs/runbooks/dead-cluster.md)."""
+"""Environment variable with which Pulumi drops objects of a cluster that does not answer
+(docs/runbooks/dead-cluster.md)."""
 TOKEN_NAMESPACE: Final = "kube-system"  # noqa: S105 - the name of a namespace
-"""Of bootstrap tokens
+"""Namespace of bootstrap tokens
 (https://kubernetes.io/docs/reference/access-authn-authz/bootstrap-tokens/#bootstrap-token-secret-format)."""
 _END: Final = "jsonpath={.data.expiration}"
 _ANSWER_WITHIN: Final = 60.0
 _HELM_WITHIN: Final = 360.0
-"""Longer than the five minutes after which helm itself gives up waiting."""
+"""Seconds for a helm command; longer than the five minutes after which helm itself gives up."""
 _SETTLES_WITHIN: Final = 30.0
 """Seconds for which a pending release is watched: a plugin that outlived the engine, and runs on,
 ends what it has begun."""
@@ -84,24 +85,24 @@ class Finding:
     title: str
     """For example `Service default/web`."""
     step: str
-    """What is done, or why nothing is, in words."""
+    """What is done, or the reason why nothing is done."""
     is_mended: bool
 
     def __str__(self) -> str:
         return f"{self.title}: {self.step}"
 
     def as_document(self) -> dict[str, object]:
-        """For machines."""
+        """Return the finding as JSON-ready data."""
         return {"object": self.title, "step": self.step, "mended": self.is_mended}
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClusterRecovery:
-    """What a recovery does inside a cluster, before it does it."""
+    """The plan of a recovery inside a cluster."""
 
     findings: tuple[Finding, ...] = ()
     resources: tuple[Object, ...] = ()
-    """What the state takes, as `settled` wants it."""
+    """Resources that the state takes, in the form that `settled` expects."""
     calls: tuple[Callable[[], None], ...] = ()
     """Changes of releases, in their order."""
 
@@ -118,13 +119,13 @@ def plan_recovery(  # noqa: PLR0913 - the clock and the pause are for tests
     """Look at everything that may have been cut off; change nothing.
 
     A token with an end was written for machines that a run was about to make. The next run writes
-    it again when it needs it, so until then it is worth nothing to anybody. One without an end is
-    from an earlier release, whose machines may still need it.
+    it again when it needs it, so until then nobody needs it. One without an end is from an earlier
+    release, whose machines may still need it.
 
     Args:
         deployment: the state, as `pulumi stack export` prints it.
-        cluster: where to look.
-        field_manager: makes a name for an object that has no manager of its own yet.
+        cluster: the cluster to examine.
+        field_manager: creates a name for an object that has no manager of its own yet.
         token: name of the Secret of the stack's bootstrap token; None where the stack has none.
         clock: seconds.
         pause: waits so many seconds.
@@ -167,7 +168,7 @@ def _token_finding(token: str, end: str) -> Finding:
 
 
 def has_work(deployment: Object) -> bool:
-    """Whether a cluster has to be asked at all."""
+    """Whether a recovery has to send any request to the cluster."""
     return bool(interrupted_creations(deployment) or releases(deployment))
 
 
@@ -220,7 +221,7 @@ class LiveCluster:
 
     @classmethod
     def of(cls, runner: Runner, binaries: Path) -> LiveCluster:
-        """With the pinned helm of the toolchain where that is built, else the one on PATH.
+        """Use the toolchain's pinned helm if it is built, else the one on PATH.
 
         The folder itself is not put on PATH: a stand-in for Pulumi's provider is in it, too.
         """
@@ -278,12 +279,12 @@ class LiveCluster:
         )
 
     def roll_back(self, release: Creation, revision: int) -> None:
-        """Go back; hooks are off, as they are for the installation."""
+        """Roll back with hooks off, as in the installation."""
         done = self._helm(release, "rollback", str(revision), "--no-hooks")
         _check(done, f"helm could not roll {release.title} back")
 
     def uninstall(self, release: Creation) -> None:
-        """Remove what the installation made; definitions of kinds stay, as always with Helm."""
+        """Remove what the installation created; CRDs stay, as always with Helm."""
         done = self._helm(release, "uninstall", "--no-hooks", "--wait")
         _check(done, f"helm could not uninstall {release.title}")
 

@@ -34,7 +34,7 @@ class Swept:
     removed: Sequence[Leftover]
 
     def as_document(self, stack: str) -> dict[str, object]:
-        """For machines."""
+        """Return the leftovers as JSON-ready data."""
         gone = set(self.removed)
         return {
             "stack": stack,
@@ -61,7 +61,7 @@ class SweptStack:
 
     @classmethod
     def of(cls, name: str, places: Places, config_file: Path | None = None) -> SweptStack:
-        """Read the stack's file; asks neither Pulumi nor the cloud."""
+        """Read the stack's file, without a request to Pulumi or the cloud."""
         plan = Stack.read(config_file or path_of_stack(name)).plan()
         local = plan.cloud_endpoint is not None
         if local and not places.ca.exists():

@@ -57,7 +57,7 @@ class ForeignRule:
         )
 
     def as_document(self) -> dict[str, str]:
-        """For machines."""
+        """Return the rule as JSON-ready data."""
         return {
             "id": self.id,
             "group": self.group,
@@ -92,7 +92,7 @@ def foreign_rules(api: Api, state: StackState) -> list[ForeignRule]:
 
 
 def revoke(api: Api, rules: Sequence[ForeignRule]) -> None:
-    """Take rules out of their groups.
+    """Remove rules from their groups.
 
     Raises:
         OperationError: The cloud refuses one; those before it are gone.

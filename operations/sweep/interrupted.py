@@ -1,8 +1,8 @@
-"""Creations of Kubernetes objects that a killed run began: which objects are there and are ours.
+"""Creations of Kubernetes objects that a killed run began: which objects exist and are ours.
 
 Both Kubernetes plugins create an object by POST, so an object whose creation was cut off stops
 every later `up` ("already exists"). Such an object is taken into the state and not removed: pods
-may run on it by now, and with a Namespace or an address pool everything in it would go
+may run on it by now, and deleting a Namespace or an address pool would delete everything in it
 (docs/decisions/recover-inside-kubernetes.md). Pure functions on the state as `pulumi stack export`
 prints it.
 """
@@ -122,7 +122,7 @@ def why_not_ours(creation: Creation, live: Object) -> str | None:
 
 
 def adopted(creation: Creation, live: Object, *, field_manager: str) -> Object:
-    """Return the resource as the state has it after a creation that ended well.
+    """Return the resource as the state has it after a successful creation.
 
     The live values are left out but for the status: `up` reads the cluster first, and a live value
     could be one that the inputs have encrypted.
@@ -151,11 +151,11 @@ def adopted(creation: Creation, live: Object, *, field_manager: str) -> Object:
 
 
 def adopted_release(creation: Creation) -> Object:
-    """Return a deployed release as the state has it after an installation that ended well.
+    """Return a deployed release as the state has it after a successful installation.
 
-    Without `__inputs`: the official plugin expects an encrypted value there, and ends at any other
-    (`parseCheckpointRelease` in helm_release.go of pulumi-kubernetes). Where there is none, both
-    plugins complete the state from the live release at the next refresh.
+    `__inputs` is left out: the official plugin expects an encrypted value there, and fails on any
+    other (`parseCheckpointRelease` in helm_release.go of pulumi-kubernetes). Where there is none,
+    both plugins complete the state from the live release at the next refresh.
     """
     return {
         **creation.resource,
@@ -166,7 +166,7 @@ def adopted_release(creation: Creation) -> Object:
 
 
 def has_place(creation: Creation, deployment: Object) -> bool:
-    """Whether the state can take the object: it has no other resource of that URN that lives.
+    """Whether the state can take the object: no live resource has its URN yet.
 
     A replacement that deletes first keeps the deleted resource until the new one is there.
     """
@@ -180,8 +180,8 @@ def has_place(creation: Creation, deployment: Object) -> bool:
 def settled(deployment: Object, resources: Sequence[Object]) -> dict[str, Any]:
     """Return the state without pending operations and with these resources.
 
-    A resource comes in the place of the one that it replaces, or at the end: what it depends on
-    was created before it.
+    A resource takes the place of the one that it replaces, or goes to the end, after everything
+    that it depends on.
     """
     coming = {resource["urn"]: resource for resource in resources}
     kept = [

@@ -34,12 +34,12 @@ class Leftover:
     sign: str
     """How it is known to be ours: one of the `BY_…` texts."""
     of: str = ""
-    """The id of what it is a part of, where deleting it takes that."""
+    """The id of the resource that it is a part of, where its deletion needs that id."""
     bound: str = ""
     """What an EIP is bound to: kind and id, or nothing."""
 
     def as_document(self) -> dict[str, str]:
-        """For machines."""
+        """Return the leftover as JSON-ready data."""
         return {"kind": self.kind, "id": self.id, "name": self.name, "sign": self.sign}
 
 
@@ -87,10 +87,10 @@ def leftovers(api: Api, owned: OwnedNames, state: StackState) -> list[Leftover]:
 
     A resource belongs to the stack by one of three signs: the stack's own tags; the cloud
     controller's tag with the cluster's name, once no machine is left on which that controller could
-    work; or, for what has no tags or not yet, the exact name that the program gives, inside the
-    stack's own VPC where there is one around it. A kind that the account may not list, or that the
-    region does not have, is an
-    error: a sweep that is silent about it would be believed.
+    work; or, for a resource that has no tags, or none yet, the exact name that the program gives,
+    inside the stack's own VPC if the resource belongs to a VPC. A kind that the account may not
+    list, or that the region does not have, is an error: a sweep that skipped it silently would seem
+    complete.
     """
     survey = _Survey(api=api, owned=owned, state=state)
     return [leftover for listing in _LISTINGS for leftover in listing(survey)]
@@ -126,7 +126,7 @@ class _Survey:
         return self.owned.tags.items() <= _tags(item).items()
 
     def sign(self, item: Answer, *, id_: str, name: str, names: Sequence[str] = ()) -> str | None:
-        """Say why a thing is a leftover, or None."""
+        """Return the sign by which a thing is a leftover; None if it is not one."""
         if id_ in self.state.words:
             return None
         if self.tagged(item):
@@ -169,7 +169,7 @@ def _eips(survey: _Survey) -> list[Answer]:
 
 
 def _role_attachments(survey: _Survey) -> Iterator[Leftover]:
-    """A role on a machine that the state knows, without the attachment that the state should."""
+    """A role on a machine in the state, where the state lacks the attachment."""
     try:
         attachments = survey.every(
             "ecs",
@@ -211,7 +211,7 @@ def _snat_entries(survey: _Survey) -> Iterator[Leftover]:
 
 
 def _eip_associations(survey: _Survey) -> Iterator[Leftover]:
-    """An EIP of ours, bound to a thing of ours, and the state does not know of the binding."""
+    """An EIP of ours that is bound to a resource of ours by a binding that the state lacks."""
     for eip in _eips(survey):
         id_, target = str(eip["AllocationId"]), str(eip.get("InstanceId") or "")
         mine = (
@@ -250,7 +250,7 @@ def _server_groups(survey: _Survey) -> Iterator[Leftover]:
 
 
 def _ipv6_bandwidths(survey: _Survey) -> Iterator[Leftover]:
-    """Public bandwidth of an address on an ENI that the state knows; another one's go with it."""
+    """Public bandwidth of an address on an ENI in the state; any other is deleted with its ENI."""
     vswitches = survey.state.of_type("alicloud:vpc/switch:Switch")
     for vpc_id in sorted(survey.vpcs):
         for item in survey.every(
@@ -292,7 +292,7 @@ class _TaggedKind:
 
 
 def _addresses(survey: _Survey) -> Iterator[Leftover]:
-    """An EIP gets its tags after it was made: free, untagged and with our name, it is ours too."""
+    """An EIP is tagged after its creation, so a free, untagged one with our name is ours, too."""
     for eip in _eips(survey):
         id_, name = str(eip["AllocationId"]), str(eip.get("Name") or "")
         target = str(eip.get("InstanceId") or "")
@@ -336,7 +336,7 @@ def _cidr_blocks(survey: _Survey) -> Iterator[Leftover]:
 
 
 def _ram(survey: _Survey) -> Iterator[Leftover]:
-    """Role, policy and their attachment have no region: their names have it instead."""
+    """Role, policy and their attachment have no region, so their names contain it."""
     name, state = survey.owned.role, survey.state
     has_role = state.has("alicloud:ram/role:Role", name)
     has_policy = state.has("alicloud:ram/policy:Policy", name)
@@ -481,4 +481,4 @@ _LISTINGS: tuple[Callable[[_Survey], Iterator[Leftover]], ...] = (
     _ram,
     _vpcs,
 )
-"""What is listed, in the order in which it can be deleted."""
+"""The kinds that are listed, in the order in which they can be deleted."""

@@ -1,7 +1,7 @@
 """`recover`: prepares a stack for the next `up` after a run that was killed or lost an answer.
 
-What such a run has created in the cloud and the state does not have is removed, never adopted:
-nothing depends on it yet, and the next `up` creates it again
+Cloud resources that such a run created and the state does not have are removed, never adopted:
+nothing depends on them yet, and the next `up` creates them again
 (docs/decisions/recover-by-removal.md). Objects inside the cluster are adopted
 (docs/decisions/recover-inside-kubernetes.md).
 """
@@ -59,7 +59,7 @@ class Recovered:
     """The API server did not answer, so the releases in it were not looked at."""
 
     def as_document(self, stack: str) -> dict[str, object]:
-        """For machines."""
+        """Return the recovery as JSON-ready data."""
         return {
             **self.swept.as_document(stack),
             "pending": list(self.pending),
@@ -138,7 +138,7 @@ def recover_stack(swept: SweptStack, *, ask: Ask, agree: Agree, say: Say) -> Rec
 
 @contextmanager
 def _cluster(swept: SweptStack, deployment: Object) -> Iterator[LiveCluster | None]:
-    """Yield the cluster; None when there is nothing to ask it, or nobody who answers.
+    """Yield the cluster; None when it is not needed or does not answer.
 
     Raises:
         OperationError: an object may have been created, and the API server does not answer.
@@ -150,7 +150,7 @@ def _cluster(swept: SweptStack, deployment: Object) -> Iterator[LiveCluster | No
     try:
         kubeconfig = admin_kubeconfig(swept.name, swept.places, config_file=swept.stack.config_file)
     except OperationError:
-        # The edit that was cut off may give the API server an address that nothing has yet.
+        # The interrupted edit may give the API server an address that nothing has yet.
         if creations:
             raise
         yield None
@@ -182,7 +182,7 @@ def _answers(cluster: LiveCluster, *, within: float) -> bool:
 
 
 def _field_manager() -> str:
-    """Make a name as the provider makes them."""
+    """Create a name in the provider's form."""
     return f"{OWN_PREFIX}{secrets.token_hex(4)}"
 
 

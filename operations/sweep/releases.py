@@ -1,9 +1,9 @@
-"""What a killed run left of a Helm release, and the way back for it.
+"""Helm releases that a killed run left pending, and the repair of each.
 
-Helm writes a revision down before it changes anything, and marks it when it is done. A run that
+Helm records a revision before it changes anything, and updates its status at the end. A run that
 dies in between leaves `pending-install`, `pending-upgrade` or `pending-rollback`, and Helm refuses
 every later operation on it ("another operation (install/upgrade/rollback) is in progress"). Pulumi
-reads only that the release is there, so a run that changes nothing in it ends well.
+only checks that the release exists, so a run that does not change it succeeds.
 """
 
 from __future__ import annotations
@@ -34,24 +34,24 @@ class RollBack:
 
     revision: int
     status: str
-    """What it is in now."""
+    """The release's present status."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Uninstall:
-    """The first installation never ended, so the release goes, and the next run installs it."""
+    """The first installation never ended, so it is removed, and the next run installs it."""
 
     status: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class Adopt:
-    """The installation ended well after the run had died: the state takes the release."""
+    """The installation succeeded after the run had died: the state takes the release."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class NoWay:
-    """Nothing that is safe can be done."""
+    """There is no safe way to repair the release."""
 
     reason: str
 

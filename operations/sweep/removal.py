@@ -107,7 +107,7 @@ def _listener(api: Api, item: Leftover) -> None:
 
 
 def _load_balancer(api: Api, item: Leftover) -> None:
-    """The cloud controller, which is gone, has protected its load balancers against deletion."""
+    """Lift the protection that the former cloud controller set, and delete the load balancer."""
     api.call(
         "slb", "SetLoadBalancerDeleteProtection", LoadBalancerId=item.id, DeleteProtection="off"
     )

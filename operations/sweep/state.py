@@ -1,4 +1,4 @@
-"""What a stack's state contains, which a sweep never deletes."""
+"""The contents of a stack's state, which a sweep never deletes."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _VPC = "alicloud:vpc/network:Network"
 class StackState:
     """The contents of a deployment as `pulumi stack export` prints it.
 
-    A pending operation counts as known, unless it is a create: that one may have its id already,
-    recorded when the engine was killed, and is forgotten nevertheless.
+    A pending operation counts as known unless it is a create. A create may already have an id,
+    recorded when the engine was killed, but Pulumi forgets it nevertheless.
     """
 
     words: frozenset[str]
     """Every id, and every word of every input: what any resource refers to is never deleted."""
     ids: frozenset[tuple[str, str]]
-    """Type token and id, for what the cloud knows by a name that others may have too."""
+    """Type token and id, for resources whose id in the cloud is a name that others may have."""
     pending: tuple[str, ...]
     """Operations that a run began and did not finish, as `creating <type> <name>`."""
 

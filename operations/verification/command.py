@@ -18,7 +18,7 @@ from operations.verification.packets import packet_checks
 from operations.verification.run import Verdict, verify
 
 EGRESS_URL = "http://ifconfig.me/ip"
-"""Answers with the address that it was asked from, over IPv4 and IPv6."""
+"""A page that answers with the client's address, over IPv4 and IPv6."""
 
 
 def verify_stack(
@@ -29,7 +29,7 @@ def verify_stack(
     Args:
         stack: its name.
         places: of the local cloud.
-        egress_url: a page that answers with the address that it was asked from.
+        egress_url: a page that answers with the client's address.
         config_file: a stack file instead of `stacks/Pulumi.<stack>.yaml`.
 
     Raises:

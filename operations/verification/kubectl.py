@@ -64,7 +64,7 @@ class Kubectl:
         ).out
 
     def connect(self, host: str, port: int) -> str | None:
-        """Connect by TCP from here; the reason when it fails."""
+        """Connect by TCP from this machine; return why it failed, or None."""
         try:
             socket.create_connection((host, port), timeout=_CONNECT_WITHIN).close()
         except OSError as error:
@@ -72,7 +72,7 @@ class Kubectl:
         return None
 
     def get(self, host: str, port: int, path: str) -> str | None:
-        """Ask by HTTP from here; the reason when nobody answers, or with a server's error."""
+        """Send an HTTP request from this machine; return why it failed, or None."""
         connection = http.client.HTTPConnection(host, port, timeout=_CONNECT_WITHIN)
         try:
             connection.request("GET", path)

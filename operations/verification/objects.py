@@ -1,4 +1,4 @@
-"""Checks of objects and addresses: the API server is enough for them."""
+"""Checks of objects and addresses, which need only the API server."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ def _differing_counts(cluster: Cluster, planned: Mapping[str, Mapping[str, int]]
 
 
 def _reserved(pool: Object, reservations: Iterable[Object]) -> int:
-    """How many addresses of the pool no pod has and no pod gets, because they are reserved."""
+    """Count the free addresses of the pool that no pod gets, because they are reserved."""
     allocated = json.loads((pool.get("status") or {}).get("allocatedIPs") or "{}")
     reserved = [
         range(int(ip_address(first)), int(ip_address(last or first)) + 1)

@@ -163,7 +163,7 @@ _METADATA_COMMANDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     CLIENT: {"": ("wget", "-q", "-T", "3", "-O", "/dev/null")},
     SERVER: {
         "": ("curl", "-sv", "-o", "/dev/null", "-m", "3"),
-        # A socket that is bound to the NIC passes the route to the host by.
+        # A socket that is bound to the NIC bypasses the route to the host.
         " by its NIC": ("curl", "-sv", "-o", "/dev/null", "-m", "3", "--interface", "eth0"),
     },
 }
@@ -180,7 +180,7 @@ def _unanswered(pod: Pod, how: str, *argv: str) -> Probe:
 
 
 def _balanced(cluster: Cluster) -> list[tuple[str, Object, str]]:
-    """Services of the stack that have an address, and it."""
+    """Services of the stack that have an address, each with its address."""
     shown = cluster.outputs.get("services") or {}
     return [
         (name, service, addresses[0])
@@ -268,7 +268,7 @@ def _is_inside(seen: str, cluster: Cluster) -> bool:
 
 
 def packet_checks(egress_url: str) -> tuple[Check, ...]:
-    """The checks; `egress_url` answers with the address that it was asked from."""
+    """The checks; `egress_url` answers with the client's address."""
     exec_by_hand = "kubectl exec -it POD -- sh"
     group = "the security group does not let its members in, or per-NIC source routing is missing"
     return (

@@ -15,7 +15,7 @@ KINDS = (
     "nodes,pods,services,spiderippools.spiderpool.spidernet.io,"
     "spiderreservedips.spiderpool.spidernet.io,spidercoordinators.spiderpool.spidernet.io"
 )
-"""What `kubectl get -A -o json` is asked for."""
+"""The kinds that `kubectl get -A -o json` lists."""
 
 _DEFAULT_NETWORK = "v1.multus-cni.io/default-network"
 _PREFIX = "ipvlan-"

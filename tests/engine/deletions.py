@@ -29,7 +29,7 @@ class Deletions:
     paths: Mapping[str, str]
     """What is looked at: kind → list in the API server."""
     marked: dict[str, float] = field(default_factory=dict)
-    """When an object's deletion was first seen to be asked for, or it was gone."""
+    """When an object was first seen with a requested deletion, or was gone."""
     gone: dict[str, float] = field(default_factory=dict)
     stood: set[str] = field(default_factory=set)
 
@@ -93,7 +93,7 @@ def _seconds(when: object) -> float:
 def _asked(control: Path, path: str) -> Any:  # noqa: ANN401 - JSON
     connection = http.client.HTTPConnection("localhost", timeout=30)
     connection.sock = socket.socket(socket.AF_UNIX)
-    # A socket's name is short; the way to it through a file descriptor always is.
+    # A socket's path has a length limit; the path through a file descriptor is always short.
     folder = os.open(control.parent, os.O_PATH)
     try:
         connection.sock.connect(f"/proc/self/fd/{folder}/{control.name}")

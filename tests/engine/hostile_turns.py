@@ -9,7 +9,8 @@ from types import MappingProxyType
 from typing import Final
 
 VARIABLE: Final = "LOCALCLOUD_HOSTILE"
-"""Makes every cloud hostile by one seed (docs/localcloud.md#hostile-mode); empty makes none so."""
+"""Makes every cloud hostile by one seed (docs/localcloud.md#hostile-mode); an empty value makes
+none hostile."""
 
 CYCLES: Final = "life cycles"
 EDITS: Final = "edits and drift"
@@ -23,7 +24,7 @@ TURNS: Final = MappingProxyType(
 
 
 def turn_of(day: date) -> str:
-    """Whose clouds are hostile on a day.
+    """Return the turn whose clouds are hostile on a day.
 
     Each has two days in a row: one with an even seed and one with an odd one, which choose
     addresses differently.

@@ -11,7 +11,7 @@ from tests.engine.local_cloud import SecondCloud
 
 REFUSED = 401
 _REQUESTS = "/apis/certificates.k8s.io/v1/certificatesigningrequests"
-"""What a machine that joins asks for."""
+"""The path at which a joining machine requests its certificate."""
 
 
 def secrets_of(cloud: SecondCloud) -> ClusterSecrets:
@@ -32,5 +32,5 @@ def status_of(cloud: SecondCloud, path: str, *, token: str = "") -> int:
 
 
 def answer_to_the_kept_token(cloud: SecondCloud) -> int:
-    """`REFUSED` once the token is no longer one."""
+    """`REFUSED` once the token is no longer valid."""
     return status_of(cloud, _REQUESTS, token=secrets_of(cloud).bootstrap_token)

@@ -25,7 +25,7 @@ CLUSTER = f"{PROJECT}:cluster"
 SECRETS_FILE = f"{PROJECT}:secretsFile"
 READY_SECONDS = "400"
 """How long a program waits for a machine; less than a test may take, so that the program, and not
-the end of the test, says what is missing. The slowest on two busy cores took 100 s."""
+the test's timeout, reports what is missing. The slowest on two busy cores took 100 s."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,7 +182,7 @@ def second_cloud(
 ) -> SecondCloud:
     """Prepare one. Its stack file is the tracked one with another port and secrets file.
 
-    `changes` are texts to replace in the file, `variables` more ones of the environment.
+    `changes` are texts to replace in the file, `variables` are additional environment variables.
     """
     port = _free_port()
     places = Places.of(home)

@@ -82,7 +82,7 @@ class RollingCloud:
         return {name: nodes[name]["instanceId"] for name in WORKERS if name in nodes}
 
     def deletions(self) -> dict[str, float]:
-        """Instance id → when its deletion was asked for."""
+        """Instance id → when its deletion was requested."""
         calls = LightCloud(cloud=self.cloud, document=self.document).calls()
         deletions: dict[str, float] = {}
         for call in calls:

@@ -1,4 +1,4 @@
-"""What a stranger tries who has a pod, a token that was kept, the API's address, or one node."""
+"""Attacks by a stranger who has a pod, a kept token, the API server's address, or one node."""
 
 from __future__ import annotations
 

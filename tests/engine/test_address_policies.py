@@ -323,7 +323,8 @@ def may(
 @pytest.mark.parametrize(
     ("role", "creates", "allowed"),
     [
-        # What the controller manager, which is not here, puts together as `edit` and `admin`.
+        # The controller manager, which does not run here, aggregates these rules into `edit` and
+        # `admin`.
         ("system:aggregate-to-edit", "pods", False),
         ("system:aggregate-to-admin", "rolebindings.rbac.authorization.k8s.io", False),
         ("cluster-admin", "pods", True),
@@ -422,7 +423,7 @@ def test_a_resize_and_an_ephemeral_container_leave_the_request(cluster: RealClus
 
 
 def test_the_validating_policy_alone_refuses_what_was_not_counted(cluster: RealCluster) -> None:
-    """As a webhook would leave a pod whose requests it takes away."""
+    """The pod is as a webhook would leave it after removing its requests."""
     binding = json.loads(
         cluster.kubectl("get", "mutatingadmissionpolicybinding", NAME, "-o", "json")
     )

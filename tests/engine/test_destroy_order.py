@@ -62,7 +62,7 @@ class Destroyed:
 CHANGES = {
     "    name: guide\n": "    name: guide\n    sampleApps: {enabled: true}\n",
     "instanceType: ecs.g7.large": "instanceType: ecs.g7.xlarge",
-    # Room for the apps beside CoreDNS and the controllers: `maxPods` follows the addresses.
+    # Room for the apps next to CoreDNS and the controllers: `maxPods` follows the addresses.
     "eth0: {subnet: primary, podAddresses: 5}": "eth0: {subnet: primary, podAddresses: 9}",
     "podAddresses: [172.31.199.185-172.31.199.189]": (
         "podAddresses: [172.31.199.195-172.31.199.203]"

@@ -26,7 +26,7 @@ SIZE = 5
 """Pod addresses of each NIC in the guide."""
 ADVERTISED_WITHIN = 60.0
 MANY = 60
-"""Pods that surely fill both NICs: with a fair coin fewer than 10 of 60 on one is impossible."""
+"""Enough pods to fill both NICs: a fair coin never puts fewer than 10 of 60 on one in practice."""
 
 
 def resource(nic: str) -> str:
@@ -46,7 +46,7 @@ def stack(deployed: SecondCloud) -> Iterator[SecondCloud]:
 
 
 def advertised(stack: SecondCloud) -> dict[tuple[str, str], int]:
-    """By node and NIC: what the scheduler may give away, as the Node has it."""
+    """The addresses that the Node advertises to the scheduler, by node and NIC."""
     return {
         (node["metadata"]["name"], nic): int(node["status"]["allocatable"].get(resource(nic), -1))
         for node in stack.kubectl("get", "nodes")["items"]
@@ -55,7 +55,7 @@ def advertised(stack: SecondCloud) -> dict[tuple[str, str], int]:
 
 
 def allocated(stack: SecondCloud) -> Counter[tuple[str, str]]:
-    """By node and NIC: addresses that the pool has given out."""
+    """The addresses that the pool has allocated, by node and NIC."""
     counts: Counter[tuple[str, str]] = Counter()
     for pool in stack.kubectl("get", "spiderippools")["items"]:
         node, _, nic = pool["metadata"]["name"].rpartition("-")
@@ -250,7 +250,7 @@ def test_a_pod_with_two_networks_takes_one_address_of_each(stack: SecondCloud) -
 def test_a_pod_that_has_ended_frees_its_address_before_the_scheduler_gives_it_away(
     stack: SecondCloud,
 ) -> None:
-    """Twenty short pods after each other on few addresses: not one waits on a node or fails."""
+    """Twenty short pods use few addresses one after the other; none waits on a node or fails."""
     for n in range(20):
         create(
             stack,

@@ -1,4 +1,4 @@
-"""The kubeadm of every minor that a new cluster may have takes the documents of its nodes."""
+"""kubeadm accepts the nodes' documents in every minor that a new cluster may have."""
 
 from __future__ import annotations
 

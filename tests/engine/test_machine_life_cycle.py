@@ -37,7 +37,7 @@ SILENCE_OF_ONE = 60.0
 """Seconds: a bound for a restart of the only API server; measured on two cores, see
 docs/reliability.md."""
 SILENCE_OF_THREE = 20.0
-"""Seconds: for three, an election of etcd's and the load balancer's health check."""
+"""Seconds for three control planes: an etcd election and the load balancer's health check."""
 
 
 @dataclass(kw_only=True)

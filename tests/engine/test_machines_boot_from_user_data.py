@@ -1,6 +1,6 @@
 """Machines with nothing but their user-data become a cluster, which survives the loss of one.
 
-The real kubeadm, etcd and control plane run in each machine; nothing of the cloud or of Pulumi.
+The real kubeadm, etcd and control plane run in each machine; the cloud and Pulumi take no part.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ UNIT_WITHIN = 60.0
 """A node's unit runs every 15 seconds."""
 PKI = "/etc/kubernetes/pki"
 IN_USE = ("disk/etc/kubernetes/pki/", "disk/var/lib/etcd/", "disk/opt/machine/")
-"""Where Kubernetes has its keys, etcd the token's Secret, and a machine its programs."""
+"""Places of Kubernetes' keys, of the token's Secret in etcd, and of a machine's programs."""
 
 
 class Bed:
@@ -163,7 +163,7 @@ class Bed:
         return {urlsplit(m["peerURLs"][0]).hostname or "" for m in response.get("members", ())}
 
     def used_secrets(self) -> dict[str, bytes]:
-        """What user-data has that is secret: one line of each private key, and the token."""
+        """The secrets in user-data: one line of each private key, and the token."""
         secrets = self._secrets
         keys = {
             "CA": secrets.ca.key,
@@ -178,7 +178,7 @@ class Bed:
         }
 
     def places_of_secrets(self) -> list[str]:
-        """Machine, file and secret, wherever a disk or a console has one out of its own place."""
+        """Each secret on a disk or a console outside its own place: machine, file and secret."""
         places = [
             f"{name} console: {secret}"
             for name, console in self.cloud.consoles.items()
@@ -264,7 +264,7 @@ def test_each_node_says_which_instance_it_is_and_how_many_pods_it_takes(formed: 
 
 
 def test_no_machine_keeps_a_key_or_the_token_that_it_was_made_with(formed: Bed) -> None:
-    """Disks, logs and consoles; the keys that the cluster uses have a place of their own."""
+    """Searches disks, logs and consoles, except the places of the keys that the cluster uses."""
     until("nothing of the user-data is left", UNIT_WITHIN, lambda: not formed.places_of_secrets())
     for node in formed.plan.control_planes:
         pki = formed.on(f"i-{node.name}", "cat", "/etc/kubernetes/pki/ca.key")

@@ -45,7 +45,7 @@ pytestmark = [pytest.mark.nightly, pytest.mark.timeout(2400)]
 PLAN = stack_plan("local")
 MASTER, WORKER = "master", "worker"
 JOINED_WITHIN = 1800
-"""Emulated in software on busy cores."""
+"""Seconds; long, because the machine is emulated in software on busy cores."""
 
 
 @dataclass(kw_only=True)

@@ -82,7 +82,7 @@ def test_another_image_replaces_workers_one_at_a_time_and_empty(rolling: Rolling
     assert done.status == 0, rolling.cloud.explain(done)
     after = rolling.instances()
     assert set(before.values()).isdisjoint(after.values())
-    # One worker at least takes pods, and one pod at least serves, whenever anybody looked.
+    # At every look at least one worker took pods and at least one pod served.
     assert all(moment.open_workers for moment in moments)
     assert all(moment.web for moment in moments)
     deleted = rolling.deletions()

@@ -24,7 +24,7 @@ def listed() -> str:
 
 
 def written(text: str) -> str:
-    """The document with the list as it must be."""
+    """The document with the up-to-date list."""
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)
     return before + listed() + after

@@ -1,4 +1,4 @@
-"""A cloud that runs in a thread of the test, with every answer held against the SDK's models."""
+"""A cloud that runs in a thread of the test, with every answer compared with the SDK's models."""
 
 from __future__ import annotations
 

@@ -180,7 +180,7 @@ def _attributes() -> frozenset[str]:
 
 
 def page() -> str:
-    """The page as it has to be."""
+    """The expected text of the page."""
     actions = list(coverage())
     lines = [
         *_HEAD.format(commit=_commit()).splitlines(),
@@ -306,7 +306,7 @@ def _behaviours(name: str, run: Sequence[entries.Entry], left_out: int) -> str:
 
 
 def _client_lines() -> Iterator[str]:
-    """The section on programs of others."""
+    """The section on third-party programs."""
     yield from _CLIENTS.splitlines()
     yield ""
     yield "| client | version | ran | date | codes | by fault rule |"

@@ -106,7 +106,7 @@ class FuzzClient:
     # Sending
 
     def send(self, request: Request) -> None:
-        """Send one request; what the cloud must not do becomes one of `problems`."""
+        """Send one request; append each violation by the cloud to `problems`."""
         self.sent += 1
         began = time.monotonic()
         try:
@@ -148,7 +148,7 @@ class FuzzClient:
         return document
 
     def world(self) -> None:
-        """A little of everything, for calls to hit; and two more senders with fewer rights."""
+        """Create resources that calls can hit, and two more senders with fewer rights."""
         vpc = self.call("Vpc", "CreateVpc", CidrBlock="10.0.0.0/8")["VpcId"]
         vswitch = self.call(
             "Vpc", "CreateVSwitch", VpcId=vpc, CidrBlock="10.0.0.0/16", ZoneId="cn-hangzhou-h"
@@ -330,7 +330,7 @@ class FuzzClient:
         if request.ends:
             link.close()
             return
-        # Half-open: nobody ends these; the cloud must serve on beside them.
+        # Half-open connections that nobody closes; the cloud must keep serving others.
         self._half_open.append(link)
         while len(self._half_open) > _MOST_HALF_OPEN:
             self._half_open.popleft().close()

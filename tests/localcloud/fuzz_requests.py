@@ -37,7 +37,7 @@ Value = str | Remembered
 
 @dataclass(frozen=True)
 class SignedCall:
-    """A call of an action with whatever parameters, properly signed."""
+    """A call of an action with any parameters, properly signed."""
 
     product: str
     version: str

@@ -1,7 +1,7 @@
-"""What must be true of the state of a cloud after every call, whatever was asked of it.
+"""The invariants of a cloud's state, which hold after every call.
 
-The figures of the quotas are written here once more on purpose: this file is held against the
-emulator, not taken from it.
+The quotas are repeated here on purpose, so that this file checks the emulator's figures instead of
+reusing them.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ class State:
 
 
 def problems(state: State) -> list[str]:
-    """What is not as it must be; empty if all is well."""
+    """The violated invariants; empty if all hold."""
     return [
         *_addresses(state),
         *_ipv6(state),
@@ -202,7 +202,7 @@ REFERENCES: Final[Mapping[type[Any], _Targets]] = MappingProxyType(
         ],
     }
 )
-"""By kind: the other entities that an entity cannot be without."""
+"""The other entities that an entity requires, by its kind."""
 
 
 def _orphans(state: State) -> Iterator[str]:

@@ -1,8 +1,8 @@
-"""Which keys an answer has: what the provider cannot do without, and what is left out.
+"""The keys of answers: those that the provider requires, and those that are left out.
 
-An answer must have every key of the SDK's model but those in `left_out.txt`: what the emulator does
-not answer, ever or sometimes. So a key that is there today cannot vanish unseen. `python -m
-tests.localcloud.keys` writes it and `samples_absent.txt` from the answers in tests.
+An answer must have every key of the SDK's model except those in `left_out.txt`, which the emulator
+never or only sometimes returns. So no present key can disappear unnoticed.
+`python -m tests.localcloud.keys` writes it and `samples_absent.txt` from the answers in tests.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _PAGE_TEST: Final = "test_published_parameters.py::test_the_coverage_page_is_up_
 _OPTIONS: Final = ("-m", "unit", "-q", "-n", "2", f"--deselect=tests/localcloud/{_PAGE_TEST}")
 """The page is written from these files, so its test would fail here whenever they change."""
 RECORD: Final = "LOCALCLOUD_RECORD_LEFT_OUT"
-"""Names a folder; then absent keys are written there instead of being a problem."""
+"""Environment variable that names a folder; absent keys are then written there, not reported."""
 
 # The provider asserts on these (it crashes, or drops the resource), in its `Read` of each
 # resource; or they are the ids that a client has to learn.

@@ -1,7 +1,7 @@
-"""Writers whose every acknowledged call is in a ledger, to be held against a cloud that was killed.
+"""Writers that record each acknowledged call in a ledger, which is compared with a killed cloud.
 
-A writer's last call may have been under way when the server died: its effect is there whole or not
-at all, and when it carried a ClientToken, the same call again makes no second one.
+A writer's last call may have been under way when the server died: its effect is complete or absent,
+and when it carried a ClientToken, the same call again makes no second one.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Connection:
         self._http = http.client.HTTPSConnection("127.0.0.1", port, context=context, timeout=20)
 
     def call(self, product: str, action: str, parameters: dict[str, str]) -> dict[str, Any]:
-        """The answer, which must be a success once it is one."""
+        """Send a call; an answer that arrives must be a success."""
         fields = {
             "RegionId": "cn-hangzhou",
             **parameters,
@@ -116,7 +116,7 @@ class Writer:
     _count: int = 0
 
     def work(self, link: Connection, chance: random.Random) -> None:
-        """Call until there is no answer any more."""
+        """Send calls until the cloud stops answering."""
         while True:
             call = self._next(chance)
             self.unsure = call
@@ -253,7 +253,7 @@ def addresses(eni: dict[str, Any]) -> Shape:
 
 
 def everything_by_name(link: Connection, place: Place) -> dict[str, tuple[str, Shape]]:
-    """Everything there is, by name; and what no resource may break, checked."""
+    """Return all resources by name, after checking what must hold for all of them."""
     enis = list(
         link.pages(
             "Ecs", "DescribeNetworkInterfaces", "NetworkInterfaceSets", "NetworkInterfaceSet"

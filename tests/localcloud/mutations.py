@@ -35,7 +35,7 @@ class Mutation:
         """The module's source with the rule switched off.
 
         Raises:
-            LookupError: the function does not exist or has the text not exactly once.
+            LookupError: the function does not exist, or does not contain the text exactly once.
         """
         lines = source.splitlines(keepends=True)
         for node in ast.walk(ast.parse(source)):

@@ -1,7 +1,8 @@
-"""Answers held against the official SDK's models, by reflection.
+"""Compares answers with the official SDK's models, by reflection.
 
 The models' `from_map` checks nothing, but their constructors carry type hints and their `to_map`
-the wire names. Compared are raw answers: an unknown key or a value of another type is a problem.
+the wire names. The raw answers are compared: an unknown key or a value of another type is a
+problem.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""The cloud controller's role: what its policy lets through in the cloud, and what not.
+"""The cloud controller's role: which calls its policy allows in the cloud, and which not.
 
 The list of actions is the real controller's (`tests.planning.controller_calls`), not the policy's.
 `cloud_controller/test_load_balancers.py` runs the stand-in with this policy.
 
-With credentials that a machine got from its metadata service, as the controller gets them.
+The calls use credentials from a machine's metadata service, as the controller's do.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Controller:
     credentials: dict[str, str]
 
     def code(self, product: str, action: str, parameters: dict[str, str] | None = None) -> str:
-        """What a call is answered: a code, or nothing when it went through."""
+        """The error code of a call's answer; empty when the call succeeded."""
         key, secret = self.credentials["AccessKeyId"], self.credentials["AccessKeySecret"]
         token, version = self.credentials["SecurityToken"], VERSIONS[product]
         if product == "Nlb":
@@ -109,7 +109,7 @@ def test_each_call_of_the_controller_is_allowed(
     controller: Controller, product: str, action: str
 ) -> None:
     code = controller.code(product, action)
-    # What it is answered else is the action's own matter: here it has no parameters.
+    # Any other error comes from the action itself, because the call has no parameters.
     assert code not in {*_REFUSALS, "LocalCloud.UnknownAction"}
 
 

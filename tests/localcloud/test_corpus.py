@@ -1,4 +1,4 @@
-"""The local cloud answers as the real one is recorded to answer."""
+"""The local cloud's answers agree with recorded answers of the real one."""
 
 from __future__ import annotations
 

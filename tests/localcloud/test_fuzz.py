@@ -1,4 +1,4 @@
-"""Whatever is sent: an API error or a valid answer, no traceback, no hang, a whole state."""
+"""Any request gets a valid answer or an API error: no traceback, no hang, no broken state."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _AT_A_TIME = 5_000
 
 @pytest.fixture
 def fast_home() -> Iterator[Path]:
-    """In memory where there is such a place: what is fuzzed is not the disk."""
+    """A home in memory where possible, because the disk is not what is fuzzed."""
     shared = Path("/dev/shm")  # noqa: S108  # a folder of its own is made in it
     where = shared if os.access(shared, os.W_OK) else None
     with tempfile.TemporaryDirectory(prefix="lc-fuzz-", dir=where) as folder:

@@ -185,7 +185,7 @@ def test_a_rule_written_twice_is_one_and_goes_at_once(api: Api) -> None:
 def statuses_until_gone(
     describe: Callable[[], list[str]], *, within_seconds: float = 20.0
 ) -> set[str]:
-    """The statuses that a client sees that asks again and again until nothing is listed."""
+    """The statuses that a polling client sees until nothing is listed."""
     seen: set[str] = set()
     until = time.monotonic() + within_seconds
     while status := describe():

@@ -456,7 +456,7 @@ def test_an_nlb_has_at_most_fifty_listeners(place: Balanced) -> None:
 
 
 def test_a_new_tcpssl_listener_takes_a_group_of_its_own_protocol(place: Balanced) -> None:
-    """As the cloud controller v2.14.0 creates it, without PreserveClientIpEnabled."""
+    """The cloud controller v2.14.0 creates it like this, without PreserveClientIpEnabled."""
     group = place.server_group(Protocol="TCPSSL")
     port = {"ListenerPort": 443, "ListenerProtocol": "TCPSSL", "CertificateIds": ["c1"]}
     listener = place.listener(place.nlb(), group, **port)

@@ -1,4 +1,4 @@
-"""What the Terraform provider asks of the cloud in a way that the SDKs do not."""
+"""Requests that the Terraform provider sends in another form than the SDKs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The policies for who runs this program: what they let through in the cloud, and what not."""
+"""The policies for people who run this program: which calls they allow, and which not."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.unit
 POLICIES = {"run": run_policy, "preview": preview_policy}
 VERSIONS = {product.name: version for version, product in PRODUCTS.items()}
 EMULATED = {(p.name, action) for p in PRODUCTS.values() for action in p.actions if p.name != "Nlb"}
-"""NLBs are the cloud controller's."""
+"""Without NLBs, which only the cloud controller uses."""
 READS = ("Describe", "Get", "List")
 ROLE = controller_role_name("dev", "cn-hangzhou")
 _REFUSALS = {"Forbidden.RAM", "Forbidden.NoPermission", "NoPermission"}
@@ -45,7 +45,7 @@ class Person:
     secret: str
 
     def code(self, product: str, action: str, parameters: dict[str, str] | None = None) -> str:
-        """What a call is answered: a code, or nothing when it went through."""
+        """The error code of a call's answer; empty when the call succeeded."""
         fields = {"Action": action, "Version": VERSIONS[product], **(parameters or {})}
         text = signed_v1(fields, key=self.key, secret=self.secret)
         status, answered = self.cloud.raw("POST", "/", text.encode(), _FORM)

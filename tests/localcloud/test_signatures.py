@@ -32,7 +32,7 @@ class Signed:
     at: datetime | None = None
     nonce: str | None = None
     then: Callable[[str], str] = str
-    """What a man in the middle makes of the target and the form."""
+    """What a man in the middle changes in the target and the form."""
 
     def send(self, cloud: CloudThread) -> tuple[int, bytes]:
         if self.kind == "acs3":

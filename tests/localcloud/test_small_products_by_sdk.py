@@ -1,4 +1,4 @@
-"""What the provider asks of other products, by their official SDKs."""
+"""The provider's requests to other products, sent by their official SDKs."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from toolchain.kubernetes_provider.servicer import Provider
 if TYPE_CHECKING:
     from types import FrameType
 
-_WORKERS: Final = 256  # a wait for readiness holds one; the stack runs hundreds in parallel
+_WORKERS: Final = 256  # each wait for readiness occupies one; the stack runs hundreds at once
 _LARGEST_MESSAGE: Final = 400 << 20  # the engine's own limit
 _GRACE: Final = 1.0
 _ENGINE_POLL: Final = 5.0

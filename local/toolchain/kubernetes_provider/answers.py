@@ -1,4 +1,4 @@
-"""How the engine's questions about a resource are answered, in plain data."""
+"""The answers to the engine's requests about a resource, as plain data."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Checked:
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """What changes, and whether the old must go before the new can come."""
+    """What changes, and whether the old resource is deleted before the new one is created."""
 
     changes: tuple[Change, ...]
     delete_before_replace: bool = False

@@ -1,4 +1,4 @@
-"""What the engine asks about one resource, in plain data.
+"""The engine's requests about one resource, as plain data.
 
 ``Subject`` names the resource. Property bags keep their secret and unknown marks.
 """
@@ -25,7 +25,7 @@ class Subject:
 
     @classmethod
     def of(cls, *, urn: str, token: str, name: str) -> Subject:
-        """Return the subject; what an engine leaves out is read from the URN."""
+        """Return the subject; fields that an engine leaves out are read from the URN."""
         parts = urn.split("::")
         return cls(
             urn=urn,
@@ -40,18 +40,18 @@ class Subject:
 
     @property
     def kind(self) -> str:
-        """The kind of the token, "Patch" at its end taken off."""
+        """The kind of the token, without the suffix "Patch"."""
         return self.token.rpartition(":")[2].removesuffix("Patch")
 
     @property
     def is_patch(self) -> bool:
-        """Whether the resource owns some fields of an object that is not its own."""
+        """Whether the resource owns only some fields of an object that something else created."""
         return self.token.endswith("Patch")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """Inputs to complete. ``proposed_name`` is the engine's, with autonaming configured."""
+    """Inputs to complete. ``proposed_name`` comes from the engine when autonaming is configured."""
 
     old: Object
     new: Object
@@ -76,7 +76,7 @@ class Diff:
 
 @dataclass(frozen=True, kw_only=True)
 class Create:
-    """Checked inputs to make real; ``timeout`` in seconds, 0 for the default."""
+    """Checked inputs to create a resource from; ``timeout`` in seconds, 0 for the default."""
 
     inputs: Object
     preview: bool
@@ -106,7 +106,7 @@ class Read:
 
 @dataclass(frozen=True, kw_only=True)
 class Delete:
-    """A resource to take away."""
+    """A resource to delete."""
 
     resource_id: str
     state: Object

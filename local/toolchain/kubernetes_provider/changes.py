@@ -136,10 +136,10 @@ def is_empty(value: Value) -> bool:
 def immutable_fields(
     target: Object, *, secrets_mutable: bool, config_maps_mutable: bool
 ) -> tuple[Path, ...]:
-    """Return the paths whose change makes a new object.
+    """Return the paths whose change replaces the object.
 
-    A Secret's and a ConfigMap's data count as immutable unless the provider's option says
-    otherwise: pods do not see a change, a new name makes them.
+    A Secret's and a ConfigMap's data count as immutable unless the provider's option makes them
+    mutable: pods do not notice a change in place, but they do notice a new name.
     """
     group, kind = group_of(text_at(target, "apiVersion")), text_at(target, "kind")
     frozen = target.get("immutable") is True
@@ -185,9 +185,9 @@ def object_changes(
     immutable: Iterable[Path],
     ignored: Sequence[str] = (),
 ) -> list[Change]:
-    """Return the changes of one Kubernetes object, those marked that replace it.
+    """Return the changes of one Kubernetes object, and mark those that replace it.
 
-    A pod's spec is immutable but for a few fields. ``ignored`` are the paths of ignoreChanges.
+    A pod's spec is immutable except for a few fields. ``ignored`` are the paths of ignoreChanges.
     """
     built_in = is_built_in(text_at(after, "apiVersion"))
     is_pod = built_in and text_at(after, "kind") == "Pod"
@@ -222,7 +222,7 @@ def is_ignored(path: Path, ignored: Iterable[str]) -> bool:
 
 
 def three_way(*, state: Value, old_inputs: Value, new_inputs: Value) -> list[Change]:
-    """Return what an update has to do to a Release: state to new inputs; keys of others stay.
+    """Return the changes that an update makes to a Release; keys that others added stay.
 
     Additions and updates come from comparing state with the new inputs (so drift shows),
     deletions from comparing old inputs with new ones (so what others added stays). The rule is

@@ -1,9 +1,9 @@
-"""HTTP to one API server: errors in sentences, patience while it restarts.
+"""HTTP to one API server: reports errors in sentences and retries while the server restarts.
 
 A request is tried again for at most ``patience`` seconds when the server cannot be connected to,
 breaks off, or answers 429, 502, 503, 504, or 500 with etcd's own error. A refusal by a webhook
 that does not answer (500, "failed calling webhook") is not tried again: the official plugin does
-not either, and a program that needs it would fail against a real cluster.
+not retry it either, so a program that relies on a retry would fail against a real cluster.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Cluster:
         self._extensions: Mapping[str, str] = (
             {"sni_hostname": using.server_name} if using.server_name else {}
         )
-        # trust_env off: a proxy or CA bundle of the environment must not come between.
+        # trust_env is off so that no proxy or CA bundle of the environment interferes.
         self._http = httpx.Client(
             base_url=using.server,
             verify=_tls(using) if using.server.startswith("https:") else False,
@@ -75,7 +75,7 @@ class Cluster:
         )
 
     def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections."""
         self._http.close()
 
     def cancel(self) -> None:
@@ -90,13 +90,13 @@ class Cluster:
     def attempts(
         self, *, within: float, pause: float, growth: float = 1.0, longest: float = inf
     ) -> Iterator[bool]:
-        """One item for each attempt at something: whether the time is up, so that it is the last.
+        """Yield one item for each attempt: whether it is the last one, because the time is up.
 
         Args:
             within: Seconds until the last attempt.
             pause: Seconds between the first two attempts.
             growth: Each later pause is this many times as long as the one before.
-            longest: Seconds that no pause exceeds.
+            longest: The longest pause in seconds.
 
         Raises CancelledError when the engine asks to stop.
         """
@@ -141,8 +141,8 @@ class Cluster:
     ) -> Object:
         """Send one request and return the answer's object (an empty one with ``raw``).
 
-        Raises ApiError for an answer of 400 and above, UnreachableError when there is none.
-        A POST that may have arrived is not sent twice by itself; the caller sees Unreachable.
+        Raises ApiError for an answer of 400 and above, UnreachableError without an answer. A POST
+        that may have arrived is not repeated; the caller gets UnreachableError.
         """
         attempts = self.attempts(
             within=self._patience if patience is None else patience,

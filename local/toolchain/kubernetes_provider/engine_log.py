@@ -30,8 +30,8 @@ class EngineLog:
     def status(self, urn: str, message: str) -> None:
         """Show a status line next to the resource while an operation on it runs.
 
-        The engine prints each line it gets where there is no terminal, so a line that is shown
-        already is not sent again.
+        Without a terminal the engine prints each line it gets, so an unchanged line is not sent
+        again.
         """
         if self._lines.get(urn) == message:
             return

@@ -1,4 +1,4 @@
-"""What can go wrong, in sentences a person can act on.
+"""Errors, in sentences that a person can act on.
 
 Every message of this package is one or more full sentences. It may quote a real component (the API
 server, an admission webhook, helm) in parentheses or behind a colon: quoted text stays as that
@@ -60,12 +60,12 @@ class ApiError(ProviderError):
 
     @property
     def is_admission_refusal(self) -> bool:
-        """Whether an admission webhook or policy said no (and not the authorizer)."""
+        """Whether an admission webhook or policy refused the request, and not the authorizer."""
         return "denied the request" in str(self) or "denied request" in str(self)
 
 
 class NotReadyError(ProviderError):
-    """The object exists, but is not what it should become; ``live`` is its last seen form."""
+    """The object exists but is not ready; ``live`` is the object as it was last read."""
 
     def __init__(self, message: str, *, reasons: tuple[str, ...], live: Object) -> None:
         super().__init__(message)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 CREATOR: Final = "pulumi-kubernetes"
-# (prefix of the manager's name, operation): what an update takes over.
+# An update takes over the fields of these managers: (prefix of the name, operation).
 _TAKEN_OVER: Final = (
     ("kubectl", "Apply"),
     ("kubectl", "Update"),

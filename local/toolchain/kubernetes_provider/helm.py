@@ -1,7 +1,7 @@
 """The ``helm`` command: its arguments, its calls, and its answers about a release.
 
-Values reach it on standard input, so that no key is ever in an argument list or a file. The
-kubeconfig it reads is made for each call (mode 0600, in a folder of its own) and removed after.
+Helm reads values from standard input, so that no key is ever in an argument list or a file. Its
+kubeconfig is created for each call (mode 0600, in a folder of its own) and removed afterwards.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ _UPGRADE: Final[Mapping[str, str]] = {
 
 
 class HelmError(ProviderError):
-    """The helm command failed; the text is what it said."""
+    """The helm command failed; the text is helm's message."""
 
 
 class ReleaseNotFoundError(HelmError):
@@ -71,7 +71,7 @@ class ReleaseNotFoundError(HelmError):
 
 @dataclass(frozen=True, kw_only=True)
 class LiveRelease:
-    """A release as the cluster has it. ``values`` are those given, without the chart's own."""
+    """A release as the cluster has it. ``values`` are the user's, without the chart's defaults."""
 
     name: str
     namespace: str
@@ -104,7 +104,7 @@ def timeout_seconds(release: Object) -> int:
 
 
 def chart_arguments(release: Object) -> list[str]:
-    """Return the arguments that say which chart: its name or path, repository and version."""
+    """Return the arguments that select the chart: its name or path, repository and version."""
     options = object_at(release, "repositoryOpts")
     named = {
         "--repo": text_at(options, "repo"),
@@ -161,7 +161,7 @@ def upgrade_arguments(release: Object) -> list[str]:
 def uninstall_arguments(release: Object) -> list[str]:
     """Return the arguments of helm uninstall.
 
-    Hooks run, whatever disableWebhooks says: the official plugin does not turn them off here.
+    Hooks run even if disableWebhooks is set: the official plugin does not turn them off here.
     """
     arguments = ["uninstall", text_at(release, "name"), "--ignore-not-found"]
     arguments += ["--namespace", text_at(release, "namespace")]
@@ -245,7 +245,8 @@ class Helm:
 
     def _communicate(self, command: Sequence[str], standard_input: str | None) -> str:
         with self._lock:
-            # After a cancellation looking is still allowed: state must know what was made.
+            # Reads are still allowed after a cancellation, because state must have what was
+            # created.
             if self._cancelled and command[1] not in ("status", "get"):
                 raise CancelledError(
                     "helm was not called because the engine cancelled the operation."

@@ -29,7 +29,7 @@ DEFAULT_NAMESPACE: Final = "default"
 
 @dataclass(frozen=True, kw_only=True)
 class Credentials:
-    """How to reach and prove oneself to one API server. PEM texts, never paths."""
+    """The address of one API server and the credentials for it, as PEM texts, never as paths."""
 
     server: str
     authority: str | None
@@ -68,7 +68,7 @@ def _read_if_path(path_or_contents: str) -> str:
         path = Path(path_or_contents).expanduser()
         return path.read_text(encoding="utf-8") if path.is_file() else path_or_contents
     except (OSError, ValueError, RuntimeError):
-        return path_or_contents  # a document is too long, or otherwise no path
+        return path_or_contents  # a document: too long for a path, or not a valid one
 
 
 def ambient() -> str | None:
@@ -122,7 +122,7 @@ def _is_loopback(host: str) -> bool:
     except ValueError:
         pass
     if host != "localhost":
-        return False  # any other name may lead anywhere tomorrow
+        return False  # any other name may resolve to another machine later
     try:
         entries = socket.getaddrinfo(host, None)
     except OSError:

@@ -113,7 +113,7 @@ class ObjectResources:
         before, after = _with_namespace(before, namespace), _with_namespace(after, namespace)
         live_name = text_at(then.live, "metadata", "name")
         if at(after, "metadata", "name"):
-            # A program may come to name what the server or the provider named before.
+            # A program may now set the name that the server or the provider chose before.
             before = {**before, "metadata": {**object_at(before, "metadata"), "name": live_name}}
         immutable = (
             (("metadata", "name"), ("metadata", "namespace"))
@@ -143,7 +143,7 @@ class ObjectResources:
     # -- making
 
     def create(self, subject: asks.Subject, ask: asks.Create) -> answers.LiveResource:
-        """Make the object and wait until it is ready; in a preview ask the server only."""
+        """Create the object and wait until it is ready; a preview only does a dry run."""
         target = objects.normalized(objects.from_properties(ask.inputs))
         if ask.preview:
             return answers.LiveResource(resource_id="", state=self._previewed(subject, ask, target))
@@ -169,7 +169,7 @@ class ObjectResources:
         try:
             live = operations.wait_until_ready(target, live, seconds=seconds)
         except ProviderError as error:
-            # Cancelled, not ready in time, or cut off: the object exists, state must know it.
+            # Cancelled, not ready in time, or cut off: the object exists, so state must have it.
             seen = error.live if isinstance(error, NotReadyError) else live
             resource = answers.LiveResource(
                 resource_id=objects.identity(live), state=_state(target, seen, properties, manager)
@@ -187,7 +187,8 @@ class ObjectResources:
         try:
             answer = self._operations(subject).create(target, dry_run=True)
         except ApiError as error:
-            # A name that is taken (by what this replaces), or a namespace still to be made.
+            # The object that this one replaces still has the name, or the namespace does not exist
+            # yet.
             expected = error.reason == "AlreadyExists" or error.code == _NOT_FOUND
             if expected or _tells_nothing(error):
                 return ask.inputs
@@ -254,8 +255,8 @@ class ObjectResources:
     ) -> ProviderError:
         """Return the refusal with the object as it is now, so that the next run tries again.
 
-        The official plugin keeps it so (Update in provider.go): otherwise a program that goes
-        back to the old inputs would find no difference, and never see what kept them out.
+        The official plugin does the same (Update in provider.go). Otherwise a program that goes
+        back to the old inputs would find no difference, and its author would never see the refusal.
         """
         connection = self._session.connected()
         try:
@@ -332,7 +333,7 @@ class ObjectResources:
     # -- deleting
 
     def delete(self, subject: asks.Subject, ask: asks.Delete) -> None:
-        """Delete the object and wait for its finalizers; a Patch gives its fields up."""
+        """Delete the object and wait for its finalizers; a Patch only gives up its fields."""
         then = objects.from_state(ask.state, ask.old_inputs)
         target = then.live if text_at(then.live, "metadata", "name") else then.inputs
         try:
@@ -371,10 +372,10 @@ def _manager_for(target: Object, remembered: str) -> str:
 
 
 def _tells_nothing(error: ApiError) -> bool:
-    """Tell whether a failed dry run does not predict the real call.
+    """Tell whether the real call may succeed although the dry run failed.
 
-    The official plugin also passes over a webhook that answers 403; here it is shown, since the
-    real call would fail the same way.
+    The official plugin also ignores a webhook that answers 403; here it is reported, since the real
+    call would fail the same way.
     """
     forbidden = error.code == _FORBIDDEN and not error.is_admission_refusal
     return forbidden or is_dry_run_unsupported(error)

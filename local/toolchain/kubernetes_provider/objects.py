@@ -1,8 +1,8 @@
 """Kubernetes objects between inputs, the API server and Pulumi's state.
 
 State holds the live object with three keys of the official plugin added (checkpointObject in its
-provider.go): ``__inputs``, ``__initialApiVersion`` and ``__fieldManager``. Left out of it is
-``metadata.managedFields``, which only the API server needs.
+provider.go): ``__inputs``, ``__initialApiVersion`` and ``__fieldManager``.
+``metadata.managedFields`` is left out, because only the API server needs it.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def split_identity(resource_id: str) -> tuple[str, str]:
 
 
 def stub(*, api_version: str, kind: str, namespace: str, name: str) -> Object:
-    """Return an object that is nothing but its identity."""
+    """Return an object that has only its identity."""
     metadata: Object = {"name": name}
     if namespace:
         metadata["namespace"] = namespace
@@ -136,7 +136,7 @@ def _normalized_secret(target: Object) -> Object:
             try:
                 data[key] = base64.b64encode(base64.b64decode(value, validate=False)).decode()
             except (binascii.Error, ValueError):
-                continue  # the API server will say what is wrong with it
+                continue  # the API server reports what is wrong with it
     # stringData wins over data, as in the API server's own conversion.
     for key, value in object_at(target, "stringData").items():
         if isinstance(value, str):
@@ -226,7 +226,7 @@ def pruned_object(live: Object, shape: Object) -> Object:
 
 
 def importable(live: Object) -> Object:
-    """Return inputs that would have made the live object: without status and server metadata."""
+    """Return inputs that would have created the live object: without status and server metadata."""
     inputs: Object = {key: value for key, value in live.items() if key != "status"}
     metadata = object_at(live, "metadata")
     kept: Object = {k: v for k, v in metadata.items() if k not in _READ_ONLY_METADATA}
@@ -288,7 +288,7 @@ def from_state(state: Object, inputs: Object) -> Checkpoint:
 
 
 def hidden_in_preview(answer: Object, inputs: Object) -> Object:
-    """Return a dry run's answer to a creation without what the server made up for it.
+    """Return a dry run's answer to a creation without the values that the server invented.
 
     A dry run answers with a uid and a clusterIP that the real object will not have. They are
     unknown until it exists; so is everything in the status.

@@ -1,6 +1,6 @@
-"""What is done to one object at the API server: create, apply, read, delete, wait.
+"""The operations on one object at the API server: create, apply, read, delete, wait.
 
-The order of calls follows the official plugin (provider/pkg/await/await.go): objects are made by
+The order of calls follows the official plugin (provider/pkg/await/await.go): objects are created by
 POST, changed by server-side apply, CustomResourceDefinitions replaced by PUT, Patch resources
 applied and given up again.
 """
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from toolchain.kubernetes_provider.cluster import Cluster
     from toolchain.kubernetes_provider.discovery import Discovery
 
-_BIRTH_PATIENCE: Final = 30.0  # for a CRD or namespace that another resource makes just now
+_BIRTH_PATIENCE: Final = 30.0  # for a CRD or namespace that another resource is creating
 _BIRTH_PAUSE: Final = 0.5
 _FIRST_POLL: Final = 0.2
 _LONGEST_POLL: Final = 2.0
@@ -68,7 +68,7 @@ class Operations:
     def create(self, target: Object, *, dry_run: bool = False) -> Object:
         """Create the object by POST. With ``dry_run`` nothing is kept; webhooks judge it.
 
-        Waits up to 30 s for a kind or namespace that is just being made (not in a dry run).
+        Waits up to 30 s for a kind or namespace that is being created (not in a dry run).
         """
         return self._when_born(
             target, lambda: self._post(target, dry_run=dry_run), patient=not dry_run
@@ -171,7 +171,7 @@ class Operations:
         live = self._cluster.request("GET", path)
         query = _query(manager=applying.manager, dry_run=dry_run)
         if text_at(target, "kind") == "CustomResourceDefinition":
-            # Replaced as a whole, which keeps the custom resources behind it.
+            # A PUT replaces the definition as a whole and keeps its custom resources.
             metadata = {
                 **object_at(target, "metadata"),
                 "resourceVersion": text_at(live, "metadata", "resourceVersion"),
@@ -202,7 +202,8 @@ class Operations:
             except ApiError as error:
                 if error.code != _CONFLICT:
                     raise
-            # Somebody wrote in between (a controller's status, mostly): look again.
+            # Something wrote in between, usually a controller that updates the status: read it
+            # again.
             self._cluster.pause(_FIRST_POLL)
             live = self._cluster.request("GET", path)
             patch = field_managers.take_over_patch(live, manager)
@@ -216,7 +217,7 @@ class Operations:
             return
         live = self._cluster.get(path)
         if live is None:
-            return  # an apply would make it again
+            return  # an apply would create it again
         bare = stub(
             api_version=text_at(live, "apiVersion"),
             kind=text_at(live, "kind"),
@@ -308,7 +309,7 @@ class Operations:
         try:
             path = self._discovery.path_of(target)
         except NoSuchKindError:
-            return  # the definition went first, and the object with it
+            return  # the definition was deleted first, and the object with it
         try:
             answer = self._cluster.request(
                 "DELETE",
@@ -332,7 +333,7 @@ class Operations:
         late = next(attempts)
         while (live := self.live(target)) is not None:
             if uid and text_at(live, "metadata", "uid") != uid:
-                return  # a namesake that somebody made since
+                return  # another object of that name, created since
             blockers = _blockers(live)
             if late:
                 raise ProviderError(_still_there(live, blockers, seconds))

@@ -1,4 +1,4 @@
-"""When an object has become what it should be.
+"""The rules by which an object counts as ready.
 
 Pure rules over a live object: ``None`` means ready, a text is the reason to wait. They follow the
 official plugin's awaiters (provider/pkg/await) for the kinds named in ``_RULES``; every other

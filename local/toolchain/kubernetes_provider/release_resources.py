@@ -1,6 +1,6 @@
 """Helm releases as Pulumi resources (helm.sh/v3:Release).
 
-State is the inputs with what the cluster says laid over them, as the official plugin keeps it
+State is the inputs, overlaid with the live values from the cluster, as the official plugin keeps it
 (checkpointRelease and setReleaseAttributes in helm_release.go).
 """
 
@@ -140,7 +140,7 @@ class ReleaseResources:
             self._helm.install(release)
         except HelmError as error:
             left = self._find(release)
-            if left is None:  # nothing was made, or atomic took it away again
+            if left is None:  # nothing was created, or atomic removed it again
                 raise
             raise _init_failed(
                 ask.inputs, left, f"helm install failed: {ended(str(error))}"
@@ -280,8 +280,8 @@ def _state(inputs: Object, live: LiveRelease | None) -> Object:
         state["resourceNames"] = UNKNOWN
         state["status"] = UNKNOWN
     else:
-        # Only what is live: the official plugin merges the inputs in, and so does not see after
-        # a rolled back upgrade that a value which the program added is missing.
+        # State has only live values. The official plugin merges the inputs in, so after a rolled
+        # back upgrade it does not notice that a value which the program added is missing.
         state["values"] = live.values
         state["version"] = live.version
         names: Object = {key: list[Value](names) for key, names in live.resource_names().items()}
@@ -303,7 +303,7 @@ def _state(inputs: Object, live: LiveRelease | None) -> Object:
 def _init_failed(inputs: Object, left: LiveRelease, message: str) -> answers.InitFailedError:
     identity = f"{left.namespace}/{left.name}"
     resource = answers.LiveResource(resource_id=identity, state=_state(inputs, left))
-    # The engine prints the reasons alone, so the one there is names the release.
+    # The engine prints only the reasons, so the only one has to name the release.
     sentence = (
         f"Helm release {identity} has revision {left.revision} and status {left.status}: {message}"
     )

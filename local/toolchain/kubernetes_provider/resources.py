@@ -28,7 +28,7 @@ class Resources(Protocol):
         ...
 
     def create(self, subject: asks.Subject, ask: asks.Create) -> answers.LiveResource:
-        """Make the resource (or, in a preview, say what it would become)."""
+        """Create the resource, or, in a preview, return what it would become."""
         ...
 
     def read(self, subject: asks.Subject, ask: asks.Read) -> answers.LiveResource:
@@ -40,7 +40,7 @@ class Resources(Protocol):
         ...
 
     def delete(self, subject: asks.Subject, ask: asks.Delete) -> None:
-        """Take the resource away."""
+        """Delete the resource."""
         ...
 
 

@@ -143,7 +143,8 @@ def _attach_details(
 class Provider(provider_pb2_grpc.ResourceProviderServicer):
     """One provider process: configured once, then asked about many resources at the same time.
 
-    The protocol fixes every signature; what a call does not read begins with an underscore.
+    The protocol fixes every signature; an argument that a call does not read begins with an
+    underscore.
     """
 
     def __init__(self, log: EngineLog, *, probe_seconds: float = _PROBE_SECONDS) -> None:
@@ -153,7 +154,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         self._helm: Helm | None = None
 
     def close(self) -> None:
-        """End what runs and give connections back."""
+        """End the running calls and close the connections."""
         self._cancel()
         if self._session and self._session.connection:
             self._session.connection.cluster.close()
@@ -189,7 +190,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
     def Handshake(  # noqa: N802 - the protocol's name
         self, _request: provider_pb2.ProviderHandshakeRequest, _context: grpc.ServicerContext
     ) -> provider_pb2.ProviderHandshakeResponse:
-        """Say that secrets stay marked and resources come as plain data."""
+        """Announce that secrets stay marked and resources come as plain data."""
         return provider_pb2.ProviderHandshakeResponse(
             accept_secrets=True,
             accept_resources=False,
@@ -231,9 +232,9 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
     def CheckConfig(  # noqa: N802
         self, request: provider_pb2.CheckRequest, _context: grpc.ServicerContext
     ) -> provider_pb2.CheckResponse:
-        """Refuse what the stand-in must not or cannot do, clusters off this machine first."""
+        """Refuse what the stand-in must not or cannot do, above all clusters on other machines."""
         arguments = load(request.news)
-        # A program need not mark its kubeconfig as a secret; it holds a private key all the same.
+        # A kubeconfig contains a private key even if the program does not mark it as a secret.
         marked = {**arguments, "kubeconfig": Secret(value=arguments.get("kubeconfig"))}
         return provider_pb2.CheckResponse(
             inputs=request.news,
@@ -364,7 +365,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
     def Create(  # noqa: N802
         self, request: provider_pb2.CreateRequest, _context: grpc.ServicerContext
     ) -> provider_pb2.CreateResponse:
-        """Make a resource, or preview it."""
+        """Create a resource, or preview it."""
         subject = _subject(request)
         ask = asks.Create(
             inputs=load(request.properties), preview=request.preview, timeout=request.timeout
@@ -407,7 +408,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
     def Delete(  # noqa: N802
         self, request: provider_pb2.DeleteRequest, _context: grpc.ServicerContext
     ) -> empty_pb2.Empty:
-        """Take a resource away."""
+        """Delete a resource."""
         subject = _subject(request)
         ask = asks.Delete(
             resource_id=request.id,

@@ -1,4 +1,4 @@
-"""What the provider resource configures, and what it may not ask of the stand-in."""
+"""The options of the provider resource, and those that the stand-in refuses."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _NO_RENDERING: Final = (
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """The options of one provider resource; environment variables fill what it leaves open."""
+    """The options of one provider resource; environment variables supply the others."""
 
     kubeconfig: str | None = field(default=None, repr=False)
     context: str = ""
@@ -116,7 +116,7 @@ def problems(arguments: Object) -> list[tuple[str, str]]:
         except RefusedClusterError as error:
             refusals.append(("kubeconfig", str(error)))
         except UnreachableError:
-            pass  # a preview passes with it, as with the official plugin; the update says why
+            pass  # a preview accepts it, as the official plugin does; the update reports the reason
     return refusals
 
 
@@ -131,8 +131,8 @@ class ConfigChange:
 def config_change(old: Object, new: Object) -> ConfigChange:
     """Return what a changed configuration means for everything behind the provider.
 
-    Replacing a provider replaces every object it made. With a ``clusterIdentifier`` that stays,
-    nothing is replaced whatever the kubeconfig does, unknown or not; a changed one replaces.
+    Replacing a provider replaces every object that it created. With a ``clusterIdentifier`` that
+    stays, nothing is replaced whatever the kubeconfig does, unknown or not; a changed one replaces.
     Without one, a kubeconfig that leads to another cluster replaces, and so does one that is not
     known yet, because it may. The rules are the official plugin's (DiffConfig in provider.go).
     """

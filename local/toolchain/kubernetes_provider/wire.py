@@ -36,7 +36,7 @@ _UNKNOWN_MARKERS: Final = frozenset(
         "dd056dcd-154b-4c76-9bd3-c8f88648b5ff",  # object
     }
 )
-_SHORTEST_SECRET: Final = 4  # shorter texts are found everywhere; hiding them hides the message
+_SHORTEST_SECRET: Final = 4  # shorter texts occur in any message, which would become unreadable
 _SHORTEST_SECRET_LINE: Final = 16
 REDACTED: Final = "[secret]"
 
@@ -173,7 +173,7 @@ def contains_secret(value: Value) -> bool:
 
 
 def at(value: Value, *path: str) -> Value:
-    """Return what lies under the keys, ``None`` where one is missing."""
+    """Return the value under the keys, ``None`` where one is missing."""
     for key in path:
         if not isinstance(value, dict):
             return None
