@@ -97,7 +97,7 @@ class RollingCloud:
         path.write_text(yaml.safe_dump_all(objects))
         self.cloud.run("kubectl", "apply", "-f", str(path), check=True)
 
-    def until(self, true: Callable[[], bool], *, within: float = 60) -> None:
+    def until(self, true: Callable[[], bool], *, within: float = 120) -> None:
         deadline = time.monotonic() + within
         while not true():
             assert time.monotonic() < deadline, self.look()
