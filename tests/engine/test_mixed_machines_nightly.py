@@ -84,7 +84,10 @@ class Bed:
             [
                 ROOT / ".local" / "bin" / "kubectl",
                 f"--kubeconfig={self.cloud.home / 'kubeconfig'}",
-                *("--request-timeout=20s", *arguments, "-o", "json"),
+                "--request-timeout=20s",
+                *arguments,
+                "-o",
+                "json",
             ],
             capture_output=True,
             text=True,

@@ -58,17 +58,13 @@ def test_a_certificate_that_is_good_is_kept(tmp_path: Path) -> None:
     assert (tmp_path / "server.pem").read_bytes() == before
 
 
-def test_a_certificate_of_an_older_cloud_is_replaced(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_certificate_of_an_older_cloud_is_replaced(tmp_path: Path) -> None:
     older = tuple(
         name
         for name in certificates._NAMES  # what an older version had
         if name != x509.IPAddress(ip_address(OPENAPI_ADDRESS))
     )
-    with monkeypatch.context() as patched:
-        patched.setattr(certificates, "_NAMES", older)
-        certificates.ensure(tmp_path)
+    certificates.ensure(tmp_path, older)
     with pytest.raises(ssl.SSLCertVerificationError):
         handshake(tmp_path, OPENAPI_ADDRESS)
     certificates.ensure(tmp_path)

@@ -47,7 +47,10 @@ def answer(request: bytes, interface_of: Callable[[str], Interface | None]) -> b
     }
     header = struct.pack(
         ">4B4s2s2s4s4s4s4s16s192x",
-        *(2, 1, 6, 0),
+        2,
+        1,
+        6,
+        0,
         request[4:8],
         b"\0\0",
         request[10:12],

@@ -54,16 +54,27 @@ def qemu(programs: Programs, kernel: Path, hardware: Hardware, by: Accelerator) 
     """The command that runs the machine in the foreground, with its console on stdin and stdout."""
     words = [
         *_machine(programs, kernel, by),
-        *("-name", hardware.name, "-smp", str(PROCESSORS), "-m", str(MEMORY_MIB)),
-        *("-smbios", f"type=1,{_SYSTEM},serial={hardware.serial}"),
+        "-name",
+        hardware.name,
+        "-smp",
+        str(PROCESSORS),
+        "-m",
+        str(MEMORY_MIB),
+        "-smbios",
+        f"type=1,{_SYSTEM},serial={hardware.serial}",
         # A power cut ends qemu itself. Every write of a raw disk is in this system's page cache at
         # once, which outlives qemu, so nothing need be flushed. The tables of a qcow2 file are in
         # qemu's memory until a flush.
-        *("-drive", f"file={hardware.disk},format=raw,if=none,id=system,cache=unsafe"),
-        *("-device", "nvme,drive=system,serial=system"),
-        *("-object", "rng-random,id=entropy,filename=/dev/urandom"),
-        *("-device", "virtio-rng-pci,rng=entropy"),
-        *("-append", f"console=ttyS0 root={DISK} rootfstype=ext4 rw {_kernel_settings(by)}"),
+        "-drive",
+        f"file={hardware.disk},format=raw,if=none,id=system,cache=unsafe",
+        "-device",
+        "nvme,drive=system,serial=system",
+        "-object",
+        "rng-random,id=entropy,filename=/dev/urandom",
+        "-device",
+        "virtio-rng-pci,rng=entropy",
+        "-append",
+        f"console=ttyS0 root={DISK} rootfstype=ext4 rw {_kernel_settings(by)}",
     ]
     for number, nic in enumerate(hardware.nics):
         words += ("-netdev", f"tap,id=nic{number},ifname={nic.tap},script=no,downscript=no")
@@ -76,8 +87,13 @@ def trial(programs: Programs, kernel: Path, by: Accelerator) -> tuple[str, ...]:
     """The command of a machine without a disk: its kernel ends when it looks for one."""
     return (
         *_machine(programs, kernel, by),
-        *("-m", "512", "-no-reboot", "-serial", "stdio"),
-        *("-append", f"console=ttyS0 earlyprintk=ttyS0 {_kernel_settings(by)}"),
+        "-m",
+        "512",
+        "-no-reboot",
+        "-serial",
+        "stdio",
+        "-append",
+        f"console=ttyS0 earlyprintk=ttyS0 {_kernel_settings(by)}",
     )
 
 
@@ -89,15 +105,24 @@ def _machine(programs: Programs, kernel: Path, by: Accelerator) -> tuple[str, ..
             # One thread for each processor. Five-level page tables only take longer to walk, and no
             # guest needs nested virtualisation.
             acceleration = (
-                *("-accel", "tcg,thread=multi,tb-size=512"),
-                *("-cpu", "max,la57=off,svm=off"),
+                "-accel",
+                "tcg,thread=multi,tb-size=512",
+                "-cpu",
+                "max,la57=off,svm=off",
             )
     firmware = [f"{programs.root}/usr/share/{folder}" for folder in ("qemu", "seabios")]
     return programs.command(
         "usr/bin/qemu-system-x86_64",
         *(word for folder in firmware for word in ("-L", folder)),
-        *("-nodefaults", "-no-user-config", "-display", "none"),
-        *("-machine", "pc,hpet=off", *acceleration, "-kernel", str(kernel)),
+        "-nodefaults",
+        "-no-user-config",
+        "-display",
+        "none",
+        "-machine",
+        "pc,hpet=off",
+        *acceleration,
+        "-kernel",
+        str(kernel),
     )
 
 
