@@ -27,7 +27,6 @@ DISTRIBUTION: Final = "distribution"
 REQUESTED: Final[Mapping[str, tuple[str, ...]]] = {
     PROGRAMS: (
         "qemu-system-x86",
-        "qemu-utils",
         # Writes the disk image without mounting it.
         "e2fsprogs",
         # The filter of the virtual machines' ENIs.
@@ -61,7 +60,7 @@ REQUESTED: Final[Mapping[str, tuple[str, ...]]] = {
         "procps",
         "less",
     ),
-    DISTRIBUTION: ("chrony", "conntrack", "ethtool", "iptables", "runc", "socat"),
+    DISTRIBUTION: ("chrony", "conntrack", "ethtool", "iptables", "nftables", "runc", "socat"),
     KERNEL: ("linux-image-cloud-amd64",),
 }
 """Group → the packages that it is asked for, as `apt-get install` takes them."""

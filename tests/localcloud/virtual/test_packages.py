@@ -11,7 +11,16 @@ import pytest
 
 from localcloud.virtual.archive import Archive, check, mirror_of, package_of, system_mirror
 from localcloud.virtual.failure import PreparationError
-from localcloud.virtual.lock import KERNEL, LOCK, REQUESTED, Lock, Package, belongs
+from localcloud.virtual.lock import (
+    DISTRIBUTION,
+    KERNEL,
+    LOCK,
+    REQUESTED,
+    Lock,
+    Package,
+    belongs,
+)
+from tests.planning.documents import ROOT
 
 pytestmark = pytest.mark.unit
 
@@ -74,6 +83,15 @@ def test_the_lock_has_what_is_asked_for_by_name() -> None:
         names = {package.name for package in lock.groups[group]}
         if group != KERNEL:
             assert {name for name in requested if name[0] != "?"} <= names
+
+
+def test_the_distributions_source_has_what_the_boot_program_installs_from_it() -> None:
+    bootstrap = (ROOT / "planning/nodes/bootstrap.sh").read_text("utf-8")
+    command = re.search(r" install -y((?:.*\\\n)+.*)", bootstrap)
+    assert command is not None
+    plain = {word for word in command[1].split() if re.fullmatch(r"[a-z0-9]+", word)}
+    assert {"chrony", "nftables", "socat"} <= plain
+    assert plain <= set(REQUESTED[DISTRIBUTION])
 
 
 def test_of_the_kernel_only_its_own_package_is_kept() -> None:
