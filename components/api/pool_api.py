@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import time
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -16,6 +14,7 @@ import httpx
 
 from components.api.api_access import api_client
 from components.machines.leaving_addresses import Address
+from components.waiting import wait_until
 from config.facts.field_managers import CREATORS
 from planning.addresses.canonical import holds, without
 from planning.spiderpool.chart import API_VERSION
@@ -33,6 +32,8 @@ _REFUSALS: Final = (
     HTTPStatus.UNPROCESSABLE_ENTITY,
 )
 _MERGE: Final = "application/merge-patch+json"
+ANSWER_WITHIN: Final = 15.0
+"""Seconds; longer than the 10 s that the API server gives a webhook."""
 _WEBHOOK_WITHIN: Final = 60.0
 _WEBHOOK_AGAIN: Final = 2.0
 """Seconds."""
@@ -88,19 +89,32 @@ class PoolApi:
         object, so no pod can take an address in between. A webhook that does not answer is asked
         again for a while: its controller may be starting on another node.
         """
-        ends = time.monotonic() + _WEBHOOK_WITHIN
-        while True:
-            answer = await self._send(
-                "PATCH",
-                f"{_POOLS}/{pool.name}?fieldManager={FIELD_MANAGER}",
-                json={"metadata": {"resourceVersion": pool.revision}, "spec": {"ips": list(ips)}},
-                headers={"Content-Type": _MERGE},
-            )
-            if answer.status_code in _REFUSALS:
-                raise RefusedError(f"HTTP {answer.status_code}: {_message(answer)}")
-            if not _is_webhook_silent(answer) or time.monotonic() >= ends:
-                return _pool(_checked(answer))
-            await asyncio.sleep(_WEBHOOK_AGAIN)
+        answers: list[httpx.Response] = []
+
+        async def webhook_silence() -> str | None:
+            answers[:] = [
+                await self._send(
+                    "PATCH",
+                    f"{_POOLS}/{pool.name}?fieldManager={FIELD_MANAGER}",
+                    json={
+                        "metadata": {"resourceVersion": pool.revision},
+                        "spec": {"ips": list(ips)},
+                    },
+                    headers={"Content-Type": _MERGE},
+                )
+            ]
+            return _failure(answers[0]) if _is_webhook_silent(answers[0]) else None
+
+        await wait_until(
+            webhook_silence,
+            within=_WEBHOOK_WITHIN,
+            ask_every=_WEBHOOK_AGAIN,
+            give_up=lambda _, failure: PoolError(failure),
+        )
+        (answer,) = answers
+        if answer.status_code in _REFUSALS:
+            raise RefusedError(_failure(answer))
+        return _pool(_checked(answer))
 
     async def _send(self, method: str, path: str, **more: Any) -> httpx.Response:  # noqa: ANN401
         try:
@@ -110,7 +124,7 @@ class PoolApi:
 
 
 @asynccontextmanager
-async def pool_api(kubeconfig: str, *, within: float) -> AsyncIterator[PoolApi]:
+async def pool_api(kubeconfig: str, *, within: float = ANSWER_WITHIN) -> AsyncIterator[PoolApi]:
     """Open a client; opening sends no request. `within` is seconds for a response.
 
     Raises `UnusableKubeconfigError` as `api_client` does.
@@ -152,8 +166,12 @@ def _is_webhook_silent(answer: httpx.Response) -> bool:
 
 def _checked(answer: httpx.Response) -> Any:  # noqa: ANN401 - Kubernetes' JSON
     if not answer.is_success:
-        raise PoolError(f"HTTP {answer.status_code}: {_message(answer)}")
+        raise PoolError(_failure(answer))
     return answer.json()
+
+
+def _failure(answer: httpx.Response) -> str:
+    return f"HTTP {answer.status_code}: {_message(answer)}"
 
 
 def _message(answer: httpx.Response) -> str:

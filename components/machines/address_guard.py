@@ -9,12 +9,18 @@ from typing import Final
 import pulumi
 
 from components.api.api_access import UnusableKubeconfigError
-from components.api.pool_api import Pool, PoolApi, PoolError, RefusedError, pool_api, shrunk
+from components.api.pool_api import (
+    ANSWER_WITHIN,
+    Pool,
+    PoolApi,
+    PoolError,
+    RefusedError,
+    pool_api,
+    shrunk,
+)
 from components.machines.draining import SECONDS, drain_seconds
 from components.machines.leaving_addresses import Address, Leaving, leaving
 
-_ANSWER_WITHIN: Final = 15.0
-"""Longer than the 10 s that the API server gives a webhook."""
 _PREVIEW_WITHIN: Final = 3.0
 """Seconds that a preview waits for an answer: a preview must end without a cluster, too."""
 _ATTEMPTS: Final = 10
@@ -111,7 +117,7 @@ class AddressGuard:
         kubeconfig = await self._kubeconfig.future()
         if not kubeconfig:
             raise PoolError("the kubeconfig is not known yet")
-        within = _PREVIEW_WITHIN if preview else _ANSWER_WITHIN
+        within = _PREVIEW_WITHIN if preview else ANSWER_WITHIN
         async with pool_api(kubeconfig, within=within) as api:
             if preview:
                 await refuse_if_used(api, eni, change)

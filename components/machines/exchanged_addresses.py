@@ -14,14 +14,10 @@ from components.api.api_access import UnusableKubeconfigError
 from components.api.pool_api import PoolApi, PoolError, pool_api
 from components.machines.address_guard import AddressesInUseError, release
 from components.machines.leaving_addresses import Address, Leaving
+from planning.addresses.ipv6 import IPV4_BITS
 from planning.names import IPV6
 from planning.transitions.addresses import between_pools
 from planning.transitions.reading import Record
-
-_ANSWER_WITHIN = 15.0
-"""Seconds; longer than the 10 s that the API server gives a webhook."""
-_LOW = 2**32 - 1
-"""An IPv6 address ends in its IPv4 twin (`planning.addresses.ipv6`)."""
 
 
 async def give_up(before: Record, after: Record, kubeconfig: str) -> None:
@@ -34,7 +30,7 @@ async def give_up(before: Record, after: Record, kubeconfig: str) -> None:
     if not addresses:
         return
     try:
-        async with pool_api(kubeconfig, within=_ANSWER_WITHIN) as api:
+        async with pool_api(kubeconfig) as api:
             await take_out(api, addresses)
     except (AddressesInUseError, PoolError, UnusableKubeconfigError) as error:
         raise pulumi.RunError(
@@ -49,7 +45,7 @@ async def take_out(api: PoolApi, addresses: frozenset[int]) -> None:
     for pool in await api.pools():
         if pool.name.endswith(f"-v{IPV6}") and pool.ips:
             first = ip_address(pool.ips[0].partition("-")[0])
-            network = int(first) & ~_LOW
+            network = int(first) & ~IPV4_BITS
             leaving |= pool.among(IPv6Address(network | address) for address in addresses)
     change = Leaving(addresses=frozenset(leaving), cloud_chooses=False)
     await release(api, "Pools", change)

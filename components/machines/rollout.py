@@ -50,8 +50,6 @@ _GLANCE = 3.0
 """Seconds for an API server that may not exist yet."""
 _PATIENCE = 60.0
 """Seconds for a connection, while the EIP moves or the load balancer notices a stopped backend."""
-_POOL_SECONDS: Final = 15.0
-"""Longer than the 10 s that the API server gives a webhook."""
 _RUNBOOK: Final = "docs/runbooks/upgrade.md, One control plane"
 
 
@@ -490,7 +488,7 @@ class Rollout:
             return
         moved = moved_pools(self._plan, node, before, after)
         await api.taint_removed(node)
-        async with pool_api(await self._kubeconfig.future() or "", within=_POOL_SECONDS) as pools:
+        async with pool_api(await self._kubeconfig.future() or "") as pools:
             await empty_pools(pools, moved, within=within, report=pulumi.log.info)
         self._moved[node] = moved
 
@@ -499,7 +497,7 @@ class Rollout:
         if node not in self._moved:
             return
         addresses = await self._addresses[node]().future()
-        async with pool_api(await self._kubeconfig.future() or "", within=_POOL_SECONDS) as pools:
+        async with pool_api(await self._kubeconfig.future() or "") as pools:
             await fill_pools(pools, self._moved[node], addresses or {})
         del self._moved[node]
 

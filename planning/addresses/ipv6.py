@@ -15,6 +15,8 @@ from planning.model import InterfacePlan
 
 VSWITCH_PREFIX = 64
 VPC_PREFIX = 56
+IPV4_BITS = 2**32 - 1
+"""The bits of an IPv6 address that are its IPv4 twin."""
 RESERVED_AT_END = 9
 """VPC documentation, CreateVSwitchCidrReservation: the first and the last nine addresses."""
 

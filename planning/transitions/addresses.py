@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address
-from typing import Final
 
 from config.facts.instance_limits import Limits, limits_of
 from config.facts.nics import DEFAULT_POD_NIC
@@ -18,6 +17,7 @@ from config.facts.reserved import PREFIX_SIZE
 from config.model import AddressMode
 from config.ranges import expand
 from planning.addresses.canonical import canonical_ranges
+from planning.addresses.ipv6 import IPV4_BITS
 from planning.addresses.pod_addresses import Counted
 from planning.names import IPV6, pool_name
 from planning.transitions.holders import Cluster, Holders, NoAnswer, NotAsked
@@ -32,9 +32,6 @@ from planning.transitions.steps import (
     ShrinkPool,
     Step,
 )
-
-_LOW: Final = 2**32 - 1
-"""An IPv6 address ends in its IPv4 twin (`planning.addresses.ipv6`)."""
 
 _Phased = tuple[Phase, Step]
 
@@ -309,7 +306,7 @@ def _holding(
 ) -> dict[str, int]:
     """By pod: which of these addresses it has, an IPv6 address as its IPv4 twin."""
     twins = pods.get(f"{pool}-v{IPV6}", {})
-    by_twin = {pod: address & _LOW for address, pod in twins.items() if address & _LOW in addresses}
+    by_twin = {pod: low for twin, pod in twins.items() if (low := twin & IPV4_BITS) in addresses}
     own = pods.get(pool, {})
     return by_twin | {pod: address for address, pod in own.items() if address in addresses}
 
