@@ -66,7 +66,8 @@ HomeOption = Annotated[
     Path, typer.Option("--home", help="Folder of the local cloud's state.", file_okay=False)
 ]
 ConfigFileOption = Annotated[
-    Path | None, typer.Option("--config-file", help="Stack file instead of the tracked one.")
+    Path | None,
+    typer.Option("--config-file", help="Stack file instead of the tracked one.", resolve_path=True),
 ]
 ConfigOption = Annotated[Path, typer.Option("--config", help="A stack file.")]
 ToolsOption = Annotated[
@@ -167,7 +168,7 @@ def verify(  # noqa: PLR0913 - each is an option of the command
             stack,
             Places.of(home),
             egress_url=egress_url,
-            config_file=None if config_file is None else config_file.resolve(),
+            config_file=config_file,
         )
     if junit is not None:
         junit.write_text(junit_text(stack, verdicts), encoding="utf-8")
@@ -281,7 +282,7 @@ def kubeconfig(  # noqa: PLR0913 - each is an option of the command
         text = admin_kubeconfig(
             stack,
             Places.of(home),
-            config_file=None if config_file is None else config_file.resolve(),
+            config_file=config_file,
             secrets_file=secrets_file,
         )
         if output is None:
@@ -303,12 +304,11 @@ def certificates(
     ] = False,
 ) -> None:
     """Show every certificate of a cluster with its end; renew those of the control planes."""
-    named = None if config_file is None else config_file.resolve()
     with _reporting_failures(as_json=as_json):
         places = Places.of(home)
         if renew:
-            renew_certificates(stack, places, config_file=named, console=Console(stderr=True))
-        read = read_certificates(stack, places, config_file=named)
+            renew_certificates(stack, places, config_file=config_file, console=Console(stderr=True))
+        read = read_certificates(stack, places, config_file=config_file)
     now = datetime.now(UTC)
     if as_json:
         _print_json(certificate_document(stack, read, now))
@@ -350,8 +350,7 @@ def rules(
 
 
 def _swept(stack: str, home: Path, config_file: Path | None) -> SweptStack:
-    named = None if config_file is None else config_file.resolve()
-    return SweptStack.of(stack, Places.of(home), named)
+    return SweptStack.of(stack, Places.of(home), config_file)
 
 
 def _asking(stack: str, *, yes: bool, as_json: bool) -> Ask:
@@ -402,7 +401,7 @@ def upgrade(
         upgrade_stack(
             stack,
             Places.of(home, tools=tools),
-            config_file=None if config_file is None else config_file.resolve(),
+            config_file=config_file,
             go=go,
             console=console(),
         )
@@ -515,7 +514,7 @@ def _cloud(home: Path, config_file: Path | None, eip_range: str, tools: Path) ->
     return LocalCloud(
         places=Places.of(home, tools=tools),
         console=console(),
-        config_file=None if config_file is None else config_file.resolve(),
+        config_file=config_file,
         eip_range=eip_range,
     )
 

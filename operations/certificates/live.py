@@ -30,7 +30,7 @@ from operations.engine.places import Places
 from operations.engine.running import Runner
 from operations.engine.stack_file import Stack, path_of_stack
 from operations.failure import OperationError
-from operations.secrets.admin_access import admin_kubeconfig
+from operations.secrets.admin_access import admin_kubeconfig, own_kubeconfig
 from operations.secrets.command import deployed_webhook, store_of
 from operations.secrets.store import read_secrets
 from planning.model import ClusterPlan, NodePlan
@@ -63,14 +63,20 @@ def read_certificates(
     """
     stack_file = Stack.read(config_file or path_of_stack(name))
     plan = stack_file.plan()
-    stored: tuple[Certificate, ...] = ()
-    if plan.kubernetes.mode == "kubeadm" or plan.spiderpool.enabled:
-        stored = stored_certificates(read_secrets(store_of(name, stack_file)))
+    stack = stack_of(name, places, config_file)
+    is_own = plan.kubernetes.mode == "kubeadm"
+    secrets = None
+    if is_own or plan.spiderpool.enabled:
+        secrets = read_secrets(store_of(name, stack_file))
+    stored = () if secrets is None else stored_certificates(secrets)
     try:
-        kubeconfig = admin_kubeconfig(name, places, config_file=config_file)
+        if is_own and secrets is not None:
+            kubeconfig = own_kubeconfig(plan, secrets, stack)
+        else:
+            kubeconfig = admin_kubeconfig(name, places, config_file=config_file)
     except OperationError as error:
         return CertificateReport(certificates=stored, notes=(str(error),))
-    with reaching(kubeconfig, stack_of(name, places, config_file).runner) as runner:
+    with reaching(kubeconfig, stack.runner) as runner:
         live = _Live(name=name, plan=plan, runner=runner, server=_server(kubeconfig))
         report = live.report()
     return CertificateReport(certificates=(*stored, *report.certificates), notes=report.notes)

@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from operations.engine.cluster_access import check_answer
 from operations.engine.running import Runner
 from operations.engine.steps import Progress
+from operations.engine.waiting import holds_within
 from operations.failure import ExitCode, OperationError
 from planning.model import ClusterPlan
 from planning.nodes.machine import (
@@ -79,20 +81,19 @@ class Renewal:
             deadline=_CALL_WITHIN,
             quiet=True,
         )
-        if done.status != 0:
+        check_answer(done, f"kubectl could not ask {name} for new certificates")
+        if not holds_within(
+            lambda: (self._annotations(name) or {}).get(CERTIFICATES_RENEWED) == request,
+            within=RENEWED_WITHIN,
+            every=_LOOK,
+            clock=self.clock,
+            pause=self.pause,
+        ):
             raise OperationError(
-                f"kubectl could not ask {name} for new certificates: {done.err.strip()}. Look "
-                "whether the API server answers (`kubectl get nodes`), then run this again."
+                f"{name} has not renewed its certificates within {RENEWED_WITHIN:.0f} s. "
+                "`journalctl -u spiderpool-alicloud-node` on it says why. The control planes "
+                "after it were not touched; run this again once it is well."
             )
-        until = self.clock() + RENEWED_WITHIN
-        while (self._annotations(name) or {}).get(CERTIFICATES_RENEWED) != request:
-            if self.clock() > until:
-                raise OperationError(
-                    f"{name} has not renewed its certificates within {RENEWED_WITHIN:.0f} s. "
-                    "`journalctl -u spiderpool-alicloud-node` on it says why. The control planes "
-                    "after it were not touched; run this again once it is well."
-                )
-            self.pause(_LOOK)
 
     def _annotations(self, name: str) -> Mapping[str, str] | None:
         """Return a Node's annotations; None while the API server does not answer."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from operations.engine.environment import run_environment, users_environment
 from operations.engine.places import LOCAL_STACK, Places
 from operations.engine.pulumi_stack import PulumiStack
-from operations.engine.running import Runner
+from operations.engine.running import Finished, Runner
 from operations.failure import ExitCode, OperationError
 from operations.writing import write_file
 
@@ -89,3 +89,15 @@ def reaching(kubeconfig: str, runner: Runner) -> Iterator[Runner]:
         path = Path(folder, "kubeconfig")
         write_file(path, kubeconfig, mode=0o600)
         yield replace(runner, env={**runner.env, "KUBECONFIG": str(path)})
+
+
+def check_answer(done: Finished, failure: str) -> None:
+    """Raise `OperationError` if kubectl or helm failed.
+
+    `failure` names what was tried, for example `kubectl could not read the cluster`.
+    """
+    if done.status != 0:
+        raise OperationError(
+            f"{failure}: {done.err.strip()}. Look whether the API server answers (`kubectl get "
+            "nodes`), then run this again."
+        )

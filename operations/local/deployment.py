@@ -7,7 +7,6 @@ import os
 import shutil
 import socket
 import sys
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +28,7 @@ from operations.engine.pulumi_stack import PulumiStack
 from operations.engine.running import Finished, Runner
 from operations.engine.stack_file import Stack, path_of_stack
 from operations.engine.steps import Progress
+from operations.engine.waiting import holds_within
 from operations.failure import ExitCode, OperationError
 from operations.plan.cluster_report import cluster_tables
 from operations.secrets.passphrase import opens
@@ -247,15 +247,16 @@ class LocalCloud:
         kubectl = Runner(env=run_environment(self.places, self.outer))
         ask = ("kubectl", "--request-timeout=5s", "get", "--raw", "/readyz")
         with progress.step("API server"):
-            until = time.monotonic() + _READY
-            while kubectl.run(ask, deadline=30, quiet=True).status != 0:
-                if time.monotonic() > until:
-                    progress.note(
-                        f"It did not get ready within {_READY:.0f} s; the run goes on without it."
-                    )
-                    return False
-                time.sleep(0.5)
-        return True
+            is_ready = holds_within(
+                lambda: kubectl.run(ask, deadline=30, quiet=True).status == 0,
+                within=_READY,
+                every=0.5,
+            )
+            if not is_ready:
+                progress.note(
+                    f"It did not get ready within {_READY:.0f} s; the run goes on without it."
+                )
+        return is_ready
 
     def _share_tools(self) -> None:
         """Link the binaries into a second local cloud's home, where its machines look for them."""

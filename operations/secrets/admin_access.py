@@ -24,6 +24,7 @@ from planning.model import ClusterPlan
 from planning.names import api_endpoint_name
 from planning.nodes.endpoint import balanced, private_address
 from planning.nodes.kubeconfig import kubeconfig
+from planning.nodes.secrets import ClusterSecrets
 
 KEY: Final = f"{PROJECT}:kubeconfig"
 """Configuration key of the encrypted kubeconfig of a stack in `existing` mode."""
@@ -53,7 +54,15 @@ def admin_kubeconfig(
     stack = stack_of(name, places, config_file)
     if plan.kubernetes.mode == "existing":
         return _kubeconfig_of_others(name, stack_file, stack.runner)
-    secrets = read_secrets(store_of(name, stack_file, secrets_file))
+    return own_kubeconfig(plan, read_secrets(store_of(name, stack_file, secrets_file)), stack)
+
+
+def own_kubeconfig(plan: ClusterPlan, secrets: ClusterSecrets, stack: PulumiStack) -> str:
+    """Return the administrator's kubeconfig of a stack in `kubeadm` mode; a secret.
+
+    Raises:
+        OperationError: the API server has no address yet.
+    """
     return kubeconfig(plan, secrets=secrets, server_address=_address(plan, stack))
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from operations.engine.cluster_access import open_cluster
+from operations.engine.cluster_access import check_answer, open_cluster
 from operations.engine.environment import users_environment
 from operations.engine.places import ROOT, Places
 from operations.engine.running import Runner
@@ -115,11 +115,7 @@ def deployed_webhook(stack: str, runner: Runner) -> Deployed:
         deadline=_READ_WITHIN,
         quiet=True,
     )
-    if done.status != 0:
-        raise OperationError(
-            f"kubectl could not read the webhooks of stack {stack}: {done.err.strip()}. Look "
-            "whether the API server answers (`kubectl get nodes`), then run this again."
-        )
+    check_answer(done, f"kubectl could not read the webhooks of stack {stack}")
     return read_deployed(json.loads(done.out))
 
 

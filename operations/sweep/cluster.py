@@ -16,7 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+from operations.engine.cluster_access import check_answer
 from operations.engine.running import Finished, Runner
+from operations.engine.waiting import holds_within
 from operations.failure import ExitCode, OperationError
 from operations.sweep.interrupted import (
     Creation,
@@ -179,11 +181,13 @@ def _settled_history(
     clock: Callable[[], float],
     pause: Callable[[float], None],
 ) -> Sequence[Revision]:
-    until = clock() + _SETTLES_WITHIN
-    history = cluster.history(release)
-    while history and history[-1].status in PENDING and clock() < until:
-        pause(_LOOK)
-        history = cluster.history(release)
+    history: list[Revision] = []
+
+    def has_settled() -> bool:
+        history[:] = cluster.history(release)
+        return not history or history[-1].status not in PENDING
+
+    holds_within(has_settled, within=_SETTLES_WITHIN, every=_LOOK, clock=clock, pause=pause)
     return history
 
 
@@ -248,7 +252,7 @@ class LiveCluster:
         done = self.runner.run(argv, deadline=_ANSWER_WITHIN, quiet=True)
         if done.status != 0 and "doesn't have a resource type" in done.err:
             return None
-        _check(done, f"kubectl could not read {creation.title}")
+        check_answer(done, f"kubectl could not read {creation.title}")
         live: Mapping[str, Any] | None = json.loads(done.out) if done.out.strip() else None
         return live
 
@@ -263,7 +267,7 @@ class LiveCluster:
         done = self._helm(release, "history", "--output", "json")
         if done.status != 0 and "release: not found" in done.err:
             return ()
-        _check(done, f"helm could not read {release.title}")
+        check_answer(done, f"helm could not read {release.title}")
         return history_of(json.loads(done.out))
 
     def _labelled_history(self, release: Creation) -> Sequence[Revision]:
@@ -272,7 +276,7 @@ class LiveCluster:
         argv += ["--selector", f"owner=helm,name={release.name}"]
         argv += ["--output", f"custom-columns={labels}"]
         done = self.runner.run(argv, deadline=_ANSWER_WITHIN, quiet=True)
-        _check(done, f"kubectl could not read {release.title}")
+        check_answer(done, f"kubectl could not read {release.title}")
         lines = [line.split() for line in done.out.splitlines() if line.strip()]
         return history_of(
             [{"revision": number, "status": status, "chart": ""} for number, status in lines]
@@ -281,23 +285,23 @@ class LiveCluster:
     def roll_back(self, release: Creation, revision: int) -> None:
         """Roll back with hooks off, as in the installation."""
         done = self._helm(release, "rollback", str(revision), "--no-hooks")
-        _check(done, f"helm could not roll {release.title} back")
+        check_answer(done, f"helm could not roll {release.title} back")
 
     def uninstall(self, release: Creation) -> None:
         """Remove what the installation created; CRDs stay, as always with Helm."""
         done = self._helm(release, "uninstall", "--no-hooks", "--wait")
-        _check(done, f"helm could not uninstall {release.title}")
+        check_answer(done, f"helm could not uninstall {release.title}")
 
     def token_end(self, name: str) -> str | None:
         """Return the end as Kubernetes writes it, for example `2026-11-27T15:00:00Z`."""
         done = self._secret("get", name, "--ignore-not-found", "--output", _END)
-        _check(done, f"kubectl could not read Secret {name}")
+        check_answer(done, f"kubectl could not read Secret {name}")
         return base64.b64decode(done.out).decode() or None
 
     def revoke_token(self, name: str) -> None:
         """Delete the Secret; the API server answers 401 to its token at once."""
         done = self._secret("delete", name, "--ignore-not-found")
-        _check(done, f"kubectl could not delete Secret {name}")
+        check_answer(done, f"kubectl could not delete Secret {name}")
 
     def _secret(self, verb: str, name: str, *arguments: str) -> Finished:
         return self.runner.run(
@@ -317,12 +321,4 @@ class LiveCluster:
             [self.helm, verb, release.name, *arguments, "--namespace", release.namespace],
             deadline=_HELM_WITHIN,
             quiet=True,
-        )
-
-
-def _check(done: Finished, what: str) -> None:
-    if done.status != 0:
-        raise OperationError(
-            f"{what}: {done.err.strip()}. Look whether the API server answers (`kubectl get "
-            "nodes`), then run this again."
         )

@@ -108,7 +108,7 @@ def why_not_ours(creation: Creation, live: Object) -> str | None:
     metadata = live.get("metadata") or {}
     if metadata.get("deletionTimestamp"):
         return "it is being deleted"
-    managers = [str(entry.get("manager")) for entry in metadata.get("managedFields") or ()]
+    managers = _managers(live)
     if not any(name in CREATORS or name.startswith(OWN_PREFIX) for name in managers):
         by = ", ".join(sorted(set(managers))) or "nobody that the API server recorded"
         return f"it was created by {by}, and not by Pulumi"
@@ -119,6 +119,11 @@ def why_not_ours(creation: Creation, live: Object) -> str | None:
             if isinstance(value, str) and actual.get(key) != value:
                 return f"it does not have {part[:-1]} {key} as this stack writes it"
     return None
+
+
+def _managers(live: Object) -> list[str]:
+    metadata = live.get("metadata") or {}
+    return [str(entry.get("manager")) for entry in metadata.get("managedFields") or ()]
 
 
 def adopted(creation: Creation, live: Object, *, field_manager: str) -> Object:
@@ -133,8 +138,7 @@ def adopted(creation: Creation, live: Object, *, field_manager: str) -> Object:
         field_manager: the name under which the provider applies it from now on, where the API
             server has none yet.
     """
-    managers = [str(entry.get("manager")) for entry in live["metadata"].get("managedFields") or ()]
-    own = next((name for name in managers if name.startswith(OWN_PREFIX)), field_manager)
+    own = next((name for name in _managers(live) if name.startswith(OWN_PREFIX)), field_manager)
     status = {"status": live["status"]} if live.get("status") else {}
     return {
         **creation.resource,

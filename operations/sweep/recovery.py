@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 from config.facts.field_managers import OWN_PREFIX
 from operations.engine.cluster_access import reaching
+from operations.engine.waiting import holds_within
 from operations.failure import ExitCode, OperationError
 from operations.secrets.admin_access import admin_kubeconfig, token_secret
 from operations.sweep.cloud import Api
@@ -157,7 +158,8 @@ def _cluster(swept: SweptStack, deployment: Object) -> Iterator[LiveCluster | No
         return
     with reaching(kubeconfig, swept.stack.runner) as runner:
         cluster = LiveCluster.of(runner, swept.places.bin)
-        if _answers(cluster, within=_READY_WITHIN if creations else 0):
+        within = _READY_WITHIN if creations else 0
+        if holds_within(cluster.is_ready, within=within, every=_LOOK):
             yield cluster
             return
     if creations and swept.stack.runner.env.get(DEAD_CLUSTER) != "true":
@@ -170,15 +172,6 @@ def _cluster(swept: SweptStack, deployment: Object) -> Iterator[LiveCluster | No
             "(docs/runbooks/dead-cluster.md)."
         )
     yield None
-
-
-def _answers(cluster: LiveCluster, *, within: float) -> bool:
-    until = time.monotonic() + within
-    while not cluster.is_ready():
-        if time.monotonic() >= until:
-            return False
-        time.sleep(_LOOK)
-    return True
 
 
 def _field_manager() -> str:

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from operations.engine.cluster_access import check_answer
 from operations.engine.running import Finished, Runner
-from operations.failure import OperationError
 from operations.verification.snapshot import KINDS, Cluster, Pod, read_snapshot
 
 _READ_WITHIN = 60.0
@@ -32,11 +32,7 @@ class Kubectl:
             OperationError: The API server does not answer, or has no Spiderpool.
         """
         done = self._run("get", KINDS, "--all-namespaces", "-o", "json", deadline=_READ_WITHIN)
-        if done.status != 0:
-            raise OperationError(
-                f"kubectl could not read the cluster: {done.err.strip()}. Look whether the API "
-                "server answers (`kubectl get nodes`), then run this again."
-            )
+        check_answer(done, "kubectl could not read the cluster")
         return read_snapshot(json.loads(done.out)["items"], outputs, simulated=simulated)
 
     def execute(self, pod: Pod, *argv: str) -> Finished:

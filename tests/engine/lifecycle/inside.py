@@ -5,12 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import subprocess
 from collections.abc import Callable
-from pathlib import Path
 
 from tests.engine.lifecycle.api_gate import ApiGate, Write
-from tests.engine.lifecycle.light_cloud import STACK, LightCloud
+from tests.engine.lifecycle.interrupts import begin_up
+from tests.engine.lifecycle.light_cloud import LightCloud
 from tests.engine.local_cloud import processes_below
 
 _LONGEST = 400.0
@@ -22,16 +21,7 @@ def cut_off_inside(light: LightCloud, gate: ApiGate, when: Callable[[Write], boo
     The API server has done that write, and nobody hears of it. The engine, its plugins and helm die
     together, as when their machine goes away. Returns the write; None when the run ended before.
     """
-    light.write()
-    argv = ("pulumi", "up", "--yes", "--skip-preview", "--suppress-progress", "--stack", STACK)
-    child = subprocess.Popen(  # noqa: S603 - our own command
-        (*argv, "--non-interactive", "--config-file", str(light.cloud.config_file)),
-        env=dict(light.cloud.env),
-        cwd=Path(__file__).parents[3],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    child = begin_up(light)
     last: list[Write] = []
 
     def die(write: Write) -> None:

@@ -48,12 +48,11 @@ class Interrupted:
     """Empty when everything that has to follow did."""
 
 
-def cut_off(light: LightCloud, *, after: int, by: str) -> bool:
-    """Start an `up` and send it the signal after `after` calls; True if it was still running."""
+def begin_up(light: LightCloud) -> subprocess.Popen[bytes]:
+    """Start an `up` of the light cloud's document in a process group of its own."""
     light.write()
-    before = light.last_call()
     argv = ("pulumi", "up", "--yes", "--skip-preview", "--suppress-progress", "--stack", STACK)
-    child = subprocess.Popen(  # noqa: S603 - our own command
+    return subprocess.Popen(  # noqa: S603 - our own command
         (*argv, "--non-interactive", "--config-file", str(light.cloud.config_file)),
         env=dict(light.cloud.env),
         cwd=Path(__file__).parents[3],
@@ -61,6 +60,12 @@ def cut_off(light: LightCloud, *, after: int, by: str) -> bool:
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
+
+
+def cut_off(light: LightCloud, *, after: int, by: str) -> bool:
+    """Start an `up` and send it the signal after `after` calls; True if it was still running."""
+    before = light.last_call()
+    child = begin_up(light)
     until = time.monotonic() + _LONGEST
     changes, seen = 0, before
     while child.poll() is None and time.monotonic() < until:

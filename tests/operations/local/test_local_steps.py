@@ -5,6 +5,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from rich.console import Console
 from operations.engine.places import Places
 from operations.engine.running import Finished
 from operations.engine.stack_file import path_of_stack
+from operations.engine.waiting import holds_within
 from operations.failure import ExitCode, OperationError
 from operations.local import deployment as local
 from operations.local.deployment import LocalCloud
@@ -219,7 +221,7 @@ def test_an_existing_cluster_is_waited_for_until_it_is_ready(
     def gets_ready(_seconds: float) -> None:
         machine.answers["kubectl"] = OK
 
-    monkeypatch.setattr("operations.local.deployment.time.sleep", gets_ready)
+    monkeypatch.setattr(local, "holds_within", partial(holds_within, pause=gets_ready))
     cloud.up()
     order = machine.order()
     assert order.count("kubectl --request-timeout=5s") == 2
