@@ -49,7 +49,8 @@ test: check ## Everything there is: check, then the engine tier on a local cloud
 .PHONY: nightly
 nightly: $(STAMP) ## What takes too long for every change: long fuzzing and whole sweeps.
 	$(BIN)/python -m toolchain ensure --previous-kubernetes --next-kubernetes --node
-	$(BIN)/pytest -m nightly -q --durations=15
+	$(BIN)/pytest -m unit -n auto -q --hypothesis-profile=random
+	$(BIN)/pytest -m nightly -q --durations=15 --hypothesis-profile=random
 
 .PHONY: lock
 lock: $(STAMP) ## Compile requirements*.txt from requirements*.in.

@@ -10,7 +10,10 @@ import pytest
 _CLOUD = ("ALICLOUD_", "ALIBABA_CLOUD_", "ALIBABACLOUD_", "PULUMI_", "TF_")
 
 # Hypothesis' deadline of 200 ms an example measures the machine's load; pytest's timeout stays.
-hypothesis.settings.register_profile("suite", deadline=None)
+# The suite draws the same examples in every run, so that a change is judged by what it changes;
+# `make nightly` draws others (`--hypothesis-profile=random`).
+hypothesis.settings.register_profile("suite", deadline=None, derandomize=True)
+hypothesis.settings.register_profile("random", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("suite")
 
 

@@ -299,7 +299,7 @@ class LiveCluster:
         return base64.b64decode(done.out).decode() or None
 
     def revoke_token(self, name: str) -> None:
-        """Delete the Secret; the API server answers 401 to its token at once."""
+        """Delete the Secret; the API server answers 401 to its token after 10 seconds at most."""
         done = self._secret("delete", name, "--ignore-not-found")
         check_answer(done, f"kubectl could not delete Secret {name}")
 

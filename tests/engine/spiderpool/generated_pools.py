@@ -202,6 +202,5 @@ def agree(standing: Judge, spec: Document) -> None:
 
 SETTINGS = {
     "deadline": None,
-    "derandomize": True,
     "suppress_health_check": [HealthCheck.too_slow, HealthCheck.filter_too_much],
 }
