@@ -11,7 +11,7 @@ from config.facts.ranges import METADATA_SERVICE
 from operations.verification.checks import Check, Needs, NotRun, Probe
 from operations.verification.snapshot import Cluster, Object, Pod, condition
 from planning.names import multus_name
-from planning.nodes.machine import METADATA_FOR_PODS
+from planning.nodes.machine import METADATA_FOR_PODS, RESERVING_UNIT, unit_version
 
 _UNINITIALIZED = "node.cloudprovider.kubernetes.io/uninitialized"
 
@@ -146,12 +146,28 @@ def _differing_counts(cluster: Cluster, planned: Mapping[str, Mapping[str, int]]
             reserved = 0 if pool is None else _reserved(pool, cluster.reservations)
             advertised = int(allocatable.get(resource, 0))
             bound = sum(p.requests.get(resource, 0) for p in cluster.pods if p.node == node)
-            if advertised != max(size - uncounted - reserved, bound):
+            if advertised == max(size - uncounted - reserved, bound):
+                continue
+            unit = unit_version(cluster.nodes[node]["metadata"].get("annotations") or {})
+            if unit < RESERVING_UNIT and advertised == max(size - uncounted, bound):
+                yield _reserved_are_advertised(node, resource, advertised, reserved, unit)
+            else:
                 yield (
                     f"{node} advertises {advertised} {resource}; its pool has {size}, of which "
                     f"{uncounted} belong to pods that did not ask for one"
                     + (f" and {reserved} are reserved" if reserved else "")
                 )
+
+
+def _reserved_are_advertised(
+    node: str, resource: str, advertised: int, reserved: int, unit: int
+) -> str:
+    return (
+        f"{node} advertises {advertised} {resource}, of which {reserved} are reserved: pods beyond "
+        f"the other {advertised - reserved} wait on the node. Its machine was made by an earlier "
+        f"release, whose unit (version {unit}) does not subtract reserved addresses. Delete the "
+        "SpiderReservedIP, or replace the machine"
+    )
 
 
 def _reserved(pool: Object, reservations: Iterable[Object]) -> int:

@@ -16,7 +16,7 @@ from operations.verification.packets import packet_checks
 from operations.verification.reports import junit_text, summary, verdict_document
 from operations.verification.run import Outcome, Verdict, verify
 from operations.verification.snapshot import Cluster, Pod, read_snapshot
-from planning.nodes.machine import METADATA_FOR_PODS
+from planning.nodes.machine import METADATA_FOR_PODS, UNIT_SCHEMA, UNIT_VERSION
 
 pytestmark = pytest.mark.unit
 
@@ -62,7 +62,10 @@ def _items() -> list[dict[str, Any]]:
         items += [
             {
                 "kind": "Node",
-                "metadata": {"name": node, "annotations": {METADATA_FOR_PODS: "blocked"}},
+                "metadata": {
+                    "name": node,
+                    "annotations": {METADATA_FOR_PODS: "blocked", UNIT_SCHEMA: str(UNIT_VERSION)},
+                },
                 "spec": {"providerID": f"cn-hangzhou.i-{node}"},
                 "status": {
                     "conditions": [{"type": "Ready", "status": "True"}],
@@ -232,6 +235,43 @@ def test_reserved_addresses_of_a_pool_are_not_advertised() -> None:
         items["Node/worker"]["status"]["allocatable"].update({_resource("eth1"): "9"})
 
     assert not _failed(_verdicts(_cluster(change)))
+
+
+def _made_by_an_earlier_release(items: dict[str, dict[str, Any]], version: str) -> None:
+    items["Node/worker"]["metadata"]["annotations"][UNIT_SCHEMA] = version
+
+
+def test_an_earlier_unit_that_advertises_reserved_addresses_is_named() -> None:
+    def change(items: dict[str, dict[str, Any]]) -> None:
+        _reserve(items, "192.168.0.21-192.168.0.22")
+        _made_by_an_earlier_release(items, "2")
+
+    verdict = _verdicts(_cluster(change))["addresses-advertised"]
+    sentence = (
+        f"worker advertises 10 {_resource('eth1')}, of which 2 are reserved: pods beyond the other "
+        "8 wait on the node. Its machine was made by an earlier release, whose unit (version 2) "
+        "does not subtract reserved addresses. Delete the SpiderReservedIP, or replace the machine"
+    )
+    assert verdict.details == (sentence,)
+
+
+def test_an_earlier_unit_that_subtracts_reserved_addresses_is_right() -> None:
+    def change(items: dict[str, dict[str, Any]]) -> None:
+        _reserve(items, "192.168.0.21")
+        _made_by_an_earlier_release(items, "2")
+        items["Node/worker"]["status"]["allocatable"].update({_resource("eth1"): "9"})
+
+    assert not _failed(_verdicts(_cluster(change)))
+
+
+def test_an_earlier_unit_that_counts_otherwise_is_not_excused() -> None:
+    def change(items: dict[str, dict[str, Any]]) -> None:
+        _reserve(items, "192.168.0.21")
+        _made_by_an_earlier_release(items, "2")
+        items["Node/worker"]["status"]["allocatable"].update({_resource("eth1"): "7"})
+
+    verdict = _verdicts(_cluster(change))["addresses-advertised"]
+    assert verdict.details == (_differing(7, 0, " and 1 are reserved"),)
 
 
 _WAITS = "default/late is on worker and has no address: eth0 has none left there (worker-eth0)"
