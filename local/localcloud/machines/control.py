@@ -29,6 +29,8 @@ class Interface:
     network: str
     gateway: str
     secondary_addresses: tuple[str, ...]
+    prefixes: tuple[str, ...]
+    """IPv4 prefixes of 16 addresses, such as 10.0.0.16/28."""
     ipv6_addresses: tuple[str, ...]
     ipv6_network: str
     vpc_network: str
@@ -48,6 +50,7 @@ class Interface:
             network=data["network"],
             gateway=data["gateway"],
             secondary_addresses=tuple(data.get("secondary_addresses") or ()),
+            prefixes=tuple(data.get("prefixes") or ()),
             ipv6_addresses=tuple(data.get("ipv6_addresses") or ()),
             ipv6_network=data.get("ipv6_network") or "",
             vpc_network=data.get("vpc_network") or "",

@@ -66,7 +66,7 @@ class NamespaceMachines:
             env={"PYTHONPATH": os.environ.get("PYTHONPATH", ""), "LANG": "C.UTF-8"},
         )
         theirs.close()
-        return _NamespaceGuest(process, ours, self._fabric)
+        return NamespaceGuest(process, ours, self._fabric)
 
     def erase_disk(self, folder: Path) -> None:
         """Remove its files."""
@@ -74,7 +74,9 @@ class NamespaceMachines:
             shutil.rmtree(folder / "disk")
 
 
-class _NamespaceGuest:
+class NamespaceGuest:
+    """A set of namespaces that is powered on."""
+
     def __init__(self, process: Process, end: socket.socket, fabric: Fabric) -> None:
         self.process = process
         self._end = end
@@ -89,6 +91,7 @@ class _NamespaceGuest:
             return False
 
     async def follow(self, instance: Instance) -> None:
+        """Plug and unplug ENIs, admit the addresses that they have now, and send the leases."""
         attached = {nic.id: nic for nic in instance.interfaces}
         names = guest_link_names(instance.interfaces)
         for interface_id in self._plugged.keys() - attached.keys():
@@ -97,6 +100,8 @@ class _NamespaceGuest:
             await asyncio.to_thread(
                 self._fabric.plug, attached[interface_id], names[interface_id], self.process.pid
             )
+        for interface_id in attached.keys() & self._plugged.keys():
+            await asyncio.to_thread(self._fabric.assign, attached[interface_id])
         if attached == self._plugged:
             return
         self._plugged = attached

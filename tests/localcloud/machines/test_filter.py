@@ -31,6 +31,15 @@ def test_each_port_admits_its_own_mac_with_each_of_its_addresses() -> None:
     )
 
 
+def test_every_address_of_a_prefix_is_admitted() -> None:
+    raw = fake_cloud.interface(
+        "eni-1", "00:16:3e:00:00:01", "172.31.199.1", "172.31.192.0/20", primary=True
+    )
+    eni = Interface.read({**raw, "prefixes": ["172.31.200.16/28"]})
+    numbers = [address.rpartition(".")[2] for address in Port(link="tap1", interface=eni).addresses]
+    assert numbers == ["1", *(str(number) for number in range(16, 32))]
+
+
 def test_what_was_admitted_before_is_flushed_in_the_same_transaction() -> None:
     lines = elements([FIRST]).splitlines()
     for name in ("ports", "macs", "addresses"):
