@@ -98,15 +98,16 @@ def chosen_machines(places: Places, requested: Machines | None) -> Machines:
         return present
     if processes.alive(_pid_files(places)[1]) is not None:
         raise StartError(
-            f"--machines {requested}: the machines of this home run, as `{present}`. Stop the "
-            "local cloud first: `python -m localcloud stop`."
+            f"--machines {requested} cannot be chosen while the machines of this home run as "
+            f"`{present}`. Stop the local cloud first: `python -m localcloud stop`."
         )
     disks = [*(places.home / "machines").glob("i-*")]
     if disks:
         raise StartError(
-            f"--machines {requested}: this home has {len(disks)} machines that boot into "
-            f"`{present}`, and their disks do not fit another kind. Destroy what runs on them and "
-            f"stop the local cloud (`make down`), or use another --home."
+            f"--machines {requested} cannot be chosen: this home has {len(disks)} "
+            f"{'machine' if len(disks) == 1 else 'machines'} of the kind `{present}`, and a disk "
+            "does not fit another kind. Destroy what runs on them and stop the local cloud (`make down`), or use "
+            "another --home."
         )
     return requested or present
 

@@ -61,10 +61,14 @@ def read(document: Mapping[str, Any]) -> Fault:
     names = set(Fault.__dataclass_fields__)
     unknown = sorted(set(document) - names)
     if unknown:
-        raise BadFaultError(f"{', '.join(unknown)}: a fault has only {', '.join(sorted(names))}.")
+        raise BadFaultError(
+            f"A fault has no {', '.join(unknown)}; it has only {', '.join(sorted(names))}."
+        )
     fields = {name: value for name, value in document.items() if value is not None}
     if fields.get("kind", "error") not in KINDS:
-        raise BadFaultError(f"kind {fields['kind']!r} must be one of {', '.join(KINDS)}.")
+        raise BadFaultError(
+            f"The kind {fields['kind']!r} of a fault must be one of {', '.join(KINDS)}."
+        )
     numbers: dict[str, tuple[type, ...]] = {
         "times": (int,),
         "nth": (int,),
@@ -77,10 +81,12 @@ def read(document: Mapping[str, Any]) -> Fault:
     for name, value in fields.items():
         types = numbers.get(name, (str,))
         if not isinstance(value, types) or isinstance(value, bool) is not (types == (bool,)):
-            raise BadFaultError(f"{name} {value!r} must be a {types[-1].__name__}.")
+            raise BadFaultError(f"The value {value!r} of {name} must be a {types[-1].__name__}.")
     for name, (least, most) in _RANGES.items():
         if name in fields and not least <= fields[name] <= most:
-            raise BadFaultError(f"{name} {fields[name]!r} must be from {least} to {most}.")
+            raise BadFaultError(
+                f"The value {fields[name]!r} of {name} must be from {least} to {most}."
+            )
     return Fault(**fields)
 
 

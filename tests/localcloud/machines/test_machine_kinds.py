@@ -75,7 +75,7 @@ def test_a_home_without_machines_takes_another_kind(tmp_path: Path) -> None:
 def test_machines_keep_their_kind(tmp_path: Path) -> None:
     (tmp_path / "machines" / "i-1").mkdir(parents=True)
     places = Places(home=tmp_path)
-    with pytest.raises(daemons.StartError, match=r"has 1 machine.* boot into `namespaces`"):
+    with pytest.raises(daemons.StartError, match=r"has 1 machine of the kind `namespaces`"):
         daemons.chosen_machines(places, Machines.VIRTUAL)
     assert daemons.chosen_machines(places, Machines.NAMESPACES) is Machines.NAMESPACES
 

@@ -48,7 +48,7 @@ def decode(user_data: str) -> bytes:
     try:
         raw = base64.b64decode("".join(user_data.split()), validate=True)
     except (binascii.Error, ValueError):
-        raise UserDataError("user-data is not base64; the API takes nothing else") from None
+        raise UserDataError("The user-data is not base64; the API takes nothing else.") from None
     return _gunzip(raw, "user-data") if raw[:2] == b"\x1f\x8b" else raw
 
 

@@ -188,7 +188,7 @@ def _ids(text: str) -> list[str]:
     if not isinstance(ids, list) or not all(isinstance(i, str) for i in ids):
         raise invalid("InstanceIds", text, "it must be a JSON array of instance ids")
     if len(ids) > _MOST_IDS:
-        raise invalid("InstanceIds", len(ids), f"at most {_MOST_IDS} ids")
+        raise invalid("InstanceIds", len(ids), f"a request has at most {_MOST_IDS} ids")
     return list(dict.fromkeys(ids))
 
 

@@ -45,7 +45,7 @@ def _changeable(call: Call, interface_id: str) -> NetworkInterface:
 
 def _check_number(name: str, values: Sequence[str], most: int) -> None:
     if len(values) > most:
-        raise invalid(name, len(values), f"at most {most} at a time")
+        raise invalid(name, len(values), f"a request has at most {most}")
 
 
 def _limited(call: Call, eni: NetworkInterface) -> None:
@@ -74,7 +74,7 @@ def assign_private_ip_addresses(call: Call, request: AssignPrivateIpAddresses) -
     most = _MOST_ASSIGNED if eni.instance_id else _MOST_WHILE_AVAILABLE
     if len(addresses) + count > most:
         raise invalid(
-            "PrivateIpAddress", len(addresses) + count, f"at most {most} addresses at a time"
+            "PrivateIpAddress", len(addresses) + count, f"a request has at most {most} addresses"
         )
     added = take_ipv4(call, eni, vswitch, addresses, count, ASSIGNING)
     prefixes = take_prefixes(call, eni, vswitch, request.ipv4_prefix, request.ipv4_prefix_count)

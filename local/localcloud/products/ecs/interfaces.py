@@ -251,7 +251,9 @@ def take_prefixes(
     """Claim /28 prefixes for an ENI."""
     _either(prefixes, count, "Ipv4Prefix.N and Ipv4PrefixCount")
     if len(prefixes) + count > _MOST_PREFIXES:
-        raise invalid("Ipv4Prefix", len(prefixes) + count, f"at most {_MOST_PREFIXES} at a time")
+        raise invalid(
+            "Ipv4Prefix", len(prefixes) + count, f"a request has at most {_MOST_PREFIXES}"
+        )
     taken = [claims.take_prefix(call, vswitch, prefix, owner=eni.id) for prefix in prefixes]
     taken += [claims.take_prefix(call, vswitch, None, owner=eni.id) for _ in range(count)]
     return tuple(taken)
@@ -269,7 +271,7 @@ def take_ipv6(  # noqa: PLR0913, PLR0917  # who takes what where
     _either(addresses, count, "Ipv6Address.N and Ipv6AddressCount")
     if len(addresses) + count > _MOST_IPV6:
         code, status = codes.too_many_ipv6
-        raise ApiError(code, f"At most {_MOST_IPV6} IPv6 addresses at a time.", status)
+        raise ApiError(code, f"A request has at most {_MOST_IPV6} IPv6 addresses.", status)
     taken = [ipv6.put_on(call, eni.id, vswitch, ip, codes.ipv6) for ip in addresses]
     taken += [ipv6.put_on(call, eni.id, vswitch, None, codes.ipv6) for _ in range(count)]
     return tuple(taken)

@@ -44,9 +44,13 @@ def _check_description(text: str, code: str) -> None:
 def check_interface(name: str, description: str) -> None:
     """Raise unless an ENI can have this name and description. Both may be empty."""
     if name and not _is_name(name):
-        raise invalid("NetworkInterfaceName", name, "2 to 128 characters, the first a letter")
+        raise invalid(
+            "NetworkInterfaceName", name, "it must have 2 to 128 characters and begin with a letter"
+        )
     if description and not _is_description(description):
-        raise invalid("Description", description, "2 to 256 characters, not a web address")
+        raise invalid(
+            "Description", description, "it must have 2 to 256 characters and not be a web address"
+        )
 
 
 def check_security_group(name: str, description: str) -> None:
@@ -54,7 +58,7 @@ def check_security_group(name: str, description: str) -> None:
     if name and not _is_name(name):
         raise ApiError(
             "InvalidSecurityGroupName.Malformed",
-            f"SecurityGroupName {name[:80]!r} must have 2 to 128 characters, the first a letter.",
+            f"SecurityGroupName {name[:80]!r} must have 2 to 128 characters and begin with a letter.",
         )
     _check_description(description, "InvalidSecurityGroupDiscription.Malformed")
 
@@ -82,7 +86,7 @@ def check_key_pair(name: str) -> None:
     if not _is_name(name):
         raise ApiError(
             "InvalidKeyPairName.Malformed",
-            f"KeyPairName {name[:80]!r} must have 2 to 128 characters, the first a letter.",
+            f"KeyPairName {name[:80]!r} must have 2 to 128 characters and begin with a letter.",
         )
 
 

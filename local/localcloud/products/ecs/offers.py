@@ -158,7 +158,9 @@ def describe_available_resource(call: Call, request: DescribeAvailableResource) 
     elif kind in {"Zone", "Network", "IoOptimized", "ddh"}:
         values = {"Network": ["vpc"], "IoOptimized": ["optimized"]}.get(kind, [])
     else:
-        raise invalid("DestinationResource", kind, "InstanceType, SystemDisk, DataDisk or Zone")
+        raise invalid(
+            "DestinationResource", kind, "it must be InstanceType, SystemDisk, DataDisk or Zone"
+        )
     zones = [z for z in call.cloud.zones if request.zone_id in {None, "", z}]
     return {
         "AvailableZones": {

@@ -188,13 +188,13 @@ def _block(acl: AccessControlList, text: str) -> str:
     except ValueError:
         raise invalid("AclEntrys", text, "an entry is an address or a CIDR block") from None
     if f"ipv{block.version}" != acl.ip_version:
-        raise invalid("AclEntrys", text, f"the list is one of {acl.ip_version}")
+        raise invalid("AclEntrys", text, f"the entries of this list are {acl.ip_version}")
     return str(block)
 
 
 def _few(entries: tuple[EntryParameter, ...]) -> None:
     if len(entries) > _MOST_AT_ONCE:
-        raise invalid("AclEntrys", len(entries), f"at most {_MOST_AT_ONCE} entries at a time")
+        raise invalid("AclEntrys", len(entries), f"a request has at most {_MOST_AT_ONCE} entries")
 
 
 @action(writes=True)

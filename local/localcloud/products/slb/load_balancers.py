@@ -86,7 +86,9 @@ def create_load_balancer(call: Call, request: CreateLoadBalancer) -> Answer:
     """
     if request.load_balancer_spec and request.load_balancer_spec not in _SPECS:
         raise invalid(
-            "LoadBalancerSpec", request.load_balancer_spec, f"one of {', '.join(sorted(_SPECS))}"
+            "LoadBalancerSpec",
+            request.load_balancer_spec,
+            f"it must be one of {', '.join(sorted(_SPECS))}",
         )
     if call.store.count(LoadBalancer) >= _MOST_BALANCERS:
         raise ApiError(
@@ -369,7 +371,9 @@ class SetLoadBalancerStatus:
 def set_load_balancer_status(call: Call, request: SetLoadBalancerStatus) -> Answer:
     """Turn a CLB on or off."""
     if request.load_balancer_status not in {"active", "inactive"}:
-        raise invalid("LoadBalancerStatus", request.load_balancer_status, "active or inactive")
+        raise invalid(
+            "LoadBalancerStatus", request.load_balancer_status, "it must be active or inactive"
+        )
     call.store.change(find(call, request.load_balancer_id), status=request.load_balancer_status)
     return {}
 
@@ -460,7 +464,9 @@ def modify_load_balancer_instance_spec(
     """Change the size of a CLB."""
     if request.load_balancer_spec not in _SPECS:
         raise invalid(
-            "LoadBalancerSpec", request.load_balancer_spec, f"one of {', '.join(sorted(_SPECS))}"
+            "LoadBalancerSpec",
+            request.load_balancer_spec,
+            f"it must be one of {', '.join(sorted(_SPECS))}",
         )
     call.store.change(find(call, request.load_balancer_id), spec=request.load_balancer_spec)
     return {"OrderId": 0}

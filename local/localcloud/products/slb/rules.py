@@ -65,7 +65,7 @@ def create_rules(call: Call, request: CreateRules) -> Answer:
             "ListenerNotFound", f"{balancer.id} has no HTTP or HTTPS listener on port {port}.", 404
         )
     if len(request.rule_list) > _MOST_AT_ONCE:
-        raise invalid("RuleList", len(request.rule_list), f"at most {_MOST_AT_ONCE} at a time")
+        raise invalid("RuleList", len(request.rule_list), f"a request has at most {_MOST_AT_ONCE}")
     taken = {(r.domain, r.url) for r in _of(call, balancer.id, port)}
     rules = []
     for parameter in request.rule_list:

@@ -109,7 +109,9 @@ def _checked_bandwidth(text: str, charge: str, traffic: str) -> int:
     """The bandwidth in Mbit/s, if the way of paying allows it."""
     most = _MOST_BANDWIDTH[charge, traffic]
     if not text.isdecimal() or not 1 <= int(text) <= most:
-        raise invalid("Bandwidth", text, f"{charge} and {traffic}, it is 1 to {most} Mbit/s")
+        raise invalid(
+            "Bandwidth", text, f"with {charge} and {traffic} it must be from 1 to {most} Mbit/s"
+        )
     return int(text)
 
 
@@ -120,7 +122,9 @@ def allocate_eip_address(call: Call, request: AllocateEipAddress) -> Answer:
     traffic = request.internet_charge_type or _BY_BANDWIDTH
     if (charge, traffic) not in _MOST_BANDWIDTH:
         raise invalid(
-            "InternetChargeType", traffic, "a subscription is PayByBandwidth, others also traffic"
+            "InternetChargeType",
+            traffic,
+            "a subscription is paid by bandwidth only: write PayByBandwidth",
         )
     bandwidth = _checked_bandwidth(request.bandwidth, charge, traffic)
     choices.require("ISP", request.isp, *_LINES)
