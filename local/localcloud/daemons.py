@@ -106,8 +106,8 @@ def chosen_machines(places: Places, requested: Machines | None) -> Machines:
         raise StartError(
             f"--machines {requested} cannot be chosen: this home has {len(disks)} "
             f"{'machine' if len(disks) == 1 else 'machines'} of the kind `{present}`, and a disk "
-            "does not fit another kind. Destroy what runs on them and stop the local cloud (`make down`), or use "
-            "another --home."
+            "does not fit another kind. Destroy what runs on them and stop the local cloud "
+            "(`make down`), or use another --home."
         )
     return requested or present
 
