@@ -58,7 +58,8 @@ def check_security_group(name: str, description: str) -> None:
     if name and not _is_name(name):
         raise ApiError(
             "InvalidSecurityGroupName.Malformed",
-            f"SecurityGroupName {name[:80]!r} must have 2 to 128 characters and begin with a letter.",
+            f"SecurityGroupName {name[:80]!r} must have 2 to 128 characters and begin with a "
+            "letter.",
         )
     _check_description(description, "InvalidSecurityGroupDiscription.Malformed")
 
