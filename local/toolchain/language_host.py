@@ -17,7 +17,6 @@ import select
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from concurrent import futures
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -30,15 +29,12 @@ from pulumi.runtime.proto import (
     plugin_pb2,
 )
 
-from toolchain import program
+from toolchain import plugin_server, program
 from toolchain.plugin_process import PluginProcess, command
 
 _Dependency = TypeVar("_Dependency")
 
-_MAX_MESSAGE: Final = 400 << 20
 _WORKERS: Final = 16
-_ENGINE_POLL: Final = 5.0
-"""Seconds between checks that the engine is still running."""
 
 
 class LanguageHost(LanguageRuntimeServicer):
@@ -212,26 +208,16 @@ def _normal(requirement: str) -> str:
 
 def serve(engine: str) -> None:
     """Serve on a free loopback port, print it, and stay until the engine ends this process."""
-    # A killed engine does not end its plugins, so they must notice that it is gone. Read the parent
-    # before printing the port: afterwards the engine may be gone and our parent another process.
-    engine_process = os.getppid()
+    parent = plugin_server.Engine()
     ended = _ending()
     host = LanguageHost(engine)
-    server = grpc.server(
-        futures.ThreadPoolExecutor(max_workers=_WORKERS),
-        options=[
-            ("grpc.max_receive_message_length", _MAX_MESSAGE),
-            ("grpc.max_send_message_length", _MAX_MESSAGE),
-        ],
-    )
-    language_pb2_grpc.add_LanguageRuntimeServicer_to_server(host, server)
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(line_buffering=True)  # what a program prints is shown at once
-    sys.stdout.write(f"{port}\n")
-    sys.stdout.flush()
-    while not select.select([ended], [], [], _ENGINE_POLL)[0] and os.getppid() == engine_process:
+    _server = plugin_server.serve(  # A server that nothing refers to stops.
+        lambda server: language_pb2_grpc.add_LanguageRuntimeServicer_to_server(host, server),
+        workers=_WORKERS,
+    )
+    while not select.select([ended], [], [], plugin_server.POLL_SECONDS)[0] and parent.runs:
         pass
     host.end()
     # Exit at once: a program thread may still wait for an engine that is gone.

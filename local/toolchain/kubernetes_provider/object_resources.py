@@ -313,21 +313,12 @@ class ObjectResources:
         return resource
 
     def _read_unreachable(self, subject: asks.Subject, ask: asks.Read) -> answers.LiveResource:
-        session = self._session
-        session.log.warning(
-            subject.urn,
-            f"The configured Kubernetes cluster is unreachable. {session.unreachable}",
-        )
-        if session.settings.delete_unreachable:
-            session.log.info(subject.urn, _DROPPED)
-            return answers.GONE
-        if session.settings.skip_update_unreachable:
-            return answers.LiveResource(
-                resource_id=ask.resource_id, state=ask.state, inputs=ask.inputs
-            )
-        raise UnreachableError(
-            "The resource cannot be read because the cluster is unreachable. "
-            f"{session.unreachable} {_DELETE_UNREACHABLE_HINT}"
+        return self._session.read_unreachable(
+            subject,
+            ask,
+            refusal="The resource cannot be read because the cluster is unreachable. "
+            f"{self._session.unreachable} {_DELETE_UNREACHABLE_HINT}",
+            when_dropped=_DROPPED,
         )
 
     # -- deleting

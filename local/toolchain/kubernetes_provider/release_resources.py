@@ -199,21 +199,12 @@ class ReleaseResources:
         )
 
     def _read_unreachable(self, subject: asks.Subject, ask: asks.Read) -> answers.LiveResource:
-        session = self._session
-        session.log.warning(
-            subject.urn,
-            f"The configured Kubernetes cluster is unreachable. {session.unreachable}",
-        )
-        if session.settings.delete_unreachable:
-            return answers.GONE
-        if session.settings.skip_update_unreachable:
-            return answers.LiveResource(
-                resource_id=ask.resource_id, state=ask.state, inputs=ask.inputs
-            )
-        raise UnreachableError(
-            "The release cannot be read because the cluster is unreachable. "
-            f"{session.unreachable} If the cluster was deleted, refresh with the environment "
-            'variable PULUMI_K8S_DELETE_UNREACHABLE="true".'
+        return self._session.read_unreachable(
+            subject,
+            ask,
+            refusal="The release cannot be read because the cluster is unreachable. "
+            f"{self._session.unreachable} If the cluster was deleted, refresh with the environment "
+            'variable PULUMI_K8S_DELETE_UNREACHABLE="true".',
         )
 
     def delete(self, subject: asks.Subject, ask: asks.Delete) -> None:

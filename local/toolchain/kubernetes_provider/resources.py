@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from toolchain.kubernetes_provider import answers
 from toolchain.kubernetes_provider.errors import UnreachableError
 
 if TYPE_CHECKING:
-    from toolchain.kubernetes_provider import answers, asks
+    from toolchain.kubernetes_provider import asks
     from toolchain.kubernetes_provider.cluster import Cluster
     from toolchain.kubernetes_provider.discovery import Discovery
     from toolchain.kubernetes_provider.engine_log import EngineLog
@@ -69,3 +70,32 @@ class Session:
                 f"The configured Kubernetes cluster is unreachable. {self.unreachable}"
             )
         return self.connection
+
+    def read_unreachable(
+        self,
+        subject: asks.Subject,
+        ask: asks.Read,
+        *,
+        refusal: str,
+        when_dropped: str | None = None,
+    ) -> answers.LiveResource:
+        """The answer to Read without a cluster, as the settings have it.
+
+        Args:
+            subject: the resource.
+            ask: its last known state.
+            refusal: the message of the UnreachableError, where the settings allow no answer.
+            when_dropped: what the engine's log gets where the resource counts as gone.
+        """
+        self.log.warning(
+            subject.urn, f"The configured Kubernetes cluster is unreachable. {self.unreachable}"
+        )
+        if self.settings.delete_unreachable:
+            if when_dropped is not None:
+                self.log.info(subject.urn, when_dropped)
+            return answers.GONE
+        if self.settings.skip_update_unreachable:
+            return answers.LiveResource(
+                resource_id=ask.resource_id, state=ask.state, inputs=ask.inputs
+            )
+        raise UnreachableError(refusal)
