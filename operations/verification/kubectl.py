@@ -5,13 +5,13 @@ from __future__ import annotations
 import http.client
 import json
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from operations.engine.cluster_access import check_answer
 from operations.engine.running import Finished, Runner
-from operations.verification.snapshot import KINDS, Cluster, Pod, read_snapshot
+from operations.verification.snapshot import KINDS, Cluster, Object, Pod, read_snapshot
 
 _READ_WITHIN = 60.0
 _EXECUTE_WITHIN = 60.0
@@ -33,7 +33,15 @@ class Kubectl:
         """
         done = self._run("get", KINDS, "--all-namespaces", "-o", "json", deadline=_READ_WITHIN)
         check_answer(done, "kubectl could not read the cluster")
-        return read_snapshot(json.loads(done.out)["items"], outputs, simulated=simulated)
+        items = [*json.loads(done.out)["items"], *self._kube_proxy()]
+        return read_snapshot(items, outputs, simulated=simulated)
+
+    def _kube_proxy(self) -> Sequence[Object]:
+        """kube-proxy's ConfigMap, by its name: a list of all would be long."""
+        where = ("configmap", "kube-proxy", "--namespace", "kube-system")
+        done = self._run("get", *where, "--ignore-not-found", "-o", "json", deadline=_READ_WITHIN)
+        check_answer(done, "kubectl could not read kube-proxy's settings")
+        return [json.loads(done.out)] if done.out.strip() else []
 
     def execute(self, pod: Pod, *argv: str) -> Finished:
         """Run a command in a pod."""

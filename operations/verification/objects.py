@@ -9,6 +9,7 @@ from ipaddress import ip_address
 
 from config.facts.ranges import METADATA_SERVICE
 from operations.verification.checks import Check, Needs, NotRun, Probe
+from operations.verification.kube_proxy import KUBE_PROXY_CHECK
 from operations.verification.snapshot import Cluster, Object, Pod, condition
 from planning.names import multus_name
 from planning.nodes.machine import METADATA_FOR_PODS, RESERVING_UNIT, unit_version
@@ -376,4 +377,5 @@ OBJECT_CHECKS: tuple[Check, ...] = (
         look="kubectl describe service SERVICE",
         probes=_service_addresses,
     ),
+    KUBE_PROXY_CHECK,
 )

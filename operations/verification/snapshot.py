@@ -54,6 +54,8 @@ class Cluster:
     coordinators: tuple[Object, ...] = ()
     reservations: tuple[Object, ...] = ()
     """SpiderReservedIPs: Spiderpool gives none of their addresses to a pod."""
+    kube_proxy: Object | None = None
+    """kube-proxy's ConfigMap, where the cluster has one."""
 
     def pods_of(self, app: str) -> tuple[Pod, ...]:
         """Ready pods of an app that have an address, by node."""
@@ -87,6 +89,7 @@ def read_snapshot(items: Sequence[Object], outputs: Object, *, simulated: bool) 
         pools={p["metadata"]["name"]: p for p in by_kind.get("SpiderIPPool", ())},
         coordinators=tuple(by_kind.get("SpiderCoordinator", ())),
         reservations=tuple(by_kind.get("SpiderReservedIP", ())),
+        kube_proxy=next(iter(by_kind.get("ConfigMap", ())), None),
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
+import yaml
 
 from operations.engine.running import Finished
 from operations.verification.checks import Needs
@@ -98,6 +99,7 @@ def _items() -> list[dict[str, Any]]:
             "spec": {"hijackCIDR": ["169.254.0.0/16", "100.100.100.200/32"]},
         }
     )
+    items.append(_kube_proxy(mode="iptables", iptables={"masqueradeAll": True}))
     items.append(_service("test-svc", {"type": "ClusterIP", "clusterIP": "10.233.0.9"}))
     balanced = {
         "type": "LoadBalancer",
@@ -108,6 +110,11 @@ def _items() -> list[dict[str, Any]]:
     http = _service("http-service", balanced | {"ports": [{"port": 80}]}, "47.0.0.2")
     http["metadata"]["annotations"] = {PROTOCOL_PORT: "http:80"}
     return [*items, http]
+
+
+def _kube_proxy(**settings: object) -> dict[str, Any]:
+    text = yaml.safe_dump({"kind": "KubeProxyConfiguration", **settings})
+    return {"kind": "ConfigMap", "metadata": {"name": "kube-proxy"}, "data": {"config.conf": text}}
 
 
 def _pod(app: str, node: str, nic: str, address: str) -> dict[str, Any]:
@@ -272,6 +279,61 @@ def test_an_earlier_unit_that_counts_otherwise_is_not_excused() -> None:
 
     verdict = _verdicts(_cluster(change))["addresses-advertised"]
     assert verdict.details == (_differing(7, 0, " and 1 are reserved"),)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"mode": "", "iptables": {"masqueradeAll": True}},
+        {"mode": "ipvs", "iptables": {"masqueradeAll": True}},
+        {"mode": "nftables", "nftables": {"masqueradeAll": True}},
+        {"mode": "nftables", "clusterCIDR": "10.244.0.0/16"},
+        {"mode": "iptables", "clusterCIDR": "10.244.0.0/16", "detectLocalMode": "ClusterCIDR"},
+    ],
+    ids=str,
+)
+def test_kube_proxy_may_masquerade_in_each_mode(settings: dict[str, Any]) -> None:
+    def change(items: dict[str, dict[str, Any]]) -> None:
+        items["ConfigMap/kube-proxy"] = _kube_proxy(**settings)
+
+    assert not _failed(_verdicts(_cluster(change)))
+
+
+_NO_WAY = "a pod does not reach a Service whose backend is on another node"
+
+
+@pytest.mark.parametrize(
+    ("settings", "detail"),
+    [
+        (
+            # Somebody changed the mode, and nothing else.
+            {"mode": "nftables", "iptables": {"masqueradeAll": True}},
+            "kube-proxy's mode is nftables, and nftables.masqueradeAll is not true: ",
+        ),
+        (
+            {"mode": "iptables", "clusterCIDR": "192.168.0.0/16"},
+            "kube-proxy's mode is iptables, and iptables.masqueradeAll is not true: ",
+        ),
+        (
+            {"clusterCIDR": "10.244.0.0/16", "detectLocalMode": "NodeCIDR"},
+            "kube-proxy's mode is iptables, and iptables.masqueradeAll is not true: ",
+        ),
+    ],
+    ids=["another mode", "a range that has pods", "another way to detect what is local"],
+)
+def test_kube_proxy_that_does_not_masquerade_is_named(
+    settings: dict[str, Any], detail: str
+) -> None:
+    def change(items: dict[str, dict[str, Any]]) -> None:
+        items["ConfigMap/kube-proxy"] = _kube_proxy(**settings)
+
+    verdict = _verdicts(_cluster(change))["services-masqueraded"]
+    assert verdict.details == (detail + _NO_WAY,)
+
+
+def test_without_kube_proxy_nothing_is_asked_about_it() -> None:
+    cluster = _cluster(lambda items: items.pop("ConfigMap/kube-proxy"))
+    assert _verdicts(cluster)["services-masqueraded"].outcome is Outcome.NOT_RUN
 
 
 _WAITS = "default/late is on worker and has no address: eth0 has none left there (worker-eth0)"
@@ -474,7 +536,7 @@ def test_json_has_every_check_with_its_verdict() -> None:
 
 def test_the_summary_counts_each_outcome_apart() -> None:
     verdicts = list(_verdicts(_cluster(simulated=True)).values())
-    assert summary(verdicts) == "11 passed, 13 not simulated"
+    assert summary(verdicts) == "12 passed, 13 not simulated"
 
 
 def test_every_check_says_what_it_does_why_it_fails_and_where_to_look() -> None:
