@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,11 @@ import yaml
 
 from config.profiles import merge
 from config.stackfile import read_file, read_text
-from operations.__main__ import app
+from localcloud.commands import app as localcloud_app
+from localcloud.virtual.commands import app as virtual_app
+from operations.__main__ import app as operations_app
 from planning.read import plan_from
+from toolchain.__main__ import app as toolchain_app
 
 pytestmark = pytest.mark.unit
 
@@ -26,6 +29,13 @@ PAGES = (
     *(ROOT / "docs" / name for name in ("quickstart.md", "operations.md", "troubleshooting.md")),
     *sorted((ROOT / "docs/runbooks").glob("*.md")),
 )
+COMMAND_PAGES = (
+    *PAGES,
+    *(page for page in sorted((ROOT / "docs").glob("*.md")) if page not in PAGES),
+    *(ROOT / name for name in ("CONTRIBUTING.md", "local/README.md", "docs/rights/README.md")),
+    ROOT / "docs/cloud-controller/README.md",
+)
+"""Pages whose commands are held against their programs. Stack files are on `PAGES` only."""
 EXAMPLES = sorted((*(ROOT / "docs/examples").glob("*.yaml"), *(ROOT / "stacks").glob("*.yaml")))
 
 _FENCE = re.compile(r"^ *```(\w*)\n(.*?)^ *```", re.DOTALL | re.MULTILINE)
@@ -42,13 +52,17 @@ PULUMI = {
     "config",
     "destroy",
     "import",
+    "install",
     "login",
+    "new",
+    "package",
     "preview",
     "refresh",
     "stack",
     "state",
     "up",
     "plugin",
+    "version",
 }
 """Commands of Pulumi that pages name. They need an engine and a stack: only their names and the
 options below are held against what Pulumi 3 has."""
@@ -103,6 +117,15 @@ MACHINE_COMMANDS = {
 """Programs of a node, a cluster or a shell: only their names are held against this list."""
 
 
+APPLICATIONS = {
+    "operations": operations_app,
+    "localcloud": localcloud_app,
+    "localcloud.virtual": virtual_app,
+    "toolchain": toolchain_app,
+}
+"""The modules that have commands; others are only looked for."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Block:
     """A fenced block of a page."""
@@ -112,8 +135,8 @@ class Block:
     text: str
 
 
-def blocks() -> Iterator[Block]:
-    for page in PAGES:
+def blocks(pages: Sequence[Path] = PAGES) -> Iterator[Block]:
+    for page in pages:
         for match in _FENCE.finditer(page.read_text(encoding="utf-8")):
             yield Block(page=page.name, language=match[1], text=match[2])
 
@@ -126,7 +149,9 @@ EDITS = [
     for b in blocks()
     if b.language == "yaml" and b not in STACK_FILES and isinstance(yaml.safe_load(b.text), dict)
 ]
-SHELL = [b for b in blocks() if b.language in {"sh", "bash"} or b.text.startswith("python -m")]
+SHELL = [b for b in blocks(COMMAND_PAGES) if b.language in {"sh", "bash"}]
+LISTS = [b for b in blocks(COMMAND_PAGES) if not b.language and b.text.startswith("python -m")]
+"""Blocks with a command in each line, and what it does after at least two spaces."""
 
 
 def commands(text: str) -> Iterator[list[str]]:
@@ -157,7 +182,11 @@ def commands(text: str) -> Iterator[list[str]]:
 
 def every_command() -> list[tuple[str, list[str]]]:
     every = [(block.page, words) for block in SHELL for words in commands(block.text)]
-    for page in PAGES:
+    for block in LISTS:
+        for line in block.text.splitlines():
+            command = line.partition("  ")[0].partition("#")[0]
+            every += [(block.page, words) for words in commands(command)]
+    for page in COMMAND_PAGES:
         text = _FENCE.sub("", page.read_text(encoding="utf-8"))
         every += [
             (page.name, words)
@@ -214,12 +243,12 @@ def test_every_command_on_a_page_exists(page: str, words: list[str]) -> None:
 
 def _module(module: str, arguments: list[str]) -> None:
     """A command of ours: the words lead to one, and it has the options."""
-    if module != "operations":
-        assert (ROOT / module.replace(".", "/")).exists() or (
-            ROOT / f"{module.replace('.', '/')}.py"
-        ).is_file()
+    if module not in APPLICATIONS:
+        path = module.replace(".", "/")
+        places = (base / name for base in (ROOT, ROOT / "local") for name in (path, f"{path}.py"))
+        assert any(place.exists() for place in places), module
         return
-    command: Any = typer.main.get_command(app)
+    command: Any = typer.main.get_command(APPLICATIONS[module])
     words = list(arguments)
     while hasattr(command, "commands") and words and not words[0].startswith("-"):
         name = words.pop(0)
