@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from ipaddress import ip_address
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from config.facts.ranges import METADATA_SERVICE
+from operations.verification.advertised import ADVERTISED_CHECK
 from operations.verification.checks import Check, Needs, NotRun, Probe
 from operations.verification.kube_proxy import KUBE_PROXY_CHECK
+from operations.verification.pool_contents import addresses_of, owners_of
 from operations.verification.snapshot import Cluster, Object, Pod, condition
 from planning.names import multus_name
-from planning.nodes.machine import METADATA_FOR_PODS, RESERVING_UNIT, unit_version
+from planning.nodes.machine import METADATA_FOR_PODS
 
 _UNINITIALIZED = "node.cloudprovider.kubernetes.io/uninitialized"
 
@@ -82,7 +82,7 @@ def _in_their_pools(cluster: Cluster) -> Iterator[str]:
     for pod in _underlay(cluster):
         for address in pod.addresses:
             pools = _pools_of(cluster, pod)
-            if not any(address in _addresses(pool) for pool in pools.values()):
+            if not any(address in addresses_of(pool) for pool in pools.values()):
                 where = ", ".join(pools) or "no pool at all"
                 yield (
                     f"{pod.namespace}/{pod.name} has {address}, which is not in a pool of "
@@ -108,7 +108,7 @@ def _status_of_pools(cluster: Cluster) -> Iterator[str]:
     for name, pool in cluster.pools.items():
         status = pool.get("status") or {}
         taken = set(json.loads(status.get("allocatedIPs") or "{}"))
-        in_use = running & _addresses(pool)
+        in_use = running & addresses_of(pool)
         for address in sorted(in_use - taken):
             yield f"{name}: a pod runs on {address}, which the pool counts as free"
         for address in sorted(taken - in_use):
@@ -118,82 +118,12 @@ def _status_of_pools(cluster: Cluster) -> Iterator[str]:
             yield f"{name}: counts {counted} addresses and lists {len(taken)}"
 
 
-def _advertised(cluster: Cluster) -> Sequence[Probe] | NotRun:
-    planned: Mapping[str, Mapping[str, int]] = cluster.outputs.get("advertised") or {}
-    if not planned:
-        return NotRun(reason="the scheduler does not count addresses in this cluster")
-    return _asked(lambda cluster: _differing_counts(cluster, planned))(cluster)
-
-
-def _differing_counts(cluster: Cluster, planned: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
-    """Where plan, pool and Node differ about a NIC's addresses."""
-    requests = {pod.uid: pod.requests for pod in cluster.pods}
-    for node, resources in sorted(planned.items()):
-        if node not in cluster.nodes:
-            continue  # `nodes-ready` names it.
-        status = cluster.nodes[node].get("status") or {}
-        allocatable = status.get("allocatable") or {}
-        for resource, count in sorted(resources.items()):
-            nic = resource.rpartition("/")[2].removesuffix("-addresses")
-            pool = cluster.pools.get(f"{node}-{nic}")
-            size = 0 if pool is None else len(_addresses(pool))
-            if size != count:
-                yield f"{node} {nic}: the stack plans {count} addresses, the pool has {size}"
-            owners = Counter[str]() if pool is None else _owners(pool)
-            uncounted = sum(
-                max(number - requests.get(uid, {}).get(resource, 0), 0)
-                for uid, number in owners.items()
-            )
-            reserved = 0 if pool is None else _reserved(pool, cluster.reservations)
-            advertised = int(allocatable.get(resource, 0))
-            bound = sum(p.requests.get(resource, 0) for p in cluster.pods if p.node == node)
-            if advertised == max(size - uncounted - reserved, bound):
-                continue
-            unit = unit_version(cluster.nodes[node]["metadata"].get("annotations") or {})
-            if unit < RESERVING_UNIT and advertised == max(size - uncounted, bound):
-                yield _reserved_are_advertised(node, resource, advertised, reserved, unit)
-            else:
-                yield (
-                    f"{node} advertises {advertised} {resource}; its pool has {size}, of which "
-                    f"{uncounted} belong to pods that did not ask for one"
-                    + (f" and {reserved} are reserved" if reserved else "")
-                )
-
-
-def _reserved_are_advertised(
-    node: str, resource: str, advertised: int, reserved: int, unit: int
-) -> str:
-    return (
-        f"{node} advertises {advertised} {resource}, of which {reserved} are reserved: pods beyond "
-        f"the other {advertised - reserved} wait on the node. Its machine was made by an earlier "
-        f"release, whose unit (version {unit}) does not subtract reserved addresses. Delete the "
-        "SpiderReservedIP, or replace the machine"
-    )
-
-
-def _reserved(pool: Object, reservations: Iterable[Object]) -> int:
-    """Count the free addresses of the pool that no pod gets, because they are reserved."""
-    allocated = json.loads((pool.get("status") or {}).get("allocatedIPs") or "{}")
-    reserved = [
-        range(int(ip_address(first)), int(ip_address(last or first)) + 1)
-        for reservation in reservations
-        for first, _, last in (text.partition("-") for text in reservation["spec"].get("ips") or ())
-    ]
-    free = (int(ip_address(text)) for text in _addresses(pool) - allocated.keys())
-    return sum(any(address in span for span in reserved) for address in free)
-
-
-def _owners(pool: Object) -> Counter[str]:
-    allocated = json.loads((pool.get("status") or {}).get("allocatedIPs") or "{}")
-    return Counter(entry["podUid"] for entry in allocated.values())
-
-
 def _waiting_on_a_node(cluster: Cluster) -> Iterator[str]:
     for pod in cluster.pods:
         if pod.interface is None or pod.addresses or not pod.node:
             continue
         pools = _pools_of(cluster, pod)
-        if not any(_addresses(pool) and _has_room(pool) for pool in pools.values()):
+        if not any(addresses_of(pool) and _has_room(pool) for pool in pools.values()):
             where = ", ".join(pools) or "no pool at all"
             yield (
                 f"{pod.namespace}/{pod.name} is on {pod.node} and has no address: {pod.interface} "
@@ -202,7 +132,7 @@ def _waiting_on_a_node(cluster: Cluster) -> Iterator[str]:
 
 
 def _has_room(pool: Object) -> bool:
-    return _owners(pool).total() < len(_addresses(pool))
+    return owners_of(pool).total() < len(addresses_of(pool))
 
 
 def _metadata_rules(cluster: Cluster) -> Sequence[Probe] | NotRun:
@@ -275,15 +205,6 @@ def _pools_of(cluster: Cluster, pod: Pod) -> dict[str, Object]:
     }
 
 
-def _addresses(pool: Object) -> set[str]:
-    addresses: set[str] = set()
-    for text in pool["spec"].get("ips") or ():
-        first, _, last = text.partition("-")
-        begin, end = ip_address(first), ip_address(last or first)
-        addresses |= {str(begin + step) for step in range(int(end) - int(begin) + 1)}
-    return addresses
-
-
 OBJECT_CHECKS: tuple[Check, ...] = (
     Check(
         name="nodes-ready",
@@ -343,14 +264,7 @@ OBJECT_CHECKS: tuple[Check, ...] = (
         "spiderippool POOL -o yaml",
         probes=_asked(_status_of_pools),
     ),
-    Check(
-        name="addresses-advertised",
-        needs=Needs.OBJECTS,
-        how="every node advertises the addresses that the plan and its pools have for pods",
-        cause="a pod started or ended within the last 15 seconds, or the node's unit does not run",
-        look="kubectl describe node NODE; on the machine, journalctl -u spiderpool-alicloud-node",
-        probes=_advertised,
-    ),
+    ADVERTISED_CHECK,
     Check(
         name="no-pod-waits-on-a-node",
         needs=Needs.OBJECTS,

@@ -244,6 +244,15 @@ def test_reserved_addresses_of_a_pool_are_not_advertised() -> None:
     assert not _failed(_verdicts(_cluster(change)))
 
 
+def test_a_pool_that_gives_no_address_is_not_advertised() -> None:
+    def change(items: dict[str, dict[str, Any]]) -> None:
+        items["SpiderIPPool/worker-eth1"]["spec"]["disable"] = True
+        # The unit goes on advertising what pods have.
+        items["Node/worker"]["status"]["allocatable"].update({_resource("eth1"): "1"})
+
+    assert not _failed(_verdicts(_cluster(change)))
+
+
 def _made_by_an_earlier_release(items: dict[str, dict[str, Any]], version: str) -> None:
     items["Node/worker"]["metadata"]["annotations"][UNIT_SCHEMA] = version
 
