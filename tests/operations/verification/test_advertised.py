@@ -104,7 +104,7 @@ def test_what_the_unit_advertises_passes_and_one_more_fails(  # noqa: PLR0913 - 
         for place, (first, more) in enumerate(reserved)
     ]
     pods = [pod(uid, requests[uid], has_ended=uid in ended) for uid in PODS]
-    node = {
+    node: dict[str, Any] = {
         "kind": "Node",
         "metadata": {"name": "worker", "annotations": {UNIT_SCHEMA: str(UNIT_VERSION)}},
         "spec": {},
