@@ -219,6 +219,7 @@ class Cluster(pulumi.ComponentResource):
                 api_address=self.endpoint.private_address,
                 public_address=self.endpoint.public_address,
                 creation_ends=self._rollout.creation_ends,
+                earlier_addresses=self._rollout.earlier_addresses,
             )
         takes_role = self._role is not None and node.role is Role.CONTROL_PLANE
         return Node(
