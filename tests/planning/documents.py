@@ -85,7 +85,7 @@ class Booted:
         return ethernets
 
 
-def booted(
+def booted(  # noqa: PLR0913 - as `user_data`
     plan: ClusterPlan,
     node: str,
     *,
