@@ -182,11 +182,13 @@ class Cluster(pulumi.ComponentResource):
     async def _before_changes(
         self, before: Record | EarlierRelease, after: Record, access: str | None
     ) -> None:
+        # First, because a pod may have got one of the addresses since the judgement: then no node
+        # has been drained.
+        if isinstance(before, Record) and access is not None:
+            await give_up(before, after, access)
         # A hook runs after this constructor, so the roll-out exists by then.
         if self._rollout is not None:
             await self._rollout.before_changes(before, after, access)
-        if isinstance(before, Record) and access is not None:
-            await give_up(before, after, access)
 
     def _note_creation(self) -> None:
         if self._rollout is not None:
@@ -219,6 +221,7 @@ class Cluster(pulumi.ComponentResource):
                 api_address=self.endpoint.private_address,
                 public_address=self.endpoint.public_address,
                 creation_ends=self._rollout.creation_ends,
+                earlier_addresses=self._rollout.earlier_addresses,
             )
         takes_role = self._role is not None and node.role is Role.CONTROL_PLANE
         return Node(

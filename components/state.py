@@ -25,8 +25,9 @@ only the file backend is tested, because the other one needs an account."""
 async def state_resources() -> tuple[StateResource, ...]:
     """Every resource of this stack with its outputs; empty before the first run has begun.
 
-    For a hook that runs before anything else is registered. The outputs contain secrets in plain
-    text: read what is needed, and never show or log them.
+    Call it before any resource of a provider is registered: the engine writes checkpoints while it
+    works. The outputs contain secrets in plain text: read what is needed, and never show or log
+    them.
     """
     stack = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
     answer = await pulumi.runtime.invoke_async(_READ, {"stackName": stack})

@@ -112,6 +112,7 @@ class Cloud(Mocks):
     `lies` replaces outputs of one resource, by its logical name. `readable` ids say whose they
     are: `${Switch:guide-primary}`. `there` is what exists already, by the kind that the answer is
     called by (`vpcs`, `vswitches`, `gateways`, `addresses`) and id; `entries` by SNAT table.
+    `state` is what the state had before this run: outputs by URN.
     `requested` has the type of each resource that was asked for, also after a run that failed.
     """
 
@@ -122,11 +123,13 @@ class Cloud(Mocks):
         readable: bool = False,
         lies: Mapping[str, Mapping[str, object]] | None = None,
         there: Mapping[str, Mapping[str, Any]] | None = None,
+        state: Mapping[str, Mapping[str, object]] | None = None,
     ) -> None:
         self._ids_known = ids_known
         self._readable = readable
         self._lies = lies or {}
         self.there = there
+        self._state = state or {}
         self._ipv6: list[str] = []
         self.requested: list[str] = []
 
@@ -154,6 +157,8 @@ class Cloud(Mocks):
         return self._id(f"{_PREFIXES.get(kind, kind.lower())}-{digest[:20]}"), outputs
 
     def call(self, args: MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+        if args.token.endswith(":readStackResourceOutputs"):
+            return {"outputs": {u: {"outputs": o} for u, o in self._state.items()}}, []
         there = self.there or {}
         for token, answer in (
             (":getNetworks", "vpcs"),

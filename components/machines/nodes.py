@@ -55,6 +55,8 @@ class Bootstrap:
     """Address of the API server from outside, for the certificate; None without one."""
     creation_ends: pulumi.Input[int | None]
     """`components.machines.rollout.Rollout.creation_ends`."""
+    earlier_addresses: pulumi.Input[Mapping[str, str]]
+    """`components.machines.rollout.Rollout.earlier_addresses`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -401,6 +403,7 @@ class Node(pulumi.ComponentResource):
             api_address=bootstrap.api_address,
             public_address=bootstrap.public_address,
             creation_ends=bootstrap.creation_ends,
+            earlier_addresses=bootstrap.earlier_addresses,
             ipv6_ranges=dict(self._args.ipv6_ranges),
         )
         render = partial(_render, self._args.plan, self._args.node.name)
@@ -450,5 +453,6 @@ def _render(plan: ClusterPlan, node: str, answers: Mapping[str, Any]) -> str:
         api_address=answers["api_address"],
         public_address=answers["public_address"],
         creation_ends=answers["creation_ends"],
+        earlier_addresses=answers["earlier_addresses"],
         ipv6_networks={key: IPv6Network(text) for key, text in ranges.items()},
     )

@@ -37,11 +37,13 @@ from components.machines.moving_addresses import (
 )
 from components.machines.node_readiness import missing_conditions
 from components.machines.node_settings import change_settings, settings_of, write_settings
+from components.state import state_resources
 from components.waiting import wait_until
 from config.facts.nics import PRIMARY_NIC
 from planning.model import ClusterPlan, NodePlan
 from planning.nodes.machine import node_settings
 from planning.nodes.user_data import CREATION_SECONDS
+from planning.transitions.earlier import ClusterInState, cluster_in_state
 from planning.transitions.reading import EarlierRelease, Record
 from planning.transitions.upgrades import kubelet_problem, version_of
 
@@ -115,6 +117,7 @@ class Rollout:
 
     def __init__(self, name: str, args: RolloutArgs, *, parent: pulumi.Resource) -> None:
         plan = args.plan
+        self._name = name
         self._plan = plan
         self._kubeconfig = args.kubeconfig
         self._endpoint_address = args.endpoint_address
@@ -144,12 +147,20 @@ class Rollout:
             ),
             "boots": pulumi.ResourceHook(f"{name}-worker-boots", self._prepare_machine),
         }
-        self._before: Callable[[], Awaitable[object]] = self._reachable
-        self.creation_ends = self._make_creation_ends(name, parent)
+        self._settled: dict[str, pulumi.Output[str]] = {}
+        self._earlier_planes: frozenset[str] = frozenset()
+        state = cast(
+            "pulumi.Output[ClusterInState]", self._accepted.apply(cast("Any", self._read_state))
+        )
+        self.creation_ends = self._make_creation_ends(name, state, parent)
+        self.earlier_addresses = state.apply(lambda cluster: dict(cluster.addresses))
 
     creation_ends: pulumi.Output[int | None]
     """Time until which a control plane may create the cluster, in seconds since 1970. None if the
     cluster exists already (`planning.nodes.user_data.user_data`)."""
+    earlier_addresses: pulumi.Output[Mapping[str, str]]
+    """Node → its primary address in the state before this run, also if an earlier run was cut off
+    between two control planes. Empty in a preview."""
 
     @property
     def instance_hooks(self) -> pulumi.ResourceHookBinding:
@@ -168,7 +179,7 @@ class Rollout:
         )
         return MachineGeneration(
             name,
-            {**inputs, "kubernetes": self._in_turn(self._before, node)},
+            {**inputs, "kubernetes": self._in_turn(node)},
             pulumi.ResourceOptions(
                 parent=parent,
                 protect=plan.protect and is_control_plane(node),
@@ -203,7 +214,7 @@ class Rollout:
             return id_
 
         settled = cast("pulumi.Output[str]", instance_id.apply(cast("Any", settle)))
-        self._before = settled.future
+        self._settled[node.name] = settled
         self._machines[node.name] = settled.apply(lambda id_: f"{self._plan.region}.{id_}")
         return settled
 
@@ -276,6 +287,7 @@ class Rollout:
         Raises:
             pulumi.RunError: the removal was refused or failed; the other nodes have not changed.
         """
+        self._earlier_planes = frozenset(old.control_planes)
         self._endpoint_moves = (len(old.control_planes) > 1) != (len(new.control_planes) > 1)
         planes = {n: a for n, a in old.control_planes.items() if n not in new.control_planes}
         workers = sorted(set(old.workers) - set(new.workers))
@@ -311,8 +323,18 @@ class Rollout:
                 "been touched)"
             ) from error
 
-    def _make_creation_ends(self, name: str, parent: pulumi.Resource) -> pulumi.Output[int | None]:
-        """Stash the time of the first run: the same user-data must not create two clusters."""
+    async def _read_state(self, _: None) -> ClusterInState:
+        if pulumi.runtime.is_dry_run() or self._is_creation:
+            return ClusterInState()
+        return cluster_in_state(self._name, await state_resources())
+
+    def _make_creation_ends(
+        self, name: str, state: pulumi.Output[ClusterInState], parent: pulumi.Resource
+    ) -> pulumi.Output[int | None]:
+        """Stash the time of the first run: the same user-data must not create two clusters.
+
+        Once an API server has answered, no machine may create a cluster any more.
+        """
 
         def first_value(_: None) -> int:
             return int(_now()) + CREATION_SECONDS if self._is_creation else 0
@@ -322,39 +344,46 @@ class Rollout:
             input=self._accepted.apply(first_value),
             opts=pulumi.ResourceOptions(parent=parent, ignore_changes=["input"]),
         )
-        return kept.output.apply(lambda value: int(value) or None)
+        return pulumi.Output.all(kept.output, state).apply(
+            lambda values: None if values[1].has_served else int(values[0]) or None
+        )
 
-    def _in_turn(
-        self, before: Callable[[], Awaitable[object]], node: NodePlan | None = None
-    ) -> pulumi.Output[str]:
-        """The Kubernetes version, known once `before` has ended. Records no dependency."""
+    def _in_turn(self, node: NodePlan) -> pulumi.Output[str]:
+        """The Kubernetes version, known once the node before has served. Records no dependency."""
 
         async def wait() -> str:
             if pulumi.runtime.is_dry_run():
                 return self._plan.kubernetes.version
             await self._reachable()
             if not self._is_creation:
-                await before()
+                for name in self._turns_before(node)[-1:]:
+                    await self._settled[name].future()
                 for plane in self._awaited_at_load_balancer(node):
                     await self._joined[plane].future()
             return self._plan.kubernetes.version
 
         return pulumi.Output.from_input(wait())
 
-    def _awaited_at_load_balancer(self, node: NodePlan | None) -> list[str]:
+    def _turns_before(self, node: NodePlan) -> list[str]:
+        """Nodes whose turn comes before this node's.
+
+        Control planes that were there before this run come first, whatever their names. Where the
+        load balancer is new, others join through it.
+        """
+        new = [plane for plane in self._planes if plane not in self._earlier_planes]
+        earlier = [plane for plane in self._planes if plane in self._earlier_planes]
+        turns = [*earlier, *new, *self._workers]
+        return turns[: turns.index(node.name)]
+
+    def _awaited_at_load_balancer(self, node: NodePlan) -> list[str]:
         """Control planes that must accept connections before this node's turn.
 
         If the load balancer is new, the run itself may reach the API server only through it. So a
         joining control plane waits, like a worker, for those that existed before.
         """
-        if node is None:
-            return []
-        earlier = self._planes if node.name in self._workers else []
-        if is_control_plane(node):
-            earlier = self._planes[: self._planes.index(node.name)]
         return [
             plane
-            for plane in earlier
+            for plane in self._turns_before(node)
             if plane in self._joined
             and (plane in self._changed or (self._endpoint_moves and plane not in self._new))
         ]

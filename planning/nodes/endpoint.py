@@ -56,14 +56,25 @@ def private_address(node: NodePlan) -> str:
     return str(node.interfaces[PRIMARY_NIC].primary)
 
 
-def other_control_planes(plan: ClusterPlan, node: NodePlan) -> tuple[str, ...]:
+def other_control_planes(
+    plan: ClusterPlan, node: NodePlan, earlier: Mapping[str, str]
+) -> tuple[str, ...]:
     """Private addresses of the other control planes, by name; the node before this one first.
 
     A new control plane joins through the first of them that answers. Starting with its
     predecessor lets a fresh cluster's control planes join one after the other: etcd takes one
     learner at a time.
+
+    `earlier` are the addresses before this run, by node. Control planes change one at a time and
+    in this order, so those after this one may still have them.
     """
     planes = plan.control_planes
-    names = [plane.name for plane in planes]
-    at = names.index(node.name)
-    return tuple(private_address(plane) for plane in (*reversed(planes[:at]), *planes[at + 1 :]))
+    at = [plane.name for plane in planes].index(node.name)
+    before = [private_address(plane) for plane in reversed(planes[:at])]
+    after = [
+        address
+        for plane in planes[at + 1 :]
+        for address in (earlier.get(plane.name), private_address(plane))
+        if address is not None
+    ]
+    return tuple(dict.fromkeys((*before, *after)))

@@ -85,6 +85,7 @@ def user_data(  # noqa: PLR0913  # what only the cloud knows comes one by one
     public_address: str | None,
     creation_ends: int | None,
     ipv6_networks: Mapping[str, IPv6Network] | None = None,
+    earlier_addresses: Mapping[str, str] | None = None,
 ) -> str:
     """One node's cloud-config, base64 text as RunInstances wants it.
 
@@ -99,6 +100,8 @@ def user_data(  # noqa: PLR0913  # what only the cloud knows comes one by one
             first control plane may run `kubeadm init` (now plus `CREATION_SECONDS`). None once
             the cluster has existed, so that no machine ever creates another one.
         ipv6_networks: vSwitch key → its /64, with IPv6; each NIC then has its own address in it.
+        earlier_addresses: node → its primary address before this run, where other control planes
+            may not have their new ones yet.
 
     Raises:
         ConfigError: over `LIMIT`.
@@ -113,6 +116,7 @@ def user_data(  # noqa: PLR0913  # what only the cloud knows comes one by one
         public_address=public_address,
         creation_ends=creation_ends,
         ipv6_networks=ipv6_networks or {},
+        earlier_addresses=earlier_addresses or {},
     )
     raw = _cloud_config(contents)
     if len(raw) > LIMIT:
@@ -130,9 +134,16 @@ def _contents(  # noqa: PLR0913  # as `user_data`
     public_address: str | None,
     creation_ends: int | None,
     ipv6_networks: Mapping[str, IPv6Network],
+    earlier_addresses: Mapping[str, str],
 ) -> list[_File]:
     network = guest_network.netplan(plan, this, macs=macs, ipv6_networks=ipv6_networks)
-    environment = _environment(plan, this, api_address=api_address, creation_ends=creation_ends)
+    environment = _environment(
+        plan,
+        this,
+        api_address=api_address,
+        creation_ends=creation_ends,
+        earlier_addresses=earlier_addresses,
+    )
     contents: list[_File] = [
         (_COMMON_PATH, _script("common.sh"), _PUBLIC),
         (_PROGRAM_PATH, _script("bootstrap.sh"), _PROGRAM),
@@ -214,13 +225,19 @@ _FUNCTION: Final = re.compile(r"^(\w+\(\) \{) #.*$")
 
 
 def _environment(
-    plan: ClusterPlan, node: NodePlan, *, api_address: str, creation_ends: int | None
+    plan: ClusterPlan,
+    node: NodePlan,
+    *,
+    api_address: str,
+    creation_ends: int | None,
+    earlier_addresses: Mapping[str, str],
 ) -> str:
     """Shell assignments that the scripts read.
 
     The plan decides which node initialises the cluster, not the order of the boots.
     """
     control_plane = node.role is Role.CONTROL_PLANE
+    peers = other_control_planes(plan, node, earlier_addresses) if control_plane else ()
     keys = guest_system.signing_keys(plan)
     values = {
         "NODE_NAME": node.name,
@@ -234,7 +251,7 @@ def _environment(
         "ENDPOINT_NAME": endpoint_name(plan),
         "ENDPOINT_ADDRESS": api_address,
         "OWN_ADDRESS": private_address(node),
-        "PEERS": " ".join(other_control_planes(plan, node)) if control_plane else "",
+        "PEERS": " ".join(peers),
         "CREATION_ENDS": str(creation_ends) if control_plane and creation_ends else "",
         "INITIALISES": "yes" if node.name == plan.control_planes[0].name else "no",
     }

@@ -8,7 +8,7 @@ use.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
 
 from config.facts.instance_limits import Limits, limits_of
@@ -53,8 +53,14 @@ def judge_addresses(before: Record, after: Record, nodes: Nodes, cluster: Cluste
     gone = _lost(*pools)
     leaving = nodes.removed | nodes.replaced
     lost = {name: pool for name, pool in gone.items() if pool.node not in leaving}
-    # A roll-out drains the node first, except in a cluster that this program did not build.
-    undrained = {} if after.is_kubeadm else {n: p for n, p in gone.items() if p.node in leaving}
+    # A roll-out drains the node first, except in a cluster that this program did not build. Another
+    # pool takes addresses before any node is drained, though (`components.machines`).
+    undrained = {
+        name: replace(pool, addresses=early)
+        for name, pool in gone.items()
+        if pool.node in leaving
+        and (early := pool.addresses & _between(*pools) if after.is_kubeadm else pool.addresses)
+    }
     steps = [*_shrinking(lost), *_interfaces(before, after, nodes), *_growing(*pools, nodes)]
     refusals = [
         *abridged(_taken_twice(before, after)),
@@ -68,9 +74,12 @@ def judge_addresses(before: Record, after: Record, nodes: Nodes, cluster: Cluste
 
 def between_pools(before: Record, after: Record) -> frozenset[int]:
     """Addresses that one pool gives up and another one takes, as with `spiderpool.extraPools`."""
-    pools = _pools(before), _pools(after)
-    lost = (pool.addresses for pool in _lost(*pools).values())
-    gained = (pool.addresses for pool in _lost(*reversed(pools)).values())
+    return _between(_pools(before), _pools(after))
+
+
+def _between(before: Mapping[str, _Pool], after: Mapping[str, _Pool]) -> frozenset[int]:
+    lost = (pool.addresses for pool in _lost(before, after).values())
+    gained = (pool.addresses for pool in _lost(after, before).values())
     return frozenset[int]().union(*lost) & frozenset[int]().union(*gained)
 
 

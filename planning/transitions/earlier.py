@@ -1,7 +1,8 @@
-"""The machines of a stack, read from its state, when an earlier release recorded no plan there.
+"""The machines of a stack, read from its state: what no recorded plan says.
 
 Earlier releases recorded the workers' names and what workers are made from, and nothing of control
-planes. Their instances and ENIs are in the state all the same, with the values they have.
+planes. Their instances and ENIs are in the state all the same, with the values they have. A plan
+that was recorded at the beginning of an interrupted run is not yet what the machines are, either.
 """
 
 from __future__ import annotations
@@ -10,10 +11,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from config.facts.nics import PRIMARY_NIC
+
 _CLUSTER: Final = "spiderpool-alicloud:cluster:Cluster"
 _INSTANCE: Final = "alicloud:ecs/instance:Instance"
 _INTERFACE: Final = "alicloud:ecs/ecsNetworkInterface:EcsNetworkInterface"
 _OF_A_NODE: Final = "spiderpool-alicloud:nodes:Node"
+_INSIDE: Final = "pulumi:providers:kubernetes"
 
 MachineSettings = Mapping[str, object]
 """Settings whose edit replaces or restarts a machine: `image`, `instanceType`, `keyPair`, `disk`,
@@ -37,6 +41,33 @@ class StateResource:
     def types(self) -> tuple[str, ...]:
         """Type tokens, from the outermost parent to the resource's own."""
         return tuple(self.urn.split("::")[2].split("$"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClusterInState:
+    """What the state has of a cluster that this program builds."""
+
+    has_served: bool = False
+    """Whether its API server has ever answered: only then is the provider registered that all of
+    its Kubernetes resources have."""
+    addresses: Mapping[str, str] = field(default_factory=dict)
+    """Node → primary address of its first NIC."""
+
+
+def cluster_in_state(cluster: str, resources: Iterable[StateResource]) -> ClusterInState:
+    """What the state has of `cluster`."""
+    has_served, addresses = False, {}
+    prefix, suffix = f"{cluster}-", f"-{PRIMARY_NIC}"
+    for resource in resources:
+        *above, own = resource.types
+        name = resource.name
+        if own == _INSIDE:
+            has_served = True
+        elif above[-1:] == [_OF_A_NODE] and own == _INTERFACE and name.endswith(suffix):
+            address = resource.outputs.get("primaryIpAddress")
+            if name.startswith(prefix) and isinstance(address, str):
+                addresses[name.removeprefix(prefix).removesuffix(suffix)] = address
+    return ClusterInState(has_served=has_served, addresses=addresses)
 
 
 def earlier_machines(

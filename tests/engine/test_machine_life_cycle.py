@@ -120,16 +120,16 @@ class LifeCycle:
             for item in deployments
         )
 
-    def on_worker(self, script: str) -> str:
-        """What a script prints on the worker's machine."""
-        worker = self.instances()["workers-0"]
+    def on(self, node: str, script: str) -> str:
+        """What a script prints on a node's machine."""
+        instance = self.instances()[node]
         done = self.cloud.run(
             sys.executable,
             "-m",
             "localcloud.machines.session",
             "--home",
             str(self.cloud.places.home),
-            worker,
+            instance,
             "--",
             "bash",
             "-euc",
@@ -218,9 +218,9 @@ def test_one_control_plane_becomes_three_by_a_plain_edit(cycle: LifeCycle) -> No
     assert answer_to_the_kept_token(cycle.cloud) == REFUSED
     assert writes.longest_silence < SILENCE_OF_ONE, writes.refusals
     # With a private endpoint the stack's own kubeconfig asks as the worker does.
-    balancer = cycle.on_worker(f"sed -n 's/ {ENDPOINT}$//p' /etc/hosts").strip()
+    balancer = cycle.on("workers-0", f"sed -n 's/ {ENDPOINT}$//p' /etc/hosts").strip()
     assert balancer not in {"", *(cycle.address(name) for name in MASTERS)}
-    assert cycle.on_worker(f"{ASK} https://{ENDPOINT}:6443/readyz") == "ok"
+    assert cycle.on("workers-0", f"{ASK} https://{ENDPOINT}:6443/readyz") == "ok"
     cycle.is_settled()
 
 
@@ -246,6 +246,6 @@ def test_three_control_planes_become_one_by_a_plain_edit(cycle: LifeCycle) -> No
     assert set(cycle.nodes()) == {"masters-0", "workers-0"}
     # The pods of a deleted Node go a little later (kube-controller-manager's pod collector).
     cycle.until(lambda: cycle.members() == {"masters-0"})
-    assert cycle.on_worker(f"{ASK} https://{cycle.address('masters-0')}:6443/readyz") == "ok"
+    assert cycle.on("workers-0", f"{ASK} https://{cycle.address('masters-0')}:6443/readyz") == "ok"
     assert writes.longest_silence < SILENCE_OF_ONE, writes.refusals
     cycle.is_settled()

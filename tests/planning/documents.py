@@ -85,13 +85,14 @@ class Booted:
         return ethernets
 
 
-def booted(
+def booted(  # noqa: PLR0913 - as `user_data`
     plan: ClusterPlan,
     node: str,
     *,
     public_address: str | None = PUBLIC_ADDRESS,
     creation_ends: int | None = FAR_AWAY,
     ipv6_networks: Mapping[str, str] | None = None,
+    earlier_addresses: Mapping[str, str] | None = None,
 ) -> Booted:
     """One node's user-data."""
     encoded = user_data(
@@ -103,6 +104,7 @@ def booted(
         public_address=public_address,
         creation_ends=creation_ends,
         ipv6_networks={k: IPv6Network(text) for k, text in (ipv6_networks or {}).items()},
+        earlier_addresses=earlier_addresses,
     )
     raw = b64decode(encoded, validate=True)
     document = yaml.safe_load(raw)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from ipaddress import IPv4Address
+from typing import cast
 
+import pulumi
 import pytest
 
+from components.cluster import Cluster
 from components.machines.address_guard import AddressesInUseError
 from components.machines.exchanged_addresses import take_out
+from components.machines.rollout import Rollout
 from planning.transitions.addresses import between_pools
 from tests.clusters import Document
 from tests.fake_pools import FakePools, a_pool
@@ -71,3 +75,26 @@ def test_no_pool_changes_while_a_pod_has_one_of_the_addresses() -> None:
     with pytest.raises(AddressesInUseError, match="default/web"):
         asyncio.run(take_out(pools, MOVED))
     assert pools.written == []
+
+
+def test_no_node_is_drained_when_a_pool_cannot_give_up_its_addresses(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    drained: list[object] = []
+
+    class Draining:
+        async def before_changes(self, *edit: object) -> None:
+            drained.append(edit)
+
+    async def refuse(*_: object) -> None:
+        raise pulumi.RunError("a pod has it")
+
+    plan = recorded(with_pools())
+    cluster = object.__new__(Cluster)
+    cluster._rollout = cast("Rollout", Draining())
+    monkeypatch.setattr("components.cluster.give_up", refuse)
+    with pytest.raises(pulumi.RunError, match="a pod has it"):
+        asyncio.run(cluster._before_changes(plan, plan, "a kubeconfig"))
+    assert drained == []
+    asyncio.run(cluster._before_changes(plan, plan, None))
+    assert drained == [(plan, plan, None)]

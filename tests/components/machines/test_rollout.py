@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import copy
 import json
+import shlex
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from functools import cache
@@ -27,6 +29,7 @@ from tests.clusters import Document, fake_secrets, small
 from tests.deploying import deploy
 from tests.fake_cluster import FakeCluster, a_node, a_pod
 from tests.fake_pools import FakePools, a_pool
+from tests.recording import Cloud, Secret
 
 pytestmark = pytest.mark.unit
 
@@ -575,6 +578,60 @@ def test_behind_a_new_load_balancer_everybody_waits_for_the_control_plane_that_w
     run(serving(1), three.evict_leaving(members(1, FIRST), members(3, FIRST)))
     later = (*PLANES[1:], FIRST)
     assert awaited() == {PLANES[0]: []} | {name: [PLANES[0]] for name in later}
+
+
+def test_control_planes_that_were_there_have_the_first_turns_whatever_their_names(
+    three: Rollout,
+) -> None:
+    def turns() -> dict[str, list[str]]:
+        return {n: three._turns_before(three._plan.nodes[n]) for n in (*PLANES, FIRST)}
+
+    first, second, last = PLANES
+    assert turns() == {first: [], second: [first], last: [first, second], FIRST: [*PLANES]}
+    old = Membership(control_planes={last: "10.0.0.48"}, workers=(FIRST,), protected=False)
+    run(serving(3), three.evict_leaving(old, members(3, FIRST)))
+    assert turns() == {
+        last: [],
+        first: [last],
+        second: [last, first],
+        FIRST: [last, first, second],
+    }
+    three._new.update((first, second))
+    awaited = three._awaited_at_load_balancer
+    assert [awaited(three._plan.nodes[n]) for n in (last, first, second, FIRST)] == [
+        [],
+        *([[last]] * 3),
+    ]
+
+
+NODE = "urn:pulumi:dev::p::spiderpool-alicloud:nodes:Node"
+ENI = f"{NODE}$alicloud:ecs/ecsNetworkInterface:EcsNetworkInterface"
+PROVIDER = "urn:pulumi:dev::p::control_plane:ControlPlane$pulumi:providers:kubernetes"
+
+
+def environment_of(node: str, state: Mapping[str, Mapping[str, object]]) -> dict[str, str]:
+    """The settings of a control plane's boot program, made over this state."""
+    stash = {"small-creation-ends": {"output": 9_999_999_999}}
+    deployed = deploy(document(3), cloud=Cloud(state=state, lies=stash))
+    encoded = deployed.of("Instance")[f"small-{node}"].inputs["userData"]
+    assert isinstance(encoded, Secret)
+    files = json.loads(base64.b64decode(str(encoded.value)).decode().partition("\n")[2])
+    text = next(f["content"] for f in files["write_files"] if f["path"].endswith("node.env"))
+    return dict(shlex.split(line)[0].split("=", 1) for line in text.splitlines())
+
+
+def test_a_control_plane_finds_the_others_at_their_addresses_of_before() -> None:
+    state = {f"{ENI}::small-masters-{n}-eth0": {"primaryIpAddress": f"10.9.0.{n}"} for n in (0, 1)}
+    peers = environment_of(PLANES[0], state)["PEERS"].split()
+    assert peers[0] == "10.9.0.1"
+    assert "10.9.0.0" not in peers
+    assert "10.9.0.1" not in environment_of(PLANES[2], state)["PEERS"].split()
+
+
+def test_no_machine_may_create_a_cluster_once_one_has_served() -> None:
+    assert environment_of(PLANES[0], {})["CREATION_ENDS"] == "9999999999"
+    served = environment_of(PLANES[0], {f"{PROVIDER}::small": {}})
+    assert served["CREATION_ENDS"] == ""
 
 
 def test_control_planes_of_an_earlier_release_are_not_new(three: Rollout) -> None:

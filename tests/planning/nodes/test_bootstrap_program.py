@@ -156,10 +156,16 @@ def machine(tmp_path: Path) -> Machine:
 
 
 def provisioned(
-    machine: Machine, plan: ClusterPlan, node: str, *, creation_ends: int | None = FAR_AWAY
+    machine: Machine,
+    plan: ClusterPlan,
+    node: str,
+    *,
+    creation_ends: int | None = FAR_AWAY,
+    earlier_addresses: Mapping[str, str] | None = None,
 ) -> Machine:
     """Write a node's files, as cloud-init would."""
-    for path, content in booted(plan, node, creation_ends=creation_ends).files.items():
+    boot = booted(plan, node, creation_ends=creation_ends, earlier_addresses=earlier_addresses)
+    for path, content in boot.files.items():
         place = machine.path(path)
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_text(_MOVED.sub(rf"{machine.root}/\1/", content), encoding="utf-8")
@@ -301,6 +307,23 @@ def test_a_replaced_first_control_plane_joins_the_cluster_that_is_there(machine:
     assert "kind: JoinConfiguration" in machine.configuration.read_text(encoding="utf-8")
     own = plan.nodes["masters-0"].interfaces["eth0"].primary
     assert machine.text("/etc/hosts") == f"127.0.0.1 localhost\n{own} api.small.internal\n"
+
+
+@pytest.mark.parametrize("creation_ends", [None, FAR_AWAY], ids=["served", "creation"])
+def test_the_first_of_three_that_moves_joins_the_others_where_they_still_are(
+    machine: Machine, creation_ends: int | None
+) -> None:
+    earlier = {"masters-0": "10.9.0.1", "masters-1": "10.9.0.2", "masters-2": "10.9.0.3"}
+    moved = provisioned(
+        machine,
+        planned(three_control_planes()),
+        "masters-0",
+        creation_ends=creation_ends,
+        earlier_addresses=earlier,
+    )
+    moved.run(ready="10.9.0.2", serving="10.9.0.2")
+    assert not [c for c in machine.calls if c.startswith("kubeadm init --config")]
+    assert [c for c in machine.calls if c.startswith("kubeadm join")]
 
 
 MEMBERS = (

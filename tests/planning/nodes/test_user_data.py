@@ -178,6 +178,21 @@ def test_a_control_plane_waits_for_the_one_before_it() -> None:
     assert peers["masters-2"].split() == [address["masters-1"], address["masters-0"]]
 
 
+def test_a_control_plane_also_looks_for_the_next_ones_where_they_were_before() -> None:
+    plan = planned(three_control_planes())
+    address = {n.name: str(n.interfaces["eth0"].primary) for n in plan.control_planes}
+    earlier = {"masters-0": "10.9.0.1", "masters-1": "10.9.0.2", "masters-2": address["masters-2"]}
+
+    def peers(node: str) -> list[str]:
+        files = booted(plan, node, earlier_addresses=earlier).files
+        return _environment(files)["PEERS"].strip("'").split()
+
+    # One at a time and in this order: those before have moved, those after have not.
+    assert peers("masters-0") == ["10.9.0.2", address["masters-1"], address["masters-2"]]
+    assert peers("masters-1") == [address["masters-0"], address["masters-2"]]
+    assert peers("masters-2") == [address["masters-1"], address["masters-0"]]
+
+
 def test_one_control_plane_has_a_name_and_no_peer() -> None:
     values = _environment(booted(planned(small()), "masters-0").files)
     assert (values["ENDPOINT_NAME"], values["PEERS"]) == ("api.small.internal", "''")

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from planning.transitions.earlier import (
+    ClusterInState,
     StateResource,
+    cluster_in_state,
     clusters,
     earlier_machines,
     has_machines,
@@ -69,6 +71,26 @@ def test_machines_are_read_from_instances_and_their_interfaces() -> None:
             "addresses": {"eth0": "10.64.0.16"},
         }
     }
+
+
+def test_a_cluster_in_the_state_has_the_primary_addresses_of_its_first_nics() -> None:
+    secondary = resource(
+        f"{NODE}$alicloud:ecs/ecsNetworkInterface:EcsNetworkInterface",
+        "zones-m-0-eth1",
+        primaryIpAddress="10.64.128.16",
+    )
+    assert cluster_in_state("zones", (*STATE, secondary)) == ClusterInState(
+        has_served=False, addresses={"m-0": "10.64.0.16"}
+    )
+    assert cluster_in_state("another", STATE) == ClusterInState()
+
+
+def test_a_cluster_has_served_once_the_state_has_the_provider_of_its_objects() -> None:
+    provider = resource(
+        f"{CLUSTER}$spiderpool-alicloud:control_plane:ControlPlane$pulumi:providers:kubernetes",
+        "zones",
+    )
+    assert cluster_in_state("zones", (*STATE, provider)).has_served
 
 
 def test_a_state_says_which_clusters_it_has_and_whether_there_are_machines() -> None:

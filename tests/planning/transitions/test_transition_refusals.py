@@ -197,6 +197,39 @@ def test_a_replaced_worker_of_our_own_cluster_is_drained_first() -> None:
     assert steps(transition(clustered(), edited(clustered(), MOVED), cluster))
 
 
+EXCHANGED = (
+    at("nodePools/workers/image", IMAGE),
+    at(
+        "spiderpool/extraPools/shop",
+        {
+            "node": "workers-0",
+            "interface": "eth1",
+            "addresses": ["10.1.2.21"],
+            "namespaces": ["shop"],
+        },
+    ),
+)
+
+
+@pytest.mark.parametrize("comes", [True, False], ids=["a pool comes", "a pool goes"])
+def test_another_pool_takes_addresses_before_a_replaced_worker_is_drained(*, comes: bool) -> None:
+    image, pool = EXCHANGED
+    before, after = clustered(), edited(clustered(), image, pool)
+    holder = "workers-0-eth1"
+    if not comes:
+        before, after = edited(clustered(), pool), edited(clustered(), image)
+        holder = "shop"
+    judged = transition(before, after, Holders(pods={holder: {LAST: "shop/web-1"}}))
+    assert isinstance(judged, Refused)
+    (refusal,) = judged.refusals
+    assert refusal.value == "10.1.2.21"
+    assert f"{holder} would lose addresses that pods have: shop/web-1" in refusal.rule
+    silent = transition(before, after, NoAnswer(reason="no route"))
+    assert len(refused(silent)) == 1
+    # Pods with the worker's other addresses are drained before its machine goes.
+    assert steps(transition(before, after, Holders(pods={holder: {LAST - 1: "shop/web-1"}})))
+
+
 def test_an_address_in_use_that_stays_is_not_a_reason_to_refuse() -> None:
     cluster = Holders(pods={"workers-0-eth1": {LAST - 4: "shop/web-1"}})
     judged = transition(clustered(workers=1), edited(clustered(workers=1), SHRINK), cluster)
