@@ -11,6 +11,8 @@ STAMP := $(VENV)/requirements.stamp
 HOME_DIR := .local
 # The style of words (docs/style.md). Go builds vale once and keeps it in its own cache.
 VALE := go -C local/toolchain/vale tool vale --config $(CURDIR)/.vale.ini --output line
+BEGAN := $(shell date +%s)
+TOOK = $$(( $$(date +%s) - $(BEGAN) )) s
 PROSE := $(addprefix $(CURDIR)/,README.md CONTRIBUTING.md docs config planning components operations \
   policies local)
 
@@ -34,17 +36,29 @@ down: $(STAMP) ## Destroy the local stack and stop the local cloud.
 
 .PHONY: check
 check: $(STAMP) ## Lint, types, import rules and unit tests: the fast part.
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint types words
+	$(BIN)/pytest -m unit -n auto -q --durations=25
+	@echo "make check: $(TOOK)"
+
+.PHONY: lint
+lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+.PHONY: types
+types: $(STAMP)
 	$(BIN)/mypy .
+
+.PHONY: words
+words:
 	@if command -v go >/dev/null; then $(VALE) $(PROSE); else \
 	  echo 'go is not on PATH: the style of the words is not checked'; fi
-	$(BIN)/pytest -m unit -n auto -q
 
 .PHONY: test
 test: check ## Everything there is: check, then the engine tier on a local cloud of its own.
 	$(BIN)/python -m toolchain ensure
 	$(BIN)/pytest -m engine -n 3 --dist loadgroup -q --durations=25
+	@echo "make test: $(TOOK)"
 
 .PHONY: nightly
 nightly: $(STAMP) ## What takes too long for every change: long fuzzing and whole sweeps.

@@ -99,7 +99,7 @@ def api_server(answer: Answer, pair: Path) -> Iterator[tuple[str, list[str]]]:
     tls.load_verify_locations(cadata=fake_secrets().ca.certificate)
     tls.verify_mode = ssl.CERT_REQUIRED
     server.socket = tls.wrap_socket(server.socket, server_side=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
         yield f"127.0.0.1:{server.server_port}", asked

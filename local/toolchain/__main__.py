@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from toolchain import plugin_cache
+from toolchain import archives, plugin_cache
 from toolchain.ensure import Ensure
 from toolchain.failure import UNPREPARED, ToolchainError
 from toolchain.pins import NEXT_KUBERNETES, NODE, PREVIOUS_KUBERNETES
@@ -48,12 +48,25 @@ def ensure(
             "--node", help="Build kubelet and containerd too, which virtual machines install."
         ),
     ] = False,
+    download: Annotated[
+        str,
+        typer.Option(
+            "--archives",
+            envvar=archives.VARIABLE,
+            help="Where release files are downloaded from: `publishers`, `off`, or a mirror.",
+        ),
+    ] = archives.PUBLISHERS,
 ) -> None:
     """Make every tool ready; what is ready already is left alone."""
     places = Places(home=home.resolve())
     flags = ((PREVIOUS_KUBERNETES, previous_kubernetes), (NEXT_KUBERNETES, next_kubernetes))
     requested = tuple(build for build, is_requested in flags if is_requested)
-    Ensure(places, Console(), requested=(*requested, *(NODE if node else ()))).run()
+    Ensure(
+        places,
+        Console(),
+        requested=(*requested, *(NODE if node else ())),
+        origin=archives.origin_of(download),
+    ).run()
 
 
 @app.command()

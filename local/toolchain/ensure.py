@@ -1,7 +1,7 @@
-"""Makes every tool ready: links what is installed and builds the rest, each at most once.
+"""Makes every tool ready: links what is installed, downloads or builds the rest, each at most once.
 
-A build's directory is named by its key and created by a rename, so it is either complete or absent.
-A lock keeps two runs from building the same thing.
+A directory of programs is named by its key and created by a rename, so it is either complete or
+absent. A lock keeps two runs from making the same thing.
 """
 
 from __future__ import annotations
@@ -13,21 +13,26 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Self
+from typing import Final
 
 from rich.console import Console
 
-from toolchain import crds, golang, keys, launchers
+from toolchain import archives, crds, golang, keys, launchers, pruning, releases
+from toolchain.archives import Origin
+from toolchain.download import DEFAULT, DownloadError, Patience, WrongDigestError
 from toolchain.failure import ToolchainError
 from toolchain.official import official_tools
 from toolchain.pins import BUILDS, NODE, ON_REQUEST, Build
 from toolchain.places import OTHER_KUBERNETES, SOURCES, Places
+from toolchain.progress import Progress
+from toolchain.releases import Release, Unavailable
 
 _AT_ONCE: Final = 2
+_PUBLISHERS: Final = archives.origin_of(archives.PUBLISHERS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +42,7 @@ class Tool:
     program: str
     version: str
     source: str
-    """`official`, `built` or `module`."""
+    """`official`, `archive`, `built` or `module`."""
     path: Path
     key: str | None
     ready: bool
@@ -47,14 +52,28 @@ class Ensure:
     """One run of `ensure` or `status` over a home directory."""
 
     def __init__(
-        self, places: Places, console: Console, *, requested: tuple[Build, ...] = ()
+        self,
+        places: Places,
+        console: Console,
+        *,
+        requested: tuple[Build, ...] = (),
+        origin: Origin | None = _PUBLISHERS,
+        patience: Patience = DEFAULT,
     ) -> None:
-        """Take `requested`, some of `ON_REQUEST` and `NODE`, to build those too.
+        """Prepare a run.
 
-        Those that an earlier run has built stay, requested or not.
+        Args:
+            places: Where everything is kept.
+            console: Shows each step.
+            requested: Some of `ON_REQUEST` and `NODE`, to build too. Those that an earlier run has
+                built stay, requested or not.
+            origin: Where archives are downloaded from; None downloads nothing.
+            patience: The time limits of a download.
         """
         self._places = places
         self._console = console
+        self._origin = origin
+        self._patience = patience
         self._official = official_tools(places.bin, os.environ)
         self._builds = tuple(b for b in BUILDS if not set(b.programs) <= set(self._official))
         self._requested = requested
@@ -85,7 +104,7 @@ class Ensure:
                     Tool(
                         program=f"{folder}/{program}",
                         version=build.version,
-                        source="built",
+                        source=self._source(go, build),
                         path=directory / program,
                         key=self._key(go, build),
                         ready=(directory / program).exists(),
@@ -111,15 +130,11 @@ class Ensure:
             missing = [b for b in builds if not self._directory(go, b).is_dir()]
             for build in builds:
                 if build not in missing:
-                    self._say(f"✓ {build.name} {build.version}  built already")
+                    source = self._source(go, build)
+                    self._say(f"✓ {build.name} {build.version}  there already ({source})")
             for program, path in sorted(self._official.items()):
                 self._say(f"✓ {program}  installed: {path}")
-            if missing:
-                self._say(
-                    f"… building {', '.join(b.name for b in missing)} from Go modules; the first "
-                    "time on a machine takes about 15 minutes on two cores"
-                )
-            self._build_all(go, missing)
+            self._make(go, missing)
             self._make_crds(go)
             self._fill_bin(go)
             self._fill_other_kubernetes(go)
@@ -133,36 +148,96 @@ class Ensure:
             shutil.rmtree(self._places.bin, ignore_errors=True)
             shutil.rmtree(self._places.built, ignore_errors=True)
 
-    def _build_all(self, go: golang.Go, missing: list[Build]) -> None:
+    def _make(self, go: golang.Go, missing: list[Build]) -> None:
+        """Download what can be downloaded, and build the rest meanwhile."""
+        offers = releases.ask(missing, self._origin, self._patience)
+        for build in missing:
+            self._say(f"… {build.name} {build.version}  {offers[build.name].describe()}")
+        built = [build for build in missing if isinstance(offers[build.name], Unavailable)]
         with (
-            ThreadPoolExecutor(max_workers=_AT_ONCE) as pool,
-            _Ticker(self._console, [b.name for b in missing]) as ticker,
+            ThreadPoolExecutor(max_workers=max(len(missing), 1)) as downloads,
+            ThreadPoolExecutor(max_workers=_AT_ONCE) as builds,
+            Progress(self._console, built, self._say) as progress,
         ):
-            running = {pool.submit(self._build, go, build): build for build in missing}
-            for done in as_completed(running):
-                build = running[done]
-                ticker.ended(build.name)
-                try:
-                    seconds = done.result()
-                except ToolchainError:
-                    # Builds that have not begun would only hide this failure under their output.
-                    pool.shutdown(cancel_futures=True)
-                    raise
-                self._say(f"✓ {build.name} {build.version}  {seconds:.1f} s")
+            running: dict[Future[float], Build] = {}
+            for build in missing:
+                offer = offers[build.name]
+                future = (
+                    builds.submit(self._build, go, build, progress)
+                    if isinstance(offer, Unavailable)
+                    else downloads.submit(self._download, build, offer)
+                )
+                running[future] = build
+            while running:
+                done, _ = wait(running, return_when=FIRST_COMPLETED)
+                for future in done:
+                    build = running.pop(future)
+                    try:
+                        seconds = future.result()
+                    except DownloadError as error:
+                        self._say_failed_download(build, error)
+                        progress.add(build)
+                        running[builds.submit(self._build, go, build, progress)] = build
+                    except ToolchainError:
+                        # What has not begun would only hide this failure under its output.
+                        builds.shutdown(wait=False, cancel_futures=True)
+                        raise
+                    else:
+                        self._say(f"✓ {build.name} {build.version}  {seconds:.1f} s")
 
-    def _build(self, go: golang.Go, build: Build) -> float:
+    def _say_failed_download(self, build: Build, error: DownloadError) -> None:
+        """Report a download that failed; the build that follows uses nothing of it.
+
+        To build after a wrong digest is safe. The file is deleted, and the build's sources come
+        from elsewhere and are checked on their own against the go.sum of this repository.
+        """
+        if isinstance(error, WrongDigestError):
+            self._say(
+                f"error: {error}. The file is deleted. {build.name} is built from Go modules "
+                "instead, which go.sum pins. If it happens again, a proxy or the mirror changes "
+                f"files: report it to whoever runs it, and set {archives.VARIABLE}="
+                f"{archives.OFF} until then."
+            )
+        else:
+            self._say(f"… {build.name} {build.version}  built from Go modules: {error}")
+
+    def _download(self, build: Build, release: Release) -> float:
         began = time.monotonic()
-        target = self._directory(go, build)
+        with self._fresh(build, self._published(build)) as fresh:
+            release.fetch(fresh, self._patience)
+        return time.monotonic() - began
+
+    def _build(self, go: golang.Go, build: Build, progress: Progress) -> float:
+        began = time.monotonic()
         log = self._places.logs / f"{build.name}.log"
         log.write_text("", encoding="utf-8")
+        source = Path(tempfile.mkdtemp(prefix=f".{build.name}-", dir=self._places.built))
+        try:
+            modfile = pruning.prune(go, build, source, log) if build.pruned else None
+            progress.begin(build, go.packages(build, modfile))
+            with self._fresh(build, self._built(go, build)) as fresh:
+                go.build(
+                    build,
+                    fresh,
+                    log,
+                    lambda package: progress.compile(build, package),
+                    modfile,
+                )
+        finally:
+            shutil.rmtree(source, ignore_errors=True)
+        progress.end(build)
+        return time.monotonic() - began
+
+    @contextmanager
+    def _fresh(self, build: Build, target: Path) -> Iterator[Path]:
+        """Give a new directory, which gets its name when the block ends without an error."""
         fresh = Path(tempfile.mkdtemp(prefix=f".{build.name}-", dir=self._places.built))
         try:
-            go.build(build, fresh, log)
+            yield fresh
             fresh.chmod(0o755)
             fresh.rename(target)
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
-        return time.monotonic() - began
 
     def _remove_leftovers(self) -> None:
         """Remove what a killed run has left; this run has the lock, so no other one is building."""
@@ -243,7 +318,7 @@ class Ensure:
         return Tool(
             program=program,
             version=build.version,
-            source="official" if official else "built",
+            source="official" if official else self._source(go, build),
             path=path,
             key=None if official else self._key(go, build),
             ready=path.exists(),
@@ -261,7 +336,19 @@ class Ensure:
         )
 
     def _directory(self, go: golang.Go, build: Build) -> Path:
+        """Return where a build's programs are, or will be if it is built."""
+        published = self._published(build)
+        return published if published.is_dir() else self._built(go, build)
+
+    def _built(self, go: golang.Go, build: Build) -> Path:
         return self._places.built / f"{build.name}-{self._key(go, build)}"
+
+    def _published(self, build: Build) -> Path:
+        files = archives.archives_of(build, golang.platform_name())
+        return self._places.built / f"{build.name}-{archives.key_of(files)}"
+
+    def _source(self, go: golang.Go, build: Build) -> str:
+        return "archive" if self._directory(go, build) == self._published(build) else "built"
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -276,28 +363,3 @@ class Ensure:
     def _say(self, line: str) -> None:
         with self._print:
             self._console.print(line, highlight=False, soft_wrap=True)
-
-
-class _Ticker:
-    """Shows what is being built: a spinner on a terminal, nothing elsewhere."""
-
-    def __init__(self, console: Console, names: list[str]) -> None:
-        self._names = list(names)
-        self._status = console.status(self._title()) if console.is_terminal and names else None
-
-    def __enter__(self) -> Self:
-        if self._status is not None:
-            self._status.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._status is not None:
-            self._status.stop()
-
-    def ended(self, name: str) -> None:
-        self._names.remove(name)
-        if self._status is not None:
-            self._status.update(self._title())
-
-    def _title(self) -> str:
-        return f"building {', '.join(self._names[:_AT_ONCE])}" if self._names else "linking"

@@ -6,7 +6,8 @@ import os
 import platform
 import re
 import subprocess
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -18,6 +19,7 @@ from toolchain.places import SOURCES
 _LAST_LINES: Final = 15
 _TIMEOUT: Final = 3600.0
 _OLDEST_GO: Final = ".".join(str(part) for part in GO_VERSION)
+_PACKAGE: Final = re.compile(r"[\w.~-]+(/[\w.~+-]+)*")
 _CAUSES: Final = (
     (
         re.compile(r"no space left on device"),
@@ -59,32 +61,92 @@ class Go:
             "GOWORK": "off",
         }
 
-    def build(self, build: Build, into: Path, log: Path) -> None:
+    def packages(self, build: Build, modfile: Path | None = None) -> Mapping[str, int]:
+        """Return the packages that a build still has to compile, with their bytes of source.
+
+        Empty when the go command cannot tell; the build then reports why. `modfile` takes the
+        place of the module's go.mod.
+        """
+        listing = "{{if .Stale}}{{.ImportPath}}\t{{.Dir}}\t{{range .GoFiles}}{{.}}\t{{end}}{{end}}"
+        flags = _flags(build, modfile)
+        done = subprocess.run(  # noqa: S603 - our own argv, no shell
+            [self.path, "list", *flags, "-deps", "-f", listing, *build.programs.values()],
+            cwd=SOURCES / build.name,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=_TIMEOUT,
+            check=False,
+        )
+        rows = [line.split("\t") for line in done.stdout.splitlines() if line]
+        return {path: _bytes(Path(directory), files) for path, directory, *files in rows}
+
+    def build(
+        self,
+        build: Build,
+        into: Path,
+        log: Path,
+        compiling: Callable[[str], None],
+        modfile: Path | None = None,
+    ) -> None:
         """Build every program of `build` into a directory; its output goes to `log`.
+
+        All programs are one command, so that Go links one while it compiles another.
+
+        Args:
+            build: Module and packages.
+            into: An existing directory.
+            log: A file that is appended to.
+            compiling: Is called with each package as the compiler begins with it.
+            modfile: Takes the place of the module's go.mod.
 
         Raises:
             ToolchainError: The build failed; the message has the cause if it is known, the last
                 lines of output, and the path of the log.
         """
-        stamps = "".join(f" -X {name}={value}" for name, value in build.stamps.items())
-        for program, package in build.programs.items():
-            argv = [self.path, "build", "-trimpath", "-buildvcs=false"]
-            argv += ["-ldflags", f"-s -w{stamps}"]
-            if build.tags:
-                argv += ["-tags", ",".join(build.tags)]
-            argv += ["-o", str(into / program), package]
-            with log.open("a", encoding="utf-8") as sink:
-                done = subprocess.run(  # noqa: S603 - our own argv, no shell
-                    argv,
-                    cwd=SOURCES / build.name,
-                    env=self.environment,
-                    stdout=sink,
-                    stderr=subprocess.STDOUT,
-                    timeout=_TIMEOUT,
-                    check=False,
-                )
-            if done.returncode != 0:
-                raise failed(build.name, log.read_text(encoding="utf-8"), log)
+        [*packages] = build.programs.values()
+        # Go names a program after its package, unless there is one program and a name for it.
+        output = into / next(iter(build.programs)) if len(packages) == 1 else f"{into}/"
+        argv = [self.path, "build", "-v", *_flags(build, modfile), "-o", str(output), *packages]
+        with (
+            log.open("a", encoding="utf-8") as sink,
+            subprocess.Popen(  # noqa: S603 - our own argv, no shell
+                argv,
+                cwd=SOURCES / build.name,
+                env=self.environment,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            ) as process,
+        ):
+            deadline = threading.Timer(_TIMEOUT, process.kill)
+            deadline.start()
+            try:
+                for line in process.stdout or ():
+                    # `-v` prints the path of each package, which is progress and not a message.
+                    if _PACKAGE.fullmatch(line.strip()):
+                        compiling(line.strip())
+                    else:
+                        sink.write(line)
+            finally:
+                deadline.cancel()
+        if process.returncode != 0:
+            raise failed(build.name, log.read_text(encoding="utf-8"), log)
+
+
+def _flags(build: Build, modfile: Path | None) -> list[str]:
+    stamps = "".join(f" -X {name}={value}" for name, value in build.stamps.items())
+    flags = ["-trimpath", "-buildvcs=false", "-ldflags", f"-s -w{stamps}"]
+    if build.tags:
+        flags += ["-tags", ",".join(build.tags)]
+    if modfile is not None:
+        flags += ["-modfile", str(modfile)]
+    return flags
+
+
+def _bytes(directory: Path, files: Sequence[str]) -> int:
+    paths = [directory / name for name in files if name]
+    return sum(path.stat().st_size for path in paths if path.exists())
 
 
 def failed(name: str, text: str, log: Path) -> ToolchainError:

@@ -29,6 +29,7 @@ def key_of(build: Build, sources: Path, *, go_version: str, platform: str) -> st
         repr(build.tags),
         go_version,
         platform,
+        *((build.pruned,) if build.pruned else ()),
     ):
         digest.update(part.encode())
         digest.update(b"\0")

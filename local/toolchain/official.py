@@ -2,15 +2,40 @@
 
 from __future__ import annotations
 
-import json
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 from toolchain import pins
+from toolchain.pins import BUILDS
+from toolchain.places import Places
 from toolchain.plugin_cache import VERSIONS, plugin_path
+
+
+def _starts_with(text: str) -> re.Pattern[str]:
+    return re.compile(rf"{re.escape(text)}(?![\w.-])")
+
+
+_KUBERNETES: Final = _starts_with(f"Kubernetes v{pins.KUBERNETES_VERSION}")
+_ETCD: Final = next(build.version for build in BUILDS if build.name == "etcd")
+_VERSIONS: Final[Mapping[str, tuple[tuple[str, ...], re.Pattern[str]]]] = {
+    "kube-apiserver": (("--version",), _KUBERNETES),
+    "kube-controller-manager": (("--version",), _KUBERNETES),
+    "kube-scheduler": (("--version",), _KUBERNETES),
+    "kubeadm": (("version", "--output=short"), _starts_with(f"v{pins.KUBERNETES_VERSION}")),
+    "kubectl": (
+        ("version", "--client"),
+        _starts_with(f"Client Version: v{pins.KUBERNETES_VERSION}"),
+    ),
+    "helm": (("version", "--short"), _starts_with(f"v{pins.HELM_VERSION}")),
+    "etcd": (("--version",), _starts_with(f"etcd Version: {_ETCD}")),
+    "pulumi-resource-alicloud": (("-version",), _starts_with(pins.ALICLOUD_VERSION)),
+}
+"""Program to the arguments that print its version, and how that output must begin."""
 
 
 def official_tools(bin_directory: Path, environment: Mapping[str, str]) -> dict[str, Path]:
@@ -24,14 +49,18 @@ def official_tools(bin_directory: Path, environment: Mapping[str, str]) -> dict[
     path = os.pathsep.join(
         entry
         for entry in [*environment.get("PATH", "").split(os.pathsep), str(home / ".pulumi" / "bin")]
-        if entry and Path(entry).resolve() != bin_directory.resolve()
+        if entry and Path(entry).resolve() != bin_directory.resolve() and not _is_ours(Path(entry))
     )
     return {
         **_pulumi(path),
+        **_others(path),
         **_plugins(Path(environment.get("PULUMI_HOME", home / ".pulumi")), home / ".pulumi"),
-        **_kubectl(path),
-        **_helm(path),
     }
+
+
+def _is_ours(directory: Path) -> bool:
+    """Tell whether this is the `bin` of another checkout, whose links may go at any time."""
+    return Places(home=directory.parent).lock.exists()
 
 
 def _pulumi(path: str) -> dict[str, Path]:
@@ -58,25 +87,13 @@ def _plugins(*pulumi_homes: Path) -> dict[str, Path]:
     return plugins
 
 
-def _kubectl(path: str) -> dict[str, Path]:
-    kubectl = shutil.which("kubectl", path=path)
-    output = _output_of(kubectl, "version", "--client", "--output=json") if kubectl else ""
-    try:
-        version = json.loads(output)["clientVersion"]["gitVersion"]
-    except (ValueError, KeyError, TypeError):
-        return {}
-    fits = version == f"v{pins.KUBERNETES_VERSION}"
-    return {"kubectl": Path(str(kubectl))} if fits else {}
-
-
-def _helm(path: str) -> dict[str, Path]:
-    helm = shutil.which("helm", path=path)
-    if (
-        helm is None
-        or _output_of(helm, "version", "--short").split("+")[0] != f"v{pins.HELM_VERSION}"
-    ):
-        return {}
-    return {"helm": Path(helm)}
+def _others(path: str) -> dict[str, Path]:
+    programs: dict[str, Path] = {}
+    for program, (arguments, expected) in _VERSIONS.items():
+        executable = shutil.which(program, path=path)
+        if executable is not None and expected.match(_output_of(executable, *arguments)):
+            programs[program] = Path(executable)
+    return programs
 
 
 def _output_of(*argv: str) -> str:

@@ -3,104 +3,26 @@ from __future__ import annotations
 import io
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Final
 
 import pytest
 import yaml
 from rich.console import Console
 
+from tests.toolchain.toolchain_bench import Bench, executable, toolchain_bench
 from toolchain import crds, ensure
 from toolchain.failure import ToolchainError
 from toolchain.pins import BUILDS, NODE, ON_REQUEST, Build
-from toolchain.places import SOURCES, Places
+from toolchain.places import SOURCES
 
 pytestmark = pytest.mark.unit
-
-# Writes what it was asked for into a file, and programs that name their package.
-FAKE_GO: Final = """
-if [ "$1" = version ]; then echo go version go1.26.8 linux/amd64; exit; fi
-echo "$PWD" >> "$FAKE_GO_CALLS"
-for argument; do
-  if [ "$previous" = -o ]; then out=$argument; fi
-  previous=$argument
-done
-case "$argument" in
-  *"$FAKE_GO_FAILS") echo "cannot find package $argument"; exit 1 ;;
-esac
-if [ "${out##*/}" = controller-gen ]; then
-  cp "$FAKE_CONTROLLER_GEN" "$out"
-else
-  printf '#!/bin/sh\\necho %s\\n' "$argument" > "$out"
-fi
-chmod +x "$out"
-"""
-FAKE_CONTROLLER_GEN: Final = """
-for argument; do
-  case "$argument" in output:crd:dir=*) into=${argument#output:crd:dir=} ;; esac
-done
-echo 'spec: {names: {kind: SpiderIPPool}}' > "$into/pools.yaml"
-"""
-
-
-class Bench:
-    """A home, and a `go` that records its calls instead of compiling."""
-
-    def __init__(self, root: Path) -> None:
-        self.home = root / "home"
-        self.calls_file = root / "calls"
-        self.output = io.StringIO()
-
-    @property
-    def places(self) -> Places:
-        return Places(home=self.home)
-
-    def run(self, *requested: Build) -> str:
-        self.output = io.StringIO()
-        ensure.Ensure(
-            self.places,
-            Console(file=self.output, width=200),
-            requested=requested,
-        ).run()
-        return self.output.getvalue()
-
-    def runnable(self, build: Build) -> set[str]:
-        """Programs of another Kubernetes than the pinned one that can be started."""
-        folder = self.places.of_kubernetes(build.version)
-        return {path.name for path in folder.glob("*") if os.access(path, os.X_OK)}
-
-    def calls(self) -> list[str]:
-        if not self.calls_file.exists():
-            return []
-        return [Path(line).name for line in self.calls_file.read_text().splitlines()]
-
-    def builds(self) -> set[str]:
-        return {path.name for path in self.places.built.iterdir() if path.is_dir()}
-
-
-def executable(path: Path, lines: str) -> Path:
-    path.write_text(f"#!{shutil.which('sh')}\n{lines}\n", encoding="utf-8")
-    path.chmod(0o755)
-    return path
 
 
 @pytest.fixture
 def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
-    tools = tmp_path / "tools"
-    tools.mkdir()
-    executable(tools / "go", FAKE_GO)
-    bench = Bench(tmp_path)
-    monkeypatch.setenv("PATH", f"{tools}:/usr/bin:/bin")
-    monkeypatch.setenv("HOME", str(tmp_path / "nobody"))
-    monkeypatch.delenv("PULUMI_HOME", raising=False)
-    monkeypatch.setenv("FAKE_GO_CALLS", str(bench.calls_file))
-    monkeypatch.setenv("FAKE_GO_FAILS", "nothing")
-    generator = executable(tmp_path / "controller-gen", FAKE_CONTROLLER_GEN)
-    monkeypatch.setenv("FAKE_CONTROLLER_GEN", str(generator))
-    return bench
+    return toolchain_bench(tmp_path, monkeypatch)
 
 
 def test_a_first_run_makes_every_program(bench: Bench) -> None:

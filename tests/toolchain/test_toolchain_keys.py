@@ -119,6 +119,20 @@ def test_the_pinned_version_is_the_one_the_module_requires(build: Build) -> None
     assert required[root] == f"v{build.version}"
 
 
+@pytest.mark.parametrize(
+    "build",
+    [build for build in (*BUILDS, *NODE, *ON_REQUEST) if len(build.programs) > 1],
+    ids=lambda build: build.name,
+)
+def test_programs_of_one_command_are_named_after_their_packages(build: Build) -> None:
+    assert [package.rpartition("/")[2] for package in build.programs.values()] == [*build.programs]
+
+
+def test_the_module_that_is_pruned_reaches_the_key(sources: Path) -> None:
+    pruned = dataclasses.replace(BUILD, pruned="example.com/upstream")
+    assert key(pruned, sources) != key(BUILD, sources)
+
+
 def test_no_program_is_built_twice() -> None:
     programs = [program for build in BUILDS for program in build.programs]
     assert len(programs) == len(set(programs))

@@ -101,24 +101,41 @@ def test_an_installed_plugin_stays_when_ours_are_linked(machine: Machine) -> Non
     assert machine.tools() == {"pulumi-resource-alicloud": installed}
 
 
-@pytest.mark.parametrize(
-    ("version", "taken"), [(f"v{pins.KUBERNETES_VERSION}", True), ("v1.35.3", False)]
-)
-def test_kubectl_is_taken_only_in_the_pinned_version(
-    machine: Machine, version: str, *, taken: bool
-) -> None:
-    machine.put(machine.path / "kubectl", f'{{"clientVersion": {{"gitVersion": "{version}"}}}}')
-    assert ("kubectl" in machine.tools()) is taken
+OUTPUTS: Final = {
+    "kube-apiserver": "Kubernetes v{}",
+    "kube-controller-manager": "Kubernetes v{}",
+    "kube-scheduler": "Kubernetes v{}",
+    "kubeadm": "v{}",
+    "kubectl": "Client Version: v{}",
+    "helm": "v{}+gabc",
+    "etcd": "etcd Version: {}\nGit SHA: abc",
+    "pulumi-resource-alicloud": "{}",
+}
+PINNED: Final = {program: build.version for build in pins.BUILDS for program in build.programs}
 
 
-@pytest.mark.parametrize(
-    ("version", "taken"), [(f"v{pins.HELM_VERSION}+gabc", True), ("v4.0.0+gabc", False)]
-)
-def test_helm_is_taken_only_in_the_pinned_version(
-    machine: Machine, version: str, *, taken: bool
+@pytest.mark.parametrize("program", OUTPUTS)
+def test_a_program_on_path_is_taken_only_in_the_pinned_version(
+    machine: Machine, program: str
 ) -> None:
-    machine.put(machine.path / "helm", version)
-    assert ("helm" in machine.tools()) is taken
+    path = machine.put(machine.path / program, OUTPUTS[program].format(PINNED[program]))
+    assert machine.tools() == {program: path}
+    for other in (f"{PINNED[program]}1", f"{PINNED[program]}-rc.1", "0.0.1"):
+        machine.put(path, OUTPUTS[program].format(other))
+        assert machine.tools() == {}
+
+
+def test_a_plugin_in_the_plugin_folder_goes_before_one_on_path(machine: Machine) -> None:
+    machine.put(machine.path / "pulumi-resource-alicloud", pins.ALICLOUD_VERSION)
+    installed = machine.put(plugin_cache.plugin_path(machine.home / ".pulumi", "alicloud"))
+    assert machine.tools() == {"pulumi-resource-alicloud": installed}
+
+
+def test_links_of_another_checkout_are_not_taken_for_an_installation(machine: Machine) -> None:
+    (machine.path.parent / "toolchain").mkdir()
+    (machine.path.parent / "toolchain" / "lock").touch()
+    machine.put(machine.path / "helm", f"v{pins.HELM_VERSION}")
+    assert machine.tools() == {}
 
 
 def test_a_tool_that_fails_to_say_its_version_is_left_alone(machine: Machine) -> None:

@@ -93,7 +93,7 @@ class FakeCloud:
         finally:
             os.chdir(before)
         self._server.daemon_threads = True
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
     def wait(self, after: int, seconds: float) -> dict[str, Any]:
         with self._changed:

@@ -193,7 +193,7 @@ def test_machines_reach_the_openapi_and_each_other(bed: Bed) -> None:
             self.wfile.write(b"this is the openapi\n")
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     bed.cloud.port = server.server_address[1]
     bed.supervisor.kill_and_start_again()
     output = bed.say(
