@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from localcloud import tags
+from localcloud import paging, tags
 from localcloud.actions import Answer, Call, action, moment
 from localcloud.products import filters
 from localcloud.products.pages import Table, TokenRequest
@@ -112,7 +112,13 @@ def _shown(call: Call, d: Disk) -> dict[str, object]:
     }
 
 
-_TABLE: Final = Table("Disks", "Disk", _shown, most_by_token=500)
+_TABLE: Final = Table(
+    "Disks",
+    "Disk",
+    _shown,
+    most_by_token=500,
+    codes=paging.TokenCodes(token="InvalidParamter"),  # noqa: S106  # as the page spells it
+)
 
 
 def _check(request: DescribeDisks) -> None:
