@@ -51,26 +51,17 @@ def refusals(session: runner.Session, product: Product, action: str) -> list[str
 
     All are dry runs, so that no request meets what an earlier one has changed.
     """
-    bodies = [
-        signed_v1(
-            {**parameters, "DryRun": "true", "Action": action, "Version": product.version},
-            key=ROOT_KEY_ID,
-            secret=ROOT_SECRET,
-        ).encode()
-        for parameters in sweep.requests(product, action, session.id_of)
-    ]
     gateway = session.cloud.inside.gateway
 
-    def answers() -> list[bytes]:
-        return [
-            gateway.answer(
-                HttpRequest(method="POST", path="/", query="", headers=_FORM, body=body)
-            ).body
-            for body in bodies
-        ]
+    def code(parameters: sweep.Parameters) -> str | None:
+        sent = {**parameters, "DryRun": "true", "Action": action, "Version": product.version}
+        body = signed_v1(sent, key=ROOT_KEY_ID, secret=ROOT_SECRET).encode()
+        http = HttpRequest(method="POST", path="/", query="", headers=_FORM, body=body)
+        document = json.loads(session.cloud.call(lambda: gateway.answer(http)).body)
+        return document["Code"] if "HostId" in document else None
 
-    documents = map(json.loads, session.cloud.call(answers))
-    return [document["Code"] for document in documents if "HostId" in document]
+    codes = map(code, sweep.requests(product, action, session.id_of))
+    return [code for code in codes if code is not None]
 
 
 @pytest.mark.parametrize("product", PRODUCTS.values(), ids=lambda product: product.name)
