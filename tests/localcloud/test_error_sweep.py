@@ -7,7 +7,6 @@ here, so that a new action without rows in the table of error codes fails by its
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,15 +15,12 @@ import pytest
 
 from localcloud.actions import Product
 from localcloud.products.catalogue import PRODUCTS
-from localcloud.settings import ROOT_KEY_ID, ROOT_SECRET, Cloud
-from localcloud.web.messages import HttpRequest
+from localcloud.settings import Cloud
 from tests.localcloud import error_codes, sweep
 from tests.localcloud.cloud_thread import CloudThread, Judge
 from tests.localcloud.corpus import entries, runner
-from tests.localcloud.sdk_api import signed_v1
 
 pytestmark = pytest.mark.unit
-_FORM = {"content-type": "application/x-www-form-urlencoded"}
 # Listeners and rules have no id of their own in most requests, so nothing else creates these.
 _ALSO_CREATED = ("nat_binding", "clb_listener", "tcp_listener", "udp_listener", "clb_rule")
 
@@ -51,17 +47,11 @@ def refusals(session: runner.Session, product: Product, action: str) -> list[str
 
     All are dry runs, so that no request meets what an earlier one has changed.
     """
-    gateway = session.cloud.inside.gateway
-
-    def code(parameters: sweep.Parameters) -> str | None:
-        sent = {**parameters, "DryRun": "true", "Action": action, "Version": product.version}
-        body = signed_v1(sent, key=ROOT_KEY_ID, secret=ROOT_SECRET).encode()
-        http = HttpRequest(method="POST", path="/", query="", headers=_FORM, body=body)
-        document = json.loads(session.cloud.call(lambda: gateway.answer(http)).body)
-        return document["Code"] if "HostId" in document else None
-
-    codes = map(code, sweep.requests(product, action, session.id_of))
-    return [code for code in codes if code is not None]
+    documents = (
+        session.cloud.document(product.version, action, {**parameters, "DryRun": "true"})
+        for parameters in sweep.requests(product, action, session.id_of)
+    )
+    return [document["Code"] for document in documents if "HostId" in document]
 
 
 @pytest.mark.parametrize("product", PRODUCTS.values(), ids=lambda product: product.name)
