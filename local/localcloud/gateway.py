@@ -170,7 +170,7 @@ class Gateway:
         if fault is not None and fault.kind not in {"after-effect", "stale"}:
             return self._struck(fault, request_id, facts)
         if action.writes and self._throttle.exceeded(self._cloud, product.name, action.name, now):
-            raise ApiError("Throttling.User", "Request was denied due to user flow control.")
+            raise hostility.throttled(action.name)
         tree = wire_parameters.tree(parameters)
         published_parameters.check(product.name, action.name, tree)
         self._check_region(product, parameters)

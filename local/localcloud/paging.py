@@ -42,11 +42,17 @@ def page(
     return items[start : start + length], at, length
 
 
-def listed(
-    name: str, rows: Sequence[T], token: str | None, limit: int | None, *, most: int = 100
+def listed(  # noqa: PLR0913  # the codes are what actions differ in
+    name: str,
+    rows: Sequence[T],
+    token: str | None,
+    limit: int | None,
+    *,
+    most: int = 100,
+    codes: TokenCodes = ILLEGAL_CODES,
 ) -> dict[str, object]:
     """An answer of the newer kind: the rows under `name`, their number, the next token."""
-    part, following = by_token(rows, token, limit, most=most, codes=ILLEGAL_CODES)
+    part, following = by_token(rows, token, limit, most=most, codes=codes)
     answer: dict[str, object] = {
         name: list(part),
         "TotalCount": len(rows),
@@ -172,7 +178,7 @@ class Marked(Protocol):
 
 def marked(outer: str, inner: str, rows: Sequence[T], request: Marked) -> dict[str, object]:
     """An answer of RAM: rows under `outer.inner`, whether more follow, and then the marker."""
-    codes = TokenCodes("InvalidParameter.MaxItems", "InvalidParameter.Marker")
+    codes = TokenCodes("InvalidParameter", "InvalidParameter")
     part, following = by_token(
         rows, request.marker, request.max_items, usual=_USUAL_ITEMS, most=_MOST_ITEMS, codes=codes
     )

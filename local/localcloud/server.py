@@ -35,6 +35,7 @@ class Running:
     """A running cloud; lets a test look inside."""
 
     port: int
+    gateway: Gateway
     store: Store
     calls: CallLog
     faults: Faults
@@ -88,7 +89,7 @@ async def running(
         bound = api.sockets[0].getsockname()[1]
         control = Control(store, cloud, calls=calls, faults=faults, port=bound)
         async with api, await _control_server(places, control, connections):
-            yield Running(port=bound, store=store, calls=calls, faults=faults)
+            yield Running(port=bound, gateway=gateway, store=store, calls=calls, faults=faults)
             for connection in list(connections):
                 connection.close()
     finally:

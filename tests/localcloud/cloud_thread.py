@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import http.client
+import json
 import os
 import ssl
 import threading
@@ -20,10 +21,11 @@ from localcloud.faults import Fault
 from localcloud.products.catalogue import PRODUCTS
 from localcloud.server import Running, running
 from localcloud.settings import ROOT_KEY_ID, ROOT_SECRET, Cloud, Places
+from localcloud.web.messages import HttpRequest
 from localcloud.wire.errors import ApiError
 from localcloud.wire.parameters import declared
 from tests.localcloud import error_codes, keys, samples, sdk_conformance
-from tests.localcloud.sdk_api import body_model_of
+from tests.localcloud.sdk_api import body_model_of, signed_v1
 
 REGION = "cn-hangzhou"
 # Keys of the published samples that the SDK's model does not have.
@@ -172,6 +174,17 @@ class CloudThread:
             ca=str(self.ca),
             read_timeout=20_000,
         )
+
+    def document(self, version: str, action: str, parameters: Mapping[str, str]) -> dict[str, Any]:
+        """The answer to a request of the account's that goes past the wire."""
+        query = signed_v1(
+            {**parameters, "Action": action, "Version": version},
+            key=ROOT_KEY_ID,
+            secret=ROOT_SECRET,
+        )
+        http = HttpRequest(method="POST", path="/", query=query, headers={}, body=b"")
+        reply = self.call(lambda: self.inside.gateway.answer(http))
+        return dict(json.loads(reply.body))
 
     def raw(
         self,

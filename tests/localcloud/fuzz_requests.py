@@ -268,7 +268,7 @@ _common = st.fixed_dictionaries(
 ACTIONS = [(p.name, version, a) for version, p in PRODUCTS.items() for a in sorted(p.actions)]
 
 
-def _published_mandatory(
+def published_mandatory(
     product: str, action: str, declared: tuple[tuple[str, str, bool], ...]
 ) -> Iterator[tuple[str, str, bool]]:
     """The leaves of what the vendor declares mandatory; a structure by its first element."""
@@ -290,7 +290,7 @@ def signed_calls(draw: st.DrawFn) -> SignedCall:
     complete = draw(st.integers(0, 5))
     chosen = list(must) if complete else []
     if complete:
-        chosen += _published_mandatory(product, action, declared)
+        chosen += published_mandatory(product, action, declared)
     if rest:
         chosen += draw(st.lists(st.sampled_from(rest), max_size=4))
     for name, kind, _ in chosen:

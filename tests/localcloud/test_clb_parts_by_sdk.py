@@ -76,7 +76,7 @@ def test_a_certificate_needs_its_own_key(api: Api) -> None:
 
 
 def test_a_listener_uses_certificates_that_are_there(place: Place) -> None:
-    with refused("ServerCertificateId.NotFound"):
+    with refused("ResourceNotFound.Certificate"):
         https(place, "none")
     server = uploaded(place.api)
     authority = place.api.slb("UploadCACertificate", CACertificate=self_signed("a.example")[0])
@@ -103,7 +103,7 @@ def test_a_listener_has_further_domains_that_go_with_it(place: Place) -> None:
     slb = place.api.slb
     extension = slb("CreateDomainExtension", Domain="b.example", ServerCertificateId=first, **where)
     one = {"DomainExtensionId": extension["DomainExtensionId"]}
-    with refused("InvalidParameter"):
+    with refused("InvalidParameter.Domain"):
         slb("CreateDomainExtension", Domain="b.example", ServerCertificateId=first, **where)
     slb("SetDomainExtensionAttribute", ServerCertificateId=second, **one)
     with refused("CertificateAndPrivateKeyIsRefered"):

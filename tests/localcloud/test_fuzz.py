@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import tempfile
 import time
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 
 from localcloud.daemons import ask
 from localcloud.settings import Places
-from tests.localcloud import invariants
+from tests.localcloud import invariants, random_requests
 from tests.localcloud.fuzz_client import FuzzClient, ServerProcess
 from tests.localcloud.fuzz_requests import ACTIONS, Request, requests
 
@@ -119,3 +120,11 @@ def test_a_hundred_thousand_requests_do_not_hurt_the_cloud(fast_home: Path) -> N
     assert client.sent >= MANY
     assert set(ACTIONS) <= client.called
     assert len(client.answered) > len(ACTIONS) / 2
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(3600)
+def test_random_requests_are_refused_by_listed_codes() -> None:
+    seed = random.SystemRandom().randrange(1_000_000)
+    shown = random_requests.outcome(seed, 20_000)
+    assert (seed, shown.problems) == (seed, ())

@@ -102,11 +102,13 @@ def test_write_calls_are_throttled_for_the_rest_of_a_minute() -> None:
     assert not throttle.exceeded(cloud, "Vpc", "CreateVpc", 60.0)
 
 
-def test_a_throttled_call_has_the_code_that_clients_retry(
+def test_a_throttled_call_has_the_code_of_its_page(
     start_cloud: StartCloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     api = Api(start_cloud(hostile=1).config())
     monkeypatch.setattr(hostility, "CALLS_A_MINUTE", 0)
+    with refused("Throttling"):
+        api.ecs("CreateNetworkInterface", VSwitchId="vsw-none", SecurityGroupId="sg-none")
     with refused("Throttling.User"):
         api.ecs("CreateKeyPair", KeyPairName="key")
     api.ecs("DescribeKeyPairs")

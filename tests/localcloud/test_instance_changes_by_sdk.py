@@ -57,6 +57,34 @@ def test_a_disk_grows_and_changes_its_kind(place: Place) -> None:
         ecs("ResizeDisk", DiskId="d-none", NewSize=80)
 
 
+def test_disks_are_listed_by_status_name_kind_and_category(place: Place) -> None:
+    disks = [{"Category": "cloud_essd", "Size": 30, "DiskName": "etcd"}]
+    place.run(SystemDisk={"Category": "cloud_auto", "Size": 40}, DataDisk=disks)
+
+    def listed(**filters: object) -> list[str]:
+        answer = place.api.ecs("DescribeDisks", **filters)
+        return [one["Type"] for one in answer["Disks"]["Disk"]]
+
+    assert listed(Status="In_use") == listed(Status="All") == ["system", "data"]
+    assert listed(Status="Available") == []
+    assert listed(DiskName="etcd") == listed(Category="cloud_essd") == ["data"]
+    assert listed(DiskName="etc") == []
+    assert listed(DiskType="system", Category="all") == ["system"]
+    # Disks of the default resource group are shown whatever the parameter names.
+    assert listed(ResourceGroupId="rg-other") == ["system", "data"]
+
+
+@pytest.mark.parametrize("name", ["Status", "DiskType", "Category"])
+def test_disks_are_not_listed_by_a_value_that_does_not_exist(place: Place, name: str) -> None:
+    with refused(f"Invalid{name}.ValueNotSupported"):
+        place.api.ecs("DescribeDisks", **{name: "paper"})
+
+
+def test_disks_are_not_listed_by_more_than_a_hundred_ids(place: Place) -> None:
+    with refused("InvalidDiskIds.Malformed"):
+        place.api.ecs("DescribeDisks", DiskIds=json.dumps([f"d-{n}" for n in range(101)]))
+
+
 def test_a_stopped_instance_gets_a_system_disk_of_another_image(place: Place) -> None:
     instance = place.run()
     before = disk(place, instance)["DiskId"]

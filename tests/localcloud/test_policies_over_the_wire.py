@@ -129,7 +129,7 @@ def test_circumstances_of_a_request_decide(
 @pytest.mark.parametrize(
     ("condition", "code"),
     [
-        ({"StringEqualsIfExists": {"acs:SourceIp": "x"}}, "InvalidParameter.PolicyDocument"),
+        ({"StringEqualsIfExists": {"acs:SourceIp": "x"}}, "MalformedPolicyDocument"),
         ({"StringEquals": {"ecs:InstanceType": "x"}}, "LocalCloud.UnsupportedCondition"),
     ],
 )

@@ -110,7 +110,7 @@ def test_a_policy_has_versions_and_holders(api: Api) -> None:
 
 @pytest.mark.parametrize("document", ["{", "[]", '{"Statement":[{"Effect":"Maybe"}]}'])
 def test_a_policy_document_that_cannot_be_is_refused(api: Api, document: str) -> None:
-    with refused("InvalidParameter.PolicyDocument"):
+    with refused("MalformedPolicyDocument"):
         api.ram("CreatePolicy", PolicyName="p", PolicyDocument=document)
 
 

@@ -36,7 +36,7 @@ class Table(Generic[T]):
     """The list in an action's answer.
 
     The rows are under `outer.inner`, and `show` creates one row. `most` is the largest PageSize;
-    `most_by_token` is the largest MaxResults.
+    `most_by_token` is the largest MaxResults. `codes` are the action's own for an invalid token.
     """
 
     outer: str
@@ -44,6 +44,7 @@ class Table(Generic[T]):
     show: Callable[[Call, T], object]
     most: int = 100
     most_by_token: int = 100
+    codes: paging.TokenCodes = paging.USUAL_CODES
 
     def _nested(self, call: Call, rows: Sequence[T]) -> dict[str, object]:
         seen = (
@@ -81,6 +82,7 @@ class Table(Generic[T]):
             request.next_token,
             length,
             most=self.most_by_token,
+            codes=self.codes,
         )
         answer = {
             **self._nested(call, part),

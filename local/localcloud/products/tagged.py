@@ -8,7 +8,7 @@ once.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 from localcloud import paging, tags
@@ -119,6 +119,8 @@ class Codes:
     """A product's error codes and HTTP statuses, by cause. `{}` is the kind of the resource."""
 
     unknown_type: tuple[str, int]
+    unknown_listed_type: tuple[str, int] | None = None
+    """Of ListTagResources, where it differs."""
     unknown_resource: tuple[str, int]
     too_many_resources: str = "NumberExceed.ResourceIds"
     nothing_named: tuple[str, int] = ("BothEmpty.TagsAndResources", 403)
@@ -130,7 +132,8 @@ class Tagging:
     """The tagging actions of one product.
 
     `show` builds the answer of a list from the call, the request and the rows of this answer. `row`
-    is the key of the resource's id in a row.
+    is the key of the resource's id in a row. `names` are the kinds' names in error codes, where
+    they are not those of the classes.
     """
 
     kinds: Kinds
@@ -142,6 +145,7 @@ class Tagging:
     )
     untag: str = "UntagResources"
     row: str = "ResourceId"
+    names: Mapping[type[Any], str] = field(default_factory=dict)
     show: Callable[[Call, Any, Sequence[Any]], Mapping[str, object]] | None = None
 
     def actions(self) -> tuple[Action, ...]:
@@ -153,10 +157,10 @@ class Tagging:
             Action(name="ListTagResources", request=listed, run=self._list, writes=False),
         )
 
-    def _kind(self, resource_type: str) -> type[Any]:
+    def _kind(self, resource_type: str, refusal: tuple[str, int] | None = None) -> type[Any]:
         kind = self.kinds.get(resource_type.upper())
         if kind is None:
-            code, status = self.codes.unknown_type
+            code, status = refusal or self.codes.unknown_type
             raise ApiError(
                 code,
                 f"ResourceType {resource_type[:40]!r} is not one of "
@@ -177,7 +181,7 @@ class Tagging:
             if entity is None:
                 code, status = self.codes.unknown_resource
                 raise ApiError(
-                    code.format(kind.__name__),
+                    code.format(self.names.get(kind, kind.__name__)),
                     f"The resource {name[:80]!r} does not exist.",
                     status,
                 )
@@ -199,7 +203,7 @@ class Tagging:
         return {}
 
     def _list(self, call: Call, request: Listing) -> Answer:
-        kind = self._kind(request.resource_type)
+        kind = self._kind(request.resource_type, self.codes.unknown_listed_type)
         if request.named:
             entities = [e for i in request.named if (e := call.store.find(kind, i)) is not None]
         elif request.tag:

@@ -69,10 +69,10 @@ def lacking(document: object, keys: tuple[str, ...]) -> list[str]:
 
 
 class Session:
-    """One entry being run: the resources that it has created so far."""
+    """One entry being run: the resources that it has created so far in `cloud`."""
 
     def __init__(self, cloud: CloudThread, world: Mapping[str, Preparation]) -> None:
-        self._cloud = cloud
+        self.cloud = cloud
         self._world = world
         self._ids: dict[str, str] = {}
         self._versions = {p.name: p.version for p in cloud.products.values()}
@@ -83,7 +83,7 @@ class Session:
         """Send one signed request; its HTTP status and JSON answer."""
         product, _, action = call.partition(".")
         request = {
-            "RegionId": self._cloud.cloud.region,
+            "RegionId": self.cloud.cloud.region,
             **flat(self._resolved(parameters)),
             "Action": action,
             "Version": self._versions[product],
@@ -92,7 +92,7 @@ class Session:
             request.pop(name, None)
         query = signed_v1(request, key=ROOT_KEY_ID, secret=ROOT_SECRET)
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
-        status, body = self._cloud.raw("POST", "/", query.encode(), headers)
+        status, body = self.cloud.raw("POST", "/", query.encode(), headers)
         return status, json.loads(body)
 
     def _resolved(self, value: Any) -> Any:  # noqa: ANN401  # any JSON value
@@ -107,9 +107,9 @@ class Session:
     def id_of(self, name: str) -> str:
         """The id of a resource, which is created now if it was not named before."""
         if name == "zone":
-            return self._cloud.cloud.zones[7]
+            return self.cloud.cloud.zones[7]
         if name == "other_zone":
-            return self._cloud.cloud.zones[8]
+            return self.cloud.cloud.zones[8]
         if name not in self._ids:
             self.prepare(self._world[name])
         return self._ids[name]
@@ -131,7 +131,7 @@ class Session:
 
     def _lives(self) -> list[Lifecycle]:
         def read() -> list[Lifecycle]:
-            store = self._cloud.inside.store
+            store = self.cloud.inside.store
             return [
                 life
                 for kind in _KINDS
@@ -139,20 +139,20 @@ class Session:
                 if isinstance(life := getattr(one, "life", None), Lifecycle)
             ]
 
-        return list(self._cloud.call(read))
+        return list(self.cloud.call(read))
 
     def states_of(self, resource_id: str) -> tuple[str, ...]:
         """The states that a resource goes through; empty if it does not exist."""
 
         def read() -> tuple[str, ...]:
-            store = self._cloud.inside.store
+            store = self.cloud.inside.store
             for kind in _KINDS:
                 life = getattr(store.find(kind, resource_id), "life", None)
                 if isinstance(life, Lifecycle):
                     return tuple(status for _, status in life.steps)
             return ()
 
-        return tuple(self._cloud.call(read))
+        return tuple(self.cloud.call(read))
 
 
 def problems(session: Session, entry: Entry) -> list[str]:

@@ -22,7 +22,7 @@ class GetInstanceConsoleOutput(OneInstance):
 @action()
 def get_instance_console_output(call: Call, request: GetInstanceConsoleOutput) -> Answer:
     """Return the end of an instance's console output, encoded in Base64."""
-    instance = existing.instance(call, request.instance_id)
+    instance = existing.instance(call, request.instance_id, code="InvalidParameter")
     console = call.store.find(Console, instance.id)
     text = console.text if console else ""
     return {

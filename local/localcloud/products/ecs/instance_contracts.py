@@ -183,7 +183,9 @@ def modify_instance_auto_renew_attribute(
             403,
         )
     for instance_id in request.instance_id:
-        instance = existing.instance(call, instance_id)
+        instance = existing.instance(
+            call, instance_id, code="InvalidParameter.InvalidInstanceId", status=403
+        )
         if instance.charge_type != "PrePaid":
             raise ApiError(
                 "ChargeTypeViolation", f"{instance.id} is a pay-as-you-go instance.", 403

@@ -178,7 +178,10 @@ class DetachKeyPair:
 def _put_on(call: Call, name: str, ids: tuple[str, ...], key_pair: str) -> Answer:
     existing.key_pair(call, name)
     for instance_id in ids:
-        call.store.change(existing.instance(call, instance_id), key_pair=key_pair)
+        instance = existing.instance(
+            call, instance_id, code="InvalidInstanceIds.ValueNotSupported", status=400
+        )
+        call.store.change(instance, key_pair=key_pair)
     results = [
         {"InstanceId": i, "Success": "true", "Code": "200", "Message": "successful"} for i in ids
     ]

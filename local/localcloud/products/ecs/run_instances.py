@@ -370,9 +370,8 @@ def _primary(call: Call, request: RunInstances) -> tuple[NetworkInterface, int]:
             raise ApiError(
                 "InvalidParam.Amount", "An existing ENI can be on one instance only.", 403
             )
-        return existing.interface(call, primaries[0].network_interface_id), primaries[
-            0
-        ].network_card_index
+        eni = existing.interface(call, primaries[0].network_interface_id, status=403)
+        return eni, primaries[0].network_card_index
     if primaries:
         eni = interfaces.make(call, _request_of(primaries[0], groups), RUNNING_CODES)
         return eni, primaries[0].network_card_index
@@ -476,7 +475,7 @@ def _run_one(call: Call, request: RunInstances) -> str:
         if parameter.instance_type == "Primary":
             continue
         eni = (
-            existing.interface(call, parameter.network_interface_id)
+            existing.interface(call, parameter.network_interface_id, status=403)
             if parameter.network_interface_id
             else interfaces.make(
                 call, _request_of(parameter, primary.security_group_ids), RUNNING_CODES

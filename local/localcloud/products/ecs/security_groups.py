@@ -111,7 +111,14 @@ def _group_shown(call: Call, g: SecurityGroup) -> dict[str, object]:
     }
 
 
-_TABLE: Final = Table("SecurityGroups", "SecurityGroup", _group_shown)
+# The page of the list and that of the attribute spell their codes so.
+_TABLE: Final = Table(
+    "SecurityGroups",
+    "SecurityGroup",
+    _group_shown,
+    codes=paging.TokenCodes(token="InValidParameter.NextToken"),  # noqa: S106  # an error code
+)
+_RULE_CODES: Final = paging.TokenCodes("InvalidParamter", "InvalidParamter")
 
 
 @action()
@@ -186,7 +193,12 @@ def describe_security_group_attribute(
     following = ""
     if request.max_results is not None or request.next_token:
         part, following = paging.by_token(
-            rules, request.next_token, request.max_results, usual=500, most=1000
+            rules,
+            request.next_token,
+            request.max_results,
+            usual=500,
+            most=1000,
+            codes=_RULE_CODES,
         )
         rules = list(part)
     return {
@@ -586,7 +598,9 @@ class DeleteSecurityGroup:
 @action(writes=True)
 def delete_security_group(call: Call, request: DeleteSecurityGroup) -> Answer:
     """Delete a security group that has no members and that no other group's rule names."""
-    group = existing.security_group(call, request.security_group_id)
+    group = existing.security_group(
+        call, request.security_group_id, code="InvalidSecurityGroup.NotFound"
+    )
     if call.store.any(NetworkInterface, "group", group.id):
         raise ApiError(
             "DependencyViolation",

@@ -136,7 +136,7 @@ def _ipv6(call: Call, eni_id: str, vswitch: VSwitch, requested: str) -> str:
     try:
         return ipv6.put_on(call, eni_id, vswitch, requested or None)
     except ApiError as refusal:
-        raise ApiError("IllegalParam.Ipv6Address", refusal.message) from refusal
+        raise ApiError("IllegalParam", refusal.message) from refusal
 
 
 def publish(call: Call, zone: NlbZone, allocation_id: str = "") -> NlbZone:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,8 +14,9 @@ from localcloud.tags import TagParameter
 from localcloud.wire.errors import ApiError
 
 from . import endings, jobs, load_balancers, server_groups
-from .choices import one_of
+from .choices import illegal, one_of
 from .entities import DELETED, NlbListener, NlbServerGroup
+from .tagging import TAG_CODES
 
 _PROTOCOLS: Final = ("TCP", "UDP", "TCPSSL")
 _LAST_PORT: Final = 65535
@@ -102,17 +104,26 @@ class UpdateListenerAttribute(_Settings):
     server_group_id: str | None = None
 
 
-def _within(name: str, value: int | None, first: int, last: int) -> None:
+def _illegal_timeout(name: str, rule: str) -> ApiError:
+    """Both pages have a code of its own for the IdleTimeout."""
+    return ApiError(f"IllegalParam.{name}", f"The param of {name} is illegal: {rule}.")
+
+
+def _within(
+    name: str,
+    value: int | None,
+    first: int,
+    last: int,
+    refusal: Callable[[str, str], ApiError] = illegal,
+) -> None:
     if value is not None and not first <= value <= last:
-        raise ApiError(
-            f"IllegalParam.{name}",
-            f"The param of {name} is illegal: {value} is not from {first} to {last}.",
-        )
+        raise refusal(name, f"{value} is not from {first} to {last}")
 
 
 def _changes(protocol: str, settings: _Settings) -> dict[str, object]:
     """The checked settings of a request."""
-    _within("IdleTimeout", settings.idle_timeout, 10, 20 if protocol == "UDP" else 900)
+    longest = 20 if protocol == "UDP" else 900
+    _within("IdleTimeout", settings.idle_timeout, 10, longest, _illegal_timeout)
     _within("Cps", settings.cps, 0, _MOST_CPS)
     _within("Mss", settings.mss, 0, _MOST_MSS)
     if settings.mss and protocol == "UDP":
@@ -225,7 +236,7 @@ def create_listener(call: Call, request: CreateListener) -> Answer:
             last_port=last,
             server_group_id=group.id,
             life=call.passing(("Provisioning", 1.0), to="Running"),
-            tags=tags.requested(request.tag),
+            tags=tags.requested(request.tag, TAG_CODES),
             **settings,  # type: ignore[arg-type]  # checked where they are read
         )
     )
@@ -323,7 +334,8 @@ def list_listeners(call: Call, request: ListListeners) -> Answer:
         and tags.match(x.tags, request.tag)
     ]
     mixed = shuffled(call.cloud, rows)
-    return paging.listed("Listeners", mixed, request.next_token, request.max_results)
+    codes = paging.TokenCodes("IllegalParam", "IllegalParam")  # the page ListListeners
+    return paging.listed("Listeners", mixed, request.next_token, request.max_results, codes=codes)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,6 +20,7 @@ from . import addresses, endings, jobs
 from .addresses import DUAL_STACK, INTERNET, INTRANET, ZoneMapping
 from .choices import one_of
 from .entities import DELETED, NetworkLoadBalancer, NlbZone
+from .tagging import TAG_CODES
 
 _MOST_BALANCERS: Final = 60
 _NAME: Final = re.compile(r"[A-Za-z\u4e00-\u9fff][\w.\-\u4e00-\u9fff]{1,127}")
@@ -156,7 +157,7 @@ def create_load_balancer(call: Call, request: CreateLoadBalancer) -> Answer:
                 ("Provisioning", slowed(call.cloud, 5.0, "create", request.load_balancer_name)),
                 to="Active",
             ),
-            tags=tags.requested(request.tag),
+            tags=tags.requested(request.tag, TAG_CODES),
         )
     )
     # The API really has this spelling.
@@ -391,12 +392,12 @@ def attach_package(call: Call, request: AttachCommonBandwidthPackageToLoadBalanc
     balancer = ready(call, request.load_balancer_id)
     if balancer.address_type != INTERNET:
         raise ApiError(
-            "OperationDenied.AddressTypeNotSupport",
+            "OperationDenied.IntranetLoadBalancer",
             f"The operation is not allowed because {balancer.id} is {balancer.address_type}.",
         )
     if balancer.bandwidth_package_id:
         raise ApiError(
-            "ResourceAlreadyAssociated.BandwidthPackageId",
+            "ResourceAlreadyAssociated.loadbalancer",
             f"The specified resource of {balancer.id} is already associated.",
         )
     name = "AttachCommonBandwidthPackageToLoadBalancer"
@@ -409,7 +410,7 @@ def detach_package(call: Call, request: DetachCommonBandwidthPackageFromLoadBala
     balancer = ready(call, request.load_balancer_id)
     if balancer.bandwidth_package_id != request.bandwidth_package_id:
         raise ApiError(
-            "ResourceNotAssociated.BandwidthPackageId",
+            "ResourceNotAssociated.loadbalancer",
             f"{balancer.id} is not in {request.bandwidth_package_id!r}.",
         )
     name = "DetachCommonBandwidthPackageFromLoadBalancer"

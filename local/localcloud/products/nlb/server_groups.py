@@ -16,8 +16,9 @@ from localcloud.wire.errors import ApiError
 from localcloud.wire.parameters import wire
 
 from . import endings, jobs
-from .choices import one_of
+from .choices import illegal, one_of
 from .entities import DELETED, REMOVED, HealthCheck, NlbListener, NlbServerGroup
+from .tagging import TAG_CODES
 
 IP_GROUP: Final = "Ip"
 _KINDS: Final = ("Instance", IP_GROUP)
@@ -105,16 +106,9 @@ def _checked(before: HealthCheck, config: HealthCheckConfig | None) -> HealthChe
         ("HealthCheckInterval", check.interval, range(1, 301 if check.kind == "UDP" else 51)),
     ):
         if value not in allowed:
-            raise ApiError(
-                f"IllegalParam.{name}",
-                f"The param of {name} is illegal: {value} is not from "
-                f"{allowed.start} to {allowed.stop - 1}.",
-            )
+            raise illegal(name, f"{value} is not from {allowed.start} to {allowed.stop - 1}")
     if check.kind not in {"TCP", "HTTP", "UDP"}:
-        raise ApiError(
-            "IllegalParam.HealthCheckType",
-            f"The param of HealthCheckType is illegal: {check.kind[:40]!r}.",
-        )
+        raise illegal("HealthCheckType", f"{check.kind[:40]!r} is not TCP, HTTP or UDP")
     return check
 
 
@@ -177,7 +171,7 @@ def create_server_group(call: Call, request: CreateServerGroup) -> Answer:
             resource_group_id=request.resource_group_id or DEFAULT_RESOURCE_GROUP,
             created=call.now,
             life=call.passing(("Creating", 1.0), to="Available"),
-            tags=tags.requested(request.tag),
+            tags=tags.requested(request.tag, TAG_CODES),
         )
     )
     return {"ServerGroupId": group.id, "JobId": jobs.begin(call, "CreateServerGroup")}

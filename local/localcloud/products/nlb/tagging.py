@@ -12,6 +12,11 @@ from localcloud.products.tagged import Codes, Listing, Tagging
 from .entities import NetworkLoadBalancer, NlbListener, NlbServerGroup
 
 _USUAL_ROWS: Final = 1000
+_ILLEGAL: Final = "IllegalParam"
+TAG_CODES: Final = tags.Codes(
+    too_many=_ILLEGAL, full=_ILLEGAL, twice=_ILLEGAL, key=_ILLEGAL, value=_ILLEGAL
+)
+"""The error tables of TagResources and of the actions that create have one code for all causes."""
 
 
 def _shown(call: Call, request: Listing, part: Sequence[Any]) -> Mapping[str, object]:
@@ -35,17 +40,17 @@ TAGGING: Final = Tagging(
         "LISTENER": NlbListener,
     },
     codes=Codes(
-        unknown_type=("IllegalParam.resourceType", 400),
+        unknown_type=(_ILLEGAL, 400),
+        unknown_listed_type=("IllegalParam.resourceType", 400),
         unknown_resource=("ResourceNotFound.{}", 404),
-        too_many_resources="IllegalParam",
+        too_many_resources=_ILLEGAL,
         nothing_named=("MissingParam.ResourceId", 400),
-        tags=tags.Codes(
-            too_many="IllegalParam",
-            full="IllegalParam",
-            twice="IllegalParam",
-            key="IllegalParam",
-            value="IllegalParam",
-        ),
+        tags=TAG_CODES,
     ),
     show=_shown,
+    names={
+        NetworkLoadBalancer: "loadBalancer",
+        NlbServerGroup: "serverGroup",
+        NlbListener: "listener",
+    },
 ).actions()

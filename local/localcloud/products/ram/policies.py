@@ -15,6 +15,7 @@ from localcloud.wire.errors import ApiError
 
 from . import identities, roles, users
 from .entities import CUSTOM, SYSTEM, Attachment, Policy, PolicyVersion, Role, User
+from .tagging import TAG_CODES
 
 _MOST_VERSIONS = 5
 
@@ -71,7 +72,7 @@ class CreatePolicy:
 def create_policy(call: Call, request: CreatePolicy) -> Answer:
     """Create a custom policy with the version v1."""
     identities.check_name(request.policy_name, "PolicyName")
-    identities.check_document(request.policy_document, "InvalidParameter.PolicyDocument")
+    identities.check_document(request.policy_document, "MalformedPolicyDocument")
     if call.store.find(Policy, request.policy_name) is not None:
         raise ApiError(
             "EntityAlreadyExists.Policy", f"The policy {request.policy_name!r} exists.", 409
@@ -85,7 +86,7 @@ def create_policy(call: Call, request: CreatePolicy) -> Answer:
             next_version=2,
             created=call.now,
             updated=call.now,
-            tags=tags.requested(request.tag),
+            tags=tags.requested(request.tag, TAG_CODES),
         )
     )
     return {
@@ -204,7 +205,7 @@ class CreatePolicyVersion:
 def create_policy_version(call: Call, request: CreatePolicyVersion) -> Answer:
     """Add a version to a policy. A rotate strategy deletes the oldest non-default version."""
     policy = find(call, request.policy_name)
-    identities.check_document(request.policy_document, "InvalidParameter.PolicyDocument")
+    identities.check_document(request.policy_document, "MalformedPolicyDocument")
     versions = list(policy.versions)
     if len(versions) >= _MOST_VERSIONS:
         if request.rotate_strategy != "DeleteOldestNonDefaultVersionWhenLimitExceeded":

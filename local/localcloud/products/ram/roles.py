@@ -14,6 +14,7 @@ from localcloud.wire.errors import ApiError
 
 from . import identities, service_roles
 from .entities import Role
+from .tagging import TAG_CODES
 
 _SHORTEST_SESSION = 3600
 _LONGEST_SESSION = 43200
@@ -46,7 +47,7 @@ def _check_session(seconds: int) -> None:
 
 
 def _check_trust(document: str) -> None:
-    identities.check_document(document, "MalformedPolicyDocument.AssumeRole", trust=True)
+    identities.check_document(document, "MalformedPolicyDocument", trust=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +85,7 @@ def create_role(call: Call, request: CreateRole) -> Answer:
             max_session=request.max_session_duration,
             created=call.now,
             updated=call.now,
-            tags=tags.requested(request.tag),
+            tags=tags.requested(request.tag, TAG_CODES),
         )
     )
     answer = shown(call, role)

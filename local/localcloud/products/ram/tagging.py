@@ -6,11 +6,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from localcloud import tags
 from localcloud.actions import Call
 from localcloud.products.tagged import Codes, Listing, Tagging
 from localcloud.tags import TagParameter
 
 from .entities import Policy, Role, User
+
+_INVALID: Final = "InvalidParameter"
+TAG_CODES: Final = tags.Codes(
+    too_many=_INVALID, full=_INVALID, twice=_INVALID, key=_INVALID, value=_INVALID
+)
+"""RAM has no page with codes for tags; this one heads its list of codes with 400."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,8 +83,11 @@ def _shown(_call: Call, _request: Listing, part: Sequence[Any]) -> Mapping[str, 
 TAGGING: Final = Tagging(
     kinds={"ROLE": Role, "POLICY": Policy, "USER": User},
     codes=Codes(
-        unknown_type=("InvalidParameter", 400),
+        unknown_type=(_INVALID, 400),
         unknown_resource=("EntityNotExist.{}", 404),
+        too_many_resources=_INVALID,
+        nothing_named=(_INVALID, 400),
+        tags=TAG_CODES,
     ),
     requests=(TagResources, UntagResources, ListTagResources),
     row="ResourceName",

@@ -125,7 +125,7 @@ def update_user(call: Call, request: UpdateUser) -> Answer:
     changes: dict[str, object] = {n: v for n, v in named.items() if v is not None}
     changes["updated"] = call.now
     if request.new_user_name and request.new_user_name != user.name:
-        identities.check_name(request.new_user_name, "UserName")
+        identities.check_name(request.new_user_name, "NewUserName")
         if call.store.find(User, request.new_user_name) is not None:
             raise ApiError("EntityAlreadyExists.User", "The new name is taken.", 409)
         for key in call.store.where(AccessKey, "user", user.name):

@@ -16,6 +16,7 @@ from localcloud.wire.parameters import wire
 
 from .entities import AccessControlList, LoadBalancer
 from .load_balancers import slb_moment
+from .tagging import TAG_CODES
 
 _MOST_ENTRIES: Final = 300
 _MOST_AT_ONCE: Final = 50
@@ -55,7 +56,7 @@ def create_access_control_list(call: Call, request: CreateAccessControlList) -> 
             ip_version=request.address_ip_version,
             resource_group_id=request.resource_group_id or DEFAULT_RESOURCE_GROUP,
             created=call.now,
-            tags=tags.requested(request.tag),
+            tags=tags.requested(request.tag, TAG_CODES),
         )
     )
     return {"AclId": acl.id}

@@ -18,18 +18,26 @@ from localcloud.wire.errors import ApiError
 from localcloud.wire.parameters import wire
 
 from .entities import DomainExtension, LoadBalancer, SlbCertificate
+from .tagging import TAG_CODES
 
 SERVER: Final = "server"
 CA: Final = "ca"
 
 
-def find(call: Call, certificate_id: str, kind: str) -> SlbCertificate:
-    """The certificate of this kind with this id, or the API's error."""
+def find(
+    call: Call, certificate_id: str, kind: str, *, code: str = "", status: int = 404
+) -> SlbCertificate:
+    """The certificate of this kind with this id, or the API's error.
+
+    `code` and `status` are those of an action that has its own.
+    """
     certificate = call.store.find(SlbCertificate, certificate_id)
     if certificate is None or certificate.kind != kind:
         name = "ServerCertificateId" if kind == SERVER else "CACertificateId"
         raise ApiError(
-            f"{name}.NotFound", f"The specified {name} {certificate_id[:80]!r} does not exist.", 404
+            code or f"{name}.NotFound",
+            f"The specified {name} {certificate_id[:80]!r} does not exist.",
+            status,
         )
     return certificate
 
@@ -92,7 +100,7 @@ def _keep(  # noqa: PLR0913  # the parts of an upload of either kind
             expires=certificate.not_valid_after_utc.timestamp(),
             resource_group_id=resource_group_id or DEFAULT_RESOURCE_GROUP,
             created=call.now,
-            tags=tags.requested(tag_parameters),
+            tags=tags.requested(tag_parameters, TAG_CODES),
         )
     )
 

@@ -7,14 +7,19 @@ from typing import Final
 
 from localcloud.actions import Answer, Call, action
 from localcloud.products.lookup import Lookup
-from localcloud.wire.errors import ApiError, invalid
+from localcloud.wire.errors import ApiError
 
 from . import certificates, load_balancers
-from .entities import DomainExtension
+from .entities import DomainExtension, SlbCertificate
 
 _find: Final = Lookup(
     DomainExtension, "DomainExtensionId", "InvalidParameter.DomainExtensionId", 400
 )
+
+
+def _certificate(call: Call, certificate_id: str) -> SlbCertificate:
+    code = "InvalidParameter.ServerCertificateId"
+    return certificates.find(call, certificate_id, certificates.SERVER, code=code, status=400)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,10 +42,12 @@ def create_domain_extension(call: Call, request: CreateDomainExtension) -> Answe
         raise ApiError(
             "ListenerNotFound", f"{balancer.id} has no HTTPS listener on port {port}.", 404
         )
-    certificate = certificates.find(call, request.server_certificate_id, certificates.SERVER)
+    certificate = _certificate(call, request.server_certificate_id)
     for other in call.store.where(DomainExtension, "load_balancer", balancer.id):
         if other.port == port and other.domain == request.domain:
-            raise invalid("Domain", request.domain, "the listener has it already")
+            raise ApiError(
+                "InvalidParameter.Domain", f"The specified Domain {request.domain[:80]!r} exists."
+            )
     extension = call.store.put(
         DomainExtension(
             id=call.new_id("de"),
@@ -118,7 +125,7 @@ class SetDomainExtensionAttribute:
 def set_domain_extension_attribute(call: Call, request: SetDomainExtensionAttribute) -> Answer:
     """Replace the certificate of an additional domain."""
     extension = _find(call, request.domain_extension_id)
-    certificate = certificates.find(call, request.server_certificate_id, certificates.SERVER)
+    certificate = _certificate(call, request.server_certificate_id)
     call.store.change(extension, certificate_id=certificate.id)
     return {}
 

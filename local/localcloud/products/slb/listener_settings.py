@@ -76,6 +76,8 @@ class Settings:
     tag: tuple[TagParameter, ...] = ()
 
 
+_NO_CERTIFICATE: Final = "ResourceNotFound.Certificate"
+"""The code of the actions of HTTPS listeners, for server and CA certificates."""
 _NOT_SETTINGS: Final = frozenset({"LoadBalancerId", "ListenerPort", "RegionId", "Tag"})
 _SPELLINGS: Final = MappingProxyType(
     {
@@ -214,15 +216,19 @@ def changed(
     if request.vserver_group == "off":
         settings.pop("VServerGroupId", None)
     if request.vserver_group_id:
-        group = vserver_groups.find(call, request.vserver_group_id)
+        group = vserver_groups.find(
+            call, request.vserver_group_id, code="ResourceNotFound.VServerGroup", status=400
+        )
         if group.load_balancer_id != request.load_balancer_id:
             raise invalid("VServerGroupId", group.id, "it belongs to another CLB")
     for acl_id in access_control_lists.ids(request.acl_id or ""):
         access_control_lists.find(call, acl_id)
     if protocol == "https" and request.server_certificate_id:
-        certificates.find(call, request.server_certificate_id, certificates.SERVER)
+        certificates.find(
+            call, request.server_certificate_id, certificates.SERVER, code=_NO_CERTIFICATE
+        )
     if protocol == "https" and request.ca_certificate_id:
-        certificates.find(call, request.ca_certificate_id, certificates.CA)
+        certificates.find(call, request.ca_certificate_id, certificates.CA, code=_NO_CERTIFICATE)
     return tuple(sorted(settings.items()))
 
 

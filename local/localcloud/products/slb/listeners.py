@@ -14,6 +14,7 @@ from localcloud.wire.errors import ApiError, invalid
 from . import access_control_lists, load_balancers
 from .entities import DomainExtension, ForwardingRule, Listener, LoadBalancer, drop_listener_parts
 from .listener_settings import DEFAULTS, Settings, changed, shown
+from .tagging import TAG_CODES
 
 _MOST_PORT: Final = 65535
 _MOST_LISTENERS: Final = 50
@@ -40,7 +41,7 @@ def _create(call: Call, request: Settings, protocol: str) -> Answer:
         port=request.listener_port,
         protocol=protocol,
         settings=changed(call, request, protocol, {}),
-        tags=tags.requested(request.tag),
+        tags=tags.requested(request.tag, TAG_CODES),
     )
     if any(x.key == listener.key for x in balancer.listeners):
         raise ApiError(

@@ -19,6 +19,7 @@ from localcloud.wire.errors import ApiError, invalid
 from localcloud.wire.parameters import wire
 
 from .entities import LoadBalancer, Server, VServerGroup, drop_listener_parts
+from .tagging import TAG_CODES
 
 _MOST_WEIGHT: Final = 100
 _MOST_BALANCERS: Final = 60
@@ -133,7 +134,7 @@ def create_load_balancer(call: Call, request: CreateLoadBalancer) -> Answer:
             status="active",
             created=call.now,
             life=call.passing(to="active"),
-            tags=tags.requested(request.tag),
+            tags=tags.requested(request.tag, TAG_CODES),
         )
     )
     return {

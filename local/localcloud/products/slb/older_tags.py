@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from typing import Final
 
 from localcloud import paging, tags
 from localcloud.actions import Answer, Call, action
@@ -12,6 +13,15 @@ from localcloud.tags import TagParameter
 from . import load_balancers
 from .entities import LoadBalancer
 from .load_balancers import SpelledTag
+
+_CODES: Final = tags.Codes(
+    too_many="QuotaExceeded.Tag",
+    full="QuotaExceed.TagsPerResource",
+    twice="Duplicate.TagKey",
+    key="InvalidParameter.TagKey",
+    value="InvalidParameter.TagValue",
+)
+"""The codes of the page AddTags."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,10 +57,11 @@ class DescribeTags:
 @action(writes=True)
 def add_tags(call: Call, request: AddTags) -> Answer:
     """Add tags to CLBs. Ids are separated by commas."""
-    more = tags.requested(TagParameter(key=t.tag_key, value=t.tag_value) for t in request.tags)
+    named = [TagParameter(key=t.tag_key, value=t.tag_value) for t in request.tags]
+    more = tags.requested(named, _CODES)
     for load_balancer_id in request.load_balancer_id.split(","):
         balancer = load_balancers.find(call, load_balancer_id)
-        call.store.change(balancer, tags=tags.merged(balancer.tags, more))
+        call.store.change(balancer, tags=tags.merged(balancer.tags, more, _CODES))
     return {}
 
 

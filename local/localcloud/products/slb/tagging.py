@@ -4,14 +4,27 @@ from __future__ import annotations
 
 from typing import Final
 
+from localcloud import tags
 from localcloud.products.tagged import Codes, Tagging
 
 from .entities import AccessControlList, LoadBalancer, VServerGroup
 
+TAG_CODES: Final = tags.Codes(
+    too_many="SizeLimitExceeded.Tag",
+    full="QuotaLimitExceeds",
+    twice="Duplicate.TagKey",
+    key="InvalidParam.TagKey",
+    value="InvalidParam.TagValue",
+)
+"""The codes of TagResources, shared by the actions that create something with tags."""
+
 TAGGING: Final = Tagging(
     kinds={"ACL": AccessControlList, "INSTANCE": LoadBalancer, "VSERVERGROUP": VServerGroup},
     codes=Codes(
-        unknown_type=("InvalidResourceType.NotFound", 404),
-        unknown_resource=("InvalidResourceId.NotFound", 404),
+        unknown_type=("InvalidParam.ResourceType", 400),
+        unknown_resource=("ResourceNotExist", 400),
+        too_many_resources="SizeLimitExceeded.ResourceId",
+        nothing_named=("MissingParam.TagOrResourceId", 400),
+        tags=TAG_CODES,
     ),
 ).actions()

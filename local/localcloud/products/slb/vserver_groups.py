@@ -17,8 +17,9 @@ from localcloud.wire.parameters import wire
 from . import load_balancers
 from .entities import ForwardingRule, Server, VServerGroup
 from .load_balancers import ServerParameter, server, slb_moment
+from .tagging import TAG_CODES
 
-find: Final = Lookup(VServerGroup, "VServerGroupId", "InvalidParameter", 400)
+find: Final = Lookup(VServerGroup, "VServerGroupId", "InvalidParameter")
 
 
 def _servers(servers: Iterable[Server]) -> dict[str, list[dict[str, object]]]:
@@ -54,7 +55,7 @@ def create_vserver_group(call: Call, request: CreateVServerGroup) -> Answer:
             name=request.name,
             servers=tuple(server(call, g) for g in request.backend_servers),
             created=call.now,
-            tags=tags.requested(request.tag),
+            tags=tags.requested(request.tag, TAG_CODES),
         )
     )
     return {"VServerGroupId": group.id, "BackendServers": _servers(group.servers)}

@@ -62,7 +62,7 @@ def describe_high_definition_monitor_log_attribute(
     call: Call, request: DescribeHighDefinitionMonitorLogAttribute
 ) -> Answer:
     """Return the Logstore of an EIP's monitoring. The names are empty while monitoring is off."""
-    eip = find(call, request.instance_id)
+    eip = find(call, request.instance_id, status=400)
     project, logstore = eip.monitor_log or ("", "")
     return {
         "InstanceId": eip.id,

@@ -21,6 +21,7 @@ from localcloud.wire.parameters import wire
 
 from . import nat_gateways
 from .entities import DEFAULT_RESOURCE_GROUP, Eip, Ipv4Gateway, NatGateway, SnatEntry
+from .tagging import TAG_CODES
 
 ECS_INSTANCE: Final = "EcsInstance"
 NAT: Final = "Nat"
@@ -158,7 +159,7 @@ def allocate_eip_address(call: Call, request: AllocateEipAddress) -> Answer:
             resource_group_id=request.resource_group_id or DEFAULT_RESOURCE_GROUP,
             created=call.now,
             life=call.passing(to="Available"),
-            tags=tags.requested(request.tag),
+            tags=tags.requested(request.tag, TAG_CODES),
         )
     )
     return {

@@ -18,6 +18,7 @@ from localcloud.wire.errors import ApiError
 
 from . import eips, vpcs
 from .entities import DEFAULT_RESOURCE_GROUP, Eip, Ipv4Gateway
+from .tagging import TAG_CODES
 
 _LONGEST_DELETION: Final = 5.0
 
@@ -54,7 +55,7 @@ def create_ipv4_gateway(call: Call, request: CreateIpv4Gateway) -> Answer:
             resource_group_id=request.resource_group_id or DEFAULT_RESOURCE_GROUP,
             created=call.now,
             life=call.passing(("Creating", 2.0), to="Created"),
-            tags=tags.requested(request.tag),
+            tags=tags.requested(request.tag, TAG_CODES),
         )
     )
     return {"Ipv4GatewayId": gateway.id, "ResourceGroupId": gateway.resource_group_id}

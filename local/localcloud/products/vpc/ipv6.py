@@ -25,6 +25,7 @@ from .entities import (
     Ipv6Gateway,
     VSwitch,
 )
+from .tagging import TAG_CODES
 
 _LONGEST_DELETION: Final = 5.0
 _MOST_BANDWIDTH: Final = MappingProxyType({"PayByTraffic": 1000, "PayByBandwidth": 2000})
@@ -67,7 +68,7 @@ def create_ipv6_gateway(call: Call, request: CreateIpv6Gateway) -> Answer:
             resource_group_id=request.resource_group_id or DEFAULT_RESOURCE_GROUP,
             created=call.now,
             life=call.passing(("Pending", 3.0), to="Available"),
-            tags=tags.requested(request.tag),
+            tags=tags.requested(request.tag, TAG_CODES),
         )
     )
     return {"Ipv6GatewayId": gateway.id, "ResourceGroupId": gateway.resource_group_id}
@@ -142,7 +143,7 @@ def describe_ipv6_gateways(call: Call, request: DescribeIpv6Gateways) -> Answer:
     return _GATEWAYS.numbered(call, gateways, request)
 
 
-_gateway: Final = Lookup(Ipv6Gateway, "IPv6 gateway", "InvalidIpv6GatewayId.NotFound")
+_gateway: Final = Lookup(Ipv6Gateway, "IPv6 gateway", "InvalidIpv6GatewayId.NotFound", 400)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -327,7 +328,7 @@ def allocate_ipv6_address(call: Call, request: AllocateIpv6Address) -> Answer:
             resource_group_id=request.resource_group_id or DEFAULT_RESOURCE_GROUP,
             created=call.now,
             life=call.passing(("Pending", 2.0), to="Available"),
-            tags=tags.requested(request.tag),
+            tags=tags.requested(request.tag, TAG_CODES),
         )
     )
     return {

@@ -19,6 +19,7 @@ from localcloud.wire.parameters import wire
 
 from . import claims, vpcs, vswitches
 from .entities import DEFAULT_RESOURCE_GROUP, Eip, NatGateway, RouteEntry, SnatEntry, Vpc
+from .tagging import TAG_CODES
 
 _MOST_IN_VPC: Final = 5
 _LONGEST_DELETION: Final = 20.0
@@ -135,7 +136,7 @@ def create_nat_gateway(call: Call, request: CreateNatGateway) -> Answer:
             resource_group_id=DEFAULT_RESOURCE_GROUP,
             created=call.now,
             life=call.passing(("Creating", 20.0), to="Available"),
-            tags=tags.requested(request.tag),
+            tags=tags.requested(request.tag, TAG_CODES),
         )
     )
     _route_out(call, vpc, nat)
@@ -248,7 +249,6 @@ def _without_access(call: Call, nat: NatGateway) -> dict[str, object]:
                     "AllocationId": e.id,
                     "IpAddress": e.ip,
                     "PrivateIpAddress": nat.private_address,
-                    "ApAccessEnabled": False,
                     "SnatEntryEnabled": call.store.any(SnatEntry, "ip", e.ip),
                     "UsingStatus": (
                         "UsedBySnatTable" if call.store.any(SnatEntry, "ip", e.ip) else "Idle"

@@ -18,18 +18,20 @@ from .entities import (
     VSwitch,
 )
 
+TAG_CODES: Final = tags.Codes(
+    too_many="SizeLimitExceeded.TagNum",
+    full="QuotaExceeded.TagNum",
+    twice="Forbidden.TagKey.Duplicated",
+    key="InvalidTagKey",
+    value="InvalidTagValue",
+)
+"""The codes of TagResources. The pages of the actions that create list none for tags."""
 _CODES: Final = Codes(
     unknown_type=("InvalidInstanceType.NotFound", 400),
     unknown_resource=("InvalidInstanceIds.NotFound", 400),
     too_many_resources="SizeLimitExceeded.ResourceId",
     nothing_named=("BothEmpty.TagsAndResources", 400),
-    tags=tags.Codes(
-        too_many="SizeLimitExceeded.TagNum",
-        full="QuotaExceeded.TagNum",
-        twice="Forbidden.TagKey.Duplicated",
-        key="InvalidTagKey",
-        value="InvalidTagValue",
-    ),
+    tags=TAG_CODES,
 )
 # VPC spells UnTagResources with a capital T. The other products do not.
 TAGGING: Final = Tagging(

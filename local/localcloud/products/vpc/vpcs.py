@@ -27,6 +27,7 @@ from .entities import (
     Vpc,
     VSwitch,
 )
+from .tagging import TAG_CODES
 
 _DEFAULT_CIDR: Final = "172.16.0.0/12"
 _MOST_SECONDARY: Final = 5
@@ -52,6 +53,11 @@ class _BlockCodes:
 _PRIMARY: Final = _BlockCodes(
     malformed="InvalidParameter",
     mask="IllegalParam.CidrBlockMask",
+    excluded="OperationDenied.CidrInExcludeCidrs",
+)
+_CHANGED: Final = _BlockCodes(
+    malformed="InvalidCidrBlock.Malformed",
+    mask="InvalidCidrBlock.Malformed",
     excluded="OperationDenied.CidrInExcludeCidrs",
 )
 _SECONDARY: Final = _BlockCodes(
@@ -181,7 +187,7 @@ def make(call: Call, request: CreateVpc, *, is_default: bool = False) -> Vpc:
             dns_hostname=request.enable_dns_hostname,
             created=call.now,
             life=call.passing(("Pending", 2.0), to="Available"),
-            tags=tags.requested(request.tag),
+            tags=tags.requested(request.tag, TAG_CODES),
         )
     )
 
@@ -305,7 +311,7 @@ class ModifyVpcAttribute:
 
 def _changed_cidr(call: Call, vpc: Vpc, text: str) -> str:
     """The new primary block of a VPC. It must contain all vSwitches of the old one."""
-    network = _checked_block(text, _PRIMARY)
+    network = _checked_block(text, _CHANGED)
     old = addressing.block(vpc.cidr)
     for vswitch in call.store.where(VSwitch, "vpc", vpc.id):
         block = addressing.block(vswitch.cidr)

@@ -27,6 +27,7 @@ from .entities import (
     Vpc,
     VSwitch,
 )
+from .tagging import TAG_CODES
 
 _SHORTEST: Final = 16
 _LONGEST: Final = 29
@@ -110,7 +111,7 @@ def make(call: Call, request: CreateVSwitch, *, is_default: bool = False) -> VSw
             ipv6_cidr=_ipv6(call, vpc, request.ipv6_cidr_block),
             created=call.now,
             life=call.passing(("Pending", 1.0), to="Available"),
-            tags=tags.requested(request.tag),
+            tags=tags.requested(request.tag, TAG_CODES),
         )
     )
 
@@ -421,7 +422,7 @@ def create_vswitch_cidr_reservation(call: Call, request: CreateVSwitchCidrReserv
             cidr=str(chosen),
             created=call.now,
             life=call.passing(("Creating", 1.0), to="Assigned"),
-            tags=tags.requested(request.tag),
+            tags=tags.requested(request.tag, TAG_CODES),
         )
     )
     return {"VSwitchCidrReservationId": reservation.id}
@@ -467,7 +468,11 @@ def list_vswitch_cidr_reservations(call: Call, request: ListVSwitchCidrReservati
         and tags.match(r.tags, request.tag)
     ]
     part, following = paging.by_token(
-        reservations, request.next_token, request.max_results, most=100
+        reservations,
+        request.next_token,
+        request.max_results,
+        most=100,
+        codes=paging.ILLEGAL_CODES,
     )
     shown = []
     for r in part:
