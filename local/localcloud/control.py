@@ -204,14 +204,14 @@ class Control:
         system disks, because they come and go with their instances.
         """
         census = {
-            kind: sorted(name for name in ids if not self._is_given(kind, name))
+            kind: sorted(name for name in ids if not self._comes_with_another(kind, name))
             for kind, ids in self._store.census().items()
             if kind not in _NOT_RESOURCES
         }
         return {kind: {"count": len(ids), "ids": ids} for kind, ids in census.items() if ids}
 
-    def _is_given(self, kind: str, name: str) -> bool:
-        """Whether nobody asked for the entity by itself."""
+    def _comes_with_another(self, kind: str, name: str) -> bool:
+        """Whether the entity comes with another one or with the account."""
         if kind == Disk.__name__:
             disk = self._store.find(Disk, name)
             return disk is not None and disk.kind == "system"
