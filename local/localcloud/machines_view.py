@@ -10,7 +10,7 @@ from typing import Any, Final
 from .addressing import block, gateway
 from .ingress import IngressRule
 from .products import admission
-from .products.ecs.entities import Disk, Instance, NetworkInterface
+from .products.ecs.entities import Disk, Instance, NetworkInterface, Snapshot
 from .products.nlb.backends import check_port, interface_of
 from .products.nlb.entities import (
     NetworkLoadBalancer,
@@ -76,7 +76,8 @@ def _instance(store: Store, cloud: Cloud, instance: Instance, now: float) -> dic
         "boot": instance.boot,
         "user_data": instance.user_data,
         "image": instance.image_id,
-        "system_disk": _system_disk(store, instance),
+        **_system_disk(store, instance),
+        "data_disks": _attached(store, instance, now),
         "instance_type": instance.instance_type,
         "ram_role": instance.ram_role,
         "http_tokens": instance.http_tokens,
@@ -94,10 +95,34 @@ def _public_address(store: Store, instance: Instance) -> str:
     return next((e.ip for e in store.where(Eip, "instance", instance.id)), instance.public_ip)
 
 
-def _system_disk(store: Store, instance: Instance) -> str:
-    """The system disk's id, which changes with ReplaceSystemDisk."""
+def _system_disk(store: Store, instance: Instance) -> dict[str, Any]:
+    """The system disk's id, which changes with ReplaceSystemDisk, and its name."""
     disks = store.where(Disk, "instance", instance.id)
-    return next((disk.id for disk in disks if disk.kind == "system"), "")
+    system = next((disk for disk in disks if disk.kind == "system"), None)
+    return {
+        "system_disk": system.id if system else "",
+        "system_disk_name": system.name if system else "",
+    }
+
+
+def _data_disk(disk: Disk) -> dict[str, Any]:
+    return {
+        "id": disk.id,
+        "name": disk.name,
+        "size": disk.size,
+        "snapshot": disk.reset_snapshot_id or disk.source_snapshot_id,
+        "content": f"{disk.reset}" if disk.reset else "",
+    }
+
+
+def _attached(store: Store, instance: Instance, now: float) -> list[dict[str, Any]]:
+    """The instance's data disks in the order of their devices."""
+    disks = store.where(Disk, "instance", instance.id)
+    return [
+        _data_disk(disk)
+        for disk in sorted(disks, key=lambda d: d.device)
+        if disk.kind == "data" and disk.life.at(now) == "In_use"
+    ]
 
 
 def _backend(store: Store, server: Server, port: int) -> dict[str, Any] | None:
@@ -254,6 +279,16 @@ class MachinesView:
         instances = sorted(self._store.all(Instance), key=lambda i: (i.created, i.id))
         view = {
             "instances": [_instance(self._store, self._cloud, i, now) for i in instances],
+            "disks": [
+                _data_disk(d)
+                for d in sorted(self._store.all(Disk), key=lambda d: d.id)
+                if d.kind == "data"
+            ],
+            "snapshots": [
+                {"id": s.id, "disk": s.disk_id}
+                for s in sorted(self._store.all(Snapshot), key=lambda s: (s.created, s.id))
+                if s.disk_kind == "data"
+            ],
             # An internet CLB has no address inside the VPC.
             "load_balancers": [
                 _load_balancer(self._store, b)
@@ -285,6 +320,7 @@ class MachinesView:
         self._version = self._store.version
         lives = [
             *(i.life for i in instances),
+            *(d.life for d in self._store.all(Disk)),
             *(b.life for b in self._store.all(NetworkLoadBalancer)),
             *(x.life for x in self._store.all(NlbListener)),
             *(s.life for g in self._store.all(NlbServerGroup) for s in g.servers),

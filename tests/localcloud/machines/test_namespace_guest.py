@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import os
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from localcloud.machines import channel
 from localcloud.machines.control import Instance, Interface
+from localcloud.machines.data_disks import DataDisks
 from localcloud.machines.fabric import Fabric
 from localcloud.machines.namespaces import NamespaceGuest
 from tests.localcloud.machines import fake_cloud
@@ -48,7 +51,7 @@ def calls_for(*states: list[dict[str, Any]]) -> list[str]:
         fabric = NotingFabric()
         ours, theirs = channel.pair()
         process = await asyncio.create_subprocess_exec("sleep", "60")
-        guest = NamespaceGuest(process, ours, fabric)
+        guest = NamespaceGuest(process, ours, fabric, DataDisks(Path(os.devnull)))
         first, *others = (Instance.read(fake_cloud.instance("x", each, "")) for each in states)
         await guest.follow(first)
         fabric.calls.clear()

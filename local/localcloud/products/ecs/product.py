@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from typing import Final
 
-from localcloud.actions import Product
+from localcloud.actions import Call, Product
 
 from . import (
+    automatic_snapshots,
     console,
+    disk_attachments,
     disk_changes,
+    disk_creation,
+    disk_deletion,
+    disk_resets,
     disks,
     instance_attributes,
     instance_contracts,
@@ -25,16 +30,28 @@ from . import (
     offers,
     public_addresses,
     release_times,
+    resource_groups,
     run_instances,
     security_groups,
+    snapshot_policies,
+    snapshot_policy_views,
+    snapshot_views,
+    snapshots,
     tagging,
 )
+
+
+def _settle(call: Call) -> None:
+    instance_deletion.settle(call)
+    automatic_snapshots.settle(call)
+
 
 PRODUCT: Final = Product.of(
     "Ecs",
     "2014-05-26",
     (
         security_groups,
+        resource_groups,
         interface_actions,
         interface_views,
         interface_addresses,
@@ -47,7 +64,15 @@ PRODUCT: Final = Product.of(
         instance_deletion,
         instance_roles,
         disks,
+        disk_creation,
+        disk_attachments,
         disk_changes,
+        disk_deletion,
+        disk_resets,
+        snapshots,
+        snapshot_views,
+        snapshot_policies,
+        snapshot_policy_views,
         instance_places,
         release_times,
         public_addresses,
@@ -56,5 +81,5 @@ PRODUCT: Final = Product.of(
         offers,
         tagging,
     ),
-    settle=instance_deletion.settle,
+    settle=_settle,
 )
