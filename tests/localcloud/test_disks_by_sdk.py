@@ -360,7 +360,9 @@ def test_disks_are_listed_by_what_they_have(place: Place) -> None:
     assert ids(InstanceId=instance) == {system["DiskId"], disk}
     assert ids(Status="Available") == {free, away}
     assert ids(ZoneId=OTHER_ZONE) == ids(Category="cloud_auto") == {away}
-    assert ids(ResourceGroupId="rg-1") == {away}
+    # Disks of the default resource group are shown whatever the parameter names.
+    assert ids(ResourceGroupId="rg-1") == everything
+    assert ids(ResourceGroupId="rg-2") == everything - {away}
     assert ids(DiskName="spare") == ids(KMSKeyId="k") == ids(Encrypted=True) == {free}
     assert ids(Tag=TAG) == {free}
     assert ids(Portable=False) == {system["DiskId"]}

@@ -39,6 +39,17 @@ def test_a_vpc_has_a_name_and_a_description(api: Api, texts: dict[str, str], cod
         api.vpc("CreateVpc", CidrBlock="10.0.0.0/16", **texts)
 
 
+@pytest.mark.parametrize("block", ["-1", "10.0.0.0/16", "2408:4005::/48", "2408:4005:0:100::1/56"])
+def test_a_vpc_has_an_ipv6_block_of_56_bits(api: Api, block: str) -> None:
+    with refused("IllegalParam.Ipv6CidrBlock"):
+        api.vpc("CreateVpc", CidrBlock="10.0.0.0/16", EnableIpv6=True, Ipv6CidrBlock=block)
+    vpc = api.vpc("CreateVpc", CidrBlock="10.0.0.0/16")["VpcId"]
+    with refused("IllegalParam.Ipv6Cidr"):
+        api.vpc("ModifyVpcAttribute", VpcId=vpc, EnableIPv6=True, Ipv6CidrBlock=block)
+    with refused("IllegalParam.Ipv6CidrBlock"):
+        api.vpc("AssociateVpcCidrBlock", VpcId=vpc, IpVersion="IPV6", IPv6CidrBlock=block)
+
+
 @pytest.mark.parametrize("value", [{"ISP": "Fast"}, {"Netmode": "private"}])
 def test_an_eip_has_a_line_that_exists(api: Api, value: dict[str, str]) -> None:
     with refused("InvalidParameter"):

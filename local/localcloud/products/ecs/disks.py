@@ -9,6 +9,7 @@ from localcloud import paging, tags
 from localcloud.actions import Answer, Call, action, moment
 from localcloud.products import filters
 from localcloud.products.pages import Table, TokenRequest
+from localcloud.products.vpc.entities import DEFAULT_RESOURCE_GROUP
 from localcloud.tags import TagParameter
 from localcloud.wire.errors import ApiError
 from localcloud.wire.parameters import wire
@@ -151,6 +152,17 @@ def _check_filters(call: Call, request: DescribeDisks) -> None:
         )
 
 
+def _is_in_group(request: DescribeDisks, d: Disk) -> bool:
+    """The list shows disks of the default group whatever ResourceGroupId names.
+
+    The parameter's text in the API metadata of 2025-12-19.
+    """
+    groups = {DEFAULT_RESOURCE_GROUP, request.resource_group_id}
+    return (
+        not request.resource_group_id or (d.resource_group_id or DEFAULT_RESOURCE_GROUP) in groups
+    )
+
+
 def _matches(call: Call, d: Disk, request: DescribeDisks) -> bool:
     texts = (
         (request.disk_type, d.kind),
@@ -161,7 +173,6 @@ def _matches(call: Call, d: Disk, request: DescribeDisks) -> bool:
         (request.snapshot_id, d.source_snapshot_id),
         (request.auto_snapshot_policy_id, d.snapshot_policy_id),
         (request.disk_charge_type, d.charge_type),
-        (request.resource_group_id, d.resource_group_id),
         (request.kms_key_id, d.kms_key_id),
     )
     truths = (
@@ -172,7 +183,8 @@ def _matches(call: Call, d: Disk, request: DescribeDisks) -> bool:
         (request.enable_automated_snapshot_policy, bool(d.snapshot_policy_id)),
     )
     return (
-        all(asked in {"all", "All"} or filters.equal(asked, actual) for asked, actual in texts)
+        _is_in_group(request, d)
+        and all(asked in {"all", "All"} or filters.equal(asked, actual) for asked, actual in texts)
         and all(asked is None or asked == actual for asked, actual in truths)
         # "false: does not query encrypted cloud disks" would hide disks from every usual request.
         and (not request.encrypted or d.encrypted)

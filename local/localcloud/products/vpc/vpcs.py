@@ -38,6 +38,7 @@ _LONGEST: Final = 28
 _LONGEST_NAME: Final = 128
 _LONGEST_DESCRIPTION: Final = 256
 _LONGEST_DELETION: Final = 5.0
+_IPV6_LENGTH: Final = 56
 _IPV6_POOL: Final = IPv6Network("2408:4005::/32")
 
 
@@ -119,6 +120,21 @@ def _free_ipv6(store: Store) -> str:
         number += 1
 
 
+def _ipv6_block(call: Call, text: str | None, code: str) -> str:
+    """The requested IPv6 block of a VPC, a /56, or a free one; `code` is the action's own."""
+    if not text:
+        return _free_ipv6(call.store)
+    try:
+        network = IPv6Network(text)
+    except ValueError:
+        network = None
+    if network is None or network.prefixlen != _IPV6_LENGTH:
+        raise ApiError(
+            code, f"The specified Ipv6CidrBlock {text[:60]!r} is not a /{_IPV6_LENGTH} network."
+        )
+    return str(network)
+
+
 def _user_cidrs(text: str) -> tuple[str, ...]:
     """The user CIDR blocks: at most three, and none in 100.64.0.0/10."""
     cidrs = tuple(c.strip() for c in text.split(",") if c.strip())
@@ -169,7 +185,7 @@ def make(call: Call, request: CreateVpc, *, is_default: bool = False) -> Vpc:
         raise ApiError("QuotaExceeded.Vpc", f"The account has {_MOST_VPCS} VPCs in the region.")
     ipv6: str | None = None
     if request.enable_ipv6 or request.ipv6_cidr_block:
-        ipv6 = request.ipv6_cidr_block or _free_ipv6(call.store)
+        ipv6 = _ipv6_block(call, request.ipv6_cidr_block, "IllegalParam.Ipv6CidrBlock")
     suffix = call.new_id("x")[2:]
     return call.store.put(
         Vpc(
@@ -344,7 +360,7 @@ def modify_vpc_attribute(call: Call, request: ModifyVpcAttribute) -> Answer:
             )
         changes["cidr"] = _changed_cidr(call, vpc, request.cidr_block)
     if request.enable_ipv6 and vpc.ipv6_cidr is None:
-        changes["ipv6_cidr"] = request.ipv6_cidr_block or _free_ipv6(call.store)
+        changes["ipv6_cidr"] = _ipv6_block(call, request.ipv6_cidr_block, "IllegalParam.Ipv6Cidr")
     if request.enable_ipv6 is False and vpc.ipv6_cidr is not None:
         if any(v.ipv6_cidr for v in call.store.where(VSwitch, "vpc", vpc.id)):
             raise ApiError(
@@ -414,7 +430,7 @@ def associate_vpc_cidr_block(call: Call, request: AssociateVpcCidrBlock) -> Answ
     vpc = find(call, request.vpc_id, code="InvalidVpc.NotFound", status=400)
     if request.ip_version.upper() == "IPV6":
         if vpc.ipv6_cidr is None:
-            block = request.ipv6_cidr_block or _free_ipv6(call.store)
+            block = _ipv6_block(call, request.ipv6_cidr_block, "IllegalParam.Ipv6CidrBlock")
             vpc = call.store.change(vpc, ipv6_cidr=block)
         return {"CidrBlock": vpc.ipv6_cidr, "IpVersion": "IPV6"}
     if not request.secondary_cidr_block:
