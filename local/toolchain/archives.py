@@ -53,7 +53,7 @@ class Archive:
 
 @dataclass(frozen=True, kw_only=True)
 class Origin:
-    """Where archives are downloaded from: `prefix` stands before an archive's address."""
+    """Where archives are downloaded from: an archive's address follows `prefix`."""
 
     prefix: str
 

@@ -37,7 +37,7 @@ _Dependency = TypeVar("_Dependency")
 
 _MAX_MESSAGE: Final = 400 << 20
 _WORKERS: Final = 16
-_ENGINE_POLL: Final = 5.0
+_ENGINE_POLL: Final = 1.0
 """Seconds between checks that the engine is still running."""
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _WORKERS: Final = 256  # each wait for readiness occupies one; the stack runs hundreds at once
 _LARGEST_MESSAGE: Final = 400 << 20  # the engine's own limit
 _GRACE: Final = 1.0
-_ENGINE_POLL: Final = 5.0
+_ENGINE_POLL: Final = 1.0
 
 
 def main(arguments: list[str]) -> int:
