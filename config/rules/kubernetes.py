@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from ipaddress import IPv4Network, ip_address
+from itertools import chain, islice
+from typing import Final
 
 from config.facts.ranges import CLOUD_SERVICES
 from config.members import members_of
@@ -36,6 +38,14 @@ FEATURE_GATES = (
 )
 """Feature gates of cloud-provider-alibaba-cloud v2.14.0 (`pkg/util/feature`)."""
 
+_CANDIDATES: Final = tuple(
+    candidate
+    for network in ("10.192.0.0/10", "172.16.0.0/12", "192.168.0.0/16", "198.18.0.0/15")
+    for candidate in IPv4Network(network).subnets(new_prefix=18)
+)
+_PROPOSED: Final = (IPv4Network("198.18.0.0/18"), IPv4Network("198.18.64.0/18"))
+"""For a VPC that leaves no free range, which another rule refuses."""
+
 
 def version_is_supported(config: ClusterConfig) -> Iterator[Problem]:
     """The bootstrap supports the version."""
@@ -55,11 +65,12 @@ def version_is_supported(config: ClusterConfig) -> Iterator[Problem]:
 def cluster_ranges_are_free(config: ClusterConfig) -> Iterator[Problem]:
     """The ranges of Services and pods lie outside of the VPC and of the cloud's own range."""
     kubernetes = config.kubernetes
+    proposed = free_ranges(config)
     for key, cidr in (
         ("serviceCidr", kubernetes.service_cidr),
         ("podCidr", kubernetes.pod_cidr),
     ):
-        free = free_ranges(config)[key]
+        free = proposed[key]
         for path, other in vpc_cidrs(config):
             if cidr.overlaps(other):
                 yield Problem(
@@ -83,15 +94,14 @@ def cluster_ranges_are_free(config: ClusterConfig) -> Iterator[Problem]:
             value=str(kubernetes.pod_cidr),
             rule=f"It overlaps kubernetes.serviceCidr ({kubernetes.service_cidr}). kube-proxy "
             "uses podCidr to recognise traffic to Services from outside.",
-            remedy=f"Write podCidr: {free_ranges(config)['podCidr']}.",
+            remedy=f"Write podCidr: {proposed['podCidr']}.",
         )
     if kubernetes.service_cidr.prefixlen not in SERVICE_PREFIX:
         yield Problem(
             path="kubernetes.serviceCidr",
             value=str(kubernetes.service_cidr),
             rule="kube-apiserver takes service ranges from /12 to /28.",
-            remedy=f"Write serviceCidr: {free_ranges(config)['serviceCidr']}, which holds 16,384 "
-            "services.",
+            remedy=f"Write serviceCidr: {proposed['serviceCidr']}, which holds 16,384 services.",
         )
 
 
@@ -99,16 +109,9 @@ def free_ranges(config: ClusterConfig) -> dict[str, IPv4Network]:
     """A /18 for each of the two ranges, so that both can be written at once."""
     taken = [cidr for _, cidr in vpc_cidrs(config)]
     taken += [CLOUD_SERVICES, config.kubernetes.pod_cidr, config.kubernetes.service_cidr]
-    candidates = (
-        *IPv4Network("10.192.0.0/10").subnets(new_prefix=18),
-        *IPv4Network("172.16.0.0/12").subnets(new_prefix=18),
-        *IPv4Network("192.168.0.0/16").subnets(new_prefix=18),
-        *IPv4Network("198.18.0.0/15").subnets(new_prefix=18),
-    )
-    free = [c for c in candidates if not any(c.overlaps(other) for other in taken)]
-    # Another rule refuses a VPC that leaves no free range. These two are proposed in that case.
-    free += [IPv4Network("198.18.0.0/18"), IPv4Network("198.18.64.0/18")]
-    return {"serviceCidr": free[0], "podCidr": free[1]}
+    free = (c for c in _CANDIDATES if not any(c.overlaps(other) for other in taken))
+    service, pods = islice(chain(free, _PROPOSED), 2)
+    return {"serviceCidr": service, "podCidr": pods}
 
 
 def endpoint_is_guarded(config: ClusterConfig) -> Iterator[Problem]:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import yaml
@@ -53,7 +52,7 @@ class Archive:
 
 @dataclass(frozen=True, kw_only=True)
 class Origin:
-    """Where archives are downloaded from: `prefix` stands before an archive's address."""
+    """Where archives are downloaded from: an archive's address follows `prefix`."""
 
     prefix: str
 
@@ -111,5 +110,5 @@ def key_of(archives: tuple[Archive, ...]) -> str:
 
 @functools.cache
 def _archives() -> tuple[Archive, ...]:
-    rows: list[Mapping[str, str]] = yaml.safe_load(_FILE.read_text(encoding="utf-8"))
+    rows: list[dict[str, Any]] = yaml.safe_load(_FILE.read_text(encoding="utf-8"))
     return tuple(Archive(**{**row, "programs": tuple(row["programs"])}) for row in rows)
