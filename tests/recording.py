@@ -175,6 +175,7 @@ class Cloud(Mocks):
 
 
 _PREFIXES = {
+    "EcsDisk": "d",
     "EcsNetworkInterface": "eni",
     "EipAddress": "eip",
     "Instance": "i",

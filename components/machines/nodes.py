@@ -20,6 +20,7 @@ from components.machines.answers import (
     pod_addresses_as_planned,
     primary_as_planned,
 )
+from components.machines.etcd_disk import attach_disk, make_disk, serial_number
 from components.machines.rollout import Rollout
 from components.network.ipv6 import Ipv6Egress, Ipv6EgressArgs
 from config.facts.nics import PRIMARY_NIC
@@ -98,8 +99,8 @@ class NodeInterface:
 class Node(pulumi.ComponentResource):
     """One ECS instance with ENIs of its own.
 
-    Owns: one ENI for each NIC with its addresses, the instance, the attachment of a RAM role, the
-    IPv6 bandwidth of its pods.
+    Owns: one ENI for each NIC with its addresses, the instance, etcd's disk and its attachment, the
+    attachment of a RAM role, the IPv6 bandwidth of its pods.
 
     Never touches: the network it is attached to; a RAM role itself.
 
@@ -140,7 +141,10 @@ class Node(pulumi.ComponentResource):
         self.interfaces = {
             nic: self._as_answered(plan, enis[nic]) for nic, plan in args.node.interfaces.items()
         }
+        self._disk = self._make_etcd_disk()
         instance = self._make_instance(enis)
+        if self._disk is not None:
+            attach_disk(f"{self._name}-etcd", self._disk, instance, parent=self)
         self.instance_id = instance.id
         if self._rollout is not None:
             self.instance_id = self._rollout.when_ready(
@@ -244,6 +248,22 @@ class Node(pulumi.ComponentResource):
                 hooks=self._eni_hooks(),
                 replacement_trigger=self._goes_with_machine(nic),
             ),
+        )
+
+    def _make_etcd_disk(self) -> ecs.EcsDisk | None:
+        """The disk for etcd, in the node's turn. None where etcd is on the system disk."""
+        node, plan = self._args.node, self._args.plan
+        if node.etcd_disk is None:
+            return None
+        name = f"{self._name}-etcd"
+        return make_disk(
+            name,
+            node.etcd_disk,
+            plan,
+            node,
+            disk_name=self._when_due(name),
+            protect=plan.protect and self._is_only_control_plane,
+            parent=self,
         )
 
     def _eni_hooks(self) -> pulumi.ResourceHookBinding | None:
@@ -402,6 +422,7 @@ class Node(pulumi.ComponentResource):
             public_address=bootstrap.public_address,
             creation_ends=bootstrap.creation_ends,
             ipv6_ranges=dict(self._args.ipv6_ranges),
+            etcd_disk_serial=None if self._disk is None else self._disk.id.apply(serial_number),
         )
         render = partial(_render, self._args.plan, self._args.node.name)
         return pulumi.Output.secret(answers.apply(reporting_errors(self, render)))
@@ -451,4 +472,5 @@ def _render(plan: ClusterPlan, node: str, answers: Mapping[str, Any]) -> str:
         public_address=answers["public_address"],
         creation_ends=answers["creation_ends"],
         ipv6_networks={key: IPv6Network(text) for key, text in ranges.items()},
+        etcd_disk_serial=answers["etcd_disk_serial"],
     )

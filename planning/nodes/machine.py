@@ -95,6 +95,8 @@ def identity(plan: ClusterPlan, node: NodePlan) -> dict[str, object]:
             "encrypted": bool(node.disk.encrypted),
             "kmsKeyId": node.disk.kms_key_id or "",
         },
+        # A machine of an earlier release has none, and its identity does not name it.
+        **({} if node.etcd_disk is None else {"etcdDisk": "attached"}),
         "interfaces": {
             name: {"address": str(nic.primary), "vswitch": nic.vswitch}
             for name, nic in sorted(node.interfaces.items())

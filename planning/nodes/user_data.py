@@ -20,7 +20,7 @@ from typing import Final
 from config.model import Role
 from config.report import ConfigError, Problem
 from planning.model import ClusterPlan, NodePlan
-from planning.nodes import guest_network, guest_system
+from planning.nodes import etcd_disk, guest_network, guest_system
 from planning.nodes.endpoint import endpoint_name, other_control_planes, private_address
 from planning.nodes.kubeadm import (
     KUBELET_SETTINGS,
@@ -55,7 +55,7 @@ _PROGRAM: Final = "0700"
 _PROGRAM_PATH: Final = f"{DIRECTORY}/bootstrap.sh"
 _UNIT_PATH: Final = f"{DIRECTORY}/node.sh"
 _COMMON_PATH: Final = f"{DIRECTORY}/common.sh"
-_SCRIPTS: Final = frozenset({_PROGRAM_PATH, _UNIT_PATH, _COMMON_PATH})
+_SCRIPTS: Final = frozenset({_PROGRAM_PATH, _UNIT_PATH, _COMMON_PATH, etcd_disk.PROGRAM})
 _SERVICE: Final = f"""\
 [Unit]
 Description=Brings this node to the settings that its Node asks for
@@ -85,6 +85,7 @@ def user_data(  # noqa: PLR0913  # what only the cloud knows comes one by one
     public_address: str | None,
     creation_ends: int | None,
     ipv6_networks: Mapping[str, IPv6Network] | None = None,
+    etcd_disk_serial: str | None = None,
 ) -> str:
     """One node's cloud-config, base64 text as RunInstances wants it.
 
@@ -99,6 +100,7 @@ def user_data(  # noqa: PLR0913  # what only the cloud knows comes one by one
             first control plane may run `kubeadm init` (now plus `CREATION_SECONDS`). None once
             the cluster has existed, so that no machine ever creates another one.
         ipv6_networks: vSwitch key → its /64, with IPv6; each NIC then has its own address in it.
+        etcd_disk_serial: serial number of the disk that etcd's data is on; None without one.
 
     Raises:
         ConfigError: over `LIMIT`.
@@ -113,6 +115,7 @@ def user_data(  # noqa: PLR0913  # what only the cloud knows comes one by one
         public_address=public_address,
         creation_ends=creation_ends,
         ipv6_networks=ipv6_networks or {},
+        etcd_disk_serial=etcd_disk_serial,
     )
     raw = _cloud_config(contents)
     if len(raw) > LIMIT:
@@ -130,9 +133,16 @@ def _contents(  # noqa: PLR0913  # as `user_data`
     public_address: str | None,
     creation_ends: int | None,
     ipv6_networks: Mapping[str, IPv6Network],
+    etcd_disk_serial: str | None,
 ) -> list[_File]:
     network = guest_network.netplan(plan, this, macs=macs, ipv6_networks=ipv6_networks)
-    environment = _environment(plan, this, api_address=api_address, creation_ends=creation_ends)
+    environment = _environment(
+        plan,
+        this,
+        api_address=api_address,
+        creation_ends=creation_ends,
+        etcd_disk_serial=etcd_disk_serial,
+    )
     contents: list[_File] = [
         (_COMMON_PATH, _script("common.sh"), _PUBLIC),
         (_PROGRAM_PATH, _script("bootstrap.sh"), _PROGRAM),
@@ -162,6 +172,9 @@ def _contents(  # noqa: PLR0913  # as `user_data`
     )
     if this.role is Role.CONTROL_PLANE:
         contents += _pki(secrets)
+    if etcd_disk_serial is not None:
+        contents.append((etcd_disk.PROGRAM, _script("etcd-disk.sh"), _PROGRAM))
+        contents += [(path, text, _PUBLIC) for path, text in etcd_disk.etcd_disk_files().items()]
     return contents
 
 
@@ -214,7 +227,12 @@ _FUNCTION: Final = re.compile(r"^(\w+\(\) \{) #.*$")
 
 
 def _environment(
-    plan: ClusterPlan, node: NodePlan, *, api_address: str, creation_ends: int | None
+    plan: ClusterPlan,
+    node: NodePlan,
+    *,
+    api_address: str,
+    creation_ends: int | None,
+    etcd_disk_serial: str | None,
 ) -> str:
     """Shell assignments that the scripts read.
 
@@ -236,6 +254,7 @@ def _environment(
         "OWN_ADDRESS": private_address(node),
         "PEERS": " ".join(other_control_planes(plan, node)) if control_plane else "",
         "CREATION_ENDS": str(creation_ends) if control_plane and creation_ends else "",
+        "ETCD_DISK": etcd_disk_serial or "",
         "INITIALISES": "yes" if node.name == plan.control_planes[0].name else "no",
     }
     return "".join(f"{name}={quote(value)}\n" for name, value in values.items())
