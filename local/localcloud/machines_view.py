@@ -77,6 +77,7 @@ def _instance(store: Store, cloud: Cloud, instance: Instance, now: float) -> dic
         "user_data": instance.user_data,
         "image": instance.image_id,
         "system_disk": _system_disk(store, instance),
+        "data_disks": _data_disks(store, instance, now),
         "instance_type": instance.instance_type,
         "ram_role": instance.ram_role,
         "http_tokens": instance.http_tokens,
@@ -98,6 +99,20 @@ def _system_disk(store: Store, instance: Instance) -> str:
     """The system disk's id, which changes with ReplaceSystemDisk."""
     disks = store.where(Disk, "instance", instance.id)
     return next((disk.id for disk in disks if disk.kind == "system"), "")
+
+
+def _data_disks(store: Store, instance: Instance, now: float) -> list[dict[str, Any]]:
+    """The instance's data disks in the order of their devices, once they are attached."""
+    disks = store.where(Disk, "instance", instance.id)
+    return [
+        {
+            "id": disk.id,
+            "size": disk.size,
+            "snapshot": disk.source_snapshot_id,
+        }
+        for disk in sorted(disks, key=lambda d: d.device)
+        if disk.kind == "data" and disk.life.at(now) == "In_use"
+    ]
 
 
 def _backend(store: Store, server: Server, port: int) -> dict[str, Any] | None:
@@ -285,6 +300,7 @@ class MachinesView:
         self._version = self._store.version
         lives = [
             *(i.life for i in instances),
+            *(d.life for d in self._store.all(Disk)),
             *(b.life for b in self._store.all(NetworkLoadBalancer)),
             *(x.life for x in self._store.all(NlbListener)),
             *(s.life for g in self._store.all(NlbServerGroup) for s in g.servers),

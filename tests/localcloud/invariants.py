@@ -194,7 +194,7 @@ REFERENCES: Final[Mapping[type[Any], _Targets]] = MappingProxyType(
             *([(Instance, e.instance_id)] if e.instance_id else []),
             *((SecurityGroup, group_id) for group_id in e.security_group_ids),
         ],
-        Disk: lambda d: [(Instance, d.instance_id)],
+        Disk: lambda d: [(Instance, d.instance_id)] if d.instance_id else [],
         Console: lambda c: [(Instance, c.instance_id)],
         Instance: lambda i: [
             (Vpc, i.vpc_id),

@@ -12,8 +12,8 @@ from localcloud.wire.errors import ApiError
 from localcloud.wire.parameters import wire
 
 from . import catalog, disk_rules, existing, names
-from .entities import Disk
-from .instances import STOPPED
+from .entities import Disk, Instance
+from .instances import RUNNING, STOPPED
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,18 +28,38 @@ class ModifyDiskAttribute:
     delete_with_instance: bool | None = None
     delete_auto_snapshot: bool | None = None
     enable_auto_snapshot: bool | None = None
+    bursting_enabled: bool | None = None
 
 
 @action(writes=True)
 def modify_disk_attribute(call: Call, request: ModifyDiskAttribute) -> Answer:
     """Change disks in place. Attributes that the request leaves out stay as they are."""
+    if request.disk_id and request.disk_ids:
+        raise ApiError(
+            "ParameterConflict.DiskIdAndDiskIds",
+            "DiskId and DiskIds.N cannot be specified together.",
+        )
+    if not (request.disk_id or request.disk_ids):
+        raise ApiError("MissingParameter.DiskIdOrDiskIds", "DiskId or DiskIds.N must be specified.")
     changes = requested(
         name=request.disk_name,
         description=request.description,
         delete_with_instance=request.delete_with_instance,
+        delete_auto_snapshot=request.delete_auto_snapshot,
+        enable_auto_snapshot=request.enable_auto_snapshot,
+        bursting_enabled=request.bursting_enabled,
     )
+    if not changes:
+        raise ApiError("NoAttributeToModify", "The request has no attribute to change.")
+    names.check_disk(request.disk_name or "", request.description or "", description_status=404)
     for disk_id in request.disk_ids or (request.disk_id,):
-        call.store.change(existing.disk(call, disk_id), **changes)
+        disk = existing.disk(call, disk_id)
+        if request.bursting_enabled and disk.category != "cloud_auto":
+            raise ApiError(
+                "BurstingEnabledForDiskCategoryUnsupported",
+                f"BurstingEnabled is for disks of cloud_auto; {disk.id} is of {disk.category}.",
+            )
+        call.store.change(disk, **changes)
     return {}
 
 
@@ -54,21 +74,36 @@ class ResizeDisk:
 
 @action(writes=True)
 def resize_disk(call: Call, request: ResizeDisk) -> Answer:
-    """Enlarge a disk."""
+    """Enlarge a disk that is on an instance or on none."""
+    if request.kind not in {"offline", "online"}:
+        raise ApiError(
+            "InvalidParam.Type", f"Type {request.kind[:40]!r} must be offline or online."
+        )
     disk = existing.disk(call, request.disk_id)
+    statuses.require(call, disk, "In_use", "Available", code="IncorrectDiskStatus", status=403)
+    if disk.instance_id:
+        _check_instance(call, existing.instance(call, disk.instance_id), request.kind)
     system = disk.kind == "system"
     largest = disk_rules.LARGEST_SYSTEM if system else disk_rules.largest_data(disk.category)
-    if not disk.size <= request.new_size <= largest:
+    if not disk.size < request.new_size <= largest:
+        code = "InvalidDiskSize.TooSmall" if request.new_size < disk.size else "InvalidDiskSize"
         raise ApiError(
-            "InvalidDiskSize.TooSmall"
-            if request.new_size < disk.size
-            else "InvalidDiskSize.TooLarge",
+            code if request.new_size <= disk.size else "InvalidDiskSize.TooLarge",
             f"{disk.id} has {disk.size} GiB and grows to at most {largest}, not to "
             f"{request.new_size}.",
             403,
         )
     call.store.change(disk, size=request.new_size)
     return {"OrderId": ""}
+
+
+def _check_instance(call: Call, instance: Instance, kind: str) -> None:
+    """Raise unless a disk of the instance can grow in this way."""
+    if kind == "online":
+        statuses.require(
+            call, instance, RUNNING, code="InvalidInstanceStatus.NotRunning", status=403
+        )
+    statuses.require(call, instance, RUNNING, STOPPED, code="IncorrectInstanceStatus", status=403)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,8 +127,10 @@ def modify_disk_spec(call: Call, request: ModifyDiskSpec) -> Answer:
             f"The disk category {category[:40]!r} is not one of "
             f"{', '.join(catalog.DISK_CATEGORIES)}.",
         )
-    family = existing.instance_type(existing.instance(call, disk.instance_id).instance_type).family
-    disk_rules.check_category(category, family, system=disk.kind == "system")
+    if disk.instance_id:
+        instance = existing.instance(call, disk.instance_id)
+        family = existing.instance_type(instance.instance_type).family
+        disk_rules.check_category(category, family, system=disk.kind == "system")
     level = disk_rules.level_of(category, request.performance_level or disk.performance_level)
     disk_rules.check_level_fits(level, disk.size)
     if (category, level) == (disk.category, disk.performance_level):
@@ -156,6 +193,7 @@ def replace_system_disk(call: Call, request: ReplaceSystemDisk) -> Answer:
             encrypted=old.encrypted if request.encrypted is None else request.encrypted,
             kms_key_id=request.kms_key_id or old.kms_key_id,
             created=call.now,
+            attached=call.now,
         )
     )
     key_pair = instance.key_pair if request.key_pair_name is None else request.key_pair_name

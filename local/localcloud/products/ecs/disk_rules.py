@@ -1,7 +1,7 @@
-"""Which categories, sizes and performance levels a disk can have.
+"""Which categories, sizes and performance levels a disk can have, and how many an instance has.
 
-The sizes are in the texts of SystemDisk.Size and DataDisk.N.Size of RunInstances; the codes are in
-its error table.
+The sizes are in the texts of SystemDisk.Size and DataDisk.N.Size of RunInstances and of Size of
+CreateDisk; the codes are in their error tables.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from . import catalog
 OLD_CATEGORIES: Final = frozenset({"cloud", "ephemeral_ssd"})
 """Categories that the API has and that no instance type here supports."""
 LARGEST_SYSTEM: Final = 2048
+MOST_DATA: Final = 16
+"""Data disks of one instance."""
 _ESSD: Final = "cloud_essd"
 _LEVELS: Final = MappingProxyType({"PL0": 1, "PL1": 20, "PL2": 461, "PL3": 1261})
 """Performance levels of an ESSD with the smallest size of each, in GiB."""
@@ -27,7 +29,7 @@ _ENTRY_FAMILIES: Final = frozenset({"ecs.u1", "ecs.e"})
 def check_category(category: str, family: str, *, system: bool) -> None:
     """Raise unless an instance of the family can have a disk of the category."""
     if category in catalog.DISK_CATEGORIES:
-        fits = category != "cloud_essd_entry" or family in _ENTRY_FAMILIES
+        fits = fits_family(category, family)
     elif category in OLD_CATEGORIES:
         fits = False
     else:
@@ -42,6 +44,27 @@ def check_category(category: str, family: str, *, system: bool) -> None:
             "InvalidDiskCategory.NotSupported",
             f"The disk category {category} is not supported by instances of {family}.",
             403,
+        )
+
+
+def fits_family(category: str, family: str) -> bool:
+    """Whether instances of the family can have disks of a category of the catalog."""
+    return category != "cloud_essd_entry" or family in _ENTRY_FAMILIES
+
+
+def check_data_category(category: str) -> None:
+    """Raise unless a data disk of its own can have the category."""
+    if category in OLD_CATEGORIES:
+        raise ApiError(
+            "InvalidDiskCategory.NotSupported",
+            f"The disk category {category} is not available in this region.",
+            403,
+        )
+    if category not in catalog.DISK_CATEGORIES:
+        raise ApiError(
+            "InvalidDiskCategory.ValueNotSupported",
+            f"The disk category {category[:40]!r} is not one of "
+            f"{', '.join(catalog.DISK_CATEGORIES)}.",
         )
 
 
@@ -80,13 +103,14 @@ def check_system_size(category: str, level: str, size: int, image_size: int) -> 
         )
 
 
-def check_data_size(category: str, level: str, size: int) -> None:
+def check_data_size(category: str, level: str, size: int, *, status: int = 400) -> None:
     """Raise unless a data disk can have this size, in GiB."""
     least, largest = _smallest(category, level), largest_data(category)
     if not least <= size <= largest:
         raise ApiError(
             "InvalidDataDiskSize.ValueNotSupported",
             f"A data disk of {category} has {least} to {largest} GiB, not {size}.",
+            status,
         )
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from localcloud.products.endings import LEAVING, leaving
 from localcloud.products.resource import Indexes, Resource
 from localcloud.state.lifecycle import Lifecycle
 from localcloud.tags import Tags
+
+_IN_USE: Final = Lifecycle.settled("In_use")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,9 +189,15 @@ class Instance(Resource):
 
 @dataclass(frozen=True, kw_only=True)
 class Disk(Resource):
-    """A cloud disk, attached to its instance from the start."""
+    """A cloud disk. `instance_id` and `device` are empty while it is on no instance.
 
-    INDEXES: ClassVar[Indexes] = MappingProxyType({"instance": lambda d: (d.instance_id,)})
+    `attached` and `detached` are the times of the last attachment and detachment; 0.0 before the
+    first. The defaults are those of a disk that an instance was created with.
+    """
+
+    INDEXES: ClassVar[Indexes] = MappingProxyType(
+        {"instance": lambda d: (d.instance_id,) if d.instance_id else ()}
+    )
 
     instance_id: str
     zone: str
@@ -203,6 +211,25 @@ class Disk(Resource):
     device: str
     snapshot_policy_id: str
     delete_with_instance: bool
+    delete_auto_snapshot: bool = False
+    """Whether the automatic snapshots go with the disk. The page of CreateDisk says that a new disk
+    has true. The provider's acceptance test of 1.285.0 (`TestAccAliCloudECSDisk_basic8017`) creates
+    one without the attribute, whose default is false, and demands that no difference is left."""
+    enable_auto_snapshot: bool = True
+    source_snapshot_id: str = ""
+    resource_group_id: str = ""
+    charge_type: str = "PostPaid"
+    provisioned_iops: int | None = None
+    bursting_enabled: bool = False
+    multi_attach: str = "Disabled"
+    attached: float = 0.0
+    detached: float = 0.0
+    life: Lifecycle = _IN_USE
+
+    @property
+    def portable(self) -> bool:
+        """Whether the disk can be detached and live on without an instance."""
+        return self.kind == "data" and self.charge_type == "PostPaid"
 
     @property
     def serial_number(self) -> str:

@@ -13,8 +13,8 @@ from localcloud.products.vpc import eips
 from localcloud.products.vpc.entities import Eip, RouteEntry
 from localcloud.wire.errors import ApiError
 
-from . import existing, interfaces, regions, release_times
-from .entities import Console, Disk, Instance
+from . import disk_deletion, existing, interfaces, regions, release_times
+from .entities import Console, Instance
 from .instances import STOPPED, OneInstance, enis_of
 
 _LONGEST_DELETION: Final = 10.0
@@ -85,8 +85,7 @@ def _remove(call: Call, instance: Instance, *, at: float) -> None:
             interfaces.destroy(call, eni)
         else:
             interfaces.detach(call, eni, since=at)
-    for disk in call.store.where(Disk, "instance", instance.id):
-        call.store.remove(disk)
+    disk_deletion.part_from(call, instance, at=at)
     console = call.store.find(Console, instance.id)
     if console is not None:
         call.store.remove(console)

@@ -1,7 +1,7 @@
 """Rules for names, descriptions, host names and passwords of ECS resources.
 
-The rules are in the field texts of RunInstances, CreateNetworkInterface and CreateSecurityGroup in
-the API reference; the codes are in their error tables.
+The rules are in the field texts of RunInstances, CreateNetworkInterface, CreateSecurityGroup and
+CreateDisk in the API reference; the codes are in their error tables.
 """
 
 from __future__ import annotations
@@ -33,11 +33,12 @@ def _is_description(text: str) -> bool:
     return 2 <= len(text) <= _LONGEST_DESCRIPTION and not text.startswith(_WEB)  # noqa: PLR2004
 
 
-def _check_description(text: str, code: str) -> None:
+def _check_description(text: str, code: str, status: int = 400) -> None:
     if text and not _is_description(text):
         raise ApiError(
             code,
             f"Description {text[:80]!r} must have 2 to 256 characters and not be a web address.",
+            status,
         )
 
 
@@ -75,6 +76,16 @@ def check_instance(name: str, description: str, host_name: str, password: str | 
         )
     if password:
         check_password(password)
+
+
+def check_disk(name: str, description: str, *, description_status: int = 400) -> None:
+    """Raise unless a disk can have this name and description. Both may be empty."""
+    if name and not _is_name(name):
+        raise ApiError(
+            "InvalidDiskName.Malformed",
+            f"DiskName {name[:80]!r} must have 2 to 128 characters, the first a letter.",
+        )
+    _check_description(description, "InvalidDescription.Malformed", description_status)
 
 
 def check_key_pair(name: str) -> None:

@@ -8,7 +8,10 @@ from localcloud.actions import Product
 
 from . import (
     console,
+    disk_attachments,
     disk_changes,
+    disk_creation,
+    disk_deletion,
     disks,
     instance_attributes,
     instance_contracts,
@@ -25,6 +28,7 @@ from . import (
     offers,
     public_addresses,
     release_times,
+    resource_groups,
     run_instances,
     security_groups,
     tagging,
@@ -35,6 +39,7 @@ PRODUCT: Final = Product.of(
     "2014-05-26",
     (
         security_groups,
+        resource_groups,
         interface_actions,
         interface_views,
         interface_addresses,
@@ -47,7 +52,10 @@ PRODUCT: Final = Product.of(
         instance_deletion,
         instance_roles,
         disks,
+        disk_creation,
+        disk_attachments,
         disk_changes,
+        disk_deletion,
         instance_places,
         release_times,
         public_addresses,

@@ -39,7 +39,6 @@ _MOST_USER_DATA: Final = 32 * 1024
 _MOST_HOPS: Final = 64
 _MOST_AMOUNT: Final = 100
 _MOST_BANDWIDTH: Final = 100
-_MOST_DATA_DISKS: Final = 16
 _SPOT_STRATEGIES: Final = ("NoSpot", "SpotWithPriceLimit", "SpotAsPriceGo")
 _MOST_SPOT_HOURS: Final = 6
 """The provider 1.285.0 takes 0 to 6; the page of RunInstances names 0 and 1."""
@@ -286,10 +285,10 @@ def _check_payment(request: RunInstances) -> None:
             request.internet_max_bandwidth_out,
             f"it must be from 0 to {_MOST_BANDWIDTH} Mbit/s",
         )
-    if len(request.data_disk) > _MOST_DATA_DISKS:
+    if len(request.data_disk) > disk_rules.MOST_DATA:
         raise ApiError(
             "InstanceDiskNumber.LimitExceed",
-            f"{len(request.data_disk)} data disks; an instance has at most {_MOST_DATA_DISKS}.",
+            f"{len(request.data_disk)} data disks; an instance has at most {disk_rules.MOST_DATA}.",
         )
 
 
@@ -533,5 +532,6 @@ def _make_disks(call: Call, request: RunInstances, instance: Instance) -> None:
                 snapshot_policy_id=disk.auto_snapshot_policy_id,
                 delete_with_instance=disk.delete_with_instance,
                 created=call.now,
+                attached=call.now,
             )
         )

@@ -16,7 +16,6 @@ from localcloud.products.updates import requested
 from localcloud.products.vpc import vpcs
 from localcloud.tags import TagParameter
 from localcloud.wire.errors import ApiError
-from localcloud.wire.parameters import wire
 
 from . import existing, names
 from .entities import NetworkInterface, Rule, SecurityGroup
@@ -605,29 +604,3 @@ def delete_security_group(call: Call, request: DeleteSecurityGroup) -> Answer:
         )
     call.store.remove(group)
     return {}
-
-
-@dataclass(frozen=True, kw_only=True)
-class JoinResourceGroup:
-    """Parameters of JoinResourceGroup."""
-
-    resource_group_id: str
-    resource_id: str
-    resource_type: str
-    region_id: str | None = wire("RegionId", default=None)
-
-
-@action(writes=True)
-def join_resource_group(call: Call, request: JoinResourceGroup) -> Answer:
-    """Move a security group to another resource group."""
-    if request.resource_type.lower() == "securitygroup":
-        call.store.change(
-            existing.security_group(call, request.resource_id),
-            resource_group_id=request.resource_group_id,
-        )
-        return {}
-    raise ApiError(
-        "InvalidResourceType.NotFound",
-        f"ResourceType {request.resource_type[:40]!r}: only securitygroup can be moved here.",
-        404,
-    )

@@ -1,0 +1,57 @@
+"""DeleteDisk, and what happens to disks when their instance is deleted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from localcloud.actions import Answer, Call, action
+from localcloud.products import statuses
+from localcloud.wire.errors import ApiError
+
+from .disk_attachments import AVAILABLE, detach
+from .entities import Disk, Instance
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeleteDisk:
+    """Parameters of DeleteDisk."""
+
+    disk_id: str
+
+
+@action(writes=True)
+def delete_disk(call: Call, request: DeleteDisk) -> Answer:
+    """Release a disk that is on no instance.
+
+    "If the specified DiskId parameter does not exist, the request is ignored" (page DeleteDisk).
+    """
+    disk = call.store.find(Disk, request.disk_id)
+    if disk is None:
+        return {}
+    if disk.kind == "system":
+        raise ApiError(
+            "DiskTypeViolation", f"{disk.id} is a system disk; it goes with its instance.", 403
+        )
+    if not disk.portable:
+        raise ApiError("DiskNotPortable", f"{disk.id} stays with its instance.", 403)
+    if disk.life.at(call.now) == "Creating":
+        raise ApiError(
+            "IncorrectDiskStatus.Initializing", f"{disk.id} is Creating; wait until it is not.", 403
+        )
+    statuses.require(call, disk, AVAILABLE, code="IncorrectDiskStatus", status=403)
+    release(call, disk)
+    return {}
+
+
+def release(call: Call, disk: Disk) -> None:
+    """Remove a disk with its contents."""
+    call.store.remove(disk)
+
+
+def part_from(call: Call, instance: Instance, *, at: float) -> None:
+    """Release the disks of an instance that was deleted at `at`, or detach those that stay."""
+    for disk in call.store.where(Disk, "instance", instance.id):
+        if disk.delete_with_instance:
+            release(call, disk)
+        else:
+            detach(call, disk, since=at)
