@@ -123,8 +123,8 @@ def disks_are_encrypted(kind: str, inputs: Inputs) -> Iterator[Violation]:
     if kind == DISK and inputs.get("encrypted") is not True:
         yield Violation(
             rule="disks-are-encrypted",
-            message="The disk is not encrypted. Write disk.encrypted: true in the pool, which holds "
-            "for etcd's disk, too.",
+            message="The disk is not encrypted. Write disk.encrypted: true in the pool, which is "
+            "also for etcd's disk.",
         )
 
 
