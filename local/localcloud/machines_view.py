@@ -76,8 +76,8 @@ def _instance(store: Store, cloud: Cloud, instance: Instance, now: float) -> dic
         "boot": instance.boot,
         "user_data": instance.user_data,
         "image": instance.image_id,
-        "system_disk": _system_disk(store, instance),
-        "data_disks": _data_disks(store, instance, now),
+        **_system_disk(store, instance),
+        "data_disks": _attached(store, instance, now),
         "instance_type": instance.instance_type,
         "ram_role": instance.ram_role,
         "http_tokens": instance.http_tokens,
@@ -95,21 +95,31 @@ def _public_address(store: Store, instance: Instance) -> str:
     return next((e.ip for e in store.where(Eip, "instance", instance.id)), instance.public_ip)
 
 
-def _system_disk(store: Store, instance: Instance) -> str:
-    """The system disk's id, which changes with ReplaceSystemDisk."""
+def _system_disk(store: Store, instance: Instance) -> dict[str, Any]:
+    """The system disk's id, which changes with ReplaceSystemDisk, and its name."""
     disks = store.where(Disk, "instance", instance.id)
-    return next((disk.id for disk in disks if disk.kind == "system"), "")
+    system = next((disk for disk in disks if disk.kind == "system"), None)
+    return {
+        "system_disk": system.id if system else "",
+        "system_disk_name": system.name if system else "",
+    }
 
 
-def _data_disks(store: Store, instance: Instance, now: float) -> list[dict[str, Any]]:
-    """The instance's data disks in the order of their devices, once they are attached."""
+def _data_disk(disk: Disk) -> dict[str, Any]:
+    return {
+        "id": disk.id,
+        "name": disk.name,
+        "size": disk.size,
+        "snapshot": disk.source_snapshot_id,
+        "content": disk.content,
+    }
+
+
+def _attached(store: Store, instance: Instance, now: float) -> list[dict[str, Any]]:
+    """The instance's data disks in the order of their devices."""
     disks = store.where(Disk, "instance", instance.id)
     return [
-        {
-            "id": disk.id,
-            "size": disk.size,
-            "snapshot": disk.source_snapshot_id,
-        }
+        _data_disk(disk)
         for disk in sorted(disks, key=lambda d: d.device)
         if disk.kind == "data" and disk.life.at(now) == "In_use"
     ]
@@ -269,6 +279,12 @@ class MachinesView:
         instances = sorted(self._store.all(Instance), key=lambda i: (i.created, i.id))
         view = {
             "instances": [_instance(self._store, self._cloud, i, now) for i in instances],
+            "disks": [
+                _data_disk(d)
+                for d in sorted(self._store.all(Disk), key=lambda d: d.id)
+                if d.kind == "data"
+            ],
+            "snapshots": [],
             # An internet CLB has no address inside the VPC.
             "load_balancers": [
                 _load_balancer(self._store, b)

@@ -7,7 +7,8 @@ import socket
 from typing import Any, Final
 
 _LIMIT: Final = 60_000
-_DESCRIPTORS: Final = 4
+_DESCRIPTORS: Final = 16
+"""One for each data disk that an instance can have."""
 
 
 def pair() -> tuple[socket.socket, socket.socket]:

@@ -58,6 +58,37 @@ class Interface:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DataDisk:
+    """A data disk, on an instance or on none. `size` is in GiB.
+
+    `content` identifies what the disk began with, and changes with ResetDisk.
+    """
+
+    id: str
+    name: str
+    size: int
+    snapshot: str
+    """The snapshot that the disk was created from or was reset to; empty for a blank disk."""
+    content: str
+
+    @property
+    def serial_number(self) -> str:
+        """The serial number that the guest sees."""
+        return self.id.removeprefix("d-")
+
+    @classmethod
+    def read(cls, data: Mapping[str, Any]) -> Self:
+        """Read one entry of `disks` or of an instance's `data_disks`."""
+        return cls(
+            id=data["id"],
+            name=data.get("name") or "",
+            size=int(data["size"]),
+            snapshot=data.get("snapshot") or "",
+            content=data.get("content") or "",
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class Instance:
     """An ECS instance as the emulator reports it. `boot` grows by one at each start."""
 
@@ -72,6 +103,9 @@ class Instance:
     image: str
     system_disk: str
     """The disk's id. A new id means a new disk, and so a first boot."""
+    system_disk_name: str
+    data_disks: tuple[DataDisk, ...]
+    """The attached ones, in the order of their devices."""
     instance_type: str
     ram_role: str | None
     http_tokens: str
@@ -101,6 +135,8 @@ class Instance:
             user_data=data.get("user_data") or "",
             image=data.get("image") or "",
             system_disk=data.get("system_disk") or "",
+            system_disk_name=data.get("system_disk_name") or "",
+            data_disks=tuple(DataDisk.read(disk) for disk in data.get("data_disks") or ()),
             instance_type=data.get("instance_type") or "",
             ram_role=data.get("ram_role") or None,
             http_tokens=data.get("http_tokens") or "optional",

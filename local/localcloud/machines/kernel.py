@@ -24,6 +24,12 @@ MS_RELATIME: Final = 1 << 21
 CLONE_NEWNS: Final = 0x20000
 
 _MNT_DETACH: Final = 2
+_AT_FDCWD: Final = -100
+# Numbers that every architecture shares (include/uapi/asm-generic/unistd.h), since Linux 5.2.
+_OPEN_TREE: Final = 428
+_MOVE_MOUNT: Final = 429
+_OPEN_TREE_CLONE: Final = 1
+_MOVE_MOUNT_F_EMPTY_PATH: Final = 4
 _PR_SET_PDEATHSIG: Final = 1
 _ST_RELATIME: Final = 0x1000
 _SAME_IN_STATVFS: Final = MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME | MS_NODIRATIME
@@ -68,6 +74,24 @@ def bind(source: Path, target: Path, *, read_only: bool = False) -> None:
     if present & _ST_RELATIME:
         kept |= MS_RELATIME
     mount(None, target, None, MS_BIND | MS_REMOUNT | MS_RDONLY | kept)
+
+
+def open_tree(folder: Path) -> int:
+    """A descriptor of a mount of the folder that is not anywhere yet; close it after use."""
+    number = _libc.syscall(
+        _OPEN_TREE, _AT_FDCWD, _bytes(folder), ctypes.c_uint(_OPEN_TREE_CLONE | os.O_CLOEXEC)
+    )
+    if number < 0:
+        _check(-1, f"open_tree {folder}")
+    return int(number)
+
+
+def move_mount(tree: int, target: Path) -> None:
+    """Mount what `open_tree` returned, which may be a folder of another mount namespace."""
+    result = _libc.syscall(
+        _MOVE_MOUNT, tree, b"", _AT_FDCWD, _bytes(target), ctypes.c_uint(_MOVE_MOUNT_F_EMPTY_PATH)
+    )
+    _check(result, f"move_mount {target}")
 
 
 def detach(target: str | Path) -> None:

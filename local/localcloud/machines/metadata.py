@@ -178,6 +178,8 @@ def _tree(instance: Instance) -> Tree:
             "vswitch-id": primary.vswitch_id,
             "vswitch-cidr-block": _network(primary),
         }
+    if disks := _disks(instance):
+        data["disks"] = disks
     if instance.ram_role:
         data["ram"] = {"security-credentials": {instance.ram_role: ""}}
     if instance.public_address:
@@ -223,6 +225,18 @@ def _interface(nic: Interface) -> Tree:
         entries["vswitch-ipv6-cidr-block"] = str(block)
         entries["ipv6-gateway"] = str(block[-3])
     return entries
+
+
+def _disks(instance: Instance) -> Tree:
+    """`disks/<serial number>/id` and `name`.
+
+    Source: the paths that AliyunContainerService/ack-ram-tool asks for (pkg/ecsmetadata/disk.go,
+    v0.0.7). The page on instance metadata has them too.
+    """
+    disks = {disk.id: disk.name for disk in instance.data_disks}
+    if instance.system_disk:
+        disks[instance.system_disk] = instance.system_disk_name
+    return {i.removeprefix("d-"): {"id": i, "name": name} for i, name in disks.items()}
 
 
 def _network(nic: Interface) -> str:

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from . import channel
+from . import channel, kernel
 from .privileges import inner_command
 
 if TYPE_CHECKING:
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from asyncio.subprocess import Process
     from collections.abc import Mapping
 
-    from .control import Instance, Interface
+    from .control import DataDisk, Instance, Interface
+    from .data_disks import DataDisks
     from .fabric import Fabric
     from .kinds import Guest
 
@@ -41,8 +42,9 @@ def guest_link_names(interfaces: tuple[Interface, ...]) -> dict[str, str]:
 class NamespaceMachines:
     """This kind of machine, on the fabric of a VPC."""
 
-    def __init__(self, fabric: Fabric, about: Mapping[str, Any]) -> None:
+    def __init__(self, fabric: Fabric, disks: DataDisks, about: Mapping[str, Any]) -> None:
         self._fabric = fabric
+        self._disks = disks
         self._about = dict(about)
 
     async def power_on(self, folder: Path, instance: Instance, raw: dict[str, Any]) -> Guest:  # noqa: ARG002  # the instance is in `raw`
@@ -66,7 +68,7 @@ class NamespaceMachines:
             env={"PYTHONPATH": os.environ.get("PYTHONPATH", ""), "LANG": "C.UTF-8"},
         )
         theirs.close()
-        return _NamespaceGuest(process, ours, self._fabric)
+        return _NamespaceGuest(process, ours, self._fabric, self._disks)
 
     def erase_disk(self, folder: Path) -> None:
         """Remove its files."""
@@ -75,11 +77,15 @@ class NamespaceMachines:
 
 
 class _NamespaceGuest:
-    def __init__(self, process: Process, end: socket.socket, fabric: Fabric) -> None:
+    def __init__(
+        self, process: Process, end: socket.socket, fabric: Fabric, disks: DataDisks
+    ) -> None:
         self.process = process
         self._end = end
         self._fabric = fabric
+        self._disks = disks
         self._plugged: dict[str, Interface] = {}
+        self._attached: dict[str, DataDisk] = {}
 
     async def started(self) -> bool:
         """Wait until the machine is in its own network namespace."""
@@ -89,6 +95,28 @@ class _NamespaceGuest:
             return False
 
     async def follow(self, instance: Instance) -> None:
+        """Hand over what has changed. The first message has everything, and the machine boots."""
+        message = {**await self._leases(instance), **self._detached(instance)}
+        disks = [disk for disk in instance.data_disks if disk != self._attached.get(disk.id)]
+        added = [disk for disk in disks if disk.id not in self._attached]
+        trees: list[int] = []
+        try:
+            for disk in disks:
+                folder = await asyncio.to_thread(self._disks.prepare, disk)
+                if disk in added:
+                    trees.append(kernel.open_tree(folder))
+            if added:
+                message["attached"] = [disk.serial_number for disk in added]
+            if message:
+                with contextlib.suppress(OSError):
+                    channel.send(self._end, message, tuple(trees))
+        finally:
+            for tree in trees:
+                os.close(tree)
+        self._attached = {disk.id: disk for disk in instance.data_disks}
+
+    async def _leases(self, instance: Instance) -> dict[str, Any]:
+        """Plug and unplug ENIs; the message about their addresses, empty if nothing has changed."""
         attached = {nic.id: nic for nic in instance.interfaces}
         names = guest_link_names(instance.interfaces)
         for interface_id in self._plugged.keys() - attached.keys():
@@ -98,7 +126,7 @@ class _NamespaceGuest:
                 self._fabric.plug, attached[interface_id], names[interface_id], self.process.pid
             )
         if attached == self._plugged:
-            return
+            return {}
         self._plugged = attached
         leases = [
             {
@@ -110,8 +138,12 @@ class _NamespaceGuest:
             }
             for nic in instance.interfaces
         ]
-        with contextlib.suppress(OSError):
-            channel.send(self._end, {"leases": leases})
+        return {"leases": leases}
+
+    def _detached(self, instance: Instance) -> dict[str, Any]:
+        gone = self._attached.keys() - {disk.id for disk in instance.data_disks}
+        serials = [self._attached[disk_id].serial_number for disk_id in sorted(gone)]
+        return {"detached": serials} if serials else {}
 
     async def cut_power(self) -> None:
         """Kill all processes at once, because stopping kube-apiserver would take a minute."""

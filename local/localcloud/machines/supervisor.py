@@ -15,8 +15,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from . import channel, kernel
-from .control import Control, ControlError, Instance, LoadBalancer, PublicAddress
+from . import channel, freezing, kernel
+from .control import Control, ControlError, DataDisk, Instance, LoadBalancer, PublicAddress
+from .data_disks import DataDisks
 from .public_addresses import Opening, PublicAddresses, openings
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class Supervisor:
     ) -> None:
         """`virtual`: what a VPC's process gets where machines are virtual."""
         self._machines = home / "machines"
+        self._disks = DataDisks(self._machines)
         self._control_path = home / "cloud" / "run" / "control.sock"
         self._control = Control(self._control_path)
         self._tools = tools
@@ -99,6 +101,7 @@ class Supervisor:
                 balancers.setdefault(raw["vpc_id"], []).append(raw)
             if not self._swept:
                 self._remove_disks_but({instance.id for instance in instances})
+            await asyncio.to_thread(self._follow_data_disks, document, instances)
             for vpc_id in self._vpcs.keys() | raws.keys():
                 self._write_state(vpc_id, raws.get(vpc_id, []), balancers.get(vpc_id, []))
                 if vpc_id in self._vpcs:
@@ -109,6 +112,21 @@ class Supervisor:
             addresses = [PublicAddress.read(raw) for raw in document["addresses"]]
             served = [LoadBalancer.read(raw) for raw in document["load_balancers"]]
             self._public.follow(openings(instances, addresses, served))
+
+    def _follow_data_disks(self, document: dict[str, Any], instances: Sequence[Instance]) -> None:
+        """Before the VPCs know of a change: a snapshot has what is on the disk until then."""
+        where = {disk.id: instance.id for instance in instances for disk in instance.data_disks}
+
+        def frozen(disk_id: str) -> contextlib.AbstractContextManager[None]:
+            if disk_id not in where:
+                return contextlib.nullcontext()
+            return freezing.frozen(self._machines / where[disk_id])
+
+        self._disks.follow(
+            [DataDisk.read(raw) for raw in document["disks"]],
+            [(raw["id"], raw["disk"]) for raw in document["snapshots"]],
+            frozen,
+        )
 
     def _remove_disks_but(self, present: set[str]) -> None:
         """Delete disks of instances that were deleted while no supervisor ran."""

@@ -23,6 +23,7 @@ from localcloud.virtual.preparation import Prepared, present
 
 from . import channel, dhcp, filter, package_server, relay, resolver  # noqa: A004  # an ENI's
 from .control import Control, Instance, Interface, LoadBalancer
+from .data_disks import DataDisks
 from .fabric import Fabric
 from .kinds import MachineKind, kind_for
 from .load_balancers import LoadBalancers
@@ -140,7 +141,8 @@ class Vpc:
                 self._start(machine.follow(instance, raw))
 
     def _kinds(self, tools: Path) -> Callable[[Instance], MachineKind]:
-        namespaces = NamespaceMachines(self._fabric, {"tools": str(tools)})
+        disks = DataDisks(self._state.parent.parent)
+        namespaces = NamespaceMachines(self._fabric, disks, {"tools": str(tools)})
         if self._virtual is None:
             return lambda _: namespaces
         prepared = self._virtual.prepared

@@ -41,6 +41,8 @@ class FakeCloud:
         self.instances: dict[str, dict[str, Any]] = {}
         self.addresses: list[dict[str, Any]] = []
         self.load_balancers: list[dict[str, Any]] = []
+        self.disks: list[dict[str, Any]] = []
+        self.snapshots: list[dict[str, Any]] = []
         self.consoles: dict[str, str] = {}
         self.port = 1
         self._revision = 1
@@ -103,6 +105,8 @@ class FakeCloud:
                 "instances": list(self.instances.values()),
                 "addresses": self.addresses,
                 "load_balancers": self.load_balancers,
+                "disks": self.disks,
+                "snapshots": self.snapshots,
             }
 
     def change(self, *instances: dict[str, Any], gone: tuple[str, ...] = ()) -> None:

@@ -29,8 +29,15 @@ class Clock:
         return self.now
 
 
+DISKS = {
+    "system_disk": "d-1",
+    "system_disk_name": "root",
+    "data_disks": [{"id": "d-2", "name": "etcd", "size": 20}],
+}
+
+
 def instance(**changes: object) -> Instance:
-    return Instance.read(fake_cloud.instance("one", NICS, "#cloud-config\n") | changes)
+    return Instance.read(fake_cloud.instance("one", NICS, "#cloud-config\n") | DISKS | changes)
 
 
 def ask(
@@ -69,6 +76,10 @@ def token(tokens: Tokens, seconds: str = "300", of: Instance | None = None) -> A
         ("hostname", "host-one"),
         ("mac", "00:16:3e:00:00:01"),
         ("private-ipv4", "172.31.199.183"),
+        ("disks/", "1/\n2/"),
+        ("disks/1/name", "root"),
+        ("disks/2/", "id\nname"),
+        ("disks/2/id", "d-2"),
         ("network/interfaces/macs/", "00:16:3e:00:00:01/\n00:16:3e:00:00:02/"),
         ("network/interfaces/macs/00:16:3e:00:00:02/primary-ip-address", "192.168.0.155"),
         ("network/interfaces/macs/00:16:3e:00:00:02/gateway", "192.168.0.253"),

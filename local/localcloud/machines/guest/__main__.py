@@ -18,7 +18,7 @@ from localcloud.machines import channel
 from localcloud.machines.control import Instance
 from localcloud.machines.tools import kubernetes_versions
 
-from . import about, cloudinit, leases, links, rootfs
+from . import about, cloudinit, disks, leases, links, rootfs
 from .commands import modules, scripts, sysctl
 from .lines import ENVIRONMENT, say
 from .netplan import NetplanError
@@ -51,10 +51,11 @@ def main() -> None:
     if got is None:
         return
     leases.write(got[0]["leases"])
+    disks.attach(got[0].get("attached", ()), got[1])
     threading.Thread(target=reap_orphans, daemon=True).start()
     threading.Thread(target=_boot, args=(instance,), daemon=True).start()
     while (got := channel.receive(end)) is not None:
-        _change(got[0])
+        _change(*got)
 
 
 def _trust(certificate: Path, disk: Path) -> None:
@@ -97,10 +98,13 @@ def _hosts(instance: Instance) -> None:
     )
 
 
-def _change(message: dict[str, Any]) -> None:
-    """Apply a change of the ENIs while the machine runs."""
-    leases.write(message["leases"])
-    _network()
+def _change(message: dict[str, Any], trees: list[int]) -> None:
+    """Apply a change of the disks and ENIs while the machine runs."""
+    disks.detach(message.get("detached", ()))
+    disks.attach(message.get("attached", ()), trees)
+    if "leases" in message:
+        leases.write(message["leases"])
+        _network()
 
 
 if __name__ == "__main__":

@@ -294,6 +294,18 @@ class Services:
         return None
 
     def _start(self, unit: units.Unit) -> Reply:
+        # Outside of the lock, because a required oneshot service is waited for.
+        for required in unit.requires:
+            if self._is_active(required).code and self._one("start", required, now=True).code:
+                say(f"systemd: Dependency failed for {unit.name}.service.")
+                return Reply(
+                    code=1,
+                    text=f"A dependency job for {unit.name}.service failed. See "
+                    f"/var/log/machine/{required}.log.",
+                )
+        if not unit.is_due:
+            say(f"systemd: {unit.name}.service: skipped because of an unmet condition check.")
+            return Reply()
         with self._lock:
             present = self._running.get(unit.name)
             if present is not None and present.active and not unit.oneshot:

@@ -25,6 +25,18 @@ class Unit:
     environment: tuple[tuple[str, str], ...]
     environment_files: tuple[str, ...]
     restart: bool
+    requires: tuple[str, ...] = ()
+    """Services without which it does not start."""
+    conditions: tuple[str, ...] = ()
+    """Paths that must exist, or with a leading "!" must not, for a start to do anything."""
+
+    @property
+    def is_due(self) -> bool:
+        """Whether its conditions hold."""
+        return all(
+            Path(path.removeprefix("!")).exists() is not path.startswith("!")
+            for path in self.conditions
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +112,9 @@ def _section(texts: Iterable[str], name: str) -> dict[str, list[str]]:
 
 def parse(name: str, texts: Iterable[str]) -> Unit:
     """Read a unit and its drop-ins, in order. Raises ValueError if it has no command."""
+    texts = list(texts)
     values = _section(texts, "Service")
+    about = _section(texts, "Unit")
     if "ExecStart" not in values:
         raise ValueError(f"{name} has no ExecStart")
     environment = [
@@ -114,6 +128,8 @@ def parse(name: str, texts: Iterable[str]) -> Unit:
         environment=tuple((pair[0], pair[1]) for pair in environment if len(pair) == 2),  # noqa: PLR2004
         environment_files=tuple(values.get("EnvironmentFile", ())),
         restart=values.get("Restart", ["no"])[-1] in {"always", "on-failure"},
+        requires=tuple(sorted(_services(about.get("Requires", [])))),
+        conditions=tuple(about.get("ConditionPathExists", ())),
     )
 
 

@@ -224,6 +224,8 @@ class Disk(Resource):
     multi_attach: str = "Disabled"
     attached: float = 0.0
     detached: float = 0.0
+    content: str = ""
+    """What the disk began with: changes whenever all of its content is replaced."""
     life: Lifecycle = _IN_USE
 
     @property

@@ -12,6 +12,7 @@ from typing import Final
 _COMMANDS: Final = {
     "apt-get": "apt.apt_get",
     "apt-mark": "apt.apt_mark",
+    "blkdiscard": "disks.blkdiscard",
     "containerd": "containerd.containerd",
     "crictl": "containerd.crictl",
     "curl": "curl.curl",
@@ -20,7 +21,9 @@ _COMMANDS: Final = {
     "kubectl": "kubernetes.kubectl",
     "kubelet": "kubernetes.kubelet",
     "lsmod": "modules.lsmod",
+    "mkfs.ext4": "disks.mkfs_ext4",
     "modprobe": "modules.modprobe",
+    "mount": "disks.mount",
     "netplan": "network.netplan",
     "networkctl": "nothing.nothing",
     "nft": "nft.nft",

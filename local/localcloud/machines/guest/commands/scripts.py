@@ -15,10 +15,13 @@ from localcloud.machines.guest.rootfs import COMMANDS
 OF_THE_IMAGE: Final = (
     "apt-get",
     "apt-mark",
+    "blkdiscard",
     "curl",
     "hostnamectl",
     "lsmod",
+    "mkfs.ext4",
     "modprobe",
+    "mount",
     "netplan",
     "networkctl",
     "nmcli",
@@ -28,6 +31,9 @@ OF_THE_IMAGE: Final = (
     "timedatectl",
     "udevadm",
 )
+_WITH_THE_REAL: Final = frozenset({"blkdiscard", "curl", "mkfs.ext4", "mount"})
+"""Commands that run the host's program of their name; the others must never run in a machine."""
+_DEVICES: Final = "/dev/vd*|/dev/disk/*|--source=/dev/vd*|--source=/dev/disk/*"
 ARCHIVES: Final = frozenset(
     {"download.docker.com", "mirrors.aliyun.com", "mirrors.cloud.aliyuncs.com", "pkgs.k8s.io"}
 )
@@ -40,8 +46,7 @@ def install_image() -> None:
         write(name)
         for folder in ("/usr/bin", "/usr/sbin"):
             path = Path(folder) / name
-            # curl runs the host's program; the others must never run inside a machine.
-            if name != "curl" and path.exists() and not path.is_symlink():
+            if name not in _WITH_THE_REAL and path.exists() and not path.is_symlink():
                 kernel.mount(COMMANDS / name, path, None, kernel.MS_BIND)
 
 
@@ -52,16 +57,21 @@ def write(name: str) -> None:
         f"PYTHONPATH={shlex.quote(os.environ.get('PYTHONPATH', ''))} "
         f'exec {shlex.quote(sys.executable)} -m localcloud.machines.guest.commands {name} "$@"\n'
     )
-    if name == "curl" and (real := shutil.which("curl", path="/usr/bin:/bin")):
-        text = f'{_only_for_archives(simulated)}exec {real} "$@"\n'
-    else:
-        text = simulated
+    simulated_for = {"curl": _of_archives(), "mount": _DEVICES}.get(name)
+    real = shutil.which(name, path="/usr/bin:/bin")
+    text = simulated
+    if simulated_for is not None and real is not None:
+        text = f'{_only_for(simulated_for, simulated)}exec {real} "$@"\n'
     path.unlink(missing_ok=True)
     path.write_text(f"#!/bin/sh\n{text}", encoding="utf-8")
     path.chmod(0o755)
 
 
-def _only_for_archives(command: str) -> str:
-    """Return shell text that runs `command` when an argument is an address of an archive."""
-    pattern = "|".join(f"https://{host}/*|http://{host}/*" for host in sorted(ARCHIVES))
+def _of_archives() -> str:
+    """A shell pattern of the addresses of archives."""
+    return "|".join(f"https://{host}/*|http://{host}/*" for host in sorted(ARCHIVES))
+
+
+def _only_for(pattern: str, command: str) -> str:
+    """Return shell text that runs `command` when an argument matches a pattern."""
     return f'for word; do case "$word" in {pattern}) {command.rstrip()} ;; esac; done\n'
