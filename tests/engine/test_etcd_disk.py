@@ -1,65 +1,57 @@
-"""A cluster with one control plane whose machine is deleted: `up` brings the same cluster back."""
+"""The machine of the only control plane is deleted, and `up` brings the same cluster back."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import yaml
 
+from tests.engine.kept_token import REFUSED, answer_to_the_kept_token
 from tests.engine.lifecycle.official_sdk import client, models
-from tests.engine.local_cloud import CLUSTER, SecondCloud, second_cloud
-from tests.engine.three_zones import use_three_zones
+from tests.engine.rolling_cloud import WORKERS, RollingCloud
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
 
 
-@pytest.fixture(scope="module")
-def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecondCloud]:
-    cloud = second_cloud(tmp_path_factory.mktemp("dev") / "home")
-    document = yaml.safe_load(cloud.config_file.read_text())
-    use_three_zones(document, name="dev", control_planes=1)
-    cluster = document["config"][CLUSTER]
-    cluster["nodePools"]["masters"]["etcdDisk"] = {}
-    cluster["spiderpool"] = {"enabled": False}
-    cloud.config_file.write_text(yaml.safe_dump(document, sort_keys=False))
-    try:
-        done = cloud.operations("up")
-        assert done.status == 0, cloud.explain(done)
-        yield cloud
-    finally:
-        cloud.operations("down", "--discard", deadline=120)
-        cloud.kill_everything()
+def by_name(rolling: RollingCloud, kind: str) -> dict[str, Any]:
+    """Cluster-scoped objects by name."""
+    items = rolling.cloud.kubectl("get", kind)["items"]
+    return {item["metadata"]["name"]: item for item in items}
 
 
-def nodes(cloud: SecondCloud) -> dict[str, Any]:
-    return {node["metadata"]["name"]: node for node in cloud.kubectl("get", "nodes")["items"]}
+def uids(objects: dict[str, Any]) -> dict[str, str]:
+    return {name: item["metadata"]["uid"] for name, item in objects.items()}
 
 
-def uid(cloud: SecondCloud) -> str:
-    return str(cloud.kubectl("get", "namespace", "kube-system")["metadata"]["uid"])
-
-
-def test_the_same_cluster_comes_back(dev: SecondCloud) -> None:
-    before, cluster = nodes(dev), uid(dev)
-    dev.run("kubectl", "create", "configmap", "kept", "--from-literal=a=b", check=True)
-    lost = dev.outputs()["nodes"]["masters-0"]["instanceId"]
+def test_the_cluster_of_a_lost_control_plane_comes_back_with_everything(
+    rolling: RollingCloud,
+) -> None:
+    cloud = rolling.cloud
+    cloud.run("kubectl", "create", "configmap", "kept", "--from-literal=key=value", check=True)
+    namespaces, pools = (uids(by_name(rolling, kind)) for kind in ("namespaces", "spiderippools"))
+    nodes, machines = by_name(rolling, "nodes"), rolling.instances()
+    lost = cloud.outputs()["nodes"]["master"]["instanceId"]
     ecs = models("ecs")
-    client("ecs", dev).delete_instance(ecs.DeleteInstanceRequest(instance_id=lost, force=True))
-    began = time.monotonic()
-    done = dev.pulumi("up", "--yes", "--skip-preview", "--suppress-progress", "--suppress-outputs")
-    print(done.transcript)
-    print("SECONDS", time.monotonic() - began)
-    for console in dev.places.home.glob("machines/*/console*"):
-        print(console, console.read_text()[-6000:])
-    assert done.status == 0, dev.explain(done)
-    assert uid(dev) == cluster
-    assert dev.kubectl("get", "configmap", "kept")["data"] == {"a": "b"}
-    after = nodes(dev)
-    assert after["workers-0"]["metadata"]["uid"] == before["workers-0"]["metadata"]["uid"]
-    assert after["masters-0"]["spec"]["providerID"] != before["masters-0"]["spec"]["providerID"]
-    print({n: v["metadata"]["labels"] for n, v in after.items()}, after["masters-0"]["spec"])
-    done = dev.pulumi("preview", "--expect-no-changes")
-    assert done.status == 0, done.transcript
+    client("ecs", cloud).delete_instance(ecs.DeleteInstanceRequest(instance_id=lost, force=True))
+
+    done = rolling.up()
+    assert done.status == 0, cloud.explain(done)
+    # That of kube-system is the cluster's own.
+    assert uids(by_name(rolling, "namespaces")) == namespaces
+    assert cloud.kubectl("get", "configmap", "kept")["data"] == {"key": "value"}
+    assert uids(by_name(rolling, "spiderippools")) == pools
+    after = by_name(rolling, "nodes")
+    machine = cloud.outputs()["nodes"]["master"]["instanceId"]
+    assert machine != lost
+    assert after["master"]["spec"]["providerID"].endswith(machine)
+    assert "node-role.kubernetes.io/control-plane" in after["master"]["metadata"]["labels"]
+    assert rolling.instances() == machines
+    for worker in WORKERS:
+        assert after[worker]["metadata"]["uid"] == nodes[worker]["metadata"]["uid"]
+        assert not after[worker]["spec"].get("unschedulable")
+    assert answer_to_the_kept_token(cloud) == REFUSED
+    rolling.until(lambda: set(WORKERS) <= rolling.look().open_workers)
+    shown = rolling.preview()
+    assert shown.status == 0, shown.transcript
+    assert " to replace" not in shown.out
+    assert " to create" not in shown.out
