@@ -106,6 +106,20 @@ class Gateway:
         request_id = _request_id()
         return HttpReply.of(ApiError(code, message).body(request_id), status)
 
+    def settle(self) -> None:
+        """Do what is due by time alone, such as the snapshots of policies."""
+        account = f"acs:ram::{self._cloud.account_id}:root"
+        call = Call(
+            store=self._store,
+            cloud=self._cloud,
+            principal=Principal(kind="Account", arn=account, identity=self._cloud.account_id),
+            now=time.time(),
+            request_id=_request_id(),
+            host="",
+        )
+        with self._store.transaction():
+            self._settle(call)
+
     def answer(self, http: HttpRequest) -> HttpReply:
         """The reply to a request; never raises."""
         began = time.perf_counter()
@@ -266,7 +280,8 @@ class Gateway:
                 )
 
     def _check_region(self, product: Product, parameters: Mapping[str, str]) -> None:
-        region = parameters.get("RegionId")
+        # The actions on snapshot policies write it in lower case.
+        region = parameters.get("RegionId") or parameters.get("regionId")
         if region and region != self._cloud.region and product.name in _REGIONAL:
             raise ApiError(
                 "InvalidRegionId.NotFound",
@@ -316,7 +331,7 @@ class Gateway:
         return answer
 
     def _settle(self, call: Call) -> None:
-        """Remove what time alone has ended."""
+        """Do what time alone does: remove what has ended, take snapshots that are due."""
         for product in self._products.values():
             if product.settle is not None:
                 product.settle(call)

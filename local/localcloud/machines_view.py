@@ -10,7 +10,7 @@ from typing import Any, Final
 from .addressing import block, gateway
 from .ingress import IngressRule
 from .products import admission
-from .products.ecs.entities import Disk, Instance, NetworkInterface
+from .products.ecs.entities import Disk, Instance, NetworkInterface, Snapshot
 from .products.nlb.backends import check_port, interface_of
 from .products.nlb.entities import (
     NetworkLoadBalancer,
@@ -110,8 +110,8 @@ def _data_disk(disk: Disk) -> dict[str, Any]:
         "id": disk.id,
         "name": disk.name,
         "size": disk.size,
-        "snapshot": disk.source_snapshot_id,
-        "content": disk.content,
+        "snapshot": disk.reset_snapshot_id or disk.source_snapshot_id,
+        "content": f"{disk.reset}" if disk.reset else "",
     }
 
 
@@ -284,7 +284,11 @@ class MachinesView:
                 for d in sorted(self._store.all(Disk), key=lambda d: d.id)
                 if d.kind == "data"
             ],
-            "snapshots": [],
+            "snapshots": [
+                {"id": s.id, "disk": s.disk_id}
+                for s in sorted(self._store.all(Snapshot), key=lambda s: (s.created, s.id))
+                if s.disk_kind == "data"
+            ],
             # An internet CLB has no address inside the VPC.
             "load_balancers": [
                 _load_balancer(self._store, b)

@@ -28,6 +28,7 @@ from .web.protocol import Handler, HttpProtocol, Refuse
 
 BACKLOG: Final = 1024
 _HANDSHAKE_SECONDS: Final = 10.0
+_SETTLE_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,12 +88,23 @@ async def running(
         )
         bound = api.sockets[0].getsockname()[1]
         control = Control(store, cloud, calls=calls, faults=faults, port=bound)
-        async with api, await _control_server(places, control, connections):
-            yield Running(port=bound, store=store, calls=calls, faults=faults)
-            for connection in list(connections):
-                connection.close()
+        settling = asyncio.create_task(_settle_always(gateway))
+        try:
+            async with api, await _control_server(places, control, connections):
+                yield Running(port=bound, store=store, calls=calls, faults=faults)
+                for connection in list(connections):
+                    connection.close()
+        finally:
+            settling.cancel()
     finally:
         store.close()
+
+
+async def _settle_always(gateway: Gateway) -> None:
+    """Let time pass in a cloud that nobody calls, until cancelled."""
+    while True:
+        await asyncio.sleep(_SETTLE_SECONDS)
+        gateway.settle()
 
 
 def _maker(handle: Handler, refuse: Refuse, connections: set[HttpProtocol]) -> Any:  # noqa: ANN401  # a protocol factory

@@ -85,7 +85,9 @@ fail, and *left out* those that need what the emulator does not have, for the re
 share counts all three. {nightly} of them wait so long that only the nightly tier runs them.
 """
 # Read by the gateway for every action.
-_BY_THE_GATEWAY: Final = frozenset({"RegionId", "ClientToken", "DryRun", "SecurityToken"})
+_BY_THE_GATEWAY: Final = frozenset(
+    {"RegionId", "regionId", "ClientToken", "DryRun", "SecurityToken"}
+)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -28,6 +28,8 @@ _KINDS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
             "NetworkInterface": "eni",
             "SecurityGroup": "securitygroup",
             "Disk": "disk",
+            "Snapshot": "snapshot",
+            "AutoSnapshotPolicy": "snapshotpolicy",
         },
         "vpc": {
             "Vpc": "vpc",
@@ -102,7 +104,8 @@ def role(cloud: Cloud, name: str) -> Resource:
 
 
 def _kind_of(product: str, kinds: Mapping[str, str], name: str) -> tuple[str, str | None]:
-    first = name.partition(".")[0]
+    # Those of snapshot policies begin in lower case: diskIds, autoSnapshotPolicyId.
+    first = name[:1].upper() + name[1:].partition(".")[0]
     elsewhere = _ELSEWHERE.get(product, {}).get(first)
     if elsewhere is not None:
         return elsewhere

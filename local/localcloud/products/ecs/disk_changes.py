@@ -11,7 +11,7 @@ from localcloud.products.updates import requested
 from localcloud.wire.errors import ApiError
 from localcloud.wire.parameters import wire
 
-from . import catalog, disk_rules, existing, names
+from . import catalog, disk_rules, existing, names, snapshots
 from .entities import Disk, Instance
 from .instances import RUNNING, STOPPED
 
@@ -81,6 +81,7 @@ def resize_disk(call: Call, request: ResizeDisk) -> Answer:
         )
     disk = existing.disk(call, request.disk_id)
     statuses.require(call, disk, "In_use", "Available", code="IncorrectDiskStatus", status=403)
+    snapshots.check_none_in_progress(call, disk)
     if disk.instance_id:
         _check_instance(call, existing.instance(call, disk.instance_id), request.kind)
     system = disk.kind == "system"

@@ -8,13 +8,14 @@ from typing import Final
 
 from localcloud import tags
 from localcloud.actions import Answer, Call, action
+from localcloud.products import statuses
 from localcloud.state.lifecycle import Lifecycle
 from localcloud.tags import TagParameter
 from localcloud.wire.errors import ApiError, missing
 from localcloud.wire.parameters import wire
 
 from . import disk_devices, disk_rules, existing, names
-from .entities import Disk
+from .entities import Disk, Snapshot
 
 _CREATING_SECONDS: Final = 3.0
 _USUAL_CATEGORY: Final = "cloud"
@@ -52,11 +53,14 @@ class CreateDisk:
 def create_disk(call: Call, request: CreateDisk) -> Answer:
     """Create a pay-as-you-go data disk in a zone, or a subscription one on an instance."""
     names.check_disk(request.disk_name, request.description)
-    if request.snapshot_id is None and request.size is None:
+    if not request.snapshot_id and request.size is None:
         raise missing("Size")
     disk_rules.check_data_category(request.disk_category)
     level = disk_rules.level_of(request.disk_category, request.performance_level)
-    size = request.size or 0
+    snapshot = _snapshot(call, request)
+    # "If the size of the snapshot is larger than the value of Size, the size of the created disk is
+    # equal to the size of the snapshot" (page CreateDisk, Size).
+    size = max(request.size or 0, snapshot.disk_size if snapshot else 0)
     disk_rules.check_level_fits(level, size)
     disk_rules.check_data_size(request.disk_category, level, size, status=403)
     _check_features(request)
@@ -70,12 +74,13 @@ def create_disk(call: Call, request: CreateDisk) -> Answer:
         category=request.disk_category,
         performance_level=level,
         size=size,
-        encrypted=bool(request.encrypted),
-        kms_key_id=request.kms_key_id,
+        encrypted=bool(request.encrypted) or (snapshot is not None and snapshot.encrypted),
+        kms_key_id=request.kms_key_id or (snapshot.kms_key_id if snapshot else ""),
         image_id="",
         device="",
         snapshot_policy_id="",
         delete_with_instance=False,
+        source_snapshot_id=snapshot.id if snapshot else "",
         resource_group_id=request.resource_group_id,
         provisioned_iops=request.provisioned_iops,
         bursting_enabled=request.bursting_enabled,
@@ -88,6 +93,27 @@ def create_disk(call: Call, request: CreateDisk) -> Answer:
         disk = _on_instance(call, disk, request.instance_id)
     call.store.put(disk)
     return {"DiskId": disk.id, "OrderId": ""}
+
+
+def _snapshot(call: Call, request: CreateDisk) -> Snapshot | None:
+    """The snapshot that the disk is created from, if a disk like this can be."""
+    if not request.snapshot_id:
+        return None
+    snapshot = existing.snapshot(call, request.snapshot_id)
+    statuses.require(call, snapshot, "accomplished", code="InvalidSnapshotId.NotReady", status=403)
+    if snapshot.disk_kind == "system":
+        raise ApiError(
+            "InvalidSnapshotId.NotDataDiskSnapshot",
+            f"{snapshot.id} is of a system disk; a data disk cannot be created from it.",
+            403,
+        )
+    if snapshot.encrypted and request.encrypted is False:
+        raise ApiError(
+            "InvalidEncrypted.NotMatchSnapshot",
+            f"{snapshot.id} is encrypted, so the disk must have Encrypted=true.",
+            403,
+        )
+    return snapshot
 
 
 def _check_features(request: CreateDisk) -> None:

@@ -8,8 +8,9 @@ from localcloud.actions import Answer, Call, action
 from localcloud.products import statuses
 from localcloud.wire.errors import ApiError
 
+from . import snapshots
 from .disk_attachments import AVAILABLE, detach
-from .entities import Disk, Instance
+from .entities import Disk, Instance, Snapshot
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,12 +40,19 @@ def delete_disk(call: Call, request: DeleteDisk) -> Answer:
             "IncorrectDiskStatus.Initializing", f"{disk.id} is Creating; wait until it is not.", 403
         )
     statuses.require(call, disk, AVAILABLE, code="IncorrectDiskStatus", status=403)
+    snapshots.check_none_in_progress(call, disk)
     release(call, disk)
     return {}
 
 
 def release(call: Call, disk: Disk) -> None:
-    """Remove a disk with its contents."""
+    """Remove a disk with its contents. Its manual snapshots stay.
+
+    Automatic ones stay unless DeleteAutoSnapshot is set (page DeleteDisk).
+    """
+    for snapshot in call.store.where(Snapshot, "disk", disk.id):
+        if snapshot.automatic and disk.delete_auto_snapshot:
+            call.store.remove(snapshot)
     call.store.remove(disk)
 
 

@@ -196,7 +196,11 @@ class Disk(Resource):
     """
 
     INDEXES: ClassVar[Indexes] = MappingProxyType(
-        {"instance": lambda d: (d.instance_id,) if d.instance_id else ()}
+        {
+            "instance": lambda d: (d.instance_id,) if d.instance_id else (),
+            "policy": lambda d: (d.snapshot_policy_id,) if d.snapshot_policy_id else (),
+            "source": lambda d: (d.source_snapshot_id,) if d.source_snapshot_id else (),
+        }
     )
 
     instance_id: str
@@ -224,8 +228,9 @@ class Disk(Resource):
     multi_attach: str = "Disabled"
     attached: float = 0.0
     detached: float = 0.0
-    content: str = ""
-    """What the disk began with: changes whenever all of its content is replaced."""
+    reset: float = 0.0
+    reset_snapshot_id: str = ""
+    """When ResetDisk last replaced the disk's content, and by the content of which snapshot."""
     life: Lifecycle = _IN_USE
 
     @property
@@ -237,6 +242,56 @@ class Disk(Resource):
     def serial_number(self) -> str:
         """The disk's serial number as the guest sees it: the disk's id after `d-`."""
         return self.id.removeprefix("d-")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snapshot(Resource):
+    """A snapshot of a disk. `automatic` ones are a policy's."""
+
+    INDEXES: ClassVar[Indexes] = MappingProxyType(
+        {
+            "disk": lambda s: (s.disk_id,),
+            "kept": lambda s: () if s.retention_days is None else ("for a time",),
+        }
+    )
+
+    disk_id: str
+    disk_kind: str
+    disk_size: int
+    encrypted: bool
+    kms_key_id: str
+    automatic: bool
+    retention_days: int | None
+    """Days after its creation until it is deleted; None without an end."""
+    resource_group_id: str
+    modified: float
+    life: Lifecycle
+
+    @property
+    def ends(self) -> float | None:
+        """When its retention ends, in seconds since the epoch."""
+        days = self.retention_days
+        return None if days is None else self.created + days * 86_400
+
+
+@dataclass(frozen=True, kw_only=True)
+class AutoSnapshotPolicy(Resource):
+    """An automatic snapshot policy: hours of the day in UTC+8, days of the week from 1 = Monday."""
+
+    INDEXES: ClassVar[Indexes] = MappingProxyType({})
+
+    hours: tuple[int, ...]
+    weekdays: tuple[int, ...]
+    retention_days: int
+    """-1 without an end."""
+    resource_group_id: str
+    copies_to: str = ""
+    """The region that snapshots are copied to; empty without copies, which nobody makes here."""
+    copy_retention_days: int = -1
+    copy_encrypted: bool | None = None
+    copy_kms_key_id: str = ""
+    checked: float
+    """Until when its snapshots have been taken."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -279,6 +334,8 @@ KINDS: tuple[type[object], ...] = (
     NetworkInterface,
     Instance,
     Disk,
+    Snapshot,
+    AutoSnapshotPolicy,
     KeyPair,
     Console,
 )

@@ -19,7 +19,15 @@ from localcloud.wire.errors import ApiError
 
 from . import catalog
 from .catalog import Image, InstanceType
-from .entities import Disk, Instance, KeyPair, NetworkInterface, SecurityGroup
+from .entities import (
+    AutoSnapshotPolicy,
+    Disk,
+    Instance,
+    KeyPair,
+    NetworkInterface,
+    SecurityGroup,
+    Snapshot,
+)
 
 instance: Final = Lookup(Instance, "InstanceId", "InvalidInstanceId.NotFound")
 interface: Final = Lookup(
@@ -27,6 +35,8 @@ interface: Final = Lookup(
 )
 security_group: Final = Lookup(SecurityGroup, "SecurityGroupId", "InvalidSecurityGroupId.NotFound")
 disk: Final = Lookup(Disk, "DiskId", "InvalidDiskId.NotFound")
+snapshot: Final = Lookup(Snapshot, "SnapshotId", "InvalidSnapshotId.NotFound")
+snapshot_policy: Final = Lookup(AutoSnapshotPolicy, "autoSnapshotPolicyId", "ParameterInvalid")
 key_pair: Final = Lookup(KeyPair, "KeyPairName", "InvalidKeyPairName.NotFound", 400)
 _role: Final = Lookup(Role, "RamRoleName", "InvalidRamRole.NotFound", hidden=spreading.is_spreading)
 

@@ -88,6 +88,27 @@ def check_disk(name: str, description: str, *, description_status: int = 400) ->
     _check_description(description, "InvalidDescription.Malformed", description_status)
 
 
+def check_snapshot(name: str, description: str) -> None:
+    """Raise unless a manual snapshot can have this name and description. Both may be empty."""
+    if name and (not _is_name(name) or name.startswith("auto")):
+        raise ApiError(
+            "InvalidSnapshotName.Malformed",
+            f"SnapshotName {name[:80]!r} must have 2 to 128 characters, the first a letter; names "
+            "that begin with auto are those of automatic snapshots.",
+        )
+    _check_description(description, "InvalidDescription.Malformed", 404)
+
+
+def check_snapshot_policy(name: str) -> None:
+    """Raise unless an automatic snapshot policy can have this name, which may be empty."""
+    if name and not _is_name(name):
+        raise ApiError(
+            "InvalidSnapshotPolicyName.Malformed",
+            f"autoSnapshotPolicyName {name[:80]!r} must have 2 to 128 characters, the first a "
+            "letter.",
+        )
+
+
 def check_key_pair(name: str) -> None:
     """Raise unless a key pair can have this name."""
     if not _is_name(name):

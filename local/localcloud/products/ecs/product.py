@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import Final
 
-from localcloud.actions import Product
+from localcloud.actions import Call, Product
 
 from . import (
+    automatic_snapshots,
     console,
     disk_attachments,
     disk_changes,
     disk_creation,
     disk_deletion,
+    disk_resets,
     disks,
     instance_attributes,
     instance_contracts,
@@ -31,8 +33,18 @@ from . import (
     resource_groups,
     run_instances,
     security_groups,
+    snapshot_policies,
+    snapshot_policy_views,
+    snapshot_views,
+    snapshots,
     tagging,
 )
+
+
+def _settle(call: Call) -> None:
+    instance_deletion.settle(call)
+    automatic_snapshots.settle(call)
+
 
 PRODUCT: Final = Product.of(
     "Ecs",
@@ -56,6 +68,11 @@ PRODUCT: Final = Product.of(
         disk_attachments,
         disk_changes,
         disk_deletion,
+        disk_resets,
+        snapshots,
+        snapshot_views,
+        snapshot_policies,
+        snapshot_policy_views,
         instance_places,
         release_times,
         public_addresses,
@@ -64,5 +81,5 @@ PRODUCT: Final = Product.of(
         offers,
         tagging,
     ),
-    settle=instance_deletion.settle,
+    settle=_settle,
 )

@@ -10,10 +10,15 @@ from typing import Any, Final
 from localcloud.actions import Answer, Call, action
 from localcloud.wire.errors import ApiError
 
-from .entities import Disk, SecurityGroup
+from .entities import AutoSnapshotPolicy, Disk, SecurityGroup, Snapshot
 
 _KINDS: Final[Mapping[str, type[Any]]] = MappingProxyType(
-    {"disk": Disk, "securitygroup": SecurityGroup}
+    {
+        "disk": Disk,
+        "securitygroup": SecurityGroup,
+        "snapshot": Snapshot,
+        "snapshotpolicy": AutoSnapshotPolicy,
+    }
 )
 """The resource types that can be moved here."""
 

@@ -6,7 +6,15 @@ from typing import Final
 
 from localcloud.products.tagged import Codes, Tagging
 
-from .entities import Disk, Instance, KeyPair, NetworkInterface, SecurityGroup
+from .entities import (
+    AutoSnapshotPolicy,
+    Disk,
+    Instance,
+    KeyPair,
+    NetworkInterface,
+    SecurityGroup,
+    Snapshot,
+)
 
 TAGGING: Final = Tagging(
     kinds={
@@ -14,6 +22,8 @@ TAGGING: Final = Tagging(
         "ENI": NetworkInterface,
         "SECURITYGROUP": SecurityGroup,
         "DISK": Disk,
+        "SNAPSHOT": Snapshot,
+        "SNAPSHOTPOLICY": AutoSnapshotPolicy,
         "KEYPAIR": KeyPair,
     },
     codes=Codes(
