@@ -232,6 +232,20 @@ class DiskConfig(Model):
     """A key of KMS instead of the account's default one."""
 
 
+class EtcdSnapshotsConfig(Model):
+    """Snapshots of etcd's disks, which the cloud takes by itself."""
+
+    hours: Annotated[tuple[Annotated[int, Field(ge=0, le=23)], ...], Field(min_length=1)] = (
+        2,
+        8,
+        14,
+        20,
+    )
+    """Hours of the day at which one is taken, in UTC+8."""
+    days: Annotated[int, Field(ge=1, le=3650)] = 7
+    """How long each is kept."""
+
+
 class EtcdDiskConfig(Model):
     """A disk for etcd that outlives its control plane, encrypted as the system disk."""
 
@@ -243,6 +257,8 @@ class EtcdDiskConfig(Model):
     """GiB. etcd keeps 2 GiB at most by default."""
     performance_level: Literal["PL0", "PL1", "PL2", "PL3"] | None = None
     """Of cloud_essd only."""
+    snapshots: EtcdSnapshotsConfig | None = None
+    """`{}`: with every default; null: none. By default the prod profile has them."""
 
 
 class SpotConfig(Model):

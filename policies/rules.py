@@ -32,6 +32,7 @@ TAGGABLE = frozenset(
         DISK,
         ENI,
         SECURITY_GROUP,
+        "alicloud:ecs/autoSnapshotPolicy:AutoSnapshotPolicy",
         "alicloud:ecs/eipAddress:EipAddress",
         "alicloud:slb/applicationLoadBalancer:ApplicationLoadBalancer",
         "alicloud:vpc/network:Network",

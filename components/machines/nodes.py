@@ -20,7 +20,12 @@ from components.machines.answers import (
     pod_addresses_as_planned,
     primary_as_planned,
 )
-from components.machines.etcd_disk import attach_disk, make_disk, serial_number
+from components.machines.etcd_disk import (
+    attach_disk,
+    make_disk,
+    serial_number,
+    take_snapshots,
+)
 from components.machines.rollout import Rollout
 from components.network.ipv6 import Ipv6Egress, Ipv6EgressArgs
 from config.facts.nics import PRIMARY_NIC
@@ -77,6 +82,8 @@ class NodeArgs:
     """Resources needed before the first boot: SNAT entries, through which packages are fetched."""
     ram_role: pulumi.Input[str] | None = None
     """RAM role for the instance, by name."""
+    snapshot_policy: ecs.AutoSnapshotPolicy | None = None
+    """For etcd's disk."""
     rollout: Rollout | None = None
     """Decides when the node may change. None where somebody else builds the cluster."""
     address_guard: AddressGuard | None = None
@@ -143,8 +150,7 @@ class Node(pulumi.ComponentResource):
         }
         self._disk = self._make_etcd_disk()
         instance = self._make_instance(enis)
-        if self._disk is not None:
-            attach_disk(f"{self._name}-etcd", self._disk, instance, parent=self)
+        self._attach_etcd_disk(instance)
         self.instance_id = instance.id
         if self._rollout is not None:
             self.instance_id = self._rollout.when_ready(
@@ -265,6 +271,14 @@ class Node(pulumi.ComponentResource):
             protect=plan.protect and self._is_only_control_plane,
             parent=self,
         )
+
+    def _attach_etcd_disk(self, instance: ecs.Instance) -> None:
+        if self._disk is None:
+            return
+        name, policy = f"{self._name}-etcd", self._args.snapshot_policy
+        attachment = attach_disk(name, self._disk, instance, parent=self)
+        if policy is not None:
+            take_snapshots(name, self._disk, policy, attachment, parent=self)
 
     def _eni_hooks(self) -> pulumi.ResourceHookBinding | None:
         guard = self._args.address_guard

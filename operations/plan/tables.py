@@ -18,7 +18,7 @@ from planning.model import ClusterPlan, InterfacePlan
 
 
 def plan_tables(plan: ClusterPlan) -> Iterator[Table]:
-    """Yield the tables of nodes, NICs and disks, pools, vSwitches, security, quotas, and the notices."""
+    """Yield the tables of nodes, disks, pools, vSwitches, security, quotas, and the notices."""
     yield _nodes(plan)
     if any(node.etcd_disk is not None for node in plan.nodes.values()):
         yield _etcd_disks(plan)

@@ -290,6 +290,18 @@ ANSWERS: Final[Mapping[str, Answer]] = {
         "ModifyDiskSpec, online; the check of the stack file refuses it for workers.",
         control_plane=Kind.IN_PLACE,
     ),
+    "nodePools.*.etcdDisk.snapshots.hours": _answer(
+        Kind.NOTHING,
+        "ModifyAutoSnapshotPolicyEx; the check of the stack file refuses it for workers. The whole "
+        "policy comes and goes in place, too; snapshots stay until their time is over.",
+        control_plane=Kind.IN_PLACE,
+    ),
+    "nodePools.*.etcdDisk.snapshots.days": _answer(
+        Kind.NOTHING,
+        "ModifyAutoSnapshotPolicyEx, for snapshots that are taken from then on; the check of the "
+        "stack file refuses it for workers.",
+        control_plane=Kind.IN_PLACE,
+    ),
     "nodePools.*.keyPair": _answer(Kind.ROLLS, "cloud-init writes the key at the first boot."),
     "nodePools.*.labels": _answer(Kind.RUNNING, _LABELS),
     "nodePools.*.taints[]": _answer(Kind.RUNNING, _LABELS),

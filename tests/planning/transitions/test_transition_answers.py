@@ -637,6 +637,14 @@ POOL_CASES: Mapping[str, tuple[Base, Callable[[str], Edit]]] = {
         with_etcd_disk,
         of_etcd_disk("performanceLevel", {"masters": "PL1", "workers": None}),
     ),
+    "nodePools.*.etcdDisk.snapshots.hours": (
+        with_etcd_disk,
+        of_etcd_disk("snapshots", {"masters": {"hours": [3]}, "workers": None}),
+    ),
+    "nodePools.*.etcdDisk.snapshots.days": (
+        with_etcd_disk,
+        of_etcd_disk("snapshots", {"masters": {"days": 3}, "workers": None}),
+    ),
     "nodePools.*.keyPair": (clustered, pool("keyPair", "ops")),
     "nodePools.*.labels": (clustered, pool("labels", {"a.io/b": "c"})),
     "nodePools.*.taints[]": (with_everything, pool("taints", [])),
