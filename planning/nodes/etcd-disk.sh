@@ -1,8 +1,8 @@
 #!/bin/bash
 # etcd's own disk (docs/decisions/etcd-disk.md). `prepare` is for a machine's first boot and may
 # format a disk with nothing on it; `mount` is for every other boot, before the kubelet starts;
-# `member` prints the id of the member whose data is there, and `set-aside` takes data that no
-# cluster needs out of etcd's way.
+# `member` prints the id of the member whose data is there, `set-aside` takes data that no cluster
+# needs out of etcd's way, and `back-up` writes a snapshot of a running etcd.
 set -euo pipefail
 
 # shellcheck source=/dev/null
@@ -107,6 +107,20 @@ for path in sorted(glob.glob(sys.argv[1] + "/*.wal")):
                 sys.exit()
 '
 
+# etcd's gateway answers with lines that have a part each, and the last one has the digest of all
+# others (etcd, server/etcdserver/api/v3rpc/maintenance.go, Snapshot).
+JOIN_PARTS='
+import base64, hashlib, json, sys
+digest, rest = hashlib.sha256(), b""
+for line in sys.stdin:
+    rest += base64.b64decode(json.loads(line)["result"].get("blob", ""))
+    whole, rest = rest[:-32], rest[-32:]
+    digest.update(whole)
+    sys.stdout.buffer.write(whole)
+sys.stdout.buffer.write(rest)
+sys.exit(0 if rest == digest.digest() else "the snapshot is not whole")
+'
+
 case "$1" in
   prepare | mount)
     path=$(retry 120 5 device) ||
@@ -122,6 +136,18 @@ case "$1" in
     ;;
   member)
     python3 -c "$READ_LOG" "$DISK/data/member/wal"
+    ;;
+  back-up)
+    # etcd's own snapshot, next to its data: the cloud's snapshot of the disk then has both.
+    mkdir -p "$DISK/backup"
+    chmod 700 "$DISK/backup"
+    curl -sSf --max-time 300 --cacert "$PKI/etcd/ca.crt" --cert "$PKI/etcd/healthcheck-client.crt" \
+      --key "$PKI/etcd/healthcheck-client.key" -d '{}' \
+      https://127.0.0.1:2379/v3/maintenance/snapshot |
+      python3 -c "$JOIN_PARTS" > "$DISK/backup/snapshot.db.new"
+    sync "$DISK/backup/snapshot.db.new"
+    mv "$DISK/backup/snapshot.db.new" "$DISK/backup/snapshot.db"
+    sync "$DISK/backup"
     ;;
   set-aside)
     echo ":: $NODE_NAME: the data on etcd's disk are of a member that has left; they go to data.old"

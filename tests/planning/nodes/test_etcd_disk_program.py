@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import json
 import stat
 import subprocess
 from dataclasses import dataclass
@@ -309,3 +311,41 @@ def test_a_later_boot_mounts_the_disk_and_formats_nothing(plane: Planes) -> None
     }
     subprocess.run([program, "mount"], env=environment, check=True)  # noqa: S603 - our own program
     assert [call.split()[0] for call in plane.machine.calls] == ["mount", "mount"]
+
+
+def parts(*texts: bytes, digest: bytes | None = None) -> str:
+    """What etcd's gateway answers: a line for each part, and the digest of all as the last one."""
+    own = hashlib.sha256(b"".join(texts)).digest() if digest is None else digest
+    lines = [{"result": {"blob": base64.b64encode(text).decode()}} for text in (*texts, own)]
+    return "".join(json.dumps(line) + "\n" for line in lines)
+
+
+def back_up(plane: Planes, answer: str) -> subprocess.CompletedProcess[str]:
+    plane.run(one(), created=True)
+    (plane.machine.root / "answer").write_text(answer, encoding="utf-8")
+    curl = plane.machine.root / "commands" / "curl"
+    curl.write_text(f"#!/bin/bash\ncat {plane.machine.root}/answer\n", encoding="utf-8")
+    return subprocess.run(  # noqa: S603 - our own program
+        [plane.machine.path("/etc/spiderpool-alicloud/etcd-disk.sh"), "back-up"],
+        env=plane.machine.env,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_a_snapshot_of_etcd_is_written_next_to_its_data(plane: Planes) -> None:
+    texts = (b"first" * 100, b"x", b"last part")
+    assert back_up(plane, parts(*texts)).returncode == 0
+    folder = plane.files / "backup"
+    whole = b"".join(texts)
+    assert (folder / "snapshot.db").read_bytes() == whole + hashlib.sha256(whole).digest()
+    assert [path.name for path in folder.iterdir()] == ["snapshot.db"]
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+def test_a_snapshot_that_is_not_whole_replaces_none(plane: Planes) -> None:
+    done = back_up(plane, parts(b"half", digest=bytes(32)))
+    assert done.returncode != 0
+    assert "the snapshot is not whole" in done.stderr
+    assert not (plane.files / "backup/snapshot.db").exists()
