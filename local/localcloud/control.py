@@ -18,7 +18,7 @@ from .calls import CallLog
 from .faults import BadFaultError, Faults, read
 from .idempotency import Remembered
 from .machines_view import MachinesView
-from .products.ecs.entities import Console, Instance
+from .products.ecs.entities import Console, Disk, Instance
 from .products.nlb.entities import NlbJob
 from .products.ram.entities import Role, Session
 from .products.ram.service_roles import is_linked
@@ -200,14 +200,22 @@ class Control:
     def _resources(self) -> object:
         """The resources that users created.
 
-        Service-linked roles are left out, because they belong to the account and outlive stacks.
+        Service-linked roles are left out, because they belong to the account and outlive stacks;
+        system disks, because they come and go with their instances.
         """
         census = {
-            kind: sorted(name for name in ids if kind != "Role" or not is_linked(name))
+            kind: sorted(name for name in ids if not self._comes_with_another(kind, name))
             for kind, ids in self._store.census().items()
             if kind not in _NOT_RESOURCES
         }
-        return {kind: {"count": len(ids), "ids": ids} for kind, ids in census.items()}
+        return {kind: {"count": len(ids), "ids": ids} for kind, ids in census.items() if ids}
+
+    def _comes_with_another(self, kind: str, name: str) -> bool:
+        """Whether the entity comes with another one or with the account."""
+        if kind == Disk.__name__:
+            disk = self._store.find(Disk, name)
+            return disk is not None and disk.kind == "system"
+        return kind == Role.__name__ and is_linked(name)
 
 
 def _document(request: HttpRequest) -> Any:  # noqa: ANN401  # JSON

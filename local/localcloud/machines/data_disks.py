@@ -20,6 +20,7 @@ from .control import DataDisk
 DEVICE: Final = "device"
 FILES: Final = "files"
 _CONTENT: Final = "content"
+_DRAFT: Final = ".new"
 _GIBIBYTE: Final = 1 << 30
 _LARGEST: Final = 8 << 40
 """Larger files are beyond what ext4 allows on the host; no local disk needs one."""
@@ -39,19 +40,8 @@ class DataDisks:
     def prepare(self, disk: DataDisk) -> Path:
         """The disk's folder. It is created where it is missing, and grows with the disk."""
         folder = self._disks / disk.id
-        note = folder / _CONTENT
-        if not folder.exists() or note.read_text("ascii") != disk.content:
-            draft = self._disks / f"{disk.id}.new"
-            shutil.rmtree(draft, ignore_errors=True)
-            source = self._snapshots / disk.snapshot
-            if disk.snapshot and source.exists():
-                _copy(source, draft)
-            else:
-                (draft / FILES).mkdir(parents=True)
-                (draft / DEVICE).touch()
-            (draft / _CONTENT).write_text(disk.content, encoding="ascii")
-            shutil.rmtree(folder, ignore_errors=True)
-            draft.rename(folder)
+        if not folder.exists():
+            self._create(disk)
         size = min(disk.size * _GIBIBYTE, _LARGEST)
         if (folder / DEVICE).stat().st_size < size:
             os.truncate(folder / DEVICE, size)
@@ -61,6 +51,8 @@ class DataDisks:
         self, disks: Iterable[DataDisk], snapshots: Iterable[tuple[str, str]], frozen: Frozen
     ) -> None:
         """Take snapshots, create the disks that come from one, and remove what was deleted.
+
+        Only one process may call it, with the newest state of the cloud.
 
         Args:
             disks: All data disks.
@@ -73,17 +65,34 @@ class DataDisks:
             self._take(snapshot, disk_id, frozen)
         present = {disk.id: disk for disk in disks}
         for disk in present.values():
+            note = self._disks / disk.id / _CONTENT
+            if disk.snapshot and note.exists() and note.read_text("ascii") != disk.content:
+                self._create(disk)
             if disk.snapshot:
                 self.prepare(disk)
         _remove_all_but(self._disks, present)
         _remove_all_but(self._snapshots, pairs)
+
+    def _create(self, disk: DataDisk) -> None:
+        """Give the disk the content that it begins with, whatever it has."""
+        folder, draft = self._disks / disk.id, self._disks / f"{disk.id}{_DRAFT}"
+        shutil.rmtree(draft, ignore_errors=True)
+        source = self._snapshots / disk.snapshot
+        if disk.snapshot and source.exists():
+            _copy(source, draft)
+        else:
+            (draft / FILES).mkdir(parents=True)
+            (draft / DEVICE).touch()
+        (draft / _CONTENT).write_text(disk.content, encoding="ascii")
+        shutil.rmtree(folder, ignore_errors=True)
+        draft.rename(folder)
 
     def _take(self, snapshot: str, disk_id: str, frozen: Frozen) -> None:
         target = self._snapshots / snapshot
         if target.exists():
             return
         source = self._disks / disk_id
-        draft = self._snapshots / f"{snapshot}.new"
+        draft = self._snapshots / f"{snapshot}{_DRAFT}"
         shutil.rmtree(draft, ignore_errors=True)
         self._snapshots.mkdir(parents=True, exist_ok=True)
         if source.exists():
@@ -105,5 +114,6 @@ def _copy(source: Path, target: Path) -> None:
 def _remove_all_but(folder: Path, present: Iterable[str]) -> None:
     kept = set(present)
     for path in folder.iterdir() if folder.exists() else ():
-        if path.name not in kept:
+        # Another process may be creating a draft of something that is there.
+        if path.name.removesuffix(_DRAFT) not in kept:
             shutil.rmtree(path, ignore_errors=True)

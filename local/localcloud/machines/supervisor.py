@@ -10,6 +10,7 @@ import re
 import shutil
 import signal
 import socket
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -122,11 +123,15 @@ class Supervisor:
                 return contextlib.nullcontext()
             return freezing.frozen(self._machines / where[disk_id])
 
-        self._disks.follow(
-            [DataDisk.read(raw) for raw in document["disks"]],
-            [(raw["id"], raw["disk"]) for raw in document["snapshots"]],
-            frozen,
-        )
+        try:
+            self._disks.follow(
+                [DataDisk.read(raw) for raw in document["disks"]],
+                [(raw["id"], raw["disk"]) for raw in document["snapshots"]],
+                frozen,
+            )
+        except (OSError, subprocess.SubprocessError) as error:
+            # The machines go on; the next change of the cloud tries again.
+            self._say(f"data disks: {error}")
 
     def _remove_disks_but(self, present: set[str]) -> None:
         """Delete disks of instances that were deleted while no supervisor ran."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection
 
 
@@ -18,3 +19,14 @@ def among(asked: Collection[str], actual: str) -> bool:
 def names(text: str | None) -> frozenset[str]:
     """The ids or addresses in a parameter that separates them by commas."""
     return frozenset(text.split(",")) if text else frozenset()
+
+
+def texts(array: str) -> list[str] | None:
+    """The texts in a parameter that is a JSON array; None if it is anything else."""
+    try:
+        values = json.loads(array)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        return None
+    return values

@@ -43,9 +43,9 @@ KINDS: Mapping[str, Mapping[str, object]] = {
 READS = ("Describe", "List", "Get", "Query")
 COMMANDS = ("up", "edit", "destroy")
 MOST_RUNS = 30
-NOT_OURS = frozenset({"Disk", "RouteEntry"})
-"""Kinds that come and go with something else and are never in the state by their own id: system
-disks, and the default route that a NAT gateway brings."""
+NOT_OURS = frozenset({"RouteEntry"})
+"""Kinds that come and go with something else and are never in the state by their own id: the
+default route that a NAT gateway brings."""
 
 Calls = Sequence[dict[str, Any]]
 

@@ -88,6 +88,22 @@ def test_a_disk_that_is_reset_has_the_content_of_its_snapshot_again(tmp_path: Pa
         (folder / "files" / "text").write_text("then")
 
 
+def test_an_older_state_of_the_cloud_does_not_undo_a_reset(tmp_path: Path) -> None:
+    disks = DataDisks(tmp_path)
+    folder = disks.prepare(disk("a"))
+    (folder / "files" / "text").write_text("then")
+    disks.follow([disk("a")], [("s-1", "d-a")], running)
+    disks.follow([disk("a", snapshot="s-1", content="reset once")], [("s-1", "d-a")], running)
+    assert written(disks.prepare(disk("a"))) == "then"
+
+
+def test_a_disk_that_is_being_created_is_left_alone(tmp_path: Path) -> None:
+    for name in ("d-a.new", "d-b.new"):
+        (tmp_path / "disks" / name).mkdir(parents=True)
+    DataDisks(tmp_path).follow([disk("a")], [], running)
+    assert [path.name for path in tmp_path.glob("*/*")] == ["d-a.new"]
+
+
 def test_a_disk_and_its_snapshots_go_one_by_one(tmp_path: Path) -> None:
     disks = DataDisks(tmp_path)
     disks.prepare(disk("a"))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Final
 
 from localcloud.actions import Answer, Call, action
 from localcloud.products import statuses
+from localcloud.state.lifecycle import Lifecycle
 from localcloud.wire.errors import ApiError
 
 from . import disk_devices, disk_rules, existing
@@ -109,24 +111,27 @@ def detach_disk(call: Call, request: DetachDisk) -> Answer:
     if disk.instance_id != instance.id:
         raise ApiError("DependencyViolation", f"{disk.id} is not on {instance.id}.", 403)
     statuses.require(call, instance, RUNNING, STOPPED, code="IncorrectInstanceStatus", status=403)
-    detached = detach(call, disk, since=call.now)
-    call.store.change(detached, delete_with_instance=bool(request.delete_with_instance))
+    call.store.change(
+        freed(disk, call.now),
+        delete_with_instance=bool(request.delete_with_instance),
+        life=call.passing(("Detaching", _DETACHING_SECONDS), to=AVAILABLE),
+    )
     return {}
 
 
-def detach(call: Call, disk: Disk, *, since: float) -> Disk:
-    """Take a disk off its instance at the time `since`. It is Detaching for a while.
+def freed(disk: Disk, at: float) -> Disk:
+    """The disk, Available since it left its instance at the time `at`.
 
     A system disk that outlives its instance is a data disk from then on ("retained as a
     pay-as-you-go data disk", page ModifyDiskAttribute).
     """
-    return call.store.change(
+    return dataclasses.replace(
         disk,
         instance_id="",
         device="",
         kind="data",
         delete_with_instance=False,
         charge_type="PostPaid",
-        detached=since,
-        life=call.passing(("Detaching", _DETACHING_SECONDS), to=AVAILABLE, since=since),
+        detached=at,
+        life=Lifecycle.settled(AVAILABLE),
     )

@@ -9,7 +9,7 @@ from localcloud.products import statuses
 from localcloud.wire.errors import ApiError
 
 from . import snapshots
-from .disk_attachments import AVAILABLE, detach
+from .disk_attachments import AVAILABLE, freed
 from .entities import Disk, Instance, Snapshot
 
 
@@ -57,9 +57,12 @@ def release(call: Call, disk: Disk) -> None:
 
 
 def part_from(call: Call, instance: Instance, *, at: float) -> None:
-    """Release the disks of an instance that was deleted at `at`, or detach those that stay."""
+    """Release the disks of an instance that was deleted at `at`, or free those that stay.
+
+    No page says that these are Detaching for a while, as after DetachDisk.
+    """
     for disk in call.store.where(Disk, "instance", instance.id):
         if disk.delete_with_instance:
             release(call, disk)
         else:
-            detach(call, disk, since=at)
+            call.store.put(freed(disk, at))

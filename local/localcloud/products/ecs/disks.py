@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Final
 
@@ -108,11 +107,8 @@ _TABLE: Final = Table("Disks", "Disk", _shown, most_by_token=500)
 
 
 def _ids(text: str) -> frozenset[str]:
-    try:
-        ids = json.loads(text)
-    except (ValueError, RecursionError):
-        ids = None
-    if not isinstance(ids, list) or not all(isinstance(i, str) for i in ids):
+    ids = filters.texts(text)
+    if ids is None:
         raise ApiError(
             "InvalidParameter.DiskIds", f"DiskIds {text[:80]!r} must be a JSON array of disk ids."
         )

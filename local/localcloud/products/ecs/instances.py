@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -181,11 +180,8 @@ def instance_shown(call: Call, instance: Instance) -> dict[str, object]:
 
 def _ids(text: str) -> list[str]:
     """The ids in a JSON array, without duplicates."""
-    try:
-        ids = json.loads(text)
-    except (ValueError, RecursionError):
-        ids = None
-    if not isinstance(ids, list) or not all(isinstance(i, str) for i in ids):
+    ids = filters.texts(text)
+    if ids is None:
         raise invalid("InstanceIds", text, "it must be a JSON array of instance ids")
     if len(ids) > _MOST_IDS:
         raise invalid("InstanceIds", len(ids), f"at most {_MOST_IDS} ids")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from typing import Final
 
 from localcloud import tags
 from localcloud.actions import Answer, Call, action
+from localcloud.products import filters
 from localcloud.products.updates import requested
 from localcloud.tags import TagParameter
 from localcloud.wire.errors import ApiError, invalid
@@ -107,11 +107,11 @@ def modify_auto_snapshot_policy_ex(call: Call, request: ModifyAutoSnapshotPolicy
     copy = request.copy_encryption_configuration
     _check_copy_encryption(copy)
     copies = request.enable_cross_region_copy
+    hours, weekdays = request.time_points, request.repeat_weekdays
     changes = requested(
         name=request.name,
-        hours=request.time_points and _numbers("timePoints", request.time_points, _HOURS),
-        weekdays=request.repeat_weekdays
-        and _numbers("repeatWeekdays", request.repeat_weekdays, _WEEKDAYS),
+        hours=_numbers("timePoints", hours, _HOURS) if hours else None,
+        weekdays=_numbers("repeatWeekdays", weekdays, _WEEKDAYS) if weekdays else None,
         retention_days=request.retention_days,
         copies_to=None
         if copies is None
@@ -184,11 +184,8 @@ def _disks(call: Call, text: str) -> list[Disk]:
 
 
 def _texts(name: str, text: str) -> list[str]:
-    try:
-        values = json.loads(text)
-    except (ValueError, RecursionError):
-        values = None
-    if not isinstance(values, list) or not values or not all(isinstance(v, str) for v in values):
+    values = filters.texts(text)
+    if not values:
         raise invalid(name, text, "it must be a JSON array of texts with at least one of them")
     return values
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Final
 
@@ -95,11 +94,8 @@ _TABLE: Final = Table("Snapshots", "Snapshot", _shown)
 
 
 def _ids(text: str) -> frozenset[str]:
-    try:
-        ids = json.loads(text)
-    except (ValueError, RecursionError):
-        ids = None
-    if not isinstance(ids, list) or not all(isinstance(i, str) for i in ids):
+    ids = filters.texts(text)
+    if ids is None:
         raise invalid("SnapshotIds", text, "it must be a JSON array of snapshot ids")
     if len(ids) > _MOST_IDS:
         raise ApiError(
