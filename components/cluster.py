@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pulumi
 import pulumi_kubernetes as kubernetes
+from pulumi_alicloud import ecs
 from pulumi_kubernetes.core import v1 as core
 
 from components.add_ons.address_requests import AddressRequests, AddressRequestsArgs
@@ -22,6 +23,7 @@ from components.add_ons.services import LoadBalancerService, LoadBalancerService
 from components.add_ons.spiderpool import Spiderpool, SpiderpoolArgs
 from components.api.control_plane import ControlPlane, ControlPlaneArgs, kubernetes_provider
 from components.machines.address_guard import AddressGuard
+from components.machines.etcd_disk import make_snapshot_policy
 from components.machines.exchanged_addresses import give_up
 from components.machines.nodes import Bootstrap, Node, NodeArgs
 from components.machines.rollout import Rollout, RolloutArgs
@@ -108,6 +110,7 @@ class Cluster(pulumi.ComponentResource):
         self._address_guard = (
             None if self._access is None else AddressGuard(name, kubeconfig=self._access)
         )
+        self._snapshot_policies = self._make_snapshot_policies()
         self.nodes = {key: self._make_node(key) for key in plan.nodes}
         self.kubeconfig, provider = self._make_control_plane()
         self.services = {}
@@ -212,6 +215,21 @@ class Cluster(pulumi.ComponentResource):
             parent=self,
         )
 
+    def _make_snapshot_policies(self) -> dict[str, ecs.AutoSnapshotPolicy]:
+        """One for each pool whose disks for etcd are to have snapshots, by pool."""
+        plan = self._plan
+        pools = {
+            node.pool: node.etcd_disk.snapshots
+            for node in plan.control_planes
+            if node.etcd_disk is not None and node.etcd_disk.snapshots is not None
+        }
+        return {
+            pool: make_snapshot_policy(
+                f"{self._name}-{pool}-etcd", snapshots, plan, opts=self._child
+            )
+            for pool, snapshots in pools.items()
+        }
+
     def _make_node(self, key: str) -> Node:
         node = self._plan.nodes[key]
         bootstrap = None
@@ -240,6 +258,7 @@ class Cluster(pulumi.ComponentResource):
                     for nic in node.interfaces.values()
                     if (entry := self.network.egress.get(nic.vswitch)) is not None
                 ],
+                snapshot_policy=self._snapshot_policies.get(node.pool),
                 ram_role=self._role.role_name if takes_role and self._role else None,
                 rollout=self._rollout,
                 address_guard=self._address_guard,

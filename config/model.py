@@ -232,6 +232,35 @@ class DiskConfig(Model):
     """A key of KMS instead of the account's default one."""
 
 
+class EtcdSnapshotsConfig(Model):
+    """Snapshots of etcd's disks, which the cloud takes by itself."""
+
+    hours: Annotated[tuple[Annotated[int, Field(ge=0, le=23)], ...], Field(min_length=1)] = (
+        2,
+        8,
+        14,
+        20,
+    )
+    """Hours of the day at which one is taken, in UTC+8."""
+    days: Annotated[int, Field(ge=1, le=3650)] = 7
+    """How long each is kept."""
+
+
+class EtcdDiskConfig(Model):
+    """A disk for etcd that outlives its control plane, encrypted as the system disk."""
+
+    category: Literal["cloud_essd", "cloud_essd_entry", "cloud_auto", "cloud_efficiency"] = (
+        "cloud_essd"
+    )
+    """Kind of cloud disk."""
+    size: Annotated[int, Field(ge=20, le=2048)] = 20
+    """GiB. etcd keeps 2 GiB at most by default."""
+    performance_level: Literal["PL0", "PL1", "PL2", "PL3"] | None = None
+    """Of cloud_essd only."""
+    snapshots: EtcdSnapshotsConfig | None = None
+    """`{}`: with every default; null: none. By default the prod profile has them."""
+
+
 class SpotConfig(Model):
     """Preemptible instances."""
 
@@ -311,6 +340,9 @@ class NodePoolConfig(Model):
     """Image id; by default a pinned Ubuntu 24.04."""
     disk: DiskConfig = DiskConfig()
     """System disk."""
+    etcd_disk: EtcdDiskConfig | None = None
+    """Of control planes: a disk of its own for etcd's data, `{}` for one with every default. A new
+    machine of the node finds the data on it. Without it, etcd is on the system disk."""
     key_pair: str | None = None
     """Name of an SSH key pair that exists; none by default."""
     labels: dict[str, str] = {}

@@ -68,6 +68,13 @@ POOLS: Mapping[Profile, Document] = {
     },
 }
 
+ETCD_DISKS: Mapping[Profile, Document] = {
+    Profile.LOCAL: {},
+    Profile.DEV: {},
+    Profile.PROD: {"snapshots": {}},
+}
+"""Defaults of `etcdDisk`, for pools that have one."""
+
 ROLES: Mapping[Profile, Mapping[Role, Document]] = {
     Profile.LOCAL: {},
     Profile.DEV: {},
@@ -110,6 +117,9 @@ def _pool(profile: Profile, pool: object) -> object:
     disk = pool.get("disk")
     merged = merge(under, pool)
     merged["disk"] = _disk(under["disk"], disk)
+    etcd_disk = pool.get("etcdDisk")
+    if isinstance(etcd_disk, Mapping):
+        merged["etcdDisk"] = merge(ETCD_DISKS[profile], etcd_disk)
     nodes = merged.get("nodes")
     if isinstance(nodes, Mapping):
         merged["nodes"] = {name: _node(node, merged["disk"]) for name, node in nodes.items()}

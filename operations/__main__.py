@@ -17,6 +17,7 @@ from rich.console import Console
 from config.reference import reference
 from config.report import ConfigError
 from config.schema import cluster_schema
+from operations.backup.command import Backup, back_up, snapshot_table
 from operations.certificates.command import (
     certificate_document,
     certificate_table,
@@ -316,6 +317,31 @@ def certificates(
     console().print(certificate_table(stack, read.certificates, now))
     for note in read.notes:
         typer.echo(note)
+
+
+@app.command("backup")
+def backup(
+    stack: StackOption,
+    home: HomeOption = _HOME,
+    config_file: ConfigFileOption = None,
+    *,
+    as_json: JsonOption = False,
+    list_only: Annotated[
+        bool, typer.Option("--list", help="Take none; show those that there are.")
+    ] = False,
+) -> None:
+    """Take a snapshot of etcd's disk now, and show every one with its age."""
+    with _reporting_failures(as_json=as_json):
+        places = Places.of(home)
+        if not list_only:
+            back_up(stack, places, config_file=config_file, console=Console(stderr=True))
+        snapshots = Backup.of(stack, places, config_file).snapshots()
+    now = datetime.now(UTC)
+    if as_json:
+        documents = [snapshot.as_document(now) for snapshot in snapshots]
+        _print_json({"stack": stack, "snapshots": documents})
+        return
+    console().print(snapshot_table(stack, snapshots, now))
 
 
 @app.command("rules")

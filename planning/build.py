@@ -122,6 +122,7 @@ def _node(
         instance_type=own.instance_type or pool.instance_type,
         image=own.image or pool.image or DEFAULT_IMAGE,
         disk=own.disk or pool.disk,
+        etcd_disk=pool.etcd_disk,
         key_pair=pool.key_pair,
         spot=pool.spot,
         charge_type=pool.charge_type,

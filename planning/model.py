@@ -13,6 +13,7 @@ from ipaddress import IPv4Address, IPv4Network
 from config.model import (
     CloudControllerConfig,
     DiskConfig,
+    EtcdDiskConfig,
     Ipv6Config,
     KubernetesConfig,
     NamespaceConfig,
@@ -97,6 +98,7 @@ class NodePlan:
     instance_type: str
     image: str
     disk: DiskConfig
+    etcd_disk: EtcdDiskConfig | None
     key_pair: str | None
     spot: SpotConfig
     charge_type: str

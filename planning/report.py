@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from config.model import EtcdDiskConfig
 from planning.addresses.canonical import canonical_ranges
 from planning.addresses.capacity import (
     advertised_addresses,
@@ -101,12 +102,17 @@ def _node(plan: ClusterPlan, node: NodePlan) -> dict[str, object]:
         "role": node.role.value,
         "zone": node.zone,
         "instanceType": node.instance_type,
+        **({} if node.etcd_disk is None else {"etcdDisk": _etcd_disk(node.etcd_disk)}),
         "maxPods": node.max_pods,
         "hostNetworkPods": node.max_pods - pod_capacity(plan, node),
         "podCapacity": pod_capacity(plan, node),
         "advertised": advertised_addresses(plan, node),
         "interfaces": {name: _interface(plan, nic) for name, nic in node.interfaces.items()},
     }
+
+
+def _etcd_disk(disk: EtcdDiskConfig) -> dict[str, object]:
+    return {"category": disk.category, "size": disk.size}
 
 
 def _interface(plan: ClusterPlan, nic: InterfacePlan) -> dict[str, object]:

@@ -14,6 +14,7 @@ from ipaddress import ip_network
 Inputs = Mapping[str, object]
 
 INSTANCE = "alicloud:ecs/instance:Instance"
+DISK = "alicloud:ecs/ecsDisk:EcsDisk"
 ENI = "alicloud:ecs/ecsNetworkInterface:EcsNetworkInterface"
 SECURITY_GROUP = "alicloud:ecs/securityGroup:SecurityGroup"
 SECURITY_GROUP_RULE = "alicloud:ecs/securityGroupRule:SecurityGroupRule"
@@ -28,8 +29,10 @@ RAM_ATTACHMENTS = frozenset(
 TAGGABLE = frozenset(
     {
         INSTANCE,
+        DISK,
         ENI,
         SECURITY_GROUP,
+        "alicloud:ecs/autoSnapshotPolicy:AutoSnapshotPolicy",
         "alicloud:ecs/eipAddress:EipAddress",
         "alicloud:slb/applicationLoadBalancer:ApplicationLoadBalancer",
         "alicloud:vpc/network:Network",
@@ -112,11 +115,17 @@ def metadata_needs_a_token(kind: str, inputs: Inputs) -> Iterator[Violation]:
 
 
 def disks_are_encrypted(kind: str, inputs: Inputs) -> Iterator[Violation]:
-    """System disks are encrypted. For production stacks only."""
+    """System disks and etcd's disks are encrypted. For production stacks only."""
     if kind == INSTANCE and inputs.get("systemDiskEncrypted") is not True:
         yield Violation(
             rule="disks-are-encrypted",
             message="The system disk is not encrypted. Write disk.encrypted: true in the pool.",
+        )
+    if kind == DISK and inputs.get("encrypted") is not True:
+        yield Violation(
+            rule="disks-are-encrypted",
+            message="The disk is not encrypted. Write disk.encrypted: true in the pool, which is "
+            "also for etcd's disk.",
         )
 
 

@@ -180,6 +180,7 @@ class Cloud(Mocks):
 
 
 _PREFIXES = {
+    "EcsDisk": "d",
     "EcsNetworkInterface": "eni",
     "EipAddress": "eip",
     "Instance": "i",

@@ -64,7 +64,9 @@ class ControlPlane(pulumi.ComponentResource):
         self._name = name
         self._args = args
         self.kubeconfig = self._when_ready(self._reachable())
-        self.provider = kubernetes_provider(name, self.kubeconfig, parent=self, needs=args.needs)
+        self.provider = kubernetes_provider(
+            name, self.kubeconfig, keeps_unreachable=True, parent=self, needs=args.needs
+        )
         self.register_outputs({"kubeconfig": self.kubeconfig})
 
     def _reachable(self) -> list[pulumi.Output[str]]:
@@ -138,17 +140,21 @@ def kubernetes_provider(
     name: str,
     config: pulumi.Input[str],
     *,
+    keeps_unreachable: bool = False,
     parent: pulumi.Resource,
     needs: Sequence[pulumi.Resource] = (),
 ) -> kubernetes.Provider:
     """Create the provider that every Kubernetes resource of the cluster `name` uses.
 
-    Kubernetes resources are deleted before anything in `needs`.
+    Kubernetes resources are deleted before anything in `needs`. `keeps_unreachable`: while no API
+    server answers, a refresh keeps what the state has instead of failing, so that one run brings a
+    lost control plane back (docs/decisions/etcd-disk.md).
     """
     return kubernetes.Provider(
         name,
         kubeconfig=config,
         cluster_identifier=name,
         enable_server_side_apply=True,
+        skip_update_unreachable=True if keeps_unreachable else None,
         opts=pulumi.ResourceOptions(parent=parent, depends_on=list(needs)),
     )

@@ -20,6 +20,12 @@ from components.machines.answers import (
     pod_addresses_as_planned,
     primary_as_planned,
 )
+from components.machines.etcd_disk import (
+    attach_disk,
+    make_disk,
+    serial_number,
+    take_snapshots,
+)
 from components.machines.rollout import Rollout
 from components.network.ipv6 import Ipv6Egress, Ipv6EgressArgs
 from config.facts.nics import PRIMARY_NIC
@@ -78,6 +84,8 @@ class NodeArgs:
     """Resources needed before the first boot: SNAT entries, through which packages are fetched."""
     ram_role: pulumi.Input[str] | None = None
     """RAM role for the instance, by name."""
+    snapshot_policy: ecs.AutoSnapshotPolicy | None = None
+    """For etcd's disk."""
     rollout: Rollout | None = None
     """Decides when the node may change. None where somebody else builds the cluster."""
     address_guard: AddressGuard | None = None
@@ -100,8 +108,8 @@ class NodeInterface:
 class Node(pulumi.ComponentResource):
     """One ECS instance with ENIs of its own.
 
-    Owns: one ENI for each NIC with its addresses, the instance, the attachment of a RAM role, the
-    IPv6 bandwidth of its pods.
+    Owns: one ENI for each NIC with its addresses, the instance, etcd's disk and its attachment, the
+    attachment of a RAM role, the IPv6 bandwidth of its pods.
 
     Never touches: the network it is attached to; a RAM role itself.
 
@@ -142,7 +150,9 @@ class Node(pulumi.ComponentResource):
         self.interfaces = {
             nic: self._as_answered(plan, enis[nic]) for nic, plan in args.node.interfaces.items()
         }
+        self._disk = self._make_etcd_disk()
         instance = self._make_instance(enis)
+        self._attach_etcd_disk(instance)
         self.instance_id = instance.id
         if self._rollout is not None:
             self.instance_id = self._rollout.when_ready(
@@ -247,6 +257,30 @@ class Node(pulumi.ComponentResource):
                 replacement_trigger=self._goes_with_machine(nic),
             ),
         )
+
+    def _make_etcd_disk(self) -> ecs.EcsDisk | None:
+        """The disk for etcd, in the node's turn. None where etcd is on the system disk."""
+        node, plan = self._args.node, self._args.plan
+        if node.etcd_disk is None:
+            return None
+        name = f"{self._name}-etcd"
+        return make_disk(
+            name,
+            node.etcd_disk,
+            plan,
+            node,
+            disk_name=self._when_due(name),
+            protect=plan.protect and self._is_only_control_plane,
+            parent=self,
+        )
+
+    def _attach_etcd_disk(self, instance: ecs.Instance) -> None:
+        if self._disk is None:
+            return
+        name, policy = f"{self._name}-etcd", self._args.snapshot_policy
+        attachment = attach_disk(name, self._disk, instance, parent=self)
+        if policy is not None:
+            take_snapshots(name, self._disk, policy, attachment, parent=self)
 
     def _eni_hooks(self) -> pulumi.ResourceHookBinding | None:
         guard = self._args.address_guard
@@ -405,6 +439,7 @@ class Node(pulumi.ComponentResource):
             creation_ends=bootstrap.creation_ends,
             earlier_addresses=bootstrap.earlier_addresses,
             ipv6_ranges=dict(self._args.ipv6_ranges),
+            etcd_disk_serial=None if self._disk is None else self._disk.id.apply(serial_number),
         )
         render = partial(_render, self._args.plan, self._args.node.name)
         return pulumi.Output.secret(answers.apply(reporting_errors(self, render)))
@@ -455,4 +490,5 @@ def _render(plan: ClusterPlan, node: str, answers: Mapping[str, Any]) -> str:
         creation_ends=answers["creation_ends"],
         earlier_addresses=answers["earlier_addresses"],
         ipv6_networks={key: IPv6Network(text) for key, text in ranges.items()},
+        etcd_disk_serial=answers["etcd_disk_serial"],
     )

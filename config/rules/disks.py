@@ -1,4 +1,4 @@
-"""Rules about system disks: sizes, performance levels, encryption, and the types that take them.
+"""Rules about disks: sizes, performance levels, encryption, and the types that take them.
 
 Sizes: ECS, RunInstances, `SystemDisk.Size` and `SystemDisk.PerformanceLevel`. Which families take
 which disks: ECS, "Instance families", and "ESSD Entry disks".
@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from config.facts.instance_limits import family_of
-from config.model import ClusterConfig, DiskConfig
+from config.model import ClusterConfig, DiskConfig, EtcdDiskConfig, Role
 from config.report import Problem
 
 LEAST_SIZE: Mapping[str, int] = {"PL0": 20, "PL1": 20, "PL2": 461, "PL3": 1261}
@@ -43,7 +43,39 @@ def disks(config: ClusterConfig) -> Iterator[tuple[str, str, DiskConfig]]:
                 yield f"nodePools.{name}.disk", instance_type, pool.disk
 
 
+def etcd_disks_fit(config: ClusterConfig) -> Iterator[Problem]:
+    """Only control planes have a disk for etcd, and its keys agree."""
+    for name, pool in sorted(config.node_pools.items()):
+        disk = pool.etcd_disk
+        if disk is None:
+            continue
+        path = f"nodePools.{name}.etcdDisk"
+        if pool.role is not Role.CONTROL_PLANE or config.kubernetes.mode != "kubeadm":
+            yield Problem(
+                path=path,
+                value=None,
+                rule="Only control planes that this program builds have a disk for etcd.",
+                remedy="Leave it out.",
+            )
+            continue
+        types = {pool.instance_type, *(node.instance_type for node in pool.nodes.values())}
+        yield from _level(path, disk)
+        for instance_type in sorted(each for each in types if each is not None):
+            yield from _on_type(path, instance_type, disk)
+
+
 def _disk(path: str, disk: DiskConfig) -> Iterator[Problem]:
+    yield from _level(path, disk)
+    if disk.kms_key_id is not None and not disk.encrypted:
+        yield Problem(
+            path=f"{path}.kmsKeyId",
+            value=disk.kms_key_id,
+            rule="This disk has a KMS key but is not encrypted.",
+            remedy="Write encrypted: true, or leave kmsKeyId out.",
+        )
+
+
+def _level(path: str, disk: DiskConfig | EtcdDiskConfig) -> Iterator[Problem]:
     level = disk.performance_level
     if level is not None and disk.category != "cloud_essd":
         yield Problem(
@@ -57,19 +89,12 @@ def _disk(path: str, disk: DiskConfig) -> Iterator[Problem]:
         yield Problem(
             path=f"{path}.size",
             value=str(disk.size),
-            rule=f"A system disk of {level} has {LEAST_SIZE[level]} GiB or more.",
+            rule=f"A disk of {level} has {LEAST_SIZE[level]} GiB or more.",
             remedy=f"Write size: {LEAST_SIZE[level]}, or performanceLevel: {fitting}.",
         )
-    if disk.kms_key_id is not None and not disk.encrypted:
-        yield Problem(
-            path=f"{path}.kmsKeyId",
-            value=disk.kms_key_id,
-            rule="This disk has a KMS key but is not encrypted.",
-            remedy="Write encrypted: true, or leave kmsKeyId out.",
-        )
 
 
-def _on_type(path: str, instance_type: str, disk: DiskConfig) -> Iterator[Problem]:
+def _on_type(path: str, instance_type: str, disk: DiskConfig | EtcdDiskConfig) -> Iterator[Problem]:
     family = family_of(instance_type).split("-")[0]
     generation = _GENERATION.match(family)
     if disk.category == "cloud_essd_entry" and family not in _ENTRY_FAMILIES:
@@ -92,4 +117,4 @@ def _on_type(path: str, instance_type: str, disk: DiskConfig) -> Iterator[Proble
         )
 
 
-RULES = (disks_fit,)
+RULES = (disks_fit, etcd_disks_fit)

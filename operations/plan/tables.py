@@ -18,8 +18,10 @@ from planning.model import ClusterPlan, InterfacePlan
 
 
 def plan_tables(plan: ClusterPlan) -> Iterator[Table]:
-    """Yield the tables of nodes and NICs, pools, vSwitches, security, quotas, and the notices."""
+    """Yield the tables of nodes, disks, pools, vSwitches, security, quotas, and the notices."""
     yield _nodes(plan)
+    if any(node.etcd_disk is not None for node in plan.nodes.values()):
+        yield _etcd_disks(plan)
     yield _pools(plan)
     yield _vswitches(plan)
     yield _security(plan)
@@ -46,6 +48,16 @@ def _nodes(plan: ClusterPlan) -> Table:
         for nic in node.interfaces.values():
             table.add_row(*shown, nic.name, nic.vswitch, str(nic.primary), _pod_addresses(nic))
             shown = ("", "", "", "", "")
+    return table
+
+
+def _etcd_disks(plan: ClusterPlan) -> Table:
+    table = _table("Disks for etcd, which outlive their machines", "node", "zone", "kind", "GiB")
+    for node in plan.control_planes:
+        disk = node.etcd_disk
+        if disk is not None:
+            level = "" if disk.performance_level is None else f" {disk.performance_level}"
+            table.add_row(node.name, node.zone, f"{disk.category}{level}", str(disk.size))
     return table
 
 

@@ -291,6 +291,14 @@ class _TaggedKind:
                 yield Leftover(kind=self.kind, id=id_, name=name, sign=sign)
 
 
+def _disks(survey: _Survey) -> Iterator[Leftover]:
+    """Data disks. A system disk has its instance's tags, too, and goes with it."""
+    for disk in survey.every("ecs", "DescribeDisks", "Disks", "Disk", DiskType="data"):
+        id_ = str(disk["DiskId"])
+        if id_ not in survey.state.words and survey.tagged(disk):
+            yield Leftover(kind="disk", id=id_, name=str(disk.get("DiskName") or ""), sign=BY_TAG)
+
+
 def _addresses(survey: _Survey) -> Iterator[Leftover]:
     """An EIP is tagged after its creation, so a free, untagged one with our name is ours, too."""
     for eip in _eips(survey):
@@ -398,6 +406,15 @@ _LISTINGS: tuple[Callable[[_Survey], Iterator[Leftover]], ...] = (
         path=("Instances", "Instance"),
         id_key="InstanceId",
         name_key="InstanceName",
+    ),
+    _disks,
+    _TaggedKind(
+        kind="snapshot policy",
+        product="ecs",
+        action="DescribeAutoSnapshotPolicyEx",
+        path=("AutoSnapshotPolicies", "AutoSnapshotPolicy"),
+        id_key="AutoSnapshotPolicyId",
+        name_key="AutoSnapshotPolicyName",
     ),
     _TaggedKind(
         kind="network interface",

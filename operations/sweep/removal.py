@@ -169,6 +169,8 @@ _DELETIONS: Mapping[str, Callable[[Api, Leftover], None]] = {
     "server group": _by_id("slb", "DeleteVServerGroup", "VServerGroupId"),
     "IPv6 bandwidth": _ipv6_bandwidth,
     "instance": _by_id("ecs", "DeleteInstance", "InstanceId", Force=True),
+    "disk": _by_id("ecs", "DeleteDisk", "DiskId"),
+    "snapshot policy": _by_id("ecs", "DeleteAutoSnapshotPolicy", "autoSnapshotPolicyId"),
     "network interface": _by_id("ecs", "DeleteNetworkInterface", "NetworkInterfaceId"),
     "load balancer": _load_balancer,
     "access control list": _by_id("slb", "DeleteAccessControlList", "AclId"),

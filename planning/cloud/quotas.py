@@ -44,6 +44,7 @@ def quotas(plan: ClusterPlan) -> Mapping[str, Quota]:
             default=20,
             per=PER_REGION,
         ),
+        **_data_disks(plan),
         "ENIs": Quota(needed=len(nics), default=None, per=PER_REGION),
         "NLB instances": Quota(needed=balancer_count(plan, "NLB"), default=60, per=PER_REGION),
         "NAT gateways": Quota(needed=int(has_nat), default=5, per=PER_VPC),
@@ -68,3 +69,11 @@ def quotas(plan: ClusterPlan) -> Mapping[str, Quota]:
             per=PER_VPC,
         ),
     }
+
+
+def _data_disks(plan: ClusterPlan) -> Mapping[str, Quota]:
+    """Disks in addition to system disks, in GiB: the quota counts the capacity of a category."""
+    sizes = [node.etcd_disk.size for node in plan.nodes.values() if node.etcd_disk is not None]
+    if not sizes:
+        return {}
+    return {"GiB of data disks": Quota(needed=sum(sizes), default=None, per=PER_REGION)}

@@ -15,6 +15,7 @@ from typing import Final
 Object = dict[str, object]
 
 _READS: Final = (
+    "ecs:DescribeAutoSnapshotPolicyEx",
     "ecs:DescribeAvailableResource",
     "ecs:DescribeDisks",
     "ecs:DescribeImages",
@@ -63,17 +64,27 @@ _READS: Final = (
     "vpc:ListVSwitchCidrReservations",
 )
 _WRITES: Final = (
+    "ecs:ApplyAutoSnapshotPolicy",
     "ecs:AssignIpv6Addresses",
     "ecs:AssignPrivateIpAddresses",
+    "ecs:AttachDisk",
     "ecs:AttachInstanceRamRole",
     "ecs:AuthorizeSecurityGroup",
     "ecs:AuthorizeSecurityGroupEgress",
+    "ecs:CancelAutoSnapshotPolicy",
+    "ecs:CreateAutoSnapshotPolicy",
+    "ecs:CreateDisk",
     "ecs:CreateNetworkInterface",
     "ecs:CreateSecurityGroup",
+    "ecs:DeleteAutoSnapshotPolicy",
+    "ecs:DeleteDisk",
     "ecs:DeleteInstance",
     "ecs:DeleteNetworkInterface",
     "ecs:DeleteSecurityGroup",
+    "ecs:DetachDisk",
     "ecs:DetachInstanceRamRole",
+    "ecs:ModifyAutoSnapshotPolicyEx",
+    "ecs:ModifyDiskAttribute",
     "ecs:ModifyDiskSpec",
     "ecs:ModifyInstanceAttribute",
     "ecs:ModifyInstanceAutoRenewAttribute",

@@ -122,19 +122,33 @@ is_creation() { # is the cluster being made for the first time? A later disk has
   [ -n "$CREATION_ENDS" ] && [ "$(date +%s)" -lt "$CREATION_ENDS" ]
 }
 
+has_data() { # is the disk of etcd mounted, with the data of a member?
+  [ -n "$ETCD_DISK" ] && [ -e /var/lib/etcd/member ]
+}
+member_on_disk() { # the id of the member whose data the disk has; nothing without data
+  ! has_data || "$HERE/etcd-disk.sh" member
+}
+
 forget_predecessor() { # PEER: a machine of this name or address was here before, and is gone
-  local peer=$1 admin=$HERE/admin known id address kind name
+  local peer=$1 admin=$HERE/admin known id address kind name own
+  own=$(member_on_disk)
   kubeadm init phase certs etcd-healthcheck-client --kubernetes-version "$KUBERNETES_VERSION" \
     > /dev/null
   known=$(retry 5 5 members "$peer")
   while read -r id address kind name; do
     # By its name too (kubeadm's etcd has its node's): it may have had another address. A dead member
     # that stays counts for the majority, and the next control plane that changes would end it.
-    if [ "$address" = "$OWN_ADDRESS" ] || [ "$name" = "$NODE_NAME" ]; then
+    if [ "$id $address $kind" = "$own $OWN_ADDRESS voter" ]; then
+      echo ":: $NODE_NAME: is etcd member $id again, with the data on its disk"
+      touch "$HERE/returning"
+    elif [ "$address" = "$OWN_ADDRESS" ] || [ "$name" = "$NODE_NAME" ]; then
       echo ":: $NODE_NAME: removes etcd member $id ($kind, $address) of the machine before"
       etcd "$peer" cluster/member/remove "{\"ID\":\"$id\"}" > /dev/null
     fi
   done <<< "$known"
+  if has_data && [ ! -e "$HERE/returning" ]; then
+    "$HERE/etcd-disk.sh" set-aside
+  fi
   # Its Node would keep the old machine's provider id. Since 1.36 the API server's certificate for
   # kubelets may not delete Nodes (kubeadm, KubeletAPIAdminClusterRoleName), so an admin's is made.
   # Just after a member of etcd has gone, a write may fail.
@@ -145,6 +159,12 @@ forget_predecessor() { # PEER: a machine of this name or address was here before
   rm -rf "$PKI"/etcd/healthcheck-client.* "$admin"
 }
 
+if [ -n "$ETCD_DISK" ] && ! is_a_node; then
+  step "mount etcd's disk"
+  "$HERE/etcd-disk.sh" prepare
+  systemctl enable spiderpool-alicloud-etcd-disk
+fi
+
 action='join'
 peer=''
 if ! is_a_node && [ "$ROLE" = worker ]; then
@@ -152,7 +172,13 @@ if ! is_a_node && [ "$ROLE" = worker ]; then
   point_endpoint_at "$ENDPOINT_ADDRESS"
 elif ! is_a_node; then
   step 'find the API server'
-  if is_creation && [ "$INITIALISES" = yes ] && ! a_peer_serves; then
+  if [ -z "$PEERS" ] && has_data; then
+    # The cluster is on the disk, and a disk is attached to one machine: nothing new is made.
+    echo ":: $NODE_NAME: starts the cluster that is on its disk"
+    action='init'
+    touch "$HERE/returning"
+    point_endpoint_at "$OWN_ADDRESS"
+  elif is_creation && [ "$INITIALISES" = yes ] && ! a_peer_serves; then
     action='init'
     point_endpoint_at "$OWN_ADDRESS"
   else
@@ -173,29 +199,6 @@ elif ! is_a_node; then
   fi
 fi
 
-step "run kubeadm $action"
-if is_a_node; then
-  echo ":: $NODE_NAME: is a node already"
-else
-  again=()
-  if [ -e "$HERE/begun" ]; then
-    again=(--ignore-preflight-errors=all)
-  fi
-  [ -e "$HERE/kubeadm-$action.yaml.in" ] ||
-    refuse 'its first boot removed the token to join with: a machine joins once, so replace it'
-  touch "$HERE/begun"
-  (
-    umask 077
-    sed "s/@PROVIDER_ID@/$provider_id/" "$HERE/kubeadm-$action.yaml.in" > "$HERE/kubeadm.yaml"
-  )
-  if [ "$action" = init ]; then
-    kubeadm init --config "$HERE/kubeadm.yaml" --skip-token-print "${again[@]}"
-  else
-    kubeadm join --config "$HERE/kubeadm.yaml" "${again[@]}"
-  fi
-fi
-
-step 'settle'
 reported='' missing=0
 node_is_ours() { # a Node that a lost machine of this name left keeps that one's provider id
   local present
@@ -215,6 +218,54 @@ node_is_ours() { # a Node that a lost machine of this name left keeps that one's
   fi
   [ "$present" = "$provider_id" ]
 }
+take_node_over() { # the only control plane deletes the Node of the machine before it by itself
+  if ! node_is_ours; then
+    kubectl --kubeconfig /etc/kubernetes/admin.conf --request-timeout=10s delete node \
+      "$NODE_NAME" --ignore-not-found --wait=false || return 1
+    reported=deleted
+    retry 60 2 node_is_ours || return 1
+  fi
+  kubeadm init phase mark-control-plane --config "$HERE/kubeadm.yaml"
+}
+
+step "run kubeadm $action"
+if is_a_node; then
+  echo ":: $NODE_NAME: is a node already"
+else
+  again=()
+  if [ -e "$HERE/begun" ]; then
+    again=(--ignore-preflight-errors=all)
+  elif has_data; then
+    again=(--ignore-preflight-errors=DirAvailable--var-lib-etcd)
+  fi
+  if [ -e "$HERE/returning" ]; then
+    if [ "$action" = join ]; then
+      # It asks every member of etcd, also this one, which does not run yet.
+      again+=(--skip-phases=check-etcd)
+    elif [ -e "$DISK/complete" ]; then
+      # The cluster has them, perhaps with changes of its administrators.
+      again+=(--skip-phases=upload-config/kubeadm --skip-phases=addon)
+    fi
+  fi
+  [ -e "$HERE/kubeadm-$action.yaml.in" ] ||
+    refuse 'its first boot removed the token to join with: a machine joins once, so replace it'
+  touch "$HERE/begun"
+  (
+    umask 077
+    sed "s/@PROVIDER_ID@/$provider_id/" "$HERE/kubeadm-$action.yaml.in" > "$HERE/kubeadm.yaml"
+  )
+  if [ "$action" = init ]; then
+    kubeadm init --config "$HERE/kubeadm.yaml" --skip-token-print "${again[@]}"
+    if [ -e "$HERE/returning" ]; then
+      step 'take the Node over'
+      retry 10 6 take_node_over
+    fi
+  else
+    kubeadm join --config "$HERE/kubeadm.yaml" "${again[@]}"
+  fi
+fi
+
+step 'settle'
 if [ "$ROLE" = worker ]; then
   retry 900 2 node_is_ours
 fi
@@ -225,6 +276,7 @@ if [ -n "$peer" ]; then
 fi
 systemctl daemon-reload
 systemctl enable --now spiderpool-alicloud-node.timer
+[ -z "$ETCD_DISK" ] || touch "$DISK/complete"
 touch "$HERE/done"
 forget_user_data
 echo ":: $NODE_NAME: done, kubelet $KUBERNETES_VERSION runs as $provider_id"

@@ -2,6 +2,7 @@
 # shellcheck disable=SC2034  # for them
 HERE=/etc/spiderpool-alicloud
 PKI=/etc/kubernetes/pki
+DISK=/var/lib/etcd-disk
 METADATA=http://100.100.100.200/latest
 
 retry() { # retry TRIES PAUSE COMMAND...

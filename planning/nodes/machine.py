@@ -80,6 +80,11 @@ RENEW_CERTIFICATES: Final = "spiderpool-alicloud.io/renew-certificates"
 `CERTIFICATES_RENEWED` asks for new certificates."""
 CERTIFICATES_RENEWED: Final = "spiderpool-alicloud.io/certificates-renewed"
 """Annotation of a control plane, written by the node: that text, once its pods have them."""
+BACK_UP: Final = "spiderpool-alicloud.io/back-up"
+"""Annotation of a control plane with a disk for etcd, written by `operations backup`: any text that
+is not that of `BACKED_UP` asks for a snapshot of etcd on that disk."""
+BACKED_UP: Final = "spiderpool-alicloud.io/backed-up"
+"""Annotation of a control plane, written by the node: that text, once the snapshot is written."""
 
 
 def identity(plan: ClusterPlan, node: NodePlan) -> dict[str, object]:
@@ -99,6 +104,8 @@ def identity(plan: ClusterPlan, node: NodePlan) -> dict[str, object]:
             "encrypted": bool(node.disk.encrypted),
             "kmsKeyId": node.disk.kms_key_id or "",
         },
+        # A machine of an earlier release has none, and its identity does not name it.
+        **({} if node.etcd_disk is None else {"etcdDisk": "attached"}),
         "interfaces": {
             name: {"address": str(nic.primary), "vswitch": nic.vswitch}
             for name, nic in sorted(node.interfaces.items())

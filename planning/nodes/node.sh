@@ -100,12 +100,12 @@ for name in sys.argv[2:]:
 '
 node_is='' unit='' settings='' settings_applied='' settings_failed=''
 leave_etcd='' etcd_left='' etcd_failed='' forget_members='' members_forgotten=''
-renew_certificates='' certificates_renewed='' metadata_for_pods=''
+renew_certificates='' certificates_renewed='' metadata_for_pods='' back_up='' backed_up=''
 # An API server that does not answer is asked again in a few seconds.
 node=$(api get --raw "/api/v1/nodes/$NODE_NAME") || exit 0
 eval "$(python3 -c "$READ_NODE" "$PREFIX" unit settings settings-applied settings-failed \
   leave-etcd etcd-left etcd-failed forget-members members-forgotten renew-certificates \
-  certificates-renewed metadata-for-pods <<< "$node")"
+  certificates-renewed metadata-for-pods back-up backed-up <<< "$node")"
 # A Node that another machine of this name left behind asks nothing of this one.
 [ "$node_is" = "$(cat "$HERE/provider-id")" ] || exit 0
 
@@ -469,6 +469,9 @@ if [ "$ROLE" = control-plane ] && [ -n "$forget_members" ] &&
 fi
 if [ "$ROLE" = control-plane ] && [ "$renew_certificates" != "$certificates_renewed" ] && renew; then
   retry 60 2 annotate "$PREFIX/certificates-renewed=$renew_certificates"
+fi
+if [ -n "${ETCD_DISK:-}" ] && [ "$back_up" != "$backed_up" ] && "$HERE/etcd-disk.sh" back-up; then
+  annotate "$PREFIX/backed-up=$back_up"
 fi
 if [ -z "$leave_etcd$forget_members" ] && [ -n "$etcd_failed" ]; then
   annotate "$PREFIX/etcd-failed-"

@@ -20,7 +20,7 @@ from typing import Final
 from config.model import Role
 from config.report import ConfigError, Problem
 from planning.model import ClusterPlan, NodePlan
-from planning.nodes import guest_network, guest_system
+from planning.nodes import etcd_disk, guest_network, guest_system
 from planning.nodes.endpoint import endpoint_name, other_control_planes, private_address
 from planning.nodes.kubeadm import (
     KUBELET_SETTINGS,
@@ -55,7 +55,7 @@ _PROGRAM: Final = "0700"
 _PROGRAM_PATH: Final = f"{DIRECTORY}/bootstrap.sh"
 _UNIT_PATH: Final = f"{DIRECTORY}/node.sh"
 _COMMON_PATH: Final = f"{DIRECTORY}/common.sh"
-_SCRIPTS: Final = frozenset({_PROGRAM_PATH, _UNIT_PATH, _COMMON_PATH})
+_SCRIPTS: Final = frozenset({_PROGRAM_PATH, _UNIT_PATH, _COMMON_PATH, etcd_disk.PROGRAM})
 _SERVICE: Final = f"""\
 [Unit]
 Description=Brings this node to the settings that its Node asks for
@@ -86,6 +86,7 @@ def user_data(  # noqa: PLR0913  # what only the cloud knows comes one by one
     creation_ends: int | None,
     ipv6_networks: Mapping[str, IPv6Network] | None = None,
     earlier_addresses: Mapping[str, str] | None = None,
+    etcd_disk_serial: str | None = None,
 ) -> str:
     """One node's cloud-config, base64 text as RunInstances wants it.
 
@@ -102,6 +103,7 @@ def user_data(  # noqa: PLR0913  # what only the cloud knows comes one by one
         ipv6_networks: vSwitch key → its /64, with IPv6; each NIC then has its own address in it.
         earlier_addresses: node → its primary address before this run, where other control planes
             may not have their new ones yet.
+        etcd_disk_serial: serial number of the disk that etcd's data is on; None without one.
 
     Raises:
         ConfigError: over `LIMIT`.
@@ -117,6 +119,7 @@ def user_data(  # noqa: PLR0913  # what only the cloud knows comes one by one
         creation_ends=creation_ends,
         ipv6_networks=ipv6_networks or {},
         earlier_addresses=earlier_addresses or {},
+        etcd_disk_serial=etcd_disk_serial,
     )
     raw = _cloud_config(contents)
     if len(raw) > LIMIT:
@@ -135,6 +138,7 @@ def _contents(  # noqa: PLR0913  # as `user_data`
     creation_ends: int | None,
     ipv6_networks: Mapping[str, IPv6Network],
     earlier_addresses: Mapping[str, str],
+    etcd_disk_serial: str | None,
 ) -> list[_File]:
     network = guest_network.netplan(plan, this, macs=macs, ipv6_networks=ipv6_networks)
     environment = _environment(
@@ -143,6 +147,7 @@ def _contents(  # noqa: PLR0913  # as `user_data`
         api_address=api_address,
         creation_ends=creation_ends,
         earlier_addresses=earlier_addresses,
+        etcd_disk_serial=etcd_disk_serial,
     )
     contents: list[_File] = [
         (_COMMON_PATH, _script("common.sh"), _PUBLIC),
@@ -173,6 +178,9 @@ def _contents(  # noqa: PLR0913  # as `user_data`
     )
     if this.role is Role.CONTROL_PLANE:
         contents += _pki(secrets)
+    if etcd_disk_serial is not None:
+        contents.append((etcd_disk.PROGRAM, _script("etcd-disk.sh"), _PROGRAM))
+        contents += [(path, text, _PUBLIC) for path, text in etcd_disk.etcd_disk_files().items()]
     return contents
 
 
@@ -231,6 +239,7 @@ def _environment(
     api_address: str,
     creation_ends: int | None,
     earlier_addresses: Mapping[str, str],
+    etcd_disk_serial: str | None,
 ) -> str:
     """Shell assignments that the scripts read.
 
@@ -253,6 +262,7 @@ def _environment(
         "OWN_ADDRESS": private_address(node),
         "PEERS": " ".join(peers),
         "CREATION_ENDS": str(creation_ends) if control_plane and creation_ends else "",
+        "ETCD_DISK": etcd_disk_serial or "",
         "INITIALISES": "yes" if node.name == plan.control_planes[0].name else "no",
     }
     return "".join(f"{name}={quote(value)}\n" for name, value in values.items())

@@ -70,6 +70,10 @@ _CERTIFICATES: Final = (
     "3, do that for another name)."
 )
 _DISK: Final = "ForceNew of the instance: a system disk is made with its machine."
+_ETCD_DISK: Final = (
+    "several control planes get new machines, one at a time, and the only one is never replaced "
+    "(docs/runbooks/etcd-disk.md)."
+)
 _MACHINE: Final = "The machine is made from it."
 _ADDRESS: Final = "ForceNew of the ENI, and an instance keeps the ENIs that it was made with."
 _VSWITCH: Final = (
@@ -269,6 +273,35 @@ ANSWERS: Final[Mapping[str, Answer]] = {
     "nodePools.*.disk.performanceLevel": _answer(Kind.IN_PLACE, "ModifyDiskSpec, online."),
     "nodePools.*.disk.encrypted": _answer(Kind.ROLLS, _DISK),
     "nodePools.*.disk.kmsKeyId": _answer(Kind.ROLLS, _DISK),
+    "nodePools.*.etcdDisk.category": _answer(
+        Kind.NOTHING,
+        "ModifyDiskSpec, online; the check of the stack file refuses it for workers. A disk where "
+        f"there was none, or none where there was one: {_ETCD_DISK}",
+        control_plane=Kind.IN_PLACE,
+    ),
+    "nodePools.*.etcdDisk.size": _answer(
+        Kind.NOTHING,
+        "A disk grows in place (ResizeDisk, online), its file system at the next boot; it never "
+        "shrinks. The check of the stack file refuses it for workers.",
+        control_plane=Kind.IN_PLACE,
+    ),
+    "nodePools.*.etcdDisk.performanceLevel": _answer(
+        Kind.NOTHING,
+        "ModifyDiskSpec, online; the check of the stack file refuses it for workers.",
+        control_plane=Kind.IN_PLACE,
+    ),
+    "nodePools.*.etcdDisk.snapshots.hours": _answer(
+        Kind.NOTHING,
+        "ModifyAutoSnapshotPolicyEx; the check of the stack file refuses it for workers. The whole "
+        "policy comes and goes in place, too; snapshots stay until their time is over.",
+        control_plane=Kind.IN_PLACE,
+    ),
+    "nodePools.*.etcdDisk.snapshots.days": _answer(
+        Kind.NOTHING,
+        "ModifyAutoSnapshotPolicyEx, for snapshots that are taken from then on; the check of the "
+        "stack file refuses it for workers.",
+        control_plane=Kind.IN_PLACE,
+    ),
     "nodePools.*.keyPair": _answer(Kind.ROLLS, "cloud-init writes the key at the first boot."),
     "nodePools.*.labels": _answer(Kind.RUNNING, _LABELS),
     "nodePools.*.taints[]": _answer(Kind.RUNNING, _LABELS),

@@ -43,6 +43,8 @@ WITHOUT_A_GUARD: Final = (
     "its unit is that of an earlier release and does not keep pods from the metadata service; a "
     "new machine does (docs/decisions/pods-and-metadata.md)"
 )
+ETCD_DISK: Final = "etcdDisk"
+"""Key of the disk in a machine's identity, and of its settings in those that change in place."""
 _NAMES: Final = {
     "endpoint": "address of the API servers",
     "schema": MACHINE_SCHEMA_NAME,
@@ -165,6 +167,9 @@ def _staying(before: Record, after: Record, name: str) -> Iterator[_Phased]:
     if not fixed and any(each.after == "blocked" for each in unguarded):
         yield phase, KeepMachine(node=name, because=WITHOUT_A_GUARD)
     in_place = differences(one.in_place, other.in_place)
+    if any(each.key == ETCD_DISK for each in fixed):
+        # The disk comes or goes with the machine.
+        in_place = tuple(each for each in in_place if each.key != ETCD_DISK)
     if in_place:
         yield phase, ChangeInPlace(target=name, because=_because(in_place))
 
@@ -374,19 +379,22 @@ def _kept_by_the_cloud(before: Record, nodes: Nodes) -> Iterator[Refusal]:
 
 def _disks(before: Record, after: Record, nodes: Nodes) -> Iterator[Refusal]:
     for name in sorted(before.nodes.keys() & after.nodes.keys()):
-        one, other = _size(before.nodes[name]), _size(after.nodes[name])
-        if name in nodes.replaced or one is None or other is None or other >= one:
-            continue
-        yield Refusal(
-            path=f"nodePools.{after.nodes[name].pool}.disk.size",
-            value=text(other) or "",
-            rule=f"The disk of {name} has {one} GiB, and a disk never shrinks.",
-            reason="ResizeDisk refuses a smaller size.",
-            remedy=f"Write size: {one} or more.",
-        )
+        for key in ("disk", ETCD_DISK):
+            one, other = _size(before.nodes[name], key), _size(after.nodes[name], key)
+            goes = name in nodes.replaced and key == "disk"
+            if goes or one is None or other is None or other >= one:
+                continue
+            yield Refusal(
+                path=f"nodePools.{after.nodes[name].pool}.{key}.size",
+                value=text(other) or "",
+                rule=f"The {'disk' if key == 'disk' else 'etcd disk'} of {name} has {one} GiB, "
+                "and a disk never shrinks.",
+                reason="ResizeDisk refuses a smaller size.",
+                remedy=f"Write size: {one} or more.",
+            )
 
 
-def _size(machine: Machine) -> int | None:
-    disk = machine.in_place.get("disk")
+def _size(machine: Machine, key: str) -> int | None:
+    disk = machine.in_place.get(key)
     size = disk.get("size") if isinstance(disk, Mapping) else None
     return size if isinstance(size, int) else None

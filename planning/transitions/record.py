@@ -166,6 +166,7 @@ def _machine(plan: ClusterPlan, node: NodePlan) -> Json:
         "running": _running(plan, node),
         "inPlace": {
             "disk": {"size": node.disk.size, "performanceLevel": node.disk.performance_level},
+            "etcdDisk": None if node.etcd_disk is None else _dump(node.etcd_disk),
             "chargeType": node.charge_type,
             "forceDelete": node.force_delete,
             "deletionProtection": node.deletion_protection,

@@ -165,6 +165,7 @@ def rolling_cloud(home: Path) -> RollingCloud:
     rolling = RollingCloud(cloud=cloud, document=document, charts=charts)
     workers = rolling.cluster["nodePools"]["workers"]
     workers["nodes"] = {name: node(place) for place, name in enumerate(WORKERS, start=1)}
+    rolling.cluster["nodePools"]["masters"]["etcdDisk"] = {}
     rolling.cluster["spiderpool"] = {"chart": rolling.chart(OLD)}
     rolling.write()
     return rolling

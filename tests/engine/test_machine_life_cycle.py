@@ -224,9 +224,12 @@ def test_one_control_plane_becomes_three_by_a_plain_edit(cycle: LifeCycle) -> No
     cycle.is_settled()
 
 
-def test_three_control_planes_get_another_image_one_at_a_time(cycle: LifeCycle) -> None:
+def test_three_control_planes_get_another_image_and_a_disk_for_etcd_one_at_a_time(
+    cycle: LifeCycle,
+) -> None:
     before = cycle.instances()
     cycle.cluster["nodePools"]["masters"]["image"] = EARLIER_IMAGE
+    cycle.cluster["nodePools"]["masters"]["etcdDisk"] = {}
     shown = cycle.preview("--diff")
     assert shown.status == 0, shown.transcript
     writes = cycle.edited("image")

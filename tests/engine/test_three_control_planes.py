@@ -19,7 +19,7 @@ import yaml
 
 from tests.engine.kept_token import REFUSED, answer_to_the_kept_token
 from tests.engine.lifecycle.official_sdk import client, models
-from tests.engine.local_cloud import Done, SecondCloud, second_cloud
+from tests.engine.local_cloud import CLUSTER, Done, SecondCloud, second_cloud
 from tests.engine.three_zones import MASTERS, use_three_zones
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
@@ -64,6 +64,7 @@ def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecondCloud]:
     cloud = second_cloud(tmp_path_factory.mktemp("three") / "home")
     document = yaml.safe_load(cloud.config_file.read_text())
     use_three_zones(document, name="three", control_planes=3)
+    document["config"][CLUSTER]["nodePools"]["masters"]["etcdDisk"] = {}
     cloud.config_file.write_text(yaml.safe_dump(document, sort_keys=False))
     try:
         done = cloud.operations("up")
@@ -91,6 +92,12 @@ def api_servers(cloud: SecondCloud) -> set[str]:
     return {a for item in slices for e in item["endpoints"] for a in e["addresses"]}
 
 
+def console(cloud: SecondCloud, instance: str) -> str:
+    """What the machine has written to its console."""
+    texts = cloud.places.home.glob(f"machines/{instance}/console*")
+    return "".join(path.read_text(errors="replace") for path in texts)
+
+
 def test_all_nodes_are_ready_and_three_api_servers_serve(three: SecondCloud) -> None:
     by_name = nodes(three)
     assert set(by_name) == {*MASTERS, "workers-0"}
@@ -115,6 +122,7 @@ def test_the_first_control_plane_is_replaced_while_the_others_answer(three: Seco
         done: Done = three.operations("up")
         assert done.status == 0, three.explain(done)
     assert answer_to_the_kept_token(three) == REFUSED
+    assert "is etcd member" in console(three, three.outputs()["nodes"]["masters-0"]["instanceId"])
     assert answers.good > 20
     assert answers.longest_silence < 15, answers.errors
     after = three.outputs()["nodes"]["masters-0"]

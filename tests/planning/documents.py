@@ -23,6 +23,8 @@ from tests.clusters import fake_secrets
 ROOT = Path(__file__).resolve().parents[2]
 PUBLIC_ADDRESS = "47.98.0.10"
 BALANCER_ADDRESS = "10.0.15.200"
+ETCD_DISK = "bp14k9cxvr5uzy5x1234"
+"""Serial number of etcd's disk, where a node has one."""
 FAR_AWAY = 4_102_444_800
 """The year 2100: a first creation that is not over."""
 STACKS = ("local", "dev", "prod")
@@ -105,6 +107,7 @@ def booted(  # noqa: PLR0913 - as `user_data`
         creation_ends=creation_ends,
         ipv6_networks={k: IPv6Network(text) for k, text in (ipv6_networks or {}).items()},
         earlier_addresses=earlier_addresses,
+        etcd_disk_serial=None if plan.nodes[node].etcd_disk is None else ETCD_DISK,
     )
     raw = b64decode(encoded, validate=True)
     document = yaml.safe_load(raw)

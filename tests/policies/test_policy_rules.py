@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import pytest
 
 from policies.rules import (
+    DISK,
     ENI,
     INSTANCE,
     RAM_POLICY,
@@ -71,6 +72,8 @@ def test_a_disk_in_clear_is_refused_in_production_only() -> None:
     assert broken(INSTANCE, plain) == set()
     assert broken(INSTANCE, plain, production=True) == {"disks-are-encrypted"}
     assert broken(INSTANCE, {**plain, "systemDiskEncrypted": True}, production=True) == set()
+    assert broken(DISK, {"tags": TAGS}, production=True) == {"disks-are-encrypted"}
+    assert broken(DISK, {"tags": TAGS, "encrypted": True}, production=True) == set()
 
 
 def test_an_eni_that_dies_with_its_instance_is_refused() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 
 import pulumi
 import pytest
@@ -219,3 +220,48 @@ def test_where_the_cloud_deletes_a_primary_eni_it_is_replaced_with_its_machine()
     assert elsewhere["small-masters-0-eth1"].replacement_trigger is None
     here = deploy(small()).of("EcsNetworkInterface")
     assert here["small-masters-0-eth0"].replacement_trigger is None
+
+
+def with_etcd_disk(document: Document) -> Document:
+    document["nodePools"]["masters"]["etcdDisk"] = {"size": 30}
+    document["nodePools"]["masters"]["disk"] = {"encrypted": True, "kmsKeyId": "key-1"}
+    return document
+
+
+def test_etcds_disk_is_made_before_its_machine_and_outlives_it() -> None:
+    run = deploy(with_etcd_disk(small()))
+    (disk,) = run.of("EcsDisk").values()
+    assert disk.name == "small-masters-0-etcd"
+    expected = {
+        "zoneId": "cn-hangzhou-i",
+        "size": 30,
+        "encrypted": True,
+        "kmsKeyId": "key-1",
+        "deleteWithInstance": False,
+    }
+    assert expected.items() <= disk.inputs.items()
+    instance = run.of("Instance")["small-masters-0"]
+    assert disk.urn in run.needed_by(instance)
+    (attachment,) = run.of("EcsDiskAttachment").values()
+    assert attachment.delete_before_replace
+    assert {disk.urn, instance.urn} <= run.needed_by(attachment)
+
+
+def test_the_user_data_has_the_serial_number_of_the_disk() -> None:
+    run = deploy(with_etcd_disk(small()))
+    (disk,) = run.of("EcsDisk").values()
+    secret = run.of("Instance")["small-masters-0"].inputs["userData"]
+    assert isinstance(secret, Secret)
+    text = base64.b64decode(str(secret.value)).decode()
+    (serial,) = re.findall(r"ETCD_DISK=([\w-]+)", text)
+    assert disk.urn
+    assert not serial.startswith("d-")
+
+
+def test_a_protected_stack_protects_the_disk_of_its_only_control_plane() -> None:
+    document = with_etcd_disk(small({"protect": True}))
+    (disk,) = deploy(document).of("EcsDisk").values()
+    assert disk.protect
+    three = with_etcd_disk(three_control_planes())
+    three["protect"] = True
+    assert {disk.protect for disk in deploy(three).of("EcsDisk").values()} == {False}

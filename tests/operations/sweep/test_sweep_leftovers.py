@@ -93,6 +93,17 @@ def test_what_is_in_the_state_is_never_a_leftover() -> None:
     assert signs(cloud, state(("alicloud:ecs/instance:Instance", "i-1"))) == []
 
 
+def test_a_disk_and_a_snapshot_policy_that_the_state_lacks_are_left_over() -> None:
+    cloud = ListedCloud(
+        DescribeDisks=[{"DiskId": "d-1", **TAGS}, {"DiskId": "d-2", **TAGS}, {"DiskId": "d-3"}],
+        DescribeAutoSnapshotPolicyEx=[{"AutoSnapshotPolicyId": "sp-1", **TAGS}],
+    )
+    in_state = state(("alicloud:ecs/ecsDisk:EcsDisk", "d-2"))
+    assert signs(cloud, in_state) == [("disk", "d-1", BY_TAG), ("snapshot policy", "sp-1", BY_TAG)]
+    remove(cloud, leftovers(cloud, OWNED, in_state), lambda: leftovers(cloud, OWNED, in_state))
+    assert cloud.deleted == [("DeleteDisk", "d-1"), ("DeleteAutoSnapshotPolicy", "sp-1")]
+
+
 def test_what_the_state_only_refers_to_is_never_left_over() -> None:
     cloud = ListedCloud(DescribeVSwitches=[{"VSwitchId": "vsw-1", **TAGS}])
     in_state = state(("alicloud:ecs/instance:Instance", "i-1"), where=["in vsw-1"])
@@ -262,6 +273,7 @@ def test_what_depends_on_something_goes_before_it() -> None:
     kinds = order()
     for first, second in (
         ("instance", "network interface"),
+        ("instance", "disk"),
         ("network interface", "security group"),
         ("security group", "VPC"),
         ("NAT gateway", "vSwitch"),
@@ -305,7 +317,7 @@ def test_the_tags_are_those_that_the_plan_gives() -> None:
 
 def test_every_kind_of_leftover_can_be_deleted() -> None:
     assert Leftover(kind="VPC", id="vpc-1", sign=BY_TAG).kind in order()
-    assert len(set(order())) == len(order()) == 23
+    assert len(set(order())) == len(order()) == 25
 
 
 def test_a_stack_that_pulumi_does_not_know_has_no_deployment(tmp_path: Path) -> None:

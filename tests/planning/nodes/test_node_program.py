@@ -800,3 +800,26 @@ def _cut_everywhere(
             assert call > 4
             return
     raise AssertionError("the unit never came to an end")
+
+
+def test_a_control_plane_with_a_disk_writes_etcds_snapshot_once_when_it_is_asked(
+    tmp_path: Path,
+) -> None:
+    document = small()
+    document["nodePools"]["masters"]["etcdDisk"] = {}
+    place = settled(tmp_path, planned(document), "masters-0")
+    place.path(f"{HERE}/etcd-disk.sh").chmod(0o755)
+    place.ask(machine.BACK_UP, "now")
+    assert place.run().returncode == 0
+    assert place.annotations[machine.BACKED_UP] == "now"
+    assert len(place.path("/var/lib/etcd-disk/backup/snapshot.db").read_bytes()) == 32
+    place.forget_calls()
+    place.run()
+    assert not [call for call in place.calls("curl") if "maintenance/snapshot" in call]
+
+
+def test_a_control_plane_without_a_disk_writes_none(tmp_path: Path) -> None:
+    place = settled(tmp_path, planned(small()), "masters-0")
+    place.ask(machine.BACK_UP, "now")
+    assert place.run().returncode == 0
+    assert machine.BACKED_UP not in place.annotations

@@ -116,6 +116,15 @@ def with_prefixes() -> Document:
     )
 
 
+def with_etcd_disk() -> Document:
+    return edited(clustered(), at("nodePools/masters/etcdDisk", {"size": 20}))
+
+
+def of_etcd_disk(key: str, values: Mapping[str, object]) -> Callable[[str], Edit]:
+    """Workers have no such disk, so nothing is edited for them."""
+    return lambda name: at(f"nodePools/masters/etcdDisk/{key}", values[name])
+
+
 def with_eip() -> Document:
     return edited(
         clustered(),
@@ -615,6 +624,26 @@ POOL_CASES: Mapping[str, tuple[Base, Callable[[str], Edit]]] = {
     "nodePools.*.disk.kmsKeyId": (
         clustered,
         pool("disk", {"encrypted": True, "kmsKeyId": "key-one"}),
+    ),
+    "nodePools.*.etcdDisk.category": (
+        with_etcd_disk,
+        of_etcd_disk("category", {"masters": "cloud_auto", "workers": "cloud_essd"}),
+    ),
+    "nodePools.*.etcdDisk.size": (
+        with_etcd_disk,
+        of_etcd_disk("size", {"masters": 40, "workers": 20}),
+    ),
+    "nodePools.*.etcdDisk.performanceLevel": (
+        with_etcd_disk,
+        of_etcd_disk("performanceLevel", {"masters": "PL1", "workers": None}),
+    ),
+    "nodePools.*.etcdDisk.snapshots.hours": (
+        with_etcd_disk,
+        of_etcd_disk("snapshots", {"masters": {"hours": [3]}, "workers": None}),
+    ),
+    "nodePools.*.etcdDisk.snapshots.days": (
+        with_etcd_disk,
+        of_etcd_disk("snapshots", {"masters": {"days": 3}, "workers": None}),
     ),
     "nodePools.*.keyPair": (clustered, pool("keyPair", "ops")),
     "nodePools.*.labels": (clustered, pool("labels", {"a.io/b": "c"})),

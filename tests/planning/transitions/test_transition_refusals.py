@@ -45,8 +45,9 @@ LAST = int(IPv4Address("10.1.2.21"))
         at("nodePools/masters/disk/category", "cloud_auto"),
         at("nodePools/masters/disk/encrypted", value=True),
         at("nodePools/masters/interfaces/eth1", None),
+        at("nodePools/masters/etcdDisk", {"size": 20}),
     ],
-    ids=["image", "disk category", "disk encryption", "a NIC less"],
+    ids=["image", "disk category", "disk encryption", "a NIC less", "a disk for etcd"],
 )
 def test_the_only_control_plane_keeps_its_machine(edit: Edit) -> None:
     judged = transition(clustered(planes=1), edited(clustered(planes=1), edit))
@@ -61,6 +62,35 @@ def test_three_control_planes_are_replaced_one_after_the_other() -> None:
         ("masters-1", ("masters-0", "masters-2")),
         ("masters-2", ("masters-0", "masters-1")),
     ]
+
+
+WITH_ETCD_DISK = edited(clustered(), at("nodePools/masters/etcdDisk", {"size": 20}))
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [(clustered(), WITH_ETCD_DISK), (WITH_ETCD_DISK, clustered())],
+    ids=["comes", "goes"],
+)
+def test_three_control_planes_get_a_disk_for_etcd_or_lose_it_one_after_the_other(
+    before: Document, after: Document
+) -> None:
+    judged = transition(before, after)
+    assert {type(step) for step in steps(judged)} == {ReplaceControlPlane}
+    assert [s.node for s in steps(judged) if isinstance(s, ReplaceControlPlane)] == [
+        "masters-0",
+        "masters-1",
+        "masters-2",
+    ]
+
+
+def test_a_disk_for_etcd_never_shrinks() -> None:
+    with_disk = edited(clustered(), at("nodePools/masters/etcdDisk", {"size": 40}))
+    judged = transition(with_disk, edited(with_disk, at("nodePools/masters/etcdDisk/size", 20)))
+    assert isinstance(judged, Refused)
+    assert "The etcd disk of masters-0 has 40 GiB, and a disk never shrinks." in str(
+        judged.refusals
+    )
 
 
 def test_control_planes_join_and_leave_etcd_one_by_one() -> None:

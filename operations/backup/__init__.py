@@ -1,0 +1,1 @@
+"""Snapshots of etcd's disks: taken now, and listed."""

@@ -1,0 +1,175 @@
+"""`backup`: a snapshot of etcd's disk now, with etcd's own snapshot on it; and what there is."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final, TypeVar
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from operations.backup.snapshots import Snapshot, etcd_disks, snapshots_of, take_snapshot
+from operations.engine.cluster_access import check_answer, reaching, stack_of
+from operations.engine.places import Places
+from operations.engine.running import Runner
+from operations.engine.stack_file import Stack, path_of_stack
+from operations.engine.steps import Progress
+from operations.engine.waiting import holds_within
+from operations.failure import ExitCode, OperationError
+from operations.secrets.admin_access import admin_kubeconfig
+from operations.sweep.cloud import Account, Api, CloudError, OfficialApi
+from planning.model import ClusterPlan
+from planning.nodes.machine import BACK_UP, BACKED_UP
+
+_T = TypeVar("_T")
+WRITTEN_WITHIN: Final = 360.0
+"""Seconds for etcd's own snapshot: the node's unit looks every 15 s, and has five minutes."""
+_LOOK: Final = 2.0
+_CALL_WITHIN: Final = 30.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Backup:
+    """The disks of one stack's etcd, and the ways to its cloud and its cluster."""
+
+    plan: ClusterPlan
+    api: Api
+    disks: dict[str, str]
+    """Control plane → id of its disk."""
+    clock: Callable[[], float] = time.monotonic
+    pause: Callable[[float], None] = time.sleep
+
+    @classmethod
+    def of(cls, name: str, places: Places, config_file: Path | None) -> Backup:
+        """Read the stack's file, and look for the disks.
+
+        Raises:
+            OperationError: The stack has no disk for etcd, or none is in the cloud.
+        """
+        plan = Stack.read(config_file or path_of_stack(name)).plan()
+        if all(node.etcd_disk is None for node in plan.control_planes):
+            raise OperationError(
+                "The control planes of this stack have no disk of their own for etcd, and a "
+                "snapshot is one of that disk. Write etcdDisk into their pool "
+                "(docs/runbooks/etcd-disk.md).",
+                code=ExitCode.REFUSED,
+            )
+        account = Account.of(plan.region, endpoint=plan.cloud_endpoint, ca=places.ca)
+        api = OfficialApi(account)
+        disks = dict(asked(lambda: etcd_disks(api, plan)))
+        if not disks:
+            raise OperationError(
+                f"No disk of {plan.name}'s etcd is in {plan.region}. Run `pulumi up` first.",
+                code=ExitCode.REFUSED,
+            )
+        return cls(plan=plan, api=api, disks=disks)
+
+    def snapshots(self) -> list[Snapshot]:
+        """Return every snapshot of these disks, the youngest first."""
+        return asked(lambda: snapshots_of(self.api, self.disks))
+
+    def take(self, runner: Runner, progress: Progress) -> str:
+        """Let one etcd write its own snapshot, take one of its disk, and return the id.
+
+        The first control plane whose unit answers is used: every member has the whole cluster.
+
+        Raises:
+            OperationError: None answers, or the cloud refuses the snapshot.
+        """
+        for node, disk in sorted(self.disks.items()):
+            with progress.step(f"{node}: etcd's own snapshot"):
+                written = self._write(runner, node)
+            if written:
+                with progress.step(f"{node}: snapshot of disk {disk}"):
+                    return asked(lambda n=node, d=disk: self._take(n, d))
+        raise OperationError(
+            f"No etcd of {', '.join(sorted(self.disks))} wrote its snapshot within "
+            f"{WRITTEN_WITHIN:.0f} s, so no disk was copied. `journalctl -u "
+            "spiderpool-alicloud-node` on these machines says why. The policy of the stack file "
+            "goes on taking snapshots."
+        )
+
+    def _take(self, node: str, disk: str) -> str:
+        return take_snapshot(
+            self.api, self.plan, node=node, disk=disk, clock=self.clock, pause=self.pause
+        )
+
+    def _write(self, runner: Runner, node: str) -> bool:
+        request = datetime.now(UTC).isoformat(timespec="seconds")
+        done = runner.run(
+            ["kubectl", "annotate", "--overwrite", "node", node, f"{BACK_UP}={request}"],
+            deadline=_CALL_WITHIN,
+            quiet=True,
+        )
+        check_answer(done, f"kubectl could not ask {node} for a snapshot of etcd")
+
+        def answered() -> bool:
+            node_now = runner.run(
+                ["kubectl", "--request-timeout=10s", "get", "node", node, "--output", "json"],
+                deadline=_CALL_WITHIN,
+                quiet=True,
+            )
+            if node_now.status != 0:
+                return False
+            annotations = json.loads(node_now.out)["metadata"].get("annotations") or {}
+            return bool(annotations.get(BACKED_UP) == request)
+
+        return holds_within(
+            answered, within=WRITTEN_WITHIN, every=_LOOK, clock=self.clock, pause=self.pause
+        )
+
+
+def back_up(name: str, places: Places, *, config_file: Path | None, console: Console) -> str:
+    """Take a snapshot now, and return its id."""
+    backup = Backup.of(name, places, config_file)
+    kubeconfig = admin_kubeconfig(name, places, config_file=config_file)
+    with reaching(kubeconfig, stack_of(name, places, config_file).runner) as runner:
+        return backup.take(runner, Progress(console=console))
+
+
+def snapshot_table(name: str, snapshots: Sequence[Snapshot], now: datetime) -> Table:
+    """Show the snapshots, the youngest first."""
+    table = Table(
+        title=f"Snapshots of {name}'s etcd",
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+    )
+    for column in (
+        "snapshot",
+        "node",
+        "taken (UTC)",
+        "hours ago",
+        "GiB of the disk",
+        "by",
+        "state",
+    ):
+        table.add_column(column, overflow="fold")
+    for snapshot in snapshots:
+        table.add_row(
+            snapshot.id,
+            snapshot.node,
+            f"{snapshot.taken.astimezone(UTC):%Y-%m-%d %H:%M}",
+            f"{snapshot.age(now).total_seconds() / 3600:.1f}",
+            str(snapshot.gibibytes),
+            "policy" if snapshot.automatic else "command",
+            "done" if snapshot.done else "being made",
+        )
+    return table
+
+
+def asked(ask: Callable[[], _T]) -> _T:
+    """Ask the cloud; its refusal is an `OperationError`."""
+    try:
+        return ask()
+    except CloudError as error:
+        raise OperationError(
+            f"The cloud refuses {error}. The account needs the rights ecs:DescribeDisks, "
+            "ecs:DescribeSnapshots and ecs:CreateSnapshot. Grant them, and run this again."
+        ) from error

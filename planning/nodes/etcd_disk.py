@@ -1,0 +1,37 @@
+"""How a control plane mounts etcd's own disk at each boot (docs/decisions/etcd-disk.md)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+PROGRAM: Final = "/etc/spiderpool-alicloud/etcd-disk.sh"
+SERVICE: Final = "spiderpool-alicloud-etcd-disk"
+"""The systemd service that mounts the disk before the kubelet starts etcd."""
+SERVICE_FILE: Final = f"""\
+[Unit]
+Description=Mounts etcd's own disk
+# The boot program mounts it first, and a kubelet that starts before it runs nothing yet.
+ConditionPathExists=/etc/spiderpool-alicloud/etcd-disk-ready
+Before=kubelet.service
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+TimeoutStartSec=15min
+ExecStart={PROGRAM} mount
+[Install]
+WantedBy=multi-user.target
+"""
+KUBELET_DROP_IN: Final = f"""\
+[Unit]
+Requires={SERVICE}.service
+After={SERVICE}.service
+"""
+"""Without the disk no kubelet, and so no etcd that would start empty."""
+
+
+def etcd_disk_files() -> dict[str, str]:
+    """The systemd units of a control plane that has the disk, by path."""
+    return {
+        f"/etc/systemd/system/{SERVICE}.service": SERVICE_FILE,
+        "/etc/systemd/system/kubelet.service.d/20-spiderpool-etcd-disk.conf": KUBELET_DROP_IN,
+    }
