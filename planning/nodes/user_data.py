@@ -21,9 +21,12 @@ from config.model import Role
 from config.report import ConfigError, Problem
 from planning.model import ClusterPlan, NodePlan
 from planning.nodes import guest_network, guest_system
+from planning.nodes.control_plane import api_server_files
 from planning.nodes.endpoint import endpoint_name, other_control_planes, private_address
 from planning.nodes.kubeadm import (
+    DISCOVERY,
     KUBELET_SETTINGS,
+    discovery_document,
     init_documents,
     join_documents,
     kubelet_settings,
@@ -56,6 +59,9 @@ _PROGRAM_PATH: Final = f"{DIRECTORY}/bootstrap.sh"
 _UNIT_PATH: Final = f"{DIRECTORY}/node.sh"
 _COMMON_PATH: Final = f"{DIRECTORY}/common.sh"
 _SCRIPTS: Final = frozenset({_PROGRAM_PATH, _UNIT_PATH, _COMMON_PATH})
+_JOINED_CA: Final = f"{DIRECTORY}/kubeadm-ca.crt"
+"""The CA that a worker trusts when it joins. kubeadm writes its own file later, and refuses to join
+where one is there already."""
 _SERVICE: Final = f"""\
 [Unit]
 Description=Brings this node to the settings that its Node asks for
@@ -132,7 +138,13 @@ def _contents(  # noqa: PLR0913  # as `user_data`
     ipv6_networks: Mapping[str, IPv6Network],
 ) -> list[_File]:
     network = guest_network.netplan(plan, this, macs=macs, ipv6_networks=ipv6_networks)
-    environment = _environment(plan, this, api_address=api_address, creation_ends=creation_ends)
+    environment = _environment(
+        plan,
+        this,
+        api_address=api_address,
+        creation_ends=creation_ends,
+        encryption_keys=secrets.encryption_keys,
+    )
     contents: list[_File] = [
         (_COMMON_PATH, _script("common.sh"), _PUBLIC),
         (_PROGRAM_PATH, _script("bootstrap.sh"), _PROGRAM),
@@ -162,6 +174,7 @@ def _contents(  # noqa: PLR0913  # as `user_data`
     )
     if this.role is Role.CONTROL_PLANE:
         contents += _pki(secrets)
+        contents += [(path, content, _PRIVATE) for path, content in api_server_files().items()]
     return contents
 
 
@@ -214,7 +227,12 @@ _FUNCTION: Final = re.compile(r"^(\w+\(\) \{) #.*$")
 
 
 def _environment(
-    plan: ClusterPlan, node: NodePlan, *, api_address: str, creation_ends: int | None
+    plan: ClusterPlan,
+    node: NodePlan,
+    *,
+    api_address: str,
+    creation_ends: int | None,
+    encryption_keys: tuple[str, ...],
 ) -> str:
     """Shell assignments that the scripts read.
 
@@ -236,6 +254,7 @@ def _environment(
         "OWN_ADDRESS": private_address(node),
         "PEERS": " ".join(other_control_planes(plan, node)) if control_plane else "",
         "CREATION_ENDS": str(creation_ends) if control_plane and creation_ends else "",
+        "ENCRYPTION_KEYS": " ".join(encryption_keys) if control_plane else "",
         "INITIALISES": "yes" if node.name == plan.control_planes[0].name else "no",
     }
     return "".join(f"{name}={quote(value)}\n" for name, value in values.items())
@@ -249,9 +268,15 @@ def _kubeadm(
     api_address: str,
     public_address: str | None,
 ) -> list[_File]:
-    join = join_documents(plan, node, secrets=secrets)
-    documents: list[_File] = [(f"{DIRECTORY}/kubeadm-join.yaml.in", join, _PRIVATE)]
-    if node.role is Role.CONTROL_PLANE:
+    control_plane = node.role is Role.CONTROL_PLANE
+    ca = f"{PKI}/ca.crt" if control_plane else _JOINED_CA
+    documents: list[_File] = [
+        (f"{DIRECTORY}/kubeadm-join.yaml.in", join_documents(plan, node), _PRIVATE),
+        (DISCOVERY, discovery_document(plan, secrets=secrets, ca=ca), _PRIVATE),
+    ]
+    if not control_plane:
+        documents.append((ca, secrets.ca.certificate, _PUBLIC))
+    if control_plane:
         init = init_documents(
             plan, node, secrets=secrets, api_address=api_address, public_address=public_address
         )
