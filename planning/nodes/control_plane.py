@@ -1,8 +1,8 @@
 """The settings of the API server, the controller manager and the scheduler, beyond kubeadm's own.
 
-kubeadm keeps them in its ClusterConfiguration, from which control planes that join take them, so all
-control planes of a cluster have the same ones. The files that the API server reads are in each control
-plane's user-data. Reasons and sources: docs/decisions/api-server-settings.md.
+kubeadm keeps them in its ClusterConfiguration, from which control planes that join take them, so
+all control planes of a cluster have the same ones. The files that the API server reads are in each
+control plane's user-data. Reasons and sources: docs/decisions/api-server-settings.md.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ FOLDER: Final = "/etc/kubernetes/api-server"
 AUDIT_FOLDER: Final = "/var/log/kubernetes"
 AUDIT_LOG: Final = f"{AUDIT_FOLDER}/audit.log"
 ENCRYPTION_FILE: Final = f"{FOLDER}/encryption.yaml"
-"""The machine writes it (`write_encryption` in planning/nodes/common.sh): it has the derived keys."""
+"""The machine writes it, with the keys that it derives (`write_encryption` in common.sh)."""
 ANONYMOUS_PATHS: Final = ("/livez", "/readyz", "/healthz")
 """Requests without credentials are answered here, for the kubelet's probes and load balancers."""
 SAFE_CIPHERS: Final = (
@@ -97,7 +97,7 @@ def _authentication() -> dict[str, object]:
 def _admission() -> dict[str, object]:
     """Pod Security's level for namespaces without a label of their own."""
     modes = ("enforce", "audit", "warn")
-    levels = {mode: "baseline" for mode in modes} | {f"{mode}-version": "latest" for mode in modes}
+    levels = dict.fromkeys(modes, "baseline") | {f"{mode}-version": "latest" for mode in modes}
     configuration = {
         "apiVersion": "pod-security.admission.config.k8s.io/v1",
         "kind": "PodSecurityConfiguration",
@@ -113,7 +113,7 @@ def _admission() -> dict[str, object]:
 
 
 def _audit_policy() -> dict[str, object]:
-    """Who asked for what, never the content: `Metadata` is the highest level. First match counts."""
+    """Who asked for what, never the content: `Metadata` is the highest level. First match wins."""
     nodes, controllers = "system:nodes", "system:serviceaccounts:kube-system"
     components = ["system:kube-controller-manager", "system:kube-scheduler", "system:apiserver"]
     return {

@@ -32,8 +32,8 @@ there, so neither `kubeadm upgrade` nor a second join loses a node's own setting
 KUBELET_SETTINGS: Final = f"{KUBELET_DIRECTORY}/50-settings.conf"
 """The kubelet reads only names that end in .conf, in the order of their names."""
 DISCOVERY: Final = "/etc/spiderpool-alicloud/kubeadm-discovery.yaml"
-"""The kubeconfig by which a machine finds and trusts its cluster. It is removed with kubeadm's other
-files once the machine has joined."""
+"""The kubeconfig by which a machine finds and trusts its cluster. It is removed with kubeadm's
+other files once the machine has joined."""
 TOKEN_LASTS: Final = timedelta(hours=1)
 """How long a bootstrap token is valid at most, from when its Secret is written."""
 CLUSTER_DOMAIN: Final = "cluster.local"
@@ -79,7 +79,7 @@ def init_documents(
     )
 
 
-def join_documents(plan: ClusterPlan, node: NodePlan) -> str:
+def join_documents(node: NodePlan) -> str:
     """The configuration of `kubeadm join` for a worker or a further control plane."""
     join: dict[str, object] = {
         "apiVersion": API_VERSION,
@@ -108,9 +108,9 @@ def discovery_document(plan: ClusterPlan, *, secrets: ClusterSecrets, ca: str) -
     `ca` is the path of the CA's certificate on the machine.
 
     While the token is not valid, kubeadm is answered 401 and asks again until `timeouts.discovery`
-    is over. Once it is, kubeadm is answered 403, because the token may not read `cluster-info`, and
-    joins with this file's own values (`ValidateConfigInfo` in cmd/kubeadm/app/discovery/file/file.go
-    of 1.31 to 1.37).
+    is over. Once it is valid, kubeadm is answered 403, because the token may not read
+    `cluster-info`, and joins with this file's own values (`ValidateConfigInfo` in
+    cmd/kubeadm/app/discovery/file/file.go of 1.31 to 1.37).
     """
     cluster = {
         "server": f"https://{control_plane_endpoint(plan)}",

@@ -42,8 +42,8 @@ before, and does not try the same text again before its next boot."""
 UNIT_VERSION: Final = 3
 """Version of the node's own unit. Raised when it gets a feature that the program uses: 2 advertises
 the addresses of the node's pools (`planning.addresses.capacity.address_resource`), 3 loads the
-rules that keep pods from the metadata service, renews the certificates of a control plane, and gives
-its API server other keys of Secrets."""
+rules that keep pods from the metadata service, renews the certificates of a control plane, and
+gives its API server other keys of Secrets."""
 COUNTING_UNIT: Final = 2
 """The first version that advertises pod addresses."""
 GUARDING_UNIT: Final = 3
@@ -72,8 +72,8 @@ the machine itself has reached the metadata service with them; or `failed:` and 
 tries again every few seconds. Absent where the unit is older than `GUARDING_UNIT`."""
 ENCRYPTION_KEYS: Final = "spiderpool-alicloud.io/encryption-keys"
 """Annotation of a control plane, written by the node: names of the keys with which its API server
-runs, separated by spaces, the one that encrypts first. Absent where the API server takes no keys: an
-earlier release created its cluster."""
+runs, separated by spaces, the one that encrypts first. Absent where the API server takes no keys
+because an earlier release created its cluster."""
 MEMBERS_FORGOTTEN: Final = "spiderpool-alicloud.io/members-forgotten"
 """Annotation of a control plane, written by the node: those addresses, once they have no member."""
 
@@ -138,7 +138,8 @@ def node_settings(
     Returns:
         An object of texts: `endpoint`, an address for /etc/hosts; `kubelet`, `metadata` and
         `sysctls`, contents of files; on a control plane with keys also `encryption`, their names
-        with spaces between. The user-data has the same ones, so a new machine has nothing to change.
+        with spaces between. The user-data has the same ones, so a new machine has nothing to
+        change.
     """
     control_plane = node.role is Role.CONTROL_PLANE
     settings = {

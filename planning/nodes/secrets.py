@@ -219,7 +219,8 @@ def _content_problems(secrets: ClusterSecrets) -> list[str]:
     names = secrets.encryption_keys
     if len(set(names)) < len(names) or not all(map(_KEY_NAME.fullmatch, names)):
         problems.append(
-            f"`{_ENCRYPTION}` is not a list of different names, each `{PLAIN}` or `key` and a number"
+            f"`{_ENCRYPTION}` is not a list of different names, each `{PLAIN}` or `key` and a "
+            "number"
         )
     return problems
 

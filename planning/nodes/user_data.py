@@ -271,7 +271,7 @@ def _kubeadm(
     control_plane = node.role is Role.CONTROL_PLANE
     ca = f"{PKI}/ca.crt" if control_plane else _JOINED_CA
     documents: list[_File] = [
-        (f"{DIRECTORY}/kubeadm-join.yaml.in", join_documents(plan, node), _PRIVATE),
+        (f"{DIRECTORY}/kubeadm-join.yaml.in", join_documents(node), _PRIVATE),
         (DISCOVERY, discovery_document(plan, secrets=secrets, ca=ca), _PRIVATE),
     ]
     if not control_plane:

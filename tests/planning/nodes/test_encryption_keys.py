@@ -37,9 +37,7 @@ def plane(tmp_path: Path) -> Place:
 
 
 def ask(place: Place, keys: str) -> str:
-    text = machine.node_settings(
-        place.plan, place.node, "", encryption_keys=tuple(keys.split())
-    )
+    text = machine.node_settings(place.plan, place.node, "", encryption_keys=tuple(keys.split()))
     place.ask(machine.SETTINGS, text)
     return machine.settings_digest(text)
 
@@ -48,7 +46,9 @@ def providers(text: str) -> list[tuple[str, str]]:
     """Name and key of each provider of an EncryptionConfiguration, in its order."""
     (resource,) = yaml.safe_load(text)["resources"]
     assert resource["resources"] == ["secrets"]
-    keys = [provider.get("secretbox", {}).get("keys", [{}])[0] for provider in resource["providers"]]
+    keys = [
+        provider.get("secretbox", {}).get("keys", [{}])[0] for provider in resource["providers"]
+    ]
     return [(key.get("name", "identity"), key.get("secret", "")) for key in keys]
 
 
