@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from operations.engine.stack_file import Stack
 from planning.nodes import machine
 from planning.nodes.control_plane import (
     ANONYMOUS_PATHS,
@@ -167,8 +168,8 @@ def deploy(cloud: SecondCloud, keys: str) -> None:
     """Give the control plane the stack's keys as a run does, and wait until it has them."""
     names = secrets_of(cloud).encryption_keys
     assert " ".join(names) == keys
-    settings = json.loads(annotations(cloud)[machine.SETTINGS]) | {"encryption": keys}
-    text = json.dumps(settings, sort_keys=True, separators=(",", ":"))
+    plan = Stack.read(cloud.config_file).plan()
+    text = machine.node_settings(plan, plan.nodes["master"], "", encryption_keys=names)
     annotation = f"{machine.SETTINGS}={text}"
     cloud.run("kubectl", "annotate", "--overwrite", "node", "master", annotation, check=True)
 
