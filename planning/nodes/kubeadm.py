@@ -34,6 +34,16 @@ KUBELET_SETTINGS: Final = f"{KUBELET_DIRECTORY}/50-settings.conf"
 DISCOVERY: Final = "/etc/spiderpool-alicloud/kubeadm-discovery.yaml"
 """The kubeconfig by which a machine finds and trusts its cluster. It is removed with kubeadm's
 other files once the machine has joined."""
+KUBELET_DEFAULTS: Final = {
+    # The kubelet refuses to start where a setting of the kernel is not what it expects, instead of
+    # changing it. `planning.nodes.guest_system.sysctls` has those settings.
+    "protectKernelDefaults": True,
+    "readOnlyPort": 0,
+    "tlsCipherSuites": list(SAFE_CIPHERS),
+    "tlsMinVersion": OLDEST_TLS,
+}
+"""What every kubelet has in addition to kubeadm's own settings, which are no anonymous requests and
+authorization by the API server. A stack file may set others under `kubernetes.kubelet`."""
 TOKEN_LASTS: Final = timedelta(hours=1)
 """How long a bootstrap token is valid at most, from when its Secret is written."""
 CLUSTER_DOMAIN: Final = "cluster.local"
@@ -135,7 +145,7 @@ def kubelet_settings(plan: ClusterPlan, node: NodePlan) -> str:
     node has its own max-pods, which never exceeds the addresses in its pools.
     """
     fields = dict(sorted(plan.kubernetes.kubelet.items()))
-    document = {**_KUBELET, **_HARDENED, **fields, "maxPods": node.max_pods}
+    document = {**_KUBELET, **KUBELET_DEFAULTS, **fields, "maxPods": node.max_pods}
     return json.dumps(document) + "\n"
 
 
@@ -209,19 +219,6 @@ _KUBELET: Final = {
     "apiVersion": "kubelet.config.k8s.io/v1beta1",
     "kind": "KubeletConfiguration",
 }
-
-
-_HARDENED: Final = {
-    # The kubelet refuses to start where a setting of the kernel is not what it expects, instead of
-    # changing it. `planning.nodes.guest_system.sysctls` has those settings.
-    "protectKernelDefaults": True,
-    "readOnlyPort": 0,
-    "tlsCipherSuites": list(SAFE_CIPHERS),
-    "tlsMinVersion": OLDEST_TLS,
-}
-"""In addition to kubeadm's own: no anonymous requests, authorization by the API server.
-
-A stack file may set other values under `kubernetes.kubelet`."""
 
 
 def _kubelet() -> dict[str, object]:

@@ -25,6 +25,8 @@ SPIDERPOOL=/apis/spiderpool.spidernet.io/v2beta1
 exec 9> /run/spiderpool-alicloud-node.lock
 flock --nonblock 9 || exit 0
 forget_user_data
+# kubeadm lets everybody read it, and writes it again in an upgrade.
+chmod --silent 600 /var/lib/kubelet/config.yaml || true
 
 say() {
   echo ":: $NODE_NAME: $*"
