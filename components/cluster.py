@@ -210,6 +210,10 @@ class Cluster(pulumi.ComponentResource):
                 bootstrap_token=pulumi.Output.secret(
                     self._inputs.secrets.apply(lambda secrets: secrets.bootstrap_token)
                 ),
+                # Names only, so that a preview shows a node's settings.
+                encryption_keys=pulumi.Output.unsecret(
+                    self._inputs.secrets.apply(lambda secrets: secrets.encryption_keys)
+                ),
                 accepted=accepted,
             ),
             parent=self,

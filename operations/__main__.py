@@ -35,7 +35,7 @@ from operations.local.holding import exclusive_use
 from operations.plan.cluster_report import cluster_tables, stack_outputs
 from operations.plan.command import effective_configuration, show_plan
 from operations.secrets.admin_access import admin_kubeconfig, write_kubeconfig
-from operations.secrets.command import make_stack_secrets, rotate_webhook
+from operations.secrets.command import make_stack_secrets, rotate_encryption, rotate_webhook
 from operations.sweep.cluster import Finding
 from operations.sweep.command import Ask, SweptStack, leftover_table, sweep_stack
 from operations.sweep.foreign_rules import foreign_rules, revoke, rules_table
@@ -534,6 +534,19 @@ def secrets_rotate_webhook(
     """Take the next of three steps to another certificate of Spiderpool's webhook."""
     with _reporting_failures():
         typer.echo(rotate_webhook(stack, Places.of(home), file=file))
+
+
+@secrets_app.command("rotate-encryption")
+def secrets_rotate_encryption(
+    stack: Annotated[str, typer.Option("--stack", help="The stack that keeps them.")],
+    file: Annotated[
+        Path | None, typer.Option("--file", help="They are here instead (local profile only).")
+    ] = None,
+    home: HomeOption = _HOME,
+) -> None:
+    """Take the next of three steps to another key of Secrets in etcd."""
+    with _reporting_failures():
+        typer.echo(rotate_encryption(stack, Places.of(home), file=file))
 
 
 def _cloud(home: Path, config_file: Path | None, eip_range: str, tools: Path) -> LocalCloud:

@@ -73,20 +73,8 @@ def _pem(kind: str, length: int) -> str:
     return "\n".join((f"-----BEGIN {kind}-----", *lines, f"-----END {kind}-----", ""))
 
 
-class _StandIns(ClusterSecrets):
-    """Secrets of the usual lengths: a plan measures its user-data before any secrets exist.
-
-    They are not certificates, so there is no public key to hash.
-    """
-
-    @property
-    def ca_hash(self) -> str:
-        """As long as a real one."""
-        return f"sha256:{0:064x}"
-
-
 _PAIR = KeyPair(certificate=_pem("CERTIFICATE", 768), key=_pem("EC KEY", 192))
-_STAND_INS = _StandIns(
+_STAND_INS = ClusterSecrets(
     ca=_PAIR,
     front_proxy_ca=_PAIR,
     etcd_ca=_PAIR,
@@ -96,4 +84,6 @@ _STAND_INS = _StandIns(
     bootstrap_token="x" * 6 + "." + "x" * 16,
     webhook_ca=_PAIR.certificate,
     webhook=_PAIR,
+    encryption_keys=("key999999", "key999998"),
 )
+"""Secrets of the usual lengths: a plan measures its user-data before any secrets exist."""

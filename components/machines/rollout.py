@@ -98,6 +98,8 @@ class RolloutArgs:
     """Where workers reach the API servers."""
     bootstrap_token: pulumi.Output[str]
     """A secret with which a machine joins."""
+    encryption_keys: pulumi.Output[tuple[str, ...]]
+    """`ClusterSecrets.encryption_keys`."""
     accepted: pulumi.Output[None]
     """Known once the edit may be made (`components.transition`)."""
 
@@ -123,6 +125,7 @@ class Rollout:
         self._endpoint_address = args.endpoint_address
         self._accepted = args.accepted
         self._bootstrap_token = args.bootstrap_token
+        self._encryption_keys = args.encryption_keys
         self._planes = [node.name for node in plan.control_planes]
         self._workers = [node.name for node in plan.workers]
         self._resources = {f"{name}-{node}": node for node in plan.nodes}
@@ -173,9 +176,7 @@ class Rollout:
         inputs = generation_inputs(
             plan,
             node,
-            settings=pulumi.Output.from_input(self._endpoint_address).apply(
-                lambda address: node_settings(plan, node, address)
-            ),
+            settings=self._settings(node),
         )
         return MachineGeneration(
             name,
@@ -646,6 +647,13 @@ class Rollout:
             # In a first creation there is no API server yet, and so there is no Node either.
             return
 
+    def _settings(self, node: NodePlan) -> pulumi.Output[str]:
+        return pulumi.Output.all(self._endpoint_address, self._encryption_keys).apply(
+            lambda values: node_settings(
+                self._plan, node, values[0], encryption_keys=tuple(values[1])
+            )
+        )
+
     async def _token(self) -> str:
         token = await self._bootstrap_token.future()
         if not token:
@@ -687,9 +695,7 @@ class Rollout:
                     control_plane=is_control_plane(node),
                 )
                 if reason is None:
-                    address = await pulumi.Output.from_input(self._endpoint_address).future()
-                    text = node_settings(self._plan, node, str(address))
-                    await write_settings(api, node.name, text)
+                    await write_settings(api, node.name, str(await self._settings(node).future()))
                     if node.name == self._planes[-1]:
                         await self._finish_control_planes(api)
                 return reason

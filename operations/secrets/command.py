@@ -1,9 +1,10 @@
-"""`secrets init` and `rotate-webhook`: find the stack's store, and report each step."""
+"""`secrets init` and the rotations: find the stack's store, and report each step."""
 
 from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -14,6 +15,7 @@ from operations.engine.places import ROOT, Places
 from operations.engine.running import Runner
 from operations.engine.stack_file import Stack, path_of_stack
 from operations.failure import ExitCode, OperationError
+from operations.secrets import encryption
 from operations.secrets.pki import WEBHOOK_SERVICE
 from operations.secrets.rotation import (
     HANDED_OVER_WITHIN,
@@ -82,6 +84,57 @@ def rotate_webhook(stack: str, places: Places, *, file: Path | None) -> str:
         "Step 3 of 3: the next run makes the cluster trust only the new CA. "
         f"{_deploy(stack)}; the rotation is then complete."
     )
+
+
+def rotate_encryption(stack: str, places: Places, *, file: Path | None) -> str:
+    """Take the next step to another key of Secrets in etcd; return a sentence with the one after.
+
+    Raises:
+        OperationError: Somebody else runs the cluster, the stack has no secrets, or the previous
+            step is not deployed on every control plane yet.
+    """
+    stack_file = Stack.read(path_of_stack(stack))
+    plan = stack_file.plan()
+    if plan.kubernetes.mode != "kubeadm":
+        raise OperationError(
+            "The stack has kubernetes.mode: existing, so whoever built the cluster encrypts its "
+            "Secrets.",
+            code=ExitCode.REFUSED,
+        )
+    store = store_of(stack, stack_file, file)
+    secrets = read_secrets(store)
+    keys, step = secrets.encryption_keys, encryption.step_of(secrets)
+    with open_cluster(stack, places) as cluster:
+        done = cluster.runner.run(
+            ["kubectl", "get", "nodes", "-l", encryption.CONTROL_PLANE, "-o", "json"],
+            deadline=_READ_WITHIN,
+            quiet=True,
+        )
+        check_answer(done, f"kubectl could not read the control planes of stack {stack}")
+        planned = [plane.name for plane in plan.control_planes]
+        encryption.check_deployed(keys, encryption.read_running(json.loads(done.out)), planned)
+        rewritten = 0
+        if step is encryption.Step.NEW_WRITES:
+            rewritten = encryption.write_every_secret_again(cluster.runner)
+    coming = encryption.next_keys(keys)
+    store.write(dump_secrets(replace(secrets, encryption_keys=coming)))
+    match step:
+        case encryption.Step.SETTLED:
+            return (
+                f"Step 1 of 3: the next run makes every API server read {coming[-1]} too. "
+                f"{_deploy(stack)}, then run this again."
+            )
+        case encryption.Step.BOTH_READ:
+            return (
+                f"Step 2 of 3: the next run makes every API server write Secrets with {coming[0]}. "
+                f"{_deploy(stack)}, then run this again."
+            )
+        case encryption.Step.NEW_WRITES:
+            return (
+                f"Step 3 of 3: {rewritten} Secrets are written again with {coming[0]}, and the "
+                f"next run makes the API servers forget {keys[-1]}. {_deploy(stack)}; the "
+                "rotation is then complete."
+            )
 
 
 def _deploy(stack: str) -> str:

@@ -88,6 +88,7 @@ def make_secrets(cluster: str, *, now: datetime, entropy: Entropy) -> ClusterSec
         bootstrap_token=f"{_letters(6, entropy)}.{_letters(16, entropy)}",
         webhook_ca=webhook_ca,
         webhook=webhook,
+        encryption_keys=("key1",),
     )
 
 

@@ -156,6 +156,10 @@ forget_predecessor() { # PEER: a machine of this name or address was here before
     --apiserver-advertise-address "$OWN_ADDRESS" --kubeconfig-dir "$admin" > /dev/null
   retry 10 3 kubectl --kubeconfig "$admin/admin.conf" --server "https://$peer:6443" \
     --request-timeout=10s delete node "$NODE_NAME" --ignore-not-found --wait=false
+  keys_in_use=$(retry 10 3 kubectl --kubeconfig "$admin/admin.conf" --server "https://$peer:6443" \
+    --request-timeout=10s get nodes -l node-role.kubernetes.io/control-plane -o \
+    'jsonpath={range .items[*]}{.metadata.annotations.spiderpool-alicloud\.io/encryption-keys}{"\n"}{end}')
+  keys_in_use=$(sed -n '/./{p;q}' <<< "$keys_in_use")
   rm -rf "$PKI"/etcd/healthcheck-client.* "$admin"
 }
 
@@ -166,7 +170,7 @@ if [ -n "$ETCD_DISK" ] && ! is_a_node; then
 fi
 
 action='join'
-peer=''
+peer='' keys_in_use=''
 if ! is_a_node && [ "$ROLE" = worker ]; then
   step 'find the API server'
   point_endpoint_at "$ENDPOINT_ADDRESS"
@@ -250,6 +254,11 @@ else
   [ -e "$HERE/kubeadm-$action.yaml.in" ] ||
     refuse 'its first boot removed the token to join with: a machine joins once, so replace it'
   touch "$HERE/begun"
+  if [ "$ROLE" = control-plane ]; then
+    # The user-data may be older than the keys that the others use now.
+    [ -e "$ENCRYPTION" ] || echo "${keys_in_use:-$ENCRYPTION_KEYS}" > "$ENCRYPTION"
+    write_encryption "$(cat "$ENCRYPTION")"
+  fi
   (
     umask 077
     sed "s/@PROVIDER_ID@/$provider_id/" "$HERE/kubeadm-$action.yaml.in" > "$HERE/kubeadm.yaml"

@@ -4,6 +4,9 @@ HERE=/etc/spiderpool-alicloud
 PKI=/etc/kubernetes/pki
 DISK=/var/lib/etcd-disk
 METADATA=http://100.100.100.200/latest
+# Names of the keys with which this machine's API server encrypts Secrets in etcd.
+ENCRYPTION=$HERE/encryption
+ENCRYPTION_FILE=/etc/kubernetes/api-server/encryption.yaml
 
 retry() { # retry TRIES PAUSE COMMAND...
   local tries=$1 pause=$2 try=1
@@ -95,4 +98,26 @@ members() { # ADDRESS: the members that the etcd there knows, a line each: id, a
   local answer
   answer=$(etcd "$1" cluster/member/list '{}') || return 1
   python3 -c "$READ_MEMBERS" <<< "$answer"
+}
+
+# The key of a name is 32 bytes by HKDF (RFC 5869) from the key of the cluster's CA, so that no
+# key has to be sent or kept. kube-bench reads the lines below `providers:`.
+DERIVE_KEYS='
+import base64, hashlib, hmac, sys
+def digest(key, text):
+    return hmac.new(key, text, hashlib.sha256).digest()
+root = digest(b"spiderpool-alicloud", open(sys.argv[1], "rb").read().strip())
+print("apiVersion: apiserver.config.k8s.io/v1\nkind: EncryptionConfiguration\nresources:")
+print("- resources: [secrets]\n  providers:")
+for name in sys.argv[2].split():
+    secret = base64.b64encode(digest(root, f"secretbox {name}".encode() + bytes([1]))).decode()
+    keys = f"secretbox: {{keys: [{{name: {name}, secret: {secret}}}]}}"
+    print("  - identity: {}" if name == "identity" else f"  - {keys}")
+'
+write_encryption() { # NAMES: the first key encrypts; `identity` is no encryption
+  mkdir -p "${ENCRYPTION_FILE%/*}" || return 1
+  (
+    umask 077
+    python3 -c "$DERIVE_KEYS" "$PKI/ca.key" "$1" > "$ENCRYPTION_FILE.new"
+  ) && mv "$ENCRYPTION_FILE.new" "$ENCRYPTION_FILE"
 }

@@ -2,7 +2,7 @@
 
 A control plane has the documents of `kubeadm init` and of `kubeadm join`, and the PKI, so nothing
 depends on the two hours that uploaded certificates live. Workers know the bootstrap token and the
-CA's hash only.
+CA's certificate only.
 
 `PROVIDER_ID` is a placeholder. Each node replaces it with `<region>.<instance-id>`, which only its
 metadata service knows; CCM finds the node by this id.
@@ -18,6 +18,7 @@ from config.facts.ports import API_SERVER
 from config.model import Role
 from planning.document import yaml_text
 from planning.model import ClusterPlan, NodePlan
+from planning.nodes.control_plane import OLDEST_TLS, SAFE_CIPHERS, control_plane_settings
 from planning.nodes.endpoint import control_plane_endpoint, endpoint_name, private_address
 from planning.nodes.secrets import ClusterSecrets
 
@@ -30,6 +31,19 @@ https://kubernetes.io/docs/tasks/administer-cluster/kubelet-config-file/). kubea
 there, so neither `kubeadm upgrade` nor a second join loses a node's own settings."""
 KUBELET_SETTINGS: Final = f"{KUBELET_DIRECTORY}/50-settings.conf"
 """The kubelet reads only names that end in .conf, in the order of their names."""
+DISCOVERY: Final = "/etc/spiderpool-alicloud/kubeadm-discovery.yaml"
+"""The kubeconfig by which a machine finds and trusts its cluster. It is removed with kubeadm's
+other files once the machine has joined."""
+KUBELET_DEFAULTS: Final = {
+    # The kubelet refuses to start where a setting of the kernel is not what it expects, instead of
+    # changing it. `planning.nodes.guest_system.sysctls` has those settings.
+    "protectKernelDefaults": True,
+    "readOnlyPort": 0,
+    "tlsCipherSuites": list(SAFE_CIPHERS),
+    "tlsMinVersion": OLDEST_TLS,
+}
+"""What every kubelet has in addition to kubeadm's own settings, which are no anonymous requests and
+authorization by the API server. A stack file may set others under `kubernetes.kubelet`."""
 TOKEN_LASTS: Final = timedelta(hours=1)
 """How long a bootstrap token is valid at most, from when its Secret is written."""
 CLUSTER_DOMAIN: Final = "cluster.local"
@@ -75,18 +89,13 @@ def init_documents(
     )
 
 
-def join_documents(plan: ClusterPlan, node: NodePlan, *, secrets: ClusterSecrets) -> str:
+def join_documents(node: NodePlan) -> str:
     """The configuration of `kubeadm join` for a worker or a further control plane."""
     join: dict[str, object] = {
         "apiVersion": API_VERSION,
         "kind": "JoinConfiguration",
-        "discovery": {
-            "bootstrapToken": {
-                "apiServerEndpoint": control_plane_endpoint(plan),
-                "token": secrets.bootstrap_token,
-                "caCertHashes": [secrets.ca_hash],
-            }
-        },
+        # Discovery by token would read `cluster-info` without credentials, which is refused here.
+        "discovery": {"file": {"kubeConfigPath": DISCOVERY}},
         "nodeRegistration": _node_registration(node),
         # All nodes are created at once, so a worker waits here for the first control plane.
         "timeouts": {
@@ -103,6 +112,32 @@ def join_documents(plan: ClusterPlan, node: NodePlan, *, secrets: ClusterSecrets
     return yaml_text(join)
 
 
+def discovery_document(plan: ClusterPlan, *, secrets: ClusterSecrets, ca: str) -> str:
+    """The kubeconfig in `DISCOVERY`: the API server, the CA to trust, and the bootstrap token.
+
+    `ca` is the path of the CA's certificate on the machine.
+
+    While the token is not valid, kubeadm is answered 401 and asks again until `timeouts.discovery`
+    is over. Once it is valid, kubeadm is answered 403, because the token may not read
+    `cluster-info`, and joins with this file's own values (`ValidateConfigInfo` in
+    cmd/kubeadm/app/discovery/file/file.go of 1.31 to 1.37).
+    """
+    cluster = {
+        "server": f"https://{control_plane_endpoint(plan)}",
+        "certificate-authority": ca,
+    }
+    return yaml_text(
+        {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": plan.name, "cluster": cluster}],
+            "users": [{"name": "machine", "user": {"token": secrets.bootstrap_token}}],
+            "contexts": [{"name": "join", "context": {"cluster": plan.name, "user": "machine"}}],
+            "current-context": "join",
+        }
+    )
+
+
 def kubelet_settings(plan: ClusterPlan, node: NodePlan) -> str:
     """The text of `KUBELET_SETTINGS`: what this node's kubelet lays over the cluster's settings.
 
@@ -110,7 +145,7 @@ def kubelet_settings(plan: ClusterPlan, node: NodePlan) -> str:
     node has its own max-pods, which never exceeds the addresses in its pools.
     """
     fields = dict(sorted(plan.kubernetes.kubelet.items()))
-    document = {**_KUBELET, **fields, "maxPods": node.max_pods}
+    document = {**_KUBELET, **KUBELET_DEFAULTS, **fields, "maxPods": node.max_pods}
     return json.dumps(document) + "\n"
 
 
@@ -172,9 +207,7 @@ def _cluster(
             "podSubnet": str(plan.kubernetes.pod_cidr),
             "serviceSubnet": str(plan.kubernetes.service_cidr),
         },
-        "apiServer": {"certSANs": list(dict.fromkeys(name for name in names if name))},
-        # Only kube-proxy uses podSubnet. No pod ever takes an address from it.
-        "controllerManager": {"extraArgs": [{"name": "allocate-node-cidrs", "value": "false"}]},
+        **control_plane_settings(tuple(dict.fromkeys(name for name in names if name))),
     }
     repository = image_repository(plan)
     if repository is not None:

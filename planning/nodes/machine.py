@@ -42,8 +42,8 @@ before, and does not try the same text again before its next boot."""
 UNIT_VERSION: Final = 3
 """Version of the node's own unit. Raised when it gets a feature that the program uses: 2 advertises
 the addresses of the node's pools (`planning.addresses.capacity.address_resource`), 3 subtracts the
-reserved ones, loads the rules that keep pods from the metadata service, and renews the certificates
-of a control plane."""
+reserved ones, loads the rules that keep pods from the metadata service, renews the certificates of
+a control plane, and gives its API server other keys of Secrets."""
 COUNTING_UNIT: Final = 2
 """The first version that advertises pod addresses."""
 RESERVING_UNIT: Final = 3
@@ -53,6 +53,8 @@ GUARDING_UNIT: Final = 3
 """The first version that applies the setting `metadata`."""
 RENEWING_UNIT: Final = 3
 """The first version that renews certificates."""
+ENCRYPTING_UNIT: Final = 3
+"""The first version that applies the setting `encryption`."""
 UNIT_SCHEMA: Final = "spiderpool-alicloud.io/unit"
 """Annotation of a Node: the version of the node's own unit. A Node without it cannot change its
 settings while it runs, nor leave etcd by itself."""
@@ -71,6 +73,10 @@ METADATA_FOR_PODS: Final = "spiderpool-alicloud.io/metadata-for-pods"
 """Annotation of a Node, written by the node: `blocked` or `open`, as its kernel's rules are, once
 the machine itself has reached the metadata service with them; or `failed:` and the reason. It
 tries again every few seconds. Absent where the unit is older than `GUARDING_UNIT`."""
+ENCRYPTION_KEYS: Final = "spiderpool-alicloud.io/encryption-keys"
+"""Annotation of a control plane, written by the node: names of the keys with which its API server
+runs, separated by spaces, the one that encrypts first. Absent where the API server takes no keys
+because an earlier release created its cluster."""
 MEMBERS_FORGOTTEN: Final = "spiderpool-alicloud.io/members-forgotten"
 """Annotation of a control plane, written by the node: those addresses, once they have no member."""
 
@@ -123,7 +129,13 @@ def restart_settings(node: NodePlan) -> dict[str, object]:
     return {"instanceType": node.instance_type}
 
 
-def node_settings(plan: ClusterPlan, node: NodePlan, endpoint_address: str) -> str:
+def node_settings(
+    plan: ClusterPlan,
+    node: NodePlan,
+    endpoint_address: str,
+    *,
+    encryption_keys: tuple[str, ...] = (),
+) -> str:
     """The JSON text of `SETTINGS`: what the node's own unit applies while the machine runs.
 
     Args:
@@ -131,21 +143,24 @@ def node_settings(plan: ClusterPlan, node: NodePlan, endpoint_address: str) -> s
         node: one of the plan's nodes.
         endpoint_address: where workers reach the API servers: the only control plane's address, or
             the load balancer's. A control plane reaches its own.
+        encryption_keys: names of the keys of Secrets in etcd; without any, a node keeps its own.
 
     Returns:
-        An object with four texts: `endpoint`, an address for /etc/hosts; `kubelet`, `metadata` and
-        `sysctls`, contents of files. The user-data has the same ones, so a new machine has nothing
-        to change.
+        An object of texts: `endpoint`, an address for /etc/hosts; `kubelet`, `metadata` and
+        `sysctls`, contents of files; on a control plane with keys also `encryption`, their names
+        with spaces between. The user-data has the same ones, so a new machine has nothing to
+        change.
     """
     control_plane = node.role is Role.CONTROL_PLANE
-    return _text(
-        {
-            "endpoint": private_address(node) if control_plane else endpoint_address,
-            "kubelet": kubelet_settings(plan, node),
-            "metadata": guard_rules(plan, node),
-            "sysctls": sysctls(plan),
-        }
-    )
+    settings = {
+        "endpoint": private_address(node) if control_plane else endpoint_address,
+        "kubelet": kubelet_settings(plan, node),
+        "metadata": guard_rules(plan, node),
+        "sysctls": sysctls(plan),
+    }
+    if control_plane and encryption_keys:
+        settings["encryption"] = " ".join(encryption_keys)
+    return _text(settings)
 
 
 def applicable(text: str, unit: int) -> str:
@@ -153,6 +168,8 @@ def applicable(text: str, unit: int) -> str:
     settings = json.loads(text)
     if unit < GUARDING_UNIT:
         settings.pop("metadata", None)
+    if unit < ENCRYPTING_UNIT:
+        settings.pop("encryption", None)
     return _text(settings)
 
 

@@ -25,6 +25,8 @@ SPIDERPOOL=/apis/spiderpool.spidernet.io/v2beta1
 exec 9> /run/spiderpool-alicloud-node.lock
 flock --nonblock 9 || exit 0
 forget_user_data
+# kubeadm lets everybody read it, and writes it again in an upgrade.
+chmod --silent 600 /var/lib/kubelet/config.yaml || true
 
 say() {
   echo ":: $NODE_NAME: $*"
@@ -46,6 +48,10 @@ api_server_is_gone() {
   ! answers "$OWN_ADDRESS" 6443
 }
 
+start_pods() { # those that were stopped
+  mv "$STOPPED"/*.yaml "$MANIFESTS"
+}
+
 renew() { # this control plane's certificates; its pods read them when they start
   local gone=true
   say 'renews its certificates'
@@ -54,7 +60,7 @@ renew() { # this control plane's certificates; its pods read them when they star
   kubeadm certs renew all > /dev/null || return 1
   stop_pods etcd kube-apiserver kube-controller-manager kube-scheduler
   retry 90 1 api_server_is_gone || gone=false
-  mv "$STOPPED"/*.yaml "$MANIFESTS" || true
+  start_pods || true
   rm "$RENEWING"
   "$gone"
 }
@@ -65,6 +71,8 @@ if [ -e "$LEAVING" ]; then
   : # its pods stop for good
 elif [ -e "$RENEWING" ]; then
   renew || true
+elif compgen -G "$STOPPED/*.yaml" > /dev/null; then
+  start_pods # a restart of the API server was cut off
 elif [ -e "$PKI/apiserver.crt" ] && [ ! -e "$RENEWED" ] &&
   command -v openssl > /dev/null &&
   ! openssl x509 -noout -checkend 86400 -in "$PKI/apiserver.crt" > /dev/null && renew; then
@@ -101,11 +109,12 @@ for name in sys.argv[2:]:
 node_is='' unit='' settings='' settings_applied='' settings_failed=''
 leave_etcd='' etcd_left='' etcd_failed='' forget_members='' members_forgotten=''
 renew_certificates='' certificates_renewed='' metadata_for_pods='' back_up='' backed_up=''
+encryption_keys=''
 # An API server that does not answer is asked again in a few seconds.
 node=$(api get --raw "/api/v1/nodes/$NODE_NAME") || exit 0
 eval "$(python3 -c "$READ_NODE" "$PREFIX" unit settings settings-applied settings-failed \
   leave-etcd etcd-left etcd-failed forget-members members-forgotten renew-certificates \
-  certificates-renewed metadata-for-pods back-up backed-up <<< "$node")"
+  certificates-renewed metadata-for-pods back-up backed-up encryption-keys <<< "$node")"
 # A Node that another machine of this name left behind asks nothing of this one.
 [ "$node_is" = "$(cat "$HERE/provider-id")" ] || exit 0
 
@@ -295,7 +304,48 @@ apply_kubelet() { # TEXT; prints why not
   return 1
 }
 
-apply() { # ENDPOINT KUBELET SYSCTLS METADATA; prints why not
+can_encrypt() { # does this machine's API server take keys? Those of an earlier release do not
+  grep -qs -- "--encryption-provider-config=$ENCRYPTION_FILE" "$MANIFESTS/kube-apiserver.yaml"
+}
+
+restart_api_server() { # it reads its keys when it starts
+  local gone=true
+  stop_pods kube-apiserver
+  retry 90 1 api_server_is_gone 2> /dev/null || gone=false
+  start_pods && "$gone" && retry 60 2 ready "$OWN_ADDRESS" 2> /dev/null
+}
+
+apply_encryption() { # NAMES; prints why not
+  local before
+  before=$(cat "$ENCRYPTION")
+  [ ! -e "$ENCRYPTION.pending" ] || before=$(cat "$ENCRYPTION.before")
+  if ! can_encrypt; then
+    echo 'its API server takes no keys, because an earlier release created the cluster'
+    return 1
+  fi
+  # Else this API server could not read what it wrote before, or others could not read what it writes.
+  case " $1 " in *" ${before%% *} "*) ;; *)
+    echo "it writes Secrets with ${before%% *}, which is not among the keys '$1'"
+    return 1 ;;
+  esac
+  case " $before " in *" ${1%% *} "*) ;; *)
+    echo "it would write Secrets with ${1%% *}, which is not among its keys '$before' yet"
+    return 1 ;;
+  esac
+  if replace "$ENCRYPTION" "$1" && write_encryption "$1" && restart_api_server; then
+    rm -f "$ENCRYPTION.pending"
+    return
+  fi
+  take_back "$ENCRYPTION"
+  if write_encryption "$before"; then
+    restart_api_server || true
+  fi
+  rm -f "$ENCRYPTION.pending"
+  echo "its API server is not ready with the keys '$1', and runs with '$before'"
+  return 1
+}
+
+apply() { # ENDPOINT KUBELET SYSCTLS METADATA KEYS; prints why not
   if [ "$(endpoint_address)" != "$1" ] || [ -e "$HERE/kube-proxy.pending" ]; then
     touch "$HERE/kube-proxy.pending"
     point_endpoint_at "$1"
@@ -311,6 +361,9 @@ apply() { # ENDPOINT KUBELET SYSCTLS METADATA; prints why not
   if changed "$KUBELET" "$2"; then
     apply_kubelet "$2" || return 1
   fi
+  if [ -n "$5" ] && [ -e "$ENCRYPTION" ] && changed "$ENCRYPTION" "$5"; then
+    apply_encryption "$5" || return 1
+  fi
 }
 
 READ_SETTINGS='
@@ -318,16 +371,19 @@ import json, shlex, sys
 settings = json.load(sys.stdin)
 for name in ("endpoint", "kubelet", "sysctls", "metadata"):
     print("new_" + name + "=" + shlex.quote(settings[name].rstrip("\n")))
+print("new_keys=" + shlex.quote(settings.get("encryption", "")))
 '
 apply_settings() {
-  local digest read reason new_endpoint='' new_kubelet='' new_sysctls='' new_metadata=''
+  local digest read reason new_endpoint='' new_kubelet='' new_sysctls='' new_metadata='' new_keys=''
   digest=$(printf %s "$settings" | sha256sum | cut -c 1-16)
   [ "$(cat "$REFUSED" 2> /dev/null)" != "$digest" ] || return 0
   if ! read=$(python3 -c "$READ_SETTINGS" <<< "$settings" 2> /dev/null); then
     reason="this node's unit (version $UNIT_VERSION) cannot read the settings"
   else
     eval "$read"
-    if reason=$(apply "$new_endpoint" "$new_kubelet" "$new_sysctls" "$new_metadata"); then
+    if reason=$(
+      apply "$new_endpoint" "$new_kubelet" "$new_sysctls" "$new_metadata" "$new_keys"
+    ); then
       rm -f "$REFUSED"
       if [ "$settings_applied" != "$digest" ] || [ -n "$settings_failed" ]; then
         annotate "$PREFIX/settings-applied=$digest" "$PREFIX/settings-failed-"
@@ -478,4 +534,8 @@ if [ -z "$leave_etcd$forget_members" ] && [ -n "$etcd_failed" ]; then
 fi
 if [ -n "$settings" ]; then
   apply_settings
+fi
+if [ "$ROLE" = control-plane ] && [ ! -e "$ENCRYPTION.pending" ] && can_encrypt; then
+  keys=$(cat "$ENCRYPTION")
+  [ "$encryption_keys" = "$keys" ] || annotate "$PREFIX/encryption-keys=$keys"
 fi

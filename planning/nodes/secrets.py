@@ -7,7 +7,6 @@ camelCase keys.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -41,6 +40,10 @@ _TEXTS: Final = {
     "webhookCa": "webhook_ca",
 }
 _NEXT: Final = "webhookNext"
+_ENCRYPTION: Final = "encryptionKeys"
+PLAIN: Final = "identity"
+"""In place of a key's name: Secrets without encryption (Kubernetes' name for that provider)."""
+_KEY_NAME: Final = re.compile(rf"key[1-9]\d{{0,5}}|{PLAIN}")
 _REMEDY: Final = (
     "make new ones with `python -m operations secrets init`, or restore the stack's own"
 )
@@ -76,12 +79,10 @@ class ClusterSecrets:
     webhook_next: KeyPair | None = None
     """The certificate that it will serve once the API server trusts both CAs."""
 
-    @property
-    def ca_hash(self) -> str:
-        """The CA's pin for `kubeadm join`: SHA-256 of its SubjectPublicKeyInfo."""
-        public = x509.load_pem_x509_certificate(self.ca.certificate.encode()).public_key()
-        der = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-        return "sha256:" + hashlib.sha256(der).hexdigest()
+    encryption_keys: tuple[str, ...] = (PLAIN,)
+    """Names of the keys of Secrets in etcd, `PLAIN` or `key` and a number. The first one encrypts,
+    every one decrypts. A name is not secret: a control plane derives the key from it and from the
+    CA's key. Secrets of an earlier release have none, and their cluster's etcd is `PLAIN`."""
 
 
 class SecretsError(ValueError):
@@ -104,6 +105,7 @@ def dump_secrets(secrets: ClusterSecrets) -> str:
     if secrets.webhook_next is not None:
         coming = secrets.webhook_next
         document[_NEXT] = {"certificate": coming.certificate, "key": coming.key}
+    document[_ENCRYPTION] = " ".join(secrets.encryption_keys)
     return json.dumps(document, indent=1) + "\n"
 
 
@@ -130,7 +132,8 @@ def parse_secrets(text: str) -> ClusterSecrets:
         coming = KeyPair(
             certificate=_text(document, _NEXT, "certificate"), key=_text(document, _NEXT, "key")
         )
-    secrets = ClusterSecrets(**pairs, **texts, webhook_next=coming)  # type: ignore[arg-type]  # keys are its fields
+    names = tuple(_text(document, _ENCRYPTION).split()) or (PLAIN,)
+    secrets = ClusterSecrets(**pairs, **texts, webhook_next=coming, encryption_keys=names)  # type: ignore[arg-type]  # keys are its fields
     problems = _content_problems(secrets)
     if problems:
         raise SecretsError(tuple(problems))
@@ -174,7 +177,9 @@ def _shape_problems(document: Mapping[str, object]) -> list[str]:
             for part in ("certificate", "key")
             if not _text(document, _NEXT, part)
         ]
-    unknown = sorted(set(document) - {"version", *_PAIRS, *_TEXTS, _NEXT})
+    if _ENCRYPTION in document and not _text(document, _ENCRYPTION):
+        problems.append(f"`{_ENCRYPTION}` is not a text")
+    unknown = sorted(set(document) - {"version", *_PAIRS, *_TEXTS, _NEXT, _ENCRYPTION})
     if unknown:
         # A key's name could itself be pasted secret text: say how many, not which.
         problems.append(f"{len(unknown)} unknown key(s)")
@@ -211,6 +216,12 @@ def _content_problems(secrets: ClusterSecrets) -> list[str]:
         problems.append("`serviceAccountPublicKey` is not the public half of `serviceAccountKey`")
     if not TOKEN_PATTERN.fullmatch(secrets.bootstrap_token):
         problems.append("`bootstrapToken` is not six and sixteen of [a-z0-9] with a dot between")
+    names = secrets.encryption_keys
+    if len(set(names)) < len(names) or not all(map(_KEY_NAME.fullmatch, names)):
+        problems.append(
+            f"`{_ENCRYPTION}` is not a list of different names, each `{PLAIN}` or `key` and a "
+            "number"
+        )
     return problems
 
 

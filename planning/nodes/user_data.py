@@ -21,9 +21,12 @@ from config.model import Role
 from config.report import ConfigError, Problem
 from planning.model import ClusterPlan, NodePlan
 from planning.nodes import etcd_disk, guest_network, guest_system
+from planning.nodes.control_plane import api_server_files
 from planning.nodes.endpoint import endpoint_name, other_control_planes, private_address
 from planning.nodes.kubeadm import (
+    DISCOVERY,
     KUBELET_SETTINGS,
+    discovery_document,
     init_documents,
     join_documents,
     kubelet_settings,
@@ -56,6 +59,9 @@ _PROGRAM_PATH: Final = f"{DIRECTORY}/bootstrap.sh"
 _UNIT_PATH: Final = f"{DIRECTORY}/node.sh"
 _COMMON_PATH: Final = f"{DIRECTORY}/common.sh"
 _SCRIPTS: Final = frozenset({_PROGRAM_PATH, _UNIT_PATH, _COMMON_PATH, etcd_disk.PROGRAM})
+_JOINED_CA: Final = f"{DIRECTORY}/kubeadm-ca.crt"
+"""The CA that a worker trusts when it joins. kubeadm writes its own file later, and refuses to join
+where one is there already."""
 _SERVICE: Final = f"""\
 [Unit]
 Description=Brings this node to the settings that its Node asks for
@@ -148,6 +154,7 @@ def _contents(  # noqa: PLR0913  # as `user_data`
         creation_ends=creation_ends,
         earlier_addresses=earlier_addresses,
         etcd_disk_serial=etcd_disk_serial,
+        encryption_keys=secrets.encryption_keys,
     )
     contents: list[_File] = [
         (_COMMON_PATH, _script("common.sh"), _PUBLIC),
@@ -178,6 +185,7 @@ def _contents(  # noqa: PLR0913  # as `user_data`
     )
     if this.role is Role.CONTROL_PLANE:
         contents += _pki(secrets)
+        contents += [(path, content, _PRIVATE) for path, content in api_server_files().items()]
     if etcd_disk_serial is not None:
         contents.append((etcd_disk.PROGRAM, _script("etcd-disk.sh"), _PROGRAM))
         contents += [(path, text, _PUBLIC) for path, text in etcd_disk.etcd_disk_files().items()]
@@ -232,7 +240,7 @@ _FUNCTION: Final = re.compile(r"^(\w+\(\) \{) #.*$")
 """A function's first line with the comment that describes its arguments."""
 
 
-def _environment(
+def _environment(  # noqa: PLR0913  # as `user_data`
     plan: ClusterPlan,
     node: NodePlan,
     *,
@@ -240,6 +248,7 @@ def _environment(
     creation_ends: int | None,
     earlier_addresses: Mapping[str, str],
     etcd_disk_serial: str | None,
+    encryption_keys: tuple[str, ...],
 ) -> str:
     """Shell assignments that the scripts read.
 
@@ -263,6 +272,7 @@ def _environment(
         "PEERS": " ".join(peers),
         "CREATION_ENDS": str(creation_ends) if control_plane and creation_ends else "",
         "ETCD_DISK": etcd_disk_serial or "",
+        "ENCRYPTION_KEYS": " ".join(encryption_keys) if control_plane else "",
         "INITIALISES": "yes" if node.name == plan.control_planes[0].name else "no",
     }
     return "".join(f"{name}={quote(value)}\n" for name, value in values.items())
@@ -276,9 +286,15 @@ def _kubeadm(
     api_address: str,
     public_address: str | None,
 ) -> list[_File]:
-    join = join_documents(plan, node, secrets=secrets)
-    documents: list[_File] = [(f"{DIRECTORY}/kubeadm-join.yaml.in", join, _PRIVATE)]
-    if node.role is Role.CONTROL_PLANE:
+    control_plane = node.role is Role.CONTROL_PLANE
+    ca = f"{PKI}/ca.crt" if control_plane else _JOINED_CA
+    documents: list[_File] = [
+        (f"{DIRECTORY}/kubeadm-join.yaml.in", join_documents(node), _PRIVATE),
+        (DISCOVERY, discovery_document(plan, secrets=secrets, ca=ca), _PRIVATE),
+    ]
+    if not control_plane:
+        documents.append((ca, secrets.ca.certificate, _PUBLIC))
+    if control_plane:
         init = init_documents(
             plan, node, secrets=secrets, api_address=api_address, public_address=public_address
         )

@@ -37,6 +37,8 @@ def resource(nic: str) -> str:
 def stack(deployed: SecondCloud) -> Iterator[SecondCloud]:
     """The deployment with an empty namespace, once all nodes advertise what they have."""
     deployed.run("kubectl", "create", "namespace", FILLING, check=True)
+    allowed = "pod-security.kubernetes.io/enforce=privileged"
+    deployed.run("kubectl", "label", "namespace", FILLING, allowed, check=True)
     try:
         until("nodes advertise", ADVERTISED_WITHIN, lambda: advertised(deployed) == free(deployed))
         yield deployed

@@ -61,7 +61,7 @@ def test_a_failed_build_shows_its_last_lines_and_its_log(script: Script, tmp_pat
     log.write_text("", encoding="utf-8")
     build = Build(name="etcd", version="3.6.14", programs={"etcd": "example.com/etcd"})
     with pytest.raises(ToolchainError) as raised:
-        go.build(build, tmp_path, log, lambda package: None)
+        go.build(build, tmp_path, log, lambda _: None)
     message = str(raised.value)
     assert (raised.value.status, "line 40" in message, "line 20" in message) == (
         FAILED,

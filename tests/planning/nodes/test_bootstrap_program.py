@@ -44,6 +44,7 @@ case " $FAILING " in *" $(basename "$0") "*) echo "$(basename "$0"): no" >&2; ex
 _KUBEADM = f"""\
 {_RECORDER}
 if [ "$2" = --config ]; then cp -p "$3" "$CALLS.kubeadm"; fi
+if [ "$1" = join ]; then cp -p "$(sed -n 's/.*kubeConfigPath: //p' "$3")" "$CALLS.discovery"; fi
 """
 
 _CURL = """\
@@ -77,11 +78,15 @@ exit 0
 
 
 # NODE_SAYS: provider ids with spaces between, one a question, the last for all later ones.
+# KEYS_IN_USE: the annotation of two of the other control planes; a third one has none.
 _KUBECTL = """\
 #!/bin/bash
 echo "kubectl $*" >> "$CALLS"
 case " $FAILING " in *" kubectl "*) echo "kubectl: no" >&2; exit 1 ;; esac
-case " $* " in *" delete node "*) exit "${DELETE_ENDS-0}" ;; esac
+case " $* " in
+  *" delete node "*) exit "${DELETE_ENDS-0}" ;;
+  *" get nodes "*) printf '\\n%s\\n%s\\n' "$KEYS_IN_USE" "$KEYS_IN_USE"; exit ;;
+esac
 asked=$(grep -c ^kubectl "$CALLS")
 read -ra says <<< "${NODE_SAYS-cn-hangzhou.i-bp1a}"
 said=${says[asked - 1]-${says[-1]}}
@@ -123,6 +128,11 @@ class Machine:
     def configuration(self) -> Path:
         """What kubeadm was given."""
         return self.path("/calls.kubeadm")
+
+    @property
+    def discovery(self) -> Path:
+        """The kubeconfig with which kubeadm joined."""
+        return self.path("/calls.discovery")
 
     @property
     def calls(self) -> list[str]:
@@ -471,10 +481,11 @@ def test_a_node_keeps_nothing_of_the_token_that_it_joined_with(machine: Machine,
     kept.parent.mkdir(parents=True)
     kept.write_text(token, encoding="utf-8")
     assert machine.run().returncode == 0
-    assert token in machine.configuration.read_text(encoding="utf-8")
+    used = machine.configuration if node == "masters-0" else machine.discovery
+    assert token in used.read_text(encoding="utf-8")
     texts = {path: path.read_text("utf-8") for path in machine.root.rglob("*") if path.is_file()}
     # cloud-init reads its own folder until it is done; the node's unit empties it then.
-    assert {path for path, text in texts.items() if token in text} == {kept, machine.configuration}
+    assert {path for path, text in texts.items() if token in text} == {kept, used}
 
 
 def test_a_machine_that_was_reset_by_hand_says_that_it_has_to_be_replaced(

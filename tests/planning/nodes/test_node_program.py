@@ -240,6 +240,14 @@ def test_what_cloud_init_keeps_of_the_user_data_goes_once_it_is_done(worker: Pla
     assert list(worker.path(HERE).glob("kubeadm*")) == []
 
 
+def test_only_root_reads_the_kubelets_configuration(worker: Place) -> None:
+    path = worker.path("/var/lib/kubelet/config.yaml")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(mode=0o644)
+    worker.run()
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
 def test_a_node_says_what_its_unit_understands(worker: Place) -> None:
     done = worker.run()
     assert (done.returncode, done.stderr) == (0, "")

@@ -39,9 +39,10 @@ def test_no_secret_shows_when_it_is_printed() -> None:
             assert line not in shown
 
 
-def test_the_ca_is_pinned_by_its_public_key() -> None:
-    assert fake_secrets().ca_hash.startswith("sha256:")
-    assert len(fake_secrets().ca_hash) == len("sha256:") + 64
+def test_secrets_of_an_earlier_release_encrypt_nothing_and_new_ones_do() -> None:
+    earlier = document()
+    assert earlier.pop("encryptionKeys") == "key1"
+    assert parse_secrets(json.dumps(earlier)).encryption_keys == ("identity",)
 
 
 def _swap(secrets: Document, one: str, other: str) -> None:
@@ -64,6 +65,18 @@ CHANGES: dict[str, tuple[Callable[[Document], object], str]] = {
     "another public key": (
         lambda d: d.update(serviceAccountPublicKey="hunter2"),
         "is not the public half",
+    ),
+    "keys of no name": (
+        lambda d: d.update(encryptionKeys="key1 hunter2"),
+        "`encryptionKeys` is not a list of different names",
+    ),
+    "a key twice": (
+        lambda d: d.update(encryptionKeys="key1 key1"),
+        "`encryptionKeys` is not a list of different names",
+    ),
+    "keys that are no text": (
+        lambda d: d.update(encryptionKeys=["key1"]),
+        "`encryptionKeys` is not a text",
     ),
     "a malformed token": (lambda d: d.update(bootstrapToken="hunter2"), "`bootstrapToken` is not"),
 }

@@ -73,7 +73,7 @@ def test_files_with_secrets_are_readable_by_root_alone(stack: str, node: str) ->
     machine = booted(stack_plan(stack), node)
     token = fake_secrets().bootstrap_token
     secret = {p for p, text in machine.files.items() if "PRIVATE KEY" in text or token in text}
-    assert f"{HERE}/kubeadm-join.yaml.in" in secret
+    assert f"{HERE}/kubeadm-discovery.yaml" in secret
     assert {machine.modes[path] for path in secret} == {"0600"}
 
 
@@ -114,16 +114,27 @@ def test_a_script_on_a_machine_is_the_reviewed_one_without_its_comments(script: 
     assert not [line for line in sent[1:] if line.lstrip().startswith("#")]
 
 
-@pytest.mark.parametrize("name", ["READ_NODE", "COUNT_ADDRESSES", "READ_SETTINGS", "IS_LEADER"])
-def test_python_in_a_script_means_the_same_with_less_indentation(name: str) -> None:
+@pytest.mark.parametrize(
+    ("script", "name"),
+    [
+        ("node.sh", "READ_NODE"),
+        ("node.sh", "COUNT_ADDRESSES"),
+        ("node.sh", "READ_SETTINGS"),
+        ("node.sh", "IS_LEADER"),
+        ("common.sh", "READ_MEMBERS"),
+        ("common.sh", "DERIVE_KEYS"),
+    ],
+)
+def test_python_in_a_script_means_the_same_with_less_indentation(script: str, name: str) -> None:
     scripts = booted(stack_plan("local"), "worker").files
     sent, written = (
         text.partition(f"{name}='\n")[2].partition("\n'\n")[0]
         for text in (
-            scripts[f"{HERE}/node.sh"],
-            (ROOT / "planning/nodes/node.sh").read_text(encoding="utf-8"),
+            scripts[f"{HERE}/{script}"],
+            (ROOT / "planning/nodes" / script).read_text(encoding="utf-8"),
         )
     )
+    assert written
     assert ast.dump(ast.parse(sent)) == ast.dump(ast.parse(written))
 
 
@@ -150,7 +161,11 @@ def test_a_machine_boots_the_same_way_whatever_the_number_of_control_planes() ->
             machine = booted(plan, node.name)
             assert _environment(machine.files)["ROLE"] == "control-plane"
             names = {path for path in machine.files if "kubeadm" in path}
-            assert names == {f"{HERE}/kubeadm-init.yaml.in", f"{HERE}/kubeadm-join.yaml.in"}
+            assert names == {
+                f"{HERE}/kubeadm-init.yaml.in",
+                f"{HERE}/kubeadm-join.yaml.in",
+                f"{HERE}/kubeadm-discovery.yaml",
+            }
 
 
 def test_only_the_first_control_plane_initialises_and_only_in_the_first_creation() -> None:
