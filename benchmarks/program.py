@@ -155,7 +155,10 @@ def main(arguments: Sequence[str]) -> int:
         case, nodes = options.one
         print(json.dumps(dataclasses.asdict(run_here(case, int(nodes)))))
         return 0
-    print(f"{'nodes':>6} {'case':<20} {'CPU s':>7} {'imports':>8} {'MiB':>6} {'resources':>10} {'KB':>8}")
+    print(
+        f"{'nodes':>6} {'case':<20} {'CPU s':>7} {'imports':>8} {'MiB':>6} {'resources':>10} "
+        f"{'KB':>8}"
+    )
     for nodes in (int(size) for size in options.sizes.split(",")):
         for case in options.cases.split(","):
             cost = measure(case, nodes)

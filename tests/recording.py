@@ -298,6 +298,10 @@ def _taken(_hook: object) -> asyncio.Future[None]:
     return done
 
 
+def _put_off(_program: object) -> None:
+    """The mocks' stack stays the same in all runs of a process, and takes one such program."""
+
+
 def secrets_in(value: object) -> Iterator[Secret]:
     """Every secret inside plain data."""
     match value:
@@ -360,7 +364,10 @@ def record(  # noqa: PLR0913 - the ways in which an engine can be set up
 
             await run_pulumi_func(once)
 
-        with patch("pulumi.resource_hooks.register_resource_hook", _taken):
+        with (
+            patch("pulumi.resource_hooks.register_resource_hook", _taken),
+            patch("pulumi.run", _put_off),
+        ):
             loop.run_until_complete(drained())
         outputs = loop.run_until_complete(_stack_outputs())
     finally:

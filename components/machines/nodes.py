@@ -65,6 +65,8 @@ class NodeArgs:
     node: NodePlan
     vswitch_ids: Mapping[str, pulumi.Output[str]]
     """By vSwitch key."""
+    vswitches: Mapping[str, pulumi.Resource]
+    """By vSwitch key: the vSwitches of this stack; an adopted one is missing."""
     reservations: Mapping[str, pulumi.Resource]
     """By vSwitch key: the reservation for its /28 prefixes, if it has one."""
     ipv6_ranges: Mapping[str, pulumi.Output[str]]
@@ -240,11 +242,22 @@ class Node(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(
                 parent=self,
                 delete_before_replace=True,
-                depends_on=self._args.reservations.get(nic.vswitch),
+                depends_on=self._eni_needs(nic),
                 hooks=self._eni_hooks(),
                 replacement_trigger=self._goes_with_machine(nic),
             ),
         )
+
+    def _eni_needs(self, nic: InterfacePlan) -> list[pulumi.Resource]:
+        """The reservation of its prefixes, and the vSwitches of all NICs of the node.
+
+        The instance needs every ENI, so no ENI is later for it. All ENIs are then at the same depth
+        of the engine's graph, and a destroy deletes them together (`components.network.network`).
+        """
+        keys = sorted({interface.vswitch for interface in self._args.node.interfaces.values()})
+        vswitches = [self._args.vswitches[key] for key in keys if key in self._args.vswitches]
+        reservation = self._args.reservations.get(nic.vswitch)
+        return vswitches if reservation is None else [reservation, *vswitches]
 
     def _eni_hooks(self) -> pulumi.ResourceHookBinding | None:
         guard = self._args.address_guard
