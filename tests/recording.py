@@ -61,6 +61,8 @@ class Resource:
     replacement_trigger: Any
     """Plain data; None without one."""
     delete_timeout: str
+    frames: tuple[str, ...]
+    """URIs of the source files in its stack trace, the nearest first."""
 
     @property
     def kind(self) -> str:
@@ -265,6 +267,7 @@ class Recorder(MockMonitor):
                     else None
                 ),
                 delete_timeout=request.customTimeouts.delete,
+                frames=tuple(frame.pc.uri for frame in request.stackTrace.frames),
             )
         )
         return answer

@@ -36,9 +36,7 @@ provider = alicloud.Provider(
 )
 opts = pulumi.ResourceOptions(provider=provider)
 
-network = vpc.Network(
-    "bench", vpc_name="bench", cidr_block=cloud["vpc_cidr"], tags=tags, opts=opts
-)
+network = vpc.Network("bench", vpc_name="bench", cidr_block=cloud["vpc_cidr"], tags=tags, opts=opts)
 secondary = [
     vpc.Ipv4CidrBlock(
         f"secondary-{number}", vpc_id=network.id, secondary_cidr_block=cidr, opts=opts
