@@ -66,6 +66,11 @@ nightly: $(STAMP) ## What takes too long for every change: long fuzzing and whol
 	$(BIN)/pytest -m unit -n auto -q --hypothesis-profile=random
 	$(BIN)/pytest -m nightly -q --durations=15 --hypothesis-profile=random
 
+.PHONY: bench
+bench: $(STAMP) ## Measure against a flat program on one emulated cloud; writes benchmarks/results.md.
+	$(BIN)/python -m toolchain ensure
+	$(BIN)/python benchmarks/engine.py
+
 .PHONY: lock
 lock: $(STAMP) ## Compile requirements*.txt from requirements*.in.
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \

@@ -3,9 +3,17 @@
 import pulumi
 
 from components.cluster import Cluster, ClusterArgs
+from components.registering import (
+    registrations_begin,
+    search_cycles_seldom,
+    short_stack_traces,
+)
 from components.stack import read_stack
 
+search_cycles_seldom()
 inputs = read_stack()
-cluster = Cluster(inputs.plan.name, ClusterArgs(inputs=inputs))
+with short_stack_traces():
+    cluster = Cluster(inputs.plan.name, ClusterArgs(inputs=inputs))
 for key, value in cluster.outputs().items():
     pulumi.export(key, value)
+pulumi.run(registrations_begin)

@@ -252,6 +252,7 @@ class Cluster(pulumi.ComponentResource):
                 plan=self._plan,
                 node=node,
                 vswitch_ids=self.network.vswitch_ids,
+                vswitches=self.network.vswitches,
                 reservations=self.network.reservations,
                 ipv6_ranges=self.network.ipv6_ranges,
                 ipv6_gateway_id=self.network.ipv6_gateway_id,

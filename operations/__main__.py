@@ -34,6 +34,7 @@ from operations.local.deployment import EIP_RANGE, LocalCloud
 from operations.local.holding import exclusive_use
 from operations.plan.cluster_report import cluster_tables, stack_outputs
 from operations.plan.command import effective_configuration, show_plan
+from operations.runs.command import critical_path_report
 from operations.secrets.admin_access import admin_kubeconfig, write_kubeconfig
 from operations.secrets.command import make_stack_secrets, rotate_encryption, rotate_webhook
 from operations.sweep.cluster import Finding
@@ -127,14 +128,39 @@ def local_env(home: HomeOption = _HOME) -> None:
 
 
 @app.command("report")
-def report(
+def report(  # noqa: PLR0913 - each is an option of the command
     stack: Annotated[str, typer.Option("--stack", help="Which stack.")] = LOCAL_STACK,
     home: HomeOption = _HOME,
+    critical_path: Annotated[
+        Path | None,
+        typer.Option(
+            "--critical-path",
+            help="Instead, show what waited for what in a run, from the log that pulumi up "
+            "--event-log FILE wrote.",
+        ),
+    ] = None,
+    state: Annotated[
+        Path | None,
+        typer.Option("--state", help="With it: the state that the run began with or ended with."),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", help="With it: draw the run as .svg or .html.", dir_okay=False),
+    ] = None,
     *,
     as_json: JsonOption = False,
 ) -> None:
     """Show a stack's nodes, NICs, addresses and pools; secret values are left out."""
     with _reporting_failures():
+        if critical_path is not None:
+            typer.echo(critical_path_report(critical_path, state=state, output=output))
+            return
+        if state is not None or output is not None:
+            raise OperationError(
+                "--state and --output belong to --critical-path, which is missing. Write "
+                "--critical-path FILE, with the log of `pulumi up --event-log FILE`.",
+                code=ExitCode.REFUSED,
+            )
         outputs = stack_outputs(stack, Places.of(home))
         if as_json:
             _print_json(outputs)

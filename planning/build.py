@@ -175,11 +175,14 @@ def _is_kept(config: ClusterConfig, pool: NodePoolConfig) -> bool:
     """
     if pool.deletion_protection is not None:
         return pool.deletion_protection
-    planes = sum(
-        config.node_pools[member.pool].role is Role.CONTROL_PLANE
+    if not config.protect or pool.role is not Role.CONTROL_PLANE:
+        return False
+    planes = [
+        member
         for member in members_of(config).values()
-    )
-    return config.protect and pool.role is Role.CONTROL_PLANE and planes == 1
+        if config.node_pools[member.pool].role is Role.CONTROL_PLANE
+    ]
+    return len(planes) == 1
 
 
 def _taints(pool: NodePoolConfig) -> tuple[TaintConfig, ...]:

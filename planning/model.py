@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from ipaddress import IPv4Address, IPv4Network
 
 from config.model import (
@@ -181,15 +182,23 @@ class ClusterPlan:
     sample_apps: SampleAppsConfig
     public_endpoint: bool
 
-    @property
+    @cached_property
     def control_planes(self) -> tuple[NodePlan, ...]:
         """The control-plane nodes, by name; the first one runs `kubeadm init`."""
         return tuple(n for n in self.nodes.values() if n.role is Role.CONTROL_PLANE)
 
-    @property
+    @cached_property
     def workers(self) -> tuple[NodePlan, ...]:
         """The worker nodes, by name."""
         return tuple(n for n in self.nodes.values() if n.role is Role.WORKER)
+
+    @cached_property
+    def pools_of_nodes(self) -> Mapping[str, tuple[IPPoolPlan, ...]]:
+        """The IP pools of each node, by node name; a node without pods' addresses has none."""
+        pools: dict[str, tuple[IPPoolPlan, ...]] = dict.fromkeys(self.nodes, ())
+        for pool in self.ip_pools.values():
+            pools[pool.node] += (pool,)
+        return pools
 
     @property
     def interface_names(self) -> tuple[str, ...]:

@@ -61,6 +61,8 @@ class Resource:
     replacement_trigger: Any
     """Plain data; None without one."""
     delete_timeout: str
+    frames: tuple[str, ...]
+    """URIs of the source files in its stack trace, the nearest first."""
 
     @property
     def kind(self) -> str:
@@ -271,6 +273,7 @@ class Recorder(MockMonitor):
                     else None
                 ),
                 delete_timeout=request.customTimeouts.delete,
+                frames=tuple(frame.pc.uri for frame in request.stackTrace.frames),
             )
         )
         return answer
@@ -302,6 +305,10 @@ def _taken(_hook: object) -> asyncio.Future[None]:
     done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     done.set_result(None)
     return done
+
+
+def _put_off(_program: object) -> None:
+    """The mocks' stack stays the same in all runs of a process, and takes one such program."""
 
 
 def secrets_in(value: object) -> Iterator[Secret]:
@@ -366,7 +373,10 @@ def record(  # noqa: PLR0913 - the ways in which an engine can be set up
 
             await run_pulumi_func(once)
 
-        with patch("pulumi.resource_hooks.register_resource_hook", _taken):
+        with (
+            patch("pulumi.resource_hooks.register_resource_hook", _taken),
+            patch("pulumi.run", _put_off),
+        ):
             loop.run_until_complete(drained())
         outputs = loop.run_until_complete(_stack_outputs())
     finally:

@@ -83,8 +83,7 @@ def ips_of_pools(
             if pool.twins
             else pool_ips(pool, pods[pool.interface], siblings(plan, pool))
         )
-        for pool in plan.ip_pools.values()
-        if pool.node == node
+        for pool in plan.pools_of_nodes[node]
     }
 
 
@@ -92,10 +91,9 @@ def siblings(plan: ClusterPlan, pool: IPPoolPlan) -> list[IPPoolPlan]:
     """The other pools of the same ENI and IP version."""
     return [
         other
-        for other in plan.ip_pools.values()
+        for other in plan.pools_of_nodes[pool.node]
         if other is not pool
-        and (other.node, other.interface, other.ip_version)
-        == (pool.node, pool.interface, pool.ip_version)
+        and (other.interface, other.ip_version) == (pool.interface, pool.ip_version)
     ]
 
 

@@ -73,6 +73,8 @@ class NodeArgs:
     node: NodePlan
     vswitch_ids: Mapping[str, pulumi.Output[str]]
     """By vSwitch key."""
+    vswitches: Mapping[str, pulumi.Resource]
+    """By vSwitch key: the vSwitches of this stack; an adopted one is missing."""
     reservations: Mapping[str, pulumi.Resource]
     """By vSwitch key: the reservation for its /28 prefixes, if it has one."""
     ipv6_ranges: Mapping[str, pulumi.Output[str]]
@@ -252,7 +254,7 @@ class Node(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(
                 parent=self,
                 delete_before_replace=True,
-                depends_on=self._args.reservations.get(nic.vswitch),
+                depends_on=self._eni_needs(nic),
                 hooks=self._eni_hooks(),
                 replacement_trigger=self._goes_with_machine(nic),
             ),
@@ -281,6 +283,17 @@ class Node(pulumi.ComponentResource):
         attachment = attach_disk(name, self._disk, instance, parent=self)
         if policy is not None:
             take_snapshots(name, self._disk, policy, attachment, parent=self)
+
+    def _eni_needs(self, nic: InterfacePlan) -> list[pulumi.Resource]:
+        """The reservation of its prefixes, and the vSwitches of all NICs of the node.
+
+        The instance needs every ENI, so no ENI is later for it. All ENIs are then at the same depth
+        of the engine's graph, and a destroy deletes them together (`components.network.network`).
+        """
+        keys = sorted({interface.vswitch for interface in self._args.node.interfaces.values()})
+        vswitches = [self._args.vswitches[key] for key in keys if key in self._args.vswitches]
+        reservation = self._args.reservations.get(nic.vswitch)
+        return vswitches if reservation is None else [reservation, *vswitches]
 
     def _eni_hooks(self) -> pulumi.ResourceHookBinding | None:
         guard = self._args.address_guard

@@ -679,7 +679,7 @@ class Rollout:
 
     async def _missing_conditions(self, node: NodePlan, provider_id: str) -> str | None:
         """What a changed node lacks before the next one may go; None when it serves."""
-        pools = [pool.name for pool in self._plan.ip_pools.values() if pool.node == node.name]
+        pools = [pool.name for pool in self._plan.pools_of_nodes[node.name]]
         try:
             await self._fill(node.name)
             async with self._cluster() as api:

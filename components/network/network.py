@@ -41,6 +41,8 @@ class Network(pulumi.ComponentResource):
     vpc_id: pulumi.Output[str]
     vswitch_ids: Mapping[str, pulumi.Output[str]]
     """By vSwitch key, `<subnet>-<zone>`."""
+    vswitches: Mapping[str, vpc.Switch]
+    """By vSwitch key; an adopted vSwitch has no resource."""
     ipv6_ranges: Mapping[str, pulumi.Output[str]]
     """By vSwitch key: the /64 of each vSwitch with two stacks."""
     ipv6_gateway_id: pulumi.Output[str] | None
@@ -63,7 +65,16 @@ class Network(pulumi.ComponentResource):
         self._precious = pulumi.ResourceOptions(parent=self, protect=plan.protect)
 
         self.vpc_id = self._make_vpc()
-        self.vswitch_ids, self.ipv6_ranges = self._make_vswitches()
+        self.vswitches = self._make_vswitches()
+        self.vswitch_ids = {
+            key: (
+                self.vswitches[key].id
+                if vswitch.vswitch_id is None
+                else pulumi.Output.from_input(vswitch.vswitch_id)
+            )
+            for key, vswitch in plan.network.vswitches.items()
+        }
+        self.ipv6_ranges = self._ipv6_ranges()
         self.reservations = self._make_reservations()
         self.security_group_id = self._make_security_group(security_rules(plan))
         self.nat_address, self.egress = self._make_egress()
@@ -93,35 +104,38 @@ class Network(pulumi.ComponentResource):
             opts=self._precious,
         ).id
 
-    def _make_vswitches(
-        self,
-    ) -> tuple[Mapping[str, pulumi.Output[str]], Mapping[str, pulumi.Output[str]]]:
+    def _make_vswitches(self) -> Mapping[str, vpc.Switch]:
         planned = self._plan.network.vpc
         # An adopted VPC has its secondary CIDRs already.
-        secondary = {
-            cidr: vpc.Ipv4CidrBlock(
+        secondary = [
+            vpc.Ipv4CidrBlock(
                 f"{self._name}-{str(cidr).replace('/', '-')}",
                 vpc_id=self.vpc_id,
                 secondary_cidr_block=str(cidr),
                 opts=self._child,
             )
             for cidr in (planned.secondary_cidrs if planned.id is None else ())
+        ]
+        # The provider does not wait until a CIDR is usable, so a vSwitch depends on its CIDR. Every
+        # vSwitch depends on every CIDR, so that all are at the same depth. The engine deletes what
+        # is at one depth together, and waits for it before it goes on (`ScheduleDeletes` of
+        # `pkg/resource/deploy/step_generator.go` in github.com/pulumi/pulumi).
+        return {
+            key: self._make_vswitch(vswitch, secondary)
+            for key, vswitch in self._plan.network.vswitches.items()
+            if vswitch.vswitch_id is None
         }
-        ids: dict[str, pulumi.Output[str]] = {}
-        ipv6: dict[str, pulumi.Output[str]] = {}
-        for key, vswitch in self._plan.network.vswitches.items():
-            if vswitch.vswitch_id is not None:
-                ids[key] = pulumi.Output.from_input(vswitch.vswitch_id)
-                if vswitch.ipv6_index is not None:
-                    ipv6[key] = _adopted_ipv6_range(vswitch.vswitch_id, self)
-                continue
-            # The provider does not wait until a CIDR is usable, so the vSwitch depends on its CIDR.
-            needs = [block for cidr, block in secondary.items() if vswitch.cidr.subnet_of(cidr)]
-            resource = self._make_vswitch(vswitch, needs)
-            ids[key] = resource.id
-            if vswitch.ipv6_index is not None:
-                ipv6[key] = _created_ipv6_range(key, resource)
-        return ids, ipv6
+
+    def _ipv6_ranges(self) -> Mapping[str, pulumi.Output[str]]:
+        return {
+            key: (
+                _created_ipv6_range(key, self.vswitches[key])
+                if vswitch.vswitch_id is None
+                else _adopted_ipv6_range(vswitch.vswitch_id, self)
+            )
+            for key, vswitch in self._plan.network.vswitches.items()
+            if vswitch.ipv6_index is not None
+        }
 
     def _make_vswitch(self, vswitch: VSwitchPlan, needs: list[vpc.Ipv4CidrBlock]) -> vpc.Switch:
         name = vswitch_name(self._name, vswitch.key)

@@ -86,7 +86,9 @@ def users_environment(places: Places, outer: Mapping[str, str]) -> dict[str, str
         if sourced or (outer.get(name) == value and str(places.home) in value)
     }
     kept = {name: value for name, value in outer.items() if name not in removed}
-    return {**kept, "PATH": _without(places.bin, outer.get("PATH", _PATH))}
+    path = _without(places.bin, outer.get("PATH", _PATH))
+    # Pulumi's own default is four for each core, and its project file has no key for it.
+    return {"PULUMI_PARALLEL": str(PARALLEL), **kept, "PATH": path}
 
 
 def _without(folder: Path, path: str) -> str:

@@ -90,13 +90,13 @@ def advertised_addresses(plan: ClusterPlan, node: NodePlan) -> dict[str, int]:
     if plan.counting is None:
         return {}
     extra = Counter(
-        (pool.node, pool.interface)
-        for pool in plan.ip_pools.values()
+        pool.interface
+        for pool in plan.pools_of_nodes[node.name]
         if pool.ip_version != IPV6 and pool.name != pool_name(pool.node, pool.interface)
         for _ in expand(pool.ips)
     )
     return {
-        address_resource(name): nic.pods.count - extra[node.name, name]
+        address_resource(name): nic.pods.count - extra[name]
         for name, nic in sorted(node.interfaces.items())
     }
 

@@ -12,6 +12,7 @@ import json
 import re
 from base64 import b64encode
 from collections.abc import Mapping
+from functools import cache
 from importlib.resources import files
 from ipaddress import IPv6Network
 from shlex import quote
@@ -209,11 +210,17 @@ def _written(file: _File) -> dict[str, str]:
         # cloud-init unpacks it (write_files, `encoding`:
         # https://cloudinit.readthedocs.io/en/latest/reference/modules.html#write-files). Only
         # scripts are packed: they hold no secret, and everything else stays readable.
-        packed = b64encode(gzip.compress(content.encode(), mtime=0)).decode()
-        return {"path": path, **permissions, "encoding": "gz+b64", "content": packed}
+        return {"path": path, **permissions, "encoding": "gz+b64", "content": _packed(content)}
     return {"path": path, **permissions, "content": content}
 
 
+@cache
+def _packed(script: str) -> str:
+    """The script as cloud-init unpacks it; the same for every node."""
+    return b64encode(gzip.compress(script.encode(), mtime=0)).decode()
+
+
+@cache
 def _script(name: str) -> str:
     """A script as short as it can be read by bash: without comments, blank lines and indentation.
 

@@ -54,6 +54,33 @@ def outlives(resources: Sequence[Resource]) -> dict[str, set[str]]:
     return outliving
 
 
+def depths(resources: Sequence[Resource]) -> dict[str, int]:
+    """URN → the length of its longest chain of what outlives it.
+
+    The engine deletes all of one depth together and waits for them (`ScheduleDeletes` of
+    `pkg/resource/deploy/step_generator.go` in github.com/pulumi/pulumi).
+    """
+    by_urn = {r.urn: r for r in resources}
+    depth: dict[str, int] = {}
+
+    def of(urn: str) -> int:
+        if urn not in depth:
+            r = by_urn.get(urn)
+            direct = set() if r is None else {*r.dependencies, r.provider, r.parent} - {""}
+            depth[urn] = 1 + max((of(other) for other in direct), default=0)
+        return depth[urn]
+
+    return {urn: of(urn) for urn in by_urn}
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("kind", ["EcsNetworkInterface", "Switch", "Instance"])
+def test_resources_of_one_kind_are_deleted_together(kind: str, name: str) -> None:
+    resources = run_stack(name, FILES[name]).resources
+    depth = depths(resources)
+    assert len({depth[r.urn] for r in resources if r.kind == kind}) <= 1
+
+
 @pytest.mark.parametrize("name", FILES)
 def test_each_level_goes_before_the_one_below(name: str) -> None:
     resources = run_stack(name, FILES[name]).resources

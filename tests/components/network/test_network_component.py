@@ -23,11 +23,11 @@ def adopting() -> Run:
     return deploy(adopted())
 
 
-def test_a_vswitch_in_a_secondary_cidr_waits_for_that_cidr(run: Run) -> None:
+def test_every_vswitch_waits_for_the_secondary_cidr(run: Run) -> None:
     block = run.one("Ipv4CidrBlock")
     vswitches = run.of("Switch")
-    assert block.urn in vswitches["small-secondary-cn-hangzhou-i"].dependencies
-    assert block.urn not in vswitches["small-primary-cn-hangzhou-i"].dependencies
+    assert len(vswitches) > 1
+    assert all(block.urn in vswitch.dependencies for vswitch in vswitches.values())
 
 
 def test_each_vswitch_with_egress_has_one_snat_entry_behind_the_eips_association(run: Run) -> None:

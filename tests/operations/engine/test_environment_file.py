@@ -8,6 +8,7 @@ import pytest
 
 from operations.engine.environment import (
     LOCAL_PASSPHRASE,
+    PARALLEL,
     env_file,
     local_variables,
     run_environment,
@@ -125,7 +126,7 @@ def test_a_shell_with_the_env_file_sourced_reaches_nothing_of_the_local_stack(
 ) -> None:
     own = {"PATH": "/usr/bin:/bin", "HOME": "/home/somebody", "ALICLOUD_ACCESS_KEY": "fake"}
     sourced = {**own, **local_variables(places), "PATH": f"{places.bin}:{own['PATH']}"}
-    assert users_environment(places, sourced) == own
+    assert users_environment(places, sourced) == {**own, "PULUMI_PARALLEL": str(PARALLEL)}
 
 
 def test_the_env_file_of_another_local_cloud_is_recognised_too(
@@ -134,7 +135,7 @@ def test_the_env_file_of_another_local_cloud_is_recognised_too(
     second = Places(home=tmp_path / "second", tools=places.tools)
     own = {"PATH": "/usr/bin:/bin", "HOME": "/home/somebody"}
     sourced = {**own, **local_variables(second), "PATH": f"{places.bin}:{own['PATH']}"}
-    assert users_environment(places, sourced) == own
+    assert users_environment(places, sourced) == {**own, "PULUMI_PARALLEL": str(PARALLEL)}
 
 
 def test_what_is_the_users_own_stays(places: Places) -> None:
@@ -143,7 +144,7 @@ def test_what_is_the_users_own_stays(places: Places) -> None:
         "PULUMI_HOME": "/home/somebody/.pulumi",
         "PULUMI_BACKEND_URL": "s3://states",
         "PULUMI_CONFIG_PASSPHRASE": "fake-passphrase",
-        "PULUMI_PARALLEL": "64",
+        "PULUMI_PARALLEL": "16",
         "KUBECONFIG": "/home/somebody/.kube/config",
         "SSL_CERT_FILE": "/etc/ssl/company.pem",
         "ALICLOUD_ACCESS_KEY": "fake",
@@ -153,7 +154,7 @@ def test_what_is_the_users_own_stays(places: Places) -> None:
 
 def test_one_variable_of_the_local_stack_that_was_set_by_hand_goes_too(places: Places) -> None:
     seen = users_environment(places, {"PATH": "/bin", "KUBECONFIG": str(places.kubeconfig)})
-    assert seen == {"PATH": "/bin"}
+    assert seen == {"PATH": "/bin", "PULUMI_PARALLEL": str(PARALLEL)}
 
 
 def an_executable(path: Path) -> None:

@@ -1,0 +1,60 @@
+"""How the program registers thousands of resources: short stack traces, few searches for cycles."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+_FRAMES: Final = 8
+"""Innermost frames of the Python stack that a resource records. Six of them are the SDK's own."""
+
+_ALLOCATIONS: Final = 100_000
+"""Objects between two searches for cycles. Python's default is 700."""
+
+
+@contextmanager
+def short_stack_traces() -> Iterator[None]:
+    """Record the nearest callers of each resource that is constructed inside, and not all of them.
+
+    The SDK sends the whole Python stack with each resource (`_get_stack_trace` of
+    `pulumi/runtime/resource.py`), and the engine keeps it in the state. In a program of components
+    that was half of the state, and file and object stores write the state as a whole twice for each
+    change. `sys.tracebacklimit` is the limit of `traceback.extract_stack`
+    (https://docs.python.org/3/library/traceback.html). Tracebacks of errors are printed later, in
+    full.
+    """
+    before = getattr(sys, "tracebacklimit", None)
+    sys.tracebacklimit = _FRAMES
+    try:
+        yield
+    finally:
+        if before is None:
+            del sys.tracebacklimit
+        else:
+            sys.tracebacklimit = before
+
+
+def search_cycles_seldom() -> None:
+    """Let Python search for unreachable cycles after many allocations only.
+
+    A resource is some hundred objects that live until the run ends, and every search visits them
+    all, so the searches took a third of the program's time. Call it once all modules are imported:
+    those objects are never searched again (https://docs.python.org/3/library/gc.html#gc.freeze).
+    """
+    gc.freeze()
+    gc.set_threshold(_ALLOCATIONS, *gc.get_threshold()[1:])
+
+
+async def registrations_begin() -> None:
+    """Let every registration begin before the SDK waits for the run's end; for `pulumi.run`.
+
+    The SDK waits for registrations first, one after another, and for Outputs afterwards
+    (`wait_for_rpcs` of `pulumi/runtime/stack.py`). A registration counts once it has begun. If none
+    has, the SDK goes over all pending Outputs whenever one of them resolves: a time that grows with
+    the square of the resources.
+    """
+    await asyncio.sleep(0)

@@ -1,0 +1,79 @@
+"""The program's resources record where they come from, and no more of the stack than that."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import sys
+import traceback
+from collections.abc import Iterator
+
+import pytest
+
+from components.registering import registrations_begin, search_cycles_seldom, short_stack_traces
+from tests.clusters import small
+from tests.deploying import ROOT, deploy
+
+pytestmark = pytest.mark.unit
+
+_PROGRAM = ((ROOT / "components").as_uri(), (ROOT / "__main__.py").as_uri())
+
+
+def test_every_resource_names_the_nearest_lines_of_the_program() -> None:
+    for resource in deploy(small()).resources:
+        assert 1 <= len(resource.frames) <= 4, resource.urn
+        assert any(frame.startswith(_PROGRAM) for frame in resource.frames), resource.urn
+
+
+def test_the_whole_stack_is_back_after_an_error() -> None:
+    depth = len(traceback.extract_stack())
+
+    def program() -> None:
+        with short_stack_traces():
+            assert len(traceback.extract_stack()) <= 8
+            raise ValueError("of the program")
+
+    with pytest.raises(ValueError, match="of the program"):
+        program()
+    assert len(traceback.extract_stack()) == depth
+    assert not hasattr(sys, "tracebacklimit")
+
+
+def test_a_limit_that_was_set_before_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "tracebacklimit", 100, raising=False)
+    with short_stack_traces():
+        assert sys.tracebacklimit < 100
+    assert sys.tracebacklimit == 100
+
+
+@pytest.fixture
+def collector() -> Iterator[None]:
+    before = gc.get_threshold()
+    yield
+    gc.set_threshold(*before)
+    gc.unfreeze()
+
+
+@pytest.mark.usefixtures("collector")
+def test_cycles_are_still_collected_but_seldom() -> None:
+    gc.set_threshold(700, 10, 10)
+    search_cycles_seldom()
+    assert gc.isenabled()
+    assert gc.get_threshold()[0] > 10_000
+    assert gc.get_freeze_count() > 0
+
+
+def test_what_was_registered_before_has_begun_afterwards() -> None:
+    begun: list[str] = []
+
+    async def registration(name: str) -> None:
+        begun.append(name)
+
+    async def program() -> list[str]:
+        tasks = [asyncio.ensure_future(registration(name)) for name in ("one", "two")]
+        await registrations_begin()
+        seen = list(begun)
+        await asyncio.gather(*tasks)
+        return seen
+
+    assert asyncio.run(program()) == ["one", "two"]

@@ -1,0 +1,229 @@
+"""What a run waited for, from logs in the engine's form."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+from typer.testing import CliRunner
+
+from operations.__main__ import app
+from operations.failure import ExitCode, OperationError
+from operations.runs.command import critical_path_report
+from operations.runs.critical_path import critical_path, dependencies_of, totals
+from operations.runs.events import Run, read_event_log, run_of
+
+pytestmark = pytest.mark.unit
+
+
+def urn(kind: str, name: str) -> str:
+    return f"urn:pulumi:local::spiderpool-alicloud::alicloud:ecs/x:{kind}::{name}"
+
+
+def event(
+    name: str, second: int, op: str, resource: str, *, planning: bool = False
+) -> Mapping[str, object]:
+    kind, _, logical = resource.partition("/")
+    metadata = {"op": op, "urn": urn(kind, logical), "new": {"parent": "", "provider": ""}}
+    return {"timestamp": 1000 + second, name: {"metadata": metadata, "planning": planning}}
+
+
+def began(second: int, op: str, resource: str, *, planning: bool = False) -> Mapping[str, object]:
+    return event("resourcePreEvent", second, op, resource, planning=planning)
+
+
+def ended(second: int, op: str, resource: str) -> Mapping[str, object]:
+    return event("resOutputsEvent", second, op, resource)
+
+
+def failed(second: int, op: str, resource: str) -> Mapping[str, object]:
+    return event("resOpFailedEvent", second, op, resource)
+
+
+def shown(run: Run, dependencies: Mapping[str, frozenset[str]]) -> list[str]:
+    return [link.step.name for link in critical_path(run, dependencies).links]
+
+
+_EVENTS = [
+    began(0, "create", "Network/vpc"),
+    ended(5, "create", "Network/vpc"),
+    began(5, "create", "Eni/slow"),
+    began(5, "create", "Eni/quick"),
+    ended(6, "create", "Eni/quick"),
+    ended(10, "create", "Eni/slow"),
+    began(11, "create", "Instance/node"),
+    ended(21, "create", "Instance/node"),
+    {"timestamp": 1022, "summaryEvent": {}},
+]
+_CREATION = run_of(_EVENTS)
+_NEEDS = {
+    urn("Eni", "slow"): frozenset({urn("Network", "vpc")}),
+    urn("Eni", "quick"): frozenset({urn("Network", "vpc")}),
+    urn("Instance", "node"): frozenset({urn("Eni", "slow"), urn("Eni", "quick")}),
+}
+
+
+_RESOURCES = [
+    {"urn": urn, "dependencies": sorted(_NEEDS.get(urn, ()))}
+    for urn in sorted({step.urn for step in _CREATION.steps})
+]
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    path = tmp_path / "log.jsonl"
+    path.write_text("".join(f"{json.dumps(event)}\n" for event in _EVENTS))
+    return path
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    path = tmp_path / "state.json"
+    path.write_text(json.dumps({"version": 3, "deployment": {"resources": _RESOURCES}}))
+    return path
+
+
+def test_a_creation_waits_for_the_last_of_what_it_needs() -> None:
+    assert shown(_CREATION, _NEEDS) == ["vpc", "slow", "node"]
+
+
+def test_idle_time_is_between_two_steps_and_the_rest_after_the_last() -> None:
+    path = critical_path(_CREATION, _NEEDS)
+    assert [link.idle for link in path.links] == [0, 0, 1]
+    assert path.rest == 1
+    assert path.seconds == 22
+
+
+def test_without_a_state_a_step_comes_after_the_last_one_before_it() -> None:
+    path = critical_path(_CREATION, {})
+    assert [link.step.name for link in path.links] == ["vpc", "slow", "node"]
+    assert not any(link.needed for link in path.links)
+
+
+def test_a_deletion_waits_for_the_whole_depth_above() -> None:
+    run = run_of(
+        [
+            began(0, "delete", "Eni/deep"),
+            ended(5, "delete", "Eni/deep"),
+            began(5, "delete", "Eni/shallow"),
+            ended(10, "delete", "Eni/shallow"),
+        ]
+    )
+    (_, second) = critical_path(run, {}).links
+    assert second.step.name == "shallow"
+    assert second.after is not None
+    assert second.after.name == "deep"
+    assert not second.needed
+
+
+def test_a_deletion_names_the_dependency_when_there_is_one() -> None:
+    run = run_of(
+        [
+            began(0, "delete", "Instance/node"),
+            ended(9, "delete", "Instance/node"),
+            began(9, "delete", "Eni/slow"),
+            ended(12, "delete", "Eni/slow"),
+        ]
+    )
+    assert [link.needed for link in critical_path(run, _NEEDS).links] == [False, True]
+
+
+def test_steps_of_a_preview_and_steps_that_change_nothing_are_left_out() -> None:
+    run = run_of(
+        [
+            began(0, "create", "Network/vpc", planning=True),
+            ended(1, "create", "Network/vpc"),
+            began(2, "same", "Network/vpc"),
+            ended(3, "same", "Network/vpc"),
+        ]
+    )
+    assert run.steps == ()
+    assert critical_path(run, {}).links == ()
+
+
+def test_a_failed_step_is_part_of_the_run() -> None:
+    run = run_of([began(0, "create", "Network/vpc"), failed(3, "create", "Network/vpc")])
+    assert [(step.failed, step.seconds) for step in run.steps] == [(True, 3)]
+
+
+def test_the_slowest_kinds_come_first() -> None:
+    assert list(totals(_CREATION)) == [
+        ("create Instance", 1, 10),
+        ("create Network", 1, 5),
+        ("create Eni", 2, 5),
+    ]
+
+
+def test_the_state_gives_dependencies_parent_and_provider() -> None:
+    deployment = {
+        "resources": [
+            {
+                "urn": "u1",
+                "dependencies": ["u2"],
+                "parent": "u3",
+                "provider": "urn:pulumi:s::p::pulumi:providers:alicloud::a::id",
+            },
+            {"urn": "u2"},
+        ]
+    }
+    provider = "urn:pulumi:s::p::pulumi:providers:alicloud::a"
+    assert dependencies_of(deployment) == {
+        "u1": frozenset({"u2", "u3", provider}),
+        "u2": frozenset(),
+    }
+
+
+@pytest.mark.parametrize("name", ["run.svg", "run.html"])
+def test_the_picture_is_well_formed_and_has_a_bar_for_each_step(
+    name: str, log: Path, state: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / name
+    critical_path_report(log, state=state, output=output)
+    drawn = output.read_text(encoding="utf-8")
+    svg = ET.fromstring(drawn[drawn.index("<svg") : drawn.index("</svg>") + len("</svg>")])  # noqa: S314 - ours
+    bars = svg.findall("{http://www.w3.org/2000/svg}rect/{http://www.w3.org/2000/svg}title")
+    assert len(bars) == len(read_event_log(log).steps)
+
+
+def test_the_command_prints_the_path_and_draws_it(log: Path, state: Path, tmp_path: Path) -> None:
+    output = tmp_path / "run.svg"
+    arguments = ["--critical-path", str(log), "--state", str(state), "--output", str(output)]
+    done = CliRunner().invoke(app, ["report", *arguments])
+    assert done.exit_code == ExitCode.OK
+    lines = [line.split() for line in done.stdout.splitlines() if " create " in line]
+    assert [line[:5] for line in lines if line[0].isdigit() and line[1].isdigit()][:3] == [
+        ["0", "0", "5", "create", "Network"],
+        ["5", "0", "5", "create", "Eni"],
+        ["11", "1", "10", "create", "Instance"],
+    ]
+    assert output.exists()
+
+
+def test_a_picture_without_a_run_is_refused() -> None:
+    done = CliRunner().invoke(app, ["report", "--output", "run.svg"])
+    assert done.exit_code == ExitCode.REFUSED
+
+
+@pytest.mark.parametrize("content", [None, "", "no JSON", "[]", '{"timestamp": 1}'])
+def test_what_is_no_log_of_a_run_is_refused(content: str | None, tmp_path: Path) -> None:
+    log = tmp_path / "log.jsonl"
+    if content is not None:
+        log.write_text(content)
+    with pytest.raises(OperationError, match="is not an event log of a run") as refused:
+        critical_path_report(log, state=None, output=None)
+    assert refused.value.code is ExitCode.REFUSED
+
+
+def test_what_is_no_state_is_refused(log: Path, tmp_path: Path) -> None:
+    empty = tmp_path / "empty.json"
+    empty.write_text("{}")
+    with pytest.raises(OperationError, match="is not a state"):
+        critical_path_report(log, state=empty, output=None)
+
+
+def test_a_picture_of_another_kind_is_refused(log: Path, tmp_path: Path) -> None:
+    with pytest.raises(OperationError, match=r"neither \.svg nor \.html"):
+        critical_path_report(log, state=None, output=tmp_path / "run.png")
