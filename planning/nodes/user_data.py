@@ -12,7 +12,7 @@ import json
 import re
 from base64 import b64encode
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from ipaddress import IPv6Network
 from shlex import quote
@@ -59,7 +59,8 @@ _PROGRAM: Final = "0700"
 _PROGRAM_PATH: Final = f"{DIRECTORY}/bootstrap.sh"
 _UNIT_PATH: Final = f"{DIRECTORY}/node.sh"
 _COMMON_PATH: Final = f"{DIRECTORY}/common.sh"
-_SCRIPTS: Final = frozenset({_PROGRAM_PATH, _UNIT_PATH, _COMMON_PATH, etcd_disk.PROGRAM})
+_LEAST_SAVED: Final = 150
+"""Bytes that packing a file must save; otherwise it stays readable."""
 _JOINED_CA: Final = f"{DIRECTORY}/kubeadm-ca.crt"
 """The CA that a worker trusts when it joins. kubeadm writes its own file later, and refuses to join
 where one is there already."""
@@ -206,18 +207,18 @@ def _cloud_config(contents: list[_File]) -> bytes:
 def _written(file: _File) -> dict[str, str]:
     path, content, mode = file
     permissions = {} if mode is None else {"permissions": mode}
-    if path in _SCRIPTS:
+    plain, packed = json.dumps(content, ensure_ascii=False), _packed(content)
+    if len(plain) - len(packed) >= _LEAST_SAVED:
         # cloud-init unpacks it (write_files, `encoding`:
-        # https://cloudinit.readthedocs.io/en/latest/reference/modules.html#write-files). Only
-        # scripts are packed: they hold no secret, and everything else stays readable.
-        return {"path": path, **permissions, "encoding": "gz+b64", "content": _packed(content)}
+        # https://cloudinit.readthedocs.io/en/latest/reference/modules.html#write-files).
+        return {"path": path, **permissions, "encoding": "gz+b64", "content": packed}
     return {"path": path, **permissions, "content": content}
 
 
-@cache
-def _packed(script: str) -> str:
-    """The script as cloud-init unpacks it; the same for every node."""
-    return b64encode(gzip.compress(script.encode(), mtime=0)).decode()
+@lru_cache(maxsize=32)
+def _packed(content: str) -> str:
+    """A file's content as cloud-init unpacks it. Scripts are the same for every node."""
+    return b64encode(gzip.compress(content.encode(), mtime=0)).decode()
 
 
 @cache
