@@ -208,11 +208,16 @@ def _written(file: _File) -> dict[str, str]:
     path, content, mode = file
     permissions = {} if mode is None else {"permissions": mode}
     plain, packed = json.dumps(content, ensure_ascii=False), _packed(content)
-    if len(plain) - len(packed) >= _LEAST_SAVED:
+    if not _has_secret(path) and len(plain) - len(packed) >= _LEAST_SAVED:
         # cloud-init unpacks it (write_files, `encoding`:
         # https://cloudinit.readthedocs.io/en/latest/reference/modules.html#write-files).
         return {"path": path, **permissions, "encoding": "gz+b64", "content": packed}
     return {"path": path, **permissions, "content": content}
+
+
+def _has_secret(path: str) -> bool:
+    """Whether a file has a key or a token. It stays readable, so that a search finds what it has."""
+    return path.startswith((f"{PKI}/", f"{DIRECTORY}/kubeadm-"))
 
 
 @lru_cache(maxsize=32)
