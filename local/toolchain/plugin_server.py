@@ -13,7 +13,7 @@ import grpc
 
 _LARGEST_MESSAGE: Final = 400 << 20
 """Bytes: the engine's own limit."""
-POLL_SECONDS: Final = 5.0
+POLL_SECONDS: Final = 1.0
 """Between two checks that the engine still runs."""
 
 

@@ -41,9 +41,8 @@ with `settings_digest` of the text that failed and a colon. The node then has th
 before, and does not try the same text again before its next boot."""
 UNIT_VERSION: Final = 3
 """Version of the node's own unit. Raised when it gets a feature that the program uses: 2 advertises
-the addresses of the node's pools (`planning.addresses.capacity.address_resource`), 3 subtracts the
-reserved ones, loads the rules that keep pods from the metadata service, and renews the certificates
-of a control plane."""
+the addresses of the node's pools (`planning.addresses.capacity.address_resource`), 3 loads the
+rules that keep pods from the metadata service, and renews the certificates of a control plane."""
 COUNTING_UNIT: Final = 2
 """The first version that advertises pod addresses."""
 RESERVING_UNIT: Final = 3

@@ -66,7 +66,7 @@ class NamespaceMachines:
             env={"PYTHONPATH": os.environ.get("PYTHONPATH", ""), "LANG": "C.UTF-8"},
         )
         theirs.close()
-        return NamespaceGuest(process, ours, self._fabric)
+        return _NamespaceGuest(process, ours, self._fabric)
 
     def erase_disk(self, folder: Path) -> None:
         """Remove its files."""
@@ -74,9 +74,7 @@ class NamespaceMachines:
             shutil.rmtree(folder / "disk")
 
 
-class NamespaceGuest:
-    """A set of namespaces that is powered on."""
-
+class _NamespaceGuest:
     def __init__(self, process: Process, end: socket.socket, fabric: Fabric) -> None:
         self.process = process
         self._end = end
@@ -91,7 +89,6 @@ class NamespaceGuest:
             return False
 
     async def follow(self, instance: Instance) -> None:
-        """Plug and unplug ENIs, admit the addresses that they have now, and send the leases."""
         attached = {nic.id: nic for nic in instance.interfaces}
         names = guest_link_names(instance.interfaces)
         for interface_id in self._plugged.keys() - attached.keys():

@@ -10,7 +10,7 @@ import pytest
 from localcloud.machines import channel
 from localcloud.machines.control import Instance, Interface
 from localcloud.machines.fabric import Fabric
-from localcloud.machines.namespaces import NamespaceGuest
+from localcloud.machines.namespaces import _NamespaceGuest
 from tests.localcloud.machines import fake_cloud
 
 pytestmark = pytest.mark.unit
@@ -48,7 +48,7 @@ def calls_for(*states: list[dict[str, Any]]) -> list[str]:
         fabric = NotingFabric()
         ours, theirs = channel.pair()
         process = await asyncio.create_subprocess_exec("sleep", "60")
-        guest = NamespaceGuest(process, ours, fabric)
+        guest = _NamespaceGuest(process, ours, fabric)
         first, *others = (Instance.read(fake_cloud.instance("x", each, "")) for each in states)
         await guest.follow(first)
         fabric.calls.clear()
