@@ -111,7 +111,7 @@ def test_tests_that_share_a_cloud_run_on_one_worker(
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
     )
     assert "8 passed" in done.stdout, done.stdout + done.stderr

@@ -216,7 +216,7 @@ def _written(file: _File) -> dict[str, str]:
 
 
 def _has_secret(path: str) -> bool:
-    """Whether a file has a key or a token. It stays readable, so that a search finds what it has."""
+    """Whether a file has a key or a token. It stays readable, so that a search finds them."""
     return path.startswith((f"{PKI}/", f"{DIRECTORY}/kubeadm-"))
 
 
