@@ -55,11 +55,12 @@ def judge_addresses(before: Record, after: Record, nodes: Nodes, cluster: Cluste
     lost = {name: pool for name, pool in gone.items() if pool.node not in leaving}
     # A roll-out drains the node first, except in a cluster that this program did not build. Another
     # pool takes addresses before any node is drained, though (`components.machines`).
+    exchanged = _between(*pools)
     undrained = {
         name: replace(pool, addresses=early)
         for name, pool in gone.items()
         if pool.node in leaving
-        and (early := pool.addresses & _between(*pools) if after.is_kubeadm else pool.addresses)
+        and (early := pool.addresses & exchanged if after.is_kubeadm else pool.addresses)
     }
     steps = [*_shrinking(lost), *_interfaces(before, after, nodes), *_growing(*pools, nodes)]
     refusals = [

@@ -56,7 +56,8 @@ class ClusterInState:
 
 def cluster_in_state(cluster: str, resources: Iterable[StateResource]) -> ClusterInState:
     """What the state has of `cluster`."""
-    has_served, addresses = False, {}
+    has_served = False
+    addresses: dict[str, str] = {}
     prefix, suffix = f"{cluster}-", f"-{PRIMARY_NIC}"
     for resource in resources:
         *above, own = resource.types

@@ -9,13 +9,10 @@ import yaml
 
 from planning.read import plan_from
 from tests.engine.kept_token import REFUSED, answer_to_the_kept_token
-from tests.engine.lifecycle.fault_sweep import KINDS
-from tests.engine.lifecycle.light_cloud import LightCloud
 from tests.engine.local_cloud import second_cloud
 from tests.engine.test_machine_life_cycle import SILENCE_OF_THREE, LifeCycle
 from tests.engine.test_three_control_planes import api_servers
-from tests.engine.three_zones import MASTERS, ZONES, use_three_zones
-from tests.engine.writing_client import stored, writing
+from tests.engine.three_zones import MASTERS, use_three_zones
 
 pytestmark = [pytest.mark.nightly, pytest.mark.timeout(3600)]
 
@@ -74,25 +71,4 @@ def test_three_control_planes_get_another_block_one_at_a_time(moving: LifeCycle)
     after = moving.instances()
     assert {name for name in before if before[name] != after[name]} == set(MASTERS)
     assert writes.longest_silence < SILENCE_OF_THREE, writes.refusals
-    assert_all_have_moved(moving, before=addresses)
-
-
-def test_a_run_that_failed_between_two_control_planes_is_finished_by_the_next(
-    moving: LifeCycle,
-) -> None:
-    light = LightCloud(cloud=moving.cloud, document=moving.document)
-    addresses = planned_addresses(moving)
-    masters = moving.cluster["nodePools"]["masters"]
-    masters["zones"] = [ZONES[2], ZONES[0], ZONES[1]]
-    kubeconfig = moving.kubeconfig()
-    light.ask("POST", "/faults", [{"action": "RunInstances", "nth": 2, **KINDS["refused"]}])
-    with writing(kubeconfig, run="zones") as writes:
-        failed = moving.up()
-        assert failed.status != 0, failed.transcript
-        light.ask("DELETE", "/faults")
-        done = moving.up()
-    assert done.status == 0, moving.cloud.explain(done)
-    assert set(writes.acknowledged) <= stored(kubeconfig, run="zones")
-    assert writes.longest_silence < SILENCE_OF_THREE, writes.refusals
-    assert moving.cluster_uid() == moving.uid
     assert_all_have_moved(moving, before=addresses)
