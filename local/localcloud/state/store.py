@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import fcntl
+import functools
 import json
 import os
 import sqlite3
@@ -72,12 +73,18 @@ class _Table:
         return before
 
 
+@functools.cache
+def _codec(kind: type[Any]) -> TypeAdapter[Any]:
+    """Return what reads and writes entities of a kind; making one takes a millisecond."""
+    return TypeAdapter(kind)
+
+
 class Store:
     """All entities of one cloud. See the module's docstring for its guarantees."""
 
     def __init__(self, path: Path, kinds: Iterable[type[Any]]) -> None:
         self._kinds = {kind.__name__: kind for kind in kinds}
-        self._codecs = {kind: TypeAdapter[Any](kind) for kind in self._kinds.values()}
+        self._codecs = {kind: _codec(kind) for kind in self._kinds.values()}
         self._tables = {kind: _Table(kind) for kind in self._kinds.values()}
         self._open: list[_Change] | None = None
         self._recent: deque[tuple[_Change, ...]] = deque(maxlen=_REMEMBERED)
