@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import fcntl
-import functools
 import json
 import os
 import sqlite3
@@ -73,10 +72,17 @@ class _Table:
         return before
 
 
-@functools.cache
+_CODECS: Final[dict[type[Any], TypeAdapter[Any]]] = {}
+
+
 def _codec(kind: type[Any]) -> TypeAdapter[Any]:
-    """Return what reads and writes entities of a kind; making one takes a millisecond."""
-    return TypeAdapter(kind)
+    """Return what reads and writes entities of a kind. Each is made once in a process.
+
+    Making those of all kinds takes most of a cloud's start.
+    """
+    if kind not in _CODECS:
+        _CODECS[kind] = TypeAdapter(kind)
+    return _CODECS[kind]
 
 
 class Store:
