@@ -53,6 +53,8 @@ class Go:
     def environment(self) -> Mapping[str, str]:
         """The caller's environment with the settings that make builds alike everywhere."""
         return {
+            # The compiler collects its garbage later: less processor time, more memory.
+            "GOGC": "400",
             **os.environ,
             "CGO_ENABLED": "0",
             # This must not be empty: Go would then use what `go env -w GOFLAGS` has stored.

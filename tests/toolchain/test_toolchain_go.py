@@ -71,6 +71,35 @@ def test_a_failed_build_shows_its_last_lines_and_its_log(script: Script, tmp_pat
     assert str(log) in message
 
 
+def test_packages_are_progress_and_only_other_lines_are_logged(
+    script: Script, tmp_path: Path
+) -> None:
+    go = find_go(
+        script(
+            'if [ "$1" = version ]; then echo go version go1.26.8 linux/amd64; exit; fi\n'
+            "echo internal/byteorder; echo example.com/etcd/v3; echo '# example.com/etcd'"
+        )
+    )
+    log = tmp_path / "etcd.log"
+    build = Build(name="etcd", version="3.6.14", programs={"etcd": "example.com/etcd"})
+    seen: list[str] = []
+    go.build(build, tmp_path, log, seen.append)
+    assert seen == ["internal/byteorder", "example.com/etcd/v3"]
+    assert log.read_text(encoding="utf-8") == "# example.com/etcd\n"
+
+
+def test_what_is_left_to_compile_is_listed_with_its_size(script: Script, tmp_path: Path) -> None:
+    (tmp_path / "a.go").write_text("package a\n", encoding="utf-8")
+    go = find_go(
+        script(
+            'if [ "$1" = version ]; then echo go version go1.26.8 linux/amd64; exit; fi\n'
+            f"printf 'example.com/a\\t{tmp_path}\\ta.go\\t\\n\\nexample.com/b\\t/nowhere\\t\\n'"
+        )
+    )
+    build = Build(name="etcd", version="3.6.14", programs={"etcd": "example.com/etcd"})
+    assert go.packages(build) == {"example.com/a": 10, "example.com/b": 0}
+
+
 def test_builds_ignore_the_flags_and_workspaces_of_the_user(
     script: Script, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -72,12 +72,25 @@ class _Table:
         return before
 
 
+_CODECS: Final[dict[type[Any], TypeAdapter[Any]]] = {}
+
+
+def _codec(kind: type[Any]) -> TypeAdapter[Any]:
+    """Return what reads and writes entities of a kind. Each is made once in a process.
+
+    Making those of all kinds takes most of a cloud's start.
+    """
+    if kind not in _CODECS:
+        _CODECS[kind] = TypeAdapter(kind)
+    return _CODECS[kind]
+
+
 class Store:
     """All entities of one cloud. See the module's docstring for its guarantees."""
 
     def __init__(self, path: Path, kinds: Iterable[type[Any]]) -> None:
         self._kinds = {kind.__name__: kind for kind in kinds}
-        self._codecs = {kind: TypeAdapter[Any](kind) for kind in self._kinds.values()}
+        self._codecs = {kind: _codec(kind) for kind in self._kinds.values()}
         self._tables = {kind: _Table(kind) for kind in self._kinds.values()}
         self._open: list[_Change] | None = None
         self._recent: deque[tuple[_Change, ...]] = deque(maxlen=_REMEMBERED)
