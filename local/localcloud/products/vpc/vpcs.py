@@ -127,12 +127,16 @@ def _ipv6_block(call: Call, text: str | None, code: str) -> str:
     try:
         network = IPv6Network(text)
     except ValueError:
-        network = None
-    if network is None or network.prefixlen != _IPV6_LENGTH:
-        raise ApiError(
-            code, f"The specified Ipv6CidrBlock {text[:60]!r} is not a /{_IPV6_LENGTH} network."
-        )
+        raise _not_ipv6(text, code) from None
+    if network.prefixlen != _IPV6_LENGTH:
+        raise _not_ipv6(text, code)
     return str(network)
+
+
+def _not_ipv6(text: str, code: str) -> ApiError:
+    return ApiError(
+        code, f"The specified Ipv6CidrBlock {text[:60]!r} is not a /{_IPV6_LENGTH} network."
+    )
 
 
 def _user_cidrs(text: str) -> tuple[str, ...]:
