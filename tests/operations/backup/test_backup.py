@@ -93,7 +93,7 @@ class Units(Runner):
     silent: frozenset[str] = frozenset()
     annotations: dict[str, dict[str, str]] = field(default_factory=dict)
 
-    def run(self, argv: Any, **_: object) -> Finished:  # type: ignore[override]  # noqa: ANN401
+    def run(self, argv: Any, **_: object) -> Finished:  # noqa: ANN401
         name = argv[argv.index("node") + 1]
         own = self.annotations.setdefault(name, {})
         if "annotate" in argv:
