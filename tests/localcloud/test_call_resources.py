@@ -51,6 +51,22 @@ TABLE: list[tuple[str, dict[str, str], set[str]]] = [
         {"InstanceId": "i-1", "NetworkInterfaceId": "eni-1"},
         {f"ecs:{HERE}:instance/i-1", f"ecs:{HERE}:eni/eni-1"},
     ),
+    ("ecs:CreateDisk", {"SnapshotId": "s"}, {f"ecs:{HERE}:disk/*", f"ecs:{HERE}:snapshot/s"}),
+    (
+        "ecs:AttachDisk",
+        {"DiskId": "d-1", "InstanceId": "i-1"},
+        {f"ecs:{HERE}:disk/d-1", f"ecs:{HERE}:instance/i-1"},
+    ),
+    (
+        "ecs:CreateAutoSnapshotPolicy",
+        {"regionId": "cn-hangzhou"},
+        {f"ecs:{HERE}:snapshotpolicy/*"},
+    ),
+    (
+        "ecs:ApplyAutoSnapshotPolicy",
+        {"autoSnapshotPolicyId": "sp-1", "diskIds": '["d-1","d-2"]'},
+        {f"ecs:{HERE}:snapshotpolicy/sp-1", f"ecs:{HERE}:disk/d-1", f"ecs:{HERE}:disk/d-2"},
+    ),
     ("ecs:AssignPrivateIpAddresses", {"NetworkInterfaceId": "e"}, {f"ecs:{HERE}:eni/e"}),
     (
         "ecs:TagResources",

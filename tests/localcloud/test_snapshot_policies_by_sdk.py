@@ -22,6 +22,8 @@ DAILY = {
     "retentionDays": 7,
 }
 TAG = [{"Key": "a", "Value": "b"}]
+COPY_REGIONS = "InvalidParameter.TargetCopyRegions"
+COPY_RETENTION = "InvalidParameter.CopiedSnapshotsRetentionDays"
 
 
 def policy(api: Api, **more: object) -> str:
@@ -82,12 +84,16 @@ def test_a_policy_shows_its_copies(api: Api) -> None:
         ({"timePoints": "1"}, "InvalidParameter"),
         ({"timePoints": "[]"}, "InvalidParameter"),
         ({"repeatWeekdays": '["0"]'}, "InvalidParameter"),
+        ({"timePoints": '["01"]'}, "InvalidParameter"),
+        ({"timePoints": json.dumps(["9" * 5000])}, "InvalidParameter"),
+        ({"TargetCopyRegions": '["\\ud800"]', "EnableCrossRegionCopy": True}, COPY_REGIONS),
+        ({"CopiedSnapshotsRetentionDays": 0}, COPY_RETENTION),
         ({"retentionDays": 0}, "InvalidParameter"),
         ({"regionId": None}, "MissingParameter"),
-        ({"EnableCrossRegionCopy": True}, "InvalidParameter.TargetCopyRegions"),
+        ({"EnableCrossRegionCopy": True}, COPY_REGIONS),
         (
             {"EnableCrossRegionCopy": True, "TargetCopyRegions": '["a","b"]'},
-            "InvalidParameter.TargetCopyRegions",
+            COPY_REGIONS,
         ),
         ({"CopyEncryptionConfiguration": {"KMSKeyId": "k"}}, "InvalidParameter.EncryptedIllegal"),
         ({"Tag": [*TAG, *TAG]}, "Duplicate.TagKey"),
@@ -138,7 +144,8 @@ def test_a_policy_changes_in_place(api: Api) -> None:
     for bad, code in (
         ({"autoSnapshotPolicyName": "1st"}, "InvalidSnapshotPolicyName.Malformed"),
         ({"retentionDays": -2}, "InvalidParameter"),
-        ({"EnableCrossRegionCopy": True}, "InvalidParameter.TargetCopyRegions"),
+        ({"CopiedSnapshotsRetentionDays": -2}, COPY_RETENTION),
+        ({"EnableCrossRegionCopy": True}, COPY_REGIONS),
         ({"CopyEncryptionConfiguration": {"KMSKeyId": "k"}}, "InvalidParameter.EncryptedIllegal"),
         ({"autoSnapshotPolicyId": "sp-none"}, "ParameterInvalid"),
     ):

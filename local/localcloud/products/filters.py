@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Collection
 
+from localcloud.wire.parameters import encodable
+
 
 def equal(asked: str | None, actual: str | None) -> bool:
     """Whether a field has the requested value."""
@@ -27,6 +29,8 @@ def texts(array: str) -> list[str] | None:
         values = json.loads(array)
     except (ValueError, RecursionError):
         return None
-    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+    if not isinstance(values, list):
+        return None
+    if not all(isinstance(value, str) and encodable(value) for value in values):
         return None
     return values

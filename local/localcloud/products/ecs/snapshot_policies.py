@@ -54,6 +54,7 @@ def create_auto_snapshot_policy(call: Call, request: CreateAutoSnapshotPolicy) -
     """Create a policy. It has no effect until it is applied to disks."""
     names.check_snapshot_policy(request.name)
     _check_retention(request.retention_days)
+    _check_copy_retention(request.copied_snapshots_retention_days)
     if call.store.count(AutoSnapshotPolicy) >= _MOST_POLICIES:
         raise ApiError(
             "AutoSnapshotPolicy.QuotaExceed", f"There are {_MOST_POLICIES} policies, the most.", 403
@@ -104,6 +105,8 @@ def modify_auto_snapshot_policy_ex(call: Call, request: ModifyAutoSnapshotPolicy
     names.check_snapshot_policy(request.name or "")
     if request.retention_days is not None:
         _check_retention(request.retention_days)
+    if request.copied_snapshots_retention_days is not None:
+        _check_copy_retention(request.copied_snapshots_retention_days)
     copy = request.copy_encryption_configuration
     _check_copy_encryption(copy)
     copies = request.enable_cross_region_copy
@@ -193,14 +196,24 @@ def _texts(name: str, text: str) -> list[str]:
 def _numbers(name: str, text: str, allowed: range) -> tuple[int, ...]:
     """The numbers in a JSON array of texts, in the order of the request."""
     values = _texts(name, text)
-    if not all(v.isdecimal() and int(v) in allowed for v in values):
+    numbers = {str(number): number for number in allowed}
+    if not set(values) <= numbers.keys():
         raise invalid(name, text, f"each must be a number from {allowed[0]} to {allowed[-1]}")
-    return tuple(dict.fromkeys(map(int, values)))
+    return tuple(numbers[value] for value in dict.fromkeys(values))
 
 
 def _check_retention(days: int) -> None:
     if days != -1 and not 1 <= days <= _MOST_DAYS:
         raise invalid("retentionDays", days, f"it must be -1 or 1 to {_MOST_DAYS}")
+
+
+def _check_copy_retention(days: int) -> None:
+    if days != -1 and not 1 <= days <= _MOST_DAYS:
+        raise ApiError(
+            "InvalidParameter.CopiedSnapshotsRetentionDays",
+            f"CopiedSnapshotsRetentionDays {days} must be -1 or 1 to {_MOST_DAYS}.",
+            403,
+        )
 
 
 def _check_copy_encryption(copy: CopyEncryption) -> None:
