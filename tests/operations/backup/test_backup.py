@@ -150,8 +150,6 @@ def test_the_youngest_snapshot_comes_first_with_its_age() -> None:
     }
     shown = [(each.id, each.automatic, each.done) for each in snapshots]
     assert shown[1:] == [("s-made", False, False), ("s-old", True, True)]
-    console = Console(width=120, record=True, quiet=True)
-    console.print(snapshot_table("small", snapshots, NOW))
     assert snapshot_table("small", snapshots, NOW).row_count == 3
 
 
