@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -87,7 +88,7 @@ class Backup:
                 written = self._write(runner, node)
             if written:
                 with progress.step(f"{node}: snapshot of disk {disk}"):
-                    return asked(lambda n=node, d=disk: self._take(n, d))
+                    return asked(partial(self._take, node, disk))
         raise OperationError(
             f"No etcd of {', '.join(sorted(self.disks))} wrote its snapshot within "
             f"{WRITTEN_WITHIN:.0f} s, so no disk was copied. `journalctl -u "

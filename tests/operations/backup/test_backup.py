@@ -93,7 +93,7 @@ class Units(Runner):
     silent: frozenset[str] = frozenset()
     annotations: dict[str, dict[str, str]] = field(default_factory=dict)
 
-    def run(self, argv: Any, **_: object) -> Finished:  # type: ignore[override]  # noqa: ANN401
+    def run(self, argv: Any, **_: object) -> Finished:  # noqa: ANN401
         name = argv[argv.index("node") + 1]
         own = self.annotations.setdefault(name, {})
         if "annotate" in argv:
@@ -150,8 +150,6 @@ def test_the_youngest_snapshot_comes_first_with_its_age() -> None:
     }
     shown = [(each.id, each.automatic, each.done) for each in snapshots]
     assert shown[1:] == [("s-made", False, False), ("s-old", True, True)]
-    console = Console(width=120, record=True, quiet=True)
-    console.print(snapshot_table("small", snapshots, NOW))
     assert snapshot_table("small", snapshots, NOW).row_count == 3
 
 

@@ -100,14 +100,16 @@ def test_every_path_is_absolute_and_written_once(stack: str, node: str) -> None:
 
 @pytest.mark.parametrize(("stack", "node"), every_node())
 def test_only_the_programs_are_packed_so_that_no_secret_is_hidden(stack: str, node: str) -> None:
-    written = booted(stack_plan(stack), node).document["write_files"]
+    plan = stack_plan(stack)
+    written = booted(plan, node).document["write_files"]
     packed = {file["path"] for file in written if "encoding" in file}
-    assert packed == {f"{HERE}/{name}.sh" for name in ("bootstrap", "common", "node")}
+    disk = () if plan.nodes[node].etcd_disk is None else ("etcd-disk",)
+    assert packed == {f"{HERE}/{name}.sh" for name in ("bootstrap", "common", "node", *disk)}
 
 
-@pytest.mark.parametrize("script", ["bootstrap.sh", "node.sh", "common.sh"])
+@pytest.mark.parametrize("script", ["bootstrap.sh", "node.sh", "common.sh", "etcd-disk.sh"])
 def test_a_script_on_a_machine_is_the_reviewed_one_without_its_comments(script: str) -> None:
-    sent = booted(stack_plan("local"), "worker").files[f"{HERE}/{script}"].splitlines()
+    sent = booted(stack_plan("dev"), "masters-0").files[f"{HERE}/{script}"].splitlines()
     reviewed = (ROOT / "planning" / "nodes" / script).read_text(encoding="utf-8").splitlines()
     lines = iter([line.strip() for line in reviewed])
     assert all(any(line.strip() in whole for whole in lines) for line in sent)
@@ -121,12 +123,13 @@ def test_a_script_on_a_machine_is_the_reviewed_one_without_its_comments(script: 
         ("node.sh", "COUNT_ADDRESSES"),
         ("node.sh", "READ_SETTINGS"),
         ("node.sh", "IS_LEADER"),
-        ("common.sh", "READ_MEMBERS"),
         ("common.sh", "DERIVE_KEYS"),
+        ("etcd-disk.sh", "READ_LOG"),
+        ("etcd-disk.sh", "JOIN_PARTS"),
     ],
 )
 def test_python_in_a_script_means_the_same_with_less_indentation(script: str, name: str) -> None:
-    scripts = booted(stack_plan("local"), "worker").files
+    scripts = booted(stack_plan("dev"), "masters-0").files
     sent, written = (
         text.partition(f"{name}='\n")[2].partition("\n'\n")[0]
         for text in (
