@@ -648,7 +648,9 @@ class Rollout:
             return
 
     def _settings(self, node: NodePlan) -> pulumi.Output[str]:
-        return pulumi.Output.all(self._endpoint_address, self._encryption_keys).apply(
+        # A preview without secrets knows the settings of workers.
+        keys = self._encryption_keys if is_control_plane(node) else ()
+        return pulumi.Output.all(self._endpoint_address, keys).apply(
             lambda values: node_settings(
                 self._plan, node, values[0], encryption_keys=tuple(values[1])
             )

@@ -52,7 +52,8 @@ def test_one_step_alone_would_make_secrets_unreadable(steps: list[Keys]) -> None
 
 
 def test_the_name_of_a_key_never_comes_back() -> None:
-    keys, seen = ("key1",), {"key1"}
+    keys: Keys = ("key1",)
+    seen = {"key1"}
     for _ in range(9):
         keys = next_keys(keys)
         if step_of(replace(fake_secrets(), encryption_keys=keys)) is Step.BOTH_READ:

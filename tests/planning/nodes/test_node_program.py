@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 
 from planning.model import ClusterPlan, NodePlan
 from planning.nodes import machine
+from planning.nodes.control_plane import ENCRYPTION_FILE
 from tests.certificates import certificate_until
 from tests.clusters import small, three_control_planes
 from tests.planning.documents import BALANCER_ADDRESS, booted, planned
@@ -165,15 +166,18 @@ def _build_world(root: Path, own: str | None, planes: dict[str, str]) -> None:
         command.chmod(0o755)
     (root / "commands" / "sleep").symlink_to("/bin/true")
     curl = root / "commands" / "curl"
-    curl.write_text(_CURL.replace("KUBELET", f"{root}{KUBELET}"), encoding="utf-8")
+    text = _CURL.replace("KUBELET", f"{root}{KUBELET}").replace("KEYS", f"{root}{ENCRYPTION_FILE}")
+    curl.write_text(text, encoding="utf-8")
     curl.chmod(0o755)
 
 
 _CURL = """\
 #!/bin/bash
-# The kubelet's health is asked up to thirty times in a row, so it is answered without Python.
+# Health is asked up to sixty times in a row, so what is not well answers without Python: a kubelet
+# with a negative maxPods, and an API server with a key named key666.
 case "$*" in
   *:10248/*) if grep -q '"maxPods": -1' KUBELET; then exit 7; else echo -n ok; fi ;;
+  */readyz) if grep -qs key666 KEYS; then exit 7; fi ;;&
   *) exec -a curl "$(dirname "$0")/python-curl" "$@" ;;
 esac
 """

@@ -123,6 +123,7 @@ def test_a_script_on_a_machine_is_the_reviewed_one_without_its_comments(script: 
         ("node.sh", "COUNT_ADDRESSES"),
         ("node.sh", "READ_SETTINGS"),
         ("node.sh", "IS_LEADER"),
+        ("common.sh", "READ_MEMBERS"),
         ("common.sh", "DERIVE_KEYS"),
         ("etcd-disk.sh", "READ_LOG"),
         ("etcd-disk.sh", "JOIN_PARTS"),
