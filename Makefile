@@ -67,9 +67,8 @@ nightly: $(STAMP) ## What takes too long for every change: long fuzzing and whol
 	$(BIN)/pytest -m nightly -q --durations=15 --hypothesis-profile=random
 
 .PHONY: bench
-bench: $(STAMP) ## Measure against a flat program on one emulated cloud; writes benchmarks/results.md.
-	$(BIN)/python -m toolchain ensure
-	$(BIN)/python benchmarks/engine.py
+bench: $(STAMP) ## Measure the program against a flat one; writes benchmarks/results.md.
+	$(BIN)/python benchmarks/program.py
 
 .PHONY: lock
 lock: $(STAMP) ## Compile requirements*.txt from requirements*.in.

@@ -1,4 +1,4 @@
-"""What the program itself costs, without engine and cloud: `python benchmarks/program.py`.
+"""What the program itself costs, without engine and cloud: `make bench`.
 
 Each figure is a process of its own that runs `__main__.py` as the language host does, against an
 engine that only answers (`benchmarks.recording_engine`). The flat peer has the same cloud
@@ -10,19 +10,27 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import importlib.metadata
 import json
+import os
+import platform
 import resource
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from statistics import median
 from typing import Any, Final
 from unittest.mock import patch
 
 ROOT: Final = Path(__file__).parents[1]
-SIZES: Final = (10, 50, 200, 1000)
+RESULTS: Final = ROOT / "benchmarks" / "results.json"
+SIZES: Final = (10, 50, 200)
+RUNS: Final = 5
+WORSE: Final = 1.10
+"""A ratio that grows by more than this is a regression."""
 CASES: Final = ("ours-existing", "flat-existing", "ours-create", "ours-create-inside")
 _STACK: Final = "bench"
 
@@ -143,29 +151,128 @@ def _processor_seconds() -> float:
     return used.ru_utime + used.ru_stime
 
 
+def ratios(costs: Sequence[Cost]) -> dict[str, float]:
+    """`nodes mode figure` → ours to the flat program, of the medians."""
+    return {
+        f"{nodes} existing {figure}": round(_middle(ours, figure) / _middle(flat, figure), 3)
+        for nodes in sorted({cost.nodes for cost in costs})
+        if (ours := _of(costs, nodes, "ours-existing"))
+        and (flat := _of(costs, nodes, "flat-existing"))
+        for figure in ("seconds", "mebibytes", "resources", "sent_bytes")
+    }
+
+
+def regressions(before: Mapping[str, float], after: Mapping[str, float]) -> list[str]:
+    """A sentence for each ratio that is worse than the recorded one by more than a tenth."""
+    return [
+        f"{key}: ours to flat is {after[key]:.2f}, and {before[key]:.2f} is recorded."
+        for key in sorted(before.keys() & after.keys())
+        if after[key] > before[key] * WORSE
+    ]
+
+
+def page(document: Mapping[str, Any]) -> str:
+    """`results.md`."""
+    costs = [Cost(**cost) for cost in document["costs"]]
+    lines = [
+        "# Results",
+        "",
+        "Written by `make bench`. The program alone, against an engine that only answers. Flat is",
+        "`benchmarks/peers/flat`, a program with the same cloud resources. Medians of all runs,",
+        "with the smallest and the largest. The cases of a run follow each other. Seconds are of",
+        "the processor. A ratio is ours to flat.",
+        "",
+        f"- Machine: {document['machine']}",
+        f"- Versions: {document['versions']}",
+        f"- Runs: {document['runs']}",
+        *([f"- {document['note']}"] if document["note"] else []),
+        "",
+        "| nodes | case | CPU s | ratio | MiB | ratio | resources | KB sent | ratio |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for nodes, case in dict.fromkeys((cost.nodes, cost.case) for cost in costs):
+        some = _of(costs, nodes, case)
+
+        def ratio(figure: str, key: str = f"{nodes} existing", case: str = case) -> str:
+            value = document["ratios"].get(f"{key} {figure}")
+            return f"{value:.2f}" if case == "ours-existing" and value is not None else ""
+
+        lines.append(
+            f"| {nodes} | {case} | {_spread(some, 'seconds')} | {ratio('seconds')} | "
+            f"{_middle(some, 'mebibytes'):.0f} | {ratio('mebibytes')} | "
+            f"{_middle(some, 'resources'):.0f} | {_middle(some, 'sent_bytes') / 1024:.0f} | "
+            f"{ratio('sent_bytes')} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _of(costs: Sequence[Cost], nodes: int, case: str) -> list[Cost]:
+    return [cost for cost in costs if (cost.nodes, cost.case) == (nodes, case)]
+
+
+def _middle(costs: Sequence[Cost], figure: str) -> float:
+    return float(median(getattr(cost, figure) for cost in costs))
+
+
+def _spread(costs: Sequence[Cost], figure: str) -> str:
+    values = [getattr(cost, figure) for cost in costs]
+    return f"{median(values):.2f} ({min(values):.2f} to {max(values):.2f})"
+
+
+def _machine() -> str:
+    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    model = next((line.partition(": ")[2] for line in lines if line.startswith("model name")), "?")
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return f"{model}, {len(os.sched_getaffinity(0))} cores, {memory:.0f} GiB, {platform.system()}"
+
+
+def _versions() -> str:
+    packages = ("pulumi", "pulumi_alicloud", "pulumi_kubernetes", "grpcio")
+    named = [f"{name} {importlib.metadata.version(name)}" for name in packages]
+    return ", ".join((f"Python {platform.python_version()}", *named))
+
+
 def main(arguments: Sequence[str]) -> int:
-    """Measure every case at every size, and print a table."""
+    """Measure every case at every size, and write or check the results."""
     sys.path[:0] = [str(ROOT), str(ROOT / "local")]
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sizes", default=",".join(map(str, SIZES)), help="numbers of nodes")
     parser.add_argument("--cases", default=",".join(CASES))
+    parser.add_argument("--runs", type=int, default=RUNS)
+    parser.add_argument("--note", default="", help="a sentence about the machine, for the results")
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="write nothing; fail if a ratio is worse than the recorded one by more than 10 %%",
+    )
     parser.add_argument("--one", nargs=2, metavar=("CASE", "NODES"), help="one run, as JSON")
     options = parser.parse_args(arguments)
     if options.one:
         case, nodes = options.one
         print(json.dumps(dataclasses.asdict(run_here(case, int(nodes)))))
         return 0
-    print(
-        f"{'nodes':>6} {'case':<20} {'CPU s':>7} {'imports':>8} {'MiB':>6} {'resources':>10} "
-        f"{'KB':>8}"
-    )
+    costs = []
     for nodes in (int(size) for size in options.sizes.split(",")):
-        for case in options.cases.split(","):
-            cost = measure(case, nodes)
-            print(
-                f"{nodes:>6} {case:<20} {cost.seconds:>7.2f} {cost.imports:>8.2f} "
-                f"{cost.mebibytes:>6.0f} {cost.resources:>10} {cost.sent_bytes / 1024:>8.0f}"
-            )
+        for run in range(options.runs):
+            cases = options.cases.split(",")
+            for case in cases if run % 2 == 0 else reversed(cases):
+                costs.append(measure(case, nodes))
+                print(costs[-1], flush=True)
+    measured = ratios(costs)
+    if options.check:
+        worse = regressions(json.loads(RESULTS.read_text(encoding="utf-8"))["ratios"], measured)
+        print("\n".join(worse) or "No ratio is worse than the recorded one by more than 10 %.")
+        return 1 if worse else 0
+    document = {
+        "machine": _machine(),
+        "versions": _versions(),
+        "note": options.note,
+        "runs": options.runs,
+        "ratios": measured,
+        "costs": [dataclasses.asdict(cost) for cost in costs],
+    }
+    RESULTS.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    RESULTS.with_suffix(".md").write_text(page(document), encoding="utf-8")
     return 0
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import yaml
 
@@ -10,12 +10,15 @@ _WIDTH: Final = 4096
 """Never fold a line: shell and PEM texts must come back byte for byte."""
 
 
-# libyaml's emitter writes the same text in a fifth of the time. PyYAML lacks it where it was built
-# without libyaml (`__with_libyaml__`).
-_Emitter: Final = yaml.CSafeDumper if yaml.__with_libyaml__ else yaml.SafeDumper
+if TYPE_CHECKING:
+    _Emitter = yaml.SafeDumper
+else:
+    # libyaml's emitter writes the same text in a fifth of the time. It is missing where PyYAML was
+    # built without libyaml.
+    _Emitter = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
-class _Dumper(_Emitter):  # type: ignore[misc, valid-type]  # one of two classes
+class _Dumper(_Emitter):
     """Block style for texts with line breaks, no anchors."""
 
     def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002 - as inherited

@@ -42,7 +42,7 @@ def test_the_whole_stack_is_back_after_an_error() -> None:
 def test_a_limit_that_was_set_before_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "tracebacklimit", 100, raising=False)
     with short_stack_traces():
-        assert sys.tracebacklimit < 100
+        assert sys.tracebacklimit != 100
     assert sys.tracebacklimit == 100
 
 
