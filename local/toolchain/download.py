@@ -68,8 +68,12 @@ def probe(url: str, patience: Patience) -> None:
     _open(url, patience).close()
 
 
-def fetch(archive: Archive, url: str, into: Path, patience: Patience) -> None:
+def fetch(
+    archive: Archive, url: str, into: Path, patience: Patience, stop: threading.Event
+) -> None:
     """Download an archive and put its programs into a directory, all of them or none.
+
+    `stop` ends the download between two packets when it is set.
 
     Raises:
         WrongDigestError: The file is another one.
@@ -77,7 +81,7 @@ def fetch(archive: Archive, url: str, into: Path, patience: Patience) -> None:
     """
     file = into / f".{archive.name}"
     try:
-        actual = _save(url, file, patience)
+        actual = _save(url, file, patience, stop)
         if actual != archive.sha256:
             raise WrongDigestError(archive, url, actual)
         if archive.name.endswith(".tar.gz"):
@@ -89,7 +93,7 @@ def fetch(archive: Archive, url: str, into: Path, patience: Patience) -> None:
         file.unlink(missing_ok=True)
 
 
-def _save(url: str, file: Path, patience: Patience) -> str:
+def _save(url: str, file: Path, patience: Patience, stop: threading.Event) -> str:
     """Write the response into a file and return its digest."""
     digest = hashlib.sha256()
     size = 0
@@ -101,6 +105,8 @@ def _save(url: str, file: Path, patience: Patience) -> str:
             sink.write(data)
             size += len(data)
             _check_speed(size, expected, time.monotonic() - began, patience)
+            if stop.is_set():
+                raise DownloadError("the run was interrupted")
     if size < expected:
         raise DownloadError(f"only {size} of {expected} bytes arrived")
     return digest.hexdigest()

@@ -24,7 +24,6 @@ from rich.console import Console
 from toolchain import archives, crds, golang, keys, launchers, pruning, releases
 from toolchain.archives import Origin
 from toolchain.download import DEFAULT, DownloadError, Patience, WrongDigestError
-from toolchain.failure import ToolchainError
 from toolchain.official import official_tools
 from toolchain.pins import BUILDS, NODE, ON_REQUEST, Build
 from toolchain.places import OTHER_KUBERNETES, SOURCES, Places
@@ -78,6 +77,7 @@ class Ensure:
         self._builds = tuple(b for b in BUILDS if not set(b.programs) <= set(self._official))
         self._requested = requested
         self._print = threading.Lock()
+        self._stop = threading.Event()
 
     def tools(self) -> list[Tool]:
         """Return every program with its source and whether it is ready. Builds nothing."""
@@ -168,22 +168,30 @@ class Ensure:
                     else downloads.submit(self._download, build, offer)
                 )
                 running[future] = build
-            while running:
-                done, _ = wait(running, return_when=FIRST_COMPLETED)
-                for future in done:
-                    build = running.pop(future)
-                    try:
-                        seconds = future.result()
-                    except DownloadError as error:
-                        self._say_failed_download(build, error)
+            try:
+                while running:
+                    done, _ = wait(running, return_when=FIRST_COMPLETED)
+                    for future in done:
+                        build = running.pop(future)
+                        if self._is_ready(build, future):
+                            continue
                         progress.add(build)
                         running[builds.submit(self._build, go, build, progress)] = build
-                    except ToolchainError:
-                        # What has not begun would only hide this failure under its output.
-                        builds.shutdown(wait=False, cancel_futures=True)
-                        raise
-                    else:
-                        self._say(f"✓ {build.name} {build.version}  {seconds:.1f} s")
+            except BaseException:
+                # What has not begun would only hide this failure under its output.
+                self._stop.set()
+                builds.shutdown(wait=False, cancel_futures=True)
+                raise
+
+    def _is_ready(self, build: Build, ended: Future[float]) -> bool:
+        """Report what has ended. False if a download failed, so that its build is needed."""
+        try:
+            seconds = ended.result()
+        except DownloadError as error:
+            self._say_failed_download(build, error)
+            return False
+        self._say(f"✓ {build.name} {build.version}  {seconds:.1f} s")
+        return True
 
     def _say_failed_download(self, build: Build, error: DownloadError) -> None:
         """Report a download that failed; the build that follows uses nothing of it.
@@ -204,7 +212,7 @@ class Ensure:
     def _download(self, build: Build, release: Release) -> float:
         began = time.monotonic()
         with self._fresh(build, self._published(build)) as fresh:
-            release.fetch(fresh, self._patience)
+            release.fetch(fresh, self._patience, self._stop)
         return time.monotonic() - began
 
     def _build(self, go: golang.Go, build: Build, progress: Progress) -> float:

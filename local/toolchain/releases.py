@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -25,14 +26,14 @@ class Release:
         what = self.files[0].name if len(self.files) == 1 else f"{len(self.files)} files"
         return f"downloaded from {self.origin.host(self.files[0])}: {what}"
 
-    def fetch(self, into: Path, patience: Patience) -> None:
-        """Put the programs into a directory.
+    def fetch(self, into: Path, patience: Patience, stop: threading.Event) -> None:
+        """Put the programs into a directory; `stop` ends the downloads when it is set.
 
         Raises:
             DownloadError: A file did not arrive or is another one.
         """
         for file in self.files:
-            download.fetch(file, self.origin.url(file), into, patience)
+            download.fetch(file, self.origin.url(file), into, patience, stop)
 
 
 @dataclass(frozen=True, kw_only=True)

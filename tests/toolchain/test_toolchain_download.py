@@ -54,7 +54,7 @@ def left(
 ) -> list[str]:
     """Download a file from a server and list what is in the directory then."""
     with ReleaseServer(behaviours) as server:
-        fetch(file, f"{server.url}/{file.address}", into, patience)
+        fetch(file, f"{server.url}/{file.address}", into, patience, threading.Event())
     return sorted(path.name for path in into.iterdir())
 
 
@@ -110,6 +110,16 @@ def test_another_file_of_the_same_length_is_not_installed(tmp_path: Path) -> Non
 def test_a_file_that_drips_is_given_up(tmp_path: Path, over: threading.Event) -> None:
     error = failure(tmp_path, {ARCHIVE.address: dripping(over)}, patience=SHORT)
     assert "too slow" in str(error)
+
+
+def test_a_download_ends_when_the_run_does(tmp_path: Path, over: threading.Event) -> None:
+    over_already = threading.Event()
+    over_already.set()
+    with ReleaseServer({ARCHIVE.address: dripping(over)}) as server:
+        url = f"{server.url}/{ARCHIVE.address}"
+        with pytest.raises(DownloadError, match="interrupted"):
+            fetch(ARCHIVE, url, tmp_path, DEFAULT, over_already)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_that_stalls_is_given_up(tmp_path: Path, over: threading.Event) -> None:
