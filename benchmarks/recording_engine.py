@@ -132,7 +132,7 @@ class _Engine(engine_pb2_grpc.EngineServicer):
         return engine_pb2.GetRootResourceResponse(urn=self._root)
 
 
-def _computed(type_: str, digest: str, inputs: struct_pb2.Struct) -> dict[str, object]:
+def _computed(type_: str, digest: str, inputs: struct_pb2.Struct) -> dict[str, Any]:
     """Outputs that are not inputs, as far as a program reads them."""
     match type_:
         case "pulumi:index:Stash":
@@ -167,8 +167,8 @@ def _serve(connection: Connection) -> None:
             ("grpc.max_send_message_length", _MAX_MESSAGE),
         ],
     )
-    resource_pb2_grpc.add_ResourceMonitorServicer_to_server(monitor, server)  # type: ignore[no-untyped-call]
-    engine_pb2_grpc.add_EngineServicer_to_server(_Engine(), server)  # type: ignore[no-untyped-call]
+    resource_pb2_grpc.add_ResourceMonitorServicer_to_server(monitor, server)
+    engine_pb2_grpc.add_EngineServicer_to_server(_Engine(), server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     connection.send(f"127.0.0.1:{port}")
