@@ -255,7 +255,7 @@ def main(arguments: Sequence[str]) -> int:
     for nodes in (int(size) for size in options.sizes.split(",")):
         for run in range(options.runs):
             cases = options.cases.split(",")
-            for case in cases if run % 2 == 0 else reversed(cases):
+            for case in cases if run % 2 == 0 else cases[::-1]:
                 costs.append(measure(case, nodes))
                 print(costs[-1], flush=True)
     measured = ratios(costs)

@@ -92,7 +92,8 @@ def read_event_log(path: Path) -> Run:
 
 def run_of(events: Iterable[Mapping[str, Any]]) -> Run:
     """The steps in a log's events."""
-    first = last = None
+    first: int | None = None
+    last = 0
     begun: dict[tuple[str, str], tuple[Moment, Mapping[str, Any]]] = {}
     steps: list[Step] = []
     for line, event in enumerate(events):
@@ -111,7 +112,7 @@ def run_of(events: Iterable[Mapping[str, Any]]) -> Run:
                 began, metadata = begun.pop(key)
                 steps.append(_step(metadata, began, now, failed=name == "resOpFailedEvent"))
     steps.sort(key=lambda step: step.began.line)
-    return Run(steps=tuple(steps), seconds=(last or 0) - (first or 0))
+    return Run(steps=tuple(steps), seconds=last - (first or 0))
 
 
 def _metadata(event: object) -> Mapping[str, Any] | None:

@@ -47,7 +47,7 @@ def shown(run: Run, dependencies: Mapping[str, frozenset[str]]) -> list[str]:
     return [link.step.name for link in critical_path(run, dependencies).links]
 
 
-_EVENTS = [
+_EVENTS: list[Mapping[str, object]] = [
     began(0, "create", "Network/vpc"),
     ended(5, "create", "Network/vpc"),
     began(5, "create", "Eni/slow"),
