@@ -69,6 +69,7 @@ options below are held against what Pulumi 3 has."""
 PULUMI_OPTIONS = {
     "--continue-on-error",
     "--diff",
+    "--event-log",
     "--exclude-protected",
     "--force",
     "--json",

@@ -390,7 +390,7 @@ def test_a_filter_that_cannot_be_is_refused(api: Api, filters: dict[str, str], c
 
 
 def test_a_disk_takes_its_time_in_each_status(start_cloud: StartCloud) -> None:
-    place = Place(Api(start_cloud(delay_scale=0.1).config()))
+    place = Place(Api(start_cloud(delay_scale=0.4).config()))
     ecs = place.api.ecs
     disk = created(place.api)
     assert shown(place.api, disk)["Status"] == "Creating"

@@ -259,7 +259,7 @@ def test_a_filter_that_cannot_be_is_refused(
 
 
 def test_a_snapshot_takes_its_time(start_cloud: StartCloud) -> None:
-    place = Place(Api(start_cloud(delay_scale=0.1).config()))
+    place = Place(Api(start_cloud(delay_scale=0.4).config()))
     ecs = place.api.ecs
     disk, instance = created(place.api), place.run()
     both = {"DiskId": disk, "InstanceId": instance}
@@ -296,7 +296,7 @@ def test_a_snapshot_takes_its_time(start_cloud: StartCloud) -> None:
 
 
 def test_no_snapshot_is_taken_while_the_instance_stops(start_cloud: StartCloud) -> None:
-    place = Place(Api(start_cloud(delay_scale=0.1).config()))
+    place = Place(Api(start_cloud(delay_scale=0.4).config()))
     instance = place.run()
     (system,) = place.api.ecs("DescribeDisks", InstanceId=instance)["Disks"]["Disk"]
     with refused("IncorrectInstanceStatus"):

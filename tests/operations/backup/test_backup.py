@@ -67,8 +67,8 @@ class Disks:
         if self.refused:
             raise CloudError(action, self.refused, "as asked")
         self.calls.append((action, parameters))
-        made = snapshot("s-new", hours=0, SnapshotType="user")
-        self.snapshots.setdefault(str(parameters["DiskId"]), []).append(made)
+        taken = snapshot("s-new", hours=0, SnapshotType="user")
+        self.snapshots.setdefault(str(parameters["DiskId"]), []).append(taken)
         return {"SnapshotId": "s-new"}
 
     def every(
