@@ -16,8 +16,8 @@ from components.machines.address_guard import AddressesInUseError, release
 from components.machines.leaving_addresses import Address, Leaving
 from planning.addresses.ipv6 import IPV4_BITS
 from planning.names import IPV6
-from planning.transitions.addresses import between_pools
 from planning.transitions.reading import Record
+from planning.transitions.rules.addresses import between_pools
 
 
 async def give_up(before: Record, after: Record, kubeconfig: str) -> None:

@@ -8,22 +8,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from planning.transitions.addresses import judge_addresses
-from planning.transitions.counting import judge_counting
 from planning.transitions.differences import text
 from planning.transitions.earlier import planned_settings
 from planning.transitions.holders import Cluster, Holders
-from planning.transitions.moves import judge_moves
-from planning.transitions.nodes import (
-    WITHOUT_A_UNIT,
-    fates,
-    judge_nodes,
-)
-from planning.transitions.one_of_a_kind import judge_one_of_a_kind
 from planning.transitions.part import Part, Phase, together
-from planning.transitions.protection import judge_protection
 from planning.transitions.reading import EarlierRelease, Record
-from planning.transitions.settings import judge_settings
+from planning.transitions.rules.addresses import judge_addresses
+from planning.transitions.rules.counting import judge_counting
+from planning.transitions.rules.moves import judge_moves
+from planning.transitions.rules.nodes import WITHOUT_A_UNIT, fates, judge_nodes
+from planning.transitions.rules.one_of_a_kind import judge_one_of_a_kind
+from planning.transitions.rules.protection import judge_protection
+from planning.transitions.rules.settings import judge_settings
+from planning.transitions.rules.versions import judge_first_version, judge_versions
 from planning.transitions.steps import (
     AddNode,
     KeepMachine,
@@ -33,7 +30,6 @@ from planning.transitions.steps import (
     Step,
     Transition,
 )
-from planning.transitions.versions import judge_first_version, judge_versions
 
 _COMPARED: Final = (
     "This stack was deployed by an earlier release, so only what that release recorded is "

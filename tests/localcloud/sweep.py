@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import Final, cast
 
 from localcloud.actions import Product
-from tests.localcloud.fuzz_requests import GOOD, leaves, published_mandatory
+from tests.localcloud.attacks.fuzz_requests import GOOD, leaves, published_mandatory
 
 Parameters = Mapping[str, str]
 IdOf = Callable[[str], str]

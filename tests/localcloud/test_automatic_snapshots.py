@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from localcloud.access.principals import Principal
 from localcloud.actions import Call
 from localcloud.products.catalogue import KINDS
-from localcloud.products.ecs import automatic_snapshots
+from localcloud.products.ecs.disk import automatic_snapshots
 from localcloud.products.ecs.entities import AutoSnapshotPolicy, Disk, Snapshot
 from localcloud.settings import Cloud
 from localcloud.state.lifecycle import Lifecycle

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from tests.localcloud.cloud_thread import CloudThread
+from tests.localcloud.products.test_ecs_by_sdk import ZONE, Place, settled
 from tests.localcloud.sdk_api import Api, refused
-from tests.localcloud.test_ecs_by_sdk import ZONE, Place, settled
 
 pytestmark = pytest.mark.unit
 StartCloud = Callable[..., CloudThread]

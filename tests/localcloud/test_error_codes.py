@@ -13,8 +13,8 @@ from localcloud.products.catalogue import PRODUCTS
 from localcloud.wire.errors import ApiError
 from tests.localcloud import error_codes
 from tests.localcloud.cloud_thread import CloudThread, Judge
+from tests.localcloud.products.test_ecs_by_sdk import Place
 from tests.localcloud.sdk_api import Api, refused
-from tests.localcloud.test_ecs_by_sdk import Place
 
 pytestmark = pytest.mark.unit
 SOURCES = Path(localcloud.products.__file__).parent

@@ -10,13 +10,13 @@ import pytest
 
 from localcloud.products.catalogue import PRODUCTS
 from tests.localcloud import samples
+from tests.localcloud.products.test_clb_parts_by_sdk import https
+from tests.localcloud.products.test_ecs_by_sdk import Place
+from tests.localcloud.products.test_nlb_by_sdk import Balanced
+from tests.localcloud.products.test_ram_and_sts_by_sdk import ECS, allowing
+from tests.localcloud.products.test_slb_by_sdk import intranet
 from tests.localcloud.sdk_api import Api
 from tests.localcloud.self_signed import self_signed
-from tests.localcloud.test_clb_parts_by_sdk import https
-from tests.localcloud.test_ecs_by_sdk import Place
-from tests.localcloud.test_nlb_by_sdk import Balanced
-from tests.localcloud.test_ram_and_sts_by_sdk import ECS, allowing
-from tests.localcloud.test_slb_by_sdk import intranet
 
 pytestmark = pytest.mark.unit
 TAG = [{"Key": "a", "Value": "b"}]

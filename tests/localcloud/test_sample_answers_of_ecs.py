@@ -6,8 +6,8 @@ import json
 
 import pytest
 
+from tests.localcloud.products.test_ecs_by_sdk import IMAGE, TRUST, Place
 from tests.localcloud.sdk_api import Api
-from tests.localcloud.test_ecs_by_sdk import IMAGE, TRUST, Place
 
 pytestmark = pytest.mark.unit
 TAG = [{"Key": "a", "Value": "b"}]

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from tests.localcloud.products.test_vpc_by_sdk import ZONE, network
 from tests.localcloud.sdk_api import Api
-from tests.localcloud.test_vpc_by_sdk import ZONE, network
 
 pytestmark = pytest.mark.unit
 TAG = [{"Key": "a", "Value": "b"}]

@@ -10,9 +10,9 @@ import pytest
 
 from localcloud.products.ecs.entities import Snapshot
 from tests.localcloud.cloud_thread import CloudThread
+from tests.localcloud.products.test_ecs_by_sdk import Place, settled
 from tests.localcloud.sdk_api import Api, refused
 from tests.localcloud.test_disks_by_sdk import attached, created, shown
-from tests.localcloud.test_ecs_by_sdk import Place, settled
 
 pytestmark = pytest.mark.unit
 StartCloud = Callable[..., CloudThread]

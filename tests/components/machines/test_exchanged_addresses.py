@@ -13,7 +13,7 @@ from components.cluster import Cluster
 from components.machines.address_guard import AddressesInUseError
 from components.machines.exchanged_addresses import take_out
 from components.machines.rollout import Rollout
-from planning.transitions.addresses import between_pools
+from planning.transitions.rules.addresses import between_pools
 from tests.clusters import Document
 from tests.fake_pools import FakePools, a_pool
 from tests.planning.edited import at, clustered, edited, recorded

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
+from tests.localcloud.products.test_ecs_by_sdk import IMAGE, Place
 from tests.localcloud.sdk_api import Api, refused
-from tests.localcloud.test_ecs_by_sdk import IMAGE, Place
 
 pytestmark = pytest.mark.unit
 Call = Callable[..., dict[str, Any]]

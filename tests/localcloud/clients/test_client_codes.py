@@ -10,8 +10,8 @@ import pytest
 from tests.localcloud.clients import clients, codes
 from tests.localcloud.cloud_thread import CloudThread
 from tests.localcloud.corpus import entries, runner
+from tests.localcloud.products.test_nlb_by_sdk import Balanced
 from tests.localcloud.sdk_api import Api, refused
-from tests.localcloud.test_nlb_by_sdk import Balanced
 
 pytestmark = pytest.mark.unit
 ROWS = codes.client_codes()

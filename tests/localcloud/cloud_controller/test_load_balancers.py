@@ -20,8 +20,8 @@ from localcloud.daemons import ask
 from planning.cloud.cloud_controller import ram_policy, ram_trust_policy
 from tests.localcloud.cloud_controller.memory_cluster import MemoryCluster, Object
 from tests.localcloud.cloud_thread import CloudThread
+from tests.localcloud.products.test_ecs_by_sdk import ZONE, Place
 from tests.localcloud.sdk_api import Api
-from tests.localcloud.test_ecs_by_sdk import ZONE, Place
 
 pytestmark = pytest.mark.unit
 SERVICES = "/api/v1/namespaces/default/services"

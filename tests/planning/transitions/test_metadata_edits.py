@@ -8,9 +8,9 @@ import pytest
 
 from planning.nodes.machine import GUARDING_UNIT, applicable, node_settings
 from planning.transitions.judge import judge
-from planning.transitions.nodes import WITHOUT_A_GUARD
 from planning.transitions.reading import Record
 from planning.transitions.record import METADATA
+from planning.transitions.rules.nodes import WITHOUT_A_GUARD
 from planning.transitions.steps import ChangeRunningNode, Difference, KeepMachine, Step
 from tests.clusters import Document
 from tests.planning.documents import planned

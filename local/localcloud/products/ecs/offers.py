@@ -9,10 +9,11 @@ from typing import Final
 from localcloud import paging
 from localcloud.actions import Answer, Call, action
 from localcloud.products import filters
+from localcloud.products.ecs import catalog, existing, regions
+from localcloud.products.ecs.disk import disk_rules
 from localcloud.products.pages import PageRequest, Table
 from localcloud.wire.errors import invalid
 
-from . import catalog, disk_rules, existing, regions
 from .catalog import Image, InstanceType
 
 _DISKS: Final = frozenset({"SystemDisk", "DataDisk"})

@@ -5,16 +5,22 @@ from __future__ import annotations
 from typing import Final
 
 from localcloud.actions import Call, Product
-
-from . import (
+from localcloud.products.ecs import key_pairs, offers, resource_groups, security_groups, tagging
+from localcloud.products.ecs.disk import (
     automatic_snapshots,
-    console,
     disk_attachments,
     disk_changes,
     disk_creation,
     disk_deletion,
     disk_resets,
     disks,
+    snapshot_policies,
+    snapshot_policy_views,
+    snapshot_views,
+    snapshots,
+)
+from localcloud.products.ecs.instance import (
+    console,
     instance_attributes,
     instance_contracts,
     instance_deletion,
@@ -22,22 +28,15 @@ from . import (
     instance_power,
     instance_roles,
     instances,
+    release_times,
+    run_instances,
+)
+from localcloud.products.ecs.interface import (
     interface_actions,
     interface_addresses,
     interface_groups,
     interface_views,
-    key_pairs,
-    offers,
     public_addresses,
-    release_times,
-    resource_groups,
-    run_instances,
-    security_groups,
-    snapshot_policies,
-    snapshot_policy_views,
-    snapshot_views,
-    snapshots,
-    tagging,
 )
 
 

@@ -1,0 +1,1 @@
+"""Disks, their snapshots, and the policies that take them."""

@@ -1,0 +1,1 @@
+"""Instances: their life, their attributes, and what they may be."""

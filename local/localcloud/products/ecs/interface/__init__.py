@@ -1,0 +1,1 @@
+"""Elastic network interfaces and their addresses."""

@@ -1,0 +1,1 @@
+"""The rules of a judgement, by what differs between two plans."""
