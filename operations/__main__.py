@@ -157,8 +157,8 @@ def report(  # noqa: PLR0913 - each is an option of the command
         if state is not None or output is not None:
             raise OperationError(
                 "--state and --output belong to --critical-path, which is missing. Write "
-                "--critical-path FILE, with the log of `PULUMI_DEBUG_COMMANDS=true pulumi up --event-log "
-                "FILE`.",
+                "--critical-path FILE, with the log that PULUMI_DEBUG_COMMANDS=true pulumi up "
+                "--event-log FILE wrote.",
                 code=ExitCode.REFUSED,
             )
         outputs = stack_outputs(stack, Places.of(home))
