@@ -135,8 +135,8 @@ def report(  # noqa: PLR0913 - each is an option of the command
         Path | None,
         typer.Option(
             "--critical-path",
-            help="Instead, show what waited for what in a run, from the log that pulumi up "
-            "--event-log FILE wrote.",
+            help="Instead, show what waited for what in a run, from the log that "
+            "PULUMI_DEBUG_COMMANDS=true pulumi up --event-log FILE wrote.",
         ),
     ] = None,
     state: Annotated[
@@ -158,7 +158,8 @@ def report(  # noqa: PLR0913 - each is an option of the command
         if state is not None or output is not None:
             raise OperationError(
                 "--state and --output belong to --critical-path, which is missing. Write "
-                "--critical-path FILE, with the log of `pulumi up --event-log FILE`.",
+                "--critical-path FILE, with the log that PULUMI_DEBUG_COMMANDS=true pulumi up "
+                "--event-log FILE wrote.",
                 code=ExitCode.REFUSED,
             )
         outputs = stack_outputs(stack, Places.of(home))

@@ -1,5 +1,8 @@
 """Reads an event log, which `pulumi up`, `refresh` and `destroy` write with `--event-log FILE`.
 
+Pulumi has that option only with `PULUMI_DEBUG_COMMANDS=true` in the environment (`NewUpCmd` in
+`pkg/cmd/pulumi/operations/up.go`).
+
 One JSON object a line, `apitype.EngineEvent` of github.com/pulumi/pulumi
 (`sdk/go/common/apitype/events.go`). Its times are whole seconds. Within a second, the order is that
 of the lines.
@@ -150,7 +153,8 @@ def _events(path: Path, lines: Iterable[str]) -> Iterator[Mapping[str, Any]]:
 
 def _unusable(path: Path, reason: str) -> OperationError:
     return OperationError(
-        f"{path} is not an event log of a run: {reason}. Write one with `pulumi up --event-log "
-        "FILE`; `refresh` and `destroy` take the same option.",
+        f"{path} is not an event log of a run: {reason}. Write one with "
+        "`PULUMI_DEBUG_COMMANDS=true pulumi up --event-log FILE`; `refresh` and `destroy` take the "
+        "same option.",
         code=ExitCode.REFUSED,
     )
