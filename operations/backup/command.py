@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from operations.backup.snapshots import Snapshot, etcd_disks, snapshots_of, take_snapshot
-from operations.engine.cluster_access import check_answer, reaching, stack_of
+from operations.engine.cluster_access import reaching, stack_of
 from operations.engine.places import Places
 from operations.engine.running import Runner
 from operations.engine.stack_file import Stack, path_of_stack
@@ -33,6 +33,8 @@ WRITTEN_WITHIN: Final = 360.0
 """Seconds for etcd's own snapshot: the node's unit looks every 15 s, and has five minutes."""
 _LOOK: Final = 2.0
 _CALL_WITHIN: Final = 30.0
+_NO_RIGHT: Final = ("Forbidden", "NoPermission")
+"""How the codes of a refusal for want of a right begin."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +65,7 @@ class Backup:
             )
         account = Account.of(plan.region, endpoint=plan.cloud_endpoint, ca=places.ca)
         api = OfficialApi(account)
-        disks = dict(asked(lambda: etcd_disks(api, plan)))
+        disks = dict(_ask(lambda: etcd_disks(api, plan)))
         if not disks:
             raise OperationError(
                 f"No disk of {plan.name}'s etcd is in {plan.region}. Run `pulumi up` first.",
@@ -73,7 +75,7 @@ class Backup:
 
     def snapshots(self) -> list[Snapshot]:
         """Return every snapshot of these disks, the youngest first."""
-        return asked(lambda: snapshots_of(self.api, self.disks))
+        return _ask(lambda: snapshots_of(self.api, self.disks))
 
     def take(self, runner: Runner, progress: Progress) -> str:
         """Let one etcd write its own snapshot, take one of its disk, and return the id.
@@ -88,12 +90,12 @@ class Backup:
                 written = self._write(runner, node)
             if written:
                 with progress.step(f"{node}: snapshot of disk {disk}"):
-                    return asked(partial(self._take, node, disk))
+                    return _ask(partial(self._take, node, disk))
         raise OperationError(
             f"No etcd of {', '.join(sorted(self.disks))} wrote its snapshot within "
-            f"{WRITTEN_WITHIN:.0f} s, so no disk was copied. `journalctl -u "
-            "spiderpool-alicloud-node` on these machines says why. The policy of the stack file "
-            "goes on taking snapshots."
+            f"{WRITTEN_WITHIN:.0f} s, so no disk was copied. `kubectl get nodes` shows which of "
+            "these control planes are there, and `journalctl -u spiderpool-alicloud-node` on each "
+            "says why. Mend one of them, and run this again."
         )
 
     def _take(self, node: str, disk: str) -> str:
@@ -108,7 +110,8 @@ class Backup:
             deadline=_CALL_WITHIN,
             quiet=True,
         )
-        check_answer(done, f"kubectl could not ask {node} for a snapshot of etcd")
+        if done.status != 0:
+            return False
 
         def answered() -> bool:
             node_now = runner.run(
@@ -165,12 +168,15 @@ def snapshot_table(name: str, snapshots: Sequence[Snapshot], now: datetime) -> T
     return table
 
 
-def asked(ask: Callable[[], _T]) -> _T:
+def _ask(call: Callable[[], _T]) -> _T:
     """Ask the cloud; its refusal is an `OperationError`."""
     try:
-        return ask()
+        return call()
     except CloudError as error:
-        raise OperationError(
-            f"The cloud refuses {error}. The account needs the rights ecs:DescribeDisks, "
-            "ecs:DescribeSnapshots and ecs:CreateSnapshot. Grant them, and run this again."
-        ) from error
+        remedy = "Correct the cause that it names, and run this again."
+        if error.code.startswith(_NO_RIGHT):
+            remedy = (
+                "The account needs the rights ecs:DescribeDisks, ecs:DescribeSnapshots and "
+                "ecs:CreateSnapshot. Grant them, and run this again."
+            )
+        raise OperationError(f"The cloud refuses {error}. {remedy}") from error

@@ -255,7 +255,10 @@ else
     refuse 'its first boot removed the token to join with: a machine joins once, so replace it'
   touch "$HERE/begun"
   if [ "$ROLE" = control-plane ]; then
-    # The user-data may be older than the keys that the others use now.
+    # The user-data may be older than the keys that the others, or the data on the disk, have now.
+    if [ -z "$keys_in_use" ] && [ -e "$HERE/returning" ] && [ -e "$DISK/encryption" ]; then
+      keys_in_use=$(cat "$DISK/encryption")
+    fi
     [ -e "$ENCRYPTION" ] || echo "${keys_in_use:-$ENCRYPTION_KEYS}" > "$ENCRYPTION"
     write_encryption "$(cat "$ENCRYPTION")"
   fi

@@ -114,8 +114,13 @@ for name in sys.argv[2].split():
     keys = f"secretbox: {{keys: [{{name: {name}, secret: {secret}}}]}}"
     print("  - identity: {}" if name == "identity" else f"  - {keys}")
 '
+# The names are on etcd's disk too: a machine that starts from the data there, and that no other
+# control plane can tell, needs the keys that the data has.
 write_encryption() { # NAMES: the first key encrypts; `identity` is no encryption
   mkdir -p "${ENCRYPTION_FILE%/*}" || return 1
+  if [ -n "${ETCD_DISK:-}" ] && [ -d "$DISK/data" ]; then
+    echo "$1" > "$DISK/encryption.new" && mv "$DISK/encryption.new" "$DISK/encryption" || return 1
+  fi
   (
     umask 077
     python3 -c "$DERIVE_KEYS" "$PKI/ca.key" "$1" > "$ENCRYPTION_FILE.new"

@@ -59,10 +59,13 @@ mount_disk() { # DEVICE
   resize2fs "$1" > /dev/null 2>&1 || true
 }
 
-check_owner() {
+check_owner() { # prepare|mount
   local owner
   owner="$NODE_NAME $(sha256sum < "$PKI/etcd/ca.crt" | cut -c 1-64)"
   if [ ! -e "$DISK/owner" ]; then
+    [ "$1" = prepare ] ||
+      stop "etcd's disk has lost its file \`owner\`, and etcd would start empty on it. It stays as it" \
+        "is: attach the disk of this node, or replace this machine."
     [ -z "$(find "$DISK/" -mindepth 1 -maxdepth 1 ! -name lost+found ! -name owner.new)" ] ||
       stop "etcd's disk has files and no owner, so another program has written them. It stays as" \
         "it is: attach the disk of this node, or empty this one, and $AGAIN."
@@ -128,7 +131,7 @@ case "$1" in
         "would start empty. \`pulumi up\` attaches it; then $AGAIN."
     [ "$1" = mount ] || format_if_blank "$path"
     mount_disk "$path"
-    check_owner
+    check_owner "$1"
     mkdir -p "$DISK/data"
     chmod 700 "$DISK/data"
     is_mounted /var/lib/etcd || mount --bind "$DISK/data" /var/lib/etcd

@@ -86,7 +86,9 @@ def earlier_machines(
             instances[name] = resource.outputs
         elif own == _INTERFACE:
             node, _, nic = name.rpartition("-")
-            addresses.setdefault(node, {})[nic] = str(resource.outputs.get("primaryIpAddress"))
+            address = resource.outputs.get("primaryIpAddress")
+            if isinstance(address, str):
+                addresses.setdefault(node, {})[nic] = address
     return {
         name: _settings_in_state(outputs, addresses.get(name, {}))
         for name, outputs in sorted(instances.items())

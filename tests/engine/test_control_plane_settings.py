@@ -6,7 +6,6 @@ import base64
 import json
 import shlex
 import ssl
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPSConnection
@@ -15,7 +14,6 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from operations.engine.stack_file import Stack
 from planning.nodes import machine
 from planning.nodes.control_plane import (
     ANONYMOUS_PATHS,
@@ -159,22 +157,13 @@ def test_a_pod_that_takes_the_host_is_refused_unless_its_namespace_allows_it(
     served.run(*create, "--namespace=kube-system", stdin=text, check=True)
 
 
-def unit(cloud: SecondCloud) -> subprocess.CompletedProcess[str]:
-    """One run of the control plane's own unit, now; the timer's own run may be in its place."""
-    return on_the_machine(cloud, "master", f"flock /run/spiderpool-alicloud-node.lock true; {UNIT}")
-
-
 def deploy(cloud: SecondCloud, keys: str) -> None:
-    """Give the control plane the stack's keys as a run does, and wait until it has them."""
-    names = secrets_of(cloud).encryption_keys
-    assert " ".join(names) == keys
-    plan = Stack.read(cloud.config_file).plan()
-    text = machine.node_settings(plan, plan.nodes["master"], "", encryption_keys=names)
-    annotation = f"{machine.SETTINGS}={text}"
-    cloud.run("kubectl", "annotate", "--overwrite", "node", "master", annotation, check=True)
+    """Deploy the keys that the stack's secrets name, and see that the control plane has them."""
+    assert " ".join(secrets_of(cloud).encryption_keys) == keys
+    done = cloud.pulumi("up", "--yes", "--skip-preview")
+    assert done.status == 0, cloud.explain(done)
 
     def has_them() -> bool:
-        unit(cloud)
         return notes(cloud).get(machine.ENCRYPTION_KEYS) == keys
 
     until(f"the API server has the keys {keys}", 120, has_them)

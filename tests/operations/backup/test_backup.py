@@ -91,11 +91,15 @@ class Units(Runner):
     """kubectl at a cluster whose units write etcd's snapshot, except for the silent ones."""
 
     silent: frozenset[str] = frozenset()
+    absent: frozenset[str] = frozenset()
+    """Control planes whose Nodes are deleted."""
     annotations: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def run(self, argv: Any, **_: object) -> Finished:  # noqa: ANN401
         name = argv[argv.index("node") + 1]
         own = self.annotations.setdefault(name, {})
+        if name in self.absent:
+            return Finished(status=1, out="", err=f'nodes "{name}" not found')
         if "annotate" in argv:
             key, _, text = argv[-1].partition("=")
             own[key] = text
@@ -169,6 +173,12 @@ def test_a_control_plane_that_does_not_answer_is_passed_over() -> None:
     assert [parameters["DiskId"] for _, parameters in cloud.calls] == ["d-1"]
 
 
+def test_a_control_plane_whose_node_is_gone_is_passed_over() -> None:
+    cloud = Disks(disks=[disk("d-0", "small-masters-0-etcd"), disk("d-1", "small-masters-1-etcd")])
+    backup(cloud).take(Units(env={}, absent=frozenset({"masters-0"})), QUIET)
+    assert [parameters["DiskId"] for _, parameters in cloud.calls] == ["d-1"]
+
+
 def test_no_disk_is_copied_when_no_etcd_has_written_its_snapshot() -> None:
     cloud = Disks(disks=[disk("d-0", "small-masters-0-etcd")])
     with pytest.raises(OperationError, match="no disk was copied"):
@@ -179,4 +189,10 @@ def test_no_disk_is_copied_when_no_etcd_has_written_its_snapshot() -> None:
 def test_a_refusal_of_the_cloud_names_the_rights() -> None:
     cloud = Disks(disks=[disk("d-0", "small-masters-0-etcd")], refused="Forbidden.RAM")
     with pytest.raises(OperationError, match="ecs:CreateSnapshot"):
+        backup(cloud).take(Units(env={}), QUIET)
+
+
+def test_another_refusal_of_the_cloud_does_not_blame_the_rights() -> None:
+    cloud = Disks(disks=[disk("d-0", "small-masters-0-etcd")], refused="QuotaExceed.Snapshot")
+    with pytest.raises(OperationError, match="Correct the cause that it names"):
         backup(cloud).take(Units(env={}), QUIET)

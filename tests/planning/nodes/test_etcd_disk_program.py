@@ -91,6 +91,20 @@ class Planes:
         mounts = str(self.machine.path("/proc/mounts"))
         return self.machine.run(DEVICE=str(self.device), MOUNTS=mounts, **more)
 
+    def boot_again(self) -> subprocess.CompletedProcess[str]:
+        """What the disk's service does at a later boot, after which nothing is mounted."""
+        mounts = self.machine.path("/proc/mounts")
+        mounts.write_text("", encoding="utf-8")
+        for folder in ("/var/lib/etcd", "/var/lib/etcd-disk"):
+            self.machine.path(folder).unlink()
+        return subprocess.run(  # noqa: S603 - our own program
+            [self.machine.path("/etc/spiderpool-alicloud/etcd-disk.sh"), "mount"],
+            env={**self.machine.env, "DEVICE": str(self.device), "MOUNTS": str(mounts)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
     def calls(self, program: str) -> list[str]:
         return [call for call in self.machine.calls if call.startswith(program)]
 
@@ -223,6 +237,30 @@ def test_the_only_control_plane_takes_the_node_of_the_machine_before(plane: Plan
     assert order == sorted(order)
 
 
+def test_the_only_control_plane_has_the_keys_of_the_data_not_those_of_old_user_data(
+    plane: Planes,
+) -> None:
+    plane.has_data_of(77)
+    (plane.files / "encryption").write_text("key2 key1\n", encoding="utf-8")
+    assert plane.run(one()).returncode == 0
+    keys = plane.machine.path("/etc/spiderpool-alicloud/encryption").read_text("utf-8")
+    assert keys == "key2 key1\n"
+
+
+def test_the_names_of_the_keys_are_on_the_disk(plane: Planes) -> None:
+    assert plane.run(one(), created=True).returncode == 0
+    keys = plane.machine.path("/etc/spiderpool-alicloud/encryption").read_text("utf-8")
+    assert (plane.files / "encryption").read_text("utf-8") == keys
+
+
+def test_a_later_boot_does_not_take_a_disk_that_has_lost_its_owner(plane: Planes) -> None:
+    assert plane.run(one(), created=True).returncode == 0
+    (plane.files / "owner").unlink()
+    done = plane.boot_again()
+    assert done.returncode != 0
+    assert "etcd's disk has lost its file `owner`" in done.stderr
+
+
 def test_a_cluster_whose_first_boot_did_not_end_gets_every_phase(plane: Planes) -> None:
     plane.has_data_of(77, complete=False)
     assert plane.run(one()).returncode == 0
@@ -300,16 +338,7 @@ def test_a_learner_that_was_lost_joins_as_a_new_member(plane: Planes) -> None:
 def test_a_later_boot_mounts_the_disk_and_formats_nothing(plane: Planes) -> None:
     plane.run(one(), created=True)
     (plane.machine.path("/calls")).unlink()
-    plane.machine.path("/proc/mounts").write_text("", encoding="utf-8")
-    for folder in ("/var/lib/etcd", "/var/lib/etcd-disk"):
-        plane.machine.path(folder).unlink()
-    program = plane.machine.path("/etc/spiderpool-alicloud/etcd-disk.sh")
-    environment = {
-        **plane.machine.env,
-        "DEVICE": str(plane.device),
-        "MOUNTS": str(plane.machine.path("/proc/mounts")),
-    }
-    subprocess.run([program, "mount"], env=environment, check=True)  # noqa: S603 - our own program
+    assert plane.boot_again().returncode == 0
     assert [call.split()[0] for call in plane.machine.calls] == ["mount", "mount"]
 
 
