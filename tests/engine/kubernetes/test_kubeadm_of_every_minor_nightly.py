@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from operations.engine.places import ROOT
+from tests.engine.kubernetes.test_kubeadm_documents_for_real import filled
 from tests.planning.documents import Booted, booted, planned
 from tests.planning.edited import at, clustered, edited
 from toolchain.pins import (
@@ -47,28 +48,20 @@ def node(version: str, name: str) -> Booted:
     return booted(planned(edited(clustered(), at("kubernetes/version", version))), name)
 
 
-def written(node: Booted, document: str, folder: Path) -> Path:
-    path = folder / "kubeadm.yaml"
-    path.write_text(
-        node.files[document].replace("@PROVIDER_ID@", "cn-hangzhou.i-bp1a"), encoding="utf-8"
-    )
-    return path
-
-
 @pytest.mark.parametrize(
     ("name", "document"), [("masters-0", INIT), ("masters-0", JOIN), ("workers-0", JOIN)]
 )
 def test_kubeadm_validates_the_documents(
     version: str, name: str, document: str, tmp_path: Path
 ) -> None:
-    path = written(node(version, name), document, tmp_path)
+    path = filled(node(version, name), document, tmp_path, {})
     done = kubeadm(version, "config", "validate", "--config", path)
     assert (done.returncode, done.stdout.strip(), done.stderr.strip()) == (0, "ok", "")
 
 
 def test_containerd_has_the_sandbox_image_of_that_kubeadm(version: str, tmp_path: Path) -> None:
     plane = node(version, "masters-0")
-    path = written(plane, INIT, tmp_path)
+    path = filled(plane, INIT, tmp_path, {})
     images = kubeadm(version, "config", "images", "list", "--config", path).stdout.split()
     (pause,) = (image for image in images if "/pause:" in image)
     assert f"sandbox = '{pause}'" in plane.files["/etc/containerd/config.toml"]
