@@ -1,7 +1,8 @@
 """Time and memory of planning: `python benchmarks/planning.py`.
 
 Each size runs in a process of its own, so that memory is that size's. A node has two NICs with ten
-pod addresses each. Wanted (issue 4): 1,000 nodes under 1.5 s and 300 MB, linear from 100 to 5,000.
+pod addresses each. Required: 1,000 nodes in less than 1.5 s and 300 MiB, and linear time from 1,000
+to 5,000 nodes.
 """
 
 from __future__ import annotations

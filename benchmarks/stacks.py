@@ -18,19 +18,18 @@ Mode = Literal["existing", "create"]
 CLUSTER: Final = "bench"
 _POD_ADDRESSES: Final = 5
 """Of each NIC, the same at every size, so that a node costs the same everywhere."""
+_ENDPOINT: Final = "127.0.0.1:18443"
+"""Of the local cloud; nothing is asked there."""
 _VPC: Final = "172.16.0.0/12"
 _SECONDARY: Final = "10.240.0.0/15"
 _ZONE: Final = "cn-hangzhou-i"
 _SUBNETS: Final = {"primary": "172.16.0.0/16", "secondary": "10.240.0.0/16"}
 
 
-def document(
-    nodes: int, mode: Mode, *, endpoint: str = "127.0.0.1:18443", inside: bool = False
-) -> dict[str, Any]:
-    """A stack file's `cluster` with `nodes` nodes on the local cloud at `endpoint`.
+def document(nodes: int, mode: Mode, *, inside: bool = False) -> dict[str, Any]:
+    """A stack file's `cluster` with `nodes` nodes.
 
-    `inside`: with Spiderpool, its pools and the cloud controller. Nothing boots in a benchmark on
-    an emulated cloud, so only a program without an engine can be measured with them.
+    `inside`: with Spiderpool, its pools and the cloud controller.
     """
     nics = {
         "eth0": {"subnet": "primary", "podAddresses": _POD_ADDRESSES},
@@ -45,7 +44,7 @@ def document(
         "profile": "local",
         "name": CLUSTER,
         "region": "cn-hangzhou",
-        "cloud": {"endpoint": endpoint},
+        "cloud": {"endpoint": _ENDPOINT},
         "network": {
             "vpc": {"cidr": _VPC, "secondaryCidrs": [_SECONDARY]},
             "subnets": {
@@ -75,14 +74,13 @@ class Eni:
 
 @dataclass(frozen=True, kw_only=True)
 class Machine:
-    """One machine; `user_data` is a key of `Cloud.user_data`, or None."""
+    """One machine."""
 
     enis: dict[str, Eni]
     instance_type: str
     image: str
     disk_category: str
     disk_size: int
-    user_data: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,17 +98,12 @@ class Cloud:
     rules: dict[str, dict[str, str | int]]
     """By name: the arguments of a security group rule."""
     machines: dict[str, Machine]
-    endpoint_machine: str | None
-    """The machine that has the API server's EIP."""
-    user_data: dict[str, str]
-    """Base64 texts."""
 
 
-def cloud_of(plan: ClusterPlan, user_data: dict[str, str] | None = None) -> Cloud:
-    """The cloud resources of a plan. `user_data` has the texts of the machines' roles."""
+def cloud_of(plan: ClusterPlan) -> Cloud:
+    """The cloud resources of a plan in the mode `existing`."""
     assert plan.cloud_endpoint is not None
     assert plan.network.vpc.cidr is not None
-    texts = user_data or {}
     return Cloud(
         region=plan.region,
         endpoint=plan.cloud_endpoint,
@@ -150,10 +143,7 @@ def cloud_of(plan: ClusterPlan, user_data: dict[str, str] | None = None) -> Clou
                 image=node.image,
                 disk_category=node.disk.category,
                 disk_size=node.disk.size,
-                user_data=str(node.role) if str(node.role) in texts else None,
             )
             for name, node in plan.nodes.items()
         },
-        endpoint_machine=plan.control_planes[0].name if plan.public_endpoint and texts else None,
-        user_data=texts,
     )

@@ -225,7 +225,7 @@ class DiskConfig(Model):
     size: Annotated[int, Field(ge=20, le=2048)] = 40
     """GiB."""
     performance_level: Literal["PL0", "PL1", "PL2", "PL3"] | None = None
-    """Of cloud_essd only."""
+    """Performance level of the disk; only cloud_essd has one."""
     encrypted: bool | None = None
     """By default the profile's value."""
     kms_key_id: str | None = None
@@ -256,9 +256,10 @@ class EtcdDiskConfig(Model):
     size: Annotated[int, Field(ge=20, le=2048)] = 20
     """GiB. etcd keeps 2 GiB at most by default."""
     performance_level: Literal["PL0", "PL1", "PL2", "PL3"] | None = None
-    """Of cloud_essd only."""
+    """Performance level of the disk; only cloud_essd has one."""
     snapshots: EtcdSnapshotsConfig | None = None
-    """`{}`: with every default; null: none. By default the prod profile has them."""
+    """Automatic snapshots: `{}` takes every default, null turns them off. The prod profile has them
+    by default."""
 
 
 class SpotConfig(Model):
@@ -308,7 +309,7 @@ class NodeConfig(Model):
     """What one node has of its own; everything left out comes from its pool."""
 
     zone: str | None = None
-    """Where the node stands; by default zones take turns by ordinal."""
+    """The node's zone. By default zones take turns by ordinal."""
     ordinal: Ordinal | None = None
     """The node's place in its pool's block range; never reuse or change it."""
     instance_type: str | None = None

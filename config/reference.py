@@ -170,9 +170,10 @@ def _default(field: FieldInfo) -> str:
         return "see below"
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
-    if isinstance(value, tuple | dict):
-        return "none" if not value else f"`{value}`"
-    return f"`{value}`" if str(value) else "empty"
+    if isinstance(value, tuple | dict) and not value:
+        return "none"
+    shown = f"[{', '.join(map(str, value))}]" if isinstance(value, tuple) else str(value)
+    return f"`{shown}`" if shown else "empty"
 
 
 _NAMES = {

@@ -141,11 +141,18 @@ def report(  # noqa: PLR0913 - each is an option of the command
     ] = None,
     state: Annotated[
         Path | None,
-        typer.Option("--state", help="With it: the state that the run began with or ended with."),
+        typer.Option(
+            "--state",
+            help="With --critical-path: the state that the run began with or ended with.",
+        ),
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option("--output", help="With it: draw the run as .svg or .html.", dir_okay=False),
+        typer.Option(
+            "--output",
+            help="With --critical-path: draw the run as .svg or .html.",
+            dir_okay=False,
+        ),
     ] = None,
     *,
     as_json: JsonOption = False,
@@ -153,6 +160,12 @@ def report(  # noqa: PLR0913 - each is an option of the command
     """Show a stack's nodes, NICs, addresses and pools; secret values are left out."""
     with _reporting_failures():
         if critical_path is not None:
+            if as_json:
+                raise OperationError(
+                    "--json is for the report of a stack, and --critical-path prints a text and "
+                    "draws a picture. Leave one of the two out.",
+                    code=ExitCode.REFUSED,
+                )
             typer.echo(critical_path_report(critical_path, state=state, output=output))
             return
         if state is not None or output is not None:
@@ -353,15 +366,15 @@ def backup(
     config_file: ConfigFileOption = None,
     *,
     as_json: JsonOption = False,
-    list_only: Annotated[
-        bool, typer.Option("--list", help="Take none; show those that there are.")
-    ] = False,
+    list_only: Annotated[bool, typer.Option("--list", help="Only list the snapshots.")] = False,
 ) -> None:
     """Take a snapshot of etcd's disk now, and show every one with its age."""
     with _reporting_failures(as_json=as_json):
         places = Places.of(home)
         if not list_only:
-            back_up(stack, places, config_file=config_file, console=Console(stderr=True))
+            progress = Console(stderr=True)
+            id_ = back_up(stack, places, config_file=config_file, console=progress)
+            typer.echo(f"Snapshot {id_} is taken.", err=True)
         snapshots = Backup.of(stack, places, config_file).snapshots()
     now = datetime.now(UTC)
     if as_json:

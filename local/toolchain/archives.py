@@ -44,11 +44,6 @@ class Archive:
         """The file's own name."""
         return self.address.rpartition("/")[2]
 
-    @property
-    def host(self) -> str:
-        """The publisher's host."""
-        return self.address.partition("/")[0]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Origin:
@@ -75,17 +70,21 @@ def origin_of(setting: str) -> Origin | None:
         return Origin(prefix="https://")
     if setting == OFF:
         return None
-    mirror = urlsplit(setting)
-    if mirror.scheme not in {"http", "https"} or not mirror.netloc or mirror.query:
+    # Before anything repeats the setting, and in any part of it: without a scheme the user name
+    # would be the scheme.
+    if "@" in setting:
         raise ToolchainError(
-            f"{VARIABLE} must be `{PUBLISHERS}`, `{OFF}` or the http(s) address of a mirror, such "
-            "as https://mirror.example/archives. A mirror keeps each file under its publisher's "
-            "host and path. Correct the variable, or unset it for the publishers' own hosts."
+            f"{VARIABLE} has a user name or a password in its address, which would show in logs. "
+            "Use a mirror that can be read without them: every file is checked against its digest."
         )
-    if "@" in mirror.netloc:
+    mirror = urlsplit(setting)
+    if mirror.scheme not in {"http", "https"} or not mirror.netloc or "?" in setting:
+        address, query, _ = setting.partition("?")
         raise ToolchainError(
-            f"{VARIABLE} has a user name or a password in its address, which are not sent. Use a "
-            "mirror that can be read without them: every file is checked against its digest."
+            f"{VARIABLE} is {address + ('?…' if query else '')!r}. It must be `{PUBLISHERS}`, "
+            f"`{OFF}` or the http(s) address of a mirror, such as https://mirror.example/archives, "
+            "without a query. A mirror keeps each file under its publisher's host and path. "
+            "Correct the variable, or unset it for the publishers' own hosts."
         )
     return Origin(prefix=setting.rstrip("/") + "/")
 

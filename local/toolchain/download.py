@@ -55,8 +55,6 @@ class WrongDigestError(DownloadError):
             f"{archive.name} from {url} has the SHA-256 digest {actual}, but {archive.sha256} is "
             f"pinned, from {archive.source}"
         )
-        self.archive = archive
-        self.actual = actual
 
 
 def probe(url: str, patience: Patience) -> None:

@@ -24,8 +24,8 @@ _KINDS = {".svg", ".html"}
 def critical_path_report(log: File, *, state: File | None, output: File | None) -> str:
     """The text about a run's critical path; draws the run to `output`, if one is named.
 
-    `state` has the dependencies between the resources. Without one a step is taken to come after
-    the step that ended last before it.
+    `state` has the dependencies between the resources. Without one only parents and providers count
+    as dependencies; every other step comes after the one that ended last before it.
 
     Raises:
         OperationError: a file is missing or not what it should be.

@@ -57,11 +57,12 @@ def _bar(step: Step, row: int, scale: float, *, critical: bool) -> str:
     top = _HEAD + row * _ROW
     left = _LEFT + step.began.second * scale
     width = max(step.seconds * scale, 2.0)
-    label = escape(f"{step.operation} {step.kind} {step.name}")
+    name = f"{step.operation} {step.kind} {step.name}"
+    label, end = escape(name), escape(name[-58:])
     colour = "#c62828" if critical else "#90a4ae"
     weight = ' font-weight="bold"' if critical else ""
     return (
-        f'<text x="{_LEFT - 6}" y="{top + 10}" text-anchor="end"{weight}>{label[-58:]}</text>'
+        f'<text x="{_LEFT - 6}" y="{top + 10}" text-anchor="end"{weight}>{end}</text>'
         f'<rect x="{left:.1f}" y="{top + 2}" width="{width:.1f}" height="{_ROW - 4}" '
         f'fill="{colour}"><title>{label}: {step.began.second} to {step.ended.second} s</title>'
         "</rect>"

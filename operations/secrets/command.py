@@ -34,6 +34,7 @@ from operations.secrets.store import (
     init_secrets,
     read_secrets,
 )
+from planning.names import CONTROL_PLANE
 from planning.nodes.secrets import dump_secrets
 from planning.spiderpool.chart import NAMESPACE
 
@@ -97,8 +98,10 @@ def rotate_encryption(stack: str, places: Places, *, file: Path | None) -> str:
     plan = stack_file.plan()
     if plan.kubernetes.mode != "kubeadm":
         raise OperationError(
-            "The stack has kubernetes.mode: existing, so whoever built the cluster encrypts its "
-            "Secrets.",
+            f"Stack {stack} has kubernetes.mode: existing, and only the keys of clusters that this "
+            "program built can be rotated here, because others set up encryption in their own way. "
+            "Rotate by the means of that cluster "
+            "(https://kubernetes.io/docs/tasks/administer-cluster/encrypt-data/).",
             code=ExitCode.REFUSED,
         )
     store = store_of(stack, stack_file, file)
@@ -106,7 +109,7 @@ def rotate_encryption(stack: str, places: Places, *, file: Path | None) -> str:
     keys, step = secrets.encryption_keys, encryption.step_of(secrets)
     with open_cluster(stack, places) as cluster:
         done = cluster.runner.run(
-            ["kubectl", "get", "nodes", "-l", encryption.CONTROL_PLANE, "-o", "json"],
+            ["kubectl", "get", "nodes", "-l", CONTROL_PLANE, "-o", "json"],
             deadline=_READ_WITHIN,
             quiet=True,
         )

@@ -21,8 +21,6 @@ from operations.failure import ExitCode, OperationError
 from planning.nodes.machine import ENCRYPTION_KEYS
 from planning.nodes.secrets import PLAIN, ClusterSecrets
 
-CONTROL_PLANE: Final = "node-role.kubernetes.io/control-plane"
-"""The label that kubeadm gives the Nodes of control planes."""
 _READ_WITHIN: Final = 300.0
 _ATTEMPTS: Final = 5
 """A Secret that changes between the reading and the writing is refused with a conflict."""

@@ -130,11 +130,11 @@ member_on_disk() { # the id of the member whose data the disk has; nothing witho
 }
 
 forget_predecessor() { # PEER: a machine of this name or address was here before, and is gone
-  local peer=$1 admin=$HERE/admin known id address kind name own
+  local peer=$1 admin=$HERE/admin members_there id address kind name own
   own=$(member_on_disk)
   kubeadm init phase certs etcd-healthcheck-client --kubernetes-version "$KUBERNETES_VERSION" \
     > /dev/null
-  known=$(retry 5 5 members "$peer")
+  members_there=$(retry 5 5 members "$peer")
   while read -r id address kind name; do
     # By its name too (kubeadm's etcd has its node's): it may have had another address. A dead member
     # that stays counts for the majority, and the next control plane that changes would end it.
@@ -145,7 +145,7 @@ forget_predecessor() { # PEER: a machine of this name or address was here before
       echo ":: $NODE_NAME: removes etcd member $id ($kind, $address) of the machine before"
       etcd "$peer" cluster/member/remove "{\"ID\":\"$id\"}" > /dev/null
     fi
-  done <<< "$known"
+  done <<< "$members_there"
   if has_data && [ ! -e "$HERE/returning" ]; then
     "$HERE/etcd-disk.sh" set-aside
   fi

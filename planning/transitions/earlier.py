@@ -106,7 +106,7 @@ def has_machines(resources: Iterable[StateResource]) -> bool:
 
 
 def planned_settings(identity: Mapping[str, Any], restart: Mapping[str, Any]) -> MachineSettings:
-    """The same of a machine in the plan (`planning.nodes.machine`)."""
+    """The `MachineSettings` of a planned machine (`planning.nodes.machine`)."""
     spot, disk = identity.get("spot") or {}, identity.get("disk") or {}
     return {
         "image": identity.get("image"),

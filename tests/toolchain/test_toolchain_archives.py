@@ -86,13 +86,21 @@ def test_off_asks_nobody() -> None:
 
 @pytest.mark.parametrize("setting", ["of", "ftp://mirror.example", "https://", "/srv/archives"])
 def test_another_setting_is_refused_with_the_three_that_exist(setting: str) -> None:
-    with pytest.raises(ToolchainError, match=r"TOOLCHAIN_ARCHIVES must be .*mirror\.example"):
+    with pytest.raises(ToolchainError) as caught:
         origin_of(setting)
+    assert f"TOOLCHAIN_ARCHIVES is '{setting}'. It must be `publishers`" in str(caught.value)
 
 
-def test_a_password_in_a_mirrors_address_is_refused_and_not_repeated() -> None:
+def test_a_query_is_refused_and_not_repeated() -> None:
+    with pytest.raises(ToolchainError, match="without a query") as caught:
+        origin_of("https://mirror.example/archives?token=not-a-real-secret")
+    assert "TOOLCHAIN_ARCHIVES is 'https://mirror.example/archives?…'" in str(caught.value)
+
+
+@pytest.mark.parametrize("scheme", ["https://", "ftp://", ""])
+def test_a_password_in_a_mirrors_address_is_refused_and_not_repeated(scheme: str) -> None:
     with pytest.raises(ToolchainError, match="user name or a password") as caught:
-        origin_of("https://me:not-a-real-secret@mirror.example/archives")
+        origin_of(f"{scheme}me:not-a-real-secret@mirror.example/archives")
     assert "not-a-real-secret" not in str(caught.value)
 
 

@@ -89,7 +89,6 @@ for name, machine in cloud["machines"].items():
         )
         for nic, eni in machine["enis"].items()
     }
-    text = cloud["user_data"].get(machine["user_data"])
     instances[name] = ecs.Instance(
         name,
         instance_name=name,
@@ -98,7 +97,6 @@ for name, machine in cloud["machines"].items():
         image_id=machine["image"],
         network_interface_id=enis["eth0"].id,
         network_interfaces=ecs.InstanceNetworkInterfacesArgs(network_interface_id=enis["eth1"].id),
-        user_data=None if text is None else pulumi.Output.secret(text),
         http_endpoint="enabled",
         http_tokens="required",
         system_disk_category=machine["disk_category"],
@@ -108,13 +106,4 @@ for name, machine in cloud["machines"].items():
         opts=opts,
     )
 
-if cloud["endpoint_machine"] is not None:
-    eip = ecs.EipAddress("api", address_name="api", bandwidth="5", tags=tags, opts=opts)
-    ecs.EipAssociation(
-        "api",
-        allocation_id=eip.id,
-        instance_id=instances[cloud["endpoint_machine"]].id,
-        instance_type="EcsInstance",
-        opts=opts,
-    )
 pulumi.export("instances", {name: instance.id for name, instance in instances.items()})

@@ -15,6 +15,7 @@ from operations.failure import ExitCode, OperationError
 from operations.runs.command import critical_path_report
 from operations.runs.critical_path import critical_path, dependencies_of, totals
 from operations.runs.events import Run, read_event_log, run_of
+from operations.runs.picture import picture
 
 pytestmark = pytest.mark.unit
 
@@ -200,6 +201,20 @@ def test_the_command_prints_the_path_and_draws_it(log: Path, state: Path, tmp_pa
         ["11", "1", "10", "create", "Instance"],
     ]
     assert output.exists()
+
+
+def test_a_label_is_cut_before_it_is_escaped() -> None:
+    name = "a" * 100 + "&" + "b" * 55
+    run = run_of([began(0, "create", f"Eni/{name}"), ended(1, "create", f"Eni/{name}")])
+    svg = ET.fromstring(picture(run, critical_path(run, {})))  # noqa: S314 - ours
+    texts = [text.text for text in svg.iter("{http://www.w3.org/2000/svg}text")]
+    assert "aa&" + "b" * 55 in texts
+
+
+def test_the_path_as_json_is_refused(log: Path) -> None:
+    done = CliRunner().invoke(app, ["report", "--critical-path", str(log), "--json"])
+    assert done.exit_code == ExitCode.REFUSED
+    assert "Leave one of the two out." in done.stderr
 
 
 def test_a_picture_without_a_run_is_refused() -> None:

@@ -6,11 +6,14 @@ import itertools
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import pytest
 
+from operations.engine.places import ROOT, Places
 from operations.engine.running import Finished, Runner
 from operations.failure import ExitCode, OperationError
+from operations.secrets import command
 from operations.secrets.encryption import (
     Keys,
     Step,
@@ -28,6 +31,16 @@ pytestmark = pytest.mark.unit
 PLANES = ("masters-0", "masters-1", "masters-2")
 ROTATION: list[Keys] = [("key1",), ("key1", "key2"), ("key2", "key1"), ("key2",)]
 BEGINNING: list[Keys] = [("identity",), ("identity", "key1"), ("key1", "identity"), ("key1",)]
+
+
+def test_a_cluster_that_others_built_is_refused_with_the_way_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    example = ROOT / "docs" / "examples" / "existing-cluster.yaml"
+    monkeypatch.setattr(command, "path_of_stack", lambda _: example)
+    with pytest.raises(OperationError, match=r"Stack other has .*Rotate by the means") as caught:
+        command.rotate_encryption("other", Places.of(tmp_path), file=None)
+    assert caught.value.code is ExitCode.REFUSED
 
 
 @pytest.mark.parametrize("steps", [ROTATION, BEGINNING])

@@ -87,9 +87,14 @@ def resize_disk(call: Call, request: ResizeDisk) -> Answer:
     system = disk.kind == "system"
     largest = disk_rules.LARGEST_SYSTEM if system else disk_rules.largest_data(disk.category)
     if not disk.size < request.new_size <= largest:
-        code = "InvalidDiskSize.TooSmall" if request.new_size < disk.size else "InvalidDiskSize"
+        if request.new_size < disk.size:
+            code = "InvalidDiskSize.TooSmall"
+        elif request.new_size == disk.size:
+            code = "InvalidDiskSize"
+        else:
+            code = "InvalidDiskSize.TooLarge"
         raise ApiError(
-            code if request.new_size <= disk.size else "InvalidDiskSize.TooLarge",
+            code,
             f"{disk.id} has {disk.size} GiB and grows to at most {largest}, not to "
             f"{request.new_size}.",
             403,
@@ -123,11 +128,7 @@ def modify_disk_spec(call: Call, request: ModifyDiskSpec) -> Answer:
     disk = existing.disk(call, request.disk_id)
     category = request.disk_category or disk.category
     if category not in catalog.DISK_CATEGORIES:
-        raise ApiError(
-            "InvalidDiskCategory.ValueNotSupported",
-            f"The disk category {category[:40]!r} is not one of "
-            f"{', '.join(catalog.DISK_CATEGORIES)}.",
-        )
+        raise disk_rules.unknown_category(category, "InvalidDiskCategory.ValueNotSupported")
     if disk.instance_id:
         instance = existing.instance(call, disk.instance_id)
         family = existing.instance_type(instance.instance_type).family

@@ -33,17 +33,21 @@ def check_category(category: str, family: str, *, system: bool) -> None:
         fits = False
     else:
         code = "InvalidSystemDiskCategory" if system else "InvalidDataDiskCategory"
-        raise ApiError(
-            f"{code}.ValueNotSupported",
-            f"The disk category {category[:40]!r} is not one of "
-            f"{', '.join(catalog.DISK_CATEGORIES)}.",
-        )
+        raise unknown_category(category, f"{code}.ValueNotSupported")
     if not fits:
         raise ApiError(
             "InvalidDiskCategory.NotSupported",
             f"The disk category {category} is not supported by instances of {family}.",
             403,
         )
+
+
+def unknown_category(category: str, code: str) -> ApiError:
+    """Return the refusal of a category that the API does not have."""
+    return ApiError(
+        code,
+        f"The disk category {category[:40]!r} is not one of {', '.join(catalog.DISK_CATEGORIES)}.",
+    )
 
 
 def fits_family(category: str, family: str) -> bool:
@@ -60,11 +64,7 @@ def check_data_category(category: str) -> None:
             403,
         )
     if category not in catalog.DISK_CATEGORIES:
-        raise ApiError(
-            "InvalidDiskCategory.ValueNotSupported",
-            f"The disk category {category[:40]!r} is not one of "
-            f"{', '.join(catalog.DISK_CATEGORIES)}.",
-        )
+        raise unknown_category(category, "InvalidDiskCategory.ValueNotSupported")
 
 
 def level_of(category: str, level: str) -> str:

@@ -1,0 +1,31 @@
+"""What `operations backup` prints."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from operations import __main__ as commands
+from operations.backup.command import Backup
+from operations.failure import ExitCode
+
+pytestmark = pytest.mark.unit
+
+
+class NoSnapshots:
+    def snapshots(self) -> list[Any]:
+        return []
+
+
+def test_the_new_snapshots_id_is_printed_apart_from_the_list(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(commands, "back_up", lambda *_, **__: "s-new")
+    monkeypatch.setattr(Backup, "of", lambda *_: NoSnapshots())
+    done = CliRunner().invoke(commands.app, ["backup", "--stack", "dev", "--json"])
+    assert done.exit_code == ExitCode.OK
+    assert done.stderr == "Snapshot s-new is taken.\n"
+    assert json.loads(done.stdout) == {"stack": "dev", "snapshots": []}
