@@ -16,8 +16,8 @@ from config.facts.nics import PRIMARY_NIC
 _CLUSTER: Final = "spiderpool-alicloud:cluster:Cluster"
 _INSTANCE: Final = "alicloud:ecs/instance:Instance"
 _INTERFACE: Final = "alicloud:ecs/ecsNetworkInterface:EcsNetworkInterface"
-_OF_A_NODE: Final = "spiderpool-alicloud:nodes:Node"
-_INSIDE: Final = "pulumi:providers:kubernetes"
+_NODE: Final = "spiderpool-alicloud:nodes:Node"
+_KUBERNETES_PROVIDER: Final = "pulumi:providers:kubernetes"
 
 MachineSettings = Mapping[str, object]
 """Settings whose edit replaces or restarts a machine: `image`, `instanceType`, `keyPair`, `disk`,
@@ -62,9 +62,9 @@ def cluster_in_state(cluster: str, resources: Iterable[StateResource]) -> Cluste
     for resource in resources:
         *above, own = resource.types
         name = resource.name
-        if own == _INSIDE:
+        if own == _KUBERNETES_PROVIDER:
             has_served = True
-        elif above[-1:] == [_OF_A_NODE] and own == _INTERFACE and name.endswith(suffix):
+        elif above[-1:] == [_NODE] and own == _INTERFACE and name.endswith(suffix):
             address = resource.outputs.get("primaryIpAddress")
             if name.startswith(prefix) and isinstance(address, str):
                 addresses[name.removeprefix(prefix).removesuffix(suffix)] = address
@@ -79,7 +79,7 @@ def earlier_machines(
     addresses: dict[str, dict[str, str]] = {}
     for resource in resources:
         *above, own = resource.types
-        if not above or above[-1] != _OF_A_NODE or not resource.name.startswith(f"{cluster}-"):
+        if not above or above[-1] != _NODE or not resource.name.startswith(f"{cluster}-"):
             continue
         name = resource.name.removeprefix(f"{cluster}-")
         if own == _INSTANCE:
@@ -102,7 +102,7 @@ def clusters(resources: Iterable[StateResource]) -> set[str]:
 
 def has_machines(resources: Iterable[StateResource]) -> bool:
     """Whether a node of any cluster is in the state."""
-    return any(resource.types[-2:] == (_OF_A_NODE, _INSTANCE) for resource in resources)
+    return any(resource.types[-2:] == (_NODE, _INSTANCE) for resource in resources)
 
 
 def planned_settings(identity: Mapping[str, Any], restart: Mapping[str, Any]) -> MachineSettings:
