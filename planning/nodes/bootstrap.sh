@@ -132,6 +132,7 @@ member_on_disk() { # the id of the member whose data the disk has; nothing witho
 forget_predecessor() { # PEER: a machine of this name or address was here before, and is gone
   local peer=$1 admin=$HERE/admin members_there id address kind name own
   own=$(member_on_disk)
+  rm -f "$HERE/returning" # of a run that was cut off: the members may be others now
   kubeadm init phase certs etcd-healthcheck-client --kubernetes-version "$KUBERNETES_VERSION" \
     > /dev/null
   members_there=$(retry 5 5 members "$peer")
@@ -222,6 +223,24 @@ node_is_ours() { # a Node that a lost machine of this name left keeps that one's
   fi
   [ "$present" = "$provider_id" ]
 }
+# A cluster of an earlier release has other settings of its API server than the user-data, and the
+# machine that starts it again must keep them: control planes that join later read kubeadm's ConfigMap.
+copy_cluster_configuration() {
+  kubectl --kubeconfig /etc/kubernetes/admin.conf --request-timeout=10s --namespace kube-system get \
+    configmap kubeadm-config -o 'jsonpath={.data.ClusterConfiguration}' > "$DISK/cluster.yaml.new" &&
+    [ -s "$DISK/cluster.yaml.new" ] && mv "$DISK/cluster.yaml.new" "$DISK/cluster.yaml"
+}
+# The version is that of this machine: an upgrade has replaced the machine before.
+KEEP_CLUSTER='
+import re, sys
+own, kept = (open(path).read() for path in sys.argv[1:3])
+version = re.compile(r"^kubernetesVersion:.*$", re.M)
+documents = own.split("\n---\n")
+for at, document in enumerate(documents):
+    if re.search(r"^kind: ClusterConfiguration$", document, re.M):
+        documents[at] = version.sub(version.search(document)[0], kept).strip()
+open(sys.argv[1], "w").write("\n---\n".join(documents))
+'
 take_node_over() { # the only control plane deletes the Node of the machine before it by itself
   if ! node_is_ours; then
     kubectl --kubeconfig /etc/kubernetes/admin.conf --request-timeout=10s delete node \
@@ -259,13 +278,19 @@ else
     if [ -z "$keys_in_use" ] && [ -e "$HERE/returning" ] && [ -e "$DISK/encryption" ]; then
       keys_in_use=$(cat "$DISK/encryption")
     fi
-    [ -e "$ENCRYPTION" ] || echo "${keys_in_use:-$ENCRYPTION_KEYS}" > "$ENCRYPTION"
+    if [ ! -e "$ENCRYPTION" ]; then
+      echo "${keys_in_use:-$ENCRYPTION_KEYS}" > "$ENCRYPTION.new"
+      mv "$ENCRYPTION.new" "$ENCRYPTION"
+    fi
     write_encryption "$(cat "$ENCRYPTION")"
   fi
   (
     umask 077
     sed "s/@PROVIDER_ID@/$provider_id/" "$HERE/kubeadm-$action.yaml.in" > "$HERE/kubeadm.yaml"
   )
+  if [ "$action" = init ] && [ -e "$HERE/returning" ] && [ -s "$DISK/cluster.yaml" ]; then
+    python3 -c "$KEEP_CLUSTER" "$HERE/kubeadm.yaml" "$DISK/cluster.yaml"
+  fi
   if [ "$action" = init ]; then
     kubeadm init --config "$HERE/kubeadm.yaml" --skip-token-print "${again[@]}"
     if [ -e "$HERE/returning" ]; then
@@ -288,7 +313,11 @@ if [ -n "$peer" ]; then
 fi
 systemctl daemon-reload
 systemctl enable --now spiderpool-alicloud-node.timer
-[ -z "$ETCD_DISK" ] || touch "$DISK/complete"
+if [ -n "$ETCD_DISK" ]; then
+  retry 5 5 copy_cluster_configuration ||
+    echo ":: $NODE_NAME: has no copy of the cluster's configuration on etcd's disk" >&2
+  touch "$DISK/complete"
+fi
 touch "$HERE/done"
 forget_user_data
 echo ":: $NODE_NAME: done, kubelet $KUBERNETES_VERSION runs as $provider_id"

@@ -157,6 +157,6 @@ case "$1" in
     rm -rf "$DISK/data.old"
     mkdir -p "$DISK/data.old"
     mv "$DISK/data/member" "$DISK/data.old/"
-    rm -f "$DISK/complete"
+    rm -f "$DISK/complete" "$DISK/encryption" "$DISK/cluster.yaml"
     ;;
 esac

@@ -43,6 +43,18 @@ _IMAGE_MIRRORS: Final = {
 CHRONY: Final = "server ntp.cloud.aliyuncs.com iburst\n"
 
 
+KUBELET_SYSCTLS: Final = {
+    "vm.overcommit_memory": 1,
+    "vm.panic_on_oom": 0,
+    "kernel.panic": 10,
+    "kernel.panic_on_oops": 1,
+    "kernel.keys.root_maxkeys": 1000000,
+    "kernel.keys.root_maxbytes": 25000000,
+}
+"""What a kubelet with protectKernelDefaults expects (`setupKernelTunables` in
+pkg/kubelet/cm/container_manager_linux.go, values in k8s.io/component-helpers, node/util/sysctl)."""
+
+
 def sysctls(plan: ClusterPlan) -> str:
     """The node's sysctl file.
 
@@ -62,15 +74,7 @@ def sysctls(plan: ClusterPlan) -> str:
         "net.bridge.bridge-nf-call-iptables": 1,
         "fs.inotify.max_user_instances": 8192,
         "fs.inotify.max_user_watches": 524288,
-        # What a kubelet with protectKernelDefaults expects (`setupKernelTunables` in
-        # pkg/kubelet/cm/container_manager_linux.go, values in k8s.io/component-helpers,
-        # node/util/sysctl).
-        "vm.overcommit_memory": 1,
-        "vm.panic_on_oom": 0,
-        "kernel.panic": 10,
-        "kernel.panic_on_oops": 1,
-        "kernel.keys.root_maxkeys": 1000000,
-        "kernel.keys.root_maxbytes": 25000000,
+        **KUBELET_SYSCTLS,
     }
     if plan.network.ipv6.enabled:
         settings |= {

@@ -114,16 +114,17 @@ def args(node: str, **inputs: Any) -> pulumi.ResourceHookArgs:  # noqa: ANN401 -
 
 def inputs(roll: Rollout, node: str, changes: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """A node's generation; `changes` are laid over its parts."""
-    plain = generation_inputs(roll._plan, roll._plan.nodes[node], settings='{"kubelet":"a"}')
+    plain = generation_inputs(roll._plan, roll._plan.nodes[node], settings=SETTINGS_TEXT)
     laid: dict[str, Any] = copy.deepcopy(plain)
     for key, value in (changes or {}).items():
         laid[key] = {**laid[key], **value} if isinstance(value, Mapping) else value
     return laid
 
 
+SETTINGS_TEXT = json.dumps({"kubelet": '{"a":1}', "sysctls": ""})
 IMAGE = {"identity": {"image": "m-before"}}
 RESTART = {"restart": {"instanceType": "ecs.before"}}
-SETTINGS_EDIT = {"settings": '{"kubelet":"before"}'}
+SETTINGS_EDIT = {"settings": json.dumps({"kubelet": '{"a":0}', "sysctls": ""})}
 
 
 def changes(
@@ -451,17 +452,15 @@ def test_settings_change_on_the_running_node(roll: Rollout) -> None:
     cluster = serving()
     run(cluster, changes(roll, FIRST, SETTINGS_EDIT))
     assert cluster.done == [f"change {FIRST}"]
-    text = '{"kubelet":"a"}'
-    assert cluster.objects[FIRST].annotations[SETTINGS] == text
-    assert cluster.objects[FIRST].annotations[SETTINGS_APPLIED] == settings_digest(text)
+    assert cluster.objects[FIRST].annotations[SETTINGS] == SETTINGS_TEXT
+    assert cluster.objects[FIRST].annotations[SETTINGS_APPLIED] == settings_digest(SETTINGS_TEXT)
     assert roll._changed == set()
 
 
 def test_a_setting_that_an_earlier_unit_does_not_know_is_not_asked_of_it(roll: Rollout) -> None:
     cluster = serving()
-    text = json.dumps({"kubelet": "a", "metadata": "new"})
-    new = inputs(roll, FIRST, {"settings": text})
-    old = inputs(roll, FIRST, {"settings": json.dumps({"kubelet": "a"})})
+    text = json.dumps({**json.loads(SETTINGS_TEXT), "metadata": "new"})
+    new, old = inputs(roll, FIRST, {"settings": text}), inputs(roll, FIRST)
     run(cluster, roll._change(args(FIRST, old_inputs=old, new_inputs=new)))
     assert SETTINGS not in cluster.objects[FIRST].annotations
 

@@ -33,6 +33,7 @@ THREE_PLANES: list[Step] = [
     ("delete", "SecurityGroupRule", "zones-api-load-balancer"),
     ("delete", "SecurityGroupRule", "zones-members"),
     *(("update", "MachineGeneration", f"zones-w-{n}") for n in range(2)),
+    ("update", "kubernetes", "zones"),
 ]
 """A stack whose NAT gateway has a subnet of its own. The two rules were from the group itself and
 from the addresses of load balancers; the IPv6 gateway was made for nobody."""
@@ -46,6 +47,7 @@ ONE_PLANE: list[Step] = [
     ("delete", "Ipv6Gateway", "guide"),
     ("delete", "SecurityGroupRule", "guide-members"),
     ("update", "MachineGeneration", "guide-worker"),
+    ("update", "kubernetes", "guide"),
 ]
 """A stack that leaves `network.nat.subnet` out: the vSwitch is added, and the gateway stays."""
 

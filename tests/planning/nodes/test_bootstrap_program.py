@@ -85,6 +85,7 @@ echo "kubectl $*" >> "$CALLS"
 case " $FAILING " in *" kubectl "*) echo "kubectl: no" >&2; exit 1 ;; esac
 case " $* " in
   *" delete node "*) exit "${DELETE_ENDS-0}" ;;
+  *" get configmap kubeadm-config "*) echo -n "${CLUSTER-kind: x}"; exit ;;
   *" get nodes "*) printf '\\n%s\\n%s\\n' "$KEYS_IN_USE" "$KEYS_IN_USE"; exit ;;
 esac
 asked=$(grep -c ^kubectl "$CALLS")

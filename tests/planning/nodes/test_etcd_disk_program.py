@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import yaml
 
 from planning.model import ClusterPlan
 from tests.clusters import fake_secrets, small, three_control_planes
@@ -39,6 +40,12 @@ _MKFS = """\
 echo "mkfs.ext4 $*" >> "$CALLS"
 case " $FAILING " in *" mkfs.ext4 "*) exit 1 ;; esac
 echo 0 > "$DEVICE.kind"
+"""
+_KUBEADM = """\
+#!/bin/bash
+echo "kubeadm $*" >> "$CALLS"
+case " $FAILING " in *" kubeadm "*) exit 1 ;; esac
+case $* in "init --config "*) cp "$3" "$DEVICE.kubeadm" ;; esac
 """
 # The disk's files are in a folder, which a mount shows at another place.
 _MOUNT = """\
@@ -128,7 +135,13 @@ def _number(field: int, value: int) -> bytes:
 def plane(tmp_path: Path) -> Planes:
     """A control plane with a blank disk."""
     machine = bare_machine(tmp_path)
-    commands = {"blkid": _BLKID, "mkfs.ext4": _MKFS, "mount": _MOUNT, "resize2fs": "#!/bin/true\n"}
+    commands = {
+        "blkid": _BLKID,
+        "kubeadm": _KUBEADM,
+        "mkfs.ext4": _MKFS,
+        "mount": _MOUNT,
+        "resize2fs": "#!/bin/true\n",
+    }
     for name, text in commands.items():
         program = tmp_path / "commands" / name
         program.write_text(text, encoding="utf-8")
@@ -245,6 +258,41 @@ def test_the_only_control_plane_has_the_keys_of_the_data_not_those_of_old_user_d
     assert plane.run(one()).returncode == 0
     keys = plane.machine.path("/etc/spiderpool-alicloud/encryption").read_text("utf-8")
     assert keys == "key2 key1\n"
+
+
+OLD_CLUSTER = """\
+apiServer: {}
+apiVersion: kubeadm.k8s.io/v1beta4
+kind: ClusterConfiguration
+kubernetesVersion: v1.31.0
+"""
+
+
+def test_a_disk_has_the_clusters_own_configuration(plane: Planes) -> None:
+    assert plane.run(one(), created=True, CLUSTER=OLD_CLUSTER).returncode == 0
+    assert (plane.files / "cluster.yaml").read_text("utf-8") == OLD_CLUSTER
+
+
+def test_the_only_control_plane_starts_the_cluster_with_its_own_settings(plane: Planes) -> None:
+    plane.has_data_of(77)
+    (plane.files / "cluster.yaml").write_text(OLD_CLUSTER, encoding="utf-8")
+    assert plane.run(one()).returncode == 0
+    text = plane.machine.path(f"/dev/disk/by-id/virtio-{ETCD_DISK}.kubeadm").read_text("utf-8")
+    documents = {document["kind"]: document for document in yaml.safe_load_all(text)}
+    assert {"InitConfiguration", "KubeletConfiguration"} <= documents.keys()
+    assert documents["ClusterConfiguration"] == {
+        **yaml.safe_load(OLD_CLUSTER),
+        "kubernetesVersion": f"v{one().kubernetes.version}",
+    }
+
+
+def test_without_a_copy_of_its_configuration_the_cluster_gets_that_of_the_user_data(
+    plane: Planes,
+) -> None:
+    plane.has_data_of(77)
+    assert plane.run(one()).returncode == 0
+    text = plane.machine.path(f"/dev/disk/by-id/virtio-{ETCD_DISK}.kubeadm").read_text("utf-8")
+    assert "encryption-provider-config" in text
 
 
 def test_the_names_of_the_keys_are_on_the_disk(plane: Planes) -> None:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
 
-from planning.nodes.machine import GUARDING_UNIT, applicable, node_settings
+from planning.nodes.guest_system import KUBELET_SYSCTLS
+from planning.nodes.kubeadm import KUBELET_DEFAULTS
+from planning.nodes.machine import ENCRYPTING_UNIT, GUARDING_UNIT, applicable, node_settings
 from planning.transitions.judge import judge
 from planning.transitions.reading import Record
 from planning.transitions.record import METADATA
 from planning.transitions.rules.nodes import WITHOUT_A_GUARD
 from planning.transitions.steps import ChangeRunningNode, Difference, KeepMachine, Step
-from tests.clusters import Document
+from tests.clusters import Document, small
 from tests.planning.documents import planned
 from tests.planning.edited import UNASKED, at, clustered, edited, recorded, steps
 from tests.planning.transitions.test_transition_refusals import private
@@ -71,3 +74,21 @@ def test_a_unit_that_does_not_know_the_setting_has_nothing_to_apply() -> None:
     assert one != other
     assert applicable(one, GUARDING_UNIT) == one
     assert applicable(one, GUARDING_UNIT - 1) == applicable(other, GUARDING_UNIT - 1)
+
+
+def test_defaults_of_this_release_are_no_change_for_the_machine_of_an_earlier_one() -> None:
+    plan = planned(small())
+    now = node_settings(plan, plan.nodes["workers-0"], "10.0.0.16")
+    settings = json.loads(now)
+    kubelet = json.loads(settings["kubelet"])
+    earlier = {k: v for k, v in kubelet.items() if k not in KUBELET_DEFAULTS}
+    lines = settings["sysctls"].splitlines(keepends=True)
+    before = json.dumps(
+        {
+            **settings,
+            "kubelet": json.dumps(earlier) + "\n",
+            "sysctls": "".join(x for x in lines if x.split(" ")[0] not in KUBELET_SYSCTLS),
+        }
+    )
+    assert applicable(before, 0) == applicable(now, 0)
+    assert applicable(before, ENCRYPTING_UNIT) != applicable(now, ENCRYPTING_UNIT)
