@@ -216,8 +216,11 @@ def _written(file: _File) -> dict[str, str]:
 
 
 def _has_secret(path: str) -> bool:
-    """Whether a file has a key or a token. It stays readable, so that a search finds them."""
-    return path.startswith((f"{PKI}/", f"{DIRECTORY}/kubeadm-"))
+    """Whether a file stays readable, so that a search finds the keys and the token in it.
+
+    kubeadm's other documents have no secret but that token.
+    """
+    return path.startswith(f"{PKI}/") or path == DISCOVERY
 
 
 @lru_cache(maxsize=32)
