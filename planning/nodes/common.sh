@@ -116,7 +116,7 @@ for name in sys.argv[2].split():
 '
 # The names are on etcd's disk too: a machine that starts from the data there, and that no other
 # control plane can tell, needs the keys that the data has.
-write_encryption() { # NAMES: the first key encrypts; `identity` is no encryption
+write_encryption() { # NAMES: the first key encrypts; `identity` leaves Secrets plain
   mkdir -p "${ENCRYPTION_FILE%/*}" || return 1
   if [ -n "${ETCD_DISK:-}" ] && [ -d "$DISK/data" ]; then
     echo "$1" > "$DISK/encryption.new" && mv "$DISK/encryption.new" "$DISK/encryption" || return 1

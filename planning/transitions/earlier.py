@@ -1,4 +1,4 @@
-"""The machines of a stack, read from its state: what no recorded plan says.
+"""The machines of a stack, read from its state: what no recorded plan has.
 
 Earlier releases recorded the workers' names and what workers are made from, and nothing of control
 planes. Their instances and ENIs are in the state all the same, with the values they have. A plan
