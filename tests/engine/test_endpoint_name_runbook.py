@@ -58,7 +58,13 @@ def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
     machines = Machines(cloud=cloud, pki=pki)
     try:
         until(
-            "the control plane", 200, lambda: machines.says("master", f"{KUBECTL} get node master")
+            "the control plane",
+            200,
+            lambda: machines.says(
+                "master",
+                f"{KUBECTL} get node master > /dev/null;"
+                f"{KUBECTL} -n kube-system get configmap kubeadm-config",
+            ),
         )
         yield machines
     finally:

@@ -43,7 +43,13 @@ def test_the_cluster_of_a_lost_control_plane_comes_back_with_everything(
     machine = cloud.outputs()["nodes"]["master"]["instanceId"]
     assert machine != lost
     assert after["master"]["spec"]["providerID"].endswith(machine)
-    assert "node-role.kubernetes.io/control-plane" in after["master"]["metadata"]["labels"]
+    # Its boot marks it once it is there.
+    rolling.until(
+        lambda: (
+            "node-role.kubernetes.io/control-plane"
+            in by_name(rolling, "nodes")["master"]["metadata"]["labels"]
+        )
+    )
     assert rolling.instances() == machines
     for worker in machines:
         assert after[worker]["metadata"]["uid"] == nodes[worker]["metadata"]["uid"]
