@@ -113,6 +113,7 @@ MACHINE_COMMANDS = {
     "sleep",
     "source",
     "systemctl",
+    "write_encryption",
     "xargs",
 }
 """Programs of a node, a cluster or a shell: only their names are held against this list."""
