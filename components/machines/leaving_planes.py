@@ -25,6 +25,8 @@ from planning.nodes.machine import (
 
 LEFT_WITHIN: Final = 300.0
 """Seconds for the removal of a member. etcd may refuse it until other members are healthy."""
+_FIRST_REPORT: Final = 60.0
+"""Seconds for the first report of a new machine's unit, which starts when its boot has ended."""
 _ASK_EVERY: Final = 1.0
 
 
@@ -88,12 +90,21 @@ async def _leaves(
     problem = majority_problem(pods, node.name)
     if problem is not None and len(members(pods)) == 1:
         raise ClusterError(problem)
-    if UNIT_SCHEMA not in node.annotations:
-        raise ClusterError(
-            f"{node.name} was made by an earlier release, and its machine cannot leave etcd by "
+
+    async def unreported() -> str | None:
+        nodes = await api.nodes()
+        return None if UNIT_SCHEMA in nodes[node.name].annotations else node.name
+
+    await wait_until(
+        unreported,
+        within=min(within, _FIRST_REPORT),
+        ask_every=ask_every,
+        give_up=lambda _, name: ClusterError(
+            f"{name} was made by an earlier release, and its machine cannot leave etcd by "
             "itself. Replace it first: an edit of the pool's image does that, one control plane "
             "at a time. Then take it out of the stack file."
-        )
+        ),
+    )
     await api.change_node(
         node.name, lambda _: NodeChange(annotations={LEAVE_ETCD: node.provider_id})
     )
