@@ -76,6 +76,10 @@ ToolsOption = Annotated[
     Path, typer.Option("--tools", help="Folder of the built binaries.", file_okay=False)
 ]
 EipOption = Annotated[str, typer.Option("--eip-range", help="Loopback range for emulated EIPs.")]
+SecretsStackOption = Annotated[str, typer.Option("--stack", help="The stack that keeps them.")]
+SecretsFileOption = Annotated[
+    Path | None, typer.Option("--file", help="They are here instead (local profile only).")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 _HOME = ROOT / ".local"
@@ -553,7 +557,7 @@ def config_transitions() -> None:
 
 @secrets_app.command("init")
 def secrets_init(
-    stack: Annotated[str, typer.Option("--stack", help="The stack that keeps them.")],
+    stack: SecretsStackOption,
     file: Annotated[
         Path | None, typer.Option("--file", help="Write here instead (local profile only).")
     ] = None,
@@ -565,10 +569,8 @@ def secrets_init(
 
 @secrets_app.command("rotate-webhook")
 def secrets_rotate_webhook(
-    stack: Annotated[str, typer.Option("--stack", help="The stack that keeps them.")],
-    file: Annotated[
-        Path | None, typer.Option("--file", help="They are here instead (local profile only).")
-    ] = None,
+    stack: SecretsStackOption,
+    file: SecretsFileOption = None,
     home: HomeOption = _HOME,
 ) -> None:
     """Take the next of three steps to another certificate of Spiderpool's webhook."""
@@ -578,10 +580,8 @@ def secrets_rotate_webhook(
 
 @secrets_app.command("rotate-encryption")
 def secrets_rotate_encryption(
-    stack: Annotated[str, typer.Option("--stack", help="The stack that keeps them.")],
-    file: Annotated[
-        Path | None, typer.Option("--file", help="They are here instead (local profile only).")
-    ] = None,
+    stack: SecretsStackOption,
+    file: SecretsFileOption = None,
     home: HomeOption = _HOME,
 ) -> None:
     """Take the next of three steps to another key of Secrets in etcd."""

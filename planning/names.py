@@ -61,6 +61,11 @@ def pool_name(node: str, interface: str, ip_version: int = 4) -> str:
     return f"{name}-v6" if ip_version == IPV6 else name
 
 
+def etcd_disk_name(machine: str) -> str:
+    """The disk for etcd of a machine, `<cluster>-<node>`; the cloud shows it under that name."""
+    return f"{machine}-etcd"
+
+
 def multus_config_name(interface: str) -> str:
     """The SpiderMultusConfig of a NIC; the same on every node, as the NIC's name is."""
     return f"ipvlan-{interface}"

@@ -34,6 +34,7 @@ from config.model import Role
 from planning.addresses.ipv6 import interface_addresses
 from planning.addresses.pod_addresses import Counted, Pinned, PodAddresses, Prefixes
 from planning.model import ClusterPlan, InterfacePlan, NodePlan
+from planning.names import etcd_disk_name
 from planning.nodes.machine import identity_digest
 from planning.nodes.secrets import ClusterSecrets
 from planning.nodes.user_data import user_data
@@ -265,7 +266,7 @@ class Node(pulumi.ComponentResource):
         node, plan = self._args.node, self._args.plan
         if node.etcd_disk is None:
             return None
-        name = f"{self._name}-etcd"
+        name = etcd_disk_name(self._name)
         return make_disk(
             name,
             node.etcd_disk,
@@ -279,7 +280,7 @@ class Node(pulumi.ComponentResource):
     def _attach_etcd_disk(self, instance: ecs.Instance) -> None:
         if self._disk is None:
             return
-        name, policy = f"{self._name}-etcd", self._args.snapshot_policy
+        name, policy = etcd_disk_name(self._name), self._args.snapshot_policy
         attachment = attach_disk(name, self._disk, instance, parent=self)
         if policy is not None:
             take_snapshots(name, self._disk, policy, attachment, parent=self)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from operations.engine.places import Places
 from operations.engine.running import Runner
 from operations.engine.stack_file import Stack, path_of_stack
 from operations.engine.steps import Progress
-from operations.engine.waiting import holds_within
+from operations.engine.unit_requests import new_request, send_request, wait_for_answer
 from operations.failure import ExitCode, OperationError
 from operations.secrets.admin_access import admin_kubeconfig
 from operations.sweep.cloud import Account, Api, CloudError, OfficialApi
@@ -31,8 +30,6 @@ from planning.nodes.machine import BACK_UP, BACKED_UP
 _T = TypeVar("_T")
 WRITTEN_WITHIN: Final = 360.0
 """Seconds for etcd's own snapshot: the node's unit looks every 15 s, and has five minutes."""
-_LOOK: Final = 2.0
-_CALL_WITHIN: Final = 30.0
 _NO_RIGHT: Final = ("Forbidden", "NoPermission")
 """How the codes of a refusal for want of a right begin."""
 
@@ -104,28 +101,17 @@ class Backup:
         )
 
     def _write(self, runner: Runner, node: str) -> bool:
-        request = datetime.now(UTC).isoformat(timespec="seconds")
-        done = runner.run(
-            ["kubectl", "annotate", "--overwrite", "node", node, f"{BACK_UP}={request}"],
-            deadline=_CALL_WITHIN,
-            quiet=True,
-        )
-        if done.status != 0:
+        request = new_request()
+        if send_request(runner, node, BACK_UP, request).status != 0:
             return False
-
-        def answered() -> bool:
-            node_now = runner.run(
-                ["kubectl", "--request-timeout=10s", "get", "node", node, "--output", "json"],
-                deadline=_CALL_WITHIN,
-                quiet=True,
-            )
-            if node_now.status != 0:
-                return False
-            annotations = json.loads(node_now.out)["metadata"].get("annotations") or {}
-            return bool(annotations.get(BACKED_UP) == request)
-
-        return holds_within(
-            answered, within=WRITTEN_WITHIN, every=_LOOK, clock=self.clock, pause=self.pause
+        return wait_for_answer(
+            runner,
+            node,
+            BACKED_UP,
+            request,
+            within=WRITTEN_WITHIN,
+            clock=self.clock,
+            pause=self.pause,
         )
 
 

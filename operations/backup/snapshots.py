@@ -10,9 +10,9 @@ from typing import Final
 
 from operations.engine.waiting import holds_within
 from operations.failure import OperationError
-from operations.sweep.cloud import Answer, Api
+from operations.sweep.cloud import Answer, Api, tags_of
 from planning.model import ClusterPlan
-from planning.names import own_tags
+from planning.names import etcd_disk_name, own_tags
 
 TAKEN_WITHIN: Final = 1800.0
 """Seconds for a snapshot. One of a small disk takes seconds to minutes."""
@@ -52,13 +52,13 @@ class Snapshot:
 
 def etcd_disks(api: Api, plan: ClusterPlan) -> Mapping[str, str]:
     """Control plane → id of its disk, for disks that are in the cloud. Raises `CloudError`."""
-    names = {f"{plan.name}-{node.name}-etcd": node.name for node in plan.control_planes}
+    names = {etcd_disk_name(f"{plan.name}-{node.name}"): node.name for node in plan.control_planes}
     tags = own_tags(plan.name, plan.profile)
     return {
         names[name]: str(disk["DiskId"])
         for disk in api.every("ecs", "DescribeDisks", "Disks", "Disk", DiskType="data")
         if (name := str(disk.get("DiskName") or "")) in names
-        and tags.items() <= _tags(disk).items()
+        and tags.items() <= tags_of(disk).items()
     }
 
 
@@ -93,7 +93,7 @@ def take_snapshot(  # noqa: PLR0913 - times are there for tests
         for place, pair in enumerate(sorted(tags.items()), start=1)
         for part, text in zip(("Key", "Value"), pair, strict=True)
     }
-    name = f"{plan.name}-{node}-etcd"
+    name = etcd_disk_name(f"{plan.name}-{node}")
     answer = api.call("ecs", "CreateSnapshot", DiskId=disk, SnapshotName=name, **pairs)
     id_ = str(answer["SnapshotId"])
 
@@ -122,13 +122,3 @@ def _snapshot(item: Answer, node: str) -> Snapshot:
         automatic=str(item.get("SnapshotType") or "") == "auto",
         done=str(item.get("Status") or "") == "accomplished",
     )
-
-
-def _tags(item: Answer) -> dict[str, str]:
-    pairs = (item.get("Tags") or {}).get("Tag") or ()
-    return {
-        str(pair.get("TagKey") or pair.get("Key")): str(
-            pair.get("TagValue") or pair.get("Value") or ""
-        )
-        for pair in pairs
-    }

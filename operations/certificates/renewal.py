@@ -6,17 +6,20 @@ CAs on the machine, and the static pods restart. The command only requests this 
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 from operations.engine.cluster_access import check_answer
 from operations.engine.running import Runner
 from operations.engine.steps import Progress
-from operations.engine.waiting import holds_within
+from operations.engine.unit_requests import (
+    new_request,
+    read_annotations,
+    send_request,
+    wait_for_answer,
+)
 from operations.failure import ExitCode, OperationError
 from planning.model import ClusterPlan
 from planning.nodes.machine import (
@@ -28,8 +31,6 @@ from planning.nodes.machine import (
 
 RENEWED_WITHIN: Final = 300.0
 """Seconds for one control plane: its unit looks every 15 s, and etcd and API server start again."""
-_LOOK: Final = 2.0
-_CALL_WITHIN: Final = 30.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +52,7 @@ class Renewal:
                 changed; or one did not answer in time, and those after it were not touched.
         """
         planes = [plane.name for plane in self.plan.control_planes]
-        before = {name: self._annotations(name) for name in planes}
+        before = {name: read_annotations(self.runner, name) for name in planes}
         silent = [name for name, annotations in before.items() if annotations is None]
         if silent:
             raise OperationError(
@@ -75,17 +76,15 @@ class Renewal:
                 self._renew(name)
 
     def _renew(self, name: str) -> None:
-        request = datetime.now(UTC).isoformat(timespec="seconds")
-        done = self.runner.run(
-            ["kubectl", "annotate", "--overwrite", "node", name, f"{RENEW_CERTIFICATES}={request}"],
-            deadline=_CALL_WITHIN,
-            quiet=True,
-        )
+        request = new_request()
+        done = send_request(self.runner, name, RENEW_CERTIFICATES, request)
         check_answer(done, f"kubectl could not ask {name} for new certificates")
-        if not holds_within(
-            lambda: (self._annotations(name) or {}).get(CERTIFICATES_RENEWED) == request,
+        if not wait_for_answer(
+            self.runner,
+            name,
+            CERTIFICATES_RENEWED,
+            request,
             within=RENEWED_WITHIN,
-            every=_LOOK,
             clock=self.clock,
             pause=self.pause,
         ):
@@ -94,15 +93,3 @@ class Renewal:
                 "`journalctl -u spiderpool-alicloud-node` on it says why. The control planes "
                 "after it were not touched; run this again once it is well."
             )
-
-    def _annotations(self, name: str) -> Mapping[str, str] | None:
-        """Return a Node's annotations; None while the API server does not answer."""
-        done = self.runner.run(
-            ["kubectl", "--request-timeout=10s", "get", "node", name, "--output", "json"],
-            deadline=_CALL_WITHIN,
-            quiet=True,
-        )
-        if done.status != 0:
-            return None
-        node: Mapping[str, Any] = json.loads(done.out)
-        return node["metadata"].get("annotations") or {}

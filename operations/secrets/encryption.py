@@ -17,7 +17,8 @@ from enum import Enum
 from typing import Any, Final
 
 from operations.engine.running import Runner
-from operations.failure import ExitCode, OperationError
+from operations.failure import OperationError
+from operations.secrets.rotation import refused
 from planning.nodes.machine import ENCRYPTION_KEYS
 from planning.nodes.secrets import PLAIN, ClusterSecrets
 
@@ -73,14 +74,14 @@ def check_deployed(keys: Keys, running: Mapping[str, Keys | None], planned: Sequ
     """
     absent = [name for name in planned if name not in running]
     if absent:
-        raise _refused(
+        raise refused(
             f"{', '.join(absent)} has no Node, and an API server that comes back later could not "
             "read Secrets under a key that it does not have",
             "run `pulumi up` until every control plane has joined, then run this again",
         )
     unable = [name for name, names in running.items() if names is None]
     if unable:
-        raise _refused(
+        raise refused(
             f"the API server of {', '.join(unable)} takes no keys, because an earlier release "
             "created the cluster or the machine's unit has not reported them yet",
             "wait a minute and run this again; docs/decisions/api-server-settings.md says what a "
@@ -89,7 +90,7 @@ def check_deployed(keys: Keys, running: Mapping[str, Keys | None], planned: Sequ
     behind = {name: names for name, names in running.items() if names and names != keys}
     if behind:
         listed = ", ".join(f"{name} ({' '.join(names)})" for name, names in behind.items())
-        raise _refused(
+        raise refused(
             f"not every control plane runs with the keys '{' '.join(keys)}' yet: {listed}",
             "deploy the last step with `pulumi up`, then run this again",
         )
@@ -137,7 +138,3 @@ def _newest(keys: Keys) -> str:
 
 def _number(name: str) -> int:
     return 0 if name == PLAIN else int(name.removeprefix("key"))
-
-
-def _refused(what: str, remedy: str) -> OperationError:
-    return OperationError(f"Nothing was changed: {what}; {remedy}.", code=ExitCode.REFUSED)

@@ -72,7 +72,7 @@ def serve_the_new(secrets: ClusterSecrets, deployed: Deployed) -> ClusterSecrets
     trusted = set(authorities(secrets.webhook_ca))
     for bundle in deployed.bundles:
         if not trusted <= set(authorities(bundle)):
-            raise _refused(
+            raise refused(
                 "the cluster does not trust both CAs yet, so the new certificate would be refused",
                 "deploy the last step with `pulumi up`, then run this again",
             )
@@ -90,13 +90,13 @@ def trust_the_new(secrets: ClusterSecrets, deployed: Deployed, *, now: datetime)
     """
     served = x509.load_pem_x509_certificate(secrets.webhook.certificate.encode())
     if x509.load_pem_x509_certificate(deployed.certificate.encode()) != served:
-        raise _refused(
+        raise refused(
             "the cluster still has the old certificate, which the new CA did not sign",
             "deploy the last step with `pulumi up`, then run this again",
         )
     left = HANDED_OVER_WITHIN - (now - deployed.since)
     if left > timedelta():
-        raise _refused(
+        raise refused(
             f"the new certificate was handed to the cluster {(now - deployed.since).seconds} s "
             "ago, and a kubelet may still be about to give it to the controller",
             f"wait {left.seconds + 1} s, then run this again",
@@ -119,7 +119,7 @@ def read_deployed(documents: Mapping[str, Any]) -> Deployed:
         ]
     secret = next((i for i in documents.get("items", ()) if i.get("kind") == "Secret"), None)
     if secret is None or not bundles or not all(bundles):
-        raise _refused(
+        raise refused(
             "the cluster has no Spiderpool webhook with a certificate of this stack",
             "deploy the stack with `pulumi up` first",
         )
@@ -140,5 +140,6 @@ def _decoded(text: object) -> str:
         return ""
 
 
-def _refused(what: str, remedy: str) -> OperationError:
+def refused(what: str, remedy: str) -> OperationError:
+    """The refusal of a step, before which nothing has changed."""
     return OperationError(f"Nothing was changed: {what}; {remedy}.", code=ExitCode.REFUSED)

@@ -52,6 +52,16 @@ class CloudError(Exception):
         self.code = code
 
 
+def tags_of(item: Answer) -> dict[str, str]:
+    """Tags in both spellings and both shapes that the products have."""
+    tags = item.get("Tags") or ()
+    pairs = tags.get("Tag") or () if isinstance(tags, Mapping) else tags
+    return {
+        str(p.get("TagKey") or p.get("Key")): str(p.get("TagValue") or p.get("Value") or "")
+        for p in pairs
+    }
+
+
 class Api(Protocol):
     """The calls that a sweep makes; tests implement them without a cloud."""
 

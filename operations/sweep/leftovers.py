@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from config.facts.tags import TAG_CLUSTER, TAG_CONTROLLER
-from operations.sweep.cloud import Answer, Api, CloudError
+from operations.sweep.cloud import Answer, Api, CloudError, tags_of
 from operations.sweep.state import StackState
 from planning.model import ClusterPlan
 from planning.names import (
@@ -123,7 +123,7 @@ class _Survey:
 
     def tagged(self, item: Answer) -> bool:
         """Whether both of the stack's tags are there; one alone may be a copy by hand."""
-        return self.owned.tags.items() <= _tags(item).items()
+        return self.owned.tags.items() <= tags_of(item).items()
 
     def sign(self, item: Answer, *, id_: str, name: str, names: Sequence[str] = ()) -> str | None:
         """Return the sign by which a thing is a leftover; None if it is not one."""
@@ -134,10 +134,10 @@ class _Survey:
         if self.of_controller(item):
             return BY_CONTROLLER
         inside = str(item.get("VpcId") or "") in self.vpcs
-        return BY_NAME if inside and name in names and not _tags(item) else None
+        return BY_NAME if inside and name in names and not tags_of(item) else None
 
     def of_controller(self, item: Answer) -> bool:
-        has_tag = _tags(item).get(TAG_CONTROLLER) == self.owned.cluster
+        has_tag = tags_of(item).get(TAG_CONTROLLER) == self.owned.cluster
         return has_tag and not self.state.has_machines
 
     def is_ours(self, id_: str) -> bool:
@@ -306,7 +306,7 @@ def _addresses(survey: _Survey) -> Iterator[Leftover]:
         target = str(eip.get("InstanceId") or "")
         sign = survey.sign(eip, id_=id_, name=name)
         if sign is None and id_ not in survey.state.words and id_ != survey.owned.eip_id:
-            unfinished = name in survey.owned.eips and not _tags(eip) and not target
+            unfinished = name in survey.owned.eips and not tags_of(eip) and not target
             sign = BY_NAME if unfinished else None
         if sign is not None:
             bound = f"{eip.get('InstanceType', '')} {target}" if target else ""
@@ -379,16 +379,6 @@ def _vpcs(survey: _Survey) -> Iterator[Leftover]:
         id_ = str(vpc["VpcId"])
         if id_ not in survey.state.words and id_ != survey.owned.vpc_id and survey.tagged(vpc):
             yield Leftover(kind="VPC", id=id_, name=str(vpc.get("VpcName") or ""), sign=BY_TAG)
-
-
-def _tags(item: Answer) -> dict[str, str]:
-    """Tags in both spellings and both shapes that the products have."""
-    tags = item.get("Tags") or ()
-    pairs = tags.get("Tag") or () if isinstance(tags, Mapping) else tags
-    return {
-        str(p.get("TagKey") or p.get("Key")): str(p.get("TagValue") or p.get("Value") or "")
-        for p in pairs
-    }
 
 
 _BALANCER = "alicloud:slb/applicationLoadBalancer:ApplicationLoadBalancer"
