@@ -92,8 +92,8 @@ async def _leaves(
         raise ClusterError(problem)
 
     async def unreported() -> str | None:
-        nodes = await api.nodes()
-        return None if UNIT_SCHEMA in nodes[node.name].annotations else node.name
+        now = (await api.nodes()).get(node.name, node)
+        return None if UNIT_SCHEMA in now.annotations else node.name
 
     await wait_until(
         unreported,

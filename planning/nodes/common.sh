@@ -78,8 +78,8 @@ answers() { # ADDRESS PORT: does something listen there, ready or not?
   esac
 }
 
-etcd() { # ADDRESS METHOD JSON: one call of etcd's own API there
-  curl -sSf --max-time 10 --cacert "$PKI/etcd/ca.crt" --cert "$PKI/etcd/healthcheck-client.crt" \
+etcd() { # ADDRESS METHOD JSON [SECONDS]: one call of etcd's own API there
+  curl -sSf --max-time "${4:-10}" --cacert "$PKI/etcd/ca.crt" --cert "$PKI/etcd/healthcheck-client.crt" \
     --key "$PKI/etcd/healthcheck-client.key" -d "$3" "https://$1:2379/v3/$2"
 }
 

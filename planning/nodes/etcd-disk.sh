@@ -144,9 +144,7 @@ case "$1" in
     # etcd's own snapshot, next to its data: the cloud's snapshot of the disk then has both.
     mkdir -p "$DISK/backup"
     chmod 700 "$DISK/backup"
-    curl -sSf --max-time 300 --cacert "$PKI/etcd/ca.crt" --cert "$PKI/etcd/healthcheck-client.crt" \
-      --key "$PKI/etcd/healthcheck-client.key" -d '{}' \
-      https://127.0.0.1:2379/v3/maintenance/snapshot |
+    etcd 127.0.0.1 maintenance/snapshot '{}' 300 |
       python3 -c "$JOIN_PARTS" > "$DISK/backup/snapshot.db.new"
     sync "$DISK/backup/snapshot.db.new"
     mv "$DISK/backup/snapshot.db.new" "$DISK/backup/snapshot.db"

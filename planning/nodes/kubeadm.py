@@ -149,6 +149,12 @@ def kubelet_settings(plan: ClusterPlan, node: NodePlan) -> str:
     return json.dumps(document) + "\n"
 
 
+def own_kubelet_settings(text: str) -> dict[str, object]:
+    """The fields of `kubelet_settings` without those of `KUBELET_DEFAULTS`."""
+    fields: dict[str, object] = json.loads(text)
+    return {k: v for k, v in fields.items() if KUBELET_DEFAULTS.get(k) != v}
+
+
 def image_repository(plan: ClusterPlan) -> str | None:
     """Where the cluster's own images come from; None for registry.k8s.io."""
     return CHINA_IMAGES if plan.kubernetes.mirrors == "china" else None

@@ -24,7 +24,7 @@ from config.model import Role
 from planning.model import ClusterPlan, NodePlan
 from planning.nodes.endpoint import private_address
 from planning.nodes.guest_system import KUBELET_SYSCTLS, sysctls
-from planning.nodes.kubeadm import KUBELET_DEFAULTS, kubelet_settings
+from planning.nodes.kubeadm import kubelet_settings, own_kubelet_settings
 from planning.nodes.metadata_guard import guard_rules
 
 MACHINE_SCHEMA: Final = 1
@@ -171,18 +171,13 @@ def applicable(text: str, unit: int) -> str:
     if unit < ENCRYPTING_UNIT:
         settings.pop("encryption", None)
         # Defaults of the release that has this unit. Older machines need no restart for them.
-        settings["kubelet"] = _without_defaults(settings["kubelet"])
+        settings["kubelet"] = _text(own_kubelet_settings(settings["kubelet"]))
         settings["sysctls"] = "".join(
             line
             for line in settings["sysctls"].splitlines(keepends=True)
             if line.partition(" = ")[0] not in KUBELET_SYSCTLS
         )
     return _text(settings)
-
-
-def _without_defaults(kubelet: str) -> str:
-    fields = json.loads(kubelet)
-    return _text({k: v for k, v in fields.items() if KUBELET_DEFAULTS.get(k) != v})
 
 
 def settings_digest(text: str) -> str:

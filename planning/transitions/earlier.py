@@ -7,7 +7,7 @@ that was recorded at the beginning of an interrupted run is not yet what the mac
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -56,43 +56,48 @@ class ClusterInState:
 
 def cluster_in_state(cluster: str, resources: Iterable[StateResource]) -> ClusterInState:
     """What the state has of `cluster`."""
-    has_served = False
-    addresses: dict[str, str] = {}
-    prefix, suffix = f"{cluster}-", f"-{PRIMARY_NIC}"
-    for resource in resources:
-        *above, own = resource.types
-        name = resource.name
-        if own == _KUBERNETES_PROVIDER:
-            has_served = True
-        elif above[-1:] == [_NODE] and own == _INTERFACE and name.endswith(suffix):
-            address = resource.outputs.get("primaryIpAddress")
-            if name.startswith(prefix) and isinstance(address, str):
-                addresses[name.removeprefix(prefix).removesuffix(suffix)] = address
-    return ClusterInState(has_served=has_served, addresses=addresses)
+    state = tuple(resources)
+    return ClusterInState(
+        has_served=any(resource.types[-1] == _KUBERNETES_PROVIDER for resource in state),
+        addresses={
+            node: nics[PRIMARY_NIC]
+            for node, nics in _addresses(cluster, state).items()
+            if PRIMARY_NIC in nics
+        },
+    )
 
 
 def earlier_machines(
     cluster: str, resources: Iterable[StateResource]
 ) -> dict[str, MachineSettings]:
     """What each node of `cluster` is made from, by node name."""
-    instances: dict[str, Mapping[str, Any]] = {}
-    addresses: dict[str, dict[str, str]] = {}
-    for resource in resources:
-        *above, own = resource.types
-        if not above or above[-1] != _NODE or not resource.name.startswith(f"{cluster}-"):
-            continue
-        name = resource.name.removeprefix(f"{cluster}-")
-        if own == _INSTANCE:
-            instances[name] = resource.outputs
-        elif own == _INTERFACE:
-            node, _, nic = name.rpartition("-")
-            address = resource.outputs.get("primaryIpAddress")
-            if isinstance(address, str):
-                addresses.setdefault(node, {})[nic] = address
+    state = tuple(resources)
+    addresses = _addresses(cluster, state)
     return {
         name: _settings_in_state(outputs, addresses.get(name, {}))
-        for name, outputs in sorted(instances.items())
+        for name, outputs in sorted(dict(_of_nodes(cluster, state, _INSTANCE)).items())
     }
+
+
+def _addresses(cluster: str, resources: Iterable[StateResource]) -> dict[str, dict[str, str]]:
+    """Node → NIC → its primary address."""
+    addresses: dict[str, dict[str, str]] = {}
+    for name, outputs in _of_nodes(cluster, resources, _INTERFACE):
+        node, _, nic = name.rpartition("-")
+        address = outputs.get("primaryIpAddress")
+        if isinstance(address, str):
+            addresses.setdefault(node, {})[nic] = address
+    return addresses
+
+
+def _of_nodes(
+    cluster: str, resources: Iterable[StateResource], type_: str
+) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Name without the cluster's, and outputs, of each node's resources of a type."""
+    prefix = f"{cluster}-"
+    for resource in resources:
+        if resource.types[-2:] == (_NODE, type_) and resource.name.startswith(prefix):
+            yield resource.name.removeprefix(prefix), resource.outputs
 
 
 def clusters(resources: Iterable[StateResource]) -> set[str]:

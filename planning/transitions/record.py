@@ -20,7 +20,7 @@ from planning.addresses.canonical import canonical_ranges
 from planning.cloud.services import placement
 from planning.model import ClusterPlan, InterfacePlan, NodePlan
 from planning.nodes.endpoint import balanced, endpoint_name, private_address
-from planning.nodes.kubeadm import KUBELET_DEFAULTS
+from planning.nodes.kubeadm import own_kubelet_settings
 from planning.nodes.machine import identity, node_settings, restart_settings
 
 SCHEMA: Final = 1
@@ -192,12 +192,11 @@ def _running(plan: ClusterPlan, node: NodePlan) -> Json:
     # The cloud chooses the load balancer's address, so only the use of one is recorded.
     address = _BALANCER if balanced(plan) else private_address(plan.control_planes[0])
     settings = json.loads(node_settings(plan, node, address))
-    kubelet = json.loads(settings["kubelet"])
     return {
         "labels": dict(node.labels),
         "taints": [_dump(taint) for taint in node.taints],
         "endpoint": settings["endpoint"],
-        "kubelet": {k: v for k, v in kubelet.items() if KUBELET_DEFAULTS.get(k) != v},
+        "kubelet": own_kubelet_settings(settings["kubelet"]),
         "sysctls": digest(settings["sysctls"]),
         METADATA: plan.kubernetes.metadata_for_pods,
     }
