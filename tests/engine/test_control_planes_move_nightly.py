@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-import yaml
 
 from planning.read import plan_from
 from tests.engine.kept_token import REFUSED, answer_to_the_kept_token
-from tests.engine.local_cloud import second_cloud
-from tests.engine.test_machine_life_cycle import SILENCE_OF_THREE, LifeCycle
+from tests.engine.test_machine_life_cycle import SILENCE_OF_THREE, LifeCycle, deployed_life_cycle
 from tests.engine.test_three_control_planes import api_servers
-from tests.engine.three_zones import MASTERS, use_three_zones
+from tests.engine.three_zones import MASTERS
 
 pytestmark = [pytest.mark.nightly, pytest.mark.timeout(3600)]
 
@@ -26,19 +24,13 @@ curl -sS --cacert ca.crt --cert healthcheck-client.crt --key healthcheck-client.
 @pytest.fixture(scope="module")
 def moving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LifeCycle]:
     """Three control planes in three zones and one worker."""
-    cloud = second_cloud(tmp_path_factory.mktemp("moving") / "home")
-    life_cycle = LifeCycle(cloud=cloud, document=yaml.safe_load(cloud.config_file.read_text()))
-    use_three_zones(life_cycle.document, name="moving", control_planes=3)
-    life_cycle.write()
-    try:
-        done = cloud.operations("up")
-        assert done.status == 0, cloud.explain(done)
-        life_cycle.uid = life_cycle.cluster_uid()
-        life_cycle.until(lambda: life_cycle.members() == set(MASTERS))
+    with deployed_life_cycle(
+        tmp_path_factory.mktemp("moving") / "home",
+        "moving",
+        control_planes=3,
+        ready=lambda moving: moving.members() == set(MASTERS),
+    ) as life_cycle:
         yield life_cycle
-    finally:
-        cloud.operations("down", "--discard", deadline=120)
-        cloud.kill_everything()
 
 
 def etcd_members(life_cycle: LifeCycle, node: str) -> set[str]:

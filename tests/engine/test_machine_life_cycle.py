@@ -12,7 +12,9 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -155,21 +157,35 @@ class LifeCycle:
             time.sleep(1)
 
 
-@pytest.fixture(scope="module")
-def cycle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LifeCycle]:
-    cloud = second_cloud(tmp_path_factory.mktemp("cycle") / "home")
+@contextmanager
+def deployed_life_cycle(
+    home: Path, name: str, *, control_planes: int, ready: Callable[[LifeCycle], bool]
+) -> Iterator[LifeCycle]:
+    """Control planes and one worker in three zones, deployed; gone at the end."""
+    cloud = second_cloud(home)
     life_cycle = LifeCycle(cloud=cloud, document=yaml.safe_load(cloud.config_file.read_text()))
-    use_three_zones(life_cycle.document, name="cycle", control_planes=1)
+    use_three_zones(life_cycle.document, name=name, control_planes=control_planes)
     life_cycle.write()
     try:
         done = cloud.operations("up")
         assert done.status == 0, cloud.explain(done)
         life_cycle.uid = life_cycle.cluster_uid()
-        life_cycle.until(lambda: {"masters-0", "workers-0"} <= set(life_cycle.nodes()))
+        life_cycle.until(lambda: ready(life_cycle))
         yield life_cycle
     finally:
         cloud.operations("down", "--discard", deadline=120)
         cloud.kill_everything()
+
+
+@pytest.fixture(scope="module")
+def cycle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LifeCycle]:
+    with deployed_life_cycle(
+        tmp_path_factory.mktemp("cycle") / "home",
+        "cycle",
+        control_planes=1,
+        ready=lambda cycle: {"masters-0", "workers-0"} <= set(cycle.nodes()),
+    ) as life_cycle:
+        yield life_cycle
 
 
 def test_another_image_for_the_only_control_plane_is_refused_by_the_preview(

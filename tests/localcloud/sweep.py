@@ -128,7 +128,7 @@ def _unknown(name: str) -> str:
 
 
 def _good(product: str, name: str, kind: str) -> str:
-    """A value that the parameter can have; `$name` stands for the id of that resource."""
+    """A value that the parameter can have. The id of the resource `name` replaces `$name`."""
     last = _last(name)
     if last == "ResourceType":
         return _TYPES.get(product, GOOD[last][0])

@@ -127,21 +127,16 @@ def _ids(text: str) -> frozenset[str]:
 
 
 def _check_filters(call: Call, request: DescribeDisks) -> None:
-    if request.disk_type and request.disk_type not in _TYPES:
-        raise ApiError(
-            "InvalidDiskType.ValueNotSupported",
-            f"DiskType {request.disk_type[:40]!r} must be one of {', '.join(_TYPES)}.",
-        )
-    if request.category and request.category not in _CATEGORIES:
-        raise ApiError(
-            "InvalidCategory.ValueNotSupported",
-            f"Category {request.category[:40]!r} must be one of {', '.join(sorted(_CATEGORIES))}.",
-        )
-    if request.status and request.status not in _STATUSES:
-        raise ApiError(
-            "InvalidStatus.ValueNotSupported",
-            f"Status {request.status[:40]!r} must be one of {', '.join(_STATUSES)}.",
-        )
+    for name, value, possible in (
+        ("DiskType", request.disk_type, _TYPES),
+        ("Category", request.category, sorted(_CATEGORIES)),
+        ("Status", request.status, _STATUSES),
+    ):
+        if value and value not in possible:
+            raise ApiError(
+                f"Invalid{name}.ValueNotSupported",
+                f"{name} {value[:40]!r} must be one of {', '.join(possible)}.",
+            )
     if request.zone_id and request.zone_id not in call.cloud.zones:
         raise ApiError("InvalidZoneId.NotFound", f"Zone {request.zone_id[:40]!r} does not exist.")
     if request.disk_charge_type and request.disk_charge_type not in _CHARGE_TYPES:

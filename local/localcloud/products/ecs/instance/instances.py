@@ -190,26 +190,24 @@ def _ids(text: str) -> list[str]:
 
 
 def _check_filters(request: DescribeInstances) -> None:
-    if request.status and request.status not in _STATUSES:
-        raise ApiError(
-            "InvalidStatus.NotFound",
-            f"The Status {request.status[:40]!r} is not one of {', '.join(_STATUSES)}.",
-            404,
-        )
-    if request.instance_charge_type and request.instance_charge_type not in _CHARGE_TYPES:
-        raise ApiError(
+    for name, value, possible, code in (
+        ("Status", request.status, _STATUSES, "InvalidStatus.NotFound"),
+        (
+            "InstanceChargeType",
+            request.instance_charge_type,
+            _CHARGE_TYPES,
             "InvalidInstanceChargeType.NotFound",
-            f"The InstanceChargeType {request.instance_charge_type[:40]!r} is not one of "
-            f"{', '.join(_CHARGE_TYPES)}.",
-            404,
-        )
-    if request.instance_network_type and request.instance_network_type not in _NETWORK_TYPES:
-        raise ApiError(
+        ),
+        (
+            "InstanceNetworkType",
+            request.instance_network_type,
+            _NETWORK_TYPES,
             "InvalidNetworkType.NotFound",
-            f"The InstanceNetworkType {request.instance_network_type[:40]!r} is not one of "
-            f"{', '.join(_NETWORK_TYPES)}.",
-            404,
-        )
+        ),
+    ):
+        if value and value not in possible:
+            text = f"The {name} {value[:40]!r} is not one of {', '.join(possible)}."
+            raise ApiError(code, text, 404)
 
 
 def _candidates(call: Call, request: DescribeInstances) -> Iterable[Instance]:
