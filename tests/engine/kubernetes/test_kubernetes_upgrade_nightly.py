@@ -95,11 +95,11 @@ def pod_capacity(cloud: SecondCloud, node: str) -> str:
 
 
 def addresses_of_pools(cloud: SecondCloud, node: str) -> set[IPv4Address]:
-    """Addresses of the pools of a node's eth0, from which pods take theirs."""
+    """Addresses of a node's pools; a pod takes one of eth0, or of any NIC where pods are spread."""
     return {
         address
         for _, spec in pools(cloud).values()
-        if spec.get("nodeName") == [node] and spec["subnet"].startswith("172.31.")
+        if spec.get("nodeName") == [node]
         for address in expand(spec["ips"])
     }
 
