@@ -59,6 +59,11 @@ _NEW_SUBNET: Final = (
     "Add a zone or a subnet with the range that is needed, move nodes there by a pool of their "
     "own, and take the old one out afterwards."
 )
+# `vswitch_id` is ForceNew in alicloud_nat_gateway and in alicloud_slb_load_balancer.
+_NAT_STAYS: Final = (
+    "The cloud cannot move a NAT gateway to another vSwitch; the provider would delete it first."
+)
+BALANCER_STAYS: Final = "A load balancer in another vSwitch has another address."
 _NAT_ANEW: Final = (
     "Write network.nat.enabled: false and run `pulumi up`, then write the new value with enabled: "
     "true; nodes have no way out in between. The API servers' load balancer, with several control "
@@ -187,12 +192,8 @@ ANSWERS: Final[Mapping[str, Answer]] = {
         Kind.NEW_ADDRESS,
         "SNAT entries take it in place (ModifySnatEntry); peers see another address.",
     ),
-    "network.nat.subnet": _answer(
-        Kind.REFUSED, "A gateway stays in the vSwitch that it was made in.", remedy=_NAT_ANEW
-    ),
-    "network.nat.zone": _answer(
-        Kind.REFUSED, "A gateway stays in the vSwitch that it was made in.", remedy=_NAT_ANEW
-    ),
+    "network.nat.subnet": _answer(Kind.REFUSED, _NAT_STAYS, remedy=_NAT_ANEW),
+    "network.nat.zone": _answer(Kind.REFUSED, _NAT_STAYS, remedy=_NAT_ANEW),
     "network.nat.bandwidth": _answer(Kind.IN_PLACE, "Of the EIP."),
     "network.nat.internetChargeType": _answer(
         Kind.REFUSED, "ForceNew of the EIP, which SNAT entries hold.", remedy=_NAT_ANEW
@@ -474,7 +475,7 @@ ANSWERS: Final[Mapping[str, Answer]] = {
     ),
     "services.*.subnet": _answer(
         Kind.REFUSED,
-        "A load balancer stays in the vSwitches that it was made in.",
+        BALANCER_STAYS,
         remedy="Add a service under another name, and take this one out afterwards.",
     ),
     "services.*.zones": _answer(

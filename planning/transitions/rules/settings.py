@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from planning.transitions.answers import ANSWERS, Answer, Kind
+from planning.transitions.answers import ANSWERS, BALANCER_STAYS, Answer, Kind
 from planning.transitions.differences import text
 from planning.transitions.keys import Leaf, entries, leaves
 from planning.transitions.part import Part, Phase
@@ -203,7 +203,11 @@ def _refusal(change: _Change) -> Refusal:
 
 def _moved(before: Record, after: Record, remade: frozenset[str]) -> Iterator[Refusal]:
     """Refusals if the program would now choose another vSwitch than before."""
-    for what, key in (("NAT gateway", "nat"), (_BALANCER, "balancer")):
+    nat = ANSWERS["network.nat.subnet"].reason
+    for what, key, reason in (
+        ("NAT gateway", "nat", nat),
+        (_BALANCER, "balancer", BALANCER_STAYS),
+    ):
         one, other = before.chosen.get(key), after.chosen.get(key)
         if one is None or other is None or one == other:
             continue
@@ -211,7 +215,7 @@ def _moved(before: Record, after: Record, remade: frozenset[str]) -> Iterator[Re
             path="network.nat.subnet",
             value=str(other),
             rule=f"The {what} stays in the vSwitch that it was made in, {one}.",
-            reason=ANSWERS["network.nat.subnet"].reason,
+            reason=reason,
             remedy=_back_to(before, str(one)),
         )
     one, other = _services(before), _services(after)
