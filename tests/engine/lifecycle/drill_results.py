@@ -41,8 +41,8 @@ def keep(path: Path, results: Iterable[DrillResult]) -> list[DrillResult]:
 def summary(results: Sequence[DrillResult]) -> str:
     """One row for each drill, over all its points, as a table in Markdown."""
     rows = [
-        "| power off during | points | met the run | in order again | writes | lost "
-        "| commands, at most | until in order, at most | longest silence |",
+        "| power off during | points | met the run | in order again | writes | lost | commands | "
+        + "until in order | longest silence |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for drill in dict.fromkeys(result.drill for result in results):
