@@ -40,9 +40,9 @@ def keep(path: Path, results: Iterable[DrillResult]) -> list[DrillResult]:
 
 def summary(results: Sequence[DrillResult]) -> str:
     """One row for each drill, over all its points, as a table in Markdown."""
+    names = ("points", "met the run", "in order again", "writes", "lost", "commands")
     rows = [
-        "| power off during | points | met the run | in order again | writes | lost | commands | "
-        + "until in order | longest silence |",
+        _row("power off during", *names, "until in order", "longest silence"),
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for drill in dict.fromkeys(result.drill for result in results):
