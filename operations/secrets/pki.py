@@ -32,8 +32,9 @@ LIFETIME: Final = timedelta(days=3650)
 """Ten years: a new CA would replace every node, so it is never renewed automatically."""
 
 BACKDATE: Final = timedelta(days=1)
-"""Certificates start in the past, for nodes whose clock lags at first boot, and for a person's whose
-clock is ahead. kubeadm's own start with the CA (`NewSignedCert` in cmd/kubeadm/app/util/pkiutil)."""
+"""Certificates start in the past, for nodes whose clock lags at first boot, and for persons whose
+clock is ahead. kubeadm's start when their CA does (`NewSignedCert`, cmd/kubeadm/app/util/pkiutil).
+"""
 
 WEBHOOK_SERVICE: Final = "spiderpool-controller"
 WEBHOOK_NAMES: Final = tuple(

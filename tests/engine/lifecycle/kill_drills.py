@@ -21,7 +21,6 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -43,7 +42,9 @@ READY_SECONDS: Final = "180"
 """How long a run waits for a machine that has no power."""
 MOST_RUNS: Final = 3
 LONGEST: Final = 1500.0
-_PATH = PATHS[-1]
+_PATH: Final = PATHS[-1]
+_NEW_CLUSTER_EACH: Final = frozenset({"up", "upgrade"})
+"""There is no way back from these."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -247,33 +248,43 @@ def _differences(cycle: LifeCycle) -> list[str]:
 def drill_all(
     kind: str, chosen: Sequence[Point], *, folder: Path, seconds: float
 ) -> Iterator[DrillResult]:
-    """Drill at each point until the time is over; only an `up` needs a new cluster each time."""
+    """Drill at each point until the time is over; a roll can go on in the same cluster."""
     ends = time.monotonic() + seconds
-    report = partial(json.dump, fp=sys.stderr)
-    if kind == "up":
+    if kind in _NEW_CLUSTER_EACH:
         for number, point in enumerate(chosen):
             if time.monotonic() > ends:
                 return
-            cycle = new_cluster(folder / f"up-{number}" / "home", kind)
-            with gone_afterwards(cycle):
-                LightCloud(cloud=cycle.cloud, document=cycle.document).start(machines=True)
-                result = drill(cycle, kind, point)
-                report(asdict(result))
-                yield result
+            with _stack(folder / str(number), kind) as cycle:
+                yield _edited(cycle, kind, point)
         return
-    cycle = new_cluster(folder / "home", kind)
-    with gone_afterwards(cycle):
-        done = cycle.cloud.operations("up")
-        assert done.status == 0, cycle.cloud.explain(done)
+    with _stack(folder, kind) as cycle:
         for point in chosen:
             if time.monotonic() > ends:
                 return
-            edit(cycle, kind)
-            result = drill(cycle, kind, point)
-            report(asdict(result))
+            result = _edited(cycle, kind, point)
             yield result
-            if result.problems or kind == "upgrade":
-                return  # there is no way back to an older minor
+            if result.problems:
+                return
+
+
+@contextmanager
+def _stack(folder: Path, kind: str) -> Iterator[LifeCycle]:
+    """The stack before the run that is struck: empty for an `up`, deployed for the others."""
+    cycle = new_cluster(folder / "home", kind)
+    with gone_afterwards(cycle):
+        if kind == "up":
+            LightCloud(cloud=cycle.cloud, document=cycle.document).start(machines=True)
+        else:
+            done = cycle.cloud.operations("up")
+            assert done.status == 0, cycle.cloud.explain(done)
+        yield cycle
+
+
+def _edited(cycle: LifeCycle, kind: str, point: Point) -> DrillResult:
+    edit(cycle, kind)
+    result = drill(cycle, kind, point)
+    sys.stderr.write(json.dumps(asdict(result)) + "\n")
+    return result
 
 
 def main() -> int:

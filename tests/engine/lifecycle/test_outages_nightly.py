@@ -21,7 +21,7 @@ def cycle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LifeCycle]:
 
 
 def assert_nothing_is_lost(result: DrillResult, *, commands: int) -> None:
-    assert result.problems == (), result
+    assert not result.problems, result
     assert result.lost == 0, result
     assert result.acknowledged > 5, result
     assert len(result.commands) <= commands, result
