@@ -78,7 +78,8 @@ class ControlPlane(pulumi.ComponentResource):
             return ids or [node.instance_id for node in nodes.values()]
         if endpoint.balancer_id is None:
             (only,) = nodes.values()
-            target, kind = only.instance_id, "EcsInstance"
+            # The run sees that the machine serves through this address.
+            target, kind = only.machine_id, "EcsInstance"
         else:
             target, kind = endpoint.balancer_id, "SlbInstance"
         # One resource for both targets, so that the EIP moves within one step: from the only

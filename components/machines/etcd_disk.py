@@ -17,6 +17,7 @@ def make_disk(  # noqa: PLR0913 - a disk is described by the plan, its node and 
     *,
     disk_name: pulumi.Input[str],
     protect: bool,
+    hooks: pulumi.ResourceHookBinding | None,
     parent: pulumi.Resource,
 ) -> ecs.EcsDisk:
     """Create the disk of one control plane, in its zone, encrypted as its system disk."""
@@ -38,12 +39,17 @@ def make_disk(  # noqa: PLR0913 - a disk is described by the plan, its node and 
         delete_auto_snapshot=False,
         resource_group_id=plan.resource_group,
         tags=dict(plan.tags),
-        opts=pulumi.ResourceOptions(parent=parent, protect=protect),
+        opts=pulumi.ResourceOptions(parent=parent, protect=protect, hooks=hooks),
     )
 
 
 def attach_disk(
-    name: str, disk: ecs.EcsDisk, instance: ecs.Instance, *, parent: pulumi.Resource
+    name: str,
+    disk: ecs.EcsDisk,
+    instance: ecs.Instance,
+    *,
+    hooks: pulumi.ResourceHookBinding | None,
+    parent: pulumi.Resource,
 ) -> ecs.EcsDiskAttachment:
     """Attach the disk to a machine, whose boot program waits for it.
 
@@ -56,7 +62,7 @@ def attach_disk(
         disk_id=disk.id,
         instance_id=instance.id,
         opts=pulumi.ResourceOptions(
-            parent=parent, delete_before_replace=True, deleted_with=instance
+            parent=parent, delete_before_replace=True, deleted_with=instance, hooks=hooks
         ),
     )
 

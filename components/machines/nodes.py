@@ -38,6 +38,7 @@ from planning.names import etcd_disk_name
 from planning.nodes.machine import identity_digest
 from planning.nodes.secrets import ClusterSecrets
 from planning.nodes.user_data import user_data
+from planning.transitions.earlier import ETCD_DISK
 
 _IDENTITY_PROPERTIES: Final = (
     "imageId",
@@ -130,7 +131,10 @@ class Node(pulumi.ComponentResource):
     addresses are not the planned ones.
     """
 
+    machine_id: pulumi.Output[str]
+    """The instance's id once it exists. Only what a machine needs to serve may use it."""
     instance_id: pulumi.Output[str]
+    """The same once the node serves, in a run that waits for it."""
     provider_id: pulumi.Output[str]
     """`<region>.<instance id>`, as the kubelet reports it."""
     interfaces: Mapping[str, NodeInterface]
@@ -156,7 +160,7 @@ class Node(pulumi.ComponentResource):
         self._disk = self._make_etcd_disk()
         instance = self._make_instance(enis)
         self._attach_etcd_disk(instance)
-        self.instance_id = instance.id
+        self.instance_id = self.machine_id = instance.id
         if self._rollout is not None:
             self.instance_id = self._rollout.when_ready(
                 args.node, instance_id=instance.id, addresses=self._ips_of_pools, resource=self
@@ -173,7 +177,12 @@ class Node(pulumi.ComponentResource):
                 opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
             )
         self.register_outputs(
-            {"instance_id": self.instance_id, "provider_id": self.provider_id, **self._nics()}
+            {
+                "instance_id": self.instance_id,
+                "provider_id": self.provider_id,
+                **({} if self._disk is None else {ETCD_DISK: self._disk.id}),
+                **self._nics(),
+            }
         )
 
     def describe(self) -> dict[str, object]:
@@ -274,6 +283,7 @@ class Node(pulumi.ComponentResource):
             node,
             disk_name=self._when_due(name),
             protect=plan.protect and self._is_only_control_plane,
+            hooks=None if self._rollout is None else self._rollout.lost_disks.disk_hooks,
             parent=self,
         )
 
@@ -281,7 +291,13 @@ class Node(pulumi.ComponentResource):
         if self._disk is None:
             return
         name, policy = etcd_disk_name(self._name), self._args.snapshot_policy
-        attachment = attach_disk(name, self._disk, instance, parent=self)
+        attachment = attach_disk(
+            name,
+            self._disk,
+            instance,
+            hooks=None if self._rollout is None else self._rollout.lost_disks.attachment_hooks,
+            parent=self,
+        )
         if policy is not None:
             take_snapshots(name, self._disk, policy, attachment, parent=self)
 

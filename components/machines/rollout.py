@@ -21,6 +21,7 @@ from components.machines.control_plane_health import majority_problem, members, 
 from components.machines.draining import SECONDS, drain, drain_seconds, evict_all
 from components.machines.join_token import keep_token, until_joined
 from components.machines.leaving_planes import leave
+from components.machines.lost_disk import LostDisks
 from components.machines.machine_generation import (
     EARLIER_GENERATION,
     Change,
@@ -131,6 +132,8 @@ class Rollout:
         self._resources = {f"{name}-{node}": node for node in plan.nodes}
         self._new: set[str] = set()
         self._changed: set[str] = set()
+        self._replaced: set[str] = set()
+        """Nodes whose machine's identity changes."""
         self._moved: dict[str, MovedPools] = {}
         self._addresses: dict[str, Callable[[], pulumi.Output[Mapping[str, Sequence[str]]]]] = {}
         self._joined: dict[str, pulumi.Output[str]] = {}
@@ -142,19 +145,36 @@ class Rollout:
         self._is_creation = False
         self._keeps_planes = False
         self._hooks = {
-            "new": pulumi.ResourceHook(f"{name}-worker-is-new", self._note_new),
+            "new": pulumi.ResourceHook(
+                f"{name}-worker-is-new",
+                self._note_new,
+                pulumi.ResourceHookOptions(on_dry_run=True),
+            ),
             "changes": pulumi.ResourceHook(
                 f"{name}-worker-changes",
                 self._change,
                 pulumi.ResourceHookOptions(on_dry_run=True),
             ),
-            "boots": pulumi.ResourceHook(f"{name}-worker-boots", self._prepare_machine),
+            "boots": pulumi.ResourceHook(
+                f"{name}-worker-boots",
+                self._prepare_machine,
+                pulumi.ResourceHookOptions(on_dry_run=True),
+            ),
         }
+        self.lost_disks = LostDisks(
+            name,
+            plan.control_planes,
+            state=self._last_state,
+            has_new_machine=self._has_new_machine,
+        )
         self._settled: dict[str, pulumi.Output[str]] = {}
         self._earlier_planes: frozenset[str] = frozenset()
+        self._before = ClusterInState()
+        """The state before this run, once the edit is accepted."""
         state = cast(
             "pulumi.Output[ClusterInState]", self._accepted.apply(cast("Any", self._read_state))
         )
+        self._state_is_read = state
         self.creation_ends = self._make_creation_ends(name, state, parent)
         self.earlier_addresses = state.apply(lambda cluster: dict(cluster.addresses))
 
@@ -326,8 +346,21 @@ class Rollout:
 
     async def _read_state(self, _: None) -> ClusterInState:
         if pulumi.runtime.is_dry_run() or self._is_creation:
-            return ClusterInState()
-        return cluster_in_state(self._name, await state_resources())
+            return self._before
+        self._before = cluster_in_state(self._name, await state_resources())
+        return self._before
+
+    async def _last_state(self) -> ClusterInState:
+        """The state before this run, in a preview as the last run has left it."""
+        if pulumi.runtime.is_dry_run():
+            return cluster_in_state(self._name, await state_resources())
+        return self._before
+
+    def _has_new_machine(self, node: str) -> bool:
+        """Whether this run creates or replaces the machine."""
+        return (
+            self._is_lost(node) or node in self._new or node in self._replaced | self._new_machines
+        )
 
     def _make_creation_ends(
         self, name: str, state: pulumi.Output[ClusterInState], parent: pulumi.Resource
@@ -369,12 +402,31 @@ class Rollout:
         """Nodes whose turn comes before this node's.
 
         Control planes that were there before this run come first, whatever their names. Where the
-        load balancer is new, others join through it.
+        load balancer is new, others join through it. A node whose machine is lost comes before the
+        others of its role, because no other one may go while it is away.
         """
         new = [plane for plane in self._planes if plane not in self._earlier_planes]
         earlier = [plane for plane in self._planes if plane in self._earlier_planes]
-        turns = [*earlier, *new, *self._workers]
+        planes = [*earlier, *new]
+        if self._before.is_balanced:
+            planes = self._lost_first(planes)
+        turns = [*planes, *self._lost_first(self._workers)]
         return turns[: turns.index(node.name)]
+
+    def _lost_first(self, names: Sequence[str]) -> list[str]:
+        return sorted(names, key=lambda name: not self._is_lost(name))
+
+    def _is_lost(self, node: str) -> bool:
+        """Whether the node was there before this run and has no machine."""
+        return node in self._before.lost_machines
+
+    def _are_lost(self, *nodes: str) -> bool:
+        """Whether all these nodes are lost. Then none of them waits for another."""
+        return all(self._is_lost(node) for node in nodes)
+
+    def _is_lost_with_the_cluster(self, node: NodePlan) -> bool:
+        """Whether the node is the only control plane of a cluster that has served, and is lost."""
+        return self._is_lost(node.name) and self._before.has_served and self._planes == [node.name]
 
     def _awaited_at_load_balancer(self, node: NodePlan) -> list[str]:
         """Control planes that must accept connections before this node's turn.
@@ -391,7 +443,7 @@ class Rollout:
 
     async def _reachable(self) -> None:
         """Wait for the kubeconfig before a turn: a waiting hook would occupy an engine slot."""
-        await self._accepted.future()
+        await self._state_is_read.future()
         await self._kubeconfig.future()
 
     @asynccontextmanager
@@ -420,9 +472,10 @@ class Rollout:
 
         It always waits for a changed node, and for a new control plane if others serve already. In
         a creation no API server is reachable before the load balancer has all control planes. An
-        API server that does not answer means that this run finishes a creation.
+        API server that does not answer means that this run finishes a creation. Without the only
+        control plane no other node can change.
         """
-        if node.name in self._changed:
+        if node.name in self._changed or self._is_lost_with_the_cluster(node):
             return True
         if node.name not in self._new or not is_control_plane(node) or self._is_creation:
             return False
@@ -440,10 +493,13 @@ class Rollout:
         dry = pulumi.runtime.is_dry_run()
         if is_control_plane(node) and change.identity and len(self._planes) == 1:
             change = await self._only_plane(node, change)
-        if dry or change == Change():
-            return
         if change.takes_machine_away:
             self._changed.add(node.name)
+        if change.identity:
+            self._replaced.add(node.name)
+        if dry or change == Change() or self._is_lost_with_the_cluster(node):
+            # A new machine boots with the settings of this run.
+            return
         try:
             async with self._cluster() as api:
                 await (
@@ -452,7 +508,8 @@ class Rollout:
                     else self._until_workers_serve(api, node, change)
                 )
                 before, after = settings_of(old), settings_of(new)
-                if change.settings and before is not None and after is not None:
+                stays = not self._is_lost(node.name)
+                if change.settings and stays and before is not None and after is not None:
                     if change.takes_machine_away:
                         # A new machine boots with the settings. Only one that stays takes them.
                         after = after if not change.identity else before
@@ -533,7 +590,11 @@ class Rollout:
 
     async def _until_planes_serve(self, api: ClusterApi, node: NodePlan, change: Change) -> None:
         """Wait until all other control planes serve, and check etcd's majority without this one."""
-        others = [name for name in self._planes if name != node.name and name not in self._new]
+        others = [
+            name
+            for name in self._planes
+            if name != node.name and name not in self._new and not self._are_lost(name, node.name)
+        ]
 
         async def missing() -> str | None:
             unready = unready_planes(await api.nodes(), await api.control_plane_pods(), others)
@@ -609,12 +670,13 @@ class Rollout:
         )
 
     def _missing(self, nodes: Mapping[str, KubernetesNode], node: str) -> list[str]:
-        earlier = self._workers[: self._workers.index(node)]
+        earlier = self._turns_before(self._plan.nodes[node])
         return [
             name
             for name in self._workers
             if name != node
             and name not in self._new
+            and not self._are_lost(name, node)
             and (not nodes[name].ready if name in nodes else name in earlier)
         ]
 
@@ -636,6 +698,13 @@ class Rollout:
         """
         node = self._plan.nodes[self._resources[args.name]]
         self._new_machines.add(node.name)
+        if pulumi.runtime.is_dry_run():
+            if node.name not in self._new | self._replaced:
+                pulumi.log.info(
+                    f"{node.name}: its machine is gone; the run creates it again, with the same "
+                    "addresses and with the settings of this stack file, before other nodes change"
+                )
+            return
         try:
             async with self._cluster(within=_GLANCE) as api:
                 if not is_control_plane(node):
@@ -716,5 +785,7 @@ def _listed(keys: frozenset[str]) -> str:
 def _not_changed(node: str, error: ClusterError) -> str:
     return (
         f"{error} ({node} should change, and its machine has not been touched. With a cluster that "
-        "does not answer, a new machine could not join it either: docs/runbooks/dead-cluster.md)"
+        "does not answer, a new machine could not join it either. If machines of control planes "
+        "are lost, take the edit back and run `pulumi up`, which creates them again; make the edit "
+        "in the next run: docs/runbooks/etcd-disk.md, A lost control plane)"
     )

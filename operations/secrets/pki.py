@@ -31,8 +31,10 @@ Entropy = Callable[[int], bytes]
 LIFETIME: Final = timedelta(days=3650)
 """Ten years: a new CA would replace every node, so it is never renewed automatically."""
 
-BACKDATE: Final = timedelta(hours=1)
-"""Certificates start in the past, for nodes whose clock lags at first boot."""
+BACKDATE: Final = timedelta(days=1)
+"""Certificates start in the past, for nodes whose clock lags at first boot, and for persons whose
+clock is ahead. kubeadm's start when their CA does (`NewSignedCert`, cmd/kubeadm/app/util/pkiutil).
+"""
 
 WEBHOOK_SERVICE: Final = "spiderpool-controller"
 WEBHOOK_NAMES: Final = tuple(

@@ -1,6 +1,6 @@
 #!/bin/bash
-# Makes this machine a node of its Kubernetes cluster. cloud-init runs it once, at first boot; it
-# can be run again by hand. Every line that begins with :: is progress, and goes to the console.
+# Makes this machine a node of its Kubernetes cluster. cloud-init runs it at first boot, and at the
+# next one if the machine lost its power meanwhile. It can be run again by hand. Every line that begins with :: is progress, and goes to the console.
 set -euo pipefail
 
 export DEBIAN_FRONTEND=noninteractive
@@ -8,6 +8,7 @@ export DEBIAN_FRONTEND=noninteractive
 . /etc/spiderpool-alicloud/node.env
 # shellcheck source=planning/nodes/common.sh
 . /etc/spiderpool-alicloud/common.sh
+: > "$HERE/started"
 
 STEP='start'
 step() {

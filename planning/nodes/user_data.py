@@ -1,8 +1,9 @@
 """A node's user-data for cloud-init, which turns a bare machine into a node.
 
 It has files and one command. The command, `bootstrap.sh`, is the same on every node, and `node.env`
-has the differences (docs/decisions/one-program-for-every-node.md). The user-data also has the
-node's own unit, `node.sh` (docs/decisions/node-unit.md).
+has the differences (docs/decisions/one-program-for-every-node.md). It runs again at the next boot
+if the power failed meanwhile. The user-data also has the node's own unit, `node.sh`
+(docs/decisions/node-unit.md).
 """
 
 from __future__ import annotations
@@ -58,6 +59,15 @@ _PUBLIC: Final = None
 _PROGRAM: Final = "0700"
 _PROGRAM_PATH: Final = f"{DIRECTORY}/bootstrap.sh"
 _UNIT_PATH: Final = f"{DIRECTORY}/node.sh"
+_AGAIN_PATH: Final = "/var/lib/cloud/scripts/per-boot/spiderpool-alicloud"
+_AGAIN: Final = f"""\
+#!/bin/sh
+cd {DIRECTORY} && [ -e started ] && [ ! -e done ] || exit 0
+exec ./bootstrap.sh
+"""
+"""cloud-init begins the user-data's command once, and never again if the power fails meanwhile
+(`Runners.run` in cloudinit/helpers.py of canonical/cloud-init). It runs this one at every boot
+(https://cloudinit.readthedocs.io/en/latest/reference/modules.html#scripts-per-boot)."""
 _COMMON_PATH: Final = f"{DIRECTORY}/common.sh"
 _LEAST_SAVED: Final = 150
 """Bytes that packing a file must save; otherwise it stays readable."""
@@ -161,6 +171,7 @@ def _contents(  # noqa: PLR0913  # as `user_data`
     contents: list[_File] = [
         (_COMMON_PATH, _script("common.sh"), _PUBLIC),
         (_PROGRAM_PATH, _script("bootstrap.sh"), _PROGRAM),
+        (_AGAIN_PATH, _AGAIN, _PROGRAM),
         (_UNIT_PATH, _script("node.sh"), _PROGRAM),
         (f"/etc/systemd/system/{UNIT}.service", _SERVICE, _PUBLIC),
         (f"/etc/systemd/system/{UNIT}.timer", _TIMER, _PUBLIC),

@@ -17,7 +17,12 @@ _CLUSTER: Final = "spiderpool-alicloud:cluster:Cluster"
 _INSTANCE: Final = "alicloud:ecs/instance:Instance"
 _INTERFACE: Final = "alicloud:ecs/ecsNetworkInterface:EcsNetworkInterface"
 _NODE: Final = "spiderpool-alicloud:nodes:Node"
+_GENERATION: Final = "spiderpool-alicloud:machine_generation:MachineGeneration"
 _KUBERNETES_PROVIDER: Final = "pulumi:providers:kubernetes"
+_ATTACHMENT: Final = "alicloud:slb/serverGroupServerAttachment:ServerGroupServerAttachment"
+
+ETCD_DISK: Final = "etcd_disk"
+"""Output of a node: the id of its disk for etcd."""
 
 MachineSettings = Mapping[str, object]
 """Settings whose edit replaces or restarts a machine: `image`, `instanceType`, `keyPair`, `disk`,
@@ -52,6 +57,13 @@ class ClusterInState:
     its Kubernetes resources have."""
     addresses: Mapping[str, str] = field(default_factory=dict)
     """Node → primary address of its first NIC."""
+    lost_machines: frozenset[str] = frozenset()
+    """Nodes that an earlier run has registered and that have no instance: it was deleted outside of
+    this program, and a refresh has noticed that, or its creation was cut off."""
+    disks: frozenset[str] = frozenset()
+    """Nodes that had a disk for etcd at the end of the last run that completed them."""
+    is_balanced: bool = False
+    """Whether the API servers' load balancer has a control plane."""
 
 
 def cluster_in_state(cluster: str, resources: Iterable[StateResource]) -> ClusterInState:
@@ -64,6 +76,16 @@ def cluster_in_state(cluster: str, resources: Iterable[StateResource]) -> Cluste
             for node, nics in _addresses(cluster, state).items()
             if PRIMARY_NIC in nics
         },
+        lost_machines=frozenset(
+            dict(_of_nodes(cluster, state, _GENERATION)).keys()
+            - dict(_of_nodes(cluster, state, _INSTANCE)).keys()
+        ),
+        disks=frozenset(
+            resource.name.removeprefix(f"{cluster}-")
+            for resource in state
+            if resource.types[-1] == _NODE and resource.outputs.get(ETCD_DISK)
+        ),
+        is_balanced=any(resource.types[-1] == _ATTACHMENT for resource in state),
     )
 
 

@@ -1,4 +1,5 @@
-"""The machine of the only control plane is deleted, and `up` brings the same cluster back."""
+"""The machine of the only control plane is deleted while an edit of all nodes is waiting, and one
+`up` brings the same cluster back with the edit."""
 
 from __future__ import annotations
 
@@ -22,9 +23,27 @@ def uids(objects: dict[str, Any]) -> dict[str, str]:
     return {name: item["metadata"]["uid"] for name, item in objects.items()}
 
 
-def test_the_cluster_of_a_lost_control_plane_comes_back_with_everything(
+def edit_all_nodes(cluster: dict[str, Any]) -> None:
+    """Settings of every node: a label, and a field of the kubelet."""
+    for pool in cluster["nodePools"].values():
+        pool["labels"] = {"tier": "kept"}
+    cluster.setdefault("kubernetes", {})["kubelet"] = {"imageMaximumGCAge": "168h"}
+
+
+def test_the_cluster_of_a_lost_control_plane_comes_back_with_everything_and_the_edit(
     rolling: RollingCloud,
 ) -> None:
+    with rolling.edited(edit_all_nodes):
+        _comes_back(rolling)
+        assert {
+            node["metadata"]["labels"].get("tier") for node in by_name(rolling, "nodes").values()
+        } == {"kept"}
+    # The other tests of this cluster have its own stack file.
+    done = rolling.up()
+    assert done.status == 0, rolling.cloud.explain(done)
+
+
+def _comes_back(rolling: RollingCloud) -> None:
     cloud = rolling.cloud
     cloud.run("kubectl", "create", "configmap", "kept", "--from-literal=key=value", check=True)
     namespaces, pools = (uids(by_name(rolling, kind)) for kind in ("namespaces", "spiderippools"))
@@ -33,6 +52,9 @@ def test_the_cluster_of_a_lost_control_plane_comes_back_with_everything(
     ecs = models("ecs")
     client("ecs", cloud).delete_instance(ecs.DeleteInstanceRequest(instance_id=lost, force=True))
 
+    shown = rolling.preview()
+    assert shown.status == 0, shown.transcript
+    assert "master: its machine is gone" in " ".join(shown.out.split())
     done = rolling.up()
     assert done.status == 0, cloud.explain(done)
     # That of kube-system is the cluster's own.

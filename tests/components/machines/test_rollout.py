@@ -60,6 +60,7 @@ def fresh(planes: int, monkeypatch: pytest.MonkeyPatch) -> Rollout:
     """The same before anything happened to its nodes."""
     rollout = copy.copy(new_rollout(planes))
     rollout._new, rollout._changed, rollout._moved = set(), set(), {}
+    rollout._replaced = set()
     rollout._new_machines = set()
     monkeypatch.setenv("SPIDERPOOL_ALICLOUD_READY_SECONDS", "0.05")
     monkeypatch.setattr("components.machines.rollout._ASK_EVERY", 0.005)

@@ -2,6 +2,8 @@
 
     python -m tests.engine.lifecycle.inside_sweep --points 20 --write docs/reliability.md
 
+In parts: `--part 1/4` takes every fourth cut, and prints what `--add FILE` adds to a later part.
+
 A stack works in a cluster that somebody else built, through a gate that counts every request that
 changes something (`api_gate`). Its network and machines exist already, so a run is all inside
 Kubernetes: provider ids, Spiderpool's release, coordinator, networks and pools. After each cut come
@@ -212,13 +214,16 @@ def _row(*cells: object) -> str:
     return "| " + " | ".join(map(str, cells)) + " |"
 
 
-def sweep(bed: Bed, *, points: int, faults: Sequence[str]) -> tuple[int, list[Cut], list[Struck]]:
-    """All cuts, then all faults; a fault that loses something ends the sweep."""
+def sweep(
+    bed: Bed, *, points: int, faults: Sequence[str], part: tuple[int, int] = (1, 1)
+) -> tuple[int, list[Cut], list[Struck]]:
+    """All cuts of a part, then all faults; a fault that loses something ends the sweep."""
     writes = len(clean_run(bed))
     bed.empty()
     drawn = random.Random(SEED)  # noqa: S311 - reproducible, not secret
+    places = sorted(drawn.sample(range(1, writes + 1), min(points, writes)))
     cuts: list[Cut] = []
-    for after in sorted(drawn.sample(range(1, writes + 1), min(points, writes))):
+    for after in places[part[0] - 1 :: part[1]]:
         cuts.append(cut(bed, after=after))
         sys.stderr.write(json.dumps(asdict(cuts[-1])) + "\n")
     struck: list[Struck] = []
@@ -230,23 +235,41 @@ def sweep(bed: Bed, *, points: int, faults: Sequence[str]) -> tuple[int, list[Cu
     return writes, cuts, struck
 
 
+def _part(text: str) -> tuple[int, int]:
+    number, _, count = text.partition("/")
+    return int(number), int(count)
+
+
 def main() -> int:
     """Print the figures as JSON; 1 when something did not converge."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--points", type=int, default=20)
     parser.add_argument("--fault", action="append", choices=sorted(FAULTS), help="all without it")
     parser.add_argument("--no-faults", action="store_true", help="only cuts")
+    parser.add_argument("--part", type=_part, default=(1, 1), help="K/N: a part of the cuts")
+    parser.add_argument("--add", type=Path, action="append", default=[], help="an earlier part")
     parser.add_argument("--write", type=Path, help="put the tables into this page")
     arguments = parser.parse_args()
     faults = [] if arguments.no_faults else arguments.fault or list(FAULTS)
     with tempfile.TemporaryDirectory(prefix="inside-") as folder, bed(Path(folder)) as ready:
-        writes, cuts, struck = sweep(ready, points=arguments.points, faults=faults)
+        writes, cuts, struck = sweep(
+            ready, points=arguments.points, faults=faults, part=arguments.part
+        )
     sys.stdout.write(
         json.dumps(
-            {"cuts": [asdict(c) for c in cuts], "faults": [asdict(s) for s in struck]}, indent=2
+            {
+                "writes": writes,
+                "cuts": [asdict(c) for c in cuts],
+                "faults": [asdict(s) for s in struck],
+            },
+            indent=2,
         )
         + "\n"
     )
+    for path in arguments.add:
+        earlier = json.loads(path.read_text())
+        cuts += [Cut(**c) for c in earlier["cuts"]]
+        struck += [Struck(**s) for s in earlier["faults"]]
     if arguments.write:
         write_table(arguments.write, "inside", table(writes, cuts, struck))
     return int(any(c.problems for c in cuts) or any(s.lost for s in struck))

@@ -42,11 +42,11 @@ class LightCloud:
     document: Mapping[str, Any]
     """The whole stack file."""
 
-    def start(self) -> None:
-        """Start the emulator without machines, and create the stack."""
+    def start(self, *, machines: bool = False) -> None:
+        """Start the emulator, and create the stack; instances boot only with `machines`."""
         places = self.cloud.places
         region = self.document["config"][CLUSTER]["region"]
-        self.cloud.start_emulator("--no-machines", region=region)
+        self.cloud.start_emulator(*(() if machines else ("--no-machines",)), region=region)
         write_trust_bundle(places, public=Path(certifi.where()))
         if not places.secrets.exists():
             init_secrets(self.document["config"][CLUSTER]["name"], FileStore(places.secrets))

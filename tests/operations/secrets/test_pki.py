@@ -114,7 +114,7 @@ def test_a_verifier_accepts_the_webhook_by_its_ca() -> None:
 
 def test_certificates_begin_before_now_and_last_ten_years() -> None:
     issued = certificate(new_secrets().ca.certificate)
-    assert issued.not_valid_before_utc == NOW - timedelta(hours=1)
+    assert issued.not_valid_before_utc == NOW - timedelta(days=1)
     assert issued.not_valid_after_utc == NOW + timedelta(days=3650)
     assert expiry(new_secrets()) == issued.not_valid_after_utc
 

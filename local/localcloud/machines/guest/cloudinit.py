@@ -1,6 +1,9 @@
 """cloud-init's stages on a machine, from its user-data.
 
-The only difference from cloud-init: a first boot that was interrupted runs its commands again.
+What runs once for an instance leaves its semaphore before it runs, so a power cut in the middle of
+`runcmd` does not make it run again (`Runners.run` and `FileSemaphores.lock` in cloudinit/helpers.py
+of canonical/cloud-init). Scripts in `per-boot` run at every boot, before `runcmd`
+(https://cloudinit.readthedocs.io/en/latest/reference/modules.html#scripts-per-boot).
 """
 
 from __future__ import annotations
@@ -23,12 +26,14 @@ _RESULT: Final = _RUN / "result.json"
 _LOG: Final = Path("/var/log/cloud-init-output.log")
 _DONE: Final = _STATE / "boot-finished"
 _FILES_DONE: Final = _STATE / "sem/config_write_files"
+_COMMANDS_BEGUN: Final = _STATE / "sem/config_scripts_user"
+_PER_BOOT: Final = Path("/var/lib/cloud/scripts/per-boot")
 _DISABLED: Final = Path("/etc/cloud/cloud.cfg.d")
 
 
 def first_boot() -> bool:
     """Whether the parts that run once for each instance have not run yet."""
-    return not _DONE.exists()
+    return not _FILES_DONE.exists()
 
 
 def network_file(primary_name: str, primary_mac: str) -> None:
@@ -90,7 +95,7 @@ def init_stage(config: CloudConfig) -> None:
     """Run bootcmd (at every boot) and write_files (once)."""
     if config.boot_script and (code := _run_script("bootcmd", config.boot_script)):
         say(f"cloud-init: [WARNING]: Failed to run bootcmd: exit code {code}")
-    if _FILES_DONE.exists():
+    if not first_boot():
         return
     for file in config.files:
         try:
@@ -102,8 +107,12 @@ def init_stage(config: CloudConfig) -> None:
 
 
 def final_stage(config: CloudConfig) -> None:
-    """Run runcmd (once), and report that this boot is done."""
-    if first_boot():
+    """Run the scripts of every boot and runcmd (once), and report that this boot is done."""
+    for script in sorted(_PER_BOOT.glob("*")):
+        if os.access(script, os.X_OK) and (code := run([str(script)], _LOG)):
+            say(f"cloud-init: [WARNING]: Failed to run {script}: exit code {code}")
+    if not _COMMANDS_BEGUN.exists():
+        _COMMANDS_BEGUN.touch()
         _run_commands(config)
     _RESULT.write_text('{"v1": {"errors": []}}\n', encoding="utf-8")
 
