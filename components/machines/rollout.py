@@ -38,6 +38,7 @@ from components.machines.moving_addresses import (
 )
 from components.machines.node_readiness import missing_conditions
 from components.machines.node_settings import change_settings, settings_of, write_settings
+from components.machines.unplanned_restart import is_running, restart_reason
 from components.state import state_resources
 from components.waiting import wait_until
 from config.facts.nics import PRIMARY_NIC
@@ -160,6 +161,11 @@ class Rollout:
                 self._prepare_machine,
                 pulumi.ResourceHookOptions(on_dry_run=True),
             ),
+            "restarts": pulumi.ResourceHook(
+                f"{name}-worker-restarts",
+                self._prepare_unplanned_restart,
+                pulumi.ResourceHookOptions(on_dry_run=True),
+            ),
         }
         self.lost_disks = LostDisks(
             name,
@@ -188,7 +194,9 @@ class Rollout:
     @property
     def instance_hooks(self) -> pulumi.ResourceHookBinding:
         """Hooks for an instance. An existing Node of its name belongs to another machine."""
-        return pulumi.ResourceHookBinding(before_create=[self._hooks["boots"]])
+        return pulumi.ResourceHookBinding(
+            before_create=[self._hooks["boots"]], before_update=[self._hooks["restarts"]]
+        )
 
     def wait_turn(self, name: str, node: NodePlan, *, parent: pulumi.Resource) -> MachineGeneration:
         """Register a machine's generation when its turn comes; `when_ready` has to follow."""
@@ -523,6 +531,39 @@ class Rollout:
         except ClusterError as error:
             raise pulumi.RunError(_not_changed(node.name, error)) from error
 
+    async def _prepare_unplanned_restart(self, args: pulumi.ResourceHookArgs) -> None:
+        """Treat a restart that no edit announced like one that did.
+
+        An earlier run failed between the generation and its machine, or somebody changed the
+        machine by hand. An instance is updated in its node's turn, so at most one restarts at a
+        time; the next turn waits until the node is back. A machine that does not run is started at
+        once, because that takes nothing away.
+        """
+        node = self._plan.nodes[self._resources[args.name]]
+        reason = restart_reason(args.old_outputs or {}, args.new_inputs or {})
+        if reason is None or node.name in self._changed:
+            return
+        if pulumi.runtime.is_dry_run():
+            pulumi.log.info(f"{node.name}: restarted, because {reason}")
+            return
+        runs = is_running(args.old_outputs or {})
+        change = Change(restart=True)
+        try:
+            async with self._cluster(within=None if runs else _GLANCE) as api:
+                current = (await api.nodes()).get(node.name)
+                if not runs and (current is None or not current.ready):
+                    return
+                self._changed.add(node.name)
+                await (
+                    self._until_planes_serve(api, node, change)
+                    if is_control_plane(node)
+                    else self._until_workers_serve(api, node, change)
+                )
+                await self._empty(api, node.name)
+        except ClusterError as error:
+            if runs:
+                raise pulumi.RunError(_not_restarted(node.name, reason, error)) from error
+
     async def _only_plane(self, node: NodePlan, change: Change) -> Change:
         """Refuse to replace the only control plane, unless it runs the new version already."""
         if change.identity != {"kubernetes"}:
@@ -776,6 +817,14 @@ class Rollout:
 
 def _on_the_machine(node: NodePlan) -> str:
     return f"Upgrade {node.name} on the machine ({_RUNBOOK}), then run the same command again."
+
+
+def _not_restarted(node: str, reason: str, error: ClusterError) -> str:
+    return (
+        f"{error} ({node} should be restarted, because {reason}; its machine has not been touched. "
+        "Let the API server answer first, or write the instance type that the machine has into the "
+        "stack file: docs/runbooks/dead-cluster.md)"
+    )
 
 
 def _listed(keys: frozenset[str]) -> str:

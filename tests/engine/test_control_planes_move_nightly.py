@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,10 +11,13 @@ import pytest
 from planning.read import plan_from
 from tests.engine.kept_token import REFUSED, answer_to_the_kept_token
 from tests.engine.lifecycle.light_cloud import LightCloud
+from tests.engine.lifecycle.official_sdk import Sdk, client, models
 from tests.engine.test_machine_life_cycle import SILENCE_OF_THREE, LifeCycle, deployed_life_cycle
 from tests.engine.test_three_control_planes import api_servers
 from tests.engine.three_zones import MASTERS, ZONES
 from tests.engine.writing_client import stored, writing
+
+ecs: Any = models("ecs")
 
 pytestmark = [pytest.mark.nightly, pytest.mark.timeout(3600)]
 
@@ -125,3 +129,47 @@ def test_a_move_that_fails_half_way_is_finished_by_the_next_run(moving: LifeCycl
     assert moving.cluster_uid() == moving.uid
     assert writes.longest_silence < SILENCE_OF_THREE, writes.refusals
     assert_all_have_moved(moving, before=addresses)
+
+
+def types(sdk: Sdk, moving: LifeCycle) -> dict[str, str]:
+    """Control plane → its instance type in the cloud."""
+    return {name: machine(sdk, moving.instances()[name]).instance_type for name in MASTERS}
+
+
+def machine(sdk: Sdk, instance: str) -> Any:  # noqa: ANN401 - the SDK's model
+    request = ecs.DescribeInstancesRequest(
+        region_id="cn-hangzhou", instance_ids=json.dumps([instance])
+    )
+    (machine,) = sdk.describe_instances(request).body.instances.instance
+    return machine
+
+
+def change_type_by_hand(sdk: Sdk, moving: LifeCycle, name: str, instance_type: str) -> None:
+    """Stop, change and start a machine, and wait until it serves again."""
+    instance, boot = moving.instances()[name], boot_id(moving, name)
+    sdk.stop_instance(ecs.StopInstanceRequest(instance_id=instance))
+    moving.until(lambda: bool(machine(sdk, instance).status == "Stopped"))
+    sdk.modify_instance_spec(
+        ecs.ModifyInstanceSpecRequest(instance_id=instance, instance_type=instance_type)
+    )
+    sdk.start_instance(ecs.StartInstanceRequest(instance_id=instance))
+    moving.until(lambda: boot_id(moving, name) != boot and moving.members() == set(MASTERS))
+
+
+def boot_id(moving: LifeCycle, name: str) -> str:
+    return str(moving.nodes()[name]["status"]["nodeInfo"]["bootID"])
+
+
+def test_types_that_somebody_changed_by_hand_are_set_back_one_at_a_time(moving: LifeCycle) -> None:
+    sdk = client("ecs", moving.cloud)
+    planned = types(sdk, moving)
+    for name in MASTERS:
+        change_type_by_hand(sdk, moving, name, "ecs.g7.2xlarge")
+    shown = moving.preview()
+    assert "masters-0: restarted, because its instance type" in " ".join(shown.out.split())
+    before = moving.instances()
+    writes = moving.edited("by-hand")
+    assert moving.instances() == before
+    assert types(sdk, moving) == planned
+    assert writes.longest_silence < SILENCE_OF_THREE, writes.refusals
+    moving.is_settled()
