@@ -26,16 +26,16 @@ from typing import Any, Final
 
 import yaml
 
+from tests.engine.clouds.local_cloud import Done, second_cloud
+from tests.engine.clouds.three_zones import use_three_zones
+from tests.engine.control_planes.test_three_control_planes import is_ready
+from tests.engine.control_planes.writing_client import Writes, stored, writing
 from tests.engine.kubernetes.kubernetes_versions import PATHS
+from tests.engine.lifecycle.clouds.light_cloud import LightCloud
 from tests.engine.lifecycle.drill_results import DrillResult, keep, summary
-from tests.engine.lifecycle.fault_sweep import mutations, write_table
-from tests.engine.lifecycle.light_cloud import LightCloud
+from tests.engine.lifecycle.interruptions.fault_sweep import mutations, write_table
 from tests.engine.lifecycle.official_sdk import client, models
-from tests.engine.local_cloud import Done, second_cloud
-from tests.engine.test_machine_life_cycle import EARLIER_IMAGE, LifeCycle
-from tests.engine.test_three_control_planes import is_ready
-from tests.engine.three_zones import use_three_zones
-from tests.engine.writing_client import Writes, stored, writing
+from tests.engine.machines.test_machine_life_cycle import EARLIER_IMAGE, LifeCycle
 
 SEED: Final = 20261127
 READY_SECONDS: Final = "180"

@@ -33,13 +33,13 @@ from cryptography.hazmat.primitives.serialization import Encoding, load_pem_priv
 
 from operations.secrets.pki import make_secrets
 from planning.nodes.secrets import dump_secrets, parse_secrets
+from tests.engine.clouds.local_cloud import second_cloud
+from tests.engine.clouds.three_zones import use_three_zones
+from tests.engine.control_planes.writing_client import stored, writing
 from tests.engine.lifecycle.drill_results import DrillResult, each
-from tests.engine.lifecycle.fault_sweep import write_table
+from tests.engine.lifecycle.interruptions.fault_sweep import write_table
 from tests.engine.lifecycle.kill_drills import begin_up, edit, gone_afterwards, wait_until_in_order
-from tests.engine.local_cloud import second_cloud
-from tests.engine.test_machine_life_cycle import LifeCycle
-from tests.engine.three_zones import use_three_zones
-from tests.engine.writing_client import stored, writing
+from tests.engine.machines.test_machine_life_cycle import LifeCycle
 
 PLANE: Final = "masters-0"
 AHEAD: Final = timedelta(hours=2)

@@ -8,7 +8,7 @@ import pytest
 
 from tests.engine.lifecycle.drill_results import DrillResult
 from tests.engine.lifecycle.outages import api_away, bed, certificate_ended, disk_full
-from tests.engine.test_machine_life_cycle import LifeCycle
+from tests.engine.machines.test_machine_life_cycle import LifeCycle
 
 pytestmark = [pytest.mark.nightly, pytest.mark.timeout(3600)]
 
