@@ -170,3 +170,8 @@ def test_an_empty_disk_never_takes_the_place_of_the_only_one(*, new: bool) -> No
 def test_a_control_plane_that_had_no_disk_may_get_one() -> None:
     asyncio.run(disks(3, with_disks=0, new=False).judge_disk(disk(PLANES[1])))
     asyncio.run(disks(1, with_disks=0, new=False).judge_disk(disk(PLANES[0])))
+
+
+def test_a_disk_with_the_data_of_a_snapshot_may_take_the_place_of_the_only_one() -> None:
+    hook = args(f"{PLANES[0]}-etcd", new_inputs={"snapshotId": "s-bp1a"})
+    asyncio.run(disks(1, with_disks=1, new=True).judge_disk(hook))
