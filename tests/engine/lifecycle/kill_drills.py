@@ -157,7 +157,8 @@ def kubeconfig(cycle: LifeCycle) -> str | None:
 def in_order(cycle: LifeCycle) -> str | None:
     """What is not in order yet; None when every machine, Node and control plane serves."""
     names = {str(name) for name in cycle.instances()}
-    off = sorted(names - {name.removeprefix("drill-") for name in running(cycle)})
+    prefix = f"{cycle.cluster['name']}-"
+    off = sorted(names - {name.removeprefix(prefix) for name in running(cycle)})
     if off:
         return f"{', '.join(off)} without power"
     done = cycle.cloud.run("kubectl", "get", "nodes", "--request-timeout=10s", "-o", "json")
@@ -272,12 +273,18 @@ def _stack(folder: Path, kind: str) -> Iterator[LifeCycle]:
     """The stack before the run that is struck: empty for an `up`, deployed for the others."""
     cycle = new_cluster(folder / "home", kind)
     with gone_afterwards(cycle):
-        if kind == "up":
-            LightCloud(cloud=cycle.cloud, document=cycle.document).start(machines=True)
-        else:
-            done = cycle.cloud.operations("up")
-            assert done.status == 0, cycle.cloud.explain(done)
+        LightCloud(cloud=cycle.cloud, document=cycle.document).start(machines=True)
+        if kind != "up":
+            deploy(cycle)
         yield cycle
+
+
+def deploy(cycle: LifeCycle) -> None:
+    """Bring the stack up for the first time, on a cloud that runs."""
+    done = cycle.up()
+    assert done.status == 0, cycle.cloud.explain(done)
+    missing = wait_until_in_order(cycle, within=240)
+    assert missing is None, missing
 
 
 def _edited(cycle: LifeCycle, kind: str, point: Point) -> DrillResult:

@@ -35,7 +35,14 @@ from operations.secrets.pki import make_secrets
 from planning.nodes.secrets import dump_secrets, parse_secrets
 from tests.engine.lifecycle.drill_results import DrillResult, each
 from tests.engine.lifecycle.fault_sweep import write_table
-from tests.engine.lifecycle.kill_drills import begin_up, edit, gone_afterwards, wait_until_in_order
+from tests.engine.lifecycle.kill_drills import (
+    begin_up,
+    deploy,
+    edit,
+    gone_afterwards,
+    wait_until_in_order,
+)
+from tests.engine.lifecycle.light_cloud import LightCloud
 from tests.engine.local_cloud import second_cloud
 from tests.engine.test_machine_life_cycle import LifeCycle
 from tests.engine.three_zones import use_three_zones
@@ -73,8 +80,8 @@ def bed(folder: Path) -> Iterator[LifeCycle]:
     cycle.write()
     _make_secrets_ahead(cycle)
     with gone_afterwards(cycle):
-        done = cloud.operations("up")
-        assert done.status == 0, cloud.explain(done)
+        LightCloud(cloud=cloud, document=cycle.document).start(machines=True)
+        deploy(cycle)
         yield cycle
 
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.engine.lifecycle.kill_drills import gone_afterwards, new_cluster
+from tests.engine.lifecycle.kill_drills import deploy, gone_afterwards, new_cluster
+from tests.engine.lifecycle.light_cloud import LightCloud
 from tests.engine.lifecycle.official_sdk import client, models
 from tests.engine.test_machine_life_cycle import LifeCycle
 from tests.engine.three_zones import MASTERS
@@ -22,8 +23,8 @@ def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LifeCycle]:
     """Three control planes, each with a disk for etcd."""
     cycle = new_cluster(tmp_path_factory.mktemp("disk") / "home", "roll of three control planes")
     with gone_afterwards(cycle):
-        done = cycle.cloud.operations("up")
-        assert done.status == 0, cycle.cloud.explain(done)
+        LightCloud(cloud=cycle.cloud, document=cycle.document).start(machines=True)
+        deploy(cycle)
         cycle.uid = cycle.cluster_uid()
         yield cycle
 
