@@ -7,7 +7,7 @@ import asyncio
 import pulumi
 import pytest
 
-from components.machines.lost_disk import LostDisks
+from components.machines.control_planes.lost_disk import LostDisks
 from components.machines.rollout import Rollout
 from planning.transitions.earlier import ClusterInState
 from tests.components.machines.test_rollout import (

@@ -1,0 +1,329 @@
+"""Machines lose their power while a run creates, rolls or upgrades a cluster.
+
+    python -m tests.engine.lifecycle.drills.kill_drills --of roll --points 20 --write docs/reliability.md
+
+A point is a number of calls that change something in the cloud, and one of the machines that run
+then. Both are drawn with a seed. The machine is stopped by force, as a power cut would stop it; its
+disk stays. The run goes on until it ends by itself. Then comes what the runbooks say: `pulumi up`.
+`--part 1/10` takes every tenth point, and `--keep FILE` collects the results of several parts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from operations.engine.places import ROOT
+from tests.engine.clouds.local_cloud import Done, second_cloud
+from tests.engine.clouds.three_zones import use_three_zones
+from tests.engine.control_planes.test_three_control_planes import is_ready
+from tests.engine.control_planes.writing_client import Writes, stored, writing
+from tests.engine.kubernetes.kubernetes_versions import PATHS
+from tests.engine.lifecycle.clouds.light_cloud import LightCloud
+from tests.engine.lifecycle.drills.drill_results import DrillResult, keep, summary
+from tests.engine.lifecycle.interruptions.fault_sweep import mutations, write_table
+from tests.engine.lifecycle.official_sdk import client, models
+from tests.engine.machines.test_machine_life_cycle import EARLIER_IMAGE, LifeCycle
+
+SEED: Final = 20261127
+READY_SECONDS: Final = "180"
+"""How long a run waits for a machine that has no power."""
+MOST_RUNS: Final = 3
+LONGEST: Final = 1500.0
+_PATH: Final = PATHS[-1]
+_NEW_CLUSTER_EACH: Final = frozenset({"up", "upgrade"})
+"""There is no way back from these."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Point:
+    """Where a machine loses its power."""
+
+    after: int
+    """Calls that change something, before it does."""
+    draw: int
+    """Chooses among the machines that run then, by name."""
+
+
+def points(count: int, calls: int, *, seed: int = SEED) -> list[Point]:
+    """`count` points among the calls of a clean run, each call at most once, in a drawn order."""
+    drawn = random.Random(seed)  # noqa: S311 - reproducible, not secret
+    places = drawn.sample(range(1, calls + 1), min(count, calls))
+    return [Point(after=after, draw=drawn.randrange(1_000)) for after in places]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """A kind of run."""
+
+    calls: int
+    """Calls that change something in a clean run, about."""
+    control_planes: int
+
+
+KINDS: Final[Mapping[str, Kind]] = {
+    "up": Kind(calls=40, control_planes=1),
+    "roll": Kind(calls=12, control_planes=1),
+    "roll of three control planes": Kind(calls=30, control_planes=3),
+    "upgrade": Kind(calls=30, control_planes=3),
+}
+
+
+def new_cluster(home: Path, kind: str) -> LifeCycle:
+    """Prepare the stack of a kind: its control planes and two workers. Nothing runs."""
+    cloud = second_cloud(home, variables={"SPIDERPOOL_ALICLOUD_READY_SECONDS": READY_SECONDS})
+    cycle = LifeCycle(cloud=cloud, document=yaml.safe_load(cloud.config_file.read_text()))
+    use_three_zones(cycle.document, name="drill", control_planes=KINDS[kind].control_planes)
+    cycle.cluster["nodePools"]["masters"]["etcdDisk"] = {}
+    cycle.cluster["nodePools"]["workers"]["count"] = 2
+    if kind == "upgrade":
+        cycle.cluster.setdefault("kubernetes", {})["version"] = _PATH.old
+    cycle.write()
+    return cycle
+
+
+@contextmanager
+def gone_afterwards(cycle: LifeCycle) -> Iterator[None]:
+    """Discard the cloud at the end."""
+    try:
+        yield
+    finally:
+        cycle.cloud.operations("down", "--discard", deadline=120)
+        cycle.cloud.kill_everything()
+
+
+def edit(cycle: LifeCycle, kind: str) -> None:
+    """Make the edit that a kind's run deploys; a second call takes an image back."""
+    pools: dict[str, dict[str, Any]] = cycle.cluster["nodePools"]
+    if kind == "upgrade":
+        cycle.cluster["kubernetes"]["version"] = _PATH.new
+    elif kind != "up":
+        names = ["workers"] if kind == "roll" else ["masters", "workers"]
+        for name in names:
+            if pools[name].pop("image", None) is None:
+                pools[name]["image"] = EARLIER_IMAGE
+
+
+def running(cycle: LifeCycle) -> dict[str, str]:
+    """Name → instance id of the machines that run."""
+    ecs = models("ecs")
+    request = ecs.DescribeInstancesRequest(region_id="cn-hangzhou", status="Running", page_size=100)
+    body = client("ecs", cycle.cloud).describe_instances(request).body
+    return {i.instance_name: i.instance_id for i in body.instances.instance}
+
+
+def power_off(cycle: LifeCycle, draw: int) -> str | None:
+    """Cut the power of one machine; returns its name. None if none runs."""
+    machines = running(cycle)
+    if not machines:
+        return None
+    name = sorted(machines)[draw % len(machines)]
+    request = models("ecs").StopInstanceRequest(instance_id=machines[name], force_stop=True)
+    client("ecs", cycle.cloud).stop_instance(request)
+    return name
+
+
+def begin_up(cycle: LifeCycle) -> subprocess.Popen[bytes]:
+    """Start `pulumi up`, whose output is in the cloud's home."""
+    cycle.write()
+    argv = ("pulumi", "up", "--yes", "--skip-preview", "--suppress-progress", "--stack", "local")
+    return subprocess.Popen(  # noqa: S603 - our own command
+        (*argv, "--non-interactive", "--config-file", str(cycle.cloud.config_file)),
+        env=dict(cycle.cloud.env),
+        cwd=ROOT,
+        stdout=(cycle.cloud.places.home / "struck-run").open("wb"),
+        stderr=subprocess.STDOUT,
+    )
+
+
+def kubeconfig(cycle: LifeCycle) -> str | None:
+    """The administrator's, as soon as the API server's address is known."""
+    done = cycle.cloud.on_stack_file("kubeconfig", "--stack", "local", deadline=60)
+    return done.out if done.status == 0 else None
+
+
+def in_order(cycle: LifeCycle) -> str | None:
+    """What is not in order yet; None when every machine, Node and control plane serves."""
+    names = {str(name) for name in cycle.instances()}
+    prefix = f"{cycle.cluster['name']}-"
+    off = sorted(names - {name.removeprefix(prefix) for name in running(cycle)})
+    if off:
+        return f"{', '.join(off)} without power"
+    done = cycle.cloud.run("kubectl", "get", "nodes", "--request-timeout=10s", "-o", "json")
+    if done.status != 0:
+        return "the API server does not answer"
+    nodes = {item["metadata"]["name"]: item for item in json.loads(done.out)["items"]}
+    unready = sorted(n for n in names if n not in nodes or not is_ready(nodes[n]))
+    return f"{', '.join(unready)} not ready" if unready else None
+
+
+def wait_until_in_order(cycle: LifeCycle, *, within: float) -> str | None:
+    """As `in_order`, after at most `within` seconds."""
+    until = time.monotonic() + within
+    while (missing := in_order(cycle)) is not None and time.monotonic() < until:
+        if missing.endswith("without power"):
+            break  # nothing changes by itself
+        time.sleep(2)
+    return missing
+
+
+def drill(cycle: LifeCycle, kind: str, point: Point) -> DrillResult:
+    """Run `pulumi up`, cut one machine's power at the point, and bring everything in order."""
+    light = LightCloud(cloud=cycle.cloud, document=cycle.document)
+    before = light.last_call()
+    run = f"{kind.replace(' ', '-')}-{point.after}"
+    with ExitStack() as until_written:
+        writes: Writes | None = None
+        if kind != "up":
+            writes = until_written.enter_context(writing(cycle.kubeconfig(), run=run))
+        child = begin_up(cycle)
+        victim = None
+        seen, changes, until = before, 0, time.monotonic() + LONGEST
+        while child.poll() is None and victim is None and time.monotonic() < until:
+            new = light.calls(after=seen)
+            seen = max((int(call["n"]) for call in new), default=seen)
+            changes += mutations(new).total()
+            if changes >= point.after:
+                victim = power_off(cycle, point.draw)
+            time.sleep(0.1)
+        struck = time.monotonic()
+        met = child.poll() is None and victim is not None
+        while writes is None and child.poll() is None:
+            text = kubeconfig(cycle)
+            if text is not None:
+                writes = until_written.enter_context(writing(text, run=run))
+            time.sleep(2)
+        child.wait(timeout=LONGEST)
+        commands, problems = _bring_in_order(cycle, child.returncode)
+        seconds = time.monotonic() - struck
+        if writes is None:
+            writes = until_written.enter_context(writing(cycle.kubeconfig(), run=run))
+    has = stored(cycle.kubeconfig(), run=run) if not problems else set(writes.acknowledged)
+    if not problems:
+        problems = _differences(cycle)
+    return DrillResult(
+        drill=kind,
+        point=f"{victim or 'nothing'} after {point.after} calls",
+        met=met,
+        acknowledged=len(writes.acknowledged),
+        lost=len(set(writes.acknowledged) - has),
+        commands=commands,
+        seconds=seconds,
+        silence=writes.longest_silence,
+        problems=problems,
+    )
+
+
+def _bring_in_order(cycle: LifeCycle, status: int) -> tuple[list[str], list[str]]:
+    """What a person does until everything is in order: the commands, and the problems left."""
+    commands: list[str] = []
+    transcript = (cycle.cloud.places.home / "struck-run").read_text(errors="replace")
+    while True:
+        missing = wait_until_in_order(cycle, within=120) if status == 0 else "the run failed"
+        if missing is None:
+            return commands, []
+        if len(commands) == MOST_RUNS:
+            return commands, [missing, transcript[-3000:]]
+        done: Done = cycle.up()
+        commands.append("pulumi up")
+        status, transcript = done.status, done.transcript
+
+
+def _differences(cycle: LifeCycle) -> list[str]:
+    done = cycle.preview("--expect-no-changes")
+    return [] if done.status == 0 else [f"the next preview: {done.transcript[-2000:]}"]
+
+
+def drill_all(
+    kind: str, chosen: Sequence[Point], *, folder: Path, seconds: float
+) -> Iterator[DrillResult]:
+    """Drill at each point until the time is over; a roll can go on in the same cluster."""
+    ends = time.monotonic() + seconds
+    if kind in _NEW_CLUSTER_EACH:
+        for number, point in enumerate(chosen):
+            if time.monotonic() > ends:
+                return
+            with _stack(folder / str(number), kind) as cycle:
+                yield _edited(cycle, kind, point)
+        return
+    with _stack(folder, kind) as cycle:
+        for point in chosen:
+            if time.monotonic() > ends:
+                return
+            result = _edited(cycle, kind, point)
+            yield result
+            if result.problems:
+                return
+
+
+@contextmanager
+def _stack(folder: Path, kind: str) -> Iterator[LifeCycle]:
+    """The stack before the run that is struck: empty for an `up`, deployed for the others."""
+    cycle = new_cluster(folder / "home", kind)
+    with gone_afterwards(cycle):
+        LightCloud(cloud=cycle.cloud, document=cycle.document).start(machines=True)
+        if kind != "up":
+            deploy(cycle)
+        yield cycle
+
+
+def deploy(cycle: LifeCycle) -> None:
+    """Bring the stack up for the first time, on a cloud that runs."""
+    done = cycle.up()
+    assert done.status == 0, cycle.cloud.explain(done)
+    missing = wait_until_in_order(cycle, within=240)
+    assert missing is None, missing
+
+
+def _edited(cycle: LifeCycle, kind: str, point: Point) -> DrillResult:
+    edit(cycle, kind)
+    result = drill(cycle, kind, point)
+    sys.stderr.write(json.dumps(asdict(result)) + "\n")
+    return result
+
+
+def main() -> int:
+    """Print the results as JSON; 1 when something was lost or is not in order."""
+    os.umask(0o022)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--of", choices=KINDS, required=True)
+    parser.add_argument("--points", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=SEED)
+    parser.add_argument("--part", default="1/1", help="K/N: every Nth point from the Kth on")
+    parser.add_argument("--seconds", type=float, default=1e9, help="no drill begins after these")
+    parser.add_argument("--keep", type=Path, help="collect the results of several parts here")
+    parser.add_argument("--write", type=Path, help="put the table into this page")
+    arguments = parser.parse_args()
+    number, _, parts = arguments.part.partition("/")
+    drawn = points(arguments.points, KINDS[arguments.of].calls, seed=arguments.seed)
+    chosen = drawn[int(number) - 1 :: int(parts)]
+    results: list[DrillResult] = []
+    with tempfile.TemporaryDirectory(prefix="drills-") as folder:
+        for result in drill_all(
+            arguments.of, chosen, folder=Path(folder), seconds=arguments.seconds
+        ):
+            results.append(result)
+            if arguments.keep:
+                keep(arguments.keep, [result])
+    sys.stdout.write(json.dumps([asdict(result) for result in results], indent=2) + "\n")
+    if arguments.write:
+        everything = keep(arguments.keep, []) if arguments.keep else results
+        write_table(arguments.write, "drills", summary(everything))
+    return int(any(result.lost or result.problems for result in results))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
