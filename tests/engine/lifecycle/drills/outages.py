@@ -37,14 +37,14 @@ from tests.engine.clouds.local_cloud import second_cloud
 from tests.engine.clouds.three_zones import use_three_zones
 from tests.engine.control_planes.writing_client import stored, writing
 from tests.engine.lifecycle.clouds.light_cloud import LightCloud
-from tests.engine.lifecycle.drills.drill_results import DrillResult, each
-from tests.engine.lifecycle.drills.kill_drills import (
+from tests.engine.lifecycle.drills.power_cuts import (
     begin_up,
     deploy,
     edit,
     gone_afterwards,
     wait_until_in_order,
 )
+from tests.engine.lifecycle.drills.results import DrillResult, each
 from tests.engine.lifecycle.interruptions.fault_sweep import write_table
 from tests.engine.machines.test_machine_life_cycle import LifeCycle
 

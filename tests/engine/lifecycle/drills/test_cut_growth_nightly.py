@@ -13,7 +13,7 @@ import pytest
 from tests.engine.clouds.local_cloud import processes_below
 from tests.engine.clouds.three_zones import MASTERS
 from tests.engine.lifecycle.clouds.light_cloud import LightCloud
-from tests.engine.lifecycle.drills.kill_drills import (
+from tests.engine.lifecycle.drills.power_cuts import (
     begin_up,
     deploy,
     gone_afterwards,

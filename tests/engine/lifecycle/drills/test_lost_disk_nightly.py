@@ -8,7 +8,7 @@ import pytest
 
 from tests.engine.clouds.three_zones import MASTERS
 from tests.engine.lifecycle.clouds.light_cloud import LightCloud
-from tests.engine.lifecycle.drills.kill_drills import deploy, gone_afterwards, new_cluster
+from tests.engine.lifecycle.drills.power_cuts import deploy, gone_afterwards, new_cluster
 from tests.engine.lifecycle.official_sdk import client, models
 from tests.engine.machines.test_machine_life_cycle import LifeCycle
 from tests.localcloud.machines.fake_cloud import until

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from localcloud.machines.guest import cloudinit
+from localcloud.machines.guest.cloud_init import cloudinit
 from localcloud.machines.guest.cloud_init.cloudconfig import CloudConfig, parse
 
 pytestmark = pytest.mark.unit

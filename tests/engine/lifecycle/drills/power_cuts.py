@@ -1,6 +1,6 @@
 """Machines lose their power while a run creates, rolls or upgrades a cluster.
 
-    python -m tests.engine.lifecycle.drills.kill_drills --of roll --points 20 --write docs/reliability.md
+    python -m tests.engine.lifecycle.drills.power_cuts --of roll --write docs/reliability.md
 
 A point is a number of calls that change something in the cloud, and one of the machines that run
 then. Both are drawn with a seed. The machine is stopped by force, as a power cut would stop it; its
@@ -33,7 +33,7 @@ from tests.engine.control_planes.test_three_control_planes import is_ready
 from tests.engine.control_planes.writing_client import Writes, stored, writing
 from tests.engine.kubernetes.kubernetes_versions import PATHS
 from tests.engine.lifecycle.clouds.light_cloud import LightCloud
-from tests.engine.lifecycle.drills.drill_results import DrillResult, keep, summary
+from tests.engine.lifecycle.drills.results import DrillResult, keep, summary
 from tests.engine.lifecycle.interruptions.fault_sweep import mutations, write_table
 from tests.engine.lifecycle.official_sdk import client, models
 from tests.engine.machines.test_machine_life_cycle import EARLIER_IMAGE, LifeCycle
