@@ -40,6 +40,7 @@ from tests.engine.lifecycle.clouds.light_cloud import LightCloud
 from tests.engine.lifecycle.drills.power_cuts import (
     begin_up,
     deploy,
+    differences,
     edit,
     gone_afterwards,
     wait_until_in_order,
@@ -120,9 +121,7 @@ def struck(
                 missing = f"no write is acknowledged: {writes.refusals[-3:]}"
             time.sleep(0.2)
     problems = [] if missing is None else [missing]
-    if not problems:
-        done = cycle.preview("--expect-no-changes")
-        problems = [] if done.status == 0 else [f"the next preview: {done.transcript[-2000:]}"]
+    problems = problems or differences(cycle)
     has = set(writes.acknowledged) if problems else stored(cycle.kubeconfig(), run=run)
     return DrillResult(
         drill=drill,

@@ -213,7 +213,7 @@ def drill(cycle: LifeCycle, kind: str, point: Point) -> DrillResult:
             writes = until_written.enter_context(writing(cycle.kubeconfig(), run=run))
     has = stored(cycle.kubeconfig(), run=run) if not problems else set(writes.acknowledged)
     if not problems:
-        problems = _differences(cycle)
+        problems = differences(cycle)
     return DrillResult(
         drill=kind,
         point=f"{victim or 'nothing'} after {point.after} calls",
@@ -256,10 +256,10 @@ def drill_all(
         for number, point in enumerate(chosen):
             if time.monotonic() > ends:
                 return
-            with _stack(folder / str(number), kind) as cycle:
+            with stack_of(folder / str(number), kind) as cycle:
                 yield _edited(cycle, kind, point)
         return
-    with _stack(folder, kind) as cycle:
+    with stack_of(folder, kind) as cycle:
         for point in chosen:
             if time.monotonic() > ends:
                 return
@@ -270,7 +270,7 @@ def drill_all(
 
 
 @contextmanager
-def _stack(folder: Path, kind: str) -> Iterator[LifeCycle]:
+def stack_of(folder: Path, kind: str) -> Iterator[LifeCycle]:
     """The stack before the run that is struck: empty for an `up`, deployed for the others."""
     cycle = new_cluster(folder / "home", kind)
     with gone_afterwards(cycle):

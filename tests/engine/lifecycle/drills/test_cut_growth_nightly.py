@@ -15,9 +15,7 @@ from tests.engine.clouds.three_zones import MASTERS
 from tests.engine.lifecycle.clouds.light_cloud import LightCloud
 from tests.engine.lifecycle.drills.power_cuts import (
     begin_up,
-    deploy,
-    gone_afterwards,
-    new_cluster,
+    stack_of,
     wait_until_in_order,
 )
 from tests.engine.lifecycle.official_sdk import client, models
@@ -29,10 +27,7 @@ pytestmark = [pytest.mark.nightly, pytest.mark.timeout(3600)]
 @pytest.fixture
 def growing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LifeCycle]:
     """A cluster with one control plane, whose stack file has three."""
-    cycle = new_cluster(tmp_path_factory.mktemp("growing") / "home", "roll")
-    with gone_afterwards(cycle):
-        LightCloud(cloud=cycle.cloud, document=cycle.document).start(machines=True)
-        deploy(cycle)
+    with stack_of(tmp_path_factory.mktemp("growing"), "roll") as cycle:
         cycle.uid = cycle.cluster_uid()
         cycle.cloud.run(
             "kubectl", "create", "configmap", "kept", "--from-literal=key=value", check=True

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.engine.clouds.three_zones import MASTERS
-from tests.engine.lifecycle.clouds.light_cloud import LightCloud
-from tests.engine.lifecycle.drills.power_cuts import deploy, gone_afterwards, new_cluster
+from tests.engine.lifecycle.drills.power_cuts import stack_of
 from tests.engine.lifecycle.official_sdk import client, models
 from tests.engine.machines.test_machine_life_cycle import LifeCycle
 from tests.localcloud.machines.fake_cloud import until
@@ -21,10 +20,8 @@ LOST = MASTERS[1]
 @pytest.fixture(scope="module")
 def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LifeCycle]:
     """Three control planes, each with a disk for etcd."""
-    cycle = new_cluster(tmp_path_factory.mktemp("disk") / "home", "roll of three control planes")
-    with gone_afterwards(cycle):
-        LightCloud(cloud=cycle.cloud, document=cycle.document).start(machines=True)
-        deploy(cycle)
+    kind = "roll of three control planes"
+    with stack_of(tmp_path_factory.mktemp("disk"), kind) as cycle:
         cycle.uid = cycle.cluster_uid()
         yield cycle
 
