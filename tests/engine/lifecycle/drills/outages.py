@@ -45,7 +45,7 @@ from tests.engine.lifecycle.drills.power_cuts import (
     gone_afterwards,
     wait_until_in_order,
 )
-from tests.engine.lifecycle.drills.results import DrillResult, each
+from tests.engine.lifecycle.drills.results import DrillResult, each, result_of
 from tests.engine.lifecycle.interruptions.fault_sweep import write_table
 from tests.engine.machines.test_machine_life_cycle import LifeCycle
 
@@ -121,18 +121,15 @@ def struck(
                 missing = f"no write is acknowledged: {writes.refusals[-3:]}"
             time.sleep(0.2)
     problems = [] if missing is None else [missing]
-    problems = problems or differences(cycle)
-    has = set(writes.acknowledged) if problems else stored(cycle.kubeconfig(), run=run)
-    return DrillResult(
-        drill=drill,
-        point=point,
+    return result_of(
+        drill,
+        point,
+        writes,
+        kept=None if problems else stored(cycle.kubeconfig(), run=run),
         met=True,
-        acknowledged=len(writes.acknowledged),
-        lost=len(set(writes.acknowledged) - has),
         commands=commands,
         seconds=seconds,
-        silence=writes.longest_silence,
-        problems=problems,
+        problems=problems or differences(cycle),
     )
 
 

@@ -33,7 +33,7 @@ from tests.engine.control_planes.test_three_control_planes import is_ready
 from tests.engine.control_planes.writing_client import Writes, stored, writing
 from tests.engine.kubernetes.kubernetes_versions import PATHS
 from tests.engine.lifecycle.clouds.light_cloud import LightCloud
-from tests.engine.lifecycle.drills.results import DrillResult, keep, summary
+from tests.engine.lifecycle.drills.results import DrillResult, keep, result_of, summary
 from tests.engine.lifecycle.interruptions.fault_sweep import mutations, write_table
 from tests.engine.lifecycle.official_sdk import client, models
 from tests.engine.machines.test_machine_life_cycle import EARLIER_IMAGE, LifeCycle
@@ -211,19 +211,15 @@ def drill(cycle: LifeCycle, kind: str, point: Point) -> DrillResult:
         seconds = time.monotonic() - struck
         if writes is None:
             writes = until_written.enter_context(writing(cycle.kubeconfig(), run=run))
-    has = stored(cycle.kubeconfig(), run=run) if not problems else set(writes.acknowledged)
-    if not problems:
-        problems = differences(cycle)
-    return DrillResult(
-        drill=kind,
-        point=f"{victim or 'nothing'} after {point.after} calls",
+    return result_of(
+        kind,
+        f"{victim or 'nothing'} after {point.after} calls",
+        writes,
+        kept=None if problems else stored(cycle.kubeconfig(), run=run),
         met=met,
-        acknowledged=len(writes.acknowledged),
-        lost=len(set(writes.acknowledged) - has),
         commands=commands,
         seconds=seconds,
-        silence=writes.longest_silence,
-        problems=problems,
+        problems=problems or differences(cycle),
     )
 
 
@@ -242,7 +238,8 @@ def _bring_in_order(cycle: LifeCycle, status: int) -> tuple[list[str], list[str]
         status, transcript = done.status, done.transcript
 
 
-def _differences(cycle: LifeCycle) -> list[str]:
+def differences(cycle: LifeCycle) -> list[str]:
+    """What the next preview would change, as a problem; empty when it is nothing."""
     done = cycle.preview("--expect-no-changes")
     return [] if done.status == 0 else [f"the next preview: {done.transcript[-2000:]}"]
 
