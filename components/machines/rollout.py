@@ -33,8 +33,8 @@ from components.machines.control_planes.control_plane_health import (
 )
 from components.machines.control_planes.join_token import keep_token, until_joined
 from components.machines.control_planes.leaving_planes import leave
+from components.machines.control_planes.lost_disk import LostDisks
 from components.machines.draining import SECONDS, drain, drain_seconds, evict_all
-from components.machines.lost_disk import LostDisks
 from components.machines.machine_generation import (
     EARLIER_GENERATION,
     Change,

@@ -583,3 +583,25 @@ def test_no_secret_is_printed(machine: Machine) -> None:
     token = re.search(r"token: (\S+)", machine.text("/etc/spiderpool-alicloud/kubeadm.yaml"))
     assert token is not None
     assert token[1] not in output
+
+
+_AGAIN = "/var/lib/cloud/scripts/per-boot/spiderpool-alicloud"
+"""What cloud-init runs at every boot."""
+
+
+@pytest.mark.parametrize(
+    ("files", "runs"),
+    [((), False), (("started",), True), (("started", "done"), False)],
+    ids=["first boot", "cut off", "done"],
+)
+def test_the_next_boot_runs_it_again_only_if_it_was_cut_off(
+    machine: Machine, files: tuple[str, ...], *, runs: bool
+) -> None:
+    worker = provisioned(machine, planned(small()), "workers-0")
+    folder = worker.path("/etc/spiderpool-alicloud")
+    for name in files:
+        (folder / name).touch()
+    (folder / "bootstrap.sh").write_text(f"#!/bin/sh\ntouch {folder}/ran\n")
+    (folder / "bootstrap.sh").chmod(0o700)
+    subprocess.run(["/bin/sh", worker.path(_AGAIN)], check=True)  # noqa: S603 - our own
+    assert (folder / "ran").exists() is runs

@@ -1,6 +1,6 @@
 """What else can happen to a cluster on a bad day, on one control plane and one worker.
 
-    python -m tests.engine.lifecycle.outages --api-away 600 --write docs/reliability.md
+    python -m tests.engine.lifecycle.drills.outages --api-away 600 --write docs/reliability.md
 
 The certificate of the API server has ended; the API server is away while a run replaces the worker;
 etcd's file system is full. The cluster's CAs were made by a clock that is two hours ahead, because
@@ -36,9 +36,17 @@ from planning.nodes.secrets import dump_secrets, parse_secrets
 from tests.engine.clouds.local_cloud import second_cloud
 from tests.engine.clouds.three_zones import use_three_zones
 from tests.engine.control_planes.writing_client import stored, writing
-from tests.engine.lifecycle.drill_results import DrillResult, each
+from tests.engine.lifecycle.clouds.light_cloud import LightCloud
+from tests.engine.lifecycle.drills.power_cuts import (
+    begin_up,
+    deploy,
+    differences,
+    edit,
+    gone_afterwards,
+    wait_until_in_order,
+)
+from tests.engine.lifecycle.drills.results import DrillResult, each, result_of
 from tests.engine.lifecycle.interruptions.fault_sweep import write_table
-from tests.engine.lifecycle.kill_drills import begin_up, edit, gone_afterwards, wait_until_in_order
 from tests.engine.machines.test_machine_life_cycle import LifeCycle
 
 PLANE: Final = "masters-0"
@@ -73,8 +81,8 @@ def bed(folder: Path) -> Iterator[LifeCycle]:
     cycle.write()
     _make_secrets_ahead(cycle)
     with gone_afterwards(cycle):
-        done = cloud.operations("up")
-        assert done.status == 0, cloud.explain(done)
+        LightCloud(cloud=cloud, document=cycle.document).start(machines=True)
+        deploy(cycle)
         yield cycle
 
 
@@ -113,20 +121,15 @@ def struck(
                 missing = f"no write is acknowledged: {writes.refusals[-3:]}"
             time.sleep(0.2)
     problems = [] if missing is None else [missing]
-    if not problems:
-        done = cycle.preview("--expect-no-changes")
-        problems = [] if done.status == 0 else [f"the next preview: {done.transcript[-2000:]}"]
-    has = set(writes.acknowledged) if problems else stored(cycle.kubeconfig(), run=run)
-    return DrillResult(
-        drill=drill,
-        point=point,
+    return result_of(
+        drill,
+        point,
+        writes,
+        kept=None if problems else stored(cycle.kubeconfig(), run=run),
         met=True,
-        acknowledged=len(writes.acknowledged),
-        lost=len(set(writes.acknowledged) - has),
         commands=commands,
         seconds=seconds,
-        silence=writes.longest_silence,
-        problems=problems,
+        problems=problems or differences(cycle),
     )
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.engine.lifecycle.drill_results import DrillResult
-from tests.engine.lifecycle.outages import api_away, bed, certificate_ended, disk_full
+from tests.engine.lifecycle.drills.outages import api_away, bed, certificate_ended, disk_full
+from tests.engine.lifecycle.drills.results import DrillResult
 from tests.engine.machines.test_machine_life_cycle import LifeCycle
 
 pytestmark = [pytest.mark.nightly, pytest.mark.timeout(3600)]

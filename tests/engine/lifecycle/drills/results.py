@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from tests.engine.control_planes.writing_client import Writes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +30,32 @@ class DrillResult:
     """Seconds between two acknowledged writes, at most."""
     problems: Sequence[str] = ()
     """Empty when the cluster was in order at the end."""
+
+
+def result_of(  # noqa: PLR0913 - the fields of a result
+    drill: str,
+    point: str,
+    writes: Writes,
+    *,
+    kept: Collection[str] | None,
+    met: bool,
+    commands: Sequence[str],
+    seconds: float,
+    problems: Sequence[str],
+) -> DrillResult:
+    """A result. `kept` are the writes that the cluster has; None if it could not be asked."""
+    lost = set() if kept is None else set(writes.acknowledged).difference(kept)
+    return DrillResult(
+        drill=drill,
+        point=point,
+        met=met,
+        acknowledged=len(writes.acknowledged),
+        lost=len(lost),
+        commands=commands,
+        seconds=seconds,
+        silence=writes.longest_silence,
+        problems=problems,
+    )
 
 
 def keep(path: Path, results: Iterable[DrillResult]) -> list[DrillResult]:

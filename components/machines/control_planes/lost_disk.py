@@ -51,8 +51,8 @@ class LostDisks:
     async def judge_disk(self, args: pulumi.ResourceHookArgs) -> None:
         """Refuse a new disk where the last run had one. Raises `pulumi.RunError`."""
         node = self._nodes[args.name]
-        if node not in (await self._state()).disks:
-            return
+        if (args.new_inputs or {}).get("snapshotId") or node not in (await self._state()).disks:
+            return  # It has the data of a snapshot, or there was no disk before.
         if len(self._nodes) == 1:
             raise pulumi.RunError(
                 f"The disk for etcd of {node} is gone. {node} is the only control plane, so the "

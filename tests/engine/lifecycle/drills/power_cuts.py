@@ -1,6 +1,6 @@
 """Machines lose their power while a run creates, rolls or upgrades a cluster.
 
-    python -m tests.engine.lifecycle.kill_drills --of roll --points 20 --write docs/reliability.md
+    python -m tests.engine.lifecycle.drills.power_cuts --of roll --write docs/reliability.md
 
 A point is a number of calls that change something in the cloud, and one of the machines that run
 then. Both are drawn with a seed. The machine is stopped by force, as a power cut would stop it; its
@@ -26,13 +26,14 @@ from typing import Any, Final
 
 import yaml
 
+from operations.engine.places import ROOT
 from tests.engine.clouds.local_cloud import Done, second_cloud
 from tests.engine.clouds.three_zones import use_three_zones
 from tests.engine.control_planes.test_three_control_planes import is_ready
 from tests.engine.control_planes.writing_client import Writes, stored, writing
 from tests.engine.kubernetes.kubernetes_versions import PATHS
 from tests.engine.lifecycle.clouds.light_cloud import LightCloud
-from tests.engine.lifecycle.drill_results import DrillResult, keep, summary
+from tests.engine.lifecycle.drills.results import DrillResult, keep, result_of, summary
 from tests.engine.lifecycle.interruptions.fault_sweep import mutations, write_table
 from tests.engine.lifecycle.official_sdk import client, models
 from tests.engine.machines.test_machine_life_cycle import EARLIER_IMAGE, LifeCycle
@@ -142,7 +143,7 @@ def begin_up(cycle: LifeCycle) -> subprocess.Popen[bytes]:
     return subprocess.Popen(  # noqa: S603 - our own command
         (*argv, "--non-interactive", "--config-file", str(cycle.cloud.config_file)),
         env=dict(cycle.cloud.env),
-        cwd=Path(__file__).parents[3],
+        cwd=ROOT,
         stdout=(cycle.cloud.places.home / "struck-run").open("wb"),
         stderr=subprocess.STDOUT,
     )
@@ -157,7 +158,8 @@ def kubeconfig(cycle: LifeCycle) -> str | None:
 def in_order(cycle: LifeCycle) -> str | None:
     """What is not in order yet; None when every machine, Node and control plane serves."""
     names = {str(name) for name in cycle.instances()}
-    off = sorted(names - {name.removeprefix("drill-") for name in running(cycle)})
+    prefix = f"{cycle.cluster['name']}-"
+    off = sorted(names - {name.removeprefix(prefix) for name in running(cycle)})
     if off:
         return f"{', '.join(off)} without power"
     done = cycle.cloud.run("kubectl", "get", "nodes", "--request-timeout=10s", "-o", "json")
@@ -209,19 +211,15 @@ def drill(cycle: LifeCycle, kind: str, point: Point) -> DrillResult:
         seconds = time.monotonic() - struck
         if writes is None:
             writes = until_written.enter_context(writing(cycle.kubeconfig(), run=run))
-    has = stored(cycle.kubeconfig(), run=run) if not problems else set(writes.acknowledged)
-    if not problems:
-        problems = _differences(cycle)
-    return DrillResult(
-        drill=kind,
-        point=f"{victim or 'nothing'} after {point.after} calls",
+    return result_of(
+        kind,
+        f"{victim or 'nothing'} after {point.after} calls",
+        writes,
+        kept=None if problems else stored(cycle.kubeconfig(), run=run),
         met=met,
-        acknowledged=len(writes.acknowledged),
-        lost=len(set(writes.acknowledged) - has),
         commands=commands,
         seconds=seconds,
-        silence=writes.longest_silence,
-        problems=problems,
+        problems=problems or differences(cycle),
     )
 
 
@@ -240,7 +238,8 @@ def _bring_in_order(cycle: LifeCycle, status: int) -> tuple[list[str], list[str]
         status, transcript = done.status, done.transcript
 
 
-def _differences(cycle: LifeCycle) -> list[str]:
+def differences(cycle: LifeCycle) -> list[str]:
+    """What the next preview would change, as a problem; empty when it is nothing."""
     done = cycle.preview("--expect-no-changes")
     return [] if done.status == 0 else [f"the next preview: {done.transcript[-2000:]}"]
 
@@ -254,10 +253,10 @@ def drill_all(
         for number, point in enumerate(chosen):
             if time.monotonic() > ends:
                 return
-            with _stack(folder / str(number), kind) as cycle:
+            with stack_of(folder / str(number), kind) as cycle:
                 yield _edited(cycle, kind, point)
         return
-    with _stack(folder, kind) as cycle:
+    with stack_of(folder, kind) as cycle:
         for point in chosen:
             if time.monotonic() > ends:
                 return
@@ -268,16 +267,22 @@ def drill_all(
 
 
 @contextmanager
-def _stack(folder: Path, kind: str) -> Iterator[LifeCycle]:
+def stack_of(folder: Path, kind: str) -> Iterator[LifeCycle]:
     """The stack before the run that is struck: empty for an `up`, deployed for the others."""
     cycle = new_cluster(folder / "home", kind)
     with gone_afterwards(cycle):
-        if kind == "up":
-            LightCloud(cloud=cycle.cloud, document=cycle.document).start(machines=True)
-        else:
-            done = cycle.cloud.operations("up")
-            assert done.status == 0, cycle.cloud.explain(done)
+        LightCloud(cloud=cycle.cloud, document=cycle.document).start(machines=True)
+        if kind != "up":
+            deploy(cycle)
         yield cycle
+
+
+def deploy(cycle: LifeCycle) -> None:
+    """Bring the stack up for the first time, on a cloud that runs."""
+    done = cycle.up()
+    assert done.status == 0, cycle.cloud.explain(done)
+    missing = wait_until_in_order(cycle, within=240)
+    assert missing is None, missing
 
 
 def _edited(cycle: LifeCycle, kind: str, point: Point) -> DrillResult:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine.lifecycle.kill_drills import KINDS, drill_all, points
+from tests.engine.lifecycle.drills.power_cuts import KINDS, drill_all, points
 
 pytestmark = [pytest.mark.nightly, pytest.mark.timeout(6 * 3600)]
 

@@ -1,0 +1,68 @@
+"""A control plane's disk for etcd is deleted while its machine runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.engine.clouds.three_zones import MASTERS
+from tests.engine.lifecycle.drills.power_cuts import stack_of
+from tests.engine.lifecycle.official_sdk import client, models
+from tests.engine.machines.test_machine_life_cycle import LifeCycle
+from tests.localcloud.machines.fake_cloud import until
+
+pytestmark = [pytest.mark.nightly, pytest.mark.timeout(3600)]
+
+LOST = MASTERS[1]
+
+
+@pytest.fixture(scope="module")
+def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LifeCycle]:
+    """Three control planes, each with a disk for etcd."""
+    kind = "roll of three control planes"
+    with stack_of(tmp_path_factory.mktemp("disk"), kind) as cycle:
+        cycle.uid = cycle.cluster_uid()
+        yield cycle
+
+
+def disks(cycle: LifeCycle) -> dict[str, str]:
+    """Name → id of the disks for etcd."""
+    request = models("ecs").DescribeDisksRequest(region_id="cn-hangzhou", page_size=100)
+    body = client("ecs", cycle.cloud).describe_disks(request).body
+    return {d.disk_name: d.disk_id for d in body.disks.disk if d.disk_name.endswith("-etcd")}
+
+
+def delete_disk(cycle: LifeCycle, node: str) -> None:
+    ecs, sdk = models("ecs"), client("ecs", cycle.cloud)
+    disk, instance = disks(cycle)[f"drill-{node}-etcd"], cycle.instances()[node]
+    sdk.detach_disk(ecs.DetachDiskRequest(disk_id=disk, instance_id=instance))
+    until(
+        "the disk is detached",
+        60,
+        lambda: sdk.delete_disk(ecs.DeleteDiskRequest(disk_id=disk)),
+    )
+
+
+def test_a_preview_and_a_run_refuse_an_empty_disk_and_say_what_to_do(three: LifeCycle) -> None:
+    machines = three.instances()
+    delete_disk(three, LOST)
+    for done in (three.preview(), three.up()):
+        assert done.status != 0
+        sentences = " ".join((done.out + done.err).split())
+        assert f"The disk for etcd of {LOST} is gone" in sentences, done.transcript
+        assert "Delete the machine, too" in sentences
+    assert f"drill-{LOST}-etcd" not in disks(three)
+    assert three.instances() == machines
+
+
+def test_what_it_says_brings_both_back_as_a_new_member(three: LifeCycle) -> None:
+    machines = three.instances()
+    request = models("ecs").DeleteInstanceRequest(instance_id=machines[LOST], force=True)
+    client("ecs", three.cloud).delete_instance(request)
+    writes = three.edited("lost-disk")
+    assert writes.longest_silence < 30, writes.refusals
+    assert f"drill-{LOST}-etcd" in disks(three)
+    assert {name for name in machines if machines[name] != three.instances()[name]} == {LOST}
+    three.until(lambda: three.members() == set(MASTERS))
+    three.is_settled()
