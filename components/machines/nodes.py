@@ -217,23 +217,20 @@ class Node(pulumi.ComponentResource):
 
         Earlier releases recorded the NICs' names, and a change of notation must not replace their
         machines. So the trigger is those names as long as the machine's identity is the first one
-        that was recorded, which a `Stash` keeps as its output, and the names and the identity's
-        digest afterwards. For the only control plane it is None, which disables the trigger
-        (Pulumi: a missing one on either side replaces nothing).
+        that was recorded (`Rollout.first_identities`), and the names and the identity's digest
+        afterwards, and for nodes that came later. For the only control plane it is None, which
+        disables the trigger (Pulumi: a missing one on either side replaces nothing).
         """
         names = sorted(nics)
         if self._rollout is None:
             # The cluster's owner decides about its machines. The NICs' names are needed anyway: the
             # provider does not notice that a NIC has left its inputs, and the ENI would stay.
             return names
-        digest = identity_digest(self._args.plan, self._args.node)
-        first = pulumi.Stash(
-            f"{self._name}-first-identity", input=digest, opts=pulumi.ResourceOptions(parent=self)
-        )
         if self._is_only_control_plane:
             return None
-        return first.output.apply(
-            lambda recorded: names if recorded == digest else [*names, digest]
+        digest, node = identity_digest(self._args.plan, self._args.node), self._args.node.name
+        return self._rollout.first_identities.apply(
+            lambda first: names if first.get(node) == digest else [*names, digest]
         )
 
     def _make_eni(self, nic: InterfacePlan) -> ecs.EcsNetworkInterface:

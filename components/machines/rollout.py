@@ -41,7 +41,7 @@ from components.state import state_resources
 from components.waiting import wait_until
 from config.facts.nics import PRIMARY_NIC
 from planning.model import ClusterPlan, NodePlan
-from planning.nodes.machine import node_settings
+from planning.nodes.machine import identity_digest, node_settings
 from planning.nodes.user_data import CREATION_SECONDS
 from planning.transitions.earlier import ClusterInState, cluster_in_state
 from planning.transitions.reading import EarlierRelease, Record
@@ -156,7 +156,10 @@ class Rollout:
             "pulumi.Output[ClusterInState]", self._accepted.apply(cast("Any", self._read_state))
         )
         self.creation_ends = self._make_creation_ends(name, state, parent)
-        self.earlier_addresses = state.apply(lambda cluster: dict(cluster.addresses))
+        self.first_identities = self._make_first_identities(name, state, parent)
+        self.earlier_addresses = state.apply(
+            lambda cluster: {} if pulumi.runtime.is_dry_run() else dict(cluster.addresses)
+        )
 
     creation_ends: pulumi.Output[int | None]
     """Time until which a control plane may create the cluster, in seconds since 1970. None if the
@@ -164,6 +167,9 @@ class Rollout:
     earlier_addresses: pulumi.Output[Mapping[str, str]]
     """Node → its primary address in the state before this run, also if an earlier run was cut off
     between two control planes. Empty in a preview."""
+    first_identities: pulumi.Output[Mapping[str, str]]
+    """Node → the digest of its identity when the state first kept them. A node that came later is
+    missing."""
 
     @property
     def instance_hooks(self) -> pulumi.ResourceHookBinding:
@@ -325,7 +331,7 @@ class Rollout:
             ) from error
 
     async def _read_state(self, _: None) -> ClusterInState:
-        if pulumi.runtime.is_dry_run() or self._is_creation:
+        if self._is_creation:
             return ClusterInState()
         return cluster_in_state(self._name, await state_resources())
 
@@ -346,8 +352,26 @@ class Rollout:
             opts=pulumi.ResourceOptions(parent=parent, ignore_changes=["input"]),
         )
         return pulumi.Output.all(kept.output, state).apply(
-            lambda values: None if values[1].has_served else int(values[0]) or None
+            lambda values: (
+                None
+                if values[1].has_served and not pulumi.runtime.is_dry_run()
+                else int(values[0]) or None
+            )
         )
+
+    def _make_first_identities(
+        self, name: str, state: pulumi.Output[ClusterInState], parent: pulumi.Resource
+    ) -> pulumi.Output[Mapping[str, str]]:
+        """Stash the identities of the first run that does so, or what earlier programs kept."""
+        planned = {
+            node.name: identity_digest(self._plan, node) for node in self._plan.nodes.values()
+        }
+        kept = pulumi.Stash(
+            f"{name}-first-identities",
+            input=state.apply(lambda cluster: {**planned, **cluster.first_identities}),
+            opts=pulumi.ResourceOptions(parent=parent, ignore_changes=["input"]),
+        )
+        return kept.output.apply(dict)
 
     def _in_turn(self, node: NodePlan) -> pulumi.Output[str]:
         """The Kubernetes version, known once the node before has served. Records no dependency."""

@@ -18,6 +18,8 @@ _INSTANCE: Final = "alicloud:ecs/instance:Instance"
 _INTERFACE: Final = "alicloud:ecs/ecsNetworkInterface:EcsNetworkInterface"
 _NODE: Final = "spiderpool-alicloud:nodes:Node"
 _KUBERNETES_PROVIDER: Final = "pulumi:providers:kubernetes"
+_STASH: Final = "pulumi:index:Stash"
+_FIRST_IDENTITY: Final = "-first-identity"
 
 MachineSettings = Mapping[str, object]
 """Settings whose edit replaces or restarts a machine: `image`, `instanceType`, `keyPair`, `disk`,
@@ -52,6 +54,9 @@ class ClusterInState:
     its Kubernetes resources have."""
     addresses: Mapping[str, str] = field(default_factory=dict)
     """Node → primary address of its first NIC."""
+    first_identities: Mapping[str, str] = field(default_factory=dict)
+    """Node → the digest of its first identity, as earlier programs kept it: in a Stash for each
+    node."""
 
 
 def cluster_in_state(cluster: str, resources: Iterable[StateResource]) -> ClusterInState:
@@ -63,6 +68,11 @@ def cluster_in_state(cluster: str, resources: Iterable[StateResource]) -> Cluste
             node: nics[PRIMARY_NIC]
             for node, nics in _addresses(cluster, state).items()
             if PRIMARY_NIC in nics
+        },
+        first_identities={
+            name.removesuffix(_FIRST_IDENTITY): str(outputs["output"])
+            for name, outputs in _of_nodes(cluster, state, _STASH)
+            if name.endswith(_FIRST_IDENTITY) and "output" in outputs
         },
     )
 
