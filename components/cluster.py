@@ -121,7 +121,8 @@ class Cluster(pulumi.ComponentResource):
         if self._rollout is not None and self.kubeconfig is not None:
             # The engine waits for every output, so the run does not end before this has finished.
             self._rollout.end_joining(self.kubeconfig)
-        self.register_outputs(self.outputs())
+        # The stack has the outputs. Here they would be in the state a second time.
+        self.register_outputs({})
 
     def outputs(self) -> dict[str, object]:
         """The stack's outputs; planned addresses are known in a preview, too."""

@@ -114,7 +114,8 @@ class Spiderpool(pulumi.ComponentResource):
             pool.name: self._make_pool(pool, [release, coordinator, *configs])
             for pool in args.plan.ip_pools.values()
         }
-        self.register_outputs({"ip_pools": {k: dict(v) for k, v in self.ip_pools.items()}})
+        # The stack's outputs have the pools. Here they would be in the state a second time.
+        self.register_outputs({})
 
     def _install(self) -> Release:
         plan = self._args.plan

@@ -172,9 +172,8 @@ class Node(pulumi.ComponentResource):
                 # An instance has room for one role only.
                 opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
             )
-        self.register_outputs(
-            {"instance_id": self.instance_id, "provider_id": self.provider_id, **self._nics()}
-        )
+        # The stack's outputs have `describe`. Here it would be in the state a second time.
+        self.register_outputs({})
 
     def describe(self) -> dict[str, object]:
         """The node for the stack's outputs. A preview shows the values that it knows."""
