@@ -209,7 +209,7 @@ class Node(pulumi.ComponentResource):
         if self._rollout is None:
             return None
         generation = self._rollout.wait_turn(self._name, self._args.node, parent=self)
-        return generation.urn.apply(lambda _: None)
+        return self._rollout.due(generation)
 
     def _replacement_trigger(self, nics: Sequence[str]) -> pulumi.Input[list[str]] | None:
         """The value whose change makes the engine replace the machine.

@@ -197,6 +197,20 @@ class Rollout:
             ),
         )
 
+    def due(self, generation: MachineGeneration) -> pulumi.Output[object]:
+        """Resolves once the resources of a generation's machine may change.
+
+        In a creation that is at once: nothing is there to be drained, and the generation has the
+        load balancer's address, which takes as long to get as an ENI.
+        """
+
+        async def wait() -> None:
+            await self._accepted.future()
+            if pulumi.runtime.is_dry_run() or not self._is_creation:
+                await generation.urn.future()
+
+        return pulumi.Output.from_input(wait())
+
     def when_ready(
         self,
         node: NodePlan,
