@@ -93,7 +93,7 @@ def _cpu_of_children() -> float:
 def case(nodes: int, runs: int, names: Sequence[str]) -> Iterator[Timing]:
     """Every run of one size, on a cloud of its own."""
     # The local cloud is not installed as a package; `main` puts it on the path.
-    from tests.engine.lifecycle.light_cloud import light_stack  # noqa: PLC0415
+    from tests.engine.lifecycle.clouds.light_cloud import light_stack  # noqa: PLC0415
 
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         light = light_stack(
