@@ -16,7 +16,8 @@ from planning.model import ClusterPlan
 
 NLB_CLASS: Final = "alibabacloud.com/nlb"
 _BACKEND_TYPE: Final = "service.beta.kubernetes.io/backend-type"
-_SKIP_AWAIT: Final = "pulumi.com/skipAwait"
+SKIP_AWAIT: Final = "pulumi.com/skipAwait"
+"""Annotation of an object for which Pulumi's provider does not wait."""
 
 Object = dict[str, object]
 
@@ -117,7 +118,7 @@ def _annotations(plan: ClusterPlan, service: ServiceConfig) -> dict[str, str]:
     if service.backend_type is not None:
         annotations[_BACKEND_TYPE] = service.backend_type
     if not service.wait:
-        annotations[_SKIP_AWAIT] = "true"
+        annotations[SKIP_AWAIT] = "true"
     return dict(sorted(annotations.items()))
 
 
