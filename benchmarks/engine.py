@@ -21,6 +21,7 @@ import resource
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import median
@@ -123,6 +124,15 @@ def case(nodes: int, runs: int, names: Sequence[str]) -> Iterator[Timing]:
                         yield time_command(program, command, nodes=nodes, run=run)
 
 
+def added(earlier: Sequence[Timing], more: Sequence[Timing]) -> list[Timing]:
+    """All timings; the later ones are runs of their own, after the earlier ones of their size."""
+    runs = Counter(dict.fromkeys({t.nodes for t in more}, 0))
+    for timing in earlier:
+        runs[timing.nodes] = max(runs[timing.nodes], timing.run + 1)
+    shifted = [dataclasses.replace(t, run=t.run + runs[t.nodes]) for t in more]
+    return sorted([*earlier, *shifted], key=lambda t: (t.nodes, t.run))
+
+
 def ratios(timings: Sequence[Timing], peer: str = "flat") -> dict[str, float]:
     """`nodes command figure` → the median of ours to the peer, run by run."""
     by_key = {(t.nodes, t.command, t.run, t.program): t for t in timings}
@@ -156,7 +166,7 @@ def section(document: Mapping[str, Any]) -> list[str]:
         "",
         f"- Machine: {document['machine']}",
         f"- Versions: {document['versions']}",
-        f"- Runs: {document['runs']}; operations at once: {engines.PARALLEL}",
+        f"- Runs of each case: {document['runs']} or more; operations at once: {engines.PARALLEL}",
         f"- Load average of the machine before each command: {spread(loads, 1)}",
         *([f"- {document['note']}"] if document["note"] else []),
         "",
@@ -204,7 +214,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--programs", default=",".join(PROGRAMS))
     parser.add_argument("--note", default="", help="a sentence about the machine, for the results")
     parser.add_argument(
-        "--add", action="store_true", help="keep the recorded timings of other sizes"
+        "--add", action="store_true", help="keep the recorded timings, and add these runs to them"
     )
     parser.add_argument(
         "--check",
@@ -228,13 +238,12 @@ def main(arguments: Sequence[str]) -> int:
         print("\n".join(worse) or "No ratio is worse than the recorded one by more than 10 %.")
         return 1 if worse else 0
     if options.add:
-        earlier = [Timing(**timing) for timing in before.get("timings", ())]
-        timings = [t for t in earlier if t.nodes not in sizes] + timings
+        timings = added([Timing(**timing) for timing in before.get("timings", ())], timings)
     document = {
         "machine": results.machine(),
         "versions": results.versions(),
         "note": options.note,
-        "runs": options.runs,
+        "runs": min(Counter((t.nodes, t.program, t.command) for t in timings).values()),
         "ratios": ratios(timings),
         "timings": [dataclasses.asdict(timing) for timing in timings],
     }

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import engines
-from benchmarks.engine import COMMANDS, Timing, ratios, section
+from benchmarks.engine import COMMANDS, Timing, added, ratios, section
 
 pytestmark = pytest.mark.unit
 
@@ -48,6 +48,12 @@ def test_the_state_is_compared_after_an_up_only() -> None:
     both = [timing(name, 0, 4.0, command="preview") for name in ("ours", "flat")]
     assert "50 preview state_bytes" not in ratios(both)
     assert ratios(TIMINGS)["50 up state_bytes"] == 1.0
+
+
+def test_runs_that_are_added_are_runs_of_their_own() -> None:
+    both = added(TIMINGS, [timing("ours", 0, 60.0), timing("flat", 0, 30.0)])
+    assert sorted({one.run for one in both}) == [0, 1, 2, 3]
+    assert ratios(both)["50 up seconds"] == 1.3
 
 
 def test_the_section_has_each_program_that_ran_and_the_floor() -> None:
