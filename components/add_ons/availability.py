@@ -8,6 +8,7 @@ another. What depends on it needs only the first replica.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 import pulumi
 
@@ -15,6 +16,8 @@ from components.api.cluster_api import ClusterError, DeploymentStatus, cluster_a
 from components.api.readiness import ready_seconds
 from components.waiting import wait_until
 
+SKIP_AWAIT: Final = "pulumi.com/skipAwait"
+"""Annotation of an object for which the provider does not wait."""
 _ASK_EVERY = 1.0
 
 Missing = Callable[[DeploymentStatus], str | None]

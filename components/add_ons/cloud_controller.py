@@ -10,7 +10,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 from pulumi_kubernetes.core import v1 as core
 
-from components.add_ons.availability import Availability
+from components.add_ons.availability import SKIP_AWAIT, Availability
 from components.add_ons.manifests import from_manifest
 from components.add_ons.provider_ids import free_node_hook
 from components.machines.nodes import Node
@@ -26,7 +26,6 @@ from planning.cloud.cloud_controller import (
     cloud_config,
     manifests,
 )
-from planning.cloud.services import SKIP_AWAIT
 from planning.model import ClusterPlan
 
 

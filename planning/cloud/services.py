@@ -16,8 +16,7 @@ from planning.model import ClusterPlan
 
 NLB_CLASS: Final = "alibabacloud.com/nlb"
 _BACKEND_TYPE: Final = "service.beta.kubernetes.io/backend-type"
-SKIP_AWAIT: Final = "pulumi.com/skipAwait"
-"""Annotation of an object for which Pulumi's provider does not wait."""
+_SKIP_AWAIT: Final = "pulumi.com/skipAwait"
 
 Object = dict[str, object]
 
@@ -118,7 +117,7 @@ def _annotations(plan: ClusterPlan, service: ServiceConfig) -> dict[str, str]:
     if service.backend_type is not None:
         annotations[_BACKEND_TYPE] = service.backend_type
     if not service.wait:
-        annotations[SKIP_AWAIT] = "true"
+        annotations[_SKIP_AWAIT] = "true"
     return dict(sorted(annotations.items()))
 
 

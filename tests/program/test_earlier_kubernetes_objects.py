@@ -46,14 +46,13 @@ REQUIRED: Mapping[str, Callable[[Document], None]] = {
 }
 
 CHANGED = {
-    ("Deployment", "metadata.annotations"),
     ("Deployment", "spec.template.spec.tolerations"),
     ("Service", "metadata.annotations.pulumi.com/skipAwait"),
     ("SpiderCoordinator", "spec.hijackCIDR"),
 }
-"""The cloud controller leaves a lost node after a minute, so its pods are started anew; the notes
-on it and on a Service are Pulumi's own, which start and stop nothing; new pods get a route to their
-node for the metadata service."""
+"""The cloud controller leaves a lost node after a minute, so its pods are started anew; the note on
+a Service is Pulumi's own, which starts and stops nothing; new pods get a route to their node for
+the metadata service."""
 
 
 def earlier(name: str) -> tuple[Document, Objects]:

@@ -10,12 +10,12 @@ import pulumi
 import pytest
 
 from components.add_ons.availability import (
+    SKIP_AWAIT,
     first_missing,
     rest_missing,
     until_available,
 )
 from components.api.cluster_api import DeploymentStatus
-from planning.cloud.services import SKIP_AWAIT
 from planning.read import plan_from
 from tests.clusters import small, three_control_planes
 from tests.deploying import deploy
