@@ -67,8 +67,10 @@ nightly: $(STAMP) ## What takes too long for every change: long fuzzing and whol
 	$(BIN)/pytest -m nightly -q --durations=15 --hypothesis-profile=random
 
 .PHONY: bench
-bench: $(STAMP) ## Measure the program against a flat one; writes benchmarks/results.md.
+bench: $(STAMP) ## Measure against a flat program and OpenTofu; writes benchmarks/results.md.
+	$(BIN)/python -m toolchain ensure --opentofu
 	$(BIN)/python benchmarks/program.py
+	$(BIN)/python -m benchmarks.engine
 
 .PHONY: lock
 lock: $(STAMP) ## Compile requirements*.txt from requirements*.in.

@@ -10,10 +10,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import importlib.metadata
 import json
-import os
-import platform
 import resource
 import subprocess
 import sys
@@ -26,11 +23,8 @@ from typing import Any, Final
 from unittest.mock import patch
 
 ROOT: Final = Path(__file__).parents[1]
-RESULTS: Final = ROOT / "benchmarks" / "results.json"
 SIZES: Final = (10, 50, 200)
 RUNS: Final = 5
-WORSE: Final = 1.10
-"""A ratio that grows by more than this is a regression."""
 CASES: Final = ("ours-existing", "flat-existing", "ours-create", "ours-create-inside")
 _STACK: Final = "bench"
 
@@ -162,22 +156,13 @@ def ratios(costs: Sequence[Cost]) -> dict[str, float]:
     }
 
 
-def regressions(before: Mapping[str, float], after: Mapping[str, float]) -> list[str]:
-    """A sentence for each ratio that is worse than the recorded one by more than a tenth."""
-    return [
-        f"{key}: ours to flat is {after[key]:.2f}, and {before[key]:.2f} is recorded."
-        for key in sorted(before.keys() & after.keys())
-        if after[key] > before[key] * WORSE
-    ]
-
-
-def page(document: Mapping[str, Any]) -> str:
-    """`results.md`."""
+def section(document: Mapping[str, Any]) -> list[str]:
+    """The lines of `results.md` about these figures."""
     costs = [Cost(**cost) for cost in document["costs"]]
     lines = [
-        "# Results",
+        "## The program alone",
         "",
-        "Written by `make bench`. The program alone, against an engine that only answers. Flat is",
+        "By `benchmarks/program.py`: against an engine that only answers. Flat is",
         "`benchmarks/peers/flat`, a program with the same cloud resources. Medians of all runs,",
         "with the smallest and the largest. The cases of a run follow each other. Seconds are of",
         "the processor. A ratio is ours to flat.",
@@ -203,7 +188,7 @@ def page(document: Mapping[str, Any]) -> str:
             f"{_middle(some, 'resources'):.0f} | {_middle(some, 'sent_bytes') / 1024:.0f} | "
             f"{ratio('sent_bytes')} |"
         )
-    return "\n".join(lines) + "\n"
+    return lines
 
 
 def _of(costs: Sequence[Cost], nodes: int, case: str) -> list[Cost]:
@@ -215,26 +200,16 @@ def _middle(costs: Sequence[Cost], figure: str) -> float:
 
 
 def _spread(costs: Sequence[Cost], figure: str) -> str:
-    values = [getattr(cost, figure) for cost in costs]
-    return f"{median(values):.2f} ({min(values):.2f} to {max(values):.2f})"
+    from benchmarks.results import spread  # noqa: PLC0415 - `main` sets the path
 
-
-def _machine() -> str:
-    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    model = next((line.partition(": ")[2] for line in lines if line.startswith("model name")), "?")
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return f"{model}, {len(os.sched_getaffinity(0))} cores, {memory:.0f} GiB, {platform.system()}"
-
-
-def _versions() -> str:
-    packages = ("pulumi", "pulumi_alicloud", "pulumi_kubernetes", "grpcio")
-    named = [f"{name} {importlib.metadata.version(name)}" for name in packages]
-    return ", ".join((f"Python {platform.python_version()}", *named))
+    return spread([getattr(cost, figure) for cost in costs])
 
 
 def main(arguments: Sequence[str]) -> int:
     """Measure every case at every size, and write or check the results."""
     sys.path[:0] = [str(ROOT), str(ROOT / "local")]
+    from benchmarks import page, results  # noqa: PLC0415 - after the path is set
+
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sizes", default=",".join(map(str, SIZES)), help="numbers of nodes")
     parser.add_argument("--cases", default=",".join(CASES))
@@ -260,19 +235,19 @@ def main(arguments: Sequence[str]) -> int:
                 print(costs[-1], flush=True)
     measured = ratios(costs)
     if options.check:
-        worse = regressions(json.loads(RESULTS.read_text(encoding="utf-8"))["ratios"], measured)
+        worse = results.regressions(results.recorded()["program"]["ratios"], measured)
         print("\n".join(worse) or "No ratio is worse than the recorded one by more than 10 %.")
         return 1 if worse else 0
     document = {
-        "machine": _machine(),
-        "versions": _versions(),
+        "machine": results.machine(),
+        "versions": results.versions(),
         "note": options.note,
         "runs": options.runs,
         "ratios": measured,
         "costs": [dataclasses.asdict(cost) for cost in costs],
     }
-    RESULTS.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    RESULTS.with_suffix(".md").write_text(page(document), encoding="utf-8")
+    results.record("program", document)
+    page.write()
     return 0
 
 

@@ -121,7 +121,8 @@ class Cluster(pulumi.ComponentResource):
         if self._rollout is not None and self.kubeconfig is not None:
             # The engine waits for every output, so the run does not end before this has finished.
             self._rollout.end_joining(self.kubeconfig)
-        self.register_outputs(self.outputs())
+        # The stack has the outputs. Here they would be in the state a second time.
+        self.register_outputs({})
 
     def outputs(self) -> dict[str, object]:
         """The stack's outputs; planned addresses are known in a preview, too."""
@@ -299,9 +300,9 @@ class Cluster(pulumi.ComponentResource):
     ) -> Spiderpool | None:
         plan = self._plan
         inside = pulumi.ResourceOptions(parent=self)
-        before: list[pulumi.Resource] = []
+        ids: list[pulumi.Resource] = []
         if self.endpoint is None:
-            before.append(
+            ids.append(
                 ProviderIds(
                     self._name,
                     ProviderIdsArgs(
@@ -310,21 +311,22 @@ class Cluster(pulumi.ComponentResource):
                     opts=inside,
                 )
             )
+        before: list[pulumi.Input[pulumi.Resource]] = [*ids]
         if plan.cloud_controller.enabled:
-            before.append(
-                CloudController(
-                    self._name,
-                    CloudControllerArgs(
-                        plan=plan,
-                        provider=provider,
-                        vpc_id=self.network.vpc_id,
-                        vswitch_ids=self.network.vswitch_ids,
-                        access_key=self._inputs.access_key,
-                        needs=[*before, *([] if self._role is None else [self._role])],
-                    ),
-                    opts=inside,
-                )
+            controller = CloudController(
+                self._name,
+                CloudControllerArgs(
+                    plan=plan,
+                    provider=provider,
+                    kubeconfig=access,
+                    vpc_id=self.network.vpc_id,
+                    vswitch_ids=self.network.vswitch_ids,
+                    access_key=self._inputs.access_key,
+                    needs=[*ids, *([] if self._role is None else [self._role])],
+                ),
+                opts=inside,
             )
+            before += [controller, controller.running]
             namespaces = {
                 name: self._make_namespace(name, provider)
                 for name, namespace in plan.namespaces.items()
@@ -381,7 +383,7 @@ class Cluster(pulumi.ComponentResource):
         key: str,
         provider: kubernetes.Provider,
         access: pulumi.Output[str],
-        needs: Sequence[pulumi.Resource],
+        needs: Sequence[pulumi.Input[pulumi.Resource]],
     ) -> LoadBalancerService:
         return LoadBalancerService(
             f"{self._name}-{key}",

@@ -50,7 +50,7 @@ class SpiderpoolArgs:
     """All nodes, by name; pools are built from the addresses of their ENIs."""
     ipv6_ranges: Mapping[str, pulumi.Output[str]]
     """By vSwitch key: the /64 of each vSwitch with two stacks."""
-    needs: Sequence[pulumi.Resource] = ()
+    needs: Sequence[pulumi.Input[pulumi.Resource]] = ()
     """What must run before the chart's pods: the cloud controller, which untaints the nodes."""
     ends_with: pulumi.Resource | None = None
     """A resource that is deleted only with the whole cluster; None for an existing cluster."""
@@ -114,7 +114,8 @@ class Spiderpool(pulumi.ComponentResource):
             pool.name: self._make_pool(pool, [release, coordinator, *configs])
             for pool in args.plan.ip_pools.values()
         }
-        self.register_outputs({"ip_pools": {k: dict(v) for k, v in self.ip_pools.items()}})
+        # The stack's outputs have the pools. Here they would be in the state a second time.
+        self.register_outputs({})
 
     def _install(self) -> Release:
         plan = self._args.plan
@@ -219,7 +220,7 @@ class Spiderpool(pulumi.ComponentResource):
 
     def _after(
         self,
-        *needs: pulumi.Resource,
+        *needs: pulumi.Input[pulumi.Resource],
         retain_on_delete: bool | None = None,
         deleted_with: pulumi.Resource | None = None,
         custom_timeouts: pulumi.CustomTimeouts | None = None,

@@ -18,7 +18,7 @@ READY_SECONDS: Final = "SPIDERPOOL_ALICLOUD_READY_SECONDS"
 READY_WITHIN: Final = 20 * 60.0
 """Seconds, unless the environment sets others. A machine boots, installs packages and pulls images:
 minutes, on a slow mirror many."""
-_ASK_EVERY = 2.0
+_ASK_EVERY = 1.0
 _ANSWER_WITHIN = 5.0
 
 _QUESTIONS = ("/readyz", "/api/v1/namespaces/kube-system")

@@ -176,14 +176,8 @@ class Node(pulumi.ComponentResource):
                 # An instance has room for one role only.
                 opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
             )
-        self.register_outputs(
-            {
-                "instance_id": self.instance_id,
-                "provider_id": self.provider_id,
-                **({} if self._disk is None else {ETCD_DISK: self._disk.id}),
-                **self._nics(),
-            }
-        )
+        # The stack's outputs have `describe`. Here it would be in the state a second time.
+        self.register_outputs({} if self._disk is None else {ETCD_DISK: self._disk.id})
 
     def describe(self) -> dict[str, object]:
         """The node for the stack's outputs. A preview shows the values that it knows."""
@@ -219,30 +213,27 @@ class Node(pulumi.ComponentResource):
         if self._rollout is None:
             return None
         generation = self._rollout.wait_turn(self._name, self._args.node, parent=self)
-        return generation.urn.apply(lambda _: None)
+        return self._rollout.due(generation)
 
     def _replacement_trigger(self, nics: Sequence[str]) -> pulumi.Input[list[str]] | None:
         """The value whose change makes the engine replace the machine.
 
         Earlier releases recorded the NICs' names, and a change of notation must not replace their
         machines. So the trigger is those names as long as the machine's identity is the first one
-        that was recorded, which a `Stash` keeps as its output, and the names and the identity's
-        digest afterwards. For the only control plane it is None, which disables the trigger
-        (Pulumi: a missing one on either side replaces nothing).
+        that was recorded (`Rollout.first_identities`), and the names and the identity's digest
+        afterwards, and for nodes that came later. For the only control plane it is None, which
+        disables the trigger (Pulumi: a missing one on either side replaces nothing).
         """
         names = sorted(nics)
         if self._rollout is None:
             # The cluster's owner decides about its machines. The NICs' names are needed anyway: the
             # provider does not notice that a NIC has left its inputs, and the ENI would stay.
             return names
-        digest = identity_digest(self._args.plan, self._args.node)
-        first = pulumi.Stash(
-            f"{self._name}-first-identity", input=digest, opts=pulumi.ResourceOptions(parent=self)
-        )
         if self._is_only_control_plane:
             return None
-        return first.output.apply(
-            lambda recorded: names if recorded == digest else [*names, digest]
+        digest, node = identity_digest(self._args.plan, self._args.node), self._args.node.name
+        return self._rollout.first_identities.apply(
+            lambda first: names if first.get(node) == digest else [*names, digest]
         )
 
     def _make_eni(self, nic: InterfacePlan) -> ecs.EcsNetworkInterface:

@@ -50,7 +50,7 @@ from components.state import state_resources
 from components.waiting import wait_until
 from config.facts.nics import PRIMARY_NIC
 from planning.model import ClusterPlan, NodePlan
-from planning.nodes.machine import node_settings
+from planning.nodes.machine import identity_digest, node_settings
 from planning.nodes.user_data import CREATION_SECONDS
 from planning.transitions.earlier import ClusterInState, cluster_in_state
 from planning.transitions.reading import EarlierRelease, Record
@@ -189,7 +189,10 @@ class Rollout:
         )
         self._state_is_read = state
         self.creation_ends = self._make_creation_ends(name, state, parent)
-        self.earlier_addresses = state.apply(lambda cluster: dict(cluster.addresses))
+        self.first_identities = self._make_first_identities(name, state, parent)
+        self.earlier_addresses = state.apply(
+            lambda cluster: {} if pulumi.runtime.is_dry_run() else dict(cluster.addresses)
+        )
 
     creation_ends: pulumi.Output[int | None]
     """Time until which a control plane may create the cluster, in seconds since 1970. None if the
@@ -197,6 +200,9 @@ class Rollout:
     earlier_addresses: pulumi.Output[Mapping[str, str]]
     """Node → its primary address in the state before this run, also if an earlier run was cut off
     between two control planes. Empty in a preview."""
+    first_identities: pulumi.Output[Mapping[str, str]]
+    """Node → the digest of its identity when the state first kept them. A node that came later is
+    missing."""
 
     @property
     def instance_hooks(self) -> pulumi.ResourceHookBinding:
@@ -225,6 +231,20 @@ class Rollout:
                 ),
             ),
         )
+
+    def due(self, generation: MachineGeneration) -> pulumi.Output[object]:
+        """Resolves once the resources of a generation's machine may change.
+
+        In a creation that is at once: nothing is there to be drained, and the generation has the
+        load balancer's address, which takes as long to get as an ENI.
+        """
+
+        async def wait() -> None:
+            await self._accepted.future()
+            if pulumi.runtime.is_dry_run() or not self._is_creation:
+                await generation.urn.future()
+
+        return pulumi.Output.from_input(wait())
 
     def when_ready(
         self,
@@ -360,10 +380,12 @@ class Rollout:
             ) from error
 
     async def _read_state(self, _: None) -> ClusterInState:
-        if pulumi.runtime.is_dry_run() or self._is_creation:
-            return self._before
-        self._before = cluster_in_state(self._name, await state_resources())
-        return self._before
+        if self._is_creation:
+            return ClusterInState()
+        state = cluster_in_state(self._name, await state_resources())
+        if not pulumi.runtime.is_dry_run():
+            self._before = state
+        return state
 
     async def _last_state(self) -> ClusterInState:
         """The state before this run, in a preview as the last run has left it."""
@@ -394,8 +416,26 @@ class Rollout:
             opts=pulumi.ResourceOptions(parent=parent, ignore_changes=["input"]),
         )
         return pulumi.Output.all(kept.output, state).apply(
-            lambda values: None if values[1].has_served else int(values[0]) or None
+            lambda values: (
+                None
+                if values[1].has_served and not pulumi.runtime.is_dry_run()
+                else int(values[0]) or None
+            )
         )
+
+    def _make_first_identities(
+        self, name: str, state: pulumi.Output[ClusterInState], parent: pulumi.Resource
+    ) -> pulumi.Output[Mapping[str, str]]:
+        """Stash the identities of the first run that does so, or what earlier programs kept."""
+        planned = {
+            node.name: identity_digest(self._plan, node) for node in self._plan.nodes.values()
+        }
+        kept = pulumi.Stash(
+            f"{name}-first-identities",
+            input=state.apply(lambda cluster: {**planned, **cluster.first_identities}),
+            opts=pulumi.ResourceOptions(parent=parent, ignore_changes=["input"]),
+        )
+        return kept.output.apply(dict)
 
     def _in_turn(self, node: NodePlan) -> pulumi.Output[str]:
         """The Kubernetes version, known once the node before has served. Records no dependency."""

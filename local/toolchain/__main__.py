@@ -15,7 +15,7 @@ from rich.table import Table
 from toolchain.downloads import archives
 from toolchain.ensure import Ensure
 from toolchain.failure import UNPREPARED, ToolchainError
-from toolchain.pins import NEXT_KUBERNETES, NODE, PREVIOUS_KUBERNETES
+from toolchain.pins import NEXT_KUBERNETES, NODE, OPENTOFU, PREVIOUS_KUBERNETES
 from toolchain.places import Places
 from toolchain.plugins import plugin_cache
 
@@ -27,7 +27,7 @@ _HOME = Path(".local")
 
 
 @app.command()
-def ensure(
+def ensure(  # noqa: PLR0913, PLR0917 - one for each option
     home: Home = _HOME,
     previous_kubernetes: Annotated[  # noqa: FBT002 - typer's form of a flag
         bool,
@@ -49,6 +49,12 @@ def ensure(
             "--node", help="Build kubelet and containerd too, which virtual machines install."
         ),
     ] = False,
+    opentofu: Annotated[  # noqa: FBT002 - typer's form of a flag
+        bool,
+        typer.Option(
+            "--opentofu", help="Build OpenTofu and its provider too, which `make bench` runs."
+        ),
+    ] = False,
     download: Annotated[
         str,
         typer.Option(
@@ -65,7 +71,7 @@ def ensure(
     Ensure(
         places,
         Console(),
-        requested=(*requested, *(NODE if node else ())),
+        requested=(*requested, *(NODE if node else ()), *(OPENTOFU if opentofu else ())),
         origin=archives.origin_of(download),
     ).run()
 

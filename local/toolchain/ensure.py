@@ -28,7 +28,7 @@ from toolchain.downloads.archives import Origin
 from toolchain.downloads.download import DEFAULT, DownloadError, Patience, WrongDigestError
 from toolchain.downloads.releases import Release, Unavailable
 from toolchain.official import official_tools
-from toolchain.pins import BUILDS, NODE, ON_REQUEST, Build
+from toolchain.pins import BUILDS, NODE, ON_REQUEST, OPENTOFU, Build
 from toolchain.places import OTHER_KUBERNETES, SOURCES, Places
 from toolchain.progress import Progress
 
@@ -66,8 +66,8 @@ class Ensure:
         Args:
             places: Where everything is kept.
             console: Shows each step.
-            requested: Some of `ON_REQUEST` and `NODE`, to build too. Those that an earlier run has
-                built stay, requested or not.
+            requested: Some of `ON_REQUEST`, `NODE` and `OPENTOFU`, to build too. Those that an
+                earlier run has built stay, requested or not.
             origin: Where archives are downloaded from; None downloads nothing.
             patience: The time limits of a download.
         """
@@ -99,7 +99,9 @@ class Ensure:
                 )
             )
         folders = [(build, f"{OTHER_KUBERNETES}{build.version}") for build in ON_REQUEST]
-        for build, folder in (*folders, *((build, self._places.node.name) for build in NODE)):
+        folders += [(build, self._places.node.name) for build in NODE]
+        folders += [(build, self._places.opentofu.name) for build in OPENTOFU]
+        for build, folder in folders:
             directory = self._directory(go, build)
             if directory.is_dir():
                 tools += [
@@ -140,7 +142,8 @@ class Ensure:
             self._make_crds(go)
             self._fill_bin(go)
             self._fill_other_kubernetes(go)
-            self._fill_node(go)
+            self._fill(go, self._places.node, NODE)
+            self._fill(go, self._places.opentofu, OPENTOFU)
             self._remove_older(go)
 
     def clean(self) -> None:
@@ -256,7 +259,7 @@ class Ensure:
 
     def _remove_older(self, go: golang.Go) -> None:
         """Remove builds that no link points to any more."""
-        for build in (*BUILDS, *ON_REQUEST, *NODE):
+        for build in (*BUILDS, *ON_REQUEST, *NODE, *OPENTOFU):
             kept = self._directory(go, build)
             for older in self._places.built.glob(f"{build.name}-*"):
                 # The name of one build may begin with that of another.
@@ -301,15 +304,14 @@ class Ensure:
                 for built in directory.iterdir():
                     launchers.link(folder / built.name, Path(os.path.relpath(built, folder)))
 
-    def _fill_node(self, go: golang.Go) -> None:
-        """Link what is built of `NODE`, requested or not; remove the links where it is not."""
-        shutil.rmtree(self._places.node, ignore_errors=True)
-        directories = [self._directory(go, build) for build in NODE]
+    def _fill(self, go: golang.Go, folder: Path, builds: tuple[Build, ...]) -> None:
+        """Link what is there of `builds`, requested or not; remove the links where it is not."""
+        shutil.rmtree(folder, ignore_errors=True)
+        directories = [self._directory(go, build) for build in builds]
         for directory in directories:
             for built in directory.iterdir() if directory.is_dir() else ():
-                self._places.node.mkdir(exist_ok=True)
-                target = Path(os.path.relpath(built, self._places.node))
-                launchers.link(self._places.node / built.name, target)
+                folder.mkdir(exist_ok=True)
+                launchers.link(folder / built.name, Path(os.path.relpath(built, folder)))
 
     def _launcher(self, go: golang.Go, program: str, module: str) -> None:
         link = self._places.bin / program
@@ -338,9 +340,12 @@ class Ensure:
         return golang.find_go(shutil.which("go"))
 
     def _key(self, go: golang.Go, build: Build) -> str:
+        sources = SOURCES / build.name
+        prunes_elsewhere = build.pruned and sources != pruning.PRUNER
         return keys.key_of(
             build,
-            SOURCES / build.name,
+            sources,
+            also=pruning.PRUNER if prunes_elsewhere else None,
             go_version=go.version,
             platform=golang.platform_name(),
         )

@@ -17,6 +17,9 @@ PREVIOUS_KUBERNETES_VERSION: Final = "1.35.4"
 NEXT_KUBERNETES_VERSION: Final = "1.37.2"
 """The minors on either side, which upgrades start from and lead to. They are built on request."""
 HELM_VERSION: Final = "3.21.4"
+OPENTOFU_VERSION: Final = "1.12.6"
+TERRAFORM_PROVIDER_VERSION: Final = "1.285.0"
+"""Upstream's provider in the plugin `ALICLOUD_VERSION` (`alicloud/go.mod`)."""
 CONTAINERD_VERSION: Final = "2.2.1"
 """A release of the series that the user-data pins (`planning/nodes/guest_system.py`)."""
 
@@ -144,6 +147,22 @@ NODE: Final = (
     ),
 )
 """The programs of a virtual machine of the local cloud, built on request."""
+
+OPENTOFU: Final = (
+    Build(
+        name="opentofu",
+        version=OPENTOFU_VERSION,
+        programs={"tofu": "github.com/opentofu/opentofu/cmd/tofu"},
+        stamps={"github.com/opentofu/opentofu/version.dev": "no"},
+    ),
+    Build(
+        name="terraform-provider",
+        version=TERRAFORM_PROVIDER_VERSION,
+        programs={"terraform-provider-alicloud": "."},
+        pruned="github.com/aliyun/terraform-provider-alicloud",
+    ),
+)
+"""OpenTofu and the provider that the plugin wraps: what `make bench` compares with, on request."""
 
 PREVIOUS_KUBERNETES: Final = _kubernetes("kubernetes-previous", PREVIOUS_KUBERNETES_VERSION)
 NEXT_KUBERNETES: Final = _kubernetes("kubernetes-next", NEXT_KUBERNETES_VERSION)

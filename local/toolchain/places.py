@@ -33,6 +33,11 @@ class Places:
         return self.bin / "node"
 
     @property
+    def opentofu(self) -> Path:
+        """OpenTofu and its provider, for `benchmarks`."""
+        return self.bin / "opentofu"
+
+    @property
     def built(self) -> Path:
         """One directory for each build, named by its key."""
         return self.home / "toolchain"

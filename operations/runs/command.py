@@ -19,13 +19,16 @@ from operations.writing import write_file
 
 _MOST_TOTALS = 8
 _KINDS = {".svg", ".html"}
+_LONG = 3
+"""Seconds of a pause from which on its last message is shown."""
 
 
 def critical_path_report(log: File, *, state: File | None, output: File | None) -> str:
     """The text about a run's critical path; draws the run to `output`, if one is named.
 
-    `state` has the dependencies between the resources. Without one only parents and providers count
-    as dependencies; every other step comes after the one that ended last before it.
+    `state` has the dependencies between the resources. Without one only parents, providers and ids
+    among the inputs count as dependencies; every other step comes after the one that ended last
+    before it.
 
     Raises:
         OperationError: a file is missing or not what it should be.
@@ -69,12 +72,22 @@ def text(run: Run, path: Path) -> str:
             else "  (not needed: engine's order or a free slot)"
         )
         failed = "  FAILED" if step.failed else ""
+        lines += _waiting(run, link.idle, until=step.began.second)
         lines.append(
             f"{step.began.second:>6} {link.idle:>5} {step.seconds:>5}  "
             f"{step.operation} {step.kind} {step.name}{failed}{why}"
         )
+    lines += _waiting(run, path.rest, until=run.seconds)
     lines += [f"{run.seconds - path.rest:>6} {path.rest:>5} {'':>5}  the run ends", ""]
     lines.append(f"{'slowest':>8} {'count':>6}  kind of step")
     for name, count, slowest in list(totals(run))[:_MOST_TOTALS]:
         lines.append(f"{slowest:>6} s {count:>6}  {name}")
     return "\n".join(lines)
+
+
+def _waiting(run: Run, idle: int, *, until: int) -> list[str]:
+    """The last message of a long pause, which is usually what the program waited for."""
+    messages = [
+        message for moment, message in run.messages if until - idle <= moment.second <= until
+    ]
+    return [f"{'':>18}  … {messages[-1][:110]}"] if idle >= _LONG and messages else []

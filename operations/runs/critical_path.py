@@ -68,8 +68,9 @@ def dependencies_of(deployment: Mapping[str, object] | None) -> Dependencies:
 def critical_path(run: Run, dependencies: Dependencies) -> Path:
     """The chain that ends with the step that ended last.
 
-    A creation waits for what it needs, a deletion for what needs it. A step whose predecessors are
-    not in the log, or not in `dependencies`, comes after the last step that ended before it began.
+    A creation waits for what it needs: what `dependencies` names, its parent and provider, and the
+    resources whose ids it has. A deletion waits for what needs it. A step without any of these in
+    the log comes after the last step that ended before it began.
     """
     if not run.steps:
         return Path(links=(), seconds=run.seconds)
@@ -96,7 +97,7 @@ def _link(
         after = max(deletions, key=lambda other: other.ended.line, default=last)
         needed = after is not None and after.urn in needed_by.get(step.urn, ())
         return Link(step=step, after=after, needed=needed)
-    needs = {*dependencies.get(step.urn, ()), step.parent, step.provider}
+    needs = {*dependencies.get(step.urn, ()), *step.needs, step.parent, step.provider}
     awaited = [other for other in earlier if other.urn in needs]
     if awaited:
         return Link(step=step, after=max(awaited, key=lambda one: one.ended.line), needed=True)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,8 @@ class Step:
     began: Moment
     ended: Moment
     failed: bool
+    needs: frozenset[str] = frozenset()
+    """URNs of the resources of this run whose ids its inputs have."""
 
     @property
     def kind(self) -> str:
@@ -67,13 +69,20 @@ class Step:
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """The steps of one run, by their beginnings; those that changed nothing are left out."""
+    """The steps of one run, by their beginnings.
+
+    Steps that changed nothing are left out, and components with children: a component ends only
+    when the program has registered its outputs, so its time is that of its children.
+    """
 
     steps: tuple[Step, ...]
     seconds: int
     """From the first event to the last one."""
+    messages: tuple[tuple[Moment, str], ...] = ()
+    """What the program and the plugins reported meanwhile."""
 
 
+_REPORTED = frozenset({"info", "warning", "error"})
 _SILENT = frozenset({"same", "discard"})
 
 
@@ -99,23 +108,63 @@ def run_of(events: Iterable[Mapping[str, Any]]) -> Run:
     last = 0
     begun: dict[tuple[str, str], tuple[Moment, Mapping[str, Any]]] = {}
     steps: list[Step] = []
+    messages: list[tuple[Moment, str]] = []
+    components: set[str] = set()
+    ids: dict[str, str] = {}
+    inputs: dict[str, frozenset[str]] = {}
     for line, event in enumerate(events):
         second = int(event.get("timestamp") or 0)
         first = second if first is None else first
         last = second
         now = Moment(second=second - first, line=line)
+        if message := _message(event.get("diagnosticEvent")):
+            messages.append((now, message))
         for name in ("resourcePreEvent", "resOutputsEvent", "resOpFailedEvent"):
             metadata = _metadata(event.get(name))
             if metadata is None:
                 continue
-            key = (str(metadata["op"]), str(metadata["urn"]))
+            urn = str(metadata["urn"])
+            key = (str(metadata["op"]), urn)
+            new = metadata.get("new") or {}
+            if not (new or metadata.get("old") or {}).get("custom"):
+                components.add(urn)
+            if new.get("id"):
+                ids[str(new["id"])] = urn
+            inputs[urn] = frozenset(_strings(new.get("inputs")))
             if name == "resourcePreEvent":
                 begun.setdefault(key, (now, metadata))
             elif key in begun:
                 began, metadata = begun.pop(key)
                 steps.append(_step(metadata, began, now, failed=name == "resOpFailedEvent"))
-    steps.sort(key=lambda step: step.began.line)
-    return Run(steps=tuple(steps), seconds=last - (first or 0))
+    parents = {step.parent for step in steps}
+    return Run(
+        steps=tuple(
+            replace(step, needs=frozenset(ids[i] for i in inputs[step.urn] & ids.keys()))
+            for step in sorted(steps, key=lambda step: step.began.line)
+            if not (step.urn in components and step.urn in parents)
+        ),
+        seconds=last - (first or 0),
+        messages=tuple(messages),
+    )
+
+
+def _message(event: object) -> str:
+    """The first line of a message; empty for output of the engine itself."""
+    if not isinstance(event, Mapping) or event.get("severity") not in _REPORTED:
+        return ""
+    return str(event.get("message") or "").strip().partition("\n")[0]
+
+
+def _strings(value: object) -> Iterator[str]:
+    """Every text in a JSON value."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for part in value.values():
+            yield from _strings(part)
+    elif isinstance(value, list):
+        for part in value:
+            yield from _strings(part)
 
 
 def _metadata(event: object) -> Mapping[str, Any] | None:

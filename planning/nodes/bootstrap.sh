@@ -55,8 +55,8 @@ step 'fetch the keys of the package sources'
 # Before apt is used: a source whose key is missing fails every `apt-get update`.
 mkdir -p /etc/apt/keyrings
 # Egress may start after this machine: NAT gateway and SNAT entries are created in parallel.
-retry 60 10 curl -sSfL --max-time 60 -o /etc/apt/keyrings/kubernetes.asc "$KUBERNETES_KEY"
-retry 60 10 curl -sSfL --max-time 60 -o /etc/apt/keyrings/docker.asc "$DOCKER_KEY"
+retry 200 3 curl -sSfL --max-time 60 -o /etc/apt/keyrings/kubernetes.asc "$KUBERNETES_KEY"
+retry 200 3 curl -sSfL --max-time 60 -o /etc/apt/keyrings/docker.asc "$DOCKER_KEY"
 
 step 'load kernel modules and settings'
 printf '%s\n' "$MODULES" | tr ' ' '\n' > /etc/modules-load.d/spiderpool.conf
@@ -189,9 +189,9 @@ elif ! is_a_node; then
     point_endpoint_at "$OWN_ADDRESS"
   else
     # All are made at once, and etcd takes one learner at a time: the one before this goes first.
-    if is_creation && [ -n "$PEERS" ] && retry 90 10 ready "${peers[0]}"; then
+    if is_creation && [ -n "$PEERS" ] && retry 450 2 ready "${peers[0]}"; then
       peer=${peers[0]}
-    elif ! retry 90 10 peer_is_ready; then
+    elif ! retry 450 2 peer_is_ready; then
       # A second cluster with the same keys would be worse than none of this node.
       refuse "no API server of another control plane (${PEERS:-there is none}) is ready, and this" \
         'machine may not make a new cluster: only the first creation may' \

@@ -23,6 +23,8 @@ _ATTACHMENT: Final = "alicloud:slb/serverGroupServerAttachment:ServerGroupServer
 
 ETCD_DISK: Final = "etcd_disk"
 """Output of a node: the id of its disk for etcd."""
+_STASH: Final = "pulumi:index:Stash"
+_FIRST_IDENTITY: Final = "-first-identity"
 
 MachineSettings = Mapping[str, object]
 """Settings whose edit replaces or restarts a machine: `image`, `instanceType`, `keyPair`, `disk`,
@@ -64,6 +66,9 @@ class ClusterInState:
     """Nodes that had a disk for etcd at the end of the last run that completed them."""
     is_balanced: bool = False
     """Whether the API servers' load balancer has a control plane."""
+    first_identities: Mapping[str, str] = field(default_factory=dict)
+    """Node → the digest of its first identity, as earlier programs kept it: in a Stash for each
+    node."""
 
 
 def cluster_in_state(cluster: str, resources: Iterable[StateResource]) -> ClusterInState:
@@ -86,6 +91,11 @@ def cluster_in_state(cluster: str, resources: Iterable[StateResource]) -> Cluste
             if resource.types[-1] == _NODE and resource.outputs.get(ETCD_DISK)
         ),
         is_balanced=any(resource.types[-1] == _ATTACHMENT for resource in state),
+        first_identities={
+            name.removesuffix(_FIRST_IDENTITY): str(outputs["output"])
+            for name, outputs in _of_nodes(cluster, state, _STASH)
+            if name.endswith(_FIRST_IDENTITY) and "output" in outputs
+        },
     )
 
 

@@ -15,7 +15,7 @@ from tests.toolchain.toolchain_bench import Bench, executable, toolchain_bench
 from toolchain import ensure
 from toolchain.builds import crds
 from toolchain.failure import ToolchainError
-from toolchain.pins import BUILDS, NODE, ON_REQUEST, Build
+from toolchain.pins import BUILDS, NODE, ON_REQUEST, OPENTOFU, Build
 from toolchain.places import SOURCES
 
 pytestmark = pytest.mark.unit
@@ -133,6 +133,15 @@ def test_programs_of_a_virtual_machine_are_built_only_on_request_and_stay(bench:
     bench.run(*NODE)
     bench.run()
     assert node_programs(bench) == {program for build in NODE for program in build.programs}
+
+
+def test_opentofu_and_its_provider_are_built_only_on_request_and_stay(bench: Bench) -> None:
+    bench.run()
+    assert not bench.places.opentofu.exists()
+    bench.run(*OPENTOFU)
+    bench.run()
+    there = {path.name for path in bench.places.opentofu.iterdir() if os.access(path, os.X_OK)}
+    assert there == {"tofu", "terraform-provider-alicloud"}
 
 
 def test_programs_of_a_virtual_machine_are_listed_once_they_are_built(bench: Bench) -> None:

@@ -14,6 +14,7 @@ from toolchain.pins import (
     NEXT_KUBERNETES_VERSION,
     NODE,
     ON_REQUEST,
+    OPENTOFU,
     PREVIOUS_KUBERNETES_VERSION,
     Build,
 )
@@ -39,8 +40,15 @@ def sources(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def key(build: Build, sources: Path, go: str = "go1.26.8", platform: str = "linux-x86_64") -> str:
-    return key_of(build, sources, go_version=go, platform=platform)
+def key(
+    build: Build,
+    sources: Path,
+    *,
+    go: str = "go1.26.8",
+    platform: str = "linux-x86_64",
+    also: Path | None = None,
+) -> str:
+    return key_of(build, sources, go_version=go, platform=platform, also=also)
 
 
 def test_the_same_inputs_give_the_same_key(sources: Path) -> None:
@@ -95,7 +103,9 @@ def test_another_go_or_platform_changes_the_key(sources: Path) -> None:
     assert len(keys) == 3
 
 
-@pytest.mark.parametrize("build", [*BUILDS, *NODE, *ON_REQUEST], ids=lambda build: build.name)
+@pytest.mark.parametrize(
+    "build", [*BUILDS, *NODE, *OPENTOFU, *ON_REQUEST], ids=lambda build: build.name
+)
 def test_every_build_has_a_module_with_checksums(build: Build) -> None:
     module = (SOURCES / build.name / "go.mod").read_text(encoding="utf-8")
     assert module.startswith(f"module spiderpool-alicloud.local/toolchain/{build.name}\n")
@@ -104,12 +114,12 @@ def test_every_build_has_a_module_with_checksums(build: Build) -> None:
 
 @pytest.mark.parametrize(
     "build",
-    [b for b in (*BUILDS, *NODE, *ON_REQUEST) if b.name not in {"alicloud", "crds"}],
+    [b for b in (*BUILDS, *NODE, *OPENTOFU, *ON_REQUEST) if b.name not in {"alicloud", "crds"}],
     ids=lambda build: build.name,
 )
 def test_the_pinned_version_is_the_one_the_module_requires(build: Build) -> None:
     module = (SOURCES / build.name / "go.mod").read_text(encoding="utf-8")
-    package = next(iter(build.programs.values()))
+    package = build.pruned or next(iter(build.programs.values()))
     required = {
         line.split()[0]: line.split()[1]
         for line in module.replace("require ", "").splitlines()
@@ -121,11 +131,20 @@ def test_the_pinned_version_is_the_one_the_module_requires(build: Build) -> None
 
 @pytest.mark.parametrize(
     "build",
-    [build for build in (*BUILDS, *NODE, *ON_REQUEST) if len(build.programs) > 1],
+    [build for build in (*BUILDS, *NODE, *OPENTOFU, *ON_REQUEST) if len(build.programs) > 1],
     ids=lambda build: build.name,
 )
 def test_programs_of_one_command_are_named_after_their_packages(build: Build) -> None:
     assert [package.rpartition("/")[2] for package in build.programs.values()] == [*build.programs]
+
+
+def test_the_files_of_another_directory_reach_the_key(sources: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "mapping.json").write_text("{}")
+    before = key(BUILD, sources, also=other)
+    (other / "mapping.json").write_text('{"resources": {}}')
+    assert len({before, key(BUILD, sources, also=other), key(BUILD, sources)}) == 3
 
 
 def test_the_module_that_is_pruned_reaches_the_key(sources: Path) -> None:

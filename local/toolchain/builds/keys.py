@@ -11,7 +11,9 @@ from toolchain.pins import Build
 _LENGTH: Final = 16
 
 
-def key_of(build: Build, sources: Path, *, go_version: str, platform: str) -> str:
+def key_of(
+    build: Build, sources: Path, *, go_version: str, platform: str, also: Path | None = None
+) -> str:
     """Hash everything that reaches the compiler.
 
     Args:
@@ -19,6 +21,7 @@ def key_of(build: Build, sources: Path, *, go_version: str, platform: str) -> st
         sources: The module directory; every file in it counts, by path and content.
         go_version: The output of `go version`.
         platform: `linux-x86_64` and the like.
+        also: Another directory whose files reach the compiler.
     """
     digest = hashlib.sha256()
     for part in (
@@ -33,9 +36,10 @@ def key_of(build: Build, sources: Path, *, go_version: str, platform: str) -> st
     ):
         digest.update(part.encode())
         digest.update(b"\0")
-    for path in sorted(p for p in sources.rglob("*") if p.is_file()):
-        digest.update(str(path.relative_to(sources)).encode())
-        digest.update(b"\0")
-        digest.update(path.read_bytes())
-        digest.update(b"\0")
+    for directory in (sources, *(() if also is None else (also,))):
+        for path in sorted(p for p in directory.rglob("*") if p.is_file()):
+            digest.update(str(path.relative_to(directory)).encode())
+            digest.update(b"\0")
+            digest.update(path.read_bytes())
+            digest.update(b"\0")
     return digest.hexdigest()[:_LENGTH]

@@ -18,6 +18,8 @@ from toolchain.pins import Build
 from toolchain.places import SOURCES
 
 _TIMEOUT: Final = 1800.0
+PRUNER: Final = SOURCES / "alicloud"
+"""The module with the command and the mapping. Others that need the same part use both."""
 
 
 def prune(go: Go, build: Build, into: Path, log: Path) -> Path:
@@ -45,7 +47,7 @@ def prune(go: Go, build: Build, into: Path, log: Path) -> Path:
 def _run(go: Go, build: Build, log: Path, *arguments: str) -> str:
     done = subprocess.run(  # noqa: S603 - our own argv, no shell
         [go.path, *arguments],
-        cwd=SOURCES / build.name,
+        cwd=PRUNER,
         env=go.environment,
         capture_output=True,
         text=True,

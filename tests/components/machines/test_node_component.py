@@ -92,13 +92,52 @@ def test_a_new_machine_is_asked_for_by_its_identity_alone() -> None:
     assert triggers(small({"nodePools": labelled})) == before
 
 
+FIRST_IDENTITIES = "small-first-identities"
+NODE = "urn:pulumi:dev::p::spiderpool-alicloud:nodes:Node"
+
+
+def trigger_of_the_worker(cloud: Cloud) -> list[str]:
+    trigger = deploy(small(), cloud=cloud).of("Instance")["small-workers-0"].replacement_trigger
+    assert isinstance(trigger, list)
+    return trigger
+
+
 def test_an_identity_that_is_not_the_first_one_is_part_of_the_trigger() -> None:
-    lies = {"small-workers-0-first-identity": {"output": "0123456789abcdef"}}
-    trigger = deploy(small(), cloud=Cloud(lies=lies)).of("Instance")["small-workers-0"]
-    names = trigger.replacement_trigger
-    assert isinstance(names, list)
-    assert names[:2] == ["eth0", "eth1"]
-    assert len(names) == 3
+    first = {"workers-0": "0123456789abcdef"}
+    trigger = trigger_of_the_worker(Cloud(lies={FIRST_IDENTITIES: {"output": first}}))
+    assert trigger[:2] == ["eth0", "eth1"]
+    assert len(trigger) == 3
+
+
+def test_a_node_that_came_later_has_its_identity_in_the_trigger_at_once() -> None:
+    changed = {"workers-0": "0123456789abcdef"}
+    triggers = [
+        trigger_of_the_worker(Cloud(lies={FIRST_IDENTITIES: {"output": first}}))
+        for first in ({}, changed)
+    ]
+    assert triggers[0] == triggers[1]
+
+
+def test_first_identities_that_earlier_programs_kept_are_taken_over() -> None:
+    """They had a Stash for each node, which this program's first run deletes from the state."""
+    stash = f"{NODE}$pulumi:index:Stash::small-workers-0-first-identity"
+    outputs = {"input": "fedcba9876543210", "output": "0123456789abcdef"}
+    run = deploy(small(), cloud=Cloud(state={stash: outputs}))
+    kept = run.of("Stash")[FIRST_IDENTITIES].inputs["input"]
+    assert kept["workers-0"] == "0123456789abcdef"
+    assert sorted(kept) == ["masters-0", "workers-0"]
+    assert len(run.of("Instance")["small-workers-0"].replacement_trigger) == 3
+
+
+def test_a_node_is_five_resources(run: Run) -> None:
+    kinds = [r.kind for r in run.resources if r.name.startswith("small-workers-0")]
+    assert sorted(kind for kind in kinds if kind != "SpiderIPPool") == [
+        "EcsNetworkInterface",
+        "EcsNetworkInterface",
+        "Instance",
+        "MachineGeneration",
+        "Node",
+    ]
 
 
 def test_a_protected_control_plane_can_be_replaced_and_not_removed() -> None:

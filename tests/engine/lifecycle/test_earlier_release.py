@@ -27,8 +27,7 @@ Restored = Callable[[str], "contextlib.AbstractContextManager[LightCloud]"]
 THREE_PLANES: list[Step] = [
     *(("create", "MachineGeneration", f"zones-m-{n}") for n in range(3)),
     ("create", "Stash", "zones-creation-ends"),
-    *(("create", "Stash", f"zones-m-{n}-first-identity") for n in range(3)),
-    *(("create", "Stash", f"zones-w-{n}-first-identity") for n in range(2)),
+    ("create", "Stash", "zones-first-identities"),
     ("delete", "Ipv6Gateway", "zones"),
     ("delete", "SecurityGroupRule", "zones-api-load-balancer"),
     ("delete", "SecurityGroupRule", "zones-members"),
@@ -41,8 +40,7 @@ from the addresses of load balancers; the IPv6 gateway was made for nobody."""
 ONE_PLANE: list[Step] = [
     ("create", "MachineGeneration", "guide-master"),
     ("create", "Stash", "guide-creation-ends"),
-    ("create", "Stash", "guide-master-first-identity"),
-    ("create", "Stash", "guide-worker-first-identity"),
+    ("create", "Stash", "guide-first-identities"),
     ("create", "Switch", "guide-gateways-cn-hangzhou-i"),
     ("delete", "Ipv6Gateway", "guide"),
     ("delete", "SecurityGroupRule", "guide-members"),

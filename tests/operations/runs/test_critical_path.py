@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -148,6 +149,75 @@ def test_steps_of_a_preview_and_steps_that_change_nothing_are_left_out() -> None
 def test_a_failed_step_is_part_of_the_run() -> None:
     run = run_of([began(0, "create", "Network/vpc"), failed(3, "create", "Network/vpc")])
     assert [(step.failed, step.seconds) for step in run.steps] == [(True, 3)]
+
+
+def of_state(event: Mapping[str, Any], **state: object) -> Mapping[str, object]:
+    """The event with more of the resource's state, as the engine writes it."""
+    (name,) = event.keys() - {"timestamp"}
+    metadata = event[name]["metadata"]
+    metadata = {**metadata, "new": {**metadata["new"], **state}}
+    return {**event, name: {**event[name], "metadata": metadata}}
+
+
+def test_a_component_with_children_is_no_step() -> None:
+    """It ends when the program has registered its outputs, which may be the end of the run."""
+    node, hook = urn("Node", "node"), urn("MachineGeneration", "node")
+    run = run_of(
+        [
+            began(0, "create", "Node/node"),
+            began(1, "create", "MachineGeneration/node"),
+            of_state(ended(3, "create", "MachineGeneration/node"), parent=node),
+            of_state(began(3, "create", "Instance/node"), custom=True, parent=node),
+            of_state(ended(13, "create", "Instance/node"), custom=True, parent=node),
+            ended(60, "create", "Node/node"),
+        ]
+    )
+    assert [step.urn for step in run.steps] == [hook, urn("Instance", "node")]
+
+
+def test_an_id_among_the_inputs_is_a_dependency_without_a_state() -> None:
+    run = run_of(
+        [
+            of_state(began(0, "create", "Eni/slow"), custom=True),
+            of_state(ended(5, "create", "Eni/slow"), custom=True, id="eni-1"),
+            of_state(began(5, "create", "Eni/other"), custom=True),
+            of_state(ended(8, "create", "Eni/other"), custom=True, id="eni-2"),
+            of_state(
+                began(9, "create", "Instance/node"),
+                custom=True,
+                inputs={"networkInterfaces": [{"networkInterfaceId": "eni-1"}]},
+            ),
+            of_state(
+                ended(19, "create", "Instance/node"),
+                custom=True,
+                inputs={"networkInterfaces": [{"networkInterfaceId": "eni-1"}]},
+            ),
+        ]
+    )
+    links = critical_path(run, {}).links
+    assert [(link.step.name, link.needed, link.idle) for link in links] == [
+        ("slow", False, 0),
+        ("node", True, 4),
+    ]
+
+
+def test_a_long_pause_shows_what_was_reported_last(tmp_path: Path) -> None:
+    def reported(second: int, message: str) -> Mapping[str, object]:
+        event = {"message": f"{message}\n", "severity": "info"}
+        return {"timestamp": 1000 + second, "diagnosticEvent": event}
+
+    log = tmp_path / "log.jsonl"
+    events = [
+        *_EVENTS[:-1],
+        reported(22, "waiting for the API server, 0 s"),
+        reported(60, "waiting for the API server, 38 s"),
+        {"timestamp": 1062, "summaryEvent": {}},
+    ]
+    log.write_text("".join(f"{json.dumps(event)}\n" for event in events))
+    lines = critical_path_report(log, state=None, output=None).splitlines()
+    end = next(at for at, line in enumerate(lines) if "the run ends" in line)
+    assert lines[end - 1].strip() == "… waiting for the API server, 38 s"
+    assert not any("… waiting for the API server, 0 s" in line for line in lines)
 
 
 def test_the_slowest_kinds_come_first() -> None:

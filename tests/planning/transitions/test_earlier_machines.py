@@ -93,6 +93,18 @@ def test_a_cluster_has_served_once_the_state_has_the_provider_of_its_objects() -
     assert cluster_in_state("zones", (*STATE, provider)).has_served
 
 
+def test_first_identities_are_those_that_a_stash_of_each_node_has() -> None:
+    stash = f"{NODE}$pulumi:index:Stash"
+    state = (
+        *STATE,
+        resource(stash, "zones-m-0-first-identity", input="b", output="a"),
+        resource(stash, "zones-w-0-first-identity", input="d", output="c"),
+        resource(f"{CLUSTER}$pulumi:index:Stash", "zones-creation-ends", input=1, output=1),
+    )
+    assert cluster_in_state("zones", state).first_identities == {"m-0": "a", "w-0": "c"}
+    assert cluster_in_state("zones", STATE).first_identities == {}
+
+
 def test_a_state_says_which_clusters_it_has_and_whether_there_are_machines() -> None:
     assert clusters(STATE) == {"zones"}
     assert has_machines(STATE)
