@@ -113,7 +113,10 @@ BUILDS: Final[tuple[Build, ...]] = (
     Build(
         name="etcd",
         version="3.6.14",
-        programs={"etcd": "go.etcd.io/etcd/server/v3"},
+        programs={
+            "etcd": "go.etcd.io/etcd/server/v3",
+            "etcdutl": "go.etcd.io/etcd/etcdutl/v3",
+        },
         source=12,
     ),
     Build(
