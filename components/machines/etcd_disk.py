@@ -22,7 +22,8 @@ def make_disk(  # noqa: PLR0913 - a disk is described by the plan, its node and 
 ) -> ecs.EcsDisk:
     """Create the disk of one control plane, in its zone, encrypted as its system disk.
 
-    `snapshot` is the id of the one that a new disk gets its content from (docs/decisions/restore.md).
+    `snapshot` is the id of the one that a new disk gets its content from
+    (docs/decisions/restore.md).
     A disk that exists is never replaced because of it, neither by this run nor by a later one.
     """
     return ecs.EcsDisk(

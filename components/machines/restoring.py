@@ -22,7 +22,7 @@ def restored_snapshot() -> str | None:
     text = os.environ.get(RESTORE, "")
     if text and not _SNAPSHOT.fullmatch(text):
         raise pulumi.RunError(
-            f"{RESTORE}={text} is not the id of a snapshot, which begins with s-. Unset it, and run "
-            "`python -m operations restore`, which sets it."
+            f"{RESTORE}={text} is not the id of a snapshot, which begins with s-. Unset it, and "
+            "run `python -m operations restore`, which sets it."
         )
     return text or None

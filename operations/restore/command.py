@@ -311,6 +311,7 @@ def _ask(call: Callable[[], _T]) -> _T:
         return call()
     except CloudError as error:
         raise OperationError(
-            f"The cloud refuses {error}. A restore needs the rights {_RIGHTS}, and machines without "
-            "deletion protection. Correct the cause, and run the same command again: it goes on."
+            f"The cloud refuses {error}. A restore needs the rights {_RIGHTS}, and control planes "
+            "without deletion protection. Correct the cause, and run the same command again: it "
+            "goes on."
         ) from error

@@ -108,7 +108,8 @@ def problems(remains: Remains) -> Iterator[str]:
         yield (
             f"{len(remains.running)} of {members} control planes run: {machines}. They are a "
             "majority, so the cluster may live although its API server does not answer from here. "
-            "If it is lost all the same, stop these machines in the ECS console, and run this again."
+            "If it is lost all the same, stop these machines in the ECS console, and run "
+            "this again."
         )
     if not snapshot.done:
         yield (
@@ -125,8 +126,8 @@ def problems(remains: Remains) -> Iterator[str]:
         )
     if snapshot.gibibytes > remains.size:
         yield (
-            f"Snapshot {snapshot.id} is of a disk of {snapshot.gibibytes} GiB, and etcdDisk.size is "
-            f"{remains.size}. A disk is never smaller than its snapshot. Write size: "
+            f"Snapshot {snapshot.id} is of a disk of {snapshot.gibibytes} GiB, and etcdDisk.size "
+            f"is {remains.size}. A disk is never smaller than its snapshot. Write size: "
             f"{snapshot.gibibytes} into etcdDisk, and run this again."
         )
 
