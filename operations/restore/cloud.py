@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from config.facts.tags import OWN_TAGS
-from operations.backup.snapshots import take_snapshot
+from operations.backup.snapshots import is_of_cluster, take_snapshot
 from operations.engine.waiting import holds_within
 from operations.failure import ExitCode, OperationError
 from operations.restore.remains import EtcdDisk, Machine, Source
@@ -59,8 +59,8 @@ class LostCluster:
             if (name := str(item.get("DiskName") or "")) in names and self._is_ours(item)
         }
 
-    def source(self, id_: str) -> Source:
-        """The snapshot with that id.
+    def source(self, id_: str, policies: frozenset[str]) -> Source:
+        """The snapshot with that id; `policies` are those that the state has.
 
         Raises:
             OperationError: there is none.
@@ -81,7 +81,7 @@ class LostCluster:
             done=str(item.get("Status") or "") == "accomplished",
             is_of_data_disk=str(item.get("SourceDiskType") or "").lower() == "data",
             gibibytes=int(item.get("SourceDiskSize") or 0),
-            tagged=self._is_ours(item),
+            recognised=is_of_cluster(item, self.plan, policies),
             begun=_time(tags_of(item).get(BEGUN)),
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -14,6 +14,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from operations.backup.command import snapshot_policies
 from operations.diff.command import applied
 from operations.engine.cluster_access import check_answer, reaching, stack_of
 from operations.engine.places import Places
@@ -77,7 +78,7 @@ class Restoring:
                 machines=self.cloud.machines(),
                 disks=self.cloud.disks(),
                 earlier_disks=frozenset(_disks_in(deployment)),
-                snapshot=self.cloud.source(self.snapshot),
+                snapshot=self.cloud.source(self.snapshot, snapshot_policies(deployment)),
             )
         )
 
@@ -99,7 +100,8 @@ class Restoring:
     def make_cluster(self, progress: Progress) -> None:
         """Let `pulumi up` make disks and machines; the first one makes the cluster."""
         with progress.step("pulumi up: the cluster of the snapshot", streams=True):
-            self._with(RESTORE, self.snapshot).up(deadline=_UP_WITHIN)
+            stack = replace(self.stack, runner=self._restoring_runner())
+            stack.up(deadline=_UP_WITHIN)
 
     def bring_nodes_back(self, runner: Runner, progress: Progress) -> None:
         """Wait for every node; those whose Nodes are not theirs register again.
@@ -172,17 +174,12 @@ class Restoring:
         """Forget that the restore is under way."""
         _ask(lambda: self.cloud.unmark(self.snapshot))
 
+    def _restoring_runner(self) -> Runner:
+        runner = self.stack.runner
+        return replace(runner, env={**runner.env, RESTORE: self.snapshot})
+
     def _holds(self, is_so: Callable[[], bool], *, within: float) -> bool:
         return holds_within(is_so, within=within, every=_LOOK, clock=self.clock, pause=self.pause)
-
-    def _with(self, variable: str, text: str) -> PulumiStack:
-        runner = self.stack.runner
-        return PulumiStack(
-            name=self.stack.name,
-            runner=Runner(env={**runner.env, variable: text}, cwd=runner.cwd),
-            backend=self.stack.backend,
-            config_file=self.stack.config_file,
-        )
 
 
 def restore_cluster(  # noqa: PLR0913 - each is an option of the command

@@ -46,8 +46,8 @@ class Source:
     done: bool
     is_of_data_disk: bool
     gibibytes: int
-    tagged: bool
-    """Whether it has the tags of this cluster."""
+    recognised: bool
+    """Whether its tags, or the policy that took it, show that it is of this cluster."""
     begun: datetime | None
     """When a restore of it removed everything that was left, if that was not finished."""
 
@@ -117,7 +117,7 @@ def problems(remains: Remains) -> Iterator[str]:
             "operations backup --list` shows it as done."
         )
     known = {disk.id for disk in remains.disks.values()} | remains.earlier_disks
-    if not snapshot.is_of_data_disk or not (snapshot.tagged or snapshot.disk in known):
+    if not snapshot.is_of_data_disk or not (snapshot.recognised or snapshot.disk in known):
         yield (
             f"Snapshot {snapshot.id} is of disk {snapshot.disk or '(unknown)'}, and neither the "
             f"state nor tags show that this is a disk of {remains.cluster}'s etcd. Take a snapshot "

@@ -36,7 +36,7 @@ SOURCE = Source(
     done=True,
     is_of_data_disk=True,
     gibibytes=20,
-    tagged=False,
+    recognised=False,
     begun=None,
 )
 GONE = Remains(
@@ -105,8 +105,8 @@ def test_a_snapshot_that_cannot_be_it_is_refused(remains: Remains, words: str) -
     assert words in problem
 
 
-def test_a_snapshot_of_a_disk_that_nobody_knows_is_recognised_by_its_tags() -> None:
-    assert list(problems(with_snapshot(disk="d-9", tagged=True))) == []
+def test_a_snapshot_of_a_disk_that_nobody_knows_may_be_recognised_by_its_tags() -> None:
+    assert list(problems(with_snapshot(disk="d-9", recognised=True))) == []
 
 
 def test_all_problems_are_reported_together() -> None:
