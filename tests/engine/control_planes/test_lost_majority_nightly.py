@@ -50,9 +50,12 @@ def until_all_serve(cloud: SecondCloud) -> None:
     deadline = time.monotonic() + 300
     while time.monotonic() < deadline:
         done = cloud.run("kubectl", "--request-timeout=20s", "get", "--raw", "/readyz")
-        if done.status == 0 and all(is_ready(node) for node in nodes(cloud).values()):
-            if api_servers(cloud) == API_SERVERS:
-                break
+        if (
+            done.status == 0
+            and all(is_ready(node) for node in nodes(cloud).values())
+            and api_servers(cloud) == API_SERVERS
+        ):
+            break
         time.sleep(1)
     assert set(nodes(cloud)) == {*MASTERS, "workers-0"}
     assert all(is_ready(node) for node in nodes(cloud).values())
