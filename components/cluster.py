@@ -26,6 +26,7 @@ from components.machines.addresses.address_guard import AddressGuard
 from components.machines.addresses.exchanged_addresses import give_up
 from components.machines.control_planes.etcd_disk import make_snapshot_policy
 from components.machines.nodes import Bootstrap, Node, NodeArgs
+from components.machines.restoring import restored_snapshot
 from components.machines.rollout import Rollout, RolloutArgs
 from components.network.adopted import check_adopted
 from components.network.cloud import cloud_provider
@@ -245,6 +246,7 @@ class Cluster(pulumi.ComponentResource):
                 public_address=self.endpoint.public_address,
                 creation_ends=self._rollout.creation_ends,
                 earlier_addresses=self._rollout.earlier_addresses,
+                restore=restored_snapshot(),
             )
         takes_role = self._role is not None and node.role is Role.CONTROL_PLANE
         return Node(

@@ -34,6 +34,7 @@ from operations.local.deployment import EIP_RANGE, LocalCloud
 from operations.local.holding import exclusive_use
 from operations.plan.cluster_report import cluster_tables, stack_outputs
 from operations.plan.command import effective_configuration, show_plan
+from operations.restore.command import restore_cluster
 from operations.runs.command import critical_path_report
 from operations.secrets.admin_access import admin_kubeconfig, write_kubeconfig
 from operations.secrets.command import make_stack_secrets, rotate_encryption, rotate_webhook
@@ -386,6 +387,40 @@ def backup(
         _print_json({"stack": stack, "snapshots": documents})
         return
     console().print(snapshot_table(stack, snapshots, now))
+
+
+@app.command("restore")
+def restore(  # noqa: PLR0913 - each is an option of the command
+    stack: StackOption,
+    from_: Annotated[str, typer.Option("--from", help="The snapshot, as `backup --list` has it.")],
+    home: HomeOption = _HOME,
+    config_file: ConfigFileOption = None,
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Take the steps.")] = False,
+    anew: Annotated[
+        bool,
+        typer.Option("--anew", help="Begin again, also where an earlier restore was cut off."),
+    ] = False,
+) -> None:
+    """Make a cluster that has lost its control planes again, of a snapshot of etcd's disk.
+
+    Without --yes it shows the steps.
+    """
+    with _reporting_failures():
+        progress = Console(stderr=True)
+        restore_cluster(
+            stack,
+            from_,
+            Places.of(home),
+            config_file=config_file,
+            anew=anew,
+            go=yes,
+            console=progress,
+        )
+    if not yes:
+        typer.echo("Nothing is changed. Run it again with --yes to take these steps.")
+    else:
+        typer.echo(f"{stack} is restored from {from_}.")
 
 
 @app.command("rules")

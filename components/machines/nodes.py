@@ -65,6 +65,8 @@ class Bootstrap:
     """`components.machines.rollout.Rollout.creation_ends`."""
     earlier_addresses: pulumi.Input[Mapping[str, str]]
     """`components.machines.rollout.Rollout.earlier_addresses`."""
+    restore: str | None = None
+    """`components.machines.restoring.restored_snapshot`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -273,10 +275,17 @@ class Node(pulumi.ComponentResource):
             plan,
             node,
             disk_name=self._when_due(name),
+            snapshot=self._snapshot_of_disk(),
             protect=plan.protect and self._is_only_control_plane,
             hooks=None if self._rollout is None else self._rollout.lost_disks.disk_hooks,
             parent=self,
         )
+
+    def _snapshot_of_disk(self) -> str | None:
+        """The snapshot that is restored, for the control plane that makes the cluster again."""
+        bootstrap, first = self._args.bootstrap, self._args.plan.control_planes[0]
+        makes_cluster = bootstrap is not None and self._args.node.name == first.name
+        return bootstrap.restore if bootstrap is not None and makes_cluster else None
 
     def _attach_etcd_disk(self, instance: ecs.Instance) -> None:
         if self._disk is None:
@@ -462,7 +471,7 @@ class Node(pulumi.ComponentResource):
             ipv6_ranges=dict(self._args.ipv6_ranges),
             etcd_disk_serial=None if self._disk is None else self._disk.id.apply(serial_number),
         )
-        render = partial(_render, self._args.plan, self._args.node.name)
+        render = partial(_render, self._args.plan, self._args.node.name, restore=bootstrap.restore)
         return pulumi.Output.secret(answers.apply(reporting_errors(self, render)))
 
 
@@ -498,7 +507,9 @@ def _pod_address_inputs(pods: PodAddresses) -> _PodAddressInputs:
             assert_never(pods)
 
 
-def _render(plan: ClusterPlan, node: str, answers: Mapping[str, Any]) -> str:
+def _render(
+    plan: ClusterPlan, node: str, answers: Mapping[str, Any], *, restore: str | None
+) -> str:
     """The user-data, from the keywords of `Output.all`, which knows no types."""
     ranges: Mapping[str, str] = answers["ipv6_ranges"]
     return user_data(
@@ -512,4 +523,5 @@ def _render(plan: ClusterPlan, node: str, answers: Mapping[str, Any]) -> str:
         earlier_addresses=answers["earlier_addresses"],
         ipv6_networks={key: IPv6Network(text) for key, text in ranges.items()},
         etcd_disk_serial=answers["etcd_disk_serial"],
+        restore=restore,
     )

@@ -33,6 +33,7 @@ _VERSIONS: Final[Mapping[str, tuple[tuple[str, ...], re.Pattern[str]]]] = {
     ),
     "helm": (("version", "--short"), _starts_with(f"v{pins.HELM_VERSION}")),
     "etcd": (("--version",), _starts_with(f"etcd Version: {_ETCD}")),
+    "etcdutl": (("version",), _starts_with(f"etcdutl version: {_ETCD}")),
     "pulumi-resource-alicloud": (("-version",), _starts_with(pins.ALICLOUD_VERSION)),
 }
 """Program to the arguments that print its version, and how that output must begin."""

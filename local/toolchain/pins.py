@@ -119,6 +119,13 @@ BUILDS: Final[tuple[Build, ...]] = (
         programs={"etcd": "go.etcd.io/etcd/server/v3"},
         source=12,
     ),
+    # Next to etcd: Go would name etcd's own program `server` if one command built both.
+    Build(
+        name="etcdutl",
+        version="3.6.14",
+        programs={"etcdutl": "go.etcd.io/etcd/etcdutl/v3"},
+        source=2,
+    ),
     Build(
         name="crds",
         version="0.17.3",

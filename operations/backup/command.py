@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -14,7 +14,13 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from operations.backup.snapshots import Snapshot, etcd_disks, snapshots_of, take_snapshot
+from operations.backup.snapshots import (
+    Snapshot,
+    earlier_snapshots,
+    etcd_disks,
+    snapshots_of,
+    take_snapshot,
+)
 from operations.engine.cluster_access import reaching, stack_of
 from operations.engine.places import Places
 from operations.engine.running import Runner
@@ -30,6 +36,7 @@ from planning.nodes.machine import BACK_UP, BACKED_UP
 _T = TypeVar("_T")
 WRITTEN_WITHIN: Final = 360.0
 """Seconds for etcd's own snapshot: the node's unit looks every 15 s, and has five minutes."""
+_POLICY: Final = "alicloud:ecs/autoSnapshotPolicy:AutoSnapshotPolicy"
 _NO_RIGHT: Final = ("Forbidden", "NoPermission")
 """How the codes of a refusal for want of a right begin."""
 
@@ -41,7 +48,9 @@ class Backup:
     plan: ClusterPlan
     api: Api
     disks: dict[str, str]
-    """Control plane → id of its disk."""
+    """Control plane → id of its disk, of those that exist."""
+    policies: frozenset[str] = frozenset()
+    """Ids of the snapshot policies that the state has."""
     clock: Callable[[], float] = time.monotonic
     pause: Callable[[float], None] = time.sleep
 
@@ -50,7 +59,7 @@ class Backup:
         """Read the stack's file, and look for the disks.
 
         Raises:
-            OperationError: The stack has no disk for etcd, or none is in the cloud.
+            OperationError: The stack has no disk for etcd.
         """
         plan = Stack.read(config_file or path_of_stack(name)).plan()
         if all(node.etcd_disk is None for node in plan.control_planes):
@@ -62,17 +71,20 @@ class Backup:
             )
         account = Account.of(plan.region, endpoint=plan.cloud_endpoint, ca=places.ca)
         api = OfficialApi(account)
-        disks = dict(_ask(lambda: etcd_disks(api, plan)))
-        if not disks:
-            raise OperationError(
-                f"No disk of {plan.name}'s etcd is in {plan.region}. Run `pulumi up` first.",
-                code=ExitCode.REFUSED,
-            )
-        return cls(plan=plan, api=api, disks=disks)
+        return cls(
+            plan=plan,
+            api=api,
+            disks=dict(_ask(lambda: etcd_disks(api, plan))),
+            policies=snapshot_policies(stack_of(name, places, config_file).deployment() or {}),
+        )
 
     def snapshots(self) -> list[Snapshot]:
-        """Return every snapshot of these disks, the youngest first."""
-        return _ask(lambda: snapshots_of(self.api, self.disks))
+        """Return every snapshot of these disks, and of earlier ones, the youngest first."""
+        present = _ask(lambda: snapshots_of(self.api, self.disks))
+        ids = {snapshot.id for snapshot in present}
+        earlier = _ask(lambda: earlier_snapshots(self.api, self.plan, self.policies))
+        both = [*present, *(snapshot for snapshot in earlier if snapshot.id not in ids)]
+        return sorted(both, key=lambda snapshot: (snapshot.taken, snapshot.id), reverse=True)
 
     def take(self, runner: Runner, progress: Progress) -> str:
         """Let one etcd write its own snapshot, take one of its disk, and return the id.
@@ -80,8 +92,14 @@ class Backup:
         The first control plane whose unit answers is used: every member has the whole cluster.
 
         Raises:
-            OperationError: None answers, or the cloud refuses the snapshot.
+            OperationError: There is no disk, none answers, or the cloud refuses the snapshot.
         """
+        if not self.disks:
+            raise OperationError(
+                f"No disk of {self.plan.name}'s etcd is in {self.plan.region}. Run `pulumi up` "
+                "first.",
+                code=ExitCode.REFUSED,
+            )
         for node, disk in sorted(self.disks.items()):
             with progress.step(f"{node}: etcd's own snapshot"):
                 written = self._write(runner, node)
@@ -113,6 +131,16 @@ class Backup:
             clock=self.clock,
             pause=self.pause,
         )
+
+
+def snapshot_policies(deployment: Mapping[str, object]) -> frozenset[str]:
+    """Ids of the snapshot policies in a state."""
+    resources = deployment.get("resources")
+    return frozenset(
+        str(resource.get("id"))
+        for resource in (resources if isinstance(resources, list) else ())
+        if isinstance(resource, Mapping) and resource.get("type") == _POLICY
+    )
 
 
 def back_up(name: str, places: Places, *, config_file: Path | None, console: Console) -> str:

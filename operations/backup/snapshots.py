@@ -72,6 +72,29 @@ def snapshots_of(api: Api, disks: Mapping[str, str]) -> list[Snapshot]:
     return sorted(snapshots, key=lambda snapshot: (snapshot.taken, snapshot.id), reverse=True)
 
 
+def earlier_snapshots(api: Api, plan: ClusterPlan, policies: frozenset[str]) -> list[Snapshot]:
+    """Snapshots of this cluster's disks that may be gone. Raises `CloudError`.
+
+    Those of the command have the cluster's tags, and those of a policy its id at the end of their
+    names (`auto2.0_yyyyMMdd_SnapshotPolicyId`,
+    https://www.alibabacloud.com/help/en/elastic-compute-service/latest/apply-or-disable-an-automatic-snapshot-policy).
+    """
+    items = api.every("ecs", "DescribeSnapshots", "Snapshots", "Snapshot", SourceDiskType="data")
+    names = {etcd_disk_name(f"{plan.name}-{node.name}"): node.name for node in plan.control_planes}
+    return [
+        _snapshot(item, names.get(str(item.get("SnapshotName")), str(item.get("SourceDiskId"))))
+        for item in items
+        if is_of_cluster(item, plan, policies)
+    ]
+
+
+def is_of_cluster(item: Answer, plan: ClusterPlan, policies: frozenset[str]) -> bool:
+    """Whether its tags, or the policy in its name, show that it is of a disk of this cluster."""
+    policy = str(item.get("SnapshotName") or "").rpartition("_")[2]
+    own = own_tags(plan.name, plan.profile)
+    return own.items() <= tags_of(item).items() or policy in policies
+
+
 def take_snapshot(  # noqa: PLR0913 - times are there for tests
     api: Api,
     plan: ClusterPlan,

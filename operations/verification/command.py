@@ -8,14 +8,18 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
+from config.model import EtcdDiskConfig
+from operations.backup.command import Backup
 from operations.certificates.live import read_certificates
 from operations.engine.cluster_access import open_cluster
 from operations.engine.places import LOCAL_STACK, Places
+from operations.engine.stack_file import Stack, path_of_stack
 from operations.verification.certificates import certificate_check
 from operations.verification.kubectl import Kubectl
 from operations.verification.objects import OBJECT_CHECKS
 from operations.verification.packets import packet_checks
 from operations.verification.run import Verdict, verify
+from operations.verification.snapshots import snapshot_check
 
 EGRESS_URL = "http://ifconfig.me/ip"
 """A page that answers with the client's address, over IPv4 and IPv6."""
@@ -44,10 +48,20 @@ def verify_stack(
         certificates = certificate_check(
             stack, lambda: read_certificates(stack, places, config_file=config_file).certificates
         )
-        checks = (*OBJECT_CHECKS, certificates, *packet_checks(egress_url))
+        snapshots = snapshot_check(
+            stack,
+            _etcd_disk(stack, config_file),
+            lambda: Backup.of(stack, places, config_file).snapshots(),
+        )
+        checks = (*OBJECT_CHECKS, certificates, snapshots, *packet_checks(egress_url))
         with Progress(console=Console(stderr=True), transient=True) as progress:
             task = progress.add_task(f"Verifying {stack}", total=len(checks))
             return verify(checks, cluster, kubectl, done=lambda: progress.advance(task))
+
+
+def _etcd_disk(stack: str, config_file: Path | None) -> EtcdDiskConfig | None:
+    plan = Stack.read(config_file or path_of_stack(stack)).plan()
+    return next((node.etcd_disk for node in plan.control_planes if node.etcd_disk), None)
 
 
 def _on_loopback(outputs: Mapping[str, object]) -> bool:

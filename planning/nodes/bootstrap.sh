@@ -126,6 +126,33 @@ is_creation() { # is the cluster being made for the first time? A later disk has
 has_data() { # is the disk of etcd mounted, with the data of a member?
   [ -n "$ETCD_DISK" ] && [ -e /var/lib/etcd/member ]
 }
+make_etcd_client() { # a certificate with which `etcd` may ask; kubeadm keeps one that is there
+  kubeadm init phase certs etcd-healthcheck-client --kubernetes-version "$KUBERNETES_VERSION" \
+    > /dev/null
+}
+silent=0
+has_majority() { # does the etcd of another control plane have one? It answers no list without
+  local address
+  for address in "${peers[@]}"; do
+    if members "$address" > /dev/null 2>&1; then
+      return
+    fi
+  done
+  return 1
+}
+lost_majority() { # with data here: has no other member of etcd had a majority, three times?
+  has_data && make_etcd_client || return 1
+  if has_majority; then
+    silent=0
+  else
+    silent=$((silent + 1))
+  fi
+  [ "$silent" -ge 3 ]
+}
+peer_is_ready_or_nobody_serves() {
+  peer_is_ready || lost_majority
+}
+
 member_on_disk() { # the id of the member whose data the disk has; nothing without data
   ! has_data || "$HERE/etcd-disk.sh" member
 }
@@ -134,8 +161,7 @@ forget_predecessor() { # PEER: a machine of this name or address was here before
   local peer=$1 admin=$HERE/admin members_there id address kind name own
   own=$(member_on_disk)
   rm -f "$HERE/returning" # of a run that was cut off: the members may be others now
-  kubeadm init phase certs etcd-healthcheck-client --kubernetes-version "$KUBERNETES_VERSION" \
-    > /dev/null
+  make_etcd_client
   members_there=$(retry 5 5 members "$peer")
   while read -r id address kind name; do
     # By its name too (kubeadm's etcd has its node's): it may have had another address. A dead member
@@ -178,7 +204,16 @@ if ! is_a_node && [ "$ROLE" = worker ]; then
   point_endpoint_at "$ENDPOINT_ADDRESS"
 elif ! is_a_node; then
   step 'find the API server'
-  if [ -z "$PEERS" ] && has_data; then
+  if unfinished_restore && a_peer_serves; then
+    refuse "an etcd or API server of another control plane ($PEERS) runs, and a cluster made of the" \
+      "snapshot $RESTORE would be a second one with the same keys; delete that machine, and run" \
+      "$HERE/bootstrap.sh"
+  elif unfinished_restore; then
+    echo ":: $NODE_NAME: makes a cluster of the snapshot $RESTORE"
+    action='init'
+    touch "$HERE/returning"
+    point_endpoint_at "$OWN_ADDRESS"
+  elif [ -z "$PEERS" ] && has_data; then
     # The cluster is on the disk, and a disk is attached to one machine: nothing new is made.
     echo ":: $NODE_NAME: starts the cluster that is on its disk"
     action='init'
@@ -189,16 +224,24 @@ elif ! is_a_node; then
     point_endpoint_at "$OWN_ADDRESS"
   else
     # All are made at once, and etcd takes one learner at a time: the one before this goes first.
-    if is_creation && [ -n "$PEERS" ] && retry 450 2 ready "${peers[0]}"; then
+    if { is_creation || [ -n "${RESTORE:-}" ]; } && [ -n "$PEERS" ] &&
+      retry 450 2 ready "${peers[0]}"; then
       peer=${peers[0]}
-    elif ! retry 450 2 peer_is_ready; then
+    elif ! retry 450 2 peer_is_ready_or_nobody_serves; then
       # A second cluster with the same keys would be worse than none of this node.
       refuse "no API server of another control plane (${PEERS:-there is none}) is ready, and this" \
         'machine may not make a new cluster: only the first creation may' \
         '(docs/decisions/endpoint-name.md)'
     fi
-    point_endpoint_at "$peer"
-    if [ ! -e "$HERE/begun" ]; then
+    if [ -z "$peer" ]; then
+      # It serves nothing before a majority of the members that its log names runs again, so this
+      # cannot make a second cluster (docs/decisions/etcd-disk.md).
+      echo ":: $NODE_NAME: starts its etcd with the data on its disk, because no other one serves"
+      action='init'
+      touch "$HERE/returning"
+    fi
+    point_endpoint_at "${peer:-$OWN_ADDRESS}"
+    if [ -n "$peer" ] && [ ! -e "$HERE/begun" ]; then
       step 'forget the machine that had this name'
       forget_predecessor "$peer"
     fi
@@ -293,6 +336,10 @@ else
     python3 -c "$KEEP_CLUSTER" "$HERE/kubeadm.yaml" "$DISK/cluster.yaml"
   fi
   if [ "$action" = init ]; then
+    if unfinished_restore; then
+      step "restore etcd from the snapshot $RESTORE"
+      "$HERE/etcd-disk.sh" restore
+    fi
     kubeadm init --config "$HERE/kubeadm.yaml" --skip-token-print "${again[@]}"
     if [ -e "$HERE/returning" ]; then
       step 'take the Node over'

@@ -70,6 +70,11 @@ first_ready() { # ADDRESS...: the first one that is
   return 1
 }
 
+unfinished_restore() { # does this machine still have to make a cluster of a snapshot?
+  [ -n "${RESTORE:-}" ] && [ "$INITIALISES" = yes ] &&
+    [ "$(cat "$DISK/restored" 2> /dev/null)" != "$RESTORE" ]
+}
+
 answers() { # ADDRESS PORT: does something listen there, ready or not?
   local connected
   connected=$(curl -sk --max-time 3 -o /dev/null -w '%{time_connect}' "https://$1:$2/" || true)

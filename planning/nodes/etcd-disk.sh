@@ -2,7 +2,8 @@
 # etcd's own disk (docs/decisions/etcd-disk.md). `prepare` is for a machine's first boot and may
 # format a disk with nothing on it; `mount` is for every other boot, before the kubelet starts;
 # `member` prints the id of the member whose data is there, `set-aside` takes data that no cluster
-# needs out of etcd's way, and `back-up` writes a snapshot of a running etcd.
+# needs out of etcd's way, `back-up` writes a snapshot of a running etcd, and `restore` makes the only
+# member of a new cluster of the data on a disk that comes from a snapshot.
 set -euo pipefail
 
 # shellcheck source=/dev/null
@@ -71,7 +72,13 @@ check_owner() { # prepare|mount
         "it is: attach the disk of this node, or empty this one, and $AGAIN."
     echo "$owner" > "$DISK/owner.new"
     mv "$DISK/owner.new" "$DISK/owner"
-  elif [ "$(cat "$DISK/owner")" != "$owner" ]; then
+  elif [ "$(cat "$DISK/owner")" = "$owner" ]; then
+    return
+  elif unfinished_restore && [ "$(cut -d ' ' -f 2 "$DISK/owner")" = "${owner#* }" ]; then
+    # Every member's disk has the whole cluster.
+    echo "$owner" > "$DISK/owner.new"
+    mv "$DISK/owner.new" "$DISK/owner"
+  else
     stop "etcd's disk belongs to $(cut -d ' ' -f 1 "$DISK/owner") of a cluster with other keys, or" \
       "to another node. It stays as it is: attach the disk of this node, and $AGAIN."
   fi
@@ -124,6 +131,27 @@ sys.stdout.buffer.write(rest)
 sys.exit(0 if rest == digest.digest() else "the snapshot is not whole")
 '
 
+etcdutl() { # from the image that kubeadm runs etcd with
+  local image
+  image=$(kubeadm config images list --config "$HERE/kubeadm.yaml" | grep '/etcd:')
+  retry 10 15 crictl pull "$image" > /dev/null
+  ctr --namespace k8s.io run --rm --mount "type=bind,src=$DISK,dst=$DISK,options=rbind:rw" \
+    "$image" "restore-$$" etcdutl "$@"
+}
+
+# Revisions of a restored etcd begin far above all that clients have seen, and everything before is
+# marked as compacted: informers then list again (etcd, Disaster recovery, "Restoring with revision
+# bump"). The token gives the new cluster an id of its own, because each restore has a new disk.
+make_member() { # FOLDER
+  rm -rf "$1.new"
+  etcdutl snapshot restore "$DISK/data/member/snap/db" --skip-hash-check --data-dir "$1.new" \
+    --bump-revision 1000000000 --mark-compacted --initial-cluster-token "$RESTORE-$ETCD_DISK" \
+    --name "$NODE_NAME" --initial-cluster "$NODE_NAME=https://$OWN_ADDRESS:2380" \
+    --initial-advertise-peer-urls "https://$OWN_ADDRESS:2380"
+  sync
+  mv "$1.new" "$1"
+}
+
 case "$1" in
   prepare | mount)
     path=$(retry 120 5 device) ||
@@ -149,6 +177,28 @@ case "$1" in
     sync "$DISK/backup/snapshot.db.new"
     mv "$DISK/backup/snapshot.db.new" "$DISK/backup/snapshot.db"
     sync "$DISK/backup"
+    ;;
+  restore) # every line may be the last one of a run that is cut off
+    restored=$DISK/restored-$RESTORE
+    if [ ! -e "$restored" ]; then
+      [ -e "$DISK/data/member/snap/db" ] ||
+        stop "etcd's disk has no data of etcd, so it does not come from the snapshot $RESTORE, or that" \
+          "is of another disk. Run \`python -m operations restore\` with a snapshot that" \
+          "\`python -m operations backup --list\` shows."
+      make_member "$restored"
+    fi
+    if [ -e "$restored/member" ]; then
+      if [ -e "$DISK/data/member" ]; then
+        rm -rf "$DISK/data.old"
+        mkdir -p "$DISK/data.old"
+        mv "$DISK/data/member" "$DISK/data.old/"
+      fi
+      mv "$restored/member" "$DISK/data/"
+    fi
+    sync
+    echo "$RESTORE" > "$DISK/restored.new"
+    mv "$DISK/restored.new" "$DISK/restored"
+    rm -rf "$restored"
     ;;
   set-aside)
     echo ":: $NODE_NAME: the data on etcd's disk are of a member that has left; they go to data.old"

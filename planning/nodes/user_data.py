@@ -105,6 +105,7 @@ def user_data(  # noqa: PLR0913  # what only the cloud knows comes one by one
     ipv6_networks: Mapping[str, IPv6Network] | None = None,
     earlier_addresses: Mapping[str, str] | None = None,
     etcd_disk_serial: str | None = None,
+    restore: str | None = None,
 ) -> str:
     """One node's cloud-config, base64 text as RunInstances wants it.
 
@@ -122,6 +123,8 @@ def user_data(  # noqa: PLR0913  # what only the cloud knows comes one by one
         earlier_addresses: node → its primary address before this run, where other control planes
             may not have their new ones yet.
         etcd_disk_serial: serial number of the disk that etcd's data is on; None without one.
+        restore: the snapshot of which the first control plane makes the cluster again, on a disk
+            that has its content; None in every other run.
 
     Raises:
         ConfigError: over `LIMIT`.
@@ -138,6 +141,7 @@ def user_data(  # noqa: PLR0913  # what only the cloud knows comes one by one
         ipv6_networks=ipv6_networks or {},
         earlier_addresses=earlier_addresses or {},
         etcd_disk_serial=etcd_disk_serial,
+        restore=restore,
     )
     raw = _cloud_config(contents)
     if len(raw) > LIMIT:
@@ -157,6 +161,7 @@ def _contents(  # noqa: PLR0913  # as `user_data`
     ipv6_networks: Mapping[str, IPv6Network],
     earlier_addresses: Mapping[str, str],
     etcd_disk_serial: str | None,
+    restore: str | None,
 ) -> list[_File]:
     network = guest_network.netplan(plan, this, macs=macs, ipv6_networks=ipv6_networks)
     environment = _environment(
@@ -167,6 +172,7 @@ def _contents(  # noqa: PLR0913  # as `user_data`
         earlier_addresses=earlier_addresses,
         etcd_disk_serial=etcd_disk_serial,
         encryption_keys=secrets.encryption_keys,
+        restore=restore,
     )
     contents: list[_File] = [
         (_COMMON_PATH, _script("common.sh"), _PUBLIC),
@@ -276,6 +282,7 @@ def _environment(  # noqa: PLR0913  # as `user_data`
     earlier_addresses: Mapping[str, str],
     etcd_disk_serial: str | None,
     encryption_keys: tuple[str, ...],
+    restore: str | None,
 ) -> str:
     """Shell assignments that the scripts read.
 
@@ -301,6 +308,7 @@ def _environment(  # noqa: PLR0913  # as `user_data`
         "ETCD_DISK": etcd_disk_serial or "",
         "ENCRYPTION_KEYS": " ".join(encryption_keys) if control_plane else "",
         "INITIALISES": "yes" if node.name == plan.control_planes[0].name else "no",
+        **({"RESTORE": restore} if restore and control_plane else {}),
     }
     return "".join(f"{name}={quote(value)}\n" for name, value in values.items())
 

@@ -95,6 +95,7 @@ def booted(  # noqa: PLR0913 - as `user_data`
     creation_ends: int | None = FAR_AWAY,
     ipv6_networks: Mapping[str, str] | None = None,
     earlier_addresses: Mapping[str, str] | None = None,
+    restore: str | None = None,
 ) -> Booted:
     """One node's user-data."""
     encoded = user_data(
@@ -108,6 +109,7 @@ def booted(  # noqa: PLR0913 - as `user_data`
         ipv6_networks={k: IPv6Network(text) for k, text in (ipv6_networks or {}).items()},
         earlier_addresses=earlier_addresses,
         etcd_disk_serial=None if plan.nodes[node].etcd_disk is None else ETCD_DISK,
+        restore=restore,
     )
     raw = b64decode(encoded, validate=True)
     document = yaml.safe_load(raw)

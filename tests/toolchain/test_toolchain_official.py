@@ -110,6 +110,7 @@ OUTPUTS: Final = {
     "kubectl": "Client Version: v{}",
     "helm": "v{}+gabc",
     "etcd": "etcd Version: {}\nGit SHA: abc",
+    "etcdutl": "etcdutl version: {}\nAPI version: 3.6",
     "pulumi-resource-alicloud": "{}",
 }
 PINNED: Final = {program: build.version for build in pins.BUILDS for program in build.programs}

@@ -16,11 +16,17 @@ def make_disk(  # noqa: PLR0913 - a disk is described by the plan, its node and 
     node: NodePlan,
     *,
     disk_name: pulumi.Input[str],
+    snapshot: str | None,
     protect: bool,
     hooks: pulumi.ResourceHookBinding | None,
     parent: pulumi.Resource,
 ) -> ecs.EcsDisk:
-    """Create the disk of one control plane, in its zone, encrypted as its system disk."""
+    """Create the disk of one control plane, in its zone, encrypted as its system disk.
+
+    `snapshot` is the id of the one that a new disk gets its content from
+    (docs/decisions/restore.md).
+    A disk that exists is never replaced because of it, neither by this run nor by a later one.
+    """
     return ecs.EcsDisk(
         name,
         disk_name=disk_name,
@@ -28,6 +34,7 @@ def make_disk(  # noqa: PLR0913 - a disk is described by the plan, its node and 
         zone_id=node.zone,
         category=disk.category,
         size=disk.size,
+        snapshot_id=snapshot,
         # Without it the provider asks for a resize that waits for a stopped machine.
         type="online",
         performance_level=disk.performance_level,
@@ -39,7 +46,9 @@ def make_disk(  # noqa: PLR0913 - a disk is described by the plan, its node and 
         delete_auto_snapshot=False,
         resource_group_id=plan.resource_group,
         tags=dict(plan.tags),
-        opts=pulumi.ResourceOptions(parent=parent, protect=protect, hooks=hooks),
+        opts=pulumi.ResourceOptions(
+            parent=parent, protect=protect, hooks=hooks, ignore_changes=["snapshotId"]
+        ),
     )
 
 

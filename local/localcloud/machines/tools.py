@@ -16,7 +16,7 @@ NEEDED: Final = (
     "kube-controller-manager",
     "kube-scheduler",
 )
-OPTIONAL: Final = ("kubectl", "spiderpool-controller")
+OPTIONAL: Final = ("etcdutl", "kubectl", "spiderpool-controller")
 OF_KUBERNETES: Final = (
     "kubeadm",
     "kube-apiserver",

@@ -171,16 +171,23 @@ def machine(tmp_path: Path) -> Machine:
     return bare_machine(tmp_path)
 
 
-def provisioned(
+def provisioned(  # noqa: PLR0913 - as `user_data`
     machine: Machine,
     plan: ClusterPlan,
     node: str,
     *,
     creation_ends: int | None = FAR_AWAY,
     earlier_addresses: Mapping[str, str] | None = None,
+    restore: str | None = None,
 ) -> Machine:
     """Write a node's files, as cloud-init would."""
-    boot = booted(plan, node, creation_ends=creation_ends, earlier_addresses=earlier_addresses)
+    boot = booted(
+        plan,
+        node,
+        creation_ends=creation_ends,
+        earlier_addresses=earlier_addresses,
+        restore=restore,
+    )
     for path, content in boot.files.items():
         place = machine.path(path)
         place.parent.mkdir(parents=True, exist_ok=True)

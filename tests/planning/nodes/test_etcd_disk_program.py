@@ -87,12 +87,18 @@ class Planes:
             (self.files / "complete").touch()
 
     def run(
-        self, plan: ClusterPlan, *, created: bool = False, **more: str
+        self,
+        plan: ClusterPlan,
+        *,
+        created: bool = False,
+        restore: str | None = None,
+        node: str = "masters-0",
+        **more: str,
     ) -> subprocess.CompletedProcess[str]:
-        """Boot masters-0; `created`: in the cluster's first creation."""
+        """Boot a node; `created`: in the cluster's first creation."""
         if not self.machine.path("/etc/spiderpool-alicloud").exists():
             ends = FAR_AWAY if created else None
-            provisioned(self.machine, plan, "masters-0", creation_ends=ends)
+            provisioned(self.machine, plan, node, creation_ends=ends, restore=restore)
             for path in self.machine.path("/etc/spiderpool-alicloud").glob("*.sh"):
                 path.chmod(path.stat().st_mode | stat.S_IXUSR)
         mounts = str(self.machine.path("/proc/mounts"))

@@ -122,7 +122,7 @@ def _of_every_machine() -> dict[str, Package]:
         packages[name] = Package(
             name=name,
             version="2.2.1-1",
-            commands=("containerd",),
+            commands=("containerd", "ctr"),
             units=(("containerd", _CONTAINERD_UNIT),),
         )
     packages["nftables"] = Package(name="nftables", version="1.0.9-1", commands=("nft",))

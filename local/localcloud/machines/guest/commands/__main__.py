@@ -15,6 +15,7 @@ _COMMANDS: Final = {
     "blkdiscard": "disks.blkdiscard",
     "containerd": "containerd.containerd",
     "crictl": "containerd.crictl",
+    "ctr": "containerd.ctr",
     "curl": "curl.curl",
     "hostnamectl": "nothing.nothing",
     "kubeadm": "kubernetes.kubeadm",

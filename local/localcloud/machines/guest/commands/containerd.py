@@ -1,7 +1,8 @@
-"""containerd and crictl: a socket, a configuration check, no containers."""
+"""containerd, crictl and ctr: a socket, a configuration check, no containers."""
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import tomllib
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from localcloud.machines.guest.lines import complain, say
+from localcloud.machines.guest.rootfs import TOOLS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,3 +66,24 @@ def crictl(words: Sequence[str]) -> int:
         return 0
     complain(f"crictl {' '.join(words)}: not simulated")
     return 1
+
+
+def ctr(words: Sequence[str]) -> int:
+    """`ctr run` becomes the machine's own program of the command's name; mounts change nothing.
+
+    The command comes after the image and the container's id.
+    """
+    rest = list(words)
+    if rest[:1] == ["--namespace"]:
+        rest = rest[2:]
+    if rest[:1] != ["run"]:
+        complain(f"ctr {' '.join(words)}: not simulated")
+        return 1
+    rest = rest[1:]
+    while rest and rest[0].startswith("--"):
+        rest = rest[2:] if rest[0] == "--mount" else rest[1:]
+    _image, _container, name, *arguments = rest
+    if not (TOOLS / name).exists():
+        complain(f"ctr: the toolchain of this machine has no {name}")
+        return 127
+    return os.execv(TOOLS / name, [name, *arguments])  # noqa: S606  (the machine's own command)

@@ -1,0 +1,151 @@
+"""What is left of a cluster, and whether a snapshot may be restored: pure functions of facts.
+
+The reasons are in docs/decisions/restore.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+RUNNING: Final = frozenset({"Running", "Starting", "Pending"})
+"""Statuses of an instance whose etcd may run, or is about to."""
+CONTINUED_FOR: Final = timedelta(hours=24)
+"""How long a restore that was cut off is continued. Later its mark says nothing about the disks."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machine:
+    """The instance of a control plane."""
+
+    id: str
+    status: str
+    """As the cloud has it: Running, Stopped, …"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EtcdDisk:
+    """The disk of a control plane."""
+
+    id: str
+    source: str
+    """The snapshot that it was created from; empty for none."""
+    used: bool
+    """Whether it has been on a machine. The cloud takes no snapshot of another one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """The snapshot that is asked for."""
+
+    id: str
+    disk: str
+    """The disk that it is of."""
+    done: bool
+    is_of_data_disk: bool
+    gibibytes: int
+    recognised: bool
+    """Whether its tags, or the policy that took it, show that it is of this cluster."""
+    begun: datetime | None
+    """When a restore of it removed everything that was left, if that was not finished."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Remains:
+    """What is there before a restore."""
+
+    cluster: str
+    control_planes: tuple[str, ...]
+    """Of the stack file, the one that creates the cluster first."""
+    recorded: int
+    """Control planes of the last plan that a run accepted; etcd has as many members."""
+    size: int
+    """Size of the first control plane's disk in the stack file, in GiB."""
+    answers: bool
+    """Whether the API server is ready, which it is only if etcd has a majority."""
+    machines: Mapping[str, Machine]
+    """Control plane → its machine, of those that exist."""
+    disks: Mapping[str, EtcdDisk]
+    """Control plane → its disk, of those that exist."""
+    earlier_disks: frozenset[str]
+    """Disks of control planes that the state knows."""
+    snapshot: Source
+
+    @property
+    def running(self) -> tuple[str, ...]:
+        """Control planes whose machines run."""
+        return tuple(name for name, m in sorted(self.machines.items()) if m.status in RUNNING)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Restore:
+    """What a restore does before `pulumi up`. All of it is empty where one goes on."""
+
+    continues: datetime | None
+    """When the restore began that goes on; None for a new one."""
+    kept: Mapping[str, str]
+    """Control plane → its disk, of which a snapshot is taken first."""
+    machines: Mapping[str, str]
+    """Control plane → its machine, which is deleted."""
+    disks: Mapping[str, str]
+    """Control plane → its disk, which is deleted."""
+
+
+def problems(remains: Remains) -> Iterator[str]:
+    """Yield every reason against the restore."""
+    snapshot = remains.snapshot
+    if remains.answers:
+        yield (
+            f"The API server of {remains.cluster} is ready, so etcd has a majority and the cluster "
+            "lives. A restored one would be a second cluster with the same keys. A control plane "
+            "that is lost comes back by `pulumi up`."
+        )
+    members = min(len(remains.control_planes), remains.recorded)
+    if not remains.answers and 2 * len(remains.running) > members:
+        machines = ", ".join(f"{name} ({remains.machines[name].id})" for name in remains.running)
+        yield (
+            f"{len(remains.running)} of {members} control planes run: {machines}. They are a "
+            "majority, so the cluster may live although its API server does not answer from here. "
+            "If it is lost all the same, stop these machines in the ECS console, and run "
+            "this again."
+        )
+    if not snapshot.done:
+        yield (
+            f"Snapshot {snapshot.id} is still being made. Run this again when `python -m "
+            "operations backup --list` shows it as done."
+        )
+    known = {disk.id for disk in remains.disks.values()} | remains.earlier_disks
+    if not snapshot.is_of_data_disk or not (snapshot.recognised or snapshot.disk in known):
+        yield (
+            f"Snapshot {snapshot.id} is of disk {snapshot.disk or '(unknown)'}, and neither the "
+            f"state nor tags show that this is a disk of {remains.cluster}'s etcd. Take a snapshot "
+            "that `python -m operations backup --list` shows. If you know that it is one, give it "
+            "the tags that the cluster's disks have."
+        )
+    if snapshot.gibibytes > remains.size:
+        yield (
+            f"Snapshot {snapshot.id} is of a disk of {snapshot.gibibytes} GiB, and etcdDisk.size "
+            f"is {remains.size}. A disk is never smaller than its snapshot. Write size: "
+            f"{snapshot.gibibytes} into etcdDisk, and run this again."
+        )
+
+
+def restore_of(remains: Remains, now: datetime, *, anew: bool) -> Restore:
+    """Decide what is removed before the cluster is made again.
+
+    Everything that is left of the control planes goes: a machine or a disk of the lost cluster that
+    comes back later could make a majority of its own. A restore that was cut off after that goes
+    on, unless a disk that is not of the snapshot has taken the first control plane's place.
+    """
+    begun, first = remains.snapshot.begun, remains.disks.get(remains.control_planes[0])
+    is_recent = begun is not None and now - begun < CONTINUED_FOR
+    if is_recent and not anew and (first is None or first.source == remains.snapshot.id):
+        return Restore(continues=begun, kept={}, machines={}, disks={})
+    return Restore(
+        continues=None,
+        kept={name: disk.id for name, disk in sorted(remains.disks.items()) if disk.used},
+        machines={name: machine.id for name, machine in sorted(remains.machines.items())},
+        disks={name: disk.id for name, disk in sorted(remains.disks.items())},
+    )

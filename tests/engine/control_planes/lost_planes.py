@@ -1,0 +1,72 @@
+"""Control planes that are lost with their disks, and `restore`."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+
+import yaml
+
+from tests.engine.clouds.local_cloud import CLUSTER, Done, SecondCloud
+from tests.engine.lifecycle.official_sdk import client, models
+
+
+def snapshot_now(cloud: SecondCloud) -> str:
+    """Take one with `backup`; return its id."""
+    done = cloud.on_stack_file("backup", "--stack", "local", "--json", deadline=300)
+    assert done.status == 0, cloud.explain(done)
+    youngest, *_ = json.loads(done.out)["snapshots"]
+    assert youngest["done"]
+    return str(youngest["id"])
+
+
+def restore(cloud: SecondCloud, snapshot: str, *more: str) -> Done:
+    words = ("--stack", "local", "--from", snapshot, *more)
+    return cloud.on_stack_file("restore", *words, deadline=1100)
+
+
+def lose(cloud: SecondCloud, *planes: str, disks: bool = True) -> None:
+    """Delete these control planes' machines, and their disks."""
+    cluster = yaml.safe_load(cloud.config_file.read_text())["config"][CLUSTER]
+    ecs, api = models("ecs"), client("ecs", cloud)
+    names = {f"{cluster['name']}-{plane}-etcd" for plane in planes}
+    request = ecs.DescribeDisksRequest(region_id=cluster["region"], disk_type="data", page_size=100)
+    present = api.describe_disks(request).body.disks.disk
+    for plane in planes:
+        instance = cloud.outputs()["nodes"][plane]["instanceId"]
+        api.delete_instance(ecs.DeleteInstanceRequest(instance_id=instance, force=True))
+    for disk in present if disks else ():
+        if disk.disk_name in names:
+            until_it_works(
+                lambda id_=disk.disk_id: api.delete_disk(ecs.DeleteDiskRequest(disk_id=id_))
+            )
+
+
+def until_it_works(call: Callable[[], object]) -> None:
+    """Repeat a call while the cloud refuses it: a disk is free once its instance is deleted."""
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            call()
+        except Exception:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.5)
+        else:
+            return
+
+
+def uids(cloud: SecondCloud, kind: str) -> dict[str, str]:
+    items = cloud.kubectl("get", kind)["items"]
+    return {item["metadata"]["name"]: item["metadata"]["uid"] for item in items}
+
+
+def addresses_of_pods(cloud: SecondCloud) -> list[str]:
+    """Addresses of pods that run and have their own network."""
+    return [
+        entry["ip"]
+        for pod in cloud.kubectl("get", "pods", "-A")["items"]
+        if not pod["spec"].get("hostNetwork") and pod["status"].get("phase") == "Running"
+        for entry in pod["status"].get("podIPs", ())
+    ]

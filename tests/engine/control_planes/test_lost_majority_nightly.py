@@ -1,0 +1,103 @@
+"""Two of three control planes are lost: with their disks alive, and with them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+import yaml
+
+from tests.engine.clouds.local_cloud import CLUSTER, SecondCloud, second_cloud
+from tests.engine.clouds.three_zones import MASTERS, use_three_zones
+from tests.engine.control_planes.lost_planes import (
+    addresses_of_pods,
+    lose,
+    restore,
+    snapshot_now,
+    uids,
+)
+from tests.engine.control_planes.test_three_control_planes import (
+    api_servers,
+    console,
+    is_ready,
+    nodes,
+)
+
+pytestmark = [pytest.mark.nightly, pytest.mark.timeout(2400)]
+
+API_SERVERS = {"10.64.0.16", "10.64.32.32", "10.64.64.48"}
+
+
+@pytest.fixture(scope="module")
+def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecondCloud]:
+    cloud = second_cloud(tmp_path_factory.mktemp("majority") / "home")
+    document = yaml.safe_load(cloud.config_file.read_text())
+    use_three_zones(document, name="majority", control_planes=3)
+    document["config"][CLUSTER]["nodePools"]["masters"]["etcdDisk"] = {}
+    cloud.config_file.write_text(yaml.safe_dump(document, sort_keys=False))
+    try:
+        done = cloud.operations("up")
+        assert done.status == 0, cloud.explain(done)
+        yield cloud
+    finally:
+        cloud.operations("down", "--discard", deadline=120)
+        cloud.kill_everything()
+
+
+def until_all_serve(cloud: SecondCloud) -> None:
+    """Wait until every node is ready and three API servers serve."""
+    deadline = time.monotonic() + 300
+    while time.monotonic() < deadline:
+        done = cloud.run("kubectl", "--request-timeout=20s", "get", "--raw", "/readyz")
+        if (
+            done.status == 0
+            and all(is_ready(node) for node in nodes(cloud).values())
+            and api_servers(cloud) == API_SERVERS
+        ):
+            break
+        time.sleep(1)
+    assert set(nodes(cloud)) == {*MASTERS, "workers-0"}
+    assert all(is_ready(node) for node in nodes(cloud).values())
+    assert api_servers(cloud) == API_SERVERS
+
+
+def test_two_whose_disks_are_alive_come_back_as_the_same_members_by_up(three: SecondCloud) -> None:
+    three.run("kubectl", "create", "configmap", "newest", check=True)
+    namespaces, workers = uids(three, "namespaces"), nodes(three)["workers-0"]["metadata"]["uid"]
+    lose(three, *MASTERS[:2], disks=False)
+    done = three.operations("up")
+    assert done.status == 0, three.explain(done)
+    until_all_serve(three)
+    assert uids(three, "namespaces") == namespaces
+    assert nodes(three)["workers-0"]["metadata"]["uid"] == workers
+    three.kubectl("get", "configmap", "newest")
+    for name in MASTERS[:2]:
+        said = console(three, three.outputs()["nodes"][name]["instanceId"])
+        assert "starts its etcd with the data on its disk" in said
+    preview = three.pulumi("preview", "--expect-no-changes")
+    assert preview.status == 0, preview.transcript
+
+
+def test_two_that_are_lost_with_their_disks_are_restored_from_a_snapshot(
+    three: SecondCloud,
+) -> None:
+    three.run("kubectl", "create", "configmap", "kept", check=True)
+    snapshot = snapshot_now(three)
+    three.run("kubectl", "create", "configmap", "younger", check=True)
+    namespaces, worker = uids(three, "namespaces"), nodes(three)["workers-0"]["metadata"]["uid"]
+    lose(three, *MASTERS[1:])
+    shown = restore(three, snapshot)
+    assert shown.status == 0, shown.transcript
+    assert "delete masters-0's machine" in shown.err
+    done = restore(three, snapshot, "--yes")
+    assert done.status == 0, three.explain(done)
+    until_all_serve(three)
+    assert uids(three, "namespaces") == namespaces
+    assert nodes(three)["workers-0"]["metadata"]["uid"] == worker
+    names = {item["metadata"]["name"] for item in three.kubectl("get", "configmaps")["items"]}
+    assert {"kept", "younger"} & names == {"kept"}
+    addresses = addresses_of_pods(three)
+    assert sorted(set(addresses)) == sorted(addresses)
+    preview = three.pulumi("preview", "--expect-no-changes")
+    assert preview.status == 0, preview.transcript

@@ -1,0 +1,264 @@
+"""The steps of a restore against a cloud, a Pulumi and a kubectl that write down what they do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from operations.engine.pulumi_stack import PulumiStack
+from operations.engine.running import Finished, Runner
+from operations.engine.steps import Progress
+from operations.failure import OperationError
+from operations.restore.cloud import BEGUN, LostCluster
+from operations.restore.command import Restoring, restore_table
+from operations.restore.remains import restore_of
+from operations.sweep.cloud import CloudError
+from planning.model import ClusterPlan
+from planning.names import own_tags
+from planning.nodes.etcd_disk import RESTORE
+from tests.clusters import three_control_planes
+from tests.planning.documents import planned
+
+pytestmark = pytest.mark.unit
+
+NOW = datetime(2026, 11, 27, 12, 0, tzinfo=UTC)
+QUIET = Progress(console=Console(quiet=True))
+
+
+def the_plan() -> ClusterPlan:
+    document = three_control_planes()
+    document["nodePools"]["masters"]["etcdDisk"] = {}
+    return planned(document)
+
+
+def tagged(**item: object) -> dict[str, Any]:
+    plan = the_plan()
+    tags = own_tags(plan.name, plan.profile)
+    return {**item, "Tags": {"Tag": [{"TagKey": k, "TagValue": v} for k, v in tags.items()]}}
+
+
+@dataclass
+class Cloud:
+    """Machines, disks and one snapshot, which calls change."""
+
+    machines: dict[str, dict[str, Any]] = field(default_factory=dict)
+    disks: dict[str, dict[str, Any]] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
+    calls: list[tuple[str, Mapping[str, object]]] = field(default_factory=list)
+    refused: Mapping[str, str] = field(default_factory=dict)
+    """Action → code."""
+
+    def call(self, product: str, action: str, **parameters: object) -> Mapping[str, Any]:
+        assert product == "ecs"
+        self.calls.append((action, parameters))
+        if action in self.refused:
+            raise CloudError(action, self.refused[action], "as asked")
+        match action:
+            case "DeleteInstance":
+                if self.machines.pop(str(parameters["InstanceId"]), None) is None:
+                    raise CloudError(action, "InvalidInstanceId.NotFound", "gone")
+            case "DeleteDisk":
+                del self.disks[str(parameters["DiskId"])]
+            case "TagResources":
+                self.tags[str(parameters["Tag.1.Key"])] = str(parameters["Tag.1.Value"])
+            case "UntagResources":
+                del self.tags[str(parameters["TagKey.1"])]
+            case "CreateSnapshot":
+                return {"SnapshotId": "s-kept"}
+        return {}
+
+    def every(self, _: str, action: str, *__: str, **___: object) -> list[Mapping[str, Any]]:
+        match action:
+            case "DescribeInstances":
+                return list(self.machines.values())
+            case "DescribeDisks":
+                return list(self.disks.values())
+        pairs = [{"TagKey": key, "TagValue": value} for key, value in self.tags.items()]
+        snapshot = {
+            "SnapshotId": "s-1",
+            "SnapshotName": "auto2.0_20261127_sp-1",
+            "CreationTime": "2026-11-27T10:00:00Z",
+            "SourceDiskId": "d-0",
+            "SourceDiskType": "data",
+            "SourceDiskSize": "20",
+            "Status": "accomplished",
+            "Tags": {"Tag": pairs},
+        }
+        return [snapshot, {**snapshot, "SnapshotId": "s-kept"}]
+
+    @property
+    def actions(self) -> list[str]:
+        return [action for action, _ in self.calls]
+
+
+@dataclass(frozen=True)
+class Commands(Runner):
+    """kubectl and pulumi: answers by what is asked, the last one for all later questions."""
+
+    answers: Mapping[str, list[object]] = field(default_factory=dict)
+    ran: list[Sequence[str]] = field(default_factory=list)
+    runs: list[str | None] = field(default_factory=list)
+    """What RESTORE was in each `pulumi up`."""
+
+    def run(self, argv: Any, **_: object) -> Finished:  # noqa: ANN401
+        self.ran.append(argv)
+        if argv[:2] == ["pulumi", "up"]:
+            self.runs.append(self.env.get(RESTORE))
+        words = [word for word in argv[1:] if not word.startswith("--")]
+        answers = self.answers.get(" ".join(words[:2]), [{"items": []}])
+        answer = answers.pop(0) if len(answers) > 1 else answers[0]
+        return Finished(status=0, out=json.dumps(answer), err="")
+
+
+def left() -> Cloud:
+    return Cloud(
+        machines={
+            "i-2": tagged(InstanceId="i-2", InstanceName="small-masters-2", Status="Running"),
+            "i-9": tagged(InstanceId="i-9", InstanceName="small-workers-0", Status="Running"),
+        },
+        disks={
+            "d-1": tagged(DiskId="d-1", DiskName="small-masters-1-etcd", AttachedTime="x"),
+            "d-2": tagged(DiskId="d-2", DiskName="small-masters-2-etcd", InstanceId="i-2"),
+            "d-7": {"DiskId": "d-7", "DiskName": "small-masters-0-etcd", "Tags": {"Tag": []}},
+        },
+    )
+
+
+def restoring(cloud: Cloud, runner: Runner) -> Restoring:
+    ticks = count(step=20)
+    plan = the_plan()
+    stack = PulumiStack(name="dev", runner=runner, backend=Path("/nowhere"))
+    return Restoring(
+        plan=plan,
+        stack=stack,
+        cloud=LostCluster(
+            plan=plan, api=cloud, clock=lambda: float(next(ticks)), pause=lambda _: None
+        ),
+        snapshot="s-1",
+        clock=lambda: float(next(ticks)),
+        pause=lambda _: None,
+    )
+
+
+def state(*resources: Mapping[str, object]) -> Commands:
+    document = {"deployment": {"resources": list(resources)}}
+    return Commands(env={}, answers={"stack export": [document]})
+
+
+def test_what_is_left_is_recognised_by_names_and_tags() -> None:
+    policy = {"type": "alicloud:ecs/autoSnapshotPolicy:AutoSnapshotPolicy", "id": "sp-1"}
+    disk = {"type": "alicloud:ecs/ecsDisk:EcsDisk", "id": "d-0"}
+    remains = restoring(left(), state(policy, disk)).remains(answers=False)
+    assert {name: m.id for name, m in remains.machines.items()} == {"masters-2": "i-2"}
+    assert {name: d.id for name, d in remains.disks.items()} == {
+        "masters-1": "d-1",
+        "masters-2": "d-2",
+    }
+    assert remains.earlier_disks == {"d-0"}
+    # By the policy in its name.
+    assert remains.snapshot.recognised
+
+
+def test_every_disk_is_kept_as_a_snapshot_before_anything_is_deleted() -> None:
+    cloud = left()
+    it = restoring(cloud, state())
+    it.make_room(restore_of(it.remains(answers=False), NOW, anew=False), QUIET)
+    assert cloud.actions == [
+        "CreateSnapshot",
+        "CreateSnapshot",
+        "DeleteInstance",
+        "DeleteDisk",
+        "DeleteDisk",
+        "TagResources",
+    ]
+    assert set(cloud.machines) == {"i-9"}
+    assert set(cloud.disks) == {"d-7"}
+    assert BEGUN in cloud.tags
+
+
+def test_a_second_run_removes_nothing_more() -> None:
+    cloud = left()
+    it = restoring(cloud, state())
+    it.make_room(restore_of(it.remains(answers=False), NOW, anew=False), QUIET)
+    cloud.calls.clear()
+    again = restore_of(it.remains(answers=False), datetime.now(UTC), anew=False)
+    assert again.continues is not None
+    it.make_room(again, QUIET)
+    assert cloud.calls == []
+    assert "goes on" in str(restore_table(the_plan(), "s-1", again).title)
+    it.finish()
+    assert cloud.tags == {}
+
+
+@pytest.mark.parametrize("action", ["CreateSnapshot", "DeleteInstance", "DeleteDisk"])
+def test_a_removal_that_is_refused_is_not_marked_as_done(action: str) -> None:
+    cloud = left()
+    cloud.refused = {action: "OperationDenied"}
+    it = restoring(cloud, state())
+    with pytest.raises(OperationError, match=r"rights.*it goes on"):
+        it.make_room(restore_of(it.remains(answers=False), NOW, anew=False), QUIET)
+    assert cloud.tags == {}
+    cloud.refused = {}
+    it.make_room(restore_of(it.remains(answers=False), NOW, anew=False), QUIET)
+    assert set(cloud.disks) == {"d-7"}
+
+
+def test_only_the_first_run_makes_machines_of_the_snapshot() -> None:
+    runner = state()
+    it = restoring(Cloud(), runner)
+    it.make_cluster(QUIET)
+    it.compare_objects(QUIET)
+    assert runner.runs == ["s-1", None]
+
+
+def pool(taken: Mapping[str, str]) -> dict[str, Any]:
+    records = {address: {"podUid": uid} for address, uid in taken.items()}
+    return {
+        "metadata": {"name": "workers-0-eth0"},
+        "spec": {"ips": ["10.0.0.20-10.0.0.25"], "nodeName": ["workers-0"]},
+        "status": {"allocatedIPs": json.dumps(records)},
+    }
+
+
+def pod(uid: str, address: str, *, owned: bool = True) -> dict[str, Any]:
+    owners = [{"controller": True}] if owned else []
+    return {
+        "metadata": {"namespace": "x", "name": uid, "uid": uid, "ownerReferences": owners},
+        "spec": {"nodeName": "workers-0"},
+        "status": {"phase": "Running", "podIPs": [{"ip": address}]},
+    }
+
+
+def test_a_pod_that_its_pool_does_not_know_is_made_again() -> None:
+    wrong, good = pod("a", "10.0.0.20"), pod("b", "10.0.0.21")
+    runner = Commands(
+        env={},
+        answers={
+            "get pods": [{"items": [wrong, good]}, {"items": [wrong, good]}, {"items": [good]}],
+            "get spiderippools": [{"items": [pool({"10.0.0.21": "b"})]}],
+        },
+    )
+    restoring(Cloud(), runner).settle_addresses(runner, QUIET)
+    deleted = [argv for argv in runner.ran if "delete" in argv]
+    assert ["a" in argv for argv in deleted] == [True]
+
+
+def test_differences_that_stay_are_named() -> None:
+    runner = Commands(
+        env={},
+        answers={
+            "get pods": [{"items": [pod("a", "10.0.0.20", owned=False)]}],
+            "get spiderippools": [{"items": [pool({"10.0.0.22": "gone"})]}],
+        },
+    )
+    with pytest.raises(OperationError, match=r"x/a on 10.0.0.20; workers-0-eth0: 10.0.0.22"):
+        restoring(Cloud(), runner).settle_addresses(runner, QUIET)
+    assert not [argv for argv in runner.ran if "delete" in argv]

@@ -1,0 +1,176 @@
+"""The boot program of a control plane that makes a cluster of a snapshot, or finds no majority."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from tests.planning.nodes.test_etcd_disk_program import (
+    MEMBERS,
+    OWN,
+    PEER,
+    Planes,
+    one,
+    plane,
+    three,
+)
+
+__all__ = ["plane"]
+
+pytestmark = pytest.mark.unit
+
+SNAPSHOT = "s-bp1a"
+_KUBEADM = """\
+#!/bin/bash
+echo "kubeadm $*" >> "$CALLS"
+case " $FAILING " in *" kubeadm "*) exit 1 ;; esac
+case $* in
+  "config images list "*) echo registry.k8s.io/kube-apiserver:v1; echo registry.k8s.io/etcd:3 ;;
+esac
+"""
+# With FAILING it is cut off while the folder is half made.
+_CTR = """\
+#!/bin/bash
+echo "ctr $*" >> "$CALLS"
+while [ "$1" != --data-dir ]; do shift; done
+mkdir -p "$2/member/snap"
+case " $FAILING " in *" ctr "*) exit 1 ;; esac
+echo restored > "$2/member/snap/db"
+"""
+# A run that is cut off at the nth of these.
+_CUT_OFF = """\
+#!/bin/bash
+count=$(($(cat "$CALLS.{0}" 2> /dev/null || echo 0) + 1))
+echo $count > "$CALLS.{0}"
+[ "$CUT_OFF" != "{0} $count" ] || exit 1
+exec /bin/{0} "$@"
+"""
+
+
+@pytest.fixture
+def restored(plane: Planes) -> Planes:
+    """A control plane whose disk was created from a snapshot of masters-1's."""
+    commands = plane.machine.root / "commands"
+    programs = {"kubeadm": _KUBEADM, "ctr": _CTR}
+    programs |= {name: _CUT_OFF.format(name) for name in ("mv", "rm")}
+    for name, text in programs.items():
+        (commands / name).write_text(text, encoding="utf-8")
+        (commands / name).chmod((commands / name).stat().st_mode | stat.S_IXUSR)
+    plane.has_data_of(77, node="masters-1")
+    db = plane.files / "data/member/snap/db"
+    db.parent.mkdir()
+    db.write_text("of the snapshot", encoding="utf-8")
+    return plane
+
+
+def text(path: Path) -> str:
+    return path.read_text(encoding="utf-8").strip()
+
+
+def is_restored(plane: Planes) -> None:
+    assert text(plane.files / "data/member/snap/db") == "restored"
+    assert text(plane.files / "restored") == SNAPSHOT
+    assert text(plane.files / "owner").startswith("masters-0 ")
+    assert not list(plane.files.glob("restored-*"))
+
+
+@pytest.mark.parametrize("plan", [one(), three()], ids=["one", "three"])
+def test_the_first_control_plane_makes_a_new_member_of_the_data_and_starts_it(
+    restored: Planes, plan: object
+) -> None:
+    done = restored.run(plan, restore=SNAPSHOT)  # type: ignore[arg-type]
+    assert (done.returncode, done.stderr) == (0, "")
+    is_restored(restored)
+    (make,) = restored.calls("ctr")
+    assert "registry.k8s.io/etcd:3 " in make
+    assert "--bump-revision 1000000000 --mark-compacted" in make
+    assert f"--initial-cluster masters-0=https://{OWN}:2380 " in make
+    images, init, *_ = restored.calls("kubeadm")
+    assert images.startswith("kubeadm config images list ")
+    assert "--skip-phases=addon" in init
+    assert "kubeadm join" not in " ".join(restored.machine.calls)
+
+
+def test_the_data_of_the_snapshot_stay_next_to_the_new_member(restored: Planes) -> None:
+    restored.run(one(), restore=SNAPSHOT)
+    assert text(restored.files / "data.old/member/snap/db") == "of the snapshot"
+
+
+def test_a_restore_that_ended_is_not_done_again(restored: Planes) -> None:
+    restored.run(one(), restore=SNAPSHOT, failing="kubectl")
+    (restored.files / "data/member/snap/db").write_text("written since", encoding="utf-8")
+    assert restored.run(one(), restore=SNAPSHOT).returncode == 0
+    assert len(restored.calls("ctr")) == 1
+    assert text(restored.files / "data/member/snap/db") == "written since"
+
+
+@pytest.mark.parametrize("cut_off", [f"mv {n}" for n in range(1, 9)] + ["rm 1", "rm 2", "rm 3"])
+def test_a_restore_that_is_cut_off_anywhere_goes_on_at_the_next_boot(
+    restored: Planes, cut_off: str
+) -> None:
+    restored.run(one(), restore=SNAPSHOT, CUT_OFF=cut_off)
+    assert restored.run(one(), restore=SNAPSHOT).returncode == 0
+    is_restored(restored)
+
+
+def test_a_member_that_etcdutl_left_half_made_is_made_again(restored: Planes) -> None:
+    assert restored.run(one(), restore=SNAPSHOT, failing="ctr").returncode != 0
+    assert text(restored.files / "data/member/snap/db") == "of the snapshot"
+    assert restored.run(one(), restore=SNAPSHOT).returncode == 0
+    is_restored(restored)
+
+
+def test_nothing_is_restored_where_another_control_plane_still_runs(restored: Planes) -> None:
+    done = restored.run(three(), restore=SNAPSHOT, serving=PEER)
+    assert done.returncode == 1
+    assert "would be a second one with the same keys" in done.stderr
+    assert text(restored.files / "data/member/snap/db") == "of the snapshot"
+    assert not restored.calls("kubeadm init --config")
+    assert not restored.calls("kubeadm join")
+
+
+def test_a_snapshot_of_a_cluster_with_other_keys_is_not_used(restored: Planes) -> None:
+    (restored.files / "owner").write_text("masters-1 0123\n", encoding="utf-8")
+    done = restored.run(three(), restore=SNAPSHOT)
+    assert done.returncode != 0
+    assert "of a cluster with other keys" in done.stderr
+
+
+def test_a_disk_that_is_not_of_a_snapshot_stops_the_boot_with_the_reason(plane: Planes) -> None:
+    done = plane.run(one(), restore=SNAPSHOT)
+    assert done.returncode != 0
+    assert f"does not come from the snapshot {SNAPSHOT}" in done.stderr
+    assert not plane.calls("kubeadm init --config")
+
+
+def test_other_control_planes_join_the_restored_cluster_as_new_members(plane: Planes) -> None:
+    done = plane.run(three(), restore=SNAPSHOT, node="masters-1", ready=OWN)
+    assert done.returncode == 0, done.stderr
+    assert plane.calls("kubeadm join")
+    assert not plane.calls("kubeadm init --config")
+
+
+def test_a_member_with_its_data_starts_by_itself_when_no_majority_is_left(plane: Planes) -> None:
+    plane.has_data_of(77)
+    done = plane.run(three(), MEMBERS="", NODE_SAYS="cn-hangzhou.i-old none cn-hangzhou.i-bp1a")
+    assert done.returncode == 0, done.stderr
+    assert "because no other one serves" in done.stdout
+    (init,) = plane.calls("kubeadm init --config")
+    assert "--ignore-preflight-errors=DirAvailable--var-lib-etcd" in init
+    assert "--skip-phases=addon" in init
+    assert not (plane.files / "data.old").exists()
+
+
+def test_a_member_whose_others_have_a_majority_waits_for_their_api_server(plane: Planes) -> None:
+    plane.has_data_of(77)
+    done = plane.run(three(), MEMBERS=MEMBERS)
+    assert done.returncode == 1
+    assert not plane.calls("kubeadm init --config")
+
+
+def test_a_member_without_data_never_starts_by_itself(plane: Planes) -> None:
+    done = plane.run(three(), MEMBERS="")
+    assert done.returncode == 1
+    assert not plane.calls("kubeadm init --config")
