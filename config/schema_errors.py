@@ -66,6 +66,8 @@ def _fault(steps: Path, value: object, detail: ErrorDetails) -> Fault:
         )
     if steps == ("kubernetes", "version"):
         return _version_fault(value)
+    if last == "podAddresses" and (fault := _misplaced_pod_addresses(steps, value)) is not None:
+        return fault
     if kind in {"enum", "literal_error"}:
         choices = {"profile": tuple(Profile), "role": tuple(Role)}.get(str(last), ())
         expected = re.findall(r"'([^']+)'", str(detail.get("ctx", {}).get("expected")))
@@ -77,6 +79,29 @@ def _fault(steps: Path, value: object, detail: ErrorDetails) -> Fault:
         f"{detail['msg'].rstrip('.')}.",
         "Correct it; docs/configuration.md has the type and the bounds of every key.",
     )
+
+
+def _misplaced_pod_addresses(steps: Path, value: object) -> Fault | None:
+    """A number where a node's own addresses belong, or a list where the pool's number belongs."""
+    pool, nic = steps[1], steps[-2]
+    if "nodes" not in steps and isinstance(value, list | tuple):
+        rule = "Here it is a number: how many addresses for pods this NIC has on every node."
+        remedy = (
+            "Write a number, and the addresses of one node as a list below "
+            f"nodePools.{pool}.nodes.<name>.interfaces.{nic}."
+        )
+        return rule, remedy
+    if "nodes" in steps and isinstance(value, int) and not isinstance(value, bool):
+        rule = (
+            "Here it is a list: the node's own addresses. How many they are is a number of the "
+            "pool's NIC, the same for all its nodes."
+        )
+        remedy = (
+            f"Write podAddresses: {value} below nodePools.{pool}.interfaces.{nic}; here write a "
+            "list, as [172.31.199.185-172.31.199.189], or take the NIC out to use the node's block."
+        )
+        return rule, remedy
+    return None
 
 
 def _address_fault(_steps: Path, _value: object, _context: Context) -> Fault:

@@ -33,8 +33,8 @@ def renew_certificates(
     plan = Stack.read(config_file or path_of_stack(name)).plan()
     if plan.kubernetes.mode != "kubeadm":
         raise OperationError(
-            "The stack has kubernetes.mode: existing, so whoever built the cluster renews its "
-            "certificates.",
+            "The stack has kubernetes.mode: existing, and this program renews certificates only in "
+            "clusters that it built. Renew them with the tool that built the cluster.",
             code=ExitCode.REFUSED,
         )
     kubeconfig = admin_kubeconfig(name, places, config_file=config_file)

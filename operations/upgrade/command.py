@@ -29,8 +29,9 @@ def upgrade_stack(
     plan = Stack.read(config_file or path_of_stack(stack)).plan()
     if plan.kubernetes.mode != "kubeadm":
         raise OperationError(
-            "The stack has kubernetes.mode: existing, so whoever built the cluster upgrades "
-            "Kubernetes. `pulumi up` upgrades Spiderpool.",
+            "The stack has kubernetes.mode: existing, and this program upgrades Kubernetes only in "
+            "clusters that it built. Upgrade Kubernetes with the tool that built the cluster; "
+            "`pulumi up` upgrades Spiderpool.",
             code=ExitCode.REFUSED,
         )
     with open_cluster(stack, places) as cluster:

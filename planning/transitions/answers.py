@@ -360,7 +360,9 @@ ANSWERS: Final[Mapping[str, Answer]] = {
         Kind.IN_PLACE, "The role is detached and the other one attached."
     ),
     "kubernetes.mode": _answer(
-        Kind.REFUSED, "The cluster stays with whoever built it.", remedy=_NEW_CLUSTER
+        Kind.REFUSED,
+        "This program neither takes over a cluster that it did not build nor hands its own over.",
+        remedy=_NEW_CLUSTER,
     ),
     "kubernetes.version": _answer(
         Kind.VERSION,
