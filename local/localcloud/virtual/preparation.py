@@ -5,6 +5,7 @@
     image-<key>/         disk.img and kernel
     sources/<host>/      package sources, as the fabric serves them
     tls/                 the certificate of the fabric's names
+    images/              images of containers (`images.store`)
     signing.key          signs the package sources; signing.pem is its certificate
 
 A key is the digest of the folder's inputs. A folder is renamed into place once it is complete, so
@@ -21,7 +22,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -33,6 +34,9 @@ from localcloud import certificates
 from . import image, names
 from .archive import Archive, system_mirror
 from .failure import PreparationError
+from .images import store
+from .images.layout import Layout
+from .images.programs import ImagePrograms
 from .lock import DISTRIBUTION, IMAGE, KERNEL, PROGRAMS, Lock
 from .node_packages import NodePrograms, containerd_package, kubernetes_packages, make
 from .published import distribution_source, node_sources
@@ -57,7 +61,9 @@ class Prepared:
     kernel: Path
     tls: Path
     sources: Path
-    """Package sources and registries, a folder for each host name."""
+    """Package sources, a folder for each host name."""
+    images: Layout | None
+    """What the registries have."""
 
 
 def prepare(
@@ -65,22 +71,27 @@ def prepare(
     environment: Mapping[str, str],
     report: Report,
     node: NodePrograms | None = None,
+    containers: ImagePrograms | None = None,
 ) -> Prepared:
     """Download, unpack and build what is missing. Raises PreparationError.
 
     Existing parts are reused and need no network. `node`: what the sources of Kubernetes and
-    Docker have; without it they are empty unless an earlier run filled them.
+    Docker have; without it they are empty unless an earlier run filled them. `containers`: the same
+    for the registries.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with _alone(folder):
         certificates.ensure(folder / "tls", _NAMES)
         try:
+            _check_packages(folder)
             prepared = present(folder)
         except PreparationError:
             prepared = _make(folder, environment, report)
         if node is not None:
             _publish(folder, prepared.programs, node, report)
-        return prepared
+        if containers is not None:
+            store.fill(folder, folder / "packages", Lock.read(), containers, report)
+        return replace(prepared, images=store.served(folder))
 
 
 def _make(folder: Path, environment: Mapping[str, str], report: Report) -> Prepared:
@@ -130,6 +141,13 @@ def _publish(folder: Path, programs: Programs, node: NodePrograms, report: Repor
     mark.write_text(node.identity, encoding="utf-8")
 
 
+def _check_packages(folder: Path) -> None:
+    """Raise PreparationError if a locked package was not downloaded."""
+    files = [folder / "packages" / package.file_name for package in Lock.read().packages]
+    if missing := [file.name for file in files if not file.exists()]:
+        raise PreparationError(f"Not downloaded: {', '.join(missing)}.")
+
+
 def present(folder: Path) -> Prepared:
     """Return the parts in the folder. Raises PreparationError if one is missing."""
     remedy = f"Run `python -m localcloud.virtual prepare --folder {folder}`."
@@ -156,6 +174,7 @@ def _places(folder: Path, lock: Lock) -> Prepared:
         kernel=system / "kernel",
         tls=folder / "tls",
         sources=folder / _SOURCES,
+        images=store.served(folder),
     )
 
 
