@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
 from typing import Final
-from urllib.parse import unquote
+from urllib.parse import parse_qs, unquote
 
 from localcloud.virtual import names
 from localcloud.virtual.images.layout import Layout
@@ -65,19 +65,23 @@ def answer(
     Args:
         method: HTTP's.
         host: The `Host` header: the registry's own name or a mirror's, maybe with a port.
-        target: The path with its query, which is ignored (a mirror is asked with `?ns=`).
+        target: The path with its query. `ns` is the registry that containerd asks a mirror for
+            (https://github.com/containerd/containerd/blob/v2.2.1/docs/hosts.md).
         headers: Of the request; names in any case.
         layout: The images.
     """
     ranges = next((v for name, v in headers.items() if name.lower() == "range"), None)
+    path, _, query = target.partition("?")
+    own = host.partition(":")[0].lower()
+    [registry] = parse_qs(query).get("ns", [names.MIRRORED.get(own, own)])[:1]
     try:
-        return _answer(method, host, unquote(target.partition("?")[0]), ranges, layout)
+        return _answer(method, registry, unquote(path), ranges, layout)
     except _RefusalError as refusal:
         document = {"errors": [{"code": refusal.code, "message": str(refusal)}]}
         return _json(refusal.status, document)
 
 
-def _answer(method: str, host: str, path: str, ranges: str | None, layout: Layout) -> Response:
+def _answer(method: str, registry: str, path: str, ranges: str | None, layout: Layout) -> Response:
     if method not in _READ:
         raise _RefusalError(
             HTTPStatus.METHOD_NOT_ALLOWED, "UNSUPPORTED", "This registry can only be read."
@@ -87,20 +91,19 @@ def _answer(method: str, host: str, path: str, ranges: str | None, layout: Layou
     parts = _TARGET.fullmatch(path)
     if parts is None:
         raise _RefusalError(HTTPStatus.NOT_FOUND, "UNSUPPORTED", f"{path} is not served.")
-    repository = _repository(host, parts["repository"], layout)
+    repository = _repository(registry, parts["repository"], layout)
     if parts["kind"] == "manifests":
         return _manifest(repository, parts["name"], layout)
     return _blob(repository, parts["name"], ranges, layout)
 
 
-def _repository(host: str, name: str, layout: Layout) -> str:
+def _repository(registry: str, name: str, layout: Layout) -> str:
     """The repository with its registry's own name, for example `docker.io/library/busybox`."""
     if _REPOSITORY.fullmatch(name) is None:
         raise _RefusalError(
             HTTPStatus.BAD_REQUEST, "NAME_INVALID", f"{name} is not a valid repository name."
         )
-    asked = host.partition(":")[0].lower()
-    repository = f"{names.MIRRORED.get(asked, asked)}/{name}"
+    repository = f"{registry}/{name}"
     if repository not in layout.repositories:
         raise _RefusalError(
             HTTPStatus.NOT_FOUND, "NAME_UNKNOWN", f"There is no repository {repository}."

@@ -114,6 +114,11 @@ def test_a_registry_and_its_mirrors_have_the_same_images(layout: Layout, host: s
     assert get(layout, target, host=host) == get(layout, f"{MANIFESTS}/1")
 
 
+def test_a_mirror_of_another_name_is_asked_for_a_registry(layout: Layout) -> None:
+    target = f"{MANIFESTS}/1?ns=docker.io"
+    assert get(layout, target, host="localhost:5000") == get(layout, f"{MANIFESTS}/1")
+
+
 @pytest.mark.parametrize("stack", STACKS)
 def test_every_mirror_of_a_stacks_user_data_is_on_the_fabric(stack: str) -> None:
     files = containerd_files(stack_plan(stack)).items()
