@@ -6,13 +6,15 @@ The same images have the same digests, wherever and whenever they are written.
 
 from __future__ import annotations
 
+import io
 import json
+import tarfile
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import file_digest, sha256
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, BinaryIO, Final, Self
 
 from .layers import Layer, write
 
@@ -170,3 +172,22 @@ class Layout:
 
 def _blob(folder: Path, digest: str) -> Path:
     return folder / "blobs" / Path(*digest.split(":"))
+
+
+def write_archive(layout: Layout, names: Collection[str], into: BinaryIO) -> None:
+    """Write the images of some names as one archive, which containerd imports."""
+    index: dict[str, Any] = json.loads((layout.folder / "index.json").read_bytes())
+    entries = [e for e in index["manifests"] if e["annotations"][_NAME_OF_REFERENCE] in names]
+    digests = {entry["digest"] for entry in entries}
+    for entry in entries:
+        document = json.loads(layout.blob(entry["digest"]).read_bytes())
+        digests |= {document["config"]["digest"], *(part["digest"] for part in document["layers"])}
+    with tarfile.open(fileobj=into, mode="w|", format=tarfile.PAX_FORMAT) as archive:
+        archive.add(layout.folder / "oci-layout", "oci-layout")
+        content = _encode({**index, "manifests": entries})
+        member = tarfile.TarInfo("index.json")
+        member.size = len(content)
+        archive.addfile(member, io.BytesIO(content))
+        for digest in sorted(digests):
+            blob = layout.blob(digest)
+            archive.add(blob, str(blob.relative_to(layout.folder)))
