@@ -54,6 +54,7 @@ def _interface(store: Store, eni: NetworkInterface) -> dict[str, Any]:
         "vswitch_id": eni.vswitch_id,
         "vpc_id": eni.vpc_id,
         "security_group_ids": list(eni.security_group_ids),
+        "ingress": _ingress(store, *eni.security_group_ids),
     }
 
 

@@ -1,11 +1,11 @@
 """The VPC's network: one bridge for each vSwitch, its gateway, and the service addresses.
 
 Lives in the network namespace of the VPC's process. Routing between vSwitches is the kernel's.
-Security groups are not enforced between machines; only public addresses are filtered.
 
 If a VPC may have virtual machines, the fabric is guarded: bridges neither learn nor flood, each
-port is isolated and admits only what its ENI may send (`filter`), and the gateway answers every
-ARP request, as a VPC's does.
+port is isolated and admits only what its ENI may send (`filter`), the gateway answers every ARP
+request, as a VPC's does, and routes only what the receiver's security groups admit
+(`security_groups`). Otherwise only public addresses are filtered.
 """
 
 from __future__ import annotations

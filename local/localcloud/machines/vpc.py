@@ -30,6 +30,7 @@ from .load_balancers import LoadBalancers
 from .machine import Machine
 from .metadata_server import serve
 from .namespaces import NamespaceMachines
+from .security_groups import SecurityGroups
 from .virtual import VirtualMachines
 
 _COUNT_SECONDS: Final = 2.0
@@ -43,9 +44,10 @@ class VirtualSettings:
     prepared: Prepared
     accelerator: Accelerator
 
-    def guard(self) -> filter.Filter:
-        """The filter of this VPC's ENIs; call it in the VPC's network namespace."""
-        return filter.Filter(filter.nft(self.prepared.programs.command("usr/sbin/nft")))
+    @property
+    def nft(self) -> filter.Apply:
+        """Runs nft; call it in the VPC's network namespace."""
+        return filter.nft(self.prepared.programs.command("usr/sbin/nft"))
 
 
 class Vpc:
@@ -63,7 +65,8 @@ class Vpc:
         self._state = state
         self._control = control
         self._virtual = virtual
-        self._guard = None if virtual is None else virtual.guard()
+        self._guard = None if virtual is None else filter.Filter(virtual.nft)
+        self._groups = None if virtual is None else SecurityGroups(virtual.nft)
         self._fabric = Fabric(self._guard)
         self._kind_of = self._kinds(tools)
         self._machines: dict[str, Machine] = {}
@@ -121,6 +124,9 @@ class Vpc:
                 for nic in instance.interfaces:
                     for address in (nic.address, *nic.secondary_addresses):
                         self._by_address[address] = instance
+            if self._groups is not None:
+                nics = [nic for instance, _ in instances for nic in instance.interfaces]
+                await asyncio.to_thread(self._groups.follow, nics)
             await self._balancers.follow(LoadBalancer.read(b) for b in state["load_balancers"])
             present = {instance.id for instance, _ in instances}
             removals += [
@@ -156,9 +162,10 @@ class Vpc:
         return kind_for(self._virtual.machines, namespaces=namespaces, virtual=virtual)
 
     async def _count_frames(self, file: Path) -> None:
-        """Write the filter's counters as JSON, so that they can be read from outside."""
-        while self._guard is not None:
-            text = json.dumps(await asyncio.to_thread(self._guard.counts))
+        """Write the counters as JSON, so that they can be read from outside."""
+        while self._guard is not None and self._groups is not None:
+            frames = await asyncio.to_thread(self._guard.counts)
+            text = json.dumps(frames | await asyncio.to_thread(self._groups.counts))
             draft = file.with_suffix(".new-frames")
             draft.write_text(text, encoding="ascii")
             draft.replace(file)
