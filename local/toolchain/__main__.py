@@ -15,7 +15,7 @@ from rich.table import Table
 from toolchain import archives, plugin_cache
 from toolchain.ensure import Ensure
 from toolchain.failure import UNPREPARED, ToolchainError
-from toolchain.pins import NEXT_KUBERNETES, NODE, PREVIOUS_KUBERNETES
+from toolchain.pins import IMAGES, NEXT_KUBERNETES, NODE, PREVIOUS_KUBERNETES
 from toolchain.places import Places
 
 app = typer.Typer(
@@ -45,7 +45,7 @@ def ensure(
     node: Annotated[  # noqa: FBT002 - typer's form of a flag
         bool,
         typer.Option(
-            "--node", help="Build kubelet and containerd too, which virtual machines install."
+            "--node", help="Build what virtual machines install and what their containers run too."
         ),
     ] = False,
     download: Annotated[
@@ -64,7 +64,7 @@ def ensure(
     Ensure(
         places,
         Console(),
-        requested=(*requested, *(NODE if node else ())),
+        requested=(*requested, *((*NODE, *IMAGES) if node else ())),
         origin=archives.origin_of(download),
     ).run()
 

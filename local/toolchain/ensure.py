@@ -12,7 +12,7 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ from toolchain import archives, crds, golang, keys, launchers, pruning, releases
 from toolchain.archives import Origin
 from toolchain.download import DEFAULT, DownloadError, Patience, WrongDigestError
 from toolchain.official import official_tools
-from toolchain.pins import BUILDS, NODE, ON_REQUEST, Build
+from toolchain.pins import BUILDS, IMAGES, NODE, ON_REQUEST, Build
 from toolchain.places import OTHER_KUBERNETES, SOURCES, Places
 from toolchain.progress import Progress
 from toolchain.releases import Release, Unavailable
@@ -64,8 +64,8 @@ class Ensure:
         Args:
             places: Where everything is kept.
             console: Shows each step.
-            requested: Some of `ON_REQUEST` and `NODE`, to build too. Those that an earlier run has
-                built stay, requested or not.
+            requested: Some of `ON_REQUEST`, `NODE` and `IMAGES`, to build too. Those that an
+                earlier run has built stay, requested or not.
             origin: Where archives are downloaded from; None downloads nothing.
             patience: The time limits of a download.
         """
@@ -97,7 +97,9 @@ class Ensure:
                 )
             )
         folders = [(build, f"{OTHER_KUBERNETES}{build.version}") for build in ON_REQUEST]
-        for build, folder in (*folders, *((build, self._places.node.name) for build in NODE)):
+        for place, builds in self._of_virtual_machines().items():
+            folders += [(build, place.name) for build in builds]
+        for build, folder in folders:
             directory = self._directory(go, build)
             if directory.is_dir():
                 tools += [
@@ -138,7 +140,7 @@ class Ensure:
             self._make_crds(go)
             self._fill_bin(go)
             self._fill_other_kubernetes(go)
-            self._fill_node(go)
+            self._fill_virtual_machines(go)
             self._remove_older(go)
 
     def clean(self) -> None:
@@ -254,7 +256,7 @@ class Ensure:
 
     def _remove_older(self, go: golang.Go) -> None:
         """Remove builds that no link points to any more."""
-        for build in (*BUILDS, *ON_REQUEST, *NODE):
+        for build in (*BUILDS, *ON_REQUEST, *NODE, *IMAGES):
             kept = self._directory(go, build)
             for older in self._places.built.glob(f"{build.name}-*"):
                 # The name of one build may begin with that of another.
@@ -299,15 +301,22 @@ class Ensure:
                 for built in directory.iterdir():
                     launchers.link(folder / built.name, Path(os.path.relpath(built, folder)))
 
-    def _fill_node(self, go: golang.Go) -> None:
-        """Link what is built of `NODE`, requested or not; remove the links where it is not."""
-        shutil.rmtree(self._places.node, ignore_errors=True)
-        directories = [self._directory(go, build) for build in NODE]
-        for directory in directories:
-            for built in directory.iterdir() if directory.is_dir() else ():
-                self._places.node.mkdir(exist_ok=True)
-                target = Path(os.path.relpath(built, self._places.node))
-                launchers.link(self._places.node / built.name, target)
+    def _of_virtual_machines(self) -> Mapping[Path, Sequence[Build]]:
+        """The folders of programs of virtual machines, with the builds that fill each."""
+        return {self._places.node: NODE, self._places.images: IMAGES}
+
+    def _fill_virtual_machines(self, go: golang.Go) -> None:
+        """Link what is built of `NODE` and `IMAGES`, requested or not; remove other links."""
+        for folder, builds in self._of_virtual_machines().items():
+            directories = [self._directory(go, build) for build in builds]
+            programs = [p for d in directories if d.is_dir() for p in d.iterdir()]
+            names = {program.name for program in programs}
+            for link in folder.iterdir() if folder.is_dir() else ():
+                if link.name not in names:
+                    link.unlink()
+            for program in programs:
+                folder.mkdir(exist_ok=True)
+                launchers.link(folder / program.name, Path(os.path.relpath(program, folder)))
 
     def _launcher(self, go: golang.Go, program: str, module: str) -> None:
         link = self._places.bin / program

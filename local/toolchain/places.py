@@ -33,6 +33,11 @@ class Places:
         return self.bin / "node"
 
     @property
+    def images(self) -> Path:
+        """Programs of images that containers of a virtual machine run."""
+        return self.bin / "images"
+
+    @property
     def built(self) -> Path:
         """One directory for each build, named by its key."""
         return self.home / "toolchain"

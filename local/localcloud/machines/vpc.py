@@ -88,7 +88,8 @@ class Vpc:
             await dhcp.serve(self._interface_of)
             await resolver.serve(names.ALL)
             self._start(self._count_frames(self._state.with_suffix(".frames")))
-            package_server.serve([self._virtual.prepared.sources], self._virtual.prepared.tls)
+            prepared = self._virtual.prepared
+            package_server.serve([prepared.sources], prepared.tls, prepared.images)
         await asyncio.start_server(self._openapi, OPENAPI_ADDRESS, 443)
         self._start(self._follow(ended))
         self._changed.set()

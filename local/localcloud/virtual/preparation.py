@@ -6,6 +6,7 @@
     image-<key>/         disk.img and kernel
     sources/<host>/      package sources, as the fabric serves them
     tls/                 the certificate of the fabric's names
+    images/              images of containers (`images.store`)
     signing.key          signs the package sources; signing.pem is its certificate
 
 A key is the digest of the folder's inputs. A folder is renamed into place once it is complete, so
@@ -21,7 +22,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -33,6 +34,9 @@ from localcloud import certificates
 from . import image, names
 from .archive import Archive, system_mirror
 from .failure import PreparationError
+from .images import store
+from .images.layout import Layout
+from .images.programs import ImagePrograms
 from .lock import DISTRIBUTION, IMAGE, KERNEL, PROGRAMS, Lock, Package
 from .node_packages import NodePrograms, containerd_package, kubernetes_packages, make
 from .published import distribution_source, node_sources
@@ -60,7 +64,9 @@ class Prepared:
     kernel: Path
     tls: Path
     sources: Path
-    """Package sources and registries, a folder for each host name."""
+    """Package sources, a folder for each host name."""
+    images: Layout | None
+    """What the registries have."""
 
 
 def prepare(
@@ -68,11 +74,13 @@ def prepare(
     environment: Mapping[str, str],
     report: Report,
     node: NodePrograms | None = None,
+    containers: ImagePrograms | None = None,
 ) -> Prepared:
     """Download, unpack and build what is missing. Raises PreparationError.
 
     Existing parts are reused and need no network. `node`: what the image and the sources of
     Kubernetes and Docker have; without it they have what an earlier run got, or nothing.
+    `containers`: the same for the registries.
     """
     folder.mkdir(parents=True, exist_ok=True)
     lock = Lock.read()
@@ -90,7 +98,9 @@ def prepare(
             report("Making the disk image of the machines")
             with _whole(prepared.disk.parent) as draft:
                 image.build(draft, _contents(folder, lock), programs)
-        return prepared
+        if containers is not None:
+            store.fill(folder, folder / "packages", lock, containers, report)
+        return replace(prepared, images=store.served(folder))
 
 
 def _fetch(folder: Path, lock: Lock, environment: Mapping[str, str], report: Report) -> None:
@@ -175,6 +185,7 @@ def _places(folder: Path, lock: Lock) -> Prepared:
         kernel=system / "kernel",
         tls=folder / "tls",
         sources=folder / _SOURCES,
+        images=store.served(folder),
     )
 
 
