@@ -13,16 +13,19 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Any
 
 from pyroute2 import NetNS  # type: ignore[import-untyped]  # ships no types
 
 from localcloud.ingress import IngressRule
+from localcloud.machines import internet
 from localcloud.machines.control import Interface
 from localcloud.machines.fabric import Fabric
 from localcloud.machines.filter import Filter, nft
 from localcloud.machines.security_groups import SecurityGroups
+from localcloud.machines.translation import Translation, Translations
 from tests.localcloud.machines import fake_cloud
 
 PORT = 8080
@@ -37,6 +40,17 @@ try:
 except OSError as error:
     print(f"failed: {type(error).__name__}")
 """
+FETCH = """
+import http.client, sys
+source, target = sys.argv[1:]
+try:
+    c = http.client.HTTPConnection(target, timeout=2, source_address=(source, 0))
+    c.request("GET", "/ip")
+    print(c.getresponse().read().decode())
+except OSError as error:
+    print(f"failed: {type(error).__name__}")
+"""
+EIPS = ("127.99.0.1", "127.99.0.2")
 INNER = IngressRule(
     protocol="all", port_from=-1, port_to=-1, source="sg-a", policy="accept", priority=1
 )
@@ -101,6 +115,10 @@ class Guest:
                 return out.strip()
 
             yield ask
+
+    def fetch(self, source: str) -> str:
+        """The address that the internet saw, or why there was no answer."""
+        return self.run(sys.executable, "-c", FETCH, source, internet.ADDRESS)
 
     def connect(self, target: str, source: str | None = None) -> str:
         """The address that the other end saw, or why there was no connection."""
@@ -170,6 +188,19 @@ def trial(command: tuple[str, ...]) -> Iterator[tuple[str, object]]:
     yield "pod to pod in another subnet", first.connect(pods["far"], pods["first"])
     yield "and back", far.connect(pods["first"], pods["far"])
     yield "counted", {**guard.counts(), **groups.counts()}
+
+    internet.start(fabric)
+    translations = Translations(nft(command))
+    yield "internet without an entry", first.fetch(pods["first"])
+    entry = Translation(source=IPv4Network(FAR), addresses=(IPv4Address(EIPS[0]),))
+    own = Translation(source=IPv4Network(ENIS["far"].address), addresses=(IPv4Address(EIPS[1]),))
+    translations.follow([entry, own])
+    yield "internet by the gateway", far.fetch(pods["far"])
+    yield "internet by an address of its own", far.fetch(far.eni.address)
+    yield "internet from a subnet without an entry", first.fetch(pods["first"])
+    several = tuple(IPv4Address(address) for address in EIPS)
+    translations.follow([replace(entry, addresses=several)])
+    yield "internet by one of several", far.fetch(pods["far"])
 
     first.run("ip", "address", "add", f"{FOREIGN}/32", "dev", "eth0")
     yield "foreign address", first.connect(second.eni.address, FOREIGN)

@@ -14,6 +14,7 @@ from localcloud.machines.privileges import NamespacesUnavailableError, outer_com
 from localcloud.settings import Places, virtual_folder
 from localcloud.virtual.failure import PreparationError
 from localcloud.virtual.preparation import prepare
+from tests.localcloud.machines.fabric_trial import EIPS
 from tests.localcloud.machines.fake_cloud import REPOSITORY
 
 pytestmark = [pytest.mark.nightly, pytest.mark.timeout(3600)]
@@ -63,6 +64,24 @@ def test_no_frame_of_an_assigned_address_is_dropped(seen: dict[str, Any]) -> Non
     counted = seen["counted"]
     assert counted["passed"] > 0
     assert [counted[n] for n in ("foreign_mac", "foreign_address", "refused")] == [0, 0, 0]
+
+
+def test_the_internet_sees_the_address_of_the_nat_gateways_entry(seen: dict[str, Any]) -> None:
+    assert seen["internet by the gateway"] == EIPS[0]
+    assert seen["internet by one of several"] in EIPS
+
+
+def test_a_machine_with_an_eip_is_seen_by_it_and_its_pods_by_the_gateways(
+    seen: dict[str, Any],
+) -> None:
+    assert seen["internet by an address of its own"] == EIPS[1]
+
+
+@pytest.mark.parametrize(
+    "attempt", ["internet without an entry", "internet from a subnet without an entry"]
+)
+def test_without_an_entry_nothing_leaves_the_vpc(seen: dict[str, Any], attempt: str) -> None:
+    assert seen[attempt].startswith("failed")
 
 
 def test_an_address_that_the_eni_does_not_have_gets_no_answer(seen: dict[str, Any]) -> None:
