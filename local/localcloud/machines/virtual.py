@@ -12,8 +12,17 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from localcloud.virtual.hardware import Accelerator, Hardware, Nic, qemu
+from localcloud.virtual.hardware import (
+    EMULATED_PROCESSORS,
+    PROCESSORS,
+    Accelerator,
+    Hardware,
+    Nic,
+    qemu,
+)
 from localcloud.virtual.unpacked import Programs
+
+from .kinds import is_control_plane
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
@@ -52,6 +61,7 @@ class VirtualMachines:
         hardware = Hardware(
             name=instance.id,
             serial=instance.serial_number,
+            processors=self._processors(instance),
             disk=disk,
             nics=tuple(nics),
             # Relative, because the path of a socket may have at most 107 bytes.
@@ -64,12 +74,20 @@ class VirtualMachines:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
             cwd=folder,
+            # Where the kernel groups tasks by session (autogroup), a machine's processors are one
+            # group, apart from the control planes that run beside it.
+            start_new_session=True,
         )
         return _VirtualGuest(process, self._fabric, tuple(nic.id for nic in instance.interfaces))
 
     def erase_disk(self, folder: Path) -> None:
         """Remove the disk's file."""
         (folder / _DISK).unlink(missing_ok=True)
+
+    def _processors(self, instance: Instance) -> int:
+        if self._accelerator is Accelerator.KVM or is_control_plane(instance.user_data):
+            return PROCESSORS
+        return EMULATED_PROCESSORS
 
     def _make_disk(self, disk: Path) -> None:
         draft = disk.with_suffix(".new")

@@ -10,6 +10,10 @@ from typing import Final
 from .unpacked import Programs
 
 PROCESSORS: Final = 2
+"""What kubeadm requires of a control plane (preflight check `NumCPU`)."""
+EMULATED_PROCESSORS: Final = 1
+"""For other machines without KVM: an emulated processor that waits for a lock of another one, which
+the host has not scheduled, only burns time."""
 MEMORY_MIB: Final = 3072
 """For every instance type: enough for a node. The host provides only what the guest touches."""
 _SYSTEM: Final = "manufacturer=Alibaba Cloud,product=Alibaba Cloud ECS"
@@ -45,6 +49,7 @@ class Hardware:
 
     name: str
     serial: str
+    processors: int
     disk: Path
     nics: tuple[Nic, ...]
     shell: Path
@@ -57,7 +62,7 @@ def qemu(programs: Programs, kernel: Path, hardware: Hardware, by: Accelerator) 
         "-name",
         hardware.name,
         "-smp",
-        str(PROCESSORS),
+        str(hardware.processors),
         "-m",
         str(MEMORY_MIB),
         "-smbios",
@@ -131,4 +136,9 @@ def _kernel_settings(by: Accelerator) -> str:
     settings = "panic=-1 systemd.debug_shell=ttyS1"
     if by is Accelerator.EMULATION:
         settings += " mitigations=off tsc=reliable"
+        # Time limits that a slow processor exceeds. The kernel's check of its timer ends in a panic
+        # where the host gives the guest no processor for some ticks (kernel-parameters.txt; for
+        # systemd kernel-command-line(7)).
+        settings += " no_timer_check nowatchdog rcupdate.rcu_cpu_stall_suppress=1"
+        settings += " systemd.default_timeout_start_sec=1800 systemd.service_watchdogs=no"
     return settings

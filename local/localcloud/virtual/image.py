@@ -1,5 +1,9 @@
 """The machines' disk image: Debian with cloud-init, as a cloud's public image is.
 
+The packages that the user-data installs are installed in the image already: unpacked by an emulated
+processor they would take most of a boot. The user-data still asks its sources for them, and apt
+reports that they are the newest.
+
 Debian's own packages and their scripts build it in namespaces, without mounting the image. The
 build runs as root, or as a user with a range of user ids (`/etc/subuid`).
 """
@@ -18,10 +22,10 @@ from . import names
 from .archive import run
 from .failure import PreparationError
 from .hardware import DISK
-from .lock import SUITE, Package
+from .lock import SUITE
 from .unpacked import Programs
 
-REVISION: Final = 1
+REVISION: Final = 2
 """Increase it when a change of this module or `root.sh` changes the image's content."""
 SCRIPT: Final = Path(__file__).with_name("root.sh")
 _NAMESPACES: Final = ("--mount", "--pid", "--fork", "--net", "--ipc", "--uts")
@@ -59,6 +63,8 @@ def files(trust: Trust) -> Mapping[str, bytes]:
         "etc/hosts": b"127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n",
         # Empty, not absent: each machine gets its own id, but systemd does not preset all units.
         "etc/machine-id": b"",
+        # A disk that is lost with this system needs no order of its writes.
+        "etc/dpkg/dpkg.cfg.d/localcloud": b"force-unsafe-io\n",
         # No SSH server is in the image.
         "etc/cloud/cloud.cfg.d/95-localcloud.cfg": b"ssh_deletekeys: false\nssh_genkeytypes: []\n",
         _AUTHORITY: trust.authority,
@@ -84,25 +90,24 @@ class Image:
     kernel: Path
 
 
-def unpack(packages: Sequence[Package], files: Path, into: Path) -> None:
-    """Unpack the packages' files without running their scripts."""
+def unpack(packages: Sequence[Path], into: Path) -> None:
+    """Unpack packages without running their scripts."""
     # `base-files` has the links /bin, /lib and so on, through which others' files may go.
-    first = [package for package in packages if package.name == "base-files"]
+    first = [package for package in packages if package.name.startswith("base-files_")]
     for package in (*first, *(other for other in packages if other not in first)):
-        run(("dpkg-deb", "--extract", str(files / package.file_name), str(into)), {}, files)
+        run(("dpkg-deb", "--extract", str(package), str(into)), {}, into)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Contents:
     """The inputs of an image.
 
-    `folder` has the packages' files. The scripts of the packages in `system` run. The modules of
-    the packages in `kernel` go into the image; the kernel itself is stored next to it.
+    The scripts of the packages in `system` run. The modules of the packages in `kernel` go into the
+    image; the kernel itself is stored next to it.
     """
 
-    folder: Path
-    system: Sequence[Package]
-    kernel: Sequence[Package]
+    system: Sequence[Path]
+    kernel: Sequence[Path]
     trust: Trust
 
 
@@ -116,9 +121,9 @@ def build(folder: Path, contents: Contents, programs: Programs) -> Image:
     for name in ("proc", "dev", "sys", "run", "tmp"):
         (root / name).mkdir()
     (root / "tmp").chmod(0o1777)
-    unpack([*contents.system, *contents.kernel], contents.folder, root)
+    unpack([*contents.system, *contents.kernel], root)
     for package in contents.system:
-        shutil.copy(contents.folder / package.file_name, root / "packages" / package.file_name)
+        shutil.copy(package, root / "packages" / package.name)
     for path, target in links().items():
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).unlink(missing_ok=True)

@@ -45,7 +45,6 @@ REQUESTED: Final[Mapping[str, tuple[str, ...]]] = {
         "sqv",
         "systemd-sysv",
         "systemd-resolved",
-        "systemd-timesyncd",
         "dbus",
         "udev",
         "kmod",

@@ -116,9 +116,9 @@ class NodePrograms:
     def identity(self) -> str:
         """A text that changes with any program: the toolchain names builds by their content."""
         names = (*CONTAINERD, "kubelet")
-        files = [str((self.node / name).resolve()) for name in names]
-        files += [str((self.kubernetes / name).resolve()) for name in ("kubeadm", "kubectl")]
-        return json.dumps([_LAYOUT, *files])
+        files = [(self.node / name).resolve() for name in names]
+        files += [(self.kubernetes / name).resolve() for name in ("kubeadm", "kubectl")]
+        return json.dumps([_LAYOUT, *(f"{file.parent.name}/{file.name}" for file in files)])
 
     @property
     def minor(self) -> str:

@@ -16,6 +16,7 @@ pytestmark = pytest.mark.unit
 HARDWARE = Hardware(
     name="i-1",
     serial="0123-abcd",
+    processors=1,
     disk=Path("/home/i-1/disk.img"),
     nics=(Nic(tap="tap1", mac="00:16:3e:00:00:01"), Nic(tap="tap2", mac="00:16:3e:00:00:02")),
     shell=Path("shell.sock"),
