@@ -2,7 +2,8 @@
 
 The packages that the user-data installs are installed in the image already: unpacked by an emulated
 processor they would take most of a boot. The user-data still asks its sources for them, and apt
-reports that they are the newest.
+reports that they are the newest. For the same reason containerd's store has the images of
+containers that every worker runs.
 
 Debian's own packages and their scripts build it in namespaces, without mounting the image. The
 build runs as root, or as a user with a range of user ids (`/etc/subuid`).
@@ -22,6 +23,8 @@ from . import names
 from .archive import run
 from .failure import PreparationError
 from .hardware import DISK
+from .images.catalogue import PRELOADED
+from .images.layout import Layout, write_archive
 from .lock import SUITE
 from .unpacked import Programs
 
@@ -103,12 +106,14 @@ class Contents:
     """The inputs of an image.
 
     The scripts of the packages in `system` run. The modules of the packages in `kernel` go into the
-    image; the kernel itself is stored next to it.
+    image; the kernel itself is stored next to it. `images` are those of containers, for which
+    `system` has containerd.
     """
 
     system: Sequence[Path]
     kernel: Sequence[Path]
     trust: Trust
+    images: Layout | None
 
 
 def build(folder: Path, contents: Contents, programs: Programs) -> Image:
@@ -135,11 +140,23 @@ def build(folder: Path, contents: Contents, programs: Programs) -> Image:
     shutil.move(next((root / "boot").glob("vmlinuz-*")), image.kernel)
     shutil.rmtree(root / "boot")
     (root / "boot").mkdir()
+    if contents.images is not None:
+        with (root / "images.tar").open("wb") as archive:
+            write_archive(contents.images, preloaded(contents.images), archive)
     command = ("bash", str(SCRIPT), str(root), str(image.disk))
     namespaces = namespace_command()
     run((*namespaces, *command, *programs.command("usr/sbin/mke2fs")), {}, folder)
     run((*namespaces, "rm", "-rf", str(root)), {}, folder)
     return image
+
+
+def preloaded(images: Layout) -> Mapping[str, str]:
+    """The images of containers that the disk image has: name → digest of the manifest."""
+    return {
+        name: manifest.digest
+        for name, manifest in images.manifests.items()
+        if name.rpartition(":")[0] in PRELOADED
+    }
 
 
 def namespace_command(

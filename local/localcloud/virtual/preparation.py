@@ -22,7 +22,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -93,14 +93,14 @@ def prepare(
             locked.write_text(_lock_key(lock), encoding="utf-8")
         if node is not None and _text(folder / _NODE) != node.identity:
             _publish(folder, programs, node, report)
+        if containers is not None:
+            store.fill(folder, folder / "packages", lock, containers, report)
         prepared = _places(folder, lock)
         if not prepared.disk.exists():
             report("Making the disk image of the machines")
             with _whole(prepared.disk.parent) as draft:
                 image.build(draft, _contents(folder, lock), programs)
-        if containers is not None:
-            store.fill(folder, folder / "packages", lock, containers, report)
-        return replace(prepared, images=store.served(folder))
+        return prepared
 
 
 def _fetch(folder: Path, lock: Lock, environment: Mapping[str, str], report: Report) -> None:
@@ -145,7 +145,13 @@ def _contents(folder: Path, lock: Lock) -> image.Contents:
         system=[*(debs / package.file_name for package in _installed(lock)), *node],
         kernel=[debs / package.file_name for package in lock.groups[KERNEL]],
         trust=_trust(folder),
+        images=_preloaded(folder),
     )
+
+
+def _preloaded(folder: Path) -> Layout | None:
+    """The images of containers, where the disk image has a containerd to unpack some of them."""
+    return store.served(folder) if (folder / _NODE).exists() else None
 
 
 def _installed(lock: Lock) -> list[Package]:
@@ -178,7 +184,10 @@ def present(folder: Path) -> Prepared:
 
 
 def _places(folder: Path, lock: Lock) -> Prepared:
-    system = folder / f"image-{_image_key(lock, _trust(folder), _text(folder / _NODE))}"
+    images = _preloaded(folder)
+    containers = None if images is None else image.preloaded(images)
+    key = _image_key(lock, _trust(folder), [_text(folder / _NODE), containers])
+    system = folder / f"image-{key}"
     return Prepared(
         programs=_programs(folder, lock),
         disk=system / "disk.img",
@@ -205,7 +214,8 @@ def _lock_key(lock: Lock) -> str:
     return _digest([asdict(package) for package in lock.packages])
 
 
-def _image_key(lock: Lock, trust: image.Trust, node: str | None) -> str:
+def _image_key(lock: Lock, trust: image.Trust, node: object) -> str:
+    """`node`: what was made here for a node, as JSON."""
     packages = [asdict(package) for package in (*_installed(lock), *lock.groups[KERNEL])]
     contents = {path: content.decode() for path, content in image.files(trust).items()}
     script = image.SCRIPT.read_text("utf-8")

@@ -91,3 +91,12 @@ def test_without_one_of_its_programs_there_are_no_images(tmp_path: Path) -> None
     assert built_programs(tmp_path) == ImagePrograms(tools=tmp_path, kubernetes_version="1.36.3")
     (tmp_path / "images" / "coredns").unlink()
     assert built_programs(tmp_path) is None
+
+
+def test_what_every_worker_runs_is_in_the_disk_image() -> None:
+    values = yaml.safe_load((TEMPLATES / "values.yaml").read_text())
+    of_agents = [values["plugins"], values["multus"]["multusCNI"], values["spiderpoolAgent"]]
+    repositories = {f"{v['image']['registry']}/{v['image']['repository']}" for v in of_agents}
+    of_kubeadm = {f"registry.k8s.io/{name}" for name in ("pause", "kube-proxy", "coredns/coredns")}
+    assert set(catalogue.PRELOADED) == repositories | of_kubeadm
+    assert set(catalogue.PRELOADED) <= {name.rpartition(":")[0] for name in BY_NAME}

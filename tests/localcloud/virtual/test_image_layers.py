@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from localcloud.virtual.failure import PreparationError
 from localcloud.virtual.images.layers import Layer, member, write
-from localcloud.virtual.images.layout import Image, Layout, write_layout
+from localcloud.virtual.images.layout import Image, Layout, write_archive, write_layout
 from localcloud.virtual.node_packages import Content, make
 
 pytestmark = pytest.mark.unit
@@ -196,3 +196,22 @@ def test_another_build_of_a_program_is_another_identity(tmp_path: Path, program:
     identities = [Layer(programs={"p": path}).identity for path in (program, link, other)]
     assert identities[0] == identities[1]
     assert identities[0] != identities[2]
+
+
+def test_an_archive_has_the_images_of_the_names_and_no_other_blobs(
+    tmp_path: Path, program: Path, package: Path
+) -> None:
+    common, own = layers(program, package)
+    small = Image(references=[NAME, f"{NAME}.1"], layers=[common])
+    other = Image(references=["docker.io/library/other:1"], layers=[common, own])
+    layout = write_images(tmp_path / "layout", [small, other])
+    content = io.BytesIO()
+    write_archive(layout, {NAME}, content)
+    content.seek(0)
+    (tmp_path / "read").mkdir()
+    with tarfile.open(fileobj=content) as tar:
+        tar.extractall(tmp_path / "read", filter="data")
+    read = Layout.read(tmp_path / "read")
+    assert read.manifests == {NAME: layout.manifests[NAME]}
+    blobs = {f"sha256:{blob.name}" for blob in (read.folder / "blobs" / "sha256").iterdir()}
+    assert blobs == read.repositories["docker.io/library/small"] | {read.manifests[NAME].digest}

@@ -31,6 +31,14 @@ MULTUS_TAG: Final = "v4.1.4"
 BUSYBOX_TAGS: Final = ("1.37.0", "latest")
 NGINX_TAGS: Final = ("1.27.5", "latest")
 
+PRELOADED: Final = (
+    *(f"{KUBERNETES_REGISTRY}/{name}" for name in ("pause", "kube-proxy", "coredns/coredns")),
+    *(f"{SPIDERPOOL}/{name}" for name in ("spiderpool-agent", "spiderpool-plugins")),
+    MULTUS,
+)
+"""The repositories whose images the machines' disk image has unpacked: what every worker runs. All
+others are pulled."""
+
 BUSYBOX: Final = "usr/bin/busybox"
 PLUGINS: Final = ("ipvlan", "loopback", "macvlan")
 _SYSTEM: Final[Mapping[str, str]] = {
