@@ -12,6 +12,7 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from localcloud.virtual.counter import counter_khz
 from localcloud.virtual.hardware import (
     EMULATED_PROCESSORS,
     PROCESSORS,
@@ -48,6 +49,7 @@ class VirtualMachines:
         self._image = disk
         self._kernel = kernel
         self._accelerator = by
+        self._counter_khz = counter_khz() if by is Accelerator.EMULATION else None
 
     async def power_on(self, folder: Path, instance: Instance, raw: dict[str, Any]) -> Guest:  # noqa: ARG002  # the metadata service has the rest
         """Plug the ENIs and start qemu."""
@@ -62,6 +64,7 @@ class VirtualMachines:
             name=instance.id,
             serial=instance.serial_number,
             processors=self._processors(instance),
+            counter_khz=self._counter_khz,
             disk=disk,
             nics=tuple(nics),
             # Relative, because the path of a socket may have at most 107 bytes.
