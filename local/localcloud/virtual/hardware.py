@@ -22,6 +22,8 @@ _SYSTEM: Final = "manufacturer=Alibaba Cloud,product=Alibaba Cloud ECS"
 DISK: Final = "/dev/nvme0n1"
 """Newer instance families have NVMe disks too. Its driver is built into the kernel."""
 
+_DISK_SETTINGS: Final = f"console=ttyS0 root={DISK} rootfstype=ext4 rw"
+
 
 class Accelerator(StrEnum):
     """How the guest's instructions are executed."""
@@ -81,8 +83,7 @@ def qemu(programs: Programs, kernel: Path, hardware: Hardware, by: Accelerator) 
         "-device",
         "virtio-rng-pci,rng=entropy",
         "-append",
-        f"console=ttyS0 root={DISK} rootfstype=ext4 rw "
-        f"{_kernel_settings(by, hardware.counter_khz)}",
+        f"{_DISK_SETTINGS} {_kernel_settings(by, hardware.counter_khz)}",
     ]
     for number, nic in enumerate(hardware.nics):
         words += ("-netdev", f"tap,id=nic{number},ifname={nic.tap},script=no,downscript=no")
