@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any, Self, cast
 
-from localcloud.control_socket import ControlConnection
+from localcloud.control_api.control_socket import ControlConnection
 from localcloud.ingress import IngressRule
 
 if TYPE_CHECKING:

@@ -22,6 +22,8 @@ _SYSTEM: Final = "manufacturer=Alibaba Cloud,product=Alibaba Cloud ECS"
 DISK: Final = "/dev/nvme0n1"
 """Newer instance families have NVMe disks too. Its driver is built into the kernel."""
 
+_DISK_SETTINGS: Final = f"console=ttyS0 root={DISK} rootfstype=ext4 rw"
+
 
 class Accelerator(StrEnum):
     """How the guest's instructions are executed."""
@@ -50,6 +52,8 @@ class Hardware:
     name: str
     serial: str
     processors: int
+    counter_khz: int | None
+    """The rate of the host's time stamp counter, for an emulated processor."""
     disk: Path
     nics: tuple[Nic, ...]
     shell: Path
@@ -79,7 +83,7 @@ def qemu(programs: Programs, kernel: Path, hardware: Hardware, by: Accelerator) 
         "-device",
         "virtio-rng-pci,rng=entropy",
         "-append",
-        f"console=ttyS0 root={DISK} rootfstype=ext4 rw {_kernel_settings(by)}",
+        f"{_DISK_SETTINGS} {_kernel_settings(by, hardware.counter_khz)}",
     ]
     for number, nic in enumerate(hardware.nics):
         words += ("-netdev", f"tap,id=nic{number},ifname={nic.tap},script=no,downscript=no")
@@ -98,7 +102,7 @@ def trial(programs: Programs, kernel: Path, by: Accelerator) -> tuple[str, ...]:
         "-serial",
         "stdio",
         "-append",
-        f"console=ttyS0 earlyprintk=ttyS0 {_kernel_settings(by)}",
+        f"console=ttyS0 earlyprintk=ttyS0 {_kernel_settings(by, None)}",
     )
 
 
@@ -131,11 +135,13 @@ def _machine(programs: Programs, kernel: Path, by: Accelerator) -> tuple[str, ..
     )
 
 
-def _kernel_settings(by: Accelerator) -> str:
+def _kernel_settings(by: Accelerator, counter_khz: int | None) -> str:
     # `panic=-1`: restart at once. The debug shell is root's shell on the second serial port.
     settings = "panic=-1 systemd.debug_shell=ttyS1"
     if by is Accelerator.EMULATION:
         settings += " mitigations=off tsc=reliable"
+        if counter_khz is not None:
+            settings += f" tsc_early_khz={counter_khz}"
         # Time limits that a slow processor exceeds. The kernel's check of its timer ends in a panic
         # where the host gives the guest no processor for some ticks (kernel-parameters.txt; for
         # systemd kernel-command-line(7)).

@@ -7,8 +7,8 @@ from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import Final
 
-from localcloud.actions import Call
-from localcloud.tags import TagParameter
+from localcloud.requests.actions import Call
+from localcloud.requests.tags import TagParameter
 from localcloud.wire.errors import invalid
 from localcloud.wire.parameters import wire, wire_name
 
