@@ -32,6 +32,7 @@ from .settings import (
 )
 from .virtual.acceleration import choose
 from .virtual.failure import PreparationError
+from .virtual.images.programs import built_programs
 from .virtual.node_packages import built
 from .virtual.preparation import prepare
 
@@ -108,8 +109,8 @@ def _cloud(
 
 def _prepare(places: Places) -> str:
     """Make what virtual machines need, and say how they run here."""
-    folder, node = virtual_folder(places, os.environ), built(places.home / "bin")
-    prepared = prepare(folder, os.environ, typer.echo, node)
+    folder, tools = virtual_folder(places, os.environ), places.home / "bin"
+    prepared = prepare(folder, os.environ, typer.echo, built(tools), built_programs(tools))
     return f"Virtual machines are {choose(prepared.programs, prepared.kernel).description}."
 
 

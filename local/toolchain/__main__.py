@@ -15,7 +15,7 @@ from rich.table import Table
 from toolchain.downloads import archives
 from toolchain.ensure import Ensure
 from toolchain.failure import UNPREPARED, ToolchainError
-from toolchain.pins import NEXT_KUBERNETES, NODE, OPENTOFU, PREVIOUS_KUBERNETES
+from toolchain.pins import IMAGES, NEXT_KUBERNETES, NODE, OPENTOFU, PREVIOUS_KUBERNETES
 from toolchain.places import Places
 from toolchain.plugins import plugin_cache
 
@@ -46,7 +46,7 @@ def ensure(  # noqa: PLR0913, PLR0917 - one for each option
     node: Annotated[  # noqa: FBT002 - typer's form of a flag
         bool,
         typer.Option(
-            "--node", help="Build kubelet and containerd too, which virtual machines install."
+            "--node", help="Build what virtual machines install and what their containers run too."
         ),
     ] = False,
     opentofu: Annotated[  # noqa: FBT002 - typer's form of a flag
@@ -71,7 +71,11 @@ def ensure(  # noqa: PLR0913, PLR0917 - one for each option
     Ensure(
         places,
         Console(),
-        requested=(*requested, *(NODE if node else ()), *(OPENTOFU if opentofu else ())),
+        requested=(
+            *requested,
+            *((*NODE, *IMAGES) if node else ()),
+            *(OPENTOFU if opentofu else ()),
+        ),
         origin=archives.origin_of(download),
     ).run()
 

@@ -12,7 +12,7 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ from toolchain.downloads.archives import Origin
 from toolchain.downloads.download import DEFAULT, DownloadError, Patience, WrongDigestError
 from toolchain.downloads.releases import Release, Unavailable
 from toolchain.official import official_tools
-from toolchain.pins import BUILDS, NODE, ON_REQUEST, OPENTOFU, Build
+from toolchain.pins import BUILDS, IMAGES, NODE, ON_REQUEST, OPENTOFU, Build
 from toolchain.places import OTHER_KUBERNETES, SOURCES, Places
 from toolchain.progress import Progress
 
@@ -66,8 +66,8 @@ class Ensure:
         Args:
             places: Where everything is kept.
             console: Shows each step.
-            requested: Some of `ON_REQUEST`, `NODE` and `OPENTOFU`, to build too. Those that an
-                earlier run has built stay, requested or not.
+            requested: Some of `ON_REQUEST`, `NODE`, `IMAGES` and `OPENTOFU`, to build too. Those that
+                an earlier run has built stay, requested or not.
             origin: Where archives are downloaded from; None downloads nothing.
             patience: The time limits of a download.
         """
@@ -99,8 +99,8 @@ class Ensure:
                 )
             )
         folders = [(build, f"{OTHER_KUBERNETES}{build.version}") for build in ON_REQUEST]
-        folders += [(build, self._places.node.name) for build in NODE]
-        folders += [(build, self._places.opentofu.name) for build in OPENTOFU]
+        for place, builds in self._separate_programs().items():
+            folders += [(build, place.name) for build in builds]
         for build, folder in folders:
             directory = self._directory(go, build)
             if directory.is_dir():
@@ -142,8 +142,7 @@ class Ensure:
             self._make_crds(go)
             self._fill_bin(go)
             self._fill_other_kubernetes(go)
-            self._fill(go, self._places.node, NODE)
-            self._fill(go, self._places.opentofu, OPENTOFU)
+            self._fill_separate_programs(go)
             self._remove_older(go)
 
     def clean(self) -> None:
@@ -259,7 +258,7 @@ class Ensure:
 
     def _remove_older(self, go: golang.Go) -> None:
         """Remove builds that no link points to any more."""
-        for build in (*BUILDS, *ON_REQUEST, *NODE, *OPENTOFU):
+        for build in (*BUILDS, *ON_REQUEST, *NODE, *IMAGES, *OPENTOFU):
             kept = self._directory(go, build)
             for older in self._places.built.glob(f"{build.name}-*"):
                 # The name of one build may begin with that of another.
@@ -304,14 +303,26 @@ class Ensure:
                 for built in directory.iterdir():
                     launchers.link(folder / built.name, Path(os.path.relpath(built, folder)))
 
-    def _fill(self, go: golang.Go, folder: Path, builds: tuple[Build, ...]) -> None:
-        """Link what is there of `builds`, requested or not; remove the links where it is not."""
-        shutil.rmtree(folder, ignore_errors=True)
-        directories = [self._directory(go, build) for build in builds]
-        for directory in directories:
-            for built in directory.iterdir() if directory.is_dir() else ():
+    def _separate_programs(self) -> Mapping[Path, Sequence[Build]]:
+        """The folders of programs that are not on PATH, with the builds that fill each."""
+        return {
+            self._places.node: NODE,
+            self._places.images: IMAGES,
+            self._places.opentofu: OPENTOFU,
+        }
+
+    def _fill_separate_programs(self, go: golang.Go) -> None:
+        """Link what is built of them, requested or not; remove other links."""
+        for folder, builds in self._separate_programs().items():
+            directories = [self._directory(go, build) for build in builds]
+            programs = [p for d in directories if d.is_dir() for p in d.iterdir()]
+            names = {program.name for program in programs}
+            for link in folder.iterdir() if folder.is_dir() else ():
+                if link.name not in names:
+                    link.unlink()
+            for program in programs:
                 folder.mkdir(exist_ok=True)
-                launchers.link(folder / built.name, Path(os.path.relpath(built, folder)))
+                launchers.link(folder / program.name, Path(os.path.relpath(program, folder)))
 
     def _launcher(self, go: golang.Go, program: str, module: str) -> None:
         link = self._places.bin / program

@@ -22,6 +22,15 @@ TERRAFORM_PROVIDER_VERSION: Final = "1.285.0"
 """Upstream's provider in the plugin `ALICLOUD_VERSION` (`alicloud/go.mod`)."""
 CONTAINERD_VERSION: Final = "2.2.1"
 """A release of the series that the user-data pins (`planning/nodes/guest_system.py`)."""
+SPIDERPOOL_VERSION: Final = "1.2.2"
+MULTUS_VERSION: Final = "4.1.4"
+CNI_PLUGINS_VERSION: Final = "1.9.0"
+"""Of multus and the CNI plugins, the versions in Spiderpool's images: its
+`charts/spiderpool/values.yaml` and `images/spiderpool-plugins/version.sh`."""
+COREDNS_VERSION: Final = "1.14.2"
+"""`CoreDNSVersion` in `cmd/kubeadm/app/constants/constants.go` of the pinned Kubernetes."""
+PODS_VERSION: Final = "1"
+"""Of our own programs for pods: increase it when one of them changes what it does."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +109,7 @@ BUILDS: Final[tuple[Build, ...]] = (
     ),
     Build(
         name="spiderpool",
-        version="1.2.2",
+        version=SPIDERPOOL_VERSION,
         programs={
             "spiderpool-controller": "github.com/spidernet-io/spiderpool/cmd/spiderpool-controller",
         },
@@ -170,6 +179,60 @@ OPENTOFU: Final = (
     ),
 )
 """OpenTofu and the provider that the plugin wraps: what `make bench` compares with, on request."""
+
+IMAGES: Final = (
+    Build(
+        name="coredns",
+        version=COREDNS_VERSION,
+        programs={"coredns": "github.com/coredns/coredns"},
+        source=66,
+    ),
+    Build(
+        name="multus",
+        version=MULTUS_VERSION,
+        programs={
+            program: f"gopkg.in/k8snetworkplumbingwg/multus-cni.v4/cmd/{program}"
+            for program in ("install_multus", "multus")
+        },
+        source=30,
+    ),
+    Build(
+        name="spiderpool-node",
+        version=SPIDERPOOL_VERSION,
+        programs={
+            program: f"github.com/spidernet-io/spiderpool/cmd/{program}"
+            for program in (
+                "coordinator",
+                "ifacer",
+                "spiderpool",
+                "spiderpool-agent",
+                "spiderpool-init",
+            )
+        },
+        source=20,
+    ),
+    Build(
+        name="cni-plugins",
+        version=CNI_PLUGINS_VERSION,
+        programs={
+            plugin: f"github.com/containernetworking/plugins/plugins/main/{plugin}"
+            # ipvlan and loopback are what a node uses. macvlan is what the fabric must drop.
+            for plugin in ("ipvlan", "loopback", "macvlan")
+        },
+        source=5,
+    ),
+    Build(
+        name="pods",
+        version=PODS_VERSION,
+        programs={
+            program: f"spiderpool-alicloud.local/toolchain/pods/{program}"
+            for program in ("pause", "web")
+        },
+        source=1,
+    ),
+)
+"""The programs of the images that containers of a virtual machine run, built on request. kube-proxy
+and Spiderpool's controller are in other builds."""
 
 PREVIOUS_KUBERNETES: Final = _kubernetes("kubernetes-previous", PREVIOUS_KUBERNETES_VERSION)
 NEXT_KUBERNETES: Final = _kubernetes("kubernetes-next", NEXT_KUBERNETES_VERSION)

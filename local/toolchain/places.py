@@ -38,6 +38,11 @@ class Places:
         return self.bin / "opentofu"
 
     @property
+    def images(self) -> Path:
+        """Programs of images that containers of a virtual machine run."""
+        return self.bin / "images"
+
+    @property
     def built(self) -> Path:
         """One directory for each build, named by its key."""
         return self.home / "toolchain"

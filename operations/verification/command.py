@@ -43,8 +43,8 @@ def verify_stack(
     with open_cluster(stack, places) as cluster_access:
         kubectl = Kubectl(runner=cluster_access.runner)
         outputs = cluster_access.outputs
-        simulated = stack == LOCAL_STACK or _on_loopback(outputs)
-        cluster = kubectl.snapshot(outputs, simulated=simulated)
+        local = stack == LOCAL_STACK or _on_loopback(outputs)
+        cluster = kubectl.snapshot(outputs, local=local)
         certificates = certificate_check(
             stack, lambda: read_certificates(stack, places, config_file=config_file).certificates
         )

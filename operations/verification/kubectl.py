@@ -25,8 +25,8 @@ class Kubectl:
 
     runner: Runner
 
-    def snapshot(self, outputs: Mapping[str, Any], *, simulated: bool) -> Cluster:
-        """Read everything that checks look at, at one moment.
+    def snapshot(self, outputs: Mapping[str, Any], *, local: bool) -> Cluster:
+        """Read everything that checks look at, at one moment. `local`: it is on a local cloud.
 
         Raises:
             OperationError: The API server does not answer, or has no Spiderpool.
@@ -34,7 +34,7 @@ class Kubectl:
         done = self._run("get", KINDS, "--all-namespaces", "-o", "json", deadline=_READ_WITHIN)
         check_answer(done, "kubectl could not read the cluster")
         items = [*json.loads(done.out)["items"], *self._kube_proxy()]
-        return read_snapshot(items, outputs, simulated=simulated)
+        return read_snapshot(items, outputs, local=local)
 
     def _kube_proxy(self) -> Sequence[Object]:
         """kube-proxy's ConfigMap, by its name: a list of all would be long."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +19,8 @@ KINDS = (
 
 _DEFAULT_NETWORK = "v1.multus-cni.io/default-network"
 _PREFIX = "ipvlan-"
+_SIMULATED = "-simulated"
+"""How the runtime of a local cloud's set of namespaces ends."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +47,7 @@ class Cluster:
 
     outputs: Object
     simulated: bool
-    """On the local cloud, which carries no packets."""
+    """Whether packets of pods are only simulated, as on a local cloud without virtual machines."""
     nodes: Mapping[str, Object]
     pods: tuple[Pod, ...]
     services: Mapping[tuple[str, str], Object]
@@ -72,16 +74,18 @@ class Cluster:
         }
 
 
-def read_snapshot(items: Sequence[Object], outputs: Object, *, simulated: bool) -> Cluster:
-    """Sort what the API server listed by kind."""
+def read_snapshot(items: Sequence[Object], outputs: Object, *, local: bool) -> Cluster:
+    """Sort what the API server listed by kind. `local`: the cluster is on a local cloud."""
     by_kind: dict[str, list[Object]] = {}
     for item in items:
         by_kind.setdefault(item["kind"], []).append(item)
+    nodes = {n["metadata"]["name"]: n for n in by_kind.get("Node", ())}
+    pods = tuple(_pods(by_kind.get("Pod", ())))
     return Cluster(
         outputs=outputs,
-        simulated=simulated,
-        nodes={n["metadata"]["name"]: n for n in by_kind.get("Node", ())},
-        pods=tuple(_pods(by_kind.get("Pod", ()))),
+        simulated=local and not carries_packets(nodes, pods),
+        nodes=nodes,
+        pods=pods,
         services={
             (s["metadata"]["namespace"], s["metadata"]["name"]): s
             for s in by_kind.get("Service", ())
@@ -91,6 +95,23 @@ def read_snapshot(items: Sequence[Object], outputs: Object, *, simulated: bool) 
         reservations=tuple(by_kind.get("SpiderReservedIP", ())),
         kube_proxy=next(iter(by_kind.get("ConfigMap", ())), None),
     )
+
+
+def carries_packets(nodes: Mapping[str, Object], pods: Iterable[Pod]) -> bool:
+    """Whether each pod with an address of its own runs on a virtual machine of the local cloud.
+
+    One that runs on a set of namespaces has no network, and could be any end of a check.
+    """
+    real = {name for name, node in nodes.items() if not _runtime(node).endswith(_SIMULATED)}
+    networked = {pod.node for pod in pods if pod.interface is not None and pod.node}
+    return bool(real) and networked <= real
+
+
+def _runtime(node: Object) -> str:
+    """The container runtime that a node reports; that of a simulated one where it reports none."""
+    about = node.get("status", {}).get("nodeInfo") or {}
+    runtime: str = about.get("containerRuntimeVersion") or _SIMULATED
+    return runtime
 
 
 def internal_addresses(node: Object) -> list[str]:

@@ -27,7 +27,14 @@ from localcloud.products.slb.entities import (
     servers_behind,
 )
 from localcloud.products.vpc.eips import ECS_INSTANCE
-from localcloud.products.vpc.entities import Eip, Vpc, VSwitch
+from localcloud.products.vpc.entities import (
+    Eip,
+    NatGateway,
+    RouteEntry,
+    SnatEntry,
+    Vpc,
+    VSwitch,
+)
 from localcloud.settings import Cloud
 from localcloud.state.store import Store
 
@@ -54,6 +61,7 @@ def _interface(store: Store, eni: NetworkInterface) -> dict[str, Any]:
         "vswitch_id": eni.vswitch_id,
         "vpc_id": eni.vpc_id,
         "security_group_ids": list(eni.security_group_ids),
+        "ingress": _ingress(store, *eni.security_group_ids),
     }
 
 
@@ -257,6 +265,16 @@ def _nlb_zones(store: Store, balancer: NetworkLoadBalancer, now: float) -> list[
     ]
 
 
+def _translations(store: Store, nat: NatGateway, now: float) -> list[dict[str, Any]]:
+    """The SNAT entries of a gateway that the VPC's default route leads to."""
+    routed = any(r.destination == _ANYWHERE for r in store.where(RouteEntry, "hop", nat.id))
+    return [
+        {"vpc_id": nat.vpc_id, "source": entry.cidr, "addresses": list(entry.ips)}
+        for entry in sorted(store.where(SnatEntry, "table", nat.snat_table_id), key=lambda s: s.id)
+        if routed and entry.life.at(now) == "Available"
+    ]
+
+
 class MachinesView:
     """The view with its revision, which grows whenever the view differs from the last one."""
 
@@ -301,6 +319,11 @@ class MachinesView:
                 if b.life.at(now) in {"Active", "Configuring"}
                 for zone in _nlb_zones(self._store, b, now)
             ],
+            "translations": [
+                translation
+                for nat in sorted(self._store.all(NatGateway), key=lambda n: n.id)
+                for translation in _translations(self._store, nat, now)
+            ],
             "addresses": [
                 {
                     "id": e.id,
@@ -322,6 +345,7 @@ class MachinesView:
             *(i.life for i in instances),
             *(d.life for d in self._store.all(Disk)),
             *(b.life for b in self._store.all(NetworkLoadBalancer)),
+            *(s.life for s in self._store.all(SnatEntry)),
             *(x.life for x in self._store.all(NlbListener)),
             *(s.life for g in self._store.all(NlbServerGroup) for s in g.servers),
         ]

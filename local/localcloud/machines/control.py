@@ -7,6 +7,7 @@ import http.client
 import json
 import socket
 from dataclasses import dataclass
+from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from localcloud.control_api.control_socket import ControlConnection
@@ -37,6 +38,14 @@ class Interface:
     vswitch_id: str
     vpc_id: str
     security_group_ids: tuple[str, ...]
+    ingress: tuple[IngressRule, ...]
+    """The rules of these security groups."""
+
+    @property
+    def ipv4_addresses(self) -> tuple[str, ...]:
+        """Every IPv4 address of the ENI, those of its prefixes too."""
+        of_prefixes = (str(ip) for prefix in self.prefixes for ip in ip_network(prefix))
+        return (self.address, *self.secondary_addresses, *of_prefixes)
 
     @classmethod
     def read(cls, data: Mapping[str, Any]) -> Self:
@@ -57,6 +66,7 @@ class Interface:
             vswitch_id=data["vswitch_id"],
             vpc_id=data["vpc_id"],
             security_group_ids=tuple(data.get("security_group_ids") or ()),
+            ingress=tuple(IngressRule.read(rule) for rule in data.get("ingress") or ()),
         )
 
 

@@ -105,7 +105,16 @@ class Supervisor:
                 self._remove_disks_but({instance.id for instance in instances})
             await asyncio.to_thread(self._follow_data_disks, document, instances)
             for vpc_id in self._vpcs.keys() | raws.keys():
-                self._write_state(vpc_id, raws.get(vpc_id, []), balancers.get(vpc_id, []))
+                self._write_state(
+                    vpc_id,
+                    {
+                        "instances": raws.get(vpc_id, []),
+                        "load_balancers": balancers.get(vpc_id, []),
+                        "translations": [
+                            raw for raw in document["translations"] if raw["vpc_id"] == vpc_id
+                        ],
+                    },
+                )
                 if vpc_id in self._vpcs:
                     with contextlib.suppress(OSError):
                         channel.send(self._vpcs[vpc_id].end, {"op": "state"})
@@ -141,13 +150,10 @@ class Supervisor:
                 shutil.rmtree(folder, ignore_errors=True)
         self._swept = True
 
-    def _write_state(
-        self, vpc_id: str, raws: list[dict[str, Any]], balancers: list[dict[str, Any]]
-    ) -> None:
+    def _write_state(self, vpc_id: str, state: dict[str, Any]) -> None:
         path = self._state_path(vpc_id)
         draft = path.with_suffix(".new")
         draft.touch(mode=0o600)
-        state = {"instances": raws, "load_balancers": balancers}
         draft.write_text(json.dumps(state), encoding="utf-8")
         draft.replace(path)
 

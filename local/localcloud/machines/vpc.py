@@ -21,9 +21,11 @@ from localcloud.machines.kinds.machine import Machine
 from localcloud.machines.kinds.machine_kind import MachineKind, kind_for
 from localcloud.machines.kinds.namespaces import NamespaceMachines
 from localcloud.machines.kinds.virtual import VirtualMachines
-from localcloud.machines.network import filter, relay  # noqa: A004  # an ENI's
-from localcloud.machines.network.fabric import Fabric
+from localcloud.machines.network import filter, internet, relay, translation  # noqa: A004  # an ENI's
+from localcloud.machines.network.fabric import SOURCES_ADDRESS, Fabric
 from localcloud.machines.network.load_balancers import LoadBalancers
+from localcloud.machines.network.security_groups import SecurityGroups
+from localcloud.machines.network.translation import Translation, Translations
 from localcloud.machines.vpc_services import dhcp, package_server, resolver
 from localcloud.machines.vpc_services.metadata_server import serve
 from localcloud.settings import OPENAPI_ADDRESS, Machines
@@ -45,9 +47,10 @@ class VirtualSettings:
     prepared: Prepared
     accelerator: Accelerator
 
-    def guard(self) -> filter.Filter:
-        """The filter of this VPC's ENIs; call it in the VPC's network namespace."""
-        return filter.Filter(filter.nft(self.prepared.programs.command("usr/sbin/nft")))
+    @property
+    def nft(self) -> filter.Apply:
+        """Runs nft; call it in the VPC's network namespace."""
+        return filter.nft(self.prepared.programs.command("usr/sbin/nft"))
 
 
 class Vpc:
@@ -65,7 +68,9 @@ class Vpc:
         self._state = state
         self._control = control
         self._virtual = virtual
-        self._guard = None if virtual is None else virtual.guard()
+        self._guard = None if virtual is None else filter.Filter(virtual.nft)
+        self._groups = None if virtual is None else SecurityGroups(virtual.nft)
+        self._translations = None if virtual is None else Translations(virtual.nft)
         self._fabric = Fabric(self._guard)
         self._kind_of = self._kinds(tools)
         self._machines: dict[str, Machine] = {}
@@ -85,9 +90,14 @@ class Vpc:
         serve(self._by_address.get, self._control)
         if self._virtual is not None:
             await dhcp.serve(self._interface_of)
-            await resolver.serve(names.ALL)
+            await resolver.serve(
+                dict.fromkeys(names.ALL, SOURCES_ADDRESS)
+                | dict.fromkeys(internet.NAMES, internet.ADDRESS)
+            )
+            await asyncio.to_thread(internet.start, self._fabric)
             self._start(self._count_frames(self._state.with_suffix(".frames")))
-            package_server.serve([self._virtual.prepared.sources], self._virtual.prepared.tls)
+            prepared = self._virtual.prepared
+            package_server.serve([prepared.sources], prepared.tls, prepared.images)
         await asyncio.start_server(self._openapi, OPENAPI_ADDRESS, 443)
         self._start(self._follow(ended))
         self._changed.set()
@@ -123,6 +133,13 @@ class Vpc:
                 for nic in instance.interfaces:
                     for address in (nic.address, *nic.secondary_addresses):
                         self._by_address[address] = instance
+            if self._translations is not None:
+                entries = [Translation.read(entry) for entry in state["translations"]]
+                machines = translation.of_machines(instance for instance, _ in instances)
+                await asyncio.to_thread(self._translations.follow, [*machines, *entries])
+            if self._groups is not None:
+                nics = [nic for instance, _ in instances for nic in instance.interfaces]
+                await asyncio.to_thread(self._groups.follow, nics)
             await self._balancers.follow(LoadBalancer.read(b) for b in state["load_balancers"])
             present = {instance.id for instance, _ in instances}
             removals += [
@@ -158,9 +175,10 @@ class Vpc:
         return kind_for(self._virtual.machines, namespaces=namespaces, virtual=virtual)
 
     async def _count_frames(self, file: Path) -> None:
-        """Write the filter's counters as JSON, so that they can be read from outside."""
-        while self._guard is not None:
-            text = json.dumps(await asyncio.to_thread(self._guard.counts))
+        """Write the counters as JSON, so that they can be read from outside."""
+        while self._guard is not None and self._groups is not None:
+            frames = await asyncio.to_thread(self._guard.counts)
+            text = json.dumps(frames | await asyncio.to_thread(self._groups.counts))
             draft = file.with_suffix(".new-frames")
             draft.write_text(text, encoding="ascii")
             draft.replace(file)

@@ -11,6 +11,7 @@ import typer
 from .acceleration import choose
 from .archive import Archive, system_mirror
 from .failure import PreparationError
+from .images.programs import built_programs
 from .lock import LOCK, REQUESTED, SUITE, Lock, belongs
 from .node_packages import built
 from .preparation import prepare
@@ -50,7 +51,13 @@ def lock(folder: Folder = DEFAULT_FOLDER) -> None:
 def prepare_command(folder: Folder = DEFAULT_FOLDER, tools: Tools = DEFAULT_TOOLS) -> None:
     """Make what virtual machines need, unless it is there, and print how guests run here."""
     try:
-        prepared = prepare(folder.resolve(), os.environ, typer.echo, built(tools.resolve()))
+        prepared = prepare(
+            folder.resolve(),
+            os.environ,
+            typer.echo,
+            built(tools.resolve()),
+            built_programs(tools.resolve()),
+        )
     except PreparationError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from error

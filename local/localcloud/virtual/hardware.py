@@ -10,6 +10,10 @@ from typing import Final
 from .unpacked import Programs
 
 PROCESSORS: Final = 2
+"""What kubeadm requires of a control plane (preflight check `NumCPU`)."""
+EMULATED_PROCESSORS: Final = 1
+"""For other machines without KVM: an emulated processor that waits for a lock of another one, which
+the host has not scheduled, only burns time."""
 MEMORY_MIB: Final = 3072
 """For every instance type: enough for a node. The host provides only what the guest touches."""
 _SYSTEM: Final = "manufacturer=Alibaba Cloud,product=Alibaba Cloud ECS"
@@ -17,6 +21,8 @@ _SYSTEM: Final = "manufacturer=Alibaba Cloud,product=Alibaba Cloud ECS"
 (cloudinit/sources/DataSourceAliYun.py, tools/ds-identify)."""
 DISK: Final = "/dev/nvme0n1"
 """Newer instance families have NVMe disks too. Its driver is built into the kernel."""
+
+_DISK_SETTINGS: Final = f"console=ttyS0 root={DISK} rootfstype=ext4 rw"
 
 
 class Accelerator(StrEnum):
@@ -45,6 +51,9 @@ class Hardware:
 
     name: str
     serial: str
+    processors: int
+    counter_khz: int | None
+    """The rate of the host's time stamp counter, for an emulated processor."""
     disk: Path
     nics: tuple[Nic, ...]
     shell: Path
@@ -57,7 +66,7 @@ def qemu(programs: Programs, kernel: Path, hardware: Hardware, by: Accelerator) 
         "-name",
         hardware.name,
         "-smp",
-        str(PROCESSORS),
+        str(hardware.processors),
         "-m",
         str(MEMORY_MIB),
         "-smbios",
@@ -74,7 +83,7 @@ def qemu(programs: Programs, kernel: Path, hardware: Hardware, by: Accelerator) 
         "-device",
         "virtio-rng-pci,rng=entropy",
         "-append",
-        f"console=ttyS0 root={DISK} rootfstype=ext4 rw {_kernel_settings(by)}",
+        f"{_DISK_SETTINGS} {_kernel_settings(by, hardware.counter_khz)}",
     ]
     for number, nic in enumerate(hardware.nics):
         words += ("-netdev", f"tap,id=nic{number},ifname={nic.tap},script=no,downscript=no")
@@ -93,7 +102,7 @@ def trial(programs: Programs, kernel: Path, by: Accelerator) -> tuple[str, ...]:
         "-serial",
         "stdio",
         "-append",
-        f"console=ttyS0 earlyprintk=ttyS0 {_kernel_settings(by)}",
+        f"console=ttyS0 earlyprintk=ttyS0 {_kernel_settings(by, None)}",
     )
 
 
@@ -126,9 +135,16 @@ def _machine(programs: Programs, kernel: Path, by: Accelerator) -> tuple[str, ..
     )
 
 
-def _kernel_settings(by: Accelerator) -> str:
+def _kernel_settings(by: Accelerator, counter_khz: int | None) -> str:
     # `panic=-1`: restart at once. The debug shell is root's shell on the second serial port.
     settings = "panic=-1 systemd.debug_shell=ttyS1"
     if by is Accelerator.EMULATION:
         settings += " mitigations=off tsc=reliable"
+        if counter_khz is not None:
+            settings += f" tsc_early_khz={counter_khz}"
+        # Time limits that a slow processor exceeds. The kernel's check of its timer ends in a panic
+        # where the host gives the guest no processor for some ticks (kernel-parameters.txt; for
+        # systemd kernel-command-line(7)).
+        settings += " no_timer_check nowatchdog rcupdate.rcu_cpu_stall_suppress=1"
+        settings += " systemd.default_timeout_start_sec=1800 systemd.service_watchdogs=no"
     return settings

@@ -1,5 +1,10 @@
 """The machines' disk image: Debian with cloud-init, as a cloud's public image is.
 
+The packages that the user-data installs are installed in the image already: unpacked by an emulated
+processor they would take most of a boot. The user-data still asks its sources for them, and apt
+reports that they are the newest. For the same reason containerd's store has the images of
+containers that every worker runs.
+
 Debian's own packages and their scripts build it in namespaces, without mounting the image. The
 build runs as root, or as a user with a range of user ids (`/etc/subuid`).
 """
@@ -18,10 +23,12 @@ from . import names
 from .archive import run
 from .failure import PreparationError
 from .hardware import DISK
-from .lock import SUITE, Package
+from .images.catalogue import PRELOADED
+from .images.layout import Layout, write_archive
+from .lock import SUITE
 from .unpacked import Programs
 
-REVISION: Final = 1
+REVISION: Final = 2
 """Increase it when a change of this module or `root.sh` changes the image's content."""
 SCRIPT: Final = Path(__file__).with_name("root.sh")
 _NAMESPACES: Final = ("--mount", "--pid", "--fork", "--net", "--ipc", "--uts")
@@ -39,6 +46,16 @@ _MASKED: Final = (
     "e2scrub_reap.service",
     "fstrim.timer",
 )
+_CLOUD_INIT: Final = """\
+# No SSH server is in the image, and nobody logs in.
+ssh_deletekeys: false
+ssh_genkeytypes: []
+users: []
+locale: false
+# The file system has the size of the disk, which has no partitions.
+growpart: {mode: "off"}
+resize_rootfs: false
+"""
 _SIGNER: Final = "usr/share/keyrings/localcloud.asc"
 _AUTHORITY: Final = "usr/local/share/ca-certificates/localcloud.crt"
 
@@ -59,8 +76,9 @@ def files(trust: Trust) -> Mapping[str, bytes]:
         "etc/hosts": b"127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n",
         # Empty, not absent: each machine gets its own id, but systemd does not preset all units.
         "etc/machine-id": b"",
-        # No SSH server is in the image.
-        "etc/cloud/cloud.cfg.d/95-localcloud.cfg": b"ssh_deletekeys: false\nssh_genkeytypes: []\n",
+        # A disk that is lost with this system needs no order of its writes.
+        "etc/dpkg/dpkg.cfg.d/localcloud": b"force-unsafe-io\n",
+        "etc/cloud/cloud.cfg.d/95-localcloud.cfg": _CLOUD_INIT.encode(),
         _AUTHORITY: trust.authority,
         _SIGNER: trust.packages,
         "etc/apt/sources.list.d/debian.sources": (
@@ -84,26 +102,27 @@ class Image:
     kernel: Path
 
 
-def unpack(packages: Sequence[Package], files: Path, into: Path) -> None:
-    """Unpack the packages' files without running their scripts."""
+def unpack(packages: Sequence[Path], into: Path) -> None:
+    """Unpack packages without running their scripts."""
     # `base-files` has the links /bin, /lib and so on, through which others' files may go.
-    first = [package for package in packages if package.name == "base-files"]
+    first = [package for package in packages if package.name.startswith("base-files_")]
     for package in (*first, *(other for other in packages if other not in first)):
-        run(("dpkg-deb", "--extract", str(files / package.file_name), str(into)), {}, files)
+        run(("dpkg-deb", "--extract", str(package), str(into)), {}, into)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Contents:
     """The inputs of an image.
 
-    `folder` has the packages' files. The scripts of the packages in `system` run. The modules of
-    the packages in `kernel` go into the image; the kernel itself is stored next to it.
+    The scripts of the packages in `system` run. The modules of the packages in `kernel` go into the
+    image; the kernel itself is stored next to it. `images` are those of containers, for which
+    `system` has containerd.
     """
 
-    folder: Path
-    system: Sequence[Package]
-    kernel: Sequence[Package]
+    system: Sequence[Path]
+    kernel: Sequence[Path]
     trust: Trust
+    images: Layout | None
 
 
 def build(folder: Path, contents: Contents, programs: Programs) -> Image:
@@ -116,9 +135,9 @@ def build(folder: Path, contents: Contents, programs: Programs) -> Image:
     for name in ("proc", "dev", "sys", "run", "tmp"):
         (root / name).mkdir()
     (root / "tmp").chmod(0o1777)
-    unpack([*contents.system, *contents.kernel], contents.folder, root)
+    unpack([*contents.system, *contents.kernel], root)
     for package in contents.system:
-        shutil.copy(contents.folder / package.file_name, root / "packages" / package.file_name)
+        shutil.copy(package, root / "packages" / package.name)
     for path, target in links().items():
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).unlink(missing_ok=True)
@@ -130,11 +149,23 @@ def build(folder: Path, contents: Contents, programs: Programs) -> Image:
     shutil.move(next((root / "boot").glob("vmlinuz-*")), image.kernel)
     shutil.rmtree(root / "boot")
     (root / "boot").mkdir()
+    if contents.images is not None:
+        with (root / "images.tar").open("wb") as archive:
+            write_archive(contents.images, preloaded(contents.images), archive)
     command = ("bash", str(SCRIPT), str(root), str(image.disk))
     namespaces = namespace_command()
     run((*namespaces, *command, *programs.command("usr/sbin/mke2fs")), {}, folder)
     run((*namespaces, "rm", "-rf", str(root)), {}, folder)
     return image
+
+
+def preloaded(images: Layout) -> Mapping[str, str]:
+    """The images of containers that the disk image has: name → digest of the manifest."""
+    return {
+        name: manifest.digest
+        for name, manifest in images.manifests.items()
+        if name.rpartition(":")[0] in PRELOADED
+    }
 
 
 def namespace_command(

@@ -24,6 +24,10 @@ IMAGE: Final = "image"
 KERNEL: Final = "kernel"
 DISTRIBUTION: Final = "distribution"
 """The packages that the user-data installs from the distribution's own source."""
+IMAGE_SHELL: Final = "image-shell"
+IMAGE_NETWORK: Final = "image-network"
+IMAGE_CURL: Final = "image-curl"
+"""The packages of images of containers, a layer each."""
 REQUESTED: Final[Mapping[str, tuple[str, ...]]] = {
     PROGRAMS: (
         "qemu-system-x86",
@@ -41,7 +45,6 @@ REQUESTED: Final[Mapping[str, tuple[str, ...]]] = {
         "sqv",
         "systemd-sysv",
         "systemd-resolved",
-        "systemd-timesyncd",
         "dbus",
         "udev",
         "kmod",
@@ -62,6 +65,10 @@ REQUESTED: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     DISTRIBUTION: ("chrony", "conntrack", "ethtool", "iptables", "nftables", "runc", "socat"),
     KERNEL: ("linux-image-cloud-amd64",),
+    # Images of containers (`images.catalogue`).
+    IMAGE_SHELL: ("busybox-static", "bash-static"),
+    IMAGE_NETWORK: ("iptables", "nftables", "conntrack", "kmod"),
+    IMAGE_CURL: ("curl",),
 }
 """Group → the packages that it is asked for, as `apt-get install` takes them."""
 
@@ -149,6 +156,9 @@ def belongs(group: str, package: Package) -> bool:
     """Whether a group keeps a package that its names resolve to.
 
     The kernel's group keeps only the kernel package: the disk's driver and ext4 are built in, so
-    no initramfs is needed.
+    no initramfs is needed. The shell's programs are linked statically, so they need no other
+    package.
     """
+    if group == IMAGE_SHELL:
+        return package.name in REQUESTED[group]
     return group != KERNEL or _KERNEL_ITSELF.match(package.name) is not None

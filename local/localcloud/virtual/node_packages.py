@@ -116,9 +116,9 @@ class NodePrograms:
     def identity(self) -> str:
         """A text that changes with any program: the toolchain names builds by their content."""
         names = (*CONTAINERD, "kubelet")
-        files = [str((self.node / name).resolve()) for name in names]
-        files += [str((self.kubernetes / name).resolve()) for name in ("kubeadm", "kubectl")]
-        return json.dumps([_LAYOUT, *files])
+        files = [(self.node / name).resolve() for name in names]
+        files += [(self.kubernetes / name).resolve() for name in ("kubeadm", "kubectl")]
+        return json.dumps([_LAYOUT, *(f"{file.parent.name}/{file.name}" for file in files)])
 
     @property
     def minor(self) -> str:
@@ -133,14 +133,15 @@ def built(tools: Path) -> NodePrograms | None:
     if not all(path.exists() for path in paths):
         return None
     return NodePrograms(
-        kubernetes_version=_version((str(node / "kubelet"), "--version")),
-        containerd_version=_version((str(node / "containerd"), "--version")),
+        kubernetes_version=version_of((str(node / "kubelet"), "--version")),
+        containerd_version=version_of((str(node / "containerd"), "--version")),
         kubernetes=tools,
         node=node,
     )
 
 
-def _version(command: Sequence[str]) -> str:
+def version_of(command: Sequence[str]) -> str:
+    """The version in a command's output, as in `v1.36.3`. Raises PreparationError without one."""
     output = run(command, {}, Path.cwd())
     match = re.search(r"\bv(\d+\.\d+\.\d+)", output)
     if match is None:

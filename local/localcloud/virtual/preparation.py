@@ -2,9 +2,11 @@
 
     packages/            the downloaded files, by their names in the archive
     programs-<key>/      the packages whose programs run here, unpacked
+    node-packages/       kubelet, containerd and so on, made from what the toolchain built
     image-<key>/         disk.img and kernel
     sources/<host>/      package sources, as the fabric serves them
     tls/                 the certificate of the fabric's names
+    images/              images of containers (`images.store`)
     signing.key          signs the package sources; signing.pem is its certificate
 
 A key is the digest of the folder's inputs. A folder is renamed into place once it is complete, so
@@ -17,7 +19,6 @@ import fcntl
 import json
 import os
 import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -33,7 +34,10 @@ from localcloud import certificates
 from . import image, names
 from .archive import Archive, system_mirror
 from .failure import PreparationError
-from .lock import DISTRIBUTION, IMAGE, KERNEL, PROGRAMS, Lock
+from .images import store
+from .images.layout import Layout
+from .images.programs import ImagePrograms
+from .lock import DISTRIBUTION, IMAGE, KERNEL, PROGRAMS, Lock, Package
 from .node_packages import NodePrograms, containerd_package, kubernetes_packages, make
 from .published import distribution_source, node_sources
 from .sources import Signer, write
@@ -41,8 +45,11 @@ from .unpacked import Programs
 
 _SOURCES: Final = "sources"
 _CERTIFICATE: Final = "signing.pem"
+_LOCKED: Final = "lock.key"
+"""The digest of the lock whose packages are in the folder and in the distribution's source."""
 _NODE: Final = "node.json"
 """The identity of the programs in the sources of Kubernetes and Docker."""
+_NODE_PACKAGES: Final = "node-packages"
 _INSTALLABLE: Final = (IMAGE, DISTRIBUTION)
 _NAMES: Final = tuple(x509.DNSName(name) for name in names.ALL)
 Report = Callable[[str], None]
@@ -57,7 +64,9 @@ class Prepared:
     kernel: Path
     tls: Path
     sources: Path
-    """Package sources and registries, a folder for each host name."""
+    """Package sources, a folder for each host name."""
+    images: Layout | None
+    """What the registries have."""
 
 
 def prepare(
@@ -65,69 +74,95 @@ def prepare(
     environment: Mapping[str, str],
     report: Report,
     node: NodePrograms | None = None,
+    containers: ImagePrograms | None = None,
 ) -> Prepared:
     """Download, unpack and build what is missing. Raises PreparationError.
 
-    Existing parts are reused and need no network. `node`: what the sources of Kubernetes and
-    Docker have; without it they are empty unless an earlier run filled them.
+    Existing parts are reused and need no network. `node`: what the image and the sources of
+    Kubernetes and Docker have; without it they have what an earlier run got, or nothing.
+    `containers`: the same for the registries.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    lock = Lock.read()
     with _alone(folder):
         certificates.ensure(folder / "tls", _NAMES)
-        try:
-            prepared = present(folder)
-        except PreparationError:
-            prepared = _make(folder, environment, report)
-        if node is not None:
-            _publish(folder, prepared.programs, node, report)
+        programs = _programs(folder, lock)
+        locked = folder / _LOCKED
+        if not programs.root.exists() or _text(locked) != _lock_key(lock):
+            _fetch(folder, lock, environment, report)
+            locked.write_text(_lock_key(lock), encoding="utf-8")
+        if node is not None and _text(folder / _NODE) != node.identity:
+            _publish(folder, programs, node, report)
+        if containers is not None:
+            store.fill(folder, folder / "packages", lock, containers, report)
+        prepared = _places(folder, lock)
+        if not prepared.disk.exists():
+            report("Making the disk image of the machines")
+            with _whole(prepared.disk.parent) as draft:
+                image.build(draft, _contents(folder, lock), programs)
         return prepared
 
 
-def _make(folder: Path, environment: Mapping[str, str], report: Report) -> Prepared:
-    lock, debs = Lock.read(), folder / "packages"
+def _fetch(folder: Path, lock: Lock, environment: Mapping[str, str], report: Report) -> None:
+    """Download the locked packages, unpack the programs and write the package sources."""
+    debs, programs = folder / "packages", _programs(folder, lock)
     archive = Archive(folder / "apt", system_mirror(environment), lock.suite)
     report(f"Fetching {len(lock.packages)} packages of Debian")
     archive.update()
     archive.download(lock.packages, debs)
-    programs = _programs(folder, lock)
     if not programs.root.exists():
         with _whole(programs.root) as draft:
-            image.unpack(lock.groups[PROGRAMS], debs, draft)
+            image.unpack([debs / package.file_name for package in lock.groups[PROGRAMS]], draft)
     report("Writing the package sources")
     signer = Signer(programs, folder)
     (folder / _CERTIFICATE).write_bytes(signer.certificate())
-    installable = {package.file_name for group in _INSTALLABLE for package in lock.groups[group]}
-    for source in (distribution_source([debs / name for name in installable]), *node_sources()):
-        write(folder / _SOURCES, source, signer, time.time())
+    # The node's packages are published again, because the sources are written without them.
     (folder / _NODE).unlink(missing_ok=True)
-    prepared = _places(folder, lock)
-    if not prepared.disk.exists():
-        report("Making the disk image of the machines")
-        contents = image.Contents(
-            folder=debs,
-            system=lock.groups[IMAGE],
-            kernel=lock.groups[KERNEL],
-            trust=_trust(folder),
-        )
-        with _whole(prepared.disk.parent) as draft:
-            image.build(draft, contents, programs)
-    return prepared
+    installable = [debs / package.file_name for package in _installed(lock)]
+    for source in (distribution_source(installable), *node_sources()):
+        write(folder / _SOURCES, source, signer, time.time())
 
 
 def _publish(folder: Path, programs: Programs, node: NodePrograms, report: Report) -> None:
-    """Fill the sources of Kubernetes and Docker, unless they already have these programs."""
-    mark = folder / _NODE
-    if mark.exists() and mark.read_text("utf-8") == node.identity:
-        return
+    """Make the node's packages and fill the sources of Kubernetes and Docker."""
     report(f"Packaging Kubernetes {node.kubernetes_version} and containerd for the machines")
-    signer = Signer(programs, folder)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".node-") as drafts:
-        into = Path(drafts)
-        kubernetes = [make(content, into) for content in kubernetes_packages(node)]
-        docker = [make(containerd_package(node), into)]
-        for source in node_sources({node.minor: kubernetes}, docker):
-            write(folder / _SOURCES, source, signer, time.time())
-    mark.write_text(node.identity, encoding="utf-8")
+    signer, into = Signer(programs, folder), folder / _NODE_PACKAGES
+    (folder / _NODE).unlink(missing_ok=True)
+    shutil.rmtree(into, ignore_errors=True)
+    into.mkdir()
+    kubernetes = [make(content, into) for content in kubernetes_packages(node)]
+    docker = [make(containerd_package(node), into)]
+    for source in node_sources({node.minor: kubernetes}, docker):
+        write(folder / _SOURCES, source, signer, time.time())
+    (folder / _NODE).write_text(node.identity, encoding="utf-8")
+
+
+def _contents(folder: Path, lock: Lock) -> image.Contents:
+    """The inputs of the image: the distribution's packages and, if they were made, the node's."""
+    debs = folder / "packages"
+    node = sorted((folder / _NODE_PACKAGES).glob("*.deb")) if (folder / _NODE).exists() else []
+    return image.Contents(
+        system=[*(debs / package.file_name for package in _installed(lock)), *node],
+        kernel=[debs / package.file_name for package in lock.groups[KERNEL]],
+        trust=_trust(folder),
+        images=_preloaded(folder),
+    )
+
+
+def _preloaded(folder: Path) -> Layout | None:
+    """The images of containers, where the disk image has a containerd to unpack some of them."""
+    return store.served(folder) if (folder / _NODE).exists() else None
+
+
+def _installed(lock: Lock) -> list[Package]:
+    """The distribution's packages that the image has: its own, and those of the user-data."""
+    unique = {package.name: package for group in _INSTALLABLE for package in lock.groups[group]}
+    return [unique[name] for name in sorted(unique)]
+
+
+def _text(file: Path) -> str | None:
+    """A file's text; None without the file."""
+    return file.read_text("utf-8") if file.exists() else None
 
 
 def present(folder: Path) -> Prepared:
@@ -149,13 +184,17 @@ def present(folder: Path) -> Prepared:
 
 
 def _places(folder: Path, lock: Lock) -> Prepared:
-    system = folder / f"image-{_image_key(lock, _trust(folder))}"
+    images = _preloaded(folder)
+    containers = None if images is None else image.preloaded(images)
+    key = _image_key(lock, _trust(folder), [_text(folder / _NODE), containers])
+    system = folder / f"image-{key}"
     return Prepared(
         programs=_programs(folder, lock),
         disk=system / "disk.img",
         kernel=system / "kernel",
         tls=folder / "tls",
         sources=folder / _SOURCES,
+        images=store.served(folder),
     )
 
 
@@ -171,11 +210,16 @@ def _trust(folder: Path) -> image.Trust:
     )
 
 
-def _image_key(lock: Lock, trust: image.Trust) -> str:
-    packages = [asdict(package) for package in (*lock.groups[IMAGE], *lock.groups[KERNEL])]
+def _lock_key(lock: Lock) -> str:
+    return _digest([asdict(package) for package in lock.packages])
+
+
+def _image_key(lock: Lock, trust: image.Trust, node: object) -> str:
+    """`node`: what was made here for a node, as JSON."""
+    packages = [asdict(package) for package in (*_installed(lock), *lock.groups[KERNEL])]
     contents = {path: content.decode() for path, content in image.files(trust).items()}
     script = image.SCRIPT.read_text("utf-8")
-    return _digest([packages, contents, dict(image.links()), script, image.REVISION])
+    return _digest([packages, node, contents, dict(image.links()), script, image.REVISION])
 
 
 def _digest(document: object) -> str:

@@ -22,6 +22,7 @@ import pytest
 from localcloud.machines.kinds import shell
 from localcloud.settings import Machines, Places, remember, virtual_folder
 from localcloud.virtual.failure import PreparationError
+from localcloud.virtual.images.programs import built_programs
 from localcloud.virtual.node_packages import built
 from localcloud.virtual.preparation import prepare
 from operations.secrets.pki import make_secrets
@@ -114,7 +115,7 @@ def bed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bed]:
             pytest.skip(
                 "No kubelet and containerd were built: `python -m toolchain ensure --node`."
             )
-        prepare(folder, os.environ, print, node)
+        prepare(folder, os.environ, print, node, built_programs(tools))
     except PreparationError as error:
         pytest.skip(str(error))
     home = tmp_path_factory.mktemp("mixed")

@@ -17,6 +17,7 @@ from localcloud.daemons import ask
 from localcloud.products.ram.entities import Session
 from tests.localcloud.cloud_thread import CloudThread
 from tests.localcloud.products.test_ecs_by_sdk import Place
+from tests.localcloud.products.test_vpc_by_sdk import nat
 from tests.localcloud.sdk_api import Api, refused
 
 pytestmark = pytest.mark.unit
@@ -89,6 +90,42 @@ def test_the_machines_view_has_all_that_a_boot_needs(cloud: CloudThread, api: Ap
             "instance_id": instance_id,
             "instance_type": "EcsInstance",
         }
+    ]
+
+
+def test_each_eni_has_the_rules_of_its_own_security_groups(cloud: CloudThread, api: Api) -> None:
+    place = Place(api)
+    rule = {"IpProtocol": "tcp", "PortRange": "6443/6443", "SourceCidrIp": "127.0.0.0/8"}
+    api.ecs("AuthorizeSecurityGroup", SecurityGroupId=place.group, Permissions=[rule])
+    place.run(place.eni()["NetworkInterfaceId"])
+    _, view = send(cloud, "GET", "/machines")
+    (nic,) = view["instances"][0]["interfaces"]
+    assert [(r["source"], r["protocol"]) for r in nic["ingress"]] == [
+        ("127.0.0.0/8", "tcp"),
+        (place.group, "all"),
+    ]
+
+
+def test_the_machines_view_has_the_snat_entries_that_the_default_route_leads_to(
+    cloud: CloudThread, api: Api
+) -> None:
+    vpc_id, vswitch_id, gateway, eip = nat(api)
+    api.vpc(
+        "AssociateEipAddress",
+        AllocationId=eip["AllocationId"],
+        InstanceId=gateway["NatGatewayId"],
+        InstanceType="Nat",
+    )
+    (table,) = gateway["SnatTableIds"]["SnatTableId"]
+    api.vpc(
+        "CreateSnatEntry",
+        SnatTableId=table,
+        SnatIp=eip["EipAddress"],
+        SourceVSwitchId=vswitch_id,
+    )
+    _, view = send(cloud, "GET", "/machines")
+    assert view["translations"] == [
+        {"vpc_id": vpc_id, "source": "172.31.192.0/20", "addresses": [eip["EipAddress"]]}
     ]
 
 

@@ -41,6 +41,7 @@ class FakeCloud:
         self.instances: dict[str, dict[str, Any]] = {}
         self.addresses: list[dict[str, Any]] = []
         self.load_balancers: list[dict[str, Any]] = []
+        self.translations: list[dict[str, Any]] = []
         self.disks: list[dict[str, Any]] = []
         self.snapshots: list[dict[str, Any]] = []
         self.consoles: dict[str, str] = {}
@@ -105,6 +106,7 @@ class FakeCloud:
                 "instances": list(self.instances.values()),
                 "addresses": self.addresses,
                 "load_balancers": self.load_balancers,
+                "translations": self.translations,
                 "disks": self.disks,
                 "snapshots": self.snapshots,
             }

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from localcloud.virtual.counter import counter_khz
 from localcloud.virtual.hardware import Accelerator, Hardware, Nic, qemu
 from localcloud.virtual.unpacked import Programs
 
@@ -16,6 +17,8 @@ pytestmark = pytest.mark.unit
 HARDWARE = Hardware(
     name="i-1",
     serial="0123-abcd",
+    processors=1,
+    counter_khz=2_596_154,
     disk=Path("/home/i-1/disk.img"),
     nics=(Nic(tap="tap1", mac="00:16:3e:00:00:01"), Nic(tap="tap2", mac="00:16:3e:00:00:02")),
     shell=Path("shell.sock"),
@@ -58,6 +61,18 @@ def test_kvm_has_the_hosts_processor_and_emulation_has_one_of_its_own() -> None:
     kvm, emulation = words(by=Accelerator.KVM), words()
     assert options("-cpu", kvm) == ["host"]
     assert options("-accel", emulation)[0].startswith("tcg,")
+
+
+def test_an_emulated_guest_is_told_the_rate_of_the_hosts_counter() -> None:
+    [settings] = options("-append", words())
+    assert "tsc_early_khz=2596154" in settings.split()
+    [settings] = options("-append", words(by=Accelerator.KVM))
+    assert "tsc" not in settings
+
+
+def test_the_rate_of_the_counter_is_that_of_a_processor() -> None:
+    measured = counter_khz()
+    assert measured is None or 500_000 < measured < 10_000_000
 
 
 def test_programs_run_with_their_own_loader_and_libraries() -> None:

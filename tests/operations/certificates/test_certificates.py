@@ -83,7 +83,7 @@ def test_the_first_to_end_is_named_first() -> None:
 
 
 def test_verify_fails_on_a_certificate_that_ends_soon() -> None:
-    cluster = read_snapshot([], {}, simulated=True)
+    cluster = read_snapshot([], {}, local=True)
     checks = [
         certificate_check("dev", partial(list, [ending(days)]), lambda: NOW) for days in (12.5, 200)
     ]
@@ -104,7 +104,7 @@ def test_verify_says_when_certificates_cannot_be_read() -> None:
 
     (verdict,) = verify(
         [certificate_check("dev", refuse, lambda: NOW)],
-        read_snapshot([], {}, simulated=True),
+        read_snapshot([], {}, local=True),
         None,  # type: ignore[arg-type]
         done=lambda: None,
     )

@@ -119,6 +119,6 @@ def test_what_the_unit_advertises_passes_and_one_more_fails(  # noqa: PLR0913 - 
 
 def verdict(*items: dict[str, Any]) -> list[str]:
     outputs = {"advertised": {"worker": {RESOURCE: SIZE}}}
-    probes = ADVERTISED_CHECK.probes(read_snapshot(items, outputs, simulated=True))
+    probes = ADVERTISED_CHECK.probes(read_snapshot(items, outputs, local=True))
     assert not isinstance(probes, NotRun)
     return [line for probe in probes for line in probe.attempt(Played())]

@@ -16,11 +16,12 @@ from operations.verification.objects import OBJECT_CHECKS
 from operations.verification.packets import packet_checks
 from operations.verification.reports import junit_text, summary, verdict_document
 from operations.verification.run import Outcome, Verdict, verify
-from operations.verification.snapshot import Cluster, Pod, read_snapshot
+from operations.verification.snapshot import Cluster, Pod, carries_packets, read_snapshot
 from planning.nodes.machine import METADATA_FOR_PODS, UNIT_SCHEMA, UNIT_VERSION
 
 pytestmark = pytest.mark.unit
 
+REAL = "containerd://2.2.1"
 NAT = "47.98.0.9"
 CHECKS = (*OBJECT_CHECKS, *packet_checks("http://seen.example.com"))
 NODES = {"master": ("172.31.0.3", "172.31.0.10"), "worker": ("172.31.0.4", "172.31.0.20")}
@@ -192,7 +193,7 @@ def _cluster(
     items = {f"{i['kind']}/{i['metadata']['name']}": i for i in _items()}
     if change is not None:
         change(items)
-    return read_snapshot(list(items.values()), _outputs(), simulated=simulated)
+    return read_snapshot(list(items.values()), _outputs(), local=simulated)
 
 
 def _verdicts(cluster: Cluster, shell: Played | None = None) -> dict[str, Verdict]:
@@ -209,6 +210,35 @@ def test_a_healthy_cluster_passes_all_that_it_can_be_asked() -> None:
     assert not _failed(verdicts)
     others = {name: v.details for name, v in verdicts.items() if v.outcome is not Outcome.PASSED}
     assert others == {"egress-ipv6": ("no pod of test-app-2 has an IPv6 address",)}
+
+
+def _on_machines(**runtimes: str) -> Cluster:
+    """The healthy cluster on a local cloud: node → its container runtime."""
+
+    def change(items: dict[str, dict[str, Any]]) -> None:
+        for node, runtime in runtimes.items():
+            items[f"Node/{node}"]["status"]["nodeInfo"] = {"containerRuntimeVersion": runtime}
+
+    return _cluster(change, simulated=True)
+
+
+def test_packets_between_pods_of_virtual_machines_are_tried() -> None:
+    cluster = _on_machines(**dict.fromkeys(NODES, REAL))
+    assert not cluster.simulated
+    assert not _failed(_verdicts(cluster))
+
+
+def test_a_pod_on_a_set_of_namespaces_has_no_packets_to_try() -> None:
+    [first, *others] = NODES
+    cluster = _on_machines(**{first: f"{REAL}-simulated"}, **dict.fromkeys(others, REAL))
+    assert cluster.simulated
+
+
+def test_a_control_plane_without_pods_may_be_a_set_of_namespaces() -> None:
+    [first, *others] = NODES
+    cluster = _on_machines(**{first: f"{REAL}-simulated"}, **dict.fromkeys(others, REAL))
+    elsewhere = [pod for pod in cluster.pods if pod.node != first]
+    assert carries_packets(cluster.nodes, elsewhere)
 
 
 def test_on_the_local_cloud_packets_are_never_tried_and_never_passed() -> None:
@@ -366,7 +396,7 @@ def test_a_pod_that_is_about_to_get_an_address_waits_for_nothing() -> None:
 
 def test_where_addresses_are_not_counted_nothing_has_to_be_advertised() -> None:
     outputs = {key: value for key, value in _outputs().items() if key != "advertised"}
-    cluster = read_snapshot(_items(), outputs, simulated=False)
+    cluster = read_snapshot(_items(), outputs, local=False)
     assert _verdicts(cluster)["addresses-advertised"].outcome is Outcome.NOT_RUN
 
 
@@ -503,7 +533,7 @@ def test_a_path_without_packets_fails_its_own_checks(fails: str, checks: set[str
 
 def test_egress_by_another_address_than_the_nats_fails() -> None:
     cluster = _cluster()
-    other = read_snapshot(_items(), {**_outputs(), "natAddress": "47.98.7.7"}, simulated=False)
+    other = read_snapshot(_items(), {**_outputs(), "natAddress": "47.98.7.7"}, local=False)
     assert "egress" in _failed(_verdicts(other))
     assert "egress" not in _failed(_verdicts(cluster))
 

@@ -12,7 +12,16 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from localcloud.virtual.hardware import Accelerator, Hardware, Nic, qemu
+from localcloud.machines.kinds.machine_kind import is_control_plane
+from localcloud.virtual.counter import counter_khz
+from localcloud.virtual.hardware import (
+    EMULATED_PROCESSORS,
+    PROCESSORS,
+    Accelerator,
+    Hardware,
+    Nic,
+    qemu,
+)
 from localcloud.virtual.unpacked import Programs
 
 if TYPE_CHECKING:
@@ -39,6 +48,7 @@ class VirtualMachines:
         self._image = disk
         self._kernel = kernel
         self._accelerator = by
+        self._counter_khz = counter_khz() if by is Accelerator.EMULATION else None
 
     async def power_on(self, folder: Path, instance: Instance, raw: dict[str, Any]) -> Guest:  # noqa: ARG002  # the metadata service has the rest
         """Plug the ENIs and start qemu."""
@@ -52,6 +62,8 @@ class VirtualMachines:
         hardware = Hardware(
             name=instance.id,
             serial=instance.serial_number,
+            processors=self._processors(instance),
+            counter_khz=self._counter_khz,
             disk=disk,
             nics=tuple(nics),
             # Relative, because the path of a socket may have at most 107 bytes.
@@ -64,12 +76,20 @@ class VirtualMachines:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
             cwd=folder,
+            # Where the kernel groups tasks by session (autogroup), a machine's processors are one
+            # group, apart from the control planes that run beside it.
+            start_new_session=True,
         )
         return _VirtualGuest(process, self._fabric, tuple(nic.id for nic in instance.interfaces))
 
     def erase_disk(self, folder: Path) -> None:
         """Remove the disk's file."""
         (folder / _DISK).unlink(missing_ok=True)
+
+    def _processors(self, instance: Instance) -> int:
+        if self._accelerator is Accelerator.KVM or is_control_plane(instance.user_data):
+            return PROCESSORS
+        return EMULATED_PROCESSORS
 
     def _make_disk(self, disk: Path) -> None:
         draft = disk.with_suffix(".new")

@@ -1,11 +1,11 @@
 """The VPC's network: one bridge for each vSwitch, its gateway, and the service addresses.
 
 Lives in the network namespace of the VPC's process. Routing between vSwitches is the kernel's.
-Security groups are not enforced between machines; only public addresses are filtered.
 
 If a VPC may have virtual machines, the fabric is guarded: bridges neither learn nor flood, each
-port is isolated and admits only what its ENI may send (`filter`), and the gateway answers every
-ARP request, as a VPC's does.
+port is isolated and admits only what its ENI may send (`filter`), the gateway answers every ARP
+request, as a VPC's does, and routes only what the receiver's security groups admit
+(`security_groups`). Otherwise only public addresses are filtered.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from typing import TYPE_CHECKING, Final
 from pyroute2 import IPRoute  # type: ignore[import-untyped]  # ships no types
 from pyroute2.netlink.rtnl.ndmsg import NTF_MASTER, NUD_NOARP  # type: ignore[import-untyped]  # as above
 
+from localcloud.machines.network import internet
 from localcloud.machines.network.filter import Port
+from localcloud.machines.network.translation import LINK
 from localcloud.settings import OPENAPI_ADDRESS
 
 if TYPE_CHECKING:
@@ -132,6 +134,31 @@ class Fabric:
             self._ip.neigh(
                 "replace", dst=address, lladdr=interface.mac, ifindex=bridge, state="permanent"
             )
+
+    def connect_internet(self, pid: int) -> None:
+        """Lead the default route to the internet, which has the network namespace of `pid`."""
+        with self._lock:
+            self._ip.link(
+                "add",
+                ifname=LINK,
+                kind="veth",
+                address=internet.GATEWAY_MAC,
+                peer={"ifname": "eth0", "address": internet.MAC, "net_ns_pid": pid},
+            )
+            index = self._ip.link_lookup(ifname=LINK)[0]
+            self._ip.addr(
+                "add", index=index, address=internet.GATEWAY, prefixlen=internet.PREFIX_LENGTH
+            )
+            self._ip.link("set", index=index, state="up")
+            self._ip.neigh(
+                "replace",
+                dst=internet.ADDRESS,
+                lladdr=internet.MAC,
+                ifindex=index,
+                state="permanent",
+            )
+            internet.route_localnet(LINK)
+            self._ip.route("replace", dst="default", gateway=internet.ADDRESS)
 
     def unplug(self, interface_id: str) -> None:
         """Remove an ENI's link; nothing happens where there is none."""

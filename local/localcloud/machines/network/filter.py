@@ -12,7 +12,6 @@ import re
 import subprocess
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from ipaddress import ip_network
 from typing import Any, Final
 
 from localcloud.machines.control import Interface
@@ -42,10 +41,8 @@ class Port:
 
     @property
     def addresses(self) -> tuple[str, ...]:
-        """The IPv4 addresses that the ENI has, those of its prefixes too."""
-        eni = self.interface
-        of_prefixes = (str(ip) for prefix in eni.prefixes for ip in ip_network(prefix))
-        return (eni.address, *eni.secondary_addresses, *of_prefixes)
+        """The IPv4 addresses that the ENI has."""
+        return self.interface.ipv4_addresses
 
 
 def table() -> str:

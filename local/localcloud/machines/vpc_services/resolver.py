@@ -1,4 +1,4 @@
-"""The VPC's resolvers: the names of the package sources and registries, and no others (RFC 1035).
+"""The VPC's resolvers: the names of the fabric's own services, and no others (RFC 1035).
 
 UDP only: an answer has one address.
 """
@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import struct
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from ipaddress import IPv4Address
 from typing import Final, cast
 
-from localcloud.machines.network.fabric import NAME_SERVERS, SOURCES_ADDRESS
+from localcloud.machines.network.fabric import NAME_SERVERS
 
 _HEADER: Final = struct.Struct(">2s5H")
 _QUESTION: Final = struct.Struct(">2H")
@@ -23,8 +23,11 @@ _SECONDS: Final = 60
 _PORT: Final = 53
 
 
-def answer(query: bytes, names: Collection[str]) -> bytes | None:
-    """Answer one query; None if the message is not a query with one question."""
+def answer(query: bytes, names: Mapping[str, str]) -> bytes | None:
+    """Answer one query; None if the message is not a query with one question.
+
+    `names`: name → its address.
+    """
     try:
         identity, flags, questions, *_ = _HEADER.unpack_from(query)
         name, end = _name(query, _HEADER.size)
@@ -42,7 +45,7 @@ def answer(query: bytes, names: Collection[str]) -> bytes | None:
     if not addresses:
         return header + question
     record = struct.pack(">3HIH", 0xC00C, _ADDRESS, _INTERNET, _SECONDS, 4)
-    return header + question + record + IPv4Address(SOURCES_ADDRESS).packed
+    return header + question + record + IPv4Address(names[name.lower()]).packed
 
 
 def _name(query: bytes, position: int) -> tuple[str, int]:
@@ -56,7 +59,7 @@ def _name(query: bytes, position: int) -> tuple[str, int]:
 
 
 class _Server(asyncio.DatagramProtocol):
-    def __init__(self, names: Collection[str]) -> None:
+    def __init__(self, names: Mapping[str, str]) -> None:
         self._names = names
         self._transport: asyncio.DatagramTransport | None = None
 
@@ -71,9 +74,9 @@ class _Server(asyncio.DatagramProtocol):
 
 
 async def serve(
-    names: Collection[str], addresses: Collection[str] = NAME_SERVERS, port: int = _PORT
+    names: Mapping[str, str], addresses: Collection[str] = NAME_SERVERS, port: int = _PORT
 ) -> None:
-    """Answer on each address; by default on both of the VPC's resolvers."""
+    """Answer for `names` on each address; by default on both of the VPC's resolvers."""
     loop = asyncio.get_running_loop()
     for address in addresses:
         await loop.create_datagram_endpoint(

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from localcloud.machines.control import Interface
+from localcloud.machines.network.fabric import SOURCES_ADDRESS
 from localcloud.machines.vpc_services import dhcp, resolver
 from localcloud.machines.vpc_services.package_server import file_of
 from tests.localcloud.machines import fake_cloud
@@ -23,7 +24,7 @@ MAC = "00:16:3e:00:00:01"
 INTERFACE = Interface.read(
     fake_cloud.interface("eni-1", MAC, "172.31.199.183", "172.31.192.0/20", primary=True)
 )
-NAMES = frozenset({"pkgs.k8s.io"})
+NAMES = {"pkgs.k8s.io": SOURCES_ADDRESS}
 
 
 def dhcp_request(kind: int, mac: str = MAC) -> bytes:

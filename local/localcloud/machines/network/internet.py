@@ -1,0 +1,88 @@
+"""The internet of a guarded fabric: one server that answers with the address that it sees.
+
+A process in a network namespace of its own, which the fabric's link `internet` leads to. It answers
+HTTP requests for any name, as the services do that show a client its address. EIPs of the local
+cloud are loopback addresses, so both ends of the link route these (`route_localnet`).
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from pyroute2 import IPRoute  # type: ignore[import-untyped]  # ships no types
+
+if TYPE_CHECKING:
+    from localcloud.machines.network.fabric import Fabric
+
+ADDRESS: Final = "198.51.100.1"
+"""The server's address, in a network for documentation (RFC 5737)."""
+GATEWAY: Final = "198.51.100.2"
+"""The fabric's end of the link."""
+PREFIX_LENGTH: Final = 30
+MAC, GATEWAY_MAC = "02:00:00:00:00:01", "02:00:00:00:00:02"
+NAMES: Final = ("ifconfig.me",)
+"""Names that the VPC's resolvers answer with this address."""
+_LINK: Final = "eth0"
+_POLL_SECONDS: Final = 0.05
+
+
+def start(fabric: Fabric) -> subprocess.Popen[bytes]:
+    """Start the server and connect it; it ends with the VPC's process."""
+    command = ("unshare", "--net", sys.executable, "-m", "localcloud.machines.network.internet")
+    process = subprocess.Popen(command)  # noqa: S603  (our own program)
+    own = Path("/proc/self/ns/net")
+    while Path(f"/proc/{process.pid}/ns/net").samefile(own):
+        time.sleep(_POLL_SECONDS)
+    fabric.connect_internet(process.pid)
+    return process
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        body = f"{self.client_address[0]}\n".encode()
+        self.send_response(HTTPStatus.OK)
+        self.send_header("Content-Type", "text/plain")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Write nothing."""
+
+
+def _configure() -> None:
+    """Wait for the link and configure it. `lo` stays down, as its routes would take the EIPs."""
+    with IPRoute() as ip:
+        while not (indexes := ip.link_lookup(ifname=_LINK)):
+            time.sleep(_POLL_SECONDS)
+        index = indexes[0]
+        ip.addr("add", index=index, address=ADDRESS, prefixlen=PREFIX_LENGTH)
+        ip.link("set", index=index, state="up")
+        ip.neigh("replace", dst=GATEWAY, lladdr=GATEWAY_MAC, ifindex=index, state="permanent")
+        route_localnet(_LINK)
+        ip.route("add", dst="default", gateway=GATEWAY)
+        ip.route("add", dst="127.0.0.0/8", gateway=GATEWAY)
+
+
+def route_localnet(link: str) -> None:
+    """Let packets with loopback addresses pass a link (ip-sysctl.rst)."""
+    setting = Path(f"/proc/sys/net/ipv4/conf/{link}/route_localnet")
+    setting.write_text("1", encoding="ascii")
+
+
+def main() -> None:
+    """Serve until the VPC's process ends."""
+    _configure()
+    ThreadingHTTPServer(("0.0.0.0", 80), _Handler).serve_forever()  # noqa: S104  # in a namespace of its own
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Images of containers: made from programs and Debian's packages, and served by a registry."""

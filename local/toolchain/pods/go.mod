@@ -1,0 +1,3 @@
+module spiderpool-alicloud.local/toolchain/pods
+
+go 1.26.0

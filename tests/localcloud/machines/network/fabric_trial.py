@@ -1,0 +1,233 @@
+"""Packets over a guarded fabric between guests that are only network namespaces.
+
+Run as `… python -m tests.localcloud.machines.network.fabric_trial NFT…` in namespaces of its own,
+with the command of nft. Prints what happened to each connection as JSON. A guest's second address
+is what a pod with ipvlan has: another address on the NIC's own MAC.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+from typing import Any
+
+from pyroute2 import NetNS  # type: ignore[import-untyped]  # ships no types
+
+from localcloud.ingress import IngressRule
+from localcloud.machines.control import Interface
+from localcloud.machines.network import internet
+from localcloud.machines.network.fabric import Fabric
+from localcloud.machines.network.filter import Filter, nft
+from localcloud.machines.network.security_groups import SecurityGroups
+from localcloud.machines.network.translation import Translation, Translations
+from tests.localcloud.machines import fake_cloud
+
+PORT = 8080
+FOREIGN = "172.31.199.250"
+FAR = "192.168.0.0/24"
+CONNECT = """
+import json, socket, sys
+source, target, port = sys.argv[1:]
+try:
+    with socket.create_connection((target, int(port)), timeout=2, source_address=(source, 0)) as c:
+        print(c.recv(100).decode())
+except OSError as error:
+    print(f"failed: {type(error).__name__}")
+"""
+FETCH = """
+import http.client, sys
+source, target = sys.argv[1:]
+try:
+    c = http.client.HTTPConnection(target, timeout=2, source_address=(source, 0))
+    c.request("GET", "/ip")
+    print(c.getresponse().read().decode())
+except OSError as error:
+    print(f"failed: {type(error).__name__}")
+"""
+EIPS = ("127.99.0.1", "127.99.0.2")
+INNER = IngressRule(
+    protocol="all", port_from=-1, port_to=-1, source="sg-a", policy="accept", priority=1
+)
+
+
+def eni(name: str, address: str, pod: str, network: str) -> Interface:
+    tail = int(address.rpartition(".")[2]) + (0 if network.startswith("172") else 100)
+    raw = fake_cloud.interface(
+        f"eni-{name}", f"00:16:3e:00:00:{tail:02x}", address, network, primary=True
+    )
+    more = {"secondary_addresses": [pod], "security_group_ids": ["sg-a"]}
+    return replace(Interface.read({**raw, **more}), ingress=(INNER,))
+
+
+ENIS = {
+    "first": eni("first", "172.31.199.1", "172.31.199.11", "172.31.192.0/20"),
+    "second": eni("second", "172.31.199.2", "172.31.199.12", "172.31.192.0/20"),
+    "far": eni("far", "192.168.0.3", "192.168.0.13", "192.168.0.0/24"),
+}
+
+
+@dataclass(kw_only=True)
+class Guest:
+    """A network namespace with one ENI."""
+
+    process: subprocess.Popen[bytes]
+    eni: Interface
+
+    @property
+    def network(self) -> str:
+        return f"/proc/{self.process.pid}/ns/net"
+
+    def ip(self) -> Any:  # noqa: ANN401  (pyroute2 ships no types)
+        return NetNS(self.network)
+
+    def run(self, *command: str) -> str:
+        done = subprocess.run(  # noqa: S603  (our own program)
+            ["nsenter", f"--net={self.network}", *command],  # noqa: S607
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
+        )
+        return done.stdout.strip()
+
+    @contextmanager
+    def opened(self) -> Iterator[Callable[[], str]]:
+        """A connection to the first guest; the function sends a byte and returns the answer."""
+        target = (ENIS["first"].address, str(PORT))
+        with subprocess.Popen(  # noqa: S603  (our own program)
+            ["nsenter", f"--net={self.network}", sys.executable, "-c", OPEN, *target],  # noqa: S607
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as process:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            process.stdout.readline()
+
+            def ask() -> str:
+                out, _ = process.communicate("\n", timeout=30)
+                return out.strip()
+
+            yield ask
+
+    def fetch(self, source: str) -> str:
+        """The address that the internet saw, or why there was no answer."""
+        return self.run(sys.executable, "-c", FETCH, source, internet.ADDRESS)
+
+    def connect(self, target: str, source: str | None = None) -> str:
+        """The address that the other end saw, or why there was no connection."""
+        own = source or self.eni.address
+        return self.run(sys.executable, "-c", CONNECT, own, target, str(PORT))
+
+
+OPEN = """
+import socket, sys
+with socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=5) as c:
+    print(c.recv(100).decode(), flush=True)
+    sys.stdin.readline()
+    c.sendall(b"x")
+    print(c.recv(100).decode(), flush=True)
+"""
+SERVE = f"""
+import socketserver
+class Handler(socketserver.BaseRequestHandler):
+    def handle(self):
+        self.request.sendall(self.client_address[0].encode())
+        while self.request.recv(1):
+            self.request.sendall(b"still here")
+socketserver.ThreadingTCPServer.allow_reuse_address = True
+socketserver.ThreadingTCPServer(("0.0.0.0", {PORT}), Handler).serve_forever()
+"""
+
+
+def start(fabric: Fabric, nic: Interface) -> Guest:
+    """A guest that tells each client the address that it sees."""
+    process = subprocess.Popen(  # noqa: S603  (our own program)
+        ["unshare", "--net", sys.executable, "-c", SERVE]  # noqa: S607
+    )
+    guest = Guest(process=process, eni=nic)
+    fake_cloud.until("a network", 30, lambda: not Path(guest.network).samefile("/proc/self/ns/net"))
+    fabric.plug(nic, "eth0", process.pid)
+    with guest.ip() as ip:
+        index = ip.link_lookup(ifname="eth0")[0]
+        for number, address in enumerate(nic.ipv4_addresses):
+            prefix = 32 if number else nic.prefix_length
+            ip.addr("add", index=index, address=address, prefixlen=prefix)
+        ip.link("set", index=index, state="up")
+        ip.route("add", dst="default", gateway=nic.gateway)
+    fake_cloud.until("an answer", 60, lambda: guest.run("ss", "-Hltn", f"sport = :{PORT}"))
+    return guest
+
+
+def macvlan(guest: Guest) -> None:
+    """Take a pod's address to a device with a MAC of its own, as a pod with macvlan has it."""
+    pod = guest.eni.secondary_addresses[0]
+    guest.run("ip", "address", "del", f"{pod}/32", "dev", "eth0")
+    guest.run("ip", "link", "add", "pod", "link", "eth0", "type", "macvlan", "mode", "bridge")
+    guest.run("ip", "address", "add", f"{pod}/32", "dev", "pod")
+    guest.run("ip", "link", "set", "pod", "up")
+    guest.run("ip", "route", "add", FAR, "via", guest.eni.gateway, "dev", "pod", "onlink")
+
+
+def trial(command: tuple[str, ...]) -> Iterator[tuple[str, object]]:
+    """What happened, by name."""
+    guard, groups = Filter(nft(command)), SecurityGroups(nft(command))
+    fabric = Fabric(guard)
+    groups.follow(ENIS.values())
+    first, second, far = (start(fabric, nic) for nic in ENIS.values())
+    pods = {name: nic.secondary_addresses[0] for name, nic in ENIS.items()}
+    yield "node to node", first.connect(second.eni.address)
+    yield "pod to other node", first.connect(second.eni.address, pods["first"])
+    yield "pod to pod", first.connect(pods["second"], pods["first"])
+    yield "pod to pod in another subnet", first.connect(pods["far"], pods["first"])
+    yield "and back", far.connect(pods["first"], pods["far"])
+    yield "counted", {**guard.counts(), **groups.counts()}
+
+    internet.start(fabric)
+    translations = Translations(nft(command))
+    yield "internet without an entry", first.fetch(pods["first"])
+    entry = Translation(source=IPv4Network(FAR), addresses=(IPv4Address(EIPS[0]),))
+    own = Translation(source=IPv4Network(ENIS["far"].address), addresses=(IPv4Address(EIPS[1]),))
+    translations.follow([entry, own])
+    yield "internet by the gateway", far.fetch(pods["far"])
+    yield "internet by an address of its own", far.fetch(far.eni.address)
+    yield "internet from a subnet without an entry", first.fetch(pods["first"])
+    several = tuple(IPv4Address(address) for address in EIPS)
+    translations.follow([replace(entry, addresses=several)])
+    yield "internet by one of several", far.fetch(pods["far"])
+
+    first.run("ip", "address", "add", f"{FOREIGN}/32", "dev", "eth0")
+    yield "foreign address", first.connect(second.eni.address, FOREIGN)
+    yield "counted with a foreign address", guard.counts()
+    macvlan(second)
+    yield "macvlan", second.connect(far.eni.address, pods["second"])
+    yield "counted with macvlan", guard.counts()
+
+    with far.opened() as open_connection:
+        groups.follow(replace(nic, ingress=()) for nic in ENIS.values())
+        yield "without rules", far.connect(pods["first"], pods["far"])
+        yield "an answer without rules", open_connection()
+        yield "counted without rules", groups.counts()
+    outside = replace(ENIS["far"], security_group_ids=("sg-b",))
+    groups.follow([ENIS["first"], ENIS["second"], outside])
+    yield "from another group", far.connect(pods["first"], pods["far"])
+    narrow = IngressRule(
+        protocol="tcp",
+        port_from=PORT,
+        port_to=PORT,
+        source="192.168.0.0/24",
+        policy="accept",
+        priority=1,
+    )
+    groups.follow([replace(ENIS["first"], ingress=(narrow,)), ENIS["second"], outside])
+    yield "from an admitted network", far.connect(pods["first"], pods["far"])
+
+
+if __name__ == "__main__":
+    print(json.dumps(dict(trial(tuple(sys.argv[1:])))))  # noqa: T201  (the caller reads it)

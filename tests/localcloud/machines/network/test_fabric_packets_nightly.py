@@ -1,0 +1,112 @@
+"""Packets over a guarded fabric: what arrives, what an ENI drops, what security groups refuse."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from localcloud.machines.privileges import NamespacesUnavailableError, outer_command
+from localcloud.settings import Places, virtual_folder
+from localcloud.virtual.failure import PreparationError
+from localcloud.virtual.preparation import prepare
+from tests.localcloud.machines.fake_cloud import REPOSITORY
+from tests.localcloud.machines.network.fabric_trial import EIPS
+
+pytestmark = [pytest.mark.nightly, pytest.mark.timeout(3600)]
+
+
+@pytest.fixture(scope="module")
+def seen() -> dict[str, Any]:
+    """What `fabric_trial` saw."""
+    folder = virtual_folder(Places(home=REPOSITORY / ".local"), os.environ)
+    try:
+        prepared = prepare(folder, os.environ, print)
+        namespaces = outer_command()
+    except (PreparationError, NamespacesUnavailableError) as error:
+        pytest.skip(str(error))
+    program = (sys.executable, "-m", "tests.localcloud.machines.network.fabric_trial")
+    done = subprocess.run(  # noqa: S603  (our own program)
+        [*namespaces, *program, *prepared.programs.command("usr/sbin/nft")],
+        env={**os.environ, "PYTHONPATH": f"{REPOSITORY}:{REPOSITORY / 'local'}"},
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stderr
+    document: dict[str, Any] = json.loads(done.stdout)
+    return document
+
+
+@pytest.mark.parametrize(
+    ("connection", "client"),
+    [
+        ("node to node", "172.31.199.1"),
+        ("pod to other node", "172.31.199.11"),
+        ("pod to pod", "172.31.199.11"),
+        ("pod to pod in another subnet", "172.31.199.11"),
+        ("and back", "192.168.0.13"),
+    ],
+)
+def test_the_other_end_sees_the_clients_own_address(
+    seen: dict[str, Any], connection: str, client: str
+) -> None:
+    assert seen[connection] == client
+
+
+def test_no_frame_of_an_assigned_address_is_dropped(seen: dict[str, Any]) -> None:
+    counted = seen["counted"]
+    assert counted["passed"] > 0
+    assert [counted[n] for n in ("foreign_mac", "foreign_address", "refused")] == [0, 0, 0]
+
+
+def test_the_internet_sees_the_address_of_the_nat_gateways_entry(seen: dict[str, Any]) -> None:
+    assert seen["internet by the gateway"] == EIPS[0]
+    assert seen["internet by one of several"] in EIPS
+
+
+def test_a_machine_with_an_eip_is_seen_by_it_and_its_pods_by_the_gateways(
+    seen: dict[str, Any],
+) -> None:
+    assert seen["internet by an address of its own"] == EIPS[1]
+
+
+@pytest.mark.parametrize(
+    "attempt", ["internet without an entry", "internet from a subnet without an entry"]
+)
+def test_without_an_entry_nothing_leaves_the_vpc(seen: dict[str, Any], attempt: str) -> None:
+    assert seen[attempt].startswith("failed")
+
+
+def test_an_address_that_the_eni_does_not_have_gets_no_answer(seen: dict[str, Any]) -> None:
+    assert seen["foreign address"].startswith("failed")
+    assert seen["counted with a foreign address"]["foreign_address"] > 0
+
+
+def test_a_pod_with_macvlan_gets_no_answer_although_its_address_is_assigned(
+    seen: dict[str, Any],
+) -> None:
+    assert seen["macvlan"].startswith("failed")
+    assert seen["counted with macvlan"]["foreign_mac"] > 0
+
+
+def test_a_connection_that_no_rule_admits_gets_no_answer(seen: dict[str, Any]) -> None:
+    assert seen["without rules"].startswith("failed")
+    assert seen["counted without rules"]["refused"] > 0
+
+
+def test_a_connection_that_was_admitted_lives_on_without_the_rule(seen: dict[str, Any]) -> None:
+    assert seen["an answer without rules"] == "still here"
+
+
+def test_a_member_of_another_group_is_refused_until_a_rule_names_its_network(
+    seen: dict[str, Any],
+) -> None:
+    assert seen["from another group"].startswith("failed")
+    assert seen["from an admitted network"] == "192.168.0.13"
