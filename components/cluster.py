@@ -22,9 +22,9 @@ from components.add_ons.sample_apps import SampleApps, SampleAppsArgs
 from components.add_ons.services import LoadBalancerService, LoadBalancerServiceArgs
 from components.add_ons.spiderpool import Spiderpool, SpiderpoolArgs
 from components.api.control_plane import ControlPlane, ControlPlaneArgs, kubernetes_provider
-from components.machines.address_guard import AddressGuard
-from components.machines.etcd_disk import make_snapshot_policy
-from components.machines.exchanged_addresses import give_up
+from components.machines.addresses.address_guard import AddressGuard
+from components.machines.addresses.exchanged_addresses import give_up
+from components.machines.control_planes.etcd_disk import make_snapshot_policy
 from components.machines.nodes import Bootstrap, Node, NodeArgs
 from components.machines.rollout import Rollout, RolloutArgs
 from components.network.adopted import check_adopted

@@ -13,7 +13,7 @@ from config.facts.images import CUSTOM
 from config.facts.instance_limits import limits_of
 from config.facts.reserved import PREFIX_SIZE
 from config.model import AddressMode, InstanceTypeConfig, InterfaceConfig, NodePoolConfig, Profile
-from config.rules.interfaces import MAX_IPV6, MAX_PREFIXES
+from config.rules.nodes.interfaces import MAX_IPV6, MAX_PREFIXES
 
 Document = Mapping[str, object]
 

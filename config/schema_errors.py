@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 from config.facts.unsupported import limit_of_key, limit_of_value
 from config.model import KubernetesConfig, Profile, Role
 from config.report import Problem, UnknownKey, path_of
-from config.rules.kubernetes import NEW_CLUSTERS
+from config.rules.cluster.kubernetes import NEW_CLUSTERS
 from config.schema_walk import Path, document_path, keys_at, nearest
 
 TWO_NICS = (

@@ -45,6 +45,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say which clouds of the engine tier were hostile, so that the run can be repeated."""
     if "engine" in terminalreporter.config.option.markexpr:
         # Not above: test_house runs this file in a folder that has no `tests`.
-        from tests.engine import hostile_turns  # noqa: PLC0415
+        from tests.engine.clouds import hostile_turns  # noqa: PLC0415
 
         terminalreporter.write_line(hostile_turns.announcement())

@@ -15,7 +15,7 @@ from components.api.cluster_api import (
     NodeChange,
     Pod,
 )
-from components.machines.control_plane_health import COMPONENTS
+from components.machines.control_planes.control_plane_health import COMPONENTS
 from planning.nodes.machine import (
     ETCD_LEFT,
     FORGET_MEMBERS,

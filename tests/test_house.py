@@ -6,6 +6,7 @@ import ast
 import os
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeGuard
@@ -25,6 +26,7 @@ _ROOMS = (
     "local/localcloud",
     "local/toolchain",
 )
+_MOST_MODULES = 15
 
 
 def _modules(*rooms: str) -> Iterator[Path]:
@@ -42,6 +44,15 @@ def test_no_module_is_a_drawer_for_odds_and_ends() -> None:
     drawers = {"utils", "util", "helpers", "helper", "manager", "managers", "common", "misc"}
     parts = {part for path in _modules(*_ROOMS) for part in path.relative_to(_ROOT).parts}
     assert not {Path(part).stem for part in parts} & drawers
+
+
+def test_no_folder_has_more_modules_than_a_newcomer_reads() -> None:
+    folders = Counter(
+        path.parent.relative_to(_ROOT)
+        for path in _modules(*_ROOMS, "tests", "benchmarks")
+        if path.name != "__init__.py"
+    )
+    assert [str(folder) for folder, number in folders.items() if number > _MOST_MODULES] == []
 
 
 def test_no_component_merges_its_callers_options() -> None:

@@ -71,11 +71,11 @@ class Spiderpool(pulumi.ComponentResource):
     CoreDNS keeps its addresses to the end and a pool waits for its last address. The
     SpiderCoordinator is never deleted, because only the chart's hook removes its finalizer.
 
-    Edits: pools shrink before their ENI does (`components.machines.address_guard`) and grow after
-    it, because their `ips` are the ENI's outputs. A pool's subnet cannot change (the webhook
-    answers `is not changeable`), so a new subnet replaces the pool; the old pool is deleted first,
-    once no pod has an address of it. Everything else of a pool, the SpiderMultusConfigs and the
-    SpiderCoordinator changes in place and does not affect running pods.
+    Edits: pools shrink before their ENI does (`components.machines.addresses.address_guard`) and
+    grow after it, because their `ips` are the ENI's outputs. A pool's subnet cannot change (the
+    webhook answers `is not changeable`), so a new subnet replaces the pool; the old pool is deleted
+    first, once no pod has an address of it. Everything else of a pool, the SpiderMultusConfigs and
+    the SpiderCoordinator changes in place and does not affect running pods.
 
     Hooks: the version step is judged before an update of the release, in previews too. After the
     release's creation and each update, the run waits for the webhooks and then creates the objects

@@ -13,7 +13,7 @@ from typing import Any, Final
 import httpx
 
 from components.api.api_access import api_client
-from components.machines.leaving_addresses import Address
+from components.machines.addresses.leaving_addresses import Address
 from components.waiting import wait_until
 from config.facts.field_managers import CREATORS
 from planning.addresses.canonical import holds, without

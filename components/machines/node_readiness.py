@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from components.api.cluster_api import ClusterApi
-from components.machines.control_plane_health import unready_components
+from components.machines.control_planes.control_plane_health import unready_components
 
 
 async def missing_conditions(

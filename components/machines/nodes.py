@@ -12,7 +12,7 @@ import pulumi
 from pulumi_alicloud import ecs
 
 from components.failure import reporting_errors
-from components.machines.address_guard import AddressGuard
+from components.machines.addresses.address_guard import AddressGuard
 from components.machines.answers import (
     addresses_of,
     ips_of_pools,
@@ -20,7 +20,7 @@ from components.machines.answers import (
     pod_addresses_as_planned,
     primary_as_planned,
 )
-from components.machines.etcd_disk import (
+from components.machines.control_planes.etcd_disk import (
     attach_disk,
     make_disk,
     serial_number,

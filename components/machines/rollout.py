@@ -16,11 +16,24 @@ import pulumi
 from components.api.cluster_api import ClusterApi, ClusterError, KubernetesNode, cluster_api
 from components.api.pool_api import pool_api
 from components.api.readiness import ready_seconds
-from components.machines.cluster_version import bring_kube_proxy, write_cluster_version
-from components.machines.control_plane_health import majority_problem, members, unready_planes
+from components.machines.addresses.moving_addresses import (
+    MovedPools,
+    empty_pools,
+    fill_pools,
+    moved_pools,
+)
+from components.machines.control_planes.cluster_version import (
+    bring_kube_proxy,
+    write_cluster_version,
+)
+from components.machines.control_planes.control_plane_health import (
+    majority_problem,
+    members,
+    unready_planes,
+)
+from components.machines.control_planes.join_token import keep_token, until_joined
+from components.machines.control_planes.leaving_planes import leave
 from components.machines.draining import SECONDS, drain, drain_seconds, evict_all
-from components.machines.join_token import keep_token, until_joined
-from components.machines.leaving_planes import leave
 from components.machines.machine_generation import (
     EARLIER_GENERATION,
     Change,
@@ -28,12 +41,6 @@ from components.machines.machine_generation import (
     change_between,
     generation_inputs,
     is_control_plane,
-)
-from components.machines.moving_addresses import (
-    MovedPools,
-    empty_pools,
-    fill_pools,
-    moved_pools,
 )
 from components.machines.node_readiness import missing_conditions
 from components.machines.node_settings import change_settings, settings_of, write_settings

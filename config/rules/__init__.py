@@ -10,29 +10,23 @@ from collections.abc import Iterator
 
 from config.model import ClusterConfig
 from config.report import Problem
-from config.rules import (
-    addresses,
-    bandwidth,
-    cloud,
-    disks,
-    images,
-    interfaces,
+from config.rules import cloud
+from config.rules.cluster import (
     kubelet,
     kubernetes,
-    labels,
-    network,
-    nodes,
     pods,
     sample_apps,
     services,
     spiderpool,
     versions,
 )
+from config.rules.network import bandwidth, vpc
+from config.rules.nodes import addresses, disks, images, interfaces, labels, node_pools
 
 RULES = (
     *cloud.RULES,
-    *network.RULES,
-    *nodes.RULES,
+    *vpc.RULES,
+    *node_pools.RULES,
     *images.RULES,
     *disks.RULES,
     *labels.RULES,

@@ -15,7 +15,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from . import daemons, hostility
+from localcloud import daemons
+from localcloud.requests import hostility
+
 from .settings import (
     DEFAULT_EIP_RANGE,
     DEFAULT_HOME,

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, cast
 
+from localcloud.control_api.control_socket import ControlConnection
 from localcloud.polling import first_answer, holds_within
 
 from . import processes
-from .control_socket import ControlConnection
 from .settings import LOOPBACK, Cloud, Machines, Places, remembered
 
 _PACKAGE_ROOT: Final = Path(__file__).resolve().parents[1]

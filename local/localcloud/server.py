@@ -15,12 +15,13 @@ from typing import Any, Final, TextIO
 
 import structlog
 
+from localcloud.control_api.control import Control
+from localcloud.requests.actions import Product
+from localcloud.requests.calls import CallLog
+from localcloud.requests.faults import Faults
+from localcloud.requests.gateway import Gateway
+
 from . import certificates
-from .actions import Product
-from .calls import CallLog
-from .control import Control
-from .faults import Faults
-from .gateway import Gateway
 from .products.catalogue import KINDS, PRODUCTS
 from .settings import LOOPBACK, Cloud, Places
 from .state.store import StateError, Store

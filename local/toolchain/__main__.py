@@ -12,11 +12,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from toolchain import archives, plugin_cache
+from toolchain.downloads import archives
 from toolchain.ensure import Ensure
 from toolchain.failure import UNPREPARED, ToolchainError
 from toolchain.pins import NEXT_KUBERNETES, NODE, PREVIOUS_KUBERNETES
 from toolchain.places import Places
+from toolchain.plugins import plugin_cache
 
 app = typer.Typer(
     help="Find or build the tools of the local stack.", no_args_is_help=True, add_completion=False

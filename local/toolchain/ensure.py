@@ -21,14 +21,16 @@ from typing import Final
 
 from rich.console import Console
 
-from toolchain import archives, crds, golang, keys, launchers, pruning, releases
-from toolchain.archives import Origin
-from toolchain.download import DEFAULT, DownloadError, Patience, WrongDigestError
+from toolchain import launchers
+from toolchain.builds import crds, golang, keys, pruning
+from toolchain.downloads import archives, releases
+from toolchain.downloads.archives import Origin
+from toolchain.downloads.download import DEFAULT, DownloadError, Patience, WrongDigestError
+from toolchain.downloads.releases import Release, Unavailable
 from toolchain.official import official_tools
 from toolchain.pins import BUILDS, NODE, ON_REQUEST, Build
 from toolchain.places import OTHER_KUBERNETES, SOURCES, Places
 from toolchain.progress import Progress
-from toolchain.releases import Release, Unavailable
 
 _AT_ONCE: Final = 2
 _PUBLISHERS: Final = archives.origin_of(archives.PUBLISHERS)

@@ -29,8 +29,9 @@ from pulumi.runtime.proto import (
     plugin_pb2,
 )
 
-from toolchain import plugin_server, program
-from toolchain.plugin_process import PluginProcess, command
+from toolchain import program
+from toolchain.plugins import plugin_server
+from toolchain.plugins.plugin_process import PluginProcess, command
 
 _Dependency = TypeVar("_Dependency")
 

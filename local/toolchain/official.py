@@ -13,7 +13,7 @@ from typing import Final
 from toolchain import pins
 from toolchain.pins import BUILDS
 from toolchain.places import Places
-from toolchain.plugin_cache import VERSIONS, plugin_path
+from toolchain.plugins.plugin_cache import VERSIONS, plugin_path
 
 
 def _starts_with(text: str) -> re.Pattern[str]:

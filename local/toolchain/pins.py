@@ -28,7 +28,7 @@ class Build:
     `programs` maps a file name in `bin` to its Go package. `stamps` are `-X` linker values.
     `source` is how much Go source a cold build compiles after those before it in `BUILDS`, in
     millions of bytes; processor time follows it. `pruned` is a module of which only the part that
-    is used is compiled (`toolchain.pruning`).
+    is used is compiled (`toolchain.builds.pruning`).
     """
 
     name: str

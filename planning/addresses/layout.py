@@ -29,7 +29,7 @@ from config.model import (
     ZoneSubnetConfig,
 )
 from config.report import Problem
-from config.rules.network import lies_in_the_vpc, vswitches
+from config.rules.network.vpc import lies_in_the_vpc, vswitches
 from planning.addresses.blocks import Span, block, joined, prefixes_for, span_of, usable
 from planning.addresses.canonical import expand
 from planning.addresses.claims import Claim, collisions

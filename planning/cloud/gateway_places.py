@@ -19,7 +19,7 @@ from typing import Final
 from config.members import home_zone, members_of
 from config.model import ClusterConfig, Role
 from config.report import Problem
-from config.rules.network import DEFAULT_GATEWAY_SUBNET
+from config.rules.network.vpc import DEFAULT_GATEWAY_SUBNET
 from planning.addresses.blocks import gateway
 from planning.model import VSwitchPlan
 from planning.names import vswitch_key
@@ -57,7 +57,7 @@ def gateway_places(config: ClusterConfig) -> GatewayPlaces:
             nat=key if has_nat else None, api=key if has_api else None, problems=problems
         )
     if subnet != GATEWAYS:
-        return GatewayPlaces()  # `config.rules.network` refuses the name
+        return GatewayPlaces()  # `config.rules.network.vpc` refuses the name
     added = _added(config)
     if isinstance(added, Problem):
         return GatewayPlaces(problems=(added,))
@@ -81,7 +81,7 @@ def _in_subnet(config: ClusterConfig, subnet: str) -> str | Problem | None:
     if zone in zones:
         return vswitch_key(subnet, zone)
     if not zones or config.network.nat.zone is not None:
-        return None  # `config.rules.network` refuses either
+        return None  # `config.rules.network.vpc` refuses either
     return Problem(
         path="network.nat.zone",
         value=None,

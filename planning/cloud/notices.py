@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from config.facts.address_counting import missing_for_counting
 from config.facts.regions import keeps_primary_eni
-from config.rules.kubernetes import NEW_CLUSTERS
+from config.rules.cluster.kubernetes import NEW_CLUSTERS
 from planning.cloud.load_balancers import ADDRESSES, balancer_count, gateways
 from planning.model import ClusterPlan
 

@@ -1,6 +1,6 @@
 """LoadBalancer services as the cloud controller reads them (v2.14.0: `reconcile/annotation`).
 
-Every service here is valid: `config.rules.services` refuses the others.
+Every service here is valid: `config.rules.cluster.services` refuses the others.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from config.model import ServiceConfig
-from config.rules.services import PREFIX
+from config.rules.cluster.services import PREFIX
 from planning.cloud.gateway_places import GATEWAYS
 from planning.model import ClusterPlan
 

@@ -3,7 +3,7 @@
 Pure: the caller asks for the running versions. The rules are Kubernetes' own version skew policy (a
 kubelet is never newer than an API server; API servers are at most one minor apart; minors are taken
 one at a time; control planes before workers), and a table of Spiderpool's charts
-(`config.rules.versions`).
+(`config.rules.cluster.versions`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from config.rules.versions import SPIDERPOOL
+from config.rules.cluster.versions import SPIDERPOOL
 
 KUBELET_BEHIND: Final = 3
 """Minors that a kubelet may be older than its API server, since 1.28."""

@@ -9,8 +9,8 @@ import pytest
 
 from config.facts.kubelet_fields import FIELDS, GATES, ROOT
 from config.report import ConfigError
-from config.rules.kubelet import OWN_FIELDS, TRAPS
-from config.rules.kubernetes import MINORS
+from config.rules.cluster.kubelet import OWN_FIELDS, TRAPS
+from config.rules.cluster.kubernetes import MINORS
 from planning.nodes.kubeadm import KUBELET_SETTINGS
 from planning.nodes.machine import node_settings
 from tests.clusters import small

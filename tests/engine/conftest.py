@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import pytest
 
 from operations.engine.places import ROOT
-from tests.engine.local_cloud import SecondCloud, second_cloud
-from tests.engine.rolling_cloud import RollingCloud, rolling_cloud
-from tests.engine.serving_cloud import serving_cloud, stands
+from tests.engine.clouds.local_cloud import SecondCloud, second_cloud
+from tests.engine.clouds.rolling_cloud import RollingCloud, rolling_cloud
+from tests.engine.clouds.serving_cloud import serving_cloud, stands
 from tests.localcloud.machines.fake_cloud import until
 
 

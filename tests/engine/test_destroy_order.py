@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine.deletions import Deletions, cloud_calls, watched
-from tests.engine.local_cloud import Done, SecondCloud, second_cloud
+from tests.engine.clouds.deletions import Deletions, cloud_calls, watched
+from tests.engine.clouds.local_cloud import Done, SecondCloud, second_cloud
 from tests.localcloud.machines.fake_cloud import until
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]

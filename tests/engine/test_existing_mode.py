@@ -11,17 +11,17 @@ import pytest
 
 from localcloud.charts.assemble import assemble
 from localcloud.machines.guest.kubelet.client import Client
-from tests.engine.lifecycle.api_gate import ApiGate, Write, api_gate
-from tests.engine.lifecycle.inside import cut_off_inside
-from tests.engine.lifecycle.light_cloud import LightCloud
-from tests.engine.lifecycle.their_cluster import (
+from tests.engine.clouds.local_cloud import Done
+from tests.engine.lifecycle.clouds.light_cloud import LightCloud
+from tests.engine.lifecycle.clouds.their_cluster import (
     THEIRS,
     Theirs,
     stack_in_theirs,
     their_cluster,
     with_kubeconfig,
 )
-from tests.engine.local_cloud import Done
+from tests.engine.lifecycle.interruptions.api_gate import ApiGate, Write, api_gate
+from tests.engine.lifecycle.interruptions.inside import cut_off_inside
 from tests.engine.spiderpool.cluster import CONFIGS, COORDINATORS, LOCAL, POOLS
 from tests.localcloud.machines.fake_cloud import until
 

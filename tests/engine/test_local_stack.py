@@ -19,7 +19,7 @@ import pytest
 
 from operations.engine.places import ROOT, Places
 from operations.failure import ExitCode
-from tests.engine.local_cloud import Done, SecondCloud, second_cloud
+from tests.engine.clouds.local_cloud import Done, SecondCloud, second_cloud
 from tests.guide_pools import GUIDE_POOLS
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(1500)]

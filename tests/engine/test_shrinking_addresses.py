@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.engine.local_cloud import CLUSTER, Done, SecondCloud
+from tests.engine.clouds.local_cloud import CLUSTER, Done, SecondCloud
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
 

@@ -15,8 +15,8 @@ from operations.failure import ExitCode
 from operations.verification.checks import Needs
 from operations.verification.objects import OBJECT_CHECKS
 from operations.verification.packets import packet_checks
-from tests.engine.local_cloud import Done, SecondCloud
-from tests.engine.test_services import within
+from tests.engine.clouds.local_cloud import Done, SecondCloud
+from tests.engine.services.test_services import within
 from tests.localcloud.machines.fake_cloud import until
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]

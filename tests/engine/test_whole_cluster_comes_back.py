@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from tests.engine.clouds.rolling_cloud import RollingCloud
 from tests.engine.lifecycle.official_sdk import client, models
-from tests.engine.rolling_cloud import RollingCloud
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
 

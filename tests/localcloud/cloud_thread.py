@@ -17,15 +17,15 @@ from typing import Any
 
 from alibabacloud_tea_openapi.models import Config
 
-from localcloud.actions import Action, Answer, Call, Product
-from localcloud.faults import Fault
 from localcloud.products.catalogue import PRODUCTS
+from localcloud.requests.actions import Action, Answer, Call, Product
+from localcloud.requests.faults import Fault
 from localcloud.server import Running, running
 from localcloud.settings import ROOT_KEY_ID, ROOT_SECRET, Cloud, Places
 from localcloud.web.messages import HttpRequest
 from localcloud.wire.errors import ApiError
 from localcloud.wire.parameters import declared
-from tests.localcloud import error_codes, keys, samples, sdk_conformance
+from tests.localcloud.published import error_codes, keys, samples, sdk_conformance
 from tests.localcloud.sdk_api import body_model_of, signed_v1
 
 REGION = "cn-hangzhou"
@@ -48,7 +48,7 @@ def _absent(product: str, name: str, answer: Answer, model: type) -> list[str]:
         samples.record(folder, product, name, answer)
         return []
     return [
-        f"{key} is absent; if that is right, run `python -m tests.localcloud.keys`"
+        f"{key} is absent; if that is right, run `python -m tests.localcloud.published.keys`"
         for key in lacking
         if key not in keys.left_out()
     ]

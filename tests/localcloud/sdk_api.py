@@ -19,7 +19,7 @@ from urllib.parse import quote, urlencode
 import pytest
 from alibabacloud_tea_openapi.models import Config
 
-from tests.localcloud import sdk_conformance
+from tests.localcloud.published import sdk_conformance
 
 PACKAGES = {
     "Vpc": "alibabacloud_vpc20160428",

@@ -16,8 +16,9 @@ from localcloud.products.catalogue import PRODUCTS
 from localcloud.settings import ROOT_KEY_ID, ROOT_SECRET
 from localcloud.wire import parameters
 from localcloud.wire.parameters import declared
-from tests.localcloud import action_list, keys, sdk_conformance
+from tests.localcloud import action_list
 from tests.localcloud.cloud_thread import CloudThread
+from tests.localcloud.published import keys, sdk_conformance
 from tests.localcloud.sdk_api import PACKAGES, body_model_of, code_of, models, signed_v1
 
 pytestmark = pytest.mark.unit

@@ -11,8 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Self
 
-from toolchain.archives import Archive
-from toolchain.golang import platform_name
+from toolchain.builds.golang import platform_name
+from toolchain.downloads.archives import Archive
 
 Behaviour = Callable[[BaseHTTPRequestHandler], None]
 

@@ -26,7 +26,7 @@ from typing_extensions import override
 from toolchain import pins
 from toolchain.language_host import required_plugins
 from toolchain.places import SOURCES
-from toolchain.plugin_process import command
+from toolchain.plugins.plugin_process import command
 from toolchain.program import unhandled
 
 pytestmark = pytest.mark.unit

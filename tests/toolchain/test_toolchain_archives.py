@@ -7,8 +7,8 @@ from typing import Final
 import pytest
 
 from tests.toolchain.release_server import archive
-from toolchain import archives
-from toolchain.archives import Origin, archives_of, key_of, origin_of
+from toolchain.downloads import archives
+from toolchain.downloads.archives import Origin, archives_of, key_of, origin_of
 from toolchain.failure import ToolchainError
 from toolchain.pins import BUILDS, Build
 

@@ -22,8 +22,8 @@ from tests.toolchain.release_server import (
     truncated,
     whole,
 )
-from toolchain.archives import Archive
-from toolchain.download import (
+from toolchain.downloads.archives import Archive
+from toolchain.downloads.download import (
     DEFAULT,
     DownloadError,
     Patience,

@@ -12,7 +12,8 @@ import yaml
 from rich.console import Console
 
 from tests.toolchain.toolchain_bench import Bench, executable, toolchain_bench
-from toolchain import crds, ensure
+from toolchain import ensure
+from toolchain.builds import crds
 from toolchain.failure import ToolchainError
 from toolchain.pins import BUILDS, NODE, ON_REQUEST, Build
 from toolchain.places import SOURCES

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from toolchain.builds.golang import failed, find_go
 from toolchain.failure import FAILED, UNPREPARED, ToolchainError
-from toolchain.golang import failed, find_go
 from toolchain.pins import Build
 
 pytestmark = pytest.mark.unit

@@ -6,8 +6,8 @@ from typing import Final
 
 import pytest
 
-from config.rules.kubernetes import DEFAULT_VERSION, NEW_CLUSTERS
-from toolchain.keys import key_of
+from config.rules.cluster.kubernetes import DEFAULT_VERSION, NEW_CLUSTERS
+from toolchain.builds.keys import key_of
 from toolchain.pins import (
     BUILDS,
     KUBERNETES_VERSION,

@@ -7,8 +7,9 @@ from typing import Final
 
 import pytest
 
-from toolchain import pins, plugin_cache
+from toolchain import pins
 from toolchain.official import official_tools
+from toolchain.plugins import plugin_cache
 
 pytestmark = pytest.mark.unit
 

@@ -21,8 +21,8 @@ from tests.toolchain.release_server import (
     whole,
 )
 from tests.toolchain.toolchain_bench import Bench, toolchain_bench
-from toolchain import archives
-from toolchain.archives import Archive, Origin
+from toolchain.downloads import archives
+from toolchain.downloads.archives import Archive, Origin
 from toolchain.pins import BUILDS
 
 pytestmark = [pytest.mark.unit, pytest.mark.timeout(60)]

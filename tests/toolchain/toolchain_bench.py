@@ -11,8 +11,8 @@ from typing import Final
 import pytest
 from rich.console import Console
 
-from toolchain import archives
-from toolchain.archives import Origin
+from toolchain.downloads import archives
+from toolchain.downloads.archives import Origin
 from toolchain.ensure import Ensure, Tool
 from toolchain.pins import Build
 from toolchain.places import Places

@@ -9,7 +9,7 @@ import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self, cast
 
-from localcloud.control_socket import ControlConnection
+from localcloud.control_api.control_socket import ControlConnection
 from localcloud.ingress import IngressRule
 
 if TYPE_CHECKING:

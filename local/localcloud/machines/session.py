@@ -14,9 +14,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from . import shell
+from localcloud.machines.kinds import shell
+from localcloud.machines.kinds.virtual import SHELL
+
 from .guest.lines import ENVIRONMENT
-from .virtual import SHELL
 
 _FIRST_PROCESS: Final = (b"-m", b"localcloud.machines.guest")
 

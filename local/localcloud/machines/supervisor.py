@@ -16,10 +16,11 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from localcloud.machines.network.public_addresses import Opening, PublicAddresses, openings
+
 from . import channel, freezing, kernel
 from .control import Control, ControlError, DataDisk, Instance, LoadBalancer, PublicAddress
 from .data_disks import DataDisks
-from .public_addresses import Opening, PublicAddresses, openings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

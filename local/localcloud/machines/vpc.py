@@ -16,21 +16,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from localcloud.machines import channel
+from localcloud.machines.kinds.machine import Machine
+from localcloud.machines.kinds.machine_kind import MachineKind, kind_for
+from localcloud.machines.kinds.namespaces import NamespaceMachines
+from localcloud.machines.kinds.virtual import VirtualMachines
+from localcloud.machines.network import filter, relay  # noqa: A004  # an ENI's
+from localcloud.machines.network.fabric import Fabric
+from localcloud.machines.network.load_balancers import LoadBalancers
+from localcloud.machines.vpc_services import dhcp, package_server, resolver
+from localcloud.machines.vpc_services.metadata_server import serve
 from localcloud.settings import OPENAPI_ADDRESS, Machines
 from localcloud.virtual import names
 from localcloud.virtual.hardware import Accelerator
 from localcloud.virtual.preparation import Prepared, present
 
-from . import channel, dhcp, filter, package_server, relay, resolver  # noqa: A004  # an ENI's
 from .control import Control, Instance, Interface, LoadBalancer
 from .data_disks import DataDisks
-from .fabric import Fabric
-from .kinds import MachineKind, kind_for
-from .load_balancers import LoadBalancers
-from .machine import Machine
-from .metadata_server import serve
-from .namespaces import NamespaceMachines
-from .virtual import VirtualMachines
 
 _COUNT_SECONDS: Final = 2.0
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from localcloud.actions import Product
-from localcloud.idempotency import Remembered
+from localcloud.requests.actions import Product
+from localcloud.requests.idempotency import Remembered
 
 from .bss.product import PRODUCT as BSS
 from .ecs import entities as ecs_entities

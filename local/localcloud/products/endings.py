@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
-from localcloud import hostility
-from localcloud.actions import Call
+from localcloud.requests import hostility
+from localcloud.requests.actions import Call
 from localcloud.state.lifecycle import Lifecycle
 from localcloud.wire.errors import ApiError
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
-from localcloud.actions import Call
+from localcloud.requests.actions import Call
 from localcloud.wire.errors import ApiError
 
 T = TypeVar("T", bound=Any)

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
-from localcloud import hostility, paging
-from localcloud.actions import Call
+from localcloud.requests import hostility, paging
+from localcloud.requests.actions import Call
 
 from .resource import Resource
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, ClassVar, Self
 
-from localcloud import hostility
+from localcloud.requests import hostility
+from localcloud.requests.tags import Tags
 from localcloud.settings import Cloud
-from localcloud.tags import Tags
 
 Indexes = Mapping[str, Callable[[Any], Iterable[str]]]
 """Indexes of a kind. For each one, a function returns the keys under which it lists an entity."""

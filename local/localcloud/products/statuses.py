@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from localcloud.actions import Call
+from localcloud.requests.actions import Call
 from localcloud.state.lifecycle import Lifecycle
 from localcloud.wire.errors import ApiError
 

@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
-from localcloud import paging, tags
-from localcloud.actions import Action, Answer, Call
-from localcloud.tags import TagParameter, Tags
+from localcloud.requests import paging, tags
+from localcloud.requests.actions import Action, Answer, Call
+from localcloud.requests.tags import TagParameter, Tags
 from localcloud.wire.errors import ApiError
 from localcloud.wire.parameters import wire
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Final
 
 from pulumi.runtime.proto import provider_pb2_grpc
 
-from toolchain import plugin_server
-from toolchain.kubernetes_provider.engine_log import EngineLog
+from toolchain.kubernetes_provider.protocol.engine_log import EngineLog
 from toolchain.kubernetes_provider.servicer import Provider
+from toolchain.plugins import plugin_server
 
 if TYPE_CHECKING:
     from types import FrameType

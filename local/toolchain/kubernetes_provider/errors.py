@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from toolchain.kubernetes_provider.wire import Object
+    from toolchain.kubernetes_provider.protocol.wire import Object
 
 
 def ended(text: str) -> str:

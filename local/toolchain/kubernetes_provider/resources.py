@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from toolchain.kubernetes_provider import answers
 from toolchain.kubernetes_provider.errors import UnreachableError
+from toolchain.kubernetes_provider.protocol import answers
 
 if TYPE_CHECKING:
-    from toolchain.kubernetes_provider import asks
-    from toolchain.kubernetes_provider.cluster import Cluster
-    from toolchain.kubernetes_provider.discovery import Discovery
-    from toolchain.kubernetes_provider.engine_log import EngineLog
+    from toolchain.kubernetes_provider.cluster.api_server import Cluster
+    from toolchain.kubernetes_provider.cluster.discovery import Discovery
+    from toolchain.kubernetes_provider.protocol import asks
+    from toolchain.kubernetes_provider.protocol.engine_log import EngineLog
+    from toolchain.kubernetes_provider.protocol.wire import Object
     from toolchain.kubernetes_provider.settings import Settings
-    from toolchain.kubernetes_provider.wire import Object
 
 
 class Resources(Protocol):

@@ -19,17 +19,16 @@ from pulumi.runtime.proto import (
     status_pb2,
 )
 
-from toolchain.kubernetes_provider import answers, asks, kubeconfig, settings
-from toolchain.kubernetes_provider.cluster import Cluster
-from toolchain.kubernetes_provider.discovery import Discovery
-from toolchain.kubernetes_provider.engine_log import EngineLog
+from toolchain.kubernetes_provider import settings
+from toolchain.kubernetes_provider.cluster import kubeconfig
+from toolchain.kubernetes_provider.cluster.api_server import Cluster
+from toolchain.kubernetes_provider.cluster.discovery import Discovery
 from toolchain.kubernetes_provider.errors import ProviderError, UnreachableError, ended
-from toolchain.kubernetes_provider.helm import Helm
-from toolchain.kubernetes_provider.object_resources import ObjectResources
-from toolchain.kubernetes_provider.objects import INPUTS_KEY
-from toolchain.kubernetes_provider.release_resources import ReleaseResources
-from toolchain.kubernetes_provider.resources import Connection, Resources, Session
-from toolchain.kubernetes_provider.wire import (
+from toolchain.kubernetes_provider.objects.object_resources import ObjectResources
+from toolchain.kubernetes_provider.objects.objects import INPUTS_KEY
+from toolchain.kubernetes_provider.protocol import answers, asks
+from toolchain.kubernetes_provider.protocol.engine_log import EngineLog
+from toolchain.kubernetes_provider.protocol.wire import (
     UNKNOWN,
     Secret,
     dump,
@@ -38,13 +37,16 @@ from toolchain.kubernetes_provider.wire import (
     redact,
     secret_texts,
 )
+from toolchain.kubernetes_provider.releases.helm import Helm
+from toolchain.kubernetes_provider.releases.release_resources import ReleaseResources
+from toolchain.kubernetes_provider.resources import Connection, Resources, Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from google.protobuf.message import Message
 
-    from toolchain.kubernetes_provider.changes import Change
+    from toolchain.kubernetes_provider.objects.changes import Change
 
     _ResourceRequest: TypeAlias = (
         provider_pb2.CheckRequest

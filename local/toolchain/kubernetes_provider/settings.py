@@ -7,9 +7,16 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from toolchain.kubernetes_provider import kubeconfig
+from toolchain.kubernetes_provider.cluster import kubeconfig
 from toolchain.kubernetes_provider.errors import RefusedClusterError, UnreachableError
-from toolchain.kubernetes_provider.wire import UNKNOWN, Object, Value, at, plain_object, text_at
+from toolchain.kubernetes_provider.protocol.wire import (
+    UNKNOWN,
+    Object,
+    Value,
+    at,
+    plain_object,
+    text_at,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from config.rules.kubernetes import DEFAULT_VERSION, NEW_CLUSTERS
+from config.rules.cluster.kubernetes import DEFAULT_VERSION, NEW_CLUSTERS
 from planning.transitions.holders import Cluster, Holders
 from planning.transitions.part import Part, Phase
 from planning.transitions.reading import EarlierRelease, Record

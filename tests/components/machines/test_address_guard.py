@@ -14,13 +14,13 @@ import pulumi
 import pytest
 
 from components.api.pool_api import Pool, PoolApi, PoolError, RefusedError
-from components.machines.address_guard import (
+from components.machines.addresses.address_guard import (
     AddressesInUseError,
     AddressGuard,
     refuse_if_used,
     release,
 )
-from components.machines.leaving_addresses import Leaving
+from components.machines.addresses.leaving_addresses import Leaving
 from tests.fake_pools import FakePools, a_pool
 
 pytestmark = pytest.mark.unit
@@ -56,7 +56,7 @@ def run(coroutine: Coroutine[Any, Any, Any]) -> Any:  # noqa: ANN401 - what it r
 
 @pytest.fixture(autouse=True)
 def _without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("components.machines.address_guard._PAUSE", 0.0)
+    monkeypatch.setattr("components.machines.addresses.address_guard._PAUSE", 0.0)
 
 
 def test_free_addresses_are_taken_out_of_their_pools_of_both_families() -> None:
@@ -178,7 +178,7 @@ def hook(
         new_inputs={"privateIpAddresses": ["10.0.0.1"]},
     )
     with (
-        patch("components.machines.address_guard.pool_api", api),
+        patch("components.machines.addresses.address_guard.pool_api", api),
         patch("pulumi.runtime.is_dry_run", lambda: preview),
         patch("pulumi.log.info", lambda text, *_: logged.append(text)),
         patch("pulumi.log.warn", lambda text, *_: logged.append(text)),

@@ -10,8 +10,8 @@ import pulumi
 import pytest
 
 from components.cluster import Cluster
-from components.machines.address_guard import AddressesInUseError
-from components.machines.exchanged_addresses import take_out
+from components.machines.addresses.address_guard import AddressesInUseError
+from components.machines.addresses.exchanged_addresses import take_out
 from components.machines.rollout import Rollout
 from planning.transitions.rules.addresses import between_pools
 from tests.clusters import Document

@@ -10,7 +10,7 @@ from datetime import timedelta
 import pytest
 
 from components.api.cluster_api import ClusterApi, ClusterError
-from components.machines.join_token import (
+from components.machines.control_planes.join_token import (
     keep_token,
     revoke_token,
     secret_name,

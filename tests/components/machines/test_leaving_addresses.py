@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pulumi.output import Unknown
 
-from components.machines.leaving_addresses import leaving
+from components.machines.addresses.leaving_addresses import leaving
 
 pytestmark = pytest.mark.unit
 

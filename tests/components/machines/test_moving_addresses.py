@@ -9,7 +9,12 @@ from ipaddress import ip_address
 import pytest
 
 from components.api.cluster_api import ClusterError
-from components.machines.moving_addresses import MovedPool, empty_pools, fill_pools, moved_pools
+from components.machines.addresses.moving_addresses import (
+    MovedPool,
+    empty_pools,
+    fill_pools,
+    moved_pools,
+)
 from planning.model import ClusterPlan
 from planning.nodes.machine import identity
 from planning.read import plan_from
@@ -24,7 +29,7 @@ BEFORE = "10.0.0.33-10.0.0.36"
 
 @pytest.fixture(autouse=True)
 def _without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("components.machines.moving_addresses._LOOK_EVERY", 0.0)
+    monkeypatch.setattr("components.machines.addresses.moving_addresses._LOOK_EVERY", 0.0)
 
 
 @pytest.fixture(scope="module")

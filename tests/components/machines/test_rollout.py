@@ -18,8 +18,8 @@ import pytest
 
 from components.api.cluster_api import ClusterApi, ClusterError, KubernetesNode
 from components.api.pool_api import PoolApi
+from components.machines.addresses.moving_addresses import MovedPool
 from components.machines.machine_generation import generation_inputs
-from components.machines.moving_addresses import MovedPool
 from components.machines.rollout import Membership, Rollout
 from planning.nodes.machine import SETTINGS, SETTINGS_APPLIED, settings_digest
 from planning.read import plan_from
@@ -420,7 +420,7 @@ def test_a_machine_without_a_unit_does_not_leave_etcd(
 ) -> None:
     cluster = serving(3)
     cluster.objects[PLANES[2]] = a_node(PLANES[2], unit=False)
-    monkeypatch.setattr("components.machines.leaving_planes._FIRST_REPORT", 0.0)
+    monkeypatch.setattr("components.machines.control_planes.leaving_planes._FIRST_REPORT", 0.0)
     with pytest.raises(pulumi.RunError, match="made by an earlier release"):
         run(cluster, three.evict_leaving(members(3), members(1)))
     assert f"delete {PLANES[2]}" not in cluster.done

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from operations.engine.places import ROOT
-from tests.engine.local_cloud import CLUSTER, Done, SecondCloud
+from tests.engine.clouds.local_cloud import CLUSTER, Done, SecondCloud
 from toolchain.pins import (
     KUBERNETES_VERSION,
     NEXT_KUBERNETES_VERSION,

@@ -16,6 +16,7 @@ import yaml
 from operations.engine.places import ROOT
 from operations.failure import ExitCode
 from planning.addresses.canonical import expand
+from tests.engine.clouds.local_cloud import Done, SecondCloud, second_cloud
 from tests.engine.kubernetes.kubernetes_versions import (
     PATHS,
     UpgradePath,
@@ -24,8 +25,7 @@ from tests.engine.kubernetes.kubernetes_versions import (
     upgrade,
     versions,
 )
-from tests.engine.lifecycle.light_cloud import previewed
-from tests.engine.local_cloud import Done, SecondCloud, second_cloud
+from tests.engine.lifecycle.clouds.light_cloud import previewed
 
 pytestmark = [pytest.mark.nightly, pytest.mark.timeout(3600)]
 

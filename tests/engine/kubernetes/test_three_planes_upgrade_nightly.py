@@ -13,6 +13,9 @@ import yaml
 
 from config.facts.address_counting import SINCE_MINOR
 from planning.spiderpool.address_requests import NAME
+from tests.engine.clouds.local_cloud import SecondCloud, second_cloud
+from tests.engine.clouds.three_zones import MASTERS, use_three_zones
+from tests.engine.control_planes.test_three_control_planes import asked
 from tests.engine.kubernetes.kubernetes_versions import (
     PATHS,
     UpgradePath,
@@ -21,10 +24,7 @@ from tests.engine.kubernetes.kubernetes_versions import (
     upgrade,
     versions,
 )
-from tests.engine.lifecycle.light_cloud import previewed
-from tests.engine.local_cloud import SecondCloud, second_cloud
-from tests.engine.test_three_control_planes import asked
-from tests.engine.three_zones import MASTERS, use_three_zones
+from tests.engine.lifecycle.clouds.light_cloud import previewed
 
 pytestmark = [pytest.mark.nightly, pytest.mark.timeout(3600)]
 

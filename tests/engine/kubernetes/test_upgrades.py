@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from operations.failure import ExitCode
-from tests.engine.local_cloud import Done
-from tests.engine.rolling_cloud import NEW, OLD, RollingCloud
+from tests.engine.clouds.local_cloud import Done
+from tests.engine.clouds.rolling_cloud import NEW, OLD, RollingCloud
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.engine import hostile_turns
-from tests.engine.lifecycle.light_cloud import LightCloud, light_cloud, plain_pool
+from tests.engine.clouds import hostile_turns
+from tests.engine.lifecycle.clouds.light_cloud import LightCloud, light_cloud, plain_pool
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from tests.engine.local_cloud import SecondCloud
+from tests.engine.clouds.local_cloud import SecondCloud
 
 Sdk = Any
 """A client or a module of models of the official SDK, which has no types."""

@@ -15,18 +15,12 @@ from typing import Any
 
 import pytest
 
-from tests.engine import hostile_turns
-from tests.engine.lifecycle.light_cloud import (
-    Edit,
-    LightCloud,
-    Step,
-    light_stack,
-    previewed,
-)
-from tests.engine.lifecycle.light_stacks import adopted, dual_stack, three_zones
+from tests.engine.clouds import hostile_turns
+from tests.engine.clouds.local_cloud import Done
+from tests.engine.lifecycle.clouds.light_cloud import Edit, LightCloud, Step, light_stack, previewed
+from tests.engine.lifecycle.clouds.light_stacks import adopted, dual_stack, three_zones
+from tests.engine.lifecycle.clouds.ready_server import ready_server
 from tests.engine.lifecycle.official_sdk import Sdk, client, models
-from tests.engine.lifecycle.ready_server import ready_server
-from tests.engine.local_cloud import Done
 from tests.localcloud.machines.fake_cloud import until
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.engine.clouds.local_cloud import SecondCloud, second_cloud
 from tests.engine.lifecycle.official_sdk import client, models
-from tests.engine.local_cloud import SecondCloud, second_cloud
 
 pytestmark = [pytest.mark.nightly, pytest.mark.timeout(1800)]
 

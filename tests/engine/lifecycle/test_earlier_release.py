@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
+from tests.engine.lifecycle.clouds.light_cloud import Edit, LightCloud, Step
+from tests.engine.lifecycle.clouds.ready_server import ready_server
 from tests.engine.lifecycle.earlier.recorded import read, restore
-from tests.engine.lifecycle.light_cloud import Edit, LightCloud, Step
-from tests.engine.lifecycle.ready_server import ready_server
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
 

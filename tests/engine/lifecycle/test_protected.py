@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.engine.lifecycle.light_cloud import QUIET, LightCloud, light_stack
-from tests.engine.lifecycle.light_stacks import prod
+from tests.engine.lifecycle.clouds.light_cloud import QUIET, LightCloud, light_stack
+from tests.engine.lifecycle.clouds.light_stacks import prod
 from tests.engine.lifecycle.official_sdk import client, models
 
 pytestmark = [pytest.mark.nightly, pytest.mark.timeout(900)]

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.engine.lifecycle.light_cloud import LightCloud, light_cloud
+from tests.engine.lifecycle.clouds.light_cloud import LightCloud, light_cloud
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
 

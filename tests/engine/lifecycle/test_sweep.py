@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from operations.sweep.cloud import Account, OfficialApi
-from tests.engine.lifecycle.light_cloud import LightCloud, light_cloud
+from tests.engine.lifecycle.clouds.light_cloud import LightCloud, light_cloud
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
 

@@ -11,8 +11,8 @@ from typing import TypeVar
 import pytest
 
 from components.api.pool_api import FIELD_MANAGER, Pool, PoolApi, RefusedError, pool_api
-from components.machines.address_guard import AddressesInUseError, release
-from components.machines.leaving_addresses import Leaving
+from components.machines.addresses.address_guard import AddressesInUseError, release
+from components.machines.addresses.leaving_addresses import Leaving
 from tests.engine.spiderpool.cluster import GROUP, POOLS, Judge, thing
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]

@@ -16,7 +16,14 @@ from pathlib import Path
 import pytest
 
 from localcloud.machines.control import Control, Instance
-from localcloud.machines.metadata import TOKEN_HEADER, TTL_HEADER, Answer, Request, Tokens, answer
+from localcloud.machines.vpc_services.metadata import (
+    TOKEN_HEADER,
+    TTL_HEADER,
+    Answer,
+    Request,
+    Tokens,
+    answer,
+)
 from localcloud.products.catalogue import PRODUCTS
 from localcloud.settings import Cloud
 from planning.cloud.cloud_controller import ram_policy, ram_trust_policy

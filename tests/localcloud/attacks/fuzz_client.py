@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import quote
 
-from localcloud.control_socket import ControlConnection
+from localcloud.control_api.control_socket import ControlConnection
 from localcloud.daemons import health
 from localcloud.products.catalogue import PRODUCTS
 from localcloud.settings import ACCOUNT_ID, ROOT_KEY_ID, ROOT_SECRET, Places

@@ -54,7 +54,7 @@ class Mutation:
 
 def _corpus(*actions: str) -> tuple[str, ...]:
     """The recorded behaviours of these actions."""
-    return ("tests/localcloud/test_corpus.py", "-k", " or ".join(actions))
+    return ("tests/localcloud/corpus/test_corpus.py", "-k", " or ".join(actions))
 
 
 def _by_sdk(file: str, *names: str) -> tuple[str, ...]:
@@ -449,7 +449,7 @@ MUTATIONS: Final = (
     ),
     Mutation(
         rule="a ClientToken makes one resource",
-        module="localcloud.idempotency",
+        module="localcloud.requests.idempotency",
         function="recall",
         before="now - first.at > LIFETIME_SECONDS",
         after="True",

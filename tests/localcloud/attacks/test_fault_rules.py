@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from localcloud.faults import BadFaultError, Faults, read
+from localcloud.requests.faults import BadFaultError, Faults, read
 
 pytestmark = pytest.mark.unit
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from localcloud.faults import BadFaultError, read
+from localcloud.requests.faults import BadFaultError, read
 from tests.localcloud.cloud_thread import CloudThread
 from tests.localcloud.sdk_api import Api, refused
 

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 
 from localcloud.daemons import ask
 from localcloud.settings import Places
-from tests.localcloud import random_requests
 from tests.localcloud.attacks import invariants
 from tests.localcloud.attacks.fuzz_client import FuzzClient, ServerProcess
 from tests.localcloud.attacks.fuzz_requests import ACTIONS, Request, requests
+from tests.localcloud.published import random_requests
 
 FEW = 3_000
 MANY = 100_000

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from localcloud import hostility
 from localcloud.commands import with_seed
-from localcloud.machines_view import MachinesView
+from localcloud.control_api.machines_view import MachinesView
+from localcloud.requests import hostility
 from localcloud.settings import Cloud
 from tests.localcloud.cloud_thread import CloudThread
 from tests.localcloud.products.test_ecs_by_sdk import IMAGE, Place, settled

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from localcloud import hostility
+from localcloud.requests import hostility
 from localcloud.settings import Cloud
 from tests.localcloud.cloud_thread import CloudThread
 from tests.localcloud.products.test_ecs_by_sdk import Place

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from config.load import load
-from localcloud.machines.guest.kubelet.workloads import process_of
+from localcloud.machines.guest.kubelet.pods.workloads import process_of
 from planning.build import build_plan
 from planning.cloud.cloud_controller import manifests
 from tests.clusters import small

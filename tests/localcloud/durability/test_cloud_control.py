@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from localcloud.control_socket import ControlConnection
+from localcloud.control_api.control_socket import ControlConnection
 from localcloud.daemons import ask
 from localcloud.products.ram.entities import Session
 from tests.localcloud.cloud_thread import CloudThread

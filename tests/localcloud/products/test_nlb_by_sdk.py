@@ -10,7 +10,7 @@ import pytest
 
 from localcloud.daemons import ask
 from localcloud.machines.control import LoadBalancer
-from localcloud.machines.load_balancers import is_admitted, is_checked
+from localcloud.machines.network.load_balancers import is_admitted, is_checked
 from tests.localcloud.cloud_thread import CloudThread
 from tests.localcloud.products.test_ecs_by_sdk import ZONE, Place
 from tests.localcloud.sdk_api import Api, refused

@@ -36,7 +36,7 @@ from planning.nodes.machine import CERTIFICATES_RENEWED, RENEW_CERTIFICATES, UNI
 from tests.certificates import certificate_until
 from tests.clusters import fake_secrets, three_control_planes
 from tests.planning.documents import planned
-from tests.toolchain.kubernetes_provider.real_cluster import Authority
+from tests.toolchain.kubernetes_provider.servers.real_cluster import Authority
 
 pytestmark = pytest.mark.unit
 

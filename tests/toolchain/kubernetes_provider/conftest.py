@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.toolchain.kubernetes_provider.engine_side import EngineSide
-from tests.toolchain.kubernetes_provider.real_cluster import RealCluster, find_binary
+from tests.toolchain.kubernetes_provider.servers.real_cluster import RealCluster, find_binary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -21,9 +21,9 @@ from pulumi.runtime.proto import (
     status_pb2,
 )
 
-from toolchain.kubernetes_provider.engine_log import EngineLog
+from toolchain.kubernetes_provider.protocol.engine_log import EngineLog
+from toolchain.kubernetes_provider.protocol.wire import Object, dump, load, plain
 from toolchain.kubernetes_provider.servicer import Provider
-from toolchain.kubernetes_provider.wire import Object, dump, load, plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from toolchain.kubernetes_provider.changes import (
+from toolchain.kubernetes_provider.objects.changes import (
     compare,
     immutable_fields,
     is_ignored,
@@ -10,8 +10,8 @@ from toolchain.kubernetes_provider.changes import (
     path_text,
     three_way,
 )
-from toolchain.kubernetes_provider.objects import canonical_quantity, normalized, pruned
-from toolchain.kubernetes_provider.wire import UNKNOWN, Object
+from toolchain.kubernetes_provider.objects.objects import canonical_quantity, normalized, pruned
+from toolchain.kubernetes_provider.protocol.wire import UNKNOWN, Object
 
 pytestmark = pytest.mark.unit
 

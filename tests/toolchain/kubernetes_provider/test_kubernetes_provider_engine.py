@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.toolchain.kubernetes_provider.real_cluster import ROOT, RealCluster, find_binary
+from tests.toolchain.kubernetes_provider.servers.real_cluster import ROOT, RealCluster, find_binary
 
 if TYPE_CHECKING:
     from pathlib import Path

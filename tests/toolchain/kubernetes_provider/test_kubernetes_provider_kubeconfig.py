@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.toolchain.kubernetes_provider.fake_api_server import kubeconfig_for
-from toolchain.kubernetes_provider import kubeconfig
+from tests.toolchain.kubernetes_provider.servers.fake_api_server import kubeconfig_for
+from toolchain.kubernetes_provider.cluster import kubeconfig
 from toolchain.kubernetes_provider.errors import RefusedClusterError, UnreachableError
 
 if TYPE_CHECKING:

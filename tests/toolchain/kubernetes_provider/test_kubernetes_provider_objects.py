@@ -17,14 +17,14 @@ from tests.toolchain.kubernetes_provider.engine_side import (
     Refused,
     StateEntry,
 )
-from tests.toolchain.kubernetes_provider.fake_api_server import (
+from tests.toolchain.kubernetes_provider.servers.fake_api_server import (
     FakeApiServer,
     Fault,
     StatusError,
     kubeconfig_for,
     later,
 )
-from toolchain.kubernetes_provider.wire import (
+from toolchain.kubernetes_provider.protocol.wire import (
     UNKNOWN,
     Object,
     Secret,
@@ -37,7 +37,7 @@ from toolchain.kubernetes_provider.wire import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.toolchain.kubernetes_provider.fake_api_server import Json
+    from tests.toolchain.kubernetes_provider.servers.fake_api_server import Json
 
 pytestmark = pytest.mark.unit
 

@@ -10,11 +10,11 @@ import pytest
 from components.add_ons.field_ownership import hand_over
 from components.api.api_access import api_client
 from tests.toolchain.kubernetes_provider.engine_side import Refused
-from toolchain.kubernetes_provider.wire import Object, objects_at, text_at
+from toolchain.kubernetes_provider.protocol.wire import Object, objects_at, text_at
 
 if TYPE_CHECKING:
     from tests.toolchain.kubernetes_provider.engine_side import EngineSide
-    from tests.toolchain.kubernetes_provider.real_cluster import RealCluster
+    from tests.toolchain.kubernetes_provider.servers.real_cluster import RealCluster
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
 

@@ -12,7 +12,7 @@ import pytest
 from google.protobuf import empty_pb2
 from pulumi.runtime.proto import provider_pb2_grpc
 
-from tests.toolchain.kubernetes_provider.real_cluster import ROOT
+from tests.toolchain.kubernetes_provider.servers.real_cluster import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from toolchain.kubernetes_provider.errors import ProviderError
-from toolchain.kubernetes_provider.readiness import Waiting, rule_for
-from toolchain.kubernetes_provider.wire import Object
+from toolchain.kubernetes_provider.objects.readiness import Waiting, rule_for
+from toolchain.kubernetes_provider.protocol.wire import Object
 
 pytestmark = pytest.mark.unit
 

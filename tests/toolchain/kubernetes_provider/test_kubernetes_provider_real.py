@@ -19,9 +19,16 @@ from tests.toolchain.kubernetes_provider.engine_side import (
     Refused,
     StateEntry,
 )
-from tests.toolchain.kubernetes_provider.fake_api_server import later
-from tests.toolchain.kubernetes_provider.real_cluster import RealCluster, find_binary
-from toolchain.kubernetes_provider.wire import UNKNOWN, Object, Secret, at, object_at, text_at
+from tests.toolchain.kubernetes_provider.servers.fake_api_server import later
+from tests.toolchain.kubernetes_provider.servers.real_cluster import RealCluster, find_binary
+from toolchain.kubernetes_provider.protocol.wire import (
+    UNKNOWN,
+    Object,
+    Secret,
+    at,
+    object_at,
+    text_at,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.toolchain.kubernetes_provider import fake_helm
 from tests.toolchain.kubernetes_provider.engine_side import (
     Deployment,
     EngineSide,
@@ -18,9 +17,9 @@ from tests.toolchain.kubernetes_provider.engine_side import (
     Refused,
     StateEntry,
 )
-from tests.toolchain.kubernetes_provider.fake_api_server import FakeApiServer
-from toolchain.kubernetes_provider.helm import LiveRelease
-from toolchain.kubernetes_provider.wire import (
+from tests.toolchain.kubernetes_provider.servers import fake_helm
+from tests.toolchain.kubernetes_provider.servers.fake_api_server import FakeApiServer
+from toolchain.kubernetes_provider.protocol.wire import (
     UNKNOWN,
     Object,
     Secret,
@@ -29,6 +28,7 @@ from toolchain.kubernetes_provider.wire import (
     object_at,
     text_at,
 )
+from toolchain.kubernetes_provider.releases.helm import LiveRelease
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,8 +17,8 @@ from tests.toolchain.kubernetes_provider.engine_side import (
     Refused,
     StateEntry,
 )
-from tests.toolchain.kubernetes_provider.fake_api_server import FakeApiServer, StatusError
-from toolchain.kubernetes_provider.wire import Object, Secret, Value
+from tests.toolchain.kubernetes_provider.servers.fake_api_server import FakeApiServer, StatusError
+from toolchain.kubernetes_provider.protocol.wire import Object, Secret, Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

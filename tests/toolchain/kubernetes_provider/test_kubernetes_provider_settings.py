@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.toolchain.kubernetes_provider.fake_api_server import kubeconfig_for
+from tests.toolchain.kubernetes_provider.servers.fake_api_server import kubeconfig_for
+from toolchain.kubernetes_provider.protocol.wire import UNKNOWN, Object
 from toolchain.kubernetes_provider.settings import config_change, from_arguments, problems
-from toolchain.kubernetes_provider.wire import UNKNOWN, Object
 
 pytestmark = pytest.mark.unit
 

@@ -4,7 +4,7 @@ import base64
 
 import pytest
 
-from toolchain.kubernetes_provider.wire import (
+from toolchain.kubernetes_provider.protocol.wire import (
     UNKNOWN,
     Object,
     Secret,

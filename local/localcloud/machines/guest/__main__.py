@@ -16,13 +16,15 @@ from typing import Any
 
 from localcloud.machines import channel
 from localcloud.machines.control import Instance
+from localcloud.machines.guest import about, disks, rootfs
+from localcloud.machines.guest.cloud_init import cloudinit
+from localcloud.machines.guest.network import leases, links
+from localcloud.machines.guest.network.netplan import NetplanError
+from localcloud.machines.guest.systemd.services import Services, reap_orphans
 from localcloud.machines.tools import kubernetes_versions
 
-from . import about, cloudinit, disks, leases, links, rootfs
 from .commands import modules, scripts, sysctl
 from .lines import ENVIRONMENT, say
-from .netplan import NetplanError
-from .services import Services, reap_orphans
 
 
 def main() -> None:

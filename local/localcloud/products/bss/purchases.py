@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from localcloud.actions import Answer, Call, action
+from localcloud.requests.actions import Answer, Call, action
 from localcloud.wire.parameters import wire
 
 

@@ -8,8 +8,8 @@ from typing import ClassVar, Final
 
 from localcloud.products.endings import LEAVING, leaving
 from localcloud.products.resource import Indexes, Resource
+from localcloud.requests.tags import Tags
 from localcloud.state.lifecycle import Lifecycle
-from localcloud.tags import Tags
 
 _IN_USE: Final = Lifecycle.settled("In_use")
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from localcloud.actions import Call
 from localcloud.products.endings import DELETED
 from localcloud.products.lookup import Lookup
 from localcloud.products.ram import spreading
 from localcloud.products.ram.entities import Role
 from localcloud.products.sts import sessions
+from localcloud.requests.actions import Call
 from localcloud.wire.errors import ApiError
 
 from . import catalog

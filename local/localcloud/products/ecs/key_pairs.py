@@ -10,11 +10,11 @@ from typing import Final
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from localcloud import tags
-from localcloud.actions import Answer, Call, action, moment
 from localcloud.products import filters
 from localcloud.products.pages import PageRequest, Table
-from localcloud.tags import TagParameter
+from localcloud.requests import tags
+from localcloud.requests.actions import Answer, Call, action, moment
+from localcloud.requests.tags import TagParameter
 from localcloud.wire.errors import ApiError
 
 from . import existing, names

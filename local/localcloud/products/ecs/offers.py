@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from localcloud import paging
-from localcloud.actions import Answer, Call, action
 from localcloud.products import filters
 from localcloud.products.ecs import catalog, existing, regions
 from localcloud.products.ecs.disk import disk_rules
 from localcloud.products.pages import PageRequest, Table
+from localcloud.requests import paging
+from localcloud.requests.actions import Answer, Call, action
 from localcloud.wire.errors import invalid
 
 from .catalog import Image, InstanceType

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from localcloud.actions import Call, Product
 from localcloud.products.ecs import key_pairs, offers, resource_groups, security_groups, tagging
 from localcloud.products.ecs.disk import (
     automatic_snapshots,
@@ -38,6 +37,7 @@ from localcloud.products.ecs.interface import (
     interface_views,
     public_addresses,
 )
+from localcloud.requests.actions import Call, Product
 
 
 def _settle(call: Call) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
 
-from localcloud.actions import Answer, Call, action
+from localcloud.requests.actions import Answer, Call, action
 from localcloud.wire.errors import ApiError
 
 from .entities import AutoSnapshotPolicy, Disk, SecurityGroup, Snapshot

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Interface
 from typing import Final
 
-from localcloud import paging, tags
-from localcloud.actions import Answer, Call, action, moment
 from localcloud.products import filters
 from localcloud.products.nlb.entities import NetworkLoadBalancer
 from localcloud.products.pages import Table, TokenRequest
 from localcloud.products.updates import requested
 from localcloud.products.vpc import vpcs
-from localcloud.tags import TagParameter
+from localcloud.requests import paging, tags
+from localcloud.requests.actions import Answer, Call, action, moment
+from localcloud.requests.tags import TagParameter
 from localcloud.wire.errors import ApiError, invalid
 
 from . import existing, names

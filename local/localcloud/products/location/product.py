@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from localcloud.actions import Product
+from localcloud.requests.actions import Product
 
 from . import endpoints
 

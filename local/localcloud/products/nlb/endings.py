@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from localcloud.actions import Call
+from localcloud.products.nlb.load_balancer import addresses
+from localcloud.requests.actions import Call
 
-from . import addresses
 from .entities import (
     DELETED,
     REMOVED,

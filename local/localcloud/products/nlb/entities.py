@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, ClassVar, Final
 
+from localcloud.requests.tags import Tags
 from localcloud.state.lifecycle import Lifecycle
 from localcloud.state.store import Store
-from localcloud.tags import Tags
 
 Indexes = Mapping[str, Callable[[Any], Iterable[str]]]
 

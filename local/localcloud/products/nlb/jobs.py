@@ -6,8 +6,8 @@ import uuid
 from dataclasses import dataclass
 from typing import Final
 
-from localcloud.actions import Answer, Call, action
 from localcloud.products.lookup import Lookup
+from localcloud.requests.actions import Answer, Call, action
 from localcloud.wire.errors import ApiError
 
 from .entities import NlbJob

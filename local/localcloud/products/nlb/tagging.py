@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from localcloud import tags
-from localcloud.actions import Call
 from localcloud.products.tagged import Codes, Listing, Tagging
+from localcloud.requests import tags
+from localcloud.requests.actions import Call
 
 from .entities import NetworkLoadBalancer, NlbListener, NlbServerGroup
 

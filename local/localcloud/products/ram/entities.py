@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, ClassVar
 
-from localcloud.tags import Tags
+from localcloud.requests.tags import Tags
 
 Indexes = Mapping[str, Callable[[Any], Iterable[str]]]
 

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, make_dataclass
 from typing import Any, Final
 
-from localcloud import hostility, paging, tags
-from localcloud.actions import Action, Answer, Call, action, moment
 from localcloud.products.lookup import Lookup
+from localcloud.requests import hostility, paging, tags
+from localcloud.requests.actions import Action, Answer, Call, action, moment
+from localcloud.requests.tags import TagParameter
 from localcloud.state.store import Store
-from localcloud.tags import TagParameter
 from localcloud.wire.errors import ApiError
 
 from . import identities, roles, users

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from localcloud import hostility, paging, tags
-from localcloud.actions import Answer, Call, action, moment
 from localcloud.products.ecs.entities import Instance
 from localcloud.products.lookup import Lookup
-from localcloud.tags import TagParameter
+from localcloud.requests import hostility, paging, tags
+from localcloud.requests.actions import Answer, Call, action, moment
+from localcloud.requests.tags import TagParameter
 from localcloud.wire.errors import ApiError
 
 from . import identities, service_roles

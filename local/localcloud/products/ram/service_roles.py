@@ -13,7 +13,7 @@ from typing import Final
 
 from localcloud.access import policies
 from localcloud.access.resources import role as role_resource
-from localcloud.actions import Call
+from localcloud.requests.actions import Call
 from localcloud.wire.errors import ApiError
 
 from . import identities

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from localcloud import hostility
-from localcloud.actions import Call
+from localcloud.requests import hostility
+from localcloud.requests.actions import Call
 from localcloud.settings import Cloud
 from localcloud.state.store import Store
 

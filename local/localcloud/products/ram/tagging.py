@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from localcloud import tags
-from localcloud.actions import Call
 from localcloud.products.tagged import Codes, Listing, Tagging
-from localcloud.tags import TagParameter
+from localcloud.requests import tags
+from localcloud.requests.actions import Call
+from localcloud.requests.tags import TagParameter
 
 from .entities import Policy, Role, User
 

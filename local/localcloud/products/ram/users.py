@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from localcloud import hostility, paging
-from localcloud.actions import Answer, Call, action, moment
 from localcloud.products.lookup import Lookup
+from localcloud.requests import hostility, paging
+from localcloud.requests.actions import Answer, Call, action, moment
 from localcloud.wire.errors import ApiError, invalid
 from localcloud.wire.parameters import wire
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from localcloud.actions import Answer, Call, action, moment
 from localcloud.products.vpc.entities import DEFAULT_RESOURCE_GROUP
+from localcloud.requests.actions import Answer, Call, action, moment
 from localcloud.wire.errors import ApiError
 
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from ipaddress import ip_network
 from typing import Final
 
-from localcloud import paging, tags
-from localcloud.actions import Answer, Call, action
 from localcloud.products.lookup import Lookup
 from localcloud.products.vpc.entities import DEFAULT_RESOURCE_GROUP
-from localcloud.tags import TagParameter
+from localcloud.requests import paging, tags
+from localcloud.requests.actions import Answer, Call, action
+from localcloud.requests.tags import TagParameter
 from localcloud.wire.errors import ApiError, invalid
 from localcloud.wire.parameters import wire
 

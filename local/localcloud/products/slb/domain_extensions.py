@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from localcloud.actions import Answer, Call, action
 from localcloud.products.lookup import Lookup
+from localcloud.requests.actions import Answer, Call, action
 from localcloud.wire.errors import ApiError
 
 from . import certificates, load_balancers

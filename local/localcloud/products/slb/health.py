@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from localcloud.actions import Answer, Call, action
 from localcloud.products.ecs.entities import Instance, NetworkInterface
+from localcloud.requests.actions import Answer, Call, action
 
 from . import load_balancers
 from .entities import Listener, Server, servers_behind

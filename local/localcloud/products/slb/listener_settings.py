@@ -7,9 +7,9 @@ from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import Final
 
-from localcloud.actions import Call
 from localcloud.products import choices
-from localcloud.tags import TagParameter
+from localcloud.requests.actions import Call
+from localcloud.requests.tags import TagParameter
 from localcloud.wire.errors import invalid, missing
 from localcloud.wire.parameters import wire, wire_name
 

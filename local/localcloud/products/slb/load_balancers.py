@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar, Final
 
-from localcloud import hostility, paging, tags
-from localcloud.actions import Answer, Call, action
 from localcloud.products import choices
 from localcloud.products.ecs.entities import Instance, NetworkInterface
 from localcloud.products.lookup import Lookup
 from localcloud.products.vpc import claims, eips, vswitches
 from localcloud.products.vpc.entities import DEFAULT_RESOURCE_GROUP, Eip
-from localcloud.tags import TagParameter
+from localcloud.requests import hostility, paging, tags
+from localcloud.requests.actions import Answer, Call, action
+from localcloud.requests.tags import TagParameter
 from localcloud.wire.errors import ApiError, invalid
 from localcloud.wire.parameters import wire
 

@@ -6,9 +6,9 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Final
 
-from localcloud import paging, tags
-from localcloud.actions import Answer, Call, action
-from localcloud.tags import TagParameter
+from localcloud.requests import paging, tags
+from localcloud.requests.actions import Answer, Call, action
+from localcloud.requests.tags import TagParameter
 
 from . import load_balancers
 from .entities import LoadBalancer

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 
-from localcloud.actions import Answer, Call, action
+from localcloud.requests.actions import Answer, Call, action
 from localcloud.wire.parameters import wire
 
 

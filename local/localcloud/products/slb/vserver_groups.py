@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from localcloud import tags
-from localcloud.actions import Answer, Call, action
 from localcloud.products.lookup import Lookup
-from localcloud.tags import TagParameter
+from localcloud.requests import tags
+from localcloud.requests.actions import Answer, Call, action
+from localcloud.requests.tags import TagParameter
 from localcloud.wire.errors import ApiError, invalid
 from localcloud.wire.parameters import wire
 

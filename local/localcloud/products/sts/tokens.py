@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from localcloud.actions import Answer, Call, action, moment
 from localcloud.products.ram import identities, spreading
 from localcloud.products.ram.entities import Role
+from localcloud.requests.actions import Answer, Call, action, moment
 from localcloud.wire.errors import ApiError
 
 from . import sessions

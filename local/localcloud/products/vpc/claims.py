@@ -11,8 +11,9 @@ from math import gcd
 from types import MappingProxyType
 from typing import Final
 
-from localcloud import addressing, hostility
-from localcloud.actions import Call
+from localcloud import addressing
+from localcloud.requests import hostility
+from localcloud.requests.actions import Call
 from localcloud.state.store import Store
 from localcloud.wire.errors import ApiError
 

@@ -11,7 +11,7 @@ from ipaddress import IPv4Network
 from typing import Final
 
 from localcloud import addressing
-from localcloud.actions import Answer, Call, action
+from localcloud.requests.actions import Answer, Call, action
 from localcloud.wire.errors import ApiError
 
 from . import vpcs, vswitches

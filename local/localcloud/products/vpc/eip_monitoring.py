@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from localcloud.actions import Answer, Call, action
+from localcloud.requests.actions import Answer, Call, action
 from localcloud.wire.errors import ApiError
 
 from .eips import find

@@ -7,15 +7,15 @@ from ipaddress import IPv4Address
 from types import MappingProxyType
 from typing import Final
 
-from localcloud import tags
-from localcloud.actions import Answer, Call, action, moment
 from localcloud.products import choices, filters, statuses, texts
 from localcloud.products.ecs.entities import Instance, NetworkInterface
 from localcloud.products.lookup import Lookup
 from localcloud.products.pages import PageRequest, Table
 from localcloud.products.slb.entities import LoadBalancer
 from localcloud.products.updates import requested
-from localcloud.tags import TagParameter
+from localcloud.requests import tags
+from localcloud.requests.actions import Answer, Call, action, moment
+from localcloud.requests.tags import TagParameter
 from localcloud.wire.errors import ApiError, invalid, missing
 from localcloud.wire.parameters import wire
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from localcloud import tags
-from localcloud.actions import Answer, Call, action, moment
 from localcloud.products import endings, statuses
 from localcloud.products.lookup import Lookup
-from localcloud.tags import TagParameter
+from localcloud.requests import tags
+from localcloud.requests.actions import Answer, Call, action, moment
+from localcloud.requests.tags import TagParameter
 from localcloud.wire.errors import ApiError
 
 from . import eips, vpcs

@@ -7,14 +7,15 @@ from ipaddress import IPv6Address as Address
 from types import MappingProxyType
 from typing import Final
 
-from localcloud import addressing, tags
-from localcloud.actions import Answer, Call, action, moment
+from localcloud import addressing
 from localcloud.products import endings, filters, statuses, texts
 from localcloud.products.ecs.entities import NetworkInterface
 from localcloud.products.lookup import Lookup
 from localcloud.products.pages import PageRequest, Table
 from localcloud.products.updates import requested
-from localcloud.tags import TagParameter
+from localcloud.requests import tags
+from localcloud.requests.actions import Answer, Call, action, moment
+from localcloud.requests.tags import TagParameter
 from localcloud.wire.errors import ApiError
 
 from . import vpcs, vswitches

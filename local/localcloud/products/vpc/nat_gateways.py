@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address
 from typing import Any, Final
 
-from localcloud import addressing, tags
-from localcloud.actions import Answer, Call, action, moment
+from localcloud import addressing
 from localcloud.products import endings, filters, statuses, texts
 from localcloud.products.lookup import Lookup
 from localcloud.products.pages import PageRequest, Table
 from localcloud.products.ram import service_roles
 from localcloud.products.updates import requested
-from localcloud.tags import TagParameter
+from localcloud.requests import tags
+from localcloud.requests.actions import Answer, Call, action, moment
+from localcloud.requests.tags import TagParameter
 from localcloud.wire.errors import ApiError, invalid
 from localcloud.wire.parameters import wire
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from localcloud.actions import Call, Product
+from localcloud.requests.actions import Call, Product
 
 from . import (
     default_network,

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from localcloud import addressing, paging
-from localcloud.actions import Answer, Call, action, minute, moment
+from localcloud import addressing
 from localcloud.products import filters, statuses, texts
 from localcloud.products.ecs.entities import Instance, NetworkInterface
 from localcloud.products.pages import PageRequest, Table
 from localcloud.products.updates import requested
-from localcloud.tags import TagParameter
+from localcloud.requests import paging
+from localcloud.requests.actions import Answer, Call, action, minute, moment
+from localcloud.requests.tags import TagParameter
 from localcloud.wire.errors import ApiError
 
 from .entities import NatGateway, RouteEntry, Vpc, VSwitch

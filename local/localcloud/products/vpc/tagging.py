@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from localcloud import tags
 from localcloud.products.tagged import Codes, Tagging
+from localcloud.requests import tags
 
 from .entities import (
     CidrReservation,

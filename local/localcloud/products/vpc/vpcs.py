@@ -6,15 +6,16 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 from typing import Final
 
-from localcloud import addressing, tags
-from localcloud.actions import Answer, Call, action, moment
+from localcloud import addressing
 from localcloud.products import endings, filters, statuses, texts
 from localcloud.products.ecs.entities import SecurityGroup
 from localcloud.products.lookup import Lookup
 from localcloud.products.pages import PageRequest, Table
 from localcloud.products.updates import requested
+from localcloud.requests import tags
+from localcloud.requests.actions import Answer, Call, action, moment
+from localcloud.requests.tags import TagParameter
 from localcloud.state.store import Store
-from localcloud.tags import TagParameter
 from localcloud.wire.errors import ApiError
 from localcloud.wire.parameters import wire
 

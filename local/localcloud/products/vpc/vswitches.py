@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network
 from typing import Final
 
-from localcloud import addressing, paging, tags
-from localcloud.actions import Answer, Call, action, moment
+from localcloud import addressing
 from localcloud.products import endings, filters, statuses, texts
 from localcloud.products.lookup import Lookup
 from localcloud.products.pages import PageRequest, Table
 from localcloud.products.updates import requested
-from localcloud.tags import TagParameter
+from localcloud.requests import paging, tags
+from localcloud.requests.actions import Answer, Call, action, moment
+from localcloud.requests.tags import TagParameter
 from localcloud.wire.errors import ApiError
 from localcloud.wire.parameters import wire
 

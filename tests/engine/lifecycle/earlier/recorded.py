@@ -25,8 +25,8 @@ from typing import Any, Final
 import yaml
 
 from planning.nodes.secrets import parse_secrets
-from tests.engine.lifecycle.light_cloud import LightCloud, light_stack
-from tests.engine.local_cloud import CLUSTER
+from tests.engine.clouds.local_cloud import CLUSTER
+from tests.engine.lifecycle.clouds.light_cloud import LightCloud, light_stack
 
 FOLDER: Final = Path(__file__).parent
 USER_DATA: Final = b64encode(b"#cloud-config\n# The user-data of an earlier release.\n").decode()

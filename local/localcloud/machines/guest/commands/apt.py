@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from localcloud.machines.guest import about, bus, installed, packages, sources, units
+from localcloud.machines.guest import about, bus
+from localcloud.machines.guest.apt import installed, packages, sources
 from localcloud.machines.guest.lines import complain, say
+from localcloud.machines.guest.systemd import units
 
 from . import scripts
 

@@ -6,7 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Final
 
-from localcloud.machines.guest import installed
+from localcloud.machines.guest.apt import installed
 from localcloud.machines.guest.lines import complain, say
 from localcloud.machines.guest.rootfs import KUBERNETES
 

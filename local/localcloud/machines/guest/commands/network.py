@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from localcloud.machines.guest import leases, links
 from localcloud.machines.guest.lines import complain, say
-from localcloud.machines.guest.netplan import NetplanError, interpret, merge
+from localcloud.machines.guest.network import leases, links
+from localcloud.machines.guest.network.netplan import NetplanError, interpret, merge
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

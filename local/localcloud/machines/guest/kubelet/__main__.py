@@ -10,16 +10,25 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from localcloud.machines.guest import about, installed, links
+from localcloud.machines.guest import about
+from localcloud.machines.guest.apt import installed
+from localcloud.machines.guest.kubelet import settings
+from localcloud.machines.guest.kubelet.ipam.addresses import Addresses
+from localcloud.machines.guest.kubelet.node import (
+    bootstrap,
+    extended,
+    hardware,
+    node_object,
+)
+from localcloud.machines.guest.kubelet.pods import static_pods
+from localcloud.machines.guest.kubelet.pods.processes import Processes
+from localcloud.machines.guest.kubelet.pods.programs import pull_problem
+from localcloud.machines.guest.kubelet.pods.workloads import Workloads, process_of
+from localcloud.machines.guest.network import links
 
-from . import bootstrap, extended, hardware, node, settings, static_pods
-from .addresses import Addresses
 from .client import MERGE_PATCH, STRATEGIC_PATCH, Access, ApiError, Client
 from .cluster import Cluster, until_it_works
-from .processes import Processes
-from .programs import pull_problem
 from .services import ServiceProxy
-from .workloads import Workloads, process_of
 
 if TYPE_CHECKING:
     from .settings import Settings
@@ -142,13 +151,13 @@ class Kubelet:
 
     def _register(self, client: Client) -> None:
         """POST the Node. If it exists, reconcile its labels as the kubelet does."""
-        registration = node.registration(
+        registration = node_object.registration(
             self._settings,
             self._version,
             hardware.of_instance_type(about.read().instance_type),
         )
         self._set_addresses(registration, registration)
-        registration["status"]["conditions"] = node.conditions(
+        registration["status"]["conditions"] = node_object.conditions(
             {}, _now(), not_ready_reason=self._network_problem()
         )
         path = f"/api/v1/nodes/{self._settings.hostname}"
@@ -177,12 +186,12 @@ class Kubelet:
         present = client.get(path)
         changed: dict[str, Any] = {"metadata": {"annotations": {}}, "status": {}}
         self._set_addresses(changed, present)
-        changed["status"]["addresses"] = node.replacing(changed["status"]["addresses"])
-        changed["status"]["conditions"] = node.conditions(
+        changed["status"]["addresses"] = node_object.replacing(changed["status"]["addresses"])
+        changed["status"]["conditions"] = node_object.conditions(
             present, _now(), not_ready_reason=self._network_problem()
         )
         machine = hardware.of_instance_type(about.read().instance_type)
-        resources = node.resources(self._settings, machine)
+        resources = node_object.resources(self._settings, machine)
         kept = extended.extended(present["status"].get("capacity") or {})
         changed["status"] |= {"capacity": resources, "allocatable": resources | kept}
         changed["status"]["nodeInfo"] = {
@@ -194,10 +203,10 @@ class Kubelet:
         return client.request("PATCH", f"{path}/status", changed, STRATEGIC_PATCH)
 
     def _set_addresses(self, target: dict[str, Any], present: dict[str, Any]) -> None:
-        addresses, annotation = node.address_status(self._settings, present, _look_up)
+        addresses, annotation = node_object.address_status(self._settings, present, _look_up)
         target["status"]["addresses"] = addresses
         if annotation:
-            target["metadata"]["annotations"][node.PROVIDED_NODE_IP] = annotation
+            target["metadata"]["annotations"][node_object.PROVIDED_NODE_IP] = annotation
 
     def _network_problem(self) -> str | None:
         if _CNI.is_dir() and any(path.suffix in {".conf", ".conflist"} for path in _CNI.iterdir()):

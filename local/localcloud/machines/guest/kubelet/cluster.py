@@ -6,8 +6,9 @@ import contextlib
 import time
 from typing import TYPE_CHECKING, Any, Final
 
+from localcloud.machines.guest.kubelet.pods.volumes import decode_secret
+
 from .client import Access, ApiError, Client
-from .volumes import decode_secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pyroute2.netlink.exceptions import NetlinkError  # type: ignore[import-untyped]  # ships no types
 
-from localcloud.machines.guest import links
+from localcloud.machines.guest.network import links
 from localcloud.polling import first_answer
 
 from .client import ApiError

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Final
 
-from localcloud.actions import Call
 from localcloud.products.ecs.disk import snapshots
 from localcloud.products.ecs.entities import AutoSnapshotPolicy, Disk, Snapshot
+from localcloud.requests.actions import Call
 
 _ZONE: Final = timezone(timedelta(hours=8))
 """The hours of a policy are in UTC+8 (page CreateAutoSnapshotPolicy)."""

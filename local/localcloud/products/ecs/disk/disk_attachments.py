@@ -6,12 +6,12 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Final
 
-from localcloud.actions import Answer, Call, action
 from localcloud.products import statuses
 from localcloud.products.ecs import existing
 from localcloud.products.ecs.disk import disk_devices, disk_rules
 from localcloud.products.ecs.entities import Disk
 from localcloud.products.ecs.instance.instances import RUNNING, STOPPED
+from localcloud.requests.actions import Answer, Call, action
 from localcloud.state.lifecycle import Lifecycle
 from localcloud.wire.errors import ApiError
 

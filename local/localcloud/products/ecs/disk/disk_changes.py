@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
-from localcloud.actions import Answer, Call, action
 from localcloud.products import statuses
 from localcloud.products.ecs import catalog, existing, names
 from localcloud.products.ecs.disk import disk_rules, snapshots
 from localcloud.products.ecs.entities import Disk, Instance
 from localcloud.products.ecs.instance.instances import RUNNING, STOPPED
 from localcloud.products.updates import requested
+from localcloud.requests.actions import Answer, Call, action
 from localcloud.wire.errors import ApiError
 from localcloud.wire.parameters import wire
 

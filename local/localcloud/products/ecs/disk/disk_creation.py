@@ -6,14 +6,14 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Final
 
-from localcloud import tags
-from localcloud.actions import Answer, Call, action
 from localcloud.products import statuses
 from localcloud.products.ecs import existing, names
 from localcloud.products.ecs.disk import disk_devices, disk_rules
 from localcloud.products.ecs.entities import Disk, Snapshot
+from localcloud.requests import tags
+from localcloud.requests.actions import Answer, Call, action
+from localcloud.requests.tags import TagParameter
 from localcloud.state.lifecycle import Lifecycle
-from localcloud.tags import TagParameter
 from localcloud.wire.errors import ApiError, missing
 from localcloud.wire.parameters import wire
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from localcloud.actions import Answer, Call, action
 from localcloud.products import statuses
 from localcloud.products.ecs.disk import snapshots
 from localcloud.products.ecs.disk.disk_attachments import AVAILABLE, freed
 from localcloud.products.ecs.entities import Disk, Instance, Snapshot
+from localcloud.requests.actions import Answer, Call, action
 from localcloud.wire.errors import ApiError
 
 

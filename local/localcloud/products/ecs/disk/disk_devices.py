@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from localcloud.actions import Call
 from localcloud.products.ecs.disk import disk_rules
 from localcloud.products.ecs.entities import Disk, Instance
+from localcloud.requests.actions import Call
 from localcloud.wire.errors import ApiError
 
 _LETTERS: Final = "bcdefghijklmnopqrstuvwxyz"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from localcloud.actions import Answer, Call, action
 from localcloud.products import statuses
 from localcloud.products.ecs import existing
 from localcloud.products.ecs.disk import snapshots
 from localcloud.products.ecs.instance.instances import STOPPED
+from localcloud.requests.actions import Answer, Call, action
 from localcloud.wire.errors import ApiError
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from localcloud import paging, tags
-from localcloud.actions import Answer, Call, action, moment
 from localcloud.products import filters
 from localcloud.products.ecs import catalog
 from localcloud.products.ecs.disk import disk_rules
@@ -14,7 +12,9 @@ from localcloud.products.ecs.entities import Disk
 from localcloud.products.ecs.instance.instances import NEVER
 from localcloud.products.pages import Table, TokenRequest
 from localcloud.products.vpc.entities import DEFAULT_RESOURCE_GROUP
-from localcloud.tags import TagParameter
+from localcloud.requests import paging, tags
+from localcloud.requests.actions import Answer, Call, action, moment
+from localcloud.requests.tags import TagParameter
 from localcloud.wire.errors import ApiError
 from localcloud.wire.parameters import wire
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-from localcloud import tags
-from localcloud.actions import Answer, Call, action
 from localcloud.products import filters
 from localcloud.products.ecs import existing, names
 from localcloud.products.ecs.entities import AutoSnapshotPolicy, Disk
 from localcloud.products.updates import requested
-from localcloud.tags import TagParameter
+from localcloud.requests import tags
+from localcloud.requests.actions import Answer, Call, action
+from localcloud.requests.tags import TagParameter
 from localcloud.wire.errors import ApiError, invalid
 from localcloud.wire.parameters import wire
 

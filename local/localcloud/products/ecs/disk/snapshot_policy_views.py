@@ -6,12 +6,12 @@ import json
 from dataclasses import dataclass
 from typing import Final
 
-from localcloud import tags
-from localcloud.actions import Answer, Call, action, minute
 from localcloud.products import filters
 from localcloud.products.ecs.entities import AutoSnapshotPolicy, Disk
 from localcloud.products.pages import PageRequest, Table
-from localcloud.tags import TagParameter
+from localcloud.requests import tags
+from localcloud.requests.actions import Answer, Call, action, minute
+from localcloud.requests.tags import TagParameter
 
 
 @dataclass(frozen=True, kw_only=True)

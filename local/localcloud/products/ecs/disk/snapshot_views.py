@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from localcloud import tags
-from localcloud.actions import Answer, Call, action, moment
 from localcloud.products import filters
 from localcloud.products.ecs.disk.snapshots import ACCOMPLISHED, PROGRESSING
 from localcloud.products.ecs.entities import Disk, Snapshot
 from localcloud.products.pages import Table, TokenRequest
-from localcloud.tags import TagParameter
+from localcloud.requests import tags
+from localcloud.requests.actions import Answer, Call, action, moment
+from localcloud.requests.tags import TagParameter
 from localcloud.wire.errors import ApiError, invalid
 from localcloud.wire.parameters import wire
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from localcloud import tags
-from localcloud.actions import Answer, Call, action
 from localcloud.products import statuses
 from localcloud.products.ecs import existing, names
 from localcloud.products.ecs.entities import Disk, Instance, Snapshot
 from localcloud.products.ecs.instance.instances import RUNNING, STOPPED
 from localcloud.products.updates import requested
-from localcloud.tags import TagParameter, Tags
+from localcloud.requests import tags
+from localcloud.requests.actions import Answer, Call, action
+from localcloud.requests.tags import TagParameter, Tags
 from localcloud.wire.errors import ApiError
 
 ACCOMPLISHED: Final = "accomplished"

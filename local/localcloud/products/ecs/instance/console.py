@@ -5,10 +5,10 @@ from __future__ import annotations
 import base64
 from dataclasses import dataclass
 
-from localcloud.actions import Answer, Call, action, moment
 from localcloud.products.ecs import existing
 from localcloud.products.ecs.entities import Console
 from localcloud.products.ecs.instance.instances import OneInstance
+from localcloud.requests.actions import Answer, Call, action, moment
 
 
 @dataclass(frozen=True, kw_only=True)

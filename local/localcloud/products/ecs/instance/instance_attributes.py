@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-from localcloud import hostility
-from localcloud.actions import Answer, Call, action
 from localcloud.products import choices, statuses
 from localcloud.products.ecs import existing, names
 from localcloud.products.ecs.catalog import InstanceType
@@ -31,6 +29,8 @@ from localcloud.products.ecs.interface import interfaces
 from localcloud.products.ecs.interface.interfaces import check_groups, check_repeated
 from localcloud.products.updates import requested
 from localcloud.products.vpc.entities import Eip
+from localcloud.requests import hostility
+from localcloud.requests.actions import Answer, Call, action
 from localcloud.wire.errors import ApiError
 from localcloud.wire.parameters import wire
 

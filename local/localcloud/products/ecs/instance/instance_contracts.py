@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from localcloud.actions import Answer, Call, action
 from localcloud.products import filters
 from localcloud.products.ecs import existing
 from localcloud.products.ecs.entities import Instance
 from localcloud.products.ecs.instance.instances import SeveralInstances, several
 from localcloud.products.pages import PageRequest, Table
 from localcloud.products.updates import requested
+from localcloud.requests.actions import Answer, Call, action
 from localcloud.wire.errors import ApiError
 
 _AT_MAINTENANCE: Final = ("Stop", "AutoRecover", "AutoRedeploy")

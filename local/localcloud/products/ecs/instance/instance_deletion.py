@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from localcloud.actions import Answer, Call, action
 from localcloud.products import endings
 from localcloud.products.ecs import existing, regions
 from localcloud.products.ecs.disk import disk_deletion
@@ -17,6 +16,7 @@ from localcloud.products.nlb.entities import drop_server as drop_nlb_server
 from localcloud.products.slb.entities import drop_server as drop_clb_server
 from localcloud.products.vpc import eips
 from localcloud.products.vpc.entities import Eip, RouteEntry
+from localcloud.requests.actions import Answer, Call, action
 from localcloud.wire.errors import ApiError
 
 _LONGEST_DELETION: Final = 10.0

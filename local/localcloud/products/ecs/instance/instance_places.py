@@ -6,7 +6,6 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Final
 
-from localcloud.actions import Answer, Call, action
 from localcloud.products import statuses
 from localcloud.products.ecs import existing
 from localcloud.products.ecs.entities import Instance, NetworkInterface
@@ -16,6 +15,7 @@ from localcloud.products.ecs.interface.interfaces import check_groups
 from localcloud.products.slb.entities import LoadBalancer, VServerGroup
 from localcloud.products.updates import requested
 from localcloud.products.vpc import claims, vswitches
+from localcloud.requests.actions import Answer, Call, action
 from localcloud.wire.errors import ApiError, missing
 
 _VPC_MISMATCH: Final = ("InvalidSecurityGroupVpc.NotBelongToOneVpc", 404)

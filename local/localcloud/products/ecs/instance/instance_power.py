@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from localcloud.actions import Answer, Call, action
 from localcloud.products import choices, statuses
 from localcloud.products.ecs import existing
 from localcloud.products.ecs.entities import Instance
 from localcloud.products.ecs.instance.instances import RUNNING, STOPPED, OneInstance
+from localcloud.requests.actions import Answer, Call, action
 
 _STOPPED_MODES: Final = ("StopCharging", "KeepCharging", "Not-applicable")
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from localcloud.actions import Answer, Call, action
 from localcloud.products.ecs import existing
 from localcloud.products.ecs.entities import Instance
 from localcloud.products.ecs.instance.instances import several
 from localcloud.products.pages import PageRequest, Table
+from localcloud.requests.actions import Answer, Call, action
 from localcloud.wire.errors import ApiError
 
 

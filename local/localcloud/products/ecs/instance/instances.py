@@ -6,8 +6,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from localcloud import tags
-from localcloud.actions import Answer, Call, action, minute
 from localcloud.products import filters
 from localcloud.products.ecs import catalog
 from localcloud.products.ecs.entities import Instance, NetworkInterface
@@ -15,7 +13,9 @@ from localcloud.products.ecs.instance import cpu_options
 from localcloud.products.ecs.interface import interface_views
 from localcloud.products.pages import PageRequest, Table, TokenRequest
 from localcloud.products.vpc.entities import Eip
-from localcloud.tags import TagParameter
+from localcloud.requests import tags
+from localcloud.requests.actions import Answer, Call, action, minute
+from localcloud.requests.tags import TagParameter
 from localcloud.wire.errors import ApiError, invalid
 
 RUNNING: Final = "Running"

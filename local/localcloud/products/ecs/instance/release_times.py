@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from localcloud.actions import Answer, Call, action, minute
 from localcloud.products.ecs import existing
 from localcloud.products.ecs.instance.instances import OneInstance
+from localcloud.requests.actions import Answer, Call, action, minute
 from localcloud.wire.errors import ApiError
 
 _SOONEST: Final = timedelta(minutes=30)

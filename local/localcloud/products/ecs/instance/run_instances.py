@@ -9,8 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from localcloud import tags
-from localcloud.actions import Answer, Call, action
 from localcloud.products import choices, statuses
 from localcloud.products.ecs import existing, names
 from localcloud.products.ecs.disk import disk_rules
@@ -22,8 +20,10 @@ from localcloud.products.ecs.interface import interfaces, public_addresses
 from localcloud.products.ecs.interface.interfaces import RUNNING as RUNNING_CODES
 from localcloud.products.ecs.interface.interfaces import InterfaceRequest
 from localcloud.products.vpc import vswitches
+from localcloud.requests import tags
+from localcloud.requests.actions import Answer, Call, action
+from localcloud.requests.tags import TagParameter
 from localcloud.state.lifecycle import Lifecycle
-from localcloud.tags import TagParameter
 from localcloud.wire.errors import ApiError, invalid, missing
 from localcloud.wire.parameters import wire
 

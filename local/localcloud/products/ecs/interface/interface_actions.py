@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from localcloud import tags
-from localcloud.actions import Answer, Call, action
 from localcloud.products import choices, statuses
 from localcloud.products.ecs import existing, names
 from localcloud.products.ecs.interface.interface_views import interface_shown
@@ -21,7 +19,9 @@ from localcloud.products.ecs.interface.interfaces import (
     make,
 )
 from localcloud.products.updates import requested
-from localcloud.tags import TagParameter
+from localcloud.requests import tags
+from localcloud.requests.actions import Answer, Call, action
+from localcloud.requests.tags import TagParameter
 from localcloud.wire.errors import ApiError, invalid
 
 _MOST_EXPLICIT_AT_CREATION: Final = 10

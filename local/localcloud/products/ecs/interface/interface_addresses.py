@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from localcloud.actions import Answer, Call, action
 from localcloud.products import statuses
 from localcloud.products.ecs import existing
 from localcloud.products.ecs.entities import NetworkInterface
@@ -19,6 +18,7 @@ from localcloud.products.ecs.interface.interfaces import (
     take_prefixes,
 )
 from localcloud.products.vpc import claims, ipv6, vswitches
+from localcloud.requests.actions import Answer, Call, action
 from localcloud.wire.errors import ApiError, invalid, missing
 
 _MOST_ASSIGNED: Final = 50

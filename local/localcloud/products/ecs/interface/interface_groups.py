@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from localcloud.actions import Answer, Call, action
 from localcloud.products.ecs import existing
 from localcloud.products.ecs.entities import NetworkInterface
 from localcloud.products.ecs.interface.interfaces import MULTIPLE_TYPES, check_groups
+from localcloud.requests.actions import Answer, Call, action
 from localcloud.wire.errors import ApiError
 
 

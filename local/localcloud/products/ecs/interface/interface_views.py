@@ -6,15 +6,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from localcloud import hostility, tags
-from localcloud.actions import Answer, Call, action, moment
 from localcloud.products import filters
 from localcloud.products.ecs import existing
 from localcloud.products.ecs.entities import NetworkInterface
 from localcloud.products.endings import DELETED
 from localcloud.products.pages import Table, TokenRequest
 from localcloud.products.vpc.entities import Eip
-from localcloud.tags import TagParameter
+from localcloud.requests import hostility, tags
+from localcloud.requests.actions import Answer, Call, action, moment
+from localcloud.requests.tags import TagParameter
 from localcloud.wire.parameters import wire
 
 

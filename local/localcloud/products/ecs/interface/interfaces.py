@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from localcloud import tags
-from localcloud.actions import Call
 from localcloud.products import endings, statuses
 from localcloud.products.ecs import catalog, existing
 from localcloud.products.ecs.entities import Instance, NetworkInterface
@@ -18,6 +16,8 @@ from localcloud.products.nlb.entities import drop_server as drop_nlb_server
 from localcloud.products.slb.entities import drop_server as drop_clb_server
 from localcloud.products.vpc import claims, eips, ipv6, vswitches
 from localcloud.products.vpc.entities import Eip, VSwitch
+from localcloud.requests import tags
+from localcloud.requests.actions import Call
 from localcloud.state.lifecycle import Lifecycle
 from localcloud.wire.errors import ApiError, invalid, missing
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from localcloud.actions import Answer, Call, action
 from localcloud.products import statuses
 from localcloud.products.ecs import existing
 from localcloud.products.ecs.entities import Instance
 from localcloud.products.ecs.instance.instances import RUNNING, STOPPED
 from localcloud.products.vpc import eips
+from localcloud.requests.actions import Answer, Call, action
 from localcloud.wire.errors import ApiError
 
 

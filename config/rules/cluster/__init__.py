@@ -1,0 +1,1 @@
+"""Rules about Kubernetes, its kubelets, and what runs in the cluster."""

@@ -1,0 +1,269 @@
+"""Rules about the cluster itself and its cloud controller."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from ipaddress import IPv4Network, ip_address
+from itertools import chain, islice
+from typing import Final
+
+from config.facts.ranges import CLOUD_SERVICES
+from config.members import members_of
+from config.model import ClusterConfig, KubernetesConfig, Role
+from config.report import Problem
+from config.rules.network.vpc import vpc_cidrs
+
+MINORS = range(31, 38)
+"""kubeadm's API v1beta4 began with 1.31. 1.37 is the newest minor that the bootstrap was written
+for; its kubeadm has v1beta4 as the newest usable API too (`kubernetesv1` is a placeholder)."""
+NEW_CLUSTERS = range(35, MINORS.stop)
+"""Minors that a new cluster may have. 1.34 reached its end of life on 2026-10-27
+(https://kubernetes.io/releases/1.34), and gets no security fixes."""
+
+DEFAULT_VERSION: str = KubernetesConfig.model_fields["version"].default
+
+SERVICE_PREFIX = range(12, 29)
+
+_NODE_NAME = re.compile(r"^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$")
+_DNS_NAME = re.compile(
+    r"^(?=.{1,253}$)(\*\.)?[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*$"
+)
+_CONTROLLER_VERSION = re.compile(r"^v\d+\.\d+\.\d+$")
+FEATURE_GATES = (
+    "EndpointSlice",
+    "FilterServiceOnNodeChange",
+    "IPv6DualStack",
+    "LoadBalancerTypeAnnotation",
+)
+"""Feature gates of cloud-provider-alibaba-cloud v2.14.0 (`pkg/util/feature`)."""
+
+_CANDIDATES: Final = tuple(
+    candidate
+    for network in ("10.192.0.0/10", "172.16.0.0/12", "192.168.0.0/16", "198.18.0.0/15")
+    for candidate in IPv4Network(network).subnets(new_prefix=18)
+)
+_PROPOSED: Final = (IPv4Network("198.18.0.0/18"), IPv4Network("198.18.64.0/18"))
+"""For a VPC that leaves no free range, which another rule refuses."""
+
+
+def version_is_supported(config: ClusterConfig) -> Iterator[Problem]:
+    """The bootstrap supports the version."""
+    if config.kubernetes.mode != "kubeadm":
+        return
+    major, minor, _ = (int(part) for part in config.kubernetes.version.split("."))
+    if major != 1 or minor not in MINORS:
+        yield Problem(
+            path="kubernetes.version",
+            value=config.kubernetes.version,
+            rule=f"The bootstrap supports Kubernetes 1.{MINORS.start} to 1.{MINORS.stop - 1}, "
+            "with kubeadm's API v1beta4.",
+            remedy=f"Write {DEFAULT_VERSION}.",
+        )
+
+
+def cluster_ranges_are_free(config: ClusterConfig) -> Iterator[Problem]:
+    """The ranges of Services and pods lie outside of the VPC and of the cloud's own range."""
+    kubernetes = config.kubernetes
+    proposed = free_ranges(config)
+    for key, cidr in (
+        ("serviceCidr", kubernetes.service_cidr),
+        ("podCidr", kubernetes.pod_cidr),
+    ):
+        free = proposed[key]
+        for path, other in vpc_cidrs(config):
+            if cidr.overlaps(other):
+                yield Problem(
+                    path=f"kubernetes.{key}",
+                    value=str(cidr),
+                    rule=f"It overlaps {path} ({other}). Pods have addresses of the VPC, and "
+                    "traffic to some of them would go to Services.",
+                    remedy=f"Write {key}: {free}, which is outside of the VPC.",
+                )
+        if cidr.overlaps(CLOUD_SERVICES):
+            yield Problem(
+                path=f"kubernetes.{key}",
+                value=str(cidr),
+                rule=f"It overlaps {CLOUD_SERVICES}, where Alibaba Cloud's metadata service, DNS "
+                "and mirrors are.",
+                remedy=f"Write {key}: {free}, which is outside of it.",
+            )
+    if kubernetes.service_cidr.overlaps(kubernetes.pod_cidr):
+        yield Problem(
+            path="kubernetes.podCidr",
+            value=str(kubernetes.pod_cidr),
+            rule=f"It overlaps kubernetes.serviceCidr ({kubernetes.service_cidr}). kube-proxy "
+            "uses podCidr to recognise traffic to Services from outside.",
+            remedy=f"Write podCidr: {proposed['podCidr']}.",
+        )
+    if kubernetes.service_cidr.prefixlen not in SERVICE_PREFIX:
+        yield Problem(
+            path="kubernetes.serviceCidr",
+            value=str(kubernetes.service_cidr),
+            rule="kube-apiserver takes service ranges from /12 to /28.",
+            remedy=f"Write serviceCidr: {proposed['serviceCidr']}, which holds 16,384 services.",
+        )
+
+
+def free_ranges(config: ClusterConfig) -> dict[str, IPv4Network]:
+    """A /18 for each of the two ranges, so that both can be written at once."""
+    taken = [cidr for _, cidr in vpc_cidrs(config)]
+    taken += [CLOUD_SERVICES, config.kubernetes.pod_cidr, config.kubernetes.service_cidr]
+    free = (c for c in _CANDIDATES if not any(c.overlaps(other) for other in taken))
+    service, pods = islice(chain(free, _PROPOSED), 2)
+    return {"serviceCidr": service, "podCidr": pods}
+
+
+def endpoint_is_guarded(config: ClusterConfig) -> Iterator[Problem]:
+    """The API server is reachable from listed networks, never from the whole internet."""
+    endpoint = config.kubernetes.endpoint
+    if config.kubernetes.mode == "existing":
+        return
+    for place, cidr in enumerate(endpoint.allowed_cidrs):
+        if cidr.prefixlen == 0:
+            yield Problem(
+                path=f"kubernetes.endpoint.allowedCidrs[{place}]",
+                value=str(cidr),
+                rule="It opens the API server to the whole internet.",
+                remedy="Write the networks that need it: your office, your build machines.",
+            )
+    if endpoint.public and not endpoint.allowed_cidrs:
+        yield Problem(
+            path="kubernetes.endpoint.allowedCidrs",
+            value=None,
+            rule="The API server gets a public address that nobody may reach, not even this "
+            "program, which installs the add-ons through it.",
+            remedy="Write the networks that may reach it, or public: false and run from inside.",
+        )
+
+
+def certificate_names_are_names(config: ClusterConfig) -> Iterator[Problem]:
+    """Names of the API server's certificate are DNS names or IP addresses (kubeadm's rule)."""
+    names = config.kubernetes.endpoint.cert_sans
+    if names and config.kubernetes.mode == "existing":
+        yield Problem(
+            path="kubernetes.endpoint.certSans",
+            value=", ".join(names),
+            rule="With mode: existing this program does not create the API server's certificate.",
+            remedy="Take it out.",
+        )
+        return
+    for place, name in enumerate(names):
+        if not _is_address(name) and not _DNS_NAME.match(name):
+            host = name.partition("://")[2] or name
+            yield Problem(
+                path=f"kubernetes.endpoint.certSans[{place}]",
+                value=name,
+                rule="A certificate's name is a DNS name in small letters, or an IP address.",
+                remedy=f"Write {host.split('/')[0].split(':')[0].lower()}.",
+            )
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def metadata_is_ours_to_block(config: ClusterConfig) -> Iterator[Problem]:
+    """Metadata is blocked by rules on machines, which an existing cluster's owner sets up."""
+    kubernetes = config.kubernetes
+    if kubernetes.mode == "existing" and "metadata_for_pods" in kubernetes.model_fields_set:
+        yield Problem(
+            path="kubernetes.metadataForPods",
+            value=kubernetes.metadata_for_pods,
+            rule="The rules that keep pods from the metadata service are the machine's, and with "
+            "mode: existing this program does not set machines up.",
+            remedy="Take it out, and load rules of your own (docs/decisions/pods-and-metadata.md).",
+        )
+
+
+def existing_cluster_is_mapped(config: ClusterConfig) -> Iterator[Problem]:
+    """`existing` needs the name of each node in the cluster; `kubeadm` sets the names itself."""
+    names = config.kubernetes.node_names
+    if config.kubernetes.mode == "kubeadm":
+        if names:
+            yield Problem(
+                path="kubernetes.nodeNames",
+                value=None,
+                rule="With mode: kubeadm the names in nodePools are the nodes' names.",
+                remedy="Take nodeNames out, or write mode: existing.",
+            )
+        return
+    members = members_of(config)
+    for node in sorted(set(members) - set(names)):
+        yield Problem(
+            path=f"kubernetes.nodeNames.{node}",
+            value=None,
+            rule="An IP pool selects its node by the node's name in the cluster, which this "
+            "program does not choose with mode: existing.",
+            remedy=f"Write {node}: and what `kubectl get nodes` calls it, "
+            "the same word where both agree.",
+        )
+    owners: dict[str, str] = {}
+    for node, name in sorted(names.items()):
+        path = f"kubernetes.nodeNames.{node}"
+        if node not in members:
+            yield Problem(
+                path=path,
+                value=name,
+                rule="Unknown node: nodePools has no node of this name.",
+                remedy="Write a node of nodePools, or take it out.",
+            )
+        if not _NODE_NAME.match(name):
+            yield Problem(
+                path=path,
+                value=name,
+                rule="Not the name of a Kubernetes node: small letters, digits, hyphens and dots.",
+                remedy="Write what `kubectl get nodes` shows.",
+            )
+        if name in owners:
+            yield Problem(
+                path=path,
+                value=name,
+                rule=f"{owners[name]} already maps to this node.",
+                remedy="Write each node of the cluster once.",
+            )
+        owners.setdefault(name, node)
+
+
+def cloud_controller_is_whole(config: ClusterConfig) -> Iterator[Problem]:
+    """The controller's version and gates are valid, and it has credentials."""
+    controller = config.cloud_controller
+    if not _CONTROLLER_VERSION.match(controller.version):
+        yield Problem(
+            path="cloudController.version",
+            value=controller.version,
+            rule="It must be the tag of an image: v and three numbers.",
+            remedy="Write v2.14.0.",
+        )
+    for gate in sorted(set(controller.feature_gates) - set(FEATURE_GATES)):
+        yield Problem(
+            path=f"cloudController.featureGates.{gate}",
+            value=str(controller.feature_gates[gate]).lower(),
+            rule=f"The cloud controller has no gate {gate} and ignores it without a message.",
+            remedy=f"Write one of {', '.join(FEATURE_GATES)}.",
+        )
+    with_role = controller.enabled and controller.credentials == "ram-role"
+    no_planes = not any(p.role is Role.CONTROL_PLANE for p in config.node_pools.values())
+    if with_role and no_planes and config.kubernetes.mode == "existing":
+        yield Problem(
+            path="cloudController.credentials",
+            value="ram-role",
+            rule="The cloud controller gets its rights from the RAM role of the control planes, "
+            "but this stack has no control planes.",
+            remedy="Write credentials: access-key, or enabled: false.",
+        )
+
+
+RULES = (
+    version_is_supported,
+    cluster_ranges_are_free,
+    endpoint_is_guarded,
+    certificate_names_are_names,
+    metadata_is_ours_to_block,
+    existing_cluster_is_mapped,
+    cloud_controller_is_whole,
+)

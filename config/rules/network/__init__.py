@@ -1,0 +1,1 @@
+"""Rules about the VPC and its ways to the internet."""

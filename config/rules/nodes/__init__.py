@@ -1,0 +1,1 @@
+"""Rules about node pools: their nodes, NICs, addresses, disks, images and labels."""

@@ -1,0 +1,1 @@
+"""The machine's packages and where they come from."""

@@ -1,0 +1,1 @@
+"""cloud-init: user-data as it reads it, and its stages."""

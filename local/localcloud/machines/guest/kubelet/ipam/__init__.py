@@ -1,0 +1,1 @@
+"""Pod addresses from Spiderpool's pools."""

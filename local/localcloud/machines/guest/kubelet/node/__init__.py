@@ -1,0 +1,1 @@
+"""The Node object, and what the kubelet reports in it."""

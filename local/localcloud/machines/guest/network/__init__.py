@@ -1,0 +1,1 @@
+"""The machine's links, from netplan's files and DHCP's offers."""

@@ -1,0 +1,1 @@
+"""systemd's units and the services that they describe."""

@@ -1,0 +1,1 @@
+"""Machines of each kind: sets of namespaces, and virtual machines."""

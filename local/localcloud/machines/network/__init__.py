@@ -1,0 +1,1 @@
+"""A VPC's packets: bridges, filters, public addresses and load balancers."""

@@ -1,0 +1,170 @@
+"""The VPC's network: one bridge for each vSwitch, its gateway, and the service addresses.
+
+Lives in the network namespace of the VPC's process. Routing between vSwitches is the kernel's.
+Security groups are not enforced between machines; only public addresses are filtered.
+
+If a VPC may have virtual machines, the fabric is guarded: bridges neither learn nor flood, each
+port is isolated and admits only what its ENI may send (`filter`), and the gateway answers every
+ARP request, as a VPC's does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from pyroute2 import IPRoute  # type: ignore[import-untyped]  # ships no types
+from pyroute2.netlink.rtnl.ndmsg import NTF_MASTER, NUD_NOARP  # type: ignore[import-untyped]  # as above
+
+from localcloud.machines.network.filter import Port
+from localcloud.settings import OPENAPI_ADDRESS
+
+if TYPE_CHECKING:
+    from localcloud.machines.control import Interface
+    from localcloud.machines.network.filter import Filter
+
+METADATA_ADDRESS: Final = "100.100.100.200"
+NAME_SERVERS: Final = ("100.100.2.136", "100.100.2.138")
+"""Alibaba Cloud's resolvers inside every VPC."""
+SOURCES_ADDRESS: Final = "100.100.0.2"
+"""The address of all package sources and image registries in a guarded fabric."""
+_GATEWAY_MAC: Final = "ee:ff:ff:ff:ff:ff"
+"""The MAC of every gateway in a guarded fabric."""
+_PORT_SETTINGS: Final = {
+    "learning": 0,
+    "unicast_flood": 0,
+    "mcast_flood": 0,
+    "bcast_flood": 0,
+    "isolated": 1,
+}
+
+
+def link_name(prefix: str, name: str) -> str:
+    """Return a link name (at most 15 characters) that depends on `name` only."""
+    return prefix + hashlib.sha256(name.encode()).hexdigest()[: 14 - len(prefix)]
+
+
+class Fabric:
+    """Bridges, veth pairs and tap devices of one VPC.
+
+    Its calls block: they cannot run in a thread with an event loop, and run one at a time.
+    """
+
+    def __init__(self, guard: Filter | None = None) -> None:
+        self._guard = guard
+        self._ports: dict[str, Port] = {}
+        self._ip = IPRoute()
+        self._lock = threading.Lock()
+        self._loopback = self._ip.link_lookup(ifname="lo")[0]
+        self._ip.link("set", index=self._loopback, state="up")
+        guarded = () if guard is None else (*NAME_SERVERS, SOURCES_ADDRESS)
+        for address in (METADATA_ADDRESS, OPENAPI_ADDRESS, *guarded):
+            self.take(address)
+        Path("/proc/sys/net/ipv4/ip_forward").write_text("1", encoding="ascii")
+
+    def take(self, address: str) -> None:
+        """Answer for an address of the VPC that belongs to a service or a load balancer."""
+        with self._lock:
+            self._ip.addr("replace", index=self._loopback, address=address, prefixlen=32)
+
+    def give_up(self, address: str) -> None:
+        """Stop answering for the address."""
+        with self._lock:
+            self._ip.addr("del", index=self._loopback, address=address, prefixlen=32)
+
+    def plug(self, interface: Interface, guest_name: str, guest_pid: int) -> None:
+        """Add the ENI to the network namespace of `guest_pid` as a link, down and unconfigured."""
+        port = link_name("eni", interface.id)
+        with self._lock:
+            self._unplug(interface.id)
+            self._ip.link(
+                "add",
+                ifname=port,
+                kind="veth",
+                peer={"ifname": guest_name, "address": interface.mac, "net_ns_pid": guest_pid},
+            )
+            self._join(port, interface)
+
+    def plug_tap(self, interface: Interface) -> str:
+        """Add a tap device for the ENI and return its name."""
+        port = link_name("tap", interface.id)
+        with self._lock:
+            self._unplug(interface.id)
+            self._ip.link("add", ifname=port, kind="tuntap", mode="tap")
+            self._join(port, interface)
+        return port
+
+    def assign(self, interface: Interface) -> None:
+        """Admit only the addresses that a plugged ENI has now."""
+        with self._lock:
+            port = self._ports.get(interface.id)
+            if port is not None and port.interface != interface:
+                self._admit(port.link, interface)
+
+    def _join(self, port: str, interface: Interface) -> None:
+        index = self._ip.link_lookup(ifname=port)[0]
+        self._ip.link("set", index=index, master=self._bridge(interface))
+        if self._guard is not None:
+            # Sent one at a time, because the kernel keeps only some of several in one message.
+            for setting, switch in _PORT_SETTINGS.items():
+                self._ip.brport("set", index=index, **{setting: switch})
+            # A permanent entry on the bridge.
+            self._ip.fdb(
+                "add", ifindex=index, lladdr=interface.mac, flags=NTF_MASTER, state=NUD_NOARP
+            )
+            self._admit(port, interface)
+        self._ip.link("set", index=index, state="up")
+
+    def _admit(self, port: str, interface: Interface) -> None:
+        """Let the ENI send by its MAC and addresses, and make the gateway find it by them."""
+        if self._guard is None:
+            return
+        before = self._ports.get(interface.id)
+        self._ports[interface.id] = Port(link=port, interface=interface)
+        self._guard.follow(self._ports.values())
+        bridge = self._bridge(interface)
+        present = set(self._ports[interface.id].addresses)
+        for address in set(before.addresses if before else ()) - present:
+            self._ip.neigh("del", dst=address, ifindex=bridge)
+        for address in present:
+            self._ip.neigh(
+                "replace", dst=address, lladdr=interface.mac, ifindex=bridge, state="permanent"
+            )
+
+    def unplug(self, interface_id: str) -> None:
+        """Remove an ENI's link; nothing happens where there is none."""
+        with self._lock:
+            self._unplug(interface_id)
+
+    def _unplug(self, interface_id: str) -> None:
+        port = self._ports.pop(interface_id, None)
+        if port is not None and self._guard is not None:
+            self._guard.follow(self._ports.values())
+            bridge = self._bridge(port.interface)
+            for address in port.addresses:
+                self._ip.neigh("del", dst=address, ifindex=bridge)
+        for prefix in ("eni", "tap"):
+            for index in self._ip.link_lookup(ifname=link_name(prefix, interface_id)):
+                self._ip.link("del", index=index)
+
+    def _bridge(self, interface: Interface) -> int:
+        name = link_name("vsw", interface.vswitch_id)
+        indexes = self._ip.link_lookup(ifname=name)
+        if not indexes:
+            # By default a bridge takes the lowest MAC of its ports. When that changes, the kernel
+            # forgets every neighbour, permanent ones too.
+            fixed = {} if self._guard is None else {"address": _GATEWAY_MAC}
+            self._ip.link("add", ifname=name, kind="bridge", **fixed)
+            indexes = self._ip.link_lookup(ifname=name)
+        index: int = indexes[0]
+        self._ip.addr(
+            "replace", index=index, address=interface.gateway, prefixlen=interface.prefix_length
+        )
+        self._ip.link("set", index=index, state="up")
+        if self._guard is not None:
+            # Answer for every address of the vSwitch, also when asked through the same bridge.
+            setting = Path(f"/proc/sys/net/ipv4/conf/{name}/proxy_arp_pvlan")
+            setting.write_text("1", encoding="ascii")
+        return index

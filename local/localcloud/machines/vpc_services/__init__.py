@@ -1,0 +1,1 @@
+"""What a VPC offers its machines: addresses, names, metadata and packages."""

@@ -1,0 +1,1 @@
+"""Listeners: their certificates, and the health of the servers behind them."""

@@ -1,0 +1,1 @@
+"""NLB instances: their addresses, zones, security groups and protection."""

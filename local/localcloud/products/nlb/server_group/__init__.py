@@ -1,0 +1,1 @@
+"""Server groups: their servers, and the ENIs of these."""

@@ -1,0 +1,434 @@
+"""The way of a request: parsed, authenticated, allowed, executed in one transaction, logged."""
+
+from __future__ import annotations
+
+import json
+import time
+import types
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+import structlog
+
+from localcloud.access import circumstances, policies, resources
+from localcloud.access.authentication import Authenticator
+from localcloud.access.principals import Principal
+from localcloud.published import parameters as published_parameters
+from localcloud.requests import hostility, idempotency
+from localcloud.requests.actions import Action, Answer, Call, Product
+from localcloud.requests.calls import CallLog
+from localcloud.requests.faults import Fault, Faults
+from localcloud.settings import Cloud
+from localcloud.state.store import Store
+from localcloud.web.messages import HttpReply, HttpRequest
+from localcloud.wire import parameters as wire_parameters
+from localcloud.wire.errors import ApiError
+
+UNKNOWN_ACTION: Final = "LocalCloud.UnknownAction"
+UNKNOWN_VERSION: Final = "InvalidVersion"
+UNKNOWN_PARAMETER: Final = "LocalCloud.UnknownParameter"
+
+_COMMON: Final = frozenset(
+    {
+        "Action",
+        "Version",
+        "Format",
+        "Timestamp",
+        "SignatureNonce",
+        "AccessKeyId",
+        "SignatureMethod",
+        "SignatureVersion",
+        "SignatureType",
+        "Signature",
+        "SecurityToken",
+        "ClientToken",
+        "DryRun",
+        "OwnerId",
+        "OwnerAccount",
+        "ResourceOwnerId",
+        "ResourceOwnerAccount",
+        "AcceptLanguage",
+        "SecureTransport",
+        "SourceIp",
+    }
+)
+_MOST_FIELDS: Final = 5000
+_LONGEST_TOKEN: Final = 64
+_REGIONAL: Final = frozenset({"Ecs", "Vpc", "Slb", "Nlb"})
+_NOT_ALLOWED: Final = types.MappingProxyType(
+    {"ram": "NoPermission", "sts": "NoPermission", "nlb": "Forbidden.NoPermission"}
+)
+"""Product → its error code for a call that policies do not allow; others use Forbidden.RAM."""
+_PASSES_ROLE: Final = frozenset({("ecs", "RunInstances"), ("ecs", "AttachInstanceRamRole")})
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Parsed:
+    """A request after parsing and before authentication: nothing in it is trusted yet."""
+
+    query: Mapping[str, str]
+    form: Mapping[str, str]
+    version: str
+    action: str
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """All parameters, of the query and the form."""
+        return {**self.query, **self.form}
+
+
+class Gateway:
+    """Answers API requests from one store."""
+
+    def __init__(
+        self,
+        store: Store,
+        cloud: Cloud,
+        products: Mapping[str, Product],
+        *,
+        calls: CallLog,
+        faults: Faults,
+    ) -> None:
+        self._store = store
+        self._cloud = cloud
+        self._products = products
+        self._authenticator = Authenticator(store, cloud)
+        self._calls = calls
+        self._faults = faults
+        self._throttle = hostility.Throttle()
+        self._log = structlog.get_logger("api")
+
+    def refuse(self, status: int, code: str, message: str) -> HttpReply:
+        """Answer malformed input."""
+        request_id = _request_id()
+        return HttpReply.of(ApiError(code, message).body(request_id), status)
+
+    def settle(self) -> None:
+        """Do what is due by time alone, such as the snapshots of policies."""
+        account = f"acs:ram::{self._cloud.account_id}:root"
+        call = Call(
+            store=self._store,
+            cloud=self._cloud,
+            principal=Principal(kind="Account", arn=account, identity=self._cloud.account_id),
+            now=time.time(),
+            request_id=_request_id(),
+            host="",
+        )
+        with self._store.transaction():
+            self._settle(call)
+
+    def answer(self, http: HttpRequest) -> HttpReply:
+        """The reply to a request; never raises."""
+        began = time.perf_counter()
+        now = time.time()
+        request_id = _request_id()
+        facts = _Logged()
+        try:
+            reply = self._answer(http, now, request_id, facts)
+        except ApiError as error:
+            facts.code = error.code
+            reply = HttpReply.of(error.body(request_id), error.status)
+        except Exception:  # noqa: BLE001  # whatever it is, the client gets an answer
+            self._log.exception("a bug of the emulator", action=facts.action)
+            facts.code = "LocalCloud.Bug"
+            bug = ApiError(facts.code, "The emulator failed; its log has the traceback.", 500)
+            reply = HttpReply.of(bug.body(request_id), bug.status)
+        logged = self._calls.add(
+            time=now,
+            product=facts.product,
+            action=facts.action,
+            parameters=facts.parameters,
+            status=0 if reply.drop else reply.status,
+            code=facts.code,
+            seconds=time.perf_counter() - began,
+            unknown=facts.unknown,
+            principal=facts.principal,
+        )
+        if facts.code or facts.unknown:
+            self._log.info(
+                "call",
+                n=logged.n,
+                product=logged.product,
+                action=logged.action,
+                status=logged.status,
+                code=logged.code,
+                unknown=list(logged.unknown),
+                request_id=request_id,
+            )
+        return reply
+
+    def _answer(self, http: HttpRequest, now: float, request_id: str, facts: _Logged) -> HttpReply:
+        if http.method not in {"GET", "POST"}:
+            raise ApiError("UnsupportedHTTPMethod", "This http method is not supported.", 405)
+        parsed = _parse(http)
+        facts.action = parsed.action
+        parameters = parsed.parameters
+        facts.parameters = {n: v for n, v in parameters.items() if n not in _COMMON}
+        principal = self._authenticator.sender(
+            method=http.method,
+            path=http.path,
+            query=parsed.query,
+            form=parsed.form,
+            headers=http.headers,
+            body=http.body,
+            now=now,
+        )
+        facts.principal = principal.arn
+        product = self._product(parsed, facts)
+        self._allow(principal, product, parsed.action, http, now, parameters)
+        action = self._action(product, parsed)
+        fault = self._faults.strike(product.name, action.name, facts.parameters)
+        if fault is not None and fault.kind not in {"after-effect", "stale"}:
+            return self._struck(fault, request_id, facts)
+        if action.writes and self._throttle.exceeded(self._cloud, product.name, action.name, now):
+            raise hostility.throttled(action.name)
+        tree = wire_parameters.tree(parameters)
+        published_parameters.check(product.name, action.name, tree)
+        self._check_region(product, parameters)
+        request, unknown = wire_parameters.read_tree(action.request, _own(action, tree))
+        facts.unknown = unknown
+        if unknown and self._cloud.strict:
+            raise ApiError(
+                UNKNOWN_PARAMETER,
+                f"{action.name} does not know {', '.join(unknown)}.",
+            )
+        call = Call(
+            store=self._store,
+            cloud=self._cloud,
+            principal=principal,
+            now=now,
+            request_id=request_id,
+            host=http.headers.get("host", ""),
+        )
+        if fault is not None and fault.kind == "stale" and not action.writes:
+            with self._store.as_before(fault.transactions):
+                answer = action.run(call, request)
+        else:
+            answer = self._execute(call, action, request, parameters, facts)
+        if fault is not None and fault.kind == "after-effect":
+            return self._struck(fault, request_id, facts)
+        return HttpReply.of({"RequestId": request_id, **answer})
+
+    def _product(self, parsed: _Parsed, facts: _Logged) -> Product:
+        product = self._products.get(parsed.version)
+        if product is None:
+            raise ApiError(
+                UNKNOWN_VERSION,
+                f"No product here has the API version {parsed.version[:40]!r}.",
+            )
+        facts.product = product.name
+        return product
+
+    @staticmethod
+    def _action(product: Product, parsed: _Parsed) -> Action:
+        action = product.actions.get(parsed.action)
+        if action is None:
+            raise ApiError(
+                UNKNOWN_ACTION,
+                f"{product.name} {product.version} has no action {parsed.action[:80]!r} here.",
+            )
+        return action
+
+    def _allow(  # noqa: PLR0913, PLR0917  # what policies look at
+        self,
+        principal: Principal,
+        product: Product,
+        action: str,
+        http: HttpRequest,
+        now: float,
+        parameters: Mapping[str, str],
+    ) -> None:
+        """Refuse an action that the sender's policies do not allow.
+
+        The check comes before an answer reveals anything about the action.
+        """
+        if principal.policies is None or (product.name, action) == ("Sts", "GetCallerIdentity"):
+            return
+        # Another product creates these roles, but creating one needs a permission of RAM.
+        name = "ram" if action == "CreateServiceLinkedRole" else product.name.lower()
+        context = circumstances.of(principal, http, now, parameters)
+        asked = policies.Asked(
+            action=f"{name}:{action}",
+            resources=circumstances.resources_of(
+                self._store, self._cloud, name, action, parameters
+            ),
+            context=context,
+        )
+        if not principal.may(asked):
+            code = _NOT_ALLOWED.get(name, "Forbidden.RAM")
+            raise ApiError(
+                code,
+                f"{principal.arn} is not authorized to do {name}:{action[:80]} on "
+                f"{', '.join(r.arn for r in asked.resources)[:400]}.",
+                403,
+            )
+        passed = parameters.get("RamRoleName") if (name, action) in _PASSES_ROLE else None
+        if passed:
+            passing = policies.Asked(
+                action="ram:PassRole",
+                resources=[resources.role(self._cloud, passed)],
+                context=context,
+            )
+            if not principal.may(passing):
+                raise ApiError(
+                    "InvalidUser.PassRoleForbidden",
+                    f"The RAM user does not have the privilege to pass the role {passed[:64]!r}.",
+                    403,
+                )
+
+    def _check_region(self, product: Product, parameters: Mapping[str, str]) -> None:
+        # The actions on snapshot policies write it in lower case.
+        region = parameters.get("RegionId") or parameters.get("regionId")
+        if region and region != self._cloud.region and product.name in _REGIONAL:
+            raise ApiError(
+                "InvalidRegionId.NotFound",
+                f"The region {region[:40]!r} is not the one of this cloud, {self._cloud.region}.",
+                404,
+            )
+
+    def _execute(
+        self,
+        call: Call,
+        action: Action,
+        request: object,
+        parameters: Mapping[str, str],
+        facts: _Logged,
+    ) -> Answer:
+        if not action.writes:
+            if self._cloud.hostile is not None:
+                # Deletions take time in hostile mode; readers must not see an entity after its end.
+                with self._store.transaction():
+                    self._settle(call)
+            return action.run(call, request)
+        token = parameters.get("ClientToken") or ""
+        if len(token) > _LONGEST_TOKEN or not token.isascii():
+            raise ApiError(
+                "InvalidClientToken.ValueNotSupported",
+                f"The ClientToken has at most {_LONGEST_TOKEN} ASCII characters.",
+            )
+        who = call.principal.arn
+        with self._store.transaction():
+            if token:
+                first = idempotency.recall(
+                    self._store, who, action.name, token, facts.parameters, call.now
+                )
+                if first is not None:
+                    return first
+            self._settle(call)
+            answer = action.run(call, request)
+            if parameters.get("DryRun", "").lower() == "true":
+                raise ApiError(
+                    "DryRunOperation",
+                    "Request validation has been passed with DryRun flag set.",
+                )
+            if token:
+                idempotency.remember(
+                    self._store, who, action.name, token, facts.parameters, answer, call.now
+                )
+        return answer
+
+    def _settle(self, call: Call) -> None:
+        """Do what time alone does: remove what has ended, take snapshots that are due."""
+        for product in self._products.values():
+            if product.settle is not None:
+                product.settle(call)
+
+    def _struck(self, fault: Fault, request_id: str, facts: _Logged) -> HttpReply:
+        facts.code = f"fault:{fault.kind}"
+        if fault.kind == "drop":
+            return HttpReply(drop=True)
+        if fault.kind == "timeout":
+            return HttpReply(drop=True, delay=fault.seconds)
+        facts.code = fault.code
+        message = fault.message or "A fault was asked for."
+        return HttpReply.of(ApiError(fault.code, message).body(request_id), fault.status)
+
+
+class _Logged:
+    """The facts of a call for its line in the log.
+
+    They are filled in while the call is answered, because a refused call is logged with those that
+    were clear by then.
+    """
+
+    def __init__(self) -> None:
+        self.product = ""
+        self.action = ""
+        self.parameters: Mapping[str, str] = {}
+        self.code = ""
+        self.unknown: tuple[str, ...] = ()
+        self.principal = ""
+
+
+def _request_id() -> str:
+    return str(uuid.uuid4()).upper()
+
+
+def _own(action: Action, parameters: wire_parameters.Tree) -> wire_parameters.Tree:
+    """The parameters that are the action's: all but the common ones it does not declare."""
+    declared = wire_parameters.declared(action.request)
+    return {
+        name: node
+        for name, node in parameters.items()
+        if name in declared or not (name in _COMMON or name == "RegionId")
+    }
+
+
+def _pairs(text: str, what: str) -> dict[str, str]:
+    if not text:
+        return {}
+    try:
+        return dict(
+            parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=_MOST_FIELDS)
+        )
+    except ValueError:
+        raise ApiError(
+            "InvalidParameter", f"The {what} is not valid: UTF-8, at most {_MOST_FIELDS} fields."
+        ) from None
+
+
+def _json_body(body: bytes) -> dict[str, str]:
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        raise ApiError("InvalidParameter", "The body is not valid JSON.") from None
+    if not isinstance(document, dict):
+        raise ApiError("InvalidParameter", "The JSON body must be an object.")
+    parameters = {str(name): _as_parameter(value) for name, value in document.items()}
+    if not all(map(wire_parameters.encodable, (*parameters, *parameters.values()))):
+        raise ApiError("InvalidParameter", "The JSON body must be valid Unicode.")
+    return parameters
+
+
+def _as_parameter(value: Any) -> str:  # noqa: ANN401  # any JSON value
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "" if value is None else json.dumps(value)
+
+
+def _parse(http: HttpRequest) -> _Parsed:
+    query = _pairs(http.query, "query")
+    form: dict[str, str] = {}
+    if http.body:
+        kind = http.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind == "application/json":
+            form = _json_body(http.body)
+        elif kind in {"", "application/x-www-form-urlencoded", "application/octet-stream"}:
+            try:
+                form = _pairs(http.body.decode(), "form")
+            except UnicodeDecodeError:
+                raise ApiError("InvalidParameter", "The body is not UTF-8.") from None
+        else:
+            raise ApiError("UnsupportedContentType", f"Content-Type {kind[:60]!r} is unknown.")
+    both = {**query, **form}
+    return _Parsed(
+        query=query,
+        form=form,
+        version=both.get("Version") or http.headers.get("x-acs-version", ""),
+        action=both.get("Action") or http.headers.get("x-acs-action", ""),
+    )

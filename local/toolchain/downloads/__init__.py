@@ -1,0 +1,1 @@
+"""Release files of pinned tools: where they are published, and how they are checked."""

@@ -1,0 +1,1 @@
+"""How the Python plugins run as processes, and where the engine looks for plugins."""

@@ -1,0 +1,107 @@
+"""The engine tests that take turns on a hostile cloud, with one seed after the other.
+
+`python -m tests.engine.clouds.hostile_seeds --write docs/reliability.md` writes the figures into
+the page.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Final
+from xml.etree import ElementTree as ET
+
+from operations.engine.places import ROOT
+from tests.engine.clouds.hostile_turns import TURNS, VARIABLE
+from tests.engine.lifecycle.interruptions.fault_sweep import write_table
+
+SEEDS: Final = tuple(range(1, 11))
+DEADLINE: Final = 2400
+"""Seconds that a run may take; the longest took twelve minutes on two busy cores."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """What one seed did to the tests of one turn."""
+
+    seed: int
+    turn: str
+    tests: int
+    failed: tuple[str, ...]
+    """The names of the tests that failed, or whose fixtures did."""
+    seconds: float
+    output: str
+
+
+def run(seed: int, turn: str) -> Run:
+    """Run the tests of one of TURNS on clouds that are hostile by this seed.
+
+    Errors: `RuntimeError` with pytest's output when it ran nothing, and
+    `subprocess.TimeoutExpired` after DEADLINE.
+    """
+    with tempfile.TemporaryDirectory(prefix="hostile-") as folder:
+        report = Path(folder) / "report.xml"
+        places = ("-p", "no:cacheprovider", f"--basetemp={folder}/tests", f"--junitxml={report}")
+        options = ("-m", "engine", "-n0", "-q", "--tb=short", *places)
+        completed = subprocess.run(  # noqa: S603  # our own tests
+            [sys.executable, "-m", "pytest", *options, *TURNS[turn]],
+            cwd=ROOT,
+            env={**os.environ, VARIABLE: str(seed)},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=DEADLINE,
+        )
+        if not report.exists():
+            raise RuntimeError(completed.stdout + completed.stderr)
+        suite = ET.parse(report).getroot().find("testsuite")  # noqa: S314  # pytest's own
+    assert suite is not None
+    return Run(
+        seed=seed,
+        turn=turn,
+        tests=int(suite.attrib["tests"]),
+        failed=tuple(
+            case.attrib["name"]
+            for case in suite.iter("testcase")
+            if case.find("failure") is not None or case.find("error") is not None
+        ),
+        seconds=float(suite.attrib["time"]),
+        output=completed.stdout,
+    )
+
+
+def table(runs: Sequence[Run]) -> str:
+    """The figures as a table in Markdown."""
+    rows = [
+        f"| {r.seed} | {r.turn} | {r.tests} | {len(r.failed)} | {r.seconds:.0f} s |" for r in runs
+    ]
+    return "\n".join(("| seed | of | tests | failed | time |", "|---|---|---|---|---|", *rows))
+
+
+def main() -> int:
+    """Print the figures, seed by seed; 1 when a test failed."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--seed", action="append", type=int, help="the ten of SEEDS without it")
+    parser.add_argument("--of", action="append", choices=sorted(TURNS), help="all without it")
+    parser.add_argument("--write", type=Path, help="put the table into this page")
+    arguments = parser.parse_args()
+    runs = []
+    for seed, turn in product(arguments.seed or SEEDS, arguments.of or TURNS):
+        runs.append(run(seed, turn))
+        print(table(runs[-1:]).splitlines()[-1], flush=True)  # noqa: T201
+        if runs[-1].failed:
+            print(runs[-1].output, flush=True)  # noqa: T201
+    if arguments.write:
+        write_table(arguments.write, "hostile", table(runs))
+    return int(any(r.failed for r in runs))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
