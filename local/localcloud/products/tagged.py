@@ -124,6 +124,8 @@ class Codes:
     unknown_resource: tuple[str, int]
     too_many_resources: str = "NumberExceed.ResourceIds"
     nothing_named: tuple[str, int] = ("BothEmpty.TagsAndResources", 403)
+    repeated: str = ""
+    """For a resource that a request names twice. Empty if the product publishes no code for it."""
     tags: tags.Codes = tags.USUAL
 
 
@@ -175,6 +177,8 @@ class Tagging:
                 self.codes.too_many_resources,
                 f"{len(names)} resources are named; a call names at most {_MOST_RESOURCES}.",
             )
+        if self.codes.repeated and len(set(names)) < len(names):
+            raise ApiError(self.codes.repeated, "A resource is named twice.")
         existing = []
         for name in names:
             entity = call.store.find(kind, name)

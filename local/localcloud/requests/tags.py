@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -12,6 +13,7 @@ Tags = tuple[tuple[str, str], ...]
 
 _MOST: Final = 20
 _KEY_LENGTH: Final = 128
+_WEB: Final = ("http://", "https://")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +29,7 @@ class Codes:
     """An action's error codes for invalid tags, by cause."""
 
     too_many: str
+    too_many_status: int = 400
     full: str
     twice: str
     key: str
@@ -41,6 +44,8 @@ USUAL: Final = Codes(
     value="InvalidTagValue.Malformed",
 )
 """The codes of ECS (page TagResources), shared by most actions that create something."""
+CREATING: Final = dataclasses.replace(USUAL, too_many="QuotaExceed.Tags", too_many_status=403)
+"""The codes of the actions of ECS that create an ENI, a security group or a key pair."""
 
 
 def requested(parameters: Iterable[TagParameter], codes: Codes = USUAL) -> Tags:
@@ -55,12 +60,19 @@ def requested(parameters: Iterable[TagParameter], codes: Codes = USUAL) -> Tags:
             raise ApiError(codes.twice, f"The tag key {tag.key[:40]!r} is given twice.")
         tags[tag.key] = tag.value
     if len(tags) > _MOST:
-        raise ApiError(codes.too_many, f"A request has at most {_MOST} tags.")
+        raise ApiError(
+            codes.too_many, f"A request has at most {_MOST} tags.", codes.too_many_status
+        )
     for key, value in tags.items():
         lowered = key.lower()
-        if not key or len(key) > _KEY_LENGTH or lowered.startswith(("aliyun", "acs:")):
+        if (
+            not key
+            or len(key) > _KEY_LENGTH
+            or lowered.startswith(("aliyun", "acs:"))
+            or any(web in lowered for web in _WEB)
+        ):
             raise ApiError(codes.key, f"The tag key {key[:40]!r} is not valid.")
-        if len(value) > _KEY_LENGTH or "http://" in value or "https://" in value:
+        if len(value) > _KEY_LENGTH or any(web in value for web in _WEB):
             raise ApiError(codes.value, f"The value of tag {key!r} is not valid.")
     return tuple(sorted(tags.items()))
 

@@ -116,7 +116,7 @@ def test_a_throttled_call_has_the_code_of_its_page(
 
 def test_a_subscription_instance_is_deleted_only_after_it_is_paid_afterwards(api: Api) -> None:
     place = Place(api)
-    instance = place.run(InstanceChargeType="PrePaid")
+    instance = place.run(InstanceChargeType="PrePaid", Period=1)
     with refused("ChargeTypeViolation"):
         api.ecs("DeleteInstance", InstanceId=instance, Force=True, TerminateSubscription=True)
     with refused("InvalidChargeType.ValueNotSupported"):

@@ -165,7 +165,7 @@ def test_maintenance_and_bandwidth_of_an_instance(place: Place) -> None:
 
 
 def test_an_instance_is_paid_in_advance_and_renewed(place: Place) -> None:
-    ecs, instance = place.api.ecs, place.run(InstanceChargeType="PrePaid", AutoRenew=True)
+    ecs, instance = place.api.ecs, place.run(InstanceChargeType="PrePaid", Period=1, AutoRenew=True)
 
     def renewal() -> list[tuple[str, int]]:
         answer = ecs("DescribeInstanceAutoRenewAttribute", InstanceId=instance)
@@ -224,7 +224,7 @@ def test_a_release_time_is_set_and_removed(place: Place) -> None:
 
 
 def test_a_subscription_has_no_release_time(place: Place) -> None:
-    instance = place.run(InstanceChargeType="PrePaid")
+    instance = place.run(InstanceChargeType="PrePaid", Period=1)
     with refused("ChargeTypeViolation"):
         place.api.ecs(
             "ModifyInstanceAutoReleaseTime", InstanceId=instance, AutoReleaseTime=at(days=1)
@@ -263,10 +263,12 @@ def test_bandwidth_later_brings_an_address_when_it_is_asked_for(place: Place) ->
 
 
 @pytest.mark.parametrize(
-    "more", [{"InstanceChargeType": "PrePaid"}, {"AllocatePublicIp": True}], ids=["paid", "asked"]
+    "more",
+    [{"InstanceChargeType": "PrePaid", "Period": 1}, {"AllocatePublicIp": True}],
+    ids=["paid", "asked"],
 )
 def test_bandwidth_later_brings_an_address_with_it(place: Place, more: dict[str, Any]) -> None:
-    charge = {k: v for k, v in more.items() if k == "InstanceChargeType"}
+    charge = {k: v for k, v in more.items() if k in {"InstanceChargeType", "Period"}}
     instance = place.run(**charge)
     place.api.ecs(
         "ModifyInstanceNetworkSpec",
@@ -279,7 +281,7 @@ def test_bandwidth_later_brings_an_address_with_it(place: Place, more: dict[str,
 
 def test_a_subscription_grows_while_it_runs_and_shrinks_stopped(place: Place) -> None:
     ecs = place.api.ecs
-    instance = place.run(InstanceChargeType="PrePaid")
+    instance = place.run(InstanceChargeType="PrePaid", Period=1)
     one = {"InstanceId": instance}
     ecs("ModifyPrepayInstanceSpec", InstanceType="ecs.g7.2xlarge", OperatorType="upgrade", **one)
     with refused("InvalidStatus.NotStopped"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from functools import partial
+from typing import Final
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -18,6 +19,8 @@ from localcloud.wire.errors import ApiError
 
 from . import existing, names
 from .entities import Instance, KeyPair
+
+_KINDS_OF_KEYS: Final = ("ssh-rsa ", "ssh-dss ", "ssh-ed25519 ", "ecdsa-sha2-")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +58,7 @@ def _put(
             fingerprint=digest,
             resource_group_id=group,
             created=call.now,
-            tags=tags.requested(parameters),
+            tags=tags.requested(parameters, tags.CREATING),
         )
     )
 
@@ -63,6 +66,11 @@ def _put(
 @action(writes=True)
 def import_key_pair(call: Call, request: ImportKeyPair) -> Answer:
     """Import a key pair by its public half. The client keeps the private half."""
+    if not request.public_key_body.strip().startswith(_KINDS_OF_KEYS):
+        raise ApiError(
+            "InvalidPublicKeyBody.Malformed",
+            f"PublicKeyBody must begin with one of {', '.join(_KINDS_OF_KEYS)}.",
+        )
     pair = _put(
         call,
         request.key_pair_name,

@@ -15,7 +15,7 @@ from localcloud.products.vpc import vpcs
 from localcloud.requests import paging, tags
 from localcloud.requests.actions import Answer, Call, action, moment
 from localcloud.requests.tags import TagParameter
-from localcloud.wire.errors import ApiError
+from localcloud.wire.errors import ApiError, invalid
 
 from . import existing, names
 from .entities import NetworkInterface, Rule, SecurityGroup
@@ -26,6 +26,10 @@ _PROTOCOLS: Final = frozenset({"TCP", "UDP", "ICMP", "ICMPV6", "GRE", "ALL"})
 _WITH_PORTS: Final = frozenset({"TCP", "UDP"})
 _ENTERPRISE: Final = "enterprise"
 _MOST_RULES: Final = 200
+_MOST_GROUP_RULES: Final = 20
+"""Rules that name a group (error text of AuthorizedGroupRule.LimitExceed)."""
+_MOST_PERMISSIONS: Final = 100
+_LONGEST_DESCRIPTION: Final = 512
 _MOST_PRIORITY: Final = 100
 _MOST_PORT: Final = 65535
 
@@ -69,7 +73,7 @@ def create_security_group(call: Call, request: CreateSecurityGroup) -> Answer:
             inner_policy="Accept" if request.security_group_type == "normal" else "Drop",
             resource_group_id=request.resource_group_id,
             created=call.now,
-            tags=tags.requested(request.tag),
+            tags=tags.requested(request.tag, tags.CREATING),
         )
     )
     return {"SecurityGroupId": group.id}
@@ -281,12 +285,11 @@ def _canonical_v6(text: str, code: str) -> str:
         raise ApiError(code, f"{text[:60]!r} must be an IPv6 CIDR block.") from None
 
 
-def _ports(text: str, protocol: str) -> str:
+def _ports(text: str, protocol: str, name: str = "PortRange") -> str:
     if protocol not in _WITH_PORTS:
         if text != "-1/-1":
             raise ApiError(
-                "InvalidPortRange.Malformed",
-                f"PortRange of {protocol} must be -1/-1, not {text!r}.",
+                f"Invalid{name}.Malformed", f"{name} of {protocol} must be -1/-1, not {text!r}."
             )
         return text
     parts = text.split("/")
@@ -296,8 +299,8 @@ def _ports(text: str, protocol: str) -> str:
         or not 1 <= int(parts[0]) <= int(parts[1]) <= _MOST_PORT
     ):
         raise ApiError(
-            "InvalidPortRange.Malformed",
-            f"PortRange {text!r} of {protocol} must be first/last, from 1/65535.",
+            f"Invalid{name}.Malformed",
+            f"{name} {text!r} of {protocol} must be first/last, from 1/65535.",
         )
     return f"{int(parts[0])}/{int(parts[1])}"
 
@@ -361,6 +364,14 @@ def _checked(permission: Permission) -> tuple[str, str, str]:
             else "InvalidNicType.ValueNotSupported",
             f"NicType {permission.nic_type[:40]!r} must be intranet in a VPC.",
         )
+    if len(permission.description) > _LONGEST_DESCRIPTION:
+        raise ApiError(
+            # The reference has this spelling.
+            "InvalidSecurityGroupDiscription.Malformed",
+            f"The Description of a rule has at most {_LONGEST_DESCRIPTION} characters.",
+        )
+    if permission.source_port_range:
+        _ports(permission.source_port_range, protocol, "SourcePortRange")
     return protocol, _ports(permission.port_range, protocol), policy
 
 
@@ -391,6 +402,20 @@ def _check_peer_group(call: Call, group: SecurityGroup, peer: _Peer) -> None:
         )
 
 
+def _check_families(protocol: str, peer: _Peer) -> None:
+    """Raise for a protocol of one family of addresses with a peer of the other."""
+    if peer.cidr and protocol == "ICMPV6":
+        raise ApiError(
+            "InvalidParam.Ipv6ProtocolConflictWithIpv4Address",
+            f"{protocol} cannot have the IPv4 block {peer.cidr}.",
+        )
+    if peer.ipv6_cidr and protocol == "ICMP":
+        raise ApiError(
+            "InvalidParam.Ipv4ProtocolConflictWithIpv6Address",
+            f"{protocol} cannot have the IPv6 block {peer.ipv6_cidr}.",
+        )
+
+
 def _rule(call: Call, permission: Permission, direction: str) -> Rule:
     protocol, ports, policy = _checked(permission)
     peer = _Peer.of(permission, direction)
@@ -405,6 +430,12 @@ def _rule(call: Call, permission: Permission, direction: str) -> Rule:
             f"InvalidParam.{peer.end}Ip",
             f"{peer.end}CidrIp and Ipv6{peer.end}CidrIp cannot be set at the same time.",
         )
+    _check_families(protocol, peer)
+    # "If you specify both SourceGroupId and SourceCidrIp, SourceCidrIp takes precedence", and a
+    # prefix list "is ignored" where another peer is specified (page AuthorizeSecurityGroup).
+    has_block = bool(peer.cidr or peer.ipv6_cidr)
+    group_id = "" if has_block else peer.group_id
+    prefix_list_id = "" if has_block or group_id else peer.prefix_list_id
     return Rule(
         id=call.new_id("sgr"),
         direction=direction,
@@ -418,22 +449,63 @@ def _rule(call: Call, permission: Permission, direction: str) -> Rule:
         ipv6_cidr=_canonical_v6(peer.ipv6_cidr, f"InvalidParam.Ipv6{peer.end}CidrIp")
         if peer.ipv6_cidr
         else "",
-        group_id=peer.group_id,
-        group_owner=peer.group_owner,
-        prefix_list_id=peer.prefix_list_id,
+        group_id=group_id,
+        group_owner=peer.group_owner if group_id else "",
+        prefix_list_id=prefix_list_id,
         description=permission.description,
         created=call.now,
     )
 
 
+def _check_permissions(request: AuthorizeSecurityGroup) -> None:
+    """Raise for a list of rules that is too long or comes with a rule of the request's own."""
+    if not request.permissions:
+        return
+    if request.ip_protocol or request.port_range:
+        raise ApiError(
+            "InvalidParam.Permissions",
+            "Permissions cannot be set together with IpProtocol and PortRange.",
+        )
+    if len(request.permissions) > _MOST_PERMISSIONS:
+        raise invalid(
+            "Permissions",
+            len(request.permissions),
+            f"a request has at most {_MOST_PERMISSIONS} rules",
+        )
+
+
 def _authorize(call: Call, request: AuthorizeSecurityGroup, direction: str) -> Answer:
     group = existing.security_group(call, request.security_group_id)
+    _check_permissions(request)
     rules = {rule.key: rule for rule in group.rules}
+    asked: set[object] = set()
     for permission in request.permissions or (request,):
         rule = _rule(call, permission, direction)
+        if rule.key in asked:
+            raise ApiError(
+                "InvalidParam.DuplicatePermissions",
+                f"Permissions has the rule {rule.protocol} {rule.port_range} twice.",
+            )
+        asked.add(rule.key)
+        if rule.prefix_list_id:
+            raise ApiError(
+                "InvalidPrefixListId.NotFound",
+                f"The prefix list {rule.prefix_list_id[:60]!r} does not exist.",
+                404,
+            )
+        if rule.policy == "Drop" and group.kind == _ENTERPRISE:
+            raise ApiError(
+                "InvalidGroupParameter.OperationDenied",
+                "The Policy of a rule of an enterprise security group cannot be set to drop.",
+            )
         if rule.group_id:
             _check_peer_group(call, group, _Peer.of(permission, direction))
         rules.setdefault(rule.key, rule)
+    if sum(bool(rule.group_id) for rule in rules.values()) > _MOST_GROUP_RULES:
+        raise ApiError(
+            "AuthorizedGroupRule.LimitExceed",
+            f"A security group has at most {_MOST_GROUP_RULES} rules that name a group.",
+        )
     if len(rules) > _MOST_RULES:
         raise ApiError(
             "AuthorizationLimitExceed",
@@ -463,6 +535,10 @@ def _no_such_rule(rule_id: str | None, code: str) -> ApiError:
 def _revoke(call: Call, request: AuthorizeSecurityGroup, direction: str) -> Answer:
     group = existing.security_group(call, request.security_group_id)
     if request.security_group_rule_id:
+        if len(set(request.security_group_rule_id)) < len(request.security_group_rule_id):
+            raise ApiError(
+                "InvalidParam.SecurityGroupRuleIdRepeated", "A SecurityGroupRuleId occurs twice."
+            )
         unknown = set(request.security_group_rule_id) - {r.id for r in group.rules}
         if unknown:
             raise _no_such_rule(min(unknown), "InvalidSecurityGroupRuleId.NotFound")

@@ -11,7 +11,10 @@ from typing import Final
 from localcloud.access import policies
 from localcloud.wire.errors import ApiError
 
-_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_LONGEST_NAME: Final = 64
+LONGEST_POLICY_NAME: Final = 128
+LONGEST_DESCRIPTION: Final = 1024
 _MOST_DOCUMENT: Final = 6144
 UNSUPPORTED_CONDITION: Final = "LocalCloud.UnsupportedCondition"
 
@@ -58,12 +61,22 @@ SYSTEM_POLICIES: Final = MappingProxyType(
 )
 
 
-def check_name(name: str, what: str) -> None:
-    """Raise unless a name has 1 to 64 letters, digits and characters of `.-_`."""
+def check_name(name: str, what: str, longest: int = _LONGEST_NAME) -> None:
+    """Raise unless a name has the right length and only letters, digits and characters of `.-_`."""
+    check_length(name, what, longest)
     if not _NAME.fullmatch(name):
         raise ApiError(
             f"InvalidParameter.{what}.InvalidChars",
-            f"The {what} {name[:80]!r} must be 1 to 64 letters, digits, '.', '_' or '-'.",
+            f"The {what} {name[:80]!r} must be letters, digits, '.', '_' or '-'.",
+        )
+
+
+def check_length(text: str, what: str, longest: int) -> None:
+    """Raise unless a text, which may be empty, is short enough."""
+    if len(text) > longest:
+        raise ApiError(
+            f"InvalidParameter.{what}.Length",
+            f"The {what} has {len(text)} characters; it may have at most {longest}.",
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, make_dataclass
 from typing import Any, Final
@@ -18,6 +19,7 @@ from .entities import CUSTOM, SYSTEM, Attachment, Policy, PolicyVersion, Role, U
 from .tagging import TAG_CODES
 
 _MOST_VERSIONS = 5
+_VERSION: Final = re.compile(r"v[0-9]+")
 
 
 find: Final = Lookup(Policy, "policy", "EntityNotExist.Policy")
@@ -71,7 +73,8 @@ class CreatePolicy:
 @action(writes=True)
 def create_policy(call: Call, request: CreatePolicy) -> Answer:
     """Create a custom policy with the version v1."""
-    identities.check_name(request.policy_name, "PolicyName")
+    identities.check_name(request.policy_name, "PolicyName", identities.LONGEST_POLICY_NAME)
+    identities.check_length(request.description, "Description", identities.LONGEST_DESCRIPTION)
     identities.check_document(request.policy_document, "MalformedPolicyDocument")
     if call.store.find(Policy, request.policy_name) is not None:
         raise ApiError(
@@ -239,6 +242,11 @@ class GetPolicyVersion:
 
 
 def _version(policy: Policy, version_id: str) -> PolicyVersion:
+    if not _VERSION.fullmatch(version_id):
+        raise ApiError(
+            "InvalidParameter.VersionId.Format",
+            f"The VersionId {version_id[:40]!r} must be a v and a number.",
+        )
     for version in policy.versions:
         if version.id == version_id:
             return version

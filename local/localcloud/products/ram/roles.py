@@ -66,6 +66,7 @@ class CreateRole:
 def create_role(call: Call, request: CreateRole) -> Answer:
     """Create a role with its trust policy."""
     identities.check_name(request.role_name, "RoleName")
+    identities.check_length(request.description, "Description", identities.LONGEST_DESCRIPTION)
     if call.store.find(Role, request.role_name) is not None:
         raise ApiError(
             "EntityAlreadyExists.Role", f"The role {request.role_name!r} already exists.", 409

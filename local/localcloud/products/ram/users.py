@@ -15,6 +15,7 @@ from . import identities
 from .entities import AccessKey, User
 
 _MOST_KEYS = 2
+_LONGEST_TEXT: Final = 128
 
 
 find: Final = Lookup(User, "user", "EntityNotExist.User")
@@ -48,6 +49,8 @@ class CreateUser:
 def create_user(call: Call, request: CreateUser) -> Answer:
     """Create a RAM user."""
     identities.check_name(request.user_name, "UserName")
+    identities.check_length(request.display_name, "DisplayName", _LONGEST_TEXT)
+    identities.check_length(request.comments, "Comments", _LONGEST_TEXT)
     if call.store.find(User, request.user_name) is not None:
         raise ApiError("EntityAlreadyExists.User", f"{request.user_name!r} exists already.", 409)
     user = call.store.put(

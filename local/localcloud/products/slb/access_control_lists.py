@@ -187,9 +187,13 @@ def _block(acl: AccessControlList, text: str) -> str:
     try:
         block = ip_network(text)
     except ValueError:
-        raise invalid("AclEntrys", text, "an entry is an address or a CIDR block") from None
+        raise ApiError(
+            "AclEntryIllegal", f"The entry {text[:60]!r} is neither an address nor a CIDR block."
+        ) from None
     if f"ipv{block.version}" != acl.ip_version:
-        raise invalid("AclEntrys", text, f"the entries of this list are {acl.ip_version}")
+        raise ApiError(
+            "IllegalEntry", f"The entry {text[:60]!r} is not {acl.ip_version} like its list."
+        )
     return str(block)
 
 

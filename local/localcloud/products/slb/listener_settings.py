@@ -7,9 +7,10 @@ from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import Final
 
+from localcloud.products import choices
 from localcloud.requests.actions import Call
 from localcloud.requests.tags import TagParameter
-from localcloud.wire.errors import invalid
+from localcloud.wire.errors import invalid, missing
 from localcloud.wire.parameters import wire, wire_name
 
 from . import access_control_lists, certificates, vserver_groups
@@ -200,21 +201,48 @@ _NOT_OF_A_REDIRECTION: Final = frozenset(
 acceptance test finds none of them in its state (1.285.0, `TestAccAliCloudSLBListener_Forward`)."""
 
 
-def changed(
-    call: Call, request: Settings, protocol: str, before: Mapping[str, str]
-) -> tuple[tuple[str, str], ...]:
-    """The checked settings of a listener after a request."""
-    settings = dict(before)
-    for field in fields(request):
-        name = wire_name(field)
-        value = getattr(request, field.name)
-        if value is None or name in _NOT_SETTINGS:
-            continue
-        name = _SPELLINGS.get(name, name)
-        if name in DEFAULTS[protocol]:
-            settings[name] = str(value).lower() if isinstance(value, bool) else str(value)
-    if request.vserver_group == "off":
-        settings.pop("VServerGroupId", None)
+_RANGES: Final[Mapping[str, range]] = MappingProxyType(
+    {
+        "PersistenceTimeout": range(3601),
+        "EstablishedTimeout": range(10, 901),
+        "ConnectionDrainTimeout": range(901),
+        "HealthyThreshold": range(2, 11),
+        "UnhealthyThreshold": range(2, 11),
+        "HealthCheckConnectTimeout": range(1, 301),
+        "HealthCheckTimeout": range(1, 301),
+        "HealthCheckInterval": range(1, 51),
+        "CookieTimeout": range(86401),
+        "IdleTimeout": range(1, 61),
+        "RequestTimeout": range(1, 181),
+    }
+)
+"""The values that a setting may have (field texts of the Create…Listener actions, 2025-12-19)."""
+_WORDS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "Scheduler": ("wrr", "wlc", "rr", "sch", "tch", "qch"),
+        "AclStatus": ("on", "off"),
+        "AclType": ("white", "black"),
+        "HealthCheck": ("on", "off"),
+        "StickySession": ("on", "off"),
+        "StickySessionType": ("insert", "server"),
+    }
+)
+_MOST_BANDWIDTH: Final = 5120
+
+
+def _check(name: str, text: str) -> None:
+    """Raise unless a setting may have this value."""
+    if name in _RANGES and not (text.isdecimal() and int(text) in _RANGES[name]):
+        allowed = _RANGES[name]
+        raise invalid(name, text, f"it must be {allowed.start} to {allowed.stop - 1}")
+    if name in _WORDS:
+        choices.require(name, text, *_WORDS[name])
+    if name == "Bandwidth" and text != "-1" and int(text) not in range(1, _MOST_BANDWIDTH + 1):
+        raise invalid(name, text, f"it must be -1 or 1 to {_MOST_BANDWIDTH} Mbit/s")
+
+
+def _check_named(call: Call, request: Settings, protocol: str) -> None:
+    """Raise unless the group, the lists and the certificates of a request exist."""
     if request.vserver_group_id:
         group = vserver_groups.find(
             call, request.vserver_group_id, code="ResourceNotFound.VServerGroup", status=400
@@ -229,6 +257,27 @@ def changed(
         )
     if protocol == "https" and request.ca_certificate_id:
         certificates.find(call, request.ca_certificate_id, certificates.CA, code=_NO_CERTIFICATE)
+
+
+def changed(
+    call: Call, request: Settings, protocol: str, before: Mapping[str, str]
+) -> tuple[tuple[str, str], ...]:
+    """The checked settings of a listener after a request."""
+    settings = dict(before)
+    for field in fields(request):
+        name = wire_name(field)
+        value = getattr(request, field.name)
+        if value is None or name in _NOT_SETTINGS:
+            continue
+        name = _SPELLINGS.get(name, name)
+        if name in DEFAULTS[protocol]:
+            settings[name] = str(value).lower() if isinstance(value, bool) else str(value)
+            _check(name, settings[name])
+    if settings.get("AclStatus") == "on" and not settings.get("AclId"):
+        raise missing("AclId")
+    if request.vserver_group == "off":
+        settings.pop("VServerGroupId", None)
+    _check_named(call, request, protocol)
     return tuple(sorted(settings.items()))
 
 

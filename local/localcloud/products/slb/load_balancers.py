@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar, Final
 
+from localcloud.products import choices
 from localcloud.products.ecs.entities import Instance, NetworkInterface
 from localcloud.products.lookup import Lookup
 from localcloud.products.vpc import claims, eips, vswitches
@@ -23,6 +24,7 @@ from .tagging import TAG_CODES
 
 _MOST_WEIGHT: Final = 100
 _MOST_BALANCERS: Final = 60
+_BANDWIDTHS: Final = range(1, 5121)
 MOST_SERVERS: Final = 200
 _SPECS: Final = frozenset(
     {
@@ -95,6 +97,16 @@ def create_load_balancer(call: Call, request: CreateLoadBalancer) -> Answer:
         raise ApiError(
             "OperationForbidden.QuotaLimit", f"The account has {_MOST_BALANCERS} CLB instances."
         )
+    if request.bandwidth is not None and request.bandwidth not in _BANDWIDTHS:
+        raise ApiError(
+            "InvalidParameter.Bandwidth", f"The Bandwidth {request.bandwidth} must be 1 to 5120."
+        )
+    choices.require("DeleteProtection", request.delete_protection, "on", "off")
+    for chosen in (request.master_zone_id, request.slave_zone_id):
+        if chosen and chosen not in call.cloud.zones:
+            raise ApiError(
+                "PRODUCT.NOT_AVAILABLE_IZ", f"The region has no zone {chosen[:40]!r} for CLBs."
+            )
     load_balancer_id = call.new_id("lb")
     vpc_id, zone, vswitch_id = "", request.master_zone_id, request.vswitch_id or ""
     if request.address_type == "intranet":
@@ -394,6 +406,7 @@ def set_load_balancer_delete_protection(
 ) -> Answer:
     """Turn a CLB's protection from deletion on or off."""
     balancer = find(call, request.load_balancer_id)
+    choices.require("DeleteProtection", request.delete_protection, "on", "off")
     call.store.change(balancer, delete_protection=request.delete_protection == "on")
     return {}
 

@@ -11,13 +11,18 @@ from localcloud.products.lookup import Lookup
 from localcloud.requests import tags
 from localcloud.requests.actions import Answer, Call, action
 from localcloud.requests.tags import TagParameter
-from localcloud.wire.errors import ApiError
+from localcloud.wire.errors import ApiError, invalid
 from localcloud.wire.parameters import wire
 
 from . import load_balancers
 from .entities import ForwardingRule, Server, VServerGroup
 from .load_balancers import ServerParameter, server, slb_moment
 from .tagging import TAG_CODES
+
+_PORTS: Final = range(1, 65536)
+_MOST_AT_ONCE: Final = 40
+"""The text of BackendServers allows 20 in a call, but cloud-provider-alibaba-cloud sends 39 or 40
+(MaxBackendNum, BatchRegisterDeregisterServersMaxNum at eeb0ddc)."""
 
 find: Final = Lookup(VServerGroup, "VServerGroupId", "InvalidParameter")
 
@@ -53,7 +58,7 @@ def create_vserver_group(call: Call, request: CreateVServerGroup) -> Answer:
             id=call.new_id("rsp"),
             load_balancer_id=balancer.id,
             name=request.name,
-            servers=tuple(server(call, g) for g in request.backend_servers),
+            servers=tuple(_with(call, (), request.backend_servers)),
             created=call.now,
             tags=tags.requested(request.tag, TAG_CODES),
         )
@@ -208,8 +213,14 @@ def _without(members: Sequence[Server], gone: Sequence[ServerParameter]) -> list
 def _with(
     call: Call, members: Sequence[Server], parameters: Sequence[ServerParameter]
 ) -> list[Server]:
+    if len(parameters) > _MOST_AT_ONCE:
+        raise invalid(
+            "BackendServers", len(parameters), f"a request has at most {_MOST_AT_ONCE} servers"
+        )
     servers = {_key(s): s for s in members}
     for item in parameters:
+        if item.port not in _PORTS:
+            raise invalid("Port", item.port, "it must be 1 to 65535")
         added = server(call, item)
         servers[_key(added)] = added
     return list(servers.values())

@@ -7,7 +7,7 @@ from ipaddress import IPv4Address
 from types import MappingProxyType
 from typing import Final
 
-from localcloud.products import choices, filters, statuses
+from localcloud.products import choices, filters, statuses, texts
 from localcloud.products.ecs.entities import Instance, NetworkInterface
 from localcloud.products.lookup import Lookup
 from localcloud.products.pages import PageRequest, Table
@@ -128,6 +128,8 @@ def allocate_eip_address(call: Call, request: AllocateEipAddress) -> Answer:
             "a subscription is paid by bandwidth only: write PayByBandwidth",
         )
     bandwidth = _checked_bandwidth(request.bandwidth, charge, traffic)
+    texts.check(request.name, "InvalidName.Malformed", letter_first=True)
+    texts.check(request.description, "InvalidDescription.Malformed", texts.LONGER_DESCRIPTION)
     choices.require("ISP", request.isp, *_LINES)
     choices.require("Netmode", request.netmode, "public")
     if sum(not eip.service_managed for eip in call.store.all(Eip)) >= _MOST_EIPS:
@@ -495,6 +497,8 @@ class ModifyEipAddressAttribute:
 def modify_eip_address_attribute(call: Call, request: ModifyEipAddressAttribute) -> Answer:
     """Change the bandwidth, name or description of an EIP."""
     eip = find(call, request.allocation_id)
+    texts.check(request.name, "InvalidEipAddressName.Malformed")
+    texts.check(request.description, "InvalidDescription.Malformed", texts.LONGER_DESCRIPTION)
     bandwidth = eip.bandwidth
     if request.bandwidth:
         if eip.charge_type == _PREPAID:

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Final
 
 from localcloud import addressing
-from localcloud.products import endings, filters, statuses
+from localcloud.products import endings, filters, statuses, texts
 from localcloud.products.ecs.entities import NetworkInterface
 from localcloud.products.lookup import Lookup
 from localcloud.products.pages import PageRequest, Table
@@ -46,10 +46,16 @@ class CreateIpv6Gateway:
     tag: tuple[TagParameter, ...] = ()
 
 
+def _check_texts(name: str | None, description: str | None) -> None:
+    texts.check(name, "IllegalParam.Name")
+    texts.check(description, "IllegalParam.Description", texts.DESCRIPTION)
+
+
 @action(writes=True)
 def create_ipv6_gateway(call: Call, request: CreateIpv6Gateway) -> Answer:
     """Create the IPv6 gateway of a VPC that has an IPv6 block."""
     vpc = vpcs.find(call, request.vpc_id)
+    _check_texts(request.name, request.description)
     if call.store.any(Ipv6Gateway, "vpc", vpc.id):
         raise ApiError(
             "OperationUnsupported.OnlyOneIpv6GatewayInVpc",
@@ -128,7 +134,7 @@ def _gateway_listed(call: Call, g: Ipv6Gateway) -> dict[str, object]:
     return {**_gateway_shown(call, g), "Tags": {"Tag": tags.plain(g.tags)}}
 
 
-_GATEWAYS: Final = Table("Ipv6Gateways", "Ipv6Gateway", _gateway_listed, most=50)
+_GATEWAYS: Final = Table("Ipv6Gateways", "Ipv6Gateway", _gateway_listed)
 
 
 @action()
@@ -161,6 +167,7 @@ class ModifyIpv6GatewayAttribute:
 def modify_ipv6_gateway_attribute(call: Call, request: ModifyIpv6GatewayAttribute) -> Answer:
     """Rename an IPv6 gateway."""
     gateway = _gateway(call, request.ipv6_gateway_id, status=400)
+    _check_texts(request.name, request.description)
     call.store.change(gateway, **requested(name=request.name, description=request.description))
     return {}
 
@@ -385,7 +392,7 @@ def _address_shown(call: Call, address: Ipv6Address) -> dict[str, object]:
     return shown
 
 
-_ADDRESSES: Final = Table("Ipv6Addresses", "Ipv6Address", _address_shown, most=50)
+_ADDRESSES: Final = Table("Ipv6Addresses", "Ipv6Address", _address_shown)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -545,15 +552,32 @@ class ModifyIpv6InternetBandwidth:
     """Parameters of ModifyIpv6InternetBandwidth."""
 
     bandwidth: int
-    ipv6_internet_bandwidth_id: str
+    ipv6_internet_bandwidth_id: str | None = None
     ipv6_address_id: str | None = None
     region_id: str | None = None
+
+
+def _named_bandwidth(
+    call: Call, request: ModifyIpv6InternetBandwidth | DeleteIpv6InternetBandwidth
+) -> Ipv6Bandwidth:
+    """The bandwidth that a request names by its own id or by that of its address.
+
+    The provider sends both ids (v1.285.0, resource_alicloud_vpc_ipv6_internet_bandwidth.go).
+    """
+    if request.ipv6_internet_bandwidth_id:
+        return _bandwidth(call, request.ipv6_internet_bandwidth_id)
+    of_address = call.store.where(Ipv6Bandwidth, "address", request.ipv6_address_id or "")
+    return of_address[0] if of_address else _bandwidth(call, request.ipv6_address_id)
 
 
 @action(writes=True)
 def modify_ipv6_internet_bandwidth(call: Call, request: ModifyIpv6InternetBandwidth) -> Answer:
     """Change public bandwidth."""
-    bandwidth = _bandwidth(call, request.ipv6_internet_bandwidth_id)
+    if not (request.ipv6_internet_bandwidth_id or request.ipv6_address_id):
+        raise ApiError(
+            "MissingParam.Ipv6InstanceId", "Ipv6InternetBandwidthId or Ipv6AddressId must be set."
+        )
+    bandwidth = _named_bandwidth(call, request)
     _check_bandwidth(request.bandwidth, bandwidth.internet_charge_type)
     call.store.change(bandwidth, bandwidth=request.bandwidth)
     return {}
@@ -563,7 +587,7 @@ def modify_ipv6_internet_bandwidth(call: Call, request: ModifyIpv6InternetBandwi
 class DeleteIpv6InternetBandwidth:
     """Parameters of DeleteIpv6InternetBandwidth."""
 
-    ipv6_internet_bandwidth_id: str
+    ipv6_internet_bandwidth_id: str | None = None
     ipv6_address_id: str | None = None
     region_id: str | None = None
 
@@ -571,5 +595,10 @@ class DeleteIpv6InternetBandwidth:
 @action(writes=True)
 def delete_ipv6_internet_bandwidth(call: Call, request: DeleteIpv6InternetBandwidth) -> Answer:
     """Remove public bandwidth from an IPv6 address."""
-    call.store.remove(_bandwidth(call, request.ipv6_internet_bandwidth_id))
+    if not (request.ipv6_internet_bandwidth_id or request.ipv6_address_id):
+        raise ApiError(
+            "BothEmptyParam.Ipv6AddressIdAndIpv6InternetBandwidthId",
+            "Either Ipv6AddressId or Ipv6InternetBandwidthId must be set.",
+        )
+    call.store.remove(_named_bandwidth(call, request))
     return {}

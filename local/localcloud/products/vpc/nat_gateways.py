@@ -7,7 +7,7 @@ from ipaddress import AddressValueError, IPv4Address
 from typing import Any, Final
 
 from localcloud import addressing
-from localcloud.products import endings, filters, statuses
+from localcloud.products import endings, filters, statuses, texts
 from localcloud.products.lookup import Lookup
 from localcloud.products.pages import PageRequest, Table
 from localcloud.products.ram import service_roles
@@ -96,6 +96,12 @@ def _check_purchase(call: Call, request: CreateNatGateway, vpc: Vpc) -> None:
 def create_nat_gateway(call: Call, request: CreateNatGateway) -> Answer:
     """Create an enhanced NAT gateway in a vSwitch, with a private address and an ENI of its own."""
     vpc = vpcs.find(call, request.vpc_id)
+    texts.check(
+        request.name, "InvalidParameter.Name.Malformed", texts.LONGER_NAME, letter_first=True
+    )
+    texts.check(
+        request.description, "InvalidParameter.Description.Malformed", texts.LONGER_DESCRIPTION
+    )
     if request.nat_type != "Enhanced":
         raise ApiError(
             "OperationFailed.NormalInventoryNotEnough",
@@ -263,7 +269,7 @@ def _without_access(call: Call, nat: NatGateway) -> dict[str, object]:
     }
 
 
-_TABLE: Final = Table("NatGateways", "NatGateway", _shown)
+_TABLE: Final = Table("NatGateways", "NatGateway", _shown, most=50)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -316,15 +322,19 @@ class ModifyNatGatewayAttribute:
 def modify_nat_gateway_attribute(call: Call, request: ModifyNatGatewayAttribute) -> Answer:
     """Change a NAT gateway in place."""
     nat = find(call, request.nat_gateway_id)
-    call.store.change(
-        nat,
-        **requested(
-            name=request.name,
-            description=request.description,
-            eip_bind_mode=request.eip_bind_mode or None,
-            icmp_reply=request.icmp_reply_enabled,
-        ),
+    texts.check(request.name, "InvalidParameter.Name.Malformed")
+    texts.check(request.description, "InvalidParameter.Description.Malformed", texts.DESCRIPTION)
+    changes = requested(
+        name=request.name,
+        description=request.description,
+        eip_bind_mode=request.eip_bind_mode or None,
+        icmp_reply=request.icmp_reply_enabled,
     )
+    if not changes and request.access_mode is None:
+        raise ApiError(
+            "InvalidParams.NotNull", "Name, Description or IcmpReplyEnabled must be set."
+        )
+    call.store.change(nat, **changes)
     return {}
 
 
@@ -548,11 +558,16 @@ def _source(call: Call, nat: NatGateway, request: CreateSnatEntry) -> tuple[str 
     return vswitch.id, vswitch.cidr
 
 
+def _check_entry_name(name: str | None) -> None:
+    texts.check(name, "InvalidParameter.Name.Malformed", texts.LONGER_NAME, letter_first=True)
+
+
 @action(writes=True)
 def create_snat_entry(call: Call, request: CreateSnatEntry) -> Answer:
     """Create a SNAT entry, which translates a vSwitch or block to EIPs of the gateway."""
     nat = _by_table(call, request.snat_table_id)
     statuses.require(call, nat, "Available", code="IncorrectStatus.NATGW")
+    _check_entry_name(request.snat_entry_name)
     ips = _checked_ips(call, nat, request.snat_ip)
     vswitch_id, cidr = _source(call, nat, request)
     entries = call.store.where(SnatEntry, "table", nat.snat_table_id)
@@ -609,7 +624,7 @@ def _entry_shown(call: Call, s: SnatEntry) -> dict[str, object]:
     }
 
 
-_ENTRIES: Final = Table("SnatTableEntries", "SnatTableEntry", _entry_shown)
+_ENTRIES: Final = Table("SnatTableEntries", "SnatTableEntry", _entry_shown, most=50)
 
 
 @action()
@@ -666,6 +681,7 @@ def modify_snat_entry(call: Call, request: ModifySnatEntry) -> Answer:
     """Change a SNAT entry's addresses or name."""
     nat = _by_table(call, request.snat_table_id)
     entry = _of_table(call, nat, request.snat_entry_id)
+    _check_entry_name(request.snat_entry_name)
     call.store.change(
         entry,
         ips=_checked_ips(call, nat, request.snat_ip) if request.snat_ip else entry.ips,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from localcloud import addressing
-from localcloud.products import filters, statuses
+from localcloud.products import filters, statuses, texts
 from localcloud.products.ecs.entities import Instance, NetworkInterface
 from localcloud.products.pages import PageRequest, Table
 from localcloud.products.updates import requested
@@ -196,6 +196,8 @@ def create_route_entry(call: Call, request: CreateRouteEntry) -> Answer:
 
 def _create(call: Call, request: CreateRouteEntry) -> RouteEntry:
     vpc = _vpc_of(call, request.route_table_id)
+    texts.check(request.route_entry_name, "InvalidRouteEntryName.Malformed")
+    texts.check(request.description, "InvalidDescription.Malformed", texts.DESCRIPTION)
     destination = str(
         addressing.requested_block(
             request.destination_cidr_block, "InvalidCidrBlock.Malformed", "DestinationCidrBlock"
@@ -228,10 +230,7 @@ def _create(call: Call, request: CreateRouteEntry) -> RouteEntry:
             "Forbidden.CheckEntryRuleQuota",
             f"A route table has at most {_MOST_ENTRIES} custom entries.",
         )
-    if any(
-        e.destination == destination
-        for e in call.store.where(RouteEntry, "table", request.route_table_id)
-    ):
+    if destination in _destinations(call, vpc):
         raise ApiError(
             "InvalidCIDRBlock.Duplicate", f"The route table already has a route to {destination}."
         )
@@ -248,6 +247,14 @@ def _create(call: Call, request: CreateRouteEntry) -> RouteEntry:
             life=call.passing(("Pending", 1.0), to="Available"),
         )
     )
+
+
+def _destinations(call: Call, vpc: Vpc) -> set[str]:
+    """The destinations of the custom entries and of the system's, one for each vSwitch."""
+    return {
+        *(e.destination for e in call.store.where(RouteEntry, "table", vpc.route_table_id)),
+        *(v.cidr for v in call.store.where(VSwitch, "vpc", vpc.id)),
+    }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -335,6 +342,12 @@ def _remove(call: Call, request: DeleteRouteEntry) -> None:
             statuses.require(call, entry, "Available", code="IncorrectRouteEntryStatus")
             call.store.remove(entry)
             return
+    if request.route_table_id and not request.route_entry_id:
+        vpc = _vpc_of(call, request.route_table_id)
+        if request.destination_cidr_block in _destinations(call, vpc):
+            raise ApiError(
+                "OperationDenied", f"{request.destination_cidr_block} is a route of the system."
+            )
     raise ApiError("InvalidRouteEntry.NotFound", "The route entry does not exist.")
 
 
@@ -393,6 +406,9 @@ class ModifyRouteTableAttributes:
 def modify_route_table_attributes(call: Call, request: ModifyRouteTableAttributes) -> Answer:
     """Change a route table. Attributes that the request leaves out stay as they are."""
     vpc = _vpc_of(call, request.route_table_id, code="ResourceNotFound.RouteTable", status=400)
+    # The reference has this spelling.
+    texts.check(request.route_table_name, "Abs.InvaliTableName.Malformed")
+    texts.check(request.description, "InvalidDescription.Malformed", texts.DESCRIPTION)
     changes = requested(
         route_table_name=request.route_table_name,
         route_table_description=request.description,

@@ -31,6 +31,7 @@ _CODES: Final = Codes(
     unknown_resource=("InvalidInstanceIds.NotFound", 400),
     too_many_resources="SizeLimitExceeded.ResourceId",
     nothing_named=("BothEmpty.TagsAndResources", 400),
+    repeated="DuplicatedParam.ResourceIds",
     tags=TAG_CODES,
 )
 # VPC spells UnTagResources with a capital T. The other products do not.

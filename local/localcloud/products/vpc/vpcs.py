@@ -7,7 +7,7 @@ from ipaddress import IPv4Network, IPv6Network
 from typing import Final
 
 from localcloud import addressing
-from localcloud.products import endings, filters, statuses
+from localcloud.products import endings, filters, statuses, texts
 from localcloud.products.ecs.entities import SecurityGroup
 from localcloud.products.lookup import Lookup
 from localcloud.products.pages import PageRequest, Table
@@ -36,8 +36,6 @@ _MOST_USER_CIDRS: Final = 3
 _MOST_VPCS: Final = 10
 _SHORTEST: Final = 8
 _LONGEST: Final = 28
-_LONGEST_NAME: Final = 128
-_LONGEST_DESCRIPTION: Final = 256
 _LONGEST_DELETION: Final = 5.0
 _IPV6_LENGTH: Final = 56
 _IPV6_POOL: Final = IPv6Network("2408:4005::/32")
@@ -155,15 +153,9 @@ def _user_cidrs(text: str) -> tuple[str, ...]:
     return cidrs
 
 
-def _check_texts(request: CreateVpc) -> None:
-    for code, text, longest in (
-        ("InvalidVpcName.Malformed", request.vpc_name, _LONGEST_NAME),
-        ("InvalidVpcDiscription.Malformed", request.description, _LONGEST_DESCRIPTION),
-    ):
-        if len(text) > longest or text.startswith(("http://", "https://")):
-            raise ApiError(
-                code, f"{text[:40]!r} must have at most {longest} characters and be no web address."
-            )
+def _check_texts(name: str | None, description: str | None) -> None:
+    texts.check(name, "InvalidVpcName.Malformed")
+    texts.check(description, "InvalidVpcDiscription.Malformed", texts.DESCRIPTION)
 
 
 @action(writes=True)
@@ -184,7 +176,7 @@ def make(call: Call, request: CreateVpc, *, is_default: bool = False) -> Vpc:
     Raises:
         ApiError: the request has a value that a VPC cannot have, or the account has too many VPCs.
     """
-    _check_texts(request)
+    _check_texts(request.vpc_name, request.description)
     cidr = str(_checked_block(request.cidr_block, _PRIMARY))
     if call.store.count(Vpc) >= _MOST_VPCS:
         raise ApiError("QuotaExceeded.Vpc", f"The account has {_MOST_VPCS} VPCs in the region.")
@@ -352,6 +344,12 @@ def modify_vpc_attribute(call: Call, request: ModifyVpcAttribute) -> Answer:
     vSwitch has one.
     """
     vpc = find(call, request.vpc_id)
+    _check_texts(request.vpc_name, request.description)
+    if request.enable_ipv6 and request.cidr_block:
+        raise ApiError(
+            "ExclusiveParam.EnableIpv6AndCidrBlock",
+            "EnableIPv6 and CidrBlock are changed by two requests.",
+        )
     changes = requested(
         name=request.vpc_name,
         description=request.description,
@@ -372,6 +370,8 @@ def modify_vpc_attribute(call: Call, request: ModifyVpcAttribute) -> Answer:
                 "OperationFailed.IpV6VSwitchInuse",
                 "A vSwitch of the VPC still has an IPv6 CIDR block.",
             )
+        if call.store.any(Ipv6Gateway, "vpc", vpc.id):
+            raise ApiError("OperationFailed.Ipv6GatewayInUse", "The VPC still has an IPv6 gateway.")
         changes["ipv6_cidr"] = None
     call.store.change(vpc, **changes)
     return {}
@@ -484,7 +484,12 @@ def unassociate_vpc_cidr_block(call: Call, request: UnassociateVpcCidrBlock) -> 
             raise ApiError("OperationFailed.Ipv6Gateway", "The VPC still has an IPv6 gateway.")
         call.store.change(vpc, ipv6_cidr=None)
         return {}
-    text = request.secondary_cidr_block or ""
+    text = request.secondary_cidr_block
+    if not text:
+        raise ApiError(
+            "MissingParam.SecondaryCidrBlockOrIpv6CidrBlock",
+            "SecondaryCidrBlock or IPv6CidrBlock must be set.",
+        )
     if text not in vpc.secondary_cidrs:
         raise ApiError(
             "InvalidSecondaryCidrBlock.NotFound",

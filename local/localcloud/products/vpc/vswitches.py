@@ -8,7 +8,7 @@ from ipaddress import IPv4Network
 from typing import Final
 
 from localcloud import addressing
-from localcloud.products import endings, filters, statuses
+from localcloud.products import endings, filters, statuses, texts
 from localcloud.products.lookup import Lookup
 from localcloud.products.pages import PageRequest, Table
 from localcloud.products.updates import requested
@@ -70,6 +70,7 @@ def make(call: Call, request: CreateVSwitch, *, is_default: bool = False) -> VSw
         ApiError: the VPC has no room for it, or the request has a value that a vSwitch cannot have.
     """
     vpc = vpcs.find(call, request.vpc_id)
+    _check_texts(request.vswitch_name, request.description)
     statuses.require(call, vpc, "Available", code="IncorrectVpcStatus")
     if request.zone_id not in call.cloud.zones:
         raise ApiError(
@@ -115,6 +116,11 @@ def make(call: Call, request: CreateVSwitch, *, is_default: bool = False) -> VSw
             tags=tags.requested(request.tag, TAG_CODES),
         )
     )
+
+
+def _check_texts(name: str | None, description: str | None) -> None:
+    texts.check(name, "InvalidVSwitchName.Malformed")
+    texts.check(description, "InvalidVSwitchDiscription.Malformed", texts.DESCRIPTION)
 
 
 def _ipv6(call: Call, vpc: Vpc, index: int | None) -> str | None:
@@ -232,9 +238,19 @@ class ModifyVSwitchAttribute:
 
 @action(writes=True)
 def modify_vswitch_attribute(call: Call, request: ModifyVSwitchAttribute) -> Answer:
-    """Rename a vSwitch, or turn its IPv6 on (with an index) or off."""
+    """Rename a vSwitch, or turn its IPv6 on (with an index) or off.
+
+    A block is released before another one is assigned, and EnableIPv6 needs Ipv6CidrBlock (comments
+    of the provider 1.285.0, resource_alicloud_vswitch.go).
+    """
     vswitch = find(call, request.vswitch_id)
+    _check_texts(request.vswitch_name, request.description)
     changes = requested(name=request.vswitch_name, description=request.description)
+    if request.enable_ipv6 is False and request.ipv6_cidr_block is not None:
+        raise ApiError(
+            "ParamExclusive.DisableIpv6AndIpv6CidrBlock",
+            "Ipv6CidrBlock cannot be set where EnableIPv6 is false.",
+        )
     if request.enable_ipv6 is False and vswitch.ipv6_cidr is not None:
         if call.store.any(Ipv6Address, "vswitch", vswitch.id):
             raise ApiError(
@@ -242,15 +258,15 @@ def modify_vswitch_attribute(call: Call, request: ModifyVSwitchAttribute) -> Ans
             )
         changes["ipv6_cidr"] = None
     elif request.ipv6_cidr_block is not None or request.enable_ipv6:
+        if request.ipv6_cidr_block is None:
+            raise ApiError("IllegalParam.Ipv6CidrBlock", "EnableIPv6 needs an Ipv6CidrBlock.")
+        if vswitch.ipv6_cidr is not None:
+            raise ApiError(
+                "OperationFailed.Ipv6AlreadyEnabled",
+                f"The vSwitch has {vswitch.ipv6_cidr} already; turn its IPv6 off first.",
+            )
         vpc = vpcs.find(call, vswitch.vpc_id)
-        index = request.ipv6_cidr_block or 0
-        block = (
-            str(addressing.sub_block(addressing.ipv6_block(vpc.ipv6_cidr), index))
-            if vpc.ipv6_cidr
-            else None
-        )
-        if vswitch.ipv6_cidr is None or block != vswitch.ipv6_cidr:
-            changes["ipv6_cidr"] = _ipv6(call, vpc, index)
+        changes["ipv6_cidr"] = _ipv6(call, vpc, request.ipv6_cidr_block)
     call.store.change(vswitch, **changes)
     return {}
 

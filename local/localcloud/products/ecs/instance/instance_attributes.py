@@ -26,7 +26,7 @@ from localcloud.products.ecs.instance.run_instances import (
     check_user_data,
 )
 from localcloud.products.ecs.interface import interfaces
-from localcloud.products.ecs.interface.interfaces import check_groups
+from localcloud.products.ecs.interface.interfaces import check_groups, check_repeated
 from localcloud.products.updates import requested
 from localcloud.products.vpc.entities import Eip
 from localcloud.requests import hostility
@@ -35,6 +35,8 @@ from localcloud.wire.errors import ApiError
 from localcloud.wire.parameters import wire
 
 _VPC_MISMATCH: Final = ("InvalidParameter", 400)
+# The reference has this spelling.
+_MULTIPLE_TYPES: Final = ("EnterpriseGroupLimited.MutliGroupType", 403)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,7 +141,10 @@ def modify_instance_attribute(call: Call, request: ModifyInstanceAttribute) -> A
     changes |= _changes_of_a_stopped_one(call, instance, request)
     if request.security_group_ids:
         primary = enis_of(call, instance)[0]
-        check_groups(call, request.security_group_ids, instance.vpc_id, _VPC_MISMATCH)
+        check_repeated(request.security_group_ids, 404)
+        check_groups(
+            call, request.security_group_ids, instance.vpc_id, _VPC_MISMATCH, _MULTIPLE_TYPES
+        )
         call.store.change(primary, security_group_ids=request.security_group_ids)
     call.store.change(instance, **changes)
     return {}

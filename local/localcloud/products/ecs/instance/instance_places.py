@@ -19,6 +19,8 @@ from localcloud.requests.actions import Answer, Call, action
 from localcloud.wire.errors import ApiError, missing
 
 _VPC_MISMATCH: Final = ("InvalidSecurityGroupVpc.NotBelongToOneVpc", 404)
+# The reference has this spelling.
+_MULTIPLE_TYPES: Final = ("EnterpriseGroupLimited.MutliGroupType", 404)
 _ADDRESS_CODES: Final = claims.Codes(
     malformed=("InvalidPrivateIpAddress.Malformed", 400),
     outside=("InvalidPrivateIpAddress.Mismatch", 400),
@@ -70,7 +72,13 @@ def modify_instance_vpc_attribute(call: Call, request: ModifyInstanceVpcAttribut
     if to_vpc != instance.vpc_id:
         instance = call.store.change(instance, vpc_id=to_vpc)
     if request.security_group_id:
-        check_groups(call, request.security_group_id, to_vpc, _VPC_MISMATCH)
+        check_groups(
+            call,
+            request.security_group_id,
+            to_vpc,
+            _VPC_MISMATCH,
+            _MULTIPLE_TYPES,
+        )
     address = eni.address
     if moves or (request.private_ip_address or address) != address:
         claims.give_back(call, eni.vswitch_id, eni.address)

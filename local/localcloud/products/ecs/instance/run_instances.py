@@ -216,8 +216,20 @@ def check_metadata(tokens: str | None, endpoint: str, hops: int | None) -> None:
 
 
 def _check_kind(call: Call, request: RunInstances) -> None:
-    existing.instance_type(request.instance_type)
+    kind = existing.instance_type(request.instance_type)
     image = existing.image(request.image_id)
+    if (kind.architecture == "ARM") != (image.architecture == "arm64"):
+        raise ApiError(
+            "ImageNotSupportInstanceType",
+            f"The image {image.id} is for {image.architecture}; the instance type {kind.id} is "
+            f"{kind.architecture}.",
+            403,
+        )
+    if request.security_group_id and request.security_group_ids:
+        raise ApiError(
+            "InvalidSecurityGroupId.SingleIdAndMultiIdConflict",
+            "SecurityGroupId and SecurityGroupIds.N cannot be specified together.",
+        )
     if request.zone_id and request.zone_id not in call.cloud.zones:
         raise ApiError("InvalidZoneId.NotFound", f"Zone {request.zone_id!r} does not exist.", 404)
     if request.ram_role_name:
@@ -253,6 +265,9 @@ def _check_payment(request: RunInstances) -> None:
             "PrePaid.",
             404,
         )
+    if request.instance_charge_type == "PrePaid" and not request.period:
+        # The reference has this spelling.
+        raise ApiError("MissingParamter", "A subscription instance needs a Period.")
     if request.internet_charge_type not in {"", "PayByTraffic", "PayByBandwidth"}:
         raise ApiError(
             "InvalidInternetChargeType.ValueNotSupported",
@@ -292,6 +307,10 @@ def _check_spot(request: RunInstances) -> None:
             "InvalidSpotStrategy",
             f"SpotStrategy {request.spot_strategy[:40]!r} must be one of "
             f"{', '.join(_SPOT_STRATEGIES)}.",
+        )
+    if request.instance_charge_type == "PrePaid" and request.spot_strategy not in {"", "NoSpot"}:
+        raise ApiError(
+            "InvalidSpotPrepaid", f"{request.spot_strategy} is not for subscription instances."
         )
     behaviour = request.spot_interruption_behavior
     if behaviour not in {"", "Terminate", "Stop"}:

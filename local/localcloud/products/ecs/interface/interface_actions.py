@@ -13,6 +13,7 @@ from localcloud.products.ecs.interface.interfaces import (
     attach,
     check_groups,
     check_one_kind,
+    check_repeated,
     delete,
     detach,
     make,
@@ -100,7 +101,7 @@ def create_network_interface(call: Call, request: CreateNetworkInterface) -> Ans
             queue_pairs=request.queue_pair_number,
             trunk=request.instance_type == "Trunk",
             resource_group_id=request.resource_group_id,
-            tags=tags.requested(request.tag),
+            tags=tags.requested(request.tag, tags.CREATING),
         ),
     )
     shown = interface_shown(call, eni)
@@ -187,7 +188,13 @@ def modify_network_interface_attribute(
             404,
         )
     if request.security_group_id:
-        check_groups(call, request.security_group_id, eni.vpc_id)
+        check_repeated(request.security_group_id, 404)
+        check_groups(
+            call,
+            request.security_group_id,
+            eni.vpc_id,
+            mixed=("InvalidOperation.MultiGroupType", 403),
+        )
     changes = requested(
         name=request.network_interface_name,
         description=request.description,

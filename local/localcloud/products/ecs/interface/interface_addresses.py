@@ -111,6 +111,8 @@ class UnassignPrivateIpAddresses:
 def unassign_private_ip_addresses(call: Call, request: UnassignPrivateIpAddresses) -> Answer:
     """Remove secondary addresses or prefixes, all or none."""
     eni = _changeable(call, request.network_interface_id)
+    if not (request.private_ip_address or request.ipv4_prefix):
+        raise missing("PrivateIpAddress")
     check_one_kind(addresses=bool(request.private_ip_address), prefixes=bool(request.ipv4_prefix))
     _check_number("PrivateIpAddress", request.private_ip_address, _MOST_UNASSIGNED)
     _check_number("Ipv4Prefix", request.ipv4_prefix, _MOST_UNASSIGNED_PREFIXES)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from localcloud.products.ecs import existing
 from localcloud.products.ecs.entities import NetworkInterface
-from localcloud.products.ecs.interface.interfaces import check_groups
+from localcloud.products.ecs.interface.interfaces import MULTIPLE_TYPES, check_groups
 from localcloud.requests.actions import Answer, Call, action
 from localcloud.wire.errors import ApiError
 
@@ -38,8 +38,14 @@ def _member(call: Call, request: JoinSecurityGroup) -> NetworkInterface:
 def join_security_group(call: Call, request: JoinSecurityGroup) -> Answer:
     """Add an ENI, or an instance's primary ENI, to a security group."""
     eni = _member(call, request)
-    groups = tuple(dict.fromkeys((*eni.security_group_ids, request.security_group_id)))
-    check_groups(call, groups, eni.vpc_id)
+    if request.security_group_id in eni.security_group_ids:
+        raise ApiError(
+            "InvalidInstanceId.AlreadyExists",
+            f"{eni.id} is already in the security group {request.security_group_id}.",
+            403,
+        )
+    groups = (*eni.security_group_ids, request.security_group_id)
+    check_groups(call, groups, eni.vpc_id, mixed=MULTIPLE_TYPES)
     call.store.change(eni, security_group_ids=groups)
     return {}
 

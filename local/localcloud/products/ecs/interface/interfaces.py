@@ -26,6 +26,9 @@ _MOST_PREFIXES: Final = 10
 _MOST_GROUPS: Final = 5
 _DELETING_SECONDS: Final = 3.0
 _VPC_MISMATCH: Final = ("InvalidOperation.VpcMismatch", 403)
+_MIXED: Final = ("InvalidParameter", 400)
+MULTIPLE_TYPES: Final = ("InvalidOperation.MultiGroupType", 400)
+"""Code of JoinSecurityGroup for a basic and an enterprise group on one ENI."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,9 +119,10 @@ def make(call: Call, request: InterfaceRequest, codes: Codes = CREATING) -> Netw
     "immediately enters the Available state".
     """
     vswitch = vswitches.find(call, request.vswitch_id, code="InvalidVSwitchId.NotFound")
-    groups = tuple(dict.fromkeys(request.security_group_ids))
+    groups = tuple(request.security_group_ids)
     if not groups:
         raise missing("SecurityGroupId")
+    check_repeated(groups)
     check_groups(call, groups, vswitch.vpc_id, codes.vpc_mismatch)
     check_queue_pairs(request.queue_pairs, request.traffic_mode)
     eni_id = call.new_id("eni")
@@ -160,8 +164,22 @@ def make(call: Call, request: InterfaceRequest, codes: Codes = CREATING) -> Netw
     )
 
 
+def check_repeated(groups: Sequence[str], status: int = 400) -> None:
+    """Raise if a request names a security group twice. Each action has its own HTTP status."""
+    if len(set(groups)) < len(groups):
+        raise ApiError(
+            "InvalidParameter.SecurityGroupIdRepeated",
+            f"A security group occurs twice in {', '.join(groups)}.",
+            status,
+        )
+
+
 def check_groups(
-    call: Call, groups: Sequence[str], vpc_id: str, mismatch: tuple[str, int] = _VPC_MISMATCH
+    call: Call,
+    groups: Sequence[str],
+    vpc_id: str,
+    mismatch: tuple[str, int] = _VPC_MISMATCH,
+    mixed: tuple[str, int] = _MIXED,
 ) -> None:
     """Raise unless an ENI of the VPC can have these security groups. All must be of one type."""
     if len(groups) > _MOST_GROUPS:
@@ -177,7 +195,12 @@ def check_groups(
             message = f"The security group {group_id} is not in the VPC {vpc_id}."
             raise ApiError(code, message, status)
     if len(kinds) > 1:
-        raise invalid("SecurityGroupIds", ", ".join(groups), "all must be basic or all enterprise")
+        code, status = mixed
+        raise ApiError(
+            code,
+            f"The security groups {', '.join(groups)} must be all basic or all enterprise.",
+            status,
+        )
 
 
 def check_queue_pairs(number: int | None, traffic_mode: str) -> None:
@@ -249,6 +272,8 @@ def take_prefixes(
 ) -> tuple[str, ...]:
     """Claim /28 prefixes for an ENI."""
     _either(prefixes, count, "Ipv4Prefix.N and Ipv4PrefixCount")
+    if len(set(prefixes)) < len(prefixes):
+        raise ApiError("InvalidIp.IpPrefixIllegal", "An IPv4 prefix occurs twice.", 403)
     if len(prefixes) + count > _MOST_PREFIXES:
         raise invalid(
             "Ipv4Prefix", len(prefixes) + count, f"a request has at most {_MOST_PREFIXES}"
