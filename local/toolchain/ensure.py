@@ -66,8 +66,8 @@ class Ensure:
         Args:
             places: Where everything is kept.
             console: Shows each step.
-            requested: Some of `ON_REQUEST`, `NODE`, `IMAGES` and `OPENTOFU`, to build too. Those that
-                an earlier run has built stay, requested or not.
+            requested: Some of `ON_REQUEST`, `NODE`, `IMAGES` and `OPENTOFU`, to build too.
+                Those that an earlier run has built stay, requested or not.
             origin: Where archives are downloaded from; None downloads nothing.
             patience: The time limits of a download.
         """
