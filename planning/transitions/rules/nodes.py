@@ -381,7 +381,9 @@ def _disks(before: Record, after: Record, nodes: Nodes) -> Iterator[Refusal]:
     for name in sorted(before.nodes.keys() & after.nodes.keys()):
         for key in ("disk", ETCD_DISK):
             one, other = _size(before.nodes[name], key), _size(after.nodes[name], key)
-            goes = name in nodes.replaced and key == "disk"
+            goes = (
+                name in nodes.replaced and key == "disk" and _gets_a_new_disk(before, after, name)
+            )
             if goes or one is None or other is None or other >= one:
                 continue
             yield Refusal(
@@ -392,6 +394,18 @@ def _disks(before: Record, after: Record, nodes: Nodes) -> Iterator[Refusal]:
                 reason="ResizeDisk refuses a smaller size.",
                 remedy=f"Write size: {one} or more.",
             )
+
+
+def _gets_a_new_disk(before: Record, after: Record, name: str) -> bool:
+    """Whether a replaced machine boots from a disk that is created anew.
+
+    In a cluster that somebody else builds, the provider changes image and key pair of the instance
+    that is there. ReplaceSystemDisk empties the disk and refuses a smaller size
+    (InvalidDiskSize.TooSmall).
+    """
+    one, other = before.nodes[name].identity, after.nodes[name].identity
+    different = {key for key in one.keys() | other.keys() if one.get(key) != other.get(key)}
+    return after.is_kubeadm or bool(different - {"image", "keyPair"})
 
 
 def _size(machine: Machine, key: str) -> int | None:

@@ -84,6 +84,24 @@ def test_three_control_planes_get_a_disk_for_etcd_or_lose_it_one_after_the_other
     ]
 
 
+@pytest.mark.parametrize(
+    ("edit", "shrinks"),
+    [
+        pytest.param(at("nodePools/workers/image", IMAGE), False, id="its content is replaced"),
+        pytest.param(at("nodePools/workers/disk/category", "cloud_auto"), True, id="a new one"),
+    ],
+)
+def test_a_disk_of_another_builders_machine_shrinks_only_where_it_is_created_anew(
+    edit: Edit, *, shrinks: bool
+) -> None:
+    machines = edited(existing_kubernetes(), at("nodePools/workers/disk/size", 60))
+    judged = transition(
+        machines, edited(edited(machines, at("nodePools/workers/disk/size", 40)), edit)
+    )
+    assert isinstance(judged, Accepted) == shrinks
+    assert ("a disk never shrinks" in str(judged)) == (not shrinks)
+
+
 def test_a_disk_for_etcd_never_shrinks() -> None:
     with_disk = edited(clustered(), at("nodePools/masters/etcdDisk", {"size": 40}))
     judged = transition(with_disk, edited(with_disk, at("nodePools/masters/etcdDisk/size", 20)))
