@@ -39,7 +39,7 @@ def joined() -> FakeCluster:
     return cluster
 
 
-def wait(cluster: FakeCluster, *expected: str) -> list[str]:
+def wait(cluster: FakeCluster, *expected: str, within: float = 60) -> list[str]:
     """What a run reports at its end."""
     reports: list[str] = []
 
@@ -53,7 +53,7 @@ def wait(cluster: FakeCluster, *expected: str) -> list[str]:
             TOKEN,
             machines=MACHINES,
             expected=frozenset(expected),
-            within=0.05,
+            within=within,
             report=reports.append,
             ask_every=0.005,
         )
@@ -120,7 +120,7 @@ def test_a_node_of_the_machine_before_is_not_the_one_that_is_expected() -> None:
     cluster = joined()
     cluster.objects["workers-1"] = a_node("workers-1", instance="i-lost")
     with pytest.raises(ClusterError, match="workers-1 has no Node yet") as refused:
-        wait(cluster, "workers-1")
+        wait(cluster, "workers-1", within=0.05)
     assert cluster.secrets[NAME]["expiration"] == "2026-01-01T01:00:00Z"
     assert TOKEN not in str(refused.value)
 

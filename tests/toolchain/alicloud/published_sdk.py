@@ -48,6 +48,9 @@ def module_of(token: str) -> types.ModuleType:
     """Import the SDK's module for `alicloud:vpc/natGateway:NatGateway`."""
     room, file = token.split(":")[1].split("/")
     package = "pulumi_alicloud" if room == "index" else f"pulumi_alicloud.{room}"
+    # A package of the SDK loads when an attribute is first asked for (`pulumi._utils.lazy_import`).
+    # If one of its modules were imported before that, it would stay empty for every later test.
+    hasattr(importlib.import_module(package), snake(file))
     return importlib.import_module(f"{package}.{snake(file)}")
 
 
