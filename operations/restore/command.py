@@ -40,6 +40,7 @@ _UP_WITHIN: Final = 4 * 3600.0
 _NODES_WITHIN: Final = 900.0
 _POOLS_WITHIN: Final = 600.0
 """Spiderpool's collector comes round every two minutes, once its controller is ready."""
+_ANSWERS_WITHIN: Final = 120.0
 _LOOK: Final = 5.0
 _CALL_WITHIN: Final = 60.0
 _READY_WITHIN: Final = 30.0
@@ -112,22 +113,24 @@ class Restoring:
         outputs: Mapping[str, Any] = self.stack.outputs()["nodes"]  # type: ignore[assignment]
         ids = {name: str(node["providerId"]) for name, node in outputs.items()}
         workers = {name: ids[name] for name in (node.name for node in self.plan.workers)}
-        lost = lost_nodes(_named(_items(runner, "nodes")), workers)
+        nodes = self._answer(lambda: _items(runner, "nodes"))
+        lost = lost_nodes(_named(nodes), workers)
         for name in (*lost.absent, *lost.other):
             with progress.step(f"{name}: restart, because it joined after the snapshot"):
                 # Its Node would keep the provider id of the machine before.
                 _kubectl(runner, "delete", "node", name, "--ignore-not-found", "--wait=false")
                 _ask(lambda name=name: self.cloud.reboot(str(outputs[name]["instanceId"])))
-        first = _leases(runner)
-        silent: list[str] = []
+        silent = sorted(ids)
 
         def are_back() -> bool:
             nodes = _named(_items(runner, "nodes"))
             silent[:] = silent_nodes(nodes, ids, _leases(runner), first)
             return not silent
 
+        first = self._answer(lambda: _leases(runner))
+
         with progress.step(f"wait for {len(ids)} nodes"):
-            if not self._holds(are_back, within=_NODES_WITHIN):
+            if not self._holds(_if_it_answers(are_back), within=_NODES_WITHIN):
                 raise OperationError(
                     f"{', '.join(silent)} did not report within {_NODES_WITHIN / 60:.0f} minutes. "
                     "The restored cluster runs. Look at these machines' consoles, restart or "
@@ -145,7 +148,7 @@ class Restoring:
         Raises:
             OperationError: they do not agree in time.
         """
-        differences: list[str] = []
+        differences = ["nothing was read, because the API server did not answer"]
         seen: set[str] = set()
 
         def agree() -> bool:
@@ -161,7 +164,7 @@ class Restoring:
             return not differences
 
         with progress.step("wait until pools and pods agree about addresses"):
-            if not self._holds(agree, within=_POOLS_WITHIN):
+            if not self._holds(_if_it_answers(agree), within=_POOLS_WITHIN):
                 raise OperationError(
                     f"After {_POOLS_WITHIN / 60:.0f} minutes pools and pods do not agree: "
                     f"{'; '.join(differences)}. A pod without a controller has to be deleted by "
@@ -177,6 +180,18 @@ class Restoring:
     def _restoring_runner(self) -> Runner:
         runner = self.stack.runner
         return replace(runner, env={**runner.env, RESTORE: self.snapshot})
+
+    def _answer(self, ask: Callable[[], _T]) -> _T:
+        """What the API server answers. It may be busy after its start, so it is asked again."""
+        answers: list[_T] = []
+
+        def answered() -> bool:
+            answers.append(ask())
+            return True
+
+        if not self._holds(_if_it_answers(answered), within=_ANSWERS_WITHIN):
+            answers.append(ask())
+        return answers[0]
 
     def _holds(self, is_so: Callable[[], bool], *, within: float) -> bool:
         return holds_within(is_so, within=within, every=_LOOK, clock=self.clock, pause=self.pause)
@@ -260,12 +275,24 @@ def restore_table(plan: ClusterPlan, snapshot: str, restore: Restore) -> Table:
     return table
 
 
+def _if_it_answers(is_so: Callable[[], bool]) -> Callable[[], bool]:
+    """The condition, which does not hold while the API server does not answer."""
+
+    def attempt() -> bool:
+        try:
+            return is_so()
+        except OperationError:
+            return False
+
+    return attempt
+
+
 def _is_ready(runner: Runner) -> bool:
-    done = runner.run(
-        ["kubectl", "--request-timeout=10s", "get", "--raw", "/readyz"],
-        deadline=_READY_WITHIN,
-        quiet=True,
-    )
+    argv = ["kubectl", "--request-timeout=10s", "get", "--raw", "/readyz"]
+    try:
+        done = runner.run(argv, deadline=_READY_WITHIN, quiet=True)
+    except OperationError:
+        return False
     return done.status == 0 and done.out.strip() == "ok"
 
 

@@ -116,8 +116,8 @@ def problems(remains: Remains) -> Iterator[str]:
             f"Snapshot {snapshot.id} is still being made. Run this again when `python -m "
             "operations backup --list` shows it as done."
         )
-    known = {disk.id for disk in remains.disks.values()} | remains.earlier_disks
-    if not snapshot.is_of_data_disk or not (snapshot.recognised or snapshot.disk in known):
+    own_disks = {disk.id for disk in remains.disks.values()} | remains.earlier_disks
+    if not snapshot.is_of_data_disk or not (snapshot.recognised or snapshot.disk in own_disks):
         yield (
             f"Snapshot {snapshot.id} is of disk {snapshot.disk or '(unknown)'}, and neither the "
             f"state nor tags show that this is a disk of {remains.cluster}'s etcd. Take a snapshot "

@@ -73,8 +73,8 @@ def test_two_whose_disks_are_alive_come_back_as_the_same_members_by_up(three: Se
     assert nodes(three)["workers-0"]["metadata"]["uid"] == workers
     three.kubectl("get", "configmap", "newest")
     for name in MASTERS[:2]:
-        said = console(three, three.outputs()["nodes"][name]["instanceId"])
-        assert "starts its etcd with the data on its disk" in said
+        output = console(three, three.outputs()["nodes"][name]["instanceId"])
+        assert "starts its etcd with the data on its disk" in output
     preview = three.pulumi("preview", "--expect-no-changes")
     assert preview.status == 0, preview.transcript
 

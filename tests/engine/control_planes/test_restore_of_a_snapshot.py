@@ -54,7 +54,7 @@ def test_a_cluster_whose_only_control_plane_is_lost_with_its_disk_is_restored(
     addresses = addresses_of_pods(cloud)
     assert sorted(set(addresses)) == sorted(addresses)
     verdicts = json.loads(
-        cloud.module("operations", "verify", "--stack", "local", "--json", deadline=300).out
+        cloud.on_stack_file("verify", "--stack", "local", "--json", deadline=300).out
     )
     assert [v for v in verdicts["checks"] if v["verdict"] == "failed"] == []
     shown = rolling.preview()

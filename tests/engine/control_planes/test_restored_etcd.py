@@ -1,0 +1,116 @@
+"""etcd's own programs on what the boot program makes of a disk's snapshot."""
+
+from __future__ import annotations
+
+import base64
+import shutil
+import socket
+import stat
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from operations.engine.places import ROOT
+from tests.planning.nodes.test_etcd_disk_program import Planes, one, plane
+
+__all__ = ["plane"]
+
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(120)]
+
+BIN = ROOT / ".local" / "bin"
+_KUBEADM = """\
+#!/bin/bash
+case $* in "config images list "*) echo registry.k8s.io/etcd:3 ;; esac
+"""
+_CTR = f"""\
+#!/bin/bash
+while [ "$1" != etcdutl ]; do shift; done
+exec {BIN}/"$@"
+"""
+
+
+@contextmanager
+def etcd(folder: Path) -> Iterator[str]:
+    """An etcd on this data folder, by its URL. At its end it writes its database."""
+    client, peer = (f"http://127.0.0.1:{port}" for port in free_ports())
+    arguments = {
+        "name": "masters-0",
+        "data-dir": folder,
+        "listen-client-urls": client,
+        "advertise-client-urls": client,
+        "listen-peer-urls": peer,
+        "initial-advertise-peer-urls": peer,
+        "initial-cluster": f"masters-0={peer}",
+    }
+    with subprocess.Popen(  # noqa: S603 - the toolchain's own program
+        [BIN / "etcd", *(f"--{name}={value}" for name, value in arguments.items())],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        try:
+            until_it_serves(client)
+            yield client
+        finally:
+            process.terminate()
+
+
+def free_ports() -> list[int]:
+    with ExitStack() as probes:
+        sockets = [probes.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(2)]
+        return [int(probe.getsockname()[1]) for probe in sockets]
+
+
+def until_it_serves(url: str) -> None:
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            if "true" in httpx.get(f"{url}/health").text:
+                return
+        except httpx.HTTPError:
+            assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def ask(url: str, method: str, body: Mapping[str, object]) -> dict[str, Any]:
+    return dict(httpx.post(f"{url}/v3/{method}", json=body).json())
+
+
+def coded(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+def test_the_member_is_of_a_new_cluster_with_all_keys_and_far_higher_revisions(
+    plane: Planes, tmp_path: Path
+) -> None:
+    commands = plane.machine.root / "commands"
+    for name, program in {"kubeadm": _KUBEADM, "ctr": _CTR}.items():
+        (commands / name).write_text(program, encoding="utf-8")
+        (commands / name).chmod((commands / name).stat().st_mode | stat.S_IXUSR)
+    plane.has_data_of(77, node="masters-1")
+    shutil.rmtree(plane.files / "data")
+    with etcd(tmp_path / "lost") as url:
+        before = ask(url, "kv/put", {"key": coded("key"), "value": coded("value")})["header"]
+    shutil.copytree(tmp_path / "lost", plane.files / "data")
+
+    assert plane.run(one(), restore="s-1").returncode == 0
+    with etcd(plane.files / "data") as url:
+        answer = ask(url, "kv/range", {"key": coded("key")})
+        assert answer["kvs"][0]["value"] == coded("value")
+        after = answer["header"]
+        assert after["cluster_id"] != before["cluster_id"]
+        assert after["member_id"] != before["member_id"]
+        assert int(after["revision"]) >= int(before["revision"]) + 1_000_000_000
+        (member,) = ask(url, "cluster/member/list", {})["members"]
+        assert member["peerURLs"] == ["https://10.0.0.16:2380"]
+        # What a watch that goes on from an old revision is told: list again.
+        old = {"create_request": {"key": coded("key"), "start_revision": before["revision"]}}
+        with httpx.stream("POST", f"{url}/v3/watch", json=old) as stream:
+            lines = stream.iter_lines()
+            next(lines)
+            assert "compact" in next(lines)

@@ -1,0 +1,110 @@
+"""What a restore asks of the cloud, by its own calls on an emulated one."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from localcloud.settings import ROOT_KEY_ID, ROOT_SECRET
+from operations.restore.cloud import LostCluster
+from operations.sweep.cloud import Account, OfficialApi
+from planning.model import ClusterPlan
+from planning.names import etcd_disk_name, own_tags
+from tests.clusters import three_control_planes
+from tests.localcloud.cloud_thread import REGION, CloudThread
+from tests.localcloud.disks.test_disks_by_sdk import created
+from tests.localcloud.products.test_ecs_by_sdk import Place
+from tests.localcloud.sdk_api import Api
+from tests.planning.documents import planned
+
+pytestmark = pytest.mark.unit
+
+NOW = datetime(2026, 11, 27, 12, 0, tzinfo=UTC)
+
+
+def the_plan() -> ClusterPlan:
+    document = three_control_planes()
+    document["nodePools"]["masters"]["etcdDisk"] = {}
+    return planned(document)
+
+
+@pytest.fixture
+def lost(cloud: CloudThread) -> LostCluster:
+    account = Account(
+        region=REGION,
+        access_key=ROOT_KEY_ID,
+        secret_key=ROOT_SECRET,
+        endpoint=f"127.0.0.1:{cloud.port}",
+        ca=cloud.ca,
+    )
+    return LostCluster(plan=the_plan(), api=OfficialApi(account), pause=lambda _: None)
+
+
+def plane(api: Api, name: str) -> tuple[str, str]:
+    """A control plane with its disk: the ids of machine and disk."""
+    plan = the_plan()
+    pairs = own_tags(plan.name, plan.profile).items()
+    tags = [{"Key": key, "Value": value} for key, value in pairs]
+    machine = f"{plan.name}-{name}"
+    instance = Place(api).run(InstanceName=machine, Tag=tags)
+    disk = created(api, DiskName=etcd_disk_name(machine), Tag=tags)
+    api.ecs("AttachDisk", DiskId=disk, InstanceId=instance)
+    return instance, disk
+
+
+def test_what_is_left_is_kept_and_removed_and_the_snapshot_is_marked(
+    api: Api, lost: LostCluster
+) -> None:
+    instance, disk = plane(api, "masters-1")
+    assert lost.machines()["masters-1"].id == instance
+    assert lost.machines()["masters-1"].status == "Running"
+    assert (lost.disks()["masters-1"].id, lost.disks()["masters-1"].used) == (disk, True)
+
+    snapshot = lost.keep("masters-1", disk)
+    assert snapshot is not None
+    lost.delete_machines({"masters-1": instance})
+    lost.delete_disks({"masters-1": disk})
+    assert lost.machines() == {}
+    assert lost.disks() == {}
+
+    source = lost.source(snapshot, frozenset())
+    assert (source.disk, source.done, source.is_of_data_disk) == (disk, True, True)
+    assert source.recognised
+    assert source.begun is None
+    lost.mark(snapshot, NOW)
+    assert lost.source(snapshot, frozenset()).begun == NOW
+    # The cluster's own tags stay.
+    assert lost.source(snapshot, frozenset()).recognised
+    lost.unmark(snapshot)
+    assert lost.source(snapshot, frozenset()).begun is None
+
+
+def test_a_disk_of_the_snapshot_is_recognised_by_its_source(api: Api, lost: LostCluster) -> None:
+    _, disk = plane(api, "masters-1")
+    snapshot = lost.keep("masters-1", disk)
+    plan = the_plan()
+    pairs = own_tags(plan.name, plan.profile).items()
+    created(
+        api,
+        DiskName=etcd_disk_name(f"{plan.name}-masters-0"),
+        SnapshotId=snapshot,
+        Tag=[{"Key": key, "Value": value} for key, value in pairs],
+    )
+    assert lost.disks()["masters-0"].source == snapshot
+    assert not lost.disks()["masters-0"].used
+
+
+def test_a_disk_that_was_never_used_has_nothing_to_keep(api: Api, lost: LostCluster) -> None:
+    assert lost.keep("masters-0", created(api)) is None
+
+
+def test_what_is_gone_already_is_no_error(lost: LostCluster) -> None:
+    lost.delete_machines({"masters-0": "i-bp1gone"})
+    lost.delete_disks({"masters-0": "d-bp1gone"})
+
+
+def test_a_machine_restarts(api: Api, lost: LostCluster) -> None:
+    instance, _ = plane(api, "masters-1")
+    lost.reboot(instance)
+    assert lost.machines()["masters-1"].status in {"Running", "Starting"}
