@@ -300,9 +300,9 @@ class Cluster(pulumi.ComponentResource):
     ) -> Spiderpool | None:
         plan = self._plan
         inside = pulumi.ResourceOptions(parent=self)
-        ids: list[pulumi.Resource] = []
+        before: list[pulumi.Resource] = []
         if self.endpoint is None:
-            ids.append(
+            before.append(
                 ProviderIds(
                     self._name,
                     ProviderIdsArgs(
@@ -311,22 +311,21 @@ class Cluster(pulumi.ComponentResource):
                     opts=inside,
                 )
             )
-        before: list[pulumi.Input[pulumi.Resource]] = [*ids]
         if plan.cloud_controller.enabled:
-            controller = CloudController(
-                self._name,
-                CloudControllerArgs(
-                    plan=plan,
-                    provider=provider,
-                    kubeconfig=access,
-                    vpc_id=self.network.vpc_id,
-                    vswitch_ids=self.network.vswitch_ids,
-                    access_key=self._inputs.access_key,
-                    needs=[*ids, *([] if self._role is None else [self._role])],
-                ),
-                opts=inside,
+            before.append(
+                CloudController(
+                    self._name,
+                    CloudControllerArgs(
+                        plan=plan,
+                        provider=provider,
+                        vpc_id=self.network.vpc_id,
+                        vswitch_ids=self.network.vswitch_ids,
+                        access_key=self._inputs.access_key,
+                        needs=[*before, *([] if self._role is None else [self._role])],
+                    ),
+                    opts=inside,
+                )
             )
-            before += [controller, controller.running]
             namespaces = {
                 name: self._make_namespace(name, provider)
                 for name, namespace in plan.namespaces.items()
@@ -383,7 +382,7 @@ class Cluster(pulumi.ComponentResource):
         key: str,
         provider: kubernetes.Provider,
         access: pulumi.Output[str],
-        needs: Sequence[pulumi.Input[pulumi.Resource]],
+        needs: Sequence[pulumi.Resource],
     ) -> LoadBalancerService:
         return LoadBalancerService(
             f"{self._name}-{key}",
