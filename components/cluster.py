@@ -35,6 +35,7 @@ from components.stack import StackInputs
 from components.transition import AppliedPlan, AppliedPlanArgs
 from config.model import Role
 from planning.addresses.capacity import advertised_addresses
+from planning.model import NodePlan
 from planning.nodes.kubeconfig import kubeconfig
 from planning.transitions.reading import EarlierRelease, Record
 
@@ -259,11 +260,7 @@ class Cluster(pulumi.ComponentResource):
                 ipv6_gateway_id=self.network.ipv6_gateway_id,
                 security_group_id=self.network.security_group_id,
                 bootstrap=bootstrap,
-                needs=[
-                    entry
-                    for nic in node.interfaces.values()
-                    if (entry := self.network.egress.get(nic.vswitch)) is not None
-                ],
+                needs=[] if bootstrap is not None else self._egress_of(node),
                 snapshot_policy=self._snapshot_policies.get(node.pool),
                 ram_role=self._role.role_name if takes_role and self._role else None,
                 rollout=self._rollout,
@@ -271,6 +268,11 @@ class Cluster(pulumi.ComponentResource):
             ),
             opts=self._child,
         )
+
+    def _egress_of(self, node: NodePlan) -> list[pulumi.Resource]:
+        """The SNAT entries of a node's vSwitches."""
+        egress = self.network.egress
+        return [egress[n.vswitch] for n in node.interfaces.values() if n.vswitch in egress]
 
     def _make_control_plane(
         self,
