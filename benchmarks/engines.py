@@ -135,6 +135,7 @@ def program(
         file = folder / "Pulumi.flat.yaml"
         file.write_text(json.dumps({"config": {"flat:cloud": str(cloud)}}))
         run(("pulumi", "stack", "init", "flat"), flat.directory, env)
+        (flat.directory / file.name).unlink(missing_ok=True)
         return dataclasses.replace(flat, options=("--config-file", str(file)))
     state = folder / "opentofu"
     state.mkdir()

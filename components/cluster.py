@@ -36,6 +36,7 @@ from components.stack import StackInputs
 from components.transition import AppliedPlan, AppliedPlanArgs
 from config.model import Role
 from planning.addresses.capacity import advertised_addresses
+from planning.model import NodePlan
 from planning.nodes.kubeconfig import kubeconfig
 from planning.transitions.reading import EarlierRelease, Record
 
@@ -261,11 +262,7 @@ class Cluster(pulumi.ComponentResource):
                 ipv6_gateway_id=self.network.ipv6_gateway_id,
                 security_group_id=self.network.security_group_id,
                 bootstrap=bootstrap,
-                needs=[
-                    entry
-                    for nic in node.interfaces.values()
-                    if (entry := self.network.egress.get(nic.vswitch)) is not None
-                ],
+                needs=[] if bootstrap is not None else self._egress_of(node),
                 snapshot_policy=self._snapshot_policies.get(node.pool),
                 ram_role=self._role.role_name if takes_role and self._role else None,
                 rollout=self._rollout,
@@ -273,6 +270,11 @@ class Cluster(pulumi.ComponentResource):
             ),
             opts=self._child,
         )
+
+    def _egress_of(self, node: NodePlan) -> list[pulumi.Resource]:
+        """The SNAT entries of a node's vSwitches."""
+        egress = self.network.egress
+        return [egress[n.vswitch] for n in node.interfaces.values() if n.vswitch in egress]
 
     def _make_control_plane(
         self,
@@ -302,9 +304,9 @@ class Cluster(pulumi.ComponentResource):
     ) -> Spiderpool | None:
         plan = self._plan
         inside = pulumi.ResourceOptions(parent=self)
-        ids: list[pulumi.Resource] = []
+        before: list[pulumi.Resource] = []
         if self.endpoint is None:
-            ids.append(
+            before.append(
                 ProviderIds(
                     self._name,
                     ProviderIdsArgs(
@@ -313,22 +315,21 @@ class Cluster(pulumi.ComponentResource):
                     opts=inside,
                 )
             )
-        before: list[pulumi.Input[pulumi.Resource]] = [*ids]
         if plan.cloud_controller.enabled:
-            controller = CloudController(
-                self._name,
-                CloudControllerArgs(
-                    plan=plan,
-                    provider=provider,
-                    kubeconfig=access,
-                    vpc_id=self.network.vpc_id,
-                    vswitch_ids=self.network.vswitch_ids,
-                    access_key=self._inputs.access_key,
-                    needs=[*ids, *([] if self._role is None else [self._role])],
-                ),
-                opts=inside,
+            before.append(
+                CloudController(
+                    self._name,
+                    CloudControllerArgs(
+                        plan=plan,
+                        provider=provider,
+                        vpc_id=self.network.vpc_id,
+                        vswitch_ids=self.network.vswitch_ids,
+                        access_key=self._inputs.access_key,
+                        needs=[*before, *([] if self._role is None else [self._role])],
+                    ),
+                    opts=inside,
+                )
             )
-            before += [controller, controller.running]
             namespaces = {
                 name: self._make_namespace(name, provider)
                 for name, namespace in plan.namespaces.items()
@@ -385,7 +386,7 @@ class Cluster(pulumi.ComponentResource):
         key: str,
         provider: kubernetes.Provider,
         access: pulumi.Output[str],
-        needs: Sequence[pulumi.Input[pulumi.Resource]],
+        needs: Sequence[pulumi.Resource],
     ) -> LoadBalancerService:
         return LoadBalancerService(
             f"{self._name}-{key}",

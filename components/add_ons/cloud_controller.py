@@ -10,7 +10,6 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 from pulumi_kubernetes.core import v1 as core
 
-from components.add_ons.availability import SKIP_AWAIT, Availability
 from components.add_ons.manifests import from_manifest
 from components.add_ons.provider_ids import free_node_hook
 from components.machines.nodes import Node
@@ -19,7 +18,6 @@ from planning.cloud.cloud_controller import (
     ACCESS_KEY_ID,
     ACCESS_KEY_SECRET,
     ACCESS_KEY_SECRET_NAME,
-    NAME,
     NAMESPACE,
     SECRET_KEY,
     SECRET_NAME,
@@ -35,8 +33,6 @@ class CloudControllerArgs:
 
     plan: ClusterPlan
     provider: kubernetes.Provider
-    kubeconfig: pulumi.Output[str]
-    """To ask how far the controller's pods are."""
     vpc_id: pulumi.Input[str]
     vswitch_ids: Mapping[str, pulumi.Output[str]]
     """By vSwitch key."""
@@ -55,8 +51,7 @@ class CloudController(pulumi.ComponentResource):
     Never touches: load balancers. The controller creates one for each LoadBalancer Service, and
     deletes it with the Service, so Services are deleted before this component.
 
-    The run ends once all replicas are available. What needs the controller waits for the first one
-    only: until it runs, every node has the `uninitialized` taint.
+    The run waits for the Deployment: until it runs, every node has the `uninitialized` taint.
 
     Edits: a changed configuration or AccessKey replaces its Secret (Pulumi's provider takes a
     Secret's data for immutable) and then restarts the controller, whose pods carry a checksum of
@@ -64,9 +59,6 @@ class CloudController(pulumi.ComponentResource):
     constants, so nothing else is ever replaced. `_tolerations` in
     planning/cloud/cloud_controller.py describes the loss of a control plane.
     """
-
-    running: pulumi.Output[pulumi.Resource]
-    """The Deployment, once one replica is available."""
 
     def __init__(
         self, name: str, args: CloudControllerArgs, opts: pulumi.ResourceOptions | None = None
@@ -83,28 +75,10 @@ class CloudController(pulumi.ComponentResource):
             *identity,
             *(self._make(key, rest[key]) for key in sorted(rest.keys() - pods)),
         ]
-        # The controller's rights exist before it starts and until its Deployment is deleted.
-        (key,) = pods
-        self.running = self._run(key, self._restarted_by_key(rest[key]), after=objects)
+        # The controller's rights exist before it starts and until it has stopped.
+        for key in sorted(pods):
+            self._make(key, self._restarted_by_key(rest[key]), after=objects)
         self.register_outputs({})
-
-    def _run(
-        self, key: str, manifest: Mapping[str, object], after: Sequence[pulumi.Resource]
-    ) -> pulumi.Output[pulumi.Resource]:
-        availability = Availability(
-            f"{self._name}-{key}",
-            namespace=NAMESPACE,
-            deployment=NAME,
-            kubeconfig=self._args.kubeconfig,
-        )
-        metadata = _mapping(manifest, "metadata")
-        deployment = from_manifest(
-            f"{self._name}-{key}",
-            {**manifest, "metadata": {**metadata, "annotations": {SKIP_AWAIT: "true"}}},
-            opts=self._after(*self._args.needs, *after, hooks=availability.hooks),
-        )
-        availability.all(deployment)
-        return availability.first(deployment)
 
     def _make_configuration(self) -> core.Secret:
         plan = self._args.plan
@@ -146,14 +120,16 @@ class CloudController(pulumi.ComponentResource):
             opts=self._after(*self._args.needs),
         )
 
-    def _make(self, key: str, manifest: Mapping[str, object]) -> pulumi.Resource:
-        return from_manifest(f"{self._name}-{key}", manifest, opts=self._after(*self._args.needs))
+    def _make(
+        self, key: str, manifest: Mapping[str, object], after: Sequence[pulumi.Resource] = ()
+    ) -> pulumi.Resource:
+        return from_manifest(
+            f"{self._name}-{key}", manifest, opts=self._after(*self._args.needs, *after)
+        )
 
-    def _after(
-        self, *needs: pulumi.Resource, hooks: pulumi.ResourceHookBinding | None = None
-    ) -> pulumi.ResourceOptions:
+    def _after(self, *needs: pulumi.Resource) -> pulumi.ResourceOptions:
         return pulumi.ResourceOptions(
-            parent=self, provider=self._args.provider, depends_on=list(needs), hooks=hooks
+            parent=self, provider=self._args.provider, depends_on=list(needs)
         )
 
 

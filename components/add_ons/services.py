@@ -31,7 +31,7 @@ class LoadBalancerServiceArgs:
     """By vSwitch key."""
     kubeconfig: pulumi.Output[str]
     """To hand over the fields of a Service that was just created."""
-    needs: Sequence[pulumi.Input[pulumi.Resource]] = ()
+    needs: Sequence[pulumi.Resource] = ()
     """Resources that must outlive the load balancer, such as the controller that deletes it."""
 
 

@@ -50,7 +50,7 @@ class SpiderpoolArgs:
     """All nodes, by name; pools are built from the addresses of their ENIs."""
     ipv6_ranges: Mapping[str, pulumi.Output[str]]
     """By vSwitch key: the /64 of each vSwitch with two stacks."""
-    needs: Sequence[pulumi.Input[pulumi.Resource]] = ()
+    needs: Sequence[pulumi.Resource] = ()
     """What must run before the chart's pods: the cloud controller, which untaints the nodes."""
     ends_with: pulumi.Resource | None = None
     """A resource that is deleted only with the whole cluster; None for an existing cluster."""
@@ -220,7 +220,7 @@ class Spiderpool(pulumi.ComponentResource):
 
     def _after(
         self,
-        *needs: pulumi.Input[pulumi.Resource],
+        *needs: pulumi.Resource,
         retain_on_delete: bool | None = None,
         deleted_with: pulumi.Resource | None = None,
         custom_timeouts: pulumi.CustomTimeouts | None = None,

@@ -77,19 +77,6 @@ class ControlPlanePod:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DeploymentStatus:
-    """How far a Deployment is: numbers of pods."""
-
-    is_current: bool
-    """Whether its controller has seen the latest change; the other numbers are older if not."""
-    requested: int
-    updated: int
-    """Pods with the latest change."""
-    available: int
-    """Pods that serve, with or without it."""
-
-
-@dataclass(frozen=True, kw_only=True)
 class NodeChange:
     """A change of a Node; None removes a label or an annotation."""
 
@@ -312,18 +299,6 @@ class ClusterApi:
         if answer.status_code == HTTPStatus.NOT_FOUND or answer.is_server_error:
             return _message(answer)
         return None
-
-    async def deployment(self, namespace: str, name: str) -> DeploymentStatus:
-        """How far a Deployment is."""
-        path = f"/apis/apps/v1/namespaces/{namespace}/deployments/{name}"
-        item = await self._ask("GET", path)
-        status = item.get("status") or {}
-        return DeploymentStatus(
-            is_current=status.get("observedGeneration", 0) >= item["metadata"]["generation"],
-            requested=item["spec"]["replicas"],
-            updated=status.get("updatedReplicas", 0),
-            available=status.get("availableReplicas", 0),
-        )
 
     async def pool_is_usable(self, pool: str) -> bool:
         """Whether a SpiderIPPool gives addresses; True for one that does not exist yet."""

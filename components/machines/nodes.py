@@ -87,7 +87,8 @@ class NodeArgs:
     security_group_id: pulumi.Input[str]
     bootstrap: Bootstrap | None
     needs: Sequence[pulumi.Resource] = ()
-    """Resources needed before the first boot: SNAT entries, through which packages are fetched."""
+    """Resources needed before the first boot. A machine that boots with our own program needs none:
+    it repeats its downloads until there is egress."""
     ram_role: pulumi.Input[str] | None = None
     """RAM role for the instance, by name."""
     snapshot_policy: ecs.AutoSnapshotPolicy | None = None

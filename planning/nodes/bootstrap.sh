@@ -54,9 +54,12 @@ fi
 step 'fetch the keys of the package sources'
 # Before apt is used: a source whose key is missing fails every `apt-get update`.
 mkdir -p /etc/apt/keyrings
-# Egress may start after this machine: NAT gateway and SNAT entries are created in parallel.
-retry 200 3 curl -sSfL --max-time 60 -o /etc/apt/keyrings/kubernetes.asc "$KUBERNETES_KEY"
-retry 200 3 curl -sSfL --max-time 60 -o /etc/apt/keyrings/docker.asc "$DOCKER_KEY"
+# Egress may start after this machine: NAT gateway and SNAT entries are created in parallel. A short
+# timeout, because an attempt that began before them may not notice them.
+retry 200 3 curl -sSfL --connect-timeout 5 --max-time 60 \
+  -o /etc/apt/keyrings/kubernetes.asc "$KUBERNETES_KEY"
+retry 200 3 curl -sSfL --connect-timeout 5 --max-time 60 \
+  -o /etc/apt/keyrings/docker.asc "$DOCKER_KEY"
 
 step 'load kernel modules and settings'
 printf '%s\n' "$MODULES" | tr ' ' '\n' > /etc/modules-load.d/spiderpool.conf

@@ -10,7 +10,7 @@ import pulumi
 import pytest
 import yaml
 
-from tests.clusters import Document, counted, small, three_control_planes
+from tests.clusters import Document, counted, existing_kubernetes, small, three_control_planes
 from tests.deploying import deploy, first_preview
 from tests.recording import UNKNOWN, Cloud, Run, Secret
 
@@ -167,10 +167,13 @@ def test_metadata_answers_only_to_a_token(run: Run) -> None:
     assert {i.inputs["httpTokens"] for i in run.of("Instance").values()} == {"required"}
 
 
-def test_a_machine_boots_only_when_it_can_fetch_packages(run: Run) -> None:
-    entries = {entry.urn for entry in run.of("SnatEntry").values()}
-    for instance in run.of("Instance").values():
-        assert entries <= run.needed_by(instance)
+def test_only_a_machine_without_our_boot_program_waits_for_egress(run: Run) -> None:
+    """Ours repeats its downloads, and a NAT gateway may take minutes."""
+    for deployed, waits in ((run, False), (deploy(existing_kubernetes()), True)):
+        entries = {entry.urn for entry in deployed.of("SnatEntry").values()}
+        assert entries
+        for instance in deployed.of("Instance").values():
+            assert (entries <= deployed.needed_by(instance)) == waits
 
 
 def test_the_cloud_controllers_role_is_on_control_planes_only(run: Run) -> None:
