@@ -158,7 +158,14 @@ def change_type_by_hand(sdk: Sdk, moving: LifeCycle, name: str, instance_type: s
         ecs.ModifyInstanceSpecRequest(instance_id=instance, instance_type=instance_type)
     )
     sdk.start_instance(ecs.StartInstanceRequest(instance_id=instance))
-    moving.until(lambda: boot_id(moving, name) != boot and moving.members() == set(MASTERS))
+    moving.until(lambda: serves_again(moving, name, boot))
+
+
+def serves_again(moving: LifeCycle, name: str, boot: str) -> bool:
+    try:
+        return boot_id(moving, name) != boot and moving.members() == set(MASTERS)
+    except AssertionError:  # An API server that has just started has not read the roles yet.
+        return False
 
 
 def boot_id(moving: LifeCycle, name: str) -> str:
