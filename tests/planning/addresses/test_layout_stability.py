@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from config.facts.reserved import PREFIX_SIZE
 from config.load import load
 from planning.addresses.canonical import canonical_ranges, expand
 from planning.addresses.capacity import (
@@ -277,6 +278,16 @@ def test_every_address_is_inside_its_vswitch_unique_and_not_reserved(document: D
                 assert reservation is not None
                 assert prefix.subnet_of(reservation)
             assert reservation is None or interface.primary not in reservation
+
+
+@many
+@given(documents())
+def test_a_nic_has_as_many_pod_addresses_as_its_pool_asks_for(document: Document) -> None:
+    for node in _plan(document).nodes.values():
+        for nic, interface in document["nodePools"][node.pool]["interfaces"].items():
+            blocks = -(-interface["podAddresses"] // PREFIX_SIZE) * PREFIX_SIZE
+            expected = blocks if interface["mode"] == "prefix" else interface["podAddresses"]
+            assert len(node.interfaces[nic].pods.planned) == expected
 
 
 @many
