@@ -11,6 +11,9 @@ STAMP := $(VENV)/requirements.stamp
 HOME_DIR := .local
 # The style of words (docs/style.md). Go builds vale once and keeps it in its own cache.
 VALE := go -C local/toolchain/vale tool vale --config $(CURDIR)/.vale.ini --output line
+# Where this is set, as in many container images, every process compiles every module again: pytest
+# all tests for each worker, each command and each machine of the local cloud its own.
+unexport PYTHONDONTWRITEBYTECODE
 BEGAN := $(shell date +%s)
 TOOK = $$(( $$(date +%s) - $(BEGAN) )) s
 PROSE := $(addprefix $(CURDIR)/,README.md CONTRIBUTING.md docs config planning components operations \

@@ -66,8 +66,9 @@ def _fault(steps: Path, value: object, detail: ErrorDetails) -> Fault:
         )
     if steps == ("kubernetes", "version"):
         return _version_fault(value)
-    if last == "podAddresses" and (fault := _misplaced_pod_addresses(steps, value)) is not None:
-        return fault
+    misplaced = _misplaced_pod_addresses(steps, value) if last == "podAddresses" else None
+    if misplaced is not None:
+        return misplaced
     if kind in {"enum", "literal_error"}:
         choices = {"profile": tuple(Profile), "role": tuple(Role)}.get(str(last), ())
         expected = re.findall(r"'([^']+)'", str(detail.get("ctx", {}).get("expected")))

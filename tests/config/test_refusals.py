@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,7 @@ def is_a_sentence(text: str) -> bool:
     return begins and text.endswith(".") and ".." not in text
 
 
+@cache
 def _refusal(path: Path) -> ConfigError:
     with pytest.raises(ConfigError) as caught:
         plan_from(read_file(path).cluster)

@@ -116,7 +116,7 @@ class Machine:
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=600,
         )
 
     def path(self, path: str) -> Path:

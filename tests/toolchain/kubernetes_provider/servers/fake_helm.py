@@ -12,8 +12,6 @@ import stat
 import sys
 from pathlib import Path
 
-import yaml
-
 SWITCHES = {"--wait", "--atomic", "--no-hooks", "--create-namespace", "--ignore-not-found"}
 
 
@@ -93,6 +91,8 @@ class _Calls:
     def _release(self, verb: str, name: str, chart: Path) -> int:
         path = self._file(name)
         old = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+        import yaml  # noqa: PLC0415 - half of the time of a call, and few calls read a chart
+
         about = yaml.safe_load((chart / "Chart.yaml").read_text(encoding="utf-8"))
         failing = self.home / "fail"
         failed = failing.exists()
