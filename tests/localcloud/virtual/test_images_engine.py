@@ -22,7 +22,7 @@ import yaml
 
 from localcloud import certificates
 from localcloud.charts.assemble import TEMPLATES
-from localcloud.machines.package_server import Handler
+from localcloud.machines.vpc_services.package_server import Handler
 from localcloud.virtual.images.catalogue import images
 from localcloud.virtual.images.layers import Layer
 from localcloud.virtual.images.layout import Image, Layout, write_layout
