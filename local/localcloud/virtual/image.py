@@ -46,6 +46,16 @@ _MASKED: Final = (
     "e2scrub_reap.service",
     "fstrim.timer",
 )
+_CLOUD_INIT: Final = """\
+# No SSH server is in the image, and nobody logs in.
+ssh_deletekeys: false
+ssh_genkeytypes: []
+users: []
+locale: false
+# The file system has the size of the disk, which has no partitions.
+growpart: {mode: "off"}
+resize_rootfs: false
+"""
 _SIGNER: Final = "usr/share/keyrings/localcloud.asc"
 _AUTHORITY: Final = "usr/local/share/ca-certificates/localcloud.crt"
 
@@ -68,8 +78,7 @@ def files(trust: Trust) -> Mapping[str, bytes]:
         "etc/machine-id": b"",
         # A disk that is lost with this system needs no order of its writes.
         "etc/dpkg/dpkg.cfg.d/localcloud": b"force-unsafe-io\n",
-        # No SSH server is in the image.
-        "etc/cloud/cloud.cfg.d/95-localcloud.cfg": b"ssh_deletekeys: false\nssh_genkeytypes: []\n",
+        "etc/cloud/cloud.cfg.d/95-localcloud.cfg": _CLOUD_INIT.encode(),
         _AUTHORITY: trust.authority,
         _SIGNER: trust.packages,
         "etc/apt/sources.list.d/debian.sources": (

@@ -13,6 +13,7 @@ from localcloud.virtual.archive import Archive, check, mirror_of, package_of, sy
 from localcloud.virtual.failure import PreparationError
 from localcloud.virtual.lock import (
     DISTRIBUTION,
+    IMAGE,
     KERNEL,
     LOCK,
     REQUESTED,
@@ -92,6 +93,14 @@ def test_the_distributions_source_has_what_the_boot_program_installs_from_it() -
     plain = {word for word in command[1].split() if re.fullmatch(r"[a-z0-9]+", word)}
     assert {"chrony", "nftables", "socat"} <= plain
     assert plain <= set(REQUESTED[DISTRIBUTION])
+
+
+def test_the_image_has_no_clock_that_excludes_the_boot_programs() -> None:
+    # chrony and systemd-timesyncd conflict, and the image has what the boot program installs.
+    clocks = {"chrony", "systemd-timesyncd", "ntpsec", "openntpd"}
+    lock = Lock.read()
+    installed = {p.name for group in (IMAGE, DISTRIBUTION) for p in lock.groups[group]}
+    assert installed & clocks == {"chrony"}
 
 
 def test_of_the_kernel_only_its_own_package_is_kept() -> None:
