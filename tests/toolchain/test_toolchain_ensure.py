@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from tests.toolchain.toolchain_bench import Bench, executable, toolchain_bench
 from toolchain import ensure
 from toolchain.builds import crds
 from toolchain.failure import ToolchainError
-from toolchain.pins import BUILDS, NODE, ON_REQUEST, OPENTOFU, Build
+from toolchain.pins import BUILDS, IMAGES, NODE, ON_REQUEST, OPENTOFU, Build
 from toolchain.places import SOURCES
 
 pytestmark = pytest.mark.unit
@@ -123,25 +124,29 @@ def test_an_older_build_of_another_kubernetes_goes_with_its_links(
     assert not links.exists()
 
 
-def node_programs(bench: Bench) -> set[str]:
-    return {path.name for path in bench.places.node.glob("*") if os.access(path, os.X_OK)}
+def executables(folder: Path) -> set[str]:
+    return {path.name for path in folder.glob("*") if os.access(path, os.X_OK)}
 
 
-def test_programs_of_a_virtual_machine_are_built_only_on_request_and_stay(bench: Bench) -> None:
+@pytest.mark.parametrize(
+    ("name", "builds"), [("node", NODE), ("images", IMAGES), ("opentofu", OPENTOFU)]
+)
+def test_programs_that_are_not_on_path_are_built_only_on_request_and_stay(
+    bench: Bench, name: str, builds: Sequence[Build]
+) -> None:
+    folder = bench.places.bin / name
     bench.run()
-    assert node_programs(bench) == set()
-    bench.run(*NODE)
+    assert executables(folder) == set()
+    bench.run(*builds)
     bench.run()
-    assert node_programs(bench) == {program for build in NODE for program in build.programs}
+    assert executables(folder) == {program for build in builds for program in build.programs}
 
 
-def test_opentofu_and_its_provider_are_built_only_on_request_and_stay(bench: Bench) -> None:
+def test_links_to_programs_that_are_not_built_any_more_go(bench: Bench) -> None:
+    bench.run(NODE[0])
+    (bench.places.node / "older").symlink_to("nowhere")
     bench.run()
-    assert not bench.places.opentofu.exists()
-    bench.run(*OPENTOFU)
-    bench.run()
-    there = {path.name for path in bench.places.opentofu.iterdir() if os.access(path, os.X_OK)}
-    assert there == {"tofu", "terraform-provider-alicloud"}
+    assert {path.name for path in bench.places.node.iterdir()} == set(NODE[0].programs)
 
 
 def test_programs_of_a_virtual_machine_are_listed_once_they_are_built(bench: Bench) -> None:

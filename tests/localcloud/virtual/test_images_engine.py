@@ -201,19 +201,12 @@ def test_the_registry_has_every_image_that_kubeadm_asks_for(catalogue: Mapping[s
 def test_an_image_has_the_program_that_kubeadms_addon_starts(
     catalogue: Mapping[str, Image], addon: str
 ) -> None:
-    version = f"v{KUBERNETES_VERSION}"
-    [container] = containers(
-        documents(
-            output(
-                BIN / "kubeadm",
-                *("init", "phase", "addon", addon),
-                *("--print-manifest", "--kubernetes-version", version),
-            )
-        )
-    )
+    phase = f"init phase addon {addon} --print-manifest --kubernetes-version v{KUBERNETES_VERSION}"
+    [container] = containers(documents(output(BIN / "kubeadm", *phase.split())))
     image = catalogue[container["image"]]
-    [program, *_] = container.get("command") or image.settings["Entrypoint"]
-    assert program in programs_of(image)
+    command = container.get("command") or image.settings["Entrypoint"]
+    assert isinstance(command, list)
+    assert command[0] in programs_of(image)
 
 
 def test_images_have_the_programs_that_spiderpools_chart_starts(

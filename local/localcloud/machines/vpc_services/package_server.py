@@ -54,16 +54,19 @@ class Handler(BaseHTTPRequestHandler):
         super().__init__(*connection)
 
     def do_GET(self) -> None:
-        """Answer any method: the registry refuses those that do not read."""
+        """Answer any method; those that do not read are refused."""
         host = self.headers.get("Host", "")
         if self._images is not None and _is_of_registry(self.path):
             headers = dict(self.headers.items())
             self._send(registry.answer(self.command, host, self.path, headers, self._images))
             return
+        if self.command not in _READ:
+            self._send(_empty(HTTPStatus.METHOD_NOT_ALLOWED))
+            return
         files = (file_of(folder, host, self.path) for folder in self._folders)
         file = next((file for file in files if file is not None), None)
         if file is None:
-            self._send(Response(status=HTTPStatus.NOT_FOUND, headers={"Content-Length": "0"}))
+            self._send(_empty(HTTPStatus.NOT_FOUND))
             return
         size = file.stat().st_size
         headers = {"Content-Type": "application/octet-stream", "Content-Length": str(size)}
@@ -93,6 +96,10 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         """Write nothing."""
+
+
+def _empty(status: HTTPStatus) -> Response:
+    return Response(status=status, headers={"Content-Length": "0"})
 
 
 def _is_of_registry(target: str) -> bool:

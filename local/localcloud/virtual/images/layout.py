@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import json
 import tarfile
-import tempfile
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import file_digest, sha256
@@ -121,14 +120,13 @@ class _Blobs:
         return Descriptor(media_type=media_type, digest=f"sha256:{digest}", size=len(content))
 
     def add_layer(self, layer: Layer) -> Descriptor:
-        with tempfile.NamedTemporaryFile(dir=self._folder, delete=False) as draft:
-            write(layer, draft)  # type: ignore[arg-type]  # a binary file
-            size = draft.tell()
-            draft.seek(0)
-            digest = file_digest(draft, "sha256").hexdigest()  # type: ignore[arg-type]
-        path = Path(draft.name)
-        path.chmod(0o644)
-        path.rename(self._folder / digest)
+        draft = self._folder / ".draft"
+        with draft.open("w+b") as content:
+            write(layer, content)
+            size = content.tell()
+            content.seek(0)
+            digest = file_digest(content, "sha256").hexdigest()
+        draft.rename(self._folder / digest)
         return Descriptor(media_type=_LAYER, digest=f"sha256:{digest}", size=size)
 
 

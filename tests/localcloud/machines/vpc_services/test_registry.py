@@ -246,3 +246,12 @@ def test_a_range_comes_over_a_connection(
     response = connection.getresponse()
     whole = body(get(layout, f"{BLOBS}/{digest}"))
     assert (response.status, response.read()) == (206, whole[3:8])
+
+
+@pytest.mark.parametrize("target", [f"{BLOBS}/uploads/", "/key"])
+def test_nothing_can_be_written_over_a_connection(
+    connection: http.client.HTTPConnection, target: str
+) -> None:
+    connection.request("POST", target, body=b"content", headers={"Host": "pkgs.k8s.io"})
+    response = connection.getresponse()
+    assert (response.status, response.getheader("Connection")) == (405, "close")
