@@ -12,8 +12,8 @@ from .unpacked import Programs
 PROCESSORS: Final = 2
 """What kubeadm requires of a control plane (preflight check `NumCPU`)."""
 EMULATED_PROCESSORS: Final = 1
-"""For other machines without KVM: an emulated processor that waits for a lock of another one, which
-the host has not scheduled, only burns time."""
+"""For other machines without KVM: on a busy host a second one would wait, at full speed, for locks
+that the first one holds while the host does not run it. Not measured."""
 MEMORY_MIB: Final = 3072
 """For every instance type: enough for a node. The host provides only what the guest touches."""
 _SYSTEM: Final = "manufacturer=Alibaba Cloud,product=Alibaba Cloud ECS"

@@ -185,6 +185,17 @@ def interface(eni: str, mac: str, address: str, network: str, *, primary: bool) 
         "vswitch_id": f"vsw-{network.partition('.')[0]}",
         "vpc_id": "vpc-test",
         "security_group_ids": ["sg-test"],
+        # Members of the group reach each other, as in a basic group.
+        "ingress": [
+            {
+                "protocol": "all",
+                "port_from": -1,
+                "port_to": -1,
+                "source": "sg-test",
+                "policy": "accept",
+                "priority": 1,
+            }
+        ],
     }
 
 
