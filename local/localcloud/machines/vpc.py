@@ -11,6 +11,8 @@ import asyncio
 import contextlib
 import json
 import socket
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +39,7 @@ from .control import Control, Instance, Interface, LoadBalancer
 from .data_disks import DataDisks
 
 _COUNT_SECONDS: Final = 2.0
+_RETRY_SECONDS: Final = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,13 +136,7 @@ class Vpc:
                 for nic in instance.interfaces:
                     for address in (nic.address, *nic.secondary_addresses):
                         self._by_address[address] = instance
-            if self._translations is not None:
-                entries = [Translation.read(entry) for entry in state["translations"]]
-                machines = translation.of_machines(instance for instance, _ in instances)
-                await asyncio.to_thread(self._translations.follow, [*machines, *entries])
-            if self._groups is not None:
-                nics = [nic for instance, _ in instances for nic in instance.interfaces]
-                await asyncio.to_thread(self._groups.follow, nics)
+            await self._apply_rules([instance for instance, _ in instances], state["translations"])
             await self._balancers.follow(LoadBalancer.read(b) for b in state["load_balancers"])
             present = {instance.id for instance, _ in instances}
             removals += [
@@ -158,6 +155,22 @@ class Vpc:
                 )
                 self._machines[instance.id] = machine
                 self._start(machine.follow(instance, raw))
+
+    async def _apply_rules(self, instances: list[Instance], entries: list[dict[str, Any]]) -> None:
+        """Judge and translate by the cloud's objects of now; try later what the kernel refuses."""
+        if self._groups is None or self._translations is None:
+            return
+        translations = [
+            *translation.of_machines(instances),
+            *(Translation.read(entry) for entry in entries),
+        ]
+        nics = [nic for instance in instances for nic in instance.interfaces]
+        try:
+            await asyncio.to_thread(self._translations.follow, translations)
+            await asyncio.to_thread(self._groups.follow, nics)
+        except (filter.FilterError, subprocess.TimeoutExpired) as error:
+            sys.stderr.write(f"The fabric has the rules of before: {error}\n")
+            asyncio.get_running_loop().call_later(_RETRY_SECONDS, self._changed.set)
 
     def _kinds(self, tools: Path) -> Callable[[Instance], MachineKind]:
         disks = DataDisks(self._state.parent.parent)

@@ -52,17 +52,17 @@ def rules(interfaces: Iterable[Interface], before: Iterable[str]) -> tuple[str, 
     """
     present = sorted(interfaces, key=lambda eni: eni.id)
     members = _members(present)
+    chains = tuple(_chain(eni) for eni in present)
     lines = [f"flush map ip {TABLE} receivers"]
-    lines += [f"delete chain ip {TABLE} {chain}" for chain in before]
-    chains = []
-    for eni in present:
-        chain = _chain(eni)
-        chains.append(chain)
+    # Added first, because a script whose outcome is unknown may have deleted it.
+    for chain in sorted({*before, *chains}):
+        lines += (f"add chain ip {TABLE} {chain}", f"delete chain ip {TABLE} {chain}")
+    for eni, chain in zip(present, chains, strict=True):
         lines.append(f"add chain ip {TABLE} {chain}")
         lines += [f"add rule ip {TABLE} {chain} {rule}" for rule in _judgements(eni, members)]
         addresses = ", ".join(f"{address} : jump {chain}" for address in eni.ipv4_addresses)
         lines.append(f"add element ip {TABLE} receivers {{ {addresses} }}")
-    return "\n".join(lines) + "\n", tuple(chains)
+    return "\n".join(lines) + "\n", chains
 
 
 def _chain(eni: Interface) -> str:
@@ -135,6 +135,7 @@ class SecurityGroups:
         present = tuple(interfaces)
         if present != self._applied:
             script, chains = rules(present, self._chains)
+            self._chains = tuple({*self._chains, *chains})
             self._apply(script)
             self._chains, self._applied = chains, present
 

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from localcloud.machines.control import Interface
-from localcloud.machines.network.security_groups import rules
+from localcloud.machines.network.filter import FilterError
+from localcloud.machines.network.security_groups import SecurityGroups, rules
 from tests.localcloud.machines import fake_cloud
 
 pytestmark = pytest.mark.unit
@@ -93,12 +94,30 @@ def test_the_order_of_the_rules_in_the_cloud_does_not_matter(
 def test_the_chains_of_before_are_deleted_in_the_same_transaction() -> None:
     script, _ = rules([eni(2)], ("eni-1", "eni-2"))
     lines = script.splitlines()
-    assert lines[:3] == [
+    assert lines[:5] == [
         "flush map ip security_groups receivers",
+        "add chain ip security_groups eni-1",
         "delete chain ip security_groups eni-1",
+        "add chain ip security_groups eni-2",
         "delete chain ip security_groups eni-2",
     ]
-    assert lines[3] == "add chain ip security_groups eni-2"
+    assert lines[5] == "add chain ip security_groups eni-2"
+
+
+def test_rules_that_were_not_taken_are_applied_again_with_their_chains() -> None:
+    scripts: list[str] = []
+
+    def apply(script: str) -> str:
+        scripts.append(script)
+        if len(scripts) == 2:  # The first one is the table.
+            raise FilterError("busy")
+        return ""
+
+    groups = SecurityGroups(apply)
+    with pytest.raises(FilterError):
+        groups.follow([eni(1)])
+    groups.follow([eni(2)])
+    assert "delete chain ip security_groups eni-1" in scripts[-1]
 
 
 def test_what_is_not_an_id_never_becomes_a_rule() -> None:
