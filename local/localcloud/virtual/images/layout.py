@@ -21,7 +21,7 @@ MANIFEST: Final = "application/vnd.oci.image.manifest.v1+json"
 _CONFIG: Final = "application/vnd.oci.image.config.v1+json"
 _LAYER: Final = "application/vnd.oci.image.layer.v1.tar"
 _INDEX: Final = "application/vnd.oci.image.index.v1+json"
-_PLATFORM: Final = {"architecture": "amd64", "os": "linux"}
+_PLATFORM: Final[Mapping[str, object]] = {"architecture": "amd64", "os": "linux"}
 _PATH: Final = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _NAME_OF_REFERENCE: Final = "org.opencontainers.image.ref.name"
 _NAME_OF_CONTAINERD: Final = "io.containerd.image.name"
@@ -88,11 +88,12 @@ def write_layout(folder: Path, images: Sequence[Image]) -> None:
 
 
 def _manifest(blobs: _Blobs, image: Image, layers: Sequence[Descriptor]) -> Descriptor:
+    settings: dict[str, object] = {"Env": [_PATH], **image.settings}
     config = blobs.add(
         _CONFIG,
         {
             **_PLATFORM,
-            "config": {"Env": [_PATH], **image.settings},
+            "config": settings,
             "rootfs": {"type": "layers", "diff_ids": [layer.digest for layer in layers]},
             "history": [{"created_by": "localcloud"} for _ in layers],
         },
