@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from planning.model import ClusterPlan
 from tests.planning.nodes.test_etcd_disk_program import (
     MEMBERS,
     OWN,
