@@ -28,7 +28,7 @@ def snapshot_check(
     Args:
         stack: for the command that shows more.
         disk: of the control planes; None where etcd has none.
-        read: returns the snapshots; it may raise `OperationError`. Without credentials for the cloud
+        read: returns the snapshots; it may raise `OperationError`. Without credentials for a cloud
             the check is not run.
         clock: the time of day, aware of its zone.
     """
