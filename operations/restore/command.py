@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -87,7 +88,7 @@ class Restoring:
         """Remove what is left of the control planes, and keep a snapshot of every disk."""
         for node, disk in restore.kept.items():
             with progress.step(f"{node}: snapshot of disk {disk}, as it is now"):
-                id_ = _ask(lambda node=node, disk=disk: self.cloud.keep(node, disk))
+                id_ = _ask(partial(self.cloud.keep, node, disk))
             progress.note(f"{node}: {id_ or 'the disk has never been used'}")
         if restore.machines:
             with progress.step(f"delete the machines of {', '.join(restore.machines)}"):
@@ -119,7 +120,7 @@ class Restoring:
             with progress.step(f"{name}: restart, because it joined after the snapshot"):
                 # Its Node would keep the provider id of the machine before.
                 _kubectl(runner, "delete", "node", name, "--ignore-not-found", "--wait=false")
-                _ask(lambda name=name: self.cloud.reboot(str(outputs[name]["instanceId"])))
+                _ask(partial(self.cloud.reboot, str(outputs[name]["instanceId"])))
         silent = sorted(ids)
 
         def are_back() -> bool:

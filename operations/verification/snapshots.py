@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Final
 
 from config.model import EtcdDiskConfig
 from operations.backup.snapshots import Snapshot
-from operations.verification.checks import Check, Needs, NotRun, Probe
+from operations.failure import ExitCode, OperationError
+from operations.verification.checks import Check, Needs, NotRun, Probe, Shell
 
 GRACE: Final = timedelta(hours=2)
 """The cloud begins a snapshot within its hour, and needs some time for it."""
@@ -26,14 +28,21 @@ def snapshot_check(
     Args:
         stack: for the command that shows more.
         disk: of the control planes; None where etcd has none.
-        read: returns the snapshots; it may raise `OperationError`.
+        read: returns the snapshots; it may raise `OperationError`. Without credentials for a cloud
+            the check is not run.
         clock: the time of day, aware of its zone.
     """
 
     def probes(_: object) -> Sequence[Probe] | NotRun:
         if disk is None:
             return NotRun(reason="etcd has no disk of its own (etcdDisk), so there is no snapshot")
-        return [Probe(attempt=lambda _: list(snapshot_problems(disk, read(), clock())))]
+        try:
+            snapshots = read()
+        except OperationError as error:
+            if error.code is ExitCode.UNPREPARED:
+                return NotRun(reason=str(error))
+            return [Probe(attempt=partial(_only, str(error)))]
+        return [Probe(attempt=lambda _: list(snapshot_problems(disk, snapshots, clock())))]
 
     return Check(
         name="snapshots",
@@ -70,6 +79,10 @@ def longest_pause(hours: Sequence[int]) -> timedelta:
     at = sorted(set(hours))
     following = [*at[1:], at[0] + _DAY]
     return timedelta(hours=max(later - hour for hour, later in zip(at, following, strict=True)))
+
+
+def _only(problem: str, _: Shell) -> list[str]:
+    return [problem]
 
 
 def _hours(time: timedelta) -> float:

@@ -10,6 +10,8 @@ import pulumi
 import pytest
 import yaml
 
+from components.machines.restoring import restored_snapshot
+from planning.nodes.etcd_disk import RESTORE
 from tests.clusters import Document, counted, existing_kubernetes, small, three_control_planes
 from tests.deploying import deploy, first_preview
 from tests.recording import UNKNOWN, Cloud, Run, Secret
@@ -311,3 +313,42 @@ def test_a_protected_stack_protects_the_disk_of_its_only_control_plane() -> None
     three = with_etcd_disk(three_control_planes())
     three["protect"] = True
     assert {disk.protect for disk in deploy(three).of("EcsDisk").values()} == {False}
+
+
+def user_data_of(run: Run, machine: str) -> str:
+    secret = run.of("Instance")[machine].inputs["userData"]
+    assert isinstance(secret, Secret)
+    return base64.b64decode(str(secret.value)).decode()
+
+
+def test_a_restore_creates_only_the_first_disk_of_the_snapshot_and_tells_every_control_plane(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv(RESTORE, "s-bp1a")
+    run = deploy(with_etcd_disk(three_control_planes()))
+    snapshots = {disk.name: disk.inputs.get("snapshotId") for disk in run.of("EcsDisk").values()}
+    assert snapshots == {
+        "small-masters-0-etcd": "s-bp1a",
+        "small-masters-1-etcd": None,
+        "small-masters-2-etcd": None,
+    }
+    # Neither this run nor a later one replaces a disk that is there.
+    assert {tuple(d.ignore_changes) for d in run.of("EcsDisk").values()} == {("snapshotId",)}
+    machines = run.of("Instance")
+    restoring = {name for name in machines if "RESTORE=s-bp1a" in user_data_of(run, name)}
+    assert restoring == {"small-masters-0", "small-masters-1", "small-masters-2"}
+
+
+def test_a_run_that_restores_nothing_names_no_snapshot() -> None:
+    run = deploy(with_etcd_disk(small()))
+    (disk,) = run.of("EcsDisk").values()
+    assert "snapshotId" not in disk.inputs
+    assert "RESTORE=" not in user_data_of(run, "small-masters-0")
+
+
+def test_a_restore_of_something_else_than_a_snapshot_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv(RESTORE, "yes")
+    with pytest.raises(pulumi.RunError, match=r"RESTORE=yes is not the id of a snapshot"):
+        restored_snapshot()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from functools import partial
 
 import yaml
 
@@ -38,9 +39,8 @@ def lose(cloud: SecondCloud, *planes: str, disks: bool = True) -> None:
         api.delete_instance(ecs.DeleteInstanceRequest(instance_id=instance, force=True))
     for disk in present if disks else ():
         if disk.disk_name in names:
-            until_it_works(
-                lambda id_=disk.disk_id: api.delete_disk(ecs.DeleteDiskRequest(disk_id=id_))
-            )
+            request = ecs.DeleteDiskRequest(disk_id=disk.disk_id)
+            until_it_works(partial(api.delete_disk, request))
 
 
 def until_it_works(call: Callable[[], object]) -> None:

@@ -15,7 +15,7 @@ from tests.engine.control_planes.lost_planes import (
     uids,
 )
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.nightly, pytest.mark.timeout(1200)]
 
 
 def test_a_cluster_whose_only_control_plane_is_lost_with_its_disk_is_restored(

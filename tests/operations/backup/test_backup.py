@@ -81,6 +81,8 @@ class Disks:
         if action == "DescribeDisks":
             assert parameters == {"DiskType": "data"}
             return list(self.disks)
+        if parameters == {"SourceDiskType": "data"}:
+            return list(self.snapshots.get("", ()))
         if "DiskId" in parameters:
             return list(self.snapshots.get(str(parameters["DiskId"]), ()))
         return [s for each in self.snapshots.values() for s in each if s["SnapshotId"] == "s-new"]
@@ -155,6 +157,36 @@ def test_the_youngest_snapshot_comes_first_with_its_age() -> None:
     shown = [(each.id, each.automatic, each.done) for each in snapshots]
     assert shown[1:] == [("s-made", False, False), ("s-old", True, True)]
     assert snapshot_table("small", snapshots, NOW).row_count == 3
+
+
+def test_snapshots_of_a_disk_that_is_gone_are_known_by_tags_and_by_their_policy() -> None:
+    plan = plan_with_disks()
+    tags = disk("d-9", "x")["Tags"]
+    name = "small-masters-1-etcd"
+    cloud = Disks(
+        snapshots={
+            "d-0": [snapshot("s-present", hours=5)],
+            "": [
+                snapshot("s-command", hours=2, SnapshotName=name, Tags=tags),
+                snapshot(
+                    "s-policy",
+                    hours=3,
+                    SnapshotName="auto2.0_20261127_sp-1",
+                    SourceDiskId="d-5",
+                ),
+                snapshot("s-other", hours=1, SnapshotName="auto2.0_20261127_sp-2"),
+                snapshot("s-present", hours=5, Tags=tags),
+            ],
+        }
+    )
+    listed = Backup(
+        plan=plan, api=cloud, disks={"masters-0": "d-0"}, policies=frozenset({"sp-1"})
+    ).snapshots()
+    assert [(each.id, each.node) for each in listed] == [
+        ("s-command", "masters-1"),
+        ("s-policy", "d-5"),
+        ("s-present", "masters-0"),
+    ]
 
 
 def test_etcds_own_snapshot_comes_before_that_of_its_disk() -> None:

@@ -75,7 +75,13 @@ class Cloud:
                 return {"SnapshotId": "s-kept"}
         return {}
 
-    def every(self, _: str, action: str, *__: str, **___: object) -> list[Mapping[str, Any]]:
+    def every(
+        self,
+        product: str,  # noqa: ARG002 - as `Api`
+        action: str,
+        *path: str,  # noqa: ARG002 - as `Api`
+        **parameters: object,  # noqa: ARG002 - as `Api`
+    ) -> list[Mapping[str, Any]]:
         match action:
             case "DescribeInstances":
                 return list(self.machines.values())

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from config.model import EtcdDiskConfig, EtcdSnapshotsConfig
 from operations.backup.snapshots import Snapshot
+from operations.failure import ExitCode, OperationError
 from operations.verification.checks import NotRun
 from operations.verification.snapshots import (
     GRACE,
@@ -61,6 +62,20 @@ def test_without_a_policy_no_age_is_promised() -> None:
 def test_a_cluster_without_the_disk_is_not_asked() -> None:
     probes = snapshot_check("dev", None, list).probes(None)  # type: ignore[arg-type]
     assert isinstance(probes, NotRun)
+
+
+@pytest.mark.parametrize("code", [ExitCode.UNPREPARED, ExitCode.FAILED])
+def test_only_a_missing_credential_is_no_failure(code: ExitCode) -> None:
+    def refuse() -> list[Snapshot]:
+        raise OperationError("The cloud says no.", code=code)
+
+    probes = snapshot_check("dev", FOUR_A_DAY, refuse).probes(None)  # type: ignore[arg-type]
+    if code is ExitCode.UNPREPARED:
+        assert probes == NotRun(reason="The cloud says no.")
+    else:
+        assert not isinstance(probes, NotRun)
+        (probe,) = probes
+        assert list(probe.attempt(None)) == ["The cloud says no."]  # type: ignore[arg-type]
 
 
 @given(st.sets(st.integers(0, 23), min_size=1))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from planning.model import ClusterPlan
 from tests.planning.nodes.test_etcd_disk_program import (
     MEMBERS,
     OWN,
@@ -78,9 +79,9 @@ def is_restored(plane: Planes) -> None:
 
 @pytest.mark.parametrize("plan", [one(), three()], ids=["one", "three"])
 def test_the_first_control_plane_makes_a_new_member_of_the_data_and_starts_it(
-    restored: Planes, plan: object
+    restored: Planes, plan: ClusterPlan
 ) -> None:
-    done = restored.run(plan, restore=SNAPSHOT)  # type: ignore[arg-type]
+    done = restored.run(plan, restore=SNAPSHOT)
     assert (done.returncode, done.stderr) == (0, "")
     is_restored(restored)
     (make,) = restored.calls("ctr")
