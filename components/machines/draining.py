@@ -49,7 +49,8 @@ async def drain(  # noqa: PLR0913 - times are there for tests
         api: the cluster.
         node: its name.
         within: seconds for all of it.
-        wait_for_end: False for a node without a running kubelet, because nothing ends its pods.
+        wait_for_end: False for a node without a running kubelet, because nothing ends its pods. A
+            node that becomes unready in the meantime is treated alike.
         report: gets a sentence now and then.
         round_every: seconds between two rounds.
 
@@ -66,7 +67,9 @@ async def drain(  # noqa: PLR0913 - times are there for tests
             if first is None:
                 first = frozenset(pod.uid for pod in pods)
             pods = [pod for pod in pods if pod.uid in first or not pod.tolerates_cordon]
-            left = await _round(api, pods, wait_for_end=wait_for_end)
+            # A machine that dies meanwhile would be waited for until the time is over.
+            ends = wait_for_end and not await _is_dead(api, node)
+            left = await _round(api, pods, wait_for_end=ends)
             waiting = ", ".join(f"{pod} ({why})" if why else str(pod) for pod, why in left.items())
             bare = {str(pod) for pod in left if not pod.owner}
         except ClusterError as error:
@@ -137,6 +140,11 @@ async def _until_addresses_are_free(api: ClusterApi, node: str, within: float) -
             "deleted. Delete its DaemonSet, or take the toleration without a key out of it."
         ),
     )
+
+
+async def _is_dead(api: ClusterApi, node: str) -> bool:
+    current = (await api.nodes()).get(node)
+    return current is not None and not current.ready
 
 
 async def _round(api: ClusterApi, pods: Sequence[Pod], *, wait_for_end: bool) -> Mapping[Pod, str]:

@@ -9,7 +9,7 @@ import pytest
 
 from components.api.cluster_api import ClusterError
 from components.machines.draining import drain, drain_seconds, evictable
-from tests.fake_cluster import FakeCluster, a_pod
+from tests.fake_cluster import FakeCluster, a_node, a_pod
 
 pytestmark = pytest.mark.unit
 
@@ -79,6 +79,13 @@ def test_pods_of_a_dead_machine_are_not_waited_for() -> None:
     with pytest.raises(ClusterError, match="default/web"):
         emptied(cluster, within=0.05)
     emptied(cluster, wait_for_end=False)
+
+
+def test_a_machine_that_dies_during_the_drain_is_not_waited_for() -> None:
+    dead = {"w": a_node("w", ready=False)}
+    cluster = FakeCluster(pods={"w": [a_pod("web")]}, ends_pods=False, objects=dead)
+    emptied(cluster)
+    assert cluster.done == ["evict web"]
 
 
 def test_a_pod_that_comes_back_in_spite_of_the_cordon_is_evicted_once() -> None:

@@ -46,6 +46,9 @@ class LightCloud:
         """Start the emulator, and create the stack; instances boot only with `machines`."""
         places = self.cloud.places
         region = self.document["config"][CLUSTER]["region"]
+        if machines:
+            # Machines look for their programs there.
+            (places.home / "bin").symlink_to(places.bin, target_is_directory=True)
         self.cloud.start_emulator(*(() if machines else ("--no-machines",)), region=region)
         write_trust_bundle(places, public=Path(certifi.where()))
         if not places.secrets.exists():

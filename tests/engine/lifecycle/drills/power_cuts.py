@@ -162,6 +162,10 @@ def in_order(cycle: LifeCycle) -> str | None:
     off = sorted(names - {name.removeprefix(prefix) for name in running(cycle)})
     if off:
         return f"{', '.join(off)} without power"
+    kubeconfig_file = cycle.cloud.places.kubeconfig
+    if not kubeconfig_file.exists():
+        kubeconfig_file.touch(mode=0o600)
+        kubeconfig_file.write_text(cycle.kubeconfig())
     done = cycle.cloud.run("kubectl", "get", "nodes", "--request-timeout=10s", "-o", "json")
     if done.status != 0:
         return "the API server does not answer"
