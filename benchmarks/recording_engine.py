@@ -108,9 +108,10 @@ class _Monitor(resource_pb2_grpc.ResourceMonitorServicer):
     def Invoke(self, request: Any, _context: Any) -> provider_pb2.InvokeResponse:  # noqa: ANN401, N802
         """The stack has no resources yet; nothing else is asked for."""
         assert request.tok.endswith(":readStackResourceOutputs"), request.tok
-        answer = struct_pb2.Struct()
-        answer["outputs"] = {}
-        return provider_pb2.InvokeResponse(**{"return": answer})
+        response = provider_pb2.InvokeResponse()
+        # `return` is a word of Python's own.
+        getattr(response, "return")["outputs"] = {}
+        return response
 
     def RegisterResourceHook(self, _request: Any, _context: Any) -> empty_pb2.Empty:  # noqa: ANN401, N802
         return empty_pb2.Empty()

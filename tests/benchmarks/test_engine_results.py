@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -86,7 +87,7 @@ def test_every_engine_runs_every_command_without_a_question(tmp_path: Path, comm
 
 
 def test_the_state_of_opentofu_counts_every_instance_of_a_resource(tmp_path: Path) -> None:
-    document = {"resources": [{"instances": [{}, {}]}, {"instances": [{}]}]}
+    document: dict[str, Any] = {"resources": [{"instances": [{}, {}]}, {"instances": [{}]}]}
     (tmp_path / "terraform.tfstate").write_text(json.dumps(document))
     resources, size = engines.OpenTofu(folder=tmp_path, env={}).state()
     assert (resources, size) == (3, len(json.dumps(document, separators=(",", ":"))))
