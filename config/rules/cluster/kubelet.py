@@ -235,7 +235,7 @@ def thresholds_are_in_order(config: ClusterConfig) -> Iterator[Problem]:
             "Write serializeImagePulls: false too.",
         )
     reserved = [fields.get("kubeReserved"), fields.get("systemReserved")]
-    if fields.get("cpuManagerPolicy") == "static" and not (
+    if str(fields.get("cpuManagerPolicy")).lower() == "static" and not (
         "reservedSystemCPUs" in fields
         or any(isinstance(r, Mapping) and "cpu" in r for r in reserved)
     ):
