@@ -9,11 +9,20 @@ from __future__ import annotations
 
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network
-from typing import Annotated, Literal
+from types import UnionType
+from typing import Annotated, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic.alias_generators import to_camel
-from pydantic_core import PydanticCustomError
+from pydantic_core import PydanticCustomError, PydanticKnownError
 
 from config.facts.nics import DEFAULT_POD_NIC, NicName
 
@@ -61,6 +70,23 @@ class Model(BaseModel):
         serialize_by_alias=True,
         use_attribute_docstrings=True,
     )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _true_is_no_number(cls, value: object, info: ValidationInfo) -> object:
+        """`count: true` is a mistake, although Python counts True as 1."""
+        if isinstance(value, bool) and info.field_name is not None:
+            taken = _types_in(cls.model_fields[info.field_name].annotation)
+            if int in taken and bool not in taken:
+                raise PydanticKnownError("int_type")
+        return value
+
+
+def _types_in(annotation: object) -> set[object]:
+    """The alternatives that an annotation names, for example int and None of `int | None`."""
+    if get_origin(annotation) in {Annotated, Union, UnionType}:
+        return {t for part in get_args(annotation) for t in _types_in(part)}
+    return {annotation} if isinstance(annotation, type) else set()
 
 
 class Profile(StrEnum):

@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 from config.facts.unsupported import limit_of_key, limit_of_value
 from config.model import KubernetesConfig, Profile, Role
 from config.report import Problem, UnknownKey, path_of
-from config.rules.cluster.kubernetes import NEW_CLUSTERS
+from config.rules.cluster.kubernetes import MINORS, NEW_CLUSTERS
 from config.schema_walk import Path, document_path, keys_at, nearest
 
 TWO_NICS = (
@@ -175,6 +175,8 @@ def _text_fault(steps: Path, value: object, _context: Context) -> Fault:
     rule = f"It must be text, and YAML reads it as {kind}."
     if steps[-1] == "ports" and "ingress" in steps and isinstance(value, int):
         return rule, f'Put it in quotes: "{value}/{value}".'
+    if steps == ("name",) and not isinstance(value, bool):
+        return f"{rule} A cluster's name begins with a letter.", f"Write {_label(str(text))}."
     return rule, f'Put it in quotes: "{text}".'
 
 
@@ -190,6 +192,9 @@ def _version_fault(value: object) -> Fault:
             version = f"{major}.{minor}.{patch or 0}"
         elif patch is not None:
             version = f"{major}.{minor}.{patch}"
+    if int(version.split(".")[1]) not in MINORS:
+        # YAML reads 1.30 as 1.3, and that number is no version.
+        version = _DEFAULT_VERSION
     remedy = f'Put it in quotes: "{version}".'
     if int(version.split(".")[1]) not in NEW_CLUSTERS:
         oldest, newest = NEW_CLUSTERS.start, NEW_CLUSTERS.stop - 1

@@ -23,7 +23,7 @@ MIN_NAME = 2
 """Characters of the name of a security group (CreateSecurityGroup) and a NAT gateway."""
 
 _RESOURCE_GROUP = re.compile(r"^rg-[a-z0-9]+$")
-_URL = re.compile(r"https?://", re.IGNORECASE)
+_URL = re.compile(r"(https?://)+", re.IGNORECASE)
 
 
 def endpoint_is_loopback(config: ClusterConfig) -> Iterator[Problem]:
@@ -106,7 +106,7 @@ def descriptions_fit(config: ClusterConfig) -> Iterator[Problem]:
                 path=path,
                 value=text,
                 rule="Alibaba Cloud refuses descriptions that begin with http:// or https://.",
-                remedy=f"Write {_URL.sub('', text)}.",
+                remedy=f"Write {rest}." if (rest := _URL.sub("", text)) else "Take it out.",
             )
         if len(text) > MAX_DESCRIPTION:
             yield Problem(

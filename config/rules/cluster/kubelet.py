@@ -234,6 +234,18 @@ def thresholds_are_in_order(config: ClusterConfig) -> Iterator[Problem]:
             "The kubelet pulls several images at once only with serializeImagePulls: false.",
             "Write serializeImagePulls: false too.",
         )
+    reserved = [fields.get("kubeReserved"), fields.get("systemReserved")]
+    if str(fields.get("cpuManagerPolicy")).lower() == "static" and not (
+        "reservedSystemCPUs" in fields
+        or any(isinstance(r, Mapping) and "cpu" in r for r in reserved)
+    ):
+        yield _problem(
+            ("kubernetes", "kubelet", "cpuManagerPolicy"),
+            "static",
+            "The kubelet starts with this policy only when some CPU is reserved (Kubernetes, "
+            '"Control CPU Management Policies on the Node").',
+            "Write kubernetes.kubelet.systemReserved: {cpu: 500m} too.",
+        )
     soft, grace = fields.get("evictionSoft"), fields.get("evictionSoftGracePeriod")
     if isinstance(soft, Mapping):
         periods = grace if isinstance(grace, Mapping) else {}

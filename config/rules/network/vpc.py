@@ -245,6 +245,13 @@ def nat_is_complete(config: ClusterConfig) -> Iterator[Problem]:
             rule="The cloud chooses the address of an EIP that this program creates.",
             remedy="Leave it out, or name the EIP that has it by eipId.",
         )
+    if nat.eip_address is not None and any(nat.eip_address in block for block in PRIVATE):
+        yield Problem(
+            path="network.nat.eipAddress",
+            value=str(nat.eip_address),
+            rule="This is a private address, and an EIP has a public one.",
+            remedy="Write the public address of the EIP.",
+        )
     subnets = {*config.network.subnets, DEFAULT_GATEWAY_SUBNET}
     if nat.subnet is not None and nat.subnet not in subnets:
         yield unknown_subnet("network.nat.subnet", nat.subnet, config)
@@ -302,7 +309,7 @@ def ingress_is_narrow(config: ClusterConfig) -> Iterator[Problem]:
                 value=rule.ports,
                 rule="For tcp and udp, ports are a range from/to between 1 and 65535, the lower "
                 "one first. For icmp and all they must be -1/-1.",
-                remedy="Write 443/443 for one port, 1/65535 for all of tcp.",
+                remedy=_ports_remedy(rule.ports, any_port=any_port),
             )
         elif rule.source.prefixlen == 0 and (ports is None or _touches(ports, (SSH, API_SERVER))):
             yield Problem(
@@ -311,6 +318,16 @@ def ingress_is_narrow(config: ClusterConfig) -> Iterator[Problem]:
                 rule="This opens SSH or the API server of every node to the whole internet.",
                 remedy=f"Write the networks that need it, or ports without {SSH} and {API_SERVER}.",
             )
+
+
+def _ports_remedy(text: str, *, any_port: bool) -> str:
+    """What to write instead: the range that the text probably means, if it names ports at all."""
+    if any_port:
+        return "Write -1/-1."
+    named = [min(max(int(digits), 1), HIGHEST_PORT) for digits in re.findall(r"\d{1,9}", text)]
+    if len(named) in {1, 2} and "-1/" not in text:
+        return f"Write {min(named)}/{max(named)}."
+    return "Write 443/443 for one port, 1/65535 for all of tcp."
 
 
 def _ports(text: str) -> tuple[int, int] | None:

@@ -58,7 +58,7 @@ def machine_images(config: ClusterConfig) -> Iterator[tuple[str, str, str, str]]
     """Every pair of image and instance type, each with its path."""
     for name, pool in sorted(config.node_pools.items()):
         path = f"nodePools.{name}"
-        image = pool.image or DEFAULT_IMAGE
+        image = DEFAULT_IMAGE if pool.image is None else pool.image
         yield f"{path}.image", image, pool.instance_type, f"{path}.instanceType"
         for node, own in sorted(pool.nodes.items()):
             if own.image is None and own.instance_type is None:
@@ -66,7 +66,7 @@ def machine_images(config: ClusterConfig) -> Iterator[tuple[str, str, str, str]]
             at = f"{path}.nodes.{node}"
             yield (
                 f"{at}.image",
-                own.image or image,
+                image if own.image is None else own.image,
                 own.instance_type or pool.instance_type,
                 f"{at if own.instance_type else path}.instanceType",
             )

@@ -19,7 +19,7 @@ _NAME = re.compile(r"^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$")
 _PREFIX = re.compile(r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")
 _OWN = re.compile(r"(^|\.)(kubernetes|k8s)\.io$")
 _OWN_FREE_PREFIX = re.compile(r"(^|\.)(kubelet|node)\.kubernetes\.io$")
-_OWN_FREE = frozenset(
+_SET_FOR_EACH_NODE = frozenset(
     {
         "kubernetes.io/arch",
         "kubernetes.io/hostname",
@@ -29,7 +29,7 @@ _OWN_FREE = frozenset(
         "topology.kubernetes.io/zone",
     }
 )
-"""Labels of kubernetes.io that a kubelet may set itself, in addition to those of two prefixes."""
+"""Labels that the kubelet and the cloud controller set, with a value for each node."""
 
 
 def labels_are_allowed(config: ClusterConfig) -> Iterator[Problem]:
@@ -126,7 +126,12 @@ def value_fault(value: str) -> str | None:
 
 def _restricted(key: str) -> str | None:
     prefix = key.rpartition("/")[0]
-    if not _OWN.search(prefix) or _OWN_FREE_PREFIX.search(prefix) or key in _OWN_FREE:
+    if key in _SET_FOR_EACH_NODE:
+        return (
+            "The kubelet or the cloud controller sets this label, with a value for each node; a "
+            "value of the pool would replace it."
+        )
+    if not _OWN.search(prefix) or _OWN_FREE_PREFIX.search(prefix):
         return None
     return "The kubelet does not start with labels of kubernetes.io that it may not set itself."
 

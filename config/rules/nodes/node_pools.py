@@ -5,7 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from config.facts.instance_limits import limits_of, listed_types, without_second_eni
+from config.facts.images import architecture_of
+from config.facts.instance_limits import (
+    family_of,
+    limits_of,
+    listed_types,
+    without_second_eni,
+)
 from config.members import common_zones, pool_members
 from config.model import ClusterConfig, NodePoolConfig, Role
 from config.report import Problem
@@ -168,6 +174,13 @@ def zones_are_chosen(config: ClusterConfig) -> Iterator[Problem]:
                     remedy="Give these subnets a zone in common.",
                 )
             continue
+        if len(set(pool.zones)) < len(pool.zones):
+            yield Problem(
+                path=path,
+                value=", ".join(pool.zones),
+                rule="A zone is named twice.",
+                remedy=f"Write [{', '.join(dict.fromkeys(pool.zones))}].",
+            )
         for zone in sorted(set(pool.zones) - set(common)):
             yield Problem(
                 path=path,
@@ -211,7 +224,10 @@ def types_have_limits(config: ClusterConfig) -> Iterator[Problem]:
         if nics > 1 and without_second_eni(kind):
             continue  # `interfaces.types_take_two_enis` reports it.
         source = f"see {kind} in DescribeInstanceTypes"
-        meant = nearest(kind, listed_types())
+        needed = architecture_of(family_of(kind))
+        meant = nearest(
+            kind, [t for t in listed_types() if architecture_of(family_of(t)) == needed]
+        )
         yield Problem(
             path=path,
             value=kind,

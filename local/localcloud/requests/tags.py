@@ -45,7 +45,7 @@ USUAL: Final = Codes(
 )
 """The codes of ECS (page TagResources), shared by most actions that create something."""
 CREATING: Final = dataclasses.replace(USUAL, too_many="QuotaExceed.Tags", too_many_status=403)
-"""The codes of the actions of ECS that create an ENI, a security group or a key pair."""
+"""The codes of the actions of ECS that create a disk, an ENI, a group or a key pair."""
 
 
 def requested(parameters: Iterable[TagParameter], codes: Codes = USUAL) -> Tags:

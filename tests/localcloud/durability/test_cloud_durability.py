@@ -36,7 +36,7 @@ def serve(home: Path, port: int) -> subprocess.Popen[bytes]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
     )
-    until = time.monotonic() + 30
+    until = time.monotonic() + 300
     while health(Places(home=home)) is None:
         assert process.poll() is None, process.stderr and process.stderr.read()
         assert time.monotonic() < until

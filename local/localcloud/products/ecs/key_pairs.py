@@ -139,7 +139,7 @@ def describe_key_pairs(call: Call, request: DescribeKeyPairs) -> Answer:
         and tags.match(k.tags, request.tag)
     ]
     show = partial(_shown, public=bool(request.include_public_key))
-    return Table("KeyPairs", "KeyPair", show).numbered(call, key_pairs, request)
+    return Table("KeyPairs", "KeyPair", show, most=50).numbered(call, key_pairs, request)
 
 
 @dataclass(frozen=True, kw_only=True)

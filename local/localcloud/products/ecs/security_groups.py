@@ -478,15 +478,15 @@ def _authorize(call: Call, request: AuthorizeSecurityGroup, direction: str) -> A
     group = existing.security_group(call, request.security_group_id)
     _check_permissions(request)
     rules = {rule.key: rule for rule in group.rules}
-    asked: set[object] = set()
+    keys: set[object] = set()
     for permission in request.permissions or (request,):
         rule = _rule(call, permission, direction)
-        if rule.key in asked:
+        if rule.key in keys:
             raise ApiError(
                 "InvalidParam.DuplicatePermissions",
                 f"Permissions has the rule {rule.protocol} {rule.port_range} twice.",
             )
-        asked.add(rule.key)
+        keys.add(rule.key)
         if rule.prefix_list_id:
             raise ApiError(
                 "InvalidPrefixListId.NotFound",

@@ -51,6 +51,10 @@ def create_user(call: Call, request: CreateUser) -> Answer:
     identities.check_name(request.user_name, "UserName")
     identities.check_length(request.display_name, "DisplayName", _LONGEST_TEXT)
     identities.check_length(request.comments, "Comments", _LONGEST_TEXT)
+    if request.email and "@" not in request.email:
+        raise ApiError(
+            "InvalidParameter.Email.Format", f"The Email {request.email[:80]!r} is no address."
+        )
     if call.store.find(User, request.user_name) is not None:
         raise ApiError("EntityAlreadyExists.User", f"{request.user_name!r} exists already.", 409)
     user = call.store.put(

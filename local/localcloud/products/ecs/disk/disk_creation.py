@@ -87,7 +87,7 @@ def create_disk(call: Call, request: CreateDisk) -> Answer:
         multi_attach=request.multi_attach,
         created=call.now,
         life=call.passing(("Creating", _CREATING_SECONDS), to="Available"),
-        tags=tags.requested(request.tag),
+        tags=tags.requested(request.tag, tags.CREATING),
     )
     if request.instance_id:
         disk = _on_instance(call, disk, request.instance_id)
