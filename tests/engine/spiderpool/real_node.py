@@ -291,14 +291,10 @@ def spiderpool(bed: Bed) -> None:
         "ips": ["172.31.199.190-172.31.199.194"],
         "multusName": [NETWORK],
     }
-    until(
-        "the pool",
-        PATIENCE,
-        lambda: (
-            bed.apply(document("spiderpool.spidernet.io/v2beta1", "SpiderIPPool", POOL, pool))
-            is None
-        ),
-    )
+    text = json.dumps(document("spiderpool.spidernet.io/v2beta1", "SpiderIPPool", POOL, pool))
+    (bed.folder / "pool.json").write_text(text)
+    # The API server serves a new kind some moments after its definition.
+    until("the pool", PATIENCE, bed.works("kubectl", "apply", "-f", "pool.json"))
     config = ("daemon", "--config-path=spiderpool.yaml")
     bed.start(str(bed.tools / "images" / "spiderpool-agent"), *config, **variables)
     tls = bed.folder / "tls"
