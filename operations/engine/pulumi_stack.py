@@ -101,9 +101,10 @@ class PulumiStack:
             for item in json.loads(done.out)
         )
 
-    def up(self, *, deadline: float) -> None:
-        """Run `pulumi up`; the output streams."""
-        done = self._pulumi("up", "--yes", "--suppress-outputs", deadline=deadline)
+    def up(self, *, deadline: float, preview: bool = True) -> None:
+        """Run `pulumi up`, after a preview or without one; the output streams."""
+        skip = [] if preview else ["--skip-preview"]
+        done = self._pulumi("up", "--yes", *skip, "--suppress-outputs", deadline=deadline)
         self._check(done, "pulumi up failed")
 
     def destroy(self, *, deadline: float) -> None:

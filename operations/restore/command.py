@@ -103,7 +103,8 @@ class Restoring:
         """Let `pulumi up` make disks and machines; the first one makes the cluster."""
         with progress.step("pulumi up: the cluster of the snapshot", streams=True):
             stack = replace(self.stack, runner=self._restoring_runner())
-            stack.up(deadline=_UP_WITHIN)
+            # A preview shows little of a cluster that does not answer; the run judges by itself.
+            stack.up(deadline=_UP_WITHIN, preview=False)
 
     def bring_nodes_back(self, runner: Runner, progress: Progress) -> None:
         """Wait for every node; those whose Nodes are not theirs register again.
