@@ -193,7 +193,7 @@ def _version_fault(value: object) -> Fault:
         elif patch is not None:
             version = f"{major}.{minor}.{patch}"
     if int(version.split(".")[1]) not in MINORS:
-        # YAML reads 1.30 as 1.3, and that number is no version.
+        # YAML reads 1.30 as the number 1.3, which names another version.
         version = _DEFAULT_VERSION
     remedy = f'Put it in quotes: "{version}".'
     if int(version.split(".")[1]) not in NEW_CLUSTERS:

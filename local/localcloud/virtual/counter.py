@@ -2,7 +2,7 @@
 
 A guest measures the rate against a timer when it boots. On a busy host it measures wrongly, because
 qemu does not run for a while: 33 instead of 2,596 MHz were seen, and all its time limits ended 78
-times too early. So it is told.
+times too early. So qemu gets the rate and passes it on.
 """
 
 from __future__ import annotations

@@ -397,7 +397,7 @@ def _disks(before: Record, after: Record, nodes: Nodes) -> Iterator[Refusal]:
 
 
 def _gets_a_new_disk(before: Record, after: Record, name: str) -> bool:
-    """Whether a replaced machine boots from a disk that is created anew.
+    """Whether a replaced machine boots from a disk that is created for it.
 
     In a cluster that somebody else builds, the provider changes image and key pair of the instance
     that is there. ReplaceSystemDisk empties the disk and refuses a smaller size

@@ -77,7 +77,7 @@ class VirtualMachines:
             stderr=asyncio.subprocess.STDOUT,
             cwd=folder,
             # Where the kernel groups tasks by session (autogroup), a machine's processors are one
-            # group, apart from the control planes that run beside it.
+            # group, apart from the control planes, which run at the same time.
             start_new_session=True,
         )
         return _VirtualGuest(process, self._fabric, tuple(nic.id for nic in instance.interfaces))
