@@ -1,16 +1,19 @@
 """A node's user-data for cloud-init, which turns a bare machine into a node.
 
-It has files and one command. The command, `bootstrap.sh`, is the same on every node, and `node.env`
-has the differences (docs/decisions/one-program-for-every-node.md). It runs again at the next boot
-if the power failed meanwhile. The user-data also has the node's own unit, `node.sh`
+It has files and two commands. The first unpacks the scripts, which are one archive because they are
+most of the user-data. The second, `bootstrap.sh`, is the same on every node, and `node.env` has the
+differences (docs/decisions/one-program-for-every-node.md). It runs again at the next boot if the
+power failed meanwhile. The scripts include the node's own unit, `node.sh`
 (docs/decisions/node-unit.md).
 """
 
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import re
+import tarfile
 from base64 import b64encode
 from collections.abc import Mapping
 from functools import cache, lru_cache
@@ -56,8 +59,9 @@ _File = tuple[str, str, str | None]
 _PRIVATE: Final = "0600"
 _PUBLIC: Final = None
 """cloud-init's default, 0644."""
-_PROGRAM: Final = "0700"
 _PROGRAM_PATH: Final = f"{DIRECTORY}/bootstrap.sh"
+SCRIPTS: Final = f"{DIRECTORY}/scripts.tar.gz"
+"""The archive of the scripts, for `DIRECTORY`."""
 _UNIT_PATH: Final = f"{DIRECTORY}/node.sh"
 _AGAIN_PATH: Final = "/var/lib/cloud/scripts/per-boot/spiderpool-alicloud"
 _AGAIN: Final = f"""\
@@ -68,7 +72,6 @@ exec ./bootstrap.sh
 """cloud-init begins the user-data's command once, and never again if the power fails meanwhile
 (`Runners.run` in cloudinit/helpers.py of canonical/cloud-init). It runs this one at every boot
 (https://cloudinit.readthedocs.io/en/latest/reference/modules.html#scripts-per-boot)."""
-_COMMON_PATH: Final = f"{DIRECTORY}/common.sh"
 _LEAST_SAVED: Final = 150
 """Bytes that packing a file must save; otherwise it stays readable."""
 _JOINED_CA: Final = f"{DIRECTORY}/kubeadm-ca.crt"
@@ -143,7 +146,8 @@ def user_data(  # noqa: PLR0913  # what only the cloud knows comes one by one
         etcd_disk_serial=etcd_disk_serial,
         restore=restore,
     )
-    raw = _cloud_config(contents)
+    scripts = _archive(with_etcd_disk=etcd_disk_serial is not None)
+    raw = _cloud_config(contents, scripts)
     if len(raw) > LIMIT:
         raise ConfigError([_too_large(this, len(raw))])
     return b64encode(raw).decode()
@@ -175,10 +179,7 @@ def _contents(  # noqa: PLR0913  # as `user_data`
         restore=restore,
     )
     contents: list[_File] = [
-        (_COMMON_PATH, _script("common.sh"), _PUBLIC),
-        (_PROGRAM_PATH, _script("bootstrap.sh"), _PROGRAM),
-        (_AGAIN_PATH, _AGAIN, _PROGRAM),
-        (_UNIT_PATH, _script("node.sh"), _PROGRAM),
+        (_AGAIN_PATH, _AGAIN, "0700"),
         (f"/etc/systemd/system/{UNIT}.service", _SERVICE, _PUBLIC),
         (f"/etc/systemd/system/{UNIT}.timer", _TIMER, _PUBLIC),
         (f"/etc/systemd/system/{SERVICE}.service", SERVICE_FILE, _PUBLIC),
@@ -206,15 +207,15 @@ def _contents(  # noqa: PLR0913  # as `user_data`
         contents += _pki(secrets)
         contents += [(path, content, _PRIVATE) for path, content in api_server_files().items()]
     if etcd_disk_serial is not None:
-        contents.append((etcd_disk.PROGRAM, _script("etcd-disk.sh"), _PROGRAM))
         contents += [(path, text, _PUBLIC) for path, text in etcd_disk.etcd_disk_files().items()]
     return contents
 
 
-def _cloud_config(contents: list[_File]) -> bytes:
+def _cloud_config(contents: list[_File], scripts: str) -> bytes:
+    archive = {"path": SCRIPTS, "encoding": "b64", "content": scripts}
     document = {
-        "write_files": [_written(file) for file in contents],
-        "runcmd": [[_PROGRAM_PATH]],
+        "write_files": [archive, *(_written(file) for file in contents)],
+        "runcmd": [["tar", "-xzf", SCRIPTS, "-C", DIRECTORY], [_PROGRAM_PATH]],
     }
     # JSON is YAML, and a line break takes two bytes of it instead of a line's indentation.
     text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
@@ -242,8 +243,22 @@ def _has_secret(path: str) -> bool:
 
 @lru_cache(maxsize=32)
 def _packed(content: str) -> str:
-    """A file's content as cloud-init unpacks it. Scripts are the same for every node."""
+    """A file's content as cloud-init unpacks it."""
     return b64encode(gzip.compress(content.encode(), mtime=0)).decode()
+
+
+@cache
+def _archive(*, with_etcd_disk: bool) -> str:
+    """The scripts as one `.tar.gz`, in base64: 2.5 KB shorter than one file for each."""
+    names = ("common.sh", "bootstrap.sh", "node.sh", *(("etcd-disk.sh",) if with_etcd_disk else ()))
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+        for name in names:
+            content = _script(name).encode()
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mode = len(content), 0o700
+            archive.addfile(entry, io.BytesIO(content))
+    return b64encode(gzip.compress(buffer.getvalue(), mtime=0)).decode()
 
 
 @cache

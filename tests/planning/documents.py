@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import io
+import tarfile
 from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +19,7 @@ from config.load import load
 from planning.build import build_plan
 from planning.model import ClusterPlan
 from planning.nodes.endpoint import private_address
-from planning.nodes.user_data import user_data
+from planning.nodes.user_data import DIRECTORY, SCRIPTS, user_data
 from tests.clusters import fake_secrets
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -113,12 +115,32 @@ def booted(  # noqa: PLR0913 - as `user_data`
     )
     raw = b64decode(encoded, validate=True)
     document = yaml.safe_load(raw)
+    archive, *written = document["write_files"]
+    scripts = _scripts(archive)
     return Booted(
         raw=raw,
         document=document,
-        files={file["path"]: _content(file) for file in document["write_files"]},
-        modes={file["path"]: file.get("permissions", "0644") for file in document["write_files"]},
+        files={
+            **{path: text for path, (text, _) in scripts.items()},
+            **{file["path"]: _content(file) for file in written},
+        },
+        modes={
+            **{path: mode for path, (_, mode) in scripts.items()},
+            **{file["path"]: file.get("permissions", "0644") for file in written},
+        },
     )
+
+
+def _scripts(archive: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    """Path → text and mode of each script, as the user-data's first command unpacks them."""
+    assert archive["path"] == SCRIPTS
+    unpacked: dict[str, tuple[str, str]] = {}
+    with tarfile.open(fileobj=io.BytesIO(b64decode(archive["content"], validate=True))) as scripts:
+        for entry in scripts:
+            file = scripts.extractfile(entry)
+            assert file is not None
+            unpacked[f"{DIRECTORY}/{entry.name}"] = file.read().decode(), f"{entry.mode:04o}"
+    return unpacked
 
 
 def _content(file: Mapping[str, str]) -> str:

@@ -44,11 +44,14 @@ def test_every_node_of_every_stack_fits_the_api_limit(stack: str, node: str) -> 
 
 
 @pytest.mark.parametrize(("stack", "node"), every_node())
-def test_user_data_is_cloud_config_that_runs_one_program(stack: str, node: str) -> None:
+def test_user_data_is_cloud_config_that_unpacks_and_runs_one_program(stack: str, node: str) -> None:
     machine = booted(stack_plan(stack), node)
     assert machine.raw.startswith(b"#cloud-config\n")
     assert set(machine.document) == {"write_files", "runcmd"}
-    assert machine.document["runcmd"] == [[f"{HERE}/bootstrap.sh"]]
+    assert machine.document["runcmd"] == [
+        ["tar", "-xzf", f"{HERE}/scripts.tar.gz", "-C", HERE],
+        [f"{HERE}/bootstrap.sh"],
+    ]
     assert machine.modes[f"{HERE}/bootstrap.sh"] == "0700"
     assert machine.files[f"{HERE}/bootstrap.sh"].startswith("#!/bin/bash\n")
 
