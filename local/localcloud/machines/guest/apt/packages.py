@@ -86,6 +86,10 @@ _PLAIN: Final = (
 )
 
 
+_DEPENDS: Final = {"kubeadm": ("cri-tools",)}
+"""Of the packages of Kubernetes (kubeadm.spec in the templates of github.com/kubernetes/release)."""
+
+
 def offered(built: Iterable[str], fetched: str) -> list[str]:
     """Return the Kubernetes versions that apt's lists have, newest first.
 
@@ -110,7 +114,13 @@ def archive(kubernetes: Sequence[str]) -> dict[str, tuple[Package, ...]]:
     for name in KUBERNETES:
         units = (("kubelet", _KUBELET_UNIT),) if name == "kubelet" else ()
         packages[name] = tuple(
-            Package(name=name, version=f"{v.removeprefix('v')}-1.1", commands=(name,), units=units)
+            Package(
+                name=name,
+                version=f"{v.removeprefix('v')}-1.1",
+                commands=(name,),
+                units=units,
+                depends=_DEPENDS.get(name, ()),
+            )
             for v in kubernetes
         )
     return packages
