@@ -87,7 +87,7 @@ _PLAIN: Final = (
 
 
 _DEPENDS: Final = {"kubeadm": ("cri-tools",)}
-"""Of the packages of Kubernetes (kubeadm.spec in the templates of github.com/kubernetes/release)."""
+"""Of the packages of Kubernetes: kubeadm's template in github.com/kubernetes/release."""
 
 
 def offered(built: Iterable[str], fetched: str) -> list[str]:
