@@ -402,7 +402,7 @@ def restore(  # noqa: PLR0913 - each is an option of the command
         typer.Option("--anew", help="Begin again, also where an earlier restore was cut off."),
     ] = False,
 ) -> None:
-    """Make a cluster that has lost its control planes again, of a snapshot of etcd's disk.
+    """Rebuild a cluster that has lost its control planes from a snapshot of etcd's disk.
 
     Without --yes it shows the steps.
     """

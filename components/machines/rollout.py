@@ -426,7 +426,7 @@ class Rollout:
     def _make_first_identities(
         self, name: str, state: pulumi.Output[ClusterInState], parent: pulumi.Resource
     ) -> pulumi.Output[Mapping[str, str]]:
-        """Stash the identities of the first run that does so, or what earlier programs kept."""
+        """Stash the identities once: those that earlier programs kept, else those of this run."""
         planned = {
             node.name: identity_digest(self._plan, node) for node in self._plan.nodes.values()
         }
@@ -579,7 +579,7 @@ class Rollout:
             raise pulumi.RunError(_not_changed(node.name, error)) from error
 
     async def _prepare_unplanned_restart(self, args: pulumi.ResourceHookArgs) -> None:
-        """Treat a restart that no edit announced like one that did.
+        """Treat a restart that no edit caused like one that an edit caused.
 
         An earlier run failed between the generation and its machine, or somebody changed the
         machine by hand. An instance is updated in its node's turn, so at most one restarts at a

@@ -1,4 +1,4 @@
-"""Recognises updates of an instance that restart its machine although no edit does."""
+"""Detects updates of an instance that restart its machine without an edit."""
 
 from __future__ import annotations
 

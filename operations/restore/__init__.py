@@ -1,1 +1,1 @@
-"""`restore`: a cluster that has lost its control planes is made again of a snapshot of a disk."""
+"""`restore`: rebuilds a cluster that has lost its control planes from a snapshot of a disk."""

@@ -28,7 +28,7 @@ class Unrecorded:
 
 
 def unrecorded(pods: Sequence[Object], pools: Sequence[Object]) -> list[Unrecorded]:
-    """Pods with an address of a pool of their node that is not theirs there."""
+    """Pods whose address is in a pool of their node and not recorded there for them."""
     return sorted(
         Unrecorded(
             namespace=pod["metadata"]["namespace"],

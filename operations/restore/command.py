@@ -1,4 +1,4 @@
-"""`restore`: shows what it would do, and with consent makes the cluster again of a snapshot."""
+"""`restore`: shows its steps, and with `--yes` rebuilds the cluster from a snapshot."""
 
 from __future__ import annotations
 
@@ -140,12 +140,12 @@ class Restoring:
                 )
 
     def compare_objects(self, progress: Progress) -> None:
-        """Make what the state has and the snapshot has not, and change what is older there."""
+        """Create the objects that the snapshot lacks, and update those that are older in it."""
         with progress.step("pulumi up: objects that are younger than the snapshot", streams=True):
             self.stack.up(deadline=_UP_WITHIN)
 
     def settle_addresses(self, runner: Runner, progress: Progress) -> None:
-        """Wait until pools and pods agree; pods whose pools do not know them are made again.
+        """Wait until pools and pods agree; a controller re-creates pods that no pool records.
 
         Raises:
             OperationError: they do not agree in time.

@@ -13,7 +13,7 @@ from operations.verification.snapshot import Object, condition
 
 @dataclass(frozen=True, kw_only=True)
 class Lost:
-    """Nodes of the plan that the cluster does not have as they are."""
+    """Nodes of the plan whose Node is missing or belongs to another machine."""
 
     absent: tuple[str, ...]
     """Machines that came after the snapshot."""

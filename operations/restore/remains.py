@@ -81,7 +81,7 @@ class Remains:
 
 @dataclass(frozen=True, kw_only=True)
 class Restore:
-    """What a restore does before `pulumi up`. All of it is empty where one goes on."""
+    """What a restore does before `pulumi up`. All mappings are empty when a restore continues."""
 
     continues: datetime | None
     """When the restore began that goes on; None for a new one."""

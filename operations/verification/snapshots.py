@@ -61,7 +61,7 @@ def snapshot_problems(
     usable = [snapshot for snapshot in snapshots if snapshot.done]
     if not usable:
         yield (
-            "etcd's disk has no snapshot, so the cluster is lost with that disk; "
+            "etcd's disk has no snapshot, so a loss of that disk would be final; "
             "`python -m operations backup` takes one"
         )
     elif disk.snapshots is not None:

@@ -2,4 +2,4 @@
 
 
 class PreparationError(Exception):
-    """Virtual machines cannot be had here; the message has the reason and the remedy."""
+    """Virtual machines are not available here; the message has the reason and the remedy."""

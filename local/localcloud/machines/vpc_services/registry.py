@@ -177,7 +177,7 @@ def _blob(repository: str, digest: str, ranges: str | None, layout: Layout) -> R
 def _requested(ranges: str | None, size: int) -> range | None:
     """The bytes that a `Range` header asks for; empty if there are none.
 
-    None, which means all, also for a header of several ranges or in another form: a server may
+    None means all bytes, also for a header with several ranges or in another form: a server may
     ignore those (https://www.rfc-editor.org/rfc/rfc9110#section-14.2).
     """
     form = None if ranges is None else _RANGE.fullmatch(ranges.strip())
