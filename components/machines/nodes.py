@@ -288,6 +288,17 @@ class Node(pulumi.ComponentResource):
         makes_cluster = bootstrap is not None and self._args.node.name == first.name
         return bootstrap.restore if bootstrap is not None and makes_cluster else None
 
+    def _restored_snapshot(self, bootstrap: Bootstrap) -> pulumi.Input[str | None]:
+        """The snapshot that the machine is told about.
+
+        The machine that makes the cluster again learns it from its disk. A run that is not a
+        restore may create it, after one that was cut off, and the disk's data must not start as
+        they are.
+        """
+        if self._disk is None or self._args.node.name != self._args.plan.control_planes[0].name:
+            return bootstrap.restore
+        return self._disk.snapshot_id.apply(lambda snapshot: snapshot or bootstrap.restore)
+
     def _attach_etcd_disk(self, instance: ecs.Instance) -> None:
         if self._disk is None:
             return
@@ -471,8 +482,9 @@ class Node(pulumi.ComponentResource):
             earlier_addresses=bootstrap.earlier_addresses,
             ipv6_ranges=dict(self._args.ipv6_ranges),
             etcd_disk_serial=None if self._disk is None else self._disk.id.apply(serial_number),
+            restore=self._restored_snapshot(bootstrap),
         )
-        render = partial(_render, self._args.plan, self._args.node.name, restore=bootstrap.restore)
+        render = partial(_render, self._args.plan, self._args.node.name)
         return pulumi.Output.secret(answers.apply(reporting_errors(self, render)))
 
 
@@ -508,9 +520,7 @@ def _pod_address_inputs(pods: PodAddresses) -> _PodAddressInputs:
             assert_never(pods)
 
 
-def _render(
-    plan: ClusterPlan, node: str, answers: Mapping[str, Any], *, restore: str | None
-) -> str:
+def _render(plan: ClusterPlan, node: str, answers: Mapping[str, Any]) -> str:
     """The user-data, from the keywords of `Output.all`, which knows no types."""
     ranges: Mapping[str, str] = answers["ipv6_ranges"]
     return user_data(
@@ -524,5 +534,5 @@ def _render(
         earlier_addresses=answers["earlier_addresses"],
         ipv6_networks={key: IPv6Network(text) for key, text in ranges.items()},
         etcd_disk_serial=answers["etcd_disk_serial"],
-        restore=restore,
+        restore=answers["restore"],
     )

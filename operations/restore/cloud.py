@@ -53,7 +53,6 @@ class LostCluster:
             names[name]: EtcdDisk(
                 id=str(item["DiskId"]),
                 source=str(item.get("SourceSnapshotId") or ""),
-                used=bool(item.get("AttachedTime") or item.get("InstanceId")),
             )
             for item in self.api.every("ecs", "DescribeDisks", "Disks", "Disk", DiskType="data")
             if (name := str(item.get("DiskName") or "")) in names and self._is_ours(item)

@@ -16,7 +16,6 @@ from rich.console import Console
 from rich.table import Table
 
 from operations.backup.command import snapshot_policies
-from operations.diff.command import applied
 from operations.engine.cluster_access import check_answer, reaching, stack_of
 from operations.engine.places import Places
 from operations.engine.pulumi_stack import PulumiStack
@@ -34,7 +33,6 @@ from operations.sweep.cloud import Account, CloudError, OfficialApi
 from operations.verification.snapshot import Object
 from planning.model import ClusterPlan
 from planning.nodes.etcd_disk import RESTORE
-from planning.transitions.reading import Record
 
 _T = TypeVar("_T")
 _UP_WITHIN: Final = 4 * 3600.0
@@ -67,14 +65,12 @@ class Restoring:
     def remains(self, *, answers: bool) -> Remains:
         """Look at what is left in the cloud and in the state."""
         deployment = self.stack.deployment() or {}
-        record = applied(deployment)
         planes = tuple(node.name for node in self.plan.control_planes)
         disk = self.plan.control_planes[0].etcd_disk
         return _ask(
             lambda: Remains(
                 cluster=self.plan.name,
                 control_planes=planes,
-                recorded=len(record.control_planes) if isinstance(record, Record) else len(planes),
                 size=0 if disk is None else disk.size,
                 answers=answers,
                 machines=self.cloud.machines(),

@@ -32,8 +32,6 @@ class EtcdDisk:
     id: str
     source: str
     """The snapshot that it was created from; empty for none."""
-    used: bool
-    """Whether it has been on a machine. The cloud takes no snapshot of another one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,8 +57,6 @@ class Remains:
     cluster: str
     control_planes: tuple[str, ...]
     """Of the stack file, the one that creates the cluster first."""
-    recorded: int
-    """Control planes of the last plan that a run accepted; etcd has as many members."""
     size: int
     """Size of the first control plane's disk in the stack file, in GiB."""
     answers: bool
@@ -102,14 +98,12 @@ def problems(remains: Remains) -> Iterator[str]:
             "lives. A restored one would be a second cluster with the same keys. A control plane "
             "that is lost comes back by `pulumi up`."
         )
-    members = min(len(remains.control_planes), remains.recorded)
-    if not remains.answers and 2 * len(remains.running) > members:
+    if not remains.answers and remains.running:
         machines = ", ".join(f"{name} ({remains.machines[name].id})" for name in remains.running)
         yield (
-            f"{len(remains.running)} of {members} control planes run: {machines}. They are a "
-            "majority, so the cluster may live although its API server does not answer from here. "
-            "If it is lost all the same, stop these machines in the ECS console, and run "
-            "this again."
+            f"Machines of control planes run: {machines}. The cluster may live although its API "
+            "server does not answer from here: etcd may have fewer members than the plan. If it "
+            "is lost all the same, stop these machines in the ECS console, and run this again."
         )
     if not snapshot.done:
         yield (
@@ -137,15 +131,17 @@ def restore_of(remains: Remains, now: datetime, *, anew: bool) -> Restore:
 
     Everything that is left of the control planes goes: a machine or a disk of the lost cluster that
     comes back later could make a majority of its own. A restore that was cut off after that goes
-    on, unless a disk that is not of the snapshot has taken the first control plane's place.
+    on, unless a disk that is not of the snapshot has taken the first control plane's place, or the
+    API server is ready without it: then the restored cluster lives and has lost that machine.
     """
     begun, first = remains.snapshot.begun, remains.disks.get(remains.control_planes[0])
     is_recent = begun is not None and now - begun < CONTINUED_FOR
-    if is_recent and not anew and (first is None or first.source == remains.snapshot.id):
+    goes_on = not remains.answers if first is None else first.source == remains.snapshot.id
+    if is_recent and not anew and goes_on:
         return Restore(continues=begun, kept={}, machines={}, disks={})
     return Restore(
         continues=None,
-        kept={name: disk.id for name, disk in sorted(remains.disks.items()) if disk.used},
+        kept={name: disk.id for name, disk in sorted(remains.disks.items())},
         machines={name: machine.id for name, machine in sorted(remains.machines.items())},
         disks={name: disk.id for name, disk in sorted(remains.disks.items())},
     )

@@ -227,8 +227,8 @@ elif ! is_a_node; then
     point_endpoint_at "$OWN_ADDRESS"
   else
     # All are made at once, and etcd takes one learner at a time: the one before this goes first.
-    if { is_creation || [ -n "${RESTORE:-}" ]; } && [ -n "$PEERS" ] &&
-      retry 450 2 ready "${peers[0]}"; then
+    if { is_creation || { [ -n "${RESTORE:-}" ] && [ "$INITIALISES" = no ]; }; } &&
+      [ -n "$PEERS" ] && retry 450 2 ready "${peers[0]}"; then
       peer=${peers[0]}
     elif ! retry 450 2 peer_is_ready_or_nobody_serves; then
       # A second cluster with the same keys would be worse than none of this node.

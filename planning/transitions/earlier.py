@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from config.facts.nics import PRIMARY_NIC
+from planning.names import etcd_disk_name
 
 _CLUSTER: Final = "spiderpool-alicloud:cluster:Cluster"
 _INSTANCE: Final = "alicloud:ecs/instance:Instance"
@@ -19,6 +20,8 @@ _INTERFACE: Final = "alicloud:ecs/ecsNetworkInterface:EcsNetworkInterface"
 _NODE: Final = "spiderpool-alicloud:nodes:Node"
 _GENERATION: Final = "spiderpool-alicloud:machine_generation:MachineGeneration"
 _KUBERNETES_PROVIDER: Final = "pulumi:providers:kubernetes"
+_DISK: Final = "alicloud:ecs/ecsDisk:EcsDisk"
+_DISK_SUFFIX: Final = etcd_disk_name("")
 _ATTACHMENT: Final = "alicloud:slb/serverGroupServerAttachment:ServerGroupServerAttachment"
 
 ETCD_DISK: Final = "etcd_disk"
@@ -64,6 +67,8 @@ class ClusterInState:
     this program, and a refresh has noticed that, or its creation was cut off."""
     disks: frozenset[str] = frozenset()
     """Nodes that had a disk for etcd at the end of the last run that completed them."""
+    present_disks: frozenset[str] = frozenset()
+    """Nodes whose disk for etcd is in the state. A refresh removes a disk that is lost."""
     is_balanced: bool = False
     """Whether the API servers' load balancer has a control plane."""
     first_identities: Mapping[str, str] = field(default_factory=dict)
@@ -89,6 +94,9 @@ def cluster_in_state(cluster: str, resources: Iterable[StateResource]) -> Cluste
             resource.name.removeprefix(f"{cluster}-")
             for resource in state
             if resource.types[-1] == _NODE and resource.outputs.get(ETCD_DISK)
+        ),
+        present_disks=frozenset(
+            name.removesuffix(_DISK_SUFFIX) for name, _ in _of_nodes(cluster, state, _DISK)
         ),
         is_balanced=any(resource.types[-1] == _ATTACHMENT for resource in state),
         first_identities={

@@ -50,9 +50,11 @@ class LostDisks:
 
     async def judge_disk(self, args: pulumi.ResourceHookArgs) -> None:
         """Refuse a new disk where the last run had one. Raises `pulumi.RunError`."""
-        node = self._nodes[args.name]
-        if (args.new_inputs or {}).get("snapshotId") or node not in (await self._state()).disks:
+        node, state = self._nodes[args.name], await self._state()
+        if (args.new_inputs or {}).get("snapshotId") or node not in state.disks:
             return  # It has the data of a snapshot, or there was no disk before.
+        if node in state.present_disks and not pulumi.runtime.is_dry_run():
+            return  # An edit replaces it. A preview's state is from before its refresh.
         if len(self._nodes) == 1:
             raise pulumi.RunError(
                 f"The disk for etcd of {node} is gone. {node} is the only control plane, so the "

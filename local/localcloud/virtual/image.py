@@ -147,10 +147,10 @@ def build(folder: Path, contents: Contents, programs: Programs) -> Image:
         (root / path).write_bytes(content)
     image = Image(disk=folder / "disk.img", kernel=folder / "kernel")
     shutil.move(next((root / "boot").glob("vmlinuz-*")), image.kernel)
-    for path in (root / "boot").iterdir():
+    for file in (root / "boot").iterdir():
         # kubeadm reads the kernel's configuration in its checks before a join.
-        if not path.name.startswith("config-"):
-            path.unlink()
+        if not file.name.startswith("config-"):
+            file.unlink()
     if contents.images is not None:
         with (root / "images.tar").open("wb") as archive:
             write_archive(contents.images, preloaded(contents.images), archive)

@@ -59,7 +59,7 @@ def test_what_is_left_is_kept_and_removed_and_the_snapshot_is_marked(
     instance, disk = plane(api, "masters-1")
     assert lost.machines()["masters-1"].id == instance
     assert lost.machines()["masters-1"].status == "Running"
-    assert (lost.disks()["masters-1"].id, lost.disks()["masters-1"].used) == (disk, True)
+    assert lost.disks()["masters-1"].id == disk
 
     snapshot = lost.keep("masters-1", disk)
     assert snapshot is not None
@@ -92,7 +92,6 @@ def test_a_disk_of_the_snapshot_is_recognised_by_its_source(api: Api, lost: Lost
         Tag=[{"Key": key, "Value": value} for key, value in pairs],
     )
     assert lost.disks()["masters-0"].source == snapshot
-    assert not lost.disks()["masters-0"].used
 
 
 def test_a_disk_that_was_never_used_has_nothing_to_keep(api: Api, lost: LostCluster) -> None:
