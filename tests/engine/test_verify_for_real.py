@@ -90,9 +90,11 @@ def test_objects_and_addresses_pass_and_packets_are_never_counted_as_passed(
     assert suite.tag == "testsuite"
     assert suite.attrib["tests"] == str(len(results))
     assert suite.attrib["failures"] == "0"
-    assert suite.attrib["skipped"] == str(len(packets))
+    # The local stack has no disk for etcd, so there is no snapshot whose age could be judged.
+    assert results["snapshots"]["verdict"] == "not run"
+    assert suite.attrib["skipped"] == str(len(packets) + 1)
     skipped = {case.attrib["name"] for case in suite if case.find("skipped") is not None}
-    assert skipped == packets
+    assert skipped == packets | {"snapshots"}
 
 
 def test_the_table_counts_each_outcome_apart(served: SecondCloud) -> None:
