@@ -15,6 +15,11 @@ def test_the_version_that_was_built_can_be_installed(asked: str) -> None:
     assert package.version == "1.35.4-1.1"
 
 
+def test_kubeadm_brings_crictl() -> None:
+    chosen = select(["kubeadm", "kubelet"], archive(["v1.35.4"]))
+    assert [package.name for package in chosen] == ["cri-tools", "kubeadm", "kubelet"]
+
+
 def test_every_package_that_cannot_be_had_is_named() -> None:
     with pytest.raises(PackageError) as caught:
         select(["kubelet=1.34.1-*", "no-such-package", "chrony"], archive(["v1.35.4"]))
@@ -33,7 +38,7 @@ def test_every_package_that_cannot_be_had_is_named() -> None:
     ],
 )
 def test_each_version_that_was_built_can_be_installed(asked: str, version: str) -> None:
-    [package] = select([asked], archive(["v1.35.4", "v1.34.4"]))
+    *_, package = select([asked], archive(["v1.35.4", "v1.34.4"]))
     assert package.version == version
 
 

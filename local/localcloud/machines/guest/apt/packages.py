@@ -159,9 +159,9 @@ def base_units() -> dict[str, str]:
 def select(
     arguments: Sequence[str], available: Mapping[str, tuple[Package, ...]], pins: Sequence[Pin] = ()
 ) -> list[Package]:
-    """Return the packages that `name` or `name=version` arguments mean. Raises PackageError.
+    """Return the packages that `name` or `name=version` arguments mean, after those they depend on.
 
-    Without a version, the one with the highest pin is chosen; among equal pins, the newest.
+    Raises PackageError. Without a version, the one with the highest pin is chosen; among equal pins, the newest.
     """
     problems, chosen = [], []
     for text in arguments:
@@ -179,7 +179,9 @@ def select(
             chosen.append(max(fitting, key=lambda p: _priority(p, pins)))
     if problems:
         raise PackageError("\n".join(problems))
-    return chosen
+    names = {package.name for package in chosen}
+    needed = {name for package in chosen for name in package.depends} - names
+    return [*(available[name][0] for name in sorted(needed)), *chosen]
 
 
 def _priority(package: Package, pins: Sequence[Pin]) -> int:
