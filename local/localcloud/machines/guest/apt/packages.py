@@ -161,7 +161,8 @@ def select(
 ) -> list[Package]:
     """Return the packages that `name` or `name=version` arguments mean, after those they depend on.
 
-    Raises PackageError. Without a version, the one with the highest pin is chosen; among equal pins, the newest.
+    Without a version, the one with the highest pin is chosen; among equal pins, the newest.
+    Raises PackageError.
     """
     problems, chosen = [], []
     for text in arguments:
