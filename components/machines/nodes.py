@@ -27,6 +27,7 @@ from components.machines.control_planes.etcd_disk import (
     take_snapshots,
 )
 from components.machines.rollout import Rollout
+from components.machines.unplanned_restart import RUNNING
 from components.network.ipv6 import Ipv6Egress, Ipv6EgressArgs
 from config.facts.nics import PRIMARY_NIC
 from config.facts.regions import keeps_primary_eni
@@ -289,7 +290,7 @@ class Node(pulumi.ComponentResource):
         return bootstrap.restore if bootstrap is not None and makes_cluster else None
 
     def _restored_snapshot(self, bootstrap: Bootstrap) -> pulumi.Input[str | None]:
-        """The snapshot that the machine is told about.
+        """The snapshot that is named in the user-data.
 
         The machine that makes the cluster again learns it from its disk. A run that is not a
         restore may create it, after one that was cut off, and the disk's data must not start as
@@ -431,7 +432,7 @@ class Node(pulumi.ComponentResource):
             ),
             user_data=self._user_data(enis),
             # If unset, a machine that an interrupted change of its type stopped would stay so.
-            status="Running",
+            status=RUNNING,
             http_endpoint="enabled",
             http_tokens="required",
             key_name=node.key_pair,

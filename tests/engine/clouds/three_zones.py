@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
-from tests.engine.clouds.local_cloud import CLUSTER
+import yaml
+
+from tests.engine.clouds.local_cloud import CLUSTER, SecondCloud, second_cloud
 
 ZONES = ("cn-hangzhou-i", "cn-hangzhou-j", "cn-hangzhou-k")
 MASTERS = ("masters-0", "masters-1", "masters-2")
@@ -42,3 +47,20 @@ def use_three_zones(document: dict[str, Any], *, name: str, control_planes: int)
         },
         "workers": {**pool, "zones": [ZONES[0]], "count": 1, "firstBlock": 17},
     }
+
+
+@contextmanager
+def three_with_etcd_disks(home: Path, name: str) -> Iterator[SecondCloud]:
+    """Three control planes with disks for etcd and one worker, deployed; gone at the end."""
+    cloud = second_cloud(home)
+    document = yaml.safe_load(cloud.config_file.read_text())
+    use_three_zones(document, name=name, control_planes=3)
+    document["config"][CLUSTER]["nodePools"]["masters"]["etcdDisk"] = {}
+    cloud.config_file.write_text(yaml.safe_dump(document, sort_keys=False))
+    try:
+        done = cloud.operations("up")
+        assert done.status == 0, cloud.explain(done)
+        yield cloud
+    finally:
+        cloud.operations("down", "--discard", deadline=120)
+        cloud.kill_everything()

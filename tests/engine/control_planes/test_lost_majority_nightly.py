@@ -6,10 +6,9 @@ import time
 from collections.abc import Iterator
 
 import pytest
-import yaml
 
-from tests.engine.clouds.local_cloud import CLUSTER, SecondCloud, second_cloud
-from tests.engine.clouds.three_zones import MASTERS, use_three_zones
+from tests.engine.clouds.local_cloud import SecondCloud
+from tests.engine.clouds.three_zones import MASTERS, three_with_etcd_disks
 from tests.engine.control_planes.lost_planes import (
     addresses_of_pods,
     lose,
@@ -31,18 +30,8 @@ API_SERVERS = {"10.64.0.16", "10.64.32.32", "10.64.64.48"}
 
 @pytest.fixture(scope="module")
 def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecondCloud]:
-    cloud = second_cloud(tmp_path_factory.mktemp("majority") / "home")
-    document = yaml.safe_load(cloud.config_file.read_text())
-    use_three_zones(document, name="majority", control_planes=3)
-    document["config"][CLUSTER]["nodePools"]["masters"]["etcdDisk"] = {}
-    cloud.config_file.write_text(yaml.safe_dump(document, sort_keys=False))
-    try:
-        done = cloud.operations("up")
-        assert done.status == 0, cloud.explain(done)
+    with three_with_etcd_disks(tmp_path_factory.mktemp("majority") / "home", "majority") as cloud:
         yield cloud
-    finally:
-        cloud.operations("down", "--discard", deadline=120)
-        cloud.kill_everything()
 
 
 def until_all_serve(cloud: SecondCloud) -> None:

@@ -108,7 +108,7 @@ def test_the_member_is_of_a_new_cluster_with_all_keys_and_far_higher_revisions(
         assert int(after["revision"]) >= int(before["revision"]) + 1_000_000_000
         (member,) = ask(url, "cluster/member/list", {})["members"]
         assert member["peerURLs"] == ["https://10.0.0.16:2380"]
-        # What a watch that goes on from an old revision is told: list again.
+        # A watch from an old revision ends with this error, and its client lists again.
         old = {"create_request": {"key": coded("key"), "start_revision": before["revision"]}}
         with httpx.stream("POST", f"{url}/v3/watch", json=old) as stream:
             lines = stream.iter_lines()

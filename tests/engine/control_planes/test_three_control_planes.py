@@ -15,10 +15,9 @@ from typing import Any
 
 import httpx
 import pytest
-import yaml
 
-from tests.engine.clouds.local_cloud import CLUSTER, Done, SecondCloud, second_cloud
-from tests.engine.clouds.three_zones import MASTERS, use_three_zones
+from tests.engine.clouds.local_cloud import Done, SecondCloud
+from tests.engine.clouds.three_zones import MASTERS, three_with_etcd_disks
 from tests.engine.control_planes.kept_token import REFUSED, answer_to_the_kept_token
 from tests.engine.lifecycle.official_sdk import client, models
 
@@ -61,18 +60,8 @@ def asked(url: str) -> Iterator[Answers]:
 
 @pytest.fixture(scope="module")
 def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecondCloud]:
-    cloud = second_cloud(tmp_path_factory.mktemp("three") / "home")
-    document = yaml.safe_load(cloud.config_file.read_text())
-    use_three_zones(document, name="three", control_planes=3)
-    document["config"][CLUSTER]["nodePools"]["masters"]["etcdDisk"] = {}
-    cloud.config_file.write_text(yaml.safe_dump(document, sort_keys=False))
-    try:
-        done = cloud.operations("up")
-        assert done.status == 0, cloud.explain(done)
+    with three_with_etcd_disks(tmp_path_factory.mktemp("three") / "home", "three") as cloud:
         yield cloud
-    finally:
-        cloud.operations("down", "--discard", deadline=120)
-        cloud.kill_everything()
 
 
 def nodes(cloud: SecondCloud) -> dict[str, Mapping[str, Any]]:
