@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import socket
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 import pytest
 
 from localcloud.settings import Cloud
+from tests import loopback_ports
 from tests.localcloud.cloud_thread import CloudThread, Judge
 from tests.localcloud.sdk_api import Api
 from tests.localcloud.self_signed import self_signed
@@ -86,6 +86,4 @@ def api(cloud: CloudThread) -> Api:
 
 @pytest.fixture
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return loopback_ports.free_port()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ import yaml
 from operations.engine.environment import run_environment
 from operations.engine.places import PROJECT, ROOT, Places
 from operations.engine.stack_file import path_of_stack
+from tests.loopback_ports import free_port
 from toolchain.plugins import plugin_cache
 
 CLUSTER = f"{PROJECT}:cluster"
@@ -184,7 +184,7 @@ def second_cloud(
 
     `changes` are texts to replace in the file, `variables` are additional environment variables.
     """
-    port = _free_port()
+    port = free_port()
     places = Places.of(home)
     plugin_cache.fill(places.pulumi_home, places.bin)
     text = path_of_stack("local").read_text()
@@ -220,13 +220,6 @@ def processes_below(roots: Iterable[int]) -> set[int]:
             pids.add(pid)
             todo += below.get(pid, [])
     return pids
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _children() -> dict[int, list[int]]:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import base64
 import shutil
-import socket
 import stat
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ import httpx
 import pytest
 
 from operations.engine.places import ROOT
+from tests.loopback_ports import free_port
 from tests.planning.nodes.test_etcd_disk_program import Planes, one, plane
 
 __all__ = ["plane"]
@@ -38,7 +38,7 @@ exec {BIN}/"$@"
 @contextmanager
 def etcd(folder: Path) -> Iterator[str]:
     """An etcd on this data folder, by its URL. At its end it writes its database."""
-    client, peer = (f"http://127.0.0.1:{port}" for port in free_ports())
+    client, peer = (f"http://127.0.0.1:{port}" for port in (free_port(), free_port()))
     arguments = {
         "name": "masters-0",
         "data-dir": folder,
@@ -58,12 +58,6 @@ def etcd(folder: Path) -> Iterator[str]:
             yield client
         finally:
             process.terminate()
-
-
-def free_ports() -> list[int]:
-    with ExitStack() as probes:
-        sockets = [probes.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(2)]
-        return [int(probe.getsockname()[1]) for probe in sockets]
 
 
 def until_it_serves(url: str) -> None:

@@ -17,6 +17,7 @@ from localcloud.machines.network.fabric import SOURCES_ADDRESS
 from localcloud.machines.vpc_services import dhcp, resolver
 from localcloud.machines.vpc_services.package_server import file_of
 from tests.localcloud.machines import fake_cloud
+from tests.loopback_ports import free_port
 
 pytestmark = pytest.mark.unit
 
@@ -157,10 +158,3 @@ def test_nothing_outside_of_the_hosts_folder_is_served(
     sources: Path, host: str, target: str
 ) -> None:
     assert file_of(sources, host, target) is None
-
-
-def free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -8,7 +8,6 @@ import ipaddress
 import json
 import os
 import signal
-import socket
 import ssl
 import subprocess
 import time
@@ -22,6 +21,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from tests.loopback_ports import free_port
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -33,13 +34,6 @@ def find_binary(name: str) -> Path | None:
     """Return the built binary of the local toolchain, ``None`` when it is not there."""
     path = Path(os.environ.get("SPIDERPOOL_ALICLOUD_BIN") or ROOT / ".local" / "bin") / name
     return path if path.exists() else None
-
-
-def free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port: int = taken.getsockname()[1]
-        return port
 
 
 @dataclass(frozen=True, kw_only=True)
