@@ -20,6 +20,7 @@ from components.machines.answers import (
     pod_addresses_as_planned,
     primary_as_planned,
 )
+from components.machines.changed_by_hand import report_changes
 from components.machines.control_planes.etcd_disk import (
     attach_disk,
     make_disk,
@@ -164,6 +165,8 @@ class Node(pulumi.ComponentResource):
         self._disk = self._make_etcd_disk()
         instance = self._make_instance(enis)
         self._attach_etcd_disk(instance)
+        if self._rollout is not None:
+            report_changes(args.node, instance)
         self.instance_id = self.machine_id = instance.id
         if self._rollout is not None:
             self.instance_id = self._rollout.when_ready(
@@ -457,13 +460,7 @@ class Node(pulumi.ComponentResource):
                 depends_on=list(self._args.needs),
                 # Two instances cannot have the same ENIs.
                 delete_before_replace=True,
-                ignore_changes=_kept(only_control_plane=self._is_only_control_plane),
-                # The provider would change these in place: a new image by emptying the disk.
-                replace_on_changes=(
-                    None
-                    if self._is_only_control_plane or self._rollout is None
-                    else list(_IDENTITY_PROPERTIES)
-                ),
+                ignore_changes=_ignored(has_life_cycle=self._rollout is not None),
                 replacement_trigger=self._replacement_trigger(list(enis)),
                 protect=protect,
                 hooks=None if self._rollout is None else self._rollout.instance_hooks,
@@ -489,12 +486,15 @@ class Node(pulumi.ComponentResource):
         return pulumi.Output.secret(answers.apply(reporting_errors(self, render)))
 
 
-def _kept(*, only_control_plane: bool) -> list[str]:
+def _ignored(*, has_life_cycle: bool) -> list[str]:
     """Properties that keep the values with which the machine was created.
 
-    A replacement takes the new values, because the engine then checks the inputs again.
+    A replacement takes the new values, because the engine then checks the inputs again. A planned
+    edit of the identity replaces the machine by its trigger. Without this, an image that somebody
+    changed in the cloud would be set back by emptying the disk, and a key pair by a restart: on all
+    such machines at once, and without a drain.
     """
-    return ["userData", *(_IDENTITY_PROPERTIES if only_control_plane else ())]
+    return ["userData", *(_IDENTITY_PROPERTIES if has_life_cycle else ())]
 
 
 class _PodAddressInputs(TypedDict, total=False):

@@ -77,10 +77,24 @@ def test_no_machine_takes_later_user_data_in_place(run: Run) -> None:
 
 
 def test_the_only_control_plane_has_nothing_that_could_replace_it(run: Run) -> None:
-    only, worker = run.of("Instance")["small-masters-0"], run.of("Instance")["small-workers-0"]
+    only = run.of("Instance")["small-masters-0"]
     assert (only.replacement_trigger, only.replace_on_changes) == (None, ())
-    assert "imageId" in only.ignore_changes
-    assert "imageId" in worker.replace_on_changes
+
+
+_IDENTITY = {"imageId", "keyName", "systemDiskCategory", "systemDiskEncrypted", "spotStrategy"}
+
+
+def test_nothing_that_somebody_changed_in_the_cloud_replaces_a_machine(run: Run) -> None:
+    for instance in run.of("Instance").values():
+        assert set(instance.ignore_changes) >= _IDENTITY
+        assert instance.replace_on_changes == ()
+
+
+def test_a_machine_of_somebody_elses_cluster_takes_its_owners_edits_in_place() -> None:
+    names = {"masters-0": "masters-0", "workers-0": "workers-0"}
+    document = small({"kubernetes": {"mode": "existing", "nodeNames": names}})
+    for instance in deploy(document).of("Instance").values():
+        assert instance.ignore_changes == ("userData",)
 
 
 def test_a_new_machine_is_asked_for_by_its_identity_alone() -> None:
