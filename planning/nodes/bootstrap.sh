@@ -8,6 +8,8 @@ export DEBIAN_FRONTEND=noninteractive
 . /etc/spiderpool-alicloud/node.env
 # shellcheck source=planning/nodes/common.sh
 . /etc/spiderpool-alicloud/common.sh
+resumed=''
+[ ! -e "$HERE/started" ] || resumed=yes
 : > "$HERE/started"
 
 STEP='start'
@@ -36,6 +38,13 @@ for command in apt-get netplan; do
 done
 if [ "$(stat -fc %T /sys/fs/cgroup)" != cgroup2fs ]; then
   refuse 'cgroup v1: Kubernetes 1.35 needs cgroup v2, so choose an image that boots with it'
+fi
+
+if [ -n "$resumed" ]; then
+  step 'finish what dpkg was doing'
+  # After a power cut apt-get refuses every installation until this. It fails for a package whose
+  # dependencies were not unpacked yet, and the installation below brings these.
+  retry 5 15 dpkg --force-confold --configure -a || true
 fi
 
 step 'configure the NICs'
@@ -122,6 +131,11 @@ a_peer_serves() { # does an etcd or an API server run on another control plane, 
   done
   return 1
 }
+# Then its etcd has data, so another `kubeadm init` makes no other cluster. Others may have joined it
+# already, and a join would leave out what was still missing: kube-proxy and DNS, for example.
+goes_on_with_init() { # was this machine cut off in `kubeadm init`?
+  ! unfinished_restore && [ "$(cat "$HERE/begun" 2> /dev/null)" = init ] && [ -e /var/lib/etcd/member ]
+}
 is_creation() { # is the cluster being made for the first time? A later disk has the same user-data
   [ -n "$CREATION_ENDS" ] && [ "$(date +%s)" -lt "$CREATION_ENDS" ]
 }
@@ -207,7 +221,11 @@ if ! is_a_node && [ "$ROLE" = worker ]; then
   point_endpoint_at "$ENDPOINT_ADDRESS"
 elif ! is_a_node; then
   step 'find the API server'
-  if unfinished_restore && a_peer_serves; then
+  if goes_on_with_init; then
+    echo ":: $NODE_NAME: goes on with the cluster that it had begun to make"
+    action='init'
+    point_endpoint_at "$OWN_ADDRESS"
+  elif unfinished_restore && a_peer_serves; then
     refuse "an etcd or API server of another control plane ($PEERS) runs, and a cluster made of the" \
       "snapshot $RESTORE would be a second one with the same keys; delete that machine, and run" \
       "$HERE/bootstrap.sh"
@@ -298,28 +316,57 @@ take_node_over() { # the only control plane deletes the Node of the machine befo
   kubeadm init phase mark-control-plane --config "$HERE/kubeadm.yaml"
 }
 
+# What was written just before a power cut is an empty file: kubeadm and the kubelet do not sync. kubeadm
+# keeps certificates that are there, and makes a pair only if both files are missing.
+remove_empty_files() {
+  local empty
+  { find /etc/kubernetes /var/lib/kubelet -maxdepth 3 -type f -empty -name '*.*' \
+    ! -path "$PKI/*ca.*" ! -path "$PKI/sa.*" 2> /dev/null || true; } |
+    while read -r empty; do
+      case "$empty" in
+        "$PKI"/*) rm -f "${empty%.*}".{crt,key} ;;
+        *) rm -f "$empty" ;;
+      esac
+    done
+}
+kubelet_is_known() { # does the cluster accept the certificate of this kubelet, with or without a Node?
+  kubectl --kubeconfig /etc/kubernetes/kubelet.conf --request-timeout=10s get node "$NODE_NAME" \
+    --ignore-not-found > /dev/null
+}
+kubelet_has_joined() { # in a join that was cut off
+  [ -e /etc/kubernetes/kubelet.conf ] && [ -e /var/lib/kubelet/config.yaml ] &&
+    [ -e /var/lib/kubelet/kubeadm-flags.env ] && retry 30 2 kubelet_is_known
+}
+
 step "run kubeadm $action"
 if is_a_node; then
   echo ":: $NODE_NAME: is a node already"
 else
-  again=()
+  again=() persistently=() joined=''
   if [ -e "$HERE/begun" ]; then
+    remove_empty_files
     again=(--ignore-preflight-errors=all)
+    # A join is refused for as long as the Node is ready, and it is for a minute after a power cut.
+    persistently=(retry 6 15)
+    if [ "$action" = join ] && kubelet_has_joined; then
+      joined=yes
+      again+=(--skip-phases=kubelet-start)
+    fi
   elif has_data; then
     again=(--ignore-preflight-errors=DirAvailable--var-lib-etcd)
   fi
-  if [ -e "$HERE/returning" ]; then
+  if [ -e "$HERE/returning" ] || [ -e /etc/kubernetes/manifests/etcd.yaml ]; then
     if [ "$action" = join ]; then
       # It asks every member of etcd, also this one, which does not run yet.
       again+=(--skip-phases=check-etcd)
-    elif [ -e "$DISK/complete" ]; then
+    elif [ -e "$HERE/returning" ] && [ -e "$DISK/complete" ]; then
       # The cluster has them, perhaps with changes of its administrators.
       again+=(--skip-phases=upload-config/kubeadm --skip-phases=addon)
     fi
   fi
   [ -e "$HERE/kubeadm-$action.yaml.in" ] ||
     refuse 'its first boot removed the token to join with: a machine joins once, so replace it'
-  touch "$HERE/begun"
+  echo "$action" > "$HERE/begun"
   if [ "$ROLE" = control-plane ]; then
     # The user-data may be older than the keys that the others, or the data on the disk, have now.
     if [ -z "$keys_in_use" ] && [ -e "$HERE/returning" ] && [ -e "$DISK/encryption" ]; then
@@ -343,13 +390,16 @@ else
       step "restore etcd from the snapshot $RESTORE"
       "$HERE/etcd-disk.sh" restore
     fi
-    kubeadm init --config "$HERE/kubeadm.yaml" --skip-token-print "${again[@]}"
+    "${persistently[@]}" kubeadm init --config "$HERE/kubeadm.yaml" --skip-token-print "${again[@]}"
     if [ -e "$HERE/returning" ]; then
       step 'take the Node over'
       retry 10 6 take_node_over
     fi
+  elif [ "$ROLE" = worker ] && [ -n "$joined" ]; then
+    # Nothing else is left of a worker's join, and its token may have ended.
+    rm -f /etc/kubernetes/bootstrap-kubelet.conf
   else
-    kubeadm join --config "$HERE/kubeadm.yaml" "${again[@]}"
+    "${persistently[@]}" kubeadm join --config "$HERE/kubeadm.yaml" "${again[@]}"
   fi
 fi
 
