@@ -37,6 +37,7 @@ from planning.addresses.ipv6 import interface_addresses
 from planning.addresses.pod_addresses import Counted, Pinned, PodAddresses, Prefixes
 from planning.model import ClusterPlan, InterfacePlan, NodePlan
 from planning.names import etcd_disk_name
+from planning.nodes.etcd_disk import ca_fingerprint
 from planning.nodes.machine import identity_digest
 from planning.nodes.secrets import ClusterSecrets
 from planning.nodes.user_data import user_data
@@ -281,10 +282,18 @@ class Node(pulumi.ComponentResource):
             node,
             disk_name=self._when_due(name),
             snapshot=self._snapshot_of_disk(),
+            ca=self._etcd_ca(),
             protect=plan.protect and self._is_only_control_plane,
             hooks=None if self._rollout is None else self._rollout.lost_disks.disk_hooks,
             parent=self,
         )
+
+    def _etcd_ca(self) -> pulumi.Output[str] | None:
+        """The mark of the cluster on etcd's disk. A digest of a certificate is not secret."""
+        bootstrap = self._args.bootstrap
+        if bootstrap is None:
+            return None
+        return pulumi.Output.unsecret(bootstrap.secrets.apply(ca_fingerprint))
 
     def _snapshot_of_disk(self) -> str | None:
         """The snapshot that is restored, for the control plane that makes the cluster again."""

@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from typing import Final
 
 from config.facts.tags import OWN_TAGS
-from operations.backup.snapshots import is_of_cluster, take_snapshot
+from operations.backup.origins import Marks
+from operations.backup.snapshots import take_snapshot
 from operations.engine.waiting import holds_within
 from operations.failure import ExitCode, OperationError
 from operations.restore.remains import EtcdDisk, Machine, Source
@@ -29,10 +30,15 @@ _NEVER_USED: Final = "IncorrectDiskStatus.NeverAttached"
 class LostCluster:
     """What the cloud has of a cluster's control planes. Methods raise `CloudError`."""
 
-    plan: ClusterPlan
+    marks: Marks
     api: Api
     clock: Callable[[], float] = time.monotonic
     pause: Callable[[float], None] = time.sleep
+
+    @property
+    def plan(self) -> ClusterPlan:
+        """The cluster's plan."""
+        return self.marks.plan
 
     def machines(self) -> dict[str, Machine]:
         """Control plane → its machine."""
@@ -55,11 +61,11 @@ class LostCluster:
                 source=str(item.get("SourceSnapshotId") or ""),
             )
             for item in self.api.every("ecs", "DescribeDisks", "Disks", "Disk", DiskType="data")
-            if (name := str(item.get("DiskName") or "")) in names and self._is_ours(item)
+            if (name := str(item.get("DiskName") or "")) in names and self.marks.may_be_own(item)
         }
 
-    def source(self, id_: str, policies: frozenset[str]) -> Source:
-        """The snapshot with that id; `policies` are those that the state has.
+    def source(self, id_: str) -> Source:
+        """The snapshot with that id.
 
         Raises:
             OperationError: there is none.
@@ -80,7 +86,7 @@ class LostCluster:
             done=str(item.get("Status") or "") == "accomplished",
             is_of_data_disk=str(item.get("SourceDiskType") or "").lower() == "data",
             gibibytes=int(item.get("SourceDiskSize") or 0),
-            recognised=is_of_cluster(item, self.plan, policies),
+            origin=self.marks.origin(item),
             begun=_time(tags_of(item).get(BEGUN)),
         )
 
@@ -88,7 +94,7 @@ class LostCluster:
         """Take a snapshot of a disk; None where it was never on a machine and so has nothing."""
         try:
             return take_snapshot(
-                self.api, self.plan, node=node, disk=disk, clock=self.clock, pause=self.pause
+                self.api, self.marks, node=node, disk=disk, clock=self.clock, pause=self.pause
             )
         except CloudError as error:
             if error.code == _NEVER_USED:

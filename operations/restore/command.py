@@ -15,7 +15,9 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from config.facts.tags import TAG_ETCD_CA
 from operations.backup.command import snapshot_policies
+from operations.backup.origins import Marks
 from operations.engine.cluster_access import check_answer, reaching, stack_of
 from operations.engine.places import Places
 from operations.engine.pulumi_stack import PulumiStack
@@ -28,11 +30,13 @@ from operations.restore.addresses import stale, unrecorded
 from operations.restore.cloud import LostCluster
 from operations.restore.nodes import lost_nodes, silent_nodes
 from operations.restore.remains import Remains, Restore, problems, restore_of
-from operations.secrets.admin_access import admin_kubeconfig
+from operations.secrets.admin_access import own_kubeconfig
+from operations.secrets.command import store_of
+from operations.secrets.store import read_secrets
 from operations.sweep.cloud import Account, CloudError, OfficialApi
 from operations.verification.snapshot import Object
 from planning.model import ClusterPlan
-from planning.nodes.etcd_disk import RESTORE
+from planning.nodes.etcd_disk import RESTORE, ca_fingerprint
 
 _T = TypeVar("_T")
 _UP_WITHIN: Final = 4 * 3600.0
@@ -55,12 +59,16 @@ _RIGHTS: Final = (
 class Restoring:
     """One restore of a stack's cluster."""
 
-    plan: ClusterPlan
     stack: PulumiStack
     cloud: LostCluster
     snapshot: str
     clock: Callable[[], float] = time.monotonic
     pause: Callable[[float], None] = time.sleep
+
+    @property
+    def plan(self) -> ClusterPlan:
+        """The plan of the stack file."""
+        return self.cloud.plan
 
     def remains(self, *, answers: bool) -> Remains:
         """Look at what is left in the cloud and in the state."""
@@ -76,7 +84,8 @@ class Restoring:
                 machines=self.cloud.machines(),
                 disks=self.cloud.disks(),
                 earlier_disks=frozenset(_disks_in(deployment)),
-                snapshot=self.cloud.source(self.snapshot, snapshot_policies(deployment)),
+                snapshot=self.cloud.source(self.snapshot),
+                mark=f"{TAG_ETCD_CA}={self.cloud.marks.ca}",
             )
         )
 
@@ -211,7 +220,8 @@ def restore_cluster(  # noqa: PLR0913 - each is an option of the command
         OperationError: Refused, with every reason; or a step failed.
         ConfigError: The stack file has mistakes.
     """
-    plan = Stack.read(config_file or path_of_stack(name)).plan()
+    stack_file = Stack.read(config_file or path_of_stack(name))
+    plan = stack_file.plan()
     if plan.kubernetes.mode != "kubeadm" or plan.control_planes[0].etcd_disk is None:
         raise OperationError(
             "The first control plane of this stack has no disk of its own for etcd, and only a "
@@ -219,12 +229,17 @@ def restore_cluster(  # noqa: PLR0913 - each is an option of the command
             code=ExitCode.REFUSED,
         )
     stack = stack_of(name, places, config_file)
-    kubeconfig = admin_kubeconfig(name, places, config_file=config_file)
+    secrets = read_secrets(store_of(name, stack_file))
+    kubeconfig = own_kubeconfig(plan, secrets, stack)
     account = Account.of(plan.region, endpoint=plan.cloud_endpoint, ca=places.ca)
-    restoring = Restoring(
+    marks = Marks(
         plan=plan,
+        ca=ca_fingerprint(secrets),
+        policies=snapshot_policies(stack.deployment() or {}),
+    )
+    restoring = Restoring(
         stack=stack,
-        cloud=LostCluster(plan=plan, api=OfficialApi(account)),
+        cloud=LostCluster(marks=marks, api=OfficialApi(account)),
         snapshot=snapshot,
     )
     with reaching(kubeconfig, stack.runner) as runner:

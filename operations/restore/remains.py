@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from operations.backup.origins import Origin
+
 RUNNING: Final = frozenset({"Running", "Starting", "Pending"})
 """Statuses of an instance whose etcd may run, or is about to."""
 CONTINUED_FOR: Final = timedelta(hours=24)
@@ -44,8 +46,8 @@ class Source:
     done: bool
     is_of_data_disk: bool
     gibibytes: int
-    recognised: bool
-    """Whether its tags, or the policy that took it, show that it is of this cluster."""
+    origin: Origin
+    """What its tags, or the policy that took it, show."""
     begun: datetime | None
     """When a restore of it removed everything that was left, if that was not finished."""
 
@@ -68,6 +70,8 @@ class Remains:
     earlier_disks: frozenset[str]
     """Disks of control planes that the state knows."""
     snapshot: Source
+    mark: str
+    """`tag=value` that a snapshot of this cluster has."""
 
     @property
     def running(self) -> tuple[str, ...]:
@@ -111,12 +115,28 @@ def problems(remains: Remains) -> Iterator[str]:
             "operations backup --list` shows it as done."
         )
     own_disks = {disk.id for disk in remains.disks.values()} | remains.earlier_disks
-    if not snapshot.is_of_data_disk or not (snapshot.recognised or snapshot.disk in own_disks):
+    if snapshot.origin is Origin.EARLIER:
+        yield (
+            f"Snapshot {snapshot.id} is of an earlier cluster that was called {remains.cluster}, "
+            "too: its tag of etcd's CA has another value. This cluster's keys do not fit its "
+            "data. Take a snapshot that `python -m operations backup --list` shows."
+        )
+    elif snapshot.origin is Origin.UNMARKED and snapshot.disk not in own_disks:
+        yield (
+            f"Snapshot {snapshot.id} is of disk {snapshot.disk or '(unknown)'}, which the state "
+            f"does not know. Its tags are those of every cluster that was called "
+            f"{remains.cluster}, and it has no tag of etcd's CA, which earlier releases did not "
+            "write. Take a snapshot that has one. If you know that this one is of this cluster, "
+            f"give it the tag {remains.mark}, and run this again."
+        )
+    elif not snapshot.is_of_data_disk or (
+        snapshot.origin is Origin.FOREIGN and snapshot.disk not in own_disks
+    ):
         yield (
             f"Snapshot {snapshot.id} is of disk {snapshot.disk or '(unknown)'}, and neither the "
             f"state nor tags show that this is a disk of {remains.cluster}'s etcd. Take a snapshot "
             "that `python -m operations backup --list` shows. If you know that it is one, give it "
-            "the tags that the cluster's disks have."
+            f"the tag {remains.mark}."
         )
     if snapshot.gibibytes > remains.size:
         yield (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+import hashlib
 import re
 
 import pulumi
@@ -11,8 +12,16 @@ import pytest
 import yaml
 
 from components.machines.restoring import restored_snapshot
+from config.facts.tags import TAG_ETCD_CA
 from planning.nodes.etcd_disk import RESTORE
-from tests.clusters import Document, counted, existing_kubernetes, small, three_control_planes
+from tests.clusters import (
+    Document,
+    counted,
+    existing_kubernetes,
+    fake_secrets,
+    small,
+    three_control_planes,
+)
 from tests.deploying import deploy, first_preview
 from tests.recording import UNKNOWN, Cloud, Run, Secret
 
@@ -318,6 +327,13 @@ def test_the_user_data_has_the_serial_number_of_the_disk() -> None:
     (serial,) = re.findall(r"ETCD_DISK=([\w-]+)", text)
     assert disk.urn
     assert not serial.startswith("d-")
+
+
+def test_the_disk_has_the_mark_of_the_clusters_etcd() -> None:
+    (disk,) = deploy(with_etcd_disk(small())).of("EcsDisk").values()
+    etcd_ca = fake_secrets().etcd_ca.certificate.encode()
+    assert disk.inputs["tags"][TAG_ETCD_CA] == hashlib.sha256(etcd_ca).hexdigest()[:32]
+    assert disk.inputs["tags"]["spiderpool-alicloud/cluster"] == "small"
 
 
 def test_a_protected_stack_protects_the_disk_of_its_only_control_plane() -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
+from config.facts.tags import TAG_ETCD_CA
 from localcloud.settings import ROOT_KEY_ID, ROOT_SECRET
+from operations.backup.origins import Marks, Origin
 from operations.restore.cloud import LostCluster
 from operations.sweep.cloud import Account, OfficialApi
 from planning.model import ClusterPlan
@@ -29,6 +32,9 @@ def the_plan() -> ClusterPlan:
     return planned(document)
 
 
+MARKS = Marks(plan=the_plan(), ca="c0ffee")
+
+
 @pytest.fixture
 def lost(cloud: CloudThread) -> LostCluster:
     account = Account(
@@ -38,7 +44,7 @@ def lost(cloud: CloudThread) -> LostCluster:
         endpoint=f"127.0.0.1:{cloud.port}",
         ca=cloud.ca,
     )
-    return LostCluster(plan=the_plan(), api=OfficialApi(account), pause=lambda _: None)
+    return LostCluster(marks=MARKS, api=OfficialApi(account), pause=lambda _: None)
 
 
 def plane(api: Api, name: str) -> tuple[str, str]:
@@ -68,16 +74,16 @@ def test_what_is_left_is_kept_and_removed_and_the_snapshot_is_marked(
     assert lost.machines() == {}
     assert lost.disks() == {}
 
-    source = lost.source(snapshot, frozenset())
+    source = lost.source(snapshot)
     assert (source.disk, source.done, source.is_of_data_disk) == (disk, True, True)
-    assert source.recognised
+    assert source.origin is Origin.OWN
     assert source.begun is None
     lost.mark(snapshot, NOW)
-    assert lost.source(snapshot, frozenset()).begun == NOW
+    assert lost.source(snapshot).begun == NOW
     # The cluster's own tags stay.
-    assert lost.source(snapshot, frozenset()).recognised
+    assert lost.source(snapshot).origin is Origin.OWN
     lost.unmark(snapshot)
-    assert lost.source(snapshot, frozenset()).begun is None
+    assert lost.source(snapshot).begun is None
 
 
 def test_a_disk_of_the_snapshot_is_recognised_by_its_source(api: Api, lost: LostCluster) -> None:
@@ -92,6 +98,25 @@ def test_a_disk_of_the_snapshot_is_recognised_by_its_source(api: Api, lost: Lost
         Tag=[{"Key": key, "Value": value} for key, value in pairs],
     )
     assert lost.disks()["masters-0"].source == snapshot
+
+
+def test_disks_and_snapshots_of_an_earlier_cluster_of_the_same_name_are_not_ours(
+    api: Api, lost: LostCluster
+) -> None:
+    _, disk = plane(api, "masters-1")
+    earlier = replace(lost, marks=replace(MARKS, ca="deadbeef"))
+    snapshot = earlier.keep("masters-1", disk)
+    assert snapshot is not None
+    assert earlier.source(snapshot).origin is Origin.OWN
+    assert lost.source(snapshot).origin is Origin.EARLIER
+    api.ecs(
+        "TagResources",
+        ResourceType="disk",
+        ResourceId=[disk],
+        Tag=[{"Key": TAG_ETCD_CA, "Value": "deadbeef"}],
+    )
+    assert lost.disks() == {}
+    assert earlier.disks()["masters-1"].id == disk
 
 
 def test_a_disk_that_was_never_used_has_nothing_to_keep(api: Api, lost: LostCluster) -> None:

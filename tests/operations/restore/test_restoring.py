@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from operations.backup.origins import Marks, Origin
 from operations.engine.pulumi_stack import PulumiStack
 from operations.engine.running import Finished, Runner
 from operations.engine.steps import Progress
@@ -140,13 +141,14 @@ def left() -> Cloud:
 
 def restoring(cloud: Cloud, runner: Runner) -> Restoring:
     ticks = count(step=20)
-    plan = the_plan()
     stack = PulumiStack(name="dev", runner=runner, backend=Path("/nowhere"))
     return Restoring(
-        plan=plan,
         stack=stack,
         cloud=LostCluster(
-            plan=plan, api=cloud, clock=lambda: float(next(ticks)), pause=lambda _: None
+            marks=Marks(plan=the_plan(), ca="c0ffee", policies=frozenset({"sp-1"})),
+            api=cloud,
+            clock=lambda: float(next(ticks)),
+            pause=lambda _: None,
         ),
         snapshot="s-1",
         clock=lambda: float(next(ticks)),
@@ -160,9 +162,8 @@ def state(*resources: Mapping[str, object]) -> Commands:
 
 
 def test_what_is_left_is_recognised_by_names_and_tags() -> None:
-    policy = {"type": "alicloud:ecs/autoSnapshotPolicy:AutoSnapshotPolicy", "id": "sp-1"}
     disk = {"type": "alicloud:ecs/ecsDisk:EcsDisk", "id": "d-0"}
-    remains = restoring(left(), state(policy, disk)).remains(answers=False)
+    remains = restoring(left(), state(disk)).remains(answers=False)
     assert {name: m.id for name, m in remains.machines.items()} == {"masters-2": "i-2"}
     assert {name: d.id for name, d in remains.disks.items()} == {
         "masters-1": "d-1",
@@ -170,7 +171,7 @@ def test_what_is_left_is_recognised_by_names_and_tags() -> None:
     }
     assert remains.earlier_disks == {"d-0"}
     # By the policy in its name.
-    assert remains.snapshot.recognised
+    assert remains.snapshot.origin is Origin.OWN
 
 
 def test_every_disk_is_kept_as_a_snapshot_before_anything_is_deleted() -> None:

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from localcloud.machines.guest import about, bus
 from localcloud.machines.guest.apt import dpkg as state
 from localcloud.machines.guest.apt import installed
-from localcloud.machines.guest.commands import apt
+from localcloud.machines.guest.commands import apt, scripts
 from localcloud.machines.guest.commands import dpkg as command
 from localcloud.machines.guest.systemd import units
 
@@ -34,9 +35,9 @@ class Machine:
         monkeypatch.setattr(units, "UNIT_FOLDERS", (folder / "etc", folder / "units"))
         monkeypatch.setattr(apt, "_PREFERENCES", folder / "preferences")
         monkeypatch.setattr(apt, "_LISTS", folder / "lists")
-        monkeypatch.setattr(apt.about, "read", About)
-        monkeypatch.setattr(apt.scripts, "write", lambda _name: None)
-        monkeypatch.setattr(command.bus, "ask", self.ask)
+        monkeypatch.setattr(about, "read", About)
+        monkeypatch.setattr(scripts, "write", lambda _name: None)
+        monkeypatch.setattr(bus, "ask", self.ask)
 
     def ask(self, words: list[str]) -> None:
         if self.power_fails:
