@@ -62,6 +62,8 @@ case "$url" in
   */meta-data/region-id) [[ "$*" = *'token: token-1'* ]] && echo -n "${REGION-cn-hangzhou}" ;;
   */meta-data/instance-id) [[ "$*" = *'token: token-1'* ]] && echo -n i-bp1a ;;
   https://*:2379/v3/cluster/member/list)
+    # Like etcd (test_etcd_without_a_majority.py): without a majority it answers from its memory.
+    if [ -n "$NO_MAJORITY" ] && [[ "$*" = *'"linearizable":true'* ]]; then exit 22; fi
     # An etcd that serves has a member at least: itself.
     serving='{"members":[{"ID":"9","name":"other","peerURLs":["https://10.0.0.99:2380"]}]}'
     echo "${MEMBERS-$serving}" ;;
