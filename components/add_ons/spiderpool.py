@@ -13,7 +13,8 @@ from pulumi_kubernetes.helm.v3 import Release, RepositoryOptsArgs
 
 from components.add_ons.admission import reached_hook
 from components.machines.answers import ipv6_pool_ips, pool_ips, siblings
-from components.machines.nodes import Node, NodeInterface
+from components.machines.enis import NodeInterface
+from components.machines.nodes import Node
 from planning.model import ClusterPlan, IPPoolPlan
 from planning.names import multus_config_name
 from planning.nodes.secrets import ClusterSecrets
