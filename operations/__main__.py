@@ -399,7 +399,7 @@ def restore(  # noqa: PLR0913 - each is an option of the command
     yes: Annotated[bool, typer.Option("--yes", help="Take the steps.")] = False,
     anew: Annotated[
         bool,
-        typer.Option("--anew", help="Begin again, also where an earlier restore was cut off."),
+        typer.Option("--anew", help="Start from the first step, also after an interrupted restore."),
     ] = False,
 ) -> None:
     """Rebuild a cluster that has lost its control planes from a snapshot of etcd's disk.
@@ -414,7 +414,7 @@ def restore(  # noqa: PLR0913 - each is an option of the command
             Places.of(home),
             config_file=config_file,
             anew=anew,
-            go=yes,
+            confirmed=yes,
             console=progress,
         )
     if not yes:

@@ -16,7 +16,7 @@ from ipaddress import ip_address, ip_network
 import yaml
 
 from operations.verification.checks import Check, Needs, NotRun, Probe
-from operations.verification.snapshot import Cluster, Object
+from operations.verification.cluster_objects import Cluster, Object
 
 _SECTIONS = {"": "iptables", "iptables": "iptables", "ipvs": "iptables", "nftables": "nftables"}
 """The section that has a mode's `masqueradeAll`. Without a mode it is iptables up to 1.39."""
