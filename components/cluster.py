@@ -189,7 +189,7 @@ class Cluster(pulumi.ComponentResource):
     async def _before_changes(
         self, before: Record | EarlierRelease, after: Record, access: str | None
     ) -> None:
-        # First, because a pod may have got one of the addresses since the judgement: then no node
+        # First, because a pod may have got one of the addresses since the check: then no node
         # has been drained.
         if isinstance(before, Record) and access is not None:
             await give_up(before, after, access)

@@ -66,7 +66,7 @@ class NodeArgs:
     rollout: Rollout | None = None
     """Decides when the node may change. None where somebody else builds the cluster."""
     address_guard: AddressGuard | None = None
-    """Judges the addresses that leave an ENI. None without a kubeconfig of the cluster."""
+    """Checks the addresses that leave an ENI. None without a kubeconfig of the cluster."""
 
 
 class Node(pulumi.ComponentResource):

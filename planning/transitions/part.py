@@ -1,4 +1,4 @@
-"""A part of a judgement: the steps and refusals of one module, merged in order with others."""
+"""A part of a transition: the steps and refusals of one module, merged in order with others."""
 
 from __future__ import annotations
 
