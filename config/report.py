@@ -56,8 +56,9 @@ class ConfigError(Exception):
 
 
 def _order(problem: Problem) -> tuple[bool, str, str, str, str]:
-    known_key = not isinstance(problem, UnknownKey)
-    return (known_key, problem.path, problem.rule, problem.value or "", problem.remedy)
+    """Unknown keys first."""
+    is_other = not isinstance(problem, UnknownKey)
+    return (is_other, problem.path, problem.rule, problem.value or "", problem.remedy)
 
 
 def path_of(*parts: object) -> str:

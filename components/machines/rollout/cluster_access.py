@@ -26,7 +26,7 @@ class ClusterAccess:
     def __init__(self, kubeconfig: Callable[[], Awaitable[str | None]]) -> None:
         self._kubeconfig = kubeconfig
 
-    async def until_known(self) -> None:
+    async def wait_for_kubeconfig(self) -> None:
         """Wait for the kubeconfig."""
         await self._kubeconfig()
 

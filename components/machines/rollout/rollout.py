@@ -261,7 +261,7 @@ class Rollout:
     async def _until_turn(self, node: str) -> None:
         await self._state.future()
         # A hook that waited for the kubeconfig would occupy an engine slot.
-        await self._cluster.until_known()
+        await self._cluster.wait_for_kubeconfig()
         if self._progress.is_creation:
             return
         for before in turns_before(self._progress, node)[-1:]:
