@@ -21,7 +21,7 @@ class Problem:
     remedy: str
 
     def __str__(self) -> str:
-        """One sentence for the rule, one for the way out."""
+        """One sentence for the rule, one for the remedy."""
         shown = self.path if self.value is None else f"{self.path}: {self.value or '(empty)'}"
         return f"{shown}\n    {self.rule}\n    → {self.remedy}"
 

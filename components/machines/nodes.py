@@ -236,7 +236,7 @@ class Node(pulumi.ComponentResource):
         )
 
     def _snapshot_of_disk(self) -> str | None:
-        """The snapshot that is restored, for the control plane that makes the cluster again."""
+        """The snapshot that is restored, for the control plane that creates the cluster again."""
         bootstrap, first = self._args.bootstrap, self._args.plan.control_planes[0]
         makes_cluster = bootstrap is not None and self._args.node.name == first.name
         return bootstrap.restore if bootstrap is not None and makes_cluster else None
@@ -244,8 +244,8 @@ class Node(pulumi.ComponentResource):
     def _restored_snapshot(self, bootstrap: Bootstrap) -> pulumi.Input[str | None]:
         """The snapshot that is named in the user-data.
 
-        The machine that makes the cluster again learns it from its disk. A run that is not a
-        restore may create it, after one that was cut off, and the disk's data must not start as
+        The machine that creates the cluster again learns it from its disk. After an interrupted
+        restore a plain run may create that machine, and etcd must not start on the disk's data as
         they are.
         """
         if self._disk is None or self._args.node.name != self._args.plan.control_planes[0].name:
@@ -269,8 +269,9 @@ class Node(pulumi.ComponentResource):
     def _eni_needs(self, nic: InterfacePlan) -> list[pulumi.Resource]:
         """The reservation of its prefixes, and the vSwitches of all NICs of the node.
 
-        The instance needs every ENI, so no ENI is later for it. All ENIs are then at the same depth
-        of the engine's graph, and a destroy deletes them together (`components.network.network`).
+        The instance waits for every ENI anyway, so the other vSwitches do not delay it. All ENIs
+        are then at the same depth of the engine's graph, and a destroy deletes them together
+        (`components.network.network`).
         """
         keys = sorted({interface.vswitch for interface in self._args.node.interfaces.values()})
         vswitches = [self._args.vswitches[key] for key in keys if key in self._args.vswitches]

@@ -40,7 +40,7 @@ class SourceSnapshot:
 
     id: str
     disk: str
-    """The id of the disk that it was taken of."""
+    """The id of the disk from which it was taken."""
     is_complete: bool
     is_of_data_disk: bool
     gibibytes: int
@@ -78,7 +78,7 @@ class Situation:
 
 @dataclass(frozen=True, kw_only=True)
 class RestorePlan:
-    """What is deleted before `pulumi up`. Nothing is when an interrupted restore continues.
+    """What is deleted before `pulumi up`: nothing when an interrupted restore continues.
 
     A snapshot of each disk is taken before the disk is deleted.
     """

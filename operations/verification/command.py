@@ -44,7 +44,7 @@ def verify_stack(
         kubectl = Kubectl(runner=cluster_access.runner)
         outputs = cluster_access.outputs
         local = stack == LOCAL_STACK or _on_loopback(outputs)
-        cluster = kubectl.snapshot(outputs, local=local)
+        cluster = kubectl.read_all(outputs, local=local)
         certificates = certificate_check(
             stack, lambda: read_certificates(stack, places, config_file=config_file).certificates
         )

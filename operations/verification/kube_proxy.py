@@ -1,4 +1,4 @@
-"""The check of kube-proxy's settings, without which answers of Services go past the host.
+"""The check of kube-proxy's settings, without which answers of Services bypass the host.
 
 Finding B of docs/data-plane.md: a pod that asks a Service whose backend is on another node gets no
 answer unless kube-proxy masquerades the request. It does with `masqueradeAll`, and for sources

@@ -25,7 +25,7 @@ class Kubectl:
 
     runner: Runner
 
-    def snapshot(self, outputs: Mapping[str, Any], *, local: bool) -> Cluster:
+    def read_all(self, outputs: Mapping[str, Any], *, local: bool) -> Cluster:
         """Read everything that checks look at, at one moment. `local`: it is on a local cloud.
 
         Raises:

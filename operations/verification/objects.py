@@ -18,7 +18,7 @@ _UNINITIALIZED = "node.cloudprovider.kubernetes.io/uninitialized"
 
 
 def _asked(find: Callable[[Cluster], Iterator[str]]) -> Callable[[Cluster], Sequence[Probe]]:
-    """One probe that reads the snapshot."""
+    """One probe that reads the objects."""
     return lambda cluster: [Probe(attempt=lambda _: list(find(cluster)))]
 
 

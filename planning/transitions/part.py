@@ -10,7 +10,7 @@ from planning.transitions.steps import Accepted, Refusal, Refused, Step, Transit
 
 
 class Phase(IntEnum):
-    """When a step's turn is.
+    """The place of a step in a run.
 
     Control planes come before workers. Addresses are released before they are taken. A resource
     that others depend on is created first and deleted last.

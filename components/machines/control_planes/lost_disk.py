@@ -1,4 +1,4 @@
-"""Notices that a control plane's disk for etcd is gone, or detached, under a machine that lives.
+"""Notices that a control plane's disk for etcd is gone, or detached, under a running machine.
 
 The machine has the disk's serial number in its user-data. It would run without a disk until its
 next boot, and then wait for the old one. So the run does not create a new disk for it.
