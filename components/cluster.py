@@ -25,9 +25,10 @@ from components.api.control_plane import ControlPlane, ControlPlaneArgs, kuberne
 from components.machines.addresses.address_guard import AddressGuard
 from components.machines.addresses.exchanged_addresses import give_up
 from components.machines.control_planes.etcd_disk import make_snapshot_policy
-from components.machines.nodes import Bootstrap, Node, NodeArgs
+from components.machines.first_boot import Bootstrap
+from components.machines.nodes import Node, NodeArgs
 from components.machines.restoring import restored_snapshot
-from components.machines.rollout import Rollout, RolloutArgs
+from components.machines.rollout.rollout import Rollout, RolloutArgs
 from components.network.adopted import check_adopted
 from components.network.cloud import cloud_provider
 from components.network.endpoint import Endpoint, EndpointArgs
@@ -188,7 +189,7 @@ class Cluster(pulumi.ComponentResource):
     async def _before_changes(
         self, before: Record | EarlierRelease, after: Record, access: str | None
     ) -> None:
-        # First, because a pod may have got one of the addresses since the judgement: then no node
+        # First, because a pod may have got one of the addresses since the check: then no node
         # has been drained.
         if isinstance(before, Record) and access is not None:
             await give_up(before, after, access)

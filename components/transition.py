@@ -1,4 +1,4 @@
-"""The plan that the last run accepted, kept in the state; judges each edit before anything else.
+"""The plan that the last run accepted, kept in the state; checks each edit before anything else.
 
 Why it is done this way: docs/decisions/transitions.md.
 """
@@ -20,8 +20,8 @@ from planning.nodes.kubeconfig import kubeconfig
 from planning.nodes.machine import unit_version
 from planning.nodes.secrets import ClusterSecrets
 from planning.transitions.earlier import clusters, earlier_machines, has_machines
+from planning.transitions.edits import check_edit
 from planning.transitions.holders import Cluster, Holders, NoAnswer, NotAsked, holders_of
-from planning.transitions.judge import judge
 from planning.transitions.reading import EarlierRelease, Record, read_record
 from planning.transitions.record import record
 from planning.transitions.steps import Accepted
@@ -56,7 +56,7 @@ class AppliedPlanArgs:
 
 
 class AppliedPlan(pulumi.ComponentResource):
-    """The last accepted plan, as the record against which the next plan is judged.
+    """The last accepted plan, as the record with which the next plan is compared.
 
     Owns nothing. It is registered before any other resource: both providers have an input that
     resolves only afterwards, so a refusal leaves everything as it is. Its hook runs in previews,
@@ -115,13 +115,13 @@ class AppliedPlan(pulumi.ComponentResource):
                 f"{args.name}."
             )
         if not has_machines(resources):
-            self._judge(Record(), self._record(), NotAsked(reason="there is no cluster yet"))
+            self._check(Record(), self._record(), NotAsked(reason="there is no cluster yet"))
             if self._args.at_creation is not None:
                 self._args.at_creation()
         elif self._args.plan.kubernetes.mode == "existing":
-            # Earlier releases wrote no record in this mode. The edit is judged by the machines.
+            # Earlier releases wrote no record in this mode. The edit is compared with the machines.
             before = EarlierRelease(machines=earlier_machines(args.name, resources))
-            self._judge(before, self._record(), NotAsked(reason=_NO_RECORD))
+            self._check(before, self._record(), NotAsked(reason=_NO_RECORD))
 
     async def _before_update(self, args: pulumi.ResourceHookArgs) -> None:
         before = read_record(args.old_inputs)
@@ -130,7 +130,7 @@ class AppliedPlan(pulumi.ComponentResource):
             machines = earlier_machines(args.name, await state_resources())
             before = replace(before, machines=machines)
         cluster = await self._ask(args.old_outputs or {})
-        self._judge(before, after, cluster)
+        self._check(before, after, cluster)
         if self._args.before_changes is not None and not pulumi.runtime.is_dry_run():
             try:
                 access = await self._access(args.old_outputs or {})
@@ -146,9 +146,9 @@ class AppliedPlan(pulumi.ComponentResource):
             raise TypeError("this release does not read its own record")
         return after
 
-    def _judge(self, before: Record | EarlierRelease, after: Record, cluster: Cluster) -> None:
+    def _check(self, before: Record | EarlierRelease, after: Record, cluster: Cluster) -> None:
         """Log the steps. Raises `pulumi.RunError` with every reason against the edit."""
-        transition = judge(before, after, cluster)
+        transition = check_edit(before, after, cluster)
         sentences = lines(transition)
         if not isinstance(transition, Accepted):
             refusal = "This edit is refused, and nothing is changed."

@@ -58,7 +58,7 @@ Ordinal = Annotated[int, Field(ge=0, le=65535)]
 
 
 class Model(BaseModel):
-    """Frozen, refuses unknown keys, never prints what was put in."""
+    """The base of all models: frozen, refuses unknown keys, and never prints a value."""
 
     model_config = ConfigDict(
         frozen=True,
@@ -219,7 +219,7 @@ class SecurityRuleConfig(Model):
     ports: str = "-1/-1"
     """`from/to`, as the API writes it; `-1/-1` for icmp and all."""
     source: Network
-    """Who may come in."""
+    """The range from which packets are let in."""
     description: str = ""
     """Shown in the console."""
 
@@ -230,7 +230,7 @@ class NetworkConfig(Model):
     vpc: VpcConfig
     """The VPC, created or adopted."""
     subnets: dict[DnsLabel, SubnetConfig]
-    """Subnets by name: `primary` and `secondary` by custom, any name will do."""
+    """Subnets by name. `primary` and `secondary` are customary; any name is accepted."""
     nat: NatConfig = NatConfig()
     """The way out over IPv4."""
     ipv6: Ipv6Config = Ipv6Config()
@@ -332,7 +332,7 @@ class NodeInterfaceConfig(Model):
 
 
 class NodeConfig(Model):
-    """What one node has of its own; everything left out comes from its pool."""
+    """Settings of one node; those that are left out come from its pool."""
 
     zone: str | None = None
     """The node's zone. By default zones take turns by ordinal."""
@@ -356,20 +356,20 @@ class NodePoolConfig(Model):
     role: Role = Role.WORKER
     """What the nodes are to Kubernetes."""
     count: Annotated[int, Field(ge=0, le=5000)] | None = None
-    """So many nodes, named `<pool>-<ordinal>`; `nodes` then holds exceptions only."""
+    """The number of nodes, which are named `<pool>-<ordinal>`. `nodes` then has exceptions only."""
     nodes: dict[DnsLabel, NodeConfig] = {}
     """Nodes by name. A name that ends in a number has it as its ordinal."""
     zones: tuple[str, ...] = ()
     """Zones to spread over, in turns; needed when the pool's subnets share more than one."""
     instance_type: str
-    """Of all nodes, as ecs.g7.xlarge."""
+    """Instance type of all nodes, for example ecs.g7.xlarge."""
     image: str | None = None
     """Image id; by default a pinned Ubuntu 24.04."""
     disk: DiskConfig = DiskConfig()
     """System disk."""
     etcd_disk: EtcdDiskConfig | None = None
-    """Of control planes: a disk of its own for etcd's data, `{}` for one with every default. A new
-    machine of the node finds the data on it. Without it, etcd is on the system disk."""
+    """For control planes: a disk for etcd's data alone; `{}` takes every default. It outlives the
+    machine, and the next one finds the data on it. Without it, etcd is on the system disk."""
     key_pair: str | None = None
     """Name of an SSH key pair that exists; none by default."""
     labels: dict[str, str] = {}
@@ -384,7 +384,7 @@ class NodePoolConfig(Model):
     """Let an edit remove or replace subscription machines (`chargeType: PrePaid`) before they
     expire; what is left of the subscription is lost."""
     interfaces: dict[NicName, InterfaceConfig]
-    """NICs: eth0, and eth1 where wanted; no more, see docs/decisions."""
+    """NICs: eth0, and optionally eth1. More are refused (docs/decisions/eni-first.md)."""
     first_block: Annotated[int, Field(ge=0, le=16777216)] | None = None
     """The pool's first block in every subnet it uses, counted in blocks of its own size; required
     with more than one pool."""
@@ -396,7 +396,7 @@ class NodePoolConfig(Model):
     """The cloud's own lock against deletion; by default as `protect` for the only control plane.
     Refused where the life cycle replaces machines: workers, and control planes that are several."""
     ram_role: str | None = None
-    """An instance RAM role that exists already; control planes get the CCM's otherwise."""
+    """An existing RAM role for the instances. Control planes without one get the controller's."""
 
 
 class EndpointConfig(Model):
@@ -405,7 +405,7 @@ class EndpointConfig(Model):
     public: bool | None = None
     """An EIP for the API server."""
     allowed_cidrs: tuple[Network, ...] = ()
-    """Who may reach it from outside the VPC; never 0.0.0.0/0."""
+    """Ranges from which it can be reached from outside the VPC; never 0.0.0.0/0."""
     bandwidth: Mbps = 10
     """Mbit/s of the EIP."""
     cert_sans: tuple[str, ...] = ()
@@ -417,14 +417,15 @@ class KubernetesConfig(Model):
     """The cluster itself."""
 
     mode: Literal["kubeadm", "existing"] = "kubeadm"
-    """`kubeadm`: built by this program. `existing`: only its nodes' addresses and add-ons."""
+    """`kubeadm`: this program builds the cluster. `existing`: somebody else builds it on this
+    program's machines, and this program adds addresses and add-ons."""
     version: Annotated[str, StringConstraints(pattern=r"^\d+\.\d+\.\d+$")] = "1.36.3"
-    """Exact version. A new cluster has 1.35 to 1.37; one of 1.31 to 1.34 goes up minor by minor.
-    Its packages and images must exist."""
+    """Exact version. A new cluster has 1.35 to 1.37; one of 1.31 to 1.34 is upgraded minor by
+    minor. Its packages and images must exist."""
     service_cidr: Network = IPv4Network("10.233.0.0/18")
-    """Outside of the VPC and of 100.64.0.0/10."""
+    """Range of Service addresses, outside of the VPC and of 100.64.0.0/10."""
     pod_cidr: Network = IPv4Network("10.244.0.0/16")
-    """No pod lives in it: it makes kube-proxy tell service traffic apart."""
+    """kube-proxy's `clusterCIDR`. No pod has an address in it."""
     endpoint: EndpointConfig = EndpointConfig()
     """The API server's address."""
     mirrors: Literal["global", "china"] = "global"
@@ -435,7 +436,7 @@ class KubernetesConfig(Model):
     kubelet: dict[str, object] = {}
     """Further fields of KubeletConfiguration, by the names and types of the cluster's version."""
     node_names: dict[DnsLabel, str] = {}
-    """`existing` only: our node names to the cluster's."""
+    """For mode `existing`: the stack's node name → the name of the Node in the cluster."""
 
 
 class ChartConfig(Model):
@@ -457,18 +458,18 @@ class ExtraPoolConfig(Model):
     node: DnsLabel
     """A node's name."""
     addresses: tuple[str, ...]
-    """Taken out of the node's own pool."""
+    """Addresses of the pool, which are taken out of the node's own pool."""
     namespaces: tuple[str, ...] = ()
-    """Only pods of these namespaces."""
+    """Only pods of these namespaces get its addresses."""
     pod_labels: dict[str, str] = {}
-    """Only pods with these labels."""
+    """Only pods with these labels get its addresses."""
 
 
 class SpiderpoolConfig(Model):
     """Spiderpool by its chart; `values` are merged under the ones that this program needs."""
 
     enabled: bool = True
-    """False: nothing of Spiderpool is installed; bring another CNI."""
+    """False: Spiderpool is not installed, and the cluster needs another CNI."""
     chart: ChartConfig = ChartConfig()
     """Where the chart comes from."""
     values: dict[str, object] = {}
@@ -482,11 +483,12 @@ class SpiderpoolConfig(Model):
 
 
 class PodsConfig(Model):
-    """Which network a pod gets that does not choose one."""
+    """The network of pods that do not choose one."""
 
     default_network: Literal["eth0", "spread"] | None = None
-    """`eth0`: all of them; `spread`: each NIC in proportion to its addresses. Default: `spread`
-    where addresses are counted and a pool has pod addresses on both NICs, else `eth0`."""
+    """`eth0`: they all use eth0. `spread`: each NIC in proportion to its addresses. Default:
+    `spread` where addresses are counted and a pool has pod addresses on both NICs, else
+    `eth0`."""
     count_addresses: bool = True
     """Nodes advertise their pod addresses, and admission policies let each pod ask for what it
     takes. It needs Kubernetes 1.36. False: pods that choose no network use eth0, and its addresses
@@ -502,11 +504,11 @@ class CloudControllerConfig(Model):
     version: str = "v2.14.0"
     """Tag of its image."""
     image: str | None = None
-    """Whole image reference instead of the registry of the region."""
+    """Complete image reference, instead of the image in the region's registry."""
     credentials: Literal["ram-role", "access-key"] = "ram-role"
     """`ram-role` of the control planes, or an AccessKey in a Secret as in the guide."""
     feature_gates: dict[str, bool] = {}
-    """Gates of the cloud configuration, as IPv6DualStack."""
+    """Feature gates of the cloud controller, for example IPv6DualStack."""
     backend_type: Literal["ecs", "eni"] = "ecs"
     """Default backends of LoadBalancer services; `eni` goes straight to the pods."""
 
@@ -515,15 +517,15 @@ class NamespaceConfig(Model):
     """A namespace of the cluster that services of this file are in."""
 
     create: bool = True
-    """Create it, and leave it in the cluster for good: it may hold what is not this program's.
-    False: it exists already."""
+    """Create it. It is never deleted, because others may have objects in it. False: it exists
+    already."""
 
 
 class ServicePortConfig(Model):
     """One port of a LoadBalancer service: one listener of its load balancer."""
 
     port: Annotated[int, Field(ge=1, le=65535)]
-    """Where the load balancer listens."""
+    """Port on which the load balancer listens."""
     target_port: Annotated[int, Field(ge=1, le=65535)] | DnsLabel | None = None
     """The pods' port, by number or by name; by default the same number."""
     protocol: Literal["tcp", "udp", "http", "https"] = "tcp"
@@ -546,7 +548,7 @@ class ServiceConfig(Model):
     address_type: Literal["internet", "intranet"] = "internet"
     """Who can reach it: the internet, or the VPC."""
     subnet: DnsLabel | None = None
-    """Where an NLB or an intranet CLB is; needed when there is more than one subnet."""
+    """Subnet of an NLB or an intranet CLB; required if there is more than one subnet."""
     zones: tuple[str, ...] = ()
     """An NLB's zones, by default all of its subnet; the one zone of an intranet CLB, by default the
     first control plane's."""
@@ -558,7 +560,7 @@ class ServiceConfig(Model):
     certificate_id: str | None = None
     """Certificate of https ports, `<id>-<region>` as the console shows it."""
     id: str | None = None
-    """Use this load balancer (`lb-…`, `nlb-…`), which this program never makes nor deletes."""
+    """Use this load balancer (`lb-…`, `nlb-…`), which this program neither creates nor deletes."""
     override_listeners: bool = False
     """With `id`: the cloud controller owns the listeners on these ports, too."""
     deletion_protection: bool | None = None
@@ -568,7 +570,7 @@ class ServiceConfig(Model):
     """An update waits for the address and for one ready pod. False for pods that come later; the
     address then shows after the next update."""
     annotations: dict[str, str] = {}
-    """Further annotations of the cloud controller, as
+    """Further annotations of the cloud controller, for example
     service.beta.kubernetes.io/alibaba-cloud-loadbalancer-idle-timeout."""
 
 
@@ -590,11 +592,11 @@ class SampleAppsConfig(Model):
     """DaemonSets test-app-1 (on eth0) and test-app-2 (on eth1), and service test-svc, in namespace
     default. Off in every profile: they take a pod address of each NIC on every node."""
     registry: str | None = None
-    """Where the images below come from instead of docker.io, as `registry.example.com/mirror`."""
+    """Where the images below come from instead of docker.io: `registry.example.com/mirror`."""
     client_image: str = "library/busybox:1.37.0"
-    """Of test-app-1, a name in the registry."""
+    """Image of test-app-1, a name in the registry."""
     server_image: str = "library/nginx:1.27.5"
-    """Of test-app-2, a name in the registry; it serves HTTP on port 80."""
+    """Image of test-app-2, a name in the registry; it serves HTTP on port 80."""
     tolerations: tuple[TolerationConfig, ...] = ()
     """None by default, as in the guide: tainted nodes run no sample app."""
 
@@ -616,19 +618,19 @@ class ClusterConfig(Model):
     """All settings of a stack's cluster; the profile's defaults are filled in first."""
 
     profile: Profile
-    """Which defaults are laid under this file."""
+    """The defaults for everything that this file omits."""
     name: Annotated[DnsLabel, StringConstraints(max_length=32)]
-    """Of the cluster: in tags, resource names and the kubeconfig; 32 characters at most."""
+    """The cluster's name, in tags, resource names and the kubeconfig; 32 characters at most."""
     region: str
-    """Region id, as cn-hangzhou."""
+    """Region id, for example cn-hangzhou."""
     cloud: CloudConfig = CloudConfig()
     """Account and endpoint."""
     resource_group: str | None = None
     """Id of a resource group (`rg-…`) for everything that can be in one."""
     tags: dict[str, str] = {}
-    """On everything that takes tags."""
+    """Tags on every resource that can have tags."""
     protect: bool = False
-    """Pulumi's `protect` and the cloud's deletion protection on what would hurt to lose."""
+    """Pulumi's `protect` and the cloud's deletion protection (docs/runbooks/protected-stack.md)."""
     network: NetworkConfig
     """VPC, subnets, ways in and out."""
     node_pools: dict[DnsLabel, NodePoolConfig]

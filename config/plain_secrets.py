@@ -1,4 +1,4 @@
-"""Finds plaintext secrets where none belongs, by their shape or by their key's name.
+"""Finds plaintext secrets where they do not belong, by their shape or by their key's name.
 
 Everything in the `cluster` object is stored, shown in previews and put into golden files as it is.
 """

@@ -133,7 +133,7 @@ def _node(node: object, disk: object) -> object:
 
 
 def _disk(under: object, over: object) -> object:
-    """One disk laid over another, so that what only one of them says (encryption) holds."""
+    """One disk laid over another, so that a key that only one of them sets (encryption) is kept."""
     if not isinstance(under, Mapping) or not isinstance(over, Mapping):
         return under if over is None else over
     if over.get("category", under.get("category")) != under.get("category"):

@@ -21,7 +21,7 @@ class Problem:
     remedy: str
 
     def __str__(self) -> str:
-        """One sentence for the rule, one for the way out."""
+        """One sentence for the rule, one for the remedy."""
         shown = self.path if self.value is None else f"{self.path}: {self.value or '(empty)'}"
         return f"{shown}\n    {self.rule}\n    → {self.remedy}"
 
@@ -56,8 +56,9 @@ class ConfigError(Exception):
 
 
 def _order(problem: Problem) -> tuple[bool, str, str, str, str]:
-    known_key = not isinstance(problem, UnknownKey)
-    return (known_key, problem.path, problem.rule, problem.value or "", problem.remedy)
+    """Unknown keys first."""
+    is_other = not isinstance(problem, UnknownKey)
+    return (is_other, problem.path, problem.rule, problem.value or "", problem.remedy)
 
 
 def path_of(*parts: object) -> str:

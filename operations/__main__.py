@@ -25,7 +25,7 @@ from operations.certificates.command import (
 )
 from operations.certificates.live import read_certificates
 from operations.diff.command import Format, against_file, against_stack, show
-from operations.diff.command import diff as judge_commits
+from operations.diff.command import diff as compare_commits
 from operations.engine.cluster_access import stack_of
 from operations.engine.environment import env_file
 from operations.engine.places import LOCAL_STACK, ROOT, Places
@@ -399,7 +399,9 @@ def restore(  # noqa: PLR0913 - each is an option of the command
     yes: Annotated[bool, typer.Option("--yes", help="Take the steps.")] = False,
     anew: Annotated[
         bool,
-        typer.Option("--anew", help="Begin again, also where an earlier restore was cut off."),
+        typer.Option(
+            "--anew", help="Start from the first step even if an earlier restore was interrupted."
+        ),
     ] = False,
 ) -> None:
     """Rebuild a cluster that has lost its control planes from a snapshot of etcd's disk.
@@ -414,7 +416,7 @@ def restore(  # noqa: PLR0913 - each is an option of the command
             Places.of(home),
             config_file=config_file,
             anew=anew,
-            go=yes,
+            confirmed=yes,
             console=progress,
         )
     if not yes:
@@ -550,14 +552,16 @@ def diff(
     head: Annotated[str, typer.Argument(help="Commit after.")],
     how: Annotated[Format, typer.Option("--format", help="How to print it.")] = Format.TABLE,
     *,
-    examples: Annotated[bool, typer.Option("--examples", help="Judge docs/examples, too.")] = False,
+    examples: Annotated[
+        bool, typer.Option("--examples", help="Compare docs/examples, too.")
+    ] = False,
 ) -> None:
-    """Judge every stack file of two commits: what is added, changed, restarted, replaced, refused.
+    """Compare every stack file of two commits: what is added, changed, replaced or refused.
 
     Needs no engine, cloud or credentials. The code that runs plans both versions.
     """
     with _reporting_failures(as_json=how is Format.JSON):
-        changes = judge_commits(base, head, examples=examples)
+        changes = compare_commits(base, head, examples=examples)
         text = show(base, head, changes, how)
     if text is not None:
         typer.echo(text, nl=how is not Format.MARKDOWN)

@@ -39,8 +39,8 @@ def deploy(
     present = {key: value for key, value in secrets.items() if value is not None}
     with (
         patch("components.api.control_plane.until_ready", _at_once),
-        patch("components.machines.rollout._now", lambda: 0.0),
-        patch("components.machines.rollout.until_joined", _joined),
+        patch("components.machines.rollout.kept_values._now", lambda: 0.0),
+        patch("components.machines.rollout.rollout.until_joined", _joined),
     ):
         return record(
             lambda: runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__"),

@@ -27,7 +27,7 @@ def reached_hook(
     """Return the hook that follows the release's creation and its updates.
 
     Helm waits until the controller's pod is ready. Each control plane's kube-proxy follows a moment
-    later, and until then the API server refuses every object that the webhooks judge (`failed
+    later, and until then the API server refuses every object that the webhooks check (`failed
     calling webhook`). The provider does not retry, so the first objects after the release would
     fail the run.
 

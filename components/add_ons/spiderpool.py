@@ -13,7 +13,8 @@ from pulumi_kubernetes.helm.v3 import Release, RepositoryOptsArgs
 
 from components.add_ons.admission import reached_hook
 from components.machines.answers import ipv6_pool_ips, pool_ips, siblings
-from components.machines.nodes import Node, NodeInterface
+from components.machines.enis import NodeInterface
+from components.machines.nodes import Node
 from planning.model import ClusterPlan, IPPoolPlan
 from planning.names import multus_config_name
 from planning.nodes.secrets import ClusterSecrets
@@ -44,7 +45,7 @@ class SpiderpoolArgs:
     plan: ClusterPlan
     provider: kubernetes.Provider
     kubeconfig: pulumi.Output[str]
-    """Used to wait for the webhooks before any object that they judge is created."""
+    """Used to wait for the webhooks before any object that they check is created."""
     secrets: pulumi.Output[ClusterSecrets]
     nodes: Mapping[str, Node]
     """All nodes, by name; pools are built from the addresses of their ENIs."""
@@ -77,9 +78,9 @@ class Spiderpool(pulumi.ComponentResource):
     first, once no pod has an address of it. Everything else of a pool, the SpiderMultusConfigs and
     the SpiderCoordinator changes in place and does not affect running pods.
 
-    Hooks: the version step is judged before an update of the release, in previews too. After the
+    Hooks: the version step is checked before an update of the release, in previews too. After the
     release's creation and each update, the run waits for the webhooks and then creates the objects
-    that they judge.
+    that they check.
 
     Errors: `pulumi.RunError` from the nodes when an ENI holds other addresses than planned.
     """

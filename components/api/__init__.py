@@ -1,1 +1,1 @@
-"""The Kubernetes API server: access, readiness, questions and orders."""
+"""The Kubernetes API server: access, readiness, requests."""

@@ -11,7 +11,7 @@ from pulumi_alicloud import ecs, slb
 
 from components.api.readiness import ready_seconds, until_ready
 from components.machines.nodes import Node
-from components.machines.rollout import Rollout
+from components.machines.rollout.rollout import Rollout
 from components.network.eips import binding_options
 from components.network.endpoint import Endpoint
 from config.facts.ports import API_SERVER

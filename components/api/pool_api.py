@@ -85,7 +85,7 @@ class PoolApi:
 
         The webhook refuses to remove an address that a pod has
         (validateIPPoolIPInUse in pkg/ippoolmanager/ippool_validate.go of Spiderpool 1.2.2). It
-        judges the object that the API server is about to write, and an allocation writes the same
+        checks the object that the API server is about to write, and an allocation writes the same
         object, so no pod can take an address in between. A webhook that does not answer is asked
         again for a while: its controller may be starting on another node.
         """

@@ -4,43 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
-from ipaddress import IPv6Network
-from typing import Any, Final, TypedDict, assert_never
+from typing import Final
 
 import pulumi
 from pulumi_alicloud import ecs
 
-from components.failure import reporting_errors
 from components.machines.addresses.address_guard import AddressGuard
-from components.machines.answers import (
-    addresses_of,
-    ips_of_pools,
-    ipv6_as_planned,
-    pod_addresses_as_planned,
-    primary_as_planned,
-)
+from components.machines.answers import ips_of_pools
 from components.machines.changed_by_hand import report_changes
 from components.machines.control_planes.etcd_disk import (
     attach_disk,
     make_disk,
-    serial_number,
     take_snapshots,
 )
-from components.machines.rollout import Rollout
+from components.machines.enis import EniArgs, NodeInterface, as_answered, make_eni
+from components.machines.first_boot import Bootstrap, MachineAnswers, render_user_data
+from components.machines.rollout.rollout import Rollout
 from components.machines.unplanned_restart import RUNNING
 from components.network.ipv6 import Ipv6Egress, Ipv6EgressArgs
-from config.facts.nics import PRIMARY_NIC
-from config.facts.regions import keeps_primary_eni
 from config.model import Role
-from planning.addresses.ipv6 import interface_addresses
-from planning.addresses.pod_addresses import Counted, Pinned, PodAddresses, Prefixes
 from planning.model import ClusterPlan, InterfacePlan, NodePlan
 from planning.names import etcd_disk_name
 from planning.nodes.etcd_disk import ca_fingerprint
 from planning.nodes.machine import identity_digest
-from planning.nodes.secrets import ClusterSecrets
-from planning.nodes.user_data import user_data
 from planning.transitions.earlier import ETCD_DISK
 
 _IDENTITY_PROPERTIES: Final = (
@@ -53,23 +39,6 @@ _IDENTITY_PROPERTIES: Final = (
     "systemDiskKmsKeyId",
 )
 """Properties of an instance that follow from `planning.nodes.machine.identity`."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Bootstrap:
-    """What a node's first boot needs in addition to the plan; without it the machine boots bare."""
-
-    secrets: pulumi.Output[ClusterSecrets]
-    api_address: pulumi.Input[str]
-    """Private address of the API server: the one control plane's, or the load balancer's."""
-    public_address: pulumi.Input[str] | None
-    """Address of the API server from outside, for the certificate; None without one."""
-    creation_ends: pulumi.Input[int | None]
-    """`components.machines.rollout.Rollout.creation_ends`."""
-    earlier_addresses: pulumi.Input[Mapping[str, str]]
-    """`components.machines.rollout.Rollout.earlier_addresses`."""
-    restore: str | None = None
-    """`components.machines.restoring.restored_snapshot`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,20 +68,7 @@ class NodeArgs:
     rollout: Rollout | None = None
     """Decides when the node may change. None where somebody else builds the cluster."""
     address_guard: AddressGuard | None = None
-    """Judges the addresses that leave an ENI. None without a kubeconfig of the cluster."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class NodeInterface:
-    """One NIC as the cloud created it. Addresses come from the ENI, never from the instance."""
-
-    eni_id: pulumi.Output[str]
-    mac: pulumi.Output[str]
-    primary: pulumi.Output[str]
-    pod_addresses: pulumi.Output[tuple[str, ...]]
-    """Sorted. Unknown in a preview where the cloud chooses (`count`)."""
-    twins: pulumi.Output[Mapping[str, str]] | None
-    """IPv4 address → its IPv6 twin, the host's own address included; None without IPv6."""
+    """Checks the addresses that leave an ENI. None without a kubeconfig of the cluster."""
 
 
 class Node(pulumi.ComponentResource):
@@ -161,7 +117,10 @@ class Node(pulumi.ComponentResource):
         self._turn = self._wait_for_turn()
         enis = {nic: self._make_eni(plan) for nic, plan in args.node.interfaces.items()}
         self.interfaces = {
-            nic: self._as_answered(plan, enis[nic]) for nic, plan in args.node.interfaces.items()
+            nic: as_answered(
+                args.node.name, plan, enis[nic], args.ipv6_ranges.get(plan.vswitch), parent=self
+            )
+            for nic, plan in args.node.interfaces.items()
         }
         self._disk = self._make_etcd_disk()
         instance = self._make_instance(enis)
@@ -245,28 +204,21 @@ class Node(pulumi.ComponentResource):
         )
 
     def _make_eni(self, nic: InterfacePlan) -> ecs.EcsNetworkInterface:
-        name = f"{self._name}-{nic.name}"
-        vswitch_id = self._args.vswitch_ids[nic.vswitch]
-        return ecs.EcsNetworkInterface(
-            name,
-            network_interface_name=name,
-            vswitch_id=vswitch_id,
-            security_group_ids=[self._args.security_group_id],
-            primary_ip_address=self._when_due(str(nic.primary)),
-            **_pod_address_inputs(nic.pods),
-            ipv6_addresses=self._ipv6_addresses(nic),
-            # The cloud must not take the ENI, and its addresses, with an instance it replaces.
-            delete_on_release=False,
-            resource_group_id=self._args.plan.resource_group,
-            tags=dict(self._args.plan.tags),
-            # A second ENI cannot have the first one's addresses while the first one exists.
-            opts=pulumi.ResourceOptions(
-                parent=self,
-                delete_before_replace=True,
-                depends_on=self._eni_needs(nic),
+        args = self._args
+        return make_eni(
+            f"{self._name}-{nic.name}",
+            EniArgs(
+                plan=args.plan,
+                node=args.node,
+                nic=nic,
+                vswitch_id=args.vswitch_ids[nic.vswitch],
+                security_group_id=args.security_group_id,
+                primary=self._when_due(str(nic.primary)),
+                ipv6_range=args.ipv6_ranges.get(nic.vswitch),
+                needs=self._eni_needs(nic),
                 hooks=self._eni_hooks(),
-                replacement_trigger=self._goes_with_machine(nic),
             ),
+            parent=self,
         )
 
     def _make_etcd_disk(self) -> ecs.EcsDisk | None:
@@ -296,7 +248,7 @@ class Node(pulumi.ComponentResource):
         return pulumi.Output.unsecret(bootstrap.secrets.apply(ca_fingerprint))
 
     def _snapshot_of_disk(self) -> str | None:
-        """The snapshot that is restored, for the control plane that makes the cluster again."""
+        """The snapshot that is restored, for the control plane that creates the cluster again."""
         bootstrap, first = self._args.bootstrap, self._args.plan.control_planes[0]
         makes_cluster = bootstrap is not None and self._args.node.name == first.name
         return bootstrap.restore if bootstrap is not None and makes_cluster else None
@@ -304,8 +256,8 @@ class Node(pulumi.ComponentResource):
     def _restored_snapshot(self, bootstrap: Bootstrap) -> pulumi.Input[str | None]:
         """The snapshot that is named in the user-data.
 
-        The machine that makes the cluster again learns it from its disk. A run that is not a
-        restore may create it, after one that was cut off, and the disk's data must not start as
+        The machine that creates the cluster again learns it from its disk. After an interrupted
+        restore a plain run may create that machine, and etcd must not start on the disk's data as
         they are.
         """
         if self._disk is None or self._args.node.name != self._args.plan.control_planes[0].name:
@@ -329,8 +281,9 @@ class Node(pulumi.ComponentResource):
     def _eni_needs(self, nic: InterfacePlan) -> list[pulumi.Resource]:
         """The reservation of its prefixes, and the vSwitches of all NICs of the node.
 
-        The instance needs every ENI, so no ENI is later for it. All ENIs are then at the same depth
-        of the engine's graph, and a destroy deletes them together (`components.network.network`).
+        The instance waits for every ENI anyway, so the other vSwitches do not delay it. All ENIs
+        are then at the same depth of the engine's graph, and a destroy deletes them together
+        (`components.network.network`).
         """
         keys = sorted({interface.vswitch for interface in self._args.node.interfaces.values()})
         vswitches = [self._args.vswitches[key] for key in keys if key in self._args.vswitches]
@@ -349,26 +302,6 @@ class Node(pulumi.ComponentResource):
             return self._turn.apply(lambda _: address)
         guard = self._args.address_guard
         return address if guard is None else guard.after_kubeconfig(address)
-
-    def _goes_with_machine(self, nic: InterfacePlan) -> str | None:
-        """The trigger that replaces eth0's ENI where the cloud deletes it with its instance.
-
-        The new ENI has the same pinned addresses. `config.facts.regions.KEEPS_PRIMARY_ENI` has the
-        source.
-        """
-        plan, node = self._args.plan, self._args.node
-        if nic.name != PRIMARY_NIC or keeps_primary_eni(plan.region):
-            return None
-        return identity_digest(plan, node)
-
-    def _ipv6_addresses(self, nic: InterfacePlan) -> pulumi.Output[Sequence[str]] | None:
-        """The host's address first; unknown until the cloud gave the VPC its range."""
-        ipv6_range = self._args.ipv6_ranges.get(nic.vswitch)
-        if ipv6_range is None:
-            return None
-        return ipv6_range.apply(
-            lambda text: [str(a) for a in interface_addresses(IPv6Network(text), nic)]
-        )
 
     def _open_ipv6(self, instance: ecs.Instance) -> None:
         plan, gateway = self._args.plan, self._args.ipv6_gateway_id
@@ -390,38 +323,6 @@ class Node(pulumi.ComponentResource):
                     ),
                     opts=pulumi.ResourceOptions(parent=self),
                 )
-
-    def _twins(
-        self, plan: InterfacePlan, eni: ecs.EcsNetworkInterface
-    ) -> pulumi.Output[Mapping[str, str]] | None:
-        ipv6_range = self._args.ipv6_ranges.get(plan.vswitch)
-        if ipv6_range is None:
-            return None
-        node = self._args.node.name
-
-        def twins(answers: Sequence[Any]) -> Mapping[str, str]:
-            network, assigned = answers
-            return ipv6_as_planned(node, plan, IPv6Network(network), assigned)
-
-        check = reporting_errors(self, twins)
-        return pulumi.Output.all(ipv6_range, eni.ipv6_addresses).apply(check)
-
-    def _as_answered(self, plan: InterfacePlan, eni: ecs.EcsNetworkInterface) -> NodeInterface:
-        node = self._args.node.name
-        assigned: pulumi.Output[Sequence[str]] = (
-            eni.ipv4_prefixes.apply(addresses_of)
-            if isinstance(plan.pods, Prefixes)
-            else eni.private_ip_addresses.apply(lambda addresses: addresses or ())
-        )
-        primary = reporting_errors(self, partial(primary_as_planned, node, plan))
-        pods = reporting_errors(self, partial(pod_addresses_as_planned, node, plan))
-        return NodeInterface(
-            eni_id=eni.id,
-            mac=eni.mac,
-            primary=eni.primary_ip_address.apply(primary),
-            pod_addresses=assigned.apply(pods),
-            twins=self._twins(plan, eni),
-        )
 
     def _make_instance(self, enis: Mapping[str, ecs.EcsNetworkInterface]) -> ecs.Instance:
         node, plan = self._args.node, self._args.plan
@@ -480,19 +381,18 @@ class Node(pulumi.ComponentResource):
         bootstrap = self._args.bootstrap
         if bootstrap is None:
             return None
-        answers = pulumi.Output.all(
-            secrets=bootstrap.secrets,
-            macs={nic: eni.mac for nic, eni in enis.items()},
-            api_address=bootstrap.api_address,
-            public_address=bootstrap.public_address,
-            creation_ends=bootstrap.creation_ends,
-            earlier_addresses=bootstrap.earlier_addresses,
-            ipv6_ranges=dict(self._args.ipv6_ranges),
-            etcd_disk_serial=None if self._disk is None else self._disk.id.apply(serial_number),
-            restore=self._restored_snapshot(bootstrap),
+        return render_user_data(
+            self._args.plan,
+            self._args.node.name,
+            bootstrap,
+            MachineAnswers(
+                macs={nic: eni.mac for nic, eni in enis.items()},
+                ipv6_ranges=self._args.ipv6_ranges,
+                disk_id=None if self._disk is None else self._disk.id,
+                snapshot=self._restored_snapshot(bootstrap),
+            ),
+            parent=self,
         )
-        render = partial(_render, self._args.plan, self._args.node.name)
-        return pulumi.Output.secret(answers.apply(reporting_errors(self, render)))
 
 
 def _ignored(*, has_life_cycle: bool) -> list[str]:
@@ -504,45 +404,3 @@ def _ignored(*, has_life_cycle: bool) -> list[str]:
     such machines at once, and without a drain.
     """
     return ["userData", *(_IDENTITY_PROPERTIES if has_life_cycle else ())]
-
-
-class _PodAddressInputs(TypedDict, total=False):
-    private_ip_addresses: list[str]
-    secondary_private_ip_address_count: int
-    ipv4_prefixes: list[str]
-
-
-def _pod_address_inputs(pods: PodAddresses) -> _PodAddressInputs:
-    """The inputs of an ENI for its pod addresses: one of the three that the provider has.
-
-    The provider accepts only one of them (`ConflictsWith`). An empty list or 0 takes the last
-    addresses away; without an input the provider keeps what the ENI has (`Computed`, both in
-    resource_alicloud_ecs_network_interface.go).
-    """
-    match pods:
-        case Pinned(addresses):
-            return {"private_ip_addresses": [str(address) for address in addresses]}
-        case Counted(count):
-            return {"secondary_private_ip_address_count": count}
-        case Prefixes(blocks):
-            return {"ipv4_prefixes": [str(block) for block in blocks]}
-        case _:
-            assert_never(pods)
-
-
-def _render(plan: ClusterPlan, node: str, answers: Mapping[str, Any]) -> str:
-    """The user-data, from the keywords of `Output.all`, which knows no types."""
-    ranges: Mapping[str, str] = answers["ipv6_ranges"]
-    return user_data(
-        plan,
-        node,
-        secrets=answers["secrets"],
-        macs=answers["macs"],
-        api_address=answers["api_address"],
-        public_address=answers["public_address"],
-        creation_ends=answers["creation_ends"],
-        earlier_addresses=answers["earlier_addresses"],
-        ipv6_networks={key: IPv6Network(text) for key, text in ranges.items()},
-        etcd_disk_serial=answers["etcd_disk_serial"],
-        restore=answers["restore"],
-    )

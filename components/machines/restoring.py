@@ -1,4 +1,4 @@
-"""The snapshot that a run makes the cluster of, when every control plane is lost."""
+"""The snapshot from which a run restores the cluster, when every control plane is lost."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def restored_snapshot() -> str | None:
     """The id of the snapshot that this run restores; None in every other run.
 
     Raises:
-        pulumi.RunError: the variable has no snapshot's id.
+        pulumi.RunError: the variable has a value that is not the id of a snapshot.
     """
     text = os.environ.get(RESTORE, "")
     if text and not _SNAPSHOT.fullmatch(text):

@@ -67,13 +67,13 @@ def check_adopted(
             ecs.get_eip_addresses_output(ids=[network.nat.eip_id], opts=opts),
         )
 
-    def judge(answers: dict[str, object]) -> list[pulumi.Resource]:
+    def check(answers: dict[str, object]) -> list[pulumi.Resource]:
         problems = mismatches(plan, _facts(answers))
         if problems:
             raise ConfigError(problems)
         return []
 
-    return pulumi.Output.all(**answers).apply(reporting_errors(parent, judge))
+    return pulumi.Output.all(**answers).apply(reporting_errors(parent, check))
 
 
 def _snat_tables(answer: vpc.GetNatGatewaysResult) -> list[str]:

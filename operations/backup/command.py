@@ -41,12 +41,12 @@ WRITTEN_WITHIN: Final = 360.0
 """Seconds for etcd's own snapshot: the node's unit looks every 15 s, and has five minutes."""
 _POLICY: Final = "alicloud:ecs/autoSnapshotPolicy:AutoSnapshotPolicy"
 _NO_RIGHT: Final = ("Forbidden", "NoPermission")
-"""How the codes of a refusal for want of a right begin."""
+"""Prefixes of the error codes of a refusal for missing rights."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Backup:
-    """The disks of one stack's etcd, and the ways to its cloud and its cluster."""
+    """The disks of one stack's etcd, and the clients of its cloud and its cluster."""
 
     marks: Marks
     api: Api

@@ -1,4 +1,4 @@
-"""`diff` and `plan --against`: judge an edit without an engine or a cloud."""
+"""`diff` and `plan --against`: check an edit without an engine or a cloud."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from operations.diff.commits import Commits
 from operations.diff.report import as_json, as_markdown, as_tables
-from operations.diff.stack_change import StackChange, compare, judged
+from operations.diff.stack_change import StackChange, change_from_record, compare
 from operations.engine.pulumi_stack import PulumiStack
 from operations.engine.stack_file import Stack
 from operations.failure import ExitCode, OperationError
@@ -24,7 +24,7 @@ FLEET = "spiderpool-alicloud:rollout:Fleet"
 
 
 class Format(StrEnum):
-    """How a judgement is printed."""
+    """How changes are printed."""
 
     TABLE = "table"
     MARKDOWN = "md"
@@ -34,7 +34,7 @@ class Format(StrEnum):
 def diff(
     base: str, head: str, *, examples: bool, commits: Commits | None = None
 ) -> tuple[StackChange, ...]:
-    """Judge every stack file of two commits, sorted by path.
+    """Compare every stack file of two commits, sorted by path.
 
     Raises:
         OperationError: One of them is not a commit.
@@ -48,7 +48,7 @@ def diff(
 
 
 def against_file(config: Path, other: Path) -> StackChange:
-    """Judge a stack file against another one, which describes what is deployed."""
+    """Compare a stack file with another one, which describes what is deployed."""
     after = Stack.read(config)
     after.plan()
     Stack.read(other).plan()
@@ -58,7 +58,7 @@ def against_file(config: Path, other: Path) -> StackChange:
 
 
 def against_stack(config: Path, stack: PulumiStack) -> StackChange:
-    """Judge a stack file against the plan that the last run of a stack accepted.
+    """Compare a stack file with the plan that the last run of a stack accepted.
 
     Raises:
         ConfigError: The file describes a cluster that cannot be built.
@@ -72,7 +72,7 @@ def against_stack(config: Path, stack: PulumiStack) -> StackChange:
             "plan.",
             code=ExitCode.REFUSED,
         )
-    return judged(str(config), applied(deployment), plan)
+    return change_from_record(str(config), applied(deployment), plan)
 
 
 def applied(deployment: Mapping[str, Any]) -> Record | EarlierRelease:

@@ -1,4 +1,4 @@
-"""Judgements of stack files as tables, Markdown or JSON."""
+"""Changes of stack files as tables, Markdown or JSON."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Judges the difference between two versions of a stack file, without an engine or a cloud."""
+"""What an edit of a stack file does, without an engine or a cloud."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from planning.addresses.pod_addresses import Counted
 from planning.model import ClusterPlan
 from planning.read import plan_from
 from planning.report import plan_document
+from planning.transitions.edits import check_edit
 from planning.transitions.holders import NotAsked
-from planning.transitions.judge import judge
 from planning.transitions.reading import EarlierRelease, Interface, Record, read_record
 from planning.transitions.record import record
 from planning.transitions.steps import Accepted
@@ -31,7 +31,7 @@ _NOT_PLANNED: Final = (
 
 
 class Verdict(StrEnum):
-    """The judgement of a file's difference."""
+    """How the comparison of a file ended."""
 
     ADDED = "added"
     REMOVED = "removed"
@@ -64,7 +64,7 @@ class Addresses:
 
 @dataclass(frozen=True, kw_only=True)
 class StackChange:
-    """The judgement of one file. `lines` are sentences for people, in order."""
+    """What the edit of one file does. `lines` are sentences for people, in order."""
 
     path: str
     verdict: Verdict
@@ -89,7 +89,7 @@ class StackChange:
 
 
 def compare(path: str, before: str | None, after: str | None) -> StackChange:
-    """Judge a file's texts; None for a file that is not there. At least one is."""
+    """Compare the texts of a file in two commits; None where the file does not exist in one."""
     old = None if before is None else _plan(before, path)
     new = None if after is None else _plan(after, path)
     figures = tuple(_figures(_planned(old), _planned(new)))
@@ -116,19 +116,19 @@ def compare(path: str, before: str | None, after: str | None) -> StackChange:
             lines=(_NOT_PLANNED, str(old)),
             figures=figures,
         )
-    return judged(path, _record(old), new, figures=figures)
+    return change_from_record(path, _record(old), new, figures=figures)
 
 
-def judged(
+def change_from_record(
     path: str,
     before: Record | EarlierRelease,
     new: ClusterPlan,
     *,
     figures: tuple[Figure, ...] = (),
 ) -> StackChange:
-    """Judge a plan against a record."""
+    """Compare a plan with a record. `figures` are passed through."""
     after = _record(new)
-    transition = judge(before, after, UNASKED)
+    transition = check_edit(before, after, UNASKED)
     accepted = isinstance(transition, Accepted)
     quiet = accepted and transition == Accepted()
     return StackChange(

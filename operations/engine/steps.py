@@ -1,4 +1,4 @@
-"""Progress for people: a line a step, with the time it took."""
+"""Progress for people: a line for each step, with the time it took."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rich.console import Console
 
 @dataclass
 class Progress:
-    """Prints steps as they begin and end. One instance a command.
+    """Prints steps as they begin and end. One instance for each command.
 
     On a terminal a running step has a spinner; elsewhere its start is a line of its own, so that a
     log shows the step of a run that hangs.

@@ -20,7 +20,7 @@ from operations.writing import write_file
 _MOST_TOTALS = 8
 _KINDS = {".svg", ".html"}
 _LONG = 3
-"""Seconds of a pause from which on its last message is shown."""
+"""Seconds. The last message of a longer pause is shown."""
 
 
 def critical_path_report(log: File, *, state: File | None, output: File | None) -> str:

@@ -69,7 +69,7 @@ class Step:
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """The steps of one run, by their beginnings.
+    """The steps of one run, in the order of their beginnings.
 
     Steps that changed nothing are left out, and components with children: a component ends only
     when the program has registered its outputs, so its time is that of its children.

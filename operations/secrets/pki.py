@@ -62,7 +62,7 @@ def make_secrets(cluster: str, *, now: datetime, entropy: Entropy) -> ClusterSec
 
     Args:
         cluster: the cluster's name; the admin certificate's common name is `<cluster>-admin`.
-        now: an aware time; certificates are valid from an hour before it, for ten years.
+        now: an aware time; certificates are valid from a day before it, for ten years.
         entropy: where keys, serial numbers and the token come from; `os.urandom` outside tests.
     """
     issue = _Issuer(now=now, entropy=entropy)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 
 from operations.verification.checks import Check, Needs, NotRun, Probe
+from operations.verification.cluster_objects import Cluster, Object
 from operations.verification.pool_contents import addresses_of, allocated_in, owners_of
-from operations.verification.snapshot import Cluster, Object
 from planning.nodes.machine import RESERVING_UNIT, unit_version
 
 

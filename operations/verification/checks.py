@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from operations.engine.running import Finished
-from operations.verification.snapshot import Cluster, Pod
+from operations.verification.cluster_objects import Cluster, Pod
 
 
 class Needs(StrEnum):

@@ -15,11 +15,11 @@ from operations.engine.cluster_access import open_cluster
 from operations.engine.places import LOCAL_STACK, Places
 from operations.engine.stack_file import Stack, path_of_stack
 from operations.verification.certificates import certificate_check
+from operations.verification.etcd_snapshots import snapshot_check
 from operations.verification.kubectl import Kubectl
 from operations.verification.objects import OBJECT_CHECKS
 from operations.verification.packets import packet_checks
 from operations.verification.run import Verdict, verify
-from operations.verification.snapshots import snapshot_check
 
 EGRESS_URL = "http://ifconfig.me/ip"
 """A page that answers with the client's address, over IPv4 and IPv6."""
@@ -44,7 +44,7 @@ def verify_stack(
         kubectl = Kubectl(runner=cluster_access.runner)
         outputs = cluster_access.outputs
         local = stack == LOCAL_STACK or _on_loopback(outputs)
-        cluster = kubectl.snapshot(outputs, local=local)
+        cluster = kubectl.read_all(outputs, local=local)
         certificates = certificate_check(
             stack, lambda: read_certificates(stack, places, config_file=config_file).certificates
         )

@@ -1,4 +1,4 @@
-"""The check of kube-proxy's settings, without which answers of Services go past the host.
+"""The check of kube-proxy's settings, without which answers of Services bypass the host.
 
 Finding B of docs/data-plane.md: a pod that asks a Service whose backend is on another node gets no
 answer unless kube-proxy masquerades the request. It does with `masqueradeAll`, and for sources
@@ -16,7 +16,7 @@ from ipaddress import ip_address, ip_network
 import yaml
 
 from operations.verification.checks import Check, Needs, NotRun, Probe
-from operations.verification.snapshot import Cluster, Object
+from operations.verification.cluster_objects import Cluster, Object
 
 _SECTIONS = {"": "iptables", "iptables": "iptables", "ipvs": "iptables", "nftables": "nftables"}
 """The section that has a mode's `masqueradeAll`. Without a mode it is iptables up to 1.39."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from operations.engine.cluster_access import check_answer
 from operations.engine.running import Finished, Runner
-from operations.verification.snapshot import KINDS, Cluster, Object, Pod, read_snapshot
+from operations.verification.cluster_objects import KINDS, Cluster, Object, Pod, read_cluster
 
 _READ_WITHIN = 60.0
 _EXECUTE_WITHIN = 60.0
@@ -25,7 +25,7 @@ class Kubectl:
 
     runner: Runner
 
-    def snapshot(self, outputs: Mapping[str, Any], *, local: bool) -> Cluster:
+    def read_all(self, outputs: Mapping[str, Any], *, local: bool) -> Cluster:
         """Read everything that checks look at, at one moment. `local`: it is on a local cloud.
 
         Raises:
@@ -34,7 +34,7 @@ class Kubectl:
         done = self._run("get", KINDS, "--all-namespaces", "-o", "json", deadline=_READ_WITHIN)
         check_answer(done, "kubectl could not read the cluster")
         items = [*json.loads(done.out)["items"], *self._kube_proxy()]
-        return read_snapshot(items, outputs, local=local)
+        return read_cluster(items, outputs, local=local)
 
     def _kube_proxy(self) -> Sequence[Object]:
         """kube-proxy's ConfigMap, by its name: a list of all would be long."""

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from config.facts.ranges import METADATA_SERVICE
 from operations.verification.advertised import ADVERTISED_CHECK
 from operations.verification.checks import Check, Needs, NotRun, Probe
+from operations.verification.cluster_objects import Cluster, Object, Pod, condition
 from operations.verification.kube_proxy import KUBE_PROXY_CHECK
 from operations.verification.pool_contents import addresses_of, owners_of
-from operations.verification.snapshot import Cluster, Object, Pod, condition
 from planning.names import multus_name
 from planning.nodes.machine import METADATA_FOR_PODS
 
@@ -18,7 +18,7 @@ _UNINITIALIZED = "node.cloudprovider.kubernetes.io/uninitialized"
 
 
 def _asked(find: Callable[[Cluster], Iterator[str]]) -> Callable[[Cluster], Sequence[Probe]]:
-    """One probe that reads the snapshot."""
+    """One probe that reads the objects."""
     return lambda cluster: [Probe(attempt=lambda _: list(find(cluster)))]
 
 

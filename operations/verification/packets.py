@@ -8,8 +8,8 @@ from ipaddress import ip_address
 
 from config.facts.ranges import CLOUD_SERVICES, METADATA_SERVICE
 from operations.verification.checks import Check, Needs, NotRun, Probe, Shell
+from operations.verification.cluster_objects import Cluster, Object, Pod
 from operations.verification.objects import balancer_addresses
-from operations.verification.snapshot import Cluster, Object, Pod
 
 CLIENT, SERVER, SERVICE = "test-app-1", "test-app-2", ("default", "test-svc")
 _NO_APPS = NotRun(reason="no ready pods of the sample apps; write sampleApps.enabled: true")

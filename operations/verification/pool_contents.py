@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from ipaddress import ip_address
 
-from operations.verification.snapshot import Object
+from operations.verification.cluster_objects import Object
 
 
 def addresses_of(pool: Object) -> set[str]:

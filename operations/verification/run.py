@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from operations.failure import OperationError
 from operations.verification.checks import SIMULATED, Check, NotRun, Probe, Shell
-from operations.verification.snapshot import Cluster
+from operations.verification.cluster_objects import Cluster
 
 AT_ONCE = 16
 """Probes at once: each is a kubectl of its own."""

@@ -2,8 +2,9 @@
 
 Sources, all of Alibaba Cloud:
 
-* A CLB reaches its backends from 100.64.0.0/10, which no security group judges: "You do not need to
-  add an allow rule to the security group of your ECS instance" (CLB health check FAQ, May 2026,
+* A CLB reaches its backends from 100.64.0.0/10, to which no security group applies: "You do not
+  need to add an allow rule to the security group of your ECS instance" (CLB health check FAQ, May
+  2026,
   https://www.alibabacloud.com/help/en/slb/health-check-causes-processing-of-a-large-number-of-logs).
 * An NLB takes three addresses of each of its vSwitches, two "local IPs for backend communication
   and health checks, and one VIP that serves clients", and eight should be free for its elasticity

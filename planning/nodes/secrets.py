@@ -59,7 +59,7 @@ class KeyPair:
 
 @dataclass(frozen=True, kw_only=True)
 class ClusterSecrets:
-    """PKI, bootstrap token and webhook certificate (ECDSA P-256; decision D4, D6)."""
+    """PKI, bootstrap token and webhook certificate (ECDSA P-256)."""
 
     ca: KeyPair
     front_proxy_ca: KeyPair

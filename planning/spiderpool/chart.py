@@ -1,4 +1,4 @@
-"""Spiderpool: the chart's values and the objects that this program owns itself (decision D6).
+"""Spiderpool: the chart's values and the objects that this program owns itself.
 
 The chart is installed without its hook Jobs. They would create a SpiderMultusConfig that blocks the
 real one (spiderpool#2700), and would delete every object of ours at uninstallation.

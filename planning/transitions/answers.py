@@ -1,7 +1,7 @@
 """What an edit of each key of the configuration does to a stack that is deployed.
 
-The table is data: `judge` follows it, docs/transitions.md is written from it, and a test holds it
-against the model, so that no key is without an answer.
+The table is data: `check_edit` follows it, docs/transitions.md is written from it, and a test
+compares it with the model, so that no key is without an answer.
 
 "ForceNew" in a reason is the schema of the released provider (terraform-provider-alicloud v1.285.0,
 `alicloud/resource_alicloud_*.go`): such an attribute replaces its resource.

@@ -2,7 +2,7 @@
 
 Earlier releases recorded the workers' names and what workers are made from, and nothing of control
 planes. Their instances and ENIs are in the state all the same, with the values they have. A plan
-that was recorded at the beginning of an interrupted run is not yet what the machines are, either.
+that an interrupted run recorded at its beginning does not describe the machines, either.
 """
 
 from __future__ import annotations

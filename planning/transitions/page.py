@@ -13,7 +13,7 @@ _HEAD: Final = """\
 <!-- Written by `python -m operations config transitions`; edit planning/transitions/answers.py. -->
 # What an edit does
 
-Every edit of a stack that is deployed is judged before anything happens, in `pulumi preview` and in
+Every edit of a deployed stack is checked before anything happens, in `pulumi preview` and in
 `pulumi up`: it is accepted with steps in order, or refused with every reason at once
 ([why](decisions/transitions.md)). `python -m operations plan --config FILE --against STACK` gives
 the same answer without an engine, `python -m operations diff BASE HEAD` for two commits.

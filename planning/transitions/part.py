@@ -1,4 +1,4 @@
-"""A part of a judgement: the steps and refusals of one module, merged in order with others."""
+"""A part of a transition: the steps and refusals of one module, merged in order with others."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from planning.transitions.steps import Accepted, Refusal, Refused, Step, Transit
 
 
 class Phase(IntEnum):
-    """When a step's turn is.
+    """The place of a step in a run.
 
     Control planes come before workers. Addresses are released before they are taken. A resource
     that others depend on is created first and deleted last.

@@ -56,7 +56,7 @@ class Machine:
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """The plan that a run accepted, as far as a judgement needs it."""
+    """The plan that a run accepted, as far as the check of an edit needs it."""
 
     cluster: Mapping[str, Any] = field(default_factory=dict)
     chosen: Mapping[str, Any] = field(default_factory=dict)
@@ -87,7 +87,7 @@ class Record:
 
 @dataclass(frozen=True, kw_only=True)
 class EarlierRelease:
-    """A stack whose state has no record that this release can judge by.
+    """A stack whose state has no record with which this release can compare.
 
     Earlier releases recorded `workers` and `kubernetes`; each is None if it is unknown. `machines`
     is by node name, and empty if the rest of the state was not read.

@@ -1,7 +1,7 @@
 """A plan as the state keeps it: small, canonical JSON, with every default resolved, no secret.
 
-It has everything that a judgement needs, and nothing else. The user's free text (chart values) is
-kept as a digest, because a judgement only needs to know whether it changed. Addresses are ranges.
+It has what the check of an edit needs, and nothing else. The user's free text (chart values) is
+kept as a digest, because the check only needs to know whether it changed. Addresses are ranges.
 Settings that the nodes of a pool share are written once.
 """
 
@@ -24,7 +24,7 @@ from planning.nodes.kubeadm import own_kubelet_settings
 from planning.nodes.machine import identity, node_settings, restart_settings
 
 SCHEMA: Final = 1
-"""Version of the record. Raised when an older record lacks what a judgement needs."""
+"""Version of the record. Raised when an older record lacks what the check needs."""
 
 METADATA: Final = "metadataForPods"
 """Key in a machine's running settings. An earlier release did not record it, and the unit of its

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from planning.transitions.answers import Kind
+from planning.transitions.edits import check_edit
 from planning.transitions.holders import Cluster, NotAsked
-from planning.transitions.judge import judge
 from planning.transitions.reading import Record, read_record
 from planning.transitions.record import record
 from planning.transitions.steps import (
@@ -95,15 +95,15 @@ def recorded(document: Document) -> Record:
 
 
 def transition(before: Document, after: Document, cluster: Cluster = UNASKED) -> Transition:
-    """The judgement of an edit."""
-    return judge(recorded(before), recorded(after), cluster)
+    """The transition of an edit."""
+    return check_edit(recorded(before), recorded(after), cluster)
 
 
-def kind_of(judged: Transition) -> Kind:
+def kind_of(outcome: Transition) -> Kind:
     """The weightiest kind of a transition's steps."""
-    if isinstance(judged, Refused):
+    if isinstance(outcome, Refused):
         return Kind.REFUSED
-    kinds = {kind_of_step(step) for step in judged.steps} | {Kind.NOTHING}
+    kinds = {kind_of_step(step) for step in outcome.steps} | {Kind.NOTHING}
     return max(kinds, key=BY_WEIGHT.index)
 
 
@@ -132,16 +132,16 @@ def kind_of_step(step: Step) -> Kind:  # noqa: C901, PLR0911 - one case a step
             return Kind.VERSION
 
 
-def steps(judged: Transition) -> tuple[Step, ...]:
+def steps(outcome: Transition) -> tuple[Step, ...]:
     """The steps of an accepted edit."""
-    assert isinstance(judged, Accepted), [str(each) for each in judged.refusals]
-    return judged.steps
+    assert isinstance(outcome, Accepted), [str(each) for each in outcome.refusals]
+    return outcome.steps
 
 
-def refused(judged: Transition) -> tuple[str, ...]:
+def refused(outcome: Transition) -> tuple[str, ...]:
     """The paths of a refused edit's reasons."""
-    assert isinstance(judged, Refused), judged
-    return tuple(refusal.path for refusal in judged.refusals)
+    assert isinstance(outcome, Refused), outcome
+    return tuple(refusal.path for refusal in outcome.refusals)
 
 
 def clustered(planes: int = 3, workers: int = 3) -> Document:

@@ -34,7 +34,7 @@ class AddressesInUseError(Exception):
 
 
 class AddressGuard:
-    """Judges every change of an ENI that takes addresses away, before the cloud is asked.
+    """Checks every change of an ENI that takes addresses away, before the cloud is asked.
 
     Order in a run: first `before_update` of the ENI checks that no pod has the leaving addresses
     and removes them from the pools. Then the ENI is updated. The pools' resources follow, because
@@ -59,10 +59,10 @@ class AddressGuard:
 
     def __init__(self, name: str, *, kubeconfig: pulumi.Output[str]) -> None:
         self._kubeconfig = kubeconfig
-        self.hooks = _before_update(f"{name}-addresses-leave", self._judge)
+        self.hooks = _before_update(f"{name}-addresses-leave", self._check)
         """Hooks for an ENI whose node keeps its pods."""
         self.hooks_after_drain = _before_update(
-            f"{name}-worker-addresses-leave", self._judge_after_drain
+            f"{name}-worker-addresses-leave", self._check_after_drain
         )
         """Hooks for an ENI whose node a roll-out may drain first. Their preview warns instead of
         refusing, because it cannot know which pods will have left by then."""
@@ -82,10 +82,10 @@ class AddressGuard:
 
         return pulumi.Output.from_input(wait())
 
-    async def _judge_after_drain(self, args: pulumi.ResourceHookArgs) -> None:
-        await self._judge(args, drained=True)
+    async def _check_after_drain(self, args: pulumi.ResourceHookArgs) -> None:
+        await self._check(args, drained=True)
 
-    async def _judge(self, args: pulumi.ResourceHookArgs, *, drained: bool = False) -> None:
+    async def _check(self, args: pulumi.ResourceHookArgs, *, drained: bool = False) -> None:
         change = leaving(args.old_inputs or {}, args.old_outputs or {}, args.new_inputs or {})
         if not change.addresses:
             return
@@ -126,9 +126,9 @@ class AddressGuard:
 
 
 def _before_update(
-    name: str, judge: Callable[[pulumi.ResourceHookArgs], Awaitable[None]]
+    name: str, check: Callable[[pulumi.ResourceHookArgs], Awaitable[None]]
 ) -> pulumi.ResourceHookBinding:
-    hook = pulumi.ResourceHook(name, judge, pulumi.ResourceHookOptions(on_dry_run=True))
+    hook = pulumi.ResourceHook(name, check, pulumi.ResourceHookOptions(on_dry_run=True))
     return pulumi.ResourceHookBinding(before_update=[hook])
 
 

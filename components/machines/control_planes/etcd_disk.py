@@ -25,10 +25,9 @@ def make_disk(  # noqa: PLR0913 - a disk is described by the plan, its node and 
 ) -> ecs.EcsDisk:
     """Create the disk of one control plane, in its zone, encrypted as its system disk.
 
-    `snapshot` is the id of the one that a new disk gets its content from
-    (docs/decisions/restore.md).
+    A new disk gets its content from the snapshot with the id `snapshot`, if there is one
+    (docs/decisions/restore.md). Neither this run nor a later one replaces an existing disk for it.
     `ca` is the fingerprint of etcd's CA (`planning.nodes.etcd_disk.ca_fingerprint`).
-    A disk that exists is never replaced because of it, neither by this run nor by a later one.
     """
     return ecs.EcsDisk(
         name,
@@ -65,9 +64,9 @@ def attach_disk(
 ) -> ecs.EcsDiskAttachment:
     """Attach the disk to a machine, whose boot program waits for it.
 
-    A disk is attached to one machine, so the attachment to the machine before goes first. It goes
-    with that machine: the cloud detaches the disk of a deleted instance, and etcd never loses the
-    disk while it runs.
+    A disk is attached to one machine at a time, so the attachment to the former machine is deleted
+    first, and only together with that machine: the cloud detaches the disk of a deleted instance,
+    and etcd never loses its disk while it runs.
     """
     return ecs.EcsDiskAttachment(
         name,

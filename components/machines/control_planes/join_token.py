@@ -59,7 +59,7 @@ def token_secret(token: str, *, ends: datetime) -> Mapping[str, Any]:
 async def keep_token(api: ClusterApi, token: str) -> None:
     """Keep the token valid for at least half an hour and at most an hour. `ClusterError`.
 
-    The API server's clock counts, because the API server judges the expiry.
+    The API server's clock counts, because the API server checks the expiry.
     """
     secret, now = await api.read_secret(NAMESPACE, secret_name(token))
     ends = None if secret is None else _end(secret)

@@ -46,7 +46,7 @@ async def leave(  # noqa: PLR0913 - times are there for tests
 ) -> None:
     """Remove control planes from the cluster, last name first, and delete their Nodes.
 
-    A second call goes on where the first one ended.
+    A second call continues where the first one ended.
 
     Args:
         api: the cluster.

@@ -1,4 +1,4 @@
-"""Notices that a control plane's disk for etcd is gone, or detached, under a machine that lives.
+"""Notices that a control plane's disk for etcd is gone, or detached, under a running machine.
 
 The machine has the disk's serial number in its user-data. It would run without a disk until its
 next boot, and then wait for the old one. So the run does not create a new disk for it.
@@ -19,7 +19,7 @@ _RUNBOOK: Final = "docs/runbooks/etcd-disk.md, A lost disk"
 
 
 class LostDisks:
-    """The judgement of one run about etcd's disks that are created or attached.
+    """Checks etcd's disks that one run creates or attaches.
 
     Args:
         name: the cluster's.
@@ -43,12 +43,12 @@ class LostDisks:
         self._has_new_machine = has_new_machine
         self._new_disks: set[str] = set()
         options = pulumi.ResourceHookOptions(on_dry_run=True)
-        created = pulumi.ResourceHook(f"{name}-etcd-disk-is-new", self.judge_disk, options)
-        attached = pulumi.ResourceHook(f"{name}-etcd-disk-attaches", self.judge_attachment, options)
+        created = pulumi.ResourceHook(f"{name}-etcd-disk-is-new", self.check_disk, options)
+        attached = pulumi.ResourceHook(f"{name}-etcd-disk-attaches", self.check_attachment, options)
         self.disk_hooks = pulumi.ResourceHookBinding(before_create=[created])
         self.attachment_hooks = pulumi.ResourceHookBinding(before_create=[attached])
 
-    async def judge_disk(self, args: pulumi.ResourceHookArgs) -> None:
+    async def check_disk(self, args: pulumi.ResourceHookArgs) -> None:
         """Refuse a new disk where the last run had one. Raises `pulumi.RunError`."""
         node, state = self._nodes[args.name], await self._state()
         if (args.new_inputs or {}).get("snapshotId") or node not in state.disks:
@@ -65,8 +65,8 @@ class LostDisks:
         if not pulumi.runtime.is_dry_run():
             self._refuse_without_new_machine(node)
 
-    async def judge_attachment(self, args: pulumi.ResourceHookArgs) -> None:
-        """Judge in a preview what `judge_disk` could not; warn of a disk that was detached."""
+    async def check_attachment(self, args: pulumi.ResourceHookArgs) -> None:
+        """Refuse in a preview what `check_disk` could not; warn of a disk that was detached."""
         node = self._nodes[args.name]
         if node in self._new_disks:
             self._refuse_without_new_machine(node)

@@ -3,7 +3,7 @@
 A kubelet does not start with a value of the wrong type, and ignores a field that it does not know
 (`pkg/kubelet/kubeletconfig/util/codec` decodes leniently in the end). The names and types come from
 `config.facts.kubelet_fields`; the bounds from the kubelet's own validation
-(`pkg/kubelet/apis/config/validation`). Both were read of Kubernetes 1.35 to 1.37.
+(`pkg/kubelet/apis/config/validation`). Both were read in the source of Kubernetes 1.35 to 1.37.
 """
 
 from __future__ import annotations

@@ -244,7 +244,7 @@ def services_have_backends(config: ClusterConfig) -> Iterator[Problem]:
             )
 
 
-def services_stand_somewhere(config: ClusterConfig) -> Iterator[Problem]:
+def load_balancers_have_a_place(config: ClusterConfig) -> Iterator[Problem]:
     """The subnet and the zones of each load balancer are determined.
 
     They are required where several are possible: a default by name would change when a subnet or
@@ -507,7 +507,7 @@ RULES = (
     service_ports_are_used_once,
     service_protocols_fit,
     services_have_backends,
-    services_stand_somewhere,
+    load_balancers_have_a_place,
     ports_behind_an_nlb_are_numbers,
     service_ipv6_is_whole,
     existing_load_balancers_stay_as_they_are,

@@ -1,4 +1,4 @@
-"""Rules about explicit addresses of single nodes that can be judged without the layout."""
+"""Rules about explicit addresses of single nodes that can be checked without the layout."""
 
 from __future__ import annotations
 

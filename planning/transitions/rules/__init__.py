@@ -1,1 +1,1 @@
-"""The rules of a judgement, by what differs between two plans."""
+"""The rules for edits, by what differs between two plans."""

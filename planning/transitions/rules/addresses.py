@@ -47,7 +47,7 @@ class _Pool:
     addresses: frozenset[int]
 
 
-def judge_addresses(before: Record, after: Record, nodes: Nodes, cluster: Cluster) -> Part:
+def check_addresses(before: Record, after: Record, nodes: Nodes, cluster: Cluster) -> Part:
     """Steps and refusals for the addresses of nodes that keep their machine, and of pools."""
     pools = _pools(before), _pools(after)
     gone = _lost(*pools)

@@ -16,7 +16,7 @@ from planning.transitions.reading import EarlierRelease, Machine, Record
 from planning.transitions.steps import Refusal
 
 
-def judge_counting(
+def check_counting(
     before: Record | EarlierRelease, after: Record, replaced: frozenset[str], cluster: Cluster
 ) -> Part:
     """Reasons against an edit; the steps of `pods.*` are those of every setting."""

@@ -14,7 +14,7 @@ from planning.transitions.rules.nodes import Nodes
 from planning.transitions.steps import Refusal
 
 
-def judge_moves(before: Record, after: Record, nodes: Nodes) -> Part:
+def check_moves(before: Record, after: Record, nodes: Nodes) -> Part:
     """A note for each NIC, and a refusal if no node would keep serving one during the run."""
     if not after.is_kubeadm or after.section("spiderpool", "enabled") is False:
         return Part()

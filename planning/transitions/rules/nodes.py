@@ -84,7 +84,7 @@ def fates(before: Record, after: Record) -> Nodes:
     )
 
 
-def judge_nodes(before: Record, after: Record) -> Part:
+def check_nodes(before: Record, after: Record) -> Part:
     """Steps and refusals for machines; their addresses are `addresses`' part."""
     nodes = fates(before, after)
     steps = [

@@ -17,7 +17,7 @@ from planning.transitions.reading import Record
 from planning.transitions.steps import Refusal
 
 
-def judge_one_of_a_kind(before: Record, after: Record) -> Part:
+def check_one_of_a_kind(before: Record, after: Record) -> Part:
     """Refusals of ranges and rules that leave under one name and return under another."""
     return Part(refusals=(*_ranges(before, after), *_rules(before, after)))
 

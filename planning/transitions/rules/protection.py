@@ -10,7 +10,7 @@ from planning.transitions.rules.nodes import Nodes
 from planning.transitions.steps import Refusal
 
 
-def judge_protection(before: Record, after: Record, nodes: Nodes) -> Part:
+def check_protection(before: Record, after: Record, nodes: Nodes) -> Part:
     """A reason against an edit that removes control planes, the NAT gateway or a public address."""
     if before.section("protect") is not True:
         return Part()

@@ -41,7 +41,7 @@ _SET_ONCE: Final = (
 )
 """Keys whose first value is set in place. Later changes are refused."""
 _ELSEWHERE: Final = frozenset({Kind.RUNNING, Kind.RESTART, Kind.VERSION, Kind.ADDRESSES})
-"""Kinds that are judged with nodes, versions and pools."""
+"""Kinds that the rules for nodes, versions and pools check."""
 _ADD_ONS: Final = (
     "pods",
     "spiderpool.",
@@ -80,7 +80,7 @@ class _Change:
         return self.path.rpartition(".")[0] or self.path
 
 
-def judge_settings(before: Record, after: Record) -> Part:
+def check_settings(before: Record, after: Record) -> Part:
     """Steps and refusals for everything but nodes, versions and pools."""
     coming, going = _entries(before, after)
     changes = [
@@ -89,16 +89,16 @@ def judge_settings(before: Record, after: Record) -> Part:
         if not _is_below(change.path, (*coming, *going)) and _matters(change, before, after)
     ]
     remade = frozenset(c.target for c in changes if c.answer.worker is Kind.NEW_ADDRESS)
-    judged = [(change, _kind(change, after, remade)) for change in changes]
+    classified = [(change, _kind(change, after, remade)) for change in changes]
     refusals = [
-        *(_refusal(change) for change, kind in judged if kind is Kind.REFUSED),
+        *(_refusal(change) for change, kind in classified if kind is Kind.REFUSED),
         *_moved(before, after, remade),
     ]
     steps: list[tuple[Phase, Step]] = [(_phase(target), Create(target=target)) for target in coming]
     steps += [
         (Phase.REMAINS, Delete(target=target)) for target in going if not target.startswith(_STAYS)
     ]
-    steps += _steps(judged)
+    steps += _steps(classified)
     steps += _balancer(before, after)
     return Part(steps=tuple(steps), refusals=tuple(refusals))
 
@@ -261,11 +261,11 @@ def _subnet(record: Record, vswitch: str) -> str:
     return vswitch
 
 
-def _steps(judged: list[tuple[_Change, Kind]]) -> Iterator[tuple[Phase, Step]]:
+def _steps(classified: list[tuple[_Change, Kind]]) -> Iterator[tuple[Phase, Step]]:
     plain: dict[str, list[Difference]] = {}
     anew: dict[str, list[Difference]] = {}
     loses: set[str] = set()
-    for change, kind in judged:
+    for change, kind in classified:
         target = change.target
         if kind is Kind.CREATED:
             yield from _created(change)

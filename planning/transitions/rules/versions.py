@@ -10,7 +10,7 @@ from planning.transitions.steps import Refusal, Step, UpgradeKubernetes, Upgrade
 from planning.transitions.upgrades import kubernetes_problem, spiderpool_problem, version_of
 
 
-def judge_first_version(after: Record) -> Part:
+def check_first_version(after: Record) -> Part:
     """Refuse an unmaintained minor for a new cluster. An existing one may upgrade from any."""
     version = _kubernetes(after)
     if not after.is_kubeadm or version is None:
@@ -28,7 +28,7 @@ def judge_first_version(after: Record) -> Part:
     return Part(refusals=(refusal,))
 
 
-def judge_versions(before: Record | EarlierRelease, after: Record, cluster: Cluster) -> Part:
+def check_versions(before: Record | EarlierRelease, after: Record, cluster: Cluster) -> Part:
     """Steps for versions that change, or why no way leads to them."""
     steps: list[tuple[Phase, Step]] = []
     refusals: list[Refusal] = []

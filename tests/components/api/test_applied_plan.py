@@ -1,4 +1,4 @@
-"""The hook that judges an edit before anything else: what it says, and what it lets through."""
+"""The hook that checks an edit before anything else: its messages, and what it accepts."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def applied(document: Document) -> AppliedPlan:
     return seen[0]
 
 
-def judged(
+def messages_of(
     after: Document,
     old: Mapping[str, Any],
     *,
@@ -114,7 +114,7 @@ def judged(
 
 def test_an_accepted_edit_is_described_in_words() -> None:
     after = edited(small(), at("nodePools/workers/instanceType", "ecs.g7.xlarge"))
-    messages = judged(after, record(planned(small())), cluster=AnsweringCluster())
+    messages = messages_of(after, record(planned(small())), cluster=AnsweringCluster())
     assert messages == [
         (
             "workers-0: restarted, drained first, because instanceType ecs.g7.large becomes "
@@ -125,35 +125,35 @@ def test_an_accepted_edit_is_described_in_words() -> None:
 
 def test_a_refusal_names_the_pod_that_holds_the_address() -> None:
     with pytest.raises(pulumi.RunError, match=r"shop/web-1 \(10\.1\.0\.149\)"):
-        judged(SHRUNK, record(planned(small())), cluster=AnsweringCluster())
+        messages_of(SHRUNK, record(planned(small())), cluster=AnsweringCluster())
 
 
 def test_an_update_takes_no_address_while_the_cluster_is_silent() -> None:
     with pytest.raises(pulumi.RunError, match="no route to host"):
-        judged(SHRUNK, record(planned(small())), cluster=SilentCluster())
+        messages_of(SHRUNK, record(planned(small())), cluster=SilentCluster())
 
 
 def test_a_preview_goes_on_without_an_answer_and_says_so() -> None:
-    messages = judged(SHRUNK, record(planned(small())), cluster=SilentCluster(), preview=True)
+    messages = messages_of(SHRUNK, record(planned(small())), cluster=SilentCluster(), preview=True)
     assert "which pods have them: the API server gave no answer (no route to host)" in messages[0]
 
 
 def test_an_update_without_the_clusters_address_removes_no_address() -> None:
     with pytest.raises(pulumi.RunError, match="no run has been complete yet"):
-        judged(SHRUNK, record(planned(small())), cluster=AnsweringCluster(), outputs={})
+        messages_of(SHRUNK, record(planned(small())), cluster=AnsweringCluster(), outputs={})
 
 
 def test_all_reasons_come_in_one_message() -> None:
     after = edited(small(), at("name", "other"), at("kubernetes/podCidr", "10.245.0.0/16"))
     with pytest.raises(pulumi.RunError) as caught:
-        judged(after, record(planned(small())), cluster=AnsweringCluster())
+        messages_of(after, record(planned(small())), cluster=AnsweringCluster())
     assert "Write name: small." in str(caught.value)
     assert "Write kubernetes.podCidr: 10.244.0.0/16." in str(caught.value)
 
 
 def test_a_stack_of_an_earlier_release_gets_a_notice_of_what_happens_to_it() -> None:
     old = {"workers": ["workers-0"], "kubernetes": "1.36.3"}
-    messages = judged(small(), old, cluster=AnsweringCluster())
+    messages = messages_of(small(), old, cluster=AnsweringCluster())
     assert "deployed by an earlier release" in messages[0]
     assert messages[1].startswith("masters-0: keeps its machine")
     assert messages[2].startswith("workers-0: keeps its machine")

@@ -1,4 +1,4 @@
-"""Changes of pools while the webhook that judges them does not answer."""
+"""Changes of pools while the webhook that checks them does not answer."""
 
 from __future__ import annotations
 

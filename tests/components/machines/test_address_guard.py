@@ -183,7 +183,7 @@ def hook(
         patch("pulumi.log.info", lambda text, *_: logged.append(text)),
         patch("pulumi.log.warn", lambda text, *_: logged.append(text)),
     ):
-        run(guard(kubeconfig)._judge(args, drained=drained))
+        run(guard(kubeconfig)._check(args, drained=drained))
     return logged
 
 

@@ -12,7 +12,7 @@ import pytest
 from components.cluster import Cluster
 from components.machines.addresses.address_guard import AddressesInUseError
 from components.machines.addresses.exchanged_addresses import take_out
-from components.machines.rollout import Rollout
+from components.machines.rollout.rollout import Rollout
 from planning.transitions.rules.addresses import between_pools
 from tests.clusters import Document
 from tests.fake_pools import FakePools, a_pool

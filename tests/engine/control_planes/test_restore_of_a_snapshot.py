@@ -41,7 +41,7 @@ def test_a_cluster_whose_only_control_plane_is_lost_with_its_disk_is_restored(
 
     refused = restore(cloud, snapshot, "--yes")
     assert refused.status == 2
-    assert "the cluster lives" in refused.err
+    assert "the cluster is alive" in refused.err
 
     lose(cloud, "master")
     done = restore(cloud, snapshot, "--yes")

@@ -10,7 +10,7 @@ import pytest
 from config.facts.tags import TAG_ETCD_CA
 from localcloud.settings import ROOT_KEY_ID, ROOT_SECRET
 from operations.backup.origins import Marks, Origin
-from operations.restore.cloud import LostCluster
+from operations.restore.control_plane_resources import ControlPlaneResources
 from operations.sweep.cloud import Account, OfficialApi
 from planning.model import ClusterPlan
 from planning.names import etcd_disk_name, own_tags
@@ -36,7 +36,7 @@ MARKS = Marks(plan=the_plan(), ca="c0ffee")
 
 
 @pytest.fixture
-def lost(cloud: CloudThread) -> LostCluster:
+def planes(cloud: CloudThread) -> ControlPlaneResources:
     account = Account(
         region=REGION,
         access_key=ROOT_KEY_ID,
@@ -44,7 +44,7 @@ def lost(cloud: CloudThread) -> LostCluster:
         endpoint=f"127.0.0.1:{cloud.port}",
         ca=cloud.ca,
     )
-    return LostCluster(marks=MARKS, api=OfficialApi(account), pause=lambda _: None)
+    return ControlPlaneResources(marks=MARKS, api=OfficialApi(account), pause=lambda _: None)
 
 
 def plane(api: Api, name: str) -> tuple[str, str]:
@@ -60,35 +60,37 @@ def plane(api: Api, name: str) -> tuple[str, str]:
 
 
 def test_what_is_left_is_kept_and_removed_and_the_snapshot_is_marked(
-    api: Api, lost: LostCluster
+    api: Api, planes: ControlPlaneResources
 ) -> None:
     instance, disk = plane(api, "masters-1")
-    assert lost.machines()["masters-1"].id == instance
-    assert lost.machines()["masters-1"].status == "Running"
-    assert lost.disks()["masters-1"].id == disk
+    assert planes.machines()["masters-1"].id == instance
+    assert planes.machines()["masters-1"].status == "Running"
+    assert planes.disks()["masters-1"].id == disk
 
-    snapshot = lost.keep("masters-1", disk)
+    snapshot = planes.take_snapshot("masters-1", disk)
     assert snapshot is not None
-    lost.delete_machines({"masters-1": instance})
-    lost.delete_disks({"masters-1": disk})
-    assert lost.machines() == {}
-    assert lost.disks() == {}
+    planes.delete_machines({"masters-1": instance})
+    planes.delete_disks({"masters-1": disk})
+    assert planes.machines() == {}
+    assert planes.disks() == {}
 
-    source = lost.source(snapshot)
-    assert (source.disk, source.done, source.is_of_data_disk) == (disk, True, True)
+    source = planes.snapshot(snapshot)
+    assert (source.disk, source.is_complete, source.is_of_data_disk) == (disk, True, True)
     assert source.origin is Origin.OWN
-    assert source.begun is None
-    lost.mark(snapshot, NOW)
-    assert lost.source(snapshot).begun == NOW
+    assert source.restore_began is None
+    planes.mark_begun(snapshot, NOW)
+    assert planes.snapshot(snapshot).restore_began == NOW
     # The cluster's own tags stay.
-    assert lost.source(snapshot).origin is Origin.OWN
-    lost.unmark(snapshot)
-    assert lost.source(snapshot).begun is None
+    assert planes.snapshot(snapshot).origin is Origin.OWN
+    planes.unmark(snapshot)
+    assert planes.snapshot(snapshot).restore_began is None
 
 
-def test_a_disk_of_the_snapshot_is_recognised_by_its_source(api: Api, lost: LostCluster) -> None:
+def test_a_disk_of_the_snapshot_is_recognised_by_its_source(
+    api: Api, planes: ControlPlaneResources
+) -> None:
     _, disk = plane(api, "masters-1")
-    snapshot = lost.keep("masters-1", disk)
+    snapshot = planes.take_snapshot("masters-1", disk)
     plan = the_plan()
     pairs = own_tags(plan.name, plan.profile).items()
     created(
@@ -97,38 +99,40 @@ def test_a_disk_of_the_snapshot_is_recognised_by_its_source(api: Api, lost: Lost
         SnapshotId=snapshot,
         Tag=[{"Key": key, "Value": value} for key, value in pairs],
     )
-    assert lost.disks()["masters-0"].source == snapshot
+    assert planes.disks()["masters-0"].created_from == snapshot
 
 
 def test_disks_and_snapshots_of_an_earlier_cluster_of_the_same_name_are_not_ours(
-    api: Api, lost: LostCluster
+    api: Api, planes: ControlPlaneResources
 ) -> None:
     _, disk = plane(api, "masters-1")
-    earlier = replace(lost, marks=replace(MARKS, ca="deadbeef"))
-    snapshot = earlier.keep("masters-1", disk)
+    earlier = replace(planes, marks=replace(MARKS, ca="deadbeef"))
+    snapshot = earlier.take_snapshot("masters-1", disk)
     assert snapshot is not None
-    assert earlier.source(snapshot).origin is Origin.OWN
-    assert lost.source(snapshot).origin is Origin.EARLIER
+    assert earlier.snapshot(snapshot).origin is Origin.OWN
+    assert planes.snapshot(snapshot).origin is Origin.EARLIER
     api.ecs(
         "TagResources",
         ResourceType="disk",
         ResourceId=[disk],
         Tag=[{"Key": TAG_ETCD_CA, "Value": "deadbeef"}],
     )
-    assert lost.disks() == {}
+    assert planes.disks() == {}
     assert earlier.disks()["masters-1"].id == disk
 
 
-def test_a_disk_that_was_never_used_has_nothing_to_keep(api: Api, lost: LostCluster) -> None:
-    assert lost.keep("masters-0", created(api)) is None
+def test_a_disk_that_was_never_used_has_nothing_to_keep(
+    api: Api, planes: ControlPlaneResources
+) -> None:
+    assert planes.take_snapshot("masters-0", created(api)) is None
 
 
-def test_what_is_gone_already_is_no_error(lost: LostCluster) -> None:
-    lost.delete_machines({"masters-0": "i-bp1gone"})
-    lost.delete_disks({"masters-0": "d-bp1gone"})
+def test_what_is_gone_already_is_no_error(planes: ControlPlaneResources) -> None:
+    planes.delete_machines({"masters-0": "i-bp1gone"})
+    planes.delete_disks({"masters-0": "d-bp1gone"})
 
 
-def test_a_machine_restarts(api: Api, lost: LostCluster) -> None:
+def test_a_machine_restarts(api: Api, planes: ControlPlaneResources) -> None:
     instance, _ = plane(api, "masters-1")
-    lost.reboot(instance)
-    assert lost.machines()["masters-1"].status in {"Running", "Starting"}
+    planes.reboot(instance)
+    assert planes.machines()["masters-1"].status in {"Running", "Starting"}

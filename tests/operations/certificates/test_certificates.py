@@ -30,8 +30,8 @@ from operations.engine.running import Finished, Runner
 from operations.engine.steps import Progress
 from operations.failure import ExitCode, OperationError
 from operations.verification.certificates import certificate_check
+from operations.verification.cluster_objects import read_cluster
 from operations.verification.run import Outcome, verify
-from operations.verification.snapshot import read_snapshot
 from planning.nodes.machine import CERTIFICATES_RENEWED, RENEW_CERTIFICATES, UNIT_SCHEMA
 from tests.certificates import certificate_until
 from tests.clusters import fake_secrets, three_control_planes
@@ -83,7 +83,7 @@ def test_the_first_to_end_is_named_first() -> None:
 
 
 def test_verify_fails_on_a_certificate_that_ends_soon() -> None:
-    cluster = read_snapshot([], {}, local=True)
+    cluster = read_cluster([], {}, local=True)
     checks = [
         certificate_check("dev", partial(list, [ending(days)]), lambda: NOW) for days in (12.5, 200)
     ]
@@ -104,7 +104,7 @@ def test_verify_says_when_certificates_cannot_be_read() -> None:
 
     (verdict,) = verify(
         [certificate_check("dev", refuse, lambda: NOW)],
-        read_snapshot([], {}, local=True),
+        read_cluster([], {}, local=True),
         None,  # type: ignore[arg-type]
         done=lambda: None,
     )

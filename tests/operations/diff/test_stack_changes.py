@@ -1,4 +1,4 @@
-"""`diff` between commits and `plan --against`: the same judgement as a run's, from files alone."""
+"""`diff` between commits and `plan --against`: the same answer as in a run, from files alone."""
 
 from __future__ import annotations
 
@@ -59,28 +59,28 @@ def test_a_file_that_comes_and_one_that_goes() -> None:
 
 def test_a_file_that_this_release_cannot_plan_any_more_is_not_compared() -> None:
     broken = text(edited(clustered(), at("kubernetes/version", "1.99.0")))
-    judgement = compare("x", broken, text(clustered()))
-    assert judgement.verdict is Verdict.NOT_COMPARED
-    assert "kubernetes.version" in judgement.lines[1]
+    stack_change = compare("x", broken, text(clustered()))
+    assert stack_change.verdict is Verdict.NOT_COMPARED
+    assert "kubernetes.version" in stack_change.lines[1]
 
 
 def test_figures_and_addresses_are_those_of_both_sides() -> None:
-    judgement = change(at("nodePools/workers/count", 4))
-    assert [(f.name, f.before, f.after) for f in judgement.figures if f.before != f.after] == [
+    stack_change = change(at("nodePools/workers/count", 4))
+    assert [(f.name, f.before, f.after) for f in stack_change.figures if f.before != f.after] == [
         ("workers", 3, 4),
         ("pods", 60, 70),
         ("pod addresses", 60, 70),
         ("IP pools", 12, 14),
     ]
-    assert [(a.where, a.before, a.after) for a in judgement.addresses] == [
+    assert [(a.where, a.before, a.after) for a in stack_change.addresses] == [
         ("workers-3 eth0", "", "10.0.2.64 + 10.0.2.65-10.0.2.69"),
         ("workers-3 eth1", "", "10.1.2.64 + 10.1.2.65-10.1.2.69"),
     ]
 
 
 def test_text_of_a_file_cannot_break_out_of_the_comment() -> None:
-    judgement = change(at("tags/owner", "``` @everyone <img>"))
-    shown = as_markdown("a", "b", (judgement,))
+    stack_change = change(at("tags/owner", "``` @everyone <img>"))
+    shown = as_markdown("a", "b", (stack_change,))
     assert shown.count("```") == 2
 
 
@@ -123,7 +123,7 @@ def git(root: Path, *arguments: str) -> str:
     return done.stdout
 
 
-def test_every_stack_file_of_two_commits_is_judged(
+def test_every_stack_file_of_two_commits_is_compared(
     repository: Callable[[dict[str, Document]], str], tmp_path: Path
 ) -> None:
     base = repository({"dev": clustered(), "old": clustered(), "same": clustered()})
@@ -181,14 +181,14 @@ def test_what_is_deployed_is_read_from_the_state() -> None:
 
 def test_the_state_of_an_earlier_release_is_recognised() -> None:
     fleet = {"workers": ["w-0"], "kubernetes": "1.35.4"}
-    judgement = applied(deployment("spiderpool-alicloud:rollout:Fleet", fleet))
-    assert judgement == EarlierRelease(workers=("w-0",), kubernetes="1.35.4")
+    recorded = applied(deployment("spiderpool-alicloud:rollout:Fleet", fleet))
+    assert recorded == EarlierRelease(workers=("w-0",), kubernetes="1.35.4")
     assert applied({"resources": []}) == EarlierRelease()
 
 
 def test_the_machines_of_an_earlier_release_are_read_from_its_state() -> None:
     state = json.loads((RECORDED / "state.json").read_text(encoding="utf-8"))["deployment"]
-    judgement = applied(state)
-    assert isinstance(judgement, EarlierRelease)
-    assert sorted(judgement.machines) == ["m-0", "m-1", "m-2", "w-0", "w-1"]
-    assert judgement.machines["m-0"]["addresses"] == {"eth0": "10.64.0.16", "eth1": "10.65.0.16"}
+    recorded = applied(state)
+    assert isinstance(recorded, EarlierRelease)
+    assert sorted(recorded.machines) == ["m-0", "m-1", "m-2", "w-0", "w-1"]
+    assert recorded.machines["m-0"]["addresses"] == {"eth0": "10.64.0.16", "eth1": "10.65.0.16"}

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from operations.engine.places import ROOT
 from operations.verification.advertised import ADVERTISED_CHECK
 from operations.verification.checks import NotRun
-from operations.verification.snapshot import read_snapshot
+from operations.verification.cluster_objects import read_cluster
 from planning.nodes.machine import UNIT_SCHEMA, UNIT_VERSION
 from tests.operations.verification.test_verification import Played
 
@@ -119,6 +119,6 @@ def test_what_the_unit_advertises_passes_and_one_more_fails(  # noqa: PLR0913 - 
 
 def verdict(*items: dict[str, Any]) -> list[str]:
     outputs = {"advertised": {"worker": {RESOURCE: SIZE}}}
-    probes = ADVERTISED_CHECK.probes(read_snapshot(items, outputs, local=True))
+    probes = ADVERTISED_CHECK.probes(read_cluster(items, outputs, local=True))
     assert not isinstance(probes, NotRun)
     return [line for probe in probes for line in probe.attempt(Played())]

@@ -12,11 +12,11 @@ import yaml
 
 from operations.engine.running import Finished
 from operations.verification.checks import Needs
+from operations.verification.cluster_objects import Cluster, Pod, carries_packets, read_cluster
 from operations.verification.objects import OBJECT_CHECKS
 from operations.verification.packets import packet_checks
 from operations.verification.reports import junit_text, summary, verdict_document
 from operations.verification.run import Outcome, Verdict, verify
-from operations.verification.snapshot import Cluster, Pod, carries_packets, read_snapshot
 from planning.nodes.machine import METADATA_FOR_PODS, UNIT_SCHEMA, UNIT_VERSION
 
 pytestmark = pytest.mark.unit
@@ -193,7 +193,7 @@ def _cluster(
     items = {f"{i['kind']}/{i['metadata']['name']}": i for i in _items()}
     if change is not None:
         change(items)
-    return read_snapshot(list(items.values()), _outputs(), local=simulated)
+    return read_cluster(list(items.values()), _outputs(), local=simulated)
 
 
 def _verdicts(cluster: Cluster, shell: Played | None = None) -> dict[str, Verdict]:
@@ -396,7 +396,7 @@ def test_a_pod_that_is_about_to_get_an_address_waits_for_nothing() -> None:
 
 def test_where_addresses_are_not_counted_nothing_has_to_be_advertised() -> None:
     outputs = {key: value for key, value in _outputs().items() if key != "advertised"}
-    cluster = read_snapshot(_items(), outputs, local=False)
+    cluster = read_cluster(_items(), outputs, local=False)
     assert _verdicts(cluster)["addresses-advertised"].outcome is Outcome.NOT_RUN
 
 
@@ -533,7 +533,7 @@ def test_a_path_without_packets_fails_its_own_checks(fails: str, checks: set[str
 
 def test_egress_by_another_address_than_the_nats_fails() -> None:
     cluster = _cluster()
-    other = read_snapshot(_items(), {**_outputs(), "natAddress": "47.98.7.7"}, local=False)
+    other = read_cluster(_items(), {**_outputs(), "natAddress": "47.98.7.7"}, local=False)
     assert "egress" in _failed(_verdicts(other))
     assert "egress" not in _failed(_verdicts(cluster))
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from planning.transitions.edits import check_edit
 from planning.transitions.holders import Cluster, Holders, NotAsked
-from planning.transitions.judge import judge
 from planning.transitions.reading import EarlierRelease, read_record
 from planning.transitions.record import record
 from planning.transitions.steps import Accepted, ChangeInPlace, Refused, ReplaceWorker, Transition
@@ -30,7 +30,7 @@ def recorded(document: Any) -> Any:  # noqa: ANN401 - a document, a record
 
 def transition(before: Any, after: Any, units: dict[str, int] | None) -> Transition:  # noqa: ANN401
     cluster: Cluster = Holders(units=units, control_planes=("masters-0",))
-    return judge(recorded(before), recorded(after), cluster)
+    return check_edit(recorded(before), recorded(after), cluster)
 
 
 def refused(judged: Transition) -> list[str]:
@@ -74,7 +74,7 @@ def test_a_cluster_that_counts_already_is_not_asked_again() -> None:
 
 
 def test_an_upgrade_of_the_only_control_plane_on_an_old_unit_is_refused() -> None:
-    judged = judge(
+    judged = check_edit(
         recorded(edited(ONE_PLANE, OLDER)),
         recorded(ONE_PLANE),
         Holders(units=UNITS | {"masters-0": 1}, api_server=version_of("1.36.3")),
@@ -92,7 +92,7 @@ def test_workers_that_the_same_edit_replaces_may_have_an_old_unit() -> None:
 
 def test_a_preview_that_cannot_ask_does_not_refuse() -> None:
     before = recorded(edited(ONE_PLANE, UNCOUNTED))
-    judged = judge(before, recorded(ONE_PLANE), NotAsked(reason="no run has been complete yet"))
+    judged = check_edit(before, recorded(ONE_PLANE), NotAsked(reason="no run is complete yet"))
     assert isinstance(judged, Accepted)
 
 
@@ -100,9 +100,9 @@ def test_the_first_run_over_an_earlier_release_does_not_begin_to_count_on_its_ma
     before = EarlierRelease(workers=("workers-0", "workers-1"), kubernetes="1.36.3")
     units = dict.fromkeys(UNITS, 1)
     cluster = Holders(units=units, control_planes=("masters-0",))
-    assert "pods.countAddresses" in refused(judge(before, recorded(ONE_PLANE), cluster))
+    assert "pods.countAddresses" in refused(check_edit(before, recorded(ONE_PLANE), cluster))
     without = recorded(edited(ONE_PLANE, UNCOUNTED))
-    assert isinstance(judge(before, without, cluster), Accepted)
+    assert isinstance(check_edit(before, without, cluster), Accepted)
 
 
 @pytest.mark.parametrize("edit", [WITHOUT_ETH1, at("nodePools/workers/interfaces/eth1", None)])

@@ -16,8 +16,8 @@ from planning.transitions.earlier import (
     has_machines,
     planned_settings,
 )
+from planning.transitions.edits import check_edit
 from planning.transitions.holders import NotAsked
-from planning.transitions.judge import judge
 from planning.transitions.reading import EarlierRelease, Record, read_record
 from planning.transitions.record import record
 from planning.transitions.steps import Accepted, Refused
@@ -132,7 +132,7 @@ def before(document: Any) -> EarlierRelease:  # noqa: ANN401 - a document
 
 def test_the_stack_file_as_it_was_is_accepted() -> None:
     document = clustered(planes=3)
-    assert isinstance(judge(before(document), recorded(document), SILENT), Accepted)
+    assert isinstance(check_edit(before(document), recorded(document), SILENT), Accepted)
 
 
 EDITS: dict[str, Callable[[Any], Any]] = {
@@ -146,7 +146,7 @@ EDITS: dict[str, Callable[[Any], Any]] = {
 @pytest.mark.parametrize("key", EDITS)
 def test_an_edit_that_would_take_a_machine_away_is_refused(key: str) -> None:
     document = clustered(planes=3)
-    judged = judge(before(document), recorded(edited(document, EDITS[key])), SILENT)
+    judged = check_edit(before(document), recorded(edited(document, EDITS[key])), SILENT)
     assert isinstance(judged, Refused)
     (refusal,) = judged.refusals
     assert f"Their {key} is" in refusal.reason
@@ -157,7 +157,7 @@ def test_an_edit_that_would_take_a_machine_away_is_refused(key: str) -> None:
 def test_no_control_plane_comes_or_goes_although_the_cluster_was_not_asked(
     old: int, new: int
 ) -> None:
-    judged = judge(before(clustered(planes=old)), recorded(clustered(planes=new)), SILENT)
+    judged = check_edit(before(clustered(planes=old)), recorded(clustered(planes=new)), SILENT)
     assert isinstance(judged, Refused)
     assert any("No control plane comes or goes" in each.rule for each in judged.refusals)
 
@@ -165,7 +165,7 @@ def test_no_control_plane_comes_or_goes_although_the_cluster_was_not_asked(
 def test_kubernetes_is_not_upgraded_in_the_first_run() -> None:
     document = edited(clustered(planes=3), at("kubernetes/version", "1.34.4"))
     after = edited(document, at("kubernetes/version", "1.35.4"))
-    judged = judge(before(document), recorded(after), SILENT)
+    judged = check_edit(before(document), recorded(after), SILENT)
     assert isinstance(judged, Refused)
     [refusal] = judged.refusals
     assert refusal.path == "kubernetes.version"
@@ -179,7 +179,7 @@ def bare(document: Any) -> EarlierRelease:  # noqa: ANN401 - a document
 
 def test_a_cluster_of_somebody_elses_is_accepted_as_it_was() -> None:
     document = existing_kubernetes()
-    assert isinstance(judge(bare(document), recorded(document), SILENT), Accepted)
+    assert isinstance(check_edit(bare(document), recorded(document), SILENT), Accepted)
 
 
 @pytest.mark.parametrize(
@@ -203,6 +203,6 @@ def test_a_cluster_of_somebody_elses_keeps_its_machines_in_the_first_run(
         at("nodePools/workers/count", 2),
         at("kubernetes/nodeNames/workers-1", "their-second-worker"),
     )
-    judged = judge(bare(document), recorded(edited(document, *edits)), SILENT)
+    judged = check_edit(bare(document), recorded(edited(document, *edits)), SILENT)
     assert isinstance(judged, Refused)
     assert {refusal.rule.partition(" in the first")[0] for refusal in judged.refusals} == {rule}

@@ -10,7 +10,7 @@ import pytest
 from planning.nodes.guest_system import KUBELET_SYSCTLS
 from planning.nodes.kubeadm import KUBELET_DEFAULTS
 from planning.nodes.machine import ENCRYPTING_UNIT, GUARDING_UNIT, applicable, node_settings
-from planning.transitions.judge import judge
+from planning.transitions.edits import check_edit
 from planning.transitions.reading import Record
 from planning.transitions.record import METADATA
 from planning.transitions.rules.nodes import WITHOUT_A_GUARD
@@ -26,7 +26,7 @@ KEY = "kubernetes.metadataForPods"
 
 
 def steps_between(before: Record, after: Record) -> tuple[Step, ...]:
-    return steps(judge(before, after, UNASKED))
+    return steps(check_edit(before, after, UNASKED))
 
 
 def of_an_earlier_release(document: Document) -> Record:
@@ -58,7 +58,7 @@ def test_machines_of_an_earlier_release_stay_and_the_plan_says_what_they_lack() 
 
 
 def test_control_planes_may_join_machines_whose_release_did_not_know_the_setting() -> None:
-    judged = judge(of_an_earlier_release(private(1)), recorded(private(3)), UNASKED)
+    judged = check_edit(of_an_earlier_release(private(1)), recorded(private(3)), UNASKED)
     assert steps(judged)
 
 

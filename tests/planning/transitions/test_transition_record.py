@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from planning.transitions.judge import judge
+from planning.transitions.edits import check_edit
 from planning.transitions.reading import EarlierRelease, Record, read_record
 from planning.transitions.record import SCHEMA, record, record_text
 from planning.transitions.steps import Accepted
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.unit
 def test_a_plan_is_no_edit_of_itself(stack: str) -> None:
     read = read_record(record(stack_plan(stack)))
     assert isinstance(read, Record)
-    assert judge(read, read, UNASKED) == Accepted()
+    assert check_edit(read, read, UNASKED) == Accepted()
 
 
 @pytest.mark.parametrize("stack", STACKS)
@@ -94,4 +94,4 @@ def test_a_key_that_an_earlier_record_lacks_has_its_default() -> None:
     del document["cluster"]["network"]["nat"]["internetChargeType"]
     before, after = read_record(document), read_record(record(planned(clustered())))
     assert isinstance(after, Record)
-    assert judge(before, after, UNASKED) == Accepted()
+    assert check_edit(before, after, UNASKED) == Accepted()

@@ -8,8 +8,8 @@ from ipaddress import IPv4Address
 import pytest
 
 from planning.read import plan_from
+from planning.transitions.edits import check_edit
 from planning.transitions.holders import Holders, NoAnswer, NotAsked
-from planning.transitions.judge import judge
 from planning.transitions.reading import EarlierRelease, Record
 from planning.transitions.steps import (
     Accepted,
@@ -499,26 +499,26 @@ def test_workers_are_not_newer_than_the_only_api_server() -> None:
 @pytest.mark.parametrize("version", ["1.31.9", "1.34.4"])
 def test_a_new_cluster_does_not_start_with_a_minor_past_its_end_of_life(version: str) -> None:
     document = edited(clustered(), at("kubernetes/version", version))
-    judged = judge(Record(), recorded(document), NotAsked(reason="there is no cluster yet"))
+    judged = check_edit(Record(), recorded(document), NotAsked(reason="there is no cluster yet"))
     assert isinstance(judged, Refused)
     [refusal] = judged.refusals
     assert refusal.path == "kubernetes.version"
     repaired = refusal.remedy.removeprefix("Write kubernetes.version: ").removesuffix(".")
     document = edited(clustered(), at("kubernetes/version", repaired))
-    accepted = judge(Record(), recorded(document), NotAsked(reason="there is no cluster yet"))
+    accepted = check_edit(Record(), recorded(document), NotAsked(reason="there is no cluster yet"))
     assert isinstance(accepted, Accepted)
 
 
 @pytest.mark.parametrize("version", ["1.35.4", "1.36.3", "1.37.2"])
 def test_a_new_cluster_starts_with_every_maintained_minor(version: str) -> None:
     document = edited(clustered(), at("kubernetes/version", version))
-    judged = judge(Record(), recorded(document), NotAsked(reason="there is no cluster yet"))
+    judged = check_edit(Record(), recorded(document), NotAsked(reason="there is no cluster yet"))
     assert isinstance(judged, Accepted)
 
 
 def test_a_new_stack_on_an_existing_cluster_may_have_any_version() -> None:
     document = edited(existing_kubernetes(), at("kubernetes/version", "1.34.4"))
-    judged = judge(Record(), recorded(document), NotAsked(reason="there is no cluster yet"))
+    judged = check_edit(Record(), recorded(document), NotAsked(reason="there is no cluster yet"))
     assert isinstance(judged, Accepted)
 
 
@@ -538,7 +538,7 @@ def test_a_cluster_without_a_version_in_its_file_does_not_skip_a_minor() -> None
 @pytest.mark.parametrize("planes", [1, 3])
 def test_every_machine_of_an_earlier_release_is_kept(planes: int) -> None:
     before = EarlierRelease(workers=("workers-0", "workers-1"), kubernetes="1.36.3")
-    judged = judge(before, recorded(clustered(planes=planes, workers=2)), Holders())
+    judged = check_edit(before, recorded(clustered(planes=planes, workers=2)), Holders())
     assert [(type(step), step.node) for step in steps(judged) if isinstance(step, KeepMachine)] == [
         *((KeepMachine, f"masters-{n}") for n in range(planes)),
         (KeepMachine, "workers-0"),
@@ -549,7 +549,9 @@ def test_every_machine_of_an_earlier_release_is_kept(planes: int) -> None:
 
 def test_no_node_leaves_in_the_first_run_over_an_earlier_release() -> None:
     before = EarlierRelease(workers=("workers-0", "workers-9"), kubernetes="1.36.3")
-    judged = judge(before, recorded(clustered(workers=1)), Holders(control_planes=("masters-0",)))
+    judged = check_edit(
+        before, recorded(clustered(workers=1)), Holders(control_planes=("masters-0",))
+    )
     assert refused(judged) == ("nodePools", "nodePools")
 
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from config.ranges import expand
 from config.report import ConfigError
+from planning.transitions.edits import check_edit
 from planning.transitions.holders import Holders
-from planning.transitions.judge import judge
 from planning.transitions.reading import Record
 from planning.transitions.steps import (
     Accepted,
@@ -134,7 +134,7 @@ def test_every_edit_of_a_sequence_gets_steps_or_reasons(
         after = recorded(document)
         cluster = holders(state, taken)
         before = state
-        transition = judge(state, after, cluster)
+        transition = check_edit(state, after, cluster)
         assert all(line.endswith(".") for line in lines(transition))
         if isinstance(transition, Refused):
             assert transition.refusals
@@ -142,7 +142,7 @@ def test_every_edit_of_a_sequence_gets_steps_or_reasons(
             continue
         walk(state, after, transition, cluster.pods)
         state = after
-        assert judge(state, state, cluster) == Accepted()
+        assert check_edit(state, state, cluster) == Accepted()
 
 
 def holders(state: Record, taken: frozenset[int]) -> Holders:

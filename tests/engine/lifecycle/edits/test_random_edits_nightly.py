@@ -26,8 +26,8 @@ import pytest
 
 from config.report import ConfigError
 from planning.read import plan_from
+from planning.transitions.edits import check_edit
 from planning.transitions.holders import NotAsked
-from planning.transitions.judge import judge
 from planning.transitions.reading import Record, read_record
 from planning.transitions.record import record
 from planning.transitions.steps import (
@@ -313,7 +313,7 @@ def apply_edit(
 
 
 def judged(before: LightCloud, after: LightCloud) -> Transition:
-    return judge(recorded(before), recorded(after), NotAsked(reason="it has no kubeconfig"))
+    return check_edit(recorded(before), recorded(after), NotAsked(reason="it has no kubeconfig"))
 
 
 def assert_refused(before: LightCloud, after: LightCloud) -> None:

@@ -18,8 +18,8 @@ import pytest
 
 from config.rules.cluster.kubernetes import DEFAULT_VERSION
 from planning.read import plan_from
+from planning.transitions.edits import check_edit
 from planning.transitions.holders import NotAsked
-from planning.transitions.judge import judge
 from planning.transitions.reading import Record, read_record
 from planning.transitions.record import record
 from planning.transitions.steps import (
@@ -86,7 +86,7 @@ def test_the_engine_takes_no_machine_that_the_transition_does_not_announce(
     deployed: LightCloud, edit: Edit
 ) -> None:
     edited = deployed.edited(edit)
-    transition = judge(recorded(deployed), recorded(edited), NotAsked(reason="a test"))
+    transition = check_edit(recorded(deployed), recorded(edited), NotAsked(reason="a test"))
     assert isinstance(transition, Accepted)
     announced = {
         f"zones-{step.node}"

@@ -1,4 +1,4 @@
-"""The check of the age of etcd's snapshots."""
+"""The check of how old the youngest snapshot of etcd's disk is."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""The judgement: from the plan before and the plan after to ordered steps, or refusals.
+"""Checks an edit: from the plan before and the plan after to ordered steps, or refusals.
 
-Pure. The caller asks which pods have which addresses; the answer names what is unknown.
+Pure. The caller asks the cluster which pods have which addresses, and passes the answer, or why
+there is none.
 """
 
 from __future__ import annotations
@@ -13,14 +14,14 @@ from planning.transitions.earlier import planned_settings
 from planning.transitions.holders import Cluster, Holders
 from planning.transitions.part import Part, Phase, together
 from planning.transitions.reading import EarlierRelease, Record
-from planning.transitions.rules.addresses import judge_addresses
-from planning.transitions.rules.counting import judge_counting
-from planning.transitions.rules.moves import judge_moves
-from planning.transitions.rules.nodes import WITHOUT_A_UNIT, fates, judge_nodes
-from planning.transitions.rules.one_of_a_kind import judge_one_of_a_kind
-from planning.transitions.rules.protection import judge_protection
-from planning.transitions.rules.settings import judge_settings
-from planning.transitions.rules.versions import judge_first_version, judge_versions
+from planning.transitions.rules.addresses import check_addresses
+from planning.transitions.rules.counting import check_counting
+from planning.transitions.rules.moves import check_moves
+from planning.transitions.rules.nodes import WITHOUT_A_UNIT, check_nodes, fates
+from planning.transitions.rules.one_of_a_kind import check_one_of_a_kind
+from planning.transitions.rules.protection import check_protection
+from planning.transitions.rules.settings import check_settings
+from planning.transitions.rules.versions import check_first_version, check_versions
 from planning.transitions.steps import (
     AddNode,
     KeepMachine,
@@ -37,7 +38,7 @@ _COMPARED: Final = (
 )
 
 
-def judge(before: Record | EarlierRelease, after: Record, cluster: Cluster) -> Transition:
+def check_edit(before: Record | EarlierRelease, after: Record, cluster: Cluster) -> Transition:
     """The steps of an edit, in order, or the reasons against it.
 
     Args:
@@ -49,24 +50,24 @@ def judge(before: Record | EarlierRelease, after: Record, cluster: Cluster) -> T
         return together(
             (
                 _first_run(before, after, cluster),
-                judge_versions(before, after, cluster),
-                judge_counting(before, after, frozenset(), cluster),
+                check_versions(before, after, cluster),
+                check_counting(before, after, frozenset(), cluster),
             )
         )
     if not before.nodes and not before.cluster:
-        return together((judge_first_version(after), judge_nodes(before, after)))
+        return together((check_first_version(after), check_nodes(before, after)))
     nodes = fates(before, after)
-    machines = judge_nodes(before, after)
+    machines = check_nodes(before, after)
     return together(
         (
-            judge_settings(before, after),
-            judge_versions(before, after, cluster),
+            check_settings(before, after),
+            check_versions(before, after, cluster),
             machines,
-            judge_counting(before, after, _new_machines(machines), cluster),
-            judge_addresses(before, after, nodes, cluster),
-            judge_moves(before, after, nodes),
-            judge_one_of_a_kind(before, after),
-            judge_protection(before, after, nodes),
+            check_counting(before, after, _new_machines(machines), cluster),
+            check_addresses(before, after, nodes, cluster),
+            check_moves(before, after, nodes),
+            check_one_of_a_kind(before, after),
+            check_protection(before, after, nodes),
         )
     )
 
@@ -93,8 +94,8 @@ def _first_existing(before: EarlierRelease, after: Record) -> Iterator[Refusal]:
         yield _first_refusal(
             leaving,
             rule="No node leaves in the first run of a new release of this program.",
-            reason="The addresses that would leave with it are judged by the record that this "
-            "run makes.",
+            reason="The addresses that would leave with it are checked against the record "
+            "that this run makes.",
         )
     yield from _changed_machines(before, after)
 

@@ -12,7 +12,7 @@ from config.model import EtcdDiskConfig, EtcdSnapshotsConfig
 from operations.backup.snapshots import Snapshot
 from operations.failure import ExitCode, OperationError
 from operations.verification.checks import NotRun
-from operations.verification.snapshots import (
+from operations.verification.etcd_snapshots import (
     GRACE,
     longest_pause,
     snapshot_check,

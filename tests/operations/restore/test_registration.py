@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from operations.restore.nodes import Lost, lost_nodes, silent_nodes
+from operations.restore.registration import UnregisteredNodes, silent_nodes, unregistered_nodes
 
 pytestmark = pytest.mark.unit
 
@@ -22,12 +22,14 @@ def node(provider_id: str, *, ready: str = "True") -> dict[str, Any]:
 
 def test_machines_that_came_after_the_snapshot_have_to_register() -> None:
     nodes = {"first": node("cn-hangzhou.i-0"), "third": node("cn-hangzhou.i-3")}
-    assert lost_nodes(nodes, IDS) == Lost(absent=("second",), other=("first",))
+    assert unregistered_nodes(nodes, IDS) == UnregisteredNodes(
+        missing=("second",), replaced=("first",)
+    )
 
 
 def test_nodes_of_their_own_machines_stay_as_they_are() -> None:
     nodes = {name: node(id_) for name, id_ in IDS.items()}
-    assert lost_nodes(nodes, IDS) == Lost(absent=(), other=())
+    assert unregistered_nodes(nodes, IDS) == UnregisteredNodes(missing=(), replaced=())
 
 
 def test_a_node_is_back_once_it_has_renewed_its_lease() -> None:

@@ -1,4 +1,4 @@
-"""The cloud's part of a restore: what is left there, and its removal."""
+"""The cloud resources of the control planes: reads, keeps and deletes them for a restore."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from operations.backup.origins import Marks
 from operations.backup.snapshots import take_snapshot
 from operations.engine.waiting import holds_within
 from operations.failure import ExitCode, OperationError
-from operations.restore.remains import EtcdDisk, Machine, Source
+from operations.restore.decision import RemainingDisk, RemainingMachine, SourceSnapshot
 from operations.sweep.cloud import Answer, Api, CloudError, tags_of
 from planning.model import ClusterPlan
 from planning.names import etcd_disk_name, own_tags
 
-BEGUN: Final = f"{OWN_TAGS}restore"
-"""Tag of a snapshot: when everything that was left had been removed to restore it. It is there
-until the restore is finished."""
+RESTORE_BEGAN: Final = f"{OWN_TAGS}restore"
+"""Tag of a snapshot: when the old machines and disks had been deleted to restore it. The snapshot
+has it until the restore is finished."""
 _GONE_WITHIN: Final = 600.0
-_LOOK: Final = 3.0
+_ASK_EVERY: Final = 3.0
 _NEVER_USED: Final = "IncorrectDiskStatus.NeverAttached"
 
 
 @dataclass(frozen=True, kw_only=True)
-class LostCluster:
-    """What the cloud has of a cluster's control planes. Methods raise `CloudError`."""
+class ControlPlaneResources:
+    """Machines, disks and snapshots of a cluster's control planes. Methods raise `CloudError`."""
 
     marks: Marks
     api: Api
@@ -40,35 +40,37 @@ class LostCluster:
         """The cluster's plan."""
         return self.marks.plan
 
-    def machines(self) -> dict[str, Machine]:
+    def machines(self) -> dict[str, RemainingMachine]:
         """Control plane → its machine."""
         names = {f"{self.plan.name}-{node.name}": node.name for node in self.plan.control_planes}
         return {
-            names[name]: Machine(id=str(item["InstanceId"]), status=str(item.get("Status") or ""))
+            names[name]: RemainingMachine(
+                id=str(item["InstanceId"]), status=str(item.get("Status") or "")
+            )
             for item in self.api.every("ecs", "DescribeInstances", "Instances", "Instance")
             if (name := str(item.get("InstanceName") or "")) in names and self._is_ours(item)
         }
 
-    def disks(self) -> dict[str, EtcdDisk]:
+    def disks(self) -> dict[str, RemainingDisk]:
         """Control plane → its disk."""
         names = {
             etcd_disk_name(f"{self.plan.name}-{node.name}"): node.name
             for node in self.plan.control_planes
         }
         return {
-            names[name]: EtcdDisk(
+            names[name]: RemainingDisk(
                 id=str(item["DiskId"]),
-                source=str(item.get("SourceSnapshotId") or ""),
+                created_from=str(item.get("SourceSnapshotId") or ""),
             )
             for item in self.api.every("ecs", "DescribeDisks", "Disks", "Disk", DiskType="data")
             if (name := str(item.get("DiskName") or "")) in names and self.marks.may_be_own(item)
         }
 
-    def source(self, id_: str) -> Source:
+    def snapshot(self, id_: str) -> SourceSnapshot:
         """The snapshot with that id.
 
         Raises:
-            OperationError: there is none.
+            OperationError: the region has no such snapshot.
         """
         items = self.api.every(
             "ecs", "DescribeSnapshots", "Snapshots", "Snapshot", SnapshotIds=f'["{id_}"]'
@@ -80,18 +82,18 @@ class LostCluster:
                 code=ExitCode.REFUSED,
             )
         item = items[0]
-        return Source(
+        return SourceSnapshot(
             id=id_,
             disk=str(item.get("SourceDiskId") or ""),
-            done=str(item.get("Status") or "") == "accomplished",
+            is_complete=str(item.get("Status") or "") == "accomplished",
             is_of_data_disk=str(item.get("SourceDiskType") or "").lower() == "data",
             gibibytes=int(item.get("SourceDiskSize") or 0),
             origin=self.marks.origin(item),
-            begun=_time(tags_of(item).get(BEGUN)),
+            restore_began=_time(tags_of(item).get(RESTORE_BEGAN)),
         )
 
-    def keep(self, node: str, disk: str) -> str | None:
-        """Take a snapshot of a disk; None where it was never on a machine and so has nothing."""
+    def take_snapshot(self, node: str, disk: str) -> str | None:
+        """Take a snapshot of a disk. None if the disk was never attached, and so is empty."""
         try:
             return take_snapshot(
                 self.api, self.marks, node=node, disk=disk, clock=self.clock, pause=self.pause
@@ -102,24 +104,26 @@ class LostCluster:
             raise
 
     def delete_machines(self, machines: Mapping[str, str]) -> None:
-        """Delete them, and wait until they are gone."""
+        """Delete machines by node, and wait until they are gone."""
         for id_ in machines.values():
             self._delete("DeleteInstance", InstanceId=id_, Force=True)
         self._wait(lambda: {m.id for m in self.machines().values()}, set(machines.values()))
 
     def delete_disks(self, disks: Mapping[str, str]) -> None:
-        """Delete them, and wait until they are gone. Snapshots of them stay."""
+        """Delete disks by node, and wait until they are gone. Their snapshots stay."""
         for id_ in disks.values():
             self._delete("DeleteDisk", DiskId=id_)
         self._wait(lambda: {d.id for d in self.disks().values()}, set(disks.values()))
 
-    def mark(self, snapshot: str, now: datetime) -> None:
-        """Write down that nothing is left, so that a restore that is cut off can go on."""
-        self._tag("TagResources", snapshot, **{"Tag.1.Key": BEGUN, "Tag.1.Value": _text(now)})
+    def mark_begun(self, snapshot: str, now: datetime) -> None:
+        """Tag the snapshot, so that an interrupted restore of it continues."""
+        self._tag(
+            "TagResources", snapshot, **{"Tag.1.Key": RESTORE_BEGAN, "Tag.1.Value": _text(now)}
+        )
 
     def unmark(self, snapshot: str) -> None:
-        """Forget that a restore is under way."""
-        self._tag("UntagResources", snapshot, **{"TagKey.1": BEGUN})
+        """Remove the tag of `mark_begun`."""
+        self._tag("UntagResources", snapshot, **{"TagKey.1": RESTORE_BEGAN})
 
     def reboot(self, machine: str) -> None:
         """Restart a machine, whose kubelet then registers its Node."""
@@ -132,7 +136,7 @@ class LostCluster:
         try:
             self.api.call("ecs", action, **parameters)
         except CloudError as error:
-            # A run that was cut off may have deleted it.
+            # An interrupted run may have deleted it.
             if not error.code.endswith(".NotFound"):
                 raise
 
@@ -140,14 +144,14 @@ class LostCluster:
         if not holds_within(
             lambda: not gone & present(),
             within=_GONE_WITHIN,
-            every=_LOOK,
+            every=_ASK_EVERY,
             clock=self.clock,
             pause=self.pause,
         ):
             raise OperationError(
                 f"{', '.join(sorted(gone))} should be deleted and are still there after "
                 f"{_GONE_WITHIN / 60:.0f} minutes. Look at them in the ECS console, and run the "
-                "same command again: it goes on."
+                "same command again: it continues."
             )
 
     def _is_ours(self, item: Answer) -> bool:

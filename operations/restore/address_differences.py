@@ -1,7 +1,8 @@
-"""Whether pools and pods agree about who has which address. After a restore the pools are older.
+"""Differences between the pools' records and the addresses that pods have.
 
-Spiderpool's collector releases an address whose pod is gone, every two minutes and when its
-controller starts (pkg/gcmanager/scanAll_IPPool.go). It never enters the address of a pod that runs.
+After a restore the records are from the time of the snapshot. Spiderpool's collector releases an
+address whose pod is gone, every two minutes and when its controller starts
+(pkg/gcmanager/scanAll_IPPool.go). It never records the address of a running pod.
 """
 
 from __future__ import annotations
@@ -9,32 +10,36 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from operations.verification.cluster_objects import Object
 from operations.verification.pool_contents import addresses_of, allocated_in
-from operations.verification.snapshot import Object
 
 
 @dataclass(frozen=True, kw_only=True, order=True)
-class Unrecorded:
-    """A pod on an address that its pool could give to another one."""
+class UnrecordedAddress:
+    """A pod with an address that its pool could give to another pod."""
 
     namespace: str
     pod: str
     address: str
-    owned: bool
-    """Whether a controller makes the pod again when it is deleted."""
+    has_controller: bool
+    """Whether a controller creates the pod again when it is deleted."""
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.pod} on {self.address}"
 
 
-def unrecorded(pods: Sequence[Object], pools: Sequence[Object]) -> list[Unrecorded]:
-    """Pods whose address is in a pool of their node and not recorded there for them."""
+def unrecorded_addresses(
+    pods: Sequence[Object], pools: Sequence[Object]
+) -> list[UnrecordedAddress]:
+    """Addresses of pods that a pool of their node has and does not record for them."""
     return sorted(
-        Unrecorded(
+        UnrecordedAddress(
             namespace=pod["metadata"]["namespace"],
             pod=pod["metadata"]["name"],
             address=address,
-            owned=any(o.get("controller") for o in pod["metadata"].get("ownerReferences") or ()),
+            has_controller=any(
+                o.get("controller") for o in pod["metadata"].get("ownerReferences") or ()
+            ),
         )
         for pod in pods
         if _has_sandbox(pod)
@@ -46,8 +51,8 @@ def unrecorded(pods: Sequence[Object], pools: Sequence[Object]) -> list[Unrecord
     )
 
 
-def stale(pods: Sequence[Object], pools: Sequence[Object]) -> list[str]:
-    """Addresses that a pool counts as taken by a pod that is not there: `pool: address`."""
+def stale_allocations(pods: Sequence[Object], pools: Sequence[Object]) -> list[str]:
+    """Addresses that a pool records for a pod that does not exist, each as `pool: address`."""
     present = {pod["metadata"]["uid"] for pod in pods}
     return sorted(
         f"{pool['metadata']['name']}: {address}"

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from operations.restore.addresses import stale, unrecorded
+from operations.restore.address_differences import stale_allocations, unrecorded_addresses
 
 pytestmark = pytest.mark.unit
 
@@ -43,13 +43,13 @@ def pod(uid: str, address: str | None, **more: Any) -> dict[str, Any]:  # noqa: 
 
 
 def test_a_pod_on_an_address_that_its_pool_counts_as_free_is_named() -> None:
-    (wrong,) = unrecorded([pod("a", "10.0.0.20")], [pool({})])
+    (wrong,) = unrecorded_addresses([pod("a", "10.0.0.20")], [pool({})])
     assert str(wrong) == "default/a on 10.0.0.20"
-    assert wrong.owned
+    assert wrong.has_controller
 
 
 def test_a_pod_on_an_address_that_its_pool_gave_to_another_one_is_named() -> None:
-    assert unrecorded([pod("a", "10.0.0.20")], [pool({"10.0.0.20": "b"})])
+    assert unrecorded_addresses([pod("a", "10.0.0.20")], [pool({"10.0.0.20": "b"})])
 
 
 @pytest.mark.parametrize(
@@ -62,13 +62,13 @@ def test_a_pod_on_an_address_that_its_pool_gave_to_another_one_is_named() -> Non
     ],
 )
 def test_pods_without_an_address_of_the_pool_are_no_difference(other: dict[str, Any]) -> None:
-    assert unrecorded([other], [pool({})]) == []
+    assert unrecorded_addresses([other], [pool({})]) == []
 
 
 def test_an_address_of_a_pod_that_is_gone_is_stale() -> None:
-    assert stale([pod("a", "10.0.0.20")], [pool({"10.0.0.20": "a", "10.0.0.21": "b"})]) == [
-        "first-eth0: 10.0.0.21"
-    ]
+    assert stale_allocations(
+        [pod("a", "10.0.0.20")], [pool({"10.0.0.20": "a", "10.0.0.21": "b"})]
+    ) == ["first-eth0: 10.0.0.21"]
 
 
 @given(
@@ -81,7 +81,7 @@ def test_where_nothing_differs_no_address_can_be_given_to_a_second_pod(
     by_pod = {uid: address for address, uid in running.items()}
     pods = [pod(uid, address) for uid, address in by_pod.items()]
     pools = [pool(taken)]
-    agree = not unrecorded(pods, pools) and not stale(pods, pools)
+    agree = not unrecorded_addresses(pods, pools) and not stale_allocations(pods, pools)
     free = set(ADDRESSES) - set(taken)
     if agree:
         assert not free & set(by_pod.values())

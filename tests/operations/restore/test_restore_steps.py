@@ -18,9 +18,10 @@ from operations.engine.pulumi_stack import PulumiStack
 from operations.engine.running import Finished, Runner
 from operations.engine.steps import Progress
 from operations.failure import OperationError
-from operations.restore.cloud import BEGUN, LostCluster
-from operations.restore.command import Restoring, restore_table
-from operations.restore.remains import restore_of
+from operations.restore.command import restore_table
+from operations.restore.control_plane_resources import RESTORE_BEGAN, ControlPlaneResources
+from operations.restore.decision import plan_restore
+from operations.restore.steps import RestoreSteps
 from operations.sweep.cloud import CloudError
 from planning.model import ClusterPlan
 from planning.names import own_tags
@@ -139,12 +140,12 @@ def left() -> Cloud:
     )
 
 
-def restoring(cloud: Cloud, runner: Runner) -> Restoring:
+def restoring(cloud: Cloud, runner: Runner) -> RestoreSteps:
     ticks = count(step=20)
     stack = PulumiStack(name="dev", runner=runner, backend=Path("/nowhere"))
-    return Restoring(
+    return RestoreSteps(
         stack=stack,
-        cloud=LostCluster(
+        cloud=ControlPlaneResources(
             marks=Marks(plan=the_plan(), ca="c0ffee", policies=frozenset({"sp-1"})),
             api=cloud,
             clock=lambda: float(next(ticks)),
@@ -163,21 +164,21 @@ def state(*resources: Mapping[str, object]) -> Commands:
 
 def test_what_is_left_is_recognised_by_names_and_tags() -> None:
     disk = {"type": "alicloud:ecs/ecsDisk:EcsDisk", "id": "d-0"}
-    remains = restoring(left(), state(disk)).remains(answers=False)
-    assert {name: m.id for name, m in remains.machines.items()} == {"masters-2": "i-2"}
-    assert {name: d.id for name, d in remains.disks.items()} == {
+    situation = restoring(left(), state(disk)).situation(api_server_is_ready=False)
+    assert {name: m.id for name, m in situation.machines.items()} == {"masters-2": "i-2"}
+    assert {name: d.id for name, d in situation.disks.items()} == {
         "masters-1": "d-1",
         "masters-2": "d-2",
     }
-    assert remains.earlier_disks == {"d-0"}
+    assert situation.disks_in_state == {"d-0"}
     # By the policy in its name.
-    assert remains.snapshot.origin is Origin.OWN
+    assert situation.snapshot.origin is Origin.OWN
 
 
 def test_every_disk_is_kept_as_a_snapshot_before_anything_is_deleted() -> None:
     cloud = left()
     it = restoring(cloud, state())
-    it.make_room(restore_of(it.remains(answers=False), NOW, anew=False), QUIET)
+    it.delete_remains(plan_restore(it.situation(api_server_is_ready=False), NOW, anew=False), QUIET)
     assert cloud.actions == [
         "CreateSnapshot",
         "CreateSnapshot",
@@ -188,19 +189,19 @@ def test_every_disk_is_kept_as_a_snapshot_before_anything_is_deleted() -> None:
     ]
     assert set(cloud.machines) == {"i-9"}
     assert set(cloud.disks) == {"d-7"}
-    assert BEGUN in cloud.tags
+    assert RESTORE_BEGAN in cloud.tags
 
 
 def test_a_second_run_removes_nothing_more() -> None:
     cloud = left()
     it = restoring(cloud, state())
-    it.make_room(restore_of(it.remains(answers=False), NOW, anew=False), QUIET)
+    it.delete_remains(plan_restore(it.situation(api_server_is_ready=False), NOW, anew=False), QUIET)
     cloud.calls.clear()
-    again = restore_of(it.remains(answers=False), datetime.now(UTC), anew=False)
+    again = plan_restore(it.situation(api_server_is_ready=False), datetime.now(UTC), anew=False)
     assert again.continues is not None
-    it.make_room(again, QUIET)
+    it.delete_remains(again, QUIET)
     assert cloud.calls == []
-    assert "goes on" in str(restore_table(the_plan(), "s-1", again).title)
+    assert "continues" in str(restore_table(the_plan(), "s-1", again).title)
     it.finish()
     assert cloud.tags == {}
 
@@ -210,19 +211,21 @@ def test_a_removal_that_is_refused_is_not_marked_as_done(action: str) -> None:
     cloud = left()
     cloud.refused = {action: "OperationDenied"}
     it = restoring(cloud, state())
-    with pytest.raises(OperationError, match=r"rights.*it goes on"):
-        it.make_room(restore_of(it.remains(answers=False), NOW, anew=False), QUIET)
+    with pytest.raises(OperationError, match=r"rights.*it continues"):
+        it.delete_remains(
+            plan_restore(it.situation(api_server_is_ready=False), NOW, anew=False), QUIET
+        )
     assert cloud.tags == {}
     cloud.refused = {}
-    it.make_room(restore_of(it.remains(answers=False), NOW, anew=False), QUIET)
+    it.delete_remains(plan_restore(it.situation(api_server_is_ready=False), NOW, anew=False), QUIET)
     assert set(cloud.disks) == {"d-7"}
 
 
 def test_only_the_first_run_makes_machines_of_the_snapshot() -> None:
     runner = state()
     it = restoring(Cloud(), runner)
-    it.make_cluster(QUIET)
-    it.compare_objects(QUIET)
+    it.create_cluster(QUIET)
+    it.create_younger_objects(QUIET)
     assert runner.runs == ["s-1", None]
 
 
@@ -253,7 +256,7 @@ def test_a_pod_that_its_pool_does_not_know_is_made_again() -> None:
             "get spiderippools": [{"items": [pool({"10.0.0.21": "b"})]}],
         },
     )
-    restoring(Cloud(), runner).settle_addresses(runner, QUIET)
+    restoring(Cloud(), runner).wait_for_addresses(runner, QUIET)
     deleted = [argv for argv in runner.ran if "delete" in argv]
     assert ["a" in argv for argv in deleted] == [True]
 
@@ -267,5 +270,5 @@ def test_differences_that_stay_are_named() -> None:
         },
     )
     with pytest.raises(OperationError, match=r"x/a on 10.0.0.20; workers-0-eth0: 10.0.0.22"):
-        restoring(Cloud(), runner).settle_addresses(runner, QUIET)
+        restoring(Cloud(), runner).wait_for_addresses(runner, QUIET)
     assert not [argv for argv in runner.ran if "delete" in argv]

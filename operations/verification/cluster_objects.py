@@ -74,7 +74,7 @@ class Cluster:
         }
 
 
-def read_snapshot(items: Sequence[Object], outputs: Object, *, local: bool) -> Cluster:
+def read_cluster(items: Sequence[Object], outputs: Object, *, local: bool) -> Cluster:
     """Sort what the API server listed by kind. `local`: the cluster is on a local cloud."""
     by_kind: dict[str, list[Object]] = {}
     for item in items:
