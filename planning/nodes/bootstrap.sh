@@ -174,6 +174,12 @@ member_on_disk() { # the id of the member whose data the disk has; nothing witho
   ! has_data || "$HERE/etcd-disk.sh" member
 }
 
+# The control plane that makes a cluster of a snapshot writes the version, and a join takes it from there.
+cluster_has_version() { # PEER ADMIN
+  kubectl --kubeconfig "$2/admin.conf" --server "https://$1:6443" --request-timeout=10s \
+    --namespace kube-system get configmap kubeadm-config -o 'jsonpath={.data.ClusterConfiguration}' |
+    grep -x "kubernetesVersion: v$KUBERNETES_VERSION" > /dev/null
+}
 forget_predecessor() { # PEER: a machine of this name or address was here before, and is gone
   local peer=$1 admin=$HERE/admin members_there id address kind name own
   own=$(member_on_disk)
@@ -205,6 +211,7 @@ forget_predecessor() { # PEER: a machine of this name or address was here before
     --request-timeout=10s get nodes -l node-role.kubernetes.io/control-plane -o \
     'jsonpath={range .items[*]}{.metadata.annotations.spiderpool-alicloud\.io/encryption-keys}{"\n"}{end}')
   keys_in_use=$(sed -n '/./{p;q}' <<< "$keys_in_use")
+  [ -z "${RESTORE:-}" ] || retry 150 2 cluster_has_version "$peer" "$admin"
   rm -rf "$PKI"/etcd/healthcheck-client.* "$admin"
 }
 
@@ -322,6 +329,24 @@ take_node_over() { # a control plane that asks no other deletes the Node of the 
   kubeadm init phase mark-control-plane --config "$HERE/kubeadm.yaml"
 }
 
+# The data may be from before an upgrade of Kubernetes, and this machine is not: its API server takes
+# them, and control planes that join, and kube-proxy, have to get its version.
+take_version_over() {
+  local earlier
+  local ask=(kubectl --kubeconfig /etc/kubernetes/admin.conf --request-timeout=10s -n kube-system)
+  earlier=$("${ask[@]}" get configmap kubeadm-config -o 'jsonpath={.data.ClusterConfiguration}' |
+    sed -n 's/^kubernetesVersion: v//p') || return 1
+  if [ -z "$earlier" ] || [ "$earlier" = "$KUBERNETES_VERSION" ] ||
+    [ "$(printf '%s\n' "$earlier" "$KUBERNETES_VERSION" | sort -V | tail -n 1)" = "$earlier" ]; then
+    return
+  fi
+  echo ":: $NODE_NAME: the data are of Kubernetes $earlier; the cluster has $KUBERNETES_VERSION now"
+  "${ask[@]}" get configmap/kubeadm-config daemonset/kube-proxy --ignore-not-found -o yaml |
+    sed -E "s|^( *kubernetesVersion: v).*|\1$KUBERNETES_VERSION|
+      s|(/kube-proxy:v).*|\1$KUBERNETES_VERSION|" |
+    "${ask[@]}" replace -f -
+}
+
 # What was written just before a power cut is an empty file: kubeadm and the kubelet do not sync. kubeadm
 # keeps certificates that are there, and makes a pair only if both files are missing.
 remove_empty_files() {
@@ -432,6 +457,7 @@ else
     if [ -e "$HERE/returning" ]; then
       step 'take the Node over'
       retry 10 6 take_node_over
+      retry 10 6 take_version_over
     fi
   elif [ "$ROLE" = worker ] && [ -n "$joined" ]; then
     # Nothing else is left of a worker's join, and its token may have ended.

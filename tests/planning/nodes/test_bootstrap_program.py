@@ -82,6 +82,7 @@ exit 0
 
 
 # NODE_SAYS: provider ids with spaces between, one a question, the last for all later ones.
+# CLUSTER: the ClusterConfiguration; OBJECTS: what a version is replaced in.
 # KEYS_IN_USE: the annotation of two of the other control planes; a third one has none.
 _KUBECTL = """\
 #!/bin/bash
@@ -89,6 +90,8 @@ echo "kubectl $*" >> "$CALLS"
 case " $FAILING " in *" kubectl "*) echo "kubectl: no" >&2; exit 1 ;; esac
 case " $* " in
   *" delete node "*) exit "${DELETE_ENDS-0}" ;;
+  *" get configmap/kubeadm-config "*) printf '%s\n' "$OBJECTS"; exit ;;
+  *" replace -f - "*) cat > "$CALLS.replaced"; exit ;;
   *" get configmap kubeadm-config "*) echo -n "${CLUSTER-kind: x}"; exit ;;
   *" get nodes "*) printf '\\n%s\\n%s\\n' "$KEYS_IN_USE" "$KEYS_IN_USE"; exit ;;
 esac

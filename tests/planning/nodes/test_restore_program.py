@@ -149,10 +149,54 @@ def test_a_disk_that_is_not_of_a_snapshot_stops_the_boot_with_the_reason(plane: 
 
 
 def test_other_control_planes_join_the_restored_cluster_as_new_members(plane: Planes) -> None:
-    done = plane.run(three(), restore=SNAPSHOT, node="masters-1", ready=OWN)
+    version = f"kubernetesVersion: v{three().kubernetes.version}"
+    done = plane.run(three(), restore=SNAPSHOT, node="masters-1", ready=OWN, CLUSTER=version)
     assert done.returncode == 0, done.stderr
     assert plane.calls("kubeadm join")
     assert not plane.calls("kubeadm init --config")
+
+
+OBJECTS = """\
+items:
+- data:
+    ClusterConfiguration: |
+      featureGates: {}
+      kubernetesVersion: v1.0.7
+  kind: ConfigMap
+- kind: DaemonSet
+  spec:
+    image: registry.example.com/kube-proxy:v1.0.7
+    command: [/usr/local/bin/kube-proxy, --config=/var/lib/kube-proxy/config.conf]"""
+
+
+def test_a_snapshot_from_before_an_upgrade_gets_the_version_of_the_machine(
+    restored: Planes,
+) -> None:
+    cluster = "featureGates: {}\nkubernetesVersion: v1.0.7\n"
+    done = restored.run(three(), restore=SNAPSHOT, CLUSTER=cluster, OBJECTS=OBJECTS)
+    assert done.returncode == 0, done.stderr
+    assert ":: masters-0: the data are of Kubernetes 1.0.7; the cluster has" in done.stdout
+    version = three().kubernetes.version
+    replaced = restored.machine.text("/calls.replaced")
+    assert replaced == OBJECTS.replace("v1.0.7", f"v{version}") + "\n"
+
+
+@pytest.mark.parametrize("version", [three().kubernetes.version, "99.1.0"])
+def test_a_snapshot_of_the_same_or_a_later_version_keeps_its_own(
+    restored: Planes, version: str
+) -> None:
+    done = restored.run(three(), restore=SNAPSHOT, CLUSTER=f"kubernetesVersion: v{version}\n")
+    assert done.returncode == 0, done.stderr
+    assert not restored.machine.path("/calls.replaced").exists()
+
+
+def test_a_control_plane_joins_only_once_the_restored_cluster_has_its_version(
+    plane: Planes,
+) -> None:
+    earlier = "kubernetesVersion: v1.0.7"
+    done = plane.run(three(), restore=SNAPSHOT, node="masters-1", ready=OWN, CLUSTER=earlier)
+    assert done.returncode != 0
+    assert not plane.calls("kubeadm join")
 
 
 def test_a_member_with_its_data_starts_by_itself_when_no_majority_is_left(plane: Planes) -> None:
