@@ -29,6 +29,9 @@ def make_disk(  # noqa: PLR0913 - a disk is described by the plan, its node and 
     (docs/decisions/restore.md). Neither this run nor a later one replaces an existing disk for it.
     `ca` is the fingerprint of etcd's CA (`planning.nodes.etcd_disk.ca_fingerprint`).
     """
+    tags: dict[str, pulumi.Input[str]] = dict(plan.tags)
+    if ca is not None:
+        tags[TAG_ETCD_CA] = ca
     return ecs.EcsDisk(
         name,
         disk_name=disk_name,
@@ -47,7 +50,7 @@ def make_disk(  # noqa: PLR0913 - a disk is described by the plan, its node and 
         # Snapshots are what is left when the disk is lost.
         delete_auto_snapshot=False,
         resource_group_id=plan.resource_group,
-        tags={**plan.tags, **({} if ca is None else {TAG_ETCD_CA: ca})},
+        tags=tags,
         opts=pulumi.ResourceOptions(
             parent=parent, protect=protect, hooks=hooks, ignore_changes=["snapshotId"]
         ),
