@@ -415,7 +415,7 @@ def restore(  # noqa: PLR0913 - each is an option of the command
             from_,
             Places.of(home),
             config_file=config_file,
-            anew=anew,
+            starts_over=anew,
             confirmed=yes,
             console=progress,
         )
