@@ -63,7 +63,7 @@ def judge(before: Record | EarlierRelease, after: Record, cluster: Cluster) -> T
             judge_versions(before, after, cluster),
             machines,
             judge_counting(before, after, _new_machines(machines), cluster),
-            judge_addresses(before, after, nodes, cluster),
+            judge_addresses(before, after, cluster),
             judge_moves(before, after, nodes),
             judge_one_of_a_kind(before, after),
             judge_protection(before, after, nodes),
