@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from planning.transitions.differences import differences, text
+from planning.transitions.differences import differences, text, written
 from planning.transitions.part import Part, Phase, abridged
 from planning.transitions.reading import Machine, Record
 from planning.transitions.record import METADATA
@@ -277,6 +277,8 @@ def _kept_machine(before: Record, after: Record, name: str) -> Iterator[Refusal]
     for difference in _identity(before, after, name):
         if by_hand and difference.key in _BY_HAND:
             continue
+        if difference.key == "ipv6" and not after.nodes[name].identity.get("ipv6"):
+            continue  # It is never switched off (`answers`).
         path, value, back = _taken_back(before.nodes[name], difference)
         if path in named:
             continue  # Address and vSwitch of one NIC.
@@ -302,13 +304,21 @@ def _taken_back(machine: Machine, difference: Difference) -> tuple[str, str, str
     if part == "interfaces":
         return _nic_taken_back(machine, difference, *rest.partition(".")[::2])
     path = _NAMES.get(difference.key, f"{pool}.{difference.key}")
-    before = difference.before
-    if part == ETCD_DISK:
-        before = text(machine.in_place.get(ETCD_DISK))
-    back = f"Write {path}: {'null' if before is None else before}."
+    before = machine.in_place.get(part) if part == ETCD_DISK else _value(machine, difference.key)
+    if difference.before is None:
+        before = None
+    back = f"Write {path}: {written(before)}."
     if part in _OF_A_NODE:
         back += f" If {pool}.nodes.{machine.name} has {part} of its own, write it there."
     return path, difference.after or "nothing", back
+
+
+def _value(machine: Machine, key: str) -> object:
+    """The setting at a path of a machine's identity."""
+    value: Any = machine.identity
+    for step in key.split("."):
+        value = value.get(step) if isinstance(value, Mapping) else None
+    return value
 
 
 def _nic_taken_back(

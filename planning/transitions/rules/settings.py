@@ -11,7 +11,7 @@ from itertools import chain
 from typing import Any, Final
 
 from planning.transitions.answers import ANSWERS, BALANCER_STAYS, Answer, Kind
-from planning.transitions.differences import text
+from planning.transitions.differences import text, written
 from planning.transitions.keys import Leaf, entries, leaves
 from planning.transitions.part import Part, Phase
 from planning.transitions.reading import Record
@@ -198,7 +198,11 @@ def _kind(  # noqa: PLR0911 - one a case
 
 def _refusal(change: _Change) -> Refusal:
     before = text(change.before)
-    back = f"Leave {change.path} out." if before is None else f"Write {change.path}: {before}."
+    back = (
+        f"Leave {change.path} out."
+        if before is None
+        else f"Write {change.path}: {written(change.before)}."
+    )
     return Refusal(
         path=change.path,
         value=text(change.after) or "nothing",

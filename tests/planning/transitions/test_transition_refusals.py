@@ -73,7 +73,7 @@ OF_THE_ONLY_PLANE: dict[str, tuple[Edit, str, str]] = {
     "disk for etcd": (
         at("nodePools/masters/etcdDisk", None),
         "nodePools.masters.etcdDisk",
-        'Write nodePools.masters.etcdDisk: {"category": "cloud_essd", "size": 30}.',
+        "Write nodePools.masters.etcdDisk: {category: cloud_essd, size: 30}.",
     ),
     "NIC": (
         at("nodePools/masters/interfaces/eth1", None),
