@@ -59,6 +59,13 @@ def home_zone(config: ClusterConfig) -> str | None:
     return next((m.zone for m in (*planes, *members)), None)
 
 
+def has_balancer(config: ClusterConfig) -> bool:
+    """Whether a load balancer of this stack is before several API servers."""
+    members = members_of(config).values()
+    planes = [m for m in members if config.node_pools[m.pool].role is Role.CONTROL_PLANE]
+    return config.kubernetes.mode == "kubeadm" and len(planes) > 1
+
+
 def pool_members(config: ClusterConfig, name: str, pool: NodePoolConfig) -> Iterator[Member]:
     """One pool's members, by ordinal for counted pools and by name for named ones."""
     zones = spread(config, pool)

@@ -302,7 +302,8 @@ def _taken_back(machine: Machine, difference: Difference) -> tuple[str, str, str
     pool = f"nodePools.{machine.pool}"
     part, _, rest = difference.key.partition(".")
     if part == "interfaces":
-        return _nic_taken_back(machine, difference, *rest.partition(".")[::2])
+        nic, _, setting = rest.partition(".")
+        return _nic_taken_back(machine, difference, nic, setting)
     path = _NAMES.get(difference.key, f"{pool}.{difference.key}")
     before = machine.in_place.get(part) if part == ETCD_DISK else _value(machine, difference.key)
     if difference.before is None:

@@ -260,7 +260,7 @@ def _services(record: Record) -> Mapping[str, str]:
 def _back_to(record: Record, vswitch: str) -> str:
     """What keeps both gateways in the vSwitch that they are in."""
     subnet, zone = _subnet(record, vswitch), _zone(record, vswitch)
-    return f"Write network.nat: {{subnet: {subnet}, zone: {zone}}}."
+    return f"Write network.nat.subnet: {subnet}, and network.nat.zone: {zone}."
 
 
 def _zone(record: Record, vswitch: str) -> str:

@@ -100,7 +100,9 @@ def test_the_remedy_for_an_only_control_plane_can_be_written_into_the_stack_file
     (refusal,) = judged.refusals
     assert refusal.path == path
     assert refusal.remedy.startswith(remedy)
-    written, value = re.fullmatch(r"Write (\S+): (.+)\.", remedy).groups()  # type: ignore[union-attr]
+    match = re.fullmatch(r"Write (\S+): (.+)\.", remedy)
+    assert match is not None
+    written, value = match.groups()
     restored = edited(ONE_PLANE, edit, at(written.replace(".", "/"), yaml.safe_load(value)))
     assert isinstance(transition(ONE_PLANE, restored), Accepted)
 
@@ -528,7 +530,7 @@ def test_the_nat_gateway_and_the_load_balancer_stay_where_they_are(
     judged = transition(before, after)
     assert isinstance(judged, Refused)
     assert {refusal.remedy for refusal in judged.refusals} == {
-        "Write network.nat: {subnet: gateways, zone: cn-hangzhou-i}."
+        "Write network.nat.subnet: gateways, and network.nat.zone: cn-hangzhou-i."
     }
 
 
@@ -755,6 +757,22 @@ def test_two_rules_are_not_exchanged_in_one_edit() -> None:
     after = edited(before, at("network/ingress", {"shop": SITE, "web": WEB}))
     assert steps(transition(before, between))
     assert steps(transition(between, after))
+
+
+def test_a_nat_gateway_that_the_cloud_protects_is_not_removed() -> None:
+    before = edited(clustered(), at("network/nat/deletionProtection", value=True))
+    without = at("network/nat/enabled", value=False)
+    judged = transition(before, edited(before, without))
+    assert refused(judged) == ("network.nat.deletionProtection",)
+    unlocked = edited(before, at("network/nat/deletionProtection", value=False))
+    assert steps(transition(unlocked, edited(unlocked, without))) == (Delete(target="network.nat"),)
+
+
+@pytest.mark.parametrize("zone", [None, "cn-hangzhou-i"])
+def test_the_load_balancer_stays_where_it_is_when_the_nat_gateway_goes(zone: str | None) -> None:
+    before = edited(with_another_subnet(), at("network/nat/subnet", "edge"))
+    after = edited(before, at("network/nat/enabled", value=False), at("network/nat/zone", zone))
+    assert steps(transition(before, after)) == (Delete(target="network.nat"),)
 
 
 @pytest.mark.parametrize(
