@@ -255,7 +255,7 @@ def nat_is_complete(config: ClusterConfig) -> Iterator[Problem]:
         )
 
 
-def nat_subnet_is_known(config: ClusterConfig) -> Iterator[Problem]:
+def nat_subnet_exists(config: ClusterConfig) -> Iterator[Problem]:
     """The subnet of the NAT gateway and of the API servers' load balancer exists."""
     subnet = config.network.nat.subnet
     if subnet is not None and subnet not in {*config.network.subnets, DEFAULT_GATEWAY_SUBNET}:
@@ -397,7 +397,7 @@ RULES = (
     reservations_fit,
     adopted_network,
     nat_is_complete,
-    nat_subnet_is_known,
+    nat_subnet_exists,
     nat_zone_is_one_of_its_subnet,
     ingress_is_narrow,
 )
