@@ -341,14 +341,15 @@ def _named_reservation(
     chosen = addressing.requested_block(
         text, "IllegalParamFormat.VSwitchCidrReservationCidr", "VSwitchCidrReservationCidr"
     )
-    if (
-        not chosen.subnet_of(network)
-        or chosen == network
-        or chosen.prefixlen > addressing.PREFIX_LENGTH
-    ):
+    if not chosen.subnet_of(network) or chosen == network:
         raise ApiError(
-            "IllegalParam.VSwitchCidrReservationCidr",
-            f"The block {chosen} must be a proper part of {network} and a /28 or larger.",
+            "OperationFailed.VSwitchCidrReservationCidr",
+            f"The block {chosen} conflicts with {network}: it must be a proper part of it.",
+        )
+    if chosen.prefixlen > addressing.PREFIX_LENGTH:
+        raise ApiError(
+            "QuotaExceeded.VSwitchCidrReservationMask",
+            f"The mask of {chosen} exceeds that of an IP prefix, {addressing.PREFIX_LENGTH}.",
         )
     if any(addressing.is_reserved(ip, network) for ip in (chosen[0], chosen[-1])):
         raise ApiError(
