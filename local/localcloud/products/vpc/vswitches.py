@@ -35,6 +35,8 @@ _LONGEST: Final = 29
 _MOST_IPV6: Final = 255
 _MOST_IN_VPC: Final = 150
 _MOST_RESERVATIONS: Final = 100
+"""Of IPv4 in a VPC: "The maximum number of reserved IPv4 and IPv6 CIDR blocks in a VPC is 100 each"
+(page CreateVSwitchCidrReservation of August 2026; English pages before it say ten in a vSwitch)."""
 _LONGEST_DELETION: Final = 5.0
 _RESERVATION_BITS: Final = 2
 
@@ -412,10 +414,10 @@ def create_vswitch_cidr_reservation(call: Call, request: CreateVSwitchCidrReserv
     reserved = [
         addressing.block(r.cidr) for r in call.store.where(CidrReservation, "vswitch", vswitch.id)
     ]
-    if len(reserved) >= _MOST_RESERVATIONS:
+    if call.store.size(CidrReservation, "vpc", vswitch.vpc_id) >= _MOST_RESERVATIONS:
         raise ApiError(
             "QuotaExceeded.CidrReservationCount",
-            f"A vSwitch has at most {_MOST_RESERVATIONS} CIDR reservations.",
+            f"A VPC has at most {_MOST_RESERVATIONS} CIDR reservations.",
         )
     assigned = [
         addressing.block(c.address if "/" in c.address else f"{c.address}/32")
