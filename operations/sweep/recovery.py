@@ -116,8 +116,9 @@ def recover_stack(swept: SweptStack, *, ask: Ask, agree: Agree, say: Say) -> Rec
         findings = (*map(_taken_over, attachments), *inside.findings)
         if findings and not agree(findings):
             raise OperationError(
-                f"Nothing was changed: {len(findings)} things of stack {swept.name} would stop the "
-                "next `pulumi up`. Run this again and agree, or add --yes.",
+                f"Nothing was changed. The next `pulumi up` of stack {swept.name} would stop at "
+                f"{', '.join(finding.title for finding in findings)}. Run this again and agree, or "
+                "add --yes.",
                 code=ExitCode.LEFTOVERS,
             )
         cleaned = clean(api, swept.owned, state, ask=ask, say=say)

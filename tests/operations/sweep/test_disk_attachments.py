@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from operations.engine.places import LOCAL_STACK, Places
+from operations.engine.pulumi_stack import Lock, PulumiStack
+from operations.engine.running import Runner
+from operations.engine.stack_file import Stack, path_of_stack
+from operations.failure import OperationError
+from operations.sweep.cloud import Account, Answer, Api, CloudError
+from operations.sweep.cluster import Finding
+from operations.sweep.command import SweptStack
 from operations.sweep.disk_attachments import has_disks, unrecorded_attachments
 from operations.sweep.interrupted import Object, settled
+from operations.sweep.leftovers import OwnedNames
+from operations.sweep.recovery import recover_stack
 
 pytestmark = pytest.mark.unit
 
@@ -88,3 +100,84 @@ def test_the_program_gives_a_disk_and_its_attachment_one_name_and_one_parent(pla
         for type_ in (DISK, ATTACHMENT)
     }
     assert places[DISK] == places[ATTACHMENT] != set()
+
+
+@dataclass(frozen=True, kw_only=True)
+class WrittenStack(PulumiStack):
+    """A stack whose state is in memory."""
+
+    states: list[Object]
+
+    def lock(self) -> Lock | None:
+        return None
+
+    def is_busy(self) -> bool:
+        return False
+
+    def deployment(self) -> Object | None:
+        return self.states[-1]
+
+    def write_deployment(self, deployment: Object) -> None:
+        self.states.append(deployment)
+
+
+class AttachedDisks:
+    """A cloud with disks alone."""
+
+    def call(self, product: str, action: str, **parameters: object) -> Answer:
+        raise CloudError(action, "EntityNotExist", f"{product} has nothing for {parameters}")
+
+    def every(self, product: str, action: str, *path: str, **parameters: object) -> list[Answer]:
+        disks = attached("i-1") if (product, action, *path) == DISKS else []
+        assert not disks or parameters == {"DiskType": "data"}
+        return list(disks)
+
+
+DISKS = ("ecs", "DescribeDisks", "Disks", "Disk")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweptDisks(SweptStack):
+    """The stack of a test on a cloud with disks alone."""
+
+    def api(self) -> Api:
+        return AttachedDisks()
+
+
+def recovered(tmp_path: Path, *, agrees: bool) -> tuple[list[Object], list[str]]:
+    """The states before and after a recovery, and what was shown before it."""
+    states: list[Object] = [state(MACHINE, ETCD)]
+    shown: list[str] = []
+    plan = Stack.read(path_of_stack(LOCAL_STACK)).plan()
+
+    def agree(findings: Sequence[Finding]) -> bool:
+        shown.extend(str(finding) for finding in findings)
+        return agrees
+
+    swept = SweptDisks(
+        name="prod",
+        stack=WrittenStack(name="prod", runner=Runner(env={}), backend=tmp_path, states=states),
+        owned=OwnedNames.of(plan),
+        account=Account(region="cn-hangzhou"),
+        places=Places.of(tmp_path),
+    )
+    try:
+        recover_stack(swept, ask=lambda _: True, agree=agree, say=lambda _: None)
+    except OperationError as refusal:
+        shown.append(str(refusal))
+    return states, shown
+
+
+def test_a_recovery_writes_the_attachment_into_the_state(tmp_path: Path) -> None:
+    states, shown = recovered(tmp_path, agrees=True)
+    assert shown == ["disk d-1 on machine i-1: taken into the state"]
+    assert [after["resources"] for after in states[1:]] == [[MACHINE, ETCD, RECORDED]]
+
+
+def test_a_recovery_that_is_refused_leaves_the_state_as_it_is(tmp_path: Path) -> None:
+    states, shown = recovered(tmp_path, agrees=False)
+    assert len(states) == 1
+    assert shown[1] == (
+        "Nothing was changed. The next `pulumi up` of stack prod would stop at disk d-1 on machine "
+        "i-1. Run this again and agree, or add --yes."
+    )
