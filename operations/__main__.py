@@ -474,11 +474,11 @@ def _asking(stack: str, *, yes: bool, as_json: bool) -> Ask:
 
 
 def _agreeing(stack: str, *, yes: bool, as_json: bool) -> Agree:
-    """Show what is done inside the cluster and ask, as `_asking` does for the cloud."""
+    """Show what else is done and ask, as `_asking` does for removals in the cloud."""
 
     def agree(findings: Sequence[Finding]) -> bool:
         if not as_json:
-            typer.echo(f"In the cluster of {stack}:")
+            typer.echo(f"For the next run of {stack}:")
             for finding in findings:
                 typer.echo(f"  {finding}")
         if yes or as_json or not sys.stdin.isatty():
