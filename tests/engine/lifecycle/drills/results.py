@@ -24,6 +24,8 @@ class DrillResult:
     """Acknowledged writes that the cluster does not have afterwards."""
     commands: Sequence[str]
     """What a person had to do after the run that was struck."""
+    ran: float
+    """Seconds from the strike until the run that was struck had ended by itself."""
     seconds: float
     """From the strike until the cluster was in order again."""
     silence: float
@@ -40,6 +42,7 @@ def result_of(  # noqa: PLR0913 - the fields of a result
     kept: Collection[str] | None,
     met: bool,
     commands: Sequence[str],
+    ran: float,
     seconds: float,
     problems: Sequence[str],
 ) -> DrillResult:
@@ -52,6 +55,7 @@ def result_of(  # noqa: PLR0913 - the fields of a result
         acknowledged=len(writes.acknowledged),
         lost=len(lost),
         commands=commands,
+        ran=ran,
         seconds=seconds,
         silence=writes.longest_silence,
         problems=problems,
