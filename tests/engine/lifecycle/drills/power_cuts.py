@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -42,6 +42,8 @@ from tests.engine.machines.test_machine_life_cycle import EARLIER_IMAGE, LifeCyc
 SEED: Final = 20261127
 READY_SECONDS: Final = "120"
 """How long a run waits for a machine that has no power."""
+STRUCK_RUN: Final = "struck-run"
+"""File in the cloud's home: the output of that run."""
 MOST_RUNS: Final = 3
 LONGEST: Final = 1500.0
 _PATH: Final = PATHS[-1]
@@ -95,8 +97,8 @@ class Kind:
 
 
 KINDS: Final[Mapping[str, Kind]] = {
-    "up": Kind(calls=1, pause=90, control_planes=1),
-    "up of three control planes": Kind(calls=1, pause=180, control_planes=3),
+    "up": Kind(calls=1, pause=45, control_planes=1),
+    "up of three control planes": Kind(calls=1, pause=120, control_planes=3),
     "roll": Kind(calls=12, pause=20, control_planes=1, workers=2),
     "roll of three control planes": Kind(calls=24, pause=20, control_planes=3),
     "upgrade": Kind(calls=24, pause=20, control_planes=3),
@@ -168,7 +170,7 @@ def begin_up(cycle: LifeCycle) -> subprocess.Popen[bytes]:
         (*argv, "--non-interactive", "--config-file", str(cycle.cloud.config_file)),
         env=dict(cycle.cloud.env),
         cwd=ROOT,
-        stdout=(cycle.cloud.places.home / "struck-run").open("wb"),
+        stdout=(cycle.cloud.places.home / STRUCK_RUN).open("wb"),
         stderr=subprocess.STDOUT,
     )
 
@@ -236,6 +238,17 @@ def strike(
     return None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Recovery:
+    """What a person did until everything was in order."""
+
+    commands: Sequence[str]
+    failures: Sequence[str]
+    """The last lines of each run that failed, the first of them the run that was struck."""
+    problems: Sequence[str]
+    """What was still not in order."""
+
+
 def drill(cycle: LifeCycle, kind: str, point: Point) -> DrillResult:
     """Run `pulumi up`, cut one machine's power at the point, and bring everything in order."""
     run = f"{kind.replace(' ', '-')}-{point.after}-{point.later:.0f}"
@@ -254,36 +267,44 @@ def drill(cycle: LifeCycle, kind: str, point: Point) -> DrillResult:
             time.sleep(2)
         child.wait(timeout=LONGEST)
         ran = time.monotonic() - struck
-        commands, problems = _bring_in_order(cycle, child.returncode)
+        recovery = bring_in_order(cycle, child.returncode, "pulumi up", cycle.up)
         seconds = time.monotonic() - struck
         if writes is None:
             writes = until_written.enter_context(writing(cycle.kubeconfig(), run=run))
-        problems = problems or differences(cycle)
+        problems = recovery.problems or differences(cycle)
     return result_of(
         kind,
         f"{victim or 'nothing'} {point}",
         writes,
         kept=None if problems else stored(cycle.kubeconfig(), run=run),
         met=victim is not None,
-        commands=commands,
+        commands=recovery.commands,
         ran=ran,
         seconds=seconds,
         problems=problems,
+        failures=recovery.failures,
     )
 
 
-def _bring_in_order(cycle: LifeCycle, status: int) -> tuple[list[str], list[str]]:
-    """What a person does until everything is in order: the commands, and the problems left."""
+def bring_in_order(
+    cycle: LifeCycle, status: int, command: str, repeat: Callable[[], Done]
+) -> Recovery:
+    """Repeat a command, as the runbooks tell, until everything is in order.
+
+    `status` is that of the run that was struck.
+    """
+    transcript = (cycle.cloud.places.home / STRUCK_RUN).read_text(errors="replace")
     commands: list[str] = []
-    transcript = (cycle.cloud.places.home / "struck-run").read_text(errors="replace")
+    failures: list[str] = []
     while True:
+        if status != 0:
+            failures.append(transcript[-4000:])
         missing = wait_until_in_order(cycle, within=180) if status == 0 else "the run failed"
-        if missing is None:
-            return commands, []
-        if len(commands) == MOST_RUNS:
-            return commands, [missing, transcript[-3000:]]
-        done: Done = cycle.up()
-        commands.append("pulumi up")
+        if missing is None or len(commands) == MOST_RUNS:
+            problems = [] if missing is None else [missing]
+            return Recovery(commands=commands, failures=failures, problems=problems)
+        done = repeat()
+        commands.append(command)
         status, transcript = done.status, done.transcript
 
 

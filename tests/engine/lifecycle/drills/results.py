@@ -32,6 +32,8 @@ class DrillResult:
     """Seconds between two acknowledged writes, at most."""
     problems: Sequence[str] = ()
     """Empty when the cluster was in order at the end."""
+    failures: Sequence[str] = ()
+    """The last lines of each run that failed."""
 
 
 def result_of(  # noqa: PLR0913 - the fields of a result
@@ -45,6 +47,7 @@ def result_of(  # noqa: PLR0913 - the fields of a result
     ran: float,
     seconds: float,
     problems: Sequence[str],
+    failures: Sequence[str] = (),
 ) -> DrillResult:
     """A result. `kept` are the writes that the cluster has; None if it could not be asked."""
     lost = set() if kept is None else set(writes.acknowledged).difference(kept)
@@ -59,6 +62,7 @@ def result_of(  # noqa: PLR0913 - the fields of a result
         seconds=seconds,
         silence=writes.longest_silence,
         problems=problems,
+        failures=failures,
     )
 
 
