@@ -40,7 +40,7 @@ from tests.engine.lifecycle.official_sdk import client, models
 from tests.engine.machines.test_machine_life_cycle import EARLIER_IMAGE, LifeCycle
 
 SEED: Final = 20261127
-READY_SECONDS: Final = "120"
+READY_SECONDS: Final = "180"
 """How long a run waits for a machine that has no power."""
 STRUCK_RUN: Final = "struck-run"
 """File in the cloud's home: the output of that run."""
@@ -99,7 +99,7 @@ class Kind:
 KINDS: Final[Mapping[str, Kind]] = {
     "up": Kind(calls=1, pause=45, control_planes=1),
     "up of three control planes": Kind(calls=1, pause=120, control_planes=3),
-    "roll": Kind(calls=12, pause=20, control_planes=1, workers=2),
+    "roll": Kind(calls=6, pause=12, control_planes=1, workers=2),
     "roll of three control planes": Kind(calls=24, pause=20, control_planes=3),
     "upgrade": Kind(calls=24, pause=20, control_planes=3),
 }
@@ -163,11 +163,17 @@ def power_off(cycle: LifeCycle, draw: int) -> str | None:
 
 
 def begin_up(cycle: LifeCycle) -> subprocess.Popen[bytes]:
-    """Start `pulumi up`, whose output is in the cloud's home."""
+    """Start `pulumi up`."""
     cycle.write()
     argv = ("pulumi", "up", "--yes", "--skip-preview", "--suppress-progress", "--stack", "local")
+    where = ("--non-interactive", "--config-file", str(cycle.cloud.config_file))
+    return begin(cycle, (*argv, *where))
+
+
+def begin(cycle: LifeCycle, argv: Sequence[str]) -> subprocess.Popen[bytes]:
+    """Start the run that is to be struck. Its output is in the file `STRUCK_RUN`."""
     return subprocess.Popen(  # noqa: S603 - our own command
-        (*argv, "--non-interactive", "--config-file", str(cycle.cloud.config_file)),
+        argv,
         env=dict(cycle.cloud.env),
         cwd=ROOT,
         stdout=(cycle.cloud.places.home / STRUCK_RUN).open("wb"),
@@ -200,18 +206,38 @@ def in_order(cycle: LifeCycle) -> str | None:
     return f"{', '.join(unready)} not ready" if unready else None
 
 
+def leases(cycle: LifeCycle) -> dict[str, str]:
+    """Node → when its kubelet renewed its lease last; empty if the API server does not answer."""
+    command = ("get", "leases", "-n", "kube-node-lease", "--request-timeout=10s", "-o", "json")
+    done = cycle.cloud.run("kubectl", *command)
+    items = json.loads(done.out)["items"] if done.status == 0 else []
+    return {item["metadata"]["name"]: item["spec"]["renewTime"] for item in items}
+
+
 def wait_until_in_order(cycle: LifeCycle, *, within: float) -> str | None:
-    """As `in_order`, after at most `within` seconds."""
+    """As `in_order`, after at most `within` seconds, and every kubelet has reported since.
+
+    A Node stays ready for 40 seconds after the last word of its kubelet.
+    """
     until = time.monotonic() + within
-    while (missing := in_order(cycle)) is not None and time.monotonic() < until:
-        if missing.endswith("without power"):
-            break  # nothing changes by itself
+    before: dict[str, str] | None = None
+    while True:
+        missing = in_order(cycle)
+        if missing is None:
+            before, now = before or leases(cycle), leases(cycle)
+            silent = sorted(n for n in cycle.instances() if now.get(n) == before.get(n))
+            missing = f"{', '.join(silent)} silent" if silent else None
+        if missing is None or missing.endswith("without power") or time.monotonic() > until:
+            return missing
         time.sleep(2)
-    return missing
 
 
-def strike(
-    cycle: LifeCycle, child: subprocess.Popen[bytes], point: Point, *, from_machines: bool
+def strike_at(
+    cycle: LifeCycle,
+    child: subprocess.Popen[bytes],
+    point: Point,
+    *,
+    from_machines: bool = False,
 ) -> str | None:
     """Cut one machine's power at the point; returns its name. None if the run ended before.
 
@@ -258,7 +284,7 @@ def drill(cycle: LifeCycle, kind: str, point: Point) -> DrillResult:
         if not first:
             writes = until_written.enter_context(writing(cycle.kubeconfig(), run=run))
         child = begin_up(cycle)
-        victim = strike(cycle, child, point, from_machines=first)
+        victim = strike_at(cycle, child, point, from_machines=first)
         struck = time.monotonic()
         while writes is None and child.poll() is None:
             text = kubeconfig(cycle)

@@ -1,4 +1,4 @@
-"""What a drill showed, kept in a file between runs, and the table of docs/reliability.md."""
+"""What a drill showed, kept in a file between runs, and the tables of docs/reliability.md."""
 
 from __future__ import annotations
 
@@ -96,6 +96,27 @@ def summary(results: Sequence[DrillResult]) -> str:
                 f"{max(result.silence for result in of):.0f} s",
             )
         )
+    return "\n".join(rows)
+
+
+def each(results: Sequence[DrillResult]) -> str:
+    """One row for each result, as a table in Markdown."""
+    rows = [
+        "| what | point | writes | lost | a person's part | until in order | longest silence |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    rows += [
+        _row(
+            result.drill,
+            result.point,
+            result.acknowledged,
+            result.lost,
+            "; ".join(f"`{command}`" for command in result.commands) or "nothing",
+            f"{result.seconds:.0f} s",
+            f"{result.silence:.0f} s",
+        )
+        for result in results
+    ]
     return "\n".join(rows)
 
 
