@@ -22,6 +22,7 @@ from components.machines.addresses.moving_addresses import (
     fill_pools,
     moved_pools,
 )
+from components.machines.clock_difference import check_clock
 from components.machines.control_planes.cluster_version import (
     bring_kube_proxy,
     write_cluster_version,
@@ -147,6 +148,8 @@ class Rollout:
         self._joined: dict[str, pulumi.Output[str]] = {}
         self._new_machines: set[str] = set()
         """Nodes whose machine is created in this run."""
+        self._started: set[str] = set()
+        """Control planes that this run starts although no API server answers."""
         self._machines: dict[str, pulumi.Output[str]] = {}
         """Node → provider id, once the node serves."""
         self._endpoint_moves = False
@@ -557,6 +560,7 @@ class Rollout:
             return
         try:
             async with self._cluster() as api:
+                await self._until_it_may_change(api, node, change)
                 await (
                     self._until_planes_serve(api, node, change)
                     if is_control_plane(node)
@@ -610,6 +614,8 @@ class Rollout:
         except ClusterError as error:
             if runs:
                 raise pulumi.RunError(_not_restarted(node.name, reason, error)) from error
+            if is_control_plane(node):
+                self._started.add(node.name)
 
     async def _only_plane(self, node: NodePlan, change: Change) -> Change:
         """Refuse to replace the only control plane, unless it runs the new version already."""
@@ -675,6 +681,23 @@ class Rollout:
         async with pool_api(await self._kubeconfig.future() or "") as pools:
             await fill_pools(pools, self._moved[node], addresses or {})
         del self._moved[node]
+
+    async def _until_it_may_change(self, api: ClusterApi, node: NodePlan, change: Change) -> None:
+        """Wait for control planes that this run has started, and check the clock."""
+
+        async def missing() -> str | None:
+            await api.version()
+            return None
+
+        if self._started:
+            await self._until(
+                missing,
+                waiting=f"{node.name}: waiting for {', '.join(sorted(self._started))}",
+                over=f"{node.name} is not touched while no control plane serves: ",
+                remedy="Its console output shows how far it is.",
+            )
+        if change.takes_machine_away:
+            await check_clock(api, node.name)
 
     async def _until_planes_serve(self, api: ClusterApi, node: NodePlan, change: Change) -> None:
         """Wait until all other control planes serve, and check etcd's majority without this one."""
@@ -795,6 +818,7 @@ class Rollout:
             return
         try:
             async with self._cluster(within=_GLANCE) as api:
+                await check_clock(api, node.name)
                 if not is_control_plane(node):
                     await self._check_kubelet(api, node.name)
                 await keep_token(api, await self._token())

@@ -9,6 +9,7 @@ import json
 import shlex
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from functools import cache
 from typing import Any
 from unittest.mock import patch
@@ -35,6 +36,7 @@ pytestmark = pytest.mark.unit
 
 FIRST, SECOND = "workers-0", "workers-1"
 PLANES = ("masters-0", "masters-1", "masters-2")
+NOW = FakeCluster().now
 
 
 def document(planes: int) -> Document:
@@ -61,9 +63,10 @@ def fresh(planes: int, monkeypatch: pytest.MonkeyPatch) -> Rollout:
     rollout = copy.copy(new_rollout(planes))
     rollout._new, rollout._changed, rollout._moved = set(), set(), {}
     rollout._replaced = set()
-    rollout._new_machines = set()
+    rollout._new_machines, rollout._started = set(), set()
     monkeypatch.setenv("SPIDERPOOL_ALICLOUD_READY_SECONDS", "0.05")
     monkeypatch.setattr("components.machines.rollout._ASK_EVERY", 0.005)
+    monkeypatch.setattr("components.machines.clock_difference._now", lambda: NOW)
     monkeypatch.setenv("SPIDERPOOL_ALICLOUD_DRAIN_SECONDS", "0.05")
     return rollout
 
@@ -233,6 +236,37 @@ def test_a_cluster_that_does_not_answer_keeps_every_machine(roll: Rollout) -> No
     with pytest.raises(pulumi.RunError, match="could not join it either") as refused:
         run(cluster, changes(roll, FIRST))
     assert "DRAIN_SECONDS" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("off", "direction"), [(timedelta(hours=2), "ahead of"), (timedelta(hours=-2), "behind")]
+)
+def test_no_machine_is_replaced_while_the_control_planes_clock_is_wrong(
+    roll: Rollout, off: timedelta, direction: str
+) -> None:
+    cluster = serving(now=NOW + off)
+    with pytest.raises(pulumi.RunError, match=f"120 minutes {direction} this computer's"):
+        run(cluster, changes(roll, FIRST))
+    assert cluster.done == []
+
+
+def test_no_new_machine_boots_while_the_control_planes_clock_is_wrong(roll: Rollout) -> None:
+    cluster = serving(now=NOW + timedelta(minutes=6))
+    with pytest.raises(pulumi.RunError, match="6 minutes ahead of this computer's"):
+        run(cluster, roll._prepare_machine(args(FIRST)))
+    assert cluster.secrets == {}
+
+
+def test_clocks_may_differ_by_five_minutes(roll: Rollout) -> None:
+    cluster = serving(now=NOW + timedelta(minutes=5))
+    run(cluster, changes(roll, FIRST))
+    assert cluster.done == [f"cordon {FIRST}"]
+
+
+def test_settings_change_whatever_the_clocks_show(roll: Rollout) -> None:
+    cluster = serving(now=NOW + timedelta(hours=2))
+    run(cluster, changes(roll, FIRST, SETTINGS_EDIT))
+    assert cluster.done == [f"change {FIRST}"]
 
 
 def test_without_a_drain_nobody_is_evicted_and_the_others_are_still_asked(
@@ -622,6 +656,23 @@ def waited_for(roll: Rollout, cluster: FakeCluster) -> list[str]:
 def test_a_stopped_machine_is_started_although_no_api_server_answers(three: Rollout) -> None:
     run(Silent(), unplanned(three, PLANES[0], status="Stopped"))
     assert three._changed == set()
+
+
+def test_a_worker_waits_for_a_control_plane_that_was_started_a_moment_ago(roll: Rollout) -> None:
+    cluster = serving(failures=3)
+    run(cluster, unplanned(roll, PLANES[0], status="Stopped"))
+    run(cluster, changes(roll, FIRST))
+    assert cluster.done == [f"cordon {FIRST}"]
+
+
+def test_a_control_plane_that_does_not_answer_after_its_start_keeps_the_workers(
+    roll: Rollout,
+) -> None:
+    cluster = serving(failures=10**6)
+    run(cluster, unplanned(roll, PLANES[0], status="Stopped"))
+    with pytest.raises(pulumi.RunError, match="not touched while no control plane serves"):
+        run(cluster, changes(roll, FIRST))
+    assert cluster.done == []
 
 
 def test_a_running_machine_is_kept_while_no_api_server_answers(three: Rollout) -> None:
