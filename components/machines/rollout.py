@@ -869,6 +869,7 @@ class Rollout:
                 if node.name in self._new_machines:
                     # The API server may not have answered when the machine was created.
                     await keep_token(api, await self._token())
+                    await self._forget_machine_before(api, node.name, provider_id)
                 reason = await missing_conditions(
                     api,
                     node.name,
@@ -884,6 +885,17 @@ class Rollout:
                 return reason
         except ClusterError as error:
             return f"the API server: {error}"
+
+    async def _forget_machine_before(self, api: ClusterApi, node: str, provider_id: str) -> None:
+        """Delete the Node of the machine before, which could not be deleted in time.
+
+        No API server answered when its machine went. The new one does not join before.
+        """
+        current = (await api.nodes()).get(node)
+        if current is None or current.provider_id in {"", provider_id}:
+            return
+        if await api.delete_node(node):
+            pulumi.log.info(f"{node}: the Node of the machine before it is deleted")
 
 
 def _on_the_machine(node: NodePlan) -> str:

@@ -22,6 +22,7 @@ from components.api.pool_api import PoolApi
 from components.machines.addresses.moving_addresses import MovedPool
 from components.machines.machine_generation import generation_inputs
 from components.machines.rollout import Membership, Rollout
+from planning.model import NodePlan
 from planning.nodes.machine import SETTINGS, SETTINGS_APPLIED, settings_digest
 from planning.read import plan_from
 from planning.transitions.reading import EarlierRelease, Record, read_record
@@ -612,6 +613,23 @@ def test_the_next_turn_waits_for_what_a_worker_lacks(
 ) -> None:
     with pytest.raises(pulumi.RunError, match=lacks):
         run(cluster, roll._until_back(roll._plan.nodes[FIRST], "i-new", _RESOURCE))
+
+
+def test_a_machine_that_was_made_without_an_api_server_gets_a_node_of_its_own(
+    roll: Rollout,
+) -> None:
+    node, cluster = roll._plan.nodes[FIRST], serving(failures=1)
+    run(cluster, roll._prepare_machine(args(FIRST)))
+    assert FIRST in cluster.objects
+    run(cluster, ask_for_missing(roll, node))
+    assert FIRST not in cluster.objects
+    cluster.objects[FIRST] = back()
+    run(cluster, ask_for_missing(roll, node))
+    assert FIRST in cluster.objects
+
+
+async def ask_for_missing(roll: Rollout, node: NodePlan) -> None:
+    await roll._missing_conditions(node, "cn-hangzhou.i-new")
 
 
 def test_the_next_turn_waits_for_a_control_planes_etcd(three: Rollout) -> None:
