@@ -34,7 +34,7 @@ from tests.engine.control_planes.test_three_control_planes import is_ready
 from tests.engine.control_planes.writing_client import Writes, stored, writing
 from tests.engine.kubernetes.kubernetes_versions import PATHS
 from tests.engine.lifecycle.clouds.light_cloud import LightCloud
-from tests.engine.lifecycle.drills.results import DrillResult, keep, result_of, summary
+from tests.engine.lifecycle.drills.results import ASKED, DrillResult, keep, result_of, summary
 from tests.engine.lifecycle.interruptions.fault_sweep import mutations, write_table
 from tests.engine.lifecycle.official_sdk import client, models
 from tests.engine.machines.test_machine_life_cycle import EARLIER_IMAGE, LifeCycle
@@ -207,25 +207,39 @@ def in_order(cycle: LifeCycle) -> str | None:
 
 
 def leases(cycle: LifeCycle) -> dict[str, str]:
-    """Node → when its kubelet renewed its lease last; empty if the API server does not answer."""
-    command = ("get", "leases", "-n", "kube-node-lease", "--request-timeout=10s", "-o", "json")
+    """Whose lease → when it was renewed last; empty if the API server does not answer.
+
+    Nodes have one for their kubelets; controllers in kube-system renew theirs as leaders. Those of
+    API servers outlive them.
+    """
+    command = ("get", "leases", "-A", "--request-timeout=10s", "-o", "json")
     done = cycle.cloud.run("kubectl", *command)
     items = json.loads(done.out)["items"] if done.status == 0 else []
-    return {item["metadata"]["name"]: item["spec"]["renewTime"] for item in items}
+    return {
+        item["metadata"]["name"]: item["spec"].get("renewTime", "")
+        for item in items
+        if item["metadata"]["namespace"] in {"kube-node-lease", "kube-system"}
+        and not item["metadata"]["name"].startswith("apiserver-")
+    }
 
 
 def wait_until_in_order(cycle: LifeCycle, *, within: float) -> str | None:
-    """As `in_order`, after at most `within` seconds, and every kubelet has reported since.
+    """As `in_order`, after at most `within` seconds; every kubelet and leader has reported since.
 
-    A Node stays ready for 40 seconds after the last word of its kubelet.
+    A Node stays ready for 40 seconds after the last word of its kubelet, and a controller whose
+    token is refused leaves no other trace.
     """
     until = time.monotonic() + within
-    before: dict[str, str] | None = None
+    before: dict[str, str] = {}
     while True:
         missing = in_order(cycle)
         if missing is None:
             before, now = before or leases(cycle), leases(cycle)
-            silent = sorted(n for n in cycle.instances() if now.get(n) == before.get(n))
+            silent = sorted(
+                name
+                for name in {*cycle.instances(), *before}
+                if name not in now or now[name] == before.get(name)
+            )
             missing = f"{', '.join(silent)} silent" if silent else None
         if missing is None or missing.endswith("without power") or time.monotonic() > until:
             return missing
@@ -399,7 +413,7 @@ def main() -> int:
     os.umask(0o022)
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--of", choices=KINDS, required=True)
-    parser.add_argument("--points", type=int, default=20)
+    parser.add_argument("--points", type=int, default=ASKED)
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--seconds", type=float, default=1e9, help="no drill begins after these")
     parser.add_argument("--keep", type=Path, help="write each result here, and go on from there")

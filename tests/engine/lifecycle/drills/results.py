@@ -6,6 +6,7 @@ import json
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Final
 
 from tests.engine.control_planes.writing_client import Writes
 
@@ -74,6 +75,10 @@ def keep(path: Path, results: Iterable[DrillResult]) -> list[DrillResult]:
     return [DrillResult(**document) for document in documents]
 
 
+ASKED: Final = 20
+"""Points of a drill that `make nightly` tries."""
+
+
 def summary(results: Sequence[DrillResult]) -> str:
     """One row for each drill, over all its points, as a table in Markdown."""
     names = ("points", "met the run", "in order again", "writes", "lost", "commands")
@@ -86,7 +91,7 @@ def summary(results: Sequence[DrillResult]) -> str:
         rows.append(
             _row(
                 drill,
-                len(of),
+                f"{len(of)} of {ASKED}",
                 sum(result.met for result in of),
                 sum(not result.problems for result in of),
                 sum(result.acknowledged for result in of),

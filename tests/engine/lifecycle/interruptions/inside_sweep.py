@@ -40,6 +40,8 @@ from tests.engine.lifecycle.interruptions.inside import cut_off_inside
 from tests.engine.spiderpool.cluster import COORDINATORS, LOCAL
 
 SEED = 20261127
+CUTS = 20
+"""Points that `make nightly` tries."""
 FAULTS: Mapping[str, Reply] = {
     "refused": Reply(status=403, message="struck"),
     "throttled": Reply(status=429, message="struck"),
@@ -264,7 +266,7 @@ def table(outcomes: Outcomes) -> str:
         "| cuts | writes of a clean run | met the run | mended inside | converged | longest |",
         "|---|---|---|---|---|---|",
         _row(
-            len(cuts),
+            f"{len(cuts)} of {CUTS}",
             outcomes.writes,
             sum(bool(cut.last) for cut in cuts),
             sum(bool(cut.mended) for cut in cuts),
@@ -285,7 +287,7 @@ def _row(*cells: object) -> str:
 def main() -> int:
     """Print the figures as JSON; 1 when something did not converge."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--points", type=int, default=20)
+    parser.add_argument("--points", type=int, default=CUTS)
     parser.add_argument("--fault", action="append", choices=sorted(FAULTS), help="all without it")
     parser.add_argument("--no-faults", action="store_true", help="only cuts")
     parser.add_argument("--keep", type=Path, help="write each outcome here, and go on from there")
