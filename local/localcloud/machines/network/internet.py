@@ -7,6 +7,7 @@ cloud are loopback addresses, so both ends of the link route these (`route_local
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 import time
@@ -16,6 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pyroute2 import IPRoute  # type: ignore[import-untyped]  # ships no types
+
+from localcloud.machines import kernel
 
 if TYPE_CHECKING:
     from localcloud.machines.network.fabric import Fabric
@@ -41,6 +44,21 @@ def start(fabric: Fabric) -> subprocess.Popen[bytes]:
         time.sleep(_POLL_SECONDS)
     fabric.connect_internet(process.pid)
     return process
+
+
+def connect(pid: int, address: str, port: int, seconds: float) -> socket.socket:
+    """Connect from the internet, which is the network of process `pid`. Raises OSError; blocks."""
+    with kernel.in_network_of(pid):
+        # A socket stays in the network in which it was created.
+        client = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        client.settimeout(seconds)
+        client.connect((address, port))
+    except OSError:
+        client.close()
+        raise
+    client.setblocking(False)  # noqa: FBT003  (the socket module's own signature)
+    return client
 
 
 class _Handler(BaseHTTPRequestHandler):
