@@ -104,6 +104,8 @@ lock: $(STAMP) ## Compile requirements*.txt from requirements*.in.
 clean: ## Stop the local cloud and remove every ignored folder.
 	@if [ -x $(BIN)/python ] && [ -d $(HOME_DIR)/cloud ]; then \
 	  $(BIN)/python -m localcloud stop --home $(HOME_DIR); fi
+	@if [ -x $(BIN)/python ] && [ -d $(HOME_DIR)/lab/cloud ]; then \
+	  $(BIN)/python -m localcloud stop --home $(HOME_DIR)/lab; fi
 	@if [ -d $(HOME_DIR) ]; then chmod -R u+w $(HOME_DIR); fi
 	rm -rf $(HOME_DIR) $(VENV) .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

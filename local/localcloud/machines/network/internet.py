@@ -36,13 +36,15 @@ _POLL_SECONDS: Final = 0.05
 
 
 def start(fabric: Fabric) -> subprocess.Popen[bytes]:
-    """Start the server and connect it; it ends with the VPC's process."""
+    """Start the server, connect it and wait until it listens; it ends with the VPC's process."""
     command = ("unshare", "--net", sys.executable, "-m", "localcloud.machines.network.internet")
-    process = subprocess.Popen(command)  # noqa: S603  (our own program)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE)  # noqa: S603  (our own program)
     own = Path("/proc/self/ns/net")
     while Path(f"/proc/{process.pid}/ns/net").samefile(own):
         time.sleep(_POLL_SECONDS)
     fabric.connect_internet(process.pid)
+    if process.stdout is not None:
+        process.stdout.readline()
     return process
 
 
@@ -99,7 +101,10 @@ def route_localnet(link: str) -> None:
 def main() -> None:
     """Serve until the VPC's process ends."""
     _configure()
-    ThreadingHTTPServer(("0.0.0.0", 80), _Handler).serve_forever()  # noqa: S104  # in a namespace of its own
+    server = ThreadingHTTPServer(("0.0.0.0", 80), _Handler)  # noqa: S104  # in a namespace of its own
+    sys.stdout.write("listening\n")
+    sys.stdout.flush()
+    server.serve_forever()
 
 
 if __name__ == "__main__":
