@@ -8,8 +8,8 @@ from typing import Final
 
 _CHUNK: Final = 65_536
 _joining: Final[set[asyncio.Task[object] | None]] = set()
-"""The tasks in `join`. The event loop does not refer to a connection whose reading is paused, so the
-garbage collector would take the connection and its task away."""
+"""The tasks in `join`. The event loop does not refer to a connection whose reading is paused, so
+without these references the garbage collector would end the connection and its task."""
 
 
 async def join(
