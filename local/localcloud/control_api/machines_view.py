@@ -196,7 +196,7 @@ def _load_balancer(store: Store, balancer: LoadBalancer) -> dict[str, Any]:
 
 def _internet_balancers(store: Store) -> list[dict[str, Any]]:
     """The internet CLBs that have backends, each in the VPC of these: it belongs to none itself."""
-    views = []
+    views: list[dict[str, Any]] = []
     for balancer in sorted(store.all(LoadBalancer), key=lambda b: b.id):
         if balancer.address_type != "internet" or balancer.status != "active":
             continue
