@@ -174,7 +174,7 @@ def _outputs() -> dict[str, Any]:
         "nodes": {
             node: {
                 "providerId": f"cn-hangzhou.i-{node}",
-                "interfaces": {"eth0": {"primary": host}, "eth1": {"primary": f"192.168.0.{i}"}},
+                "interfaces": {"eth0": {"primary": host}, "eth1": {"primary": f"192.168.0.24{i}"}},
             }
             for i, (node, (host, _)) in enumerate(NODES.items(), 1)
         },
@@ -534,6 +534,7 @@ def test_a_wrong_object_fails_its_check(
     [
         ("172.31.0.20", {"pod-to-pod-same-network"}),
         ("172.31.0.4", {"pod-to-own-node", "pod-to-other-nodes"}),
+        ("192.168.0.242", {"pod-to-own-node", "pod-to-other-nodes"}),
         (
             "192.168.0.20",
             {"pod-to-pod-other-network", "pod-to-pod-other-network-across-nodes"},
