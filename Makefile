@@ -76,7 +76,8 @@ words:
 	  echo 'go is not on PATH: the style of the words is not checked'; fi
 
 .PHONY: test
-test: check ## Everything there is: check, then the engine tier on a local cloud of its own.
+test: check ## Everything there is: check, servers that are killed, the engine tier.
+	$(BIN)/pytest -m process -n auto -q
 	$(BIN)/python -m toolchain ensure
 	$(BIN)/pytest -m engine -n 3 --dist loadgroup -q --durations=25
 	@echo "make test: $(TOOK)"
@@ -84,7 +85,7 @@ test: check ## Everything there is: check, then the engine tier on a local cloud
 .PHONY: nightly
 nightly: $(STAMP) ## What takes too long for every change: long fuzzing and whole sweeps.
 	$(BIN)/python -m toolchain ensure --previous-kubernetes --next-kubernetes --node
-	$(BIN)/pytest -m unit -n auto -q --hypothesis-profile=random
+	$(BIN)/pytest -m "unit or process" -n auto -q --hypothesis-profile=random
 	$(BIN)/pytest -m nightly -q --durations=15 --hypothesis-profile=random
 
 .PHONY: bench
