@@ -216,8 +216,8 @@ class Listener:
     backends: tuple[Backend, ...]
     ingress: tuple[IngressRule, ...]
     sources: tuple[str, ...] = ()
-    """The addresses from which an NLB connects to its backends. Empty for a CLB, whose packets no
-    security group judges."""
+    """The addresses from which an NLB connects to its backends. Empty for a CLB, to whose packets
+    no security group applies."""
     preserves_client: bool = False
     """Whether the backends see the client's address instead."""
     http: bool = False
