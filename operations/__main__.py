@@ -92,9 +92,17 @@ def local_up(
     config_file: ConfigFileOption = None,
     eip_range: EipOption = EIP_RANGE,
     tools: ToolsOption = _HOME,
+    machines: Annotated[
+        str | None,
+        typer.Option(
+            "--machines",
+            metavar="[namespaces|virtual|mixed]",
+            help="What instances boot into; the local cloud remembers it.",
+        ),
+    ] = None,
 ) -> None:
     """Deploy the local stack; run it again to repair whatever is missing."""
-    cloud = _cloud(home, config_file, eip_range, tools)
+    cloud = _cloud(home, config_file, eip_range, tools, machines)
     with _reporting_failures(), exclusive_use(cloud.places):
         cloud.up()
 
@@ -474,11 +482,11 @@ def _asking(stack: str, *, yes: bool, as_json: bool) -> Ask:
 
 
 def _agreeing(stack: str, *, yes: bool, as_json: bool) -> Agree:
-    """Show what is done inside the cluster and ask, as `_asking` does for the cloud."""
+    """Show what else is done and ask, as `_asking` does for removals in the cloud."""
 
     def agree(findings: Sequence[Finding]) -> bool:
         if not as_json:
-            typer.echo(f"In the cluster of {stack}:")
+            typer.echo(f"For the next run of {stack}:")
             for finding in findings:
                 typer.echo(f"  {finding}")
         if yes or as_json or not sys.stdin.isatty():
@@ -628,12 +636,19 @@ def secrets_rotate_encryption(
         typer.echo(rotate_encryption(stack, Places.of(home), file=file))
 
 
-def _cloud(home: Path, config_file: Path | None, eip_range: str, tools: Path) -> LocalCloud:
+def _cloud(
+    home: Path,
+    config_file: Path | None,
+    eip_range: str,
+    tools: Path,
+    machines: str | None = None,
+) -> LocalCloud:
     return LocalCloud(
         places=Places.of(home, tools=tools),
         console=console(),
         config_file=config_file,
         eip_range=eip_range,
+        machines=machines,
     )
 
 

@@ -11,6 +11,7 @@ from pulumi_alicloud import ecs
 
 from components.machines.addresses.address_guard import AddressGuard
 from components.machines.answers import ips_of_pools
+from components.machines.changed_by_hand import report_changes
 from components.machines.control_planes.etcd_disk import (
     attach_disk,
     make_disk,
@@ -24,6 +25,7 @@ from components.network.ipv6 import Ipv6Egress, Ipv6EgressArgs
 from config.model import Role
 from planning.model import ClusterPlan, InterfacePlan, NodePlan
 from planning.names import etcd_disk_name
+from planning.nodes.etcd_disk import ca_fingerprint
 from planning.nodes.machine import identity_digest
 from planning.transitions.earlier import ETCD_DISK
 
@@ -123,6 +125,8 @@ class Node(pulumi.ComponentResource):
         self._disk = self._make_etcd_disk()
         instance = self._make_instance(enis)
         self._attach_etcd_disk(instance)
+        if self._rollout is not None:
+            report_changes(args.node, instance)
         self.instance_id = self.machine_id = instance.id
         if self._rollout is not None:
             self.instance_id = self._rollout.when_ready(
@@ -230,10 +234,18 @@ class Node(pulumi.ComponentResource):
             node,
             disk_name=self._when_due(name),
             snapshot=self._snapshot_of_disk(),
+            ca=self._etcd_ca(),
             protect=plan.protect and self._is_only_control_plane,
             hooks=None if self._rollout is None else self._rollout.lost_disks.disk_hooks,
             parent=self,
         )
+
+    def _etcd_ca(self) -> pulumi.Output[str] | None:
+        """The mark of the cluster on etcd's disk. A digest of a certificate is not secret."""
+        bootstrap = self._args.bootstrap
+        if bootstrap is None:
+            return None
+        return pulumi.Output.unsecret(bootstrap.secrets.apply(ca_fingerprint))
 
     def _snapshot_of_disk(self) -> str | None:
         """The snapshot that is restored, for the control plane that creates the cluster again."""
@@ -358,13 +370,7 @@ class Node(pulumi.ComponentResource):
                 depends_on=list(self._args.needs),
                 # Two instances cannot have the same ENIs.
                 delete_before_replace=True,
-                ignore_changes=_kept(only_control_plane=self._is_only_control_plane),
-                # The provider would change these in place: a new image by emptying the disk.
-                replace_on_changes=(
-                    None
-                    if self._is_only_control_plane or self._rollout is None
-                    else list(_IDENTITY_PROPERTIES)
-                ),
+                ignore_changes=_ignored(has_life_cycle=self._rollout is not None),
                 replacement_trigger=self._replacement_trigger(list(enis)),
                 protect=protect,
                 hooks=None if self._rollout is None else self._rollout.instance_hooks,
@@ -389,9 +395,12 @@ class Node(pulumi.ComponentResource):
         )
 
 
-def _kept(*, only_control_plane: bool) -> list[str]:
+def _ignored(*, has_life_cycle: bool) -> list[str]:
     """Properties that keep the values with which the machine was created.
 
-    A replacement takes the new values, because the engine then checks the inputs again.
+    A replacement takes the new values, because the engine then checks the inputs again. A planned
+    edit of the identity replaces the machine by its trigger. Without this, an image that somebody
+    changed in the cloud would be set back by emptying the disk, and a key pair by a restart: on all
+    such machines at once, and without a drain.
     """
-    return ["userData", *(_IDENTITY_PROPERTIES if only_control_plane else ())]
+    return ["userData", *(_IDENTITY_PROPERTIES if has_life_cycle else ())]

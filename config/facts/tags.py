@@ -8,6 +8,9 @@ OWN_TAGS: Final = "spiderpool-alicloud/"
 """Prefix of every tag key of this program. A stack file cannot set such a tag."""
 TAG_CLUSTER: Final = f"{OWN_TAGS}cluster"
 TAG_PROFILE: Final = f"{OWN_TAGS}profile"
+TAG_ETCD_CA: Final = f"{OWN_TAGS}etcd-ca"
+"""On a disk of etcd, and on a snapshot that a command has taken of it: which cluster's data it has.
+An earlier cluster of the same name has the same other tags."""
 TAG_CONTROLLER: Final = "ack.aliyun.com"
 """The cloud controller writes its `clusterID`, the cluster's name, into this tag of everything that
 it creates (ACK documentation, release notes of the Cloud Controller Manager). It never lets a

@@ -14,6 +14,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from operations.backup.origins import Marks
 from operations.backup.snapshots import (
     Snapshot,
     earlier_snapshots,
@@ -29,8 +30,10 @@ from operations.engine.steps import Progress
 from operations.engine.unit_requests import new_request, send_request, wait_for_answer
 from operations.failure import ExitCode, OperationError
 from operations.secrets.admin_access import admin_kubeconfig
+from operations.secrets.command import store_of
+from operations.secrets.store import read_secrets
 from operations.sweep.cloud import Account, Api, CloudError, OfficialApi
-from planning.model import ClusterPlan
+from planning.nodes.etcd_disk import ca_fingerprint
 from planning.nodes.machine import BACK_UP, BACKED_UP
 
 _T = TypeVar("_T")
@@ -45,12 +48,10 @@ _NO_RIGHT: Final = ("Forbidden", "NoPermission")
 class Backup:
     """The disks of one stack's etcd, and the clients of its cloud and its cluster."""
 
-    plan: ClusterPlan
+    marks: Marks
     api: Api
     disks: dict[str, str]
     """Control plane → id of its disk, of those that exist."""
-    policies: frozenset[str] = frozenset()
-    """Ids of the snapshot policies that the state has."""
     clock: Callable[[], float] = time.monotonic
     pause: Callable[[float], None] = time.sleep
 
@@ -61,7 +62,8 @@ class Backup:
         Raises:
             OperationError: The stack has no disk for etcd.
         """
-        plan = Stack.read(config_file or path_of_stack(name)).plan()
+        stack_file = Stack.read(config_file or path_of_stack(name))
+        plan = stack_file.plan()
         if all(node.etcd_disk is None for node in plan.control_planes):
             raise OperationError(
                 "The control planes of this stack have no disk of their own for etcd, and a "
@@ -71,18 +73,18 @@ class Backup:
             )
         account = Account.of(plan.region, endpoint=plan.cloud_endpoint, ca=places.ca)
         api = OfficialApi(account)
-        return cls(
+        marks = Marks(
             plan=plan,
-            api=api,
-            disks=dict(_ask(lambda: etcd_disks(api, plan))),
+            ca=ca_fingerprint(read_secrets(store_of(name, stack_file))),
             policies=snapshot_policies(stack_of(name, places, config_file).deployment() or {}),
         )
+        return cls(marks=marks, api=api, disks=dict(_ask(lambda: etcd_disks(api, marks))))
 
     def snapshots(self) -> list[Snapshot]:
         """Return every snapshot of these disks, and of earlier ones, the youngest first."""
         present = _ask(lambda: snapshots_of(self.api, self.disks))
         ids = {snapshot.id for snapshot in present}
-        earlier = _ask(lambda: earlier_snapshots(self.api, self.plan, self.policies))
+        earlier = _ask(lambda: earlier_snapshots(self.api, self.marks))
         both = [*present, *(snapshot for snapshot in earlier if snapshot.id not in ids)]
         return sorted(both, key=lambda snapshot: (snapshot.taken, snapshot.id), reverse=True)
 
@@ -96,8 +98,8 @@ class Backup:
         """
         if not self.disks:
             raise OperationError(
-                f"No disk of {self.plan.name}'s etcd is in {self.plan.region}. Run `pulumi up` "
-                "first.",
+                f"No disk of {self.marks.plan.name}'s etcd is in {self.marks.plan.region}. Run "
+                "`pulumi up` first.",
                 code=ExitCode.REFUSED,
             )
         for node, disk in sorted(self.disks.items()):
@@ -115,7 +117,7 @@ class Backup:
 
     def _take(self, node: str, disk: str) -> str:
         return take_snapshot(
-            self.api, self.plan, node=node, disk=disk, clock=self.clock, pause=self.pause
+            self.api, self.marks, node=node, disk=disk, clock=self.clock, pause=self.pause
         )
 
     def _write(self, runner: Runner, node: str) -> bool:
@@ -177,9 +179,15 @@ def snapshot_table(name: str, snapshots: Sequence[Snapshot], now: datetime) -> T
             f"{snapshot.age(now).total_seconds() / 3600:.1f}",
             str(snapshot.gibibytes),
             "policy" if snapshot.automatic else "command",
-            "done" if snapshot.done else "being made",
+            _state(snapshot),
         )
     return table
+
+
+def _state(snapshot: Snapshot) -> str:
+    if not snapshot.done:
+        return "being made"
+    return "done" if snapshot.certain else "done; may be of an earlier cluster of this name"
 
 
 def _ask(call: Callable[[], _T]) -> _T:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from operations.backup.origins import Marks, Origin
 from operations.engine.waiting import holds_within
 from operations.failure import OperationError
-from operations.sweep.cloud import Answer, Api, tags_of
-from planning.model import ClusterPlan
-from planning.names import etcd_disk_name, own_tags
+from operations.sweep.cloud import Answer, Api
+from planning.names import etcd_disk_name
 
 TAKEN_WITHIN: Final = 1800.0
 """Seconds for a snapshot. One of a small disk takes seconds to minutes."""
@@ -32,6 +32,9 @@ class Snapshot:
     automatic: bool
     """Taken by the policy of the stack file."""
     done: bool
+    certain: bool = True
+    """Whether it is of this cluster for certain: False if it has only tags that an earlier cluster
+    of the same name has, too."""
 
     def age(self, now: datetime) -> timedelta:
         """How old its content is."""
@@ -47,18 +50,17 @@ class Snapshot:
             "gibibytes": self.gibibytes,
             "automatic": self.automatic,
             "done": self.done,
+            "certain": self.certain,
         }
 
 
-def etcd_disks(api: Api, plan: ClusterPlan) -> Mapping[str, str]:
+def etcd_disks(api: Api, marks: Marks) -> Mapping[str, str]:
     """Control plane → id of its disk, for disks that are in the cloud. Raises `CloudError`."""
-    names = {etcd_disk_name(f"{plan.name}-{node.name}"): node.name for node in plan.control_planes}
-    tags = own_tags(plan.name, plan.profile)
+    names = _names(marks)
     return {
         names[name]: str(disk["DiskId"])
         for disk in api.every("ecs", "DescribeDisks", "Disks", "Disk", DiskType="data")
-        if (name := str(disk.get("DiskName") or "")) in names
-        and tags.items() <= tags_of(disk).items()
+        if (name := str(disk.get("DiskName") or "")) in names and marks.may_be_own(disk)
     }
 
 
@@ -72,32 +74,32 @@ def snapshots_of(api: Api, disks: Mapping[str, str]) -> list[Snapshot]:
     return sorted(snapshots, key=lambda snapshot: (snapshot.taken, snapshot.id), reverse=True)
 
 
-def earlier_snapshots(api: Api, plan: ClusterPlan, policies: frozenset[str]) -> list[Snapshot]:
+def earlier_snapshots(api: Api, marks: Marks) -> list[Snapshot]:
     """Snapshots of this cluster's disks that may be gone. Raises `CloudError`.
 
-    Those of the command have the cluster's tags, and those of a policy its id at the end of their
-    names (`auto2.0_yyyyMMdd_SnapshotPolicyId`,
-    https://www.alibabacloud.com/help/en/elastic-compute-service/latest/apply-or-disable-an-automatic-snapshot-policy).
+    Those of an earlier cluster of the same name are left out. Where their tags leave that open,
+    they are not `certain`.
     """
     items = api.every("ecs", "DescribeSnapshots", "Snapshots", "Snapshot", SourceDiskType="data")
-    names = {etcd_disk_name(f"{plan.name}-{node.name}"): node.name for node in plan.control_planes}
-    return [
-        _snapshot(item, names.get(str(item.get("SnapshotName")), str(item.get("SourceDiskId"))))
-        for item in items
-        if is_of_cluster(item, plan, policies)
-    ]
+    names = _names(marks)
+    snapshots = []
+    for item in items:
+        origin = marks.origin(item)
+        if origin in (Origin.OWN, Origin.UNMARKED):
+            node = names.get(str(item.get("SnapshotName")), str(item.get("SourceDiskId")))
+            snapshots.append(replace(_snapshot(item, node), certain=origin is Origin.OWN))
+    return snapshots
 
 
-def is_of_cluster(item: Answer, plan: ClusterPlan, policies: frozenset[str]) -> bool:
-    """Whether its tags, or the policy in its name, show that it is of a disk of this cluster."""
-    policy = str(item.get("SnapshotName") or "").rpartition("_")[2]
-    own = own_tags(plan.name, plan.profile)
-    return own.items() <= tags_of(item).items() or policy in policies
+def _names(marks: Marks) -> dict[str, str]:
+    """Name of each control plane's disk → the control plane."""
+    plan = marks.plan
+    return {etcd_disk_name(f"{plan.name}-{node.name}"): node.name for node in plan.control_planes}
 
 
 def take_snapshot(  # noqa: PLR0913 - times are there for tests
     api: Api,
-    plan: ClusterPlan,
+    marks: Marks,
     *,
     node: str,
     disk: str,
@@ -110,13 +112,12 @@ def take_snapshot(  # noqa: PLR0913 - times are there for tests
         CloudError: The cloud refuses it.
         OperationError: It is not done in time.
     """
-    tags = own_tags(plan.name, plan.profile)
     pairs = {
         f"Tag.{place}.{part}": text
-        for place, pair in enumerate(sorted(tags.items()), start=1)
+        for place, pair in enumerate(sorted(marks.tags.items()), start=1)
         for part, text in zip(("Key", "Value"), pair, strict=True)
     }
-    name = etcd_disk_name(f"{plan.name}-{node}")
+    name = etcd_disk_name(f"{marks.plan.name}-{node}")
     answer = api.call("ecs", "CreateSnapshot", DiskId=disk, SnapshotName=name, **pairs)
     id_ = str(answer["SnapshotId"])
 

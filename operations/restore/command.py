@@ -10,6 +10,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from operations.backup.command import snapshot_policies
+from operations.backup.origins import Marks
 from operations.engine.cluster_access import reaching, stack_of
 from operations.engine.places import Places
 from operations.engine.running import Runner
@@ -19,9 +21,12 @@ from operations.failure import ExitCode, OperationError
 from operations.restore.control_plane_resources import ControlPlaneResources
 from operations.restore.decision import RestorePlan, plan_restore, refusals
 from operations.restore.steps import RestoreSteps
-from operations.secrets.admin_access import admin_kubeconfig
+from operations.secrets.admin_access import own_kubeconfig
+from operations.secrets.command import store_of
+from operations.secrets.store import read_secrets
 from operations.sweep.cloud import Account, OfficialApi
 from planning.model import ClusterPlan
+from planning.nodes.etcd_disk import ca_fingerprint
 
 _READY_WITHIN: Final = 30.0
 
@@ -42,7 +47,8 @@ def restore_cluster(  # noqa: PLR0913 - each is an option of the command
         OperationError: Refused, with every reason; or a step failed.
         ConfigError: The stack file has mistakes.
     """
-    plan = Stack.read(config_file or path_of_stack(name)).plan()
+    stack_file = Stack.read(config_file or path_of_stack(name))
+    plan = stack_file.plan()
     if plan.kubernetes.mode != "kubeadm" or plan.control_planes[0].etcd_disk is None:
         raise OperationError(
             "The first control plane of this stack has no disk of its own for etcd, and only a "
@@ -50,12 +56,17 @@ def restore_cluster(  # noqa: PLR0913 - each is an option of the command
             code=ExitCode.REFUSED,
         )
     stack = stack_of(name, places, config_file)
-    kubeconfig = admin_kubeconfig(name, places, config_file=config_file)
+    secrets = read_secrets(store_of(name, stack_file))
+    kubeconfig = own_kubeconfig(plan, secrets, stack)
     account = Account.of(plan.region, endpoint=plan.cloud_endpoint, ca=places.ca)
-    steps = RestoreSteps(
+    marks = Marks(
         plan=plan,
+        ca=ca_fingerprint(secrets),
+        policies=snapshot_policies(stack.deployment() or {}),
+    )
+    steps = RestoreSteps(
         stack=stack,
-        cloud=ControlPlaneResources(plan=plan, api=OfficialApi(account)),
+        cloud=ControlPlaneResources(marks=marks, api=OfficialApi(account)),
         snapshot=snapshot,
     )
     with reaching(kubeconfig, stack.runner) as runner:

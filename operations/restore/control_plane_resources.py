@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from typing import Final
 
 from config.facts.tags import OWN_TAGS
-from operations.backup.snapshots import is_of_cluster, take_snapshot
+from operations.backup.origins import Marks
+from operations.backup.snapshots import take_snapshot
 from operations.engine.waiting import holds_within
 from operations.failure import ExitCode, OperationError
 from operations.restore.decision import RemainingDisk, RemainingMachine, SourceSnapshot
@@ -29,10 +30,15 @@ _NEVER_USED: Final = "IncorrectDiskStatus.NeverAttached"
 class ControlPlaneResources:
     """Machines, disks and snapshots of a cluster's control planes. Methods raise `CloudError`."""
 
-    plan: ClusterPlan
+    marks: Marks
     api: Api
     clock: Callable[[], float] = time.monotonic
     pause: Callable[[float], None] = time.sleep
+
+    @property
+    def plan(self) -> ClusterPlan:
+        """The cluster's plan."""
+        return self.marks.plan
 
     def machines(self) -> dict[str, RemainingMachine]:
         """Control plane → its machine."""
@@ -57,11 +63,11 @@ class ControlPlaneResources:
                 created_from=str(item.get("SourceSnapshotId") or ""),
             )
             for item in self.api.every("ecs", "DescribeDisks", "Disks", "Disk", DiskType="data")
-            if (name := str(item.get("DiskName") or "")) in names and self._is_ours(item)
+            if (name := str(item.get("DiskName") or "")) in names and self.marks.may_be_own(item)
         }
 
-    def snapshot(self, id_: str, policies: frozenset[str]) -> SourceSnapshot:
-        """The snapshot with that id; `policies` are the snapshot policies in Pulumi's state.
+    def snapshot(self, id_: str) -> SourceSnapshot:
+        """The snapshot with that id.
 
         Raises:
             OperationError: the region has no such snapshot.
@@ -82,7 +88,7 @@ class ControlPlaneResources:
             is_complete=str(item.get("Status") or "") == "accomplished",
             is_of_data_disk=str(item.get("SourceDiskType") or "").lower() == "data",
             gibibytes=int(item.get("SourceDiskSize") or 0),
-            is_of_cluster=is_of_cluster(item, self.plan, policies),
+            origin=self.marks.origin(item),
             restore_began=_time(tags_of(item).get(RESTORE_BEGAN)),
         )
 
@@ -90,7 +96,7 @@ class ControlPlaneResources:
         """Take a snapshot of a disk. None if the disk was never attached, and so is empty."""
         try:
             return take_snapshot(
-                self.api, self.plan, node=node, disk=disk, clock=self.clock, pause=self.pause
+                self.api, self.marks, node=node, disk=disk, clock=self.clock, pause=self.pause
             )
         except CloudError as error:
             if error.code == _NEVER_USED:

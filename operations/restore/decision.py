@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from operations.backup.origins import Origin
+
 RUNNING: Final = frozenset({"Running", "Starting", "Pending"})
 """Statuses of an instance whose etcd may run, or is about to."""
 CONTINUED_WITHIN: Final = timedelta(hours=24)
@@ -45,8 +47,8 @@ class SourceSnapshot:
     is_of_data_disk: bool
     gibibytes: int
     """Size of that disk."""
-    is_of_cluster: bool
-    """Whether its tags, or the policy that took it, show that it is of this cluster."""
+    origin: Origin
+    """What its tags, or the policy that took it, show."""
     restore_began: datetime | None
     """When an unfinished restore of it had deleted the old machines and disks; None without one."""
 
@@ -69,6 +71,8 @@ class Situation:
     disks_in_state: frozenset[str]
     """Ids of the disks in Pulumi's state."""
     snapshot: SourceSnapshot
+    mark: str
+    """`tag=value` that a snapshot of this cluster has."""
 
     @property
     def running(self) -> tuple[str, ...]:
@@ -115,12 +119,28 @@ def refusals(situation: Situation) -> Iterator[str]:
             "operations backup --list` shows it as done."
         )
     own_disks = {disk.id for disk in situation.disks.values()} | situation.disks_in_state
-    if not snapshot.is_of_data_disk or not (snapshot.is_of_cluster or snapshot.disk in own_disks):
+    if snapshot.origin is Origin.EARLIER:
+        yield (
+            f"Snapshot {snapshot.id} is of an earlier cluster that was called {situation.cluster}, "
+            "too: its tag of etcd's CA has another value. This cluster's keys do not fit its "
+            "data. Choose a snapshot that `python -m operations backup --list` shows."
+        )
+    elif snapshot.origin is Origin.UNMARKED and snapshot.disk not in own_disks:
+        yield (
+            f"Snapshot {snapshot.id} is of disk {snapshot.disk or '(unknown)'}, which Pulumi's "
+            "state does not have. Its tags are those of every cluster that was called "
+            f"{situation.cluster}, and it has no tag of etcd's CA, which earlier releases did not "
+            "write. Choose a snapshot that has one. If you are sure that this one is of the "
+            f"cluster, give it the tag {situation.mark}, and run this again."
+        )
+    elif not snapshot.is_of_data_disk or (
+        snapshot.origin is Origin.FOREIGN and snapshot.disk not in own_disks
+    ):
         yield (
             f"Snapshot {snapshot.id} is of disk {snapshot.disk or '(unknown)'}, and neither "
             f"Pulumi's state nor tags show that {situation.cluster} has this disk for etcd. Choose "
             "a snapshot that `python -m operations backup --list` shows. If you are sure that this "
-            "one is of the cluster, give it the tags of the cluster's disks."
+            f"one is of the cluster, give it the tag {situation.mark}."
         )
     if snapshot.gibibytes > situation.disk_gibibytes:
         yield (

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final, TypeVar
 
-from operations.backup.command import snapshot_policies
+from config.facts.tags import TAG_ETCD_CA
 from operations.engine.cluster_access import check_answer
 from operations.engine.pulumi_stack import PulumiStack
 from operations.engine.running import Runner
@@ -46,12 +46,16 @@ _RIGHTS: Final = (
 class RestoreSteps:
     """The steps of one restore, in the order of the methods from `delete_remains` on."""
 
-    plan: ClusterPlan
     stack: PulumiStack
     cloud: ControlPlaneResources
     snapshot: str
     clock: Callable[[], float] = time.monotonic
     pause: Callable[[float], None] = time.sleep
+
+    @property
+    def plan(self) -> ClusterPlan:
+        """The plan of the stack file."""
+        return self.cloud.plan
 
     def situation(self, *, api_server_is_ready: bool) -> Situation:
         """Read the facts from the cloud and from Pulumi's state."""
@@ -67,7 +71,8 @@ class RestoreSteps:
                 machines=self.cloud.machines(),
                 disks=self.cloud.disks(),
                 disks_in_state=frozenset(_disks_in(deployment)),
-                snapshot=self.cloud.snapshot(self.snapshot, snapshot_policies(deployment)),
+                snapshot=self.cloud.snapshot(self.snapshot),
+                mark=f"{TAG_ETCD_CA}={self.cloud.marks.ca}",
             )
         )
 

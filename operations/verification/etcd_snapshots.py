@@ -58,7 +58,7 @@ def snapshot_problems(
     disk: EtcdDiskConfig, snapshots: Sequence[Snapshot], now: datetime
 ) -> Iterator[str]:
     """Yield what is wrong with the snapshots of the disks."""
-    usable = [snapshot for snapshot in snapshots if snapshot.done]
+    usable = [snapshot for snapshot in snapshots if snapshot.done and snapshot.certain]
     if not usable:
         yield (
             "etcd's disk has no snapshot, so a loss of that disk would be final; "

@@ -8,6 +8,8 @@ export DEBIAN_FRONTEND=noninteractive
 . /etc/spiderpool-alicloud/node.env
 # shellcheck source=planning/nodes/common.sh
 . /etc/spiderpool-alicloud/common.sh
+resumed=''
+[ ! -e "$HERE/started" ] || resumed=yes
 : > "$HERE/started"
 
 STEP='start'
@@ -36,6 +38,13 @@ for command in apt-get netplan; do
 done
 if [ "$(stat -fc %T /sys/fs/cgroup)" != cgroup2fs ]; then
   refuse 'cgroup v1: Kubernetes 1.35 needs cgroup v2, so choose an image that boots with it'
+fi
+
+if [ -n "$resumed" ]; then
+  step 'finish what dpkg was doing'
+  # After a power cut apt-get refuses every installation until this. It fails for a package whose
+  # dependencies were not unpacked yet, and the installation below brings these.
+  retry 5 15 dpkg --force-confold --configure -a || true
 fi
 
 step 'configure the NICs'
@@ -95,7 +104,7 @@ retry 10 15 apt-get -o DPkg::Lock::Timeout=600 update
 retry 5 15 apt-get -o DPkg::Lock::Timeout=600 -o Dpkg::Options::=--force-confold install -y \
   --no-install-recommends --allow-downgrades --allow-change-held-packages \
   "kubelet=$KUBERNETES_VERSION-*" "kubeadm=$KUBERNETES_VERSION-*" \
-  "kubectl=$KUBERNETES_VERSION-*" containerd.io chrony conntrack ethtool iptables nftables socat
+  "kubectl=$KUBERNETES_VERSION-*" cri-tools containerd.io chrony conntrack ethtool iptables nftables socat
 
 step 'start the clock and the container runtime'
 systemctl enable chrony containerd kubelet
@@ -122,6 +131,11 @@ a_peer_serves() { # does an etcd or an API server run on another control plane, 
   done
   return 1
 }
+# Then its etcd has data, so another `kubeadm init` makes no other cluster. Others may have joined it
+# already, and a join would leave out what was still missing: kube-proxy and DNS, for example.
+goes_on_with_init() { # was this machine cut off in `kubeadm init`?
+  ! unfinished_restore && [ "$(cat "$HERE/begun" 2> /dev/null)" = init ] && [ -e /var/lib/etcd/member ]
+}
 is_creation() { # is the cluster being made for the first time? A later disk has the same user-data
   [ -n "$CREATION_ENDS" ] && [ "$(date +%s)" -lt "$CREATION_ENDS" ]
 }
@@ -134,7 +148,7 @@ make_etcd_client() { # a certificate with which `etcd` may ask; kubeadm keeps on
     > /dev/null
 }
 silent=0
-has_majority() { # does the etcd of another control plane have one? It answers no list without
+has_majority() { # does the etcd of another control plane have one?
   local address
   for address in "${peers[@]}"; do
     if members "$address" > /dev/null 2>&1; then
@@ -200,14 +214,18 @@ if [ -n "$ETCD_DISK" ] && ! is_a_node; then
   systemctl enable spiderpool-alicloud-etcd-disk
 fi
 
-action='join'
+action='join' alone=''
 peer='' keys_in_use=''
 if ! is_a_node && [ "$ROLE" = worker ]; then
   step 'find the API server'
   point_endpoint_at "$ENDPOINT_ADDRESS"
 elif ! is_a_node; then
   step 'find the API server'
-  if unfinished_restore && a_peer_serves; then
+  if goes_on_with_init; then
+    echo ":: $NODE_NAME: goes on with the cluster that it had begun to make"
+    action='init'
+    point_endpoint_at "$OWN_ADDRESS"
+  elif unfinished_restore && a_peer_serves; then
     refuse "an etcd or API server of another control plane ($PEERS) runs, and a cluster made of the" \
       "snapshot $RESTORE would be a second one with the same keys; delete that machine, and run" \
       "$HERE/bootstrap.sh"
@@ -221,6 +239,12 @@ elif ! is_a_node; then
     echo ":: $NODE_NAME: starts the cluster that is on its disk"
     action='init'
     touch "$HERE/returning"
+    point_endpoint_at "$OWN_ADDRESS"
+  elif [ "$(cat "$HERE/begun" 2> /dev/null)" = alone ]; then
+    # A join would find etcd's manifest, and a member that runs.
+    echo ":: $NODE_NAME: goes on with the etcd that it has started with the data on its disk"
+    action='init' alone='yes'
+    make_etcd_client
     point_endpoint_at "$OWN_ADDRESS"
   elif is_creation && [ "$INITIALISES" = yes ] && ! a_peer_serves; then
     action='init'
@@ -240,7 +264,7 @@ elif ! is_a_node; then
       # It serves nothing before a majority of the members that its log names runs again, so this
       # cannot make a second cluster (docs/decisions/etcd-disk.md).
       echo ":: $NODE_NAME: starts its etcd with the data on its disk, because no other one serves"
-      action='init'
+      action='init' alone='yes'
       touch "$HERE/returning"
     fi
     point_endpoint_at "${peer:-$OWN_ADDRESS}"
@@ -288,7 +312,7 @@ for at, document in enumerate(documents):
         documents[at] = version.sub(version.search(document)[0], kept).strip()
 open(sys.argv[1], "w").write("\n---\n".join(documents))
 '
-take_node_over() { # the only control plane deletes the Node of the machine before it by itself
+take_node_over() { # a control plane that asks no other deletes the Node of the machine before it
   if ! node_is_ours; then
     kubectl --kubeconfig /etc/kubernetes/admin.conf --request-timeout=10s delete node \
       "$NODE_NAME" --ignore-not-found --wait=false || return 1
@@ -298,28 +322,85 @@ take_node_over() { # the only control plane deletes the Node of the machine befo
   kubeadm init phase mark-control-plane --config "$HERE/kubeadm.yaml"
 }
 
+# What was written just before a power cut is an empty file: kubeadm and the kubelet do not sync. kubeadm
+# keeps certificates that are there, and makes a pair only if both files are missing.
+remove_empty_files() {
+  local empty
+  { find /etc/kubernetes /var/lib/kubelet -maxdepth 3 -type f -empty -name '*.*' \
+    ! -path "$PKI/*ca.*" ! -path "$PKI/sa.*" 2> /dev/null || true; } |
+    while read -r empty; do
+      case "$empty" in
+        "$PKI"/*) rm -f "${empty%.*}".{crt,key} ;;
+        *) rm -f "$empty" ;;
+      esac
+    done
+}
+kubelet_is_known() { # does the cluster accept the certificate of this kubelet, with or without a Node?
+  kubectl --kubeconfig /etc/kubernetes/kubelet.conf --request-timeout=10s get node "$NODE_NAME" \
+    --ignore-not-found > /dev/null
+}
+kubelet_has_joined() { # in a join that was cut off
+  [ -e /etc/kubernetes/kubelet.conf ] && [ -e /var/lib/kubelet/config.yaml ] &&
+    [ -e /var/lib/kubelet/kubeadm-flags.env ] && retry 30 2 kubelet_is_known
+}
+make_cluster() {
+  kubeadm init --config "$HERE/kubeadm.yaml" --skip-token-print "${again[@]}" "${skipped[@]}"
+}
+refuse_if_removed() { # has an etcd with a majority removed the member whose data are on the disk?
+  local address others own
+  own=$(member_on_disk)
+  for address in "${peers[@]}"; do
+    if others=$(members "$address" 2> /dev/null) && ! grep -q "^$own " <<< "$others"; then
+      refuse "the etcd on $address has removed member $own, whose data are on this disk; delete" \
+        "this machine and run \`pulumi up\`: the next one joins as a new member"
+    fi
+  done
+}
+start_alone() { # kubeadm waits four minutes for an API server, which needs etcd's majority
+  local try=1
+  until make_cluster; do
+    refuse_if_removed
+    if [ "$try" -ge 15 ]; then
+      refuse "kubeadm failed $try times, and etcd has no majority unless it gave another reason." \
+        "Start the other control planes ($PEERS), then reboot this machine, which goes on; if" \
+        'their disks are lost, restore a snapshot (docs/runbooks/restore.md)'
+    fi
+    try=$((try + 1))
+    echo ":: $NODE_NAME: etcd waits for that of another control plane ($PEERS), unless kubeadm" \
+      "gave another reason; runs it again ($try of 15)" >&2
+    again=(--ignore-preflight-errors=all)
+  done
+}
+
 step "run kubeadm $action"
 if is_a_node; then
   echo ":: $NODE_NAME: is a node already"
 else
-  again=()
+  again=() skipped=() persistently=() joined=''
   if [ -e "$HERE/begun" ]; then
+    remove_empty_files
     again=(--ignore-preflight-errors=all)
+    # A join is refused for as long as the Node is ready, and it is for a minute after a power cut.
+    persistently=(retry 6 15)
+    if [ "$action" = join ] && kubelet_has_joined; then
+      joined=yes
+      skipped+=(--skip-phases=kubelet-start)
+    fi
   elif has_data; then
     again=(--ignore-preflight-errors=DirAvailable--var-lib-etcd)
   fi
-  if [ -e "$HERE/returning" ]; then
+  if [ -e "$HERE/returning" ] || [ -e /etc/kubernetes/manifests/etcd.yaml ]; then
     if [ "$action" = join ]; then
       # It asks every member of etcd, also this one, which does not run yet.
-      again+=(--skip-phases=check-etcd)
-    elif [ -e "$DISK/complete" ]; then
+      skipped+=(--skip-phases=check-etcd)
+    elif [ -e "$HERE/returning" ] && [ -e "$DISK/complete" ]; then
       # The cluster has them, perhaps with changes of its administrators.
-      again+=(--skip-phases=upload-config/kubeadm --skip-phases=addon)
+      skipped=(--skip-phases=upload-config/kubeadm --skip-phases=addon)
     fi
   fi
   [ -e "$HERE/kubeadm-$action.yaml.in" ] ||
     refuse 'its first boot removed the token to join with: a machine joins once, so replace it'
-  touch "$HERE/begun"
+  if [ -n "$alone" ]; then echo alone; else echo "$action"; fi > "$HERE/begun"
   if [ "$ROLE" = control-plane ]; then
     # The user-data may be older than the keys that the others, or the data on the disk, have now.
     if [ -z "$keys_in_use" ] && [ -e "$HERE/returning" ] && [ -e "$DISK/encryption" ]; then
@@ -343,13 +424,20 @@ else
       step "restore etcd from the snapshot $RESTORE"
       "$HERE/etcd-disk.sh" restore
     fi
-    kubeadm init --config "$HERE/kubeadm.yaml" --skip-token-print "${again[@]}"
+    if [ -n "$alone" ]; then
+      start_alone
+    else
+      "${persistently[@]}" make_cluster
+    fi
     if [ -e "$HERE/returning" ]; then
       step 'take the Node over'
       retry 10 6 take_node_over
     fi
+  elif [ "$ROLE" = worker ] && [ -n "$joined" ]; then
+    # Nothing else is left of a worker's join, and its token may have ended.
+    rm -f /etc/kubernetes/bootstrap-kubelet.conf
   else
-    kubeadm join --config "$HERE/kubeadm.yaml" "${again[@]}"
+    "${persistently[@]}" kubeadm join --config "$HERE/kubeadm.yaml" "${again[@]}" "${skipped[@]}"
   fi
 fi
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import Final
+
+from planning.nodes.secrets import ClusterSecrets
 
 PROGRAM: Final = "/etc/spiderpool-alicloud/etcd-disk.sh"
 SERVICE: Final = "spiderpool-alicloud-etcd-disk"
@@ -30,6 +33,14 @@ Requires={SERVICE}.service
 After={SERVICE}.service
 """
 """Without the disk no kubelet, and so no etcd that would start empty."""
+
+
+def ca_fingerprint(secrets: ClusterSecrets) -> str:
+    """Which cluster's data a disk has, by the CA of its etcd: 32 hexadecimal digits.
+
+    The disk itself has the whole digest in its file `owner` (planning/nodes/etcd-disk.sh).
+    """
+    return sha256(secrets.etcd_ca.certificate.encode()).hexdigest()[:32]
 
 
 def etcd_disk_files() -> dict[str, str]:

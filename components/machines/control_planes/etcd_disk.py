@@ -5,6 +5,7 @@ from __future__ import annotations
 import pulumi
 from pulumi_alicloud import ecs
 
+from config.facts.tags import TAG_ETCD_CA
 from config.model import EtcdDiskConfig, EtcdSnapshotsConfig
 from planning.model import ClusterPlan, NodePlan
 
@@ -17,6 +18,7 @@ def make_disk(  # noqa: PLR0913 - a disk is described by the plan, its node and 
     *,
     disk_name: pulumi.Input[str],
     snapshot: str | None,
+    ca: pulumi.Input[str] | None,
     protect: bool,
     hooks: pulumi.ResourceHookBinding | None,
     parent: pulumi.Resource,
@@ -25,6 +27,7 @@ def make_disk(  # noqa: PLR0913 - a disk is described by the plan, its node and 
 
     A new disk gets its content from the snapshot with the id `snapshot`, if there is one
     (docs/decisions/restore.md). Neither this run nor a later one replaces an existing disk for it.
+    `ca` is the fingerprint of etcd's CA (`planning.nodes.etcd_disk.ca_fingerprint`).
     """
     return ecs.EcsDisk(
         name,
@@ -44,7 +47,7 @@ def make_disk(  # noqa: PLR0913 - a disk is described by the plan, its node and 
         # Snapshots are what is left when the disk is lost.
         delete_auto_snapshot=False,
         resource_group_id=plan.resource_group,
-        tags=dict(plan.tags),
+        tags={**plan.tags, **({} if ca is None else {TAG_ETCD_CA: ca})},
         opts=pulumi.ResourceOptions(
             parent=parent, protect=protect, hooks=hooks, ignore_changes=["snapshotId"]
         ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+import hashlib
 import re
 
 import pulumi
@@ -11,8 +12,16 @@ import pytest
 import yaml
 
 from components.machines.restoring import restored_snapshot
+from config.facts.tags import TAG_ETCD_CA
 from planning.nodes.etcd_disk import RESTORE
-from tests.clusters import Document, counted, existing_kubernetes, small, three_control_planes
+from tests.clusters import (
+    Document,
+    counted,
+    existing_kubernetes,
+    fake_secrets,
+    small,
+    three_control_planes,
+)
 from tests.deploying import deploy, first_preview
 from tests.recording import UNKNOWN, Cloud, Run, Secret
 
@@ -77,10 +86,24 @@ def test_no_machine_takes_later_user_data_in_place(run: Run) -> None:
 
 
 def test_the_only_control_plane_has_nothing_that_could_replace_it(run: Run) -> None:
-    only, worker = run.of("Instance")["small-masters-0"], run.of("Instance")["small-workers-0"]
+    only = run.of("Instance")["small-masters-0"]
     assert (only.replacement_trigger, only.replace_on_changes) == (None, ())
-    assert "imageId" in only.ignore_changes
-    assert "imageId" in worker.replace_on_changes
+
+
+_IDENTITY = {"imageId", "keyName", "systemDiskCategory", "systemDiskEncrypted", "spotStrategy"}
+
+
+def test_nothing_that_somebody_changed_in_the_cloud_replaces_a_machine(run: Run) -> None:
+    for instance in run.of("Instance").values():
+        assert set(instance.ignore_changes) >= _IDENTITY
+        assert instance.replace_on_changes == ()
+
+
+def test_a_machine_of_somebody_elses_cluster_takes_its_owners_edits_in_place() -> None:
+    names = {"masters-0": "masters-0", "workers-0": "workers-0"}
+    document = small({"kubernetes": {"mode": "existing", "nodeNames": names}})
+    for instance in deploy(document).of("Instance").values():
+        assert instance.ignore_changes == ("userData",)
 
 
 def test_a_new_machine_is_asked_for_by_its_identity_alone() -> None:
@@ -304,6 +327,13 @@ def test_the_user_data_has_the_serial_number_of_the_disk() -> None:
     (serial,) = re.findall(r"ETCD_DISK=([\w-]+)", text)
     assert disk.urn
     assert not serial.startswith("d-")
+
+
+def test_the_disk_has_the_mark_of_the_clusters_etcd() -> None:
+    (disk,) = deploy(with_etcd_disk(small())).of("EcsDisk").values()
+    etcd_ca = fake_secrets().etcd_ca.certificate.encode()
+    assert disk.inputs["tags"][TAG_ETCD_CA] == hashlib.sha256(etcd_ca).hexdigest()[:32]
+    assert disk.inputs["tags"]["spiderpool-alicloud/cluster"] == "small"
 
 
 def test_a_protected_stack_protects_the_disk_of_its_only_control_plane() -> None:

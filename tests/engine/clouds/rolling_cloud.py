@@ -61,9 +61,9 @@ class RollingCloud:
             "up", "--yes", "--skip-preview", "--suppress-progress", "--suppress-outputs", env=env
         )
 
-    def preview(self) -> Done:
+    def preview(self, *words: str) -> Done:
         self.write()
-        return self.cloud.pulumi("preview", "--suppress-outputs")
+        return self.cloud.pulumi("preview", "--suppress-outputs", *words)
 
     @contextmanager
     def edited(self, edit: Edit) -> Iterator[None]:

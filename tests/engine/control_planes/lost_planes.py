@@ -11,6 +11,7 @@ import yaml
 
 from tests.engine.clouds.local_cloud import CLUSTER, Done, SecondCloud
 from tests.engine.lifecycle.official_sdk import client, models
+from tests.localcloud.machines.fake_cloud import until
 
 
 def snapshot_now(cloud: SecondCloud) -> str:
@@ -41,6 +42,21 @@ def lose(cloud: SecondCloud, *planes: str, disks: bool = True) -> None:
         if disk.disk_name in names:
             request = ecs.DeleteDiskRequest(disk_id=disk.disk_id)
             until_it_works(partial(api.delete_disk, request))
+
+
+def stop(cloud: SecondCloud, plane: str) -> None:
+    """Stop a control plane's machine, and wait until it is stopped."""
+    ecs, api = models("ecs"), client("ecs", cloud)
+    instance = cloud.outputs()["nodes"][plane]["instanceId"]
+    api.stop_instance(ecs.StopInstanceRequest(instance_id=instance, force_stop=True))
+    request = ecs.DescribeInstancesRequest(
+        region_id="cn-hangzhou", instance_ids=json.dumps([instance])
+    )
+    until(
+        f"{plane} is stopped",
+        60,
+        lambda: api.describe_instances(request).body.instances.instance[0].status == "Stopped",
+    )
 
 
 def until_it_works(call: Callable[[], object]) -> None:

@@ -418,7 +418,7 @@ def test_a_lost_first_control_plane_is_replaced_in_place(formed: Bed) -> None:
     assert "kubeadm init" not in console.replace("kubeadm init phase", "")
 
 
-def test_a_worker_waits_until_the_node_of_the_machine_before_it_is_gone(
+def test_a_worker_waits_until_the_node_of_the_machine_before_it_is_gone_also_after_a_power_cut(
     formed: Bed, tmp_path: Path
 ) -> None:
     lost = tmp_path / "lost.yaml"
@@ -433,16 +433,22 @@ def test_a_worker_waits_until_the_node_of_the_machine_before_it_is_gone(
         )
     )
     assert formed.kubectl("create", "-f", str(lost)) == "node/workers-0 created\n"
-    formed.cloud.change(formed.machine("workers-0"))
-    until(
-        "the worker says whose its Node is",
-        REPLACED_WITHIN,
-        lambda: (
-            "its Node is that of cn-hangzhou.i-lost" in formed.cloud.consoles.get("i-workers-0", "")
-        ),
-    )
+    worker = formed.machine("workers-0")
+    formed.cloud.change(worker)
+
+    def waits(times: int) -> bool:
+        console = formed.cloud.consoles.get("i-workers-0", "")
+        return console.count("its Node is that of cn-hangzhou.i-lost") == times
+
+    until("the worker says whose its Node is", REPLACED_WITHIN, lambda: waits(1))
+    # Its kubelet has joined. A power cut at this moment must not make it join again.
+    formed.cloud.change(worker | {"status": "Stopped"})
+    until("its power is off", 60, lambda: not formed.on("i-workers-0", "echo", "on"))
+    formed.cloud.change(worker | {"boot": worker["boot"] + 1})
+    until("it goes on where it stopped", REPLACED_WITHIN, lambda: waits(2))
     formed.kubectl("delete", "node", "workers-0", "--wait=false")
     ended = formed.until_ended(["i-workers-0"], within=REPLACED_WITHIN)
     assert ": done, " in ended["i-workers-0"], formed.cloud.consoles["i-workers-0"][-3000:]
+    assert formed.cloud.consoles["i-workers-0"].count("This node has joined the cluster") == 1
     node = yaml.safe_load(formed.kubectl("get", "node", "workers-0", "-o", "yaml"))
     assert node["spec"]["providerID"] == "cn-hangzhou.i-workers-0"

@@ -9,8 +9,11 @@ import pytest
 from tests.engine.clouds.rolling_cloud import WORKERS, Moment, RollingCloud
 from tests.engine.control_planes.kept_token import REFUSED, answer_to_the_kept_token
 from tests.engine.lifecycle.clouds.light_cloud import node
+from tests.engine.lifecycle.official_sdk import client, models
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
+
+ecs: Any = models("ecs")
 
 EARLIER_IMAGE = "ubuntu_24_04_x64_20G_alibase_20260815.vhd"
 _TOLERATED = {"key": "node.cloudprovider.kubernetes.io/uninitialized", "operator": "Exists"}
@@ -70,6 +73,23 @@ def of_current_image(cluster: dict[str, Any]) -> None:
 
 def last_before(moments: list[Moment], at: float) -> Moment:
     return [moment for moment in moments if moment.at < at][-1]
+
+
+def test_disks_that_somebody_changed_in_the_cloud_replace_no_machine(rolling: RollingCloud) -> None:
+    sdk = client("ecs", rolling.cloud)
+    for machine in rolling.instances().values():
+        request = ecs.DescribeDisksRequest(
+            region_id="cn-hangzhou", instance_id=machine, disk_type="system"
+        )
+        (disk,) = sdk.describe_disks(request).body.disks.disk
+        sdk.modify_disk_spec(
+            ecs.ModifyDiskSpecRequest(disk_id=disk.disk_id, disk_category="cloud_auto")
+        )
+    shown = rolling.preview("--expect-no-changes")
+    assert shown.status == 0, shown.transcript
+    words = " ".join(shown.out.split())
+    for worker in WORKERS:
+        assert f"{worker}: the category of its system disk in the cloud is cloud_auto" in words
 
 
 def test_another_image_replaces_workers_one_at_a_time_and_empty(rolling: RollingCloud) -> None:

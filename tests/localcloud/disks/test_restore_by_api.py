@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
+from config.facts.tags import TAG_ETCD_CA
 from localcloud.settings import ROOT_KEY_ID, ROOT_SECRET
+from operations.backup.origins import Marks, Origin
 from operations.restore.control_plane_resources import ControlPlaneResources
 from operations.sweep.cloud import Account, OfficialApi
 from planning.model import ClusterPlan
@@ -29,6 +32,9 @@ def the_plan() -> ClusterPlan:
     return planned(document)
 
 
+MARKS = Marks(plan=the_plan(), ca="c0ffee")
+
+
 @pytest.fixture
 def planes(cloud: CloudThread) -> ControlPlaneResources:
     account = Account(
@@ -38,7 +44,7 @@ def planes(cloud: CloudThread) -> ControlPlaneResources:
         endpoint=f"127.0.0.1:{cloud.port}",
         ca=cloud.ca,
     )
-    return ControlPlaneResources(plan=the_plan(), api=OfficialApi(account), pause=lambda _: None)
+    return ControlPlaneResources(marks=MARKS, api=OfficialApi(account), pause=lambda _: None)
 
 
 def plane(api: Api, name: str) -> tuple[str, str]:
@@ -68,16 +74,16 @@ def test_what_is_left_is_kept_and_removed_and_the_snapshot_is_marked(
     assert planes.machines() == {}
     assert planes.disks() == {}
 
-    source = planes.snapshot(snapshot, frozenset())
+    source = planes.snapshot(snapshot)
     assert (source.disk, source.is_complete, source.is_of_data_disk) == (disk, True, True)
-    assert source.is_of_cluster
+    assert source.origin is Origin.OWN
     assert source.restore_began is None
     planes.mark_begun(snapshot, NOW)
-    assert planes.snapshot(snapshot, frozenset()).restore_began == NOW
+    assert planes.snapshot(snapshot).restore_began == NOW
     # The cluster's own tags stay.
-    assert planes.snapshot(snapshot, frozenset()).is_of_cluster
+    assert planes.snapshot(snapshot).origin is Origin.OWN
     planes.unmark(snapshot)
-    assert planes.snapshot(snapshot, frozenset()).restore_began is None
+    assert planes.snapshot(snapshot).restore_began is None
 
 
 def test_a_disk_of_the_snapshot_is_recognised_by_its_source(
@@ -94,6 +100,25 @@ def test_a_disk_of_the_snapshot_is_recognised_by_its_source(
         Tag=[{"Key": key, "Value": value} for key, value in pairs],
     )
     assert planes.disks()["masters-0"].created_from == snapshot
+
+
+def test_disks_and_snapshots_of_an_earlier_cluster_of_the_same_name_are_not_ours(
+    api: Api, planes: ControlPlaneResources
+) -> None:
+    _, disk = plane(api, "masters-1")
+    earlier = replace(planes, marks=replace(MARKS, ca="deadbeef"))
+    snapshot = earlier.take_snapshot("masters-1", disk)
+    assert snapshot is not None
+    assert earlier.snapshot(snapshot).origin is Origin.OWN
+    assert planes.snapshot(snapshot).origin is Origin.EARLIER
+    api.ecs(
+        "TagResources",
+        ResourceType="disk",
+        ResourceId=[disk],
+        Tag=[{"Key": TAG_ETCD_CA, "Value": "deadbeef"}],
+    )
+    assert planes.disks() == {}
+    assert earlier.disks()["masters-1"].id == disk
 
 
 def test_a_disk_that_was_never_used_has_nothing_to_keep(

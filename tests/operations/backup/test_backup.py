@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from rich.console import Console
 
+from config.facts.tags import TAG_ETCD_CA
 from operations.backup.command import Backup, snapshot_table
+from operations.backup.origins import Marks
 from operations.backup.snapshots import etcd_disks, snapshots_of
 from operations.engine.running import Finished, Runner
 from operations.engine.steps import Progress
@@ -32,6 +34,14 @@ def plan_with_disks() -> ClusterPlan:
     document = three_control_planes()
     document["nodePools"]["masters"]["etcdDisk"] = {}
     return planned(document)
+
+
+MARKS = Marks(plan=plan_with_disks(), ca="c0ffee")
+
+
+def marked(item: dict[str, Any], ca: str) -> dict[str, Any]:
+    pair = {"TagKey": TAG_ETCD_CA, "TagValue": ca}
+    return {**item, "Tags": {"Tag": [*item["Tags"]["Tag"], pair]}}
 
 
 def disk(id_: str, name: str, **more: object) -> dict[str, Any]:
@@ -112,11 +122,10 @@ class Units(Runner):
 
 def backup(cloud: Disks) -> Backup:
     ticks = iter(range(0, 100_000, 20))
-    plan = plan_with_disks()
     return Backup(
-        plan=plan,
+        marks=MARKS,
         api=cloud,
-        disks=dict(etcd_disks(cloud, plan)),
+        disks=dict(etcd_disks(cloud, MARKS)),
         clock=lambda: float(next(ticks)),
         pause=lambda _: None,
     )
@@ -126,15 +135,15 @@ QUIET = Progress(console=Console(quiet=True))
 
 
 def test_only_the_stacks_own_disks_for_etcd_count() -> None:
-    plan = plan_with_disks()
     cloud = Disks(
         disks=[
             disk("d-0", "small-masters-0-etcd"),
             disk("d-9", "small-masters-9-etcd"),
             disk("d-1", "small-masters-1-etcd", Tags={"Tag": []}),
+            marked(disk("d-2", "small-masters-2-etcd"), "deadbeef"),
         ]
     )
-    assert etcd_disks(cloud, plan) == {"masters-0": "d-0"}
+    assert etcd_disks(cloud, MARKS) == {"masters-0": "d-0"}
 
 
 def test_the_youngest_snapshot_comes_first_with_its_age() -> None:
@@ -153,21 +162,23 @@ def test_the_youngest_snapshot_comes_first_with_its_age() -> None:
         "gibibytes": 20,
         "automatic": True,
         "done": True,
+        "certain": True,
     }
     shown = [(each.id, each.automatic, each.done) for each in snapshots]
     assert shown[1:] == [("s-made", False, False), ("s-old", True, True)]
     assert snapshot_table("small", snapshots, NOW).row_count == 3
 
 
-def test_snapshots_of_a_disk_that_is_gone_are_known_by_tags_and_by_their_policy() -> None:
-    plan = plan_with_disks()
+def test_snapshots_of_a_disk_that_is_gone_are_recognised_by_mark_and_policy() -> None:
     tags = disk("d-9", "x")["Tags"]
     name = "small-masters-1-etcd"
     cloud = Disks(
         snapshots={
             "d-0": [snapshot("s-present", hours=5)],
             "": [
-                snapshot("s-command", hours=2, SnapshotName=name, Tags=tags),
+                marked(snapshot("s-command", hours=2, SnapshotName=name, Tags=tags), "c0ffee"),
+                marked(snapshot("s-earlier", hours=2, SnapshotName=name, Tags=tags), "deadbeef"),
+                snapshot("s-unmarked", hours=4, SnapshotName=name, Tags=tags),
                 snapshot(
                     "s-policy",
                     hours=3,
@@ -179,13 +190,13 @@ def test_snapshots_of_a_disk_that_is_gone_are_known_by_tags_and_by_their_policy(
             ],
         }
     )
-    listed = Backup(
-        plan=plan, api=cloud, disks={"masters-0": "d-0"}, policies=frozenset({"sp-1"})
-    ).snapshots()
-    assert [(each.id, each.node) for each in listed] == [
-        ("s-command", "masters-1"),
-        ("s-policy", "d-5"),
-        ("s-present", "masters-0"),
+    marks = replace(MARKS, policies=frozenset({"sp-1"}))
+    listed = Backup(marks=marks, api=cloud, disks={"masters-0": "d-0"}).snapshots()
+    assert [(each.id, each.node, each.certain) for each in listed] == [
+        ("s-command", "masters-1", True),
+        ("s-policy", "d-5", True),
+        ("s-unmarked", "masters-1", False),
+        ("s-present", "masters-0", True),
     ]
 
 
@@ -196,7 +207,9 @@ def test_etcds_own_snapshot_comes_before_that_of_its_disk() -> None:
     assert units.annotations["masters-0"][BACKED_UP] == units.annotations["masters-0"][BACK_UP]
     ((action, parameters),) = cloud.calls
     assert (action, parameters["DiskId"]) == ("CreateSnapshot", "d-0")
-    assert {"Tag.1.Key", "Tag.1.Value", "Tag.2.Key", "Tag.2.Value"} <= parameters.keys()
+    tags = {parameters[f"Tag.{n}.Key"]: parameters[f"Tag.{n}.Value"] for n in (1, 2, 3)}
+    assert tags == MARKS.tags
+    assert tags[TAG_ETCD_CA] == "c0ffee"
 
 
 def test_a_control_plane_that_does_not_answer_is_passed_over() -> None:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from operations.backup.origins import Origin
 from operations.restore.decision import (
     CONTINUED_WITHIN,
     RemainingDisk,
@@ -36,7 +37,7 @@ SOURCE = SourceSnapshot(
     is_complete=True,
     is_of_data_disk=True,
     gibibytes=20,
-    is_of_cluster=False,
+    origin=Origin.FOREIGN,
     restore_began=None,
 )
 GONE = Situation(
@@ -48,6 +49,7 @@ GONE = Situation(
     disks={},
     disks_in_state=frozenset({"d-0"}),
     snapshot=SOURCE,
+    mark="spiderpool-alicloud/etcd-ca=c0ffee",
 )
 
 
@@ -94,8 +96,20 @@ def test_a_snapshot_that_cannot_be_it_is_refused(situation: Situation, words: st
     assert words in reason
 
 
-def test_a_snapshot_of_a_disk_that_nobody_knows_may_be_recognised_by_its_tags() -> None:
-    assert list(refusals(with_snapshot(disk="d-9", is_of_cluster=True))) == []
+def test_a_snapshot_of_a_disk_that_nobody_knows_may_be_recognised_by_its_mark() -> None:
+    assert list(refusals(with_snapshot(disk="d-9", origin=Origin.OWN))) == []
+
+
+@pytest.mark.parametrize("disk", ["d-0", "d-9"])
+def test_a_snapshot_of_an_earlier_cluster_of_the_same_name_is_refused(disk: str) -> None:
+    (reason,) = refusals(with_snapshot(disk=disk, origin=Origin.EARLIER))
+    assert "is of an earlier cluster that was called small, too" in reason
+
+
+def test_a_snapshot_without_a_mark_is_taken_only_if_the_state_has_its_disk() -> None:
+    assert list(refusals(with_snapshot(disk="d-0", origin=Origin.UNMARKED))) == []
+    (reason,) = refusals(with_snapshot(disk="d-9", origin=Origin.UNMARKED))
+    assert "give it the tag spiderpool-alicloud/etcd-ca=c0ffee, and run this again" in reason
 
 
 def test_all_reasons_are_reported_together() -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from operations.backup.origins import Marks, Origin
 from operations.engine.pulumi_stack import PulumiStack
 from operations.engine.running import Finished, Runner
 from operations.engine.steps import Progress
@@ -141,13 +142,14 @@ def left() -> Cloud:
 
 def restoring(cloud: Cloud, runner: Runner) -> RestoreSteps:
     ticks = count(step=20)
-    plan = the_plan()
     stack = PulumiStack(name="dev", runner=runner, backend=Path("/nowhere"))
     return RestoreSteps(
-        plan=plan,
         stack=stack,
         cloud=ControlPlaneResources(
-            plan=plan, api=cloud, clock=lambda: float(next(ticks)), pause=lambda _: None
+            marks=Marks(plan=the_plan(), ca="c0ffee", policies=frozenset({"sp-1"})),
+            api=cloud,
+            clock=lambda: float(next(ticks)),
+            pause=lambda _: None,
         ),
         snapshot="s-1",
         clock=lambda: float(next(ticks)),
@@ -161,9 +163,8 @@ def state(*resources: Mapping[str, object]) -> Commands:
 
 
 def test_what_is_left_is_recognised_by_names_and_tags() -> None:
-    policy = {"type": "alicloud:ecs/autoSnapshotPolicy:AutoSnapshotPolicy", "id": "sp-1"}
     disk = {"type": "alicloud:ecs/ecsDisk:EcsDisk", "id": "d-0"}
-    situation = restoring(left(), state(policy, disk)).situation(api_server_is_ready=False)
+    situation = restoring(left(), state(disk)).situation(api_server_is_ready=False)
     assert {name: m.id for name, m in situation.machines.items()} == {"masters-2": "i-2"}
     assert {name: d.id for name, d in situation.disks.items()} == {
         "masters-1": "d-1",
@@ -171,7 +172,7 @@ def test_what_is_left_is_recognised_by_names_and_tags() -> None:
     }
     assert situation.disks_in_state == {"d-0"}
     # By the policy in its name.
-    assert situation.snapshot.is_of_cluster
+    assert situation.snapshot.origin is Origin.OWN
 
 
 def test_every_disk_is_kept_as_a_snapshot_before_anything_is_deleted() -> None:

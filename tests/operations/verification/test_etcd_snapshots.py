@@ -26,7 +26,7 @@ WITHOUT_POLICY = EtcdDiskConfig()
 FOUR_A_DAY = EtcdDiskConfig(snapshots=EtcdSnapshotsConfig())
 
 
-def snapshot(*, hours: float, done: bool = True) -> Snapshot:
+def snapshot(*, hours: float, done: bool = True, certain: bool = True) -> Snapshot:
     return Snapshot(
         id="s-1",
         node="masters-0",
@@ -34,6 +34,7 @@ def snapshot(*, hours: float, done: bool = True) -> Snapshot:
         gibibytes=20,
         automatic=True,
         done=done,
+        certain=certain,
     )
 
 
@@ -42,6 +43,11 @@ def test_a_disk_without_a_snapshot_is_a_problem(disk: EtcdDiskConfig) -> None:
     (problem,) = snapshot_problems(disk, [], NOW)
     assert "has no snapshot" in problem
     assert list(snapshot_problems(disk, [snapshot(hours=1, done=False)], NOW)) == [problem]
+
+
+def test_a_snapshot_that_may_be_of_an_earlier_cluster_does_not_count() -> None:
+    (problem,) = snapshot_problems(WITHOUT_POLICY, [snapshot(hours=1, certain=False)], NOW)
+    assert "has no snapshot" in problem
 
 
 def test_a_snapshot_that_is_older_than_the_policy_promises_is_a_problem() -> None:

@@ -27,6 +27,7 @@ _MOVED = re.compile(r"(?<![\w.])/(etc|proc|run|var|dev/disk)/")
 _RECORDED = (
     "apt-get",
     "crictl",
+    "dpkg",
     "modprobe",
     "netplan",
     "swapoff",
@@ -40,10 +41,11 @@ echo "$(basename "$0") $*" >> "$CALLS"
 case " $FAILING " in *" $(basename "$0") "*) echo "$(basename "$0"): no" >&2; exit 9 ;; esac
 """
 
-# Keeps the configuration that it gets, with its mode.
+# Keeps the configuration that it gets, with its mode. FAILING=power: it does not end its work.
 _KUBEADM = f"""\
 {_RECORDER}
 if [ "$2" = --config ]; then cp -p "$3" "$CALLS.kubeadm"; fi
+case " $FAILING $2" in *" power --config") exit 137 ;; esac
 if [ "$1" = join ]; then cp -p "$(sed -n 's/.*kubeConfigPath: //p' "$3")" "$CALLS.discovery"; fi
 """
 
@@ -60,6 +62,8 @@ case "$url" in
   */meta-data/region-id) [[ "$*" = *'token: token-1'* ]] && echo -n "${REGION-cn-hangzhou}" ;;
   */meta-data/instance-id) [[ "$*" = *'token: token-1'* ]] && echo -n i-bp1a ;;
   https://*:2379/v3/cluster/member/list)
+    # Like etcd (test_etcd_without_a_majority.py): without a majority it answers from its memory.
+    if [ -n "$NO_MAJORITY" ] && [[ "$*" = *'"linearizable":true'* ]]; then exit 22; fi
     # An etcd that serves has a member at least: itself.
     serving='{"members":[{"ID":"9","name":"other","peerURLs":["https://10.0.0.99:2380"]}]}'
     echo "${MEMBERS-$serving}" ;;
@@ -513,6 +517,163 @@ def test_running_again_after_kubeadm_failed_goes_on_where_it_stopped(machine: Ma
     assert done.returncode == 0
     (init,) = (c for c in machine.calls[-4:] if c.startswith("kubeadm init"))
     assert init.endswith("--skip-token-print --ignore-preflight-errors=all")
+
+
+def test_a_boot_after_a_power_cut_finishes_what_dpkg_was_doing_first(machine: Machine) -> None:
+    provisioned(machine, stack_plan("local"), "worker").run(failing="apt-get")
+    assert not [c for c in machine.calls if c.startswith("dpkg")]
+    machine.path("/calls").unlink()
+    assert machine.run().returncode == 0
+    names = [c.split()[0] for c in machine.calls]
+    assert machine.calls[0] == "dpkg --force-confold --configure -a"
+    assert names.index("dpkg") < names.index("apt-get")
+
+
+def test_packages_that_dpkg_cannot_configure_are_left_to_apt(machine: Machine) -> None:
+    provisioned(machine, stack_plan("local"), "worker").run(failing="apt-get")
+    assert machine.run(failing="dpkg").returncode == 0
+
+
+# --- power cuts while kubeadm works ---------------------------------------------------------------
+
+
+def cut_off(machine: Machine, *files: str, **run: str) -> Machine:
+    """A machine that lost its power in kubeadm, after these files were written."""
+    assert machine.run(failing="power", **run).returncode == 137
+    machine.path("/calls").unlink()
+    for name in files:
+        path = machine.path(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("written\n", encoding="utf-8")
+    return machine
+
+
+KUBELET_STARTED = (
+    "/var/lib/kubelet/config.yaml",
+    "/var/lib/kubelet/kubeadm-flags.env",
+    "/etc/kubernetes/bootstrap-kubelet.conf",
+)
+KUBELET_JOINED = (*KUBELET_STARTED, "/etc/kubernetes/kubelet.conf")
+ETCD_JOINED = (*KUBELET_JOINED, "/etc/kubernetes/manifests/etcd.yaml")
+SECOND = "10.0.0.32"
+"""Address of `masters-1`."""
+
+
+def kubeadm_calls(machine: Machine) -> list[str]:
+    return [
+        call.replace(" --config /etc/spiderpool-alicloud/kubeadm.yaml", "")
+        for call in machine.calls
+        if call.startswith(("kubeadm join", "kubeadm init --config"))
+    ]
+
+
+def test_a_worker_whose_kubelet_has_joined_does_not_join_again(machine: Machine) -> None:
+    """kubeadm refuses a Node that is ready, and the token may have ended."""
+    provisioned(machine, stack_plan("local"), "worker")
+    done = cut_off(machine, *KUBELET_JOINED).run()
+    assert done.returncode == 0
+    assert kubeadm_calls(machine) == []
+    assert not machine.path("/etc/kubernetes/bootstrap-kubelet.conf").exists()
+    assert machine.path("/etc/spiderpool-alicloud/done").exists()
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        pytest.param(KUBELET_STARTED, id="no certificate"),
+        pytest.param(KUBELET_JOINED[1:], id="no configuration"),
+    ],
+)
+def test_a_worker_whose_kubelet_has_not_joined_joins_again(
+    machine: Machine, files: tuple[str, ...]
+) -> None:
+    provisioned(machine, stack_plan("local"), "worker")
+    assert cut_off(machine, *files).run().returncode == 0
+    assert kubeadm_calls(machine) == ["kubeadm join --ignore-preflight-errors=all"]
+
+
+def test_a_kubelet_that_the_cluster_does_not_accept_joins_again(machine: Machine) -> None:
+    provisioned(machine, planned(three_control_planes()), "masters-0", creation_ends=None)
+    cut_off(machine, *KUBELET_JOINED, ready=SECOND).run(ready=SECOND, failing="kubectl")
+    assert kubeadm_calls(machine) == ["kubeadm join --ignore-preflight-errors=all"]
+
+
+def test_a_second_join_waits_until_the_node_is_not_ready_any_more(machine: Machine) -> None:
+    provisioned(machine, stack_plan("local"), "worker")
+    done = cut_off(machine, *KUBELET_STARTED).run(failing="kubeadm")
+    assert done.returncode != 0
+    assert len(kubeadm_calls(machine)) == 6
+
+
+def test_a_first_join_is_tried_once(machine: Machine) -> None:
+    provisioned(machine, stack_plan("local"), "worker").run(failing="kubeadm")
+    assert len(kubeadm_calls(machine)) == 1
+
+
+@pytest.mark.parametrize(
+    ("files", "skipped"),
+    [
+        pytest.param(("/etc/kubernetes/admin.conf",), "", id="before the kubelet"),
+        pytest.param(KUBELET_STARTED, "", id="before its certificate"),
+        pytest.param(KUBELET_JOINED, " --skip-phases=kubelet-start", id="before etcd"),
+        pytest.param(
+            ETCD_JOINED, " --skip-phases=kubelet-start --skip-phases=check-etcd", id="after etcd"
+        ),
+    ],
+)
+def test_a_control_plane_goes_on_where_its_join_stopped(
+    machine: Machine, files: tuple[str, ...], skipped: str
+) -> None:
+    provisioned(machine, planned(three_control_planes()), "masters-0", creation_ends=None)
+    done = cut_off(machine, *files, ready=SECOND).run(ready=SECOND)
+    assert done.returncode == 0
+    assert kubeadm_calls(machine) == [f"kubeadm join --ignore-preflight-errors=all{skipped}"]
+    assert not [c for c in machine.calls if c.endswith("member/remove")]
+
+
+def test_a_cluster_that_was_begun_is_finished_although_others_have_joined_it(
+    machine: Machine,
+) -> None:
+    provisioned(machine, planned(three_control_planes()), "masters-0")
+    cut_off(machine, *ETCD_JOINED, "/var/lib/etcd/member/snap/db")
+    done = machine.run(ready=SECOND)
+    assert done.returncode == 0
+    assert kubeadm_calls(machine) == [
+        "kubeadm init --skip-token-print --ignore-preflight-errors=all"
+    ]
+
+
+def test_a_cluster_without_data_is_not_begun_again_where_others_serve(machine: Machine) -> None:
+    provisioned(machine, planned(three_control_planes()), "masters-0")
+    cut_off(machine).run(ready=SECOND)
+    assert kubeadm_calls(machine) == ["kubeadm join --ignore-preflight-errors=all"]
+
+
+def test_files_that_a_power_cut_left_empty_are_written_again(machine: Machine) -> None:
+    provisioned(machine, planned(three_control_planes()), "masters-0")
+    pki = "/etc/kubernetes/pki"
+    cut_off(machine, "/etc/kubernetes/admin.conf", f"{pki}/apiserver.key", f"{pki}/etcd/peer.crt")
+    for name in (
+        f"{pki}/apiserver.crt",
+        f"{pki}/etcd/server.key",
+        f"{pki}/etcd/server.crt",
+        "/etc/kubernetes/scheduler.conf",
+        "/var/lib/kubelet/config.yaml",
+    ):
+        machine.path(name).parent.mkdir(parents=True, exist_ok=True)
+        machine.path(name).touch()
+    before = set(machine.path("/etc").rglob("*")) | set(machine.path("/var").rglob("*"))
+    assert machine.run().returncode == 0
+    removed = {str(path.relative_to(machine.root)) for path in before if not path.exists()}
+    kubeadms = {name for name in removed if name.startswith(("etc/kubernetes", "var/lib/kubelet"))}
+    assert kubeadms - {"etc/kubernetes/discovery.conf"} == {
+        f"{pki[1:]}/apiserver.crt",
+        f"{pki[1:]}/apiserver.key",
+        f"{pki[1:]}/etcd/server.crt",
+        f"{pki[1:]}/etcd/server.key",
+        "etc/kubernetes/scheduler.conf",
+        "var/lib/kubelet/config.yaml",
+    }
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,8 @@ __all__ = ["plane"]
 pytestmark = pytest.mark.unit
 
 SNAPSHOT = "s-bp1a"
+TAKEN_OVER = "cn-hangzhou.i-old none cn-hangzhou.i-bp1a"
+"""Provider ids of the Node: the machine's before, and this one's once it was deleted."""
 _KUBEADM = """\
 #!/bin/bash
 echo "kubeadm $*" >> "$CALLS"
@@ -155,13 +157,71 @@ def test_other_control_planes_join_the_restored_cluster_as_new_members(plane: Pl
 
 def test_a_member_with_its_data_starts_by_itself_when_no_majority_is_left(plane: Planes) -> None:
     plane.has_data_of(77)
-    done = plane.run(three(), MEMBERS="", NODE_SAYS="cn-hangzhou.i-old none cn-hangzhou.i-bp1a")
+    done = plane.run(three(), MEMBERS=MEMBERS, NO_MAJORITY="yes", NODE_SAYS=TAKEN_OVER)
     assert done.returncode == 0, done.stderr
     assert "because no other one serves" in done.stdout
     (init,) = plane.calls("kubeadm init --config")
     assert "--ignore-preflight-errors=DirAvailable--var-lib-etcd" in init
     assert "--skip-phases=addon" in init
     assert not (plane.files / "data.old").exists()
+
+
+_KUBEADM_WITHOUT_MAJORITY = """\
+#!/bin/bash
+echo "kubeadm $*" >> "$CALLS"
+case $* in
+  "init --config "*)
+    tries=$(($(cat "$CALLS.tries" 2> /dev/null || echo 0) + 1))
+    echo $tries > "$CALLS.tries"
+    [ "$tries" -gt "$MAJORITY_AFTER" ] || exit 1 ;;
+esac
+"""
+"""Its API server is not ready until another member of etcd runs."""
+
+
+@pytest.fixture
+def alone(plane: Planes) -> Planes:
+    """A member with its data, which starts before the others."""
+    command = plane.machine.root / "commands/kubeadm"
+    command.write_text(_KUBEADM_WITHOUT_MAJORITY, encoding="utf-8")
+    plane.has_data_of(77)
+    return plane
+
+
+def test_a_member_that_started_alone_waits_until_another_one_runs(alone: Planes) -> None:
+    done = alone.run(three(), NO_MAJORITY="yes", MAJORITY_AFTER="2", NODE_SAYS=TAKEN_OVER)
+    assert done.returncode == 0, done.stderr
+    assert "etcd waits for that of another control plane" in done.stderr
+    first, *others = alone.calls("kubeadm init --config")
+    assert "--ignore-preflight-errors=DirAvailable--var-lib-etcd --skip-phases" in first
+    assert len(others) == 2
+    assert all("--ignore-preflight-errors=all --skip-phases" in call for call in others)
+    assert not alone.calls("kubeadm join")
+
+
+def test_a_member_that_stays_alone_says_what_to_do_and_goes_on_at_the_next_boot(
+    alone: Planes,
+) -> None:
+    done = alone.run(three(), NO_MAJORITY="yes", MAJORITY_AFTER="15")
+    assert done.returncode == 1
+    assert "Start the other control planes (10.0.0.32 " in done.stderr
+    assert "FAILED at: run kubeadm init" in done.stderr
+    # Meanwhile the others have come back, with this member: a join would find it running.
+    done = alone.run(three(), ready=PEER, MEMBERS=MEMBERS, MAJORITY_AFTER="0", NODE_SAYS=TAKEN_OVER)
+    assert done.returncode == 0, done.stderr
+    assert "goes on with the etcd that it has started" in done.stdout
+    assert not alone.calls("kubeadm join")
+    assert not [call for call in alone.machine.calls if call.endswith("member/remove")]
+    assert not (alone.files / "data.old").exists()
+
+
+def test_a_member_that_was_removed_while_it_was_alone_says_so(alone: Planes) -> None:
+    assert alone.run(three(), NO_MAJORITY="yes", MAJORITY_AFTER="15").returncode == 1
+    members = MEMBERS.replace('"ID":"77"', '"ID":"78"')
+    done = alone.run(three(), ready=PEER, MEMBERS=members, MAJORITY_AFTER="99")
+    assert done.returncode == 1
+    assert "the etcd on 10.0.0.32 has removed member 77" in done.stderr
+    assert len(alone.calls("kubeadm init --config")) == 16
 
 
 def test_a_member_whose_others_have_a_majority_waits_for_their_api_server(plane: Planes) -> None:
@@ -172,6 +232,6 @@ def test_a_member_whose_others_have_a_majority_waits_for_their_api_server(plane:
 
 
 def test_a_member_without_data_never_starts_by_itself(plane: Planes) -> None:
-    done = plane.run(three(), MEMBERS="")
+    done = plane.run(three(), NO_MAJORITY="yes")
     assert done.returncode == 1
     assert not plane.calls("kubeadm init --config")

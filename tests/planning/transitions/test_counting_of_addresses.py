@@ -114,6 +114,29 @@ def test_a_network_that_pods_are_spread_over_does_not_lose_its_last_addresses(ed
     assert isinstance(transition(first, edited(first, edit), UNITS), Accepted)
 
 
+def test_a_network_keeps_its_pods_if_an_untainted_control_plane_has_it() -> None:
+    before = edited(ONE_PLANE, at("nodePools/masters/taints", []))
+    assert isinstance(transition(before, edited(before, WITHOUT_ETH1), UNITS), Accepted)
+
+
+def test_a_network_loses_its_last_open_nodes_by_a_taint_too() -> None:
+    more = {**ONE_PLANE["nodePools"]["workers"], "firstBlock": 65, "count": 1}
+    more["interfaces"] = {"eth0": {"subnet": "primary"}}
+    before = edited(ONE_PLANE, at("nodePools/more", more))
+    taint = [{"key": "a.io/b", "effect": "NoSchedule"}]
+    judged = transition(before, edited(before, at("nodePools/workers/taints", taint)), UNITS)
+    assert refused(judged) == ["pods.defaultNetwork"]
+
+
+def test_nodes_without_a_network_that_every_node_had_are_named() -> None:
+    more = {**ONE_PLANE["nodePools"]["workers"], "firstBlock": 65, "count": 1}
+    more["interfaces"] = {"eth0": {"subnet": "primary"}}
+    judged = transition(ONE_PLANE, edited(ONE_PLANE, at("nodePools/more", more)), UNITS)
+    assert isinstance(judged, Accepted)
+    (note,) = judged.notes
+    assert "pods of DaemonSets on more-0 may ask for an address of eth1" in note
+
+
 def test_policies_change_after_the_nodes() -> None:
     image = at("nodePools/workers/image", "ubuntu_24_04_x64_20G_alibase_20260101.vhd")
     judged = transition(ONE_PLANE, edited(ONE_PLANE, image, ON_ETH0), UNITS)

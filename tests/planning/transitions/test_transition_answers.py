@@ -7,11 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from config.report import ConfigError
 from planning.transitions.answers import ANSWERS, Kind
 from planning.transitions.keys import all_keys
 from planning.transitions.page import page
 from planning.transitions.steps import Refused
+from planning.transitions.words import lines
 from tests.clusters import Document, adopted, existing_kubernetes
+from tests.planning.documents import planned
 from tests.planning.edited import Edit, at, clustered, edited, kind_of, transition
 
 pytestmark = pytest.mark.unit
@@ -746,3 +749,27 @@ def test_an_edit_of_a_pool_of_control_planes_gets_the_answer_of_the_table(key: s
     before, edit = POOL_CASES[key]
     judged = transition(before(), edited(before(), edit("masters")))
     assert kind_of(judged) is ANSWERS[key].control_plane
+
+
+@pytest.mark.parametrize(("before", "after"), [(1, 3), (3, 1)])
+@pytest.mark.parametrize("key", [*CASES, *POOL_CASES])
+def test_an_edit_is_judged_beside_another_number_of_control_planes(
+    key: str, before: int, after: int
+) -> None:
+    if key in CASES:
+        base, edit = CASES[key]
+    else:
+        base, of_pool = POOL_CASES[key]
+        edit = of_pool("masters")
+    old = edited(base(), at("nodePools/masters/count", before))
+    new = edited(base(), edit, at("nodePools/masters/count", after))
+    if all(_is_planned(document) for document in (old, new)):
+        assert lines(transition(old, new))
+
+
+def _is_planned(document: Document) -> bool:
+    try:
+        planned(document)
+    except ConfigError:
+        return False
+    return True

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from ipaddress import IPv4Address
 
 import pytest
+import yaml
 
 from planning.read import plan_from
 from planning.transitions.edits import check_edit
@@ -22,6 +24,7 @@ from planning.transitions.steps import (
     Refused,
     RemoveMember,
     ReplaceControlPlane,
+    ReplaceWorker,
     ShrinkInterface,
     ShrinkPool,
 )
@@ -53,6 +56,103 @@ def test_the_only_control_plane_keeps_its_machine(edit: Edit) -> None:
     judged = transition(clustered(planes=1), edited(clustered(planes=1), edit))
     assert isinstance(judged, Refused)
     assert "the only control plane" in str(judged.refusals)
+
+
+ONE_PLANE = edited(clustered(planes=1), at("nodePools/masters/etcdDisk", {"size": 30}))
+OF_THE_ONLY_PLANE: dict[str, tuple[Edit, str, str]] = {
+    "image": (
+        at("nodePools/masters/image", IMAGE),
+        "nodePools.masters.image",
+        "Write nodePools.masters.image: ubuntu_24_04_x64_20G_alibase_20260916.vhd.",
+    ),
+    "key pair": (
+        at("nodePools/masters/keyPair", "ops"),
+        "nodePools.masters.keyPair",
+        "Write nodePools.masters.keyPair: null.",
+    ),
+    "disk for etcd": (
+        at("nodePools/masters/etcdDisk", None),
+        "nodePools.masters.etcdDisk",
+        "Write nodePools.masters.etcdDisk: {category: cloud_essd, size: 30}.",
+    ),
+    "NIC": (
+        at("nodePools/masters/interfaces/eth1", None),
+        "nodePools.masters.interfaces.eth1",
+        "Write nodePools.masters.interfaces.eth1.subnet: secondary.",
+    ),
+    "IPv6": (
+        at("network/ipv6/enabled", value=True),
+        "network.ipv6.enabled",
+        "Write network.ipv6.enabled: false.",
+    ),
+}
+"""By name: an edit that an only control plane does not take, its path, and what to write."""
+
+
+@pytest.mark.parametrize(
+    ("edit", "path", "remedy"), OF_THE_ONLY_PLANE.values(), ids=OF_THE_ONLY_PLANE
+)
+def test_the_remedy_for_an_only_control_plane_can_be_written_into_the_stack_file(
+    edit: Edit, path: str, remedy: str
+) -> None:
+    judged = transition(ONE_PLANE, with_ipv6_indexes(edited(ONE_PLANE, edit)))
+    assert isinstance(judged, Refused)
+    (refusal,) = judged.refusals
+    assert refusal.path == path
+    assert refusal.remedy.startswith(remedy)
+    match = re.fullmatch(r"Write (\S+): (.+)\.", remedy)
+    assert match is not None
+    written, value = match.groups()
+    restored = edited(ONE_PLANE, edit, at(written.replace(".", "/"), yaml.safe_load(value)))
+    assert isinstance(transition(ONE_PLANE, restored), Accepted)
+
+
+def with_ipv6_indexes(document: Document) -> Document:
+    if not document["network"].get("ipv6"):
+        return document
+    zones = [z for s in document["network"]["subnets"].values() for z in s["zones"].values()]
+    pools = document["nodePools"].values()
+    for number, zone in enumerate(zones):
+        zone["ipv6Index"] = number
+    for interface in (i for pool in pools for i in pool["interfaces"].values()):
+        interface["podAddresses"] = 5
+    return document
+
+
+def test_every_setting_that_an_only_control_plane_keeps_is_named_at_once() -> None:
+    edits = [edit for name, (edit, _, _) in OF_THE_ONLY_PLANE.items() if name != "IPv6"]
+    judged = transition(ONE_PLANE, edited(ONE_PLANE, *edits))
+    assert set(refused(judged)) == {
+        path for name, (_, path, _) in OF_THE_ONLY_PLANE.items() if name != "IPv6"
+    }
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        at("nodePools/masters/firstBlock", 5),
+        at("nodePools/masters/blockSize", 32),
+    ],
+    ids=["firstBlock", "blockSize"],
+)
+def test_an_only_control_plane_whose_address_would_move_is_refused_once_a_nic(edit: Edit) -> None:
+    judged = transition(clustered(planes=1), edited(clustered(planes=1), edit))
+    paths = ("nodePools.masters.interfaces.eth0", "nodePools.masters.interfaces.eth1")
+    assert refused(judged) == paths
+    assert isinstance(judged, Refused)
+    for refusal in judged.refusals:
+        assert refusal.remedy.startswith("Take back what moves")
+
+
+@pytest.mark.parametrize(("before", "after"), [(1, 3), (3, 1), (5, 3)])
+@pytest.mark.parametrize("server", ["1.35.4", "1.36.3"])
+def test_the_number_of_control_planes_and_their_version_do_not_change_in_one_edit(
+    before: int, after: int, server: str
+) -> None:
+    old = edited(clustered(planes=before), at("kubernetes/version", "1.35.4"))
+    new = edited(clustered(planes=after), at("kubernetes/version", "1.36.3"))
+    judged = transition(old, new, Holders(api_server=version_of(server)))
+    assert refused(judged) == ("nodePools.masters",)
 
 
 def test_three_control_planes_are_replaced_one_after_the_other() -> None:
@@ -331,6 +431,27 @@ def test_another_mode_is_refused_where_no_address_is_left_too() -> None:
     assert set(refused(judged)) == {f"nodePools.{pool}.interfaces.eth1.mode" for pool in pools}
 
 
+def test_a_machine_that_is_replaced_gives_up_no_address_that_a_pod_holds() -> None:
+    """The ENI stays, and a drain leaves the pods of DaemonSets."""
+    both = edited(clustered(), SHRINK, at("nodePools/workers/image", IMAGE))
+    cluster = Holders(pods={"workers-0-eth1": {LAST: "kube-system/agent-x"}})
+    assert set(refused(transition(clustered(), both, cluster))) == {
+        "nodePools.workers.interfaces.eth1.podAddresses"
+    }
+
+
+def test_the_addresses_of_a_machine_that_is_replaced_are_announced() -> None:
+    before = clustered(workers=1)
+    judged = transition(before, edited(before, SHRINK, at("nodePools/workers/image", IMAGE)))
+    leaving = ("10.1.2.20-10.1.2.21",)
+    first, second, third = steps(judged)
+    assert (first, second) == (
+        ShrinkPool(pool="workers-0-eth1", addresses=leaving),
+        ShrinkInterface(node="workers-0", interface="eth1", addresses=leaving),
+    )
+    assert isinstance(third, ReplaceWorker)
+
+
 def test_an_update_without_an_answer_takes_no_address() -> None:
     judged = transition(clustered(), edited(clustered(), SHRINK), NoAnswer(reason="no route"))
     assert set(refused(judged)) == {"nodePools.workers.interfaces.eth1.podAddresses"}
@@ -409,7 +530,7 @@ def test_the_nat_gateway_and_the_load_balancer_stay_where_they_are(
     judged = transition(before, after)
     assert isinstance(judged, Refused)
     assert {refusal.remedy for refusal in judged.refusals} == {
-        "Write network.nat: {subnet: gateways, zone: cn-hangzhou-i}."
+        "Write network.nat.subnet: gateways, and network.nat.zone: cn-hangzhou-i."
     }
 
 
@@ -564,6 +685,9 @@ WEB = {"ports": "80/80", "source": "10.200.0.0/16"}
 SITE = {"ports": "81/81", "source": "10.200.0.0/16"}
 
 
+ADOPTING = {"id": "lb-1", "selector": {"app": "web"}, "ports": {"http": {"port": 80}}}
+
+
 def with_rules() -> Document:
     return edited(clustered(), at("network/ingress", {"web": WEB, "site": SITE}))
 
@@ -613,6 +737,12 @@ def with_rules() -> Document:
             "kubernetes.endpoint.allowedCidrs 10.200.0.0/16",
             id="a rule becomes an allowed network",
         ),
+        pytest.param(
+            edited(clustered(), at("services", {"web": ADOPTING})),
+            (at("services", {"shop": ADOPTING}),),
+            "services.shop.ports.http",
+            id="a service of an adopted load balancer renamed",
+        ),
     ],
 )
 def test_what_the_cloud_has_once_does_not_change_its_name_in_one_edit(
@@ -629,6 +759,22 @@ def test_two_rules_are_not_exchanged_in_one_edit() -> None:
     after = edited(before, at("network/ingress", {"shop": SITE, "web": WEB}))
     assert steps(transition(before, between))
     assert steps(transition(between, after))
+
+
+def test_a_nat_gateway_that_the_cloud_protects_is_not_removed() -> None:
+    before = edited(clustered(), at("network/nat/deletionProtection", value=True))
+    without = at("network/nat/enabled", value=False)
+    judged = transition(before, edited(before, without))
+    assert refused(judged) == ("network.nat.deletionProtection",)
+    unlocked = edited(before, at("network/nat/deletionProtection", value=False))
+    assert steps(transition(unlocked, edited(unlocked, without))) == (Delete(target="network.nat"),)
+
+
+@pytest.mark.parametrize("zone", [None, "cn-hangzhou-i"])
+def test_the_load_balancer_stays_where_it_is_when_the_nat_gateway_goes(zone: str | None) -> None:
+    before = edited(with_another_subnet(), at("network/nat/subnet", "edge"))
+    after = edited(before, at("network/nat/enabled", value=False), at("network/nat/zone", zone))
+    assert steps(transition(before, after)) == (Delete(target="network.nat"),)
 
 
 @pytest.mark.parametrize(

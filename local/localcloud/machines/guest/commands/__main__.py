@@ -17,6 +17,7 @@ _COMMANDS: Final = {
     "crictl": "containerd.crictl",
     "ctr": "containerd.ctr",
     "curl": "curl.curl",
+    "dpkg": "dpkg.dpkg",
     "hostnamectl": "nothing.nothing",
     "kubeadm": "kubernetes.kubeadm",
     "kubectl": "kubernetes.kubectl",

@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from localcloud.machines.guest import about, bus
-from localcloud.machines.guest.apt import installed, packages, sources
+from localcloud.machines.guest import about
+from localcloud.machines.guest.apt import dpkg, installed, packages, sources
 from localcloud.machines.guest.lines import complain, say
 from localcloud.machines.guest.systemd import units
 
 from . import scripts
+from .dpkg import configure_all
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,6 +35,9 @@ def apt_get(words: Sequence[str]) -> int:
         return _FAILED
     if verb == "update":
         return _update()
+    if verb in {"install", "remove", "purge"} and dpkg.is_interrupted():
+        complain(dpkg.REFUSAL)
+        return _FAILED
     if verb == "install":
         return _install_all(names, pins)
     if verb in {"remove", "purge"}:
@@ -57,8 +61,10 @@ def _install_all(names: Sequence[str], pins: Sequence[sources.Pin]) -> int:
         if any(name.partition("=")[0] in packages.KUBERNETES for name in names):
             complain(_versions(built, offered))
         return _FAILED
-    for package in chosen:
-        _install(package)
+    with dpkg.journal():
+        for package in chosen:
+            _unpack(package)
+        configure_all()
     return 0
 
 
@@ -120,15 +126,18 @@ def _versions(built: Sequence[str], offered: Sequence[str]) -> str:
     )
 
 
-def _install(package: packages.Package) -> None:
+def _unpack(package: packages.Package) -> None:
+    say(f"Unpacking {package.name} ({package.version}) ... (simulated)")
     for command in package.commands:
         scripts.write(command)
     for unit, text in package.units:
         path = units.UNIT_FOLDERS[1] / f"{unit}.service"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
-        bus.ask(["enable", unit])
-        if unit != "kubelet":
-            bus.ask(["start", unit])
-    installed.add(package.name, package.version)
-    say(f"Setting up {package.name} ({package.version}) ... (simulated)")
+    dpkg.add(
+        dpkg.Unpacked(
+            name=package.name,
+            version=package.version,
+            units=tuple(unit for unit, _ in package.units),
+        )
+    )

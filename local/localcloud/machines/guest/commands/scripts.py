@@ -17,6 +17,7 @@ OF_THE_IMAGE: Final = (
     "apt-mark",
     "blkdiscard",
     "curl",
+    "dpkg",
     "hostnamectl",
     "lsmod",
     "mkfs.ext4",
