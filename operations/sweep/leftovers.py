@@ -349,7 +349,7 @@ def _ipv6_bandwidths(survey: _Survey) -> Iterator[Leftover]:
 
 @dataclass(frozen=True, kw_only=True)
 class _TaggedKind:
-    """A kind that has tags: all of it is listed, and judged one by one."""
+    """A kind that has tags: all of it is listed, and each item is checked."""
 
     kind: str
     product: str

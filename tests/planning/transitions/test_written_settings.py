@@ -63,9 +63,9 @@ def test_ordinary_text_has_no_quotes(text: str) -> None:
 def test_a_remedy_has_the_value_as_the_file_had_it(
     before: Document, edit: Edit, remedy: str
 ) -> None:
-    judged = transition(before, edited(before, edit))
-    assert isinstance(judged, Refused)
-    assert [refusal.remedy.startswith(remedy) for refusal in judged.refusals] == [True]
+    outcome = transition(before, edited(before, edit))
+    assert isinstance(outcome, Refused)
+    assert [refusal.remedy.startswith(remedy) for refusal in outcome.refusals] == [True]
 
 
 def test_an_only_control_plane_that_loses_ipv6_has_one_answer() -> None:
@@ -74,9 +74,9 @@ def test_an_only_control_plane_that_loses_ipv6_has_one_answer() -> None:
         at("network/ipv6/enabled", value=True),
         *(at(f"network/subnets/{name}/zones/cn-hangzhou-i/ipv6Index", n) for n, name in SUBNETS),
     )
-    judged = transition(before, clustered(planes=1))
-    assert isinstance(judged, Refused)
-    (refusal,) = (each for each in judged.refusals if each.path == "network.ipv6.enabled")
+    outcome = transition(before, clustered(planes=1))
+    assert isinstance(outcome, Refused)
+    (refusal,) = (each for each in outcome.refusals if each.path == "network.ipv6.enabled")
     assert "make a new stack" in refusal.remedy
 
 
