@@ -72,7 +72,7 @@ def cluster_ranges_are_free(config: ClusterConfig) -> Iterator[Problem]:
     ):
         free = proposed[key]
         for path, other in vpc_cidrs(config):
-            # A VPC of all addresses, which is refused itself, or stands in for one that is missing.
+            # A VPC of all addresses is refused by another rule, or replaces one that is missing.
             if cidr.overlaps(other) and other != EVERYWHERE:
                 yield Problem(
                     path=f"kubernetes.{key}",

@@ -156,7 +156,7 @@ def _shrinking(lost: Mapping[str, _Pool]) -> Iterator[_Phased]:
 def _growing(
     before: Mapping[str, _Pool], after: Mapping[str, _Pool], staying: frozenset[tuple[str, str]]
 ) -> Iterator[_Phased]:
-    """`staying` has the NICs whose ENI stays; what comes with another ENI is no step of its own."""
+    """`staying` has the NICs whose ENI stays. Addresses of a new ENI have no step of their own."""
     for name, pool in sorted(after.items()):
         if pool.place not in staying:
             continue

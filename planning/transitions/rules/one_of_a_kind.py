@@ -3,8 +3,8 @@
 The engine creates new objects before it deletes old ones. The cloud refuses a new range that
 overlaps an old one. It does not create a new rule that is equal to an old one, because that rule
 exists, and the deletion of the old one then removes it. A port of a load balancer that the stack
-adopts has one listener, and the cloud controller either makes none for the second Service, so that
-the run waits for its address in vain, or takes the first one's.
+adopts has one listener. For a second Service on that port the cloud controller either creates none,
+so that the run waits until its time is over, or takes the first one's.
 """
 
 from __future__ import annotations
