@@ -14,8 +14,8 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for commands in (cluster, leftovers, stack_files):
-    app.add_typer(commands.app)
+for commands in (cluster.app, leftovers.app, stack_files.app):
+    app.add_typer(commands)
 app.add_typer(local.app, name="local")
 app.add_typer(stack_files.config_app, name="config")
 app.add_typer(secrets.app, name="secrets")
